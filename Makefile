@@ -1,0 +1,92 @@
+# Makefile for ddpm; GNU make 3.81 or later.  `make sample` and `make check` install what is missing, configure and build;
+# `./configure && make && make install` is there for those who want it.
+
+.DEFAULT_GOAL = all
+srcdir = .
+ifeq ($(filter-out setup clean help lint,$(or $(MAKECMDGOALS),all)),)
+-include config.mak
+else
+# make makes a missing config.mak by the rule below, then starts again with it.
+include config.mak
+config.mak: $(srcdir)/configure
+	@if [ -f $@ ]; then $(srcdir)/configure $(CONFIGURED); else sh $(srcdir)/tools/setup.sh && $(srcdir)/configure; fi
+endif
+
+O  = build
+PC = $(O)/ddpm.pc
+
+# A file called *_PART.c is built only where configure found PART.
+absent  = $(filter-out $(PARTS),avx2 avx512 neon dnnl)
+sources = $(filter-out $(foreach p,$(absent),%_$p.c),\
+            $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(addprefix $(srcdir)/,$1)))))
+objects = $(patsubst %.c,$(O)/%.o,$(call sources,$1))
+
+LIB   := $(call objects,src/*.c src/*/*.c)
+TOOL  := $(call objects,tools/*.c)
+CHECK := $(call objects,$(addprefix tests/,*.c unit/*.c kernel/*.c golden/*.c property/*.c))
+BENCH := $(call objects,bench/*.c)
+FUZZ  := $(call objects,tests/fuzz/fuzz_*.c)
+FUZZERS = $(patsubst $(O)/tests/fuzz/%.o,$(O)/%,$(FUZZ))
+# The tools without their main: what tests and fuzzers of the readers link.
+PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
+
+.PHONY: all sample check lint bench setup install clean help
+all: $(O)/libddpm.a $(O)/ddpm                   ## the library and the program
+
+$(O)/libddpm.a: $(LIB)
+	rm -f $@ && $(AR) rcs $@ $^
+$(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
+$(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
+$(O)/ddpm-bench: $(BENCH) $(O)/libddpm.a
+$(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver.o $(PARTS_OF_TOOL) $(O)/libddpm.a
+$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(FUZZERS):
+	$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
+
+# Instruction sets are a matter of single files, never of the whole build.
+$(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
+$(O)/%_avx512.o: isa = $(CFLAGS_avx512)
+$(O)/tests/%.o:  isa = -DSOURCE_DIR='"$(abspath $(srcdir))"'
+# Tests let the n-th allocation fail.
+$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+$(O)/%.o: $(srcdir)/%.c config.mak
+	@mkdir -p $(@D)
+	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
+
+sample: sample.png                              ## a grid of images from the embedded model: sample.png
+sample.png: | all
+	$(RUN) $(O)/ddpm sample -o $@
+check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
+	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
+lint:                                           ## who may include whom; white space
+	sh $(srcdir)/tests/lint.sh $(srcdir)
+bench: $(O)/ddpm-bench                          ## time every kernel and the whole net
+	$(RUN) $(O)/ddpm-bench
+setup:                                          ## install what building and testing need
+	sh $(srcdir)/tools/setup.sh
+
+# The same tests in other builds, each configured in a folder of its own.
+check-%:
+	mkdir -p $(O)/$* && cd $(O)/$* && $(abspath $(srcdir))/configure $(other_$*) && $(MAKE) check
+other_debug   = --enable-debug
+other_asan    = --enable-debug --sanitize=address --sanitize=undefined
+other_plain   = --without-openmp --without-avx2 --without-avx512 --without-neon --without-dnnl
+other_clang   = CC=clang --without-dnnl
+other_aarch64 = --host=aarch64-linux-gnu --without-dnnl RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+
+version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/include/ddpm.h)
+$(PC): config.mak
+	@mkdir -p $(@D)
+	printf '%s\n' 'Name: ddpm' 'Description: DDPM U-Net engine for CPUs' 'Version: $(version)' \
+	  'Libs: -L$(prefix)/lib -lddpm' 'Libs.private: $(strip $(LDLIBS))' 'Cflags: -I$(prefix)/include' >$@
+install: all $(PC)                              ## to $(DESTDIR)$(prefix)
+	install -d $(addprefix $(DESTDIR)$(prefix)/,bin include lib/pkgconfig)
+	install -m 755 $(O)/ddpm $(DESTDIR)$(prefix)/bin
+	install -m 644 $(srcdir)/include/ddpm.h $(DESTDIR)$(prefix)/include
+	install -m 644 $(O)/libddpm.a $(DESTDIR)$(prefix)/lib
+	install -m 644 $(PC) $(DESTDIR)$(prefix)/lib/pkgconfig
+clean:                                          ## all that make made
+	rm -rf $(O)
+help:                                           ## this list
+	@sed -n 's/^\([a-z]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
+
+-include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(O)/tests/fuzz/driver.o)

@@ -1,0 +1,154 @@
+/* ddpm.h: U-Nets of "Denoising Diffusion Probabilistic Models" (Ho, Jain, Abbeel 2020) on ordinary CPUs.
+
+   Shapes.  An image is [h, w, c] in NHWC order, d = h*w*c, values x in [-1, 1]; a batch is [n, d].  t is a step of the model's
+   own chain, 0..T-1, 0 the least noisy; alpha_bar(-1) = 1.  State, noise and tables are double, the network alone is float.
+
+   Errors.  A function that can fail returns DDPM_OK or another code below and then fills *err (which may be NULL) with one
+   sentence: what, where, expected, found, what to do.  Nothing prints and nothing exits.
+
+   Memory and threads.  create/open allocate, free/close release (NULL is allowed); nothing can fail for memory after a create.
+   A model is immutable once opened and may be shared between threads; every other handle belongs to one thread at a time. */
+#ifndef DDPM_H
+#define DDPM_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DDPM_VERSION "0.1.0"
+#if defined(__GNUC__)
+#define DDPM_API __attribute__((visibility("default")))
+#else
+#define DDPM_API
+#endif
+
+enum {
+    DDPM_OK,
+    DDPM_EUSAGE,      /* an argument is out of range: the caller's mistake */
+    DDPM_EDATA,       /* a file or text holds something wrong */
+    DDPM_EMISSING,    /* an input does not exist */
+    DDPM_EIO,         /* reading or writing failed */
+    DDPM_ECREATE,     /* an output cannot be created */
+    DDPM_EPERM,       /* no permission */
+    DDPM_ENOMEM,      /* out of memory, or no thread could be started */
+    DDPM_EUNSUPPORTED,/* this CPU or build cannot */
+    DDPM_ENAN,        /* the network produced NaN or infinity */
+    DDPM_ECALLBACK    /* a caller's function returned non-zero */
+};
+typedef struct ddpm_error { int code; char text[508]; } ddpm_error;
+
+/* ---- models: a configuration, a schedule and weights ---- */
+
+typedef struct ddpm_model ddpm_model;
+
+enum { DDPM_F32, DDPM_F16, DDPM_F64 };                       /* ddpm_tensor.dtype */
+typedef struct ddpm_tensor { const char *name; int dtype, rank; int64_t dim[4]; void *data; } ddpm_tensor;
+
+enum { DDPM_EPS, DDPM_X0, DDPM_V };                          /* what the network predicts */
+enum { DDPM_BETA, DDPM_BETA_TILDE, DDPM_LEARNED, DDPM_LEARNED_RANGE };   /* the model's own variance */
+typedef struct ddpm_about {                                  /* a caller with an own network fills one by hand */
+    int height, width, channels, outputs, classes, steps, prediction, variance;
+    double clip, t_scale;                                    /* x0 is clipped to +-clip, 0: not; the network is fed t * t_scale */
+    const double *beta, *alpha_bar, *gamma, *mse;            /* [steps]; gamma, mse NULL when not stored */
+    const char *json, *id;                                   /* metadata text; SHA-256 of the tensors, "" until saved */
+} ddpm_about;
+
+/* A new model from the metadata of a model file ("version", "net", "diffusion" and "source" as there; "id" is not read).
+   Weights are zero; time.freq and the schedule.* tensors are filled where "name" is a known schedule. */
+DDPM_API int  ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err);
+/* Draws weights as torch does at construction in law, not in numbers: U(-b, b), b = 1/sqrt(fan_in); norms 1 and 0. */
+DDPM_API void ddpm_model_init(ddpm_model *m, uint64_t seed);
+DDPM_API int  ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err);
+DDPM_API int  ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err);  /* data outlives m */
+enum { DDPM_SAVE_F16 = 1, DDPM_SAVE_REPLACE = 2 };
+DDPM_API int  ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err); /* temporary, fsync, rename */
+DDPM_API int  ddpm_model_check(const ddpm_model *m, ddpm_error *err);        /* recomputes the id: DDPM_EDATA when it differs */
+DDPM_API void ddpm_model_close(ddpm_model *m);
+/* The tensors in order of names; data of a created model may be written (this is how a converter fills one). */
+DDPM_API size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list);
+DDPM_API const ddpm_about *ddpm_model_about(const ddpm_model *m);
+
+/* ---- networks: a model made ready to run ---- */
+
+typedef struct ddpm_net ddpm_net;
+typedef struct ddpm_net_options {
+    int batch;                /* images run at once, 0: 1; ddpm_net_run takes any n, in slices of this */
+    int threads;              /* 0: what affinity, cgroup quota and physical cores allow */
+    const char *cpu, *conv;   /* NULL: the best; "ref avx2 avx512 neon"; "auto dnnl gemm ref" */
+} ddpm_net_options;
+typedef struct ddpm_node {    /* one operation of the flat list */
+    const char *name, *op, *engine;      /* "down_blocks.0.resnets.0.conv1", "conv", "dnnl:jit:avx512"; engine "" where there is no choice */
+    int height, width, channels;         /* of its output */
+    double flops, seconds;               /* per image; spent since the handle was made, all images */
+} ddpm_node;
+typedef struct ddpm_net_about {
+    int batch, threads;
+    double flops;                                        /* per image and step */
+    size_t parameters, weights, packed, activations, scratch;   /* count; bytes */
+    const char *cpu, *engine_class;                      /* "avx2"; the string of model-file "Engine class" */
+} ddpm_net_about;
+DDPM_API int  ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
+/* out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, y [n] or NULL).  DDPM_EUSAGE: a class out of range.
+   An image whose output is not finite is DDPM_ENAN (err names it and the first layer); the other images are right all the same. */
+DDPM_API int  ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err);
+DDPM_API size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list);
+DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
+DDPM_API void ddpm_net_free(ddpm_net *net);
+
+/* A network as samplers and bounds see it: out [n, m, d], m = 1, or 2 with v behind the prediction; x [n, d], all at step t;
+   y [n] or NULL.  Non-zero ends the run with DDPM_ECALLBACK, except DDPM_ENAN: the rows that are not finite are then dropped
+   and the run goes on; *err is passed through.  ddpm_net_eps is this for a ddpm_net (user): it scales t and converts. */
+typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
+DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
+/* z [d] ~ N(0, I) for one image; t = INFINITY is x_T; draw counts further draws at the same t. */
+typedef void ddpm_noise_fn(void *user, double *z, size_t d, uint32_t index, double t, int draw);
+/* The product's noise: Philox4x32-10 keyed by *(const uint64_t *)seed, see model-file "Noise". */
+DDPM_API void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw);
+
+/* ---- chains: the steps that are taken ---- */
+
+typedef struct ddpm_chain ddpm_chain;                                  /* ascending t[i] = C(i), i = 0..K-1 */
+typedef struct ddpm_tables {                                           /* each [K]; alpha = 1 - beta */
+    int K;
+    const double *t, *alpha_bar, *beta, *beta_tilde, *mean_x0, *mean_xt, *log_snr;
+    const char *warning;                                               /* one sentence, or NULL */
+} ddpm_tables;
+/* beta, alpha_bar [T] of "linear:1e-4,0.02", "cosine", "scaled_linear:...", ... as double arithmetic gives them. */
+DDPM_API int  ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err);
+DDPM_API int  ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar, ddpm_error *err);
+/* steps: "50", "all", "0,10,20,999", "iddpm:10,15,20"; schedule: one of ddpm_schedule_names, NULL: "iddpm". */
+DDPM_API int  ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
+DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);
+DDPM_API void ddpm_chain_free(ddpm_chain *c);
+DDPM_API const char *const *ddpm_schedule_names(void);                 /* NULL-terminated, the default first */
+
+/* ---- samplers ---- */
+
+typedef struct ddpm_sampler ddpm_sampler;
+typedef struct ddpm_sampler_options {
+    const char *sampler, *variance;      /* names; variance "auto beta beta-tilde learned" */
+    double eta, clip;                    /* ddim; as in ddpm_about */
+    int prediction, outputs;             /* DDPM_EPS...; the m of ddpm_eps_fn */
+    int own_variance, T;                 /* what "auto" refers to: ddpm_about.variance and steps */
+    uint64_t seed;
+    ddpm_eps_fn *eps;     void *eps_user;
+    ddpm_noise_fn *noise; void *noise_user;   /* NULL: ddpm_noise of the seed */
+} ddpm_sampler_options;
+DDPM_API const char *const *ddpm_sampler_names(void);                  /* NULL-terminated, the default first */
+DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a);
+/* warning [256] or NULL: "" or one sentence, such as that beta at few steps is noisy. */
+DDPM_API int  ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
+                                  char *warning, ddpm_error *err);
+/* Begins n <= batch images, index [n], y [n] or NULL; x [n, d] at chain position i, or NULL: x_T from noise, i = K-1. */
+DDPM_API int  ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
+DDPM_API int  ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);     /* one step; DDPM_ENAN names images, which stay out from then on */
+DDPM_API int  ddpm_sampler_left(const ddpm_sampler *s);                /* steps still to take */
+DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 1 + the chain position at which this image was lost */
+DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers); /* [buffers, batch, d], buffer 0 is x; saved and restored whole */
+DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+#ifndef DD_ERROR_H
+#define DD_ERROR_H
+#include "ddpm.h"
+
+#if defined(__GNUC__)
+#define DD_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define DD_PRINTF(f, a)
+#endif
+
+/* Fills *err (may be NULL) and returns code, so that a caller can write: return dd_error(err, DDPM_EDATA, "..."). */
+int dd_error(ddpm_error *err, int code, const char *format, ...) DD_PRINTF(3, 4);
+/* Puts "context: " before a text that is already there; returns err->code. */
+int dd_error_context(ddpm_error *err, const char *format, ...) DD_PRINTF(2, 3);
+#endif

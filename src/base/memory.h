@@ -1,0 +1,15 @@
+/* Memory: aligned blocks, and an arena for the many small things that live and die with one handle. */
+#ifndef DD_MEMORY_H
+#define DD_MEMORY_H
+#include <stddef.h>
+
+/* A zeroed block of n * size bytes, aligned to 64, its pages touched; NULL when out of memory or when the product overflows.
+   Released with free(). */
+void *dd_memory(size_t n, size_t size);
+
+struct dd_arena { struct dd_arena_chunk *chunk; };      /* {0} is empty */
+/* Zeroed, aligned to 16; NULL when out of memory.  Lives until dd_arena_free. */
+void *dd_arena(struct dd_arena *a, size_t n, size_t size);
+char *dd_arena_text(struct dd_arena *a, const char *format, ...);
+void  dd_arena_free(struct dd_arena *a);
+#endif

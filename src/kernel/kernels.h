@@ -1,0 +1,29 @@
+/* Arithmetic on arrays of float, dispatched through one table per handle.  NHWC: a pixel is `channels` floats, pixels are `stride`
+   floats apart.  See kernels.def for the list; every kernel exists in plain C (kernels_ref.c) and over the vector vocabulary. */
+#ifndef DD_KERNELS_H
+#define DD_KERNELS_H
+#include <stddef.h>
+#include "base/cpu.h"
+
+enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
+
+/* What gemm does to a tile before it stores it, see kernels.def. */
+struct dd_gemm_post { const float *bias, *residual; size_t residual_stride; float scale; enum dd_act act; };
+
+struct dd_kernels {
+    const char *name;              /* "ref avx2 avx512 neon" */
+    size_t gemm_mr, gemm_nr;       /* rows and columns of a gemm tile; b is packed in panels of gemm_nr */
+#define KERNEL(name, ret, params) ret (*name) params;
+#include "kernel/kernels.def"
+#undef KERNEL
+};
+
+/* The reference first, then what cpu (DD_CPU_...) and the build have. */
+void dd_kernels_init(struct dd_kernels *k, unsigned cpu);
+
+/* Each fills in what it has. */
+void dd_kernels_ref(struct dd_kernels *k);
+void dd_kernels_avx2(struct dd_kernels *k);
+void dd_kernels_avx512(struct dd_kernels *k);
+void dd_kernels_neon(struct dd_kernels *k);
+#endif

@@ -1,0 +1,19 @@
+/* Attention over the pixels of an image, softmax (Vaswani et al. 2017) and linear (Shen et al. 2018).  Heads are contiguous slices of
+   channels.  qkv [n, h, w, 3 * heads * dim] holds q of all heads, then k, then v; y [n, h, w, heads * dim]. */
+#ifndef DD_ATTENTION_H
+#define DD_ATTENTION_H
+#include "layer/map.h"
+
+struct dd_attention { int h, w, heads, dim, memory; };     /* memory: learned key/value tokens put before those of the image, 0: none */
+
+/* out = softmax(q k^T / sqrt(dim)) v.  memory_kv [2][heads][memory][dim], or NULL. */
+void   dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *qkv,
+                            const struct dd_attention *a, const float *memory_kv);
+size_t dd_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads);
+double dd_attention_flops(const struct dd_attention *a);
+/* q softmax over dim, times 1/sqrt(dim); k softmax over tokens; out = (k^T v)^T q.  memory_kv [2][heads][dim][memory].  qkv is overwritten. */
+void   dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *qkv,
+                                   const struct dd_attention *a, const float *memory_kv);
+size_t dd_linear_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads);
+double dd_linear_attention_flops(const struct dd_attention *a);
+#endif

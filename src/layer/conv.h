@@ -1,0 +1,27 @@
+/* Convolution (a linear layer is one of a single pixel): y[o] = b[o] + sum over i, kh, kw of w[o, i, kh, kw] x[i], zero-padded.
+   An ordered list of engines behind one interface; which takes a layer is a fixed rule of shape and instruction set. */
+#ifndef DD_CONV_H
+#define DD_CONV_H
+#include "layer/map.h"
+
+struct dd_conv_shape { int h, w, cin, cout, kernel, stride, top, left, bottom, right; };   /* h, w of the input; the four paddings */
+struct dd_conv_setup { const struct dd_kernels *k; unsigned cpu; const char *engine; int batch, threads; };   /* engine NULL: the rule */
+struct dd_conv;
+
+int  dd_conv_height(const struct dd_conv_shape *s);        /* of the output */
+int  dd_conv_width(const struct dd_conv_shape *s);
+/* Chooses and opens an engine.  A forced engine that cannot take this shape leaves it to the rule. */
+int  dd_conv_open(struct dd_conv **c, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err);
+const char *dd_conv_engine(const struct dd_conv *c);       /* "gemm", "dnnl:jit:avx2", "ref" */
+double dd_conv_flops(const struct dd_conv_shape *s);       /* per image, 2 per multiply-accumulate */
+size_t dd_conv_packed(const struct dd_conv *c);            /* bytes of packed weights */
+size_t dd_conv_scratch(const struct dd_conv *c);           /* bytes, at setup.batch and threads, whatever pre, post and strides */
+/* w OIHW, bias [cout] or NULL; packed: dd_conv_packed bytes, kept by the caller.  After this w is not needed. */
+void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias);
+/* pre, post may be NULL; x->n <= batch. */
+void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                     const struct dd_pre *pre, const struct dd_post *post);
+void dd_conv_close(struct dd_conv *c);
+/* NULL-terminated names of the engines of this build: "dnnl", "gemm", "ref". */
+const char *const *dd_conv_engines(void);
+#endif

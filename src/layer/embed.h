@@ -1,0 +1,10 @@
+/* Sinusoidal embedding of the timestep (Ho et al. 2020, after Vaswani et al. 2017): y = [sin(t f) | cos(t f)], or cos first; a last 0 when
+   dim is odd.  y [n, dim], t [n] as fed, f [dim / 2]. */
+#ifndef DD_EMBED_H
+#define DD_EMBED_H
+#include "layer/map.h"
+
+void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f, int cos_first);
+/* y [n, c] += table[label[n]] [c]. */
+void dd_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label);
+#endif

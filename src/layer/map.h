@@ -1,0 +1,16 @@
+/* What every layer works on.  A map is n images of h x w pixels of c channels; pixels are `stride` floats apart, images h * w * stride.
+   A vector [n, c] is a map of one pixel.  So a concatenation is two producers writing into one buffer. */
+#ifndef DD_MAP_H
+#define DD_MAP_H
+#include "kernel/kernels.h"
+
+struct dd_map { float *data; int n, h, w, c; size_t stride; };
+
+/* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing. */
+struct dd_context { const struct dd_kernels *k; int threads; float *scratch; };
+
+/* Applied to a layer's input while it is loaded: act(x * scale + shift), scale and shift [n, c] (from dd_norm) or NULL. */
+struct dd_pre { const float *scale, *shift; enum dd_act act; };
+/* Applied on store: act((y + add + residual) * scale); add [n, .] by images add_stride floats apart, or NULL; residual or NULL. */
+struct dd_post { const float *add; size_t add_stride; const struct dd_map *residual; float scale; enum dd_act act; };
+#endif

@@ -1,0 +1,90 @@
+/* Runs a libFuzzer entry point over files and folders of a corpus, so that every build replays what fuzzing found.  With
+   -n COUNT it also feeds COUNT random changes of each file (bit flips, cuts), from a fixed seed.  The last line counts the inputs. */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static long inputs, changes;
+
+static uint64_t random_word(void)
+{
+    static uint64_t s = 1;
+    s ^= s << 13;
+    s ^= s >> 7;
+    return s ^= s << 17;
+}
+
+/* The data in a block of exactly its size, so that a sanitizer sees a read past the end. */
+static void feed(const uint8_t *data, size_t size)
+{
+    uint8_t *copy = malloc(size ? size : 1);
+    if (!copy)
+        abort();
+    memcpy(copy, data, size);
+    LLVMFuzzerTestOneInput(copy, size);
+    free(copy);
+    inputs++;
+}
+
+static void feed_changes(uint8_t *data, size_t size)
+{
+    for (long i = 0; i < changes && size; i++) {
+        uint8_t *copy = malloc(size);
+        if (!copy)
+            abort();
+        memcpy(copy, data, size);
+        size_t head = size < 4096 || random_word() % 4 == 0 ? size : 4096, cut = size;
+        for (uint64_t k = random_word() % 4 + 1; k; k--)
+            copy[random_word() % head] ^= (uint8_t)(1u << random_word() % 8);
+        if (random_word() % 8 == 0)
+            cut = random_word() % size;
+        feed(copy, cut);
+        free(copy);
+    }
+}
+
+static void run(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return;
+    if (S_ISDIR(st.st_mode)) {
+        struct dirent **list;
+        int n = scandir(path, &list, NULL, alphasort);
+        for (int i = 0; i < n; i++) {
+            char name[4096];
+            snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name);
+            if (list[i]->d_name[0] != '.')
+                run(name);
+            free(list[i]);
+        }
+        free(n > 0 ? list : NULL);
+        return;
+    }
+    FILE *f = fopen(path, "rb");
+    uint8_t *data = malloc((size_t)st.st_size + 1);
+    if (!f || !data)
+        abort();
+    size_t size = fread(data, 1, (size_t)st.st_size, f);
+    fclose(f);
+    feed(data, size);
+    feed_changes(data, size);
+    free(data);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-n") && i + 1 < argc)
+            changes = atol(argv[++i]);
+        else
+            run(argv[i]);
+    }
+    printf("%ld inputs replayed\n%d passed, 0 failed, 0 skipped\n", inputs, inputs > 0);
+    return inputs == 0;
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# run.sh: every test of this build, from the build's folder.  BUILD is where the programs are, RUN goes before each (an emulator).
+# Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.
+set -u
+src=$(cd "$(dirname "$0")/.." && pwd)
+build=$(cd "${BUILD:-build}" && pwd)
+RUN=${RUN:-}
+export RUN
+log=$build/check.log
+: >"$log"
+status=0
+
+part() {
+	"$@" 2>&1 | tee -a "$log"
+}
+
+part $RUN "$build/ddpm-check"
+for fuzzer in "$build"/fuzz_*; do
+	[ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
+	name=$(basename "$fuzzer")
+	part $RUN "$fuzzer" "$src/tests/fuzz/corpus/$name"
+done
+if [ -f "$src/tests/cli/run.sh" ]; then part sh "$src/tests/cli/run.sh" "$build/ddpm"; fi
+
+totals=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log" |
+	awk '{p+=$1; f+=$2; s+=$3; n++} END {printf "%d %d %d %d", p, f, s, n}')
+set -- $totals
+expected=$((1 + $(ls "$build"/fuzz_* 2>/dev/null | grep -cv '\.') + $([ -f "$src/tests/cli/run.sh" ] && echo 1 || echo 0)))
+[ "$4" -eq "$expected" ] || { echo "a part of the tests died: $4 of $expected reported"; status=1; }
+echo "$1 passed, $2 failed, $3 skipped"
+[ "$2" -eq 0 ] && [ "$status" -eq 0 ]

@@ -1,0 +1,27 @@
+/* Foreign checkpoints as flat lists of named tensors: torch.save files (zip and legacy, read by a pickle machine that executes nothing),
+   safetensors files, diffusers folders.  Wrappers are opened, prefixes stripped, the average (EMA) preferred where there is one. */
+#ifndef DDPM_CHECKPOINT_H
+#define DDPM_CHECKPOINT_H
+#include <cjson/cJSON.h>
+#include "base/safetensors.h"
+
+/* A tensor as it lies in the file: element (i0, i1, ...) at data + (sum of i_k * stride_k) elements of dtype. */
+struct checkpoint_tensor { const char *name; enum dd_dtype dtype; int rank; int64_t dim[DD_RANK_MAX], stride[DD_RANK_MAX]; int big_endian; const unsigned char *data; };
+
+struct checkpoint {
+    struct checkpoint_tensor *tensor; size_t tensors;    /* sorted by name; the U-Net's, and lucidrains' schedule buffers (betas, loss_weight, ...) */
+    const char *weights;              /* "ema" or "raw"; "" where the file does not say which it holds */
+    int has_ema, has_raw;
+    const char *version;              /* lucidrains Trainer's "version", or NULL */
+    cJSON *config, *scheduler;        /* diffusers folder: unet config and scheduler config, or NULL */
+    char file[256], sha256[65];       /* base name and hash of the weights' file (of the index, when sharded) */
+    void *owned;
+};
+/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists).  Refuses hostile and unknown files with one sentence. */
+int  checkpoint_open(struct checkpoint *c, const char *path, const char *want, ddpm_error *err);
+void checkpoint_close(struct checkpoint *c);
+const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, const char *name);
+/* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming file and tensor. */
+int  checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out, ddpm_error *err);
+int  checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out, ddpm_error *err);
+#endif

@@ -1,0 +1,26 @@
+#!/bin/sh
+# setup.sh: install what building ddpm needs, through the system's package manager when it may be used without a question
+# (root, or sudo without a password); otherwise print the one line to run and stop.
+set -u
+debian='gcc libc6-dev libdnnl-dev libcjson-dev libssl-dev libstb-dev libzip-dev zlib1g-dev'
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "setup: no apt-get here; install oneDNN (optional), cJSON, OpenSSL, stb, libzip and zlib with their headers, then: ./configure && make" >&2
+	exit 1
+fi
+missing=
+for package in $debian; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+line="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -eq 0 ]; then
+	sudo=
+elif sudo -n true 2>/dev/null; then
+	sudo='sudo -n env'
+else
+	echo "setup: these packages are missing; run this, then the same make again:" >&2
+	echo "sudo $line" >&2
+	exit 1
+fi
+$sudo apt-get update >/dev/null && DEBIAN_FRONTEND=noninteractive $sudo $line
