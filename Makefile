@@ -46,6 +46,8 @@ $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(FUZZERS):
 $(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
 $(O)/%_avx512.o: isa = $(CFLAGS_avx512)
 $(O)/tests/%.o:  isa = -DSOURCE_DIR='"$(abspath $(srcdir))"'
+$(O)/tools/embedded.o: $(srcdir)/tools/default.ddpm
+$(O)/tools/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail.
 $(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 $(O)/%.o: $(srcdir)/%.c config.mak

@@ -14,7 +14,8 @@ struct option {
     size_t offset;                           /* of the field in the command's struct: bool, int64_t, uint64_t, double, const char *, struct option_texts */
     double low, high;                        /* OPTION_INT, OPTION_NUMBER */
 };
-struct option_texts { const char *text[64]; int count; };
+enum { OPTION_TEXTS_MAX = 64 };
+struct option_texts { const char *text[OPTION_TEXTS_MAX]; int count; };
 struct common { int64_t threads; const char *cpu, *conv; bool quiet, verbose, json, help; };   /* first member of every command's struct */
 struct command {
     const char *name, *arguments, *does, *examples;
@@ -24,11 +25,21 @@ struct command {
     int (*run)(void *settings, char **argument, int arguments);    /* exit code of cli.md */
 };
 extern const struct command command_sample, command_convert, command_info, command_forward, command_schedule, command_verify;
+extern const char exit_codes[];              /* what --help says of them */
 
+/* Fills settings from argv [argc], which follows the command's name; *argument [*arguments] are the positional ones, argv reordered. */
 int  options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err);
 void options_help(const struct command *c);
+/* The one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
+const char *nearest_name(const char *text, const char *const *names);
 /* The exit code of cli.md for a DDPM_E... code. */
 int  exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */
 int  complain(const struct command *c, const ddpm_error *err);
+/* Prints "ddpm COMMAND: text" to stderr unless the user wants it quiet. */
+void remark(const struct command *c, const struct common *common, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
 #endif

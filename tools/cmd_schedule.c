@@ -1,0 +1,124 @@
+/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  With C(i) the step of the full chain, alpha_bar =
+   alpha_bar_C(i): alpha_i = alpha_bar_i / alpha_bar_(i-1), beta = 1 - alpha, beta_tilde = (1 - alpha_bar_(i-1)) / (1 - alpha_bar_i) beta,
+   posterior mean = mean_x0 x0 + mean_xt x_t (Ho et al. 2020, eq. 7), log_snr = ln(alpha_bar / (1 - alpha_bar)). */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/error.h"
+#include "model.h"
+#include "options.h"
+
+struct settings { struct common common; const char *model, *betas, *steps, *schedule; int64_t timesteps; bool csv; };
+static const struct settings defaults = { .steps = "all" };
+
+static const char *const columns[] = { "i", "c", "beta", "alpha", "alpha_bar", "beta_tilde", "mean_x0", "mean_xt", "log_snr" };
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static void row(double value[COLUMNS], const ddpm_tables *t, int i)
+{
+    const double v[COLUMNS] = { i, t->t[i], t->beta[i], 1 - t->beta[i], t->alpha_bar[i], t->beta_tilde[i],
+                                t->mean_x0[i], t->mean_xt[i], t->log_snr[i] };
+    for (int k = 0; k < COLUMNS; k++)
+        value[k] = v[k];
+}
+
+static void print_heads(bool csv)
+{
+    for (int k = 0; k < COLUMNS; k++)
+        printf(csv ? "%s%s" : k < 2 ? "%s%6s" : "%s%13s", k && csv ? "," : "", columns[k]);
+    putchar('\n');
+}
+
+static void print_cells(const double value[COLUMNS], bool csv)
+{
+    for (int k = 0; k < COLUMNS; k++)
+        if (csv)
+            printf("%s%.17g", k ? "," : "", value[k]);
+        else
+            printf(k < 2 ? "%6g" : " %12.6g", value[k]);
+    putchar('\n');
+}
+
+/* The numbers in full; JSON has no infinity, a log_snr without bound is null. */
+static void print_json(const double value[COLUMNS])
+{
+    for (int k = 0; k < COLUMNS; k++)
+        if (isfinite(value[k]))
+            printf("%s\"%s\":%.17g", k ? "," : "{", columns[k], value[k]);
+        else
+            printf("%s\"%s\":null", k ? "," : "{", columns[k]);
+    puts("}");
+}
+
+/* The chain of named betas, or of the model's own. */
+static int chain_create(ddpm_chain **chain, const struct settings *s, ddpm_error *err)
+{
+    ddpm_model *m = NULL;
+    int code;
+    if (s->betas || s->timesteps) {
+        int T = s->timesteps ? (int)s->timesteps : 1000;
+        double *beta = malloc((size_t)T * sizeof *beta), *alpha_bar = malloc((size_t)T * sizeof *alpha_bar);
+        if (!beta || !alpha_bar)
+            code = dd_error(err, DDPM_ENOMEM, "out of memory for %d steps", T);
+        else
+            code = ddpm_betas(beta, alpha_bar, T, s->betas ? s->betas : "linear", err);
+        if (!code) {
+            ddpm_about a = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
+            code = ddpm_chain_respace(chain, &a, s->steps, s->schedule, err);
+        }
+        free(beta);
+        free(alpha_bar);
+        return code;
+    }
+    code = model_open(&m, s->model, err);
+    if (!code)
+        code = ddpm_chain_respace(chain, ddpm_model_about(m), s->steps, s->schedule, err);
+    ddpm_model_close(m);
+    return code;
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    const struct settings *s = settings;
+    ddpm_error err;
+    ddpm_chain *chain = NULL;
+    (void)argument, (void)arguments;
+    if (s->model && (s->betas || s->timesteps)) {
+        dd_error(&err, DDPM_EUSAGE, "-m takes the schedule from the model: leave out --betas and --timesteps");
+        return complain(&command_schedule, &err);
+    }
+    if (chain_create(&chain, s, &err))
+        return complain(&command_schedule, &err);
+    const ddpm_tables *t = ddpm_chain_tables(chain);
+    if (t->warning)
+        remark(&command_schedule, &s->common, "%s", t->warning);
+    if (!s->common.json)
+        print_heads(s->csv);
+    for (int i = 0; i < t->K; i++) {
+        double value[COLUMNS];
+        row(value, t, i);
+        if (s->common.json)
+            print_json(value);
+        else
+            print_cells(value, s->csv);
+    }
+    ddpm_chain_free(chain);
+    return 0;
+}
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct option options[] = {
+    { "model", 'm', OPTION_TEXT, "MODEL", "the model's own schedule (default: the embedded model's)", NULL, FIELD(model), 0, 0 },
+    { "betas", 0, OPTION_TEXT, "SPEC", "a named schedule instead: linear, linear:1e-4,0.02, cosine, ...", NULL, FIELD(betas), 0, 0 },
+    { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps), 1, 1000000 },
+    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: the first)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "csv", 0, OPTION_FLAG, NULL, "comma-separated, all digits", NULL, FIELD(csv), 0, 0 },
+};
+const struct command command_schedule = {
+    .name = "schedule", .arguments = "", .least = 0, .most = 0, .run = run,
+    .does = "Prints, per step, i, C(i), beta, alpha, alpha_bar, beta_tilde, posterior mean coefficients, log SNR.",
+    .examples = "  ddpm schedule --timesteps 7 --steps 4\n  ddpm schedule -m model.ddpm --steps 50 --schedule trailing --json\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+};

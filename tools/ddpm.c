@@ -1,0 +1,113 @@
+/* ddpm: the program.  A table of commands, each with its table of options; main finds the command, reads its options, runs it, and
+   makes sure that what went to standard output arrived there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/cpu.h"
+#include "config.h"
+#include "model.h"
+#include "options.h"
+
+static const struct { const struct command *command; const char *does; } commands[] = {
+    { &command_sample,   "make images" },
+    { &command_convert,  "turn a foreign checkpoint into a model file" },
+    { &command_info,     "show a model, or this CPU and build" },
+    { &command_forward,  "run the network once on given tensors" },
+    { &command_schedule, "print the steps that a sampler takes" },
+    { &command_verify,   "make a picture again from its own text and compare" },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_overview(void)
+{
+    puts("ddpm: runs the U-Nets of \"Denoising Diffusion Probabilistic Models\" on ordinary CPUs\n\nUsage: ddpm COMMAND [options] [arguments]\n");
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].command->name, commands[i].does);
+    puts("\nddpm sample makes a picture right away; ddpm COMMAND --help tells more; ddpm --version shows build and CPU.");
+}
+
+static void print_version(void)
+{
+    static const char *const parts[] = {
+        HAVE_OPENMP ? " openmp" : "", HAVE_AVX2 ? " avx2" : "", HAVE_AVX512 ? " avx512" : "", HAVE_NEON ? " neon" : "", HAVE_DNNL ? " dnnl" : "",
+    };
+    ddpm_model *m = NULL;
+    ddpm_net *net = NULL;
+    struct common c = { 0 };
+    printf("ddpm %s\nbuilt with:", DDPM_VERSION);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        fputs(parts[i], stdout);
+    printf("\nCPU: %s, %d threads\n", dd_cpu_name(dd_cpu_detect()), dd_cpu_threads(""));
+    if (!model_open(&m, NULL, NULL) && !model_net(&net, m, &c, 1, NULL))
+        printf("engine class: %s\n", ddpm_net_describe(net)->engine_class);
+    ddpm_net_free(net);
+    ddpm_model_close(m);
+}
+
+static const struct command *find_command(const char *name)
+{
+    const char *names[COMMANDS + 1] = { NULL };
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].command->name;
+        if (!strcmp(name, names[i]))
+            return commands[i].command;
+    }
+    const char *near = nearest_name(name, names);
+    fprintf(stderr, "ddpm: unknown command %.60s; %s%s%schoose from", name, near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", names[i]);
+    fputc('\n', stderr);
+    return NULL;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    char **argument;
+    int arguments, status;
+    ddpm_error err;
+    void *settings = malloc(c->size);
+    if (!settings) {
+        fprintf(stderr, "ddpm %s: out of memory\n", c->name);
+        return exit_code(DDPM_ENOMEM);
+    }
+    memcpy(settings, c->defaults, c->size);
+    if (options_parse(c, settings, argc, argv, &argument, &arguments, &err))
+        status = complain(c, &err);
+    else if (((struct common *)settings)->help)
+        options_help(c), status = 0;
+    else
+        status = c->run(settings, argument, arguments);
+    free(settings);
+    return status;
+}
+
+/* A standard stream that the caller closed would let a file take its number, and results would go into that file: such a stream
+   is opened on a place where nothing can be read or written. */
+static void hold_standard_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+            _exit(exit_code(DDPM_EIO));
+}
+
+int main(int argc, char **argv)
+{
+    const char *first = argc > 1 ? argv[1] : "--help";
+    const struct command *c = NULL;
+    int status = 0;
+    hold_standard_streams();
+    if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))
+        print_overview();
+    else if (!strcmp(first, "--version"))
+        print_version();
+    else
+        status = (c = find_command(first)) ? run_command(c, argc - 2, argv + 2) : exit_code(DDPM_EUSAGE);
+    if ((fflush(stdout) || ferror(stdout)) && status == 0) {
+        fprintf(stderr, "ddpm: cannot write to standard output: %s\n", strerror(errno));
+        status = exit_code(DDPM_EIO);
+    }
+    return status;
+}

@@ -1,0 +1,13 @@
+/* The model that a command works on: a file, or the one that is linked into the program. */
+#ifndef DDPM_MODEL_H
+#define DDPM_MODEL_H
+#include "ddpm.h"
+#include "options.h"
+
+extern const unsigned char embedded_model[];
+size_t embedded_size(void);
+/* path NULL: the embedded model. */
+int model_open(ddpm_model **m, const char *path, ddpm_error *err);
+/* A network of batch images with the threads, instruction set and engine that the user asked for. */
+int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
+#endif
