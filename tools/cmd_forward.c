@@ -1,0 +1,259 @@
+/* ddpm forward: out = network(x, t, y), once, on the tensors of a safetensors file: x [n, c, h, w], t [n] as the network is fed,
+   y [n] class labels where there are any.  A tensor `out` [n, c', h, w] in the file is what is expected. */
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/safetensors.h"
+#include "engines.h"
+#include "layout.h"
+#include "model.h"
+#include "options.h"
+
+struct settings { struct common common; const char *output; double tolerance; bool force; };
+static const struct settings defaults = { .tolerance = 1e-4 };
+
+/* Everything of one run; channels last in x [n, h, w, c] and out [n, h, w, outputs], first in plain and expected [n, outputs, h, w]. */
+struct forward {
+    const char *path;
+    struct dd_file file;
+    struct dd_safetensors io;
+    ddpm_model *model;
+    ddpm_net *net;
+    size_t n, c, h, w, outputs;
+    float *x, *t, *out, *plain, *expected;
+    int32_t *y;
+    struct dd_output output;
+};
+
+static int find(const struct dd_entry **e, const struct forward *f, const char *name, ddpm_error *err)
+{
+    *e = dd_safetensors_find(&f->io, name);
+    return *e ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", f->path, name);
+}
+
+/* The shape that the model says, any n; or exactly [n] when channels is 0. */
+static int check_shape(const struct forward *f, const struct dd_entry *e, size_t channels, ddpm_error *err)
+{
+    if (!channels)
+        return e->rank == 1 && e->dim[0] == f->n ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: %s must be [%zu], as long as x", f->path, e->name, f->n);
+    if (e->rank == 4 && e->dim[0] == f->n && e->dim[1] == channels && e->dim[2] == f->h && e->dim[3] == f->w)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA, "%s: %s must be [%zu, %zu, %zu, %zu] for this model", f->path, e->name, f->n, channels, f->h, f->w);
+}
+
+static int read_floats(float **out, const struct forward *f, const struct dd_entry *e, ddpm_error *err)
+{
+    *out = malloc((size_t)e->count * sizeof **out);
+    if (!*out)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %s of %s", e->name, f->path);
+    if (dd_dtype_to_float(*out, e->data, e->dtype, (size_t)e->count))
+        return dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", f->path, e->name, dd_dtype_name(e->dtype));
+    return DDPM_OK;
+}
+
+static int64_t whole_number(const struct dd_entry *e, size_t i)
+{
+    int32_t small;
+    int64_t large;
+    if (e->dtype == DD_I32)
+        return memcpy(&small, e->data + 4 * i, 4), small;
+    return memcpy(&large, e->data + 8 * i, 8), large;
+}
+
+static bool is_whole(const struct dd_entry *e)
+{
+    return e->dtype == DD_I32 || e->dtype == DD_I64;
+}
+
+static int read_x(struct forward *f, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(f->model);
+    const struct dd_entry *e;
+    float *plain = NULL;
+    int code = find(&e, f, "x", err);
+    if (code)
+        return code;
+    f->c = (size_t)a->channels, f->h = (size_t)a->height, f->w = (size_t)a->width, f->outputs = (size_t)a->outputs;
+    f->n = e->rank ? (size_t)e->dim[0] : 0;
+    if (!f->n || f->n > 65536)
+        return dd_error(err, DDPM_EDATA, "%s: x holds %zu images, expected 1 to 65536", f->path, f->n);
+    if ((code = check_shape(f, e, f->c, err)) || (code = read_floats(&plain, f, e, err)))
+        return free(plain), code;
+    f->x = malloc((size_t)e->count * sizeof *f->x);
+    if (f->x)
+        layout_from_nchw(f->x, plain, f->n, f->c, f->h, f->w);
+    free(plain);
+    return f->x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for x of %s", f->path);
+}
+
+static int read_t(struct forward *f, ddpm_error *err)
+{
+    const struct dd_entry *e;
+    int code = find(&e, f, "t", err);
+    if (code || (code = check_shape(f, e, 0, err)))
+        return code;
+    if (!is_whole(e))
+        return read_floats(&f->t, f, e, err);
+    if (!(f->t = malloc(f->n * sizeof *f->t)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for t of %s", f->path);
+    for (size_t i = 0; i < f->n; i++)
+        f->t[i] = (float)whole_number(e, i);
+    return DDPM_OK;
+}
+
+static int read_y(struct forward *f, ddpm_error *err)
+{
+    const struct dd_entry *e = dd_safetensors_find(&f->io, "y");
+    int code, classes = ddpm_model_about(f->model)->classes;
+    if (!e)
+        return classes ? dd_error(err, DDPM_EDATA, "%s: there is no tensor y, and the model has %d classes", f->path, classes) : DDPM_OK;
+    if (!classes)
+        return dd_error(err, DDPM_EDATA, "%s: there is a tensor y, and the model has no classes", f->path);
+    if ((code = check_shape(f, e, 0, err)))
+        return code;
+    if (!is_whole(e))
+        return dd_error(err, DDPM_EDATA, "%s: y has type %s, expected I64 or I32", f->path, dd_dtype_name(e->dtype));
+    if (!(f->y = malloc(f->n * sizeof *f->y)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for y of %s", f->path);
+    for (size_t i = 0; i < f->n; i++) {
+        int64_t k = whole_number(e, i);
+        if (k < 0 || k >= classes)
+            return dd_error(err, DDPM_EDATA, "%s: y[%zu] is %" PRId64 ", expected 0 to %d", f->path, i, k, classes - 1);
+        f->y[i] = (int32_t)k;
+    }
+    return DDPM_OK;
+}
+
+static int read_expected(struct forward *f, ddpm_error *err)
+{
+    const struct dd_entry *e = dd_safetensors_find(&f->io, "out");
+    int code = e ? check_shape(f, e, f->outputs, err) : DDPM_OK;
+    return e && !code ? read_floats(&f->expected, f, e, err) : code;
+}
+
+static int forward_create(struct forward *f, const char *model, const struct settings *s, ddpm_error *err)
+{
+    int code = ddpm_model_open(&f->model, model, err);
+    if (code || (code = dd_file_map(&f->file, f->path, err)) ||
+        (code = dd_safetensors_read(&f->io, f->file.data, f->file.size, f->path, err)) ||
+        (code = read_x(f, err)) || (code = read_t(f, err)) || (code = read_y(f, err)) || (code = read_expected(f, err)))
+        return code;
+    size_t size = f->n * f->h * f->w * f->outputs;
+    f->out = calloc(size, sizeof *f->out);
+    f->plain = calloc(size, sizeof *f->plain);
+    if (!f->out || !f->plain)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the output of %zu images", f->n);
+    if ((code = model_net(&f->net, f->model, &s->common, f->n < 16 ? (int)f->n : 16, err)))
+        return code;
+    return s->output ? dd_output_create(&f->output, s->output, s->force, err) : DDPM_OK;
+}
+
+static void forward_free(struct forward *f)
+{
+    dd_output_abandon(&f->output);
+    ddpm_net_free(f->net);
+    ddpm_model_close(f->model);
+    dd_safetensors_free(&f->io);
+    dd_file_unmap(&f->file);
+    free(f->x), free(f->t), free(f->y), free(f->out), free(f->plain), free(f->expected);
+}
+
+static int write_out(struct forward *f, ddpm_error *err)
+{
+    size_t count = f->n * f->outputs * f->h * f->w;
+    struct dd_entry e = { .name = "out", .dtype = DD_F32, .rank = 4, .dim = { f->n, f->outputs, f->h, f->w }, .count = count,
+                          .size = count * sizeof(float), .data = (const unsigned char *)f->plain };
+    const char *const meta[] = { NULL };
+    int code = dd_safetensors_write(f->output.stream, &e, 1, meta, err);
+    return code ? code : dd_output_commit(&f->output, err);
+}
+
+/* Largest |a - b|, and that over the largest |b|; a NaN anywhere is infinitely far. */
+static void compare(const struct forward *f, double *absolute, double *relative)
+{
+    double largest = 0;
+    *absolute = 0;
+    for (size_t i = 0; i < f->n * f->outputs * f->h * f->w; i++) {
+        double d = fabs((double)f->plain[i] - f->expected[i]);
+        if (!(d <= *absolute))
+            *absolute = isnan(d) ? INFINITY : d;
+        largest = fmax(largest, fabs((double)f->expected[i]));
+    }
+    *relative = largest > 0 ? *absolute / largest : *absolute;
+}
+
+static void print_json(const struct forward *f, double absolute, double relative, bool within)
+{
+    struct engines e = engines_of(f->net);
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_AddObjectToObject(o, "engines");
+    cJSON_AddNumberToObject(o, "images", (double)f->n);
+    cJSON_AddStringToObject(o, "engine_class", ddpm_net_describe(f->net)->engine_class);
+    for (int k = 0; k < e.kinds; k++)
+        cJSON_AddNumberToObject(list, e.name[k], e.count[k]);
+    if (f->expected) {
+        cJSON_AddNumberToObject(o, "max_abs", absolute);
+        cJSON_AddNumberToObject(o, "relative", relative);
+        cJSON_AddBoolToObject(o, "within", within);
+    }
+    char *text = cJSON_PrintUnformatted(o);
+    puts(text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(o);
+}
+
+/* What came out, and whether it is what was expected: the exit code. */
+static int report(const struct forward *f, const struct settings *s)
+{
+    double absolute = 0, relative = 0;
+    char engines[400];
+    struct engines e = engines_of(f->net);
+    if (f->expected)
+        compare(f, &absolute, &relative);
+    bool within = absolute <= s->tolerance;
+    engines_text(engines, sizeof engines, &e);
+    if (s->common.verbose)
+        remark(&command_forward, &s->common, "convolution engines: %s", engines);
+    if (s->common.json)
+        print_json(f, absolute, relative, within);
+    else if (f->expected)
+        printf("largest difference %.3g, relative %.3g: %s %g\n", absolute, relative, within ? "within" : "above", s->tolerance);
+    return within ? 0 : 1;
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    const struct settings *s = settings;
+    struct forward f = { .path = argument[1] };
+    ddpm_error err;
+    int status;
+    (void)arguments;
+    int code = forward_create(&f, argument[0], s, &err);
+    if (!code)
+        code = ddpm_net_run(f.net, f.out, f.x, f.t, f.y, (int)f.n, &err);
+    if (!code) {
+        layout_to_nchw(f.plain, f.out, f.n, f.outputs, f.h, f.w);
+        if (s->output)
+            code = write_out(&f, &err);
+    }
+    status = code ? complain(&command_forward, &err) : report(&f, s);
+    forward_free(&f);
+    return status;
+}
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct option options[] = {
+    { "output", 'o', OPTION_TEXT, "FILE", "write the result as a safetensors file: out [n,c,h,w] float32", NULL, FIELD(output), 0, 0 },
+    { "tolerance", 0, OPTION_NUMBER, "X", "largest absolute difference allowed (default: 1e-4)", NULL, FIELD(tolerance), 0, 1e30 },
+    { "force", 0, OPTION_FLAG, NULL, "replace an existing FILE", NULL, FIELD(force), 0, 0 },
+};
+const struct command command_forward = {
+    .name = "forward", .arguments = "MODEL IO", .least = 2, .most = 2, .run = run,
+    .does = "Runs the network once on x [n,c,h,w], t [n] and y [n] (where the model has classes) of the safetensors file IO.\n"
+            "Where IO holds `out`, prints the largest absolute and the relative difference, and exits 1 above the tolerance.",
+    .examples = "  ddpm forward model.ddpm io.safetensors --conv gemm --json\n  ddpm forward model.ddpm io.safetensors -o out.safetensors\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+};
