@@ -10,9 +10,11 @@ enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 /* What gemm does to a tile before it stores it, see kernels.def. */
 struct dd_gemm_post { const float *bias, *residual; size_t residual_stride; float scale; enum dd_act act; };
 
+enum { DD_GEMM_MR_MAX = 32 };
+
 struct dd_kernels {
     const char *name;              /* "ref avx2 avx512 neon" */
-    size_t gemm_mr, gemm_nr;       /* rows and columns of a gemm tile; b is packed in panels of gemm_nr */
+    size_t gemm_mr, gemm_nr;       /* rows (at most DD_GEMM_MR_MAX) and columns of a gemm tile; b is packed in panels of gemm_nr */
 #define KERNEL(name, ret, params) ret (*name) params;
 #include "kernel/kernels.def"
 #undef KERNEL
