@@ -1,0 +1,190 @@
+/* Convolution: the choice of an engine, and the passes around engines that take less than they are given.
+
+   y = act((conv(act(x * scale + shift)) + bias + add + residual) * scale): the inner part is `pre`, the outer `post` (map.h).  Without
+   an engine's help the inner part is one pass into scratch, the outer one pass over the output; padding is zeros of the inner result. */
+#include "layer/conv_engine.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "layer/parallel.h"
+
+enum { PIXELS = 64 };       /* of a task in the two passes */
+
+static const struct dd_conv_engine *const engines[] = {
+#if HAVE_DNNL
+    &dd_conv_dnnl,
+#endif
+    &dd_conv_gemm, &dd_conv_ref, NULL
+};
+
+const char *const *dd_conv_engines(void)
+{
+    static const char *const names[] = {
+#if HAVE_DNNL
+        "dnnl",
+#endif
+        "gemm", "ref", NULL
+    };
+    return names;
+}
+
+int dd_conv_height(const struct dd_conv_shape *s)
+{
+    return (s->h + s->top + s->bottom - s->kernel) / s->stride + 1;
+}
+
+int dd_conv_width(const struct dd_conv_shape *s)
+{
+    return (s->w + s->left + s->right - s->kernel) / s->stride + 1;
+}
+
+double dd_conv_flops(const struct dd_conv_shape *s)
+{
+    return 2.0 * dd_conv_height(s) * dd_conv_width(s) * s->cout * s->cin * s->kernel * s->kernel;
+}
+
+/* The rule: which engine is tried first.  Measured, see bench/RESULTS.md, "Which engine takes a layer". */
+static const struct dd_conv_engine *rule(const struct dd_conv_shape *s, unsigned cpu)
+{
+    (void)s, (void)cpu;
+    return &dd_conv_gemm;
+}
+
+static int try_engine(struct dd_conv *c, const struct dd_conv_engine *e, const struct dd_conv_setup *setup, ddpm_error *err)
+{
+    c->engine = e;
+    snprintf(c->label, sizeof c->label, "%s", e->name);
+    return e->open(c, setup, err);
+}
+
+static int find_engine(const struct dd_conv_engine **e, const char *name, ddpm_error *err)
+{
+    *e = NULL;
+    if (!name || !strcmp(name, "auto"))
+        return DDPM_OK;
+    for (int i = 0; engines[i]; i++)
+        if (!strcmp(engines[i]->name, name))
+            *e = engines[i];
+    return *e ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "no convolution engine of this build is called \"%s\"", name);
+}
+
+int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
+{
+    const struct dd_conv_engine *forced;
+    int code = find_engine(&forced, setup->engine, err);
+    if (code)
+        return code;
+    struct dd_conv *c = calloc(1, sizeof *c);
+    if (!c)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+    *c = (struct dd_conv){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads };
+    const struct dd_conv_engine *order[] = { forced, rule(s, setup->cpu), &dd_conv_gemm };
+    code = DDPM_EUNSUPPORTED;
+    for (size_t i = 0; i < sizeof order / sizeof *order && code == DDPM_EUNSUPPORTED; i++)
+        if (order[i])
+            code = try_engine(c, order[i], setup, err);
+    if (code) {
+        free(c);
+        return code;
+    }
+    *out = c;
+    return DDPM_OK;
+}
+
+void dd_conv_close(struct dd_conv *c)
+{
+    if (c && c->engine->close)
+        c->engine->close(c);
+    free(c);
+}
+
+const char *dd_conv_engine(const struct dd_conv *c)
+{
+    return c->label;
+}
+
+size_t dd_conv_packed(const struct dd_conv *c)
+{
+    return c->packed_size;
+}
+
+static size_t input_floats(const struct dd_conv *c)
+{
+    if (c->engine->takes & DD_CONV_PRE && c->engine->takes & DD_CONV_STRIDED_X)
+        return 0;
+    return dd_aligned((size_t)c->batch * c->shape.h * c->shape.w * c->shape.cin);
+}
+
+static size_t output_floats(const struct dd_conv *c)
+{
+    if (c->engine->takes & DD_CONV_STRIDED_Y)
+        return 0;
+    return dd_aligned((size_t)c->batch * dd_conv_height(&c->shape) * dd_conv_width(&c->shape) * c->shape.cout);
+}
+
+size_t dd_conv_scratch(const struct dd_conv *c)
+{
+    return (input_floats(c) + output_floats(c)) * sizeof(float) + c->scratch_size;
+}
+
+void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias)
+{
+    c->packed = packed;
+    c->engine->pack(c, w, bias);
+}
+
+static void input_pass(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+{
+    size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
+        size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
+        const float *scale = pre && pre->scale ? pre->scale + image * c : NULL, *shift = scale ? pre->shift + image * c : NULL;
+        ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale, shift,
+                       dd_min(PIXELS, pixels - first), c, pre ? pre->act : DD_ACT_NONE);
+    }
+}
+
+static void output_pass(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_post *post)
+{
+    static const struct dd_post copy = { .scale = 1 };
+    size_t pixels = (size_t)y->h * y->w, blocks = dd_blocks(pixels, PIXELS);
+    if (!post)
+        post = &copy;
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < (size_t)y->n * blocks; task++) {
+        size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
+        const float *add = post->add ? post->add + image * post->add_stride : NULL;
+        const struct dd_map *r = post->residual;
+        ctx->k->post(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, add, r ? r->data + at * r->stride : NULL,
+                     r ? r->stride : 0, post->scale, dd_min(PIXELS, pixels - first), (size_t)y->c, post->act);
+    }
+}
+
+static int dense(const struct dd_map *m)
+{
+    return m->stride == (size_t)m->c || m->n * m->h * m->w == 1;
+}
+
+void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                     const struct dd_pre *pre, const struct dd_post *post)
+{
+    unsigned takes = c->engine->takes;
+    struct dd_map in = *x, out = *y;
+    struct dd_context inner = *ctx;
+    if ((pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X))) {
+        in.data = inner.scratch;
+        in.stride = (size_t)in.c;
+        input_pass(ctx, &in, x, pre);
+        pre = NULL;
+    }
+    inner.scratch += input_floats(c);
+    if (!dense(y) && !(takes & DD_CONV_STRIDED_Y)) {
+        out.data = inner.scratch;
+        out.stride = (size_t)out.c;
+    }
+    inner.scratch += output_floats(c);
+    c->engine->forward(c, &inner, &out, &in, pre, takes & DD_CONV_POST ? post : NULL);
+    if (out.data != y->data || (post && !(takes & DD_CONV_POST)))
+        output_pass(ctx, y, &out, post);
+}

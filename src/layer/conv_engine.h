@@ -1,0 +1,37 @@
+/* What an engine of dd_conv is: a row in the list of conv.c.  An engine says what it takes beyond dense maps and a bias; for what it
+   does not take, dd_conv_forward makes a pass over the input before it and over the output behind it. */
+#ifndef DD_CONV_ENGINE_H
+#define DD_CONV_ENGINE_H
+#include "config.h"
+#include "layer/conv.h"
+
+enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8 };
+
+struct dd_conv {
+    struct dd_conv_shape shape;
+    const struct dd_kernels *k;
+    int batch, threads;
+    const struct dd_conv_engine *engine;
+    char label[64];                           /* what the engine calls itself; its name unless open says more */
+    void *state;                              /* the engine's own, from open to close */
+    size_t packed_size, scratch_size;         /* bytes the engine asks for; set by open */
+    float *packed;                            /* the caller's block, from pack on */
+};
+
+struct dd_conv_engine {
+    const char *name;
+    unsigned takes;                           /* DD_CONV_... */
+    /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  When it fails there is nothing to close. */
+    int  (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
+    void (*pack)(struct dd_conv *c, const float *w, const float *bias);
+    /* ctx->scratch is scratch_size bytes; pre and post are NULL unless taken, post holds no more than was asked for. */
+    void (*forward)(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                    const struct dd_pre *pre, const struct dd_post *post);
+    void (*close)(struct dd_conv *c);         /* NULL: nothing to do */
+};
+
+extern const struct dd_conv_engine dd_conv_gemm, dd_conv_ref;
+#if HAVE_DNNL
+extern const struct dd_conv_engine dd_conv_dnnl;
+#endif
+#endif

@@ -1,0 +1,131 @@
+/* Convolution as a matrix product without the matrix: y [pixels, cout] = A [pixels, taps * cin] W [taps * cin, cout] + b, where the row of
+   A that belongs to an output pixel is `taps` pointers into the NHWC input, to a row of zeros outside it (Dukhan 2019, "The Indirect
+   Convolution Algorithm").  A 1x1 convolution and a linear layer are the case of one tap.
+
+   Packed: panels [cout / nr][taps * cin][nr] with zeros in the last, bias [cout], zeros [cin].  A task is a block of rows times a block
+   of panels; inside it a chunk of taps of a panel meets every tile of rows before the next.  Each element is one sum, taps then channels
+   ascending, whatever the division. */
+#include <stdlib.h>
+#include <string.h>
+#include "layer/conv_engine.h"
+#include "layer/parallel.h"
+
+/* Measured, see bench/RESULTS.md: rows whose outputs share a chunk of weights, bytes of such a chunk, the work worth a task. */
+enum { TILES = 16, CHUNK = 32 << 10 };
+static const double TASK_FLOPS = 4e6;
+
+struct gemm {
+    size_t taps, depth, mr, nr;
+    size_t panels, task_panels, chunk_taps;     /* in all; of a task; of a chunk */
+    size_t rows;                                /* of a task */
+    size_t bias, zero, scratch;                 /* where in the packed block; bytes a thread needs */
+};
+
+static size_t clamp(double x, size_t low, size_t high)
+{
+    return x < (double)low ? low : x > (double)high ? high : (size_t)x;
+}
+
+static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
+{
+    const struct dd_conv_shape *s = &c->shape;
+    struct gemm *g = calloc(1, sizeof *g);
+    if (!g)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+    g->taps = (size_t)s->kernel * s->kernel;
+    g->depth = (size_t)s->cin;
+    g->mr = setup->k->gemm_mr;
+    g->nr = setup->k->gemm_nr;
+    g->panels = dd_blocks((size_t)s->cout, g->nr);
+    g->rows = TILES * g->mr;
+    g->chunk_taps = clamp((double)CHUNK / (double)(g->depth * g->nr * sizeof(float)), 1, g->taps);
+    g->task_panels = clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1, g->panels);
+    g->bias = g->panels * g->taps * g->depth * g->nr;
+    g->zero = g->bias + (size_t)s->cout;
+    g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) + sizeof(float) * dd_aligned(g->rows * g->taps * sizeof(float *) / sizeof(float));
+    c->state = g;
+    c->packed_size = sizeof(float) * (g->zero + g->depth);
+    c->scratch_size = (size_t)c->threads * g->scratch;
+    return DDPM_OK;
+}
+
+static void pack_gemm(struct dd_conv *c, const float *w, const float *bias)
+{
+    const struct gemm *g = c->state;
+    memset(c->packed, 0, c->packed_size);
+    for (size_t o = 0; o < (size_t)c->shape.cout; o++) {
+        float *panel = c->packed + o / g->nr * g->taps * g->depth * g->nr + o % g->nr;
+        for (size_t tap = 0; tap < g->taps; tap++)
+            for (size_t i = 0; i < g->depth; i++)
+                panel[(tap * g->depth + i) * g->nr] = w[(o * g->depth + i) * g->taps + tap];
+        c->packed[g->bias + o] = bias ? bias[o] : 0;
+    }
+}
+
+/* a [tiles][taps][mr]: where output pixels first .. first + count of all images read their taps. */
+static void point(const float **a, const struct dd_conv *c, const struct dd_map *x, size_t first, size_t count)
+{
+    const struct gemm *g = c->state;
+    const struct dd_conv_shape *s = &c->shape;
+    size_t width = (size_t)dd_conv_width(s), pixels = width * (size_t)dd_conv_height(s);
+    const float *zero = c->packed + g->zero;
+    for (size_t i = 0; i < count; i++) {
+        size_t image = (first + i) / pixels, pixel = (first + i) % pixels;
+        int y0 = (int)(pixel / width) * s->stride - s->top, x0 = (int)(pixel % width) * s->stride - s->left;
+        const float *origin = x->data + image * (size_t)s->h * (size_t)s->w * x->stride;
+        const float **row = a + i / g->mr * g->taps * g->mr + i % g->mr;
+        for (int iy = y0; iy < y0 + s->kernel; iy++)
+            for (int ix = x0; ix < x0 + s->kernel; ix++, row += g->mr)
+                *row = iy >= 0 && iy < s->h && ix >= 0 && ix < s->w ? origin + ((size_t)iy * s->w + ix) * x->stride : zero;
+    }
+}
+
+/* y [rows first .. first + count, channels of one panel]. */
+static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a, size_t panel, const float *bias,
+                          size_t first, size_t count, const struct dd_post *post)
+{
+    const struct gemm *g = c->state;
+    const struct dd_map *r = post ? post->residual : NULL;
+    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column);
+    for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
+        size_t taps = dd_min(g->chunk_taps, g->taps - tap);
+        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr;
+        for (size_t i = 0; i < count; i += g->mr) {
+            struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
+                                         post ? post->scale : 1, post ? post->act : DD_ACT_NONE };
+            c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
+                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL);
+        }
+    }
+}
+
+/* Rows run through all images unless an image has a bias of its own (post->add). */
+static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                         const struct dd_pre *pre, const struct dd_post *post)
+{
+    const struct gemm *g = c->state;
+    const float *add = post ? post->add : NULL;
+    size_t pixels = (size_t)y->h * y->w, span = add ? pixels : pixels * (size_t)y->n, spans = add ? (size_t)y->n : 1;
+    size_t blocks = dd_blocks(span, g->rows), columns = dd_blocks(g->panels, g->task_panels);
+    (void)pre;
+    DD_PARALLEL_UNEVEN(ctx->threads)
+    for (size_t task = 0; task < columns * spans * blocks; task++) {
+        size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels, start = task % blocks * g->rows;
+        size_t first = image * span + start, count = dd_min(g->rows, span - start), end = dd_min(panel + g->task_panels, g->panels);
+        float *bias = ctx->scratch + dd_thread() * (g->scratch / sizeof(float));
+        const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
+        for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)
+            bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);
+        point(a, c, x, first, count);
+        for (size_t p = panel; p < end; p++)
+            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, post);
+    }
+}
+
+static void close_gemm(struct dd_conv *c)
+{
+    free(c->state);
+}
+
+const struct dd_conv_engine dd_conv_gemm = { "gemm", DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+                                             open_gemm, pack_gemm, forward_gemm, close_gemm };

@@ -1,0 +1,67 @@
+/* Convolution in the plainest C, sums in double: what every other engine is tested against.
+
+   y[p, o] = b[o] + sum over taps (kh, kw) inside the image, i < cin, of x[p * stride + (kh, kw) - (top, left), i] * w[o, kh, kw, i].
+   Packed: w [cout, kernel, kernel, cin], then b [cout]. */
+#include <string.h>
+#include "layer/conv_engine.h"
+#include "layer/parallel.h"
+
+static int open_ref(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
+{
+    const struct dd_conv_shape *s = &c->shape;
+    (void)setup, (void)err;
+    c->packed_size = sizeof(float) * (size_t)s->cout * ((size_t)s->kernel * s->kernel * s->cin + 1);
+    return DDPM_OK;
+}
+
+static void pack_ref(struct dd_conv *c, const float *w, const float *bias)
+{
+    size_t taps = (size_t)c->shape.kernel * c->shape.kernel, cin = (size_t)c->shape.cin, cout = (size_t)c->shape.cout;
+    for (size_t o = 0; o < cout; o++)
+        for (size_t tap = 0; tap < taps; tap++)
+            for (size_t i = 0; i < cin; i++)
+                c->packed[(o * taps + tap) * cin + i] = w[(o * cin + i) * taps + tap];
+    for (size_t o = 0; o < cout; o++)
+        c->packed[cout * taps * cin + o] = bias ? bias[o] : 0;
+}
+
+static double product(const float *a, const float *b, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)a[i] * b[i];
+    return sum;
+}
+
+/* All channels of output pixel (oy, ox) of one image. */
+static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x, const float *image, int oy, int ox)
+{
+    const struct dd_conv_shape *s = &c->shape;
+    size_t taps = (size_t)s->kernel * s->kernel, cin = (size_t)s->cin;
+    const float *bias = c->packed + (size_t)s->cout * taps * cin;
+    for (int o = 0; o < s->cout; o++) {
+        const float *w = c->packed + (size_t)o * taps * cin;
+        double sum = bias[o];
+        for (int kh = 0; kh < s->kernel; kh++)
+            for (int kw = 0; kw < s->kernel; kw++, w += cin) {
+                int iy = oy * s->stride + kh - s->top, ix = ox * s->stride + kw - s->left;
+                if (iy >= 0 && iy < s->h && ix >= 0 && ix < s->w)
+                    sum += product(image + ((size_t)iy * s->w + ix) * x->stride, w, s->cin);
+            }
+        y[o] = (float)sum;
+    }
+}
+
+static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                        const struct dd_pre *pre, const struct dd_post *post)
+{
+    int width = dd_conv_width(&c->shape), height = dd_conv_height(&c->shape);
+    (void)pre, (void)post;
+    DD_PARALLEL_UNEVEN(ctx->threads)
+    for (int row = 0; row < x->n * height; row++)
+        for (int ox = 0; ox < width; ox++)
+            ref_pixel(c, y->data + ((size_t)row * width + ox) * y->stride, x,
+                      x->data + (size_t)(row / height) * x->h * x->w * x->stride, row % height, ox);
+}
+
+const struct dd_conv_engine dd_conv_ref = { "ref", DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_ref, pack_ref, forward_ref, NULL };

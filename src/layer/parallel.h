@@ -1,0 +1,25 @@
+/* The loops that threads share.  Work is divided by the problem, never by the number of threads: a loop body is one task, and which
+   thread runs it changes no bit. */
+#ifndef DD_PARALLEL_H
+#define DD_PARALLEL_H
+#include "config.h"
+
+#if HAVE_OPENMP
+#include <omp.h>
+#define DD_PRAGMA(x) _Pragma(#x)
+/* Before a for loop over tasks that take equally long, and over tasks that may not. */
+#define DD_PARALLEL(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(static))
+#define DD_PARALLEL_UNEVEN(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(dynamic))
+/* Inside such a loop: which of the threads this is. */
+static inline size_t dd_thread(void) { return (size_t)omp_get_thread_num(); }
+#else
+#define DD_PARALLEL(threads)
+#define DD_PARALLEL_UNEVEN(threads)
+static inline size_t dd_thread(void) { return 0; }
+#endif
+
+static inline size_t dd_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t dd_blocks(size_t n, size_t size) { return (n + size - 1) / size; }
+/* Floats of a part of a scratch block, so that the next part begins on a cache line. */
+static inline size_t dd_aligned(size_t floats) { return (floats + 15) & ~(size_t)15; }
+#endif

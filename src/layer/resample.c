@@ -1,0 +1,73 @@
+/* Changes of resolution without weights; a task is a row of the output.
+     upsample:  y(i, j) = x(i/2, j/2);  avgpool: y(i, j) = mean of x(2i..2i+1, 2j..2j+1);  unshuffle: pixel (2i+p1, 2j+p2) to channel c*4+p1*2+p2.
+   With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h, w, c]. */
+#include "layer/resample.h"
+#include "layer/parallel.h"
+
+size_t dd_resample_scratch(int n, int h, int w, int c)
+{
+    return sizeof(float) * (size_t)n * (size_t)h * (size_t)w * (size_t)c;
+}
+
+struct rows { const float *data; size_t stride; };
+
+/* Rows first .. first + count of all images' rows, after pre. */
+static struct rows load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre, size_t first, size_t count)
+{
+    size_t w = (size_t)x->w, c = (size_t)x->c, image = first / (size_t)x->h;
+    const float *data = x->data + first * w * x->stride;
+    if (!pre)
+        return (struct rows){ data, x->stride };
+    float *y = ctx->scratch + first * w * c;
+    ctx->k->affine(y, c, data, x->stride, pre->scale ? pre->scale + image * c : NULL, pre->scale ? pre->shift + image * c : NULL,
+                   count * w, c, pre->act);
+    return (struct rows){ y, c };
+}
+
+void dd_upsample_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+{
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)x->n * (size_t)x->h; row++) {
+        struct rows r = load(ctx, x, pre, row, 1);
+        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 1, (size_t)x->w, (size_t)x->c);
+    }
+}
+
+/* Where output row `row` of all images begins in x; an odd last row of an image is left out. */
+static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
+{
+    return row / (size_t)y->h * (size_t)x->h + row % (size_t)y->h * 2;
+}
+
+void dd_avgpool_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+{
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++) {
+        struct rows r = load(ctx, x, pre, pair(y, x, row), 2);
+        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 2, (size_t)x->w, (size_t)x->c);
+    }
+}
+
+void dd_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+{
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++)
+        ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride, x->data + pair(y, x, row) * (size_t)x->w * x->stride,
+                          x->stride, 2, (size_t)x->w, (size_t)x->c);
+}
+
+void dd_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b)
+{
+    size_t c = (size_t)x->c;
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)x->n * (size_t)x->h; row++) {
+        const float *from = x->data + row * (size_t)x->w * x->stride;
+        float *to = y->data + row * (size_t)x->w * y->stride;
+        if (a == 1 && b == 0)
+            ctx->k->affine(to, y->stride, from, x->stride, NULL, NULL, (size_t)x->w, c, DD_ACT_NONE);
+        else
+            for (size_t i = 0; i < (size_t)x->w; i++)
+                for (size_t j = 0; j < c; j++)
+                    to[i * y->stride + j] = a * from[i * x->stride + j] + b;
+    }
+}
