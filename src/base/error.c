@@ -1,0 +1,41 @@
+/* Error sentences.  A text may quote names that come out of a hostile file, so whatever is not printable becomes '?': a message is
+   one line and cannot drive a terminal.  A text that does not fit ends in "...". */
+#include "base/error.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void settle(char *text, size_t room, int length)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    if (length >= (int)room)
+        memcpy(text + room - 4, "...", 4);
+}
+
+int dd_error(ddpm_error *err, int code, const char *format, ...)
+{
+    if (!err)
+        return code;
+    va_list ap;
+    va_start(ap, format);
+    int length = vsnprintf(err->text, sizeof err->text, format, ap);
+    va_end(ap);
+    settle(err->text, sizeof err->text, length);
+    err->code = code;
+    return code;
+}
+
+int dd_error_context(ddpm_error *err, const char *format, ...)
+{
+    if (!err)
+        return DDPM_OK;
+    char context[sizeof err->text], text[sizeof err->text];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(context, sizeof context, format, ap);
+    va_end(ap);
+    memcpy(text, err->text, sizeof text);
+    return dd_error(err, err->code, "%s: %s", context, text);
+}
