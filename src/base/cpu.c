@@ -1,0 +1,264 @@
+/* Instruction sets by cpuid and xgetbv: a set counts only where the operating system saves its registers (XCR0 bits 1-2 for
+   xmm and ymm, 5-7 for the masks and zmm).  Threads by what Linux tells under /proc and /sys; where a file is missing, as on other
+   systems, its limit does not count. */
+#include "base/cpu.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+
+static unsigned xcr0(void)
+{
+    unsigned a, d;
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(a), "=d"(d) : "c"(0));      /* xgetbv, which needs no -mxsave like this */
+    return a;
+}
+
+unsigned dd_cpu_detect(void)
+{
+    enum { YMM = 0x06, ZMM = 0xe6 };
+    unsigned a, b, c, d, fma_osxsave_avx = 1u << 12 | 1u << 27 | 1u << 28;
+    unsigned avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;      /* F, DQ, BW, VL */
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & fma_osxsave_avx) != fma_osxsave_avx || (xcr0() & YMM) != YMM)
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
+        return 0;
+    return (b & avx512) == avx512 && (xcr0() & ZMM) == ZMM ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
+}
+#elif defined(__aarch64__)
+unsigned dd_cpu_detect(void)
+{
+    return DD_CPU_NEON;                 /* part of the base architecture */
+}
+#else
+unsigned dd_cpu_detect(void)
+{
+    return 0;
+}
+#endif
+
+static const struct { const char *name; unsigned own, with; } sets[] = {      /* best first; with: what the name includes */
+    { "avx512", DD_CPU_AVX512, DD_CPU_AVX512 | DD_CPU_AVX2 },
+    { "avx2", DD_CPU_AVX2, DD_CPU_AVX2 },
+    { "neon", DD_CPU_NEON, DD_CPU_NEON },
+    { "ref", 0, 0 },
+};
+enum { SETS = sizeof sets / sizeof sets[0] };
+
+int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err)
+{
+    unsigned have = dd_cpu_detect();
+    *cpu = have;
+    if (!name)
+        return DDPM_OK;
+    for (int i = 0; i < SETS; i++) {
+        if (strcmp(name, sets[i].name))
+            continue;
+        *cpu = sets[i].with;
+        if ((have & sets[i].with) == sets[i].with)
+            return DDPM_OK;
+        *cpu = have;
+        return dd_error(err, DDPM_EUNSUPPORTED, "this CPU has no %s: its best instruction set is %s", name, dd_cpu_name(have));
+    }
+    return dd_error(err, DDPM_EUSAGE, "unknown instruction set \"%s\": choose ref, avx2, avx512 or neon", name);
+}
+
+const char *dd_cpu_name(unsigned cpu)
+{
+    int i = 0;
+    while ((cpu & sets[i].own) != sets[i].own)
+        i++;
+    return sets[i].name;
+}
+
+/* ---- threads ---- */
+
+enum { CPUS_MAX = 8192, WORD = 8 * sizeof(unsigned), TEXT = 4096 };
+struct cpus { unsigned bit[CPUS_MAX / WORD]; };
+
+static int cpus_has(const struct cpus *c, long i)
+{
+    return c->bit[(size_t)i / WORD] >> (size_t)i % WORD & 1;
+}
+
+/* A list such as "0-3,8,10-11"; returns how many it names, 0 when it is not a list. */
+static int cpus_parse(struct cpus *c, const char *text)
+{
+    int count = 0;
+    memset(c, 0, sizeof *c);
+    for (const char *at = text;; at++) {
+        char *end;
+        long first = strtol(at, &end, 10), last = first;
+        if (end == at)
+            return 0;
+        if (*end == '-')
+            last = strtol(at = end + 1, &end, 10);
+        if (end == at || first < 0 || last < first || last >= CPUS_MAX)
+            return 0;
+        for (long i = first; i <= last; i++, count++)
+            c->bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
+        at = end;
+        if (*at != ',')
+            return count;
+    }
+}
+
+/* fopen of a path below the root of the system that is asked about. */
+static FILE *open_below(const char *sysroot, const char *folder, const char *name)
+{
+    char path[TEXT];
+    int n = snprintf(path, sizeof path, "%s%s%s", sysroot, folder, name);
+    return n < (int)sizeof path ? fopen(path, "re") : NULL;
+}
+
+/* The first line of a file without its end; 0 when there is none. */
+static int read_line(char line[TEXT], const char *sysroot, const char *folder, const char *name)
+{
+    FILE *f = open_below(sysroot, folder, name);
+    int ok = f && fgets(line, TEXT, f);
+    if (f)
+        fclose(f);
+    if (ok)
+        line[strcspn(line, "\n")] = 0;
+    return ok;
+}
+
+/* The processors on which the calling thread may run. */
+static int affinity(struct cpus *c, const char *sysroot)
+{
+    static const char key[] = "Cpus_allowed_list:";
+    char line[TEXT];
+    int count = 0;
+    FILE *f = open_below(sysroot, "/proc/thread-self/status", "");
+    while (f && !count && fgets(line, sizeof line, f))
+        if (!strncmp(line, key, sizeof key - 1))
+            count = cpus_parse(c, line + sizeof key - 1);
+    if (f)
+        fclose(f);
+    return count;
+}
+
+/* Of the allowed processors, those that are the first allowed one of their core. */
+static int physical_cores(const struct cpus *allowed, const char *sysroot)
+{
+    int count = 0;
+    for (long i = 0; i < CPUS_MAX; i++) {
+        char folder[128], line[TEXT];
+        struct cpus sibling;
+        long first = 0;
+        if (!cpus_has(allowed, i))
+            continue;
+        snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/topology/", i);
+        int known = (read_line(line, sysroot, folder, "core_cpus_list") && cpus_parse(&sibling, line)) ||
+                    (read_line(line, sysroot, folder, "thread_siblings_list") && cpus_parse(&sibling, line));
+        while (known && first < i && !(cpus_has(&sibling, first) && cpus_has(allowed, first)))
+            first++;
+        count += !known || first == i;
+    }
+    return count;
+}
+
+/* "200000 100000" (v2) or the two files of v1 as a number of processors, rounded up; 0: no limit. */
+static int quota_here(const char *sysroot, const char *folder, int version)
+{
+    char quota[TEXT], period[TEXT];
+    double q = 0, p = 0;
+    if (version == 2) {
+        if (!read_line(quota, sysroot, folder, "/cpu.max") || sscanf(quota, "%lf %lf", &q, &p) != 2)
+            return 0;
+    } else {
+        if (!read_line(quota, sysroot, folder, "/cpu.cfs_quota_us") || !read_line(period, sysroot, folder, "/cpu.cfs_period_us"))
+            return 0;
+        q = atof(quota);
+        p = atof(period);
+    }
+    if (!(q > 0 && p > 0 && q / p < CPUS_MAX))
+        return 0;
+    int whole = (int)(q / p);
+    return whole + (q > whole * p);
+}
+
+/* Whether list, separated by commas, holds item. */
+static int list_has(const char *list, const char *item)
+{
+    size_t n = strlen(item);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (!strncmp(at, item, n) && (at[n] == 0 || at[n] == ','))
+            return 1;
+    return 0;
+}
+
+/* The line of /proc/self/cgroup, "id:controllers:path", of the hierarchy that governs the processor in this version. */
+static int own_group(char group[TEXT], const char *sysroot, int version)
+{
+    char line[TEXT];
+    int found = 0;
+    FILE *f = open_below(sysroot, "/proc/self/cgroup", "");
+    while (f && !found && fgets(line, sizeof line, f)) {
+        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = 0;
+        path[strcspn(path, "\n")] = 0;
+        found = version == 2 ? !strncmp(line, "0:", 2) : list_has(controllers + 1, "cpu");
+        if (found)
+            memcpy(group, path, strlen(path) + 1);
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Where that hierarchy is mounted, and which of its groups is the top there (not "/" in a container without a namespace). */
+static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version)
+{
+    char line[TEXT], kind[64], options[TEXT];
+    int found = 0;
+    FILE *f = open_below(sysroot, "/proc/self/mountinfo", "");
+    while (f && !found && fgets(line, sizeof line, f)) {
+        char *rest = strstr(line, " - ");
+        if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2)
+            continue;
+        if (sscanf(rest, " - %63s %*s %4095s", kind, options) == 2)
+            found = version == 2 ? !strcmp(kind, "cgroup2") : !strcmp(kind, "cgroup") && list_has(options, "cpu");
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* The tightest quota of the process's group and all groups above it; 0: none. */
+static int quota(const char *sysroot, int version)
+{
+    char group[TEXT], point[TEXT], top[TEXT], folder[2 * TEXT];
+    if (!own_group(group, sysroot, version) || !mount_point(point, top, sysroot, version))
+        return 0;
+    size_t n = strcmp(top, "/") ? strlen(top) : 0;
+    const char *below = !strncmp(group, top, n) && (group[n] == '/' || !group[n]) ? group + n : "";
+    int least = 0;
+    for (size_t length = strlen(below);; length--) {
+        if (length && below[length] && below[length] != '/')
+            continue;
+        snprintf(folder, sizeof folder, "%s%.*s", point, (int)length, below);
+        int here = quota_here(sysroot, folder, version);
+        if (here && (!least || here < least))
+            least = here;
+        if (!length)
+            return least;
+    }
+}
+
+int dd_cpu_threads(const char *sysroot)
+{
+    struct cpus allowed;
+    int n = affinity(&allowed, sysroot) ? physical_cores(&allowed, sysroot) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int version = 1; version <= 2; version++) {
+        int limit = quota(sysroot, version);
+        if (limit && limit < n)
+            n = limit;
+    }
+    return n > 1 ? n : 1;
+}
