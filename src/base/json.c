@@ -1,0 +1,241 @@
+/* JSON values by their keys.  The text is first checked by dd_scan, because cJSON lets invalid UTF-8, control characters, leading
+   zeros and escaped NULs pass; then cJSON builds the tree; then doubled keys and infinite numbers are looked for. */
+#include "base/json.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/scan.h"
+
+enum { TEXT_MOST = 4 << 20 };                   /* cJSON takes up to 40 bytes for each of the text */
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A key that an object holds twice, or NULL; *full: out of memory. */
+static const char *doubled_key(const cJSON *object, bool *full)
+{
+    size_t n = 0;
+    for (const cJSON *c = object->child; c; c = c->next)
+        n++;
+    const char **key = malloc((n + 1) * sizeof *key), *found = NULL;
+    if (!key) {
+        *full = true;
+        return NULL;
+    }
+    n = 0;
+    for (const cJSON *c = object->child; c; c = c->next)
+        key[n++] = c->string;
+    qsort(key, n, sizeof *key, compare_keys);
+    for (size_t i = 1; i < n && !found; i++)
+        if (!strcmp(key[i - 1], key[i]))
+            found = key[i];
+    free(key);
+    return found;
+}
+
+/* Recursion no deeper than the scanner let pass. */
+static int check_tree(const cJSON *c, const char *name, ddpm_error *err)
+{
+    bool full = false;
+    const char *twice = cJSON_IsObject(c) ? doubled_key(c, &full) : NULL;
+    if (full)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    if (twice)
+        return dd_error(err, DDPM_EDATA, "%s: the key \"%s\" occurs twice in one object", name, twice);
+    if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
+        return dd_error(err, DDPM_EDATA, "%s: the number of \"%s\" is too large", name, c->string ? c->string : "a list");
+    for (const cJSON *child = c->child; child; child = child->next) {
+        int code = check_tree(child, name, err);
+        if (code)
+            return code;
+    }
+    return DDPM_OK;
+}
+
+int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err)
+{
+    struct dd_scan s;
+    *root = NULL;
+    if (size > TEXT_MOST)
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes of JSON, at most %d are read", name, size, TEXT_MOST);
+    dd_scan_begin(&s, text, size);
+    if (dd_scan_value(&s) || dd_scan_end(&s))
+        return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start), s.fault);
+    *root = cJSON_ParseWithLength(text, size);
+    if (!*root)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    int code = check_tree(*root, name, err);
+    if (code) {
+        cJSON_Delete(*root);
+        *root = NULL;
+    }
+    return code;
+}
+
+/* ---- reading an object ---- */
+
+static int fail(struct dd_json *j, int code, const char *key, const char *format, ...) DD_PRINTF(4, 5);
+static int fail(struct dd_json *j, int code, const char *key, const char *format, ...)
+{
+    char text[256];
+    va_list ap;
+    if (j->code)
+        return j->code;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    const char *dot = *j->path && *key && *key != '[' ? "." : "";
+    return j->code = dd_error(j->err, code, "%s%s%s: %s", j->path, dot, *j->path || *key ? key : "the top level", text);
+}
+
+static const char *type_name(const cJSON *c)
+{
+    return cJSON_IsNull(c) ? "null" : cJSON_IsBool(c) ? "true or false" : cJSON_IsNumber(c) ? "a number" : cJSON_IsString(c) ? "a string" :
+           cJSON_IsArray(c) ? "a list" : "an object";
+}
+
+void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddpm_error *err)
+{
+    *j = (struct dd_json){ .object = object, .err = err };
+    snprintf(j->path, sizeof j->path, "%s", path);
+    if (!object)
+        j->code = DDPM_EDATA;                   /* whoever was asked for it has already said so */
+    else if (!cJSON_IsObject(object))
+        fail(j, DDPM_EDATA, "", "an object is expected, found %s", type_name(object));
+    else if ((size_t)cJSON_GetArraySize(object) > 8 * sizeof j->seen)
+        fail(j, DDPM_EDATA, "", "%d keys, at most %zu are read", cJSON_GetArraySize(object), 8 * sizeof j->seen);
+}
+
+/* The value of key, marked as seen; NULL when there is none. */
+static const cJSON *look(struct dd_json *j, const char *key)
+{
+    size_t i = 0;
+    for (const cJSON *c = j->code ? NULL : j->object->child; c; c = c->next, i++)
+        if (!strcmp(c->string, key)) {
+            j->seen[i / (8 * sizeof *j->seen)] |= 1u << i % (8 * sizeof *j->seen);
+            return c;
+        }
+    return NULL;
+}
+
+/* The value of key if it has the type; else an error that says what was expected, and NULL. */
+static const cJSON *want(struct dd_json *j, const char *key, cJSON_bool (*is)(const cJSON *), const char *expected)
+{
+    const cJSON *c = look(j, key);
+    if (!c)
+        fail(j, DDPM_EDATA, key, "missing: %s is expected", expected);
+    else if (!is(c))
+        fail(j, DDPM_EDATA, key, "%s is expected, found %s", expected, type_name(c));
+    return j->code ? NULL : c;
+}
+
+bool dd_json_has(struct dd_json *j, const char *key)
+{
+    return !j->code && cJSON_GetObjectItemCaseSensitive(j->object, key);
+}
+
+double dd_json_number(struct dd_json *j, const char *key, double low, double high)
+{
+    const cJSON *c = want(j, key, cJSON_IsNumber, "a number");
+    if (c && !(low <= c->valuedouble && c->valuedouble <= high))
+        fail(j, DDPM_EDATA, key, "%.17g found, a number between %g and %g is expected", c->valuedouble, low, high);
+    return c && !j->code ? c->valuedouble : 0;
+}
+
+static int integer(struct dd_json *j, const char *key, const cJSON *c, int low, int high)
+{
+    if (c && !cJSON_IsNumber(c))
+        fail(j, DDPM_EDATA, key, "a whole number is expected, found %s", type_name(c));
+    else if (c && !(low <= c->valuedouble && c->valuedouble <= high && c->valuedouble == floor(c->valuedouble)))
+        fail(j, DDPM_EDATA, key, "%.17g found, a whole number between %d and %d is expected", c->valuedouble, low, high);
+    return c && !j->code ? (int)c->valuedouble : 0;
+}
+
+int dd_json_int(struct dd_json *j, const char *key, int low, int high)
+{
+    return integer(j, key, want(j, key, cJSON_IsNumber, "a whole number"), low, high);
+}
+
+bool dd_json_bool(struct dd_json *j, const char *key)
+{
+    const cJSON *c = want(j, key, cJSON_IsBool, "true or false");
+    return c && cJSON_IsTrue(c);
+}
+
+const char *dd_json_text(struct dd_json *j, const char *key)
+{
+    const cJSON *c = want(j, key, cJSON_IsString, "a string");
+    return c ? c->valuestring : "";
+}
+
+int dd_json_choice(struct dd_json *j, const char *key, const char *const *names)
+{
+    const char *text = dd_json_text(j, key);
+    char all[160];
+    size_t used = 0;
+    if (j->code)
+        return 0;
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(text, names[i]))
+            return i;
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? " " : "", names[i]);
+        used = used < sizeof all ? used : sizeof all - 1;
+    }
+    fail(j, DDPM_EDATA, key, "\"%.60s\" found, one of these is expected: %s", text, all);
+    return 0;
+}
+
+/* The list at key, which must have at most `most` values. */
+static const cJSON *list(struct dd_json *j, const char *key, int most)
+{
+    const cJSON *c = want(j, key, cJSON_IsArray, "a list");
+    if (c && cJSON_GetArraySize(c) > most)
+        fail(j, DDPM_EDATA, key, "%d values found, at most %d are expected", cJSON_GetArraySize(c), most);
+    return j->code ? NULL : c;
+}
+
+int dd_json_ints(struct dd_json *j, const char *key, int *values, int most, int low, int high)
+{
+    char place[64];
+    int n = 0;
+    const cJSON *all = list(j, key, most), *c;
+    cJSON_ArrayForEach(c, all) {
+        snprintf(place, sizeof place, "%.40s[%d]", key, n);
+        values[n++] = integer(j, place, c, low, high);
+    }
+    return j->code ? 0 : n;
+}
+
+int dd_json_texts(struct dd_json *j, const char *key, const char **values, int most)
+{
+    char place[64];
+    int n = 0;
+    const cJSON *all = list(j, key, most), *c;
+    cJSON_ArrayForEach(c, all) {
+        snprintf(place, sizeof place, "%.40s[%d]", key, n);
+        if (!cJSON_IsString(c))
+            fail(j, DDPM_EDATA, place, "a string is expected, found %s", type_name(c));
+        else
+            values[n++] = c->valuestring;
+    }
+    return j->code ? 0 : n;
+}
+
+const cJSON *dd_json_object(struct dd_json *j, const char *key)
+{
+    return want(j, key, cJSON_IsObject, "an object");
+}
+
+int dd_json_end(struct dd_json *j)
+{
+    size_t i = 0;
+    for (const cJSON *c = j->code ? NULL : j->object->child; c; c = c->next, i++)
+        if (!(j->seen[i / (8 * sizeof *j->seen)] >> i % (8 * sizeof *j->seen) & 1))
+            fail(j, DDPM_EDATA, c->string, "unknown key");
+    return j->code;
+}
