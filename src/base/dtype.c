@@ -1,0 +1,110 @@
+/* Element types.  binary16 has 1 sign, 5 exponent and 10 fraction bits: (-1)^s 2^(e-15) 1.f, subnormal (e = 0) 2^-24 f, e = 31
+   infinity or NaN; bfloat16 is the upper half of a binary32. */
+#include "base/dtype.h"
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tensors are used as they lie in the file, which is little-endian: big-endian machines are not supported"
+#endif
+
+static const struct { const char *name; unsigned bits; } dtypes[DD_DTYPES] = {
+    [DD_BOOL] = { "BOOL", 8 }, [DD_F4] = { "F4", 4 }, [DD_F6_E2M3] = { "F6_E2M3", 6 }, [DD_F6_E3M2] = { "F6_E3M2", 6 },
+    [DD_U8] = { "U8", 8 }, [DD_I8] = { "I8", 8 }, [DD_F8_E5M2] = { "F8_E5M2", 8 }, [DD_F8_E4M3] = { "F8_E4M3", 8 },
+    [DD_F8_E8M0] = { "F8_E8M0", 8 }, [DD_F8_E4M3FNUZ] = { "F8_E4M3FNUZ", 8 }, [DD_F8_E5M2FNUZ] = { "F8_E5M2FNUZ", 8 },
+    [DD_I16] = { "I16", 16 }, [DD_U16] = { "U16", 16 }, [DD_F16] = { "F16", 16 }, [DD_BF16] = { "BF16", 16 },
+    [DD_I32] = { "I32", 32 }, [DD_U32] = { "U32", 32 }, [DD_F32] = { "F32", 32 },
+    [DD_C64] = { "C64", 64 }, [DD_F64] = { "F64", 64 }, [DD_I64] = { "I64", 64 }, [DD_U64] = { "U64", 64 },
+};
+
+const char *dd_dtype_name(enum dd_dtype t)
+{
+    return dtypes[t].name;
+}
+
+unsigned dd_dtype_bits(enum dd_dtype t)
+{
+    return dtypes[t].bits;
+}
+
+static float from_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static float from_half(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
+    if (rest >= 0x7c00)
+        return from_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);
+    if (rest < 0x400) {
+        float f = (float)rest * 0x1p-24f;
+        return sign ? -f : f;
+    }
+    return from_bits(sign | ((rest << 13) + ((127 - 15) << 23)));
+}
+
+static double value(const unsigned char *in, enum dd_dtype t, size_t i)
+{
+    uint16_t half;
+    float single;
+    double wide;
+    switch (t) {
+    case DD_F16:  memcpy(&half, in + 2 * i, 2); return from_half(half);
+    case DD_BF16: memcpy(&half, in + 2 * i, 2); return from_bits((uint32_t)half << 16);
+    case DD_F32:  memcpy(&single, in + 4 * i, 4); return single;
+    default:      memcpy(&wide, in + 8 * i, 8); return wide;
+    }
+}
+
+static int floating(enum dd_dtype t)
+{
+    return t == DD_F16 || t == DD_BF16 || t == DD_F32 || t == DD_F64;
+}
+
+int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n)
+{
+    if (!floating(t))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)value(in, t, i);
+    return 0;
+}
+
+int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
+{
+    if (!floating(t))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = value(in, t, i);
+    return 0;
+}
+
+/* Dropping 13 bits of fraction rounds to nearest, ties to even, when half an ulp less one, plus the last kept bit, is added first;
+   a carry into the exponent is right, up to and including infinity.  Below 2^-14 adding 0.5 = 2^23 * 2^-24 lines the units up, and
+   the addition itself rounds. */
+static uint16_t to_half(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x3ff));
+    if (bits >= 0x47800000)
+        return sign | 0x7c00;
+    if (bits < 0x38800000) {
+        float shifted = from_bits(bits) + 0.5f;
+        memcpy(&bits, &shifted, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    bits += 0xfff + (bits >> 13 & 1);
+    return (uint16_t)(sign | (bits - ((127 - 15) << 23)) >> 13);
+}
+
+void dd_dtype_to_half(uint16_t *out, const float *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = to_half(in[i]);
+}

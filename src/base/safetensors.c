@@ -1,0 +1,430 @@
+/* Reading and writing the safetensors container.  A file is
+     u64 N, little-endian;  N bytes of JSON;  the data,
+   where the JSON is {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"KEY": "VALUE", ...}}
+   with offsets from the start of the data, which the tensors cover exactly: no hole, no overlap, no rest.
+
+   The reader takes one pass over the header, then two sorts.  It allocates what it returns: a table a few times the
+   header's size, and one block for all names, never longer than the header. */
+#include "base/safetensors.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/scan.h"
+
+enum { HEADER_MOST = 100000000 };
+
+struct reader {
+    struct dd_safetensors *s;
+    struct dd_scan scan;
+    const unsigned char *data;                  /* [size] */
+    size_t size, entry_room, meta_room;
+    char *text;                                 /* where the next name goes */
+    const char *file;
+    ddpm_error *err;
+};
+
+static int wrong_header(const struct reader *r)
+{
+    return dd_error(r->err, DDPM_EDATA, "%s: safetensors header, byte %zu: %s", r->file, (size_t)(r->scan.at - r->scan.start), r->scan.fault);
+}
+
+static int no_memory(const struct reader *r)
+{
+    return dd_error(r->err, DDPM_ENOMEM, "%s: out of memory for its table of tensors", r->file);
+}
+
+/* Makes room for one more element of a table that doubles. */
+static int grow(void **table, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return 0;
+    size_t more = *room ? 2 * *room : 16;
+    void *p = realloc(*table, more * size);
+    if (!p)
+        return -1;
+    *table = p;
+    *room = more;
+    return 0;
+}
+
+/* A string of the header, kept with a NUL behind it; NULL on a fault. */
+static char *keep_string(struct reader *r)
+{
+    struct dd_scan_text t;
+    if (dd_scan_string(&r->scan, &t))
+        return NULL;
+    char *kept = r->text;
+    r->text += dd_scan_unescape(kept, t);
+    *r->text++ = 0;
+    return kept;
+}
+
+/* A whole number without sign, fraction or exponent. */
+static int read_size(struct reader *r, uint64_t *v)
+{
+    struct dd_scan_text t;
+    if (dd_scan_number(&r->scan, &t))
+        return -1;
+    *v = 0;
+    for (size_t i = 0; i < t.size; i++) {
+        unsigned digit = t.data[i] - (unsigned)'0';
+        if (digit > 9 || *v > (UINT64_MAX - digit) / 10) {
+            r->scan.at = t.data;
+            return dd_scan_fail(&r->scan, "a whole number from 0 to 2^64 - 1 is expected");
+        }
+        *v = *v * 10 + digit;
+    }
+    return 0;
+}
+
+/* A list of at most `most` whole numbers; returns how many, or -1. */
+static int read_sizes(struct reader *r, uint64_t *v, int most, const char *too_many)
+{
+    int n = 0;
+    if (dd_scan_expect(&r->scan, '[', "a list is expected"))
+        return -1;
+    if (dd_scan_take(&r->scan, ']'))
+        return 0;
+    do {
+        if (n == most)
+            return dd_scan_fail(&r->scan, too_many);
+        if (read_size(r, &v[n++]))
+            return -1;
+    } while (dd_scan_take(&r->scan, ','));
+    return dd_scan_expect(&r->scan, ']', "a comma or the closing bracket is expected") ? -1 : n;
+}
+
+static bool is(struct dd_scan_text t, const char *name)
+{
+    return t.size == strlen(name) && !memcmp(t.data, name, t.size);
+}
+
+static int read_dtype(struct reader *r, enum dd_dtype *dtype)
+{
+    struct dd_scan_text t;
+    if (dd_scan_string(&r->scan, &t))
+        return -1;
+    for (int i = 0; i < DD_DTYPES; i++)
+        if (is(t, dd_dtype_name((enum dd_dtype)i))) {
+            *dtype = (enum dd_dtype)i;
+            return 0;
+        }
+    r->scan.at = t.data;
+    return dd_scan_fail(&r->scan, "unknown dtype");
+}
+
+/* The object of one tensor.  Fields of other names are passed over, as the reference implementation does. */
+static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
+{
+    enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4 };
+    struct dd_scan *s = &r->scan;
+    struct dd_scan_text key;
+    unsigned seen = 0, field;
+    if (dd_scan_expect(s, '{', "an object with dtype, shape and data_offsets is expected"))
+        return -1;
+    do {
+        if (dd_scan_string(s, &key) || dd_scan_expect(s, ':', "a colon is expected after a key"))
+            return -1;
+        field = is(key, "dtype") ? DTYPE : is(key, "shape") ? SHAPE : is(key, "data_offsets") ? OFFSETS : 0;
+        if (seen & field)
+            return dd_scan_fail(s, "a field occurs twice");
+        seen |= field;
+        if (field == DTYPE)
+            read_dtype(r, &e->dtype);
+        else if (field == SHAPE)
+            e->rank = read_sizes(r, e->dim, DD_RANK_MAX, "a shape of more than 8 dimensions");
+        else if (field == OFFSETS && read_sizes(r, offset, 2, "more than two data_offsets") != 2)
+            dd_scan_fail(s, "two data_offsets are expected");
+        else if (!field)
+            dd_scan_value(s);
+    } while (dd_scan_take(s, ','));
+    if (dd_scan_expect(s, '}', "a comma or the closing bracket is expected"))
+        return -1;
+    return seen == (DTYPE | SHAPE | OFFSETS) ? 0 : dd_scan_fail(s, "a tensor without dtype, shape or data_offsets");
+}
+
+/* count and size by the shape; -1 when they do not fit into 64 bits or are not whole bytes. */
+static int measure(struct dd_entry *e, uint64_t *size)
+{
+    uint64_t bits = dd_dtype_bits(e->dtype);
+    e->count = 1;
+    for (int i = 0; i < e->rank; i++) {
+        if (e->dim[i] && e->count > UINT64_MAX / e->dim[i])
+            return -1;
+        e->count *= e->dim[i];
+    }
+    if (e->count > UINT64_MAX / bits || e->count * bits % 8)
+        return -1;
+    *size = e->count * bits / 8;
+    return 0;
+}
+
+static int read_entry(struct reader *r, const char *name)
+{
+    struct dd_entry e = { .name = name };
+    uint64_t offset[2] = {0}, size;
+    if (read_fields(r, &e, offset))
+        return wrong_header(r);
+    if (offset[0] > offset[1] || offset[1] > r->size)
+        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: data_offsets %" PRIu64 " to %" PRIu64 " do not lie in the file's %zu bytes of data",
+                        r->file, name, offset[0], offset[1], r->size);
+    if (measure(&e, &size))
+        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape has no size in bytes that fits into 64 bits", r->file, name);
+    if (size != offset[1] - offset[0])
+        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape and dtype %s need %" PRIu64 " bytes, its data_offsets span %" PRIu64,
+                        r->file, name, dd_dtype_name(e.dtype), size, offset[1] - offset[0]);
+    e.data = r->data + offset[0];
+    e.size = (size_t)size;
+    if (grow((void **)&r->s->entry, r->s->entries, &r->entry_room, sizeof e))
+        return no_memory(r);
+    r->s->entry[r->s->entries++] = e;
+    return DDPM_OK;
+}
+
+static int read_metadata(struct reader *r)
+{
+    struct dd_scan *s = &r->scan;
+    if (dd_scan_expect(s, '{', "__metadata__ must be an object of strings"))
+        return wrong_header(r);
+    if (dd_scan_take(s, '}'))
+        return DDPM_OK;
+    do {
+        struct dd_meta m = { .key = keep_string(r) };
+        if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key") || !(m.value = keep_string(r)))
+            return wrong_header(r);
+        if (grow((void **)&r->s->meta, r->s->metas, &r->meta_room, sizeof m))
+            return no_memory(r);
+        r->s->meta[r->s->metas++] = m;
+    } while (dd_scan_take(s, ','));
+    return dd_scan_expect(s, '}', "a comma or the closing bracket is expected") ? wrong_header(r) : DDPM_OK;
+}
+
+static int read_header(struct reader *r)
+{
+    struct dd_scan *s = &r->scan;
+    bool metadata = false;
+    if (dd_scan_expect(s, '{', "an object is expected"))
+        return wrong_header(r);
+    if (!dd_scan_take(s, '}')) {
+        do {
+            char *name = keep_string(r);
+            if (!name || dd_scan_expect(s, ':', "a colon is expected after a key"))
+                return wrong_header(r);
+            bool meta = !strcmp(name, "__metadata__");
+            if (meta && metadata)
+                return dd_error(r->err, DDPM_EDATA, "%s: the key __metadata__ occurs twice", r->file);
+            metadata |= meta;
+            int code = meta ? read_metadata(r) : read_entry(r, name);
+            if (code)
+                return code;
+        } while (dd_scan_take(s, ','));
+        dd_scan_expect(s, '}', "a comma or the closing bracket is expected");
+    }
+    return dd_scan_end(s) ? wrong_header(r) : DDPM_OK;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct dd_entry *x = a, *y = b;
+    return x->data != y->data ? (x->data > y->data) - (x->data < y->data) : (x->size > y->size) - (x->size < y->size);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct dd_entry *)a)->name, ((const struct dd_entry *)b)->name);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct dd_meta *)a)->key, ((const struct dd_meta *)b)->key);
+}
+
+static void sort(void *table, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    if (count)
+        qsort(table, count, size, compare);
+}
+
+/* Every byte of the data belongs to exactly one tensor. */
+static int check_cover(const struct reader *r)
+{
+    const struct dd_entry *e = r->s->entry;
+    const unsigned char *end = r->data;
+    sort(r->s->entry, r->s->entries, sizeof *e, by_place);
+    for (size_t i = 0; i < r->s->entries; i++) {
+        if (e[i].data != end)
+            return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its data begin at byte %zu, the tensor before ends at %zu", r->file, e[i].name,
+                            (size_t)(e[i].data - r->data), (size_t)(end - r->data));
+        end += e[i].size;
+    }
+    if (end != r->data + r->size)
+        return dd_error(r->err, DDPM_EDATA, "%s: the tensors end at byte %zu of %zu bytes of data", r->file, (size_t)(end - r->data), r->size);
+    return DDPM_OK;
+}
+
+static int check_names(const struct reader *r)
+{
+    const struct dd_safetensors *s = r->s;
+    sort(s->entry, s->entries, sizeof *s->entry, by_name);
+    sort(s->meta, s->metas, sizeof *s->meta, by_key);
+    for (size_t i = 1; i < s->entries; i++)
+        if (!by_name(&s->entry[i - 1], &s->entry[i]))
+            return dd_error(r->err, DDPM_EDATA, "%s: tensor %s occurs twice", r->file, s->entry[i].name);
+    for (size_t i = 1; i < s->metas; i++)
+        if (!by_key(&s->meta[i - 1], &s->meta[i]))
+            return dd_error(r->err, DDPM_EDATA, "%s: the metadata key %s occurs twice", r->file, s->meta[i].key);
+    return DDPM_OK;
+}
+
+int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+{
+    uint64_t n = 0;
+    *s = (struct dd_safetensors){0};
+    if (size < 8)
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name, size);
+    for (int i = 7; i >= 0; i--)
+        n = n << 8 | data[i];
+    if (n > HEADER_MOST)
+        return dd_error(err, DDPM_EDATA, "%s: no safetensors file: its header would be %" PRIu64 " bytes, at most %d are allowed", name, n, HEADER_MOST);
+    if (n > size - 8)
+        return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n, size - 8);
+    struct reader r = { .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err };
+    dd_scan_begin(&r.scan, data + 8, (size_t)n);
+    s->owned = r.text = malloc((size_t)n + 1);
+    int code = r.text ? read_header(&r) : no_memory(&r);
+    if (!code)
+        code = check_cover(&r);
+    if (!code)
+        code = check_names(&r);
+    if (code)
+        dd_safetensors_free(s);
+    return code;
+}
+
+void dd_safetensors_free(struct dd_safetensors *s)
+{
+    free(s->entry);
+    free(s->meta);
+    free(s->owned);
+    *s = (struct dd_safetensors){0};
+}
+
+const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name)
+{
+    struct dd_entry key = { .name = name };
+    return s->entries ? bsearch(&key, s->entry, s->entries, sizeof key, by_name) : NULL;
+}
+
+const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
+{
+    struct dd_meta wanted = { .key = key }, *m = s->metas ? bsearch(&wanted, s->meta, s->metas, sizeof wanted, by_key) : NULL;
+    return m ? m->value : NULL;
+}
+
+/* ---- writing ---- */
+
+/* The header goes once to nowhere, for its length, and once to the file. */
+struct sink { FILE *file; uint64_t size; };
+
+static void put(struct sink *o, const char *text)
+{
+    if (o->file)
+        fputs(text, o->file);
+    o->size += strlen(text);
+}
+
+static void put_size(struct sink *o, uint64_t v)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, v);
+    put(o, text);
+}
+
+static void put_string(struct sink *o, const char *text)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    put(o, "\"");
+    for (; *text; text++) {
+        const char *named = strchr(from, *text);
+        char escaped[8] = { *text, 0 };
+        if (named)
+            snprintf(escaped, sizeof escaped, "\\%c", to[named - from]);
+        else if ((unsigned char)*text < ' ')
+            snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*text);
+        put(o, escaped);
+    }
+    put(o, "\"");
+}
+
+static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
+{
+    put_string(o, e->name);
+    put(o, ":{\"dtype\":\"");
+    put(o, dd_dtype_name(e->dtype));
+    put(o, "\",\"shape\":[");
+    for (int i = 0; i < e->rank; i++) {
+        put(o, i ? "," : "");
+        put_size(o, e->dim[i]);
+    }
+    put(o, "],\"data_offsets\":[");
+    put_size(o, offset);
+    put(o, ",");
+    put_size(o, offset + e->size);
+    put(o, "]}");
+}
+
+/* Padded with blanks to a multiple of 8, so that the data begin aligned. */
+static void put_header(struct sink *o, const struct dd_entry *const *entry, size_t entries, const char *const *meta)
+{
+    uint64_t offset = 0;
+    put(o, "{");
+    if (meta && meta[0]) {
+        put(o, "\"__metadata__\":{");
+        for (size_t i = 0; meta[i]; i += 2) {
+            put(o, i ? "," : "");
+            put_string(o, meta[i]);
+            put(o, ":");
+            put_string(o, meta[i + 1]);
+        }
+        put(o, entries ? "}," : "}");
+    }
+    for (size_t i = 0; i < entries; i++) {
+        put(o, i ? "," : "");
+        put_entry(o, entry[i], offset);
+        offset += entry[i]->size;
+    }
+    put(o, "}");
+    while (o->size % 8)
+        put(o, " ");
+}
+
+/* Wide types first, which aligns each tensor to its own type. */
+static int by_dtype(const void *a, const void *b)
+{
+    const struct dd_entry *x = *(const struct dd_entry *const *)a, *y = *(const struct dd_entry *const *)b;
+    return x->dtype != y->dtype ? (x->dtype < y->dtype) - (x->dtype > y->dtype) : strcmp(x->name, y->name);
+}
+
+int dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta, ddpm_error *err)
+{
+    struct sink length = { NULL, 0 }, header = { f, 0 };
+    const struct dd_entry **order = malloc((entries + 1) * sizeof *order);
+    if (!order)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a table of %zu tensors", entries);
+    for (size_t i = 0; i < entries; i++)
+        order[i] = &entry[i];
+    sort(order, entries, sizeof *order, by_dtype);
+    put_header(&length, order, entries, meta);
+    for (int i = 0; i < 8; i++)
+        putc((int)(length.size >> 8 * i & 255), f);
+    put_header(&header, order, entries, meta);
+    errno = 0;
+    size_t done = 0;
+    while (done < entries && fwrite(order[done]->data, 1, order[done]->size, f) == order[done]->size)
+        done++;
+    free(order);
+    if (done < entries || ferror(f))
+        return dd_error(err, DDPM_EIO, "tensors cannot be written: %s", errno ? strerror(errno) : "an earlier write failed");
+    return DDPM_OK;
+}
