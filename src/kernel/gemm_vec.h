@@ -1,0 +1,68 @@
+/* The tile of matrix multiplication (Goto and van de Geijn 2008): GEMM_MR rows of a, each behind a pointer of its own as an implicit
+   convolution needs it, times one packed panel of GEMM_NV vectors of columns.  All sums stay in registers; per step of depth the
+   panel is loaded once, and an element of each row is spread over a vector. */
+
+enum { GEMM_NR = GEMM_NV * VL };
+
+/* What follows the sums, but for the activation, on their way to memory. */
+INLINE vf gemm_post(vf sum, const struct dd_gemm_post *post, size_t row, size_t column, size_t lanes)
+{
+    if (post->bias)
+        sum = vf_add(sum, vf_take(post->bias + column, lanes));
+    if (post->residual)
+        sum = vf_add(sum, vf_take(post->residual + row * post->residual_stride + column, lanes));
+    return vf_mul(sum, vf_set(post->scale));
+}
+
+/* m rows and nv vectors are constants: a copy for each, so that few rows or columns do little work.  `tail` floats of the last vector
+   are there. */
+INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t tail,
+                      int load, const struct dd_gemm_post *post, const int m, const int nv)
+{
+    vf sum[GEMM_MR][GEMM_NV];
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int v = 0; v < nv; v++)
+            sum[i][v] = load ? vf_take(c + i * cs + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
+    for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR)
+        for (size_t k = 0; k < depth; k++, b += GEMM_NR) {
+            vf column[GEMM_NV];
+            UNROLL for (int v = 0; v < nv; v++)
+                column[v] = vf_load(b + v * VL);
+            UNROLL for (int i = 0; i < m; i++) {
+                vf x = vf_set(a[i][k]);
+                UNROLL for (int v = 0; v < nv; v++)
+                    sum[i][v] = vf_fma(x, column[v], sum[i][v]);
+            }
+        }
+    UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int v = 0; v < nv; v++) {
+            size_t lanes = v < nv - 1 ? VL : tail;
+            vf_put(c + i * cs + v * VL, post ? gemm_post(sum[i][v], post, i, v * VL, lanes) : sum[i][v], lanes);
+        }
+}
+
+typedef void gemm_rows(float *, size_t, const float *const *, const float *, size_t, size_t, size_t, int, const struct dd_gemm_post *);
+
+#define GEMM_ROWS(m) \
+static void gemm_rows_##m(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t n, \
+                          int load, const struct dd_gemm_post *post) \
+{ \
+    if (n == GEMM_NR) \
+        gemm_tile(c, cs, a, b, taps, depth, VL, load, post, m, GEMM_NV); \
+    else if (n > VL) \
+        gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, m, GEMM_NV); \
+    else \
+        gemm_tile(c, cs, a, b, taps, depth, n, load, post, m, 1); \
+}
+EACH_GEMM_ROW(GEMM_ROWS)
+
+static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t m, size_t n,
+                    int load, const struct dd_gemm_post *post)
+{
+#define ADDRESS(m) gemm_rows_##m,
+    static gemm_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
+#undef ADDRESS
+    rows[m - 1](c, cs, a, b, taps, depth, n, load, post);
+    if (post && post->act != DD_ACT_NONE)
+        K(affine)(c, cs, c, cs, NULL, NULL, m, n, post->act);
+}

@@ -1,0 +1,179 @@
+/* Every kernel of kernels.def in the plainest C: the truth for the tests, and what runs where there is no vector unit.
+   Sums and functions are taken in double and rounded to float once, at the store. */
+#include <math.h>
+#include "kernel/kernels.h"
+
+enum { MR = 4, NR = 8 };
+
+/* SiLU x / (1 + e^-x), GELU x Phi(x) (Hendrycks and Gimpel 2016, the exact erf form), mish x tanh(ln(1 + e^x)) (Misra 2019).
+   At -inf each is its limit, 0, not the -inf * 0 of its formula. */
+static double act_ref(double x, enum dd_act act)
+{
+    if (act != DD_ACT_NONE && x == -INFINITY)
+        return 0;
+    switch (act) {
+    case DD_ACT_NONE: break;
+    case DD_ACT_SILU: return x / (1 + exp(-x));
+    case DD_ACT_GELU: return x * 0.5 * erfc(x * -0.70710678118654752440);
+    case DD_ACT_RELU: return x < 0 ? 0 : x;
+    case DD_ACT_MISH: return x * tanh(log1p(exp(x)));
+    }
+    return x;
+}
+
+static void affine_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
+                       size_t pixels, size_t channels, enum dd_act act)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++) {
+            double v = x[p * xs + c];
+            if (scale)
+                v = v * scale[c] + shift[c];
+            y[p * ys + c] = (float)act_ref(v, act);
+        }
+}
+
+static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
+                     float scale, size_t pixels, size_t channels, enum dd_act act)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++) {
+            double v = x[p * xs + c];
+            if (bias)
+                v += bias[c];
+            if (residual)
+                v += residual[p * rs + c];
+            y[p * ys + c] = (float)act_ref(v * scale, act);
+        }
+}
+
+static void moments_ref(float *sum, float *square, const float *x, size_t xs, const float *pivot, size_t pixels, size_t channels)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double s = 0, q = 0;
+        for (size_t p = 0; p < pixels; p++) {
+            double d = (double)x[p * xs + c] - pivot[c];
+            s += d;
+            q += d * d;
+        }
+        sum[c] = (float)s;
+        square[c] = (float)q;
+    }
+}
+
+static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale, const float *shift,
+                    const float *residual, size_t rs, size_t pixels, size_t channels, enum dd_act act)
+{
+    for (size_t p = 0; p < pixels; p++) {
+        double square = 0;
+        for (size_t c = 0; c < channels; c++)
+            square += (double)x[p * xs + c] * x[p * xs + c];
+        double norm = sqrt(square) < 1e-12 ? 1e-12 : sqrt(square);
+        for (size_t c = 0; c < channels; c++) {
+            double v = x[p * xs + c] * (gain[c] / norm);
+            if (scale)
+                v = v * (1.0 + scale[c]) + shift[c];
+            v = act_ref(v, act);
+            y[p * ys + c] = (float)(residual ? v + residual[p * rs + c] : v);
+        }
+    }
+}
+
+/* x[i * step] = e^(a x_i) / sum of them, i < n. */
+static void softmax_one(float *x, size_t step, double a, size_t n)
+{
+    double largest = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (a * x[i * step] > largest)
+            largest = a * x[i * step];
+    for (size_t i = 0; i < n; i++)
+        sum += exp(a * x[i * step] - largest);
+    for (size_t i = 0; i < n; i++)
+        x[i * step] = (float)(exp(a * x[i * step] - largest) / sum);
+}
+
+static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        softmax_one(x + r * xs, 1, a, n);
+}
+
+static void softmax_down_ref(float *x, size_t xs, size_t rows, size_t columns)
+{
+    for (size_t c = 0; c < columns; c++)
+        softmax_one(x + c, xs, 1, rows);
+}
+
+static void sincos_ref(float *s, float *c, const float *f, float t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float a = t * f[i];
+        s[i] = (float)sin(a);
+        c[i] = (float)cos(a);
+    }
+}
+
+static void upsample_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < 2 * h; i++)
+        for (size_t j = 0; j < 2 * w; j++)
+            for (size_t c = 0; c < channels; c++)
+                y[(i * 2 * w + j) * ys + c] = x[(i / 2 * w + j / 2) * xs + c];
+}
+
+static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h / 2; i++)
+        for (size_t j = 0; j < w / 2; j++)
+            for (size_t c = 0; c < channels; c++) {
+                const float *p = x + (2 * i * w + 2 * j) * xs + c, *q = p + w * xs;
+                y[(i * (w / 2) + j) * ys + c] = (float)(((double)p[0] + p[xs] + q[0] + q[xs]) / 4);
+            }
+}
+
+static void unshuffle_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h / 2; i++)
+        for (size_t j = 0; j < w / 2; j++)
+            for (size_t c = 0; c < 4 * channels; c++)
+                y[(i * (w / 2) + j) * ys + c] = x[((2 * i + c / 2 % 2) * w + 2 * j + c % 2) * xs + c / 4];
+}
+
+static void transpose_ref(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            y[j * ys + i] = x[i * xs + j];
+}
+
+static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t m, size_t n,
+                     int load, const struct dd_gemm_post *post)
+{
+    for (size_t i = 0; i < m; i++) {
+        double acc[NR] = { 0 };
+        for (size_t j = 0; load && j < n; j++)
+            acc[j] = c[i * cs + j];
+        for (size_t tap = 0; tap < taps; tap++)
+            for (size_t k = 0; k < depth; k++)
+                for (size_t j = 0; j < NR; j++)
+                    acc[j] += (double)a[tap * MR + i][k] * b[(tap * depth + k) * NR + j];
+        for (size_t j = 0; j < n; j++) {
+            if (post) {
+                acc[j] += post->bias ? post->bias[j] : 0;
+                acc[j] += post->residual ? post->residual[i * post->residual_stride + j] : 0;
+                acc[j] = act_ref(acc[j] * post->scale, post->act);
+            }
+            c[i * cs + j] = (float)acc[j];
+        }
+    }
+}
+
+void dd_kernels_ref(struct dd_kernels *k)
+{
+    k->name = "ref";
+    k->gemm_mr = MR;
+    k->gemm_nr = NR;
+#define KERNEL(name, ret, params) k->name = name##_ref;
+#include "kernel/kernels.def"
+#undef KERNEL
+}
