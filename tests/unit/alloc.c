@@ -1,0 +1,71 @@
+/* The wrapped allocation functions: a count, and a limit from which they return NULL. */
+#include "tests/unit/alloc.h"
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+char *__wrap_strdup(const char *text);
+
+static atomic_long count, limit = LONG_MAX;
+
+static int allowed(void)
+{
+    return atomic_fetch_add(&count, 1) + 1 < atomic_load(&limit);
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return allowed() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return allowed() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return allowed() ? __real_realloc(p, size) : NULL;
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+    return allowed() ? __real_aligned_alloc(align, size) : NULL;
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return allowed() ? __real_strdup(text) : NULL;
+}
+
+__attribute__((constructor)) static void hook_cjson(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){ __wrap_malloc, free });
+}
+
+void alloc_fail_at(long n)
+{
+    atomic_store(&count, 0);
+    atomic_store(&limit, n);
+}
+
+void alloc_fail_never(void)
+{
+    alloc_fail_at(LONG_MAX);
+}
+
+long alloc_count(void)
+{
+    return atomic_load(&count);
+}
