@@ -151,18 +151,14 @@ static int rename_new(const char *from, const char *to)
 }
 
 /* So that the new name survives a crash.  A folder that cannot be opened or synchronised (no read permission, some network file
-   systems) is no error: the file itself is safe. */
-static int sync_folder(const char *path)
+   systems) is no error: the file itself is safe.  Uses up the temporary's name, which begins with the folder. */
+static int sync_folder(struct dd_output *o)
 {
-    char *folder = strdup(path);
-    if (!folder)
-        return -1;
-    folder[folder_length(path)] = 0;
-    int fd = open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    o->temporary[folder_length(o->temporary)] = 0;
+    int fd = open(*o->temporary ? o->temporary : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int failed = fd >= 0 && fsync(fd) != 0 && errno == EIO;
     if (fd >= 0)
         close(fd);
-    free(folder);
     return failed ? -1 : 0;
 }
 
@@ -193,8 +189,8 @@ int dd_output_commit(struct dd_output *o, ddpm_error *err)
     int code = number ? dd_error(err, DDPM_EIO, "%s: cannot be written: %s", o->path, strerror(number)) : put_in_place(o, err);
     if (code)
         unlink(o->temporary);
-    else if (sync_folder(o->path) != 0)
-        code = dd_error(err, DDPM_EIO, "%s: its folder cannot be synchronised: %s", o->path, strerror(errno));
+    else if (sync_folder(o) != 0)
+        code = dd_error(err, DDPM_EIO, "%s: its folder cannot be synchronised: %s", o->path, strerror(EIO));
     release(o);
     return code;
 }
