@@ -1,0 +1,211 @@
+/* respace.c: the step list C(i), i = 0..K-1, of a shorter chain, C strictly increasing within 0..T-1; its alpha_bar_i is alpha_bar_{C(i)}
+   (Nichol and Dhariwal 2021, section 4).  rint is half to even, as Python's and numpy's round are.
+
+   preset     C(i) before the fix-up                                       source
+   iddpm      rint(0 + s + s + ...), i times s = (T-1)/(K-1), summed       improved-diffusion, one section
+   leading    i floor(T/K)                                                 diffusers; "ddimK" of improved-diffusion
+   linspace   rint(i (T-1)/(K-1))                                          diffusers
+   trailing   rint((i+1) T/K) - 1                                          diffusers, without its float arange
+   quad       floor((i sqrt(0.8 T)/(K-1))^2)                               Song, Meng, Ermon 2021
+   logsnr     the step whose ln(alpha_bar/(1-alpha_bar)) is nearest to i/(K-1) of the way between the two ends
+
+   The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for every K in 1..T and leaves
+   a list that is one already.  K = 1 is [T-1]: a chain of one step starts from noise.
+
+   Sections "iddpm:10,15,20" cut 0..T-1 into parts of equal size, the first T mod parts one longer, and space each as iddpm does. */
+#include "diffusion/respace.h"
+#include "diffusion/betas.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* c [K], K >= 2, from alpha_bar [T] */
+typedef void preset_fn(double *c, int K, const double *alpha_bar, int T);
+
+static void section(double *c, int count, int start, int size)
+{
+    double stride = count > 1 ? (size - 1.0) / (count - 1) : 1, way = 0;
+    for (int i = 0; i < count; i++, way += stride)
+        c[i] = start + rint(way);
+}
+
+static void iddpm(double *c, int K, const double *alpha_bar, int T)
+{
+    (void)alpha_bar;
+    section(c, K, 0, T);
+}
+
+static void leading(double *c, int K, const double *alpha_bar, int T)
+{
+    (void)alpha_bar;
+    for (int i = 0; i < K; i++)
+        c[i] = (double)i * (T / K);
+}
+
+static void linspace(double *c, int K, const double *alpha_bar, int T)
+{
+    double stride = (T - 1.0) / (K - 1);
+    (void)alpha_bar;
+    for (int i = 0; i < K; i++)
+        c[i] = rint(i * stride);
+}
+
+static void trailing(double *c, int K, const double *alpha_bar, int T)
+{
+    (void)alpha_bar;
+    for (int i = 0; i < K; i++)
+        c[i] = rint((i + 1.0) * T / K) - 1;
+}
+
+static void quad(double *c, int K, const double *alpha_bar, int T)
+{
+    double top = sqrt(0.8 * T), stride = top / (K - 1);
+    (void)alpha_bar;
+    for (int i = 0; i < K; i++) {
+        double root = i < K - 1 ? i * stride : top;     /* numpy.linspace forces its last value */
+        c[i] = floor(root * root);
+    }
+}
+
+static double log_snr(double alpha_bar) { return log(alpha_bar / (1 - alpha_bar)); }
+
+static void logsnr(double *c, int K, const double *alpha_bar, int T)
+{
+    int last = alpha_bar[T - 1] > 0 ? T - 1 : T - 2, t = 0;      /* a chain of zero SNR has no finite end */
+    double high = log_snr(alpha_bar[0]), low = log_snr(alpha_bar[last]);
+    for (int i = 0; i < K - 1; i++) {
+        double wanted = high + (low - high) * i / (K - 1);
+        while (t < last && fabs(log_snr(alpha_bar[t + 1]) - wanted) < fabs(log_snr(alpha_bar[t]) - wanted))
+            t++;
+        c[i] = t;
+    }
+    c[K - 1] = T - 1;
+}
+
+#define PRESETS(X) X(iddpm) X(leading) X(linspace) X(trailing) X(quad) X(logsnr)
+#define NAME(x) #x,
+#define FUNCTION(x) x,
+static const char *const names[] = { PRESETS(NAME) NULL };
+static preset_fn *const presets[] = { PRESETS(FUNCTION) };
+
+const char *const *dd_respace_names(void) { return names; }
+
+static void fix_up(double *c, int K, int T)
+{
+    for (int i = 1; i < K; i++)
+        c[i] = fmax(c[i], c[i - 1] + 1);
+    for (int i = 0; i < K; i++)
+        c[i] = fmin(c[i], T - K + i);
+}
+
+/* How many entries a list with commas has. */
+static int entries(const char *list)
+{
+    int n = 1;
+    for (; *list; list++)
+        n += *list == ',' && n < DD_STEPS_MAX + 1;
+    return n;
+}
+
+/* The next number of a list; low..high is what it may be.  *text moves behind it and its comma. */
+static int next_number(int *number, const char **text, int low, int high, const char *steps, ddpm_error *err)
+{
+    size_t length = strcspn(*text, ",");
+    long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10) : -1;    /* too large stays too large */
+    if (v < low || v > high)
+        return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": \"%.*s\" is not a number from %d to %d; steps are a count, all, a rising list "
+                        "such as 0,10,999 or sections such as iddpm:10,15,20", steps, (int)(length > 20 ? 20 : length), *text, low, high);
+    *number = (int)v;
+    *text += length + ((*text)[length] == ',');
+    return DDPM_OK;
+}
+
+static int read_list(double *c, int K, int T, const char *steps, ddpm_error *err)
+{
+    const char *text = steps;
+    for (int i = 0, number; i < K; i++) {
+        int code = next_number(&number, &text, 0, T - 1, steps, err);
+        if (code)
+            return code;
+        c[i] = number;
+        if (i && c[i] <= c[i - 1])
+            return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %g follows %g, but the list rises strictly", steps, c[i], c[i - 1]);
+    }
+    return DDPM_OK;
+}
+
+static int read_sections(double *c, int *K, int T, const char *steps, ddpm_error *err)
+{
+    const char *text = strchr(steps, ':') + 1;
+    int parts = entries(text), start = 0;
+    *K = 0;
+    for (int k = 0, count; k < parts; k++) {
+        int size = T / parts + (k < T % parts), code = next_number(&count, &text, 1, size, steps, err);
+        if (code)
+            return dd_error_context(err, "section %d of %d", k + 1, parts);
+        section(c + *K, count, start, size);
+        *K += count;
+        start += size;
+    }
+    return DDPM_OK;
+}
+
+/* c [T] takes any list. */
+static int read_steps(double *c, int *K, const double *alpha_bar, int T, const char *steps, int preset, ddpm_error *err)
+{
+    const char *text = steps;
+    int code;
+    if (!strncmp(steps, "iddpm:", 6)) {
+        code = read_sections(c, K, T, steps, err);
+    } else if (strchr(steps, ',')) {
+        *K = entries(steps);
+        return *K > T ? dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %d steps are listed, but the model has %d", steps, *K, T)
+                      : read_list(c, *K, T, steps, err);
+    } else {
+        *K = T;
+        code = strcmp(steps, "all") ? next_number(K, &text, 1, T, steps, err) : DDPM_OK;
+        if (!code && *K > 1)
+            presets[preset](c, *K, alpha_bar, T);
+    }
+    if (code)
+        return code;
+    if (*K == 1)
+        c[0] = T - 1;
+    fix_up(c, *K, T);
+    return DDPM_OK;
+}
+
+static int find_preset(int *preset, const char *schedule, ddpm_error *err)
+{
+    char choices[128] = "";
+    *preset = 0;
+    for (int i = 0; schedule && names[i]; i++) {
+        size_t used = strlen(choices);
+        if (!strcmp(names[i], schedule)) {
+            *preset = i;
+            return DDPM_OK;
+        }
+        snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
+    }
+    return schedule ? dd_error(err, DDPM_EUSAGE, "schedule \"%.60s\": no such spacing; it is one of %s", schedule, choices) : DDPM_OK;
+}
+
+int dd_respace(ddpm_chain **chain, const double *alpha_bar, int T, const char *steps, const char *schedule, ddpm_error *err)
+{
+    int K, preset, code = find_preset(&preset, schedule, err);
+    if (code)
+        return code;
+    if (T < 1 || T > DD_STEPS_MAX)
+        return dd_error(err, DDPM_EUSAGE, "the model has %d steps; 1 to %d are possible", T, DD_STEPS_MAX);
+    double *c = malloc(2 * (size_t)T * sizeof *c);
+    if (!c)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", T);
+    code = read_steps(c, &K, alpha_bar, T, steps, preset, err);
+    for (int i = 0; !code && i < K; i++)
+        c[T + i] = alpha_bar[(int)c[i]];
+    if (!code)
+        code = dd_chain_create(chain, K, c, c + T, err);
+    free(c);
+    return code;
+}
