@@ -2,6 +2,7 @@
    xmm and ymm, 5-7 for the masks and zmm).  Threads by what Linux tells under /proc and /sys; where a file is missing, as on other
    systems, its limit does not count. */
 #include "base/cpu.h"
+#include "config.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ unsigned dd_cpu_detect(void)
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
         return 0;
-    return (b & avx512) == avx512 && (xcr0() & ZMM) == ZMM ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
+    int has512 = EMULATED_AVX512 || ((b & avx512) == avx512 && (xcr0() & ZMM) == ZMM);      /* emulated: a build for tests only */
+    return has512 ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
 }
 #elif defined(__aarch64__)
 unsigned dd_cpu_detect(void)
