@@ -1,0 +1,28 @@
+/* Small questions to a pickle's tree. */
+#include <ctype.h>
+#include <string.h>
+#include "pickle.h"
+
+const char *pickle_show(char *out, size_t room, const char *text, size_t length)
+{
+    size_t n = length < room - 1 ? length : room - 1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+    out[n] = 0;
+    if (n < length && n >= 3)
+        memcpy(out + n - 3, "...", 3);
+    return out;
+}
+
+int pickle_is(const struct pickle_node *text, const char *value)
+{
+    return text->kind == PICKLE_TEXT && text->count == strlen(value) && !memcmp(text->text, value, text->count);
+}
+
+struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key)
+{
+    for (size_t i = dict->kind == PICKLE_DICT ? dict->count : 0; i >= 2; i -= 2)
+        if (pickle_is(dict->item[i - 2], key))
+            return dict->item[i - 1];
+    return NULL;
+}

@@ -1,0 +1,68 @@
+/* A file of weights opened, before it is decided which of its tensors are the U-Net: every dictionary of named tensors in it is a
+   state.  Names are known and sorted; a tensor is read only when it is asked for. */
+#ifndef DDPM_SOURCE_H
+#define DDPM_SOURCE_H
+#include "base/file.h"
+#include "base/memory.h"
+#include "checkpoint.h"
+#include "pickle.h"
+
+struct source;
+struct named { const char *name; struct source *source; const void *item; };   /* item: struct dd_entry or struct pickle_node */
+struct state { const char *path; struct named *tensor; size_t tensors; };            /* path: "" the file's top, "ema", "model.ema", "[4]" */
+
+/* A torch.save file: its pickle and its storages, sorted by key. */
+struct torch_storage {
+    char *key;
+    enum dd_dtype dtype;
+    uint64_t count;                    /* elements; bytes of an untyped one */
+    const unsigned char *data;         /* NULL: not read yet */
+};
+struct torch {
+    struct pickle pickle;
+    struct torch_storage *storage; size_t storages;
+    int big_endian;
+    void *zip; char *folder; uint64_t loaded;    /* zip container: struct zip, "archive", bytes of storages read so far */
+};
+
+struct source {
+    char *name;                        /* for messages: the path as given */
+    struct dd_file file;
+    struct dd_arena arena;
+    struct dd_safetensors safetensors;
+    struct torch torch;
+    struct state *state; size_t states, room;
+    const char *version;               /* lucidrains */
+    int optimizer, shadow;             /* an optimizer's state lies beside; an average without names (shadow_params) does */
+};
+
+/* Detects the kind by its first bytes.  Errors name the file. */
+int  source_open(struct source *s, const char *path, ddpm_error *err);
+int  source_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err);   /* s->name is set */
+void source_close(struct source *s);
+/* Lays out one tensor, reading its storage where need be. */
+int  source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error *err);
+const struct named *source_find(const struct state *state, const char *name);
+
+/* torch_zip.c, torch_legacy.c: the two containers.  The data outlive s. */
+int  torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err);
+int  torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_error *err);
+void torch_zip_close(struct source *s);
+int  torch_legacy_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err);
+
+/* torch_tensor.c: what the pickle says. */
+int  torch_storages(struct source *s, int legacy, ddpm_error *err);       /* the table, from the persistent ids */
+struct torch_storage *torch_storage_find(const struct torch *t, const char *key, size_t length);
+int  torch_states(struct source *s, ddpm_error *err);                     /* s->state, from the tree */
+int  torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *node, ddpm_error *err);
+/* Adds a state with its tensors, which are then sorted; a doubled name is an error. */
+int  source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
+
+/* unwrap.c: which tensors of s are the U-Net, under which names (formats.md 5.5, 7.5). */
+struct choice { struct named *tensor; size_t tensors; const char *weights; int has_ema, has_raw; };
+int  unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err);
+
+/* diffusers_folder.c: the files of a folder; source[0] then holds the tensors of all shards in one state. */
+struct files { struct dd_arena arena; struct source *source; size_t sources; const char *weights; cJSON *config, *scheduler; };
+int  diffusers_folder_open(struct files *f, const char *path, ddpm_error *err);
+#endif
