@@ -1,0 +1,219 @@
+/* ddpm sample: images from noise.  Everything that can fail is tried before the first step; an image that the network loses to NaN is
+   named, crossed out or left out, and the others are what they would have been without it. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "gallery.h"
+#include "index_list.h"
+#include "model.h"
+#include "options.h"
+#include "studio.h"
+
+struct settings {
+    struct common common;
+    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *output, *outdir, *name, *format;
+    int64_t images, batch, keep_steps;
+    double eta;
+    uint64_t seed;
+    bool force;
+};
+enum { IMAGES = 16, BATCH = 16 };
+static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1 };
+
+/* One run: what was asked for, and what makes and takes the images. */
+struct job {
+    const struct settings *s;
+    struct recipe recipe;
+    uint32_t *index; int n;
+    ddpm_model *model;
+    struct studio studio;
+    struct gallery gallery;
+};
+
+static const char *const *variance_names(void)
+{
+    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", NULL };
+    return names;
+}
+
+static const char *const *yes_no(void)
+{
+    static const char *const names[] = { "yes", "no", NULL };
+    return names;
+}
+
+static const char *const *format_names(void)
+{
+    static const char *const names[] = { "png", "npy", NULL };
+    return names;
+}
+
+static int parse_label(int *label, const char *text, ddpm_error *err)
+{
+    char *end;
+    long v = text ? strtol(text, &end, 10) : LABEL_NONE;
+    if (text && !strcmp(text, "all"))
+        *label = LABEL_ALL;
+    else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
+        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
+    else
+        *label = (int)v;
+    return DDPM_OK;
+}
+
+/* The ending of the file's name says what it is to be, where --format does not. */
+static const char *format_of(const struct settings *s)
+{
+    const char *name = s->outdir ? s->name : s->output;
+    size_t n = name ? strlen(name) : 0;
+    return s->format ? s->format : n > 4 && !strcmp(name + n - 4, ".npy") ? "npy" : "png";
+}
+
+/* What can be said without the model. */
+static int read_settings(struct job *j, const struct settings *s, ddpm_error *err)
+{
+    bool ddim = s->sampler && !strcmp(s->sampler, "ddim");
+    uint32_t n = s->images ? (uint32_t)s->images : IMAGES;
+    if (s->images && s->index)
+        return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
+    if (s->output && s->outdir)
+        return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
+    if (s->name && !s->outdir)
+        return dd_error(err, DDPM_EUSAGE, "--name is for the files of --outdir");
+    if (s->eta >= 0 && !ddim)
+        return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim");
+    if (ddim && strcmp(s->variance, "auto"))
+        return dd_error(err, DDPM_EUSAGE, "--variance belongs to --sampler ddpm; ddim takes --eta");
+    j->recipe = (struct recipe){
+        .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
+        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta >= 0 ? s->eta : 0,
+        .keep_steps = (int)s->keep_steps, .format = format_of(s),
+    };
+    int code = parse_label(&j->recipe.label, s->label, err);
+    if (!code && s->name)
+        code = gallery_check_pattern(s->name, err);
+    return code ? code : index_list(&j->index, &j->n, s->index, (int)n, err);
+}
+
+static double clip_of(const struct settings *s, const ddpm_about *a)
+{
+    if (!s->clip)
+        return a->clip;
+    return strcmp(s->clip, "yes") ? 0 : a->clip > 0 ? a->clip : 1;
+}
+
+static uint32_t largest(const uint32_t *index, int n)
+{
+    uint32_t last = 0;
+    for (int i = 0; i < n; i++)
+        last = index[i] > last ? index[i] : last;
+    return last;
+}
+
+static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err)
+{
+    bool array = !strcmp(j->recipe.format, "npy");
+    struct gallery *g = &j->gallery;
+    g->about = ddpm_model_about(j->model);
+    g->recipe = &j->recipe;
+    g->index = j->index, g->n = j->n;
+    g->folder = s->outdir;
+    g->pattern = s->name ? s->name : array ? "image-%06d.npy" : "image-%06d.png";
+    g->array = array, g->force = s->force;
+    return gallery_open(g, s->output ? s->output : array ? "sample.npy" : "sample.png", err);
+}
+
+static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
+{
+    int code = read_settings(j, s, err);
+    if (code || (code = model_open(&j->model, s->model, err)))
+        return code;
+    j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
+    int batch = s->batch ? (int)s->batch : BATCH;
+    code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise,
+                       largest(j->index, j->n), err);
+    return code ? code : open_gallery(j, s, err);
+}
+
+static void job_close(struct job *j)
+{
+    gallery_free(&j->gallery);
+    studio_close(&j->studio);
+    ddpm_model_close(j->model);
+    free(j->index);
+}
+
+static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
+{
+    struct job *j = user;
+    int step = lost ? (int)ddpm_chain_tables(j->studio.chain)->t[lost - 1] : 0;
+    return gallery_add(&j->gallery, place, lost ? NULL : frame, step, seconds, err);
+}
+
+static void report(const struct job *j, const struct settings *s)
+{
+    const char *where = s->outdir ? s->outdir : s->output ? s->output : j->gallery.array ? "sample.npy" : "sample.png";
+    if (!s->common.json) {
+        remark(&command_sample, &s->common, "wrote %s: %d image%s", where, j->n - j->studio.lost, j->n == 1 ? "" : "s");
+        return;
+    }
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "wrote", where);
+    cJSON_AddNumberToObject(o, "images", j->n - j->studio.lost);
+    cJSON_AddNumberToObject(o, "lost", j->studio.lost);
+    char *text = cJSON_PrintUnformatted(o);
+    puts(text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(o);
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    const struct settings *s = settings;
+    struct job j = { .n = 0 };
+    ddpm_error err;
+    int status;
+    (void)argument, (void)arguments;
+    int code = job_open(&j, s, &err);
+    if (!code && !(code = studio_run(&j.studio, j.index, j.n, take_image, &j, &err)))
+        code = gallery_commit(&j.gallery, &err);
+    if (code)
+        status = complain(&command_sample, &err);
+    else
+        report(&j, s), status = j.studio.lost ? exit_code(DDPM_ENAN) : 0;
+    job_close(&j);
+    return status;
+}
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct option options[] = {
+    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "images", 'n', OPTION_INT, "N", "how many (default: 16)", NULL, FIELD(images), 1, INDEX_LIST_MAX },
+    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: 50)", NULL, FIELD(steps), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: the first)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "sampler", 0, OPTION_CHOICE, "NAME", "(default: the first)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", variance_names, FIELD(variance), 0, 0 },
+    { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
+    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(label), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL, FIELD(index), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+    { "noise", 0, OPTION_TEXT, "FILE", "safetensors with x_T [n,c,h,w] and z [steps,n,c,h,w], executed step j taking z[j]", NULL, FIELD(noise), 0, 0 },
+    { "output", 'o', OPTION_TEXT, "FILE", "one file, a grid when N > 1 (default: sample.png)", NULL, FIELD(output), 0, 0 },
+    { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl", NULL, FIELD(outdir), 0, 0 },
+    { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
+    { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)", format_names, FIELD(format), 0, 0 },
+    { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)", NULL, FIELD(keep_steps), 1, 1000 },
+    { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
+};
+const struct command command_sample = {
+    .name = "sample", .arguments = "", .least = 0, .most = 0, .run = run,
+    .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on batch, threads or order.\n"
+            "A PNG holds all settings; ddpm verify makes it again.",
+    .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
+                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+};

@@ -1,0 +1,151 @@
+/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same engine class must give the same
+   pixels; another one (another instruction set, say) may differ by two levels, and it is said. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "gallery.h"
+#include "model.h"
+#include "options.h"
+#include "studio.h"
+
+struct settings { struct common common; const char *model; int64_t batch; };
+static const struct settings defaults = { .batch = 16 };
+enum { OTHER_CLASS_LEVELS = 2 };
+
+struct check {
+    const char *path;
+    struct picture found, made;
+    char *text;
+    cJSON *root;
+    struct recipe recipe;
+    uint32_t *index; int n;
+    struct layout layout;
+    struct studio studio;
+    bool other_class;
+};
+
+static int read_file(struct check *c, const ddpm_model *m, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    int code = picture_read(&c->found, &c->text, c->path, err);
+    if (code || (code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err)))
+        return code;
+    if (strcmp(c->recipe.model, a->id))
+        return dd_error(err, DDPM_EMISSING, "%s was made by model %.12s..., this one is %.12s...: name its model with -m", c->path, c->recipe.model, a->id);
+    if (*c->recipe.noise)
+        return dd_error(err, DDPM_EMISSING, "%s was made with --noise from a file, which is not at hand", c->path);
+    c->layout = layout_of(a, c->n, c->recipe.keep_steps);
+    code = layout_picture(&c->made, &c->layout, a, err);
+    if (code)
+        return code;
+    if (c->found.width != c->made.width || c->found.height != c->made.height || c->found.channels != c->made.channels)
+        return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d", c->path, c->found.width,
+                        c->found.height, c->found.channels, c->made.width, c->made.height, c->made.channels);
+    return DDPM_OK;
+}
+
+static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
+{
+    struct check *c = user;
+    (void)seconds, (void)err;
+    layout_put(&c->made, &c->layout, place, lost ? NULL : frame);
+    return DDPM_OK;
+}
+
+static int make_again(struct check *c, const ddpm_model *m, const struct settings *s, ddpm_error *err)
+{
+    struct recipe again = c->recipe;
+    int batch = s->batch < c->n ? (int)s->batch : c->n;
+    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL, 0, err);
+    if (code)
+        return code == DDPM_EUSAGE ? DDPM_EDATA : code;
+    c->other_class = strcmp(again.engine_class, c->recipe.engine_class) != 0;
+    if (c->other_class)
+        remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path, c->recipe.engine_class,
+               again.engine_class, OTHER_CLASS_LEVELS);
+    return studio_run(&c->studio, c->index, c->n, take_image, c, err);
+}
+
+/* 0 or 1; how many values differ and by how much goes to stdout. */
+static int compare(const struct check *c, const struct settings *s)
+{
+    size_t size = (size_t)c->made.width * (size_t)c->made.height * (size_t)c->made.channels, differ = 0;
+    int largest = 0;
+    for (size_t i = 0; i < size; i++) {
+        int d = abs(c->made.pixel[i] - c->found.pixel[i]);
+        differ += d != 0;
+        largest = d > largest ? d : largest;
+    }
+    bool same = largest <= (c->other_class ? OTHER_CLASS_LEVELS : 0);
+    if (s->common.json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "file", c->path);
+        cJSON_AddBoolToObject(o, "same", same);
+        cJSON_AddNumberToObject(o, "values", (double)size);
+        cJSON_AddNumberToObject(o, "differ", (double)differ);
+        cJSON_AddNumberToObject(o, "largest", largest);
+        cJSON_AddBoolToObject(o, "other_class", c->other_class);
+        char *text = cJSON_PrintUnformatted(o);
+        puts(text ? text : "{}");
+        cJSON_free(text);
+        cJSON_Delete(o);
+    } else if (differ) {
+        printf("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size, largest, same ? ", as another engine class may" : "");
+    } else {
+        printf("%s: all %zu values are the same\n", c->path, size);
+    }
+    return same ? 0 : 1;
+}
+
+static int verify(const char *path, const ddpm_model *m, const struct settings *s)
+{
+    struct check c = { .path = path };
+    ddpm_error err;
+    int code = read_file(&c, m, &err), status;
+    if (!code)
+        code = make_again(&c, m, s, &err);
+    if (code) {
+        err.code = code;
+        status = complain(&command_verify, &err);
+    } else {
+        status = compare(&c, s);
+        free(c.text);
+    }
+    studio_close(&c.studio);
+    picture_free(&c.found);
+    picture_free(&c.made);
+    cJSON_Delete(c.root);
+    free(c.index);
+    return status;
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    const struct settings *s = settings;
+    ddpm_model *m = NULL;
+    ddpm_error err;
+    int worst = 0;
+    if (model_open(&m, s->model, &err))
+        return complain(&command_verify, &err);
+    for (int i = 0; i < arguments; i++) {
+        int status = verify(argument[i], m, s);
+        worst = status > worst ? status : worst;
+    }
+    ddpm_model_close(m);
+    return worst;
+}
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct option options[] = {
+    { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+};
+const struct command command_verify = {
+    .name = "verify", .arguments = "FILE...", .least = 1, .most = 1 << 30, .run = run,
+    .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every pixel.\n"
+            "Exits 1 when a pixel differs; made by another engine class, a picture may differ by 2 levels.",
+    .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+};

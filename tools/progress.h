@@ -1,0 +1,11 @@
+/* How far a long command is: a bar on a terminal, a line every 30 seconds with -v elsewhere, nothing with -q.  All on stderr. */
+#ifndef DDPM_PROGRESS_H
+#define DDPM_PROGRESS_H
+#include "options.h"
+
+struct progress { bool bar, lines, color; const char *unit; double total, start, last; };
+void progress_begin(struct progress *p, const struct common *c, const char *unit, double total);
+void progress_at(struct progress *p, double done);
+void progress_clear(const struct progress *p);       /* takes the bar away, so that something else can be said */
+double progress_seconds(const struct progress *p);   /* since begin */
+#endif

@@ -1,0 +1,114 @@
+#include "recipe.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/json.h"
+
+static const char program[] = "ddpm " DDPM_VERSION;
+
+static void add_label(cJSON *o, int label)
+{
+    if (label >= 0)
+        cJSON_AddNumberToObject(o, "class", label);
+    else
+        cJSON_AddStringToObject(o, "class", label == LABEL_ALL ? "all" : "none");
+}
+
+char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
+{
+    char seed[24];
+    cJSON *o = cJSON_CreateObject(), *list;
+    snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
+    cJSON_AddStringToObject(o, "program", program);
+    cJSON_AddStringToObject(o, "model", r->model);
+    cJSON_AddStringToObject(o, "engine_class", r->engine_class);
+    cJSON_AddStringToObject(o, "seed", seed);                  /* all 64 bits, which a JSON number does not hold */
+    cJSON_AddStringToObject(o, "sampler", r->sampler);
+    cJSON_AddStringToObject(o, "variance", r->variance);
+    cJSON_AddNumberToObject(o, "eta", r->eta);
+    cJSON_AddNumberToObject(o, "clip", r->clip);
+    cJSON_AddStringToObject(o, "schedule", r->schedule);
+    cJSON_AddStringToObject(o, "steps", r->steps);
+    add_label(o, r->label);
+    cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
+    cJSON_AddStringToObject(o, "noise", r->noise);
+    cJSON_AddStringToObject(o, "format", r->format);
+    list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
+    for (int i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
+    char *text = cJSON_PrintUnformatted(o);
+    if (n && cJSON_GetArraySize(list) != n) {
+        cJSON_free(text);
+        text = NULL;
+    }
+    cJSON_Delete(o);
+    return text;
+}
+
+static int read_label(struct dd_json *j, const cJSON *root)
+{
+    static const char *const names[] = { "none", "all", NULL };
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(root, "class")))
+        return dd_json_int(j, "class", 0, INT32_MAX);
+    return dd_json_choice(j, "class", names) ? LABEL_ALL : LABEL_NONE;
+}
+
+static uint64_t read_seed(struct dd_json *j)
+{
+    const char *text = dd_json_text(j, "seed");
+    char *end;
+    errno = 0;
+    uint64_t seed = strtoull(text, &end, 10);
+    if (!j->code && (errno || *end || *text < '0' || *text > '9'))
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.seed is \"%.40s\", expected a whole number of 64 bits", j->path, text);
+    return seed;
+}
+
+static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name, ddpm_error *err)
+{
+    struct dd_json j;
+    dd_json_begin(&j, root, name, err);
+    dd_json_text(&j, "program");
+    r->model = dd_json_text(&j, "model");
+    r->engine_class = dd_json_text(&j, "engine_class");
+    r->seed = read_seed(&j);
+    r->sampler = dd_json_text(&j, "sampler");
+    r->variance = dd_json_text(&j, "variance");
+    r->eta = dd_json_number(&j, "eta", 0, 1);
+    r->clip = dd_json_number(&j, "clip", 0, 1e30);
+    r->schedule = dd_json_text(&j, "schedule");
+    r->steps = dd_json_text(&j, "steps");
+    r->label = read_label(&j, root);
+    r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
+    r->noise = dd_json_text(&j, "noise");
+    r->format = dd_json_text(&j, "format");
+    dd_json_ints(&j, "indices", list, n, 0, INT32_MAX);
+    return dd_json_end(&j);
+}
+
+int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err)
+{
+    *index = NULL;
+    int code = dd_json_parse(root, text, strlen(text), name, err);
+    if (code) {
+        *root = NULL;
+        return code;
+    }
+    *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
+    int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
+    if (*n < 1)
+        code = dd_error(err, DDPM_EDATA, "%s: its text has no indices", name);
+    else
+        code = list ? read_fields(r, *root, list, *n, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
+    if (code) {
+        free(list);
+        cJSON_Delete(*root);
+        *root = NULL;
+        return code;
+    }
+    *index = (uint32_t *)(void *)list;          /* not negative: the same bits */
+    return DDPM_OK;
+}

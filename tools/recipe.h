@@ -1,0 +1,23 @@
+/* A recipe: all on which an image depends, beside its index.  A PNG's text is one, with the indices of its images; the first line of
+   a manifest is one without. */
+#ifndef DDPM_RECIPE_H
+#define DDPM_RECIPE_H
+#include <cjson/cJSON.h>
+#include <stdint.h>
+#include "ddpm.h"
+
+enum { LABEL_NONE = -1, LABEL_ALL = -2 };            /* no class; class = index mod classes */
+struct recipe {
+    const char *model, *engine_class;                /* id; the string of ddpm_net_about */
+    uint64_t seed;
+    const char *sampler, *variance, *schedule, *steps;    /* steps: as ddpm_chain_respace takes them; a list once it is made */
+    double eta, clip;                                /* clip 0: none */
+    int label, keep_steps;                           /* a class or LABEL_...; how many states of each image are shown, at least 1 */
+    const char *noise, *format;                      /* hash of a file of given noise, or ""; "png", "npy" */
+};
+
+/* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
+char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
+/* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an error. */
+int   recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err);
+#endif

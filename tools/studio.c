@@ -1,0 +1,155 @@
+#include "studio.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "model.h"
+
+/* "0,20,41": what ddpm_chain_respace takes, and gives the same chain. */
+static char *list_text(const ddpm_tables *t)
+{
+    size_t size = (size_t)t->K * 25 + 1, n = 0;
+    char *text = malloc(size);
+    for (int i = 0; text && i < t->K; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%.17g", i ? "," : "", t->t[i]);
+    return text;
+}
+
+static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
+{
+    if (!a->classes && r->label != LABEL_NONE)
+        return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
+    if (a->classes && r->label == LABEL_NONE)
+        return dd_error(err, DDPM_EUSAGE, "this model has %d classes: choose with --class 0..%d or --class all", a->classes, a->classes - 1);
+    if (r->label >= a->classes && a->classes)
+        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->label, a->classes - 1);
+    return DDPM_OK;
+}
+
+static int open_chain(struct studio *s, struct recipe *r, const char *noise_path, uint32_t last, ddpm_error *err)
+{
+    int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->schedule, err);
+    if (code)
+        return code;
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    if (t->warning)
+        remark(s->command, s->common, "%s", t->warning);
+    if (r->keep_steps > t->K + 1)
+        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, t->K + 1);
+    if (!(s->steps = list_text(t)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
+    r->steps = s->steps;
+    if (s->common->verbose)
+        remark(s->command, s->common, "%d steps: %s", t->K, s->steps);
+    s->has_noise = noise_path != NULL;
+    r->noise = s->has_noise ? s->noise.sha256 : "";
+    return noise_path ? given_noise_open(&s->noise, noise_path, s->about, s->chain, last, err) : DDPM_OK;
+}
+
+static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
+{
+    ddpm_sampler_options o;
+    char warning[256] = "";
+    ddpm_sampler_defaults(&o, s->about);
+    o.sampler = r->sampler, o.variance = r->variance;
+    o.eta = r->eta, o.clip = r->clip, o.seed = r->seed;
+    o.eps = ddpm_net_eps, o.eps_user = s->net;
+    if (s->has_noise)
+        o.noise = given_noise_draw, o.noise_user = &s->noise;
+    int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, warning, err);
+    if (!code && *warning)
+        remark(s->command, s->common, "%s", warning);
+    if (!code)
+        r->variance = ddpm_sampler_variance(s->sampler);
+    return code;
+}
+
+static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, uint32_t last, ddpm_error *err)
+{
+    int code = check_label(r, s->about, err);
+    if (code || (code = open_chain(s, r, noise_path, last, err)) || (code = model_net(&s->net, m, s->common, s->batch, err)) ||
+        (code = open_sampler(s, r, err)))
+        return code;
+    r->model = s->about->id;
+    r->engine_class = ddpm_net_describe(s->net)->engine_class;
+    s->frame = calloc((size_t)s->batch * (size_t)s->frames, s->d * sizeof *s->frame);
+    s->y = calloc((size_t)s->batch, sizeof *s->y);
+    return s->frame && s->y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
+}
+
+int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
+                int batch, const char *noise_path, uint32_t last, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    *s = (struct studio){ .command = command, .common = common, .about = a, .batch = batch, .frames = r->keep_steps, .label = r->label };
+    s->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+    int code = open_all(s, r, m, noise_path, last, err);
+    if (code)
+        studio_close(s);
+    return code;
+}
+
+void studio_close(struct studio *s)
+{
+    ddpm_sampler_free(s->sampler);
+    ddpm_net_free(s->net);
+    given_noise_close(&s->noise);
+    ddpm_chain_free(s->chain);
+    free(s->frame), free(s->y), free(s->steps);
+    *s = (struct studio){ .d = 0 };
+}
+
+/* The states to show are spread evenly over 0..K executed steps, the last one always among them. */
+static void keep_frame(struct studio *s, int n, int executed, int K)
+{
+    const double *x = ddpm_sampler_state(s->sampler, NULL);
+    for (int f = 0; f < s->frames; f++)
+        if (executed == (s->frames == 1 ? K : (int)rint((double)f * K / (s->frames - 1))))
+            for (int row = 0; row < n; row++)
+                memcpy(s->frame + ((size_t)row * (size_t)s->frames + (size_t)f) * s->d, x + (size_t)row * s->d, s->d * sizeof *x);
+}
+
+/* n <= batch images from noise to the end. */
+static int run_batch(struct studio *s, const uint32_t *index, int n, struct progress *p, double done, ddpm_error *err)
+{
+    int K = ddpm_chain_tables(s->chain)->K;
+    for (int row = 0; row < n && s->about->classes; row++)
+        s->y[row] = s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
+    int code = ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, NULL, 0, err);
+    for (int executed = 0; !code; executed++) {
+        keep_frame(s, n, executed, K);
+        progress_at(p, done + (double)executed * n);
+        if (!ddpm_sampler_left(s->sampler))
+            break;
+        code = ddpm_sampler_step(s->sampler, err);
+        if (code == DDPM_ENAN) {
+            progress_clear(p);
+            complain(s->command, err);
+            code = DDPM_OK;
+        }
+    }
+    return code;
+}
+
+int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
+{
+    struct progress p;
+    int K = ddpm_chain_tables(s->chain)->K, code = DDPM_OK;
+    progress_begin(&p, s->common, "image steps", (double)n * K);
+    for (int first = 0; first < n && !code; first += s->batch) {
+        int rows = n - first < s->batch ? n - first : s->batch;
+        double start = progress_seconds(&p);
+        code = run_batch(s, index + first, rows, &p, (double)first * K, err);
+        double seconds = (progress_seconds(&p) - start) / rows;
+        for (int row = 0; row < rows && !code; row++) {
+            int lost = ddpm_sampler_lost(s->sampler, row);
+            s->lost += lost != 0;
+            code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
+        }
+    }
+    progress_clear(&p);
+    if (!code && s->common->verbose)
+        remark(s->command, s->common, "%d images of %d steps in %.2f s", n, K, progress_seconds(&p));
+    return code;
+}
