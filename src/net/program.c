@@ -1,0 +1,238 @@
+/* The flat list of nodes and what it is built with; see program.h. */
+#include "net/program.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST = 64 };                                    /* entries that every list has from the start */
+static const int64_t most_parameters = 4000000000;      /* the largest known network of this kind has 559 million */
+
+const char *dd_program_op(enum dd_op op)
+{
+    static const char *const ops[DD_OPS] = { "embed", "class", "conv", "norm", "rms", "attention", "linear-attention",
+                                             "upsample", "avgpool", "unshuffle", "copy" };
+    return ops[op];
+}
+
+/* The list with one more zeroed entry, the last.  When that fails there is none, and the last one before it is written over. */
+static void *more(struct dd_program *p, void *list, int *count, size_t size)
+{
+    if (*count >= FIRST && !(*count & (*count - 1))) {
+        void *bigger = realloc(list, 2 * (size_t)*count * size);
+        if (!bigger) {
+            p->failed = true;
+            return list;
+        }
+        list = bigger;
+    }
+    memset((char *)list + (size_t)*count * size, 0, size);
+    ++*count;
+    return list;
+}
+
+const char *dd_program_name(struct dd_program *p, const char *format, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    const char *name = dd_arena_text(&p->arena, "%s", text);
+    if (!name)
+        p->failed = true;
+    return name ? name : "";
+}
+
+static int home(struct dd_program *p, int h, int w, int c)
+{
+    p->home = more(p, p->home, &p->homes, sizeof *p->home);
+    p->home[p->homes - 1] = (struct dd_home){ h, w, c, DD_PLACE_BLOCK };
+    return p->homes - 1;
+}
+
+int dd_program_value(struct dd_program *p, int h, int w, int c)
+{
+    int own = home(p, h, w, c);
+    p->value = more(p, p->value, &p->values, sizeof *p->value);
+    p->value[p->values - 1] = (struct dd_value){ h, w, c, own, 0 };
+    return p->values - 1;
+}
+
+int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank, const int64_t *dim)
+{
+    p->param = more(p, p->param, &p->params, sizeof *p->param);
+    struct dd_param *a = &p->param[p->params - 1];
+    *a = (struct dd_param){ .name = name, .rank = rank, .count = 1, .fan_in = fan_in, .init = init };
+    for (int i = 0; i < rank; i++)
+        a->count *= a->dim[i] = dim[i];
+    if (init != DD_INIT_FREQUENCY)
+        p->parameters += a->count;
+    return p->params - 1;
+}
+
+int dd_program_node(struct dd_program *p, struct dd_node n, int h, int w, int c)
+{
+    if (!n.y)
+        n.y = dd_program_value(p, h, w, c);
+    p->node = more(p, p->node, &p->nodes, sizeof *p->node);
+    p->node[p->nodes - 1] = n;
+    return p->nodes - 1;
+}
+
+void dd_program_give(struct dd_program *p, int node, int weight, int bias)
+{
+    p->part = more(p, p->part, &p->parts, sizeof *p->part);
+    p->part[p->parts - 1] = (struct dd_part){ node, weight, bias };
+}
+
+const struct dd_part *dd_program_part(const struct dd_program *p, int node)
+{
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i].node == node)
+            return &p->part[i];
+    return NULL;
+}
+
+static int half_up(int size, int stride) { return (size + stride - 1) / stride; }
+
+int dd_program_stack(struct dd_program *p, struct dd_node n)
+{
+    const struct dd_value *x = &p->value[n.x];
+    n.op = DD_OP_CONV;
+    if (!n.kernel) n.kernel = 1;
+    if (!n.stride) n.stride = 1;
+    if (n.scale == 0) n.scale = 1;
+    return dd_program_node(p, n, half_up(x->h, n.stride), half_up(x->w, n.stride), 0);
+}
+
+int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const char *name)
+{
+    const struct dd_node *n = &p->node[node];
+    int cin = p->value[n->x].c, y = n->y;
+    int64_t dim[4] = { rows, cin, n->kernel, n->kernel }, fan_in = (int64_t)cin * n->kernel * n->kernel;
+    int w = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_UNIFORM, fan_in, n->linear ? 2 : 4, dim);
+    int b = bias ? dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim) : -1;
+    dd_program_give(p, node, w, b);
+    p->value = more(p, p->value, &p->values, sizeof *p->value);
+    struct dd_value *all = &p->value[y], *part = &p->value[p->values - 1];
+    *part = *all;
+    part->offset = all->c;
+    part->c = rows;
+    all->c += rows;
+    p->home[all->home].c += rows;
+    return p->values - 1;
+}
+
+int dd_program_conv(struct dd_program *p, int rows, struct dd_node n)
+{
+    int node = dd_program_stack(p, n);
+    dd_program_rows(p, node, rows, true, n.name);
+    return p->node[node].y;
+}
+
+int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb)
+{
+    int64_t c = p->value[x].c;
+    int node = dd_program_node(p, (struct dd_node){ .op = DD_OP_NORM, .name = name, .x = x, .groups = groups, .eps = eps, .emb = emb },
+                               1, 1, 2 * (int)c);
+    int gamma = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_ONE, 0, 1, &c);
+    int beta = dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_ZERO, 0, 1, &c);
+    dd_program_give(p, node, gamma, beta);
+    return p->node[node].y;
+}
+
+int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm, enum dd_act pre)
+{
+    struct dd_value v = p->value[x];
+    struct dd_node n = { .op = op, .name = name, .x = x, .norm = norm, .pre = pre };
+    int node = op == DD_OP_UPSAMPLE ? dd_program_node(p, n, 2 * v.h, 2 * v.w, v.c)
+                                    : dd_program_node(p, n, v.h / 2, v.w / 2, op == DD_OP_UNSHUFFLE ? 4 * v.c : v.c);
+    return p->node[node].y;
+}
+
+/* Moves a value to another home, or copies it there when it shares its home already. */
+static void place(struct dd_program *p, int value, int into, int offset)
+{
+    const struct dd_value *v = &p->value[value];
+    const struct dd_home *own = &p->home[v->home];
+    if (own->c != v->c || own->place != DD_PLACE_BLOCK) {
+        struct dd_node copy = { .op = DD_OP_COPY, .name = dd_program_name(p, "join"), .x = value, .a = 1 };
+        value = p->node[dd_program_node(p, copy, v->h, v->w, v->c)].y;
+    }
+    p->value[value].home = into;
+    p->value[value].offset = offset;
+}
+
+int dd_program_join(struct dd_program *p, int a, int b)
+{
+    struct dd_value va = p->value[a], vb = p->value[b];
+    int both = dd_program_value(p, va.h, va.w, va.c + vb.c), into = p->value[both].home;
+    place(p, a, into, 0);
+    place(p, b, into, va.c);
+    return both;
+}
+
+struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n)
+{
+    const struct dd_value *x = &p->value[n->x];
+    int pad = n->kernel / 2, before = n->right ? 0 : pad;
+    return (struct dd_conv_shape){ x->h, x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before, before, pad, pad };
+}
+
+double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
+{
+    struct dd_conv_shape s;
+    switch (n->op) {
+    case DD_OP_CONV:
+        s = dd_program_shape(p, n);
+        return dd_conv_flops(&s);
+    case DD_OP_ATTENTION:
+        return dd_attention_flops(&n->attention);
+    case DD_OP_LINEAR_ATTENTION:
+        return dd_linear_attention_flops(&n->attention);
+    default:
+        return 0;
+    }
+}
+
+static bool lists(struct dd_program *p)
+{
+    p->param = malloc(FIRST * sizeof *p->param);
+    p->home = malloc(FIRST * sizeof *p->home);
+    p->value = malloc(FIRST * sizeof *p->value);
+    p->part = malloc(FIRST * sizeof *p->part);
+    p->node = malloc(FIRST * sizeof *p->node);
+    return p->param && p->home && p->value && p->part && p->node;
+}
+
+int dd_program_create(struct dd_program *p, const struct dd_config *c, ddpm_error *err)
+{
+    memset(p, 0, sizeof *p);
+    if (lists(p)) {
+        dd_program_value(p, 0, 0, 0);
+        (c->arch == DD_ARCH_DDPM ? dd_unet_build : dd_lucid_build)(p, c);
+    } else {
+        p->failed = true;
+    }
+    int code = DDPM_OK;
+    if (p->failed)
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes");
+    else if (p->parameters > most_parameters)
+        code = dd_error(err, DDPM_EDATA, "net.widths: the network would have %lld parameters, expected at most %lld",
+                        (long long)p->parameters, (long long)most_parameters);
+    if (code)
+        dd_program_free(p);
+    return code;
+}
+
+void dd_program_free(struct dd_program *p)
+{
+    free(p->param);
+    free(p->home);
+    free(p->value);
+    free(p->part);
+    free(p->node);
+    dd_arena_free(&p->arena);
+    memset(p, 0, sizeof *p);
+}

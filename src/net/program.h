@@ -1,0 +1,80 @@
+/* The network as a flat list of nodes, built once from a configuration.  Memory plan, forward pass, profile, FLOP count and golden
+   activations are walks over this list.
+
+   A value is a map of c channels; it lies in a home, a buffer of h x w pixels, from channel `offset` on.  So a concatenation costs
+   nothing: its two producers write side by side into one home.  Value 0 is no value. */
+#ifndef DD_PROGRAM_H
+#define DD_PROGRAM_H
+#include "base/memory.h"
+#include "layer/attention.h"
+#include "layer/conv.h"
+#include "net/config.h"
+
+enum dd_op { DD_OP_EMBED, DD_OP_CLASS, DD_OP_CONV, DD_OP_NORM, DD_OP_RMS, DD_OP_ATTENTION, DD_OP_LINEAR_ATTENTION,
+             DD_OP_UPSAMPLE, DD_OP_AVGPOOL, DD_OP_UNSHUFFLE, DD_OP_COPY, DD_OPS };
+enum dd_place { DD_PLACE_BLOCK, DD_PLACE_INPUT, DD_PLACE_OUTPUT };       /* in the planned block, or the caller's arrays */
+enum dd_init { DD_INIT_UNIFORM, DD_INIT_NORMAL, DD_INIT_ONE, DD_INIT_ZERO, DD_INIT_FREQUENCY };
+
+struct dd_param { const char *name; int rank; int64_t dim[4], count, fan_in; enum dd_init init; };
+struct dd_home  { int h, w, c; enum dd_place place; };
+struct dd_value { int h, w, c, home, offset; };
+struct dd_part  { int node, weight, bias; };        /* parameters of a node; bias -1: none.  The parts of a convolution are stacked rows */
+
+struct dd_node {
+    enum dd_op op;
+    const char *name;                               /* prefix of its parameters */
+    int y, x;                                       /* values; a norm yields [1, 1, 2c]: scale, then shift */
+    int norm;                                       /* value of a norm node, applied to x on load, then pre */
+    enum dd_act pre;
+    int add, residual;                              /* values added on store, then scale, then act */
+    float scale;
+    enum dd_act act;
+    int kernel, stride;
+    bool right;                                     /* padding right and below only */
+    bool linear;                                    /* the weight is stored as [out, in] */
+    int groups;                                     /* norm */
+    double eps;
+    int emb;                                        /* norm, rms: value holding s, then b */
+    struct dd_attention attention;
+    bool cos_first;                                 /* embed */
+    float a, b;                                     /* copy: y = a x + b */
+};
+
+struct dd_program {
+    struct dd_arena arena;                          /* names */
+    struct dd_param *param; int params;             /* in order of construction */
+    struct dd_home  *home;  int homes;
+    struct dd_value *value; int values;
+    struct dd_part  *part;  int parts;
+    struct dd_node  *node;  int nodes;
+    int64_t parameters;                             /* numbers that training would change */
+    bool failed;                                    /* out of memory; sticks */
+};
+
+int  dd_program_create(struct dd_program *p, const struct dd_config *c, ddpm_error *err);
+void dd_program_free(struct dd_program *p);
+const char *dd_program_op(enum dd_op op);
+struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n);
+double dd_program_flops(const struct dd_program *p, const struct dd_node *n);      /* per image: convolutions and attention */
+/* The first part of a node, or NULL. */
+const struct dd_part *dd_program_part(const struct dd_program *p, int node);
+
+/* What the two builders below are written in.  Out of memory sets failed, and ids stay harmless. */
+const char *dd_program_name(struct dd_program *p, const char *format, ...) DD_PRINTF(2, 3);
+int dd_program_value(struct dd_program *p, int h, int w, int c);
+int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank, const int64_t *dim);
+/* Appends a node with an output of h x w x c; returns its index. */
+int dd_program_node(struct dd_program *p, struct dd_node n, int h, int w, int c);
+void dd_program_give(struct dd_program *p, int node, int weight, int bias);
+/* A convolution that has no rows yet, and rows for it: parameters NAME.weight, NAME.bias.  Returns node; value of these rows. */
+int dd_program_stack(struct dd_program *p, struct dd_node n);
+int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const char *name);
+/* These return the output's value. */
+int dd_program_conv(struct dd_program *p, int rows, struct dd_node n);
+int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb);
+int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm, enum dd_act pre);
+int dd_program_join(struct dd_program *p, int a, int b);         /* [a | b]; a value that already has a place is copied */
+
+void dd_unet_build(struct dd_program *p, const struct dd_config *c);
+void dd_lucid_build(struct dd_program *p, const struct dd_config *c);
+#endif
