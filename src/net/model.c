@@ -1,0 +1,268 @@
+/* The tensors of a model: every parameter of the network's nodes, time.freq among them, and
+
+     schedule.beta, schedule.alpha_bar, stats.gamma, stats.mse [T], double.
+
+   Their names and shapes follow from the metadata alone; see model.h. */
+#include "net/model.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/dtype.h"
+#include "base/rng.h"
+
+enum { ALIGN = 64 };
+
+static int read_source(const cJSON *source, ddpm_error *err)
+{
+    static const char *const keys[] = { "family", "file", "sha256", "weights", "program" };
+    struct dd_json j;
+    dd_json_begin(&j, source, "source", err);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        dd_json_text(&j, keys[i]);
+    return dd_json_end(&j);
+}
+
+static int read_stats(const cJSON *stats, ddpm_error *err)
+{
+    struct dd_json j;
+    dd_json_begin(&j, stats, "stats", err);
+    dd_json_int(&j, "images", 1, 2147483647);
+    return dd_json_end(&j);
+}
+
+static int read_id(ddpm_model *m, const char *id, ddpm_error *err)
+{
+    if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
+        return dd_error(err, DDPM_EDATA, "id: \"%.70s\" found, 64 hexadecimal digits are expected", id);
+    memcpy(m->id, id, sizeof m->id);
+    return DDPM_OK;
+}
+
+static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
+{
+    struct dd_json j;
+    const char *id = NULL;
+    dd_json_begin(&j, m->root, "", err);
+    dd_json_int(&j, "version", 1, 1);
+    const cJSON *net = dd_json_object(&j, "net"), *diffusion = dd_json_object(&j, "diffusion");
+    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL;
+    m->stats = dd_json_has(&j, "stats");
+    if (m->stats)
+        stats = dd_json_object(&j, "stats");
+    if (has_id || dd_json_has(&j, "id"))
+        id = dd_json_text(&j, "id");
+    int code = dd_json_end(&j);
+    if (!code) code = dd_config_net(&m->config, net, err);
+    if (!code) code = dd_config_diffusion(&m->diffusion, diffusion, &m->config, err);
+    if (!code) code = read_source(source, err);
+    if (!code && stats) code = read_stats(stats, err);
+    if (!code && has_id) code = read_id(m, id, err);
+    return code;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const ddpm_tensor *)a)->name, ((const ddpm_tensor *)b)->name);
+}
+
+const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name)
+{
+    ddpm_tensor key = { .name = name };
+    return bsearch(&key, m->tensor, m->tensors, sizeof key, compare_names);
+}
+
+static void add_table(ddpm_model *m, const char *name)
+{
+    m->tensor[m->tensors++] = (ddpm_tensor){ .name = name, .dtype = DDPM_F64, .rank = 1, .dim = { m->diffusion.steps } };
+}
+
+static int list_tensors(ddpm_model *m, ddpm_error *err)
+{
+    const struct dd_program *p = &m->program;
+    size_t most = (size_t)p->params + 4;
+    m->tensor = dd_arena(&m->arena, most, sizeof *m->tensor);
+    m->param = dd_arena(&m->arena, most, sizeof *m->param);
+    if (!m->tensor || !m->param)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the list of tensors");
+    for (int i = 0; i < p->params; i++) {
+        ddpm_tensor *t = &m->tensor[m->tensors++];
+        *t = (ddpm_tensor){ .name = p->param[i].name, .dtype = DDPM_F32, .rank = p->param[i].rank };
+        memcpy(t->dim, p->param[i].dim, sizeof t->dim);
+    }
+    add_table(m, "schedule.beta");
+    add_table(m, "schedule.alpha_bar");
+    if (m->stats) {
+        add_table(m, "stats.gamma");
+        add_table(m, "stats.mse");
+    }
+    qsort(m->tensor, m->tensors, sizeof *m->tensor, compare_names);
+    for (size_t i = 0; i < m->tensors; i++)
+        m->param[i] = -1;
+    for (int i = 0; i < p->params; i++)
+        m->param[dd_model_find(m, p->param[i].name) - m->tensor] = i;
+    return DDPM_OK;
+}
+
+int dd_model_describe(ddpm_model **out, const char *json, size_t size, const char *name, bool has_id, ddpm_error *err)
+{
+    *out = NULL;
+    ddpm_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    int code = dd_json_parse(&m->root, json, size, name, err);
+    if (!code) {
+        code = read_metadata(m, has_id, err);
+        if (!code) code = dd_program_create(&m->program, &m->config, err);
+        if (!code) code = list_tensors(m, err);
+        if (!code && !(m->json = dd_arena_text(&m->arena, "%.*s", (int)size, json)))
+            code = dd_error(err, DDPM_ENOMEM, "out of memory");
+        if (code)
+            dd_error_context(err, "%s", name);
+    }
+    if (code) {
+        dd_model_free(m);
+        return code;
+    }
+    *out = m;
+    return DDPM_OK;
+}
+
+size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count)
+{
+    static const size_t size[] = { [DDPM_F32] = 4, [DDPM_F16] = 2, [DDPM_F64] = 8 };
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->dim[i];
+    if (count)
+        *count = n;
+    return (size_t)n * size[t->dtype];
+}
+
+/* f_i = 10000^(-i / d), d = half - 1 for "sin,cos" and half for "cos,sin". */
+static void fill_frequencies(float *f, int half, bool cos_first)
+{
+    int d = cos_first ? half : half - 1;
+    for (int i = 0; i < half; i++)
+        f[i] = (float)exp(-log(10000) * i / (d ? d : 1));
+}
+
+/* Not touched page by page: a large configuration costs memory only as its tensors are filled. */
+int dd_model_allocate(ddpm_model *m, ddpm_error *err)
+{
+    size_t total = ALIGN;
+    for (size_t i = 0; i < m->tensors; i++)
+        total += (dd_model_bytes(&m->tensor[i], NULL) + ALIGN - 1) / ALIGN * ALIGN;
+    m->block = calloc(1, total);
+    if (!m->block)
+        return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for the tensors of the model", total);
+    char *at = (char *)m->block + (ALIGN - (uintptr_t)m->block % ALIGN) % ALIGN;
+    for (size_t i = 0; i < m->tensors; i++) {
+        m->tensor[i].data = at;
+        at += (dd_model_bytes(&m->tensor[i], NULL) + ALIGN - 1) / ALIGN * ALIGN;
+    }
+    fill_frequencies(dd_model_find(m, "time.freq")->data, m->config.time_dim / 2, m->config.cos_first);
+    return DDPM_OK;
+}
+
+/* ---- initial weights ---- */
+
+static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
+{
+    double bound = p->init == DD_INIT_UNIFORM ? 1 / sqrt((double)p->fan_in) : 0;
+    uint32_t word[256];
+    for (size_t i = 0, n; i < (size_t)p->count; i += n) {
+        n = (size_t)p->count - i < 256 ? (size_t)p->count - i : 256;
+        dd_rng_words(r, word, i, n);
+        for (size_t k = 0; k < n; k++) {
+            double u = (word[k] + 0.5) * 0x1p-32;
+            w[i + k] = (float)(p->init == DD_INIT_UNIFORM ? (2 * u - 1) * bound : dd_rng_quantile(u));
+        }
+    }
+}
+
+void dd_model_init(ddpm_model *m, uint64_t seed)
+{
+    for (size_t i = 0; i < m->tensors; i++) {
+        if (m->param[i] < 0)
+            continue;
+        const struct dd_param *p = &m->program.param[m->param[i]];
+        float *w = m->tensor[i].data;
+        struct dd_rng r = { .seed = seed, .index = (uint32_t)i, .purpose_draw = (uint32_t)DD_RNG_WEIGHTS << 24 };
+        if (p->init == DD_INIT_UNIFORM || p->init == DD_INIT_NORMAL)
+            draw(w, p, &r);
+        else if (p->init != DD_INIT_FREQUENCY)
+            for (int64_t k = 0; k < p->count; k++)
+                w[k] = p->init == DD_INIT_ONE;
+    }
+}
+
+/* ---- what a model must fulfil to be used ---- */
+
+/* Index of the first number that is not finite, or -1.  By exponent bits, block by block: this runs over all weights at each start. */
+static int64_t not_finite(const ddpm_tensor *t)
+{
+    int64_t n;
+    dd_model_bytes(t, &n);
+    const uint32_t *f32 = t->data;
+    const uint16_t *f16 = t->data;
+    const double *f64 = t->data;
+    for (int64_t i = 0, end; i < n; i = end) {
+        int bad = 0;
+        end = n - i < 4096 ? n : i + 4096;
+        if (t->dtype == DDPM_F32)
+            for (int64_t k = i; k < end; k++)
+                bad |= (f32[k] & 0x7f800000) == 0x7f800000;
+        else if (t->dtype == DDPM_F16)
+            for (int64_t k = i; k < end; k++)
+                bad |= (f16[k] & 0x7c00) == 0x7c00;
+        else
+            for (int64_t k = i; k < end; k++)
+                bad |= !isfinite(f64[k]);
+        for (int64_t k = i; bad && k < end; k++)
+            if (t->dtype == DDPM_F32 ? (f32[k] & 0x7f800000) == 0x7f800000 :
+                t->dtype == DDPM_F16 ? (f16[k] & 0x7c00) == 0x7c00 : !isfinite(f64[k]))
+                return k;
+    }
+    return -1;
+}
+
+static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *err)
+{
+    const double *beta = m->about.beta, *alpha_bar = m->about.alpha_bar;
+    int T = m->diffusion.steps;
+    for (int t = 0; t < T; t++) {
+        bool last = t == T - 1, zero = last && alpha_bar[t] == 0;
+        if (zero && m->diffusion.prediction == DDPM_EPS)
+            return dd_error(err, DDPM_EDATA, "%s: schedule.alpha_bar[%d] is 0: eps cannot be predicted from pure noise; "
+                            "only x0 and v models can have zero terminal SNR", name, t);
+        if (!(beta[t] > 0 && (beta[t] < 1 || (zero && beta[t] == 1))))
+            return dd_error(err, DDPM_EDATA, "%s: schedule.beta[%d] is %.9g, expected between 0 and 1", name, t, beta[t]);
+        if (!((alpha_bar[t] > 0 || zero) && alpha_bar[t] < (t ? alpha_bar[t - 1] : 1)))
+            return dd_error(err, DDPM_EDATA, "%s: schedule.alpha_bar[%d] is %.9g, expected above 0 and below %.9g, the one before",
+                            name, t, alpha_bar[t], t ? alpha_bar[t - 1] : 1);
+    }
+    return DDPM_OK;
+}
+
+int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
+{
+    for (size_t i = 0; i < m->tensors; i++) {
+        int64_t k = not_finite(&m->tensor[i]);
+        if (k >= 0)
+            return dd_error(err, DDPM_EDATA, "%s: tensor %s: element %lld is NaN or infinite", name, m->tensor[i].name, (long long)k);
+    }
+    return validate_schedule(m, name, err);
+}
+
+void dd_model_free(ddpm_model *m)
+{
+    if (!m)
+        return;
+    cJSON_Delete(m->root);
+    dd_program_free(&m->program);
+    dd_file_unmap(&m->file);
+    dd_arena_free(&m->arena);
+    free(m->block);
+    free(m);
+}
