@@ -1,0 +1,122 @@
+/* The public functions for models and networks: arguments are checked here, the work is done inside. */
+#include <string.h>
+#include "net/model_file.h"
+
+static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
+{
+    int code = dd_model_file_open(m, f->data, f->size, path, err);
+    if (code) {
+        dd_file_unmap(f);
+        return code;
+    }
+    (*m)->file = *f;
+    return DDPM_OK;
+}
+
+/* Points about at what the model holds, once its tensors have data. */
+static void describe(ddpm_model *m)
+{
+    const struct dd_config *c = &m->config;
+    const struct dd_diffusion *d = &m->diffusion;
+    m->about = (ddpm_about){ .height = c->height, .width = c->width, .channels = c->channels, .outputs = c->outputs, .classes = c->classes,
+                             .steps = d->steps, .prediction = d->prediction, .variance = d->variance, .clip = d->clip,
+                             .t_scale = d->t_scale, .json = m->json, .id = m->id };
+    m->about.beta = dd_model_find(m, "schedule.beta")->data;
+    m->about.alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
+    if (m->stats) {
+        m->about.gamma = dd_model_find(m, "stats.gamma")->data;
+        m->about.mse = dd_model_find(m, "stats.mse")->data;
+    }
+}
+
+/* The schedule of a known name; another one's tables stay zero for the caller to fill. */
+static int fill_schedule(ddpm_model *m, ddpm_error *err)
+{
+    double *beta = dd_model_find(m, "schedule.beta")->data, *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
+    size_t size = (size_t)m->diffusion.steps * sizeof *beta;
+    int code = ddpm_betas(beta, alpha_bar, m->diffusion.steps, m->diffusion.name, NULL);
+    if (code == DDPM_ENOMEM)
+        return dd_error(err, code, "out of memory for the schedule");
+    if (code) {
+        memset(beta, 0, size);
+        memset(alpha_bar, 0, size);
+    }
+    return DDPM_OK;
+}
+
+int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err)
+{
+    int code = dd_model_describe(m, json, strlen(json), "configuration", false, err);
+    if (code)
+        return code;
+    code = dd_model_allocate(*m, err);
+    if (!code)
+        code = fill_schedule(*m, err);
+    if (code) {
+        dd_model_free(*m);
+        *m = NULL;
+        return code;
+    }
+    describe(*m);
+    return DDPM_OK;
+}
+
+void ddpm_model_init(ddpm_model *m, uint64_t seed)
+{
+    if (m->block)
+        dd_model_init(m, seed);
+}
+
+static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
+{
+    describe(*m);
+    int code = dd_model_validate(*m, name, err);
+    if (code) {
+        dd_model_free(*m);
+        *m = NULL;
+    }
+    return code;
+}
+
+int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    *m = NULL;
+    int code = dd_file_map(&f, path, err);
+    if (!code)
+        code = open_mapped(m, &f, path, err);
+    return code ? code : finish_open(m, path, err);
+}
+
+int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err)
+{
+    int code = dd_model_file_open(m, data, size, "model in memory", err);
+    return code ? code : finish_open(m, "model in memory", err);
+}
+
+int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
+{
+    int code = dd_model_validate(m, path, err);
+    return code ? code : dd_model_file_save(m, path, flags, err);
+}
+
+int ddpm_model_check(const ddpm_model *m, ddpm_error *err)
+{
+    return dd_model_file_check(m, err);
+}
+
+void ddpm_model_close(ddpm_model *m)
+{
+    dd_model_free(m);
+}
+
+size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list)
+{
+    *list = m->tensor;
+    return m->tensors;
+}
+
+const ddpm_about *ddpm_model_about(const ddpm_model *m)
+{
+    return &m->about;
+}
