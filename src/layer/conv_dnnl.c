@@ -16,7 +16,7 @@
 
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
-static const char *const allowed[] = { "jit:avx2", "jit:avx512_core", "brgconv:avx512_core", NULL };
+static const char *const allowed[] = { "jit:avx2", "jit:avx512_core", NULL };
 
 #if V3
 typedef dnnl_memory_desc_t layout;                   /* a handle */
@@ -90,29 +90,53 @@ static const_layout view(layout *l)
 #endif
 }
 
+static const char *implementation(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = "none";
+    if (desc)
+        dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}
+
+static int is_allowed(const char *name)
+{
+    for (int i = 0; allowed[i]; i++)
+        if (!strcmp(allowed[i], name))
+            return 1;
+    return 0;
+}
+
 enum { SRC, WEIGHTS, BIAS, DST, LAYOUTS };
 
-static dnnl_status_t make_desc(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l, const struct dd_conv_shape *s)
+/* *desc becomes the first implementation that is allowed; dnnl_unimplemented when there is none. */
+static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l, const struct dd_conv_shape *s,
+                                         dnnl_primitive_attr_t attr)
 {
-    dnnl_dims_t strides = { s->stride, s->stride }, begin = { s->top, s->left }, end = { s->bottom, s->right };
-    dnnl_primitive_attr_t attr;
-    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
-    if (status)
-        return status;
-    dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    const dnnl_dims_t strides = { s->stride, s->stride }, begin = { s->top, s->left }, end = { s->bottom, s->right };
 #if V3
-    dnnl_dims_t dilates = { 0, 0 };
-    status = dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_inference, dnnl_convolution_direct,
-                                                            l[SRC], l[WEIGHTS], l[BIAS], l[DST], strides, dilates, begin, end, attr);
+    const dnnl_dims_t dilates = { 0, 0 };
+    dnnl_status_t status = dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_inference, dnnl_convolution_direct,
+                                                                          l[SRC], l[WEIGHTS], l[BIAS], l[DST], strides, dilates, begin, end, attr);
+    while (!status && !is_allowed(implementation(*desc)))
+        status = dnnl_primitive_desc_next_impl(*desc) ? dnnl_unimplemented : dnnl_success;
+    return status;
 #else
     dnnl_convolution_desc_t d;
-    status = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_direct, &l[SRC], &l[WEIGHTS], &l[BIAS],
-                                                &l[DST], strides, begin, end);
-    if (!status)
-        status = dnnl_primitive_desc_create(desc, &d, attr, engine, NULL);
+    dnnl_primitive_desc_iterator_t each;
+    dnnl_status_t status = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_direct, &l[SRC], &l[WEIGHTS],
+                                                              &l[BIAS], &l[DST], strides, begin, end);
+    if (status || (status = dnnl_primitive_desc_iterator_create(&each, &d, attr, engine, NULL)))
+        return status;
+    do {
+        *desc = dnnl_primitive_desc_iterator_fetch(each);
+        if (*desc && is_allowed(implementation(*desc)))
+            break;
+        dnnl_primitive_desc_destroy(*desc);
+        *desc = NULL;
+    } while (!dnnl_primitive_desc_iterator_next(each));
+    dnnl_primitive_desc_iterator_destroy(each);
+    return *desc ? dnnl_success : dnnl_unimplemented;
 #endif
-    dnnl_primitive_attr_destroy(attr);
-    return status;
 }
 
 /* The description for n images; maps and bias dense, the weights' layout oneDNN's choice. */
@@ -128,8 +152,12 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine,
         status = make_layout(&l[made], made == BIAS ? 1 : 4, dims[made], tags[made]);
         made += !status;
     }
-    if (!status)
-        status = make_desc(desc, engine, l, s);
+    dnnl_primitive_attr_t attr = NULL;
+    if (!status && !(status = dnnl_primitive_attr_create(&attr)) &&
+        !(status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user)))
+        status = find_implementation(desc, engine, l, s, attr);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
     while (made > 0)
         free_layout(&l[--made]);
     return status;
@@ -168,21 +196,6 @@ static void close_primitive(struct primitive *p)
         dnnl_primitive_destroy(p->run);
     if (p->desc)
         dnnl_primitive_desc_destroy(p->desc);
-}
-
-static const char *implementation(const struct primitive *p)
-{
-    const char *name = "";
-    dnnl_primitive_desc_query(p->desc, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}
-
-static int is_allowed(const char *name)
-{
-    for (int i = 0; allowed[i]; i++)
-        if (!strcmp(allowed[i], name))
-            return 1;
-    return 0;
 }
 
 /* The reorder from w OIHW into the packed block. */
@@ -239,12 +252,11 @@ static dnnl_status_t open_all(struct onednn *o, const struct dd_conv *c)
     return status;
 }
 
-/* Both primitives are of one allowed implementation and read the same packed weights. */
-static int is_usable(const struct onednn *o)
+/* Both primitives are of one implementation and read the same packed weights. */
+static int agree(const struct primitive *a, const struct primitive *b)
 {
-    const char *name = implementation(&o->one);
-    return is_allowed(name) && (!o->batch.run || (!strcmp(implementation(&o->batch), name) &&
-           dnnl_memory_desc_equal(layout_of(&o->one, dnnl_query_weights_md), layout_of(&o->batch, dnnl_query_weights_md))));
+    return !strcmp(implementation(a->desc), implementation(b->desc)) &&
+           dnnl_memory_desc_equal(layout_of(a, dnnl_query_weights_md), layout_of(b, dnnl_query_weights_md));
 }
 
 static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
@@ -260,14 +272,12 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     int before = use_threads(c->threads);
     dnnl_status_t status = open_all(o, c);
     use_threads(before);
-    if (status || !is_usable(o)) {
-        const char *name = o->one.desc ? implementation(&o->one) : "none";
-        int code = status == dnnl_out_of_memory ? dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution")
-                                                : dd_error(err, DDPM_EUNSUPPORTED, "oneDNN's implementation \"%s\" is not on the list", name);
+    if (status || (o->batch.run && !agree(&o->one, &o->batch))) {
         close_state(o);
-        return code;
+        return status == dnnl_out_of_memory ? dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution")
+                                            : dd_error(err, DDPM_EUNSUPPORTED, "oneDNN has no implementation of this shape that is on the list");
     }
-    snprintf(c->label, sizeof c->label, "dnnl:%s", implementation(&o->one));
+    snprintf(c->label, sizeof c->label, "dnnl:%s", implementation(o->one.desc));
     o->bias = dd_aligned(dd_blocks(dnnl_memory_desc_get_size(layout_of(&o->one, dnnl_query_weights_md)), sizeof(float)));
     c->state = o;
     c->packed_size = sizeof(float) * (o->bias + (size_t)s->cout);

@@ -1,0 +1,257 @@
+/* Convolution.  The ref engine against the definition in double; every other engine against ref on the shapes of the full-size nets and
+   on odd ones; each engine gives the same bits whatever the batch, the place in it and the threads.
+
+   A convolution sums K = taps * cin products and a bias:  |y - exact| <= sum_bound(K + 1) * S,  S = sum of |products| + |bias|.
+   With `pre` an input x' = act(x s + b) is off by 1.1 (the largest slope of SiLU) times 2 u (|x s| + |b|), and by 8 u |x'| for the activation
+   (act_vec.h), so by less than 11 u m, m = |x s| + |b| >= |x'|; S then holds |w| m in the place of |w x'|.  `post` adds |add| + |residual|
+   to S, 3 roundings and another activation: 1.1 * 3 + 8 < 12 u. */
+#include "check.h"
+#include "layer/conv.h"
+#include "maps.h"
+
+enum { PRE_ULPS = 11, POST_ULPS = 12 };
+
+struct problem {
+    struct dd_conv_shape s;
+    struct dd_map x, y, residual;
+    float *w, *bias, *scale, *shift, *add;
+    struct dd_pre pre;
+    struct dd_post post;
+    int n;
+};
+
+/* which: bits 1 pre, 2 post, 4 strided x, 8 strided y and residual. */
+static struct problem problem_create(struct dd_conv_shape s, int n, int which)
+{
+    struct problem p = { .s = s, .n = n };
+    size_t cin = (size_t)s.cin, cout = (size_t)s.cout, weights = cout * cin * (size_t)(s.kernel * s.kernel);
+    int gap = which & 8 ? 5 : 0, h = dd_conv_height(&s), w = dd_conv_width(&s);
+    p.x = map_create(n, s.h, s.w, s.cin, which & 4 ? 3 : 0, 1);
+    p.y = map_create(n, h, w, s.cout, gap, 2);
+    p.residual = map_create(n, h, w, s.cout, gap, 3);
+    p.w = floats_create(weights, -1, 1, 4);
+    p.bias = floats_create(cout, -1, 1, 5);
+    p.scale = floats_create((size_t)n * cin, 0.5f, 1.5f, 6);
+    p.shift = floats_create((size_t)n * cin, -1, 1, 7);
+    p.add = floats_create((size_t)n * (cout + 3), -1, 1, 8);
+    p.pre = (struct dd_pre){ p.scale, p.shift, DD_ACT_SILU };
+    p.post = (struct dd_post){ p.add, cout + 3, &p.residual, 0.7f, DD_ACT_SILU };
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    map_free(&p->x), map_free(&p->y), map_free(&p->residual);
+    free(p->w), free(p->bias), free(p->scale), free(p->shift), free(p->add);
+}
+
+struct run { const char *engine; unsigned cpu; int batch, threads; };
+
+/* Runs images first .. first + n of p through an engine into the same images of y; returns whether it was the engine asked for. */
+static int conv_run(const struct problem *p, const struct run *r, const struct dd_map *y, int first, int n, int which)
+{
+    struct dd_kernels k;
+    struct dd_conv *c;
+    ddpm_error err = { 0 };
+    dd_kernels_init(&k, r->cpu);
+    struct dd_conv_setup setup = { &k, r->cpu, r->engine, r->batch, r->threads };
+    if (dd_conv_open(&c, &p->s, &setup, &err)) {
+        check_fail(__FILE__, __LINE__, "%s: %s", r->engine, err.text);
+        return 0;
+    }
+    size_t packed_size = dd_conv_packed(c), scratch_size = dd_conv_scratch(c);
+    float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
+    struct dd_context ctx = { &k, r->threads, scratch };
+    struct dd_map in = map_images(&p->x, first, n), out = map_images(y, first, n), residual = map_images(&p->residual, first, n);
+    struct dd_pre pre = p->pre;
+    struct dd_post post = p->post;
+    pre.scale += first * p->s.cin, pre.shift += first * p->s.cin;
+    post.add += (size_t)first * post.add_stride, post.residual = &residual;
+    dd_conv_pack(c, packed, p->w, p->bias);
+    for (int done = 0, part; done < n; done += part) {
+        part = n - done < r->batch ? n - done : r->batch;
+        struct dd_map pi = map_images(&in, done, part), po = map_images(&out, done, part), pr = map_images(&residual, done, part);
+        struct dd_pre ppre = { pre.scale + done * p->s.cin, pre.shift + done * p->s.cin, pre.act };
+        struct dd_post ppost = post;
+        ppost.add += (size_t)done * post.add_stride, ppost.residual = &pr;
+        dd_conv_forward(c, &ctx, &po, &pi, which & 1 ? &ppre : NULL, which & 2 ? &ppost : NULL);
+    }
+    int asked = !strncmp(dd_conv_engine(c), r->engine, strlen(r->engine));
+    CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
+    CHECK(map_whole(y));
+    dd_conv_close(c);
+    free(packed), free(scratch);
+    return asked;
+}
+
+/* *size becomes what its error is measured by, see above. */
+static double exact_input(const struct problem *p, int image, int iy, int ix, int i, int which, double *size)
+{
+    *size = 0;
+    if (iy < 0 || ix < 0 || iy >= p->s.h || ix >= p->s.w)
+        return 0;
+    double x = p->x.data[(((size_t)image * (size_t)p->s.h + (size_t)iy) * (size_t)p->s.w + (size_t)ix) * p->x.stride + (size_t)i];
+    size_t at = (size_t)image * (size_t)p->s.cin + (size_t)i;
+    *size = fabs(x);
+    if (which & 1) {
+        *size = fabs(x * p->pre.scale[at]) + fabs(p->pre.shift[at]);
+        x = act_exact(p->pre.act, x * p->pre.scale[at] + p->pre.shift[at]);
+    }
+    return x;
+}
+
+/* The definition; *size becomes S. */
+static double exact_output(const struct problem *p, int image, int oy, int ox, int o, int which, double *size)
+{
+    const struct dd_conv_shape *s = &p->s;
+    double sum = p->bias[o];
+    *size = fabs(sum);
+    for (int i = 0; i < s->cin; i++)
+        for (int kh = 0; kh < s->kernel; kh++)
+            for (int kw = 0; kw < s->kernel; kw++) {
+                double w = p->w[((o * s->cin + i) * s->kernel + kh) * s->kernel + kw], m;
+                sum += w * exact_input(p, image, oy * s->stride + kh - s->top, ox * s->stride + kw - s->left, i, which, &m);
+                *size += fabs(w) * m;
+            }
+    if (which & 2) {
+        size_t at = ((size_t)image * (size_t)p->y.h + (size_t)oy) * (size_t)p->y.w + (size_t)ox;
+        double add = p->add[(size_t)image * p->post.add_stride + (size_t)o], r = p->residual.data[at * p->residual.stride + (size_t)o];
+        *size += fabs(add) + fabs(r);
+        sum = act_exact(p->post.act, (sum + add + r) * p->post.scale);
+    }
+    return sum;
+}
+
+static const struct dd_conv_shape odd_shapes[] = {
+    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1 }, { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1 }, { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1 },
+    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0 }, { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3 }, { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2 },
+    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0 }, { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0 }, { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2 }, { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1 },
+    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2 }, { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1 },
+};
+
+TEST(conv, ref_is_the_definition)
+{
+    for (size_t i = 0; i < sizeof odd_shapes / sizeof *odd_shapes; i++)
+        for (int which = 0; which < 16; which++) {
+            struct problem p = problem_create(odd_shapes[i], 2, which);
+            struct run r = { "ref", 0, 2, 2 };
+            CHECK(conv_run(&p, &r, &p.y, 0, 2, which));
+            const struct dd_map *y = &p.y;
+            double u = ldexp(1, -24), relative = sum_bound((size_t)(p.s.cin * p.s.kernel * p.s.kernel + 1)) + (PRE_ULPS + POST_ULPS) * u;
+            for (size_t at = 0; at < (size_t)(2 * y->h * y->w * y->c); at++) {
+                int o = (int)at % y->c, pixel = (int)at / y->c, ox = pixel % y->w, oy = pixel / y->w % y->h, image = pixel / y->w / y->h;
+                double size, exact = exact_output(&p, image, oy, ox, o, which, &size);
+                CHECK_NEAR(y->data[(size_t)pixel * y->stride + (size_t)o], exact, relative * size);
+            }
+            problem_free(&p);
+        }
+}
+
+/* 3x3 layers of google/ddpm-cifar10-32 and ddpm-celebahq-256, an OpenAI 64x64 net (192 channels) and a lucidrains dim-64 net by their
+   channels; the images are smaller, so that ref is quick. */
+static const struct { int cin, cout, kernel, stride; } full_size[] = {
+    { 3, 128, 3, 1 }, { 128, 128, 3, 1 }, { 128, 256, 3, 1 }, { 256, 256, 3, 1 }, { 512, 256, 3, 1 }, { 384, 256, 3, 1 }, { 384, 128, 3, 1 },
+    { 256, 128, 3, 1 }, { 128, 3, 3, 1 }, { 128, 128, 3, 2 }, { 256, 256, 3, 2 }, { 256, 512, 3, 1 }, { 512, 512, 3, 1 }, { 512, 512, 3, 2 },
+    { 1024, 512, 3, 1 }, { 768, 512, 3, 1 }, { 768, 256, 3, 1 }, { 128, 256, 1, 1 }, { 512, 256, 1, 1 }, { 1024, 512, 1, 1 }, { 256, 768, 1, 1 },
+    { 3, 192, 3, 1 }, { 192, 192, 3, 1 }, { 192, 384, 3, 1 }, { 576, 576, 3, 1 }, { 960, 384, 3, 1 }, { 1536, 768, 3, 1 }, { 192, 6, 3, 1 },
+    { 3, 64, 7, 1 }, { 64, 64, 3, 1 }, { 128, 64, 3, 1 }, { 192, 128, 3, 1 }, { 64, 3, 1, 1 }, { 64, 384, 1, 1 }, { 512, 2048, 1, 1 },
+};
+
+static struct dd_conv_shape full_shape(size_t i)
+{
+    int cin = full_size[i].cin, cout = full_size[i].cout, kernel = full_size[i].kernel, pad = kernel / 2;
+    int large = cin * cout * kernel * kernel > 1000000, even = full_size[i].stride == 2 && i % 2;
+    return (struct dd_conv_shape){ large ? 4 : 8, large ? 4 : 9, cin, cout, kernel, full_size[i].stride, even ? 0 : pad, even ? 0 : pad, pad, pad };
+}
+
+/* sizes [n, h, w, cout]: ref on absolute values is the sum of all |products|. */
+static struct dd_map sizes_create(const struct problem *p)
+{
+    struct problem a = *p;
+    a.x = map_create(p->n, p->s.h, p->s.w, p->s.cin, 0, 1);
+    a.w = floats_create((size_t)(p->s.cin * p->s.cout * p->s.kernel * p->s.kernel), -1, 1, 4);
+    a.bias = floats_create((size_t)p->s.cout, -1, 1, 5);
+    for (size_t i = 0; i < (size_t)(p->n * p->s.h * p->s.w * p->s.cin); i++)
+        a.x.data[i] = fabsf(a.x.data[i]);
+    for (int i = 0; i < p->s.cin * p->s.cout * p->s.kernel * p->s.kernel; i++)
+        a.w[i] = fabsf(a.w[i]);
+    for (int i = 0; i < p->s.cout; i++)
+        a.bias[i] = fabsf(a.bias[i]);
+    struct dd_map y = map_create(p->n, p->y.h, p->y.w, p->y.c, 0, 0);
+    CHECK(conv_run(&a, &(struct run){ "ref", 0, p->n, 2 }, &y, 0, p->n, 0));
+    map_free(&a.x), free(a.w), free(a.bias);
+    return y;
+}
+
+static void against_ref(struct dd_conv_shape s, const unsigned *masks, int sets, int *taken)
+{
+    struct problem p = problem_create(s, 1, 0);
+    struct dd_map expected = map_create(1, p.y.h, p.y.w, p.y.c, 0, 0), sizes = sizes_create(&p);
+    CHECK(conv_run(&p, &(struct run){ "ref", 0, 1, 2 }, &expected, 0, 1, 0));
+    /* One rounding more than the engine's sum: ref's own result is a float. */
+    double relative = sum_bound((size_t)(s.cin * s.kernel * s.kernel + 1)) + ldexp(1, -24);
+    for (const char *const *e = dd_conv_engines(); *e; e++)
+        for (int i = sets - 1; i >= 0; i--) {
+            taken[e - dd_conv_engines()] += conv_run(&p, &(struct run){ *e, masks[i], 1, 2 }, &p.y, 0, 1, 0);
+            for (size_t j = 0; j < (size_t)(p.y.h * p.y.w * p.y.c); j++)
+                CHECK_NEAR(p.y.data[j], expected.data[j], relative * sizes.data[j]);
+        }
+    problem_free(&p), map_free(&expected), map_free(&sizes);
+}
+
+TEST(conv, engines_agree_with_ref)
+{
+    unsigned masks[4];
+    int sets = instruction_sets(masks), taken[8] = { 0 };
+    for (size_t i = 0; i < sizeof full_size / sizeof *full_size; i++)
+        against_ref(full_shape(i), masks, sets, taken);
+    for (size_t i = 0; i < sizeof odd_shapes / sizeof *odd_shapes; i++)
+        against_ref(odd_shapes[i], masks, sets, taken);
+    for (int e = 0; dd_conv_engines()[e]; e++)
+        if (strcmp(dd_conv_engines()[e], "dnnl") || dd_cpu_detect() & DD_CPU_AVX2)
+            CHECK(taken[e] > 0);
+}
+
+static void same_bits(struct dd_conv_shape s, const struct run *alone, int which)
+{
+    enum { IMAGES = 16 };
+    static const int batches[] = { 1, 3, 8, 16 }, teams[] = { 1, 2, 3, 7 };
+    struct problem p = problem_create(s, IMAGES, which);
+    struct dd_map expected = map_create(IMAGES, p.y.h, p.y.w, p.y.c, 0, 0);
+    for (int i = 0; i < IMAGES; i++)
+        conv_run(&p, alone, &expected, i, 1, which);
+    for (size_t b = 0; b < 4; b++)
+        for (size_t t = b % 2; t < 4; t += 2) {
+            struct run r = { alone->engine, alone->cpu, batches[b], teams[t] };
+            conv_run(&p, &r, &p.y, 0, IMAGES, which);
+            if (!map_same(&p.y, 0, &expected, 0, IMAGES))
+                check_fail(__FILE__, __LINE__, "%s, cpu %u: batch %d, %d threads differ from one image alone (%d to %d, %dx%d, kernel %d, which %d)",
+                           r.engine, r.cpu, r.batch, r.threads, s.cin, s.cout, s.h, s.w, s.kernel, which);
+        }
+    problem_free(&p), map_free(&expected);
+}
+
+TEST(conv, same_bits_for_any_batch_and_threads)
+{
+    static const struct dd_conv_shape shapes[] = {
+        { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1 }, { 8, 8, 128, 64, 3, 1, 1, 1, 1, 1 }, { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0 },
+        { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0 }, { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1 },
+    };
+    unsigned masks[4];
+    int sets = instruction_sets(masks);
+    for (const char *const *e = dd_conv_engines(); *e; e++)
+        for (int i = sets - 1; i >= 0; i--)
+            for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++)
+                for (int which = 0; which < 16; which += 5)
+                    same_bits(shapes[j], &(struct run){ *e, masks[i], 1, 1 }, which);
+}
+
+TEST(conv, an_engine_that_does_not_exist)
+{
+    struct dd_kernels k;
+    struct dd_conv *c;
+    ddpm_error err;
+    dd_kernels_init(&k, 0);
+    CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1 }, &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "fftw"));
+}
