@@ -45,7 +45,7 @@ $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(FUZZERS):
 # Instruction sets are a matter of single files, never of the whole build.
 $(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
 $(O)/%_avx512.o: isa = $(CFLAGS_avx512)
-$(O)/tests/%.o:  isa = -DSOURCE_DIR='"$(abspath $(srcdir))"'
+$(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"'
 $(O)/tools/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail.
