@@ -1,8 +1,9 @@
 /* sampling.c: the public functions over src/diffusion: schedules, chains, samplers, noise.  See ddpm.h for what they promise. */
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
+#include "diffusion/noise.h"
 #include "diffusion/respace.h"
-#include "base/rng.h"
+#include "diffusion/sampler.h"
 #include <stdlib.h>
 
 int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err)
@@ -28,6 +29,38 @@ const char *const *ddpm_schedule_names(void) { return dd_respace_names(); }
 
 void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw)
 {
-    struct dd_rng r = { *(const uint64_t *)seed, index, dd_rng_t(t), (uint32_t)DD_RNG_SAMPLE << 24 | (uint32_t)draw };
-    dd_rng_normal(&r, z, d);
+    dd_noise(z, *(const uint64_t *)seed, index, t, draw, d);
 }
+
+const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
+
+void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
+{
+    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .prediction = a->prediction,
+                                 .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps };
+}
+
+int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+{
+    return dd_sampler_create(s, c, o, d, batch, warning, err);
+}
+
+int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)
+{
+    return dd_sampler_start(s, index, y, n, x, i, err);
+}
+
+int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_step(s, err); }
+
+int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
+
+int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
+
+double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)
+{
+    if (buffers)
+        *buffers = (size_t)s->kind->buffers;
+    return s->state;
+}
+
+void ddpm_sampler_free(ddpm_sampler *s) { dd_sampler_free(s); }

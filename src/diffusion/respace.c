@@ -142,8 +142,10 @@ static int read_sections(double *c, int *K, int T, const char *steps, ddpm_error
     *K = 0;
     for (int k = 0, count; k < parts; k++) {
         int size = T / parts + (k < T % parts), code = next_number(&count, &text, 1, size, steps, err);
-        if (code)
-            return dd_error_context(err, "section %d of %d", k + 1, parts);
+        if (code) {
+            dd_error_context(err, "section %d of %d", k + 1, parts);
+            return code;
+        }
         section(c + *K, count, start, size);
         *K += count;
         start += size;

@@ -1,0 +1,29 @@
+/* ancestral.c: the sampler "ddpm", algorithm 2 of Ho et al. 2020 on any chain: for i = K-1..0
+
+     x_{i-1} = mean_x0_i x0 + mean_xt_i x_i + [i > 0] sigma_i z,   z ~ N(0, I),   x0 from the network, clipped
+
+   sigma as posterior.c says. */
+#include "diffusion/sampler.h"
+
+static int check(const ddpm_sampler *s, ddpm_error *err)
+{
+    return s->options.eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler ddpm has none; leave it at 0 or take ddim", s->options.eta);
+}
+
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    int code = dd_sampler_predict(s, 0, i, err);
+    for (int k = 0; !code && k < s->live; k++) {
+        double *x = dd_sampler_row(s, 0, k), *sigma = s->x0;
+        dd_posterior_mean(&s->posterior, x, dd_sampler_x0(s, x, k, i), x, i, s->d);
+        if (i == 0)
+            continue;
+        const double *z = dd_sampler_noise(s, k, i, 0);
+        dd_posterior_sigma(&s->posterior, sigma, dd_sampler_v(s, k), i, s->d);
+        for (size_t e = 0; e < s->d; e++)
+            x[e] += sigma[e] * z[e];
+    }
+    return code;
+}
+
+const struct dd_sampler_kind dd_ancestral = { 1, check, step };

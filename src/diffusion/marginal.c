@@ -1,0 +1,34 @@
+/* marginal.c: q(x_t | x0) = N(a x0, s^2 I), a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t)   (Ho et al. 2020, equation 4), that is
+
+     x_t = a x0 + s eps,   eps ~ N(0, I),   v = a eps - s x0   (Salimans and Ho 2022)
+
+   solved for whatever is wanted:
+
+     x0 = (x_t - s eps) / a  =  a x_t - s v,      eps = (x_t - a x0) / s                                     all [d] */
+#include "diffusion/marginal.h"
+#include "ddpm.h"
+#include <math.h>
+
+void dd_marginal_xt(double *xt, const double *x0, const double *eps, double alpha_bar, size_t d)
+{
+    double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    for (size_t e = 0; e < d; e++)
+        xt[e] = a * x0[e] + s * eps[e];
+}
+
+void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d)
+{
+    double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    for (size_t e = 0; e < d; e++) {
+        x0[e] = prediction == DDPM_X0 ? p[e] : prediction == DDPM_V ? a * xt[e] - s * p[e] : (xt[e] - s * p[e]) / a;
+        if (clip > 0)
+            x0[e] = fmin(fmax(x0[e], -clip), clip);
+    }
+}
+
+void dd_marginal_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d)
+{
+    double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    for (size_t e = 0; e < d; e++)
+        eps[e] = (xt[e] - a * x0[e]) / s;
+}

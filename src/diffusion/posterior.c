@@ -1,0 +1,77 @@
+/* posterior.c: one reverse step, p(x_{i-1} | x_i) = N(mean_x0_i x0 + mean_xt_i x_i, sigma_i^2 I)   (Ho et al. 2020, equations 6, 7, 11)
+
+     variance       sigma_i^2
+     beta           beta_i                      the upper bound: exact for data N(0, I)
+     beta-tilde     beta_tilde_i                the lower bound: exact for data of one point
+     learned        e^v                         (DDPM_LEARNED), or
+                    beta_i^f beta_tilde_i^(1-f), f = (v + 1) / 2, not clipped   (DDPM_LEARNED_RANGE; Nichol and Dhariwal 2021, equation 15)
+     auto           learned if the model has it; else the model's own, but beta-tilde when K < T/4
+
+   of the chain's own tables, respaced or not.  beta_tilde_0 = 0 has no logarithm: as in improved-diffusion, element 0 of both tables is
+   beta_tilde_1 (of a chain of one step: beta_0).  No sampler adds noise there; a bound needs it. */
+#include "diffusion/posterior.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int choose(int *variance, char *warning, int K, const char *name, int own, int T, ddpm_error *err)
+{
+    int learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T;
+    if (!strcmp(name, "auto"))
+        *variance = learned || !few ? own : DDPM_BETA_TILDE;
+    else if (!strcmp(name, "beta"))
+        *variance = DDPM_BETA;
+    else if (!strcmp(name, "beta-tilde"))
+        *variance = DDPM_BETA_TILDE;
+    else if (!strcmp(name, "learned") && learned)
+        *variance = own;
+    else if (!strcmp(name, "learned"))
+        return dd_error(err, DDPM_EUSAGE, "variance \"learned\": this model has learned none; choose auto, beta or beta-tilde");
+    else
+        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\": no such variance; it is one of auto, beta, beta-tilde, learned", name);
+    if (*variance == DDPM_BETA && few)
+        snprintf(warning, 256, "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", K, T);
+    return DDPM_OK;
+}
+
+int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T, ddpm_error *err)
+{
+    int K = tables->K, code = choose(&p->variance, warning, K, name, own, T, err);
+    if (code)
+        return code;
+    p->tables = tables;
+    p->log_small = malloc(2 * (size_t)K * sizeof *p->log_small);
+    if (!p->log_small)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the variances of %d steps", K);
+    p->log_large = p->log_small + K;
+    for (int i = 1; i < K; i++) {
+        p->log_small[i] = log(tables->beta_tilde[i]);
+        p->log_large[i] = log(tables->beta[i]);
+    }
+    p->log_small[0] = p->log_large[0] = log(K > 1 ? tables->beta_tilde[1] : tables->beta[0]);
+    return DDPM_OK;
+}
+
+void dd_posterior_free(struct dd_posterior *p) { free(p->log_small); }
+
+void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i, size_t d)
+{
+    double of_x0 = p->tables->mean_x0[i], of_xi = p->tables->mean_xt[i];
+    for (size_t e = 0; e < d; e++)
+        mean[e] = of_x0 * x0[e] + of_xi * xi[e];
+}
+
+void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d)
+{
+    double fixed = exp(0.5 * (p->variance == DDPM_BETA ? p->log_large[i] : p->log_small[i]));
+    for (size_t e = 0; e < d; e++) {
+        double f = p->variance == DDPM_LEARNED_RANGE ? (v[e] + 1) / 2 : 0;
+        if (p->variance == DDPM_LEARNED)
+            sigma[e] = exp(0.5 * v[e]);
+        else if (p->variance == DDPM_LEARNED_RANGE)
+            sigma[e] = exp(0.5 * (f * p->log_large[i] + (1 - f) * p->log_small[i]));
+        else
+            sigma[e] = fixed;
+    }
+}

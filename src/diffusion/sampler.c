@@ -1,0 +1,235 @@
+/* sampler.c: what all samplers share: options, the batch and who is still in it, prediction and noise.  The list of samplers is here. */
+#include "diffusion/sampler.h"
+#include "diffusion/marginal.h"
+#include "diffusion/noise.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAMPLERS(X) \
+    X("ddpm", dd_ancestral) \
+    X("ddim", dd_ddim)
+
+#define DECLARE(name, kind) extern const struct dd_sampler_kind kind;
+#define NAME(name, kind) name,
+#define KIND(name, kind) &kind,
+SAMPLERS(DECLARE)
+static const char *const names[] = { SAMPLERS(NAME) NULL };
+static const struct dd_sampler_kind *const kinds[] = { SAMPLERS(KIND) };
+
+const char *const *dd_sampler_names(void) { return names; }
+
+static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm_error *err)
+{
+    char choices[128] = "";
+    for (int i = 0; names[i]; i++) {
+        size_t used = strlen(choices);
+        if (!strcmp(names[i], name)) {
+            *kind = kinds[i];
+            return DDPM_OK;
+        }
+        snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
+    }
+    return dd_error(err, DDPM_EUSAGE, "sampler \"%.60s\": no such sampler; it is one of %s", name, choices);
+}
+
+static int check(const ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    int learned = o->own_variance == DDPM_LEARNED || o->own_variance == DDPM_LEARNED_RANGE;
+    if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA || o->own_variance > DDPM_LEARNED_RANGE)
+        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists", o->prediction, o->own_variance);
+    if (o->outputs != 1 + learned && o->outputs != 2)
+        return dd_error(err, DDPM_EUSAGE, "the network has %d outputs per element; it is 1, or 2 with a learned variance", o->outputs);
+    if (!(o->clip >= 0 && isfinite(o->clip)))
+        return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none", o->clip);
+    if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
+        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; leave that step out",
+                        s->tables->t[s->tables->K - 1]);
+    return s->kind->check(s, err);
+}
+
+static int allocate(ddpm_sampler *s, ddpm_error *err)
+{
+    size_t batch = (size_t)s->batch, rows = batch * (size_t)(s->kind->buffers + 1 + s->options.outputs) + 2;
+    s->image = dd_arena(&s->arena, batch, sizeof *s->image);
+    s->row = dd_arena(&s->arena, batch, sizeof *s->row);
+    s->y = dd_arena(&s->arena, batch, sizeof *s->y);
+    s->state = dd_memory(s->d, rows * sizeof *s->state);
+    if (!s->image || !s->row || !s->y || !s->state)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less", s->batch, s->d);
+    s->input = s->state + (size_t)s->kind->buffers * batch * s->d;
+    s->output = s->input + batch * s->d;
+    s->x0 = s->output + batch * (size_t)s->options.outputs * s->d;
+    s->z = s->x0 + s->d;
+    return DDPM_OK;
+}
+
+static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    if (!o->sampler || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
+        return dd_error(err, DDPM_EUSAGE, "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and batch of at least 1");
+    int code = find_kind(&s->kind, o->sampler, err);
+    if (!code)
+        code = dd_chain_create(&s->chain, t->K, t->t, t->alpha_bar, err);
+    if (code)
+        return code;
+    s->tables = &s->chain->tables;
+    code = check(s, err);
+    if (!code)
+        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, err);
+    return code ? code : allocate(s, err);
+}
+
+int dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+{
+    char unread[256];
+    ddpm_sampler *made = dd_memory(1, sizeof *made);
+    if (!made)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a sampler");
+    made->options = *o;
+    made->d = d;
+    made->batch = batch;
+    made->i = -1;
+    if (!warning)
+        warning = unread;
+    warning[0] = 0;
+    int code = set_up(made, &c->tables, warning, err);
+    if (code)
+        dd_sampler_free(made);
+    else
+        *s = made;
+    return code;
+}
+
+void dd_sampler_free(ddpm_sampler *s)
+{
+    if (!s)
+        return;
+    free(s->chain);
+    free(s->state);
+    dd_posterior_free(&s->posterior);
+    dd_arena_free(&s->arena);
+    free(s);
+}
+
+double *dd_sampler_row(ddpm_sampler *s, int buffer, int k)
+{
+    return s->state + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
+}
+
+const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
+{
+    const ddpm_sampler_options *o = &s->options;
+    double t = i < s->tables->K ? s->tables->t[i] : INFINITY;
+    if (o->noise)
+        o->noise(o->noise_user, s->z, s->d, s->image[s->row[k]].index, t, draw);
+    else
+        dd_noise(s->z, o->seed, s->image[s->row[k]].index, t, draw, s->d);
+    return s->z;
+}
+
+const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i)
+{
+    const ddpm_sampler_options *o = &s->options;
+    dd_marginal_x0(s->x0, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, o->clip, s->tables->alpha_bar[i], s->d);
+    return s->x0;
+}
+
+const double *dd_sampler_v(const ddpm_sampler *s, int k)
+{
+    return s->output + ((size_t)k * (size_t)s->options.outputs + (size_t)(s->options.outputs - 1)) * s->d;
+}
+
+static int all_finite(const double *v, size_t n)
+{
+    for (size_t e = 0; e < n; e++)
+        if (!isfinite(v[e]))
+            return 0;
+    return 1;
+}
+
+/* Closes the ranks: images without a finite prediction are marked and leave.  Returns how many; *first is the row of the first. */
+static int drop_lost(ddpm_sampler *s, int *first, int i)
+{
+    size_t size = (size_t)s->options.outputs * s->d;
+    int kept = 0, live = s->live;
+    for (int k = 0; k < live; k++) {
+        if (!all_finite(s->output + (size_t)k * size, size)) {
+            if (k == kept)
+                *first = s->row[k];
+            s->image[s->row[k]].lost = 1 + i;
+            continue;
+        }
+        if (kept < k)
+            memcpy(s->output + (size_t)kept * size, s->output + (size_t)k * size, size * sizeof *s->output);
+        s->row[kept++] = s->row[k];
+    }
+    s->live = kept;
+    return live - kept;
+}
+
+int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    ddpm_error given = { 0 };
+    double t = s->tables->t[i];
+    int first = 0;
+    for (int k = 0; k < s->live; k++) {
+        memcpy(s->input + (size_t)k * s->d, dd_sampler_row(s, buffer, k), s->d * sizeof *s->input);
+        s->y[k] = s->image[s->row[k]].y;
+    }
+    int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given) : DDPM_OK;
+    int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
+    if (lost)
+        dd_error(err, DDPM_ENAN, "image %u%s is lost at step t = %g: %s", s->image[first].index, lost > 1 ? " and others" : "", t,
+                 given.text[0] ? given.text : "the network's output is not finite");
+    else if (code && given.text[0])
+        dd_error(err, given.code ? given.code : DDPM_ECALLBACK, "%s", given.text);
+    else if (code)
+        dd_error(err, DDPM_ECALLBACK, "the eps function returned %d at step t = %g", code, t);
+    return code && !lost ? DDPM_ECALLBACK : DDPM_OK;
+}
+
+static void draw_start(ddpm_sampler *s)
+{
+    for (int k = 0; k < s->n; k++)
+        memcpy(dd_sampler_row(s, 0, k), dd_sampler_noise(s, k, s->tables->K, 0), s->d * sizeof *s->state);
+}
+
+int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)
+{
+    if (n < 1 || n > s->batch)
+        return dd_error(err, DDPM_EUSAGE, "%d images are to be started, but this sampler takes 1 to %d at a time", n, s->batch);
+    if (x && (i < 0 || i >= s->tables->K))
+        return dd_error(err, DDPM_EUSAGE, "a start at chain position %d is asked for; there are 0 to %d", i, s->tables->K - 1);
+    if (x && !all_finite(x, (size_t)n * s->d))
+        return dd_error(err, DDPM_EDATA, "the given images hold a value that is not finite");
+    s->n = s->live = n;
+    s->i = x ? i : s->tables->K - 1;
+    s->classes = y != NULL;
+    for (int k = 0; k < n; k++) {
+        s->image[k] = (struct dd_image){ index[k], y ? y[k] : 0, 0 };
+        s->row[k] = k;
+    }
+    memset(s->state, 0, (size_t)s->kind->buffers * (size_t)s->batch * s->d * sizeof *s->state);
+    if (x)
+        memcpy(s->state, x, (size_t)n * s->d * sizeof *x);
+    else
+        draw_start(s);
+    return DDPM_OK;
+}
+
+int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
+{
+    int before = s->live;
+    if (s->i < 0 || !s->live)
+        return dd_error(err, DDPM_EUSAGE, "no step is left to take");
+    int code = s->kind->step(s, s->i, err);
+    if (code)
+        return code;
+    s->i--;
+    return s->live < before ? DDPM_ENAN : DDPM_OK;
+}

@@ -1,0 +1,52 @@
+/* A batch of images on its way down a chain, as the samplers see it: one file per sampler, one line in sampler.c.
+
+   A sampler's step reads and writes rows of the state, calls the network through dd_sampler_predict, and draws noise through
+   dd_sampler_noise; it does the same for every image, so that batch and order never show.  An image whose prediction is not finite
+   leaves the live list inside dd_sampler_predict: a step that writes only live rows, and only after its last prediction, leaves that
+   image as it was and the others as if it had never been there. */
+#ifndef DD_SAMPLER_H
+#define DD_SAMPLER_H
+#include "base/memory.h"
+#include "diffusion/chain.h"
+#include "diffusion/posterior.h"
+
+struct dd_sampler_kind {
+    int buffers;                                             /* [batch, d] each: x and what else lasts from step to step, zero at the start */
+    int (*check)(const ddpm_sampler *s, ddpm_error *err);    /* the options of a new sampler */
+    int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
+};
+
+struct ddpm_sampler {
+    const struct dd_sampler_kind *kind;
+    ddpm_sampler_options options;
+    ddpm_chain *chain;
+    const ddpm_tables *tables;           /* of the chain */
+    struct dd_posterior posterior;
+    size_t d;
+    int batch, n, live, i;               /* images at most, begun, still there; chain position they are at, -1: done */
+    struct dd_image { uint32_t index; int32_t y; int lost; } *image;     /* [batch], by row; lost as ddpm_sampler_lost */
+    int *row;                            /* [batch] rows of the live images, ascending */
+    int32_t *y;                          /* [batch] classes of the live images, as the network gets them */
+    int classes;                         /* whether there are any */
+    double *state;                       /* [kind->buffers, batch, d] */
+    double *input, *output;              /* [live, d], [live, outputs, d] of the last prediction */
+    double *x0, *z;                      /* [d] work space of a step */
+    struct dd_arena arena;
+};
+
+/* Row of the k-th live image in a buffer of the state. */
+double *dd_sampler_row(ddpm_sampler *s, int buffer, int k);
+/* output = network at position i for all live images, read from a buffer of the state. */
+int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
+/* Of the k-th live image after dd_sampler_predict: x0 [d] into s->x0, clipped as the options say; what is behind the prediction. */
+const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i);
+const double *dd_sampler_v(const ddpm_sampler *s, int k);
+/* z [d] of the k-th live image leaving position i, into s->z. */
+const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
+
+int  dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err);
+int  dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
+int  dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
+void dd_sampler_free(ddpm_sampler *s);
+const char *const *dd_sampler_names(void);
+#endif
