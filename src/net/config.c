@@ -94,7 +94,6 @@ static int read_ddpm(struct dd_config *c, struct dd_json *j)
 
 static int read_lucid(struct dd_config *c, struct dd_json *j)
 {
-    c->init = dd_json_int(j, "init", 1, WIDTH);
     c->heads = dd_json_int(j, "heads", 1, COUNT);
     c->head_dim = dd_json_int(j, "dim", 1, WIDTH);
     c->memory = dd_json_int(j, "memory", 0, COUNT);
@@ -125,6 +124,8 @@ static int check_heads(const char *path, int level, int width, int heads, int di
 static int check_ddpm(const struct dd_config *c, ddpm_error *err)
 {
     int code = check_heads("net.heads.mid", c->levels - 1, c->widths[c->levels - 1], c->heads_mid, c->head_dim, err);
+    if (!code && c->init % c->groups)
+        code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide", c->init, c->groups);
     for (int i = 0; i < c->levels && !code; i++) {
         char path[32];
         if (c->widths[i] % c->groups)
@@ -175,6 +176,7 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->outputs = dd_json_int(&j, "outputs", 1, 128);
     c->classes = dd_json_int(&j, "classes", 0, 1 << 20);
     c->levels = dd_json_ints(&j, "widths", c->widths, DD_LEVELS, 1, WIDTH);
+    c->init = dd_json_int(&j, "init", 1, WIDTH);
     const cJSON *time = dd_json_object(&j, "time");
     int code = j.code;
     if (!code && c->levels == 0)

@@ -12,14 +12,14 @@ enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
 struct dd_config {
     enum dd_arch arch;
     int height, width, channels, outputs, classes;
-    int levels, widths[DD_LEVELS];
+    int init, levels, widths[DD_LEVELS];         /* init: what the first convolution puts out */
     int time_dim, time_hidden, cos_first;        /* width of the sinusoids and of the network behind them */
     int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS], head_dim, blocks, groups, mid_groups;     /* ddpm */
     int down_res[DD_LEVELS], up_res[DD_LEVELS];
     enum dd_act act;
     bool mid, scale_shift, pad_both, center;
     double norm_eps, mid_scale, dropout;
-    int init, full[DD_LEVELS], heads, memory;    /* lucid; and head_dim */
+    int full[DD_LEVELS], heads, memory;    /* lucid; and head_dim */
 };
 
 struct dd_diffusion {

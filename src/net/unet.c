@@ -149,7 +149,7 @@ void dd_unet_build(struct dd_program *p, const struct dd_config *c)
         struct dd_node center = { .op = DD_OP_COPY, .name = "center", .x = x, .a = 2, .b = -1 };
         x = p->node[dd_program_node(p, center, c->height, c->width, c->channels)].y;
     }
-    int h = push(&u, dd_program_conv(p, c->widths[0], (struct dd_node){ .name = "conv_in", .x = x, .kernel = 3 }));
+    int h = push(&u, dd_program_conv(p, c->init, (struct dd_node){ .name = "conv_in", .x = x, .kernel = 3 }));
     h = down(&u, h);
     if (c->mid)
         h = mid(&u, h);
