@@ -132,6 +132,8 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
         good = digits(s);
     }
     t->size = (size_t)(s->at - t->data);
+    if (t->size > 63)                           /* cJSON would read the rest as another value */
+        return dd_scan_fail(s, "a number of more than 63 characters");
     return good && !s->fault ? 0 : dd_scan_fail(s, "a value is expected");
 }
 
