@@ -1,0 +1,169 @@
+/* Mapped inputs, and outputs that are seen whole or not at all. */
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "tests/check.h"
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+        check_fail(__FILE__, __LINE__, "cannot write %s", path);
+}
+
+static int holds(const char *path, const char *text)
+{
+    struct dd_file f;
+    int same = dd_file_map(&f, path, NULL) == DDPM_OK && f.size == strlen(text) && !memcmp(f.data, text, f.size);
+    dd_file_unmap(&f);
+    return same;
+}
+
+static int files_in(const char *folder)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    closedir(d);
+    return n;
+}
+
+/* Permissions do not hold for root, who runs tests in containers. */
+static void be_somebody(void)
+{
+    if (getuid() == 0)
+        CHECK(seteuid(65534) == 0);
+}
+
+static void be_oneself(void)
+{
+    CHECK(seteuid(getuid()) == 0);
+}
+
+static int map_code(const char *path)
+{
+    struct dd_file f;
+    ddpm_error err = {0};
+    int code = dd_file_map(&f, path, &err);
+    if (!code)
+        dd_file_unmap(&f);
+    else
+        CHECK(strstr(err.text, path) && err.code == code);
+    return code;
+}
+
+TEST(file, map)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a"), *pipe_path = check_path(folder, "pipe");
+    put(path, "");
+    CHECK(holds(path, ""));
+    put(path, "some text");
+    CHECK(holds(path, "some text"));
+    CHECK(map_code(folder) == DDPM_EDATA);
+    CHECK(map_code(check_path(folder, "b")) == DDPM_EMISSING);
+    CHECK(map_code(check_path(path, "b")) == DDPM_EMISSING);
+    CHECK(map_code("/dev/null") == DDPM_EDATA);
+    CHECK(mkfifo(pipe_path, 0600) == 0 && map_code(pipe_path) == DDPM_EDATA);       /* and does not wait for a writer */
+    chmod(path, 0);
+    be_somebody();
+    CHECK(map_code(path) == DDPM_EPERM);
+    be_oneself();
+}
+
+/* Writes text to path through an output, which is then committed or abandoned. */
+static int write_out(const char *path, const char *text, int replace, int abandon)
+{
+    struct dd_output o;
+    ddpm_error err = {0};
+    int code = dd_output_create(&o, path, replace, &err);
+    if (!code) {
+        fputs(text, o.stream);
+        if (abandon)
+            dd_output_abandon(&o);
+        else
+            code = dd_output_commit(&o, &err);
+    }
+    CHECK(!o.stream && !o.path && !o.temporary);
+    dd_output_abandon(&o);                          /* nothing on an ended output */
+    if (code)
+        CHECK(strstr(err.text, path) && err.code == code);
+    return code;
+}
+
+TEST(output, commit_and_abandon)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a");
+    mode_t mask = umask(027);
+    CHECK(write_out(path, "one", 0, 0) == DDPM_OK && holds(path, "one"));
+    umask(mask);
+    struct stat st;
+    CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
+    CHECK(write_out(path, "two", 0, 0) == DDPM_ECREATE && holds(path, "one"));
+    CHECK(write_out(path, "two", 1, 1) == DDPM_OK && holds(path, "one"));
+    CHECK(write_out(path, "two", 1, 0) == DDPM_OK && holds(path, "two"));
+    CHECK(files_in(folder) == 1);
+}
+
+TEST(output, nothing_is_seen_before_commit)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a");
+    struct dd_output o, second;
+    ddpm_error err;
+    REQUIRE(dd_output_create(&o, path, 0, &err) == DDPM_OK);
+    CHECK(access(path, F_OK) != 0 && files_in(folder) == 1);
+    REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK);       /* each has a temporary of its own */
+    CHECK(files_in(folder) == 2);
+    fputs("first", o.stream);
+    CHECK(dd_output_commit(&o, &err) == DDPM_OK);
+    CHECK(dd_output_commit(&second, &err) == DDPM_ECREATE && holds(path, "first"));
+    CHECK(files_in(folder) == 1);
+}
+
+TEST(output, places_that_cannot_be_written)
+{
+    const char *folder = check_folder(), *file = check_path(folder, "file"), *link_path = check_path(folder, "link");
+    put(file, "x");
+    CHECK(write_out(check_path(folder, "no/such"), "x", 0, 0) == DDPM_ECREATE);
+    CHECK(write_out(check_path(file, "below"), "x", 0, 0) == DDPM_ECREATE);
+    CHECK(write_out(folder, "x", 1, 0) == DDPM_ECREATE);
+    CHECK(write_out(check_path(folder, ""), "x", 1, 0) == DDPM_ECREATE);
+    CHECK(write_out("", "x", 1, 0) == DDPM_ECREATE);
+    CHECK(write_out("/dev/null", "x", 1, 0) == DDPM_ECREATE);
+    CHECK(symlink("nowhere", link_path) == 0 && write_out(link_path, "x", 0, 0) == DDPM_ECREATE);
+    CHECK(files_in(folder) == 2);
+    chmod(folder, 0500);
+    be_somebody();
+    CHECK(write_out(check_path(folder, "new"), "x", 0, 0) == DDPM_EPERM);
+    be_oneself();
+    chmod(folder, 0700);
+}
+
+/* A full disk, played by a limit on the size of files. */
+TEST(output, full_disk)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a");
+    struct rlimit old, small;
+    struct dd_output o;
+    ddpm_error err = {0};
+    put(path, "old");
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    small = old;
+    small.rlim_cur = 1000;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (int flushed = 0; flushed < 2; flushed++) {     /* the failure comes at commit, or before it */
+        REQUIRE(dd_output_create(&o, path, 1, &err) == DDPM_OK);
+        setrlimit(RLIMIT_FSIZE, &small);
+        for (int i = 0; i < 2000; i++)
+            putc('x', o.stream);
+        if (flushed)
+            CHECK(fflush(o.stream) != 0);
+        CHECK(dd_output_commit(&o, &err) == DDPM_EIO && strstr(err.text, path));
+        setrlimit(RLIMIT_FSIZE, &old);
+        CHECK(holds(path, "old") && files_in(folder) == 1);
+    }
+    signal(SIGXFSZ, handler);
+}
