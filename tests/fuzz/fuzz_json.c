@@ -1,0 +1,43 @@
+/* Any bytes as JSON: refused as wrong, never as out of memory, which means that cJSON reads whatever the scanner lets pass; or a tree
+   whose keys can be asked for. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/json.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void require(int good)
+{
+    if (!good)
+        abort();
+}
+
+static void ask(const cJSON *root, ddpm_error *err)
+{
+    struct dd_json j, norm;
+    int widths[2];
+    const char *names[2];
+    dd_json_begin(&j, root, "top", err);
+    int version = dd_json_int(&j, "version", 1, 9), count = dd_json_ints(&j, "widths", widths, 2, 1, 9);
+    require(0 <= version && version <= 9 && 0 <= count && count <= 2);
+    if (dd_json_has(&j, "norm")) {
+        dd_json_begin(&norm, dd_json_object(&j, "norm"), "top.norm", err);
+        require(dd_json_number(&norm, "eps", 0, 1) <= 1);
+        dd_json_end(&norm);
+    }
+    dd_json_texts(&j, "names", names, 2);
+    int code = dd_json_end(&j);
+    require(!code || (code == DDPM_EDATA && strlen(err->text) > 5));
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    cJSON *root;
+    ddpm_error err = {0};
+    int code = dd_json_parse(&root, (const char *)data, size, "input", &err);
+    require(code ? !root && code == DDPM_EDATA && !strncmp(err.text, "input: ", 7) : root != NULL);
+    if (!code)
+        ask(root, &err);
+    cJSON_Delete(root);
+    return 0;
+}
