@@ -111,8 +111,8 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
         status = complain(&command_verify, &err);
     } else {
         status = compare(&c, s);
-        free(c.text);
     }
+    free(c.text);
     studio_close(&c.studio);
     picture_free(&c.found);
     picture_free(&c.made);

@@ -155,8 +155,10 @@ int picture_read(struct picture *p, char **text, const char *path, ddpm_error *e
         if (!p->pixel)
             code = dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
     }
-    if (code)
+    if (code) {
         free(*text);
+        *text = NULL;
+    }
     dd_file_unmap(&f);
     return code;
 }

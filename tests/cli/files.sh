@@ -1,0 +1,102 @@
+# Where results go: nothing is overwritten, nothing half-made stays behind, and a full or forbidden place has its exit code.
+
+# A file system of 64 kB in the folder small.
+small_disk() {
+	mkdir small
+	[ "$(id -u)" -eq 0 ] || skip 'mounting a small file system takes root'
+	mount -t tmpfs -o size=64k none small 2>/dev/null || skip 'mount is not allowed here'
+	trap 'umount "$scratch"/*/small' EXIT
+}
+
+test_one_file() {
+	expect 0 ddpm sample -n 1 --steps 1; only sample.png
+	cp sample.png before.png
+	expect 73 ddpm sample -n 1 --steps 1 --seed 2; says 'sample.png'; says '--force'
+	same sample.png before.png
+	expect 0 ddpm sample -n 1 --steps 1 --seed 2 --force
+	! cmp -s sample.png before.png || fail '--force changed nothing'
+	expect 73 ddpm sample -n 1 --steps 1 -o no/such/folder.png
+	expect 73 ddpm sample -n 1 --steps 1 -o /dev/full
+	expect 73 ddpm sample -n 1 --steps 1 --force -o .
+	expect 66 ddpm sample -n 1 -m nothing.ddpm -o x.png; says 'nothing.ddpm'
+	echo rubbish >rubbish.ddpm
+	expect 65 ddpm sample -n 1 -m rubbish.ddpm -o x.png; says 'rubbish.ddpm'
+	only sample.png before.png rubbish.ddpm
+}
+
+test_folder() {
+	expect 0 ddpm sample --index 3,7 --steps 2 --outdir d
+	[ "$(ls d | tr '\n' ' ')" = 'image-000003.png image-000007.png manifest.jsonl ' ] || fail "the folder holds $(ls d)"
+	[ "$(wc -l <d/manifest.jsonl)" -eq 3 ] || fail 'the manifest has three lines'
+	grep -q '"i":7,"file":"image-000007.png","sha256":"[0-9a-f]*","status":"ok"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
+	expect 73 ddpm sample --index 7,9 --steps 2 --outdir d; says 'image-000007.png'
+	expect 73 ddpm sample --index 9 --steps 2 --outdir d; says 'manifest.jsonl'
+	absent d/image-000009.png
+	expect 0 ddpm sample --index 9 --steps 2 --outdir d --name 'x%d.png' --force; [ -f d/x9.png ] || fail 'x9.png is missing'
+	expect 73 ddpm sample -n 1 --steps 1 --outdir no/such
+	echo >file
+	expect 73 ddpm sample -n 1 --steps 1 --outdir file
+	only d file
+}
+
+test_no_permission() {
+	[ "$(id -u)" -ne 0 ] || skip 'root may write everywhere'
+	mkdir closed && chmod 555 closed
+	expect 77 ddpm sample -n 1 --steps 1 -o closed/x.png
+	expect 77 ddpm sample -n 1 --steps 1 --outdir closed
+	expect 77 ddpm sample -n 1 --steps 1 --outdir closed/d
+	only closed
+}
+
+test_full_disk() {
+	small_disk
+	expect 74 ddpm sample -n 100 --steps 1 --clip no -o small/x.png
+	[ -z "$(ls -A small)" ] || fail "left behind: $(ls -A small)"
+	expect 74 ddpm sample -n 100 --steps 1 --batch 16 --outdir small/d
+	! ls -A small/d | grep -q tmp || fail "left behind: $(ls -A small/d)"
+	for file in small/d/*.png; do expect 0 ddpm verify "$file"; done
+	head -c 70000 /dev/zero 2>/dev/null >small/fill
+	expect 74 ddpm sample -n 1 --steps 1 --outdir small/d2
+}
+
+test_standard_output() {
+	[ -c /dev/full ] || skip 'there is no /dev/full'
+	for command in info schedule --version --help; do
+		ddpm $command >/dev/full 2>err
+		[ $? -eq 74 ] || fail "$command > /dev/full exited with another code than 74"
+		says 'standard output'
+		ddpm $command >&- 2>err
+		[ $? -eq 74 ] || fail "$command with standard output closed exited with another code than 74"
+	done
+	ddpm sample -n 1 --steps 1 -o x.png >&- 2>&- || fail 'sample needs no standard streams'
+	expect 0 ddpm verify x.png
+}
+
+test_quiet_and_json() {
+	expect 0 ddpm sample -q -n 1 --steps 1 -o a.png
+	[ ! -s out ] && [ ! -s err ] || fail "-q is not quiet: $(cat out err)"
+	expect 0 ddpm sample -n 1 --steps 1 -o b.png
+	[ ! -s out ] || fail "talk belongs to standard error: $(cat out)"
+	expect 0 ddpm sample --json -q -n 1 --steps 1 -o c.png; prints '{"wrote":"c.png","images":1,"lost":0}'
+	expect 0 ddpm sample -v -n 1 --steps 0,500,999 -o d.png; says '0,500,999'
+	expect 0 ddpm info --json --nodes
+	[ "$(grep -c '^{.*}$' out)" -eq "$(wc -l <out)" ] || fail 'one object per line'
+}
+
+test_arrays() {
+	expect 0 ddpm sample -n 3 --steps 2 -o a.npy
+	head -c 128 a.npy | grep -qa "'descr': '<f4', 'fortran_order': False, 'shape': (3, 32, 32, 1), }" || fail 'the head of a.npy'
+	[ "$(wc -c <a.npy)" -eq $((128 + 4 * 3 * 1024)) ] || fail "a.npy has $(wc -c <a.npy) bytes"
+	expect 0 ddpm sample -n 3 --steps 2 --outdir d --format npy
+	[ "$(wc -c <d/image-000002.npy)" -eq $((128 + 4 * 1024)) ] || fail 'the size of an image'
+	tail -c 4096 a.npy >last; tail -c 4096 d/image-000002.npy >image; same last image
+	expect 65 ddpm verify a.npy; says 'not a PNG'
+}
+
+test_way_there() {
+	expect 0 ddpm sample -n 2 --steps 5 --keep-steps 6 -o way.png
+	expect 0 ddpm verify way.png
+	expect 0 ddpm sample -n 2 --steps 5 --keep-steps 3 -o way.npy
+	expect 0 ddpm sample -n 2 --steps 5 -o end.npy
+	tail -c 4096 way.npy >last; tail -c 4096 end.npy >image; same last image
+}

@@ -1,0 +1,77 @@
+# Too little memory, too few processes, a network that breaks: a code and a line, no half-made file, no harm to others.
+
+# Whatever the limit, either the picture is made or it is 71 before anything is written; below some limit the program itself does not load.
+test_memory_limit() {
+	[ -z "${RUN:-}" ] || skip 'the emulator needs the memory for itself'
+	( ulimit -v 4000000 && ddpm --version >/dev/null 2>&1 ) || skip 'this build does not run under ulimit -v'
+	refused=0
+	for limit in 30000 60000 90000 120000 150000 180000 220000 260000 300000 400000 600000; do
+		( ulimit -v $limit; ddpm sample -n 16 --steps 1 --threads 2 -o x.png ) >out 2>err
+		case $? in
+		0)  rm x.png ;;
+		71) refused=$((refused + 1)); [ "$(wc -l <err)" -eq 1 ] || fail "an error is one line: $(cat err)" ;;
+		127) ;;
+		*)  fail "ulimit -v $limit: $(cat err)" ;;
+		esac
+		only
+	done
+	[ $refused -gt 0 ] || fail 'no limit was refused with 71'
+}
+
+test_process_limit() {
+	[ -z "${RUN:-}" ] || skip 'the emulator needs the threads for itself'
+	ddpm --version | grep -q 'built with:.*openmp' || skip 'this build starts no threads'
+	if [ "$(id -u)" -eq 0 ]; then
+		command -v setpriv >/dev/null || skip 'root is not limited, and there is no setpriv to become another'
+		cp "$program" ddpm.copy; chmod 755 . "$scratch" ddpm.copy; mkdir open; chmod 777 open
+		limited() { setpriv --reuid=54321 --clear-groups sh -c 'ulimit -u 2; cd open && exec ../ddpm.copy "$@"' sh "$@"; }
+	else
+		limited() { ( ulimit -u 1; ddpm "$@" ); }
+	fi
+	limited --version >/dev/null 2>&1 || skip 'another user cannot run the program from here'
+	expect 71 limited sample -n 2 --steps 1 --threads 7; says 'thread'
+	[ ! -d open ] || [ -z "$(ls -A open)" ] || fail "left behind: $(ls -A open)"
+}
+
+# A model with classes, as model.ddpm.
+model_with_classes() {
+	case=$shared/reference/checkpoints/A3_scale_shift_classes
+	[ -d "$case" ] || skip '../shared is not there'
+	expect 0 ddpm convert -q "$case" -o model.ddpm
+}
+
+test_classes() {
+	model_with_classes
+	expect 64 ddpm sample -m model.ddpm -n 1 --steps 1; says '--class'
+	expect 64 ddpm sample -m model.ddpm -n 1 --steps 1 --class 10; says '0 to 9'
+	expect 64 ddpm sample -m model.ddpm -n 1 --steps 1 --class 4294967296
+	expect 0 ddpm sample -m model.ddpm -n 12 --steps 2 --class all --outdir all
+	expect 0 ddpm sample -m model.ddpm --index 3,11 --steps 2 --class 1 --outdir one
+	same all/image-000011.npy one/image-000011.npy 2>/dev/null || cmp all/image-000003.png one/image-000003.png >/dev/null && fail 'class 1 gave what class 3 gives'
+	expect 0 ddpm verify -m model.ddpm all/image-000005.png one/image-000011.png
+	expect 66 ddpm verify all/image-000005.png; says '-m'
+	only model.ddpm all one
+}
+
+# The embedding of class 3 becomes NaN: images 3 and 13 are lost, each other one stays what it was.
+test_nan() {
+	model_with_classes
+	expect 0 ddpm sample -q -m model.ddpm -n 15 --steps 2 --class all --outdir good
+	length=$(printf '%d' "0x$(od -An -tx8 -N8 model.ddpm | tr -d ' ')")
+	entry=$(head -c $((8 + length)) model.ddpm | tail -c $length | sed -n 's/.*"class_embedding.weight":{\([^}]*\)}.*/\1/p')
+	at=$(echo "$entry" | sed 's/.*"data_offsets":\[\([0-9]*\),.*/\1/')
+	width=$(echo "$entry" | sed 's/.*"shape":\[10,\([0-9]*\)\].*/\1/')
+	printf '\000\000\300\177' | dd of=model.ddpm bs=1 seek=$((8 + length + at + 4 * 3 * width)) conv=notrunc 2>/dev/null
+	ddpm sample -m model.ddpm -n 15 --steps 2 --class all --outdir bad >out 2>err
+	[ $? -eq 70 ] || fail "exit code $?, expected 70: $(cat err)"
+	says 'image 3'; says 'image 13'
+	absent bad/image-000003.png bad/image-000013.png
+	grep -q '"i":13,"file":"image-000013.png","status":"nan"' bad/manifest.jsonl || fail "$(cat bad/manifest.jsonl)"
+	for file in bad/*.png; do
+		tail -c 40 "$file" >a; tail -c 40 "good/${file#bad/}" >b; same a b "$file"
+	done
+	[ "$(ls bad/*.png | wc -l)" -eq 13 ] || fail "$(ls bad)"
+	ddpm sample -m model.ddpm -n 15 --steps 2 --class all -o grid.png >out 2>err
+	[ $? -eq 70 ] && [ -f grid.png ] || fail "the grid: $(cat err)"
+	expect 65 ddpm info --check model.ddpm; says 'model.ddpm'
+}

@@ -1,0 +1,40 @@
+# What is said of a model, and the network run once.
+
+test_info() {
+	expect 0 ddpm info; prints 'embedded model'; prints 'CPU'; prints 'parameters'; prints 'engine class'
+	expect 0 ddpm info --check
+	expect 0 ddpm info --nodes; prints 'conv_in'; prints 'conv_out'
+	expect 0 ddpm info "$top/tools/default.ddpm" --json; prints '"parameters":1112801'
+	expect 66 ddpm info nothing; says 'nothing'
+	head -c 100000 "$top/tools/default.ddpm" >cut.ddpm
+	expect 65 ddpm info cut.ddpm; says 'cut.ddpm'
+}
+
+test_forward() {
+	io=$shared/checkpoints/fashion32/io.safetensors
+	[ -f "$io" ] || skip '../shared is not there'
+	expect 0 ddpm forward "$top/tools/default.ddpm" "$io" --tolerance 0.05 -o out.safetensors --json; prints '"within":true'; prints '"engines"'
+	expect 1 ddpm forward "$top/tools/default.ddpm" "$io" --tolerance 1e-9; prints 'above'
+	expect 73 ddpm forward "$top/tools/default.ddpm" "$io" -o out.safetensors
+	[ "$(tail -c +9 out.safetensors | head -c 50 | grep -c '"out"')" -eq 1 ] || fail 'the head of out.safetensors'
+	expect 65 ddpm forward "$top/tools/default.ddpm" "$top/tools/default.ddpm"; says 'no tensor x'
+	expect 66 ddpm forward "$top/tools/default.ddpm" nothing
+	head -c 5000 "$io" >cut
+	expect 65 ddpm forward "$top/tools/default.ddpm" cut; says 'cut'
+}
+
+# The noise of the command line is the noise of a file that holds the same: x_T and z of image 0 as one model's first and only step.
+test_schedule() {
+	expect 0 ddpm schedule --timesteps 7 --steps 4 --json
+	[ "$(sed 's/.*"c":\([0-9]*\).*/\1/' out | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "$(cat out)"
+	expect 0 ddpm schedule
+	[ "$(wc -l <out)" -eq 1001 ] || fail "$(wc -l <out) lines"
+	for name in iddpm leading linspace trailing quad logsnr; do
+		expect 0 ddpm schedule -q --steps 13 --schedule $name --csv
+		[ "$(sed 1d out | cut -d, -f2 | sort -nu | wc -l)" -eq 13 ] || fail "$name: $(cat out)"
+	done
+	expect 64 ddpm schedule -m x --betas linear
+	expect 64 ddpm schedule --betas nosuch
+	expect 64 ddpm schedule --timesteps 0
+	expect 66 ddpm schedule -m nothing
+}

@@ -1,0 +1,66 @@
+# Words on the command line: help, mistakes, and the same thing written in several ways.
+
+test_help() {
+	expect 0 ddpm; prints 'Usage: ddpm COMMAND'
+	[ "$(wc -l <out)" -le 14 ] || fail "the overview has $(wc -l <out) lines"
+	expect 0 ddpm --help; prints 'ddpm sample makes a picture'
+	expect 0 ddpm --version; prints 'built with:'; prints 'CPU:'; prints 'engine class:'
+	for command in sample convert info forward schedule verify; do
+		expect 0 ddpm $command --help
+		prints "Usage: ddpm $command"; prints 'Examples:'; prints 'Exit codes:'; prints '--threads'
+		expect 0 ddpm $command -h
+	done
+}
+
+test_mistakes_of_options() {
+	expect 64 ddpm sampel; says 'did you mean sample?'
+	for command in sample convert info forward schedule verify; do
+		expect 64 ddpm $command --no-such-thing; says '--no-such-thing'; says '--threads'
+		expect 64 ddpm $command -Z; says '-Z'
+		expect 64 ddpm $command --threads 0; says '--threads 0'
+		expect 64 ddpm $command --threads 3x; says '--threads 3x'
+		expect 64 ddpm $command --threads 99999999999999999999; says 'from 1 to'
+		expect 64 ddpm $command --threads; says 'needs a value'
+		expect 64 ddpm $command --threads=; says 'empty'
+		expect 64 ddpm $command --cpu avx3; says 'avx512'
+		expect 64 ddpm $command --conv winnograd; says 'gemm'
+		expect 64 ddpm $command --quiet=1; says 'takes no value'
+	done
+	expect 64 ddpm sample --stpes 4; says 'did you mean --steps?'
+	expect 64 ddpm sample --sampler ddmp; says 'did you mean ddpm?'
+	expect 64 ddpm sample --steps --seed 3; says '--steps needs a value'
+	expect 64 ddpm sample more; says 'one too many'
+	expect 64 ddpm forward one; says 'MODEL IO'
+	expect 64 ddpm verify; says 'FILE'
+	only
+}
+
+test_values_of_sample() {
+	for bad in '--seed -1' '--seed 18446744073709551616' '--seed 1.5' '--eta 0.5' '--sampler ddim --eta 1.5' '--sampler ddim --eta nan' \
+		'-n 0' '-n -3' '-n 1e3' '--index 3-1' '--index 1,,2' '--index 5,5' '--index 4294967296' '--index x' '--index -1' '--class x' '--class -1' \
+		'--class 0' '--class all' '--name a%d.png' '--outdir d --name a.png' '--outdir d --name a%d%d.png' '--outdir d --name a%s.png' \
+		'--outdir d --name ../%d.png' '--outdir d --name %0999d' '-o a.png --outdir d' '-n 3 --index 0' '--format gif' '--clip maybe' \
+		'--keep-steps 0' '--keep-steps 52' '--sampler ddim --variance beta' '--variance learned' '--batch 0'; do
+		expect 64 ddpm sample $bad
+		only
+	done
+}
+
+test_steps() {
+	for bad in 0 -1 1001 5,3 3,3 0,1000 -1,5 1.5 all,3 '' abc iddpm: iddpm:0 iddpm:1001 nosuch:10 10,; do
+		expect 64 ddpm sample "--steps=$bad"
+		expect 64 ddpm schedule "--steps=$bad"
+		only
+	done
+	expect 64 ddpm sample --schedule nosuch; says 'iddpm'
+}
+
+test_ways_to_write() {
+	ddpm sample -n4 --steps=3 -qo a.png || fail 'joined'
+	ddpm sample -n 4 --steps 3 -q -o b.png -- || fail 'apart'
+	ddpm sample --images=4 --steps 3 --quiet --output=c.png || fail 'long'
+	same a.png b.png; same a.png c.png
+	expect 66 ddpm verify -q -- -n; says '-n'
+	expect 0 ddpm schedule --timesteps 7 --steps 4 --csv
+	[ "$(sed 1d out | cut -d, -f2 | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "C = $(cut -d, -f2 out)"
+}

@@ -1,0 +1,56 @@
+#!/bin/sh
+# run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here is a test, run in a folder of
+# its own.  RUN goes before the program (an emulator).  The last line is `N passed, N failed, N skipped`.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+shift
+top=$(cd "$here/../.." && pwd)
+shared=$top/../shared
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-cli-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+
+ddpm() { ${RUN:-} "$program" "$@"; }
+fail() { echo "  FAILED: $*"; exit 1; }
+skip() { echo "  skipped: $*"; exit 99; }
+
+# expect CODE COMMAND...: runs it; what it printed is in the files out and err.  An error is one line.
+expect() {
+	wanted=$1; shift
+	"$@" >out 2>err
+	code=$?
+	[ $code -eq "$wanted" ] || fail "$* exited with $code, expected $wanted: $(cat err)"
+	[ "$wanted" -lt 64 ] || [ "$(wc -l <err)" -eq 1 ] || fail "$*: an error is one line, not: $(cat err)"
+}
+# says TEXT / prints TEXT: the text is in the last command's standard error / output.
+says()   { grep -qF -e "$1" err || fail "standard error lacks \"$1\": $(cat err)"; }
+prints() { grep -qF -e "$1" out || fail "standard output lacks \"$1\": $(cat out)"; }
+same()   { cmp -s "$1" "$2" || fail "$1 and $2 differ${3:+: $3}"; }
+absent() { for file; do [ ! -e "$file" ] || fail "$file was left behind"; done; }
+# Nothing in the folder but what expect writes and the names given.
+only() {
+	for file in $(ls -A); do
+		case " out err $* " in *" $file "*) ;; *) fail "$file was left behind" ;; esac
+	done
+}
+
+passed=0 failed=0 skipped=0
+for file in "$here"/*.sh; do
+	[ "$file" != "$here/run.sh" ] || continue
+	. "$file"
+	for name in $(sed -n 's/^\(test_[a-z_0-9]*\)().*/\1/p' "$file"); do
+		case " $* " in "  "|*" $name "*) ;; *) continue ;; esac
+		echo "cli.${name#test_}"
+		mkdir "$scratch/$name"
+		( cd "$scratch/$name" && $name )
+		case $? in
+		0)  passed=$((passed + 1)) ;;
+		99) skipped=$((skipped + 1)) ;;
+		*)  failed=$((failed + 1)) ;;
+		esac
+		rm -rf "$scratch/$name"
+	done
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

@@ -1,0 +1,115 @@
+/* The embedded model is as good as the checkpoint that it was made from: the mean squared error of eps on the first 1,000 test images of
+   Fashion-MNIST stays within 1 % of what the original network gives (NOTE.md beside the checkpoint, in shared/checkpoints/fashion32).
+
+   x0: 28 x 28 padded with black to 32 x 32, v / 127.5 - 1.  x_t = sqrt(alpha_bar_t) x0 + sqrt(1 - alpha_bar_t) z in double, rounded to
+   float.  z of image n and pixel i by the formula of reference/diffusion/README.md, "Noise", with seed = 1000 + t and step = n. */
+#include <stdint.h>
+#include <time.h>
+#include <zlib.h>
+#include "base/rng.h"
+#include "tests/check.h"
+#include "tools/model.h"
+
+enum { IMAGES = 1000, SIDE = 28, PAD = 2, SIZE = SIDE + 2 * PAD, D = SIZE * SIZE, BATCH = 20, POINTS = 5 };
+static const struct { int t; double mse; } expected[POINTS] = {
+    { 10, 0.28995134 }, { 50, 0.14650920 }, { 300, 0.02828980 }, { 700, 0.00280199 }, { 950, 0.00149548 },
+};
+static const char images_path[] = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
+/* Longer than this is no test but a wait: emulated CPUs, builds without optimisation. */
+static const double patience = 100;
+
+/* Pixel values [1000, 28, 28], or NULL. */
+static unsigned char *read_images(void)
+{
+    unsigned char head[16], *pixel = malloc((size_t)IMAGES * SIDE * SIDE);
+    gzFile f = gzopen(images_path, "rb");
+    int whole = f && pixel && gzread(f, head, sizeof head) == sizeof head && !memcmp(head, "\0\0\x08\x03", 4) && head[11] == SIDE && head[15] == SIDE &&
+                gzread(f, pixel, IMAGES * SIDE * SIDE) == IMAGES * SIDE * SIDE;
+    if (f)
+        gzclose(f);
+    if (whole)
+        return pixel;
+    free(pixel);
+    return NULL;
+}
+
+static double noise(uint64_t seed, uint64_t step, uint64_t i)
+{
+    uint64_t x = seed + ((step << 32) + i + 1) * 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    x ^= x >> 31;
+    return dd_rng_quantile(((double)(x >> 12) + 0.5) * 0x1p-52);
+}
+
+/* x [D] = image n at step t, z [D] the noise in it. */
+static void noised(float *x, double *z, const unsigned char *pixel, int n, int t, double alpha_bar)
+{
+    for (int i = 0; i < D; i++) {
+        int row = i / SIZE - PAD, column = i % SIZE - PAD;
+        int inside = row >= 0 && row < SIDE && column >= 0 && column < SIDE;
+        double x0 = (inside ? pixel[(n * SIDE + row) * SIDE + column] : 0) / 127.5 - 1;
+        z[i] = noise(1000 + (uint64_t)t, (uint64_t)n, (uint64_t)i);
+        x[i] = (float)(sqrt(alpha_bar) * x0 + sqrt(1 - alpha_bar) * z[i]);
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The summed squared error of images first .. first + BATCH - 1. */
+static double batch_error(ddpm_net *net, const unsigned char *pixel, int first, int t, double alpha_bar)
+{
+    static float x[BATCH * D], out[BATCH * D], fed[BATCH];
+    static double z[BATCH * D];
+    double sum = 0;
+    ddpm_error err;
+    for (int k = 0; k < BATCH; k++) {
+        noised(x + k * D, z + k * D, pixel, first + k, t, alpha_bar);
+        fed[k] = (float)t;
+    }
+    if (ddpm_net_run(net, out, x, fed, NULL, BATCH, &err))
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+    for (int i = 0; i < BATCH * D; i++)
+        sum += (out[i] - z[i]) * (out[i] - z[i]);
+    return sum;
+}
+
+static void compare(ddpm_net *net, const ddpm_about *a, const unsigned char *pixel)
+{
+    double start = seconds();
+    batch_error(net, pixel, 0, 0, a->alpha_bar[0]);
+    double whole = (seconds() - start) * IMAGES / BATCH * POINTS;
+    if (whole > patience)
+        SKIP("%d images at %d steps would take %.0f s in this build", IMAGES, POINTS, whole);
+    for (int p = 0; p < POINTS; p++) {
+        double sum = 0;
+        for (int first = 0; first < IMAGES; first += BATCH)
+            sum += batch_error(net, pixel, first, expected[p].t, a->alpha_bar[expected[p].t]);
+        double mse = sum / ((double)IMAGES * D);
+        printf("  t = %d: MSE of eps %.8f, the original's %.8f\n", expected[p].t, mse, expected[p].mse);
+        CHECK_NEAR(mse, expected[p].mse, 0.01 * expected[p].mse);
+    }
+}
+
+TEST(default_model, as_good_as_the_original)
+{
+    ddpm_model *m = NULL;
+    ddpm_net *net = NULL;
+    ddpm_error err;
+    ddpm_net_options o = { .batch = BATCH };
+    unsigned char *pixel = read_images();
+    if (!pixel)
+        SKIP("%s is not there: install dataset-fashion-mnist (Debian's name)", images_path);
+    if (model_open(&m, NULL, &err) || ddpm_net_create(&net, m, &o, &err))
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+    else
+        compare(net, ddpm_model_about(m), pixel);
+    ddpm_net_free(net);
+    ddpm_model_close(m);
+    free(pixel);
+}
