@@ -142,23 +142,29 @@ static int find_text(char **text, const unsigned char *data, size_t size, const 
     return dd_error(err, DDPM_EDATA, "%s holds no settings of ddpm: it was not made by ddpm sample, or another program rewrote it", path);
 }
 
+int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
+{
+    p->pixel = NULL;
+    *text = NULL;
+    int code = size > 0x7FFFFFFF ? dd_error(err, DDPM_EDATA, "%s is too large", path) : find_text(text, data, size, path, err);
+    if (code)
+        return code;
+    p->pixel = stbi_load_from_memory(data, (int)size, &p->width, &p->height, &p->channels, 0);
+    if (p->pixel)
+        return DDPM_OK;
+    free(*text);
+    *text = NULL;
+    return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+}
+
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err)
 {
-    struct dd_file f = { NULL, 0 };
-    *text = NULL;
+    struct dd_file f;
     p->pixel = NULL;
+    *text = NULL;
     int code = dd_file_map(&f, path, err);
     if (!code)
-        code = f.size > 0x7FFFFFFF ? dd_error(err, DDPM_EDATA, "%s is too large", path) : find_text(text, f.data, f.size, path, err);
-    if (!code) {
-        p->pixel = stbi_load_from_memory(f.data, (int)f.size, &p->width, &p->height, &p->channels, 0);
-        if (!p->pixel)
-            code = dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
-    }
-    if (code) {
-        free(*text);
-        *text = NULL;
-    }
+        code = picture_read_memory(p, text, f.data, f.size, path, err);
     dd_file_unmap(&f);
     return code;
 }

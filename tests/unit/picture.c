@@ -1,0 +1,142 @@
+/* What picture_write makes is a PNG by the standard's own rules (chunks and their CRC-32), keeps pixels and text, and damage is seen;
+   an array is what numpy's format description says. */
+#include <stdint.h>
+#include <zlib.h>
+#include "tests/check.h"
+#include "tools/index_list.h"
+#include "tools/picture.h"
+
+enum { ROOM = 1 << 16 };
+
+static size_t u32(const unsigned char *p)
+{
+    return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+}
+
+/* A picture with another value in every place, as a file in data; its size. */
+static size_t make(unsigned char data[ROOM], struct picture *p, int channels, const char *text)
+{
+    ddpm_error err;
+    FILE *f = tmpfile();
+    size_t size = 0;
+    if (!f || picture_create(p, 7, 5, channels, &err))
+        return 0;
+    for (int i = 0; i < 7 * 5 * channels; i++)
+        p->pixel[i] = (unsigned char)(37 * i + 11);
+    if (!picture_write(f, p, text, &err)) {
+        rewind(f);
+        size = fread(data, 1, ROOM, f);
+    }
+    fclose(f);
+    return size;
+}
+
+TEST(picture, chunks_have_their_checksums)
+{
+    static unsigned char data[ROOM];
+    struct picture p;
+    size_t size = make(data, &p, 3, "{\"a\":1}"), at = 8;
+    char order[64] = "";
+    while (at + 12 <= size && at + 12 + u32(data + at) <= size) {
+        size_t length = u32(data + at);
+        strncat(order, (const char *)data + at + 4, 4);
+        CHECK(u32(data + at + 8 + length) == crc32(0, data + at + 4, (uInt)(length + 4)));
+        at += 12 + length;
+    }
+    CHECK(size > 0 && at == size);
+    CHECK_TEXT(order, "IHDRtEXtIDATIEND");
+    CHECK(u32(data + 33) == 12 && !memcmp(data + 41, "ddpm\0{\"a\":1}", 12));
+    picture_free(&p);
+}
+
+TEST(picture, reads_what_it_wrote)
+{
+    static unsigned char data[ROOM];
+    for (int channels = 1; channels <= 4; channels++) {
+        struct picture p, q;
+        char *text;
+        ddpm_error err;
+        size_t size = make(data, &p, channels, "settings");
+        REQUIRE(size > 0 && picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_OK);
+        CHECK_TEXT(text, "settings");
+        CHECK(q.width == 7 && q.height == 5 && q.channels == channels);
+        CHECK(!memcmp(p.pixel, q.pixel, (size_t)(35 * channels)));
+        free(text);
+        picture_free(&p);
+        picture_free(&q);
+    }
+}
+
+TEST(picture, damage_is_seen)
+{
+    static unsigned char data[ROOM];
+    struct picture p, q;
+    char *text;
+    ddpm_error err;
+    size_t size = make(data, &p, 1, "settings");
+    for (size_t cut = 0; cut + 12 < size; cut++) {
+        unsigned char *copy = malloc(cut + 1);
+        REQUIRE(copy);
+        memcpy(copy, data, cut);
+        CHECK(picture_read_memory(&q, &text, copy, cut, "memory", &err) == DDPM_EDATA);
+        free(copy);
+    }
+    data[48] ^= 1;
+    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "checksum"));
+    data[48] ^= 1, data[17] = 0x7F;
+    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "claims"));
+    picture_free(&p);
+}
+
+/* clamp(rint(127.5 (x + 1))), half to even: 127.5 becomes 128. */
+TEST(picture, levels)
+{
+    struct picture p;
+    ddpm_error err;
+    const double x[8] = { -1, 1, 0, -1.5, 7, -0.999, 0.5, NAN };
+    const unsigned char level[8] = { 0, 255, 128, 0, 255, 0, 191, 0 };
+    REQUIRE(picture_create(&p, 4, 4, 1, &err) == DDPM_OK);
+    picture_tile(&p, 3, 2, x, 2, 2);
+    picture_tile(&p, 0, 2, x + 4, 2, 2);
+    for (int i = 0; i < 4; i++) {
+        CHECK(p.pixel[(2 + i / 2) * 4 + 2 + i % 2] == level[i]);
+        CHECK(p.pixel[i / 2 * 4 + i % 2] == level[4 + i]);
+    }
+    picture_free(&p);
+    CHECK(picture_create(&p, 4, 4, 5, &err) == DDPM_EUSAGE);
+    CHECK(picture_create(&p, 1 << 20, 1 << 20, 3, &err) == DDPM_EUSAGE);
+}
+
+/* Format 1.0: magic, version, length of the rest of the head (little-endian), the head padded with spaces to a multiple of 64 and ended by a new line. */
+TEST(picture, array)
+{
+    unsigned char data[256];
+    const double x[2] = { 1, -2.5 };
+    const size_t dim[2] = { 1, 2 };
+    ddpm_error err;
+    FILE *f = tmpfile();
+    REQUIRE(f && !array_head(f, dim, 2, &err) && !array_values(f, x, 2, &err));
+    rewind(f);
+    size_t size = fread(data, 1, sizeof data, f);
+    fclose(f);
+    CHECK(size == 128 + 8 && !memcmp(data, "\x93NUMPY\1\0\x76\0", 10) && data[127] == '\n');
+    CHECK(!memcmp(data + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }  ", 61));
+    CHECK(!memcmp(data + 128, "\0\0\x80\x3f\0\0\x20\xc0", 8));
+}
+
+TEST(picture, index_list)
+{
+    static const char *const wrong[] = { "", ",", "1,", "1-", "-1", "3-1", "1--2", "2147483648", "99999999999999999999", "0-10000000", "1 ", "5,4-6" };
+    const uint32_t expected[] = { 0, 5, 7, 8, 9, 2147483647 };
+    uint32_t *index = NULL;
+    int n;
+    ddpm_error err;
+    REQUIRE(index_list(&index, &n, "0,5,7-9,2147483647", 0, &err) == DDPM_OK && n == 6);
+    CHECK(!memcmp(index, expected, sizeof expected));
+    free(index);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        index = NULL;
+        CHECK(index_list(&index, &n, wrong[i], 0, &err) == DDPM_EUSAGE);
+        free(index);
+    }
+}
