@@ -144,7 +144,7 @@ DDPM_API int  ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const d
 DDPM_API int  ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 DDPM_API int  ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);     /* one step; DDPM_ENAN names images, which stay out from then on */
 DDPM_API int  ddpm_sampler_left(const ddpm_sampler *s);                /* steps still to take */
-DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* the name that "auto" came to; "" where eta decides */
+DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* what the name came to: beta, beta-tilde, learned */
 DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 1 + the chain position at which this image was lost */
 DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers); /* [buffers, batch, d], buffer 0 is x; saved and restored whole */
 DDPM_API void ddpm_sampler_free(ddpm_sampler *s);

@@ -54,6 +54,12 @@ int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_step
 
 int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
 
+const char *ddpm_sampler_variance(const ddpm_sampler *s)
+{
+    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned" };      /* by DDPM_BETA... */
+    return names[s->posterior.variance];
+}
+
 int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
 
 double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)

@@ -110,6 +110,22 @@ static void keep_frame(struct studio *s, int n, int executed, int K)
                 memcpy(s->frame + ((size_t)row * (size_t)s->frames + (size_t)f) * s->d, x + (size_t)row * s->d, s->d * sizeof *x);
 }
 
+/* The sampler's sentence names the first image that was lost in the step from chain position i; the others get a line each. */
+static void name_lost(const struct studio *s, const uint32_t *index, int n, int i, const ddpm_error *sentence)
+{
+    ddpm_error also;
+    bool first = true;
+    complain(s->command, sentence);
+    for (int row = 0; row < n; row++) {
+        if (ddpm_sampler_lost(s->sampler, row) != 1 + i)
+            continue;
+        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", index[row], ddpm_chain_tables(s->chain)->t[i]);
+        if (!first)
+            complain(s->command, &also);
+        first = false;
+    }
+}
+
 /* n <= batch images from noise to the end. */
 static int run_batch(struct studio *s, const uint32_t *index, int n, struct progress *p, double done, ddpm_error *err)
 {
@@ -125,7 +141,7 @@ static int run_batch(struct studio *s, const uint32_t *index, int n, struct prog
         code = ddpm_sampler_step(s->sampler, err);
         if (code == DDPM_ENAN) {
             progress_clear(p);
-            complain(s->command, err);
+            name_lost(s, index, n, K - 1 - executed, err);
             code = DDPM_OK;
         }
     }
