@@ -1,6 +1,7 @@
 /* The public functions for models and networks: arguments are checked here, the work is done inside. */
 #include <string.h>
 #include "net/model_file.h"
+#include "net/net.h"
 
 static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
 {
@@ -119,4 +120,39 @@ size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list)
 const ddpm_about *ddpm_model_about(const ddpm_model *m)
 {
     return &m->about;
+}
+
+int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+{
+    return dd_net_create(net, m, o, err);
+}
+
+int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
+{
+    if (n < 0)
+        return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
+    return dd_net_run(net, out, x, t, y, n, err);
+}
+
+size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list)
+{
+    *list = net->list;
+    return (size_t)net->program.nodes;
+}
+
+const ddpm_net_about *ddpm_net_describe(const ddpm_net *net)
+{
+    return &net->about;
+}
+
+int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    if (n < 0)
+        return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
+    return dd_net_eps(net, out, x, t, y, n, err);
+}
+
+void ddpm_net_free(ddpm_net *net)
+{
+    dd_net_free(net);
 }

@@ -84,14 +84,13 @@ void dd_program_give(struct dd_program *p, int node, int weight, int bias)
 {
     p->part = more(p, p->part, &p->parts, sizeof *p->part);
     p->part[p->parts - 1] = (struct dd_part){ node, weight, bias };
+    if (p->node[node].parts++ == 0)
+        p->node[node].part = p->parts - 1;
 }
 
-const struct dd_part *dd_program_part(const struct dd_program *p, int node)
+const struct dd_part *dd_program_part(const struct dd_program *p, const struct dd_node *n)
 {
-    for (int i = 0; i < p->parts; i++)
-        if (p->part[i].node == node)
-            return &p->part[i];
-    return NULL;
+    return n->parts ? &p->part[n->part] : NULL;
 }
 
 static int half_up(int size, int stride) { return (size + stride - 1) / stride; }

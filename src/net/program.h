@@ -23,6 +23,7 @@ struct dd_part  { int node, weight, bias; };        /* parameters of a node; bia
 struct dd_node {
     enum dd_op op;
     const char *name;                               /* prefix of its parameters */
+    int part, parts;                                /* the first of its parts, and how many there are */
     int y, x;                                       /* values; a norm yields [1, 1, 2c]: scale, then shift */
     int norm;                                       /* value of a norm node, applied to x on load, then pre */
     enum dd_act pre;
@@ -57,7 +58,7 @@ const char *dd_program_op(enum dd_op op);
 struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n);
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n);      /* per image: convolutions and attention */
 /* The first part of a node, or NULL. */
-const struct dd_part *dd_program_part(const struct dd_program *p, int node);
+const struct dd_part *dd_program_part(const struct dd_program *p, const struct dd_node *n);
 
 /* What the two builders below are written in.  Out of memory sets failed, and ids stay harmless. */
 const char *dd_program_name(struct dd_program *p, const char *format, ...) DD_PRINTF(2, 3);

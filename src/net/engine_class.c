@@ -1,0 +1,48 @@
+/* The choice of a convolution engine by name, and the engine class of model-file.md as text. */
+#include "net/engine_class.h"
+#include <stdio.h>
+#include <string.h>
+#include "layer/conv.h"
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
+static const char *const engines[] = { "dnnl", "gemm", "ref", NULL };
+
+static const char *find(const char *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (!strcmp(*list, name))
+            return *list;
+    return NULL;
+}
+
+int dd_engine_class_choose(const char **engine, const char *name, ddpm_error *err)
+{
+    *engine = NULL;
+    if (!name || !strcmp(name, "auto"))
+        return DDPM_OK;
+    if (!find(engines, name))
+        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose auto, dnnl, gemm or ref", name);
+    *engine = find(dd_conv_engines(), name);
+    if (!*engine)
+        return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose auto, gemm or ref", name);
+    return DDPM_OK;
+}
+
+static const char *c_library(void)
+{
+#ifdef __GLIBC__
+    return gnu_get_libc_version();
+#else
+    return "other";
+#endif
+}
+
+const char *dd_engine_class_text(struct dd_arena *a, const char *cpu, const char *engine)
+{
+    char list[64] = "";
+    for (const char *const *e = dd_conv_engines(); *e; e++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " " : "", *e);
+    return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, libc %s", cpu, engine ? engine : "auto", list, c_library());
+}

@@ -1,0 +1,315 @@
+/* Networks: everything that can fail fails in create; a run is a walk over the list of nodes, slice by slice.
+
+   No bit depends on batch, slices or threads: the layers see to that, and an image that is computed once more alone (to name the node
+   that made a NaN) goes the same way. */
+#include "net/net.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "layer/parallel.h"
+#include "net/engine_class.h"
+#include "net/forward.h"
+#include "net/params.h"
+#include "net/team.h"
+
+enum { BATCH_MOST = 4096, THREADS_MOST = 1024 };
+
+/* ---- create ---- */
+
+static int no_memory(ddpm_error *err, const char *what, size_t bytes)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for the network's %s: a smaller batch needs less", bytes, what);
+}
+
+static int take_options(ddpm_net *net, const ddpm_net_options *o, ddpm_error *err)
+{
+    static const ddpm_net_options none = { 0, 0, NULL, NULL };
+    o = o ? o : &none;
+    if (o->batch < 0 || o->batch > BATCH_MOST)
+        return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d, or 0 for 1", o->batch, BATCH_MOST);
+    if (o->threads < 0 || o->threads > THREADS_MOST)
+        return dd_error(err, DDPM_EUSAGE, "threads is %d, expected 1 to %d, or 0 for what the machine has", o->threads, THREADS_MOST);
+    net->batch = o->batch ? o->batch : 1;
+    net->threads = o->threads ? o->threads : dd_cpu_threads("");
+    int code = dd_cpu_ceiling(&net->cpu, o->cpu, err);
+    return code ? code : dd_engine_class_choose(&net->engine, o->conv, err);
+}
+
+static int make_lists(ddpm_net *net, ddpm_error *err)
+{
+    size_t n = (size_t)net->program.nodes;
+    net->conv = dd_arena(&net->arena, n, sizeof *net->conv);
+    net->packed = dd_arena(&net->arena, n, sizeof *net->packed);
+    net->list = dd_arena(&net->arena, n, sizeof *net->list);
+    return net->conv && net->packed && net->list ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
+}
+
+static int open_convs(ddpm_net *net, ddpm_error *err)
+{
+    struct dd_conv_setup setup = { &net->kernels, net->cpu, net->engine, net->batch, net->threads };
+    int code = DDPM_OK;
+    for (int i = 0; i < net->program.nodes && !code; i++) {
+        const struct dd_node *n = &net->program.node[i];
+        struct dd_conv_shape shape;
+        if (n->op != DD_OP_CONV)
+            continue;
+        shape = dd_program_shape(&net->program, n);
+        code = dd_conv_open(&net->conv[i], &shape, &setup, err);
+        if (code)
+            dd_error_context(err, "%s", n->name);
+    }
+    return code;
+}
+
+static int allocate(ddpm_net *net, ddpm_error *err)
+{
+    ddpm_net_about *a = &net->about;
+    const struct dd_config *c = &net->config;
+    size_t floats = 0, io = (size_t)net->batch * ((size_t)c->height * (size_t)c->width * (size_t)(c->channels + c->outputs) + 1);
+    for (int i = 0; i < net->program.nodes; i++) {
+        size_t scratch = dd_forward_scratch(net, i);
+        a->scratch = scratch > a->scratch ? scratch : a->scratch;
+        floats += dd_params_floats(&net->program, i, net->conv[i]);
+    }
+    a->packed = floats * sizeof(float);
+    a->activations = net->plan.floats * sizeof(float);
+    if (!(net->weights = dd_memory(floats, sizeof(float))))
+        return no_memory(err, "weights", a->packed);
+    if (!(net->activations = dd_memory(net->plan.floats, sizeof(float))))
+        return no_memory(err, "activations", a->activations);
+    if (!(net->scratch = dd_memory(a->scratch, 1)))
+        return no_memory(err, "scratch", a->scratch);
+    if (!(net->io = dd_memory(io, sizeof *net->io)))
+        return no_memory(err, "input and output", io * sizeof *net->io);
+    return DDPM_OK;
+}
+
+static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
+{
+    float *at = net->weights;
+    int failed = 0;
+    for (int i = 0; i < net->program.nodes; i++) {
+        size_t floats = dd_params_floats(&net->program, i, net->conv[i]);
+        net->packed[i] = floats ? at : NULL;
+        at += floats;
+    }
+    DD_PARALLEL_UNEVEN(net->threads)
+    for (int i = 0; i < net->program.nodes; i++)
+        if (dd_params_pack(net->packed[i], &net->program, i, net->conv[i], m, NULL)) {
+#if HAVE_OPENMP
+            DD_PRAGMA(omp atomic write)
+#endif
+            failed = 1;
+        }
+    return failed ? dd_error(err, DDPM_ENOMEM, "out of memory for packing the weights") : DDPM_OK;
+}
+
+static int describe(ddpm_net *net, ddpm_error *err)
+{
+    ddpm_net_about *a = &net->about;
+    a->batch = net->batch;
+    a->threads = net->threads;
+    a->parameters = (size_t)net->program.parameters;
+    a->weights = a->parameters * sizeof(float);
+    a->cpu = net->kernels.name;
+    for (int i = 0; i < net->program.nodes; i++) {
+        const struct dd_node *n = &net->program.node[i];
+        const struct dd_value *y = &net->program.value[n->y];
+        net->list[i] = (ddpm_node){ .name = n->name, .op = dd_program_op(n->op), .height = y->h, .width = y->w, .channels = y->c,
+                                    .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
+                                    .flops = dd_program_flops(&net->program, n) };
+        a->flops += net->list[i].flops;
+    }
+    a->engine_class = dd_engine_class_text(&net->arena, net->kernels.name, net->engine);
+    return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
+}
+
+static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+{
+    net->config = m->config;
+    net->t_scale = m->diffusion.t_scale;
+    int code = take_options(net, o, err);
+    if (!code) code = dd_program_create(&net->program, &net->config, err);
+    if (!code) code = make_lists(net, err);
+    if (!code) code = dd_team_start(net->threads, err);
+    if (code)
+        return code;
+    dd_kernels_init(&net->kernels, net->cpu);
+    code = open_convs(net, err);
+    if (!code) code = dd_plan_create(&net->plan, &net->program, net->batch, err);
+    if (!code) code = allocate(net, err);
+    if (!code) code = pack(net, m, err);
+    if (!code) code = describe(net, err);
+    return code;
+}
+
+int dd_net_create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+{
+    *out = NULL;
+    ddpm_net *net = calloc(1, sizeof *net);
+    if (!net)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a network");
+    int code = build(net, m, o, err);
+    if (code)
+        dd_net_free(net);
+    else
+        *out = net;
+    return code;
+}
+
+void dd_net_free(ddpm_net *net)
+{
+    if (!net)
+        return;
+    for (int i = 0; net->conv && i < net->program.nodes; i++)
+        dd_conv_close(net->conv[i]);
+    dd_plan_free(&net->plan);
+    dd_program_free(&net->program);
+    free(net->weights);
+    free(net->activations);
+    free(net->scratch);
+    free(net->io);
+    dd_arena_free(&net->arena);
+    free(net);
+}
+
+/* ---- run ---- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int dd_net_walk(ddpm_net *net, const struct dd_slice *s, dd_net_seen *seen, void *user)
+{
+    double before = now();
+    int stop = 0;
+    for (int i = 0; i < net->program.nodes && !stop; i++) {
+        dd_forward_node(net, s, i);
+        double after = now();
+        net->list[i].seconds += after - before;
+        before = after;
+        if (seen) {
+            struct dd_map y = dd_forward_map(net, s, net->program.node[i].y);
+            stop = seen(user, i, &y);
+            before = now();
+        }
+    }
+    return stop;
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good &= isfinite(x[i]) != 0;
+    return good;
+}
+
+/* Stops at the first node whose output, of one image, is not finite. */
+static int find_bad(void *user, int node, const struct dd_map *y)
+{
+    for (size_t i = 0; i < (size_t)y->h * (size_t)y->w; i++)
+        if (!all_finite(y->data + i * y->stride, (size_t)y->c)) {
+            *(int *)user = node;
+            return 1;
+        }
+    return 0;
+}
+
+/* What was lost in a run over several slices. */
+struct lost { int images, first, node; bool input; };
+
+static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int i)
+{
+    const struct dd_config *c = &net->config;
+    size_t pixels = (size_t)c->height * (size_t)c->width * (size_t)i;
+    return (struct dd_slice){ s->out + pixels * (size_t)c->outputs, s->x + pixels * (size_t)c->channels, s->t + i, s->y ? s->y + i : NULL, 1 };
+}
+
+static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct lost *lost)
+{
+    const struct dd_config *c = &net->config;
+    size_t pixels = (size_t)c->height * (size_t)c->width;
+    dd_net_walk(net, s, NULL, NULL);
+    for (int i = 0; i < s->n; i++) {
+        struct dd_slice one = one_of(net, s, i);
+        if (all_finite(one.out, pixels * (size_t)c->outputs) || lost->images++)
+            continue;
+        lost->first = first + i;
+        lost->input = !all_finite(one.x, pixels * (size_t)c->channels) || !isfinite(*one.t);
+        dd_net_walk(net, &one, find_bad, &lost->node);
+    }
+}
+
+static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_error *err)
+{
+    if (!lost->images)
+        return DDPM_OK;
+    const ddpm_node *node = &net->list[lost->node];
+    return dd_error(err, DDPM_ENAN, "image %d: NaN or infinity, first %s %s (%s); %d of %d images are lost", lost->first,
+                    lost->input ? "in the input, then after" : "after", node->name, node->op, lost->images, n);
+}
+
+static int check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)
+{
+    int classes = net->config.classes;
+    if (!classes && y)
+        return dd_error(err, DDPM_EUSAGE, "classes are given to a model that has none");
+    if (classes && !y)
+        return dd_error(err, DDPM_EUSAGE, "the model has %d classes: a class is needed for every image", classes);
+    for (int i = 0; y && i < n; i++)
+        if (y[i] < 0 || y[i] >= classes)
+            return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i, (int)y[i], classes - 1);
+    return DDPM_OK;
+}
+
+int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
+{
+    struct dd_slice all = { out, x, t, y, n };
+    struct lost lost = { 0 };
+    int code = check_labels(net, y, n, err);
+    if (code)
+        return code;
+    for (int i = 0; i < n; i += net->batch) {
+        struct dd_slice s = one_of(net, &all, i);
+        s.n = n - i < net->batch ? n - i : net->batch;
+        run_slice(net, &s, i, &lost);
+    }
+    return report(net, &lost, n, err);
+}
+
+/* out [2, d] <- o [d / c, 2c]: the prediction, then v; or out [d] <- o [d]. */
+static void split(double *out, const float *o, size_t pixels, size_t channels, size_t outputs)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t k = 0; k < outputs; k++)
+            out[(k / channels * pixels + i) * channels + k % channels] = o[i * outputs + k];
+}
+
+int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    size_t channels = (size_t)net->config.channels, outputs = (size_t)net->config.outputs;
+    size_t pixels = (size_t)net->config.height * (size_t)net->config.width, batch = (size_t)net->batch;
+    float *in = net->io, *o = in + batch * pixels * channels, *step = o + batch * pixels * outputs;
+    struct lost lost = { 0 };
+    int code = check_labels(net, y, n, err);
+    if (code)
+        return code;
+    for (int i = 0; i < n; i += net->batch) {
+        struct dd_slice s = { o, in, step, y ? y + i : NULL, n - i < net->batch ? n - i : net->batch };
+        const double *from = x + (size_t)i * pixels * channels;
+        for (size_t k = 0; k < (size_t)s.n * pixels * channels; k++)
+            in[k] = (float)from[k];
+        for (int k = 0; k < s.n; k++)
+            step[k] = (float)t * (float)net->t_scale;
+        run_slice(net, &s, i, &lost);
+        for (size_t k = 0; k < (size_t)s.n; k++)
+            split(out + ((size_t)i + k) * pixels * outputs, o + k * pixels * outputs, pixels, channels, outputs);
+    }
+    return report(net, &lost, n, err);
+}

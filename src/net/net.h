@@ -1,0 +1,36 @@
+/* A network made ready to run: packed parameters, planned memory, started threads. */
+#ifndef DD_NET_H
+#define DD_NET_H
+#include "net/model.h"
+#include "net/plan.h"
+
+struct ddpm_net {
+    struct dd_config config;
+    double t_scale;
+    struct dd_program program;
+    struct dd_plan plan;
+    struct dd_kernels kernels;
+    unsigned cpu;
+    const char *engine;              /* forced, or NULL */
+    int batch, threads;
+    struct dd_conv **conv;           /* [nodes], NULL for other nodes */
+    float **packed;                  /* [nodes], into weights */
+    float *weights, *activations, *scratch;
+    float *io;                       /* room for ddpm_net_eps: x, out and t of a batch, as float */
+    ddpm_node *list;                 /* [nodes] */
+    ddpm_net_about about;
+    struct dd_arena arena;           /* the lists and texts above */
+};
+
+/* A slice of at most net->batch images on its way through the list. */
+struct dd_slice { float *out; const float *x, *t; const int32_t *y; int n; };
+
+int  dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
+void dd_net_free(ddpm_net *net);
+int  dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err);
+int  dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
+/* The whole list for one slice; seen, which may be NULL, is told of every node when its output is there, and ends the walk by
+   a non-zero value, which is returned. */
+typedef int dd_net_seen(void *user, int node, const struct dd_map *y);
+int  dd_net_walk(ddpm_net *net, const struct dd_slice *s, dd_net_seen *seen, void *user);
+#endif

@@ -1,0 +1,10 @@
+/* Where every home of a program lies in one block of activations. */
+#ifndef DD_PLAN_H
+#define DD_PLAN_H
+#include "net/program.h"
+
+struct dd_plan { size_t *offset, floats; };      /* [homes], in floats from the start of the block */
+
+int  dd_plan_create(struct dd_plan *plan, const struct dd_program *p, int batch, ddpm_error *err);
+void dd_plan_free(struct dd_plan *plan);
+#endif

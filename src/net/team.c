@@ -1,0 +1,51 @@
+/* An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by hand, which can fail with a
+   code; what they leave behind (their stacks among it) is enough for the runtime to start its own. */
+#include "net/team.h"
+#include <stdlib.h>
+#include "layer/parallel.h"
+
+#if HAVE_OPENMP
+#include <pthread.h>
+
+static void *wait_at(void *gate)
+{
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+/* How many of n threads can run at once beside this one. */
+static int rehearse(pthread_t *thread, int n)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    int started = 0;
+    pthread_mutex_lock(&gate);
+    while (started < n && pthread_create(&thread[started], NULL, wait_at, &gate) == 0)
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++)
+        pthread_join(thread[i], NULL);
+    return started;
+}
+
+int dd_team_start(int threads, ddpm_error *err)
+{
+    int others = threads - 1, members = 0;
+    pthread_t *thread = malloc((size_t)threads * sizeof *thread);
+    int started = thread ? rehearse(thread, others) : 0;
+    free(thread);
+    if (started < others)
+        return dd_error(err, DDPM_ENOMEM, "out of memory or of processes: only %d of %d threads could be started (see ulimit -u and -v): "
+                        "ask for fewer", started + 1, threads);
+    DD_PRAGMA(omp parallel num_threads(threads) reduction(+:members))
+    members++;
+    (void)members;
+    return DDPM_OK;
+}
+#else
+int dd_team_start(int threads, ddpm_error *err)
+{
+    (void)threads, (void)err;
+    return DDPM_OK;
+}
+#endif
