@@ -19,7 +19,7 @@ struct dd_config {
     enum dd_act act;
     bool mid, scale_shift, pad_both, center;
     double norm_eps, mid_scale, dropout;
-    int full[DD_LEVELS], heads, memory;    /* lucid; and head_dim */
+    int full[DD_LEVELS], heads, memory;          /* lucid; and head_dim */
 };
 
 struct dd_diffusion {

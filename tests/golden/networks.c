@@ -1,0 +1,136 @@
+/* Whole networks without a file: weights rebuilt from torch's seed 0, outputs of the original. */
+#include "base/file.h"
+#include "base/safetensors.h"
+#include "tests/check.h"
+#include "tests/known_nets.h"
+#include "tests/torch_init.h"
+
+/* formats.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
+static const char small_net[] =
+    "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 4, \"widths\": [4,8], \"blocks\": 1, "
+    "\"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": [0,1], \"dim\": 0}, "
+    "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": 16, \"order\": \"cos,sin\"}, "
+    "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 1, \"center\": false, \"dropout\": 0";
+
+static ddpm_model *model(const char *net, const char *diffusion, int freq_shift)
+{
+    char json[4096];
+    ddpm_error err = { 0, "" };
+    ddpm_model *m;
+    known_net_json(json, sizeof json, net, diffusion);
+    if (ddpm_model_create(&m, json, &err)) {
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+        return NULL;
+    }
+    torch_init(m, 0, freq_shift);
+    return m;
+}
+
+/* out [steps, c, h, w] of x = randn(1, c, h, w) from a fresh generator of seed 0. */
+static int outputs(float *out, const ddpm_model *m, const float *t, int steps, const ddpm_net_options *o)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    size_t d = (size_t)(a->height * a->width * a->channels);
+    float *z = malloc(d * sizeof *z), *x = malloc((size_t)steps * d * sizeof *x), *y = malloc((size_t)steps * d * sizeof *y);
+    struct torch_random random;
+    ddpm_net *net = NULL;
+    ddpm_error err = { 0, "" };
+    torch_seed(&random, 0);
+    torch_randn(&random, z, d);
+    for (int i = 0; i < steps; i++)
+        torch_to_nhwc(x + (size_t)i * d, z, a->channels, a->height, a->width);
+    int code = ddpm_net_create(&net, m, o, &err);
+    if (!code)
+        code = ddpm_net_run(net, y, x, t, NULL, steps, &err);
+    if (code)
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+    for (int i = 0; i < steps; i++)
+        torch_to_nchw(out + (size_t)i * d, y + (size_t)i * d, a->channels, a->height, a->width);
+    ddpm_net_free(net);
+    free(z);
+    free(x);
+    free(y);
+    return code;
+}
+
+TEST(golden, torch_random)
+{
+    static const float first[] = { -1.12583983f, -1.15236020f, -0.25057858f, -0.43387884f, 0.84871036f, 0.69200915f, -0.31601277f, -2.11521935f };
+    struct torch_random r;
+    float z[16];
+    torch_seed(&r, 5489);
+    CHECK(torch_word(&r) == 3499211612u);
+    torch_seed(&r, 0);
+    torch_randn(&r, z, 16);
+    for (int i = 0; i < 8; i++)
+        CHECK_NEAR(z[i], first[i], 4e-7);          /* an ulp or two: torch's own builds differ by that */
+}
+
+/* The published first weights; formats.md prints 11 decimals of numbers up to 0.5, which are exact to an ulp of float32. */
+TEST(golden, torch_weights)
+{
+    static const struct { const char *name; float w[4]; int n; } known[] = {
+        { "conv_in.weight", { -0.00144083798f, 0.10323862731f, -0.15839511156f, -0.14163152874f }, 4 },
+        { "conv_in.bias", { -0.01060391963f, 0.02889542282f, -0.07881414145f, 0.11419557035f }, 4 },
+        { "time_embedding.linear_1.weight", { -0.30426955223f, 0.45368504524f, 0.34264993668f }, 3 },
+        { "conv_out.bias", { 0.07122831047f, 0.09708647430f, 0.06836891174f }, 3 },
+    };
+    const ddpm_tensor *list;
+    ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
+    REQUIRE(m);
+    size_t n = ddpm_model_tensors(m, &list);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            for (int j = 0; !strcmp(list[i].name, known[k].name) && j < known[k].n; j++)
+                CHECK_NEAR(((float *)list[i].data)[j], known[k].w[j], 3e-8);
+    ddpm_model_close(m);
+}
+
+/* Tolerance: reference/checkpoints/README.md's rule for float32 networks of this kind, not below 2e-5 an element. */
+TEST(golden, small_network)
+{
+    static const float t[] = { 500, 0 };
+    static const double row[2][4] = { { 0.4580363, 0.3711711, 0.2774109, 0.3269466 }, { 0.4081720, 0.3534791, 0.2403390, 0.2942829 } };
+    static const double last[4] = { -0.1924801, -0.5212068, -0.5353010, -0.3330092 }, sums[2] = { 49.929685, 49.313219 };
+    float out[2][192];
+    ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
+    REQUIRE(m);
+    if (outputs(out[0], m, t, 2, NULL) == DDPM_OK)
+        for (int i = 0; i < 2; i++) {
+            double sum = 0;
+            for (int k = 0; k < 192; k++)
+                sum += fabs(out[i][k]);
+            for (int k = 0; k < 4; k++)
+                CHECK_NEAR(out[i][k], row[i][k], 2e-5);
+            CHECK_NEAR(sum, sums[i], 192 * 2e-5);
+        }
+    for (int k = 0; k < 4; k++)
+        CHECK_NEAR(out[0][188 + k], last[k], 2e-5);
+    ddpm_model_close(m);
+}
+
+/* google/ddpm-cifar10-32's architecture; eps as diffusers computes it (make_runs.py).  Tolerance as that of case A1_google, which has the
+   same flags, size and family. */
+TEST(golden, cifar10_network)
+{
+    static const float t[] = { 0, 500, 999 };
+    static float out[3 * 3072];
+    struct dd_file f;
+    struct dd_safetensors s;
+    ddpm_error err;
+    REQUIRE(dd_file_map(&f, check_path(check_source(), "tests/golden/data/runs.safetensors"), &err) == DDPM_OK);
+    REQUIRE(dd_safetensors_read(&s, f.data, f.size, "runs", &err) == DDPM_OK);
+    const struct dd_entry *e = dd_safetensors_find(&s, "cifar.eps");
+    ddpm_model *m = model(known_net_find("cifar10")->net, known_net_find("cifar10")->diffusion, 1);
+    REQUIRE(m && e && e->size == sizeof out);
+    float *want = malloc(e->size), worst = 0;
+    memcpy(want, e->data, e->size);
+    if (outputs(out, m, t, 3, NULL) == DDPM_OK)
+        for (int i = 0; i < 3 * 3072; i++)
+            worst = fmaxf(worst, fabsf(out[i] - want[i]));
+    CHECK_NEAR(worst, 0, 1e-4);
+    free(want);
+    ddpm_model_close(m);
+    dd_safetensors_free(&s);
+    dd_file_unmap(&f);
+}
