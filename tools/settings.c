@@ -1,0 +1,404 @@
+/* What is said about a checkpoint beside its tensors: see settings.h. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "settings.h"
+
+void settings_begin(struct settings *s, ddpm_error *err)
+{
+    memset(s, 0, sizeof *s);
+    s->err = err;
+    s->owned = cJSON_CreateArray();
+    if (s->owned == NULL)
+        s->code = dd_error(err, DDPM_ENOMEM, "out of memory");
+}
+
+void settings_free(struct settings *s)
+{
+    free(s->entry);
+    cJSON_Delete(s->owned);
+    dd_arena_free(&s->arena);
+}
+
+static int no_memory(struct settings *s)
+{
+    return s->code = dd_error(s->err, DDPM_ENOMEM, "out of memory");
+}
+
+static int add(struct settings *s, const char *path, const char *where, const cJSON *value, enum settings_from from)
+{
+    if ((s->count & (s->count + 1)) == 0) {
+        struct setting *grown = realloc(s->entry, (size_t)(2 * s->count + 2) * sizeof *grown);
+        if (grown == NULL)
+            return no_memory(s);
+        s->entry = grown;
+    }
+    s->entry[s->count++] = (struct setting){ path, where, value, from, false };
+    return s->code;
+}
+
+/* diffusers lists in "_use_default_values" what its writer did not mean: the defaults of the day apply. */
+static bool is_default(const cJSON *object, const char *name)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values"))
+        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
+            return true;
+    return false;
+}
+
+/* Objects are taken apart; the parser bounds how deep they nest. */
+static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value, enum settings_from from)
+{
+    if (!cJSON_IsObject(value))
+        return add(s, path, where, value, from);
+    const cJSON *member;
+    cJSON_ArrayForEach(member, value) {
+        if (is_default(value, member->string))
+            continue;
+        const char *below = *path == '\0' ? member->string : dd_arena_text(&s->arena, "%s.%s", path, member->string);
+        if (below == NULL)
+            return no_memory(s);
+        if (add_value(s, below, where, member, from) != DDPM_OK)
+            break;
+    }
+    return s->code;
+}
+
+int settings_add_object(struct settings *s, const cJSON *object, const char *section, const char *where)
+{
+    return s->code != DDPM_OK || object == NULL ? s->code : add_value(s, section, where, object, SETTINGS_FOLDER);
+}
+
+static int own(struct settings *s, cJSON *value)
+{
+    if (value == NULL || !cJSON_AddItemToArray(s->owned, value))
+        return no_memory(s);
+    return DDPM_OK;
+}
+
+/* Python's and JSON's spellings; what is neither is a text. */
+static cJSON *value_of(const char *text)
+{
+    cJSON *value;
+    char *end;
+    if (strcmp(text, "True") == 0 || strcmp(text, "true") == 0)
+        return cJSON_CreateTrue();
+    if (strcmp(text, "False") == 0 || strcmp(text, "false") == 0)
+        return cJSON_CreateFalse();
+    if (strcmp(text, "None") == 0 || strcmp(text, "null") == 0)
+        return cJSON_CreateNull();
+    if (*text != '\0' && strspn(text, "+-.0123456789eE") == strlen(text)) {
+        double number = strtod(text, &end);
+        if (*end == '\0' && isfinite(number))
+            return cJSON_CreateNumber(number);
+    }
+    if (*text != '\0' && strchr("[{\"", *text) != NULL && dd_json_parse(&value, text, strlen(text), "value", NULL) == DDPM_OK)
+        return value;
+    return cJSON_CreateString(text);
+}
+
+static int add_pair(struct settings *s, const char *key, const char *text, const char *where, enum settings_from from)
+{
+    cJSON *value = value_of(text);
+    if (own(s, value) != DDPM_OK)
+        return s->code;
+    return add_value(s, key, where, value, from);
+}
+
+int settings_add_text(struct settings *s, const char *key_value)
+{
+    const char *equals = strchr(key_value, '=');
+    if (s->code != DDPM_OK)
+        return s->code;
+    if (equals == NULL || equals == key_value)
+        return s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: expected KEY=VALUE, such as --set num_heads=4", key_value);
+    const char *key = dd_arena_text(&s->arena, "%.*s", (int)(equals - key_value), key_value);
+    return key == NULL ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
+}
+
+/* OpenAI's flags as their READMEs print them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`, with or without the shell around. */
+static int add_flags(struct settings *s, char *text, const char *where)
+{
+    for (char *c = text; *c != '\0'; c++)
+        if (strchr("\"'\\", *c) != NULL)
+            *c = ' ';
+    char *rest = strstr(text, "--"), *place;
+    for (char *word = strtok_r(rest, " \t\r\n", &place); word != NULL && s->code == DDPM_OK;) {
+        if (strncmp(word, "--", 2) != 0 || word[2] == '\0') {
+            size_t size = strlen(word);
+            if (*word != '$' && word[size - 1] != '=')
+                return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%s\"", where, word);
+            word = strtok_r(NULL, " \t\r\n", &place);
+            continue;
+        }
+        char *name = word + 2, *equals = strchr(name, '=');
+        char *value = equals != NULL ? equals + 1 : strtok_r(NULL, " \t\r\n", &place);
+        if (equals != NULL)
+            *equals = '\0';
+        bool bare = value == NULL || (equals == NULL && strncmp(value, "--", 2) == 0);
+        add_pair(s, name, bare ? "true" : value, where, SETTINGS_CONFIG);
+        word = bare ? value : strtok_r(NULL, " \t\r\n", &place);
+    }
+    return s->code;
+}
+
+/* A diffusers configuration does not say in which folder it lay, but what it configures. */
+static const char *section_of(const cJSON *root)
+{
+    const char *class = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "_class_name"));
+    return class == NULL ? "" : strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
+}
+
+static int add_contents(struct settings *s, const char *text, size_t size, const char *where)
+{
+    const char *first = text + strspn(text, " \t\r\n");
+    if (*first == '{') {
+        cJSON *root;
+        if (dd_json_parse(&root, text, size, where, s->err) != DDPM_OK)
+            return s->code = s->err->code;
+        return own(s, root) != DDPM_OK ? s->code : add_value(s, section_of(root), where, root, SETTINGS_CONFIG);
+    }
+    if (strstr(first, "--") == NULL || strlen(text) != size)
+        return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a JSON object or a line of --NAME VALUE flags; write YAML's fields as JSON", where);
+    char *copy = dd_arena_text(&s->arena, "%s", first);
+    return copy == NULL ? no_memory(s) : add_flags(s, copy, where);
+}
+
+int settings_add_file(struct settings *s, const char *path)
+{
+    struct dd_file file;
+    if (s->code != DDPM_OK)
+        return s->code;
+    if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
+        return s->code;
+    const char *where = dd_arena_text(&s->arena, "%s", path);
+    char *text = file.size < ((size_t)1 << 20) ? dd_arena_text(&s->arena, "%.*s", (int)file.size, (const char *)file.data) : "";
+    if (where == NULL || text == NULL)
+        no_memory(s);
+    else if (*text == '\0')
+        s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a small text, found %zu bytes", path, file.size);
+    else
+        add_contents(s, text, file.size, where);
+    dd_file_unmap(&file);
+    return s->code;
+}
+
+static bool ends_in(const char *path, const char *tail)
+{
+    size_t a = strlen(path), b = strlen(tail);
+    return a >= b && strcmp(path + a - b, tail) == 0 && (a == b || path[a - b - 1] == '.');
+}
+
+static struct setting *find(struct settings *s, const char *key)
+{
+    struct setting *found = NULL;
+    for (int i = 0; i < s->count; i++)
+        if (ends_in(s->entry[i].path, key) || ends_in(key, s->entry[i].path)) {
+            found = &s->entry[i];
+            found->used = true;
+        }
+    return found;
+}
+
+const cJSON *settings_find(struct settings *s, const char *key)
+{
+    const struct setting *e = find(s, key);
+    return e == NULL ? NULL : e->value;
+}
+
+bool settings_given(struct settings *s, const char *key)
+{
+    const cJSON *value = settings_find(s, key);
+    return value != NULL && !cJSON_IsNull(value);
+}
+
+int settings_wrong(struct settings *s, const char *key, const char *format, ...)
+{
+    const struct setting *e = find(s, key);
+    if (s->code != DDPM_OK)
+        return s->code;
+    char why[320];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    char *value = e == NULL ? NULL : cJSON_PrintUnformatted(e->value);
+    if (e == NULL)
+        s->code = dd_error(s->err, DDPM_EUSAGE, "%s: %s", key, why);
+    else
+        s->code = dd_error(s->err, e->from == SETTINGS_SET ? DDPM_EUSAGE : DDPM_EDATA, "%s: %s is %.60s, %s", e->where, e->path,
+                           value == NULL ? "?" : value, why);
+    cJSON_free(value);
+    return s->code;
+}
+
+double settings_number(struct settings *s, const char *key, double low, double high, double fallback)
+{
+    if (!settings_given(s, key))
+        return fallback;
+    const cJSON *value = settings_find(s, key);
+    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high)
+        return value->valuedouble;
+    settings_wrong(s, key, "expected a number from %g to %g", low, high);
+    return fallback;
+}
+
+int settings_int(struct settings *s, const char *key, int low, int high, int fallback)
+{
+    if (!settings_given(s, key))
+        return fallback;
+    const cJSON *value = settings_find(s, key);
+    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high && value->valuedouble == floor(value->valuedouble))
+        return (int)value->valuedouble;
+    settings_wrong(s, key, "expected an integer from %d to %d", low, high);
+    return fallback;
+}
+
+bool settings_bool(struct settings *s, const char *key, bool fallback)
+{
+    if (!settings_given(s, key))
+        return fallback;
+    const cJSON *value = settings_find(s, key);
+    if (!cJSON_IsBool(value))
+        settings_wrong(s, key, "expected true or false");
+    return cJSON_IsTrue(value);
+}
+
+const char *settings_text(struct settings *s, const char *key, const char *fallback)
+{
+    if (!settings_given(s, key))
+        return fallback;
+    const cJSON *value = settings_find(s, key);
+    if (cJSON_IsString(value))
+        return value->valuestring;
+    settings_wrong(s, key, "expected a text");
+    return fallback;
+}
+
+/* "16,8", "24x32", "(1, 2)"; -1 when it is no list of at most so many numbers. */
+static int numbers_in(const char *text, double *list, int most)
+{
+    int n = 0;
+    for (text += strspn(text, " ,x()[]"); *text != '\0'; text += strspn(text, " ,x()[]")) {
+        char *end;
+        if (n == most || strchr("+-.0123456789", *text) == NULL)
+            return -1;
+        list[n++] = strtod(text, &end);
+        if (end == text)
+            return -1;
+        text = end;
+    }
+    return n;
+}
+
+int settings_numbers(struct settings *s, const char *key, double *list, int most, double low, double high)
+{
+    if (!settings_given(s, key))
+        return 0;
+    const cJSON *value = settings_find(s, key), *item;
+    int n = 0;
+    if (cJSON_IsString(value)) {
+        n = numbers_in(value->valuestring, list, most);
+    } else if (cJSON_IsNumber(value) && most > 0) {
+        list[n++] = value->valuedouble;
+    } else {
+        n = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= most ? 0 : -1;
+        if (n == 0)
+            cJSON_ArrayForEach(item, value)
+                list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    }
+    for (int i = 0; i < n; i++)
+        if (!(list[i] >= low && list[i] <= high))
+            n = -1;
+    if (n < 0)
+        settings_wrong(s, key, "expected at most %d numbers from %g to %g", most, low, high);
+    return n < 0 ? 0 : n;
+}
+
+int settings_ints(struct settings *s, const char *key, int *list, int most, int low, int high)
+{
+    double number[64];
+    int n = settings_numbers(s, key, number, most < 64 ? most : 64, low, high);
+    for (int i = 0; i < n; i++) {
+        list[i] = (int)number[i];
+        if (list[i] != number[i])
+            settings_wrong(s, key, "expected integers");
+    }
+    return n;
+}
+
+int settings_texts(struct settings *s, const char *key, const char **list, int most)
+{
+    if (!settings_given(s, key))
+        return 0;
+    const cJSON *value = settings_find(s, key), *item;
+    int n = 0;
+    if (cJSON_IsString(value)) {
+        char *copy = dd_arena_text(&s->arena, "%s", value->valuestring), *place;
+        if (copy == NULL)
+            no_memory(s);
+        for (char *word = copy == NULL ? NULL : strtok_r(copy, ", ", &place); word != NULL && n <= most; word = strtok_r(NULL, ", ", &place))
+            if (n++ < most)
+                list[n - 1] = word;
+    } else {
+        cJSON_ArrayForEach(item, value)
+            if (n <= most && n++ < most)
+                list[n - 1] = cJSON_IsString(item) ? item->valuestring : "";
+    }
+    if (n > most || (n == 0 && !cJSON_IsArray(value)))
+        settings_wrong(s, key, "expected at most %d texts", most);
+    return n > most ? 0 : n;
+}
+
+bool settings_size(struct settings *s, const char *key, int *height, int *width)
+{
+    int size[2], n = settings_ints(s, key, size, 2, 1, 65536);
+    if (n == 0)
+        return false;
+    *height = size[0];
+    *width = size[n - 1];
+    return true;
+}
+
+void settings_ask(struct settings *s, const char *example)
+{
+    size_t used = strlen(s->missing);
+    snprintf(s->missing + used, sizeof s->missing - used, " --set %s", example);
+}
+
+static bool spared(const char *path, const char *const *spare)
+{
+    for (; *spare != NULL; spare++) {
+        size_t size = strlen(*spare) - 1;
+        if ((*spare)[size] != '*' && ends_in(path, *spare))
+            return true;
+        for (const char *at = path; at != NULL && (*spare)[size] == '*'; at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
+            if (strncmp(at, *spare, size) == 0)
+                return true;
+    }
+    return false;
+}
+
+int settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size)
+{
+    size_t written = 0;
+    *unused = '\0';
+    if (s->code == DDPM_OK && s->missing[0] != '\0')
+        s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of these "
+                           "examples:%s", file, s->missing);
+    for (int i = 0; i < s->count && s->code == DDPM_OK; i++) {
+        const struct setting *e = &s->entry[i];
+        if (e->used || spared(e->path, spare))
+            continue;
+        if (e->from == SETTINGS_SET)
+            s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: this kind of checkpoint knows no such setting", e->path);
+        else if (written < size)
+            written += (size_t)snprintf(unused + written, size - written, "%s%s", written > 0 ? ", " : "", e->path);
+    }
+    return s->code;
+}
