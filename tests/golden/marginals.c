@@ -1,8 +1,8 @@
 /* The jump to x_t, the posterior, x0 and eps, and the mixture's eps, against the original implementations. */
 #include "diffusion/marginal.h"
 #include "diffusion/posterior.h"
-#include "tests/golden/reference.h"
-#include "tests/check.h"
+#include "golden/reference.h"
+#include "check.h"
 
 enum { ALL = 2 * MIXTURE_D };
 

@@ -1,7 +1,7 @@
 /* Reference data for the golden tests of src/diffusion, see reference.h. */
-#include "tests/golden/reference.h"
+#include "golden/reference.h"
 #include "base/rng.h"
-#include "tests/check.h"
+#include "check.h"
 
 static cJSON *read_json(const char *path)
 {

@@ -1,6 +1,6 @@
 /* Schedules and respacing against the tables of the original implementations (../shared/reference/diffusion). */
-#include "tests/golden/reference.h"
-#include "tests/check.h"
+#include "golden/reference.h"
+#include "check.h"
 
 /* Relative tolerances of the tables: ten times the largest rounding error measured against long double (README, "Tolerances"). */
 static const struct table { const char *key; size_t offset; double tolerance; } tables[] = {

@@ -1,7 +1,7 @@
 /* Ancestral and DDIM runs against the original implementations: the same noise, the exact eps of a Gaussian mixture, x after many steps.
    Tolerances are measured per run (reference_tolerance). */
-#include "tests/golden/reference.h"
-#include "tests/check.h"
+#include "golden/reference.h"
+#include "check.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
