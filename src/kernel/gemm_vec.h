@@ -4,16 +4,6 @@
 
 enum { GEMM_NR = GEMM_NV * VL };
 
-/* What follows the sums, but for the activation, on their way to memory. */
-INLINE vf gemm_post(vf sum, const struct dd_gemm_post *post, size_t row, size_t column, size_t lanes)
-{
-    if (post->bias)
-        sum = vf_add(sum, vf_take(post->bias + column, lanes));
-    if (post->residual)
-        sum = vf_add(sum, vf_take(post->residual + row * post->residual_stride + column, lanes));
-    return vf_mul(sum, vf_set(post->scale));
-}
-
 /* m rows and nv vectors are constants: a copy for each, so that few rows or columns do little work.  `tail` floats of the last vector
    are there. */
 INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t tail,
@@ -34,11 +24,20 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
                     sum[i][v] = vf_fma(x, column[v], sum[i][v]);
             }
         }
-    UNROLL for (int i = 0; i < m; i++)
-        UNROLL for (int v = 0; v < nv; v++) {
-            size_t lanes = v < nv - 1 ? VL : tail;
-            vf_put(c + i * cs + v * VL, post ? gemm_post(sum[i][v], post, i, v * VL, lanes) : sum[i][v], lanes);
+    const float *bias = post ? post->bias : NULL, *residual = post ? post->residual : NULL;
+    const size_t rs = post ? post->residual_stride : 0;
+    const vf scale = vf_set(post ? post->scale : 1);
+    UNROLL for (int v = 0; v < nv; v++) {
+        const size_t lanes = v < nv - 1 ? VL : tail;
+        const vf add = bias ? vf_take(bias + v * VL, lanes) : vf_set(0);
+        UNROLL for (int i = 0; i < m; i++) {
+            if (bias)
+                sum[i][v] = vf_add(sum[i][v], add);
+            if (residual)
+                sum[i][v] = vf_add(sum[i][v], vf_take(residual + i * rs + v * VL, lanes));
+            vf_put(c + i * cs + v * VL, vf_mul(sum[i][v], scale), lanes);
         }
+    }
 }
 
 typedef void gemm_rows(float *, size_t, const float *const *, const float *, size_t, size_t, size_t, int, const struct dd_gemm_post *);

@@ -79,13 +79,20 @@ static void transpose_edge(float *y, size_t ys, const float *x, size_t xs, size_
     transpose_square(y, ys, x, xs, rows, columns);
 }
 
-static void K(transpose)(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+INLINE void transpose_strip(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
-    for (size_t i = 0; i < rows; i += VL)
-        for (size_t j = 0; j < columns; j += VL)
+    for (size_t j = 0; j < columns; j += VL)
+        for (size_t i = 0; i < rows; i += VL)
             if (i + VL <= rows && j + VL <= columns)
                 transpose_square(y + j * ys + i, ys, x + i * xs + j, xs, VL, VL);
             else
                 transpose_edge(y + j * ys + i, ys, x + i * xs + j, xs,
                                rows - i < VL ? rows - i : VL, columns - j < VL ? columns - j : VL);
+}
+
+/* In strips of 16 rows, a cache line of y: where ys is a large power of two, lines written in part do not survive until the next strip. */
+static void K(transpose)(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
+{
+    for (size_t i = 0; i < rows; i += 16)
+        transpose_strip(y + i, ys, x + i * xs, xs, rows - i < 16 ? rows - i : 16, columns);
 }
