@@ -1,0 +1,121 @@
+/* Memory for kernel tests, comparison, and one test per kernel; see fence.h. */
+#include "tests/kernel/fence.h"
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MARGIN = 64 };
+static const uint32_t PATTERN = 0x7fc0fe7c;             /* a NaN, so that reading it shows too */
+
+/* The end of a slot's floats, where the forbidden page starts. */
+static float *slot_end(int slot)
+{
+    static float *ends[SLOTS];
+    if (!ends[slot]) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = SLOT_FLOATS * sizeof(float);
+        char *p = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED || mprotect(p + bytes, page, PROT_NONE))
+            exit(1);
+        ends[slot] = (float *)(void *)(p + bytes);
+    }
+    return ends[slot];
+}
+
+static uint64_t random_bits(void)
+{
+    static uint64_t state = 1;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return state >> 33;
+}
+
+double random_value(void) { return (double)random_bits() * 0x1p-30 - 1; }
+size_t random_size(size_t n) { return random_bits() % n; }
+
+static float special_value(void)
+{
+    static const float values[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 1e-40f, -1e-40f, 30, -30, 87.9f, -87.9f, 1e4f, -1e4f };
+    return values[random_size(sizeof values / sizeof *values)];
+}
+
+struct plane plane(int slot, size_t pixels, size_t channels, size_t stride, enum values values)
+{
+    size_t n = pixels ? (pixels - 1) * stride + channels : 0;
+    struct plane p = { slot_end(slot) - n, pixels, channels, stride };
+    if (n + MARGIN > SLOT_FLOATS)
+        abort();
+    for (float *f = p.at - MARGIN; f < p.at + n; f++)
+        memcpy(f, &PATTERN, sizeof *f);
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++)
+            *plane_at(&p, i, c) = values == SPECIAL && random_size(16) == 0 ? special_value() : (float)(4 * random_value());
+    return p;
+}
+
+struct plane plane_copy(int slot, const struct plane *p)
+{
+    struct plane q = plane(slot, p->pixels, p->channels, p->stride, ORDINARY);
+    for (size_t i = 0; i < p->pixels; i++)
+        memcpy(plane_at(&q, i, 0), plane_at(p, i, 0), p->channels * sizeof(float));
+    return q;
+}
+
+static int untouched(const float *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(f + i, &PATTERN, sizeof PATTERN))
+            return 0;
+    return 1;
+}
+
+void plane_check(const struct plane *p, const char *kernel)
+{
+    int clean = untouched(p->at - MARGIN, MARGIN);
+    for (size_t i = 0; i + 1 < p->pixels; i++)
+        clean &= untouched(plane_at(p, i, p->channels), p->stride - p->channels);
+    if (!clean)
+        check_fail(__FILE__, __LINE__, "%s wrote outside %zu pixels of %zu channels, %zu apart", kernel, p->pixels, p->channels, p->stride);
+}
+
+void near(const struct dd_kernels *k, const char *kernel, size_t pixel, size_t channel, double got, double want, double bound)
+{
+    if (isnan(want) ? isnan(got) : isinf(want) ? got == want : fabs(got - want) <= bound)
+        return;
+    check_fail(__FILE__, __LINE__, "%s %s: pixel %zu channel %zu is %.9g, expected %.9g within %.3g", k->name, kernel, pixel, channel,
+               got, want, bound);
+}
+
+void same(const struct dd_kernels *k, const char *kernel, const struct plane *got, const struct plane *want)
+{
+    for (size_t i = 0; i < want->pixels; i++)
+        for (size_t c = 0; c < want->channels; c++) {
+            float a = *plane_at(got, i, c), b = *plane_at(want, i, c);
+            if (memcmp(&a, &b, sizeof a) && !(isnan(a) && isnan(b))) {
+                check_fail(__FILE__, __LINE__, "%s %s: pixel %zu channel %zu of %zu is %a, expected the bits of %a", k->name, kernel,
+                           i, c, want->channels, a, b);
+                return;
+            }
+        }
+}
+
+double act_bound(enum dd_act act, double want, double error)
+{
+    static const double relative[] = { 0, 4, 1, 0, 9 }, absolute[] = { 0, 0, 4.2, 0, 0 };
+    return U * ((relative[act] + 1) * fabs(want) + absolute[act]) + 1.13 * (isfinite(error) ? error : 0) + 1e-36;
+}
+
+/* The reference too: it must not touch what is not its own either. */
+static void each_isa(void (*check)(const struct dd_kernels *k, const struct dd_kernels *ref))
+{
+    static const unsigned masks[] = { 0, DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512, DD_CPU_NEON };
+    struct dd_kernels k, ref;
+    dd_kernels_init(&ref, 0);
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
+        if ((masks[i] & dd_cpu_detect()) == masks[i]) {
+            dd_kernels_init(&k, masks[i]);
+            check(&k, &ref);
+        }
+}
+
+#define KERNEL(name, ret, params) TEST(kernel, name) { each_isa(check_##name); }
+#include "kernel/kernels.def"
+#undef KERNEL
