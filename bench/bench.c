@@ -1,0 +1,63 @@
+/* ddpm-bench: measures parts of the engine.  `ddpm-bench NAME [argument]...` runs one measurement, without a name all of them. */
+#include "bench/bench.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct bench benches[] = {
+    { "kernels", "every kernel per instruction set; gemm against the machine's peak", bench_kernels },
+};
+enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };
+
+double bench_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
+
+struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, double least)
+{
+    double seconds[ROUNDS];
+    long calls = 1;
+    for (;; calls *= 2) {
+        double start = bench_now();
+        for (long i = 0; i < calls; i++)
+            f(state);
+        if (bench_now() - start >= least / 2)
+            break;
+    }
+    rounds = rounds < ROUNDS ? rounds : ROUNDS;
+    for (int r = 0; r < rounds; r++) {
+        double start = bench_now();
+        for (long i = 0; i < calls; i++)
+            f(state);
+        seconds[r] = (bench_now() - start) / (double)calls;
+    }
+    qsort(seconds, (size_t)rounds, sizeof *seconds, ascending);
+    return (struct bench_time){ seconds[rounds / 2], seconds[0] };
+}
+
+int main(int argc, char **argv)
+{
+    int found = 0;
+    for (int i = 0; i < BENCHES; i++)
+        if (argc < 2 || !strcmp(argv[1], benches[i].name)) {
+            int status = benches[i].run(argc - 1, argv + 1);
+            if (status)
+                return status;
+            found = 1;
+        }
+    if (found)
+        return 0;
+    fprintf(stderr, "ddpm-bench: no measurement is called %s; there are:\n", argv[1]);
+    for (int i = 0; i < BENCHES; i++)
+        fprintf(stderr, "  %-8s %s\n", benches[i].name, benches[i].does);
+    return 64;
+}

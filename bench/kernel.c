@@ -1,0 +1,215 @@
+/* Every kernel of kernels.def on every instruction set the machine has, at sizes of the 32x32 level of a CIFAR-10 net: time, GB/s of
+   what it reads and writes, GFLOP/s where it multiplies, and times the reference.  gemm is held against the peak of fused multiply-adds,
+   which is measured by independent chains in registers. */
+#include "bench/bench.h"
+#include "kernel/kernels.h"
+#include "base/memory.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { H = 32, W = 32, C = 128, PIXELS = H * W, FLOATS = 4 * PIXELS * C, DEPTH = 512, TILES = 8 };
+enum { ROUNDS = 7 };
+static const double LEAST = 0.005;
+
+struct work { const struct dd_kernels *k; float *x, *y, *v, *b; double bytes, flops; size_t depth, m; const struct dd_gemm_post *post; };
+
+static void run_affine(struct work *w)
+{
+    w->k->affine(w->y, C, w->x, C, w->v, w->v + C, PIXELS, C, DD_ACT_SILU);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
+static void run_post(struct work *w)
+{
+    w->k->post(w->y, C, w->x, C, w->v, w->x + PIXELS * C, C, 1, PIXELS, C, DD_ACT_NONE);
+    w->bytes = 12.0 * PIXELS * C;
+}
+
+static void run_moments(struct work *w)
+{
+    for (size_t p = 0; p < PIXELS; p += 64)
+        w->k->moments(w->y, w->y + C, w->x + p * C, C, w->v, 64, C);
+    w->bytes = 4.0 * PIXELS * C;
+}
+
+static void run_rms(struct work *w)
+{
+    w->k->rms(w->y, C, w->x, C, w->v, w->v, w->v + C, NULL, 0, PIXELS, C, DD_ACT_SILU);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
+static void run_softmax(struct work *w)
+{
+    w->k->softmax(w->y, 256, 1, 256, 256);
+    w->bytes = 8.0 * 256 * 256;
+}
+
+static void run_softmax_down(struct work *w)
+{
+    w->k->softmax_down(w->y, 3 * C, PIXELS, 32);
+    w->bytes = 8.0 * PIXELS * 32;
+}
+
+static void run_sincos(struct work *w)
+{
+    w->k->sincos(w->y, w->y + C, w->v, 999, C);
+    w->bytes = 12.0 * C;
+}
+
+static void run_upsample(struct work *w)
+{
+    w->k->upsample(w->y, C, w->x, C, H / 2, W / 2, C);
+    w->bytes = 5.0 * PIXELS * C;
+}
+
+static void run_avgpool(struct work *w)
+{
+    w->k->avgpool(w->y, C, w->x, C, H, W, C);
+    w->bytes = 5.0 * PIXELS * C;
+}
+
+static void run_unshuffle(struct work *w)
+{
+    w->k->unshuffle(w->y, 4 * C, w->x, C, H, W, C);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
+static void run_transpose(struct work *w)
+{
+    w->k->transpose(w->y, PIXELS, w->x, C, PIXELS, C);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
+/* TILES tiles of rows against one panel, as an engine walks them: a in L1 or L2, the panel used again from L1. */
+static void run_gemm(struct work *w)
+{
+    const float *a[64];
+    size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
+    for (size_t tile = 0; tile < TILES; tile++) {
+        for (size_t i = 0; i < mr; i++)
+            a[i] = w->x + (tile * mr + i) * w->depth;
+        w->k->gemm(w->y + tile * mr * nr, nr, a, w->b, 1, w->depth, w->m, nr, 0, w->post);
+    }
+    w->flops = 2.0 * TILES * (double)(w->m * nr * w->depth);
+    w->bytes = 4.0 * TILES * (double)(nr * w->depth);
+}
+
+#define KERNEL(name, ret, params) { #name, run_##name },
+static const struct { const char *name; void (*run)(struct work *w); } kernels[] = {
+#include "kernel/kernels.def"
+};
+#undef KERNEL
+enum { KERNELS = sizeof kernels / sizeof *kernels };
+
+struct call { void (*run)(struct work *w); struct work *work; };
+static void call(void *state) { struct call *c = state; c->run(c->work); }
+
+static struct bench_time timed(struct work *w, void (*run)(struct work *w))
+{
+    struct call c = { run, w };
+    return bench_time(call, &c, ROUNDS, LEAST);
+}
+
+/* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
+#if defined __x86_64__
+#define CHAINS(reg) "1: " \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "1\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "2\n" \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "3\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "4\n" \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "5\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "6\n" \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "7\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "8\n" \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "9\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "10\n" \
+    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "11\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "12\n" \
+    "dec %0\n jnz 1b\n"
+#define CLOBBERED "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "cc"
+static void chains(size_t nr)
+{
+    long n = 10000;
+    if (nr == 32)
+        __asm__ volatile("vzeroall\n" CHAINS("zmm") : "+r"(n) : : CLOBBERED);
+    else
+        __asm__ volatile("vzeroall\n" CHAINS("ymm") : "+r"(n) : : CLOBBERED);
+}
+#endif
+
+/* FLOP/s of one core on the instruction set of k, 0 where it is not measured. */
+static double peak(const struct dd_kernels *k)
+{
+#if defined __x86_64__
+    if (k->gemm_nr >= 16) {
+        double best = 1;
+        for (int i = 0; i < 200; i++) {
+            double start = bench_now(), t;
+            chains(k->gemm_nr);
+            t = bench_now() - start;
+            best = t < best ? t : best;
+        }
+        return 10000 * 12 * (double)k->gemm_nr / best;
+    }
+#endif
+    return 0;
+}
+
+static void gemm_table(struct work *w)
+{
+    static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
+    struct dd_gemm_post post = { w->v, w->x, C, 1, DD_ACT_NONE };
+    double top = peak(w->k);
+    printf("%s: one core's peak %.1f GFLOP/s; gemm, rows x %zu:\n", w->k->name, 1e-9 * top, w->k->gemm_nr);
+    for (size_t m = w->k->gemm_mr; m; m = m > 2 ? m / 2 : m - 1)
+        for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
+            w->m = m;
+            w->depth = depths[d];
+            w->post = NULL;
+            double plain = timed(w, run_gemm).best;
+            w->post = &post;
+            double posted = timed(w, run_gemm).best;
+            plain = w->flops / plain;
+            posted = w->flops / posted;
+            printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s %5.1f %%\n", m, depths[d],
+                   1e-9 * plain, top ? 100 * plain / top : 0, 1e-9 * posted, top ? 100 * posted / top : 0);
+        }
+}
+
+static void table(struct work *w, double reference[KERNELS])
+{
+    for (int i = 0; i < KERNELS; i++) {
+        w->m = w->k->gemm_mr;
+        w->depth = DEPTH;
+        w->post = NULL;
+        w->flops = 0;
+        for (size_t j = 0; j < FLOATS; j++)
+            w->y[j] = w->x[j];
+        double t = timed(w, kernels[i].run).median;
+        if (!reference[i])
+            reference[i] = t / (w->flops ? w->flops : w->bytes);
+        printf("%-7s %-13s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
+        if (w->flops)
+            printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
+        printf("  %.1f x the reference\n", reference[i] * (w->flops ? w->flops : w->bytes) / t);
+    }
+}
+
+int bench_kernels(int argc, char **argv)
+{
+    static const unsigned masks[] = { 0, DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512, DD_CPU_NEON };
+    double reference[KERNELS] = { 0 };
+    struct work w = { .x = dd_memory(FLOATS, sizeof(float)), .y = dd_memory(FLOATS, sizeof(float)), .v = dd_memory(FLOATS, sizeof(float)),
+                      .b = dd_memory(FLOATS, sizeof(float)) };
+    (void)argc, (void)argv;
+    if (!w.x || !w.y || !w.v || !w.b)
+        return 71;
+    for (int i = 0; i < FLOATS; i++)
+        w.x[i] = w.v[i] = w.b[i] = (float)(i * 7 % 64 - 32) / 32;
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        struct dd_kernels k;
+        if ((masks[i] & dd_cpu_detect()) != masks[i])
+            continue;
+        dd_kernels_init(&k, masks[i]);
+        w.k = &k;
+        table(&w, reference);
+        if (masks[i])
+            gemm_table(&w);
+    }
+    free(w.x), free(w.y), free(w.v), free(w.b);
+    return 0;
+}
