@@ -7,21 +7,36 @@
 #include "checkpoint.h"
 #include "source.h"
 
+static int hash_data(char hex[65], const unsigned char *data, size_t size, ddpm_error *err)
+{
+    struct dd_hash hash;
+    if (dd_hash_begin(&hash) != 0)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    dd_hash_add(&hash, data, size);
+    dd_hash_end(&hash, hex);
+    return DDPM_OK;
+}
+
 static int hash_file(char hex[65], const char *path, ddpm_error *err)
 {
     struct dd_file file;
-    struct dd_hash hash;
     int code = dd_file_map(&file, path, err);
     if (code)
         return code;
-    if (dd_hash_begin(&hash) != 0) {
-        dd_file_unmap(&file);
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    }
-    dd_hash_add(&hash, file.data, file.size);
-    dd_hash_end(&hash, hex);
+    code = hash_data(hex, file.data, file.size, err);
     dd_file_unmap(&file);
-    return DDPM_OK;
+    return code;
+}
+
+/* The one source of a checkpoint that is a single file. */
+static struct source *only_source(struct files *f, const char *name, ddpm_error *err)
+{
+    f->weights = name;
+    f->source = dd_arena(&f->arena, 1, sizeof *f->source);
+    if (!f->source)
+        dd_error(err, DDPM_ENOMEM, "out of memory");
+    f->sources = f->source != NULL;
+    return f->source;
 }
 
 static int open_files(struct files *f, const char *path, ddpm_error *err)
@@ -29,12 +44,8 @@ static int open_files(struct files *f, const char *path, ddpm_error *err)
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return diffusers_folder_open(f, path, err);
-    f->weights = path;
-    f->source = dd_arena(&f->arena, 1, sizeof *f->source);
-    if (!f->source)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    f->sources = 1;
-    return source_open(f->source, path, err);
+    struct source *s = only_source(f, path, err);
+    return s ? source_open(s, path, err) : DDPM_ENOMEM;
 }
 
 static int lay_out(struct checkpoint *c, struct files *f, const struct choice *choice, ddpm_error *err)
@@ -51,13 +62,11 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
     return DDPM_OK;
 }
 
-static int open_all(struct checkpoint *c, struct files *f, const char *path, const char *want, ddpm_error *err)
+static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     struct choice choice = { 0 };
-    int code = open_files(f, path, err);
-    c->config = f->config;
-    c->scheduler = f->scheduler;
-    if (code || (code = unwrap(&choice, &f->arena, f->source, want, err)) != DDPM_OK || (code = lay_out(c, f, &choice, err)) != DDPM_OK)
+    int code = unwrap(&choice, &f->arena, f->source, want, err);
+    if (code || (code = lay_out(c, f, &choice, err)) != DDPM_OK)
         return code;
     c->weights = choice.weights;
     c->has_ema = choice.has_ema;
@@ -65,17 +74,40 @@ static int open_all(struct checkpoint *c, struct files *f, const char *path, con
     c->version = f->source->version;
     const char *slash = strrchr(f->weights, '/');
     strncpy(c->file, slash ? slash + 1 : f->weights, sizeof c->file - 1);
-    return hash_file(c->sha256, f->weights, err);
+    return DDPM_OK;
+}
+
+static struct files *begin(struct checkpoint *c, ddpm_error *err)
+{
+    *c = (struct checkpoint){ 0 };
+    c->owned = calloc(1, sizeof(struct files));
+    if (!c->owned)
+        dd_error(err, DDPM_ENOMEM, "out of memory");
+    return c->owned;
 }
 
 int checkpoint_open(struct checkpoint *c, const char *path, const char *want, ddpm_error *err)
 {
-    *c = (struct checkpoint){ 0 };
-    struct files *f = calloc(1, sizeof *f);
+    struct files *f = begin(c, err);
     if (!f)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    c->owned = f;
-    int code = open_all(c, f, path, want, err);
+        return DDPM_ENOMEM;
+    int code = open_files(f, path, err);
+    c->config = f->config;
+    c->scheduler = f->scheduler;
+    if (!code && (code = choose(c, f, want, err)) == DDPM_OK)
+        code = hash_file(c->sha256, f->weights, err);
+    if (code)
+        checkpoint_close(c);
+    return code;
+}
+
+int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want, ddpm_error *err)
+{
+    struct files *f = begin(c, err);
+    struct source *s = f ? only_source(f, name, err) : NULL;
+    int code = s ? source_read(s, data, size, name, err) : DDPM_ENOMEM;
+    if (!code && (code = choose(c, f, want, err)) == DDPM_OK)
+        code = hash_data(c->sha256, data, size, err);
     if (code)
         checkpoint_close(c);
     return code;
@@ -110,6 +142,16 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
 
 enum { BLOCK = 1024 };
 
+/* Do the elements lie as dd_dtype_to_float takes them: row after row, without gaps, little-endian? */
+static int packed(const struct checkpoint_tensor *t)
+{
+    int64_t stride = 1;
+    for (int k = t->rank; k--; stride *= t->dim[k])
+        if (t->dim[k] != 1 && t->stride[k] != stride)
+            return 0;
+    return !t->big_endian;
+}
+
 /* Elements first .. first + n - 1 in row-major order, packed and little-endian. */
 static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64_t first, size_t n, size_t bytes)
 {
@@ -131,16 +173,18 @@ static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64
 
 static int read_values(const struct checkpoint *c, const struct checkpoint_tensor *t, float *single, double *full, ddpm_error *err)
 {
-    _Alignas(16) unsigned char block[BLOCK * 8];
+    unsigned char block[BLOCK * 8];
     uint64_t count = 1;
     size_t bytes = dd_dtype_bits(t->dtype) / 8;
+    int straight = packed(t);
     for (int k = 0; k < t->rank; k++)
         count *= (uint64_t)t->dim[k];
     for (uint64_t first = 0; first < count; first += BLOCK) {
         size_t n = count - first < BLOCK ? (size_t)(count - first) : BLOCK;
-        if (bytes <= 8)
+        const unsigned char *from = straight ? t->data + first * bytes : block;
+        if (!straight)
             gather(block, t, first, n, bytes);
-        if (single ? dd_dtype_to_float(single + first, block, t->dtype, n) : dd_dtype_to_double(full + first, block, t->dtype, n))
+        if (single ? dd_dtype_to_float(single + first, from, t->dtype, n) : dd_dtype_to_double(full + first, from, t->dtype, n))
             return dd_error(err, DDPM_EDATA, "%s: tensor %.120s is stored as %s; weights are floating-point numbers", c->file, t->name,
                             dd_dtype_name(t->dtype));
         for (uint64_t i = first; i < first + n; i++) {

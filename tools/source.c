@@ -76,9 +76,12 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
     return source_add(s, "", list, n, err);
 }
 
-int source_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err)
+int source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
     int code;
+    s->name = dd_arena_text(&s->arena, "%s", name);
+    if (!s->name)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
     if (!size)
         return dd_error(err, DDPM_EDATA, "%s: is empty", s->name);
     if (begins(data, size, 0, "PK\3\4")) {
@@ -103,11 +106,8 @@ int source_read(struct source *s, const unsigned char *data, size_t size, ddpm_e
 
 int source_open(struct source *s, const char *path, ddpm_error *err)
 {
-    s->name = dd_arena_text(&s->arena, "%.300s", path);
-    if (!s->name)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
     int code = dd_file_map(&s->file, path, err);
-    return code ? code : source_read(s, s->file.data, s->file.size, err);
+    return code ? code : source_read(s, s->file.data, s->file.size, path, err);
 }
 
 void source_close(struct source *s)

@@ -38,7 +38,7 @@ struct source {
 
 /* Detects the kind by its first bytes.  Errors name the file. */
 int  source_open(struct source *s, const char *path, ddpm_error *err);
-int  source_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err);   /* s->name is set */
+int  source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err);   /* data outlive s */
 void source_close(struct source *s);
 /* Lays out one tensor, reading its storage where need be. */
 int  source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error *err);

@@ -21,10 +21,11 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
     zip_source_t *from = zip_source_buffer_create(data, size, 0, &why);
     s->torch.zip = from ? zip_open_from_source(from, ZIP_RDONLY | ZIP_CHECKCONS, &why) : NULL;
     if (!s->torch.zip) {
-        dd_error(err, DDPM_EDATA, "begins as a zip archive but is damaged or cut short (%s)", zip_error_strerror(&why));
+        int code = zip_error_code_zip(&why) == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA;
+        dd_error(err, code, "begins as a zip archive but is damaged or cut short (%s)", zip_error_strerror(&why));
         zip_source_free(from);
         zip_error_fini(&why);
-        return DDPM_EDATA;
+        return code;
     }
     zip_error_fini(&why);
     return DDPM_OK;

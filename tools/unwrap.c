@@ -74,7 +74,7 @@ static int add_candidate(struct search *f, const struct state *state, const char
     *c = (struct candidate){ .state = state, .prefix = prefix, .buffers = signatures[signature].buffers };
     c->copy = begins(prefix, "online_model.");
     c->average = !c->copy && (has_word(state->path, strlen(state->path), "ema") || has_word(prefix, length, "ema") ||
-                              has_word(state->path, strlen(state->path), "model_ema") || !strcmp(state->path, "[4]"));
+                              !strcmp(state->path, "[4]"));
     return DDPM_OK;
 }
 
@@ -214,11 +214,15 @@ static const struct named *find_in(const struct candidate *c, struct dd_arena *a
     return full ? source_find(c->state, full) : NULL;
 }
 
-/* What may lie beside a U-Net in the same state: buffers of the module around it, averages, the EMA class's own counters and copy. */
+static int inside(const struct candidate *c, const char *name)
+{
+    return begins(name, c->prefix) && (*c->prefix || !has_word(name, segment(name), "ema"));
+}
+
+/* What may lie beside a U-Net in the same state: single tensors, averages, the EMA class's copy, another candidate. */
 static int beside(const struct search *f, const struct candidate *c, const char *name)
 {
-    if (!strchr(name, '.') || has_word(name, segment(name), "ema") || begins(name, "ema_model.") || begins(name, "model_ema.") ||
-        begins(name, "online_model."))
+    if (!strchr(name, '.') || has_word(name, segment(name), "ema") || begins(name, "online_model."))
         return 1;
     for (size_t i = 0; i < f->count; i++)
         if (f->list[i].state == c->state && *f->list[i].prefix && begins(name, f->list[i].prefix))
@@ -237,6 +241,13 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
 }
 
+static int lacks(const struct search *f, size_t missing, const char *name)
+{
+    return !missing ? DDPM_OK :
+           dd_error(f->err, DDPM_EDATA, "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
+                    f->s->name, missing, name);
+}
+
 static int gather(struct choice *out, const struct search *f, const struct candidate *c)
 {
     size_t length = strlen(c->prefix), missing = 0;
@@ -244,27 +255,21 @@ static int gather(struct choice *out, const struct search *f, const struct candi
     for (size_t i = 0; i < c->state->tensors; i++) {
         struct named n = c->state->tensor[i];
         const char *buffer = own_buffer(c, n.name);
-        int inside = begins(n.name, c->prefix) && (length || !has_word(n.name, segment(n.name), "ema")) && !begins(n.name, "model_ema.");
-        if (c->prefix[0] && has_word(c->prefix, segment(c->prefix), "ema"))
-            inside = begins(n.name, c->prefix);
-        if (!inside && buffer && c->buffers) {
-            n.name = buffer;
-            out->tensor[out->tensors++] = n;
-        } else if (inside) {
+        if (inside(c, n.name)) {
             n.name += length;
             const struct named *from = c->dotless ? find_in(c, f->arena, n.name) : &n;
             lost = from ? lost : n.name;
             missing += !from;
             out->tensor[out->tensors++] = (struct named){ n.name, n.source, from ? from->item : NULL };
+        } else if (buffer && c->buffers) {
+            n.name = buffer;
+            out->tensor[out->tensors++] = n;
         } else if (!buffer && !beside(f, c, n.name)) {
             return dd_error(f->err, DDPM_EDATA, "%s: tensor %.120s lies outside the U-Net (prefix \"%.64s\"): this is no model in pixel space, "
                             "or holds other networks too", f->s->name, n.name, c->prefix);
         }
     }
-    if (missing)
-        return dd_error(f->err, DDPM_EDATA, "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
-                        f->s->name, missing, lost);
-    return DDPM_OK;
+    return lacks(f, missing, lost);
 }
 
 /* Both sets must have the same names: what only the raw one has would be missing from the average. */
@@ -274,15 +279,12 @@ static int compare(const struct search *f, const struct candidate *average, cons
     const char *lost = NULL;
     for (size_t i = 0; i < raw->state->tensors; i++) {
         const char *name = raw->state->tensor[i].name;
-        if (!begins(name, raw->prefix) || (!length && beside(f, raw, name)) || find_in(average, f->arena, name + length))
+        if (!inside(raw, name) || find_in(average, f->arena, name + length))
             continue;
         lost = name + length;
         missing++;
     }
-    if (missing)
-        return dd_error(f->err, DDPM_EDATA, "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
-                        f->s->name, missing, lost);
-    return DDPM_OK;
+    return lacks(f, missing, lost);
 }
 
 /* No known U-Net: the one table of tensors as it is, for the caller to say what is wrong with it. */
@@ -318,6 +320,7 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
     struct search f = { .s = s, .arena = arena, .err = err };
     const struct candidate *chosen, *raw;
     int code = DDPM_OK;
+    *out = (struct choice){ 0 };
     for (size_t i = 0; !code && i < s->states; i++)
         code = search_state(&f, &s->state[i]);
     if (!code && f.count)

@@ -1,0 +1,24 @@
+/* A whole checkpoint from memory, of whatever kind its first bytes say: opened, and every value of every tensor read. */
+#include <stdint.h>
+#include <stdlib.h>
+#include "tools/checkpoint.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct checkpoint c;
+    ddpm_error err;
+    if (checkpoint_open_memory(&c, data, size, "input", NULL, &err) != DDPM_OK)
+        return 0;
+    for (size_t i = 0; i < c.tensors; i++) {
+        uint64_t n = 1;
+        for (int k = 0; k < c.tensor[i].rank; k++)
+            n *= (uint64_t)c.tensor[i].dim[k];
+        if (n > 2 * size)                   /* four bits are the smallest element */
+            __builtin_trap();
+        float *v = malloc(n * sizeof *v + 1);
+        checkpoint_floats(&c, &c.tensor[i], v, &err);
+        free(v);
+    }
+    checkpoint_close(&c);
+    return 0;
+}

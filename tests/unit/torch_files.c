@@ -1,0 +1,275 @@
+/* Containers and tensors of torch.save, written here opcode by opcode: places, strides, views, byte orders, and what is refused.
+   Expected values are those of element (i0, i1, ...) = storage[offset + sum i_k stride_k] on storages that count 0, 1, 2, ... */
+#include "tests/check.h"
+#include "tests/torch_writer.h"
+#include "tools/checkpoint.h"
+
+enum { STORED = 24 };
+static struct checkpoint c;
+static ddpm_error error;
+
+static const float *counting(void)
+{
+    static float v[STORED];
+    for (int i = 0; i < STORED; i++)
+        v[i] = (float)i;
+    return v;
+}
+
+/* A zip whose storage "0" counts from 0. */
+static int open_zip(const struct writer *w, const struct member *more)
+{
+    size_t size;
+    struct member member[4] = { { "archive/data.pkl", w->data, w->size, 0 }, { "archive/data/0", counting(), STORED * sizeof(float), 0 } };
+    int members = 2;
+    for (; more && more->name; more++)
+        member[members++] = *more;
+    static unsigned char *kept;
+    free(kept);
+    kept = write_zip(&size, member, members);
+    checkpoint_close(&c);
+    error = (ddpm_error){ 0 };
+    return checkpoint_open_memory(&c, kept, size, "T", NULL, &error);
+}
+
+static int open_one(const struct tensor *t)
+{
+    static struct writer w;
+    w.size = 0;
+    put_state(&w, &(const char *){ "t" }, t, 1, 0);
+    return open_zip(&w, NULL);
+}
+
+/* Are these the values of the only tensor? */
+static int values_are(const float *expected, size_t n)
+{
+    float v[STORED];
+    if (c.tensors != 1 || checkpoint_floats(&c, &c.tensor[0], v, &error) != DDPM_OK)
+        return 0;
+    return !memcmp(v, expected, n * sizeof *v);
+}
+
+TEST(torch, strides)
+{
+    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 1, .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } };
+    CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 2, 3, 4, 5, 6 }, 6));
+    t.stride[0] = 1;
+    t.stride[1] = 2;                                            /* the transpose of [3, 2] */
+    CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 2, 4, 6 }, 6));
+    t.stride[0] = 10;
+    CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 11, 13, 15 }, 6));
+    struct tensor scalar = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 23 };
+    CHECK(open_one(&scalar) == DDPM_OK && c.tensor[0].rank == 0 && values_are((float[]){ 23 }, 1));
+    struct tensor empty = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 24, .rank = 2, .dim = { 0, INT64_MAX }, .stride = { 7, 7 } };
+    CHECK(open_one(&empty) == DDPM_OK && c.tensor[0].dim[0] == 0 && values_are((float[]){ 0 }, 0));
+    struct tensor eight = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 8, .dim = { 1, 1, 1, 2, 1, 1, 1, 2 }, .stride = { 9, 9, 9, 1, 9, 9, 9, 4 } };
+    CHECK(open_one(&eight) == DDPM_OK && values_are((float[]){ 0, 4, 1, 5 }, 4));
+    checkpoint_close(&c);
+}
+
+TEST(torch, tensors_out_of_place)
+{
+    static const struct { struct tensor t; const char *says; } bad[] = {
+        { { .offset = 19, .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } }, "beyond its storage" },
+        { { .offset = 25 }, "beyond its storage" },
+        { { .offset = -1, .rank = 1, .dim = { 1 }, .stride = { 1 } }, "other arguments" },
+        { { .offset = INT64_MAX, .rank = 1, .dim = { 2 }, .stride = { INT64_MAX } }, "beyond its storage" },
+        { { .rank = 2, .dim = { 2, 2 }, .stride = { INT64_MAX, INT64_MAX } }, "beyond its storage" },
+        { { .rank = 3, .dim = { 2, 2, 2 }, .stride = { INT64_MAX, INT64_MAX, INT64_MAX } }, "overflows" },
+        { { .rank = 2, .dim = { INT64_MAX, 4 }, .stride = { 0, 0 } }, "overflows" },
+        { { .rank = 1, .dim = { 1000000 }, .stride = { 0 } }, "share the 24" },
+        { { .rank = 1, .dim = { -1 }, .stride = { 1 } }, "dimension 0" },
+        { { .rank = 1, .dim = { 1 }, .stride = { -1 } }, "dimension 0" },
+        { { .rank = 9, .dim = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, .stride = { 1, 1, 1, 1, 1, 1, 1, 1, 1 } }, "at most 8" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct tensor t = bad[i].t;
+        t.type = "FloatStorage";
+        t.key = "0";
+        t.count = STORED;
+        CHECK(open_one(&t) == DDPM_EDATA);
+        if (!strstr(error.text, bad[i].says) || !strstr(error.text, "tensor t"))
+            check_fail(__FILE__, __LINE__, "%zu: \"%s\" does not say \"%s\"", i, error.text, bad[i].says);
+    }
+    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED + 1, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    CHECK(open_one(&t) == DDPM_EDATA && strstr(error.text, "96 bytes where 25 elements"));
+    t.count = INT64_MAX;
+    CHECK(open_one(&t) == DDPM_EDATA && strstr(error.text, "96 bytes where"));
+    t.key = "1";
+    CHECK(open_one(&t) == DDPM_EDATA && strstr(error.text, "archive/data/1 is not in the archive"));
+}
+
+TEST(torch, element_types)
+{
+    static const unsigned char bytes[] = { 0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0 };    /* half 1, -2; bfloat16 1, -2 */
+    struct tensor t = { .type = "HalfStorage", .key = "h", .count = 4, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    struct member h[] = { { "archive/data/h", bytes, sizeof bytes, 0 }, { 0 } };
+    struct writer w = { .size = 0 };
+    put_state(&w, &(const char *){ "t" }, &t, 1, 0);
+    CHECK(open_zip(&w, h) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+    t.type = "BFloat16Storage";
+    t.offset = 2;
+    w.size = 0;
+    put_state(&w, &(const char *){ "t" }, &t, 1, 0);
+    CHECK(open_zip(&w, h) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+    t = (struct tensor){ .type = "LongStorage", .key = "h", .count = 1, .rank = 0 };
+    w.size = 0;
+    put_state(&w, &(const char *){ "t" }, &t, 1, 0);
+    CHECK(open_zip(&w, h) == DDPM_OK && !values_are((float[]){ 0 }, 0) && strstr(error.text, "tensor t is stored as I64"));
+    checkpoint_close(&c);
+}
+
+TEST(torch, byte_order)
+{
+    static const unsigned char big[] = { 0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0 };            /* 1, -2 */
+    struct tensor t = { .type = "FloatStorage", .key = "b", .count = 2, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    struct writer w = { .size = 0 };
+    put_state(&w, &(const char *){ "t" }, &t, 1, 0);
+    struct member more[] = { { "archive/data/b", big, sizeof big, 0 }, { "archive/byteorder", "big", 3, 0 }, { 0 } };
+    CHECK(open_zip(&w, more) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+    more[1] = (struct member){ "archive/byteorder", "little", 6, 0 };
+    CHECK(open_zip(&w, more) == DDPM_OK && !values_are((float[]){ 1, -2 }, 2));
+    more[1] = (struct member){ "archive/byteorder", "middle", 6, 0 };
+    CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(error.text, "byteorder"));
+}
+
+/* _rebuild_parameter around _rebuild_tensor_v3 of an untyped storage, which counts bytes. */
+TEST(torch, parameters_and_untyped_storages)
+{
+    struct writer w = { .size = 0 };
+    put_ops(&w, "\x80\x02}");
+    put_text(&w, "t");
+    put_global(&w, "torch._utils", "_rebuild_parameter");
+    put_ops(&w, "(");
+    put_global(&w, "torch._utils", "_rebuild_tensor_v3");
+    put_ops(&w, "((");
+    put_text(&w, "storage");
+    put_global(&w, "torch.storage", "UntypedStorage");
+    put_text(&w, "0");
+    put_text(&w, "cpu");
+    put_int(&w, STORED * 4);
+    put_ops(&w, "tQK\x15");
+    put_tuple(&w, (int64_t[]){ 3 }, 1);
+    put_tuple(&w, (int64_t[]){ 1 }, 1);
+    put_ops(&w, "\x89}");
+    put_global(&w, "torch", "float32");
+    put_ops(&w, "tR\x88}tRs.");
+    CHECK(open_zip(&w, NULL) == DDPM_OK && values_are((float[]){ 21, 22, 23 }, 3));
+    checkpoint_close(&c);
+}
+
+TEST(torch, zip_members)
+{
+    struct tensor t = { .type = "FloatStorage", .key = "z", .count = STORED, .rank = 1, .dim = { 1 }, .stride = { 1 } };
+    struct writer w = { .size = 0 };
+    put_state(&w, &(const char *){ "t" }, &t, 1, 0);
+    struct member more[] = { { "archive/data/z", counting(), STORED * sizeof(float), 1 }, { 0 }, { 0 } };
+    CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(error.text, "archive/data/z is compressed"));
+    more[0].compressed = 0;
+    more[1] = (struct member){ "archive/constants.pkl", "N.", 2, 0 };
+    CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(error.text, "TorchScript"));
+    size_t size;
+    unsigned char *zip = write_zip(&size, (struct member[]){ { "a/b.txt", "x", 1, 0 } }, 1);
+    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "a/data.pkl"));
+    free(zip);
+    zip = write_zip(&size, (struct member[]){ { "data.pkl", "N.", 2, 0 } }, 1);
+    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "no folder"));
+    free(zip);
+}
+
+/* ---- the legacy container ---- */
+
+static void put_storage(struct writer *w, uint64_t count)
+{
+    for (int i = 0; i < 8; i++)
+        put(w, &(unsigned char){ (unsigned char)(count >> 8 * i) }, 1);
+    put(w, counting(), STORED * sizeof(float));
+}
+
+static int open_written(const struct writer *w)
+{
+    checkpoint_close(&c);
+    error = (ddpm_error){ 0 };
+    return checkpoint_open_memory(&c, w->data, w->size, "T", NULL, &error);
+}
+
+TEST(torch, legacy_views)
+{
+    struct tensor t = { .type = "FloatStorage", .key = "7", .count = STORED, .offset = 1, .rank = 1, .dim = { 3 }, .stride = { 1 },
+                        .view_offset = 10, .view_count = 4 };
+    static struct writer w;
+    for (int reach = 0; reach < 2; reach++, t.offset++) {
+        w.size = 0;
+        put_legacy_head(&w, 1001, 1);
+        put_state(&w, &(const char *){ "t" }, &t, 1, 1);
+        put_keys(&w, &(const char *){ "7" }, 1);
+        put_storage(&w, STORED);
+        if (!reach)
+            CHECK(open_written(&w) == DDPM_OK && values_are((float[]){ 11, 12, 13 }, 3));
+        else
+            CHECK(open_written(&w) == DDPM_EDATA && strstr(error.text, "beyond its storage 7 of 4 elements"));
+    }
+    t.view_offset = 21;
+    w.size = 0;
+    put_legacy_head(&w, 1001, 1);
+    put_state(&w, &(const char *){ "t" }, &t, 1, 1);
+    put_keys(&w, &(const char *){ "7" }, 1);
+    put_storage(&w, STORED);
+    CHECK(open_written(&w) == DDPM_EDATA && strstr(error.text, "view of storage 7 lies outside"));
+}
+
+TEST(torch, legacy_damage)
+{
+    static const struct { int protocol, little, keys; const char *key[2]; uint64_t count; int extra; const char *says; } bad[] = {
+        { 1002, 1, 1, { "7" }, STORED, 0, "1002" },           { 1001, 0, 1, { "7" }, STORED, 0, "big-endian" },
+        { 1001, 1, 0, { 0 }, STORED, 0, "0 entries" },         { 1001, 1, 1, { "8" }, STORED, 0, "no tensor refers to" },
+        { 1001, 1, 2, { "7", "7" }, STORED, 0, "2 entries" },  { 1001, 1, 1, { "7" }, STORED - 1, 0, "23 elements where the pickle says 24" },
+        { 1001, 1, 1, { "7" }, 1ull << 62, 0, "elements where" }, { 1001, 1, 1, { "7" }, STORED, 1, "1 bytes are left" },
+    };
+    struct tensor t = { .type = "FloatStorage", .key = "7", .count = STORED, .rank = 1, .dim = { 3 }, .stride = { 1 } };
+    static struct writer w;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        w.size = 0;
+        put_legacy_head(&w, bad[i].protocol, bad[i].little);
+        put_state(&w, &(const char *){ "t" }, &t, 1, 1);
+        put_keys(&w, bad[i].key, bad[i].keys);
+        put_storage(&w, bad[i].count);
+        put(&w, "x", (size_t)bad[i].extra);
+        CHECK(open_written(&w) == DDPM_EDATA);
+        if (!strstr(error.text, bad[i].says))
+            check_fail(__FILE__, __LINE__, "%zu: \"%s\" does not say \"%s\"", i, error.text, bad[i].says);
+    }
+}
+
+TEST(torch, strangers)
+{
+    static const struct { const char *bytes; size_t size; const char *says; } files[] = {
+        { "", 0, "is empty" }, { "version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull" }, { "\x89PNG\r\n\x1a\n", 8, "PNG picture" },
+        { "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip" }, { "PYTORCH1xxxx", 12, "preview" }, { "<!DOCTYPE html>", 15, "web page" },
+        { "\x80\2}q\0.aaa", 8, "no file of torch.save" }, { "abc", 3, "3 bytes, too few" },
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        CHECK(checkpoint_open_memory(&c, (const unsigned char *)files[i].bytes, files[i].size, "T", NULL, &error) == DDPM_EDATA);
+        if (!strstr(error.text, files[i].says))
+            check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", error.text, files[i].says);
+    }
+    unsigned char tar[512] = { 0 };
+    memcpy(tar + 257, "ustar", 5);
+    CHECK(checkpoint_open_memory(&c, tar, sizeof tar, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "tar archive"));
+}
+
+TEST(torch, top_objects)
+{
+    static const struct { const char *ops, *says; } tops[] = {
+        { "\x80\2N.", "its top object is None" }, { "\x80\2}.", "is a dict" },
+        { "\x80\2}(U\5state}U\14param_groups]u.", "an optimizer's state" }, { "\x80\2}U\15shadow_params]s.", "shadow_params" },
+        { "\x80\2U\6moduleNN\x87Q.", "\"module\"" }, { "\x80\2NQ.", "persistent id" },
+    };
+    for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
+        struct writer w = { .size = 0 };
+        put_ops(&w, tops[i].ops);
+        CHECK(open_zip(&w, NULL) == DDPM_EDATA);
+        if (!strstr(error.text, tops[i].says))
+            check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", error.text, tops[i].says);
+    }
+}
