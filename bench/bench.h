@@ -5,6 +5,7 @@
 struct bench { const char *name, *does; int (*run)(int argc, char **argv); };
 
 int bench_kernels(int argc, char **argv);
+int bench_net(int argc, char **argv);
 
 double bench_now(void);                                    /* seconds */
 /* Seconds of one f(state): median and least of `rounds` rounds, each of as many calls as fill `least` seconds. */
