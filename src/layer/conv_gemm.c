@@ -10,9 +10,10 @@
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-/* Measured, see bench/RESULTS.md: rows whose outputs share a chunk of weights, bytes of such a chunk, the work worth a task. */
-enum { TILES = 16, CHUNK = 32 << 10 };
-static const double TASK_FLOPS = 4e6;
+/* Measured, see bench/RESULTS.md: tiles of rows that share a chunk of weights; bytes of a chunk, which stays in the second-level cache;
+   tasks an image should give at least, and the work that is enough for one. */
+enum { TILES = 16, CHUNK = 256 << 10, TASKS = 32 };
+static const double TASK_FLOPS = 16e6;
 
 struct gemm {
     size_t taps, depth, mr, nr;
@@ -23,7 +24,8 @@ struct gemm {
 
 static size_t clamp(double x, size_t low, size_t high)
 {
-    return x < (double)low ? low : x > (double)high ? high : (size_t)x;
+    x = x < (double)high ? x : (double)high;
+    return x > (double)low ? (size_t)x : low;
 }
 
 static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
@@ -39,7 +41,8 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     g->panels = dd_blocks((size_t)s->cout, g->nr);
     g->rows = TILES * g->mr;
     g->chunk_taps = clamp((double)CHUNK / (double)(g->depth * g->nr * sizeof(float)), 1, g->taps);
-    g->task_panels = clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1, g->panels);
+    g->task_panels = clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
+                           g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
     g->bias = g->panels * g->taps * g->depth * g->nr;
     g->zero = g->bias + (size_t)s->cout;
     g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) + sizeof(float) * dd_aligned(g->rows * g->taps * sizeof(float *) / sizeof(float));
@@ -49,17 +52,27 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
+/* One panel: w is read along its rows, of which there are n <= nr. */
+static void pack_panel(const struct gemm *g, float *panel, const float *w, size_t n)
+{
+    for (size_t i = 0; i < g->depth; i++)
+        for (size_t tap = 0; tap < g->taps; tap++) {
+            float *to = panel + (tap * g->depth + i) * g->nr;
+            for (size_t j = 0; j < g->nr; j++)
+                to[j] = j < n ? w[(j * g->depth + i) * g->taps + tap] : 0;
+        }
+}
+
 static void pack_gemm(struct dd_conv *c, const float *w, const float *bias)
 {
     const struct gemm *g = c->state;
-    memset(c->packed, 0, c->packed_size);
-    for (size_t o = 0; o < (size_t)c->shape.cout; o++) {
-        float *panel = c->packed + o / g->nr * g->taps * g->depth * g->nr + o % g->nr;
-        for (size_t tap = 0; tap < g->taps; tap++)
-            for (size_t i = 0; i < g->depth; i++)
-                panel[(tap * g->depth + i) * g->nr] = w[(o * g->depth + i) * g->taps + tap];
+    size_t cout = (size_t)c->shape.cout, row = g->taps * g->depth;
+    DD_PARALLEL(c->threads)
+    for (size_t p = 0; p < g->panels; p++)
+        pack_panel(g, c->packed + p * row * g->nr, w + p * g->nr * row, dd_min(g->nr, cout - p * g->nr));
+    for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
-    }
+    memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
 }
 
 /* a [tiles][taps][mr]: where output pixels first .. first + count of all images read their taps. */

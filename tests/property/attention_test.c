@@ -1,0 +1,204 @@
+/* Softmax and linear attention against their formulas in double, and the same bits whatever the batch and the threads.
+
+   Softmax attention: a score q.k carries sum_bound(D) of the sum of |products| |q|.|k| plus 2 u of itself (the factor, the difference
+   from the maximum); P is off by a factor of at most exp(2 * largest error of a row) and 8 u of exp (act_vec.h), sum and quotient;
+   y = P v then by sum_bound(T), all relative to sum of P |v|.
+   Linear attention: q' and k' by 8 u + sum_bound (their sums), C by sum_bound(T), y by sum_bound(D), relative to the same with |v|. */
+#include "check.h"
+#include "layer/attention.h"
+#include "maps.h"
+
+struct attention_case { struct dd_attention a; int n, gap; float size; };
+
+static const struct attention_case cases[] = {
+    { { 4, 4, 1, 64, 0 }, 2, 0, 1 },   { { 3, 5, 2, 8, 0 }, 1, 3, 2 },   { { 1, 1, 3, 16, 0 }, 2, 0, 1 },  { { 8, 8, 4, 32, 4 }, 1, 0, 1 },
+    { { 5, 7, 2, 19, 4 }, 2, 5, 1 },   { { 16, 16, 1, 40, 0 }, 1, 0, 1 }, { { 2, 3, 1, 130, 1 }, 1, 1, 1 }, { { 6, 6, 2, 12, 0 }, 1, 0, 30 },
+    { { 30, 20, 1, 8, 4 }, 1, 0, 1 },
+};
+
+typedef void forward(const struct dd_context *, const struct dd_map *, const struct dd_map *, const struct dd_attention *, const float *);
+typedef size_t scratch_size(const struct dd_kernels *, const struct dd_attention *, int, int);
+
+/* q (0), k (1), v (2) of image `image`, head, as doubles; token < memory is of the memory.  linear: which layout the memory has. */
+static double input(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int linear, int image, int which, int head,
+                    int token, int d)
+{
+    const struct dd_attention *a = &t->a;
+    if (which && token < a->memory) {
+        int at = (which - 1) * a->heads + head;
+        return linear ? memory[(at * a->dim + d) * a->memory + token] : memory[(at * a->memory + token) * a->dim + d];
+    }
+    size_t pixel = (size_t)(image * a->h * a->w + token - (which ? a->memory : 0));
+    return qkv->data[pixel * qkv->stride + (size_t)((which * a->heads + head) * a->dim + d)];
+}
+
+static void check_softmax_row(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory, int image,
+                              int head, int pixel, double *p)
+{
+    int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
+    double u = ldexp(1, -24), most = -INFINITY, total = 0, error = 0, scale = 1 / sqrt(dim);
+    for (int j = 0; j < tokens; j++) {
+        double size = 0;
+        p[j] = 0;
+        for (int d = 0; d < dim; d++) {
+            double term = input(t, qkv, memory, 0, image, 0, head, pixel, d) * input(t, qkv, memory, 0, image, 1, head, j, d) * scale;
+            p[j] += term;
+            size += fabs(term);
+        }
+        error = fmax(error, sum_bound((size_t)dim) * size + 2 * u * size);
+        most = fmax(most, p[j]);
+    }
+    for (int j = 0; j < tokens; j++)
+        total += p[j] = exp(p[j] - most);
+    double relative = exp(2 * error) - 1 + 8 * u + 2 * sum_bound((size_t)tokens);
+    for (int d = 0; d < dim; d++) {
+        double sum = 0, size = 0;
+        for (int j = 0; j < tokens; j++) {
+            double v = input(t, qkv, memory, 0, image, 2, head, j, d);
+            sum += p[j] / total * v;
+            size += p[j] / total * fabs(v);
+        }
+        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + d)], sum, relative * size);
+    }
+}
+
+static void check_softmax(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory)
+{
+    double *p = malloc(sizeof *p * (size_t)(t->a.memory + t->a.h * t->a.w));
+    REQUIRE(p);
+    for (int image = 0; image < t->n; image++)
+        for (int head = 0; head < t->a.heads; head++)
+            for (int pixel = 0; pixel < t->a.h * t->a.w; pixel++)
+                check_softmax_row(t, y, qkv, memory, image, head, pixel, p);
+    free(p);
+}
+
+/* c [dim, dim] = softmax over tokens of k, transposed, times v; size the same with |v|. */
+static void linear_context(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int image, int head, double *c,
+                           double *size)
+{
+    int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
+    for (int d = 0; d < dim; d++) {
+        double most = -INFINITY, total = 0;
+        for (int j = 0; j < tokens; j++)
+            most = fmax(most, input(t, qkv, memory, 1, image, 1, head, j, d));
+        for (int j = 0; j < tokens; j++)
+            total += exp(input(t, qkv, memory, 1, image, 1, head, j, d) - most);
+        for (int e = 0; e < dim; e++) {
+            c[d * dim + e] = size[d * dim + e] = 0;
+            for (int j = 0; j < tokens; j++) {
+                double k = exp(input(t, qkv, memory, 1, image, 1, head, j, d) - most) / total, v = input(t, qkv, memory, 1, image, 2, head, j, e);
+                c[d * dim + e] += k * v;
+                size[d * dim + e] += k * fabs(v);
+            }
+        }
+    }
+}
+
+static void check_linear_pixel(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, int image, int head, int pixel,
+                               const double *c, const double *size)
+{
+    int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
+    double u = ldexp(1, -24), most = -INFINITY, total = 0;
+    double relative = 2 * (8 * u + sum_bound((size_t)tokens) + sum_bound((size_t)dim));
+    for (int d = 0; d < dim; d++)
+        most = fmax(most, input(t, qkv, NULL, 1, image, 0, head, pixel, d));
+    for (int d = 0; d < dim; d++)
+        total += exp(input(t, qkv, NULL, 1, image, 0, head, pixel, d) - most);
+    for (int e = 0; e < dim; e++) {
+        double sum = 0, most_sum = 0;
+        for (int d = 0; d < dim; d++) {
+            double q = exp(input(t, qkv, NULL, 1, image, 0, head, pixel, d) - most) / total / sqrt(dim);
+            sum += q * c[d * dim + e];
+            most_sum += q * size[d * dim + e];
+        }
+        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + e)], sum, relative * most_sum);
+    }
+}
+
+static void check_linear(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory)
+{
+    double *c = malloc(sizeof *c * 2 * (size_t)(t->a.dim * t->a.dim)), *size = c + t->a.dim * t->a.dim;
+    REQUIRE(c);
+    for (int image = 0; image < t->n; image++)
+        for (int head = 0; head < t->a.heads; head++) {
+            linear_context(t, qkv, memory, image, head, c, size);
+            for (int pixel = 0; pixel < t->a.h * t->a.w; pixel++)
+                check_linear_pixel(t, y, qkv, image, head, pixel, c, size);
+        }
+    free(c);
+}
+
+/* Runs on a copy of qkv, which linear attention overwrites. */
+static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads, const struct attention_case *t, const struct dd_map *y,
+                          const struct dd_map *qkv, const float *memory)
+{
+    struct dd_kernels k;
+    struct dd_map copy = map_create(qkv->n, qkv->h, qkv->w, qkv->c, (int)qkv->stride - qkv->c, 0);
+    memcpy(copy.data, qkv->data, sizeof(float) * (size_t)(qkv->n * qkv->h * qkv->w) * qkv->stride);
+    dd_kernels_init(&k, cpu);
+    size_t size = s(&k, &t->a, qkv->n, threads);
+    float *scratch = scratch_create(size);
+    f(&(struct dd_context){ &k, threads, scratch }, y, &copy, &t->a, t->a.memory ? memory : NULL);
+    CHECK(scratch_whole(scratch, size) && map_whole(y) && map_whole(&copy));
+    map_free(&copy), free(scratch);
+}
+
+static void check_cases(forward *f, scratch_size *s, void (*check)(const struct attention_case *, const struct dd_map *, const struct dd_map *,
+                                                                  const float *))
+{
+    unsigned masks[4];
+    int sets = instruction_sets(masks);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int set = 0; set < sets; set++) {
+            const struct attention_case *t = &cases[i];
+            int inner = t->a.heads * t->a.dim;
+            struct dd_map qkv = map_create(t->n, t->a.h, t->a.w, 3 * inner, t->gap, 21), y = map_create(t->n, t->a.h, t->a.w, inner, t->gap, 22);
+            float *memory = floats_create((size_t)(2 * inner * t->a.memory), -1, 1, 23);
+            for (size_t j = 0; j < (size_t)(t->n * t->a.h * t->a.w) * qkv.stride; j++)
+                qkv.data[j] *= t->size;
+            attention_run(f, s, masks[set], 2, t, &y, &qkv, memory);
+            check(t, &y, &qkv, memory);
+            map_free(&qkv), map_free(&y), free(memory);
+        }
+}
+
+static void check_bits(forward *f, scratch_size *s)
+{
+    static const struct attention_case t = { { 25, 24, 2, 20, 4 }, 8, 0, 1 };
+    static const int teams[] = { 1, 2, 3, 7 };
+    unsigned masks[4];
+    int sets = instruction_sets(masks), inner = t.a.heads * t.a.dim;
+    struct dd_map qkv = map_create(t.n, t.a.h, t.a.w, 3 * inner, 1, 21), y = map_create(t.n, t.a.h, t.a.w, inner, 2, 22);
+    struct dd_map expected = map_create(t.n, t.a.h, t.a.w, inner, 0, 22);
+    float *memory = floats_create((size_t)(2 * inner * t.a.memory), -1, 1, 23);
+    for (int set = 0; set < sets; set++) {
+        for (int i = 0; i < t.n; i++) {
+            struct dd_map one = map_images(&qkv, i, 1), out = map_images(&expected, i, 1);
+            attention_run(f, s, masks[set], 1, &t, &out, &one, memory);
+        }
+        for (int team = 0; team < 4; team++) {
+            int n = team % 2 ? 3 : t.n;
+            struct dd_map part = map_images(&qkv, 0, n), out = map_images(&y, 0, n);
+            attention_run(f, s, masks[set], teams[team], &t, &out, &part, memory);
+            CHECK(map_same(&y, 0, &expected, 0, n));
+        }
+    }
+    map_free(&qkv), map_free(&y), map_free(&expected), free(memory);
+}
+
+TEST(attention, softmax_is_its_formula)
+{
+    check_cases(dd_attention_forward, dd_attention_scratch, check_softmax);
+}
+
+TEST(attention, linear_is_its_formula)
+{
+    check_cases(dd_linear_attention_forward, dd_linear_attention_scratch, check_linear);
+}
+
+TEST(attention, same_bits_for_any_batch_and_threads)
+{
+    check_bits(dd_attention_forward, dd_attention_scratch);
+    check_bits(dd_linear_attention_forward, dd_linear_attention_scratch);
+}

@@ -1,0 +1,164 @@
+/* Changes of resolution, the copy and the embeddings.  What only moves numbers must move them exactly. */
+#include "check.h"
+#include "layer/embed.h"
+#include "layer/resample.h"
+#include "maps.h"
+
+enum { N = 3, H = 6, W = 10, C = 21 };
+
+static float at(const struct dd_map *m, int image, int y, int x, int c)
+{
+    return m->data[((size_t)(image * m->h + y) * (size_t)m->w + (size_t)x) * m->stride + (size_t)c];
+}
+
+struct setting { struct dd_kernels k; struct dd_context ctx; struct dd_map x; float *scale, *shift; struct dd_pre pre; size_t size; };
+
+static void setting_create(struct setting *s, unsigned cpu, int threads)
+{
+    dd_kernels_init(&s->k, cpu);
+    s->size = dd_resample_scratch(N, H, W, C);
+    s->ctx = (struct dd_context){ &s->k, threads, scratch_create(s->size) };
+    s->x = map_create(N, H, W, C, 4, 1);
+    s->scale = floats_create(N * C, 0.5f, 1.5f, 2);
+    s->shift = floats_create(N * C, -1, 1, 3);
+    s->pre = (struct dd_pre){ s->scale, s->shift, DD_ACT_SILU };
+}
+
+static void setting_free(struct setting *s)
+{
+    CHECK(scratch_whole(s->ctx.scratch, s->size));
+    free(s->ctx.scratch), map_free(&s->x), free(s->scale), free(s->shift);
+}
+
+/* act(x scale + shift), and what its error is measured by. */
+static double inner(const struct setting *s, int pre, int image, int y, int x, int c, double *size)
+{
+    double value = at(&s->x, image, y, x, c), a = s->scale[image * C + c], b = s->shift[image * C + c];
+    *size = pre ? fabs(value * a) + fabs(b) : 0;
+    return pre ? act_exact(DD_ACT_SILU, value * a + b) : value;
+}
+
+static void check_upsample(struct setting *s, int pre)
+{
+    struct dd_map y = map_create(N, 2 * H, 2 * W, C, 2, 9);
+    dd_upsample_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    for (int i = 0; i < N * 4 * H * W * C; i++) {
+        int c = i % C, ox = i / C % (2 * W), oy = i / C / (2 * W) % (2 * H), image = i / C / (4 * H * W);
+        double size, exact = inner(s, pre, image, oy / 2, ox / 2, c, &size);
+        CHECK_NEAR(at(&y, image, oy, ox, c), exact, 11 * ldexp(1, -24) * size);
+    }
+    CHECK(map_whole(&y));
+    map_free(&y);
+}
+
+static void check_avgpool(struct setting *s, int pre)
+{
+    struct dd_map y = map_create(N, H / 2, W / 2, C, 2, 9);
+    dd_avgpool_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    for (int i = 0; i < N * H * W / 4 * C; i++) {
+        int c = i % C, ox = i / C % (W / 2), oy = i / C / (W / 2) % (H / 2), image = i / C / (H * W / 4);
+        double exact = 0, size = 0, m;
+        for (int p = 0; p < 4; p++) {
+            exact += inner(s, pre, image, 2 * oy + p / 2, 2 * ox + p % 2, c, &m) / 4;
+            size += (m + fabs(at(&s->x, image, 2 * oy + p / 2, 2 * ox + p % 2, c))) / 4;
+        }
+        /* 11 u of the inner part as in conv_test.c, 3 u of three additions. */
+        CHECK_NEAR(at(&y, image, oy, ox, c), exact, 14 * ldexp(1, -24) * size);
+    }
+    CHECK(map_whole(&y));
+    map_free(&y);
+}
+
+static void check_moves(struct setting *s)
+{
+    struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9), z = map_create(N, H, W, C, 0, 9);
+    dd_unshuffle_forward(&s->ctx, &u, &s->x);
+    dd_copy_forward(&s->ctx, &y, &s->x, 1, 0);
+    dd_copy_forward(&s->ctx, &z, &s->x, 2, -1);
+    for (int i = 0; i < N * H * W * C; i++) {
+        int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
+        float x = at(&s->x, image, oy, ox, c);
+        CHECK(at(&u, image, oy / 2, ox / 2, c * 4 + oy % 2 * 2 + ox % 2) == x);
+        CHECK(at(&y, image, oy, ox, c) == x);
+        CHECK(at(&z, image, oy, ox, c) == 2 * x - 1);
+    }
+    CHECK(map_whole(&u) && map_whole(&y));
+    map_free(&u), map_free(&y), map_free(&z);
+}
+
+TEST(resample, moves_and_means)
+{
+    unsigned masks[4];
+    int sets = instruction_sets(masks);
+    for (int set = 0; set < sets; set++)
+        for (int threads = 1; threads <= 3; threads++) {
+            struct setting s;
+            setting_create(&s, masks[set], threads);
+            for (int pre = 0; pre < 2; pre++)
+                check_upsample(&s, pre), check_avgpool(&s, pre);
+            check_moves(&s);
+            setting_free(&s);
+        }
+}
+
+TEST(resample, an_odd_last_row_is_left_out)
+{
+    struct dd_kernels k;
+    struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
+    dd_kernels_init(&k, 0);
+    dd_avgpool_forward(&(struct dd_context){ &k, 2, NULL }, &y, &x, NULL);
+    CHECK_NEAR(at(&y, 1, 1, 2, 2), ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) / 4, 3 * ldexp(1, -24));
+    map_free(&x), map_free(&y);
+}
+
+/* f as formats.md 1.3 gives it, here with freq_shift 1; t f is rounded to float, then sine and cosine are right to 2^-22. */
+static void check_embed(unsigned cpu, int dim, int cos_first)
+{
+    static const float t[] = { 0, 1, 999, 500.5f, 12345 };
+    struct dd_kernels k;
+    struct dd_map y = map_create(5, 1, 1, dim, 3, 1);
+    int half = dim / 2;
+    float *f = floats_create((size_t)half, 0, 0, 1);
+    for (int i = 0; i < half; i++)
+        f[i] = expf(-9.210340f * (float)i / (float)(half - 1));
+    dd_kernels_init(&k, cpu);
+    dd_embed_forward(&(struct dd_context){ &k, 2, NULL }, &y, t, f, cos_first);
+    for (int n = 0; n < 5; n++) {
+        for (int i = 0; i < half; i++) {
+            float a = t[n] * f[i];
+            CHECK_NEAR(at(&y, n, 0, 0, cos_first ? half + i : i), sin(a), ldexp(1, -22));
+            CHECK_NEAR(at(&y, n, 0, 0, cos_first ? i : half + i), cos(a), ldexp(1, -22));
+        }
+        CHECK(dim % 2 == 0 || at(&y, n, 0, 0, dim - 1) == 0);
+    }
+    CHECK(map_whole(&y));
+    map_free(&y), free(f);
+}
+
+TEST(embed, timestep)
+{
+    unsigned masks[4];
+    int sets = instruction_sets(masks);
+    for (int set = 0; set < sets; set++)
+        for (int which = 0; which < 4; which++)
+            check_embed(masks[set], 38 + which % 2, which / 2);
+}
+
+TEST(embed, classes)
+{
+    unsigned masks[4];
+    int sets = instruction_sets(masks);
+    static const int32_t label[] = { 2, 0, 2 };
+    float *table = floats_create(3 * 19, -1, 1, 1);
+    for (int set = 0; set < sets; set++) {
+        struct dd_kernels k;
+        struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
+        dd_kernels_init(&k, masks[set]);
+        dd_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, label);
+        for (int i = 0; i < 3 * 19; i++)
+            CHECK(at(&y, i / 19, 0, 0, i % 19) == at(&before, i / 19, 0, 0, i % 19) + table[label[i / 19] * 19 + i % 19]);
+        CHECK(map_whole(&y));
+        map_free(&y), map_free(&before);
+    }
+    free(table);
+}
