@@ -33,52 +33,71 @@ static float from_bits(uint32_t bits)
     return f;
 }
 
-static float from_half(uint16_t half)
+static uint32_t to_bits(float f)
 {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 };       /* in a float's exponent */
+
+/* With branches, because nearly all weights go the last way: faster than masks in scalar code. */
+static float half_at(const unsigned char *in, size_t i)
+{
+    uint16_t half;
+    memcpy(&half, in + 2 * i, 2);
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
     if (rest >= 0x7c00)
         return from_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);
-    if (rest < 0x400) {
-        float f = (float)rest * 0x1p-24f;
-        return sign ? -f : f;
-    }
-    return from_bits(sign | ((rest << 13) + ((127 - 15) << 23)));
+    if (rest < 0x400)
+        return from_bits(sign | to_bits((float)rest * 0x1p-24f));
+    return from_bits(sign | ((rest << 13) + BIAS));
 }
 
-static double value(const unsigned char *in, enum dd_dtype t, size_t i)
+static float brain_at(const unsigned char *in, size_t i)
 {
     uint16_t half;
-    float single;
-    double wide;
-    switch (t) {
-    case DD_F16:  memcpy(&half, in + 2 * i, 2); return from_half(half);
-    case DD_BF16: memcpy(&half, in + 2 * i, 2); return from_bits((uint32_t)half << 16);
-    case DD_F32:  memcpy(&single, in + 4 * i, 4); return single;
-    default:      memcpy(&wide, in + 8 * i, 8); return wide;
-    }
+    memcpy(&half, in + 2 * i, 2);
+    return from_bits((uint32_t)half << 16);
 }
 
-static int floating(enum dd_dtype t)
+static float single_at(const unsigned char *in, size_t i)
 {
-    return t == DD_F16 || t == DD_BF16 || t == DD_F32 || t == DD_F64;
+    float v;
+    memcpy(&v, in + 4 * i, 4);
+    return v;
 }
+
+static double double_at(const unsigned char *in, size_t i)
+{
+    double v;
+    memcpy(&v, in + 8 * i, 8);
+    return v;
+}
+
+#define EACH(type, at) for (size_t i = 0; i < n; i++) out[i] = (type)at(in, i); return 0
 
 int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n)
 {
-    if (!floating(t))
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)value(in, t, i);
-    return 0;
+    switch (t) {
+    case DD_F16:  EACH(float, half_at);
+    case DD_BF16: EACH(float, brain_at);
+    case DD_F32:  EACH(float, single_at);
+    case DD_F64:  EACH(float, double_at);
+    default:      return -1;
+    }
 }
 
 int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
 {
-    if (!floating(t))
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        out[i] = value(in, t, i);
-    return 0;
+    switch (t) {
+    case DD_F16:  EACH(double, half_at);
+    case DD_BF16: EACH(double, brain_at);
+    case DD_F32:  EACH(double, single_at);
+    case DD_F64:  EACH(double, double_at);
+    default:      return -1;
+    }
 }
 
 /* Dropping 13 bits of fraction rounds to nearest, ties to even, when half an ulp less one, plus the last kept bit, is added first;
@@ -86,21 +105,16 @@ int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
    the addition itself rounds. */
 static uint16_t to_half(float f)
 {
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
-    bits &= 0x7fffffff;
+    uint32_t bits = to_bits(f) & 0x7fffffff;
+    uint16_t sign = (uint16_t)(to_bits(f) >> 16 & 0x8000);
     if (bits > 0x7f800000)
         return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x3ff));
     if (bits >= 0x47800000)
         return sign | 0x7c00;
-    if (bits < 0x38800000) {
-        float shifted = from_bits(bits) + 0.5f;
-        memcpy(&bits, &shifted, sizeof bits);
-        return (uint16_t)(sign | (bits - 0x3f000000));
-    }
+    if (bits < BIAS + STEP)
+        return (uint16_t)(sign | (to_bits(from_bits(bits) + 0.5f) - 0x3f000000));
     bits += 0xfff + (bits >> 13 & 1);
-    return (uint16_t)(sign | (bits - ((127 - 15) << 23)) >> 13);
+    return (uint16_t)(sign | (bits - BIAS) >> 13);
 }
 
 void dd_dtype_to_half(uint16_t *out, const float *in, size_t n)
