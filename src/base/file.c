@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The code for errno where a missing file is `missing` (of an input or of an output's folder). */
+/* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
 static int code_of(int number, int missing)
 {
     switch (number) {
-    case ENOENT: case ENOTDIR: case ELOOP: case ENAMETOOLONG: return missing;
-    case EACCES: case EPERM: case EROFS: return missing == DDPM_ECREATE && number == EROFS ? DDPM_ECREATE : DDPM_EPERM;
+    case ENOENT: case ENOTDIR: case ELOOP: case ENAMETOOLONG: case EROFS: return missing;
+    case EACCES: case EPERM: return DDPM_EPERM;
     case ENOMEM: case EMFILE: case ENFILE: return DDPM_ENOMEM;
     default: return DDPM_EIO;
     }
@@ -27,7 +27,8 @@ static int map_open(struct dd_file *f, int fd, const char *path, ddpm_error *err
     if (fstat(fd, &st) != 0)
         return dd_error(err, DDPM_EIO, "%s: cannot be examined: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return dd_error(err, DDPM_EDATA, "%s: is %s, a regular file is expected", path, S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
+        return dd_error(err, DDPM_EDATA, "%s: is %s, a regular file is expected", path,
+                        S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
     if ((uintmax_t)st.st_size > SIZE_MAX / 2)
         return dd_error(err, DDPM_ENOMEM, "%s: %jd bytes do not fit into the address space", path, (intmax_t)st.st_size);
     *f = (struct dd_file){ (const unsigned char *)"", 0 };
@@ -78,7 +79,7 @@ static int check_target(const char *path, int replace, ddpm_error *err)
     if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
         return dd_error(err, DDPM_ECREATE, "%s: exists and is not a regular file: choose another name", path);
     if (!replace)
-        return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or --force to replace it", path);
+        return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or allow it to be replaced (--force)", path);
     return DDPM_OK;
 }
 
@@ -162,11 +163,12 @@ static int sync_folder(struct dd_output *o)
     return failed ? -1 : 0;
 }
 
-/* Everything to the disk and the stream closed; 0, or the errno of the first failure. */
+/* Everything to the disk and the stream closed; 0, or the errno of the first failure.  The flush comes first because after an
+   earlier failed write it fails for the same reason, which ferror would not tell. */
 static int finish_stream(FILE *stream)
 {
     errno = 0;
-    int failed = ferror(stream) || fflush(stream) != 0 || fsync(fileno(stream)) != 0, number = errno;
+    int failed = fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) != 0, number = errno;
     if (fclose(stream) != 0 && !failed) {
         failed = 1;
         number = errno;

@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include "base/error.h"
 
-struct dd_file { const unsigned char *data; size_t size; };
-/* A regular file, read-only.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_EDATA (a folder, a device). */
+struct dd_file { const unsigned char *data; size_t size; };       /* data [size], never NULL once mapped */
+/* A regular file, read-only; an empty one has size 0.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM, DDPM_EDATA (a folder, a
+   device).  Whoever replaces the file by rename, as below, leaves the mapping whole. */
 int  dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
-void dd_file_unmap(struct dd_file *f);
+void dd_file_unmap(struct dd_file *f);                            /* nothing on one that failed, or twice */
 
-/* A temporary in the same folder; nothing is seen at path until commit: fflush, fsync, rename, fsync of the folder.
-   replace 0: commit fails with DDPM_ECREATE when path exists (checked at create and, race-free, at commit). */
+/* A private temporary in the same folder; nothing is seen at path until commit: flush, fsync, rename, fsync of the folder.  A symbolic
+   link is replaced itself, anything else that is no regular file never.
+   replace 0: DDPM_ECREATE when path exists (looked at in create and, without a race, in commit). */
 struct dd_output { FILE *stream; char *path, *temporary; int replace; };
 int  dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_error *err);
-int  dd_output_commit(struct dd_output *o, ddpm_error *err);          /* always ends the output, also when it fails */
-void dd_output_abandon(struct dd_output *o);                          /* removes the temporary; nothing on an ended output */
+int  dd_output_commit(struct dd_output *o, ddpm_error *err);      /* always ends the output; when it fails nothing is left behind */
+void dd_output_abandon(struct dd_output *o);                      /* removes the temporary; nothing on an ended output */
 #endif
