@@ -1,3 +1,5 @@
+/* How a function that can fail says why: an int code of ddpm.h, and in a ddpm_error of the caller's one sentence that names the
+   file, tensor or field, what was found, what was expected and what to do. */
 #ifndef DD_ERROR_H
 #define DD_ERROR_H
 #include "ddpm.h"

@@ -143,7 +143,7 @@ double dd_json_number(struct dd_json *j, const char *key, double low, double hig
 {
     const cJSON *c = want(j, key, cJSON_IsNumber, "a number");
     if (c && !(low <= c->valuedouble && c->valuedouble <= high))
-        fail(j, DDPM_EDATA, key, "%.17g found, a number between %g and %g is expected", c->valuedouble, low, high);
+        fail(j, DDPM_EDATA, key, "%.15g found, a number between %g and %g is expected", c->valuedouble, low, high);
     return c && !j->code ? c->valuedouble : 0;
 }
 
@@ -152,7 +152,7 @@ static int integer(struct dd_json *j, const char *key, const cJSON *c, int low, 
     if (c && !cJSON_IsNumber(c))
         fail(j, DDPM_EDATA, key, "a whole number is expected, found %s", type_name(c));
     else if (c && !(low <= c->valuedouble && c->valuedouble <= high && c->valuedouble == floor(c->valuedouble)))
-        fail(j, DDPM_EDATA, key, "%.17g found, a whole number between %d and %d is expected", c->valuedouble, low, high);
+        fail(j, DDPM_EDATA, key, "%.15g found, a whole number between %d and %d is expected", c->valuedouble, low, high);
     return c && !j->code ? (int)c->valuedouble : 0;
 }
 

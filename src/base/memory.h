@@ -2,14 +2,15 @@
 #ifndef DD_MEMORY_H
 #define DD_MEMORY_H
 #include <stddef.h>
+#include "base/error.h"
 
-/* A zeroed block of n * size bytes, aligned to 64, its pages touched; NULL when out of memory or when the product overflows.
-   Released with free(). */
+/* A zeroed block of n * size bytes (of one line of the cache when that is 0), aligned to 64, its pages touched, so that using it
+   later cannot fail; NULL when out of memory or when the product overflows.  Released with free(). */
 void *dd_memory(size_t n, size_t size);
 
 struct dd_arena { struct dd_arena_chunk *chunk; };      /* {0} is empty */
-/* Zeroed, aligned to 16; NULL when out of memory.  Lives until dd_arena_free. */
+/* Zeroed, aligned to 16; NULL when out of memory or when the product overflows.  Lives until dd_arena_free. */
 void *dd_arena(struct dd_arena *a, size_t n, size_t size);
-char *dd_arena_text(struct dd_arena *a, const char *format, ...);
+char *dd_arena_text(struct dd_arena *a, const char *format, ...) DD_PRINTF(2, 3);
 void  dd_arena_free(struct dd_arena *a);
 #endif

@@ -8,7 +8,10 @@
    (Applied Statistics 37, 1988): three rational functions, relative error about 1e-16.  Only + - * / and sqrt, which IEEE 754
    rounds correctly, and the logarithm below, so the bits are the same on every machine. */
 #include "base/rng.h"
+#include <float.h>
 #include <math.h>
+
+_Static_assert(FLT_EVAL_METHOD == 0, "double must be computed as double: on 32-bit x86, compile with -msse2 -mfpmath=sse");
 
 void dd_rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {

@@ -170,7 +170,7 @@ static int read_entry(struct reader *r, const char *name)
         return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: data_offsets %" PRIu64 " to %" PRIu64 " do not lie in the file's %zu bytes of data",
                         r->file, name, offset[0], offset[1], r->size);
     if (measure(&e, &size))
-        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape has no size in bytes that fits into 64 bits", r->file, name);
+        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape is too large, or its bits are no whole bytes", r->file, name);
     if (size != offset[1] - offset[0])
         return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape and dtype %s need %" PRIu64 " bytes, its data_offsets span %" PRIu64,
                         r->file, name, dd_dtype_name(e.dtype), size, offset[1] - offset[0]);
