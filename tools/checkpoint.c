@@ -95,7 +95,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, dd
     c->config = f->config;
     c->scheduler = f->scheduler;
     if (!code && (code = choose(c, f, want, err)) == DDPM_OK)
-        code = hash_file(c->sha256, f->weights, err);
+        code = f->sharded ? hash_file(c->sha256, f->weights, err) : hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
     if (code)
         checkpoint_close(c);
     return code;

@@ -162,7 +162,8 @@ static int open_weights(struct files *f, const char *folder, ddpm_error *err)
         if (!is_file(path))
             continue;
         f->weights = path;
-        if (weight_files[i].index)
+        f->sharded = weight_files[i].index;
+        if (f->sharded)
             return open_sharded(f, folder, path, err);
         f->source = dd_arena(&f->arena, 1, sizeof *f->source);
         if (!f->source)

@@ -22,7 +22,7 @@ struct torch {
     struct pickle pickle;
     struct torch_storage *storage; size_t storages;
     int big_endian;
-    void *zip; char *folder; uint64_t loaded;    /* zip container: struct zip, "archive", bytes of storages read so far */
+    void *zip, *view; char *folder; uint64_t left;    /* zip container: libzip's handle, what it reads from, "archive", bytes still to be read */
 };
 
 struct source {
@@ -63,6 +63,6 @@ struct choice { struct named *tensor; size_t tensors; const char *weights; int h
 int  unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err);
 
 /* diffusers_folder.c: the files of a folder; source[0] then holds the tensors of all shards in one state. */
-struct files { struct dd_arena arena; struct source *source; size_t sources; const char *weights; cJSON *config, *scheduler; };
+struct files { struct dd_arena arena; struct source *source; size_t sources; int sharded; const char *weights; cJSON *config, *scheduler; };
 int  diffusers_folder_open(struct files *f, const char *path, ddpm_error *err);
 #endif
