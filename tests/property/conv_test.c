@@ -5,9 +5,11 @@
    With `pre` an input x' = act(x s + b) is off by 1.1 (the largest slope of SiLU) times 2 u (|x s| + |b|), and by 8 u |x'| for the activation
    (act_vec.h), so by less than 11 u m, m = |x s| + |b| >= |x'|; S then holds |w| m in the place of |w x'|.  `post` adds |add| + |residual|
    to S, 3 roundings and another activation: 1.1 * 3 + 8 < 12 u. */
+#include <unistd.h>
 #include "check.h"
 #include "layer/conv.h"
 #include "maps.h"
+#include "unit/alloc.h"
 
 enum { PRE_ULPS = 11, POST_ULPS = 12 };
 
@@ -74,7 +76,9 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
         struct dd_pre ppre = { pre.scale + done * p->s.cin, pre.shift + done * p->s.cin, pre.act };
         struct dd_post ppost = post;
         ppost.add += (size_t)done * post.add_stride, ppost.residual = &pr;
+        alloc_fail_never();
         dd_conv_forward(c, &ctx, &po, &pi, which & 1 ? &ppre : NULL, which & 2 ? &ppost : NULL);
+        CHECK(alloc_count() == 0);
     }
     int asked = !strncmp(dd_conv_engine(c), r->engine, strlen(r->engine));
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
@@ -258,4 +262,37 @@ TEST(conv, an_engine_that_does_not_exist)
     dd_kernels_init(&k, 0);
     CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1 }, &err) == DDPM_EUSAGE);
     CHECK(strstr(err.text, "fftw"));
+}
+
+TEST(conv, open_survives_every_failing_allocation)
+{
+    struct dd_kernels k;
+    unsigned cpu = dd_cpu_detect();
+    dd_kernels_init(&k, cpu);
+    for (const char *const *e = dd_conv_engines(); *e; e++)
+        for (long n = 1; ; n++) {
+            struct dd_conv *c = NULL;
+            ddpm_error err;
+            alloc_fail_at(n);
+            int code = dd_conv_open(&c, &odd_shapes[2], &(struct dd_conv_setup){ &k, cpu, *e, 2, 2 }, &err);
+            alloc_fail_never();
+            if (code == DDPM_OK) {
+                dd_conv_close(c);
+                break;
+            }
+            CHECK(code == DDPM_ENOMEM && n < 10);
+        }
+}
+
+/* oneDNN has one ceiling per process, so the lower ones are tested in processes of their own. */
+TEST(conv, dnnl_below_the_highest_instruction_set)
+{
+#if HAVE_DNNL
+    if (!(dd_cpu_detect() & DD_CPU_AVX512) || getenv(CPU_VARIABLE))
+        return;
+    char self[1024] = "", command[1200];
+    REQUIRE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    snprintf(command, sizeof command, CPU_VARIABLE "=avx2 '%s' -t conv.engines -t conv.same >/dev/null", self);
+    CHECK(system(command) == 0);
+#endif
 }

@@ -93,6 +93,8 @@ int instruction_sets(unsigned *masks)
 {
     unsigned all = dd_cpu_detect();
     int n = 0;
+    if (getenv(CPU_VARIABLE))
+        return dd_cpu_ceiling(masks, getenv(CPU_VARIABLE), NULL) ? 0 : 1;
     masks[n++] = 0;
     if (all & DD_CPU_AVX2)
         masks[n++] = DD_CPU_AVX2;

@@ -19,7 +19,8 @@ float *floats_create(size_t n, float low, float high, unsigned seed);
 /* A block whose end is watched, as large as a layer asks for. */
 float *scratch_create(size_t bytes);
 int    scratch_whole(const float *scratch, size_t bytes);
-/* The instruction sets of this machine and build, the plain one first; masks [4]. */
+/* The instruction sets of this machine and build, the plain one first; masks [4].  Only the one that the variable names, if set. */
+#define CPU_VARIABLE "DDPM_CHECK_CPU"
 int    instruction_sets(unsigned *masks);
 /* act in double, as its paper defines it. */
 double act_exact(enum dd_act act, double x);
