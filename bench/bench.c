@@ -7,6 +7,7 @@
 
 static const struct bench benches[] = {
     { "kernels", "every kernel per instruction set; gemm against the machine's peak", bench_kernels },
+    { "conv", "every convolution engine on the layers of the full-size nets", bench_conv },
     { "net", "whole steps of a network: time, share of each kind of node, the slowest nodes, start-up, memory", bench_net },
 };
 enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };

@@ -5,6 +5,7 @@
 struct bench { const char *name, *does; int (*run)(int argc, char **argv); };
 
 int bench_kernels(int argc, char **argv);
+int bench_conv(int argc, char **argv);
 int bench_net(int argc, char **argv);
 
 double bench_now(void);                                    /* seconds */
