@@ -9,6 +9,8 @@ struct dd_file { const unsigned char *data; size_t size; };       /* data [size]
    device).  Whoever replaces the file by rename, as below, leaves the mapping whole. */
 int  dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
 void dd_file_unmap(struct dd_file *f);                            /* nothing on one that failed, or twice */
+/* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
+int  dd_file_code(int number, int missing);
 
 /* A private temporary in the same folder; nothing is seen at path until commit: flush, fsync, rename, fsync of the folder.  A symbolic
    link is replaced itself, anything else that is no regular file never.

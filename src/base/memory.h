@@ -7,6 +7,8 @@
 /* A zeroed block of n * size bytes (of one line of the cache when that is 0), aligned to 64, its pages touched, so that using it
    later cannot fail; NULL when out of memory or when the product overflows.  Released with free(). */
 void *dd_memory(size_t n, size_t size);
+/* n * size rounded up to a multiple of align, at least align; 0 when that is too large. */
+size_t dd_memory_bytes(size_t n, size_t size, size_t align);
 
 struct dd_arena { struct dd_arena_chunk *chunk; };      /* {0} is empty */
 /* Zeroed, aligned to 16; NULL when out of memory or when the product overflows.  Lives until dd_arena_free. */
