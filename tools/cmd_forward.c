@@ -10,7 +10,7 @@
 #include "base/safetensors.h"
 #include "engines.h"
 #include "layout.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 
 struct settings { struct common common; const char *output; double tolerance; bool force; };

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "config.h"
 #include "engines.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 
 struct settings { struct common common; bool nodes, check; };

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "gallery.h"
 #include "index_list.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 #include "studio.h"
 

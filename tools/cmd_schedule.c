@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 
 struct settings { struct common common; const char *model, *betas, *steps, *schedule; int64_t timesteps; bool csv; };

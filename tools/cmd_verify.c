@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "gallery.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 #include "studio.h"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/cpu.h"
 #include "config.h"
-#include "model.h"
+#include "command_model.h"
 #include "options.h"
 
 static const struct { const struct command *command; const char *does; } commands[] = {

@@ -1,5 +1,5 @@
 /* The default model, put into the program by the assembler: the file's bytes stand between two labels of the read-only data. */
-#include "model.h"
+#include "command_model.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "model.h"
+#include "command_model.h"
 
 /* "0,20,41": what ddpm_chain_respace takes, and gives the same chain. */
 static char *list_text(const ddpm_tables *t)

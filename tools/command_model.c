@@ -1,4 +1,4 @@
-#include "model.h"
+#include "command_model.h"
 
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)
 {

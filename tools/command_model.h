@@ -1,6 +1,6 @@
 /* The model that a command works on: a file, or the one that is linked into the program. */
-#ifndef DDPM_MODEL_H
-#define DDPM_MODEL_H
+#ifndef DDPM_COMMAND_MODEL_H
+#define DDPM_COMMAND_MODEL_H
 #include "ddpm.h"
 #include "options.h"
 
