@@ -267,6 +267,10 @@ static int run(void *settings, char **argument, int arguments)
     settings_begin(&say, &err);
     struct conversion v = { .in = &in, .say = &say, .err = &err };
     code = convert(&v, s);
+    /* Of a folder in.file is only the weights. */
+    const char *slash = strrchr(argument[0], '/');
+    if (code == DDPM_EDATA && strcmp(slash != NULL ? slash + 1 : argument[0], in.file) != 0)
+        dd_error_context(&err, "%s", argument[0]);
     conversion_free(&v);
     settings_free(&say);
     checkpoint_close(&in);

@@ -121,28 +121,33 @@ int settings_add_text(struct settings *s, const char *key_value)
     return key == NULL ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
 
+/* What is left of a shell's `MODEL_FLAGS="..."` and `$MODEL_FLAGS`. */
+static bool is_shell(const char *word)
+{
+    return *word == '$' || word[strlen(word) - 1] == '=';
+}
+
 /* OpenAI's flags as their READMEs print them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`, with or without the shell around. */
 static int add_flags(struct settings *s, char *text, const char *where)
 {
+    static const char blank[] = " \t\r\n";
     for (char *c = text; *c != '\0'; c++)
-        if (strchr("\"'\\", *c) != NULL)
+        if (*c == '"' || *c == '\'' || *c == '\\')
             *c = ' ';
-    char *rest = strstr(text, "--"), *place;
-    for (char *word = strtok_r(rest, " \t\r\n", &place); word != NULL && s->code == DDPM_OK;) {
-        if (strncmp(word, "--", 2) != 0 || word[2] == '\0') {
-            size_t size = strlen(word);
-            if (*word != '$' && word[size - 1] != '=')
-                return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%s\"", where, word);
-            word = strtok_r(NULL, " \t\r\n", &place);
-            continue;
-        }
-        char *name = word + 2, *equals = strchr(name, '=');
-        char *value = equals != NULL ? equals + 1 : strtok_r(NULL, " \t\r\n", &place);
-        if (equals != NULL)
+    char *place, *word = strtok_r(strstr(text, "--"), blank, &place);
+    while (word != NULL && s->code == DDPM_OK) {
+        char *name = word + 2, *equals = strchr(word, '='), *next = strtok_r(NULL, blank, &place), *value = next;
+        if (strncmp(word, "--", 2) == 0 && *name != '\0' && equals != NULL) {
             *equals = '\0';
-        bool bare = value == NULL || (equals == NULL && strncmp(value, "--", 2) == 0);
-        add_pair(s, name, bare ? "true" : value, where, SETTINGS_CONFIG);
-        word = bare ? value : strtok_r(NULL, " \t\r\n", &place);
+            add_pair(s, name, equals + 1, where, SETTINGS_CONFIG);
+        } else if (strncmp(word, "--", 2) == 0 && *name != '\0') {
+            bool bare = value == NULL || strncmp(value, "--", 2) == 0 || is_shell(value);
+            add_pair(s, name, bare ? "true" : value, where, SETTINGS_CONFIG);
+            next = bare ? next : strtok_r(NULL, blank, &place);
+        } else if (!is_shell(word)) {
+            s->code = dd_error(s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", where, word);
+        }
+        word = next;
     }
     return s->code;
 }

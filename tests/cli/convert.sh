@@ -1,0 +1,171 @@
+# Foreign checkpoints: what is refused and how, what is asked for, what is said; that the converted networks are right is for cases.sh.
+tree=$top/tests/golden/cases
+pesser=$tree/C1_pesser/model-790000.ckpt
+guided=$tree/B3_guided_updown/ema_0.9999_000100.pt
+lucid=$tree/D1_unet3/unet.pt
+guided_flags='image_size=16 num_head_channels=8 diffusion_steps=1000 noise_schedule=linear'
+lucid_flags='image_size=32 objective=pred_v beta_schedule=sigmoid timesteps=1000'
+
+# with "KEY=VALUE ..." COMMAND...: COMMAND with a --set before each.
+with() { flags=$(echo "$1" | sed 's/[^ ]*=/--set &/g'); shift; "$@" $flags; }
+# bad.json as lines: path, accept or refuse, and a word that the message must hold.
+bad_entries() {
+	awk '/^   "path"/ { path = $2 } /^   "expect"/ { expect = $2 } /"must_mention"/ { listed = 1; next } listed && /\]/ { listed = 0 }
+	     listed { word = $1 } /^  [}]/ { print path, expect, word; word = "" }' "$1" | tr -d '",'
+}
+
+test_convert_bad() {
+	bad=$shared/reference/checkpoints/bad
+	[ -f "$bad/bad.json" ] || skip '../shared is not there'
+	bad_entries "$bad/bad.json" >entries
+	[ "$(wc -l <entries)" -eq 71 ] || fail "$(wc -l <entries) entries"
+	while read -r path expect word; do
+		( ulimit -t 20; ddpm convert -q "$bad/$path" -o model.ddpm ) >out 2>err </dev/null
+		code=$?
+		case $expect-$path-$code in
+		accept-*-0|refuse-pt_zip_slip-0) [ -s model.ddpm ] || fail "$path: nothing was written"; rm model.ddpm; continue ;;
+		refuse-*-6[56]) [ "$(wc -l <err)" -eq 1 ] || fail "$path: an error is one line: $(cat err)"; [ -z "$word" ] || says "$word" ;;
+		*) fail "$path: expected $expect, exited with $code: $(cat err)" ;;
+		esac
+		only entries
+	done <entries
+	absent /tmp/ddpm_pwned
+}
+
+# Whatever a file holds, memory goes by its size: these ask for terabytes.
+test_convert_memory() {
+	bad=$shared/reference/checkpoints/bad
+	[ -d "$bad" ] || skip '../shared is not there'
+	[ -z "${RUN:-}" ] || skip 'the emulator needs the memory for itself'
+	( ulimit -v 300000; ddpm convert -q "$bad/ok_safetensors" -o model.ddpm ) >out 2>err || skip 'this build does not run under ulimit -v'
+	rm model.ddpm
+	for path in cfg_huge pt_numel pt_size_overflow pk_string_length pk_memo_index pk_tuple_bomb lg_count st_header_len_100M pt_zip_sizes; do
+		( ulimit -v 300000; ddpm convert -q "$bad/$path" -o model.ddpm ) >out 2>err
+		[ $? -eq 65 ] || fail "$path: $(cat err)"
+	done
+}
+
+test_convert_unknown() {
+	expect 66 ddpm convert nothing -o model.ddpm; says nothing
+	expect 65 ddpm convert "$top/tools/default.ddpm" -o model.ddpm; says 'already'
+	expect 64 ddpm convert "$pesser"; says '-o'
+	expect 65 ddpm convert "$pesser" --family lucidrains -o model.ddpm; says 'init_conv.weight'
+	expect 64 ddpm convert "$pesser" --family nosuch -o model.ddpm; says 'diffusers'
+	only
+	for file in "$shared"/checkpoints/foreign/pulfer/*.pt; do
+		[ -f "$file" ] || skip '../shared is not there'
+		expect 65 ddpm convert "$file" -o model.ddpm; says 'no known family'; says 'network.b1'
+	done
+	only
+}
+
+test_convert_asks() {
+	expect 64 ddpm convert "$guided" -o model.ddpm
+	for name in image_size num_heads num_head_channels diffusion_steps noise_schedule rescale_timesteps; do says "$name"; done
+	expect 64 ddpm convert "$pesser" -o model.ddpm; says 'resolution='
+	expect 64 ddpm convert "$lucid" -o model.ddpm
+	for name in image_size objective beta_schedule timesteps; do says "$name="; done
+	expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set sample_size=null -o model.ddpm; says 'sample_size='
+	expect 64 ddpm convert "$tree/A3_scale_shift_classes/unet/diffusion_pytorch_model.safetensors" -o model.ddpm; says '--config'
+	only
+}
+
+# Taken for granted, and said.
+test_convert_tells() {
+	expect 0 ddpm convert "$pesser" --set resolution=32 -o model.ddpm; says 'fixedlarge'; says 'beta_schedule linear'
+	expect 0 ddpm convert "$pesser" --set resolution=32 --set model.var_type=fixedsmall -o model.ddpm --force -q
+	[ ! -s err ] || fail "-q is not quiet: $(cat err)"
+	expect 0 ddpm info model.ddpm; prints 'beta-tilde'; prints 'model-790000.ckpt'
+	expect 0 with "$guided_flags" ddpm convert "$guided" -o model.ddpm --force; says 'averaged'; says 'use_new_attention_order'; says 'predict_xstart'
+	expect 0 ddpm convert "$tree/A3_scale_shift_classes/unet" --dry-run; says 'scheduler_config.json'; prints 'f32:linear:0.0001,0.02'
+	expect 0 ddpm convert "$tree/A3_scale_shift_classes" --set timestep_spacing=trailing --dry-run; says '--schedule'
+	expect 0 ddpm convert "$tree/A3_scale_shift_classes" --dry-run --json; prints '"parameters":182019'
+	only model.ddpm
+}
+
+test_convert_contradictions() {
+	for flag in num_channels=64 num_res_blocks=2 channel_mult=1,2 learn_sigma=False class_cond=True attention_resolutions=16 attention_resolutions=4 \
+	            use_scale_shift_norm=false resblock_updown=false; do
+		expect 64 with "$guided_flags $flag" ddpm convert "$guided" -o model.ddpm; says "${flag%=*}"; says 'tensors'
+	done
+	expect 64 with "$guided_flags num_head_channels=7" ddpm convert "$guided" -o model.ddpm; says 'num_head_channels'
+	for flag in ch=64 ch_mult=1,1 num_res_blocks=2 attn_resolutions=8 out_ch=6; do
+		expect 64 ddpm convert "$pesser" --set resolution=32 --set $flag -o model.ddpm; says "${flag%=*}"; says 'tensors'
+	done
+	for flag in dim=16 dim_mults=1,2 attn_heads=8 learned_variance=true; do
+		expect 64 with "$lucid_flags $flag" ddpm convert "$lucid" -o model.ddpm; says "${flag%=*}"
+	done
+	expect 64 ddpm convert "$pesser" --set resolution=32 --set num_heads=4 -o model.ddpm; says 'num_heads'
+	expect 64 ddpm convert "$pesser" --set resolution -o model.ddpm; says 'KEY=VALUE'
+	expect 64 ddpm convert "$pesser" --set resolution=large -o model.ddpm; says 'large'
+	expect 65 ddpm convert "$tree/A3_scale_shift_classes" --set in_channels=4 --set out_channels=4 -o model.ddpm; says 'conv_in.weight is [16, 3, 3, 3], expected [16, 4, 3, 3]'
+	only
+}
+
+# What a file can ask for and this program does not have.
+test_convert_refuses() {
+	for flag in class_embed_type=timestep time_embedding_type=fourier resnet_time_scale_shift=ada_group act_fn=tanh downsample_padding=2 mid_block_type=Odd \
+	            downsample_type=kernel thresholding=true variance_type=learned variance_type=fixed_large_log prediction_type=flow \
+	            beta_schedule=laplace rescale_betas_zero_snr=true set_alpha_to_one=false scheduler._class_name=EDMDPMSolverMultistepScheduler; do
+		expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set $flag -o model.ddpm; says "${flag%%=*}"; says "${flag#*=}"
+	done
+	for flag in type=bayesian resamp_with_conv=false data.rescaled=false data.logit_transform=true beta_schedule=cosine var_type=learned; do
+		expect 64 ddpm convert "$pesser" --set resolution=32 --set $flag -o model.ddpm; says "${flag%=*}"
+	done
+	for flag in self_condition=true learned_sinusoidal_cond=true random_fourier_features=true auto_normalize=false objective=pred_u beta_schedule=quad; do
+		expect 64 with "$lucid_flags $flag" ddpm convert "$lucid" -o model.ddpm; says "${flag%=*}"
+	done
+	expect 65 with "$guided_flags large_size=64" ddpm convert "$guided" -o model.ddpm; says 'super-resolution'
+	only
+}
+
+test_convert_schedules() {
+	folder=$tree/A3_scale_shift_classes
+	expect 0 ddpm convert -q "$folder" --set prediction_type=v_prediction --set rescale_betas_zero_snr=true --set clip_sample=false --dry-run
+	prints 'f32:linear:0.0001,0.02+zero-snr'; prints '"prediction":"v"'; prints '"clip":0'
+	expect 0 ddpm convert -q "$folder" --set num_train_timesteps=3 --set trained_betas=[0.1,0.2,0.4] --set clip_sample_range=2 -o betas.ddpm
+	expect 0 ddpm schedule -m betas.ddpm --csv
+	# alpha_bar = 0.9, 0.9 0.8, 0.9 0.8 0.6 with what float32 makes of them: 2^-24 each.
+	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "alpha_bar") at = i; next } { e = NR == 2 ? .9 : NR == 3 ? .72 : .432; d = $at - e;
+	         if (d < 0) d = -d; if (d > 2.4e-7) exit 1 } END { if (NR != 4) exit 1 }' out || fail "$(cat out)"
+	expect 65 ddpm convert -q "$folder" --set num_train_timesteps=3 --set trained_betas=[0.1,0,0.4] -o bad.ddpm; says 'schedule.beta'
+	expect 64 ddpm convert -q "$folder" --set num_train_timesteps=2 --set trained_betas=[0.1,0.2,0.4] -o bad.ddpm; says 'trained_betas'
+	expect 0 with "image_size=16 num_head_channels=8 diffusion_steps=4000 noise_schedule=cosine rescale_timesteps=true" ddpm convert -q "$guided" --dry-run
+	prints '"t_scale":0.25'; prints '"name":"cosine"'; prints '"variance":"learned-range"'
+	only betas.ddpm
+}
+
+test_convert_config() {
+	echo '{"create_model": {"image_size": 16, "num_head_channels": 8}, "diffusion_steps": 1000, "noise_schedule": "linear", "note": "x", "odd": 1}' >a.json
+	printf '%s\n' 'MODEL_FLAGS="--image_size 16 --num_head_channels 8 \' ' --resblock_updown"' 'DIFFUSION_FLAGS="--diffusion_steps=1000 --noise_schedule linear"' >b.txt
+	expect 0 ddpm convert "$guided" --config a.json -o a.ddpm; says 'not used: odd'
+	expect 0 ddpm convert "$guided" --config b.txt -o b.ddpm
+	same a.ddpm b.ddpm
+	expect 0 ddpm convert "$guided" --config b.txt --set num_head_channels=-1 --set num_heads=4 -o c.ddpm
+	same a.ddpm c.ddpm '32 channels have four heads of eight'
+	expect 66 ddpm convert "$guided" --config nothing -o d.ddpm; says nothing
+	printf 'model:\n  ch: 128\n' >d.yml
+	expect 65 ddpm convert "$guided" --config d.yml -o d.ddpm; says JSON
+	echo '{"image_size": 16' >d.json
+	expect 65 ddpm convert "$guided" --config d.json -o d.ddpm; says d.json
+	echo '{"image_size": "wide"}' >d.json
+	expect 65 ddpm convert "$guided" --config d.json -o d.ddpm; says image_size
+	only a.json a.ddpm b.txt b.ddpm c.ddpm d.yml d.json
+}
+
+test_convert_output() {
+	folder=$tree/A3_scale_shift_classes
+	expect 0 ddpm convert -q "$folder" -o model.ddpm
+	cp model.ddpm before.ddpm
+	expect 73 ddpm convert -q "$folder" --dtype f16 -o model.ddpm; says '--force'
+	same model.ddpm before.ddpm
+	expect 0 ddpm convert -q "$folder" --dtype f16 -o model.ddpm --force
+	[ "$(wc -c <model.ddpm)" -lt 500000 ] || fail 'float16 is no smaller'
+	expect 0 ddpm info --check model.ddpm
+	expect 0 ddpm forward model.ddpm "$folder/io.safetensors" --tolerance 0.02
+	expect 73 ddpm convert -q "$folder" -o no/such.ddpm
+	expect 73 ddpm convert -q "$folder" -o /dev/full
+	expect 0 ddpm convert -q "$folder" -o again.ddpm
+	same before.ddpm again.ddpm 'the same input'
+	only model.ddpm before.ddpm again.ddpm
+}
