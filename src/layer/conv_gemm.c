@@ -75,22 +75,34 @@ static void pack_gemm(struct dd_conv *c, const float *w, const float *bias)
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
 }
 
-/* a [tiles][taps][mr]: where output pixels first .. first + count of all images read their taps. */
+/* row [taps], mr apart: where the output pixel whose first tap lies at (y0, x0) reads. */
+static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image, size_t stride, int y0, int x0,
+                        const float *zero)
+{
+    for (int y = y0; y < y0 + s->kernel; y++) {
+        const float *line = y >= 0 && y < s->h ? image + (size_t)y * (size_t)s->w * stride : NULL;
+        for (int x = x0; x < x0 + s->kernel; x++, row += mr)
+            *row = line && x >= 0 && x < s->w ? line + (size_t)x * stride : zero;
+    }
+}
+
+/* a [tiles][taps][mr] for output pixels first .. first + count of all images. */
 static void point(const float **a, const struct dd_conv *c, const struct dd_map *x, size_t first, size_t count)
 {
     const struct gemm *g = c->state;
     const struct dd_conv_shape *s = &c->shape;
-    size_t width = (size_t)dd_conv_width(s), pixels = width * (size_t)dd_conv_height(s);
-    const float *zero = c->packed + g->zero;
-    for (size_t i = 0; i < count; i++) {
-        size_t image = (first + i) / pixels, pixel = (first + i) % pixels;
-        int y0 = (int)(pixel / width) * s->stride - s->top, x0 = (int)(pixel % width) * s->stride - s->left;
-        const float *origin = x->data + image * (size_t)s->h * (size_t)s->w * x->stride;
-        const float **row = a + i / g->mr * g->taps * g->mr + i % g->mr;
-        for (int iy = y0; iy < y0 + s->kernel; iy++)
-            for (int ix = x0; ix < x0 + s->kernel; ix++, row += g->mr)
-                *row = iy >= 0 && iy < s->h && ix >= 0 && ix < s->w ? origin + ((size_t)iy * s->w + ix) * x->stride : zero;
-    }
+    size_t width = (size_t)dd_conv_width(s), height = (size_t)dd_conv_height(s), image_size = (size_t)s->h * (size_t)s->w * x->stride;
+    size_t ox = first % width, oy = first / width % height;
+    const float *image = x->data + first / width / height * image_size, *zero = c->packed + g->zero;
+    for (size_t i = 0; i < count; i += g->mr, a += g->taps * g->mr)
+        for (size_t j = 0; j < dd_min(g->mr, count - i); j++) {
+            point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top, (int)ox * s->stride - s->left, zero);
+            if (++ox == width) {
+                ox = 0;
+                image += ++oy == height ? image_size : 0;
+                oy = oy == height ? 0 : oy;
+            }
+        }
 }
 
 /* y [rows first .. first + count, channels of one panel]. */
