@@ -38,19 +38,34 @@ static const char *doubled_key(const cJSON *object, bool *full)
     return found;
 }
 
-/* Recursion no deeper than the scanner let pass. */
-static int check_tree(const cJSON *c, const char *name, ddpm_error *err)
+/* Where in the tree a value is, "net.heads.down[2]", cut when it is too long. */
+struct place { char path[128]; size_t used; };
+
+static struct place below(const struct place *p, const cJSON *child, int index)
+{
+    struct place q = *p;
+    char *end = q.path + q.used;
+    size_t room = sizeof q.path - q.used;
+    int n = child->string ? snprintf(end, room, "%s%s", q.used ? "." : "", child->string) : snprintf(end, room, "[%d]", index);
+    q.used += (size_t)n < room ? (size_t)n : room - 1;
+    return q;
+}
+
+/* Doubled keys and infinite numbers; recursion no deeper than the scanner let pass. */
+static int check_tree(const cJSON *c, const struct place *p, const char *name, ddpm_error *err)
 {
     bool full = false;
     const char *twice = cJSON_IsObject(c) ? doubled_key(c, &full) : NULL;
     if (full)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
     if (twice)
-        return dd_error(err, DDPM_EDATA, "%s: the key \"%s\" occurs twice in one object", name, twice);
+        return dd_error(err, DDPM_EDATA, "%s: %s%s%s: the key occurs twice", name, p->path, p->used ? "." : "", twice);
     if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
-        return dd_error(err, DDPM_EDATA, "%s: the number of \"%s\" is too large", name, c->string ? c->string : "a list");
-    for (const cJSON *child = c->child; child; child = child->next) {
-        int code = check_tree(child, name, err);
+        return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name, p->used ? p->path : "the top level");
+    int i = 0;
+    for (const cJSON *child = c->child; child; child = child->next, i++) {
+        struct place q = below(p, child, i);
+        int code = check_tree(child, &q, name, err);
         if (code)
             return code;
     }
@@ -69,7 +84,7 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
     *root = cJSON_ParseWithLength(text, size);
     if (!*root)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
-    int code = check_tree(*root, name, err);
+    int code = check_tree(*root, &(struct place){ "", 0 }, name, err);
     if (code) {
         cJSON_Delete(*root);
         *root = NULL;

@@ -44,7 +44,11 @@ TEST(json, refused)
     parse_code("[1, 2, x]", 9, said);
     CHECK_TEXT(said, "file.json: not valid JSON at byte 7: a value is expected");
     parse_code("{\"k\": 1, \"k\": 1}", 16, said);
-    CHECK_TEXT(said, "file.json: the key \"k\" occurs twice in one object");
+    CHECK_TEXT(said, "file.json: k: the key occurs twice");
+    parse_code("{\"a\":[0,{\"b\":{\"k\":1,\"k\":1}}]}", 29, said);
+    CHECK_TEXT(said, "file.json: a[1].b.k: the key occurs twice");
+    parse_code("{\"a\":[0,-1e999]}", 16, said);
+    CHECK_TEXT(said, "file.json: a[1]: the number is too large");
 }
 
 TEST(json, long_numbers)
