@@ -101,7 +101,8 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, dd
     return code;
 }
 
-int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want, ddpm_error *err)
+int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want,
+                           ddpm_error *err)
 {
     struct files *f = begin(c, err);
     struct source *s = f ? only_source(f, name, err) : NULL;

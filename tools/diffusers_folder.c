@@ -48,7 +48,8 @@ static int check_pipeline(const char *path, ddpm_error *err)
         if (of && !strcmp(c->string, "unet") && strcmp(of, "UNet2DModel"))
             code = dd_error(err, DDPM_EDATA, "%s: its unet is a %.80s; only UNet2DModel is read", path, of);
         else if (of && strcmp(c->string, "unet") && strcmp(c->string, "scheduler"))
-            code = dd_error(err, DDPM_EDATA, "%s: the pipeline also needs %.80s (%.80s); only a unet and its scheduler are read", path, c->string, of);
+            code = dd_error(err, DDPM_EDATA,
+                            "%s: the pipeline also needs %.80s (%.80s); only a unet and its scheduler are read", path, c->string, of);
     }
     cJSON_Delete(root);
     return code;
@@ -80,7 +81,8 @@ static int shard_names(const char ***list, size_t *count, struct files *f, const
     for (const cJSON *c = map->child; c; c = c->next) {
         const char *name = cJSON_GetStringValue(c);
         if (!name || !*name || *name == '.' || strpbrk(name, "/\\"))
-            return dd_error(err, DDPM_EDATA, "%s: weight_map puts %.80s into \"%.100s\"; the name of a file in the same folder is expected", path,
+            return dd_error(err, DDPM_EDATA,
+                            "%s: weight_map puts %.80s into \"%.100s\"; the name of a file in the same folder is expected", path,
                             c->string, name ? name : "(no text)");
         (*list)[n++] = name;
     }

@@ -28,7 +28,7 @@ struct pickle {
     struct pickle_node **persistent; size_t persistents;     /* every persistent id met, in order */
 };
 
-enum { PICKLE_BYTES_MAX = 1 << 25 };       /* a longer pickle is refused: real ones stay below a megabyte */
+enum { PICKLE_BYTES_MAX = 1 << 23 };       /* a longer pickle is refused: real ones stay below a megabyte */
 
 /* Reads one pickle from data [size], which outlives the nodes; *used: up to and with its STOP.  The error names the byte. */
 int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size, size_t *used, ddpm_error *err);
@@ -39,6 +39,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *mod
 /* The value under key of a dict, or NULL. */
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key);
 int pickle_is(const struct pickle_node *text, const char *value);
+/* A text as a C string, copied once however often the pickle refers to it; NULL: out of memory. */
+const char *pickle_text(struct pickle_node *text, struct dd_arena *arena);
 /* text [length] for a message: at most room - 1 bytes, what does not print as '?'.  Returns out. */
 const char *pickle_show(char *out, size_t room, const char *text, size_t length);
 #endif

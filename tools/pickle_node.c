@@ -26,3 +26,14 @@ struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key)
             return dict->item[i - 1];
     return NULL;
 }
+
+const char *pickle_text(struct pickle_node *text, struct dd_arena *arena)
+{
+    char *copy = text->room ? NULL : dd_arena(arena, (size_t)text->count + 1, 1);
+    if (copy) {
+        memcpy(copy, text->text, text->count);
+        text->text = copy;
+        text->room = 1;
+    }
+    return text->room ? text->text : NULL;
+}

@@ -9,11 +9,11 @@
 
 struct source;
 struct named { const char *name; struct source *source; const void *item; };   /* item: struct dd_entry or struct pickle_node */
-struct state { const char *path; struct named *tensor; size_t tensors; };            /* path: "" the file's top, "ema", "model.ema", "[4]" */
+struct state { const char *path; struct named *tensor; size_t tensors; };      /* path: "" the file's top, "ema", "model.ema", "[4]" */
 
 /* A torch.save file: its pickle and its storages, sorted by key. */
 struct torch_storage {
-    char *key;
+    const char *key;
     enum dd_dtype dtype;
     uint64_t count;                    /* elements; bytes of an untyped one */
     const unsigned char *data;         /* NULL: not read yet */
@@ -22,7 +22,8 @@ struct torch {
     struct pickle pickle;
     struct torch_storage *storage; size_t storages;
     int big_endian;
-    void *zip, *view; char *folder; uint64_t left;    /* zip container: libzip's handle, what it reads from, "archive", bytes still to be read */
+    void *zip, *view;                  /* the zip container: libzip's handle, what it reads from, */
+    char *folder; uint64_t left;       /* "archive", bytes that may still be read */
 };
 
 struct source {
@@ -63,6 +64,11 @@ struct choice { struct named *tensor; size_t tensors; const char *weights; int h
 int  unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err);
 
 /* diffusers_folder.c: the files of a folder; source[0] then holds the tensors of all shards in one state. */
-struct files { struct dd_arena arena; struct source *source; size_t sources; int sharded; const char *weights; cJSON *config, *scheduler; };
+struct files {
+    struct dd_arena arena;
+    struct source *source; size_t sources; int sharded;
+    const char *weights;               /* path of the file that stands for them: the index of shards */
+    cJSON *config, *scheduler;
+};
 int  diffusers_folder_open(struct files *f, const char *path, ddpm_error *err);
 #endif

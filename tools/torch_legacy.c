@@ -53,8 +53,8 @@ static int take_storage(struct source *s, struct stream *f, const struct pickle_
         return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements where the pickle says %llu", shown, (unsigned long long)count,
                         (unsigned long long)storage->count);
     if (count > (f->size - f->at) / bytes)
-        return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements of %zu bytes, but %zu bytes are left", shown, (unsigned long long)count,
-                        bytes, f->size - f->at);
+        return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements of %zu bytes, but %zu bytes are left", shown,
+                        (unsigned long long)count, bytes, f->size - f->at);
     storage->data = f->data + f->at;
     f->at += (size_t)count * bytes;
     return DDPM_OK;

@@ -16,7 +16,8 @@ static int storage_order(const void *a, const void *b)
 static int is_int(const struct pickle_node *n) { return n->kind == PICKLE_INT && n->integer >= 0; }
 
 /* ("storage", type, key, location, count) and, in legacy files, view metadata. */
-static int read_storage(struct torch_storage *out, struct dd_arena *arena, const struct pickle_node *id, size_t length, ddpm_error *err)
+static int read_storage(struct torch_storage *out, struct dd_arena *arena, const struct pickle_node *id, size_t length,
+                        ddpm_error *err)
 {
     char shown[64];
     if (id->kind != PICKLE_TUPLE || !id->count || id->item[0]->kind != PICKLE_TEXT)
@@ -25,13 +26,14 @@ static int read_storage(struct torch_storage *out, struct dd_arena *arena, const
         return dd_error(err, DDPM_EDATA, "a persistent id \"%s\" where only \"storage\" is known; was a whole module saved? "
                         "(save its state_dict())", pickle_show(shown, sizeof shown, id->item[0]->text, id->item[0]->count));
     if (id->count != length || id->item[1]->kind != PICKLE_GLOBAL || id->item[2]->kind != PICKLE_TEXT || !is_int(id->item[4]))
-        return dd_error(err, DDPM_EDATA, "a storage id that is not (\"storage\", type, key, location, count%s)", length > 5 ? ", view" : "");
-    const struct pickle_node *type = id->item[1], *key = id->item[2];
+        return dd_error(err, DDPM_EDATA, "a storage id that is not (\"storage\", type, key, location, count%s)",
+                        length > 5 ? ", view" : "");
+    struct pickle_node *type = id->item[1], *key = id->item[2];
     if (type->global != PICKLE_STORAGE && type->global != PICKLE_UNTYPED)
         return dd_error(err, DDPM_EDATA, "a storage of type %s", type->text);
     if (memchr(key->text, 0, key->count))
         return dd_error(err, DDPM_EDATA, "a storage key with a zero byte");
-    out->key = dd_arena_text(arena, "%.*s", (int)key->count, key->text);
+    out->key = pickle_text(key, arena);
     out->dtype = (enum dd_dtype)type->dtype;
     out->count = (uint64_t)id->item[4]->integer;
     return out->key ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory");
@@ -122,8 +124,8 @@ static uint64_t extent(const struct checkpoint_tensor *t, uint64_t *last)
 }
 
 /* The storage behind a persistent id, narrowed where a legacy file stores a view (key, offset, count) of it. */
-static int find_storage(struct torch_storage **storage, uint64_t *first, uint64_t *count, struct source *s, const struct pickle_node *node,
-                        ddpm_error *err)
+static int find_storage(struct torch_storage **storage, uint64_t *first, uint64_t *count, struct source *s,
+                        const struct pickle_node *node, ddpm_error *err)
 {
     if (node->kind != PICKLE_PERSISTENT)
         return dd_error(err, DDPM_EDATA, "its storage is no storage");
@@ -144,11 +146,11 @@ static int find_storage(struct torch_storage **storage, uint64_t *first, uint64_
     return DDPM_OK;
 }
 
-static int place(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage, uint64_t offset, const struct pickle_node *as,
-                 ddpm_error *err)
+static int locate(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage, uint64_t offset,
+                  const struct pickle_node *as, ddpm_error *err)
 {
-    struct torch_storage *from;
-    uint64_t first, room, last, count = extent(t, &last);
+    struct torch_storage *from = NULL;
+    uint64_t first = 0, room = 0, last, count = extent(t, &last);
     int code = find_storage(&from, &first, &room, s, storage, err);
     if (code)
         return code;
@@ -162,10 +164,11 @@ static int place(struct checkpoint_tensor *t, struct source *s, const struct pic
     if (count == UINT64_MAX)
         return dd_error(err, DDPM_EDATA, "its size overflows");
     if (offset > room || (count && last >= room - offset))
-        return dd_error(err, DDPM_EDATA, "it reaches beyond its storage %.64s of %llu elements (offset %llu, last element %llu)", from->key,
-                        (unsigned long long)room, (unsigned long long)offset, (unsigned long long)last);
+        return dd_error(err, DDPM_EDATA, "it reaches beyond its storage %.64s of %llu elements (offset %llu, last element %llu)",
+                        from->key, (unsigned long long)room, (unsigned long long)offset, (unsigned long long)last);
     if (count > room)
-        return dd_error(err, DDPM_EDATA, "its %llu elements share the %llu of its storage", (unsigned long long)count, (unsigned long long)room);
+        return dd_error(err, DDPM_EDATA, "its %llu elements share the %llu of its storage", (unsigned long long)count,
+                        (unsigned long long)room);
     if (!from->data && (code = torch_zip_storage(s, from, err)) != DDPM_OK)
         return code;
     t->big_endian = s->torch.big_endian;
@@ -190,79 +193,106 @@ int torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pic
             return dd_error(err, DDPM_EDATA, "%s has no known dtype", kind->text);
     }
     int code = read_shape(t, a->item[2], a->item[3], err);
-    return code ? code : place(t, s, a->item[0], (uint64_t)a->item[1]->integer, as, err);
+    return code ? code : locate(t, s, a->item[0], (uint64_t)a->item[1]->integer, as, err);
 }
 
 /* ---- dictionaries of tensors ---- */
 
-/* The keys of a dict that stand for tensors, as one state. */
-static int add_state(struct source *s, const struct pickle_node *dict, const char *path, ddpm_error *err)
-{
-    size_t n = 0;
-    struct named *list = dd_arena(&s->arena, dict->count / 2 + 1, sizeof *list);
-    for (size_t i = 0; list && i < dict->count; i += 2) {
-        const struct pickle_node *key = dict->item[i];
-        char shown[64];
-        if (key->kind != PICKLE_TEXT || !looks_like_tensor(dict->item[i + 1]))
-            continue;
-        char *name = dd_arena_text(&s->arena, "%.*s", (int)key->count, key->text);
-        if (!name)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
-        for (uint32_t k = 0; k < key->count; k++)
-            if (key->text[k] <= ' ' || key->text[k] == 127)
-                return dd_error(err, DDPM_EDATA, "tensor name \"%s\" is not printable", pickle_show(shown, sizeof shown, key->text, key->count));
-        list[n++] = (struct named){ name, s, dict->item[i + 1] };
-    }
-    if (!list)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    return n ? source_add(s, path, list, n, err) : DDPM_OK;
-}
+/* Where a container lies in the tree. */
+struct place { const struct place *outer; const char *key; size_t length; int depth; };
+enum { DEPTH = 3, TABLES = 256 };          /* no training file keeps weights deeper, or more tables of them */
 
-static int visit(struct source *s, struct pickle_node *node, const char *path, int depth, ddpm_error *err);
-
-static int visit_item(struct source *s, struct pickle_node *item, const char *path, const char *key, size_t length, int depth, ddpm_error *err)
+static const char *path_of(struct source *s, const struct place *at)
 {
     char shown[64];
-    if (item->kind != PICKLE_DICT && item->kind != PICKLE_LIST)
-        return DDPM_OK;
-    const char *inner = dd_arena_text(&s->arena, "%s%s%s", path, *path ? "." : "", pickle_show(shown, sizeof shown, key, length));
-    return inner ? visit(s, item, inner, depth + 1, err) : dd_error(err, DDPM_ENOMEM, "out of memory");
+    if (!at->outer)
+        return "";
+    const char *outer = path_of(s, at->outer);
+    return outer ? dd_arena_text(&s->arena, "%s%s%s", outer, *outer ? "." : "", pickle_show(shown, sizeof shown, at->key,
+                                 at->length)) : NULL;
 }
 
-/* No known training file keeps weights deeper than three containers; each container is entered once, so shared and cyclic ones end. */
-static int visit(struct source *s, struct pickle_node *node, const char *path, int depth, ddpm_error *err)
+static int check_name(const struct pickle_node *key, ddpm_error *err)
+{
+    char shown[64];
+    for (uint32_t i = 0; i < key->count; i++)
+        if ((unsigned char)key->text[i] <= ' ' || key->text[i] == 127)
+            return dd_error(err, DDPM_EDATA, "tensor name \"%s\" is not printable",
+                            pickle_show(shown, sizeof shown, key->text, key->count));
+    return DDPM_OK;
+}
+
+/* The keys of a dict that stand for tensors, as one state. */
+static int add_state(struct source *s, const struct pickle_node *dict, const struct place *at, ddpm_error *err)
+{
+    size_t n = 0, count = 0;
+    for (uint32_t i = 0; i < dict->count; i += 2)
+        count += dict->item[i]->kind == PICKLE_TEXT && looks_like_tensor(dict->item[i + 1]);
+    if (!count)
+        return DDPM_OK;
+    if (s->states == TABLES)
+        return dd_error(err, DDPM_EDATA, "holds more than %d tables of tensors", TABLES);
+    struct named *list = dd_arena(&s->arena, count, sizeof *list);
+    const char *path = path_of(s, at);
+    if (!list || !path)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < dict->count; i += 2) {
+        struct pickle_node *key = dict->item[i];
+        if (key->kind != PICKLE_TEXT || !looks_like_tensor(dict->item[i + 1]))
+            continue;
+        int code = check_name(key, err);
+        if (code)
+            return code;
+        list[n].name = pickle_text(key, &s->arena);
+        list[n].source = s;
+        list[n].item = dict->item[i + 1];
+        if (!list[n++].name)
+            return dd_error(err, DDPM_ENOMEM, "out of memory");
+    }
+    return source_add(s, path, list, n, err);
+}
+
+static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err);
+
+static int visit_list(struct source *s, const struct pickle_node *list, const struct place *at, ddpm_error *err)
 {
     int code = DDPM_OK;
-    if (node->visited || depth > 3)
-        return DDPM_OK;
-    node->visited = 1;
-    if (node->kind == PICKLE_LIST) {
-        for (uint32_t i = 0; !code && i < node->count && i < 16; i++) {
-            char index[16];
-            int length = snprintf(index, sizeof index, "[%u]", i);
-            code = visit_item(s, node->item[i], path, index, (size_t)length, depth, err);
-        }
-        return code;
+    for (uint32_t i = 0; !code && i < list->count && i < 16; i++) {
+        char index[16];
+        int length = snprintf(index, sizeof index, "[%u]", i);
+        code = visit(s, list->item[i], &(struct place){ at, index, (size_t)length, at->depth + 1 }, err);
     }
-    if (node->kind != PICKLE_DICT)
-        return DDPM_OK;
-    if (pickle_get(node, "state") && pickle_get(node, "param_groups")) {
+    return code;
+}
+
+static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at, ddpm_error *err)
+{
+    if (pickle_get(dict, "state") && pickle_get(dict, "param_groups")) {
         s->optimizer = 1;
         return DDPM_OK;
     }
-    const struct pickle_node *shadow = pickle_get(node, "shadow_params");
+    const struct pickle_node *shadow = pickle_get(dict, "shadow_params");
     s->shadow |= shadow && shadow->kind == PICKLE_LIST;
-    code = add_state(s, node, path, err);
-    for (uint32_t i = 0; !code && i < node->count; i += 2)
-        if (node->item[i]->kind == PICKLE_TEXT)
-            code = visit_item(s, node->item[i + 1], path, node->item[i]->text, node->item[i]->count, depth, err);
+    int code = add_state(s, dict, at, err);
+    for (uint32_t i = 0; !code && i < dict->count; i += 2)
+        if (dict->item[i]->kind == PICKLE_TEXT)
+            code = visit(s, dict->item[i + 1], &(struct place){ at, dict->item[i]->text, dict->item[i]->count, at->depth + 1 }, err);
     return code;
+}
+
+/* Each container is entered once, so shared and cyclic ones end. */
+static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
+{
+    if ((node->kind != PICKLE_LIST && node->kind != PICKLE_DICT) || node->visited || at->depth > DEPTH)
+        return DDPM_OK;
+    node->visited = 1;
+    return node->kind == PICKLE_LIST ? visit_list(s, node, at, err) : visit_dict(s, node, at, err);
 }
 
 static const char *kind_name(const struct pickle_node *n)
 {
-    static const char *const name[] = { "None", "a bool", "an integer", "an integer", "a number", "a text", "bytes", "a tuple", "a list", "a dict",
-                                        "a class", "a single tensor", "a storage", "an object of another class" };
+    static const char *const name[] = { "None", "a bool", "an integer", "an integer", "a number", "a text", "bytes", "a tuple", "a list",
+                                        "a dict", "a class", "a single tensor", "a storage", "an object of another class" };
     return name[n->kind];
 }
 
@@ -270,11 +300,12 @@ int torch_states(struct source *s, ddpm_error *err)
 {
     struct pickle_node *root = s->torch.pickle.root;
     const struct pickle_node *version = pickle_get(root, "version");
-    int code = visit(s, root, "", 0, err);
+    int code = visit(s, root, &(struct place){ 0 }, err);
     if (code)
         return code;
     if (!s->states && s->shadow)
-        return dd_error(err, DDPM_EDATA, "holds an average without names only (shadow_params); save the model with the average copied into it");
+        return dd_error(err, DDPM_EDATA, "holds only an average without names (shadow_params); save the model with the average "
+                        "copied into it");
     if (!s->states && s->optimizer)
         return dd_error(err, DDPM_EDATA, "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
     if (!s->states)

@@ -165,7 +165,8 @@ static int check_marks(struct source *s, ddpm_error *err)
     const unsigned char *text;
     size_t size;
     if (exists(s, "constants.pkl") || exists(s, "code/"))
-        return dd_error(err, DDPM_EDATA, "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the model's state_dict()");
+        return dd_error(err, DDPM_EDATA,
+                        "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the model's state_dict()");
     if (!exists(s, "data.pkl"))
         return dd_error(err, DDPM_EDATA, "is a zip archive but no torch file: it has no %.64s/data.pkl", s->torch.folder);
     if (!exists(s, "byteorder"))

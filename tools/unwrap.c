@@ -183,7 +183,8 @@ static int label_lonely(struct choice *out, const struct search *f, const char *
     return DDPM_OK;
 }
 
-static int choose(struct choice *out, const struct candidate **chosen, const struct candidate **other, const struct search *f, const char *want)
+static int choose(struct choice *out, const struct candidate **chosen, const struct candidate **other, const struct search *f,
+                  const char *want)
 {
     const struct candidate *average, *raw;
     int code;
@@ -244,7 +245,8 @@ static const char *own_buffer(const struct candidate *c, const char *name)
 static int lacks(const struct search *f, size_t missing, const char *name)
 {
     return !missing ? DDPM_OK :
-           dd_error(f->err, DDPM_EDATA, "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
+           dd_error(f->err, DDPM_EDATA,
+                    "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
                     f->s->name, missing, name);
 }
 
@@ -265,7 +267,8 @@ static int gather(struct choice *out, const struct search *f, const struct candi
             n.name = buffer;
             out->tensor[out->tensors++] = n;
         } else if (!buffer && !beside(f, c, n.name)) {
-            return dd_error(f->err, DDPM_EDATA, "%s: tensor %.120s lies outside the U-Net (prefix \"%.64s\"): this is no model in pixel space, "
+            return dd_error(f->err, DDPM_EDATA,
+                            "%s: tensor %.120s lies outside the U-Net (prefix \"%.64s\"): this is no model in pixel space, "
                             "or holds other networks too", f->s->name, n.name, c->prefix);
         }
     }
@@ -318,7 +321,7 @@ static int named_order(const void *a, const void *b) { return strcmp(((const str
 int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err)
 {
     struct search f = { .s = s, .arena = arena, .err = err };
-    const struct candidate *chosen, *raw;
+    const struct candidate *chosen = NULL, *raw = NULL;
     int code = DDPM_OK;
     *out = (struct choice){ 0 };
     for (size_t i = 0; !code && i < s->states; i++)

@@ -38,8 +38,8 @@ static int open_everything(const char *path, ddpm_error *err)
 /* What only a configuration can know: the tensors are well formed, but not those of the network it describes. */
 static int is_for_the_converter(const char *name)
 {
-    static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape", "cfg_negative", "cfg_huge", "cfg_groups",
-                                         "cfg_groups_zero", "cfg_lengths", "cfg_block_type", "cfg_types" };
+    static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape", "cfg_negative", "cfg_huge",
+                                         "cfg_groups", "cfg_groups_zero", "cfg_lengths", "cfg_block_type", "cfg_types" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
             return 1;

@@ -2,6 +2,7 @@
    Expected values are those of element (i0, i1, ...) = storage[offset + sum i_k stride_k] on storages that count 0, 1, 2, ... */
 #include "tests/check.h"
 #include "tests/torch_writer.h"
+#include "tests/unit/alloc.h"
 #include "tools/checkpoint.h"
 
 enum { STORED = 24 };
@@ -20,7 +21,8 @@ static const float *counting(void)
 static int open_zip(const struct writer *w, const struct member *more)
 {
     size_t size;
-    struct member member[4] = { { "archive/data.pkl", w->data, w->size, 0 }, { "archive/data/0", counting(), STORED * sizeof(float), 0 } };
+    struct member member[4] = { { "archive/data.pkl", w->data, w->size, 0 },
+                                { "archive/data/0", counting(), STORED * sizeof(float), 0 } };
     int members = 2;
     for (; more && more->name; more++)
         member[members++] = *more;
@@ -51,7 +53,8 @@ static int values_are(const float *expected, size_t n)
 
 TEST(torch, strides)
 {
-    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 1, .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } };
+    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 1,
+                        .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } };
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 2, 3, 4, 5, 6 }, 6));
     t.stride[0] = 1;
     t.stride[1] = 2;                                            /* the transpose of [3, 2] */
@@ -60,9 +63,11 @@ TEST(torch, strides)
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 11, 13, 15 }, 6));
     struct tensor scalar = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 23 };
     CHECK(open_one(&scalar) == DDPM_OK && c.tensor[0].rank == 0 && values_are((float[]){ 23 }, 1));
-    struct tensor empty = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 24, .rank = 2, .dim = { 0, INT64_MAX }, .stride = { 7, 7 } };
+    struct tensor empty = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 24,
+                            .rank = 2, .dim = { 0, INT64_MAX }, .stride = { 7, 7 } };
     CHECK(open_one(&empty) == DDPM_OK && c.tensor[0].dim[0] == 0 && values_are((float[]){ 0 }, 0));
-    struct tensor eight = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 8, .dim = { 1, 1, 1, 2, 1, 1, 1, 2 }, .stride = { 9, 9, 9, 1, 9, 9, 9, 4 } };
+    struct tensor eight = { .type = "FloatStorage", .key = "0", .count = STORED,
+                            .rank = 8, .dim = { 1, 1, 1, 2, 1, 1, 1, 2 }, .stride = { 9, 9, 9, 1, 9, 9, 9, 4 } };
     CHECK(open_one(&eight) == DDPM_OK && values_are((float[]){ 0, 4, 1, 5 }, 4));
     checkpoint_close(&c);
 }
@@ -223,7 +228,7 @@ TEST(torch, legacy_damage)
     static const struct { int protocol, little, keys; const char *key[2]; uint64_t count; int extra; const char *says; } bad[] = {
         { 1002, 1, 1, { "7" }, STORED, 0, "1002" },           { 1001, 0, 1, { "7" }, STORED, 0, "big-endian" },
         { 1001, 1, 0, { 0 }, STORED, 0, "0 entries" },         { 1001, 1, 1, { "8" }, STORED, 0, "no tensor refers to" },
-        { 1001, 1, 2, { "7", "7" }, STORED, 0, "2 entries" },  { 1001, 1, 1, { "7" }, STORED - 1, 0, "23 elements where the pickle says 24" },
+        { 1001, 1, 2, { "7", "7" }, STORED, 0, "2 entries" },  { 1001, 1, 1, { "7" }, 23, 0, "23 elements where the pickle says 24" },
         { 1001, 1, 1, { "7" }, 1ull << 62, 0, "elements where" }, { 1001, 1, 1, { "7" }, STORED, 1, "1 bytes are left" },
     };
     struct tensor t = { .type = "FloatStorage", .key = "7", .count = STORED, .rank = 1, .dim = { 3 }, .stride = { 1 } };
@@ -244,7 +249,8 @@ TEST(torch, legacy_damage)
 TEST(torch, strangers)
 {
     static const struct { const char *bytes; size_t size; const char *says; } files[] = {
-        { "", 0, "is empty" }, { "version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull" }, { "\x89PNG\r\n\x1a\n", 8, "PNG picture" },
+        { "", 0, "is empty" }, { "version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull" },
+        { "\x89PNG\r\n\x1a\n", 8, "PNG picture" },
         { "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip" }, { "PYTORCH1xxxx", 12, "preview" }, { "<!DOCTYPE html>", 15, "web page" },
         { "\x80\2}q\0.aaa", 8, "no file of torch.save" }, { "abc", 3, "3 bytes, too few" },
     };
@@ -271,5 +277,32 @@ TEST(torch, top_objects)
         CHECK(open_zip(&w, NULL) == DDPM_EDATA);
         if (!strstr(error.text, tops[i].says))
             check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", error.text, tops[i].says);
+    }
+}
+
+/* A name of 30,000 bytes, written once and referred to by each of 250 tables (and of 300, which is refused): it is copied once. */
+TEST(torch, shared_names)
+{
+    static struct writer w;
+    static char name[30001];
+    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED };
+    memset(name, 'n', sizeof name - 1);
+    for (int tables = 250; tables <= 300; tables += 50) {
+        w.size = 0;
+        put_ops(&w, "\x80\2}(");
+        put_text(&w, "first");
+        put_ops(&w, "}");
+        put_text(&w, name);
+        put_ops(&w, "q\1");
+        put_tensor(&w, &t, 0);
+        put_ops(&w, "q\2s");
+        for (int i = 1; i < tables; i++) {
+            put_text(&w, "k");
+            put_ops(&w, "}h\1h\2s");
+        }
+        put_ops(&w, "u.");
+        alloc_fail_never();
+        CHECK(open_zip(&w, NULL) == DDPM_EDATA && alloc_count() < 100);
+        CHECK(strstr(error.text, tables < 256 ? "250 tables of tensors" : "more than 256 tables"));
     }
 }
