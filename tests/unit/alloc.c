@@ -1,5 +1,6 @@
 /* The wrapped allocation functions: a count, and a limit from which they return NULL. */
 #include "tests/unit/alloc.h"
+#include "tests/check.h"
 #include <cjson/cJSON.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -68,4 +69,21 @@ void alloc_fail_never(void)
 long alloc_count(void)
 {
     return atomic_load(&count);
+}
+
+long alloc_survive(int (*run)(void *context, ddpm_error *err), void *context)
+{
+    for (long n = 1;; n++) {
+        ddpm_error err = {0};
+        alloc_fail_at(n);
+        int code = run(context, &err);
+        alloc_fail_never();
+        if (code == DDPM_OK)
+            return n - 1;
+        CHECK(code == DDPM_ENOMEM && err.code == code && strstr(err.text, "memory"));
+        if (n > 1000) {
+            CHECK(!"an end");
+            return n;
+        }
+    }
 }

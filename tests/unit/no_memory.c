@@ -7,24 +7,6 @@
 #include "tests/check.h"
 #include "tests/unit/alloc.h"
 
-/* Runs it with every n-th allocation failing until one does not matter any more; returns how many did. */
-static long survive(int (*run)(void *context, ddpm_error *err), void *context)
-{
-    for (long n = 1;; n++) {
-        ddpm_error err = {0};
-        alloc_fail_at(n);
-        int code = run(context, &err);
-        alloc_fail_never();
-        if (code == DDPM_OK)
-            return n - 1;
-        CHECK(code == DDPM_ENOMEM && err.code == code && strstr(err.text, "memory"));
-        if (n > 1000) {
-            CHECK(!"an end");
-            return n;
-        }
-    }
-}
-
 static int read_tensors(void *context, ddpm_error *err)
 {
     static const char header[] = "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\"},\"t\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
@@ -89,10 +71,10 @@ static int fill_arena(void *context, ddpm_error *err)
 TEST(no_memory, base)
 {
     const char *folder = check_folder();
-    CHECK(survive(read_tensors, NULL) == 3);        /* names, tensors, metadata */
-    CHECK(survive(parse_json, NULL) > 10);          /* cJSON's nodes and strings among them */
-    CHECK(survive(write_tensors, (void *)(uintptr_t)folder) == 3);      /* two names, the order */
-    CHECK(survive(fill_arena, NULL) == 4);
+    CHECK(alloc_survive(read_tensors, NULL) == 3);        /* names, tensors, metadata */
+    CHECK(alloc_survive(parse_json, NULL) > 10);          /* cJSON's nodes and strings among them */
+    CHECK(alloc_survive(write_tensors, (void *)(uintptr_t)folder) == 3);      /* two names, the order */
+    CHECK(alloc_survive(fill_arena, NULL) == 4);
 }
 
 TEST(no_memory, hooks_count)
