@@ -1,29 +1,34 @@
-/* The tile of matrix multiplication (Goto and van de Geijn 2008): GEMM_MR rows of a, each behind a pointer of its own as an implicit
-   convolution needs it, times one packed panel of GEMM_NV vectors of columns.  All sums stay in registers; per step of depth the
-   panel is loaded once, and an element of each row is spread over a vector. */
+/* The tile of matrix multiplication (Goto and van de Geijn 2008): GEMM_MR rows of a, each behind a pointer of its own as an
+   implicit convolution needs it, times one packed panel of two vectors of columns.  All sums stay in registers; per step of
+   depth the panel is loaded once, and an element of each row is spread over a vector. */
 
-enum { GEMM_NR = GEMM_NV * VL };
+enum { GEMM_NR = 2 * VL };
 
-/* m rows and nv vectors are constants: a copy for each, so that few rows or columns do little work.  `tail` floats of the last vector
-   are there. */
+/* m rows and nv vectors are constants: a copy for each, so that few rows or columns cost little.  `tail` floats of the last
+   vector are there.  Row pointers and the panel's two vectors are named one by one, else compilers read them again and again. */
 INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t tail,
                       int load, const struct dd_gemm_post *post, const int m, const int nv)
 {
-    vf sum[GEMM_MR][GEMM_NV];
+    vf sum[GEMM_MR][2];
     UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int v = 0; v < nv; v++)
             sum[i][v] = load ? vf_take(c + i * cs + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
-    for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR)
+
+    for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR) {
+        const float *row[GEMM_MR];
+        UNROLL for (int i = 0; i < m; i++)
+            row[i] = a[i];
         for (size_t k = 0; k < depth; k++, b += GEMM_NR) {
-            vf column[GEMM_NV];
-            UNROLL for (int v = 0; v < nv; v++)
-                column[v] = vf_load(b + v * VL);
+            const vf left = vf_load(b), right = nv == 2 ? vf_load(b + VL) : left;
             UNROLL for (int i = 0; i < m; i++) {
-                vf x = vf_set(a[i][k]);
-                UNROLL for (int v = 0; v < nv; v++)
-                    sum[i][v] = vf_fma(x, column[v], sum[i][v]);
+                const vf x = vf_set(row[i][k]);
+                sum[i][0] = vf_fma(x, left, sum[i][0]);
+                if (nv == 2)
+                    sum[i][1] = vf_fma(x, right, sum[i][1]);
             }
         }
+    }
+
     const float *bias = post ? post->bias : NULL, *residual = post ? post->residual : NULL;
     const size_t rs = post ? post->residual_stride : 0;
     const vf scale = vf_set(post ? post->scale : 1);
@@ -40,16 +45,17 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
     }
 }
 
-typedef void gemm_rows(float *, size_t, const float *const *, const float *, size_t, size_t, size_t, int, const struct dd_gemm_post *);
+typedef void gemm_rows(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t n,
+                       int load, const struct dd_gemm_post *post);
 
 #define GEMM_ROWS(m) \
 static void gemm_rows_##m(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t n, \
                           int load, const struct dd_gemm_post *post) \
 { \
     if (n == GEMM_NR) \
-        gemm_tile(c, cs, a, b, taps, depth, VL, load, post, m, GEMM_NV); \
+        gemm_tile(c, cs, a, b, taps, depth, VL, load, post, m, 2); \
     else if (n > VL) \
-        gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, m, GEMM_NV); \
+        gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, m, 2); \
     else \
         gemm_tile(c, cs, a, b, taps, depth, n, load, post, m, 1); \
 }

@@ -9,7 +9,7 @@
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
      vf_zip_low, vf_zip_high(a, b)    a0 b0 a1 b1 ..., the first and the second VL of them
      vf_sum(a)                        of the lanes, in a fixed order
-   and ISA, GEMM_MR, GEMM_NV: the tile of gemm, rows and vectors. */
+   and ISA, its name; GEMM_MR and EACH_GEMM_ROW, the rows of a gemm tile. */
 #include <math.h>
 #include "kernel/kernels.h"
 
@@ -25,8 +25,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Runs the statements over n floats: i is the offset of a vector, `lanes` its floats, a constant but in the tail.  The tail is the
-   same code, so an element's bits do not depend on its place. */
+/* Runs the statements over n floats: i is the offset of a vector, `lanes` its floats, a constant but in the tail.  The tail is
+   the same code, so an element's bits do not depend on its place. */
 #define EACH_VECTOR(i, n, ...) do { \
     size_t i = 0; \
     for (; i + VL <= (n); i += VL) { enum { lanes = VL }; __VA_ARGS__ } \

@@ -1,7 +1,7 @@
 /* The vector vocabulary for AVX2 and FMA: 8 floats.  kernels_vec.h says what each word means. */
 #include <immintrin.h>
 #define ISA avx2
-enum { VL = 8, GEMM_MR = 6, GEMM_NV = 2 };      /* 12 sums, 2 of b and 1 of a: 15 of the 16 registers */
+enum { VL = 8, GEMM_MR = 6 };      /* 12 sums, 2 of b and 1 of a: 15 of the 16 registers */
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6)
 typedef __m256 vf;
 
@@ -31,8 +31,14 @@ static inline vf vf_pow2(vf k)
     __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127));
     return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
 }
-static inline vf vf_zip_low(vf a, vf b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20); }
-static inline vf vf_zip_high(vf a, vf b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31); }
+static inline vf vf_zip_low(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+static inline vf vf_zip_high(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
 static inline float vf_sum(vf a)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

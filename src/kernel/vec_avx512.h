@@ -1,17 +1,37 @@
 /* The vector vocabulary for AVX-512 (F and DQ): 16 floats.  kernels_vec.h says what each word means. */
+#include "config.h"
 #include <immintrin.h>
 #define ISA avx512
-enum { VL = 16, GEMM_MR = 12, GEMM_NV = 2 };    /* 24 sums, 2 of b, 1 of a; twelve rows are what 15 general registers can point to */
+enum { VL = 16, GEMM_MR = 12 };    /* 24 sums, 2 of b, 1 of a; twelve rows are what 15 general registers can point to */
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 typedef __m512 vf;
 
-static inline __mmask16 vf_first(size_t n) { return (__mmask16)((1u << n) - 1); }
 static inline vf vf_set(float a) { return _mm512_set1_ps(a); }
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+#if EMULATED_AVX512             /* SIMDe's masked loads read the whole vector, its masked stores clear what the mask leaves out */
+static inline vf vf_load_or(const float *p, size_t n, vf fill)
+{
+    float t[VL];
+    vf_store(t, fill);
+    for (size_t i = 0; i < n; i++)
+        t[i] = p[i];
+    return vf_load(t);
+}
+static inline vf vf_load_n(const float *p, size_t n) { return vf_load_or(p, n, vf_set(0)); }
+static inline void vf_store_n(float *p, vf a, size_t n)
+{
+    float t[VL];
+    vf_store(t, a);
+    for (size_t i = 0; i < n; i++)
+        p[i] = t[i];
+}
+#else
+static inline __mmask16 vf_first(size_t n) { return (__mmask16)((1u << n) - 1); }
 static inline vf vf_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(vf_first(n), p); }
 static inline vf vf_load_or(const float *p, size_t n, vf fill) { return _mm512_mask_loadu_ps(fill, vf_first(n), p); }
-static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 static inline void vf_store_n(float *p, vf a, size_t n) { _mm512_mask_storeu_ps(p, vf_first(n), a); }
+#endif
 static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
