@@ -1,10 +1,11 @@
-/* exp and the activations over vectors.  u = 2^-24 below; a bound "n u" is of the relative error unless said otherwise.  The
-   polynomials are minimax fits of our own, coefficients rounded to float one after the other, each time refitting the rest. */
+/* exp and the activations over vectors.  Errors are relative unless said otherwise, in u = 2^-24, half a unit in the last place
+   of 1. The polynomials are minimax fits of our own: coefficients rounded to float one after the other, each time refitting the
+   rest. */
 
-/* e^x = 2^k e^r, k = rint(x / ln 2), |r| <= ln(2)/2, e^r = 1 + (r + r^2 q(r)).  Above 88.38 infinite, below -87.68 zero.
-   Error at most 2 u: k ln2_high leaves x exactly (both are multiples of 2^-25, the difference is below 2^-1), the second step rounds
-   |r| < 2^-1.5 by u/4; q is good to 3.2e-9 < u/16; r + r^2 q < 2^-1 rounds by u/4; all this relative to e^r >= 2^-0.5 is at most 0.8 u;
-   the last addition rounds by u. */
+/* e^x = 2^k e^r, k = rint(x / ln 2), |r| <= ln(2) / 2, e^r = 1 + (r + r^2 q(r)).  Infinite above 88.37, zero below -87.68.
+   Error at most 2 u: k ln2_high leaves x exactly (both are multiples of 2^-25 and differ by less than 1/2), ln2_low rounds r by
+   u/4; q is good to 3.2e-9 < u/16 of e^r; r + r^2 q < 1/2 rounds by u/4 and its parts by less; all this over e^r >= 0.7 is below
+   u; the last addition rounds by u. */
 INLINE vf vf_exp(vf x)
 {
     x = vf_min(vf_set(89), vf_max(vf_set(-88), x));
@@ -19,15 +20,19 @@ INLINE vf vf_exp(vf x)
     return vf_mul(vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r)), vf_pow2(k));
 }
 
-/* x / (1 + e^-x); at -89, where the divisor becomes infinite, it is -2e-37, and stays there for what is below. */
+/* x / (1 + e^-x): 4 u, 2 for e^-x, 1 each for sum and quotient.  Below -88.37 the divisor is infinite and silu, there within
+   4e-37 of 0, is -0; the least numerator keeps it so at -inf. */
 INLINE vf vf_silu(vf x)
 {
     x = vf_max(vf_set(-90), x);
     return vf_div(x, vf_add(vf_set(1), vf_exp(vf_sub(vf_set(0), x))));
 }
 
-/* x Phi(x) = max(x, 0) - a Phi(-a), a = |x|; Phi(-a) = e^(-a^2 / 2) q(t), t = 1 / (1 + a / 4), q of degree 7, good to 1.2e-9 in
-   a Phi(-a).  At a = 14 the tail is zero, and so for what is above.  */
+/* x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, Phi(-a) = e^(-a^2 / 2) q(t), t = 1 / (1 + a / 4), q of degree 7.  From 14 on e^..
+   is 0.
+   Error absolute 4.7 u, plus u |y| for the difference: q is good to 1.2e-9 in a Phi(-a), its Horner scheme rounds by 0.35 u (1 +
+   t + .. + t^6), and t by 2 u, times at most the sum of i |q_i| t^i; e^.. with its argument and the three products make (6 + a^2
+   / 2) u of a Phi(-a).  The worst place is a = 0.7: 0.55 (1.6 u + 5.0 u) + 0.17 * 6.3 u. */
 INLINE vf vf_gelu(vf x)
 {
     vf a = vf_min(vf_set(14), vf_max(x, vf_sub(vf_set(0), x)));
@@ -43,7 +48,9 @@ INLINE vf vf_gelu(vf x)
     return vf_sub(vf_max(vf_set(0), x), vf_mul(a, tail));
 }
 
-/* x tanh(ln(1 + e)) = x n / (n + 2), n = e (e + 2), e = e^x: no difference of near numbers anywhere.  At 20 the quotient is 1. */
+/* x tanh(ln(1 + e)) = x n / (n + 2), n = e (e + 2), e = e^x: no difference anywhere.  From 20 on the quotient is 1.
+   Error 9 u: e 2, e + 2 up to 1 + 2 and the product 1 make 6 of n, which the quotient as a function of n does not enlarge; its
+   sum and itself 2; the last product 1. */
 INLINE vf vf_mish(vf x)
 {
     vf e = vf_exp(vf_min(vf_set(20), x));

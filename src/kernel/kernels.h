@@ -1,5 +1,6 @@
-/* Arithmetic on arrays of float, dispatched through one table per handle.  NHWC: a pixel is `channels` floats, pixels are `stride`
-   floats apart.  See kernels.def for the list; every kernel exists in plain C (kernels_ref.c) and over the vector vocabulary. */
+/* Arithmetic on arrays of float, dispatched through one table per handle.  NHWC: a pixel is `channels` floats, pixels are
+   `stride` floats apart.  See kernels.def for the list; every kernel exists in plain C (kernels_ref.c) and over the vector
+   vocabulary. */
 #ifndef DD_KERNELS_H
 #define DD_KERNELS_H
 #include <stddef.h>
@@ -14,7 +15,7 @@ enum { DD_GEMM_MR_MAX = 32 };
 
 struct dd_kernels {
     const char *name;              /* "ref avx2 avx512 neon" */
-    size_t gemm_mr, gemm_nr;       /* rows (at most DD_GEMM_MR_MAX) and columns of a gemm tile; b is packed in panels of gemm_nr */
+    size_t gemm_mr, gemm_nr;       /* rows, at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns */
 #define KERNEL(name, ret, params) ret (*name) params;
 #include "kernel/kernels.def"
 #undef KERNEL

@@ -54,8 +54,8 @@ static void K(unshuffle)(float *y, size_t ys, const float *x, size_t xs, size_t 
         }
 }
 
-/* A square of VL by VL, of which rows x columns are there.  One round of zips rotates the bits of an element's address (row, column)
-   by one place; log2 VL rounds exchange row and column. */
+/* A square of VL by VL, of which rows x columns are there.  One round of zips rotates the bits of an element's address (row,
+   column) by one place; log2 VL rounds exchange row and column. */
 INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
     vf a[VL], b[VL];
@@ -90,7 +90,8 @@ INLINE void transpose_strip(float *y, size_t ys, const float *x, size_t xs, size
                                rows - i < VL ? rows - i : VL, columns - j < VL ? columns - j : VL);
 }
 
-/* In strips of 16 rows, a cache line of y: where ys is a large power of two, lines written in part do not survive until the next strip. */
+/* In strips of 16 rows, a cache line of y: where ys is a large power of two, lines written in part do not survive until the next
+   strip. */
 static void K(transpose)(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i += 16)

@@ -1,9 +1,11 @@
-/* sin and cos of a = fl(t f).  a = k pi/2 + r, k = rint(a 2/pi), |r| <= pi/4 (Cody and Waite 1980), then with m = k mod 4 in -2..2
+/* sin and cos of a = fl(t f).  a = k pi/2 + r, k = rint(a 2/pi), |r| <= pi/4 (Cody and Waite 1980), then with m = k mod 4
      sin a = sin r cos(m pi/2) + cos r sin(m pi/2),   cos(m pi/2) = 1 - |m|,   sin(m pi/2) = m (2 - |m|),
    which is exact, one of the two being 0 and the other 1 or -1.
-   Absolute error for |a| <= 1e5 at most 2e-7 = 3.4 u, u = 2^-24: k pi/2_high leaves a exactly (both are multiples of 2^-24, the difference
-   is below 1); what pi/2_high + pi/2_low lacks, 1.8e-15, times k <= 63662 is 1.2e-10; its subtraction rounds |r| < 1 by u/2; the polynomials
-   are good to 2e-9, and their last operation rounds by u/2, the ones before by less than u together. */
+
+   Absolute error for |a| <= 1e5 at most 1.8 u, u = 2^-24.  r: k pi/2_high leaves a exactly (both are multiples of 2^-24 and
+   differ by less than 1), pi/2_low rounds it by u/2, and what the two lack, 1.8e-15 k, is u/500.  sin: the polynomial is good
+   to 2e-9, its inner roundings make 0.2 u, the last u/2.  cos: 1 - z/2 rounds by u/2, z by 0.3 u, the last addition by u/2,
+   the error of r counts for |sin r| u/2 <= 0.4 u, the rest for less than 0.1 u. */
 static void K(sincos)(float *s, float *c, const float *f, float t, size_t n)
 {
     EACH_VECTOR(i, n,
