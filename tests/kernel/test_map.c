@@ -1,78 +1,92 @@
-/* affine, post, moments and rms against the reference. */
+/* affine, post, moments and rms against the reference, and in place, and one lane further: there every element must have the same
+   bits. */
 #include "tests/kernel/fence.h"
 
-static const size_t large[] = { 127, 128, 131, 256 };
-
-/* 0 .. 70, then `large`. */
-enum { SIZES = 71 + sizeof large / sizeof *large };
-static size_t size_of(size_t i) { return i < 71 ? i : large[i - 71]; }
-
-static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels, size_t channels, size_t gap,
-                        int scaled, enum dd_act act, enum values values)
+/* 0 to 70, then a few larger ones. */
+enum { SIZES = 75, PIXELS = 3 };
+static size_t size_of(size_t i)
 {
-    struct plane x = plane(0, pixels, channels, channels + gap, values), y = plane(1, pixels, channels, channels + gap % 3, ORDINARY);
-    struct plane want = plane(2, pixels, channels, channels, ORDINARY);
-    struct plane scale = plane(3, 1, channels, channels, ORDINARY), shift = plane(4, 1, channels, channels, ORDINARY);
+    static const size_t large[] = { 127, 128, 131, 256 };
+    return i < 71 ? i : large[i - 71];
+}
+
+/* p without its first channel. */
+static struct plane shifted(const struct plane *p)
+{
+    return (struct plane){ p->at + 1, p->pixels, p->channels - 1, p->stride };
+}
+
+static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int scaled,
+                        enum dd_act act, enum values values)
+{
+    struct plane x = plane(0, PIXELS, channels, channels + gap, values);
+    struct plane y = plane(1, PIXELS, channels, channels + gap % 3, ORDINARY);
+    struct plane want = plane(2, PIXELS, channels, channels, ORDINARY);
+    struct plane scale = vector(3, channels), shift = vector(4, channels);
     const float *s = scaled ? scale.at : NULL, *b = scaled ? shift.at : NULL;
-    ref->affine(want.at, want.stride, x.at, x.stride, s, b, pixels, channels, act);
-    k->affine(y.at, y.stride, x.at, x.stride, s, b, pixels, channels, act);
+    ref->affine(want.at, want.stride, x.at, x.stride, s, b, PIXELS, channels, act);
+    k->affine(y.at, y.stride, x.at, x.stride, s, b, PIXELS, channels, act);
     plane_check(&y, "affine");
-    for (size_t p = 0; p < pixels; p++)
+    for (size_t p = 0; p < PIXELS; p++)
         for (size_t c = 0; c < channels; c++) {
-            double w = *plane_at(&want, p, c), z = scaled ? fabs((double)*plane_at(&x, p, c) * s[c] + b[c]) : 0;
-            near(k, "affine", p, c, *plane_at(&y, p, c), w, act_bound(act, w, U * z));
+            double w = *plane_at(&want, p, c), z = scaled ? (double)*plane_at(&x, p, c) * s[c] + b[c] : 0;
+            near(k, "affine", &y, p, c, w, act_bound(act, w, U * fabs(z)));
         }
-    if (pixels && channels > 1) {           /* one channel fewer at the front: every element moves to another lane; and in place */
-        struct plane z = plane_copy(5, &x);
-        k->affine(z.at + 1, z.stride, z.at + 1, z.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, pixels, channels - 1, act);
-        z.at++, y.at++;
-        z.channels = y.channels = channels - 1;
-        same(k, "affine", &z, &y);
-    }
+    if (!channels)
+        return;
+    struct plane moved = plane_copy(5, &x), in = shifted(&moved), out = shifted(&y);
+    k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels, act);
+    same(k, "affine", &in, &out);
+}
+
+/* The whole range of an activation, 20001 channels of one float each. */
+static void act_case(const struct dd_kernels *k, const struct dd_kernels *ref, enum dd_act act)
+{
+    enum { N = 20001 };
+    struct plane x = vector(0, N), y = vector(1, N), want = vector(2, N);
+    for (int i = 0; i < N; i++)
+        x.at[i] = (float)((i - N / 2) * 0.0093 + 0.001 * random_value());
+    k->affine(y.at, 1, x.at, 1, NULL, NULL, N, 1, act);
+    ref->affine(want.at, 1, x.at, 1, NULL, NULL, N, 1, act);
+    for (size_t i = 0; i < N; i++)
+        near(k, "activation", &y, 0, i, want.at[i], act_bound(act, want.at[i], 0));
 }
 
 void check_affine(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    for (size_t i = 0; i < SIZES; i++)
-        for (int act = DD_ACT_NONE; act <= DD_ACT_MISH; act++)
+    for (int act = DD_ACT_NONE; act <= DD_ACT_MISH; act++) {
+        act_case(k, ref, act);
+        for (size_t i = 0; i < SIZES; i++)
             for (int scaled = 0; scaled < 2; scaled++) {
-                affine_case(k, ref, 3, size_of(i), i % 6, scaled, act, ORDINARY);
-                affine_case(k, ref, 2, size_of(i), 0, scaled, act, SPECIAL);
+                affine_case(k, ref, size_of(i), i % 6, scaled, act, ORDINARY);
+                affine_case(k, ref, size_of(i), 0, scaled, act, SPECIAL);
             }
-    for (int act = DD_ACT_NONE; act <= DD_ACT_MISH; act++) {       /* the whole range of the activations */
-        struct plane x = plane(0, 1, 20001, 20001, ORDINARY), y = plane(1, 1, 20001, 20001, ORDINARY), want = plane_copy(2, &y);
-        for (int i = 0; i <= 20000; i++)
-            x.at[i] = (float)((i - 10000) * 0.0093 + 0.001 * random_value());
-        k->affine(y.at, 1, x.at, 1, NULL, NULL, 20001, 1, act);
-        ref->affine(want.at, 1, x.at, 1, NULL, NULL, 20001, 1, act);
-        for (size_t i = 0; i <= 20000; i++)
-            near(k, "affine of", act, (size_t)i, y.at[i], want.at[i], act_bound(act, want.at[i], 0));
     }
 }
 
-static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int biased, int added,
-                      enum dd_act act, enum values values)
+static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int biased,
+                      int added, enum dd_act act, enum values values)
 {
-    enum { PIXELS = 3 };
-    struct plane x = plane(0, PIXELS, channels, channels + gap, values), r = plane(1, PIXELS, channels, channels + gap / 2, values);
-    struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY), want = plane(3, PIXELS, channels, channels, ORDINARY);
-    struct plane bias = plane(4, 1, channels, channels, ORDINARY);
-    const float *b = biased ? bias.at : NULL, *res = added ? r.at : NULL, scale = 0.7f;
+    struct plane x = plane(0, PIXELS, channels, channels + gap, values);
+    struct plane r = plane(1, PIXELS, channels, channels + gap / 2, values);
+    struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
+    struct plane want = plane(3, PIXELS, channels, channels, ORDINARY);
+    const float *b = biased ? vector(4, channels).at : NULL, *res = added ? r.at : NULL, scale = 0.7f;
     ref->post(want.at, want.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels, act);
     k->post(y.at, y.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels, act);
     plane_check(&y, "post");
     for (size_t p = 0; p < PIXELS; p++)
         for (size_t c = 0; c < channels; c++) {
-            double first = *plane_at(&x, p, c) + (biased ? (double)b[c] : 0), second = first + (added ? (double)*plane_at(&r, p, c) : 0);
-            double w = *plane_at(&want, p, c), error = U * (biased * fabs(first) + added * fabs(second) + fabs(second)) * scale;
-            near(k, "post", p, c, *plane_at(&y, p, c), w, act_bound(act, w, error));
+            double first = *plane_at(&x, p, c) + (biased ? (double)b[c] : 0);
+            double second = first + (added ? (double)*plane_at(&r, p, c) : 0), w = *plane_at(&want, p, c);
+            double error = U * (biased * fabs(first) + added * fabs(second) + fabs(second)) * scale;
+            near(k, "post", &y, p, c, w, act_bound(act, w, error));
         }
-    if (channels > 1 && added) {            /* shifted by one lane, onto the residual */
-        k->post(r.at + 1, r.stride, x.at + 1, x.stride, b ? b + 1 : NULL, r.at + 1, r.stride, scale, PIXELS, channels - 1, act);
-        r.at++, y.at++;
-        r.channels = y.channels = channels - 1;
-        same(k, "post", &r, &y);
-    }
+    if (!channels || !added)
+        return;
+    struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
+    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS, in.channels, act);
+    same(k, "post", &onto, &out);
 }
 
 void check_post(const struct dd_kernels *k, const struct dd_kernels *ref)
@@ -83,12 +97,12 @@ void check_post(const struct dd_kernels *k, const struct dd_kernels *ref)
                 post_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, act, (i + (size_t)flags) % 2 ? SPECIAL : ORDINARY);
 }
 
-/* n terms added one after the other, each difference rounded before: n u sum|d|; squares of it: (n + 2) u sum d^2; the reference u. */
-static void moments_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels, size_t channels, size_t gap, enum values values)
+/* n terms are added one after the other, each rounded before: n u sum|d|; of squares (n + 2) u sum d^2; the reference 1 u. */
+static void moments_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels, size_t channels, size_t gap,
+                         enum values values)
 {
-    struct plane x = plane(0, pixels, channels, channels + gap, values), pivot = plane(1, 1, channels, channels, ORDINARY);
-    struct plane sum = plane(2, 1, channels, channels, ORDINARY), square = plane(3, 1, channels, channels, ORDINARY);
-    struct plane s = plane(4, 1, channels, channels, ORDINARY), q = plane(5, 1, channels, channels, ORDINARY);
+    struct plane x = plane(0, pixels, channels, channels + gap, values), pivot = vector(1, channels);
+    struct plane sum = vector(2, channels), square = vector(3, channels), s = vector(4, channels), q = vector(5, channels);
     ref->moments(s.at, q.at, x.at, x.stride, pivot.at, pixels, channels);
     k->moments(sum.at, square.at, x.at, x.stride, pivot.at, pixels, channels);
     plane_check(&sum, "moments");
@@ -97,16 +111,15 @@ static void moments_case(const struct dd_kernels *k, const struct dd_kernels *re
         double size = 0;
         for (size_t p = 0; p < pixels; p++)
             size += fabs((double)*plane_at(&x, p, c) - pivot.at[c]);
-        near(k, "moments", 0, c, sum.at[c], s.at[c], U * (double)(pixels + 1) * size);
-        near(k, "moments", 1, c, square.at[c], q.at[c], U * (double)(pixels + 3) * q.at[c]);
+        near(k, "moments, sum", &sum, 0, c, s.at[c], U * (double)(pixels + 1) * size);
+        near(k, "moments, square", &square, 0, c, q.at[c], U * (double)(pixels + 3) * q.at[c]);
     }
-    if (channels > 1) {
-        k->moments(s.at, q.at, x.at + 1, x.stride, pivot.at + 1, pixels, channels - 1);
-        sum.at++, square.at++;
-        sum.channels = square.channels = channels - 1;
-        same(k, "moments", &s, &sum);
-        same(k, "moments", &q, &square);
-    }
+    if (!channels)
+        return;
+    struct plane sums = shifted(&sum), squares = shifted(&square);
+    k->moments(s.at, q.at, x.at + 1, x.stride, pivot.at + 1, pixels, channels - 1);
+    same(k, "moments, sum", &s, &sums);
+    same(k, "moments, square", &q, &squares);
 }
 
 void check_moments(const struct dd_kernels *k, const struct dd_kernels *ref)
@@ -117,15 +130,25 @@ void check_moments(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-/* Relative errors: each lane adds at most c/4 squares, then two more levels, which the root halves; the root, its inverse, and two
-   products 1 u each; of z = v (1 + s) + b: two roundings of v (1 + s) and one of z; the residual's addition 1 u. */
+/* Relative error of v = x gain / ||x||: a lane adds at most c/4 squares, then two levels more, which the root halves; the root,
+   the inverse and two products 1 u each, 1 u to spare. */
+static double rms_relative(size_t channels) { return U * (((double)channels / 4 + 4) / 2 + 5); }
+
+static double norm_of(const struct plane *x, size_t pixel)
+{
+    double sum = 0;
+    for (size_t c = 0; c < x->channels; c++)
+        sum += (double)*plane_at(x, pixel, c) * *plane_at(x, pixel, c);
+    return sqrt(sum) < 1e-12 ? 1e-12 : sqrt(sum);
+}
+
 static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int scaled, int added,
                      enum dd_act act, enum values values)
 {
-    enum { PIXELS = 3 };
-    struct plane x = plane(0, PIXELS, channels, channels + gap, values), r = plane(1, PIXELS, channels, channels + gap / 2, values);
-    struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY), want = plane(3, PIXELS, channels, channels, ORDINARY);
-    struct plane gain = plane(4, 1, channels, channels, ORDINARY), emb = plane(5, 1, 2 * channels, 2 * channels, ORDINARY);
+    struct plane x = plane(0, PIXELS, channels, channels + gap, values);
+    struct plane r = plane(1, PIXELS, channels, channels + gap / 2, values);
+    struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
+    struct plane want = plane(3, PIXELS, channels, channels, ORDINARY), gain = vector(4, channels), emb = vector(5, 2 * channels);
     const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL, *res = added ? r.at : NULL;
     if (values == ORDINARY && channels)
         memset(plane_at(&x, 1, 0), 0, channels * sizeof(float));           /* the norm is 0: 1e-12 takes its place */
@@ -133,17 +156,19 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     k->rms(y.at, y.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
     plane_check(&y, "rms");
     for (size_t p = 0; p < PIXELS; p++) {
-        double norm = 0, relative = U * (((double)channels / 4 + 4) / 2 + 5);
-        for (size_t c = 0; c < channels; c++)
-            norm += (double)*plane_at(&x, p, c) * *plane_at(&x, p, c);
-        norm = sqrt(norm) < 1e-12 ? 1e-12 : sqrt(norm);
+        double norm = norm_of(&x, p);
         for (size_t c = 0; c < channels; c++) {
-            double v = fabs(*plane_at(&x, p, c) * (gain.at[c] / norm)), w = *plane_at(&want, p, c), before = added ? fabs(w - *plane_at(&r, p, c)) : fabs(w);
-            double z = scaled ? v * fabs(1.0 + s[c]) + fabs(b[c]) : 0;
-            double error = relative * (scaled ? v * fabs(1.0 + s[c]) : v) + 2 * U * z;
-            near(k, "rms", p, c, *plane_at(&y, p, c), w, act_bound(act, before, error) + 2 * U * fabs(w));
+            double w = *plane_at(&want, p, c), acted = added ? w - *plane_at(&r, p, c) : w;
+            double v = fabs(*plane_at(&x, p, c) * (gain.at[c] / norm)) * (scaled ? fabs(1.0 + s[c]) : 1);
+            double error = rms_relative(channels) * v + (scaled ? 2 * U * (v + fabs(b[c])) : 0);
+            near(k, "rms", &y, p, c, w, act_bound(act, acted, error) + 2 * U * fabs(w));
         }
     }
+    struct plane other = plane(6, PIXELS, channels, channels + gap + 1, ORDINARY);         /* in place, at another address */
+    for (size_t p = 0; p < PIXELS; p++)
+        memcpy(plane_at(&other, p, 0), plane_at(&x, p, 0), channels * sizeof(float));
+    k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
+    same(k, "rms", &other, &y);
 }
 
 void check_rms(const struct dd_kernels *k, const struct dd_kernels *ref)
