@@ -1,9 +1,10 @@
-/* Every kernel of kernels.def on every instruction set the machine has, at sizes of the 32x32 level of a CIFAR-10 net: time, GB/s of
-   what it reads and writes, GFLOP/s where it multiplies, and times the reference.  gemm is held against the peak of fused multiply-adds,
-   which is measured by independent chains in registers. */
+/* Every kernel of kernels.def on every instruction set the machine has, at sizes of the 32x32 level of a CIFAR-10 net: time,
+   GB/s of what it reads and writes, GFLOP/s where it multiplies, and times the reference.  gemm is held against the peak of
+   fused multiply-adds, which is measured by independent chains in registers. */
+#include "base/memory.h"
 #include "bench/bench.h"
 #include "kernel/kernels.h"
-#include "base/memory.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +12,14 @@ enum { H = 32, W = 32, C = 128, PIXELS = H * W, FLOATS = 4 * PIXELS * C, DEPTH =
 enum { ROUNDS = 7 };
 static const double LEAST = 0.005;
 
-struct work { const struct dd_kernels *k; float *x, *y, *v, *b; double bytes, flops; size_t depth, m; const struct dd_gemm_post *post; };
+/* v and b stand for vectors of channels and for a packed panel.  A run writes down the bytes and operations it cost. */
+struct work {
+    const struct dd_kernels *k;
+    float *x, *y, *v, *b;
+    size_t depth, m;
+    const struct dd_gemm_post *post;
+    double bytes, flops;
+};
 
 static void run_affine(struct work *w)
 {
@@ -83,7 +91,7 @@ static void run_transpose(struct work *w)
 /* TILES tiles of rows against one panel, as an engine walks them: a in L1 or L2, the panel used again from L1. */
 static void run_gemm(struct work *w)
 {
-    const float *a[64];
+    const float *a[DD_GEMM_MR_MAX];
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
     for (size_t tile = 0; tile < TILES; tile++) {
         for (size_t i = 0; i < mr; i++)
@@ -111,42 +119,36 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
 }
 
 /* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
+enum { CHAINS = 12, LINKS = 10000 };
 #if defined __x86_64__
-#define CHAINS(reg) "1: " \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "1\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "2\n" \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "3\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "4\n" \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "5\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "6\n" \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "7\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "8\n" \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "9\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "10\n" \
-    "vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "11\n vfmadd231ps %%" reg "0, %%" reg "0, %%" reg "12\n" \
-    "dec %0\n jnz 1b\n"
-#define CLOBBERED "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "cc"
+#define FMA(r, i) "vfmadd231ps %%" r "0, %%" r "0, %%" r #i "\n"
+#define LOOP(r) \
+    "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) \
+    FMA(r, 7) FMA(r, 8) FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
 static void chains(size_t nr)
 {
-    long n = 10000;
+    long n = LINKS;
     if (nr == 32)
-        __asm__ volatile("vzeroall\n" CHAINS("zmm") : "+r"(n) : : CLOBBERED);
+        __asm__ volatile(LOOP("zmm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
     else
-        __asm__ volatile("vzeroall\n" CHAINS("ymm") : "+r"(n) : : CLOBBERED);
+        __asm__ volatile(LOOP("ymm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
 }
 #endif
 
-/* FLOP/s of one core on the instruction set of k, 0 where it is not measured. */
+/* FLOP/s of one core on the instruction set of k, 0 where it is not measured; a multiply-add counts 2, and gemm_nr is 2 vectors. */
 static double peak(const struct dd_kernels *k)
 {
+    double best = INFINITY;
 #if defined __x86_64__
-    if (k->gemm_nr >= 16) {
-        double best = 1;
-        for (int i = 0; i < 200; i++) {
-            double start = bench_now(), t;
-            chains(k->gemm_nr);
-            t = bench_now() - start;
-            best = t < best ? t : best;
-        }
-        return 10000 * 12 * (double)k->gemm_nr / best;
+    for (int i = 0; i < 200; i++) {
+        double start = bench_now();
+        chains(k->gemm_nr);
+        best = fmin(best, bench_now() - start);
     }
 #endif
-    return 0;
+    return LINKS * CHAINS * (double)k->gemm_nr / best;
 }
 
 static void gemm_table(struct work *w)
@@ -165,8 +167,8 @@ static void gemm_table(struct work *w)
             double posted = timed(w, run_gemm).best;
             plain = w->flops / plain;
             posted = w->flops / posted;
-            printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s %5.1f %%\n", m, depths[d],
-                   1e-9 * plain, top ? 100 * plain / top : 0, 1e-9 * posted, top ? 100 * posted / top : 0);
+            printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s %5.1f %%\n",
+                   m, depths[d], 1e-9 * plain, top ? 100 * plain / top : 0, 1e-9 * posted, top ? 100 * posted / top : 0);
         }
 }
 
@@ -193,8 +195,8 @@ int bench_kernels(int argc, char **argv)
 {
     static const unsigned masks[] = { 0, DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512, DD_CPU_NEON };
     double reference[KERNELS] = { 0 };
-    struct work w = { .x = dd_memory(FLOATS, sizeof(float)), .y = dd_memory(FLOATS, sizeof(float)), .v = dd_memory(FLOATS, sizeof(float)),
-                      .b = dd_memory(FLOATS, sizeof(float)) };
+    struct work w = { .x = dd_memory(FLOATS, sizeof(float)), .y = dd_memory(FLOATS, sizeof(float)),
+                      .v = dd_memory(FLOATS, sizeof(float)), .b = dd_memory(FLOATS, sizeof(float)) };
     (void)argc, (void)argv;
     if (!w.x || !w.y || !w.v || !w.b)
         return 71;
