@@ -12,7 +12,8 @@
    The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for every K in 1..T and leaves
    a list that is one already.  K = 1 is [T-1]: a chain of one step starts from noise.
 
-   Sections "iddpm:10,15,20" cut 0..T-1 into parts of equal size, the first T mod parts one longer, and space each as iddpm does. */
+   A list "0,10,999" is taken as it stands; "999," is a list of one.  Sections "iddpm:10,15,20" cut 0..T-1 into parts of equal size, the
+   first T mod parts one longer, and space each as iddpm does. */
 #include "diffusion/respace.h"
 #include "diffusion/betas.h"
 #include <math.h>
@@ -99,13 +100,13 @@ static void fix_up(double *c, int K, int T)
         c[i] = fmin(c[i], T - K + i);
 }
 
-/* How many entries a list with commas has. */
+/* How many entries a list has; it may end with a comma, which makes "999," a list of one. */
 static int entries(const char *list)
 {
-    int n = 1;
-    for (; *list; list++)
-        n += *list == ',' && n < DD_STEPS_MAX + 1;
-    return n;
+    int n = 0;
+    for (; *list && n <= DD_STEPS_MAX; list += *list == ',', n++)
+        list += strcspn(list, ",");
+    return n ? n : 1;
 }
 
 /* The next number of a list; low..high is what it may be.  *text moves behind it and its comma. */

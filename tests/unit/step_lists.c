@@ -29,6 +29,8 @@ TEST(unit, step_lists)
     expect(1000, "iddpm:1", NULL, "999");
     expect(1000, "0,10,20,999", NULL, "0 10 20 999");
     expect(1000, "3,999", "logsnr", "3 999");
+    expect(1000, "3,999,", NULL, "3 999");
+    expect(1000, "500,", NULL, "500");
     expect(300, "iddpm:2,3,1", NULL, "0 99 100 150 199 200");       /* 149.5 rounds to even */
     expect(10, "5", "leading", "0 2 4 6 8");
     expect(10, "4", "linspace", "0 3 6 9");
@@ -52,7 +54,7 @@ TEST(unit, step_lists_refused)
         { "0,20,10,999", NULL, "10 follows 20" },
         { "0,1000", NULL, "\"1000\" is not a number from 0 to 999" },
         { "0,,5", NULL, "\"\" is not a number" },
-        { "0,5,", NULL, "\"\" is not a number" },
+        { "0,5,,", NULL, "\"\" is not a number" },
         { ",", NULL, "\"\" is not a number" },
         { "iddpm:", NULL, "section 1 of 1" },
         { "iddpm:400,700", NULL, "section 2 of 2: steps \"iddpm:400,700\": \"700\" is not a number from 1 to 500" },
