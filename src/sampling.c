@@ -40,7 +40,8 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
                                  .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps };
 }
 
-int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
+                        ddpm_error *err)
 {
     return dd_sampler_create(s, c, o, d, batch, warning, err);
 }

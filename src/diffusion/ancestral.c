@@ -7,7 +7,8 @@
 
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
-    return s->options.eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler ddpm has none; leave it at 0 or take ddim", s->options.eta);
+    double eta = s->options.eta;
+    return eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler ddpm has none; leave it at 0 or take ddim", eta);
 }
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)

@@ -150,8 +150,15 @@ static double lucid_sigmoid_at(double u, const double *b)
     return (high - logistic((u * (b[1] - b[0]) + b[0]) / b[2])) / (high - low);
 }
 
-static void lucid_cosine(double *beta, const double *b, const struct arithmetic *r, int T) { from_alpha_bar(beta, lucid_cosine_at, b, r, T); }
-static void lucid_sigmoid(double *beta, const double *b, const struct arithmetic *r, int T) { from_alpha_bar(beta, lucid_sigmoid_at, b, r, T); }
+static void lucid_cosine(double *beta, const double *b, const struct arithmetic *r, int T)
+{
+    from_alpha_bar(beta, lucid_cosine_at, b, r, T);
+}
+
+static void lucid_sigmoid(double *beta, const double *b, const struct arithmetic *r, int T)
+{
+    from_alpha_bar(beta, lucid_sigmoid_at, b, r, T);
+}
 
 static const struct schedule {
     const char *name;
@@ -233,9 +240,11 @@ static int check(const double *beta, const double *alpha_bar, int T, const char 
     double before = 1;
     for (int t = 0; t < T; t++) {
         if (!(beta[t] > 0 && (beta[t] < 1 || (beta[t] == 1 && t == T - 1))))
-            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: beta = %.9g at t = %d, but beta lies between 0 and 1", spec, T, beta[t], t);
+            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: beta = %.9g at t = %d, but beta lies between 0 and 1",
+                            spec, T, beta[t], t);
         if (!(alpha_bar[t] < before))
-            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: alpha_bar does not fall at t = %d (%.9g)", spec, T, t, alpha_bar[t]);
+            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: alpha_bar does not fall at t = %d (%.9g)",
+                            spec, T, t, alpha_bar[t]);
         before = alpha_bar[t];
     }
     return DDPM_OK;

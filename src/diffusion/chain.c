@@ -54,8 +54,8 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
     double *b = c->block;
     fill(b, t, alpha_bar, K);
     if (alpha_bar[K - 1] > 0.01)
-        snprintf(c->warning, sizeof c->warning, "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from pure "
-                 "noise, so let it begin where alpha_bar is at most 0.01", t[K - 1], alpha_bar[K - 1]);
+        snprintf(c->warning, sizeof c->warning, "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "
+                 "pure noise, so let it begin where alpha_bar is at most 0.01", t[K - 1], alpha_bar[K - 1]);
     c->tables = (ddpm_tables){ K, b, b + K, b + 2 * K, b + 3 * K, b + 4 * K, b + 5 * K, b + 6 * K, c->warning[0] ? c->warning : NULL };
     *chain = c;
     return DDPM_OK;

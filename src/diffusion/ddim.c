@@ -16,7 +16,8 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     if (!(o->eta >= 0 && o->eta <= 1))
         return dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", o->eta);
     if (strcmp(o->variance, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto or take ddpm", o->variance);
+        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto or "
+                        "take ddpm", o->variance);
     return DDPM_OK;
 }
 

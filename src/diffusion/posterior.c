@@ -35,7 +35,8 @@ static int choose(int *variance, char *warning, int K, const char *name, int own
     return DDPM_OK;
 }
 
-int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T, ddpm_error *err)
+int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T,
+                        ddpm_error *err)
 {
     int K = tables->K, code = choose(&p->variance, warning, K, name, own, T, err);
     if (code)

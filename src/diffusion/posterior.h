@@ -7,7 +7,8 @@
 struct dd_posterior { const ddpm_tables *tables; int variance; double *log_small, *log_large; };
 
 /* name: "auto beta beta-tilde learned"; own: ddpm_about.variance of a model of T steps; warning [256]. */
-int  dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T, ddpm_error *err);
+int  dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T,
+                         ddpm_error *err);
 void dd_posterior_free(struct dd_posterior *p);
 /* mean [d] of q(x_{i-1} | x_i, x0); mean may be xi. */
 void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i, size_t d);

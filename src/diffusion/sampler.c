@@ -39,14 +39,15 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     const ddpm_sampler_options *o = &s->options;
     int learned = o->own_variance == DDPM_LEARNED || o->own_variance == DDPM_LEARNED_RANGE;
     if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA || o->own_variance > DDPM_LEARNED_RANGE)
-        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists", o->prediction, o->own_variance);
+        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists", o->prediction,
+                        o->own_variance);
     if (o->outputs != 1 + learned && o->outputs != 2)
         return dd_error(err, DDPM_EUSAGE, "the network has %d outputs per element; it is 1, or 2 with a learned variance", o->outputs);
     if (!(o->clip >= 0 && isfinite(o->clip)))
         return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none", o->clip);
     if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
-        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; leave that step out",
-                        s->tables->t[s->tables->K - 1]);
+        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
+                        "leave that step out", s->tables->t[s->tables->K - 1]);
     return s->kind->check(s, err);
 }
 
@@ -58,7 +59,8 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     s->y = dd_arena(&s->arena, batch, sizeof *s->y);
     s->state = dd_memory(s->d, rows * sizeof *s->state);
     if (!s->image || !s->row || !s->y || !s->state)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less", s->batch, s->d);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less",
+                        s->batch, s->d);
     s->input = s->state + (size_t)s->kind->buffers * batch * s->d;
     s->output = s->input + batch * s->d;
     s->x0 = s->output + batch * (size_t)s->options.outputs * s->d;
@@ -70,7 +72,8 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
 {
     const ddpm_sampler_options *o = &s->options;
     if (!o->sampler || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
-        return dd_error(err, DDPM_EUSAGE, "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and batch of at least 1");
+        return dd_error(err, DDPM_EUSAGE, "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and "
+                        "batch of at least 1");
     int code = find_kind(&s->kind, o->sampler, err);
     if (!code)
         code = dd_chain_create(&s->chain, t->K, t->t, t->alpha_bar, err);
@@ -83,7 +86,8 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
     return code ? code : allocate(s, err);
 }
 
-int dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+int dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
+                      ddpm_error *err)
 {
     char unread[256];
     ddpm_sampler *made = dd_memory(1, sizeof *made);

@@ -11,7 +11,7 @@
 #include "diffusion/posterior.h"
 
 struct dd_sampler_kind {
-    int buffers;                                             /* [batch, d] each: x and what else lasts from step to step, zero at the start */
+    int buffers;                                             /* [batch, d] each: x and what else lasts between steps, zero at the start */
     int (*check)(const ddpm_sampler *s, ddpm_error *err);    /* the options of a new sampler */
     int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
 };
@@ -44,7 +44,8 @@ const double *dd_sampler_v(const ddpm_sampler *s, int k);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
-int  dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err);
+int  dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
+                       ddpm_error *err);
 int  dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 int  dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);

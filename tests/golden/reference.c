@@ -128,7 +128,8 @@ static void mixture_row(const struct mixture *m, double *eps, const double *x, d
     for (int e = 0; e < MIXTURE_D; e++) {
         eps[e] = 0;
         for (int k = 0; k < MIXTURE_K; k++)
-            eps[e] += sqrt(1 - ab) * exp(log_density[k] - top) / sum * (x[e] - sqrt(ab) * m->mean[k][e]) / (ab * m->variance[k][e] + 1 - ab);
+            eps[e] += sqrt(1 - ab) * exp(log_density[k] - top) / sum *
+                      (x[e] - sqrt(ab) * m->mean[k][e]) / (ab * m->variance[k][e] + 1 - ab);
     }
 }
 

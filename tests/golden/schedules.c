@@ -19,7 +19,8 @@ static double relative(double a, double b) { return a == b ? 0 : fabs(a - b) / f
 static void spec_of(char *spec, size_t size, const cJSON *entry)
 {
     static const char *const rename[][2] = {
-        { "linear", "openai-linear" }, { "cosine", "cosine" }, { "sigmoid_alpha_bar (lucidrains)", "lucid-sigmoid" }, { "sqrt_linear", "linear" },
+        { "linear", "openai-linear" }, { "cosine", "cosine" }, { "sqrt_linear", "linear" },
+        { "sigmoid_alpha_bar (lucidrains)", "lucid-sigmoid" },
     };
     const char *name = reference_text(entry, "name");
     for (size_t i = 0; i < sizeof rename / sizeof rename[0]; i++)
@@ -49,7 +50,8 @@ static void compare_tables(const cJSON *entry, const char *spec, int T, const do
             own = fmax(own, k ? 0 : relative(beta[i], expected[j]));
         }
         if (!(worst <= tables[k].tolerance && own <= 4.5e-15))
-            check_fail(__FILE__, __LINE__, "%s, T = %d: %s differs by %.3g, from its own table by %.3g", spec, T, tables[k].key, worst, own);
+            check_fail(__FILE__, __LINE__, "%s, T = %d: %s differs by %.3g, from its own table by %.3g",
+                       spec, T, tables[k].key, worst, own);
         free(expected);
     }
     free(indices);
@@ -66,7 +68,8 @@ static void compare_float32(const cJSON *entry, const char *spec, int T)
     snprintf(text, sizeof text, "f32:%s", spec);
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, text, NULL));
     double *indices = reference_numbers(entry, "native_float32.indices", &n);
-    double *betas = reference_numbers(entry, "native_float32.betas", NULL), *alpha_bars = reference_numbers(entry, "native_float32.alpha_bar", NULL);
+    double *betas = reference_numbers(entry, "native_float32.betas", NULL);
+    double *alpha_bars = reference_numbers(entry, "native_float32.alpha_bar", NULL);
     for (int t = 0, j = 0; t < T && j < n; t++) {
         sum += beta[t] / (1 - beta[t]);
         if (t != (int)indices[j])

@@ -68,7 +68,9 @@ TEST(property, logsnr_takes_the_nearest_step)
    most 4 * 2^-53 between a beta of the schedule and that of its full chain. */
 TEST(property, full_chain_is_the_schedule)
 {
-    static const char *const specs[] = { "linear", "cosine", "sigmoid", "lucid-sigmoid", "quad", "jsd", "warmup10", "const", "linear+zero-snr" };
+    static const char *const specs[] = {
+        "linear", "cosine", "sigmoid", "lucid-sigmoid", "quad", "jsd", "warmup10", "const", "linear+zero-snr",
+    };
     for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
         double beta[1000], alpha_bar[1000];
         ddpm_about about = { .steps = 1000, .alpha_bar = alpha_bar };

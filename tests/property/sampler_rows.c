@@ -45,6 +45,7 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "ddpm", "learned", 0, 1, DDPM_LEARNED_RANGE },
     { "ddim", "auto", 0, 1, DDPM_BETA },
     { "ddim", "auto", 0.7, 0, DDPM_BETA },
+    { "ddim", "auto", 1, 1, DDPM_LEARNED_RANGE },
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
