@@ -28,6 +28,15 @@ const char *const *dd_conv_engines(void)
     return names;
 }
 
+void dd_conv_library(char text[32])
+{
+#if HAVE_DNNL
+    dd_conv_dnnl_version(text);
+#else
+    snprintf(text, 32, "no oneDNN");
+#endif
+}
+
 int dd_conv_height(const struct dd_conv_shape *s)
 {
     return (s->h + s->top + s->bottom - s->kernel) / s->stride + 1;

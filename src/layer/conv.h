@@ -24,4 +24,6 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
 void dd_conv_close(struct dd_conv *c);
 /* NULL-terminated names of the engines of this build: "dnnl", "gemm", "ref". */
 const char *const *dd_conv_engines(void);
+/* "oneDNN 2.6.3", the library as it is loaded, or "no oneDNN". */
+void dd_conv_library(char text[32]);
 #endif

@@ -339,4 +339,10 @@ static void close_dnnl(struct dd_conv *c)
     close_state(c->state);
 }
 
+void dd_conv_dnnl_version(char text[32])
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, 32, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+}
+
 const struct dd_conv_engine dd_conv_dnnl = { "dnnl", 0, open_dnnl, pack_dnnl, forward_dnnl, close_dnnl };

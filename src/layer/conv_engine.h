@@ -33,5 +33,6 @@ struct dd_conv_engine {
 extern const struct dd_conv_engine dd_conv_gemm, dd_conv_ref;
 #if HAVE_DNNL
 extern const struct dd_conv_engine dd_conv_dnnl;
+void dd_conv_dnnl_version(char text[32]);
 #endif
 #endif

@@ -41,8 +41,10 @@ static const char *c_library(void)
 
 const char *dd_engine_class_text(struct dd_arena *a, const char *cpu, const char *engine)
 {
-    char list[64] = "";
+    char list[64] = "", library[32];
+    dd_conv_library(library);
     for (const char *const *e = dd_conv_engines(); *e; e++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " " : "", *e);
-    return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, libc %s", cpu, engine ? engine : "auto", list, c_library());
+    return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, %s, libc %s", cpu, engine ? engine : "auto", list, library,
+                         c_library());
 }
