@@ -16,10 +16,10 @@ static const struct convert defaults = { .family = "auto", .dtype = "f32" };
 static int gather_rows(float *out, const struct conversion *v, const struct want *w, int64_t row, const struct checkpoint_tensor *t)
 {
     float *all = malloc((size_t)(w->parts * w->dim[0] * row) * sizeof *all);
-    if (all == NULL)
+    if (!all)
         return dd_error(v->err, DDPM_ENOMEM, "out of memory for %s", w->from);
     int code = checkpoint_floats(v->in, t, all, v->err);
-    for (int64_t r = 0; r < w->dim[0] && code == DDPM_OK; r++) {
+    for (int64_t r = 0; r < w->dim[0] && !code; r++) {
         int64_t theirs = (r / w->run * w->parts + w->part) * w->run + r % w->run;
         memcpy(out + r * row, all + theirs * row, (size_t)row * sizeof *out);
     }
@@ -55,15 +55,15 @@ static int want_order(const void *a, const void *b)
 /* The tensors that no checkpoint holds under any name. */
 static bool fill_own(const struct conversion *v, const ddpm_tensor *t)
 {
-    if (strcmp(t->name, "time.freq") == 0 && elements(t) == v->freqs) {
+    if (!strcmp(t->name, "time.freq") && elements(t) == v->freqs) {
         memcpy(t->data, v->freq, (size_t)v->freqs * sizeof *v->freq);
         return true;
     }
-    if (v->beta != NULL && elements(t) == v->steps && strcmp(t->name, "schedule.beta") == 0)
+    if (v->beta && elements(t) == v->steps && !strcmp(t->name, "schedule.beta"))
         memcpy(t->data, v->beta, (size_t)v->steps * sizeof *v->beta);
-    if (v->alpha_bar != NULL && elements(t) == v->steps && strcmp(t->name, "schedule.alpha_bar") == 0)
+    if (v->alpha_bar && elements(t) == v->steps && !strcmp(t->name, "schedule.alpha_bar"))
         memcpy(t->data, v->alpha_bar, (size_t)v->steps * sizeof *v->alpha_bar);
-    return strncmp(t->name, "schedule.", 9) == 0;
+    return !strncmp(t->name, "schedule.", 9);
 }
 
 static int fill(struct conversion *v, ddpm_model *m)
@@ -72,17 +72,17 @@ static int fill(struct conversion *v, ddpm_model *m)
     size_t count = ddpm_model_tensors(m, &t), met = 0;
     int code = DDPM_OK;
     qsort(v->want, v->wants, sizeof *v->want, want_order);
-    for (size_t i = 0; i < count && code == DDPM_OK; i++) {
+    for (size_t i = 0; i < count && !code; i++) {
         struct want key = { .name = "" };
         snprintf(key.name, sizeof key.name, "%s", t[i].name);
         const struct want *w = bsearch(&key, v->want, v->wants, sizeof key, want_order);
-        if (w != NULL)
+        if (w)
             code = fill_want(v, w, &t[i]);
         else if (!fill_own(v, &t[i]))
             code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model has a tensor %s, which the converter does not know", t[i].name);
         met += w != NULL;
     }
-    if (code == DDPM_OK && met != v->wants)
+    if (!code && met != v->wants)
         code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model takes %zu of the checkpoint's tensors, the converter has %zu", met, v->wants);
     return code;
 }
@@ -108,10 +108,10 @@ static char *metadata(struct conversion *v, const struct family *f)
 static int build(ddpm_model **m, char **json, struct conversion *v, const struct family *f)
 {
     *json = metadata(v, f);
-    if (*json == NULL)
+    if (!*json)
         return dd_error(v->err, DDPM_ENOMEM, "out of memory");
     int code = ddpm_model_create(m, *json, v->err);
-    if (code != DDPM_OK)
+    if (code)
         return dd_error_context(v->err, "%s", v->in->file);
     return fill(v, *m);
 }
@@ -121,15 +121,15 @@ static int build(ddpm_model **m, char **json, struct conversion *v, const struct
 static int same_tensor(const ddpm_tensor *made, const ddpm_tensor *read, const char *path, ddpm_error *err)
 {
     size_t n = (size_t)elements(made), size = made->dtype == DDPM_F64 ? 8 : 4;
-    bool same = strcmp(made->name, read->name) == 0 && elements(read) == elements(made);
+    bool same = !strcmp(made->name, read->name) && elements(read) == elements(made);
     if (same && read->dtype == made->dtype) {
-        same = memcmp(made->data, read->data, n * size) == 0;
+        same = !memcmp(made->data, read->data, n * size);
     } else if (same && read->dtype == DDPM_F16 && made->dtype == DDPM_F32) {
         uint16_t *half = malloc(n * sizeof *half);
-        if (half == NULL)
+        if (!half)
             return dd_error(err, DDPM_ENOMEM, "out of memory");
         dd_dtype_to_half(half, made->data, n);
-        same = memcmp(half, read->data, n * sizeof *half) == 0;
+        same = !memcmp(half, read->data, n * sizeof *half);
         free(half);
     } else {
         same = false;
@@ -142,14 +142,14 @@ static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_e
     ddpm_model *read;
     const ddpm_tensor *a, *b;
     int code = ddpm_model_open(&read, path, err);
-    if (code != DDPM_OK)
+    if (code)
         return code;
     size_t n = ddpm_model_tensors(made, &a);
     if (ddpm_model_tensors(read, &b) != n)
         code = dd_error(err, DDPM_EIO, "%s: read again, it has another number of tensors; the file is removed", path);
-    for (size_t i = 0; i < n && code == DDPM_OK; i++)
+    for (size_t i = 0; i < n && !code; i++)
         code = same_tensor(&a[i], &b[i], path, err);
-    if (code == DDPM_OK)
+    if (!code)
         code = ddpm_model_check(read, err);
     memcpy(id, ddpm_model_about(read)->id, 65);
     ddpm_model_close(read);
@@ -158,9 +158,9 @@ static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_e
 
 static int write_model(char id[65], const ddpm_model *m, const struct convert *s, ddpm_error *err)
 {
-    unsigned flags = (strcmp(s->dtype, "f16") == 0 ? DDPM_SAVE_F16 : 0) | (s->force ? DDPM_SAVE_REPLACE : 0);
+    unsigned flags = (!strcmp(s->dtype, "f16") ? DDPM_SAVE_F16 : 0) | (s->force ? DDPM_SAVE_REPLACE : 0);
     int code = ddpm_model_save(m, s->output, flags, err);
-    if (code == DDPM_OK && (code = compare(id, m, s->output, err)) != DDPM_OK)
+    if (!code && (code = compare(id, m, s->output, err)) != DDPM_OK)
         unlink(s->output);
     return code;
 }
@@ -173,11 +173,11 @@ static void tell_notes(struct conversion *v, const struct convert *s, const stru
     char *place;
     if (c->has_ema && c->has_raw)
         remark(&command_convert, &s->common, "%s: %s, the %s weights (--weights %s for the others)", c->file, f->origin,
-               strcmp(c->weights, "ema") == 0 ? "averaged (ema)" : "raw", strcmp(c->weights, "ema") == 0 ? "raw" : "ema");
+               !strcmp(c->weights, "ema") ? "averaged (ema)" : "raw", !strcmp(c->weights, "ema") ? "raw" : "ema");
     else
-        remark(&command_convert, &s->common, "%s: %s, %s", c->file, f->origin, strcmp(c->weights, "ema") == 0 ? "averaged (ema) weights" :
-               strcmp(c->weights, "raw") == 0 ? "raw weights" : "the only weights there are (averaged or raw, it does not say)");
-    for (char *line = strtok_r(v->notes, "\n", &place); line != NULL; line = strtok_r(NULL, "\n", &place))
+        remark(&command_convert, &s->common, "%s: %s, %s", c->file, f->origin, !strcmp(c->weights, "ema") ? "averaged (ema) weights" :
+               !strcmp(c->weights, "raw") ? "raw weights" : "the only weights there are (averaged or raw, it does not say)");
+    for (char *line = strtok_r(v->notes, "\n", &place); line; line = strtok_r(NULL, "\n", &place))
         remark(&command_convert, &s->common, "%s", line);
 }
 
@@ -192,7 +192,7 @@ static void tell_json(const struct conversion *v, const struct convert *s, const
     cJSON_AddNumberToObject(o, "tensors", (double)v->wants);
     cJSON_AddNumberToObject(o, "parameters", parameters);
     char *text = cJSON_PrintUnformatted(o);
-    puts(text != NULL ? text : "{}");
+    puts(text ? text : "{}");
     cJSON_free(text);
     cJSON_Delete(o);
 }
@@ -222,11 +222,11 @@ static void tell(const struct conversion *v, const struct convert *s, const char
 static int add_settings(struct settings *say, const struct checkpoint *c, const struct convert *s)
 {
     int code = settings_add_object(say, c->config, "unet", "config.json");
-    if (code == DDPM_OK)
+    if (!code)
         code = settings_add_object(say, c->scheduler, "scheduler", "scheduler_config.json");
-    for (int i = 0; i < s->config.count && code == DDPM_OK; i++)
+    for (int i = 0; i < s->config.count && !code; i++)
         code = settings_add_file(say, s->config.text[i]);
-    for (int i = 0; i < s->set.count && code == DDPM_OK; i++)
+    for (int i = 0; i < s->set.count && !code; i++)
         code = settings_add_text(say, s->set.text[i]);
     return code;
 }
@@ -237,11 +237,11 @@ static int convert(struct conversion *v, const struct convert *s)
     ddpm_model *m = NULL;
     char *json = NULL, id[65] = "";
     int code = family_find(&f, s->family, v->in, v->err);
-    if (code == DDPM_OK && (code = add_settings(v->say, v->in, s)) == DDPM_OK && (code = family_read(v, f)) == DDPM_OK)
+    if (!code && (code = add_settings(v->say, v->in, s)) == DDPM_OK && (code = family_read(v, f)) == DDPM_OK)
         code = build(&m, &json, v, f);
-    if (code == DDPM_OK && !s->dry_run)
+    if (!code && !s->dry_run)
         code = write_model(id, m, s, v->err);
-    if (code == DDPM_OK) {
+    if (!code) {
         tell_notes(v, s, f);
         tell(v, s, json, id);
     }
@@ -257,24 +257,24 @@ static int run(void *settings, char **argument, int arguments)
     struct settings say;
     ddpm_error err;
     (void)arguments;
-    if (s->output == NULL && !s->dry_run) {
+    if (!s->output && !s->dry_run) {
         dd_error(&err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm, or --dry-run to see what would be done");
         return complain(&command_convert, &err);
     }
     int code = checkpoint_open(&in, argument[0], s->weights, &err);
-    if (code != DDPM_OK)
+    if (code)
         return complain(&command_convert, &err);
     settings_begin(&say, &err);
     struct conversion v = { .in = &in, .say = &say, .err = &err };
     code = convert(&v, s);
     /* Of a folder in.file is only the weights. */
     const char *slash = strrchr(argument[0], '/');
-    if (code == DDPM_EDATA && strcmp(slash != NULL ? slash + 1 : argument[0], in.file) != 0)
+    if (code == DDPM_EDATA && strcmp(slash ? slash + 1 : argument[0], in.file))
         dd_error_context(&err, "%s", argument[0]);
     conversion_free(&v);
     settings_free(&say);
     checkpoint_close(&in);
-    return code != DDPM_OK ? complain(&command_convert, &err) : 0;
+    return code ? complain(&command_convert, &err) : 0;
 }
 
 static const char *const *weights_names(void)

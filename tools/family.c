@@ -18,7 +18,7 @@ const char *const *family_names(void)
 
 static bool signed_by(const struct family *f, const struct checkpoint *c)
 {
-    for (const char *const *s = f->signature; *s != NULL; s++)
+    for (const char *const *s = f->signature; *s; s++)
         if (checkpoint_find(c, *s) == NULL)
             return false;
     return true;
@@ -30,7 +30,7 @@ int family_find(const struct family **f, const char *name, const struct checkpoi
         return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already", c->file);
     for (int i = 0; i < FAMILIES; i++) {
         *f = families[i];
-        if (strcmp(name, "auto") == 0 ? signed_by(*f, c) : strcmp(name, (*f)->name) == 0)
+        if (!strcmp(name, "auto") ? signed_by(*f, c) : !strcmp(name, (*f)->name))
             return signed_by(*f, c) ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: not a U-Net of %s: there is no tensor %s, or no %s", c->file,
                                                          (*f)->origin, (*f)->signature[0], (*f)->signature[1]);
     }
@@ -78,7 +78,7 @@ int conversion_want(struct conversion *v, const char *name, const char *from, in
     if (v->wants == v->room) {
         size_t room = v->room > 0 ? 2 * v->room : 512;
         struct want *grown = realloc(v->want, room * sizeof *grown);
-        if (grown == NULL)
+        if (!grown)
             return dd_error(v->err, DDPM_ENOMEM, "out of memory");
         v->want = grown;
         v->room = room;
@@ -86,7 +86,7 @@ int conversion_want(struct conversion *v, const char *name, const char *from, in
     struct want *w = &v->want[v->wants++];
     memset(w, 0, sizeof *w);
     snprintf(w->name, sizeof w->name, "%s", name);
-    snprintf(w->from, sizeof w->from, "%s", from != NULL ? from : name);
+    snprintf(w->from, sizeof w->from, "%s", from ? from : name);
     w->rank = rank;
     memcpy(w->dim, dim, (size_t)rank * sizeof *dim);
     return DDPM_OK;
@@ -110,7 +110,7 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
     const struct checkpoint_tensor *t = checkpoint_find(v->in, name);
-    if (t == NULL)
+    if (!t)
         return conversion_error(v, "there is no tensor %s", name);
     if (t->rank < rank || t->rank > 4)
         return conversion_error(v, "%s has %d dimensions, expected %d", name, t->rank, rank);
@@ -126,13 +126,13 @@ static int freq_room(struct conversion *v, int half)
 {
     v->freqs = half;
     v->freq = malloc((size_t)half * sizeof *v->freq);
-    return v->freq == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : DDPM_OK;
+    return !v->freq ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : DDPM_OK;
 }
 
 int conversion_freq_late(struct conversion *v, int half, double divisor)
 {
     int code = divisor > 0 ? freq_room(v, half) : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
-    for (int i = 0; i < half && code == DDPM_OK; i++)
+    for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)-log(10000) * (float)i / (float)divisor);
     return code;
 }
@@ -140,7 +140,7 @@ int conversion_freq_late(struct conversion *v, int half, double divisor)
 int conversion_freq_early(struct conversion *v, int half, double divisor, double theta)
 {
     int code = divisor > 0 ? freq_room(v, half) : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
-    for (int i = 0; i < half && code == DDPM_OK; i++)
+    for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)i * (float)-(log(theta) / divisor));
     return code;
 }
@@ -165,7 +165,7 @@ const char *conversion_number(struct conversion *v, double x)
             break;
     }
     const char *kept = dd_arena_text(&v->arena, "%s", text);
-    return kept != NULL ? kept : "?";
+    return kept ? kept : "?";
 }
 
 /* ---- the account of tensors ---- */
@@ -218,21 +218,21 @@ static int account(struct conversion *v, const struct family *f)
     struct faults missing = { 0 }, shapes = { 0 }, unexpected = { 0 };
     char a[64], b[64], text[400] = "";
     bool *used = calloc(v->in->tensors + 1, sizeof *used);
-    if (used == NULL)
+    if (!used)
         return dd_error(v->err, DDPM_ENOMEM, "out of memory");
     for (size_t i = 0; i < v->wants; i++) {
         const struct want *w = &v->want[i];
         const struct checkpoint_tensor *t = checkpoint_find(v->in, w->from);
         int64_t whole[4] = { w->dim[0] * (w->parts > 0 ? w->parts : 1), w->dim[1], w->dim[2], w->dim[3] };
-        if (t != NULL)
+        if (t)
             used[t - v->in->tensor] = true;
-        if (t == NULL && w->part == 0)
+        if (!t && w->part == 0)
             fault(&missing, "%s", w->from);
-        else if (t != NULL && !fits(w, t) && w->part == 0)
+        else if (t && !fits(w, t) && w->part == 0)
             fault(&shapes, "%s is %s, expected %s", w->from, shape_text(a, t->rank, t->dim), shape_text(b, w->rank, whole));
     }
     for (size_t i = 0; i < v->in->tensors; i++)
-        if (!used[i] && (f->ignores == NULL || !f->ignores(v, &v->in->tensor[i])))
+        if (!used[i] && (!f->ignores || !f->ignores(v, &v->in->tensor[i])))
             fault(&unexpected, "%s %s", v->in->tensor[i].name, shape_text(a, v->in->tensor[i].rank, v->in->tensor[i].dim));
     free(used);
     int share = 330 / ((missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0) + 1) + 60;
@@ -246,7 +246,7 @@ int family_read(struct conversion *v, const struct family *f)
 {
     char unused[200];
     int code = f->read(v);
-    if (code != DDPM_OK && v->say->code == DDPM_OK && v->say->missing[0] == '\0')
+    if (code && !v->say->code && v->say->missing[0] == '\0')
         return code;
     if ((code = settings_end(v->say, v->in->file, f->spare, unused, sizeof unused)) != DDPM_OK)
         return code;

@@ -13,11 +13,11 @@ static const char *const spare[] = { "note", "_*", "unet.dropout", "unet.num_tra
 static int choice(struct conversion *v, const char *key, const char *const *names)
 {
     const char *text = settings_text(v->say, key, names[0]);
-    for (int i = 0; names[i] != NULL; i++)
-        if (strcmp(text, names[i]) == 0)
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(text, names[i]))
             return i;
     char list[120] = "";
-    for (int i = 0; names[i] != NULL; i++)
+    for (int i = 0; names[i]; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "", names[i]);
     settings_wrong(v->say, key, "and this program has: %s", list);
     return 0;
@@ -43,8 +43,8 @@ static void read_blocks(struct conversion *v, const char *key, const char *side,
     if (n != levels)
         settings_wrong(v->say, key, "expected %d entries, one for each of block_out_channels", levels);
     for (int i = 0; i < levels && i < n; i++) {
-        const char *type = strncmp(list[i], "UNetRes", 7) == 0 ? list[i] + 7 : list[i];
-        kind[i] = strcmp(type, plain) == 0 ? 0 : strcmp(type, attentive) == 0 ? 1 : strcmp(type, residual) == 0 ? 2 : -1;
+        const char *type = !strncmp(list[i], "UNetRes", 7) ? list[i] + 7 : list[i];
+        kind[i] = !strcmp(type, plain) ? 0 : !strcmp(type, attentive) ? 1 : !strcmp(type, residual) ? 2 : -1;
         if (kind[i] < 0)
             settings_wrong(v->say, key, "and this program does not have %s, only %s, %s and %s", list[i], plain, attentive, residual);
     }
@@ -115,7 +115,7 @@ static int read_time(struct conversion *v, struct unet *u)
     u->time_hidden = settings_int(s, "unet.time_embedding_dim", 1, 1 << 20, 4 * u->widths[0]);
     u->cos_first = settings_bool(s, "unet.flip_sin_to_cos", true);
     double shift = settings_number(s, "unet.freq_shift", -1e6, 1e6, 0);
-    return s->code != DDPM_OK ? s->code : conversion_freq_late(v, u->time_dim / 2, u->time_dim / 2 - shift);
+    return s->code ? s->code : conversion_freq_late(v, u->time_dim / 2, u->time_dim / 2 - shift);
 }
 
 static int read_unet(struct conversion *v, struct unet *u)
@@ -123,7 +123,7 @@ static int read_unet(struct conversion *v, struct unet *u)
     static const char *const classes[] = { "UNet2DModel", NULL }, *const middles[] = { "UNetMidBlock2D", NULL };
     static const char *const acts[] = { "silu", "swish", "gelu", "relu", "mish", NULL };
     struct settings *s = v->say;
-    if (v->in->config == NULL && !settings_given(s, "unet.block_out_channels"))
+    if (!v->in->config && !settings_given(s, "unet.block_out_channels"))
         return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not say heads, padding and norms; add "
                         "--config CONFIG.JSON", v->in->file);
     choice(v, "unet._class_name", classes);
@@ -140,7 +140,7 @@ static int read_unet(struct conversion *v, struct unet *u)
     read_levels(v, u);
     read_norms(v, u);
     int code = u->levels > 0 ? read_time(v, u) : s->code;
-    return code != DDPM_OK || s->missing[0] != '\0' ? code : unet_describe(v, u);
+    return code || s->missing[0] != '\0' ? code : unet_describe(v, u);
 }
 
 /* trained_betas: beta and 1 - beta in float32; torch.cumprod accumulates in double and rounds what it puts out. */
@@ -150,12 +150,12 @@ static int read_betas(struct conversion *v, int steps)
     v->steps = steps;
     v->beta = malloc((size_t)steps * sizeof *v->beta);
     v->alpha_bar = malloc((size_t)steps * sizeof *v->alpha_bar);
-    if (v->beta == NULL || v->alpha_bar == NULL)
+    if (!v->beta || !v->alpha_bar)
         return dd_error(v->err, DDPM_ENOMEM, "out of memory");
     if (settings_numbers(s, "scheduler.trained_betas", v->beta, steps, 0, 1) != steps)
         settings_wrong(s, "scheduler.trained_betas", "expected %d numbers, as many as num_train_timesteps", steps);
     double product = 1;
-    for (int t = 0; t < steps && s->code == DDPM_OK; t++) {
+    for (int t = 0; t < steps && !s->code; t++) {
         v->beta[t] = (float)v->beta[t];
         product *= 1.0f - (float)v->beta[t];
         v->alpha_bar[t] = (float)product;
@@ -175,7 +175,7 @@ static const char *schedule_name(struct conversion *v, bool predicts_eps)
         settings_wrong(s, "scheduler.rescale_betas_zero_snr", "but a network that predicts epsilon says nothing where the signal is zero");
     const char *name = schedule == 2 ? dd_arena_text(&v->arena, "f32:squaredcos_cap_v2%s", zero ? "+zero-snr" : "")
                                      : dd_arena_text(&v->arena, "f32:%s:%s,%s%s", schedules[schedule], start, end, zero ? "+zero-snr" : "");
-    return name != NULL ? name : "";
+    return name ? name : "";
 }
 
 static const char *variance_name(struct conversion *v, const struct unet *u)
@@ -196,7 +196,7 @@ static void read_sampling(struct conversion *v)
     refuse_if(v, "scheduler.set_alpha_to_one", !settings_bool(s, "scheduler.set_alpha_to_one", true));
     const char *spacing = settings_text(s, "scheduler.timestep_spacing", "leading");
     int offset = settings_int(s, "scheduler.steps_offset", 0, 1 << 20, 0);
-    if (strcmp(spacing, "leading") != 0 || offset != 0)
+    if (strcmp(spacing, "leading") || offset != 0)
         conversion_note(v, "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, see ddpm sample --schedule", spacing, offset);
 }
 
@@ -206,7 +206,7 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     static const char *const types[] = { "epsilon", "sample", "v_prediction", NULL };
     static const char *const predictions[] = { "eps", "x0", "v" };
     struct settings *s = v->say;
-    if (v->in->scheduler == NULL)
+    if (!v->in->scheduler)
         conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 to 0.02, 1000 steps, epsilon, fixed_small, "
                         "clipped) where --set does not say otherwise");
     choice(v, "scheduler._class_name", classes);
@@ -220,9 +220,9 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     read_sampling(v);
     if (given && settings_bool(s, "scheduler.rescale_betas_zero_snr", false))
         settings_wrong(s, "scheduler.rescale_betas_zero_snr", "which this program does not have for trained_betas");
-    if (given && s->code == DDPM_OK && read_betas(v, steps) != DDPM_OK)
+    if (given && !s->code && read_betas(v, steps) != DDPM_OK)
         return v->err->code;
-    return s->code != DDPM_OK ? s->code
+    return s->code ? s->code
                               : conversion_diffusion(v, steps, given ? "trained_betas" : name, predictions[prediction], variance, clip ? range : 0, 1);
 }
 
@@ -235,7 +235,7 @@ static void rename_attention(struct conversion *v)
             struct want *w = &v->want[i];
             const char *at = strstr(w->name, names[k][0]);
             char old[sizeof w->from];
-            if (at == NULL || checkpoint_find(v->in, w->name) != NULL)
+            if (!at || checkpoint_find(v->in, w->name) != NULL)
                 continue;
             snprintf(old, sizeof old, "%.*s%s%s", (int)(at - w->name), w->name, names[k][1], at + strlen(names[k][0]));
             if (checkpoint_find(v->in, old) != NULL)
@@ -247,9 +247,9 @@ static int read(struct conversion *v)
 {
     struct unet u = { 0 };
     int code = read_unet(v, &u);
-    if (code == DDPM_OK)
+    if (!code)
         code = read_scheduler(v, &u);
-    if (code == DDPM_OK)
+    if (!code)
         rename_attention(v);
     return code;
 }
@@ -259,18 +259,18 @@ static bool is_alias(const struct conversion *v, const struct checkpoint_tensor 
 {
     char name[96];
     const char *at = strstr(t->name, ".Conv2d_0.");
-    if (at == NULL)
+    if (!at)
         return false;
     snprintf(name, sizeof name, "%.*s.conv.%s", (int)(at - t->name), t->name, at + strlen(".Conv2d_0."));
     const struct checkpoint_tensor *twin = checkpoint_find(v->in, name);
-    if (twin == NULL || twin->rank != t->rank || memcmp(twin->dim, t->dim, (size_t)t->rank * sizeof *t->dim) != 0)
+    if (!twin || twin->rank != t->rank || memcmp(twin->dim, t->dim, (size_t)t->rank * sizeof *t->dim))
         return false;
     size_t count = 1;
     for (int i = 0; i < t->rank; i++)
         count *= (size_t)t->dim[i];
     float *a = malloc(count * sizeof *a), *b = malloc(count * sizeof *b);
-    bool same = a != NULL && b != NULL && checkpoint_floats(v->in, t, a, NULL) == DDPM_OK && checkpoint_floats(v->in, twin, b, NULL) == DDPM_OK &&
-                memcmp(a, b, count * sizeof *a) == 0;
+    bool same = a && b && checkpoint_floats(v->in, t, a, NULL) == DDPM_OK && checkpoint_floats(v->in, twin, b, NULL) == DDPM_OK &&
+                !memcmp(a, b, count * sizeof *a);
     free(a);
     free(b);
     return same;
@@ -278,7 +278,7 @@ static bool is_alias(const struct conversion *v, const struct checkpoint_tensor 
 
 static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)
 {
-    return strcmp(t->name, "time_proj.weight") == 0 || is_alias(v, t);
+    return !strcmp(t->name, "time_proj.weight") || is_alias(v, t);
 }
 
 const struct family family_diffusers = { "diffusers", "diffusers", signature, spare, read, ignores };

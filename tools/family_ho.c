@@ -26,7 +26,7 @@ static int read_shapes(struct conversion *v, struct unet *u)
 {
     int64_t dim[4];
     int code = conversion_shape(v, dim, 2, "temb.dense.0.weight");
-    if (code != DDPM_OK)
+    if (code)
         return code;
     u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
     if ((code = conversion_shape(v, dim, 4, "conv_in.weight")) != DDPM_OK)
@@ -41,7 +41,7 @@ static int read_shapes(struct conversion *v, struct unet *u)
         return conversion_error(v, "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, found %d, %d, and %d from %d", UNET_LEVELS,
                                 UNET_BLOCKS, u->levels, u->blocks, u->outputs, u->channels);
     u->heads_mid = 1;
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         code = conversion_shape(v, dim, 4, "down.%d.block.0.conv1.weight", i);
         u->widths[i] = (int)dim[0];
         u->heads_down[i] = conversion_has(v, "down.%d.attn.0.q.weight", i);
@@ -96,7 +96,7 @@ static void read_config(struct conversion *v, struct unet *u)
     if (u->width > 0)
         check_lists(v, u);
     refuse(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
-    refuse(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple") != 0);
+    refuse(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
     refuse(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
     refuse(v, "data.logit_transform", settings_bool(s, "data.logit_transform", false));
     u->dropout = settings_number(s, "model.dropout", 0, 1, 0);
@@ -108,11 +108,11 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
     struct settings *s = v->say;
     const char *fallback = u->width >= 256 ? "fixedsmall" : "fixedlarge";
     const char *type = settings_text(s, "model.var_type", settings_text(s, "logvar_type", NULL));
-    if (type == NULL)
+    if (!type)
         conversion_note(v, "var_type: taken as %s, as published for images of this size", type = fallback);
-    if (strcmp(type, "fixedsmall") != 0 && strcmp(type, "fixedlarge") != 0)
+    if (strcmp(type, "fixedsmall") && strcmp(type, "fixedlarge"))
         settings_wrong(s, settings_given(s, "model.var_type") ? "model.var_type" : "logvar_type", "expected fixedlarge or fixedsmall");
-    return strcmp(type, "fixedsmall") == 0 ? "beta-tilde" : "beta";
+    return !strcmp(type, "fixedsmall") ? "beta-tilde" : "beta";
 }
 
 static int read_diffusion(struct conversion *v, const struct unet *u)
@@ -124,24 +124,24 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     bool start_given = settings_given(s, "diffusion.beta_start"), end_given = settings_given(s, "diffusion.beta_end");
     const char *start = conversion_number(v, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
     const char *end = conversion_number(v, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
-    if (schedule == NULL || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
+    if (!schedule || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
         conversion_note(v, "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, num_diffusion_timesteps %d, as published where not said",
-                        schedule == NULL ? "linear" : schedule, start, end, steps);
-    if (schedule == NULL)
+                        !schedule ? "linear" : schedule, start, end, steps);
+    if (!schedule)
         schedule = schedules[0];
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
-        known = known || strcmp(schedule, schedules[i]) == 0;
+        known = known || !strcmp(schedule, schedules[i]);
     if (!known)
         settings_wrong(s, "diffusion.beta_schedule", "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
-    if (s->code != DDPM_OK || s->missing[0] != '\0')
+    if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
-    if (strcmp(schedule, "const") == 0)
+    if (!strcmp(schedule, "const"))
         numbers = dd_arena_text(&v->arena, ":%s", end);
-    else if (strcmp(schedule, "jsd") != 0)
+    else if (strcmp(schedule, "jsd"))
         numbers = dd_arena_text(&v->arena, ":%s,%s", start, end);
     /* ermongroup's files, the ones that hold an average beside the raw weights, come with tables rounded to float32. */
-    const char *name = dd_arena_text(&v->arena, "%s%s%s", v->in->has_ema ? "cast:" : "", schedule, numbers != NULL ? numbers : "");
-    return name == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
+    const char *name = dd_arena_text(&v->arena, "%s%s%s", v->in->has_ema ? "cast:" : "", schedule, numbers ? numbers : "");
+    return !name ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
 }
 
 /* "to_q.weight" and the like to the names inside of a block: what takes the place of the beginning of *part, which is moved behind it. */
@@ -152,7 +152,7 @@ static const char *inside(const char **part)
         { "to_v.", "v." }, { "to_out.0.", "proj_out." }, { "linear_1.", "dense.0." }, { "linear_2.", "dense.1." },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(*part, names[i][0], strlen(names[i][0])) == 0) {
+        if (!strncmp(*part, names[i][0], strlen(names[i][0]))) {
             *part += strlen(names[i][0]);
             return names[i][1];
         }
@@ -168,7 +168,7 @@ static const char *place(char text[24], const char **part, const struct unet *u,
     };
     int block, layer;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (strncmp(name, fixed[i][0], strlen(fixed[i][0])) == 0) {
+        if (!strncmp(name, fixed[i][0], strlen(fixed[i][0]))) {
             *part = name + strlen(fixed[i][0]);
             return fixed[i][1];
         }
@@ -195,7 +195,7 @@ static int read(struct conversion *v)
 {
     struct unet u = { .act = "silu", .groups = 32, .mid_groups = 32, .eps = 1e-6, .mid_scale = 1, .mid = true, .pad_right = true };
     int code = read_shapes(v, &u);
-    if (code != DDPM_OK)
+    if (code)
         return code;
     read_config(v, &u);
     if ((code = read_diffusion(v, &u)) != DDPM_OK || (code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000)) != DDPM_OK ||

@@ -36,11 +36,11 @@ static int refuse_old(struct conversion *v)
         why = "its attention is called downs.0.2.fn.fn";
     else if (!conversion_has(v, "mid_attn.mem_kv"))
         why = "its attention has no memory (mid_attn.mem_kv)";
-    else if (v->in->version != NULL && atoi(v->in->version) < 2)
+    else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
-    if (why != NULL)
+    if (why)
         return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: %s; this program has those from 2.0 on",
-                                v->in->version != NULL ? " (" : "", v->in->version != NULL ? v->in->version : "", v->in->version != NULL ? ")" : "", why);
+                                v->in->version ? " (" : "", v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
     if (conversion_has(v, "time_mlp.0.weights"))
         return conversion_error(v, "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
     return DDPM_OK;
@@ -53,7 +53,7 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     int code = conversion_shape(v, dim, 4, "%s.mem_kv", place);
     *full = conversion_has(v, "%s.to_out.weight", place);
     int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
-    if (code != DDPM_OK)
+    if (code)
         return code;
     if (u->heads == 0)
         u->heads = heads, u->head_dim = head_dim, u->memory = memory;
@@ -72,27 +72,27 @@ static int read_levels(struct conversion *v, struct lucid *u)
         u->levels++;
     if (u->levels < 1 || u->levels > LEVELS)
         return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS, u->levels);
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         code = conversion_shape(v, dim, 4, i + 1 < u->levels ? "downs.%d.3.1.weight" : "downs.%d.3.weight", i);
         u->widths[i] = (int)dim[0];
         snprintf(place, sizeof place, "downs.%d.2", i);
-        if (code == DDPM_OK && (code = read_attention(v, u, place, &full_down)) == DDPM_OK) {
+        if (!code && (code = read_attention(v, u, place, &full_down)) == DDPM_OK) {
             snprintf(place, sizeof place, "ups.%d.2", u->levels - 1 - i);
             code = read_attention(v, u, place, &full_up);
         }
-        if (code == DDPM_OK && full_down != full_up)
+        if (!code && full_down != full_up)
             code = conversion_error(v, "downs.%d.2 and %s are of two kinds, full and linear attention", i, place);
         u->full[i] = full_down;
     }
     int full_mid;
-    return code != DDPM_OK ? code : read_attention(v, u, "mid_attn", &full_mid);
+    return code ? code : read_attention(v, u, "mid_attn", &full_mid);
 }
 
 static int read_shapes(struct conversion *v, struct lucid *u)
 {
     int64_t dim[4];
     int code = refuse_old(v);
-    if (code != DDPM_OK || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
+    if (code || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
         return code;
     u->init = (int)dim[0], u->channels = (int)dim[1];
     if ((code = conversion_shape(v, dim, 2, "final_conv.weight")) != DDPM_OK)
@@ -124,7 +124,7 @@ static int conv(struct conversion *v, const char *place, const char *name, int64
     snprintf(full, sizeof full, "%s.weight", name);
     int code = want(v, place, full, 4, out, in, size, size);
     snprintf(full, sizeof full, "%s.bias", name);
-    return code != DDPM_OK ? code : want(v, place, full, 1, out, 1, 1, 1);
+    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
 }
 
 static int linear(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in)
@@ -133,7 +133,7 @@ static int linear(struct conversion *v, const char *place, const char *name, int
     snprintf(full, sizeof full, "%s.weight", name);
     int code = want(v, place, full, 2, out, in, 1, 1);
     snprintf(full, sizeof full, "%s.bias", name);
-    return code != DDPM_OK ? code : want(v, place, full, 1, out, 1, 1, 1);
+    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
 }
 
 static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...) DD_PRINTF(5, 6);
@@ -145,11 +145,11 @@ static int block(struct conversion *v, const struct lucid *u, int in, int out, c
     vsnprintf(p, sizeof p, format, arguments);
     va_end(arguments);
     int code = linear(v, p, "mlp.1", 2 * (int64_t)out, u->time_hidden);
-    if (code == DDPM_OK) code = conv(v, p, "block1.proj", out, in, 3);
-    if (code == DDPM_OK) code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
-    if (code == DDPM_OK) code = conv(v, p, "block2.proj", out, out, 3);
-    if (code == DDPM_OK) code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
-    if (code == DDPM_OK && in != out) code = conv(v, p, "res_conv", out, in, 1);
+    if (!code) code = conv(v, p, "block1.proj", out, in, 3);
+    if (!code) code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
+    if (!code) code = conv(v, p, "block2.proj", out, out, 3);
+    if (!code) code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
+    if (!code && in != out) code = conv(v, p, "res_conv", out, in, 1);
     return code;
 }
 
@@ -163,10 +163,10 @@ static int attention(struct conversion *v, const struct lucid *u, int channels, 
     va_end(arguments);
     int64_t inner = (int64_t)u->heads * u->head_dim;
     int code = want(v, p, "mem_kv", 4, 2, u->heads, full ? u->memory : u->head_dim, full ? u->head_dim : u->memory);
-    if (code == DDPM_OK) code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
-    if (code == DDPM_OK) code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
-    if (code == DDPM_OK) code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
-    if (code == DDPM_OK && !full) code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
+    if (!code) code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
+    if (!code) code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
+    if (!code) code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
+    if (!code && !full) code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
     return code;
 }
 
@@ -180,12 +180,12 @@ static int sampler(struct conversion *v, bool outermost, const char *side, int i
 static int down(struct conversion *v, const struct lucid *u)
 {
     int code = DDPM_OK;
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         int in = i > 0 ? u->widths[i - 1] : u->init, last = i + 1 == u->levels;
         code = block(v, u, in, in, "downs.%d.0.", i);
-        if (code == DDPM_OK) code = block(v, u, in, in, "downs.%d.1.", i);
-        if (code == DDPM_OK) code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
-        if (code == DDPM_OK) code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
+        if (!code) code = block(v, u, in, in, "downs.%d.1.", i);
+        if (!code) code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
+        if (!code) code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
     }
     return code;
 }
@@ -193,12 +193,12 @@ static int down(struct conversion *v, const struct lucid *u)
 static int up(struct conversion *v, const struct lucid *u)
 {
     int code = DDPM_OK;
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         int level = u->levels - 1 - i, out = u->widths[level], in = level > 0 ? u->widths[level - 1] : u->init;
         code = block(v, u, out + in, out, "ups.%d.0.", i);
-        if (code == DDPM_OK) code = block(v, u, out + in, out, "ups.%d.1.", i);
-        if (code == DDPM_OK) code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
-        if (code == DDPM_OK) code = sampler(v, level == 0, "ups", i, in, out, 3);
+        if (!code) code = block(v, u, out + in, out, "ups.%d.1.", i);
+        if (!code) code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
+        if (!code) code = sampler(v, level == 0, "ups", i, in, out, 3);
     }
     return code;
 }
@@ -207,15 +207,15 @@ static int tensors(struct conversion *v, const struct lucid *u)
 {
     int deepest = u->widths[u->levels - 1];
     int code = conv(v, "", "init_conv", u->init, u->channels, 7);
-    if (code == DDPM_OK) code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
-    if (code == DDPM_OK) code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
-    if (code == DDPM_OK) code = down(v, u);
-    if (code == DDPM_OK) code = block(v, u, deepest, deepest, "mid_block1.");
-    if (code == DDPM_OK) code = attention(v, u, deepest, true, "mid_attn.");
-    if (code == DDPM_OK) code = block(v, u, deepest, deepest, "mid_block2.");
-    if (code == DDPM_OK) code = up(v, u);
-    if (code == DDPM_OK) code = block(v, u, 2 * u->init, u->init, "final_res_block.");
-    if (code == DDPM_OK) code = conv(v, "", "final_conv", u->outputs, u->init, 1);
+    if (!code) code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
+    if (!code) code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
+    if (!code) code = down(v, u);
+    if (!code) code = block(v, u, deepest, deepest, "mid_block1.");
+    if (!code) code = attention(v, u, deepest, true, "mid_attn.");
+    if (!code) code = block(v, u, deepest, deepest, "mid_block2.");
+    if (!code) code = up(v, u);
+    if (!code) code = block(v, u, 2 * u->init, u->init, "final_res_block.");
+    if (!code) code = conv(v, "", "final_conv", u->outputs, u->init, 1);
     return code;
 }
 
@@ -283,10 +283,10 @@ static const char *const predictions[] = { "eps", "x0", "v" };
 static int objective_said(struct conversion *v)
 {
     const char *text = settings_text(v->say, "GaussianDiffusion.objective", NULL);
-    for (int i = 0; text != NULL && i < 3; i++)
-        if (strcmp(text, objectives[i]) == 0)
+    for (int i = 0; text && i < 3; i++)
+        if (!strcmp(text, objectives[i]))
             return i;
-    if (text != NULL)
+    if (text)
         settings_wrong(v->say, "GaussianDiffusion.objective", "expected pred_noise, pred_x0 or pred_v");
     return -1;
 }
@@ -313,17 +313,17 @@ static int objective_shown(const struct conversion *v, const double *weight)
 static int buffer(struct conversion *v, double **out, const char *name)
 {
     const struct checkpoint_tensor *t = checkpoint_find(v->in, name);
-    if (t == NULL || t->rank != 1 || t->dim[0] != v->steps)
-        return conversion_error(v, "%s %s, expected [%d] as betas", name, t == NULL ? "is missing" : "has another shape", v->steps);
+    if (!t || t->rank != 1 || t->dim[0] != v->steps)
+        return conversion_error(v, "%s %s, expected [%d] as betas", name, !t ? "is missing" : "has another shape", v->steps);
     *out = malloc((size_t)v->steps * sizeof **out);
-    return *out == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : checkpoint_doubles(v->in, t, *out, v->err);
+    return !*out ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : checkpoint_doubles(v->in, t, *out, v->err);
 }
 
 /* Buffers and name agree when the table of that name, rounded, is the buffer. */
 static bool is_schedule(const struct conversion *v, const char *name)
 {
     double *beta = malloc((size_t)v->steps * sizeof *beta), *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
-    bool same = beta != NULL && alpha_bar != NULL && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
+    bool same = beta && alpha_bar && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
     for (int t = 0; t < v->steps && same; t++)
         same = fabs(beta[t] - v->beta[t]) <= 0x1p-22 * beta[t];
     free(beta);
@@ -336,10 +336,10 @@ static const char *const schedules[] = { "linear", "cosine", "sigmoid" }, *const
 static int schedule_said(struct conversion *v)
 {
     const char *text = settings_text(v->say, "GaussianDiffusion.beta_schedule", NULL);
-    for (int i = 0; text != NULL && i < 3; i++)
-        if (strcmp(text, schedules[i]) == 0)
+    for (int i = 0; text && i < 3; i++)
+        if (!strcmp(text, schedules[i]))
             return i;
-    if (text != NULL)
+    if (text)
         settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "expected linear, cosine or sigmoid");
     return -1;
 }
@@ -352,9 +352,9 @@ static int read_buffers(struct conversion *v, int said, const char **name, int *
     double *weight = NULL;
     v->steps = (int)betas->dim[0];
     int code = buffer(v, &v->beta, "betas"), shown = -1;
-    if (code == DDPM_OK)
+    if (!code)
         code = buffer(v, &v->alpha_bar, "alphas_cumprod");
-    if (code == DDPM_OK && conversion_has(v, "loss_weight") && (code = buffer(v, &weight, "loss_weight")) == DDPM_OK)
+    if (!code && conversion_has(v, "loss_weight") && (code = buffer(v, &weight, "loss_weight")) == DDPM_OK)
         shown = objective_shown(v, weight);
     free(weight);
     check(v, "GaussianDiffusion.timesteps", v->steps);
@@ -363,10 +363,10 @@ static int read_buffers(struct conversion *v, int said, const char **name, int *
     if (*objective < 0 && (*objective = shown) < 0)
         settings_ask(v->say, "objective=pred_v");
     *name = "buffers";
-    for (int i = 0; i < 3 && code == DDPM_OK; i++)
+    for (int i = 0; i < 3 && !code; i++)
         if (is_schedule(v, our_schedules[i]))
             *name = our_schedules[i];
-    if (said >= 0 && code == DDPM_OK && strcmp(*name, our_schedules[said]) != 0)
+    if (said >= 0 && !code && strcmp(*name, our_schedules[said]))
         settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "but the buffer betas holds another schedule");
     return code;
 }
@@ -387,8 +387,8 @@ static int read_diffusion(struct conversion *v, const struct lucid *u)
         if (steps == 0)
             settings_ask(s, "timesteps=1000");
     }
-    if (code != DDPM_OK || s->code != DDPM_OK || s->missing[0] != '\0')
-        return code != DDPM_OK ? code : DDPM_EUSAGE;
+    if (code || s->code || s->missing[0] != '\0')
+        return code ? code : DDPM_EUSAGE;
     return conversion_diffusion(v, steps, name, predictions[objective], u->outputs == u->channels ? "beta-tilde" : "learned-range", 1, 1);
 }
 
@@ -396,7 +396,7 @@ static int read(struct conversion *v)
 {
     struct lucid u = { 0 };
     int code = read_shapes(v, &u);
-    if (code != DDPM_OK)
+    if (code)
         return code;
     if (!settings_size(v->say, "GaussianDiffusion.image_size", &u.height, &u.width))
         settings_ask(v->say, "image_size=32");
@@ -410,8 +410,8 @@ static int read(struct conversion *v)
 static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)
 {
     (void)v;
-    for (const char *const *b = buffers; *b != NULL; b++)
-        if (strcmp(t->name, *b) == 0)
+    for (const char *const *b = buffers; *b; b++)
+        if (!strcmp(t->name, *b))
             return true;
     return false;
 }

@@ -40,7 +40,7 @@ static int read_shapes(struct conversion *v, struct unet *u)
 {
     int64_t dim[4], emb[4];
     int code = conversion_shape(v, dim, 2, "time_embed.0.weight");
-    if (code != DDPM_OK)
+    if (code)
         return code;
     u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
     if ((code = conversion_shape(v, dim, 4, "input_blocks.0.0.weight")) != DDPM_OK)
@@ -53,15 +53,15 @@ static int read_shapes(struct conversion *v, struct unet *u)
         return conversion_error(v, "input_blocks.0.0.weight takes %d channels and out.2.weight gives %d, expected as many or twice as many", u->channels, u->outputs);
     if (conversion_has(v, "label_emb.weight") && (code = conversion_shape(v, dim, 2, "label_emb.weight")) == DDPM_OK)
         u->classes = (int)dim[0];
-    if (code != DDPM_OK || (code = count_blocks(v, u)) != DDPM_OK)
+    if (code || (code = count_blocks(v, u)) != DDPM_OK)
         return code;
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         code = conversion_shape(v, dim, 4, "input_blocks.%d.0.in_layers.2.weight", level_start(u, i));
         u->widths[i] = (int)dim[0];
         u->down_res[i] = i + 1 < u->levels && !conversion_has(v, "input_blocks.%d.0.op.weight", level_start(u, i + 1) - 1);
         u->up_res[i] = i + 1 < u->levels && !has_sampler(v, (u->levels - 1 - i) * (u->blocks + 1) - 1, "conv");
     }
-    if (code == DDPM_OK && (code = conversion_shape(v, emb, 2, "input_blocks.1.0.emb_layers.1.weight")) == DDPM_OK)
+    if (!code && (code = conversion_shape(v, emb, 2, "input_blocks.1.0.emb_layers.1.weight")) == DDPM_OK)
         u->scale_shift = emb[0] == 2 * u->widths[0];
     return code;
 }
@@ -156,19 +156,19 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     static const char *const schedules[] = { "linear", "cosine", NULL };
     struct settings *s = v->say;
     const char *asked = settings_text(s, "noise_schedule", NULL);
-    int steps = settings_int(s, "diffusion_steps", 1, 65535, 0), schedule = asked == NULL || strcmp(asked, "linear") == 0 ? 0 : 1;
+    int steps = settings_int(s, "diffusion_steps", 1, 65535, 0), schedule = !asked || !strcmp(asked, "linear") ? 0 : 1;
     bool rescale = settings_bool(s, "rescale_timesteps", false), learned = u->outputs == 2 * u->channels;
     bool small = settings_bool(s, "sigma_small", false), x0 = settings_bool(s, "predict_xstart", false);
-    if (asked != NULL && strcmp(asked, schedules[schedule]) != 0)
+    if (asked && strcmp(asked, schedules[schedule]))
         settings_wrong(s, "noise_schedule", "expected linear or cosine");
     if (steps == 0)
         settings_ask(s, "diffusion_steps=1000");
-    if (asked == NULL)
+    if (!asked)
         settings_ask(s, "noise_schedule=linear");
     /* The two origins have different defaults; with 1000 steps they come to the same. */
     if (steps != 1000 && !settings_given(s, "rescale_timesteps"))
         settings_ask(s, "rescale_timesteps=true");
-    if (s->code != DDPM_OK || s->missing[0] != '\0')
+    if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
     if (!learned && !settings_given(s, "sigma_small"))
         conversion_note(v, "sigma_small: taken as false (the variance is beta)");
@@ -187,7 +187,7 @@ static const char *inside(const char *part)
         { "to_v.", "qkv." }, { "to_out.0.", "proj_out." }, { "linear_1.", "time_embed.0." }, { "linear_2.", "time_embed.2." }, { "conv.", "" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(part, names[i][0], strlen(names[i][0])) == 0)
+        if (!strncmp(part, names[i][0], strlen(names[i][0])))
             return names[i][1];
     return "";
 }
@@ -202,7 +202,7 @@ static const char *place(char text[48], const char **part, const struct conversi
     };
     int block, layer, k = u->blocks + 1;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (strncmp(name, fixed[i][0], strlen(fixed[i][0])) == 0) {
+        if (!strncmp(name, fixed[i][0], strlen(fixed[i][0]))) {
             *part = name + strlen(fixed[i][0]);
             return fixed[i][1];
         }
@@ -233,7 +233,7 @@ static void rename_tensors(struct conversion *v, const struct unet *u, bool new_
         const char *part, *where = place(text, &part, v, u, w->name), *kind = strrchr(w->name, '.') + 1;
         snprintf(w->from, sizeof w->from, "%s%s%s", where, inside(part), kind);
         for (int k = 0; k < 3; k++)
-            if (strncmp(part, parts[k], 5) == 0) {
+            if (!strncmp(part, parts[k], 5)) {
                 int block, layer, heads = u->heads_mid;
                 if (unet_layer(w->name, "down", "attentions", &block, &layer) != NULL)
                     heads = u->heads_down[block];
@@ -259,7 +259,7 @@ static int read(struct conversion *v)
     struct unet u = { .act = "silu", .groups = 32, .mid_groups = 32, .eps = 1e-5, .mid_scale = 1, .mid = true, .cos_first = true };
     struct settings *s = v->say;
     int code = read_shapes(v, &u);
-    if (code != DDPM_OK)
+    if (code)
         return code;
     if (settings_given(s, "large_size") || settings_given(s, "small_size") || (u.channels == 6 && u.outputs <= 6))
         return conversion_error(v, "a super-resolution network (its first convolution takes %d channels, three of them a small image), which this program "

@@ -13,7 +13,7 @@ void settings_begin(struct settings *s, ddpm_error *err)
     memset(s, 0, sizeof *s);
     s->err = err;
     s->owned = cJSON_CreateArray();
-    if (s->owned == NULL)
+    if (!s->owned)
         s->code = dd_error(err, DDPM_ENOMEM, "out of memory");
 }
 
@@ -33,7 +33,7 @@ static int add(struct settings *s, const char *path, const char *where, const cJ
 {
     if ((s->count & (s->count + 1)) == 0) {
         struct setting *grown = realloc(s->entry, (size_t)(2 * s->count + 2) * sizeof *grown);
-        if (grown == NULL)
+        if (!grown)
             return no_memory(s);
         s->entry = grown;
     }
@@ -46,7 +46,7 @@ static bool is_default(const cJSON *object, const char *name)
 {
     const cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values"))
-        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
+        if (cJSON_IsString(item) && !strcmp(item->valuestring, name))
             return true;
     return false;
 }
@@ -61,7 +61,7 @@ static int add_value(struct settings *s, const char *path, const char *where, co
         if (is_default(value, member->string))
             continue;
         const char *below = *path == '\0' ? member->string : dd_arena_text(&s->arena, "%s.%s", path, member->string);
-        if (below == NULL)
+        if (!below)
             return no_memory(s);
         if (add_value(s, below, where, member, from) != DDPM_OK)
             break;
@@ -71,12 +71,12 @@ static int add_value(struct settings *s, const char *path, const char *where, co
 
 int settings_add_object(struct settings *s, const cJSON *object, const char *section, const char *where)
 {
-    return s->code != DDPM_OK || object == NULL ? s->code : add_value(s, section, where, object, SETTINGS_FOLDER);
+    return s->code || !object ? s->code : add_value(s, section, where, object, SETTINGS_FOLDER);
 }
 
 static int own(struct settings *s, cJSON *value)
 {
-    if (value == NULL || !cJSON_AddItemToArray(s->owned, value))
+    if (!value || !cJSON_AddItemToArray(s->owned, value))
         return no_memory(s);
     return DDPM_OK;
 }
@@ -86,11 +86,11 @@ static cJSON *value_of(const char *text)
 {
     cJSON *value;
     char *end;
-    if (strcmp(text, "True") == 0 || strcmp(text, "true") == 0)
+    if (!strcmp(text, "True") || !strcmp(text, "true"))
         return cJSON_CreateTrue();
-    if (strcmp(text, "False") == 0 || strcmp(text, "false") == 0)
+    if (!strcmp(text, "False") || !strcmp(text, "false"))
         return cJSON_CreateFalse();
-    if (strcmp(text, "None") == 0 || strcmp(text, "null") == 0)
+    if (!strcmp(text, "None") || !strcmp(text, "null"))
         return cJSON_CreateNull();
     if (*text != '\0' && strspn(text, "+-.0123456789eE") == strlen(text)) {
         double number = strtod(text, &end);
@@ -113,12 +113,12 @@ static int add_pair(struct settings *s, const char *key, const char *text, const
 int settings_add_text(struct settings *s, const char *key_value)
 {
     const char *equals = strchr(key_value, '=');
-    if (s->code != DDPM_OK)
+    if (s->code)
         return s->code;
-    if (equals == NULL || equals == key_value)
+    if (!equals || equals == key_value)
         return s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: expected KEY=VALUE, such as --set num_heads=4", key_value);
     const char *key = dd_arena_text(&s->arena, "%.*s", (int)(equals - key_value), key_value);
-    return key == NULL ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
+    return !key ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
 
 /* What is left of a shell's `MODEL_FLAGS="..."` and `$MODEL_FLAGS`. */
@@ -135,13 +135,13 @@ static int add_flags(struct settings *s, char *text, const char *where)
         if (*c == '"' || *c == '\'' || *c == '\\')
             *c = ' ';
     char *place, *word = strtok_r(strstr(text, "--"), blank, &place);
-    while (word != NULL && s->code == DDPM_OK) {
+    while (word && !s->code) {
         char *name = word + 2, *equals = strchr(word, '='), *next = strtok_r(NULL, blank, &place), *value = next;
-        if (strncmp(word, "--", 2) == 0 && *name != '\0' && equals != NULL) {
+        if (!strncmp(word, "--", 2) && *name != '\0' && equals) {
             *equals = '\0';
             add_pair(s, name, equals + 1, where, SETTINGS_CONFIG);
-        } else if (strncmp(word, "--", 2) == 0 && *name != '\0') {
-            bool bare = value == NULL || strncmp(value, "--", 2) == 0 || is_shell(value);
+        } else if (!strncmp(word, "--", 2) && *name != '\0') {
+            bool bare = !value || !strncmp(value, "--", 2) || is_shell(value);
             add_pair(s, name, bare ? "true" : value, where, SETTINGS_CONFIG);
             next = bare ? next : strtok_r(NULL, blank, &place);
         } else if (!is_shell(word)) {
@@ -156,7 +156,7 @@ static int add_flags(struct settings *s, char *text, const char *where)
 static const char *section_of(const cJSON *root)
 {
     const char *class = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "_class_name"));
-    return class == NULL ? "" : strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
+    return !class ? "" : strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
 }
 
 static int add_contents(struct settings *s, const char *text, size_t size, const char *where)
@@ -171,19 +171,19 @@ static int add_contents(struct settings *s, const char *text, size_t size, const
     if (strstr(first, "--") == NULL || strlen(text) != size)
         return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a JSON object or a line of --NAME VALUE flags; write YAML's fields as JSON", where);
     char *copy = dd_arena_text(&s->arena, "%s", first);
-    return copy == NULL ? no_memory(s) : add_flags(s, copy, where);
+    return !copy ? no_memory(s) : add_flags(s, copy, where);
 }
 
 int settings_add_file(struct settings *s, const char *path)
 {
     struct dd_file file;
-    if (s->code != DDPM_OK)
+    if (s->code)
         return s->code;
     if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
         return s->code;
     const char *where = dd_arena_text(&s->arena, "%s", path);
     char *text = file.size < ((size_t)1 << 20) ? dd_arena_text(&s->arena, "%.*s", (int)file.size, (const char *)file.data) : "";
-    if (where == NULL || text == NULL)
+    if (!where || !text)
         no_memory(s);
     else if (*text == '\0')
         s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a small text, found %zu bytes", path, file.size);
@@ -196,7 +196,7 @@ int settings_add_file(struct settings *s, const char *path)
 static bool ends_in(const char *path, const char *tail)
 {
     size_t a = strlen(path), b = strlen(tail);
-    return a >= b && strcmp(path + a - b, tail) == 0 && (a == b || path[a - b - 1] == '.');
+    return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
 static struct setting *find(struct settings *s, const char *key)
@@ -213,31 +213,31 @@ static struct setting *find(struct settings *s, const char *key)
 const cJSON *settings_find(struct settings *s, const char *key)
 {
     const struct setting *e = find(s, key);
-    return e == NULL ? NULL : e->value;
+    return !e ? NULL : e->value;
 }
 
 bool settings_given(struct settings *s, const char *key)
 {
     const cJSON *value = settings_find(s, key);
-    return value != NULL && !cJSON_IsNull(value);
+    return value && !cJSON_IsNull(value);
 }
 
 int settings_wrong(struct settings *s, const char *key, const char *format, ...)
 {
     const struct setting *e = find(s, key);
-    if (s->code != DDPM_OK)
+    if (s->code)
         return s->code;
     char why[320];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    char *value = e == NULL ? NULL : cJSON_PrintUnformatted(e->value);
-    if (e == NULL)
+    char *value = !e ? NULL : cJSON_PrintUnformatted(e->value);
+    if (!e)
         s->code = dd_error(s->err, DDPM_EUSAGE, "%s: %s", key, why);
     else
         s->code = dd_error(s->err, e->from == SETTINGS_SET ? DDPM_EUSAGE : DDPM_EDATA, "%s: %s is %.60s, %s", e->where, e->path,
-                           value == NULL ? "?" : value, why);
+                           !value ? "?" : value, why);
     cJSON_free(value);
     return s->code;
 }
@@ -345,9 +345,9 @@ int settings_texts(struct settings *s, const char *key, const char **list, int m
     int n = 0;
     if (cJSON_IsString(value)) {
         char *copy = dd_arena_text(&s->arena, "%s", value->valuestring), *place;
-        if (copy == NULL)
+        if (!copy)
             no_memory(s);
-        for (char *word = copy == NULL ? NULL : strtok_r(copy, ", ", &place); word != NULL && n <= most; word = strtok_r(NULL, ", ", &place))
+        for (char *word = !copy ? NULL : strtok_r(copy, ", ", &place); word && n <= most; word = strtok_r(NULL, ", ", &place))
             if (n++ < most)
                 list[n - 1] = word;
     } else {
@@ -378,12 +378,12 @@ void settings_ask(struct settings *s, const char *example)
 
 static bool spared(const char *path, const char *const *spare)
 {
-    for (; *spare != NULL; spare++) {
+    for (; *spare; spare++) {
         size_t size = strlen(*spare) - 1;
         if ((*spare)[size] != '*' && ends_in(path, *spare))
             return true;
-        for (const char *at = path; at != NULL && (*spare)[size] == '*'; at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
-            if (strncmp(at, *spare, size) == 0)
+        for (const char *at = path; at && (*spare)[size] == '*'; at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
+            if (!strncmp(at, *spare, size))
                 return true;
     }
     return false;
@@ -393,10 +393,10 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
 {
     size_t written = 0;
     *unused = '\0';
-    if (s->code == DDPM_OK && s->missing[0] != '\0')
+    if (!s->code && s->missing[0] != '\0')
         s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of these "
                            "examples:%s", file, s->missing);
-    for (int i = 0; i < s->count && s->code == DDPM_OK; i++) {
+    for (int i = 0; i < s->count && !s->code; i++) {
         const struct setting *e = &s->entry[i];
         if (e->used || spared(e->path, spare))
             continue;

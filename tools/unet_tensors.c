@@ -22,7 +22,7 @@ static int pair(struct conversion *v, const char *prefix, const char *name, int 
     snprintf(full, sizeof full, "%s.weight", name);
     int code = want(v, prefix, full, rank, a, b, size);
     snprintf(full, sizeof full, "%s.bias", name);
-    return code != DDPM_OK ? code : want(v, prefix, full, 1, a, 1, 1);
+    return code ? code : want(v, prefix, full, 1, a, 1, 1);
 }
 
 static int norm(struct conversion *v, const char *prefix, const char *name, int channels, int groups)
@@ -41,11 +41,11 @@ static int resnet(struct conversion *v, const struct unet *u, int in, int out, c
     vsnprintf(p, sizeof p, format, arguments);
     va_end(arguments);
     int code = norm(v, p, "norm1", in, u->groups);
-    if (code == DDPM_OK) code = pair(v, p, "conv1", 4, out, in, 3);
-    if (code == DDPM_OK) code = pair(v, p, "time_emb_proj", 2, u->scale_shift ? 2 * out : out, u->time_hidden, 1);
-    if (code == DDPM_OK) code = norm(v, p, "norm2", out, u->groups);
-    if (code == DDPM_OK) code = pair(v, p, "conv2", 4, out, out, 3);
-    if (code == DDPM_OK && in != out) code = pair(v, p, "conv_shortcut", 4, out, in, 1);
+    if (!code) code = pair(v, p, "conv1", 4, out, in, 3);
+    if (!code) code = pair(v, p, "time_emb_proj", 2, u->scale_shift ? 2 * out : out, u->time_hidden, 1);
+    if (!code) code = norm(v, p, "norm2", out, u->groups);
+    if (!code) code = pair(v, p, "conv2", 4, out, out, 3);
+    if (!code && in != out) code = pair(v, p, "conv_shortcut", 4, out, in, 1);
     return code;
 }
 
@@ -59,10 +59,10 @@ static int attention(struct conversion *v, const struct unet *u, int channels, i
     va_end(arguments);
     int inner = u->head_dim > 0 ? heads * u->head_dim : channels;
     int code = groups > 0 ? norm(v, p, "group_norm", channels, groups) : DDPM_OK;
-    if (code == DDPM_OK) code = pair(v, p, "to_q", 2, inner, channels, 1);
-    if (code == DDPM_OK) code = pair(v, p, "to_k", 2, inner, channels, 1);
-    if (code == DDPM_OK) code = pair(v, p, "to_v", 2, inner, channels, 1);
-    if (code == DDPM_OK) code = pair(v, p, "to_out.0", 2, channels, inner, 1);
+    if (!code) code = pair(v, p, "to_q", 2, inner, channels, 1);
+    if (!code) code = pair(v, p, "to_k", 2, inner, channels, 1);
+    if (!code) code = pair(v, p, "to_v", 2, inner, channels, 1);
+    if (!code) code = pair(v, p, "to_out.0", 2, channels, inner, 1);
     return code;
 }
 
@@ -81,15 +81,15 @@ static int down(struct conversion *v, const struct unet *u, int *kept, int *top)
 {
     int code = DDPM_OK, in = u->init;
     kept[(*top)++] = in;
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         int out = u->widths[i];
-        for (int j = 0; j < u->blocks && code == DDPM_OK; j++, in = out) {
+        for (int j = 0; j < u->blocks && !code; j++, in = out) {
             code = resnet(v, u, in, out, "down_blocks.%d.resnets.%d.", i, j);
-            if (code == DDPM_OK && u->heads_down[i] > 0)
+            if (!code && u->heads_down[i] > 0)
                 code = attention(v, u, out, u->heads_down[i], u->groups, "down_blocks.%d.attentions.%d.", i, j);
             kept[(*top)++] = out;
         }
-        if (code == DDPM_OK && i + 1 < u->levels) {
+        if (!code && i + 1 < u->levels) {
             code = step(v, u, "down", i, out, u->down_res[i]);
             kept[(*top)++] = out;
         }
@@ -100,22 +100,22 @@ static int down(struct conversion *v, const struct unet *u, int *kept, int *top)
 static int middle(struct conversion *v, const struct unet *u, int channels)
 {
     int code = resnet(v, u, channels, channels, "mid_block.resnets.0.");
-    if (code == DDPM_OK && u->heads_mid > 0)
+    if (!code && u->heads_mid > 0)
         code = attention(v, u, channels, u->heads_mid, u->mid_groups, "mid_block.attentions.0.");
-    return code != DDPM_OK ? code : resnet(v, u, channels, channels, "mid_block.resnets.1.");
+    return code ? code : resnet(v, u, channels, channels, "mid_block.resnets.1.");
 }
 
 static int up(struct conversion *v, const struct unet *u, const int *kept, int top)
 {
     int code = DDPM_OK, in = u->widths[u->levels - 1];
-    for (int i = 0; i < u->levels && code == DDPM_OK; i++) {
+    for (int i = 0; i < u->levels && !code; i++) {
         int level = u->levels - 1 - i, out = u->widths[level];
-        for (int j = 0; j <= u->blocks && code == DDPM_OK; j++, in = out) {
+        for (int j = 0; j <= u->blocks && !code; j++, in = out) {
             code = resnet(v, u, in + kept[--top], out, "up_blocks.%d.resnets.%d.", i, j);
-            if (code == DDPM_OK && u->heads_up[level] > 0)
+            if (!code && u->heads_up[level] > 0)
                 code = attention(v, u, out, u->heads_up[level], u->groups, "up_blocks.%d.attentions.%d.", i, j);
         }
-        if (code == DDPM_OK && level > 0)
+        if (!code && level > 0)
             code = step(v, u, "up", i, out, u->up_res[level - 1]);
     }
     return code;
@@ -125,14 +125,14 @@ static int tensors(struct conversion *v, const struct unet *u)
 {
     int kept[1 + UNET_LEVELS * (UNET_BLOCKS + 1)], top = 0;
     int code = pair(v, "", "conv_in", 4, u->init, u->channels, 3);
-    if (code == DDPM_OK) code = pair(v, "time_embedding.", "linear_1", 2, u->time_hidden, u->time_dim, 1);
-    if (code == DDPM_OK) code = pair(v, "time_embedding.", "linear_2", 2, u->time_hidden, u->time_hidden, 1);
-    if (code == DDPM_OK && u->classes > 0) code = want(v, "class_embedding.", "weight", 2, u->classes, u->time_hidden, 1);
-    if (code == DDPM_OK) code = down(v, u, kept, &top);
-    if (code == DDPM_OK && u->mid) code = middle(v, u, u->widths[u->levels - 1]);
-    if (code == DDPM_OK) code = up(v, u, kept, top);
-    if (code == DDPM_OK) code = norm(v, "", "conv_norm_out", u->widths[0], u->groups);
-    if (code == DDPM_OK) code = pair(v, "", "conv_out", 4, u->outputs, u->widths[0], 3);
+    if (!code) code = pair(v, "time_embedding.", "linear_1", 2, u->time_hidden, u->time_dim, 1);
+    if (!code) code = pair(v, "time_embedding.", "linear_2", 2, u->time_hidden, u->time_hidden, 1);
+    if (!code && u->classes > 0) code = want(v, "class_embedding.", "weight", 2, u->classes, u->time_hidden, 1);
+    if (!code) code = down(v, u, kept, &top);
+    if (!code && u->mid) code = middle(v, u, u->widths[u->levels - 1]);
+    if (!code) code = up(v, u, kept, top);
+    if (!code) code = norm(v, "", "conv_norm_out", u->widths[0], u->groups);
+    if (!code) code = pair(v, "", "conv_out", 4, u->outputs, u->widths[0], 3);
     return code;
 }
 
