@@ -43,16 +43,21 @@ static void compare_tables(const cJSON *entry, const char *spec, int T, const do
     for (size_t k = 0; k < sizeof tables / sizeof tables[0]; k++) {
         char key[64];
         snprintf(key, sizeof key, "values.%s", tables[k].key);
-        double *expected = reference_numbers(entry, key, NULL), worst = 0, own = 0;
+        const double *found = table(ddpm_chain_tables(chain), tables[k].offset);
+        double *expected = reference_numbers(entry, key, NULL), worst = 0, own = 0, sum = 0;
         for (int j = 0; j < n; j++) {
             int i = all ? j : (int)indices[j];
-            worst = fmax(worst, relative(table(ddpm_chain_tables(chain), tables[k].offset)[i], expected[j]));
+            worst = fmax(worst, relative(found[i], expected[j]));
             own = fmax(own, k ? 0 : relative(beta[i], expected[j]));
         }
         if (!(worst <= tables[k].tolerance && own <= 4.5e-15))
             check_fail(__FILE__, __LINE__, "%s, T = %d: %s differs by %.3g, from its own table by %.3g",
                        spec, T, tables[k].key, worst, own);
         free(expected);
+        for (int i = 0; i < T; i++)
+            sum += found[i];
+        snprintf(key, sizeof key, "sums.%s", tables[k].key);
+        CHECK_NEAR(sum / reference_number(entry, key), 1, tables[k].tolerance + T * 0x1p-53);     /* all terms are positive */
     }
     free(indices);
     ddpm_chain_free(chain);
@@ -114,6 +119,8 @@ TEST(golden, schedules_known)
         { "f32:linear:1e-4,0.02", 499, 0.01004004013,    0.0785872489 },
         { "f32:linear:1e-4,0.02", 999, 0.01999999955,    4.0358307160e-05 },
         { "f32:cosine",           500, 0.003155691442,   0.492285172 },
+        { "f32:linear+zero-snr",  499, 0.010271191597,   0.076028726995 },
+        { "f32:linear+zero-snr",  998, 0.75226593018,    4.2132732858e-09 },
         { "cast:linear",          999, 0.01999999955,    4.0358307160e-05 },
         { "linear",               999, 0.02,             4.035829765375676e-05 },
         { "cosine",               999, 0.999,            2.428766907e-09 },
