@@ -125,6 +125,18 @@ static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err
     return gallery_open(g, s->output ? s->output : array ? "sample.npy" : "sample.png", err);
 }
 
+/* What is worth knowing before the wait. */
+static void announce(const struct job *j, const struct settings *s)
+{
+    const ddpm_tables *t = ddpm_chain_tables(j->studio.chain);
+    if (t->warning)
+        remark(&command_sample, &s->common, "%s", t->warning);
+    if (*j->studio.warning)
+        remark(&command_sample, &s->common, "%s", j->studio.warning);
+    if (s->common.verbose)
+        remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler, j->recipe.variance, t->K, j->recipe.steps);
+}
+
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
     int code = read_settings(j, s, err);
@@ -134,7 +146,9 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
     int batch = s->batch ? (int)s->batch : BATCH;
     code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise,
                        largest(j->index, j->n), err);
-    return code ? code : open_gallery(j, s, err);
+    if (!code && !(code = open_gallery(j, s, err)))
+        announce(j, s);
+    return code;
 }
 
 static void job_close(struct job *j)

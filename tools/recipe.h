@@ -10,7 +10,7 @@ enum { LABEL_NONE = -1, LABEL_ALL = -2 };            /* no class; class = index 
 struct recipe {
     const char *model, *engine_class;                /* id; the string of ddpm_net_about */
     uint64_t seed;
-    const char *sampler, *variance, *schedule, *steps;    /* steps: as ddpm_chain_respace takes them; a list once it is made */
+    const char *sampler, *variance, *schedule, *steps;    /* steps: as ddpm_chain_respace takes them, after studio_open a list */
     double eta, clip;                                /* clip 0: none */
     int label, keep_steps;                           /* a class or LABEL_...; how many states of each image are shown, at least 1 */
     const char *noise, *format;                      /* hash of a file of given noise, or ""; "png", "npy" */

@@ -6,9 +6,12 @@
 #include "base/error.h"
 #include "command_model.h"
 
-/* "0,20,41": what ddpm_chain_respace takes, and gives the same chain. */
-static char *list_text(const ddpm_tables *t)
+/* "0,20,41": what ddpm_chain_respace takes, and gives the same chain.  One number alone would be a count, so a chain of one step stays
+   as it was asked for. */
+static char *list_text(const ddpm_tables *t, const char *asked)
 {
+    if (t->K == 1)
+        return strdup(asked);
     size_t size = (size_t)t->K * 25 + 1, n = 0;
     char *text = malloc(size);
     for (int i = 0; text && i < t->K; i++)
@@ -33,15 +36,11 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
     if (code)
         return code;
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
-    if (t->warning)
-        remark(s->command, s->common, "%s", t->warning);
     if (r->keep_steps > t->K + 1)
         return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, t->K + 1);
-    if (!(s->steps = list_text(t)))
+    if (!(s->steps = list_text(t, r->steps)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
     r->steps = s->steps;
-    if (s->common->verbose)
-        remark(s->command, s->common, "%d steps: %s", t->K, s->steps);
     s->has_noise = noise_path != NULL;
     r->noise = s->has_noise ? s->noise.sha256 : "";
     return noise_path ? given_noise_open(&s->noise, noise_path, s->about, s->chain, last, err) : DDPM_OK;
@@ -50,17 +49,14 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
 static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
 {
     ddpm_sampler_options o;
-    char warning[256] = "";
     ddpm_sampler_defaults(&o, s->about);
     o.sampler = r->sampler, o.variance = r->variance;
     o.eta = r->eta, o.clip = r->clip, o.seed = r->seed;
     o.eps = ddpm_net_eps, o.eps_user = s->net;
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
-    int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, warning, err);
-    if (!code && *warning)
-        remark(s->command, s->common, "%s", warning);
-    if (!code)
+    int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
+    if (!code && strcmp(r->sampler, "ddim"))                 /* whose noise is eta's business */
         r->variance = ddpm_sampler_variance(s->sampler);
     return code;
 }

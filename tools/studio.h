@@ -16,12 +16,13 @@ struct studio {
     double *frame;                               /* [batch, frames, d] */
     int32_t *y;                                  /* [batch] */
     char *steps;                                 /* the chain as a list */
+    char warning[256];                           /* the sampler's, or "" */
 };
 /* An image at its place in the order that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
 typedef int studio_image_fn(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err);
 
 /* Everything that can fail.  Completes r: model, engine_class, variance, steps, noise, which live as long as the studio.
-   noise_path may be NULL; last is the largest index; warnings go to stderr. */
+   noise_path may be NULL; last is the largest index. */
 int  studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
                  int batch, const char *noise_path, uint32_t last, ddpm_error *err);
 /* Images index [n], in order; a lost image is reported on stderr and does not end the run. */

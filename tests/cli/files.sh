@@ -1,10 +1,10 @@
 # Where results go: nothing is overwritten, nothing half-made stays behind, and a full or forbidden place has its exit code.
 
-# A file system of 64 kB in the folder small.
+# A file system of 8 kB in the folder small.
 small_disk() {
 	mkdir small
 	[ "$(id -u)" -eq 0 ] || skip 'mounting a small file system takes root'
-	mount -t tmpfs -o size=64k none small 2>/dev/null || skip 'mount is not allowed here'
+	mount -t tmpfs -o size=8k none small 2>/dev/null || skip 'mount is not allowed here'
 	trap 'umount "$scratch"/*/small' EXIT
 }
 
@@ -50,12 +50,12 @@ test_no_permission() {
 
 test_full_disk() {
 	small_disk
-	expect 74 ddpm sample -n 100 --steps 1 --clip no -o small/x.png
+	expect 74 ddpm sample -n 16 --steps 1 --clip no -o small/x.png
 	[ -z "$(ls -A small)" ] || fail "left behind: $(ls -A small)"
-	expect 74 ddpm sample -n 100 --steps 1 --batch 16 --outdir small/d
+	expect 74 ddpm sample -n 16 --steps 1 --batch 4 --outdir small/d
 	! ls -A small/d | grep -q tmp || fail "left behind: $(ls -A small/d)"
 	for file in small/d/*.png; do expect 0 ddpm verify "$file"; done
-	head -c 70000 /dev/zero 2>/dev/null >small/fill
+	head -c 20000 /dev/zero 2>/dev/null >small/fill
 	expect 74 ddpm sample -n 1 --steps 1 --outdir small/d2
 }
 
