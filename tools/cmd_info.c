@@ -132,6 +132,14 @@ static void print_nodes(const ddpm_net *net, bool json)
     }
 }
 
+static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path, ddpm_error *err)
+{
+    int code = model_open(m, path, err);
+    if (!code && s->check && ddpm_model_check(*m, err))
+        code = dd_error_context(err, "%s", path ? path : "the embedded model");
+    return code ? code : model_net(net, *m, &s->common, 1, err);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
@@ -141,8 +149,7 @@ static int run(void *settings, char **argument, int arguments)
     int status = 0;
     if (!arguments)
         print_machine(s->common.json);
-    if (model_open(&m, arguments ? argument[0] : NULL, &err) || (s->check && ddpm_model_check(m, &err)) ||
-        model_net(&net, m, &s->common, 1, &err)) {
+    if (open_all(&m, &net, s, arguments ? argument[0] : NULL, &err)) {
         status = complain(&command_info, &err);
     } else {
         struct engines e = engines_of(net);

@@ -50,7 +50,7 @@ test_no_permission() {
 
 test_full_disk() {
 	small_disk
-	expect 74 ddpm sample -n 16 --steps 1 --clip no -o small/x.png
+	expect 74 ddpm sample -n 16 --steps 1 --keep-steps 2 -o small/x.png
 	[ -z "$(ls -A small)" ] || fail "left behind: $(ls -A small)"
 	expect 74 ddpm sample -n 16 --steps 1 --batch 4 --outdir small/d
 	! ls -A small/d | grep -q tmp || fail "left behind: $(ls -A small/d)"
