@@ -3,7 +3,8 @@
      vf_load, vf_store                of VL floats, at any address
      vf_load_n, vf_store_n(.., n)     of the first n < VL only: no other address is touched, other lanes read as 0
      vf_load_or(p, n, fill)           the same, other lanes from fill
-     vf_add sub mul div, vf_round     to nearest, ties to even
+     vf_add, vf_sub, vf_mul, vf_div   of two
+     vf_round(a)                      the nearest whole number, ties to even
      vf_fma(a, b, c)                  a b + c, rounded once; the only place where a product is not rounded
      vf_min, vf_max(a, b)             b if either is a NaN (NEON: a NaN), so the data come second
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
