@@ -102,6 +102,29 @@ static void run_gemm(struct work *w)
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
 }
 
+/* The transforms over all tiles: 36 planes of 64 tiles. */
+static void run_winograd_input(struct work *w)
+{
+    const float *pixel[36];
+    for (size_t t = 0; t < PIXELS / 16; t++) {
+        for (size_t i = 0; i < 36; i++)
+            pixel[i] = w->x + (t * 16 + i) % PIXELS * C;
+        w->k->winograd_input(w->y + t % 16 * C, 16 * C, pixel, C);
+    }
+    w->bytes = 4.0 * 72 * PIXELS / 16 * C;
+}
+
+static void run_winograd_output(struct work *w)
+{
+    float *pixel[16];
+    for (size_t t = 0; t < PIXELS / 16; t++) {
+        for (size_t i = 0; i < 16; i++)
+            pixel[i] = w->y + (t * 16 + i) * C;
+        w->k->winograd_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C, DD_ACT_NONE);
+    }
+    w->bytes = 4.0 * 52 * PIXELS / 16 * C;
+}
+
 #define KERNEL(name, ret, params) { #name, run_##name },
 static const struct { const char *name; void (*run)(struct work *w); } kernels[] = {
 #include "kernel/kernels.def"

@@ -168,6 +168,47 @@ static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b,
     }
 }
 
+/* y [ny, ny] = M x M^T, M [ny, 6], x [6, 6]; where M is 0 an infinity in x does not count. */
+static void sandwich(double *y, const double (*m)[6], const double *x, int ny)
+{
+    for (int i = 0; i < ny; i++)
+        for (int j = 0; j < ny; j++) {
+            y[i * ny + j] = 0;
+            for (int k = 0; k < 36; k++)
+                if (m[i][k / 6] != 0 && m[j][k % 6] != 0)
+                    y[i * ny + j] += m[i][k / 6] * x[k] * m[j][k % 6];
+        }
+}
+
+static void winograd_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
+{
+    static const double bt[6][6] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
+                                     { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
+    for (size_t c = 0; c < channels; c++) {
+        double d[36], u[36];
+        for (int k = 0; k < 36; k++)
+            d[k] = x[k][c];
+        sandwich(u, bt, d, 6);
+        for (int k = 0; k < 36; k++)
+            v[(size_t)k * plane + c] = (float)u[k];
+    }
+}
+
+static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
+                                float scale, size_t channels, enum dd_act act)
+{
+    static const double at[4][6] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
+    for (size_t c = 0; c < channels; c++) {
+        double d[36], o[16];
+        for (int k = 0; k < 36; k++)
+            d[k] = m[(size_t)k * plane + c];
+        sandwich(o, at, d, 4);
+        for (int k = 0; k < 16; k++)
+            if (y[k])
+                y[k][c] = (float)act_ref((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale, act);
+    }
+}
+
 void dd_kernels_ref(struct dd_kernels *k)
 {
     k->name = "ref";

@@ -51,6 +51,7 @@ INLINE void vf_put(float *p, vf a, size_t lanes)
 #include "kernel/sincos_vec.h"
 #include "kernel/move_vec.h"
 #include "kernel/gemm_vec.h"
+#include "kernel/winograd_vec.h"
 
 void K(dd_kernels)(struct dd_kernels *k)
 {

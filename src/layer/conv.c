@@ -14,7 +14,7 @@ static const struct dd_conv_engine *const engines[] = {
 #if HAVE_DNNL
     &dd_conv_dnnl,
 #endif
-    &dd_conv_gemm, &dd_conv_ref, NULL
+    &dd_conv_winograd, &dd_conv_gemm, &dd_conv_ref, NULL
 };
 
 const char *const *dd_conv_engines(void)
@@ -23,7 +23,7 @@ const char *const *dd_conv_engines(void)
 #if HAVE_DNNL
         "dnnl",
 #endif
-        "gemm", "ref", NULL
+        "winograd", "gemm", "ref", NULL
     };
     return names;
 }
@@ -50,6 +50,15 @@ int dd_conv_width(const struct dd_conv_shape *s)
 double dd_conv_flops(const struct dd_conv_shape *s)
 {
     return 2.0 * dd_conv_height(s) * dd_conv_width(s) * s->cout * s->cin * s->kernel * s->kernel;
+}
+
+/* The rule: which engine is tried first.  By measurement, see bench/RESULTS.md, "Which engine takes a layer": winograd where an image has
+   tiles enough to pay for streaming four times the weights, and channels enough to pay for the transforms. */
+static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
+{
+    enum { PIXELS_LEAST = 16 * 16, CHANNELS_LEAST = 32 };
+    int large = s->h * s->w >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST;
+    return large ? &dd_conv_winograd : &dd_conv_gemm;
 }
 
 static int try_engine(struct dd_conv *c, const struct dd_conv_engine *e, const struct dd_conv_setup *setup, ddpm_error *err)
@@ -80,10 +89,11 @@ int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const stru
     if (!c)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
     *c = (struct dd_conv){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads };
-    code = forced ? try_engine(c, forced, setup, err) : DDPM_EUNSUPPORTED;
-    /* The rule: gemm takes every layer.  By measurement, see bench/RESULTS.md, "Which engine takes a layer". */
-    if (code == DDPM_EUNSUPPORTED)
-        code = try_engine(c, &dd_conv_gemm, setup, err);
+    const struct dd_conv_engine *order[] = { forced, rule(s), &dd_conv_gemm };
+    code = DDPM_EUNSUPPORTED;
+    for (size_t i = 0; i < sizeof order / sizeof *order && code == DDPM_EUNSUPPORTED; i++)
+        if (order[i])
+            code = try_engine(c, order[i], setup, err);
     if (code) {
         free(c);
         return code;

@@ -30,7 +30,7 @@ struct dd_conv_engine {
     void (*close)(struct dd_conv *c);         /* NULL: nothing to do */
 };
 
-extern const struct dd_conv_engine dd_conv_gemm, dd_conv_ref;
+extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
 #if HAVE_DNNL
 extern const struct dd_conv_engine dd_conv_dnnl;
 void dd_conv_dnnl_version(char text[32]);

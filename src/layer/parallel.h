@@ -10,11 +10,24 @@
 /* Before a for loop over tasks that take equally long, and over tasks that may not. */
 #define DD_PARALLEL(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(static))
 #define DD_PARALLEL_UNEVEN(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(dynamic))
-/* Inside such a loop: which of the threads this is. */
+/* Before a block that every thread runs once. */
+#define DD_TEAM(threads) DD_PRAGMA(omp parallel num_threads(threads))
+/* Inside: how many there are, and a place where the `team` that shares some work waits for all. */
+static inline size_t dd_team(void) { return (size_t)omp_get_num_threads(); }
+static inline void dd_meet(size_t team)
+{
+    if (team > 1) {
+        _Pragma("omp barrier")
+    }
+}
+/* Inside any of these: which of the threads this is. */
 static inline size_t dd_thread(void) { return (size_t)omp_get_thread_num(); }
 #else
 #define DD_PARALLEL(threads)
 #define DD_PARALLEL_UNEVEN(threads)
+#define DD_TEAM(threads)
+static inline size_t dd_team(void) { return 1; }
+static inline void dd_meet(size_t team) { (void)team; }
 static inline size_t dd_thread(void) { return 0; }
 #endif
 
