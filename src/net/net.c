@@ -20,7 +20,7 @@ enum { BATCH_MOST = 4096, THREADS_MOST = 1024 };
 
 static int no_memory(ddpm_error *err, const char *what, size_t bytes)
 {
-    return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for the network's %s: a smaller batch needs less", bytes, what);
+    return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for the network's %s", bytes, what);
 }
 
 static int take_options(ddpm_net *net, const ddpm_net_options *o, ddpm_error *err)

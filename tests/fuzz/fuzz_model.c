@@ -1,0 +1,61 @@
+/* Any bytes as a model file: refused with a sentence, or a model whose numbers are finite; a small one also runs, to finite numbers or
+   to an error that says where they end. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ddpm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PIXELS_MOST = 256 };
+
+static void require(int good)
+{
+    if (!good)
+        abort();
+}
+
+static void check_schedule(const ddpm_about *a)
+{
+    for (int t = 0; t < a->steps; t++)
+        require(a->beta[t] > 0 && a->beta[t] <= 1 && a->alpha_bar[t] >= 0 && a->alpha_bar[t] < (t ? a->alpha_bar[t - 1] : 1));
+}
+
+static void run(const ddpm_model *m, const ddpm_about *a)
+{
+    size_t pixels = (size_t)a->height * (size_t)a->width;
+    float *x = calloc(pixels * (size_t)a->channels, sizeof *x), *out = calloc(pixels * (size_t)a->outputs, sizeof *out), t = 1;
+    int32_t y = 0;
+    ddpm_net *net;
+    ddpm_error err = {0};
+    require(x && out && ddpm_net_create(&net, m, &(ddpm_net_options){ .threads = 1 }, &err) == DDPM_OK);
+    int code = ddpm_net_run(net, out, x, &t, a->classes ? &y : NULL, 1, &err), finite = 1;
+    for (size_t i = 0; i < pixels * (size_t)a->outputs; i++)
+        finite &= isfinite(out[i]) != 0;
+    require(code == (finite ? DDPM_OK : DDPM_ENAN) && (finite || strstr(err.text, "image 0")));
+    ddpm_net_free(net);
+    free(x);
+    free(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ddpm_model *m;
+    ddpm_error err = {0};
+    int code = ddpm_model_open_memory(&m, data, size, &err);
+    if (code) {
+        require(code == DDPM_EDATA && err.code == code && !m && err.text[0] && !strchr(err.text, '\n'));
+        return 0;
+    }
+    const ddpm_about *a = ddpm_model_about(m);
+    const ddpm_tensor *list;
+    size_t n = ddpm_model_tensors(m, &list);
+    for (size_t i = 1; i < n; i++)
+        require(strcmp(list[i - 1].name, list[i].name) < 0);
+    check_schedule(a);
+    if (a->height * a->width <= PIXELS_MOST)
+        run(m, a);
+    ddpm_model_close(m);
+    return 0;
+}
