@@ -165,7 +165,7 @@ static void check_cases(forward *f, scratch_size *s, void (*check)(const struct 
 
 static void check_bits(forward *f, scratch_size *s)
 {
-    static const struct attention_case t = { { 25, 24, 2, 20, 4 }, 8, 0, 1 };
+    static const struct attention_case t = { { 25, 24, 2, 20, 4 }, 4, 0, 1 };
     static const int teams[] = { 1, 2, 3, 7 };
     unsigned masks[4];
     int sets = instruction_sets(masks), inner = t.a.heads * t.a.dim;
