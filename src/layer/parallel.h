@@ -23,9 +23,9 @@ static inline void dd_meet(size_t team)
 /* Inside any of these: which of the threads this is. */
 static inline size_t dd_thread(void) { return (size_t)omp_get_thread_num(); }
 #else
-#define DD_PARALLEL(threads)
-#define DD_PARALLEL_UNEVEN(threads)
-#define DD_TEAM(threads)
+#define DD_PARALLEL(threads) (void)(threads);
+#define DD_PARALLEL_UNEVEN(threads) (void)(threads);
+#define DD_TEAM(threads) (void)(threads);
 static inline size_t dd_team(void) { return 1; }
 static inline void dd_meet(size_t team) { (void)team; }
 static inline size_t dd_thread(void) { return 0; }
