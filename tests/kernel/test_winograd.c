@@ -29,8 +29,7 @@ void check_winograd_input(const struct dd_kernels *k, const struct dd_kernels *r
         plane_check(&v, "winograd_input");
         for (int i = 0; i < 36; i++)
             for (size_t j = 0; j < c; j++)
-                near(k, "winograd_input", (size_t)i, j, *plane_at(&v, (size_t)i, j), *plane_at(&want, (size_t)i, j),
-                     5.1 * U * size_of(bt, 6, &x, j, i));
+                near(k, "winograd_input", &v, (size_t)i, j, *plane_at(&want, (size_t)i, j), 5.1 * U * size_of(bt, 6, &x, j, i));
     }
 }
 
@@ -57,7 +56,7 @@ void check_winograd_output(const struct dd_kernels *k, const struct dd_kernels *
         for (int i = 0; i < 16; i++)
             for (size_t j = 0; j < c; j++) {
                 double size = size_of(at, 4, &m, j, i) + (bias ? fabs(bias[j]) : 0) + (residuals ? fabs(residual[i][j]) : 0);
-                near(k, "winograd_output", (size_t)i, j, *plane_at(&y, (size_t)i, j), *plane_at(&want, (size_t)i, j),
+                near(k, "winograd_output", &y, (size_t)i, j, *plane_at(&want, (size_t)i, j),
                      got[i] ? act_bound(act, *plane_at(&want, (size_t)i, j), 10.1 * U * size * scale) : 0);
             }
     }
