@@ -1,5 +1,5 @@
-/* ddpm convert: a foreign checkpoint to a model file.  The family's names become ours, every tensor is accounted for, and what was written is read
-   again and compared bit for bit. */
+/* ddpm convert: a foreign checkpoint to a model file.  The family's names become ours, every tensor is accounted for, and
+   what was written is read again and compared bit for bit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,12 @@
 #include "family.h"
 #include "options.h"
 
-struct convert { struct common common; const char *output, *family, *weights, *dtype; struct option_texts config, set; bool dry_run, force; };
+struct convert {
+    struct common common;
+    const char *output, *family, *weights, *dtype;
+    struct option_texts config, set;
+    bool dry_run, force;
+};
 static const struct convert defaults = { .family = "auto", .dtype = "f32" };
 
 /* ---- from the checkpoint to a model in memory ---- */
@@ -41,8 +46,8 @@ static int fill_want(const struct conversion *v, const struct want *w, const ddp
     for (int i = 1; i < w->rank; i++)
         row *= w->dim[i];
     if (elements(t) != w->dim[0] * row || t->dtype != DDPM_F32)
-        return dd_error(v->err, DDPM_EUNSUPPORTED, "%s has %lld elements in the model and %lld in the checkpoint: the converter and the network disagree",
-                        w->name, (long long)elements(t), (long long)(w->dim[0] * row));
+        return dd_error(v->err, DDPM_EUNSUPPORTED, "%s has %lld elements in the model and %lld in the checkpoint: the converter and the network "
+                        "disagree", w->name, (long long)elements(t), (long long)(w->dim[0] * row));
     const struct checkpoint_tensor *from = checkpoint_find(v->in, w->from);
     return w->parts > 0 ? gather_rows(t->data, v, w, row, from) : checkpoint_floats(v->in, from, t->data, v->err);
 }
@@ -83,7 +88,8 @@ static int fill(struct conversion *v, ddpm_model *m)
         met += w != NULL;
     }
     if (!code && met != v->wants)
-        code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model takes %zu of the checkpoint's tensors, the converter has %zu", met, v->wants);
+        code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model takes %zu of the checkpoint's tensors, the converter has %zu", met,
+                        v->wants);
     return code;
 }
 
@@ -134,7 +140,8 @@ static int same_tensor(const ddpm_tensor *made, const ddpm_tensor *read, const c
     } else {
         same = false;
     }
-    return same ? DDPM_OK : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path, made->name);
+    return same ? DDPM_OK : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path,
+                                     made->name);
 }
 
 static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_error *err)
@@ -292,18 +299,24 @@ static const char *const *dtype_names(void)
 #define FIELD(f) offsetof(struct convert, f)
 static const struct option options[] = {
     { "output", 'o', OPTION_TEXT, "MODEL", "the model file to write; needed unless --dry-run", NULL, FIELD(output), 0, 0 },
-    { "family", 0, OPTION_CHOICE, "NAME", "whose checkpoint it is (default: auto, by the names of its tensors)", family_names, FIELD(family), 0, 0 },
-    { "weights", 0, OPTION_CHOICE, "KIND", "averaged or raw weights, of a file with both (default: ema where it exists)", weights_names, FIELD(weights), 0, 0 },
-    { "config", 0, OPTION_TEXTS, "FILE", "what the checkpoint does not say: JSON nested as its origin nests it, or OpenAI's flags", NULL, FIELD(config), 0, 0 },
-    { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value under the origin's own name, before all else: num_heads=4, model.ch=128", NULL, FIELD(set), 0, 0 },
+    { "family", 0, OPTION_CHOICE, "NAME", "whose checkpoint it is (default: auto, by the names of its tensors)", family_names,
+      FIELD(family), 0, 0 },
+    { "weights", 0, OPTION_CHOICE, "KIND", "averaged or raw weights, of a file with both (default: ema where it exists)",
+      weights_names, FIELD(weights), 0, 0 },
+    { "config", 0, OPTION_TEXTS, "FILE", "what the checkpoint does not say: JSON nested as its origin nests it, or OpenAI's flags", NULL,
+      FIELD(config), 0, 0 },
+    { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value under the origin's own name, before all else: num_heads=4, model.ch=128", NULL,
+      FIELD(set), 0, 0 },
     { "dtype", 0, OPTION_CHOICE, "TYPE", "of weights with two and more dimensions (default: f32)", dtype_names, FIELD(dtype), 0, 0 },
-    { "dry-run", 0, OPTION_FLAG, NULL, "write nothing; print the configuration and where each tensor comes from", NULL, FIELD(dry_run), 0, 0 },
+    { "dry-run", 0, OPTION_FLAG, NULL, "write nothing; print the configuration and where each tensor comes from", NULL,
+      FIELD(dry_run), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing MODEL", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_convert = {
     .name = "convert", .arguments = "IN", .least = 1, .most = 1, .run = run,
-    .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth of Ho's network (pesser, ermongroup),\n"
-            "lucidrains' .pt, or a safetensors file of any of them.  Every tensor is accounted for; what is written is read again and compared.",
+    .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth of Ho's network\n"
+            "(pesser, ermongroup), lucidrains' .pt, or a safetensors file of any of them.  Every tensor is accounted for; what is\n"
+            "written is read again and compared.",
     .examples = "  ddpm convert ddpm-cifar10-32/ -o cifar10.ddpm\n"
                 "  ddpm convert ema_0.9999_500000.pt --config flags.txt --set num_heads=4 --set rescale_timesteps=true -o cifar10.ddpm\n"
                 "  ddpm convert model-790000.ckpt --set resolution=32 -o cifar10.ddpm\n"

@@ -1,5 +1,5 @@
-/* What is common to all families: which one it is, and the account of tensors: every want met by one foreign tensor of the right shape, every foreign
-   tensor wanted.  See family.h. */
+/* What is common to all families: which one it is, and the account of tensors: every want met by one foreign tensor of the
+   right shape, every foreign tensor wanted.  See family.h. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,13 +30,15 @@ int family_find(const struct family **f, const char *name, const struct checkpoi
         return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already", c->file);
     for (int i = 0; i < FAMILIES; i++) {
         *f = families[i];
-        if (!strcmp(name, "auto") ? signed_by(*f, c) : !strcmp(name, (*f)->name))
-            return signed_by(*f, c) ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: not a U-Net of %s: there is no tensor %s, or no %s", c->file,
-                                                         (*f)->origin, (*f)->signature[0], (*f)->signature[1]);
+        if (!strcmp(name, (*f)->name) && !signed_by(*f, c))
+            return dd_error(err, DDPM_EDATA, "%s: not a U-Net of %s: there is no tensor %s, or no %s", c->file, (*f)->origin,
+                            (*f)->signature[0], (*f)->signature[1]);
+        if ((!strcmp(name, "auto") || !strcmp(name, (*f)->name)) && signed_by(*f, c))
+            return DDPM_OK;
     }
-    return dd_error(err, DDPM_EDATA, "%s: a U-Net of no known family: expected the tensors conv_in.weight (diffusers), input_blocks.0.0.weight (OpenAI), "
-                    "temb.dense.0.weight (Ho) or init_conv.weight (lucidrains), found %zu others such as %s", c->file, c->tensors,
-                    c->tensors > 0 ? c->tensor[0].name : "none");
+    return dd_error(err, DDPM_EDATA, "%s: a U-Net of no known family: expected the tensors conv_in.weight (diffusers), "
+                    "input_blocks.0.0.weight (OpenAI), temb.dense.0.weight (Ho) or init_conv.weight (lucidrains), found %zu others such as %s",
+                    c->file, c->tensors, c->tensors > 0 ? c->tensor[0].name : "none");
 }
 
 void conversion_free(struct conversion *v)
@@ -145,7 +147,8 @@ int conversion_freq_early(struct conversion *v, int half, double divisor, double
     return code;
 }
 
-int conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance, double clip, double t_scale)
+int conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance,
+                         double clip, double t_scale)
 {
     cJSON *d = v->diffusion = cJSON_CreateObject();
     cJSON_AddNumberToObject(d, "steps", steps);

@@ -1,12 +1,14 @@
-/* The families of foreign checkpoints.  A family recognises its own names, reads what a checkpoint and the user say into our configuration, and
-   lists every tensor that our model wants with the foreign one that it comes from; the rest is common to all. */
+/* The families of foreign checkpoints.  A family recognises its own names, reads what a checkpoint and the user say into our
+   configuration, and lists every tensor that our model wants with the foreign one that it comes from; the rest is common to
+   all. */
 #ifndef DDPM_FAMILY_H
 #define DDPM_FAMILY_H
 #include "checkpoint.h"
 #include "settings.h"
 
-/* A tensor of ours and where it comes from.  Trailing ones of the foreign shape do not count.  parts 3: the foreign tensor holds the rows of q, k
-   and v, in runs of run rows; ours are those of one part: our row r is theirs (r / run * 3 + part) * run + r % run. */
+/* A tensor of ours and where it comes from.  Trailing ones of the foreign shape do not count.  parts 3: the foreign tensor
+   holds the rows of q, k and v, in runs of run rows; ours are those of one part:
+   our row r is theirs (r / run * 3 + part) * run + r % run. */
 struct want {
     char name[80], from[128];
     int rank; int64_t dim[4];
@@ -43,17 +45,20 @@ void conversion_free(struct conversion *v);
 
 /* For the families. */
 int  conversion_note(struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
-int  conversion_error(struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);         /* DDPM_EDATA, the file's name before it */
+/* DDPM_EDATA, the file's name before it. */
+int  conversion_error(struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
 /* Adds a want; from NULL: called the same. */
 int  conversion_want(struct conversion *v, const char *name, const char *from, int rank, const int64_t *dim);
 /* The shape of a tensor that must be there, dim [4] with ones behind; error when it is not there or its rank is below. */
 int  conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char *format, ...) DD_PRINTF(4, 5);
 bool conversion_has(const struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
-/* f_i = exp(-ln(10000) i / divisor) in float32, i < half, in the order of roundings of diffusers and OpenAI; and of Ho and lucidrains, which divide first. */
+/* f_i = exp(-ln(10000) i / divisor) in float32, i < half, in the order of roundings of diffusers and OpenAI; and of Ho and
+   lucidrains, which divide first. */
 int  conversion_freq_late(struct conversion *v, int half, double divisor);
 int  conversion_freq_early(struct conversion *v, int half, double divisor, double theta);
 /* "net" is there; adds "diffusion". */
-int  conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance, double clip, double t_scale);
+int  conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance,
+                          double clip, double t_scale);
 /* A number with as many digits as it takes to read it back. */
 const char *conversion_number(struct conversion *v, double x);
 #endif

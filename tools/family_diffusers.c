@@ -1,5 +1,5 @@
-/* Hugging Face diffusers: UNet2DModel with its config.json, and the noise schedule of its scheduler_config.json (formats.md 1, 8.1).  Our names are
-   its names.  A field that is missing has the constructor's default; null is a value of its own. */
+/* Hugging Face diffusers: UNet2DModel with its config.json, and the noise schedule of its scheduler_config.json (formats.md
+   1, 8.1).  Our names are its names.  A field that is missing has the constructor's default; null is a value of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,8 +124,8 @@ static int read_unet(struct conversion *v, struct unet *u)
     static const char *const acts[] = { "silu", "swish", "gelu", "relu", "mish", NULL };
     struct settings *s = v->say;
     if (!v->in->config && !settings_given(s, "unet.block_out_channels"))
-        return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not say heads, padding and norms; add "
-                        "--config CONFIG.JSON", v->in->file);
+        return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not say heads, padding and norms; "
+                        "add --config CONFIG.JSON", v->in->file);
     choice(v, "unet._class_name", classes);
     choice(v, "unet.mid_block_type", middles);
     int act = choice(v, "unet.act_fn", acts);
@@ -172,9 +172,11 @@ static const char *schedule_name(struct conversion *v, bool predicts_eps)
     const char *end = conversion_number(v, settings_number(s, "scheduler.beta_end", 1e-12, 1, 0.02));
     bool zero = settings_bool(s, "scheduler.rescale_betas_zero_snr", false);
     if (zero && predicts_eps)
-        settings_wrong(s, "scheduler.rescale_betas_zero_snr", "but a network that predicts epsilon says nothing where the signal is zero");
+        settings_wrong(s, "scheduler.rescale_betas_zero_snr",
+                       "but a network that predicts epsilon says nothing where the signal is zero");
     const char *name = schedule == 2 ? dd_arena_text(&v->arena, "f32:squaredcos_cap_v2%s", zero ? "+zero-snr" : "")
-                                     : dd_arena_text(&v->arena, "f32:%s:%s,%s%s", schedules[schedule], start, end, zero ? "+zero-snr" : "");
+                                     : dd_arena_text(&v->arena, "f32:%s:%s,%s%s", schedules[schedule], start, end,
+                                                     zero ? "+zero-snr" : "");
     return name ? name : "";
 }
 
@@ -184,7 +186,8 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
     static const char *const ours[] = { "beta-tilde", "beta-tilde", "beta", "learned-range" };
     int type = choice(v, "scheduler.variance_type", types), outputs = type == 3 ? 2 * u->channels : u->channels;
     if (u->outputs != outputs)
-        settings_wrong(v->say, "unet.out_channels", "expected %d for in_channels %d and variance_type %s", outputs, u->channels, types[type]);
+        settings_wrong(v->say, "unet.out_channels", "expected %d for in_channels %d and variance_type %s", outputs, u->channels,
+                       types[type]);
     return ours[type];
 }
 
@@ -197,7 +200,8 @@ static void read_sampling(struct conversion *v)
     const char *spacing = settings_text(s, "scheduler.timestep_spacing", "leading");
     int offset = settings_int(s, "scheduler.steps_offset", 0, 1 << 20, 0);
     if (strcmp(spacing, "leading") || offset != 0)
-        conversion_note(v, "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, see ddpm sample --schedule", spacing, offset);
+        conversion_note(v, "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, see ddpm sample --schedule",
+                        spacing, offset);
 }
 
 static int read_scheduler(struct conversion *v, const struct unet *u)
@@ -207,8 +211,8 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     static const char *const predictions[] = { "eps", "x0", "v" };
     struct settings *s = v->say;
     if (!v->in->scheduler)
-        conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 to 0.02, 1000 steps, epsilon, fixed_small, "
-                        "clipped) where --set does not say otherwise");
+        conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 to 0.02, 1000 steps, epsilon, "
+                        "fixed_small, clipped) where --set does not say otherwise");
     choice(v, "scheduler._class_name", classes);
     int prediction = choice(v, "scheduler.prediction_type", types);
     int steps = settings_int(s, "scheduler.num_train_timesteps", 1, 65535, 1000);
@@ -223,13 +227,15 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     if (given && !s->code && read_betas(v, steps) != DDPM_OK)
         return v->err->code;
     return s->code ? s->code
-                              : conversion_diffusion(v, steps, given ? "trained_betas" : name, predictions[prediction], variance, clip ? range : 0, 1);
+                              : conversion_diffusion(v, steps, given ? "trained_betas" : name, predictions[prediction], variance,
+                                                     clip ? range : 0, 1);
 }
 
 /* Where the file keeps the names of 2022: query, key, value and proj_attn. */
 static void rename_attention(struct conversion *v)
 {
-    static const char *const names[][2] = { { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." }, { ".to_out.0.", ".proj_attn." } };
+    static const char *const names[][2] = { { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." },
+                                            { ".to_out.0.", ".proj_attn." } };
     for (size_t i = 0; i < v->wants; i++)
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
             struct want *w = &v->want[i];

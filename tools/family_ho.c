@@ -1,13 +1,14 @@
-/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training code (formats.md 3).  The tensors tell
-   the shape; the size of the images, the schedule and the variance stand in a configuration that the file does not hold. */
+/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training code (formats.md
+   3).  The tensors tell the shape; the size of the images, the schedule and the variance stand in a configuration that the
+   file does not hold. */
 #include <stdio.h>
 #include <string.h>
 #include "unet_tensors.h"
 
 static const char *const signature[] = { "temb.dense.0.weight", "down.0.block.0.norm1.weight", NULL };
 static const char *const spare[] = {
-    "note", "_*", "optim.*", "training.*", "sampling.*", "data.dataset", "data.category", "data.num_workers", "data.random_flip", "data.uniform_dequantization",
-    "data.gaussian_dequantization", "model.ema", "model.ema_rate", NULL
+    "note", "_*", "optim.*", "training.*", "sampling.*", "data.dataset", "data.category", "data.num_workers", "data.random_flip",
+    "data.uniform_dequantization", "data.gaussian_dequantization", "model.ema", "model.ema_rate", NULL
 };
 
 static int count(const struct conversion *v, const char *format, int most)
@@ -38,8 +39,8 @@ static int read_shapes(struct conversion *v, struct unet *u)
     u->levels = count(v, "down.%d.block.0.conv1.weight", UNET_LEVELS);
     u->blocks = count(v, "down.0.block.%d.conv1.weight", UNET_BLOCKS);
     if (u->levels < 1 || u->levels > UNET_LEVELS || u->blocks < 1 || u->blocks > UNET_BLOCKS || u->outputs != u->channels)
-        return conversion_error(v, "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, found %d, %d, and %d from %d", UNET_LEVELS,
-                                UNET_BLOCKS, u->levels, u->blocks, u->outputs, u->channels);
+        return conversion_error(v, "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, found %d, %d, and %d from %d",
+                                UNET_LEVELS, UNET_BLOCKS, u->levels, u->blocks, u->outputs, u->channels);
     u->heads_mid = 1;
     for (int i = 0; i < u->levels && !code; i++) {
         code = conversion_shape(v, dim, 4, "down.%d.block.0.conv1.weight", i);
@@ -63,7 +64,8 @@ static void check_lists(struct conversion *v, const struct unet *u)
         settings_wrong(v->say, "model.ch_mult", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
         if (list[i] * u->time_dim != u->widths[i])
-            settings_wrong(v->say, "model.ch_mult", "but the tensors show %d channels at level %d, where ch is %d", u->widths[i], i, u->time_dim);
+            settings_wrong(v->say, "model.ch_mult", "but the tensors show %d channels at level %d, where ch is %d", u->widths[i],
+                           i, u->time_dim);
     n = settings_ints(v->say, "model.attn_resolutions", list, 32, 1, 1 << 16);
     if (!settings_given(v->say, "model.attn_resolutions"))
         return;
@@ -72,8 +74,8 @@ static void check_lists(struct conversion *v, const struct unet *u)
         for (int k = 0; k < n; k++)
             listed = listed || list[k] == u->width >> i;
         if (listed != u->heads_down[i] || listed != u->heads_up[i])
-            settings_wrong(v->say, "model.attn_resolutions", "which %s attention at resolution %d, but the tensors %s", listed ? "means" : "means no",
-                           u->width >> i, listed ? "have none there" : "have it there");
+            settings_wrong(v->say, "model.attn_resolutions", "which %s attention at resolution %d, but the tensors %s",
+                           listed ? "means" : "means no", u->width >> i, listed ? "have none there" : "have it there");
     }
 }
 
@@ -125,7 +127,8 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     const char *start = conversion_number(v, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
     const char *end = conversion_number(v, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
     if (!schedule || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
-        conversion_note(v, "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, num_diffusion_timesteps %d, as published where not said",
+        conversion_note(v, "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, num_diffusion_timesteps %d, as published "
+                        "where not said",
                         !schedule ? "linear" : schedule, start, end, steps);
     if (!schedule)
         schedule = schedules[0];
@@ -144,12 +147,13 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     return !name ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
 }
 
-/* "to_q.weight" and the like to the names inside of a block: what takes the place of the beginning of *part, which is moved behind it. */
+/* "to_q.weight" and the like to the names inside of a block: what takes the place of the beginning of *part, which is moved
+   behind it. */
 static const char *inside(const char **part)
 {
     static const char *const names[][2] = {
-        { "time_emb_proj.", "temb_proj." }, { "conv_shortcut.", "nin_shortcut." }, { "group_norm.", "norm." }, { "to_q.", "q." }, { "to_k.", "k." },
-        { "to_v.", "v." }, { "to_out.0.", "proj_out." }, { "linear_1.", "dense.0." }, { "linear_2.", "dense.1." },
+        { "time_emb_proj.", "temb_proj." }, { "conv_shortcut.", "nin_shortcut." }, { "group_norm.", "norm." }, { "to_q.", "q." },
+        { "to_k.", "k." }, { "to_v.", "v." }, { "to_out.0.", "proj_out." }, { "linear_1.", "dense.0." }, { "linear_2.", "dense.1." },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp(*part, names[i][0], strlen(names[i][0]))) {
@@ -198,8 +202,10 @@ static int read(struct conversion *v)
     if (code)
         return code;
     read_config(v, &u);
-    if ((code = read_diffusion(v, &u)) != DDPM_OK || (code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000)) != DDPM_OK ||
-        (code = unet_describe(v, &u)) != DDPM_OK)
+    code = read_diffusion(v, &u);
+    if (!code) code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000);
+    if (!code) code = unet_describe(v, &u);
+    if (code)
         return code;
     for (size_t i = 0; i < v->wants; i++) {
         char text[24];

@@ -1,5 +1,5 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (formats.md 4).  Our names are its names.  Inside of a GaussianDiffusion the schedule lies
-   beside the network as buffers, and loss_weight tells the objective. */
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (formats.md 4).  Our names are its names.  Inside of a
+   GaussianDiffusion the schedule lies beside the network as buffers, and loss_weight tells the objective. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,13 +11,13 @@ enum { LEVELS = 12 };
 
 static const char *const signature[] = { "init_conv.weight", "time_mlp.1.weight", NULL };
 static const char *const spare[] = {
-    "note", "_*", "flash_attn", "sampling_timesteps", "ddim_sampling_eta", "offset_noise_strength", "min_snr_loss_weight", "min_snr_gamma", "immiscible",
-    "dropout", "Trainer.*", NULL
+    "note", "_*", "flash_attn", "sampling_timesteps", "ddim_sampling_eta", "offset_noise_strength", "min_snr_loss_weight", "min_snr_gamma",
+    "immiscible", "dropout", "Trainer.*", NULL
 };
 static const char *const buffers[] = {
-    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod", "log_one_minus_alphas_cumprod",
-    "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1",
-    "posterior_mean_coef2", "loss_weight", NULL
+    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2", "loss_weight", NULL
 };
 
 struct lucid {
@@ -39,8 +39,8 @@ static int refuse_old(struct conversion *v)
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
     if (why)
-        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: %s; this program has those from 2.0 on",
-                                v->in->version ? " (" : "", v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
+        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: %s; this program has those "
+                                "from 2.0 on", v->in->version ? " (" : "", v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
     if (conversion_has(v, "time_mlp.0.weights"))
         return conversion_error(v, "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
     return DDPM_OK;
@@ -58,8 +58,8 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     if (u->heads == 0)
         u->heads = heads, u->head_dim = head_dim, u->memory = memory;
     if (u->heads != heads || u->head_dim != head_dim || u->memory != memory)
-        return conversion_error(v, "%s has %d heads of %d channels and %d memories, others %d, %d and %d: this program has one kind per network", place, heads,
-                                head_dim, memory, u->heads, u->head_dim, u->memory);
+        return conversion_error(v, "%s has %d heads of %d channels and %d memories, others %d, %d and %d: this program has one kind "
+                                "per network", place, heads, head_dim, memory, u->heads, u->head_dim, u->memory);
     return DDPM_OK;
 }
 
@@ -99,9 +99,11 @@ static int read_shapes(struct conversion *v, struct lucid *u)
         return code;
     u->outputs = (int)dim[0];
     if (u->channels == 2 * u->outputs)
-        return conversion_error(v, "self-conditioning (init_conv takes %d channels, final_conv gives %d), which this program does not have", u->channels, u->outputs);
+        return conversion_error(v, "self-conditioning (init_conv takes %d channels, final_conv gives %d), which this program does not "
+                                "have", u->channels, u->outputs);
     if (u->outputs != u->channels && u->outputs != 2 * u->channels)
-        return conversion_error(v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many", u->channels, u->outputs);
+        return conversion_error(v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
+                                u->channels, u->outputs);
     if ((code = conversion_shape(v, dim, 2, "time_mlp.1.weight")) != DDPM_OK)
         return code;
     u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
@@ -261,7 +263,8 @@ static void check_network(struct conversion *v, const struct lucid *u)
         settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
         if (mult[i] * u->time_dim != u->widths[i])
-            settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i, u->time_dim);
+            settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d channels at level %d, where dim is %d",
+                           u->widths[i], i, u->time_dim);
     check(v, "Unet.dim", u->time_dim);
     check(v, "Unet.init_dim", u->init);
     check(v, "Unet.channels", u->channels);
@@ -291,8 +294,9 @@ static int objective_said(struct conversion *v)
     return -1;
 }
 
-/* With snr = alpha_bar / (1 - alpha_bar) the loss is weighted by 1, snr or snr / (snr + 1); clipping, if any, begins at snr = 5.  float32 buffers
-   carry 2^-24 in alpha_bar, hence less than 6 x 2^-24 in snr; 1e-4 is far above that and far below the distance of the three. */
+/* With snr = alpha_bar / (1 - alpha_bar) the loss is weighted by 1, snr or snr / (snr + 1); clipping, if any, begins at snr =
+   5.  float32 buffers carry 2^-24 in alpha_bar, hence less than 6 x 2^-24 in snr; 1e-4 is far above that and far below the
+   distance of the three. */
 static int objective_shown(const struct conversion *v, const double *weight)
 {
     for (int k = 0; k < 3; k++) {
@@ -331,7 +335,8 @@ static bool is_schedule(const struct conversion *v, const char *name)
     return same;
 }
 
-static const char *const schedules[] = { "linear", "cosine", "sigmoid" }, *const our_schedules[] = { "openai-linear", "lucid-cosine", "lucid-sigmoid" };
+static const char *const schedules[] = { "linear", "cosine", "sigmoid" };
+static const char *const our_schedules[] = { "openai-linear", "lucid-cosine", "lucid-sigmoid" };
 
 static int schedule_said(struct conversion *v)
 {
@@ -374,7 +379,8 @@ static int read_buffers(struct conversion *v, int said, const char **name, int *
 static int read_diffusion(struct conversion *v, const struct lucid *u)
 {
     struct settings *s = v->say;
-    int objective = objective_said(v), said = schedule_said(v), steps = settings_int(s, "GaussianDiffusion.timesteps", 1, 65535, 0), code = DDPM_OK;
+    int objective = objective_said(v), said = schedule_said(v), code = DDPM_OK;
+    int steps = settings_int(s, "GaussianDiffusion.timesteps", 1, 65535, 0);
     const char *name = said >= 0 ? our_schedules[said] : "";
     if (conversion_has(v, "betas")) {
         code = read_buffers(v, said, &name, &objective);
@@ -389,7 +395,8 @@ static int read_diffusion(struct conversion *v, const struct lucid *u)
     }
     if (code || s->code || s->missing[0] != '\0')
         return code ? code : DDPM_EUSAGE;
-    return conversion_diffusion(v, steps, name, predictions[objective], u->outputs == u->channels ? "beta-tilde" : "learned-range", 1, 1);
+    return conversion_diffusion(v, steps, name, predictions[objective],
+                                u->outputs == u->channels ? "beta-tilde" : "learned-range", 1, 1);
 }
 
 static int read(struct conversion *v)
@@ -402,9 +409,9 @@ static int read(struct conversion *v)
         settings_ask(v->say, "image_size=32");
     check_network(v, &u);
     double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
-    if ((code = read_diffusion(v, &u)) != DDPM_OK || (code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta)) != DDPM_OK)
-        return code;
-    return describe(v, &u);
+    code = read_diffusion(v, &u);
+    if (!code) code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
+    return code ? code : describe(v, &u);
 }
 
 static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)

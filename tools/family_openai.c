@@ -1,5 +1,5 @@
-/* OpenAI's improved-diffusion and guided-diffusion (formats.md 2).  The tensors tell the shape of the network; heads, their order, the schedule
-   and the size of the images are flags, which the file does not hold. */
+/* OpenAI's improved-diffusion and guided-diffusion (formats.md 2).  The tensors tell the shape of the network; heads, their
+   order, the schedule and the size of the images are flags, which the file does not hold. */
 #include <stdio.h>
 #include <string.h>
 #include "unet_tensors.h"
@@ -7,9 +7,10 @@
 static const char *const signature[] = { "time_embed.0.weight", "input_blocks.0.0.weight", NULL };
 /* Flags of training and of sampling. */
 static const char *const spare[] = {
-    "note", "_*", "use_checkpoint", "use_fp16", "use_kl", "rescale_learned_sigmas", "timestep_respacing", "lr", "batch_size", "microbatch", "ema_rate",
-    "lr_anneal_steps", "weight_decay", "schedule_sampler", "log_interval", "save_interval", "resume_checkpoint", "fp16_scale_growth", "data_dir",
-    "data_name", "model_path", "num_samples", "use_ddim", "clip_denoised", "classifier_*", NULL
+    "note", "_*", "use_checkpoint", "use_fp16", "use_kl", "rescale_learned_sigmas", "timestep_respacing", "lr", "batch_size",
+    "microbatch", "ema_rate", "lr_anneal_steps", "weight_decay", "schedule_sampler", "log_interval", "save_interval",
+    "resume_checkpoint", "fp16_scale_growth", "data_dir", "data_name", "model_path", "num_samples", "use_ddim", "clip_denoised",
+    "classifier_*", NULL
 };
 
 /* With L blocks a level, level i begins at input block 1 + i (L + 1), and its step down is input block (i + 1) (L + 1). */
@@ -17,7 +18,8 @@ static int level_start(const struct unet *u, int level) { return 1 + level * (u-
 
 static bool has_sampler(const struct conversion *v, int block, const char *part)
 {
-    return conversion_has(v, "output_blocks.%d.1.%s.weight", block, part) || conversion_has(v, "output_blocks.%d.2.%s.weight", block, part);
+    return conversion_has(v, "output_blocks.%d.1.%s.weight", block, part) ||
+           conversion_has(v, "output_blocks.%d.2.%s.weight", block, part);
 }
 
 /* The first step up ends the first level of the way up: that is how many blocks a level has. */
@@ -32,7 +34,8 @@ static int count_blocks(struct conversion *v, struct unet *u)
     u->blocks = last;
     u->levels = blocks / (last + 1);
     if (last < 1 || last > UNET_BLOCKS || blocks % (last + 1) != 0 || u->levels > UNET_LEVELS)
-        return conversion_error(v, "%d output_blocks with the first step up in output_blocks.%d make no U-Net of up to %d levels", blocks, last, UNET_LEVELS);
+        return conversion_error(v, "%d output_blocks with the first step up in output_blocks.%d make no U-Net of up to %d levels",
+                                blocks, last, UNET_LEVELS);
     return DDPM_OK;
 }
 
@@ -50,7 +53,8 @@ static int read_shapes(struct conversion *v, struct unet *u)
         return code;
     u->outputs = (int)dim[0];
     if (u->outputs != u->channels && u->outputs != 2 * u->channels && u->channels != 6)
-        return conversion_error(v, "input_blocks.0.0.weight takes %d channels and out.2.weight gives %d, expected as many or twice as many", u->channels, u->outputs);
+        return conversion_error(v, "input_blocks.0.0.weight takes %d channels and out.2.weight gives %d, expected as many or "
+                                "twice as many", u->channels, u->outputs);
     if (conversion_has(v, "label_emb.weight") && (code = conversion_shape(v, dim, 2, "label_emb.weight")) == DDPM_OK)
         u->classes = (int)dim[0];
     if (code || (code = count_blocks(v, u)) != DDPM_OK)
@@ -132,8 +136,8 @@ static void check_attention(struct conversion *v, const struct unet *u)
         for (int k = 0; k < n; k++)
             flagged = flagged || u->width / list[k] == 1 << l;
         if (flagged != attends(v, u, l, false) || flagged != attends(v, u, l, true))
-            settings_wrong(v->say, "attention_resolutions", "which at image_size %d %s attention at resolution %d, but the tensors %s", u->width,
-                           flagged ? "means" : "means no", u->width >> l, flagged ? "have none there" : "have it there");
+            settings_wrong(v->say, "attention_resolutions", "which at image_size %d %s attention at resolution %d, but the tensors %s",
+                           u->width, flagged ? "means" : "means no", u->width >> l, flagged ? "have none there" : "have it there");
     }
 }
 
@@ -175,16 +179,18 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     if (!settings_given(s, "predict_xstart"))
         conversion_note(v, "predict_xstart: taken as false (the network predicts eps)");
     const char *variance = learned ? "learned-range" : small ? "beta-tilde" : "beta";
-    return conversion_diffusion(v, steps, schedule == 0 ? "openai-linear" : "cosine", x0 ? "x0" : "eps", variance, 1, rescale ? 1000.0 / steps : 1);
+    return conversion_diffusion(v, steps, schedule == 0 ? "openai-linear" : "cosine", x0 ? "x0" : "eps", variance, 1,
+                                rescale ? 1000.0 / steps : 1);
 }
 
 /* "resnets.0.conv1.weight" and the like to the names inside of a block. */
 static const char *inside(const char *part)
 {
     static const char *const names[][2] = {
-        { "norm1.", "in_layers.0." }, { "conv1.", "in_layers.2." }, { "time_emb_proj.", "emb_layers.1." }, { "norm2.", "out_layers.0." },
-        { "conv2.", "out_layers.3." }, { "conv_shortcut.", "skip_connection." }, { "group_norm.", "norm." }, { "to_q.", "qkv." }, { "to_k.", "qkv." },
-        { "to_v.", "qkv." }, { "to_out.0.", "proj_out." }, { "linear_1.", "time_embed.0." }, { "linear_2.", "time_embed.2." }, { "conv.", "" },
+        { "norm1.", "in_layers.0." }, { "conv1.", "in_layers.2." }, { "time_emb_proj.", "emb_layers.1." },
+        { "norm2.", "out_layers.0." }, { "conv2.", "out_layers.3." }, { "conv_shortcut.", "skip_connection." },
+        { "group_norm.", "norm." }, { "to_q.", "qkv." }, { "to_k.", "qkv." }, { "to_v.", "qkv." }, { "to_out.0.", "proj_out." },
+        { "linear_1.", "time_embed.0." }, { "linear_2.", "time_embed.2." }, { "conv.", "" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp(part, names[i][0], strlen(names[i][0])))
@@ -196,9 +202,9 @@ static const char *inside(const char *part)
 static const char *place(char text[48], const char **part, const struct conversion *v, const struct unet *u, const char *name)
 {
     static const char *const fixed[][2] = {
-        { "conv_in.", "input_blocks.0.0." }, { "time_embedding.", "" }, { "class_embedding.", "label_emb." }, { "conv_norm_out.", "out.0." },
-        { "conv_out.", "out.2." }, { "mid_block.resnets.0.", "middle_block.0." }, { "mid_block.attentions.0.", "middle_block.1." },
-        { "mid_block.resnets.1.", "middle_block.2." },
+        { "conv_in.", "input_blocks.0.0." }, { "time_embedding.", "" }, { "class_embedding.", "label_emb." },
+        { "conv_norm_out.", "out.0." }, { "conv_out.", "out.2." }, { "mid_block.resnets.0.", "middle_block.0." },
+        { "mid_block.attentions.0.", "middle_block.1." }, { "mid_block.resnets.1.", "middle_block.2." },
     };
     int block, layer, k = u->blocks + 1;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -218,7 +224,8 @@ static const char *place(char text[48], const char **part, const struct conversi
         snprintf(text, 48, "output_blocks.%d.1.", block * k + layer);
     else if ((*part = unet_layer(name, "up", "upsamplers", &block, &layer)) != NULL) {
         int level = u->levels - 1 - block;
-        snprintf(text, 48, "output_blocks.%d.%d.%s", block * k + k - 1, attends(v, u, level, true) ? 2 : 1, u->up_res[level - 1] ? "" : "conv.");
+        snprintf(text, 48, "output_blocks.%d.%d.%s", block * k + k - 1, attends(v, u, level, true) ? 2 : 1,
+                 u->up_res[level - 1] ? "" : "conv.");
     }
     return text;
 }
@@ -262,8 +269,8 @@ static int read(struct conversion *v)
     if (code)
         return code;
     if (settings_given(s, "large_size") || settings_given(s, "small_size") || (u.channels == 6 && u.outputs <= 6))
-        return conversion_error(v, "a super-resolution network (its first convolution takes %d channels, three of them a small image), which this program "
-                                "does not have", u.channels);
+        return conversion_error(v, "a super-resolution network (its first convolution takes %d channels, three of them a small image), which "
+                                "this program does not have", u.channels);
     if (!settings_size(s, "image_size", &u.height, &u.width))
         settings_ask(s, "image_size=64");
     read_heads(v, &u);

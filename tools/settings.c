@@ -127,7 +127,8 @@ static bool is_shell(const char *word)
     return *word == '$' || word[strlen(word) - 1] == '=';
 }
 
-/* OpenAI's flags as their READMEs print them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`, with or without the shell around. */
+/* OpenAI's flags as their READMEs print them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`, with or without the shell
+   around. */
 static int add_flags(struct settings *s, char *text, const char *where)
 {
     static const char blank[] = " \t\r\n";
@@ -169,7 +170,8 @@ static int add_contents(struct settings *s, const char *text, size_t size, const
         return own(s, root) != DDPM_OK ? s->code : add_value(s, section_of(root), where, root, SETTINGS_CONFIG);
     }
     if (strstr(first, "--") == NULL || strlen(text) != size)
-        return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a JSON object or a line of --NAME VALUE flags; write YAML's fields as JSON", where);
+        return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a JSON object or a line of --NAME VALUE flags; write YAML's fields as JSON",
+                                  where);
     char *copy = dd_arena_text(&s->arena, "%s", first);
     return !copy ? no_memory(s) : add_flags(s, copy, where);
 }
@@ -258,7 +260,8 @@ int settings_int(struct settings *s, const char *key, int low, int high, int fal
     if (!settings_given(s, key))
         return fallback;
     const cJSON *value = settings_find(s, key);
-    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high && value->valuedouble == floor(value->valuedouble))
+    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high &&
+        value->valuedouble == floor(value->valuedouble))
         return (int)value->valuedouble;
     settings_wrong(s, key, "expected an integer from %d to %d", low, high);
     return fallback;
@@ -394,8 +397,8 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
     size_t written = 0;
     *unused = '\0';
     if (!s->code && s->missing[0] != '\0')
-        s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of these "
-                           "examples:%s", file, s->missing);
+        s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of "
+                           "these examples:%s", file, s->missing);
     for (int i = 0; i < s->count && !s->code; i++) {
         const struct setting *e = &s->entry[i];
         if (e->used || spared(e->path, spare))

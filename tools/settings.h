@@ -1,8 +1,9 @@
-/* What is said about a checkpoint beside its tensors, under the origin's own names: a diffusers folder's JSON, then --config FILE (JSON nested
-   as the origin nests it, or a line of OpenAI's flags), then --set key=value; what comes later wins.
+/* What is said about a checkpoint beside its tensors, under the origin's own names: a diffusers folder's JSON, then --config
+   FILE (JSON nested as the origin nests it, or a line of OpenAI's flags), then --set key=value; what comes later wins.
 
-   A value is known by its path, "model.ch".  A path and a key name the same value when one ends, by whole components, in the other: the key
-   "model.ch" finds "ch", "model.ch" and "config_yaml.model.ch".  So nesting may be left out, and wrapping does not matter. */
+   A value is known by its path, "model.ch".  A path and a key name the same value when one ends, by whole components, in the
+   other: the key "model.ch" finds "ch", "model.ch" and "config_yaml.model.ch".  So nesting may be left out, and wrapping does
+   not matter. */
 #ifndef DDPM_SETTINGS_H
 #define DDPM_SETTINGS_H
 #include <stdbool.h>
@@ -46,7 +47,7 @@ bool        settings_size(struct settings *s, const char *key, int *height, int 
 void settings_ask(struct settings *s, const char *example);
 /* An error about a value: "WHERE: PATH is VALUE, but ..." */
 int  settings_wrong(struct settings *s, const char *key, const char *format, ...) DD_PRINTF(3, 4);
-/* Complains about what was asked for and about --set keys that nobody asked for and that are not in spare (NULL-terminated; "optim.*" is a whole
-   section); unused lists, comma separated, what else was not used. */
+/* Complains about what was asked for and about --set keys that nobody asked for and that are not in spare (NULL-terminated;
+   "optim.*" is a whole section); unused lists, comma separated, what else was not used. */
 int  settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size);
 #endif

@@ -1,7 +1,7 @@
 /* The tensors of the U-Net of Ho et al. 2020 as diffusers calls them (formats.md 1.2); see unet_tensors.h.
 
-   h = conv_in(x), kept; down: every block ends in W_i channels and is kept, so is what the step between levels yields; middle; up: every
-   block takes h joined with the last that was kept. */
+   h = conv_in(x), kept; down: every block ends in W_i channels and is kept, so is what the step between levels yields;
+   middle; up: every block takes h joined with the last that was kept. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,8 @@ static int pair(struct conversion *v, const char *prefix, const char *name, int 
 static int norm(struct conversion *v, const char *prefix, const char *name, int channels, int groups)
 {
     if (channels % groups != 0)
-        return conversion_error(v, "%s%s normalises %d channels, which cannot be divided into %d groups", prefix, name, channels, groups);
+        return conversion_error(v, "%s%s normalises %d channels, which cannot be divided into %d groups", prefix, name, channels,
+                                groups);
     return pair(v, prefix, name, 1, channels, 1, 1);
 }
 
@@ -49,7 +50,8 @@ static int resnet(struct conversion *v, const struct unet *u, int in, int out, c
     return code;
 }
 
-static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups, const char *format, ...) DD_PRINTF(6, 7);
+static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups, const char *format,
+                     ...) DD_PRINTF(6, 7);
 static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups, const char *format, ...)
 {
     char p[64];

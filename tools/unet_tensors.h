@@ -19,6 +19,7 @@ struct unet {
 
 /* Fills v->net and v->want, foreign names equal to ours. */
 int unet_describe(struct conversion *v, const struct unet *u);
-/* Takes "down_blocks.2.resnets.0." apart: block 2, layer 0; what follows, or NULL when name does not begin so.  kind: "resnets", "attentions". */
+/* Takes "down_blocks.2.resnets.0." apart: block 2, layer 0; what follows, or NULL when name does not begin so.  kind:
+   "resnets", "attentions". */
 const char *unet_layer(const char *name, const char *side, const char *kind, int *block, int *layer);
 #endif

@@ -1,9 +1,9 @@
 /* The typical mistakes of a converter, made on purpose.  Each reference case says how far the output moves when one is made
-   (max_abs_change_if, computed by the original network); a model with the mistake must move as far.  So a test that passes because nothing
-   depends on what it varies is found out.
+   (max_abs_change_if, computed by the original network); a model with the mistake must move as far.  So a test that passes
+   because nothing depends on what it varies is found out.
 
-   With a for the original's wrong output, b for ours and r for the right one, | max|a - r| - max|b - r| | <= max|a - b|, and a and b differ as
-   outputs of the same network do: by at most the case's tolerance. */
+   With a for the original's wrong output, b for ours and r for the right one, | max|a - r| - max|b - r| | <= max|a - b|, and
+   a and b differ as outputs of the same network do: by at most the case's tolerance. */
 #include <dirent.h>
 #include "base/json.h"
 #include "base/safetensors.h"
@@ -94,7 +94,8 @@ static double flag(const struct golden *g, const char *key, double fallback)
 /* ddpm convert with what the case says and then two more settings ("" for none). */
 static ddpm_model *convert(const struct golden *g, const char *first, const char *second)
 {
-    const char *folder = check_folder(), *file = text_of(g, "file"), *output = check_path(folder, "model.ddpm"), *flags = check_path(folder, "flags.json");
+    const char *folder = check_folder(), *file = text_of(g, "file"), *output = check_path(folder, "model.ddpm"),
+        *flags = check_path(folder, "flags.json");
     char *json = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags")), size[64];
     const char *input = file ? check_path(g->folder, "%s", file) : g->folder;
     FILE *f = fopen(flags, "wb");
@@ -288,8 +289,8 @@ static void make(const struct golden *g, const ddpm_model *right, const struct m
     if (m) {
         double moved = distance(g, m, labels ? swapped : g->y);
         if (!(moved > 5 * tolerance && fabs(moved - expected) <= tolerance))
-            check_fail(__FILE__, __LINE__, "%s, %s: the output moves by %.6g, expected %.6g within %g", text_of(g, "name"), wrong->name, moved,
-                       expected, tolerance);
+            check_fail(__FILE__, __LINE__, "%s, %s: the output moves by %.6g, expected %.6g within %g", text_of(g, "name"),
+                       wrong->name, moved, expected, tolerance);
     }
     ddpm_model_close(m);
 }
@@ -323,7 +324,8 @@ static void check_case(const char *folder)
 TEST(golden, mistakes_are_seen)
 {
     char root[512];
-    snprintf(root, sizeof root, "%s", check_shared() ? check_path(check_shared(), "reference/checkpoints") : check_path(check_source(), "tests/golden/cases"));
+    const char *shared = check_shared();
+    snprintf(root, sizeof root, "%s", shared ? check_path(shared, "reference/checkpoints") : check_path(check_source(), "tests/golden/cases"));
     DIR *d = opendir(root);
     int cases = 0;
     REQUIRE(d);
