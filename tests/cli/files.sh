@@ -59,6 +59,17 @@ test_full_disk() {
 	expect 74 ddpm sample -n 1 --steps 1 --outdir small/d2
 }
 
+# A limit on the size of files fails a write as a full disk does, and needs no root.
+test_file_limit() {
+	[ -z "${RUN:-}" ] || skip 'the emulator keeps the limit for itself'
+	limited() { ( trap '' XFSZ; ulimit -f 1; ddpm "$@" ); }
+	for where in '-o x.png' '-o x.npy' '--outdir d'; do
+		expect 74 limited sample -n 16 --steps 1 --keep-steps 2 $where
+		[ ! -d d ] || [ "$(ls -A d)" = manifest.jsonl ] || fail "left behind: $(ls -A d)"
+		rm -rf d; only
+	done
+}
+
 test_standard_output() {
 	[ -c /dev/full ] || skip 'there is no /dev/full'
 	for command in info schedule --version --help; do
