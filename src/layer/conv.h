@@ -18,7 +18,7 @@ size_t dd_conv_packed(const struct dd_conv *c);            /* bytes of packed we
 size_t dd_conv_scratch(const struct dd_conv *c);           /* bytes, at setup.batch and threads, whatever pre, post and strides */
 /* w OIHW, bias [cout] or NULL; packed: dd_conv_packed bytes, kept by the caller.  After this w is not needed. */
 void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias);
-/* pre, post may be NULL; x->n <= batch. */
+/* pre, post may be NULL; x->n <= batch; y overlaps neither x nor the residual. */
 void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                      const struct dd_pre *pre, const struct dd_post *post);
 void dd_conv_close(struct dd_conv *c);
