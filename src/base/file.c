@@ -55,3 +55,15 @@ void dd_file_unmap(struct dd_file *f)
         munmap((void *)(uintptr_t)f->data, f->size);
     *f = (struct dd_file){ NULL, 0 };
 }
+
+/* Whole pages only; of a private mapping that nobody writes they are clean, so other readers just fetch them again too. */
+void dd_file_forget(const struct dd_file *f, const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data, end = begin + size, file = (uintptr_t)f->data;
+    if (begin < file || end > file + f->size)
+        return;
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}

@@ -9,6 +9,8 @@ struct dd_file { const unsigned char *data; size_t size; };       /* data [size]
    device).  Whoever replaces the file by rename, as below, leaves the mapping whole. */
 int  dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
 void dd_file_unmap(struct dd_file *f);                            /* nothing on one that failed, or twice */
+/* Gives the memory of a part of the mapping back; who reads there again fetches it again.  Nothing on other memory. */
+void dd_file_forget(const struct dd_file *f, const void *data, size_t size);
 /* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
 int  dd_file_code(int number, int missing);
 
