@@ -72,6 +72,7 @@ static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
 {
     describe(*m);
     int code = dd_model_validate(*m, name, err);
+    dd_file_forget(&(*m)->file, (*m)->file.data, (*m)->file.size);
     if (code) {
         dd_model_free(*m);
         *m = NULL;

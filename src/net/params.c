@@ -80,11 +80,24 @@ static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_
     return DDPM_OK;
 }
 
+/* The weights are wanted once: of a mapped file they leave memory as they are packed. */
+static void forget(const struct dd_program *p, int node, const ddpm_model *m)
+{
+    for (int i = 0; i < p->parts; i++)
+        if (p->part[i].node == node) {
+            const ddpm_tensor *t = dd_model_find(m, p->param[p->part[i].weight].name);
+            dd_file_forget(&m->file, t->data, dd_model_bytes(t, NULL));
+        }
+}
+
 int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
-    if (conv)
-        return pack_conv(to, p, node, conv, m, err);
+    if (conv) {
+        int code = pack_conv(to, p, node, conv, m, err);
+        forget(p, node, m);
+        return code;
+    }
     if (!part)
         return DDPM_OK;
     widen(to, &p->param[part->weight], m);
