@@ -6,16 +6,13 @@
 #include "base/error.h"
 #include "command_model.h"
 
-/* "0,20,41": what ddpm_chain_respace takes, and gives the same chain.  One number alone would be a count, so a chain of one step stays
-   as it was asked for. */
-static char *list_text(const ddpm_tables *t, const char *asked)
+/* "0,20,41", or "999," of one step: what ddpm_chain_respace takes, and gives the same chain. */
+static char *list_text(const ddpm_tables *t)
 {
-    if (t->K == 1)
-        return strdup(asked);
     size_t size = (size_t)t->K * 25 + 1, n = 0;
     char *text = malloc(size);
     for (int i = 0; text && i < t->K; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s%.17g", i ? "," : "", t->t[i]);
+        n += (size_t)snprintf(text + n, size - n, "%.17g%s", t->t[i], i + 1 < t->K || i == 0 ? "," : "");
     return text;
 }
 
@@ -38,7 +35,7 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     if (r->keep_steps > t->K + 1)
         return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, t->K + 1);
-    if (!(s->steps = list_text(t, r->steps)))
+    if (!(s->steps = list_text(t)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
     r->steps = s->steps;
     s->has_noise = noise_path != NULL;

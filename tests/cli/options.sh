@@ -47,7 +47,7 @@ test_values_of_sample() {
 }
 
 test_steps() {
-	for bad in 0 -1 1001 5,3 3,3 0,1000 -1,5 1.5 all,3 '' abc iddpm: iddpm:0 iddpm:1001 nosuch:10 10,; do
+	for bad in 0 -1 1001 5,3 3,3 0,1000 -1,5 1.5 all,3 '' abc iddpm: iddpm:0 iddpm:1001 nosuch:10 , 10,,; do
 		expect 64 ddpm sample "--steps=$bad"
 		expect 64 ddpm schedule "--steps=$bad"
 		only

@@ -34,6 +34,8 @@ test_verify() {
 	ddpm sample -q -n 1 --steps 3 --variance beta --clip no -o c.png || fail 'sample'
 	expect 0 ddpm verify a.png d/image-000000.png d/image-000001.png c.png
 	[ "$(grep -c 'are the same' out)" -eq 4 ] || fail "$(cat out)"
+	ddpm sample -q -n 1 --steps 1 -o one.png && ddpm sample -q -n 1 --steps 998, -o list.png || fail 'sample'
+	expect 0 ddpm verify one.png list.png
 	expect 0 ddpm verify a.png --threads 3 --batch 1 --json; prints '"differ":0'
 	ddpm sample -q --index 1 --steps 3 --sampler ddim --eta 0.5 --schedule trailing -o e.png || fail 'sample'
 	same d/image-000001.png e.png 'one image in a folder or as a file'
