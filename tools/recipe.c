@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 static const char program[] = "ddpm " DDPM_VERSION;
+enum { FIELDS = 14 };                            /* beside "indices" */
 
 static void add_label(cJSON *o, int label)
 {
@@ -39,11 +40,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
-    char *text = cJSON_PrintUnformatted(o);
-    if (n && cJSON_GetArraySize(list) != n) {
-        cJSON_free(text);
-        text = NULL;
-    }
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (n > 0) && cJSON_GetArraySize(list) == n;     /* else out of memory on the way */
+    char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
 }

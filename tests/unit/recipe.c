@@ -1,0 +1,92 @@
+/* A recipe comes back from its text as it went in; noise from a file reaches the image, step and element that it is for. */
+#include <limits.h>
+#include "base/file.h"
+#include "base/safetensors.h"
+#include "tests/check.h"
+#include "tools/given_noise.h"
+#include "tools/recipe.h"
+
+TEST(recipe, comes_back)
+{
+    const struct recipe r = { .model = "0123", .engine_class = "ddpm \"x\"", .seed = UINT64_MAX, .sampler = "ddim", .variance = "auto",
+                              .schedule = "iddpm", .steps = "0,999", .eta = 0.1, .clip = 1, .label = 7, .keep_steps = 3, .noise = "", .format = "png" };
+    const uint32_t index[3] = { 5, 0, INT_MAX };
+    struct recipe q;
+    cJSON *root;
+    uint32_t *list;
+    int n;
+    ddpm_error err;
+    char *text = recipe_text(&r, index, 3);
+    REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
+    CHECK(n == 3 && !memcmp(list, index, sizeof index));
+    CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.label == 7 && q.keep_steps == 3);
+    CHECK_TEXT(q.engine_class, r.engine_class);
+    CHECK_TEXT(q.steps, r.steps);
+    char *again = recipe_text(&q, list, n);
+    CHECK_TEXT(again, text);
+    free(again);
+    free(text);
+    free(list);
+    cJSON_Delete(root);
+}
+
+TEST(recipe, wrong_ones)
+{
+    static const char *const wrong[] = {
+        "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}",
+        "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-1\",\"sampler\":\"\",\"variance\":\"\",\"eta\":0,\"clip\":0,"
+        "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,\"noise\":\"\",\"format\":\"\",\"indices\":[0]}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct recipe q;
+        cJSON *root;
+        uint32_t *list;
+        int n;
+        ddpm_error err;
+        CHECK(recipe_read(&q, &root, &list, &n, wrong[i], "text", &err) == DDPM_EDATA && strstr(err.text, "text"));
+        CHECK(!root && !list);
+    }
+}
+
+enum { N = 3, K = 2, C = 2, H = 2, W = 3, SIZE = C * H * W };
+
+/* x_T [N, C, H, W] = 1000 n + 100 c + 10 y + x, and z [K, N, C, H, W] the same + 10000 j for the j-th executed step, j = 1, 2. */
+static int write_noise(const char *path)
+{
+    static double x_T[N * SIZE], z[K * N * SIZE];
+    struct dd_output o;
+    ddpm_error err;
+    const char *const meta[] = { NULL };
+    for (int i = 0; i < N * SIZE; i++) {
+        x_T[i] = 1000 * (i / SIZE) + 100 * (i / (H * W) % C) + 10 * (i / W % H) + i % W;
+        for (int j = 0; j < K; j++)
+            z[j * N * SIZE + i] = 10000 * (j + 1) + x_T[i];
+    }
+    struct dd_entry e[2] = {
+        { .name = "x_T", .dtype = DD_F64, .rank = 4, .dim = { N, C, H, W }, .count = N * SIZE, .size = sizeof x_T, .data = (void *)x_T },
+        { .name = "z", .dtype = DD_F64, .rank = 5, .dim = { K, N, C, H, W }, .count = K * N * SIZE, .size = sizeof z, .data = (void *)z },
+    };
+    return !dd_output_create(&o, path, 0, &err) && !dd_safetensors_write(o.stream, e, 2, meta, &err) && !dd_output_commit(&o, &err);
+}
+
+TEST(recipe, given_noise)
+{
+    const double t[K] = { 3, 8 }, alpha_bar[K] = { 0.5, 0.001 };
+    const ddpm_about a = { .height = H, .width = W, .channels = C };
+    const char *path = check_path(check_folder(), "noise.safetensors");
+    struct given_noise g;
+    ddpm_chain *chain;
+    ddpm_error err;
+    double z[SIZE];
+    REQUIRE(write_noise(path) && ddpm_chain_create(&chain, K, t, alpha_bar, &err) == DDPM_OK);
+    REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, &err) == DDPM_OK);
+    for (uint32_t n = 0; n < N; n++)
+        for (int j = 0; j <= K; j++) {
+            given_noise_draw(&g, z, SIZE, n, j ? t[K - j] : INFINITY, 0);
+            for (int i = 0; i < SIZE; i++)
+                CHECK(z[i] == 10000 * j + 1000.0 * n + 100 * (i % C) + 10 * (i / C / W) + i / C % W);
+        }
+    given_noise_close(&g);
+    CHECK(given_noise_open(&g, path, &a, chain, N, &err) == DDPM_EDATA && strstr(err.text, path));
+    ddpm_chain_free(chain);
+}
