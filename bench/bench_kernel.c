@@ -52,12 +52,6 @@ static void run_softmax(struct work *w)
     w->bytes = 8.0 * 256 * 256;
 }
 
-static void run_softmax_down(struct work *w)
-{
-    w->k->softmax_down(w->y, 3 * C, PIXELS, 32);
-    w->bytes = 8.0 * PIXELS * 32;
-}
-
 static void run_sincos(struct work *w)
 {
     w->k->sincos(w->y, w->y + C, w->v, 999, C);

@@ -7,6 +7,8 @@ src=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
 RUN=${RUN:-}
 export RUN
+# Tests run more threads than there are cores: those that wait shall not spin.
+export OMP_WAIT_POLICY=passive
 log=$build/check.log
 : >"$log"
 status=0

@@ -79,29 +79,18 @@ static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float 
     }
 }
 
-/* x[i * step] = e^(a x_i) / sum of them, i < n. */
-static void softmax_one(float *x, size_t step, double a, size_t n)
-{
-    double largest = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if (a * x[i * step] > largest)
-            largest = a * x[i * step];
-    for (size_t i = 0; i < n; i++)
-        sum += exp(a * x[i * step] - largest);
-    for (size_t i = 0; i < n; i++)
-        x[i * step] = (float)(exp(a * x[i * step] - largest) / sum);
-}
-
 static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
 {
-    for (size_t r = 0; r < rows; r++)
-        softmax_one(x + r * xs, 1, a, n);
-}
-
-static void softmax_down_ref(float *x, size_t xs, size_t rows, size_t columns)
-{
-    for (size_t c = 0; c < columns; c++)
-        softmax_one(x + c, xs, 1, rows);
+    for (size_t r = 0; r < rows; r++, x += xs) {
+        double largest = -INFINITY, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            if ((double)a * x[i] > largest)
+                largest = (double)a * x[i];
+        for (size_t i = 0; i < n; i++)
+            sum += exp((double)a * x[i] - largest);
+        for (size_t i = 0; i < n; i++)
+            x[i] = (float)(exp((double)a * x[i] - largest) / sum);
+    }
 }
 
 static void sincos_ref(float *s, float *c, const float *f, float t, size_t n)

@@ -7,7 +7,7 @@
 #include <gnu/libc-version.h>
 #endif
 
-static const char *const engines[] = { "dnnl", "gemm", "ref", NULL };
+static const char *const engines[] = { "dnnl", "winograd", "gemm", "ref", NULL };
 
 static const char *find(const char *const *list, const char *name)
 {
@@ -23,10 +23,10 @@ int dd_engine_class_choose(const char **engine, const char *name, ddpm_error *er
     if (!name || !strcmp(name, "auto"))
         return DDPM_OK;
     if (!find(engines, name))
-        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose auto, dnnl, gemm or ref", name);
+        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose auto, dnnl, winograd, gemm or ref", name);
     *engine = find(dd_conv_engines(), name);
     if (!*engine)
-        return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose auto, gemm or ref", name);
+        return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose auto, winograd, gemm or ref", name);
     return DDPM_OK;
 }
 

@@ -1,16 +1,16 @@
-/* softmax along rows and down columns, and sincos, against the reference. */
+/* softmax and sincos against the reference. */
 #include "tests/kernel/fence.h"
 
 /* The exponents of one softmax: the largest a x, and the mean of e = largest - a x weighted by the result. */
 struct exponents { double largest, mean; };
 
-static struct exponents exponents_of(const float *x, size_t step, double a, size_t n)
+static struct exponents exponents_of(const float *x, double a, size_t n)
 {
     double largest = -INFINITY, sum = 0, weighted = 0;
     for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, a * x[i * step]);
+        largest = fmax(largest, a * x[i]);
     for (size_t i = 0; i < n; i++) {
-        double e = largest - a * x[i * step];
+        double e = largest - a * x[i];
         sum += exp(-e);
         weighted += e < 1000 ? e * exp(-e) : 0;
     }
@@ -34,7 +34,7 @@ static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *re
     k->softmax(y.at, y.stride, a, ROWS, n);
     plane_check(&y, "softmax");
     for (size_t r = 0; r < ROWS; r++) {
-        struct exponents t = exponents_of(plane_at(&x, r, 0), 1, a, n);
+        struct exponents t = exponents_of(plane_at(&x, r, 0), a, n);
         for (size_t i = 0; i < n; i++) {
             double w = *plane_at(&want, r, i), e = t.largest - a * *plane_at(&x, r, i);
             near(k, "softmax", &y, r, i, w, softmax_bound(w, e, t.mean, n));
@@ -56,38 +56,6 @@ void check_softmax(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
     softmax_case(k, ref, 1023, 0, 1, ORDINARY);
     softmax_case(k, ref, 4100, 0, 1, ORDINARY);
-}
-
-static void down_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t rows, size_t columns, size_t gap,
-                      enum values values)
-{
-    struct plane x = plane(0, rows, columns, columns + gap, values);
-    struct plane want = plane_copy(1, &x), y = plane_copy(2, &x), part = plane_copy(3, &x);
-    ref->softmax_down(want.at, want.stride, rows, columns);
-    k->softmax_down(y.at, y.stride, rows, columns);
-    plane_check(&y, "softmax_down");
-    for (size_t c = 0; c < columns; c++) {
-        struct exponents t = exponents_of(x.at + c, x.stride, 1, rows);
-        for (size_t r = 0; r < rows; r++) {
-            double w = *plane_at(&want, r, c), e = t.largest - *plane_at(&x, r, c);
-            near(k, "softmax_down", &y, r, c, w, softmax_bound(w, e, t.mean, rows));
-        }
-    }
-    if (columns > 1) {                      /* without the first column every other one is in another lane */
-        k->softmax_down(part.at + 1, part.stride, rows, columns - 1);
-        part.at++, y.at++;
-        part.channels = y.channels = columns - 1;
-        same(k, "softmax_down", &part, &y);
-    }
-}
-
-void check_softmax_down(const struct dd_kernels *k, const struct dd_kernels *ref)
-{
-    for (size_t columns = 0; columns <= 70; columns++) {
-        down_case(k, ref, 1 + columns % 9, columns, columns % 5, ORDINARY);
-        down_case(k, ref, 1 + columns % 9, columns, columns % 5, SPECIAL);
-    }
-    down_case(k, ref, 1030, 33, 3, ORDINARY);
 }
 
 /* 1.8 u of the kernel's own (sincos_vec.h), 1 u of the reference's. */

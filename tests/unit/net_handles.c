@@ -22,7 +22,7 @@ TEST(net_handles, options)
     refused(m, (ddpm_net_options){ .batch = 1 << 20 }, DDPM_EUSAGE, "batch is 1048576, expected 1 to 4096");
     refused(m, (ddpm_net_options){ .threads = 5000 }, DDPM_EUSAGE, "threads is 5000");
     refused(m, (ddpm_net_options){ .cpu = "mmx" }, DDPM_EUSAGE, "mmx");
-    refused(m, (ddpm_net_options){ .conv = "fft" }, DDPM_EUSAGE, "choose auto, dnnl, gemm or ref");
+    refused(m, (ddpm_net_options){ .conv = "fft" }, DDPM_EUSAGE, "choose auto, dnnl, winograd, gemm or ref");
 #if !HAVE_DNNL
     refused(m, (ddpm_net_options){ .conv = "dnnl" }, DDPM_EUNSUPPORTED, "this build");
 #endif
