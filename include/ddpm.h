@@ -88,6 +88,7 @@ typedef struct ddpm_net_about {
     size_t parameters, weights, packed, activations, scratch;   /* count; bytes */
     const char *cpu, *engine_class;                      /* "avx2"; the string of model-file "Engine class" */
 } ddpm_net_about;
+/* Takes from m what it needs; m may be closed then. */
 DDPM_API int  ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
 /* out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, y [n] or NULL).  DDPM_EUSAGE: a class out of range.
    An image whose output is not finite is DDPM_ENAN (err names it and the first layer); the other images are right all the same. */
