@@ -20,7 +20,7 @@ static const char *const *cpu_names(void)
 
 static const char *const *conv_names(void)
 {
-    static const char *const names[] = { "auto", "dnnl", "gemm", "ref", NULL };
+    static const char *const names[] = { "auto", "dnnl", "winograd", "gemm", "ref", NULL };
     return names;
 }
 
