@@ -1,4 +1,5 @@
 /* sampling.c: the public functions over src/diffusion: schedules, chains, samplers, noise.  See ddpm.h for what they promise. */
+#include "base/rng.h"
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
 #include "diffusion/noise.h"
@@ -29,7 +30,7 @@ const char *const *ddpm_schedule_names(void) { return dd_respace_names(); }
 
 void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw)
 {
-    dd_noise(z, *(const uint64_t *)seed, index, t, draw, d);
+    dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d);
 }
 
 const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
@@ -43,7 +44,7 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
                         ddpm_error *err)
 {
-    return dd_sampler_create(s, c, o, d, batch, warning, err);
+    return dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err);
 }
 
 int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)

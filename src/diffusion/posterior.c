@@ -63,16 +63,19 @@ void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double 
         mean[e] = of_x0 * x0[e] + of_xi * xi[e];
 }
 
-void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d)
+void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d)
 {
-    double fixed = exp(0.5 * (p->variance == DDPM_BETA ? p->log_large[i] : p->log_small[i]));
+    double fixed = p->variance == DDPM_BETA ? p->log_large[i] : p->log_small[i];
     for (size_t e = 0; e < d; e++) {
         double f = p->variance == DDPM_LEARNED_RANGE ? (v[e] + 1) / 2 : 0;
-        if (p->variance == DDPM_LEARNED)
-            sigma[e] = exp(0.5 * v[e]);
-        else if (p->variance == DDPM_LEARNED_RANGE)
-            sigma[e] = exp(0.5 * (f * p->log_large[i] + (1 - f) * p->log_small[i]));
-        else
-            sigma[e] = fixed;
+        lv[e] = p->variance == DDPM_LEARNED ? v[e]
+              : p->variance == DDPM_LEARNED_RANGE ? f * p->log_large[i] + (1 - f) * p->log_small[i] : fixed;
     }
+}
+
+void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d)
+{
+    dd_posterior_log_variance(p, sigma, v, i, d);
+    for (size_t e = 0; e < d; e++)
+        sigma[e] = exp(0.5 * sigma[e]);
 }

@@ -12,6 +12,7 @@ int  dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_table
 void dd_posterior_free(struct dd_posterior *p);
 /* mean [d] of q(x_{i-1} | x_i, x0); mean may be xi. */
 void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i, size_t d);
-/* sigma [d] at position i; v [d] is what the network says where the variance is learned. */
+/* sigma [d] at position i, and ln sigma^2; v [d] is what the network says where the variance is learned. */
+void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d);
 void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d);
 #endif

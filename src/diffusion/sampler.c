@@ -71,10 +71,10 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
 static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
-    if (!o->sampler || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
+    if ((!s->kind && !o->sampler) || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
         return dd_error(err, DDPM_EUSAGE, "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and "
                         "batch of at least 1");
-    int code = find_kind(&s->kind, o->sampler, err);
+    int code = s->kind ? DDPM_OK : find_kind(&s->kind, o->sampler, err);
     if (!code)
         code = dd_chain_create(&s->chain, t->K, t->t, t->alpha_bar, err);
     if (code)
@@ -86,13 +86,15 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
     return code ? code : allocate(s, err);
 }
 
-int dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
-                      ddpm_error *err)
+int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
+                      const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
 {
     char unread[256];
     ddpm_sampler *made = dd_memory(1, sizeof *made);
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a sampler");
+    made->kind = kind;
+    made->purpose = purpose;
     made->options = *o;
     made->d = d;
     made->batch = batch;
@@ -131,7 +133,7 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
     if (o->noise)
         o->noise(o->noise_user, s->z, s->d, s->image[s->row[k]].index, t, draw);
     else
-        dd_noise(s->z, o->seed, s->image[s->row[k]].index, t, draw, s->d);
+        dd_noise(s->z, o->seed, s->image[s->row[k]].index, t, s->purpose, draw, s->d);
     return s->z;
 }
 

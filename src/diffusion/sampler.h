@@ -23,6 +23,7 @@ struct ddpm_sampler {
     const ddpm_tables *tables;           /* of the chain */
     struct dd_posterior posterior;
     size_t d;
+    uint32_t purpose;                    /* of the noise */
     int batch, n, live, i;               /* images at most, begun, still there; chain position they are at, -1: done */
     struct dd_image { uint32_t index; int32_t y; int lost; } *image;     /* [batch], by row; lost as ddpm_sampler_lost */
     int *row;                            /* [batch] rows of the live images, ascending */
@@ -44,8 +45,9 @@ const double *dd_sampler_v(const ddpm_sampler *s, int k);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
-int  dd_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
-                       ddpm_error *err);
+/* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
+int  dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
+                       const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err);
 int  dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 int  dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);
