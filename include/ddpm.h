@@ -128,10 +128,11 @@ DDPM_API const char *const *ddpm_schedule_names(void);                 /* NULL-t
 
 typedef struct ddpm_sampler ddpm_sampler;
 typedef struct ddpm_sampler_options {
-    const char *sampler, *variance;      /* names; variance "auto beta beta-tilde learned" */
+    const char *sampler, *variance;      /* names; variance "auto beta beta-tilde learned analytic" */
     double eta, clip;                    /* ddim; as in ddpm_about */
     int prediction, outputs;             /* DDPM_EPS...; the m of ddpm_eps_fn */
     int own_variance, T;                 /* what "auto" refers to: ddpm_about.variance and steps */
+    const double *gamma;                 /* [T] what "analytic" refers to: ddpm_about.gamma; read only by ddpm_sampler_create */
     uint64_t seed;
     ddpm_eps_fn *eps;     void *eps_user;
     ddpm_noise_fn *noise; void *noise_user;   /* NULL: ddpm_noise of the seed */
@@ -145,7 +146,7 @@ DDPM_API int  ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const d
 DDPM_API int  ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 DDPM_API int  ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);     /* one step; DDPM_ENAN names images, which stay out from then on */
 DDPM_API int  ddpm_sampler_left(const ddpm_sampler *s);                /* steps still to take */
-DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* what the name came to: beta, beta-tilde, learned */
+DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* what the name came to: beta, beta-tilde, learned, analytic */
 DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 1 + the chain position at which this image was lost */
 DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers); /* [buffers, batch, d], buffer 0 is x; saved and restored whole */
 DDPM_API void ddpm_sampler_free(ddpm_sampler *s);

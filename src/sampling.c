@@ -38,7 +38,7 @@ const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
 void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 {
     *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .prediction = a->prediction,
-                                 .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps };
+                                 .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps, .gamma = a->gamma };
 }
 
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
@@ -58,7 +58,7 @@ int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)
 {
-    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned" };      /* by DDPM_BETA... */
+    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned", "analytic" };     /* by DDPM_BETA... */
     return names[s->posterior.variance];
 }
 

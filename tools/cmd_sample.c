@@ -34,7 +34,7 @@ struct job {
 
 static const char *const *variance_names(void)
 {
-    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", NULL };
+    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", "analytic", NULL };
     return names;
 }
 
@@ -84,8 +84,8 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
         return dd_error(err, DDPM_EUSAGE, "--name is for the files of --outdir");
     if (s->eta >= 0 && !ddim)
         return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim");
-    if (ddim && strcmp(s->variance, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "--variance belongs to --sampler ddpm; ddim takes --eta");
+    if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
+        return dd_error(err, DDPM_EUSAGE, "--variance %s belongs to --sampler ddpm; ddim takes --eta, or --variance analytic", s->variance);
     j->recipe = (struct recipe){
         .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
         .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta >= 0 ? s->eta : 0,

@@ -4,8 +4,12 @@
      x_{i-1} = sqrt(b) x0 + sqrt(1 - b - sigma^2) eps + sigma z,   sigma = eta sqrt((1 - b) / (1 - a)) sqrt(1 - a / b)
 
    x0 from the network, clipped; eps is the one that leads from that x0 to x_i (improved-diffusion's rule; ermongroup neither clips nor
-   derives again, Analytic-DPM clips and keeps the network's eps).  eta = 1 is "ddpm" with beta-tilde. */
+   derives again).  eta = 1 is "ddpm" with beta-tilde.
+
+   The variance "analytic" is Analytic-DDIM (Bao et al. 2022): the noise becomes sigma* z, sigma*^2 of optimal_variance.c with lambda =
+   sigma, also where eta = 0; nothing but the mean is taken at the end; x0 is clipped, and eps stays the network's. */
 #include "diffusion/marginal.h"
+#include "diffusion/optimal_variance.h"
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <string.h>
@@ -15,22 +19,35 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     const ddpm_sampler_options *o = &s->options;
     if (!(o->eta >= 0 && o->eta <= 1))
         return dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", o->eta);
-    if (strcmp(o->variance, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto or "
-                        "take ddpm", o->variance);
+    if (strcmp(o->variance, "auto") && strcmp(o->variance, "analytic"))
+        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
+                        "take analytic, or sampler ddpm", o->variance);
     return DDPM_OK;
+}
+
+static double analytic_sigma(const ddpm_sampler *s, double here, double before, double lambda, int i)
+{
+    enum { GREY = 1 };
+    double sigma2 = dd_optimal_variance(here, before, lambda * lambda, 1 - s->posterior.gamma[i]);
+    return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
+    int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
     double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
     double sigma = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
     double of_x0 = sqrt(b), of_eps = sqrt(fmax(0, 1 - b - sigma * sigma));
+    if (analytic)
+        sigma = analytic_sigma(s, a, b, sigma, i);
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
         const double *x0 = dd_sampler_x0(s, x, k, i), *z = NULL;
-        dd_marginal_eps(x, x, x0, a, s->d);
+        if (analytic)
+            dd_sampler_eps(s, x, x, k, i);
+        else
+            dd_marginal_eps(x, x, x0, a, s->d);
         if (sigma > 0)
             z = dd_sampler_noise(s, k, i, 0);
         for (size_t e = 0; e < s->d; e++)

@@ -4,7 +4,7 @@
 
    solved for whatever is wanted:
 
-     x0 = (x_t - s eps) / a  =  a x_t - s v,      eps = (x_t - a x0) / s                                     all [d] */
+     x0 = (x_t - s eps) / a  =  a x_t - s v,      eps = (x_t - a x0) / s  =  s x_t + a v                     all [d] */
 #include "diffusion/marginal.h"
 #include "ddpm.h"
 #include <math.h>
@@ -24,6 +24,13 @@ void dd_marginal_x0(double *x0, const double *xt, const double *p, int predictio
         if (clip > 0)
             x0[e] = fmin(fmax(x0[e], -clip), clip);
     }
+}
+
+void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar, size_t d)
+{
+    double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    for (size_t e = 0; e < d; e++)
+        eps[e] = prediction == DDPM_X0 ? (xt[e] - a * p[e]) / s : prediction == DDPM_V ? s * xt[e] + a * p[e] : p[e];
 }
 
 void dd_marginal_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d)

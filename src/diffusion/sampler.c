@@ -1,5 +1,6 @@
 /* sampler.c: what all samplers share: options, the batch and who is still in it, prediction and noise.  The list of samplers is here. */
 #include "diffusion/sampler.h"
+#include "base/rng.h"
 #include "diffusion/marginal.h"
 #include "diffusion/noise.h"
 #include <math.h>
@@ -82,8 +83,12 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
     s->tables = &s->chain->tables;
     code = check(s, err);
     if (!code)
-        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, err);
-    return code ? code : allocate(s, err);
+        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, o->gamma, err);
+    if (code)
+        return code;
+    if (s->purpose == DD_RNG_SAMPLE)
+        dd_posterior_for_images(&s->posterior);
+    return allocate(s, err);
 }
 
 int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
@@ -142,6 +147,12 @@ const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i)
     const ddpm_sampler_options *o = &s->options;
     dd_marginal_x0(s->x0, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, o->clip, s->tables->alpha_bar[i], s->d);
     return s->x0;
+}
+
+void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, int i)
+{
+    const ddpm_sampler_options *o = &s->options;
+    dd_marginal_net_eps(eps, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, s->tables->alpha_bar[i], s->d);
 }
 
 const double *dd_sampler_v(const ddpm_sampler *s, int k)

@@ -39,8 +39,10 @@ struct ddpm_sampler {
 double *dd_sampler_row(ddpm_sampler *s, int buffer, int k);
 /* output = network at position i for all live images, read from a buffer of the state. */
 int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
-/* Of the k-th live image after dd_sampler_predict: x0 [d] into s->x0, clipped as the options say; what is behind the prediction. */
+/* Of the k-th live image after dd_sampler_predict: x0 [d] into s->x0, clipped as the options say; v [d], what is behind the prediction. */
 const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i);
+/* eps [d] as the network has it, whatever it predicts, of no clipped x0; eps may be x. */
+void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, int i);
 const double *dd_sampler_v(const ddpm_sampler *s, int k);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);

@@ -158,3 +158,14 @@ void reference_noise(double *z, int step, int first, int n, uint64_t seed)
         z[i] = dd_rng_quantile(((double)(x >> 12) + 0.5) * 0x1p-52);
     }
 }
+
+void reference_run_noise(void *tables, double *z, size_t d, uint32_t index, double t, int draw)
+{
+    const ddpm_tables *c = tables;
+    int step = 0;
+    (void)draw;
+    for (int i = 0; i < c->K && isfinite(t); i++)
+        if (c->t[i] == t)
+            step = c->K - i;
+    reference_noise(z, step, (int)index * MIXTURE_D, (int)d, 1);
+}

@@ -26,4 +26,6 @@ int mixture_read(struct mixture *m);
 int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
 /* z[step, i] of the reference, i = image * 48 + element. */
 void reference_noise(double *z, int step, int first, int n, uint64_t seed);
+/* A ddpm_noise_fn: the reference numbers its noise by executed step, x_T is 0, the step that leaves position i of the chain is K - i. */
+void reference_run_noise(void *tables, double *z, size_t d, uint32_t index, double t, int draw);
 #endif

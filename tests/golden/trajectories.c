@@ -5,18 +5,6 @@
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
-/* The reference numbers its noise by executed step: x_T is 0, the step that leaves position i is K - i. */
-static void given_noise(void *tables, double *z, size_t d, uint32_t index, double t, int draw)
-{
-    const ddpm_tables *c = tables;
-    int step = 0;
-    (void)draw;
-    for (int i = 0; i < c->K && isfinite(t); i++)
-        if (c->t[i] == t)
-            step = c->K - i;
-    reference_noise(z, step, (int)index * MIXTURE_D, (int)d, 1);
-}
-
 /* improved-diffusion's "ddimK" with K dividing T is our leading. */
 static int chain_of(ddpm_chain **chain, const struct mixture *m, const char *spec)
 {
@@ -57,7 +45,7 @@ static void replay(const cJSON *run, const char *sampler, const char *variance, 
     m.learned = learned;
     REQUIRE(!chain_of(&chain, &m, reference_text(run, "spec")));
     ddpm_sampler_options o = { .sampler = sampler, .variance = variance, .eta = eta, .outputs = 1 + learned, .T = 1000, .eps = mixture_eps,
-                               .eps_user = &m, .own_variance = learned ? DDPM_LEARNED_RANGE : DDPM_BETA, .noise = given_noise,
+                               .eps_user = &m, .own_variance = learned ? DDPM_LEARNED_RANGE : DDPM_BETA, .noise = reference_run_noise,
                                .noise_user = (void *)ddpm_chain_tables(chain), .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, NULL))

@@ -1,0 +1,118 @@
+/* The variance "analytic" against the implementation of its authors (Bao et al. 2022): sigma*^2 of every pair, the closed form of one
+   Gaussian, and whole runs.  The original counts n = 1..N = t + 1.  Tolerances: the README's rule, 10 times the distance to long double, not below
+   1e-12. */
+#include "golden/reference.h"
+#include "check.h"
+#include "diffusion/optimal_variance.h"
+
+enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
+
+/* "0,9,24" of steps_n [1, 10, 25]. */
+static int chain_of(ddpm_chain **chain, const struct mixture *m, const cJSON *run)
+{
+    ddpm_about about = { .steps = 1000, .alpha_bar = m->alpha_bar };
+    char list[1024];
+    int n, used = 0;
+    double *step = reference_numbers(run, "steps_n", &n);
+    for (int i = 0; i < n; i++)
+        used += snprintf(list + used, sizeof list - (size_t)used, "%s%g", i ? "," : "", step[i] - 1);
+    free(step);
+    return ddpm_chain_respace(chain, &about, list, NULL, NULL);
+}
+
+static double bar(const struct mixture *m, int n) { return n ? m->alpha_bar[n - 1] : 1; }
+
+/* Grey values that a run's last noise is clipped to, 0: not. */
+static int grey(const cJSON *run)
+{
+    const char *at = strstr(reference_text(run, "options"), "clip_pixel=");
+    return at ? atoi(at + strlen("clip_pixel=")) : 0;
+}
+
+static void compare_variances(const cJSON *run, const struct mixture *m, const double *gamma, const ddpm_tables *c)
+{
+    double tolerance = fmax(1e-12, 10 * reference_number(run, "sigma2_max_rel_diff_to_longdouble"));
+    const cJSON *pair;
+    int i = c->K;
+    cJSON_ArrayForEach(pair, reference_get(run, "sigma2")) {
+        int s = (int)reference_number(pair, "s"), r = (int)reference_number(pair, "r");
+        int ancestral = strncmp(reference_text(run, "name"), "analytic_ddim", 13);
+        REQUIRE(--i > 0 && c->t[i] == r - 1);
+        double found = dd_optimal_variance(bar(m, r), bar(m, s), ancestral ? c->beta_tilde[i] : 0, 1 - gamma[r - 1]);
+        double expected = reference_number(pair, "sigma2");
+        if (grey(run))
+            found = dd_optimal_variance_seen(found, c, i, grey(run));
+        CHECK_NEAR(found, expected, tolerance * expected);
+    }
+}
+
+/* This program always clips the noise that enters t = 0, so a run without that is followed up to there. */
+static void compare_states(ddpm_sampler *s, const cJSON *run)
+{
+    const cJSON *saved = reference_get(run, "saved")->child;
+    double worst = 0, tolerance = reference_tolerance(run);
+    for (int j = 1; ddpm_sampler_left(s) > (grey(run) ? 0 : 2); j++) {
+        REQUIRE(!ddpm_sampler_step(s, NULL));
+        if (!saved || (int)reference_number(saved, "j") != j)
+            continue;
+        double *x = reference_numbers(saved, "x", NULL);
+        worst = fmax(worst, reference_distance(ddpm_sampler_state(s, NULL), x, ALL));
+        free(x);
+        saved = saved->next;
+    }
+    CHECK(!grey(run) || !saved);
+    if (!(worst <= tolerance))
+        check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst, tolerance);
+}
+
+static void replay(const cJSON *run, const double *gamma)
+{
+    struct mixture m;
+    ddpm_chain *chain = NULL;
+    ddpm_sampler *s = NULL;
+    uint32_t index[IMAGES] = { 0, 1 };
+    REQUIRE(!mixture_read(&m) && !chain_of(&chain, &m, run));
+    compare_variances(run, &m, gamma, ddpm_chain_tables(chain));
+    const char *sampler = strncmp(reference_text(run, "name"), "analytic_ddim", 13) ? "ddpm" : "ddim";
+    ddpm_sampler_options o = { .sampler = sampler, .variance = "analytic", .outputs = 1, .T = 1000, .gamma = gamma, .clip = 1,
+                               .eps = mixture_eps, .eps_user = &m, .noise = reference_run_noise,
+                               .noise_user = (void *)ddpm_chain_tables(chain) };
+    CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
+    if (s && !ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, NULL))
+        compare_states(s, run);
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
+}
+
+static void analytic_runs(const cJSON *root)
+{
+    const cJSON *run;
+    double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL);
+    cJSON_ArrayForEach(run, reference_get(root, "sampling.runs"))
+        replay(run, gamma);
+    free(gamma);
+}
+TEST(golden, analytic_runs) { reference_each("analytic", analytic_runs); }
+
+/* Data N(mu, v I): gamma = (1 - ab) / (ab v + 1 - ab) exactly, and sigma*^2 is the true variance of x_s given x_r. */
+static void single_gaussian(const cJSON *root)
+{
+    struct mixture m;
+    const cJSON *chain;
+    double v = reference_number(root, "single_gaussian.v");
+    REQUIRE(!mixture_read(&m));
+    cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains")) {
+        int n;
+        double *s = reference_numbers(chain, "pairs_s", &n), *r = reference_numbers(chain, "pairs_r", NULL);
+        double *truth = reference_numbers(chain, "true_conditional_variance", NULL);
+        for (int i = 0; i < n; i++) {
+            double here = bar(&m, (int)r[i]), before = bar(&m, (int)s[i]), lambda2 = (1 - here / before) * (1 - before) / (1 - here);
+            double gamma = (1 - here) / (here * v + 1 - here);
+            CHECK_NEAR(dd_optimal_variance(here, before, lambda2, 1 - gamma), truth[i], 1e-12 * truth[i]);
+        }
+        free(s);
+        free(r);
+        free(truth);
+    }
+}
+TEST(golden, analytic_variance_of_a_gaussian) { reference_each("analytic", single_gaussian); }
