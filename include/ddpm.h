@@ -151,6 +151,40 @@ DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 
 DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers); /* [buffers, batch, d], buffer 0 is x; saved and restored whole */
 DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
 
+/* ---- bounds: how many bits an image costs under a chain ---- */
+
+typedef struct ddpm_bound ddpm_bound;
+/* Of one image, in bits per dimension: total = prior (L_T) + the sum of term [K], of which term[0] is L_0.  Beside each term the mean
+   squared errors of eps and x0 as clipped, and of the network's own eps: its mean square (gamma) and its error (mse), each [K]. */
+typedef struct ddpm_bound_image {
+    int lost;                                              /* 0, or 1 + the chain position at which it was */
+    double total, prior;
+    const double *term, *mse_eps, *mse_x0, *gamma, *mse;
+} ddpm_bound_image;
+/* As ddpm_sampler_create; the options' sampler and eta are not read.  noise NULL: that of the seed, but other numbers than sampling's. */
+DDPM_API int  ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
+                                char *warning, ddpm_error *err);
+/* Begins n <= batch images x0 [n, d], index [n], y [n] or NULL. */
+DDPM_API int  ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n, ddpm_error *err);
+DDPM_API int  ddpm_bound_step(ddpm_bound *b, ddpm_error *err);         /* one term of each; DDPM_ENAN as in ddpm_sampler_step */
+DDPM_API int  ddpm_bound_left(const ddpm_bound *b);                    /* terms still to take */
+DDPM_API const char *ddpm_bound_variance(const ddpm_bound *b);
+DDPM_API const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row);  /* whole when no term is left; until the next start */
+DDPM_API void ddpm_bound_free(ddpm_bound *b);
+
+/* ---- formulas, x [d]; outputs may be inputs ---- */
+
+/* x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) z: the jump from x0; with alpha_t for alpha_bar, one step from x_{t-1}. */
+DDPM_API void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d);
+/* x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless that is 0; eps that leads from x0 to xt. */
+DDPM_API void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d);
+DDPM_API void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
+/* The score -eps / sqrt(1 - alpha_bar); its loss, mean (s + z / sqrt(1 - alpha_bar))^2, and L_simple, mean (eps - z)^2, which is
+   1 - alpha_bar times that. */
+DDPM_API void ddpm_score(double *s, const double *eps, double alpha_bar, size_t d);
+DDPM_API double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
+DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,8 +9,9 @@
      auto           learned if the model has it; else the model's own, but beta-tilde when K < T/4
 
    of the chain's own tables, respaced or not.  beta_tilde_0 = 0 has no logarithm: as in improved-diffusion, element 0 of both tables is
-   beta_tilde_1 (of a chain of one step: beta_0).  No sampler adds noise there; a bound needs it.  The analytic variance has a
-   value of its own there, the error of x0; only where statistics claim that there is none does it take beta's. */
+   beta_tilde_1 (of a chain of one step: beta_0); only a learned range ends at beta_0 itself.  No sampler adds noise there; a bound
+   needs it.  The analytic variance has a value of its own there, the error of x0; only where statistics claim that there is none does
+   it take beta's. */
 #include "diffusion/posterior.h"
 #include "diffusion/optimal_variance.h"
 #include <math.h>
@@ -71,7 +72,8 @@ int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables
         p->log_small[i] = log(tables->beta_tilde[i]);
         p->log_large[i] = log(tables->beta[i]);
     }
-    p->log_small[0] = p->log_large[0] = log(K > 1 ? tables->beta_tilde[1] : tables->beta[0]);
+    p->log_small[0] = log(K > 1 ? tables->beta_tilde[1] : tables->beta[0]);
+    p->log_large[0] = p->variance == DDPM_LEARNED_RANGE ? log(tables->beta[0]) : p->log_small[0];
     return p->variance == DD_POSTERIOR_ANALYTIC ? fill_optimal(p, gamma, T, err) : DDPM_OK;
 }
 

@@ -1,0 +1,139 @@
+/* bound.c: -log2 p(x0) / d <= L_T + sum_{i=1}^{K-1} L_i + L_0 on any chain i = 0..K-1   (Ho et al. 2020, equation 5; bits per dimension)
+
+     x_i = sqrt(alpha_bar_i) x0 + sqrt(1 - alpha_bar_i) z_i,   one z_i a term
+     L_T = KL(q(x_{K-1} | x0) || N(0, I)) = (alpha_bar x0^2 - alpha_bar - ln(1 - alpha_bar)) / 2          alpha_bar at K-1
+     L_i = KL(q(x_{i-1} | x_i, x0) || p(x_{i-1} | x_i)),   equal means but for x0, so with u = ln sigma_i^2 - ln beta_tilde_i
+         = (u + e^-u - 1 + mean_x0_i^2 (x0 - x0_theta)^2 / sigma_i^2) / 2
+     L_0 = the decoder around x0_theta, decoder.c, of variance sigma_0^2
+
+   Means over d, divided by ln 2.  sigma is any of posterior.c, whose first element is improved-diffusion's (beta_tilde_1 of this chain;
+   Analytic-DPM takes that of the full chain).  x0_theta is clipped as the options say, which for a bound means as trained, and whatever
+   the network predicts.  With each term come, per image,
+
+     mse_x0 = (x0 - x0_theta)^2,  mse_eps = (z - eps_theta)^2, eps_theta from the clipped x0_theta
+     gamma = ||eps||^2 / d,  mse = (z - eps)^2, eps as the network has it: what model files store as stats.gamma, stats.mse */
+#include "diffusion/bound.h"
+#include "base/rng.h"
+#include "diffusion/decoder.h"
+#include "diffusion/marginal.h"
+#include "diffusion/score.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTS = 5 };                      /* term, mse_eps, mse_x0, gamma, mse */
+static const double ln2 = 0.69314718055994530942;
+
+static int check(const ddpm_sampler *s, ddpm_error *err) { return (void)s, (void)err, DDPM_OK; }
+static const struct dd_sampler_kind kind = { .buffers = 2, .check = check };
+
+static int allocate(ddpm_bound *b, ddpm_error *err)
+{
+    size_t batch = (size_t)b->s->batch, K = (size_t)b->s->tables->K;
+    b->image = dd_memory(batch, sizeof *b->image);
+    b->part = dd_memory(batch * PARTS, K * sizeof *b->part);
+    b->work = dd_memory(2 * b->s->d, sizeof *b->work);
+    if (!b->image || !b->part || !b->work)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the bounds of %zu images of %zu steps; a smaller batch needs less", batch, K);
+    for (size_t row = 0; row < batch; row++) {
+        const double *part = b->part + row * PARTS * K;
+        b->image[row] = (ddpm_bound_image){ .term = part, .mse_eps = part + K, .mse_x0 = part + 2 * K, .gamma = part + 3 * K, .mse = part + 4 * K };
+    }
+    return DDPM_OK;
+}
+
+int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+{
+    ddpm_bound *made = dd_memory(1, sizeof *made);
+    if (!made)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a bound");
+    int code = dd_sampler_create(&made->s, &kind, DD_RNG_EVAL, c, o, d, batch, warning, err);
+    if (!code)
+        code = allocate(made, err);
+    if (code)
+        dd_bound_free(made);
+    else
+        *b = made;
+    return code;
+}
+
+void dd_bound_free(ddpm_bound *b)
+{
+    if (!b)
+        return;
+    dd_sampler_free(b->s);
+    free(b->image), free(b->part), free(b->work);
+    free(b);
+}
+
+static double prior(const double *x0, double alpha_bar, size_t d)
+{
+    double sum = 0;
+    for (size_t e = 0; e < d; e++)
+        sum += alpha_bar * x0[e] * x0[e];
+    return 0.5 * (sum / (double)d - alpha_bar - log1p(-alpha_bar)) / ln2;
+}
+
+int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n, ddpm_error *err)
+{
+    ddpm_sampler *s = b->s;
+    int K = s->tables->K, code = dd_sampler_start(s, index, y, n, x0, K - 1, err);
+    if (code)
+        return code;
+    memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);
+    memset(b->part, 0, (size_t)s->batch * PARTS * (size_t)K * sizeof *b->part);
+    for (int row = 0; row < n; row++)
+        b->image[row].total = b->image[row].prior = prior(x0 + (size_t)row * s->d, s->tables->alpha_bar[K - 1], s->d);
+    return DDPM_OK;
+}
+
+/* L_i of one image in bits per dimension, given x0_theta and ln sigma^2. */
+static double term(const struct dd_posterior *p, const double *x0, const double *theta, const double *lv, int i, size_t d)
+{
+    double sum = 0, of_x0 = p->tables->mean_x0[i];
+    for (size_t e = 0; e < d; e++) {
+        double u = lv[e] - p->log_small[i], away = of_x0 * (x0[e] - theta[e]);
+        if (i == 0)
+            sum += dd_decoder_nats(x0[e], theta[e], exp(0.5 * lv[e]));
+        else
+            sum += 0.5 * (u + expm1(-u) + away * away * exp(-lv[e]));
+    }
+    return sum / (double)d / ln2;
+}
+
+/* The k-th live image at position i, after the prediction. */
+static void measure(ddpm_bound *b, int k, int i)
+{
+    ddpm_sampler *s = b->s;
+    size_t d = s->d, K = (size_t)s->tables->K;
+    const double *xi = dd_sampler_row(s, 0, k), *x0 = dd_sampler_row(s, 1, k);
+    const double *theta = dd_sampler_x0(s, xi, k, i), *z = dd_sampler_noise(s, k, i, 0);
+    double *part = b->part + (size_t)s->row[k] * PARTS * K + i, *lv = b->work, *eps = lv + d, alpha_bar = s->tables->alpha_bar[i];
+    dd_posterior_log_variance(&s->posterior, lv, dd_sampler_v(s, k), i, d);
+    part[0] = term(&s->posterior, x0, theta, lv, i, d);
+    dd_marginal_eps(eps, xi, theta, alpha_bar, d);
+    part[K] = dd_score_simple(eps, z, d);
+    part[2 * K] = dd_score_simple(theta, x0, d);
+    dd_sampler_eps(s, eps, xi, k, i);
+    part[4 * K] = dd_score_simple(eps, z, d);
+    memset(lv, 0, d * sizeof *lv);
+    part[3 * K] = dd_score_simple(eps, lv, d);
+    b->image[s->row[k]].total += part[0];
+}
+
+int dd_bound_step(ddpm_bound *b, ddpm_error *err)
+{
+    ddpm_sampler *s = b->s;
+    int i = s->i, before = s->live;
+    if (i < 0 || !before)
+        return dd_error(err, DDPM_EUSAGE, "no term is left to measure");
+    for (int k = 0; k < before; k++)
+        dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0), s->tables->alpha_bar[i], s->d);
+    int code = dd_sampler_predict(s, 0, i, err);
+    if (code)
+        return code;
+    for (int k = 0; k < s->live; k++)
+        measure(b, k, i);
+    s->i--;
+    return s->live < before ? DDPM_ENAN : DDPM_OK;
+}

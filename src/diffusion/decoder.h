@@ -1,0 +1,7 @@
+/* The last step of the reverse process as a distribution over 256 grey values, see decoder.c. */
+#ifndef DD_DECODER_H
+#define DD_DECODER_H
+
+/* -ln p(x | mean, sigma), nats; x in [-1, 1], sigma > 0. */
+double dd_decoder_nats(double x, double mean, double sigma);
+#endif
