@@ -19,7 +19,7 @@ int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alph
 
 int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)
 {
-    return dd_respace(c, a->alpha_bar, a->steps, steps, schedule, err);
+    return dd_respace(c, a, steps, schedule, err);
 }
 
 const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c) { return &c->tables; }

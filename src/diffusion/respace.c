@@ -8,6 +8,7 @@
    trailing   rint((i+1) T/K) - 1                                          diffusers, without its float arange
    quad       floor((i sqrt(0.8 T)/(K-1))^2)                               Song, Meng, Ermon 2021
    logsnr     the step whose ln(alpha_bar/(1-alpha_bar)) is nearest to i/(K-1) of the way between the two ends
+   optimal    the list of least bound, from the model's statistics         optimal_steps.c
 
    The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for every K in 1..T and leaves
    a list that is one already.  K = 1 is [T-1]: a chain of one step starts from noise.
@@ -16,6 +17,7 @@
    first T mod parts one longer, and space each as iddpm does. */
 #include "diffusion/respace.h"
 #include "diffusion/betas.h"
+#include "diffusion/optimal_steps.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +89,8 @@ static void logsnr(double *c, int K, const double *alpha_bar, int T)
 #define PRESETS(X) X(iddpm) X(leading) X(linspace) X(trailing) X(quad) X(logsnr)
 #define NAME(x) #x,
 #define FUNCTION(x) x,
-static const char *const names[] = { PRESETS(NAME) NULL };
-static preset_fn *const presets[] = { PRESETS(FUNCTION) };
+static const char *const names[] = { PRESETS(NAME) "optimal", NULL };
+static preset_fn *const presets[] = { PRESETS(FUNCTION) NULL };     /* optimal asks more of the model than alpha_bar */
 
 const char *const *dd_respace_names(void) { return names; }
 
@@ -155,10 +157,10 @@ static int read_sections(double *c, int *K, int T, const char *steps, ddpm_error
 }
 
 /* c [T] takes any list. */
-static int read_steps(double *c, int *K, const double *alpha_bar, int T, const char *steps, int preset, ddpm_error *err)
+static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps, int preset, ddpm_error *err)
 {
     const char *text = steps;
-    int code;
+    int code, T = a->steps;
     if (!strncmp(steps, "iddpm:", 6)) {
         code = read_sections(c, K, T, steps, err);
     } else if (strchr(steps, ',')) {
@@ -168,8 +170,10 @@ static int read_steps(double *c, int *K, const double *alpha_bar, int T, const c
     } else {
         *K = T;
         code = strcmp(steps, "all") ? next_number(K, &text, 1, T, steps, err) : DDPM_OK;
-        if (!code && *K > 1)
-            presets[preset](c, *K, alpha_bar, T);
+        if (!code && *K > 1 && presets[preset])
+            presets[preset](c, *K, a->alpha_bar, T);
+        else if (!code && *K > 1)
+            code = dd_optimal_steps(c, *K, a, err);
     }
     if (code)
         return code;
@@ -194,9 +198,9 @@ static int find_preset(int *preset, const char *schedule, ddpm_error *err)
     return schedule ? dd_error(err, DDPM_EUSAGE, "schedule \"%.60s\": no such spacing; it is one of %s", schedule, choices) : DDPM_OK;
 }
 
-int dd_respace(ddpm_chain **chain, const double *alpha_bar, int T, const char *steps, const char *schedule, ddpm_error *err)
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)
 {
-    int K, preset, code = find_preset(&preset, schedule, err);
+    int K, T = a->steps, preset, code = find_preset(&preset, schedule, err);
     if (code)
         return code;
     if (T < 1 || T > DD_STEPS_MAX)
@@ -204,9 +208,9 @@ int dd_respace(ddpm_chain **chain, const double *alpha_bar, int T, const char *s
     double *c = malloc(2 * (size_t)T * sizeof *c);
     if (!c)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", T);
-    code = read_steps(c, &K, alpha_bar, T, steps, preset, err);
+    code = read_steps(c, &K, a, steps, preset, err);
     for (int i = 0; !code && i < K; i++)
-        c[T + i] = alpha_bar[(int)c[i]];
+        c[T + i] = a->alpha_bar[(int)c[i]];
     if (!code)
         code = dd_chain_create(chain, K, c, c + T, err);
     free(c);

@@ -3,7 +3,7 @@
 #define DD_RESPACE_H
 #include "diffusion/chain.h"
 
-/* steps, schedule: see ddpm_chain_respace; alpha_bar [T]. */
-int dd_respace(ddpm_chain **chain, const double *alpha_bar, int T, const char *steps, const char *schedule, ddpm_error *err);
+/* See ddpm_chain_respace; of the model, its steps, alpha_bar and, for "optimal", gamma and mse. */
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
 const char *const *dd_respace_names(void);
 #endif

@@ -1,8 +1,9 @@
-/* The variance "analytic" against the implementation of its authors (Bao et al. 2022): sigma*^2 of every pair, the closed form of one
-   Gaussian, and whole runs.  The original counts n = 1..N = t + 1.  Tolerances: the README's rule, 10 times the distance to long double, not below
-   1e-12. */
+/* The variance "analytic" and the schedule "optimal" against the implementation of Bao et al. 2022: sigma*^2 of every pair, the closed
+   form of one Gaussian, whole runs, best paths.  The original counts n = 1..N = t + 1.  Tolerances are the README's rule: 10 times the
+   distance to long double, not below 1e-12. */
 #include "golden/reference.h"
 #include "check.h"
+#include "diffusion/optimal_steps.h"
 #include "diffusion/optimal_variance.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
@@ -116,3 +117,61 @@ static void single_gaussian(const cJSON *root)
     }
 }
 TEST(golden, analytic_variance_of_a_gaussian) { reference_each("analytic", single_gaussian); }
+
+/* ---- the reference's own paths ---- */
+
+static void toy_case(const cJSON *it)
+{
+    const cJSON *rows = reference_get(it, "F"), *row, *path;
+    int nodes = cJSON_GetArraySize(rows), s = 0;
+    double *cost = malloc((size_t)nodes * (size_t)nodes * sizeof *cost), node[32];
+    struct dd_optimal_steps best;
+    REQUIRE(cost && nodes == 21);
+    cJSON_ArrayForEach(row, rows) {
+        double *line = reference_numbers(row, "", NULL);
+        memcpy(cost + s++ * nodes, line, (size_t)nodes * sizeof *line);
+        free(line);
+    }
+    REQUIRE(!dd_optimal_steps_create(&best, cost, nodes, nodes, NULL));
+    cJSON_ArrayForEach(path, reference_get(it, "paths")) {
+        int K = (int)reference_number(path, "K"), n;
+        double *expected = reference_numbers(path, "path", &n), nats = reference_number(path, "cost_nats");
+        dd_optimal_steps_path(&best, node, K + 1);
+        CHECK(n == K + 1 && !memcmp(node, expected, (size_t)n * sizeof *node));
+        CHECK_NEAR(best.least[K], nats, 1e-12 * nats);
+        free(expected);
+    }
+    dd_optimal_steps_free(&best);
+    free(cost);
+}
+
+static void toy_paths(const cJSON *root)
+{
+    const cJSON *it;
+    cJSON_ArrayForEach(it, reference_get(root, "toy_dp.cases"))
+        toy_case(it);
+}
+TEST(golden, optimal_paths) { reference_each("analytic", toy_paths); }
+
+/* Analytic-DPM takes K1 steps by its dynamic program, from n = 1 to N1, a level before the first estimate of gamma above 1; behind it,
+   where it does not trust the estimates, even steps, which are no optimum and not ours.  The K1 must be the same. */
+static void segments(const cJSON *root)
+{
+    const cJSON *list;
+    struct mixture m;
+    double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), mse[1000], t[32];
+    REQUIRE(!mixture_read(&m));
+    for (int i = 0; i < 1000; i++)
+        mse[i] = 1 - gamma[i];
+    cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists")) {
+        double *split = reference_numbers(list, "split_K1_N1_K2_bad", NULL), *expected = reference_numbers(list, "steps_n", NULL);
+        ddpm_about about = { .steps = (int)split[1], .alpha_bar = m.alpha_bar, .gamma = gamma, .mse = mse };
+        CHECK(split[0] <= 32 && !dd_optimal_steps(t, (int)split[0], &about, NULL));
+        for (int i = 0; i < (int)split[0]; i++)
+            CHECK(t[i] == expected[i] - 1);
+        free(split);
+        free(expected);
+    }
+    free(gamma);
+}
+TEST(golden, optimal_segments) { reference_each("analytic", segments); }

@@ -59,7 +59,8 @@ TEST(unit, step_lists_refused)
         { "iddpm:", NULL, "section 1 of 1" },
         { "iddpm:400,700", NULL, "section 2 of 2: steps \"iddpm:400,700\": \"700\" is not a number from 1 to 500" },
         { "quad:5", NULL, "iddpm:10,15,20" },
-        { "50", "even", "iddpm, leading, linspace, trailing, quad, logsnr" },
+        { "50", "even", "iddpm, leading, linspace, trailing, quad, logsnr, optimal" },
+        { "50", "optimal", "make a model that has them with `ddpm eval DATA --statistics -o NEW`" },
         { "50", "", "no such spacing" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
