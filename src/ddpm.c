@@ -1,6 +1,7 @@
 /* The public functions for models and networks: arguments are checked here, the work is done inside. */
 #include <string.h>
 #include "net/model_file.h"
+#include "net/model_statistics.h"
 #include "net/net.h"
 
 static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
@@ -105,6 +106,16 @@ int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_
 int ddpm_model_check(const ddpm_model *m, ddpm_error *err)
 {
     return dd_model_file_check(m, err);
+}
+
+int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, ddpm_error *err)
+{
+    if (images < 1)
+        return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
+    int code = dd_model_statistics(with, m, gamma, mse, images, err);
+    if (!code)
+        describe(*with);
+    return code;
 }
 
 void ddpm_model_close(ddpm_model *m)

@@ -28,7 +28,7 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
     return code;
 }
 
-static double beta[T], alpha_bar[T];
+static double beta[T], alpha_bar[T], gamma_half[T];
 
 static ddpm_chain *chain_of(const char *betas, const char *steps)
 {
@@ -46,6 +46,8 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "ddim", "auto", 0, 1, DDPM_BETA },
     { "ddim", "auto", 0.7, 0, DDPM_BETA },
     { "ddim", "auto", 1, 1, DDPM_LEARNED_RANGE },
+    { "ddpm", "analytic", 0, 1, DDPM_LEARNED_RANGE },
+    { "ddim", "analytic", 0.7, 1, DDPM_BETA },
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
@@ -53,8 +55,10 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
 {
     ddpm_sampler *s = NULL;
     toy->outputs = 1 + (g->own == DDPM_LEARNED_RANGE);
+    for (int t = 0; t < T; t++)
+        gamma_half[t] = 0.5;
     ddpm_sampler_options o = { .sampler = g->sampler, .variance = g->variance, .eta = g->eta, .clip = g->clip, .own_variance = g->own,
-                               .outputs = toy->outputs, .T = T, .seed = 42, .eps = toy_eps, .eps_user = toy };
+                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .seed = 42, .eps = toy_eps, .eps_user = toy };
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, batch, NULL, NULL));
     return s;
 }
