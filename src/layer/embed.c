@@ -13,7 +13,7 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
     }
 }
 
-void dd_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label)
+void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label)
 {
     size_t c = (size_t)y->c;
     for (int i = 0; i < y->n; i++) {

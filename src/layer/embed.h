@@ -6,5 +6,5 @@
 
 void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f, int cos_first);
 /* y [n, c] += table[label[n]] [c]. */
-void dd_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label);
+void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label);
 #endif

@@ -69,8 +69,8 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, c
     }
 }
 
-void dd_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
-                    const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act)
+void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
+                         const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
     DD_PARALLEL(ctx->threads)

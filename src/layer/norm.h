@@ -9,6 +9,6 @@ void   dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift,
                        const float *gamma, const float *beta, const float *emb, size_t emb_stride);
 size_t dd_norm_scratch(int n, int h, int w, int c);
 /* y = act(x / max(||x||, 1e-12) * gain * (1 + s) + b) + residual; gain [c] holds g sqrt(c); emb as above; residual may be NULL. */
-void   dd_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
-                      const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act);
+void   dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
+                           const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act);
 #endif

@@ -1,5 +1,5 @@
 /* Changes of resolution without weights; a task is a row of the output.
-     upsample:  y(i, j) = x(i/2, j/2);  avgpool: y(i, j) = mean of x(2i..2i+1, 2j..2j+1);  unshuffle: pixel (2i+p1, 2j+p2) to channel c*4+p1*2+p2.
+     up: y(i, j) = x(i/2, j/2);  mean: y(i, j) = mean of x(2i..2i+1, 2j..2j+1);  unshuffle: pixel (2i+p1, 2j+p2) to channel c*4+p1*2+p2.
    With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h, w, c]. */
 #include "layer/resample.h"
 #include "layer/parallel.h"
@@ -24,7 +24,7 @@ static struct rows load(const struct dd_context *ctx, const struct dd_map *x, co
     return (struct rows){ y, c };
 }
 
-void dd_upsample_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)x->n * (size_t)x->h; row++) {
@@ -39,7 +39,7 @@ static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
     return row / (size_t)y->h * (size_t)x->h + row % (size_t)y->h * 2;
 }
 
-void dd_avgpool_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++) {
@@ -48,7 +48,7 @@ void dd_avgpool_forward(const struct dd_context *ctx, const struct dd_map *y, co
     }
 }
 
-void dd_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++)
@@ -56,7 +56,7 @@ void dd_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, 
                           x->stride, 2, (size_t)x->w, (size_t)x->c);
 }
 
-void dd_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b)
+void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b)
 {
     size_t c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)

@@ -62,7 +62,7 @@ static void rms(ddpm_net *net, const struct dd_context *ctx, const struct dd_sli
         emb = dd_forward_map(net, s, n->emb);
     if (n->residual)
         residual = dd_forward_map(net, s, n->residual);
-    dd_rms_forward(ctx, &y, &x, net->packed[node], emb.data, emb.stride, n->residual ? &residual : NULL, n->act);
+    dd_norm_rms_forward(ctx, &y, &x, net->packed[node], emb.data, emb.stride, n->residual ? &residual : NULL, n->act);
 }
 
 void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
@@ -74,16 +74,16 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
     const float *w = net->packed[node];
     switch (n->op) {
     case DD_OP_EMBED:            dd_embed_forward(ctx, &y, s->t, w, n->cos_first); break;
-    case DD_OP_CLASS:            dd_class_forward(ctx, &y, w, s->y); break;
+    case DD_OP_CLASS:            dd_embed_class_forward(ctx, &y, w, s->y); break;
     case DD_OP_CONV:             conv(net, ctx, s, n, net->conv[node]); break;
     case DD_OP_NORM:             norm(net, ctx, s, node); break;
     case DD_OP_RMS:              rms(net, ctx, s, node); break;
     case DD_OP_ATTENTION:        dd_attention_forward(ctx, &y, &x, &n->attention, w); break;
     case DD_OP_LINEAR_ATTENTION: dd_linear_attention_forward(ctx, &y, &x, &n->attention, w); break;
-    case DD_OP_UPSAMPLE:         dd_upsample_forward(ctx, &y, &x, p); break;
-    case DD_OP_AVGPOOL:          dd_avgpool_forward(ctx, &y, &x, p); break;
-    case DD_OP_UNSHUFFLE:        dd_unshuffle_forward(ctx, &y, &x); break;
-    case DD_OP_COPY:             dd_copy_forward(ctx, &y, &x, n->a, n->b); break;
+    case DD_OP_UPSAMPLE:         dd_resample_up_forward(ctx, &y, &x, p); break;
+    case DD_OP_AVGPOOL:          dd_resample_mean_forward(ctx, &y, &x, p); break;
+    case DD_OP_UNSHUFFLE:        dd_resample_unshuffle_forward(ctx, &y, &x); break;
+    case DD_OP_COPY:             dd_resample_copy_forward(ctx, &y, &x, n->a, n->b); break;
     case DD_OPS:                 break;
     }
 }

@@ -152,8 +152,8 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
             for (int team = 0; team < 4; team++) {
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
-                dd_rms_forward(&(struct dd_context){ &k, teams[team], NULL }, team ? &y : &expected, &x, v.gamma, emb ? v.emb : NULL, v.stride,
-                               &r, DD_ACT_SILU);
+                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL }, team ? &y : &expected, &x, v.gamma,
+                                    emb ? v.emb : NULL, v.stride, &r, DD_ACT_SILU);
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else

@@ -41,7 +41,7 @@ static double inner(const struct setting *s, int pre, int image, int y, int x, i
 static void check_upsample(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, 2 * H, 2 * W, C, 2, 9);
-    dd_upsample_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    dd_resample_up_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
     for (int i = 0; i < N * 4 * H * W * C; i++) {
         int c = i % C, ox = i / C % (2 * W), oy = i / C / (2 * W) % (2 * H), image = i / C / (4 * H * W);
         double size, exact = inner(s, pre, image, oy / 2, ox / 2, c, &size);
@@ -54,7 +54,7 @@ static void check_upsample(struct setting *s, int pre)
 static void check_avgpool(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, H / 2, W / 2, C, 2, 9);
-    dd_avgpool_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    dd_resample_mean_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
     for (int i = 0; i < N * H * W / 4 * C; i++) {
         int c = i % C, ox = i / C % (W / 2), oy = i / C / (W / 2) % (H / 2), image = i / C / (H * W / 4);
         double exact = 0, size = 0, m;
@@ -72,9 +72,9 @@ static void check_avgpool(struct setting *s, int pre)
 static void check_moves(struct setting *s)
 {
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9), z = map_create(N, H, W, C, 0, 9);
-    dd_unshuffle_forward(&s->ctx, &u, &s->x);
-    dd_copy_forward(&s->ctx, &y, &s->x, 1, 0);
-    dd_copy_forward(&s->ctx, &z, &s->x, 2, -1);
+    dd_resample_unshuffle_forward(&s->ctx, &u, &s->x);
+    dd_resample_copy_forward(&s->ctx, &y, &s->x, 1, 0);
+    dd_resample_copy_forward(&s->ctx, &z, &s->x, 2, -1);
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
         float x = at(&s->x, image, oy, ox, c);
@@ -106,7 +106,7 @@ TEST(resample, an_odd_last_row_is_left_out)
     struct dd_kernels k;
     struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
     dd_kernels_init(&k, 0);
-    dd_avgpool_forward(&(struct dd_context){ &k, 2, NULL }, &y, &x, NULL);
+    dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL }, &y, &x, NULL);
     CHECK_NEAR(at(&y, 1, 1, 2, 2), ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) / 4, 3 * ldexp(1, -24));
     map_free(&x), map_free(&y);
 }
@@ -154,7 +154,7 @@ TEST(embed, classes)
         struct dd_kernels k;
         struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
         dd_kernels_init(&k, masks[set]);
-        dd_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, label);
+        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, label);
         for (int i = 0; i < 3 * 19; i++)
             CHECK(at(&y, i / 19, 0, 0, i % 19) == at(&before, i / 19, 0, 0, i % 19) + table[label[i / 19] * 19 + i % 19]);
         CHECK(map_whole(&y));
