@@ -1,5 +1,5 @@
 /* The variance "analytic" and the schedule "optimal" against the implementation of Bao et al. 2022: sigma*^2 of every pair, the closed
-   form of one Gaussian, whole runs, best paths.  The original counts n = 1..N = t + 1.  Tolerances are the README's rule: 10 times the
+   form of one Gaussian, whole runs, their bounds, best paths.  The original counts n = 1..N = t + 1.  Tolerances are the README's rule: 10 times the
    distance to long double, not below 1e-12. */
 #include "golden/reference.h"
 #include "check.h"
@@ -118,7 +118,67 @@ static void single_gaussian(const cJSON *root)
 }
 TEST(golden, analytic_variance_of_a_gaussian) { reference_each("analytic", single_gaussian); }
 
-/* ---- the reference's own paths ---- */
+/* ---- bounds ---- */
+
+/* The README's limits for bounds: 10 x 9.3e-12 bits for a term, 10 x 1.8e-12 for the prior.  Not L_0: the original has beta_tilde_1 of the
+   full chain and a tanh there, where ours has sigma*_0 and the normal distribution; the decoder is compared in golden/bounds.c. */
+static void compare_bounds(ddpm_bound *b, const cJSON *run, const ddpm_tables *c, const double *x0)
+{
+    uint32_t index[IMAGES] = { 0, 1 };
+    const cJSON *terms = reference_get(run, "analytic.terms_bpd");
+    REQUIRE(!ddpm_bound_start(b, x0, index, NULL, IMAGES, NULL) && cJSON_GetArraySize(terms) == c->K + 1);
+    while (ddpm_bound_left(b))
+        REQUIRE(!ddpm_bound_step(b, NULL));
+    for (int row = 0; row < IMAGES; row++) {
+        const ddpm_bound_image *found = ddpm_bound_read(b, row);
+        for (int i = 1; i <= c->K; i++) {
+            double expected = cJSON_GetArrayItem(cJSON_GetArrayItem(terms, i), row)->valuedouble;
+            CHECK_NEAR(i < c->K ? found->term[i] : found->prior, expected, i < c->K ? 9.3e-11 : 1.8e-11 * expected);
+        }
+    }
+}
+
+static double *bound_images(void)
+{
+    double *x0 = NULL;
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/vlb.json"));
+    int n = 0;
+    if (root)
+        x0 = reference_numbers(root, "x0_uint8", &n);
+    for (int e = 0; e < n; e++)
+        x0[e] = x0[e] / 127.5 - 1;
+    cJSON_Delete(root);
+    return n == ALL ? x0 : NULL;
+}
+
+static void analytic_bounds(const cJSON *root)
+{
+    const cJSON *run, *other;
+    double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), *x0 = bound_images();
+    REQUIRE(x0);
+    cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs")) {
+        struct mixture m;
+        ddpm_chain *chain = NULL;
+        ddpm_bound *b = NULL;
+        const cJSON *steps = NULL;
+        cJSON_ArrayForEach(other, reference_get(root, "sampling.runs"))
+            steps = reference_number(other, "K") == reference_number(run, "K") ? other : steps;
+        REQUIRE(steps && !mixture_read(&m) && !chain_of(&chain, &m, steps));
+        const ddpm_tables *c = ddpm_chain_tables(chain);
+        ddpm_sampler_options o = { .variance = "analytic", .outputs = 1, .T = 1000, .gamma = gamma, .clip = 1, .eps = mixture_eps, .eps_user = &m,
+                                   .noise = reference_run_noise, .noise_user = (void *)(uintptr_t)c };
+        CHECK(!ddpm_bound_create(&b, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
+        if (b)
+            compare_bounds(b, run, c, x0);
+        ddpm_bound_free(b);
+        ddpm_chain_free(chain);
+    }
+    free(gamma);
+    free(x0);
+}
+TEST(golden, analytic_bounds) { reference_each("analytic", analytic_bounds); }
+
+/* ---- best paths ---- */
 
 static void toy_case(const cJSON *it)
 {

@@ -3,7 +3,7 @@
 #include "base/rng.h"
 #include "check.h"
 
-static cJSON *read_json(const char *path)
+cJSON *reference_read(const char *path)
 {
     FILE *f = fopen(path, "rb");
     char *text = NULL;
@@ -21,7 +21,7 @@ static cJSON *read_json(const char *path)
 
 void reference_each(const char *name, void (*test)(const cJSON *root))
 {
-    cJSON *root = read_json(check_path(check_source(), "tests/golden/data/diffusion/%s.json", name));
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/%s.json", name));
     if (root)
         test(root);
     cJSON_Delete(root);
@@ -29,7 +29,7 @@ void reference_each(const char *name, void (*test)(const cJSON *root))
         check_skip("../shared is not there: only the runs of tests/golden/data/diffusion/%s.json were checked", name);
         return;
     }
-    root = read_json(check_path(check_shared(), "reference/diffusion/%s.json", name));
+    root = reference_read(check_path(check_shared(), "reference/diffusion/%s.json", name));
     if (root)
         test(root);
     cJSON_Delete(root);
@@ -93,7 +93,7 @@ double reference_tolerance(const cJSON *run)
 
 int mixture_read(struct mixture *m)
 {
-    cJSON *root = read_json(check_path(check_source(), "tests/golden/data/diffusion/mixture.json"));
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/mixture.json"));
     double *weights = reference_numbers(root, "weights", NULL), beta[1000];
     for (int k = 0; k < MIXTURE_K; k++) {
         double *mean = reference_numbers(cJSON_GetArrayItem(reference_get(root, "means"), k), "", NULL);

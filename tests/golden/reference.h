@@ -8,6 +8,7 @@
 /* Runs test on NAME.json of the tree, then on that of ../shared, or skips with the reason. */
 void reference_each(const char *name, void (*test)(const cJSON *root));
 
+cJSON      *reference_read(const char *path);                           /* fails the test and returns NULL when it cannot */
 const cJSON *reference_get(const cJSON *object, const char *path);      /* "openai.runs"; fails the test when missing */
 double      reference_number(const cJSON *object, const char *path);
 const char *reference_text(const cJSON *object, const char *path);
