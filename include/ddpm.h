@@ -133,6 +133,10 @@ typedef struct ddpm_sampler ddpm_sampler;
 typedef struct ddpm_sampler_options {
     const char *sampler, *variance;      /* names; variance "auto beta beta-tilde learned analytic" */
     double eta, clip;                    /* ddim; as in ddpm_about */
+    int order;                           /* of dpmpp (1 to 3), unipc, ode (1, 2); 0: 2, their default */
+    int corrector;                       /* Langevin steps at each t before the step that leaves it; langevin takes at least 1 */
+    double snr;                          /* their size: the signal-to-noise ratio of such a step, between 0 and 1 */
+    const double *rate;                  /* sde: beta(t) dt of each position [K], read at every step; NULL: what alpha_bar says */
     int prediction, outputs;             /* DDPM_EPS...; the m of ddpm_eps_fn */
     int own_variance, T;                 /* what "auto" refers to: ddpm_about.variance and steps */
     const double *gamma;                 /* [T] what "analytic" refers to: ddpm_about.gamma; read only by ddpm_sampler_create */
@@ -148,6 +152,8 @@ DDPM_API int  ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const d
 /* Begins n <= batch images, index [n], y [n] or NULL; x [n, d] at chain position i, or NULL: x_T from noise, i = K-1. */
 DDPM_API int  ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 DDPM_API int  ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);     /* one step; DDPM_ENAN names images, which stay out from then on */
+/* One step the other way, from position i to i + 1 (ode, and ddim with eta 0): an image started at position 0 becomes noise at K-1. */
+DDPM_API int  ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 DDPM_API int  ddpm_sampler_left(const ddpm_sampler *s);                /* steps still to take */
 DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* what the name came to: beta, beta-tilde, learned, analytic */
 DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 1 + the chain position at which this image was lost */
@@ -187,6 +193,29 @@ DDPM_API void ddpm_eps(double *eps, const double *xt, const double *x0, double a
 DDPM_API void ddpm_score(double *s, const double *eps, double alpha_bar, size_t d);
 DDPM_API double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
 DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
+
+/* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
+
+typedef struct ddpm_sde {                /* dx = f(x, t) dt + g(t) dW; each is given user */
+    void (*drift)(void *user, double *f, const double *x, double t, size_t d);                     /* f [d] */
+    double (*diffusion)(void *user, double t);                                                     /* g */
+    int (*score)(void *user, double *s, const double *x, double t, size_t d, ddpm_error *err);     /* s [d] = grad ln p_t; NULL: onward only */
+    void *user;
+} ddpm_sde;
+/* One Euler-Maruyama step of length h from t; h < 0 is the reverse process.  z [d] ~ N(0, I), NULL: the mean; work [2, d]. */
+DDPM_API int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err);
+/* One step of the probability-flow ODE, h of either sign; order 1 is Euler, 2 Heun; work [3, d]. */
+DDPM_API int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err);
+
+typedef struct ddpm_langevin {           /* x <- x + delta/2 gradient + sqrt(delta) z, delta = a (b + step)^-gamma */
+    int (*gradient)(void *user, double *g, const double *x, int64_t step, size_t d, ddpm_error *err);   /* of ln p, or its minibatch estimate */
+    void *user;
+    double a, b, gamma;                  /* gamma 0: constant; else 1/2 < gamma <= 1 */
+    uint64_t seed; uint32_t index;       /* of the noise */
+    ddpm_noise_fn *noise; void *noise_user;    /* NULL: ddpm_noise; of step modulo 2^16, draw = step / 2^16 */
+} ddpm_langevin;
+/* Steps first .. first + steps - 1 of x [d]; work [2, d].  Non-zero from gradient ends the run with DDPM_ECALLBACK. */
+DDPM_API int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps, ddpm_error *err);
 
 #ifdef __cplusplus
 }

@@ -2,9 +2,11 @@
 #include "base/rng.h"
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
+#include "diffusion/langevin.h"
 #include "diffusion/noise.h"
 #include "diffusion/respace.h"
 #include "diffusion/sampler.h"
+#include "diffusion/sde.h"
 #include <stdlib.h>
 
 int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err)
@@ -37,8 +39,8 @@ const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
 
 void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 {
-    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .prediction = a->prediction,
-                                 .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps, .gamma = a->gamma };
+    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .snr = 0.16,
+                                 .prediction = a->prediction, .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps, .gamma = a->gamma };
 }
 
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
@@ -53,6 +55,8 @@ int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y,
 }
 
 int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_step(s, err); }
+
+int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_encode(s, err); }
 
 int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
 
@@ -72,3 +76,18 @@ double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)
 }
 
 void ddpm_sampler_free(ddpm_sampler *s) { dd_sampler_free(s); }
+
+int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
+{
+    return dd_sde_move(p, x, z, t, h, work, d, err);
+}
+
+int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
+{
+    return dd_ode_move(p, x, t, h, order, work, d, err);
+}
+
+int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps, ddpm_error *err)
+{
+    return dd_langevin_run(l, x, work, d, first, steps, err);
+}

@@ -4,7 +4,8 @@
      x_{i-1} = sqrt(b) x0 + sqrt(1 - b - sigma^2) eps + sigma z,   sigma = eta sqrt((1 - b) / (1 - a)) sqrt(1 - a / b)
 
    x0 from the network, clipped; eps is the one that leads from that x0 to x_i (improved-diffusion's rule; ermongroup neither clips nor
-   derives again).  eta = 1 is "ddpm" with beta-tilde.
+   derives again).  eta = 1 is "ddpm" with beta-tilde.  Towards noise, from i to i + 1, it is the same with b = alpha_bar_{i+1} and eta = 0
+   (their section 4.3): there the image stands for the state at position 0.
 
    The variance "analytic" is Analytic-DDIM (Bao et al. 2022): the noise becomes sigma* z, sigma*^2 of optimal_variance.c with lambda =
    sigma, also where eta = 0; nothing but the mean is taken at the end; x0 is clipped, and eps stays the network's. */
@@ -32,14 +33,11 @@ static double analytic_sigma(const ddpm_sampler *s, double here, double before, 
     return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err)
+/* From position i to where alpha_bar is b; lambda is the sigma of the formula, sigma the noise that is added. */
+static int move(ddpm_sampler *s, int i, double b, double lambda, double sigma, ddpm_error *err)
 {
     int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
-    double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
-    double sigma = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
-    double of_x0 = sqrt(b), of_eps = sqrt(fmax(0, 1 - b - sigma * sigma));
-    if (analytic)
-        sigma = analytic_sigma(s, a, b, sigma, i);
+    double a = s->tables->alpha_bar[i], of_x0 = sqrt(b), of_eps = sqrt(fmax(0, 1 - b - lambda * lambda));
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
@@ -56,4 +54,14 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_ddim = { 1, check, step };
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
+    double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
+    double lambda = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
+    return move(s, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda, err);
+}
+
+static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, s->tables->alpha_bar[i + 1], 0, 0, err); }
+
+const struct dd_sampler_kind dd_ddim = { .buffers = 1, .check = check, .step = step, .encode = encode };

@@ -1,6 +1,7 @@
 /* sampler.c: what all samplers share: options, the batch and who is still in it, prediction and noise.  The list of samplers is here. */
 #include "diffusion/sampler.h"
 #include "base/rng.h"
+#include "diffusion/langevin.h"
 #include "diffusion/marginal.h"
 #include "diffusion/noise.h"
 #include <math.h>
@@ -10,7 +11,12 @@
 
 #define SAMPLERS(X) \
     X("ddpm", dd_ancestral) \
-    X("ddim", dd_ddim)
+    X("ddim", dd_ddim) \
+    X("dpmpp", dd_dpmpp) \
+    X("unipc", dd_unipc) \
+    X("sde", dd_sde) \
+    X("ode", dd_ode) \
+    X("langevin", dd_langevin)
 
 #define DECLARE(name, kind) extern const struct dd_sampler_kind kind;
 #define NAME(name, kind) name,
@@ -35,6 +41,24 @@ static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm
     return dd_error(err, DDPM_EUSAGE, "sampler \"%.60s\": no such sampler; it is one of %s", name, choices);
 }
 
+static int check_solver(const ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    int highest = s->kind->highest;
+    if (o->order < 0 || (o->order && !highest))
+        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order", o->order, o->sampler);
+    if (o->order > highest)
+        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has 1 to %d", o->order, o->sampler, highest);
+    if (o->corrector < 0 || o->corrector > DD_CORRECTOR_MAX)
+        return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible", o->corrector, DD_CORRECTOR_MAX);
+    if (o->corrector && s->kind->corrector < 0)
+        return dd_error(err, DDPM_EUSAGE, "sampler %s builds on its earlier steps, which a corrector would change: leave the corrector out",
+                        o->sampler);
+    if ((o->corrector || s->kind->corrector > 0) && !(o->snr > 0 && o->snr < 1))
+        return dd_error(err, DDPM_EUSAGE, "snr is %g; the signal-to-noise ratio of a Langevin step lies between 0 and 1", o->snr);
+    return DDPM_OK;
+}
+
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -49,12 +73,33 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
         return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
                         "leave that step out", s->tables->t[s->tables->K - 1]);
-    return s->kind->check(s, err);
+    int code = check_solver(s, err);
+    return code ? code : s->kind->check(s, err);
+}
+
+int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    if (o->eta != 0)
+        return dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0 or take ddim", o->eta, o->sampler);
+    if (strcmp(o->variance, "auto"))
+        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler %s has no choice of it; leave it at auto or take ddpm",
+                        o->variance, o->sampler);
+    return DDPM_OK;
+}
+
+int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_tables *t = s->tables;
+    if (t->alpha_bar[t->K - 1] == 0)
+        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0, which sampler %s cannot leave; leave "
+                        "that step out", t->t[t->K - 1], s->options.sampler);
+    return DDPM_OK;
 }
 
 static int allocate(ddpm_sampler *s, ddpm_error *err)
 {
-    size_t batch = (size_t)s->batch, rows = batch * (size_t)(s->kind->buffers + 1 + s->options.outputs) + 2;
+    size_t batch = (size_t)s->batch, rows = batch * (size_t)(2 * s->kind->buffers + 1 + s->options.outputs) + 2;
     s->image = dd_arena(&s->arena, batch, sizeof *s->image);
     s->row = dd_arena(&s->arena, batch, sizeof *s->row);
     s->y = dd_arena(&s->arena, batch, sizeof *s->y);
@@ -62,7 +107,8 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     if (!s->image || !s->row || !s->y || !s->state)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less",
                         s->batch, s->d);
-    s->input = s->state + (size_t)s->kind->buffers * batch * s->d;
+    s->before = s->state + (size_t)s->kind->buffers * batch * s->d;
+    s->input = s->before + (size_t)s->kind->buffers * batch * s->d;
     s->output = s->input + batch * s->d;
     s->x0 = s->output + batch * (size_t)s->options.outputs * s->d;
     s->z = s->x0 + s->d;
@@ -82,6 +128,10 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
         return code;
     s->tables = &s->chain->tables;
     code = check(s, err);
+    if (!o->order)
+        s->options.order = s->kind->order;
+    if (o->corrector < s->kind->corrector)
+        s->options.corrector = s->kind->corrector;
     if (!code)
         code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, o->gamma, err);
     if (code)
@@ -131,6 +181,11 @@ double *dd_sampler_row(ddpm_sampler *s, int buffer, int k)
     return s->state + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
 }
 
+const double *dd_sampler_before(const ddpm_sampler *s, int buffer, int k)
+{
+    return s->before + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
+}
+
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -153,6 +208,21 @@ void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, 
 {
     const ddpm_sampler_options *o = &s->options;
     dd_marginal_net_eps(eps, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, s->tables->alpha_bar[i], s->d);
+}
+
+const double *dd_sampler_clipped_eps(ddpm_sampler *s, const double *x, int k, int i)
+{
+    dd_marginal_eps(s->x0, x, dd_sampler_x0(s, x, k, i), s->tables->alpha_bar[i], s->d);
+    return s->x0;
+}
+
+const double *dd_sampler_score(ddpm_sampler *s, const double *x, int k, int i)
+{
+    double sigma = sqrt(1 - s->tables->alpha_bar[i]);
+    dd_sampler_clipped_eps(s, x, k, i);
+    for (size_t e = 0; e < s->d; e++)
+        s->x0[e] /= -sigma;
+    return s->x0;
 }
 
 const double *dd_sampler_v(const ddpm_sampler *s, int k)
@@ -210,6 +280,8 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     return code && !lost ? DDPM_ECALLBACK : DDPM_OK;
 }
 
+static size_t state_size(const ddpm_sampler *s) { return (size_t)s->kind->buffers * (size_t)s->batch * s->d; }
+
 static void draw_start(ddpm_sampler *s)
 {
     for (int k = 0; k < s->n; k++)
@@ -231,7 +303,8 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, i
         s->image[k] = (struct dd_image){ index[k], y ? y[k] : 0, 0 };
         s->row[k] = k;
     }
-    memset(s->state, 0, (size_t)s->kind->buffers * (size_t)s->batch * s->d * sizeof *s->state);
+    for (size_t e = 0; e < state_size(s); e++)
+        s->state[e] = NAN;
     if (x)
         memcpy(s->state, x, (size_t)n * s->d * sizeof *x);
     else
@@ -239,14 +312,50 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, i
     return DDPM_OK;
 }
 
-int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
+/* What images were that have been lost at position i or above since the step began; `all`: every image. */
+static void put_back(ddpm_sampler *s, int all)
 {
-    int before = s->live;
-    if (s->i < 0 || !s->live)
-        return dd_error(err, DDPM_EUSAGE, "no step is left to take");
-    int code = s->kind->step(s, s->i, err);
+    for (int row = 0, k = 0; row < s->n; row++) {
+        if (k < s->live && s->row[k] == row && ++k && !all)
+            continue;
+        for (int b = 0; b < s->kind->buffers; b++) {
+            size_t at = ((size_t)b * (size_t)s->batch + (size_t)row) * s->d;
+            memcpy(s->state + at, s->before + at, s->d * sizeof *s->state);
+        }
+    }
+}
+
+/* One step of the kind, up or down the chain, by `move` positions. */
+static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_error *), int correctors, int move, ddpm_error *err)
+{
+    int before = s->live, code = DDPM_OK;
+    memcpy(s->before, s->state, state_size(s) * sizeof *s->state);
+    for (int draw = 1; !code && draw <= correctors; draw++)
+        code = dd_langevin_correct(s, s->i, draw, err);
+    if (!code)
+        code = step(s, s->i, err);
+    if (code || s->live < before)
+        put_back(s, code != DDPM_OK);
     if (code)
         return code;
-    s->i--;
+    s->i += move;
     return s->live < before ? DDPM_ENAN : DDPM_OK;
+}
+
+int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
+{
+    if (s->i < 0 || !s->live)
+        return dd_error(err, DDPM_EUSAGE, "no step is left to take");
+    return take_step(s, s->kind->step, s->options.corrector, -1, err);
+}
+
+int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    if (!s->kind->encode || o->eta > 0 || strcmp(o->variance, "auto"))
+        return dd_error(err, DDPM_EUSAGE, "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take ode, or "
+                        "ddim with eta 0 and variance auto", o->sampler, s->kind->encode ? " with these options" : "");
+    if (s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
+        return dd_error(err, DDPM_EUSAGE, "no step is left towards noise");
+    return take_step(s, s->kind->encode, 0, 1, err);
 }

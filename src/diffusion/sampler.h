@@ -2,8 +2,8 @@
 
    A sampler's step reads and writes rows of the state, calls the network through dd_sampler_predict, and draws noise through
    dd_sampler_noise; it does the same for every image, so that batch and order never show.  An image whose prediction is not finite
-   leaves the live list inside dd_sampler_predict: a step that writes only live rows, and only after its last prediction, leaves that
-   image as it was and the others as if it had never been there. */
+   leaves the live list inside dd_sampler_predict.  A step may write as it goes: the state from before it is kept, and put back for an
+   image that was lost in it, and for all when the network fails. */
 #ifndef DD_SAMPLER_H
 #define DD_SAMPLER_H
 #include "base/memory.h"
@@ -11,9 +11,12 @@
 #include "diffusion/posterior.h"
 
 struct dd_sampler_kind {
-    int buffers;                                             /* [batch, d] each: x and what else lasts between steps, zero at the start */
+    int buffers;                                             /* [batch, d] each: x and what else lasts between steps, NAN at the start */
     int (*check)(const ddpm_sampler *s, ddpm_error *err);    /* the options of a new sampler */
     int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
+    int (*encode)(ddpm_sampler *s, int i, ddpm_error *err);  /* from i to i + 1; NULL where noise or history comes in */
+    int order, highest;                                      /* of a solver: the default of its orders 1..highest; 0: it has none */
+    int corrector;                                           /* least number of Langevin steps before a step; -1: none are possible */
 };
 
 struct ddpm_sampler {
@@ -29,7 +32,7 @@ struct ddpm_sampler {
     int *row;                            /* [batch] rows of the live images, ascending */
     int32_t *y;                          /* [batch] classes of the live images, as the network gets them */
     int classes;                         /* whether there are any */
-    double *state;                       /* [kind->buffers, batch, d] */
+    double *state, *before;              /* [kind->buffers, batch, d], and before the step that is under way */
     double *input, *output;              /* [live, d], [live, outputs, d] of the last prediction */
     double *x0, *z;                      /* [d] work space of a step */
     struct dd_arena arena;
@@ -37,21 +40,31 @@ struct ddpm_sampler {
 
 /* Row of the k-th live image in a buffer of the state. */
 double *dd_sampler_row(ddpm_sampler *s, int buffer, int k);
+/* The same row as it was when the step began. */
+const double *dd_sampler_before(const ddpm_sampler *s, int buffer, int k);
 /* output = network at position i for all live images, read from a buffer of the state. */
 int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
 /* Of the k-th live image after dd_sampler_predict: x0 [d] into s->x0, clipped as the options say; v [d], what is behind the prediction. */
 const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i);
 /* eps [d] as the network has it, whatever it predicts, of no clipped x0; eps may be x. */
 void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, int i);
+/* eps [d] and score [d] into s->x0: those of that x0, which lead from it to x. */
+const double *dd_sampler_clipped_eps(ddpm_sampler *s, const double *x, int k, int i);
+const double *dd_sampler_score(ddpm_sampler *s, const double *x, int k, int i);
 const double *dd_sampler_v(const ddpm_sampler *s, int k);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
 /* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
+/* For the check of a kind that has neither eta nor a choice of variance; and of one that needs every alpha_bar above 0. */
+int  dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err);
+int  dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
+
 int  dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
                        const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err);
 int  dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
 int  dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
+int  dd_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);
 const char *const *dd_sampler_names(void);
 #endif

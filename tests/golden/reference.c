@@ -111,7 +111,7 @@ int mixture_read(struct mixture *m)
 }
 
 /* q_t(x) = sum_k w_k N(sqrt(ab) m_k, s_k), s_k = ab v_k + 1 - ab;  eps = sqrt(1 - ab) sum_k r_k (x - sqrt(ab) m_k) / s_k */
-static void mixture_row(const struct mixture *m, double *eps, const double *x, double ab)
+void mixture_eps_at(const struct mixture *m, double *eps, const double *x, double ab)
 {
     double log_density[MIXTURE_K], top = -INFINITY, sum = 0;
     for (int k = 0; k < MIXTURE_K; k++) {
@@ -138,7 +138,7 @@ int mixture_eps(void *mixture, double *out, const double *x, double t, const int
     const struct mixture *m = mixture;
     (void)y, (void)err;
     for (int b = 0; b < n; b++, x += MIXTURE_D, out += MIXTURE_D) {
-        mixture_row(m, out, x, m->alpha_bar[(int)t]);
+        mixture_eps_at(m, out, x, m->alpha_bar[(int)t]);
         if (!m->learned)
             continue;
         out += MIXTURE_D;

@@ -25,6 +25,8 @@ enum { MIXTURE_D = 48, MIXTURE_K = 3 };
 struct mixture { double weight[MIXTURE_K], mean[MIXTURE_K][MIXTURE_D], variance[MIXTURE_K][MIXTURE_D], alpha_bar[1000]; int learned; };
 int mixture_read(struct mixture *m);
 int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
+/* eps [48] at x [48] for any alpha_bar. */
+void mixture_eps_at(const struct mixture *m, double *eps, const double *x, double alpha_bar);
 /* z[step, i] of the reference, i = image * 48 + element. */
 void reference_noise(double *z, int step, int first, int n, uint64_t seed);
 /* A ddpm_noise_fn: the reference numbers its noise by executed step, x_T is 0, the step that leaves position i of the chain is K - i. */

@@ -15,7 +15,7 @@ static int constant_eps(void *user, double *out, const double *x, double t, cons
 static int build(ddpm_chain **chain, ddpm_sampler **s, const char *sampler, const double *alpha_bar, ddpm_error *err)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
-    ddpm_sampler_options o = { .sampler = sampler, .variance = "auto", .outputs = 1, .T = T, .eps = constant_eps };
+    ddpm_sampler_options o = { .sampler = sampler, .variance = "auto", .outputs = 1, .T = T, .snr = 0.2, .eps = constant_eps };
     int code = ddpm_chain_respace(chain, &about, "5", NULL, err);
     return code ? code : ddpm_sampler_create(s, *chain, &o, D, 2, NULL, err);
 }

@@ -1,0 +1,117 @@
+/* ode.c: the probability-flow ODE of dx = f(x, t) dt + g(t) dW, whose states have the equation's own marginals (Song et al. 2021,
+   equation 13):
+
+     dx/dt = k(x, t) = f(x, t) - 1/2 g(t)^2 s(x, t),   s = grad ln p_t
+     Euler:   x^ = x + h k(x, t)
+     Heun:    x <- (x + x^ + h k(x^, t + h)) / 2,   h of either sign                                                    all [d]
+
+   The sampler "ode" takes the variance-preserving equation in y = x / sqrt(alpha_bar) and the clock u = sqrt((1 - alpha_bar) / alpha_bar)
+   (Song, Meng, Ermon 2021, equation 14; Karras et al. 2022): there f = 0, g^2 = 2 u, the score of y is -eps / u and so k = eps, which has
+   no singular end: u = 0 is the image.  Order 1 is Euler, and the same as DDIM with eta = 0.  Order 2, the default, is Heun over the nodes
+   i and i - 1, with Euler for the last step: 2K - 1 calls of the network.  Towards noise the nodes are i and i + 1, and the image stands for
+   the state at position 0.  eps comes from the clipped x0. */
+#include "diffusion/sampler.h"
+#include "diffusion/sde.h"
+#include <math.h>
+
+void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f, size_t d)
+{
+    double g = p->diffusion(p->user, t);
+    p->drift(p->user, f, x, t, d);
+    for (size_t e = 0; e < d; e++)
+        slope[e] = f[e] - g * g / 2 * score[e];
+}
+
+/* work [3, d]: slope, f, x before */
+int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
+{
+    double *slope = work, *f = work + d, *before = work + 2 * d;
+    if (p->score(p->user, slope, x, t, d, err))
+        return DDPM_ECALLBACK;
+    dd_ode_slope(p, slope, x, slope, t, f, d);
+    for (size_t e = 0; e < d; e++) {
+        before[e] = x[e];
+        x[e] += h * slope[e];
+    }
+    if (order < 2)
+        return DDPM_OK;
+    if (p->score(p->user, slope, x, t + h, d, err))
+        return DDPM_ECALLBACK;
+    dd_ode_slope(p, slope, x, slope, t + h, f, d);
+    for (size_t e = 0; e < d; e++)
+        x[e] = (before[e] + x[e] + h * slope[e]) / 2;
+    return DDPM_OK;
+}
+
+static void drift(void *user, double *f, const double *y, double u, size_t d)
+{
+    (void)user, (void)y, (void)u;
+    for (size_t e = 0; e < d; e++)
+        f[e] = 0;
+}
+
+static double diffusion(void *user, double u)
+{
+    (void)user;
+    return sqrt(2 * u);
+}
+
+static const ddpm_sde unscaled = { .drift = drift, .diffusion = diffusion };
+
+static int check(const ddpm_sampler *s, ddpm_error *err)
+{
+    int code = dd_sampler_no_noise(s, err);
+    return code ? code : dd_sampler_no_zero(s, err);
+}
+
+static double clock_of(const ddpm_tables *t, int i) { return i < 0 ? 0 : sqrt((1 - t->alpha_bar[i]) / t->alpha_bar[i]); }
+static double scale_of(const ddpm_tables *t, int i) { return i < 0 ? 1 : sqrt(t->alpha_bar[i]); }
+
+/* s->x0 [d] = k at (x, position i), for the k-th live image. */
+static const double *slope_of(ddpm_sampler *s, const double *x, int k, int i)
+{
+    double u = clock_of(s->tables, i);
+    dd_sampler_clipped_eps(s, x, k, i);
+    for (size_t e = 0; e < s->d; e++)
+        s->x0[e] /= -u;
+    dd_ode_slope(&unscaled, s->x0, x, s->x0, u, s->z, s->d);
+    return s->x0;
+}
+
+static int euler(ddpm_sampler *s, int i, int to, ddpm_error *err)
+{
+    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i), to_scale = scale_of(s->tables, to);
+    int code = dd_sampler_predict(s, 0, i, err);
+    for (int k = 0; !code && k < s->live; k++) {
+        double *x = dd_sampler_row(s, 0, k);
+        const double *slope = slope_of(s, x, k, i);
+        for (size_t e = 0; e < s->d; e++)
+            x[e] = to_scale * (x[e] / from_scale + h * slope[e]);
+    }
+    return code;
+}
+
+/* x is where Euler's step from i led. */
+static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
+{
+    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i), to_scale = scale_of(s->tables, to);
+    int code = dd_sampler_predict(s, 0, to, err);
+    for (int k = 0; !code && k < s->live; k++) {
+        double *x = dd_sampler_row(s, 0, k);
+        const double *before = dd_sampler_before(s, 0, k), *slope = slope_of(s, x, k, to);
+        for (size_t e = 0; e < s->d; e++)
+            x[e] = (to_scale * (before[e] / from_scale + h * slope[e]) + x[e]) / 2;
+    }
+    return code;
+}
+
+static int move(ddpm_sampler *s, int i, int to, ddpm_error *err)
+{
+    int code = euler(s, i, to, err);
+    return code || to < 0 || s->options.order < 2 ? code : heun(s, i, to, err);
+}
+
+static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, i - 1, err); }
+static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, i + 1, err); }
+
+const struct dd_sampler_kind dd_ode = { .buffers = 1, .order = 2, .highest = 2, .check = check, .step = step, .encode = encode };

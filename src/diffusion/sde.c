@@ -1,0 +1,67 @@
+/* sde.c: the equation dx = f(x, t) dt + g(t) dW and its reverse (Anderson 1982; Song et al. 2021, equations 5 and 6), by Euler-Maruyama:
+
+     onward, h > 0:    x <- x + f h + g sqrt(h) z
+     reverse, h < 0:   x <- x + (f - g^2 s) h + g sqrt(-h) z,   s = grad ln p_t(x)                                  all [d]
+
+   The sampler "sde" is the variance-preserving equation dx = -1/2 beta(t) x dt + sqrt(beta(t)) dW (their equation 11) in the clock
+   tau = integral of beta dt = -ln alpha_bar, where f = -x/2 and g = 1.  So step i is of length ln(alpha_bar_{i-1} / alpha_bar_i), or of the
+   rate beta(t_i) dt that the options give.  s comes from the clipped x0; the last step adds no noise. */
+#include "diffusion/sde.h"
+#include "diffusion/sampler.h"
+#include <math.h>
+
+void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h, double *f, size_t d)
+{
+    double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
+    p->drift(p->user, f, x, t, d);
+    for (size_t e = 0; e < d; e++)
+        x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
+}
+
+int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
+{
+    if (h < 0 && p->score(p->user, work, x, t, d, err))
+        return DDPM_ECALLBACK;
+    dd_sde_step(p, x, work, z, t, h, work + d, d);
+    return DDPM_OK;
+}
+
+static void drift(void *user, double *f, const double *x, double t, size_t d)
+{
+    (void)user, (void)t;
+    for (size_t e = 0; e < d; e++)
+        f[e] = -x[e] / 2;
+}
+
+static double diffusion(void *user, double t)
+{
+    (void)user, (void)t;
+    return 1;
+}
+
+static const ddpm_sde variance_preserving = { .drift = drift, .diffusion = diffusion };
+
+static int check(const ddpm_sampler *s, ddpm_error *err)
+{
+    const double *rate = s->options.rate;
+    int code = dd_sampler_no_noise(s, err);
+    for (int i = 0; rate && !code && i < s->tables->K; i++)
+        if (!(rate[i] > 0 && isfinite(rate[i])))
+            code = dd_error(err, DDPM_EUSAGE, "the rate of step t = %g is %g; it is a positive number", s->tables->t[i], rate[i]);
+    return code ? code : dd_sampler_no_zero(s, err);
+}
+
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    const double *alpha_bar = s->tables->alpha_bar, *rate = s->options.rate;
+    double tau = -log(alpha_bar[i]), length = rate ? rate[i] : log((i ? alpha_bar[i - 1] : 1) / alpha_bar[i]);
+    int code = dd_sampler_predict(s, 0, i, err);
+    for (int k = 0; !code && k < s->live; k++) {
+        double *x = dd_sampler_row(s, 0, k), *f = s->input;       /* the network has read its input */
+        const double *score = dd_sampler_score(s, x, k, i), *z = i ? dd_sampler_noise(s, k, i, 0) : NULL;
+        dd_sde_step(&variance_preserving, x, score, z, tau, -length, f, s->d);
+    }
+    return code;
+}
+
+const struct dd_sampler_kind dd_sde = { .buffers = 1, .check = check, .step = step };
