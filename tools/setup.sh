@@ -1,15 +1,15 @@
 #!/bin/sh
-# setup.sh: install what building ddpm needs, through the system's package manager when it may be used without a question
-# (root, or sudo without a password); otherwise print the one line to run and stop.
+# setup.sh [PACKAGE]...: install what building ddpm needs, or these packages, through the system's package manager when it may be used
+# without a question (root, or sudo without a password); otherwise print the one line to run and stop.
 set -u
-debian='gcc libc6-dev libdnnl-dev libcjson-dev libssl-dev libstb-dev libzip-dev zlib1g-dev'
+[ $# -gt 0 ] || set -- gcc libc6-dev libdnnl-dev libcjson-dev libssl-dev libstb-dev libzip-dev zlib1g-dev
 
 if ! command -v apt-get >/dev/null 2>&1; then
 	echo "setup: no apt-get here; install oneDNN (optional), cJSON, OpenSSL, stb, libzip and zlib with their headers, then: ./configure && make" >&2
 	exit 1
 fi
 missing=
-for package in $debian; do
+for package; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

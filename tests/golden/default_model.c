@@ -16,7 +16,7 @@ static const struct { int t; double mse; } expected[POINTS] = {
 };
 static const char images_path[] = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 /* Longer than this is no test but a wait: emulated CPUs, builds without optimisation. */
-static const double patience = 400;
+static const double patience = 100;
 
 /* Pixel values [1000, 28, 28], or NULL. */
 static unsigned char *read_images(void)
