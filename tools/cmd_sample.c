@@ -13,14 +13,14 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *output, *outdir, *name, *format;
-    int64_t images, batch, keep_steps;
-    double eta;
+    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format;
+    int64_t images, batch, keep_steps, order, corrector;
+    double eta, snr, noise_to;
     uint64_t seed;
-    bool force;
+    bool force, encode;
 };
-enum { IMAGES = 16, BATCH = 16 };
-static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1 };
+enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
+static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1, .snr = SNR_UNSET, .noise_to = -1 };
 
 /* One run: what was asked for, and what makes and takes the images. */
 struct job {
@@ -71,6 +71,29 @@ static const char *format_of(const struct settings *s)
     return s->format ? s->format : n > 4 && !strcmp(name + n - 4, ".npy") ? "npy" : "png";
 }
 
+static int check_start(const struct settings *s, ddpm_error *err)
+{
+    if (s->from && s->noise_to < 0)
+        return dd_error(err, DDPM_EUSAGE, "--from needs --noise-to T, the step up to which the image becomes noise");
+    if (!s->from && s->noise_to >= 0)
+        return dd_error(err, DDPM_EUSAGE, "--noise-to belongs to --from IMAGE");
+    if (!s->from && s->encode)
+        return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
+    if (s->encode && (!s->sampler || (strcmp(s->sampler, "ode") && strcmp(s->sampler, "ddim")) || s->eta > 0))
+        return dd_error(err, DDPM_EUSAGE, "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
+    return DDPM_OK;
+}
+
+static int check_langevin(const struct settings *s, ddpm_error *err)
+{
+    bool langevin = s->sampler && !strcmp(s->sampler, "langevin");
+    if (s->snr != SNR_UNSET && !langevin && !s->corrector)
+        return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
+    if (s->noise && (langevin || s->corrector))
+        return dd_error(err, DDPM_EUSAGE, "--noise gives one z a step, which is not enough for Langevin steps: leave it out");
+    return DDPM_OK;
+}
+
 /* What can be said without the model. */
 static int read_settings(struct job *j, const struct settings *s, ddpm_error *err)
 {
@@ -89,9 +112,14 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     j->recipe = (struct recipe){
         .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
         .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta >= 0 ? s->eta : 0,
-        .keep_steps = (int)s->keep_steps, .format = format_of(s),
+        .keep_steps = (int)s->keep_steps, .format = format_of(s), .order = (int)s->order, .corrector = (int)s->corrector,
+        .snr = s->snr != SNR_UNSET ? s->snr : 0.16, .noise_to = s->noise_to >= 0 ? s->noise_to : 0, .encode = s->encode,
     };
-    int code = parse_label(&j->recipe.label, s->label, err);
+    int code = check_start(s, err);
+    if (!code)
+        code = check_langevin(s, err);
+    if (!code)
+        code = parse_label(&j->recipe.label, s->label, err);
     if (!code && s->name)
         code = gallery_check_pattern(s->name, err);
     return code ? code : index_list(&j->index, &j->n, s->index, (int)n, err);
@@ -144,7 +172,7 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
     int batch = s->batch ? (int)s->batch : BATCH;
-    code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise,
+    code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise, s->from,
                        largest(j->index, j->n), err);
     if (!code && !(code = open_gallery(j, s, err)))
         announce(j, s);
@@ -207,9 +235,15 @@ static const struct option options[] = {
     { "images", 'n', OPTION_INT, "N", "how many (default: 16)", NULL, FIELD(images), 1, INDEX_LIST_MAX },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: 50)", NULL, FIELD(steps), 0, 0 },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
-    { "sampler", 0, OPTION_CHOICE, "NAME", "ancestral or implicit (default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
+    { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", variance_names, FIELD(variance), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
+    { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3), unipc, ode (1, 2) (default: 2)", NULL, FIELD(order), 1, 1000 },
+    { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },
+    { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL, FIELD(snr), 0, 1 },
+    { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },
+    { "noise-to", 0, OPTION_NUMBER, "T", "how much noise: that of the last step up to T", NULL, FIELD(noise_to), 0, 65535 },
+    { "encode", 0, OPTION_FLAG, NULL, "carry the image up to T by the ODE instead (ode, ddim)", NULL, FIELD(encode), 0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
     { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(label), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
@@ -228,6 +262,8 @@ const struct command command_sample = {
     .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on batch, threads or order.\n"
             "A PNG holds all settings; ddpm verify makes it again.",
     .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
+                "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o like-a.png\n"
+                "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o latent-and-back.npy\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

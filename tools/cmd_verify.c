@@ -10,7 +10,7 @@
 #include "options.h"
 #include "studio.h"
 
-struct settings { struct common common; const char *model; int64_t batch; };
+struct settings { struct common common; const char *model, *from; int64_t batch; };
 static const struct settings defaults = { .batch = 16 };
 enum { OTHER_CLASS_LEVELS = 2 };
 
@@ -26,7 +26,7 @@ struct check {
     bool other_class;
 };
 
-static int read_file(struct check *c, const ddpm_model *m, ddpm_error *err)
+static int read_file(struct check *c, const ddpm_model *m, const char *from, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
     int code = picture_read(&c->found, &c->text, c->path, err);
@@ -36,6 +36,8 @@ static int read_file(struct check *c, const ddpm_model *m, ddpm_error *err)
         return dd_error(err, DDPM_EMISSING, "%s was made by model %.12s..., this one is %.12s...: name its model with -m", c->path, c->recipe.model, a->id);
     if (*c->recipe.noise)
         return dd_error(err, DDPM_EMISSING, "%s was made with --noise from a file, which is not at hand", c->path);
+    if (*c->recipe.from && !from)
+        return dd_error(err, DDPM_EMISSING, "%s was made from an image: name it with --from", c->path);
     c->layout = layout_of(a, c->n, c->recipe.keep_steps);
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
@@ -58,9 +60,11 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
 {
     struct recipe again = c->recipe;
     int batch = s->batch < c->n ? (int)s->batch : c->n;
-    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL, 0, err);
+    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL, *c->recipe.from ? s->from : NULL, 0, err);
     if (code)
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
+    if (strcmp(again.from, c->recipe.from))
+        return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
     c->other_class = strcmp(again.engine_class, c->recipe.engine_class) != 0;
     if (c->other_class)
         remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path, c->recipe.engine_class,
@@ -103,7 +107,7 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
 {
     struct check c = { .path = path };
     ddpm_error err;
-    int code = read_file(&c, m, &err), status;
+    int code = read_file(&c, m, s->from, &err), status;
     if (!code)
         code = make_again(&c, m, s, &err);
     if (code) {
@@ -140,6 +144,7 @@ static int run(void *settings, char **argument, int arguments)
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "from", 0, OPTION_TEXT, "IMAGE", "the image that they were started from", NULL, FIELD(from), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
 };
 const struct command command_verify = {

@@ -115,8 +115,7 @@ int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error
     return s.wrong ? dd_error(err, DDPM_EIO, "cannot write the picture: %s", strerror(errno)) : DDPM_OK;
 }
 
-/* Walks over the chunks up to the pixels'. */
-static int find_text(char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
+static int check_head(const unsigned char *data, size_t size, const char *path, ddpm_error *err)
 {
     static const unsigned char signature[SIGNATURE] = { 137, 'P', 'N', 'G', 13, 10, 26, 10 };
     if (size < HEADER_END || memcmp(data, signature, SIGNATURE) || memcmp(data + SIGNATURE + 4, "IHDR", 4))
@@ -124,6 +123,12 @@ static int find_text(char **text, const unsigned char *data, size_t size, const 
     /* Deflate makes at most 1032 bytes of one. */
     if ((double)get_u32(data + 16) * (double)get_u32(data + 20) > 1032.0 * (double)size)
         return dd_error(err, DDPM_EDATA, "%s claims %zu x %zu pixels in %zu bytes", path, get_u32(data + 16), get_u32(data + 20), size);
+    return size > 0x7FFFFFFF ? dd_error(err, DDPM_EDATA, "%s is too large", path) : DDPM_OK;
+}
+
+/* Walks over the chunks up to the pixels'. */
+static int find_text(char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
+{
     for (size_t at = SIGNATURE; at + 12 <= size;) {
         size_t length = get_u32(data + at);
         const unsigned char *type = data + at + 4, *body = type + 4;
@@ -142,19 +147,33 @@ static int find_text(char **text, const unsigned char *data, size_t size, const 
     return dd_error(err, DDPM_EDATA, "%s holds no settings of ddpm: it was not made by ddpm sample, or another program rewrote it", path);
 }
 
+static int decode(struct picture *p, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
+{
+    p->pixel = stbi_load_from_memory(data, (int)size, &p->width, &p->height, &p->channels, 0);
+    return p->pixel ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+}
+
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
 {
     p->pixel = NULL;
     *text = NULL;
-    int code = size > 0x7FFFFFFF ? dd_error(err, DDPM_EDATA, "%s is too large", path) : find_text(text, data, size, path, err);
-    if (code)
+    int code = check_head(data, size, path, err);
+    if (code || (code = find_text(text, data, size, path, err)) || !(code = decode(p, data, size, path, err)))
         return code;
-    p->pixel = stbi_load_from_memory(data, (int)size, &p->width, &p->height, &p->channels, 0);
-    if (p->pixel)
-        return DDPM_OK;
     free(*text);
     *text = NULL;
-    return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+    return code;
+}
+
+int picture_pixels(struct picture *p, const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    p->pixel = NULL;
+    int code = dd_file_map(&f, path, err);
+    if (!code && !(code = check_head(f.data, f.size, path, err)))
+        code = decode(p, f.data, f.size, path, err);
+    dd_file_unmap(&f);
+    return code;
 }
 
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err)

@@ -8,7 +8,7 @@
 #include "base/json.h"
 
 static const char program[] = "ddpm " DDPM_VERSION;
-enum { FIELDS = 14 };                            /* beside "indices" */
+enum { FIELDS = 20 };                            /* beside "indices" */
 
 static void add_label(cJSON *o, int label)
 {
@@ -31,6 +31,12 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "variance", r->variance);
     cJSON_AddNumberToObject(o, "eta", r->eta);
     cJSON_AddNumberToObject(o, "clip", r->clip);
+    cJSON_AddNumberToObject(o, "order", r->order);
+    cJSON_AddNumberToObject(o, "corrector", r->corrector);
+    cJSON_AddNumberToObject(o, "snr", r->snr);
+    cJSON_AddStringToObject(o, "from", r->from);
+    cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
+    cJSON_AddBoolToObject(o, "encode", r->encode);
     cJSON_AddStringToObject(o, "schedule", r->schedule);
     cJSON_AddStringToObject(o, "steps", r->steps);
     add_label(o, r->label);
@@ -77,6 +83,12 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->variance = dd_json_text(&j, "variance");
     r->eta = dd_json_number(&j, "eta", 0, 1);
     r->clip = dd_json_number(&j, "clip", 0, 1e30);
+    r->order = dd_json_int(&j, "order", 0, 1000000);
+    r->corrector = dd_json_int(&j, "corrector", 0, 1000000);
+    r->snr = dd_json_number(&j, "snr", 0, 1);
+    r->from = dd_json_text(&j, "from");
+    r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
+    r->encode = dd_json_bool(&j, "encode");
     r->schedule = dd_json_text(&j, "schedule");
     r->steps = dd_json_text(&j, "steps");
     r->label = read_label(&j, root);

@@ -3,6 +3,7 @@
 #ifndef DDPM_RECIPE_H
 #define DDPM_RECIPE_H
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "ddpm.h"
 
@@ -12,6 +13,8 @@ struct recipe {
     uint64_t seed;
     const char *sampler, *variance, *schedule, *steps;    /* steps: as ddpm_chain_respace takes them, after studio_open a list */
     double eta, clip;                                /* clip 0: none */
+    int order, corrector; double snr;                /* as in ddpm_sampler_options */
+    const char *from; double noise_to; bool encode;  /* hash of the image that is started from, or ""; the step it is noised or encoded to */
     int label, keep_steps;                           /* a class or LABEL_...; how many states of each image are shown, at least 1 */
     const char *noise, *format;                      /* hash of a file of given noise, or ""; "png", "npy" */
 };

@@ -33,8 +33,6 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
     if (code)
         return code;
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
-    if (r->keep_steps > t->K + 1)
-        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, t->K + 1);
     if (!(s->steps = list_text(t)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
     r->steps = s->steps;
@@ -43,41 +41,63 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
     return noise_path ? given_noise_open(&s->noise, noise_path, s->about, s->chain, last, err) : DDPM_OK;
 }
 
+/* Where sampling starts: at the top, or at the last listed step up to --noise-to. */
+static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm_error *err)
+{
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    s->top = t->K - 1;
+    s->encode = r->encode;
+    s->seed = r->seed;
+    if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
+        return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to, t->t[0], t->t[s->top]);
+    while (path && t->t[s->top] > r->noise_to)
+        s->top--;
+    if (r->keep_steps > s->top + 2)
+        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, s->top + 2);
+    int code = path ? start_image_open(&s->from, path, s->about, err) : DDPM_OK;
+    r->from = code || !path ? "" : s->from.sha256;
+    return code;
+}
+
 static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
 {
     ddpm_sampler_options o;
     ddpm_sampler_defaults(&o, s->about);
     o.sampler = r->sampler, o.variance = r->variance;
     o.eta = r->eta, o.clip = r->clip, o.seed = r->seed;
+    o.order = r->order, o.corrector = r->corrector, o.snr = r->snr;
     o.eps = ddpm_net_eps, o.eps_user = s->net;
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
-    if (!code && strcmp(r->sampler, "ddim"))                 /* whose noise is eta's business */
+    if (!code && !strcmp(r->sampler, "ddpm"))                /* of the others it is no business, or the name says it all */
         r->variance = ddpm_sampler_variance(s->sampler);
     return code;
 }
 
-static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, uint32_t last, ddpm_error *err)
+static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, const char *from_path, uint32_t last,
+                    ddpm_error *err)
 {
     int code = check_label(r, s->about, err);
-    if (code || (code = open_chain(s, r, noise_path, last, err)) || (code = model_net(&s->net, m, s->common, s->batch, err)) ||
-        (code = open_sampler(s, r, err)))
+    if (code || (code = open_chain(s, r, noise_path, last, err)) || (code = open_start(s, r, from_path, err)) ||
+        (code = model_net(&s->net, m, s->common, s->batch, err)) || (code = open_sampler(s, r, err)))
         return code;
     r->model = s->about->id;
     r->engine_class = ddpm_net_describe(s->net)->engine_class;
     s->frame = calloc((size_t)s->batch * (size_t)s->frames, s->d * sizeof *s->frame);
     s->y = calloc((size_t)s->batch, sizeof *s->y);
-    return s->frame && s->y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
+    s->told = calloc((size_t)s->batch, sizeof *s->told);
+    s->start = calloc((size_t)s->batch, s->d * sizeof *s->start);
+    return s->frame && s->y && s->told && s->start ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
 }
 
 int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
-                int batch, const char *noise_path, uint32_t last, ddpm_error *err)
+                int batch, const char *noise_path, const char *from_path, uint32_t last, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
     *s = (struct studio){ .command = command, .common = common, .about = a, .batch = batch, .frames = r->keep_steps, .label = r->label };
     s->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
-    int code = open_all(s, r, m, noise_path, last, err);
+    int code = open_all(s, r, m, noise_path, from_path, last, err);
     if (code)
         studio_close(s);
     return code;
@@ -88,8 +108,9 @@ void studio_close(struct studio *s)
     ddpm_sampler_free(s->sampler);
     ddpm_net_free(s->net);
     given_noise_close(&s->noise);
+    start_image_close(&s->from);
     ddpm_chain_free(s->chain);
-    free(s->frame), free(s->y), free(s->steps);
+    free(s->frame), free(s->y), free(s->steps), free(s->told), free(s->start);
     *s = (struct studio){ .d = 0 };
 }
 
@@ -103,40 +124,78 @@ static void keep_frame(struct studio *s, int n, int executed, int K)
                 memcpy(s->frame + ((size_t)row * (size_t)s->frames + (size_t)f) * s->d, x + (size_t)row * s->d, s->d * sizeof *x);
 }
 
-/* The sampler's sentence names the first image that was lost in the step from chain position i; the others get a line each. */
-static void name_lost(const struct studio *s, const uint32_t *index, int n, int i, const ddpm_error *sentence)
+/* The sampler's sentence names the first image that was lost in a step; the others get a line each. */
+static void name_lost(struct studio *s, const uint32_t *index, int n, const ddpm_error *sentence)
 {
     ddpm_error also;
     bool first = true;
     complain(s->command, sentence);
     for (int row = 0; row < n; row++) {
-        if (ddpm_sampler_lost(s->sampler, row) != 1 + i)
+        int lost = ddpm_sampler_lost(s->sampler, row);
+        if (!lost || s->told[row])
             continue;
-        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", index[row], ddpm_chain_tables(s->chain)->t[i]);
+        s->told[row] = true;
+        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", index[row], ddpm_chain_tables(s->chain)->t[lost - 1]);
         if (!first)
             complain(s->command, &also);
         first = false;
     }
 }
 
-/* n <= batch images from noise to the end. */
+/* Step down or up; a lost image is named and does not end the run. */
+static int take_step(struct studio *s, int (*step)(ddpm_sampler *, ddpm_error *), const uint32_t *index, int n, struct progress *p,
+                     ddpm_error *err)
+{
+    int code = step(s->sampler, err);
+    if (code != DDPM_ENAN)
+        return code;
+    progress_clear(p);
+    name_lost(s, index, n, err);
+    return DDPM_OK;
+}
+
+/* x [d]: the given image, for the ODE to carry up, or with x_T's noise on it. */
+static void start_one(struct studio *s, double *x, uint32_t index)
+{
+    if (s->encode) {
+        memcpy(x, s->from.x, s->d * sizeof *x);
+        return;
+    }
+    if (s->has_noise)
+        given_noise_draw(&s->noise, x, s->d, index, INFINITY, 0);
+    else
+        ddpm_noise(&s->seed, x, s->d, index, INFINITY, 0);
+    ddpm_diffuse(x, s->from.x, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
+}
+
+static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err)
+{
+    for (int row = 0; row < n; row++) {
+        if (s->about->classes)
+            s->y[row] = s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
+        if (s->from.x)
+            start_one(s, s->start + (size_t)row * s->d, index[row]);
+        s->told[row] = false;
+    }
+    return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
+}
+
+static int steps_of(const struct studio *s) { return s->top + 1 + (s->encode ? s->top : 0); }
+
+/* n <= batch images from the start to the end. */
 static int run_batch(struct studio *s, const uint32_t *index, int n, struct progress *p, double done, ddpm_error *err)
 {
-    int K = ddpm_chain_tables(s->chain)->K;
-    for (int row = 0; row < n && s->about->classes; row++)
-        s->y[row] = s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
-    int code = ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, NULL, 0, err);
-    for (int executed = 0; !code; executed++) {
-        keep_frame(s, n, executed, K);
-        progress_at(p, done + (double)executed * n);
+    int taken = 0, code = start(s, index, n, err);
+    for (; !code && s->encode && taken < s->top && ddpm_sampler_left(s->sampler); taken++) {
+        progress_at(p, done + (double)taken * n);
+        code = take_step(s, ddpm_sampler_encode, index, n, p, err);
+    }
+    for (int executed = 0; !code; executed++, taken++) {
+        keep_frame(s, n, executed, s->top + 1);
+        progress_at(p, done + (double)taken * n);
         if (!ddpm_sampler_left(s->sampler))
             break;
-        code = ddpm_sampler_step(s->sampler, err);
-        if (code == DDPM_ENAN) {
-            progress_clear(p);
-            name_lost(s, index, n, K - 1 - executed, err);
-            code = DDPM_OK;
-        }
+        code = take_step(s, ddpm_sampler_step, index, n, p, err);
     }
     return code;
 }
@@ -144,7 +203,7 @@ static int run_batch(struct studio *s, const uint32_t *index, int n, struct prog
 int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
 {
     struct progress p;
-    int K = ddpm_chain_tables(s->chain)->K, code = DDPM_OK;
+    int K = steps_of(s), code = DDPM_OK;
     progress_begin(&p, s->common, "image steps", (double)n * K);
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;

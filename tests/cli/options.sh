@@ -40,7 +40,11 @@ test_values_of_sample() {
 		'-n 0' '-n -3' '-n 1e3' '--index 3-1' '--index 1,,2' '--index 5,5' '--index 4294967296' '--index x' '--index -1' '--class x' '--class -1' \
 		'--class 0' '--class all' '--name a%d.png' '--outdir d --name a.png' '--outdir d --name a%d%d.png' '--outdir d --name a%s.png' \
 		'--outdir d --name ../%d.png' '--outdir d --name %0999d' '-o a.png --outdir d' '-n 3 --index 0' '--format gif' '--clip maybe' \
-		'--keep-steps 0' '--keep-steps 52' '--sampler ddim --variance beta' '--variance learned' '--batch 0'; do
+		'--keep-steps 0' '--keep-steps 52' '--sampler ddim --variance beta' '--variance learned' '--batch 0' \
+		'--order 2' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
+		'--sampler ode --order 3' '--sampler ode --eta 0.5' '--sampler unipc --eta 1' '--sampler sde --variance beta' \
+		'--sampler dpmpp --corrector 1' '--corrector -1' '--snr 0.2' '--corrector 1 --snr 1' '--corrector 1 --snr 0' \
+		'--sampler langevin --noise x'; do
 		expect 64 ddpm sample $bad
 		only
 	done

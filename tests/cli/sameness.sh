@@ -61,3 +61,39 @@ test_verify_rejects() {
 	expect 66 ddpm verify nothing.png; says 'nothing.png'
 	expect 65 ddpm verify .
 }
+
+# Every sampler and every option that a picture depends on is in its text: verify makes it again.
+test_every_sampler() {
+	n=0
+	for words in ddpm 'ddpm --corrector 2' ddim 'ddim --eta 1' dpmpp 'dpmpp --order 1' 'dpmpp --order 3' unipc 'unipc --order 1' sde \
+		'sde --corrector 1 --snr 0.1' ode 'ode --order 1' langevin 'langevin --corrector 3 --snr 0.2'; do
+		n=$((n + 1))
+		ddpm sample -q -n 2 --steps 8 --sampler $words -o $n.png || fail "$words"
+		expect 0 ddpm verify $n.png --batch 1 --threads 1; prints 'the same'
+		for before in *.png; do
+			[ $before = $n.png ] || ! cmp -s $before $n.png || fail "--sampler $words made $before"
+		done
+	done
+}
+
+test_from_an_image() {
+	ddpm sample -q -n 1 --steps 8 -o a.png && ddpm sample -q -n 1 --steps 8 --seed 1 -o other.png || fail 'sample'
+	for words in '--noise-to 300' '--noise-to 0' '--noise-to 999 --sampler dpmpp' '--noise-to 600 --encode --sampler ode' \
+		'--noise-to 999 --encode --sampler ddim'; do
+		ddpm sample -q -n 2 --steps 8 --from a.png $words -o b.png --force || fail "$words"
+		expect 66 ddpm verify b.png; says '--from'
+		expect 66 ddpm verify b.png --from other.png; says 'another image'
+		expect 0 ddpm verify b.png --from a.png --batch 1
+	done
+	for words in '--from a.png' '--noise-to 5' '--encode --sampler ode' '--from a.png --noise-to -1' '--from a.png --noise-to 1000' \
+		'--from a.png --noise-to 5 --schedule trailing --steps 8' '--from a.png --noise-to x' '--from a.png --noise-to 500 --encode' \
+		'--from a.png --noise-to 500 --encode --sampler dpmpp' '--from a.png --noise-to 500 --encode --sampler ddim --eta 0.5' \
+		'--from a.png --noise-to 400 --steps 8 --keep-steps 9'; do
+		expect 64 ddpm sample $words
+	done
+	expect 66 ddpm sample --from nothing.png --noise-to 5
+	ddpm sample -q -n 4 --steps 1 -o grid.png || fail 'sample'
+	expect 65 ddpm sample --from grid.png --noise-to 500; says '64 x 64'; says '32 x 32'
+	echo rubbish >rubbish.png
+	expect 65 ddpm sample --from rubbish.png --noise-to 500; says 'rubbish.png'
+}

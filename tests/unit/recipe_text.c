@@ -9,7 +9,8 @@
 TEST(recipe, comes_back)
 {
     const struct recipe r = { .model = "0123", .engine_class = "ddpm \"x\"", .seed = UINT64_MAX, .sampler = "ddim", .variance = "auto",
-                              .schedule = "iddpm", .steps = "0,999", .eta = 0.1, .clip = 1, .label = 7, .keep_steps = 3, .noise = "", .format = "png" };
+                              .schedule = "iddpm", .steps = "0,999", .eta = 0.1, .clip = 1, .label = 7, .keep_steps = 3, .noise = "", .format = "png",
+                              .order = 3, .corrector = 2, .snr = 0.16, .from = "ab", .noise_to = 500, .encode = true };
     const uint32_t index[3] = { 5, 0, INT_MAX };
     struct recipe q;
     cJSON *root;
@@ -20,6 +21,7 @@ TEST(recipe, comes_back)
     REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
     CHECK(n == 3 && !memcmp(list, index, sizeof index));
     CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.label == 7 && q.keep_steps == 3);
+    CHECK(q.order == 3 && q.corrector == 2 && q.snr == 0.16 && q.noise_to == 500 && q.encode);
     CHECK_TEXT(q.engine_class, r.engine_class);
     CHECK_TEXT(q.steps, r.steps);
     char *again = recipe_text(&q, list, n);
