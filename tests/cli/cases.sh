@@ -44,16 +44,25 @@ convert_case() {
 
 # forward_case: under every engine of the build and instruction set of the machine; more threads change no bit, see sameness.sh.
 forward_case() {
-	for forced in ref-ref ref-gemm avx2-ref avx2-gemm avx2-dnnl avx512-ref avx512-gemm avx512-dnnl neon-ref neon-gemm neon-dnnl; do
+	for forced in ref-ref ref-gemm ref-winograd avx2-ref avx2-gemm avx2-winograd avx2-dnnl avx512-ref avx512-gemm avx512-winograd avx512-dnnl \
+	              neon-ref neon-gemm neon-winograd neon-dnnl; do
 		cpu=${forced%-*} engine=${forced#*-}
 		ddpm info -q --cpu $cpu >/dev/null 2>&1 || continue
 		expect 0 ddpm forward model.ddpm io.safetensors --tolerance "$tolerance" --cpu $cpu --conv $engine --threads 1 --json
 		prints '"max_abs"'
 		case $forced in
 		*-gemm|*-ref) grep -q "\"engines\":{\"$engine\":[0-9]*}" out || fail "$name: $forced left layers to others: $(cat out)" ;;
+		*-winograd)   prints '"winograd":' ;;
 		avx*-dnnl)    ! ddpm --version | grep -q 'built with:.* dnnl' || prints '"dnnl:' ;;
 		esac
 	done
+}
+
+# Nothing forced: no layer is left to the reference.
+default_case() {
+	expect 0 ddpm forward model.ddpm io.safetensors --tolerance "$tolerance" --json
+	prints '"engines":{"'
+	! grep -q '"ref":' out || fail "$name: $(cat out)"
 }
 
 # every PATTERN: all cases so called; and the raw weights where the original gives their output too.
@@ -61,7 +70,7 @@ every() {
 	count=0
 	for case in "$cases"/$1; do
 		[ -f "$case/case.json" ] || continue
-		convert_case "$case"; forward_case
+		convert_case "$case"; forward_case; default_case
 		count=$((count + 1))
 		grep -q '"out_raw": \[' "$case/case.json" || continue
 		convert_case "$case" --weights raw

@@ -124,3 +124,15 @@ static void each_isa(void (*check)(const struct dd_kernels *k, const struct dd_k
 #define KERNEL(name, ret, params) TEST(kernel, name) { each_isa(check_##name); }
 #include "kernel/kernels.def"
 #undef KERNEL
+
+/* No function of an instruction set's table is the reference's: a default run spends no time there. */
+static void no_ref(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    if (!strcmp(k->name, "ref"))
+        return;
+#define KERNEL(name, ret, params) CHECK(k->name != ref->name);
+#include "kernel/kernels.def"
+#undef KERNEL
+}
+
+TEST(kernel_table, nothing_is_left_to_the_reference) { each_isa(no_ref); }
