@@ -13,6 +13,7 @@
     X("ddpm", dd_ancestral) \
     X("ddim", dd_ddim) \
     X("dpmpp", dd_dpmpp) \
+    X("dpmpp3", dd_dpmpp_in_full) \
     X("unipc", dd_unipc) \
     X("sde", dd_sde) \
     X("ode", dd_ode) \

@@ -32,7 +32,7 @@ static ddpm_chain *chain_of(const char *betas, const char *steps)
 static ddpm_sampler_options options_of(struct truth *p, const char *sampler, const char *variance, int own)
 {
     return (ddpm_sampler_options){ .sampler = sampler, .variance = variance, .prediction = p->prediction, .outputs = isnan(p->v) ? 1 : 2,
-                                   .own_variance = own, .T = T, .seed = 5, .eps = truth_eps, .eps_user = p };
+                                   .own_variance = own, .T = T, .seed = 5, .snr = 0.2, .eps = truth_eps, .eps_user = p };
 }
 
 /* x [D] after at most `steps` steps. */
@@ -55,11 +55,11 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
    often: 8 u (|x| + |p|) / a, with |x| < 6 for a normal value; a is that of the last step taken. */
 TEST(property, a_point_comes_back)
 {
-    static const char *const steps[] = { "1", "2", "10", "all" }, *const samplers[] = { "ddpm", "ddim" };
-    for (int k = 0; k < 4 * 2 * 3; k++) {
+    static const char *const steps[] = { "1", "2", "10", "all" }, *const samplers[] = { "ddpm", "ddim", "dpmpp", "dpmpp3", "unipc", "ode" };
+    for (int k = 0; k < 4 * 6 * 3; k++) {
         struct truth p = { k % 3, NAN };
-        ddpm_chain *chain = chain_of("linear", steps[k / 6]);
-        ddpm_sampler_options o = options_of(&p, samplers[k / 3 % 2], "auto", DDPM_BETA);
+        ddpm_chain *chain = chain_of("linear", steps[k / 18]);
+        ddpm_sampler_options o = options_of(&p, samplers[k / 3 % 6], "auto", DDPM_BETA);
         double x[D], a = sqrt(ddpm_chain_tables(chain)->alpha_bar[0]);
         run(x, chain, &o, T);
         for (int e = 0; e < D; e++)
@@ -70,8 +70,8 @@ TEST(property, a_point_comes_back)
 
 TEST(property, x0_is_clipped)
 {
-    static const char *const samplers[] = { "ddpm", "ddim" };
-    for (int k = 0; k < 2; k++) {
+    static const char *const samplers[] = { "ddpm", "ddim", "dpmpp", "dpmpp3", "unipc", "ode", "langevin" };
+    for (int k = 0; k < 7; k++) {
         struct truth p = { DDPM_X0, NAN };
         ddpm_chain *chain = chain_of("linear", "10");
         ddpm_sampler_options o = options_of(&p, samplers[k], "auto", DDPM_BETA);
@@ -132,19 +132,24 @@ TEST(property, auto_variance)
     }
 }
 
-/* A chain that begins at alpha_bar = 0: x0 and v know what to do there. */
+/* A chain that begins at alpha_bar = 0: x0 and v know what to do there, but for the samplers whose clock is infinite there. */
 TEST(property, zero_snr)
 {
+    static const char *const samplers[] = { "ddpm", "ddim", "dpmpp", "dpmpp3", "unipc", "sde", "ode", "langevin" };
     ddpm_chain *chain = chain_of("linear+zero-snr", "10");
-    for (int k = 0; k < 3 * 2; k++) {
+    for (int k = 0; k < 3 * 8; k++) {
         struct truth p = { k % 3, NAN };
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
-        ddpm_sampler_options o = options_of(&p, k / 3 ? "ddim" : "ddpm", "auto", DDPM_BETA);
+        ddpm_sampler_options o = options_of(&p, samplers[k / 3], "auto", DDPM_BETA);
         int code = ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err);
         double x[D];
         if (p.prediction == DDPM_EPS) {
             CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, "alpha_bar is 0"));
+            continue;
+        }
+        if (k / 3 >= 5) {
+            CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, samplers[k / 3]));
             continue;
         }
         ddpm_sampler_free(s);

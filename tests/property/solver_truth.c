@@ -1,0 +1,237 @@
+/* Solvers against closed forms, on a mixture of two Gaussians in the plane whose eps is exact: order of convergence, there and back by the
+   ODE, DDIM as a special case of two others, and mean and covariance of what comes out. */
+#include "check.h"
+
+enum { D = 2, MOST = 1001, LANGEVIN = 12 };
+static const double weight[2] = { 0.6, 0.4 }, centre[2][D] = { { 0.5, -0.3 }, { -0.7, 0.4 } }, spread[2][D] = { { 0.1, 0.2 }, { 0.15, 0.05 } };
+
+/* q_t = sum_k w_k N(a m_k, s_k), s_k = a^2 v_k + 1 - a^2;  eps = sqrt(1 - a^2) sum_k r_k (x - a m_k) / s_k */
+static void exact_eps(double *eps, const double *x, double alpha_bar)
+{
+    double a = sqrt(alpha_bar), share[2], sum = 0;
+    for (int k = 0; k < 2; k++) {
+        double exponent = 0;
+        for (int e = 0; e < D; e++) {
+            double s = alpha_bar * spread[k][e] + 1 - alpha_bar, away = x[e] - a * centre[k][e];
+            exponent += away * away / s + log(s);
+        }
+        sum += share[k] = weight[k] * exp(-exponent / 2);
+    }
+    for (int e = 0; e < D; e++) {
+        eps[e] = 0;
+        for (int k = 0; k < 2; k++)
+            eps[e] += sqrt(1 - alpha_bar) * share[k] / sum * (x[e] - a * centre[k][e]) / (alpha_bar * spread[k][e] + 1 - alpha_bar);
+    }
+}
+
+/* A chain whose t counts its positions, and the network that goes with it. */
+struct line { ddpm_chain *chain; int K, calls; };
+
+static int line_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    struct line *l = user;
+    (void)y, (void)err;
+    l->calls++;
+    for (int b = 0; b < n; b++)
+        exact_eps(out + b * D, x + b * D, ddpm_chain_tables(l->chain)->alpha_bar[(int)t]);
+    return DDPM_OK;
+}
+
+/* K nodes at even distances of lambda = ln(alpha / sigma), from `low` (noise) to `high`. */
+static void line_of(struct line *l, int K, double low, double high)
+{
+    double t[MOST], alpha_bar[MOST];
+    for (int i = 0; i < K; i++) {
+        double lambda = high + (low - high) * i / (K - 1);
+        t[i] = i, alpha_bar[i] = 1 / (1 + exp(-2 * lambda));
+    }
+    *l = (struct line){ .K = K };
+    CHECK(!ddpm_chain_create(&l->chain, K, t, alpha_bar, NULL));
+}
+
+static ddpm_sampler *sampler_of(struct line *l, const char *name, int order, int batch)
+{
+    ddpm_sampler *s = NULL;
+    ddpm_sampler_options o = { .sampler = name, .variance = "auto", .order = order, .outputs = 1, .T = l->K, .snr = 0.1, .seed = 11,
+                               .corrector = strcmp(name, "langevin") ? 0 : LANGEVIN, .eps = line_eps, .eps_user = l };
+    CHECK(!ddpm_sampler_create(&s, l->chain, &o, D, batch, NULL, NULL));
+    return s;
+}
+
+static const double from[D] = { 0.8, -1.1 };
+static const double LOW = -6, HIGH = 1;
+
+/* The ODE's end at HIGH by Runge and Kutta's fourth-order method, in y = x / alpha and lambda: dy/dlambda = -e^-lambda eps. */
+static void slope(double *k, const double *y, double lambda)
+{
+    double alpha_bar = 1 / (1 + exp(-2 * lambda)), x[D];
+    for (int e = 0; e < D; e++)
+        x[e] = y[e] * sqrt(alpha_bar);
+    exact_eps(k, x, alpha_bar);
+    for (int e = 0; e < D; e++)
+        k[e] *= -exp(-lambda);
+}
+
+static void exact_end(double *x)
+{
+    enum { N = 7000 };
+    double h = (HIGH - LOW) / N, y[D], k[4][D], at[D];
+    for (int e = 0; e < D; e++)
+        y[e] = from[e] * sqrt(1 + exp(-2 * LOW));
+    for (int n = 0; n < N; n++) {
+        static const double part[4] = { 0, 0.5, 0.5, 1 };
+        for (int j = 0; j < 4; j++) {
+            for (int e = 0; e < D; e++)
+                at[e] = y[e] + (j ? part[j] * h * k[j - 1][e] : 0);
+            slope(k[j], at, LOW + (n + part[j]) * h);
+        }
+        for (int e = 0; e < D; e++)
+            y[e] += h * (k[0][e] + 2 * k[1][e] + 2 * k[2][e] + k[3][e]) / 6;
+    }
+    for (int e = 0; e < D; e++)
+        x[e] = y[e] / sqrt(1 + exp(-2 * HIGH));
+}
+
+/* Error at HIGH of N steps from LOW. */
+static double error_of(const char *name, int order, int N, const double *exact)
+{
+    struct line l;
+    double error = 0;
+    line_of(&l, N + 1, LOW, HIGH);
+    ddpm_sampler *s = sampler_of(&l, name, order, 1);
+    if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, N, NULL))
+        return NAN;
+    while (ddpm_sampler_left(s) > 1)
+        CHECK(!ddpm_sampler_step(s, NULL));
+    for (int e = 0; e < D; e++)
+        error = fmax(error, fabs(ddpm_sampler_state(s, NULL)[e] - exact[e]));
+    CHECK(l.calls == N * (1 + (!strcmp(name, "ode") && order != 1)));
+    ddpm_sampler_free(s);
+    ddpm_chain_free(l.chain);
+    return error;
+}
+
+/* error = c h^p (1 + O(h)): halving h divides it by 2^p, and the exponent seen misses p by O(h), h = 7/200.  UniPC-p has order p + 1 (Zhao et
+   al. 2023, theorem 3.1); dpmpp of order 3 keeps its authors' half of a term, see dpmpp.c, and dpmpp3 has the whole of it.  The low-order start is no matter: at lambda = -6 its error, of order alpha^2 h^2 < 1e-8, is below the others'. */
+TEST(property, order_of_convergence)
+{
+    static const struct { const char *sampler; int order, expected; } solver[] = {
+        { "ddim", 0, 1 }, { "ode", 1, 1 }, { "ode", 2, 2 }, { "dpmpp", 1, 1 }, { "dpmpp", 2, 2 }, { "dpmpp", 3, 2 }, { "dpmpp3", 3, 3 }, { "unipc", 1, 2 }, { "unipc", 2, 3 },
+    };
+    double exact[D];
+    exact_end(exact);
+    for (size_t k = 0; k < sizeof solver / sizeof *solver; k++) {
+        double coarse = error_of(solver[k].sampler, solver[k].order, 200, exact), fine = error_of(solver[k].sampler, solver[k].order, 400, exact);
+        double seen = log2(coarse / fine);
+        if (!(fabs(seen - solver[k].expected) < 0.25))
+            check_fail(__FILE__, __LINE__, "%s of order %d: errors %.3g, %.3g, so order %.3f, expected %d", solver[k].sampler, solver[k].order,
+                       coarse, fine, seen, solver[k].expected);
+    }
+}
+
+/* Up to noise and down again to the same level.  A step of Heun's errs by c h^3 + O(h^4), and the one back by -c h^3 + O(h^4): what is left of
+   both is O(h^4), that is O(h^3) of all steps. */
+TEST(property, there_and_back)
+{
+    double missing[2];
+    for (int k = 0; k < 2; k++) {
+        struct line l;
+        line_of(&l, k ? 401 : 201, -4, 3);
+        ddpm_sampler *s = sampler_of(&l, "ode", 2, 1);
+        REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, 0, NULL));
+        while (ddpm_sampler_left(s) < l.K)
+            CHECK(!ddpm_sampler_encode(s, NULL));
+        CHECK(ddpm_sampler_encode(s, NULL) == DDPM_EUSAGE);
+        while (ddpm_sampler_left(s) > 1)
+            CHECK(!ddpm_sampler_step(s, NULL));
+        const double *x = ddpm_sampler_state(s, NULL);
+        missing[k] = fmax(fabs(x[0] - from[0]), fabs(x[1] - from[1]));
+        ddpm_sampler_free(s);
+        ddpm_chain_free(l.chain);
+    }
+    CHECK_NEAR(log2(missing[0] / missing[1]), 3, 0.25);
+    CHECK(missing[1] < 1e-3);
+}
+
+/* One step of two samplers from position i of the same state; z is the same as well. */
+static void one_step(double *x, struct line *l, const char *sampler, const char *variance, double eta, int order, int i)
+{
+    ddpm_sampler *s = NULL;
+    ddpm_sampler_options o = { .sampler = sampler, .variance = variance, .eta = eta, .order = order, .outputs = 1, .T = l->K, .seed = 3,
+                               .eps = line_eps, .eps_user = l };
+    CHECK(!ddpm_sampler_create(&s, l->chain, &o, D, 1, NULL, NULL));
+    REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 4 }, NULL, 1, from, i, NULL) && !ddpm_sampler_step(s, NULL));
+    memcpy(x, ddpm_sampler_state(s, NULL), D * sizeof *x);
+    ddpm_sampler_free(s);
+}
+
+/* |x|, |x0| sqrt(alpha_bar) and |z| stay below 10.  Every coefficient is right to a few roundings of a difference, 1 - alpha = beta being the
+   smallest: 8 u / beta, u = 2^-53. */
+TEST(property, ddim_is_a_special_case)
+{
+    struct line l;
+    line_of(&l, 60, -5, 4);
+    const ddpm_tables *t = ddpm_chain_tables(l.chain);
+    for (int i = 0; i < l.K; i++) {
+        double x[D], y[D], bound = 10 * 8 * 0x1p-53 / t->beta[i] / sqrt(t->alpha_bar[i]);
+        one_step(x, &l, "ddim", "auto", 1, 0, i);
+        one_step(y, &l, "ddpm", "beta-tilde", 0, 0, i);
+        for (int e = 0; e < D; e++)
+            CHECK_NEAR(x[e], y[e], bound);
+        one_step(x, &l, "ddim", "auto", 0, 0, i);
+        one_step(y, &l, "ode", "auto", 0, 1, i);
+        for (int e = 0; e < D; e++)
+            CHECK_NEAR(x[e], y[e], bound);
+        one_step(y, &l, "dpmpp", "auto", 0, 1, i);
+        for (int e = 0; e < D; e++)
+            CHECK_NEAR(x[e], y[e], bound);
+    }
+    ddpm_chain_free(l.chain);
+}
+
+/* Mean and covariance of n samples against the mixture's, in standard errors, which the samples' own fourth moments give. */
+static void check_moments(const char *name, const double *x, int n)
+{
+    double mean[D] = { 0 }, worst = 0;
+    for (int e = 0; e < D; e++)
+        for (int k = 0; k < 2; k++)
+            mean[e] += weight[k] * centre[k][e];
+    for (int e = 0; e < D; e++)
+        for (int f = -1; f <= e; f++) {                /* f = -1: the mean itself */
+            double sum = 0, square = 0, expected = 0;
+            for (int k = 0; k < 2 && f >= 0; k++)
+                expected += weight[k] * ((centre[k][e] - mean[e]) * (centre[k][f] - mean[f]) + (e == f ? spread[k][e] : 0));
+            for (int j = 0; j < n; j++) {
+                double v = (x[j * D + e] - mean[e]) * (f < 0 ? 1 : x[j * D + f] - mean[f]);
+                sum += v, square += v * v;
+            }
+            double found = sum / n, error = sqrt((square / n - found * found) / n);
+            worst = fmax(worst, fabs(found - expected) / error);
+        }
+    if (!(worst < 5))
+        check_fail(__FILE__, __LINE__, "%s: %.1f standard errors", name, worst);
+}
+
+/* 2000 samples: the standard errors are some 2 %, and the chains fine enough for a bias well below: 400 steps of 1/40 in lambda, and for
+   langevin 12 steps of r = 0.1 at each of them, whose noise is too strong by r^2 = 1 %. */
+TEST(property, moments_of_the_mixture)
+{
+    static const char *const names[] = { "ddpm", "ddim", "dpmpp", "unipc", "sde", "ode", "langevin" };
+    enum { N = 2000 };
+    static double x[N * D];
+    static uint32_t index[N];
+    struct line l;
+    line_of(&l, 400, -5, 5);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        ddpm_sampler *s = sampler_of(&l, names[k], 0, N);
+        for (int j = 0; j < N; j++)
+            index[j] = (uint32_t)j;
+        REQUIRE(s && !ddpm_sampler_start(s, index, NULL, N, NULL, 0, NULL));
+        while (ddpm_sampler_left(s))
+            CHECK(!ddpm_sampler_step(s, NULL));
+        memcpy(x, ddpm_sampler_state(s, NULL), sizeof x);
+        check_moments(names[k], x, N);
+        ddpm_sampler_free(s);
+    }
+    ddpm_chain_free(l.chain);
+}
