@@ -27,7 +27,7 @@ static void run(const ddpm_model *m, const ddpm_about *a)
     size_t pixels = (size_t)a->height * (size_t)a->width;
     float *x = calloc(pixels * (size_t)a->channels, sizeof *x), *out = calloc(pixels * (size_t)a->outputs, sizeof *out), t = 1;
     int32_t y = 0;
-    ddpm_net *net;
+    ddpm_net *net = NULL;
     ddpm_error err = {0};
     require(x && out && ddpm_net_create(&net, m, &(ddpm_net_options){ .threads = 1 }, &err) == DDPM_OK);
     int code = ddpm_net_run(net, out, x, &t, a->classes ? &y : NULL, 1, &err), finite = 1;

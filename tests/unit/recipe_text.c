@@ -34,11 +34,10 @@ TEST(recipe, comes_back)
 
 TEST(recipe, wrong_ones)
 {
-    static const char *const wrong[] = {
-        "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}",
+    static const char seed_below_0[] =
         "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-1\",\"sampler\":\"\",\"variance\":\"\",\"eta\":0,\"clip\":0,"
-        "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,\"noise\":\"\",\"format\":\"\",\"indices\":[0]}",
-    };
+        "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,\"noise\":\"\",\"format\":\"\",\"indices\":[0]}";
+    static const char *const wrong[] = { "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}", seed_below_0 };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct recipe q;
         cJSON *root;

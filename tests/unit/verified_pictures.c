@@ -1,0 +1,61 @@
+/* ddpm verify sees one changed pixel, of another engine class one that is off by more than two levels. */
+#include "tests/check.h"
+#include "tools/options.h"
+#include "tools/picture.h"
+
+/* The exit code of a command given words, which end with NULL. */
+static int command(const struct command *c, const char *const *words)
+{
+    char *argv[16], **argument;
+    int argc = 0, arguments;
+    ddpm_error err;
+    void *settings = malloc(c->size);
+    while (words[argc]) {
+        argv[argc] = (char *)words[argc];
+        argc++;
+    }
+    if (!settings)
+        return -1;
+    memcpy(settings, c->defaults, c->size);
+    int code = options_parse(c, settings, argc, argv, &argument, &arguments, &err);
+    if (!code)
+        code = c->run(settings, argument, arguments);
+    free(settings);
+    return code;
+}
+
+/* The exit code of verify for p with its pixel at place `at` changed by levels. */
+static int verify_changed(const struct picture *p, const char *text, size_t at, int levels)
+{
+    const char *path = check_path(check_folder(), "changed.png");
+    unsigned char was = p->pixel[at];
+    ddpm_error err;
+    FILE *f = fopen(path, "wb");
+    p->pixel[at] = (unsigned char)(was < 128 ? was + levels : was - levels);
+    int code = f ? picture_write(f, p, text, &err) : -1;
+    p->pixel[at] = was;
+    if (!f || fclose(f) || code)
+        return -1;
+    return command(&command_verify, (const char *const[]){ "-q", path, NULL });
+}
+
+TEST(verify, one_pixel)
+{
+    const char *path = check_path(check_folder(), "picture.png");
+    static const char class[] = "\"engine_class\":\"";
+    struct picture p;
+    char *text;
+    ddpm_error err;
+    REQUIRE(command(&command_sample, (const char *const[]){ "-q", "-n", "1", "--steps", "1", "-o", path, NULL }) == 0);
+    REQUIRE(picture_read(&p, &text, path, &err) == DDPM_OK);
+    size_t last = (size_t)(p.width * p.height * p.channels) - 1;
+    CHECK(verify_changed(&p, text, 0, 0) == 0);
+    CHECK(verify_changed(&p, text, 0, 1) == 1 && verify_changed(&p, text, last, 1) == 1 && verify_changed(&p, text, last / 2, 100) == 1);
+    char *other = strstr(text, class);
+    REQUIRE(other);
+    other[sizeof class - 1] ^= 1;
+    CHECK(verify_changed(&p, text, last, 1) == 0 && verify_changed(&p, text, last, 2) == 0);
+    CHECK(verify_changed(&p, text, last, 3) == 1);
+    free(text);
+    picture_free(&p);
+}
