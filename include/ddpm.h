@@ -145,6 +145,7 @@ typedef struct ddpm_sampler_options {
     ddpm_noise_fn *noise; void *noise_user;   /* NULL: ddpm_noise of the seed */
 } ddpm_sampler_options;
 DDPM_API const char *const *ddpm_sampler_names(void);                  /* NULL-terminated, the default first */
+DDPM_API const char *const *ddpm_variance_names(void);                 /* likewise: "auto" first */
 DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a);
 /* warning [256] or NULL: "" or one sentence, such as that beta at few steps is noisy. */
 DDPM_API int  ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,

@@ -37,6 +37,12 @@ void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int d
 
 const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
 
+const char *const *ddpm_variance_names(void)
+{
+    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", "analytic", NULL };
+    return names;
+}
+
 void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 {
     *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .snr = 0.16,

@@ -32,12 +32,6 @@ struct job {
     struct gallery gallery;
 };
 
-static const char *const *variance_names(void)
-{
-    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", "analytic", NULL };
-    return names;
-}
-
 static const char *const *yes_no(void)
 {
     static const char *const names[] = { "yes", "no", NULL };
@@ -236,7 +230,7 @@ static const struct option options[] = {
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: 50)", NULL, FIELD(steps), 0, 0 },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
-    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", variance_names, FIELD(variance), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
     { "order", 0, OPTION_INT, "N", "of dpmpp, dpmpp3 (1 to 3), unipc, ode (1, 2) (default: 2, of dpmpp3 3)", NULL, FIELD(order), 1, 1000 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },

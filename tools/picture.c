@@ -20,6 +20,9 @@
 #endif
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_BMP
+#define STBI_ONLY_PNM
 #define STBI_NO_STDIO
 #include STB_IMAGE_H
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -165,17 +168,6 @@ int picture_read_memory(struct picture *p, char **text, const unsigned char *dat
     return code;
 }
 
-int picture_pixels(struct picture *p, const char *path, ddpm_error *err)
-{
-    struct dd_file f;
-    p->pixel = NULL;
-    int code = dd_file_map(&f, path, err);
-    if (!code && !(code = check_head(f.data, f.size, path, err)))
-        code = decode(p, f.data, f.size, path, err);
-    dd_file_unmap(&f);
-    return code;
-}
-
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err)
 {
     struct dd_file f;
@@ -184,6 +176,29 @@ int picture_read(struct picture *p, char **text, const char *path, ddpm_error *e
     int code = dd_file_map(&f, path, err);
     if (!code)
         code = picture_read_memory(p, text, f.data, f.size, path, err);
+    dd_file_unmap(&f);
+    return code;
+}
+
+/* The head alone tells the size: a file of few bytes must not ask for much.  Eight pixels a bit-packed byte, which deflate makes 1032 of. */
+static int load(struct picture *p, const struct dd_file *f, const char *path, ddpm_error *err)
+{
+    int size = f->size > 0x7FFFFFFF ? 0 : (int)f->size;
+    if (!size || !stbi_info_from_memory(f->data, size, &p->width, &p->height, &p->channels))
+        return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG, BMP, PGM or PPM", path);
+    if ((double)p->width * p->height > 8 * 1032.0 * size)
+        return dd_error(err, DDPM_EDATA, "%s claims %d x %d pixels in %d bytes", path, p->width, p->height, size);
+    p->pixel = stbi_load_from_memory(f->data, size, &p->width, &p->height, &p->channels, 0);
+    return p->pixel ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+}
+
+int picture_pixels(struct picture *p, const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    p->pixel = NULL;
+    int code = dd_file_map(&f, path, err);
+    if (!code)
+        code = load(p, &f, path, err);
     dd_file_unmap(&f);
     return code;
 }

@@ -18,7 +18,7 @@ int  picture_write(FILE *f, const struct picture *p, const char *text, ddpm_erro
 /* Pixels and the text, which the caller frees.  DDPM_EDATA: not a PNG, or one without our text. */
 int  picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int  picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err);
-/* Pixels alone, of any PNG of 8 bits. */
+/* Pixels alone, of any image: PNG, JPEG, BMP, PGM, PPM. */
 int  picture_pixels(struct picture *p, const char *path, ddpm_error *err);
 
 /* The head of a .npy file of float32 in C order; the values follow it. */

@@ -1,0 +1,78 @@
+# Bits per dimension: the same numbers however a run is cut up, and one line for data that cannot be used.
+
+test_eval() {
+	ddpm sample -q -n 5 --steps 3 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --steps 4; prints 'bits/dim, 95 % interval'; prints '5 images, 4 steps'
+	expect 0 ddpm eval d --steps 4 --json --threads 1 --batch 1; mv out one
+	expect 0 ddpm eval d --steps 4 --json --threads 3 --batch 3; same out one 'threads and batch'
+	[ "$(wc -l <one)" -eq 5 ] || fail "a line for each step and one more, not $(cat one)"
+	for key in images steps variance prior l0 total interval; do prints "\"$key\":"; done
+	expect 0 ddpm eval d --steps 4 --json --seed 1; ! cmp -s out one || fail 'the seed changes nothing'
+	expect 0 ddpm eval d --steps 0,5 --variance beta --clip no -n 1 --json; prints '"interval":null'
+	for variance in beta beta-tilde; do expect 0 ddpm eval d --steps 3 -n 1 --variance $variance -q; done
+	expect 64 ddpm eval d --steps 4 --variance learned; says 'has learned none'
+	expect 64 ddpm eval d -n 6; says 'holds 5 images'
+	expect 64 ddpm eval d --class 1; says 'no classes'
+	expect 64 ddpm eval
+}
+
+test_eval_resumed() {
+	ddpm sample -q -n 7 --steps 3 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --steps 5 --json; mv out whole
+	expect 0 ddpm eval d --steps 5 --json -n 3 --batch 2 --resume state
+	expect 0 ddpm eval d --steps 5 --json --batch 4 --resume state; says 'after 3 of 7'; same out whole 'two pieces'
+	expect 0 ddpm eval d --steps 5 --json --resume state; same out whole 'nothing left to do'
+	expect 64 ddpm eval d --steps 5 --seed 1 --resume state; says 'seed "0", not "1"'
+	expect 64 ddpm eval d --steps 6 --resume state; says 'steps 5, not 6'
+	expect 64 ddpm eval d --steps 5 -n 3 --resume state; says '7 images already'
+	mv d/image-000006.png d/image-000000.png
+	expect 64 ddpm eval d --steps 5 -n 6 --resume state; says 'more than'
+	ddpm sample -q -n 7 --steps 3 --seed 2 --outdir e || fail 'sample'
+	expect 64 ddpm eval e --steps 5 --resume state; says 'image 0 differs'
+	head -c 200 state >cut
+	expect 65 ddpm eval e --steps 5 --resume cut; says 'cut'
+	expect 73 ddpm eval e --steps 2 --resume no/state; says 'no'
+}
+
+# The run is long enough to be interrupted for certain; what was counted goes on to the same bits.
+test_eval_interrupted() {
+	ddpm sample -q -n 4 --steps 3 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --steps 60 --json; mv out whole
+	expect 0 ddpm eval d --steps 60 --json -n 1 --resume state
+	( exec ${RUN:-} "$program" eval d --steps 60 --json -v --threads 1 --batch 3 --resume state >out 2>err ) &
+	for i in 1 2 3 4 5 6 7 8 9 10; do grep -q variance err && break; sleep 0.1; done
+	kill -TERM $!
+	wait $!
+	code=$?
+	if [ $code -eq 75 ]; then
+		says 'interrupted after 1 of 4'
+		[ ! -s out ] || fail "an interrupted run printed $(cat out)"
+	elif [ $code -ne 0 ]; then
+		fail "exit code $code, expected 75"
+	fi
+	expect 0 ddpm eval d --steps 60 --json --resume state; same out whole 'interrupted'
+	rm -r d; only whole state
+}
+
+test_eval_bad_data() {
+	ddpm sample -q -n 3 --steps 1 --outdir d || fail 'sample'
+	expect 66 ddpm eval nowhere; says 'nowhere'
+	mkdir empty && expect 65 ddpm eval empty; says 'holds no image'
+	head -c 100 d/image-000001.png >d/image-000001b.png
+	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png'
+	expect 0 ddpm eval d --steps 2 --skip-bad --json; says 'image-000001b.png'; prints '"skipped":1'; prints '"images":3'
+	rm d/image-00000?.png
+	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png'
+	ddpm sample -q -n 1 --steps 1 -o one.npy && expect 0 ddpm eval one.npy --steps 2
+	printf '\0\0\010\003\0\0\0\002\0\0\0\002\0\0\0\003abcdefghijkl' >small.idx
+	expect 65 ddpm eval small.idx --steps 2; says '2 x 3 pixels'; says '--fit pad'
+	expect 65 ddpm eval small.idx --steps 2 --fit crop; says '--fit pad'
+	expect 0 ddpm eval small.idx --steps 2 --fit pad --json; prints '"images":2'; mv out plain
+	gzip -k small.idx && expect 0 ddpm eval small.idx.gz --steps 2 --fit pad --json; same out plain 'compressed'
+	for n in 3 10 16 17 27; do
+		head -c $n small.idx >cut.idx; expect 65 ddpm eval cut.idx --fit pad; says 'cut.idx'
+		head -c $n small.idx.gz >cut.idx; expect 65 ddpm eval cut.idx --fit pad; says 'cut.idx'
+	done
+	head -c 3073 /dev/zero >batch.bin; expect 65 ddpm eval batch.bin; says '3 channels'
+	head -c 3072 /dev/zero >other; expect 65 ddpm eval other; says 'no data set'
+}

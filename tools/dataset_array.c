@@ -1,0 +1,188 @@
+/* Files of many images, known by their first bytes.  No copy is made but of what a .gz inflates to.
+
+   IDX (LeCun, Cortes, Burges, "The MNIST database"): 0 0 8 r, r big-endian sizes [n, h, w] or [n, h, w, c], bytes.
+   CIFAR-10 binary (Krizhevsky): records of a label below 10 and 3 x 32 x 32 bytes, no head.
+   numpy (NEP 1): \x93NUMPY, version, length, a dict of descr, fortran_order and shape, values; here |u1 or <f4, [n, h, w] or [n, h, w, c]. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include "base/error.h"
+#include "dataset.h"
+
+enum { IDX_HEAD = 20, RECORD = 3073, INFLATES = 1032, SIDE_MAX = 65535 };      /* deflate makes at most 1032 bytes of one */
+
+static int refuse(const char *path, ddpm_error *err)
+{
+    return dd_error(err, DDPM_EDATA, "%s is no data set: expected a folder of images, an IDX file (.gz too), CIFAR-10 binary batches, or .npy", path);
+}
+
+/* dim [4] = n, h, w, c. */
+static int set_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size, ddpm_error *err)
+{
+    for (int i = 1; i < 4; i++)
+        if (dim[i] < 1 || dim[i] > SIDE_MAX)
+            return dd_error(err, DDPM_EDATA, "%s: images of %llu x %llu x %llu; each is 1 to %d", path, (unsigned long long)dim[1],
+                            (unsigned long long)dim[2], (unsigned long long)dim[3], SIDE_MAX);
+    a->height = (int)dim[1], a->width = (int)dim[2], a->channels = (int)dim[3];
+    a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (a->floats ? 4 : 1) + a->labelled;
+    if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
+        return dd_error(err, DDPM_EDATA, "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
+                        (unsigned long long)dim[0], a->stride, size);
+    a->count = (size_t)dim[0];
+    return DDPM_OK;
+}
+
+/* The size of an IDX head, or 0. */
+static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
+{
+    size_t rank = size >= 4 && !p[0] && !p[1] && p[2] == 8 ? p[3] : 0;
+    if ((rank != 3 && rank != 4) || size < 4 + 4 * rank)
+        return 0;
+    dim[3] = 1;
+    for (size_t i = 0; i < rank; i++)
+        dim[i] = (uint64_t)p[4 + 4 * i] << 24 | (uint64_t)p[5 + 4 * i] << 16 | (uint64_t)p[6 + 4 * i] << 8 | p[7 + 4 * i];
+    return 4 + 4 * rank;
+}
+
+static int open_idx(struct dataset_array *a, const char *path, size_t head, const uint64_t dim[4], ddpm_error *err)
+{
+    size_t rest = a->map.size - head;
+    int code = set_shape(a, path, dim, rest, err);
+    a->data = a->map.data + head;
+    if (!code && rest != a->count * a->stride)
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
+    return code;
+}
+
+/* The first n bytes of what the file inflates to; all: there is nothing behind them. */
+static int inflate_head(unsigned char *out, size_t n, const struct dd_file *f, const char *path, bool all, ddpm_error *err)
+{
+    unsigned char spare;
+    z_stream z = { .next_in = (Bytef *)f->data, .avail_in = (uInt)f->size };
+    int status = inflateInit2(&z, 15 + 16);
+    if (status != Z_OK)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory to inflate it", path);
+    for (size_t done = 0; status == Z_OK && done < n; done = (size_t)(z.next_out - out)) {
+        z.next_out = out + done;
+        z.avail_out = n - done > UINT_MAX ? UINT_MAX : (uInt)(n - done);
+        status = inflate(&z, Z_NO_FLUSH);
+    }
+    bool full = z.total_out == n;
+    if (full && all && status == Z_OK) {
+        z.next_out = &spare, z.avail_out = 1;
+        status = inflate(&z, Z_FINISH);
+    }
+    inflateEnd(&z);
+    if (!full || (all && status != Z_STREAM_END))
+        return dd_error(err, DDPM_EDATA, "%s: its compressed data are damaged, cut off or longer than their head says", path);
+    return DDPM_OK;
+}
+
+static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
+{
+    unsigned char start[IDX_HEAD];
+    uint64_t dim[4];
+    if (a->map.size > UINT_MAX)
+        return dd_error(err, DDPM_EDATA, "%s: too large; gunzip it first", path);
+    int code = inflate_head(start, sizeof start, &a->map, path, false, err);
+    if (code)
+        return code;
+    size_t head = idx_head(dim, start, sizeof start);
+    if (!head)
+        return refuse(path, err);
+    if ((code = set_shape(a, path, dim, a->map.size * INFLATES, err)))
+        return code;
+    bool all = !most || most >= a->count;
+    size_t n = head + (all ? a->count : most) * a->stride;
+    if (!(a->inflated = malloc(n)))
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, n);
+    a->data = a->inflated + head;
+    return inflate_head(a->inflated, n, &a->map, path, all, err);
+}
+
+static bool has_text(const char *head, const char *key, const char *value)
+{
+    const char *at = strstr(head, key);
+    return at && !strncmp(at + strlen(key) + strspn(at + strlen(key), ": "), value, strlen(value));
+}
+
+/* Sizes of "'shape': (60000, 28, 28)", 0 when it is another rank. */
+static int npy_shape(uint64_t dim[4], const char *head)
+{
+    const char *at = strstr(head, "'shape'");
+    int rank = 0;
+    dim[3] = 1;
+    if (!at || !(at = strchr(at, '(')))
+        return 0;
+    for (at++; rank < 4 && *at >= '0' && *at <= '9'; rank++) {
+        char *end;
+        dim[rank] = strtoull(at, &end, 10);
+        at = end + strspn(end, ", ");
+    }
+    return *at == ')' && rank >= 3 ? rank : 0;
+}
+
+static int open_npy(struct dataset_array *a, const char *path, ddpm_error *err)
+{
+    const unsigned char *p = a->map.data;
+    size_t start = a->map.size > 12 && p[6] > 1 ? 12 : 10, length = 0, rest;
+    uint64_t dim[4];
+    char head[1024] = "";
+    for (size_t i = 8; a->map.size > start && i < start; i++)
+        length |= (size_t)p[i] << (8 * (i - 8));
+    if (a->map.size <= start || length >= sizeof head || length > a->map.size - start)
+        return dd_error(err, DDPM_EDATA, "%s: the head of this .npy file is cut off or too long", path);
+    memcpy(head, p + start, length);
+    a->floats = has_text(head, "'descr'", "'<f4'");
+    if ((!a->floats && !has_text(head, "'descr'", "'|u1'")) || !has_text(head, "'fortran_order'", "False") || !npy_shape(dim, head))
+        return dd_error(err, DDPM_EDATA, "%s: expected uint8, or float32 in [-1, 1], [n, h, w] or [n, h, w, c] in C order; it is %.120s", path, head);
+    a->data = p + start + length;
+    rest = a->map.size - start - length;
+    int code = set_shape(a, path, dim, rest, err);
+    if (!code && rest != a->count * a->stride)
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
+    return code;
+}
+
+static bool is_cifar(const struct dd_file *f)
+{
+    for (size_t at = 0; at < f->size && f->size % RECORD == 0; at += RECORD)
+        if (f->data[at] > 9)
+            return false;
+    return f->size && f->size % RECORD == 0;
+}
+
+static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
+{
+    uint64_t dim[4];
+    const unsigned char *p = a->map.data;
+    size_t size = a->map.size, head = idx_head(dim, p, size);
+    if (head)
+        return open_idx(a, path, head, dim, err);
+    if (size >= 10 && !memcmp(p, "\x93NUMPY", 6))
+        return open_npy(a, path, err);
+    if (size >= 2 && p[0] == 0x1F && p[1] == 0x8B)
+        return open_gz(a, path, most, err);
+    if (!is_cifar(&a->map))
+        return refuse(path, err);
+    a->planar = a->labelled = true;
+    a->data = p;
+    return set_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
+}
+
+int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
+{
+    *a = (struct dataset_array){ .count = 0 };
+    int code = dd_file_map(&a->map, path, err);
+    if (!code && (code = open_any(a, path, most, err)))
+        dataset_array_close(a);
+    return code;
+}
+
+void dataset_array_close(struct dataset_array *a)
+{
+    dd_file_unmap(&a->map);
+    free(a->inflated);
+    a->inflated = NULL;
+}
