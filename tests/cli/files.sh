@@ -39,13 +39,17 @@ test_folder() {
 	only d file
 }
 
+# Root may write everywhere: it becomes another user.
 test_no_permission() {
-	[ "$(id -u)" -ne 0 ] || skip 'root may write everywhere'
+	ordinary_user || skip 'root may write everywhere and cannot become another user here'
 	mkdir closed && chmod 555 closed
-	expect 77 ddpm sample -n 1 --steps 1 -o closed/x.png
-	expect 77 ddpm sample -n 1 --steps 1 --outdir closed
-	expect 77 ddpm sample -n 1 --steps 1 --outdir closed/d
-	only closed
+	for where in '-o closed/x.png' '--outdir closed' '--outdir closed/d'; do
+		expect 77 as_user ${RUN:-} ./ddpm.copy sample -n 1 --steps 1 $where; says closed
+	done
+	cp "$top/tools/default.ddpm" secret.ddpm && chmod 000 secret.ddpm
+	expect 77 as_user ${RUN:-} ./ddpm.copy info secret.ddpm; says secret.ddpm
+	only closed ddpm.copy secret.ddpm
+	[ -z "$(ls -A closed)" ] || fail "left behind: $(ls -A closed)"
 }
 
 test_full_disk() {

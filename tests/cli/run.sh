@@ -35,6 +35,14 @@ only() {
 	done
 }
 
+# as_user COMMAND...: as somebody who may not do everything; ordinary_user makes ./ddpm.copy, which such a one can run, or fails.
+as_user() {
+	if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=54321 --regid=54321 --clear-groups "$@"; else "$@"; fi
+}
+ordinary_user() {
+	cp "$program" ddpm.copy && chmod 755 . "$scratch" ddpm.copy && as_user ${RUN:-} ./ddpm.copy --version >/dev/null 2>&1
+}
+
 passed=0 failed=0 skipped=0
 for file in "$here"/*.sh; do
 	[ "$file" != "$here/run.sh" ] || continue
