@@ -98,6 +98,24 @@ test_quiet_and_json() {
 	[ "$(grep -c '^{.*}$' out)" -eq "$(wc -l <out)" ] || fail 'one object per line'
 }
 
+# A bar only on a terminal, colours only without NO_COLOR; elsewhere not a word but the result's.
+test_terminal() {
+	[ -z "${RUN:-}" ] && script -qec true typescript >/dev/null 2>&1 || skip 'there is no script(1) that gives a terminal'
+	bar='[##' color=$(printf '\033[')
+	terminal() {
+		TERM=xterm script -qec "'$program' sample -n 4 --steps 60 --threads 1 --batch 1 $1" typescript >seen </dev/null || fail "in a terminal: $(cat seen)"
+	}
+	NO_COLOR= terminal '-o a.png'
+	grep -qF "$bar" seen && grep -qF "$color" seen && grep -qF 'images' seen || fail "no bar in colours on a terminal: $(cat seen)"
+	NO_COLOR=1 terminal '-o b.png'
+	grep -qF "$bar" seen && ! grep -qF "$color" seen || fail "NO_COLOR: $(cat seen)"
+	terminal '-q -o c.png'
+	[ ! -s seen ] || fail "-q on a terminal: $(cat seen)"
+	same a.png b.png
+	expect 0 ddpm sample -n 4 --steps 60 --threads 1 -o d.png
+	[ "$(cat err)" = 'ddpm sample: wrote d.png: 4 images' ] || fail "$(cat err)"
+}
+
 test_arrays() {
 	expect 0 ddpm sample -n 3 --steps 2 -o a.npy
 	head -c 128 a.npy | grep -qa "'descr': '<f4', 'fortran_order': False, 'shape': (3, 32, 32, 1), }" || fail 'the head of a.npy'
