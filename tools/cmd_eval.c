@@ -16,14 +16,14 @@
 #include "dataset.h"
 #include "options.h"
 #include "progress.h"
-#include "tally.h"
+#include "statistics.h"
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *variance, *clip, *fit, *resume;
+    const char *model, *steps, *schedule, *variance, *clip, *fit, *resume, *output;
     int64_t images, batch, label;
     uint64_t seed;
-    bool skip_bad;
+    bool skip_bad, statistics, force;
 };
 enum { BATCH = 16, SAVE_SECONDS = 30, INTERRUPTED = 75 };
 static const struct settings defaults = { .steps = "all", .variance = "auto", .label = -1 };
@@ -139,9 +139,13 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
     int code = model_open(&j->model, s->model, err);
     if (code)
         return code;
+    if (s->statistics != (s->output != NULL))
+        return dd_error(err, DDPM_EUSAGE, "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
     j->d = (size_t)j->about->height * (size_t)j->about->width * (size_t)j->about->channels;
     if ((code = ddpm_chain_respace(&j->chain, j->about, s->steps, s->schedule, err)) || (code = open_data(j, path, err)))
+        return code;
+    if (s->output && (code = statistics_check(s->output, s->force, j->about, j->chain, err)))
         return code;
     j->batch = s->batch ? (int)s->batch : BATCH;
     j->batch = (size_t)j->batch < j->data.count ? j->batch : (int)j->data.count;
@@ -322,6 +326,8 @@ static int run(void *settings, char **argument, int arguments)
         announce(&j);
         code = measure_all(&j, &err);
     }
+    if (!code && !interrupted && j.s->output)
+        code = statistics_save(&j.tally, j.model, j.s->output, j.s->force, &err);
     int status = code ? complain(&command_eval, &err) : finish(&j);
     job_close(&j);
     return status;
@@ -340,6 +346,10 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, or crop, both centred", fit_names, FIELD(fit), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+    { "statistics", 0, OPTION_FLAG, NULL, "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
+      FIELD(statistics), 0, 0 },
+    { "output", 'o', OPTION_TEXT, "NEW", "the model file of --statistics", NULL, FIELD(output), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL, "replace an existing NEW", NULL, FIELD(force), 0, 0 },
     { "resume", 0, OPTION_TEXT, "FILE", "keep what was found in FILE, and go on from there if it exists", NULL, FIELD(resume), 0, 0 },
 };
 const struct command command_eval = {

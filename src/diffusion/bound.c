@@ -7,8 +7,8 @@
      L_0 = the decoder around x0_theta, decoder.c, of variance sigma_0^2
 
    Means over d, divided by ln 2.  sigma is any of posterior.c, whose first element is improved-diffusion's (beta_tilde_1 of this chain;
-   Analytic-DPM takes that of the full chain; our analytic variance has one of its own).  x0_theta is clipped as the options say, which for a bound means as trained, and whatever
-   the network predicts.  With each term come, per image,
+   Analytic-DPM takes that of the full chain; our analytic variance has one of its own).  x0_theta is clipped as the options say, which
+   for a bound means as trained, and whatever the network predicts.  With each term come, per image,
 
      mse_x0 = (x0 - x0_theta)^2,  mse_eps = (z - eps_theta)^2, eps_theta from the clipped x0_theta
      gamma = ||eps||^2 / d,  mse = (z - eps)^2, eps as the network has it: what model files store as stats.gamma, stats.mse */
