@@ -68,6 +68,9 @@ test_eval_bad_data() {
 	expect 65 ddpm eval small.idx --steps 2; says '2 x 3 pixels'; says '--fit pad'
 	expect 65 ddpm eval small.idx --steps 2 --fit crop; says '--fit pad'
 	expect 0 ddpm eval small.idx --steps 2 --fit pad --json; prints '"images":2'; mv out plain
+	expect 64 ddpm eval small.idx --fit pad --statistics; says 'go together'
+	expect 64 ddpm eval small.idx --fit pad --steps 2 --statistics -o new.ddpm; says 'all 1000 steps'
+	expect 73 ddpm eval small.idx --fit pad --statistics -o small.idx; says 'exists already'
 	gzip -k small.idx && expect 0 ddpm eval small.idx.gz --steps 2 --fit pad --json; same out plain 'compressed'
 	for n in 3 10 16 17 27; do
 		head -c $n small.idx >cut.idx; expect 65 ddpm eval cut.idx --fit pad; says 'cut.idx'
