@@ -272,7 +272,7 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given) : DDPM_OK;
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
-        dd_error(err, DDPM_ENAN, "image %u%s is lost at step t = %g: %s", s->image[first].index, lost > 1 ? " and others" : "", t,
+        dd_error(err, DDPM_ENAN, "image %u %s lost at step t = %g: %s", s->image[first].index, lost > 1 ? "and others are" : "is", t,
                  given.text[0] ? given.text : "the network's output is not finite");
     else if (code && given.text[0])
         dd_error(err, given.code ? given.code : DDPM_ECALLBACK, "%s", given.text);

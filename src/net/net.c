@@ -251,8 +251,8 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
     if (!lost->images)
         return DDPM_OK;
     const ddpm_node *node = &net->list[lost->node];
-    return dd_error(err, DDPM_ENAN, "image %d: NaN or infinity, first %s %s (%s); %d of %d images are lost", lost->first,
-                    lost->input ? "in the input, then after" : "after", node->name, node->op, lost->images, n);
+    return dd_error(err, DDPM_ENAN, "NaN or infinity, first %s %s (%s), in image %d of the batch; %d of %d images are lost",
+                    lost->input ? "in the input, then after" : "after", node->name, node->op, lost->first, lost->images, n);
 }
 
 static int check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)

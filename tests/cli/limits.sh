@@ -61,7 +61,7 @@ test_nan() {
 	ddpm sample -m model.ddpm -n 15 --steps 2 --class all --outdir bad >out 2>err
 	code=$?
 	[ $code -eq 70 ] || fail "exit code $code, expected 70: $(cat err)"
-	says 'image 3'; says 'image 13'
+	says 'image 3 and others are lost at step t = 999'; says 'time_emb_proj (conv)'; says 'image 13'
 	absent bad/image-000003.png bad/image-000013.png
 	grep -q '"i":13,"file":"image-000013.png","status":"nan"' bad/manifest.jsonl || fail "$(cat bad/manifest.jsonl)"
 	for file in bad/*.png; do

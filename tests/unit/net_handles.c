@@ -93,7 +93,7 @@ TEST(net_handles, a_lost_image_spoils_no_other)
     CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 5, &err) == DDPM_OK);
     b.x[2 * b.in + 11] = NAN;
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 5, &err) == DDPM_ENAN);
-    CHECK(strstr(err.text, "image 2: NaN or infinity, first in the input, then after center (copy); 1 of 5 images"));
+    CHECK(strstr(err.text, "NaN or infinity, first in the input, then after center (copy), in image 2 of the batch; 1 of 5 images"));
     for (size_t i = 0; i < 5; i++)
         CHECK((i == 2) == !!memcmp(a.out + i * a.outs, b.out + i * b.outs, a.outs * sizeof *a.out));
     small_batch_free(&a);
@@ -118,7 +118,7 @@ TEST(net_handles, the_layer_that_overflows_is_named)
     REQUIRE(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK);
     struct small_batch b = small_batch_create(m, 1);
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, NULL, 1, &err) == DDPM_ENAN);
-    CHECK(strstr(err.text, "image 0: NaN or infinity, first after down_blocks.1.resnets.0.conv2 (conv); 1 of 1"));
+    CHECK(strstr(err.text, "NaN or infinity, first after down_blocks.1.resnets.0.conv2 (conv), in image 0 of the batch; 1 of 1"));
     small_batch_free(&b);
     ddpm_net_free(net);
     ddpm_model_close(m);
