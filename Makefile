@@ -82,7 +82,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 $(PC): config.mak
 	@mkdir -p $(@D)
 	printf '%s\n' 'Name: ddpm' 'Description: DDPM U-Net engine for CPUs' 'Version: $(version)' \
-	  'Libs: -L$(prefix)/lib -lddpm' 'Libs.private: $(strip $(LDLIBS))' 'Cflags: -I$(prefix)/include' >$@
+	  'Libs: -L$(prefix)/lib -lddpm' 'Libs.private: $(strip $(LDLIBS) $(filter -fopenmp,$(LDFLAGS)))' 'Cflags: -I$(prefix)/include' >$@
 install: all $(PC)                              ## to $(DESTDIR)$(prefix)
 	install -d $(addprefix $(DESTDIR)$(prefix)/,bin include lib/pkgconfig)
 	install -m 755 $(O)/ddpm $(DESTDIR)$(prefix)/bin
