@@ -37,7 +37,7 @@ $(O)/libddpm.a: $(LIB)
 	rm -f $@ && $(AR) rcs $@ $^
 $(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
 $(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
-$(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/libddpm.a
+$(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(FUZZERS):
 	$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)

@@ -11,6 +11,7 @@
 #include "bench/bench.h"
 #include "ddpm.h"
 #include "tests/known_nets.h"
+#include "tests/process_memory.h"
 
 enum { STEPS_MOST = 10000, SLOWEST = 20, KINDS_MOST = 16 };
 
@@ -66,20 +67,6 @@ static int open_model(ddpm_model **m, const char *name, ddpm_error *err)
     if (!code)
         ddpm_model_init(*m, 0);
     return code;
-}
-
-/* A line "KEY:  N kB" of /proc/self/status in MB, 0 where there is none. */
-static double status(const char *key)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    double kb = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (!strncmp(line, key, strlen(key)))
-            kb = atof(line + strlen(key) + 1);
-    if (f)
-        fclose(f);
-    return kb / 1024;
 }
 
 /* Seconds since this process was started, to 10 ms. */
@@ -200,17 +187,17 @@ static void print(const struct measured *r, const ddpm_net *net, const struct se
     const ddpm_net_about *a = ddpm_net_describe(net);
     const ddpm_node *list;
     size_t nodes = ddpm_net_nodes(net, &list);
-    double mb = 1024 * 1024;
+    double mb = 1024 * 1024, peak = process_memory("VmHWM") / mb;
     if (s->json) {
         printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"steps\": %d, \"ms_step_min\": %.4f, "
                "\"ms_step_median\": %.4f, \"gflops\": %.2f, \"startup\": %.3f, \"peak_mb\": %.1f}\n", s->model, a->cpu, a->threads, a->batch,
-               r->steps, 1e3 * r->least, 1e3 * r->median, a->flops * a->batch / r->least * 1e-9, r->startup, status("VmHWM"));
+               r->steps, 1e3 * r->least, 1e3 * r->median, a->flops * a->batch / r->least * 1e-9, r->startup, peak);
         return;
     }
     printf("%s: %.1f M parameters, %.2f GFLOP an image and step\n  %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6,
            a->flops * 1e-9, a->engine_class, a->threads, a->batch);
     printf("  weights %.1f MB, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n", (double)a->weights / mb, (double)a->packed / mb,
-           (double)a->activations / mb, (double)a->scratch / mb, status("VmHWM"));
+           (double)a->activations / mb, (double)a->scratch / mb, peak);
     printf("  start to the end of the first step, less a median step: %.2f s\n", r->startup);
     printf("  an image and step: %.3f ms least, %.3f ms median of %d steps; %.1f GFLOP/s\n", 1e3 * r->least / a->batch,
            1e3 * r->median / a->batch, r->steps, a->flops * a->batch / r->least * 1e-9);

@@ -1,5 +1,6 @@
 /* The test harness, see check.h.  Every test runs in this process, one after the other; a failure is reported and counted once per test. */
 #include "check.h"
+#include <dirent.h>
 #include <stdarg.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +94,17 @@ const char *check_folder(void)
     if (system(command) != 0)
         exit(1);
     return path;
+}
+
+int check_entries(const char *path)
+{
+    int n = 0;
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    if (d)
+        closedir(d);
+    return n;
 }
 
 static int wanted(const struct check_test *t, int argc, char **argv)

@@ -23,6 +23,8 @@ const char *check_source(void);
 const char *check_path(const char *folder, const char *format, ...);
 /* A new private folder for this test, removed at exit. */
 const char *check_folder(void);
+/* How many files and folders lie in a folder. */
+int check_entries(const char *path);
 
 #define TEST(group_, name_) \
     static void test_##group_##_##name_(void); \

@@ -3,6 +3,7 @@
 #include "base/safetensors.h"
 #include "tests/check.h"
 #include "tests/known_nets.h"
+#include "tests/process_memory.h"
 #include "tests/torch_init.h"
 
 /* formats.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
@@ -109,20 +110,6 @@ TEST(golden, small_network)
     ddpm_model_close(m);
 }
 
-/* A line "KEY:  N kB" of /proc/self/status in bytes, 0 where there is none. */
-static double memory(const char *key)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    double kb = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (!strncmp(line, key, strlen(key)))
-            kb = atof(line + strlen(key) + 1);
-    if (f)
-        fclose(f);
-    return 1024 * kb;
-}
-
 /* Lets the peak begin anew at what is held now; 0 when this system cannot. */
 static int forget_peak(void)
 {
@@ -168,7 +155,7 @@ TEST(golden, cifar10_network)
     ddpm_model *m = model(known->net, known->diffusion, 1);
     REQUIRE(want && m && ddpm_model_save(m, path, 0, &err) == DDPM_OK);
     ddpm_model_close(m);
-    double before = memory("VmRSS");
+    double before = process_memory("VmRSS");
     int measured = forget_peak() && !SANITIZED;
     REQUIRE(ddpm_model_open(&m, path, &err) == DDPM_OK);
     if (outputs(out, m, t, 3, NULL) == DDPM_OK)
@@ -176,7 +163,7 @@ TEST(golden, cifar10_network)
             worst = fmaxf(worst, fabsf(out[i] - want[i]));
     CHECK_NEAR(worst, 0, 1e-4);
     if (measured)
-        CHECK(memory("VmHWM") - before < 2.3 * 4 * (double)known->parameters + 100e6);
+        CHECK(process_memory("VmHWM") - before < 2.3 * 4 * (double)known->parameters + 100e6);
     free(want);
     ddpm_model_close(m);
 }

@@ -1,5 +1,4 @@
 /* Mapped inputs, and outputs that are seen whole or not at all. */
-#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,16 +19,6 @@ static int holds(const char *path, const char *text)
     int same = dd_file_map(&f, path, NULL) == DDPM_OK && f.size == strlen(text) && !memcmp(f.data, text, f.size);
     dd_file_unmap(&f);
     return same;
-}
-
-static int files_in(const char *folder)
-{
-    int n = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));)
-        n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    closedir(d);
-    return n;
 }
 
 /* Permissions do not hold for root, who runs tests in containers. */
@@ -105,7 +94,7 @@ TEST(output, commit_and_abandon)
     CHECK(write_out(path, "two", 0, 0) == DDPM_ECREATE && holds(path, "one"));
     CHECK(write_out(path, "two", 1, 1) == DDPM_OK && holds(path, "one"));
     CHECK(write_out(path, "two", 1, 0) == DDPM_OK && holds(path, "two"));
-    CHECK(files_in(folder) == 1);
+    CHECK(check_entries(folder) == 1);
 }
 
 TEST(output, nothing_is_seen_before_commit)
@@ -114,13 +103,13 @@ TEST(output, nothing_is_seen_before_commit)
     struct dd_output o, second;
     ddpm_error err;
     REQUIRE(dd_output_create(&o, path, 0, &err) == DDPM_OK);
-    CHECK(access(path, F_OK) != 0 && files_in(folder) == 1);
+    CHECK(access(path, F_OK) != 0 && check_entries(folder) == 1);
     REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK);       /* each has a temporary of its own */
-    CHECK(files_in(folder) == 2);
+    CHECK(check_entries(folder) == 2);
     fputs("first", o.stream);
     CHECK(dd_output_commit(&o, &err) == DDPM_OK);
     CHECK(dd_output_commit(&second, &err) == DDPM_ECREATE && holds(path, "first"));
-    CHECK(files_in(folder) == 1);
+    CHECK(check_entries(folder) == 1);
 }
 
 TEST(output, places_that_cannot_be_written)
@@ -134,7 +123,7 @@ TEST(output, places_that_cannot_be_written)
     CHECK(write_out("", "x", 1, 0) == DDPM_ECREATE);
     CHECK(write_out("/dev/null", "x", 1, 0) == DDPM_ECREATE);
     CHECK(symlink("nowhere", link_path) == 0 && write_out(link_path, "x", 0, 0) == DDPM_ECREATE);
-    CHECK(files_in(folder) == 2);
+    CHECK(check_entries(folder) == 2);
     chmod(folder, 0500);
     be_somebody();
     CHECK(write_out(check_path(folder, "new"), "x", 0, 0) == DDPM_EPERM);
@@ -163,7 +152,7 @@ TEST(output, full_disk)
             CHECK(fflush(o.stream) != 0);
         CHECK(dd_output_commit(&o, &err) == DDPM_EIO && strstr(err.text, path));
         setrlimit(RLIMIT_FSIZE, &old);
-        CHECK(holds(path, "old") && files_in(folder) == 1);
+        CHECK(holds(path, "old") && check_entries(folder) == 1);
     }
     signal(SIGXFSZ, handler);
 }
