@@ -10,6 +10,13 @@ test_info() {
 	expect 65 ddpm info cut.ddpm; says 'cut.ddpm'
 }
 
+# The program with its model is under 4 MB.
+test_program_size() {
+	! grep -q __asan_init "$program" || skip 'a sanitizer makes the program larger'
+	strip -o stripped "$program" 2>/dev/null || skip 'there is no strip for this program'
+	[ "$(wc -c <stripped)" -lt 4000000 ] || fail "$(wc -c <stripped) bytes"
+}
+
 test_forward() {
 	io=$shared/checkpoints/fashion32/io.safetensors
 	[ -f "$io" ] || skip '../shared is not there'
