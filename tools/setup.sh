@@ -17,10 +17,10 @@ line="apt-get install -y --no-install-recommends$missing"
 if [ "$(id -u)" -eq 0 ]; then
 	sudo=
 elif sudo -n true 2>/dev/null; then
-	sudo='sudo -n env'
+	sudo='sudo -n'
 else
 	echo "setup: these packages are missing; run this, then the same make again:" >&2
 	echo "sudo $line" >&2
 	exit 1
 fi
-$sudo apt-get update >/dev/null && DEBIAN_FRONTEND=noninteractive $sudo $line
+$sudo apt-get update >/dev/null && $sudo env DEBIAN_FRONTEND=noninteractive $line
