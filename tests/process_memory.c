@@ -1,3 +1,4 @@
+/* /proc/self/status has a line "KEY:  N kB" for each. */
 #include "process_memory.h"
 #include <stdio.h>
 #include <stdlib.h>

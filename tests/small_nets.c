@@ -1,3 +1,4 @@
+/* Few channels and pixels, every option that makes another list of nodes. */
 #include "tests/small_nets.h"
 #include "tests/check.h"
 #include "tests/known_nets.h"

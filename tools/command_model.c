@@ -1,3 +1,4 @@
+/* No path is the embedded model: see command_model.h. */
 #include "command_model.h"
 
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)

@@ -1,3 +1,4 @@
+/* Counted over the nodes that had a choice; in the order in which they first occur. */
 #include "engines.h"
 #include <stdio.h>
 #include <string.h>

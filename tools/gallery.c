@@ -1,3 +1,5 @@
+/* Every file is made under a temporary name and renamed when it is whole: a folder's images one by one as they come, a picture or an array
+   at the end.  A picture is a grid of ceil(sqrt(n)) columns, or a row of states for each image. */
 #include "gallery.h"
 #include <ctype.h>
 #include <errno.h>

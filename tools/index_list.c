@@ -1,3 +1,4 @@
+/* The text is walked twice, to count and to store, so that no list is longer than its memory; the order is kept, doubles are refused. */
 #include "index_list.h"
 #include <ctype.h>
 #include <stdlib.h>

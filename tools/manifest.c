@@ -1,3 +1,4 @@
+/* JSON lines, flushed one by one: what an interrupted run leaves behind tells how far it came. */
 #include "manifest.h"
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* done / elapsed is the rate, (total - done) / rate the time left; drawn ten times a second at most. */
 #include "progress.h"
 #include <stdio.h>
 #include <stdlib.h>

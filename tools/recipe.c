@@ -1,3 +1,4 @@
+/* The recipe as one line of JSON and back; what is read is checked key by key, as it may come from anybody's PNG. */
 #include "recipe.h"
 #include <errno.h>
 #include <inttypes.h>

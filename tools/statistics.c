@@ -1,3 +1,4 @@
+/* Which evaluation can be stored, and the model with it: gamma, mse [T], see model-file "stats". */
 #include "statistics.h"
 #include <stdlib.h>
 #include "base/error.h"

@@ -1,3 +1,5 @@
+/* A batch starts at the top of the chain (or at the given image's step), goes down step by step and is handed on image by image; an image
+   lost to NaN is named and leaves the others as they are. */
 #include "studio.h"
 #include <math.h>
 #include <stdio.h>
