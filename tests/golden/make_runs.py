@@ -114,7 +114,7 @@ def lucidrains_run(dtype):
     for name in ("torchvision", "torchvision.transforms", "accelerate", "ema_pytorch", "pytorch_fid", "pytorch_fid.inception",
                  "pytorch_fid.fid_score"):
         stub = types.ModuleType(name)
-        stub.__getattr__ = lambda key: type(key, (), {})
+        stub.__file__, stub.__getattr__ = name, lambda key: type(key, (), {})
         sys.modules.setdefault(name, stub)
     from denoising_diffusion_pytorch.denoising_diffusion_pytorch import GaussianDiffusion, Unet
     net = Unet(dim=8, dim_mults=(1, 2))
