@@ -4,7 +4,8 @@
      x_{i-1} = sqrt(b) x0 + sqrt(1 - b - sigma^2) eps + sigma z,   sigma = eta sqrt((1 - b) / (1 - a)) sqrt(1 - a / b)
 
    x0 from the network, clipped; eps is the one that leads from that x0 to x_i (improved-diffusion's rule; ermongroup neither clips nor
-   derives again).  eta = 1 is "ddpm" with beta-tilde.  Towards noise, from i to i + 1, it is the same with b = alpha_bar_{i+1} and eta = 0
+   derives again).  "ddim-diffusers" keeps the network's own eps beside the clipped x0, as diffusers does: a network whose eps is a little
+   off near t = T then leaves the path less, since its x0, wrong by 1 / sqrt(a) as much, is all but multiplied by 0.  eta = 1 is "ddpm" with beta-tilde.  Towards noise, from i to i + 1, it is the same with b = alpha_bar_{i+1} and eta = 0
    (their section 4.3): there the image stands for the state at position 0.
 
    The variance "analytic" is Analytic-DDIM (Bao et al. 2022): the noise becomes sigma* z, sigma*^2 of optimal_variance.c with lambda =
@@ -33,16 +34,17 @@ static double analytic_sigma(const ddpm_sampler *s, double here, double before, 
     return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
+enum eps { DERIVED, OWN };              /* from the clipped x0, or the network's */
+
 /* From position i to where alpha_bar is b; lambda is the sigma of the formula, sigma the noise that is added. */
-static int move(ddpm_sampler *s, int i, double b, double lambda, double sigma, ddpm_error *err)
+static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, double sigma, ddpm_error *err)
 {
-    int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
     double a = s->tables->alpha_bar[i], of_x0 = sqrt(b), of_eps = sqrt(fmax(0, 1 - b - lambda * lambda));
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
         const double *x0 = dd_sampler_x0(s, x, k, i), *z = NULL;
-        if (analytic)
+        if (eps == OWN)
             dd_sampler_eps(s, x, x, k, i);
         else
             dd_marginal_eps(x, x, x0, a, s->d);
@@ -54,14 +56,17 @@ static int move(ddpm_sampler *s, int i, double b, double lambda, double sigma, d
     return code;
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err)
+static int descend(ddpm_sampler *s, enum eps eps, int i, ddpm_error *err)
 {
     int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
     double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
     double lambda = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
-    return move(s, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda, err);
+    return move(s, analytic ? OWN : eps, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda, err);
 }
 
-static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, s->tables->alpha_bar[i + 1], 0, 0, err); }
+static int step(ddpm_sampler *s, int i, ddpm_error *err) { return descend(s, DERIVED, i, err); }
+static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return descend(s, OWN, i, err); }
+static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, DERIVED, i, s->tables->alpha_bar[i + 1], 0, 0, err); }
 
 const struct dd_sampler_kind dd_ddim = { .buffers = 1, .check = check, .step = step, .encode = encode };
+const struct dd_sampler_kind dd_ddim_diffusers = { .buffers = 1, .check = check, .step = step_diffusers };

@@ -12,6 +12,7 @@
 #define SAMPLERS(X) \
     X("ddpm", dd_ancestral) \
     X("ddim", dd_ddim) \
+    X("ddim-diffusers", dd_ddim_diffusers) \
     X("dpmpp", dd_dpmpp) \
     X("dpmpp3", dd_dpmpp_in_full) \
     X("unipc", dd_unipc) \

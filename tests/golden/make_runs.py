@@ -5,7 +5,7 @@
 REFERENCE is the folder of reference checkpoints; OPENAI and ERMON are checkouts of openai/guided-diffusion (22e0df81) and
 ermongroup/ddim (e8df66cf).  Needs torch 2.13.0 (CPU), diffusers 0.42.1, denoising-diffusion-pytorch 2.3.4.
 
-A run is K = 10 steps of a batch of 2 from given noise: x_T = z[0], executed step j uses z[j], z by the counter formula of the
+A run is K = 10 steps (diffusers-ddim: 3) of a batch of 2 from given noise: x_T = z[0], executed step j uses z[j], z by the counter formula of the
 reference tables with seed 7.  Stored: NAME.x [2, C, H, W], the final x of the run in double, and NAME.spread [1], the mean
 absolute difference between it and the same run in float32 (a random network amplifies single pixels, so not the largest).  cifar.eps [3, 3, 32, 32]: google/ddpm-cifar10-32's architecture built after
 torch.manual_seed(0), eps at t = 0, 500, 999 of x = randn(1, 3, 32, 32) from a fresh generator of seed 0.
@@ -51,6 +51,17 @@ def diffusers_run(dtype):
     import diffusers.schedulers.scheduling_ddpm as module
     module.randn_tensor = z
     x = z()
+    for t in scheduler.timesteps:
+        x = scheduler.step(net(x, t).sample, t, x).prev_sample
+    return x
+
+
+def diffusers_ddim_run(dtype):
+    from diffusers import DDIMScheduler, UNet2DModel
+    net = UNet2DModel.from_pretrained(f"{reference}/A1_google/unet").to(dtype).eval()
+    scheduler = DDIMScheduler.from_pretrained(f"{reference}/A1_google/scheduler")
+    scheduler.set_timesteps(3)          # without noise a random network is chaotic: a difference grows tenfold in every step
+    x = Noise((2, 3, 32, 32), dtype)()
     for t in scheduler.timesteps:
         x = scheduler.step(net(x, t).sample, t, x).prev_sample
     return x
@@ -155,7 +166,7 @@ randn, randn_like = torch.randn, torch.randn_like
 torch.set_num_threads(1)
 out = {}
 with torch.no_grad():
-    for name, run in (("diffusers", diffusers_run), ("openai", openai_run), ("ho", ermon_run), ("lucidrains", lucidrains_run)):
+    for name, run in (("diffusers", diffusers_run), ("diffusers-ddim", diffusers_ddim_run), ("openai", openai_run), ("ho", ermon_run), ("lucidrains", lucidrains_run)):
         x64, x32 = run(torch.float64).double(), run(torch.float32).double()
         spread = (x64 - x32).abs().mean()
         print(name, "std", float(x64.std()), "max", float(x64.abs().max()), "float32 differs by", float(spread))

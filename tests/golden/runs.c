@@ -1,5 +1,5 @@
-/* One whole run of K = 10 steps per family, from checkpoint to final x, against the original implementations: diffusers' DDPMScheduler,
-   guided-diffusion's SpacedDiffusion, ermongroup's ddpm_steps, lucidrains' ddim_sample.  data/runs.safetensors holds NAME.x [2, c, h, w],
+/* One whole run of K = 10 steps per family, from checkpoint to final x, against the original implementations: diffusers' DDPMScheduler
+   (and 3 steps of its DDIMScheduler), guided-diffusion's SpacedDiffusion, ermongroup's ddpm_steps, lucidrains' ddim_sample.  data/runs.safetensors holds NAME.x [2, c, h, w],
    computed in double, and NAME.spread, the mean absolute difference of the original's own float32 run (make_runs.py).  Our network is
    float32 with another order of sums, so an error of the same size is expected; ten times it is allowed. */
 #include "base/rng.h"
@@ -132,6 +132,11 @@ static void check_run(const struct run *r)
 TEST(golden, run_diffusers)
 {
     check_run(&(struct run){ "diffusers", "A1_google", { NULL }, "10", "leading", "ddpm", "beta", 0 });
+}
+
+TEST(golden, run_diffusers_ddim)
+{
+    check_run(&(struct run){ "diffusers-ddim", "A1_google", { NULL }, "3", "leading", "ddim-diffusers", "auto", 0 });
 }
 
 TEST(golden, run_openai)

@@ -45,6 +45,7 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "ddpm", "learned", 0, 1, .own = DDPM_LEARNED_RANGE },
     { "ddim", "auto", 0, 1, .own = DDPM_BETA },
     { "ddim", "auto", 0.7, 0, .own = DDPM_BETA },
+    { "ddim-diffusers", "auto", 0.7, 1, .own = DDPM_BETA },
     { "ddim", "auto", 1, 1, .own = DDPM_LEARNED_RANGE },
     { "ddpm", "analytic", 0, 1, .own = DDPM_LEARNED_RANGE },
     { "ddim", "analytic", 0.7, 1, .own = DDPM_BETA },

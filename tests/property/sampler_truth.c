@@ -55,7 +55,7 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
    often: 8 u (|x| + |p|) / a, with |x| < 6 for a normal value; a is that of the last step taken. */
 TEST(property, a_point_comes_back)
 {
-    static const char *const steps[] = { "1", "2", "10", "all" }, *const samplers[] = { "ddpm", "ddim", "dpmpp", "dpmpp3", "unipc", "ode" };
+    static const char *const steps[] = { "1", "2", "10", "all" }, *const samplers[] = { "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp3", "unipc", "ode" };
     for (int k = 0; k < 4 * 6 * 3; k++) {
         struct truth p = { k % 3, NAN };
         ddpm_chain *chain = chain_of("linear", steps[k / 18]);
