@@ -76,7 +76,7 @@ static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const
     print_line(o);
 }
 
-/* The provenance that the converter wrote, as "family, file, weights, program". */
+/* The provenance that the converter wrote, and whether statistics are stored. */
 static void print_source(const ddpm_about *a)
 {
     cJSON *root = cJSON_Parse(a->json);
@@ -86,9 +86,12 @@ static void print_source(const ddpm_about *a)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i]));
         if (text && *text)
-            printf("%s %s", i ? "," : "", text);
+            printf("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }
     putchar('\n');
+    const cJSON *images = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "stats"), "images");
+    if (images)
+        printf("statistics    gamma and mse of %.0f images\n", cJSON_GetNumberValue(images));
     cJSON_Delete(root);
 }
 

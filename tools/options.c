@@ -38,7 +38,8 @@ enum { COMMON = sizeof common_options / sizeof *common_options, NAMES_MAX = 64 }
 
 const char exit_codes[] =
     "Exit codes: 0 done, 1 a comparison failed, 64 usage, 65 bad data in a file, 66 input missing, 69 this CPU or build cannot,\n"
-    "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error, 77 no permission.\n";
+    "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error,\n"
+    "75 try again later (interrupted, resumable), 77 no permission.\n";
 
 static const struct option *option_at(const struct command *c, int i)
 {
