@@ -110,6 +110,58 @@ TEST(golden, small_network)
     ddpm_model_close(m);
 }
 
+/* Two steps, t = 500 and 0, from x_T = randn(1, 3, 8, 8) of seed 0; the noise of the first continues the same generator. */
+static void torch_noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
+{
+    float drawn[192], x[192];
+    torch_randn(user, drawn, 192);
+    torch_to_nhwc(x, drawn, 3, 8, 8);
+    for (size_t i = 0; i < d; i++)
+        z[i] = (double)x[i];
+    (void)index, (void)t, (void)draw;
+}
+
+static void published(const char *sampler, const char *variance, const double *pixel, double tolerance, double published_sum)
+{
+    const uint32_t index = 0;
+    struct torch_random random;
+    ddpm_sampler_options o;
+    ddpm_chain *chain = NULL;
+    ddpm_sampler *s = NULL;
+    ddpm_net *net = NULL;
+    ddpm_error err = { 0, "" };
+    ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
+    REQUIRE(m && !ddpm_net_create(&net, m, NULL, &err) && !ddpm_chain_respace(&chain, ddpm_model_about(m), "0,500", NULL, &err));
+    torch_seed(&random, 0);
+    ddpm_sampler_defaults(&o, ddpm_model_about(m));
+    o.sampler = sampler, o.variance = variance, o.eta = 0;
+    o.eps = ddpm_net_eps, o.eps_user = net, o.noise = torch_noise, o.noise_user = &random;
+    REQUIRE(!ddpm_sampler_create(&s, chain, &o, 192, 1, NULL, &err) && !ddpm_sampler_start(s, &index, NULL, 1, NULL, 1, &err));
+    while (ddpm_sampler_left(s) > 0)
+        REQUIRE(!ddpm_sampler_step(s, &err));
+    const double *x = ddpm_sampler_state(s, NULL);
+    double sum = 0;
+    for (int i = 0; i < 192; i++)
+        sum += fabs(x[i]);
+    for (int i = 0; i < 9; i++)
+        CHECK_NEAR(fmin(1, fmax(0, x[((5 + i / 3) * 8 + 5 + i % 3) * 3 + 2] / 2 + 0.5)), pixel[i], tolerance);
+    CHECK_NEAR(sum, published_sum, 192 * 2e-5 * 7);
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
+    ddpm_net_free(net);
+    ddpm_model_close(m);
+}
+
+/* formats.md 9.2: the pixels and tolerances of diffusers' own tests, and the sum over |x|, where an element may be off by the network's
+   2e-5 times sqrt(1 / alpha_bar_500 - 1) = 3.4, and as much again in the second step.  alpha_bar here is not rounded to float32. */
+TEST(golden, published_pixels)
+{
+    static const double ddpm[] = { 0.0, 0.9996672, 0.00329116, 1.0, 0.9995991, 1.0, 0.0060907, 0.00115037, 0.0 };
+    static const double ddim[] = { 0.0, 0.9979, 0.0, 0.9999, 0.9986, 0.9991, 7.106e-4, 0.0, 0.0 };
+    published("ddpm", "beta-tilde", ddpm, 1e-2, 166.954440);
+    published("ddim-diffusers", "auto", ddim, 1e-3, 167.329887);
+}
+
 /* Lets the peak begin anew at what is held now; 0 when this system cannot. */
 static int forget_peak(void)
 {
