@@ -186,6 +186,8 @@ int bench_conv(int argc, char **argv)
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++)
         if (!o.net || !strcmp(o.net, layers[i].net))
             failed = bench_layer(&layers[i], &k, &o, total);
+    if (!failed && total[engines + 1] == 0)
+        return fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n", o.net), 64;
     printf("all, where an engine takes no layer its right neighbour:");
     for (int i = 0; i < engines; i++)
         printf("  %.2f ms", total[i]);
