@@ -1,0 +1,34 @@
+/* Gradients: a network together with its backward pass (reverse-mode differentiation, Linnainmaa 1970), whose nodes stand behind the
+   forward ones in the same list and under the same memory plan.  The weights and what backward adds to are plain arrays of one order, so
+   that an optimiser sees two vectors.  Training keeps every activation that a gradient needs; it recomputes cheap ones. */
+#ifndef DD_GRADIENT_H
+#define DD_GRADIENT_H
+#include "layer/dropout.h"
+#include "net/net.h"
+
+struct dd_gradient;
+
+/* With m's weights; m may be closed then.  o as for ddpm_net_create; at most o->batch images go through at once.  dropout: the
+   probability 0 <= p < 1 of a zero; negative: the model's own.  Nothing can fail for memory afterwards. */
+int    dd_gradient_create(struct dd_gradient **g, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err);
+/* How many numbers the vectors hold: every parameter of m->program but time.freq. */
+size_t dd_gradient_count(const struct dd_gradient *g);
+/* Where parameter `param` of m->program begins in them, in the layout of its tensor; SIZE_MAX for time.freq.  (Nodes are in order, but a
+   node's stacked parts are neighbours: weights, then biases.) */
+size_t dd_gradient_offset(const struct dd_gradient *g, int param);
+float *dd_gradient_weights(struct dd_gradient *g);     /* [count], for the caller to change */
+float *dd_gradient_sums(struct dd_gradient *g);        /* [count], what backward adds to; the caller zeroes it */
+/* After the weights were changed, and before the next forward. */
+void   dd_gradient_pack(struct dd_gradient *g);
+/* s->out [n, h, w, outputs] = network(s->x, s->t, s->y), s->n <= batch, labels in range.  masks NULL: no dropout. */
+void   dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s, const struct dd_dropout *masks);
+/* Behind the forward pass of the same slice: sums += gradients of the parameters, from dout [n, h, w, outputs], the gradient by s->out;
+   dx [n, h, w, channels], the gradient by s->x, is overwritten, or NULL. */
+void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s, const float *dout, float *dx);
+/* Goes through both passes again and stops at the first node whose output, gradient of inputs or of parameters is not finite: its name and
+   operation, NULL when there is none.  s->out and sums hold nothing of use then. */
+const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s, const struct dd_dropout *masks, const float *dout);
+/* Sizes of the memory, threads, engine class. */
+const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
+void   dd_gradient_free(struct dd_gradient *g);
+#endif
