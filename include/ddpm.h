@@ -195,6 +195,45 @@ DDPM_API void ddpm_score(double *s, const double *eps, double alpha_bar, size_t 
 DDPM_API double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
 DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
 
+/* ---- training: Algorithm 1 of Ho et al. 2020 ---- */
+
+typedef struct ddpm_trainer ddpm_trainer;
+/* The loss, a mean over images: L_simple; L_vlb, one term of the bound in bits per dimension times T; L_simple + L_vlb / 1000 (Nichol and
+   Dhariwal 2021), where L_vlb trains the variance alone.  A learned variance needs one of the last two, and they need it. */
+enum { DDPM_SIMPLE, DDPM_VLB, DDPM_HYBRID };
+typedef struct ddpm_trainer_options {
+    int batch, accumulate;    /* images of one pass; passes that one step of the optimiser sums */
+    int threads;              /* as in ddpm_net_options, like the next two */
+    const char *cpu, *conv;
+    int loss;                 /* DDPM_SIMPLE... */
+    double min_snr;           /* gamma of min(SNR, gamma), which weights L_simple (Hang et al. 2023), 0: off */
+    double rate, beta1, beta2, epsilon, decay, clip;   /* Adam (Kingma and Ba 2015); decay > 0: AdamW; clip: largest norm of the gradient, 0: any */
+    int64_t warmup, steps;    /* the rate rises over warmup steps; then it is constant, or with steps > 0 half a cosine, 0 at that step */
+    double ema;               /* decay of the average at the end of its warm-up: min(ema, (1 + step) / (10 + step)) */
+    double dropout;           /* negative: the model's own */
+    uint64_t seed;            /* of timesteps, noise and dropout; see model-file "Noise" */
+} ddpm_trainer_options;
+typedef struct ddpm_trainer_report { int64_t step; double loss, rate, norm; } ddpm_trainer_report;   /* step: how many are done; norm before clipping */
+/* batch 64, one pass, L_simple, Adam of rate 2e-4, clip 1, no warm-up, constant rate, ema 0.9999, the model's dropout, seed 0. */
+DDPM_API void ddpm_trainer_defaults(ddpm_trainer_options *o);
+/* m may be closed then.  When it is a training checkpoint, the trainer goes on from it, given the same options to the same bits as if it
+   had never stopped. */
+DDPM_API int  ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
+/* One step of the optimiser: x0 [accumulate * batch, h, w, c] in [-1, 1], y [accumulate * batch] or NULL.  Timesteps, noise and dropout of an
+   image follow from the seed and how many were trained with before it.  DDPM_ENAN names step and layer, and DDPM_EUSAGE a class out of
+   range; the trainer then stays as it was before the step. */
+DDPM_API int  ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r, ddpm_error *err);
+/* Steps of the optimiser behind the weights, those of the checkpoint that was gone on from among them. */
+DDPM_API int64_t ddpm_trainer_done(const ddpm_trainer *t);
+/* Mean loss of n images x0 [n, h, w, c] with the averaged weights and without dropout; timesteps and noise, others than those trained with,
+   belong to (seed, first + k), so the mean over a whole set does not depend on how it is divided. */
+DDPM_API int  ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err);
+/* A model with the averaged weights, float32, without the statistics of other weights.  whole: a training checkpoint, which also holds the
+   trained weights themselves (raw.NAME), the optimiser's moments (adam.m.NAME, adam.v.NAME), and in its metadata
+   "train": {"trainer": {"step", "images"}, "run": the caller's object run, as JSON text, NULL: {}}. */
+DDPM_API int  ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run, ddpm_error *err);
+DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
+
 /* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
 
 typedef struct ddpm_sde {                /* dx = f(x, t) dt + g(t) dW; each is given user */
