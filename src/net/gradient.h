@@ -3,7 +3,6 @@
    that an optimiser sees two vectors.  Training keeps every activation that a gradient needs; it recomputes cheap ones. */
 #ifndef DD_GRADIENT_H
 #define DD_GRADIENT_H
-#include "layer/dropout.h"
 #include "net/net.h"
 
 struct dd_gradient;
@@ -20,14 +19,14 @@ float *dd_gradient_weights(struct dd_gradient *g);     /* [count], for the calle
 float *dd_gradient_sums(struct dd_gradient *g);        /* [count], what backward adds to; the caller zeroes it */
 /* After the weights were changed, and before the next forward. */
 void   dd_gradient_pack(struct dd_gradient *g);
-/* s->out [n, h, w, outputs] = network(s->x, s->t, s->y), s->n <= batch, labels in range.  masks NULL: no dropout. */
-void   dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s, const struct dd_dropout *masks);
-/* Behind the forward pass of the same slice: sums += gradients of the parameters, from dout [n, h, w, outputs], the gradient by s->out;
-   dx [n, h, w, channels], the gradient by s->x, is overwritten, or NULL. */
-void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s, const float *dout, float *dx);
-/* Goes through both passes again and stops at the first node whose output, gradient of inputs or of parameters is not finite: its name and
-   operation, NULL when there is none.  s->out and sums hold nothing of use then. */
-const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s, const struct dd_dropout *masks, const float *dout);
+/* s->out [n, h, w, outputs] = network(s->x, s->t, s->y) under s->masks; s->n <= batch, labels in range. */
+void   dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s);
+/* Behind the forward pass of the same slice and masks: sums += the gradients of the parameters, from s->dout [n, h, w, outputs]; s->dx
+   [n, h, w, channels] is overwritten unless NULL. */
+void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
+/* Goes through both passes again and stops at the first node whose output, or gradient of inputs or of parameters, is not finite: its name
+   and operation; NULL when there is none.  s->out and sums hold nothing of use then. */
+const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s);
 /* Sizes of the memory, threads, engine class. */
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
 void   dd_gradient_free(struct dd_gradient *g);

@@ -1,6 +1,7 @@
 /* A network made ready to run: packed parameters, planned memory, started threads. */
 #ifndef DD_NET_H
 #define DD_NET_H
+#include "layer/dropout.h"
 #include "net/model.h"
 #include "net/plan.h"
 
@@ -22,8 +23,12 @@ struct ddpm_net {
     struct dd_arena arena;           /* the lists and texts above */
 };
 
-/* A slice of at most net->batch images on its way through the list. */
-struct dd_slice { float *out; const float *x, *t; const int32_t *y; int n; };
+/* A slice of at most net->batch images on its way through the list.  In training only: the masks of dropout, NULL for none; dout, the
+   gradient by out; dx, where the gradient by x is written, or NULL. */
+struct dd_slice {
+    float *out; const float *x, *t; const int32_t *y; int n;
+    const struct dd_dropout *masks; const float *dout; float *dx;
+};
 
 int  dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
 void dd_net_free(ddpm_net *net);
