@@ -3,7 +3,7 @@
 
    The factor 1 / sqrt(D) goes into C.  Four loops: k' transposed, [D, T], so that its rows are what gemm sums over, and v in panels of nr
    columns; partial C of constant chunks of tokens; their sums in double, in order; y.
-   Scratch: per image of a slice and head, k' [D, T], v panels [D / nr][T][nr], partial C [chunks][D / nr][D][nr], of which the first becomes C. */
+   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D / nr][T][nr], partial C [chunks][D / nr][D][nr], of which the first becomes C. */
 #include <math.h>
 #include <string.h>
 #include "layer/attention.h"
@@ -14,7 +14,7 @@ enum { TOKENS = 512, CHANNELS = 16, PIXELS = 96, SLICE_FLOATS = 2 << 20 };
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens, nr, panels;
-    size_t chunks, k_size, v_size, c_size, head_size;       /* floats; c_size of one C */
+    size_t chunks, q_size, k_size, v_size, c_size, head_size;       /* floats; c_size of one C */
     size_t images;                                          /* of a slice */
 };
 
@@ -25,6 +25,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
     p.tokens = p.memory + p.pixels;
     p.panels = dd_blocks(p.dim, p.nr);
     p.chunks = dd_blocks(p.tokens, TOKENS);
+    p.q_size = dd_aligned(PIXELS * p.dim);
     p.k_size = dd_aligned(p.dim * p.tokens);
     p.v_size = dd_aligned(p.panels * p.nr * p.tokens);
     p.c_size = dd_aligned(p.panels * p.nr * p.dim);
@@ -36,8 +37,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
 size_t dd_linear_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
 {
     struct plan p = make_plan(k, a);
-    (void)threads;
-    return sizeof(float) * dd_min(p.images, (size_t)batch) * p.heads * p.head_size;
+    return sizeof(float) * ((size_t)threads * p.q_size + dd_min(p.images, (size_t)batch) * p.heads * p.head_size);
 }
 
 double dd_linear_attention_flops(const struct dd_attention *a)
@@ -47,7 +47,7 @@ double dd_linear_attention_flops(const struct dd_attention *a)
 }
 
 /* One slice of images: where its parts lie. */
-struct slice { const struct plan *p; const struct dd_kernels *k; float *qkv, *scratch; size_t stride; const float *memory; size_t first, n; };
+struct slice { const struct plan *p; const struct dd_kernels *k; const float *qkv; float *rows, *scratch; size_t stride; const float *memory; size_t first, n; };
 
 static float *head_scratch(const struct slice *s, size_t image, size_t head)
 {
@@ -55,7 +55,7 @@ static float *head_scratch(const struct slice *s, size_t image, size_t head)
 }
 
 /* q (0), k (1) or v (2) of a head. */
-static float *head_input(const struct slice *s, size_t image, size_t head, size_t which)
+static const float *head_input(const struct slice *s, size_t image, size_t head, size_t which)
 {
     return s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim;
 }
@@ -111,15 +111,16 @@ static void make_c(const struct slice *s, size_t image, size_t head)
     }
 }
 
-/* y = q' C for a block of pixels; q becomes q' in place. */
+/* y = q' C for a block of pixels. */
 static void make_y(const struct slice *s, const struct dd_map *y, size_t image, size_t head, size_t first)
 {
     const struct plan *p = s->p;
     size_t n = dd_min(PIXELS, p->pixels - first);
-    float *q = head_input(s, image, head, 0) + first * s->stride;
+    float *q = s->rows + dd_thread() * p->q_size;
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
-    s->k->softmax(q, s->stride, 1, n, p->dim);
-    dd_matrix_multiply(s->k, out, y->stride, q, s->stride, head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr, n,
+    s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n, p->dim, DD_ACT_NONE);
+    s->k->softmax(q, p->dim, 1, n, p->dim);
+    dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr, n,
                        p->dim, p->dim);
 }
 
@@ -152,7 +153,8 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
 {
     struct plan p = make_plan(ctx->k, a);
     for (size_t first = 0; first < (size_t)qkv->n; first += p.images) {
-        struct slice s = { &p, ctx->k, qkv->data + first * p.pixels * qkv->stride, ctx->scratch, qkv->stride, memory_kv, first,
+        struct slice s = { &p, ctx->k, qkv->data + first * p.pixels * qkv->stride, ctx->scratch,
+                           ctx->scratch + (size_t)ctx->threads * p.q_size, qkv->stride, memory_kv, first,
                            dd_min(p.images, (size_t)qkv->n - first) };
         slice_forward(&s, ctx->threads, y);
     }

@@ -44,8 +44,8 @@ static struct moments group_moments(const float *pivot, const float *sums, size_
     return (struct moments){ mean, 1 / sqrt((var < 0 ? 0 : var) + eps) };
 }
 
-void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, const struct dd_map *x, int groups, double eps,
-                     const float *gamma, const float *beta, const float *emb, size_t emb_stride)
+void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, float *moments, const struct dd_map *x, int groups,
+                     double eps, const float *gamma, const float *beta, const float *emb, size_t emb_stride)
 {
     size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, width = channels / (size_t)groups;
     float *sums = ctx->scratch;
@@ -61,6 +61,10 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, c
         size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
         struct moments m = group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks, pixels,
                                          channels, first, width, eps);
+        if (moments) {
+            moments[2 * task] = (float)m.mean;
+            moments[2 * task + 1] = (float)m.rstd;
+        }
         for (size_t c = first; c < first + width; c++) {
             double s = emb ? 1 + (double)emb[image * emb_stride + c] : 1, b = emb ? emb[image * emb_stride + channels + c] : 0;
             scale[image * channels + c] = (float)(m.rstd * gamma[c] * s);

@@ -51,7 +51,7 @@ static void norm(ddpm_net *net, const struct dd_context *ctx, const struct dd_sl
     const float *gamma = net->packed[node], *beta = gamma + dd_params_second(&net->program, dd_program_part(&net->program, n));
     if (n->emb)
         emb = dd_forward_map(net, s, n->emb);
-    dd_norm_forward(ctx, y.data, y.data + (size_t)y.n * (size_t)x.c, &x, n->groups, n->eps, gamma, beta, emb.data, emb.stride);
+    dd_norm_forward(ctx, y.data, y.data + (size_t)y.n * (size_t)x.c, NULL, &x, n->groups, n->eps, gamma, beta, emb.data, emb.stride);
 }
 
 static void rms(ddpm_net *net, const struct dd_context *ctx, const struct dd_slice *s, int node)

@@ -129,7 +129,7 @@ static void check_linear(const struct attention_case *t, const struct dd_map *y,
     free(c);
 }
 
-/* Runs on a copy of qkv, which linear attention overwrites. */
+/* Runs on a copy of qkv: backward needs what forward read. */
 static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads, const struct attention_case *t, const struct dd_map *y,
                           const struct dd_map *qkv, const float *memory)
 {
@@ -140,7 +140,7 @@ static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads
     size_t size = s(&k, &t->a, qkv->n, threads);
     float *scratch = scratch_create(size);
     f(&(struct dd_context){ &k, threads, scratch }, y, &copy, &t->a, t->a.memory ? memory : NULL);
-    CHECK(scratch_whole(scratch, size) && map_whole(y) && map_whole(&copy));
+    CHECK(scratch_whole(scratch, size) && map_whole(y) && map_same(&copy, 0, qkv, 0, qkv->n));
     map_free(&copy), free(scratch);
 }
 

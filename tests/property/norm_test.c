@@ -44,8 +44,8 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     size_t size = dd_norm_scratch(x->n, x->h, x->w, x->c), at = (size_t)(first * t->c);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
-    dd_norm_forward(&(struct dd_context){ &k, threads, scratch }, v->scale + at, v->shift + at, x, t->groups, 1e-5, v->gamma, v->beta,
-                    t->emb ? v->emb + (size_t)first * v->stride : NULL, v->stride);
+    dd_norm_forward(&(struct dd_context){ &k, threads, scratch }, v->scale + at, v->shift + at, NULL, x, t->groups, 1e-5, v->gamma,
+                    v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL, v->stride);
     CHECK(scratch_whole(scratch, size));
     free(scratch);
 }
