@@ -138,13 +138,19 @@ size_t dd_conv_scratch(const struct dd_conv *c)
     return (input_floats(c) + output_floats(c)) * sizeof(float) + c->scratch_size;
 }
 
-void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias)
+void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w, const float *bias)
 {
     c->packed = packed;
     c->engine->pack(c, w, bias);
 }
 
-static void input_pass(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias)
+{
+    size_t taps = (size_t)c->shape.kernel * (size_t)c->shape.kernel;
+    dd_conv_pack_weights(c, packed, &(struct dd_conv_weights){ w, taps * (size_t)c->shape.cin, taps, 0 }, bias);
+}
+
+void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
@@ -186,7 +192,7 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
     if ((pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X))) {
         in.data = inner.scratch;
         in.stride = (size_t)in.c;
-        input_pass(ctx, &in, x, pre);
+        dd_conv_load(ctx, &in, x, pre);
         pre = NULL;
     }
     inner.scratch += input_floats(c);

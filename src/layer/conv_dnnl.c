@@ -296,13 +296,13 @@ static void run(const struct dd_conv *c, dnnl_primitive_t p, int arguments, cons
     use_threads(before);
 }
 
-static void pack_dnnl(struct dd_conv *c, const float *w, const float *bias)
+static void pack_dnnl(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     struct onednn *o = c->state;
     float *b = c->packed + o->bias;
     for (int i = 0; i < c->shape.cout; i++)
         b[i] = bias ? bias[i] : 0;
-    dnnl_memory_set_data_handle(o->plain, (void *)(size_t)w);
+    dnnl_memory_set_data_handle(o->plain, (void *)(size_t)w->at);
     dnnl_memory_set_data_handle(o->packed, c->packed);
     run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } }, c->packed, o->bias);
     for (struct primitive *p = &o->one; p; p = p == &o->one && o->batch.run ? &o->batch : NULL) {

@@ -7,6 +7,10 @@
 
 enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8 };
 
+/* Weights as they are packed: that of output channel o, input channel i and tap t at at[o * out + i * in + (flipped ? taps - 1 - t : t)].
+   OIHW as it is, or turned and transposed for the gradient of the input. */
+struct dd_conv_weights { const float *at; size_t out, in; int flipped; };
+
 struct dd_conv {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
@@ -23,7 +27,7 @@ struct dd_conv_engine {
     unsigned takes;                           /* DD_CONV_... */
     /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  When it fails there is nothing to close. */
     int  (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
-    void (*pack)(struct dd_conv *c, const float *w, const float *bias);
+    void (*pack)(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias);
     /* ctx->scratch is scratch_size bytes; pre and post are NULL unless taken, post holds no more than was asked for. */
     void (*forward)(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                     const struct dd_pre *pre, const struct dd_post *post);
@@ -31,6 +35,10 @@ struct dd_conv_engine {
 };
 
 extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
+/* dd_conv_pack of any weights; flipped or transposed ones not by the dnnl engine. */
+void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w, const float *bias);
+/* y = act(x scale + shift), y dense or strided. */
+void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre);
 #if HAVE_DNNL
 extern const struct dd_conv_engine dd_conv_dnnl;
 void dd_conv_dnnl_version(char text[32]);

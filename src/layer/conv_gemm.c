@@ -52,24 +52,25 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
-/* One panel: w is read along its rows, of which there are n <= nr. */
-static void pack_panel(const struct gemm *g, float *panel, const float *w, size_t n)
+/* One panel, from output channel `first` on, of which there are n <= nr. */
+static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_weights *w, size_t first, size_t n)
 {
     for (size_t i = 0; i < g->depth; i++)
         for (size_t tap = 0; tap < g->taps; tap++) {
+            const float *from = w->at + first * w->out + i * w->in + (w->flipped ? g->taps - 1 - tap : tap);
             float *to = panel + (tap * g->depth + i) * g->nr;
             for (size_t j = 0; j < g->nr; j++)
-                to[j] = j < n ? w[(j * g->depth + i) * g->taps + tap] : 0;
+                to[j] = j < n ? from[j * w->out] : 0;
         }
 }
 
-static void pack_gemm(struct dd_conv *c, const float *w, const float *bias)
+static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     const struct gemm *g = c->state;
     size_t cout = (size_t)c->shape.cout, row = g->taps * g->depth;
     DD_PARALLEL(c->threads)
     for (size_t p = 0; p < g->panels; p++)
-        pack_panel(g, c->packed + p * row * g->nr, w + p * g->nr * row, dd_min(g->nr, cout - p * g->nr));
+        pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
     for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);

@@ -14,13 +14,13 @@ static int open_ref(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_e
     return DDPM_OK;
 }
 
-static void pack_ref(struct dd_conv *c, const float *w, const float *bias)
+static void pack_ref(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     size_t taps = (size_t)c->shape.kernel * c->shape.kernel, cin = (size_t)c->shape.cin, cout = (size_t)c->shape.cout;
     for (size_t o = 0; o < cout; o++)
         for (size_t tap = 0; tap < taps; tap++)
             for (size_t i = 0; i < cin; i++)
-                c->packed[(o * taps + tap) * cin + i] = w[(o * cin + i) * taps + tap];
+                c->packed[(o * taps + tap) * cin + i] = w->at[o * w->out + i * w->in + (w->flipped ? taps - 1 - tap : tap)];
     for (size_t o = 0; o < cout; o++)
         c->packed[cout * taps * cin + o] = bias ? bias[o] : 0;
 }

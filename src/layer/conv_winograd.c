@@ -79,12 +79,12 @@ static void weights_six(lanes *y, int ys, const lanes *x, int xs)
 }
 
 /* U of input channel i and output channels o .. o + LANES, PLANES rows `plane` apart. */
-static void pack_lanes(float *packed, size_t plane, const float *w, size_t i, size_t o, const struct winograd *g)
+static void pack_lanes(float *packed, size_t plane, const struct dd_conv_weights *w, size_t i, size_t o, const struct winograd *g)
 {
     lanes x[9] = { { 0 } }, half[18], u[PLANES];
     for (size_t l = 0; l < LANES && o + l < g->cout; l++)
         for (int k = 0; k < 9; k++)
-            x[k][l] = w[((o + l) * g->cin + i) * 9 + (size_t)k];
+            x[k][l] = w->at[(o + l) * w->out + i * w->in + (size_t)(w->flipped ? 8 - k : k)];
     for (int k = 0; k < 3; k++)
         weights_six(half + k, 3, x + k, 3);
     for (int k = 0; k < 6; k++)
@@ -94,7 +94,7 @@ static void pack_lanes(float *packed, size_t plane, const float *w, size_t i, si
             packed[k * plane + (size_t)l] = (float)u[k][l];
 }
 
-static void pack_winograd(struct dd_conv *c, const float *w, const float *bias)
+static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     const struct winograd *g = c->state;
     size_t plane = g->panels * g->cin * g->nr;

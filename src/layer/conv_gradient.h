@@ -1,0 +1,25 @@
+/* Gradients of a convolution z = conv(x', w) + b, x' = act(x scale + shift), from dz, the gradient of the loss by its output
+   (what dd_conv_forward's post does to z is undone before, see layer/pre.h):
+     dx'[p, i]         = sum over o, kh, kw, q with q stride + (kh, kw) - (top, left) = p of w[o, i, kh, kw] dz[q, o]
+     dw[o, i, kh, kw] += sum over images and output pixels q of dz[q, o] x'[q stride + (kh, kw) - (top, left), i]
+     db[o]            += sum over images and output pixels q of dz[q, o]
+   No bit depends on the number of threads; none of dx depends on the batch. */
+#ifndef DD_CONV_GRADIENT_H
+#define DD_CONV_GRADIENT_H
+#include "layer/conv.h"
+
+struct dd_conv_gradient;
+
+/* s and setup as for dd_conv_open; setup->engine is the engine of the gradient by x where it is a convolution of stride 1. */
+int    dd_conv_gradient_open(struct dd_conv_gradient **g, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err);
+size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g);      /* bytes of weights packed for dd_conv_gradient_data */
+size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g);     /* bytes, at setup.batch and threads */
+/* w OIHW; packed: dd_conv_gradient_packed bytes, kept by the caller.  Again whenever w has changed. */
+void   dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float *w);
+/* dx [n, h, w, cin] from dz [n, oh, ow, cout], n <= batch; overwritten, all of it. */
+void   dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz);
+/* dw [cout, cin, k, k] and db [cout] (NULL: not asked for) are added to.  pre may be NULL.  Needs no packed weights. */
+void   dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw, float *db, const struct dd_map *dz,
+                                const struct dd_map *x, const struct dd_pre *pre);
+void   dd_conv_gradient_close(struct dd_conv_gradient *g);
+#endif
