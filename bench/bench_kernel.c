@@ -46,6 +46,59 @@ static void run_rms(struct work *w)
     w->bytes = 8.0 * PIXELS * C;
 }
 
+static void run_affine_backward(struct work *w)
+{
+    for (size_t p = 0; p < PIXELS; p += 64)
+        w->k->affine_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v, w->v + C,
+                              w->v + 2 * C, 64, C, DD_ACT_SILU);
+    w->bytes = 12.0 * PIXELS * C;
+}
+
+static void run_affine_add(struct work *w)
+{
+    w->k->affine_add(w->y, C, w->x, C, w->v, w->v, PIXELS, C);
+    w->bytes = 12.0 * PIXELS * C;
+}
+
+static void run_sums(struct work *w)
+{
+    for (size_t p = 0; p < PIXELS; p += 64)
+        w->k->sums(w->y, w->x + p * C, C, 64, C);
+    w->bytes = 4.0 * PIXELS * C;
+}
+
+static void run_rms_backward(struct work *w)
+{
+    for (size_t p = 0; p < PIXELS; p += 64)
+        w->k->rms_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->v + 6 * C, w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v,
+                           w->v + C, w->v + 2 * C, 64, C, DD_ACT_SILU);
+    w->bytes = 12.0 * PIXELS * C;
+}
+
+static void run_softmax_backward(struct work *w)
+{
+    w->k->softmax_backward(w->y, 256, w->x, 256, 1, 256, 256);
+    w->bytes = 12.0 * 256 * 256;
+}
+
+static void run_upsample_backward(struct work *w)
+{
+    w->k->upsample_backward(w->y, C, 0, w->x, C, H / 2, W / 2, C);
+    w->bytes = 5.0 * PIXELS * C;
+}
+
+static void run_avgpool_backward(struct work *w)
+{
+    w->k->avgpool_backward(w->y, C, 0, w->x, C, H, W, C);
+    w->bytes = 5.0 * PIXELS * C;
+}
+
+static void run_unshuffle_backward(struct work *w)
+{
+    w->k->unshuffle_backward(w->y, C, 0, w->x, 4 * C, H, W, C);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
 static void run_softmax(struct work *w)
 {
     w->k->softmax(w->y, 256, 1, 256, 256);
@@ -201,7 +254,7 @@ static void table(struct work *w, double reference[KERNELS])
         double t = timed(w, kernels[i].run).median;
         if (!reference[i])
             reference[i] = t / (w->flops ? w->flops : w->bytes);
-        printf("%-7s %-13s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
+        printf("%-7s %-18s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
         if (w->flops)
             printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
         printf("  %.1f x the reference\n", reference[i] * (w->flops ? w->flops : w->bytes) / t);

@@ -28,14 +28,9 @@ INLINE vf vf_silu(vf x)
     return vf_div(x, vf_add(vf_set(1), vf_exp(vf_sub(vf_set(0), x))));
 }
 
-/* x Phi(x) = max(x, 0) - a Phi(-a), a = |x|, Phi(-a) = e^(-a^2 / 2) q(t), t = 1 / (1 + a / 4), q of degree 7.  From 14 on e^..
-   is 0.
-   Error absolute 4.7 u, plus u |y| for the difference: q is good to 1.2e-9 in a Phi(-a), its Horner scheme rounds by 0.35 u (1 +
-   t + .. + t^6), and t by 2 u, times at most the sum of i |q_i| t^i; e^.. with its argument and the three products make (6 + a^2
-   / 2) u of a Phi(-a).  The worst place is a = 0.7: 0.55 (1.6 u + 5.0 u) + 0.17 * 6.3 u. */
-INLINE vf vf_gelu(vf x)
+/* Phi(-a) = e^(-a^2 / 2) q(t), t = 1 / (1 + a / 4), for a >= 0: q, of degree 7, and e^..; from a = 14 on e^.. is 0. */
+INLINE vf gelu_tail(vf a)
 {
-    vf a = vf_min(vf_set(14), vf_max(x, vf_sub(vf_set(0), x)));
     vf t = vf_div(vf_set(1), vf_fma(vf_set(0.25f), a, vf_set(1)));
     vf q = vf_set(-0x1.7d1c7p-4f);
     q = vf_fma(q, t, vf_set(0x1.63aaccp-2f));
@@ -44,8 +39,19 @@ INLINE vf vf_gelu(vf x)
     q = vf_fma(q, t, vf_set(0x1.75d786p-6f));
     q = vf_fma(q, t, vf_set(0x1.cbb03ep-4f));
     q = vf_fma(q, t, vf_set(0x1.951134p-4f));
-    vf tail = vf_mul(vf_mul(q, t), vf_exp(vf_mul(vf_mul(a, a), vf_set(-0.5f))));
-    return vf_sub(vf_max(vf_set(0), x), vf_mul(a, tail));
+    return vf_mul(q, t);
+}
+
+INLINE vf gelu_exp(vf a) { return vf_exp(vf_mul(vf_mul(a, a), vf_set(-0.5f))); }
+
+/* x Phi(x) = max(x, 0) - a Phi(-a), a = |x|.
+   Error absolute 4.7 u, plus u |y| for the difference: q is good to 1.2e-9 in a Phi(-a), its Horner scheme rounds by 0.35 u (1 +
+   t + .. + t^6), and t by 2 u, times at most the sum of i |q_i| t^i; e^.. with its argument and the three products make (6 + a^2
+   / 2) u of a Phi(-a).  The worst place is a = 0.7: 0.55 (1.6 u + 5.0 u) + 0.17 * 6.3 u. */
+INLINE vf vf_gelu(vf x)
+{
+    vf a = vf_min(vf_set(14), vf_max(x, vf_sub(vf_set(0), x)));
+    return vf_sub(vf_max(vf_set(0), x), vf_mul(a, vf_mul(gelu_tail(a), gelu_exp(a))));
 }
 
 /* x tanh(ln(1 + e)) = x n / (n + 2), n = e (e + 2), e = e^x: no difference anywhere.  From 20 on the quotient is 1.
@@ -68,6 +74,53 @@ INLINE vf vf_act(vf x, enum dd_act act)
     case DD_ACT_MISH: return vf_mish(x);
     }
     return x;
+}
+
+/* s (1 + x (1 - s)), s = 1 / (1 + e), 1 - s = e s, e = e^-x: no difference but where it is harmless.  At -86 and below it is some
+   -4e-36, so nothing there is infinite or denormal.
+   Error 2 u + 5 u |y|: e 2, its sum and quotient 1 each make 4 of s; e, s and two products 8 of x (1 - s), which s (1 - s) |x| <=
+   0.224 weighs; then the sum and the last product. */
+INLINE vf vf_silu_slope(vf x)
+{
+    x = vf_min(vf_set(88), vf_max(vf_set(-86), x));
+    vf e = vf_exp(vf_sub(vf_set(0), x)), s = vf_div(vf_set(1), vf_add(vf_set(1), e));
+    return vf_mul(s, vf_fma(x, vf_mul(e, s), vf_set(1)));
+}
+
+/* Phi(x) + x phi(x), phi(x) = e^(-x^2 / 2) / sqrt(2 pi).
+   Error 19 u: of Phi(-a), q 0.8 u, its Horner scheme 0.35 u (1 + t + .. + t^6) and t 2 u times at most the sum of i |q_i| t^i, both
+   times e^.., which with its argument and two products makes (5 + a^2 / 2) u of Phi(-a), and the same of a phi(a) <= 0.25; the two
+   last sums 1 u each.  The worst place is next to a = 0. */
+INLINE vf vf_gelu_slope(vf x)
+{
+    x = vf_min(vf_set(14), vf_max(vf_set(-14), x));
+    vf a = vf_max(x, vf_sub(vf_set(0), x)), e = gelu_exp(a), tail = vf_mul(gelu_tail(a), e);
+    return vf_fma(vf_mul(x, vf_set(0x1.988454p-2f)), e, vf_above(x, vf_sub(vf_set(1), tail), tail));
+}
+
+/* t + x (1 - t^2) s with t = n / (n + 2) as above, s = e / (1 + e):  r (n + 4 x e (e + 1) r), r = 1 / (n + 2).  Beyond -86 and 20 its
+   value there.
+   Error 7 u + 11 u |y|: 9 u of t, n making 6, the divisor and two roundings 3; of the second term, at most 0.264, 17 u: e 4, e + 1,
+   n + 2 and r, taken twice, 9, four products 4; the sum and the last product 2 u |y|.  And |t| <= |y| + 0.264. */
+INLINE vf vf_mish_slope(vf x)
+{
+    x = vf_min(vf_set(20), vf_max(vf_set(-86), x));
+    vf e = vf_exp(x), n = vf_mul(e, vf_add(e, vf_set(2))), r = vf_div(vf_set(1), vf_add(n, vf_set(2)));
+    vf second = vf_mul(vf_mul(vf_mul(x, vf_set(4)), e), vf_mul(vf_add(e, vf_set(1)), r));
+    return vf_mul(r, vf_add(n, second));
+}
+
+/* The derivative of act; at 0 that of ReLU is 0, as PyTorch has it. */
+INLINE vf vf_act_slope(vf x, enum dd_act act)
+{
+    switch (act) {
+    case DD_ACT_NONE: break;
+    case DD_ACT_SILU: return vf_silu_slope(x);
+    case DD_ACT_GELU: return vf_gelu_slope(x);
+    case DD_ACT_RELU: return vf_above(x, vf_set(1), vf_max(vf_set(0), x));
+    case DD_ACT_MISH: return vf_mish_slope(x);
+    }
+    return vf_set(1);
 }
 
 /* Calls one copy of f per activation, each with a constant for its last argument. */

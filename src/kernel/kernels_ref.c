@@ -21,6 +21,24 @@ static double act_ref(double x, enum dd_act act)
     return x;
 }
 
+/* The derivative; at the infinities its limit, at the corner of ReLU 0. */
+static double act_slope_ref(double x, enum dd_act act)
+{
+    if (act == DD_ACT_NONE)
+        return 1;
+    if (isinf(x))
+        return x > 0;
+    double s = 1 / (1 + exp(-x)), t = tanh(log1p(exp(x)));
+    switch (act) {
+    case DD_ACT_NONE: break;
+    case DD_ACT_SILU: return s * (1 + x * (1 - s));
+    case DD_ACT_GELU: return 0.5 * erfc(x * -0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+    case DD_ACT_RELU: return x <= 0 ? 0 : x * 0 + 1;
+    case DD_ACT_MISH: return t + x * (1 - t * t) * s;
+    }
+    return x;
+}
+
 static void affine_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
                        size_t pixels, size_t channels, enum dd_act act)
 {
@@ -47,6 +65,44 @@ static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float
         }
 }
 
+static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
+                                size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t channels,
+                                enum dd_act act)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double s = 0, q = 0;
+        for (size_t p = 0; p < pixels; p++) {
+            double v = x[p * xs + c], g = du[p * dus + c] * act_slope_ref(scale ? v * scale[c] + shift[c] : v, act);
+            double d = scale ? g * scale[c] : g;
+            dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
+            s += g;
+            q += sum ? g * (v - pivot[c]) : 0;
+        }
+        if (sum) {
+            sum[c] = (float)s;
+            product[c] = (float)q;
+        }
+    }
+}
+
+static void affine_add_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift, size_t pixels,
+                           size_t channels)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++)
+            y[p * ys + c] = (float)(y[p * ys + c] + ((double)x[p * xs + c] * scale[c] + shift[c]));
+}
+
+static void sums_ref(float *sum, const float *x, size_t xs, size_t pixels, size_t channels)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double s = 0;
+        for (size_t p = 0; p < pixels; p++)
+            s += x[p * xs + c];
+        sum[c] = (float)s;
+    }
+}
+
 static void moments_ref(float *sum, float *square, const float *x, size_t xs, const float *pivot, size_t pixels, size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
@@ -61,20 +117,70 @@ static void moments_ref(float *sum, float *square, const float *x, size_t xs, co
     }
 }
 
+static double norm_ref(const float *x, size_t channels)
+{
+    double square = 0;
+    for (size_t c = 0; c < channels; c++)
+        square += (double)x[c] * x[c];
+    return sqrt(square);
+}
+
 static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale, const float *shift,
                     const float *residual, size_t rs, size_t pixels, size_t channels, enum dd_act act)
 {
     for (size_t p = 0; p < pixels; p++) {
-        double square = 0;
-        for (size_t c = 0; c < channels; c++)
-            square += (double)x[p * xs + c] * x[p * xs + c];
-        double norm = sqrt(square) < 1e-12 ? 1e-12 : sqrt(square);
+        double norm = norm_ref(x + p * xs, channels);
+        norm = norm < 1e-12 ? 1e-12 : norm;
         for (size_t c = 0; c < channels; c++) {
             double v = x[p * xs + c] * (gain[c] / norm);
             if (scale)
                 v = v * (1.0 + scale[c]) + shift[c];
             v = act_ref(v, act);
             y[p * ys + c] = (float)(residual ? v + residual[p * rs + c] : v);
+        }
+    }
+}
+
+/* Of one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 + scale). */
+struct rms_term { double n, h, t; };
+
+static struct rms_term rms_term(double x, double norm, double dy, size_t c, const float *gain, const float *scale, const float *shift,
+                                enum dd_act act)
+{
+    double n = x / (norm < 1e-12 ? 1e-12 : norm), a = gain[c] * (scale ? 1.0 + scale[c] : 1);
+    double h = dy * act_slope_ref(n * a + (scale ? shift[c] : 0), act);
+    return (struct rms_term){ n, h, h * a };
+}
+
+/* Below 1e-12 n is x times a constant, so the term of the norm is not there. */
+static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row, const float *dy, size_t dys,
+                             const float *x, size_t xs, const float *gain, const float *scale, const float *shift, size_t pixels,
+                             size_t channels, enum dd_act act)
+{
+    double norm[64];
+    (void)row;
+    for (size_t p = 0; p < pixels; p++)
+        norm[p] = norm_ref(x + p * xs, channels);
+    for (size_t c = 0; c < channels; c++) {
+        double s = 0, q = 0;
+        for (size_t p = 0; p < pixels; p++) {
+            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
+            s += e.h;
+            q += e.h * e.n;
+        }
+        sum[c] = (float)s;
+        product[c] = (float)q;
+    }
+    for (size_t p = 0; p < pixels; p++) {
+        double along = 0;
+        for (size_t c = 0; c < channels; c++) {
+            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
+            along += norm[p] < 1e-12 ? 0 : e.n * e.t;
+        }
+        for (size_t c = 0; c < channels; c++) {
+            struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
+            double d = (e.t - e.n * along) / (norm[p] < 1e-12 ? 1e-12 : norm[p]);
+            dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
         }
     }
 }
@@ -90,6 +196,17 @@ static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
             sum += exp((double)a * x[i] - largest);
         for (size_t i = 0; i < n; i++)
             x[i] = (float)(exp((double)a * x[i] - largest) / sum);
+    }
+}
+
+static void softmax_backward_ref(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++, d += ds, y += ys) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)y[i] * d[i];
+        for (size_t i = 0; i < n; i++)
+            d[i] = (float)((double)a * y[i] * (d[i] - sum));
     }
 }
 
@@ -110,6 +227,17 @@ static void upsample_ref(float *y, size_t ys, const float *x, size_t xs, size_t 
                 y[(i * 2 * w + j) * ys + c] = x[(i / 2 * w + j / 2) * xs + c];
 }
 
+static void upsample_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++, dx += dxs)
+            for (size_t c = 0; c < channels; c++) {
+                const float *p = dy + (2 * i * 2 * w + 2 * j) * dys + c, *q = p + 2 * w * dys;
+                double d = (double)p[0] + p[dys] + q[0] + q[dys];
+                dx[c] = (float)(add ? dx[c] + d : d);
+            }
+}
+
 static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
@@ -120,12 +248,32 @@ static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h
             }
 }
 
+static void avgpool_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++, dx += dxs)
+            for (size_t c = 0; c < channels; c++) {
+                double d = i / 2 < h / 2 && j / 2 < w / 2 ? dy[(i / 2 * (w / 2) + j / 2) * dys + c] / 4.0 : 0;
+                dx[c] = (float)(add ? dx[c] + d : d);
+            }
+}
+
 static void unshuffle_ref(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
         for (size_t j = 0; j < w / 2; j++)
             for (size_t c = 0; c < 4 * channels; c++)
                 y[(i * (w / 2) + j) * ys + c] = x[((2 * i + c / 2 % 2) * w + 2 * j + c % 2) * xs + c / 4];
+}
+
+static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++, dx += dxs)
+            for (size_t c = 0; c < channels; c++) {
+                float d = i / 2 < h / 2 && j / 2 < w / 2 ? dy[(i / 2 * (w / 2) + j / 2) * dys + c * 4 + i % 2 * 2 + j % 2] : 0;
+                dx[c] = add ? dx[c] + d : d;
+            }
 }
 
 static void transpose_ref(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)

@@ -7,6 +7,7 @@
      vf_round(a)                      the nearest whole number, ties to even
      vf_fma(a, b, c)                  a b + c, rounded once; the only place where a product is not rounded
      vf_min, vf_max(a, b)             b if either is a NaN (NEON: a NaN), so the data come second
+     vf_above(a, b, c)                b where a > 0, else c
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
      vf_zip_low, vf_zip_high(a, b)    a0 b0 a1 b1 ..., the first and the second VL of them
      vf_sum(a)                        of the lanes, in a fixed order

@@ -1,4 +1,4 @@
-/* Element by element: y = act(x scale + shift) and y = act((x + bias + residual) scale). */
+/* Element by element: y = act(x scale + shift), its backward, and y = act((x + bias + residual) scale). */
 
 INLINE void affine_run(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
                        size_t pixels, size_t channels, enum dd_act act)
@@ -30,6 +30,80 @@ static void K(affine)(float *y, size_t ys, const float *x, size_t xs, const floa
         pixels = 1;
     }
     BY_ACT(act, act_run, y, ys, x, xs, pixels, channels);
+}
+
+/* `vectors` vectors of columns, their sums in registers. */
+INLINE void affine_sums_run(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
+                            size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t lanes,
+                            const int vectors, enum dd_act act)
+{
+    vf s[2], q[2];
+    UNROLL for (int v = 0; v < vectors; v++)
+        s[v] = q[v] = vf_set(0);
+    for (size_t p = 0; p < pixels; p++, x += xs, du += dus, dx += dxs)
+        UNROLL for (int v = 0; v < vectors; v++) {
+            vf a = vf_take(scale + v * VL, lanes), in = vf_take(x + v * VL, lanes), g = vf_take(du + v * VL, lanes);
+            if (act != DD_ACT_NONE)
+                g = vf_mul(g, vf_act_slope(vf_fma(in, a, vf_take(shift + v * VL, lanes)), act));
+            vf d = vf_mul(g, a);
+            vf_put(dx + v * VL, add ? vf_add(vf_take(dx + v * VL, lanes), d) : d, lanes);
+            s[v] = vf_add(s[v], g);
+            q[v] = vf_fma(g, vf_sub(in, vf_take(pivot + v * VL, lanes)), q[v]);
+        }
+    UNROLL for (int v = 0; v < vectors; v++) {
+        vf_put(sum + v * VL, s[v], lanes);
+        vf_put(product + v * VL, q[v], lanes);
+    }
+}
+
+INLINE void affine_sums(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
+                        size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t channels,
+                        enum dd_act act)
+{
+    size_t c = 0;
+    for (; c + 2 * VL <= channels; c += 2 * VL)
+        affine_sums_run(dx + c, dxs, add, sum + c, product + c, du + c, dus, x + c, xs, scale + c, shift + c, pivot + c, pixels, VL, 2, act);
+    for (; c + VL <= channels; c += VL)
+        affine_sums_run(dx + c, dxs, add, sum + c, product + c, du + c, dus, x + c, xs, scale + c, shift + c, pivot + c, pixels, VL, 1, act);
+    if (c < channels)
+        affine_sums_run(dx + c, dxs, add, sum + c, product + c, du + c, dus, x + c, xs, scale + c, shift + c, pivot + c, pixels,
+                        channels - c, 1, act);
+}
+
+INLINE void affine_slope_run(float *dx, size_t dxs, int add, const float *du, size_t dus, const float *x, size_t xs, const float *scale,
+                             const float *shift, size_t pixels, size_t channels, enum dd_act act)
+{
+    for (size_t p = 0; p < pixels; p++, x += xs, du += dus, dx += dxs)
+        EACH_VECTOR(c, channels,
+            vf in = vf_take(x + c, lanes);
+            vf g = vf_take(du + c, lanes);
+            if (scale)
+                in = vf_fma(in, vf_take(scale + c, lanes), vf_take(shift + c, lanes));
+            g = vf_mul(g, vf_act_slope(in, act));
+            if (scale)
+                g = vf_mul(g, vf_take(scale + c, lanes));
+            vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), g) : g, lanes);
+        );
+}
+
+static void K(affine_backward)(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
+                               size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t channels,
+                               enum dd_act act)
+{
+    if (sum)
+        BY_ACT(act, affine_sums, dx, dxs, add, sum, product, du, dus, x, xs, scale, shift, pivot, pixels, channels);
+    else
+        BY_ACT(act, affine_slope_run, dx, dxs, add, du, dus, x, xs, scale, shift, pixels, channels);
+}
+
+static void K(affine_add)(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift, size_t pixels,
+                          size_t channels)
+{
+    for (size_t p = 0; p < pixels; p++, x += xs, y += ys)
+        EACH_VECTOR(c, channels,
+            vf v = vf_fma(vf_take(x + c, lanes), vf_take(scale + c, lanes), vf_take(shift + c, lanes));
+            vf_put(y + c, vf_add(vf_take(y + c, lanes), v), lanes);
+        );
 }
 
 INLINE void post_run(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,

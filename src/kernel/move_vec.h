@@ -1,4 +1,4 @@
-/* Changes of layout and resolution: no arithmetic but the mean of four. */
+/* Changes of layout and resolution: no arithmetic but the mean or sum of four. */
 
 static void K(upsample)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
 {
@@ -15,6 +15,20 @@ static void K(upsample)(float *y, size_t ys, const float *x, size_t xs, size_t h
         }
 }
 
+static void K(upsample_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++, dx += dxs) {
+            const float *p = dy + (2 * i * 2 * w + 2 * j) * dys, *q = p + 2 * w * dys;
+            EACH_VECTOR(c, channels,
+                vf above = vf_add(vf_take(p + c, lanes), vf_take(p + dys + c, lanes));
+                vf below = vf_add(vf_take(q + c, lanes), vf_take(q + dys + c, lanes));
+                vf d = vf_add(above, below);
+                vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), d) : d, lanes);
+            );
+        }
+}
+
 static void K(avgpool)(float *y, size_t ys, const float *x, size_t xs, size_t h, size_t w, size_t channels)
 {
     for (size_t i = 0; i < h / 2; i++)
@@ -25,6 +39,31 @@ static void K(avgpool)(float *y, size_t ys, const float *x, size_t xs, size_t h,
                 vf below = vf_add(vf_take(q + c, lanes), vf_take(q + xs + c, lanes));
                 vf_put(y + c, vf_mul(vf_add(above, below), vf_set(0.25f)), lanes);
             );
+        }
+}
+
+/* What no block of 2 x 2 holds, in an odd last row or column: its gradient is 0. */
+static void clear_pixel(float *x, size_t n)
+{
+    EACH_VECTOR(c, n,
+        vf_put(x + c, vf_set(0), lanes);
+    );
+}
+
+INLINE int in_block(size_t i, size_t j, size_t h, size_t w) { return i < (h & ~(size_t)1) && j < (w & ~(size_t)1); }
+
+static void K(avgpool_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++, dx += dxs) {
+            const float *from = dy + (i / 2 * (w / 2) + j / 2) * dys;
+            if (in_block(i, j, h, w))
+                EACH_VECTOR(c, channels,
+                    vf d = vf_mul(vf_take(from + c, lanes), vf_set(0.25f));
+                    vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), d) : d, lanes);
+                );
+            else if (!add)
+                clear_pixel(dx, channels);
         }
 }
 
@@ -51,6 +90,44 @@ static void K(unshuffle)(float *y, size_t ys, const float *x, size_t xs, size_t 
         for (size_t j = 0; j < w / 2; j++, y += ys) {
             const float *p = x + (2 * i * w + 2 * j) * xs, *q = p + w * xs;
             unshuffle_pixel(y, p, p + xs, q, q + xs, channels);
+        }
+}
+
+INLINE void put_or_add(float *p, vf a, int add) { vf_store(p, add ? vf_add(vf_load(p), a) : a); }
+
+/* The same back: two rounds of zips made y, log2 VL more rotate the bits of an element's address to where they were. */
+static void unshuffle_pixel_backward(float *p0, float *p1, float *p2, float *p3, int add, const float *y, size_t n)
+{
+    size_t c = 0;
+    for (; c + VL <= n; c += VL, y += 4 * VL) {
+        vf a = vf_load(y), b = vf_load(y + VL), d = vf_load(y + 2 * VL), e = vf_load(y + 3 * VL);
+        UNROLL for (int round = 1; round < VL; round *= 2) {
+            vf low = vf_zip_low(a, d), high = vf_zip_high(a, d);
+            d = vf_zip_low(b, e), e = vf_zip_high(b, e);
+            a = low, b = high;
+        }
+        put_or_add(p0 + c, a, add);
+        put_or_add(p1 + c, b, add);
+        put_or_add(p2 + c, d, add);
+        put_or_add(p3 + c, e, add);
+    }
+    for (; c < n; c++, y += 4) {
+        p0[c] = add ? p0[c] + y[0] : y[0];
+        p1[c] = add ? p1[c] + y[1] : y[1];
+        p2[c] = add ? p2[c] + y[2] : y[2];
+        p3[c] = add ? p3[c] + y[3] : y[3];
+    }
+}
+
+static void K(unshuffle_backward)(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+{
+    for (size_t i = 0; i < h; i++)
+        for (size_t j = 0; j < w; j++) {
+            float *p = dx + (i * w + j) * dxs, *q = p + w * dxs;
+            if (!in_block(i, j, h, w) && !add)
+                clear_pixel(p, channels);
+            else if (in_block(i, j, h, w) && i % 2 == 0 && j % 2 == 0)
+                unshuffle_pixel_backward(p, p + dxs, q, q + dxs, add, dy + (i / 2 * (w / 2) + j / 2) * dys, channels);
         }
 }
 

@@ -1,4 +1,4 @@
-/* softmax: e^(a x_i - m) / sum of them, m = max a x_i.  Sums are taken in chunks, so that their error grows with the number of
+/* softmax and its backward: e^(a x_i - m) / sum of them, m = max a x_i.  Sums are taken in chunks, so that their error grows with the number of
    chunks and the length of one, not with n. */
 
 enum { SOFTMAX_CHUNK = 64 };
@@ -39,6 +39,29 @@ static void K(softmax)(float *x, size_t xs, float a, size_t rows, size_t n)
         vf inverse = vf_set(1 / vf_sum(sum));
         EACH_VECTOR(i, n,
             vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes);
+        );
+    }
+}
+
+INLINE vf dot_run(const float *x, const float *y, size_t n)
+{
+    vf sum = vf_set(0);
+    EACH_VECTOR(i, n,
+        sum = vf_fma(vf_take(x + i, lanes), vf_take(y + i, lanes), sum);
+    );
+    return sum;
+}
+
+static void K(softmax_backward)(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++, d += ds, y += ys) {
+        vf sum = vf_set(0);
+        for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
+            sum = vf_add(sum, dot_run(y + i, d + i, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
+        vf along = vf_set(vf_sum(sum));
+        EACH_VECTOR(i, n,
+            vf scaled = vf_mul(vf_set(a), vf_take(y + i, lanes));
+            vf_put(d + i, vf_mul(scaled, vf_sub(vf_take(d + i, lanes), along)), lanes);
         );
     }
 }

@@ -30,6 +30,7 @@ static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 static inline vf vf_min(vf a, vf b) { return vminq_f32(a, b); }
 static inline vf vf_max(vf a, vf b) { return vmaxq_f32(a, b); }
+static inline vf vf_above(vf a, vf b, vf c) { return vbslq_f32(vcgtq_f32(a, vf_set(0)), b, c); }
 static inline vf vf_round(vf a) { return vrndnq_f32(a); }
 static inline vf vf_pow2(vf k)
 {
