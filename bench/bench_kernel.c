@@ -135,6 +135,26 @@ static void run_transpose(struct work *w)
     w->bytes = 8.0 * PIXELS * C;
 }
 
+static void run_adam(struct work *w)
+{
+    struct dd_adam a = { 1, 0.9f, 0.1f, 0.999f, 0.001f, 1, 1, 1e-4f, 1 };
+    w->k->adam(w->y, w->y + PIXELS * C, w->y + 2 * PIXELS * C, w->x, PIXELS * C, &a);
+    w->bytes = 28.0 * PIXELS * C;
+}
+
+static void run_lean(struct work *w)
+{
+    w->k->lean(w->y, w->x, 1e-4f, PIXELS * C);
+    w->bytes = 12.0 * PIXELS * C;
+}
+
+static void run_squares(struct work *w)
+{
+    for (size_t p = 0; p < PIXELS; p += 8)
+        w->y[p] = w->k->squares(w->x + p * C, 8 * C);
+    w->bytes = 4.0 * PIXELS * C;
+}
+
 /* TILES tiles of rows against one panel, as an engine walks them: a in L1 or L2, the panel used again from L1. */
 static void run_gemm(struct work *w)
 {

@@ -15,22 +15,6 @@ static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm
     return DDPM_OK;
 }
 
-/* Points about at what the model holds, once its tensors have data. */
-static void describe(ddpm_model *m)
-{
-    const struct dd_config *c = &m->config;
-    const struct dd_diffusion *d = &m->diffusion;
-    m->about = (ddpm_about){ .height = c->height, .width = c->width, .channels = c->channels, .outputs = c->outputs, .classes = c->classes,
-                             .steps = d->steps, .prediction = d->prediction, .variance = d->variance, .clip = d->clip,
-                             .t_scale = d->t_scale, .json = m->json, .id = m->id };
-    m->about.beta = dd_model_find(m, "schedule.beta")->data;
-    m->about.alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
-    if (m->stats) {
-        m->about.gamma = dd_model_find(m, "stats.gamma")->data;
-        m->about.mse = dd_model_find(m, "stats.mse")->data;
-    }
-}
-
 /* The schedule of a known name; another one's tables stay zero for the caller to fill. */
 static int fill_schedule(ddpm_model *m, ddpm_error *err)
 {
@@ -59,7 +43,7 @@ int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err)
         *m = NULL;
         return code;
     }
-    describe(*m);
+    dd_model_about(*m);
     return DDPM_OK;
 }
 
@@ -71,7 +55,7 @@ void ddpm_model_init(ddpm_model *m, uint64_t seed)
 
 static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
 {
-    describe(*m);
+    dd_model_about(*m);
     int code = dd_model_validate(*m, name, err);
     dd_file_forget(&(*m)->file, (*m)->file.data, (*m)->file.size);
     if (code) {
@@ -99,6 +83,8 @@ int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_e
 
 int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
 {
+    if (m->training && (flags & DDPM_SAVE_F16))
+        return dd_error(err, DDPM_EUSAGE, "%s: a training checkpoint is written as float32, since training goes on from its bits", path);
     int code = dd_model_validate(m, path, err);
     return code ? code : dd_model_file_save(m, path, flags, err);
 }
@@ -112,10 +98,7 @@ int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const doub
 {
     if (images < 1)
         return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
-    int code = dd_model_statistics(with, m, gamma, mse, images, err);
-    if (!code)
-        describe(*with);
-    return code;
+    return dd_model_statistics(with, m, gamma, mse, images, err);
 }
 
 void ddpm_model_close(ddpm_model *m)

@@ -4,6 +4,7 @@
      vf_load_n, vf_store_n(.., n)     of the first n < VL only: no other address is touched, other lanes read as 0
      vf_load_or(p, n, fill)           the same, other lanes from fill
      vf_add, vf_sub, vf_mul, vf_div   of two
+     vf_sqrt(a)                       correctly rounded
      vf_round(a)                      the nearest whole number, ties to even
      vf_fma(a, b, c)                  a b + c, rounded once; the only place where a product is not rounded
      vf_min, vf_max(a, b)             b if either is a NaN (NEON: a NaN), so the data come second
@@ -51,6 +52,7 @@ INLINE void vf_put(float *p, vf a, size_t lanes)
 #include "kernel/softmax_vec.h"
 #include "kernel/sincos_vec.h"
 #include "kernel/move_vec.h"
+#include "kernel/optimise_vec.h"
 #include "kernel/gemm_vec.h"
 #include "kernel/winograd_vec.h"
 

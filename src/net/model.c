@@ -1,7 +1,8 @@
 /* The tensors of a model: every parameter of the network's nodes, time.freq among them, and
 
-     schedule.beta, schedule.alpha_bar, stats.gamma, stats.mse [T], double.
+     schedule.beta, schedule.alpha_bar, stats.gamma, stats.mse [T], double;
 
+   in a training checkpoint also raw.NAME, adam.m.NAME and adam.v.NAME beside every NAME that training changes.
    Their names and shapes follow from the metadata alone; see model.h. */
 #include "net/model.h"
 #include <math.h>
@@ -31,6 +32,25 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
     return dd_json_end(&j);
 }
 
+/* How far training has come; what its caller wrote down is the caller's business. */
+static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
+{
+    static const double most = 0x1p53;
+    struct dd_json j;
+    dd_json_begin(&j, train, "train", err);
+    const cJSON *trainer = dd_json_object(&j, "trainer");
+    dd_json_object(&j, "run");
+    int code = dd_json_end(&j);
+    dd_json_begin(&j, trainer, "train.trainer", err);
+    double steps = dd_json_number(&j, "step", 0, most), images = dd_json_number(&j, "images", 0, most);
+    if (!code) code = dd_json_end(&j);
+    if (!code && (steps != floor(steps) || images != floor(images)))
+        code = dd_error(err, DDPM_EDATA, "train.trainer: step is %.17g, images %.17g: whole numbers are expected", steps, images);
+    m->steps = (int64_t)steps;
+    m->images = (int64_t)images;
+    return code;
+}
+
 static int read_id(ddpm_model *m, const char *id, ddpm_error *err)
 {
     if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64)
@@ -46,10 +66,13 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     dd_json_begin(&j, m->root, "", err);
     dd_json_int(&j, "version", 1, 1);
     const cJSON *net = dd_json_object(&j, "net"), *diffusion = dd_json_object(&j, "diffusion");
-    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL;
+    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL, *train = NULL;
     m->stats = dd_json_has(&j, "stats");
     if (m->stats)
         stats = dd_json_object(&j, "stats");
+    m->training = dd_json_has(&j, "train");
+    if (m->training)
+        train = dd_json_object(&j, "train");
     if (has_id || dd_json_has(&j, "id"))
         id = dd_json_text(&j, "id");
     int code = dd_json_end(&j);
@@ -57,6 +80,7 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     if (!code) code = dd_config_diffusion(&m->diffusion, diffusion, &m->config, err);
     if (!code) code = read_source(source, err);
     if (!code && stats) code = read_stats(stats, err);
+    if (!code && train) code = read_training(m, train, err);
     if (!code && has_id) code = read_id(m, id, err);
     return code;
 }
@@ -77,10 +101,25 @@ static void add_table(ddpm_model *m, const char *name)
     m->tensor[m->tensors++] = (ddpm_tensor){ .name = name, .dtype = DDPM_F64, .rank = 1, .dim = { m->diffusion.steps } };
 }
 
+const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v" };
+
+static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
+{
+    for (int k = 0; k < DD_MODEL_KEPT && p->init != DD_INIT_FREQUENCY; k++) {
+        ddpm_tensor *t = &m->tensor[m->tensors++];
+        *t = (ddpm_tensor){ .name = dd_arena_text(&m->arena, "%s.%s", dd_model_kept[k], p->name), .dtype = DDPM_F32, .rank = p->rank };
+        if (!t->name)
+            return dd_error(err, DDPM_ENOMEM, "out of memory for the list of tensors");
+        memcpy(t->dim, p->dim, sizeof t->dim);
+    }
+    return DDPM_OK;
+}
+
 static int list_tensors(ddpm_model *m, ddpm_error *err)
 {
     const struct dd_program *p = &m->program;
-    size_t most = (size_t)p->params + 4;
+    size_t most = (size_t)p->params * (m->training ? 1 + DD_MODEL_KEPT : 1) + 4;
+    int code = DDPM_OK;
     m->tensor = dd_arena(&m->arena, most, sizeof *m->tensor);
     m->param = dd_arena(&m->arena, most, sizeof *m->param);
     if (!m->tensor || !m->param)
@@ -90,6 +129,10 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
         *t = (ddpm_tensor){ .name = p->param[i].name, .dtype = DDPM_F32, .rank = p->param[i].rank };
         memcpy(t->dim, p->param[i].dim, sizeof t->dim);
     }
+    for (int i = 0; i < p->params && m->training && !code; i++)
+        code = list_kept(m, &p->param[i], err);
+    if (code)
+        return code;
     add_table(m, "schedule.beta");
     add_table(m, "schedule.alpha_bar");
     if (m->stats) {
@@ -165,6 +208,21 @@ int dd_model_allocate(ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
+void dd_model_about(ddpm_model *m)
+{
+    const struct dd_config *c = &m->config;
+    const struct dd_diffusion *d = &m->diffusion;
+    m->about = (ddpm_about){ .height = c->height, .width = c->width, .channels = c->channels, .outputs = c->outputs, .classes = c->classes,
+                             .steps = d->steps, .prediction = d->prediction, .variance = d->variance, .clip = d->clip,
+                             .t_scale = d->t_scale, .json = m->json, .id = m->id };
+    m->about.beta = dd_model_find(m, "schedule.beta")->data;
+    m->about.alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
+    if (m->stats) {
+        m->about.gamma = dd_model_find(m, "stats.gamma")->data;
+        m->about.mse = dd_model_find(m, "stats.mse")->data;
+    }
+}
+
 /* ---- initial weights ---- */
 
 static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
@@ -183,12 +241,14 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 
 void dd_model_init(ddpm_model *m, uint64_t seed)
 {
+    uint32_t index = 0;                                     /* what training keeps, float without being a parameter, does not count */
     for (size_t i = 0; i < m->tensors; i++) {
+        index += i && (m->param[i - 1] >= 0 || m->tensor[i - 1].dtype == DDPM_F64);
         if (m->param[i] < 0)
             continue;
         const struct dd_param *p = &m->program.param[m->param[i]];
         float *w = m->tensor[i].data;
-        struct dd_rng r = { .seed = seed, .index = (uint32_t)i, .purpose_draw = (uint32_t)DD_RNG_WEIGHTS << 24 };
+        struct dd_rng r = { .seed = seed, .index = index, .purpose_draw = (uint32_t)DD_RNG_WEIGHTS << 24 };
         if (p->init == DD_INIT_UNIFORM || p->init == DD_INIT_NORMAL)
             draw(w, p, &r);
         else if (p->init != DD_INIT_FREQUENCY)

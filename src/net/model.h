@@ -13,6 +13,8 @@ struct ddpm_model {
     size_t tensors;
     ddpm_about about;
     bool stats;
+    bool training;                   /* a training checkpoint: */
+    int64_t steps, images;           /* taken so far, and trained with so far */
     char id[65];
     cJSON *root;                     /* the metadata */
     char *json;
@@ -25,10 +27,15 @@ struct ddpm_model {
 int  dd_model_describe(ddpm_model **m, const char *json, size_t size, const char *name, bool has_id, ddpm_error *err);
 /* Zeroed data, with time.freq by the formula; schedule.* is left to the caller. */
 int  dd_model_allocate(ddpm_model *m, ddpm_error *err);
+/* Points m->about at what m holds, once its tensors have data. */
+void dd_model_about(ddpm_model *m);
 void dd_model_init(ddpm_model *m, uint64_t seed);
 /* Finite numbers everywhere, 0 < beta < 1, alpha_bar strictly falling. */
 int  dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err);
 const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name);
+/* What training keeps beside a parameter, PREFIX.NAME. */
+enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_KEPT };
+extern const char *const dd_model_kept[DD_MODEL_KEPT];
 size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count);      /* count may be NULL */
 void dd_model_free(ddpm_model *m);
 #endif

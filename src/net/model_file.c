@@ -41,10 +41,10 @@ static bool same_shape(const ddpm_tensor *t, const struct dd_entry *e)
     return same;
 }
 
-/* Only weights of two and more dimensions may be float16. */
-static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype)
+/* Only weights of two and more dimensions may be float16, and none of which training goes on from. */
+static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype, bool training)
 {
-    if (dtype == DD_F16 && t->dtype == DDPM_F32 && t->rank >= 2)
+    if (dtype == DD_F16 && t->dtype == DDPM_F32 && t->rank >= 2 && !training)
         t->dtype = DDPM_F16;
     else if (dtype != (t->dtype == DDPM_F64 ? DD_F64 : DD_F32))
         return false;
@@ -78,7 +78,7 @@ static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name
             int64_t dim[DD_RANK_MAX];
             memcpy(dim, e->dim, sizeof dim);
             complain(&c, "%s is %s where %s is expected", t->name, shape_text(a, e->rank, dim), shape_text(b, t->rank, t->dim));
-        } else if (!take_dtype(t, e->dtype)) {
+        } else if (!take_dtype(t, e->dtype, m->training)) {
             complain(&c, "%s is %s where %s is expected", t->name, dd_dtype_name(e->dtype), t->dtype == DDPM_F64 ? "F64" : "F32");
         } else {
             code = take_data(m, t, e, err);

@@ -3,6 +3,6 @@
 #define DD_MODEL_STATISTICS_H
 #include "net/model.h"
 
-/* See ddpm_model_add_statistics; with->about is left to the caller. */
+/* See ddpm_model_add_statistics. */
 int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, ddpm_error *err);
 #endif

@@ -1,0 +1,79 @@
+/* adam, lean and squares: the reference against closed forms, the others against the reference within the bounds of kernels.def, to
+   which the reference adds its own rounding, 1 u. */
+#include "tests/kernel/fence.h"
+
+enum { MOST = 150 };
+static const struct dd_adam step = { 0.5f, 0.9f, 0.1f, 0.999f, 0.001f, 1.25f, 1e-8f, 0.01f, 0.998f };
+
+static void adam_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t n, enum values values)
+{
+    struct plane w = plane(0, 1, n, n, values), m = plane(1, 1, n, n, ORDINARY), v = plane(2, 1, n, n, ORDINARY), g = plane(3, 1, n, n, values);
+    struct plane was = plane_copy(4, &w), first = plane_copy(5, &m), want_w = plane_copy(6, &w), want_m = plane_copy(7, &m), want_v;
+    for (size_t i = 0; i < n; i++)
+        v.at[i] = i % 7 ? v.at[i] * v.at[i] : 0;
+    want_v = plane_copy(8, &v);
+    ref->adam(want_w.at, want_m.at, want_v.at, g.at, n, &step);
+    k->adam(w.at, m.at, v.at, g.at, n, &step);
+    plane_check(&w, "adam");
+    plane_check(&m, "adam");
+    plane_check(&v, "adam");
+    for (size_t i = 0; i < n; i++) {
+        double h = step.clip * (double)g.at[i], under = step.root * sqrt(want_v.at[i]) + step.epsilon, mean = want_m.at[i];
+        double of_m = U * (fabs(step.take1 * h) + fabs(step.keep1 * (double)first.at[i]) + 2 * fabs(mean));
+        double of_w = U * (fabs(step.keep * (double)was.at[i]) + 2 * fabs(want_w.at[i]) + 5 * fabs(step.step * mean / under));
+        int range = isfinite(h) && fabs(h) < 1e18 && (h == 0 || fabs(h) > 1e-15);       /* no square leaves it */
+        if (!range && isfinite(h))
+            continue;
+        near(k, "adam: m", &m, 0, i, want_m.at[i], of_m);
+        near(k, "adam: v", &v, 0, i, want_v.at[i], 5 * U * want_v.at[i]);
+        near(k, "adam: w", &w, 0, i, want_w.at[i], of_w + step.step * of_m / under);
+    }
+}
+
+void check_adam(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    for (size_t n = 0; n < MOST; n++) {
+        adam_case(k, ref, n, ORDINARY);
+        adam_case(k, ref, n, SPECIAL);
+    }
+}
+
+void check_lean(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    for (size_t n = 0; n < MOST; n++) {
+        struct plane y = plane(0, 1, n, n, n % 2 ? SPECIAL : ORDINARY), x = plane(1, 1, n, n, n % 3 ? ORDINARY : SPECIAL);
+        struct plane was = plane_copy(2, &y), want = plane_copy(3, &y);
+        ref->lean(want.at, x.at, 0.3f, n);
+        k->lean(y.at, x.at, 0.3f, n);
+        plane_check(&y, "lean");
+        for (size_t i = 0; i < n; i++)
+            near(k, "lean", &y, 0, i, want.at[i], U * (0.3 * fabs((double)x.at[i] - was.at[i]) + 2 * fabs(want.at[i])));
+    }
+}
+
+void check_squares(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    for (size_t n = 0; n < 4 * MOST; n += n < MOST ? 1 : 13) {
+        struct plane x = vector(0, n), y = vector(1, 1);
+        float want = ref->squares(x.at, n);
+        y.at[0] = k->squares(x.at, n);
+        near(k, "squares", &y, 0, 0, want, ((double)n / 4 + 5) * U * want);
+        if (n)
+            x.at[n / 2] = n % 2 ? NAN : -INFINITY;
+        float bad = k->squares(x.at, n);
+        CHECK(!n || (n % 2 ? isnan(bad) : bad == INFINITY));
+    }
+}
+
+/* By hand: the first step of Adam with every factor a power of two; the mean of 1 and 3; a triangle. */
+TEST(kernel_reference, optimise)
+{
+    struct dd_kernels k;
+    struct dd_adam a = { 0.5f, 0.75f, 0.25f, 0.9375f, 0.0625f, 4, 1, 2, 0.5f };
+    float w = 3, m = 1, v = 0, g = 8, y = 1, x[] = { 3, 4 };
+    dd_kernels_init(&k, 0);
+    k.adam(&w, &m, &v, &g, 1, &a);                                  /* h = 4, sqrt(v) = 1 */
+    CHECK(m == 1.75f && v == 1 && w == 1.5f - 2 * 1.75f / 5);
+    k.lean(&y, x, 0.5f, 1);
+    CHECK(y == 2 && k.squares(x, 2) == 25);
+}
