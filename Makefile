@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter-out setup clean help lint check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter-out setup clean help lint check-%,$(or $(subst check-diffusers,all,$(MAKECMDGOALS)),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -30,7 +30,7 @@ FUZZERS = $(patsubst $(O)/tests/fuzz/%.o,$(O)/%,$(FUZZ))
 # The tools without their main: what tests and fuzzers of the readers link.
 PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
 
-.PHONY: all sample check lint bench setup install clean help
+.PHONY: all sample check check-diffusers lint bench setup install clean help
 all: $(O)/libddpm.a $(O)/ddpm                   ## the library and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -60,6 +60,8 @@ sample.png: | all
 check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist || echo 'the test that needs it will be skipped'
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
+check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
+	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time every kernel and the whole net

@@ -5,12 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/dtype.h"
+#include "command_model.h"
+#include "export_diffusers.h"
 #include "family.h"
 #include "options.h"
 
 struct convert {
     struct common common;
-    const char *output, *family, *weights, *dtype;
+    const char *output, *family, *weights, *dtype, *to;
     struct option_texts config, set;
     bool dry_run, force;
 };
@@ -224,6 +226,23 @@ static void tell(const struct conversion *v, const struct convert *s, const char
            s->dry_run ? "" : s->output, v->wants, parameters);
 }
 
+/* ---- the other way ---- */
+
+static int export_model(const struct convert *s, const char *path, ddpm_error *err)
+{
+    ddpm_model *m;
+    if (s->dry_run || s->weights || s->config.count || s->set.count || strcmp(s->family, "auto") || strcmp(s->dtype, "f32"))
+        return dd_error(err, DDPM_EUSAGE, "--to writes what the model file holds, as float32: only -o and --force go with it");
+    int code = model_open(&m, path, err);
+    if (code)
+        return code;
+    code = export_diffusers(m, s->output, s->force, err);
+    ddpm_model_close(m);
+    if (!code)
+        remark(&command_convert, &s->common, "written to %s for %s", s->output, s->to);
+    return code;
+}
+
 /* ---- the command ---- */
 
 static int add_settings(struct settings *say, const struct checkpoint *c, const struct convert *s)
@@ -268,6 +287,8 @@ static int run(void *settings, char **argument, int arguments)
         dd_error(&err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm, or --dry-run to see what would be done");
         return complain(&command_convert, &err);
     }
+    if (s->to)
+        return export_model(s, argument[0], &err) ? complain(&command_convert, &err) : 0;
     int code = checkpoint_open(&in, argument[0], s->weights, &err);
     if (code)
         return complain(&command_convert, &err);
@@ -290,6 +311,12 @@ static const char *const *weights_names(void)
     return names;
 }
 
+static const char *const *to_names(void)
+{
+    static const char *const names[] = { "diffusers", NULL };
+    return names;
+}
+
 static const char *const *dtype_names(void)
 {
     static const char *const names[] = { "f32", "f16", NULL };
@@ -299,6 +326,7 @@ static const char *const *dtype_names(void)
 #define FIELD(f) offsetof(struct convert, f)
 static const struct option options[] = {
     { "output", 'o', OPTION_TEXT, "MODEL", "the model file to write; needed unless --dry-run", NULL, FIELD(output), 0, 0 },
+    { "to", 0, OPTION_CHOICE, "PROGRAM", "the other way: IN is a model file, -o the folder to write for", to_names, FIELD(to), 0, 0 },
     { "family", 0, OPTION_CHOICE, "NAME", "whose checkpoint it is (default: auto, by the names of its tensors)", family_names,
       FIELD(family), 0, 0 },
     { "weights", 0, OPTION_CHOICE, "KIND", "averaged or raw weights, of a file with both (default: ema where it exists)",
@@ -316,10 +344,11 @@ const struct command command_convert = {
     .name = "convert", .arguments = "IN", .least = 1, .most = 1, .run = run,
     .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth of Ho's network\n"
             "(pesser, ermongroup), lucidrains' .pt, or a safetensors file of any of them.  Every tensor is accounted for; what is\n"
-            "written is read again and compared.",
+            "written is read again and compared.  With --to, a model file to a folder for another program.",
     .examples = "  ddpm convert ddpm-cifar10-32/ -o cifar10.ddpm\n"
                 "  ddpm convert ema_0.9999_500000.pt --config flags.txt --set num_heads=4 --set rescale_timesteps=true -o cifar10.ddpm\n"
                 "  ddpm convert model-790000.ckpt --set resolution=32 -o cifar10.ddpm\n"
-                "  ddpm convert model-7.pt --set image_size=128 --dtype f16 -o flowers.ddpm\n",
+                "  ddpm convert model-7.pt --set image_size=128 --dtype f16 -o flowers.ddpm\n"
+                "  ddpm convert model.ddpm -o folder --to diffusers\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct convert), .defaults = &defaults,
 };

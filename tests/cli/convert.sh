@@ -169,3 +169,24 @@ test_convert_output() {
 	same before.ddpm again.ddpm 'the same input'
 	only model.ddpm before.ddpm again.ddpm
 }
+
+# The other way; what diffusers makes of it is tests/check_diffusers.py's business.
+test_convert_export() {
+	expect 0 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" -o a.ddpm -q
+	expect 0 ddpm convert a.ddpm -o there --to diffusers; says 'written to there for diffusers'
+	[ "$(cd there && find . -type f | sort | tr '\n' ' ')" = \
+	  './model_index.json ./scheduler/scheduler_config.json ./unet/config.json ./unet/diffusion_pytorch_model.safetensors ' ] || fail "$(find there)"
+	expect 73 ddpm convert a.ddpm -o there --to diffusers; says 'exists already'
+	expect 0 ddpm convert a.ddpm -o there --to diffusers --force -q
+	expect 0 ddpm convert there -o b.ddpm -q
+	expect 0 ddpm convert b.ddpm -o again --to diffusers -q
+	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
+	expect 64 ddpm convert a.ddpm -o c --to diffusers --dtype f16; says 'only -o and --force'
+	expect 64 ddpm convert a.ddpm -o c --to onnx; says 'choose from diffusers'
+	expect 66 ddpm convert no.ddpm -o c --to diffusers
+	expect 73 ddpm convert a.ddpm -o no/c --to diffusers; says 'no/c'
+	expect 0 ddpm convert "$top/tests/golden/cases/D1_unet3/unet.pt" --set image_size=24 --set objective=pred_v --set beta_schedule=sigmoid --set timesteps=1000 -o d.ddpm -q
+	expect 65 ddpm convert d.ddpm -o c --to diffusers; says 'net.arch is "lucid"'
+	( trap '' XFSZ; ulimit -f 100; expect 74 ddpm convert a.ddpm -o c --to diffusers; says 'diffusion_pytorch_model.safetensors' ) || exit 1
+	absent c
+}
