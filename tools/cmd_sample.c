@@ -232,7 +232,7 @@ static const struct option options[] = {
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
-    { "order", 0, OPTION_INT, "N", "of dpmpp, dpmpp3 (1 to 3), unipc, ode (1, 2) (default: 2, of dpmpp3 3)", NULL, FIELD(order), 1, 1000 },
+    { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3), unipc, ode (1, 2) (default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL, FIELD(snr), 0, 1 },
     { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },

@@ -14,7 +14,7 @@
     X("ddim", dd_ddim) \
     X("ddim-diffusers", dd_ddim_diffusers) \
     X("dpmpp", dd_dpmpp) \
-    X("dpmpp3", dd_dpmpp_in_full) \
+    X("dpmpp-diffusers", dd_dpmpp_diffusers) \
     X("unipc", dd_unipc) \
     X("sde", dd_sde) \
     X("ode", dd_ode) \

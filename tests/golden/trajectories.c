@@ -174,7 +174,7 @@ TEST(golden, encode_runs)
     forward_x0 = NULL;
 }
 
-/* diffusers' solvers; PNDM and iPNDM are no samplers of ours. */
+/* diffusers' solvers, of whose DPM-Solver++ of order 3 see dpmpp.c; PNDM and iPNDM are no samplers of ours. */
 static void fast_runs(const cJSON *root)
 {
     struct mixture m;
@@ -188,8 +188,9 @@ static void fast_runs(const cJSON *root)
         if (!dpmpp && strncmp(name, "unipc2_", 7))
             continue;
         CHECK(!chain_of_run(&chain, &m, run, 1));
-        replay(run, &(ddpm_sampler_options){ .sampler = dpmpp ? "dpmpp" : "unipc", .variance = "auto", .order = dpmpp ? name[6] - '0' : 2 },
-               &m, chain);
+        int order = dpmpp ? name[6] - '0' : 2;
+        replay(run, &(ddpm_sampler_options){ .sampler = !dpmpp ? "unipc" : order < 3 ? "dpmpp" : "dpmpp-diffusers", .variance = "auto",
+                                             .order = order }, &m, chain);
         seen++;
     }
     CHECK(seen >= 2);

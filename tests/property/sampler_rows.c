@@ -54,7 +54,7 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "dpmpp", "auto", 0, 1, DDPM_BETA, .order = 1 },
     { "dpmpp", "auto", 0, 1, DDPM_LEARNED_RANGE, .order = 2 },
     { "dpmpp", "auto", 0, 0, DDPM_BETA, .order = 3, .prediction = DDPM_V },
-    { "dpmpp3", "auto", 0, 1, .own = DDPM_BETA },
+    { "dpmpp-diffusers", "auto", 0, 1, .own = DDPM_BETA },
     { "unipc", "auto", 0, 1, DDPM_BETA, .order = 1 },
     { "unipc", "auto", 0, 0, DDPM_LEARNED_RANGE, .prediction = DDPM_X0 },
     { "sde", "auto", 0, 1, .own = DDPM_BETA },
