@@ -192,6 +192,42 @@ static void run_winograd_output(struct work *w)
     w->bytes = 4.0 * 52 * PIXELS / 16 * C;
 }
 
+/* A panel of all channels of a block of tiles against another. */
+static void run_outer(struct work *w)
+{
+    size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
+    for (size_t i = 0; i + mr <= nr; i += mr)
+        w->k->outer(w->y + i * nr, w->x + i, w->b, 128, mr, 1);
+    w->flops = 2.0 * 128 * (double)(nr / mr * mr * nr);
+    w->bytes = 8.0 * 128 * (double)nr;
+}
+
+static void run_winograd_weights(struct work *w)
+{
+    size_t nr = w->k->gemm_nr;
+    for (size_t i = 0; i < C; i++)
+        w->k->winograd_weights(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
+    w->bytes = 4.0 * 45 * C * (double)nr;
+}
+
+static void run_winograd_output_adjoint(struct work *w)
+{
+    const float *pixel[16];
+    for (size_t t = 0; t < PIXELS / 16; t++) {
+        for (size_t i = 0; i < 16; i++)
+            pixel[i] = w->x + (t * 16 + i) * C;
+        w->k->winograd_output_adjoint(w->y + t % 16 * C, 16 * C, pixel, C);
+    }
+    w->bytes = 4.0 * 52 * PIXELS / 16 * C;
+}
+
+static void run_winograd_weights_adjoint(struct work *w)
+{
+    for (size_t i = 0; i < C; i++)
+        w->k->winograd_weights_adjoint(w->y + i * 9 * C, C, w->x + i * C, C * C / 8, C);
+    w->bytes = 4.0 * 45 * C * C;
+}
+
 #define KERNEL(name, ret, params) { #name, run_##name },
 static const struct { const char *name; void (*run)(struct work *w); } kernels[] = {
 #include "kernel/kernels.def"
@@ -274,7 +310,7 @@ static void table(struct work *w, double reference[KERNELS])
         double t = timed(w, kernels[i].run).median;
         if (!reference[i])
             reference[i] = t / (w->flops ? w->flops : w->bytes);
-        printf("%-7s %-18s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
+        printf("%-7s %-24s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
         if (w->flops)
             printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
         printf("  %.1f x the reference\n", reference[i] * (w->flops ? w->flops : w->bytes) / t);

@@ -371,6 +371,71 @@ static float squares_ref(const float *x, size_t n)
     return (float)sum;
 }
 
+static void outer_ref(float *c, const float *a, const float *b, size_t count, size_t m, int load)
+{
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < NR; j++) {
+            double sum = load ? c[i * NR + j] : 0;
+            for (size_t t = 0; t < count; t++)
+                sum += (double)a[t * NR + i] * b[t * NR + j];
+            c[i * NR + j] = (float)sum;
+        }
+}
+
+/* y[0..5 step ys] = G x[0..2 step xs]. */
+static void weights_six_ref(double *y, int ys, const double *x, int xs)
+{
+    double even = x[0] + x[2 * xs], odd = x[xs], low = x[0] / 24 + x[2 * xs] / 6, middle = odd / 12;
+    y[0] = x[0] / 4;
+    y[ys] = -(even + odd) / 6;
+    y[2 * ys] = -(even - odd) / 6;
+    y[3 * ys] = low + middle;
+    y[4 * ys] = low - middle;
+    y[5 * ys] = x[2 * xs];
+}
+
+static void winograd_weights_ref(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+{
+    for (size_t j = 0; j < NR; j++) {
+        double x[9], half[18], y[36];
+        for (int k = 0; k < 9; k++)
+            x[k] = j < n ? w[j * ws + (size_t)(flipped ? 8 - k : k)] : 0;
+        for (int k = 0; k < 3; k++)
+            weights_six_ref(half + k, 3, x + k, 3);
+        for (int k = 0; k < 6; k++)
+            weights_six_ref(y + 6 * k, 1, half + 3 * k, 1);
+        for (size_t k = 0; k < 36; k++)
+            u[k * plane + j] = (float)y[k];
+    }
+}
+
+static void winograd_output_adjoint_ref(float *v, size_t plane, const float *const *x, size_t channels)
+{
+    static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, -1, 1, -1 }, { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
+    for (size_t c = 0; c < channels; c++)
+        for (size_t k = 0; k < 36; k++) {
+            double sum = 0;
+            for (int i = 0; i < 16; i++)
+                if (a[k / 6][i / 4] != 0 && a[k % 6][i % 4] != 0)
+                    sum += a[k / 6][i / 4] * a[k % 6][i % 4] * x[i][c];
+            v[k * plane + c] = (float)sum;
+        }
+}
+
+static void winograd_weights_adjoint_ref(float *y, size_t ys, const float *u, size_t plane, size_t channels)
+{
+    static const double gt[3][6] = { { 1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 0 }, { 0, -1. / 6, 1. / 6, 1. / 12, -1. / 12, 0 },
+                                     { 0, -1. / 6, -1. / 6, 1. / 6, 1. / 6, 1 } };
+    for (size_t c = 0; c < channels; c++) {
+        double d[36], o[9];
+        for (int k = 0; k < 36; k++)
+            d[k] = u[(size_t)k * plane + c];
+        sandwich(o, gt, d, 3);
+        for (size_t k = 0; k < 9; k++)
+            y[k * ys + c] = (float)o[k];
+    }
+}
+
 void dd_kernels_ref(struct dd_kernels *k)
 {
     k->name = "ref";

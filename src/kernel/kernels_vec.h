@@ -55,6 +55,8 @@ INLINE void vf_put(float *p, vf a, size_t lanes)
 #include "kernel/optimise_vec.h"
 #include "kernel/gemm_vec.h"
 #include "kernel/winograd_vec.h"
+#include "kernel/outer_vec.h"
+#include "kernel/winograd_gradient_vec.h"
 
 void K(dd_kernels)(struct dd_kernels *k)
 {

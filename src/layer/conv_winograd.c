@@ -61,39 +61,6 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     return DDPM_OK;
 }
 
-enum { LANES = 8 };                             /* output channels that are transformed side by side; divides every gemm_nr */
-typedef double lanes[LANES];
-
-/* y[0..5 step ys] = G x[0..2 step xs]. */
-static void weights_six(lanes *y, int ys, const lanes *x, int xs)
-{
-    for (int l = 0; l < LANES; l++) {
-        double even = x[0][l] + x[2 * xs][l], odd = x[xs][l], low = x[0][l] / 24 + x[2 * xs][l] / 6, middle = odd / 12;
-        y[0][l] = x[0][l] / 4;
-        y[ys][l] = -(even + odd) / 6;
-        y[2 * ys][l] = -(even - odd) / 6;
-        y[3 * ys][l] = low + middle;
-        y[4 * ys][l] = low - middle;
-        y[5 * ys][l] = x[2 * xs][l];
-    }
-}
-
-/* U of input channel i and output channels o .. o + LANES, PLANES rows `plane` apart. */
-static void pack_lanes(float *packed, size_t plane, const struct dd_conv_weights *w, size_t i, size_t o, const struct winograd *g)
-{
-    lanes x[9] = { { 0 } }, half[18], u[PLANES];
-    for (size_t l = 0; l < LANES && o + l < g->cout; l++)
-        for (int k = 0; k < 9; k++)
-            x[k][l] = w->at[(o + l) * w->out + i * w->in + (size_t)(w->flipped ? 8 - k : k)];
-    for (int k = 0; k < 3; k++)
-        weights_six(half + k, 3, x + k, 3);
-    for (int k = 0; k < 6; k++)
-        weights_six(u + 6 * k, 1, half + 3 * k, 1);
-    for (size_t k = 0; k < PLANES; k++)
-        for (int l = 0; l < LANES; l++)
-            packed[k * plane + (size_t)l] = (float)u[k][l];
-}
-
 static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     const struct winograd *g = c->state;
@@ -103,8 +70,8 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
         memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
     DD_PARALLEL(c->threads)
     for (size_t task = 0; task < g->panels * g->cin; task++)
-        for (size_t j = 0; j < g->nr; j += LANES)
-            pack_lanes(c->packed + task * g->nr + j, plane, w, task % g->cin, task / g->cin * g->nr + j, g);
+        c->k->winograd_weights(c->packed + task * g->nr, plane, w->at + task / g->cin * g->nr * w->out + task % g->cin * w->in, w->out,
+                               dd_min(g->nr, g->cout - task / g->cin * g->nr), w->flipped);
 }
 
 /* Where tile t lies: its image, and the first row and column of its outputs. */
