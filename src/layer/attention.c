@@ -4,14 +4,21 @@
    For a slice of the images, every head's k^T and v are packed for the gemm kernel (panels of nr columns, zeros in the last), memory
    tokens first; then a task is a block of query rows: its rows of S, complete, in a thread's own scratch, softmax, times v.  So S as a
    whole is never in memory, and each element is one sum in order of channels or tokens.
-   Scratch: per image of a slice and head, k^T panels [T / nr][D][nr] and v panels [D / nr][T][nr]; per thread S [rows, T]. */
+   Forward's scratch: per image of a slice and head, k^T panels [T / nr][D][nr] and v panels [D / nr][T][nr]; per thread S [rows, T].
+
+   Backward, P once more from q and k, a task being a head of an image:
+     dv = P^T dy,  dP = dy v^T,  dS = P (dP - P . dP) / sqrt(D),  dq = dS k,  dk = dS^T q.
+   Blocks of query rows follow one another, each adding to dk and dv; P^T and dS^T are transposed copies of a block.  What memory tokens
+   get is kept per image, [n, heads, 2, memory, D], and added up over the images at the end.
+   Backward's scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], dy and q panels [D / nr][rows][nr], P and
+   dS [rows, T], the transposed [T, rows]. */
 #include "layer/attention.h"
 #include <math.h>
 #include <string.h>
 #include "layer/matrix.h"
 
-/* Floats: of S in a task, which then stays in the second-level cache; of a slice's panels. */
-enum { ROWS_FLOATS = 64 << 10, SLICE_FLOATS = 2 << 20 };
+/* Floats: of S in a task, which then stays in the second-level cache, and of each of three such in backward; of a slice's panels. */
+enum { ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20 };
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
@@ -64,7 +71,7 @@ static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float 
     }
 }
 
-/* k^T: panel of nr tokens, [dim][nr]. */
+/* k^T or v^T: panel of nr tokens, [dim][nr]. */
 static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x, size_t panel)
 {
     size_t first = panel * p->nr, count = dd_min(p->nr, p->tokens - first);
@@ -74,7 +81,16 @@ static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, c
     pack_tokens(k, p, y, p->nr, x, first, count, 0, p->dim, 1);
 }
 
-/* v: panel of nr channels, [tokens][nr]. */
+/* Up to nr columns of y [rows, .] as a panel [rows][nr]. */
+static void pack_columns(const struct dd_kernels *k, const struct plan *p, float *panel, const float *y, size_t ys, size_t rows,
+                         size_t columns)
+{
+    if (columns < p->nr)
+        memset(panel, 0, sizeof(float) * p->nr * rows);
+    k->affine(panel, p->nr, y, ys, NULL, NULL, rows, columns, DD_ACT_NONE);
+}
+
+/* v or k: panel of nr channels, [tokens][nr]. */
 static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x, size_t panel)
 {
     size_t column = panel * p->nr, columns = dd_min(p->nr, p->dim - column);
@@ -111,10 +127,10 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
         size_t rows = dd_min(p->rows, p->pixels - start), at = image * p->pixels + start, ss = dd_aligned(p->tokens);
         const float *b = packed + (image * p->heads + head) * head_size;
         float *s = ctx->scratch + dd_thread() * p->s_size;
-        dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b, p->dim * p->nr, rows, p->dim, p->tokens);
+        dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b, p->dim * p->nr, rows, p->dim, p->tokens, 0);
         k->softmax(s, ss, (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
         dd_matrix_multiply(k, y->data + (first * p->pixels + at) * y->stride + head * p->dim, y->stride, s, ss, b + p->k_size,
-                           p->tokens * p->nr, rows, p->tokens, p->dim);
+                           p->tokens * p->nr, rows, p->tokens, p->dim, 0);
     }
 }
 
@@ -124,4 +140,104 @@ void dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, 
     struct plan p = make_plan(ctx->k, a);
     for (size_t first = 0; first < (size_t)qkv->n; first += p.images)
         slice_forward(ctx, &p, y, qkv, memory_kv, first, dd_min(p.images, (size_t)qkv->n - first));
+}
+
+/* The parts of a thread's scratch, in floats from its beginning. */
+struct back { size_t rows, k_t, v_t, k, block, p, ds, turned, end; };
+
+static struct back make_back(const struct plan *p)
+{
+    struct back b = { .rows = dd_min(dd_blocks(p->pixels, p->mr), 1 + BACKWARD_FLOATS / (p->tokens * p->mr)) * p->mr };
+    b.v_t = b.k_t + dd_aligned(p->k_size);
+    b.k = b.v_t + dd_aligned(p->k_size);
+    b.block = b.k + dd_aligned(p->v_size);
+    b.p = b.block + dd_aligned(dd_blocks(p->dim, p->nr) * p->nr * b.rows);
+    b.ds = b.p + b.rows * dd_aligned(p->tokens);
+    b.turned = b.ds + b.rows * dd_aligned(p->tokens);
+    b.end = b.turned + p->tokens * dd_aligned(b.rows);
+    return b;
+}
+
+size_t dd_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
+{
+    struct plan p = make_plan(k, a);
+    return sizeof(float) * ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
+}
+
+/* One head of one image: q, k, v and their gradients, dy, what the memory's key and value get, the thread's scratch. */
+struct head {
+    const struct dd_kernels *kernels;
+    const struct plan *p;
+    const struct back *b;
+    const float *q, *dy;
+    size_t stride, dy_stride, d_stride;
+    struct tokens k, v;
+    float *dq, *dk, *dv, *dmemory_k, *dmemory_v, *scratch;
+};
+
+/* d [tokens, dim] (+)= x^T y over a block of rows: x [rows, tokens], y [rows, dim].  The memory's rows go elsewhere than the image's. */
+static void add_turned(const struct head *h, float *dmemory, float *d, const float *x, const float *y, size_t ys, size_t rows, int load)
+{
+    const struct plan *p = h->p;
+    size_t ts = dd_aligned(h->b->rows);
+    float *turned = h->scratch + h->b->turned, *panels = h->scratch + h->b->block;
+    h->kernels->transpose(turned, ts, x, dd_aligned(p->tokens), rows, p->tokens);
+    for (size_t first = 0; first < p->dim; first += p->nr)
+        pack_columns(h->kernels, p, panels + first * rows, y + first, ys, rows, dd_min(p->nr, p->dim - first));
+    dd_matrix_multiply(h->kernels, dmemory, p->dim, turned, ts, panels, rows * p->nr, p->memory, rows, p->dim, load);
+    dd_matrix_multiply(h->kernels, d, h->d_stride, turned + p->memory * ts, ts, panels, rows * p->nr, p->pixels, rows, p->dim, load);
+}
+
+static void block_backward(const struct head *h, size_t start)
+{
+    const struct plan *p = h->p;
+    const struct dd_kernels *k = h->kernels;
+    size_t rows = dd_min(h->b->rows, p->pixels - start), ss = dd_aligned(p->tokens);
+    const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
+    float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
+    dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
+    k->softmax(s, ss, scale, rows, p->tokens);
+    add_turned(h, h->dmemory_v, h->dv, s, dy, h->dy_stride, rows, start > 0);
+    dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
+    k->softmax_backward(ds, ss, s, ss, scale, rows, p->tokens);
+    dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k, p->tokens * p->nr, rows, p->tokens,
+                       p->dim, 0);
+    add_turned(h, h->dmemory_k, h->dk, ds, q, h->stride, rows, start > 0);
+}
+
+static void head_backward(const struct head *h)
+{
+    const struct plan *p = h->p;
+    for (size_t panel = 0; panel < dd_blocks(p->tokens, p->nr); panel++) {
+        pack_k(h->kernels, p, h->scratch + h->b->k_t, &h->k, panel);
+        pack_k(h->kernels, p, h->scratch + h->b->v_t, &h->v, panel);
+    }
+    for (size_t panel = 0; panel < dd_blocks(p->dim, p->nr); panel++)
+        pack_v(h->kernels, p, h->scratch + h->b->k, &h->k, panel);
+    for (size_t start = 0; start < p->pixels; start += h->b->rows)
+        block_backward(h, start);
+}
+
+void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv, const struct dd_map *dy,
+                           const struct dd_map *qkv, const struct dd_attention *a, const float *memory_kv)
+{
+    struct plan p = make_plan(ctx->k, a);
+    struct back b = make_back(&p);
+    size_t inner = p.heads * p.dim, memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
+    float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
+    DD_PARALLEL_UNEVEN(ctx->threads)
+    for (size_t task = 0; task < n * p.heads; task++) {
+        size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels;
+        const float *q = qkv->data + at * qkv->stride + head * p.dim, *m = memory_kv ? memory_kv + head * memory : NULL;
+        float *dq = dqkv->data + at * dqkv->stride + head * p.dim, *dm = dmemory + image * kept + head * memory;
+        head_backward(&(struct head){ ctx->k, &p, &b, q, dy->data + at * dy->stride + head * p.dim, qkv->stride, dy->stride, dqkv->stride,
+                                      { m, q + inner, qkv->stride }, { m ? m + p.heads * memory : NULL, q + 2 * inner, qkv->stride },
+                                      dq, dq + inner, dq + 2 * inner, dm, dm + p.heads * memory, ctx->scratch + dd_thread() * b.end });
+    }
+    for (size_t j = 0; j < 2 * p.heads * memory; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += dmemory[i * kept + j];
+        dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
+    }
 }

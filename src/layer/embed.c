@@ -21,3 +21,12 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
         ctx->k->post(row, c, row, c, table + (size_t)label[i] * c, NULL, 0, 1, 1, c, DD_ACT_NONE);
     }
 }
+
+void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy, const int32_t *label)
+{
+    size_t c = (size_t)dy->c;
+    for (int i = 0; i < dy->n; i++) {
+        float *row = dtable + (size_t)label[i] * c;
+        ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c, DD_ACT_NONE);
+    }
+}

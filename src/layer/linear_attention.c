@@ -3,7 +3,12 @@
 
    The factor 1 / sqrt(D) goes into C.  Four loops: k' transposed, [D, T], so that its rows are what gemm sums over, and v in panels of nr
    columns; partial C of constant chunks of tokens; their sums in double, in order; y.
-   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D / nr][T][nr], partial C [chunks][D / nr][D][nr], of which the first becomes C. */
+   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D / nr][T][nr], partial C [chunks][D / nr][D][nr], of which the first becomes C.
+
+   Backward, a task being a head of an image, with C carrying the factor:
+     dq' = dy C^T,  dC = q'^T dy / sqrt(D),  dv = k' dC,  dk' = v dC^T,  then softmax backwards, over D for q, over T for k.
+   Backward's scratch: what memory tokens get per image, [n, 2, heads, D, memory]; per thread k' [D, T], a packed factor, q' [h w, D], a
+   transposed factor, C or dC in chunks, then plain and packed. */
 #include <math.h>
 #include <string.h>
 #include "layer/attention.h"
@@ -60,52 +65,48 @@ static const float *head_input(const struct slice *s, size_t image, size_t head,
     return s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim;
 }
 
-/* Channels first .. of k', [channels, tokens]; memory is [dim, memory]. */
-static void make_k(const struct slice *s, size_t image, size_t head, size_t first)
+/* Channels first .. of k', [channels, tokens], of k [pixels, .]; memory, NULL if none, is [dim, memory]. */
+static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory, const float *x, size_t xs, size_t first)
 {
-    const struct plan *p = s->p;
     size_t n = dd_min(CHANNELS, p->dim - first);
-    float *k = head_scratch(s, image, head) + first * p->tokens;
+    k += first * p->tokens;
     if (p->memory)
-        s->k->affine(k, p->tokens, s->memory + (head * p->dim + first) * p->memory, p->memory, NULL, NULL, n, p->memory, DD_ACT_NONE);
-    s->k->transpose(k + p->memory, p->tokens, head_input(s, image, head, 1) + first, s->stride, p->pixels, n);
-    s->k->softmax(k, p->tokens, 1, n, p->tokens);
+        kernels->affine(k, p->tokens, memory + first * p->memory, p->memory, NULL, NULL, n, p->memory, DD_ACT_NONE);
+    kernels->transpose(k + p->memory, p->tokens, x + first, xs, p->pixels, n);
+    kernels->softmax(k, p->tokens, 1, n, p->tokens);
 }
 
 /* A panel of v, [tokens][nr]. */
-static void make_v(const struct slice *s, size_t image, size_t head, size_t panel)
+static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory, const float *x, size_t xs, size_t panel)
 {
-    const struct plan *p = s->p;
     size_t first = panel * p->nr, n = dd_min(p->nr, p->dim - first);
-    float *v = head_scratch(s, image, head) + p->k_size + first * p->tokens;
+    v += first * p->tokens;
     if (n < p->nr)
         memset(v, 0, sizeof(float) * p->nr * p->tokens);
     if (p->memory)
-        s->k->transpose(v, p->nr, s->memory + ((p->heads + head) * p->dim + first) * p->memory, p->memory, n, p->memory);
-    s->k->affine(v + p->memory * p->nr, p->nr, head_input(s, image, head, 2) + first, s->stride, NULL, NULL, p->pixels, n, DD_ACT_NONE);
+        kernels->transpose(v, p->nr, memory + first * p->memory, p->memory, n, p->memory);
+    kernels->affine(v + p->memory * p->nr, p->nr, x + first, xs, NULL, NULL, p->pixels, n, DD_ACT_NONE);
 }
 
-/* Partial C of a chunk of tokens, laid out as panels [dim][nr]. */
-static void make_partial(const struct slice *s, size_t image, size_t head, size_t chunk)
+/* c, panels [dim][nr], = the part of a [dim, tokens] b, b in panels [tokens][nr], that is the chunk's. */
+static void make_partial(const struct plan *p, const struct dd_kernels *kernels, float *c, const float *a, const float *b, size_t tokens,
+                         size_t chunk)
 {
-    const struct plan *p = s->p;
-    size_t first = chunk * TOKENS, n = dd_min(TOKENS, p->tokens - first);
-    float *k = head_scratch(s, image, head), *v = k + p->k_size, *c = v + p->v_size + chunk * p->c_size;
+    size_t first = chunk * TOKENS, n = dd_min(TOKENS, tokens - first);
+    c += chunk * p->c_size;
     memset(c, 0, sizeof(float) * p->c_size);
     for (size_t j = 0; j < p->panels; j++)
-        dd_matrix_multiply(s->k, c + j * p->dim * p->nr, p->nr, k + first, p->tokens, v + (j * p->tokens + first) * p->nr, 0, p->dim, n,
-                           dd_min(p->nr, p->dim - j * p->nr));
+        dd_matrix_multiply(kernels, c + j * p->dim * p->nr, p->nr, a + first, tokens, b + (j * tokens + first) * p->nr, 0, p->dim, n,
+                           dd_min(p->nr, p->dim - j * p->nr), 0);
 }
 
-/* C = sum of the partial ones / sqrt(dim), in the place of the first. */
-static void make_c(const struct slice *s, size_t image, size_t head)
+/* The sum of the chunks / sqrt(dim), in the place of the first. */
+static void make_c(const struct plan *p, float *c, size_t chunks)
 {
-    const struct plan *p = s->p;
-    float *c = head_scratch(s, image, head) + p->k_size + p->v_size;
     double scale = 1 / sqrt((double)p->dim);
     for (size_t i = 0; i < p->c_size; i++) {
         double sum = 0;
-        for (size_t j = 0; j < p->chunks; j++)
+        for (size_t j = 0; j < chunks; j++)
             sum += c[j * p->c_size + i];
         c[i] = (float)(sum * scale);
     }
@@ -121,7 +122,7 @@ static void make_y(const struct slice *s, const struct dd_map *y, size_t image, 
     s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n, p->dim, DD_ACT_NONE);
     s->k->softmax(q, p->dim, 1, n, p->dim);
     dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr, n,
-                       p->dim, p->dim);
+                       p->dim, p->dim, 0);
 }
 
 static void slice_forward(const struct slice *s, int threads, const struct dd_map *y)
@@ -131,18 +132,22 @@ static void slice_forward(const struct slice *s, int threads, const struct dd_ma
     size_t heads = s->n * p->heads;
     DD_PARALLEL_UNEVEN(threads)
     for (size_t task = 0; task < heads * tasks; task++) {
-        size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads;
-        if (part < k_tasks)
-            make_k(s, image, head, part * CHANNELS);
+        size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads, v = part >= k_tasks;
+        const float *memory = s->memory ? s->memory + (v * p->heads + head) * p->dim * p->memory : NULL;
+        float *to = head_scratch(s, image, head);
+        if (v)
+            make_v(p, s->k, to + p->k_size, memory, head_input(s, image, head, 2), s->stride, part - k_tasks);
         else
-            make_v(s, image, head, part - k_tasks);
+            make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
     }
     DD_PARALLEL_UNEVEN(threads)
-    for (size_t task = 0; task < heads * p->chunks; task++)
-        make_partial(s, task / p->chunks / p->heads, task / p->chunks % p->heads, task % p->chunks);
+    for (size_t task = 0; task < heads * p->chunks; task++) {
+        float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads), *v = k + p->k_size;
+        make_partial(p, s->k, v + p->v_size, k, v, p->tokens, task % p->chunks);
+    }
     DD_PARALLEL_UNEVEN(threads)
     for (size_t task = 0; task < heads; task++)
-        make_c(s, task / p->heads, task % p->heads);
+        make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
     DD_PARALLEL_UNEVEN(threads)
     for (size_t task = 0; task < heads * blocks; task++)
         make_y(s, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
@@ -157,5 +162,149 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
                            ctx->scratch + (size_t)ctx->threads * p.q_size, qkv->stride, memory_kv, first,
                            dd_min(p.images, (size_t)qkv->n - first) };
         slice_forward(&s, ctx->threads, y);
+    }
+}
+
+/* The parts of a thread's scratch, in floats from its beginning. */
+struct back { size_t k, packed, q, turned, c, plain, end; };
+
+static struct back make_back(const struct plan *p)
+{
+    struct back b = { .packed = p->k_size };
+    b.q = b.packed + dd_aligned(dd_blocks(p->tokens, p->nr) * p->nr * p->panels * p->nr);
+    b.turned = b.q + dd_aligned(p->pixels * p->dim);
+    b.c = b.turned + p->k_size;
+    b.plain = b.c + p->chunks * p->c_size;
+    b.end = b.plain + dd_aligned(p->dim * p->dim);
+    return b;
+}
+
+size_t dd_linear_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
+{
+    struct plan p = make_plan(k, a);
+    return sizeof(float) * ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
+}
+
+/* One head of one image: q, where k is `inner` and v 2 inner floats behind, their gradients alike, dy, the memory's key, where the value
+   is `values` floats behind, and what it gets; the parts of the thread's scratch. */
+struct head {
+    const struct plan *p;
+    const struct dd_kernels *kernels;
+    const float *q, *dy, *memory;
+    float *dq, *dmemory;
+    size_t stride, dy_stride, d_stride, inner, values;
+    float *k, *packed, *q_soft, *turned, *c, *plain;
+};
+
+/* a [dim, tokens] b, b packed, / sqrt(dim): panels in c, rows of dim in plain. */
+static void make_product(const struct head *h, const float *a, size_t tokens)
+{
+    const struct plan *p = h->p;
+    size_t chunks = dd_blocks(tokens, TOKENS);
+    for (size_t i = 0; i < chunks; i++)
+        make_partial(p, h->kernels, h->c, a, h->packed, tokens, i);
+    make_c(p, h->c, chunks);
+    for (size_t j = 0; j < p->panels; j++)
+        h->kernels->affine(h->plain + j * p->nr, p->dim, h->c + j * p->dim * p->nr, p->nr, NULL, NULL, p->dim,
+                           dd_min(p->nr, p->dim - j * p->nr), DD_ACT_NONE);
+}
+
+/* dq, from C; then dC takes C's place. */
+static void query_backward(const struct head *h)
+{
+    const struct plan *p = h->p;
+    const struct dd_kernels *k = h->kernels;
+    for (size_t j = 0; j < p->panels; j++) {
+        size_t n = dd_min(p->nr, p->dim - j * p->nr);
+        float *to = h->packed + j * p->nr * p->dim;
+        if (n < p->nr)
+            memset(to, 0, sizeof(float) * p->nr * p->dim);
+        k->transpose(to, p->nr, h->plain + j * p->nr * p->dim, p->dim, n, p->dim);
+    }
+    dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels, p->dim, p->dim, 0);
+    k->affine(h->q_soft, p->dim, h->q, h->stride, NULL, NULL, p->pixels, p->dim, DD_ACT_NONE);
+    k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
+    k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
+
+    k->transpose(h->turned, p->pixels, h->q_soft, p->dim, p->pixels, p->dim);
+    for (size_t j = 0; j < p->panels; j++) {
+        size_t n = dd_min(p->nr, p->dim - j * p->nr);
+        float *to = h->packed + j * p->nr * p->pixels;
+        if (n < p->nr)
+            memset(to, 0, sizeof(float) * p->nr * p->pixels);
+        k->affine(to, p->nr, h->dy + j * p->nr, h->dy_stride, NULL, NULL, p->pixels, n, DD_ACT_NONE);
+    }
+    make_product(h, h->turned, p->pixels);
+}
+
+/* dv, from dC and k'. */
+static void value_backward(const struct head *h)
+{
+    const struct plan *p = h->p;
+    const struct dd_kernels *k = h->kernels;
+    k->transpose(h->turned, p->dim, h->k, p->tokens, p->dim, p->tokens);
+    dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c, p->dim * p->nr, p->pixels, p->dim,
+                       p->dim, 0);
+    if (p->memory) {
+        dd_matrix_multiply(k, h->packed, p->dim, h->turned, p->dim, h->c, p->dim * p->nr, p->memory, p->dim, p->dim, 0);
+        k->transpose(h->dmemory + h->values, p->memory, h->packed, p->dim, p->memory, p->dim);
+    }
+}
+
+/* dk, from dC, v and k': v^T in panels of nr tokens, then dk' in rows of channels. */
+static void key_backward(const struct head *h)
+{
+    const struct plan *p = h->p;
+    const struct dd_kernels *k = h->kernels;
+    size_t panels = dd_blocks(p->tokens, p->nr);
+    memset(h->packed + (panels - 1) * p->nr * p->dim, 0, sizeof(float) * p->nr * p->dim);
+    for (size_t t = 0, n; t < p->tokens; t += n) {
+        float *to = h->packed + t / p->nr * p->nr * p->dim + t % p->nr;
+        n = dd_min(p->nr - t % p->nr, (t < p->memory ? p->memory : p->tokens) - t);
+        if (t < p->memory)
+            k->affine(to, p->nr, h->memory + h->values + t, p->memory, NULL, NULL, p->dim, n, DD_ACT_NONE);
+        else
+            k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
+    }
+    dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim, p->tokens, 0);
+    k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);
+    k->transpose(h->dq + h->inner, h->d_stride, h->turned + p->memory, p->tokens, p->dim, p->pixels);
+    k->affine(h->dmemory, p->memory, h->turned, p->tokens, NULL, NULL, p->dim, p->memory, DD_ACT_NONE);
+}
+
+static void head_backward(const struct head *h)
+{
+    const struct plan *p = h->p;
+    for (size_t first = 0; first < p->dim; first += CHANNELS)
+        make_k(p, h->kernels, h->k, h->memory, h->q + h->inner, h->stride, first);
+    for (size_t panel = 0; panel < p->panels; panel++)
+        make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner, h->stride, panel);
+    make_product(h, h->k, p->tokens);
+    query_backward(h);
+    value_backward(h);
+    key_backward(h);
+}
+
+void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv, const struct dd_map *dy,
+                                  const struct dd_map *qkv, const struct dd_attention *a, const float *memory_kv)
+{
+    struct plan p = make_plan(ctx->k, a);
+    struct back b = make_back(&p);
+    size_t memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
+    float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
+    DD_PARALLEL_UNEVEN(ctx->threads)
+    for (size_t task = 0; task < n * p.heads; task++) {
+        size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels, column = head * p.dim;
+        float *own = ctx->scratch + dd_thread() * b.end;
+        head_backward(&(struct head){ &p, ctx->k, qkv->data + at * qkv->stride + column, dy->data + at * dy->stride + column,
+                                      memory_kv ? memory_kv + head * memory : NULL, dqkv->data + at * dqkv->stride + column,
+                                      dmemory + image * kept + head * memory, qkv->stride, dy->stride, dqkv->stride, p.heads * p.dim,
+                                      p.heads * memory, own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
+    }
+    for (size_t j = 0; j < 2 * p.heads * memory; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += dmemory[i * kept + j];
+        dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
     }
 }

@@ -1,11 +1,12 @@
-/* y [rows, n] = x [rows, depth] b, where b is packed for the gemm kernel: panels of nr columns, each [depth][nr], `panel` floats apart. */
+/* y [rows, n] = x [rows, depth] b, load: +=, where b is packed for the gemm kernel: panels of nr columns, each [depth][nr], `panel`
+   floats apart. */
 #ifndef DD_MATRIX_H
 #define DD_MATRIX_H
 #include "layer/parallel.h"
 #include "kernel/kernels.h"
 
 static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size_t ys, const float *x, size_t xs, const float *b,
-                                      size_t panel, size_t rows, size_t depth, size_t n)
+                                      size_t panel, size_t rows, size_t depth, size_t n, int load)
 {
     const float *a[DD_GEMM_MR_MAX];
     for (size_t i = 0; i < rows; i += k->gemm_mr) {
@@ -13,7 +14,7 @@ static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size
         for (size_t j = 0; j < m; j++)
             a[j] = x + (i + j) * xs;
         for (size_t j = 0; j < n; j += k->gemm_nr)
-            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j), 0, NULL);
+            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j), load, NULL);
     }
 }
 #endif

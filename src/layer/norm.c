@@ -5,12 +5,19 @@
    leaves as scale = rstd gamma (1 + s) and shift = (beta - mean rstd gamma) (1 + s) + b.  Float sums of x - p and (x - p)^2 over chunks
    of 64 pixels, p the channel's value at the first pixel; from there on double, in order:
      mean = sum over c of (P p_c + S_c) / N,  var = sum over c of (Q_c - 2 d_c S_c + P d_c^2) / N,  d_c = mean - p_c, P pixels.
-   Scratch: [n, chunks, 2, c]. */
+   Scratch: [n, chunks, 2, c].
+
+   Backward, h = x - mean, n = h rstd, G the sum over pixels of g, H that of g n, g the gradient by y, which consumers leave as
+   dshift = G and dscale = sum of g (x - p), so H = rstd (dscale + (p - mean) G):
+     db = G,  ds = gamma H + beta G,  dgamma = sum over images of (1 + s) H,  dbeta = of (1 + s) G,
+     dx = g scale - rstd (m1 + n m2),  m1 = sum over the group's c of gamma (1 + s) G / N,  m2 = of gamma (1 + s) H / N;
+   the consumer has made the first term, here follows the second, as x a + b with a, b [n, c].  All of it in double but a, b.
+   RMS norm: rms_backward of kernels.def over the same chunks; ds = gain * product, db = sum, dg = sqrt(c) (1 + s) * product. */
 #include "layer/norm.h"
 #include <math.h>
 #include "layer/parallel.h"
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, CHANNELS = 16 };
 
 size_t dd_norm_scratch(int n, int h, int w, int c)
 {
@@ -73,6 +80,79 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     }
 }
 
+size_t dd_norm_backward_scratch(int n, int c)
+{
+    return (2 * sizeof(double) + 2 * sizeof(float)) * (size_t)n * (size_t)c;
+}
+
+/* Of one image: scale and shift's sums, where x begins, and what comes out. */
+struct image_backward {
+    const float *dscale, *dshift, *pivot, *gamma, *beta, *emb;          /* emb: s, then b, or NULL */
+    float *a, *b, *demb;
+    double *dgamma, *dbeta;
+    size_t channels;
+};
+
+static void group_backward(const struct image_backward *t, size_t first, size_t width, double mean, double rstd, double count, bool add)
+{
+    double m1 = 0, m2 = 0;
+    for (size_t c = first; c < first + width; c++) {
+        double s = t->emb ? 1 + (double)t->emb[c] : 1, g = t->dshift[c], h = rstd * (t->dscale[c] + (t->pivot[c] - mean) * g);
+        m1 += t->gamma[c] * s * g / count;
+        m2 += t->gamma[c] * s * h / count;
+        t->dgamma[c] = s * h;
+        t->dbeta[c] = s * g;
+        if (t->emb) {
+            float *ds = &t->demb[c], *db = &t->demb[t->channels + c];
+            *ds = (float)((add ? *ds : 0) + (t->gamma[c] * h + t->beta[c] * g));
+            *db = (float)((add ? *db : 0) + g);
+        }
+    }
+    for (size_t c = first; c < first + width; c++) {
+        t->a[c] = (float)(-rstd * rstd * m2);
+        t->b[c] = (float)(rstd * (mean * rstd * m2 - m1));
+    }
+}
+
+/* y [c] += sum over images of x [n, 2, c], one after the other. */
+static void add_images(float *y, const double *x, size_t n, size_t channels)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += x[i * 2 * channels + c];
+        y[c] = (float)(y[c] + sum);
+    }
+}
+
+void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, float *dgamma, float *dbeta, float *demb,
+                      size_t demb_stride, bool demb_add, const float *dscale, const float *dshift, const struct dd_map *x, int groups,
+                      const float *moments, const float *gamma, const float *beta, const float *emb, size_t emb_stride)
+{
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, n = (size_t)x->n;
+    size_t width = channels / (size_t)groups;
+    double *parts = (double *)(void *)ctx->scratch;
+    float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < n * (size_t)groups; task++) {
+        size_t image = task / (size_t)groups, at = image * channels;
+        struct image_backward t = { dscale + at, dshift + at, x->data + image * pixels * x->stride, gamma, beta,
+                                    emb ? emb + image * emb_stride : NULL, affine + 2 * at, affine + 2 * at + channels,
+                                    emb ? demb + image * demb_stride : NULL, parts + 2 * at, parts + 2 * at + channels, channels };
+        group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
+                       (double)pixels * (double)width, demb_add);
+    }
+    add_images(dgamma, parts, n, channels);
+    add_images(dbeta, parts + channels, n, channels);
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < n * chunks; task++) {
+        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
+        const float *a = affine + 2 * image * channels;
+        ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a, a + channels,
+                           dd_min(CHUNK, pixels - first), channels);
+    }
+}
+
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
                          const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act)
 {
@@ -85,4 +165,58 @@ void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, c
                     residual ? residual->data + at * residual->stride : NULL, residual ? residual->stride : 0,
                     dd_min(CHUNK, pixels - first), channels, act);
     }
+}
+
+size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
+{
+    return dd_norm_scratch(n, h, w, c) + sizeof(float) * (size_t)threads * dd_aligned((size_t)c);
+}
+
+/* From sums [n, chunks, 2, c] of h, then h n, to dg and demb, for channels first .. first + width. */
+static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add, const float *sums, size_t n, size_t chunks,
+                           size_t channels, size_t first, size_t width, const float *gain, const float *emb, size_t emb_stride)
+{
+    double root = sqrt((double)channels);
+    for (size_t c = first; c < first + width; c++) {
+        double total = 0;
+        for (size_t image = 0; image < n; image++) {
+            double h = 0, product = 0;
+            for (size_t i = image * chunks; i < (image + 1) * chunks; i++) {
+                h += sums[i * 2 * channels + c];
+                product += sums[(i * 2 + 1) * channels + c];
+            }
+            total += product * (emb ? 1 + (double)emb[image * emb_stride + c] : 1);
+            if (emb) {
+                float *ds = &demb[image * demb_stride + c], *db = ds + channels;
+                *ds = (float)((add ? *ds : 0) + product * gain[c]);
+                *db = (float)((add ? *db : 0) + h);
+            }
+        }
+        dg[c] = (float)(dg[c] + root * total);
+    }
+}
+
+void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dg, float *demb, size_t demb_stride,
+                          bool demb_add, const struct dd_map *dresidual, bool residual_add, const struct dd_map *dy,
+                          const struct dd_map *x, const float *gain, const float *emb, size_t emb_stride, enum dd_act act)
+{
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, n = (size_t)x->n;
+    float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < n * chunks; task++) {
+        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first, count = dd_min(CHUNK, pixels - first);
+        const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
+        if (dresidual) {
+            float *r = dresidual->data + at * dresidual->stride;
+            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, count, channels,
+                         DD_ACT_NONE);
+        }
+        ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
+                             ctx->scratch + dd_thread() * dd_aligned(channels), from, dy->stride, x->data + at * x->stride, x->stride,
+                             gain, scale, scale ? scale + channels : NULL, count, channels, act);
+    }
+    DD_PARALLEL(ctx->threads)
+    for (size_t first = 0; first < channels; first += CHANNELS)
+        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, first, dd_min(CHANNELS, channels - first), gain, emb,
+                       emb_stride);
 }

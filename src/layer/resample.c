@@ -1,5 +1,6 @@
 /* Changes of resolution without weights; a task is a row of the output.
      up: y(i, j) = x(i/2, j/2);  mean: y(i, j) = mean of x(2i..2i+1, 2j..2j+1);  unshuffle: pixel (2i+p1, 2j+p2) to channel c*4+p1*2+p2.
+   Backward of these: the sum of the four y, a quarter of the one y, the y it went to; a task is a row or pair of rows of dx.
    With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h, w, c]. */
 #include "layer/resample.h"
 #include "layer/parallel.h"
@@ -33,6 +34,14 @@ void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y
     }
 }
 
+void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+{
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)dx->n * (size_t)dx->h; row++)
+        ctx->k->upsample_backward(dx->data + row * (size_t)dx->w * dx->stride, dx->stride, add,
+                                  dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1, (size_t)dx->w, (size_t)dx->c);
+}
+
 /* Where output row `row` of all images begins in x; an odd last row of an image is left out. */
 static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
 {
@@ -48,12 +57,37 @@ void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map 
     }
 }
 
+typedef void pairs_backward(float *, size_t, int, const float *, size_t, size_t, size_t, size_t);
+
+/* Pairs of rows of dx, of which the last of an image may be one row that nothing was made of. */
+static void each_pair(const struct dd_context *ctx, pairs_backward *f, const struct dd_map *dx, bool add, const struct dd_map *dy)
+{
+    size_t h = (size_t)dx->h, pairs = dd_blocks(h, 2);
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < (size_t)dx->n * pairs; task++) {
+        size_t image = task / pairs, row = task % pairs;
+        f(dx->data + (image * h + 2 * row) * (size_t)dx->w * dx->stride, dx->stride, add,
+          dy->data + (image * (size_t)dy->h + row) * (size_t)dy->w * dy->stride, dy->stride, dd_min(2, h - 2 * row), (size_t)dx->w,
+          (size_t)dx->c);
+    }
+}
+
+void dd_resample_mean_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+{
+    each_pair(ctx, ctx->k->avgpool_backward, dx, add, dy);
+}
+
 void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++)
         ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride, x->data + pair(y, x, row) * (size_t)x->w * x->stride,
                           x->stride, 2, (size_t)x->w, (size_t)x->c);
+}
+
+void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+{
+    each_pair(ctx, ctx->k->unshuffle_backward, dx, add, dy);
 }
 
 void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b)
@@ -69,5 +103,21 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
             for (size_t i = 0; i < (size_t)x->w; i++)
                 for (size_t j = 0; j < c; j++)
                     to[i * y->stride + j] = a * from[i * x->stride + j] + b;
+    }
+}
+
+void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy, float a)
+{
+    size_t w = (size_t)dx->w, c = (size_t)dx->c;
+    DD_PARALLEL(ctx->threads)
+    for (size_t row = 0; row < (size_t)dx->n * (size_t)dx->h; row++) {
+        const float *from = dy->data + row * w * dy->stride;
+        float *to = dx->data + row * w * dx->stride;
+        if (a == 1 || !add)
+            ctx->k->post(to, dx->stride, from, dy->stride, NULL, add ? to : NULL, dx->stride, a, w, c, DD_ACT_NONE);
+        else
+            for (size_t i = 0; i < w; i++)
+                for (size_t j = 0; j < c; j++)
+                    to[i * dx->stride + j] += a * from[i * dy->stride + j];
     }
 }
