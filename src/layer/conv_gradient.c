@@ -2,18 +2,9 @@
 
    By x: where the stride is 1, a convolution of dz with the weights transposed and turned by half a circle, padded by kernel - 1 less the
    forward padding; it goes through the engines of conv.c. */
-#include "layer/conv_gradient.h"
 #include <stdlib.h>
 #include <string.h>
-#include "layer/conv_engine.h"
-#include "layer/parallel.h"
-
-struct dd_conv_gradient {
-    struct dd_conv_shape shape;
-    int batch;
-    struct dd_conv *data;                       /* stride 1 */
-    const float *packed;                        /* other strides: w */
-};
+#include "layer/conv_gradient_engine.h"
 
 /* The convolution of stride 1 that gives dx. */
 static struct dd_conv_shape transposed(const struct dd_conv_shape *s)
@@ -23,14 +14,53 @@ static struct dd_conv_shape transposed(const struct dd_conv_shape *s)
                                    last - s->top, last - s->left, last - s->bottom, last - s->right };
 }
 
+/* Whether the gradient by the weights goes by Winograd: where the forward pass could, with channels enough to pay for the transforms and
+   tiles that are not mostly edge. */
+static int tiled(const struct dd_conv_shape *s, const char *engine)
+{
+    enum { CHANNELS_LEAST = 16 };
+    size_t tiles = dd_blocks((size_t)s->h, 4) * dd_blocks((size_t)s->w, 4);
+    if (s->kernel != 3 || s->stride != 1 || s->top != 1 || s->left != 1 || s->bottom != 1 || s->right != 1)
+        return 0;
+    if (engine && !strcmp(engine, "winograd"))
+        return 1;
+    return s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST && 4 * tiles < (size_t)s->h * (size_t)s->w;
+}
+
+void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own)
+{
+    struct dd_conv_gradient_plan *p = &g->plan;
+    const struct dd_conv_outer *o = &p->outer;
+    size_t cin = (size_t)g->shape.cin, cout = (size_t)g->shape.cout;
+    p->own = dd_aligned(own);
+    p->b = p->a + dd_aligned(o->planes * o->a_plane);
+    p->c = p->b + dd_aligned(o->planes * o->b_plane);
+    p->bias = p->c + dd_aligned(o->planes * o->c_plane);
+    p->zero = p->bias + dd_aligned(cout * sizeof(double) / sizeof(float));
+    p->thread = p->zero + dd_aligned(cin > cout ? cin : cout);
+    p->all = p->thread + (size_t)g->threads * p->own;
+}
+
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t count)
+{
+    enum { NR_MOST = 64 };
+    const struct dd_conv_gradient *g = w->g;
+    size_t nr = g->k->gemm_nr, first = panel * nr, n = dd_min(nr, (size_t)g->shape.cout - first);
+    double *bias = (double *)(void *)(w->scratch + g->plan.bias) + first;
+    float sum[NR_MOST], square[NR_MOST];
+    g->k->moments(sum, square, z, nr, w->scratch + g->plan.zero, count, n);
+    for (size_t j = 0; j < n; j++)
+        bias[j] += sum[j];
+}
+
 int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
 {
     struct dd_conv_gradient *g = calloc(1, sizeof *g);
     struct dd_conv_setup own = *setup;
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the gradient of a convolution of %d to %d channels", s->cin, s->cout);
-    g->shape = *s;
-    g->batch = setup->batch;
+    *g = (struct dd_conv_gradient){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .tiled = tiled(s, setup->engine) };
+    (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
     if (own.engine && !strcmp(own.engine, "dnnl"))
         own.engine = NULL;
     struct dd_conv_shape t = transposed(s);
@@ -60,11 +90,17 @@ size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
     return g->data ? dd_conv_packed(g->data) : sizeof(float) * weights(&g->shape);
 }
 
-size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g)
+/* Of x', where it is made before and not on the way. */
+static size_t input_floats(const struct dd_conv_gradient *g)
 {
     const struct dd_conv_shape *s = &g->shape;
-    size_t data = g->data ? dd_conv_scratch(g->data) : 0, input = sizeof(float) * (size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin;
-    return data > input ? data : input;
+    return g->tiled || s->kernel == 1 ? 0 : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
+}
+
+size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g)
+{
+    size_t data = g->data ? dd_conv_scratch(g->data) : 0, by_weights = sizeof(float) * (input_floats(g) + g->plan.all);
+    return data > by_weights ? data : by_weights;
 }
 
 void dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float *w)
@@ -109,46 +145,22 @@ void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_con
                        dz->data + (size_t)(row / dx->h) * (size_t)dz->h * (size_t)dz->w * dz->stride, row % dx->h, ix);
 }
 
-/* dw [taps of o, i], and with i = 0 db of o. */
-static double weight(const struct dd_conv_shape *s, const struct dd_map *dz, const struct dd_map *x, int o, int i, int kh, int kw)
-{
-    double sum = 0;
-    for (int row = 0; row < dz->n * dz->h; row++)
-        for (int ox = 0; ox < dz->w; ox++) {
-            int iy = row % dz->h * s->stride + kh - s->top, ix = ox * s->stride + kw - s->left;
-            if (iy >= 0 && iy < s->h && ix >= 0 && ix < s->w)
-                sum += (double)dz->data[((size_t)row * (size_t)dz->w + (size_t)ox) * dz->stride + (size_t)o] *
-                       x->data[(((size_t)(row / dz->h) * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)ix) * x->stride + (size_t)i];
-        }
-    return sum;
-}
-
-static double column(const struct dd_map *dz, int o)
-{
-    double sum = 0;
-    for (size_t p = 0; p < (size_t)dz->n * (size_t)dz->h * (size_t)dz->w; p++)
-        sum += dz->data[p * dz->stride + (size_t)o];
-    return sum;
-}
-
 void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw, float *db, const struct dd_map *dz,
                               const struct dd_map *x, const struct dd_pre *pre)
 {
-    const struct dd_conv_shape *s = &g->shape;
     struct dd_map in = *x;
-    if (pre) {
+    struct dd_conv_gradient_work w = { g, dz, x, pre, ctx->scratch + input_floats(g), dw, db };
+    size_t cout = (size_t)g->shape.cout;
+    if (pre && input_floats(g)) {
         in.data = ctx->scratch;
         in.stride = (size_t)in.c;
         dd_conv_load(ctx, &in, x, pre);
+        w.x = &in;
+        w.pre = NULL;
     }
-    DD_PARALLEL(ctx->threads)
-    for (int o = 0; o < s->cout; o++) {
-        float *to = dw + o * s->cin * s->kernel * s->kernel;
-        for (int i = 0; i < s->cin; i++)
-            for (int kh = 0; kh < s->kernel; kh++)
-                for (int kw = 0; kw < s->kernel; kw++, to++)
-                    *to = (float)(*to + weight(s, dz, &in, o, i, kh, kw));
-        if (db)
-            db[o] = (float)(db[o] + column(dz, o));
-    }
+    memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
+    (g->tiled ? dd_conv_gradient_winograd_run : dd_conv_gradient_direct_run)(&w, ctx->threads);
+    const double *bias = (const double *)(const void *)(w.scratch + g->plan.bias);
+    for (size_t o = 0; db && o < cout; o++)
+        db[o] = (float)(db[o] + bias[o]);
 }

@@ -1,0 +1,43 @@
+/* Inside of dd_conv_gradient: the gradient by the weights is either direct or, 3x3 of stride 1, by Winograd. */
+#ifndef DD_CONV_GRADIENT_ENGINE_H
+#define DD_CONV_GRADIENT_ENGINE_H
+#include "layer/conv_engine.h"
+#include "layer/conv_gradient.h"
+#include "layer/conv_outer.h"
+
+/* How a gradient by the weights is cut, and where its parts lie in the scratch block, in floats. */
+struct dd_conv_gradient_plan {
+    struct dd_conv_outer outer;
+    int swapped;                                /* direct: rows are output channels */
+    size_t across, down, rows, strips;          /* winograd: tiles of an image; rows of tiles of a strip; strips of an image */
+    size_t a, b, c, bias, zero, thread;         /* thread: the first thread's own part */
+    size_t own, all;                            /* floats of a thread; of the whole */
+};
+
+struct dd_conv_gradient {
+    struct dd_conv_shape shape;
+    const struct dd_kernels *k;
+    int batch, threads, tiled;
+    struct dd_conv *data;                       /* stride 1 */
+    const float *packed;                        /* other strides: w */
+    struct dd_conv_gradient_plan plan;
+};
+
+/* One gradient by the weights at work. */
+struct dd_conv_gradient_work {
+    const struct dd_conv_gradient *g;
+    const struct dd_map *dz, *x;
+    const struct dd_pre *pre;
+    float *scratch, *dw, *db;
+};
+
+/* Sets the plan's places from a on, for `own` floats of each thread. */
+void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
+/* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, nr apart. */
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t count);
+
+void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g);
+void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads);
+void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g);
+void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, int threads);
+#endif

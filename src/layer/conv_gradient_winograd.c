@@ -1,0 +1,145 @@
+/* The gradient of a 3x3 convolution of stride 1 by its weights, by Winograd's F(4x4, 3x3): forward is y = A^T [(G g G^T) * (B^T d B)] A for each
+   tile, summed over input channels, so by the chain rule
+     dw = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G
+   with an outer product over channels in the place of *: 36 multiplications where the definition has 144.
+
+   A strip is some rows of tiles of one image, what a thread transforms at a time; its input, activated if there is a pre, fits the cache.
+   Threads transform the strips of a chunk, meet, share the 36 planes' products, and meet again.  The sum of the tile's dz, for db, is plane 7
+   of A dz A^T, for the second row of A is all ones. */
+#include <string.h>
+#include "layer/conv_gradient_engine.h"
+
+enum { PLANES = 36, SUMS = 7, STRIP_TILES = 32, CHUNK_FLOATS = 1 << 20, CHUNK_TILES = 128, BIAS_ROWS = 64 };
+
+void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
+{
+    const struct dd_conv_shape *s = &g->shape;
+    struct dd_conv_gradient_plan *p = &g->plan;
+    size_t cin = (size_t)s->cin, cout = (size_t)s->cout, nr = g->k->gemm_nr;
+    p->across = dd_blocks((size_t)s->w, 4);
+    p->down = dd_blocks((size_t)s->h, 4);
+    p->rows = dd_min(dd_blocks(STRIP_TILES, p->across), p->down);
+    p->strips = dd_blocks(p->down, p->rows);
+    size_t strip = p->rows * p->across, tiles = CHUNK_FLOATS / (PLANES * (cin + cout));
+    tiles = tiles > CHUNK_TILES ? tiles : CHUNK_TILES;
+    p->outer = dd_conv_outer_of(g->k, PLANES, cin, cout, strip * dd_min(dd_blocks(tiles, strip), p->strips * (size_t)g->batch));
+    size_t load = (4 * p->rows + 2) * (size_t)s->w * cin, store = 2 * 9 * nr * nr;
+    dd_conv_gradient_place(g, load > store ? load : store);
+}
+
+/* Tiles before strip s of all images. */
+static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
+{
+    return s / p->strips * p->across * p->down + dd_min(s % p->strips * p->rows, p->down) * p->across;
+}
+
+/* An image, its first row in memory, and how many lie there. */
+struct window { const float *data; size_t stride; int first, rows; };
+
+/* What the strip of tile rows first .. last of an image reads, through pre. */
+static struct window strip_window(const struct dd_conv_gradient_work *w, float *own, size_t image, size_t first, size_t last)
+{
+    const struct dd_map *x = w->x;
+    size_t width = (size_t)x->w, c = (size_t)x->c;
+    const float *data = x->data + image * (size_t)x->h * width * x->stride;
+    if (!w->pre)
+        return (struct window){ data, x->stride, 0, x->h };
+    int top = first ? (int)first * 4 - 1 : 0, end = (int)dd_min((size_t)x->h, last * 4 + 1);
+    const float *scale = w->pre->scale ? w->pre->scale + image * c : NULL, *shift = scale ? w->pre->shift + image * c : NULL;
+    w->g->k->affine(own, c, data + (size_t)top * width * x->stride, x->stride, scale, shift, (size_t)(end - top) * width, c, w->pre->act);
+    return (struct window){ own, c, top, end - top };
+}
+
+/* The pixels of the square of `side` from (row, column) on; those outside are zeros. */
+static void point(const float **pixel, const struct window *from, int width, int row, int column, int side, const float *zero)
+{
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
+            int y = row + i - from->first, x = column + j, inside = y >= 0 && y < from->rows && x >= 0 && x < width;
+            *pixel++ = inside ? from->data + ((size_t)y * (size_t)width + (size_t)x) * from->stride : zero;
+        }
+}
+
+typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
+
+/* All channels of a tile into the panels at `to`, one after the other `panel` floats apart. */
+static void tile_panels(transform *f, float *to, size_t plane, size_t panel, size_t nr, const float **pixel, int pixels, size_t channels)
+{
+    for (size_t c = 0; c < channels; c += nr, to += panel) {
+        f(to, plane, pixel, dd_min(nr, channels - c));
+        for (int i = 0; i < pixels; i++)
+            pixel[i] += nr;
+    }
+}
+
+/* Strip s of all images into A and B from term t on. */
+static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t s, size_t t)
+{
+    const struct dd_conv_gradient *g = w->g;
+    const struct dd_conv_gradient_plan *p = &g->plan;
+    const struct dd_conv_outer *o = &p->outer;
+    size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down), panel = o->room * o->nr;
+    struct window x = strip_window(w, own, image, first, last);
+    struct window z = { w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride, w->dz->stride, 0, w->dz->h };
+    const float *pixel[PLANES], *zero = w->scratch + p->zero;
+    float *a = w->scratch + p->a + t * o->nr, *b = w->scratch + p->b + t * o->nr;
+    for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
+        int row = (int)(tile / p->across) * 4, column = (int)(tile % p->across) * 4;
+        point(pixel, &x, g->shape.w, row - 1, column - 1, 6, zero);
+        tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
+        point(pixel, &z, g->shape.w, row, column, 4, zero);
+        tile_panels(g->k->winograd_output_adjoint, b, o->b_plane, panel, o->nr, pixel, 16, o->columns);
+    }
+}
+
+/* The sums of B's plane for db, of one panel. */
+static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t count)
+{
+    const struct dd_conv_outer *o = &w->g->plan.outer;
+    const float *z = w->scratch + w->g->plan.b + SUMS * o->b_plane + panel * o->room * o->nr;
+    for (size_t t = 0; t < count; t += BIAS_ROWS)
+        dd_conv_gradient_bias(w, panel, z + t * o->nr, dd_min(BIAS_ROWS, count - t));
+}
+
+/* dw of a panel of input and one of output channels: G^T C G, turned from [i][tap][o] to [o][i][tap]. */
+static void store_panels(const struct dd_conv_gradient_work *w, float *own, size_t row, size_t column)
+{
+    const struct dd_kernels *k = w->g->k;
+    const struct dd_conv_outer *o = &w->g->plan.outer;
+    size_t nr = o->nr, m = dd_min(nr, o->rows - row * nr), n = dd_min(nr, o->columns - column * nr);
+    const float *c = w->scratch + w->g->plan.c + (column * o->rows + row * nr) * nr;
+    float *turned = own + 9 * nr * nr, *dw = w->dw + (column * nr * o->rows + row * nr) * 9;
+    for (size_t i = 0; i < m; i++)
+        k->winograd_weights_adjoint(own + i * 9 * nr, nr, c + i * nr, o->c_plane, n);
+    k->transpose(turned, 9 * nr, own, nr, 9 * m, n);
+    k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m, DD_ACT_NONE);
+}
+
+/* Strips first .. last: thread `me` of the team. */
+static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last, size_t me, size_t team)
+{
+    const struct dd_conv_gradient_plan *p = &w->g->plan;
+    size_t start = strip_start(p, first), count = strip_start(p, last) - start, items = dd_conv_outer_items(&p->outer);
+    for (size_t s = first + (last - first) * me / team; s < first + (last - first) * (me + 1) / team; s++)
+        load_strip(w, w->scratch + p->thread + me * p->own, s, strip_start(p, s) - start);
+    dd_meet(team);
+    for (size_t panel = me; w->db && panel < p->outer.column_panels; panel += team)
+        add_bias(w, panel, count);
+    for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
+        dd_conv_outer_add(&p->outer, w->g->k, w->scratch + p->c, w->scratch + p->a, w->scratch + p->b, item, count, first > 0);
+    dd_meet(team);
+}
+
+void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, int threads)
+{
+    const struct dd_conv_gradient_plan *p = &w->g->plan;
+    size_t strips = p->strips * (size_t)w->dz->n, most = p->outer.room / (p->rows * p->across);
+    DD_TEAM(threads)
+    {
+        size_t me = dd_thread(), team = dd_team(), panels = p->outer.row_panels * p->outer.column_panels;
+        for (size_t first = 0; first < strips; first += most)
+            run_chunk(w, first, dd_min(first + most, strips), me, team);
+        for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
+            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels, item / p->outer.row_panels);
+    }
+}
