@@ -5,17 +5,16 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 #include "base/error.h"
 #include "command_model.h"
 #include "dataset.h"
+#include "evaluation.h"
+#include "interrupt.h"
 #include "options.h"
-#include "progress.h"
 #include "statistics.h"
 
 struct settings {
@@ -25,33 +24,20 @@ struct settings {
     uint64_t seed;
     bool skip_bad, statistics, force;
 };
-enum { BATCH = 16, SAVE_SECONDS = 30, INTERRUPTED = 75 };
 static const struct settings defaults = { .steps = "all", .variance = "auto", .label = -1 };
 
 /* One run. */
 struct job {
     const struct settings *s;
     ddpm_model *model; const ddpm_about *about;
-    ddpm_net *net; ddpm_chain *chain; ddpm_bound *bound;
     struct dataset data; size_t skipped;
-    struct tally tally; cJSON *about_run;        /* what a resumed run must agree with */
-    size_t d; int batch;
-    double *x0; uint32_t *index; int32_t *y;     /* [batch, d], [batch], [batch] */
-    char warning[256];
+    struct evaluation e;
+    cJSON *about_run;                            /* what a resumed run must agree with */
 };
-
-static volatile sig_atomic_t interrupted;
-static void interrupt(int number) { interrupted = number; }
 
 static const char *const *yes_no(void)
 {
     static const char *const names[] = { "yes", "no", NULL };
-    return names;
-}
-
-static const char *const *fit_names(void)
-{
-    static const char *const names[] = { "pad", "crop", NULL };
     return names;
 }
 
@@ -65,19 +51,10 @@ static void tell_bad(void *user, const ddpm_error *why)
 static int open_data(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    enum dataset_fit fit = !s->fit ? DATASET_EXACT : strcmp(s->fit, "pad") ? DATASET_CROP : DATASET_PAD;
-    int code = dataset_open(&j->data, path, j->about, fit, (size_t)s->images, err);
+    int code = dataset_open(&j->data, path, j->about, view_fit_named(s->fit), (size_t)s->images, err);
     if (!code)
-        code = dataset_check(&j->data, s->skip_bad ? tell_bad : NULL, j, err);
-    for (size_t k = 0; k < j->data.count && !code; k++) {
-        int label = s->label >= 0 ? (int)s->label : dataset_label(&j->data, k);
-        if (!j->about->classes && s->label >= 0)
-            code = dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
-        else if (j->about->classes && (label < 0 || label >= j->about->classes))
-            code = dd_error(err, DDPM_EUSAGE, "this model has %d classes and the data %s: choose with --class 0..%d", j->about->classes,
-                            label < 0 ? "have none" : "have others", j->about->classes - 1);
-    }
-    return code;
+        code = dataset_check(&j->data, s->skip_bad ? tell_bad : NULL, NULL, j, err);
+    return code ? code : dataset_check_labels(&j->data, (int)s->label, "choose one with --class", err);
 }
 
 static double clip_of(const struct settings *s, const ddpm_about *a)
@@ -87,31 +64,18 @@ static double clip_of(const struct settings *s, const ddpm_about *a)
     return strcmp(s->clip, "yes") ? 0 : a->clip > 0 ? a->clip : 1;
 }
 
-static int open_bound(struct job *j, ddpm_error *err)
-{
-    const struct settings *s = j->s;
-    ddpm_sampler_options o;
-    ddpm_sampler_defaults(&o, j->about);
-    o.variance = s->variance, o.clip = clip_of(s, j->about), o.seed = s->seed;
-    o.eps = ddpm_net_eps, o.eps_user = j->net;
-    return ddpm_bound_create(&j->bound, j->chain, &o, j->d, j->batch, j->warning, err);
-}
-
-/* The list of steps as one number: a checksum of the doubles. */
-static uint32_t crc_of(const double *x, size_t n) { return (uint32_t)crc32(crc32(0, NULL, 0), (const Bytef *)x, (uInt)(n * sizeof *x)); }
-
 static int describe_run(struct job *j, ddpm_error *err)
 {
-    const ddpm_tables *t = ddpm_chain_tables(j->chain);
+    const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
     cJSON *o = j->about_run = cJSON_CreateObject();
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->s->seed);
     bool ok = o && cJSON_AddStringToObject(o, "model", j->about->id) && cJSON_AddNumberToObject(o, "steps", t->K) &&
-              cJSON_AddNumberToObject(o, "steps.crc32", crc_of(t->t, (size_t)t->K)) &&
-              cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->bound)) &&
+              cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
+              cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
               cJSON_AddNumberToObject(o, "clip", clip_of(j->s, j->about)) && cJSON_AddStringToObject(o, "seed", seed) &&
               cJSON_AddNumberToObject(o, "class", (double)j->s->label) &&
-              cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->net)->engine_class);
+              cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->e.net)->engine_class);
     return ok ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings");
 }
 
@@ -121,15 +85,15 @@ static int resume(struct job *j, ddpm_error *err)
     struct stat s;
     if (!j->s->resume || (stat(j->s->resume, &s) && errno == ENOENT))
         return DDPM_OK;
-    int code = tally_load(&j->tally, j->s->resume, j->about_run, err);
-    for (size_t k = 0; k < j->tally.images && !code; k++) {
-        const double *row = j->tally.image + k * TALLY_COLUMNS;
-        code = dataset_read(&j->data, j->x0, k, err);
-        if (!code && (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != crc_of(j->x0, j->d)))
+    int code = tally_load(&j->e.tally, j->s->resume, j->about_run, err);
+    for (size_t k = 0; k < j->e.tally.images && !code; k++) {
+        const double *row = j->e.tally.image + k * TALLY_COLUMNS;
+        code = dataset_read(&j->data, j->e.x0, k, err);
+        if (!code && (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != evaluation_check(j->e.x0, j->e.d)))
             code = dd_error(err, DDPM_EUSAGE, "%s was begun with other data: image %zu differs", j->s->resume, k);
     }
-    if (!code && j->tally.images)
-        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->tally.images, j->data.count);
+    if (!code && j->e.tally.images)
+        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.tally.images, j->data.count);
     return code;
 }
 
@@ -142,100 +106,27 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
     if (s->statistics != (s->output != NULL))
         return dd_error(err, DDPM_EUSAGE, "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
-    j->d = (size_t)j->about->height * (size_t)j->about->width * (size_t)j->about->channels;
-    if ((code = ddpm_chain_respace(&j->chain, j->about, s->steps, s->schedule, err)) || (code = open_data(j, path, err)))
+    struct evaluation_options o = { s->steps, s->schedule, s->variance, clip_of(s, j->about), s->seed, (int)s->batch, (int)s->label };
+    if ((code = open_data(j, path, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
         return code;
-    if (s->output && (code = statistics_check(s->output, s->force, j->about, j->chain, err)))
+    if (s->output && (code = statistics_check(s->output, s->force, j->about, j->e.chain, err)))
         return code;
-    j->batch = s->batch ? (int)s->batch : BATCH;
-    j->batch = (size_t)j->batch < j->data.count ? j->batch : (int)j->data.count;
-    if ((code = model_net(&j->net, j->model, &s->common, j->batch, err)) || (code = open_bound(j, err)) || (code = describe_run(j, err)) ||
-        (code = tally_create(&j->tally, ddpm_chain_tables(j->chain)->K, j->data.count, err)))
-        return code;
-    j->x0 = calloc((size_t)j->batch, j->d * sizeof *j->x0);
-    j->index = calloc((size_t)j->batch, sizeof *j->index);
-    j->y = calloc((size_t)j->batch, sizeof *j->y);
-    if (!j->x0 || !j->index || !j->y)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", j->batch);
-    return resume(j, err);
+    code = describe_run(j, err);
+    return code ? code : resume(j, err);
+}
+
+static int save(void *user, ddpm_error *err)
+{
+    const struct job *j = user;
+    return tally_save(&j->e.tally, j->s->resume, j->about_run, err);
 }
 
 static void job_close(struct job *j)
 {
-    tally_free(&j->tally);
+    evaluation_close(&j->e);
     cJSON_Delete(j->about_run);
-    ddpm_bound_free(j->bound);
-    ddpm_net_free(j->net);
-    ddpm_chain_free(j->chain);
     dataset_close(&j->data);
     ddpm_model_close(j->model);
-    free(j->x0), free(j->index), free(j->y);
-}
-
-static int load_batch(struct job *j, size_t first, int n, ddpm_error *err)
-{
-    int code = DDPM_OK;
-    for (int row = 0; row < n && !code; row++) {
-        size_t k = first + (size_t)row;
-        j->index[row] = j->data.index[k];
-        j->y[row] = j->s->label >= 0 ? (int32_t)j->s->label : dataset_label(&j->data, k);
-        code = dataset_read(&j->data, j->x0 + (size_t)row * j->d, k, err);
-    }
-    return code ? code : ddpm_bound_start(j->bound, j->x0, j->index, j->about->classes ? j->y : NULL, n, err);
-}
-
-/* The sentence of the step names the first image that position i lost; the others get a line each. */
-static void name_lost(const struct job *j, int n, int i, const ddpm_error *sentence)
-{
-    ddpm_error also;
-    bool first = true;
-    complain(&command_eval, sentence);
-    for (int row = 0; row < n; row++) {
-        if (ddpm_bound_read(j->bound, row)->lost != 1 + i)
-            continue;
-        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", j->index[row], ddpm_chain_tables(j->chain)->t[i]);
-        if (!first)
-            complain(&command_eval, &also);
-        first = false;
-    }
-}
-
-/* All terms of n images; nothing is counted when the user interrupts. */
-static int measure(struct job *j, size_t first, int n, struct progress *p, double done, ddpm_error *err)
-{
-    int code = load_batch(j, first, n, err), left;
-    while (!code && !interrupted && (left = ddpm_bound_left(j->bound)) > 0) {
-        progress_at(p, done + (double)(j->tally.K - left) * n);
-        code = ddpm_bound_step(j->bound, err);
-        if (code == DDPM_ENAN) {
-            progress_clear(p);
-            name_lost(j, n, left - 1, err);
-            code = DDPM_OK;
-        }
-    }
-    for (int row = 0; row < n && !code && !interrupted; row++)
-        tally_add(&j->tally, j->index[row], crc_of(j->x0 + (size_t)row * j->d, j->d), ddpm_bound_read(j->bound, row));
-    return code;
-}
-
-static int measure_all(struct job *j, ddpm_error *err)
-{
-    struct progress p;
-    size_t begun = j->tally.images;
-    double saved = 0;
-    int code = DDPM_OK;
-    progress_begin(&p, &j->s->common, "terms", (double)(j->data.count - begun) * j->tally.K);
-    while (!code && !interrupted && j->tally.images < j->data.count) {
-        size_t first = j->tally.images, rest = j->data.count - first;
-        code = measure(j, first, rest < (size_t)j->batch ? (int)rest : j->batch, &p, (double)(first - begun) * j->tally.K, err);
-        bool last = interrupted || j->tally.images == j->data.count;
-        if (!code && j->s->resume && (last || progress_seconds(&p) - saved > SAVE_SECONDS)) {
-            saved = progress_seconds(&p);
-            code = tally_save(&j->tally, j->s->resume, j->about_run, err);
-        }
-    }
-    progress_clear(&p);
-    return code;
 }
 
 /* JSON has no infinity: null. */
@@ -252,9 +143,9 @@ static void print_steps(const struct job *j, bool json)
     static const char *const heads[] = { "i", "t", "bits", "mse_eps", "mse_x0" };
     if (!json)
         printf("%6s%8s%14s%14s%14s\n", heads[0], heads[1], heads[2], heads[3], heads[4]);
-    for (int i = 0; i < j->tally.K; i++) {
-        const double v[5] = { i, ddpm_chain_tables(j->chain)->t[i], tally_at(&j->tally, TALLY_TERM, i), tally_at(&j->tally, TALLY_MSE_EPS, i),
-                              tally_at(&j->tally, TALLY_MSE_X0, i) };
+    for (int i = 0; i < j->e.tally.K; i++) {
+        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i], tally_at(&j->e.tally, TALLY_TERM, i), tally_at(&j->e.tally, TALLY_MSE_EPS, i),
+                              tally_at(&j->e.tally, TALLY_MSE_X0, i) };
         if (!json)
             printf("%6g%8g%14.6g%14.6g%14.6g\n", v[0], v[1], v[2], v[3], v[4]);
         for (int k = 0; k < 5 && json; k++) {
@@ -268,9 +159,9 @@ static void print_steps(const struct job *j, bool json)
 
 static void print_result(const struct job *j)
 {
-    const struct tally *t = &j->tally;
+    const struct tally *t = &j->e.tally;
     struct tally_mean total = tally_mean(t, TALLY_TOTAL), prior = tally_mean(t, TALLY_PRIOR), l0 = tally_mean(t, TALLY_L0);
-    const char *variance = ddpm_bound_variance(j->bound);
+    const char *variance = ddpm_bound_variance(j->e.bound);
     size_t n = t->images - t->lost;
     if (!j->s->common.json) {
         printf("L_T %.6g, L_0 %.6g, the %d terms between %.6g bits/dim\n", prior.mean, l0.mean, t->K - 1, total.mean - prior.mean - l0.mean);
@@ -293,25 +184,25 @@ static void print_result(const struct job *j)
 
 static void announce(const struct job *j)
 {
-    const ddpm_tables *t = ddpm_chain_tables(j->chain);
+    const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
     if (t->warning)
         remark(&command_eval, &j->s->common, "%s", t->warning);
     if (j->skipped)
         remark(&command_eval, &j->s->common, "%zu image%s skipped, %zu left", j->skipped, j->skipped == 1 ? "" : "s", j->data.count);
     if (j->s->common.verbose)
-        remark(&command_eval, &j->s->common, "%zu images, %d steps, variance %s", j->data.count, t->K, ddpm_bound_variance(j->bound));
+        remark(&command_eval, &j->s->common, "%zu images, %d steps, variance %s", j->data.count, t->K, ddpm_bound_variance(j->e.bound));
 }
 
 static int finish(struct job *j)
 {
     if (interrupted) {
-        fprintf(stderr, "ddpm eval: interrupted after %zu of %zu images; the same command goes on from %s\n", j->tally.images, j->data.count,
+        fprintf(stderr, "ddpm eval: interrupted after %zu of %zu images; the same command goes on from %s\n", j->e.tally.images, j->data.count,
                 j->s->resume);
         return INTERRUPTED;
     }
     print_steps(j, j->s->common.json);
     print_result(j);
-    return j->tally.lost ? exit_code(DDPM_ENAN) : 0;
+    return j->e.tally.lost ? exit_code(DDPM_ENAN) : 0;
 }
 
 static int run(void *settings, char **argument, int arguments)
@@ -322,12 +213,12 @@ static int run(void *settings, char **argument, int arguments)
     int code = job_open(&j, argument[0], &err);
     if (!code) {
         if (j.s->resume)
-            signal(SIGINT, interrupt), signal(SIGTERM, interrupt);
+            interrupt_catch();
         announce(&j);
-        code = measure_all(&j, &err);
+        code = evaluation_run(&j.e, j.s->resume ? save : NULL, &j, &err);
     }
     if (!code && !interrupted && j.s->output)
-        code = statistics_save(&j.tally, j.model, j.s->output, j.s->force, &err);
+        code = statistics_save(&j.e.tally, j.model, j.s->output, j.s->force, &err);
     int status = code ? complain(&command_eval, &err) : finish(&j);
     job_close(&j);
     return status;
@@ -343,7 +234,7 @@ static const struct option options[] = {
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
     { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(label), 0, INT32_MAX },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, or crop, both centred", fit_names, FIELD(fit), 0, 0 },
+    { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, crop the middle, or resize and crop", view_fit_names, FIELD(fit), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
     { "statistics", 0, OPTION_FLAG, NULL, "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
@@ -355,7 +246,7 @@ static const struct option options[] = {
 const struct command command_eval = {
     .name = "eval", .arguments = "DATA", .least = 1, .most = 1, .run = run,
     .does = "Measures a model: bits per dimension of a data set under any chain of steps, in all its terms, with the errors of eps and x0.\n"
-            "DATA is a folder of images, an IDX file (.gz too), CIFAR-10's binary batches (a file or their folder) or a .npy array.",
+            "DATA is a folder of images (or of sub-folders, one a class), an IDX file (.gz too), CIFAR-10's binary batches (a file or their folder) or a .npy array.",
     .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m model.ddpm --json --resume full.safetensors photos\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

@@ -1,61 +1,11 @@
-/* Images in the order of their file, or of their names in a folder; a byte v is v / 127.5 - 1. */
+/* Images in the order of their file, or of their names in a folder. */
 #include "dataset.h"
-#include <dirent.h>
-#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include "base/error.h"
 #include "picture.h"
-
-/* One image where it lies: of step bytes, or planes, a pixel. */
-struct view { const unsigned char *data; int height, width, channels, step; bool floats, planar; };
-
-static double value_at(const struct view *v, int y, int x, int c)
-{
-    size_t pixel = (size_t)y * (size_t)v->width + (size_t)x;
-    size_t at = v->planar ? (size_t)c * (size_t)v->height * (size_t)v->width + pixel : pixel * (size_t)v->step + (size_t)c;
-    if (!v->floats)
-        return v->data[at] / 127.5 - 1;
-    const unsigned char *p = v->data + 4 * at;
-    uint32_t bits = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
-
-static int check_size(const struct dataset *d, const struct view *v, const char *name, ddpm_error *err)
-{
-    const ddpm_about *a = d->about;
-    int h = v->height - a->height, w = v->width - a->width;
-    const char *what = h <= 0 && w <= 0 ? "--fit pad puts it on black" : h >= 0 && w >= 0 ? "--fit crop takes its middle" : "resize it first";
-    if (v->channels != a->channels)
-        return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first", name, v->channels,
-                        v->channels == 1 ? "" : "s", a->channels);
-    if (d->fit == DATASET_PAD ? h <= 0 && w <= 0 : d->fit == DATASET_CROP ? h >= 0 && w >= 0 : !h && !w)
-        return DDPM_OK;
-    return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels, but the model's images have %d x %d; %s", name, v->height, v->width, a->height,
-                    a->width, what);
-}
-
-/* Centred: where the model's image is larger, black; where it is smaller, the middle. */
-static int place(const struct dataset *d, double *out, const struct view *v, const char *name, ddpm_error *err)
-{
-    const ddpm_about *a = d->about;
-    int code = check_size(d, v, name, err), top = (v->height - a->height) / 2, left = (v->width - a->width) / 2;
-    for (int y = top; !code && y < top + a->height; y++)
-        for (int x = left; x < left + a->width; x++)
-            for (int c = 0; c < a->channels; c++) {
-                bool inside = y >= 0 && x >= 0 && y < v->height && x < v->width;
-                double value = inside ? value_at(v, y, x, c) : -1;
-                if (!(value >= -1 && value <= 1))
-                    return dd_error(err, DDPM_EDATA, "%s: a value of %g; float32 data lie in [-1, 1], values from 0 to 255 are stored as uint8",
-                                    name, value);
-                *out++ = value;
-            }
-    return code;
-}
 
 /* A picture with transparency is one without it when it is opaque everywhere. */
 static int read_picture(const struct dataset *d, double *x, const char *name, ddpm_error *err)
@@ -71,7 +21,7 @@ static int read_picture(const struct dataset *d, double *x, const char *name, dd
             code = dd_error(err, DDPM_EDATA, "%s: it is transparent in places; flatten it first", name);
     struct view v = { p.pixel, p.height, p.width, p.channels - alpha, p.channels, false, false };
     if (!code)
-        code = place(d, x, &v, name, err);
+        code = view_read(x, &v, d->about, d->fit, name, err);
     picture_free(&p);
     return code;
 }
@@ -86,82 +36,116 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
     return a->data + i * a->stride;
 }
 
-int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
+/* The pages of a mapped file that has been cut off are gone; a .gz is in memory. */
+static int read_array(const struct dataset *d, double *x, size_t i, const char *name, ddpm_error *err)
 {
     const struct dataset_array *a;
-    size_t i = d->index[k], n = strlen(d->path) + 300;
+    const unsigned char *data = find(d, &a, i);
+    struct view v = { data + a->labelled, a->height, a->width, a->channels, a->channels, a->floats, a->planar };
+    struct stat s;
+    if (!a->inflated && (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size))
+        return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
+    return view_read(x, &v, d->about, d->fit, name, err);
+}
+
+/* Of image i in the set, for messages; allocated. */
+static char *name_of(const struct dataset *d, size_t i)
+{
+    size_t n = strlen(d->path) + (d->folder.files ? strlen(d->folder.file[i]) : 0) + 32;
     char *name = malloc(n);
+    if (name && d->folder.files)
+        snprintf(name, n, "%s/%s", d->path, d->folder.file[i]);
+    else if (name)
+        snprintf(name, n, "%s, image %zu", d->path, i);
+    return name;
+}
+
+static size_t size_of(const struct dataset *d)
+{
+    return (size_t)d->about->height * (size_t)d->about->width * (size_t)d->about->channels;
+}
+
+int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
+{
+    size_t i = d->index[k], size = i < d->slots && d->is_kept[i] ? size_of(d) : 0;
+    for (size_t e = 0; e < size; e++)
+        x[e] = d->kept[i * size + e] / 127.5 - 1;
+    if (size)
+        return DDPM_OK;
+    char *name = name_of(d, i);
     if (!name)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
-    int code;
-    if (d->files) {
-        snprintf(name, n, "%s/%s", d->path, d->file[i]);
-        code = read_picture(d, x, name, err);
-    } else {
-        const unsigned char *data = find(d, &a, i);
-        struct view v = { data + a->labelled, a->height, a->width, a->channels, a->channels, a->floats, a->planar };
-        snprintf(name, n, "%s, image %zu", d->path, i);
-        code = place(d, x, &v, name, err);
-    }
+    int code = d->folder.files ? read_picture(d, x, name, err) : read_array(d, x, i, name, err);
     free(name);
     return code;
+}
+
+int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err)
+{
+    struct picture p;
+    if (d->arrays) {
+        shape[0] = d->array->height, shape[1] = d->array->width, shape[2] = d->array->channels;
+        return DDPM_OK;
+    }
+    char *name = name_of(d, 0);
+    int code = name ? picture_pixels(&p, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
+    free(name);
+    if (code)
+        return code;
+    shape[0] = p.height, shape[1] = p.width, shape[2] = p.channels - (p.channels % 2 == 0);
+    picture_free(&p);
+    return DDPM_OK;
+}
+
+int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err)
+{
+    d->slots = d->arrays && d->array->floats ? 0 : bytes / size_of(d);
+    d->slots = d->slots < d->there ? d->slots : d->there;
+    d->kept = malloc(d->slots * size_of(d) + 1);
+    d->is_kept = calloc(d->slots + 1, sizeof *d->is_kept);
+    if (d->kept && d->is_kept)
+        return DDPM_OK;
+    d->slots = 0;
+    return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", d->path, bytes);
+}
+
+static void keep(struct dataset *d, const double *x, size_t i)
+{
+    size_t size = size_of(d);
+    for (size_t e = 0; e < size && i < d->slots; e++)
+        d->kept[i * size + e] = (unsigned char)rint(127.5 * (x[e] + 1));
+    if (i < d->slots)
+        d->is_kept[i] = true;
 }
 
 int dataset_label(const struct dataset *d, size_t k)
 {
     const struct dataset_array *a;
-    if (d->files)
-        return -1;
-    const unsigned char *data = find(d, &a, d->index[k]);
-    return a->labelled ? *data : -1;
+    size_t i = d->index[k];
+    if (d->folder.files)
+        return d->folder.label ? d->folder.label[i] : -1;
+    const unsigned char *data = find(d, &a, i);
+    return a->labelled ? *data : a->label ? a->label[(size_t)(data - a->data) / a->stride] : -1;
 }
 
-static bool ends(const char *name, const char *ending)
+int dataset_check_labels(const struct dataset *d, int given, const char *advice, ddpm_error *err)
 {
-    size_t n = strlen(name), m = strlen(ending);
-    return n > m && *name != '.' && !strcasecmp(name + n - m, ending);
-}
-
-static bool is_picture(const char *name)
-{
-    return ends(name, ".png") || ends(name, ".jpg") || ends(name, ".jpeg") || ends(name, ".bmp") || ends(name, ".pgm") || ends(name, ".ppm");
-}
-
-static bool is_batch(const char *name) { return ends(name, ".bin"); }
-
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static void free_names(char **name, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(name[i]);
-    free(name);
-}
-
-static int list_names(char ***list, size_t *n, const char *path, bool (*wanted)(const char *), ddpm_error *err)
-{
-    DIR *dir = opendir(path);
-    size_t room = 0;
-    int code = dir ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
-    *list = NULL, *n = 0;
-    for (struct dirent *e; !code && (e = readdir(dir));) {
-        if (!wanted(e->d_name))
-            continue;
-        if (*n == room) {
-            char **more = realloc(*list, (room = 2 * room + 64) * sizeof *more);
-            *list = more ? more : *list;
-            code = more ? DDPM_OK : DDPM_ENOMEM;
-        }
-        if (!code && ((*list)[*n] = strdup(e->d_name)))
-            ++*n;
-        else
-            code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
+    int classes = d->about->classes;
+    if (!classes)
+        return given < 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
+    for (size_t k = 0; k < d->count; k++) {
+        int label = given >= 0 ? given : dataset_label(d, k);
+        if (label < 0 || label >= classes)
+            return dd_error(err, DDPM_EUSAGE, "this model has %d classes and the data %s: %s", classes,
+                            label < 0 ? "have none" : "have others", advice);
     }
-    if (dir)
-        closedir(dir);
-    if (*n)
-        qsort(*list, *n, sizeof **list, compare);
-    return code;
+    return DDPM_OK;
+}
+
+static bool is_batch(const char *folder, const char *name)
+{
+    (void)folder;
+    return image_folder_ends(name, ".bin");
 }
 
 /* CIFAR-10's folder: its batches, one after the other. */
@@ -190,15 +174,16 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
 {
     char **name;
     size_t names;
-    int code = list_names(&d->file, &d->files, d->path, is_picture, err);
-    if (code || d->files)
+    int code = image_folder_open(&d->folder, d->path, err);
+    if (code || d->folder.files)
         return code;
-    code = list_names(&name, &names, d->path, is_batch, err);
+    code = image_folder_list(&name, &names, d->path, is_batch, err);
     if (!code && !names)
-        code = dd_error(err, DDPM_EDATA, "%s holds no image: expected .png, .jpg, .bmp, .pgm or .ppm files, or CIFAR-10's .bin", d->path);
+        code = dd_error(err, DDPM_EDATA, "%s holds no image: expected .png, .jpg, .bmp, .pgm or .ppm files, sub-folders of them, or CIFAR-10's "
+                        ".bin", d->path);
     if (!code)
         code = open_batches(d, name, names, most, err);
-    free_names(name, names);
+    image_folder_free(name, names);
     return code;
 }
 
@@ -215,19 +200,19 @@ static int open_source(struct dataset *d, size_t most, ddpm_error *err)
 
 static int choose(struct dataset *d, size_t most, ddpm_error *err)
 {
-    size_t there = d->files;
+    d->there = d->folder.files;
     for (size_t i = 0; i < d->arrays; i++)
-        there += d->array[i].count;
-    if (most > there)
-        return dd_error(err, DDPM_EUSAGE, "-n %zu: %s holds %zu image%s", most, d->path, there, there == 1 ? "" : "s");
-    d->count = most ? most : there;
+        d->there += d->array[i].count;
+    if (most > d->there)
+        return dd_error(err, DDPM_EUSAGE, "-n %zu: %s holds %zu image%s", most, d->path, d->there, d->there == 1 ? "" : "s");
+    d->count = most ? most : d->there;
     d->index = malloc(d->count * sizeof *d->index);
     for (size_t i = 0; d->index && i < d->count; i++)
         d->index[i] = (uint32_t)i;
     return d->index ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->count);
 }
 
-int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum dataset_fit fit, size_t most, ddpm_error *err)
+int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most, ddpm_error *err)
 {
     *d = (struct dataset){ .path = path, .about = about, .fit = fit };
     int code = open_source(d, most, err);
@@ -238,24 +223,35 @@ int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, e
     return code;
 }
 
-int dataset_check(struct dataset *d, dataset_bad_fn *bad, void *user, ddpm_error *err)
+/* One image: kept, left out, or the end. */
+static int check_one(struct dataset *d, double *x, size_t k, size_t *good, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
 {
-    size_t kept = 0, size = (size_t)d->about->height * (size_t)d->about->width * (size_t)d->about->channels;
-    double *x = malloc(size * sizeof *x);
-    int code = x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for an image", d->path);
-    for (size_t k = 0; k < d->count && !code; k++) {
-        ddpm_error why = { 0 };
-        code = dataset_read(d, x, k, &why);
-        if (!code)
-            d->index[kept++] = d->index[k];
-        else if (bad && code != DDPM_ENOMEM)
-            bad(user, &why), code = DDPM_OK;
-        else if (err)
-            *err = why;
+    ddpm_error why = { 0 };
+    int code = dataset_read(d, x, k, &why);
+    if (code && bad && code != DDPM_ENOMEM) {
+        bad(user, &why);
+        return DDPM_OK;
     }
+    if (code) {
+        if (err)
+            *err = why;
+        return code;
+    }
+    keep(d, x, d->index[k]);
+    d->index[(*good)++] = d->index[k];
+    return each && each(user, x, k) ? dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path) : DDPM_OK;
+}
+
+int dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
+{
+    size_t good = 0;
+    double *x = malloc(size_of(d) * sizeof *x);
+    int code = x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for an image", d->path);
+    for (size_t k = 0; k < d->count && !code; k++)
+        code = check_one(d, x, k, &good, bad, each, user, err);
     free(x);
-    d->count = code ? d->count : kept;
-    return code || kept ? code : dd_error(err, DDPM_EDATA, "%s: none of its images can be used", d->path);
+    d->count = code ? d->count : good;
+    return code || good ? code : dd_error(err, DDPM_EDATA, "%s: none of its images can be used", d->path);
 }
 
 void dataset_close(struct dataset *d)
@@ -263,7 +259,7 @@ void dataset_close(struct dataset *d)
     for (size_t i = 0; i < d->arrays; i++)
         dataset_array_close(&d->array[i]);
     free(d->array);
-    free_names(d->file, d->files);
-    free(d->index);
+    image_folder_close(&d->folder);
+    free(d->index), free(d->kept), free(d->is_kept);
     *d = (struct dataset){ .path = d->path };
 }

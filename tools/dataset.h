@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include "base/file.h"
 #include "ddpm.h"
-
-enum dataset_fit { DATASET_EXACT, DATASET_PAD, DATASET_CROP };       /* --fit: data of another size; PAD on black, both centred */
+#include "image_folder.h"
+#include "view.h"
 
 /* A file that holds many images of one size, count of them, stride bytes apart; a label, one byte, before the pixels. */
 struct dataset_array {
@@ -16,27 +16,42 @@ struct dataset_array {
     size_t count, stride;
     int height, width, channels;
     bool floats, planar, labelled;                                  /* float32 in [-1, 1], else bytes; [c, h, w], else [h, w, c] */
+    unsigned char *label;                                           /* [count] of an IDX file with its labels beside it, or NULL */
+    int descriptor;                                                 /* tells whether the file has become shorter */
 };
 /* most: only this many are wanted, and taken out of a .gz. */
 int  dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
+/* The labels of "train-images-idx3-ubyte.gz" are "train-labels-idx1-ubyte.gz", or the same without .gz; NULL when there is no such file. */
+int  dataset_labels(unsigned char **label, const char *images, size_t count, ddpm_error *err);
 
 struct dataset {
     const char *path;
     const ddpm_about *about;
-    enum dataset_fit fit;
+    enum view_fit fit;
     size_t count;
     uint32_t *index;                                                /* [count] place in the set, of which bad ones are left out */
-    char **file; size_t files;                                      /* of a folder, sorted by name */
+    struct image_folder folder;
     struct dataset_array *array; size_t arrays;                     /* one, or CIFAR-10's several */
+    size_t there;                                                   /* images in all */
+    unsigned char *kept; bool *is_kept; size_t slots;               /* [slots, h, w, c] bytes of the first so many */
 };
-/* path outlives d.  most 0: all; otherwise the first so many, DDPM_EUSAGE when there are fewer. */
-int  dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum dataset_fit fit, size_t most, ddpm_error *err);
+/* path outlives d.  most 0: all; otherwise the first so many, DDPM_EUSAGE when there are fewer.  about may be given later, before an
+   image is read. */
+int  dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most, ddpm_error *err);
+/* Height, width and channels of the first image as it is stored. */
+int  dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
+/* dataset_check will keep images in so much memory, as bytes: what is kept is never read again.  float32 data are not kept. */
+int  dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err);
 /* x [h, w, c] of the model in [-1, 1]; 0 <= k < count. */
 int  dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err);
 int  dataset_label(const struct dataset *d, size_t k);              /* -1: has none */
-/* Reads every image once.  The first bad one is an error, or with bad not NULL each is told and left out; DDPM_EDATA when none is left. */
+/* Every label is below the classes of the model; given, when not negative, stands for all of them.  advice ends the sentence. */
+int  dataset_check_labels(const struct dataset *d, int given, const char *advice, ddpm_error *err);
+/* Reads every image once.  The first bad one is an error, or with bad not NULL each is told and left out; DDPM_EDATA when none is left.
+   each, when not NULL, is given every image that is not; non-zero ends it with DDPM_ECALLBACK. */
 typedef void dataset_bad_fn(void *user, const ddpm_error *why);
-int  dataset_check(struct dataset *d, dataset_bad_fn *bad, void *user, ddpm_error *err);
+typedef int  dataset_each_fn(void *user, const double *x, size_t k);
+int  dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err);
 void dataset_close(struct dataset *d);
 #endif

@@ -3,9 +3,12 @@
    IDX (LeCun, Cortes, Burges, "The MNIST database"): 0 0 8 r, r big-endian sizes [n, h, w] or [n, h, w, c], bytes.
    CIFAR-10 binary (Krizhevsky): records of a label below 10 and 3 x 32 x 32 bytes, no head.
    numpy (NEP 1): \x93NUMPY, version, length, a dict of descr, fortran_order and shape, values; here |u1 or <f4, [n, h, w] or [n, h, w, c]. */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
 #include "dataset.h"
@@ -173,9 +176,15 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
 
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
-    *a = (struct dataset_array){ .count = 0 };
+    *a = (struct dataset_array){ .descriptor = -1 };
     int code = dd_file_map(&a->map, path, err);
-    if (!code && (code = open_any(a, path, most, err)))
+    if (!code && (a->descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
+    if (!code)
+        code = open_any(a, path, most, err);
+    if (!code && !a->labelled)
+        code = dataset_labels(&a->label, path, a->count, err);
+    if (code)
         dataset_array_close(a);
     return code;
 }
@@ -183,6 +192,8 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
 void dataset_array_close(struct dataset_array *a)
 {
     dd_file_unmap(&a->map);
-    free(a->inflated);
-    a->inflated = NULL;
+    free(a->inflated), free(a->label);
+    if (a->descriptor > 0)
+        close(a->descriptor);
+    *a = (struct dataset_array){ .descriptor = -1 };
 }

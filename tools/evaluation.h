@@ -1,0 +1,36 @@
+/* Bits per dimension of a data set: every image through every term of a bound, a batch at a time, into a tally.  Noise belongs to (seed,
+   place in the data, t), so that batch, threads and interruptions change no bit. */
+#ifndef DDPM_EVALUATION_H
+#define DDPM_EVALUATION_H
+#include "dataset.h"
+#include "options.h"
+#include "tally.h"
+
+struct evaluation_options {
+    const char *steps, *schedule, *variance;     /* as in cli.md */
+    double clip;                                 /* as in ddpm_about */
+    uint64_t seed;
+    int batch, label;                            /* 0: up to 16; the class of all images, negative: the data's */
+};
+struct evaluation {
+    const struct command *command; const struct common *common;
+    const ddpm_about *about;
+    const struct dataset *data;
+    int batch, label;
+    ddpm_net *net; ddpm_chain *chain; ddpm_bound *bound;
+    struct tally tally;
+    size_t d;
+    double *x0; uint32_t *index; int32_t *y;     /* [batch, d], [batch], [batch] */
+    char warning[256];
+};
+/* Everything that can fail but for reading the data, which outlives e. */
+int  evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data, const struct evaluation_options *o,
+                     const struct command *command, const struct common *common, ddpm_error *err);
+/* Checksums of values as bytes: a tally's TALLY_CHECK of an image, and the list of steps as one number. */
+uint32_t evaluation_check(const double *x, size_t n);
+/* The images that the tally does not count yet, until none is left or the user interrupts; nothing is counted of a batch that is not
+   whole.  save, which may be NULL, is called every half minute and at the end. */
+typedef int evaluation_save_fn(void *user, ddpm_error *err);
+int  evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err);
+void evaluation_close(struct evaluation *e);
+#endif
