@@ -80,14 +80,9 @@ void dd_conv_gradient_close(struct dd_conv_gradient *g)
     free(g);
 }
 
-static size_t weights(const struct dd_conv_shape *s)
-{
-    return (size_t)s->cout * (size_t)s->cin * (size_t)s->kernel * (size_t)s->kernel;
-}
-
 size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
 {
-    return g->data ? dd_conv_packed(g->data) : sizeof(float) * weights(&g->shape);
+    return g->data ? dd_conv_packed(g->data) : dd_conv_gradient_stride_packed(g);
 }
 
 /* Of x', where it is made before and not on the way. */
@@ -109,40 +104,16 @@ void dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float
     if (g->data)
         dd_conv_pack_weights(g->data, packed, &(struct dd_conv_weights){ w, taps, taps * (size_t)g->shape.cin, 1 }, NULL);
     else
-        memcpy(packed, w, sizeof(float) * weights(&g->shape));
+        dd_conv_gradient_stride_pack(g, packed, w);
     g->packed = packed;
-}
-
-/* dx at one pixel. */
-static void data_pixel(const struct dd_conv_gradient *g, float *dx, const struct dd_map *dz, const float *image, int iy, int ix)
-{
-    const struct dd_conv_shape *s = &g->shape;
-    for (int i = 0; i < s->cin; i++) {
-        double sum = 0;
-        for (int kh = 0; kh < s->kernel; kh++)
-            for (int kw = 0; kw < s->kernel; kw++) {
-                int y = iy + s->top - kh, x = ix + s->left - kw;
-                if (y < 0 || x < 0 || y % s->stride || x % s->stride || y / s->stride >= dz->h || x / s->stride >= dz->w)
-                    continue;
-                const float *at = image + ((size_t)(y / s->stride) * (size_t)dz->w + (size_t)(x / s->stride)) * dz->stride;
-                for (int o = 0; o < s->cout; o++)
-                    sum += (double)at[o] * g->packed[((o * s->cin + i) * s->kernel + kh) * s->kernel + kw];
-            }
-        dx[i] = (float)sum;
-    }
 }
 
 void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz)
 {
-    if (g->data) {
+    if (g->data)
         dd_conv_forward(g->data, ctx, dx, dz, NULL, NULL);
-        return;
-    }
-    DD_PARALLEL(ctx->threads)
-    for (int row = 0; row < dx->n * dx->h; row++)
-        for (int ix = 0; ix < dx->w; ix++)
-            data_pixel(g, dx->data + ((size_t)row * (size_t)dx->w + (size_t)ix) * dx->stride, dz,
-                       dz->data + (size_t)(row / dx->h) * (size_t)dz->h * (size_t)dz->w * dz->stride, row % dx->h, ix);
+    else
+        dd_conv_gradient_stride_data(g, ctx, dx, dz);
 }
 
 void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw, float *db, const struct dd_map *dz,

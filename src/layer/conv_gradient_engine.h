@@ -1,4 +1,5 @@
-/* Inside of dd_conv_gradient: the gradient by the weights is either direct or, 3x3 of stride 1, by Winograd. */
+/* Inside of dd_conv_gradient: the gradient by the input is that of another convolution or, strided, of several; the gradient by the weights
+   is direct or, 3x3 of stride 1, by Winograd. */
 #ifndef DD_CONV_GRADIENT_ENGINE_H
 #define DD_CONV_GRADIENT_ENGINE_H
 #include "layer/conv_engine.h"
@@ -19,7 +20,7 @@ struct dd_conv_gradient {
     const struct dd_kernels *k;
     int batch, threads, tiled;
     struct dd_conv *data;                       /* stride 1 */
-    const float *packed;                        /* other strides: w */
+    const float *packed;                        /* other strides */
     struct dd_conv_gradient_plan plan;
 };
 
@@ -36,6 +37,9 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
 /* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, nr apart. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t count);
 
+size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g);
+void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w);
+void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz);
 void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g);
 void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads);
 void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g);

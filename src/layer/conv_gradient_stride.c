@@ -1,0 +1,124 @@
+/* The gradient of a strided convolution by its input.  An input pixel p is met only by taps of its own phase, tap = (p + padding) mod stride in
+   each direction:
+     dx[p] = sum over those taps, o of w[o, tap] dz[(p + padding - tap) / stride, o],
+   so the pixels of a phase are a convolution of stride 1 with a part of the kernel: for 3x3 of stride 2 of 2x2, 2x1, 1x2 and 1x1 taps, without
+   a product by zero.  Each runs as in conv_gemm.c, a tile being a run of pixels of one row, `stride` apart.
+
+   Packed: for each phase panels [cin / nr][taps of the phase][cout][nr]; zeros [cout]. */
+#include <string.h>
+#include "layer/conv_gradient_engine.h"
+
+enum { PIXELS = 256, TAPS = 64 };               /* of a task, about; taps to which the rows of a tile point at a time */
+
+/* The taps first, first + stride, .. of one direction. */
+static size_t phase_taps(const struct dd_conv_shape *s, int first)
+{
+    return first < s->kernel ? (size_t)((s->kernel - 1 - first) / s->stride + 1) : 0;
+}
+
+/* Panels of phases before `phase`, in floats of a panel of one tap. */
+static size_t taps_before(const struct dd_conv_shape *s, int phase)
+{
+    size_t sum = 0;
+    for (int i = 0; i < phase; i++)
+        sum += phase_taps(s, i / s->stride) * phase_taps(s, i % s->stride);
+    return sum;
+}
+
+static size_t zero_at(const struct dd_conv_gradient *g)
+{
+    size_t taps = (size_t)g->shape.kernel * (size_t)g->shape.kernel, nr = g->k->gemm_nr;
+    return dd_blocks((size_t)g->shape.cin, nr) * taps * (size_t)g->shape.cout * nr;
+}
+
+size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g)
+{
+    return sizeof(float) * (zero_at(g) + (size_t)g->shape.cout);
+}
+
+/* Where the panel of a phase lies, or its part from tap number `tap` on. */
+static size_t panel_at(const struct dd_conv_gradient *g, int phase, size_t panel, size_t taps, size_t tap)
+{
+    size_t nr = g->k->gemm_nr, panels = dd_blocks((size_t)g->shape.cin, nr);
+    return (taps_before(&g->shape, phase) * panels + panel * taps + tap) * (size_t)g->shape.cout * nr;
+}
+
+static void pack_panel(const struct dd_conv_gradient *g, float *packed, const float *w, int phase, size_t panel)
+{
+    const struct dd_conv_shape *s = &g->shape;
+    size_t nr = g->k->gemm_nr, cin = (size_t)s->cin, taps = (size_t)s->kernel * (size_t)s->kernel, n = dd_min(nr, cin - panel * nr);
+    int top = phase / s->stride, left = phase % s->stride;
+    float *to = packed + panel_at(g, phase, panel, phase_taps(s, top) * phase_taps(s, left), 0);
+    for (int kh = top; kh < s->kernel; kh += s->stride)
+        for (int kw = left; kw < s->kernel; kw += s->stride)
+            for (size_t o = 0; o < (size_t)s->cout; o++, to += nr) {
+                const float *from = w + (o * cin + panel * nr) * taps + (size_t)(kh * s->kernel + kw);
+                for (size_t j = 0; j < nr; j++)
+                    to[j] = j < n ? from[j * taps] : 0;
+            }
+}
+
+void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w)
+{
+    size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr), phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
+    memset(packed + zero_at(g), 0, sizeof(float) * (size_t)g->shape.cout);
+    DD_PARALLEL_UNEVEN(g->threads)
+    for (size_t task = 0; task < phases * panels; task++)
+        pack_panel(g, packed, w, (int)(task / panels), task % panels);
+}
+
+/* The pixels of a phase: the first row and column, how many of each an image has, and the dz of the first under the first tap. */
+struct phase { int number, row, column, rows, columns, oy, ox; size_t down, across; };
+
+static struct phase phase_of(const struct dd_conv_shape *s, int number)
+{
+    int top = number / s->stride, left = number % s->stride, step = s->stride;
+    int row = ((top - s->top) % step + step) % step, column = ((left - s->left) % step + step) % step;
+    return (struct phase){ number, row, column, row < s->h ? (s->h - 1 - row) / step + 1 : 0, column < s->w ? (s->w - 1 - column) / step + 1 : 0,
+                           (row + s->top - top) / step, (column + s->left - left) / step, phase_taps(s, top), phase_taps(s, left) };
+}
+
+/* m pixels from number (row, column) of the phase on, a panel of channels. */
+static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz, const struct phase *f, size_t panel,
+                 size_t image, int row, int column, size_t m)
+{
+    const struct dd_conv_shape *s = &g->shape;
+    const float *a[TAPS * DD_GEMM_MR_MAX], *zero = g->packed + zero_at(g), *from = dz->data + image * (size_t)dz->h * (size_t)dz->w * dz->stride;
+    size_t mr = g->k->gemm_mr, nr = g->k->gemm_nr, step = (size_t)s->stride, taps = f->down * f->across, tap = 0;
+    size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
+    float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
+    do {
+        size_t part = dd_min(TAPS, taps - tap);
+        for (size_t t = tap; t < tap + part; t++)
+            for (size_t i = 0; i < m; i++) {
+                int oy = f->oy + row - (int)(t / f->across), ox = f->ox + column + (int)i - (int)(t % f->across);
+                int inside = oy >= 0 && oy < dz->h && ox >= 0 && ox < dz->w;
+                a[(t - tap) * mr + i] = inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
+            }
+        g->k->gemm(c, step * dx->stride, a, g->packed + panel_at(g, f->number, panel, taps, tap), part, (size_t)s->cout, m,
+                   dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL);
+        tap += part;
+    } while (tap < taps);
+}
+
+/* Rows first .. last of the phase, counted through all images. */
+static void rows_of_phase(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz, const struct phase *f,
+                          size_t panel, size_t first, size_t last)
+{
+    size_t columns = (size_t)f->columns, m = dd_blocks(columns, dd_blocks(columns, g->k->gemm_mr));
+    for (size_t row = first; row < last; row++)
+        for (size_t column = 0; column < columns; column += m)
+            tile(g, dx, dz, f, panel, row / (size_t)f->rows, (int)(row % (size_t)f->rows), (int)column, dd_min(m, columns - column));
+}
+
+void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz)
+{
+    size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr);
+    for (int number = 0; number < g->shape.stride * g->shape.stride; number++) {
+        struct phase f = phase_of(&g->shape, number);
+        size_t rows = (size_t)dx->n * (size_t)f.rows * (f.columns > 0), height = dd_blocks(PIXELS, (size_t)f.columns + 1), blocks = dd_blocks(rows, height);
+        DD_PARALLEL_UNEVEN(ctx->threads)
+        for (size_t task = 0; task < panels * blocks; task++)
+            rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height, dd_min(rows, (task % blocks + 1) * height));
+    }
+}
