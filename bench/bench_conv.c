@@ -1,14 +1,16 @@
 /* Convolution engines on the layers of the full-size nets: milliseconds of an image (the minimum over interleaved rounds) and GFLOP/s.
 
-     ddpm-bench conv [NET] [--batch N] [--threads N] [--cpu SET] [--rounds N]
+     ddpm-bench conv [NET] [--batch N] [--threads N] [--cpu SET] [--rounds N] [--gradients]
 
+   With --gradients, instead: the forward pass by the rule, the gradients by input and by weights, and packing for each of the passes.
    NET: cifar (google/ddpm-cifar10-32), celebahq (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels),
-   lucidrains (dim 64, 64x64).  `count` is how often the net has the layer; the last line weighs by it. */
+   lucidrains (dim 64, 64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer; the last line weighs by it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/memory.h"
 #include "bench/bench.h"
+#include "bench/bench_gradient.h"
 #include "layer/conv.h"
 
 enum { ENGINES = 4 };
@@ -49,9 +51,15 @@ static const struct layer layers[] = {
     { "lucidrains", 16, 256, 256, 3, 1, 2 }, { "lucidrains", 16, 512, 256, 3, 1, 1 }, { "lucidrains", 8, 256, 256, 3, 1, 4 },
     { "lucidrains", 8, 256, 512, 3, 1, 1 }, { "lucidrains", 8, 768, 512, 3, 1, 2 }, { "lucidrains", 8, 512, 512, 3, 1, 6 },
     { "lucidrains", 64, 64, 384, 1, 1, 2 }, { "lucidrains", 32, 256, 64, 1, 1, 1 }, { "lucidrains", 64, 64, 3, 1, 1, 1 },
+    { "small", 32, 1, 32, 3, 1, 1 },       { "small", 32, 32, 32, 3, 1, 7 },      { "small", 32, 64, 32, 3, 1, 2 },
+    { "small", 32, 96, 32, 3, 1, 1 },      { "small", 32, 64, 64, 3, 1, 1 },      { "small", 32, 32, 1, 3, 1, 1 },
+    { "small", 32, 32, 32, 3, 2, 1 },      { "small", 16, 32, 64, 3, 1, 1 },      { "small", 16, 64, 64, 3, 1, 7 },
+    { "small", 16, 128, 64, 3, 1, 2 },     { "small", 16, 96, 64, 3, 1, 1 },      { "small", 16, 64, 64, 3, 2, 1 },
+    { "small", 8, 64, 64, 3, 1, 11 },      { "small", 8, 128, 64, 3, 1, 3 },      { "small", 32, 64, 32, 1, 1, 2 },
+    { "small", 16, 128, 64, 1, 1, 2 },     { "small", 1, 128, 64, 1, 1, 11 },
 };
 
-struct options { const char *net; int batch, threads, rounds; unsigned cpu; };
+struct options { const char *net; int batch, threads, rounds, gradients; unsigned cpu; };
 
 /* One layer made ready for one engine. */
 struct engine { struct dd_conv *conv; float *packed, *scratch; double best; };
@@ -149,11 +157,12 @@ static int parse(struct options *o, int argc, char **argv)
 {
     ddpm_error err;
     const char *cpu = NULL;
-    *o = (struct options){ NULL, 1, dd_cpu_threads(""), 5, 0 };
+    *o = (struct options){ NULL, 1, dd_cpu_threads(""), 5, 0, 0 };
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (argv[i][0] != '-') {
-            o->net = argv[i];
+        if (argv[i][0] != '-' || !strcmp(argv[i], "--gradients")) {
+            if (argv[i][0] == '-') o->gradients = 1;
+            else o->net = argv[i];
             continue;
         }
         if (!strcmp(argv[i], "--batch")) o->batch = atoi(value);
@@ -168,6 +177,29 @@ static int parse(struct options *o, int argc, char **argv)
     return dd_cpu_ceiling(&o->cpu, cpu, &err) ? fprintf(stderr, "ddpm-bench conv: %s\n", err.text), 64 : 0;
 }
 
+static int run_gradients(const struct options *o, const struct dd_kernels *k)
+{
+    struct bench_gradient sum = { 0 };
+    int failed = 0;
+    printf("convolution: %s, %d threads, batch %d; ms of the batch; GFLOP/s of the definition, and times forward\n%-10s %4s %5s %5s %6s %3s\n",
+           dd_cpu_name(o->cpu), o->threads, o->batch, "net", "size", "cin", "cout", "kernel", "n");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++) {
+        const struct layer *l = &layers[i];
+        int pad = l->kernel / 2;
+        struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad };
+        struct bench_gradient one;
+        if (o->net && strcmp(o->net, l->net))
+            continue;
+        failed = bench_gradient_layer(&one, &s, &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads }, o->rounds);
+        printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel, l->stride, l->count);
+        bench_gradient_print(&one, dd_conv_flops(&s) * o->batch);
+        bench_gradient_add(&sum, &one, l->count);
+    }
+    printf("all of the net's layers:");
+    bench_gradient_print(&sum, 0);
+    return failed;
+}
+
 int bench_conv(int argc, char **argv)
 {
     struct options o;
@@ -177,6 +209,8 @@ int bench_conv(int argc, char **argv)
     if (failed)
         return failed;
     dd_kernels_init(&k, o.cpu);
+    if (o.gradients)
+        return run_gradients(&o, &k);
     printf("convolution: %s, %d threads, batch %d; ms an image, GFLOP/s\n%-10s %4s %5s %5s %6s %3s", dd_cpu_name(o.cpu), o.threads, o.batch,
            "net", "size", "cin", "cout", "kernel", "n");
     for (const char *const *name = dd_conv_engines(); *name; name++)

@@ -1,7 +1,8 @@
 /* Gradients of a convolution, see conv_gradient.h.
 
    By x: where the stride is 1, a convolution of dz with the weights transposed and turned by half a circle, padded by kernel - 1 less the
-   forward padding; it goes through the engines of conv.c. */
+   forward padding; it goes through the engines of conv.c.  Other strides: conv_gradient_stride.c.  By w: conv_gradient_winograd.c and
+   conv_gradient_direct.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
@@ -53,6 +54,16 @@ void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, 
         bias[j] += sum[j];
 }
 
+/* The engine of the gradient by the input.  Training has batches, so winograd pays from smaller images on than in conv.c; on 4x4 packing
+   the weights anew takes what it saves, see bench/RESULTS.md, "Training". */
+static const char *data_engine(const struct dd_conv_gradient *g, const char *asked)
+{
+    enum { PIXELS_LEAST = 8 * 8 };
+    if (asked && strcmp(asked, "dnnl") && strcmp(asked, "auto"))
+        return asked;
+    return g->tiled && g->shape.h * g->shape.w >= PIXELS_LEAST ? "winograd" : NULL;
+}
+
 int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
 {
     struct dd_conv_gradient *g = calloc(1, sizeof *g);
@@ -61,8 +72,7 @@ int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_sh
         return dd_error(err, DDPM_ENOMEM, "out of memory for the gradient of a convolution of %d to %d channels", s->cin, s->cout);
     *g = (struct dd_conv_gradient){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .tiled = tiled(s, setup->engine) };
     (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
-    if (own.engine && !strcmp(own.engine, "dnnl"))
-        own.engine = NULL;
+    own.engine = data_engine(g, own.engine);
     struct dd_conv_shape t = transposed(s);
     int code = s->stride == 1 ? dd_conv_open(&g->data, &t, &own, err) : DDPM_OK;
     if (code) {

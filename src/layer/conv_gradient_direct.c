@@ -121,14 +121,17 @@ static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t
                               dd_min(BLOCK, pixels - block * BLOCK));
 }
 
-/* dw [first.. + m patch numbers] of output channel o from a row of sums. */
+/* dw of output channel o += a row of sums, those of patch numbers first .. first + m. */
 static void add_row(const struct dd_conv_gradient_work *w, const float *sum, size_t o, size_t first, size_t m)
 {
     const struct dd_conv_shape *s = &w->g->shape;
     size_t taps = (size_t)s->kernel * (size_t)s->kernel, cin = (size_t)s->cin;
-    float *dw = w->dw + o * cin * taps;
-    for (size_t j = 0; j < m; j++)
-        dw[(first + j) % cin * taps + (first + j) / cin] += sum[j];
+    for (size_t n; m; first += n, sum += n, m -= n) {
+        float *dw = w->dw + (o * cin + first % cin) * taps + first / cin;
+        n = dd_min(m, cin - first % cin);
+        for (size_t i = 0; i < n; i++)
+            dw[i * taps] += sum[i];
+    }
 }
 
 /* dw of a panel of rows and one of columns. */

@@ -1,0 +1,107 @@
+/* Times of a convolution's passes in a step of training, see bench_gradient.h: forward by the rule, the gradients by input and by weights (also
+   through scale, shift and SiLU), and what packing the changed weights costs.  The passes take turns. */
+#include "bench/bench_gradient.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/memory.h"
+#include "bench/bench.h"
+#include "layer/conv_gradient.h"
+
+struct state {
+    struct dd_conv *conv;
+    struct dd_conv_gradient *gradient;
+    struct dd_context ctx;
+    struct dd_map x, y, dx;
+    struct dd_pre pre;
+    float *packed, *packed_data, *w, *dw, *db, *scale;
+};
+
+static float *filled(size_t n)
+{
+    float *x = dd_memory(n, sizeof(float));
+    for (size_t i = 0; x && i < n; i++)
+        x[i] = (float)(i * 2654435761u % 2001) / 1000 - 1;
+    return x;
+}
+
+static struct dd_map map(int n, int h, int w, int c)
+{
+    return (struct dd_map){ filled((size_t)n * (size_t)h * (size_t)w * (size_t)c), n, h, w, c, (size_t)c };
+}
+
+/* 0 when there is all memory. */
+static int open_state(struct state *t, const struct dd_conv_shape *s, const struct dd_conv_setup *setup)
+{
+    size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
+    size_t forward = dd_conv_scratch(t->conv), backward = dd_conv_gradient_scratch(t->gradient);
+    t->ctx = (struct dd_context){ setup->k, setup->threads, dd_memory(forward > backward ? forward : backward, 1) };
+    t->x = map(setup->batch, s->h, s->w, s->cin);
+    t->dx = map(setup->batch, s->h, s->w, s->cin);
+    t->y = map(setup->batch, dd_conv_height(s), dd_conv_width(s), s->cout);
+    t->packed = dd_memory(dd_conv_packed(t->conv), 1);
+    t->packed_data = dd_memory(dd_conv_gradient_packed(t->gradient), 1);
+    t->w = filled(weights);
+    t->dw = filled(weights);
+    t->db = filled((size_t)s->cout);
+    t->scale = filled((size_t)setup->batch * (size_t)s->cin);
+    t->pre = (struct dd_pre){ t->scale, t->scale, DD_ACT_SILU };
+    return !(t->ctx.scratch && t->x.data && t->dx.data && t->y.data && t->packed && t->packed_data && t->w && t->dw && t->db && t->scale);
+}
+
+static void close_state(struct state *t)
+{
+    dd_conv_close(t->conv);
+    dd_conv_gradient_close(t->gradient);
+    free(t->ctx.scratch), free(t->x.data), free(t->dx.data), free(t->y.data), free(t->packed), free(t->packed_data);
+    free(t->w), free(t->dw), free(t->db), free(t->scale);
+}
+
+static void run(struct state *t, int pass)
+{
+    switch (pass) {
+    case PASS_PACK:         dd_conv_pack(t->conv, t->packed, t->w, NULL); break;
+    case PASS_PACK_DATA:    dd_conv_gradient_pack(t->gradient, t->packed_data, t->w); break;
+    case PASS_FORWARD:      dd_conv_forward(t->conv, &t->ctx, &t->y, &t->x, NULL, NULL); break;
+    case PASS_DATA:         dd_conv_gradient_data(t->gradient, &t->ctx, &t->dx, &t->y); break;
+    case PASS_WEIGHTS:      dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, NULL); break;
+    case PASS_WEIGHTS_SILU: dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, &t->pre); break;
+    }
+}
+
+int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, int rounds)
+{
+    struct state t = { 0 };
+    ddpm_error err = { .text = "out of memory" };
+    int failed = dd_conv_open(&t.conv, s, setup, &err) || dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
+    for (int pass = 0; pass < PASSES; pass++)
+        b->seconds[pass] = failed ? 0 : 1e9;
+    for (int i = 0; i < rounds * PASSES && !failed; i++) {
+        double start = bench_now(), end;
+        run(&t, i % PASSES);
+        end = bench_now();
+        b->seconds[i % PASSES] = end - start < b->seconds[i % PASSES] ? end - start : b->seconds[i % PASSES];
+    }
+    close_state(&t);
+    if (failed)
+        fprintf(stderr, "ddpm-bench: %s\n", err.text);
+    return failed;
+}
+
+void bench_gradient_add(struct bench_gradient *sum, const struct bench_gradient *b, int count)
+{
+    for (int pass = 0; pass < PASSES; pass++)
+        sum->seconds[pass] += count * b->seconds[pass];
+}
+
+void bench_gradient_print(const struct bench_gradient *b, double flops)
+{
+    static const char *const names[PASSES] = { "pack", "pack for data", "forward", "data", "weights", "weights with SiLU" };
+    for (int pass = PASS_FORWARD; pass < PASSES; pass++) {
+        printf("  %s %.3f", names[pass], 1e3 * b->seconds[pass]);
+        if (flops > 0)
+            printf(" (%.0f)", 1e-9 * flops / b->seconds[pass]);
+        if (pass > PASS_FORWARD)
+            printf(" %.2fx", b->seconds[pass] / b->seconds[PASS_FORWARD]);
+    }
+    printf("  %s %.3f, %s %.3f\n", names[PASS_PACK], 1e3 * b->seconds[PASS_PACK], names[PASS_PACK_DATA], 1e3 * b->seconds[PASS_PACK_DATA]);
+}
