@@ -64,8 +64,11 @@ check-diffusers: $(O)/ddpm                      # what is exported, in the real 
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
-bench: $(O)/ddpm-bench                          ## time every kernel and the whole net
-	$(RUN) $(O)/ddpm-bench
+bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets
+	@set -e; for what in machine kernels 'conv --rounds 3' 'net cifar10 --batch 1' 'net cifar10 --batch 4' 'net cifar10 --batch 16' \
+	  'net celebahq' growth scaling 'sampler $(srcdir)/tools/default.ddpm' 'sampler cifar10'; do \
+	  echo "== $$what"; $(RUN) $(O)/ddpm-bench $$what; \
+	done
 setup:                                          ## install what building and testing need
 	sh $(srcdir)/tools/setup.sh
 

@@ -1,4 +1,4 @@
-/* ddpm-bench: measures parts of the engine.  `ddpm-bench NAME [argument]...` runs one measurement, without a name all of them. */
+/* ddpm-bench NAME [argument]...: runs one measurement of the engine; `make bench` runs all that RESULTS.md tells. */
 #include "bench/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,9 +6,13 @@
 #include <time.h>
 
 static const struct bench benches[] = {
+    { "machine", "what the machine can do: peak, bandwidth, the cost of a parallel region", bench_machine },
     { "kernels", "every kernel per instruction set; gemm against the machine's peak", bench_kernels },
     { "conv", "every convolution engine on the layers of the full-size nets", bench_conv },
     { "net", "whole steps of a network: time, share of each kind of node, the slowest nodes, start-up, memory", bench_net },
+    { "growth", "steps of a network for images of 32 to 256 and batches of 1 to 64", bench_growth },
+    { "scaling", "steps with more threads: measured, and by a model for more cores", bench_scaling },
+    { "sampler", "what each sampler adds to the time of the network", bench_sampler },
 };
 enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };
 
@@ -48,17 +52,10 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
 
 int main(int argc, char **argv)
 {
-    int found = 0;
-    for (int i = 0; i < BENCHES; i++)
-        if (argc < 2 || !strcmp(argv[1], benches[i].name)) {
-            int status = benches[i].run(argc - 1, argv + 1);
-            if (status)
-                return status;
-            found = 1;
-        }
-    if (found)
-        return 0;
-    fprintf(stderr, "ddpm-bench: no measurement is called %s; there are:\n", argv[1]);
+    for (int i = 0; i < BENCHES && argc > 1; i++)
+        if (!strcmp(argv[1], benches[i].name))
+            return benches[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "ddpm-bench: no measurement is called \"%s\"; there are:\n", argc > 1 ? argv[1] : "");
     for (int i = 0; i < BENCHES; i++)
         fprintf(stderr, "  %-8s %s\n", benches[i].name, benches[i].does);
     return 64;

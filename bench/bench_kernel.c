@@ -1,6 +1,6 @@
 /* Every kernel of kernels.def on every instruction set the machine has, at sizes of the 32x32 level of a CIFAR-10 net: time,
-   GB/s of what it reads and writes, GFLOP/s where it multiplies, and times the reference.  gemm is held against the peak of
-   fused multiply-adds, which is measured by independent chains in registers. */
+   GB/s of what it reads and writes, GFLOP/s where it multiplies, times the reference, and the share of what the machine can do:
+   of its peak of fused multiply-adds for what multiplies, of a copy within the cache for what moves. */
 #include "base/memory.h"
 #include "bench/bench.h"
 #include "kernel/kernels.h"
@@ -244,44 +244,11 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
     return bench_time(call, &c, ROUNDS, LEAST);
 }
 
-/* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
-enum { CHAINS = 12, LINKS = 10000 };
-#if defined __x86_64__
-#define FMA(r, i) "vfmadd231ps %%" r "0, %%" r "0, %%" r #i "\n"
-#define LOOP(r) \
-    "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) \
-    FMA(r, 7) FMA(r, 8) FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
-static void chains(size_t nr)
-{
-    long n = LINKS;
-    if (nr == 32)
-        __asm__ volatile(LOOP("zmm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
-    else
-        __asm__ volatile(LOOP("ymm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
-}
-#endif
-
-/* FLOP/s of one core on the instruction set of k, 0 where it is not measured; a multiply-add counts 2, and gemm_nr is 2 vectors. */
-static double peak(const struct dd_kernels *k)
-{
-    double best = INFINITY;
-#if defined __x86_64__
-    for (int i = 0; i < 200; i++) {
-        double start = bench_now();
-        chains(k->gemm_nr);
-        best = fmin(best, bench_now() - start);
-    }
-#endif
-    return LINKS * CHAINS * (double)k->gemm_nr / best;
-}
-
 static void gemm_table(struct work *w)
 {
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
     struct dd_gemm_post post = { w->v, w->x, C, 1, DD_ACT_NONE };
-    double top = peak(w->k);
+    double top = bench_peak(w->k);
     printf("%s: one core's peak %.1f GFLOP/s; gemm, rows x %zu:\n", w->k->name, 1e-9 * top, w->k->gemm_nr);
     for (size_t m = w->k->gemm_mr; m; m = m > 2 ? m / 2 : m - 1)
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
@@ -300,6 +267,7 @@ static void gemm_table(struct work *w)
 
 static void table(struct work *w, double reference[KERNELS])
 {
+    double top = bench_peak(w->k), copy = bench_copy();
     for (int i = 0; i < KERNELS; i++) {
         w->m = w->k->gemm_mr;
         w->depth = DEPTH;
@@ -313,7 +281,8 @@ static void table(struct work *w, double reference[KERNELS])
         printf("%-7s %-24s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
         if (w->flops)
             printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
-        printf("  %.1f x the reference\n", reference[i] * (w->flops ? w->flops : w->bytes) / t);
+        printf("  %5.1f x the reference %5.1f %% of the peak\n", reference[i] * (w->flops ? w->flops : w->bytes) / t,
+               100 * (w->flops ? w->flops / top : w->bytes / copy) / t);
     }
 }
 

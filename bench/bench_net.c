@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include "bench/bench.h"
 #include "ddpm.h"
-#include "tests/known_nets.h"
 #include "tests/process_memory.h"
 
 enum { STEPS_MOST = 10000, SLOWEST = 20, KINDS_MOST = 16 };
@@ -56,19 +55,6 @@ static int parse(struct settings *s, int argc, char **argv)
     return 0;
 }
 
-static int open_model(ddpm_model **m, const char *name, ddpm_error *err)
-{
-    const struct known_net *known = known_net_find(name);
-    char json[4096];
-    if (!known)
-        return ddpm_model_open(m, name, err);
-    known_net_json(json, sizeof json, known->net, known->diffusion);
-    int code = ddpm_model_create(m, json, err);
-    if (!code)
-        ddpm_model_init(*m, 0);
-    return code;
-}
-
 /* Seconds since this process was started, to 10 ms. */
 static double since_exec(void)
 {
@@ -93,30 +79,8 @@ static int ascending(const void *a, const void *b)
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-struct input { float *x, *y, *t; int32_t *label; int n; };
-
-static int make_input(struct input *in, const ddpm_about *a, int n)
-{
-    size_t pixels = (size_t)n * (size_t)a->height * (size_t)a->width, floats = pixels * (size_t)a->channels;
-    *in = (struct input){ malloc(floats * sizeof *in->x), malloc(pixels * (size_t)a->outputs * sizeof *in->y),
-                          calloc((size_t)n, sizeof *in->t), a->classes ? calloc((size_t)n, sizeof *in->label) : NULL, n };
-    if (!in->x || !in->y || !in->t || (a->classes && !in->label))
-        return -1;
-    for (size_t i = 0; i < floats; i++)
-        in->x[i] = (float)(i * 7919 % 2001) / 1000 - 1;
-    return 0;
-}
-
-static void free_input(struct input *in)
-{
-    free(in->x);
-    free(in->y);
-    free(in->t);
-    free(in->label);
-}
-
 /* The first step apart, then steps until s->steps, or for 5 seconds and at least 3. */
-static int measure(struct measured *r, ddpm_net *net, const struct input *in, const struct settings *s, ddpm_error *err)
+static int measure(struct measured *r, ddpm_net *net, const struct bench_input *in, const struct settings *s, ddpm_error *err)
 {
     static double seconds[STEPS_MOST];
     const ddpm_node *list;
@@ -209,13 +173,13 @@ static int run(ddpm_net *net, const ddpm_about *a, const struct settings *s, ddp
 {
     const ddpm_node *list;
     struct measured r = { .nodes = calloc(ddpm_net_nodes(net, &list), sizeof(double)) };
-    struct input in;
+    struct bench_input in;
     int code = 1;
-    if (make_input(&in, a, ddpm_net_describe(net)->batch) || !r.nodes)
+    if (bench_input_create(&in, a, ddpm_net_describe(net)->batch) || !r.nodes)
         snprintf(err->text, sizeof err->text, "out of memory");
     else if (!(code = measure(&r, net, &in, s, err)))
         print(&r, net, s);
-    free_input(&in);
+    bench_input_free(&in);
     free(r.nodes);
     return code;
 }
@@ -229,7 +193,7 @@ int bench_net(int argc, char **argv)
     int code = parse(&s, argc, argv);
     if (code)
         return code;
-    code = open_model(&m, s.model, &err);
+    code = bench_model_open(&m, s.model, 0, &err);
     if (!code && s.save)
         code = ddpm_model_save(m, s.save, DDPM_SAVE_REPLACE, &err);
     if (!code)

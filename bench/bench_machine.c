@@ -1,0 +1,128 @@
+/* What the machine can do, for the shares and the model that the other measurements tell:
+
+     peak        FLOP/s of one core, by independent chains of fused multiply-adds in registers
+     bandwidth   bytes/s read from an array larger than any cache, and copied within one that fits the second-level cache
+     region      seconds to start and end a parallel loop with nothing in it */
+#include "bench/bench.h"
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "kernel/kernels.h"
+#include "layer/parallel.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 9, REGIONS = 1000, LANES = 16, LARGE_TASKS = 512 };
+static const size_t SMALL = (size_t)512 << 10, TASK = (size_t)1 << 20, LARGE = ((size_t)1 << 20) * LARGE_TASKS;
+
+/* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
+enum { CHAINS = 12, LINKS = 10000 };
+#if defined __x86_64__
+#define FMA(r, i) "vfmadd231ps %%" r "0, %%" r "0, %%" r #i "\n"
+#define LOOP(r) \
+    "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) \
+    FMA(r, 7) FMA(r, 8) FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
+static void chains(size_t nr)
+{
+    long n = LINKS;
+    if (nr == 32)
+        __asm__ volatile(LOOP("zmm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
+    else
+        __asm__ volatile(LOOP("ymm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
+}
+#endif
+
+double bench_peak(const struct dd_kernels *k)
+{
+    double best = INFINITY;
+#if defined __x86_64__
+    for (int i = 0; i < 200; i++) {
+        double start = bench_now();
+        chains(k->gemm_nr);
+        best = fmin(best, bench_now() - start);
+    }
+#endif
+    return LINKS * CHAINS * (double)k->gemm_nr / best;
+}
+
+static uint64_t sum_of(const uint64_t *x)
+{
+    uint64_t lane[LANES] = { 0 }, sum = 0;
+    for (size_t i = 0; i < TASK / sizeof *x; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lane[j] += x[i + j];
+    for (size_t j = 0; j < LANES; j++)
+        sum += lane[j];
+    return sum;
+}
+
+double bench_read(int threads)
+{
+    uint64_t *x = dd_memory(LARGE, 1), sums[LARGE_TASKS];
+    double best = INFINITY;
+    if (!x)
+        return 0;
+    memset(x, 1, LARGE);
+    for (int r = 0; r < ROUNDS; r++) {
+        double start = bench_now();
+        DD_PARALLEL(threads)
+        for (size_t task = 0; task < LARGE_TASKS; task++)
+            sums[task] = sum_of(x + task * (TASK / sizeof *x));
+        best = fmin(best, bench_now() - start);
+    }
+    free(x);
+    return sums[0] ? (double)LARGE / best : 0;
+}
+
+static void copy_small(void *state)
+{
+    char *x = state;
+    memcpy(x + SMALL, x, SMALL);
+}
+
+double bench_copy(void)
+{
+    char *x = dd_memory(2 * SMALL, 1);
+    if (!x)
+        return 0;
+    memset(x, 1, 2 * SMALL);
+    double seconds = bench_time(copy_small, x, ROUNDS, 0.005).best;
+    free(x);
+    return 2 * (double)SMALL / seconds;
+}
+
+double bench_region(int threads)
+{
+    double best = INFINITY;
+    for (int r = 0; r < ROUNDS; r++) {
+        double start = bench_now();
+        for (int i = 0; i < REGIONS; i++) {
+            DD_TEAM(threads)
+            __asm__ volatile("" : : : "memory");
+        }
+        best = fmin(best, (bench_now() - start) / REGIONS);
+    }
+    return best;
+}
+
+int bench_machine(int argc, char **argv)
+{
+    static const unsigned masks[] = { DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512 };
+    int most = dd_cpu_threads("");
+    (void)argc, (void)argv;
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        struct dd_kernels k;
+        if ((masks[i] & dd_cpu_detect()) != masks[i])
+            continue;
+        dd_kernels_init(&k, masks[i]);
+        printf("%s: peak %.1f GFLOP/s a core\n", k.name, 1e-9 * bench_peak(&k));
+    }
+    printf("copy within %zu KB: %.1f GB/s, read and written\n", 2 * SMALL >> 10, 1e-9 * bench_copy());
+    for (int threads = 1; threads <= most; threads *= 2)
+        printf("%d thread%s: memory read at %.1f GB/s; an empty parallel region takes %.2f us\n", threads, threads > 1 ? "s" : "",
+               1e-9 * bench_read(threads), 1e6 * bench_region(threads));
+    return 0;
+}
