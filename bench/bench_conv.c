@@ -2,7 +2,7 @@
 
      ddpm-bench conv [NET] [--batch N] [--threads N] [--cpu SET] [--rounds N] [--gradients]
 
-   With --gradients, instead: the forward pass by the rule, the gradients by input and by weights, and packing for each of the passes.
+   With --gradients, instead: the forward pass of training, the gradients by input and by weights, and packing for each of the passes.
    NET: cifar (google/ddpm-cifar10-32), celebahq (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels),
    lucidrains (dim 64, 64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer; the last line weighs by it. */
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Times of a convolution's passes in a step of training, see bench_gradient.h: forward by the rule, the gradients by input and by weights (also
+/* Times of a convolution's passes in a step of training, see bench_gradient.h: forward by training's rule, the gradients by input and by weights (also
    through scale, shift and SiLU), and what packing the changed weights costs.  The passes take turns. */
 #include "bench/bench_gradient.h"
 #include <stdio.h>
@@ -72,7 +72,9 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
 {
     struct state t = { 0 };
     ddpm_error err = { .text = "out of memory" };
-    int failed = dd_conv_open(&t.conv, s, setup, &err) || dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
+    struct dd_conv_setup forward = *setup;
+    forward.engine = dd_conv_gradient_engine(s, NULL);
+    int failed = dd_conv_open(&t.conv, s, &forward, &err) || dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
     for (int pass = 0; pass < PASSES; pass++)
         b->seconds[pass] = failed ? 0 : 1e9;
     for (int i = 0; i < rounds * PASSES && !failed; i++) {

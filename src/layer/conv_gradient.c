@@ -54,14 +54,12 @@ void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, 
         bias[j] += sum[j];
 }
 
-/* The engine of the gradient by the input.  Training has batches, so winograd pays from smaller images on than in conv.c; on 4x4 packing
-   the weights anew takes what it saves, see bench/RESULTS.md, "Training". */
-static const char *data_engine(const struct dd_conv_gradient *g, const char *asked)
+const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked)
 {
     enum { PIXELS_LEAST = 8 * 8 };
-    if (asked && strcmp(asked, "dnnl") && strcmp(asked, "auto"))
+    if (asked && strcmp(asked, "auto"))
         return asked;
-    return g->tiled && g->shape.h * g->shape.w >= PIXELS_LEAST ? "winograd" : NULL;
+    return tiled(s, NULL) && s->h * s->w >= PIXELS_LEAST ? "winograd" : NULL;
 }
 
 int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
@@ -72,7 +70,7 @@ int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_sh
         return dd_error(err, DDPM_ENOMEM, "out of memory for the gradient of a convolution of %d to %d channels", s->cin, s->cout);
     *g = (struct dd_conv_gradient){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .tiled = tiled(s, setup->engine) };
     (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
-    own.engine = data_engine(g, own.engine);
+    own.engine = dd_conv_gradient_engine(s, own.engine && !strcmp(own.engine, "dnnl") ? NULL : own.engine);
     struct dd_conv_shape t = transposed(s);
     int code = s->stride == 1 ? dd_conv_open(&g->data, &t, &own, err) : DDPM_OK;
     if (code) {

@@ -10,6 +10,10 @@
 
 struct dd_conv_gradient;
 
+/* The engine that a pass of training, forward or backward, asks dd_conv_open for where the user asked for none (NULL or "auto"), else the user's.
+   Training has batches, so winograd pays from smaller images on than in conv.c; on 4x4 packing the weights anew takes what it saves, see
+   bench/RESULTS.md, "Training". */
+const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked);
 /* s and setup as for dd_conv_open; setup->engine is the engine of the gradient by x where it is a convolution of stride 1. */
 int    dd_conv_gradient_open(struct dd_conv_gradient **g, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err);
 size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g);      /* bytes of weights packed for dd_conv_gradient_data */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { PLANES = 36, SUMS = 7, STRIP_TILES = 32, CHUNK_FLOATS = 1 << 20, CHUNK_TILES = 128, BIAS_ROWS = 64 };
+enum { PLANES = 36, SUMS = 7, STRIP_TILES = 32, CHUNK_FLOATS = 1 << 19, CHUNK_TILES = 128, BIAS_ROWS = 64 };
 
 void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
 {
