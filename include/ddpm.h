@@ -89,6 +89,7 @@ typedef struct ddpm_net_about {
     int batch, threads;
     double flops;                                        /* per image and step */
     size_t parameters, weights, packed, activations, scratch;   /* count; bytes */
+    int features;                                        /* channels of the middle block: what ddpm_net_features gives */
     const char *cpu, *engine_class;                      /* "avx2"; the string of model-file "Engine class" */
 } ddpm_net_about;
 /* Takes from m what it needs; m may be closed then. */
@@ -96,6 +97,9 @@ DDPM_API int  ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_ne
 /* out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, y [n] or NULL).  DDPM_EUSAGE: a class out of range.
    An image whose output is not finite is DDPM_ENAN (err names it and the first layer); the other images are right all the same. */
 DDPM_API int  ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err);
+/* out [n, features] = the middle block's output (without one, the way down's), its mean over space, at x [n, d], all at step t of the
+   model's chain, y [n] or NULL.  Errors as of ddpm_net_run; nothing of out is to be used then. */
+DDPM_API int  ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
 DDPM_API size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list);
 DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
 DDPM_API void ddpm_net_free(ddpm_net *net);

@@ -1,5 +1,6 @@
 /* The public functions for models and networks: arguments are checked here, the work is done inside. */
 #include <string.h>
+#include "net/features.h"
 #include "net/model_file.h"
 #include "net/model_statistics.h"
 #include "net/net.h"
@@ -127,6 +128,13 @@ int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, cons
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
     return dd_net_run(net, out, x, t, y, n, err);
+}
+
+int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    if (n < 0)
+        return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
+    return dd_features(net, out, x, t, y, n, err);
 }
 
 size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list)

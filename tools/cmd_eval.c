@@ -1,7 +1,9 @@
 /* ddpm eval: bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et al. 2020, equation 5), the mean over images
    with a 95 % interval, and every term with the mean squared errors of eps and x0.
 
-   Noise belongs to (seed, place in the data, t): two schedules are compared image by image.  Batch, threads and interruptions change no bit. */
+   Noise belongs to (seed, place in the data, t): two schedules are compared image by image.  Batch, threads and interruptions change no bit.
+
+   With --against: the Frechet distance of two sets by the network's mid-block activations, frechet.c, set_features.c. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -13,18 +15,20 @@
 #include "command_model.h"
 #include "dataset.h"
 #include "evaluation.h"
+#include "frechet.h"
 #include "interrupt.h"
 #include "options.h"
+#include "set_features.h"
 #include "statistics.h"
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *variance, *clip, *fit, *resume, *output;
+    const char *model, *steps, *schedule, *variance, *clip, *fit, *resume, *output, *against;
     int64_t images, batch, label;
     uint64_t seed;
     bool skip_bad, statistics, force;
 };
-static const struct settings defaults = { .steps = "all", .variance = "auto", .label = -1 };
+static const struct settings defaults = { .label = -1 };
 
 /* One run. */
 struct job {
@@ -48,13 +52,13 @@ static void tell_bad(void *user, const ddpm_error *why)
     remark(&command_eval, &j->s->common, "%s: skipped", why->text);
 }
 
-static int open_data(struct job *j, const char *path, ddpm_error *err)
+static int open_data(struct job *j, struct dataset *data, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    int code = dataset_open(&j->data, path, j->about, view_fit_named(s->fit), (size_t)s->images, err);
+    int code = dataset_open(data, path, j->about, view_fit_named(s->fit), (size_t)s->images, err);
     if (!code)
-        code = dataset_check(&j->data, s->skip_bad ? tell_bad : NULL, NULL, j, err);
-    return code ? code : dataset_check_labels(&j->data, (int)s->label, "choose one with --class", err);
+        code = dataset_check(data, s->skip_bad ? tell_bad : NULL, NULL, j, err);
+    return code ? code : dataset_check_labels(data, (int)s->label, "choose one with --class", err);
 }
 
 static double clip_of(const struct settings *s, const ddpm_about *a)
@@ -106,8 +110,9 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
     if (s->statistics != (s->output != NULL))
         return dd_error(err, DDPM_EUSAGE, "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
-    struct evaluation_options o = { s->steps, s->schedule, s->variance, clip_of(s, j->about), s->seed, (int)s->batch, (int)s->label };
-    if ((code = open_data(j, path, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
+    struct evaluation_options o = { s->steps ? s->steps : "all", s->schedule, s->variance ? s->variance : "auto", clip_of(s, j->about), s->seed,
+                                    (int)s->batch, (int)s->label };
+    if ((code = open_data(j, &j->data, path, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
         return code;
     if (s->output && (code = statistics_check(s->output, s->force, j->about, j->e.chain, err)))
         return code;
@@ -205,11 +210,77 @@ static int finish(struct job *j)
     return j->e.tally.lost ? exit_code(DDPM_ENAN) : 0;
 }
 
+/* Two sets and the network that looks at them. */
+struct comparison { struct job *j; struct dataset other; ddpm_net *net; double *a, *b; struct frechet f; };
+
+static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
+{
+    enum { BATCH = 16 };
+    struct job *j = c->j;
+    const struct settings *s = j->s;
+    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output)
+        return dd_error(err, DDPM_EUSAGE, "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
+                        "--variance, --clip, --statistics, --resume and -o");
+    int code = model_open(&j->model, s->model, err);
+    if (code)
+        return code;
+    j->about = ddpm_model_about(j->model);
+    if ((code = open_data(j, &j->data, path, err)) || (code = open_data(j, &c->other, s->against, err)))
+        return code;
+    return model_net(&c->net, j->model, &s->common, s->batch ? (int)s->batch : BATCH, err);
+}
+
+static void print_distance(const struct comparison *c)
+{
+    const struct job *j = c->j;
+    const struct frechet *f = &c->f;
+    int features = ddpm_net_describe(c->net)->features;
+    double t = set_features_t(j->about);
+    if (j->s->common.json)
+        printf("{\"distance\":%.17g,\"interval\":[%.17g,%.17g],\"plain\":%.17g,\"images\":%zu,\"against\":%zu,\"skipped\":%zu,\"features\":%d,"
+               "\"t\":%g}\n", f->distance, f->low, f->high, f->plain, j->data.count, c->other.count, j->skipped, features, t);
+    else
+        printf("Frechet distance %.4g, 95 %% interval %.4g to %.4g; %zu and %zu images, %d activations of the middle block at t = %g (no FID)\n",
+               f->distance, f->low, f->high, j->data.count, c->other.count, features, t);
+}
+
+static int compare_sets(struct comparison *c, const char *path, ddpm_error *err)
+{
+    struct job *j = c->j;
+    struct progress p;
+    int label = (int)j->s->label, code = open_sets(c, path, err);
+    if (code)
+        return code;
+    progress_begin(&p, &j->s->common, "images", (double)(j->data.count + c->other.count));
+    code = set_features(&c->a, &j->data, c->net, label, &p, 0, err);
+    if (!code)
+        code = set_features(&c->b, &c->other, c->net, label, &p, j->data.count, err);
+    progress_clear(&p);
+    return code ? code : frechet_distance(&c->f, c->a, j->data.count, c->b, c->other.count, (size_t)ddpm_net_describe(c->net)->features,
+                                          j->s->seed, err);
+}
+
+static int run_comparison(struct job *j, const char *path)
+{
+    struct comparison c = { .j = j };
+    ddpm_error err;
+    int code = compare_sets(&c, path, &err);
+    if (!code)
+        print_distance(&c);
+    free(c.a), free(c.b);
+    ddpm_net_free(c.net);
+    dataset_close(&c.other);
+    job_close(j);
+    return code ? complain(&command_eval, &err) : 0;
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     struct job j = { .s = settings };
     ddpm_error err;
     (void)arguments;
+    if (j.s->against)
+        return run_comparison(&j, argument[0]);
     int code = job_open(&j, argument[0], &err);
     if (!code) {
         if (j.s->resume)
@@ -241,12 +312,15 @@ static const struct option options[] = {
       FIELD(statistics), 0, 0 },
     { "output", 'o', OPTION_TEXT, "NEW", "the model file of --statistics", NULL, FIELD(output), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing NEW", NULL, FIELD(force), 0, 0 },
+    { "against", 0, OPTION_TEXT, "DATA2", "print the Frechet distance of DATA and DATA2 by the model's mid-block activations instead", NULL,
+      FIELD(against), 0, 0 },
     { "resume", 0, OPTION_TEXT, "FILE", "keep what was found in FILE, and go on from there if it exists", NULL, FIELD(resume), 0, 0 },
 };
 const struct command command_eval = {
     .name = "eval", .arguments = "DATA", .least = 1, .most = 1, .run = run,
     .does = "Measures a model: bits per dimension of a data set under any chain of steps, in all its terms, with the errors of eps and x0.\n"
             "DATA is a folder of images (or of sub-folders, one a class), an IDX file (.gz too), CIFAR-10's binary batches (a file or their folder) or a .npy array.",
-    .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m model.ddpm --json --resume full.safetensors photos\n",
+    .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m model.ddpm --json --resume full.safetensors photos\n"
+                "  ddpm eval samples --against t10k-images-idx3-ubyte.gz --fit pad -n 1000\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

@@ -124,6 +124,7 @@ void dd_lucid_build(struct dd_program *p, const struct dd_config *c)
     h = block(&u, "mid_block1", h, width);
     h = attention(&u, "mid_attn", h, true);
     h = block(&u, "mid_block2", h, width);
+    p->middle = h;
     h = up(&u, h);
     h = block(&u, "final_res_block", dd_program_join(p, h, r), c->init);
     int y = dd_program_conv(p, c->outputs, (struct dd_node){ .name = "final_conv", .x = h });

@@ -113,6 +113,7 @@ static int describe(ddpm_net *net, ddpm_error *err)
     a->threads = net->threads;
     a->parameters = (size_t)net->program.parameters;
     a->weights = a->parameters * sizeof(float);
+    a->features = net->program.value[net->program.middle].c;
     a->cpu = net->kernels.name;
     for (int i = 0; i < net->program.nodes; i++) {
         const struct dd_node *n = &net->program.node[i];
@@ -255,7 +256,7 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
                     lost->input ? "in the input, then after" : "after", node->name, node->op, lost->first, lost->images, n);
 }
 
-static int check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)
+int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)
 {
     int classes = net->config.classes;
     if (!classes && y)
@@ -272,7 +273,7 @@ int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const 
 {
     struct dd_slice all = { out, x, t, y, n };
     struct lost lost = { 0 };
-    int code = check_labels(net, y, n, err);
+    int code = dd_net_check_labels(net, y, n, err);
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {
@@ -297,7 +298,7 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
     size_t pixels = (size_t)net->config.height * (size_t)net->config.width, batch = (size_t)net->batch;
     float *in = net->io, *o = in + batch * pixels * channels, *step = o + batch * pixels * outputs;
     struct lost lost = { 0 };
-    int code = check_labels(net, y, n, err);
+    int code = dd_net_check_labels(net, y, n, err);
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {

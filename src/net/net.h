@@ -34,6 +34,8 @@ int  dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *
 void dd_net_free(ddpm_net *net);
 int  dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err);
 int  dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
+/* Whether y [n] is what the model's classes ask for. */
+int  dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err);
 /* The whole list for one slice; seen, which may be NULL, is told of every node when its output is there, and ends the walk by
    a non-zero value, which is returned. */
 typedef int dd_net_seen(void *user, int node, const struct dd_map *y);

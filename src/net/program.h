@@ -48,6 +48,7 @@ struct dd_program {
     struct dd_value *value; int values;
     struct dd_part  *part;  int parts;
     struct dd_node  *node;  int nodes;
+    int middle;                                     /* value: what the middle block, or the way down, gives */
     int64_t parameters;                             /* numbers that training would change */
     bool failed;                                    /* out of memory; sticks */
 };

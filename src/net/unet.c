@@ -153,6 +153,7 @@ void dd_unet_build(struct dd_program *p, const struct dd_config *c)
     h = down(&u, h);
     if (c->mid)
         h = mid(&u, h);
+    p->middle = h;
     h = up(&u, h);
     int norm = dd_program_norm(p, "conv_norm_out", h, c->groups, c->norm_eps, 0);
     int y = dd_program_conv(p, c->outputs, (struct dd_node){ .name = "conv_out", .x = h, .kernel = 3, .norm = norm, .pre = DD_ACT_SILU });

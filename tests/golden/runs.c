@@ -5,10 +5,10 @@
 #include "base/rng.h"
 #include "base/safetensors.h"
 #include "check.h"
-#include "tools/options.h"
+#include "converted.h"
 
 enum { IMAGES = 2 };
-struct run { const char *name, *checkpoint, *flags[20], *steps, *schedule, *sampler, *variance; double eta; };
+struct run { const char *name, *checkpoint, *flags[CONVERTED_FLAGS], *steps, *schedule, *sampler, *variance; double eta; };
 
 /* z[step, i] of the reference tables, seed 7; i counts the batch in NCHW order. */
 static double counter_normal(uint64_t step, uint64_t i)
@@ -34,27 +34,6 @@ static void given_noise(void *user, double *z, size_t d, uint32_t index, double 
         for (size_t k = 0; k < c; k++)
             z[p * c + k] = counter_normal(step, index * d + k * pixels + p);
     (void)draw;
-}
-
-static int convert(const struct run *r, const char *out)
-{
-    const char *words[24] = { check_path(check_path(check_shared(), "reference/checkpoints"), "%s", r->checkpoint), "-o", out, "-q" };
-    char *argv[24], **argument;
-    int argc = 4, arguments, status;
-    ddpm_error err;
-    for (int i = 0; r->flags[i]; i++)
-        words[argc++] = r->flags[i];
-    for (int i = 0; i < argc; i++)
-        argv[i] = strdup(words[i]);
-    void *settings = malloc(command_convert.size);
-    memcpy(settings, command_convert.defaults, command_convert.size);
-    status = options_parse(&command_convert, settings, argc, argv, &argument, &arguments, &err);
-    if (!status)
-        status = command_convert.run(settings, argument, arguments);
-    for (int i = 0; i < argc; i++)
-        free(argv[i]);
-    free(settings);
-    return status;
 }
 
 /* Runs the sampler over the chain; x [IMAGES, d] is its last state. */
@@ -117,7 +96,7 @@ static void check_run(const struct run *r)
     if (!check_shared())
         SKIP("../shared is not there");
     const char *path = check_path(check_folder(), "model.ddpm");
-    REQUIRE(convert(r, path) == 0);
+    REQUIRE(converted(check_path(check_shared(), "reference/checkpoints/%s", r->checkpoint), r->flags, path) == 0);
     REQUIRE(ddpm_model_open(&m, path, &err) == 0);
     REQUIRE(ddpm_net_create(&net, m, &options, &err) == 0);
     const ddpm_about *a = ddpm_model_about(m);

@@ -1,4 +1,4 @@
-/* Chains and samplers: any allocation may fail, then DDPM_ENOMEM and nothing half made; after create no step allocates. */
+/* Chains, samplers and bounds: any allocation may fail, then DDPM_ENOMEM and nothing half made; after create no step allocates. */
 #include "check.h"
 #include "unit/alloc.h"
 
@@ -48,4 +48,38 @@ TEST(unit, samplers_survive_failing_allocations)
 {
     for (const char *const *name = ddpm_sampler_names(); *name; name++)
         survive(*name);
+}
+
+static int build_bound(ddpm_chain **chain, ddpm_bound **b, const char *variance, const double *alpha_bar, const double *gamma, ddpm_error *err)
+{
+    ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
+    ddpm_sampler_options o = { .variance = variance, .outputs = 1, .T = T, .gamma = gamma, .eps = constant_eps };
+    int code = ddpm_chain_respace(chain, &about, "5", NULL, err);
+    return code ? code : ddpm_bound_create(b, *chain, &o, D, 2, NULL, err);
+}
+
+TEST(no_memory, bounds)
+{
+    double beta[T], alpha_bar[T], gamma[T], x0[2 * D] = { 0.5, -0.5 };
+    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear:0.01,0.5", NULL));
+    for (int t = 0; t < T; t++)
+        gamma[t] = 0.9;
+    for (int code = DDPM_ENOMEM, n = 1; code; n++) {
+        ddpm_chain *chain = NULL;
+        ddpm_bound *b = NULL;
+        ddpm_error err = { 0 };
+        alloc_fail_at(n);
+        code = build_bound(&chain, &b, "analytic", alpha_bar, gamma, &err);
+        if (!code) {
+            alloc_fail_at(1);
+            CHECK(!ddpm_bound_start(b, x0, (uint32_t[]){ 0, 1 }, NULL, 2, NULL));
+            while (ddpm_bound_left(b))
+                CHECK(!ddpm_bound_step(b, NULL));
+        }
+        alloc_fail_never();
+        CHECK(code ? code == DDPM_ENOMEM && strstr(err.text, "out of memory") && !b : n > 8 && isfinite(ddpm_bound_read(b, 1)->total));
+        ddpm_bound_free(b);
+        ddpm_chain_free(chain);
+        REQUIRE(n < 100);
+    }
 }

@@ -1,0 +1,60 @@
+/* Values of data sets' files made by numpy (tests/golden/make_arrays.py): pixel v of image n at y, x in channel c is (37 n + 11 y + 5 x +
+   83 c) mod 256, its value v / 127.5 - 1; labels are 3 n mod 10. */
+#include "check.h"
+#include "tools/dataset.h"
+
+static const char *file_of(const char *name) { return check_path(check_source(), "tests/golden/data/arrays/%s", name); }
+
+/* float32 rounds a value once: 2^-25 of at most 1. */
+static void check_values(const char *name, int n, int h, int w, int c, int labelled, double tolerance)
+{
+    const ddpm_about about = { .height = h, .width = w, .channels = c };
+    struct dataset d;
+    ddpm_error err = { 0 };
+    double *x = calloc((size_t)(h * w * c), sizeof *x);
+    if (dataset_open(&d, file_of(name), &about, VIEW_EXACT, 0, &err)) {
+        check_fail(__FILE__, __LINE__, "%s", err.text);
+        free(x);
+        return;
+    }
+    CHECK(d.count == (size_t)n);
+    for (int i = 0; i < n; i++) {
+        CHECK(!dataset_read(&d, x, (size_t)i, &err) && dataset_label(&d, (size_t)i) == (labelled ? 3 * i % 10 : -1));
+        for (int e = 0; e < h * w * c; e++) {
+            int v = (37 * i + 11 * (e / c / w) + 5 * (e / c % w) + 83 * (e % c)) % 256;
+            CHECK_NEAR(x[e], v / 127.5 - 1, tolerance);
+        }
+    }
+    dataset_close(&d);
+    free(x);
+}
+
+TEST(unit, data_of_numpy)
+{
+    check_values("bytes.npy", 3, 5, 4, 3, 0, 0);
+    check_values("gray.npy", 3, 5, 4, 1, 0, 0);
+    check_values("floats.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("version2.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("rgb.idx", 3, 5, 4, 3, 0, 0);
+    check_values("cifar.bin", 2, 32, 32, 3, 1, 0);
+}
+
+TEST(unit, data_of_numpy_refused)
+{
+    static const struct { const char *name, *mentions; } bad[] = {
+        { "doubles.npy", "expected uint8, or float32" }, { "columns.npy", "C order" }, { "large.npy", "float32 data lie in [-1, 1]" },
+    };
+    const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        struct dataset d = { .path = NULL };
+        ddpm_error err = { 0 };
+        int code = dataset_open(&d, file_of(bad[k].name), &about, VIEW_EXACT, 0, &err);
+        if (!code) {
+            code = dataset_check(&d, NULL, NULL, NULL, &err);
+            dataset_close(&d);
+        }
+        CHECK(code == DDPM_EDATA);
+        if (!strstr(err.text, bad[k].mentions) || !strstr(err.text, bad[k].name))
+            check_fail(__FILE__, __LINE__, "\"%s\" does not mention \"%s\"", err.text, bad[k].mentions);
+    }
+}
