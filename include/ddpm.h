@@ -143,7 +143,7 @@ typedef struct ddpm_sampler_options {
     const double *rate;                  /* sde: beta(t) dt of each position [K], read at every step; NULL: what alpha_bar says */
     int prediction, outputs;             /* DDPM_EPS...; the m of ddpm_eps_fn */
     int own_variance, T;                 /* what "auto" refers to: ddpm_about.variance and steps */
-    const double *gamma;                 /* [T] what "analytic" refers to: ddpm_about.gamma; read only by ddpm_sampler_create */
+    const double *gamma;                 /* [T] what "analytic" and "auto" refer to: ddpm_about.gamma or NULL; read only by ddpm_sampler_create */
     uint64_t seed;
     ddpm_eps_fn *eps;     void *eps_user;
     ddpm_noise_fn *noise; void *noise_user;   /* NULL: ddpm_noise of the seed */

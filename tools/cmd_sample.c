@@ -91,7 +91,7 @@ static int check_langevin(const struct settings *s, ddpm_error *err)
 /* What can be said without the model. */
 static int read_settings(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    bool ddim = s->sampler && !strcmp(s->sampler, "ddim");
+    bool ddim = s->sampler && (!strcmp(s->sampler, "ddim") || !strcmp(s->sampler, "ddim-diffusers"));
     uint32_t n = s->images ? (uint32_t)s->images : IMAGES;
     if (s->images && s->index)
         return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
@@ -100,9 +100,10 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (s->name && !s->outdir)
         return dd_error(err, DDPM_EUSAGE, "--name is for the files of --outdir");
     if (s->eta >= 0 && !ddim)
-        return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim");
+        return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim and ddim-diffusers");
     if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
-        return dd_error(err, DDPM_EUSAGE, "--variance %s belongs to --sampler ddpm; ddim takes --eta, or --variance analytic", s->variance);
+        return dd_error(err, DDPM_EUSAGE, "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic", s->variance,
+                        s->sampler);
     j->recipe = (struct recipe){
         .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
         .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta >= 0 ? s->eta : 0,
@@ -230,7 +231,7 @@ static const struct option options[] = {
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: 50)", NULL, FIELD(steps), 0, 0 },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
-    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
     { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3), unipc, ode (1, 2) (default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },

@@ -77,6 +77,19 @@ static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
     return code;
 }
 
+/* x0 of the top step is off by so much on average, and clipping leaves noise: what goes on from that x0 alone keeps it, see bench/RESULTS.md. */
+static void warn_of_x0(struct studio *s, const struct recipe *r)
+{
+    static const char *const trusting[] = { "ddim", "dpmpp", "dpmpp-diffusers", "unipc", "ode", NULL };
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    double ab = t->alpha_bar[s->top], error2 = s->about->mse ? (1 - ab) / ab * s->about->mse[(int)t->t[s->top]] : 0;
+    bool network = !strcmp(r->variance, "analytic");             /* ddim keeps the network's eps then */
+    for (int k = 0; trusting[k] && s->about->prediction == DDPM_EPS && error2 > 1 && !network; k++)
+        if (!strcmp(trusting[k], r->sampler))
+            snprintf(s->warning, sizeof s->warning, "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not get over: "
+                     "some images may be noise; ddpm and ddim-diffusers do better", t->t[s->top], sqrt(error2), r->sampler);
+}
+
 static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, const char *from_path, uint32_t last,
                     ddpm_error *err)
 {
@@ -84,6 +97,7 @@ static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, con
     if (code || (code = open_chain(s, r, noise_path, last, err)) || (code = open_start(s, r, from_path, err)) ||
         (code = model_net(&s->net, m, s->common, s->batch, err)) || (code = open_sampler(s, r, err)))
         return code;
+    warn_of_x0(s, r);
     r->model = s->about->id;
     r->engine_class = ddpm_net_describe(s->net)->engine_class;
     s->frame = calloc((size_t)s->batch * (size_t)s->frames, s->d * sizeof *s->frame);

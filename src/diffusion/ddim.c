@@ -58,7 +58,7 @@ static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, d
 
 static int descend(ddpm_sampler *s, enum eps eps, int i, ddpm_error *err)
 {
-    int analytic = s->posterior.variance == DD_POSTERIOR_ANALYTIC;
+    int analytic = !strcmp(s->options.variance, "analytic");
     double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
     double lambda = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
     return move(s, analytic ? OWN : eps, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda, err);

@@ -31,6 +31,16 @@ double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i,
     return i == 1 && tables->t[0] == 0 ? fmin(sigma2, sigma * sigma) : sigma2;
 }
 
+static int is_step(double t, int T) { return t < T && t == floor(t); }
+
+int dd_optimal_variance_known(const ddpm_tables *tables, int T)
+{
+    for (int i = 0; i < tables->K; i++)
+        if (!is_step(tables->t[i], T))
+            return 0;
+    return 1;
+}
+
 int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T, ddpm_error *err)
 {
     if (!gamma)
@@ -38,7 +48,7 @@ int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables
                         "them with `ddpm eval DATA --statistics -o NEW`");
     for (int i = 0; i < tables->K; i++) {
         double t = tables->t[i];
-        if (!(t < T) || t != floor(t))
+        if (!is_step(t, T))
             return dd_error(err, DDPM_EUSAGE, "variance \"analytic\" at t = %g: the model's statistics are of the steps 0 to %d", t, T - 1);
         at[i] = gamma[(int)t];
     }

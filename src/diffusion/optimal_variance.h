@@ -8,6 +8,8 @@
 double dd_optimal_variance(double here, double before, double lambda2, double mse);
 /* What the eye may see of it: the step of a chain that enters t = 0 adds at most so many grey values; else sigma2 itself. */
 double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i, double grey);
+/* Whether every step of the chain is one of 0..T-1, of which there are statistics. */
+int dd_optimal_variance_known(const ddpm_tables *tables, int T);
 /* at [K]: gamma [T] at the chain's steps; an error when it is NULL or a step is none of 0..T-1. */
 int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T, ddpm_error *err);
 #endif

@@ -6,7 +6,8 @@
      learned        e^v                         (DDPM_LEARNED), or
                     beta_i^f beta_tilde_i^(1-f), f = (v + 1) / 2, not clipped   (DDPM_LEARNED_RANGE; Nichol and Dhariwal 2021, equation 15)
      analytic       sigma*_i^2                  the least bound, from statistics (optimal_variance.c)
-     auto           learned if the model has it; else the model's own, but beta-tilde when K < T/4
+     auto           learned if the model has it; at K = T the model's own; else analytic where there are statistics; else the model's
+                    own, but beta-tilde when K < T/4
 
    of the chain's own tables, respaced or not.  beta_tilde_0 = 0 has no logarithm: as in improved-diffusion, element 0 of both tables is
    beta_tilde_1 (of a chain of one step: beta_0); only a learned range ends at beta_0 itself.  No sampler adds noise there; a bound
@@ -19,11 +20,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int choose(int *variance, char *warning, int K, const char *name, int own, int T, ddpm_error *err)
+/* Measured in bench/RESULTS.md, "Few steps". */
+static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma)
 {
-    int learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T;
+    if (own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE || t->K == T)
+        return own;
+    if (gamma && dd_optimal_variance_known(t, T))
+        return DD_POSTERIOR_ANALYTIC;
+    return 4 * (long)t->K < T ? DDPM_BETA_TILDE : own;
+}
+
+static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T, const double *gamma, ddpm_error *err)
+{
+    int K = t->K, learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T;
     if (!strcmp(name, "auto"))
-        *variance = learned || !few ? own : DDPM_BETA_TILDE;
+        *variance = choose_auto(t, own, T, gamma);
     else if (!strcmp(name, "beta"))
         *variance = DDPM_BETA;
     else if (!strcmp(name, "beta-tilde"))
@@ -58,7 +69,7 @@ static int fill_optimal(struct dd_posterior *p, const double *gamma, int T, ddpm
 int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T,
                         const double *gamma, ddpm_error *err)
 {
-    int K = tables->K, code = choose(&p->variance, warning, K, name, own, T, err);
+    int K = tables->K, code = choose(&p->variance, warning, tables, name, own, T, gamma, err);
     if (code)
         return code;
     p->tables = tables;

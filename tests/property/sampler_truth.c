@@ -117,21 +117,39 @@ TEST(property, variance_is_what_it_is_called)
     ddpm_chain_free(chain);
 }
 
-/* model-file: learned if the model has it; at K = T the model's own; below T/4 beta-tilde; else the model's own. */
+/* Learned if the model has it; at K = T the model's own; analytic with statistics; below T/4 beta-tilde; else the model's own. */
 TEST(property, auto_variance)
 {
-    static const struct { const char *steps; int own; const char *same; } rule[] = {
-        { "all", DDPM_BETA, "beta" },      { "250", DDPM_BETA, "beta" },            { "249", DDPM_BETA, "beta-tilde" },
-        { "10", DDPM_BETA, "beta-tilde" }, { "999", DDPM_BETA_TILDE, "beta-tilde" }, { "10", DDPM_LEARNED_RANGE, "learned" },
+    double gamma[T];
+    for (int t = 0; t < T; t++)
+        gamma[t] = 0.9;
+    static const struct { const char *steps; int own; const char *same; int statistics; } rule[] = {
+        { "all", DDPM_BETA, "beta", 0 },      { "250", DDPM_BETA, "beta", 0 },            { "249", DDPM_BETA, "beta-tilde", 0 },
+        { "10", DDPM_BETA, "beta-tilde", 0 }, { "999", DDPM_BETA_TILDE, "beta-tilde", 0 }, { "10", DDPM_LEARNED_RANGE, "learned", 0 },
+        { "all", DDPM_BETA, "beta", 1 },   { "999", DDPM_BETA_TILDE, "analytic", 1 }, { "10", DDPM_BETA, "analytic", 1 },
+        { "10", DDPM_LEARNED_RANGE, "learned", 1 },
     };
     for (size_t k = 0; k < sizeof rule / sizeof rule[0]; k++) {
         struct truth p = { DDPM_EPS, rule[k].own == DDPM_LEARNED_RANGE ? 0.3 : NAN };
         ddpm_chain *chain = chain_of("linear", rule[k].steps);
         ddpm_sampler_options chosen = options_of(&p, "ddpm", "auto", rule[k].own);
         ddpm_sampler_options named = options_of(&p, "ddpm", rule[k].same, rule[k].own);
+        chosen.gamma = named.gamma = rule[k].statistics ? gamma : NULL;
         CHECK(alike(chain, &chosen, &named));
         ddpm_chain_free(chain);
     }
+
+    /* Of steps between those of the model nothing is known, and ddim keeps its eta. */
+    struct truth p = { DDPM_EPS, NAN };
+    ddpm_chain *between = NULL, *chain = chain_of("linear", "10");
+    REQUIRE(!ddpm_chain_create(&between, 2, (double[]){ 3.5, 900 }, (double[]){ 0.9, 0.1 }, NULL));
+    ddpm_sampler_options chosen = options_of(&p, "ddpm", "auto", DDPM_BETA), named = options_of(&p, "ddpm", "beta-tilde", DDPM_BETA);
+    chosen.gamma = gamma;
+    CHECK(alike(between, &chosen, &named));
+    chosen.sampler = named.sampler = "ddim", named.variance = "auto";
+    CHECK(alike(chain, &chosen, &named));
+    ddpm_chain_free(between);
+    ddpm_chain_free(chain);
 }
 
 /* A chain that begins at alpha_bar = 0: x0 and v know what to do there, but for the samplers whose clock is infinite there. */
