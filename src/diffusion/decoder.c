@@ -12,9 +12,14 @@
      an open bin:                      ln p = ln Phi(b),  b <= 0:  ln phi(b) + ln R(-b)
 
    R(x) is exp(x^2/2) erfc(x / sqrt 2) sqrt(pi/2), beyond 5 Laplace's continued fraction 1/(x + 1/(x + 2/(x + 3/(x + ...)))), whose
-   20 terms leave less than exp(-2 x sqrt(40)). */
+   20 terms leave less than exp(-2 x sqrt(40)).
+
+   Derivatives:  d(-ln p)/d mean = (phi(b) - phi(a)) / (sigma p),   d(-ln p)/d ln sigma^2 = (b phi(b) - a phi(a)) / (2 p),  without the term
+   of an infinite end.  Where h|m| <= 1 the differences would cancel:  phi(b) - phi(a) = -2 q sinh(h m) and
+   b phi(b) - a phi(a) = 2 q (h cosh(h m) - m sinh(h m)),  q = phi(m) exp(-h^2/2). */
 #include "diffusion/decoder.h"
 #include <math.h>
+#include <stdbool.h>
 
 static const double ln_sqrt_2pi = 0.91893853320467274178, sqrt_half = 0.70710678118654752440, sqrt_half_pi = 1.2533141373155002512;
 
@@ -66,4 +71,20 @@ double dd_decoder_nats(double x, double mean, double sigma)
     if (x > 0.999)
         return -ln_open(h - m);
     return -ln_bin(-fabs(m), h);
+}
+
+double dd_decoder_gradient(double *by_mean, double *by_log_variance, double x, double mean, double sigma)
+{
+    double h = 1.0 / 255 / sigma, m = (x - mean) / sigma, nats = dd_decoder_nats(x, mean, sigma);
+    bool left = x < -0.999, right = x > 0.999;
+    if (left || right || h * fabs(m) > 1) {
+        double at_b = right ? 0 : exp(ln_phi(m + h) + nats), at_a = left ? 0 : exp(ln_phi(m - h) + nats);
+        *by_mean = (at_b - at_a) / sigma;
+        *by_log_variance = 0.5 * ((m + h) * at_b - (m - h) * at_a);
+    } else {
+        double q = exp(ln_phi(m) - 0.5 * h * h + nats);
+        *by_mean = -2 * q * sinh(h * m) / sigma;
+        *by_log_variance = q * (h * cosh(h * m) - m * sinh(h * m));
+    }
+    return nats;
 }

@@ -4,4 +4,6 @@
 
 /* -ln p(x | mean, sigma), nats; x in [-1, 1], sigma > 0. */
 double dd_decoder_nats(double x, double mean, double sigma);
+/* The same, and its derivatives by mean and by ln sigma^2. */
+double dd_decoder_gradient(double *by_mean, double *by_log_variance, double x, double mean, double sigma);
 #endif

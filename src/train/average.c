@@ -1,0 +1,22 @@
+/* The exponential moving average of the weights (Polyak and Juditsky 1992; Ho et al. 2020, appendix B), with a decay that grows so that the
+   first weights are soon forgotten:
+
+     average <- average + (1 - d_n) (w - average),   d_n = min(decay, (1 + n) / (10 + n)),   n = 0, 1, ... steps before this one */
+#include "train/average.h"
+#include "layer/parallel.h"
+
+enum { CHUNK = 1 << 16 };
+
+double dd_average_decay(double decay, int64_t done)
+{
+    double early = (1 + (double)done) / (10 + (double)done);
+    return early < decay ? early : decay;
+}
+
+void dd_average_step(const struct dd_context *ctx, float *average, const float *w, size_t n, double decay)
+{
+    float rate = (float)(1 - decay);
+    DD_PARALLEL(ctx->threads)
+    for (size_t c = 0; c < dd_blocks(n, CHUNK); c++)
+        ctx->k->lean(average + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
+}

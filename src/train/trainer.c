@@ -1,0 +1,270 @@
+/* Algorithm 1 of Ho et al. 2020.  One step, images k = images .. images + accumulate * batch - 1 of the run, in passes of `batch`:
+
+     draw t_k, eps_k;  loss = mean over k of loss_k;  g = its gradient;  optimiser.c: w, m, v;  average.c: average
+
+   Passes add to one sum, in order.  An image's draws depend on its number alone (loss.c), its gradients on no other image, but the sum is
+   rounded: it is the same for any number of threads, and for another division into passes the same up to rounding.
+
+   Nothing changes before loss and norm are known to be finite; then nothing can fail. */
+#include "train/trainer.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "layer/parallel.h"
+#include "train/average.h"
+#include "train/snapshot.h"
+
+enum { BATCH_MOST = 4096, PASSES_MOST = 65536, CHUNK = 1 << 16 };
+
+void dd_trainer_defaults(ddpm_trainer_options *o)
+{
+    *o = (ddpm_trainer_options){ .batch = 64, .accumulate = 1, .rate = 2e-4, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip = 1,
+                                 .ema = 0.9999, .dropout = -1 };
+}
+
+/* ---- create ---- */
+
+static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, ddpm_error *err)
+{
+    t->optimiser = (struct dd_optimiser){ o->rate, o->beta1, o->beta2, o->epsilon, o->decay, o->clip, o->warmup, o->steps };
+    t->batch = o->batch;
+    t->accumulate = o->accumulate;
+    t->ema = o->ema;
+    t->seed = o->seed;
+    if (o->batch < 1 || o->batch > BATCH_MOST)
+        return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d", o->batch, BATCH_MOST);
+    if (o->accumulate < 1 || o->accumulate > PASSES_MOST)
+        return dd_error(err, DDPM_EUSAGE, "accumulate is %d, expected 1 to %d passes", o->accumulate, PASSES_MOST);
+    if (!(o->ema >= 0 && o->ema < 1))
+        return dd_error(err, DDPM_EUSAGE, "ema is %g, expected at least 0 and below 1", o->ema);
+    if (!(o->dropout < 1))
+        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected below 1, or negative for the model's own", o->dropout);
+    return dd_optimiser_check(&t->optimiser, err);
+}
+
+static int allocate(struct ddpm_trainer *t, ddpm_error *err)
+{
+    size_t batch = (size_t)t->batch, scratch = dd_optimiser_scratch(t->count);
+    t->average = dd_memory(t->count, sizeof(float));
+    t->m = dd_memory(t->count, sizeof(float));
+    t->v = dd_memory(t->count, sizeof(float));
+    t->x = dd_memory(batch * t->loss.d, sizeof(float));
+    t->t = dd_memory(batch, sizeof(float));
+    t->out = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
+    t->dout = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
+    t->ctx.scratch = dd_memory(scratch, 1);
+    if (!t->average || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->ctx.scratch)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for training %zu weights; Adam and the average take 3 floats of each", t->count);
+    return DDPM_OK;
+}
+
+static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err)
+{
+    ddpm_net_options net = { .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .conv = o->conv };
+    unsigned cpu;
+    int code = take_options(t, o, err);
+    if (!code) code = dd_cpu_ceiling(&cpu, o->cpu, err);
+    if (!code) code = dd_loss_create(&t->loss, &m->about, o->loss, o->min_snr, o->batch, err);
+    if (!code) code = dd_gradient_create(&t->gradient, m, &net, o->dropout, err);
+    if (code)
+        return code;
+    dd_kernels_init(&t->kernels, cpu);
+    t->ctx = (struct dd_context){ &t->kernels, dd_gradient_describe(t->gradient)->threads, NULL };
+    t->count = dd_gradient_count(t->gradient);
+    code = allocate(t, err);
+    if (!code) code = dd_snapshot_begin(t, m, err);
+    return code || !m->training ? code : dd_snapshot_resume(t, m, err);
+}
+
+int dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err)
+{
+    *t = NULL;
+    struct ddpm_trainer *made = calloc(1, sizeof *made);
+    if (!made)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a trainer");
+    int code = build(made, m, o, err);
+    if (code)
+        dd_trainer_free(made);
+    else
+        *t = made;
+    return code;
+}
+
+void dd_trainer_free(ddpm_trainer *t)
+{
+    if (!t)
+        return;
+    dd_model_free(t->plain);
+    dd_gradient_free(t->gradient);
+    dd_loss_free(&t->loss);
+    free(t->average), free(t->m), free(t->v);
+    free(t->x), free(t->t), free(t->out), free(t->dout), free(t->ctx.scratch);
+    free(t);
+}
+
+/* ---- what goes through the network ---- */
+
+static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *y, size_t n, ddpm_error *err)
+{
+    int classes = t->plain->config.classes;
+    if (!classes != !y)
+        return dd_error(err, DDPM_EUSAGE, classes ? "the model has classes: one is needed for every image"
+                                                  : "classes are given to a model that has none");
+    for (size_t i = 0; i < n; i++) {
+        if (y && (y[i] < 0 || y[i] >= classes))
+            return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i, (int)y[i], classes - 1);
+        for (size_t e = i * t->loss.d; e < (i + 1) * t->loss.d; e++)
+            if (!isfinite(x0[e]))
+                return dd_error(err, DDPM_EUSAGE, "image %zu holds a number that is not finite", i);
+    }
+    return DDPM_OK;
+}
+
+static void pack(ddpm_trainer *t)
+{
+    if (!t->packed)
+        dd_gradient_pack(t->gradient);
+    t->packed = true;
+}
+
+/* n <= batch images x0 that are first .. of what draw counts. */
+struct pass { const float *x0; const int32_t *y; int n; struct dd_loss_draw draw; double scale; struct dd_dropout masks; };
+
+static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
+{
+    return (struct dd_slice){ .out = t->out, .x = t->x, .t = t->t, .y = p->y, .n = p->n, .masks = p->draw.held_out ? NULL : &p->masks,
+                              .dout = t->dout };
+}
+
+/* The sum of the losses; leaves their gradient in dout. */
+static double run_forward(ddpm_trainer *t, const struct pass *p)
+{
+    struct dd_slice s = slice_of(t, p);
+    dd_loss_begin(&t->loss, &p->draw, t->x, t->t, p->x0, p->n, t->ctx.threads);
+    dd_gradient_forward(t->gradient, &s);
+    return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->ctx.threads);
+}
+
+static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *y, int k)
+{
+    size_t at = (size_t)k * (size_t)t->batch;
+    uint64_t first = (uint64_t)t->images + at;
+    return (struct pass){ x0 + at * t->loss.d, y ? y + at : NULL, t->batch, { t->seed, first, false },
+                          1 / ((double)t->batch * t->accumulate), { t->seed, first } };
+}
+
+/* Names the first layer of a pass that makes something not finite, if there is one. */
+static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
+{
+    struct dd_slice s = slice_of(t, p);
+    run_forward(t, p);
+    const ddpm_node *bad = dd_gradient_bad(t->gradient, &s);
+    if (bad)
+        dd_error(err, DDPM_ENAN, "NaN or infinity, first after or behind %s (%s)", bad->name, bad->op);
+    return bad != NULL;
+}
+
+/* ---- one step ---- */
+
+static int lost(ddpm_trainer *t, const float *x0, const int32_t *y, double loss, double norm, ddpm_error *err)
+{
+    bool named = false;
+    for (int k = 0; k < t->accumulate && !named; k++) {
+        struct pass p = pass_of(t, x0, y, k);
+        named = name_layer(t, &p, err);
+    }
+    if (!named)
+        dd_error(err, DDPM_ENAN, "the loss is %g and the norm of the gradient %g, though every layer is finite", loss, norm);
+    dd_error_context(err, "step %lld was not taken", (long long)t->done + 1);
+    return DDPM_ENAN;
+}
+
+static void zero(ddpm_trainer *t)
+{
+    float *sums = dd_gradient_sums(t->gradient);
+    DD_PARALLEL(t->ctx.threads)
+    for (size_t c = 0; c < dd_blocks(t->count, CHUNK); c++)
+        memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
+}
+
+int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r, ddpm_error *err)
+{
+    size_t n = (size_t)t->batch * (size_t)t->accumulate;
+    float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
+    double loss = 0, norm = INFINITY;
+    int code = check_images(t, x0, y, n, err);
+    if (code)
+        return code;
+    pack(t);
+    zero(t);
+    for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
+        struct pass p = pass_of(t, x0, y, k);
+        struct dd_slice s = slice_of(t, &p);
+        loss += run_forward(t, &p);
+        if (isfinite(loss))
+            dd_gradient_backward(t->gradient, &s);
+    }
+    if (isfinite(loss))
+        norm = dd_optimiser_norm(&t->ctx, sums, t->count);
+    if (!isfinite(norm))
+        return lost(t, x0, y, loss, norm, err);
+    dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, sums, t->count, norm, t->done);
+    dd_average_step(&t->ctx, t->average, w, t->count, dd_average_decay(t->ema, t->done));
+    t->packed = false;
+    *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done), norm };
+    t->done++;
+    t->images += (int64_t)n;
+    return DDPM_OK;
+}
+
+/* ---- images held out ---- */
+
+/* The trained weights in the place of the averaged ones, and back. */
+static void exchange(ddpm_trainer *t)
+{
+    float *w = dd_gradient_weights(t->gradient);
+    DD_PARALLEL(t->ctx.threads)
+    for (size_t c = 0; c < dd_blocks(t->count, CHUNK); c++)
+        for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
+            float own = w[i];
+            w[i] = t->average[i];
+            t->average[i] = own;
+        }
+    t->packed = false;
+}
+
+static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *sum, ddpm_error *err)
+{
+    pack(t);
+    *sum = 0;
+    for (int i = 0; i < n; i += t->batch) {
+        struct pass p = { x0 + (size_t)i * t->loss.d, y ? y + i : NULL, n - i < t->batch ? n - i : t->batch,
+                          { t->seed, (uint64_t)first + (uint64_t)i, true }, 1, { 0, 0 } };
+        double loss = run_forward(t, &p);
+        *sum += loss;
+        if (isfinite(loss))
+            continue;
+        if (!name_layer(t, &p, err))
+            dd_error(err, DDPM_ENAN, "the loss is %g, though every layer is finite", loss);
+        return dd_error_context(err, "averaged weights after %lld steps", (long long)t->done), DDPM_ENAN;
+    }
+    return DDPM_OK;
+}
+
+int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err)
+{
+    double sum;
+    if (n < 1)
+        return dd_error(err, DDPM_EUSAGE, "%d images, expected 1 or more", n);
+    int code = check_images(t, x0, y, (size_t)n, err);
+    if (code)
+        return code;
+    exchange(t);
+    code = held_out(t, x0, y, n, first, &sum, err);
+    exchange(t);
+    if (!code)
+        *loss = sum / n;
+    return code;
+}

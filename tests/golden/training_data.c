@@ -1,0 +1,34 @@
+/* Reading training.safetensors; see training_data.h. */
+#include "golden/training_data.h"
+
+int training_data_open(struct training_data *g)
+{
+    *g = (struct training_data){ .file = { NULL, 0 } };
+    return dd_file_map(&g->file, check_path(check_source(), "tests/golden/data/training.safetensors"), NULL) ||
+           dd_safetensors_read(&g->s, g->file.data, g->file.size, "training", NULL);
+}
+
+void training_data_close(struct training_data *g)
+{
+    dd_safetensors_free(&g->s);
+    dd_file_unmap(&g->file);
+}
+
+const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name, const char *key)
+{
+    char text[80];
+    snprintf(text, sizeof text, format, name, key);
+    const struct dd_entry *e = dd_safetensors_find(&g->s, text);
+    if (!e)
+        check_fail(__FILE__, __LINE__, "training.safetensors has no %s", text);
+    return e;
+}
+
+double counter(uint64_t seed, int i)
+{
+    double z;
+    reference_noise(&z, 0, i, 1, seed);
+    return z;
+}
+
+double image_value(uint64_t seed, int i) { return fmin(fmax(0.5 * counter(seed, i), -1), 1); }

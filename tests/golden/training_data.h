@@ -1,0 +1,16 @@
+/* What make_training.py computed, and the formulas that go in on both sides. */
+#ifndef TRAINING_DATA_H
+#define TRAINING_DATA_H
+#include "base/safetensors.h"
+#include "golden/reference.h"
+#include "check.h"
+
+struct training_data { struct dd_file file; struct dd_safetensors s; };
+int  training_data_open(struct training_data *g);
+void training_data_close(struct training_data *g);
+/* The tensor of this name, two texts put into format; fails the test when there is none. */
+const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name, const char *key);
+/* z(seed, i) of the script: the counter formula of the reference tables at step 0; and a value of an image. */
+double counter(uint64_t seed, int i);
+double image_value(uint64_t seed, int i);
+#endif

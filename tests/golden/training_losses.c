@@ -1,0 +1,167 @@
+/* Losses and optimisers against PyTorch in float64 (make_training.py), and against improved-diffusion's own losses of a learned range
+   (score.json). */
+#include "golden/training_data.h"
+#include "train/loss.h"
+#include "train/optimiser.h"
+
+enum { D = 12, STEPS = 4, T = 1000 };
+static const int steps_of[STEPS] = { 0, 1, 500, 999 };
+static const double u = 0x1p-24;
+
+/* ---- the loss of one image ---- */
+
+struct loss_case { int kind, prediction, variance; double gamma; const char *name; };
+
+static const ddpm_about *loss_about(const struct loss_case *c)
+{
+    static double beta[T], alpha_bar[T];
+    static ddpm_about a;
+    CHECK(!ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", NULL));
+    a = (ddpm_about){ .height = 2, .width = 2, .channels = 3, .outputs = 6, .steps = T, .prediction = c->prediction, .variance = c->variance,
+                      .t_scale = 1, .beta = beta, .alpha_bar = alpha_bar };
+    return &a;
+}
+
+static void loss_inputs(double *p, double *v, double *x0, double *eps, const struct loss_case *c, const double *alpha_bar, int t, double log_tilde)
+{
+    double a = sqrt(alpha_bar[t]), s = sqrt(1 - alpha_bar[t]), wrong = c->prediction == DDPM_X0 && t < 500 ? 0.5 * s / a : 0.5;
+    for (int e = 0; e < D; e++) {
+        x0[e] = image_value(11, e);
+        eps[e] = counter(12, e);
+        double target = c->prediction == DDPM_EPS ? eps[e] : c->prediction == DDPM_X0 ? x0[e] : a * eps[e] - s * x0[e];
+        p[e] = target + wrong * counter(13, e);
+        v[e] = 0.3 * counter(14, e) + (c->variance == DDPM_LEARNED ? log_tilde : 0);
+    }
+}
+
+/* Both sides compute in double.  Our tables are good to 2e-12 relative (README of the reference), and what follows from them is at most a
+   few times as sensitive; the script's divergence is a sum of numbers near 1 whose rounding, four times 2^-53, stays, T / ln 2 times. */
+static void loss_compare(const struct loss_case *c, const double *wanted)
+{
+    struct dd_loss l;
+    double p[D], v[D], x0[D], eps[D], dp[D], dv[D];
+    const ddpm_about *a = loss_about(c);
+    struct loss_case learned = *c;
+    if (c->kind == DDPM_SIMPLE)
+        ((ddpm_about *)(uintptr_t)a)->variance = DDPM_BETA;
+    REQUIRE(!dd_loss_create(&l, a, c->kind, c->gamma, 1, NULL));
+    for (int k = 0; k < STEPS; k++, wanted += 1 + 2 * D) {
+        double largest = 0, tilde = l.chain->tables.beta_tilde[steps_of[k] ? steps_of[k] : 1];
+        loss_inputs(p, v, x0, eps, &learned, a->alpha_bar, steps_of[k], log(tilde));
+        memset(dv, 0, sizeof dv);
+        CHECK_NEAR(dd_loss_image(&l, dp, dv, p, v, x0, eps, steps_of[k]), wanted[0], 2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
+        for (int e = 0; e < 2 * D; e++)
+            largest = fmax(largest, fabs(wanted[1 + e]));
+        for (int e = 0; e < D; e++)
+            if (!(fabs(dp[e] - wanted[1 + e]) <= 2e-11 * largest && fabs(dv[e] - wanted[1 + D + e]) <= 2e-11 * largest))
+                check_fail(__FILE__, __LINE__, "%s, t = %d, element %d: %.17g, %.17g, expected %.17g, %.17g", c->name, steps_of[k], e, dp[e],
+                           dv[e], wanted[1 + e], wanted[1 + D + e]);
+    }
+    dd_loss_free(&l);
+}
+
+TEST(golden, training_losses)
+{
+    static const struct loss_case cases[] = {
+        { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "simple.eps.range.0" }, { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 0, "simple.x0.range.0" },
+        { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 0, "simple.v.range.0" }, { DDPM_VLB, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "vlb.eps.range.0" },
+        { DDPM_VLB, DDPM_X0, DDPM_LEARNED_RANGE, 0, "vlb.x0.range.0" }, { DDPM_VLB, DDPM_V, DDPM_LEARNED_RANGE, 0, "vlb.v.range.0" },
+        { DDPM_HYBRID, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "hybrid.eps.range.0" }, { DDPM_HYBRID, DDPM_X0, DDPM_LEARNED_RANGE, 0, "hybrid.x0.range.0" },
+        { DDPM_HYBRID, DDPM_V, DDPM_LEARNED_RANGE, 0, "hybrid.v.range.0" }, { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 5, "simple.eps.range.5" },
+        { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 5, "simple.x0.range.5" }, { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 5, "simple.v.range.5" },
+        { DDPM_VLB, DDPM_EPS, DDPM_LEARNED, 0, "vlb.eps.learned.0" }, { DDPM_HYBRID, DDPM_V, DDPM_LEARNED, 2, "hybrid.v.learned.2" },
+    };
+    struct training_data g;
+    REQUIRE(!training_data_open(&g));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct dd_entry *e = training_data_find(&g, "loss.%s%s", cases[i].name, "");
+        REQUIRE(e && e->count == STEPS * (1 + 2 * D));
+        loss_compare(&cases[i], (const double *)(const void *)e->data);
+    }
+    training_data_close(&g);
+}
+
+/* ---- improved-diffusion's losses ---- */
+
+static void learned_range(const struct mixture *m, const cJSON *entry, const double *x0, const double *z)
+{
+    const cJSON *losses = cJSON_GetObjectItemCaseSensitive(entry, "learned_range_training_losses");
+    int t = (int)reference_number(entry, "t");
+    ddpm_about a = { .height = 4, .width = 4, .channels = 3, .outputs = 6, .steps = 1000, .variance = DDPM_LEARNED_RANGE, .t_scale = 1,
+                     .alpha_bar = m->alpha_bar };
+    struct dd_loss hybrid, vlb;
+    REQUIRE(losses && !dd_loss_create(&hybrid, &a, DDPM_HYBRID, 0, 1, NULL) && !dd_loss_create(&vlb, &a, DDPM_VLB, 0, 1, NULL));
+    double *mse = reference_numbers(losses, "MSE.mse", NULL), *vb = reference_numbers(losses, "MSE.vb", NULL);
+    double *both = reference_numbers(losses, "RESCALED_MSE.loss", NULL), *rescaled = reference_numbers(losses, "RESCALED_KL.loss", NULL);
+    for (int i = 0; i < 2; i++) {
+        double xt[MIXTURE_D], eps[MIXTURE_D], v[MIXTURE_D], dp[MIXTURE_D], dv[MIXTURE_D];
+        ddpm_diffuse(xt, x0 + i * MIXTURE_D, z + i * MIXTURE_D, m->alpha_bar[t], MIXTURE_D);
+        mixture_eps_at(m, eps, xt, m->alpha_bar[t]);
+        for (int e = 0; e < MIXTURE_D; e++)
+            v[e] = 0.3 * sin(xt[e]);
+        double found = dd_loss_image(&hybrid, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
+        double bound = dd_loss_image(&vlb, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
+        /* Theirs is good to 9.3e-12 bits, ten times of which is allowed; at t = 0 it takes a tanh (bounds.c compares that), so only what is
+           beside it can be compared. */
+        CHECK_NEAR(found - bound / 1000, mse[i], 1e-10 * fmax(1, bound / 1000));
+        if (t == 0)
+            continue;
+        CHECK_NEAR(bound / 1000, vb[i], 9.3e-11);
+        CHECK_NEAR(found, both[i], 9.3e-11);
+        CHECK_NEAR(bound, rescaled[i], 9.3e-8);
+    }
+    dd_loss_free(&hybrid);
+    dd_loss_free(&vlb);
+    free(mse), free(vb), free(both), free(rescaled);
+}
+
+static void learned_range_losses(const cJSON *root)
+{
+    struct mixture m;
+    const cJSON *entry;
+    double z[2 * MIXTURE_D];
+    cJSON *forward = reference_read(check_path(check_source(), "tests/golden/data/diffusion/forward.json"));
+    double *x0 = reference_numbers(forward, "x0_values", NULL);
+    cJSON_Delete(forward);
+    reference_noise(z, 1, 0, 2 * MIXTURE_D, 1);
+    REQUIRE(!mixture_read(&m));
+    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
+        learned_range(&m, entry, x0, z);
+    free(x0);
+}
+TEST(golden, training_losses_of_a_learned_range) { reference_each("score", learned_range_losses); }
+
+/* ---- Adam alone ---- */
+
+/* Every operation rounds by u, the constants too: per step 6 u of m's terms and of v's, and as much again of what is left from before, so
+   after ten steps 60 u of the largest; the quotient, at most 1 / sqrt(1 - beta2) < 32 here, takes 60 + 30 + 5 of them, ten times over. */
+TEST(golden, adam)
+{
+    static const struct { const char *name; struct dd_optimiser o; } runs[] = {
+        { "adam", { 0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0 } }, { "adamw", { 0.01, 0.8, 0.99, 1e-8, 0.5, 5, 3, 12 } } };
+    enum { N = 64 };
+    struct training_data g;
+    struct dd_kernels k;
+    double scratch[1];
+    REQUIRE(!training_data_open(&g) && dd_optimiser_scratch(N) <= sizeof scratch);
+    dd_kernels_init(&k, dd_cpu_detect());
+    for (int r = 0; r < 2; r++) {
+        struct dd_context ctx = { &k, 1, (float *)(void *)scratch };
+        float w[N], m[N] = { 0 }, v[N] = { 0 }, gradient[N];
+        const double *wanted = (const double *)(const void *)training_data_find(&g, "adam.%s%s", runs[r].name, "")->data, *of[] = { wanted, wanted + N, wanted + 2 * N };
+        for (int i = 0; i < N; i++)
+            w[i] = (float)counter(21, i);
+        for (int n = 0; n < 10; n++) {
+            for (int i = 0; i < N; i++)
+                gradient[i] = (float)(counter(100 + (uint64_t)n, i) * (1 + n));
+            dd_optimiser_step(&runs[r].o, &ctx, w, m, v, gradient, N, dd_optimiser_norm(&ctx, gradient, N), n);
+        }
+        double largest = runs[r].o.clip ? 5 : 30;                                       /* of a gradient */
+        for (int i = 0; i < N; i++) {
+            CHECK_NEAR(m[i], of[1][i], 60 * u * largest);
+            CHECK_NEAR(v[i], of[2][i], 60 * u * largest * largest);
+            CHECK_NEAR(w[i], of[0][i], 10 * (2 * u * 4 + 0.01 * 95 * u * 32));
+        }
+    }
+    training_data_close(&g);
+}
