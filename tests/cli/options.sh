@@ -80,3 +80,19 @@ test_x0_warning() {
 	expect 0 ddpm sample -n 1 --steps 5 -v -o b.png; says 'variance analytic'
 	expect 0 ddpm verify b.png
 }
+
+# Statistics that a model does not have, and lists that a sampler cannot take: one line that says what to do, and no file.
+test_chains_refused() {
+	case=$top/tests/golden/cases/A3_scale_shift_classes
+	ddpm convert "$case" -o plain.ddpm -q || fail 'convert'
+	for words in '--variance analytic' '--sampler ddim --variance analytic' '--schedule optimal'; do
+		expect 64 ddpm sample -m plain.ddpm --class 0 --steps 5 $words; says 'ddpm eval DATA --statistics -o NEW'
+	done
+	expect 0 ddpm sample -m plain.ddpm --class 0 --steps 5 -n 1 -v -o a.png; says 'variance beta-tilde'
+	ddpm convert "$case" --set prediction_type=v_prediction --set rescale_betas_zero_snr=true -o zero.ddpm -q || fail 'convert'
+	for sampler in sde ode langevin; do
+		expect 64 ddpm sample -m zero.ddpm --class 0 --steps 5 --sampler $sampler; says 't = 999, where alpha_bar is 0'
+	done
+	expect 0 ddpm sample -m zero.ddpm --class 0 --steps 5 -n 1 --sampler dpmpp -o b.png
+	only plain.ddpm zero.ddpm a.png b.png
+}

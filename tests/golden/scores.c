@@ -1,4 +1,4 @@
-/* Score, denoising score matching and L_simple against the reference. */
+/* Score, denoising score matching and L_simple against the reference; the score of a respaced chain. */
 #include "golden/reference.h"
 #include "check.h"
 
@@ -41,3 +41,28 @@ static void scores(const cJSON *root)
     free(x0);
 }
 TEST(golden, scores) { reference_each("score", scores); }
+
+/* A respaced chain asks for the score at t = C(i) and has alpha_bar_C(i) itself: the same bits as the full chain's. */
+TEST(property, respaced_score)
+{
+    struct mixture m;
+    ddpm_about about = { .steps = 1000 };
+    double x[MIXTURE_D], eps[MIXTURE_D], full[MIXTURE_D], respaced[MIXTURE_D];
+    REQUIRE(!mixture_read(&m));
+    about.alpha_bar = m.alpha_bar;
+    reference_noise(x, 3, 0, MIXTURE_D, 1);
+    for (const char *const *schedule = ddpm_schedule_names(); *schedule; schedule++) {
+        ddpm_chain *chain = NULL;
+        if (!strcmp(*schedule, "optimal"))               /* needs statistics */
+            continue;
+        REQUIRE(!ddpm_chain_respace(&chain, &about, "37", *schedule, NULL));
+        const ddpm_tables *c = ddpm_chain_tables(chain);
+        for (int i = 0; i < c->K; i++) {
+            mixture_eps(&m, eps, x, c->t[i], NULL, 1, NULL);
+            ddpm_score(respaced, eps, c->alpha_bar[i], MIXTURE_D);
+            ddpm_score(full, eps, m.alpha_bar[(int)c->t[i]], MIXTURE_D);
+            CHECK(!memcmp(respaced, full, sizeof full));
+        }
+        ddpm_chain_free(chain);
+    }
+}
