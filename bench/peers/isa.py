@@ -1,6 +1,8 @@
-"""Holds the peers to AVX2 on a processor with AVX-512.  PyTorch has switches; the others have none that reaches all of their code
-(OpenVINO's released builds hold only their oneDNN back), so copies of their libraries are made in which every CPUID instruction is an
-undefined opcode, and without_avx512.c, preloaded, answers it as an AVX2 processor would.  Their code is otherwise theirs.
+"""Holds the peers to AVX2 on a processor with AVX-512.  PyTorch has switches (what its compiler makes of plain loops is g++'s choice,
+-march=native).  MNN's wheel has no AVX-512 code.  OpenVINO, ONNX Runtime and ncnn have no switch that reaches all of their code (a
+released OpenVINO holds only its oneDNN back), so copies of their libraries are made in which every CPUID instruction is an undefined
+opcode, and without_avx512.c, preloaded, answers it as an AVX2 processor would.  Their code is otherwise theirs, at full speed; an
+emulated processor would be no use, for it changes what an instruction costs.
 """
 import glob, importlib.util, os, re, shutil, subprocess
 

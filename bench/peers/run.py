@@ -118,16 +118,16 @@ def compare(name, batch, threads, o, env):
     spec = {"net": name, "batch": batch, "threads": threads, "base": os.path.abspath(f"{o.work}/{name}-{batch}/net")}
     ours_env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
     loading = Window(o.window.split(",")[0])
-    loading.open()
     running, missing = [Ours(spec, o.ddpm, o.isa, ours_env)], {}
     try:
         for peer in o.engines.split(","):
+            loading.open()
             try:
                 running.append(Peer(peer, spec, dict(ours_env, **env, TORCHINDUCTOR_FREEZING="1",
                                                      TORCHINDUCTOR_CACHE_DIR=os.path.abspath(f"{o.work}/inductor-{o.isa}"))))
             except Missing as why:
                 missing[peer] = str(why)
-        loading.close()
+            loading.close()
         rounds(running, o.rounds, Window(o.window.split(",")[1]))
     finally:
         loading.close()
@@ -162,7 +162,8 @@ def append(measured, results):
         found = [json.loads(line) for line in f]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in dict.fromkeys(e[2] for e in engines.ENGINES.values()))
     with open(results, "a") as f:
-        f.write(f"\n## Against the peers, {datetime.date.today()}\n`bench/peers/run` on {processor()}: {versions}. Milliseconds an image and step, float32.\n\n")
+        f.write(f"\n## Against the peers, {datetime.date.today()}\n`bench/peers/run` on {processor()}: {versions}. Milliseconds an image and step, float32.\n"
+                "avx2: ours by --cpu, PyTorch by its switches, MNN has nothing else, the others by CPUID (bench/peers/isa.py).\n\n")
         f.write("\n".join(table(m) for m in found))
     os.remove(measured)
 
