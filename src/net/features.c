@@ -36,7 +36,7 @@ int dd_features(ddpm_net *net, double *out, const double *x, double t, const int
             in[k] = (float)x[(size_t)i * d + k];
         for (int k = 0; k < s.n; k++)
             step[k] = (float)t * (float)net->t_scale;
-        dd_net_walk(net, &s, take, &m);
+        dd_net_walk(net, &s, 0, net->program.nodes, take, &m);
         for (size_t k = 0; k < (size_t)s.n * features && !code; k++)
             if (!isfinite(m.out[k]))
                 code = dd_error(err, DDPM_ENAN, "NaN or infinity in the middle of the network, in image %d of the batch", i + (int)(k / features));

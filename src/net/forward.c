@@ -9,13 +9,18 @@ struct dd_map dd_forward_map(const ddpm_net *net, const struct dd_slice *s, int 
 {
     const struct dd_value *v = &net->program.value[value];
     const struct dd_home *h = &net->program.home[v->home];
-    float *data = h->place == DD_PLACE_INPUT ? (float *)(uintptr_t)s->x : h->place == DD_PLACE_OUTPUT ? s->out :
-                  net->activations + net->plan.offset[v->home];
-    return (struct dd_map){ data + v->offset, s->n, v->h, v->w, v->c, (size_t)h->c };
+    float *data = NULL;
+    switch (h->place) {
+    case DD_PLACE_BLOCK:           data = net->activations + net->plan.offset[v->home] + v->offset; break;
+    case DD_PLACE_INPUT:           data = (float *)(uintptr_t)s->x; break;
+    case DD_PLACE_OUTPUT:          data = s->out; break;
+    case DD_PLACE_INPUT_GRADIENT:  data = s->dx; break;
+    case DD_PLACE_OUTPUT_GRADIENT: data = (float *)(uintptr_t)s->dout; break;
+    }
+    return (struct dd_map){ data, s->n, v->h, v->w, v->c, (size_t)h->c };
 }
 
-/* What a norm node left for x: scale [n, c], then shift [n, c]. */
-static struct dd_pre pre_of(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n)
+struct dd_pre dd_forward_pre(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n)
 {
     struct dd_pre pre = { NULL, NULL, n->pre };
     if (n->norm) {
@@ -29,8 +34,8 @@ static struct dd_pre pre_of(const ddpm_net *net, const struct dd_slice *s, const
 static void conv(ddpm_net *net, const struct dd_context *ctx, const struct dd_slice *s, const struct dd_node *n, struct dd_conv *c)
 {
     struct dd_map y = dd_forward_map(net, s, n->y), x = dd_forward_map(net, s, n->x), add, residual;
-    struct dd_pre pre = pre_of(net, s, n);
-    struct dd_post post = { .scale = n->scale, .act = n->act };
+    struct dd_pre pre = dd_forward_pre(net, s, n);
+    struct dd_post post = { .scale = n->scale };
     if (n->add) {
         add = dd_forward_map(net, s, n->add);
         post.add = add.data;
@@ -40,7 +45,7 @@ static void conv(ddpm_net *net, const struct dd_context *ctx, const struct dd_sl
         residual = dd_forward_map(net, s, n->residual);
         post.residual = &residual;
     }
-    bool plain = !n->add && !n->residual && n->scale == 1 && n->act == DD_ACT_NONE;
+    bool plain = !n->add && !n->residual && n->scale == 1;
     dd_conv_forward(c, ctx, &y, &x, n->norm || n->pre != DD_ACT_NONE ? &pre : NULL, plain ? NULL : &post);
 }
 
@@ -51,7 +56,8 @@ static void norm(ddpm_net *net, const struct dd_context *ctx, const struct dd_sl
     const float *gamma = net->packed[node], *beta = gamma + dd_params_second(&net->program, dd_program_part(&net->program, n));
     if (n->emb)
         emb = dd_forward_map(net, s, n->emb);
-    dd_norm_forward(ctx, y.data, y.data + (size_t)y.n * (size_t)x.c, NULL, &x, n->groups, n->eps, gamma, beta, emb.data, emb.stride);
+    float *shift = y.data + (size_t)y.n * (size_t)x.c, *moments = net->program.training ? shift + (size_t)y.n * (size_t)x.c : NULL;
+    dd_norm_forward(ctx, y.data, shift, moments, &x, n->groups, n->eps, gamma, beta, emb.data, emb.stride);
 }
 
 static void rms(ddpm_net *net, const struct dd_context *ctx, const struct dd_slice *s, int node)
@@ -70,7 +76,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
     const struct dd_node *n = &net->program.node[node];
     struct dd_context context = { &net->kernels, net->threads, net->scratch }, *ctx = &context;
     struct dd_map y = dd_forward_map(net, s, n->y), x = dd_forward_map(net, s, n->x);
-    struct dd_pre pre = pre_of(net, s, n), *p = n->norm || n->pre != DD_ACT_NONE ? &pre : NULL;
+    struct dd_pre pre = dd_forward_pre(net, s, n), *p = n->norm || n->pre != DD_ACT_NONE ? &pre : NULL;
     const float *w = net->packed[node];
     switch (n->op) {
     case DD_OP_EMBED:            dd_embed_forward(ctx, &y, s->t, w, n->cos_first); break;
@@ -84,6 +90,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
     case DD_OP_AVGPOOL:          dd_resample_mean_forward(ctx, &y, &x, p); break;
     case DD_OP_UNSHUFFLE:        dd_resample_unshuffle_forward(ctx, &y, &x); break;
     case DD_OP_COPY:             dd_resample_copy_forward(ctx, &y, &x, n->a, n->b); break;
+    case DD_OP_DROPOUT:          dd_dropout_forward(ctx, &y, &x, p, n->p, s->masks, (uint32_t)node); break;
     case DD_OPS:                 break;
     }
 }

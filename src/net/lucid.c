@@ -6,7 +6,7 @@
      up, stages reversed: block1(x | kept), block2(x | kept), attention + x; double and conv3x3, at the last conv3x3 alone
      out = conv1x1(block(x | r))
 
-     block(x) = silu(rms(conv(silu(rms(conv(x)) (1 + s) + b)))) + shortcut(x),  (s | b) = W silu(t)
+     block(x) = silu(rms(conv(silu(rms(conv(x)) (1 + s) + b)))) + shortcut(x),  (s | b) = W silu(t), in training conv(dropout(silu(.)))
      linear attention: rms(conv1x1(mix(qkv(rms(x)))));  full attention: conv1x1(mix(qkv(rms(x)))) */
 #include "net/program.h"
 
@@ -34,7 +34,9 @@ static int block(struct lucid *u, const char *name, int x, int rows)
     int emb = dd_program_rows(p, u->projections, 2 * rows, true, dd_program_name(p, "%s.mlp.1", name));
     int h = dd_program_conv(p, rows, (struct dd_node){ .name = dd_program_name(p, "%s.block1.proj", name), .x = x, .kernel = 3 });
     h = rms(p, dd_program_name(p, "%s.block1.norm", name), (struct dd_node){ .x = h, .emb = emb, .act = DD_ACT_SILU });
-    h = dd_program_conv(p, rows, (struct dd_node){ .name = dd_program_name(p, "%s.block2.proj", name), .x = h, .kernel = 3 });
+    struct dd_node proj = { .name = dd_program_name(p, "%s.block2.proj", name), .x = h, .kernel = 3 };
+    dd_program_dropout(p, dd_program_name(p, "%s.block1.dropout", name), &proj, u->c->dropout);
+    h = dd_program_conv(p, rows, proj);
     if (p->value[x].c != rows)
         x = dd_program_conv(p, rows, (struct dd_node){ .name = dd_program_name(p, "%s.res_conv", name), .x = x });
     return rms(p, dd_program_name(p, "%s.block2.norm", name), (struct dd_node){ .x = h, .act = DD_ACT_SILU, .residual = x });
@@ -107,9 +109,8 @@ static int time_embedding(struct lucid *u)
     int64_t half = c->time_dim / 2;
     int node = dd_program_node(p, (struct dd_node){ .op = DD_OP_EMBED, .name = "time_mlp.0", .cos_first = c->cos_first }, 1, 1, c->time_dim);
     dd_program_give(p, node, dd_program_param(p, "time.freq", DD_INIT_FREQUENCY, 0, 1, &half), -1);
-    int t = dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_mlp.1", .x = p->node[node].y, .linear = true,
-                                                                 .act = DD_ACT_GELU });
-    return dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_mlp.3", .x = t, .linear = true });
+    int t = dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_mlp.1", .x = p->node[node].y, .linear = true });
+    return dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_mlp.3", .x = t, .pre = DD_ACT_GELU, .linear = true });
 }
 
 void dd_lucid_build(struct dd_program *p, const struct dd_config *c)

@@ -156,7 +156,7 @@ int dd_model_describe(ddpm_model **out, const char *json, size_t size, const cha
     int code = dd_json_parse(&m->root, json, size, name, err);
     if (!code) {
         code = read_metadata(m, has_id, err);
-        if (!code) code = dd_program_create(&m->program, &m->config, err);
+        if (!code) code = dd_program_create(&m->program, &m->config, false, err);
         if (!code) code = list_tensors(m, err);
         if (!code && !(m->json = dd_arena_text(&m->arena, "%.*s", (int)size, json)))
             code = dd_error(err, DDPM_ENOMEM, "out of memory");

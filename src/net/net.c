@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "layer/conv_gradient.h"
 #include "layer/parallel.h"
+#include "net/backward.h"
 #include "net/engine_class.h"
 #include "net/forward.h"
 #include "net/params.h"
@@ -43,7 +45,9 @@ static int make_lists(ddpm_net *net, ddpm_error *err)
     net->conv = dd_arena(&net->arena, n, sizeof *net->conv);
     net->packed = dd_arena(&net->arena, n, sizeof *net->packed);
     net->list = dd_arena(&net->arena, n, sizeof *net->list);
-    return net->conv && net->packed && net->list ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
+    net->reverse = dd_arena(&net->arena, n, sizeof *net->reverse);
+    net->sums = dd_arena(&net->arena, (size_t)net->program.params, sizeof *net->sums);
+    return net->conv && net->packed && net->list && net->reverse && net->sums ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
 }
 
 static int open_convs(ddpm_net *net, ddpm_error *err)
@@ -56,11 +60,18 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
         if (n->op != DD_OP_CONV)
             continue;
         shape = dd_program_shape(&net->program, n);
-        code = dd_conv_open(&net->conv[i], &shape, &setup, err);
+        code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err) : dd_conv_open(&net->conv[i], &shape, &setup, err);
         if (code)
             dd_error_context(err, "%s", n->name);
     }
     return code;
+}
+
+static size_t packed_floats(const ddpm_net *net, int node)
+{
+    if (net->reverse[node])
+        return dd_aligned(dd_conv_gradient_packed(net->reverse[node]) / sizeof(float) + 1);
+    return net->program.node[node].of ? 0 : dd_params_floats(&net->program, node, net->conv[node]);
 }
 
 static int allocate(ddpm_net *net, ddpm_error *err)
@@ -69,9 +80,9 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     const struct dd_config *c = &net->config;
     size_t floats = 0, io = (size_t)net->batch * ((size_t)c->height * (size_t)c->width * (size_t)(c->channels + c->outputs) + 1);
     for (int i = 0; i < net->program.nodes; i++) {
-        size_t scratch = dd_forward_scratch(net, i);
+        size_t scratch = net->program.node[i].of ? dd_backward_scratch(net, i) : dd_forward_scratch(net, i);
         a->scratch = scratch > a->scratch ? scratch : a->scratch;
-        floats += dd_params_floats(&net->program, i, net->conv[i]);
+        floats += packed_floats(net, i);
     }
     a->packed = floats * sizeof(float);
     a->activations = net->plan.floats * sizeof(float);
@@ -91,12 +102,12 @@ static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
     float *at = net->weights;
     int failed = 0;
     for (int i = 0; i < net->program.nodes; i++) {
-        size_t floats = dd_params_floats(&net->program, i, net->conv[i]);
+        size_t floats = packed_floats(net, i);
         net->packed[i] = floats ? at : NULL;
         at += floats;
     }
     DD_PARALLEL_UNEVEN(net->threads)
-    for (int i = 0; i < net->program.nodes; i++)
+    for (int i = 0; i < dd_program_forward(&net->program); i++)
         if (dd_params_pack(net->packed[i], &net->program, i, net->conv[i], m, NULL)) {
 #if HAVE_OPENMP
             DD_PRAGMA(omp atomic write)
@@ -118,7 +129,7 @@ static int describe(ddpm_net *net, ddpm_error *err)
     for (int i = 0; i < net->program.nodes; i++) {
         const struct dd_node *n = &net->program.node[i];
         const struct dd_value *y = &net->program.value[n->y];
-        net->list[i] = (ddpm_node){ .name = n->name, .op = dd_program_op(n->op), .height = y->h, .width = y->w, .channels = y->c,
+        net->list[i] = (ddpm_node){ .name = n->name, .op = dd_program_op(n), .height = y->h, .width = y->w, .channels = y->c,
                                     .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
                                     .flops = dd_program_flops(&net->program, n) };
         a->flops += net->list[i].flops;
@@ -127,12 +138,10 @@ static int describe(ddpm_net *net, ddpm_error *err)
     return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
 }
 
-static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, bool training, ddpm_error *err)
 {
-    net->config = m->config;
-    net->t_scale = m->diffusion.t_scale;
     int code = take_options(net, o, err);
-    if (!code) code = dd_program_create(&net->program, &net->config, err);
+    if (!code) code = dd_program_create(&net->program, &net->config, training, err);
     if (!code) code = make_lists(net, err);
     if (!code) code = dd_team_start(net->threads, err);
     if (code)
@@ -146,18 +155,32 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, 
     return code;
 }
 
-int dd_net_create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, const double *dropout, ddpm_error *err)
 {
     *out = NULL;
     ddpm_net *net = calloc(1, sizeof *net);
     if (!net)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network");
-    int code = build(net, m, o, err);
+    net->config = m->config;
+    net->t_scale = m->diffusion.t_scale;
+    if (dropout)
+        net->config.dropout = *dropout;
+    int code = build(net, m, o, dropout, err);
     if (code)
         dd_net_free(net);
     else
         *out = net;
     return code;
+}
+
+int dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
+{
+    return create(net, m, o, NULL, err);
+}
+
+int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err)
+{
+    return create(net, m, o, &dropout, err);
 }
 
 void dd_net_free(ddpm_net *net)
@@ -166,6 +189,8 @@ void dd_net_free(ddpm_net *net)
         return;
     for (int i = 0; net->conv && i < net->program.nodes; i++)
         dd_conv_close(net->conv[i]);
+    for (int i = 0; net->reverse && i < net->program.nodes; i++)
+        dd_conv_gradient_close(net->reverse[i]);
     dd_plan_free(&net->plan);
     dd_program_free(&net->program);
     free(net->weights);
@@ -185,12 +210,15 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int dd_net_walk(ddpm_net *net, const struct dd_slice *s, dd_net_seen *seen, void *user)
+int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_net_seen *seen, void *user)
 {
     double before = now();
     int stop = 0;
-    for (int i = 0; i < net->program.nodes && !stop; i++) {
-        dd_forward_node(net, s, i);
+    for (int i = first; i < end && !stop; i++) {
+        if (net->program.node[i].of)
+            dd_backward_node(net, s, i);
+        else
+            dd_forward_node(net, s, i);
         double after = now();
         net->list[i].seconds += after - before;
         before = after;
@@ -211,15 +239,19 @@ static bool all_finite(const float *x, size_t n)
     return good;
 }
 
+bool dd_net_finite(const struct dd_map *m)
+{
+    for (size_t i = 0; i < (size_t)m->n * (size_t)m->h * (size_t)m->w; i++)
+        if (!all_finite(m->data + i * m->stride, (size_t)m->c))
+            return false;
+    return true;
+}
+
 /* Stops at the first node whose output, of one image, is not finite. */
 static int find_bad(void *user, int node, const struct dd_map *y)
 {
-    for (size_t i = 0; i < (size_t)y->h * (size_t)y->w; i++)
-        if (!all_finite(y->data + i * y->stride, (size_t)y->c)) {
-            *(int *)user = node;
-            return 1;
-        }
-    return 0;
+    *(int *)user = node;
+    return !dd_net_finite(y);
 }
 
 /* What was lost in a run over several slices. */
@@ -229,21 +261,22 @@ static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int
 {
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width * (size_t)i;
-    return (struct dd_slice){ s->out + pixels * (size_t)c->outputs, s->x + pixels * (size_t)c->channels, s->t + i, s->y ? s->y + i : NULL, 1 };
+    return (struct dd_slice){ .out = s->out + pixels * (size_t)c->outputs, .x = s->x + pixels * (size_t)c->channels, .t = s->t + i,
+                              .y = s->y ? s->y + i : NULL, .n = 1 };
 }
 
 static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct lost *lost)
 {
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width;
-    dd_net_walk(net, s, NULL, NULL);
+    dd_net_walk(net, s, 0, net->program.nodes, NULL, NULL);
     for (int i = 0; i < s->n; i++) {
         struct dd_slice one = one_of(net, s, i);
         if (all_finite(one.out, pixels * (size_t)c->outputs) || lost->images++)
             continue;
         lost->first = first + i;
         lost->input = !all_finite(one.x, pixels * (size_t)c->channels) || !isfinite(*one.t);
-        dd_net_walk(net, &one, find_bad, &lost->node);
+        dd_net_walk(net, &one, 0, net->program.nodes, find_bad, &lost->node);
     }
 }
 
@@ -271,7 +304,7 @@ int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error
 
 int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
 {
-    struct dd_slice all = { out, x, t, y, n };
+    struct dd_slice all = { .out = out, .x = x, .t = t, .y = y, .n = n };
     struct lost lost = { 0 };
     int code = dd_net_check_labels(net, y, n, err);
     if (code)
@@ -302,7 +335,7 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {
-        struct dd_slice s = { o, in, step, y ? y + i : NULL, n - i < net->batch ? n - i : net->batch };
+        struct dd_slice s = { .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch };
         const double *from = x + (size_t)i * pixels * channels;
         for (size_t k = 0; k < (size_t)s.n * pixels * channels; k++)
             in[k] = (float)from[k];

@@ -16,6 +16,8 @@ struct ddpm_net {
     int batch, threads;
     struct dd_conv **conv;           /* [nodes], NULL for other nodes */
     float **packed;                  /* [nodes], into weights */
+    struct dd_conv_gradient **reverse;   /* [nodes], of the backward nodes of convolutions */
+    float **sums;                    /* [params], where backward nodes add gradients to; set by net/gradient.c */
     float *weights, *activations, *scratch;
     float *io;                       /* room for ddpm_net_eps: x, out and t of a batch, as float */
     ddpm_node *list;                 /* [nodes] */
@@ -31,13 +33,16 @@ struct dd_slice {
 };
 
 int  dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
+/* With dropout and backward nodes, which want sums and packed weights of their own before they run. */
+int  dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err);
 void dd_net_free(ddpm_net *net);
 int  dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err);
 int  dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
 /* Whether y [n] is what the model's classes ask for. */
 int  dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err);
-/* The whole list for one slice; seen, which may be NULL, is told of every node when its output is there, and ends the walk by
-   a non-zero value, which is returned. */
+/* Nodes first to end - 1 for one slice; seen, which may be NULL, is told of every node that is done and of its y, and ends the walk by a
+   non-zero value, which is returned. */
 typedef int dd_net_seen(void *user, int node, const struct dd_map *y);
-int  dd_net_walk(ddpm_net *net, const struct dd_slice *s, dd_net_seen *seen, void *user);
+int  dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_net_seen *seen, void *user);
+bool dd_net_finite(const struct dd_map *m);      /* every number of it */
 #endif

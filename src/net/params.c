@@ -25,8 +25,7 @@ size_t dd_params_floats(const struct dd_program *p, int node, const struct dd_co
     return dd_params_second(p, part) + (part->bias < 0 ? 0 : aligned((size_t)p->param[part->bias].count));
 }
 
-/* The tensor of a parameter; its numbers as float go to `to`. */
-static void widen(float *to, const struct dd_param *param, const ddpm_model *m)
+void dd_params_read(float *to, const struct dd_param *param, const ddpm_model *m)
 {
     const ddpm_tensor *t = dd_model_find(m, param->name);
     dd_dtype_to_float(to, t->data, t->dtype == DDPM_F16 ? DD_F16 : DD_F32, (size_t)param->count);
@@ -54,10 +53,10 @@ static float *stack(const float **bias, const struct dd_program *p, int node, co
     for (int i = 0; i < p->parts; i++) {
         if (p->part[i].node != node)
             continue;
-        widen(w, &p->param[p->part[i].weight], m);
+        dd_params_read(w, &p->param[p->part[i].weight], m);
         w += p->param[p->part[i].weight].count;
         if (p->part[i].bias >= 0) {
-            widen(b, &p->param[p->part[i].bias], m);
+            dd_params_read(b, &p->param[p->part[i].bias], m);
             b += p->param[p->part[i].bias].count;
         }
     }
@@ -90,6 +89,14 @@ static void forget(const struct dd_program *p, int node, const ddpm_model *m)
         }
 }
 
+/* An RMS norm's g becomes its gain. */
+static void scale(float *to, const struct dd_program *p, int node)
+{
+    int64_t c = p->param[dd_program_part(p, &p->node[node])->weight].count;
+    for (int64_t i = 0; i < c && p->node[node].op == DD_OP_RMS; i++)
+        to[i] *= (float)sqrt((double)c);
+}
+
 int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
@@ -100,11 +107,22 @@ int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_co
     }
     if (!part)
         return DDPM_OK;
-    widen(to, &p->param[part->weight], m);
+    dd_params_read(to, &p->param[part->weight], m);
     if (part->bias >= 0)
-        widen(to + dd_params_second(p, part), &p->param[part->bias], m);
-    if (p->node[node].op == DD_OP_RMS)
-        for (int64_t i = 0; i < p->param[part->weight].count; i++)
-            to[i] *= (float)sqrt((double)p->param[part->weight].count);
+        dd_params_read(to + dd_params_second(p, part), &p->param[part->bias], m);
+    scale(to, p, node);
     return DDPM_OK;
+}
+
+void dd_params_repack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const float *weight, const float *bias)
+{
+    const struct dd_part *part = dd_program_part(p, &p->node[node]);
+    if (conv) {
+        dd_conv_pack(conv, to, weight, bias);
+        return;
+    }
+    memcpy(to, weight, (size_t)p->param[part->weight].count * sizeof *to);
+    if (bias)
+        memcpy(to + dd_params_second(p, part), bias, (size_t)p->param[part->bias].count * sizeof *to);
+    scale(to, p, node);
 }

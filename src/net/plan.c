@@ -28,7 +28,8 @@ static void measure(struct life *life, const struct dd_program *p, int batch)
     }
     for (int i = 0; i < p->nodes; i++) {
         const struct dd_node *n = &p->node[i];
-        const int values[] = { n->y, n->x, n->norm, n->add, n->residual, n->emb };
+        const int values[] = { n->y, n->x, n->norm, n->add, n->residual, n->emb,
+                               n->dx.value, n->dnorm.value, n->dadd.value, n->dresidual.value, n->demb.value };
         for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             touch(life, p, values[k], i);
     }

@@ -8,11 +8,23 @@
 enum { FIRST = 64 };                                    /* entries that every list has from the start */
 static const int64_t most_parameters = 4000000000;      /* the largest known network of this kind has 559 million */
 
-const char *dd_program_op(enum dd_op op)
+const char *dd_program_op(const struct dd_node *n)
 {
-    static const char *const ops[DD_OPS] = { "embed", "class", "conv", "norm", "rms", "attention", "linear-attention",
-                                             "upsample", "avgpool", "unshuffle", "copy" };
-    return ops[op];
+    static const char *const ops[DD_OPS][2] = {
+        { "embed", "" }, { "class", "class backward" }, { "conv", "conv backward" }, { "norm", "norm backward" }, { "rms", "rms backward" },
+        { "attention", "attention backward" }, { "linear-attention", "linear-attention backward" }, { "upsample", "upsample backward" },
+        { "avgpool", "avgpool backward" }, { "unshuffle", "unshuffle backward" }, { "copy", "copy backward" },
+        { "dropout", "dropout backward" }
+    };
+    return ops[n->op][n->of != 0];
+}
+
+int dd_program_forward(const struct dd_program *p)
+{
+    int i = 0;
+    while (i < p->nodes && !p->node[i].of)
+        i++;
+    return i;
 }
 
 /* The list with one more zeroed entry, the last.  When that fails there is none, and the last one before it is written over. */
@@ -141,6 +153,20 @@ int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, d
     return p->node[node].y;
 }
 
+void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *n, double probability)
+{
+    struct dd_value v = p->value[n->x];
+    struct dd_node drop = { .op = DD_OP_DROPOUT, .name = name, .x = n->x, .norm = n->norm, .pre = n->pre, .p = probability };
+    if (!p->training || probability == 0)
+        return;
+    if (!n->norm && n->pre == DD_ACT_NONE)
+        drop.y = n->x;
+    int node = dd_program_node(p, drop, v.h, v.w, v.c);
+    n->x = p->node[node].y;
+    n->norm = 0;
+    n->pre = DD_ACT_NONE;
+}
+
 int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm, enum dd_act pre)
 {
     struct dd_value v = p->value[x];
@@ -157,7 +183,8 @@ static void place(struct dd_program *p, int value, int into, int offset)
     const struct dd_home *own = &p->home[v->home];
     if (own->c != v->c || own->place != DD_PLACE_BLOCK) {
         struct dd_node copy = { .op = DD_OP_COPY, .name = dd_program_name(p, "join"), .x = value, .a = 1 };
-        value = p->node[dd_program_node(p, copy, v->h, v->w, v->c)].y;
+        int node = dd_program_node(p, copy, v->h, v->w, v->c);
+        value = p->node[node].y;
     }
     p->value[value].home = into;
     p->value[value].offset = offset;
@@ -182,14 +209,15 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
 {
     struct dd_conv_shape s;
+    double times = n->of ? 2 : 1;       /* by weights and by input; of each of two factors */
     switch (n->op) {
     case DD_OP_CONV:
-        s = dd_program_shape(p, n);
-        return dd_conv_flops(&s);
+        s = dd_program_shape(p, n->of ? &p->node[n->of - 1] : n);
+        return times * dd_conv_flops(&s);
     case DD_OP_ATTENTION:
-        return dd_attention_flops(&n->attention);
+        return times * dd_attention_flops(&n->attention);
     case DD_OP_LINEAR_ATTENTION:
-        return dd_linear_attention_flops(&n->attention);
+        return times * dd_linear_attention_flops(&n->attention);
     default:
         return 0;
     }
@@ -205,9 +233,10 @@ static bool lists(struct dd_program *p)
     return p->param && p->home && p->value && p->part && p->node;
 }
 
-int dd_program_create(struct dd_program *p, const struct dd_config *c, ddpm_error *err)
+int dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err)
 {
     memset(p, 0, sizeof *p);
+    p->training = training;
     if (lists(p)) {
         dd_program_value(p, 0, 0, 0);
         (c->arch == DD_ARCH_DDPM ? dd_unet_build : dd_lucid_build)(p, c);
@@ -220,6 +249,8 @@ int dd_program_create(struct dd_program *p, const struct dd_config *c, ddpm_erro
     else if (p->parameters > most_parameters)
         code = dd_error(err, DDPM_EDATA, "net.widths: the network would have %lld parameters, expected at most %lld",
                         (long long)p->parameters, (long long)most_parameters);
+    if (!code && training)
+        code = dd_differentiate(p, err);
     if (code)
         dd_program_free(p);
     return code;

@@ -11,13 +11,15 @@
 #include "net/config.h"
 
 enum dd_op { DD_OP_EMBED, DD_OP_CLASS, DD_OP_CONV, DD_OP_NORM, DD_OP_RMS, DD_OP_ATTENTION, DD_OP_LINEAR_ATTENTION,
-             DD_OP_UPSAMPLE, DD_OP_AVGPOOL, DD_OP_UNSHUFFLE, DD_OP_COPY, DD_OPS };
-enum dd_place { DD_PLACE_BLOCK, DD_PLACE_INPUT, DD_PLACE_OUTPUT };       /* in the planned block, or the caller's arrays */
+             DD_OP_UPSAMPLE, DD_OP_AVGPOOL, DD_OP_UNSHUFFLE, DD_OP_COPY, DD_OP_DROPOUT, DD_OPS };
+/* In the planned block, or the caller's arrays: x and out, and the gradients by them. */
+enum dd_place { DD_PLACE_BLOCK, DD_PLACE_INPUT, DD_PLACE_OUTPUT, DD_PLACE_INPUT_GRADIENT, DD_PLACE_OUTPUT_GRADIENT };
 enum dd_init { DD_INIT_UNIFORM, DD_INIT_NORMAL, DD_INIT_ONE, DD_INIT_ZERO, DD_INIT_FREQUENCY };
 
 struct dd_param { const char *name; int rank; int64_t dim[4], count, fan_in; enum dd_init init; };
 struct dd_home  { int h, w, c; enum dd_place place; };
 struct dd_value { int h, w, c, home, offset; };
+struct dd_flow  { int value; bool add; };           /* a gradient that a backward node writes or, add, adds to; value 0: none */
 struct dd_part  { int node, weight, bias; };        /* parameters of a node; bias -1: none.  The parts of a convolution are stacked rows */
 
 struct dd_node {
@@ -39,6 +41,10 @@ struct dd_node {
     struct dd_attention attention;
     bool cos_first;                                 /* embed */
     float a, b;                                     /* copy: y = a x + b */
+    double p;                                       /* dropout: probability of a zero */
+    /* A backward node is a copy of its forward node; y is the gradient that it starts from, other values are left where it needs them. */
+    int of;                                         /* 1 + that forward node; 0: this is one */
+    struct dd_flow dx, dnorm, dadd, dresidual, demb;
 };
 
 struct dd_program {
@@ -49,13 +55,17 @@ struct dd_program {
     struct dd_part  *part;  int parts;
     struct dd_node  *node;  int nodes;
     int middle;                                     /* value: what the middle block, or the way down, gives */
-    int64_t parameters;                             /* numbers that training would change */
+    int64_t parameters;                             /* numbers that training changes */
+    bool training;                                  /* dropout and the backward nodes are there */
     bool failed;                                    /* out of memory; sticks */
 };
 
-int  dd_program_create(struct dd_program *p, const struct dd_config *c, ddpm_error *err);
+/* training: with dropout and with the backward pass behind the forward one. */
+int  dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err);
 void dd_program_free(struct dd_program *p);
-const char *dd_program_op(enum dd_op op);
+const char *dd_program_op(const struct dd_node *n);
+/* How many of the nodes are the forward pass. */
+int  dd_program_forward(const struct dd_program *p);
 struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n);
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n);      /* per image: convolutions and attention */
 /* The first part of a node, or NULL. */
@@ -74,9 +84,13 @@ int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const c
 /* These return the output's value. */
 int dd_program_conv(struct dd_program *p, int rows, struct dd_node n);
 int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb);
+/* In training, dropout between act(norm(x)) and node n, which is then given what is left. */
+void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *n, double probability);
 int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm, enum dd_act pre);
 int dd_program_join(struct dd_program *p, int a, int b);         /* [a | b]; a value that already has a place is copied */
 
 void dd_unet_build(struct dd_program *p, const struct dd_config *c);
 void dd_lucid_build(struct dd_program *p, const struct dd_config *c);
+/* Appends the backward nodes, see differentiate.c.  DDPM_EUNSUPPORTED: a home with gradients for some of its channels only. */
+int  dd_differentiate(struct dd_program *p, ddpm_error *err);
 #endif

@@ -7,7 +7,8 @@
      up, levels reversed: (blocks + 1) x [resnet(h | skip), attention?]; then double
      out = conv_out(silu(norm(h)))
 
-     resnet(x) = (shortcut(x) + conv2(act(norm2(conv1(act(norm1(x))) + P act(emb))))) / scale, or norm2(.) (1 + s) + b, (s | b) = P act(emb)
+     resnet(x) = (shortcut(x) + conv2(act(norm2(conv1(act(norm1(x))) + P act(emb))))) / scale, or norm2(.) (1 + s) + b, (s | b) = P act(emb),
+                 in training conv2(dropout(act(norm2(.))))
      attention(x) = (x + to_out(softmax(q k^T / sqrt(dim)) v)) / scale, (q | k | v) = W norm(x)
 
    The projections P of all blocks are one stacked matrix, applied to emb once. */
@@ -30,8 +31,9 @@ static int time_embedding(struct unet *u)
     int node = dd_program_node(p, (struct dd_node){ .op = DD_OP_EMBED, .name = "time_proj", .cos_first = c->cos_first }, 1, 1, c->time_dim);
     dd_program_give(p, node, dd_program_param(p, "time.freq", DD_INIT_FREQUENCY, 0, 1, &half), -1);
     int emb = dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_embedding.linear_1", .x = p->node[node].y,
-                                                                   .linear = true, .act = DD_ACT_SILU });
-    emb = dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_embedding.linear_2", .x = emb, .linear = true });
+                                                                   .linear = true });
+    emb = dd_program_conv(p, c->time_hidden, (struct dd_node){ .name = "time_embedding.linear_2", .x = emb, .pre = DD_ACT_SILU,
+                                                               .linear = true });
     if (c->classes) {
         node = dd_program_node(p, (struct dd_node){ .op = DD_OP_CLASS, .name = "class_embedding", .x = emb, .y = emb }, 1, 1, 0);
         dd_program_give(p, node, dd_program_param(p, "class_embedding.weight", DD_INIT_NORMAL, 0, 2, table), -1);
@@ -58,8 +60,10 @@ static int resnet(struct unet *u, const char *name, int x, int rows, enum dd_op 
     int norm2 = dd_program_norm(p, dd_program_name(p, "%s.norm2", name), h, c->groups, c->norm_eps, c->scale_shift ? emb : 0);
     if (p->value[x].c != rows)
         x = dd_program_conv(p, rows, (struct dd_node){ .name = dd_program_name(p, "%s.conv_shortcut", name), .x = x });
-    return dd_program_conv(p, rows, (struct dd_node){ .name = dd_program_name(p, "%s.conv2", name), .kernel = 3, .x = h, .norm = norm2,
-                                                      .pre = c->act, .residual = x, .scale = (float)(1 / scale) });
+    struct dd_node conv2 = { .name = dd_program_name(p, "%s.conv2", name), .kernel = 3, .x = h, .norm = norm2, .pre = c->act,
+                             .residual = x, .scale = (float)(1 / scale) };
+    dd_program_dropout(p, dd_program_name(p, "%s.dropout", name), &conv2, c->dropout);
+    return dd_program_conv(p, rows, conv2);
 }
 
 static int attention(struct unet *u, const char *name, int x, int heads, int groups, double scale)
@@ -147,7 +151,8 @@ void dd_unet_build(struct dd_program *p, const struct dd_config *c)
     u.projections = dd_program_stack(p, (struct dd_node){ .name = "time_emb_proj", .x = emb, .pre = c->act, .linear = true });
     if (c->center) {
         struct dd_node center = { .op = DD_OP_COPY, .name = "center", .x = x, .a = 2, .b = -1 };
-        x = p->node[dd_program_node(p, center, c->height, c->width, c->channels)].y;
+        int node = dd_program_node(p, center, c->height, c->width, c->channels);
+        x = p->node[node].y;
     }
     int h = push(&u, dd_program_conv(p, c->init, (struct dd_node){ .name = "conv_in", .x = x, .kernel = 3 }));
     h = down(&u, h);

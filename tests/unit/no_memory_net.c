@@ -1,4 +1,5 @@
-/* Whatever allocation fails first, making, opening, saving and preparing a model end with DDPM_ENOMEM and leave nothing behind. */
+/* Whatever allocation fails first, making, opening, saving a model and preparing it to run or to train end with DDPM_ENOMEM and leave nothing behind. */
+#include "net/gradient.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
 #include "tests/unit/alloc.h"
@@ -52,6 +53,16 @@ static int prepare(void *context, ddpm_error *err)
     return code;
 }
 
+static int train(void *context, ddpm_error *err)
+{
+    const struct subject *s = context;
+    struct dd_gradient *g;
+    int code = dd_gradient_create(&g, s->model, &(ddpm_net_options){ .batch = 2, .threads = 2 }, 0.5, err);
+    CHECK(!code == !!g);
+    dd_gradient_free(g);
+    return code;
+}
+
 TEST(no_memory, models_and_networks)
 {
     char json[4096];
@@ -69,6 +80,7 @@ TEST(no_memory, models_and_networks)
         REQUIRE(ddpm_model_open(&s.model, s.path, &err) == DDPM_OK);
         CHECK(alloc_survive(check_id, &s) >= 0);        /* libcrypto's own */
         CHECK(alloc_survive(prepare, &s) > 30);
+        CHECK(alloc_survive(train, &s) > 60);
         ddpm_model_close(s.model);
     }
 }

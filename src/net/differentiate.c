@@ -1,0 +1,146 @@
+/* Reverse-mode differentiation of a program: behind its nodes, in reverse order, comes one backward node for each of them that a gradient
+   passes.
+
+   Every home has a twin of the same shape for the gradients by its values, so a value v of the forward pass has its gradient in value
+   v + (number of values before), at the same channels: the gradient of a concatenation is one map, and those of its halves lie in it.
+   Of all nodes that a value goes into, the last in forward order is the first to write its gradient and overwrites, the others add.
+
+   What forward must keep follows from what a backward node mentions, since the memory plan goes by that.  Recomputed instead of kept: all
+   activation functions, by the derivative at their input (convolutions have none behind them; RMS norms begin at their x), the softmax of
+   attention, and the masks of dropout.  Kept beside the values: mean and rstd of a group norm, behind its scale and shift.
+
+   No gradient goes into the sinusoids of the timestep, which have no parameters before them. */
+#include <stdlib.h>
+#include "net/program.h"
+
+/* values, homes: of the forward pass; constant: the home that no gradient goes into.  Channel c of home h has a gradient already, or not:
+   written[first[h] + c]. */
+struct pass { struct dd_program *p; int values, homes, constant; size_t *first; unsigned char *written; const char *partial; };
+
+static void mirror(struct pass *s)
+{
+    struct dd_program *p = s->p;
+    for (int i = 0; i < s->values; i++)
+        dd_program_value(p, 0, 0, 0);
+    if (p->failed)
+        return;
+    for (int i = 0; i < s->homes; i++) {
+        struct dd_home *h = &p->home[s->homes + i];
+        *h = p->home[i];
+        h->place = h->place == DD_PLACE_INPUT ? DD_PLACE_INPUT_GRADIENT : h->place == DD_PLACE_OUTPUT ? DD_PLACE_OUTPUT_GRADIENT : h->place;
+    }
+    for (int i = 0; i < s->values; i++) {
+        struct dd_value *v = &p->value[s->values + i];
+        *v = p->value[i];
+        v->home += s->homes;
+    }
+}
+
+/* Room behind the scale and shift of group norms, and what never gets a gradient. */
+static void prepare(struct pass *s)
+{
+    for (int i = 0; i < s->p->nodes; i++) {
+        const struct dd_node *n = &s->p->node[i];
+        int own = s->p->value[n->y].home;
+        if (n->op == DD_OP_NORM)
+            s->p->home[own].c += 2 * n->groups;
+        if (n->op == DD_OP_EMBED)
+            s->constant = own;
+    }
+}
+
+/* How many channels of a value have a gradient, before all of them are marked as having one. */
+static int mark(struct pass *s, int value)
+{
+    const struct dd_value *v = &s->p->value[value];
+    unsigned char *written = s->written + s->first[v->home] + v->offset;
+    int before = 0;
+    for (int c = 0; c < v->c; c++) {
+        before += written[c];
+        written[c] = 1;
+    }
+    return before;
+}
+
+/* Where the gradient by an input of node n goes. */
+static struct dd_flow into(struct pass *s, const struct dd_node *n, int value)
+{
+    if (!value || s->p->value[value].home == s->constant)
+        return (struct dd_flow){ 0, false };
+    int before = mark(s, value);
+    if (before && before < s->p->value[value].c)
+        s->partial = n->name;
+    return (struct dd_flow){ s->values + value, before > 0 };
+}
+
+static bool keeps_x(const struct dd_node *n)
+{
+    switch (n->op) {
+    case DD_OP_CONV:
+    case DD_OP_NORM:
+    case DD_OP_RMS:
+    case DD_OP_ATTENTION:
+    case DD_OP_LINEAR_ATTENTION: return true;
+    default:                     return n->norm || n->pre != DD_ACT_NONE;
+    }
+}
+
+static void reverse(struct pass *s, int node)
+{
+    const struct dd_node *n = &s->p->node[node];
+    struct dd_node b = *n;
+    if (n->op == DD_OP_EMBED)
+        return;
+    if (mark(s, n->y) < s->p->value[n->y].c)
+        s->partial = n->name;
+    b.of = node + 1;
+    b.y = s->values + n->y;
+    b.x = keeps_x(n) ? n->x : 0;
+    b.add = b.residual = 0;
+    b.dresidual = into(s, n, n->residual);
+    b.dadd = into(s, n, n->add);
+    b.dnorm = into(s, n, n->norm);
+    if (n->op == DD_OP_NORM)
+        b.norm = n->y;                  /* for mean and rstd */
+    if (b.dnorm.add)
+        s->partial = n->name;
+    b.demb = into(s, n, n->emb);
+    if (n->x != n->y)
+        b.dx = into(s, n, n->x);
+    dd_program_node(s->p, b, 0, 0, 0);
+}
+
+static bool begin(struct pass *s)
+{
+    const struct dd_program *p = s->p;
+    size_t channels = 0;
+    s->first = malloc((size_t)s->homes * sizeof *s->first);
+    for (int i = 0; i < s->homes && s->first; i++) {
+        s->first[i] = channels;
+        channels += (size_t)p->home[i].c;
+    }
+    s->written = calloc(channels, 1);
+    if (!s->first || !s->written)
+        return false;
+    for (int i = 1; i < s->values; i++)
+        if (p->home[p->value[i].home].place == DD_PLACE_OUTPUT)
+            mark(s, i);
+    return true;
+}
+
+int dd_differentiate(struct dd_program *p, ddpm_error *err)
+{
+    struct pass s = { .p = p, .values = p->values, .homes = p->homes };
+    bool begun = begin(&s);
+    mirror(&s);
+    prepare(&s);
+    for (int i = p->nodes - 1; i >= 0 && begun && !p->failed; i--)
+        reverse(&s, i);
+    free(s.first);
+    free(s.written);
+    if (!begun || p->failed)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's backward nodes");
+    if (s.partial)
+        return dd_error(err, DDPM_EUNSUPPORTED, "%s: the gradients of what it reads or writes come in parts that do not fit together", s.partial);
+    return DDPM_OK;
+}

@@ -1,0 +1,163 @@
+/* A network in training: its two vectors and the walks over its list; what a backward pass is made of stands in differentiate.c.
+
+   In the vectors the weights of a node's parts lie one behind the other, and behind them the biases, so that the stacked rows of a
+   convolution (q, k and v; the projections of the timestep) are one matrix for its layer, forward and backward, without a copy. */
+#include "net/gradient.h"
+#include <stdlib.h>
+#include <string.h>
+#include "layer/conv_gradient.h"
+#include "net/forward.h"
+#include "net/params.h"
+
+struct dd_gradient {
+    ddpm_net *net;
+    int forward;                     /* how many nodes are the forward pass */
+    size_t count, *offset;           /* [params] */
+    float *weights, *sums;           /* [count] */
+};
+
+static size_t place(struct dd_gradient *g, int param, size_t at)
+{
+    if (param < 0)
+        return at;
+    g->offset[param] = at;
+    return at + (size_t)g->net->program.param[param].count;
+}
+
+/* Where everything lies in the vectors. */
+static void lay_out(struct dd_gradient *g)
+{
+    const struct dd_program *p = &g->net->program;
+    size_t at = 0;
+    for (int i = 0; i < p->params; i++)
+        g->offset[i] = SIZE_MAX;
+    for (int i = 0; i < g->forward; i++) {
+        if (p->node[i].op == DD_OP_EMBED)
+            continue;
+        for (int k = 0; k < p->parts; k++)
+            at = p->part[k].node == i ? place(g, p->part[k].weight, at) : at;
+        for (int k = 0; k < p->parts; k++)
+            at = p->part[k].node == i ? place(g, p->part[k].bias, at) : at;
+    }
+    g->count = at;
+}
+
+static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
+{
+    const struct dd_program *p = &g->net->program;
+    if (!(g->offset = malloc((size_t)p->params * sizeof *g->offset)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the list of parameters");
+    lay_out(g);
+    g->weights = dd_memory(g->count, sizeof *g->weights);
+    g->sums = dd_memory(g->count, sizeof *g->sums);
+    if (!g->weights || !g->sums)
+        return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for weights and gradients", 2 * g->count * sizeof(float));
+    for (int i = 0; i < p->params; i++)
+        if (g->offset[i] != SIZE_MAX) {
+            dd_params_read(g->weights + g->offset[i], &p->param[i], m);
+            g->net->sums[i] = g->sums + g->offset[i];
+        }
+    dd_gradient_pack(g);
+    return DDPM_OK;
+}
+
+int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err)
+{
+    *out = NULL;
+    dropout = dropout < 0 ? m->config.dropout : dropout;
+    if (!(dropout < 1))
+        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected less than 1", dropout);
+    struct dd_gradient *g = calloc(1, sizeof *g);
+    if (!g)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a network in training");
+    int code = dd_net_create_training(&g->net, m, o, dropout, err);
+    if (!code) {
+        g->forward = dd_program_forward(&g->net->program);
+        code = fill(g, m, err);
+    }
+    if (code)
+        dd_gradient_free(g);
+    else
+        *out = g;
+    return code;
+}
+
+size_t dd_gradient_count(const struct dd_gradient *g) { return g->count; }
+size_t dd_gradient_offset(const struct dd_gradient *g, int param) { return g->offset[param]; }
+float *dd_gradient_weights(struct dd_gradient *g) { return g->weights; }
+float *dd_gradient_sums(struct dd_gradient *g) { return g->sums; }
+const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g) { return &g->net->about; }
+
+void dd_gradient_pack(struct dd_gradient *g)
+{
+    ddpm_net *net = g->net;
+    for (int i = 0; i < net->program.nodes; i++) {
+        const struct dd_part *part = dd_program_part(&net->program, &net->program.node[i]);
+        if (!part || g->offset[part->weight] == SIZE_MAX)
+            continue;
+        const float *weight = g->weights + g->offset[part->weight], *bias = part->bias < 0 ? NULL : g->weights + g->offset[part->bias];
+        if (net->reverse[i])
+            dd_conv_gradient_pack(net->reverse[i], net->packed[i], weight);
+        else if (i < g->forward)
+            dd_params_repack(net->packed[i], &net->program, i, net->conv[i], weight, bias);
+    }
+}
+
+void dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s)
+{
+    dd_net_walk(g->net, s, 0, g->forward, NULL, NULL);
+}
+
+void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s)
+{
+    dd_net_walk(g->net, s, g->forward, g->net->program.nodes, NULL, NULL);
+}
+
+/* ---- where a NaN comes from ---- */
+
+struct search { const ddpm_net *net; const struct dd_slice *s; int node; };
+
+static bool finite_value(const struct search *f, int value)
+{
+    struct dd_map m = dd_forward_map(f->net, f->s, value);
+    return !value || !m.data || dd_net_finite(&m);
+}
+
+static bool finite_sums(const ddpm_net *net, int param)
+{
+    struct dd_map all = { param < 0 ? NULL : net->sums[param], 1, 1, 1, param < 0 ? 0 : (int)net->program.param[param].count, 0 };
+    return dd_net_finite(&all);
+}
+
+static int find_bad(void *user, int node, const struct dd_map *y)
+{
+    struct search *f = user;
+    const struct dd_program *p = &f->net->program;
+    const struct dd_node *n = &p->node[node];
+    f->node = node;
+    if (!n->of)
+        return !dd_net_finite(y);
+    bool good = finite_value(f, n->dx.value) && finite_value(f, n->dnorm.value) && finite_value(f, n->dadd.value) &&
+                finite_value(f, n->dresidual.value) && finite_value(f, n->demb.value);
+    for (int i = 0; i < p->parts && good; i++)
+        good = p->part[i].node != n->of - 1 || (finite_sums(f->net, p->part[i].weight) && finite_sums(f->net, p->part[i].bias));
+    return !good;
+}
+
+const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s)
+{
+    struct search f = { g->net, s, 0 };
+    memset(g->sums, 0, g->count * sizeof *g->sums);
+    return dd_net_walk(g->net, s, 0, g->net->program.nodes, find_bad, &f) ? &g->net->list[f.node] : NULL;
+}
+
+void dd_gradient_free(struct dd_gradient *g)
+{
+    if (!g)
+        return;
+    dd_net_free(g->net);
+    free(g->offset);
+    free(g->weights);
+    free(g->sums);
+    free(g);
+}

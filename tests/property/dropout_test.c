@@ -1,0 +1,107 @@
+/* Dropout: how many elements are dropped and that nothing ties them together, that backward has forward's mask, that a mask belongs to
+   (seed, sample, place) and the element alone. */
+#include "layer/dropout.h"
+#include "tests/check.h"
+
+enum { IMAGES = 3, SIDE = 9, CHANNELS = 301, ELEMENTS = SIDE * SIDE * CHANNELS, ALL = IMAGES * ELEMENTS };
+
+static struct dd_map dense(float *data, int n) { return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS }; }
+
+static struct dd_context context(struct dd_kernels *k, int threads)
+{
+    dd_kernels_init(k, dd_cpu_detect());
+    return (struct dd_context){ k, threads, NULL };
+}
+
+/* y = dropout of n images of ones, without a pre. */
+static void masks(float *y, int n, double p, struct dd_dropout d, uint32_t place, int threads)
+{
+    struct dd_kernels k;
+    struct dd_context ctx = context(&k, threads);
+    for (int i = 0; i < n * ELEMENTS; i++)
+        y[i] = 1;
+    struct dd_map m = dense(y, n);
+    dd_dropout_forward(&ctx, &m, &m, NULL, p, &d, place);
+}
+
+/* The share of zeros, and of pairs of zeros at the same element of two masks, is a mean of independent draws: 5 standard deviations. */
+TEST(dropout, drops_as_often_as_it_should)
+{
+    static const double p[] = { 0.1, 0.5, 0.9 };
+    float *a = malloc(ALL * sizeof *a), *b = malloc(ALL * sizeof *b);
+    for (int i = 0; i < 3; i++) {
+        double zeros = 0, pairs = 0, neighbours = 0, q = p[i] * p[i];
+        masks(a, IMAGES, p[i], (struct dd_dropout){ 7, 0 }, 3, 2);
+        masks(b, IMAGES, p[i], (struct dd_dropout){ 7, 0 }, 4, 2);
+        for (int e = 0; e < ALL; e++) {
+            CHECK(a[e] == 0 || a[e] == (float)(1 / (1 - p[i])));
+            zeros += a[e] == 0;
+            pairs += a[e] == 0 && b[e] == 0;
+            neighbours += e && a[e] == 0 && a[e - 1] == 0;
+        }
+        CHECK_NEAR(zeros / ALL, p[i], 5 * sqrt(p[i] * (1 - p[i]) / ALL));
+        CHECK_NEAR(pairs / ALL, q, 5 * sqrt(q * (1 - q) / ALL));
+        CHECK_NEAR(neighbours / ALL, q, 5 * sqrt(q * (1 - q) * 3 / ALL));     /* overlapping pairs: at most 3 times the variance */
+    }
+    free(a);
+    free(b);
+}
+
+TEST(dropout, a_mask_belongs_to_its_sample)
+{
+    float *a = malloc(ALL * sizeof *a), *b = malloc(ALL * sizeof *b);
+    struct dd_dropout late = { 7, ((uint64_t)1 << 32) - 1 };            /* sample 2^32 among them */
+    masks(a, IMAGES, 0.5, late, 3, 1);
+    masks(b, IMAGES, 0.5, late, 3, 3);
+    CHECK(!memcmp(a, b, ALL * sizeof *a));
+    for (int i = 0; i < IMAGES; i++) {
+        masks(b, 1, 0.5, (struct dd_dropout){ late.seed, late.first + (uint64_t)i }, 3, 1);
+        CHECK(!memcmp(a + i * ELEMENTS, b, ELEMENTS * sizeof *a));
+    }
+    masks(b, 1, 0.5, (struct dd_dropout){ 7, 0 }, 3, 1);
+    CHECK(memcmp(a + ELEMENTS, b, ELEMENTS * sizeof *a));               /* 2^32 is not 0 */
+    masks(b, 1, 0.5, (struct dd_dropout){ 8, late.first }, 3, 1);
+    CHECK(memcmp(a, b, ELEMENTS * sizeof *a));
+    free(a);
+    free(b);
+}
+
+/* Forward with scale, shift and activation, into a slice of a wider home, is the kernel's affine times forward's mask on ones; so is
+   backward of ones; without masks it is the affine alone. */
+TEST(dropout, backward_has_the_mask_of_forward)
+{
+    struct dd_kernels k;
+    struct dd_context ctx = context(&k, 2);
+    struct dd_dropout d = { 9, 4 };
+    size_t wide = CHANNELS + 5;
+    float *mask = malloc(ALL * sizeof *mask), *x = malloc(ALL * sizeof *x), *u = malloc(ALL * sizeof *u), *y = calloc(IMAGES * SIDE * SIDE * wide, sizeof *y);
+    float scale[IMAGES * CHANNELS], shift[IMAGES * CHANNELS];
+    masks(mask, IMAGES, 0.25, d, 11, 1);
+    for (int i = 0; i < ALL; i++)
+        x[i] = cosf((float)i);
+    for (int i = 0; i < IMAGES * CHANNELS; i++) {
+        scale[i] = 1 + sinf((float)i);
+        shift[i] = cosf(3 * (float)i);
+    }
+    for (size_t i = 0; i < IMAGES; i++)
+        k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS, shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
+    struct dd_map mx = dense(x, IMAGES), my = { y + 2, IMAGES, SIDE, SIDE, CHANNELS, wide };
+    struct dd_pre pre = { scale, shift, DD_ACT_SILU };
+    for (int masked = 0; masked < 2; masked++) {
+        int wrong = 0;
+        dd_dropout_forward(&ctx, &my, &mx, &pre, 0.25, masked ? &d : NULL, 11);
+        for (size_t i = 0; i < ALL; i++)
+            wrong += my.data[i / CHANNELS * wide + i % CHANNELS] != u[i] * (masked ? mask[i] : 1);
+        CHECK(wrong == 0);
+    }
+    CHECK(y[0] == 0 && y[1] == 0 && y[2 + CHANNELS] == 0);
+    for (size_t i = 0; i < ALL; i++)
+        u[i] = 1;
+    struct dd_map mu = dense(u, IMAGES);
+    dd_dropout_backward(&ctx, &mu, 0.25, &d, 11);
+    CHECK(!memcmp(u, mask, ALL * sizeof *u));
+    free(mask);
+    free(x);
+    free(u);
+    free(y);
+}
