@@ -64,8 +64,9 @@ DDPM_API int  ddpm_model_open_memory(ddpm_model **m, const void *data, size_t si
 enum { DDPM_SAVE_F16 = 1, DDPM_SAVE_REPLACE = 2 };
 DDPM_API int  ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err); /* temporary, fsync, rename */
 DDPM_API int  ddpm_model_check(const ddpm_model *m, ddpm_error *err);        /* recomputes the id: DDPM_EDATA when it differs */
-/* A copy of m with statistics of so many images in place of what it had, gamma, mse [steps] as in ddpm_about, to be saved. */
-DDPM_API int  ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images,
+/* A copy of m with statistics of so many images in place of what it had, gamma, mse [steps] as in ddpm_about, to be saved; bits: what these
+   images cost under the full chain, in bits per dimension, NAN: not known. */
+DDPM_API int  ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
                                         ddpm_error *err);
 DDPM_API void ddpm_model_close(ddpm_model *m);
 /* The tensors in order of names; data of a created model may be written (this is how a converter fills one). */

@@ -95,11 +95,12 @@ int ddpm_model_check(const ddpm_model *m, ddpm_error *err)
     return dd_model_file_check(m, err);
 }
 
-int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, ddpm_error *err)
+int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
+                              ddpm_error *err)
 {
     if (images < 1)
         return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
-    return dd_model_statistics(with, m, gamma, mse, images, err);
+    return dd_model_statistics(with, m, gamma, mse, images, bits, err);
 }
 
 void ddpm_model_close(ddpm_model *m)

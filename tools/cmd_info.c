@@ -76,6 +76,27 @@ static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const
     print_line(o);
 }
 
+/* What ddpm train wrote into its checkpoints. */
+static void print_training(const cJSON *train)
+{
+    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer"), *run = cJSON_GetObjectItemCaseSensitive(train, "run");
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(run, "loss"), *best = cJSON_GetObjectItemCaseSensitive(run, "best");
+    if (!train)
+        return;
+    printf("training      step %.0f, %.0f images", cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step")),
+           cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "images")));
+    if (loss)
+        printf(", loss %.4g", cJSON_GetNumberValue(loss));
+    if (best)
+        printf(", best of held-out images %.4g", cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss")));
+    printf("\n             ");
+    for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
+        char *value = cJSON_PrintUnformatted(s);
+        printf(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
+        cJSON_free(value);
+    }
+}
+
 /* The provenance that the converter wrote, and whether statistics are stored. */
 static void print_source(const ddpm_about *a)
 {
@@ -89,9 +110,15 @@ static void print_source(const ddpm_about *a)
             printf("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }
     putchar('\n');
-    const cJSON *images = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "stats"), "images");
+    const cJSON *stats = cJSON_GetObjectItemCaseSensitive(root, "stats"), *bits = cJSON_GetObjectItemCaseSensitive(stats, "bits");
+    const cJSON *images = cJSON_GetObjectItemCaseSensitive(stats, "images");
     if (images)
-        printf("statistics    gamma and mse of %.0f images\n", cJSON_GetNumberValue(images));
+        printf("statistics    gamma and mse of %.0f images", cJSON_GetNumberValue(images));
+    if (images && cJSON_IsNumber(bits))
+        printf(", %.4g bits/dim", cJSON_GetNumberValue(bits));
+    if (images)
+        putchar('\n');
+    print_training(cJSON_GetObjectItemCaseSensitive(root, "train"));
     cJSON_Delete(root);
 }
 

@@ -1,5 +1,6 @@
-/* done / elapsed is the rate, (total - done) / rate the time left; drawn ten times a second at most. */
+/* done / elapsed is the rate, the time left what the rest takes at that rate; drawn ten times a second at most. */
 #include "progress.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,28 +29,41 @@ double progress_seconds(const struct progress *p)
     return now() - p->start;
 }
 
-/* "12.3 steps/s, 1:05 left" */
-static void rate_text(char out[80], const struct progress *p, double done)
+/* Of the work or of the time, whichever is more; 0 when neither is known. */
+static double part_done(const struct progress *p, double done)
 {
-    double rate = done / (progress_seconds(p) + 1e-9), left = (p->total - done) / (rate + 1e-9);
-    snprintf(out, 80, "%.3g %s/s, %.0f:%02d left", rate, p->unit, left / 60 - 0.5 > 0 ? (double)(long)(left / 60) : 0, (int)left % 60);
+    double work = p->total > 0 ? done / p->total : 0, time = p->limit > 0 ? progress_seconds(p) / p->limit : 0;
+    double part = work > time ? work : time;
+    return part < 1 ? part : 1;
+}
+
+/* "12.3 steps/s, 1:05 left, loss 0.1" */
+static void rate_text(char out[120], const struct progress *p, double done)
+{
+    double elapsed = progress_seconds(p), part = part_done(p, done), left = elapsed * (1 - part) / (part + 1e-9);
+    int n = snprintf(out, 120, "%.3g %s/s", done / (elapsed + 1e-9), p->unit);
+    if (p->total > 0 || p->limit > 0)
+        n += snprintf(out + n, 120 - (size_t)n, ", %.0f:%02d left", floor(left / 60), (int)fmod(left, 60));
+    if (*p->note)
+        snprintf(out + n, 120 - (size_t)n, ", %s", p->note);
 }
 
 static void draw_bar(const struct progress *p, double done, const char *rate)
 {
     enum { WIDTH = 30 };
     char bar[WIDTH + 1];
-    int full = (int)(WIDTH * done / p->total);
+    double part = part_done(p, done);
+    int full = (int)(WIDTH * part);
     memset(bar, '.', WIDTH);
-    memset(bar, '#', (size_t)(full < WIDTH ? full : WIDTH));
+    memset(bar, '#', (size_t)full);
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r%s[%s]%s %3.0f %%  %s   ", p->color ? "\033[36m" : "", bar, p->color ? "\033[0m" : "", 100 * done / p->total, rate);
+    fprintf(stderr, "\r%s[%s]%s %3.0f %%  %s   ", p->color ? "\033[36m" : "", bar, p->color ? "\033[0m" : "", 100 * part, rate);
     fflush(stderr);
 }
 
 void progress_at(struct progress *p, double done)
 {
-    char rate[80];
+    char rate[120];
     double t = now();
     if (t - p->last < (p->bar ? 0.1 : 30) || !(p->bar || p->lines))
         return;
@@ -57,12 +71,14 @@ void progress_at(struct progress *p, double done)
     rate_text(rate, p, done);
     if (p->bar)
         draw_bar(p, done, rate);
-    else
+    else if (p->total > 0)
         fprintf(stderr, "%.0f of %.0f %s, %s\n", done, p->total, p->unit, rate);
+    else
+        fprintf(stderr, "%.0f %s, %s\n", done, p->unit, rate);
 }
 
 void progress_clear(const struct progress *p)
 {
     if (p->bar)
-        fprintf(stderr, "\r%70s\r", "");
+        fprintf(stderr, "\r%110s\r", "");
 }

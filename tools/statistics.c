@@ -39,7 +39,7 @@ int statistics_save(const struct tally *t, const ddpm_model *m, const char *path
         gamma[i] = tally_at(t, TALLY_GAMMA, i);
         mse[i] = tally_at(t, TALLY_MSE, i);
     }
-    code = ddpm_model_add_statistics(&with, m, gamma, mse, images, err);
+    code = ddpm_model_add_statistics(&with, m, gamma, mse, images, tally_mean(t, TALLY_TOTAL).mean, err);
     if (!code)
         code = ddpm_model_save(with, path, flags, err);
     ddpm_model_close(with);

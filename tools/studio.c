@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "command_model.h"
+#include "interrupt.h"
 
 /* "0,20,41", or "999," of one step: what ddpm_chain_respace takes, and gives the same chain. */
 static char *list_text(const ddpm_tables *t)
@@ -202,11 +203,11 @@ static int steps_of(const struct studio *s) { return s->top + 1 + (s->encode ? s
 static int run_batch(struct studio *s, const uint32_t *index, int n, struct progress *p, double done, ddpm_error *err)
 {
     int taken = 0, code = start(s, index, n, err);
-    for (; !code && s->encode && taken < s->top && ddpm_sampler_left(s->sampler); taken++) {
+    for (; !code && !interrupted && s->encode && taken < s->top && ddpm_sampler_left(s->sampler); taken++) {
         progress_at(p, done + (double)taken * n);
         code = take_step(s, ddpm_sampler_encode, index, n, p, err);
     }
-    for (int executed = 0; !code; executed++, taken++) {
+    for (int executed = 0; !code && !interrupted; executed++, taken++) {
         keep_frame(s, n, executed, s->top + 1);
         progress_at(p, done + (double)taken * n);
         if (!ddpm_sampler_left(s->sampler))
@@ -221,12 +222,12 @@ int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *
     struct progress p;
     int K = steps_of(s), code = DDPM_OK;
     progress_begin(&p, s->common, "image steps", (double)n * K);
-    for (int first = 0; first < n && !code; first += s->batch) {
+    for (int first = 0; first < n && !code && !interrupted; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
         double start = progress_seconds(&p);
         code = run_batch(s, index + first, rows, &p, (double)first * K, err);
         double seconds = (progress_seconds(&p) - start) / rows;
-        for (int row = 0; row < rows && !code; row++) {
+        for (int row = 0; row < rows && !code && !interrupted; row++) {
             int lost = ddpm_sampler_lost(s->sampler, row);
             s->lost += lost != 0;
             code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);

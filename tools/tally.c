@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "agree.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/safetensors.h"
@@ -72,23 +73,6 @@ int tally_save(const struct tally *t, const char *path, const cJSON *settings, d
     return code;
 }
 
-/* Names the first setting that differs. */
-static int compare_settings(const cJSON *found, const cJSON *wanted, const char *path, ddpm_error *err)
-{
-    const cJSON *w;
-    cJSON_ArrayForEach(w, wanted) {
-        const cJSON *f = cJSON_GetObjectItemCaseSensitive(found, w->string);
-        if (cJSON_Compare(f, w, 1))
-            continue;
-        char *was = cJSON_PrintUnformatted(f), *is = cJSON_PrintUnformatted(w);
-        int code = dd_error(err, DDPM_EUSAGE, "%s was begun with %s %.120s, not %.120s: give the same options, or another --resume file", path,
-                            w->string, was ? was : "unknown", is ? is : "");
-        cJSON_free(was), cJSON_free(is);
-        return code;
-    }
-    return DDPM_OK;
-}
-
 static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, uint64_t rows, uint64_t columns, const char *path, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(s, name);
@@ -108,7 +92,7 @@ static int load(struct tally *t, const struct dd_safetensors *s, const char *pat
         return dd_error(err, DDPM_EDATA, "%s is no file of ddpm eval --resume", path);
     int code = dd_json_parse(&found, text, strlen(text), path, err);
     if (!code)
-        code = compare_settings(found, settings, path, err);
+        code = agree(found, settings, "", path, "give the same options, or another --resume file", err);
     cJSON_Delete(found);
     if (!code && images->dim[0] > t->room)
         return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured", path,

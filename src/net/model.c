@@ -29,6 +29,8 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
     struct dd_json j;
     dd_json_begin(&j, stats, "stats", err);
     dd_json_int(&j, "images", 1, 2147483647);
+    if (dd_json_has(&j, "bits"))
+        dd_json_number(&j, "bits", -1e6, 1e6);
     return dd_json_end(&j);
 }
 

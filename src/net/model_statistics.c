@@ -1,22 +1,26 @@
-/* A copy of a model, bit for bit, that also has stats.gamma and stats.mse [T], and "stats": {"images": N} in its metadata. */
+/* A copy of a model, bit for bit, that also has stats.gamma and stats.mse [T], and "stats": {"images": N, "bits": B} in its
+   metadata, B only when it is a number. */
 #include "net/model_statistics.h"
+#include <math.h>
 #include <string.h>
 #include "net/model_copy.h"
 
 /* What m says with these statistics; NULL when out of memory. */
-static cJSON *metadata(const ddpm_model *m, int images)
+static cJSON *metadata(const ddpm_model *m, int images, double bits)
 {
     cJSON *root = dd_model_copy_metadata(m, "stats"), *stats = root ? cJSON_AddObjectToObject(root, "stats") : NULL;
-    if (stats && cJSON_AddNumberToObject(stats, "images", images))
+    bool done = stats && cJSON_AddNumberToObject(stats, "images", images);
+    if (done && (!isfinite(bits) || cJSON_AddNumberToObject(stats, "bits", bits)))
         return root;
     cJSON_Delete(root);
     return NULL;
 }
 
-int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, ddpm_error *err)
+int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
+                        ddpm_error *err)
 {
     size_t size = (size_t)m->diffusion.steps * sizeof *gamma;
-    int code = dd_model_copy(with, m, metadata(m, images), "model with statistics", err);
+    int code = dd_model_copy(with, m, metadata(m, images, bits), "model with statistics", err);
     if (!code) {
         memcpy(dd_model_find(*with, "stats.gamma")->data, gamma, size);
         memcpy(dd_model_find(*with, "stats.mse")->data, mse, size);

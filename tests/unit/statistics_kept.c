@@ -37,14 +37,14 @@ static void stored_by(unsigned flags)
     ddpm_model *made = small_net_create("plain"), *opened = NULL, *with = NULL, *again = NULL;
     REQUIRE(made && !ddpm_model_save(made, first, flags, NULL) && !ddpm_model_open(&opened, first, NULL));
     CHECK(!ddpm_model_about(opened)->gamma && !ddpm_model_about(opened)->mse);
-    REQUIRE(!ddpm_model_add_statistics(&with, opened, mse_given, mse_given, 3, NULL));
-    REQUIRE(!ddpm_model_add_statistics(&again, with, gamma_given, mse_given, 7, NULL));
+    REQUIRE(!ddpm_model_add_statistics(&with, opened, mse_given, mse_given, 3, NAN, NULL));
+    REQUIRE(!ddpm_model_add_statistics(&again, with, gamma_given, mse_given, 7, 3.25, NULL));
     ddpm_model_close(with);
     with = NULL;
     REQUIRE(!ddpm_model_save(again, second, flags, NULL) && !ddpm_model_open(&with, second, NULL));
     const ddpm_about *a = ddpm_model_about(with);
     CHECK(a->gamma && !memcmp(a->gamma, gamma_given, sizeof gamma_given) && !memcmp(a->mse, mse_given, sizeof mse_given));
-    CHECK(strstr(a->json, "\"stats\":{\"images\":7}") && !strstr(a->json, "\"images\":3"));
+    CHECK(strstr(a->json, "\"stats\":{\"images\":7,\"bits\":3.25}") && !strstr(a->json, "\"images\":3"));
     CHECK(strcmp(a->id, ddpm_model_about(opened)->id) && !ddpm_model_check(with, NULL));
     same_tensors(opened, with);
     ddpm_model_close(made);
@@ -65,9 +65,9 @@ TEST(model, statistics_that_are_refused)
     ddpm_model *m = small_net_create("plain"), *with = NULL;
     ddpm_error err;
     make_statistics();
-    CHECK(ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 0, &err) == DDPM_EUSAGE && strstr(err.text, "0 images"));
+    CHECK(ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 0, NAN, &err) == DDPM_EUSAGE && strstr(err.text, "0 images"));
     gamma_given[17] = NAN;
-    CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NULL));
+    CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NAN, NULL));
     CHECK(ddpm_model_save(with, check_path(check_folder(), "nan"), 0, &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "stats.gamma: element 17 is NaN"));
     ddpm_model_close(m);
@@ -77,7 +77,7 @@ TEST(model, statistics_that_are_refused)
 static int add(void *context, ddpm_error *err)
 {
     ddpm_model *with;
-    int code = ddpm_model_add_statistics(&with, context, gamma_given, mse_given, 1, err);
+    int code = ddpm_model_add_statistics(&with, context, gamma_given, mse_given, 1, 1, err);
     CHECK(!code == !!with);
     ddpm_model_close(with);
     return code;
