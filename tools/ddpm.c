@@ -18,6 +18,7 @@ static const struct { const struct command *command; const char *does; } command
     { &command_forward,  "run the network once on given tensors" },
     { &command_schedule, "print the steps that a sampler takes" },
     { &command_eval,     "measure bits per dimension of a data set" },
+    { &command_train,    "train a model on images" },
     { &command_verify,   "make a picture again from its own text and compare" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

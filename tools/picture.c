@@ -188,6 +188,8 @@ static int load(struct picture *p, const struct dd_file *f, const char *path, dd
         return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG, BMP, PGM or PPM", path);
     if ((double)p->width * p->height > 8 * 1032.0 * size)
         return dd_error(err, DDPM_EDATA, "%s claims %d x %d pixels in %d bytes", path, p->width, p->height, size);
+    if (*f->data == 'P' && (double)p->width * p->height * p->channels > size)        /* PGM, PPM: stb would not notice */
+        return dd_error(err, DDPM_EDATA, "%s is cut off: %d x %d pixels of %d channels in %d bytes", path, p->width, p->height, p->channels, size);
     p->pixel = stbi_load_from_memory(f->data, size, &p->width, &p->height, &p->channels, 0);
     return p->pixel ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
 }

@@ -1,0 +1,175 @@
+# Training: refusals before the first step, the same bytes however often a run is stopped, and a last checkpoint that always loads.
+
+# pictures N [WIDTH]: N gray pictures in ./d, out of the bytes of the program.
+pictures() {
+	mkdir -p d
+	side=${2:-16} i=0
+	while [ $i -lt "$1" ]; do
+		{ printf 'P5\n%d %d\n255\n' $side $side; tail -c +$((i * 1024 + 5000)) "$program" | head -c $((side * side)); } >"d/$(printf %02d $i).pgm"
+		i=$((i + 1))
+	done
+}
+small='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.norm.groups=4 --set batch=2 --set warmup=2 --set diffusion.steps=8
+	--grid-every 0 --threads 1'
+train() { ddpm train d -o m.ddpm $small "$@"; }
+steps_of() { ddpm info "$1" | sed -n 's/^training *step \([0-9]*\),.*/\1/p'; }
+newest() { ls m.ddpm.train/step-*.ddpm | tail -n 1; }
+# The newest checkpoint loads, is what its id says, and is of the step that its name says.
+loads() {
+	file=$(newest)
+	ddpm info "$file" --check >/dev/null 2>info.err || fail "$file does not load: $(cat info.err)"
+	[ "$(steps_of "$file")" -eq "$(echo "$file" | sed 's/.*step-0*\([0-9]\)/\1/; s/\.ddpm//')" ] || fail "$file is of step $(steps_of "$file")"
+	rm info.err
+}
+
+test_train() {
+	pictures 12
+	expect 0 train --steps 25 --save-every 10 --keep 2 --holdout 3 --seed 5 --set flip=true
+	says '9 images of 16 x 16 x 1'; says 'step 25'; prints 'bits/dim of 3 held-out images'
+	[ "$(ls m.ddpm.train | tr '\n' ' ')" = 'log.jsonl step-000000020.ddpm step-000000025.ddpm ' ] || fail "$(ls m.ddpm.train)"
+	[ "$(grep -c '"loss"' m.ddpm.train/log.jsonl)" -eq 2 ] && [ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 2 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+	loads
+	expect 0 ddpm info m.ddpm; prints 'source        ddpm, d, weights ema'; prints 'of 3 images,'; prints 'bits/dim'
+	expect 0 ddpm info "$(newest)"; prints 'training      step 25, 50 images, loss'; prints 'batch 2'; prints 'seed "5"'
+	expect 0 ddpm sample -m m.ddpm -n 2 --steps 4 --variance analytic --schedule optimal -q
+	expect 0 ddpm eval d -m m.ddpm -q
+	expect 73 train --steps 1; says 'exists already'
+	mv m.ddpm n.ddpm
+	expect 73 train --steps 1; says '--resume goes on'
+	expect 0 train --steps 3 --force --holdout 0 --grid-every 2 -q; [ ! -s out ] || fail "$(cat out)"
+	[ "$(ls m.ddpm.train | tr '\n' ' ')" = 'grid-000000002.png grid-000000003.png log.jsonl loss.png step-000000000.ddpm step-000000003.ddpm ' ] || fail "$(ls m.ddpm.train)"
+	expect 0 train --steps 2 --force --init n.ddpm --holdout 0 -q
+	expect 64 train --steps 2 --force --init n.ddpm --set net.widths=16,16 --holdout 0; says 'does not fit'
+}
+
+test_train_refusals() {
+	pictures 4
+	expect 0 ddpm train --help; prints '--until-converged'; prints 'tiny|small|cifar10'
+	expect 64 ddpm train d --steps 1; says '-o MODEL.ddpm'
+	expect 64 train; says '--steps N, --time 2h or --until-converged N'
+	expect 64 train --time 5; says '90s'
+	expect 64 train --steps 1 --set batch; says 'KEY=VALUE'
+	expect 64 train --steps 1 --set batsh=3; says 'choose from batch'
+	expect 64 train --steps 1 --set batch=0; says 'train.batch'
+	expect 64 train --steps 1 --set net.colour=3; says 'colour'
+	expect 64 train --steps 1 --set nets.widths=3; says 'there is no section nets'
+	expect 64 train --steps 1 --set net.height=15; says 'cannot be halved'
+	expect 64 train --steps 1 --set net.classes=2; says 'the data have none'
+	expect 64 train --time 1s --set schedule=cosine; says 'add --steps'
+	expect 64 train --steps 1 --holdout 4; says 'left to train with'
+	expect 64 train --until-converged 2; says 'add --holdout'
+	expect 64 train --steps 1 -n 5; says 'holds 4 images'
+	expect 64 train --steps 1 --set loss=vlb; says 'variance'
+	expect 64 train --steps 1 --resume --force; says 'leave one out'
+	printf '{"train":{"batch":2,"steps":3}}' >c.json
+	expect 65 train --steps 1 --config c.json; says 'steps'
+	expect 66 ddpm train nowhere -o m.ddpm --steps 1
+	expect 73 ddpm train d -o no/m.ddpm --steps 1; says 'no/m.ddpm'
+	head -c 60 d/00.pgm >d/broken.png
+	expect 65 train --steps 1; says 'd/broken.png'
+	expect 65 train --steps 1 --set net.channels=3; says '1 channel'
+	expect 0 train --steps 1 --skip-bad --holdout 0; says '1 image skipped'
+	rm -r m.ddpm.train m.ddpm d/broken.png
+	expect 65 train --steps 1 --fit pad --set net.height=8; says '--fit crop'
+	rm -r d c.json; only
+}
+
+# Interrupted, resumed and uninterrupted: the same bytes of checkpoint and model.
+test_train_resumed() {
+	pictures 7
+	expect 0 train --steps 9 --save-every 3 --holdout 2 -q; mv m.ddpm whole; cp m.ddpm.train/step-000000009.ddpm whole.step; rm -r m.ddpm.train
+	expect 0 train --steps 4 --save-every 3 --holdout 2 -q --resume; mv m.ddpm first
+	expect 64 train --steps 9 --resume --set lr=1; says 'settings.lr 0.001, not 1'
+	expect 64 train --steps 9 --resume --seed 1; says 'was begun with'
+	expect 64 train --steps 9 --resume --set net.act=relu; says 'net.act "silu", not "relu"'
+	mv d/03.pgm 03.pgm; expect 64 train --steps 9 --resume --holdout 2; says 'data.images'; mv 03.pgm d
+	expect 0 train --steps 9 --save-every 3 --holdout 2 --resume --cache 0; says 'going on after step 4'
+	same m.ddpm whole 'stopped after step 4'
+	same m.ddpm.train/step-000000009.ddpm whole.step 'stopped after step 4'
+	! cmp -s first whole || fail 'five steps more change nothing'
+	[ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 3 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+}
+
+wait_for() { for i in $(seq 100); do [ -e "$1" ] && return; sleep 0.1; done; fail "$1 has not come: $(cat bg.err)"; }
+
+test_train_interrupted() {
+	pictures 6
+	for signal in TERM INT; do
+		( trap - INT; exec ${RUN:-} "$program" train d -o m.ddpm $small --steps 1000000 --holdout 0 --save-every 5 >bg.out 2>bg.err ) &
+		wait_for m.ddpm.train/step-000000010.ddpm
+		expect 75 train --steps 1 --resume; says 'another process trains there'
+		kill -TERM $!
+		wait $!
+		code=$?
+		[ $code -eq 75 ] || fail "exit code $code after SIG$signal, expected 75"
+		loads
+		rm -r m.ddpm.train
+	done
+}
+
+# At 20 random moments; what is there afterwards goes on to the same bytes.
+test_train_killed() {
+	pictures 5
+	expect 0 train --steps 150 --holdout 0 --save-every 1 -q; mv m.ddpm whole; rm -r m.ddpm.train
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		( exec ${RUN:-} "$program" train d -o m.ddpm $small --steps 150 --holdout 0 --save-every 1 --resume -q >bg.out 2>bg.err ) &
+		sleep "0.$(od -An -N2 -tu2 /dev/urandom | awk '{ printf "%02d", $1 % 35 }')"
+		kill -KILL $!
+		wait $! 2>/dev/null
+		[ ! -d m.ddpm.train ] || [ -z "$(ls m.ddpm.train/step-* 2>/dev/null)" ] || loads
+		rm -f m.ddpm
+	done
+	expect 0 train --steps 150 --holdout 0 --save-every 1 --resume -q
+	same m.ddpm whole 'killed twenty times'
+	[ -z "$(ls -A m.ddpm.train | grep tmp)" ] || fail "$(ls -A m.ddpm.train)"
+}
+
+# Room for two checkpoints and a half.
+test_train_full_disk() {
+	pictures 5
+	expect 0 train --steps 1 --holdout 0 -q
+	size=$(wc -c <"$(newest)"); rm -r m.ddpm.train m.ddpm
+	mkdir m.ddpm.train && mount -t tmpfs -o size=$((size / 1024 * 5 / 2))k none m.ddpm.train 2>/dev/null || skip 'mount is not allowed here'
+	trap 'umount "$scratch"/*/m.ddpm.train' EXIT
+	expect 74 train --steps 9 --holdout 0 --save-every 1 --keep 5 -q; says 'the last good checkpoint is m.ddpm.train/step-00000000'
+	loads; absent m.ddpm
+}
+
+# A limit on the size of files instead, between the model's and the checkpoint's.
+test_train_file_limit() {
+	pictures 5
+	( trap '' XFSZ; ulimit -f 100; expect 74 train --steps 2 --holdout 0 -q ) || exit 1
+	absent m.ddpm m.ddpm.train/step-000000000.ddpm
+	expect 0 train --steps 2 --holdout 0 -q --resume
+}
+
+# Images are read again and again: some are gone, one is cut off.
+test_train_shrinking_folder() {
+	for harm in 'rm d/03.pgm d/04.pgm d/05.pgm' 'cut d/03.pgm'; do
+		pictures 6
+		( exec ${RUN:-} "$program" train d -o m.ddpm $small --steps 1000000 --holdout 0 --cache 0 -q >bg.out 2>bg.err ) &
+		wait_for m.ddpm.train/log.jsonl
+		cut() { head -c 100 "$1" >cut.pgm; mv cut.pgm "$1"; }
+		$harm
+		wait $!
+		code=$?
+		[ $code -eq 65 ] || [ $code -eq 66 ] || fail "exit code $code, expected 65 or 66: $(cat bg.err)"
+		mv bg.err err; [ "$(wc -l <err)" -eq 1 ] || fail "$(cat err)"
+		says 'd/0'; says 'the last good checkpoint is m.ddpm.train/step-'
+		loads
+		rm -r m.ddpm.train
+	done
+}
+
+# Classes from sub-folders; and the best of a run that does not get better.
+test_train_classes() {
+	pictures 8
+	mkdir d/a d/b && mv d/00.pgm d/02.pgm d/04.pgm d/06.pgm d/a && mv d/0?.pgm d/b
+	expect 0 train --steps 2 --holdout 2 --set net.classes=2 -q
+	expect 0 ddpm sample -m m.ddpm -n 2 --steps 2 --class all -q
+	expect 64 train --steps 2 --force --set net.classes=1; says 'have others'
+	expect 0 train --force --holdout 3 --until-converged 2 --eval-every 1 --set lr=1e-30 -q
+	[ -e m.ddpm.train/best.ddpm ] || fail 'the best was not kept'
+	[ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 3 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+	expect 0 train --force --holdout 0 --time 1s -q
+}

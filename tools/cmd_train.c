@@ -1,0 +1,127 @@
+/* ddpm train: from images to a model.  Everything that can fail fails before the first step; from then on the last checkpoint always loads, and
+   the same command with --resume goes on from it to the same bits as if it had never stopped. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "interrupt.h"
+#include "training.h"
+
+static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .save_every = 1000, .keep = 3, .grid_every = 1000,
+                                                .cache = 1024 };
+
+/* "90s", "45m", "2h", "1.5d"; 0: not such a time. */
+static double seconds_of(const char *text)
+{
+    static const struct { char unit; double seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    char *end;
+    double v = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (end != text && *end == units[i].unit && !end[1] && v > 0 && isfinite(v))
+            return v * units[i].seconds;
+    return 0;
+}
+
+static int check(struct training *t, ddpm_error *err)
+{
+    const struct train_settings *s = t->s;
+    if (!s->output)
+        return dd_error(err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm");
+    if (!s->steps && !s->time && !s->converged)
+        return dd_error(err, DDPM_EUSAGE, "how long? add --steps N, --time 2h or --until-converged N");
+    if (s->resume && s->force)
+        return dd_error(err, DDPM_EUSAGE, "--resume goes on with what is there, --force begins anew: leave one out");
+    t->limit = s->time ? seconds_of(s->time) : 0;
+    return s->time && !(t->limit > 0) ? dd_error(err, DDPM_EUSAGE, "--time %.40s: expected a time such as 90s, 45m, 2h or 1.5d", s->time) : DDPM_OK;
+}
+
+static void announce(const struct training *t)
+{
+    const struct train_settings *s = t->s;
+    remark(t->command, &s->common, "%zu images of %d x %d x %d to train with, %zu held out; %zu a step; checkpoints, log and pictures in %s",
+           t->used.count, t->about->height, t->about->width, t->about->channels, t->held.count, t->images, t->folder.path);
+    if (t->skipped)
+        remark(t->command, &s->common, "%zu image%s skipped", t->skipped, t->skipped == 1 ? "" : "s");
+}
+
+static int interrupted_at(const struct training *t)
+{
+    if (t->saved >= 0)
+        fprintf(stderr, "ddpm train: interrupted after step %lld; the same command with --resume goes on from there\n", (long long)t->saved);
+    else
+        fprintf(stderr, "ddpm train: interrupted before the first step\n");
+    return INTERRUPTED;
+}
+
+static int finish(struct training *t, ddpm_error *err)
+{
+    double bits;
+    int code = training_finish(t, &bits, err);
+    if (code || interrupted)
+        return code;
+    remark(t->command, &t->s->common, "step %lld, written to %s", (long long)ddpm_trainer_done(t->trainer), t->s->output);
+    if (t->s->common.json)
+        printf(isnan(bits) ? "{\"step\":%lld,\"bits\":null}\n" : "{\"step\":%lld,\"bits\":%.17g}\n", (long long)ddpm_trainer_done(t->trainer), bits);
+    else if (!isnan(bits))
+        printf("%.6g bits/dim of %zu held-out images\n", bits, t->held.count);
+    return code;
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    struct training t = { .s = settings, .command = &command_train };
+    ddpm_error err;
+    (void)arguments;
+    int code = check(&t, &err), status;
+    if (!code) {
+        interrupt_catch();
+        code = training_open(&t, argument[0], &err);
+    }
+    if (!code) {
+        announce(&t);
+        code = training_run(&t, &err);
+    }
+    if (!code && !interrupted)
+        code = finish(&t, &err);
+    if (interrupted && (!code || code == DDPM_ECALLBACK))
+        status = interrupted_at(&t);
+    else
+        status = !code ? 0 : code == TRAINING_LOCKED ? (complain(&command_train, &err), INTERRUPTED) : complain(&command_train, &err);
+    training_close(&t);
+    return status;
+}
+
+#define FIELD(f) offsetof(struct train_settings, f)
+static const struct option options[] = {
+    { "output", 'o', OPTION_TEXT, "MODEL", "the model file; checkpoints, log and pictures go to the folder MODEL.train", NULL, FIELD(output), 0, 0 },
+    { "preset", 0, OPTION_CHOICE, "NAME", "network and recipe to begin with (default: tiny)", training_presets, FIELD(preset), 0, 0 },
+    { "config", 0, OPTION_TEXTS, "FILE", "JSON with some of net, diffusion (keys of a model file) and train", NULL, FIELD(config), 0, 0 },
+    { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value: net.widths=64,128, diffusion.steps=500, batch=32, lr=1e-4", NULL, FIELD(set), 0, 0 },
+    { "init", 0, OPTION_TEXT, "MODEL", "begin with the network and weights of a model file", NULL, FIELD(init), 0, 0 },
+    { "steps", 0, OPTION_INT, "N", "end after step N of the optimiser", NULL, FIELD(steps), 1, INT32_MAX },
+    { "time", 0, OPTION_TEXT, "TIME", "end after so long: 90s, 45m, 2h, 1.5d", NULL, FIELD(time), 0, 0 },
+    { "until-converged", 0, OPTION_INT, "N", "end when the held-out loss has not improved N times in a row; keeps the best", NULL, FIELD(converged), 1,
+      INT32_MAX },
+    { "seed", 0, OPTION_SEED, "S", "of weights, order, timesteps, noise and dropout, 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1, INT32_MAX },
+    { "fit", 0, OPTION_CHOICE, "HOW", "images of another size: pad with black, crop, or resize and crop (default: resize)", view_fit_names, FIELD(fit), 0, 0 },
+    { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
+    { "holdout", 0, OPTION_INT, "N", "images kept back to measure with (default: a twentieth, at most 128)", NULL, FIELD(held_out), 0, INT32_MAX },
+    { "eval-every", 0, OPTION_INT, "N", "steps between losses of those images (default: --save-every)", NULL, FIELD(eval_every), 1, INT32_MAX },
+    { "save-every", 0, OPTION_INT, "N", "steps between checkpoints (default: 1000)", NULL, FIELD(save_every), 1, INT32_MAX },
+    { "keep", 0, OPTION_INT, "N", "checkpoints that are kept (default: 3)", NULL, FIELD(keep), 1, INT32_MAX },
+    { "grid-every", 0, OPTION_INT, "N", "steps between pictures, 0: none (default: 1000)", NULL, FIELD(grid_every), 0, INT32_MAX },
+    { "cache", 0, OPTION_INT, "MB", "memory for images that have been read; others are read again (default: 1024)", NULL, FIELD(cache), 0, 1 << 20 },
+    { "resume", 0, OPTION_FLAG, NULL, "go on from the last checkpoint, if there is one", NULL, FIELD(resume), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL, "replace an existing MODEL and what is in MODEL.train", NULL, FIELD(force), 0, 0 },
+};
+const struct command command_train = {
+    .name = "train", .arguments = "DATA", .least = 1, .most = 1, .run = run,
+    .does = "Trains a network on images: a folder of them (or of sub-folders, one a class), an IDX file (.gz too; labels beside it), CIFAR-10's\n"
+            "binary batches, or a .npy array.  SIGTERM and Ctrl-C save and exit 75 within a step; the same command with --resume goes on.",
+    .examples = "  ddpm train photos -o photos.ddpm --preset small --time 8h\n"
+                "  ddpm train train-images-idx3-ubyte.gz -o digits.ddpm --set net.classes=10 --fit pad --set net.height=32 --set net.width=32 --steps 20000\n"
+                "  ddpm train cifar-10-batches-bin -o cifar10.ddpm --preset cifar10 --steps 800000 --resume\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct train_settings), .defaults = &defaults,
+};

@@ -1,0 +1,46 @@
+/* One training: data, trainer, and what is kept and shown of it.  The command line is cmd_train.c's business. */
+#ifndef DDPM_TRAINING_H
+#define DDPM_TRAINING_H
+#include "dataset.h"
+#include "epoch.h"
+#include "options.h"
+#include "progress.h"
+#include "training_folder.h"
+#include "training_log.h"
+#include "training_plan.h"
+
+struct train_settings {
+    struct common common;
+    const char *output, *preset, *init, *fit, *time;
+    int64_t images, steps, converged, held_out, eval_every, save_every, keep, grid_every, cache;
+    uint64_t seed;
+    struct option_texts config, set;
+    bool resume, force, skip_bad;
+};
+struct training {
+    const struct train_settings *s; const struct command *command;
+    const char *name;                            /* of the data, without its folders */
+    double limit;                                /* seconds, 0: none */
+    struct training_plan plan;
+    ddpm_model *model; const ddpm_about *about;  /* that the trainer began with */
+    struct dataset data, used, held;             /* used and held: parts of data, by its index */
+    size_t skipped;
+    char sha256[65], init_id[65];                /* of the images and labels; of --init or "" */
+    cJSON *run;                                  /* "run" of a checkpoint: settings that a resumed run must share, and progress */
+    ddpm_trainer *trainer;
+    struct stream stream; float *x0; int32_t *y; size_t images; int64_t saved;     /* images of a step; the last saved step, -1: none */
+    double best; int64_t since;                  /* lowest loss of the held-out images; evaluations since then */
+    struct training_folder folder;
+    struct training_log log;
+    struct progress progress;
+};
+/* training_open.c: everything that can fail but for writing; TRAINING_LOCKED as in training_folder.h. */
+int  training_open(struct training *t, const char *data, ddpm_error *err);
+void training_close(struct training *t);
+/* training_run.c: until an end is reached or the user interrupts; the checkpoint of the last step is then there. */
+int  training_run(struct training *t, ddpm_error *err);
+/* The model file, with what is measured on the held-out images; *bits: bits per dimension, NAN: not measured. */
+int  training_finish(struct training *t, double *bits, ddpm_error *err);
+/* training_show.c: a picture of 16 samples of the averaged weights, always from the same noise, and the curves of the loss. */
+int  training_show(struct training *t, ddpm_error *err);
+#endif

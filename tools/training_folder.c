@@ -1,0 +1,107 @@
+/* The lock is the kernel's, on the folder itself: it ends with the process, however that ends. */
+#include "training_folder.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "image_folder.h"
+
+static bool is_leftover(const char *folder, const char *name)
+{
+    size_t n = strlen(name);
+    (void)folder;
+    return !strncmp(name, ".ddpm-", 6) && n > 10 && !strcmp(name + n - 4, ".tmp");
+}
+
+static bool is_checkpoint(const char *folder, const char *name)
+{
+    (void)folder;
+    return !strncmp(name, "step-", 5) && strspn(name + 5, "0123456789") == 9 && !strcmp(name + 14, ".ddpm");
+}
+
+static bool is_ours(const char *folder, const char *name)
+{
+    return is_checkpoint(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") || !strcmp(name, "loss.png") ||
+           (!strncmp(name, "grid-", 5) && image_folder_ends(name, ".png"));
+}
+
+/* Removes the first n - keep, in order of names. */
+static void remove_some(struct training_folder *f, bool (*which)(const char *, const char *), size_t keep)
+{
+    char **name;
+    size_t n;
+    image_folder_list(&name, &n, f->path, which, NULL);
+    for (size_t i = 0; i + keep < n; i++)
+        unlink(training_folder_path(f, "%s", name[i]));
+    image_folder_free(name, n);
+}
+
+int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err)
+{
+    size_t n = strlen(model) + 8;
+    *f = (struct training_folder){ .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .descriptor = -1 };
+    if (!f->path || !f->room) {
+        training_folder_close(f);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    }
+    snprintf(f->path, n, "%s.train", model);
+    int code = DDPM_OK;
+    if (mkdir(f->path, 0777) != 0 && errno != EEXIST)
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be made a folder: %s", f->path, strerror(errno));
+    if (!code && (f->descriptor = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be used as a folder: %s", f->path, strerror(errno));
+    if (!code && flock(f->descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        dd_error(err, DDPM_ECREATE, "%s: another process trains there", f->path);
+        code = TRAINING_LOCKED;
+    }
+    if (!code)
+        remove_some(f, is_leftover, 0);
+    else
+        training_folder_close(f);
+    return code;
+}
+
+const char *training_folder_path(struct training_folder *f, const char *format, ...)
+{
+    va_list ap;
+    size_t n = (size_t)snprintf(f->room, f->size, "%s/", f->path);
+    va_start(ap, format);
+    vsnprintf(f->room + n, f->size - n, format, ap);
+    va_end(ap);
+    return f->room;
+}
+
+int64_t training_folder_newest(struct training_folder *f)
+{
+    char **name;
+    size_t n;
+    image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
+    int64_t step = n ? strtoll(name[n - 1] + 5, NULL, 10) : -1;
+    image_folder_free(name, n);
+    return step;
+}
+
+const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
+{
+    return training_folder_path(f, "step-%09lld.ddpm", (long long)step);
+}
+
+void training_folder_prune(struct training_folder *f, int keep)
+{
+    remove_some(f, keep ? is_checkpoint : is_ours, (size_t)keep);
+}
+
+void training_folder_close(struct training_folder *f)
+{
+    if (f->descriptor >= 0)
+        close(f->descriptor);
+    free(f->path), free(f->room);
+    *f = (struct training_folder){ .descriptor = -1 };
+}

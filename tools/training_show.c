@@ -1,0 +1,71 @@
+/* Images 0 to 15 of seed 0 in 50 steps of the default sampler, or all there are when that is fewer: the noise is always the same, so pictures
+   of two steps can be laid side by side. */
+#include <stdio.h>
+#include "base/file.h"
+#include "gallery.h"
+#include "interrupt.h"
+#include "studio.h"
+#include "training.h"
+
+enum { IMAGES = 16, STEPS = 50 };
+struct grid { struct picture picture; struct layout layout; };
+
+static int put_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
+{
+    struct grid *g = user;
+    (void)seconds, (void)err;
+    layout_put(&g->picture, &g->layout, place, lost ? NULL : frame);
+    return DDPM_OK;
+}
+
+static int write_grid(const struct grid *g, const struct recipe *r, const uint32_t *index, const char *path, ddpm_error *err)
+{
+    struct dd_output o;
+    char *text = recipe_text(r, index, IMAGES);
+    int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    if (!code && !(code = picture_write(o.stream, &g->picture, text, err)))
+        code = dd_output_commit(&o, err);
+    else if (text)
+        dd_output_abandon(&o);
+    cJSON_free(text);
+    return code;
+}
+
+static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    struct common common = t->s->common;
+    char steps[16];
+    uint32_t index[IMAGES];
+    struct recipe r = { .sampler = ddpm_sampler_names()[0], .variance = "auto", .steps = steps, .schedule = ddpm_schedule_names()[0],
+                        .clip = a->clip, .label = a->classes ? LABEL_ALL : LABEL_NONE, .keep_steps = 1, .format = "png", .snr = 0.16 };
+    struct grid g = { .layout = layout_of(a, IMAGES, 1) };
+    struct studio s;
+    common.quiet = true;
+    snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
+    for (uint32_t i = 0; i < IMAGES; i++)
+        index[i] = i;
+    int code = layout_picture(&g.picture, &g.layout, a, err);
+    if (code)
+        return code;
+    if (!(code = studio_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
+        code = studio_run(&s, index, IMAGES, put_image, &g, err);
+        if (!code && !interrupted)
+            code = write_grid(&g, &r, index, training_folder_path(&t->folder, "grid-%09lld.png", (long long)ddpm_trainer_done(t->trainer)), err);
+        studio_close(&s);
+    }
+    picture_free(&g.picture);
+    return code;
+}
+
+int training_show(struct training *t, ddpm_error *err)
+{
+    ddpm_model *m;
+    int code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    if (code)
+        return code;
+    if (t->about->channels <= 4)
+        code = draw_grid(t, m, err);
+    ddpm_model_close(m);
+    return code ? code : curve_write(training_folder_path(&t->folder, "loss.png"), &t->log.loss, "loss", &t->log.held, "of held-out images", err);
+}
