@@ -120,7 +120,7 @@ static void time_engines(struct engine *e, int engines, const struct options *o,
 static int bench_layer(const struct layer *l, const struct dd_kernels *k, const struct options *o, double *total)
 {
     int pad = l->kernel / 2, engines = 0, failed = 0;
-    struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad };
+    struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad, 0 };
     struct dd_map x = { NULL, o->batch, s.h, s.w, s.cin, (size_t)s.cin };
     struct dd_map y = { NULL, o->batch, dd_conv_height(&s), dd_conv_width(&s), s.cout, (size_t)s.cout };
     float *w = filled((size_t)(s.cin * s.cout * s.kernel * s.kernel));

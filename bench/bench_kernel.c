@@ -163,7 +163,7 @@ static void run_gemm(struct work *w)
     for (size_t tile = 0; tile < TILES; tile++) {
         for (size_t i = 0; i < mr; i++)
             a[i] = w->x + (tile * mr + i) * w->depth;
-        w->k->gemm(w->y + tile * mr * nr, nr, a, w->b, 1, w->depth, w->m, nr, 0, w->post);
+        w->k->gemm(w->y + tile * mr * nr, nr, a, w->b, 1, w->depth, w->m, nr, 0, w->post, w->b, 0);
     }
     w->flops = 2.0 * TILES * (double)(w->m * nr * w->depth);
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
@@ -200,6 +200,36 @@ static void run_outer(struct work *w)
         w->k->outer(w->y + i * nr, w->x + i, w->b, 128, mr, 1);
     w->flops = 2.0 * 128 * (double)(nr / mr * mr * nr);
     w->bytes = 8.0 * 128 * (double)nr;
+}
+
+static void run_winograd2_input(struct work *w)
+{
+    const float *pixel[16];
+    for (size_t t = 0; t < PIXELS / 16; t++) {
+        for (size_t i = 0; i < 16; i++)
+            pixel[i] = w->x + (t * 16 + i) * C;
+        w->k->winograd2_input(w->y + t % 16 * C, 16 * C, pixel, C);
+    }
+    w->bytes = 4.0 * 32 * PIXELS / 16 * C;
+}
+
+static void run_winograd2_output(struct work *w)
+{
+    float *pixel[4];
+    for (size_t t = 0; t < PIXELS / 16; t++) {
+        for (size_t i = 0; i < 4; i++)
+            pixel[i] = w->y + (t * 4 + i) * C;
+        w->k->winograd2_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C, DD_ACT_NONE);
+    }
+    w->bytes = 4.0 * 20 * PIXELS / 16 * C;
+}
+
+static void run_winograd2_weights(struct work *w)
+{
+    size_t nr = w->k->gemm_nr;
+    for (size_t i = 0; i < C; i++)
+        w->k->winograd2_weights(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
+    w->bytes = 4.0 * 25 * C * (double)nr;
 }
 
 static void run_winograd_weights(struct work *w)

@@ -7,7 +7,7 @@ enum { GEMM_NR = 2 * VL };
 /* m rows and nv vectors are constants: a copy for each, so that few rows or columns cost little.  `tail` floats of the last
    vector are there.  Row pointers and the panel's two vectors are named one by one, else compilers read them again and again. */
 INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t tail,
-                      int load, const struct dd_gemm_post *post, const int m, const int nv)
+                      int load, const struct dd_gemm_post *post, const float *ahead, size_t step, const int m, const int nv)
 {
     vf sum[GEMM_MR][2];
     UNROLL for (int i = 0; i < m; i++)
@@ -18,7 +18,8 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
         const float *row[GEMM_MR];
         UNROLL for (int i = 0; i < m; i++)
             row[i] = a[i];
-        for (size_t k = 0; k < depth; k++, b += GEMM_NR) {
+        for (size_t k = 0; k < depth; k++, b += GEMM_NR, ahead += step) {
+            vf_ahead(ahead);
             const vf left = vf_load(b), right = nv == 2 ? vf_load(b + VL) : left;
             UNROLL for (int i = 0; i < m; i++) {
                 const vf x = vf_set(row[i][k]);
@@ -46,28 +47,28 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
 }
 
 typedef void gemm_rows(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t n,
-                       int load, const struct dd_gemm_post *post);
+                       int load, const struct dd_gemm_post *post, const float *ahead, size_t step);
 
 #define GEMM_ROWS(m) \
 static void gemm_rows_##m(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t n, \
-                          int load, const struct dd_gemm_post *post) \
+                          int load, const struct dd_gemm_post *post, const float *ahead, size_t step) \
 { \
     if (n == GEMM_NR) \
-        gemm_tile(c, cs, a, b, taps, depth, VL, load, post, m, 2); \
+        gemm_tile(c, cs, a, b, taps, depth, VL, load, post, ahead, step, m, 2); \
     else if (n > VL) \
-        gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, m, 2); \
+        gemm_tile(c, cs, a, b, taps, depth, n - VL, load, post, ahead, step, m, 2); \
     else \
-        gemm_tile(c, cs, a, b, taps, depth, n, load, post, m, 1); \
+        gemm_tile(c, cs, a, b, taps, depth, n, load, post, ahead, step, m, 1); \
 }
 EACH_GEMM_ROW(GEMM_ROWS)
 
 static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t m, size_t n,
-                    int load, const struct dd_gemm_post *post)
+                    int load, const struct dd_gemm_post *post, const float *ahead, size_t step)
 {
 #define ADDRESS(m) gemm_rows_##m,
     static gemm_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
-    rows[m - 1](c, cs, a, b, taps, depth, n, load, post);
+    rows[m - 1](c, cs, a, b, taps, depth, n, load, post, ahead, step);
     if (post && post->act != DD_ACT_NONE)
         K(affine)(c, cs, c, cs, NULL, NULL, m, n, post->act);
 }

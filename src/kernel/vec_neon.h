@@ -7,6 +7,7 @@ enum { VL = 4, GEMM_MR = 8 };      /* 16 sums, 2 of b, up to 8 of a: 26 of the 3
 typedef float32x4_t vf;
 
 static inline vf vf_set(float a) { return vdupq_n_f32(a); }
+static inline __attribute__((always_inline)) void vf_ahead(const float *p) { __builtin_prefetch(p, 0, 2); }
 static inline vf vf_load(const float *p) { return vld1q_f32(p); }
 static inline vf vf_load_or(const float *p, size_t n, vf fill)
 {

@@ -6,7 +6,9 @@
         -1/6  1/6 -1/6
         1/24 1/12  1/6
         1/24 -1/12 1/6
-           0    0    1 */
+           0    0    1
+
+   or, of F(2x2, 3x3), the rows 1 0 0, 1/2 1/2 1/2, 1/2 -1/2 1/2, 0 0 1. */
 
 /* Weights side by side.  The vocabulary has no double; loops over a constant number of them compilers make vectors of. */
 enum { WEIGHT_LANES = 8 };                      /* divides GEMM_NR */
@@ -26,7 +28,19 @@ INLINE void weights_six(weight_lanes *y, int ys, const weight_lanes *x, int xs)
     }
 }
 
-static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+/* y[0..3 step ys] = G x[0..2 step xs] of F(2x2, 3x3). */
+INLINE void weights_four(weight_lanes *y, int ys, const weight_lanes *x, int xs)
+{
+    for (int l = 0; l < WEIGHT_LANES; l++) {
+        double even = x[0][l] + x[2 * xs][l], odd = x[xs][l];
+        y[0][l] = x[0][l];
+        y[ys][l] = (even + odd) / 2;
+        y[2 * ys][l] = (even - odd) / 2;
+        y[3 * ys][l] = x[2 * xs][l];
+    }
+}
+
+INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped, const int side)
 {
     for (size_t j = 0; j < GEMM_NR; j += WEIGHT_LANES) {
         weight_lanes x[9] = { { 0 } }, half[18], y[36];
@@ -34,13 +48,23 @@ static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t w
             for (int k = 0; k < 9; k++)
                 x[k][l] = w[(j + l) * ws + (size_t)(flipped ? 8 - k : k)];
         for (int k = 0; k < 3; k++)
-            weights_six(half + k, 3, x + k, 3);
-        for (int k = 0; k < 6; k++)
-            weights_six(y + 6 * k, 1, half + 3 * k, 1);
-        for (size_t k = 0; k < 36; k++)
+            (side == 6 ? weights_six : weights_four)(half + k, 3, x + k, 3);
+        for (int k = 0; k < side; k++)
+            (side == 6 ? weights_six : weights_four)(y + side * k, 1, half + 3 * k, 1);
+        for (int k = 0; k < side * side; k++)
             for (int l = 0; l < WEIGHT_LANES; l++)
-                u[k * plane + j + (size_t)l] = (float)y[k][l];
+                u[(size_t)k * plane + j + (size_t)l] = (float)y[k][l];
     }
+}
+
+static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+{
+    winograd_weights_run(u, plane, w, ws, n, flipped, 6);
+}
+
+static void K(winograd2_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+{
+    winograd_weights_run(u, plane, w, ws, n, flipped, 4);
 }
 
 /* y[i * ys], i < 6, is A x, x[i * xs], i < 4. */

@@ -1,4 +1,5 @@
-/* The two transforms of F(4x4, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2, infinity.
+/* The two transforms of F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
+   infinity, and 0, 1, -1, infinity:
 
      B^T = 4  0 -5  0 1 0     A^T = 1 1  1 1  1 0
            0 -4 -4  1 1 0           0 1 -1 2 -2 0
@@ -6,6 +7,11 @@
            0 -2 -1  2 1 0           0 1 -1 8 -8 1
            0  2 -1 -2 1 0
            0  4  0 -5 0 1
+
+     B^T = 1  0 -1  0         A^T = 1 1  1  0
+           0  1  1  0               0 1 -1 -1
+           0 -1  1  0
+           0  1  0 -1
    Each transform is applied to columns, then to rows. */
 
 /* d[i * step], i < 6, becomes B^T d. */
@@ -22,6 +28,16 @@ INLINE void winograd_six(vf *d, int step)
     d[5 * step] = vf_fma(vf_set(4), d1, vf_fma(vf_set(-5), d3, d5));
 }
 
+/* The same of F(2x2, 3x3), i < 4. */
+INLINE void winograd_quad(vf *d, int step)
+{
+    vf d1 = d[step], d2 = d[2 * step];
+    d[0] = vf_sub(d[0], d2);
+    d[step] = vf_add(d1, d2);
+    d[2 * step] = vf_sub(d2, d1);
+    d[3 * step] = vf_sub(d1, d[3 * step]);
+}
+
 /* y[i * ys], i < 4, is A^T m, m[i * ms], i < 6. */
 INLINE void winograd_four(vf *y, int ys, const vf *m, int ms)
 {
@@ -33,44 +49,63 @@ INLINE void winograd_four(vf *y, int ys, const vf *m, int ms)
     y[3 * ys] = vf_add(vf_fma(vf_set(8), d, b), m[5 * ms]);
 }
 
-static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
+/* The same of F(2x2, 3x3): i < 2 of y, i < 4 of m. */
+INLINE void winograd_pair(vf *y, int ys, const vf *m, int ms)
 {
+    y[0] = vf_add(vf_add(m[0], m[ms]), m[2 * ms]);
+    y[ys] = vf_sub(vf_sub(m[ms], m[2 * ms]), m[3 * ms]);
+}
+
+INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int tile)
+{
+    const int side = tile + 2;
     EACH_VECTOR(c, channels,
         vf d[36];
-        UNROLL for (int j = 0; j < 6; j++) {
-            UNROLL for (int i = 0; i < 6; i++)
-                d[6 * i + j] = vf_take(x[6 * i + j] + c, lanes);
-            winograd_six(d + j, 6);
+        UNROLL for (int j = 0; j < side; j++) {
+            UNROLL for (int i = 0; i < side; i++)
+                d[side * i + j] = vf_take(x[side * i + j] + c, lanes);
+            (tile == 4 ? winograd_six : winograd_quad)(d + j, side);
         }
-        UNROLL for (int i = 0; i < 6; i++) {
-            winograd_six(d + 6 * i, 1);
-            UNROLL for (int j = 0; j < 6; j++)
-                vf_put(v + (size_t)(6 * i + j) * plane + c, d[6 * i + j], lanes);
+        UNROLL for (int i = 0; i < side; i++) {
+            (tile == 4 ? winograd_six : winograd_quad)(d + side * i, 1);
+            UNROLL for (int j = 0; j < side; j++)
+                vf_put(v + (size_t)(side * i + j) * plane + c, d[side * i + j], lanes);
         }
     );
 }
 
-INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, enum dd_act act)
+static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
 {
+    winograd_input_run(v, plane, x, channels, 4);
+}
+
+static void K(winograd2_input)(float *v, size_t plane, const float *const *x, size_t channels)
+{
+    winograd_input_run(v, plane, x, channels, 2);
+}
+
+INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
+                                float scale, size_t channels, const int tile, enum dd_act act)
+{
+    const int side = tile + 2;
     EACH_VECTOR(c, channels,
         vf d[6 * 4];
         vf o[4];
         vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
-        UNROLL for (int j = 0; j < 6; j++) {
+        UNROLL for (int j = 0; j < side; j++) {
             vf column[6];
-            UNROLL for (int i = 0; i < 6; i++)
-                column[i] = vf_take(m + (size_t)(6 * i + j) * plane + c, lanes);
-            winograd_four(d + j, 6, column, 1);
+            UNROLL for (int i = 0; i < side; i++)
+                column[i] = vf_take(m + (size_t)(side * i + j) * plane + c, lanes);
+            (tile == 4 ? winograd_four : winograd_pair)(d + j, side, column, 1);
         }
-        UNROLL for (int i = 0; i < 4; i++) {
-            winograd_four(o, 1, d + 6 * i, 1);
-            UNROLL for (int j = 0; j < 4; j++)
-                if (y[4 * i + j]) {
+        UNROLL for (int i = 0; i < tile; i++) {
+            (tile == 4 ? winograd_four : winograd_pair)(o, 1, d + side * i, 1);
+            UNROLL for (int j = 0; j < tile; j++)
+                if (y[tile * i + j]) {
                     vf sum = vf_add(o[j], b);
                     if (residual)
-                        sum = vf_add(sum, vf_take(residual[4 * i + j] + c, lanes));
-                    vf_put(y[4 * i + j] + c, vf_act(vf_mul(sum, vf_set(scale)), act), lanes);
+                        sum = vf_add(sum, vf_take(residual[tile * i + j] + c, lanes));
+                    vf_put(y[tile * i + j] + c, vf_act(vf_mul(sum, vf_set(scale)), act), lanes);
                 }
         }
     );
@@ -79,5 +114,11 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
 static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
                                float scale, size_t channels, enum dd_act act)
 {
-    BY_ACT(act, winograd_output_run, y, m, plane, bias, residual, scale, channels);
+    BY_ACT(act, winograd_output_run, y, m, plane, bias, residual, scale, channels, 4);
+}
+
+static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
+                                float scale, size_t channels, enum dd_act act)
+{
+    BY_ACT(act, winograd_output_run, y, m, plane, bias, residual, scale, channels, 2);
 }

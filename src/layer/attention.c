@@ -17,8 +17,8 @@
 #include <string.h>
 #include "layer/matrix.h"
 
-/* Floats: of S in a task, which then stays in the second-level cache, and of each of three such in backward; of a slice's panels. */
-enum { ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20 };
+/* Rows of a task, so that one head of a small image gives several; floats: of S in a task, which then stays in the second-level cache, and of each of three such in backward; of a slice's panels. */
+enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20 };
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
@@ -32,7 +32,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
     struct plan p = { .pixels = (size_t)a->h * (size_t)a->w, .heads = (size_t)a->heads, .dim = (size_t)a->dim,
                       .memory = (size_t)a->memory, .mr = k->gemm_mr, .nr = k->gemm_nr };
     p.tokens = p.memory + p.pixels;
-    p.rows = dd_min(dd_blocks(p.pixels, p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;
+    p.rows = dd_min(dd_blocks(dd_min(p.pixels, ROWS), p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;
     p.k_size = dd_blocks(p.tokens, p.nr) * p.nr * p.dim;
     p.v_size = dd_blocks(p.dim, p.nr) * p.nr * p.tokens;
     p.s_size = dd_aligned(p.rows * dd_aligned(p.tokens));

@@ -39,12 +39,12 @@ void dd_conv_library(char text[32])
 
 int dd_conv_height(const struct dd_conv_shape *s)
 {
-    return (s->h + s->top + s->bottom - s->kernel) / s->stride + 1;
+    return ((s->h << s->doubled) + s->top + s->bottom - s->kernel) / s->stride + 1;
 }
 
 int dd_conv_width(const struct dd_conv_shape *s)
 {
-    return (s->w + s->left + s->right - s->kernel) / s->stride + 1;
+    return ((s->w << s->doubled) + s->left + s->right - s->kernel) / s->stride + 1;
 }
 
 double dd_conv_flops(const struct dd_conv_shape *s)
@@ -53,11 +53,11 @@ double dd_conv_flops(const struct dd_conv_shape *s)
 }
 
 /* The rule: which engine is tried first.  By measurement, see bench/RESULTS.md, "Which engine takes a layer": winograd where an image has
-   tiles enough to pay for streaming four times the weights, and channels enough to pay for the transforms. */
+   tiles enough to pay for streaming more weights, and channels enough to pay for the transforms. */
 static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 {
-    enum { PIXELS_LEAST = 16 * 16, CHANNELS_LEAST = 32 };
-    int large = s->h * s->w >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST;
+    enum { PIXELS_LEAST = 8 * 8, CHANNELS_LEAST = 32 };
+    int large = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST;
     return large ? &dd_conv_winograd : &dd_conv_gemm;
 }
 

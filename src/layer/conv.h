@@ -4,7 +4,8 @@
 #define DD_CONV_H
 #include "layer/map.h"
 
-struct dd_conv_shape { int h, w, cin, cout, kernel, stride, top, left, bottom, right; };   /* h, w of the input; the four paddings */
+/* h, w of the input; the four paddings.  doubled, 0 or 1: the input is read as if every pixel were 2x2, paddings then being of that image. */
+struct dd_conv_shape { int h, w, cin, cout, kernel, stride, top, left, bottom, right, doubled; };
 struct dd_conv_setup { const struct dd_kernels *k; unsigned cpu; const char *engine; int batch, threads; };   /* engine NULL: the rule */
 struct dd_conv;
 

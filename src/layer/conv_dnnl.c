@@ -264,6 +264,8 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     const struct dd_conv_shape *s = &c->shape;
     if (s->kernel == 1)
         return dd_error(err, DDPM_EUNSUPPORTED, "the dnnl engine leaves 1x1 convolutions to gemm");
+    if (s->doubled)
+        return dd_error(err, DDPM_EUNSUPPORTED, "the dnnl engine does not double its input");
     if (!set_ceiling(setup->cpu))
         return dd_error(err, DDPM_EUNSUPPORTED, "oneDNN does not run at this instruction set: it has one ceiling per process, set at its first use");
     struct onednn *o = calloc(1, sizeof *o);

@@ -81,9 +81,9 @@ static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape
                         const float *zero)
 {
     for (int y = y0; y < y0 + s->kernel; y++) {
-        const float *line = y >= 0 && y < s->h ? image + (size_t)y * (size_t)s->w * stride : NULL;
+        const float *line = y >= 0 && y < s->h << s->doubled ? image + (size_t)(y >> s->doubled) * (size_t)s->w * stride : NULL;
         for (int x = x0; x < x0 + s->kernel; x++, row += mr)
-            *row = line && x >= 0 && x < s->w ? line + (size_t)x * stride : zero;
+            *row = line && x >= 0 && x < s->w << s->doubled ? line + (size_t)(x >> s->doubled) * stride : zero;
     }
 }
 
@@ -120,7 +120,7 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
             struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
                                          post ? post->scale : 1, post ? post->act : DD_ACT_NONE };
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
-                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL);
+                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL, b + taps * g->depth * g->nr, 0);
         }
     }
 }

@@ -12,7 +12,7 @@ static struct dd_conv_shape transposed(const struct dd_conv_shape *s)
 {
     int last = s->kernel - 1;
     return (struct dd_conv_shape){ dd_conv_height(s), dd_conv_width(s), s->cout, s->cin, s->kernel, 1,
-                                   last - s->top, last - s->left, last - s->bottom, last - s->right };
+                                   last - s->top, last - s->left, last - s->bottom, last - s->right, 0 };
 }
 
 /* Whether the gradient by the weights goes by Winograd: where the forward pass could, with channels enough to pay for the transforms and

@@ -96,7 +96,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
                 a[(t - tap) * mr + i] = inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
             }
         g->k->gemm(c, step * dx->stride, a, g->packed + panel_at(g, f->number, panel, taps, tap), part, (size_t)s->cout, m,
-                   dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL);
+                   dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL, c, 0);
         tap += part;
     } while (tap < taps);
 }

@@ -45,8 +45,8 @@ static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x,
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++, w += cin) {
                 int iy = oy * s->stride + kh - s->top, ix = ox * s->stride + kw - s->left;
-                if (iy >= 0 && iy < s->h && ix >= 0 && ix < s->w)
-                    sum += product(image + ((size_t)iy * s->w + ix) * x->stride, w, s->cin);
+                if (iy >= 0 && iy < s->h << s->doubled && ix >= 0 && ix < s->w << s->doubled)
+                    sum += product(image + ((size_t)(iy >> s->doubled) * s->w + (ix >> s->doubled)) * x->stride, w, s->cin);
             }
         y[o] = (float)sum;
     }

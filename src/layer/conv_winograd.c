@@ -1,26 +1,36 @@
-/* Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016): 36 multiplications where the sum has 144.
+/* Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), 36 multiplications where the sum has 144, or on small images
+   F(2x2, 3x3), 16 where it has 36.  Of an image that is doubled as it is read 25 and 9 are left.
 
    An image is cut into tiles of 4x4 output pixels.  For a block of tiles
      V[k] [tiles, cin]  = B^T d B of each tile's 6x6 inputs            k < 36
      M[k] [tiles, cout] = V[k] U[k],  U = G g G^T made once            36 matrix products
      y                  = A^T M A + bias + add + residual, times scale, act.
-   Few tiles, as in one small image: all threads share a block and meet after each of the three; many: every thread has blocks of its own,
-   which stay in its second-level cache.  Either way each element is one sum in order of channels.
+   M is made for nr columns at a time and goes to the output at once, by the thread that made it.  Few tiles, as in one small image: all
+   threads share V and meet once it is there; many: every thread has blocks of its own.  Either way each element is one sum in order of
+   channels.
 
-   Packed: U [36][cout / nr][cin][nr], bias [cout], zeros [cin].  Scratch: per thread V and M of a block, and bias + add [cout]. */
+   Packed: U [cout / nr][36][cin][nr], bias [cout], zeros [cin].  Scratch: V of a block or of one per thread; per thread M of nr columns;
+   bias + add [n][cout]. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-enum { PLANES = 36, BLOCK_FLOATS = 256 << 10, SHARE = 2 };       /* V and M of a block; blocks a thread must have to work alone */
+/* Floats of V in a block of one thread, and in a block that all share; blocks a thread must have to work alone. */
+enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, SHARE = 2, NR_MOST = 32 };
 
 struct winograd {
+    size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
+    size_t used, plane[PLANES_MOST];            /* the others */
+    void (*weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped);
+    void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
+    void (*output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
+                   size_t channels, enum dd_act act);
     size_t cin, cout, mr, nr, panels;
     size_t across, down;                        /* tiles of an image */
-    size_t tiles;                               /* of a block, at most */
+    size_t own, shared;                         /* tiles of a block, at most */
     size_t bias, zero;                          /* where in the packed block */
-    size_t v, m, thread;                        /* floats of V, of M, of a thread's scratch */
+    size_t v, m;                                /* floats: V of all threads, M of one */
 };
 
 /* One block at work. */
@@ -29,10 +39,38 @@ struct block {
     const struct dd_kernels *k;
     const struct dd_map *x, *y;
     const struct dd_post *post;
-    const float *packed;
-    float *v, *m;
-    size_t size, first, tiles;                  /* tiles there is room for; of all tiles of all images */
+    const float *packed, *bias;
+    float *v;
+    int doubled;
+    size_t plane, first, tiles;                 /* floats from one plane of V to the next; of all tiles of all images */
 };
+
+/* Floats of a plane of some rows: planes a power of two apart would meet in few sets of the cache. */
+static size_t plane_floats(size_t rows, size_t columns)
+{
+    return dd_aligned(rows * columns) | 16;
+}
+
+static size_t tiles_in(size_t floats, const struct winograd *g)
+{
+    return g->mr * (1 + floats / (g->planes * g->mr * g->cin));
+}
+
+/* Large tiles need the fewest products, but four times the weights: where an image has few tiles, streaming those takes longer than
+   what is saved.  Of an image doubled as it is read, row 2 of B^T gives 0 in either case, since its pixels come in equal pairs. */
+static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
+{
+    enum { PIXELS_LEAST = 16 * 16 };
+    g->tile = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST ? 4 : 2;
+    g->weights = g->tile == 4 ? k->winograd_weights : k->winograd2_weights;
+    g->input = g->tile == 4 ? k->winograd_input : k->winograd2_input;
+    g->output = g->tile == 4 ? k->winograd_output : k->winograd2_output;
+    size_t side = g->tile + 2;
+    g->planes = side * side;
+    for (size_t i = 0; i < g->planes; i++)
+        if (!s->doubled || (i / side != 2 && i % side != 2))
+            g->plane[g->used++] = i;
+}
 
 static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
 {
@@ -42,36 +80,42 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     struct winograd *g = calloc(1, sizeof *g);
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+    choose_tile(g, s, setup->k);
     g->cin = (size_t)s->cin;
     g->cout = (size_t)s->cout;
     g->mr = setup->k->gemm_mr;
     g->nr = setup->k->gemm_nr;
     g->panels = dd_blocks(g->cout, g->nr);
-    g->across = dd_blocks((size_t)s->w, 4);
-    g->down = dd_blocks((size_t)s->h, 4);
-    g->tiles = g->mr * (1 + BLOCK_FLOATS / (PLANES * g->mr * (g->cin + g->cout)));
-    g->bias = PLANES * g->panels * g->cin * g->nr;
+    g->across = dd_blocks((size_t)dd_conv_width(s), g->tile);
+    g->down = dd_blocks((size_t)dd_conv_height(s), g->tile);
+    size_t all = g->across * g->down * (size_t)c->batch;
+    g->own = dd_min(all, tiles_in(OWN_FLOATS, g));
+    g->shared = dd_min(all, tiles_in(SHARED_FLOATS, g));
+    g->bias = g->used * g->panels * g->cin * g->nr;
     g->zero = g->bias + g->cout;
-    g->v = dd_aligned(PLANES * g->tiles * g->cin);
-    g->m = dd_aligned(PLANES * g->tiles * g->cout);
-    g->thread = g->v + g->m;
+    size_t alone = (size_t)c->threads * g->planes * plane_floats(g->own, g->cin), together = g->planes * plane_floats(g->shared, g->cin);
+    g->v = alone > together ? alone : together;
+    g->m = g->planes * plane_floats(g->shared, g->nr);
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->cin);
-    c->scratch_size = sizeof(float) * (size_t)c->threads * g->thread + sizeof(float) * (size_t)c->batch * dd_aligned(g->cout);
+    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * g->m + (size_t)c->batch * dd_aligned(g->cout));
     return DDPM_OK;
 }
 
 static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
     const struct winograd *g = c->state;
-    size_t plane = g->panels * g->cin * g->nr;
     memset(c->packed + g->bias, 0, sizeof(float) * (g->cout + g->cin));
     if (bias)
         memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
     DD_PARALLEL(c->threads)
-    for (size_t task = 0; task < g->panels * g->cin; task++)
-        c->k->winograd_weights(c->packed + task * g->nr, plane, w->at + task / g->cin * g->nr * w->out + task % g->cin * w->in, w->out,
-                               dd_min(g->nr, g->cout - task / g->cin * g->nr), w->flipped);
+    for (size_t task = 0; task < g->panels * g->cin; task++) {
+        size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
+        float u[PLANES_MOST * NR_MOST];
+        g->weights(u, g->nr, w->at + o * w->out + i * w->in, w->out, dd_min(g->nr, g->cout - o), w->flipped);
+        for (size_t k = 0; k < g->used; k++)
+            memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr, sizeof(float) * g->nr);
+    }
 }
 
 /* Where tile t lies: its image, and the first row and column of its outputs. */
@@ -80,7 +124,7 @@ struct place { size_t image; int row, column; };
 static struct place find_tile(const struct winograd *g, size_t t)
 {
     size_t rest = t % (g->across * g->down);
-    return (struct place){ t / (g->across * g->down), (int)(rest / g->across) * 4, (int)(rest % g->across) * 4 };
+    return (struct place){ t / (g->across * g->down), (int)(rest / g->across * g->tile), (int)(rest % g->across * g->tile) };
 }
 
 /* V of tile t of the block. */
@@ -89,59 +133,72 @@ static void input_tile(const struct block *b, size_t t)
     const struct winograd *g = b->g;
     const struct dd_map *x = b->x;
     struct place at = find_tile(g, b->first + t);
-    const float *pixel[PLANES], *image = x->data + at.image * (size_t)x->h * (size_t)x->w * x->stride;
-    for (int i = 0; i < PLANES; i++) {
-        int iy = at.row - 1 + i / 6, ix = at.column - 1 + i % 6;
-        pixel[i] = iy >= 0 && iy < x->h && ix >= 0 && ix < x->w ? image + ((size_t)iy * (size_t)x->w + (size_t)ix) * x->stride : b->packed + g->zero;
+    int side = (int)g->tile + 2, doubled = b->doubled, h = x->h << doubled, w = x->w << doubled;
+    const float *pixel[PLANES_MOST], *image = x->data + at.image * (size_t)x->h * (size_t)x->w * x->stride;
+    for (int i = 0; i < (int)g->planes; i++) {
+        int iy = at.row - 1 + i / side, ix = at.column - 1 + i % side;
+        pixel[i] = iy >= 0 && iy < h && ix >= 0 && ix < w ? image + ((size_t)(iy >> doubled) * (size_t)x->w + (size_t)(ix >> doubled)) * x->stride
+                                                   : b->packed + g->zero;
     }
-    b->k->winograd_input(b->v + t * g->cin, b->size * g->cin, pixel, g->cin);
+    g->input(b->v + t * g->cin, b->plane, pixel, g->cin);
 }
 
-/* M[k] of one panel of columns: task is k, then the panel.  The rows are split evenly, so that no tile of the product is nearly empty. */
-static void multiply_panel(const struct block *b, size_t task)
-{
-    const struct winograd *g = b->g;
-    size_t k = task / g->panels, column = task % g->panels * g->nr, n = dd_min(g->nr, g->cout - column);
-    size_t rows = dd_blocks(b->tiles, dd_blocks(b->tiles, g->mr));
-    const float *v = b->v + k * b->size * g->cin, *u = b->packed + task * g->cin * g->nr, *a[DD_GEMM_MR_MAX];
-    for (size_t t = 0; t < b->tiles; t += rows) {
-        size_t m = dd_min(rows, b->tiles - t);
-        for (size_t i = 0; i < m; i++)
-            a[i] = v + (t + i) * g->cin;
-        b->k->gemm(b->m + (k * b->size + t) * g->cout + column, g->cout, a, u, 1, g->cin, m, n, 0, NULL);
-    }
-}
-
-/* The outputs of tile t of the block. */
-static void output_tile(const struct block *b, const float *bias, size_t t)
+/* The outputs of tile t of the block in columns `column` .. + n, from its M. */
+static void output_tile(const struct block *b, const float *m, size_t plane, size_t t, size_t column, size_t n)
 {
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     struct place at = find_tile(g, b->first + t);
+    int tile = (int)g->tile;
     float *pixel[16];
     const float *residual[16];
-    for (int i = 0; i < 16; i++) {
-        int iy = at.row + i / 4, ix = at.column + i % 4, inside = iy < y->h && ix < y->w;
+    for (int i = 0; i < tile * tile; i++) {
+        int iy = at.row + i / tile, ix = at.column + i % tile, inside = iy < y->h && ix < y->w;
         size_t p = inside ? (at.image * (size_t)y->h + (size_t)iy) * (size_t)y->w + (size_t)ix : 0;
-        pixel[i] = inside ? y->data + p * y->stride : NULL;
-        residual[i] = r ? r->data + p * r->stride : NULL;
+        pixel[i] = inside ? y->data + p * y->stride + column : NULL;
+        residual[i] = r ? r->data + p * r->stride + column : NULL;
     }
-    b->k->winograd_output(pixel, b->m + t * g->cout, b->size * g->cout, bias + at.image * dd_aligned(g->cout), r ? residual : NULL,
-                          b->post ? b->post->scale : 1, g->cout, b->post ? b->post->act : DD_ACT_NONE);
+    g->output(pixel, m, plane, b->bias + at.image * dd_aligned(g->cout) + column, r ? residual : NULL,
+                          b->post ? b->post->scale : 1, n, b->post ? b->post->act : DD_ACT_NONE);
 }
 
-/* Share `me` of the `team` that works on a block; they wait for each other between the phases. */
-static void run_block(const struct block *b, const float *bias, size_t me, size_t team)
+/* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block.  The rows of a product are
+   split evenly, so that no tile of it is nearly empty. */
+static void run_panel(const struct block *b, float *m, size_t panel, size_t first, size_t tiles)
 {
-    size_t products = PLANES * b->g->panels;
+    const struct winograd *g = b->g;
+    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr);
+    size_t rows = dd_blocks(tiles, dd_blocks(tiles, g->mr));
+    size_t size = g->cin * g->nr, step = dd_blocks(g->nr * rows, tiles);
+    const float *u = b->packed + panel * g->used * size, *a[DD_GEMM_MR_MAX];
+    for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
+        memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
+    for (size_t k = 0; k < g->used; k++, u += size) {
+        const float *v = b->v + g->plane[k] * b->plane + first * g->cin;
+        for (size_t t = 0; t < tiles; t += rows) {
+            size_t count = dd_min(rows, tiles - t);
+            for (size_t i = 0; i < count; i++)
+                a[i] = v + (t + i) * g->cin;
+            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, u, 1, g->cin, count, n, 0, NULL, u + size + t / rows * step * g->cin, step);
+        }
+    }
+    for (size_t t = 0; t < tiles; t++)
+        output_tile(b, m + t * g->nr, plane, first + t, column, n);
+}
+
+/* Share `me` of the `team` that works on a block: panels, and where these do not go round, parts of a panel's tiles. */
+static void run_block(const struct block *b, float *m, size_t me, size_t team)
+{
+    const struct winograd *g = b->g;
+    size_t parts = g->panels % team ? dd_min(dd_blocks(4 * team, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
+    size_t tasks = g->panels * parts;
     for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++)
         input_tile(b, t);
     dd_meet(team);
-    for (size_t task = products * me / team; task < products * (me + 1) / team; task++)
-        multiply_panel(b, task);
-    dd_meet(team);
-    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++)
-        output_tile(b, bias, t);
+    for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++) {
+        size_t part = task % parts, first = b->tiles * part / parts;
+        run_panel(b, m, task / parts, first, b->tiles * (part + 1) / parts - first);
+    }
     dd_meet(team);
 }
 
@@ -159,18 +216,17 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
 {
     const struct winograd *g = c->state;
     size_t threads = (size_t)ctx->threads, total = g->across * g->down * (size_t)x->n;
-    size_t shared = dd_blocks(total, g->tiles) < SHARE * threads, size = shared ? g->tiles * threads : g->tiles;
-    float *bias = ctx->scratch + threads * g->thread;
+    size_t shared = dd_blocks(total, g->own) < SHARE * threads, size = shared ? g->shared : g->own, plane = plane_floats(size, g->cin);
+    float *bias = ctx->scratch + g->v + threads * g->m;
     add_bias(bias, c, post, (size_t)x->n);
     (void)pre;
     DD_TEAM(ctx->threads)
     {
         size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team();
-        float *scratch = ctx->scratch + me * g->thread;
+        float *v = ctx->scratch + me * g->planes * plane, *m = ctx->scratch + g->v + dd_thread() * g->m;
         for (size_t first = me * size; first < total; first += team * size) {
-            size_t tiles = dd_min(size, total - first);
-            struct block b = { g, ctx->k, x, y, post, c->packed, scratch, scratch + PLANES * size * g->cin, size, first, tiles };
-            run_block(&b, bias, shared ? dd_thread() : 0, shared ? dd_team() : 1);
+            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, first, dd_min(size, total - first) };
+            run_block(&b, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
         }
     }
 }

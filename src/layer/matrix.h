@@ -9,12 +9,12 @@ static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size
                                       size_t panel, size_t rows, size_t depth, size_t n, int load)
 {
     const float *a[DD_GEMM_MR_MAX];
-    for (size_t i = 0; i < rows; i += k->gemm_mr) {
-        size_t m = dd_min(k->gemm_mr, rows - i);
-        for (size_t j = 0; j < m; j++)
-            a[j] = x + (i + j) * xs;
-        for (size_t j = 0; j < n; j += k->gemm_nr)
-            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j), load, NULL);
-    }
+    for (size_t j = 0; j < n; j += k->gemm_nr)
+        for (size_t i = 0; i < rows; i += k->gemm_mr) {
+            size_t m = dd_min(k->gemm_mr, rows - i);
+            for (size_t r = 0; r < m; r++)
+                a[r] = x + (i + r) * xs;
+            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j), load, NULL, y, 0);
+        }
 }
 #endif

@@ -203,7 +203,7 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
 {
     const struct dd_value *x = &p->value[n->x];
     int pad = n->kernel / 2, before = n->right ? 0 : pad;
-    return (struct dd_conv_shape){ x->h, x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before, before, pad, pad };
+    return (struct dd_conv_shape){ x->h, x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before, before, pad, pad, n->doubled };
 }
 
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n)

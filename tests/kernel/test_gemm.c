@@ -52,7 +52,7 @@ static void gemm_case(const struct dd_kernels *k, struct product t, enum dd_act 
     for (size_t i = 0; i < t.taps * t.m; i++)
         rows[i / t.m * mr + i % t.m] = plane_at(&a, i, 0);
     expected(k, &want, &error, &t, rows, &b);
-    k->gemm(c.at, c.stride, rows, b.at, t.taps, t.depth, t.m, t.n, t.load, t.post);
+    k->gemm(c.at, c.stride, rows, b.at, t.taps, t.depth, t.m, t.n, t.load, t.post, b.at, nr);
     plane_check(&c, "gemm");
     if (strcmp(k->name, "ref"))
         same(k, "gemm", &c, &want);

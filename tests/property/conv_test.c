@@ -92,8 +92,9 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
 static double exact_input(const struct problem *p, int image, int iy, int ix, int i, int which, double *size)
 {
     *size = 0;
-    if (iy < 0 || ix < 0 || iy >= p->s.h || ix >= p->s.w)
+    if (iy < 0 || ix < 0 || iy >= p->s.h << p->s.doubled || ix >= p->s.w << p->s.doubled)
         return 0;
+    iy >>= p->s.doubled, ix >>= p->s.doubled;
     double x = p->x.data[(((size_t)image * (size_t)p->s.h + (size_t)iy) * (size_t)p->s.w + (size_t)ix) * p->x.stride + (size_t)i];
     size_t at = (size_t)image * (size_t)p->s.cin + (size_t)i;
     *size = fabs(x);
@@ -127,10 +128,11 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
 }
 
 static const struct dd_conv_shape odd_shapes[] = {
-    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1 }, { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1 }, { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1 },
-    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0 }, { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3 }, { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2 },
-    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0 }, { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0 }, { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2 }, { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1 },
-    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2 }, { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1 },
+    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1, 0 }, { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1, 0 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1, 0 }, { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1, 0 },
+    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0, 0 }, { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3, 0 }, { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2, 0 },
+    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0, 0 }, { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0, 0 }, { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2, 0 }, { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1, 0 },
+    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2, 0 }, { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1, 0 }, { 1, 1, 5, 3, 3, 1, 1, 1, 1, 1, 1 }, { 3, 5, 7, 9, 3, 1, 1, 1, 1, 1, 1 },
+    { 9, 8, 5, 18, 3, 1, 1, 1, 1, 1, 1 }, { 17, 18, 3, 5, 3, 1, 1, 1, 1, 1, 0 },
 };
 
 TEST(conv, ref_is_the_definition)
@@ -165,7 +167,7 @@ static struct dd_conv_shape full_shape(size_t i)
 {
     int cin = full_size[i].cin, cout = full_size[i].cout, kernel = full_size[i].kernel, pad = kernel / 2;
     int large = cin * cout * kernel * kernel > 1000000, even = full_size[i].stride == 2 && i % 2;
-    return (struct dd_conv_shape){ large ? 3 : 8, large ? 3 : 9, cin, cout, kernel, full_size[i].stride, even ? 0 : pad, even ? 0 : pad, pad, pad };
+    return (struct dd_conv_shape){ large ? 3 : 8, large ? 3 : 9, cin, cout, kernel, full_size[i].stride, even ? 0 : pad, even ? 0 : pad, pad, pad, 0 };
 }
 
 static void absolute(float *x, size_t n)
@@ -242,8 +244,9 @@ static void same_bits(struct dd_conv_shape s, const char *engine, unsigned cpu, 
 TEST(conv, same_bits_for_any_batch_and_threads)
 {
     static const struct dd_conv_shape shapes[] = {
-        { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1 }, { 8, 8, 128, 64, 3, 1, 1, 1, 1, 1 }, { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0 },
-        { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0 }, { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1 },
+        { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1, 0 }, { 8, 8, 128, 64, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1, 0 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 },
+        { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0, 0 }, { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3, 0 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },
+        { 4, 3, 33, 40, 3, 1, 1, 1, 1, 1, 1 }, { 8, 9, 19, 35, 3, 1, 1, 1, 1, 1, 1 },
     };
     unsigned masks[4];
     int sets = instruction_sets(masks);
