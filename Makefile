@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter-out setup clean help lint check-%,$(or $(subst check-diffusers,all,$(MAKECMDGOALS)),all)),)
+ifeq ($(filter-out setup clean dist help lint check-%,$(or $(subst check-diffusers,all,$(MAKECMDGOALS)),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -13,7 +13,6 @@ config.mak: $(srcdir)/configure
 endif
 
 O  = build
-PC = $(O)/ddpm.pc
 
 # A file called *_PART.c is built only where configure found PART.
 absent  = $(filter-out $(PARTS),avx2 avx512 neon dnnl)
@@ -30,16 +29,24 @@ FUZZERS = $(patsubst $(O)/tests/fuzz/%.o,$(O)/%,$(FUZZ))
 # The tools without their main: what tests and fuzzers of the readers link.
 PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
 
-.PHONY: all sample check check-diffusers lint bench setup install clean help
-all: $(O)/libddpm.a $(O)/ddpm                   ## the library and the program
+version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/include/ddpm.h)
+# The shared library's name changes with the first number of the version, when programs must be built again.
+SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
+LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
+
+.PHONY: all sample manual check check-diffusers lint bench setup install uninstall dist clean help
+all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
 	rm -f $@ && $(AR) rcs $@ $^
+$(O)/$(SO): $(LIB) $(srcdir)/src/ddpm.map
+	$(CC) $(LDFLAGS) $(SHARED) -Wl,-soname,$(SO) -o $@ $(LIB) $(LDLIBS)
 $(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
 $(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver.o $(PARTS_OF_TOOL) $(O)/libddpm.a
-$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(FUZZERS):
+$(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
+$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
 	$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
 
 # Instruction sets are a matter of single files, never of the whole build.
@@ -54,11 +61,19 @@ $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
 	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
 
+# Man pages and completion, from the tables of options and from the header; DATE is theirs.
+DATE = November 22, 2026
+manual: $(O)/man/ddpm.1 $(O)/man/libddpm.3
+$(O)/man/ddpm.1: $(O)/ddpm-manual
+	mkdir -p $(@D) && rm -f $(@D)/*.1 && $(RUN) $(O)/ddpm-manual $(@D) '$(DATE)'
+$(O)/man/libddpm.3: $(srcdir)/include/ddpm.h $(srcdir)/tools/manual/header.awk
+	mkdir -p $(@D) && awk -v date='$(DATE)' -f $(srcdir)/tools/manual/header.awk $(srcdir)/include/ddpm.h >$@
+
 sample: sample.png                              ## a grid of images from the embedded model: sample.png
 sample.png: | all
 	$(RUN) $(O)/ddpm sample -o $@
 check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
-	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist || echo 'the test that needs it will be skipped'
+	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ || echo 'the tests that need them will be skipped'
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh
@@ -83,20 +98,34 @@ other_aarch64 = --host=aarch64-linux-gnu --without-dnnl RUN=qemu-aarch64
 other_avx512  = --with-avx512 --simde=$(SIMDE)
 other_dnnl3   = --with-dnnl CPPFLAGS=-I$(DNNL3)/include LDFLAGS='-L$(DNNL3)/lib -Wl,-rpath,$(DNNL3)/lib'
 
-version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/include/ddpm.h)
-$(PC): config.mak
-	@mkdir -p $(@D)
-	printf '%s\n' 'Name: ddpm' 'Description: DDPM U-Net engine for CPUs' 'Version: $(version)' \
-	  'Libs: -L$(prefix)/lib -lddpm' 'Libs.private: $(strip $(LDLIBS) $(filter -fopenmp,$(LDFLAGS)))' 'Cflags: -I$(prefix)/include' >$@
-install: all $(PC)                              ## to $(DESTDIR)$(prefix)
-	install -d $(addprefix $(DESTDIR)$(prefix)/,bin include lib/pkgconfig)
-	install -m 755 $(O)/ddpm $(DESTDIR)$(prefix)/bin
-	install -m 644 $(srcdir)/include/ddpm.h $(DESTDIR)$(prefix)/include
-	install -m 644 $(O)/libddpm.a $(DESTDIR)$(prefix)/lib
-	install -m 644 $(PC) $(DESTDIR)$(prefix)/lib/pkgconfig
+# bin, include and man are below the prefix; libraries are where configure's --libdir says.
+bindir = $(DESTDIR)$(prefix)/bin
+incdir = $(DESTDIR)$(prefix)/include
+share  = $(DESTDIR)$(prefix)/share
+bashes = $(share)/bash-completion/completions
+solib  = $(DESTDIR)$(libdir)
+install: all manual                             ## to $(DESTDIR)$(prefix)
+	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(share)/man/man1 $(share)/man/man3 $(bashes)
+	install -m 755 $(O)/ddpm $(bindir)
+	install -m 644 $(srcdir)/include/ddpm.h $(incdir)
+	install -m 644 $(O)/libddpm.a $(solib)
+	$(if $(SHARED),install -m 644 $(O)/$(SO) $(solib)/libddpm.so.$(version))
+	$(if $(SHARED),ln -sf libddpm.so.$(version) $(solib)/$(SO) && ln -sf $(SO) $(solib)/libddpm.so)
+	printf '%s\n' 'prefix=$(prefix)' 'libdir=$(libdir)' 'includedir=$${prefix}/include' 'Name: ddpm' 'Description: DDPM U-Nets on CPUs' \
+	  'Version: $(version)' 'Libs: -L$${libdir} -lddpm' 'Libs.private: $(strip $(LDLIBS) $(filter -fopenmp,$(LDFLAGS)))' \
+	  'Cflags: -I$${includedir}' >$(O)/ddpm.pc && install -m 644 $(O)/ddpm.pc $(solib)/pkgconfig
+	install -m 644 $(O)/man/*.1 $(share)/man/man1
+	install -m 644 $(O)/man/libddpm.3 $(share)/man/man3
+	install -m 644 $(O)/man/ddpm.bash $(bashes)/ddpm
+uninstall: manual                               ## remove what install made
+	rm -f $(bindir)/ddpm $(incdir)/ddpm.h $(addprefix $(solib)/,libddpm.a libddpm.so $(SO) libddpm.so.$(version) pkgconfig/ddpm.pc)
+	rm -f $(addprefix $(share)/man/man1/,$(notdir $(wildcard $(O)/man/*.1))) $(share)/man/man3/libddpm.3 $(bashes)/ddpm
+dist:                                           ## the committed source as an archive
+	@mkdir -p $(O)
+	git -C $(srcdir) archive --prefix=ddpm-$(version)/ HEAD | gzip -9n >$(O)/ddpm-$(version).tar.gz
 clean:                                          ## all that make made
 	rm -rf $(O)
 help:                                           ## this list
 	@sed -n 's/^\([a-z]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
 
--include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(O)/tests/fuzz/driver.o)
+-include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(O)/tests/fuzz/driver.o $(O)/tools/manual/manual.o)

@@ -7,7 +7,43 @@
    sentence: what, where, expected, found, what to do.  Nothing prints and nothing exits.
 
    Memory and threads.  create/open allocate, free/close release (NULL is allowed); nothing can fail for memory after a create.
-   A model is immutable once opened and may be shared between threads; every other handle belongs to one thread at a time. */
+   A model is immutable once opened and may be shared between threads; every other handle belongs to one thread at a time.
+
+   Example.  One image of a model file as PGM or PPM on standard output; cc image.c $(pkg-config --cflags --libs ddpm) -lm
+
+       #include <math.h>
+       #include <stdio.h>
+       #include <ddpm.h>
+
+       int main(int argc, char **argv)
+       {
+           ddpm_error err;
+           ddpm_model *model;
+           ddpm_net *net;
+           ddpm_chain *chain;
+           ddpm_sampler *sampler;
+           ddpm_sampler_options o;
+           uint32_t index = 0;                                     // the first image of the seed
+           if (ddpm_model_open(&model, argc > 1 ? argv[1] : "model.ddpm", &err) || ddpm_net_create(&net, model, NULL, &err))
+               return fprintf(stderr, "%s\n", err.text), 1;
+           const ddpm_about *a = ddpm_model_about(model);
+           size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+           ddpm_sampler_defaults(&o, a);
+           o.eps = ddpm_net_eps, o.eps_user = net, o.seed = 7;
+           if (ddpm_chain_respace(&chain, a, "50", NULL, &err) || ddpm_sampler_create(&sampler, chain, &o, d, 1, NULL, &err) ||
+               ddpm_sampler_start(sampler, &index, NULL, 1, NULL, 0, &err))
+               return fprintf(stderr, "%s\n", err.text), 1;
+           while (ddpm_sampler_left(sampler) > 0)
+               if (ddpm_sampler_step(sampler, &err))
+                   return fprintf(stderr, "%s\n", err.text), 1;
+           const double *x = ddpm_sampler_state(sampler, NULL);    // [1, d]
+           printf("P%d %d %d 255\n", a->channels == 3 ? 6 : 5, a->width, a->height);
+           for (size_t k = 0; k < d; k++)
+               putchar((int)rint(127.5 * (1 + fmin(fmax(x[k], -1), 1))));
+           ddpm_sampler_free(sampler), ddpm_chain_free(chain), ddpm_net_free(net), ddpm_model_close(model);
+           return 0;
+       }
+*/
 #ifndef DDPM_H
 #define DDPM_H
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* ddpm: the program.  A table of commands, each with its table of options; main finds the command, reads its options, runs it, and
-   makes sure that what went to standard output arrived there. */
+/* ddpm: the program.  main finds the command in the table of commands.c, reads its options, runs it, and makes sure that what went to
+   standard output arrived there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,24 +9,13 @@
 #include "base/cpu.h"
 #include "config.h"
 #include "command_model.h"
+#include "commands.h"
 #include "options.h"
-
-static const struct { const struct command *command; const char *does; } commands[] = {
-    { &command_sample,   "make images" },
-    { &command_convert,  "turn a foreign checkpoint into a model file" },
-    { &command_info,     "show a model, or this CPU and build" },
-    { &command_forward,  "run the network once on given tensors" },
-    { &command_schedule, "print the steps that a sampler takes" },
-    { &command_eval,     "measure bits per dimension of a data set" },
-    { &command_train,    "train a model on images" },
-    { &command_verify,   "make a picture again from its own text and compare" },
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_overview(void)
 {
     puts("ddpm: runs the U-Nets of \"Denoising Diffusion Probabilistic Models\" on ordinary CPUs\n\nUsage: ddpm COMMAND [options] [arguments]\n");
-    for (int i = 0; i < COMMANDS; i++)
+    for (int i = 0; i < commands_count; i++)
         printf("  %-10s %s\n", commands[i].command->name, commands[i].does);
     puts("\nddpm sample makes a picture right away; ddpm COMMAND --help tells more; ddpm --version shows build and CPU.");
 }
@@ -51,15 +40,15 @@ static void print_version(void)
 
 static const struct command *find_command(const char *name)
 {
-    const char *names[COMMANDS + 1] = { NULL };
-    for (int i = 0; i < COMMANDS; i++) {
+    const char *names[COMMANDS_MAX + 1] = { NULL };
+    for (int i = 0; i < commands_count; i++) {
         names[i] = commands[i].command->name;
         if (!strcmp(name, names[i]))
             return commands[i].command;
     }
     const char *near = nearest_name(name, names);
     fprintf(stderr, "ddpm: unknown command %.60s; %s%s%schoose from", name, near ? "did you mean " : "", near ? near : "", near ? "? " : "");
-    for (int i = 0; i < COMMANDS; i++)
+    for (int i = 0; i < commands_count; i++)
         fprintf(stderr, "%s %s", i ? "," : "", names[i]);
     fputc('\n', stderr);
     return NULL;

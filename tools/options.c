@@ -41,7 +41,7 @@ const char exit_codes[] =
     "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error,\n"
     "75 try again later (interrupted, resumable), 77 no permission.\n";
 
-static const struct option *option_at(const struct command *c, int i)
+const struct option *option_at(const struct command *c, int i)
 {
     return i < c->count ? &c->options[i] : i < c->count + COMMON ? &common_options[i - c->count] : NULL;
 }

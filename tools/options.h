@@ -1,4 +1,4 @@
-/* One static table of options per command gives parsing, --help, error texts, and later man pages and completion. */
+/* One static table of options per command gives parsing, --help, error texts, man pages and completion (manual/manual.c). */
 #ifndef DDPM_OPTIONS_H
 #define DDPM_OPTIONS_H
 #include <stdbool.h>
@@ -31,6 +31,8 @@ extern const char exit_codes[];              /* what --help says of them */
 /* Fills settings from argv [argc], which follows the command's name; *argument [*arguments] are the positional ones, argv reordered. */
 int  options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err);
 void options_help(const struct command *c);
+/* The i-th option of a command, the common ones behind its own; NULL behind the last. */
+const struct option *option_at(const struct command *c, int i);
 /* The one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);
 /* The exit code of cli.md for a DDPM_E... code. */

@@ -1,0 +1,9 @@
+/* The table of commands: what the program has, in the order in which it is told; help, man pages and completion come from it. */
+#ifndef DDPM_COMMANDS_H
+#define DDPM_COMMANDS_H
+#include "options.h"
+
+enum { COMMANDS_MAX = 16 };
+extern const struct command_entry { const struct command *command; const char *does; } commands[];
+extern const int commands_count;
+#endif

@@ -1,0 +1,251 @@
+/* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)) and its completion for bash into FOLDER,
+   all from the tables that the program reads its command line by.  DATE is the day of the pages. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tools/commands.h"
+
+static const char *folder, *date;
+
+static FILE *create(const char *name, const char *middle, const char *ending)
+{
+    char path[1000];
+    snprintf(path, sizeof path, "%s/%s%s%s", folder, name, middle, ending);
+    FILE *f = fopen(path, "w");
+    if (!f) {
+        perror(path);
+        exit(1);
+    }
+    return f;
+}
+
+static void finish(FILE *f)
+{
+    if (ferror(f) || fclose(f)) {
+        perror(folder);
+        exit(1);
+    }
+}
+
+/* Text as roff takes it: a backslash and a minus that begins an option are themselves, no line begins with a request. */
+static void put(FILE *f, const char *text)
+{
+    char before = '\n';
+    for (; *text; before = *text++) {
+        if (before == '\n' && (*text == '.' || *text == '\''))
+            fputs("\\&", f);
+        if (*text == '\\')
+            fputs("\\e", f);
+        else if (*text == '-' && !(before >= 'a' && before <= 'z'))
+            fputs("\\-", f);
+        else
+            fputc(*text, f);
+    }
+}
+
+/* Sentences, a line each and wrapped, as mdoc wants its source. */
+static void put_prose(FILE *f, const char *text)
+{
+    char line[2000];
+    int column = 0;
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+        memcpy(line, text, n);
+        line[n] = 0;
+        put(f, line);
+        column += (int)n + 1;
+        text += n + strspn(text + n, " \n");
+        int ends = n && (line[n - 1] == '.' || line[n - 1] == ';') && *text;
+        fputc(ends || column > 66 || !*text ? '\n' : ' ', f);
+        column = ends || column > 66 ? 0 : column;
+    }
+}
+
+static void put_head(FILE *f, const char *page, const char *name, const char *does)
+{
+    fprintf(f, ".\\\" Made from the program's tables by tools/manual/manual.c.\n.Dd %s\n.Dt %s 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", date, page, name, does);
+}
+
+static void put_option(FILE *f, const struct option *o)
+{
+    char help[1000];
+    fputs(".It ", f);
+    if (o->letter)
+        fprintf(f, "Fl %c , ", o->letter);
+    fprintf(f, "Fl \\-%s", o->name);
+    if (o->value)
+        fprintf(f, " Ar %s", o->value);
+    fputc('\n', f);
+    snprintf(help, sizeof help, "%s%s", o->help, o->kind == OPTION_CHOICE ? ":" : "");
+    put_prose(f, help);
+    if (o->kind == OPTION_CHOICE) {
+        for (const char *const *p = o->choices(); *p; p++)
+            fprintf(f, ".Cm %s%s\n", *p, p[1] ? " ," : " .");
+    }
+    if (o->kind == OPTION_TEXTS)
+        fputs("May be repeated.\n", f);
+}
+
+/* Examples are lines that begin with two spaces. */
+static void put_examples(FILE *f, const char *text)
+{
+    fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\n", f);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        char line[500];
+        snprintf(line, sizeof line, "%.*s", (int)n, text + strspn(text, " "));
+        line[n > strspn(text, " ") ? n - strspn(text, " ") : 0] = 0;
+        put(f, line);
+        fputc('\n', f);
+        text += n + (text[n] == '\n');
+    }
+    fputs(".Ed\n", f);
+}
+
+static void put_exit_codes(FILE *f)
+{
+    fputs(".Sh EXIT STATUS\n", f);
+    put_prose(f, strchr(exit_codes, ':') + 2);
+}
+
+/* The command's arguments as they are shown by --help, a word an argument. */
+static void put_arguments(FILE *f, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        int optional = *text == '[';
+        if (n)
+            fprintf(f, optional ? ".Op Ar %.*s\n" : ".Ar %.*s\n", (int)(optional ? strcspn(text + 1, "].") : n), text + optional);
+        text += n + (text[n] == ' ');
+    }
+}
+
+static void write_page(const struct command_entry *e)
+{
+    const struct command *c = e->command;
+    const struct option *o;
+    char page[64], name[64];
+    snprintf(name, sizeof name, "ddpm-%s", c->name);
+    snprintf(page, sizeof page, "DDPM-%s", c->name);
+    for (char *p = page; *p; p++)
+        *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+    FILE *f = create("ddpm-", c->name, ".1");
+    put_head(f, page, name, e->does);
+    fprintf(f, ".Sh SYNOPSIS\n.Nm ddpm Cm %s\n.Op Ar options\n", c->name);
+    put_arguments(f, c->arguments);
+    fputs(".Sh DESCRIPTION\n", f);
+    put_prose(f, c->does);
+    fputs(".Pp\nThe options are:\n.Bl -tag -width Ds\n", f);
+    for (int i = 0; i < c->count; i++)
+        put_option(f, &c->options[i]);
+    fputs(".El\n.Pp\nEvery command also has:\n.Bl -tag -width Ds\n", f);
+    for (int i = c->count; (o = option_at(c, i)); i++)
+        put_option(f, o);
+    fputs(".El\n", f);
+    put_exit_codes(f);
+    put_examples(f, c->examples);
+    fputs(".Sh SEE ALSO\n.Xr ddpm 1\n", f);
+    finish(f);
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static void write_overview(void)
+{
+    FILE *f = create("ddpm", "", ".1");
+    put_head(f, "DDPM", "ddpm", "make images with diffusion models on ordinary CPUs");
+    fputs(".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar options\n.Op Ar arguments\n.Nm\n.Fl \\-version\n.Sh DESCRIPTION\n.Nm\n"
+          "runs the U\\-Nets of\n.Dq Denoising Diffusion Probabilistic Models\nby Ho, Jain and Abbeel.\n"
+          "It has a small model built in, so\n.Ql ddpm sample\nmakes a picture right away.\nThe commands are:\n.Bl -tag -width Ds\n", f);
+    for (int i = 0; i < commands_count; i++)
+        fprintf(f, ".It Xr ddpm-%s 1\n%s\n", commands[i].command->name, commands[i].does);
+    fputs(".El\n.Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev NO_COLOR\nWhen it is set and not empty, nothing is printed in colours.\n"
+          ".It Ev TERM\nOn a terminal called\n.Ql dumb\nthere is no progress bar.\n.El\n", f);
+    put_exit_codes(f);
+    fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\nddpm sample\nddpm convert google\\-ddpm\\-cifar10\\-32 \\-o cifar10.ddpm\n"
+          "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n", f);
+    const char *name[COMMANDS_MAX];
+    for (int i = 0; i < commands_count; i++)
+        name[i] = commands[i].command->name;
+    qsort(name, (size_t)commands_count, sizeof *name, by_name);
+    for (int i = 0; i < commands_count; i++)
+        fprintf(f, ".Xr ddpm-%s 1 ,\n", name[i]);
+    fputs(".Xr libddpm 3\n", f);
+    finish(f);
+}
+
+/* The words that may follow "COMMAND OPTION": those of a choice. */
+static void put_choices(FILE *f, const struct command *c, const struct option *o)
+{
+    fprintf(f, "    '%s --%s'", c->name, o->name);
+    if (o->letter)
+        fprintf(f, "|'%s -%c'", c->name, o->letter);
+    fputs(") words='", f);
+    for (const char *const *p = o->choices(); *p; p++)
+        fprintf(f, "%s%s", p == o->choices() ? "" : " ", *p);
+    fputs("' ;;\n", f);
+}
+
+/* "COMMAND OPTION" that are followed by some other value, where files are offered. */
+static void put_valued(FILE *f, const struct command *c)
+{
+    const struct option *o;
+    const char *between = "    ";
+    for (int i = 0; (o = option_at(c, i)); i++)
+        if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
+            fprintf(f, "%s'%s --%s'", between, c->name, o->name);
+            between = "|";
+            if (o->letter)
+                fprintf(f, "|'%s -%c'", c->name, o->letter);
+        }
+    fputs(") ;;\n", f);
+}
+
+static void put_options(FILE *f, const struct command *c)
+{
+    const struct option *o;
+    fprintf(f, "    '%s '*) words='", c->name);
+    for (int i = 0; (o = option_at(c, i)); i++) {
+        fprintf(f, "%s--%s", i ? " " : "", o->name);
+        if (o->letter)
+            fprintf(f, " -%c", o->letter);
+    }
+    fputs("' ;;\n", f);
+}
+
+static void write_completion(void)
+{
+    FILE *f = create("ddpm", "", ".bash");
+    const struct option *o;
+    fputs("# Completion of ddpm for bash, made from the program's tables by tools/manual/manual.c.  Where no word fits, bash offers files.\n"
+          "_ddpm()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    COMPREPLY=()\n"
+          "    if [ \"$cur\" = '=' ]; then cur=; elif [ \"$prev\" = '=' ]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+          "    [ \"$COMP_CWORD\" -gt 1 ] || prev=\n    case \"${COMP_WORDS[1]} $prev\" in\n    *' ') words='", f);
+    for (int i = 0; i < commands_count; i++)
+        fprintf(f, "%s ", commands[i].command->name);
+    fputs("--help --version' ;;\n", f);
+    for (int k = 0; k < commands_count; k++) {
+        const struct command *c = commands[k].command;
+        for (int i = 0; (o = option_at(c, i)); i++)
+            if (o->kind == OPTION_CHOICE)
+                put_choices(f, c, o);
+        put_valued(f, c);
+        put_options(f, c);
+    }
+    fputs("    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o bashdefault -o default -F _ddpm ddpm\n", f);
+    finish(f);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fputs("usage: ddpm-manual FOLDER DATE\n", stderr);
+        return 64;
+    }
+    folder = argv[1], date = argv[2];
+    write_overview();
+    for (int i = 0; i < commands_count; i++)
+        write_page(&commands[i]);
+    write_completion();
+    return 0;
+}
