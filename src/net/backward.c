@@ -117,6 +117,19 @@ static void rms(const struct step *b, const float *gain)
                          emb.stride, n->act);
 }
 
+/* No dx': they read the network's input, whose gradient nobody asked for. */
+static void resample(const struct step *b)
+{
+    if (!b->inner.data)
+        return;
+    switch (b->n->op) {
+    case DD_OP_UPSAMPLE:  dd_resample_up_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
+    case DD_OP_AVGPOOL:   dd_resample_mean_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
+    case DD_OP_UNSHUFFLE: dd_resample_unshuffle_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
+    default:              dd_resample_copy_backward(&b->ctx, &b->inner, b->add, &b->dy, b->n->a); break;
+    }
+}
+
 void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
 {
     const struct dd_node *n = &net->program.node[node];
@@ -129,10 +142,10 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
     case DD_OP_RMS:              rms(b, w); break;
     case DD_OP_ATTENTION:        dd_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w); break;
     case DD_OP_LINEAR_ATTENTION: dd_linear_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w); break;
-    case DD_OP_UPSAMPLE:         dd_resample_up_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
-    case DD_OP_AVGPOOL:          dd_resample_mean_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
-    case DD_OP_UNSHUFFLE:        dd_resample_unshuffle_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
-    case DD_OP_COPY:             dd_resample_copy_backward(&b->ctx, &b->inner, b->add, &b->dy, n->a); break;
+    case DD_OP_UPSAMPLE:
+    case DD_OP_AVGPOOL:
+    case DD_OP_UNSHUFFLE:
+    case DD_OP_COPY:             resample(b); break;
     case DD_OP_DROPOUT:          dd_dropout_backward(&b->ctx, &b->dy, n->p, s->masks, (uint32_t)(n->of - 1)); break;
     case DD_OP_EMBED:
     case DD_OPS:                 break;
