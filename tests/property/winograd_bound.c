@@ -1,0 +1,110 @@
+/* The error of y = A^T [sum over channels i of (G g_i G^T) * (B^T d_i B)] A, with A, B, G of F(4x4, 3x3) or F(2x2, 3x3).
+
+   Write k for a product of a tile (36 or 16), a_k for its factor in one output, A^T x A^T; U, V for the exact transforms, s_kj for the sum of
+   U_ki V_ki over i <= j; and |V| for (|B^T| |d| |B|)_k, u = 2^-24.  By kernels.def:
+     V is off by v u |V|, v = 5.1 or 3.1;  U by u |U_ki|, rounded once from double;  each fused addition by u |s_kj|;
+     the output by o u sum_k |a_k s_k|, o = 10.1 or 8.1.
+   What channel i brings into the output is off by at most c_i = u sum_k |a_k| (v |U_ki| |V|_ki + |U_ki V_ki|), whatever the roundings within a
+   tile have to do with each other.  Between channels, and between the additions of the sums, they are independent and of mean 0, so that
+   (Hoeffding; Higham and Mary 2019)
+     |y - exact| <= 7 sqrt(sum_i c_i^2) + 7 u sqrt(sum_k a_k^2 sum_j s_kj^2) + o u sum_k |a_k s_k|
+   fails with a probability below 4 exp(-24).  The large tile's points 2 and -2 make |a_k| as large as 64, its |B^T| as large as 100. */
+#include "winograd_bound.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLANES = 36, PIXELS = 16 };
+
+struct transforms { int tile, side; double input, output, bt[6][6], g[6][3], at[4][6]; };
+
+static const struct transforms large = { 4, 6, 5.1, 10.1,
+    { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } },
+    { { 1. / 4, 0, 0 }, { -1. / 6, -1. / 6, -1. / 6 }, { -1. / 6, 1. / 6, -1. / 6 }, { 1. / 24, 1. / 12, 1. / 6 }, { 1. / 24, -1. / 12, 1. / 6 }, { 0, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } } };
+static const struct transforms small = { 2, 4, 3.1, 8.1,
+    { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } },
+    { { 1, 0, 0 }, { 1. / 2, 1. / 2, 1. / 2 }, { 1. / 2, -1. / 2, 1. / 2 }, { 0, 0, 1 } },
+    { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } } };
+
+/* V and |V| [side * side] of one channel, whose tile's first output is at (row, column). */
+static void input_of(double *v, double *size, const struct transforms *t, const struct dd_conv_shape *s, const double *x, int row, int column)
+{
+    int h = s->h << s->doubled, w = s->w << s->doubled, n = t->side;
+    memset(v, 0, PLANES * sizeof *v);
+    memset(size, 0, PLANES * sizeof *size);
+    for (int i = 0; i < n * n; i++) {
+        int iy = row - s->top + i / n, ix = column - s->left + i % n;
+        double d = iy >= 0 && iy < h && ix >= 0 && ix < w ? x[((size_t)iy * (size_t)w + (size_t)ix) * (size_t)s->cin] : 0;
+        for (int k = 0; k < n * n; k++) {
+            double factor = t->bt[k / n][i / n] * t->bt[k % n][i % n];
+            v[k] += factor * d;
+            size[k] += fabs(factor * d);
+        }
+    }
+}
+
+static void weights_of(double *u, const struct transforms *t, const float *g)
+{
+    int n = t->side;
+    for (int k = 0; k < n * n; k++) {
+        u[k] = 0;
+        for (int i = 0; i < 9; i++)
+            u[k] += t->g[k / n][i / 3] * t->g[k % n][i % 3] * g[i];
+    }
+}
+
+/* Of one tile and one output channel: bound [tile * tile]; v, size [cin][PLANES]; a [tile * tile][PLANES]. */
+static void tile_bound(double *bound, const struct transforms *t, const double *a, const double *v, const double *size, const double *u, int cin)
+{
+    int planes = t->side * t->side, pixels = t->tile * t->tile;
+    double sum[PLANES] = { 0 }, squares[PLANES] = { 0 }, channels[PIXELS] = { 0 };
+    for (int i = 0; i < cin; i++, v += PLANES, size += PLANES, u += PLANES) {
+        double one[PLANES], c;
+        for (int k = 0; k < planes; k++) {
+            sum[k] += u[k] * v[k];
+            squares[k] += sum[k] * sum[k];
+            one[k] = fabs(u[k]) * (t->input * size[k] + fabs(v[k]));
+        }
+        for (int p = 0; p < pixels; p++) {
+            c = 0;
+            for (int k = 0; k < planes; k++)
+                c += fabs(a[p * PLANES + k]) * one[k];
+            channels[p] += c * c;
+        }
+    }
+    for (int p = 0; p < pixels; p++) {
+        double sums = 0, last = 0;
+        for (int k = 0; k < planes; k++) {
+            double factor = a[p * PLANES + k];
+            sums += factor * factor * squares[k];
+            last += fabs(factor * sum[k]);
+        }
+        bound[p] = ldexp(7 * sqrt(channels[p]) + 7 * sqrt(sums) + t->output * last, -24);
+    }
+}
+
+void winograd_bound(double *bound, const struct dd_conv_shape *s, int tile, const double *x, const float *w)
+{
+    const struct transforms *t = tile == 4 ? &large : &small;
+    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout, n = t->side;
+    double *u = malloc((size_t)(cin * cout) * PLANES * sizeof *u), *v = malloc((size_t)cin * 2 * PLANES * sizeof *v), *size = v + cin * PLANES;
+    double a[PIXELS * PLANES], one[PIXELS];
+    for (int i = 0; i < cin * cout; i++)
+        weights_of(u + i * PLANES, t, w + 9 * i);
+    for (int p = 0; p < tile * tile; p++)
+        for (int k = 0; k < n * n; k++)
+            a[p * PLANES + k] = t->at[p / tile][k / n] * t->at[p % tile][k % n];
+    for (int row = 0; row < height; row += tile)
+        for (int column = 0; column < width; column += tile) {
+            for (int i = 0; i < cin; i++)
+                input_of(v + i * PLANES, size + i * PLANES, t, s, x + i, row, column);
+            for (int o = 0; o < cout; o++) {
+                tile_bound(one, t, a, v, size, u + o * cin * PLANES, cin);
+                for (int p = 0; p < tile * tile; p++)
+                    if (row + p / tile < height && column + p % tile < width)
+                        bound[((row + p / tile) * width + column + p % tile) * cout + o] = one[p];
+            }
+        }
+    free(u), free(v);
+}
