@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter-out setup clean dist help lint check-%,$(or $(subst check-diffusers,all,$(MAKECMDGOALS)),all)),)
+ifeq ($(filter check-diffusers check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist help lint check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -34,7 +34,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample manual check check-diffusers lint bench setup install uninstall dist clean help
+.PHONY: all sample manual check check-diffusers check-mutants lint bench setup install uninstall dist clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -55,8 +55,8 @@ $(O)/%_avx512.o: isa = $(CFLAGS_avx512)
 $(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"'
 $(O)/tools/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
-# Tests let the n-th allocation fail.
-$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+# Tests let the n-th allocation fail, and see what is synchronised.
+$(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
 	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
@@ -77,6 +77,8 @@ check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh
+check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
+	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets

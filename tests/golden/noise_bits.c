@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "base/hash.h"
 #include "base/rng.h"
+#include "diffusion/noise.h"
 #include "tests/check.h"
 
 static const double bound = 34 * 0x1p-53;
@@ -71,6 +72,20 @@ TEST(noise, streams)
         CHECK(w == stream[i].word);
         CHECK_NEAR(dd_rng_quantile((w + 0.5) * 0x1p-32), stream[i].normal, bound * fabs(stream[i].normal));
     }
+}
+
+/* Seed, image, step (of a fraction of 1 / 65536), purpose and draw are words of the counter, as the model file's contract has it. */
+TEST(noise, what_a_step_draws)
+{
+    static const struct { double t; uint32_t word; } step[] = { { 0, 0 }, { 999, 999u << 16 }, { 0.5, 1u << 15 }, { INFINITY, UINT32_MAX } };
+    for (uint32_t k = 0; k < 4; k++)
+        for (uint32_t draw = 0; draw < 3; draw++) {
+            struct dd_rng r = { 1ull << 40 | 7, 5, step[k].word, 2u << 24 | draw };
+            double z[6], expected[6];
+            dd_noise(z, r.seed, r.index, step[k].t, 2, (int)draw, 6);
+            dd_rng_normal(&r, expected, 6);
+            CHECK(!memcmp(z, expected, sizeof z));
+        }
 }
 
 TEST(noise, words_from_anywhere)

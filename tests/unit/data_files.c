@@ -39,6 +39,33 @@ TEST(unit, data_of_numpy)
     check_values("cifar.bin", 2, 32, 32, 3, 1, 0);
 }
 
+/* One image of 5 x 4 x 3 bytes, and `more` bytes than its head says. */
+static int open_npy_of(int more, ddpm_error *err)
+{
+    const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
+    const char *path = check_path(check_folder(), "a.npy");
+    FILE *f = fopen(path, "wb");
+    struct dataset d = { .path = NULL };
+    fputs("\x93NUMPY\1", f);
+    putc(0, f), putc(118, f), putc(0, f);
+    fprintf(f, "%-117s\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 5, 4, 3), }");
+    for (int i = 0; i < 5 * 4 * 3 + more; i++)
+        putc(i, f);
+    fclose(f);
+    int code = dataset_open(&d, path, &about, VIEW_EXACT, 0, err);
+    if (!code)
+        dataset_close(&d);
+    return code;
+}
+
+TEST(unit, data_of_numpy_cut_off_or_too_long)
+{
+    ddpm_error err;
+    CHECK(open_npy_of(0, &err) == DDPM_OK);
+    CHECK(open_npy_of(-1, &err) == DDPM_EDATA && strstr(err.text, "a.npy"));
+    CHECK(open_npy_of(1, &err) == DDPM_EDATA && strstr(err.text, "61 bytes follow its head, expected 60"));
+}
+
 TEST(unit, data_of_numpy_refused)
 {
     static const struct { const char *name, *mentions; } bad[] = {

@@ -6,6 +6,22 @@
 #include "base/file.h"
 #include "tests/check.h"
 
+/* ddpm-check is linked with --wrap for fsync: what was synchronised, and whether `wanted` was in place by then. */
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+static struct { const char *wanted; int count, folder[4], placed[4]; off_t size[4]; } synced;
+
+int __wrap_fsync(int fd)
+{
+    struct stat st;
+    if (synced.wanted && synced.count < 4 && fstat(fd, &st) == 0) {
+        synced.folder[synced.count] = S_ISDIR(st.st_mode);
+        synced.size[synced.count] = st.st_size;
+        synced.placed[synced.count++] = access(synced.wanted, F_OK) == 0;
+    }
+    return __real_fsync(fd);
+}
+
 static void put(const char *path, const char *text)
 {
     FILE *f = fopen(path, "w");
@@ -110,6 +126,18 @@ TEST(output, nothing_is_seen_before_commit)
     CHECK(dd_output_commit(&o, &err) == DDPM_OK);
     CHECK(dd_output_commit(&second, &err) == DDPM_ECREATE && holds(path, "first"));
     CHECK(check_entries(folder) == 1);
+}
+
+/* The whole file before its name, and the name before commit returns. */
+TEST(output, synchronised)
+{
+    synced.wanted = check_path(check_folder(), "a");
+    synced.count = 0;
+    CHECK(write_out(synced.wanted, "four", 0, 0) == DDPM_OK);
+    REQUIRE(synced.count == 2);
+    CHECK(!synced.folder[0] && synced.size[0] == 4 && !synced.placed[0]);
+    CHECK(synced.folder[1] && synced.placed[1]);
+    synced.wanted = NULL;
 }
 
 TEST(output, places_that_cannot_be_written)
