@@ -90,7 +90,7 @@ test_train_resumed() {
 	[ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 3 ] || fail "$(cat m.ddpm.train/log.jsonl)"
 }
 
-wait_for() { for i in $(seq 100); do [ -e "$1" ] && return; sleep 0.1; done; fail "$1 has not come: $(cat bg.err)"; }
+wait_for() { for i in $(seq 900); do [ -e "$1" ] && return; sleep 0.1; done; fail "$1 has not come: $(cat bg.err)"; }
 
 test_train_interrupted() {
 	pictures 6
