@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist help lint check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist help lint check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -34,7 +34,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample manual check check-diffusers check-mutants lint bench setup install uninstall dist clean help
+.PHONY: all sample manual check check-diffusers check-python check-mutants lint bench setup install uninstall dist clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -76,7 +76,9 @@ check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ || echo 'the tests that need them will be skipped'
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
-	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh
+	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
+check-python: all                               # the Python package, against diffusers
+	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
 check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
 	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
 lint:                                           ## who may include whom; white space

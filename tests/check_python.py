@@ -1,0 +1,191 @@
+"""check_python.py PROGRAM: tools/python over the shared library beside PROGRAM.
+
+The structs lie as the C compiler lays them; images have the bits of `ddpm sample`; as eps network, alone and inside diffusers' schedulers,
+a model gives what the UNet2DModel gives that it was converted from: eps to 1e-5, and whole runs as near as that allows.
+"""
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+
+PROGRAM = os.path.abspath(sys.argv[1])
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DEFAULT = os.path.join(SOURCE, "tools", "default.ddpm")
+os.environ["DDPM_LIBRARY"] = os.path.join(os.path.dirname(PROGRAM), "libddpm.so.0")
+sys.path.insert(0, os.path.join(SOURCE, "tools", "python"))
+sys.dont_write_bytecode = True
+import ddpm
+from ddpm import library
+
+EPS_TOLERANCE = 1e-5
+
+
+def program(*arguments):
+    subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def converted(**config):
+    """A network of diffusers with random weights, and the same as a Model; two channels and not square, so that no order passes for another."""
+    torch.manual_seed(1)
+    net = UNet2DModel(sample_size=(16, 24), in_channels=2, out_channels=2, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8,
+                      down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"), attention_head_dim=8,
+                      **config).eval()
+    net.save_pretrained("folder/unet")
+    DDPMScheduler().save_pretrained("folder/scheduler")
+    program("convert", "folder", "-o", "model.ddpm", "-q", "--force")
+    return net, ddpm.Model("model.ddpm", batch=2)
+
+
+def close(a, b, tolerance):
+    difference = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max()
+    assert difference <= tolerance, f"the largest difference is {difference:.3g}"
+
+
+def raises(kind, text, function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except kind as error:
+        assert text in str(error), f"the message lacks {text!r}: {error}"
+    else:
+        raise AssertionError(f"no {kind.__name__} of {text!r}")
+
+
+def test_structs_as_in_c():
+    kinds = [kind for kind in vars(library).values() if isinstance(kind, type) and hasattr(kind, "c_name")]
+    assert len(kinds) == 4
+    lines, expected = [], []
+    for kind in kinds:
+        lines.append(f"sizeof({kind.c_name})")
+        expected.append(ctypes.sizeof(kind))
+        for name, _ in kind._fields_:
+            lines.append(f"offsetof({kind.c_name}, {name})")
+            expected.append(getattr(kind, name).offset)
+    with open("layout.c", "w") as file:
+        file.write("#include <stdio.h>\n#include <ddpm.h>\nint main(void) {\n" + "".join(f'printf("%zu\\n", {line});\n' for line in lines) +
+                   'printf("%d\\n", DDPM_ENAN); return 0; }\n')
+    subprocess.run(["cc", "-I", os.path.join(SOURCE, "include"), "layout.c", "-o", "layout"], check=True)
+    found = [int(line) for line in subprocess.run("./layout", stdout=subprocess.PIPE, check=True).stdout.split()]
+    assert found == expected + [library.ENAN], [line for line, a, b in zip(lines, found, expected) if a != b]
+
+
+def test_sample_is_that_of_the_program():
+    for options, words in (({}, []), (dict(seed=2**63 + 7, sampler="ddim-diffusers", eta=0.5), ["--seed", str(2**63 + 7), "--sampler", "ddim-diffusers", "--eta", "0.5"]),
+                           (dict(index=[5, 1, 9], steps=[0, 400, 999], clip=False), ["--index", "5,1,9", "--clip", "no", "--steps", "0,400,999"]),
+                           (dict(sampler="dpmpp", order=3, schedule="trailing", variance="auto"), ["--sampler", "dpmpp", "--order", "3", "--schedule", "trailing"])):
+        options.setdefault("steps", 10)
+        if "index" not in options:
+            options["n"] = 3
+            words = words + ["-n", "3"]
+        if "--steps" not in words:
+            words = words + ["--steps", "10"]
+        program("sample", "-q", "-o", "a.npy", "--force", *words)
+        for batch in (1, 2, 16):
+            with ddpm.Model(DEFAULT, batch=batch) as model:
+                images = model.sample(**options)
+            assert images.dtype == np.float32 and images.shape == (3, 32, 32, 1)
+            assert images.tobytes() == np.load("a.npy").tobytes(), f"{options}, batch {batch}"
+
+
+def test_what_is_said_of_a_model():
+    model = ddpm.Model(DEFAULT)
+    assert (model.height, model.width, model.channels, model.outputs, model.classes, model.steps) == (32, 32, 1, 1, 0, 1000)
+    close(np.cumprod(1 - model.beta), model.alpha_bar, 1e-6)      # lucidrains computes both in float32
+    assert model.prediction == "eps" and "net" in model.metadata
+    assert ddpm.samplers()[0] == "ddpm" and ddpm.variances()[0] == "auto" and "trailing" in ddpm.schedules()
+
+
+def test_eps_of_diffusers():
+    for config in ({}, dict(num_class_embeds=5)):
+        net, model = converted(**config)
+        x, t = torch.randn(3, 2, 16, 24), torch.tensor([0, 500, 999])
+        y = torch.tensor([4, 0, 2]) if config else None
+        with torch.no_grad():
+            expected = net(x, t, class_labels=y).sample
+        close(model(x, t, y), expected, EPS_TOLERANCE)
+        found = model(x.numpy(), t.numpy(), y)
+        assert isinstance(found, np.ndarray) and isinstance(model(x, t, y), torch.Tensor)
+        close(found[1:2], model(x[1:2], 500, None if y is None else [0]), 0)
+
+
+def test_inside_schedulers():
+    """A run may miss diffusers' own by what a run with an error of EPS_TOLERANCE in every eps misses it by."""
+    net, model = converted()
+    error = torch.Generator().manual_seed(4)
+    unsure = lambda x, t: net(x, t).sample + EPS_TOLERANCE * torch.randn(x.shape, generator=error)
+    for kind in (DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler):
+        config = model.scheduler_config()
+        if kind is DPMSolverMultistepScheduler:
+            del config["clip_sample"], config["clip_sample_range"]
+        runs = []
+        for eps in (lambda x, t: net(x, t).sample, unsure, model):
+            scheduler = kind(**config)
+            scheduler.set_timesteps(20)
+            generator = torch.Generator().manual_seed(3)
+            x = torch.randn(2, 2, 16, 24, generator=generator)
+            for t in scheduler.timesteps:
+                with torch.no_grad():
+                    x = scheduler.step(eps(x, t), t, x, generator=generator).prev_sample
+            runs.append(x)
+        tolerance = (runs[0] - runs[1]).abs().max().item()
+        assert runs[0].std() > 0.1 and tolerance < 0.1 * runs[0].abs().max(), tolerance
+        close(runs[0], runs[2], tolerance)
+
+
+def test_mistakes():
+    raises(ddpm.Error, "nothing", ddpm.Model, "nothing")
+    model = ddpm.Model(DEFAULT)
+    raises(ddpm.Error, "ddpm", model.sample, 1, sampler="ddmp")
+    raises(ddpm.Error, "1001", model.sample, 1, steps=1001)
+    raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 3, 32, 32)), 0)
+    raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 32)), 0)
+    _, labelled = converted(num_class_embeds=5)
+    raises(ddpm.Error, "class", labelled.sample, 1, steps=2, y=5)
+    raises(ddpm.Error, "class", labelled.sample, 1, steps=2)
+    with open(DEFAULT, "rb") as file, open("cut.ddpm", "wb") as cut:
+        cut.write(file.read(100000))
+    raises(ddpm.Error, "cut.ddpm", ddpm.Model, "cut.ddpm")
+    model.close()
+    model.close()
+    raises(ValueError, "closed", model.sample, 1)
+    environment = dict(os.environ, DDPM_LIBRARY="/nowhere.so", PYTHONPATH=os.path.join(SOURCE, "tools", "python"), PYTHONDONTWRITEBYTECODE="1")
+    done = subprocess.run([sys.executable, "-c", "import ddpm"], env=environment, stderr=subprocess.PIPE, text=True)
+    assert done.returncode and "DDPM_LIBRARY=build/libddpm.so.0" in done.stderr, done.stderr
+
+
+def test_threads_wait_for_each_other():
+    model, found = ddpm.Model(DEFAULT, threads=1), {}
+    workers = [threading.Thread(target=lambda seed: found.__setitem__(seed, model.sample(1, steps=4, seed=seed)), args=(seed,)) for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for seed in range(4):
+        assert found[seed].tobytes() == model.sample(1, steps=4, seed=seed).tobytes()
+
+
+def main():
+    passed = failed = 0
+    for name, test in [(name, test) for name, test in globals().items() if name.startswith("test_")]:
+        print(f"python.{name[5:]}", flush=True)
+        scratch = tempfile.mkdtemp(prefix="ddpm-python-")
+        os.chdir(scratch)
+        try:
+            test()
+            passed += 1
+        except Exception as error:
+            print(f"  FAILED: {type(error).__name__}: {error}")
+            failed += 1
+        os.chdir("/")
+        shutil.rmtree(scratch)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    sys.exit(failed > 0)
+
+
+main()
