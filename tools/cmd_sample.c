@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "gallery.h"
+#include "half_blocks.h"
 #include "index_list.h"
 #include "command_model.h"
 #include "options.h"
@@ -17,7 +18,7 @@ struct settings {
     int64_t images, batch, keep_steps, order, corrector;
     double eta, snr, noise_to;
     uint64_t seed;
-    bool force, encode;
+    bool force, encode, show;
 };
 enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
 static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1, .snr = SNR_UNSET, .noise_to = -1 };
@@ -99,6 +100,10 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
         return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
     if (s->name && !s->outdir)
         return dd_error(err, DDPM_EUSAGE, "--name is for the files of --outdir");
+    if (s->show && (s->outdir || strcmp(format_of(s), "png")))
+        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
+    if (s->show && s->common.json)
+        return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
     if (s->eta >= 0 && !ddim)
         return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim and ddim-diffusers");
     if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
@@ -216,6 +221,8 @@ static int run(void *settings, char **argument, int arguments)
     int code = job_open(&j, s, &err);
     if (!code && !(code = studio_run(&j.studio, j.index, j.n, take_image, &j, &err)))
         code = gallery_commit(&j.gallery, &err);
+    if (!code && s->show)
+        half_blocks_draw(stdout, &j.gallery.picture);
     if (code)
         status = complain(&command_sample, &err);
     else
@@ -250,6 +257,7 @@ static const struct option options[] = {
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
     { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)", format_names, FIELD(format), 0, 0 },
     { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)", NULL, FIELD(keep_steps), 1, 1000 },
+    { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_sample = {

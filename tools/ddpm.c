@@ -20,6 +20,22 @@ static void print_overview(void)
     puts("\nddpm sample makes a picture right away; ddpm COMMAND --help tells more; ddpm --version shows build and CPU.");
 }
 
+/* For somebody who is here for the first time. */
+static void print_welcome(void)
+{
+    puts("ddpm makes images with diffusion models (DDPM U-Nets) on ordinary CPUs; a small model is built in.\n\n"
+         "  ddpm sample --show                          16 images: in sample.png, and here\n"
+         "  ddpm sample -n 1 --steps 250 --seed 7 -o one.png\n"
+         "  ddpm verify sample.png                      the same picture again, pixel for pixel\n"
+         "  ddpm convert CHECKPOINT -o my.ddpm          from diffusers, OpenAI, Ho et al., lucidrains\n"
+         "  ddpm sample -m my.ddpm --steps 100\n"
+         "  ddpm train IMAGES -o my.ddpm                a model of your own; ddpm eval says how good it is\n");
+    fputs("Commands:", stdout);
+    for (int i = 0; i < commands_count; i++)
+        printf(" %s", commands[i].command->name);
+    puts("; ddpm COMMAND --help tells more, ddpm --help what each is for.");
+}
+
 static void print_version(void)
 {
     static const char *const parts[] = {
@@ -86,11 +102,13 @@ static void hold_standard_streams(void)
 
 int main(int argc, char **argv)
 {
-    const char *first = argc > 1 ? argv[1] : "--help";
+    const char *first = argc > 1 ? argv[1] : "";
     const struct command *c = NULL;
     int status = 0;
     hold_standard_streams();
-    if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))
+    if (argc < 2)
+        print_welcome();
+    else if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))
         print_overview();
     else if (!strcmp(first, "--version"))
         print_version();

@@ -3,7 +3,7 @@
 # help_options COMMAND: what --help lists, "--name" and "-x" a line each; help_choices: "--name a b c".
 help_options() { ddpm "$1" --help | sed -n 's/^  \(-[a-zA-Z],\|   \) \(--[a-z0-9-]*\).*/\1\n\2/p' | tr -d ', ' | grep . | LC_ALL=C sort; }
 help_choices() { ddpm "$1" --help | sed -n 's/^  ... \(--[a-z0-9-]*\) .*: \([a-z0-9-]*|[a-z0-9|-]*\)$/\1 \2/p' | tr '|' ' '; }
-all_commands() { ddpm | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
+all_commands() { ddpm --help | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
 
 test_man_pages() {
 	[ -z "${RUN:-}" ] || skip 'man pages are made on the machine that they are for'
