@@ -1,14 +1,17 @@
-/* ddpm sample: images from noise.  Everything that can fail is tried before the first step; an image that the network loses to NaN is
-   named, crossed out or left out, and the others are what they would have been without it. */
+/* ddpm sample: images from noise, into one file or, by as many starts as it takes, into a folder.  Everything that can fail is tried before
+   the first step; an image that the network loses to NaN is named, crossed out or left out, and the others are what they would have been
+   without it. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "gallery.h"
+#include "batch.h"
 #include "half_blocks.h"
 #include "index_list.h"
 #include "command_model.h"
+#include "interrupt.h"
+#include "lock.h"
 #include "options.h"
 #include "studio.h"
 
@@ -16,9 +19,9 @@ struct settings {
     struct common common;
     const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format;
     int64_t images, batch, keep_steps, order, corrector;
-    double eta, snr, noise_to;
+    double eta, snr, noise_to, wait;
     uint64_t seed;
-    bool force, encode, show;
+    bool force, encode, show, check_existing, retry_nan;
 };
 enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
 static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1, .snr = SNR_UNSET, .noise_to = -1 };
@@ -30,7 +33,8 @@ struct job {
     uint32_t *index; int n;
     ddpm_model *model;
     struct studio studio;
-    struct gallery gallery;
+    struct gallery gallery;                      /* without --outdir */
+    struct batch batch;                          /* with it */
 };
 
 static const char *const *yes_no(void)
@@ -89,6 +93,22 @@ static int check_langevin(const struct settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Where images go. */
+static int check_places(const struct settings *s, ddpm_error *err)
+{
+    if (s->output && s->outdir)
+        return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
+    if (!s->outdir && (s->name || s->wait > 0 || s->check_existing || s->retry_nan))
+        return dd_error(err, DDPM_EUSAGE, "--name, --wait, --check-existing and --retry-nan are for the files of --outdir");
+    if (s->force && (s->check_existing || s->retry_nan))
+        return dd_error(err, DDPM_EUSAGE, "--force makes all images again: leave out --check-existing and --retry-nan");
+    if (s->show && (s->outdir || strcmp(format_of(s), "png")))
+        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
+    if (s->show && s->common.json)
+        return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
+    return DDPM_OK;
+}
+
 /* What can be said without the model. */
 static int read_settings(struct job *j, const struct settings *s, ddpm_error *err)
 {
@@ -96,14 +116,9 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     uint32_t n = s->images ? (uint32_t)s->images : IMAGES;
     if (s->images && s->index)
         return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
-    if (s->output && s->outdir)
-        return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
-    if (s->name && !s->outdir)
-        return dd_error(err, DDPM_EUSAGE, "--name is for the files of --outdir");
-    if (s->show && (s->outdir || strcmp(format_of(s), "png")))
-        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
-    if (s->show && s->common.json)
-        return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
+    int code = check_places(s, err);
+    if (code)
+        return code;
     if (s->eta >= 0 && !ddim)
         return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim and ddim-diffusers");
     if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
@@ -115,13 +130,12 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
         .keep_steps = (int)s->keep_steps, .format = format_of(s), .order = (int)s->order, .corrector = (int)s->corrector,
         .snr = s->snr != SNR_UNSET ? s->snr : 0.16, .noise_to = s->noise_to >= 0 ? s->noise_to : 0, .encode = s->encode,
     };
-    int code = check_start(s, err);
-    if (!code)
+    if (!(code = check_start(s, err)))
         code = check_langevin(s, err);
     if (!code)
         code = parse_label(&j->recipe.label, s->label, err);
     if (!code && s->name)
-        code = gallery_check_pattern(s->name, err);
+        code = album_check_pattern(s->name, err);
     return code ? code : index_list(&j->index, &j->n, s->index, (int)n, err);
 }
 
@@ -140,17 +154,27 @@ static uint32_t largest(const uint32_t *index, int n)
     return last;
 }
 
+static const char *default_file(const struct job *j) { return strcmp(j->recipe.format, "npy") ? "sample.png" : "sample.npy"; }
+
 static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    bool array = !strcmp(j->recipe.format, "npy");
     struct gallery *g = &j->gallery;
-    g->about = ddpm_model_about(j->model);
-    g->recipe = &j->recipe;
-    g->index = j->index, g->n = j->n;
-    g->folder = s->outdir;
-    g->pattern = s->name ? s->name : array ? "image-%06d.npy" : "image-%06d.png";
-    g->array = array, g->force = s->force;
-    return gallery_open(g, s->output ? s->output : array ? "sample.npy" : "sample.png", err);
+    *g = (struct gallery){ .about = ddpm_model_about(j->model), .recipe = &j->recipe, .index = j->index, .n = j->n,
+                           .array = !strcmp(j->recipe.format, "npy"), .force = s->force };
+    int code = gallery_open(g, s->output ? s->output : default_file(j), err);
+    interrupt_removes(g->output.temporary);
+    return code;
+}
+
+static int open_batch(struct job *j, const struct settings *s, ddpm_error *err)
+{
+    struct batch *b = &j->batch;
+    bool array = !strcmp(j->recipe.format, "npy");
+    b->studio = &j->studio, b->index = j->index, b->n = j->n;
+    b->album = (struct album){ .about = ddpm_model_about(j->model), .recipe = &j->recipe, .folder = s->outdir,
+                               .pattern = s->name ? s->name : array ? "image-%06d.npy" : "image-%06d.png", .array = array, .force = s->force,
+                               .check = s->check_existing, .retry = s->retry_nan, .lock = b->album.lock };
+    return batch_open(b, err);
 }
 
 /* What is worth knowing before the wait. */
@@ -161,6 +185,10 @@ static void announce(const struct job *j, const struct settings *s)
         remark(&command_sample, &s->common, "%s", t->warning);
     if (*j->studio.warning)
         remark(&command_sample, &s->common, "%s", j->studio.warning);
+    if (s->outdir && *j->batch.album.warning)
+        remark(&command_sample, &s->common, "%s", j->batch.album.warning);
+    if (s->outdir && j->batch.album.damaged)
+        remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir, j->batch.album.damaged);
     if (s->common.verbose)
         remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler, j->recipe.variance, t->K, j->recipe.steps);
 }
@@ -168,13 +196,15 @@ static void announce(const struct job *j, const struct settings *s)
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
     int code = read_settings(j, s, err);
+    if (!code && s->outdir)
+        code = lock_folder(&j->batch.album.lock, s->outdir, s->wait, err);
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
     int batch = s->batch ? (int)s->batch : BATCH;
     code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise, s->from,
                        largest(j->index, j->n), err);
-    if (!code && !(code = open_gallery(j, s, err)))
+    if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_gallery(j, s, err)))
         announce(j, s);
     return code;
 }
@@ -182,6 +212,8 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 static void job_close(struct job *j)
 {
     gallery_free(&j->gallery);
+    interrupt_removes(NULL);
+    batch_close(&j->batch);
     studio_close(&j->studio);
     ddpm_model_close(j->model);
     free(j->index);
@@ -190,21 +222,39 @@ static void job_close(struct job *j)
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct job *j = user;
-    int step = lost ? (int)ddpm_chain_tables(j->studio.chain)->t[lost - 1] : 0;
-    return gallery_add(&j->gallery, place, lost ? NULL : frame, step, seconds, err);
+    (void)seconds;
+    return gallery_add(&j->gallery, place, lost ? NULL : frame, err);
+}
+
+static int make_file(struct job *j, ddpm_error *err)
+{
+    int code = studio_run(&j->studio, j->index, j->n, take_image, j, err);
+    if (code == TRY_LATER)
+        return dd_error(err, code, "interrupted, and nothing is written: --outdir is what can be stopped and gone on with");
+    if (!code && !(code = gallery_finish(&j->gallery, err)))
+        code = gallery_commit(&j->gallery, err);
+    return code;
 }
 
 static void report(const struct job *j, const struct settings *s)
 {
-    const char *where = s->outdir ? s->outdir : s->output ? s->output : j->gallery.array ? "sample.npy" : "sample.png";
+    const char *where = s->outdir ? s->outdir : s->output ? s->output : default_file(j);
+    int lost = s->outdir ? j->batch.lost : j->studio.lost, there = j->n - lost;
     if (!s->common.json) {
-        remark(&command_sample, &s->common, "wrote %s: %d image%s", where, j->n - j->studio.lost, j->n == 1 ? "" : "s");
+        char before[60] = "";
+        if (s->outdir && j->batch.made < there)
+            snprintf(before, sizeof before, ", %d of them made now", j->batch.made);
+        remark(&command_sample, &s->common, "wrote %s: %d image%s%s", where, there, j->n == 1 ? "" : "s", before);
+        if (s->outdir && lost)
+            remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
         return;
     }
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "wrote", where);
-    cJSON_AddNumberToObject(o, "images", j->n - j->studio.lost);
-    cJSON_AddNumberToObject(o, "lost", j->studio.lost);
+    cJSON_AddNumberToObject(o, "images", there);
+    cJSON_AddNumberToObject(o, "lost", lost);
+    if (s->outdir)
+        cJSON_AddNumberToObject(o, "made", j->batch.made);
     char *text = cJSON_PrintUnformatted(o);
     puts(text ? text : "{}");
     cJSON_free(text);
@@ -214,19 +264,20 @@ static void report(const struct job *j, const struct settings *s)
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
-    struct job j = { .n = 0 };
+    struct job j = { .n = 0, .batch.album.lock = -1 };
     ddpm_error err;
     int status;
     (void)argument, (void)arguments;
+    interrupt_catch();
     int code = job_open(&j, s, &err);
-    if (!code && !(code = studio_run(&j.studio, j.index, j.n, take_image, &j, &err)))
-        code = gallery_commit(&j.gallery, &err);
+    if (!code)
+        code = s->outdir ? batch_run(&j.batch, &err) : make_file(&j, &err);
     if (!code && s->show)
         half_blocks_draw(stdout, &j.gallery.picture);
     if (code)
         status = complain(&command_sample, &err);
     else
-        report(&j, s), status = j.studio.lost ? exit_code(DDPM_ENAN) : 0;
+        report(&j, s), status = j.studio.lost || j.batch.lost ? exit_code(DDPM_ENAN) : 0;
     job_close(&j);
     return status;
 }
@@ -253,17 +304,21 @@ static const struct option options[] = {
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
     { "noise", 0, OPTION_TEXT, "FILE", "safetensors with x_T [n,c,h,w] and z [steps,n,c,h,w], executed step j taking z[j]", NULL, FIELD(noise), 0, 0 },
     { "output", 'o', OPTION_TEXT, "FILE", "one file, a grid when N > 1 (default: sample.png)", NULL, FIELD(output), 0, 0 },
-    { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl", NULL, FIELD(outdir), 0, 0 },
+    { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
     { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)", format_names, FIELD(format), 0, 0 },
     { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)", NULL, FIELD(keep_steps), 1, 1000 },
     { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
+    { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again", NULL, FIELD(check_existing), 0, 0 },
+    { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
+    { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_sample = {
     .name = "sample", .arguments = "", .least = 0, .most = 0, .run = run,
     .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on batch, threads or order.\n"
-            "A PNG holds all settings; ddpm verify makes it again.",
+            "A PNG holds all settings; ddpm verify makes it again.  With --outdir it can be stopped, killed and started again at will: every\n"
+            "start makes what is missing.",
     .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
                 "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o like-a.png\n"
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o latent-and-back.npy\n"

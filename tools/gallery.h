@@ -1,10 +1,9 @@
-/* Where finished images go: one picture (a grid when there are several), one array, or a folder with a file for each. */
+/* One file of finished images: a picture (a grid when there are several) or an array. */
 #ifndef DDPM_GALLERY_H
 #define DDPM_GALLERY_H
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/file.h"
-#include "manifest.h"
 #include "picture.h"
 #include "recipe.h"
 
@@ -18,21 +17,17 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
 struct gallery {
     const ddpm_about *about; const struct recipe *recipe;
     const uint32_t *index; int n;
-    const char *folder, *pattern;                /* folder NULL: one file */
-    bool array, force;
-    struct layout layout;                        /* of a file: of one image in a folder */
+    bool array, single, force;                   /* single: an array of the one image, not of n */
+    struct layout layout;
     struct picture picture;
-    struct dd_output output;                     /* the one file */
-    struct manifest manifest;
+    struct dd_output output;
     double *nan;                                 /* [frames, d]: what stands in an array for a lost image */
-    char *path; size_t path_size;                /* room for the name of an image */
 };
-/* "image-%06d.png" and the like: one %d or %0Nd, no folder. */
-int  gallery_check_pattern(const char *pattern, ddpm_error *err);
 /* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be written to. */
 int  gallery_open(struct gallery *g, const char *file, ddpm_error *err);
-/* The image at a place of index; frame as in layout_put; step: the one at which it was lost, seconds: its share of the time. */
-int  gallery_add(struct gallery *g, int place, const double *frame, int step, double seconds, ddpm_error *err);
+/* The image at a place of index, of an array in order; frame as in layout_put. */
+int  gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err);
+int  gallery_finish(struct gallery *g, ddpm_error *err);     /* every byte is in output.temporary */
 int  gallery_commit(struct gallery *g, ddpm_error *err);
 void gallery_free(struct gallery *g);            /* what is not committed leaves no trace */
 #endif

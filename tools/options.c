@@ -39,7 +39,7 @@ enum { COMMON = sizeof common_options / sizeof *common_options, NAMES_MAX = 64 }
 const char exit_codes[] =
     "Exit codes: 0 done, 1 a comparison failed, 64 usage, 65 bad data in a file, 66 input missing, 69 this CPU or build cannot,\n"
     "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error,\n"
-    "75 try again later (interrupted, resumable), 77 no permission.\n";
+    "75 try again later (locked, or interrupted and resumable), 77 no permission.\n";
 
 const struct option *option_at(const struct command *c, int i)
 {
@@ -291,6 +291,7 @@ int exit_code(int code)
     case DDPM_ENOMEM:       return 71;
     case DDPM_ECREATE:      return 73;
     case DDPM_EIO:          return 74;
+    case TRY_LATER:         return 75;
     case DDPM_EPERM:        return 77;
     default:                return 70;
     }

@@ -35,6 +35,7 @@ void options_help(const struct command *c);
 const struct option *option_at(const struct command *c, int i);
 /* The one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);
+enum { TRY_LATER = 100 };                    /* beside DDPM_E...: locked, or stopped where the next start goes on */
 /* The exit code of cli.md for a DDPM_E... code. */
 int  exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */

@@ -123,3 +123,33 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     *index = (uint32_t *)(void *)list;          /* not negative: the same bits */
     return DDPM_OK;
 }
+
+/* Appends "KEY is FOUND there and WANTED here". */
+static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
+{
+    size_t n = strlen(text);
+    char *there = found ? cJSON_PrintUnformatted(found) : NULL, *here = wanted ? cJSON_PrintUnformatted(wanted) : NULL;
+    snprintf(text + n, room - n, "%s%s is %.60s there and %.60s here", n ? ", " : "", key, there ? there : "not", here ? here : "not");
+    cJSON_free(there), cJSON_free(here);
+}
+
+int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err)
+{
+    char differences[400] = "";
+    cJSON *f, *w, *item;
+    int code = dd_json_parse(&f, found, strlen(found), name, err);
+    if (code)
+        return code;
+    if (!(w = cJSON_Parse(wanted)))
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    cJSON_ArrayForEach(item, w)
+        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
+            tell_difference(differences, sizeof differences, cJSON_GetObjectItemCaseSensitive(f, item->string), item, item->string);
+    cJSON_ArrayForEach(item, f)
+        if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
+            tell_difference(differences, sizeof differences, item, NULL, item->string);
+    if (!code && *differences)
+        code = dd_error(err, DDPM_EUSAGE, "%s was begun with other settings, give the same or choose another folder: %s", name, differences);
+    cJSON_Delete(f), cJSON_Delete(w);
+    return code;
+}

@@ -23,4 +23,6 @@ struct recipe {
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an error. */
 int   recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err);
+/* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.  name: of what was found. */
+int   recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
 #endif

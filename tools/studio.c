@@ -62,6 +62,13 @@ static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm
     return code;
 }
 
+/* A step of several calls stops between them: the sampler then puts back what was before the step. */
+static int eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    const struct studio *s = user;
+    return interrupted ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, y, n, err);
+}
+
 static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
 {
     ddpm_sampler_options o;
@@ -69,7 +76,7 @@ static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
     o.sampler = r->sampler, o.variance = r->variance;
     o.eta = r->eta, o.clip = r->clip, o.seed = r->seed;
     o.order = r->order, o.corrector = r->corrector, o.snr = r->snr;
-    o.eps = ddpm_net_eps, o.eps_user = s->net;
+    o.eps = eps, o.eps_user = s;
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
@@ -185,56 +192,139 @@ static void start_one(struct studio *s, double *x, uint32_t index)
     ddpm_diffuse(x, s->from.x, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
 }
 
-static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err)
+/* Classes and, where an image is given, the start of the batch's images. */
+static void set_up(struct studio *s, const uint32_t *index, int n, int taken)
 {
+    s->index = index, s->rows = n, s->taken = taken;
     for (int row = 0; row < n; row++) {
         if (s->about->classes)
             s->y[row] = s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
-        if (s->from.x)
-            start_one(s, s->start + (size_t)row * s->d, index[row]);
         s->told[row] = false;
     }
+}
+
+static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err)
+{
+    set_up(s, index, n, 0);
+    for (int row = 0; row < n && s->from.x; row++)
+        start_one(s, s->start + (size_t)row * s->d, index[row]);
     return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
 }
 
-static int steps_of(const struct studio *s) { return s->top + 1 + (s->encode ? s->top : 0); }
+static int steps_up(const struct studio *s) { return s->encode ? s->top : 0; }
+static int steps_of(const struct studio *s) { return s->top + 1 + steps_up(s); }
 
-/* n <= batch images from the start to the end. */
-static int run_batch(struct studio *s, const uint32_t *index, int n, struct progress *p, double done, ddpm_error *err)
+/* n rows of f from `first` on, as the batch under way. */
+static int start_from(struct studio *s, const struct flight *f, int first, int n, ddpm_error *err)
 {
-    int taken = 0, code = start(s, index, n, err);
-    for (; !code && !interrupted && s->encode && taken < s->top && ddpm_sampler_left(s->sampler); taken++) {
-        progress_at(p, done + (double)taken * n);
-        code = take_step(s, ddpm_sampler_encode, index, n, p, err);
+    size_t buffers, at = (size_t)first * f->d, size = (size_t)n * f->d * sizeof(double);
+    int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
+    set_up(s, f->index + first, n, f->taken);
+    int code = ddpm_sampler_start(s->sampler, f->index + first, s->about->classes ? s->y : NULL, n, f->state + at, i, err);
+    double *state = ddpm_sampler_state(s->sampler, &buffers);
+    for (size_t b = 0; b < buffers && !code; b++)
+        memcpy(state + b * (size_t)s->batch * s->d, f->state + b * (size_t)f->n * f->d + at, size);
+    memcpy(s->frame, f->frame + at * f->frames, size * f->frames);
+    return code;
+}
+
+/* The batch under way to its end. */
+static int run_batch(struct studio *s, struct progress *p, double done, ddpm_error *err)
+{
+    int up = steps_up(s);
+    for (;; s->taken++) {
+        if (s->taken >= up)
+            keep_frame(s, s->rows, s->taken - up, s->top + 1);
+        progress_at(p, done + (double)s->taken * s->rows);
+        if (s->taken == steps_of(s) || !ddpm_sampler_left(s->sampler))
+            return DDPM_OK;
+        int code = interrupted ? DDPM_ECALLBACK : take_step(s, s->taken < up ? ddpm_sampler_encode : ddpm_sampler_step, s->index, s->rows, p, err);
+        if (code == DDPM_ECALLBACK && interrupted)
+            return dd_error(err, TRY_LATER, "interrupted");
+        if (code)
+            return code;
     }
-    for (int executed = 0; !code && !interrupted; executed++, taken++) {
-        keep_frame(s, n, executed, s->top + 1);
-        progress_at(p, done + (double)taken * n);
-        if (!ddpm_sampler_left(s->sampler))
+}
+
+static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, double seconds, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    for (int row = 0; row < s->rows && !code; row++) {
+        int lost = ddpm_sampler_lost(s->sampler, row);
+        s->lost += lost != 0;
+        code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
+    }
+    s->rows = 0;
+    return code;
+}
+
+/* n images a batch at a time: of f, or from the start with index. */
+static int run_all(struct studio *s, const struct flight *f, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
+{
+    struct progress p;
+    int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
+    progress_begin(&p, s->common, "image steps", (double)n * left);
+    for (int first = 0; first < n && !code; first += s->batch) {
+        int rows = n - first < s->batch ? n - first : s->batch;
+        double begun = progress_seconds(&p);
+        code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);
+        if (code || (code = run_batch(s, &p, (double)first * left - (double)(K - left) * rows, err)))
             break;
-        code = take_step(s, ddpm_sampler_step, index, n, p, err);
+        code = hand_on(s, first, image, user, (progress_seconds(&p) - begun) / rows, err);
     }
+    progress_clear(&p);
+    if (!code && s->common->verbose)
+        remark(s->command, s->common, "%d images of %d steps in %.2f s", n, left, progress_seconds(&p));
     return code;
 }
 
 int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
 {
-    struct progress p;
-    int K = steps_of(s), code = DDPM_OK;
-    progress_begin(&p, s->common, "image steps", (double)n * K);
-    for (int first = 0; first < n && !code && !interrupted; first += s->batch) {
-        int rows = n - first < s->batch ? n - first : s->batch;
-        double start = progress_seconds(&p);
-        code = run_batch(s, index + first, rows, &p, (double)first * K, err);
-        double seconds = (progress_seconds(&p) - start) / rows;
-        for (int row = 0; row < rows && !code && !interrupted; row++) {
-            int lost = ddpm_sampler_lost(s->sampler, row);
-            s->lost += lost != 0;
-            code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
-        }
+    return run_all(s, NULL, index, n, image, user, err);
+}
+
+int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user, ddpm_error *err)
+{
+    return run_all(s, f, f->index, f->n, image, user, err);
+}
+
+int flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err)
+{
+    *f = (struct flight){ .n = n, .frames = (size_t)s->frames, .d = s->d };
+    ddpm_sampler_state(s->sampler, &f->buffers);
+    f->state = calloc((size_t)n, (f->buffers + f->frames) * f->d * sizeof *f->state + sizeof *f->index);
+    if (!f->state)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images", n);
+    f->frame = f->state + (size_t)n * f->buffers * f->d;
+    f->index = (uint32_t *)(void *)(f->frame + (size_t)n * f->frames * f->d);
+    return DDPM_OK;
+}
+
+void flight_free(struct flight *f)
+{
+    free(f->state);
+    *f = (struct flight){ .n = 0 };
+}
+
+int studio_flight(const struct studio *s, struct flight *f, ddpm_error *err)
+{
+    int kept = 0, n = 0;
+    for (int row = 0; row < s->rows && s->taken; row++)
+        kept += !ddpm_sampler_lost(s->sampler, row);
+    *f = (struct flight){ .n = 0 };
+    int code = kept ? flight_create(f, s, kept, err) : DDPM_OK;
+    if (code || !kept)
+        return code;
+    const double *state = ddpm_sampler_state(s->sampler, NULL);
+    f->taken = s->taken;
+    for (int row = 0; row < s->rows; row++) {
+        if (ddpm_sampler_lost(s->sampler, row))
+            continue;
+        f->index[n] = s->index[row];
+        for (size_t b = 0; b < f->buffers; b++)
+            memcpy(f->state + (b * (size_t)kept + (size_t)n) * s->d, state + (b * (size_t)s->batch + (size_t)row) * s->d, s->d * sizeof *state);
+        memcpy(f->frame + (size_t)n * f->frames * s->d, s->frame + (size_t)row * f->frames * s->d, f->frames * s->d * sizeof *state);
+        n++;
     }
-    progress_clear(&p);
-    if (!code && s->common->verbose)
-        remark(s->command, s->common, "%d images of %d steps in %.2f s", n, K, progress_seconds(&p));
-    return code;
+    return DDPM_OK;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include "base/file.h"
 #include "gallery.h"
-#include "interrupt.h"
 #include "studio.h"
 #include "training.h"
 
@@ -50,7 +49,9 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
         return code;
     if (!(code = studio_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
         code = studio_run(&s, index, IMAGES, put_image, &g, err);
-        if (!code && !interrupted)
+        if (code == TRY_LATER)                   /* there is no picture then, and the caller sees why */
+            code = DDPM_OK;
+        else if (!code)
             code = write_grid(&g, &r, index, training_folder_path(&t->folder, "grid-%09lld.png", (long long)ddpm_trainer_done(t->trainer)), err);
         studio_close(&s);
     }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +31,8 @@ static int check_target(const char *path, int replace, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp"; the mode is what the umask leaves of 0666. */
+/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp"; the mode is what the umask leaves of 0666.  It is locked as long as it is written, so
+   that whoever cleans up can tell it from one whose writer was killed. */
 static int create_temporary(struct dd_output *o)
 {
     int n = (int)folder_length(o->path), fd = -1;
@@ -40,6 +42,8 @@ static int create_temporary(struct dd_output *o)
         if (fd < 0 && errno != EEXIST)
             break;
     }
+    if (fd >= 0)
+        flock(fd, LOCK_EX | LOCK_NB);
     return fd;
 }
 

@@ -29,9 +29,12 @@ test_folder() {
 	[ "$(ls d | tr '\n' ' ')" = 'image-000003.png image-000007.png manifest.jsonl ' ] || fail "the folder holds $(ls d)"
 	[ "$(wc -l <d/manifest.jsonl)" -eq 3 ] || fail 'the manifest has three lines'
 	grep -q '"i":7,"file":"image-000007.png","sha256":"[0-9a-f]*","status":"ok"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
-	expect 73 ddpm sample --index 7,9 --steps 2 --outdir d; says 'image-000007.png'
-	expect 73 ddpm sample --index 9 --steps 2 --outdir d; says 'manifest.jsonl'
+	expect 64 ddpm sample --index 7,9 --steps 3 --outdir d; says 'steps is "0,999" there and "0,500,999" here'
 	absent d/image-000009.png
+	mkdir e && echo mine >e/image-000000.png
+	expect 73 ddpm sample -n 2 --steps 2 --outdir e; says 'image-000000.png'
+	[ "$(ls -A e)" = image-000000.png ] || fail "the folder of others holds $(ls -A e)"
+	rm -r e
 	expect 0 ddpm sample --index 9 --steps 2 --outdir d --name 'x%d.png' --force; [ -f d/x9.png ] || fail 'x9.png is missing'
 	expect 73 ddpm sample -n 1 --steps 1 --outdir no/such
 	echo >file
@@ -56,10 +59,16 @@ test_full_disk() {
 	small_disk
 	expect 74 ddpm sample -n 16 --steps 1 --keep-steps 2 -o small/x.png
 	[ -z "$(ls -A small)" ] || fail "left behind: $(ls -A small)"
-	expect 74 ddpm sample -n 16 --steps 1 --batch 4 --outdir small/d
+	expect 74 ddpm sample -n 16 --steps 1 --outdir small/d; says 'are free'
+	[ -z "$(ls -A small/d)" ] || fail "left behind: $(ls -A small/d)"
+	expect 74 ddpm sample -n 4 --steps 1 --batch 1 --outdir small/d; says 'small/d/'
 	! ls -A small/d | grep -q tmp || fail "left behind: $(ls -A small/d)"
 	for file in small/d/*.png; do expect 0 ddpm verify "$file"; done
-	head -c 20000 /dev/zero 2>/dev/null >small/fill
+	mount -o remount,size=1m small
+	expect 0 ddpm sample -n 4 --steps 1 --batch 1 --outdir small/d; says '4 images'
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d
+	for file in d/*.png; do same "$file" "small/$file"; done
+	head -c 2000000 /dev/zero 2>/dev/null >small/fill
 	expect 74 ddpm sample -n 1 --steps 1 --outdir small/d2
 }
 

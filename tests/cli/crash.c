@@ -1,0 +1,176 @@
+/* LD_PRELOAD=crash.so: the program's operations on files, counted, cut short or written down.
+
+   CRASH_KILL=N: SIGKILL before the N-th operation.  CRASH_TICK=N: SIGTERM when it asks for the time the N-th time, which it does at every
+   node of the network; CRASH_HUP=N, likewise SIGHUP; CRASH_TICKS=FILE gets how often it asked in all.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
+   every operation, what a loss of power could leave of the folder F, as DIR/NNN-names-data: `names` is all (as they are) or synced (as
+   they were when the folder was last synchronised), `data` all or synced (each file as long as it was at its last fsync).  Every file of
+   ours is only ever appended to or cut, so its synchronised state is a length. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST = 4096 };
+struct name { char text[128]; ino_t inode; };
+static struct synced { ino_t inode; off_t size; } file[MOST];
+static struct name listed[MOST];
+static int files, names, count, busy;
+
+static off_t synced_size(ino_t inode)
+{
+    for (int i = 0; i < files; i++)
+        if (file[i].inode == inode)
+            return file[i].size;
+    return 0;
+}
+
+static void note_size(ino_t inode, off_t size)
+{
+    int i = 0;
+    while (i < files && file[i].inode != inode)
+        i++;
+    if (i < MOST)
+        file[i] = (struct synced){ inode, size };
+    files += i == files;
+}
+
+static int list(const char *folder, struct name *out)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_type == DT_REG && n < MOST) {
+            snprintf(out[n].text, sizeof out[n].text, "%.120s", e->d_name);
+            out[n++].inode = e->d_ino;
+        }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* A file that was removed or replaced since is found through a hard link of its own, kept under its inode's number. */
+static void keep(const char *folder, const char *states)
+{
+    static struct name now[MOST];
+    char from[512], to[512];
+    int n = list(folder, now);
+    for (int i = 0; i < n; i++) {
+        snprintf(from, sizeof from, "%s/%s", folder, now[i].text);
+        snprintf(to, sizeof to, "%s/inode-%llu", states, (unsigned long long)now[i].inode);
+        link(from, to);
+    }
+}
+
+static void put(const char *states, const char *state, const struct name *n, int synced)
+{
+    char from[512], to[512], block[65536];
+    snprintf(from, sizeof from, "%s/inode-%llu", states, (unsigned long long)n->inode);
+    snprintf(to, sizeof to, "%s/%s", state, n->text);
+    FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+    off_t left = synced ? synced_size(n->inode) : (off_t)1 << 40;
+    for (size_t got; in && out && left > 0 && (got = fread(block, 1, left < (off_t)sizeof block ? (size_t)left : sizeof block, in)); left -= (off_t)got)
+        fwrite(block, 1, got, out);
+    if (in)
+        fclose(in);
+    if (out)
+        fclose(out);
+}
+
+static void write_states(const char *folder, const char *states)
+{
+    static struct name now[MOST];
+    static const char *const kind[] = { "all", "synced" };
+    char state[512];
+    keep(folder, states);
+    int n = list(folder, now);
+    for (int k = 0; k < 4; k++) {
+        snprintf(state, sizeof state, "%s/%03d-%s-%s", states, count, kind[k / 2], kind[k % 2]);
+        mkdir(state, 0777);
+        for (int i = 0; i < (k / 2 ? names : n); i++)
+            put(states, state, k / 2 ? &listed[i] : &now[i], k % 2);
+    }
+}
+
+static int at(const char *variable, int n)
+{
+    const char *text = getenv(variable);
+    return text && atoi(text) == n;
+}
+
+static void operation(void)
+{
+    const char *folder = getenv("CRASH_FOLDER"), *states = getenv("CRASH_STATES");
+    int number = errno;
+    if (busy)
+        return;
+    busy = 1;
+    count++;
+    if (folder && states)
+        write_states(folder, states);
+    if (at("CRASH_KILL", count))
+        kill(getpid(), SIGKILL);
+    busy = 0;
+    errno = number;
+}
+
+static void synchronised(int fd)
+{
+    const char *folder = getenv("CRASH_FOLDER"), *states = getenv("CRASH_STATES");
+    struct stat st, own;
+    if (!folder || !states || fstat(fd, &st))
+        return;
+    busy = 1;
+    if (S_ISREG(st.st_mode))
+        note_size(st.st_ino, st.st_size);
+    else if (stat(folder, &own) == 0 && own.st_ino == st.st_ino) {
+        keep(folder, states);
+        names = list(folder, listed);
+    }
+    busy = 0;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+int fsync(int fd)     { operation(); int r = REAL(fsync)(fd); synchronised(fd); return r; }
+int fdatasync(int fd) { operation(); int r = REAL(fdatasync)(fd); synchronised(fd); return r; }
+int rename(const char *a, const char *b) { operation(); return REAL(rename)(a, b); }
+int renameat2(int x, const char *a, int y, const char *b, unsigned flags) { operation(); return REAL(renameat2)(x, a, y, b, flags); }
+int unlink(const char *path) { operation(); return REAL(unlink)(path); }
+int unlinkat(int fd, const char *path, int flags) { operation(); return REAL(unlinkat)(fd, path, flags); }
+int ftruncate(int fd, off_t size) { operation(); int r = REAL(ftruncate)(fd, size); return r; }
+ssize_t write(int fd, const void *data, size_t size) { if (fd > 2) operation(); return REAL(write)(fd, data, size); }
+int open(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    if (flags & O_CREAT)
+        operation();
+    return REAL(open)(path, flags, mode);
+}
+static int ticks;
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    ticks++;
+    if (at("CRASH_TICK", ticks))
+        raise(SIGTERM);
+    if (at("CRASH_HUP", ticks))
+        raise(SIGHUP);
+    return REAL(clock_gettime)(clock, t);
+}
+
+__attribute__((destructor)) static void tell(void)
+{
+    FILE *f = getenv("CRASH_TICKS") ? fopen(getenv("CRASH_TICKS"), "w") : NULL;
+    if (f)
+        fprintf(f, "%d\n", ticks), fclose(f);
+}

@@ -1,0 +1,234 @@
+# Left alone at night: a folder of images survives kills, signals, loss of power, full disks and second starts, and ends up the same.
+# NIGHT=long kills 200 times instead of 60.
+
+# crash.so of crash.c, which counts operations on files and steps.
+crash_library() {
+	[ -z "${RUN:-}" ] || skip 'the emulator cannot load a library before the program'
+	${CC:-cc} -shared -fPIC -O1 -o crash.so "$here/crash.c" -ldl 2>cc.err || fail "crash.c: $(cat cc.err)"
+	rm cc.err
+	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
+}
+# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so.
+crash() {
+	set_to=
+	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
+	shift
+	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
+}
+# The images of two folders are the same, and nothing else is in the first.
+same_set() {
+	( cd "$2" && ls ) >wanted; ( cd "$1" && ls -A ) >found
+	same found wanted "$1 holds $(cat found)"
+	for image in "$2"/image*; do same "$image" "$1/${image##*/}" "${3:-}"; done
+}
+temporaries() { ls -A "$1" 2>/dev/null | grep -c '^\.ddpm-.*\.tmp$'; }
+
+test_goes_on() {
+	expect 0 ddpm sample -q -n 6 --steps 3 --outdir all
+	expect 0 ddpm sample -n 2 --steps 3 --outdir d; says '2 images'
+	expect 0 ddpm sample -n 6 --steps 3 --batch 1 --threads 1 --outdir d; says '6 images, 4 of them made now'
+	same_set d all
+	rm d/image-000004.png
+	expect 0 ddpm sample --index 4,5 --steps 3 --outdir d; says '2 images, 1 of them made now'
+	expect 0 ddpm sample -q -n 6 --steps 3 --outdir d
+	[ ! -s out ] && [ ! -s err ] || fail "-q is not quiet: $(cat out err)"
+	expect 0 ddpm sample --json -n 6 --steps 3 --outdir d; prints '{"wrote":"d","images":6,"lost":0,"made":0}'
+	same_set d all
+	for words in '--seed 1' '--sampler ddim' '--steps 4' '--eta 1 --sampler ddim' '--conv gemm' '--format npy' '--schedule quad' '--variance beta' '--clip no'; do
+		expect 64 ddpm sample -n 9 --steps 3 --outdir d $words; says 'there and'
+	done
+	expect 64 ddpm sample -n 9 --steps 3 --outdir d --seed 1; says 'seed is "0" there and "1" here'
+	same_set d all
+	expect 0 ddpm sample -q -n 2 --steps 3 --seed 1 --outdir d --force
+	[ "$(ls d | tr '\n' ' ')" = 'image-000000.png image-000001.png manifest.jsonl ' ] || fail "--force leaves $(ls d)"
+	expect 0 ddpm verify d/*.png
+}
+
+# A manifest cut off anywhere behind its first line is mended; a line that is wrong elsewhere is named.
+test_torn_manifest() {
+	for format in png npy; do
+		expect 0 ddpm sample -q -n 4 --steps 2 --format $format --outdir all
+		first=$(head -n 1 all/manifest.jsonl | wc -c) whole=$(wc -c <all/manifest.jsonl)
+		for size in $first $((first + 1)) $((first + 30)) $((first + 200)) $((whole - 20)) $((whole - 1)); do
+			cp -r all d
+			head -c $size all/manifest.jsonl >d/manifest.jsonl
+			expect 0 ddpm sample -q -n 4 --steps 2 --format $format --outdir d
+			same_set d all "manifest of $size bytes"
+			[ "$(wc -l <d/manifest.jsonl)" -eq 5 ] || fail "a manifest of $size bytes was mended to $(cat d/manifest.jsonl)"
+			rm -r d
+		done
+		rm -r all
+	done
+	expect 0 ddpm sample -q -n 4 --steps 2 --outdir d
+	cp d/manifest.jsonl before
+	printf '\0\0\0\0' >>d/manifest.jsonl
+	expect 0 ddpm sample -q -n 5 --steps 2 --outdir d
+	[ "$(wc -l <d/manifest.jsonl)" -eq 6 ] || fail "$(cat d/manifest.jsonl)"
+	for wrong in rubbish '{"i":0}' '{"i":1,"file":"../x","sha256":"","status":"ok","seconds":0}'; do
+		{ head -n 2 before; echo "$wrong"; tail -n 2 before; } >d/manifest.jsonl
+		expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'line 3'
+	done
+	echo rubbish >d/manifest.jsonl
+	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'manifest.jsonl'
+	head -c 100 before >d/manifest.jsonl
+	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says '--force'
+	expect 0 ddpm sample -q -n 4 --steps 2 --outdir d --force
+	sed 's/"seconds":.*//' d/manifest.jsonl >a; sed 's/"seconds":.*//' before >b; same a b
+}
+
+test_check_existing() {
+	expect 0 ddpm sample -q -n 6 --steps 2 --outdir all
+	cp -r all d
+	head -c 500 all/image-000001.png >d/image-000001.png
+	cp all/image-000003.png d/image-000002.png
+	sed 's/"seed":"0"/"seed":"7"/' all/image-000004.png >d/image-000004.png
+	rm d/image-000005.png
+	cp -r d e
+	expect 0 ddpm sample -n 6 --steps 2 --outdir e; says '1 of them made now'
+	expect 0 ddpm sample -n 6 --steps 2 --outdir e --check-existing; says '3 images are damaged'; says '3 of them made now'
+	expect 0 ddpm sample -n 6 --steps 2 --outdir d --check-existing; says '4 of them made now'
+	same_set d all; same_set e all
+	expect 0 ddpm sample --json -n 6 --steps 2 --outdir d --check-existing; prints '"made":0'
+	expect 64 ddpm sample -n 1 --steps 2 --check-existing
+	expect 64 ddpm sample -n 1 --steps 2 --outdir d --check-existing --force
+}
+
+# SIGTERM in the middle of the chain of every sampler, twice, then to the same bits; another batch size does not matter.
+test_stopped_mid_chain() {
+	crash_library
+	ddpm sample -q -n 1 --steps 8 -o a.png || fail 'sample'
+	for words in ddpm 'ddpm --keep-steps 3' ddim 'ddim --eta 1' ddim-diffusers dpmpp 'dpmpp --order 3' dpmpp-diffusers unipc sde ode langevin \
+		'ddim --from a.png --noise-to 900 --encode' 'dpmpp --format npy'; do
+		expect 0 crash CRASH_TICKS=ticks -- sample -q -n 3 --steps 10 --sampler $words --outdir all
+		for time in first second; do
+			expect 75 crash CRASH_TICK=$(($(cat ticks) * 35 / 100)) -- sample -q -n 3 --steps 10 --sampler $words --outdir d
+			grep -q 'interrupted at step' err || fail "$words, the $time time: $(cat err)"
+			[ -f d/resume.safetensors ] && [ "$(ls d/image* 2>/dev/null)" = '' ] || fail "$words: the folder holds $(ls -A d)"
+		done
+		expect 0 ddpm sample -q -n 3 --steps 10 --sampler $words --batch 2 --outdir d
+		same_set d all "$words"
+		rm -r d all
+	done
+}
+
+test_signals() {
+	crash_library
+	expect 0 crash CRASH_TICKS=ticks -- sample -q -n 4 --steps 20 --outdir all
+	middle=$(($(cat ticks) / 2))
+	expect 75 crash CRASH_HUP=$middle -- sample -n 4 --steps 20 --outdir d; says 'interrupted at step'
+	echo rubbish >d/resume.safetensors
+	expect 0 ddpm sample -n 4 --steps 20 --outdir d; says 'resume.safetensors'
+	same_set d all
+	# One file: nothing is left.  A hangup beside another signal is not a second one.  A reader who left does no harm.
+	expect 75 crash CRASH_TICK=$middle -- sample -n 4 --steps 20 -o x.png; says 'nothing is written'
+	[ ! -e x.png ] && [ "$(temporaries .)" -eq 0 ] || fail "left behind: $(ls -A)"
+	expect 75 crash CRASH_TICK=$middle CRASH_HUP=$((middle + 1)) -- sample -n 4 --steps 20 -o x.png; says 'nothing is written'
+	{ ddpm sample -v -n 4 --steps 20 --outdir p 2>&1; echo $? >code; } | true
+	[ "$(cat code)" = 0 ] || fail "with its reader gone it exited with $(cat code)"
+	same_set p all
+	( trap '' HUP; expect 0 crash CRASH_HUP=$middle -- sample -q -n 4 --steps 20 --outdir h ) || exit 1
+	same_set h all
+}
+
+test_second_signal() {
+	[ -z "${RUN:-}" ] || skip 'the emulator would get the signal'
+	"$program" sample -q -n 64 --steps all --sampler ode --batch 64 --threads 1 -o x.png 2>err & process=$!
+	for i in $(seq 100); do [ "$(temporaries .)" -eq 1 ] && break; sleep 0.05; done
+	sleep 0.2
+	kill -TERM $process; kill -TERM $process
+	wait $process; code=$?
+	[ $code -eq 75 ] || fail "exit code $code"
+	[ ! -e x.png ] && [ "$(temporaries .)" -eq 0 ] || fail "left behind: $(ls -A)"
+}
+
+# Killed at random: before an operation on files, most of them between the open of a temporary and its rename, or at any time.
+test_killed() {
+	crash_library
+	kills=60 between=0 random=12345
+	[ "${NIGHT:-}" != long ] || kills=200
+	expect 0 ddpm sample -q -n 8 --steps 4 --batch 3 --outdir all
+	rm -rf d
+	while [ $kills -gt 0 ]; do
+		random=$(((random * 1103515245 + 12345) % 2147483648))
+		if [ $((kills % 3)) -eq 0 ]; then
+			"$program" sample -q -n 8 --steps 4 --batch 3 --outdir d 2>err & process=$!
+			sleep 0.0$((random / 65536 % 9))$((random / 4096 % 10))
+			kill -KILL $process 2>/dev/null
+			wait $process 2>/dev/null; code=$?
+		else
+			crash CRASH_KILL=$((random / 65536 % 20 + 1)) -- sample -q -n 8 --steps 4 --batch 3 --outdir d 2>err
+			code=$?
+		fi
+		case $code in
+		137) kills=$((kills - 1)); [ "$(temporaries d)" -eq 0 ] || between=$((between + 1)) ;;
+		0)   same_set d all "after kills"; rm -r d ;;
+		*)   fail "exit code $code: $(cat err)" ;;
+		esac
+	done 2>/dev/null
+	expect 0 ddpm sample -q -n 8 --steps 4 --outdir d
+	same_set d all 'at the end'
+	echo "  $between of the kills left a temporary"
+	[ "${NIGHT:-}" != long ] || [ $between -ge 50 ] || fail "only $between kills hit between open and rename"
+}
+
+# What a loss of power can leave before every operation on files: any of it started again gives the same set.
+test_loss_of_power() {
+	crash_library
+	expect 0 crash CRASH_TICKS=ticks -- sample -q -n 3 --steps 12 --outdir all
+	mkdir begun stopped resumed
+	expect 0 crash CRASH_STATES=begun CRASH_FOLDER=d -- sample -q -n 3 --steps 12 --batch 2 --outdir d
+	same_set d all; rm -r d
+	expect 75 crash CRASH_TICK=$(($(cat ticks) / 3)) CRASH_STATES=stopped CRASH_FOLDER=d -- sample -q -n 3 --steps 12 --batch 2 --outdir d
+	expect 0 crash CRASH_STATES=resumed CRASH_FOLDER=d -- sample -q -n 3 --steps 12 --batch 2 --outdir d
+	same_set d all
+	tried=0 seen=
+	for state in begun/*-* stopped/*-* resumed/*-*; do
+		[ -d "$state" ] || continue
+		sum=$(cd "$state" && for file in $(ls -A); do echo "$file"; case $file in .ddpm*) ;; *) cksum <"$file" ;; esac; done | sed 's/^\.ddpm.*/tmp/' | cksum)
+		case " $seen " in *" $sum "*) continue ;; esac
+		seen="$seen $sum"
+		tried=$((tried + 1))
+		expect 0 ddpm sample -q -n 3 --steps 12 --outdir "$state"
+		same_set "$state" all "after $state"
+	done
+	echo "  $tried states"
+	[ $tried -ge 20 ] || fail "only $tried states were tried"
+}
+
+test_one_at_a_time() {
+	command -v flock >/dev/null || skip 'there is no flock(1)'
+	expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
+	flock -F d sleep 60 & holder=$!
+	for i in $(seq 100); do flock -n d true || break; sleep 0.02; done
+	expect 75 ddpm sample -n 3 --steps 1 --outdir d; says 'another ddpm sample'; says '--wait'
+	! grep -q FLOCK /proc/locks 2>/dev/null || says "process"
+	expect 75 ddpm sample -n 3 --steps 1 --outdir d --wait 0.2
+	{ sleep 0.5; kill -KILL $holder; } &
+	expect 0 ddpm sample -q -n 3 --steps 1 --outdir d --wait 60
+	wait 2>/dev/null
+}
+
+test_closed_folders() {
+	ordinary_user || skip 'root may write everywhere and cannot become another user here'
+	expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
+	chmod 555 d; chmod 444 d/*
+	expect 0 as_user ./ddpm.copy sample -q -n 2 --steps 1 --outdir d
+	expect 77 as_user ./ddpm.copy sample -n 3 --steps 1 --outdir d
+	chmod 755 d
+	expect 0 ddpm sample -q -n 3 --steps 1 --outdir d
+}
+
+# The folder goes away, or is replaced, while a batch is made.
+test_removed_folder() {
+	for replace in no yes; do
+		ddpm sample -q -n 400 --steps 20 --batch 4 --outdir d 2>err & process=$!
+		for i in $(seq 200); do [ -f d/image-000000.png ] && break; sleep 0.02; done
+		mv d gone
+		[ $replace = no ] || mkdir d
+		wait $process; code=$?
+		[ $code -eq 73 ] || fail "exit code $code: $(cat err)"
+		[ "$(wc -l <err)" -eq 1 ] || fail "an error is one line: $(cat err)"
+		[ $replace = no ] || [ -z "$(ls -A d)" ] || fail "into a folder of others: $(ls -A d)"
+		rm -rf d gone
+	done
+}

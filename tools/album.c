@@ -1,0 +1,298 @@
+/* What is listed and there is done; what is listed and not there, or lost to NaN and to be tried again, or not listed, is missing. */
+#include "album.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/hash.h"
+#include "lock.h"
+
+int album_check_pattern(const char *pattern, ddpm_error *err)
+{
+    const char *p = strchr(pattern, '%');
+    if (p && p[1] == '0' && isdigit((unsigned char)p[2]) && p[2] != '0')
+        p += 2;
+    if (!p || p[1] != 'd' || strchr(p + 1, '%') || strchr(pattern, '/') || strlen(pattern) > 200)
+        return dd_error(err, DDPM_EUSAGE, "--name %.80s: expected a file name with one %%d or %%06d for the number, such as image-%%06d.png", pattern);
+    return DDPM_OK;
+}
+
+/* Sets path to that of an image: its listed name, or the pattern with the index.  Returns the name. */
+static const char *image_path(struct album *a, uint32_t index, const struct ledger_line *line)
+{
+    const char *p = strchr(a->pattern, '%'), *rest = strchr(p, 'd') + 1;
+    int width = p[1] == '0' ? p[2] - '0' : 0;
+    if (line)
+        snprintf(a->path, a->path_size, "%s/%s", a->folder, line->file);
+    else
+        snprintf(a->path, a->path_size, "%s/%.*s%0*u%s", a->folder, (int)(p - a->pattern), a->pattern, width, index, rest);
+    return a->path + strlen(a->folder) + 1;
+}
+
+static int sync_folder(const char *path, ddpm_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd >= 0 && fsync(fd) && errno == EIO;
+    if (fd >= 0)
+        close(fd);
+    return failed ? dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO)) : DDPM_OK;
+}
+
+/* A new folder's name is safe once the one above is synchronised. */
+static int make_folder(const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0) {
+        char *above = malloc(strlen(path) + sizeof "/..");
+        int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+        if (above) {
+            sprintf(above, "%s/..", path);
+            code = sync_folder(above, err);
+        }
+        free(above);
+        return code;
+    }
+    int number = errno;
+    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return DDPM_OK;
+    return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE), "%s cannot be made a folder: %s", path, strerror(number));
+}
+
+/* Temporaries of runs that were killed: nobody holds their lock. */
+static int clean(const struct album *a, ddpm_error *err)
+{
+    DIR *d = opendir(a->folder);
+    if (!d)
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", a->folder, strerror(errno));
+    for (const struct dirent *e; (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (strncmp(e->d_name, ".ddpm-", 6) || n < 10 || strcmp(e->d_name + n - 4, ".tmp"))
+            continue;
+        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(d);
+    return DDPM_OK;
+}
+
+/* Begins with an empty folder as far as we are concerned: what was listed and what stands in the way goes. */
+static void start_over(struct album *a, const uint32_t *index, int n)
+{
+    for (size_t i = 0; i < a->ledger.lines; i++) {
+        image_path(a, 0, &a->ledger.line[i]);
+        unlink(a->path);
+    }
+    for (int i = 0; i < n; i++) {
+        image_path(a, index[i], NULL);
+        unlink(a->path);
+    }
+    ledger_forget(&a->ledger);
+}
+
+static int hash_of(char hex[65], const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    struct dd_hash h;
+    int code = dd_file_map(&f, path, err);
+    if (code)
+        return code;
+    if (dd_hash_begin(&h))
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
+    else
+        dd_hash_add(&h, f.data, f.size), dd_hash_end(&h, hex);
+    dd_file_unmap(&f);
+    return code;
+}
+
+static double values(const struct album *a)
+{
+    return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
+}
+
+/* Whether the file at path is a whole picture of this image with these settings; an array has its size only. */
+static int settings_equal(bool *equal, struct album *a, uint32_t index, ddpm_error *err)
+{
+    enum { HEAD = 128 };
+    struct picture p;
+    struct stat st;
+    char *text = NULL, *wanted;
+    *equal = a->array && stat(a->path, &st) == 0 && (double)st.st_size == HEAD + 4 * values(a);
+    if (a->array)
+        return DDPM_OK;
+    int code = picture_read(&p, &text, a->path, err);
+    if (code == DDPM_EDATA)
+        return DDPM_OK;
+    if (code)
+        return code;
+    wanted = recipe_text(a->recipe, &index, 1);
+    *equal = wanted && !strcmp(text, wanted);
+    code = wanted ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a picture");
+    cJSON_free(wanted);
+    free(text);
+    picture_free(&p);
+    return code;
+}
+
+/* A file in the place of an image that is not listed: ours if its settings are, then it is made again. */
+static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
+{
+    bool ours = false;
+    int code = a->ledger.header ? settings_equal(&ours, a, index, err) : DDPM_OK;
+    if (code || ours)
+        return code;
+    return dd_error(err, DDPM_ECREATE, "%s exists already and the manifest does not list it: choose another folder or --name, or --force to replace it",
+                    a->path);
+}
+
+/* Removes a listed file that is not what the manifest says. */
+static int check_listed(struct album *a, const struct ledger_line *line, bool *missing, ddpm_error *err)
+{
+    char hex[65];
+    bool equal = false;
+    int code = hash_of(hex, a->path, err);
+    if (code == DDPM_EDATA)
+        return dd_error(err, DDPM_ECREATE, "%s is no regular file: take it out of the way", a->path);
+    if (!code && !strcmp(hex, line->sha256))
+        code = settings_equal(&equal, a, line->index, err);
+    if (code || equal)
+        return code;
+    a->damaged++;
+    *missing = true;
+    return unlink(a->path) ? dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s", a->path, strerror(errno))
+                           : DDPM_OK;
+}
+
+static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+{
+    struct stat st;
+    int code = DDPM_OK;
+    *missing = *lost = 0;
+    for (int i = 0; i < n && !code; i++) {
+        const struct ledger_line *line = ledger_find(&a->ledger, index[i]);
+        bool again = !line || (!line->ok && a->retry);
+        image_path(a, index[i], line && line->ok ? line : NULL);
+        bool there = lstat(a->path, &st) == 0;
+        if (line && line->ok) {
+            again = !there;
+            code = there && a->check ? check_listed(a, line, &again, err) : DDPM_OK;
+        } else if (there && !a->force) {
+            code = check_unlisted(a, index[i], err);
+        }
+        *lost += line && !line->ok && !a->retry;
+        if (again)
+            todo[(*missing)++] = index[i];
+    }
+    return !code && a->damaged ? sync_folder(a->folder, err) : code;
+}
+
+/* Bytes of an image: what it takes at least (deflate makes at most 1032 bytes of one) and what it takes without compression. */
+static void sizes(const struct album *a, double *least, double *most)
+{
+    double text = (double)strlen(a->header) + 100;
+    *least = a->array ? 128 + 4 * values(a) : text + values(a) / 1032;
+    *most = a->array ? *least : text + values(a) * 1.01;
+}
+
+static int check_room(struct album *a, int missing, ddpm_error *err)
+{
+    struct statvfs v;
+    double least, most;
+    if (access(a->folder, W_OK | X_OK))
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder, strerror(errno));
+    if (statvfs(a->folder, &v))
+        return DDPM_OK;
+    double room = (double)(geteuid() ? v.f_bavail : v.f_bfree) * (double)v.f_frsize;
+    sizes(a, &least, &most);
+    if (missing * least > room)
+        return dd_error(err, DDPM_EIO, "%s: %d images take %.3g MB at least and %.3g MB are free: make room, or fewer images", a->folder, missing,
+                        missing * least / 1e6, room / 1e6);
+    if (v.f_files && v.f_favail < (fsfilcnt_t)missing)
+        return dd_error(err, DDPM_EIO, "%s: its file system has room for %llu more files, not for %d", a->folder, (unsigned long long)v.f_favail, missing);
+    if (missing * most > room)
+        snprintf(a->warning, sizeof a->warning, "%.100s: %d images may take up to %.3g MB, and %.3g MB are free", a->folder, missing, missing * most / 1e6,
+                 room / 1e6);
+    return DDPM_OK;
+}
+
+static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    a->path_size = strlen(a->folder) + 300;
+    a->path = malloc(a->path_size);
+    a->header = recipe_text(a->recipe, NULL, 0);
+    if (!a->path || !a->header)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    if (a->lock < 0 && ((code = make_folder(a->folder, err)) || (code = lock_folder(&a->lock, a->folder, 0, err))))
+        return code;
+    code = ledger_read(&a->ledger, a->folder, err);
+    if (code == DDPM_EDATA && a->force)
+        code = DDPM_OK;
+    if (!code && a->ledger.header && !a->force)
+        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
+    if (code)
+        return code;
+    if (a->force)
+        start_over(a, index, n);
+    if ((code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
+        return code;
+    if ((code = check_room(a, *missing, err)) || (code = clean(a, err)))
+        return code;
+    return ledger_open(&a->ledger, a->header, a->force, err);
+}
+
+int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+{
+    a->ledger = (struct ledger){ .fd = -1 };
+    a->image = (struct gallery){ .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true };
+    a->path = a->header = NULL;
+    a->damaged = 0, *a->warning = 0;
+    return prepare(a, todo, missing, lost, index, n, err);
+}
+
+void album_close(struct album *a)
+{
+    gallery_free(&a->image);
+    if (a->ledger.path)
+        ledger_free(&a->ledger);
+    if (a->lock >= 0)
+        close(a->lock);
+    free(a->path), cJSON_free(a->header);
+    a->lock = -1, a->path = a->header = NULL;
+}
+
+/* Whether the folder at this name is still the one that is locked. */
+static int check_folder(const struct album *a, ddpm_error *err)
+{
+    struct stat begun, now;
+    if (a->lock < 0 || fstat(a->lock, &begun))
+        return DDPM_OK;
+    if (stat(a->folder, &now) || now.st_ino != begun.st_ino || now.st_dev != begun.st_dev)
+        return dd_error(err, DDPM_ECREATE, "%s: the folder was removed or replaced while images were being made", a->folder);
+    return DDPM_OK;
+}
+
+int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds, ddpm_error *err)
+{
+    char hex[65];
+    struct ledger_image line = { index, image_path(a, index, NULL), frame ? hex : NULL, a->recipe->seed, step, seconds };
+    int code = check_folder(a, err);
+    if (code || !frame)
+        return code ? code : ledger_add(&a->ledger, &line, err);
+    a->image.index = &index;
+    code = gallery_open(&a->image, a->path, err);
+    if (!code && !(code = gallery_add(&a->image, 0, frame, err)) && !(code = gallery_finish(&a->image, err)) &&
+        !(code = hash_of(hex, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
+        code = gallery_commit(&a->image, err);
+    gallery_free(&a->image);
+    return code;
+}

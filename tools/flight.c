@@ -1,0 +1,130 @@
+/* The file is written whole, synchronised and renamed; it is removed once its images are in the folder. */
+#include "flight.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/safetensors.h"
+
+static char *path_in(const char *folder, ddpm_error *err)
+{
+    size_t size = strlen(folder) + sizeof "/resume.safetensors";
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/resume.safetensors", folder);
+    else
+        dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    return path;
+}
+
+/* The three tensors of f, whose data point into it. */
+static void describe(struct dd_entry entry[3], const struct flight *f)
+{
+    const struct dd_entry e[3] = {
+        { .name = "index", .dtype = DD_U32, .rank = 1, .dim = { (uint64_t)f->n }, .data = (const unsigned char *)f->index },
+        { .name = "state", .dtype = DD_F64, .rank = 3, .dim = { f->buffers, (uint64_t)f->n, f->d }, .data = (const unsigned char *)f->state },
+        { .name = "frames", .dtype = DD_F64, .rank = 3, .dim = { (uint64_t)f->n, f->frames, f->d }, .data = (const unsigned char *)f->frame },
+    };
+    for (int i = 0; i < 3; i++) {
+        entry[i] = e[i];
+        entry[i].count = 1;
+        for (int k = 0; k < e[i].rank; k++)
+            entry[i].count *= e[i].dim[k];
+        entry[i].size = (size_t)entry[i].count * (dd_dtype_bits(e[i].dtype) / 8);
+    }
+}
+
+int flight_save(const struct flight *f, const char *folder, const char *header, ddpm_error *err)
+{
+    struct dd_output o;
+    struct dd_entry entry[3];
+    char taken[16], *path = path_in(folder, err);
+    const char *const meta[] = { "recipe", header, "taken", taken, NULL };
+    if (!path)
+        return DDPM_ENOMEM;
+    snprintf(taken, sizeof taken, "%d", f->taken);
+    describe(entry, f);
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code && !(code = dd_safetensors_write(o.stream, entry, 3, meta, err)))
+        code = dd_output_commit(&o, err);
+    else if (o.stream)
+        dd_output_abandon(&o);
+    free(path);
+    return code;
+}
+
+static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio, const char *header, const char *path, ddpm_error *err)
+{
+    const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
+    const struct dd_entry *index = dd_safetensors_find(s, "index");
+    int steps = studio->top + 1 + (studio->encode ? studio->top : 0);
+    if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 || strcmp(recipe, header) || atoi(taken) < 1 ||
+        atoi(taken) >= steps)
+        return dd_error(err, DDPM_EDATA, "%s is of another run", path);
+    int code = flight_create(f, studio, (int)index->dim[0], err);
+    if (code)
+        return code;
+    struct dd_entry entry[3];
+    f->taken = atoi(taken);
+    describe(entry, f);
+    for (int i = 0; i < 3; i++) {
+        const struct dd_entry *e = dd_safetensors_find(s, entry[i].name);
+        if (!e || e->dtype != entry[i].dtype || e->rank != entry[i].rank || memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
+            return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path, entry[i].name);
+        memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
+    }
+    return DDPM_OK;
+}
+
+int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *header, ddpm_error *err)
+{
+    struct dd_file file;
+    struct dd_safetensors container;
+    char *path = path_in(folder, err);
+    *f = (struct flight){ .n = 0 };
+    int code = path ? dd_file_map(&file, path, err) : DDPM_ENOMEM;
+    if (!code) {
+        code = dd_safetensors_read(&container, file.data, file.size, path, err);
+        if (!code) {
+            code = load(f, &container, s, header, path, err);
+            dd_safetensors_free(&container);
+        }
+        dd_file_unmap(&file);
+    }
+    free(path);
+    if (code)
+        flight_free(f);
+    return code == DDPM_EMISSING ? DDPM_OK : code;
+}
+
+void flight_keep(struct flight *f, const uint32_t *index, int n)
+{
+    int kept = 0;
+    for (int k = 0; k < f->n; k++) {
+        bool wanted = false;
+        for (int i = 0; i < n && !wanted; i++)
+            wanted = index[i] == f->index[k];
+        if (!wanted)
+            continue;
+        f->index[kept] = f->index[k];
+        for (size_t b = 0; b < f->buffers; b++)
+            memmove(f->state + (b * (size_t)f->n + (size_t)kept) * f->d, f->state + (b * (size_t)f->n + (size_t)k) * f->d, f->d * sizeof *f->state);
+        memmove(f->frame + (size_t)kept * f->frames * f->d, f->frame + (size_t)k * f->frames * f->d, f->frames * f->d * sizeof *f->frame);
+        kept++;
+    }
+    for (size_t b = 1; b < f->buffers; b++)      /* rows of a buffer lie side by side again */
+        memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d, (size_t)kept * f->d * sizeof *f->state);
+    f->n = kept;
+}
+
+int flight_remove(const char *folder, ddpm_error *err)
+{
+    char *path = path_in(folder, err);
+    int code = path ? DDPM_OK : DDPM_ENOMEM;
+    if (path && unlink(path) && errno != ENOENT)
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
+    free(path);
+    return code;
+}

@@ -1,0 +1,225 @@
+/* JSON lines.  Every line is appended by one write and synchronised, so only the last can be torn; it is cut off before the next. */
+#include "ledger.h"
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+
+static int out_of_memory(const struct ledger *l, ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory for %s", l->path ? l->path : "a manifest");
+}
+
+static int read_fields(struct ledger_line *line, const cJSON *root, const char *where, ddpm_error *err)
+{
+    static const char *const states[] = { "ok", "nan", NULL };
+    struct dd_json j;
+    dd_json_begin(&j, root, where, err);
+    line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
+    const char *file = dd_json_text(&j, "file"), *sha256 = "";
+    line->ok = dd_json_choice(&j, "status", states) == 0;
+    if (line->ok) {
+        sha256 = dd_json_text(&j, "sha256");
+    } else {
+        dd_json_number(&j, "step", 0, 1e9);
+        dd_json_text(&j, "seed");
+    }
+    dd_json_number(&j, "seconds", 0, 1e30);
+    int code = dd_json_end(&j);
+    if (!code && (strchr(file, '/') || !*file || !strcmp(file, ".") || !strcmp(file, "..")))
+        code = dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of a file in this folder", where, file);
+    if (!code && !(line->file = strdup(file)))
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", where);
+    snprintf(line->sha256, sizeof line->sha256, "%s", sha256);
+    return code;
+}
+
+static int read_line(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+{
+    char where[160];
+    cJSON *root = NULL;
+    if ((l->lines & (l->lines - 1)) == 0) {      /* room for 1, 2, 4, ... lines */
+        struct ledger_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
+        if (!more)
+            return out_of_memory(l, err);
+        l->line = more;
+    }
+    struct ledger_line *line = &l->line[l->lines];
+    *line = (struct ledger_line){ .place = l->lines };
+    snprintf(where, sizeof where, "%.100s, line %zu", l->path, l->lines + 2);
+    int code = dd_json_parse(&root, text, size, where, err);
+    if (!code)
+        code = read_fields(line, root, where, err);
+    cJSON_Delete(root);
+    if (!code)
+        l->lines++;
+    return code;
+}
+
+static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+{
+    const char *end = memchr(text, '\n', size);
+    if (size && !end)
+        return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: --force begins again", l->path);
+    if (size && !(l->header = strndup(text, (size_t)(end - text))))
+        return out_of_memory(l, err);
+    l->size = size ? (size_t)(end - text) + 1 : 0;
+    while (l->size < size) {
+        const char *line = text + l->size;
+        end = memchr(line, '\n', size - l->size);
+        int code = end ? read_line(l, line, (size_t)(end - line), err) : DDPM_EDATA;
+        bool last = !end || end + 1 == text + size;
+        if (code && (code != DDPM_EDATA || !last))
+            return code;
+        if (code)
+            break;
+        l->size += (size_t)(end - line) + 1;
+    }
+    l->torn = size - l->size;
+    return DDPM_OK;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct ledger_line *x = a, *y = b;
+    return x->index != y->index ? (x->index < y->index ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
+}
+
+static void keep_last(struct ledger *l)
+{
+    size_t kept = 0;
+    if (l->lines)
+        qsort(l->line, l->lines, sizeof *l->line, by_index);
+    for (size_t i = 0; i < l->lines; i++)
+        if (i + 1 < l->lines && l->line[i + 1].index == l->line[i].index)
+            free(l->line[i].file);
+        else
+            l->line[kept++] = l->line[i];
+    l->lines = kept;
+}
+
+int ledger_read(struct ledger *l, const char *folder, ddpm_error *err)
+{
+    size_t size = strlen(folder) + sizeof "/manifest.jsonl";
+    struct dd_file f;
+    *l = (struct ledger){ .path = malloc(size), .fd = -1 };
+    if (!l->path)
+        return out_of_memory(l, err);
+    snprintf(l->path, size, "%s/manifest.jsonl", folder);
+    int code = dd_file_map(&f, l->path, err);
+    if (code == DDPM_EMISSING)
+        return DDPM_OK;
+    if (!code) {
+        code = read_lines(l, (const char *)f.data, f.size, err);
+        dd_file_unmap(&f);
+    }
+    keep_last(l);
+    return code;
+}
+
+const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index)
+{
+    struct ledger_line *base = l->line;
+    for (size_t n = l->lines; n;) {
+        size_t half = n / 2;
+        if (base[half].index == index)
+            return &base[half];
+        if (base[half].index < index)
+            base += half + 1, n -= half + 1;
+        else
+            n = half;
+    }
+    return NULL;
+}
+
+static int create(const struct ledger *l, const char *header, bool replace, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, l->path, replace || l->size == 0, err);
+    if (code)
+        return code;
+    fprintf(o.stream, "%s\n", header);
+    return dd_output_commit(&o, err);
+}
+
+int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err)
+{
+    bool begins = replace || !l->header;
+    int code = begins ? create(l, header, replace, err) : DDPM_OK;
+    if (code)
+        return code;
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (l->fd < 0)
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
+    if (begins)
+        l->size = strlen(header) + 1;
+    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
+        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path, strerror(errno));
+    return DDPM_OK;
+}
+
+/* What an append that fails has written is cut off again. */
+static int append(struct ledger *l, const char *line, size_t size, ddpm_error *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = write(l->fd, line + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    if (done == size && fdatasync(l->fd) == 0) {
+        l->size += size;
+        return DDPM_OK;
+    }
+    int number = errno;
+    if (ftruncate(l->fd, (off_t)l->size))
+        number = number ? number : errno;
+    return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
+}
+
+int ledger_add(struct ledger *l, const struct ledger_image *image, ddpm_error *err)
+{
+    char seed[24];
+    cJSON *o = cJSON_CreateObject();
+    snprintf(seed, sizeof seed, "%" PRIu64, image->seed);
+    bool whole = cJSON_AddNumberToObject(o, "i", image->index) && cJSON_AddStringToObject(o, "file", image->name) &&
+                 (!image->sha256 || cJSON_AddStringToObject(o, "sha256", image->sha256)) &&
+                 cJSON_AddStringToObject(o, "status", image->sha256 ? "ok" : "nan") &&
+                 (image->sha256 || (cJSON_AddNumberToObject(o, "step", image->step) && cJSON_AddStringToObject(o, "seed", seed))) &&
+                 cJSON_AddNumberToObject(o, "seconds", (double)(long)(1000 * image->seconds + 0.5) / 1000);
+    char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
+    size_t size = text ? strlen(text) : 0;
+    if (text)
+        text[size] = '\n';                       /* in place of the zero: nobody reads it as a string any more */
+    int code = text ? append(l, text, size + 1, err) : out_of_memory(l, err);
+    cJSON_free(text);
+    cJSON_Delete(o);
+    return code;
+}
+
+void ledger_forget(struct ledger *l)
+{
+    for (size_t i = 0; i < l->lines; i++)
+        free(l->line[i].file);
+    free(l->line), free(l->header);
+    *l = (struct ledger){ .path = l->path, .fd = l->fd };
+}
+
+void ledger_free(struct ledger *l)
+{
+    ledger_forget(l);
+    if (l->path && l->fd >= 0)
+        close(l->fd);
+    free(l->path);
+    *l = (struct ledger){ .fd = -1 };
+}
