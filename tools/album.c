@@ -11,7 +11,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "base/hash.h"
 #include "lock.h"
 
 int album_check_pattern(const char *pattern, ddpm_error *err)
@@ -99,21 +98,6 @@ static void start_over(struct album *a, const uint32_t *index, int n)
     ledger_forget(&a->ledger);
 }
 
-static int hash_of(char hex[65], const char *path, ddpm_error *err)
-{
-    struct dd_file f;
-    struct dd_hash h;
-    int code = dd_file_map(&f, path, err);
-    if (code)
-        return code;
-    if (dd_hash_begin(&h))
-        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
-    else
-        dd_hash_add(&h, f.data, f.size), dd_hash_end(&h, hex);
-    dd_file_unmap(&f);
-    return code;
-}
-
 static double values(const struct album *a)
 {
     return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
@@ -159,7 +143,7 @@ static int check_listed(struct album *a, const struct ledger_line *line, bool *m
 {
     char hex[65];
     bool equal = false;
-    int code = hash_of(hex, a->path, err);
+    int code = ledger_hash(hex, a->path, err);
     if (code == DDPM_EDATA)
         return dd_error(err, DDPM_ECREATE, "%s is no regular file: take it out of the way", a->path);
     if (!code && !strcmp(hex, line->sha256))
@@ -291,7 +275,7 @@ int album_add(struct album *a, uint32_t index, const double *frame, int step, do
     a->image.index = &index;
     code = gallery_open(&a->image, a->path, err);
     if (!code && !(code = gallery_add(&a->image, 0, frame, err)) && !(code = gallery_finish(&a->image, err)) &&
-        !(code = hash_of(hex, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
+        !(code = ledger_hash(hex, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
         code = gallery_commit(&a->image, err);
     gallery_free(&a->image);
     return code;

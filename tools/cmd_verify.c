@@ -1,17 +1,20 @@
 /* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same engine class must give the same
-   pixels; another one (another instruction set, say) may differ by two levels, and it is said. */
+   pixels; another one (another instruction set, say) may differ by two levels, and it is said.  Of a folder a random sample is made again. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/error.h"
+#include "base/rng.h"
 #include "gallery.h"
 #include "command_model.h"
+#include "ledger.h"
 #include "options.h"
 #include "studio.h"
 
-struct settings { struct common common; const char *model, *from; int64_t batch; };
-static const struct settings defaults = { .batch = 16 };
+struct settings { struct common common; const char *model, *from; int64_t batch, sample; uint64_t seed; };
+static const struct settings defaults = { .batch = 16, .sample = 8 };
 enum { OTHER_CLASS_LEVELS = 2 };
 
 struct check {
@@ -125,6 +128,71 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
     return status;
 }
 
+/* Moves n of the lines, drawn by the seed, to the front: the first steps of a shuffle (Fisher and Yates). */
+static void draw(struct ledger_line *line, size_t lines, size_t n, uint64_t seed)
+{
+    const struct dd_rng rng = { .seed = seed, .purpose_draw = (uint32_t)DD_RNG_ORDER << 24 };
+    for (size_t i = 0; i < n; i++) {
+        uint32_t word;
+        dd_rng_words(&rng, &word, i, 1);
+        size_t k = i + (size_t)((uint64_t)word * (lines - i) >> 32);
+        struct ledger_line swap = line[i];
+        line[i] = line[k], line[k] = swap;
+    }
+}
+
+/* The file that a line tells of: what the manifest says, and what its settings give. */
+static int verify_line(const struct ledger_line *line, const char *folder, const ddpm_model *m, const struct settings *s)
+{
+    char hex[65];
+    ddpm_error err;
+    size_t size = strlen(folder) + strlen(line->file) + 2;
+    char *path = malloc(size);
+    int code = path ? DDPM_OK : dd_error(&err, DDPM_ENOMEM, "out of memory for a path"), status = 0;
+    if (path)
+        snprintf(path, size, "%s/%s", folder, line->file);
+    if (!code && !(code = ledger_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
+        fprintf(stderr, "ddpm verify: %s is not the file that the manifest lists: ddpm sample --check-existing makes it again\n", path);
+        status = 1;
+    } else {
+        status = code ? complain(&command_verify, &err) : verify(path, m, s);
+    }
+    free(path);
+    return status;
+}
+
+static int verify_folder(const char *folder, const ddpm_model *m, const struct settings *s)
+{
+    struct ledger l;
+    ddpm_error err;
+    size_t ok = 0, n = 0;
+    int worst = 0, code = ledger_read(&l, folder, &err);
+    if (!code && !l.header)
+        code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir", folder);
+    for (size_t i = 0; i < l.lines && !code; i++)
+        if (l.line[i].ok) {
+            struct ledger_line swap = l.line[ok];
+            l.line[ok++] = l.line[i], l.line[i] = swap;
+        }
+    if (!code) {
+        n = (size_t)s->sample < ok ? (size_t)s->sample : ok;
+        draw(l.line, ok, n, s->seed);
+        remark(&command_verify, &s->common, "%s: %zu of its %zu images are made again", folder, n, ok);
+    }
+    for (size_t i = 0; i < n && !code; i++) {
+        int status = verify_line(&l.line[i], folder, m, s);
+        worst = status > worst ? status : worst;
+    }
+    ledger_free(&l);
+    return code ? complain(&command_verify, &err) : worst;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
@@ -134,7 +202,7 @@ static int run(void *settings, char **argument, int arguments)
     if (model_open(&m, s->model, &err))
         return complain(&command_verify, &err);
     for (int i = 0; i < arguments; i++) {
-        int status = verify(argument[i], m, s);
+        int status = is_folder(argument[i]) ? verify_folder(argument[i], m, s) : verify(argument[i], m, s);
         worst = status > worst ? status : worst;
     }
     ddpm_model_close(m);
@@ -146,11 +214,14 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE", "the image that they were started from", NULL, FIELD(from), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+    { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL, FIELD(sample), 1, INT32_MAX },
+    { "seed", 0, OPTION_SEED, "S", "which ones: 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
 };
 const struct command command_verify = {
-    .name = "verify", .arguments = "FILE...", .least = 1, .most = 1 << 30, .run = run,
+    .name = "verify", .arguments = "FILE|FOLDER...", .least = 1, .most = 1 << 30, .run = run,
     .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every pixel.\n"
+            "Of a folder of ddpm sample --outdir a random sample is made again.\n"
             "Exits 1 when a pixel differs; made by another engine class, a picture may differ by 2 levels.",
-    .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n",
+    .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n  ddpm verify images --sample 20 --seed 3\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

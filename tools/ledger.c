@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 static int out_of_memory(const struct ledger *l, ddpm_error *err)
@@ -84,6 +85,21 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
     }
     l->torn = size - l->size;
     return DDPM_OK;
+}
+
+int ledger_hash(char hex[65], const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    struct dd_hash h;
+    int code = dd_file_map(&f, path, err);
+    if (code)
+        return code;
+    if (dd_hash_begin(&h))
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
+    else
+        dd_hash_add(&h, f.data, f.size), dd_hash_end(&h, hex);
+    dd_file_unmap(&f);
+    return code;
 }
 
 static int by_index(const void *a, const void *b)

@@ -21,6 +21,8 @@ int  ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error 
 /* A line, on the disk when this returns.  name: the file's, below the folder.  sha256 NULL: lost at step, with this seed. */
 struct ledger_image { uint32_t index; const char *name, *sha256; uint64_t seed; int step; double seconds; };
 int  ledger_add(struct ledger *l, const struct ledger_image *image, ddpm_error *err);
+/* The SHA-256 of a file, as a line holds it. */
+int  ledger_hash(char hex[65], const char *path, ddpm_error *err);
 void ledger_forget(struct ledger *l);            /* as if there were no manifest */
 void ledger_free(struct ledger *l);
 #endif

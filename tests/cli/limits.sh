@@ -52,15 +52,20 @@ test_classes() {
 	only model.ddpm all one all.png
 }
 
+# break_class_3 FILE: makes the embedding of class 3 so large that sums overflow.
+break_class_3() {
+	length=$(printf '%d' "0x$(od -An -tx8 -N8 "$1" | tr -d ' ')")
+	entry=$(head -c $((8 + length)) "$1" | tail -c $length | sed -n 's/.*"class_embedding.weight":{\([^}]*\)}.*/\1/p')
+	at=$(echo "$entry" | sed 's/.*"data_offsets":\[\([0-9]*\),.*/\1/')
+	width=$(echo "$entry" | sed 's/.*"shape":\[10,\([0-9]*\)\].*/\1/')
+	for i in $(seq $width); do printf '\377\377\177\177'; done | dd "of=$1" bs=1 seek=$((8 + length + at + 4 * 3 * width)) conv=notrunc 2>/dev/null
+}
+
 # The embedding of class 3 becomes so large that sums overflow: images 3 and 13 are lost, each other one stays what it was.
 test_nan() {
 	model_with_classes
 	expect 0 ddpm sample -q -m model.ddpm -n 15 --steps 2 --class all --outdir good
-	length=$(printf '%d' "0x$(od -An -tx8 -N8 model.ddpm | tr -d ' ')")
-	entry=$(head -c $((8 + length)) model.ddpm | tail -c $length | sed -n 's/.*"class_embedding.weight":{\([^}]*\)}.*/\1/p')
-	at=$(echo "$entry" | sed 's/.*"data_offsets":\[\([0-9]*\),.*/\1/')
-	width=$(echo "$entry" | sed 's/.*"shape":\[10,\([0-9]*\)\].*/\1/')
-	for i in $(seq $width); do printf '\377\377\177\177'; done | dd of=model.ddpm bs=1 seek=$((8 + length + at + 4 * 3 * width)) conv=notrunc 2>/dev/null
+	break_class_3 model.ddpm
 	ddpm sample -m model.ddpm -n 15 --steps 2 --class all --outdir bad >out 2>err
 	code=$?
 	[ $code -eq 70 ] || fail "exit code $code, expected 70: $(cat err)"

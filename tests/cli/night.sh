@@ -93,6 +93,39 @@ test_check_existing() {
 	expect 64 ddpm sample -n 1 --steps 2 --outdir d --check-existing --force
 }
 
+test_verify_folder() {
+	expect 0 ddpm sample -q -n 9 --steps 2 --outdir d
+	expect 0 ddpm verify d; says '8 of its 9 images'
+	[ "$(grep -c 'are the same' out)" -eq 8 ] || fail "$(cat out)"
+	expect 0 ddpm verify -q d --sample 3 --seed 1; cut -d: -f1 out >one
+	expect 0 ddpm verify -q d --sample 3 --seed 2; cut -d: -f1 out >two
+	[ "$(sort -u one | wc -l)" -eq 3 ] && ! cmp -s one two || fail "the samples are $(cat one two)"
+	ddpm sample -q -n 9 --steps 2 --seed 1 --outdir e && cp e/image-000006.png d || fail 'sample'
+	expect 1 ddpm verify d --sample 100; says 'image-000006.png is not the file that the manifest lists'
+	[ "$(grep -c 'are the same' out)" -eq 8 ] || fail "$(cat out)"
+	mkdir empty
+	expect 65 ddpm verify empty; says 'manifest.jsonl'
+}
+
+# An image lost to NaN is listed with seed and step, stays lost until it is to be tried again, and is 70 as long as it is lost.
+test_retry_nan() {
+	model_with_classes
+	expect 0 ddpm sample -q -m model.ddpm -n 12 --steps 2 --class all --outdir good
+	cp model.ddpm broken.ddpm
+	break_class_3 broken.ddpm
+	for i in 1 2; do
+		ddpm sample -m broken.ddpm -n 12 --steps 2 --class all --outdir d >out 2>err
+		[ $? -eq 70 ] || fail "$(cat err)"
+		says '1 image is lost to NaN'; says '--retry-nan'
+	done
+	grep -q '"i":3,"file":"image-000003.png","status":"nan","step":999,"seed":"0"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
+	[ "$(grep -c '"i":3,' d/manifest.jsonl)" -eq 1 ] || fail 'it was tried again without being asked'
+	cp model.ddpm broken.ddpm                # the same id, which is what a model says it is
+	expect 0 ddpm sample -m broken.ddpm -n 12 --steps 2 --class all --outdir d --retry-nan; says '1 of them made now'
+	same_set d good
+	expect 0 ddpm sample -q -m broken.ddpm -n 12 --steps 2 --class all --outdir d
+}
+
 # SIGTERM in the middle of the chain of every sampler, twice, then to the same bits; another batch size does not matter.
 test_stopped_mid_chain() {
 	crash_library
