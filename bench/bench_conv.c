@@ -186,7 +186,7 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++) {
         const struct layer *l = &layers[i];
         int pad = l->kernel / 2;
-        struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad };
+        struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad, 0 };
         struct bench_gradient one;
         if (o->net && strcmp(o->net, l->net))
             continue;

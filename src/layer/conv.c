@@ -10,21 +10,17 @@
 
 enum { PIXELS = 64 };       /* of a task in the two passes */
 
-static const struct dd_conv_engine *const engines[] = {
-#if HAVE_DNNL
-    &dd_conv_dnnl,
-#endif
-    &dd_conv_winograd, &dd_conv_gemm, &dd_conv_ref, NULL
-};
+/* A line of a list for each engine of DD_CONV_ENGINES that is built. */
+#define BUILT_0(line)
+#define BUILT_1(line) line,
+#define IF_BUILT(built, line) BUILT_##built(line)
+#define ENGINE(name, built) IF_BUILT(built, &dd_conv_##name)
+#define NAME(name, built) IF_BUILT(built, #name)
+static const struct dd_conv_engine *const engines[] = { DD_CONV_ENGINES(ENGINE) NULL };
 
 const char *const *dd_conv_engines(void)
 {
-    static const char *const names[] = {
-#if HAVE_DNNL
-        "dnnl",
-#endif
-        "winograd", "gemm", "ref", NULL
-    };
+    static const char *const names[] = { DD_CONV_ENGINES(NAME) NULL };
     return names;
 }
 

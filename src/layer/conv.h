@@ -23,7 +23,9 @@ void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *
 void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                      const struct dd_pre *pre, const struct dd_post *post);
 void dd_conv_close(struct dd_conv *c);
-/* NULL-terminated names of the engines of this build: "dnnl", "gemm", "ref". */
+/* Every engine, and whether this build has it. */
+#define DD_CONV_ENGINES(X) X(dnnl, HAVE_DNNL) X(winograd, 1) X(gemm, 1) X(ref, 1)
+/* NULL-terminated names of those of this build: "dnnl", "winograd", "gemm", "ref". */
 const char *const *dd_conv_engines(void);
 /* "oneDNN 2.6.3", the library as it is loaded, or "no oneDNN". */
 void dd_conv_library(char text[32]);

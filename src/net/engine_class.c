@@ -7,7 +7,8 @@
 #include <gnu/libc-version.h>
 #endif
 
-static const char *const engines[] = { "dnnl", "winograd", "gemm", "ref", NULL };
+#define NAME(name, built) #name,
+static const char *const engines[] = { DD_CONV_ENGINES(NAME) NULL };
 
 static const char *find(const char *const *list, const char *name)
 {
@@ -17,16 +18,27 @@ static const char *find(const char *const *list, const char *name)
     return NULL;
 }
 
+/* "auto, dnnl, winograd, gemm or ref" */
+static const char *choices(char text[96], const char *const *list)
+{
+    snprintf(text, 96, "auto");
+    for (; *list; list++)
+        snprintf(text + strlen(text), 96 - strlen(text), "%s%s", list[1] ? ", " : " or ", *list);
+    return text;
+}
+
 int dd_engine_class_choose(const char **engine, const char *name, ddpm_error *err)
 {
+    char text[96];
     *engine = NULL;
     if (!name || !strcmp(name, "auto"))
         return DDPM_OK;
     if (!find(engines, name))
-        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose auto, dnnl, winograd, gemm or ref", name);
+        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose %s", name, choices(text, engines));
     *engine = find(dd_conv_engines(), name);
     if (!*engine)
-        return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose auto, winograd, gemm or ref", name);
+        return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose %s", name,
+                        choices(text, dd_conv_engines()));
     return DDPM_OK;
 }
 
