@@ -45,7 +45,7 @@ static int sync_folder(const char *path, ddpm_error *err)
 }
 
 /* A new folder's name is safe once the one above is synchronised. */
-static int make_folder(const char *path, ddpm_error *err)
+int album_folder(const char *path, ddpm_error *err)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0) {
@@ -216,7 +216,7 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     a->header = recipe_text(a->recipe, NULL, 0);
     if (!a->path || !a->header)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
-    if (a->lock < 0 && ((code = make_folder(a->folder, err)) || (code = lock_folder(&a->lock, a->folder, 0, err))))
+    if (a->lock < 0 && ((code = album_folder(a->folder, err)) || (code = lock_folder(&a->lock, a->folder, 0, err))))
         return code;
     code = ledger_read(&a->ledger, a->folder, err);
     if (code == DDPM_EDATA && a->force)

@@ -19,6 +19,8 @@ struct album {
     int damaged;                                 /* images that check found to be remade */
     char warning[256];                           /* about room on the disk, or "" */
 };
+/* Makes a folder unless there is one. */
+int  album_folder(const char *path, ddpm_error *err);
 /* "image-%06d.png" and the like: one %d or %0Nd, no folder. */
 int  album_check_pattern(const char *pattern, ddpm_error *err);
 /* Fields from about to lock are set by the caller.  todo [n] gets those of index [n] that are missing, in order, *missing of them; *lost

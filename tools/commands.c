@@ -9,6 +9,7 @@ const struct command_entry commands[] = {
     { &command_schedule, "print the steps that a sampler takes" },
     { &command_eval,     "measure bits per dimension of a data set" },
     { &command_train,    "train a model on images" },
+    { &command_bench,    "measure time and quality against the number of steps" },
     { &command_verify,   "make a picture again from its own text and compare" },
 };
 const int commands_count = sizeof commands / sizeof *commands;

@@ -41,7 +41,7 @@ static int head_of_array(FILE *f, const struct gallery *g, ddpm_error *err)
     dim[rank++] = (size_t)g->about->height;
     dim[rank++] = (size_t)g->about->width;
     dim[rank++] = (size_t)g->about->channels;
-    return array_head(f, dim, rank, err);
+    return array_head(f, "<f4", dim, rank, err);
 }
 
 static size_t image_size(const struct gallery *g)

@@ -205,13 +205,13 @@ int picture_pixels(struct picture *p, const char *path, ddpm_error *err)
     return code;
 }
 
-int array_head(FILE *f, const size_t *dim, int rank, ddpm_error *err)
+int array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_error *err)
 {
     char text[256], shape[128] = "";
     size_t n = 0;
     for (int i = 0; i < rank; i++)
         n += (size_t)snprintf(shape + n, sizeof shape - n, "%zu%s", dim[i], i + 1 < rank || rank == 1 ? ", " : "");
-    n = (size_t)snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+    n = (size_t)snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type, shape);
     size_t padding = 63 - (10 + n) % 64, length = n + padding + 1;
     const unsigned char start[10] = { 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)length, (unsigned char)(length >> 8) };
     if (fwrite(start, 1, sizeof start, f) != sizeof start || fprintf(f, "%s%*s\n", text, (int)padding, "") < 0)

@@ -21,7 +21,7 @@ int  picture_read_memory(struct picture *p, char **text, const unsigned char *da
 /* Pixels alone, of any image: PNG, JPEG, BMP, PGM, PPM. */
 int  picture_pixels(struct picture *p, const char *path, ddpm_error *err);
 
-/* The head of a .npy file of float32 in C order; the values follow it. */
-int  array_head(FILE *f, const size_t *dim, int rank, ddpm_error *err);
+/* The head of a .npy file in C order of type "<f4" (float32) or "|u1" (bytes); the values follow it. */
+int  array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_error *err);
 int  array_values(FILE *f, const double *x, size_t n, ddpm_error *err);
 #endif

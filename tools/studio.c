@@ -261,20 +261,21 @@ static int hand_on(struct studio *s, int first, studio_image_fn *image, void *us
 /* n images a batch at a time: of f, or from the start with index. */
 static int run_all(struct studio *s, const struct flight *f, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
 {
-    struct progress p;
+    struct progress own, *p = s->progress ? s->progress : &own;
     int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
-    progress_begin(&p, s->common, "image steps", (double)n * left);
+    if (!s->progress)
+        progress_begin(&own, s->common, "image steps", (double)n * left);
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
-        double begun = progress_seconds(&p);
+        double begun = progress_seconds(p);
         code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);
-        if (code || (code = run_batch(s, &p, (double)first * left - (double)(K - left) * rows, err)))
+        if (code || (code = run_batch(s, p, s->done + (double)first * left - (double)(K - left) * rows, err)))
             break;
-        code = hand_on(s, first, image, user, (progress_seconds(&p) - begun) / rows, err);
+        code = hand_on(s, first, image, user, (progress_seconds(p) - begun) / rows, err);
     }
-    progress_clear(&p);
+    progress_clear(p);
     if (!code && s->common->verbose)
-        remark(s->command, s->common, "%d images of %d steps in %.2f s", n, left, progress_seconds(&p));
+        remark(s->command, s->common, "%d images of %d steps in %.2f s", n, left, progress_seconds(p));
     return code;
 }
 

@@ -29,6 +29,7 @@ struct studio {
     bool *told;                                  /* [batch] of lost images */
     char *steps;                                 /* the chain as a list */
     char warning[256];                           /* the sampler's, or "" */
+    struct progress *progress; double done;      /* the caller's bar and what it has behind it; NULL: one of its own for each run */
 };
 /* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
 typedef int studio_image_fn(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err);

@@ -115,7 +115,7 @@ TEST(picture, array)
     const size_t dim[2] = { 1, 2 };
     ddpm_error err;
     FILE *f = tmpfile();
-    REQUIRE(f && !array_head(f, dim, 2, &err) && !array_values(f, x, 2, &err));
+    REQUIRE(f && !array_head(f, "<f4", dim, 2, &err) && !array_values(f, x, 2, &err));
     rewind(f);
     size_t size = fread(data, 1, sizeof data, f);
     fclose(f);

@@ -1,0 +1,136 @@
+# Steps against time and quality.  No time is expected to have any value: what the report says must be what the JSON says, and what is chosen
+# must follow from the rows of the same run.
+
+test_bench() {
+	expect 0 ddpm bench --steps 2,4,8 -n 6 --sampler ddpm,ddim --json --spread 1e6 --npy a; mv out one
+	[ "$(grep -c '"sampler":' one)" -eq 6 ] || fail "six rows, not $(cat one)"
+	for key in '{"settings":' '{"profile":' '{"machine":' '"reference":"6 other images, ddpm, 8 steps"' '"refusal":""'; do
+		grep -qF "$key" one || fail "no $key in $(cat one)"
+	done
+	# What images are worth does not depend on threads, batch and rounds.
+	expect 0 ddpm bench --steps 2,4,8 -n 6 --sampler ddpm,ddim --json --spread 1e6 --threads 1 --batch 4 --rounds 3 --npy b; mv out two
+	for file in one two; do
+		sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),.*\("bits".*\),"front".*/\1 \2 \3/p' $file >$file.quality
+	done
+	[ "$(grep -c 'bits' one.quality)" -eq 6 ] || fail 'qualities'
+	same one.quality two.quality 'threads, batch and rounds'
+	for file in a/*; do same "$file" "b/${file#a/}"; done
+	# The arrays are the images of ddpm sample as bytes, and the distance is that of ddpm eval.
+	[ "$(ls a | wc -l)" -eq 6 ] || fail "six arrays, not $(ls a)"
+	grep -aq "'|u1', 'fortran_order': False, 'shape': (6, 32, 32, 1)" a/ddim-4.npy || fail 'the head of a/ddim-4.npy'
+	ddpm sample -q -n 6 --sampler ddim --steps 4 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --against a/ddim-4.npy --json; prints '"distance":0,'
+	ddpm sample -q --index 6-11 --steps 8 --outdir e || fail 'sample'
+	expect 0 ddpm eval a/ddim-4.npy --against e --json
+	awk -F'[:,]' '{ printf "%.6g\n", $2 }' out >expected
+	sed -n 's/.*"sampler":"ddim","steps":4,.*"distance":\([^,]*\),.*/\1/p' one | awk '{ printf "%.6g\n", $1 }' >found
+	same found expected 'the distance of eval and bench'
+	# Deterministic samplers are compared with their own most steps, the others are not.
+	[ "$(grep -c '"rmse":null' one)" -eq 4 ] || fail 'RMSE of ddpm, or none of ddim'
+}
+
+test_bench_data() {
+	ddpm sample -q -n 5 --steps 3 --seed 9 --outdir d || fail 'sample'
+	expect 0 ddpm bench d --steps 3,5 --sampler ddpm -n 4 --json --spread 1e6; prints '"reference":"the data"'; prints '"reference_images":4'; mv out one
+	expect 0 ddpm eval d --steps 5 -n 4 --json
+	tail -1 out | sed 's/.*"total":\([^,]*\).*/\1/' | awk '{ printf "%.6g\n", $1 }' >expected
+	sed -n 's/.*"steps":5,.*"bits":\([^,]*\).*/\1/p' one >found
+	same found expected 'bits per dimension'
+	expect 0 ddpm bench d --steps 3 --sampler ddpm -n 4; prints 'from the data (4 images)'
+	expect 64 ddpm bench d --steps 3 -n 6; says 'holds 5 images'
+	expect 66 ddpm bench nowhere --steps 3; says 'nowhere'
+}
+
+# The suggestion follows from the rows: of those within the time the least distance, then the least time.
+test_bench_suggest() {
+	expect 0 ddpm bench --steps 2,4,8,16 -n 4 --suggest 10m --json --spread 1e6
+	tail -1 out | sed 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\).*/\1 \2/' >found
+	sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),"seconds":\([^,]*\),.*"distance":\([^,]*\),.*/\1 \2 \3 \4/p' out | grep -v suggestion |
+		sort -g -k4,4 -k3,3 | head -1 | cut -d' ' -f1,2 >expected
+	same found expected 'the suggestion'
+	expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --suggest 60 --spread 1e6; prints 'within 60 s per image: --sampler ddpm --steps'
+	expect 1 ddpm bench --steps 2 --sampler ddpm -n 4 --suggest 0.001ms --spread 1e6; says 'nothing takes at most'
+	expect 64 ddpm bench --suggest soon; says 'such as 5s'
+	expect 64 ddpm bench --suggest 0s; says 'such as 5s'
+}
+
+# No machine repeats a time exactly, and one round says nothing: neither is ranked.
+test_bench_refuses() {
+	expect 75 ddpm bench --steps 2,4 --sampler ddpm -n 4 --spread 0 --suggest 1s --json; says 'too noisy: rounds of the same work differ by'
+	prints '"noise":'; ! grep -q '"front":true' out || fail 'a front on a noisy machine'
+	expect 75 ddpm bench --steps 2 --sampler ddpm -n 2 --rounds 1 --suggest 1s; says 'one round'
+	expect 0 ddpm bench --steps 2 --sampler ddpm -n 2 --rounds 1; says 'nothing is ranked'
+	expect 64 ddpm bench --steps 2,2; says 'twice'
+	expect 64 ddpm bench --steps 0; says 'from 1 to 1000'
+	expect 64 ddpm bench --steps 1001; says 'from 1 to 1000'
+	expect 64 ddpm bench --steps ,; says 'expected'
+	expect 64 ddpm bench --sampler ddmp; says 'did you mean ddpm'
+	expect 64 ddpm bench -n 3 --rounds 4; says 'every one of the 4 rounds'
+	expect 64 ddpm bench --variance learned; says 'learned'
+	mkdir a && : >a/ddpm-2.npy
+	expect 73 ddpm bench --steps 2 --sampler ddpm --npy a; says 'exists already'
+}
+
+# What does not fit the time is left out, and said so; at least the fewest steps stay.
+test_bench_time() {
+	expect 0 ddpm bench --steps 2,1000 --sampler ddpm -n 2 --time 0.001 --json --spread 1e6; says 'distances are from 2 steps, not 1000'
+	prints '"left_out":1'; [ "$(grep -c '"sampler":' out)" -eq 1 ] || fail "one row, not $(cat out)"
+}
+
+test_bench_report() {
+	command -v gnuplot >/dev/null && command -v python3 >/dev/null || skip 'gnuplot and python3 are needed'
+	ddpm sample -q -n 4 --steps 3 --seed 9 --outdir d || fail 'sample'
+	expect 0 ddpm bench d --steps 2,4,8 -n 4 --sampler ddpm,ddim --json --spread 1e6 --suggest 1m --report r
+	cat >check.py <<-'END'
+	import csv, json, re, sys
+	from html.parser import HTMLParser
+	rows, other = [], {}
+	for line in open("out"):
+	    o = json.loads(line)
+	    rows.append(o) if "sampler" in o else other.update(o)
+	class Tables(HTMLParser):
+	    def __init__(self):
+	        super().__init__(); self.tables, self.name, self.cell, self.tags, self.links = {}, None, None, set(), []
+	    def handle_starttag(self, tag, attributes):
+	        a = dict(attributes); self.tags.add(tag); self.links += [v for k, v in attributes if k in ("src", "href", "xlink:href")]
+	        if tag == "table": self.name = a.get("id", "sheet"); self.tables.setdefault(self.name, [])
+	        if tag == "tr": self.tables[self.name].append([])
+	        if tag in ("td", "th"): self.cell = ""
+	    def handle_data(self, data):
+	        if self.cell is not None: self.cell += data
+	    def handle_endtag(self, tag):
+	        if tag in ("td", "th"): self.tables[self.name][-1].append(self.cell); self.cell = None
+	page = open("r/report.html").read()
+	p = Tables(); p.feed(page)
+	text = lambda v: v if isinstance(v, str) else v
+	def equal(cell, v):
+	    assert (cell == "") if v is None or v == "" else (cell == v) if isinstance(v, str) else float(cell) == v, (cell, v)
+	names = "sampler steps seconds spread images_per_second network memory bits distance low high images rmse psnr ssim discarded lost".split()
+	assert len(p.tables["rows"]) == 1 + len(rows) == 7
+	for cells, row in zip(p.tables["rows"][1:], rows):
+	    for cell, name in zip(cells, names): equal(cell, row[name])
+	    assert cells[-1] == ("knee" if row["knee"] else "front" if row["front"] else "")
+	for name in "settings", "machine", "suggestion":
+	    assert [c[0] for c in p.tables[name]] == list(other[name])
+	    for cells in p.tables[name]: equal(cells[1], other[name][cells[0]])
+	slowest = sorted(other["profile"], key=lambda l: -l["microseconds"])[:25]
+	assert len(p.tables["profile"]) == 26 and len({l["name"] for l in other["profile"]}) > 25
+	for cells, layer in zip(p.tables["profile"][1:], slowest): equal(cells[3], layer["microseconds"])
+	for cells, row in zip(csv.DictReader(open("r/report.csv")), rows):
+	    for name in names: equal(cells[name], row[name])
+	    assert bool(int(cells["front"])) == row["front"] and bool(int(cells["knee"])) == row["knee"]
+	assert "script" not in p.tags and p.links and all(l.startswith(("data:image/png;base64,", "#")) for l in p.links)
+	assert sum(l.startswith("data:") for l in p.links) == 6 * 4 and page.count("<svg") == 2 and "prefers-color-scheme: dark" in page
+	assert not re.search(r"rgb\( *1, *2, *3\)", page)
+	END
+	python3 check.py || fail 'the report is not what the JSON says'
+	expect 73 ddpm bench --steps 2 -n 2 --report r; says 'exists already'
+	expect 0 ddpm bench --steps 2 -n 2 --sampler ddpm -q --report r --force
+	rm -r r d a 2>/dev/null; only check.py
+}
+
+# Said before anything is run or made.
+test_bench_without_gnuplot() {
+	mkdir bin
+	expect 69 env PATH="$PWD/bin" ${RUN:+$(command -v ${RUN%% *})} "$program" bench --report r; says 'apt-get install gnuplot-nox'; absent r
+}

@@ -1,0 +1,75 @@
+/* RMSE, PSNR and SSIM against the formulas in numpy (data/ssim.json is made by make_ssim.py); fronts, knees and choices that can be seen. */
+#include "check.h"
+#include "golden/reference.h"
+#include "tools/bench_quality.h"
+
+static unsigned char *bytes_of(const cJSON *o, const char *name, int *n)
+{
+    double *v = reference_numbers(o, name, n);
+    unsigned char *bytes = malloc((size_t)*n);
+    for (int i = 0; i < *n; i++)
+        bytes[i] = (unsigned char)v[i];
+    free(v);
+    return bytes;
+}
+
+/* Sums of 121 terms up to 255^2 cancel in the variances: 121 * 2^-53 * 255^2, over C2 = 58.5 where the variances vanish, is below 1.5e-11. */
+TEST(golden, ssim)
+{
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/ssim.json"));
+    const cJSON *it;
+    int n, seen = 0;
+    REQUIRE(root);
+    cJSON_ArrayForEach(it, root) {
+        unsigned char *a = bytes_of(it, "a", &n), *b = bytes_of(it, "b", &n);
+        int h = (int)reference_number(it, "h"), w = (int)reference_number(it, "w"), c = (int)reference_number(it, "c");
+        double found = NAN, rmse = quality_rmse(a, b, (size_t)n), expected = reference_number(it, "rmse");
+        CHECK(!quality_ssim(&found, a, b, 1, h, w, c, NULL));
+        CHECK_NEAR(found, reference_number(it, "ssim"), 2e-11);
+        CHECK_NEAR(rmse, expected, 1e-12 * expected);
+        if (expected > 0)
+            CHECK_NEAR(quality_psnr(rmse), reference_number(it, "psnr"), 1e-11);
+        else
+            CHECK(isinf(quality_psnr(rmse)) && found == 1);
+        free(a), free(b);
+        seen++;
+    }
+    CHECK(seen == 4);
+    cJSON_Delete(root);
+}
+
+/* Two images are the mean of both; under eleven pixels there is no window. */
+TEST(unit, ssim_of_sets)
+{
+    static unsigned char a[2 * 121], b[2 * 121];
+    double first, second, both, small;
+    for (int i = 0; i < 242; i++)
+        a[i] = (unsigned char)(i * 37), b[i] = (unsigned char)(i < 121 ? i * 37 + i % 3 : i * 91);
+    CHECK(!quality_ssim(&first, a, b, 1, 11, 11, 1, NULL) && !quality_ssim(&second, a + 121, b + 121, 1, 11, 11, 1, NULL));
+    CHECK(!quality_ssim(&both, a, b, 2, 11, 11, 1, NULL) && !quality_ssim(&small, a, b, 1, 10, 12, 1, NULL));
+    CHECK_NEAR(both, (first + second) / 2, 1e-15);
+    CHECK(first > second && isnan(small));
+}
+
+TEST(unit, medians)
+{
+    const double v[] = { 3, NAN, 1, 2, 2 }, even[] = { 4, 1, 2, 8 }, none[] = { NAN, NAN }, one[] = { NAN, 5 };
+    CHECK(quality_median(v, 5) == 2 && quality_median(even, 4) == 3 && quality_median(one, 2) == 5 && isnan(quality_median(none, 2)));
+    CHECK(quality_spread(v, 5) == 1 && quality_spread(even, 4) == 7.0 / 3 && isnan(quality_spread(one, 2)));
+}
+
+/* Times 1, 10, 100, 1000 and distances 8, 1, 1, 0: the third is no better than the second, which bends the most; an unknown is never chosen. */
+TEST(unit, front_and_knee)
+{
+    const double seconds[] = { 100, 1, 10, 1000, 5, 2 }, distance[] = { 1, 8, 1, 0, NAN, 9 };
+    const bool expected[] = { false, true, true, true, false, false };
+    bool front[6];
+    quality_front(front, seconds, distance, 6);
+    for (int i = 0; i < 6; i++)
+        CHECK(front[i] == expected[i]);
+    CHECK(quality_knee(front, seconds, distance, 6) == 2);
+    CHECK(quality_best(seconds, distance, 6, 0.5) == -1 && quality_best(seconds, distance, 6, 5) == 1);
+    CHECK(quality_best(seconds, distance, 6, 200) == 2 && quality_best(seconds, distance, 6, 1000) == 3);
+    front[2] = false;
+    CHECK(quality_knee(front, seconds, distance, 6) == -1);
+}

@@ -1,0 +1,24 @@
+/* What a number of steps buys: how far images are from those of more steps, and which of several pairs of time and distance are worth it. */
+#ifndef DDPM_BENCH_QUALITY_H
+#define DDPM_BENCH_QUALITY_H
+#include <stdbool.h>
+#include <stddef.h>
+#include "ddpm.h"
+
+/* Of bytes a, b [n]; in steps of a byte. */
+double quality_rmse(const unsigned char *a, const unsigned char *b, size_t n);
+double quality_psnr(double rmse);                /* decibels; infinite for 0 */
+/* *ssim, the mean over n images [h, w, c] of their structural similarity; NAN when a side is under 11 pixels.  Fails for memory only. */
+int    quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c, ddpm_error *err);
+
+/* Median of v [n], of which NAN are left out, and (largest - least) / median; NAN when nothing is left, the spread also of a single one. */
+double quality_median(const double *v, int n);
+double quality_spread(const double *v, int n);
+
+/* front [n]: nothing is as fast and as near, and better in one of the two.  What is NAN is never on it. */
+void quality_front(bool *front, const double *seconds, const double *distance, int n);
+/* The point of the front farthest below the line from its fastest to its slowest point, over log seconds; -1: fewer than three points. */
+int  quality_knee(const bool *front, const double *seconds, const double *distance, int n);
+/* The nearest of those that take at most limit seconds, of equals the fastest; -1: none does. */
+int  quality_best(const double *seconds, const double *distance, int n, double limit);
+#endif

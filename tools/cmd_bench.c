@@ -1,0 +1,330 @@
+/* ddpm bench: what a number of steps costs and what it buys.  Every sampler with every number of steps makes the same images, and is timed
+   doing it (trial.c); then the sets are compared (trial_quality.c) and ranked: the Pareto front of seconds and Frechet distance and its knee, and
+   with --suggest the nearest within a time.  On a machine too noisy for the times to mean anything nothing is ranked. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "bench_quality.h"
+#include "bench_report.h"
+#include "command_model.h"
+#include "album.h"
+#include "interrupt.h"
+
+struct settings {
+    struct common common;
+    const char *model, *steps, *sampler, *schedule, *variance, *fit, *suggest, *report, *npy;
+    int64_t images, rounds, batch;
+    double time, spread;
+    uint64_t seed;
+    bool force;
+};
+static const struct settings defaults = { .images = 16, .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto",
+                                          .sampler = "ddpm,ddim-diffusers" };
+static const char default_steps[] = "10,25,50,100,250,1000";
+enum { DEFAULT_TIME = 75 };          /* seconds of sampling: with all the rest below two minutes */
+
+struct job { const struct settings *s; ddpm_model *model; struct dataset data; struct trials trials; char refusal[240]; int best; };
+
+/* "5", "5s", "500ms", "2m" */
+static int parse_time(double *seconds, const char *text, ddpm_error *err)
+{
+    char *end;
+    *seconds = strtod(text, &end);
+    double unit = !*end || !strcmp(end, "s") ? 1 : !strcmp(end, "ms") ? 1e-3 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
+    *seconds *= unit;
+    if (end == text || !unit || !(*seconds > 0) || !isfinite(*seconds))
+        return dd_error(err, DDPM_EUSAGE, "--suggest %.40s: expected a time per image, such as 5s, 500ms or 2m", text);
+    return DDPM_OK;
+}
+
+/* Takes a word off a comma-separated list; false: none is left. */
+static bool next_word(char word[64], const char **list)
+{
+    size_t length = strcspn(*list, ",");
+    if (!**list)
+        return false;
+    snprintf(word, 64, "%.*s", (int)length, *list);
+    *list += length + ((*list)[length] == ',');
+    return true;
+}
+
+static int parse_sampler(const char **sampler, const char *word, ddpm_error *err)
+{
+    const char *const *names = ddpm_sampler_names(), *near = nearest_name(word, names);
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], word)) {
+            *sampler = names[i];
+            return DDPM_OK;
+        }
+    return dd_error(err, DDPM_EUSAGE, "--sampler %.60s: no sampler has this name%s%s; see ddpm sample --help", word, near ? "; did you mean " : "",
+                    near ? near : "");
+}
+
+static int parse_steps(int *K, const char *word, int T, ddpm_error *err)
+{
+    char *end;
+    long v = strcmp(word, "all") ? strtol(word, &end, 10) : T;
+    if (strcmp(word, "all") && (*word < '0' || *word > '9' || *end || v < 1 || v > T))
+        return dd_error(err, DDPM_EUSAGE, "--steps %.40s: expected numbers of steps from 1 to %d, such as 10,50,all", word, T);
+    *K = (int)v;
+    return DDPM_OK;
+}
+
+static int add_trial(struct trials *t, const char *sampler, int K, ddpm_error *err)
+{
+    if (t->count == TRIALS_MAX)
+        return dd_error(err, DDPM_EUSAGE, "more than %d pairs of sampler and steps: leave some out", TRIALS_MAX);
+    for (int i = 0; i < t->count; i++)
+        if (t->trial[i].sampler == sampler && t->trial[i].K == K)
+            return dd_error(err, DDPM_EUSAGE, "%s with %d steps is asked for twice", sampler, K);
+    t->trial[t->count++] = (struct trial){ .sampler = sampler, .K = K };
+    return DDPM_OK;
+}
+
+/* Of the default list what the model has. */
+static int list_trials(struct trials *t, const struct settings *s, ddpm_error *err)
+{
+    char word[64];
+    const char *sampler = NULL, *samplers = s->sampler;
+    int T = t->about->steps, K = 0, code = DDPM_OK;
+    while (!code && next_word(word, &samplers)) {
+        if ((code = parse_sampler(&sampler, word, err)))
+            return code;
+        const char *steps = s->steps ? s->steps : default_steps;
+        while (!code && next_word(word, &steps))
+            if (s->steps || atoi(word) <= T)
+                code = (code = parse_steps(&K, word, T, err)) ? code : add_trial(t, sampler, K, err);
+    }
+    if (!code && !t->count)
+        code = dd_error(err, DDPM_EUSAGE, "--steps, --sampler: expected at least one of each");
+    return code;
+}
+
+static int check_settings(struct job *j, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    if (s->images < s->rounds)
+        return dd_error(err, DDPM_EUSAGE, "-n %lld: every one of the %lld rounds needs an image", (long long)s->images, (long long)s->rounds);
+    int code = s->suggest ? parse_time(&j->trials.limit, s->suggest, err) : DDPM_OK;
+    return code || !s->report ? code : bench_plot_check(err);
+}
+
+static int open_data(struct job *j, const char *path, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    int code = dataset_open(&j->data, path, j->trials.about, view_fit_named(s->fit), (size_t)s->images, err);
+    if (!code)
+        code = dataset_check(&j->data, NULL, NULL, NULL, err);
+    j->trials.data = &j->data;
+    return code ? code : dataset_check_labels(&j->data, -1, "data with labels are needed", err);
+}
+
+static void array_path(char path[4096], const struct settings *s, const struct trial *one)
+{
+    snprintf(path, 4096, "%s/%s-%d.npy", s->npy, one->sampler, one->K);
+}
+
+/* Every file that will be written can be: its name is free. */
+static int check_outputs(const struct job *j, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    char path[4096];
+    int code = s->report ? bench_report_check(s->report, s->force, err) : DDPM_OK;
+    if (!code && s->npy)
+        code = album_folder(s->npy, err);
+    for (int i = 0; i < j->trials.count && !code && s->npy; i++) {
+        struct dd_output o;
+        array_path(path, s, &j->trials.trial[i]);
+        if (!(code = dd_output_create(&o, path, s->force, err)))
+            dd_output_abandon(&o);
+    }
+    return code;
+}
+
+static int job_open(struct job *j, char **argument, int arguments, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    struct trials *t = &j->trials;
+    int code = check_settings(j, err);
+    if (code || (code = model_open(&j->model, s->model, err)))
+        return code;
+    t->command = &command_bench, t->common = &s->common, t->model = j->model, t->about = ddpm_model_about(j->model);
+    t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance, t->seed = s->seed;
+    t->n = (int)s->images, t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
+    t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
+    if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], err))) || (code = trials_check(t, err)))
+        return code;
+    return check_outputs(j, err);
+}
+
+static void job_close(struct job *j)
+{
+    trials_free(&j->trials);
+    dataset_close(&j->data);
+    ddpm_model_close(j->model);
+}
+
+/* One array of bytes for each trial, [n, h, w, c]. */
+static int write_arrays(const struct job *j, ddpm_error *err)
+{
+    const struct trials *t = &j->trials;
+    char path[4096];
+    int code = DDPM_OK;
+    for (int i = 0; i < t->count && !code; i++) {
+        const struct picture *p = &t->trial[i].images;
+        const size_t dim[4] = { (size_t)t->n, (size_t)t->about->height, (size_t)t->about->width, (size_t)t->about->channels };
+        size_t size = dim[0] * dim[1] * dim[2] * dim[3];
+        struct dd_output o;
+        array_path(path, j->s, &t->trial[i]);
+        if ((code = dd_output_create(&o, path, j->s->force, err)))
+            return code;
+        code = array_head(o.stream, "|u1", dim, 4, err);
+        if (!code && fwrite(p->pixel, 1, size, o.stream) != size)
+            code = dd_error(err, DDPM_EIO, "%s cannot be written", path);
+        if (code)
+            dd_output_abandon(&o);
+        else
+            code = dd_output_commit(&o, err);
+    }
+    return code;
+}
+
+/* Why the times cannot be compared, or nothing. */
+static void judge(struct job *j)
+{
+    double noise = 100 * trials_noise(&j->trials);
+    if (isnan(noise) && j->s->rounds < 2)
+        snprintf(j->refusal, sizeof j->refusal, "one round does not tell how noisy the machine is: use --rounds 2 or more");
+    else if (isnan(noise))
+        snprintf(j->refusal, sizeof j->refusal, "the processor is slowed down for heat: %d runs were discarded, and too few are left",
+                 trials_discarded(&j->trials));
+    else if (noise > j->s->spread)
+        snprintf(j->refusal, sizeof j->refusal, "the machine is too noisy: rounds of the same work differ by %.0f %%, more than --spread %g; close other programs",
+                 noise, j->s->spread);
+}
+
+static void rank(struct job *j)
+{
+    struct trials *t = &j->trials;
+    double seconds[TRIALS_MAX], distance[TRIALS_MAX];
+    bool front[TRIALS_MAX];
+    j->best = -1;
+    judge(j);
+    for (int i = 0; i < t->count; i++)
+        seconds[i] = t->trial[i].median, distance[i] = t->trial[i].compared ? t->trial[i].distance.distance : NAN;
+    if (*j->refusal)
+        return;
+    quality_front(front, seconds, distance, t->count);
+    int knee = quality_knee(front, seconds, distance, t->count);
+    for (int i = 0; i < t->count; i++)
+        t->trial[i].front = front[i], t->trial[i].knee = i == knee;
+    if (t->limit > 0)
+        j->best = quality_best(seconds, distance, t->count, t->limit);
+}
+
+static void announce(const struct job *j)
+{
+    const struct trials *t = &j->trials;
+    int lost = t->reference.lost;
+    for (int i = 0; i < t->count; i++)
+        lost += t->trial[i].lost;
+    if (t->left_out)
+        remark(&command_bench, &j->s->common, "%d steps and what else is left out of --steps would take more than %g s in all: distances are from "
+               "%d steps, not %d; --time gives more", t->largest, t->budget, t->reference.K, t->largest);
+    if (lost)
+        remark(&command_bench, &j->s->common, "%d images became NaN: their sets are compared with nothing", lost);
+    if (trials_discarded(t))
+        remark(&command_bench, &j->s->common, "%d runs were slowed down for heat and are discarded", trials_discarded(t));
+    if (*j->refusal)
+        remark(&command_bench, &j->s->common, "nothing is ranked: %s", j->refusal);
+}
+
+/* The exit code: what was asked for is a suggestion, and there may be none. */
+static int tell(const struct job *j, const struct bench_result *r)
+{
+    const struct trials *t = &j->trials;
+    announce(j);
+    if (j->s->common.json)
+        bench_result_lines(r);
+    else
+        bench_result_table(r);
+    if (t->limit > 0 && j->best >= 0 && !j->s->common.json)
+        printf("within %g s per image: --sampler %s --steps %d (%.3g s)\n", t->limit, t->trial[j->best].sampler, t->trial[j->best].K,
+               t->trial[j->best].median);
+    else if (t->limit > 0 && j->best < 0 && !*j->refusal)
+        remark(&command_bench, &j->s->common, "nothing takes at most %g s per image", t->limit);
+    return t->limit > 0 && j->best < 0 ? (*j->refusal ? INTERRUPTED : 1) : 0;
+}
+
+static int conclude(struct job *j, int *status, ddpm_error *err)
+{
+    struct bench_result r = { NULL, NULL, NULL, NULL, NULL };
+    rank(j);
+    int code = bench_result_create(&r, &j->trials, *j->refusal ? j->refusal : NULL, j->best, err);
+    if (!code && j->s->npy)
+        code = write_arrays(j, err);
+    if (!code && j->s->report)
+        code = bench_report_write(j->s->report, j->s->force, &r, &j->trials, err);
+    if (!code)
+        *status = tell(j, &r);
+    bench_result_free(&r);
+    return code;
+}
+
+static int run(void *settings, char **argument, int arguments)
+{
+    struct job *j = calloc(1, sizeof *j);
+    ddpm_error err;
+    int status = 0;
+    if (!j)
+        return dd_error(&err, DDPM_ENOMEM, "out of memory"), complain(&command_bench, &err);
+    j->s = settings;
+    int code = job_open(j, argument, arguments, &err);
+    if (!code) {
+        interrupt_catch();
+        code = trials_run(&j->trials, &err);
+    }
+    if (!code && !interrupted)
+        code = trials_compare(&j->trials, &err);
+    if (!code && !interrupted)
+        code = conclude(j, &status, &err);
+    if (interrupted)
+        status = INTERRUPTED, fprintf(stderr, "ddpm bench: interrupted; nothing was written\n");
+    else if (code)
+        status = complain(&command_bench, &err);
+    job_close(j);
+    free(j);
+    return status;
+}
+
+#define FIELD(f) offsetof(struct settings, f)
+static const struct option options[] = {
+    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "steps", 0, OPTION_TEXT, "LIST", "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0, 0 },
+    { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0, 0 },
+    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: 16)", NULL, FIELD(images), 2, 4096 },
+    { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL, FIELD(rounds), 1, ROUNDS_MAX },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
+    { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
+    { "time", 0, OPTION_NUMBER, "SEC", "leave out the most steps until sampling takes at most so long (default: 75, with --steps any time)", NULL,
+      FIELD(time), 0, 1e9 },
+    { "suggest", 0, OPTION_TEXT, "TIME", "name sampler and steps of the least distance within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
+    { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
+    { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },
+    { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL, FIELD(npy), 0, 0 },
+    { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, crop the middle, or resize and crop", view_fit_names, FIELD(fit), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
+};
+const struct command command_bench = {
+    .name = "bench", .arguments = "[DATA]", .least = 0, .most = 1, .run = run,
+    .does = "Measures what a number of steps costs and buys: seconds per image, each run end to end on the same noise, and the Frechet distance of the\n"
+            "images from DATA (with bits per dimension), or without DATA from other images of the most steps.  DATA as for ddpm eval.",
+    .examples = "  ddpm bench\n  ddpm bench --report report\n  ddpm bench --suggest 200ms\n"
+                "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
+    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+};

@@ -1,0 +1,126 @@
+/* Linux tells each value in a small file of its own.  A machine without one of them (a container, another system) has NAN or unknown there. */
+#include "machine_state.h"
+#include <glob.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* The first line of a file, without its end; false: there is none. */
+static bool read_line(char *text, int size, const char *path)
+{
+    FILE *f = fopen(path, "r");
+    bool got = f && fgets(text, size, f);
+    if (f)
+        fclose(f);
+    if (got)
+        text[strcspn(text, "\n")] = 0;
+    return got;
+}
+
+/* Sum, largest and count of the numbers in all files of a pattern. */
+struct numbers { double sum, most; int count; };
+static struct numbers read_numbers(const char *root, const char *pattern)
+{
+    struct numbers n = { 0, -INFINITY, 0 };
+    char path[512], text[64], *end;
+    glob_t found;
+    snprintf(path, sizeof path, "%s%s", root, pattern);
+    if (glob(path, 0, NULL, &found))
+        return n;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (!read_line(text, sizeof text, found.gl_pathv[i]))
+            continue;
+        double v = strtod(text, &end);
+        if (end != text)
+            n.sum += v, n.most = fmax(n.most, v), n.count++;
+    }
+    globfree(&found);
+    return n;
+}
+
+/* A supply of type Mains or USB that is online feeds the machine; otherwise a battery that is discharging does. */
+static enum machine_power read_power(const char *root)
+{
+    enum machine_power power = MACHINE_POWER_UNKNOWN;
+    char path[512], text[64];
+    glob_t found;
+    snprintf(path, sizeof path, "%s/sys/class/power_supply/*", root);
+    if (glob(path, 0, NULL, &found))
+        return power;
+    for (size_t i = 0; i < found.gl_pathc && power != MACHINE_AC; i++) {
+        snprintf(path, sizeof path, "%s/online", found.gl_pathv[i]);
+        if (read_line(text, sizeof text, path) && !strcmp(text, "1"))
+            power = MACHINE_AC;
+        snprintf(path, sizeof path, "%s/status", found.gl_pathv[i]);
+        if (power != MACHINE_AC && read_line(text, sizeof text, path))
+            power = strcmp(text, "Discharging") ? MACHINE_AC : MACHINE_BATTERY;
+    }
+    globfree(&found);
+    return power;
+}
+
+/* What the processors run at, where there is no cpufreq: the lines "cpu MHz : 2100.000". */
+static double cpuinfo_mhz(const char *root)
+{
+    char path[512], line[256];
+    double sum = 0, v;
+    int count = 0;
+    snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "cpu MHz : %lf", &v) == 1)
+            sum += v, count++;
+    if (f)
+        fclose(f);
+    return count ? sum / count : NAN;
+}
+
+void machine_state_read(struct machine_state *s, const char *root)
+{
+    struct numbers clock = read_numbers(root, "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq");
+    struct numbers heat = read_numbers(root, "/sys/class/thermal/thermal_zone*/temp");
+    if (!heat.count)
+        heat = read_numbers(root, "/sys/class/hwmon/hwmon*/temp*_input");
+    s->power = read_power(root);
+    s->mhz = clock.count ? clock.sum / clock.count / 1e3 : cpuinfo_mhz(root);
+    s->celsius = heat.count ? heat.most / 1e3 : NAN;
+    s->throttled = read_numbers(root, "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count").sum;
+}
+
+bool machine_state_throttled(const struct machine_state *before, const struct machine_state *after)
+{
+    return after->throttled > before->throttled || (before->power != MACHINE_BATTERY && after->power == MACHINE_BATTERY);
+}
+
+const char *machine_power_name(enum machine_power power)
+{
+    return power == MACHINE_AC ? "AC" : power == MACHINE_BATTERY ? "battery" : "unknown";
+}
+
+/* 5 there: the peak starts anew (proc(5), since Linux 4.0). */
+void machine_memory_begin(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    if (!f)
+        return;
+    fputs("5", f);
+    fclose(f);
+}
+
+double machine_memory_peak(void)
+{
+    char line[256];
+    double kib = 0;
+    struct rusage usage;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %lf", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    if (kib == 0 && !getrusage(RUSAGE_SELF, &usage))
+        kib = (double)usage.ru_maxrss;
+    return 1024 * kib;
+}
