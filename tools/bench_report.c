@@ -3,10 +3,10 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "album.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "bench_report.h"
-#include "album.h"
 
 enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
 struct column { const char *name, *head; };
@@ -22,10 +22,10 @@ static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>ddpm bench</title>\n<style>\n"
     ":root { color-scheme: light dark; --ground: #fff; --ink: #1a1a1a; --line: #ccc; --mark: #eef4fb }\n"
     "@media (prefers-color-scheme: dark) { :root { --ground: #15171a; --ink: #e6e6e6; --line: #444; --mark: #20303f } }\n"
-    "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em }\n"
+    "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif; max-width: 80em; margin: 2em auto; padding: 0 1em }\n"
     "table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }\n"
     "th, td { padding: .2em .6em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }\n"
-    "th:first-child, td:first-child { text-align: left } th { font-weight: 600 } tr.front td { background: var(--mark) }\n"
+    "th:first-child, td:first-child { text-align: left } th { font-weight: 600; white-space: normal; vertical-align: bottom } #rows { font-size: .8em } tr.front td { background: var(--mark) }\n"
     "svg { max-width: 760px; width: 100%; height: auto } svg g { color: inherit } .sheet img { width: 64px; image-rendering: pixelated; display: block }\n"
     ".sheet td { padding: 2px; border: 0 }\n</style>\n<h1>Steps against time and quality</h1>\n";
 

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "album.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "bench_quality.h"
 #include "bench_report.h"
 #include "command_model.h"
-#include "album.h"
 #include "interrupt.h"
 
 struct settings {
