@@ -124,12 +124,17 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     return DDPM_OK;
 }
 
-/* Appends "KEY is FOUND there and WANTED here". */
+/* Appends "KEY is FOUND there and WANTED here"; of long values the part where they begin to differ. */
 static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
 {
-    size_t n = strlen(text);
+    enum { BEFORE = 20 };
+    size_t n = strlen(text), same = 0;
     char *there = found ? cJSON_PrintUnformatted(found) : NULL, *here = wanted ? cJSON_PrintUnformatted(wanted) : NULL;
-    snprintf(text + n, room - n, "%s%s is %.60s there and %.60s here", n ? ", " : "", key, there ? there : "not", here ? here : "not");
+    const char *f = there ? there : "not", *w = here ? here : "not";
+    while (f[same] && f[same] == w[same])
+        same++;
+    size_t skip = same > 2 * BEFORE ? same - BEFORE : 0;
+    snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key, skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
     cJSON_free(there), cJSON_free(here);
 }
 

@@ -32,6 +32,18 @@ TEST(recipe, comes_back)
     cJSON_Delete(root);
 }
 
+TEST(recipe, differences)
+{
+    ddpm_error err;
+    const char *const a = "{\"x\":1,\"class\":\"the same words for more than forty letters, version 2.6\",\"z\":0}";
+    const char *const b = "{\"x\":2,\"class\":\"the same words for more than forty letters, version 3.1\"}";
+    CHECK(recipe_compare(a, a, "file", &err) == DDPM_OK);
+    CHECK(recipe_compare(a, b, "file", &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "x is 1 there and 2 here") && strstr(err.text, "version 2.6\" there") && strstr(err.text, "version 3.1\" here"));
+    CHECK(strstr(err.text, "z is 0 there and not here"));
+    CHECK(recipe_compare("rubbish", b, "file", &err) == DDPM_EDATA && strstr(err.text, "file"));
+}
+
 TEST(recipe, wrong_ones)
 {
     static const char seed_below_0[] =
