@@ -1,5 +1,5 @@
 #!/bin/sh
-# screenshot.sh [FOLDER]: the page of ddpm bench as a browser shows it, in light and in dark, drawn by a headless Chromium without scripts; the
+# screenshot.sh [FOLDER]: the page of ddpm bench as a browser shows it, in light and in dark, drawn by a headless Chromium; the
 # pictures light.png and dark.png stay in FOLDER.  The first pixel of each is the ground that the page asks for.
 set -eu
 build=$(cd "${BUILD:-build}" && pwd)
@@ -8,7 +8,7 @@ chromium=$(command -v chromium || command -v chromium-browser || command -v goog
 "$build/ddpm" bench --steps 2,4,8 -n 4 --spread 1e6 -q --force --report "$folder" >/dev/null
 shoot() {
 	rm -f "$folder/$1.png"
-	timeout 120 "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --blink-settings="scriptEnabled=false,preferredColorScheme=$2" \
+	timeout 120 "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --blink-settings="preferredColorScheme=$2" \
 		--window-size=1200,2400 --screenshot="$folder/$1.png" "file://$folder/report.html" >"$folder/$1.log" 2>&1
 	python3 - "$folder/$1.png" "$3" <<-'END'
 		import struct, sys, zlib

@@ -85,7 +85,7 @@ static void begin(FILE *script, const char *name, const char *x, const char *y)
 {
     fprintf(script, "set terminal svg size 760,420 dynamic font 'sans-serif,13' name '%s'\nset datafile missing '-'\n"
             "set border 3 lc rgb '" INK "'\nset key outside right top tc rgb '" INK "'\nset xtics nomirror tc rgb '" INK "'\nset ytics nomirror tc rgb '" INK "'\n"
-            "set grid lc rgb '#808080' lw 0.4\nset xlabel '%s' tc rgb '" INK "'\nset ylabel '%s' tc rgb '" INK "'\nset logscale x\nset pointintervalbox 0\nset offsets graph 0, graph 0.05, graph 0.08, graph 0\n", name, x, y);
+            "set grid lc rgb '#808080' lw 0.4\nset xlabel '%s' tc rgb '" INK "'\nset ylabel '%s' tc rgb '" INK "'\nset logscale x\nset offsets graph 0, graph 0.05, graph 0.08, graph 0\n", name, x, y);
 }
 
 static int finish(FILE *to, FILE *script, ddpm_error *err)
