@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist help lint check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -34,7 +34,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample manual check check-diffusers check-python check-mutants lint bench setup install uninstall dist clean help
+.PHONY: all sample manual check check-diffusers check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -127,6 +127,13 @@ uninstall: manual                               ## remove what install made
 dist:                                           ## the committed source as an archive
 	@mkdir -p $(O)
 	git -C $(srcdir) archive --prefix=ddpm-$(version)/ HEAD | gzip -9n >$(O)/ddpm-$(version).tar.gz
+# Built from the committed source, in a folder of its own; tools/debian becomes its debian.
+deb: dist                                       ## Debian packages: build/deb/*.deb
+	rm -rf $(O)/deb && mkdir -p $(O)/deb && tar -xzf $(O)/ddpm-$(version).tar.gz -C $(O)/deb
+	mv $(O)/deb/ddpm-$(version)/tools/debian $(O)/deb/ddpm-$(version)/debian
+	cd $(O)/deb/ddpm-$(version) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
+check-deb: deb                                  # lintian; installed below a root of its own, run, removed
+	sh $(srcdir)/tests/check_deb.sh $(O)/deb
 clean:                                          ## all that make made
 	rm -rf $(O)
 help:                                           ## this list
