@@ -232,8 +232,8 @@ static void announce(const struct job *j)
     for (int i = 0; i < t->count; i++)
         lost += t->trial[i].lost;
     if (t->left_out)
-        remark(&command_bench, &j->s->common, "%d steps and what else is left out of --steps would take more than %g s in all: distances are from "
-               "%d steps, not %d; --time gives more", t->largest, t->budget, t->reference.K, t->largest);
+        remark(&command_bench, &j->s->common, "more than %d steps are left out, since all of --steps would take more than %g s: distances are from "
+               "%d steps, not %d; --time gives more", t->reference.K, t->budget, t->reference.K, t->largest);
     if (lost)
         remark(&command_bench, &j->s->common, "%d images became NaN: their sets are compared with nothing", lost);
     if (trials_discarded(t))
