@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-faults check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -34,7 +34,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample manual check check-diffusers check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
+.PHONY: all sample manual check check-diffusers check-faults check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -81,6 +81,10 @@ check-python: all                               # the Python package, against di
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
 check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
 	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
+check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call of the system fails; FAULTS=all: each of them
+	BUILD=$(O) sh $(srcdir)/tests/fault/run.sh $(CASES)
+$(O)/shim.so: $(srcdir)/tests/fault/shim.c
+	$(CC) -D_GNU_SOURCE -O1 -fPIC -shared -Wall -Wextra -o $@ $<
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets

@@ -1,8 +1,11 @@
 /* ddpm convert: a foreign checkpoint to a model file.  The family's names become ours, every tensor is accounted for, and
    what was written is read again and compared bit for bit. */
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/dtype.h"
 #include "command_model.h"
@@ -165,13 +168,37 @@ static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_e
     return code;
 }
 
+static int write_new(char id[65], const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
+{
+    int code = ddpm_model_save(m, path, flags, err);
+    if (!code && (code = compare(id, m, path, err)) != DDPM_OK)
+        unlink(path);
+    return code;
+}
+
+/* A file that is there is replaced once the new one, beside it, has been read again. */
+static int replace(char id[65], const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
+{
+    size_t size = strlen(path) + 32;
+    char *beside = malloc(size);
+    if (!beside)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    snprintf(beside, size, "%s.%ld.tmp", path, (long)getpid());
+    int code = write_new(id, m, beside, flags, err);
+    if (!code && rename(beside, path) != 0)
+        code = dd_error(err, DDPM_EIO, "%s: cannot be put in place: %s", path, strerror(errno));
+    if (code)
+        unlink(beside);
+    free(beside);
+    return code;
+}
+
 static int write_model(char id[65], const ddpm_model *m, const struct convert *s, ddpm_error *err)
 {
     unsigned flags = (!strcmp(s->dtype, "f16") ? DDPM_SAVE_F16 : 0) | (s->force ? DDPM_SAVE_REPLACE : 0);
-    int code = ddpm_model_save(m, s->output, flags, err);
-    if (!code && (code = compare(id, m, s->output, err)) != DDPM_OK)
-        unlink(s->output);
-    return code;
+    struct stat st;
+    bool there = s->force && lstat(s->output, &st) == 0 && S_ISREG(st.st_mode);
+    return (there ? replace : write_new)(id, m, s->output, flags, err);
 }
 
 /* ---- what is said about it ---- */

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "config.h"
+#include "unchecked.h"
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -26,6 +27,9 @@
 #define STBI_NO_STDIO
 #include STB_IMAGE_H
 #define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBIW_MALLOC(size) unchecked_realloc(NULL, size)
+#define STBIW_REALLOC(p, size) unchecked_realloc(p, size)
+#define STBIW_FREE(p) unchecked_free(p)
 #define STBI_WRITE_NO_STDIO
 #include STB_IMAGE_WRITE_H
 #if defined(__GNUC__)
@@ -94,7 +98,7 @@ static size_t get_u32(const unsigned char *in)
 }
 
 /* stb hands over the whole file in one piece. */
-struct splice { FILE *file; const char *text; int wrong; };
+struct splice { FILE *file; const char *text; int wrong; const struct picture *picture; int made; };
 static void write_spliced(void *user, void *data, int size)
 {
     struct splice *s = user;
@@ -110,10 +114,17 @@ static void write_spliced(void *user, void *data, int size)
                fwrite((char *)data + HEADER_END, 1, (size_t)size - HEADER_END, s->file) != (size_t)size - HEADER_END;
 }
 
+static void write_all(void *user)
+{
+    struct splice *s = user;
+    const struct picture *p = s->picture;
+    s->made = stbi_write_png_to_func(write_spliced, s, p->width, p->height, p->channels, p->pixel, p->width * p->channels);
+}
+
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err)
 {
-    struct splice s = { .file = f, .text = text };
-    if (!stbi_write_png_to_func(write_spliced, &s, p->width, p->height, p->channels, p->pixel, p->width * p->channels))
+    struct splice s = { .file = f, .text = text, .picture = p };
+    if (unchecked_run(write_all, &s) || !s.made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the file of a picture of %d x %d", p->width, p->height);
     return s.wrong ? dd_error(err, DDPM_EIO, "cannot write the picture: %s", strerror(errno)) : DDPM_OK;
 }
@@ -150,10 +161,16 @@ static int find_text(char **text, const unsigned char *data, size_t size, const 
     return dd_error(err, DDPM_EDATA, "%s holds no settings of ddpm: it was not made by ddpm sample, or another program rewrote it", path);
 }
 
+static int undecoded(const char *path, ddpm_error *err)
+{
+    const char *why = stbi_failure_reason();
+    return dd_error(err, !strcmp(why, "outofmem") ? DDPM_ENOMEM : DDPM_EDATA, "%s: its pixels cannot be read: %s", path, why);
+}
+
 static int decode(struct picture *p, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
 {
     p->pixel = stbi_load_from_memory(data, (int)size, &p->width, &p->height, &p->channels, 0);
-    return p->pixel ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+    return p->pixel ? DDPM_OK : undecoded(path, err);
 }
 
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
@@ -191,7 +208,7 @@ static int load(struct picture *p, const struct dd_file *f, const char *path, dd
     if (*f->data == 'P' && (double)p->width * p->height * p->channels > size)        /* PGM, PPM: stb would not notice */
         return dd_error(err, DDPM_EDATA, "%s is cut off: %d x %d pixels of %d channels in %d bytes", path, p->width, p->height, p->channels, size);
     p->pixel = stbi_load_from_memory(f->data, size, &p->width, &p->height, &p->channels, 0);
-    return p->pixel ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: %s", path, stbi_failure_reason());
+    return p->pixel ? DDPM_OK : undecoded(path, err);
 }
 
 int picture_pixels(struct picture *p, const char *path, ddpm_error *err)

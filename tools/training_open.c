@@ -152,24 +152,28 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
 }
 
 /* Settings that decide about bits; progress is added as it comes. */
+static bool fill_run(struct training *t, const char *engine_class)
+{
+    char seed[24];
+    cJSON *o = t->run = cJSON_CreateObject(), *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1);
+    if (!cJSON_AddItemToObject(o, "settings", settings)) {
+        cJSON_Delete(settings);
+        return false;
+    }
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->s->seed);
+    cJSON *data = cJSON_AddObjectToObject(o, "data");
+    return cJSON_AddStringToObject(settings, "seed", seed) &&
+           (!t->plan.cosine || cJSON_AddNumberToObject(settings, "steps", (double)t->s->steps)) &&
+           cJSON_AddStringToObject(data, "file", t->name) && cJSON_AddNumberToObject(data, "images", (double)t->used.count) &&
+           cJSON_AddNumberToObject(data, "held_out", (double)t->held.count) && cJSON_AddStringToObject(data, "sha256", t->sha256) &&
+           cJSON_AddStringToObject(o, "init", t->init_id) && cJSON_AddStringToObject(o, "engine_class", engine_class);
+}
+
 static int describe_run(struct training *t, ddpm_error *err)
 {
     ddpm_net *net = NULL;
-    char seed[24];
     int code = model_net(&net, t->model, &t->s->common, 1, err);
-    cJSON *o = t->run = cJSON_CreateObject(), *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1), *data;
-    cJSON_AddItemToObject(o, "settings", settings);
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->s->seed);
-    cJSON_AddStringToObject(settings, "seed", seed);
-    if (t->plan.cosine)
-        cJSON_AddNumberToObject(settings, "steps", (double)t->s->steps);
-    data = cJSON_AddObjectToObject(o, "data");
-    cJSON_AddStringToObject(data, "file", t->name);
-    cJSON_AddNumberToObject(data, "images", (double)t->used.count);
-    cJSON_AddNumberToObject(data, "held_out", (double)t->held.count);
-    cJSON_AddStringToObject(data, "sha256", t->sha256);
-    cJSON_AddStringToObject(o, "init", t->init_id);
-    if (!code && !cJSON_AddStringToObject(o, "engine_class", ddpm_net_describe(net)->engine_class))
+    if (!code && !fill_run(t, ddpm_net_describe(net)->engine_class))
         code = no_memory(t, err);
     ddpm_net_free(net);
     return code;

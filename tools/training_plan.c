@@ -246,15 +246,12 @@ int training_plan_read(struct training_plan *p, const char *preset, const cJSON 
 
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256)
 {
-    cJSON *root = cJSON_Duplicate(p->root, 1), *source;
+    cJSON *root = cJSON_Duplicate(p->root, 1), *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
-    cJSON_AddNumberToObject(root, "version", 1);
-    source = cJSON_AddObjectToObject(root, "source");
-    cJSON_AddStringToObject(source, "family", "ddpm");
-    cJSON_AddStringToObject(source, "file", file);
-    cJSON_AddStringToObject(source, "sha256", sha256);
-    cJSON_AddStringToObject(source, "weights", "ema");
-    char *text = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) ? cJSON_PrintUnformatted(root) : NULL;
+    bool good = cJSON_AddNumberToObject(root, "version", 1) && cJSON_AddStringToObject(source, "family", "ddpm") &&
+                cJSON_AddStringToObject(source, "file", file) && cJSON_AddStringToObject(source, "sha256", sha256) &&
+                cJSON_AddStringToObject(source, "weights", "ema") && cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION);
+    char *text = good ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
     return text;
 }

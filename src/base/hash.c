@@ -1,30 +1,22 @@
-/* SHA-256 over libcrypto's EVP interface. */
+/* SHA-256 by libcrypto's plain functions.  They are deprecated since OpenSSL 3 but, unlike EVP, which builds tables of algorithms first,
+   they allocate nothing: EVP of 3.0 crashes where memory runs out inside it. */
 #include "base/hash.h"
-#include <openssl/evp.h>
 
 int dd_hash_begin(struct dd_hash *h)
 {
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    if (c && !EVP_DigestInit_ex(c, EVP_sha256(), NULL)) {
-        EVP_MD_CTX_free(c);
-        c = NULL;
-    }
-    h->state = c;
-    return c ? 0 : -1;
+    return SHA256_Init(&h->state) ? 0 : -1;
 }
 
 void dd_hash_add(struct dd_hash *h, const void *data, size_t size)
 {
-    EVP_DigestUpdate(h->state, data, size);
+    SHA256_Update(&h->state, data, size);
 }
 
 void dd_hash_end(struct dd_hash *h, char hex[65])
 {
     static const char digit[] = "0123456789abcdef";
-    unsigned char sum[EVP_MAX_MD_SIZE] = {0};
-    EVP_DigestFinal_ex(h->state, sum, NULL);
-    EVP_MD_CTX_free(h->state);
-    h->state = NULL;
+    unsigned char sum[SHA256_DIGEST_LENGTH] = {0};
+    SHA256_Final(sum, &h->state);
     for (int i = 0; i < 32; i++) {
         hex[2 * i] = digit[sum[i] >> 4];
         hex[2 * i + 1] = digit[sum[i] & 15];

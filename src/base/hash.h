@@ -1,10 +1,14 @@
-/* SHA-256 over libcrypto, as 64 lower-case hexadecimal digits.  Every begin that returned 0 is followed by one end. */
+/* SHA-256 over libcrypto, as 64 lower-case hexadecimal digits. */
 #ifndef DD_HASH_H
 #define DD_HASH_H
 #include <stddef.h>
+#ifndef OPENSSL_API_COMPAT
+#define OPENSSL_API_COMPAT 0x10100000L
+#endif
+#include <openssl/sha.h>
 
-struct dd_hash { void *state; };
-int  dd_hash_begin(struct dd_hash *h);                 /* 0, or -1 when out of memory */
+struct dd_hash { SHA256_CTX state; };
+int  dd_hash_begin(struct dd_hash *h);                 /* 0, or -1 where libcrypto refuses */
 void dd_hash_add(struct dd_hash *h, const void *data, size_t size);
-void dd_hash_end(struct dd_hash *h, char hex[65]);     /* also releases */
+void dd_hash_end(struct dd_hash *h, char hex[65]);
 #endif
