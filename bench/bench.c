@@ -10,6 +10,7 @@ static const struct bench benches[] = {
     { "kernels", "every kernel per instruction set; gemm against the machine's peak", bench_kernels },
     { "conv", "every convolution engine on the layers of the full-size nets", bench_conv },
     { "net", "whole steps of a network: time, share of each kind of node, the slowest nodes, start-up, memory", bench_net },
+    { "train", "whole steps of training: time of each part, share of each kind of node, the slowest nodes, memory", bench_train },
     { "growth", "steps of a network for images of 32 to 256 and batches of 1 to 64", bench_growth },
     { "scaling", "steps with more threads: measured, and by a model for more cores", bench_scaling },
     { "sampler", "what each sampler adds to the time of the network", bench_sampler },

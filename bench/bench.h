@@ -10,6 +10,7 @@ int bench_machine(int argc, char **argv);
 int bench_kernels(int argc, char **argv);
 int bench_conv(int argc, char **argv);
 int bench_net(int argc, char **argv);
+int bench_train(int argc, char **argv);
 int bench_growth(int argc, char **argv);
 int bench_scaling(int argc, char **argv);
 int bench_sampler(int argc, char **argv);

@@ -148,6 +148,14 @@ static void run_lean(struct work *w)
     w->bytes = 12.0 * PIXELS * C;
 }
 
+static void run_dropout(struct work *w)
+{
+    const uint32_t counter[4] = { 0 }, key[2] = { 0 };
+    for (size_t p = 0; p < PIXELS; p++)
+        w->k->dropout(w->y + p * C, C, counter, key, 0, 1u << 29, 1);
+    w->bytes = 8.0 * PIXELS * C;
+}
+
 static void run_squares(struct work *w)
 {
     for (size_t p = 0; p < PIXELS; p += 8)

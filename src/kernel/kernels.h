@@ -4,6 +4,7 @@
 #ifndef DD_KERNELS_H
 #define DD_KERNELS_H
 #include <stddef.h>
+#include <stdint.h>
 #include "base/cpu.h"
 
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };

@@ -373,30 +373,7 @@ static void winograd2_output_ref(float *const *y, const float *m, size_t plane, 
     transform_output(y, m, plane, bias, residual, scale, channels, act, 2);
 }
 
-static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, const struct dd_adam *a)
-{
-    for (size_t i = 0; i < n; i++) {
-        double h = (double)a->clip * g[i];
-        double first = (double)a->keep1 * m[i] + a->take1 * h, second = (double)a->keep2 * v[i] + a->take2 * h * h;
-        m[i] = (float)first;
-        v[i] = (float)second;
-        w[i] = (float)((double)a->keep * w[i] - a->step * (first / (a->root * sqrt(second) + a->epsilon)));
-    }
-}
-
-static void lean_ref(float *y, const float *x, float rate, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = (float)(y[i] + rate * ((double)x[i] - y[i]));
-}
-
-static float squares_ref(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * x[i];
-    return (float)sum;
-}
+#include "kernel/training_ref.h"
 
 static void outer_ref(float *c, const float *a, const float *b, size_t count, size_t m, int load)
 {

@@ -13,8 +13,10 @@
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
      vf_zip_low, vf_zip_high(a, b)    a0 b0 a1 b1 ..., the first and the second VL of them
      vf_sum(a)                        of the lanes, in a fixed order
+     vf_lanes; vf_low_products(a, b)  of the low halves of VL / 2 lanes of 64 bits and the 32-bit number b: whole products
    and ISA, its name; GEMM_MR and EACH_GEMM_ROW, the rows of a gemm tile. */
 #include <math.h>
+#include <string.h>
 #include "kernel/kernels.h"
 
 #define PASTE_(a, b) a##_##b
@@ -54,6 +56,7 @@ INLINE void vf_put(float *p, vf a, size_t lanes)
 #include "kernel/sincos_vec.h"
 #include "kernel/move_vec.h"
 #include "kernel/optimise_vec.h"
+#include "kernel/dropout_vec.h"
 #include "kernel/gemm_vec.h"
 #include "kernel/winograd_vec.h"
 #include "kernel/outer_vec.h"

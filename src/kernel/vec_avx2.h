@@ -1,5 +1,6 @@
 /* The vector vocabulary for AVX2 and FMA: 8 floats.  kernels_vec.h says what each word means. */
 #include <immintrin.h>
+#include <stdint.h>
 #define ISA avx2
 enum { VL = 8, GEMM_MR = 6 };      /* 12 sums, 2 of b and 1 of a: 15 of the 16 registers */
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6)
@@ -48,3 +49,5 @@ static inline float vf_sum(vf a)
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+typedef uint64_t vf_lanes __attribute__((vector_size(32)));
+static inline vf_lanes vf_low_products(vf_lanes a, uint32_t b) { return (vf_lanes)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b)); }

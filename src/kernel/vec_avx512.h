@@ -1,6 +1,7 @@
 /* The vector vocabulary for AVX-512 (F and DQ): 16 floats.  kernels_vec.h says what each word means. */
 #include "config.h"
 #include <immintrin.h>
+#include <stdint.h>
 #define ISA avx512
 enum { VL = 16, GEMM_MR = 12 };    /* 24 sums, 2 of b, 1 of a; twelve rows are what 15 general registers can point to */
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
@@ -63,3 +64,5 @@ static inline float vf_sum(vf a)
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+typedef uint64_t vf_lanes __attribute__((vector_size(64)));
+static inline vf_lanes vf_low_products(vf_lanes a, uint32_t b) { return (vf_lanes)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b)); }

@@ -1,5 +1,6 @@
 /* The vector vocabulary for AArch64's NEON: 4 floats.  kernels_vec.h says what each word means. */
 #include <arm_neon.h>
+#include <stdint.h>
 #include <string.h>
 #define ISA neon
 enum { VL = 4, GEMM_MR = 8 };      /* 16 sums, 2 of b, up to 8 of a: 26 of the 32 registers */
@@ -42,3 +43,8 @@ static inline vf vf_pow2(vf k)
 static inline vf vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
 static inline vf vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
 static inline float vf_sum(vf a) { return vaddvq_f32(a); }
+typedef uint64_t vf_lanes __attribute__((vector_size(16)));
+static inline vf_lanes vf_low_products(vf_lanes a, uint32_t b)
+{
+    return (vf_lanes)vmull_u32(vmovn_u64((uint64x2_t)a), vdup_n_u32(b));
+}

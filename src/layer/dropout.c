@@ -5,29 +5,19 @@
 #include "base/rng.h"
 #include "layer/parallel.h"
 
-enum { PIXELS = 64, WORDS = 256 };         /* of a task; made at once, a multiple of 4 */
+enum { PIXELS = 64 };                      /* of a task */
 
-/* y = mask x / (1 - p) for one pixel's channels first .. of the image, whose element `at` is the first of them. */
-static void drop(float *y, size_t channels, size_t at, double p, const struct dd_rng *r)
-{
-    uint32_t word[WORDS];
-    uint64_t limit = (uint64_t)(p * 0x1p32);
-    float scale = (float)(1 / (1 - p));
-    for (size_t c = 0, n; c < channels; c += n) {
-        n = dd_min(WORDS - (at + c) % 4, channels - c);
-        dd_rng_words(r, word, at + c, n);
-        for (size_t i = 0; i < n; i++)
-            y[c + i] = word[i] < limit ? 0 : y[c + i] * scale;
-    }
-}
-
-static void drop_pixels(const struct dd_map *y, size_t image, size_t first, size_t n, double p, const struct dd_dropout *masks, uint32_t place)
+static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first, size_t n, double p,
+                        const struct dd_dropout *masks, uint32_t place)
 {
     uint64_t sample = masks->first + image;
-    struct dd_rng r = { masks->seed, (uint32_t)sample, place, (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
+    const uint32_t key[2] = { (uint32_t)masks->seed, (uint32_t)(masks->seed >> 32) };
+    uint32_t counter[4] = { 0, (uint32_t)sample, place, (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
-    for (size_t i = first; i < first + n; i++)
-        drop(y->data + (image * pixels + i) * y->stride, c, i * c, p, &r);
+    for (size_t i = first; i < first + n; i++) {
+        counter[0] = (uint32_t)(i * c / 4);
+        k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4, (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));
+    }
 }
 
 void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
@@ -42,7 +32,7 @@ void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, co
             ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale,
                            scale ? pre->shift + image * c : NULL, n, c, pre ? pre->act : DD_ACT_NONE);
         if (masks)
-            drop_pixels(y, image, first, n, p, masks, place);
+            drop_pixels(ctx->k, y, image, first, n, p, masks, place);
     }
 }
 
@@ -53,6 +43,6 @@ void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, 
     for (size_t task = 0; task < (size_t)dy->n * blocks; task++) {
         size_t first = task % blocks * PIXELS;
         if (masks)
-            drop_pixels(dy, task / blocks, first, dd_min(PIXELS, pixels - first), p, masks, place);
+            drop_pixels(ctx->k, dy, task / blocks, first, dd_min(PIXELS, pixels - first), p, masks, place);
     }
 }

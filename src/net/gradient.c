@@ -88,6 +88,13 @@ float *dd_gradient_weights(struct dd_gradient *g) { return g->weights; }
 float *dd_gradient_sums(struct dd_gradient *g) { return g->sums; }
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g) { return &g->net->about; }
 
+size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward)
+{
+    *list = g->net->list;
+    *forward = (size_t)g->forward;
+    return (size_t)g->net->program.nodes;
+}
+
 void dd_gradient_pack(struct dd_gradient *g)
 {
     ddpm_net *net = g->net;

@@ -27,6 +27,8 @@ void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
 /* Goes through both passes again and stops at the first node whose output, or gradient of inputs or of parameters, is not finite: its name
    and operation; NULL when there is none.  s->out and sums hold nothing of use then. */
 const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s);
+/* How many nodes the list has, `forward` of them the forward pass; with the seconds spent in each so far. */
+size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward);
 /* Sizes of the memory, threads, engine class. */
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
 void   dd_gradient_free(struct dd_gradient *g);

@@ -60,6 +60,7 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
         if (n->op != DD_OP_CONV)
             continue;
         shape = dd_program_shape(&net->program, n);
+        setup.engine = net->program.training ? dd_conv_gradient_engine(&shape, net->engine) : net->engine;
         code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err) : dd_conv_open(&net->conv[i], &shape, &setup, err);
         if (code)
             dd_error_context(err, "%s", n->name);
