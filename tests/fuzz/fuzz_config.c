@@ -1,0 +1,51 @@
+/* What model files and training say about a network and its diffusion: {"net": {..}, "diffusion": {..}}; refused with a sentence, or a network
+   whose list of nodes can be made, or is refused as too large. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/json.h"
+#include "net/config.h"
+#include "net/program.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static void require(int good)
+{
+    if (!good)
+        abort();
+}
+
+static void refused(int code, const ddpm_error *err)
+{
+    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
+}
+
+static int read_all(const cJSON *root, ddpm_error *err)
+{
+    struct dd_config c;
+    struct dd_diffusion d;
+    struct dd_program p;
+    int code = dd_config_net(&c, cJSON_GetObjectItemCaseSensitive(root, "net"), err);
+    refused(code, err);
+    if (code)
+        return code;
+    code = dd_config_diffusion(&d, cJSON_GetObjectItemCaseSensitive(root, "diffusion"), &c, err);
+    refused(code, err);
+    for (int training = 0; training < 2; training++) {
+        if (dd_program_create(&p, &c, training, err))
+            continue;
+        require(p.nodes > 0 && p.params > 0);
+        dd_program_free(&p);
+    }
+    return code;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    cJSON *root;
+    ddpm_error err = {0};
+    if (!dd_json_parse(&root, (const char *)data, size, "input", &err) && cJSON_GetObjectItemCaseSensitive(root, "net") &&
+        cJSON_GetObjectItemCaseSensitive(root, "diffusion"))
+        read_all(root, &err);
+    cJSON_Delete(root);
+    return 0;
+}
