@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY=passive MAKEFLAGS=
 rm -rf "$tree"
 mkdir -p "$tree/build"
 cp -Rp "$src/Makefile" "$src/configure" "$src/config.mak" "$src/config.h" "$src/src" "$src/include" "$src/tools" "$src/tests" "$tree"
-cp -Rp "$build/src" "$build/tools" "$build/tests" "$build/libddpm.a" "$build/ddpm" "$build/ddpm-check" "$tree/build"
+cp -Rp "$build/src" "$build/tools" "$build/tests" "$build/libddpm.a" "$build/ddpm" "$build/ddpm-check" "$tree/build" || exit 1
 export DDPM_SOURCE=$src
 cd "$tree" || exit 1
 
