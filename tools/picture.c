@@ -5,6 +5,7 @@
 #include "picture.h"
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,10 +198,50 @@ int picture_read(struct picture *p, char **text, const char *path, ddpm_error *e
     return code;
 }
 
+/* The codes of every table in a JPEG's segment DHT (ITU-T T.81, B.2.4.2), from d to end: at most 256 each, or stb writes past its own.  A
+   table that begins before end is read though it goes on behind it, as far as the file does. */
+static bool tables_fit(const unsigned char *d, const unsigned char *end, const unsigned char *file_end)
+{
+    while (d < end) {
+        int codes = 0;
+        for (int i = 1; i <= 16 && i < file_end - d; i++)
+            codes += d[i];
+        if (codes > 256)
+            return false;
+        d += 17 + codes < end - d ? 17 + codes : end - d;
+    }
+    return true;
+}
+
+/* Goes from marker to marker as stb does, over what lies between them. */
+static bool jpeg_tables_fit(const unsigned char *d, size_t size)
+{
+    enum { FILL = 0xFF, TEM = 0x01, RST0 = 0xD0, EOI = 0xD9, DHT = 0xC4 };
+    for (size_t at = 0; at + 4 <= size;) {
+        unsigned char marker = d[at + 1];
+        if (d[at] != FILL || marker == FILL) {
+            at++;
+            continue;
+        }
+        at += 2;
+        if (marker <= TEM || (marker >= RST0 && marker <= EOI))
+            continue;
+        size_t length = (size_t)d[at] << 8 | d[at + 1], left = size - at;
+        if (marker == DHT && !tables_fit(d + at + 2, d + (length < left ? at + length : size), d + size))
+            return false;
+        at += length < left ? length : left;
+    }
+    return true;
+}
+
 /* The head alone tells the size: a file of few bytes must not ask for much.  Eight pixels a bit-packed byte, which deflate makes 1032 of. */
 static int load(struct picture *p, const struct dd_file *f, const char *path, ddpm_error *err)
 {
     int size = f->size > 0x7FFFFFFF ? 0 : (int)f->size;
+    if (size > 2 && f->data[0] == 0xFF && f->data[1] == 0xD8 && !jpeg_tables_fit(f->data, (size_t)size))
+        return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a Huffman table of more than 256 codes", path);
+    if (size > 25 && !memcmp(f->data, "BM", 2) && !memcmp(f->data + 22, "\0\0\0\x80", 4))        /* a height that has no absolute value */
+        return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a BMP of height -2147483648", path);
     if (!size || !stbi_info_from_memory(f->data, size, &p->width, &p->height, &p->channels))
         return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG, BMP, PGM or PPM", path);
     if ((double)p->width * p->height > 8 * 1032.0 * size)
