@@ -55,6 +55,7 @@ test_torn_manifest() {
 			expect 0 ddpm sample -q -n 4 --steps 2 --format $format --outdir d
 			same_set d all "manifest of $size bytes"
 			[ "$(wc -l <d/manifest.jsonl)" -eq 5 ] || fail "a manifest of $size bytes was mended to $(cat d/manifest.jsonl)"
+			expect 0 ddpm sample -q -n 4 --steps 2 --format $format --outdir d
 			rm -r d
 		done
 		rm -r all
