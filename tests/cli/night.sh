@@ -8,7 +8,7 @@ crash_library() {
 	rm cc.err
 	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
 }
-# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so.
+# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller may be running under nohup.
 crash() {
 	set_to=
 	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
@@ -149,14 +149,14 @@ test_signals() {
 	crash_library
 	expect 0 crash CRASH_TICKS=ticks -- sample -q -n 4 --steps 20 --outdir all
 	middle=$(($(cat ticks) / 2))
-	expect 75 crash CRASH_HUP=$middle -- sample -n 4 --steps 20 --outdir d; says 'interrupted at step'
+	expect 75 crash --default-signal=HUP CRASH_HUP=$middle -- sample -n 4 --steps 20 --outdir d; says 'interrupted at step'
 	echo rubbish >d/resume.safetensors
 	expect 0 ddpm sample -n 4 --steps 20 --outdir d; says 'resume.safetensors'
 	same_set d all
 	# One file: nothing is left.  A hangup beside another signal is not a second one.  A reader who left does no harm.
 	expect 75 crash CRASH_TICK=$middle -- sample -n 4 --steps 20 -o x.png; says 'nothing is written'
 	[ ! -e x.png ] && [ "$(temporaries .)" -eq 0 ] || fail "left behind: $(ls -A)"
-	expect 75 crash CRASH_TICK=$middle CRASH_HUP=$((middle + 1)) -- sample -n 4 --steps 20 -o x.png; says 'nothing is written'
+	expect 75 crash --default-signal=HUP CRASH_TICK=$middle CRASH_HUP=$((middle + 1)) -- sample -n 4 --steps 20 -o x.png; says 'nothing is written'
 	{ ddpm sample -v -n 4 --steps 20 --outdir p 2>&1; echo $? >code; } | true
 	[ "$(cat code)" = 0 ] || fail "with its reader gone it exited with $(cat code)"
 	same_set p all
