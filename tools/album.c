@@ -1,17 +1,14 @@
 /* What is listed and there is done; what is listed and not there, or lost to NaN and to be tried again, or not listed, is missing. */
 #include "album.h"
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "lock.h"
+#include "folder.h"
 
 int album_check_pattern(const char *pattern, ddpm_error *err)
 {
@@ -33,55 +30,6 @@ static const char *image_path(struct album *a, uint32_t index, const struct ledg
     else
         snprintf(a->path, a->path_size, "%s/%.*s%0*u%s", a->folder, (int)(p - a->pattern), a->pattern, width, index, rest);
     return a->path + strlen(a->folder) + 1;
-}
-
-static int sync_folder(const char *path, ddpm_error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd >= 0 && fsync(fd) && errno == EIO;
-    if (fd >= 0)
-        close(fd);
-    return failed ? dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO)) : DDPM_OK;
-}
-
-/* A new folder's name is safe once the one above is synchronised. */
-int album_folder(const char *path, ddpm_error *err)
-{
-    struct stat st;
-    if (mkdir(path, 0777) == 0) {
-        char *above = malloc(strlen(path) + sizeof "/..");
-        int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
-        if (above) {
-            sprintf(above, "%s/..", path);
-            code = sync_folder(above, err);
-        }
-        free(above);
-        return code;
-    }
-    int number = errno;
-    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return DDPM_OK;
-    return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE), "%s cannot be made a folder: %s", path, strerror(number));
-}
-
-/* Temporaries of runs that were killed: nobody holds their lock. */
-static int clean(const struct album *a, ddpm_error *err)
-{
-    DIR *d = opendir(a->folder);
-    if (!d)
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", a->folder, strerror(errno));
-    for (const struct dirent *e; (e = readdir(d));) {
-        size_t n = strlen(e->d_name);
-        if (strncmp(e->d_name, ".ddpm-", 6) || n < 10 || strcmp(e->d_name + n - 4, ".tmp"))
-            continue;
-        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            unlinkat(dirfd(d), e->d_name, 0);
-        if (fd >= 0)
-            close(fd);
-    }
-    closedir(d);
-    return DDPM_OK;
 }
 
 /* Begins with an empty folder as far as we are concerned: what was listed and what stands in the way goes. */
@@ -176,7 +124,7 @@ static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost
         if (again)
             todo[(*missing)++] = index[i];
     }
-    return !code && a->damaged ? sync_folder(a->folder, err) : code;
+    return !code && a->damaged ? folder_synchronise(a->folder, err) : code;
 }
 
 /* Bytes of an image: what it takes at least (deflate makes at most 1032 bytes of one) and what it takes without compression. */
@@ -216,7 +164,7 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     a->header = recipe_text(a->recipe, NULL, 0);
     if (!a->path || !a->header)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
-    if (a->lock < 0 && ((code = album_folder(a->folder, err)) || (code = lock_folder(&a->lock, a->folder, 0, err))))
+    if (a->lock < 0 && ((code = folder_make(a->folder, err)) || (code = folder_lock(&a->lock, a->folder, 0, "", err))))
         return code;
     code = ledger_read(&a->ledger, a->folder, err);
     if (code == DDPM_EDATA && a->force)
@@ -229,7 +177,7 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
         start_over(a, index, n);
     if ((code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
         return code;
-    if ((code = check_room(a, *missing, err)) || (code = clean(a, err)))
+    if ((code = check_room(a, *missing, err)) || (code = folder_clean(a->folder, err)))
         return code;
     return ledger_open(&a->ledger, a->header, a->force, err);
 }

@@ -11,7 +11,7 @@ struct album {
     const ddpm_about *about; const struct recipe *recipe;
     const char *folder, *pattern;
     bool array, force, check, retry;             /* check: read what is there; retry: lost images again */
-    int lock;                                    /* of lock_folder, or -1 */
+    int lock;                                    /* of folder_lock, or -1 */
     struct ledger ledger;
     struct gallery image;                        /* the one being written */
     char *header;                                /* the recipe's text */
@@ -19,8 +19,6 @@ struct album {
     int damaged;                                 /* images that check found to be remade */
     char warning[256];                           /* about room on the disk, or "" */
 };
-/* Makes a folder unless there is one. */
-int  album_folder(const char *path, ddpm_error *err);
 /* "image-%06d.png" and the like: one %d or %0Nd, no folder. */
 int  album_check_pattern(const char *pattern, ddpm_error *err);
 /* Fields from about to lock are set by the caller.  todo [n] gets those of index [n] that are missing, in order, *missing of them; *lost

@@ -3,10 +3,10 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include "album.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "bench_report.h"
+#include "folder.h"
 
 enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
 struct column { const char *name, *head; };
@@ -222,7 +222,7 @@ enum { FILES = sizeof files / sizeof *files };
 int bench_report_check(const char *folder, bool force, ddpm_error *err)
 {
     char path[4096];
-    int code = album_folder(folder, err);
+    int code = folder_make(folder, err);
     for (int i = 0; i < FILES && !code; i++) {
         struct dd_output o;
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);

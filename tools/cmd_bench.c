@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "album.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "bench_quality.h"
 #include "bench_report.h"
 #include "command_model.h"
+#include "folder.h"
 #include "interrupt.h"
 
 struct settings {
@@ -134,7 +134,7 @@ static int check_outputs(const struct job *j, ddpm_error *err)
     char path[4096];
     int code = s->report ? bench_report_check(s->report, s->force, err) : DDPM_OK;
     if (!code && s->npy)
-        code = album_folder(s->npy, err);
+        code = folder_make(s->npy, err);
     for (int i = 0; i < j->trials.count && !code && s->npy; i++) {
         struct dd_output o;
         array_path(path, s, &j->trials.trial[i]);

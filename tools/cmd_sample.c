@@ -11,7 +11,7 @@
 #include "index_list.h"
 #include "command_model.h"
 #include "interrupt.h"
-#include "lock.h"
+#include "folder.h"
 #include "options.h"
 #include "studio.h"
 
@@ -197,7 +197,7 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
     int code = read_settings(j, s, err);
     if (!code && s->outdir)
-        code = lock_folder(&j->batch.album.lock, s->outdir, s->wait, err);
+        code = folder_lock(&j->batch.album.lock, s->outdir, s->wait, ", or wait for it with --wait SEC", err);
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));

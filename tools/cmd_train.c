@@ -87,7 +87,7 @@ static int run(void *settings, char **argument, int arguments)
     if (interrupted && (!code || code == DDPM_ECALLBACK))
         status = interrupted_at(&t);
     else
-        status = !code ? 0 : code == TRAINING_LOCKED ? (complain(&command_train, &err), INTERRUPTED) : complain(&command_train, &err);
+        status = code ? complain(&command_train, &err) : 0;
     training_close(&t);
     return status;
 }

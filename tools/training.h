@@ -34,7 +34,7 @@ struct training {
     struct training_log log;
     struct progress progress;
 };
-/* training_open.c: everything that can fail but for writing; TRAINING_LOCKED as in training_folder.h. */
+/* training_open.c: everything that can fail but for writing; TRY_LATER as in training_folder.h. */
 int  training_open(struct training *t, const char *data, ddpm_error *err);
 void training_close(struct training *t);
 /* training_run.c: until an end is reached or the user interrupts; the checkpoint of the last step is then there. */

@@ -1,24 +1,13 @@
-/* The lock is the kernel's, on the folder itself: it ends with the process, however that ends. */
+/* Names of the files, and the newest checkpoint by them: steps have nine digits, so names sort as steps do. */
 #include "training_folder.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "base/file.h"
+#include "folder.h"
 #include "image_folder.h"
-
-static bool is_leftover(const char *folder, const char *name)
-{
-    size_t n = strlen(name);
-    (void)folder;
-    return !strncmp(name, ".ddpm-", 6) && n > 10 && !strcmp(name + n - 4, ".tmp");
-}
 
 static bool is_checkpoint(const char *folder, const char *name)
 {
@@ -52,18 +41,10 @@ int training_folder_open(struct training_folder *f, const char *model, ddpm_erro
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     }
     snprintf(f->path, n, "%s.train", model);
-    int code = DDPM_OK;
-    if (mkdir(f->path, 0777) != 0 && errno != EEXIST)
-        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be made a folder: %s", f->path, strerror(errno));
-    if (!code && (f->descriptor = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be used as a folder: %s", f->path, strerror(errno));
-    if (!code && flock(f->descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        dd_error(err, DDPM_ECREATE, "%s: another process trains there", f->path);
-        code = TRAINING_LOCKED;
-    }
-    if (!code)
-        remove_some(f, is_leftover, 0);
-    else
+    int code = folder_make(f->path, err);
+    if (!code) code = folder_lock(&f->descriptor, f->path, 0, "", err);
+    if (!code) code = folder_clean(f->path, err);
+    if (code)
         training_folder_close(f);
     return code;
 }

@@ -7,8 +7,7 @@
 #include "ddpm.h"
 
 struct training_folder { char *path, *room; size_t size; int descriptor; };
-enum { TRAINING_LOCKED = -1 };          /* not an error of ddpm.h: another process trains there */
-/* Makes the folder, locks it until close, and removes what a killed process left half-written. */
+/* Makes the folder, locks it until close (TRY_LATER: another process trains there), and removes what a killed one left half-written. */
 int  training_folder_open(struct training_folder *f, const char *model, ddpm_error *err);
 /* "FOLDER/NAME", until the next call. */
 const char *training_folder_path(struct training_folder *f, const char *format, ...)

@@ -234,7 +234,7 @@ test_one_at_a_time() {
 	expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
 	flock -F d sleep 60 & holder=$!
 	for i in $(seq 100); do flock -n d true || break; sleep 0.02; done
-	expect 75 ddpm sample -n 3 --steps 1 --outdir d; says 'another ddpm sample'; says '--wait'
+	expect 75 ddpm sample -n 3 --steps 1 --outdir d; says 'another ddpm'; says '--wait'
 	! grep -q FLOCK /proc/locks 2>/dev/null || says "process"
 	expect 75 ddpm sample -n 3 --steps 1 --outdir d --wait 0.2
 	{ sleep 0.5; kill -KILL $holder; } &

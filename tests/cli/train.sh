@@ -98,7 +98,7 @@ test_train_interrupted() {
 	for signal in TERM INT; do
 		( exec env --default-signal=INT ${RUN:-} "$program" train d -o m.ddpm $small --steps 1000000 --holdout 0 --save-every 5 >bg.out 2>bg.err ) &
 		wait_for "m.ddpm.train/step-*.ddpm"
-		expect 75 train --steps 1 --resume; says 'another process trains there'
+		expect 75 train --steps 1 --resume; says 'm.ddpm.train: another ddpm'
 		kill -"$signal" $!
 		wait $!
 		code=$?
