@@ -198,6 +198,7 @@ DDPM_API int  ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);     /* one st
 DDPM_API int  ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 DDPM_API int  ddpm_sampler_left(const ddpm_sampler *s);                /* steps still to take */
 DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);     /* what the name came to: beta, beta-tilde, learned, analytic */
+DDPM_API int  ddpm_sampler_noisy(const ddpm_sampler *s);                /* whether steps draw noise: if not, x_T alone makes the image */
 DDPM_API int  ddpm_sampler_lost(const ddpm_sampler *s, int row);       /* 0, or 1 + the chain position at which this image was lost */
 DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers); /* [buffers, batch, d], buffer 0 is x; saved and restored whole */
 DDPM_API void ddpm_sampler_free(ddpm_sampler *s);

@@ -72,6 +72,8 @@ const char *ddpm_sampler_variance(const ddpm_sampler *s)
     return names[s->posterior.variance];
 }
 
+int ddpm_sampler_noisy(const ddpm_sampler *s) { return s->kind->noisy || s->options.eta > 0 || s->options.corrector > 0; }
+
 int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
 
 double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)

@@ -13,17 +13,13 @@
 
 enum { RETRIES = 3 };
 
-static bool is_noisy(const char *sampler)
-{
-    return !strcmp(sampler, "ddpm") || !strcmp(sampler, "sde") || !strcmp(sampler, "langevin");
-}
-
 /* One studio for the trial; its recipe points into it. */
 static int open_studio(struct studio *s, struct recipe *r, struct trials *t, const struct trial *one, char steps[16], ddpm_error *err)
 {
+    bool ancestral = !strcmp(one->sampler, ddpm_sampler_names()[0]);
     snprintf(steps, 16, "%d", one->K);
     *r = (struct recipe){
-        .seed = t->seed, .sampler = one->sampler, .variance = is_noisy(one->sampler) ? t->variance : "auto", .schedule = t->schedule, .steps = steps,
+        .seed = t->seed, .sampler = one->sampler, .variance = ancestral ? t->variance : "auto", .schedule = t->schedule, .steps = steps,
         .clip = t->about->clip, .snr = 0.16, .keep_steps = 1, .label = t->about->classes ? LABEL_ALL : LABEL_NONE, .format = "npy",
     };
     return studio_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n, err);
@@ -53,10 +49,10 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
     struct studio s;
     struct recipe r;
     char steps[16];
-    one->fixed = !is_noisy(one->sampler);
     int code = open_studio(&s, &r, t, one, steps, err);
     if (code)
         return code;
+    one->fixed = !ddpm_sampler_noisy(s.sampler);
     if (*s.warning && t->common->verbose)
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
     code = t->layer ? DDPM_OK : note_network(t, &s, err);

@@ -27,4 +27,4 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_ancestral = { .buffers = 1, .check = check, .step = step };
+const struct dd_sampler_kind dd_ancestral = { .buffers = 1, .noisy = true, .check = check, .step = step };

@@ -6,6 +6,7 @@
    image that was lost in it, and for all when the network fails. */
 #ifndef DD_SAMPLER_H
 #define DD_SAMPLER_H
+#include <stdbool.h>
 #include "base/memory.h"
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
@@ -16,6 +17,7 @@ struct dd_sampler_kind {
     int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
     int (*encode)(ddpm_sampler *s, int i, ddpm_error *err);  /* from i to i + 1; NULL where noise or history comes in */
     int order, highest;                                      /* of a solver: the default of its orders 1..highest; 0: it has none */
+    bool noisy;                                              /* draws noise in its steps whatever its options */
     int corrector;                                           /* least number of Langevin steps before a step; -1: none are possible */
 };
 

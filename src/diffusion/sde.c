@@ -64,4 +64,4 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_sde = { .buffers = 1, .check = check, .step = step };
+const struct dd_sampler_kind dd_sde = { .buffers = 1, .noisy = true, .check = check, .step = step };

@@ -5,7 +5,7 @@
 enum { T = 40, D = 6, IMAGES = 5 };
 
 /* A network that moves with x, t and class, one image at a time.  Image `sick` (told by its class) gives NaN below step `until`. */
-struct toy { int outputs, sick, calls, largest, answer, fuse; double until; };     /* fuse: fails at the fuse-th call from now */
+struct toy { int outputs, sick, calls, largest, answer, fuse, draws; double until; };      /* fuse: fails at the fuse-th call from now */
 
 static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
@@ -26,6 +26,14 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
             }
         }
     return code;
+}
+
+/* The product's noise; counts what is drawn in the steps. */
+static void toy_noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
+{
+    uint64_t seed = 42;
+    ((struct toy *)user)->draws += t < INFINITY;
+    ddpm_noise(&seed, z, d, index, t, draw);
 }
 
 static double beta[T], alpha_bar[T], gamma_half[T];
@@ -74,7 +82,7 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
     for (int t = 0; t < T; t++)
         gamma_half[t] = 0.5;
     ddpm_sampler_options o = { .sampler = g->sampler, .variance = g->variance, .eta = g->eta, .clip = g->clip, .own_variance = g->own,
-                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .seed = 42, .eps = toy_eps, .eps_user = toy,
+                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .eps = toy_eps, .eps_user = toy, .noise = toy_noise, .noise_user = toy,
                                .prediction = g->prediction, .order = g->order, .corrector = g->corrector, .snr = 0.2 };
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, batch, NULL, NULL));
     return s;
@@ -114,6 +122,21 @@ TEST(property, batch_never_shows)
                 CHECK(!memcmp(some + k * D, all + mixed[k] * D, D * sizeof *all));
         }
         CHECK(memcmp(all, all + D, D * sizeof *all));
+    }
+    ddpm_chain_free(chain);
+}
+
+TEST(property, noisy_says_whether_noise_is_drawn)
+{
+    ddpm_chain *chain = chain_of("linear:1e-3,0.3", "12");
+    for (int g = 0; chain && g < SETTINGS; g++) {
+        struct toy toy = { .sick = -1 };
+        ddpm_sampler *s = sampler_of(&settings[g], &toy, chain, IMAGES);
+        CHECK(s && !ddpm_sampler_start(s, in_order, classes, IMAGES, NULL, 0, NULL));
+        while (s && ddpm_sampler_left(s))
+            CHECK(!ddpm_sampler_step(s, NULL));
+        CHECK(s && ddpm_sampler_noisy(s) == (toy.draws > 0));
+        ddpm_sampler_free(s);
     }
     ddpm_chain_free(chain);
 }
