@@ -2,6 +2,7 @@
 #include "check.h"
 #include <dirent.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +95,19 @@ const char *check_folder(void)
     if (system(command) != 0)
         exit(1);
     return path;
+}
+
+void check_put(const char *root, const char *path, const char *text)
+{
+    char full[4096];
+    snprintf(full, sizeof full, "%s%s", root, path);
+    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = 0;
+        mkdir(full, 0777);
+    }
+    FILE *f = fopen(full, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+        check_fail(__FILE__, __LINE__, "cannot write %s", full);
 }
 
 int check_entries(const char *path)

@@ -23,6 +23,8 @@ const char *check_source(void);
 const char *check_path(const char *folder, const char *format, ...);
 /* A new private folder for this test, removed at exit. */
 const char *check_folder(void);
+/* Writes a file below a folder, making the folders on the way: path begins with /. */
+void check_put(const char *root, const char *path, const char *text);
 /* How many files and folders lie in a folder. */
 int check_entries(const char *path);
 

@@ -8,15 +8,16 @@ their own float32 rounding as measured when they were made.
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.utils import logging
 from safetensors.torch import load_file
+
+sys.dont_write_bytecode = True
+import check_cases
 
 PROGRAM = os.path.abspath(sys.argv[1])
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -165,21 +166,7 @@ def main():
     tests += [(f"case.{name}", original_checkpoint, os.path.join(cases, name)) for name in sorted(os.listdir(cases))
               if os.path.exists(os.path.join(cases, name, "case.json"))]
     logging.disable_progress_bar()
-    passed = failed = 0
-    for name, test, argument in tests:
-        print(f"diffusers.{name}", flush=True)
-        scratch = tempfile.mkdtemp(prefix="ddpm-diffusers-")
-        os.chdir(scratch)
-        try:
-            test(argument)
-            passed += 1
-        except Exception as error:
-            print(f"  FAILED: {type(error).__name__}: {error}")
-            failed += 1
-        os.chdir("/")
-        shutil.rmtree(scratch)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    sys.exit(failed > 0)
+    check_cases.run("diffusers", [(name, test, (argument,)) for name, test, argument in tests])
 
 
 main()

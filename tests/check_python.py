@@ -5,10 +5,8 @@ a model gives what the UNet2DModel gives that it was converted from: eps to 1e-5
 """
 import ctypes
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 
 import numpy as np
@@ -21,6 +19,7 @@ DEFAULT = os.path.join(SOURCE, "tools", "default.ddpm")
 os.environ["DDPM_LIBRARY"] = os.path.join(os.path.dirname(PROGRAM), "libddpm.so.0")
 sys.path.insert(0, os.path.join(SOURCE, "tools", "python"))
 sys.dont_write_bytecode = True
+import check_cases
 import ddpm
 from ddpm import library
 
@@ -170,22 +169,4 @@ def test_threads_wait_for_each_other():
         assert found[seed].tobytes() == model.sample(1, steps=4, seed=seed).tobytes()
 
 
-def main():
-    passed = failed = 0
-    for name, test in [(name, test) for name, test in globals().items() if name.startswith("test_")]:
-        print(f"python.{name[5:]}", flush=True)
-        scratch = tempfile.mkdtemp(prefix="ddpm-python-")
-        os.chdir(scratch)
-        try:
-            test()
-            passed += 1
-        except Exception as error:
-            print(f"  FAILED: {type(error).__name__}: {error}")
-            failed += 1
-        os.chdir("/")
-        shutil.rmtree(scratch)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    sys.exit(failed > 0)
-
-
-main()
+check_cases.run("python", [(name[5:], test, ()) for name, test in list(globals().items()) if name.startswith("test_")])

@@ -6,34 +6,20 @@
 
 static const char *root;
 
-/* Writes a file below root, making its folders. */
-static void put(const char *path, const char *text)
-{
-    char full[4096];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-        *slash = 0;
-        mkdir(full, 0777);
-    }
-    FILE *f = fopen(full, "w");
-    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-        check_fail(__FILE__, __LINE__, "cannot write %s", full);
-}
-
 /* A machine of `cpus` processors, `allowed` of them for us, siblings i and i + step (step 0: no siblings). */
 static void machine(int cpus, const char *allowed, int step)
 {
     char path[128], text[128];
     root = strdup(check_folder());
     snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n", allowed);
-    put("/proc/thread-self/status", text);
+    check_put(root, "/proc/thread-self/status", text);
     for (int i = 0; i < cpus; i++) {
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i, i % 2 ? "thread_siblings_list" : "core_cpus_list");
         if (step)
             snprintf(text, sizeof text, "%d,%d\n", i % step, i % step + step);
         else
             snprintf(text, sizeof text, "%d\n", i);
-        put(path, text);
+        check_put(root, path, text);
     }
 }
 
@@ -81,54 +67,54 @@ TEST(threads, broken_files)
         CHECK(threads() == (int)sysconf(_SC_NPROCESSORS_ONLN));
     }
     machine(2, "0-1", 0);
-    put("/sys/devices/system/cpu/cpu0/topology/core_cpus_list", "nonsense");
-    put("/proc/self/cgroup", "nonsense\n0:\n\n::\n");
-    put("/proc/self/mountinfo", "nonsense - \n - cgroup2\n");
+    check_put(root, "/sys/devices/system/cpu/cpu0/topology/core_cpus_list", "nonsense");
+    check_put(root, "/proc/self/cgroup", "nonsense\n0:\n\n::\n");
+    check_put(root, "/proc/self/mountinfo", "nonsense - \n - cgroup2\n");
     CHECK(threads() == 2);
 }
 
 TEST(threads, quota_version_2)
 {
     machine(16, "0-15", 0);
-    put("/proc/self/cgroup", "0::/user.slice/job\n");
-    put("/proc/self/mountinfo", "22 1 0:2 / /proc rw - proc proc rw\n30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
-    put("/sys/fs/cgroup/user.slice/cpu.max", "400000 100000\n");
-    put("/sys/fs/cgroup/user.slice/job/cpu.max", "max 100000\n");
+    check_put(root, "/proc/self/cgroup", "0::/user.slice/job\n");
+    check_put(root, "/proc/self/mountinfo", "22 1 0:2 / /proc rw - proc proc rw\n30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
+    check_put(root, "/sys/fs/cgroup/user.slice/cpu.max", "400000 100000\n");
+    check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "max 100000\n");
     CHECK(dd_cpu_threads(root) == 4);             /* the group above limits too */
-    put("/sys/fs/cgroup/user.slice/job/cpu.max", "250000 100000\n");
+    check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "250000 100000\n");
     CHECK(dd_cpu_threads(root) == 3);             /* rounded up */
-    put("/sys/fs/cgroup/user.slice/job/cpu.max", "1000 100000\n");
+    check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "1000 100000\n");
     CHECK(dd_cpu_threads(root) == 1);
-    put("/sys/fs/cgroup/user.slice/job/cpu.max", "-5 0\n");
+    check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "-5 0\n");
     CHECK(threads() == 4);
 }
 
 TEST(threads, quota_version_2_in_a_container)
 {
     machine(16, "0-15", 0);                       /* without a namespace the group's path goes outside the mount */
-    put("/proc/self/cgroup", "0::/docker/abc/worker\n");
-    put("/proc/self/mountinfo", "30 1 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n");
-    put("/sys/fs/cgroup/cpu.max", "600000 100000\n");
+    check_put(root, "/proc/self/cgroup", "0::/docker/abc/worker\n");
+    check_put(root, "/proc/self/mountinfo", "30 1 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n");
+    check_put(root, "/sys/fs/cgroup/cpu.max", "600000 100000\n");
     CHECK(dd_cpu_threads(root) == 6);
-    put("/sys/fs/cgroup/worker/cpu.max", "200000 100000\n");
+    check_put(root, "/sys/fs/cgroup/worker/cpu.max", "200000 100000\n");
     CHECK(dd_cpu_threads(root) == 2);
-    put("/proc/self/cgroup", "0::/docker/abcdef\n");            /* another group, whose name only begins alike */
+    check_put(root, "/proc/self/cgroup", "0::/docker/abcdef\n");            /* another group, whose name only begins alike */
     CHECK(threads() == 6);
 }
 
 TEST(threads, quota_version_1)
 {
     machine(16, "0-15", 0);
-    put("/proc/self/cgroup", "9:cpuset:/other\n4:cpu,cpuacct:/jobs/7\n1:name=systemd:/x\n0::/\n");
-    put("/proc/self/mountinfo", "31 1 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+    check_put(root, "/proc/self/cgroup", "9:cpuset:/other\n4:cpu,cpuacct:/jobs/7\n1:name=systemd:/x\n0::/\n");
+    check_put(root, "/proc/self/mountinfo", "31 1 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
                                 "32 1 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n");
-    put("/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_quota_us", "-1\n");
-    put("/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_period_us", "100000\n");
+    check_put(root, "/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_quota_us", "-1\n");
+    check_put(root, "/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_period_us", "100000\n");
     CHECK(dd_cpu_threads(root) == 16);
-    put("/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_quota_us", "150000\n");
+    check_put(root, "/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_quota_us", "150000\n");
     CHECK(dd_cpu_threads(root) == 2);
-    put("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n");
-    put("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "50000\n");
+    check_put(root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n");
+    check_put(root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "50000\n");
     CHECK(threads() == 1);
 }
 

@@ -1,44 +1,29 @@
 /* Power, clock, heat and throttling of machines made of files. */
-#include <sys/stat.h>
 #include "check.h"
 #include "tools/machine_state.h"
-
-/* Writes a file below root, making its folders. */
-static void put(const char *root, const char *path, const char *text)
-{
-    char full[4096];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-        *slash = 0;
-        mkdir(full, 0777);
-    }
-    FILE *f = fopen(full, "w");
-    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-        check_fail(__FILE__, __LINE__, "cannot write %s", full);
-}
 
 TEST(machine_state, laptop)
 {
     const char *root = check_folder();
     struct machine_state s, later;
-    put(root, "/sys/class/power_supply/AC/online", "1\n");
-    put(root, "/sys/class/power_supply/BAT0/status", "Charging\n");
-    put(root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2000000\n");
-    put(root, "/sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq", "3000000\n");
-    put(root, "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "4\n");
-    put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "1\n");
-    put(root, "/sys/class/thermal/thermal_zone0/temp", "41000\n");
-    put(root, "/sys/class/thermal/thermal_zone1/temp", "63500\n");
+    check_put(root, "/sys/class/power_supply/AC/online", "1\n");
+    check_put(root, "/sys/class/power_supply/BAT0/status", "Charging\n");
+    check_put(root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2000000\n");
+    check_put(root, "/sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq", "3000000\n");
+    check_put(root, "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "4\n");
+    check_put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "1\n");
+    check_put(root, "/sys/class/thermal/thermal_zone0/temp", "41000\n");
+    check_put(root, "/sys/class/thermal/thermal_zone1/temp", "63500\n");
     machine_state_read(&s, root);
     CHECK(s.power == MACHINE_AC && s.mhz == 2500 && s.celsius == 63.5 && s.throttled == 5);
     machine_state_read(&later, root);
     CHECK(!machine_state_throttled(&s, &later));
-    put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "2\n");
+    check_put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "2\n");
     machine_state_read(&later, root);
     CHECK(later.throttled == 6 && machine_state_throttled(&s, &later) && !machine_state_throttled(&later, &later));
     s = later;
-    put(root, "/sys/class/power_supply/AC/online", "0\n");
-    put(root, "/sys/class/power_supply/BAT0/status", "Discharging\n");
+    check_put(root, "/sys/class/power_supply/AC/online", "0\n");
+    check_put(root, "/sys/class/power_supply/BAT0/status", "Discharging\n");
     machine_state_read(&later, root);
     CHECK(later.power == MACHINE_BATTERY && machine_state_throttled(&s, &later) && !machine_state_throttled(&later, &later));
     CHECK_TEXT(machine_power_name(later.power), "battery");
@@ -51,8 +36,8 @@ TEST(machine_state, little_is_told)
     struct machine_state s;
     machine_state_read(&s, root);
     CHECK(s.power == MACHINE_POWER_UNKNOWN && isnan(s.mhz) && isnan(s.celsius) && s.throttled == 0);
-    put(root, "/proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 2100.000\n\nprocessor\t: 1\ncpu MHz\t\t: 2300.000\n");
-    put(root, "/sys/class/hwmon/hwmon0/temp1_input", "not told\n");
+    check_put(root, "/proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 2100.000\n\nprocessor\t: 1\ncpu MHz\t\t: 2300.000\n");
+    check_put(root, "/sys/class/hwmon/hwmon0/temp1_input", "not told\n");
     machine_state_read(&s, root);
     CHECK(s.mhz == 2200 && isnan(s.celsius));
 }
