@@ -1,11 +1,13 @@
 /* What every sampler must keep: an image depends on its own index and on nothing else in the batch; a state that is saved and restored
    goes on to the same bits; the true eps of a single point gives that point back. */
+#include <stdbool.h>
 #include "check.h"
 
 enum { T = 40, D = 6, IMAGES = 5 };
 
 /* A network that moves with x, t and class, one image at a time.  Image `sick` (told by its class) gives NaN below step `until`. */
-struct toy { int outputs, sick, calls, largest, answer, fuse, draws; double until; };      /* fuse: fails at the fuse-th call from now */
+/* fuse: fails at the fuse-th call from now.  counts: draws are counted, and are not the sampler's own. */
+struct toy { int outputs, sick, calls, largest, answer, fuse, draws; bool counts; double until; };
 
 static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
@@ -82,7 +84,8 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
     for (int t = 0; t < T; t++)
         gamma_half[t] = 0.5;
     ddpm_sampler_options o = { .sampler = g->sampler, .variance = g->variance, .eta = g->eta, .clip = g->clip, .own_variance = g->own,
-                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .eps = toy_eps, .eps_user = toy, .noise = toy_noise, .noise_user = toy,
+                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .seed = 42, .eps = toy_eps, .eps_user = toy,
+                               .noise = toy->counts ? toy_noise : NULL, .noise_user = toy,
                                .prediction = g->prediction, .order = g->order, .corrector = g->corrector, .snr = 0.2 };
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, batch, NULL, NULL));
     return s;
@@ -130,7 +133,7 @@ TEST(property, noisy_says_whether_noise_is_drawn)
 {
     ddpm_chain *chain = chain_of("linear:1e-3,0.3", "12");
     for (int g = 0; chain && g < SETTINGS; g++) {
-        struct toy toy = { .sick = -1 };
+        struct toy toy = { .sick = -1, .counts = true };
         ddpm_sampler *s = sampler_of(&settings[g], &toy, chain, IMAGES);
         CHECK(s && !ddpm_sampler_start(s, in_order, classes, IMAGES, NULL, 0, NULL));
         while (s && ddpm_sampler_left(s))
