@@ -129,24 +129,28 @@ static int build(ddpm_model **m, char **json, struct conversion *v, const struct
 
 /* ---- to the file, and back ---- */
 
+/* made as it was written: of the type of read, into bytes. */
+static int as_written(void *bytes, const ddpm_tensor *made, int type, size_t n)
+{
+    if (made->dtype == type)
+        memcpy(bytes, made->data, n * (type == DDPM_F64 ? 8 : type == DDPM_F32 ? 4 : 2));
+    else if (made->dtype == DDPM_F32 && type == DDPM_F16)
+        dd_dtype_to_half(bytes, made->data, n);
+    else
+        return made->dtype == DDPM_F16 && type == DDPM_F32 ? dd_dtype_to_float(bytes, made->data, DD_F16, n) : DDPM_EIO;
+    return DDPM_OK;
+}
+
 static int same_tensor(const ddpm_tensor *made, const ddpm_tensor *read, const char *path, ddpm_error *err)
 {
-    size_t n = (size_t)elements(made), size = made->dtype == DDPM_F64 ? 8 : 4;
-    bool same = !strcmp(made->name, read->name) && elements(read) == elements(made);
-    if (same && read->dtype == made->dtype) {
-        same = !memcmp(made->data, read->data, n * size);
-    } else if (same && read->dtype == DDPM_F16 && made->dtype == DDPM_F32) {
-        uint16_t *half = malloc(n * sizeof *half);
-        if (!half)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
-        dd_dtype_to_half(half, made->data, n);
-        same = !memcmp(half, read->data, n * sizeof *half);
-        free(half);
-    } else {
-        same = false;
-    }
-    return same ? DDPM_OK : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path,
-                                     made->name);
+    size_t n = (size_t)elements(made), size = read->dtype == DDPM_F64 ? 8 : read->dtype == DDPM_F32 ? 4 : 2;
+    void *bytes = malloc(n * size);
+    if (!bytes)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    bool same = !strcmp(made->name, read->name) && elements(read) == elements(made) && as_written(bytes, made, read->dtype, n) == DDPM_OK &&
+                !memcmp(bytes, read->data, n * size);
+    free(bytes);
+    return same ? DDPM_OK : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path, made->name);
 }
 
 static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_error *err)
@@ -258,12 +262,16 @@ static void tell(const struct conversion *v, const struct convert *s, const char
 static int export_model(const struct convert *s, const char *path, ddpm_error *err)
 {
     ddpm_model *m;
-    if (s->dry_run || s->weights || s->config.count || s->set.count || strcmp(s->family, "auto") || strcmp(s->dtype, "f32"))
-        return dd_error(err, DDPM_EUSAGE, "--to writes what the model file holds, as float32: only -o and --force go with it");
+    char id[65];
+    bool folder = !strcmp(s->to, "diffusers");
+    if (s->dry_run || s->weights || s->config.count || s->set.count || strcmp(s->family, "auto"))
+        return dd_error(err, DDPM_EUSAGE, "--to %s writes what the model file holds: only -o, --force%s go with it", s->to, folder ? "" : " and --dtype");
+    if (folder && strcmp(s->dtype, "f32"))
+        return dd_error(err, DDPM_EUSAGE, "--to diffusers writes float32: leave --dtype %s out", s->dtype);
     int code = model_open(&m, path, err);
     if (code)
         return code;
-    code = export_diffusers(m, s->output, s->force, err);
+    code = folder ? export_diffusers(m, s->output, s->force, err) : write_model(id, m, s, err);
     ddpm_model_close(m);
     if (!code)
         remark(&command_convert, &s->common, "written to %s for %s", s->output, s->to);
@@ -340,7 +348,7 @@ static const char *const *weights_names(void)
 
 static const char *const *to_names(void)
 {
-    static const char *const names[] = { "diffusers", NULL };
+    static const char *const names[] = { "diffusers", "ddpm", NULL };
     return names;
 }
 
@@ -353,7 +361,7 @@ static const char *const *dtype_names(void)
 #define FIELD(f) offsetof(struct convert, f)
 static const struct option options[] = {
     { "output", 'o', OPTION_TEXT, "MODEL", "the model file to write; needed unless --dry-run", NULL, FIELD(output), 0, 0 },
-    { "to", 0, OPTION_CHOICE, "PROGRAM", "the other way: IN is a model file, -o the folder to write for", to_names, FIELD(to), 0, 0 },
+    { "to", 0, OPTION_CHOICE, "PROGRAM", "IN is a model file: -o is a folder for diffusers, or a model file again, of --dtype", to_names, FIELD(to), 0, 0 },
     { "family", 0, OPTION_CHOICE, "NAME", "whose checkpoint it is (default: auto, by the names of its tensors)", family_names,
       FIELD(family), 0, 0 },
     { "weights", 0, OPTION_CHOICE, "KIND", "averaged or raw weights, of a file with both (default: ema where it exists)",
@@ -371,11 +379,12 @@ const struct command command_convert = {
     .name = "convert", .arguments = "IN", .least = 1, .most = 1, .run = run,
     .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth of Ho's network\n"
             "(pesser, ermongroup), lucidrains' .pt, or a safetensors file of any of them.  Every tensor is accounted for; what is\n"
-            "written is read again and compared.  With --to, a model file to a folder for another program.",
+            "written is read again and compared.  With --to, a model file to a folder for another program, or to one of smaller weights.",
     .examples = "  ddpm convert ddpm-cifar10-32/ -o cifar10.ddpm\n"
                 "  ddpm convert ema_0.9999_500000.pt --config flags.txt --set num_heads=4 --set rescale_timesteps=true -o cifar10.ddpm\n"
                 "  ddpm convert model-790000.ckpt --set resolution=32 -o cifar10.ddpm\n"
                 "  ddpm convert model-7.pt --set image_size=128 --dtype f16 -o flowers.ddpm\n"
-                "  ddpm convert model.ddpm -o folder --to diffusers\n",
+                "  ddpm convert model.ddpm -o folder --to diffusers\n"
+                "  ddpm convert model.ddpm -o small.ddpm --to ddpm --dtype f16\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct convert), .defaults = &defaults,
 };

@@ -181,7 +181,8 @@ test_convert_export() {
 	expect 0 ddpm convert there -o b.ddpm -q
 	expect 0 ddpm convert b.ddpm -o again --to diffusers -q
 	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
-	expect 64 ddpm convert a.ddpm -o c --to diffusers --dtype f16; says 'only -o and --force'
+	expect 64 ddpm convert a.ddpm -o c --to diffusers --dtype f16; says 'leave --dtype f16 out'
+	expect 64 ddpm convert a.ddpm -o c --to diffusers --weights raw; says 'only -o, --force'
 	expect 64 ddpm convert a.ddpm -o c --to onnx; says 'choose from diffusers'
 	expect 66 ddpm convert no.ddpm -o c --to diffusers
 	expect 73 ddpm convert a.ddpm -o no/c --to diffusers; says 'no/c'
@@ -189,4 +190,23 @@ test_convert_export() {
 	expect 65 ddpm convert d.ddpm -o c --to diffusers; says 'net.arch is "lucid"'
 	( trap '' XFSZ; ulimit -f 100; expect 74 ddpm convert a.ddpm -o c --to diffusers; says 'diffusion_pytorch_model.safetensors' ) || exit 1
 	absent c
+}
+
+# A model file with smaller weights: the values that its checkpoint gives as float16, everything else as it was.
+test_convert_model_file() {
+	local case=$top/tests/golden/cases/A3_scale_shift_classes
+	expect 0 ddpm convert "$case" -o whole.ddpm -q
+	expect 0 ddpm convert "$case" --dtype f16 -o half.ddpm -q
+	expect 0 ddpm convert whole.ddpm --to ddpm -o again.ddpm -q
+	same whole.ddpm again.ddpm 'the same file again'
+	expect 0 ddpm convert whole.ddpm --to ddpm --dtype f16 -o made.ddpm; says 'written to made.ddpm for ddpm'
+	same half.ddpm made.ddpm 'float16 of the checkpoint and of the model file'
+	expect 0 ddpm convert half.ddpm --to ddpm -o wide.ddpm -q
+	expect 0 ddpm convert wide.ddpm --to ddpm --dtype f16 -o narrow.ddpm -q
+	same half.ddpm narrow.ddpm 'float16, widened and made narrow again'
+	expect 73 ddpm convert half.ddpm --to ddpm -o whole.ddpm; says '--force'
+	expect 64 ddpm convert half.ddpm --to ddpm --set a=b -o c.ddpm; says 'only -o, --force and --dtype'
+	expect 65 ddpm convert "$case/unet/config.json" --to ddpm -o c.ddpm
+	expect 64 ddpm convert half.ddpm --to ddpm; says 'where to'
+	absent c.ddpm
 }
