@@ -151,12 +151,22 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     return knee;
 }
 
-int quality_best(const double *seconds, const double *distance, int n, double limit)
+static bool better(const int *K, const double *seconds, const double *distance, int a, int b)
 {
+    if (K[a] != K[b])
+        return K[a] > K[b];
+    return distance[a] != distance[b] ? distance[a] < distance[b] : seconds[a] < seconds[b];
+}
+
+int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n, double limit)
+{
+    double least = INFINITY;
     int best = -1;
     for (int i = 0; i < n; i++)
-        if (seconds[i] <= limit && !isnan(distance[i]) &&
-            (best < 0 || distance[i] < distance[best] || (distance[i] == distance[best] && seconds[i] < seconds[best])))
+        if (seconds[i] <= limit)
+            least = fmin(least, distance[i]);
+    for (int i = 0; i < n; i++)
+        if (seconds[i] <= limit && !isnan(distance[i]) && low[i] <= least && (best < 0 || better(K, seconds, distance, i, best)))
             best = i;
     return best;
 }

@@ -19,6 +19,7 @@ double quality_spread(const double *v, int n);
 void quality_front(bool *front, const double *seconds, const double *distance, int n);
 /* The point of the front farthest below the line from its fastest to its slowest point, over log seconds; -1: fewer than three points. */
 int  quality_knee(const bool *front, const double *seconds, const double *distance, int n);
-/* The nearest of those that take at most limit seconds, of equals the fastest; -1: none does. */
-int  quality_best(const double *seconds, const double *distance, int n, double limit);
+/* Of those that take at most limit seconds: the most steps K of which the interval of the distance, from low on, reaches the least distance of them
+   all, since steps never hurt but as far as it can be seen; of equals the nearest, then the fastest.  -1: none is so fast. */
+int  quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n, double limit);
 #endif

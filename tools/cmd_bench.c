@@ -21,10 +21,11 @@ struct settings {
     uint64_t seed;
     bool force;
 };
-static const struct settings defaults = { .images = 16, .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto",
+static const struct settings defaults = { .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto",
                                           .sampler = "ddpm,ddim-diffusers" };
 static const char default_steps[] = "10,25,50,100,250,1000";
-enum { DEFAULT_TIME = 75 };          /* seconds of sampling: with all the rest below two minutes */
+enum { DEFAULT_TIME = 90,            /* seconds of sampling: with all the rest below two minutes */
+       IMAGES = 16, IMAGES_MOST = 64, IMAGES_LEAST = 4 };
 
 struct job { const struct settings *s; ddpm_model *model; struct dataset data; struct trials trials; char refusal[240]; int best; };
 
@@ -106,8 +107,8 @@ static int list_trials(struct trials *t, const struct settings *s, ddpm_error *e
 static int check_settings(struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    if (s->images < s->rounds)
-        return dd_error(err, DDPM_EUSAGE, "-n %lld: every one of the %lld rounds needs an image", (long long)s->images, (long long)s->rounds);
+    if (j->trials.n < s->rounds)
+        return dd_error(err, DDPM_EUSAGE, "-n %d: every one of the %lld rounds needs an image", j->trials.n, (long long)s->rounds);
     int code = s->suggest ? parse_time(&j->trials.limit, s->suggest, err) : DDPM_OK;
     return code || !s->report ? code : bench_plot_check(err);
 }
@@ -115,7 +116,7 @@ static int check_settings(struct job *j, ddpm_error *err)
 static int open_data(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    int code = dataset_open(&j->data, path, j->trials.about, view_fit_named(s->fit), (size_t)s->images, err);
+    int code = dataset_open(&j->data, path, j->trials.about, view_fit_named(s->fit), (size_t)j->trials.n, err);
     if (!code)
         code = dataset_check(&j->data, NULL, NULL, NULL, err);
     j->trials.data = &j->data;
@@ -148,13 +149,16 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
 {
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
+    t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
+    bool fitted = !s->images && t->budget > 0 && !arguments;
+    t->n = s->images ? (int)s->images : fitted ? IMAGES_MOST : IMAGES;
+    t->least = !fitted ? t->n : s->rounds > IMAGES_LEAST ? (int)s->rounds : IMAGES_LEAST;
     int code = check_settings(j, err);
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     t->command = &command_bench, t->common = &s->common, t->model = j->model, t->about = ddpm_model_about(j->model);
     t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance, t->seed = s->seed;
-    t->n = (int)s->images, t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
-    t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
+    t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], err))) || (code = trials_check(t, err)))
         return code;
     return check_outputs(j, err);
@@ -209,12 +213,14 @@ static void judge(struct job *j)
 static void rank(struct job *j)
 {
     struct trials *t = &j->trials;
-    double seconds[TRIALS_MAX], distance[TRIALS_MAX];
+    double seconds[TRIALS_MAX], distance[TRIALS_MAX], low[TRIALS_MAX];
+    int K[TRIALS_MAX];
     bool front[TRIALS_MAX];
     j->best = -1;
     judge(j);
     for (int i = 0; i < t->count; i++)
-        seconds[i] = t->trial[i].median, distance[i] = t->trial[i].compared ? t->trial[i].distance.distance : NAN;
+        seconds[i] = t->trial[i].median, distance[i] = t->trial[i].compared ? t->trial[i].distance.distance : NAN,
+        low[i] = t->trial[i].distance.low, K[i] = t->trial[i].K;
     if (*j->refusal)
         return;
     quality_front(front, seconds, distance, t->count);
@@ -222,7 +228,7 @@ static void rank(struct job *j)
     for (int i = 0; i < t->count; i++)
         t->trial[i].front = front[i], t->trial[i].knee = i == knee;
     if (t->limit > 0)
-        j->best = quality_best(seconds, distance, t->count, t->limit);
+        j->best = quality_best(K, seconds, distance, low, t->count, t->limit);
 }
 
 static void announce(const struct job *j)
@@ -305,15 +311,15 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "steps", 0, OPTION_TEXT, "LIST", "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0, 0 },
     { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0, 0 },
-    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: 16)", NULL, FIELD(images), 2, 4096 },
+    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: 16; without DATA 4 to 64, what --time allows)", NULL, FIELD(images), 2, 4096 },
     { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL, FIELD(rounds), 1, ROUNDS_MAX },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
-    { "time", 0, OPTION_NUMBER, "SEC", "leave out the most steps until sampling takes at most so long (default: 75, with --steps any time)", NULL,
+    { "time", 0, OPTION_NUMBER, "SEC", "smaller sets, then without the most steps, until the work takes at most so long (default: 90, with --steps any time)", NULL,
       FIELD(time), 0, 1e9 },
-    { "suggest", 0, OPTION_TEXT, "TIME", "name sampler and steps of the least distance within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
+    { "suggest", 0, OPTION_TEXT, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
     { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
     { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },
     { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL, FIELD(npy), 0, 0 },

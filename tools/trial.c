@@ -166,16 +166,20 @@ static int fewest_steps(const struct trials *t)
     return fewest;
 }
 
-/* Every step of every image, in seconds; the reference set is as many images again. */
-static double expected_seconds(const struct trials *t, double step)
+/* Steps that each image of a set stands for: its own, those of the reference, or of the bound on data, which is one for each chain. */
+static double image_steps(const struct trials *t, bool bound)
 {
-    double steps = t->data ? 0 : most_steps(t);
-    for (int i = 0; i < t->count; i++)
-        steps += t->trial[i].K;
-    return steps * step * t->n;
+    double steps = t->data ? 0 : t->reference.K;
+    for (int i = 0; i < t->count; i++) {
+        bool again = false;
+        for (int k = 0; k < i; k++)
+            again = again || t->trial[k].K == t->trial[i].K;
+        steps += t->trial[i].K * (bound && t->data && !again ? 2.0 : 1.0);
+    }
+    return steps;
 }
 
-/* The fewest steps of each sampler, untimed but for what they say of all that follows. */
+/* The fewest steps of each sampler for a batch of images, untimed but for what they say of all that follows. */
 static int warm_up(struct trials *t, double *step, ddpm_error *err)
 {
     int fewest = fewest_steps(t), code = DDPM_OK;
@@ -185,25 +189,13 @@ static int warm_up(struct trials *t, double *step, ddpm_error *err)
         struct run r = { .t = t, .one = &t->trial[i] };
         if (t->trial[i].K != fewest)
             continue;
-        int n = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch;
-        code = run_once(&r, 0, n, &network, err);
-        *step = fmax(*step, r.seconds / n / fewest);
+        code = run_once(&r, 0, t->batch, &network, err);
+        *step = fmax(*step, r.seconds / t->batch / fewest);
     }
     for (size_t i = 0; i < t->layers; i++)
         t->layer[i].seconds = 0;
     t->image_steps = 0;
     return code;
-}
-
-static void leave_out(struct trials *t, double step)
-{
-    while (t->budget > 0 && expected_seconds(t, step) > t->budget && most_steps(t) > fewest_steps(t)) {
-        int most = most_steps(t);
-        for (int i = t->count - 1; i >= 0; i--)
-            if (t->trial[i].K == most)
-                remove_trial(t, i);
-        t->left_out++;
-    }
 }
 
 /* The reference keeps its own number of steps: what is too slow to be chosen may still be what others are compared with. */
@@ -213,6 +205,47 @@ static void leave_out_slow(struct trials *t, double step)
     for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
         if (t->trial[i].K * step > 2 * t->limit && t->trial[i].K > fewest)
             remove_trial(t, i);
+}
+
+static void leave_out_most(struct trials *t)
+{
+    int most = most_steps(t);
+    for (int i = t->count - 1; i >= 0 && t->reference.K == most; i--)
+        if (t->trial[i].K == most)
+            remove_trial(t, i);
+    t->reference.K = most_steps(t);
+    t->left_out++;
+}
+
+/* All sets have as many images as the time takes: distances of sets of different sizes are off by different amounts. */
+static void fit_to_budget(struct trials *t, double step)
+{
+    while (t->budget > 0) {
+        double n = floor(t->budget / (step * image_steps(t, true)) / t->rounds) * t->rounds;
+        if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
+            t->n = (int)fmax(t->least, fmin(n, t->n));
+            break;
+        }
+        leave_out_most(t);
+    }
+}
+
+/* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller batches, which take longer for an image. */
+static int prepare(struct trials *t, ddpm_error *err)
+{
+    double step;
+    int code = DDPM_OK, batch = t->batch + 1;
+    t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
+    while (!code && !interrupted && (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
+        batch = t->batch;
+        if ((code = warm_up(t, &step, err)))
+            return code;
+        leave_out_slow(t, step);
+        if (t->data)
+            t->reference.K = most_steps(t);
+        fit_to_budget(t, step);
+    }
+    return code || t->data ? code : check_one(t, &t->reference, t->n, err);
 }
 
 static int run_reference(struct trials *t, ddpm_error *err)
@@ -227,17 +260,11 @@ static int run_reference(struct trials *t, ddpm_error *err)
 
 int trials_run(struct trials *t, ddpm_error *err)
 {
-    double step;
     progress_begin(&t->progress, t->common, "image steps", 0);
-    int code = warm_up(t, &step, err);
+    int code = prepare(t, err);
     if (code || interrupted)
         return code;
-    leave_out(t, step);
-    t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
-    if (!t->data && (code = check_one(t, &t->reference, t->n, err)))
-        return code;
-    leave_out_slow(t, step);
-    progress_begin(&t->progress, t->common, "image steps", expected_seconds(t, 1) + (t->data ? 0 : (double)t->n * (t->reference.K - most_steps(t))));
+    progress_begin(&t->progress, t->common, "image steps", image_steps(t, false) * t->n);
     machine_state_read(&t->before, "");
     for (int round = 0; round < t->rounds && !code && !interrupted; round++)
         for (int i = 0; i < t->count && !code && !interrupted; i++)

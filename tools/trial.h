@@ -30,9 +30,9 @@ struct trials {                                  /* the first part is set by the
     const ddpm_model *model; const ddpm_about *about;
     const char *schedule, *variance;
     uint64_t seed;
-    int n, batch, rounds;
+    int n, least, batch, rounds;                 /* n images of each set, or as few as least where the budget takes no more */
     struct dataset *data;                        /* NULL: none */
-    double budget;                               /* seconds that sampling may take, then the longest trials are left out; 0: any */
+    double budget;                               /* seconds that the work may take, or sets get smaller, then the most steps are left out; 0: any */
     double limit;                                /* seconds per image that matter; what takes more than twice as long is left out; 0: all matter */
 
     struct trial trial[TRIALS_MAX]; int count;

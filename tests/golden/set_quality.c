@@ -68,8 +68,21 @@ TEST(unit, front_and_knee)
     for (int i = 0; i < 6; i++)
         CHECK(front[i] == expected[i]);
     CHECK(quality_knee(front, seconds, distance, 6) == 2);
-    CHECK(quality_best(seconds, distance, 6, 0.5) == -1 && quality_best(seconds, distance, 6, 5) == 1);
-    CHECK(quality_best(seconds, distance, 6, 200) == 2 && quality_best(seconds, distance, 6, 1000) == 3);
     front[2] = false;
     CHECK(quality_knee(front, seconds, distance, 6) == -1);
+}
+
+/* Three speeds of two samplers.  Sharp intervals: the least distance that time allows.  Wide ones: the most steps that may be as near, and not a
+   nearer one of fewer; a set that is surely farther is not taken for its steps, nor an unknown one. */
+TEST(unit, best_within_a_time)
+{
+    const int K[] = { 10, 50, 250, 10, 50, 250 };
+    const double seconds[] = { 1, 5, 25, 1.1, 5.5, 27 }, distance[] = { 8, 3, 1, 6, 2.5, 4 };
+    const double sharp[] = { 7.9, 2.9, 0.9, 5.9, 2.4, 3.9 }, wide[] = { 6, 2, 0.5, 0, 2, 3 }, unknown[] = { 8, 3, NAN, 6, 2.5, 4 };
+    CHECK(quality_best(K, seconds, distance, sharp, 6, 0.5) == -1 && quality_best(K, seconds, distance, sharp, 6, 1) == 0);
+    CHECK(quality_best(K, seconds, distance, sharp, 6, 2) == 3 && quality_best(K, seconds, distance, sharp, 6, 6) == 4);
+    CHECK(quality_best(K, seconds, distance, sharp, 6, 100) == 2);
+    CHECK(quality_best(K, seconds, distance, wide, 6, 2) == 3 && quality_best(K, seconds, distance, wide, 6, 5) == 1);
+    CHECK(quality_best(K, seconds, distance, wide, 6, 6) == 4 && quality_best(K, seconds, distance, wide, 6, 100) == 2);
+    CHECK(quality_best(K, seconds, unknown, wide, 6, 26) == 4);
 }
