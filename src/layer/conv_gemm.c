@@ -106,13 +106,14 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
         }
 }
 
-/* y [rows first .. first + count, channels of one panel]. */
+/* y [rows first .. first + count, channels of one panel].  The tiles of rows that meet a chunk of weights fetch the next one ahead, each its
+   part. */
 static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a, size_t panel, const float *bias,
                           size_t first, size_t count, const struct dd_post *post)
 {
     const struct gemm *g = c->state;
     const struct dd_map *r = post ? post->residual : NULL;
-    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column);
+    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column), step = dd_blocks(g->nr, dd_blocks(count, g->mr));
     for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
         size_t taps = dd_min(g->chunk_taps, g->taps - tap);
         const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr;
@@ -120,12 +121,14 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
             struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
                                          post ? post->scale : 1, post ? post->act : DD_ACT_NONE };
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
-                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL, b + taps * g->depth * g->nr, 0);
+                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL,
+                       b + taps * g->depth * (g->nr + i / g->mr * step), step);
         }
     }
 }
 
-/* Rows run through all images unless an image has a bias of its own (post->add). */
+/* Rows run through all images unless an image has a bias of its own (post->add).  A thread has neighbouring tasks: what it fetches ahead is
+   then its own. */
 static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                          const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -134,7 +137,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
     size_t pixels = (size_t)y->h * y->w, span = add ? pixels : pixels * (size_t)y->n, spans = add ? (size_t)y->n : 1;
     size_t blocks = dd_blocks(span, g->rows), columns = dd_blocks(g->panels, g->task_panels);
     (void)pre;
-    DD_PARALLEL_UNEVEN(ctx->threads)
+    DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < columns * spans * blocks; task++) {
         size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels, start = task % blocks * g->rows;
         size_t first = image * span + start, count = dd_min(g->rows, span - start), end = dd_min(panel + g->task_panels, g->panels);

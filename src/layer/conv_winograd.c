@@ -6,18 +6,19 @@
      M[k] [tiles, cout] = V[k] U[k],  U = G g G^T made once            36 matrix products
      y                  = A^T M A + bias + add + residual, times scale, act.
    M is made for nr columns at a time and goes to the output at once, by the thread that made it.  Few tiles, as in one small image: all
-   threads share V and meet once it is there; many: every thread has blocks of its own.  Either way each element is one sum in order of
-   channels.
+   threads share V and meet once it is there; many: every thread has a run of tiles of its own, which lies where the passes over pixels
+   before and behind have left it in that core's cache.  Either way each element is one sum in order of channels.
 
    Packed: U [cout / nr][36][cin][nr], bias [cout], zeros [cin].  Scratch: V of a block or of one per thread; per thread M of nr columns;
    bias + add [n][cout]. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-/* Floats of V in a block of one thread, and in a block that all share; blocks a thread must have to work alone. */
-enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, SHARE = 2, NR_MOST = 32 };
+/* Floats of V in a block of one thread, and in a block that all share; tiles a thread must have to work alone. */
+enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, NR_MOST = 32 };
 
 struct winograd {
     size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
@@ -216,16 +217,18 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
 {
     const struct winograd *g = c->state;
     size_t threads = (size_t)ctx->threads, total = g->across * g->down * (size_t)x->n;
-    size_t shared = dd_blocks(total, g->own) < SHARE * threads, size = shared ? g->shared : g->own, plane = plane_floats(size, g->cin);
+    bool shared = threads > 1 && total < ALONE * threads;
+    size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->cin);
     float *bias = ctx->scratch + g->v + threads * g->m;
     add_bias(bias, c, post, (size_t)x->n);
     (void)pre;
     DD_TEAM(ctx->threads)
     {
-        size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team();
+        size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team, end = total * (me + 1) / team;
         float *v = ctx->scratch + me * g->planes * plane, *m = ctx->scratch + g->v + dd_thread() * g->m;
-        for (size_t first = me * size; first < total; first += team * size) {
-            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, first, dd_min(size, total - first) };
+        for (size_t blocks = dd_blocks(end - first, most), size; blocks; blocks--, first += size) {
+            size = dd_blocks(end - first, blocks);
+            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, first, size };
             run_block(&b, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
         }
     }
