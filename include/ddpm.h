@@ -114,7 +114,7 @@ DDPM_API const ddpm_about *ddpm_model_about(const ddpm_model *m);
 typedef struct ddpm_net ddpm_net;
 typedef struct ddpm_net_options {
     int batch;                /* images run at once, 0: 1; ddpm_net_run takes any n, in slices of this */
-    int threads;              /* 0: what affinity, cgroup quota and physical cores allow */
+    int threads;              /* 0: OMP_NUM_THREADS, or what affinity, cgroup quota and physical (performance) cores allow */
     const char *cpu, *conv;   /* NULL: the best; "ref avx2 avx512 neon"; "auto dnnl winograd gemm ref" */
 } ddpm_net_options;
 typedef struct ddpm_node {    /* one operation of the flat list */

@@ -26,7 +26,7 @@ static const char *const *conv_names(void)
 
 #define FIELD(f) offsetof(struct common, f)
 static const struct option common_options[] = {
-    { "threads", 0, OPTION_INT, "N", "threads (default: what affinity, cgroup quota and physical cores allow)", NULL, FIELD(threads), 1, 4096 },
+    { "threads", 0, OPTION_INT, "N", "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL, FIELD(threads), 1, 4096 },
     { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names, FIELD(cpu), 0, 0 },
     { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names, FIELD(conv), 0, 0 },
     { "json", 0, OPTION_FLAG, NULL, "results as one JSON object per line", NULL, FIELD(json), 0, 0 },

@@ -12,7 +12,8 @@ unsigned dd_cpu_detect(void);
 int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err);
 /* "avx512", "avx2", "neon" or "ref": the highest in cpu. */
 const char *dd_cpu_name(unsigned cpu);
-/* The smallest of: the physical cores among the processors of the affinity mask, the cgroup v1 or v2 quota rounded up; at least 1.
+/* OMP_NUM_THREADS where it is a number above 0; else the smallest of: the physical cores (performance cores, if some are slower) among the
+   processors of the affinity mask, the cgroup v1 or v2 quota rounded up; at least 1.
    sysroot: "", or in tests a folder that holds /proc and /sys. */
 int dd_cpu_threads(const char *sysroot);
 #endif

@@ -1,6 +1,7 @@
-/* The number of threads by what Linux tells under /proc and /sys:
-     min(physical cores among the processors we may run on, quota / period of our cgroup and of every group above it).
-   Where a file is missing or makes no sense, as on other systems, its limit does not count. */
+/* The number of threads: OMP_NUM_THREADS, or by what Linux tells under /proc and /sys
+     min(fast physical cores among the processors we may run on, quota / period of our cgroup and of every group above it).
+   Where a file is missing or makes no sense, as on other systems, its limit does not count.  Work is shared out evenly, so on CPUs of unequal
+   cores a slow one would hold up the others: of those that are allowed only the fast ones count. */
 #include "base/cpu.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,42 @@ static int affinity(struct cpus *c, const char *sysroot)
     if (f)
         fclose(f);
     return count;
+}
+
+static int keep(struct cpus *c, const struct cpus *fast)
+{
+    int count = 0;
+    for (size_t i = 0; i < CPUS_MAX / WORD; i++)
+        count += __builtin_popcount(c->bit[i] & fast->bit[i]);
+    for (size_t i = 0; count && i < CPUS_MAX / WORD; i++)
+        c->bit[i] &= fast->bit[i];
+    return count;
+}
+
+/* What arm64 says of a processor, 1024 for the fastest of the machine; 0: nothing. */
+static int capacity(long i, const char *sysroot)
+{
+    char folder[128], line[TEXT];
+    snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/", i);
+    return read_line(line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
+}
+
+/* Leaves the performance cores, where there are any: by Intel's list of them, or else those of more than half the greatest capacity. */
+static void leave_fast(struct cpus *allowed, const char *sysroot)
+{
+    char line[TEXT];
+    struct cpus fast;
+    int most = 0;
+    if (read_line(line, sysroot, "/sys/devices/cpu_core/", "cpus") && cpus_parse(&fast, line) && keep(allowed, &fast))
+        return;
+    for (long i = 0; i < CPUS_MAX; i++)
+        if (cpus_has(allowed, i) && capacity(i, sysroot) > most)
+            most = capacity(i, sysroot);
+    memset(&fast, 0, sizeof fast);
+    for (long i = 0; i < CPUS_MAX; i++)
+        if (cpus_has(allowed, i) && capacity(i, sysroot) > most / 2)
+            fast.bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
+    keep(allowed, &fast);
 }
 
 /* Of the allowed processors, those that are the first allowed one of their core. */
@@ -182,10 +219,26 @@ static int quota(const char *sysroot, int version)
     }
 }
 
+/* OpenMP's own wish, of whose list "4,2" the first number is that of the outermost level; 0: none. */
+static int wished(void)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    char *end = NULL;
+    long n = text ? strtol(text, &end, 10) : 0;
+    return end != text && n > 0 && n <= CPUS_MAX && (!*end || *end == ',') ? (int)n : 0;
+}
+
 int dd_cpu_threads(const char *sysroot)
 {
     struct cpus allowed;
-    int n = affinity(&allowed, sysroot) ? physical_cores(&allowed, sysroot) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int n = wished();
+    if (n)
+        return n;
+    n = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (affinity(&allowed, sysroot)) {
+        leave_fast(&allowed, sysroot);
+        n = physical_cores(&allowed, sysroot);
+    }
     for (int version = 1; version <= 2; version++) {
         int limit = quota(sysroot, version);
         if (limit && limit < n)

@@ -10,6 +10,7 @@ static const char *root;
 static void machine(int cpus, const char *allowed, int step)
 {
     char path[128], text[128];
+    unsetenv("OMP_NUM_THREADS");
     root = strdup(check_folder());
     snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n", allowed);
     check_put(root, "/proc/thread-self/status", text);
@@ -33,6 +34,7 @@ static int threads(void)
 
 TEST(threads, this_machine)
 {
+    unsetenv("OMP_NUM_THREADS");
     int n = dd_cpu_threads("");
     CHECK(n >= 1 && n <= sysconf(_SC_NPROCESSORS_CONF));
 }
@@ -57,6 +59,55 @@ TEST(threads, siblings_count_once)
     CHECK(threads() == 8);
     machine(16, "0,8,9", 8);
     CHECK(threads() == 2);
+}
+
+TEST(threads, performance_cores)
+{
+    machine(20, "0-19", 0);                       /* six fast cores of two threads, eight slow ones */
+    for (int i = 0; i < 12; i++) {
+        char path[128], text[16];
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i, i % 2 ? "thread_siblings_list" : "core_cpus_list");
+        snprintf(text, sizeof text, "%d-%d\n", i & ~1, i | 1);
+        check_put(root, path, text);
+    }
+    check_put(root, "/sys/devices/cpu_core/cpus", "0-11\n");
+    check_put(root, "/sys/devices/cpu_atom/cpus", "12-19\n");
+    CHECK(dd_cpu_threads(root) == 6);
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t10-13\n");
+    CHECK(dd_cpu_threads(root) == 1);
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n");            /* slow ones only */
+    CHECK(dd_cpu_threads(root) == 3);
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t0-19\n");
+    check_put(root, "/sys/devices/cpu_core/cpus", "nonsense\n");
+    CHECK(threads() == 14);
+}
+
+TEST(threads, capacities)
+{
+    static const int capacity[8] = { 446, 446, 446, 446, 871, 871, 871, 1024 };             /* little, middle and big cores of a phone */
+    machine(8, "0-7", 0);
+    for (int i = 0; i < 8; i++) {
+        char path[128], text[16];
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpu_capacity", i);
+        snprintf(text, sizeof text, "%d\n", capacity[i]);
+        check_put(root, path, text);
+    }
+    CHECK(dd_cpu_threads(root) == 4);
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t0-3\n");
+    CHECK(threads() == 4);
+}
+
+TEST(threads, what_openmp_is_told)
+{
+    static const struct { const char *text; int threads; } cases[] = { { "3", 3 }, { "24", 24 }, { "5,2", 5 }, { "0", 8 }, { "-2", 8 },
+                                                                       { "", 8 }, { "many", 8 }, { "4x", 8 }, { "99999999999999999999", 8 } };
+    machine(8, "0-7", 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("OMP_NUM_THREADS", cases[i].text, 1);
+        CHECK(dd_cpu_threads(root) == cases[i].threads);
+    }
+    unsetenv("OMP_NUM_THREADS");
+    CHECK(threads() == 8);
 }
 
 TEST(threads, broken_files)
