@@ -30,14 +30,14 @@ def program(*arguments):
     subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def converted(**config):
+def converted(prediction="epsilon", **config):
     """A network of diffusers with random weights, and the same as a Model; two channels and not square, so that no order passes for another."""
     torch.manual_seed(1)
     net = UNet2DModel(sample_size=(16, 24), in_channels=2, out_channels=2, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8,
                       down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"), attention_head_dim=8,
                       **config).eval()
     net.save_pretrained("folder/unet")
-    DDPMScheduler().save_pretrained("folder/scheduler")
+    DDPMScheduler(prediction_type=prediction).save_pretrained("folder/scheduler")
     program("convert", "folder", "-o", "model.ddpm", "-q", "--force")
     return net, ddpm.Model("model.ddpm", batch=2)
 
@@ -96,7 +96,7 @@ def test_what_is_said_of_a_model():
     model = ddpm.Model(DEFAULT)
     assert (model.height, model.width, model.channels, model.outputs, model.classes, model.steps) == (32, 32, 1, 1, 0, 1000)
     close(np.cumprod(1 - model.beta), model.alpha_bar, 1e-6)      # lucidrains computes both in float32
-    assert model.prediction == "eps" and "net" in model.metadata
+    assert model.prediction in ("eps", "x0", "v") and "net" in model.metadata
     assert ddpm.samplers()[0] == "ddpm" and ddpm.variances()[0] == "auto" and "trailing" in ddpm.schedules()
 
 
@@ -114,27 +114,32 @@ def test_eps_of_diffusers():
 
 
 def test_inside_schedulers():
-    """A run may miss diffusers' own by what a run with an error of EPS_TOLERANCE in every eps misses it by."""
-    net, model = converted()
-    error = torch.Generator().manual_seed(4)
-    unsure = lambda x, t: net(x, t).sample + EPS_TOLERANCE * torch.randn(x.shape, generator=error)
-    for kind in (DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler):
-        config = model.scheduler_config()
-        if kind is DPMSolverMultistepScheduler:
-            del config["clip_sample"], config["clip_sample_range"]
-        runs = []
-        for eps in (lambda x, t: net(x, t).sample, unsure, model):
-            scheduler = kind(**config)
-            scheduler.set_timesteps(20)
-            generator = torch.Generator().manual_seed(3)
-            x = torch.randn(2, 2, 16, 24, generator=generator)
-            for t in scheduler.timesteps:
-                with torch.no_grad():
-                    x = scheduler.step(eps(x, t), t, x, generator=generator).prev_sample
-            runs.append(x)
-        tolerance = (runs[0] - runs[1]).abs().max().item()
-        assert runs[0].std() > 0.1 and tolerance < 0.1 * runs[0].abs().max(), tolerance
-        close(runs[0], runs[2], tolerance)
+    """A run may miss diffusers' own by what a run with an error of EPS_TOLERANCE in every output misses it by.  There the scheduler is told what
+    the network predicts, here it is eps always."""
+    for prediction, ours in ("epsilon", "eps"), ("v_prediction", "v"), ("sample", "x0"):
+        net, model = converted(prediction)
+        assert model.prediction == ours
+        error = torch.Generator().manual_seed(4)
+        unsure = lambda x, t: net(x, t).sample + EPS_TOLERANCE * torch.randn(x.shape, generator=error)
+        for kind in (DDPMScheduler, DDIMScheduler, DPMSolverMultistepScheduler):
+            config = model.scheduler_config()
+            assert config["prediction_type"] == "epsilon"
+            if kind is DPMSolverMultistepScheduler:
+                del config["clip_sample"], config["clip_sample_range"]
+            runs = []
+            for predict, kind_of in (lambda x, t: net(x, t).sample, prediction), (unsure, prediction), (model, "epsilon"):
+                scheduler = kind(**dict(config, prediction_type=kind_of))
+                scheduler.set_timesteps(20)
+                generator = torch.Generator().manual_seed(3)
+                x = torch.randn(2, 2, 16, 24, generator=generator)
+                for t in scheduler.timesteps:
+                    with torch.no_grad():
+                        x = scheduler.step(predict(x, t), t, x, generator=generator).prev_sample
+                runs.append(x)
+            tolerance = (runs[0] - runs[1]).abs().max().item()
+            assert runs[0].std() > 0.1 and tolerance < 0.1 * runs[0].abs().max(), tolerance
+            close(runs[0], runs[2], tolerance)
+        close(model.output(runs[0], 500), net(runs[0], 500).sample.detach(), EPS_TOLERANCE * max(1, runs[0].abs().max().item()))
 
 
 def test_mistakes():

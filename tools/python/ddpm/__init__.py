@@ -89,15 +89,29 @@ class Model:
             self.close()
 
     def scheduler_config(self):
-        """The model's chain in the words of diffusers' schedulers."""
+        """The model's chain in the words of diffusers' schedulers, for eps as it is what the model is called for."""
         return dict(num_train_timesteps=self.steps, trained_betas=self.beta.tolist(), clip_sample=self._about.clip > 0,
-                    clip_sample_range=self._about.clip or 1.0,
-                    prediction_type={"eps": "epsilon", "x0": "sample", "v": "v_prediction"}[self.prediction])
+                    clip_sample_range=self._about.clip or 1.0, prediction_type="epsilon")
 
     def __call__(self, x, t, y=None):
-        """The network's output [n, outputs, h, w] at x [n, c, h, w]; t, a step 0..T-1 or one for each image; y: classes [n].
-        A torch tensor gives a torch tensor, anything else an array, both float32."""
-        tensor = type(x).__module__.split(".")[0] == "torch"
+        """eps [n, c, h, w] at x [n, c, h, w], also of a model that predicts x0 or v (then t = 0..T-1 are whole steps), without a learned
+        variance; t and y as for output().  A torch tensor gives a torch tensor, anything else an array, both float32."""
+        out = self.output(x, t, y)[:, :self.channels]
+        if self.prediction == "eps":
+            return out
+        step = np.broadcast_to(np.asarray(t), (len(out),))
+        if not np.all((step == np.floor(step)) & (step >= 0) & (step < self.steps)):
+            raise ValueError(f"t is {t}, expected whole steps from 0 to {self.steps - 1}, since the model predicts {self.prediction}")
+        alpha_bar = self.alpha_bar[step.astype(np.int64)].reshape(-1, 1, 1, 1)
+        signal, noise = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+        x, predicted = np.asarray(x, np.float64), np.asarray(out, np.float64)
+        eps = signal * predicted + noise * x if self.prediction == "v" else (x - signal * predicted) / noise
+        return self._like(out, eps.astype(np.float32))
+
+    def output(self, x, t, y=None):
+        """What the network itself says, [n, outputs, h, w] at x [n, c, h, w]: eps, x0 or v as self.prediction says, and behind it what a
+        learned variance is made of; t, a step 0..T-1 or one for each image; y: classes [n]."""
+        like = x
         x = np.ascontiguousarray(np.moveaxis(np.asarray(x, np.float32), 1, -1) if np.ndim(x) == 4 else x, np.float32)
         n, shape = len(x), (self.height, self.width, self.channels)
         if x.shape[1:] != shape:
@@ -108,11 +122,14 @@ class Model:
         with self._lock:
             call(lib.ddpm_net_run, self._handle(), out.ctypes.data_as(POINTER(c_float)), x.ctypes.data_as(POINTER(c_float)),
                  t.ctypes.data_as(POINTER(c_float)), y, n)
-        out = np.ascontiguousarray(np.moveaxis(out, -1, 1))
-        if tensor:
-            import torch
-            return torch.from_numpy(out)
-        return out
+        return self._like(like, np.ascontiguousarray(np.moveaxis(out, -1, 1)))
+
+    @staticmethod
+    def _like(x, array):
+        if type(x).__module__.split(".")[0] != "torch":
+            return array
+        import torch
+        return torch.from_numpy(array)
 
     def sample(self, n=16, steps=50, seed=0, *, sampler=None, schedule=None, variance=None, eta=None, order=0, clip=None, y=None, index=None):
         """Images [n, h, w, c], float32 in [-1, 1].  Every image is a matter of model, seed, its index (0..n-1, or the list index) and the
