@@ -34,7 +34,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample manual check check-diffusers check-faults check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
+.PHONY: all sample pictures manual check check-diffusers check-faults check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -69,6 +69,8 @@ $(O)/man/ddpm.1: $(O)/ddpm-manual
 $(O)/man/libddpm.3: $(srcdir)/include/ddpm.h $(srcdir)/tools/manual/header.awk
 	mkdir -p $(@D) && awk -v date='$(DATE)' -f $(srcdir)/tools/manual/header.awk $(srcdir)/include/ddpm.h >$@
 
+pictures: all                                   ## the README's pictures, of the embedded model; two minutes
+	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
 sample: sample.png                              ## a grid of images from the embedded model: sample.png
 sample.png: | all
 	$(RUN) $(O)/ddpm sample -o $@
