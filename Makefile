@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-faults check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -26,6 +26,8 @@ CHECK := $(call objects,$(addprefix tests/,*.c unit/*.c kernel/*.c golden/*.c pr
 BENCH := $(call objects,bench/*.c)
 FUZZ  := $(call objects,tests/fuzz/fuzz_*.c)
 FUZZERS = $(patsubst $(O)/tests/fuzz/%.o,$(O)/%,$(FUZZ))
+# Who feeds them: our driver, which replays a corpus, or with LIBFUZZER=1 the fuzzer of clang.
+FEED  := $(addprefix $(O)/tests/fuzz/,scratch.o $(if $(LIBFUZZER),,driver.o))
 # The tools without their main: what tests and fuzzers of the readers link.
 PARTS_OF_TOOL := $(filter-out $(O)/tools/ddpm.o,$(TOOL))
 
@@ -34,7 +36,8 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-faults check-python check-mutants lint bench setup install uninstall dist deb check-deb clean help
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-python check-mutants fuzz lint bench setup install uninstall dist deb \
+        check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
@@ -44,7 +47,7 @@ $(O)/$(SO): $(LIB) $(srcdir)/src/ddpm.map
 $(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
 $(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
-$(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/driver.o $(PARTS_OF_TOOL) $(O)/libddpm.a
+$(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(FEED) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
 	$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
@@ -57,6 +60,7 @@ $(O)/tools/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail, and see what is synchronised.
 $(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync
+$(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
 	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
@@ -79,10 +83,14 @@ check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
+check-families: $(O)/ddpm                       # random networks of diffusers and lucidrains, COUNT=20 of each
+	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_families.py
 check-python: all                               # the Python package, against diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
 check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
 	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
+fuzz:                                           ## libFuzzer on every reader of files, SECONDS_EACH=60; READERS='json torch': on these
+	BUILD=$(O) MAKE='$(MAKE)' bash $(srcdir)/tests/fuzz/run.sh $(READERS)
 check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call of the system fails; FAULTS=all: each of them
 	BUILD=$(O) sh $(srcdir)/tests/fault/run.sh $(CASES)
 $(O)/shim.so: $(srcdir)/tests/fault/shim.c
@@ -145,4 +153,4 @@ clean:                                          ## all that make made
 help:                                           ## this list
 	@sed -n 's/^\([a-z]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
 
--include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(O)/tests/fuzz/driver.o $(O)/tools/manual/manual.o)
+-include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(FEED) $(O)/tools/manual/manual.o)

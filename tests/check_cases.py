@@ -1,12 +1,12 @@
-"""The runner of check_diffusers.py and check_python.py: each test in a folder of its own, a line each, the sum last."""
+"""The runner of check_diffusers.py, check_families.py and check_python.py: each test in a folder of its own, a line each, the sum last."""
 import os
 import shutil
 import sys
 import tempfile
 
 
-def run(group, tests):
-    """tests: (name, function, arguments).  Ends the program: 0, or 1 when one failed."""
+def run(group, tests, finish=lambda: None):
+    """tests: (name, function, arguments); finish is called behind the last.  Ends the program: 0, or 1 when one failed."""
     passed = failed = 0
     for name, test, arguments in tests:
         print(f"{group}.{name}", flush=True)
@@ -20,5 +20,6 @@ def run(group, tests):
             failed += 1
         os.chdir("/")
         shutil.rmtree(scratch)
+    finish()
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(failed > 0)

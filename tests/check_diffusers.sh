@@ -1,13 +1,15 @@
 #!/bin/sh
-# check_diffusers.sh TEST.py: a test that needs the real diffusers, in a virtual environment below build/.
+# check_diffusers.sh TEST.py: a test that needs the real diffusers, and lucidrains' network, in a virtual environment below build/.
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
 venv=$build/diffusers-venv
-if [ ! -f "$venv/ready" ]; then
+wanted=$(grep -E '^(numpy|torch|diffusers|safetensors|einops|denoising-diffusion-pytorch)' "$src/bench/peers/requirements.txt")
+if [ "$wanted" != "$(cat "$venv/ready" 2>/dev/null)" ]; then
 	python3 -m venv "$venv"
-	grep -E '^(numpy|torch|diffusers|safetensors)' "$src/bench/peers/requirements.txt" >"$venv/wanted.txt"
+	echo "$wanted" | grep -v -e '--no-deps' >"$venv/wanted.txt"
 	"$venv/bin/pip" install -q -r "$venv/wanted.txt"
-	touch "$venv/ready"
+	"$venv/bin/pip" install -q --no-deps $(echo "$wanted" | sed -n 's/ *--no-deps//p')
+	echo "$wanted" >"$venv/ready"
 fi
 HF_HUB_OFFLINE=1 exec "$venv/bin/python" "$src/tests/$1" "$build/ddpm"

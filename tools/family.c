@@ -147,9 +147,23 @@ int conversion_freq_early(struct conversion *v, int half, double divisor, double
     return code;
 }
 
+/* A schedule of that name can be made of so many steps: with few, a beta may come to more than 1. */
+static int check_schedule(struct conversion *v, int steps, const char *name)
+{
+    double *beta = malloc(2 * (size_t)steps * sizeof *beta);
+    int code = beta ? ddpm_betas(beta, beta + steps, steps, name, v->err) : dd_error(v->err, DDPM_ENOMEM, "out of memory");
+    free(beta);
+    if (code == DDPM_EUSAGE)
+        v->err->code = code = DDPM_EDATA;
+    return code;
+}
+
 int conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance,
                          double clip, double t_scale)
 {
+    int code = v->beta ? DDPM_OK : check_schedule(v, steps, name);
+    if (code)
+        return code;
     cJSON *d = v->diffusion = cJSON_CreateObject();
     cJSON_AddNumberToObject(d, "steps", steps);
     cJSON_AddStringToObject(d, "name", name);

@@ -30,6 +30,15 @@ static int begins(const unsigned char *data, size_t size, size_t at, const char 
     return size >= at + n && !memcmp(data + at, magic, n);
 }
 
+/* The length of a header that fits into the file, and its first brace: no length, of which two bytes may be those of a stranger, looks otherwise. */
+static int is_safetensors(const unsigned char *data, size_t size)
+{
+    uint64_t header = 0;
+    for (int i = 8; i-- && size > 8;)
+        header = header << 8 | data[i];
+    return size > 8 && header <= size - 8 && data[8] == '{';
+}
+
 static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
 
 int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err)
@@ -96,6 +105,8 @@ int source_read(struct source *s, const unsigned char *data, size_t size, const 
             dd_error_context(err, "%s", s->name);
         return code;
     }
+    if (is_safetensors(data, size))
+        return read_safetensors(s, data, size, err);
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
         if (begins(data, size, strangers[i].at, strangers[i].magic))
             return dd_error(err, DDPM_EDATA, "%s: %s", s->name, strangers[i].what);

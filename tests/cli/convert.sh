@@ -115,6 +115,8 @@ test_convert_refuses() {
 	for flag in self_condition=true learned_sinusoidal_cond=true random_fourier_features=true auto_normalize=false objective=pred_u beta_schedule=quad; do
 		expect 64 with "$lucid_flags $flag" ddpm convert "$lucid" -o model.ddpm; says "${flag%=*}"
 	done
+	expect 65 with 'image_size=32 objective=pred_v beta_schedule=linear timesteps=8' ddpm convert "$lucid" -o model.ddpm
+	says 'beta lies between 0 and 1'
 	expect 65 with "$guided_flags large_size=64" ddpm convert "$guided" -o model.ddpm; says 'super-resolution'
 	only
 }

@@ -306,3 +306,23 @@ TEST(torch, shared_names)
         CHECK(strstr(error.text, tables < 256 ? "250 tables of tensors" : "more than 256 tables"));
     }
 }
+
+/* A header of 640 bytes begins with 80 02, as pickles do, one of 35615 with gzip's 1f 8b: what it is stands behind the length. */
+TEST(torch, safetensors_that_begin_like_others)
+{
+    static const size_t headers[] = { 640, 896, 1152, 35615 };
+    static const char text[] = "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        size_t n = headers[i], size = 8 + n + 2 * sizeof(float);
+        unsigned char *file = malloc(size);
+        memset(file, ' ', size);
+        for (int k = 0; k < 8; k++)
+            file[k] = (unsigned char)(n >> 8 * k);
+        memcpy(file + 8, text, sizeof text - 1);
+        memcpy(file + 8 + n, (float[]){ 1, -2 }, 2 * sizeof(float));
+        checkpoint_close(&c);
+        CHECK(checkpoint_open_memory(&c, file, size, "T", NULL, &error) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+        checkpoint_close(&c);
+        free(file);
+    }
+}
