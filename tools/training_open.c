@@ -192,9 +192,11 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
                      advice, err);
     if (!code)
         code = agree(run, t->run, "", path, advice, err);
-    if (!code && best) {
-        t->best = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
-        t->since = (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "since"));
+    double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
+    double since = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "since"));
+    if (!code && isfinite(loss)) {
+        t->best = loss;
+        t->since = since > 0 && since < 0x1p53 ? (int64_t)since : 0;
     }
     cJSON_Delete(root);
     return code;

@@ -140,19 +140,26 @@ static cJSON *same_texts(const char *text, int n)
     return list;
 }
 
-static cJSON *heads(int side, int levels)
+static cJSON *heads(int pixels, int levels)
 {
     cJSON *list = cJSON_CreateArray();
-    for (int i = 0; i < levels; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateNumber((side >> i) > 8 && (side >> i) <= 16));
+    for (int i = 0; i < levels; i++, pixels /= 2)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(pixels > 8 && pixels <= 16));
     return list;
+}
+
+/* 0 for what is no size: whoever reads the network says so. */
+static int side(const cJSON *net, const char *key)
+{
+    double v = cJSON_GetNumberValue(member(net, key));
+    return v > 0 && v <= INT32_MAX ? (int)v : 0;
 }
 
 static int follow_ddpm(cJSON *net, ddpm_error *err)
 {
     const cJSON *widths = member(net, "widths");
     cJSON *head = member(net, "heads"), *norm = member(net, "norm");
-    int levels = cJSON_GetArraySize(widths), h = (int)cJSON_GetNumberValue(member(net, "height")), w = (int)cJSON_GetNumberValue(member(net, "width"));
+    int levels = cJSON_GetArraySize(widths), h = side(net, "height"), w = side(net, "width");
     int code = put_new(head, "down", heads(h > w ? h : w, levels), err);
     if (!code) code = put_new(head, "up", heads(h > w ? h : w, levels), err);
     if (!code) code = put_new(head, "mid", cJSON_CreateNumber(1), err);

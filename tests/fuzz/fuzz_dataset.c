@@ -1,7 +1,6 @@
 /* What a data set's file may hold: IDX, its .gz, CIFAR-10's batches, .npy.  Every image of what opens is read. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include "tests/fuzz/scratch.h"
 #include "tools/dataset.h"
 
 static void read_all(const char *path, enum view_fit fit, int channels)
@@ -24,13 +23,8 @@ static void read_all(const char *path, enum view_fit fit, int channels)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[] = "/tmp/fuzz-dataset-XXXXXX";
-    int fd = mkstemp(path);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-        abort();
-    close(fd);
-    read_all(path, VIEW_PAD, 1);
-    read_all(path, VIEW_CROP, 3);
-    unlink(path);
+    scratch_write("data", data, size);
+    read_all(scratch_path("data"), VIEW_PAD, 1);
+    read_all(scratch_path("data"), VIEW_CROP, 3);
     return 0;
 }

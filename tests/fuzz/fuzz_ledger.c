@@ -1,0 +1,63 @@
+/* manifest.jsonl of a folder of images, as a start finds it: refused with a sentence that names it, or a list of images that, mended and with
+   one more line, is read back as it was. */
+#include <stdlib.h>
+#include <string.h>
+#include "tests/fuzz/scratch.h"
+#include "tools/ledger.h"
+#include "tools/recipe.h"
+
+static const char recipe[] = "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
+
+static void require(int good)
+{
+    if (!good)
+        abort();
+}
+
+static void refused(int code, const ddpm_error *err)
+{
+    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
+}
+
+static void check_list(const struct ledger *l, size_t size)
+{
+    require(l->size + l->torn == size && (l->header || !l->lines));
+    for (size_t i = 0; i < l->lines; i++) {
+        const struct ledger_line *line = &l->line[i];
+        require(i == 0 || l->line[i - 1].index < line->index);
+        require(ledger_find(l, line->index) == line && line->file[0] && !strchr(line->file, '/') && strlen(line->sha256) < sizeof line->sha256);
+    }
+}
+
+/* One more line behind what l holds; its lines and that one are then there. */
+static void append(struct ledger *l, ddpm_error *err)
+{
+    const struct ledger_image image = { .index = INT32_MAX, .name = "last.png", .sha256 = "0", .seconds = 1 };
+    struct ledger again;
+    size_t more = !ledger_find(l, image.index), lines = l->lines;
+    require(!ledger_open(l, l->header ? l->header : recipe, false, err) && !ledger_add(l, &image, err));
+    require(!ledger_read(&again, scratch_path(""), err) && !again.torn && again.size == l->size && again.lines == lines + more);
+    for (size_t i = 0; i + 1 < again.lines; i++)
+        require(again.line[i].index == l->line[i].index && again.line[i].ok == l->line[i].ok && !strcmp(again.line[i].file, l->line[i].file));
+    require(!strcmp(ledger_find(&again, image.index)->file, image.name));
+    ledger_free(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct ledger l;
+    ddpm_error err = { 0, "" };
+    scratch_write("manifest.jsonl", data, size);
+    int code = ledger_read(&l, scratch_path(""), &err);
+    refused(code, &err);
+    require(!code || strstr(err.text, "manifest.jsonl"));
+    if (!code) {
+        check_list(&l, size);
+        if (l.header)
+            refused(recipe_compare(l.header, recipe, "manifest.jsonl", &err), &err);
+        append(&l, &err);
+    }
+    ledger_free(&l);
+    return 0;
+}
