@@ -2,13 +2,14 @@
 #include "album.h"
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "folder.h"
+#include "parts.h"
 
 int album_check_pattern(const char *pattern, ddpm_error *err)
 {
@@ -21,7 +22,7 @@ int album_check_pattern(const char *pattern, ddpm_error *err)
 }
 
 /* Sets path to that of an image: its listed name, or the pattern with the index.  Returns the name. */
-static const char *image_path(struct album *a, uint32_t index, const struct ledger_line *line)
+static char *image_path(struct album *a, uint32_t index, const struct ledger_line *line)
 {
     const char *p = strchr(a->pattern, '%'), *rest = strchr(p, 'd') + 1;
     int width = p[1] == '0' ? p[2] - '0' : 0;
@@ -33,7 +34,7 @@ static const char *image_path(struct album *a, uint32_t index, const struct ledg
 }
 
 /* Begins with an empty folder as far as we are concerned: what was listed and what stands in the way goes. */
-static void start_over(struct album *a, const uint32_t *index, int n)
+static int start_over(struct album *a, const uint32_t *index, int n, ddpm_error *err)
 {
     for (size_t i = 0; i < a->ledger.lines; i++) {
         image_path(a, 0, &a->ledger.line[i]);
@@ -44,6 +45,7 @@ static void start_over(struct album *a, const uint32_t *index, int n)
         unlink(a->path);
     }
     ledger_forget(&a->ledger);
+    return parts_remove(a->folder, err);
 }
 
 static double values(const struct album *a)
@@ -156,6 +158,30 @@ static int check_room(struct album *a, int missing, ddpm_error *err)
     return DDPM_OK;
 }
 
+int album_lock(struct album *a, double wait, ddpm_error *err)
+{
+    char *part = *a->part ? ledger_path(a->folder, a->part) : NULL;
+    int code = *a->part && !part ? dd_error(err, DDPM_ENOMEM, "out of memory for a path") : DDPM_OK;
+    if (!code)
+        code = folder_lock(&a->lock, a->folder, part, wait, ", or wait for it with --wait SEC", err);
+    free(part);
+    return code;
+}
+
+/* Our own for more lines, and what all others list. */
+static int read_manifests(struct album *a, ddpm_error *err)
+{
+    struct parts others = { .count = 0 };
+    int code = ledger_read(&a->ledger, a->folder, a->part, err);
+    if (!code && a->ledger.header && !a->force)
+        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
+    if (!code && !(code = parts_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
+        code = ledger_join(&a->ledger, others.ledger, others.count, err);
+        parts_free(&others);
+    }
+    return code == DDPM_EDATA && a->force ? DDPM_OK : code;
+}
+
 static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -164,22 +190,19 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     a->header = recipe_text(a->recipe, NULL, 0);
     if (!a->path || !a->header)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
-    if (a->lock < 0 && ((code = folder_make(a->folder, err)) || (code = folder_lock(&a->lock, a->folder, 0, "", err))))
+    if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = album_lock(a, 0, err))))
         return code;
-    code = ledger_read(&a->ledger, a->folder, err);
-    if (code == DDPM_EDATA && a->force)
-        code = DDPM_OK;
-    if (!code && a->ledger.header && !a->force)
-        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
-    if (code)
+    if ((code = read_manifests(a, err)) || (a->force && (code = start_over(a, index, n, err))))
         return code;
-    if (a->force)
-        start_over(a, index, n);
     if ((code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
         return code;
-    if ((code = check_room(a, *missing, err)) || (code = folder_clean(a->folder, err)))
+    /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards leave them to a run on its own. */
+    if ((code = check_room(a, *missing, err)) || (!*a->part && (code = folder_clean(a->folder, err))))
         return code;
-    return ledger_open(&a->ledger, a->header, a->force, err);
+    code = ledger_open(&a->ledger, a->header, a->force, err);
+    if (!code && *a->part && (!a->ledger.asked || strcmp(a->ledger.asked, a->asked)))
+        code = ledger_ask(&a->ledger, a->asked, err);
+    return code || !*a->part ? code : folder_synchronise(a->folder, err);
 }
 
 int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
@@ -196,17 +219,16 @@ void album_close(struct album *a)
     gallery_free(&a->image);
     if (a->ledger.path)
         ledger_free(&a->ledger);
-    if (a->lock >= 0)
-        close(a->lock);
+    folder_unlock(&a->lock);
     free(a->path), cJSON_free(a->header);
-    a->lock = -1, a->path = a->header = NULL;
+    a->path = a->header = NULL;
 }
 
 /* Whether the folder at this name is still the one that is locked. */
 static int check_folder(const struct album *a, ddpm_error *err)
 {
     struct stat begun, now;
-    if (a->lock < 0 || fstat(a->lock, &begun))
+    if (a->lock.folder < 0 || fstat(a->lock.folder, &begun))
         return DDPM_OK;
     if (stat(a->folder, &now) || now.st_ino != begun.st_ino || now.st_dev != begun.st_dev)
         return dd_error(err, DDPM_ECREATE, "%s: the folder was removed or replaced while images were being made", a->folder);
@@ -215,15 +237,15 @@ static int check_folder(const struct album *a, ddpm_error *err)
 
 int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds, ddpm_error *err)
 {
-    char hex[65];
-    struct ledger_image line = { index, image_path(a, index, NULL), frame ? hex : NULL, a->recipe->seed, step, seconds };
+    struct ledger_line line = { .index = index, .ok = frame, .file = image_path(a, index, NULL), .step = step, .seconds = seconds };
     int code = check_folder(a, err);
+    snprintf(line.seed, sizeof line.seed, "%" PRIu64, a->recipe->seed);
     if (code || !frame)
         return code ? code : ledger_add(&a->ledger, &line, err);
     a->image.index = &index;
     code = gallery_open(&a->image, a->path, err);
     if (!code && !(code = gallery_add(&a->image, 0, frame, err)) && !(code = gallery_finish(&a->image, err)) &&
-        !(code = ledger_hash(hex, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
+        !(code = ledger_hash(line.sha256, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
         code = gallery_commit(&a->image, err);
     gallery_free(&a->image);
     return code;

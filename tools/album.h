@@ -4,6 +4,7 @@
    anywhere an image is either listed and whole, or made again. */
 #ifndef DDPM_ALBUM_H
 #define DDPM_ALBUM_H
+#include "folder.h"
 #include "gallery.h"
 #include "ledger.h"
 
@@ -11,7 +12,8 @@ struct album {
     const ddpm_about *about; const struct recipe *recipe;
     const char *folder, *pattern;
     bool array, force, check, retry;             /* check: read what is there; retry: lost images again */
-    int lock;                                    /* of folder_lock, or -1 */
+    const char *part, *asked;                    /* of a shard (shard.h), or ""; the images that all shards are to make, "0-99" */
+    struct folder_lock lock;
     struct ledger ledger;
     struct gallery image;                        /* the one being written */
     char *header;                                /* the recipe's text */
@@ -21,6 +23,8 @@ struct album {
 };
 /* "image-%06d.png" and the like: one %d or %0Nd, no folder. */
 int  album_check_pattern(const char *pattern, ddpm_error *err);
+/* Locks the folder, or a part of it, before it is read; part and folder are set.  album_open does it where that was not possible before. */
+int  album_lock(struct album *a, double wait, ddpm_error *err);
 /* Fields from about to lock are set by the caller.  todo [n] gets those of index [n] that are missing, in order, *missing of them; *lost
    counts those that were lost before and stay so.  Nothing is written unless something is missing.  DDPM_EUSAGE: the folder was begun
    with other settings. */

@@ -52,7 +52,7 @@ static int save(struct batch *b, ddpm_error *err)
     if (code)
         return code;
     if (f.n)
-        code = flight_save(&f, b->album.folder, b->album.header, err);
+        code = flight_save(&f, b->album.folder, b->album.part, b->album.header, err);
     if (!code && f.n)
         code = dd_error(err, TRY_LATER, "%s: interrupted at step %d of %d of a batch: the same command goes on from there", b->album.folder, taken, K);
     else if (!code)
@@ -65,7 +65,7 @@ static int save(struct batch *b, ddpm_error *err)
 static int resume(struct batch *b, ddpm_error *err)
 {
     struct flight f;
-    int code = b->album.force ? DDPM_OK : flight_load(&f, b->studio, b->album.folder, b->album.header, err);
+    int code = b->album.force ? DDPM_OK : flight_load(&f, b->studio, b->album.folder, b->album.part, b->album.header, err);
     if (b->album.force)
         f = (struct flight){ .n = 0 };
     if (code == DDPM_EDATA) {
@@ -82,12 +82,12 @@ static int resume(struct batch *b, ddpm_error *err)
     if (code == TRY_LATER)
         code = save(b, err);
     flight_free(&f);
-    return code ? code : flight_remove(b->album.folder, err);
+    return code ? code : flight_remove(b->album.folder, b->album.part, err);
 }
 
 int batch_run(struct batch *b, ddpm_error *err)
 {
-    int code = b->missing ? resume(b, err) : flight_remove(b->album.folder, err);
+    int code = b->missing ? resume(b, err) : flight_remove(b->album.folder, b->album.part, err);
     if (code || !b->missing)
         return code;
     b->list = b->todo;

@@ -11,17 +11,18 @@
 #include "index_list.h"
 #include "command_model.h"
 #include "interrupt.h"
-#include "folder.h"
+#include "merge.h"
 #include "options.h"
+#include "shard.h"
 #include "studio.h"
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format;
+    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format, *shard;
     int64_t images, batch, keep_steps, order, corrector;
     double eta, snr, noise_to, wait;
     uint64_t seed;
-    bool force, encode, show, check_existing, retry_nan;
+    bool force, encode, show, check_existing, retry_nan, merge;
 };
 enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
 static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1, .snr = SNR_UNSET, .noise_to = -1 };
@@ -30,7 +31,9 @@ static const struct settings defaults = { .steps = "50", .variance = "auto", .ke
 struct job {
     const struct settings *s;
     struct recipe recipe;
-    uint32_t *index; int n;
+    struct shard shard;
+    char range[32]; int all;                     /* 0-N; how many images all shards make */
+    uint32_t *index; int n;                      /* of this shard */
     ddpm_model *model;
     struct studio studio;
     struct gallery gallery;                      /* without --outdir */
@@ -100,12 +103,32 @@ static int check_places(const struct settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
     if (!s->outdir && (s->name || s->wait > 0 || s->check_existing || s->retry_nan))
         return dd_error(err, DDPM_EUSAGE, "--name, --wait, --check-existing and --retry-nan are for the files of --outdir");
+    if (!s->outdir && (s->shard || s->merge))
+        return dd_error(err, DDPM_EUSAGE, "--shard and --merge are for images in one folder: add --outdir DIR");
     if (s->force && (s->check_existing || s->retry_nan))
         return dd_error(err, DDPM_EUSAGE, "--force makes all images again: leave out --check-existing and --retry-nan");
     if (s->show && (s->outdir || strcmp(format_of(s), "png")))
         return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
     if (s->show && s->common.json)
         return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
+    return DDPM_OK;
+}
+
+/* Without --outdir every process makes what it is asked for: there the variables of a job mean nothing. */
+static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
+{
+    j->all = j->n;
+    j->shard.of = 1;
+    int code = s->outdir ? shard_read(&j->shard, s->shard, err) : DDPM_OK;
+    if (code || j->shard.of == 1)
+        return code;
+    if (s->force)
+        return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others make: empty the folder before, or choose another",
+                        *j->shard.source ? j->shard.source : "--shard");
+    snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
+    shard_take(&j->shard, j->index, &j->n);
+    if (*j->shard.source)
+        remark(&command_sample, &s->common, "shard %d/%d, as %s says: %d of %d images", j->shard.number, j->shard.of, j->shard.source, j->n, j->all);
     return DDPM_OK;
 }
 
@@ -136,7 +159,9 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
         code = parse_label(&j->recipe.label, s->label, err);
     if (!code && s->name)
         code = album_check_pattern(s->name, err);
-    return code ? code : index_list(&j->index, &j->n, s->index, (int)n, err);
+    if (!code)
+        code = index_list(&j->index, &j->n, s->index, (int)n, err);
+    return code ? code : read_shard(j, s, err);
 }
 
 static double clip_of(const struct settings *s, const ddpm_about *a)
@@ -173,7 +198,8 @@ static int open_batch(struct job *j, const struct settings *s, ddpm_error *err)
     b->studio = &j->studio, b->index = j->index, b->n = j->n;
     b->album = (struct album){ .about = ddpm_model_about(j->model), .recipe = &j->recipe, .folder = s->outdir,
                                .pattern = s->name ? s->name : array ? "image-%06d.npy" : "image-%06d.png", .array = array, .force = s->force,
-                               .check = s->check_existing, .retry = s->retry_nan, .lock = b->album.lock };
+                               .check = s->check_existing, .retry = s->retry_nan, .part = b->album.part, .lock = b->album.lock,
+                               .asked = s->index ? s->index : j->range };
     return batch_open(b, err);
 }
 
@@ -196,8 +222,12 @@ static void announce(const struct job *j, const struct settings *s)
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
     int code = read_settings(j, s, err);
-    if (!code && s->outdir)
-        code = folder_lock(&j->batch.album.lock, s->outdir, s->wait, ", or wait for it with --wait SEC", err);
+    if (code || !j->n)
+        return code;
+    if (s->outdir) {
+        j->batch.album.folder = s->outdir, j->batch.album.part = j->shard.part;
+        code = album_lock(&j->batch.album, s->wait, err);
+    }
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
@@ -241,10 +271,12 @@ static void report(const struct job *j, const struct settings *s)
     const char *where = s->outdir ? s->outdir : s->output ? s->output : default_file(j);
     int lost = s->outdir ? j->batch.lost : j->studio.lost, there = j->n - lost;
     if (!s->common.json) {
-        char before[60] = "";
-        if (s->outdir && j->batch.made < there)
+        char before[60] = "", shard[80] = "";
+        if (j->shard.of > 1)
+            snprintf(shard, sizeof shard, ", shard %d/%d of %d", j->shard.number, j->shard.of, j->all);
+        if (s->outdir && !s->merge && j->batch.made < there)
             snprintf(before, sizeof before, ", %d of them made now", j->batch.made);
-        remark(&command_sample, &s->common, "wrote %s: %d image%s%s", where, there, j->n == 1 ? "" : "s", before);
+        remark(&command_sample, &s->common, "wrote %s: %d image%s%s%s", where, there, j->n == 1 ? "" : "s", shard, before);
         if (s->outdir && lost)
             remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
         return;
@@ -253,7 +285,7 @@ static void report(const struct job *j, const struct settings *s)
     cJSON_AddStringToObject(o, "wrote", where);
     cJSON_AddNumberToObject(o, "images", there);
     cJSON_AddNumberToObject(o, "lost", lost);
-    if (s->outdir)
+    if (s->outdir && !s->merge)
         cJSON_AddNumberToObject(o, "made", j->batch.made);
     char *text = cJSON_PrintUnformatted(o);
     puts(text ? text : "{}");
@@ -261,16 +293,55 @@ static void report(const struct job *j, const struct settings *s)
     cJSON_Delete(o);
 }
 
+/* Everything else that could be asked for is known from the folder. */
+static int check_merge(const struct settings *s, ddpm_error *err)
+{
+    static const char *const taken[] = { "merge", "outdir", "images", "index", "check-existing", "wait", NULL };
+    static const size_t sizes[] = { [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
+                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
+    int code = check_places(s, err);
+    for (int i = 0; i < command_sample.count && !code; i++) {
+        const struct option *o = &command_sample.options[i];
+        bool fits = !memcmp((const char *)s + o->offset, (const char *)&defaults + o->offset, sizes[o->kind]);
+        for (int k = 0; taken[k] && !fits; k++)
+            fits = !strcmp(o->name, taken[k]);
+        if (!fits)
+            code = dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s", o->name);
+    }
+    return code || !s->images || !s->index ? code : dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
+}
+
+static int merge(const struct settings *s)
+{
+    struct merge m = { .folder = s->outdir, .check = s->check_existing, .wait = s->wait };
+    struct job j = { .n = 0 };                   /* to report */
+    ddpm_error err;
+    int code = check_merge(s, &err);
+    if (!code && (s->images || s->index))
+        code = index_list(&j.index, &j.n, s->index, (int)s->images, &err);
+    m.index = j.index, m.n = j.n;
+    if (!code)
+        code = merge_folder(&m, &err);
+    free(j.index);
+    if (code)
+        return complain(&command_sample, &err);
+    j.n = m.images + m.lost, j.batch.lost = m.lost;
+    report(&j, s);
+    return m.lost ? exit_code(DDPM_ENAN) : 0;
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
-    struct job j = { .n = 0, .batch.album.lock = -1 };
+    struct job j = { .n = 0, .batch.album.lock = folder_not_locked };
     ddpm_error err;
     int status;
     (void)argument, (void)arguments;
     interrupt_catch();
+    if (s->merge)
+        return merge(s);
     int code = job_open(&j, s, &err);
-    if (!code)
+    if (!code && j.n)
         code = s->outdir ? batch_run(&j.batch, &err) : make_file(&j, &err);
     if (!code && s->show)
         half_blocks_draw(stdout, &j.gallery.picture);
@@ -311,6 +382,8 @@ static const struct option options[] = {
     { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
     { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again", NULL, FIELD(check_existing), 0, 0 },
     { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
+    { "shard", 0, OPTION_TEXT, "I/N", "make a part of the images, I from 0, the others being made in DIR by others (default: as a job of Slurm, Kubernetes or MPI says)", NULL, FIELD(shard), 0, 0 },
+    { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
@@ -318,10 +391,11 @@ const struct command command_sample = {
     .name = "sample", .arguments = "", .least = 0, .most = 0, .run = run,
     .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on batch, threads or order.\n"
             "A PNG holds all settings; ddpm verify makes it again.  With --outdir it can be stopped, killed and started again at will: every\n"
-            "start makes what is missing.",
+            "start makes what is missing; and several machines can share the work.",
     .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
                 "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o like-a.png\n"
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o latent-and-back.npy\n"
-                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n",
+                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n"
+                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n  ddpm sample --merge --outdir images\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

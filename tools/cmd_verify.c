@@ -9,8 +9,8 @@
 #include "base/rng.h"
 #include "gallery.h"
 #include "command_model.h"
-#include "ledger.h"
 #include "options.h"
+#include "parts.h"
 #include "studio.h"
 
 struct settings { struct common common; const char *model, *from; int64_t batch, sample; uint64_t seed; };
@@ -163,11 +163,14 @@ static int verify_line(const struct ledger_line *line, const char *folder, const
 
 static int verify_folder(const char *folder, const ddpm_model *m, const struct settings *s)
 {
-    struct ledger l;
+    struct parts p = { .count = 0 };
+    struct ledger l = { .fd = -1 };
     ddpm_error err;
     size_t ok = 0, n = 0;
-    int worst = 0, code = ledger_read(&l, folder, &err);
-    if (!code && !l.header)
+    int worst = 0, code = parts_read(&p, folder, NULL, NULL, &err);
+    if (!code && p.count)
+        code = ledger_join(&l, p.ledger, p.count, &err);
+    else if (!code)
         code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir", folder);
     for (size_t i = 0; i < l.lines && !code; i++)
         if (l.line[i].ok) {
@@ -184,6 +187,7 @@ static int verify_folder(const char *folder, const ddpm_model *m, const struct s
         worst = status > worst ? status : worst;
     }
     ledger_free(&l);
+    parts_free(&p);
     return code ? complain(&command_verify, &err) : worst;
 }
 

@@ -8,12 +8,12 @@
 #include "base/error.h"
 #include "base/safetensors.h"
 
-static char *path_in(const char *folder, ddpm_error *err)
+static char *path_in(const char *folder, const char *part, ddpm_error *err)
 {
-    size_t size = strlen(folder) + sizeof "/resume.safetensors";
+    size_t size = strlen(folder) + strlen(part) + sizeof "/resume.safetensors";
     char *path = malloc(size);
     if (path)
-        snprintf(path, size, "%s/resume.safetensors", folder);
+        snprintf(path, size, "%s/resume%s.safetensors", folder, part);
     else
         dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     return path;
@@ -36,11 +36,11 @@ static void describe(struct dd_entry entry[3], const struct flight *f)
     }
 }
 
-int flight_save(const struct flight *f, const char *folder, const char *header, ddpm_error *err)
+int flight_save(const struct flight *f, const char *folder, const char *part, const char *header, ddpm_error *err)
 {
     struct dd_output o;
     struct dd_entry entry[3];
-    char taken[16], *path = path_in(folder, err);
+    char taken[16], *path = path_in(folder, part, err);
     const char *const meta[] = { "recipe", header, "taken", taken, NULL };
     if (!path)
         return DDPM_ENOMEM;
@@ -78,11 +78,11 @@ static int load(struct flight *f, const struct dd_safetensors *s, const struct s
     return DDPM_OK;
 }
 
-int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *header, ddpm_error *err)
+int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err)
 {
     struct dd_file file;
     struct dd_safetensors container;
-    char *path = path_in(folder, err);
+    char *path = path_in(folder, part, err);
     *f = (struct flight){ .n = 0 };
     int code = path ? dd_file_map(&file, path, err) : DDPM_ENOMEM;
     if (!code) {
@@ -119,9 +119,9 @@ void flight_keep(struct flight *f, const uint32_t *index, int n)
     f->n = kept;
 }
 
-int flight_remove(const char *folder, ddpm_error *err)
+int flight_remove(const char *folder, const char *part, ddpm_error *err)
 {
-    char *path = path_in(folder, err);
+    char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
     if (path && unlink(path) && errno != ENOENT)
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));

@@ -99,20 +99,64 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int folder_lock(int *fd, const char *path, double wait, const char *advice, ddpm_error *err)
+const struct folder_lock folder_not_locked = { -1, -1, NULL };
+
+/* Until end, a monotonic time. */
+static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
 {
-    double end = now() + wait;
-    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0)
-        return errno == ENOENT ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path, strerror(errno));
-    while (flock(*fd, LOCK_EX | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
-        if (interrupted || now() >= end) {
-            int code = held(*fd, path, advice, err);
-            close(*fd);
-            *fd = -1;
-            return code;
-        }
+    while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
+        if (interrupted || now() >= end)
+            return held(fd, path, advice, err);
         nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
     }
     return DDPM_OK;
+}
+
+/* The one who held it may have removed the file at its end: then it is made anew.  Where nothing may be written, nothing is locked. */
+static int lock_part(struct folder_lock *l, const char *path, double end, const char *advice, ddpm_error *err)
+{
+    struct stat mine, named;
+    if (!(l->path = strdup(path)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    for (;;) {
+        l->part = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (l->part < 0 && (errno == EACCES || errno == EROFS))
+            return DDPM_OK;
+        if (l->part < 0)
+            return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path, strerror(errno));
+        int code = lock(l->part, LOCK_EX, path, end, advice, err);
+        if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+            return DDPM_OK;
+        close(l->part);
+        l->part = -1;
+        if (code)
+            return code;
+    }
+}
+
+int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice, ddpm_error *err)
+{
+    double end = now() + wait;
+    *l = (struct folder_lock){ open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, NULL };
+    if (l->folder < 0)
+        return errno == ENOENT ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path, strerror(errno));
+    int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
+    if (!code && part)
+        code = lock_part(l, part, end, advice, err);
+    if (code)
+        folder_unlock(l);
+    return code;
+}
+
+void folder_unlock(struct folder_lock *l)
+{
+    struct stat st;
+    if (l->part >= 0 && fstat(l->part, &st) == 0 && st.st_size == 0)
+        unlink(l->path);
+    if (l->part >= 0)
+        close(l->part);
+    if (l->folder >= 0)
+        close(l->folder);
+    free(l->path);
+    *l = folder_not_locked;
 }

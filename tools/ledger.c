@@ -3,7 +3,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,25 +23,39 @@ static int read_fields(struct ledger_line *line, const cJSON *root, const char *
     struct dd_json j;
     dd_json_begin(&j, root, where, err);
     line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
-    const char *file = dd_json_text(&j, "file"), *sha256 = "";
+    const char *file = dd_json_text(&j, "file"), *sha256 = "", *seed = "";
     line->ok = dd_json_choice(&j, "status", states) == 0;
     if (line->ok) {
         sha256 = dd_json_text(&j, "sha256");
     } else {
-        dd_json_number(&j, "step", 0, 1e9);
-        dd_json_text(&j, "seed");
+        line->step = dd_json_int(&j, "step", 0, 1000000000);
+        seed = dd_json_text(&j, "seed");
     }
-    dd_json_number(&j, "seconds", 0, 1e30);
+    line->seconds = dd_json_number(&j, "seconds", 0, 1e30);
     int code = dd_json_end(&j);
     if (!code && (strchr(file, '/') || !*file || !strcmp(file, ".") || !strcmp(file, "..")))
         code = dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of a file in this folder", where, file);
     if (!code && !(line->file = strdup(file)))
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", where);
     snprintf(line->sha256, sizeof line->sha256, "%s", sha256);
+    snprintf(line->seed, sizeof line->seed, "%s", seed);
     return code;
 }
 
-static int read_line(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+static int read_asked(struct ledger *l, const cJSON *root, const char *where, ddpm_error *err)
+{
+    struct dd_json j;
+    dd_json_begin(&j, root, where, err);
+    const char *asked = dd_json_text(&j, "asked");
+    int code = dd_json_end(&j);
+    if (code)
+        return code;
+    free(l->asked);
+    l->asked = strdup(asked);
+    return l->asked ? DDPM_OK : out_of_memory(l, err);
+}
+
+static int read_line(struct ledger *l, const char *text, size_t size, size_t number, ddpm_error *err)
 {
     char where[160];
     cJSON *root = NULL;
@@ -54,19 +67,24 @@ static int read_line(struct ledger *l, const char *text, size_t size, ddpm_error
     }
     struct ledger_line *line = &l->line[l->lines];
     *line = (struct ledger_line){ .place = l->lines };
-    snprintf(where, sizeof where, "%.100s, line %zu", l->path, l->lines + 2);
+    snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
     int code = dd_json_parse(&root, text, size, where, err);
+    bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
     if (!code)
-        code = read_fields(line, root, where, err);
+        code = asked ? read_asked(l, root, where, err) : read_fields(line, root, where, err);
     cJSON_Delete(root);
-    if (!code)
-        l->lines++;
+    l->lines += !code && !asked;
     return code;
 }
 
 static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_error *err)
 {
     const char *end = memchr(text, '\n', size);
+    size_t number = 1;
+    if (!end && l->part) {                       /* killed at its first line, before there was an image to list */
+        l->torn = size;
+        return DDPM_OK;
+    }
     if (size && !end)
         return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: --force begins again", l->path);
     if (size && !(l->header = strndup(text, (size_t)(end - text))))
@@ -75,7 +93,7 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
     while (l->size < size) {
         const char *line = text + l->size;
         end = memchr(line, '\n', size - l->size);
-        int code = end ? read_line(l, line, (size_t)(end - line), err) : DDPM_EDATA;
+        int code = end ? read_line(l, line, (size_t)(end - line), ++number, err) : DDPM_EDATA;
         bool last = !end || end + 1 == text + size;
         if (code && (code != DDPM_EDATA || !last))
             return code;
@@ -102,17 +120,23 @@ int ledger_hash(char hex[65], const char *path, ddpm_error *err)
     return code;
 }
 
-static int by_index(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
     const struct ledger_line *x = a, *y = b;
     return x->index != y->index ? (x->index < y->index ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
 }
 
-static void keep_last(struct ledger *l)
+static int by_state(const void *a, const void *b)
+{
+    const struct ledger_line *x = a, *y = b;
+    return x->index == y->index && x->ok != y->ok ? (x->ok ? 1 : -1) : by_place(a, b);
+}
+
+static void keep_last(struct ledger *l, int (*compare)(const void *, const void *))
 {
     size_t kept = 0;
     if (l->lines)
-        qsort(l->line, l->lines, sizeof *l->line, by_index);
+        qsort(l->line, l->lines, sizeof *l->line, compare);
     for (size_t i = 0; i < l->lines; i++)
         if (i + 1 < l->lines && l->line[i + 1].index == l->line[i].index)
             free(l->line[i].file);
@@ -121,14 +145,41 @@ static void keep_last(struct ledger *l)
     l->lines = kept;
 }
 
-int ledger_read(struct ledger *l, const char *folder, ddpm_error *err)
+int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error *err)
 {
-    size_t size = strlen(folder) + sizeof "/manifest.jsonl";
+    size_t lines = l->lines;
+    for (size_t i = 0; i < count; i++)
+        lines += from[i].lines;
+    struct ledger_line *more = lines > l->lines ? realloc(l->line, lines * sizeof *more) : l->line;
+    if (lines > l->lines && !more)
+        return out_of_memory(l, err);
+    l->line = more;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < from[i].lines; k++)
+            more[l->lines++] = from[i].line[k];
+        from[i].lines = 0;
+    }
+    for (size_t k = 0; k < lines; k++)
+        more[k].place = k;
+    keep_last(l, by_state);
+    return DDPM_OK;
+}
+
+char *ledger_path(const char *folder, const char *part)
+{
+    size_t size = strlen(folder) + strlen(part) + sizeof "/manifest.jsonl";
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/manifest%s.jsonl", folder, part);
+    return path;
+}
+
+int ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_error *err)
+{
     struct dd_file f;
-    *l = (struct ledger){ .path = malloc(size), .fd = -1 };
+    *l = (struct ledger){ .path = ledger_path(folder, part), .fd = -1, .part = *part };
     if (!l->path)
         return out_of_memory(l, err);
-    snprintf(l->path, size, "%s/manifest.jsonl", folder);
     int code = dd_file_map(&f, l->path, err);
     if (code == DDPM_EMISSING)
         return DDPM_OK;
@@ -136,7 +187,7 @@ int ledger_read(struct ledger *l, const char *folder, ddpm_error *err)
         code = read_lines(l, (const char *)f.data, f.size, err);
         dd_file_unmap(&f);
     }
-    keep_last(l);
+    keep_last(l, by_place);
     return code;
 }
 
@@ -155,36 +206,21 @@ const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index)
     return NULL;
 }
 
-static int create(const struct ledger *l, const char *header, bool replace, ddpm_error *err)
+static int begin_file(const struct ledger *l, const char *header, bool replace, ddpm_error *err)
 {
     struct dd_output o;
-    int code = dd_output_create(&o, l->path, replace || l->size == 0, err);
+    int code = dd_output_create(&o, l->path, replace, err);
     if (code)
         return code;
     fprintf(o.stream, "%s\n", header);
     return dd_output_commit(&o, err);
 }
 
-int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err)
-{
-    bool begins = replace || !l->header;
-    int code = begins ? create(l, header, replace, err) : DDPM_OK;
-    if (code)
-        return code;
-    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (l->fd < 0)
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
-    if (begins)
-        l->size = strlen(header) + 1;
-    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
-        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path, strerror(errno));
-    return DDPM_OK;
-}
-
 /* What an append that fails has written is cut off again. */
-static int append(struct ledger *l, const char *line, size_t size, ddpm_error *err)
+static int append(struct ledger *l, char *line, ddpm_error *err)
 {
-    size_t done = 0;
+    size_t done = 0, size = strlen(line) + 1;
+    line[size - 1] = '\n';                       /* in place of the zero: nobody reads it as a string any more */
     while (done < size) {
         ssize_t n = write(l->fd, line + done, size - done);
         if (n < 0 && errno == EINTR)
@@ -203,23 +239,77 @@ static int append(struct ledger *l, const char *line, size_t size, ddpm_error *e
     return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
 }
 
-int ledger_add(struct ledger *l, const struct ledger_image *image, ddpm_error *err)
+/* The file of a part is its lock too, so nothing may be renamed into its place. */
+int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err)
 {
-    char seed[24];
+    bool begins = replace || !l->header;
+    int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
+    if (code)
+        return code;
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (l->fd < 0)
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
+    if (begins && !l->part)
+        l->size = strlen(header) + 1;
+    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
+        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path, strerror(errno));
+    if (begins && l->part) {
+        char *line = strdup(header);
+        code = line ? append(l, line, err) : out_of_memory(l, err);
+        free(line);
+    }
+    return code;
+}
+
+/* NULL: out of memory. */
+static char *line_text(const struct ledger_line *line)
+{
     cJSON *o = cJSON_CreateObject();
-    snprintf(seed, sizeof seed, "%" PRIu64, image->seed);
-    bool whole = cJSON_AddNumberToObject(o, "i", image->index) && cJSON_AddStringToObject(o, "file", image->name) &&
-                 (!image->sha256 || cJSON_AddStringToObject(o, "sha256", image->sha256)) &&
-                 cJSON_AddStringToObject(o, "status", image->sha256 ? "ok" : "nan") &&
-                 (image->sha256 || (cJSON_AddNumberToObject(o, "step", image->step) && cJSON_AddStringToObject(o, "seed", seed))) &&
-                 cJSON_AddNumberToObject(o, "seconds", (double)(long)(1000 * image->seconds + 0.5) / 1000);
+    bool whole = cJSON_AddNumberToObject(o, "i", line->index) && cJSON_AddStringToObject(o, "file", line->file) &&
+                 (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) && cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
+                 (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) && cJSON_AddStringToObject(o, "seed", line->seed))) &&
+                 cJSON_AddNumberToObject(o, "seconds", (double)(long)(1000 * line->seconds + 0.5) / 1000);
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
-    size_t size = text ? strlen(text) : 0;
-    if (text)
-        text[size] = '\n';                       /* in place of the zero: nobody reads it as a string any more */
-    int code = text ? append(l, text, size + 1, err) : out_of_memory(l, err);
+    cJSON_Delete(o);
+    return text;
+}
+
+int ledger_add(struct ledger *l, const struct ledger_line *line, ddpm_error *err)
+{
+    char *text = line_text(line);
+    int code = text ? append(l, text, err) : out_of_memory(l, err);
+    cJSON_free(text);
+    return code;
+}
+
+int ledger_ask(struct ledger *l, const char *list, ddpm_error *err)
+{
+    cJSON *o = cJSON_CreateObject();
+    char *text = cJSON_AddStringToObject(o, "asked", list) ? cJSON_PrintUnformatted(o) : NULL;
+    int code = text ? append(l, text, err) : out_of_memory(l, err);
     cJSON_free(text);
     cJSON_Delete(o);
+    return code;
+}
+
+int ledger_write(const struct ledger *l, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, l->path, 1, err);
+    if (code)
+        return code;
+    fprintf(o.stream, "%s\n", l->header);
+    for (size_t i = 0; i < l->lines && !code; i++) {
+        char *text = line_text(&l->line[i]);
+        if (text)
+            fprintf(o.stream, "%s\n", text);
+        else
+            code = out_of_memory(l, err);
+        cJSON_free(text);
+    }
+    if (!code)
+        return dd_output_commit(&o, err);
+    dd_output_abandon(&o);
     return code;
 }
 
@@ -227,8 +317,8 @@ void ledger_forget(struct ledger *l)
 {
     for (size_t i = 0; i < l->lines; i++)
         free(l->line[i].file);
-    free(l->line), free(l->header);
-    *l = (struct ledger){ .path = l->path, .fd = l->fd };
+    free(l->line), free(l->header), free(l->asked);
+    *l = (struct ledger){ .path = l->path, .fd = l->fd, .part = l->part };
 }
 
 void ledger_free(struct ledger *l)

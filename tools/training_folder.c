@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "folder.h"
 #include "image_folder.h"
 
 static bool is_checkpoint(const char *folder, const char *name)
@@ -35,14 +34,14 @@ static void remove_some(struct training_folder *f, bool (*which)(const char *, c
 int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err)
 {
     size_t n = strlen(model) + 8;
-    *f = (struct training_folder){ .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .descriptor = -1 };
+    *f = (struct training_folder){ .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .lock = folder_not_locked };
     if (!f->path || !f->room) {
         training_folder_close(f);
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     }
     snprintf(f->path, n, "%s.train", model);
     int code = folder_make(f->path, err);
-    if (!code) code = folder_lock(&f->descriptor, f->path, 0, "", err);
+    if (!code) code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
     if (!code) code = folder_clean(f->path, err);
     if (code)
         training_folder_close(f);
@@ -81,8 +80,7 @@ void training_folder_prune(struct training_folder *f, int keep)
 
 void training_folder_close(struct training_folder *f)
 {
-    if (f->descriptor >= 0)
-        close(f->descriptor);
+    folder_unlock(&f->lock);
     free(f->path), free(f->room);
-    *f = (struct training_folder){ .descriptor = -1 };
+    *f = (struct training_folder){ .lock = folder_not_locked };
 }

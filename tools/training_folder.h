@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "ddpm.h"
+#include "folder.h"
 
-struct training_folder { char *path, *room; size_t size; int descriptor; };
+struct training_folder { char *path, *room; size_t size; struct folder_lock lock; };
 /* Makes the folder, locks it until close (TRY_LATER: another process trains there), and removes what a killed one left half-written. */
 int  training_folder_open(struct training_folder *f, const char *model, ddpm_error *err);
 /* "FOLDER/NAME", until the next call. */

@@ -270,7 +270,7 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
     ddpm_model *init = NULL;
     const char *slash = strrchr(path, '/');
     t->name = slash && slash[1] ? slash + 1 : path;
-    t->folder.descriptor = -1, t->best = INFINITY, t->saved = -1;
+    t->folder.lock = folder_not_locked, t->best = INFINITY, t->saved = -1;
     int code = check_output(t->s, err);
     if (!code)
         code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);

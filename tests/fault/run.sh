@@ -16,11 +16,12 @@ small='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.no
 run_picture() { ddpm sample -q -n 2 --steps 1 --force -o out/a.png; }
 run_array()   { ddpm sample -q -n 2 --steps 1 --force --format npy -o out/a.npy; }
 run_folder()  { ddpm sample -q -n 2 --steps 2 --batch 1 --outdir out; }
+run_shard()   { ddpm sample -q -n 3 --steps 2 --batch 1 --outdir out --shard 0/2; }
 run_convert_torch()     { ddpm convert -q "$src/tests/golden/cases/D1_unet3/unet.pt" --set image_size=32 --set objective=pred_v \
 	--set beta_schedule=sigmoid --set timesteps=1000 --force -o out/a.ddpm; }
 run_convert_diffusers() { ddpm convert -q "$src/tests/golden/cases/A3_scale_shift_classes" --force -o out/a.ddpm; }
 run_train()   { ddpm train -q d $small --grid-every 0 --steps 2 --save-every 1 --force -o out/a.ddpm; }
-cases=${*:-picture array folder convert_torch convert_diffusers train}
+cases=${*:-picture array folder shard convert_torch convert_diffusers train}
 
 # The faults of a run are those of ddpm alone.
 ddpm() { LD_PRELOAD=${shim:-} "$build/ddpm" "$@"; }
@@ -101,6 +102,7 @@ for case in $cases; do
 	mv out expected.made && rm -r expected && mv expected.made expected
 	for file in $(cd expected && ls); do [ -d "expected/$file" ] || echo "what was there before" >"old/$file"; done
 	[ $case != folder ] || { rm -r old && shim= ddpm sample -q -n 1 --steps 2 --batch 1 --outdir old; }
+	[ $case != shard ] || { rm -r old && shim= ddpm sample -q -n 3 --steps 2 --outdir old --shard 1/2; }
 	for kind in malloc mmap read write fsync rename; do
 		echo "fault.${case}_$kind"
 		if one_kind; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "  FAILED"; fi

@@ -1,0 +1,176 @@
+# Many machines: a folder that several runs fill, each with its shard, and merge.  However the work is shared, stopped and taken up again, the
+# folder ends up as one run leaves it.
+
+# What a run leaves, but for the seconds that it took.
+same_folder() {
+	same_set "$@"
+	sed 's/"seconds":.*//' "$1/manifest.jsonl" >found; sed 's/"seconds":.*//' "$2/manifest.jsonl" >wanted
+	same found wanted "the manifest of $1"
+}
+no_job() { env $(env | sed -n 's/^\(SLURM_[A-Z_]*\|JOB_COMPLETION[A-Z_]*\|OMPI_[A-Z_]*\|PMI_[A-Z_]*\)=.*/-u \1/p') "$@"; }
+
+test_shards() {
+	expect 0 ddpm sample -q -n 7 --steps 3 --outdir all
+	for of in 1 2 3 5 9; do
+		number=0 processes=
+		while [ $number -lt $of ]; do
+			ddpm sample -q -n 7 --steps 3 --batch $((number % 3 + 1)) --outdir d --shard $number/$of 2>err.$number & processes="$processes $!"
+			number=$((number + 1))
+		done
+		for process in $processes; do wait $process || fail "a shard of $of: $(cat err.*)"; done
+		[ $of -eq 1 ] || [ "$(ls d | grep -c '^manifest-.-of-.\.jsonl$')" -eq $((of < 7 ? of : 7)) ] || fail "$(ls d)"
+		expect 0 ddpm verify -q d
+		[ "$(grep -c 'are the same' out)" -eq 7 ] || fail "$(cat out)"
+		expect 0 ddpm sample --merge --outdir d; says 'wrote d: 7 images'
+		same_folder d all "$of shards"
+		expect 0 ddpm sample --json --merge --outdir d; prints '{"wrote":"d","images":7,"lost":0}'
+		expect 0 ddpm sample -q --merge -n 7 --outdir d --check-existing
+		[ ! -s out ] && [ ! -s err ] || fail "-q is not quiet: $(cat out err)"
+		same_folder d all
+		rm -r d err.*
+	done
+	expect 0 ddpm sample --index 1,3-5,0 --steps 3 --outdir d --shard 1/2; says 'wrote d: 2 images, shard 1/2 of 5'
+	[ "$(cd d && ls image* | tr '\n' ' ')" = 'image-000003.png image-000005.png ' ] || fail "$(ls d)"
+	expect 0 ddpm sample --json -n 2 --steps 3 --outdir e --shard 4/5; prints '"images":0'
+	absent e
+}
+
+# Other numbers of shards, none, and more images: each start makes what no other has listed.
+test_shared_out_anew() {
+	expect 0 ddpm sample -q -n 10 --steps 2 --outdir all
+	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 1/3; says 'wrote d: 2 images'
+	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 0/2; says 'wrote d: 3 images, shard 0/2 of 6, 2 of them made now'
+	expect 66 ddpm sample --merge --outdir d; says 'of 6 images 2 are missing: 3, 5'
+	expect 66 ddpm sample --merge -n 7 --outdir d; says 'of 7 images 3 are missing: 3, 5, 6'
+	expect 0 ddpm sample -n 6 --steps 2 --outdir d; says '6 images, 2 of them made now'
+	expect 0 ddpm sample --json -n 6 --steps 2 --outdir d --shard 1/3; prints '"made":0'
+	expect 0 ddpm sample -q --merge --outdir d
+	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4; says 'wrote d: 3 images, shard 1/4 of 10, 1 of them made now'
+	for number in 0 2 3; do expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard $number/4; done
+	rm d/image-000009.png; cp d/image-000002.png d/image-000001.png
+	expect 66 ddpm sample --merge --outdir d; says 'of 10 images 1 are missing: 9'
+	expect 66 ddpm sample --merge --outdir d --check-existing; says '2 are missing or damaged: 1, 9'
+	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4 --check-existing; says '2 of them made now'
+	expect 0 ddpm sample -q --merge --outdir d
+	same_folder d all
+	expect 64 ddpm sample -n 3 --steps 2 --outdir d --shard 0/2 --seed 1; says 'seed is "0" there and "1" here'
+	expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard 0/3; same_folder d all 'after a shard with nothing to do'
+}
+
+test_shard_refusals() {
+	for wrong in 4/4 x 1 1/ /4 1/0 -1/4 1/4x 0x1/4 1/99999999999 '1 /4'; do
+		expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard "$wrong"; says '--shard'
+	done
+	expect 64 ddpm sample -n 4 --steps 1 --shard 0/2; says '--outdir'
+	expect 64 ddpm sample --merge; says '--outdir'
+	expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard 0/2 --force; says 'empty the folder'
+	expect 64 ddpm sample --merge --outdir d --seed 1; says 'leave out --seed'
+	expect 64 ddpm sample --merge --outdir d -m x.ddpm; says 'leave out --model'
+	expect 64 ddpm sample --merge --outdir d --shard 0/2; says 'leave out --shard'
+	expect 66 ddpm sample --merge --outdir d; says 'no such folder'
+	mkdir d
+	expect 66 ddpm sample --merge --outdir d; says 'no manifest'
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --shard 0/2
+	expect 64 ddpm sample -n 4 --steps 2 --outdir d --shard 1/2; says 'manifest-0-of-2.jsonl'
+	expect 64 ddpm sample -n 4 --steps 2 --outdir d; says 'manifest-0-of-2.jsonl'
+	[ "$(ls d | tr '\n' ' ')" = 'image-000000.png image-000002.png manifest-0-of-2.jsonl ' ] || fail "$(ls d)"
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir e --shard 1/2; cp e/*.png d
+	sed 's/"seed":"0"/"seed":"7"/' e/manifest-1-of-2.jsonl >d/manifest-1-of-2.jsonl
+	expect 64 ddpm sample --merge --outdir d; says 'seed is'
+	{ cat e/manifest-1-of-2.jsonl; echo '{"asked":"rubbish"}'; } >d/manifest-1-of-2.jsonl
+	expect 65 ddpm sample --merge --outdir d; says 'no list of images'
+	{ echo rubbish; cat e/manifest-1-of-2.jsonl; } >d/manifest-1-of-2.jsonl
+	expect 65 ddpm sample --merge --outdir d; says 'manifest-1-of-2.jsonl'
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --force
+	[ "$(ls d | grep -c manifest)" -eq 1 ] || fail "--force leaves $(ls d)"
+}
+
+# The variables of job arrays and launchers: shard FROM VARIABLE=VALUE...: this is what they mean.
+test_shard_of_a_job() {
+	sample() { no_job env "$@" ${RUN:-} "$program" sample --index 0 --steps 1 --outdir d; }
+	shard() {
+		wanted=$1; shift
+		expect 0 sample "$@"; says "$wanted"
+		expect 0 no_job env "$@" ${RUN:-} "$program" sample -q --index 0 --steps 1 --outdir d
+		[ ! -s err ] || fail "-q is not quiet: $(cat err)"
+	}
+	array='SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_MIN=0 SLURM_ARRAY_TASK_MAX=3 SLURM_ARRAY_TASK_STEP=1'
+	shard 'shard 2/4, as SLURM_ARRAY_TASK_ID=2 says' SLURM_ARRAY_TASK_ID=2 $array
+	shard 'shard 1/3, as SLURM_ARRAY_TASK_ID=12' SLURM_ARRAY_TASK_ID=12 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=10 SLURM_ARRAY_TASK_MAX=14 SLURM_ARRAY_TASK_STEP=2
+	shard 'shard 6/8, as JOB_COMPLETION_INDEX=6' JOB_COMPLETION_INDEX=6 JOB_COMPLETIONS=8
+	shard 'shard 3/5, as OMPI_COMM_WORLD_RANK=3' OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=5 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2
+	shard 'shard 1/2, as PMI_RANK=1' PMI_RANK=1 PMI_SIZE=2 SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2
+	shard 'shard 1/3, as SLURM_PROCID=1' SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=3
+	shard 'shard 7/12, as SLURM_ARRAY_TASK_ID=2, SLURM_PROCID=1 says' SLURM_ARRAY_TASK_ID=2 $array SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=3
+	for alone in 'SLURM_PROCID=0 SLURM_NTASKS=4' 'SLURM_ARRAY_TASK_ID=7 SLURM_ARRAY_TASK_COUNT=1' 'OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0' \
+		'JOB_COMPLETION_INDEX='; do
+		expect 0 sample $alone
+		! grep -q shard err || fail "$alone: $(cat err)"
+	done
+	expect 0 sample SLURM_ARRAY_TASK_ID=2 $array
+	expect 0 no_job env SLURM_ARRAY_TASK_ID=2 $array ${RUN:-} "$program" sample --index 0,1 --steps 1 --outdir e --shard 1/2; says 'shard 1/2'
+	[ "$(ls e | tr '\n' ' ')" = 'image-000001.png manifest-1-of-2.jsonl ' ] || fail "--shard does not win: $(ls e)"
+	expect 0 no_job env SLURM_ARRAY_TASK_ID=2 $array ${RUN:-} "$program" sample -q --index 0 --steps 1 -o one.png
+	for bad in 'SLURM_ARRAY_TASK_ID=x SLURM_ARRAY_TASK_COUNT=2' 'SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=5' \
+		"SLURM_ARRAY_TASK_ID=9 $array" JOB_COMPLETION_INDEX=3 'JOB_COMPLETION_INDEX=3 JOB_COMPLETIONS=3' 'PMI_RANK=4 PMI_SIZE=4' \
+		"SLURM_ARRAY_TASK_ID=2 $array PMI_RANK=1 PMI_SIZE=999999"; do
+		expect 64 sample $bad; says '--shard'
+	done
+}
+
+# A shard belongs to one run, the folder to shards or to one run; stopped and killed shards go on.
+test_shard_locks() {
+	crash_library
+	command -v flock >/dev/null || skip 'there is no flock(1)'
+	expect 0 crash CRASH_TICKS=ticks -- sample -q -n 6 --steps 8 --outdir all
+	expect 75 crash CRASH_TICK=$(($(cat ticks) / 4)) -- sample -q -n 6 --steps 8 --outdir d --shard 1/2
+	[ -f d/resume-1-of-2.safetensors ] || fail "$(ls d)"
+	expect 75 crash CRASH_TICK=$(($(cat ticks) / 4)) -- sample -q -n 6 --steps 8 --outdir d --shard 0/2
+	flock -s d/manifest-0-of-2.jsonl sleep 60 & holder=$!
+	for i in $(seq 100); do flock -n d/manifest-0-of-2.jsonl true || break; sleep 0.02; done
+	expect 75 ddpm sample -n 6 --steps 8 --outdir d --shard 0/2; says 'manifest-0-of-2.jsonl: another ddpm'
+	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 1/2
+	absent d/resume-1-of-2.safetensors
+	{ sleep 0.5; kill -KILL $holder; } &
+	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 0/2 --wait 60
+	flock -s -F d sleep 60 & holder=$!
+	for i in $(seq 100); do flock -n d true || break; sleep 0.02; done
+	expect 75 ddpm sample -n 6 --steps 8 --outdir d; says 'd: another ddpm'
+	expect 75 ddpm sample --merge --outdir d --wait 0.1
+	kill -KILL $holder; wait $holder 2>/dev/null
+	expect 0 ddpm sample -q --merge --outdir d
+	same_folder d all
+	# Killed before every operation on files, beside a shard that is done.
+	rm -r d all; kills=0
+	expect 0 ddpm sample -q -n 2 --steps 2 --outdir all
+	expect 0 ddpm sample -q -n 2 --steps 2 --outdir d --shard 1/2
+	while :; do
+		kills=$((kills + 1))
+		cp -r d e
+		crash CRASH_KILL=$kills -- sample -q -n 2 --steps 2 --outdir e --shard 0/2 2>err; end=$?
+		[ $end -eq 0 ] || expect 0 ddpm sample -q -n 2 --steps 2 --outdir e --shard 0/2
+		crash CRASH_KILL=$kills -- sample -q --merge --outdir e 2>err || expect 0 ddpm sample -q --merge --outdir e
+		same_folder e all "killed before operation $kills"
+		rm -r e
+		[ $end -eq 137 ] || break
+	done 2>/dev/null
+	[ $kills -gt 12 ] || fail "there were only $kills operations"
+}
+
+# An image lost to NaN in a shard is listed after the merge too, and 70 as long as it is lost.
+test_shard_nan() {
+	model_with_classes
+	expect 0 ddpm sample -q -m model.ddpm -n 8 --steps 2 --class all --outdir good
+	cp model.ddpm broken.ddpm; break_class_3 broken.ddpm
+	expect 0 ddpm sample -q -m broken.ddpm -n 8 --steps 2 --class all --outdir d --shard 0/2
+	ddpm sample -m broken.ddpm -n 8 --steps 2 --class all --outdir d --shard 1/2 2>err; [ $? -eq 70 ] || fail "$(cat err)"
+	for time in first second; do
+		ddpm sample --merge --outdir d 2>err; code=$?
+		[ $code -eq 70 ] || fail "exit code $code after the $time merge: $(cat err)"
+		says 'wrote d: 7 images'; says '1 image is lost to NaN'
+	done
+	grep -q '"i":3,"file":"image-000003.png","status":"nan","step":999,"seed":"0"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
+	expect 0 ddpm sample -q -m model.ddpm -n 8 --steps 2 --class all --outdir d --retry-nan --shard 1/2
+	expect 0 ddpm sample -q --merge --outdir d
+	same_folder d good
+}

@@ -1,0 +1,17 @@
+/* The end of a run in shards (shard.h): whether the folder holds all images, and one manifest for them. */
+#ifndef DDPM_MERGE_H
+#define DDPM_MERGE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "ddpm.h"
+
+struct merge {
+    const char *folder;
+    const uint32_t *index; int n;        /* what is to be there; NULL: what the shards were asked for */
+    bool check;                          /* read every image */
+    double wait;                         /* seconds, for a run that is still at work */
+    int images, lost;                    /* found: whole ones; lost to NaN */
+};
+/* DDPM_EMISSING: some images are not there, and nothing is changed.  Afterwards the folder is as one run would have left it. */
+int merge_folder(struct merge *m, ddpm_error *err);
+#endif
