@@ -39,7 +39,7 @@ static void keep_and_save(struct flight *f, const struct studio *s, ddpm_error *
     flight_keep(f, wanted, 4);
     if (!f->n)
         return;
-    require(!flight_save(f, scratch_path(""), header, err) && !flight_load(&again, s, scratch_path(""), header, err));
+    require(!flight_save(f, scratch_path(""), "", header, err) && !flight_load(&again, s, scratch_path(""), "", header, err));
     require(again.n == f->n && again.taken == f->taken && !memcmp(again.index, f->index, (size_t)f->n * sizeof *f->index));
     require(!memcmp(again.state, f->state, (size_t)f->n * f->buffers * f->d * sizeof *f->state));
     require(!memcmp(again.frame, f->frame, (size_t)f->n * f->frames * f->d * sizeof *f->frame));
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct flight f;
     ddpm_error err = { 0, "" };
     scratch_write("resume.safetensors", data, size);
-    int code = flight_load(&f, s, scratch_path(""), header, &err);
+    int code = flight_load(&f, s, scratch_path(""), "", header, &err);
     require(!code || (code == DDPM_EDATA && strstr(err.text, "resume.safetensors") && !strchr(err.text, '\n') && !f.n));
     if (!code) {
         require(size ? f.n > 0 && f.taken > 0 && f.taken < 5 : !f.n);
