@@ -79,7 +79,7 @@ sample: sample.png                              ## a grid of images from the emb
 sample.png: | all
 	$(RUN) $(O)/ddpm sample -o $@
 check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
-	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ tmux || echo 'the tests that need them will be skipped'
+	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py

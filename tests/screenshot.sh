@@ -4,7 +4,10 @@
 set -eu
 build=$(cd "${BUILD:-build}" && pwd)
 folder=${1:-$(mktemp -d)}
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || { echo 'screenshot: skipped, no Chromium here'; exit 0; }
+echo report.screenshot
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
+	{ printf '  skipped: there is no Chromium\n0 passed, 0 failed, 1 skipped\n'; exit 0; }
+mkdir -p "$folder"
 "$build/ddpm" bench --steps 2,4,8 -n 4 --spread 1e6 -q --force --report "$folder" >/dev/null
 shoot() {
 	rm -f "$folder/$1.png"
@@ -20,11 +23,12 @@ shoot() {
 		rows = zlib.decompress(pixels)
 		found = "%d %d %d" % tuple(rows[1:4])        # before the first pixel every filter predicts 0
 		if found != sys.argv[2]:
-		    sys.exit("screenshot: the ground of %s is %s, expected %s" % (sys.argv[1], found, sys.argv[2]))
+		    sys.exit("  FAILED: the ground of %s is %s, expected %s" % (sys.argv[1], found, sys.argv[2]))
 	END
 	rm "$folder/$1.log"
 }
 shoot light 1 '255 255 255'
 shoot dark 0 '21 23 26'
-cmp -s "$folder/light.png" "$folder/dark.png" && { echo 'screenshot: light and dark are the same'; exit 1; }
-echo "screenshot: $folder/light.png and dark.png"
+cmp -s "$folder/light.png" "$folder/dark.png" && { echo '  FAILED: light and dark are the same'; exit 1; }
+echo "  $folder/light.png and dark.png"
+echo '1 passed, 0 failed, 0 skipped'

@@ -57,6 +57,7 @@ test_bench_suggest() {
 # Within one notch of the best of a table that is made apart: times from the folders of ddpm sample, distances of four times as many other images
 # from ddpm eval.  The time allowed lies between two rows, a factor of 1.4 from both: a machine may be that much faster or slower in between.
 test_bench_suggest_as_a_table() {
+	! grep -q __asan_init "$program" || skip "with a sanitizer it takes minutes"
 	steps='4 8 16 32 64'
 	ddpm sample -q --index 1000-1063 --steps 64 --batch 8 --outdir most || fail 'sample'
 	for k in $steps; do

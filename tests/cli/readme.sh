@@ -1,0 +1,92 @@
+# The README's own words: its commands run on small files of the same names, and what it says that errors say is what they say.
+
+# Under the names that the README uses: a small network of each kind, pictures, CIFAR-10's format.
+readme_checkpoints() {
+	cp -r "$tree/A3_scale_shift_classes" google-ddpm-cifar10-32
+	cp "$guided" cifar10_uncond_50M_500K.pt
+	cp "$pesser" "$lucid" .
+	foreign=$shared/reference/checkpoints
+	[ ! -d "$foreign/C2_ermon_ema" ] || {
+		cp "$foreign/C2_ermon_ema/ckpt.pth" "$foreign/D2_trainer_pred_v/model-7.pt" .
+		( cp "$foreign/C2_ermon_ema/case.json" . && flags_as_json | sed '/"config_yaml"/d' | awk '{ line[NR] = $0 } END { for (i = 1; i < NR; i++) print line[i] }' ) >config.json
+		rm case.json
+	}
+}
+# readme_commands WORD: the lines of its code blocks that begin with this, continued ones as one, without remarks.
+readme_commands() {
+	awk '/^```/ { code = !code; next } code' "$top/README.md" | sed -e ':more' -e '/\\$/N; s/\\\n//; tmore' | sed -n "s/ *#.*//; s/^\(build\/\)\{0,1\}$1/$1/p"
+}
+
+test_readme_converts() {
+	readme_checkpoints
+	readme_commands 'ddpm convert' | grep -v -e '--to diffusers' >commands
+	[ "$(wc -l <commands)" -eq 6 ] || fail "six commands, not $(cat commands)"
+	ran=0
+	while read -r line; do
+		set -- $line
+		[ -e "$3" ] || continue
+		expect 0 "$@"
+		expect 0 ddpm info "$5"; prints 'parameters'
+		ran=$((ran + 1))
+	done <commands
+	[ $ran -eq 6 ] || [ ! -d "$foreign" ] && [ $ran -ge 4 ] || fail "$ran of them could be run"
+}
+
+# Of each command but what takes its time is left as it is: numbers of images and of steps, the data's size.
+test_readme_commands() {
+	readme_checkpoints
+	expect 0 ddpm convert -q model-790000.ckpt --set resolution=32 -o cifar10.ddpm
+	mkdir cifar-10-batches-bin photos
+	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
+	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
+	rm photos/manifest.jsonl
+	{ for c in sample verify schedule eval bench; do readme_commands "ddpm $c"; done; readme_commands 'ddpm train photos'; } |
+		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 10,50,250/--steps 2,3/' \
+		    -e 's/--time 8h/--steps 1 --set batch=2/; s/^ddpm bench$/& --time 1/; s/^ddpm bench --[rs].*/& --time 1 --spread 1e6/; s/--outdir images/& --steps 3/' >commands
+	[ "$(wc -l <commands)" -eq 14 ] || fail "commands: $(cat commands)"
+	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
+	sed 's/ images --against/ photos --against/' commands >again && mv again commands
+	while read -r line; do expect 0 $line; done <commands
+	[ -s sample.png ] && [ -s four.png ] && [ -s way.png ] && [ -s images/image-000002.png ] && [ -s arrays/ddpm-3.npy ] || fail 'a file is missing'
+}
+
+# Each message of the table comes from a command here; "..." stands for what varies.
+test_readme_troubles() {
+	readme_checkpoints
+	said() { "$@" >>said 2>&1 </dev/null; }
+	said ddpm sample -m "$pesser"
+	said ddpm convert "$pesser" -o a.ddpm
+	said ddpm convert "$tree/C1_pesser/io.safetensors" -o a.ddpm
+	said ddpm convert "$pesser" --set resolution=32 --set ch=64 -o a.ddpm
+	head -c 100000 "$top/tools/default.ddpm" >cut.ddpm; said ddpm info cut.ddpm
+	said ddpm convert google-ddpm-cifar10-32 -o classes.ddpm
+	said ddpm convert google-ddpm-cifar10-32 -o classes.ddpm
+	said ddpm sample -m classes.ddpm
+	said ddpm sample -m classes.ddpm --class 1 --variance analytic
+	said ddpm sample -q -n 1 --steps 2 --outdir f; said ddpm sample -q -n 1 --steps 3 --outdir f
+	command -v flock >/dev/null || skip 'there is no flock(1)'
+	( flock 9; said ddpm sample -q -n 2 --steps 2 --outdir f ) 9<f
+	said ddpm eval "$top/tests/golden/data" --fit pad
+	( ulimit -v 300000; said ddpm sample -m classes.ddpm --class 1 --batch 4096 -n 4096 --steps 2 -o b.png )
+	case $(ddpm info) in *avx*) other=neon ;; *) other=avx2 ;; esac
+	said ddpm info --cpu $other
+	ddpm sample -q -n 1 --steps 2 --cpu ref -o c.png; said ddpm verify c.png
+	said ddpm bench --steps 2 -n 2 --sampler ddpm --spread 0
+	mkdir bin; said env PATH="$PWD/bin" ${RUN:+$(command -v ${RUN%% *})} "$program" bench --report r
+	ddpm convert -q "$pesser" --set resolution=32 -o color.ddpm; ddpm sample -q -m color.ddpm -n 1 --steps 2 --outdir color; said ddpm eval color
+	sed -n '/^## When it says/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
+	[ "$(wc -l <messages)" -ge 15 ] || fail "messages: $(cat messages)"
+	while IFS= read -r message; do
+		case $message in
+		*'(its statistics)'*)                      # only of a bad model
+			printf '%s\n' "$message" | sed 's/ \.\.\. /\n/g; s/: some/:\nsome/' | while IFS= read -r words; do
+				grep -qF -e "${words# }" "$top/tools/studio.c" || { echo "$words"; break; }
+			done >lacking
+			[ ! -s lacking ] || fail "tools/studio.c does not say $(cat lacking)"
+			continue ;;
+		'out of memory:') setting LDFLAGS | grep -q sanitize && continue ;;         # has its own words
+		esac
+		pattern=$(printf '%s' "$message" | sed 's/[][*.^$\\]/\\&/g; s/\\\.\\\.\\\./.*/g')
+		grep -q -e "$pattern" said || fail "no command says \"$message\": $(cat said)"
+	done <messages
+}
