@@ -25,7 +25,7 @@ static const char head[] =
     "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif; max-width: 80em; margin: 2em auto; padding: 0 1em }\n"
     "table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }\n"
     "th, td { padding: .2em .6em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }\n"
-    "th:first-child, td:first-child { text-align: left } th { font-weight: 600; white-space: normal; vertical-align: bottom } #rows { font-size: .8em } tr.front td { background: var(--mark) }\n"
+    "th:first-child, td:first-child { text-align: left } th { font-weight: 600; white-space: normal; vertical-align: bottom } #rows { font-size: .8em } #rows th, #rows td { padding: .2em .4em } tr.front td { background: var(--mark) }\n"
     "svg { max-width: 760px; width: 100%; height: auto } svg g { color: inherit } svg use[color=white] { color: var(--ground) } .sheet img { width: 64px; image-rendering: pixelated; display: block }\n"
     ".sheet td { padding: 2px; border: 0 }\n</style>\n<h1>Steps against time and quality</h1>\n";
 
