@@ -23,6 +23,7 @@ enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOA
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
     size_t mr, nr, rows;                 /* of a block of queries */
+    size_t v;                            /* the first channel of v in qkv */
     size_t k_size, v_size, s_size;       /* floats */
     size_t images;                       /* of a slice */
 };
@@ -32,6 +33,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
     struct plan p = { .pixels = (size_t)a->h * (size_t)a->w, .heads = (size_t)a->heads, .dim = (size_t)a->dim,
                       .memory = (size_t)a->memory, .mr = k->gemm_mr, .nr = k->gemm_nr };
     p.tokens = p.memory + p.pixels;
+    p.v = (a->tied ? 1 : 2) * p.heads * p.dim;
     p.rows = dd_min(dd_blocks(dd_min(p.pixels, ROWS), p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;
     p.k_size = dd_blocks(p.tokens, p.nr) * p.nr * p.dim;
     p.v_size = dd_blocks(p.dim, p.nr) * p.nr * p.tokens;
@@ -114,7 +116,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
     for (size_t task = 0; task < n * p->heads * panels; task++) {
         size_t panel = task % panels, head = task / panels % p->heads, image = task / panels / p->heads, v = panel >= k_panels;
         struct tokens x = { memory_kv ? memory_kv + (v * p->heads + head) * p->memory * p->dim : NULL,
-                            images + image * p->pixels * qkv->stride + (1 + v) * inner + head * p->dim, qkv->stride };
+                            images + image * p->pixels * qkv->stride + (v ? p->v : inner) + head * p->dim, qkv->stride };
         float *to = packed + (image * p->heads + head) * head_size;
         if (v)
             pack_v(k, p, to + p->k_size, &x, panel - k_panels);

@@ -1,11 +1,13 @@
 /* Attention over the pixels of an image, softmax (Vaswani et al. 2017) and linear (Shen et al. 2018).  Heads are contiguous slices of
-   channels.  qkv [n, h, w, 3 * heads * dim] holds q of all heads, then k, then v; y [n, h, w, heads * dim].  Backward: dqkv is
+   channels.  qkv [n, h, w, 3 * heads * dim] holds q of all heads, then k, then v, or, tied, what is both; y [n, h, w, heads * dim].  Backward: dqkv is
    overwritten; dmemory_kv, of memory_kv's shape, is added to, NULL without memory. */
 #ifndef DD_ATTENTION_H
 #define DD_ATTENTION_H
+#include <stdbool.h>
 #include "layer/map.h"
 
-struct dd_attention { int h, w, heads, dim, memory; };     /* memory: learned key/value tokens put before those of the image, 0: none */
+/* memory: learned key/value tokens put before those of the image, 0: none.  tied: keys are values; softmax without memory, forward. */
+struct dd_attention { int h, w, heads, dim, memory; bool tied; };
 
 /* out = softmax(q k^T / sqrt(dim)) v.  memory_kv [2][heads][memory][dim], or NULL. */
 void   dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *qkv,

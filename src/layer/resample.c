@@ -90,15 +90,18 @@ void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct d
     each_pair(ctx, ctx->k->unshuffle_backward, dx, add, dy);
 }
 
-void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b)
+void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
+                              float a, float b)
 {
     size_t c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)x->n * (size_t)x->h; row++) {
         const float *from = x->data + row * (size_t)x->w * x->stride;
         float *to = y->data + row * (size_t)x->w * y->stride;
+        const float *scale = pre && pre->scale ? pre->scale + row / (size_t)x->h * c : NULL;
         if (a == 1 && b == 0)
-            ctx->k->affine(to, y->stride, from, x->stride, NULL, NULL, (size_t)x->w, c, DD_ACT_NONE);
+            ctx->k->affine(to, y->stride, from, x->stride, scale, scale ? pre->shift + row / (size_t)x->h * c : NULL, (size_t)x->w, c,
+                           pre ? pre->act : DD_ACT_NONE);
         else
             for (size_t i = 0; i < (size_t)x->w; i++)
                 for (size_t j = 0; j < c; j++)

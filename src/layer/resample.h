@@ -14,8 +14,9 @@ void dd_resample_mean_backward(const struct dd_context *ctx, const struct dd_map
 /* 2 x 2 pixels become channels c*4 + p1*2 + p2 of one. */
 void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x);
 void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy);
-/* y = a x + b. */
-void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, float a, float b);
+/* y = a x + b; with a pre a is 1, b 0, and no scratch wanted. */
+void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
+                              float a, float b);
 void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy, float a);
-size_t dd_resample_scratch(int n, int h, int w, int c);    /* bytes, h and w of the input; for a forward with a pre, others need none */
+size_t dd_resample_scratch(int n, int h, int w, int c);    /* bytes, h and w of the input; for up and mean with a pre */
 #endif

@@ -89,7 +89,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
     case DD_OP_UPSAMPLE:         dd_resample_up_forward(ctx, &y, &x, p); break;
     case DD_OP_AVGPOOL:          dd_resample_mean_forward(ctx, &y, &x, p); break;
     case DD_OP_UNSHUFFLE:        dd_resample_unshuffle_forward(ctx, &y, &x); break;
-    case DD_OP_COPY:             dd_resample_copy_forward(ctx, &y, &x, n->a, n->b); break;
+    case DD_OP_COPY:             dd_resample_copy_forward(ctx, &y, &x, p, n->a, n->b); break;
     case DD_OP_DROPOUT:          dd_dropout_forward(ctx, &y, &x, p, n->p, s->masks, (uint32_t)node); break;
     case DD_OPS:                 break;
     }

@@ -143,7 +143,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, 
 {
     int code = take_options(net, o, err);
     if (!code) code = dd_program_create(&net->program, &net->config, training, err);
-    if (!code && !training) dd_program_fold(&net->program);
+    if (!code && !training) code = dd_program_fold(&net->program, err);
     if (!code) code = make_lists(net, err);
     if (!code) code = dd_team_start(net->threads, err);
     if (code)

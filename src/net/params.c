@@ -1,5 +1,5 @@
 /* From the tensors of a model to the packed block: float16 is widened, rows of several tensors (q, k, v; the projections of the time
-   embedding) are stacked, and the gain of an RMS norm takes up its sqrt(C). */
+   embedding) are stacked, two matrices become their product, and the gain of an RMS norm takes up its sqrt(C). */
 #include "net/params.h"
 #include <math.h>
 #include <stdlib.h>
@@ -63,6 +63,51 @@ static float *stack(const float **bias, const struct dd_program *p, int node, co
     return all;
 }
 
+/* w [cout, cin] of a node that is a product of its two parts, W2 [cout, inner], or turned [inner, cout], times W1 [inner, cin]; its bias is
+   that times b1, plus b2 unless turned.  Sums in double, in order, rounded once. */
+static void multiply(float *w, float *bias, const float *w1, const float *b1, const float *w2, const float *b2, size_t cout, size_t inner,
+                     size_t cin, bool turned)
+{
+    enum { COLUMNS = 64 };
+    for (size_t o = 0; o < cout; o++) {
+        const float *row = turned ? w2 + o : w2 + o * inner;
+        size_t step = turned ? cout : 1;
+        double sum = turned ? 0 : b2[o];
+        for (size_t k = 0; k < inner; k++)
+            sum += (double)row[k * step] * b1[k];
+        bias[o] = (float)sum;
+        for (size_t first = 0; first < cin; first += COLUMNS) {
+            size_t n = cin - first < COLUMNS ? cin - first : COLUMNS;
+            double sums[COLUMNS] = { 0 };
+            for (size_t k = 0; k < inner; k++)
+                for (size_t i = 0; i < n; i++)
+                    sums[i] += (double)row[k * step] * w1[k * cin + first + i];
+            for (size_t i = 0; i < n; i++)
+                w[o * cin + first + i] = (float)sums[i];
+        }
+    }
+}
+
+/* The same as of stack, of a product. */
+static float *product(const float **bias, const struct dd_program *p, int node, const ddpm_model *m)
+{
+    const struct dd_node *n = &p->node[node];
+    int second = n->part + 1;
+    while (p->part[second].node != node)
+        second++;
+    const struct dd_param *w1 = &p->param[p->part[n->part].weight], *w2 = &p->param[p->part[second].weight];
+    bool turned = n->product == DD_PRODUCT_TURNED;
+    size_t cin = (size_t)w1->dim[1], inner = (size_t)w1->dim[0], cout = (size_t)w2->dim[turned];
+    const float *b;
+    float *parts = stack(&b, p, node, m), *w = parts ? malloc((cin + 1) * cout * sizeof *w) : NULL;
+    if (w) {
+        *bias = w + cin * cout;
+        multiply(w, w + cin * cout, parts, b, parts + w1->count, b + inner, cout, inner, cin, turned);
+    }
+    free(parts);
+    return w;
+}
+
 static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
@@ -71,7 +116,7 @@ static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_
         dd_conv_pack(conv, to, w, bias);
         return DDPM_OK;
     }
-    float *all = stack(&bias, p, node, m);
+    float *all = (p->node[node].product ? product : stack)(&bias, p, node, m);
     if (!all)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the weights of %s", p->node[node].name);
     dd_conv_pack(conv, to, all, bias);

@@ -71,6 +71,16 @@ int dd_program_value(struct dd_program *p, int h, int w, int c)
     return p->values - 1;
 }
 
+int dd_program_slice(struct dd_program *p, int value, int offset, int c)
+{
+    p->value = more(p, p->value, &p->values, sizeof *p->value);
+    struct dd_value *part = &p->value[p->values - 1];
+    *part = p->value[value];
+    part->offset += offset;
+    part->c = c;
+    return p->values - 1;
+}
+
 int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank, const int64_t *dim)
 {
     p->param = more(p, p->param, &p->params, sizeof *p->param);
@@ -125,14 +135,10 @@ int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const c
     int w = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_UNIFORM, fan_in, n->linear ? 2 : 4, dim);
     int b = bias ? dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim) : -1;
     dd_program_give(p, node, w, b);
-    p->value = more(p, p->value, &p->values, sizeof *p->value);
-    struct dd_value *all = &p->value[y], *part = &p->value[p->values - 1];
-    *part = *all;
-    part->offset = all->c;
-    part->c = rows;
-    all->c += rows;
-    p->home[all->home].c += rows;
-    return p->values - 1;
+    int part = dd_program_slice(p, y, p->value[y].c, rows);
+    p->value[y].c += rows;
+    p->home[p->value[y].home].c += rows;
+    return part;
 }
 
 int dd_program_conv(struct dd_program *p, int rows, struct dd_node n)

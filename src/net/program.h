@@ -20,7 +20,8 @@ struct dd_param { const char *name; int rank; int64_t dim[4], count, fan_in; enu
 struct dd_home  { int h, w, c; enum dd_place place; };
 struct dd_value { int h, w, c, home, offset; };
 struct dd_flow  { int value; bool add; };           /* a gradient that a backward node writes or, add, adds to; value 0: none */
-struct dd_part  { int node, weight, bias; };        /* parameters of a node; bias -1: none.  The parts of a convolution are stacked rows */
+struct dd_part  { int node, weight, bias; };        /* parameters of a node; bias -1: none.  The parts of a convolution are stacked rows, */
+enum dd_product { DD_PRODUCT_NONE, DD_PRODUCT_PLAIN, DD_PRODUCT_TURNED };   /* or two matrices: the second, as it is or transposed, times the first */
 
 struct dd_node {
     enum dd_op op;
@@ -36,12 +37,13 @@ struct dd_node {
     bool doubled;                                   /* x is read as if every pixel were 2x2 */
     bool right;                                     /* padding right and below only */
     bool linear;                                    /* the weight is stored as [out, in] */
+    enum dd_product product;                        /* of its two parts; transposed, the second one's bias is left out */
     int groups;                                     /* norm */
     double eps;
     int emb;                                        /* norm, rms: value holding s, then b */
     struct dd_attention attention;
     bool cos_first;                                 /* embed */
-    float a, b;                                     /* copy: y = a x + b */
+    float a, b;                                     /* copy: y = a x + b; with a norm, of what that makes of x */
     double p;                                       /* dropout: probability of a zero */
     /* A backward node is a copy of its forward node; y is the gradient that it starts from, other values are left where it needs them. */
     int of;                                         /* 1 + that forward node; 0: this is one */
@@ -65,7 +67,7 @@ struct dd_program {
 int  dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err);
 void dd_program_free(struct dd_program *p);
 /* Makes a program for inference shorter and faster, with the same results up to rounding. */
-void dd_program_fold(struct dd_program *p);
+int  dd_program_fold(struct dd_program *p, ddpm_error *err);
 const char *dd_program_op(const struct dd_node *n);
 /* How many of the nodes are the forward pass. */
 int  dd_program_forward(const struct dd_program *p);
@@ -77,6 +79,8 @@ const struct dd_part *dd_program_part(const struct dd_program *p, const struct d
 /* What the two builders below are written in.  Out of memory sets failed, and ids stay harmless. */
 const char *dd_program_name(struct dd_program *p, const char *format, ...) DD_PRINTF(2, 3);
 int dd_program_value(struct dd_program *p, int h, int w, int c);
+/* c channels of a value, from `offset` on, as a value. */
+int dd_program_slice(struct dd_program *p, int value, int offset, int c);
 int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank, const int64_t *dim);
 /* Appends a node with an output of h x w x c; returns its index. */
 int dd_program_node(struct dd_program *p, struct dd_node n, int h, int w, int c);

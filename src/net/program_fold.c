@@ -1,6 +1,13 @@
-/* Up-sampling folded into the convolution that alone reads it: the convolution reads each pixel of the small image four times
+/* A program for inference made shorter.  A program that is trained stays as it was built.
+
+   Up-sampling folded into the convolution that alone reads it: the convolution reads each pixel of the small image four times
    (dd_conv_shape's `doubled`), and the large one is never made.  What the up-sampling applied on load the convolution applies, since
-   act(x scale + shift) of a copy is the copy.  A program that is trained stays as it was built. */
+   act(x scale + shift) of a copy is the copy.
+
+   Attention of one head as wide as its tokens z = norm(x): with q = Q z + a, k = K z + b, v = V z + c and y = O (P v) + d,
+     q_i . k_j = (K^T Q z_i + K^T a) . z_j + q_i . b,   y_i = O V (P z)_i + O c + d,
+   where q_i . b is the same for all j, so that softmax does not see it, and the rows of P add up to 1.  So z itself is key and value, K^T Q and O V
+   are made once, and of four matrices two are left.  Several heads would need a K^T Q each. */
 #include <string.h>
 #include "net/program.h"
 
@@ -27,6 +34,63 @@ static struct dd_node *follower(struct dd_program *p, const struct dd_node *up)
     return found;
 }
 
+/* The 1x1 convolution that gives `value`, or that alone reads it, of so many parts and with nothing before or between; or -1. */
+static int projection(const struct dd_program *p, int value, bool gives, int parts)
+{
+    int found = -1;
+    for (int i = 0; i < p->nodes; i++) {
+        const struct dd_node *n = &p->node[i];
+        if (gives ? n->y != value : !reads(n, value))
+            continue;
+        if (found >= 0 || n->op != DD_OP_CONV || n->kernel != 1 || n->stride != 1 || n->parts != parts || n->pre != DD_ACT_NONE)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
+/* The last node goes to `at`. */
+static void move_node(struct dd_program *p, int at)
+{
+    struct dd_node last = p->node[p->nodes - 1];
+    memmove(&p->node[at + 1], &p->node[at], sizeof last * (size_t)(p->nodes - 1 - at));
+    p->node[at] = last;
+    for (int i = 0; i < p->parts; i++)
+        p->part[i].node += p->part[i].node >= at;
+}
+
+/* Returns whether a node was added in front. */
+static bool fold_head(struct dd_program *p, int mix)
+{
+    const struct dd_attention *a = &p->node[mix].attention;
+    int qkv = projection(p, p->node[mix].x, true, 3), out = projection(p, p->node[mix].y, false, 1);
+    if (a->heads != 1 || a->memory || qkv < 0 || out < 0 || p->node[out].norm || p->node[out].x != p->node[mix].y ||
+        p->value[p->node[qkv].x].c != a->dim)
+        return false;
+    struct dd_node *q = &p->node[qkv], *o = &p->node[out];
+    struct dd_value all = p->value[q->y];
+    const char *name = p->node[mix].name;
+    struct dd_node copy = { .op = DD_OP_COPY, .name = dd_program_name(p, "%s.tokens", name), .x = q->x, .norm = q->norm, .a = 1 };
+    int query = dd_program_slice(p, q->y, 0, a->dim), tokens = copy.y = dd_program_slice(p, q->y, a->dim, a->dim);
+    p->home[all.home].c = p->value[q->y].c = 2 * a->dim;
+    p->node[mix].attention.tied = true;
+    o->name = dd_program_name(p, "%s.to_v.to_out", name);
+    o->part = q->part + 2;
+    o->parts = 2;
+    o->product = DD_PRODUCT_PLAIN;
+    p->part[o->part].node = out;
+    q->name = dd_program_name(p, "%s.to_q.to_k", name);
+    q->parts = 2;
+    q->product = DD_PRODUCT_TURNED;
+    q->x = tokens;
+    q->y = query;
+    q->norm = 0;
+    dd_program_node(p, copy, all.h, all.w, a->dim);
+    if (!p->failed)
+        move_node(p, qkv);
+    return true;
+}
+
 static void remove_node(struct dd_program *p, int node)
 {
     p->nodes--;
@@ -35,7 +99,7 @@ static void remove_node(struct dd_program *p, int node)
         p->part[i].node -= p->part[i].node > node;
 }
 
-void dd_program_fold(struct dd_program *p)
+static void fold_up(struct dd_program *p)
 {
     for (int i = 0; i < p->nodes; i++) {
         const struct dd_node *up = &p->node[i];
@@ -50,4 +114,13 @@ void dd_program_fold(struct dd_program *p)
         }
         remove_node(p, i--);
     }
+}
+
+int dd_program_fold(struct dd_program *p, ddpm_error *err)
+{
+    fold_up(p);
+    for (int i = 0; i < p->nodes; i++)
+        if (p->node[i].op == DD_OP_ATTENTION && !p->node[i].attention.tied && !p->failed)
+            i += fold_head(p, i);
+    return p->failed ? dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes") : DDPM_OK;
 }

@@ -122,7 +122,7 @@ static double rms_factor(const struct layer_case *t)
 
 static void attention_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int linear, float *const *out)
 {
-    struct dd_attention a = { t->h, t->w, t->meta[3], t->meta[4], t->meta[5] };
+    struct dd_attention a = { t->h, t->w, t->meta[3], t->meta[4], t->meta[5], 0 };
     int inner = a.heads * a.dim;
     size_t size = (linear ? dd_linear_attention_backward_scratch : dd_attention_backward_scratch)(k, &a, t->n, threads);
     float *scratch = scratch_create(size), *all = numbers(t, "", "memory"), *memory = a.memory ? all : NULL;

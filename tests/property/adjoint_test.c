@@ -16,8 +16,8 @@ typedef void move_backward(const struct dd_context *ctx, const struct dd_map *dx
 
 static void up(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_up_forward(ctx, y, x, NULL); }
 static void mean(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_mean_forward(ctx, y, x, NULL); }
-static void copy(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, 1, 0); }
-static void triple(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, 3, 0); }
+static void copy(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, NULL, 1, 0); }
+static void triple(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, NULL, 3, 0); }
 static void copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
 {
     dd_resample_copy_backward(ctx, dx, add, dy, 1);
@@ -184,12 +184,12 @@ enum { IMAGES = 5, SIDE = 19, HEADS = 2, DIM = 4, INNER = HEADS * DIM, MEMORY = 
 
 static void softmax_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
 {
-    dd_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY }, v);
+    dd_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
 }
 
 static void linear_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
 {
-    dd_linear_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY }, v);
+    dd_linear_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
 }
 
 static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
@@ -211,7 +211,7 @@ static void rms_gradient(const struct dd_context *ctx, const struct dd_map *dx, 
 
 static size_t scratch_of(const struct dd_kernels *k, int n, int threads)
 {
-    struct dd_attention a = { SIDE, SIDE, HEADS, DIM, MEMORY };
+    struct dd_attention a = { SIDE, SIDE, HEADS, DIM, MEMORY, 0 };
     size_t soft = dd_attention_backward_scratch(k, &a, n, threads), linear = dd_linear_attention_backward_scratch(k, &a, n, threads);
     return soft + linear + dd_norm_rms_backward_scratch(n, SIDE, SIDE, 3 * INNER, threads) + dd_norm_backward_scratch(n, 3 * INNER);
 }

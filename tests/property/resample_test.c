@@ -73,8 +73,8 @@ static void check_moves(struct setting *s)
 {
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9), z = map_create(N, H, W, C, 0, 9);
     dd_resample_unshuffle_forward(&s->ctx, &u, &s->x);
-    dd_resample_copy_forward(&s->ctx, &y, &s->x, 1, 0);
-    dd_resample_copy_forward(&s->ctx, &z, &s->x, 2, -1);
+    dd_resample_copy_forward(&s->ctx, &y, &s->x, NULL, 1, 0);
+    dd_resample_copy_forward(&s->ctx, &z, &s->x, NULL, 2, -1);
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
         float x = at(&s->x, image, oy, ox, c);
