@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-families check-faults check-python check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-python check-slurm check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -36,7 +36,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-python check-mutants fuzz lint bench setup install uninstall dist deb \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-python check-slurm check-mutants fuzz lint bench setup install uninstall dist deb \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
@@ -87,6 +87,8 @@ check-families: $(O)/ddpm                       # random networks of diffusers a
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_families.py
 check-python: all                               # the Python package, against diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
+check-slurm: $(O)/ddpm                          # a job array on a real Slurm of its own
+	BUILD=$(O) sh $(srcdir)/tests/check_slurm.sh
 check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
 	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
 fuzz:                                           ## libFuzzer on every reader of files, SECONDS_EACH=60; READERS='json torch': on these
@@ -121,9 +123,10 @@ bindir = $(DESTDIR)$(prefix)/bin
 incdir = $(DESTDIR)$(prefix)/include
 share  = $(DESTDIR)$(prefix)/share
 bashes = $(share)/bash-completion/completions
+examples = $(share)/doc/ddpm/examples
 solib  = $(DESTDIR)$(libdir)
 install: all manual                             ## to $(DESTDIR)$(prefix)
-	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(share)/man/man1 $(share)/man/man3 $(bashes)
+	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(share)/man/man1 $(share)/man/man3 $(bashes) $(examples)
 	install -m 755 $(O)/ddpm $(bindir)
 	install -m 644 $(srcdir)/include/ddpm.h $(incdir)
 	install -m 644 $(O)/libddpm.a $(solib)
@@ -135,9 +138,11 @@ install: all manual                             ## to $(DESTDIR)$(prefix)
 	install -m 644 $(O)/man/*.1 $(share)/man/man1
 	install -m 644 $(O)/man/libddpm.3 $(share)/man/man3
 	install -m 644 $(O)/man/ddpm.bash $(bashes)/ddpm
+	install -m 644 $(srcdir)/tools/unattended/* $(examples)
 uninstall: manual                               ## remove what install made
 	rm -f $(bindir)/ddpm $(incdir)/ddpm.h $(addprefix $(solib)/,libddpm.a libddpm.so $(SO) libddpm.so.$(version) pkgconfig/ddpm.pc)
 	rm -f $(addprefix $(share)/man/man1/,$(notdir $(wildcard $(O)/man/*.1))) $(share)/man/man3/libddpm.3 $(bashes)/ddpm
+	rm -f $(addprefix $(examples)/,$(notdir $(wildcard $(srcdir)/tools/unattended/*)))
 dist:                                           ## the committed source as an archive
 	@mkdir -p $(O)
 	git -C $(srcdir) archive --prefix=ddpm-$(version)/ HEAD | gzip -9n >$(O)/ddpm-$(version).tar.gz

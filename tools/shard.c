@@ -45,15 +45,17 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
     return DDPM_OK;
 }
 
-/* The tasks of an array are numbered from anywhere, in any steps; 1,2,5 is no such row, and nobody could say which place 5 has. */
+/* The tasks of an array are numbered from anywhere, in any even steps; in 1,2,5 nobody could say which place 2 has.  SLURM_ARRAY_TASK_STEP is 1 for
+   every list, 1,3 too. */
 static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
-    long id, count, low, high, step;
+    long id, count, low, high;
     int code = variable(&id, "SLURM_ARRAY_TASK_ID", -1, err);
     if (code || id < 0 || (code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err)) || (code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err)) ||
-        (code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err)) || (code = variable(&step, "SLURM_ARRAY_TASK_STEP", 1, err)))
+        (code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err)))
         return code;
-    if (count > 1 && (step < 1 || (high - low) % step || (high - low) / step + 1 != count || (id - low) % step))
+    long step = count > 1 ? (high - low) / (count - 1) : 1;
+    if (step < 1 || (count > 1 && (high - low) % (count - 1)) || (id - low) % step)
         return dd_error(err, DDPM_EUSAGE, "the %ld tasks of this Slurm array, %ld to %ld, are no row of even steps: give --shard I/N", count, low, high);
     return add(s, "SLURM_ARRAY_TASK_ID", count > 1 ? (id - low) / step : 0, count, err);
 }
