@@ -26,7 +26,7 @@ configure() {
 		SlurmUser=$user
 		SlurmdUser=$user
 		AuthType=auth/munge
-		AuthInfo=socket=$root/munge.socket,cred_expire=3
+		AuthInfo=socket=$root/munge.socket,cred_expire=6
 		StateSaveLocation=$root/state
 		SlurmdSpoolDir=$root/spool.%n
 		SlurmctldPidFile=$root/slurmctld.pid
