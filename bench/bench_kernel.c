@@ -205,7 +205,7 @@ static void run_outer(struct work *w)
 {
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
     for (size_t i = 0; i + mr <= nr; i += mr)
-        w->k->outer(w->y + i * nr, w->x + i, w->b, 128, mr, 1);
+        w->k->outer(w->y + i * nr, w->x + i, nr, w->b, nr, 128, mr, 1);
     w->flops = 2.0 * 128 * (double)(nr / mr * mr * nr);
     w->bytes = 8.0 * 128 * (double)nr;
 }

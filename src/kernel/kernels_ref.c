@@ -375,13 +375,13 @@ static void winograd2_output_ref(float *const *y, const float *m, size_t plane, 
 
 #include "kernel/training_ref.h"
 
-static void outer_ref(float *c, const float *a, const float *b, size_t count, size_t m, int load)
+static void outer_ref(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m, int load)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < NR; j++) {
             double sum = load ? c[i * NR + j] : 0;
             for (size_t t = 0; t < count; t++)
-                sum += (double)a[t * NR + i] * b[t * NR + j];
+                sum += (double)a[t * as + i] * b[t * bs + j];
             c[i * NR + j] = (float)sum;
         }
 }

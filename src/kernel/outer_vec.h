@@ -1,13 +1,13 @@
-/* A tile of A^T B, for gradients of weights: rows and columns are channels, the sum runs over pixels.  Both come from packed panels of
-   GEMM_NR channels, so a row of either is one or two cache lines; all sums stay in registers as in gemm_vec.h. */
+/* A tile of A^T B, for gradients: rows and columns are channels, the sum runs over pixels.  A step of it reads GEMM_MR floats beside one
+   another and GEMM_NR others; all sums stay in registers as in gemm_vec.h. */
 
-INLINE void outer_tile(float *c, const float *a, const float *b, size_t count, int load, const int m)
+INLINE void outer_tile(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, int load, const int m)
 {
     vf sum[GEMM_MR][2];
     UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int v = 0; v < 2; v++)
             sum[i][v] = load ? vf_load(c + i * GEMM_NR + v * VL) : vf_set(0);
-    for (size_t t = 0; t < count; t++, a += GEMM_NR, b += GEMM_NR) {
+    for (size_t t = 0; t < count; t++, a += as, b += bs) {
         const vf left = vf_load(b), right = vf_load(b + VL);
         UNROLL for (int i = 0; i < m; i++) {
             const vf x = vf_set(a[i]);
@@ -20,19 +20,19 @@ INLINE void outer_tile(float *c, const float *a, const float *b, size_t count, i
             vf_store(c + i * GEMM_NR + v * VL, sum[i][v]);
 }
 
-typedef void outer_rows(float *c, const float *a, const float *b, size_t count, int load);
+typedef void outer_rows(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, int load);
 
 #define OUTER_ROWS(m) \
-static void outer_rows_##m(float *c, const float *a, const float *b, size_t count, int load) \
+static void outer_rows_##m(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, int load) \
 { \
-    outer_tile(c, a, b, count, load, m); \
+    outer_tile(c, a, as, b, bs, count, load, m); \
 }
 EACH_GEMM_ROW(OUTER_ROWS)
 
-static void K(outer)(float *c, const float *a, const float *b, size_t count, size_t m, int load)
+static void K(outer)(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m, int load)
 {
 #define ADDRESS(m) outer_rows_##m,
     static outer_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
-    rows[m - 1](c, a, b, count, load);
+    rows[m - 1](c, a, as, b, bs, count, load);
 }

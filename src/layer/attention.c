@@ -8,17 +8,17 @@
 
    Backward, P once more from q and k, a task being a head of an image:
      dv = P^T dy,  dP = dy v^T,  dS = P (dP - P . dP) / sqrt(D),  dq = dS k,  dk = dS^T q.
-   Blocks of query rows follow one another, each adding to dk and dv; P^T and dS^T are transposed copies of a block.  What memory tokens
-   get is kept per image, [n, heads, 2, memory, D], and added up over the images at the end.
-   Backward's scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], dy and q panels [D / nr][rows][nr], P and
-   dS [rows, T], the transposed [T, rows]. */
+   Blocks of query rows follow one another, each adding its outer products to dk and dv.  What memory tokens get is kept per image,
+   [n, heads, 2, memory, D], and added up over the images at the end.
+   Backward's scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], a panel [rows][nr] of dy or q that does not
+   fill one, P and dS [rows, T], dk and dv panels [D / nr][T][nr]. */
 #include "layer/attention.h"
 #include <math.h>
 #include <string.h>
 #include "layer/matrix.h"
 
 /* Rows of a task, so that one head of a small image gives several; floats: of S in a task, which then stays in the second-level cache, and of each of three such in backward; of a slice's panels. */
-enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20 };
+enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20, LINE = 16 };
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
@@ -144,19 +144,22 @@ void dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, 
         slice_forward(ctx, &p, y, qkv, memory_kv, first, dd_min(p.images, (size_t)qkv->n - first));
 }
 
-/* The parts of a thread's scratch, in floats from its beginning. */
-struct back { size_t rows, k_t, v_t, k, block, p, ds, turned, end; };
+/* The parts of a thread's scratch, in floats from its beginning; stride: of P and dS, a line more than it
+   need be, else the lines of a column would all compete for the same sets of the cache. */
+struct back { size_t rows, stride, k_t, v_t, k, block, p, ds, dk, dv, end; };
 
 static struct back make_back(const struct plan *p)
 {
     struct back b = { .rows = dd_min(dd_blocks(p->pixels, p->mr), 1 + BACKWARD_FLOATS / (p->tokens * p->mr)) * p->mr };
+    b.stride = dd_aligned(p->tokens) + LINE;
     b.v_t = b.k_t + dd_aligned(p->k_size);
     b.k = b.v_t + dd_aligned(p->k_size);
     b.block = b.k + dd_aligned(p->v_size);
-    b.p = b.block + dd_aligned(dd_blocks(p->dim, p->nr) * p->nr * b.rows);
-    b.ds = b.p + b.rows * dd_aligned(p->tokens);
-    b.turned = b.ds + b.rows * dd_aligned(p->tokens);
-    b.end = b.turned + p->tokens * dd_aligned(b.rows);
+    b.p = b.block + dd_aligned(p->nr * b.rows);
+    b.ds = b.p + b.rows * b.stride;
+    b.dk = b.ds + b.rows * b.stride;
+    b.dv = b.dk + dd_aligned(p->v_size);
+    b.end = b.dv + dd_aligned(p->v_size);
     return b;
 }
 
@@ -177,34 +180,47 @@ struct head {
     float *dq, *dk, *dv, *dmemory_k, *dmemory_v, *scratch;
 };
 
-/* d [tokens, dim] (+)= x^T y over a block of rows: x [rows, tokens], y [rows, dim].  The memory's rows go elsewhere than the image's. */
-static void add_turned(const struct head *h, float *dmemory, float *d, const float *x, const float *y, size_t ys, size_t rows, int load)
+/* d, panels [dim / nr][tokens][nr], (+)= x^T y over a block of rows: x [rows, tokens], y [rows, dim]. */
+static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows, int load)
 {
     const struct plan *p = h->p;
-    size_t ts = dd_aligned(h->b->rows);
-    float *turned = h->scratch + h->b->turned, *panels = h->scratch + h->b->block;
-    h->kernels->transpose(turned, ts, x, dd_aligned(p->tokens), rows, p->tokens);
-    for (size_t first = 0; first < p->dim; first += p->nr)
-        pack_columns(h->kernels, p, panels + first * rows, y + first, ys, rows, dd_min(p->nr, p->dim - first));
-    dd_matrix_multiply(h->kernels, dmemory, p->dim, turned, ts, panels, rows * p->nr, p->memory, rows, p->dim, load);
-    dd_matrix_multiply(h->kernels, d, h->d_stride, turned + p->memory * ts, ts, panels, rows * p->nr, p->pixels, rows, p->dim, load);
+    float *block = h->scratch + h->b->block;
+    for (size_t first = 0; first < p->dim; first += p->nr, d += p->tokens * p->nr) {
+        size_t columns = dd_min(p->nr, p->dim - first), whole = columns == p->nr;
+        if (!whole)
+            pack_columns(h->kernels, p, block, y + first, ys, rows, columns);
+        for (size_t t = 0; t < p->tokens; t += p->mr)
+            h->kernels->outer(d + t * p->nr, x + t, h->b->stride, whole ? y + first : block, whole ? ys : p->nr, rows,
+                              dd_min(p->mr, p->tokens - t), load);
+    }
+}
+
+/* d of the image's tokens and the memory's out of panels. */
+static void store_outer(const struct head *h, float *dmemory, float *d, const float *panel)
+{
+    const struct plan *p = h->p;
+    for (size_t first = 0; first < p->dim; first += p->nr, panel += p->tokens * p->nr) {
+        size_t columns = dd_min(p->nr, p->dim - first);
+        h->kernels->affine(dmemory + first, p->dim, panel, p->nr, NULL, NULL, p->memory, columns, DD_ACT_NONE);
+        h->kernels->affine(d + first, h->d_stride, panel + p->memory * p->nr, p->nr, NULL, NULL, p->pixels, columns, DD_ACT_NONE);
+    }
 }
 
 static void block_backward(const struct head *h, size_t start)
 {
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
-    size_t rows = dd_min(h->b->rows, p->pixels - start), ss = dd_aligned(p->tokens);
+    size_t rows = dd_min(h->b->rows, p->pixels - start), ss = h->b->stride;
     const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
     float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
     dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
     k->softmax(s, ss, scale, rows, p->tokens);
-    add_turned(h, h->dmemory_v, h->dv, s, dy, h->dy_stride, rows, start > 0);
+    add_outer(h, h->scratch + h->b->dv, s, dy, h->dy_stride, rows, start > 0);
     dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
     k->softmax_backward(ds, ss, s, ss, scale, rows, p->tokens);
     dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k, p->tokens * p->nr, rows, p->tokens,
                        p->dim, 0);
-    add_turned(h, h->dmemory_k, h->dk, ds, q, h->stride, rows, start > 0);
+    add_outer(h, h->scratch + h->b->dk, ds, q, h->stride, rows, start > 0);
 }
 
 static void head_backward(const struct head *h)
@@ -218,6 +234,8 @@ static void head_backward(const struct head *h)
         pack_v(h->kernels, p, h->scratch + h->b->k, &h->k, panel);
     for (size_t start = 0; start < p->pixels; start += h->b->rows)
         block_backward(h, start);
+    store_outer(h, h->dmemory_k, h->dk, h->scratch + h->b->dk);
+    store_outer(h, h->dmemory_v, h->dv, h->scratch + h->b->dv);
 }
 
 void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv, const struct dd_map *dy,

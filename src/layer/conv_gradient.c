@@ -42,14 +42,14 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own)
     p->all = p->thread + (size_t)g->threads * p->own;
 }
 
-void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t count)
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs, size_t count)
 {
     enum { NR_MOST = 64 };
     const struct dd_conv_gradient *g = w->g;
     size_t nr = g->k->gemm_nr, first = panel * nr, n = dd_min(nr, (size_t)g->shape.cout - first);
     double *bias = (double *)(void *)(w->scratch + g->plan.bias) + first;
-    float sum[NR_MOST], square[NR_MOST];
-    g->k->moments(sum, square, z, nr, w->scratch + g->plan.zero, count, n);
+    float sum[NR_MOST];
+    g->k->sums(sum, z, zs, count, n);
     for (size_t j = 0; j < n; j++)
         bias[j] += sum[j];
 }

@@ -1,9 +1,9 @@
 /* The gradient of any convolution by its weights as a sum of outer products over output pixels q:
      dw[o, (tap, i)] += sum over q of dz[q, o] x'[q stride + tap - padding, i].
 
-   A block of pixels is copied into panels of channels, of dz and, as rows of taps * cin numbers, of x'.  Which of the two gives the rows is
-   chosen so that fewer columns of a panel stay empty.  So that small layers occupy many threads, pixels are dealt to several planes, block by
-   block; the planes are added up in the end. */
+   Blocks of pixels are copied into panels of channels, of dz and, as rows of taps * cin numbers, of x', where they cannot be read where they
+   are.  Which of the two gives the rows is chosen so that fewer columns of a panel stay empty.  So that small layers occupy many threads,
+   the pixels of a chunk are divided among several planes, which are added up in the end. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
@@ -20,19 +20,6 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     size_t blocks = dd_min(dd_blocks(CHUNK_FLOATS, BLOCK * planes * (patch + cout)), dd_blocks(total, BLOCK * planes));
     p->outer = p->swapped ? dd_conv_outer_of(g->k, planes, cout, patch, blocks * BLOCK) : dd_conv_outer_of(g->k, planes, patch, cout, blocks * BLOCK);
     dd_conv_gradient_place(g, nr * nr);
-}
-
-/* Where block `block` of a chunk begins in the panel of a side that lies at `side`. */
-static float *block_at(const struct dd_conv_outer *o, float *side, size_t plane_size, size_t panel, size_t block)
-{
-    return side + block % o->planes * plane_size + (panel * o->room + block / o->planes * BLOCK) * o->nr;
-}
-
-/* How many terms plane `plane` has of a chunk of `pixels`. */
-static size_t plane_terms(const struct dd_conv_outer *o, size_t pixels, size_t plane)
-{
-    size_t blocks = dd_blocks(pixels, BLOCK), mine = (blocks + o->planes - 1 - plane) / o->planes, last = blocks - 1;
-    return mine * BLOCK - (last % o->planes == plane ? blocks * BLOCK - pixels : 0);
 }
 
 /* n channels of x' from i on at `count` output pixels from (oy, ox) on, of one row, under one tap. */
@@ -93,17 +80,46 @@ static int is_pointwise(const struct dd_conv_shape *s)
     return s->kernel == 1 && s->stride == 1 && !s->top && !s->left && !s->bottom && !s->right;
 }
 
-/* Task: a block of the chunk that begins at pixel `start`, and a panel, those of x' first. */
-static void load_block(const struct dd_conv_gradient_work *w, size_t start, size_t pixels, size_t task)
+/* Whether dz or x' needs no copy: x' is x, and of columns all nr of each panel are there. */
+static int in_place(const struct dd_conv_gradient_work *w, int of_z)
+{
+    const struct dd_conv_shape *s = &w->g->shape;
+    int rows = of_z == w->g->plan.swapped, channels = of_z ? s->cout : s->cin;
+    return (of_z || (is_pointwise(s) && !w->pre)) && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
+}
+
+/* Pixels start .. start + pixels of all images, `share` of them, whole blocks, for each plane. */
+struct chunk { size_t start, pixels, share; struct dd_conv_side z, x; };
+
+static struct dd_conv_side side_of(const struct dd_conv_gradient_work *w, int of_z, size_t start, size_t share)
+{
+    const struct dd_conv_gradient_plan *p = &w->g->plan;
+    const struct dd_map *map = of_z ? w->dz : w->x;
+    if (in_place(w, of_z))
+        return (struct dd_conv_side){ map->data + start * map->stride, map->stride, p->outer.nr, share * map->stride };
+    return of_z == p->swapped ? dd_conv_outer_copy(&p->outer, w->scratch + p->a, p->outer.a_plane)
+                              : dd_conv_outer_copy(&p->outer, w->scratch + p->b, p->outer.b_plane);
+}
+
+static struct chunk chunk_of(const struct dd_conv_gradient_work *w, size_t start, size_t pixels)
+{
+    size_t share = dd_blocks(dd_blocks(pixels, BLOCK), w->g->plan.outer.planes) * BLOCK;
+    return (struct chunk){ start, pixels, share, side_of(w, 1, start, share), side_of(w, 0, start, share) };
+}
+
+/* How many terms a plane has. */
+static size_t terms(const struct chunk *c, size_t plane) { return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share)); }
+
+/* Copies a block of the chunk, those channels of it that make panel `panel` of dz or x'. */
+static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block, size_t panel)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_conv_outer *o = &p->outer;
-    size_t patches = p->swapped ? o->column_panels : o->row_panels, panels = o->row_panels + o->column_panels;
-    size_t block = task / panels, panel = task % panels, q = start + block * BLOCK, count = dd_min(BLOCK, pixels - block * BLOCK);
-    int of_z = panel >= patches, rows = of_z == p->swapped;
-    panel -= of_z ? patches : 0;
-    float *to = block_at(o, w->scratch + (rows ? p->a : p->b), rows ? o->a_plane : o->b_plane, panel, block);
-    size_t first = panel * o->nr, n = dd_min(o->nr, (rows ? o->rows : o->columns) - first);
+    const struct dd_conv_side *side = of_z ? &c->z : &c->x;
+    int rows = of_z == p->swapped;
+    size_t at = block * BLOCK, q = c->start + at, count = dd_min(BLOCK, c->pixels - at), first = panel * o->nr;
+    size_t n = dd_min(o->nr, (rows ? o->rows : o->columns) - first);
+    float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel + at % c->share * o->nr;
     if (of_z)
         w->g->k->affine(to, o->nr, w->dz->data + q * w->dz->stride + first, w->dz->stride, NULL, NULL, count, n, DD_ACT_NONE);
     else if (is_pointwise(&w->g->shape))
@@ -112,13 +128,21 @@ static void load_block(const struct dd_conv_gradient_work *w, size_t start, size
         copy_patches(w, to, q, count, first, n);
 }
 
-static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t pixels)
+static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t me, size_t team)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
-    float *side = w->scratch + (p->swapped ? p->a : p->b);
-    for (size_t block = 0; block * BLOCK < pixels; block++)
-        dd_conv_gradient_bias(w, panel, block_at(&p->outer, side, p->swapped ? p->outer.a_plane : p->outer.b_plane, panel, block),
-                              dd_min(BLOCK, pixels - block * BLOCK));
+    size_t panels = of_z == p->swapped ? p->outer.row_panels : p->outer.column_panels, tasks = dd_blocks(c->pixels, BLOCK) * panels;
+    for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++)
+        load_block(w, c, of_z, task / panels, task % panels);
+}
+
+static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *c, size_t panel)
+{
+    for (size_t at = 0, n; at < c->pixels; at += n) {
+        const float *z = c->z.data + at / c->share * c->z.plane + panel * c->z.panel + at % c->share * c->z.stride;
+        n = dd_min(BLOCK, c->pixels - at);
+        dd_conv_gradient_bias(w, panel, z, c->z.stride, n);
+    }
 }
 
 /* dw of output channel o += a row of sums, those of patch numbers first .. first + m. */
@@ -156,15 +180,17 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_conv_outer *o = &p->outer;
-    size_t tasks = dd_blocks(pixels, BLOCK) * (o->row_panels + o->column_panels), items = dd_conv_outer_items(o);
-    for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++)
-        load_block(w, start, pixels, task);
+    const struct chunk c = chunk_of(w, start, pixels);
+    const struct dd_conv_side *rows = p->swapped ? &c.z : &c.x, *columns = p->swapped ? &c.x : &c.z;
+    size_t items = dd_conv_outer_items(o);
+    for (int of_z = 0; of_z < 2; of_z++)
+        if (!in_place(w, of_z))
+            load(w, &c, of_z, me, team);
     dd_meet(team);
     for (size_t panel = me; w->db && panel < (p->swapped ? o->row_panels : o->column_panels); panel += team)
-        add_bias(w, panel, pixels);
+        add_bias(w, &c, panel);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
-        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, w->scratch + p->a, w->scratch + p->b, item,
-                          plane_terms(o, pixels, item / (o->row_panels * o->column_panels)), start > 0);
+        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item, terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
     dd_meet(team);
 }
 

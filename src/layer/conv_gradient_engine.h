@@ -34,8 +34,8 @@ struct dd_conv_gradient_work {
 
 /* Sets the plan's places from a on, for `own` floats of each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
-/* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, nr apart. */
-void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t count);
+/* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, zs apart. */
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs, size_t count);
 
 size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g);
 void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w);

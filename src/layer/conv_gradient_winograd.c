@@ -98,7 +98,7 @@ static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t
     const struct dd_conv_outer *o = &w->g->plan.outer;
     const float *z = w->scratch + w->g->plan.b + SUMS * o->b_plane + panel * o->room * o->nr;
     for (size_t t = 0; t < count; t += BIAS_ROWS)
-        dd_conv_gradient_bias(w, panel, z + t * o->nr, dd_min(BIAS_ROWS, count - t));
+        dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t));
 }
 
 /* dw of a panel of input and one of output channels: G^T C G, turned from [i][tap][o] to [o][i][tap]. */
@@ -123,10 +123,12 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_
     for (size_t s = first + (last - first) * me / team; s < first + (last - first) * (me + 1) / team; s++)
         load_strip(w, w->scratch + p->thread + me * p->own, s, strip_start(p, s) - start);
     dd_meet(team);
+    const struct dd_conv_outer *o = &p->outer;
+    struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane), b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
     for (size_t panel = me; w->db && panel < p->outer.column_panels; panel += team)
         add_bias(w, panel, count);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
-        dd_conv_outer_add(&p->outer, w->g->k, w->scratch + p->c, w->scratch + p->a, w->scratch + p->b, item, count, first > 0);
+        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
     dd_meet(team);
 }
 
