@@ -117,7 +117,7 @@ static void set_mark(struct machine *m)
         m->mark[m->marks++] = m->top;
 }
 
-/* The n nodes above the last mark, which both leave the stack; valid until the next push. */
+/* The n nodes above the last mark, which both leave the stack; valid until the next push.  NULL when there is none. */
 static struct pickle_node **pop_to_mark(struct machine *m, size_t *n)
 {
     *n = 0;
@@ -128,7 +128,7 @@ static struct pickle_node **pop_to_mark(struct machine *m, size_t *n)
     size_t from = m->mark[--m->marks];
     *n = m->top - from;
     m->top = from;
-    return m->stack + from;
+    return *n ? m->stack + from : NULL;
 }
 
 static void memo_put(struct machine *m, uint64_t index)

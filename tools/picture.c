@@ -238,7 +238,7 @@ static bool jpeg_tables_fit(const unsigned char *d, size_t size)
 static int load(struct picture *p, const struct dd_file *f, const char *path, ddpm_error *err)
 {
     int size = f->size > 0x7FFFFFFF ? 0 : (int)f->size;
-    if (size > 2 && f->data[0] == 0xFF && f->data[1] == 0xD8 && !jpeg_tables_fit(f->data, (size_t)size))
+    if (size > 2 && f->data[0] == 0xFF && !jpeg_tables_fit(f->data, (size_t)size))               /* a JPEG: any number of FF, then D8 */
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a Huffman table of more than 256 codes", path);
     if (size > 25 && !memcmp(f->data, "BM", 2) && !memcmp(f->data + 22, "\0\0\0\x80", 4))        /* a height that has no absolute value */
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a BMP of height -2147483648", path);

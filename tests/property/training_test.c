@@ -227,6 +227,32 @@ TEST(training, loss_of_images_held_out)
     subject_free(&s);
 }
 
+/* The same loss as that of the model that comes out, which holds the averaged weights, when nothing is dropped. */
+static void averaged_and_whole(const char *net)
+{
+    struct subject s = subject_create(net);
+    ddpm_trainer *a = begin(&s, s.m), *b;
+    ddpm_model *average = NULL;
+    double of_run = 0, of_model = 1;
+    train(a, &s, 0, 2);
+    REQUIRE(!ddpm_trainer_model(a, &average, 0, NULL, NULL));
+    s.o.dropout = 0;
+    b = begin(&s, average);
+    CHECK(!ddpm_trainer_loss(a, s.images.x, s.images.y, 20, 100, &of_run, NULL));
+    CHECK(!ddpm_trainer_loss(b, s.images.x, s.images.y, 20, 100, &of_model, NULL));
+    CHECK_NEAR(of_run, of_model, 0);
+    ddpm_trainer_free(a);
+    ddpm_trainer_free(b);
+    ddpm_model_close(average);
+    subject_free(&s);
+}
+
+TEST(training, loss_of_averaged_weights_without_dropout)
+{
+    averaged_and_whole("plain");
+    averaged_and_whole("turns");                    /* with dropout */
+}
+
 /* A clip above every norm is none, one below makes the first step smaller than Adam's invariance to scale would with epsilon 0. */
 TEST(training, clipping)
 {
