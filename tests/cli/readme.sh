@@ -43,8 +43,9 @@ test_readme_commands() {
 	{ for c in sample verify schedule eval bench; do readme_commands "ddpm $c"; done; readme_commands 'ddpm train photos'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 10,50,250/--steps 2,3/' \
 		    -e 's/--time 8h/--steps 1 --set batch=2/; s/^ddpm bench$/& --time 1/; s/^ddpm bench --[rs].*/& --time 1 --spread 1e6/; s/--outdir images/& --steps 3/' >commands
-	[ "$(wc -l <commands)" -eq 14 ] || fail "commands: $(cat commands)"
+	[ "$(wc -l <commands)" -ge 14 ] || fail "commands: $(cat commands)"
 	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
+	sed -i '/--shard/d; /--merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh
 	sed 's/ images --against/ photos --against/' commands >again && mv again commands
 	while read -r line; do expect 0 $line; done <commands
 	[ -s sample.png ] && [ -s four.png ] && [ -s way.png ] && [ -s images/image-000002.png ] && [ -s arrays/ddpm-3.npy ] || fail 'a file is missing'
