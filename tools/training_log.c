@@ -51,16 +51,16 @@ int training_log_open(struct training_log *l, const char *path, int64_t step, dd
     return l->file ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written: %s", path, strerror(errno));
 }
 
-int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds, int flush, ddpm_error *err)
+int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds, double loading, int flush, ddpm_error *err)
 {
-    l->sum += r->loss, l->seconds += seconds, l->steps++;
+    l->sum += r->loss, l->seconds += seconds, l->loading += loading, l->steps++;
     if (!flush && r->step % TRAINING_LOG_EVERY)
         return DDPM_OK;
-    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9);
+    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9), share = l->loading / (l->seconds + 1e-9);
     int code = curve_add(&l->loss, (double)r->step, loss, err);
-    l->sum = l->seconds = 0, l->steps = 0;
-    if (!code && (fprintf(l->file, "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%.4g}\n", (long long)r->step, loss,
-                          r->rate, r->norm, rate) < 0 || fflush(l->file)))
+    l->sum = l->seconds = l->loading = 0, l->steps = 0;
+    if (!code && (fprintf(l->file, "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%.4g,\"loading\":%.2g}\n", (long long)r->step,
+                          loss, r->rate, r->norm, rate, share) < 0 || fflush(l->file)))
         code = wrong(err);
     return code;
 }

@@ -105,13 +105,14 @@ static int step(struct training *t, ddpm_error *err)
     uint64_t position = (uint64_t)ddpm_trainer_done(t->trainer) * t->images;
     ddpm_trainer_report r;
     int code = stream_read(&t->stream, t->x0, t->y, position, t->images, err);
+    double loading = progress_seconds(&t->progress) - start;
     if (!code)
         code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->y : NULL, &r, err);
     if (code)
         return code;
     bool saves = due(r.step, s->save_every);
     snprintf(t->progress.note, sizeof t->progress.note, "step %lld, loss %.4g", (long long)r.step, r.loss);
-    code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, saves, err);
+    code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, loading, saves, err);
     if (!code && t->held.count && due(r.step, s->eval_every ? s->eval_every : s->save_every))
         code = evaluate(t, r.step, err);
     if (!code && saves)

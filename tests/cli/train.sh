@@ -108,6 +108,65 @@ test_train_interrupted() {
 	done
 }
 
+# The second signal does not wait for the step that the first lets end: nothing of that step is kept, and what was there is whole.
+test_train_second_signal() {
+	[ -z "${RUN:-}" ] || skip 'the emulator would get the signal'
+	pictures 6
+	( exec env --default-signal=INT "$program" train d -o m.ddpm $small --set net.widths=64,128 --set batch=256 --steps 100 --holdout 0 --save-every 1 \
+		>bg.out 2>bg.err ) & process=$!
+	wait_for "m.ddpm.train/step-000000000.ddpm"
+	sleep 0.3
+	kill -TERM $process; kill -INT $process
+	wait $process
+	code=$?
+	[ $code -eq 75 ] || fail "exit code $code after two signals, expected 75"
+	[ "$(cd m.ddpm.train && ls)" = "$(printf 'log.jsonl\nstep-000000000.ddpm')" ] || fail "$(ls m.ddpm.train)"
+	loads
+}
+
+# The weights of class 3 overflow: the first step that draws it names itself, the layer, and the checkpoint before.
+test_train_nan() {
+	model_with_classes
+	break_class_3 model.ddpm
+	for class in 0 1 2 3 4 5 6 7 8 9; do
+		mkdir -p d/$class
+		{ printf 'P6\n16 16\n255\n'; tail -c +$((class * 3000 + 5000)) "$program" | head -c 768; } >d/$class/0.ppm
+	done
+	expect 70 ddpm train d -o m.ddpm --init model.ddpm --steps 10 --set batch=1 --set lr=1e-6 --save-every 1 --keep 20 --holdout 0 --grid-every 0 --threads 1 -q
+	step=$(sed -n 's/.*step \([0-9]*\) was not taken.*/\1/p' err)
+	says 'time_emb_proj (conv)'; says "the last good checkpoint is $(newest)"
+	[ -n "$step" ] && [ "$(steps_of "$(newest)")" -eq $((step - 1)) ] || fail "$(cat err) $(ls m.ddpm.train)"
+	loads; absent m.ddpm
+	expect 70 ddpm train d -o m.ddpm --init model.ddpm --steps 10 --set batch=1 --set lr=1e-6 --holdout 0 --grid-every 0 --threads 1 -q --resume; says "step $step was not taken"
+}
+
+# The rate of every step: up over the warm-up, then half a cosine that would be 0 at the step behind the last (Loshchilov and Hutter 2017).
+# Nine digits are written.
+test_train_cosine() {
+	pictures 3
+	expect 0 train --steps 12 --set warmup=4 --set lr=0.003 --set schedule=cosine --save-every 1 --holdout 0 -q
+	awk -F'[:,]' '/"loss"/ { n++; s = $2 - 1; rate = s < 4 ? 0.003 * (s + 1) / 4 : 0.0015 * (1 + cos(3.14159265358979324 * (s - 4) / 8))
+		if ($2 != n || ($6 - rate) ^ 2 > (1e-8 * rate) ^ 2) { print; exit 1 } } END { if (n != 12) exit 1 }' m.ddpm.train/log.jsonl >out || fail "$(cat out m.ddpm.train/log.jsonl)"
+	awk -F'"loading":' '/"loss"/ && !($2 + 0 >= 0 && $2 + 0 <= 1) { exit 1 }' m.ddpm.train/log.jsonl || fail "the share of loading: $(cat m.ddpm.train/log.jsonl)"
+}
+
+# Files in the order given, then --set; the same bytes as the words alone.
+test_train_config() {
+	pictures 3
+	expect 0 train --set batch=3 --set lr=0.01 --set net.act=relu --set ema=0.9 --steps 3 --holdout 0 -q; mv m.ddpm words; rm -r m.ddpm.train
+	printf '{"net":{"height":16,"width":16,"widths":[8,16],"norm":{"groups":4},"act":"relu"},"diffusion":{"steps":7},"train":{"batch":9,"warmup":2}}' >one.json
+	printf '{"diffusion":{"steps":8},"train":{"batch":3,"lr":0.5,"ema":0.9}}' >two.json
+	expect 0 ddpm train d -o m.ddpm --config one.json --config two.json --set lr=0.01 --grid-every 0 --threads 1 --steps 3 --holdout 0 -q
+	same m.ddpm words
+	! cmp -s m.ddpm.train/step-000000000.ddpm words || fail 'nothing was learned'
+	echo '[]' >bad.json
+	expect 65 ddpm train d -o n.ddpm --config bad.json --steps 1; says 'bad.json'
+	expect 66 ddpm train d -o n.ddpm --config none.json --steps 1; says 'none.json'
+	printf '{"net":{"colour":3}}' >bad.json
+	expect 65 ddpm train d -o n.ddpm --config one.json --config bad.json --steps 1; says 'colour'
+	rm -rf n.ddpm.train; absent n.ddpm
+}
+
 # At 20 random moments; what is there afterwards goes on to the same bytes.
 test_train_killed() {
 	pictures 5
