@@ -1,6 +1,7 @@
-/* Defaults that follow from others: init and time.dim are widths[0], time.hidden four times that; one head of attention at the levels of 9 to
-   16 pixels and in the middle; "conv" between all levels; mid_attention is groups; outputs is channels, twice that with a learned variance;
-   a learned variance is trained by the hybrid loss.  Sizes and channels are the data's. */
+/* Defaults that follow from others: init and time.dim are widths[0], time.hidden four times that; outputs is channels, twice that with a
+   learned variance; a learned variance is trained by the hybrid loss.  Arch "ddpm": one head of attention at the levels of 9 to 16 pixels and
+   in the middle; "conv" between all levels; mid_attention is groups.  Arch "lucid": attention proper at the last level, as lucidrains has it.
+   Sizes and channels are the data's. */
 #include "training_plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,18 +11,25 @@
 #include "base/json.h"
 
 static const char basis[] =
-    "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{\"eps\":1e-6},"
-    "\"time\":{\"order\":\"sin,cos\"},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,\"center\":false,\"dropout\":0},"
+    "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":{\"order\":\"sin,cos\"}},"
     "\"diffusion\":{\"steps\":1000,\"name\":\"linear:1e-4,0.02\",\"prediction\":\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
     "\"train\":{\"batch\":64,\"accumulate\":1,\"min_snr\":0,\"beta1\":0.9,\"beta2\":0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
     "\"schedule\":\"constant\",\"flip\":false}}";
 
-/* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight passes. */
-static const struct { const char *name, *text; } presets[] = {
-    { "tiny",    "{\"net\":{\"widths\":[32,64,64],\"blocks\":1,\"norm\":{\"groups\":8}},\"train\":{\"lr\":1e-3,\"warmup\":100,\"ema\":0.999}}" },
-    { "small",   "{\"net\":{\"widths\":[64,128,128],\"blocks\":2,\"norm\":{\"groups\":16}},\"train\":{\"lr\":5e-4,\"warmup\":500,\"ema\":0.9995}}" },
-    { "cifar10", "{\"net\":{\"widths\":[128,256,256,256],\"blocks\":2,\"norm\":{\"groups\":32},\"dropout\":0.1},"
-                 "\"train\":{\"batch\":16,\"accumulate\":8,\"lr\":2e-4,\"warmup\":5000,\"ema\":0.9999,\"flip\":true}}" },
+/* What only one architecture has; of lucidrains' they are his defaults. */
+static const char ddpm_basis[] =
+    "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{\"eps\":1e-6},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,"
+    "\"center\":false,\"dropout\":0}}";
+static const char lucid_basis[] = "{\"net\":{\"arch\":\"lucid\",\"heads\":4,\"dim\":32,\"memory\":4}}";
+
+/* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight passes.  `ddpm`: for that architecture alone. */
+static const struct { const char *name, *text, *ddpm; } presets[] = {
+    { "tiny",    "{\"net\":{\"widths\":[32,64,64]},\"train\":{\"lr\":1e-3,\"warmup\":100,\"ema\":0.999}}",
+                 "{\"net\":{\"blocks\":1,\"norm\":{\"groups\":8}}}" },
+    { "small",   "{\"net\":{\"widths\":[64,128,128]},\"train\":{\"lr\":5e-4,\"warmup\":500,\"ema\":0.9995}}",
+                 "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":16}}}" },
+    { "cifar10", "{\"net\":{\"widths\":[128,256,256,256]},\"train\":{\"batch\":16,\"accumulate\":8,\"lr\":2e-4,\"warmup\":5000,\"ema\":0.9999,\"flip\":true}}",
+                 "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":32},\"dropout\":0.1}}" },
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
 
@@ -168,10 +176,24 @@ static int follow_ddpm(cJSON *net, ddpm_error *err)
     return code ? code : put_new(net, "up", same_texts("conv", levels - 1), err);
 }
 
+static int follow_lucid(cJSON *net, ddpm_error *err)
+{
+    cJSON *full = cJSON_CreateArray();
+    for (int i = 1, levels = cJSON_GetArraySize(member(net, "widths")); i <= levels; i++)
+        cJSON_AddItemToArray(full, cJSON_CreateNumber(i == levels));
+    return put_new(net, "full", full, err);
+}
+
+static bool is_lucid(const cJSON *root)
+{
+    const char *arch = cJSON_GetStringValue(member(member(root, "net"), "arch"));
+    return arch && !strcmp(arch, "lucid");
+}
+
 static int follow(cJSON *root, ddpm_error *err)
 {
     cJSON *net = member(root, "net"), *time = member(net, "time"), *train = member(root, "train");
-    const char *variance = cJSON_GetStringValue(member(member(root, "diffusion"), "variance")), *arch = cJSON_GetStringValue(member(net, "arch"));
+    const char *variance = cJSON_GetStringValue(member(member(root, "diffusion"), "variance"));
     bool learned = variance && !strncmp(variance, "learned", 7);
     if (!cJSON_IsArray(member(net, "widths")) && cJSON_IsNumber(member(net, "widths"))) {
         double one = cJSON_GetNumberValue(member(net, "widths"));
@@ -184,7 +206,7 @@ static int follow(cJSON *root, ddpm_error *err)
     if (!code) code = put_new(time, "hidden", cJSON_CreateNumber(4 * first), err);
     if (!code) code = put_new(net, "outputs", cJSON_CreateNumber(learned ? 2 * c : c), err);
     if (!code) code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
-    return code || !arch || strcmp(arch, "ddpm") ? code : follow_ddpm(net, err);
+    return code ? code : is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
 }
 
 /* ---- the trainer's options ---- */
@@ -223,20 +245,34 @@ static int take_shape(cJSON *net, const int shape[3], ddpm_error *err)
     return code;
 }
 
-static int read_all(struct training_plan *p, const char *preset, const cJSON *init, const struct option_texts *config,
-                    const struct option_texts *set_texts, const int shape[3], ddpm_error *err)
+/* Where a plan comes from, see training_plan_read. */
+struct origin { const char *preset; const cJSON *init; const struct option_texts *config, *set; const int *shape; };
+
+/* All that is said, on what is taken for granted of an architecture. */
+static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
 {
-    int k = 0, code = p->root ? DDPM_OK : no_memory(err);
-    while (strcmp(presets[k].name, preset))
+    int k = 0;
+    cJSON_Delete(p->root);
+    p->root = cJSON_Parse(basis);
+    while (strcmp(presets[k].name, o->preset))
         k++;
+    int code = p->root ? merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err) : no_memory(err);
     if (!code) code = merge_text(p->root, presets[k].text, err);
-    if (!code && init) code = put(p->root, "net", cJSON_Duplicate(member(init, "net"), 1), err);
-    if (!code && init) code = put(p->root, "diffusion", cJSON_Duplicate(member(init, "diffusion"), 1), err);
-    for (int i = 0; i < config->count && !code; i++)
-        code = merge_file(p->root, config->text[i], err);
-    for (int i = 0; i < set_texts->count && !code; i++)
-        code = set(p->root, set_texts->text[i], err);
-    if (!code) code = take_shape(member(p->root, "net"), shape, err);
+    if (!code && !lucid) code = merge_text(p->root, presets[k].ddpm, err);
+    if (!code && o->init) code = put(p->root, "net", cJSON_Duplicate(member(o->init, "net"), 1), err);
+    if (!code && o->init) code = put(p->root, "diffusion", cJSON_Duplicate(member(o->init, "diffusion"), 1), err);
+    for (int i = 0; i < o->config->count && !code; i++)
+        code = merge_file(p->root, o->config->text[i], err);
+    for (int i = 0; i < o->set->count && !code; i++)
+        code = set(p->root, o->set->text[i], err);
+    return code;
+}
+
+static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
+{
+    int code = gather(p, o, false, err);
+    if (!code && is_lucid(p->root)) code = gather(p, o, true, err);
+    if (!code) code = take_shape(member(p->root, "net"), o->shape, err);
     if (!code) code = follow(p->root, err);
     return code ? code : read_train(p, err);
 }
@@ -244,8 +280,8 @@ static int read_all(struct training_plan *p, const char *preset, const cJSON *in
 int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init, const struct option_texts *config,
                        const struct option_texts *set_texts, const int shape[3], ddpm_error *err)
 {
-    *p = (struct training_plan){ .root = cJSON_Parse(basis) };
-    int code = read_all(p, preset, init, config, set_texts, shape, err);
+    *p = (struct training_plan){ .root = NULL };
+    int code = read_all(p, &(struct origin){ preset, init, config, set_texts, shape }, err);
     if (code)
         training_plan_free(p);
     return code == DDPM_EDATA && !config->count ? err->code = DDPM_EUSAGE : code;

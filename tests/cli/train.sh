@@ -246,3 +246,24 @@ test_train_loss() {
 	loss=$(awk -F'[:,]' '$2 > 200 { sum += $4; n++ } END { print sum / n }' m.ddpm.train/log.jsonl)
 	awk "BEGIN { exit !($loss < 0.1) }" || fail "the loss is $loss, expected below 0.1"
 }
+
+# Each architecture with its own defaults, and what only the other one has refused; a learned variance; v.
+test_train_archs() {
+	pictures 8
+	common='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set batch=2 --set diffusion.steps=8 --grid-every 0 --threads 1 --steps 2 --force -q'
+	lucid() { ddpm train d -o m.ddpm $common --set net.arch=lucid "$@"; }
+	expect 0 lucid --holdout 2; prints 'bits/dim'
+	head -c 2000 m.ddpm | tr -d '\\' | grep -aq '"heads":4,"dim":32,"memory":4,.*"full":\[0,1\]' || fail 'not the defaults of lucidrains'
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --variance analytic -q
+	printf '{"net":{"memory":2,"arch":"lucid"}}' >c.json
+	expect 0 ddpm train d -o m.ddpm $common --set net.dim=4 --config c.json --set diffusion.variance=learned-range --holdout 2
+	expect 0 ddpm info m.ddpm; prints 'variance learned-range'
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force -q
+	expect 64 lucid --set net.classes=2; says 'arch "lucid" has no classes'
+	expect 64 lucid --set net.norm.groups=4; says 'there is no section norm'
+	expect 64 lucid --set net.mid=true; says 'mid'
+	expect 64 lucid --set net.arch=unet; says 'one of these is expected: ddpm lucid'
+	expect 0 train --force --steps 2 --holdout 2 --set diffusion.variance=learned-range --set diffusion.prediction=v -q
+	expect 0 ddpm info m.ddpm; prints 'predicts      v, variance learned-range'; prints 'of 2 images,'
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --schedule optimal --variance analytic -q
+}

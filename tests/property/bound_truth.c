@@ -171,6 +171,7 @@ TEST(property, bounds_are_of_images)
     ddpm_x0(eps, x, p, DDPM_V, 0, alpha_bar[500], D);
     ddpm_eps(eps, x, eps, alpha_bar[500], D);
     CHECK_NEAR(ddpm_bound_read(together, 1)->mse[500], ddpm_l_simple(eps, z, D), 1e-12);
+    CHECK_NEAR(ddpm_bound_read(together, 1)->gamma[500], ddpm_l_simple(eps, (const double[D]){ 0 }, D), 1e-12);
     ddpm_bound_free(together);
     ddpm_chain_free(all);
     ddpm_chain_free(list);
