@@ -106,6 +106,20 @@ static int at(const char *variable, int n)
     return text && atoi(text) == n;
 }
 
+/* What is there before the first operation is on the disk. */
+static void begin(const char *folder, const char *states)
+{
+    char path[512];
+    struct stat st;
+    keep(folder, states);
+    names = list(folder, listed);
+    for (int i = 0; i < names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, listed[i].text);
+        if (stat(path, &st) == 0)
+            note_size(st.st_ino, st.st_size);
+    }
+}
+
 static void operation(void)
 {
     const char *folder = getenv("CRASH_FOLDER"), *states = getenv("CRASH_STATES");
@@ -114,6 +128,8 @@ static void operation(void)
         return;
     busy = 1;
     count++;
+    if (folder && states && count == 1)
+        begin(folder, states);
     if (folder && states)
         write_states(folder, states);
     if (at("CRASH_KILL", count))

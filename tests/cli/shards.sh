@@ -158,6 +158,22 @@ test_shard_locks() {
 	[ $kills -gt 12 ] || fail "there were only $kills operations"
 }
 
+# What a loss of power can leave of a shard that begins, of one beside another, and of a merge.
+test_shard_loss_of_power() {
+	crash_library
+	expect 0 ddpm sample -q -n 3 --steps 2 --outdir all
+	mkdir first second merged
+	expect 0 crash CRASH_STATES=first CRASH_FOLDER=d -- sample -q -n 3 --steps 2 --batch 1 --outdir d --shard 0/2
+	expect 0 crash CRASH_STATES=second CRASH_FOLDER=d -- sample -q -n 3 --steps 2 --outdir d --shard 1/2
+	expect 0 crash CRASH_STATES=merged CRASH_FOLDER=d -- sample -q --merge --outdir d
+	same_folder d all
+	goes_on() {
+		for shard in 0/2 1/2; do expect 0 ddpm sample -q -n 3 --steps 2 --outdir "$1" --shard $shard; done
+		expect 0 ddpm sample -q -n 3 --merge --outdir "$1"
+	}
+	states_give all goes_on first second merged
+}
+
 # An image lost to NaN in a shard is listed after the merge too, and 70 as long as it is lost.
 test_shard_nan() {
 	model_with_classes
