@@ -38,10 +38,11 @@ static void leave_out(struct batch *b, const struct flight *f)
     b->missing = kept;
 }
 
-/* What a stop in the middle leaves: images lost so far in the manifest, the others in the file. */
+/* What a stop in the middle leaves: images lost so far in the manifest, the others in the file.  err says why it stopped. */
 static int save(struct batch *b, ddpm_error *err)
 {
     const struct studio *s = b->studio;
+    ddpm_error why = *err;
     struct flight f;
     int code = DDPM_OK, K = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
     for (int row = 0; row < s->rows && !code; row++)
@@ -54,9 +55,9 @@ static int save(struct batch *b, ddpm_error *err)
     if (f.n)
         code = flight_save(&f, b->album.folder, b->album.part, b->album.header, err);
     if (!code && f.n)
-        code = dd_error(err, TRY_LATER, "%s: interrupted at step %d of %d of a batch: the same command goes on from there", b->album.folder, taken, K);
+        code = dd_error(err, TRY_LATER, "%s: %.20s at step %d of %d of a batch: the same command goes on from there", b->album.folder, why.text, taken, K);
     else if (!code)
-        code = dd_error(err, TRY_LATER, "%s: interrupted, %d images made: the same command goes on from there", b->album.folder, b->made);
+        code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command goes on from there", b->album.folder, why.text, b->made);
     flight_free(&f);
     return code;
 }

@@ -15,9 +15,9 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *sampler, *schedule, *variance, *fit, *suggest, *report, *npy;
+    const char *model, *steps, *sampler, *schedule, *variance, *fit, *report, *npy;
     int64_t images, rounds, batch;
-    double time, spread;
+    double time, suggest, spread;
     uint64_t seed;
     bool force;
 };
@@ -28,18 +28,6 @@ enum { DEFAULT_TIME = 90,            /* seconds of sampling: with all the rest b
        IMAGES = 16, IMAGES_MOST = 64, IMAGES_LEAST = 4 };
 
 struct job { const struct settings *s; ddpm_model *model; struct dataset data; struct trials trials; char refusal[240]; int best; };
-
-/* "5", "5s", "500ms", "2m" */
-static int parse_time(double *seconds, const char *text, ddpm_error *err)
-{
-    char *end;
-    *seconds = strtod(text, &end);
-    double unit = !*end || !strcmp(end, "s") ? 1 : !strcmp(end, "ms") ? 1e-3 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
-    *seconds *= unit;
-    if (end == text || !unit || !(*seconds > 0) || !isfinite(*seconds))
-        return dd_error(err, DDPM_EUSAGE, "--suggest %.40s: expected a time per image, such as 5s, 500ms or 2m", text);
-    return DDPM_OK;
-}
 
 /* Takes a word off a comma-separated list; false: none is left. */
 static bool next_word(char word[64], const char **list)
@@ -109,8 +97,8 @@ static int check_settings(struct job *j, ddpm_error *err)
     const struct settings *s = j->s;
     if (j->trials.n < s->rounds)
         return dd_error(err, DDPM_EUSAGE, "-n %d: every one of the %lld rounds needs an image", j->trials.n, (long long)s->rounds);
-    int code = s->suggest ? parse_time(&j->trials.limit, s->suggest, err) : DDPM_OK;
-    return code || !s->report ? code : bench_plot_check(err);
+    j->trials.limit = s->suggest;
+    return s->report ? bench_plot_check(err) : DDPM_OK;
 }
 
 static int open_data(struct job *j, const char *path, ddpm_error *err)
@@ -319,7 +307,7 @@ static const struct option options[] = {
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
     { "time", 0, OPTION_NUMBER, "SEC", "smaller sets, then without the most steps, until the work takes at most so long (default: 90, with --steps any time)", NULL,
       FIELD(time), 0, 1e9 },
-    { "suggest", 0, OPTION_TEXT, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
+    { "suggest", 0, OPTION_TIME, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
     { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
     { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },
     { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL, FIELD(npy), 0, 0 },

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "auto_steps.h"
 #include "base/error.h"
 #include "batch.h"
 #include "half_blocks.h"
@@ -18,9 +19,9 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format, *shard;
+    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format, *shard, *deadline;
     int64_t images, batch, keep_steps, order, corrector;
-    double eta, snr, noise_to, wait;
+    double eta, snr, noise_to, wait, max_time;
     uint64_t seed;
     bool force, encode, show, check_existing, retry_nan, merge;
 };
@@ -35,6 +36,7 @@ struct job {
     char range[32]; int all;                     /* 0-N; how many images all shards make */
     uint32_t *index; int n;                      /* of this shard */
     ddpm_model *model;
+    struct pace pace; char *steps;               /* chosen by --steps auto */
     struct studio studio;
     struct gallery gallery;                      /* without --outdir */
     struct batch batch;                          /* with it */
@@ -114,6 +116,9 @@ static int check_places(const struct settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+static bool timed(const struct settings *s) { return s->max_time > 0 || s->deadline; }
+static bool picks_steps(const struct settings *s) { return !strcmp(s->steps, "auto"); }
+
 /* Without --outdir every process makes what it is asked for: there the variables of a job mean nothing. */
 static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
 {
@@ -122,6 +127,9 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
     int code = s->outdir ? shard_read(&j->shard, s->shard, err) : DDPM_OK;
     if (code || j->shard.of == 1)
         return code;
+    if (picks_steps(s))
+        return dd_error(err, DDPM_EUSAGE, "--steps auto and shards (%s): each would choose a number of its own: give one",
+                        *j->shard.source ? j->shard.source : "--shard");
     if (s->force)
         return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others make: empty the folder before, or choose another",
                         *j->shard.source ? j->shard.source : "--shard");
@@ -129,6 +137,17 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
     shard_take(&j->shard, j->index, &j->n);
     if (*j->shard.source)
         remark(&command_sample, &s->common, "shard %d/%d, as %s says: %d of %d images", j->shard.number, j->shard.of, j->shard.source, j->n, j->all);
+    return DDPM_OK;
+}
+
+static int check_time(const struct settings *s, ddpm_error *err)
+{
+    if (picks_steps(s) && !timed(s))
+        return dd_error(err, DDPM_EUSAGE, "--steps auto takes as many as there is time for: add --max-time 20m or --deadline 06:00");
+    if (picks_steps(s) && (s->from || s->noise))
+        return dd_error(err, DDPM_EUSAGE, "--steps auto does not know how many steps are taken with %s: give their number", s->from ? "--from" : "--noise");
+    if (timed(s) && !s->outdir && !picks_steps(s))
+        return dd_error(err, DDPM_EUSAGE, "--max-time and --deadline stop what the next start goes on with: add --outdir; or --steps auto for one file");
     return DDPM_OK;
 }
 
@@ -140,7 +159,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (s->images && s->index)
         return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
     int code = check_places(s, err);
-    if (code)
+    if (code || (code = check_time(s, err)))
         return code;
     if (s->eta >= 0 && !ddim)
         return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim and ddim-diffusers");
@@ -219,9 +238,23 @@ static void announce(const struct job *j, const struct settings *s)
         remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler, j->recipe.variance, t->K, j->recipe.steps);
 }
 
+/* For one file the time says how many steps are taken, and then it takes what it takes: stopped, nothing would be left of it. */
+static int open_studio(struct job *j, const struct settings *s, int batch, ddpm_error *err)
+{
+    const struct auto_steps a = { &j->recipe, j->model, &command_sample, &s->common, &j->pace, s->outdir, s->force, j->n, batch };
+    int code = picks_steps(s) ? auto_steps(&j->steps, &a, err) : DDPM_OK;
+    if (code)
+        return code;
+    if (j->steps)
+        j->recipe.steps = j->steps;
+    return studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise, s->from, largest(j->index, j->n), err);
+}
+
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
     int code = read_settings(j, s, err);
+    if (!code)
+        code = pace_begin(&j->pace, s->max_time, s->deadline, err);
     if (code || !j->n)
         return code;
     if (s->outdir) {
@@ -232,10 +265,11 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
     int batch = s->batch ? (int)s->batch : BATCH;
-    code = studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch < j->n ? batch : j->n, s->noise, s->from,
-                       largest(j->index, j->n), err);
+    code = open_studio(j, s, batch < j->n ? batch : j->n, err);
     if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_gallery(j, s, err)))
         announce(j, s);
+    if (!code && s->outdir && timed(s) && j->batch.missing)
+        code = studio_pace(&j->studio, &j->pace, err);
     return code;
 }
 
@@ -246,7 +280,7 @@ static void job_close(struct job *j)
     batch_close(&j->batch);
     studio_close(&j->studio);
     ddpm_model_close(j->model);
-    free(j->index);
+    free(j->index), free(j->steps);
 }
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
@@ -357,7 +391,7 @@ static int run(void *settings, char **argument, int arguments)
 static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "how many (default: 16)", NULL, FIELD(images), 1, INDEX_LIST_MAX },
-    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: 50)", NULL, FIELD(steps), 0, 0 },
+    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)", NULL, FIELD(steps), 0, 0 },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names, FIELD(variance), 0, 0 },
@@ -385,6 +419,8 @@ static const struct option options[] = {
     { "shard", 0, OPTION_TEXT, "I/N", "make a part of the images, I from 0, the others being made in DIR by others (default: as a job of Slurm, Kubernetes or MPI says)", NULL, FIELD(shard), 0, 0 },
     { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
+    { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },
+    { "deadline", 0, OPTION_TEXT, "TIME", "the same by the clock: 06:00, or 2030-01-31 06:00", NULL, FIELD(deadline), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_sample = {
@@ -396,6 +432,7 @@ const struct command command_sample = {
                 "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o like-a.png\n"
                 "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o latent-and-back.npy\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n"
-                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n  ddpm sample --merge --outdir images\n",
+                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n  ddpm sample --merge --outdir images\n"
+                "  ddpm sample -m model.ddpm -n 64 --steps auto --max-time 20m -o in-20-minutes.png\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

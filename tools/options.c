@@ -39,7 +39,7 @@ enum { COMMON = sizeof common_options / sizeof *common_options, NAMES_MAX = 64 }
 const char exit_codes[] =
     "Exit codes: 0 done, 1 a comparison failed, 64 usage, 65 bad data in a file, 66 input missing, 69 this CPU or build cannot,\n"
     "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error,\n"
-    "75 try again later (locked, or interrupted and resumable), 77 no permission.\n";
+    "75 try again later (locked, interrupted or out of time, and resumable), 77 no permission.\n";
 
 const struct option *option_at(const struct command *c, int i)
 {
@@ -151,6 +151,20 @@ static int set_number(const struct option *o, double *field, const char *text, d
     return DDPM_OK;
 }
 
+/* Above 0: what is no time at all is left out instead. */
+static int set_time(const struct option *o, double *field, const char *text, ddpm_error *err)
+{
+    static const struct { const char *unit; double seconds; } units[] = { { "ms", 1e-3 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+    char *end;
+    double v = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units && isdigit((unsigned char)*text); i++)
+        if (!strcmp(end, units[i].unit) && v > 0 && isfinite(v)) {
+            *field = v * units[i].seconds;
+            return DDPM_OK;
+        }
+    return dd_error(err, DDPM_EUSAGE, "--%s %.40s: expected a time such as 500ms, 90s, 45m, 2h or 1.5d", o->name, text);
+}
+
 static int set_choice(const struct option *o, const char **field, const char *text, ddpm_error *err)
 {
     char list[400];
@@ -179,6 +193,7 @@ static int set_value(const struct option *o, void *settings, const char *text, d
     case OPTION_INT:    return set_int(o, field, text, err);
     case OPTION_SEED:   return set_seed(o, field, text, err);
     case OPTION_NUMBER: return set_number(o, field, text, err);
+    case OPTION_TIME:   return set_time(o, field, text, err);
     case OPTION_CHOICE: return set_choice(o, field, text, err);
     case OPTION_TEXTS:  return set_texts(o, field, text, err);
     default:            *(const char **)field = text; return DDPM_OK;

@@ -9,6 +9,8 @@
 #include "command_model.h"
 #include "interrupt.h"
 
+enum { BATCH_MOST = 4096, DISK = 20000000 };      /* bytes a second that any disk writes */
+
 /* "0,20,41", or "999," of one step: what ddpm_chain_respace takes, and gives the same chain. */
 static char *list_text(const ddpm_tables *t)
 {
@@ -66,7 +68,7 @@ static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm
 static int eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
     const struct studio *s = user;
-    return interrupted ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, y, n, err);
+    return interrupted || (s->pace && s->rows && pace_over(s->pace)) ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, y, n, err);
 }
 
 static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
@@ -228,6 +230,40 @@ static int start_from(struct studio *s, const struct flight *f, int first, int n
     return code;
 }
 
+int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err)
+{
+    static const uint32_t index[BATCH_MOST];                     /* an image that any given noise has */
+    struct progress clock;
+    progress_begin(&clock, s->common, "", 0);
+    set_up(s, index, n, 0);
+    s->rows = 0;
+    int code = ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, NULL, 0, err);
+    if (!code)
+        code = ddpm_sampler_step(s->sampler, err);
+    *seconds = progress_seconds(&clock);
+    return code == DDPM_ENAN || (code == DDPM_ECALLBACK && interrupted) ? DDPM_OK : code;
+}
+
+int studio_pace(struct studio *s, struct pace *p, ddpm_error *err)
+{
+    size_t buffers, image = (size_t)s->frames * s->d;
+    double seconds;
+    ddpm_sampler_state(s->sampler, &buffers);
+    p->save = 0.25 + (double)((size_t)s->batch * (image + buffers * s->d) * sizeof(double)) / DISK;
+    int code = studio_try(s, 1, &seconds, err);
+    pace_step(p, seconds, 1);
+    p->tried = true;
+    s->pace = p;
+    return code;
+}
+
+static int stopped(const struct studio *s, ddpm_error *err)
+{
+    if (interrupted)
+        return dd_error(err, TRY_LATER, "interrupted");
+    return s->pace && !pace_allows(s->pace, s->rows) ? dd_error(err, TRY_LATER, "out of time") : DDPM_OK;
+}
+
 /* The batch under way to its end. */
 static int run_batch(struct studio *s, struct progress *p, double done, ddpm_error *err)
 {
@@ -238,22 +274,28 @@ static int run_batch(struct studio *s, struct progress *p, double done, ddpm_err
         progress_at(p, done + (double)s->taken * s->rows);
         if (s->taken == steps_of(s) || !ddpm_sampler_left(s->sampler))
             return DDPM_OK;
-        int code = interrupted ? DDPM_ECALLBACK : take_step(s, s->taken < up ? ddpm_sampler_encode : ddpm_sampler_step, s->index, s->rows, p, err);
-        if (code == DDPM_ECALLBACK && interrupted)
-            return dd_error(err, TRY_LATER, "interrupted");
+        double begun = progress_seconds(p);
+        int code = stopped(s, err);
+        if (!code)
+            code = take_step(s, s->taken < up ? ddpm_sampler_encode : ddpm_sampler_step, s->index, s->rows, p, err);
         if (code)
-            return code;
+            return code == DDPM_ECALLBACK && stopped(s, err) ? TRY_LATER : code;
+        if (s->pace)
+            pace_step(s->pace, progress_seconds(p) - begun, s->rows);
     }
 }
 
-static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, double seconds, ddpm_error *err)
+static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, struct progress *p, double begun, ddpm_error *err)
 {
     int code = DDPM_OK;
+    double ended = progress_seconds(p), seconds = (ended - begun) / s->rows;
     for (int row = 0; row < s->rows && !code; row++) {
         int lost = ddpm_sampler_lost(s->sampler, row);
         s->lost += lost != 0;
         code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
     }
+    if (s->pace)
+        pace_saved(s->pace, progress_seconds(p) - ended);
     s->rows = 0;
     return code;
 }
@@ -265,13 +307,15 @@ static int run_all(struct studio *s, const struct flight *f, const uint32_t *ind
     int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
     if (!s->progress)
         progress_begin(&own, s->common, "image steps", (double)n * left);
+    if (s->pace && isfinite(pace_left(s->pace)))
+        p->limit = pace_left(s->pace);
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
         double begun = progress_seconds(p);
         code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);
         if (code || (code = run_batch(s, p, s->done + (double)first * left - (double)(K - left) * rows, err)))
             break;
-        code = hand_on(s, first, image, user, (progress_seconds(p) - begun) / rows, err);
+        code = hand_on(s, first, image, user, p, begun, err);
     }
     progress_clear(p);
     if (!code && s->common->verbose)

@@ -3,6 +3,7 @@
 #define DDPM_STUDIO_H
 #include "given_noise.h"
 #include "options.h"
+#include "pace.h"
 #include "progress.h"
 #include "recipe.h"
 #include "start_image.h"
@@ -29,6 +30,7 @@ struct studio {
     bool *told;                                  /* [batch] of lost images */
     char *steps;                                 /* the chain as a list */
     char warning[256];                           /* the sampler's, or "" */
+    struct pace *pace;                           /* NULL: any time */
     struct progress *progress; double done;      /* the caller's bar and what it has behind it; NULL: one of its own for each run */
 };
 /* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
@@ -38,7 +40,11 @@ typedef int studio_image_fn(void *user, int place, const double *frame, int lost
    noise_path and from_path may be NULL; last is the largest index. */
 int  studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
                  int batch, const char *noise_path, const char *from_path, uint32_t last, ddpm_error *err);
-/* Images index [n], in order; a lost image is reported on stderr and does not end the run.  TRY_LATER: interrupted. */
+/* From now on a run stops when p says so; the first step is tried with a single image before, and thrown away. */
+int  studio_pace(struct studio *s, struct pace *p, ddpm_error *err);
+/* *seconds of a step of n <= batch images at the top of the chain, which is thrown away. */
+int  studio_try(struct studio *s, int n, double *seconds, ddpm_error *err);
+/* Images index [n], in order; a lost image is reported on stderr and does not end the run.  TRY_LATER: interrupted, or out of time. */
 int  studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err);
 /* The same for the images of f, from where they are. */
 int  studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user, ddpm_error *err);

@@ -11,7 +11,8 @@
 
 struct train_settings {
     struct common common;
-    const char *output, *preset, *init, *fit, *time;
+    const char *output, *preset, *init, *fit;
+    double time;                                 /* seconds, 0: any */
     int64_t images, steps, converged, held_out, eval_every, save_every, keep, grid_every, cache;
     uint64_t seed;
     struct option_texts config, set;
@@ -20,7 +21,6 @@ struct train_settings {
 struct training {
     const struct train_settings *s; const struct command *command;
     const char *name;                            /* of the data, without its folders */
-    double limit;                                /* seconds, 0: none */
     struct training_plan plan;
     ddpm_model *model; const ddpm_about *about;  /* that the trainer began with */
     struct dataset data, used, held;             /* used and held: parts of data, by its index */

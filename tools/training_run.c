@@ -124,7 +124,7 @@ static int step(struct training *t, ddpm_error *err)
 
 static bool at_end(const struct training *t)
 {
-    return (t->s->steps && ddpm_trainer_done(t->trainer) >= t->s->steps) || (t->limit > 0 && progress_seconds(&t->progress) >= t->limit) ||
+    return (t->s->steps && ddpm_trainer_done(t->trainer) >= t->s->steps) || (t->s->time > 0 && progress_seconds(&t->progress) >= t->s->time) ||
            (t->s->converged && t->since >= t->s->converged);
 }
 
@@ -144,7 +144,7 @@ int training_run(struct training *t, ddpm_error *err)
     if (code)
         return code;
     progress_begin(&t->progress, &t->s->common, "images", t->s->steps ? (double)(t->s->steps - first) * (double)t->images : 0);
-    t->progress.limit = t->limit;
+    t->progress.limit = t->s->time;
     while (!code && !interrupted && !at_end(t)) {
         if ((code = step(t, err)))
             break;

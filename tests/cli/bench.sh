@@ -48,10 +48,10 @@ test_bench_suggest() {
 	sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),"seconds":\([^,]*\),.*"distance":\([^,]*\),.*"low":\([^,]*\),.*/\1 \2 \3 \4 \5/p' out |
 		sort -g -k4,4 | awk 'NR == 1 { least = $4 } $5 <= least' | sort -k2,2gr -k4,4g -k3,3g | head -1 | cut -d' ' -f1,2 >expected
 	same found expected 'the suggestion'
-	expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --suggest 60 --spread 1e6; prints 'within 60 s per image: --sampler ddpm --steps'
+	expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --suggest 60s --spread 1e6; prints 'within 60 s per image: --sampler ddpm --steps'
 	expect 1 ddpm bench --steps 2 --sampler ddpm -n 4 --suggest 0.001ms --spread 1e6; says 'nothing takes at most'
-	expect 64 ddpm bench --suggest soon; says 'such as 5s'
-	expect 64 ddpm bench --suggest 0s; says 'such as 5s'
+	expect 64 ddpm bench --suggest soon; says 'such as 500ms'
+	expect 64 ddpm bench --suggest 0s; says 'such as 500ms'
 }
 
 # Within one notch of the best of a table that is made apart: times from the folders of ddpm sample, distances of four times as many other images

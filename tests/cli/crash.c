@@ -1,7 +1,9 @@
 /* LD_PRELOAD=crash.so: the program's operations on files, counted, cut short or written down.
 
    CRASH_KILL=N: SIGKILL before the N-th operation.  CRASH_TICK=N: SIGTERM when it asks for the time the N-th time, which it does at every
-   node of the network; CRASH_HUP=N, likewise SIGHUP; CRASH_TICKS=FILE gets how often it asked in all.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
+   node of the network; CRASH_HUP=N, likewise SIGHUP; CRASH_TICKS=FILE gets how often it asked in all.  CRASH_CLOCK=S: it is told a time of its
+   own, which begins at 2026-01-01 05:59:00 UTC and goes on by S seconds a question; CRASH_JUMP=N:S sets the clock on the wall forward by S at the
+   N-th, CRASH_SUSPEND=N:S is a sleep of the machine; CRASH_TIME=FILE gets the seconds that went by, sleep included.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
    every operation, what a loss of power could leave of the folder F, as DIR/NNN-names-data: `names` is all (as they are) or synced (as
    they were when the folder was last synchronised), `data` all or synced (each file as long as it was at its last fsync).  Every file of
    ours is only ever appended to or cut, so its synchronised state is a length. */
@@ -174,19 +176,45 @@ int open(const char *path, int flags, ...)
     return REAL(open)(path, flags, mode);
 }
 static int ticks;
+static double awake, asleep, jumped;
+
+/* VARIABLE=N:S. */
+static double seconds_at(const char *variable)
+{
+    const char *text = getenv(variable), *colon = text ? strchr(text, ':') : NULL;
+    return colon && atoi(text) == ticks ? atof(colon + 1) : 0;
+}
+
+static int own_time(clockid_t clock, struct timespec *t)
+{
+    double now = awake + (clock == CLOCK_MONOTONIC ? 0 : asleep) + (clock == CLOCK_REALTIME ? 1767247140 + jumped : 1000);
+    *t = (struct timespec){ (time_t)now, (long)(1e9 * (now - (double)(time_t)now)) };
+    return 0;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
+    const char *pace = getenv("CRASH_CLOCK");
     ticks++;
+    awake += pace ? atof(pace) : 0;
+    asleep += seconds_at("CRASH_SUSPEND");
+    jumped += seconds_at("CRASH_JUMP");
     if (at("CRASH_TICK", ticks))
         raise(SIGTERM);
     if (at("CRASH_HUP", ticks))
         raise(SIGHUP);
-    return REAL(clock_gettime)(clock, t);
+    return pace ? own_time(clock, t) : REAL(clock_gettime)(clock, t);
+}
+
+static void write_number(const char *variable, double value)
+{
+    FILE *f = getenv(variable) ? fopen(getenv(variable), "w") : NULL;
+    if (f)
+        fprintf(f, "%.15g\n", value), fclose(f);
 }
 
 __attribute__((destructor)) static void tell(void)
 {
-    FILE *f = getenv("CRASH_TICKS") ? fopen(getenv("CRASH_TICKS"), "w") : NULL;
-    if (f)
-        fprintf(f, "%d\n", ticks), fclose(f);
+    write_number("CRASH_TICKS", ticks);
+    write_number("CRASH_TIME", awake + asleep);
 }

@@ -1,0 +1,30 @@
+/* How long a run may take: so long from its start (--max-time), or until a time of day (--deadline); and how long it takes, by what steps and
+   saving have taken so far.
+
+   So long is counted by a clock that goes on while the machine is suspended and that nobody sets (CLOCK_BOOTTIME); the time of day is read
+   anew whenever it is asked for, so that a clock that is set right during the run is believed; steps are measured by a clock that stands
+   still while the machine is suspended (CLOCK_MONOTONIC). */
+#ifndef DDPM_PACE_H
+#define DDPM_PACE_H
+#include <stdbool.h>
+#include <time.h>
+#include "ddpm.h"
+
+struct pace {
+    double end; time_t deadline;                 /* INFINITY and 0: none */
+    double save;                                 /* seconds that saving a batch takes at most */
+    double step; int rows; bool tried;           /* of a step of so many images, 0: not known; tried: by a single image */
+};
+/* The run begins.  max_time 0, deadline NULL: none.  deadline: HH:MM, the next such local time, or YYYY-MM-DD HH:MM (a T in between will do).
+   DDPM_EUSAGE: no such time, or it is past. */
+int  pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err);
+/* Seconds until it must end; INFINITY without a limit. */
+double pace_left(const struct pace *p);
+/* Whether there is time for no more than to save. */
+bool pace_over(const struct pace *p);
+/* Whether a step of rows images can end, and its images be saved, in time. */
+bool pace_allows(const struct pace *p, int rows);
+/* What a step of rows images took, and saving them. */
+void pace_step(struct pace *p, double seconds, int rows);
+void pace_saved(struct pace *p, double seconds);
+#endif
