@@ -142,6 +142,16 @@ def test_inside_schedulers():
         close(model.output(runs[0], 500), net(runs[0], 500).sample.detach(), EPS_TOLERANCE * max(1, runs[0].abs().max().item()))
 
 
+def test_readme():
+    """Its lines as they are, on a small network of the name that they use."""
+    with open(os.path.join(SOURCE, "README.md")) as file:
+        lines = file.read().split("```python\n")[1].split("```")[0]
+    program("convert", os.path.join(SOURCE, "tests/golden/cases/C1_pesser/model-790000.ckpt"), "--set", "resolution=32", "-o", "cifar10.ddpm", "-q")
+    names = {}
+    exec(lines.replace("50", "3"), names)
+    assert names["images"].shape == (16, 32, 32, 3) and names["x"].shape == (4, 3, 32, 32) and bool(names["x"].isfinite().all())
+
+
 def test_mistakes():
     raises(ddpm.Error, "nothing", ddpm.Model, "nothing")
     model = ddpm.Model(DEFAULT)
