@@ -6,6 +6,10 @@
 
 enum { BATCH = 3, DIRECTIONS = 3 };
 
+/* What PyTorch's float32 loses of networks like these, those of golden/gradients.c: make_gradients.py finds 5.5e-6 of the output's norm
+   and 2.3e-5 of a gradient's at most. */
+static const double OUTPUT = 5.5e-6, GRADIENT = 2.3e-5;
+
 /* A small network in training and a batch for it; the loss is the sum of dout out. */
 struct subject {
     ddpm_model *m;
@@ -90,8 +94,9 @@ static double slope(struct subject *t, const float *w, const float *v, const flo
 }
 
 /* In each direction every tensor of weights, and x, moves by h along or against its own gradient.  D(h), the central difference, is off by
-   c h^2 + O(h^4), so (4 D(h/2) - D(h)) / 3 by less than |D(h) - D(h/2)|; and by rounding: the network's output is good to about 256 u
-   of its size, at random, the loss to |dout| times that, and a difference of two of them is divided by h. */
+   c h^2 + O(h^4), so (4 D(h/2) - D(h)) / 3 by less than |D(h) - D(h/2)|; and by rounding: the output of networks like these is good to
+   OUTPUT of its norm, at random, so the loss to s = OUTPUT |out| |dout| / sqrt(outs), and the four losses in the quotient make
+   sqrt(2 (4/3)^2 + 2 (1/6)^2) s / h = 1.9 s / h of that, of which five are allowed. */
 static void check_slopes(const char *name, double dropout)
 {
     struct subject t;
@@ -103,7 +108,7 @@ static void check_slopes(const char *name, double dropout)
     float *w = malloc(n * sizeof *w), *v = malloc(n * sizeof *v), *x = malloc(in * sizeof *x), *vx = malloc(in * sizeof *vx);
     memcpy(w, dd_gradient_weights(t.g), n * sizeof *w);
     memcpy(x, t.b.x, in * sizeof *x);
-    double rounding = 256 * 0x1p-24 * norm(t.dout, outs) * norm(t.b.out, outs) / sqrt((double)outs) / h;
+    double rounding = 5 * 1.9 * OUTPUT * norm(t.dout, outs) * norm(t.b.out, outs) / sqrt((double)outs) / h;
     for (int k = 0; k < DIRECTIONS; k++) {
         double want = direct(vx, t.dx, in, &random);
         for (int i = 0; i < t.m->program.params; i++) {
@@ -152,7 +157,8 @@ TEST(property, gradients_have_the_same_bits_whatever_the_threads)
     }
 }
 
-/* One image after the other adds up to the batch, to the rounding of sums of a few thousand terms; x's gradient has the same bits. */
+/* One image after the other adds up to the batch, to what float32 loses of either; x's gradient has the same bits.  Where the terms of a
+   gradient cancel (the keys' bias), they leave their rounding, about sqrt(n) u of what is added, n pixels of all images. */
 TEST(property, gradients_of_images_add_up)
 {
     struct subject all, one;
@@ -168,6 +174,7 @@ TEST(property, gradients_of_images_add_up)
     }
     CHECK(!memcmp(all.b.out, one.b.out, BATCH * all.b.outs * sizeof(float)));
     CHECK(!memcmp(all.dx, one.dx, BATCH * all.b.in * sizeof(float)));
+    double whole = norm(dd_gradient_sums(all.g), dd_gradient_count(all.g));
     for (int i = 0; i < all.m->program.params; i++) {
         size_t at = dd_gradient_offset(all.g, i), n = (size_t)all.m->program.param[i].count;
         if (at == SIZE_MAX)
@@ -176,7 +183,7 @@ TEST(property, gradients_of_images_add_up)
         double length = norm(a, n);
         for (size_t k = 0; k < n; k++)
             b[k] -= a[k];
-        if (!(norm(b, n) <= 1e-5 * length + 1e-4))
+        if (!(norm(b, n) <= 2 * GRADIENT * length + sqrt(3 * 20 * 12) * 0x1p-24 * whole))
             check_fail(__FILE__, __LINE__, "%s: %g of %g", all.m->program.param[i].name, norm(b, n), length);
     }
     subject_free(&all);
