@@ -1,11 +1,11 @@
-/* Reading training.safetensors; see training_data.h. */
+/* Reading golden numbers of training; see training_data.h. */
 #include "golden/training_data.h"
 
-int training_data_open(struct training_data *g)
+int training_data_open(struct training_data *g, const char *name)
 {
-    *g = (struct training_data){ .file = { NULL, 0 } };
-    return dd_file_map(&g->file, check_path(check_source(), "tests/golden/data/training.safetensors"), NULL) ||
-           dd_safetensors_read(&g->s, g->file.data, g->file.size, "training", NULL);
+    *g = (struct training_data){ .name = name };
+    return dd_file_map(&g->file, check_path(check_source(), "tests/golden/data/%s.safetensors", name), NULL) ||
+           dd_safetensors_read(&g->s, g->file.data, g->file.size, name, NULL);
 }
 
 void training_data_close(struct training_data *g)
@@ -20,7 +20,7 @@ const struct dd_entry *training_data_find(const struct training_data *g, const c
     snprintf(text, sizeof text, format, name, key);
     const struct dd_entry *e = dd_safetensors_find(&g->s, text);
     if (!e)
-        check_fail(__FILE__, __LINE__, "training.safetensors has no %s", text);
+        check_fail(__FILE__, __LINE__, "%s.safetensors has no %s", g->name, text);
     return e;
 }
 

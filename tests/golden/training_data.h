@@ -1,12 +1,13 @@
-/* What make_training.py computed, and the formulas that go in on both sides. */
+/* What make_training.py and make_preset_run.py computed, and the formulas that go in on both sides of the first. */
 #ifndef TRAINING_DATA_H
 #define TRAINING_DATA_H
 #include "base/safetensors.h"
 #include "golden/reference.h"
 #include "check.h"
 
-struct training_data { struct dd_file file; struct dd_safetensors s; };
-int  training_data_open(struct training_data *g);
+struct training_data { const char *name; struct dd_file file; struct dd_safetensors s; };
+/* tests/golden/data/NAME.safetensors. */
+int  training_data_open(struct training_data *g, const char *name);
 void training_data_close(struct training_data *g);
 /* The tensor of this name, two texts put into format; fails the test when there is none. */
 const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name, const char *key);

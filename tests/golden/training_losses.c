@@ -72,7 +72,7 @@ TEST(golden, training_losses)
         { DDPM_VLB, DDPM_EPS, DDPM_LEARNED, 0, "vlb.eps.learned.0" }, { DDPM_HYBRID, DDPM_V, DDPM_LEARNED, 2, "hybrid.v.learned.2" },
     };
     struct training_data g;
-    REQUIRE(!training_data_open(&g));
+    REQUIRE(!training_data_open(&g, "training"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct dd_entry *e = training_data_find(&g, "loss.%s%s", cases[i].name, "");
         REQUIRE(e && e->count == STEPS * (1 + 2 * D));
@@ -143,7 +143,7 @@ TEST(golden, adam)
     struct training_data g;
     struct dd_kernels k;
     double scratch[1];
-    REQUIRE(!training_data_open(&g) && dd_optimiser_scratch(N) <= sizeof scratch);
+    REQUIRE(!training_data_open(&g, "training") && dd_optimiser_scratch(N) <= sizeof scratch);
     dd_kernels_init(&k, dd_cpu_detect());
     for (int r = 0; r < 2; r++) {
         struct dd_context ctx = { &k, 1, (float *)(void *)scratch };

@@ -102,7 +102,7 @@ TEST(golden, training_steps)
 {
     ddpm_trainer_options o;
     struct training_data g;
-    REQUIRE(!training_data_open(&g));
+    REQUIRE(!training_data_open(&g, "training"));
     ddpm_trainer_defaults(&o);
     o.batch = 4, o.threads = 2, o.rate = 0.01, o.epsilon = 1e-3, o.ema = 0.995, o.seed = 5, o.clip = 0;
     struct net_run run = { "simple", "eps", 3, o };
