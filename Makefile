@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL = all
 srcdir = .
-ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz check-%,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants,$(MAKECMDGOALS))$(filter-out setup clean dist deb help lint fuzz coverage check-%,$(or $(MAKECMDGOALS),all)),)
 -include config.mak
 else
 # make makes a missing config.mak by the rule below, then starts again with it.
@@ -36,7 +36,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz lint bench setup install uninstall dist deb \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage lint bench setup install uninstall dist deb \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
@@ -83,6 +83,8 @@ check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
+coverage:                                       ## how many lines of each reader the inputs of its fuzzer reach
+	BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/fuzz/coverage.sh $(READERS)
 check-memcheck: $(O)/ddpm                       # whole runs under valgrind
 	BUILD=$(O) sh $(srcdir)/tests/memcheck.sh
 check-families: $(O)/ddpm                       # random networks of diffusers and lucidrains, COUNT=20 of each

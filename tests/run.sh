@@ -25,11 +25,11 @@ if [ -n "$only" ]; then
 	grep -q ' 0 failed' "$log"
 	exit
 fi
-# Every input of a corpus, and 2000 random changes of each (bit flips and cuts, the same ones every time): over 10,000 a reader of files.
+# Every input of a corpus, and 12,000 random changes of them (bit flips and cuts, the same ones every time).
 for fuzzer in "$build"/fuzz_*; do
 	[ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
 	name=$(basename "$fuzzer")
-	part $RUN "$fuzzer" -n 2000 "$src/tests/fuzz/corpus/$name"
+	part $RUN "$fuzzer" -n 12000 "$src/tests/fuzz/corpus/$name"
 done
 if [ -f "$src/tests/cli/run.sh" ]; then part sh "$src/tests/cli/run.sh" "$build/ddpm"; fi
 

@@ -1,5 +1,6 @@
 /* Runs a libFuzzer entry point over files and folders of a corpus, so that every build replays what fuzzing found.  With
-   -n COUNT it also feeds COUNT random changes of each file (bit flips, cuts), from a fixed seed.  The last line counts the inputs. */
+   -n COUNT it also feeds COUNT random changes (bit flips, cuts) of those files, as many of each, from a fixed seed.  The last line counts
+   the inputs. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static long inputs, changes;
+static long inputs, changes;                    /* changes: of each file */
 
 static uint64_t random_word(void)
 {
@@ -48,43 +49,57 @@ static void feed_changes(uint8_t *data, size_t size)
     }
 }
 
-static void run(const char *path)
+static void replay(const char *path, const struct stat *st)
 {
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return;
-    if (S_ISDIR(st.st_mode)) {
-        struct dirent **list;
-        int n = scandir(path, &list, NULL, alphasort);
-        for (int i = 0; i < n; i++) {
-            char name[4096];
-            snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name);
-            if (list[i]->d_name[0] != '.')
-                run(name);
-            free(list[i]);
-        }
-        free(n > 0 ? list : NULL);
-        return;
-    }
     FILE *f = fopen(path, "rb");
-    uint8_t *data = malloc((size_t)st.st_size + 1);
+    uint8_t *data = malloc((size_t)st->st_size + 1);
     if (!f || !data)
         abort();
-    size_t size = fread(data, 1, (size_t)st.st_size, f);
+    size_t size = fread(data, 1, (size_t)st->st_size, f);
     fclose(f);
     feed(data, size);
     feed_changes(data, size);
     free(data);
 }
 
+static long files;
+
+static void count(const char *path, const struct stat *st)
+{
+    (void)path, (void)st;
+    files++;
+}
+
+/* Every file of path, in order of names. */
+static void walk(const char *path, void (*visit)(const char *path, const struct stat *st))
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return;
+    if (!S_ISDIR(st.st_mode)) {
+        visit(path, &st);
+        return;
+    }
+    struct dirent **list;
+    int n = scandir(path, &list, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char name[4096];
+        snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name);
+        if (list[i]->d_name[0] != '.')
+            walk(name, visit);
+        free(list[i]);
+    }
+    free(n > 0 ? list : NULL);
+}
+
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "-n") && i + 1 < argc)
-            changes = atol(argv[++i]);
-        else
-            run(argv[i]);
-    }
+    int first = argc > 2 && !strcmp(argv[1], "-n") ? 3 : 1;
+    for (int i = first; i < argc; i++)
+        walk(argv[i], count);
+    changes = first == 3 && files ? (atol(argv[2]) + files - 1) / files : 0;
+    for (int i = first; i < argc; i++)
+        walk(argv[i], replay);
     printf("%ld inputs replayed\n%d passed, 0 failed, 0 skipped\n", inputs, inputs > 0);
     return inputs == 0;
 }

@@ -1,7 +1,10 @@
-/* What a data set's file may hold: IDX, its .gz, CIFAR-10's batches, .npy.  Every image of what opens is read. */
+/* What a data set's file may hold: IDX, its .gz, CIFAR-10's batches, .npy; the same bytes as the picture and as the batch of a folder.  Every
+   image of what opens is read, and all of them are checked as a training does it. */
 #include <stdlib.h>
 #include "tests/fuzz/scratch.h"
 #include "tools/dataset.h"
+
+static void leave_out(void *user, const ddpm_error *why) { (void)user, (void)why; }
 
 static void read_all(const char *path, enum view_fit fit, int channels)
 {
@@ -10,8 +13,11 @@ static void read_all(const char *path, enum view_fit fit, int channels)
     struct dataset d;
     double x[SIDE * SIDE * 3];
     ddpm_error err;
+    int shape[3];
     if (dataset_open(&d, path, &about, fit, 0, &err))
         return;
+    if (!dataset_shape(&d, shape, &err) && d.count <= MOST && !dataset_keep(&d, 4096, &err) && !dataset_check(&d, leave_out, NULL, NULL, &err))
+        dataset_check_labels(&d, -1, "", &err);
     for (size_t k = 0; k < d.count && k < MOST; k++)
         if (!dataset_read(&d, x, k, &err))
             for (int e = 0; e < SIDE * SIDE * channels; e++)
@@ -26,5 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scratch_write("data", data, size);
     read_all(scratch_path("data"), VIEW_PAD, 1);
     read_all(scratch_path("data"), VIEW_CROP, 3);
+    scratch_folder("pictures");
+    scratch_write("pictures/a.png", data, size);
+    read_all(scratch_path("pictures"), VIEW_RESIZE, 1);
+    scratch_folder("batches");
+    scratch_write("batches/a.bin", data, size);
+    read_all(scratch_path("batches"), VIEW_CROP, 3);
     return 0;
 }

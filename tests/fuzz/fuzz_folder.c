@@ -1,5 +1,7 @@
 /* A diffusers folder, its files one after the other, each up to a line "%%": model_index.json, scheduler_config.json, config.json, an index of
-   shards (empty: none), and the weights.  Opened and taken for what its family says, or refused with a line that names a file. */
+   shards, and the weights: in one file where the index is empty, else in two shards.  Opened and taken for what its family says, or refused
+   with a line that names a file. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +10,20 @@
 #include "tools/family.h"
 #include "tools/settings.h"
 
-static const char *const names[] = { "model_index.json", "scheduler/scheduler_config.json", "unet/config.json",
-                                     "unet/diffusion_pytorch_model.safetensors.index.json", "unet/diffusion_pytorch_model.safetensors" };
-enum { FILES = sizeof names / sizeof *names };
+#define WEIGHTS "unet/diffusion_pytorch_model"
+static const char *const names[] = { "model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS ".safetensors.index.json",
+                                     WEIGHTS "-00001-of-00002.safetensors", WEIGHTS "-00002-of-00002.safetensors", WEIGHTS ".safetensors" };
+enum { FILES = sizeof names / sizeof *names, INDEX = 3 };
 
 static void write_files(const uint8_t *data, size_t size)
 {
+    bool sharded = false;
     for (int i = 0; i < FILES; i++) {
         const uint8_t *part = data;
-        size_t n = i + 1 < FILES ? scratch_part(&part, &data, &size) : size;
+        bool is_there = i <= INDEX || sharded == (i + 1 < FILES);
+        size_t n = !is_there ? 0 : i + 1 < FILES ? scratch_part(&part, &data, &size) : size;
         scratch_write(names[i], part, n);
+        sharded |= i == INDEX && n > 0;
     }
 }
 

@@ -15,6 +15,7 @@ static void require(int good)
 static void ask(const cJSON *root, ddpm_error *err)
 {
     struct dd_json j, norm;
+    static const char *const kinds[] = { "one", "two", "three", NULL };
     int widths[2];
     const char *names[2];
     dd_json_begin(&j, root, "top", err);
@@ -26,6 +27,11 @@ static void ask(const cJSON *root, ddpm_error *err)
         dd_json_end(&norm);
     }
     dd_json_texts(&j, "names", names, 2);
+    if (dd_json_has(&j, "kind")) {
+        require(dd_json_choice(&j, "kind", kinds) < 3);
+        dd_json_bool(&j, "flag");
+        require(strlen(dd_json_text(&j, "name")) < 1 << 20);
+    }
     int code = dd_json_end(&j);
     require(!code || (code == DDPM_EDATA && strlen(err->text) > 5));
 }

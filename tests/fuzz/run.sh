@@ -10,7 +10,7 @@ readers=${*:-$(cd "$src/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 seconds=${SECONDS_EACH:-60}
 
 cd "$work" || exit 1
-[ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --sanitize=fuzzer-no-link --sanitize=address \
+[ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --without-avx2 --sanitize=fuzzer-no-link --sanitize=address \
 	--sanitize=undefined --sanitize=float-cast-overflow CFLAGS=-O1 >configure.out || { cat configure.out; exit 1; }
 ${MAKE:-make} -s LIBFUZZER=1 $(printf 'build/fuzz_%s ' $readers) >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
 

@@ -1,0 +1,56 @@
+#!/bin/sh
+# coverage.sh [READER...]: how much of each reader its corpus reaches: lines of its files, without the functions that are no part of reading.
+# Below 90 % is a failure.  SHOW=1 lists the lines that are not reached.
+# What only happens when there is no memory is reached by the tests of the n-th allocation, and is left out here: lines that say DDPM_ENOMEM,
+# out_of_memory or no_memory.
+set -u
+src=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mkdir -p "${BUILD:-build}/coverage" && cd "${BUILD:-build}/coverage" && pwd)
+
+# READER, its files, and the functions of those that only write or that another reader or test answers for, as a pattern.
+readers='json         src/base/json.c,src/base/scan.c          dd_scan_unescape|put_utf8
+safetensors  src/base/safetensors.c,src/base/scan.c   -
+model        src/net/model_file.c,src/net/model.c     make_entry|write_file|metadata_text|dd_model_file_save|room_for_conversion|make_id|to_half|to_float|half_overflow|dd_model_init|draw|dd_model_allocate|fill_frequencies
+config       src/net/config.c                         -
+pickle       tools/pickle.c,tools/pickle_node.c,tools/pickle_global.c -
+torch        tools/source.c,tools/torch_zip.c,tools/torch_legacy.c,tools/torch_tensor.c,tools/checkpoint.c,tools/unwrap.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
+folder       tools/diffusers_folder.c,tools/family.c,tools/family_diffusers.c,tools/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
+picture      tools/recipe.c                           recipe_compare|tell_difference
+image        tools/picture.c                          find_text|write_spliced|array_head|array_values|picture_read.*|picture_tile|picture_create|check_head|picture_cross|picture_write|write_all|tile_row|put_u32|get_u32|level|decode
+dataset      tools/dataset_array.c,tools/dataset.c    -
+ledger       tools/ledger.c                           ledger_hash|ledger_join|by_state|ledger_ask|ledger_write|begin_file|append
+flight       tools/flight.c                           flight_remove
+plan         tools/training_plan.c                    -
+resume       tools/training_log.c,src/train/snapshot.c metadata|training_log_step|dd_snapshot_model|train_object|fill_kept|training_log_held|wrong'
+
+cd "$work" || exit 1
+[ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --without-avx2 CFLAGS='-O1 -fprofile-instr-generate -fcoverage-mapping' \
+	LDFLAGS=-fprofile-instr-generate >configure.out || { cat configure.out; exit 1; }
+${MAKE:-make} -s $(echo "$readers" | sed 's,\([a-z]*\).*,build/fuzz_\1,') >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
+
+# measure READER FILES PATTERN: lcov's records of the functions (FN) and lines (DA) of those files, added up.
+measure() {
+	rm -f "$1.raw"
+	LLVM_PROFILE_FILE=$1.raw "build/fuzz_$1" "$src/tests/fuzz/corpus/fuzz_$1" >/dev/null 2>&1 || { echo "$1: its corpus does not pass"; return 1; }
+	llvm-profdata merge -o "$1.profile" "$1.raw" || return 1
+	llvm-cov export -format=lcov -instr-profile "$1.profile" "build/fuzz_$1" >"$1.lcov" || return 1
+	awk -v reader="$1" -v files=",$2," -v leave="$3" -v top="$src/" -v show="${SHOW:-}" '
+		/^SF:/ { file = match($0, /(src|tools)\/[a-z_\/]*\.c$/) ? substr($0, RSTART) : ""; within = ""; wanted = index(files, "," file ","); split("", name)
+		         for (n = 0; wanted && (getline line <(top file)) > 0;) text[++n] = line }
+		!wanted { next }
+		/^FN:/ { split(substr($0, 4), f, ","); name[f[1]] = f[2] }
+		/^DA:/ { split(substr($0, 4), d, ","); if (d[1] in name) within = name[d[1]]; sub(/^.*:/, "", within)
+		         if (leave != "-" && within ~ "^(" leave ")$" || text[d[1]] ~ /ENOMEM|out_of_memory|no_memory/ || text[d[1]] ~ /^[{}]$/) next
+		         lines++; if (d[2] > 0) reached++; else if (show) print "  " file ":" d[1] ": " text[d[1]] }
+		END { printf "%s: %d of %d lines, %.1f %%\n", reader, reached, lines, 100 * reached / lines; exit reached < 0.9 * lines }' "$1.lcov"
+}
+
+passed=0 failed=0
+while read -r reader files pattern; do
+	case " ${*:-$reader} " in *" $reader "*) ;; *) continue ;; esac
+	if measure "$reader" "$files" "$pattern"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+done <<END
+$readers
+END
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ]
