@@ -104,3 +104,28 @@ test_eval_against() {
 	expect 66 ddpm eval d --against nowhere; says 'nowhere'
 	head -c 3073 /dev/zero >batch.bin; expect 65 ddpm eval d --against batch.bin; says '3 channels'
 }
+
+# By the activations of the embedded model: training data and other data of the same kind cannot be told apart, and noise on them is seen in order.
+test_eval_against_noise() {
+	mnist=/usr/share/datasets/fashion-mnist
+	[ -f $mnist/t10k-images-idx3-ubyte.gz ] && command -v python3 >/dev/null || skip 'dataset-fashion-mnist and python3 are needed'
+	cat >noisy.py <<-'END'
+	import gzip, random
+	images = gzip.open("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz").read(16 + 128 * 784)[16:]
+	head = "{'descr': '|u1', 'fortran_order': False, 'shape': (128, 28, 28, 1), }".ljust(117) + "\n"
+	draw = random.Random(1)
+	noise = [draw.gauss(0, 1) for _ in images]
+	for size in 0, 8, 16, 32, 64:
+	    with open(f"{size}.npy", "wb") as file:
+	        file.write(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head.encode())
+	        file.write(bytes(min(255, max(0, round(v + size * z))) for v, z in zip(images, noise)))
+	END
+	python3 noisy.py || fail 'noisy.py'
+	for size in 0 8 16 32 64; do
+		expect 0 ddpm eval $mnist/train-images-idx3-ubyte.gz --against $size.npy --fit pad -n 128 --json; cat out >>all
+	done
+	head -n 1 all | grep -q '"interval":\[0,' || fail "data against data: $(head -n 1 all)"
+	sed 's/{"distance":\([^,]*\),.*/\1/' all | awk 'NR > 1 && $1 <= before { exit 1 } { before = $1 }' || fail "noise: $(cat all)"
+	tail -n 1 all | grep -q '"interval":\[0,' && fail "much noise is not seen: $(tail -n 1 all)"
+	true
+}
