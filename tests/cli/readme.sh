@@ -75,7 +75,7 @@ test_readme_troubles() {
 	said ddpm bench --steps 2 -n 2 --sampler ddpm --spread 0
 	mkdir bin; said env PATH="$PWD/bin" ${RUN:+$(command -v ${RUN%% *})} "$program" bench --report r
 	ddpm convert -q "$pesser" --set resolution=32 -o color.ddpm; ddpm sample -q -m color.ddpm -n 1 --steps 2 --outdir color; said ddpm eval color
-	sed -n '/^## When it says/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
+	sed -n '/^## Troubleshooting/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
 	[ "$(wc -l <messages)" -ge 15 ] || fail "messages: $(cat messages)"
 	while IFS= read -r message; do
 		case $message in
