@@ -332,7 +332,8 @@ static int check_merge(const struct settings *s, ddpm_error *err)
 {
     static const char *const taken[] = { "merge", "outdir", "images", "index", "check-existing", "wait", NULL };
     static const size_t sizes[] = { [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
-                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
+                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double),
+                                    [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
     int code = check_places(s, err);
     for (int i = 0; i < command_sample.count && !code; i++) {
         const struct option *o = &command_sample.options[i];

@@ -66,6 +66,8 @@ test_shard_refusals() {
 	expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard 0/2 --force; says 'empty the folder'
 	expect 64 ddpm sample --merge --outdir d --seed 1; says 'leave out --seed'
 	expect 64 ddpm sample --merge --outdir d -m x.ddpm; says 'leave out --model'
+	expect 64 ddpm sample --merge --outdir d --max-time 1h; says 'leave out --max-time'
+	expect 64 ddpm sample -n 4 --outdir d --shard 0/2 --steps auto --max-time 1h; says 'give one'
 	expect 64 ddpm sample --merge --outdir d --shard 0/2; says 'leave out --shard'
 	expect 66 ddpm sample --merge --outdir d; says 'no such folder'
 	mkdir d
