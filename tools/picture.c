@@ -20,9 +20,6 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wshadow"
 #endif
-#if defined(__clang__)                                      /* an empty first IDAT: stb adds 0 to NULL, which clang's sanitizer counts as wrong */
-#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
-#endif
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
@@ -36,9 +33,6 @@
 #define STBIW_FREE(p) unchecked_free(p)
 #define STBI_WRITE_NO_STDIO
 #include STB_IMAGE_WRITE_H
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
@@ -174,8 +168,20 @@ static int undecoded(const char *path, ddpm_error *err)
     return dd_error(err, !strcmp(why, "outofmem") ? DDPM_ENOMEM : DDPM_EDATA, "%s: its pixels cannot be read: %s", path, why);
 }
 
+/* A PNG whose first IDAT holds nothing, which stb would copy to a null pointer. */
+static bool begins_with_nothing(const unsigned char *d, size_t size)
+{
+    bool is_png = size >= 8 && !memcmp(d, "\x89PNG\r\n\x1a\n", 8);
+    for (size_t at = 8; is_png && at + 8 <= size; at += 12 + get_u32(d + at))
+        if (!memcmp(d + at + 4, "IDAT", 4))
+            return get_u32(d + at) == 0;
+    return false;
+}
+
 static int decode(struct picture *p, const unsigned char *data, size_t size, const char *path, ddpm_error *err)
 {
+    if (begins_with_nothing(data, size))
+        return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: its first IDAT is empty", path);
     p->pixel = stbi_load_from_memory(data, (int)size, &p->width, &p->height, &p->channels, 0);
     return p->pixel ? DDPM_OK : undecoded(path, err);
 }
@@ -272,8 +278,7 @@ static int load(struct picture *p, const struct dd_file *f, const char *path, dd
         return dd_error(err, DDPM_EDATA, "%s claims %d x %d pixels in %d bytes", path, p->width, p->height, size);
     if (*f->data == 'P' && (double)p->width * p->height * p->channels > size)        /* PGM, PPM: stb would not notice */
         return dd_error(err, DDPM_EDATA, "%s is cut off: %d x %d pixels of %d channels in %d bytes", path, p->width, p->height, p->channels, size);
-    p->pixel = stbi_load_from_memory(f->data, size, &p->width, &p->height, &p->channels, 0);
-    return p->pixel ? DDPM_OK : undecoded(path, err);
+    return decode(p, f->data, (size_t)size, path, err);
 }
 
 int picture_pixels(struct picture *p, const char *path, ddpm_error *err)
