@@ -267,3 +267,32 @@ test_train_archs() {
 	expect 0 ddpm info m.ddpm; prints 'predicts      v, variance learned-range'; prints 'of 2 images,'
 	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --schedule optimal --variance analytic -q
 }
+
+# Training begins with a converted checkpoint of each family, its network, classes, prediction and variance: at a rate that is
+# nothing in float32 it stays what it is.
+test_train_init_of_each_family() {
+	cases=$top/tests/golden/cases
+	mkdir d
+	for c in 0 1 2 3 4 5 6 7 8 9; do
+		mkdir d/$c && { printf 'P6\n20 16\n255\n'; tail -c +$((c * 1024 + 5000)) "$program" | head -c 960; } >d/$c/a.ppm
+	done
+	begins() {
+		for rate in 1e-4 1e-60; do
+			expect 0 ddpm train d -o m.ddpm --init i.ddpm --steps 2 --set batch=2 --set lr=$rate --set warmup=0 --holdout 0 --grid-every 0 --threads 1 --force -q
+			ddpm info i.ddpm | grep '^id' >a; ddpm info m.ddpm | grep '^id' >b
+			if cmp -s a b; then [ $rate = 1e-60 ] || fail 'two steps change nothing'; else [ $rate != 1e-60 ] || fail 'not what it began with'; fi
+		done
+	}
+	expect 0 ddpm convert -q "$cases/A3_scale_shift_classes" -o i.ddpm; begins
+	expect 0 ddpm info m.ddpm; prints 'source        ddpm, d'; prints '10 classes'
+	expect 0 ddpm convert -q --force "$cases/B3_guided_updown/ema_0.9999_000100.pt" -o i.ddpm --set image_size=16 --set num_channels=32 --set num_res_blocks=1 \
+		--set channel_mult=1,1 --set learn_sigma=true --set class_cond=false --set attention_resolutions=8 --set num_heads=4 --set num_head_channels=8 \
+		--set use_scale_shift_norm=true --set resblock_updown=true --set diffusion_steps=1000 --set noise_schedule=linear --set rescale_timesteps=false
+	begins
+	expect 0 ddpm info m.ddpm; prints 'variance learned-range'
+	expect 0 ddpm convert -q --force "$cases/C1_pesser/model-790000.ckpt" -o i.ddpm --set resolution=32; begins
+	expect 0 ddpm info m.ddpm; prints 'image         32 x 32, 3 channels'
+	expect 0 ddpm convert -q --force "$cases/D1_unet3/unet.pt" -o i.ddpm --set image_size=32 --set objective=pred_v --set beta_schedule=sigmoid --set timesteps=1000
+	begins
+	expect 0 ddpm info m.ddpm; prints 'predicts      v'
+}
