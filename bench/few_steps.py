@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""few_steps.py FOLDER [IMAGES]: the tables of RESULTS.md, "Few steps", for the embedded model: bits per dimension of the first IMAGES (1,000) test
+images of Fashion-MNIST under chains of K steps, with the difference to K = T image by image, and the Frechet distance of as many samples to
+those images.  What was found stays in FOLDER; the same command goes on from there.  Needs only Python; DDPM names the program."""
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DDPM = os.environ.get("DDPM", os.path.join(TOP, "build", "ddpm"))
+DATA = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
+BITS = [(K, schedule, variance) for K in ("10", "25") for schedule in ("iddpm", "optimal") for variance in ("beta-tilde", "analytic")]
+BITS += [("50", "iddpm", "analytic"), ("50", "optimal", "analytic"), ("100", "optimal", "analytic")]
+WHOLE = ("all", "iddpm", "beta-tilde")
+SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "iddpm", ["--variance", "analytic"]), ("20", "ddpm", "quad", []),
+        ("20", "ddim", "iddpm", []), ("20", "ddim-diffusers", "iddpm", []), ("20", "dpmpp", "iddpm", []), ("20", "dpmpp", "quad", []),
+        ("20", "dpmpp", "logsnr", []), ("20", "unipc", "iddpm", []), ("20", "unipc", "quad", []), ("20", "ode", "iddpm", []),
+        ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", [])]
+
+
+def run(*words):
+    done = subprocess.run([DDPM, *words], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit("%s: %s" % (" ".join(words), done.stderr.strip()))
+    return done.stdout
+
+
+def totals(path):
+    """The bits of each image, column 2 of the tensor "images"."""
+    with open(path, "rb") as f:
+        size = struct.unpack("<Q", f.read(8))[0]
+        entry = json.loads(f.read(size))["images"]
+        f.seek(8 + size + entry["data_offsets"][0])
+        n, columns = entry["shape"]
+        return [struct.unpack("<%dd" % columns, f.read(8 * columns))[2] for _ in range(n)]
+
+
+def mean_and_error(values):
+    n, mean = len(values), math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+
+
+def bits(folder, images, chain):
+    path = os.path.join(folder, "bits-%s-%s-%s.safetensors" % chain)
+    run("eval", DATA, "--fit", "pad", "-n", images, "-q", "--json", "--resume", path, "--steps", chain[0], "--schedule", chain[1], "--variance", chain[2])
+    return totals(path)
+
+
+def distance(folder, images, row):
+    steps, sampler, schedule, more = row
+    path = os.path.join(folder, "-".join(["set", steps, sampler, schedule, *more]).replace("---", "-"))
+    chosen = [] if schedule == "all" else ["--schedule", schedule]
+    run("sample", "-q", "-n", images, "--outdir", path, "--steps", steps, "--sampler", sampler, *chosen, *more)
+    return json.loads(run("eval", path, "--against", DATA, "--fit", "pad", "-n", images, "--json", "-q"))
+
+
+def main():
+    folder, images = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1000"
+    os.makedirs(folder, exist_ok=True)
+    print("| K | sampler | schedule | distance | with its bias |\n|---|---|---|---|---|")
+    for row in SETS:
+        d = distance(folder, images, row)
+        print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["distance"], *d["interval"], d["plain"]), flush=True)
+    found = {chain: bits(folder, images, chain) for chain in BITS}
+    whole = bits(folder, images, WHOLE)
+    print("\n| K | schedule | variance | bits/dim | difference |\n|---|---|---|---|---|\n| 1000 | all | beta-tilde | %.3f ± %.3f | |" % mean_and_error(whole))
+    for chain in reversed(BITS):
+        pairs = [a - b for a, b in zip(found[chain], whole)]
+        print("| %s | %s | %s | %.3f ± %.3f | %.3f ± %.3f |" % (*chain, *mean_and_error(found[chain]), *mean_and_error(pairs)))
+
+
+main()
