@@ -6,7 +6,15 @@ src=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "${BUILD:-build}" && pwd)
 root=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-slurm-XXXXXX")
 started=
-stop() { for process in $started $(cat "$root/munge.pid" 2>/dev/null); do kill "$process" 2>/dev/null; done; wait; rm -rf "$root"; }
+# A slurmd whose controller went first may wait for it, so some are told twice.
+stop() {
+	all="$started $(cat "$root/munge.pid" 2>/dev/null)"
+	for process in $all; do kill "$process" 2>/dev/null; done
+	sleep 2
+	for process in $all; do kill -KILL "$process" 2>/dev/null; done
+	wait
+	rm -rf "$root"
+}
 trap stop EXIT
 trap 'exit 1' HUP INT TERM
 PATH=$build:$PATH:/usr/sbin:/sbin
