@@ -115,7 +115,7 @@ typedef struct ddpm_net ddpm_net;
 typedef struct ddpm_net_options {
     int batch;                /* images run at once, 0: 1; ddpm_net_run takes any n, in slices of this */
     int threads;              /* 0: OMP_NUM_THREADS, or what affinity, cgroup quota and physical (performance) cores allow */
-    const char *cpu, *conv;   /* NULL: the best; "ref avx2 avx512 neon"; "auto dnnl winograd gemm ref" */
+    const char *cpu, *conv;   /* NULL: the best; "ref avx2 avx512 neon"; "auto dnnl winograd gemm ref"; gemm takes the least memory */
 } ddpm_net_options;
 typedef struct ddpm_node {    /* one operation of the flat list */
     const char *name, *op, *engine;      /* "down_blocks.0.resnets.0.conv1", "conv", "dnnl:jit:avx512"; engine "" where there is no choice */

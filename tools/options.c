@@ -24,11 +24,18 @@ static const char *const *conv_names(void)
     return names;
 }
 
+static const char *const *memory_names(void)
+{
+    static const char *const names[] = { "full", "low", NULL };
+    return names;
+}
+
 #define FIELD(f) offsetof(struct common, f)
 static const struct option common_options[] = {
     { "threads", 0, OPTION_INT, "N", "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL, FIELD(threads), 1, 4096 },
     { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names, FIELD(cpu), 0, 0 },
     { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names, FIELD(conv), 0, 0 },
+    { "memory", 0, OPTION_CHOICE, "HOW", "low: nothing beside the weights once, steps take up to twice as long (by --conv gemm; default: full)", memory_names, FIELD(memory), 0, 0 },
     { "json", 0, OPTION_FLAG, NULL, "results as one JSON object per line", NULL, FIELD(json), 0, 0 },
     { "quiet", 'q', OPTION_FLAG, NULL, "say nothing but errors", NULL, FIELD(quiet), 0, 0 },
     { "verbose", 'v', OPTION_FLAG, NULL, "say more", NULL, FIELD(verbose), 0, 0 },
@@ -244,6 +251,18 @@ static int take_letters(const struct command *c, void *settings, int *i, int arg
     return DDPM_OK;
 }
 
+/* gemm packs least: weights as they are, padded to whole vectors. */
+static int choose_memory(struct common *c, ddpm_error *err)
+{
+    static const char least[] = "gemm";
+    if (!c->memory || strcmp(c->memory, "low"))
+        return DDPM_OK;
+    if (c->conv && strcmp(c->conv, "auto") && strcmp(c->conv, least))
+        return dd_error(err, DDPM_EUSAGE, "--memory low is --conv %s: leave out --conv %s", least, c->conv);
+    c->conv = least;
+    return DDPM_OK;
+}
+
 int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err)
 {
     int n = 0, ended = 0;
@@ -264,6 +283,9 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
     *arguments = n;
     if (((const struct common *)settings)->help)
         return DDPM_OK;
+    int code = choose_memory(settings, err);
+    if (code)
+        return code;
     if (n < c->least)
         return dd_error(err, DDPM_EUSAGE, "an argument is missing; it takes: %s", c->arguments);
     if (n > c->most)

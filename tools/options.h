@@ -17,7 +17,7 @@ struct option {
 };
 enum { OPTION_TEXTS_MAX = 64 };
 struct option_texts { const char *text[OPTION_TEXTS_MAX]; int count; };
-struct common { int64_t threads; const char *cpu, *conv; bool quiet, verbose, json, help; };   /* first member of every command's struct */
+struct common { int64_t threads; const char *cpu, *conv, *memory; bool quiet, verbose, json, help; };   /* first member of every command's struct */
 struct command {
     const char *name, *arguments, *does, *examples;
     const struct option *options; int count;

@@ -12,6 +12,7 @@
    Packed: U [cout / nr][36][cin][nr], bias [cout], zeros [cin].  Scratch: V of a block or of one per thread; per thread M of nr columns;
    bias + add [n][cout]. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
@@ -58,11 +59,12 @@ static size_t tiles_in(size_t floats, const struct winograd *g)
 }
 
 /* Large tiles need the fewest products, but four times the weights: where an image has few tiles, streaming those takes longer than
-   what is saved.  Of an image doubled as it is read, row 2 of B^T gives 0 in either case, since its pixels come in equal pairs. */
+   what is saved, or, with many channels, saves little for the memory it takes.  Of an image doubled as it is read, row 2 of B^T gives 0 in either case, since its pixels come in equal pairs. */
 static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
-    enum { PIXELS_LEAST = 16 * 16 };
-    g->tile = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST ? 4 : 2;
+    enum { FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, WEIGHTS_MOST = 512 * 256 };
+    int pixels = dd_conv_height(s) * dd_conv_width(s);
+    g->tile = pixels >= MANY_PIXELS || (pixels >= FEW_PIXELS && (int64_t)s->cin * s->cout <= WEIGHTS_MOST) ? 4 : 2;
     g->weights = g->tile == 4 ? k->winograd_weights : k->winograd2_weights;
     g->input = g->tile == 4 ? k->winograd_input : k->winograd2_input;
     g->output = g->tile == 4 ? k->winograd_output : k->winograd2_output;

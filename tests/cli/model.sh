@@ -44,3 +44,12 @@ test_schedule() {
 	expect 64 ddpm schedule --timesteps 0
 	expect 66 ddpm schedule -m nothing
 }
+
+# With --memory low nothing is packed beyond 1.1 times the weights, which is what gemm does.
+test_memory_low() {
+	expect 0 ddpm info --memory low --json
+	weights=$(sed -n 's/.*"weights": *\([0-9]*\).*/\1/p' out) packed=$(sed -n 's/.*"packed": *\([0-9]*\).*/\1/p' out)
+	[ "$packed" -gt 0 ] && [ $((10 * packed)) -le $((11 * weights)) ] || fail "packed $packed, weights $weights"
+	ddpm sample -q -n 2 --steps 2 --memory low -o low.png && expect 0 ddpm verify --conv gemm low.png; prints 'the same'
+	expect 64 ddpm info --memory low --conv winograd; says '--conv gemm'
+}

@@ -208,7 +208,7 @@ static double *transforms_create(const struct problem *p, int which)
     double *x = malloc((size_t)(h * w * s->cin) * sizeof *x), *bound = malloc((size_t)(p->y.h * p->y.w * s->cout) * sizeof *bound), size;
     for (int at = 0; at < h * w * s->cin; at++)
         x[at] = exact_input(p, 0, at / s->cin / w, at / s->cin % w, at % s->cin, which, &size);
-    winograd_bound(bound, s, h * w >= 256 ? 4 : 2, x, p->w);
+    winograd_bound(bound, s, h * w >= 1024 || (h * w >= 256 && s->cin * s->cout <= 512 * 256) ? 4 : 2, x, p->w);
     for (int at = 0; at < p->y.h * p->y.w * s->cout; at++)
         bound[at] *= 1.1;
     free(x);
