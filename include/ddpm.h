@@ -8,6 +8,8 @@
 
    Memory and threads.  create/open allocate, free/close release (NULL is allowed); nothing can fail for memory after a create.
    A model is immutable once opened and may be shared between threads; every other handle belongs to one thread at a time.
+   A caller's rounding mode, flush-to-zero and locale change no bit: they are set aside while a function works, on all its threads, for
+   the functions that it calls back too, and are there again when it returns.
 
    Example.  One image of a model file as PGM or PPM on standard output; cc image.c $(pkg-config --cflags --libs ddpm) -lm
 

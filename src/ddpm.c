@@ -1,5 +1,6 @@
 /* The public functions for models and networks: arguments are checked here, the work is done inside. */
 #include <string.h>
+#include "base/outside.h"
 #include "net/features.h"
 #include "net/model_file.h"
 #include "net/model_statistics.h"
@@ -31,7 +32,7 @@ static int fill_schedule(ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
-int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err)
+static int create(ddpm_model **m, const char *json, ddpm_error *err)
 {
     int code = dd_model_describe(m, json, strlen(json), "configuration", false, err);
     if (code)
@@ -48,10 +49,12 @@ int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err)
     return DDPM_OK;
 }
 
+int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err) { DD_ENTRY(int, create(m, json, err)); }
+
 void ddpm_model_init(ddpm_model *m, uint64_t seed)
 {
     if (m->block)
-        dd_model_init(m, seed);
+        DD_ENTRY_VOID(dd_model_init(m, seed));
 }
 
 static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
@@ -66,7 +69,7 @@ static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
     return code;
 }
 
-int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err)
+static int open_file(ddpm_model **m, const char *path, ddpm_error *err)
 {
     struct dd_file f;
     *m = NULL;
@@ -76,13 +79,17 @@ int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err)
     return code ? code : finish_open(m, path, err);
 }
 
-int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err)
+int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err) { DD_ENTRY(int, open_file(m, path, err)); }
+
+static int open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err)
 {
     int code = dd_model_file_open(m, data, size, "model in memory", err);
     return code ? code : finish_open(m, "model in memory", err);
 }
 
-int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
+int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err) { DD_ENTRY(int, open_memory(m, data, size, err)); }
+
+static int save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
 {
     if (m->training && (flags & DDPM_SAVE_F16))
         return dd_error(err, DDPM_EUSAGE, "%s: a training checkpoint is written as float32, since training goes on from its bits", path);
@@ -90,17 +97,16 @@ int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_
     return code ? code : dd_model_file_save(m, path, flags, err);
 }
 
-int ddpm_model_check(const ddpm_model *m, ddpm_error *err)
-{
-    return dd_model_file_check(m, err);
-}
+int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err) { DD_ENTRY(int, save(m, path, flags, err)); }
+
+int ddpm_model_check(const ddpm_model *m, ddpm_error *err) { DD_ENTRY(int, dd_model_file_check(m, err)); }
 
 int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
                               ddpm_error *err)
 {
     if (images < 1)
         return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
-    return dd_model_statistics(with, m, gamma, mse, images, bits, err);
+    DD_ENTRY(int, dd_model_statistics(with, m, gamma, mse, images, bits, err));
 }
 
 void ddpm_model_close(ddpm_model *m)
@@ -121,21 +127,21 @@ const ddpm_about *ddpm_model_about(const ddpm_model *m)
 
 int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
 {
-    return dd_net_create(net, m, o, err);
+    DD_ENTRY(int, dd_net_create(net, m, o, err));
 }
 
 int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    return dd_net_run(net, out, x, t, y, n, err);
+    DD_TEAM_ENTRY(&net->team, int, dd_net_run(net, out, x, t, y, n, err));
 }
 
 int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    return dd_features(net, out, x, t, y, n, err);
+    DD_TEAM_ENTRY(&net->team, int, dd_features(net, out, x, t, y, n, err));
 }
 
 size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list)
@@ -153,7 +159,8 @@ int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    return dd_net_eps(net, out, x, t, y, n, err);
+    struct dd_team *team = &((ddpm_net *)net)->team;
+    DD_TEAM_ENTRY(team, int, dd_net_eps(net, out, x, t, y, n, err));
 }
 
 void ddpm_net_free(ddpm_net *net)

@@ -1,4 +1,5 @@
 /* sampling.c: the public functions over src/diffusion: schedules, chains, samplers, noise.  See ddpm.h for what they promise. */
+#include "base/outside.h"
 #include "base/rng.h"
 #include "diffusion/betas.h"
 #include "diffusion/chain.h"
@@ -11,17 +12,17 @@
 
 int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err)
 {
-    return dd_betas(beta, alpha_bar, T, spec, err);
+    DD_ENTRY(int, dd_betas(beta, alpha_bar, T, spec, err));
 }
 
 int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar, ddpm_error *err)
 {
-    return dd_chain_create(c, K, t, alpha_bar, err);
+    DD_ENTRY(int, dd_chain_create(c, K, t, alpha_bar, err));
 }
 
 int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)
 {
-    return dd_respace(c, a, steps, schedule, err);
+    DD_ENTRY(int, dd_respace(c, a, steps, schedule, err));
 }
 
 const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c) { return &c->tables; }
@@ -32,7 +33,7 @@ const char *const *ddpm_schedule_names(void) { return dd_respace_names(); }
 
 void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw)
 {
-    dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d);
+    DD_ENTRY_VOID(dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d));
 }
 
 const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
@@ -52,17 +53,17 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
                         ddpm_error *err)
 {
-    return dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err);
+    DD_ENTRY(int, dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err));
 }
 
 int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)
 {
-    return dd_sampler_start(s, index, y, n, x, i, err);
+    DD_ENTRY(int, dd_sampler_start(s, index, y, n, x, i, err));
 }
 
-int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_step(s, err); }
+int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { DD_ENTRY(int, dd_sampler_step(s, err)); }
 
-int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err) { return dd_sampler_encode(s, err); }
+int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err) { DD_ENTRY(int, dd_sampler_encode(s, err)); }
 
 int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
 
@@ -87,15 +88,15 @@ void ddpm_sampler_free(ddpm_sampler *s) { dd_sampler_free(s); }
 
 int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
 {
-    return dd_sde_move(p, x, z, t, h, work, d, err);
+    DD_ENTRY(int, dd_sde_move(p, x, z, t, h, work, d, err));
 }
 
 int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
 {
-    return dd_ode_move(p, x, t, h, order, work, d, err);
+    DD_ENTRY(int, dd_ode_move(p, x, t, h, order, work, d, err));
 }
 
 int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps, ddpm_error *err)
 {
-    return dd_langevin_run(l, x, work, d, first, steps, err);
+    DD_ENTRY(int, dd_langevin_run(l, x, work, d, first, steps, err));
 }

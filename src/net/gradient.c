@@ -86,6 +86,8 @@ size_t dd_gradient_count(const struct dd_gradient *g) { return g->count; }
 size_t dd_gradient_offset(const struct dd_gradient *g, int param) { return g->offset[param]; }
 float *dd_gradient_weights(struct dd_gradient *g) { return g->weights; }
 float *dd_gradient_sums(struct dd_gradient *g) { return g->sums; }
+struct dd_team *dd_gradient_team(struct dd_gradient *g) { return &g->net->team; }
+
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g) { return &g->net->about; }
 
 size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward)

@@ -29,6 +29,7 @@ void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
 const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s);
 /* How many nodes the list has, `forward` of them the forward pass; with the seconds spent in each so far. */
 size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward);
+struct dd_team *dd_gradient_team(struct dd_gradient *g);
 /* Sizes of the memory, threads, engine class. */
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
 void   dd_gradient_free(struct dd_gradient *g);

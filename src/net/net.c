@@ -14,7 +14,6 @@
 #include "net/engine_class.h"
 #include "net/forward.h"
 #include "net/params.h"
-#include "net/team.h"
 
 enum { BATCH_MOST = 4096, THREADS_MOST = 1024 };
 
@@ -145,14 +144,18 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, 
     if (!code) code = dd_program_create(&net->program, &net->config, training, err);
     if (!code && !training) code = dd_program_fold(&net->program, err);
     if (!code) code = make_lists(net, err);
-    if (!code) code = dd_team_start(net->threads, err);
+    if (!code) code = dd_team_start(&net->team, net->threads, &net->arena, err);
     if (code)
         return code;
     dd_kernels_init(&net->kernels, net->cpu);
     code = open_convs(net, err);
     if (!code) code = dd_plan_create(&net->plan, &net->program, net->batch, err);
     if (!code) code = allocate(net, err);
-    if (!code) code = pack(net, m, err);
+    if (code)
+        return code;
+    dd_team_enter(&net->team);
+    code = pack(net, m, err);
+    dd_team_leave(&net->team);
     if (!code) code = describe(net, err);
     return code;
 }

@@ -1,5 +1,7 @@
 /* An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by hand, which can fail with a
-   code; what they leave behind (their stacks among it) is enough for the runtime to start its own. */
+   code; what they leave behind (their stacks among it) is enough for the runtime to start its own.
+
+   The threads of a runtime work for others too, who may have left modes of theirs; and a thread that is started inherits its starter's. */
 #include "net/team.h"
 #include <stdlib.h>
 #include "layer/parallel.h"
@@ -28,7 +30,7 @@ static int rehearse(pthread_t *thread, int n)
     return started;
 }
 
-int dd_team_start(int threads, ddpm_error *err)
+static int start(int threads, ddpm_error *err)
 {
     int others = threads - 1, members = 0;
     pthread_t *thread = malloc((size_t)threads * sizeof *thread);
@@ -43,9 +45,32 @@ int dd_team_start(int threads, ddpm_error *err)
     return DDPM_OK;
 }
 #else
-int dd_team_start(int threads, ddpm_error *err)
+static int start(int threads, ddpm_error *err)
 {
     (void)threads, (void)err;
     return DDPM_OK;
 }
 #endif
+
+int dd_team_start(struct dd_team *team, int threads, struct dd_arena *a, ddpm_error *err)
+{
+    team->threads = threads;
+    if (!(team->mode = dd_arena(a, (size_t)threads, sizeof *team->mode)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d threads", threads);
+    return start(threads, err);
+}
+
+void dd_team_enter(struct dd_team *team)
+{
+    DD_TEAM(team->threads)
+    {
+        fegetenv(&team->mode[dd_thread()]);
+        fesetenv(FE_DFL_ENV);
+    }
+}
+
+void dd_team_leave(struct dd_team *team)
+{
+    DD_TEAM(team->threads)
+    fesetenv(&team->mode[dd_thread()]);
+}
