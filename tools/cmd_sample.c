@@ -10,6 +10,7 @@
 #include "batch.h"
 #include "half_blocks.h"
 #include "index_list.h"
+#include "memory_limit.h"
 #include "command_model.h"
 #include "interrupt.h"
 #include "merge.h"
@@ -21,7 +22,7 @@ struct settings {
     struct common common;
     const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format, *shard, *deadline;
     int64_t images, batch, keep_steps, order, corrector;
-    double eta, snr, noise_to, wait, max_time;
+    double eta, snr, noise_to, wait, max_time, memory;
     uint64_t seed;
     bool force, encode, show, check_existing, retry_nan, merge;
 };
@@ -250,9 +251,22 @@ static int open_studio(struct job *j, const struct settings *s, int batch, ddpm_
     return studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise, s->from, largest(j->index, j->n), err);
 }
 
+/* As many at once as memory has room for. */
+static int pick_batch(const struct job *j, const struct settings *s, int *batch, ddpm_error *err)
+{
+    struct memory_limit l = { s->memory, "--memory-limit", s->outdir ? 1 : j->n, (int)s->keep_steps };
+    int wanted = s->batch ? (int)s->batch : BATCH;
+    *batch = wanted < j->n ? wanted : j->n;
+    memory_limit_find(&l, "");
+    int asked = *batch, code = memory_limit_batch(batch, s->batch > 0, &l, j->model, &s->common, err);
+    if (!code && *batch < asked)
+        remark(&command_sample, &s->common, "%d images at a time, not %d: %s is %.0f MB", *batch, asked, l.name, l.bytes / 1e6);
+    return code;
+}
+
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    int code = read_settings(j, s, err);
+    int batch, code = read_settings(j, s, err);
     if (!code)
         code = pace_begin(&j->pace, s->max_time, s->deadline, err);
     if (code || !j->n)
@@ -264,8 +278,9 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
-    int batch = s->batch ? (int)s->batch : BATCH;
-    code = open_studio(j, s, batch < j->n ? batch : j->n, err);
+    code = pick_batch(j, s, &batch, err);
+    if (!code)
+        code = open_studio(j, s, batch, err);
     if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_gallery(j, s, err)))
         announce(j, s);
     if (!code && s->outdir && timed(s) && j->batch.missing)
@@ -408,6 +423,7 @@ static const struct option options[] = {
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL, FIELD(index), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+    { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
     { "noise", 0, OPTION_TEXT, "FILE", "safetensors with x_T [n,c,h,w] and z [steps,n,c,h,w], executed step j taking z[j]", NULL, FIELD(noise), 0, 0 },
     { "output", 'o', OPTION_TEXT, "FILE", "one file, a grid when N > 1 (default: sample.png)", NULL, FIELD(output), 0, 0 },
     { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },

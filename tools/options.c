@@ -158,18 +158,22 @@ static int set_number(const struct option *o, double *field, const char *text, d
     return DDPM_OK;
 }
 
-/* Above 0: what is no time at all is left out instead. */
-static int set_time(const struct option *o, double *field, const char *text, ddpm_error *err)
+/* A number above 0 and a unit, of time or of memory. */
+static int set_amount(const struct option *o, double *field, const char *text, ddpm_error *err)
 {
-    static const struct { const char *unit; double seconds; } units[] = { { "ms", 1e-3 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+    static const struct { enum option_kind kind; const char *unit; double is; } units[] = {
+        { OPTION_TIME, "ms", 1e-3 }, { OPTION_TIME, "s", 1 }, { OPTION_TIME, "m", 60 }, { OPTION_TIME, "h", 3600 }, { OPTION_TIME, "d", 86400 },
+        { OPTION_SIZE, "M", 1 << 20 }, { OPTION_SIZE, "G", 1 << 30 },
+    };
     char *end;
     double v = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units && isdigit((unsigned char)*text); i++)
-        if (!strcmp(end, units[i].unit) && v > 0 && isfinite(v)) {
-            *field = v * units[i].seconds;
+        if (units[i].kind == o->kind && !strcmp(end, units[i].unit) && v > 0 && isfinite(v)) {
+            *field = v * units[i].is;
             return DDPM_OK;
         }
-    return dd_error(err, DDPM_EUSAGE, "--%s %.40s: expected a time such as 500ms, 90s, 45m, 2h or 1.5d", o->name, text);
+    return dd_error(err, DDPM_EUSAGE, "--%s %.40s: expected %s", o->name, text,
+                    o->kind == OPTION_TIME ? "a time such as 500ms, 90s, 45m, 2h or 1.5d" : "a size such as 500M or 1.5G");
 }
 
 static int set_choice(const struct option *o, const char **field, const char *text, ddpm_error *err)
@@ -200,7 +204,8 @@ static int set_value(const struct option *o, void *settings, const char *text, d
     case OPTION_INT:    return set_int(o, field, text, err);
     case OPTION_SEED:   return set_seed(o, field, text, err);
     case OPTION_NUMBER: return set_number(o, field, text, err);
-    case OPTION_TIME:   return set_time(o, field, text, err);
+    case OPTION_TIME:
+    case OPTION_SIZE:   return set_amount(o, field, text, err);
     case OPTION_CHOICE: return set_choice(o, field, text, err);
     case OPTION_TEXTS:  return set_texts(o, field, text, err);
     default:            *(const char **)field = text; return DDPM_OK;

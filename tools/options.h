@@ -5,13 +5,13 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_SEED, OPTION_NUMBER, OPTION_TIME, OPTION_TEXT, OPTION_CHOICE, OPTION_TEXTS };
+enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_SEED, OPTION_NUMBER, OPTION_TIME, OPTION_SIZE, OPTION_TEXT, OPTION_CHOICE, OPTION_TEXTS };
 struct option {
     const char *name; char letter;           /* "threads", 0 or 'n' */
     enum option_kind kind;
     const char *value, *help;                /* "N"; one line; the default is part of it */
     const char *const *(*choices)(void);     /* OPTION_CHOICE: NULL-terminated */
-    size_t offset;                           /* of the field in the command's struct: bool, int64_t, uint64_t, double (OPTION_TIME: seconds), const char *,
+    size_t offset;                           /* of the field in the command's struct: bool, int64_t, uint64_t, double (OPTION_TIME: seconds, _SIZE: bytes), const char *,
                                                 struct option_texts */
     double low, high;                        /* OPTION_INT, OPTION_NUMBER */
 };

@@ -3,7 +3,8 @@
    CRASH_KILL=N: SIGKILL before the N-th operation.  CRASH_TICK=N: SIGTERM when it asks for the time the N-th time, which it does at every
    node of the network; CRASH_HUP=N, likewise SIGHUP; CRASH_TICKS=FILE gets how often it asked in all.  CRASH_CLOCK=S: it is told a time of its
    own, which begins at 2026-01-01 05:59:00 UTC and goes on by S seconds a question; CRASH_JUMP=N:S sets the clock on the wall forward by S at the
-   N-th, CRASH_SUSPEND=N:S is a sleep of the machine; CRASH_TIME=FILE gets the seconds that went by, sleep included.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
+   N-th, CRASH_SUSPEND=N:S is a sleep of the machine; CRASH_TIME=FILE gets the seconds that went by, sleep included.  CRASH_MEMORY=FILE gets the most that it
+   held, in MB.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
    every operation, what a loss of power could leave of the folder F, as DIR/NNN-names-data: `names` is all (as they are) or synced (as
    they were when the folder was last synchronised), `data` all or synced (each file as long as it was at its last fsync).  Every file of
    ours is only ever appended to or cut, so its synchronised state is a length. */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -217,4 +219,7 @@ __attribute__((destructor)) static void tell(void)
 {
     write_number("CRASH_TICKS", ticks);
     write_number("CRASH_TIME", awake + asleep);
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    write_number("CRASH_MEMORY", (double)r.ru_maxrss / 1024);
 }

@@ -1,6 +1,7 @@
 /* Thread counts of machines made of files, and instruction sets. */
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/cgroup.h"
 #include "base/cpu.h"
 #include "tests/check.h"
 
@@ -167,6 +168,38 @@ TEST(threads, quota_version_1)
     check_put(root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n");
     check_put(root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "50000\n");
     CHECK(threads() == 1);
+}
+
+TEST(memory, limit_version_2)
+{
+    machine(2, "0-1", 0);
+    CHECK(dd_cgroup_memory(root) == 0);
+    check_put(root, "/proc/self/cgroup", "0::/user.slice/job\n");
+    check_put(root, "/proc/self/mountinfo", "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
+    CHECK(dd_cgroup_memory(root) == 0);
+    check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "max\n");
+    CHECK(dd_cgroup_memory(root) == 0);
+    check_put(root, "/sys/fs/cgroup/user.slice/memory.max", "3000000000\n");
+    CHECK(dd_cgroup_memory(root) == 3e9);         /* the group above limits too */
+    check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "2000000000\n");
+    CHECK(dd_cgroup_memory(root) == 2e9);
+    check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "1000000000\n");
+    CHECK(dd_cgroup_memory(root) == 1e9);         /* where the kernel begins to slow it down */
+    check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "nonsense\n");
+    CHECK(dd_cgroup_memory(root) == 2e9);
+    free((char *)root);
+}
+
+TEST(memory, limit_version_1)
+{
+    machine(2, "0-1", 0);
+    check_put(root, "/proc/self/cgroup", "9:memory:/jobs/7\n4:cpu,cpuacct:/other\n0::/\n");
+    check_put(root, "/proc/self/mountinfo", "31 1 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");      /* no limit */
+    CHECK(dd_cgroup_memory(root) == 0);
+    check_put(root, "/sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", "536870912\n");
+    CHECK(dd_cgroup_memory(root) == 0x1p29);
+    free((char *)root);
 }
 
 TEST(cpu, ceiling)

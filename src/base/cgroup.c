@@ -1,0 +1,115 @@
+/* Linux tells in /proc/self/cgroup and /proc/self/mountinfo where the groups of a process are. */
+#include "base/cgroup.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = DD_CGROUP_LINE };
+
+/* fopen of a path below the root of the system that is asked about. */
+static FILE *open_below(const char *sysroot, const char *folder, const char *name)
+{
+    char path[TEXT];
+    int n = snprintf(path, sizeof path, "%s%s%s", sysroot, folder, name);
+    return n < (int)sizeof path ? fopen(path, "re") : NULL;
+}
+
+int dd_cgroup_read(char line[DD_CGROUP_LINE], const char *sysroot, const char *folder, const char *name)
+{
+    FILE *f = open_below(sysroot, folder, name);
+    int ok = f && fgets(line, TEXT, f);
+    if (f)
+        fclose(f);
+    if (ok)
+        line[strcspn(line, "\n")] = 0;
+    return ok;
+}
+
+/* Whether list, separated by commas, holds item. */
+static int list_has(const char *list, const char *item)
+{
+    size_t n = strlen(item);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (!strncmp(at, item, n) && (at[n] == 0 || at[n] == ','))
+            return 1;
+    return 0;
+}
+
+/* The line of /proc/self/cgroup, "id:controllers:path", of the hierarchy that a controller belongs to in this version. */
+static int own_group(char group[TEXT], const char *sysroot, int version, const char *controller)
+{
+    char line[TEXT];
+    int found = 0;
+    FILE *f = open_below(sysroot, "/proc/self/cgroup", "");
+    while (f && !found && fgets(line, sizeof line, f)) {
+        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = 0;
+        path[strcspn(path, "\n")] = 0;
+        found = version == 2 ? !strncmp(line, "0:", 2) : list_has(controllers + 1, controller);
+        if (found)
+            memcpy(group, path, strlen(path) + 1);
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Where that hierarchy is mounted, and which of its groups is the top there (not "/" in a container without a namespace). */
+static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version, const char *controller)
+{
+    char line[TEXT], kind[64], options[TEXT];
+    int found = 0;
+    FILE *f = open_below(sysroot, "/proc/self/mountinfo", "");
+    while (f && !found && fgets(line, sizeof line, f)) {
+        char *rest = strstr(line, " - ");
+        if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2)
+            continue;
+        if (sscanf(rest, " - %63s %*s %4095s", kind, options) == 2)
+            found = version == 2 ? !strcmp(kind, "cgroup2") : !strcmp(kind, "cgroup") && list_has(options, controller);
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+double dd_cgroup_least(const char *sysroot, int version, const char *controller, dd_cgroup_limit *limit)
+{
+    char group[TEXT], point[TEXT], top[TEXT], folder[2 * TEXT];
+    if (!own_group(group, sysroot, version, controller) || !mount_point(point, top, sysroot, version, controller))
+        return 0;
+    size_t n = strcmp(top, "/") ? strlen(top) : 0;
+    const char *below = !strncmp(group, top, n) && (group[n] == '/' || !group[n]) ? group + n : "";
+    double least = 0;
+    for (size_t length = strlen(below);; length--) {
+        if (length && below[length] && below[length] != '/')
+            continue;
+        snprintf(folder, sizeof folder, "%s%.*s", point, (int)length, below);
+        double here = limit(sysroot, folder, version);
+        if (here > 0 && (least == 0 || here < least))
+            least = here;
+        if (!length)
+            return least;
+    }
+}
+
+/* One of a group's two limits of version 2, or version 1's; 0: none, as numbers near 2^63 mean. */
+static double memory_here(const char *sysroot, const char *folder, int version)
+{
+    static const char *const files[] = { "/memory.limit_in_bytes", "/memory.max", "/memory.high" };
+    char line[TEXT];
+    double least = 0;
+    for (int i = version == 2 ? 1 : 0; i < (version == 2 ? 3 : 1); i++) {
+        double v = dd_cgroup_read(line, sysroot, folder, files[i]) ? atof(line) : 0;
+        if (v > 0 && v < 0x1p60 && (least == 0 || v < least))
+            least = v;
+    }
+    return least;
+}
+
+double dd_cgroup_memory(const char *sysroot)
+{
+    double one = dd_cgroup_least(sysroot, 1, "memory", memory_here), two = dd_cgroup_least(sysroot, 2, "memory", memory_here);
+    return one > 0 && (two == 0 || one < two) ? one : two;
+}
