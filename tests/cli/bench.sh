@@ -70,7 +70,7 @@ test_bench_suggest_as_a_table() {
 	best=$(awk -v limit="$limit" '$1 <= limit' table | sort -g -k3,3 | awk 'NR == 1 { print $2 }')
 	# A machine that was disturbed is asked again.
 	for attempt in 1 2 3; do
-		ddpm bench --steps "$(echo $steps | tr ' ' ',')" --sampler ddpm --batch 8 --spread 1e6 --suggest "$limit" --json >out 2>err
+		ddpm bench --steps "$(echo $steps | tr ' ' ',')" --sampler ddpm --batch 8 --spread 1e6 --suggest "${limit}s" --json >out 2>err
 		found=$(sed -n 's/{"suggestion":.*"steps":\([0-9]*\),.*/\1/p' out)
 		[ $((${found:-0} * 2)) -lt "$best" ] || [ "$found" -gt $((best * 2)) ] || return 0
 	done
