@@ -66,7 +66,7 @@ TEST(threads, performance_cores)
 {
     machine(20, "0-19", 0);                       /* six fast cores of two threads, eight slow ones */
     for (int i = 0; i < 12; i++) {
-        char path[128], text[16];
+        char path[128], text[32];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i, i % 2 ? "thread_siblings_list" : "core_cpus_list");
         snprintf(text, sizeof text, "%d-%d\n", i & ~1, i | 1);
         check_put(root, path, text);
@@ -88,7 +88,7 @@ TEST(threads, capacities)
     static const int capacity[8] = { 446, 446, 446, 446, 871, 871, 871, 1024 };             /* little, middle and big cores of a phone */
     machine(8, "0-7", 0);
     for (int i = 0; i < 8; i++) {
-        char path[128], text[16];
+        char path[128], text[32];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpu_capacity", i);
         snprintf(text, sizeof text, "%d\n", capacity[i]);
         check_put(root, path, text);
