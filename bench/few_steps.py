@@ -13,11 +13,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DDPM = os.environ.get("DDPM", os.path.join(TOP, "build", "ddpm"))
 DATA = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
 BITS = [(K, schedule, variance) for K in ("10", "25") for schedule in ("iddpm", "optimal") for variance in ("beta-tilde", "analytic")]
-BITS += [("50", "iddpm", "analytic"), ("50", "optimal", "analytic"), ("100", "optimal", "analytic")]
+BITS += [("50", "optimal", "analytic")]
 WHOLE = ("all", "iddpm", "beta-tilde")
 SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "iddpm", ["--variance", "analytic"]), ("20", "ddpm", "quad", []),
         ("20", "ddim", "iddpm", []), ("20", "ddim-diffusers", "iddpm", []), ("20", "dpmpp", "iddpm", []), ("20", "dpmpp", "quad", []),
-        ("20", "dpmpp", "logsnr", []), ("20", "unipc", "iddpm", []), ("20", "unipc", "quad", []), ("20", "ode", "iddpm", []),
+        ("20", "dpmpp", "logsnr", []), ("20", "dpmpp", "trailing", []), ("20", "dpmpp", "iddpm", ["--order", "3"]), ("20", "unipc", "iddpm", []),
+        ("20", "unipc", "quad", []), ("20", "unipc", "trailing", []), ("20", "ode", "iddpm", []), ("20", "ode", "trailing", []),
         ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", [])]
 
 
