@@ -1,8 +1,8 @@
 #!/bin/sh
 # default.sh FOLDER: trains tools/default.ddpm, the embedded model: 6,000 steps of 64 images of Fashion-MNIST's training set (Debian's
 # dataset-fashion-mnist, MIT licence; 28x28 on black, flipped at random), 208 of them held back for its statistics and bits/dim.  v is predicted:
-# eps of a net this small is some per cent off near t = T, which is several units in x0, and then solvers that step by x0 make noise.  About half
-# an hour on two cores with AVX-512; what it writes on the way goes to FOLDER, and the same command goes on after an interruption.
+# eps of a net this small is some per cent off near t = T, which is several units in x0, and then solvers that step by x0 make noise.  It took
+# an hour on two busy cores with AVX-512; what it writes on the way goes to FOLDER, and the same command goes on after an interruption.
 set -e
 cd "$(dirname "$0")/.."
 ddpm=${DDPM:-build/ddpm}
