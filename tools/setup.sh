@@ -8,9 +8,11 @@ if ! command -v apt-get >/dev/null 2>&1; then
 	echo "setup: no apt-get here; install oneDNN (optional), cJSON, OpenSSL, stb, libzip, zlib and LAPACKE with their headers, then: ./configure && make" >&2
 	exit 1
 fi
-missing=
+# A package of another architecture, for cross building, has the same name.
+native=$(dpkg --print-architecture) missing=
 for package; do
-	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
+	dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null | grep -qE "^installed (all|$native)\$" ||
+		missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 line="apt-get install -y --no-install-recommends$missing"
