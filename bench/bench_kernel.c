@@ -29,7 +29,7 @@ static void run_affine(struct work *w)
 
 static void run_post(struct work *w)
 {
-    w->k->post(w->y, C, w->x, C, w->v, w->x + PIXELS * C, C, 1, PIXELS, C, DD_ACT_NONE);
+    w->k->post(w->y, C, w->x, C, w->v, w->x + PIXELS * C, C, 1, PIXELS, C);
     w->bytes = 12.0 * PIXELS * C;
 }
 
@@ -195,7 +195,7 @@ static void run_winograd_output(struct work *w)
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 16; i++)
             pixel[i] = w->y + (t * 16 + i) * C;
-        w->k->winograd_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C, DD_ACT_NONE);
+        w->k->winograd_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C);
     }
     w->bytes = 4.0 * 52 * PIXELS / 16 * C;
 }
@@ -227,7 +227,7 @@ static void run_winograd2_output(struct work *w)
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 4; i++)
             pixel[i] = w->y + (t * 4 + i) * C;
-        w->k->winograd2_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C, DD_ACT_NONE);
+        w->k->winograd2_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C);
     }
     w->bytes = 4.0 * 20 * PIXELS / 16 * C;
 }
@@ -285,7 +285,7 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
 static void gemm_table(struct work *w)
 {
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
-    struct dd_gemm_post post = { w->v, w->x, C, 1, DD_ACT_NONE };
+    struct dd_gemm_post post = { w->v, w->x, C, 1 };
     double top = bench_peak(w->k);
     printf("%s: one core's peak %.1f GFLOP/s; gemm, rows x %zu:\n", w->k->name, 1e-9 * top, w->k->gemm_nr);
     for (size_t m = w->k->gemm_mr; m; m = m > 2 ? m / 2 : m - 1)

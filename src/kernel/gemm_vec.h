@@ -69,6 +69,4 @@ static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, 
     static gemm_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
     rows[m - 1](c, cs, a, b, taps, depth, n, load, post, ahead, step);
-    if (post && post->act != DD_ACT_NONE)
-        K(affine)(c, cs, c, cs, NULL, NULL, m, n, post->act);
 }

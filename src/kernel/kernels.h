@@ -10,7 +10,7 @@
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
 /* What gemm does to a tile before it stores it, see kernels.def. */
-struct dd_gemm_post { const float *bias, *residual; size_t residual_stride; float scale; enum dd_act act; };
+struct dd_gemm_post { const float *bias, *residual; size_t residual_stride; float scale; };
 
 /* The numbers of one step of adam, see kernels.def. */
 struct dd_adam { float clip, keep1, take1, keep2, take2, root, epsilon, step, keep; };

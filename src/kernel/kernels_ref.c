@@ -52,7 +52,7 @@ static void affine_ref(float *y, size_t ys, const float *x, size_t xs, const flo
 }
 
 static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
-                     float scale, size_t pixels, size_t channels, enum dd_act act)
+                     float scale, size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) {
@@ -61,7 +61,7 @@ static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float
                 v += bias[c];
             if (residual)
                 v += residual[p * rs + c];
-            y[p * ys + c] = (float)act_ref(v * scale, act);
+            y[p * ys + c] = (float)(v * scale);
         }
 }
 
@@ -299,7 +299,7 @@ static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b,
             if (post) {
                 acc[j] += post->bias ? post->bias[j] : 0;
                 acc[j] += post->residual ? post->residual[i * post->residual_stride + j] : 0;
-                acc[j] = act_ref(acc[j] * post->scale, post->act);
+                acc[j] *= post->scale;
             }
             c[i * cs + j] = (float)acc[j];
         }
@@ -335,7 +335,7 @@ static void transform_input(float *v, size_t plane, const float *const *x, size_
 }
 
 static void transform_output(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                             float scale, size_t channels, enum dd_act act, int tile)
+                             float scale, size_t channels, int tile)
 {
     static const double at4[4][6] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
     static const double at2[2][6] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
@@ -347,7 +347,7 @@ static void transform_output(float *const *y, const float *m, size_t plane, cons
         sandwich(o, tile == 4 ? at4 : at2, d, tile, side);
         for (int k = 0; k < tile * tile; k++)
             if (y[k])
-                y[k][c] = (float)act_ref((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale, act);
+                y[k][c] = (float)((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale);
     }
 }
 
@@ -362,15 +362,15 @@ static void winograd2_input_ref(float *v, size_t plane, const float *const *x, s
 }
 
 static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, enum dd_act act)
+                                float scale, size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, act, 4);
+    transform_output(y, m, plane, bias, residual, scale, channels, 4);
 }
 
 static void winograd2_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                 float scale, size_t channels, enum dd_act act)
+                                 float scale, size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, act, 2);
+    transform_output(y, m, plane, bias, residual, scale, channels, 2);
 }
 
 #include "kernel/training_ref.h"

@@ -1,4 +1,4 @@
-/* Element by element: y = act(x scale + shift), its backward, and y = act((x + bias + residual) scale). */
+/* Element by element: y = act(x scale + shift), its backward, and y = (x + bias + residual) scale. */
 
 INLINE void affine_run(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift,
                        size_t pixels, size_t channels, enum dd_act act)
@@ -106,8 +106,8 @@ static void K(affine_add)(float *y, size_t ys, const float *x, size_t xs, const 
         );
 }
 
-INLINE void post_run(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
-                     float scale, size_t pixels, size_t channels, enum dd_act act)
+static void K(post)(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
+                    float scale, size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++, x += xs, y += ys)
         EACH_VECTOR(c, channels,
@@ -116,12 +116,6 @@ INLINE void post_run(float *y, size_t ys, const float *x, size_t xs, const float
                 v = vf_add(v, vf_take(bias + c, lanes));
             if (residual)
                 v = vf_add(v, vf_take(residual + p * rs + c, lanes));
-            vf_put(y + c, vf_act(vf_mul(v, vf_set(scale)), act), lanes);
+            vf_put(y + c, vf_mul(v, vf_set(scale)), lanes);
         );
-}
-
-static void K(post)(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
-                    float scale, size_t pixels, size_t channels, enum dd_act act)
-{
-    BY_ACT(act, post_run, y, ys, x, xs, bias, residual, rs, scale, pixels, channels);
 }

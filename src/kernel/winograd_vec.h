@@ -85,7 +85,7 @@ static void K(winograd2_input)(float *v, size_t plane, const float *const *x, si
 }
 
 INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, const int tile, enum dd_act act)
+                                float scale, size_t channels, const int tile)
 {
     const int side = tile + 2;
     EACH_VECTOR(c, channels,
@@ -105,20 +105,20 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
                     vf sum = vf_add(o[j], b);
                     if (residual)
                         sum = vf_add(sum, vf_take(residual[tile * i + j] + c, lanes));
-                    vf_put(y[tile * i + j] + c, vf_act(vf_mul(sum, vf_set(scale)), act), lanes);
+                    vf_put(y[tile * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
                 }
         }
     );
 }
 
 static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                               float scale, size_t channels, enum dd_act act)
+                               float scale, size_t channels)
 {
-    BY_ACT(act, winograd_output_run, y, m, plane, bias, residual, scale, channels, 4);
+    winograd_output_run(y, m, plane, bias, residual, scale, channels, 4);
 }
 
 static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, enum dd_act act)
+                                float scale, size_t channels)
 {
-    BY_ACT(act, winograd_output_run, y, m, plane, bias, residual, scale, channels, 2);
+    winograd_output_run(y, m, plane, bias, residual, scale, channels, 2);
 }

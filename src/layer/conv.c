@@ -1,6 +1,6 @@
 /* Convolution: the choice of an engine, and the passes around engines that take less than they are given.
 
-   y = act((conv(act(x * scale + shift)) + bias + add + residual) * scale): the inner part is `pre`, the outer `post` (map.h).  Without
+   y = (conv(act(x * scale + shift)) + bias + add + residual) * scale: the inner part is `pre`, the outer `post` (map.h).  Without
    an engine's help the inner part is one pass into scratch, the outer one pass over the output; padding is zeros of the inner result. */
 #include "layer/conv_engine.h"
 #include <stdio.h>
@@ -170,7 +170,7 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
         const float *add = post->add ? post->add + image * post->add_stride : NULL;
         const struct dd_map *r = post->residual;
         ctx->k->post(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, add, r ? r->data + at * r->stride : NULL,
-                     r ? r->stride : 0, post->scale, dd_min(PIXELS, pixels - first), (size_t)y->c, post->act);
+                     r ? r->stride : 0, post->scale, dd_min(PIXELS, pixels - first), (size_t)y->c);
     }
 }
 

@@ -119,7 +119,7 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
         const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr;
         for (size_t i = 0; i < count; i += g->mr) {
             struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
-                                         post ? post->scale : 1, post ? post->act : DD_ACT_NONE };
+                                         post ? post->scale : 1 };
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
                        dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL,
                        b + taps * g->depth * (g->nr + i / g->mr * step), step);

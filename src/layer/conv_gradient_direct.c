@@ -166,7 +166,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     size_t nr = o->nr, m = dd_min(nr, o->rows - row * nr), n = dd_min(nr, o->columns - column * nr);
     float *c = w->scratch + p->c + (column * o->rows + row * nr) * nr;
     for (size_t plane = 1; plane < o->planes; plane++)
-        w->g->k->post(c, nr, c + plane * o->c_plane, nr, NULL, c, nr, 1, m, n, DD_ACT_NONE);
+        w->g->k->post(c, nr, c + plane * o->c_plane, nr, NULL, c, nr, 1, m, n);
     if (!p->swapped)
         w->g->k->transpose(own, nr, c, nr, m, n);
     for (size_t i = 0; i < (p->swapped ? m : n); i++)

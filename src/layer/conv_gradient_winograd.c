@@ -112,7 +112,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     for (size_t i = 0; i < m; i++)
         k->winograd_weights_adjoint(own + i * 9 * nr, nr, c + i * nr, o->c_plane, n);
     k->transpose(turned, 9 * nr, own, nr, 9 * m, n);
-    k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m, DD_ACT_NONE);
+    k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m);
 }
 
 /* Strips first .. last: thread `me` of the team. */

@@ -4,7 +4,7 @@
    An image is cut into tiles of 4x4 output pixels.  For a block of tiles
      V[k] [tiles, cin]  = B^T d B of each tile's 6x6 inputs            k < 36
      M[k] [tiles, cout] = V[k] U[k],  U = G g G^T made once            36 matrix products
-     y                  = A^T M A + bias + add + residual, times scale, act.
+     y                  = A^T M A + bias + add + residual, times scale.
    M is made for nr columns at a time and goes to the output at once, by the thread that made it.  Few tiles, as in one small image: all
    threads share V and meet once it is there; many: every thread has a run of tiles of its own, which lies where the passes over pixels
    before and behind have left it in that core's cache.  Either way each element is one sum in order of channels.
@@ -27,7 +27,7 @@ struct winograd {
     void (*weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped);
     void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
     void (*output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
-                   size_t channels, enum dd_act act);
+                   size_t channels);
     size_t cin, cout, mr, nr, panels;
     size_t across, down;                        /* tiles of an image */
     size_t own, shared;                         /* tiles of a block, at most */
@@ -162,7 +162,7 @@ static void output_tile(const struct block *b, const float *m, size_t plane, siz
         residual[i] = r ? r->data + p * r->stride + column : NULL;
     }
     g->output(pixel, m, plane, b->bias + at.image * dd_aligned(g->cout) + column, r ? residual : NULL,
-                          b->post ? b->post->scale : 1, n, b->post ? b->post->act : DD_ACT_NONE);
+              b->post ? b->post->scale : 1, n);
 }
 
 /* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block.  The rows of a product are

@@ -18,7 +18,7 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
     size_t c = (size_t)y->c;
     for (int i = 0; i < y->n; i++) {
         float *row = y->data + (size_t)i * y->stride;
-        ctx->k->post(row, c, row, c, table + (size_t)label[i] * c, NULL, 0, 1, 1, c, DD_ACT_NONE);
+        ctx->k->post(row, c, row, c, table + (size_t)label[i] * c, NULL, 0, 1, 1, c);
     }
 }
 
@@ -27,6 +27,6 @@ void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const 
     size_t c = (size_t)dy->c;
     for (int i = 0; i < dy->n; i++) {
         float *row = dtable + (size_t)label[i] * c;
-        ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c, DD_ACT_NONE);
+        ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);
     }
 }

@@ -11,6 +11,6 @@ struct dd_context { const struct dd_kernels *k; int threads; float *scratch; };
 
 /* Applied to a layer's input while it is loaded: act(x * scale + shift), scale and shift [n, c] (from dd_norm) or NULL. */
 struct dd_pre { const float *scale, *shift; enum dd_act act; };
-/* Applied on store: act((y + add + residual) * scale); add [n, .] by images add_stride floats apart, or NULL; residual or NULL. */
-struct dd_post { const float *add; size_t add_stride; const struct dd_map *residual; float scale; enum dd_act act; };
+/* Applied on store: (y + add + residual) * scale; add [n, .] by images add_stride floats apart, or NULL; residual or NULL. */
+struct dd_post { const float *add; size_t add_stride; const struct dd_map *residual; float scale; };
 #endif

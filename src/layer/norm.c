@@ -208,8 +208,7 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
         const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
         if (dresidual) {
             float *r = dresidual->data + at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, count, channels,
-                         DD_ACT_NONE);
+            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, count, channels);
         }
         ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
                              ctx->scratch + dd_thread() * dd_aligned(channels), from, dy->stride, x->data + at * x->stride, x->stride,

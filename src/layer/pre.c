@@ -73,7 +73,7 @@ static void store_chunk(const struct dd_kernels *k, const struct chunk *at, cons
     else if (to != from)
         k->affine(to, dz->stride, from, dy->stride, NULL, NULL, at->pixels, c, DD_ACT_NONE);
     if (scale != 1)
-        k->post(to, dz->stride, to, dz->stride, NULL, NULL, 0, scale, at->pixels, c, DD_ACT_NONE);
+        k->post(to, dz->stride, to, dz->stride, NULL, NULL, 0, scale, at->pixels, c);
 }
 
 void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz, const struct dd_map *dresidual, bool residual_add,
@@ -90,7 +90,7 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
             ctx->k->sums(ctx->scratch + task * c, z, dz->stride, k.pixels, c);
         if (dresidual) {
             float *r = dresidual->data + k.at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, z, dz->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, k.pixels, c, DD_ACT_NONE);
+            ctx->k->post(r, dresidual->stride, z, dz->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, k.pixels, c);
         }
     }
     if (dadd)

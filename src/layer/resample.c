@@ -117,7 +117,7 @@ void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map
         const float *from = dy->data + row * w * dy->stride;
         float *to = dx->data + row * w * dx->stride;
         if (a == 1 || !add)
-            ctx->k->post(to, dx->stride, from, dy->stride, NULL, add ? to : NULL, dx->stride, a, w, c, DD_ACT_NONE);
+            ctx->k->post(to, dx->stride, from, dy->stride, NULL, add ? to : NULL, dx->stride, a, w, c);
         else
             for (size_t i = 0; i < w; i++)
                 for (size_t j = 0; j < c; j++)

@@ -65,36 +65,37 @@ void check_affine(const struct dd_kernels *k, const struct dd_kernels *ref)
 }
 
 static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int biased,
-                      int added, enum dd_act act, enum values values)
+                      int added, enum values values)
 {
     struct plane x = plane(0, PIXELS, channels, channels + gap, values);
     struct plane r = plane(1, PIXELS, channels, channels + gap / 2, values);
     struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
     struct plane want = plane(3, PIXELS, channels, channels, ORDINARY);
     const float *b = biased ? vector(4, channels).at : NULL, *res = added ? r.at : NULL, scale = 0.7f;
-    ref->post(want.at, want.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels, act);
-    k->post(y.at, y.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels, act);
+    ref->post(want.at, want.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
+    k->post(y.at, y.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
     plane_check(&y, "post");
     for (size_t p = 0; p < PIXELS; p++)
         for (size_t c = 0; c < channels; c++) {
             double first = *plane_at(&x, p, c) + (biased ? (double)b[c] : 0);
             double second = first + (added ? (double)*plane_at(&r, p, c) : 0), w = *plane_at(&want, p, c);
             double error = U * (biased * fabs(first) + added * fabs(second) + fabs(second)) * scale;
-            near(k, "post", &y, p, c, w, act_bound(act, w, error));
+            near(k, "post", &y, p, c, w, act_bound(DD_ACT_NONE, w, error));
         }
     if (!channels || !added)
         return;
     struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
-    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS, in.channels, act);
+    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS, in.channels);
     same(k, "post", &onto, &out);
 }
 
 void check_post(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t i = 0; i < SIZES; i++)
-        for (int act = DD_ACT_NONE; act <= DD_ACT_MISH; act++)
-            for (int flags = 0; flags < 4; flags++)
-                post_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, act, (i + (size_t)flags) % 2 ? SPECIAL : ORDINARY);
+        for (int flags = 0; flags < 4; flags++) {
+            post_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, ORDINARY);
+            post_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, SPECIAL);
+        }
 }
 
 /* n terms are added one after the other, each rounded before: n u sum|d|; of squares (n + 2) u sum d^2; the reference 1 u. */

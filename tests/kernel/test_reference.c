@@ -36,7 +36,7 @@ TEST(kernel_reference, sums)
     NEAR(y[1], 4.0 / 5 * 2 * 2 + 4 + 2);
     k.avgpool(y, 1, x, 1, 2, 2, 1);
     CHECK(y[0] == 2.75f);
-    k.post(y, 1, x, 1, pivot, side, 1, 0.25f, 2, 1, DD_ACT_NONE);
+    k.post(y, 1, x, 1, pivot, side, 1, 0.25f, 2, 1);
     CHECK(y[0] == 1.5f && y[1] == 2);
 }
 
@@ -59,7 +59,7 @@ TEST(kernel_reference, gemm)
     struct dd_kernels k;
     const float *rows[DD_GEMM_MR_MAX] = { NULL };
     float a[2][2] = { { 1, 2 }, { 3, 4 } }, b[2 * 64] = { 0 }, c[4] = { 0 }, bias[] = { 1, -1 };
-    struct dd_gemm_post post = { bias, NULL, 0, 2, DD_ACT_RELU };
+    struct dd_gemm_post post = { bias, NULL, 0, 2 };
     dd_kernels_init(&k, 0);
     rows[0] = a[0], rows[1] = a[1];
     b[0] = 5, b[1] = -6, b[k.gemm_nr] = 7, b[k.gemm_nr + 1] = 8;
