@@ -2,6 +2,7 @@
      vf_set(a)                        a in every lane
      vf_load, vf_store                of VL floats, at any address
      vf_ahead(p)                      fetches the line at p into the second-level cache; always inlined, else GCC sees no effect in it and drops it
+     vf_next(p)                       the same into the first-level cache
      vf_load_n, vf_store_n(.., n)     of the first n < VL only: no other address is touched, other lanes read as 0
      vf_load_or(p, n, fill)           the same, other lanes from fill
      vf_add, vf_sub, vf_mul, vf_div   of two

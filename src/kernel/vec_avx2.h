@@ -12,6 +12,7 @@ static inline __m256i vf_first(size_t n)
 }
 static inline vf vf_set(float a) { return _mm256_set1_ps(a); }
 static inline __attribute__((always_inline)) void vf_ahead(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+static inline __attribute__((always_inline)) void vf_next(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vf vf_load_n(const float *p, size_t n) { return _mm256_maskload_ps(p, vf_first(n)); }
 static inline vf vf_load_or(const float *p, size_t n, vf fill)

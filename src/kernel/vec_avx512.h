@@ -9,6 +9,7 @@ typedef __m512 vf;
 
 static inline vf vf_set(float a) { return _mm512_set1_ps(a); }
 static inline __attribute__((always_inline)) void vf_ahead(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+static inline __attribute__((always_inline)) void vf_next(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 #if EMULATED_AVX512             /* SIMDe's masked loads read the whole vector, its masked stores clear what the mask leaves out */

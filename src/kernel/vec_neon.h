@@ -9,6 +9,7 @@ typedef float32x4_t vf;
 
 static inline vf vf_set(float a) { return vdupq_n_f32(a); }
 static inline __attribute__((always_inline)) void vf_ahead(const float *p) { __builtin_prefetch(p, 0, 2); }
+static inline __attribute__((always_inline)) void vf_next(const float *p) { __builtin_prefetch(p, 0, 3); }
 static inline vf vf_load(const float *p) { return vld1q_f32(p); }
 static inline vf vf_load_or(const float *p, size_t n, vf fill)
 {
