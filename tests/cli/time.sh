@@ -1,10 +1,10 @@
 # --max-time, --deadline and --steps auto, by a clock of the tests' own (crash.c): 2 ms for every question about the time, of which a step
-# asks more than a hundred.  So nothing here depends on how fast the machine is.
+# asks one per node of the network, some ninety.  So nothing here depends on how fast the machine is.
 
 # timed CODE SECONDS VARIABLE=VALUE... -- ARGUMENTS: expects the exit code after at most so many seconds of that clock.
 timed() {
 	code_wanted=$1 most=$2; shift 2
-	expect $code_wanted crash TZ=UTC0 CRASH_CLOCK=0.002 CRASH_TIME=took "$@"
+	expect $code_wanted crash TZ=UTC0 CRASH_CLOCK=${pace:-0.002} CRASH_TIME=took "$@"
 	awk -v t="$(cat took)" -v most="$most" 'BEGIN { exit !(t <= most) }' || fail "it took $(cat took) s, not $most: $*"
 }
 
@@ -30,6 +30,24 @@ test_max_time() {
 		same_set d all "$words"
 		rm -r d all
 	done
+}
+
+# Steps that take longer than the quarter of a second kept for saving: one that is begun too late ends too late for three of four times a quarter
+# of a step apart, whatever is left when it begins.  Those that can end are made: 1.25 steps and the time to save are left, here with some room.
+test_last_step() {
+	crash_library
+	pace=0.01
+	timed 0 1000 -- sample -q -n 1 --steps 10 --outdir a --max-time 1000s; ten=$(cat took)
+	timed 0 1000 -- sample -q -n 1 --steps 20 --outdir b --max-time 1000s
+	step=$(awk -v a="$ten" -v b="$(cat took)" 'BEGIN { print (b - a) / 10 }')
+	awk -v s="$step" 'BEGIN { exit !(s > 0.5) }' || fail "a step takes $step s: no longer than to save"
+	for quarter in 0 1 2 3; do
+		most=$(awk -v t="$ten" -v s="$step" -v q=$quarter 'BEGIN { print t + s * q / 4 }')
+		timed 75 "$most" -- sample -n 1 --steps 40 --outdir d --max-time "${most}s"; says 'out of time at step'
+		awk -v t="$(cat took)" -v m="$most" -v s="$step" 'BEGIN { exit !(t > m - 0.5 - 1.5 * s) }' || fail "$(cat took) s of $most, and a step takes $step"
+		rm -r d
+	done
+	pace=
 }
 
 # A clock that is set does not matter to --max-time and is believed by --deadline; sleep counts for both, and not as a slow step.
