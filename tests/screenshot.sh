@@ -7,7 +7,7 @@ folder=${1:-$(mktemp -d)}
 echo report.screenshot
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) ||
 	{ printf '  skipped: there is no Chromium\n0 passed, 0 failed, 1 skipped\n'; exit 0; }
-mkdir -p "$folder"
+mkdir -p "$folder" && folder=$(cd "$folder" && pwd)
 "$build/ddpm" bench --steps 2,4,8 -n 4 --spread 1e6 -q --force --report "$folder" >/dev/null
 shoot() {
 	rm -f "$folder/$1.png"
