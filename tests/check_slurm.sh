@@ -57,7 +57,7 @@ configure() {
 	rm -rf state && mkdir state
 	slurmctld -D >log.controller 2>&1 & started="$started $!"
 	for node in one two; do slurmd -D -N $node >log.$node 2>&1 & started="$started $!"; done
-	for i in $(seq 100); do
+	for i in $(seq 300); do
 		[ "$(sinfo -h -N -t idle 2>/dev/null | wc -l)" -eq 2 ] && return
 		sleep 0.2
 	done
@@ -91,9 +91,9 @@ test_array() {
 	what='-n 10 --steps 300 --seed 3'
 	ddpm sample -q $what --outdir all || { fail 'one run'; return; }
 	job=$(sbatch --parsable --cpus-per-task=1 --mem=0 --output=task.%a "$src/tools/unattended/ddpm.slurm" -v $what --batch 2 --outdir array) || { fail 'sbatch'; return; }
-	for i in $(seq 300); do [ -s array/manifest-1-of-4.jsonl ] && break; sleep 0.1; done
+	for i in $(seq 3000); do [ -s array/manifest-1-of-4.jsonl ] && break; sleep 0.1; done
 	scancel --signal=TERM --batch "${job}_1"
-	timeout 300 sbatch -W --dependency=afterok:"$job" --kill-on-invalid-dep=yes --output=merge --wrap 'ddpm sample --merge --outdir array' >log.merge 2>&1 ||
+	timeout 900 sbatch -W --dependency=afterok:"$job" --kill-on-invalid-dep=yes --output=merge --wrap 'ddpm sample --merge --outdir array' >log.merge 2>&1 ||
 		{ fail "the merge: $(cat log.merge merge task.* 2>&1)"; return; }
 	grep -q 'interrupted at step' task.1 && [ "$(grep -c 'shard 1/4, as SLURM_ARRAY_TASK_ID=1 says' task.1)" -eq 2 ] || { fail "the task that was stopped: $(cat task.1)"; return; }
 	same_folder array all
@@ -106,7 +106,7 @@ test_steps() {
 	srun --quiet -n 3 ddpm sample $what --outdir steps 2>log.srun && ddpm sample -q --merge --outdir steps || { fail "$(cat log.srun)"; return; }
 	grep -q 'shard 2/3, as SLURM_PROCID=2 says' log.srun || { fail "$(cat log.srun)"; return; }
 	same_folder steps one || return
-	timeout 100 sbatch -W -n 3 --output=batch --wrap "ddpm sample $what --outdir batch.d" >/dev/null || { fail "$(cat batch)"; return; }
+	timeout 900 sbatch -W -n 3 --output=batch --wrap "ddpm sample $what --outdir batch.d" >/dev/null || { fail "$(cat batch)"; return; }
 	! grep shard batch || { fail "$(cat batch)"; return; }
 	same_folder batch.d one
 }

@@ -101,7 +101,7 @@ test_bench_time() {
 	# Before that the sets become smaller, all of them alike, and only where nobody says how large they are.
 	expect 0 ddpm bench --steps 2,8 --sampler ddpm --time 0.001 --json --spread 1e6 --npy a; prints '"images":4'; says 'distances are from 2 steps'
 	grep -aq "'shape': (4, 32, 32, 1)" a/ddpm-2.npy || fail 'the head of a/ddpm-2.npy'
-	expect 0 ddpm bench --steps 2,4 --time 1000 --json --spread 1e6; [ "$(grep -c '"images":64' out)" -eq 5 ] || fail "sets of $(cat out)"
+	expect 0 ddpm bench --steps 2,4 --time 1e6 --json --spread 1e6; [ "$(grep -c '"images":64' out)" -eq 5 ] || fail "sets of $(cat out)"
 	expect 0 ddpm bench --steps 2 --sampler ddpm --json --spread 1e6; prints '"images":16'
 }
 

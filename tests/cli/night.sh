@@ -167,7 +167,7 @@ test_signals() {
 test_second_signal() {
 	[ -z "${RUN:-}" ] || skip 'the emulator would get the signal'
 	"$program" sample -q -n 64 --steps all --sampler ode --batch 64 --threads 1 -o x.png 2>err & process=$!
-	for i in $(seq 100); do [ "$(temporaries .)" -eq 1 ] && break; sleep 0.05; done
+	for i in $(seq 1200); do [ "$(temporaries .)" -eq 1 ] && break; sleep 0.05; done
 	sleep 0.2
 	kill -TERM $process; kill -INT $process             # two of one kind could become one on the way
 	wait $process; code=$?
@@ -238,7 +238,7 @@ test_one_at_a_time() {
 	command -v flock >/dev/null || skip 'there is no flock(1)'
 	expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
 	flock -F d sleep 60 & holder=$!
-	for i in $(seq 100); do flock -n d true || break; sleep 0.02; done
+	for i in $(seq 3000); do flock -n d true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 3 --steps 1 --outdir d; says 'another ddpm'; says '--wait'
 	! grep -q FLOCK /proc/locks 2>/dev/null || says "process"
 	expect 75 ddpm sample -n 3 --steps 1 --outdir d --wait 0.2
@@ -261,7 +261,7 @@ test_closed_folders() {
 test_removed_folder() {
 	for replace in no yes; do
 		ddpm sample -q -n 400 --steps 20 --batch 4 --outdir d 2>err & process=$!
-		for i in $(seq 200); do [ -f d/image-000000.png ] && break; sleep 0.02; done
+		for i in $(seq 3000); do [ -f d/image-000000.png ] && break; sleep 0.02; done
 		mv d gone
 		[ $replace = no ] || mkdir d
 		wait $process; code=$?

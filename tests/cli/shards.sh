@@ -130,14 +130,14 @@ test_shard_locks() {
 	[ -f d/resume-1-of-2.safetensors ] || fail "$(ls d)"
 	expect 75 crash CRASH_TICK=$(($(cat ticks) / 4)) -- sample -q -n 6 --steps 8 --outdir d --shard 0/2
 	flock -s d/manifest-0-of-2.jsonl sleep 60 & holder=$!
-	for i in $(seq 100); do flock -n d/manifest-0-of-2.jsonl true || break; sleep 0.02; done
+	for i in $(seq 3000); do flock -n d/manifest-0-of-2.jsonl true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 6 --steps 8 --outdir d --shard 0/2; says 'manifest-0-of-2.jsonl: another ddpm'
 	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 1/2
 	absent d/resume-1-of-2.safetensors
 	{ sleep 0.5; kill -KILL $holder; } &
 	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 0/2 --wait 60
 	flock -s -F d sleep 60 & holder=$!
-	for i in $(seq 100); do flock -n d true || break; sleep 0.02; done
+	for i in $(seq 3000); do flock -n d true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 6 --steps 8 --outdir d; says 'd: another ddpm'
 	expect 75 ddpm sample --merge --outdir d --wait 0.1
 	kill -KILL $holder; wait $holder 2>/dev/null

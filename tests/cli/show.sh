@@ -56,9 +56,13 @@ test_show_width() {
 test_show_in_tmux() {
 	[ -z "${RUN:-}" ] && command -v tmux >/dev/null || skip 'there is no tmux'
 	screen() { tmux -L "ddpm$$" -f /dev/null "$@"; }
-	screen -u new-session -d -x 80 -y 40 "'$program' sample -q -n 1 --steps 5 -o '$PWD/a.png' --show; touch '$PWD/done'; sleep 60" || skip 'tmux does not start'
-	for wait in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ ! -e done ] || break; sleep 0.5; done
-	screen capture-pane -p >seen 2>err
+	screen -u new-session -d -x 80 -y 40 "'$program' sample -q -n 1 --steps 5 -o '$PWD/a.png' --show; sleep 600" || skip 'tmux does not start'
+	for i in $(seq 600); do
+		screen capture-pane -p >seen 2>err
+		rows=$(grep -cx '▀\{32\}' seen)
+		[ "$rows" -lt 16 ] || break
+		sleep 0.1
+	done
 	screen kill-server
-	[ "$(grep -cx '▀\{32\}' seen)" -eq 16 ] || fail "the screen: $(head -n 20 seen)"
+	[ "$rows" -eq 16 ] || fail "the screen: $(head -n 20 seen)"
 }

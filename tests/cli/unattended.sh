@@ -46,7 +46,7 @@ test_unattended_requeue() {
 	printf '#!/bin/sh\ntrap "exit 75" TERM\necho >begun\nwhile :; do sleep 0.1; done\n' >bin/ddpm
 	chmod 755 bin/*
 	( exec env PATH="$PWD/bin:$PATH" SLURM_JOB_ID=17 sh "$units/ddpm.slurm" >bg.out 2>&1 ) & process=$!
-	for i in $(seq 100); do [ -e begun ] && break; sleep 0.05; done
+	for i in $(seq 1200); do [ -e begun ] && break; sleep 0.05; done
 	kill -TERM $process; wait $process || fail "exit code $?"
 	[ "$(cat requeued)" = 'requeue 17' ] || fail "it asked for $(cat requeued)"
 	rm requeued
