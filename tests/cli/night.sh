@@ -1,20 +1,6 @@
 # Left alone at night: a folder of images survives kills, signals, loss of power, full disks and second starts, and ends up the same.
 # NIGHT=long kills 200 times instead of 60.
 
-# crash.so of crash.c, which counts operations on files and steps.
-crash_library() {
-	[ -z "${RUN:-}" ] || skip 'the emulator cannot load a library before the program'
-	${CC:-cc} -shared -fPIC -O1 -o crash.so "$here/crash.c" -ldl 2>cc.err || fail "crash.c: $(cat cc.err)"
-	rm cc.err
-	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
-}
-# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller may be running under nohup.
-crash() {
-	set_to=
-	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
-	shift
-	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
-}
 # The images of two folders are the same, and nothing else is in the first.
 same_set() {
 	( cd "$2" && ls ) >wanted; ( cd "$1" && ls -A ) >found

@@ -43,6 +43,21 @@ ordinary_user() {
 	cp "$program" ddpm.copy && chmod 755 . "$scratch" ddpm.copy && as_user ${RUN:-} ./ddpm.copy --version >/dev/null 2>&1
 }
 
+# crash.so of crash.c, which counts operations on files and steps.
+crash_library() {
+	[ -z "${RUN:-}" ] || skip 'the emulator cannot load a library before the program'
+	${CC:-cc} -shared -fPIC -O1 -o crash.so "$here/crash.c" -ldl 2>cc.err || fail "crash.c: $(cat cc.err)"
+	rm cc.err
+	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
+}
+# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller may be running under nohup.
+crash() {
+	set_to=
+	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
+	shift
+	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
+}
+
 passed=0 failed=0 skipped=0
 for file in "$here"/*.sh; do
 	[ "$file" != "$here/run.sh" ] || continue
