@@ -274,6 +274,8 @@ static int load(struct picture *p, const struct dd_file *f, const char *path, dd
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a number of more than 9 digits", path);
     if (!size || !stbi_info_from_memory(f->data, size, &p->width, &p->height, &p->channels))
         return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG, BMP, PGM or PPM", path);
+    if (p->width < 1 || p->height < 1)                               /* PGM, PPM: stb lets them pass */
+        return dd_error(err, DDPM_EDATA, "%s has %d x %d pixels", path, p->width, p->height);
     if ((double)p->width * p->height > 8 * 1032.0 * size)
         return dd_error(err, DDPM_EDATA, "%s claims %d x %d pixels in %d bytes", path, p->width, p->height, size);
     if (*f->data == 'P' && (double)p->width * p->height * p->channels > size)        /* PGM, PPM: stb would not notice */
