@@ -60,11 +60,10 @@ static int run(void *settings, char **argument, int arguments)
     struct training t = { .s = settings, .command = &command_train };
     ddpm_error err;
     (void)arguments;
-    int code = check(&t, &err), status;
-    if (!code) {
-        interrupt_catch();
-        code = training_open(&t, argument[0], &err);
-    }
+    if (check(&t, &err))
+        return complain(&command_train, &err);
+    interrupt_catch();
+    int code = training_open(&t, argument[0], &err), status;
     if (!code) {
         announce(&t);
         code = training_run(&t, &err);

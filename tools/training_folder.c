@@ -78,8 +78,11 @@ void training_folder_prune(struct training_folder *f, int keep)
     remove_some(f, keep ? is_checkpoint : is_ours, (size_t)keep);
 }
 
+/* A folder with nothing in it is that of a training that was refused. */
 void training_folder_close(struct training_folder *f)
 {
+    if (f->path && f->lock.folder >= 0)
+        rmdir(f->path);
     folder_unlock(&f->lock);
     free(f->path), free(f->room);
     *f = (struct training_folder){ .lock = folder_not_locked };

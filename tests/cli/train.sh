@@ -60,6 +60,7 @@ test_train_refusals() {
 	expect 64 train --until-converged 2; says 'add --holdout'
 	expect 64 train --steps 1 -n 5; says 'holds 4 images'
 	expect 64 train --steps 1 --set loss=vlb; says 'variance'
+	absent m.ddpm.train
 	expect 64 train --steps 1 --resume --force; says 'leave one out'
 	printf '{"train":{"batch":2,"steps":3}}' >c.json
 	expect 65 train --steps 1 --config c.json; says 'steps'
