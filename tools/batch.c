@@ -1,4 +1,5 @@
-/* A flight (flight.h) is taken up before anything else, and removed when its images are listed; interrupted, the batch under way becomes one. */
+/* A flight (flight.h) is taken up before anything else, and removed when its images are listed; interrupted, the batch under way becomes one, in
+   room that was there from the beginning. */
 #include "batch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 int batch_open(struct batch *b, ddpm_error *err)
 {
     b->made = b->lost = b->missing = 0;
+    b->stop = (struct flight){ .n = 0 };
     b->todo = malloc((size_t)b->n * sizeof *b->todo);
     if (!b->todo)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", b->n);
@@ -43,22 +45,19 @@ static int save(struct batch *b, ddpm_error *err)
 {
     const struct studio *s = b->studio;
     ddpm_error why = *err;
-    struct flight f;
     int code = DDPM_OK, K = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
     for (int row = 0; row < s->rows && !code; row++)
         if (ddpm_sampler_lost(s->sampler, row))
             code = take_image(b, (int)(s->index - b->list) + row, NULL, ddpm_sampler_lost(s->sampler, row), 0, err);
-    if (!code)
-        code = studio_flight(s, &f, err);
     if (code)
         return code;
-    if (f.n)
-        code = flight_save(&f, b->album.folder, b->album.part, b->album.header, err);
-    if (!code && f.n)
+    studio_flight(s, &b->stop);
+    if (b->stop.n)
+        code = flight_save(&b->stop, b->album.folder, b->album.part, b->album.header, err);
+    if (!code && b->stop.n)
         code = dd_error(err, TRY_LATER, "%s: %.20s at step %d of %d of a batch: the same command goes on from there", b->album.folder, why.text, taken, K);
     else if (!code)
         code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command goes on from there", b->album.folder, why.text, b->made);
-    flight_free(&f);
     return code;
 }
 
@@ -88,8 +87,10 @@ static int resume(struct batch *b, ddpm_error *err)
 
 int batch_run(struct batch *b, ddpm_error *err)
 {
-    int code = b->missing ? resume(b, err) : flight_remove(b->album.folder, b->album.part, err);
-    if (code || !b->missing)
+    if (!b->missing)
+        return flight_remove(b->album.folder, b->album.part, err);
+    int code = flight_create(&b->stop, b->studio, b->studio->batch, err);
+    if (code || (code = resume(b, err)) || !b->missing)
         return code;
     b->list = b->todo;
     code = studio_run(b->studio, b->todo, b->missing, take_image, b, err);
@@ -99,6 +100,7 @@ int batch_run(struct batch *b, ddpm_error *err)
 void batch_close(struct batch *b)
 {
     album_close(&b->album);
+    flight_free(&b->stop);
     free(b->todo);
     b->todo = NULL;
 }

@@ -11,6 +11,7 @@ struct batch {
     const uint32_t *index; int n;                /* asked for */
     uint32_t *todo; int missing;                 /* [n]; how many of them are to be made */
     int made, lost;                              /* by this run; NaN, earlier runs' included */
+    struct flight stop;                          /* room for the batch under way */
     const uint32_t *list;                        /* what is being made: todo, or the images of a flight */
 };
 /* studio, index, n and the album's fields are set by the caller. */

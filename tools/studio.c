@@ -351,18 +351,15 @@ void flight_free(struct flight *f)
     *f = (struct flight){ .n = 0 };
 }
 
-int studio_flight(const struct studio *s, struct flight *f, ddpm_error *err)
+void studio_flight(const struct studio *s, struct flight *f)
 {
     int kept = 0, n = 0;
     for (int row = 0; row < s->rows && s->taken; row++)
         kept += !ddpm_sampler_lost(s->sampler, row);
-    *f = (struct flight){ .n = 0 };
-    int code = kept ? flight_create(f, s, kept, err) : DDPM_OK;
-    if (code || !kept)
-        return code;
     const double *state = ddpm_sampler_state(s->sampler, NULL);
+    f->n = kept;
     f->taken = s->taken;
-    for (int row = 0; row < s->rows; row++) {
+    for (int row = 0; row < s->rows && kept; row++) {
         if (ddpm_sampler_lost(s->sampler, row))
             continue;
         f->index[n] = s->index[row];
@@ -371,5 +368,4 @@ int studio_flight(const struct studio *s, struct flight *f, ddpm_error *err)
         memcpy(f->frame + (size_t)n * f->frames * s->d, s->frame + (size_t)row * f->frames * s->d, f->frames * s->d * sizeof *state);
         n++;
     }
-    return DDPM_OK;
 }

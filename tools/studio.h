@@ -48,8 +48,10 @@ int  studio_try(struct studio *s, int n, double *seconds, ddpm_error *err);
 int  studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err);
 /* The same for the images of f, from where they are. */
 int  studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user, ddpm_error *err);
-/* What was under way when a run was interrupted, without the images that are lost; f->n is 0 when there is nothing worth keeping. */
-int  studio_flight(const struct studio *s, struct flight *f, ddpm_error *err);
+/* Room for n images. */
 int  flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err);
+/* Into f, which has room for a batch, what was under way when a run was interrupted, without the images that are lost; f->n is 0 when there is
+   nothing worth keeping. */
+void studio_flight(const struct studio *s, struct flight *f);
 void studio_close(struct studio *s);
 #endif
