@@ -17,14 +17,18 @@
 #include "evaluation.h"
 #include "frechet.h"
 #include "interrupt.h"
+#include "memory_limit.h"
 #include "options.h"
 #include "set_features.h"
 #include "statistics.h"
+
+enum { BATCH = 16 };
 
 struct settings {
     struct common common;
     const char *model, *steps, *schedule, *variance, *clip, *fit, *resume, *output, *against;
     int64_t images, batch, label;
+    double memory;
     uint64_t seed;
     bool skip_bad, statistics, force;
 };
@@ -101,6 +105,17 @@ static int resume(struct job *j, ddpm_error *err)
     return code;
 }
 
+/* As many at once as memory has room for. */
+static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
+{
+    const struct settings *s = j->s;
+    struct memory_limit l = { s->memory, "--memory-limit", 0, 0 };
+    *batch = s->batch ? (int)s->batch : BATCH;
+    *batch = (size_t)*batch < j->data.count ? *batch : (int)j->data.count;
+    memory_limit_find(&l, "");
+    return memory_limit_batch(batch, s->batch > 0, &l, j->model, &command_eval, &s->common, err);
+}
+
 static int job_open(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -111,8 +126,8 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
     struct evaluation_options o = { s->steps ? s->steps : "all", s->schedule, s->variance ? s->variance : "auto", clip_of(s, j->about), s->seed,
-                                    (int)s->batch, (int)s->label };
-    if ((code = open_data(j, &j->data, path, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
+                                    0, (int)s->label };
+    if ((code = open_data(j, &j->data, path, err)) || (code = pick_batch(j, &o.batch, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
         return code;
     if (s->output && (code = statistics_check(s->output, s->force, j->about, j->e.chain, err)))
         return code;
@@ -215,12 +230,11 @@ struct comparison { struct job *j; struct dataset other; ddpm_net *net; double *
 
 static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
 {
-    enum { BATCH = 16 };
     struct job *j = c->j;
     const struct settings *s = j->s;
-    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output)
+    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output || s->memory > 0)
         return dd_error(err, DDPM_EUSAGE, "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
-                        "--variance, --clip, --statistics, --resume and -o");
+                        "--variance, --clip, --statistics, --resume, --memory-limit and -o");
     int code = model_open(&j->model, s->model, err);
     if (code)
         return code;
@@ -308,6 +322,7 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, crop the middle, or resize and crop", view_fit_names, FIELD(fit), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
+    { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
     { "statistics", 0, OPTION_FLAG, NULL, "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
       FIELD(statistics), 0, 0 },
     { "output", 'o', OPTION_TEXT, "NEW", "the model file of --statistics", NULL, FIELD(output), 0, 0 },

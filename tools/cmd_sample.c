@@ -258,10 +258,7 @@ static int pick_batch(const struct job *j, const struct settings *s, int *batch,
     int wanted = s->batch ? (int)s->batch : BATCH;
     *batch = wanted < j->n ? wanted : j->n;
     memory_limit_find(&l, "");
-    int asked = *batch, code = memory_limit_batch(batch, s->batch > 0, &l, j->model, &s->common, err);
-    if (!code && *batch < asked)
-        remark(&command_sample, &s->common, "%d images at a time, not %d: %s is %.0f MB", *batch, asked, l.name, l.bytes / 1e6);
-    return code;
+    return memory_limit_batch(batch, s->batch > 0, &l, j->model, &command_sample, &s->common, err);
 }
 
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)

@@ -31,7 +31,7 @@ static double most_held(void)
 #endif
 }
 
-int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct common *c, ddpm_error *err)
+static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct common *c, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
     double d = (double)a->height * a->width * a->channels;
@@ -53,4 +53,13 @@ int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, con
                         (first + (*batch - 1) * image) / 1e6, l->name, l->bytes / 1e6, (int)fit);
     *batch = fit < *batch ? (int)fit : *batch;
     return DDPM_OK;
+}
+
+int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct command *command,
+                       const struct common *c, ddpm_error *err)
+{
+    int wanted = *batch, code = fit_batch(batch, asked, l, m, c, err);
+    if (!code && *batch < wanted)
+        remark(command, c, "%d images at a time, not %d: %s is %.0f MB", *batch, wanted, l->name, l->bytes / 1e6);
+    return code;
 }

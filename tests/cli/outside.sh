@@ -46,6 +46,17 @@ test_batch_by_memory() {
 	done
 	expect 71 ddpm sample -n 16 --batch 16 --memory-limit ${limit}M --outdir d; says 'fits'
 	expect 71 ddpm sample -n 16 --memory-limit $((least / 2))M --outdir d; says 'a single image takes'
+	# The same of eval.
+	for batch in 1 16; do
+		expect 0 crash CRASH_MEMORY=held-$batch -- eval all --steps 2 --batch $batch --json; mv out said-$batch
+	done
+	same said-1 said-16
+	limit=$((($(cut -d. -f1 held-1) + $(cut -d. -f1 held-16)) / 2))
+	expect 0 crash CRASH_MEMORY=held -- eval all --steps 2 --memory-limit ${limit}M --json; says 'images at a time, not 16: --memory-limit is'
+	awk -v held="$(cat held)" -v limit=$limit 'BEGIN { exit !(held <= limit) }' || fail "it held $(cat held) MB, allowed were $limit: $(cat err)"
+	same out said-1
+	expect 71 ddpm eval all --steps 2 --batch 16 --memory-limit ${limit}M; says 'fits'
+	expect 64 ddpm eval all --against all --memory-limit 1G; says 'leave out'
 	for bad in 5 0M -1G 1T 1Gi big; do expect 64 ddpm sample "--memory-limit=$bad"; says '500M'; done
 	absent d
 }
