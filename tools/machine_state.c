@@ -6,18 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-/* The first line of a file, without its end; false: there is none. */
-static bool read_line(char *text, int size, const char *path)
-{
-    FILE *f = fopen(path, "r");
-    bool got = f && fgets(text, size, f);
-    if (f)
-        fclose(f);
-    if (got)
-        text[strcspn(text, "\n")] = 0;
-    return got;
-}
+#include "base/file.h"
 
 /* Sum, largest and count of the numbers in all files of a pattern. */
 struct numbers { double sum, most; int count; };
@@ -30,7 +19,7 @@ static struct numbers read_numbers(const char *root, const char *pattern)
     if (glob(path, 0, NULL, &found))
         return n;
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        if (!read_line(text, sizeof text, found.gl_pathv[i]))
+        if (!dd_file_line(text, sizeof text, "", "", found.gl_pathv[i]))
             continue;
         double v = strtod(text, &end);
         if (end != text)
@@ -51,10 +40,10 @@ static enum machine_power read_power(const char *root)
         return power;
     for (size_t i = 0; i < found.gl_pathc && power != MACHINE_AC; i++) {
         snprintf(path, sizeof path, "%s/online", found.gl_pathv[i]);
-        if (read_line(text, sizeof text, path) && !strcmp(text, "1"))
+        if (dd_file_line(text, sizeof text, "", "", path) && !strcmp(text, "1"))
             power = MACHINE_AC;
         snprintf(path, sizeof path, "%s/status", found.gl_pathv[i]);
-        if (power != MACHINE_AC && read_line(text, sizeof text, path))
+        if (power != MACHINE_AC && dd_file_line(text, sizeof text, "", "", path))
             power = strcmp(text, "Discharging") ? MACHINE_AC : MACHINE_BATTERY;
     }
     globfree(&found);

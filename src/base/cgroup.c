@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 
-enum { TEXT = DD_CGROUP_LINE };
+enum { TEXT = 4096 };
 
 /* fopen of a path below the root of the system that is asked about. */
 static FILE *open_below(const char *sysroot, const char *folder, const char *name)
@@ -12,17 +13,6 @@ static FILE *open_below(const char *sysroot, const char *folder, const char *nam
     char path[TEXT];
     int n = snprintf(path, sizeof path, "%s%s%s", sysroot, folder, name);
     return n < (int)sizeof path ? fopen(path, "re") : NULL;
-}
-
-int dd_cgroup_read(char line[DD_CGROUP_LINE], const char *sysroot, const char *folder, const char *name)
-{
-    FILE *f = open_below(sysroot, folder, name);
-    int ok = f && fgets(line, TEXT, f);
-    if (f)
-        fclose(f);
-    if (ok)
-        line[strcspn(line, "\n")] = 0;
-    return ok;
 }
 
 /* Whether list, separated by commas, holds item. */
@@ -101,7 +91,7 @@ static double memory_here(const char *sysroot, const char *folder, int version)
     char line[TEXT];
     double least = 0;
     for (int i = version == 2 ? 1 : 0; i < (version == 2 ? 3 : 1); i++) {
-        double v = dd_cgroup_read(line, sysroot, folder, files[i]) ? atof(line) : 0;
+        double v = dd_file_line(line, sizeof line, sysroot, folder, files[i]) ? atof(line) : 0;
         if (v > 0 && v < 0x1p60 && (least == 0 || v < least))
             least = v;
     }

@@ -3,13 +3,9 @@
 #ifndef DD_CGROUP_H
 #define DD_CGROUP_H
 
-enum { DD_CGROUP_LINE = 4096 };
-
 /* The limit of one group, whose files lie in folder; 0: none. */
 typedef double dd_cgroup_limit(const char *sysroot, const char *folder, int version);
 double dd_cgroup_least(const char *sysroot, int version, const char *controller, dd_cgroup_limit *limit);
 /* Bytes; 0: no limit. */
 double dd_cgroup_memory(const char *sysroot);
-/* The first line of a file below sysroot, without its end; 0 when there is none. */
-int dd_cgroup_read(char line[DD_CGROUP_LINE], const char *sysroot, const char *folder, const char *name);
 #endif

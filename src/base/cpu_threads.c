@@ -4,12 +4,13 @@
    cores a slow one would hold up the others: of those that are allowed only the fast ones count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"
+#include "base/file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CPUS_MAX = 8192, WORD = 8 * sizeof(unsigned), TEXT = DD_CGROUP_LINE };
+enum { CPUS_MAX = 8192, WORD = 8 * sizeof(unsigned), TEXT = 4096 };
 struct cpus { unsigned bit[CPUS_MAX / WORD]; };
 
 static int cpus_has(const struct cpus *c, long i)
@@ -70,7 +71,7 @@ static int capacity(long i, const char *sysroot)
 {
     char folder[128], line[TEXT];
     snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/", i);
-    return dd_cgroup_read(line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
+    return dd_file_line(line, sizeof line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
 }
 
 /* Leaves the performance cores, where there are any: by Intel's list of them, or else those of more than half the greatest capacity. */
@@ -79,7 +80,7 @@ static void leave_fast(struct cpus *allowed, const char *sysroot)
     char line[TEXT];
     struct cpus fast;
     int most = 0;
-    if (dd_cgroup_read(line, sysroot, "/sys/devices/cpu_core/", "cpus") && cpus_parse(&fast, line) && keep(allowed, &fast))
+    if (dd_file_line(line, sizeof line, sysroot, "/sys/devices/cpu_core/", "cpus") && cpus_parse(&fast, line) && keep(allowed, &fast))
         return;
     for (long i = 0; i < CPUS_MAX; i++)
         if (cpus_has(allowed, i) && capacity(i, sysroot) > most)
@@ -102,8 +103,8 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
         if (!cpus_has(allowed, i))
             continue;
         snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/topology/", i);
-        int known = (dd_cgroup_read(line, sysroot, folder, "core_cpus_list") && cpus_parse(&sibling, line)) ||
-                    (dd_cgroup_read(line, sysroot, folder, "thread_siblings_list") && cpus_parse(&sibling, line));
+        int known = (dd_file_line(line, sizeof line, sysroot, folder, "core_cpus_list") && cpus_parse(&sibling, line)) ||
+                    (dd_file_line(line, sizeof line, sysroot, folder, "thread_siblings_list") && cpus_parse(&sibling, line));
         while (known && first < i && !(cpus_has(&sibling, first) && cpus_has(allowed, first)))
             first++;
         count += !known || first == i;
@@ -117,10 +118,10 @@ static double quota_here(const char *sysroot, const char *folder, int version)
     char quota[TEXT], period[TEXT];
     double q = 0, p = 0;
     if (version == 2) {
-        if (!dd_cgroup_read(quota, sysroot, folder, "/cpu.max") || sscanf(quota, "%lf %lf", &q, &p) != 2)
+        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.max") || sscanf(quota, "%lf %lf", &q, &p) != 2)
             return 0;
     } else {
-        if (!dd_cgroup_read(quota, sysroot, folder, "/cpu.cfs_quota_us") || !dd_cgroup_read(period, sysroot, folder, "/cpu.cfs_period_us"))
+        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.cfs_quota_us") || !dd_file_line(period, sizeof period, sysroot, folder, "/cpu.cfs_period_us"))
             return 0;
         q = atof(quota);
         p = atof(period);

@@ -8,6 +8,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int dd_file_line(char *line, int size, const char *root, const char *folder, const char *name)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s%s%s", root, folder, name);
+    FILE *f = n < (int)sizeof path ? fopen(path, "re") : NULL;
+    int ok = f && fgets(line, size, f);
+    if (f)
+        fclose(f);
+    if (ok)
+        line[strcspn(line, "\n")] = 0;
+    return ok;
+}
+
 int dd_file_code(int number, int missing)
 {
     switch (number) {

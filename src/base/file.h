@@ -11,6 +11,8 @@ int  dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
 void dd_file_unmap(struct dd_file *f);                            /* nothing on one that failed, or twice */
 /* Gives the memory of a part of the mapping back; who reads there again fetches it again.  Nothing on other memory. */
 void dd_file_forget(const struct dd_file *f, const void *data, size_t size);
+/* The first line of the file whose path is root, folder and name joined, without its end, cut to size; 0 when there is none. */
+int  dd_file_line(char *line, int size, const char *root, const char *folder, const char *name);
 /* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
 int  dd_file_code(int number, int missing);
 
