@@ -1,14 +1,14 @@
 """from_report.py REPORT.html FOLDER: pictures for a README out of a report of ddpm bench, as SVG files that hold all they show.
 
 steps.svg is the contact sheet, rows images and columns numbers of steps, a block for each sampler; time.svg and quality.svg are the report's plots.
-Text and axes are dark on a light page and light on a dark one, whichever the reader has.
+Text and axes are dark on white, or light on a dark ground where the reader prefers that: their own ground, since the page may prefer otherwise.
 """
 import os
 import re
 import sys
 
-INK = ("<style>svg { color: #1a1a1a; font: 13px sans-serif } svg g { color: inherit } svg use[color=white] { color: #fff }\n"
-       "@media (prefers-color-scheme: dark) { svg { color: #e6e6e6 } svg use[color=white] { color: #0d1117 } }</style>\n")
+INK = ("<style>svg { color: #1a1a1a; background: #fff; font: 13px sans-serif } svg g { color: inherit } svg use[color=white] { color: #fff }\n"
+       "@media (prefers-color-scheme: dark) { svg { color: #e6e6e6; background: #0d1117 } svg use[color=white] { color: #0d1117 } }</style>\n")
 ROWS, SIDE, GAP, HEAD = 6, 48, 4, 40
 
 
