@@ -162,10 +162,11 @@ static int find_text(char **text, const unsigned char *data, size_t size, const 
     return dd_error(err, DDPM_EDATA, "%s holds no settings of ddpm: it was not made by ddpm sample, or another program rewrote it", path);
 }
 
+/* A PNG that ends before its pixels has a chunk of four zeros as stb sees it, whose name is its reason. */
 static int undecoded(const char *path, ddpm_error *err)
 {
     const char *why = stbi_failure_reason();
-    return dd_error(err, !strcmp(why, "outofmem") ? DDPM_ENOMEM : DDPM_EDATA, "%s: its pixels cannot be read: %s", path, why);
+    return dd_error(err, !strcmp(why, "outofmem") ? DDPM_ENOMEM : DDPM_EDATA, "%s: its pixels cannot be read: %s", path, *why ? why : "it is cut off");
 }
 
 /* A PNG whose first IDAT holds nothing, which stb would copy to a null pointer. */

@@ -61,7 +61,7 @@ test_eval_bad_data() {
 	expect 66 ddpm eval nowhere; says 'nowhere'
 	mkdir empty && expect 65 ddpm eval empty; says 'holds no image'
 	head -c 100 d/image-000001.png >d/image-000001b.png
-	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png'
+	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png: its pixels cannot be read: it is cut off'
 	expect 0 ddpm eval d --steps 2 --skip-bad --json; says 'image-000001b.png'; prints '"skipped":1'; prints '"images":3'
 	rm d/image-00000?.png
 	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png'
