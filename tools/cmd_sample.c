@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "auto_steps.h"
 #include "base/error.h"
 #include "batch.h"
@@ -68,12 +69,32 @@ static int parse_label(int *label, const char *text, ddpm_error *err)
     return DDPM_OK;
 }
 
+static const char *name_of(const struct settings *s)
+{
+    const char *name = s->outdir ? s->name : s->output;
+    return name ? name : "";
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n > m && !strcasecmp(name + n - m, ending);
+}
+
 /* The ending of the file's name says what it is to be, where --format does not. */
 static const char *format_of(const struct settings *s)
 {
-    const char *name = s->outdir ? s->name : s->output;
-    size_t n = name ? strlen(name) : 0;
-    return s->format ? s->format : n > 4 && !strcmp(name + n - 4, ".npy") ? "npy" : "png";
+    return s->format ? s->format : ends_in(name_of(s), ".npy") ? "npy" : "png";
+}
+
+/* A PNG under another format's name would mislead whoever opens it. */
+static int check_ending(const struct settings *s, ddpm_error *err)
+{
+    static const char *const others[] = { ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", NULL };
+    for (int i = 0; others[i] && !s->format; i++)
+        if (ends_in(name_of(s), others[i]))
+            return dd_error(err, DDPM_EUSAGE, "%.200s: images are written as .png or .npy: name it so, or add --format", name_of(s));
+    return DDPM_OK;
 }
 
 static int check_start(const struct settings *s, ddpm_error *err)
@@ -114,7 +135,7 @@ static int check_places(const struct settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
     if (s->show && s->common.json)
         return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
-    return DDPM_OK;
+    return check_ending(s, err);
 }
 
 static bool timed(const struct settings *s) { return s->max_time > 0 || s->deadline; }

@@ -21,6 +21,9 @@ test_one_file() {
 	expect 66 ddpm sample -n 1 -m nothing.ddpm -o x.png; says 'nothing.ddpm'
 	echo rubbish >rubbish.ddpm
 	expect 65 ddpm sample -n 1 -m rubbish.ddpm -o x.png; says 'rubbish.ddpm'
+	expect 64 ddpm sample -n 1 --steps 1 -o a.JPG; says 'a.JPG: images are written as .png or .npy'
+	expect 64 ddpm sample -n 1 --steps 1 --outdir d --name '%d.bmp'; says 'written as .png or .npy'
+	expect 0 ddpm sample -n 1 --steps 1 -o a.jpg --format png; rm a.jpg
 	only sample.png before.png rubbish.ddpm
 }
 
