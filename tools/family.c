@@ -27,7 +27,7 @@ static bool signed_by(const struct family *f, const struct checkpoint *c)
 int family_find(const struct family **f, const char *name, const struct checkpoint *c, ddpm_error *err)
 {
     if (checkpoint_find(c, "schedule.alpha_bar") != NULL && checkpoint_find(c, "time.freq") != NULL)
-        return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already", c->file);
+        return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already; --to says what it is to become", c->file);
     for (int i = 0; i < FAMILIES; i++) {
         *f = families[i];
         if (!strcmp(name, (*f)->name) && !signed_by(*f, c))
