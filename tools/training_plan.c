@@ -75,13 +75,23 @@ static int merge_text(cJSON *root, const char *text, ddpm_error *err)
     return code;
 }
 
+static int check_sections(const cJSON *from, const char *path, ddpm_error *err)
+{
+    for (const cJSON *f = from->child; f; f = f->next)
+        if (strcmp(f->string, "net") && strcmp(f->string, "diffusion") && strcmp(f->string, "train"))
+            return dd_error(err, DDPM_EDATA, "%s: %.60s stands outside of net, diffusion and train, which hold all keys", path, f->string);
+    return DDPM_OK;
+}
+
 static int merge_file(cJSON *root, const char *path, ddpm_error *err)
 {
     struct dd_file f;
     cJSON *from = NULL;
     int code = dd_file_map(&f, path, err);
     if (!code && !(code = dd_json_parse(&from, (const char *)f.data, f.size, path, err)))
-        code = cJSON_IsObject(from) ? merge(root, from, err) : dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
+        code = cJSON_IsObject(from) ? check_sections(from, path, err) : dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
+    if (!code)
+        code = merge(root, from, err);
     cJSON_Delete(from);
     dd_file_unmap(&f);
     return code;

@@ -184,7 +184,7 @@ int training_finish(struct training *t, double *bits, ddpm_error *err)
         code = training_show(t, err);
     if (!code && t->held.count)
         code = measure(t, m, bits, err);
-    else if (!code)
+    else if (!code && !interrupted)
         code = ddpm_model_save(m, t->s->output, t->s->force ? DDPM_SAVE_REPLACE : 0, err);
     ddpm_model_close(m);
     return code;

@@ -109,6 +109,17 @@ test_train_interrupted() {
 	done
 }
 
+# A signal at the last pictures: there is no model yet, and the next start makes it.
+test_train_interrupted_at_the_end() {
+	crash_library
+	pictures 3
+	expect 0 train --steps 2 --holdout 0 --grid-every 2 -q; mv m.ddpm whole; rm -r m.ddpm.train
+	set -- train d -q -o m.ddpm $small --steps 2 --holdout 0 --grid-every 3
+	expect 0 crash CRASH_TICKS=ticks -- "$@"; same m.ddpm whole; rm -r m.ddpm m.ddpm.train
+	expect 75 crash CRASH_TICK=$(($(cat ticks) - 5)) -- "$@"; says 'interrupted after step 2'; absent m.ddpm
+	expect 0 ddpm "$@" --resume; same m.ddpm whole
+}
+
 # The second signal does not wait for the step that the first lets end: nothing of that step is kept, and what was there is whole.
 test_train_second_signal() {
 	[ -z "${RUN:-}" ] || skip 'the emulator would get the signal'
@@ -163,6 +174,8 @@ test_train_config() {
 	echo '[]' >bad.json
 	expect 65 ddpm train d -o n.ddpm --config bad.json --steps 1; says 'bad.json'
 	expect 66 ddpm train d -o n.ddpm --config none.json --steps 1; says 'none.json'
+	printf '{"batch":3}' >bad.json
+	expect 65 ddpm train d -o n.ddpm --config bad.json --steps 1; says 'bad.json: batch stands outside of net, diffusion and train'
 	printf '{"net":{"colour":3}}' >bad.json
 	expect 65 ddpm train d -o n.ddpm --config one.json --config bad.json --steps 1; says 'colour'
 	rm -rf n.ddpm.train; absent n.ddpm
