@@ -197,8 +197,7 @@ void bench_result_table(const struct bench_result *r)
            "bits/dim", "distance", "low", "high", "RMSE", "PSNR", "SSIM");
     cJSON_ArrayForEach(row, r->rows)
         print_row(row);
-    printf("distance: Frechet distance of %.0f images from %s (%.0f images), by %.0f activations of the model's middle block at t = %g (no FID), 95 %% interval\n",
-           value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")), value(s, "reference_images"), value(s, "activations"),
-           value(s, "activations_t"));
+    printf("distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle block at t = %g (no FID), 95 %% interval\n",
+           value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")), value(s, "activations"), value(s, "activations_t"));
     puts("RMSE, PSNR, SSIM: of samplers without noise, to their own most steps");
 }

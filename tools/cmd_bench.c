@@ -228,6 +228,8 @@ static void announce(const struct job *j)
     if (t->left_out)
         remark(&command_bench, &j->s->common, "more than %d steps are left out, since all of --steps would take more than %g s: distances are from "
                "%d steps, not %d; --time gives more", t->reference.K, t->budget, t->reference.K, t->largest);
+    if (t->slow)
+        remark(&command_bench, &j->s->common, "%d rows are left out that would take more than twice the time of --suggest", t->slow);
     if (lost)
         remark(&command_bench, &j->s->common, "%d images became NaN: their sets are compared with nothing", lost);
     if (trials_discarded(t))

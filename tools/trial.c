@@ -204,7 +204,7 @@ static void leave_out_slow(struct trials *t, double step)
     int fewest = fewest_steps(t);
     for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
         if (t->trial[i].K * step > 2 * t->limit && t->trial[i].K > fewest)
-            remove_trial(t, i);
+            remove_trial(t, i), t->slow++;
 }
 
 static void leave_out_most(struct trials *t)

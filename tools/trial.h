@@ -37,7 +37,7 @@ struct trials {                                  /* the first part is set by the
 
     struct trial trial[TRIALS_MAX]; int count;
     struct trial reference;                      /* other images of the first sampler's most steps; or, with data, the data */
-    int left_out, largest;                       /* numbers of steps that were left out; the largest that was asked for */
+    int left_out, largest, slow;                 /* numbers of steps that were left out; the largest that was asked for; rows beyond the limit */
     char engine_class[256]; int threads; char cpu[16];
     struct layer_time *layer; size_t layers; double image_steps;
     int features;

@@ -1,5 +1,5 @@
-# --max-time, --deadline and --steps auto, by a clock of the tests' own (crash.c): 2 ms for every question about the time, of which a step
-# asks one per node of the network, some ninety.  So nothing here depends on how fast the machine is.
+# --max-time, --deadline, --steps auto and bench --suggest, by a clock of the tests' own (crash.c): 2 ms for every question about the time, of which
+# a step asks one per node of the network, some ninety.  So nothing here depends on how fast the machine is.
 
 # timed CODE SECONDS VARIABLE=VALUE... -- ARGUMENTS: expects the exit code after at most so many seconds of that clock.
 timed() {
@@ -105,4 +105,26 @@ test_steps_auto() {
 	expect 64 ddpm sample --steps auto; says '--max-time 20m'
 	expect 64 ddpm sample --steps auto --max-time 5s --from a.png --noise-to 5; says '--from'
 	expect 64 ddpm sample --steps auto --max-time 5s --noise a.png; says '--noise'
+}
+
+# What bench suggests is within one notch, a row of its list of steps, of the nearest row within the time of a table that is made apart: times from
+# the folders of ddpm sample, distances of four times as many other images from ddpm eval.  The times allowed lie between two rows.
+test_suggestion_of_a_table() {
+	! grep -q __asan_init "$program" || skip 'with a sanitizer it takes minutes'
+	crash_library
+	ddpm sample -q --index 1000-1063 --steps 32 --batch 16 --outdir most || fail 'sample'
+	for k in 4 8 16 32; do for sampler in ddpm ddim-diffusers; do
+		crash CRASH_CLOCK=0.002 -- sample -q --index 2000-2063 --steps $k --sampler $sampler --batch 8 --threads 1 --outdir $sampler-$k || fail 'sample'
+		expect 0 ddpm eval $sampler-$k --against most --json
+		sed -n 's/.*"seconds":\([0-9.]*\).*/\1/p' $sampler-$k/manifest.jsonl | sort -g | awk '{ s[NR] = $1 } END { printf "%g ", s[int((NR + 1) / 2)] }'
+		sed 's/.*"distance":\([^,]*\),.*/'"$k"' \1/' out
+	done; done >table
+	for k in 4 8 16; do
+		limit=$(awk -v k=$k '$2 == k { a += $1 / 2 } $2 == 2 * k { b += $1 / 2 } END { print sqrt(a * b) }' table)
+		best=$(awk -v limit="$limit" '$1 <= limit' table | sort -g -k3,3 | awk 'NR == 1 { print $2 }')
+		expect 0 crash CRASH_CLOCK=0.002 -- bench --steps 4,8,16,32 --batch 8 --threads 1 --suggest "${limit}s" --json
+		found=$(sed -n 's/{"suggestion":.*"steps":\([0-9]*\),.*/\1/p' out)
+		[ $((${found:-0} * 2)) -ge "$best" ] && [ "$found" -le $((best * 2)) ] || fail "${found:-no} steps, not about $best, within $limit s: $(cat table out)"
+		[ "$found" -eq $k ] || fail "$found steps within $limit s, which most of all hold $k: $(cat table out)"
+	done
 }
