@@ -24,6 +24,9 @@ test_man_pages() {
 	done
 	[ "$(ls "$pages"/ddpm-*.1 | wc -l)" -eq "$(all_commands | wc -l)" ] || fail 'a page without a command'
 	for name in $(cat "$top/tests/symbols.txt"); do grep -q "$name(" "$pages/libddpm.3" || fail "libddpm(3) lacks $name"; done
+	{ grep -oh 'getenv("[A-Z_]*"' "$top"/tools/*.c "$top"/src/*/*.c; grep -o '"[A-Z]*_[A-Z_]*"' "$top/tools/shard.c"; } | sed 's/.*"\(.*\)".*/\1/' >variables
+	[ "$(sort -u variables | wc -l)" -ge 15 ] || fail "variables: $(cat variables)"
+	for name in $(cat variables); do grep -q "^\.It Ev .*\b$name\b" "$pages/ddpm.1" || fail "ddpm(1) does not name $name"; done
 	command -v mandoc >/dev/null || skip 'there is no mandoc'
 	for page in "$pages"/*.[13]; do
 		mandoc -T lint -W warning "$page" >log 2>&1 || fail "$(cat log)"

@@ -150,6 +150,25 @@ static void write_page(const struct command_entry *e)
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
+static void put_environment(FILE *f)
+{
+    static const struct { const char *names, *text; } variable[] = {
+        { "OMP_NUM_THREADS", "What\n.Fl \\-threads\nis when it is not given." },
+        { "NO_COLOR", "When it is set and not empty, nothing is printed in colours." },
+        { "TERM", "On a terminal called\n.Ql dumb\nthere is no progress bar." },
+        { "COLORTERM", "Where it is\n.Ql truecolor\nor\n.Ql 24bit\npictures in the terminal have all colours, otherwise those of a palette of 256." },
+        { "COLUMNS", "The width of such a picture where no terminal says it." },
+        { "SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_MAX",
+          "What\n.Fl \\-shard\nof\n.Xr ddpm-sample 1\nis when it is not given: a task of a Slurm array." },
+        { "JOB_COMPLETION_INDEX JOB_COMPLETIONS", "Likewise, of an indexed job of Kubernetes." },
+        { "OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE PMI_RANK PMI_SIZE SLURM_PROCID SLURM_STEP_NUM_TASKS", "Likewise, of a launcher." },
+    };
+    fputs(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n", f);
+    for (size_t i = 0; i < sizeof variable / sizeof *variable; i++)
+        fprintf(f, ".It Ev %s\n%s\n", variable[i].names, variable[i].text);
+    fputs(".El\n", f);
+}
+
 static void write_overview(void)
 {
     FILE *f = create("ddpm", "", ".1");
@@ -159,8 +178,8 @@ static void write_overview(void)
           "It has a small model built in, so\n.Ql ddpm sample\nmakes a picture right away.\nThe commands are:\n.Bl -tag -width Ds\n", f);
     for (int i = 0; i < commands_count; i++)
         fprintf(f, ".It Xr ddpm-%s 1\n%s\n", commands[i].command->name, commands[i].does);
-    fputs(".El\n.Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev NO_COLOR\nWhen it is set and not empty, nothing is printed in colours.\n"
-          ".It Ev TERM\nOn a terminal called\n.Ql dumb\nthere is no progress bar.\n.El\n", f);
+    fputs(".El\n", f);
+    put_environment(f);
     put_exit_codes(f);
     fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\nddpm sample\nddpm convert google\\-ddpm\\-cifar10\\-32 \\-o cifar10.ddpm\n"
           "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n", f);
