@@ -175,7 +175,7 @@ DDPM_API const char *const *ddpm_schedule_names(void);                 /* NULL-t
 typedef struct ddpm_sampler ddpm_sampler;
 typedef struct ddpm_sampler_options {
     const char *sampler, *variance;      /* names; variance "auto beta beta-tilde learned analytic" */
-    double eta, clip;                    /* ddim; as in ddpm_about */
+    double eta, clip;                    /* of ddim, dpmpp; as in ddpm_about */
     int order;                           /* of dpmpp (1 to 3), unipc, ode (1, 2); 0: the default, 2, of dpmpp-diffusers 3 */
     int corrector;                       /* Langevin steps at each t before the step that leaves it; langevin takes at least 1 */
     double snr;                          /* their size: the signal-to-noise ratio of such a step, between 0 and 1 */

@@ -28,7 +28,7 @@ struct settings {
     bool force, encode, show, check_existing, retry_nan, merge;
 };
 enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
-static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .eta = -1, .snr = SNR_UNSET, .noise_to = -1 };
+static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1 };
 
 /* One run: what was asked for, and what makes and takes the images. */
 struct job {
@@ -183,14 +183,12 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     int code = check_places(s, err);
     if (code || (code = check_time(s, err)))
         return code;
-    if (s->eta >= 0 && !ddim)
-        return dd_error(err, DDPM_EUSAGE, "--eta belongs to --sampler ddim and ddim-diffusers");
     if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
         return dd_error(err, DDPM_EUSAGE, "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic", s->variance,
                         s->sampler);
     j->recipe = (struct recipe){
         .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
-        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta >= 0 ? s->eta : 0,
+        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta,
         .keep_steps = (int)s->keep_steps, .format = format_of(s), .order = (int)s->order, .corrector = (int)s->corrector,
         .snr = s->snr != SNR_UNSET ? s->snr : 0.16, .noise_to = s->noise_to >= 0 ? s->noise_to : 0, .encode = s->encode,
     };
@@ -429,7 +427,7 @@ static const struct option options[] = {
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names, FIELD(variance), 0, 0 },
-    { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
+    { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
     { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3), unipc, ode (1, 2) (default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL, FIELD(snr), 0, 1 },

@@ -5,12 +5,6 @@
    sigma as posterior.c says. */
 #include "diffusion/sampler.h"
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    double eta = s->options.eta;
-    return eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler ddpm has none; leave it at 0 or take ddim", eta);
-}
-
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = dd_sampler_predict(s, 0, i, err);
@@ -27,4 +21,4 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_ancestral = { .buffers = 1, .noisy = true, .check = check, .step = step };
+const struct dd_sampler_kind dd_ancestral = { .buffers = 1, .noisy = true, .check = dd_sampler_no_eta, .step = step };

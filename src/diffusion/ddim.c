@@ -19,12 +19,11 @@
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
-    if (!(o->eta >= 0 && o->eta <= 1))
-        return dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", o->eta);
-    if (strcmp(o->variance, "auto") && strcmp(o->variance, "analytic"))
-        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
+    int code = dd_sampler_eta(s, err);
+    if (!code && strcmp(o->variance, "auto") && strcmp(o->variance, "analytic"))
+        code = dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
                         "take analytic, or sampler ddpm", o->variance);
-    return DDPM_OK;
+    return code;
 }
 
 static double analytic_sigma(const ddpm_sampler *s, double here, double before, double lambda, int i)

@@ -79,15 +79,32 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : s->kind->check(s, err);
 }
 
-int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err)
+int dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err)
+{
+    double eta = s->options.eta;
+    return eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0, or take ddim or dpmpp", eta,
+                                         s->options.sampler);
+}
+
+int dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err)
+{
+    double eta = s->options.eta;
+    return eta >= 0 && eta <= 1 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
+}
+
+int dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
-    if (o->eta != 0)
-        return dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0 or take ddim", o->eta, o->sampler);
     if (strcmp(o->variance, "auto"))
         return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler %s has no choice of it; leave it at auto or take ddpm",
                         o->variance, o->sampler);
     return DDPM_OK;
+}
+
+int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err)
+{
+    int code = dd_sampler_no_eta(s, err);
+    return code ? code : dd_sampler_no_variance(s, err);
 }
 
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)

@@ -58,7 +58,10 @@ const double *dd_sampler_v(const ddpm_sampler *s, int k);
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
 /* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
-/* For the check of a kind that has neither eta nor a choice of variance; and of one that needs every alpha_bar above 0. */
+/* For the check of a kind: that has an eta, 0 to 1; none; no choice of variance; neither; that needs every alpha_bar above 0. */
+int  dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err);
+int  dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err);
+int  dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err);
 int  dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err);
 int  dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
 

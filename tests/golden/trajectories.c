@@ -1,4 +1,4 @@
-/* Runs of ancestral sampling, DDIM either way, DPM-Solver++ and UniPC against the original implementations: the same noise, the exact
+/* Runs of ancestral sampling, DDIM either way, DPM-Solver++ (ODE and SDE) and UniPC against the original implementations: the same noise, the exact
    eps of a Gaussian mixture, x after many steps.  Tolerances are measured per run (reference_tolerance). */
 #include "golden/reference.h"
 #include "check.h"
@@ -196,3 +196,19 @@ static void fast_runs(const cJSON *root)
     CHECK(seen >= 2);
 }
 TEST(golden, fast_runs) { reference_each("fast", fast_runs); }
+
+/* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), whose noise of the last step is multiplied by 0. */
+TEST(golden, dpmpp_sde_runs)
+{
+    struct mixture m;
+    cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/dpmpp_sde.json"));
+    const cJSON *run;
+    REQUIRE(root && !mixture_read(&m));
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
+        ddpm_chain *chain = NULL;
+        CHECK(!chain_of_run(&chain, &m, run, 1));
+        replay(run, &(ddpm_sampler_options){ .sampler = "dpmpp", .variance = "auto", .eta = 1, .order = (int)reference_number(run, "order") },
+               &m, chain);
+    }
+    cJSON_Delete(root);
+}

@@ -64,6 +64,8 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "dpmpp", "auto", 0, 1, DDPM_BETA, .order = 1 },
     { "dpmpp", "auto", 0, 1, DDPM_LEARNED_RANGE, .order = 2 },
     { "dpmpp", "auto", 0, 0, DDPM_BETA, .order = 3, .prediction = DDPM_V },
+    { "dpmpp", "auto", 0.7, 1, DDPM_BETA, .order = 2 },
+    { "dpmpp", "auto", 1, 0, DDPM_BETA, .order = 3, .prediction = DDPM_X0 },
     { "dpmpp-diffusers", "auto", 0, 1, .own = DDPM_BETA },
     { "unipc", "auto", 0, 1, DDPM_BETA, .order = 1 },
     { "unipc", "auto", 0, 0, DDPM_LEARNED_RANGE, .prediction = DDPM_X0 },

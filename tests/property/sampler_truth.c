@@ -185,12 +185,13 @@ TEST(unit, sampler_options_refused)
     struct truth p = { DDPM_EPS, NAN };
     ddpm_chain *chain = chain_of("linear", "10");
     const ddpm_sampler_options good = options_of(&p, "ddpm", "auto", DDPM_BETA);
-    ddpm_sampler_options bad[12];
-    static const char *const mentions[12] = {
+    ddpm_sampler_options bad[14];
+    static const char *const mentions[14] = {
         "one of ddpm, ddim", "auto, beta, beta-tilde, learned", "has learned none", "takes its noise from eta", "sampler ddpm has none",
-        "between 0 and 1", "clip is -1", "set eps", "ddpm_sampler_defaults", "1, or 2", "1, or 2", "prediction 9",
+        "between 0 and 1", "clip is -1", "set eps", "ddpm_sampler_defaults", "1, or 2", "1, or 2", "prediction 9", "between 0 and 1",
+        "sampler dpmpp has no choice",
     };
-    for (int k = 0; k < 12; k++)
+    for (int k = 0; k < 14; k++)
         bad[k] = good;
     bad[0].sampler = "euler";
     bad[1].variance = "small";
@@ -204,7 +205,9 @@ TEST(unit, sampler_options_refused)
     bad[9].outputs = 3;
     bad[10].own_variance = DDPM_LEARNED;
     bad[11].prediction = 9;
-    for (int k = 0; k < 12; k++) {
+    bad[12].sampler = "dpmpp", bad[12].eta = 1.5;
+    bad[13].sampler = "dpmpp", bad[13].eta = 1, bad[13].variance = "analytic";
+    for (int k = 0; k < 14; k++) {
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
         CHECK(ddpm_sampler_create(&s, chain, &bad[k], D, 1, NULL, &err) == DDPM_EUSAGE && !s);

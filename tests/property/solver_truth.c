@@ -49,10 +49,10 @@ static void line_of(struct line *l, int K, double low, double high)
     CHECK(!ddpm_chain_create(&l->chain, K, t, alpha_bar, NULL));
 }
 
-static ddpm_sampler *sampler_of(struct line *l, const char *name, int order, int batch)
+static ddpm_sampler *sampler_of(struct line *l, const char *name, double eta, int order, int batch)
 {
     ddpm_sampler *s = NULL;
-    ddpm_sampler_options o = { .sampler = name, .variance = "auto", .order = order, .outputs = 1, .T = l->K, .snr = 0.3, .seed = 11,
+    ddpm_sampler_options o = { .sampler = name, .variance = "auto", .eta = eta, .order = order, .outputs = 1, .T = l->K, .snr = 0.3, .seed = 11,
                                .corrector = strcmp(name, "langevin") ? 0 : LANGEVIN, .eps = line_eps, .eps_user = l };
     CHECK(!ddpm_sampler_create(&s, l->chain, &o, D, batch, NULL, NULL));
     return s;
@@ -98,7 +98,7 @@ static double error_of(const char *name, int order, int N, const double *exact)
     struct line l;
     double error = 0;
     line_of(&l, N + 1, LOW, HIGH);
-    ddpm_sampler *s = sampler_of(&l, name, order, 1);
+    ddpm_sampler *s = sampler_of(&l, name, 0, order, 1);
     if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, N, NULL))
         return NAN;
     while (ddpm_sampler_left(s) > 1)
@@ -146,7 +146,7 @@ TEST(property, there_and_back)
     for (int k = 0; k < 3; k++) {
         struct line l;
         line_of(&l, (200 << k) + 1, -4, 3);
-        ddpm_sampler *s = sampler_of(&l, "ode", 2, 1);
+        ddpm_sampler *s = sampler_of(&l, "ode", 0, 2, 1);
         REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, 0, NULL));
         while (ddpm_sampler_left(s) < l.K)
             CHECK(!ddpm_sampler_encode(s, NULL));
@@ -193,6 +193,10 @@ TEST(property, ddim_is_a_special_case)
         one_step(y, &l, "dpmpp", "auto", 0, 1, i);
         for (int e = 0; e < D; e++)
             CHECK_NEAR(x[e], y[e], bound);
+        one_step(x, &l, "ddim", "auto", 1, 0, i);
+        one_step(y, &l, "dpmpp", "auto", 1, 1, i);
+        for (int e = 0; e < D; e++)
+            CHECK_NEAR(x[e], y[e], bound);
     }
     ddpm_chain_free(l.chain);
 }
@@ -227,21 +231,24 @@ static void check_moments(const char *name, const double *x, int n)
    strong makes it r^2 s more, which is gone at the end. */
 TEST(property, moments_of_the_mixture)
 {
-    static const char *const names[] = { "ddpm", "ddim", "dpmpp", "unipc", "sde", "ode", "langevin" };
+    static const struct { const char *name; double eta; int order; } of[] = {
+        { "ddpm", 0, 0 }, { "ddim", 0, 0 }, { "dpmpp", 0, 0 }, { "dpmpp", 0.5, 2 }, { "dpmpp", 1, 2 }, { "dpmpp", 1, 3 }, { "unipc", 0, 0 },
+        { "sde", 0, 0 }, { "ode", 0, 0 }, { "langevin", 0, 0 },
+    };
     enum { N = 2000 };
     static double x[N * D];
     static uint32_t index[N];
     struct line l;
     line_of(&l, 400, -5, 5);
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        ddpm_sampler *s = sampler_of(&l, names[k], 0, N);
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        ddpm_sampler *s = sampler_of(&l, of[k].name, of[k].eta, of[k].order, N);
         for (int j = 0; j < N; j++)
             index[j] = (uint32_t)j;
         REQUIRE(s && !ddpm_sampler_start(s, index, NULL, N, NULL, 0, NULL));
         while (ddpm_sampler_left(s))
             CHECK(!ddpm_sampler_step(s, NULL));
         memcpy(x, ddpm_sampler_state(s, NULL), sizeof x);
-        check_moments(names[k], x, N);
+        check_moments(of[k].name, x, N);
         ddpm_sampler_free(s);
     }
     ddpm_chain_free(l.chain);
