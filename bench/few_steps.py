@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""few_steps.py FOLDER [IMAGES]: the tables of RESULTS.md, "Few steps", for the embedded model: bits per dimension of the first IMAGES (1,000) test
-images of Fashion-MNIST under chains of K steps, with the difference to K = T image by image, and the Frechet distance of as many samples to
-those images.  What was found stays in FOLDER; the same command goes on from there.  Needs only Python; DDPM names the program."""
+"""few_steps.py FOLDER [IMAGES [SEEDS]]: the tables of RESULTS.md, "Few steps", for the embedded model: the Frechet distance of sets of IMAGES (1,000)
+samples to as many test images of Fashion-MNIST, of seed 0 and, for those in AGAIN, mean and standard error over seeds 0 to SEEDS - 1 (3);
+bits per dimension of those test images under chains of K steps, with the difference to K = T image by image.
+What was found stays in FOLDER; the same command goes on from there.  Needs only Python; DDPM names the program."""
 import json
 import math
 import os
@@ -19,7 +20,8 @@ SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "i
         ("20", "ddim", "iddpm", []), ("20", "ddim-diffusers", "iddpm", []), ("20", "dpmpp", "iddpm", []), ("20", "dpmpp", "quad", []),
         ("20", "dpmpp", "logsnr", []), ("20", "dpmpp", "trailing", []), ("20", "dpmpp", "iddpm", ["--order", "3"]), ("20", "unipc", "iddpm", []),
         ("20", "unipc", "quad", []), ("20", "unipc", "trailing", []), ("20", "ode", "iddpm", []), ("20", "ode", "trailing", []),
-        ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", [])]
+        ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]), ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", [])]
+AGAIN = [("20", "dpmpp", "iddpm", [])]
 
 
 def run(*words):
@@ -50,21 +52,30 @@ def bits(folder, images, chain):
     return totals(path)
 
 
-def distance(folder, images, row):
+def distance(folder, images, row, seed="0"):
     steps, sampler, schedule, more = row
-    path = os.path.join(folder, "-".join(["set", steps, sampler, schedule, *more]).replace("---", "-"))
+    path = os.path.join(folder, "-".join(["set", steps, sampler, schedule, *more] + ["seed", seed] * (seed != "0")).replace("---", "-"))
     chosen = [] if schedule == "all" else ["--schedule", schedule]
-    run("sample", "-q", "-n", images, "--outdir", path, "--steps", steps, "--sampler", sampler, *chosen, *more)
+    run("sample", "-q", "-n", images, "--outdir", path, "--steps", steps, "--sampler", sampler, "--seed", seed, *chosen, *more)
     return json.loads(run("eval", path, "--against", DATA, "--fit", "pad", "-n", images, "--json", "-q"))
 
 
+def over_seeds(folder, images, seeds):
+    print("\n| K | sampler | schedule | distance | with its bias |\n|---|---|---|---|---|")
+    for row in AGAIN:
+        sets = [distance(folder, images, row, str(seed)) for seed in range(seeds)]
+        distances, plain = (mean_and_error([d[key] for d in sets]) for key in ("distance", "plain"))
+        print("| %s | %s | %s | %.2f ± %.2f | %.2f ± %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], *distances, *plain), flush=True)
+
+
 def main():
-    folder, images = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1000"
+    folder, images, seeds = (sys.argv[1:] + ["1000", "3"][len(sys.argv) - 2:])[:3]
     os.makedirs(folder, exist_ok=True)
     print("| K | sampler | schedule | distance | with its bias |\n|---|---|---|---|---|")
     for row in SETS:
         d = distance(folder, images, row)
         print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["distance"], *d["interval"], d["plain"]), flush=True)
+    over_seeds(folder, images, int(seeds))
     found = {chain: bits(folder, images, chain) for chain in BITS}
     whole = bits(folder, images, WHOLE)
     print("\n| K | schedule | variance | bits/dim | difference |\n|---|---|---|---|---|\n| 1000 | all | beta-tilde | %.3f ± %.3f | |" % mean_and_error(whole))
