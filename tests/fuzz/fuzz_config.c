@@ -1,23 +1,12 @@
 /* What model files and training say about a network and its diffusion: {"net": {..}, "diffusion": {..}}; refused with a sentence, or a network
    whose list of nodes can be made, or is refused as too large. */
 #include <stdlib.h>
-#include <string.h>
 #include "base/json.h"
 #include "net/config.h"
 #include "net/program.h"
+#include "tests/fuzz/scratch.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
-
-static void refused(int code, const ddpm_error *err)
-{
-    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
-}
 
 static int read_all(const cJSON *root, ddpm_error *err)
 {

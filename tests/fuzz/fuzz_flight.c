@@ -13,12 +13,6 @@ static const char header[] = "R",
     "\"diffusion\":{\"steps\":10,\"name\":\"linear:1e-2,0.2\",\"prediction\":\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
     "\"source\":{\"family\":\"ddpm\",\"file\":\"none\",\"sha256\":\"\",\"weights\":\"ema\",\"program\":\"test\"}}";
 
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
-
 /* A sampler that keeps several buffers, and states to show. */
 static const struct studio *studio(void)
 {

@@ -27,7 +27,7 @@ static void write_files(const uint8_t *data, size_t size)
     }
 }
 
-static void refused(int code, const ddpm_error *err)
+static void one_line(int code, const ddpm_error *err)
 {
     if (code && (!err->text[0] || strchr(err->text, '\n') || code == DDPM_ENOMEM))
         abort();
@@ -45,7 +45,7 @@ static void read_family(const struct checkpoint *in)
         code = settings_add_object(&say, in->scheduler, "scheduler", "scheduler_config.json");
     if (!code && (code = family_find(&f, "auto", in, &err)) == DDPM_OK)
         code = family_read(&v, f);
-    refused(code, &err);
+    one_line(code, &err);
     conversion_free(&v);
     settings_free(&say);
 }
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scratch_folder("unet");
     write_files(data, size);
     int code = checkpoint_open(&c, scratch_path(""), NULL, &err);
-    refused(code, &err);
+    one_line(code, &err);
     if (!code) {
         read_family(&c);
         checkpoint_close(&c);

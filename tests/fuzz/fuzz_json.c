@@ -1,16 +1,10 @@
 /* Any bytes as JSON: refused as wrong, never as out of memory, which means that cJSON reads whatever the scanner lets pass; or a tree
    whose keys can be asked for. */
-#include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
+#include "tests/fuzz/scratch.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
 
 static void ask(const cJSON *root, ddpm_error *err)
 {

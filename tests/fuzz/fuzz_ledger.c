@@ -8,17 +8,6 @@
 
 static const char recipe[] = "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
 
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
-
-static void refused(int code, const ddpm_error *err)
-{
-    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
-}
-
 static void check_list(const struct ledger *l, size_t size)
 {
     require(l->size + l->torn == size && (l->header || !l->lines));

@@ -5,16 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ddpm.h"
+#include "tests/fuzz/scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PIXELS_MOST = 256 };
-
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
 
 static void check_schedule(const ddpm_about *a)
 {

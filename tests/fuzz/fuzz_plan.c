@@ -7,17 +7,6 @@
 #include "tests/fuzz/scratch.h"
 #include "tools/training_plan.h"
 
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
-
-static void refused(int code, const ddpm_error *err)
-{
-    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
-}
-
 /* The lines of text, as options. */
 static void take_lines(struct option_texts *set, char *text)
 {

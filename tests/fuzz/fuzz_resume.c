@@ -2,16 +2,9 @@
    step gives a loss, or says that something is not finite. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
 #include "tools/training.h"
-
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
 
 /* Two images of 4 x 4, as numpy writes them. */
 static void write_images(void)

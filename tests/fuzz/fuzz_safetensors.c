@@ -4,14 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/safetensors.h"
+#include "tests/fuzz/scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int good)
-{
-    if (!good)
-        abort();
-}
 
 static void check_table(const struct dd_safetensors *s, const uint8_t *data, size_t size)
 {

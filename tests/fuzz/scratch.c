@@ -9,6 +9,17 @@
 
 static char folder[64];
 
+void require(int good)
+{
+    if (!good)
+        abort();
+}
+
+void refused(int code, const ddpm_error *err)
+{
+    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
+}
+
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
     (void)st, (void)kind, (void)ftw;
