@@ -1,9 +1,17 @@
-"""A step of training in PyTorch and in ours, taking turns:  python train.py cifar10|small BATCH [DROPOUT] [ROUNDS]
+"""A step of training in PyTorch and in ours, taking turns:  python train.py cifar10|small BATCH [DROPOUT] [ROUNDS] [avx2]
 
 forward, L_simple, backward, clipping, Adam and the average of the weights, float32, channels last, 2 threads; the network is diffusers'
-UNet2DModel.  Prints the least milliseconds an image of each.  DDPM_BENCH is our program (build/ddpm-bench), DEFAULT the model of `small`.
+UNet2DModel.  Prints the least milliseconds an image of each; with avx2 both are held to AVX2, PyTorch by its own switches.
+DDPM_BENCH is our program (build/ddpm-bench), DEFAULT the model of `small`.
 """
 import json, os, subprocess, sys, time
+import isa
+
+CPU = []
+if "avx2" in sys.argv:
+    sys.argv.remove("avx2")
+    os.environ.update(isa.SWITCHES)                              # before torch is there
+    CPU = ["--cpu", "avx2"]
 import torch
 from diffusers import UNet2DModel
 
@@ -48,7 +56,7 @@ class Torch:
 def ours(name, batch, dropout):
     model = os.environ.get("DEFAULT", os.path.join(top, "tools", "default.ddpm")) if name == "small" else name
     program = os.environ.get("DDPM_BENCH", os.path.join(top, "build", "ddpm-bench"))
-    run = subprocess.run([program, "train", model, "--batch", str(batch), "--dropout", str(dropout), "--threads", "2", "--steps", "2", "--json"],
+    run = subprocess.run([program, "train", model, "--batch", str(batch), "--dropout", str(dropout), "--threads", "2", "--steps", "2", "--json", *CPU],
                          check=True, stdout=subprocess.PIPE)
     return json.loads(run.stdout)
 
