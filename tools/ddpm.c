@@ -70,6 +70,17 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* name NULL: of all commands. */
+static int help(const char *name)
+{
+    const struct command *c = name ? find_command(name) : NULL;
+    if (c)
+        options_help(c);
+    else if (!name)
+        print_overview();
+    return name && !c ? exit_code(DDPM_EUSAGE) : 0;
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     char **argument;
@@ -109,7 +120,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         print_welcome();
     else if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))
-        print_overview();
+        status = help(argv[2]);
     else if (!strcmp(first, "--version"))
         print_version();
     else

@@ -6,9 +6,11 @@ test_help() {
 	expect 0 ddpm --help; prints 'Usage: ddpm COMMAND'; prints 'ddpm sample makes a picture'
 	commands=$(sed -n 's/^  \([a-z]*\) .*/\1/p' out)
 	[ "$(ddpm | sed -n 's/^Commands: \(.*\);.*/\1/p')" = "$(echo $commands)" ] || fail 'the welcome names other commands'
+	expect 64 ddpm help smaple; says 'did you mean sample?'
 	expect 0 ddpm --version; prints 'built with:'; prints 'CPU:'; prints 'engine class:'
 	for command in sample convert info forward schedule verify; do
 		expect 0 ddpm $command --help
+		cp out asked; expect 0 ddpm help $command; cmp -s out asked || fail "help $command is not $command --help"
 		prints "Usage: ddpm $command"; prints 'Examples:'; prints 'Exit codes:'; prints '--threads'
 		expect 0 ddpm $command -h
 	done

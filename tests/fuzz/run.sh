@@ -9,6 +9,10 @@ work=$(mkdir -p "${BUILD:-build}/fuzz" && cd "${BUILD:-build}/fuzz" && pwd)
 readers=${*:-$(cd "$src/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')}
 seconds=${SECONDS_EACH:-60}
 
+# Debian's clang comes without libFuzzer.
+fuzzes() { echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return !p && n; }' | clang -fsanitize=fuzzer,address -x c -o "$work/fuzzes" - 2>/dev/null; }
+fuzzes || { sh "$src/tools/setup.sh" clang && sh "$src/tools/setup.sh" "libclang-rt-$(clang -dumpversion | cut -d . -f 1)-dev"; } >&2 || exit 1
+
 cd "$work" || exit 1
 [ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --without-avx2 --sanitize=fuzzer-no-link --sanitize=address \
 	--sanitize=undefined --sanitize=float-cast-overflow CFLAGS=-O1 >configure.out || { cat configure.out; exit 1; }
