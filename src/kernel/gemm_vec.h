@@ -67,6 +67,11 @@ EACH_GEMM_ROW(GEMM_ROWS)
 static void K(gemm)(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t m, size_t n,
                     int load, const struct dd_gemm_post *post, const float *ahead, size_t step)
 {
+    /* Nearly all tiles of winograd, where few channels make a tile short: without a second call and what that has to look at. */
+    if (m == GEMM_MR && n == GEMM_NR && taps == 1 && !load && !post) {
+        gemm_tile(c, cs, a, b, 1, depth, VL, 0, NULL, ahead, step, GEMM_MR, 2);
+        return;
+    }
 #define ADDRESS(m) gemm_rows_##m,
     static gemm_rows *const rows[GEMM_MR] = { EACH_GEMM_ROW(ADDRESS) };
 #undef ADDRESS
