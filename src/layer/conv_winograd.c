@@ -137,11 +137,11 @@ static void input_tile(const struct block *b, size_t t)
     const struct dd_map *x = b->x;
     struct place at = find_tile(g, b->first + t);
     int side = (int)g->tile + 2, doubled = b->doubled, h = x->h << doubled, w = x->w << doubled;
-    const float *pixel[PLANES_MOST], *image = x->data + at.image * (size_t)x->h * (size_t)x->w * x->stride;
-    for (int i = 0; i < (int)g->planes; i++) {
-        int iy = at.row - 1 + i / side, ix = at.column - 1 + i % side;
-        pixel[i] = iy >= 0 && iy < h && ix >= 0 && ix < w ? image + ((size_t)(iy >> doubled) * (size_t)x->w + (size_t)(ix >> doubled)) * x->stride
-                                                   : b->packed + g->zero;
+    const float *pixel[PLANES_MOST], **p = pixel, *image = x->data + at.image * (size_t)x->h * (size_t)x->w * x->stride;
+    for (int iy = at.row - 1; iy < at.row - 1 + side; iy++) {
+        const float *line = iy >= 0 && iy < h ? image + (size_t)(iy >> doubled) * (size_t)x->w * x->stride : NULL;
+        for (int ix = at.column - 1; ix < at.column - 1 + side; ix++)
+            *p++ = line && ix >= 0 && ix < w ? line + (size_t)(ix >> doubled) * x->stride : b->packed + g->zero;
     }
     g->input(b->v + t * g->cin, b->plane, pixel, g->cin);
 }
@@ -152,17 +152,16 @@ static void output_tile(const struct block *b, const float *m, size_t plane, siz
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     struct place at = find_tile(g, b->first + t);
-    int tile = (int)g->tile;
-    float *pixel[16];
-    const float *residual[16];
-    for (int i = 0; i < tile * tile; i++) {
-        int iy = at.row + i / tile, ix = at.column + i % tile, inside = iy < y->h && ix < y->w;
-        size_t p = inside ? (at.image * (size_t)y->h + (size_t)iy) * (size_t)y->w + (size_t)ix : 0;
-        pixel[i] = inside ? y->data + p * y->stride + column : NULL;
-        residual[i] = r ? r->data + p * r->stride + column : NULL;
-    }
-    g->output(pixel, m, plane, b->bias + at.image * dd_aligned(g->cout) + column, r ? residual : NULL,
-              b->post ? b->post->scale : 1, n);
+    float *pixel[16], **to = pixel;
+    const float *residual[16], **from = residual;
+    for (int iy = at.row; iy < at.row + (int)g->tile; iy++)
+        for (int ix = at.column; ix < at.column + (int)g->tile; ix++) {
+            int inside = iy < y->h && ix < y->w;
+            size_t p = inside ? (at.image * (size_t)y->h + (size_t)iy) * (size_t)y->w + (size_t)ix : 0;
+            *to++ = inside ? y->data + p * y->stride + column : NULL;
+            *from++ = r ? r->data + p * r->stride + column : NULL;
+        }
+    g->output(pixel, m, plane, b->bias + at.image * dd_aligned(g->cout) + column, r ? residual : NULL, b->post ? b->post->scale : 1, n);
 }
 
 /* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block.  The rows of a product are
