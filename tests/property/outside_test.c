@@ -199,6 +199,7 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
     bool own = has_mode(others_only ? &plain : mode);
     DD_TEAM(THREADS)
     set_mode(&plain);
+    set_mode(&plain);
     if (code)
         check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %s", mode->rounding, mode->flush, err.text);
     else if (r->size != wanted->size || memcmp(r->byte, wanted->byte, r->size))
