@@ -177,14 +177,20 @@ static void run_gemm(struct work *w)
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
 }
 
-/* The transforms over all tiles: 36 planes of 64 tiles. */
+/* The transforms over all tiles, with planes for 16 of them an odd number of lines apart, as the layer keeps them.  Outputs come a panel
+   of columns at a time. */
+static size_t plane_of(size_t columns)
+{
+    return 16 * columns + 16;
+}
+
 static void run_winograd_input(struct work *w)
 {
     const float *pixel[36];
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 36; i++)
             pixel[i] = w->x + (t * 16 + i) % PIXELS * C;
-        w->k->winograd_input(w->y + t % 16 * C, 16 * C, pixel, C);
+        w->k->winograd_input(w->y + t % 16 * C, plane_of(C), pixel, C);
     }
     w->bytes = 4.0 * 72 * PIXELS / 16 * C;
 }
@@ -192,10 +198,13 @@ static void run_winograd_input(struct work *w)
 static void run_winograd_output(struct work *w)
 {
     float *pixel[16];
+    size_t nr = w->k->gemm_nr;
     for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t i = 0; i < 16; i++)
-            pixel[i] = w->y + (t * 16 + i) * C;
-        w->k->winograd_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C);
+        for (size_t column = 0; column < C; column += nr) {
+            for (size_t i = 0; i < 16; i++)
+                pixel[i] = w->y + (t * 16 + i) * C + column;
+            w->k->winograd_output(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
+        }
     }
     w->bytes = 4.0 * 52 * PIXELS / 16 * C;
 }
@@ -216,7 +225,7 @@ static void run_winograd2_input(struct work *w)
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 16; i++)
             pixel[i] = w->x + (t * 16 + i) * C;
-        w->k->winograd2_input(w->y + t % 16 * C, 16 * C, pixel, C);
+        w->k->winograd2_input(w->y + t % 16 * C, plane_of(C), pixel, C);
     }
     w->bytes = 4.0 * 32 * PIXELS / 16 * C;
 }
@@ -224,10 +233,13 @@ static void run_winograd2_input(struct work *w)
 static void run_winograd2_output(struct work *w)
 {
     float *pixel[4];
+    size_t nr = w->k->gemm_nr;
     for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t i = 0; i < 4; i++)
-            pixel[i] = w->y + (t * 4 + i) * C;
-        w->k->winograd2_output(pixel, w->x + t % 16 * C, 16 * C, NULL, NULL, 1, C);
+        for (size_t column = 0; column < C; column += nr) {
+            for (size_t i = 0; i < 4; i++)
+                pixel[i] = w->y + (t * 4 + i) * C + column;
+            w->k->winograd2_output(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
+        }
     }
     w->bytes = 4.0 * 20 * PIXELS / 16 * C;
 }
@@ -254,7 +266,7 @@ static void run_winograd_output_adjoint(struct work *w)
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 16; i++)
             pixel[i] = w->x + (t * 16 + i) * C;
-        w->k->winograd_output_adjoint(w->y + t % 16 * C, 16 * C, pixel, C);
+        w->k->winograd_output_adjoint(w->y + t % 16 * C, plane_of(C), pixel, C);
     }
     w->bytes = 4.0 * 52 * PIXELS / 16 * C;
 }

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """few_steps.py FOLDER [IMAGES [SEEDS]]: the tables of RESULTS.md, "Few steps", for the embedded model: the Frechet distance of sets of IMAGES (1,000)
-samples to as many test images of Fashion-MNIST, of seed 0 and, for those in AGAIN, mean and standard error over seeds 0 to SEEDS - 1 (3);
+samples to as many test images of Fashion-MNIST, of seed 0 and, for those in AGAIN, mean and standard error over seeds 0 to SEEDS - 1 (3); its ratio
+between the two of RATIO, which begin with the same noise, with the standard error of a jackknife that leaves the same images out of both;
 bits per dimension of those test images under chains of K steps, with the difference to K = T image by image.
 What was found stays in FOLDER; the same command goes on from there.  Needs only Python; DDPM names the program."""
+import gzip
 import json
 import math
 import os
 import struct
 import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DDPM = os.environ.get("DDPM", os.path.join(TOP, "build", "ddpm"))
@@ -20,8 +23,11 @@ SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "i
         ("20", "ddim", "iddpm", []), ("20", "ddim-diffusers", "iddpm", []), ("20", "dpmpp", "iddpm", []), ("20", "dpmpp", "quad", []),
         ("20", "dpmpp", "logsnr", []), ("20", "dpmpp", "trailing", []), ("20", "dpmpp", "iddpm", ["--order", "3"]), ("20", "unipc", "iddpm", []),
         ("20", "unipc", "quad", []), ("20", "unipc", "trailing", []), ("20", "ode", "iddpm", []), ("20", "ode", "trailing", []),
-        ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]), ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", [])]
+        ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]), ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", []),
+        ("all", "dpmpp", "all", [])]
 AGAIN = [("20", "dpmpp", "iddpm", [])]
+RATIO = ("20", "dpmpp", "iddpm", []), ("all", "dpmpp", "all", [])
+BLOCKS = 40
 
 
 def run(*words):
@@ -52,12 +58,39 @@ def bits(folder, images, chain):
     return totals(path)
 
 
-def distance(folder, images, row, seed="0"):
+def sample(folder, images, row, seed="0"):
     steps, sampler, schedule, more = row
     path = os.path.join(folder, "-".join(["set", steps, sampler, schedule, *more] + ["seed", seed] * (seed != "0")).replace("---", "-"))
     chosen = [] if schedule == "all" else ["--schedule", schedule]
     run("sample", "-q", "-n", images, "--outdir", path, "--steps", steps, "--sampler", sampler, "--seed", seed, *chosen, *more)
-    return json.loads(run("eval", path, "--against", DATA, "--fit", "pad", "-n", images, "--json", "-q"))
+    return path
+
+
+def distance(folder, images, row, seed="0"):
+    return json.loads(run("eval", sample(folder, images, row, seed), "--against", DATA, "--fit", "pad", "-n", images, "--json", "-q"))
+
+
+def without(path, block, data):
+    """The distances of the images of PATH but every BLOCKS-th from BLOCK on."""
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".") as part:
+        for i, name in enumerate(sorted(n for n in os.listdir(path) if n.endswith(".png"))):
+            if i % BLOCKS != block:
+                os.link(os.path.join(path, name), os.path.join(part, name))
+        return json.loads(run("eval", part, "--against", data, "--fit", "pad", "--json", "-q"))
+
+
+def ratio(folder, images):
+    few, many = (sample(folder, images, row) for row in RATIO)
+    data = os.path.join(folder, "first.idx")
+    with gzip.open(DATA) as f, open(data, "wb") as first:
+        first.write(f.read(4) + struct.pack(">I", int(images)) + f.read(12 + int(images) * 784)[4:])
+    left = [[without(path, block, data) for path in (few, many)] for block in range(BLOCKS)]
+    print("\n| ratio of | without its bias | with it |\n|---|---|---|\n| %s, K = %s to K = T |" % (RATIO[0][1], RATIO[0][0]), end="")
+    whole = [distance(folder, images, row) for row in RATIO]
+    for key in ("distance", "plain"):
+        error = mean_and_error([a[key] / b[key] for a, b in left])[1] * (BLOCKS - 1)
+        print(" %.2f ± %.2f |" % (whole[0][key] / whole[1][key], error), end="")
+    print(flush=True)
 
 
 def over_seeds(folder, images, seeds):
@@ -76,6 +109,7 @@ def main():
         d = distance(folder, images, row)
         print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["distance"], *d["interval"], d["plain"]), flush=True)
     over_seeds(folder, images, int(seeds))
+    ratio(folder, images)
     found = {chain: bits(folder, images, chain) for chain in BITS}
     whole = bits(folder, images, WHOLE)
     print("\n| K | schedule | variance | bits/dim | difference |\n|---|---|---|---|---|\n| 1000 | all | beta-tilde | %.3f ± %.3f | |" % mean_and_error(whole))
