@@ -1,11 +1,12 @@
 /* What an engine of dd_conv is: a row in the list of conv.c.  An engine says what it takes beyond dense maps and a bias; for what it
-   does not take, dd_conv_forward makes a pass over the input before it and over the output behind it. */
+   does not take, dd_conv_forward makes a pass over the input before it and over the output behind it.  DD_CONV_WHOLE: it wants the whole
+   batch at once. */
 #ifndef DD_CONV_ENGINE_H
 #define DD_CONV_ENGINE_H
 #include "config.h"
 #include "layer/conv.h"
 
-enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8 };
+enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8, DD_CONV_WHOLE = 16 };
 
 /* Weights as they are packed: that of output channel o, input channel i and tap t at at[o * out + i * in + (flipped ? taps - 1 - t : t)].
    OIHW as it is, or turned and transposed for the gradient of the input. */
@@ -39,6 +40,41 @@ extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
 void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w, const float *bias);
 /* y = act(x scale + shift), y dense or strided. */
 void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre);
+
+static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
+{
+    return s->kernel == 1 && s->stride == 1 && !s->doubled && !s->top && !s->left && !s->bottom && !s->right;
+}
+
+/* Where the pixels of the square of `side` from (row, column) on lie, row by row: image has h x w of them, `stride` floats apart; `zero`
+   outside of it. */
+static inline void dd_square(const float **pixel, const float *image, int h, int w, size_t stride, int row, int column, int side,
+                             const float *zero)
+{
+    int whole = row >= 0 && column >= 0 && row + side <= h && column + side <= w;
+    for (int y = row; y < row + side; y++) {
+        ptrdiff_t at = ((ptrdiff_t)y * w + column) * (ptrdiff_t)stride;
+        if (whole)
+            for (int i = 0; i < side; i++, at += stride)
+                *pixel++ = image + at;
+        else
+            for (int x = column; x < column + side; x++, at += stride)
+                *pixel++ = y >= 0 && y < h && x >= 0 && x < w ? image + at : zero;
+    }
+}
+
+/* Fetches channels first .. first + n of the square of `side` from (row, column) on, or of what lies there of the next image: squares are
+   read and written in an order that the processor does not foresee. */
+static inline void dd_square_ahead(const struct dd_map *m, size_t image, int row, int column, int side, size_t first, size_t n)
+{
+    enum { LINE = 64 / sizeof(float) };
+    size_t w = (size_t)m->w, end = (size_t)m->n * (size_t)m->h * w, pixel = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
+    for (int i = 0; i < side; i++, pixel += w)
+        for (size_t p = pixel; p < pixel + (size_t)side && p < end; p++)
+            for (size_t c = first; c < first + n; c += LINE)
+                __builtin_prefetch(m->data + p * m->stride + c, 0, 2);
+}
+
 #if HAVE_DNNL
 extern const struct dd_conv_engine dd_conv_dnnl;
 void dd_conv_dnnl_version(char text[32]);

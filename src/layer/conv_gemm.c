@@ -95,6 +95,11 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
     size_t width = (size_t)dd_conv_width(s), height = (size_t)dd_conv_height(s), image_size = (size_t)s->h * (size_t)s->w * x->stride;
     size_t ox = first % width, oy = first / width % height;
     const float *image = x->data + first / width / height * image_size, *zero = c->packed + g->zero;
+    if (dd_conv_is_pointwise(s)) {
+        for (size_t i = 0; i < count; i++)
+            a[i] = x->data + (first + i) * x->stride;
+        return;
+    }
     for (size_t i = 0; i < count; i += g->mr, a += g->taps * g->mr)
         for (size_t j = 0; j < dd_min(g->mr, count - i); j++) {
             point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top, (int)ox * s->stride - s->left, zero);
@@ -116,13 +121,12 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
     size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column), step = dd_blocks(g->nr, dd_blocks(count, g->mr));
     for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
         size_t taps = dd_min(g->chunk_taps, g->taps - tap);
-        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr;
-        for (size_t i = 0; i < count; i += g->mr) {
+        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr, *ahead = b + taps * g->depth * g->nr;
+        for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
             struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
                                          post ? post->scale : 1 };
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
-                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL,
-                       b + taps * g->depth * (g->nr + i / g->mr * step), step);
+                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL, ahead, step);
         }
     }
 }

@@ -50,16 +50,6 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
     return (struct window){ own, c, top, end - top };
 }
 
-/* The pixels of the square of `side` from (row, column) on; those outside are zeros. */
-static void point(const float **pixel, const struct window *from, int width, int row, int column, int side, const float *zero)
-{
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j++) {
-            int y = row + i - from->first, x = column + j, inside = y >= 0 && y < from->rows && x >= 0 && x < width;
-            *pixel++ = inside ? from->data + ((size_t)y * (size_t)width + (size_t)x) * from->stride : zero;
-        }
-}
-
 typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
 
 /* All channels of a tile into the panels at `to`, one after the other `panel` floats apart. */
@@ -80,14 +70,16 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     const struct dd_conv_outer *o = &p->outer;
     size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down), panel = o->room * o->nr;
     struct window x = strip_window(w, own, image, first, last);
-    struct window z = { w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride, w->dz->stride, 0, w->dz->h };
-    const float *pixel[PLANES], *zero = w->scratch + p->zero;
+    const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride, *pixel[PLANES], *zero = w->scratch + p->zero;
     float *a = w->scratch + p->a + t * o->nr, *b = w->scratch + p->b + t * o->nr;
     for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
-        int row = (int)(tile / p->across) * 4, column = (int)(tile % p->across) * 4;
-        point(pixel, &x, g->shape.w, row - 1, column - 1, 6, zero);
+        int row = (int)((unsigned)tile / (unsigned)p->across) * 4, column = (int)((unsigned)tile % (unsigned)p->across) * 4;
+        if (!w->pre)
+            dd_square_ahead(w->x, image, row + 5, column, 4, 0, o->rows);
+        dd_square(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, zero);
         tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
-        point(pixel, &z, g->shape.w, row, column, 4, zero);
+        dd_square_ahead(w->dz, image, row + 4, column, 4, 0, o->columns);
+        dd_square(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, zero);
         tile_panels(g->k->winograd_output_adjoint, b, o->b_plane, panel, o->nr, pixel, 16, o->columns);
     }
 }

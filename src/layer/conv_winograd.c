@@ -19,7 +19,7 @@
 #include "layer/parallel.h"
 
 /* Floats of V in a block of one thread, and in a block that all share; tiles a thread must have to work alone. */
-enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, NR_MOST = 32 };
+enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, LATER = 2, NR_MOST = 32 };
 
 struct winograd {
     size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
@@ -130,38 +130,56 @@ static struct place find_tile(const struct winograd *g, size_t t)
     return (struct place){ t / (g->across * g->down), (int)(rest / g->across * g->tile), (int)(rest % g->across * g->tile) };
 }
 
-/* V of tile t of the block. */
-static void input_tile(const struct block *b, size_t t)
+static void next_tile(const struct winograd *g, struct place *at)
+{
+    at->column += (int)g->tile;
+    if (at->column < (int)(g->across * g->tile))
+        return;
+    at->column = 0;
+    at->row += (int)g->tile;
+    if (at->row < (int)(g->down * g->tile))
+        return;
+    at->row = 0;
+    at->image++;
+}
+
+/* V of tile t of the block, which lies at `at`.  Doubled, pixels come in pairs, and tiles begin with the second of one. */
+static void input_tile(const struct block *b, size_t t, const struct place *at)
 {
     const struct winograd *g = b->g;
     const struct dd_map *x = b->x;
-    struct place at = find_tile(g, b->first + t);
-    int side = (int)g->tile + 2, doubled = b->doubled, h = x->h << doubled, w = x->w << doubled;
-    const float *pixel[PLANES_MOST], **p = pixel, *image = x->data + at.image * (size_t)x->h * (size_t)x->w * x->stride;
-    for (int iy = at.row - 1; iy < at.row - 1 + side; iy++) {
-        const float *line = iy >= 0 && iy < h ? image + (size_t)(iy >> doubled) * (size_t)x->w * x->stride : NULL;
-        for (int ix = at.column - 1; ix < at.column - 1 + side; ix++)
-            *p++ = line && ix >= 0 && ix < w ? line + (size_t)(ix >> doubled) * x->stride : b->packed + g->zero;
+    int side = (int)g->tile + 2;
+    const float *pixel[PLANES_MOST], *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride, *zero = b->packed + g->zero;
+    if (!b->doubled) {
+        dd_square_ahead(x, at->image, at->row + side - 1, at->column, side - 2, 0, g->cin);
+        dd_square(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, side, zero);
+    } else {
+        const float *single[PLANES_MOST];
+        int half = side / 2 + 1;
+        dd_square(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, half, zero);
+        for (int i = 0; i < side; i++)
+            for (int j = 0; j < side; j++)
+                pixel[i * side + j] = single[(i + 1) / 2 * half + (j + 1) / 2];
     }
     g->input(b->v + t * g->cin, b->plane, pixel, g->cin);
 }
 
-/* The outputs of tile t of the block in columns `column` .. + n, from its M. */
-static void output_tile(const struct block *b, const float *m, size_t plane, size_t t, size_t column, size_t n)
+/* The outputs of the tile at `at` in columns `column` .. + n, from its M. */
+static void output_tile(const struct block *b, const float *m, size_t plane, const struct place *at, size_t column, size_t n)
 {
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
-    struct place at = find_tile(g, b->first + t);
     float *pixel[16], **to = pixel;
-    const float *residual[16], **from = residual;
-    for (int iy = at.row; iy < at.row + (int)g->tile; iy++)
-        for (int ix = at.column; ix < at.column + (int)g->tile; ix++) {
-            int inside = iy < y->h && ix < y->w;
-            size_t p = inside ? (at.image * (size_t)y->h + (size_t)iy) * (size_t)y->w + (size_t)ix : 0;
-            *to++ = inside ? y->data + p * y->stride + column : NULL;
-            *from++ = r ? r->data + p * r->stride + column : NULL;
-        }
-    g->output(pixel, m, plane, b->bias + at.image * dd_aligned(g->cout) + column, r ? residual : NULL, b->post ? b->post->scale : 1, n);
+    const float *residual[16];
+    size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
+    int tile = (int)g->tile, rows = y->h - at->row, columns = y->w - at->column;
+    for (int i = 0; i < tile; i++)
+        for (int j = 0; j < tile; j++)
+            *to++ = i < rows && j < columns ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column : NULL;
+    if (r)
+        dd_square(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h, y->w, r->stride, at->row, at->column,
+                  tile, NULL);
+    g->output(pixel, m, plane, b->bias + at->image * dd_aligned(g->cout) + column, r ? residual : NULL, b->post ? b->post->scale : 1, n);
 }
 
 /* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block.  The rows of a product are
@@ -171,21 +189,26 @@ static void run_panel(const struct block *b, float *m, size_t panel, size_t firs
     const struct winograd *g = b->g;
     size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr);
     size_t rows = dd_blocks(tiles, dd_blocks(tiles, g->mr));
-    size_t size = g->cin * g->nr, step = dd_blocks(g->nr * rows, tiles);
+    size_t size = g->cin * g->nr, step = dd_blocks(g->nr * rows, tiles), part = step * g->cin;
     const float *u = b->packed + panel * g->used * size, *a[DD_GEMM_MR_MAX];
     for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
         memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
     for (size_t k = 0; k < g->used; k++, u += size) {
-        const float *v = b->v + g->plane[k] * b->plane + first * g->cin;
-        for (size_t t = 0; t < tiles; t += rows) {
+        const float *v = b->v + g->plane[k] * b->plane + first * g->cin, *ahead = u + size;
+        for (size_t t = 0; t < tiles; t += rows, ahead += part) {
             size_t count = dd_min(rows, tiles - t);
-            for (size_t i = 0; i < count; i++)
-                a[i] = v + (t + i) * g->cin;
-            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, u, 1, g->cin, count, n, 0, NULL, u + size + t / rows * step * g->cin, step);
+            for (size_t i = 0; i < count; i++, v += g->cin)
+                a[i] = v;
+            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, u, 1, g->cin, count, n, 0, NULL, ahead, step);
         }
     }
-    for (size_t t = 0; t < tiles; t++)
-        output_tile(b, m + t * g->nr, plane, first + t, column, n);
+    struct place at = find_tile(g, b->first + first), later = find_tile(g, b->first + first + LATER);
+    for (size_t t = 0; t < tiles; t++, next_tile(g, &at), next_tile(g, &later)) {
+        dd_square_ahead(b->y, later.image, later.row, later.column, (int)g->tile, column, n);
+        if (b->post && b->post->residual)
+            dd_square_ahead(b->post->residual, later.image, later.row, later.column, (int)g->tile, column, n);
+        output_tile(b, m + t * g->nr, plane, &at, column, n);
+    }
 }
 
 /* Share `me` of the `team` that works on a block: panels, and where these do not go round, parts of a panel's tiles. */
@@ -194,8 +217,9 @@ static void run_block(const struct block *b, float *m, size_t me, size_t team)
     const struct winograd *g = b->g;
     size_t parts = g->panels % team ? dd_min(dd_blocks(4 * team, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
     size_t tasks = g->panels * parts;
-    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++)
-        input_tile(b, t);
+    struct place at = find_tile(g, b->first + b->tiles * me / team);
+    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++, next_tile(g, &at))
+        input_tile(b, t, &at);
     dd_meet(team);
     for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++) {
         size_t part = task % parts, first = b->tiles * part / parts;
