@@ -115,11 +115,19 @@ size_t dd_conv_packed(const struct dd_conv *c)
     return c->packed_size;
 }
 
+/* Images that go through the input pass and the engine at a time, so that the engine finds in the cache what the pass has written. */
+static int images_of_pass(const struct dd_conv *c)
+{
+    enum { PASS_FLOATS = 128 << 10 };
+    size_t image = (size_t)c->shape.h * c->shape.w * c->shape.cin, most = dd_blocks(PASS_FLOATS, image) * (size_t)c->threads;
+    return c->engine->takes & DD_CONV_WHOLE ? c->batch : (int)dd_min(most, (size_t)c->batch);
+}
+
 static size_t input_floats(const struct dd_conv *c)
 {
     if (c->engine->takes & DD_CONV_PRE && c->engine->takes & DD_CONV_STRIDED_X)
         return 0;
-    return dd_aligned((size_t)c->batch * c->shape.h * c->shape.w * c->shape.cin);
+    return dd_aligned((size_t)images_of_pass(c) * c->shape.h * c->shape.w * c->shape.cin);
 }
 
 static size_t output_floats(const struct dd_conv *c)
@@ -179,13 +187,14 @@ static int dense(const struct dd_map *m)
     return m->stride == (size_t)m->c || m->n * m->h * m->w == 1;
 }
 
-void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                     const struct dd_pre *pre, const struct dd_post *post)
+/* All images there are in the maps; at most images_of_pass(c) where there is an input pass. */
+static void forward_images(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                           const struct dd_pre *pre, const struct dd_post *post, int input_pass)
 {
     unsigned takes = c->engine->takes;
     struct dd_map in = *x, out = *y;
     struct dd_context inner = *ctx;
-    if ((pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X))) {
+    if (input_pass) {
         in.data = inner.scratch;
         in.stride = (size_t)in.c;
         dd_conv_load(ctx, &in, x, pre);
@@ -200,4 +209,38 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
     c->engine->forward(c, &inner, &out, &in, pre, takes & DD_CONV_POST ? post : NULL);
     if (out.data != y->data || (post && !(takes & DD_CONV_POST)))
         output_pass(ctx, y, &out, post);
+}
+
+/* n images of a map from `first` on. */
+static struct dd_map images(const struct dd_map *m, int first, int n)
+{
+    struct dd_map part = *m;
+    part.data += (size_t)first * (size_t)m->h * (size_t)m->w * m->stride;
+    part.n = n;
+    return part;
+}
+
+void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                     const struct dd_pre *pre, const struct dd_post *post)
+{
+    unsigned takes = c->engine->takes;
+    int input_pass = (pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X));
+    int most = input_pass ? images_of_pass(c) : x->n;
+    for (int first = 0; first < x->n; first += most) {
+        int n = (int)dd_min((size_t)most, (size_t)(x->n - first));
+        struct dd_map in = images(x, first, n), out = images(y, first, n), residual;
+        struct dd_pre its_pre = pre ? *pre : (struct dd_pre){ 0 };
+        struct dd_post its_post = post ? *post : (struct dd_post){ 0 };
+        if (its_pre.scale) {
+            its_pre.scale += (size_t)first * (size_t)x->c;
+            its_pre.shift += (size_t)first * (size_t)x->c;
+        }
+        if (its_post.add)
+            its_post.add += (size_t)first * its_post.add_stride;
+        if (its_post.residual) {
+            residual = images(its_post.residual, first, n);
+            its_post.residual = &residual;
+        }
+        forward_images(c, ctx, &out, &in, pre ? &its_pre : NULL, post ? &its_post : NULL, input_pass);
+    }
 }

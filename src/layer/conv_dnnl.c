@@ -347,4 +347,4 @@ void dd_conv_dnnl_version(char text[32])
     snprintf(text, 32, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-const struct dd_conv_engine dd_conv_dnnl = { "dnnl", 0, open_dnnl, pack_dnnl, forward_dnnl, close_dnnl };
+const struct dd_conv_engine dd_conv_dnnl = { "dnnl", DD_CONV_WHOLE, open_dnnl, pack_dnnl, forward_dnnl, close_dnnl };
