@@ -7,7 +7,7 @@
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { BLOCK = 64, CHUNK_FLOATS = 1 << 20, ITEMS = 16 };
+enum { BLOCK = 64, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 20, ITEMS = 16 };
 
 void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
 {
@@ -17,7 +17,8 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
     size_t planes = pixels < BLOCK ? 1 : dd_blocks(ITEMS, dd_blocks(patch, nr) * dd_blocks(cout, nr));
-    size_t blocks = dd_min(dd_blocks(CHUNK_FLOATS, BLOCK * planes * (patch + cout)), dd_blocks(total, BLOCK * planes));
+    size_t twice = 2 * patch * cout, chunk = dd_min(twice > CHUNK_LEAST ? twice : CHUNK_LEAST, CHUNK_MOST);
+    size_t blocks = dd_min(dd_blocks(chunk, BLOCK * planes * (patch + cout)), dd_blocks(total, BLOCK * planes));
     p->outer = p->swapped ? dd_conv_outer_of(g->k, planes, cout, patch, blocks * BLOCK) : dd_conv_outer_of(g->k, planes, patch, cout, blocks * BLOCK);
     dd_conv_gradient_place(g, nr * nr);
 }
@@ -75,17 +76,12 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, float *to, size_t
     }
 }
 
-static int is_pointwise(const struct dd_conv_shape *s)
-{
-    return s->kernel == 1 && s->stride == 1 && !s->top && !s->left && !s->bottom && !s->right;
-}
-
 /* Whether dz or x' needs no copy: x' is x, and of columns all nr of each panel are there. */
 static int in_place(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_shape *s = &w->g->shape;
     int rows = of_z == w->g->plan.swapped, channels = of_z ? s->cout : s->cin;
-    return (of_z || (is_pointwise(s) && !w->pre)) && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
+    return (of_z || (dd_conv_is_pointwise(s) && !w->pre)) && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
 }
 
 /* Pixels start .. start + pixels of all images, `share` of them, whole blocks, for each plane. */
@@ -122,7 +118,7 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
     float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel + at % c->share * o->nr;
     if (of_z)
         w->g->k->affine(to, o->nr, w->dz->data + q * w->dz->stride + first, w->dz->stride, NULL, NULL, count, n, DD_ACT_NONE);
-    else if (is_pointwise(&w->g->shape))
+    else if (dd_conv_is_pointwise(&w->g->shape))
         copy_pixels(w, to, q, count, first, n);
     else
         copy_patches(w, to, q, count, first, n);
@@ -183,15 +179,18 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     const struct chunk c = chunk_of(w, start, pixels);
     const struct dd_conv_side *rows = p->swapped ? &c.z : &c.x, *columns = p->swapped ? &c.x : &c.z;
     size_t items = dd_conv_outer_items(o);
+    int copies = !in_place(w, 0) || !in_place(w, 1);
+    if (copies && start > 0)
+        dd_meet(team);
     for (int of_z = 0; of_z < 2; of_z++)
         if (!in_place(w, of_z))
             load(w, &c, of_z, me, team);
-    dd_meet(team);
+    if (copies)
+        dd_meet(team);
     for (size_t panel = me; w->db && panel < (p->swapped ? o->row_panels : o->column_panels); panel += team)
         add_bias(w, &c, panel);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
         dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item, terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
-    dd_meet(team);
 }
 
 void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads)
@@ -203,6 +202,7 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int thre
         size_t me = dd_thread(), team = dd_team(), panels = p->outer.row_panels * p->outer.column_panels;
         for (size_t start = 0; start < total; start += most)
             run_chunk(w, start, dd_min(most, total - start), me, team);
+        dd_meet(team);
         for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
             store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels, item / p->outer.row_panels);
     }
