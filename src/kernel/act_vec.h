@@ -6,9 +6,8 @@
    Error at most 2 u: k ln2_high leaves x exactly (both are multiples of 2^-25 and differ by less than 1/2), ln2_low rounds r by
    u/4; q is good to 3.2e-9 < u/16 of e^r; r + r^2 q < 1/2 rounds by u/4 and its parts by less; all this over e^r >= 0.7 is below
    u; the last addition rounds by u. */
-INLINE vf vf_exp(vf x)
+INLINE vf exp_within(vf x)                      /* -88 <= x <= 89 */
 {
-    x = vf_min(vf_set(89), vf_max(vf_set(-88), x));
     vf k = vf_round(vf_mul(x, vf_set(0x1.715476p+0f)));
     vf r = vf_fma(k, vf_set(-0x1.62e43p-1f), x);
     r = vf_fma(k, vf_set(0x1.05c61p-29f), r);
@@ -20,12 +19,14 @@ INLINE vf vf_exp(vf x)
     return vf_mul(vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r)), vf_pow2(k));
 }
 
+INLINE vf vf_exp(vf x) { return exp_within(vf_min(vf_set(89), vf_max(vf_set(-88), x))); }
+
 /* x / (1 + e^-x): 4 u, 2 for e^-x, 1 each for sum and quotient.  Below -88.37 the divisor is infinite and silu, there within
    4e-37 of 0, is -0; the least numerator keeps it so at -inf. */
 INLINE vf vf_silu(vf x)
 {
-    x = vf_max(vf_set(-90), x);
-    return vf_div(x, vf_add(vf_set(1), vf_exp(vf_sub(vf_set(0), x))));
+    x = vf_max(vf_set(-89), x);
+    return vf_div(x, vf_add(vf_set(1), exp_within(vf_sub(vf_set(0), vf_min(vf_set(88), x)))));
 }
 
 /* Phi(-a) = e^(-a^2 / 2) q(t), t = 1 / (1 + a / 4), for a >= 0: q, of degree 7, and e^..; from a = 14 on e^.. is 0. */
@@ -83,7 +84,7 @@ INLINE vf vf_act(vf x, enum dd_act act)
 INLINE vf vf_silu_slope(vf x)
 {
     x = vf_min(vf_set(88), vf_max(vf_set(-86), x));
-    vf e = vf_exp(vf_sub(vf_set(0), x)), s = vf_div(vf_set(1), vf_add(vf_set(1), e));
+    vf e = exp_within(vf_sub(vf_set(0), x)), s = vf_div(vf_set(1), vf_add(vf_set(1), e));
     return vf_mul(s, vf_fma(x, vf_mul(e, s), vf_set(1)));
 }
 
