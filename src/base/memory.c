@@ -1,8 +1,9 @@
-/* Blocks aligned to 64 bytes: a line of the cache, and the widest vector. */
+/* Blocks aligned to 64 bytes: a line of the cache, and the widest vector.  Large ones lie on huge pages where the system gives them. */
 #include "base/memory.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 size_t dd_memory_bytes(size_t n, size_t size, size_t align)
 {
@@ -14,8 +15,12 @@ size_t dd_memory_bytes(size_t n, size_t size, size_t align)
 
 void *dd_memory(size_t n, size_t size)
 {
-    enum { ALIGN = 64 };
-    size_t bytes = dd_memory_bytes(n, size, ALIGN);
-    void *p = bytes ? aligned_alloc(ALIGN, bytes) : NULL;
+    enum { ALIGN = 64, HUGE = 2 << 20 };
+    size_t bytes = dd_memory_bytes(n, size, ALIGN), align = bytes < HUGE ? ALIGN : HUGE;
+    void *p = bytes ? aligned_alloc(align, (bytes + align - 1) / align * align) : NULL;
+#ifdef MADV_HUGEPAGE
+    if (p && align == HUGE)
+        madvise(p, bytes / HUGE * HUGE, MADV_HUGEPAGE);
+#endif
     return p ? memset(p, 0, bytes) : NULL;
 }
