@@ -64,15 +64,18 @@ static inline void dd_square(const float **pixel, const float *image, int h, int
 }
 
 /* Fetches channels first .. first + n of the square of `side` from (row, column) on, or of what lies there of the next image: squares are
-   read and written in an order that the processor does not foresee. */
-static inline void dd_square_ahead(const struct dd_map *m, size_t image, int row, int column, int side, size_t first, size_t n)
+   read and written in an order that the processor does not foresee.  Always inlined: else GCC sees no effect in it and drops the call. */
+static inline __attribute__((always_inline)) void dd_square_ahead(const struct dd_map *m, size_t image, int row, int column, int side,
+                                                                  size_t first, size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
-    size_t w = (size_t)m->w, end = (size_t)m->n * (size_t)m->h * w, pixel = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
-    for (int i = 0; i < side; i++, pixel += w)
-        for (size_t p = pixel; p < pixel + (size_t)side && p < end; p++)
-            for (size_t c = first; c < first + n; c += LINE)
-                __builtin_prefetch(m->data + p * m->stride + c, 0, 2);
+    size_t w = (size_t)m->w, pixels = (size_t)m->n * (size_t)m->h * w, at = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
+    for (int i = 0; i < side && at + (size_t)side <= pixels; i++, at += w) {
+        const float *pixel = m->data + at * m->stride + first;
+        for (int j = 0; j < side; j++, pixel += m->stride)
+            for (size_t c = 0; c < n; c += LINE)
+                __builtin_prefetch(pixel + c, 0, 2);
+    }
 }
 
 #if HAVE_DNNL
