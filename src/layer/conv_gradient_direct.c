@@ -187,10 +187,10 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
             load(w, &c, of_z, me, team);
     if (copies)
         dd_meet(team);
-    for (size_t panel = me; w->db && panel < (p->swapped ? o->row_panels : o->column_panels); panel += team)
-        add_bias(w, &c, panel);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
         dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item, terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
+    for (size_t panel = me; w->db && panel < (p->swapped ? o->row_panels : o->column_panels); panel += team)
+        add_bias(w, &c, panel);
 }
 
 void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads)
