@@ -118,7 +118,7 @@ size_t dd_conv_packed(const struct dd_conv *c)
 /* Images that go through the input pass and the engine at a time, so that the engine finds in the cache what the pass has written. */
 static int images_of_pass(const struct dd_conv *c)
 {
-    enum { PASS_FLOATS = 128 << 10 };
+    enum { PASS_FLOATS = 256 << 10 };
     size_t image = (size_t)c->shape.h * c->shape.w * c->shape.cin, most = dd_blocks(PASS_FLOATS, image) * (size_t)c->threads;
     return c->engine->takes & DD_CONV_WHOLE ? c->batch : (int)dd_min(most, (size_t)c->batch);
 }
