@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator); TESTS, if set, limits
-# them to the tests of ddpm-check whose names hold one of its words.
+# them to the tests of ddpm-check whose names hold one of its words; TESTS_LOG, if set, is where they are written down.
 # Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.
 set -u
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,7 +9,7 @@ RUN=${RUN:-}
 export RUN
 # Tests run more threads than there are cores: those that wait shall not spin.
 export OMP_WAIT_POLICY=passive
-log=$build/check.log
+log=${TESTS_LOG:-$build/check.log}
 : >"$log"
 status=0
 
