@@ -51,7 +51,7 @@ static int attention(struct lucid *u, const char *name, int x, bool full)
     int qkv = dd_program_stack(p, (struct dd_node){ .name = dd_program_name(p, "%s.to_qkv", name), .x = n });
     dd_program_rows(p, qkv, 3 * inner, false, dd_program_name(p, "%s.to_qkv", name));
     struct dd_node mix = { .op = full ? DD_OP_ATTENTION : DD_OP_LINEAR_ATTENTION, .name = name, .x = p->node[qkv].y,
-                           .attention = { v.h, v.w, c->heads, c->head_dim, c->memory } };
+                           .attention = { v.h, v.w, c->heads, c->head_dim, c->memory, false } };
     int node = dd_program_node(p, mix, v.h, v.w, inner), y = p->node[node].y;
     if (c->memory) {
         int64_t dim[4] = { 2, c->heads, full ? c->memory : c->head_dim, full ? c->head_dim : c->memory };

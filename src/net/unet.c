@@ -78,7 +78,7 @@ static int attention(struct unet *u, const char *name, int x, int heads, int gro
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_q", name));
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_k", name));
     dd_program_rows(p, stack, inner, true, dd_program_name(p, "%s.to_v", name));
-    struct dd_node mix = { .op = DD_OP_ATTENTION, .name = name, .x = p->node[stack].y, .attention = { v.h, v.w, heads, dim, 0 } };
+    struct dd_node mix = { .op = DD_OP_ATTENTION, .name = name, .x = p->node[stack].y, .attention = { v.h, v.w, heads, dim, 0, false } };
     int node = dd_program_node(p, mix, v.h, v.w, inner);
     return dd_program_conv(p, v.c, (struct dd_node){ .name = dd_program_name(p, "%s.to_out.0", name), .x = p->node[node].y,
                                                      .linear = true, .residual = x, .scale = (float)(1 / scale) });

@@ -42,7 +42,7 @@ TEST(golden, ssim)
 TEST(unit, ssim_of_sets)
 {
     static unsigned char a[2 * 121], b[2 * 121];
-    double first, second, both, small;
+    double first, second = NAN, both, small;
     for (int i = 0; i < 242; i++)
         a[i] = (unsigned char)(i * 37), b[i] = (unsigned char)(i < 121 ? i * 37 + i % 3 : i * 91);
     CHECK(!quality_ssim(&first, a, b, 1, 11, 11, 1, NULL) && !quality_ssim(&second, a + 121, b + 121, 1, 11, 11, 1, NULL));
