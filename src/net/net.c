@@ -97,24 +97,20 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* One node after the other, each by all threads: a parallel loop inside another would make OpenMP's runtime ask for memory, without which it
+   ends the process. */
 static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
 {
     float *at = net->weights;
-    int failed = 0;
     for (int i = 0; i < net->program.nodes; i++) {
         size_t floats = packed_floats(net, i);
         net->packed[i] = floats ? at : NULL;
         at += floats;
     }
-    DD_PARALLEL_UNEVEN(net->threads)
-    for (int i = 0; i < dd_program_forward(&net->program); i++)
-        if (dd_params_pack(net->packed[i], &net->program, i, net->conv[i], m, NULL)) {
-#if HAVE_OPENMP
-            DD_PRAGMA(omp atomic write)
-#endif
-            failed = 1;
-        }
-    return failed ? dd_error(err, DDPM_ENOMEM, "out of memory for packing the weights") : DDPM_OK;
+    int code = DDPM_OK;
+    for (int i = 0; i < dd_program_forward(&net->program) && !code; i++)
+        code = dd_params_pack(net->packed[i], &net->program, i, net->conv[i], m, err);
+    return code;
 }
 
 static int describe(ddpm_net *net, ddpm_error *err)
