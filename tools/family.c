@@ -173,16 +173,14 @@ int conversion_diffusion(struct conversion *v, int steps, const char *name, cons
     return cJSON_AddNumberToObject(d, "t_scale", t_scale) == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : DDPM_OK;
 }
 
-const char *conversion_number(struct conversion *v, double x)
+const char *conversion_number(char text[32], double x)
 {
-    char text[32];
     for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
+        snprintf(text, 32, "%.*g", digits, x);
         if (strtod(text, NULL) == x)
             break;
     }
-    const char *kept = dd_arena_text(&v->arena, "%s", text);
-    return kept ? kept : "?";
+    return text;
 }
 
 /* ---- the account of tensors ---- */

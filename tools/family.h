@@ -59,6 +59,6 @@ int  conversion_freq_early(struct conversion *v, int half, double divisor, doubl
 /* "net" is there; adds "diffusion". */
 int  conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance,
                           double clip, double t_scale);
-/* A number with as many digits as it takes to read it back. */
-const char *conversion_number(struct conversion *v, double x);
+/* A number with as many digits as it takes to read it back; text. */
+const char *conversion_number(char text[32], double x);
 #endif

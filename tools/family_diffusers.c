@@ -163,21 +163,23 @@ static int read_betas(struct conversion *v, int steps)
     return s->code;
 }
 
-static const char *schedule_name(struct conversion *v, bool predicts_eps)
+static const char *schedule_name(char name[128], struct conversion *v, bool predicts_eps)
 {
     static const char *const schedules[] = { "linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", NULL };
     struct settings *s = v->say;
     int schedule = choice(v, "scheduler.beta_schedule", schedules);
-    const char *start = conversion_number(v, settings_number(s, "scheduler.beta_start", 1e-12, 1, 1e-4));
-    const char *end = conversion_number(v, settings_number(s, "scheduler.beta_end", 1e-12, 1, 0.02));
+    char first[32], last[32];
+    const char *start = conversion_number(first, settings_number(s, "scheduler.beta_start", 1e-12, 1, 1e-4));
+    const char *end = conversion_number(last, settings_number(s, "scheduler.beta_end", 1e-12, 1, 0.02));
     bool zero = settings_bool(s, "scheduler.rescale_betas_zero_snr", false);
     if (zero && predicts_eps)
         settings_wrong(s, "scheduler.rescale_betas_zero_snr",
                        "but a network that predicts epsilon says nothing where the signal is zero");
-    const char *name = schedule == 2 ? dd_arena_text(&v->arena, "f32:squaredcos_cap_v2%s", zero ? "+zero-snr" : "")
-                                     : dd_arena_text(&v->arena, "f32:%s:%s,%s%s", schedules[schedule], start, end,
-                                                     zero ? "+zero-snr" : "");
-    return name ? name : "";
+    if (schedule == 2)
+        snprintf(name, 128, "f32:squaredcos_cap_v2%s", zero ? "+zero-snr" : "");
+    else
+        snprintf(name, 128, "f32:%s:%s,%s%s", schedules[schedule], start, end, zero ? "+zero-snr" : "");
+    return name;
 }
 
 static const char *variance_name(struct conversion *v, const struct unet *u)
@@ -217,7 +219,8 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     int prediction = choice(v, "scheduler.prediction_type", types);
     int steps = settings_int(s, "scheduler.num_train_timesteps", 1, 65535, 1000);
     bool given = settings_given(s, "scheduler.trained_betas");
-    const char *name = schedule_name(v, prediction == 0);
+    char text[128];
+    const char *name = schedule_name(text, v, prediction == 0);
     const char *variance = variance_name(v, u);
     double range = settings_number(s, "scheduler.clip_sample_range", 1e-6, 1e6, 1);
     bool clip = settings_bool(s, "scheduler.clip_sample", true);

@@ -121,11 +121,12 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
 {
     static const char *const schedules[] = { "linear", "quad", "const", "jsd", "warmup10", "warmup50", "sigmoid" };
     struct settings *s = v->say;
-    const char *variance = variance_name(v, u), *schedule = settings_text(s, "diffusion.beta_schedule", NULL), *numbers = "";
+    const char *variance = variance_name(v, u), *schedule = settings_text(s, "diffusion.beta_schedule", NULL);
+    char first[32], last[32], name[160];
     int steps = settings_int(s, "diffusion.num_diffusion_timesteps", 1, 65535, 1000), known = 0;
     bool start_given = settings_given(s, "diffusion.beta_start"), end_given = settings_given(s, "diffusion.beta_end");
-    const char *start = conversion_number(v, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
-    const char *end = conversion_number(v, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
+    const char *start = conversion_number(first, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
+    const char *end = conversion_number(last, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
     if (!schedule || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
         conversion_note(v, "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, num_diffusion_timesteps %d, as published "
                         "where not said",
@@ -138,13 +139,12 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
         settings_wrong(s, "diffusion.beta_schedule", "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
     if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
-    if (!strcmp(schedule, "const"))
-        numbers = dd_arena_text(&v->arena, ":%s", end);
-    else if (strcmp(schedule, "jsd"))
-        numbers = dd_arena_text(&v->arena, ":%s,%s", start, end);
+    bool two = strcmp(schedule, "const"), none = !strcmp(schedule, "jsd");
     /* ermongroup's files, the ones that hold an average beside the raw weights, come with tables rounded to float32. */
-    const char *name = dd_arena_text(&v->arena, "%s%s%s", v->in->has_ema ? "cast:" : "", schedule, numbers ? numbers : "");
-    return !name ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
+    int used = snprintf(name, sizeof name, "%s%s", v->in->has_ema ? "cast:" : "", schedule);
+    if (!none)
+        snprintf(name + used, sizeof name - (size_t)used, ":%s%s%s", two ? start : end, two ? "," : "", two ? end : "");
+    return conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
 }
 
 /* "to_q.weight" and the like to the names inside of a block: what takes the place of the beginning of *part, which is moved
