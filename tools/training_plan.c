@@ -45,10 +45,15 @@ static cJSON *member(const cJSON *object, const char *key) { return cJSON_GetObj
 
 static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of the training"); }
 
-/* Takes value. */
+/* Takes value.  Named here: cJSON's own replacing does not say when it got no memory for the name. */
 static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
-    bool done = value && (member(object, key) ? cJSON_ReplaceItemInObjectCaseSensitive(object, key, value) : cJSON_AddItemToObject(object, key, value));
+    cJSON *old = member(object, key);
+    bool done = value && old && (value->string || (value->string = strdup(key)));
+    if (done)
+        done = cJSON_ReplaceItemViaPointer(object, old, value);
+    else if (value && !old)
+        done = cJSON_AddItemToObject(object, key, value);
     if (!done)
         cJSON_Delete(value);
     return done ? DDPM_OK : no_memory(err);
