@@ -115,12 +115,11 @@ size_t dd_conv_packed(const struct dd_conv *c)
     return c->packed_size;
 }
 
-/* Images that go through the input pass and the engine at a time, so that the engine finds in the cache what the pass has written. */
+/* Images that go through the input pass and the engine at a time. */
 static int images_of_pass(const struct dd_conv *c)
 {
-    enum { PASS_FLOATS = 256 << 10 };
-    size_t image = (size_t)c->shape.h * c->shape.w * c->shape.cin, most = dd_blocks(PASS_FLOATS, image) * (size_t)c->threads;
-    return c->engine->takes & DD_CONV_WHOLE ? c->batch : (int)dd_min(most, (size_t)c->batch);
+    size_t image = (size_t)c->shape.h * (size_t)c->shape.w * (size_t)c->shape.cin;
+    return c->engine->takes & DD_CONV_WHOLE ? c->batch : dd_images_of_pass(image, c->threads, c->batch);
 }
 
 static size_t input_floats(const struct dd_conv *c)
@@ -211,15 +210,6 @@ static void forward_images(struct dd_conv *c, const struct dd_context *ctx, cons
         output_pass(ctx, y, &out, post);
 }
 
-/* n images of a map from `first` on. */
-static struct dd_map images(const struct dd_map *m, int first, int n)
-{
-    struct dd_map part = *m;
-    part.data += (size_t)first * (size_t)m->h * (size_t)m->w * m->stride;
-    part.n = n;
-    return part;
-}
-
 void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                      const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -228,7 +218,7 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
     int most = input_pass ? images_of_pass(c) : x->n;
     for (int first = 0; first < x->n; first += most) {
         int n = (int)dd_min((size_t)most, (size_t)(x->n - first));
-        struct dd_map in = images(x, first, n), out = images(y, first, n), residual;
+        struct dd_map in = dd_map_images(x, first, n), out = dd_map_images(y, first, n), residual;
         struct dd_pre its_pre = pre ? *pre : (struct dd_pre){ 0 };
         struct dd_post its_post = post ? *post : (struct dd_post){ 0 };
         if (its_pre.scale) {
@@ -238,7 +228,7 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
         if (its_post.add)
             its_post.add += (size_t)first * its_post.add_stride;
         if (its_post.residual) {
-            residual = images(its_post.residual, first, n);
+            residual = dd_map_images(its_post.residual, first, n);
             its_post.residual = &residual;
         }
         forward_images(c, ctx, &out, &in, pre ? &its_pre : NULL, post ? &its_post : NULL, input_pass);

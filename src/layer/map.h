@@ -6,6 +6,13 @@
 
 struct dd_map { float *data; int n, h, w, c; size_t stride; };
 
+/* n images of a map from `first` on. */
+static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int n)
+{
+    float *data = m->data ? m->data + (size_t)first * (size_t)m->h * (size_t)m->w * m->stride : NULL;
+    return (struct dd_map){ data, n, m->h, m->w, m->c, m->stride };
+}
+
 /* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing. */
 struct dd_context { const struct dd_kernels *k; int threads; float *scratch; };
 

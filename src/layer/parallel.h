@@ -33,6 +33,12 @@ static inline size_t dd_thread(void) { return 0; }
 
 static inline size_t dd_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t dd_blocks(size_t n, size_t size) { return (n + size - 1) / size; }
+/* Images of `floats` each that go through several passes at a time, so that a pass finds in the cache what the one before has written. */
+static inline int dd_images_of_pass(size_t floats, int threads, int batch)
+{
+    enum { PASS_FLOATS = 256 << 10 };
+    return (int)dd_min(dd_blocks(PASS_FLOATS, floats) * (size_t)threads, (size_t)batch);
+}
 /* Floats of a part of a scratch block, so that the next part begins on a cache line. */
 static inline size_t dd_aligned(size_t floats) { return (floats + 15) & ~(size_t)15; }
 #endif

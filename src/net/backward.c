@@ -19,6 +19,13 @@ static bool has_pre(const struct dd_node *n)
     return n->op != DD_OP_NORM && (n->norm || n->pre != DD_ACT_NONE);
 }
 
+/* Images that a convolution's own pass and what undoes its pre go through at a time. */
+static int images_of_pass(const ddpm_net *net, const struct dd_node *n)
+{
+    const struct dd_value *dx = &net->program.value[n->dx.value];
+    return n->op == DD_OP_CONV ? dd_images_of_pass((size_t)dx->h * (size_t)dx->w * (size_t)dx->c, net->threads, net->batch) : net->batch;
+}
+
 /* Of dx' when it lies in scratch: when it is more or other than a term of dx, or when its layer cannot add. */
 static size_t apart(const ddpm_net *net, const struct dd_node *n)
 {
@@ -26,10 +33,10 @@ static size_t apart(const ddpm_net *net, const struct dd_node *n)
     bool adds = n->op != DD_OP_CONV && n->op != DD_OP_ATTENTION && n->op != DD_OP_LINEAR_ATTENTION && !has_pre(n);
     if (!n->dx.add || adds || n->op == DD_OP_DROPOUT)
         return 0;
-    return dd_aligned((size_t)net->batch * (size_t)dx->h * (size_t)dx->w * (size_t)dx->c);
+    return dd_aligned((size_t)images_of_pass(net, n) * (size_t)dx->h * (size_t)dx->w * (size_t)dx->c);
 }
 
-/* A backward node at work: dy; dx, no data: not asked for; dx', and whether it is added to. */
+/* A backward node at work: dy; dx, no data: not asked for; dx', and whether it is added to; pre and the gradients by its scale and shift. */
 struct step {
     ddpm_net *net;
     const struct dd_slice *s;
@@ -37,6 +44,8 @@ struct step {
     struct dd_context ctx;
     struct dd_map dy, x, dx, inner;
     bool add;
+    struct dd_pre pre;
+    float *dscale, *dshift;
     float *dweight, *dbias;             /* of the node's first part */
 };
 
@@ -47,6 +56,11 @@ static struct step begin(ddpm_net *net, const struct dd_slice *s, const struct d
     struct step b = { .net = net, .s = s, .n = n, .ctx = { &net->kernels, net->threads, net->scratch + floats }, .add = n->dx.add && !floats };
     b.dy = dd_forward_map(net, s, n->y);
     b.x = dd_forward_map(net, s, n->x);
+    b.pre = dd_forward_pre(net, s, n);
+    if (n->dnorm.value) {
+        b.dscale = dd_forward_map(net, s, n->dnorm.value).data;
+        b.dshift = b.dscale + (size_t)b.x.n * (size_t)b.x.c;
+    }
     if (n->dx.value)
         b.inner = b.dx = dd_forward_map(net, s, n->dx.value);
     if (n->op == DD_OP_DROPOUT)
@@ -71,26 +85,47 @@ static const struct dd_map *map_of(struct dd_map *m, const struct step *b, int v
 /* From dx' to dx. */
 static void through_pre(const struct step *b)
 {
-    struct dd_map sums;
-    struct dd_pre pre = dd_forward_pre(b->net, b->s, b->n);
-    float *dscale = map_of(&sums, b, b->n->dnorm.value) ? sums.data : NULL, *dshift = dscale ? dscale + (size_t)b->x.n * (size_t)b->x.c : NULL;
     if (has_pre(b->n))
-        dd_pre_backward(&b->ctx, &b->dx, b->n->dx.add, dscale, dshift, &b->inner, &b->x, &pre);
+        dd_pre_backward(&b->ctx, &b->dx, b->n->dx.add, b->dscale, b->dshift, &b->inner, &b->x, &b->pre);
     else if (b->inner.data != b->dx.data)
         dd_resample_copy_backward(&b->ctx, &b->dx, true, &b->inner, 1);
+}
+
+/* The same node for n images from `first` on. */
+static struct step images(const struct step *b, int first, int n)
+{
+    struct step part = *b;
+    size_t at = (size_t)first * (size_t)b->x.c;
+    part.dy = dd_map_images(&b->dy, first, n);
+    part.x = dd_map_images(&b->x, first, n);
+    part.dx = dd_map_images(&b->dx, first, n);
+    part.inner = b->inner.data == b->dx.data ? part.dx : dd_map_images(&b->inner, 0, n);
+    if (b->pre.scale) {
+        part.pre.scale += at;
+        part.pre.shift += at;
+    }
+    if (b->dscale) {
+        part.dscale += at;
+        part.dshift += at;
+    }
+    return part;
 }
 
 static void conv(const struct step *b, const struct dd_conv_gradient *g)
 {
     const struct dd_node *n = b->n;
     struct dd_map residual, add;
-    struct dd_pre pre = dd_forward_pre(b->net, b->s, n);
     if (n->dresidual.value || n->dadd.value || n->scale != 1)
         dd_pre_store_backward(&b->ctx, &b->dy, map_of(&residual, b, n->dresidual.value), n->dresidual.add, map_of(&add, b, n->dadd.value),
                               n->dadd.add, &b->dy, NULL, n->scale, DD_ACT_NONE);
-    dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x, has_pre(n) ? &pre : NULL);
-    if (b->inner.data)
-        dd_conv_gradient_data(g, &b->ctx, &b->inner, &b->dy);
+    dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x, has_pre(n) ? &b->pre : NULL);
+    if (!b->dx.data)
+        return;
+    for (int first = 0, most = images_of_pass(b->net, n); first < b->x.n; first += most) {
+        struct step part = images(b, first, (int)dd_min((size_t)most, (size_t)(b->x.n - first)));
+        dd_conv_gradient_data(g, &part.ctx, &part.inner, &part.dy);
+        through_pre(&part);
+    }
 }
 
 static void norm(const struct step *b, const float *gamma)
@@ -150,7 +185,7 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
     case DD_OP_EMBED:
     case DD_OPS:                 break;
     }
-    if (b->dx.data)
+    if (b->dx.data && n->op != DD_OP_CONV)
         through_pre(b);
 }
 
