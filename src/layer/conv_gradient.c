@@ -7,8 +7,7 @@
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-/* The convolution of stride 1 that gives dx. */
-static struct dd_conv_shape transposed(const struct dd_conv_shape *s)
+struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s)
 {
     int last = s->kernel - 1;
     return (struct dd_conv_shape){ dd_conv_height(s), dd_conv_width(s), s->cout, s->cin, s->kernel, 1,
@@ -71,7 +70,7 @@ int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_sh
     *g = (struct dd_conv_gradient){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .tiled = tiled(s, setup->engine) };
     (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
     own.engine = dd_conv_gradient_engine(s, own.engine && !strcmp(own.engine, "dnnl") ? NULL : own.engine);
-    struct dd_conv_shape t = transposed(s);
+    struct dd_conv_shape t = dd_conv_gradient_shape(s);
     int code = s->stride == 1 ? dd_conv_open(&g->data, &t, &own, err) : DDPM_OK;
     if (code) {
         free(g);
@@ -97,7 +96,7 @@ size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
 static size_t input_floats(const struct dd_conv_gradient *g)
 {
     const struct dd_conv_shape *s = &g->shape;
-    return g->tiled || s->kernel == 1 ? 0 : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
+    return g->tiled || g->plan.exchanged || s->kernel == 1 ? 0 : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
 }
 
 size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g)

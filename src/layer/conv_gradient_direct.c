@@ -1,18 +1,31 @@
 /* The gradient of any convolution by its weights as a sum of outer products over output pixels q:
      dw[o, (tap, i)] += sum over q of dz[q, o] x'[q stride + tap - padding, i].
 
-   Blocks of pixels are copied into panels of channels, of dz and, as rows of taps * cin numbers, of x', where they cannot be read where they
+   Where x has more channels, the stride is 1 and padding leaves the size as it is, it is summed the other way round, so that patches are copies
+   of the smaller map:
+     dw[o, (tap, i)] = sum over input pixels p of x'[p, i] dz[p + padding - tap, o],
+   the same sum for the convolution that gives dx, with x' and dz exchanged.  In what follows z is the map read by pixels and x the one read by
+   patches.
+
+   Blocks of pixels are copied into panels of channels, of z and, as rows of taps * cin numbers, of x, where they cannot be read where they
    are.  Which of the two gives the rows is chosen so that fewer columns of a panel stay empty.  So that small layers occupy many threads,
    the pixels of a chunk are divided among several planes, which are added up in the end. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { BLOCK = 64, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 20, ITEMS = 16 };
+enum { BLOCK = 64, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 20, ITEMS = 16, FEW = 4 };
+
+static int exchanged(const struct dd_conv_shape *s)
+{
+    return s->kernel > 1 && s->stride == 1 && s->cin > s->cout && s->h == dd_conv_height(s) && s->w == dd_conv_width(s);
+}
 
 void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
 {
-    const struct dd_conv_shape *s = &g->shape;
     struct dd_conv_gradient_plan *p = &g->plan;
+    const struct dd_conv_shape *s = &p->sum;
+    p->exchanged = exchanged(&g->shape);
+    p->sum = p->exchanged ? dd_conv_gradient_shape(&g->shape) : g->shape;
     size_t patch = (size_t)s->kernel * (size_t)s->kernel * (size_t)s->cin, cout = (size_t)s->cout, nr = g->k->gemm_nr;
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
@@ -23,12 +36,22 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     dd_conv_gradient_place(g, nr * nr);
 }
 
-/* n channels of x' from i on at `count` output pixels from (oy, ox) on, of one row, under one tap. */
+/* A map, and what is applied to it on load. */
+struct source { const struct dd_map *map; const struct dd_pre *pre; };
+
+static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
+{
+    return of_z == w->g->plan.exchanged ? (struct source){ w->x, w->pre } : (struct source){ w->dz, NULL };
+}
+
+/* n channels of x from i on at `count` output pixels from (oy, ox) on, of one row, under one tap.  A vector of a few
+   numbers would cost more than those. */
 static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox, int count, size_t tap, size_t i, size_t n)
 {
-    const struct dd_conv_shape *s = &w->g->shape;
-    const struct dd_map *x = w->x;
-    const struct dd_pre *pre = w->pre;
+    const struct dd_conv_shape *s = &w->g->plan.sum;
+    const struct source in = source_of(w, 0);
+    const struct dd_map *x = in.map;
+    const struct dd_pre *pre = in.pre;
     size_t nr = w->g->k->gemm_nr, at = image * (size_t)x->c + i;
     int iy = oy * s->stride + (int)tap / s->kernel - s->top, ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
     if (iy < 0 || iy >= s->h)
@@ -40,16 +63,23 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     for (int q = 0; q < count; q = q + 1 == before ? last : q + 1)
         if (q < before || q >= last)
             memset(to + (size_t)q * nr, 0, n * sizeof *to);
-    if (last > before)
-        w->g->k->affine(to + (size_t)before * nr, nr, x->data + ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) *
-                        x->stride + i, x->stride * (size_t)s->stride, pre && pre->scale ? pre->scale + at : NULL,
+    if (last == before)
+        return;
+    const float *from = x->data + ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride + i;
+    size_t step = x->stride * (size_t)s->stride;
+    if (n >= FEW || pre)
+        w->g->k->affine(to + (size_t)before * nr, nr, from, step, pre && pre->scale ? pre->scale + at : NULL,
                         pre && pre->scale ? pre->shift + at : NULL, (size_t)(last - before), n, pre ? pre->act : DD_ACT_NONE);
+    else
+        for (int q = before; q < last; q++, from += step)
+            for (size_t c = 0; c < n; c++)
+                to[(size_t)q * nr + c] = from[c];
 }
 
 /* Numbers first .. first + n of the patches at output pixels q .. q + count of all images. */
 static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count, size_t first, size_t n)
 {
-    size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->shape.cin, nr = w->g->k->gemm_nr;
+    size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin, nr = w->g->k->gemm_nr;
     for (size_t run; count; q += run, count -= run, to += run * nr) {
         size_t ox = q % width, part;
         run = dd_min(count, width - ox);
@@ -61,11 +91,11 @@ static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_
     }
 }
 
-/* The same where patches are the pixels themselves, one after the other. */
-static void copy_pixels(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count, size_t first, size_t n)
+/* The same of z, or where patches are the pixels themselves, one after the other. */
+static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q, size_t count, size_t first, size_t n)
 {
-    const struct dd_map *x = w->x;
-    const struct dd_pre *pre = w->pre;
+    const struct dd_map *x = in->map;
+    const struct dd_pre *pre = in->pre;
     size_t pixels = (size_t)x->h * (size_t)x->w, nr = w->g->k->gemm_nr;
     for (size_t run; count; q += run, count -= run, to += run * nr) {
         size_t at = q / pixels * (size_t)x->c + first;
@@ -76,12 +106,12 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, float *to, size_t
     }
 }
 
-/* Whether dz or x' needs no copy: x' is x, and of columns all nr of each panel are there. */
+/* Whether z or x needs no copy: nothing is applied to it, and of columns all nr of each panel are there. */
 static int in_place(const struct dd_conv_gradient_work *w, int of_z)
 {
-    const struct dd_conv_shape *s = &w->g->shape;
+    const struct dd_conv_shape *s = &w->g->plan.sum;
     int rows = of_z == w->g->plan.swapped, channels = of_z ? s->cout : s->cin;
-    return (of_z || (dd_conv_is_pointwise(s) && !w->pre)) && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
+    return (of_z || dd_conv_is_pointwise(s)) && !source_of(w, of_z).pre && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
 }
 
 /* Pixels start .. start + pixels of all images, `share` of them, whole blocks, for each plane. */
@@ -90,7 +120,7 @@ struct chunk { size_t start, pixels, share; struct dd_conv_side z, x; };
 static struct dd_conv_side side_of(const struct dd_conv_gradient_work *w, int of_z, size_t start, size_t share)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
-    const struct dd_map *map = of_z ? w->dz : w->x;
+    const struct dd_map *map = source_of(w, of_z).map;
     if (in_place(w, of_z))
         return (struct dd_conv_side){ map->data + start * map->stride, map->stride, p->outer.nr, share * map->stride };
     return of_z == p->swapped ? dd_conv_outer_copy(&p->outer, w->scratch + p->a, p->outer.a_plane)
@@ -106,7 +136,7 @@ static struct chunk chunk_of(const struct dd_conv_gradient_work *w, size_t start
 /* How many terms a plane has. */
 static size_t terms(const struct chunk *c, size_t plane) { return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share)); }
 
-/* Copies a block of the chunk, those channels of it that make panel `panel` of dz or x'. */
+/* Copies a block of the chunk, those channels of it that make panel `panel` of z or x. */
 static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block, size_t panel)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
@@ -116,10 +146,9 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
     size_t at = block * BLOCK, q = c->start + at, count = dd_min(BLOCK, c->pixels - at), first = panel * o->nr;
     size_t n = dd_min(o->nr, (rows ? o->rows : o->columns) - first);
     float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel + at % c->share * o->nr;
-    if (of_z)
-        w->g->k->affine(to, o->nr, w->dz->data + q * w->dz->stride + first, w->dz->stride, NULL, NULL, count, n, DD_ACT_NONE);
-    else if (dd_conv_is_pointwise(&w->g->shape))
-        copy_pixels(w, to, q, count, first, n);
+    const struct source in = source_of(w, of_z);
+    if (of_z || dd_conv_is_pointwise(&p->sum))
+        copy_pixels(w, &in, to, q, count, first, n);
     else
         copy_patches(w, to, q, count, first, n);
 }
@@ -132,25 +161,28 @@ static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, i
         load_block(w, c, of_z, task / panels, task % panels);
 }
 
+/* Of output channels in panel `panel`.  Where dz is not z, it has as many pixels. */
 static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *c, size_t panel)
 {
+    const struct dd_map *dz = w->dz;
     for (size_t at = 0, n; at < c->pixels; at += n) {
-        const float *z = c->z.data + at / c->share * c->z.plane + panel * c->z.panel + at % c->share * c->z.stride;
         n = dd_min(BLOCK, c->pixels - at);
-        dd_conv_gradient_bias(w, panel, z, c->z.stride, n);
+        dd_conv_gradient_bias(w, panel, dz->data + (c->start + at) * dz->stride + panel * w->g->k->gemm_nr, dz->stride, n);
     }
 }
 
-/* dw of output channel o += a row of sums, those of patch numbers first .. first + m. */
+/* dw += a row of sums, those of channel o of z and patch numbers first .. first + m. */
 static void add_row(const struct dd_conv_gradient_work *w, const float *sum, size_t o, size_t first, size_t m)
 {
-    const struct dd_conv_shape *s = &w->g->shape;
-    size_t taps = (size_t)s->kernel * (size_t)s->kernel, cin = (size_t)s->cin;
+    const struct dd_conv_shape *s = &w->g->plan.sum;
+    int exchanged = w->g->plan.exchanged;
+    size_t taps = (size_t)s->kernel * (size_t)s->kernel, cin = (size_t)s->cin, step = exchanged ? (size_t)s->cout * taps : taps;
     for (size_t n; m; first += n, sum += n, m -= n) {
-        float *dw = w->dw + (o * cin + first % cin) * taps + first / cin;
-        n = dd_min(m, cin - first % cin);
-        for (size_t i = 0; i < n; i++)
-            dw[i * taps] += sum[i];
+        size_t tap = first / cin, i = first % cin;
+        float *dw = w->dw + (exchanged ? i * step + o * taps + taps - 1 - tap : (o * cin + i) * taps + tap);
+        n = dd_min(m, cin - i);
+        for (size_t j = 0; j < n; j++)
+            dw[j * step] += sum[j];
     }
 }
 
@@ -189,7 +221,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
         dd_meet(team);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
         dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item, terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
-    for (size_t panel = me; w->db && panel < (p->swapped ? o->row_panels : o->column_panels); panel += team)
+    for (size_t panel = me; w->db && panel < dd_blocks((size_t)w->g->shape.cout, o->nr); panel += team)
         add_bias(w, &c, panel);
 }
 

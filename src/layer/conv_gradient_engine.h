@@ -9,7 +9,8 @@
 /* How a gradient by the weights is cut, and where its parts lie in the scratch block, in floats. */
 struct dd_conv_gradient_plan {
     struct dd_conv_outer outer;
-    int swapped;                                /* direct: rows are output channels */
+    int exchanged, swapped;                     /* direct: patches are of dz; rows are channels of what is read by pixels */
+    struct dd_conv_shape sum;                   /* direct: the convolution whose gradient is summed */
     size_t across, down, rows, strips;          /* winograd: tiles of an image; rows of tiles of a strip; strips of an image */
     size_t a, b, c, bias, zero, thread;         /* thread: the first thread's own part */
     size_t own, all;                            /* floats of a thread; of the whole */
@@ -32,6 +33,8 @@ struct dd_conv_gradient_work {
     float *scratch, *dw, *db;
 };
 
+/* The convolution of stride 1 that gives dx. */
+struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s);
 /* Sets the plan's places from a on, for `own` floats of each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
 /* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, zs apart. */
