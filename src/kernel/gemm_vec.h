@@ -1,7 +1,7 @@
 /* The tile of matrix multiplication (Goto and van de Geijn 2008): GEMM_MR rows of a, each behind a pointer of its own as an
    implicit convolution needs it, times one packed panel of two vectors of columns.  All sums stay in registers; per step of
-   depth the panel is loaded once, and an element of each row is spread over a vector.  Meanwhile the next panel is fetched, and what lies
-   behind the last row: of dense rows, those of the next tile. */
+   depth the panel is loaded once, and an element of each row is spread over a vector.  Meanwhile the next panel is fetched and, of a single tap, what
+   lies behind the last row: of dense rows, those of the next tile. */
 
 enum { GEMM_NR = 2 * VL };
 
@@ -19,9 +19,10 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
         const float *row[GEMM_MR];
         UNROLL for (int i = 0; i < m; i++)
             row[i] = a[i];
+        const float *next = taps == 1 ? row[m - 1] + depth : row[m - 1];
         for (size_t k = 0; k < depth; k++, b += GEMM_NR, ahead += step) {
             vf_ahead(ahead);
-            vf_next(row[m - 1] + depth + k * m);
+            vf_next(next + k * (taps == 1 ? m : 1));
             const vf left = vf_load(b), right = nv == 2 ? vf_load(b + VL) : left;
             UNROLL for (int i = 0; i < m; i++) {
                 const vf x = vf_set(row[i][k]);

@@ -111,10 +111,24 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
         }
 }
 
+/* Fetches the pixels that the n output pixels of a tile read and none before them did: those of a stride lie where the processor does not look. */
+static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
+{
+    enum { LINE = 64 / sizeof(float) };
+    const struct dd_conv_shape *s = &c->shape;
+    const struct gemm *g = c->state;
+    int newest = s->kernel > s->stride ? s->kernel - s->stride : 0;
+    for (int kh = newest; kh < s->kernel; kh++)
+        for (int kw = newest; kw < s->kernel; kw++)
+            for (size_t j = 0; j < n; j++)
+                for (size_t i = 0; i < g->depth; i += LINE)
+                    __builtin_prefetch(a[(size_t)(kh * s->kernel + kw) * g->mr + j] + i, 0, 2);
+}
+
 /* y [rows first .. first + count, channels of one panel].  The tiles of rows that meet a chunk of weights fetch the next one ahead, each its
-   part. */
+   part; of rows that are `fresh`, no panel having met them, also those of the next tile. */
 static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a, size_t panel, const float *bias,
-                          size_t first, size_t count, const struct dd_post *post)
+                          size_t first, size_t count, int fresh, const struct dd_post *post)
 {
     const struct gemm *g = c->state;
     const struct dd_map *r = post ? post->residual : NULL;
@@ -125,6 +139,8 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
         for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
             struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
                                          post ? post->scale : 1 };
+            if (fresh && tap == 0 && i + g->mr < count)
+                fetch_tile(c, a + (i + g->mr) * g->taps, dd_min(g->mr, count - i - g->mr));
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
                        dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL, ahead, step);
         }
@@ -151,7 +167,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
             bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);
         point(a, c, x, first, count);
         for (size_t p = panel; p < end; p++)
-            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, post);
+            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, p == panel && g->taps > 1, post);
     }
 }
 
