@@ -34,6 +34,8 @@ def celebahq():
 
 def openai64():
     import torch
+    if "GUIDED_DIFFUSION" not in os.environ:
+        sys.exit("bench/peers/run: openai64: set GUIDED_DIFFUSION to a checkout of openai/guided-diffusion (22e0df81)")
     sys.path.insert(0, os.environ["GUIDED_DIFFUSION"])
     from guided_diffusion.script_util import create_model
     flags = dict(image_size=64, num_channels=128, num_res_blocks=3, learn_sigma=True, attention_resolutions="16,8", num_heads=4,

@@ -8,6 +8,7 @@ append    writes all that was measured since the last append to bench/RESULTS.md
 --isa avx2      holds ours and the peers to AVX2 (isa.py says how)
 --engines LIST  only these peers
 --ddpm BUILD    the folder of ddpm and ddpm-bench; build
+GUIDED_DIFFUSION  in the environment: a checkout of openai/guided-diffusion, for openai64
 --window A,B    on a machine that others use too: commands that start a program when it is this one's turn, A to load, B to time
 
 Each engine is a process of its own and stopped while another has its turn.  A turn is one untimed step and as many timed as fill

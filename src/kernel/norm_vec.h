@@ -1,6 +1,7 @@
 /* Sums over pixels for group norm (Wu and He 2018), and RMS norm (Zhang and Sennrich 2019) over the channels of a pixel. */
 
-/* `vectors` vectors of columns at once, so that as many sums run beside each other. */
+/* `vectors` vectors of columns at once, so that as many sums run beside each other.  Columns of pixels are no order that the processor foresees:
+   meanwhile those of the pixels behind these are fetched, from where the next call begins. */
 INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, const float *pivot, size_t pixels,
                         size_t lanes, const int vectors)
 {
@@ -12,6 +13,7 @@ INLINE void moments_run(float *sum, float *square, const float *x, size_t xs, co
     for (size_t p = 0; p < pixels; p++, x += xs)
         UNROLL for (int v = 0; v < vectors; v++) {
             vf d = vf_sub(vf_take(x + v * VL, lanes), o[v]);
+            vf_ahead(x + pixels * xs + v * VL);
             s[v] = vf_add(s[v], d);
             q[v] = vf_fma(d, d, q[v]);
         }
