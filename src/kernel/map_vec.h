@@ -32,7 +32,7 @@ static void K(affine)(float *y, size_t ys, const float *x, size_t xs, const floa
     BY_ACT(act, act_run, y, ys, x, xs, pixels, channels);
 }
 
-/* `vectors` vectors of columns, their sums in registers. */
+/* `vectors` vectors of columns, their sums in registers.  Meanwhile those of the pixels behind are fetched, as in norm_vec.h. */
 INLINE void affine_sums_run(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
                             size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t lanes,
                             const int vectors, enum dd_act act)
@@ -48,6 +48,9 @@ INLINE void affine_sums_run(float *dx, size_t dxs, int add, float *sum, float *p
             vf d = vf_mul(g, a);
             vf_put(dx + v * VL, add ? vf_add(vf_take(dx + v * VL, lanes), d) : d, lanes);
             s[v] = vf_add(s[v], g);
+            vf_ahead(x + pixels * xs + v * VL);
+            if (add)
+                vf_ahead(dx + pixels * dxs + v * VL);
             q[v] = vf_fma(g, vf_sub(in, vf_take(pivot + v * VL, lanes)), q[v]);
         }
     UNROLL for (int v = 0; v < vectors; v++) {
