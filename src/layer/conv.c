@@ -59,9 +59,9 @@ static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 
 static int try_engine(struct dd_conv *c, const struct dd_conv_engine *e, const struct dd_conv_setup *setup, ddpm_error *err)
 {
-    c->engine = e;
+    c->engine = e == &dd_conv_gemm && dd_conv_taps_takes(&c->shape) ? &dd_conv_taps : e;
     snprintf(c->label, sizeof c->label, "%s", e->name);
-    return e->open(c, setup, err);
+    return c->engine->open(c, setup, err);
 }
 
 static int find_engine(const struct dd_conv_engine **e, const char *name, ddpm_error *err)

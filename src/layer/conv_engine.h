@@ -36,6 +36,9 @@ struct dd_conv_engine {
 };
 
 extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
+/* What gemm is for the shapes that dd_conv_taps_takes. */
+extern const struct dd_conv_engine dd_conv_taps;
+int dd_conv_taps_takes(const struct dd_conv_shape *s);
 /* dd_conv_pack of any weights; flipped or transposed ones not by the dnnl engine. */
 void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w, const float *bias);
 /* y = act(x scale + shift), y dense or strided. */

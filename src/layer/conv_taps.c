@@ -1,0 +1,144 @@
+/* Convolution of stride 1 to a few channels, by taps:
+     Z [pixels, (tap, o)] = sum over i of x'[p, i] w[o, i, tap],
+     y[q, o]              = b[o] + sum over taps of Z[q + tap - padding, (tap, o)],
+   one product with taps * cout columns, where one for every tap would leave most lanes of its few columns empty: 32 lanes instead of 72 for
+   3x3 to three channels at AVX2.
+
+   A task is some rows of outputs of one image: it makes Z of the input rows that they read, a run of pixels at a time, through pre, and adds
+   up.  Rows that two tasks read are made twice; each sum runs over channels, then over taps ascending, wherever the rows are cut.
+
+   Packed: panels [taps * cout / nr][cin][nr] with zeros in the last, bias [cout].  Scratch of a thread: Z of a task, x' of a run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "layer/conv_engine.h"
+#include "layer/parallel.h"
+
+enum { RUN = 96, PIXELS = 4096, TASKS = 4 };    /* pixels of a run; of a task, at most and about; tasks a thread should have */
+
+struct taps {
+    size_t taps, columns, panels, mr, nr;
+    int rows;                                   /* of a task, at most */
+    size_t bias, z, own;                        /* where in the packed block; floats of Z, of a thread */
+};
+
+int dd_conv_taps_takes(const struct dd_conv_shape *s)
+{
+    enum { FEW = 4, CHANNELS_LEAST = 16 };
+    return s->kernel > 1 && s->stride == 1 && !s->doubled && s->cout <= FEW && s->cin >= CHANNELS_LEAST;
+}
+
+static int open_taps(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
+{
+    const struct dd_conv_shape *s = &c->shape;
+    struct taps *g = calloc(1, sizeof *g);
+    if (!g)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+    snprintf(c->label, sizeof c->label, "gemm:taps");
+    g->taps = (size_t)s->kernel * (size_t)s->kernel;
+    g->columns = g->taps * (size_t)s->cout;
+    g->mr = setup->k->gemm_mr;
+    g->nr = setup->k->gemm_nr;
+    g->panels = dd_blocks(g->columns, g->nr);
+    g->rows = (int)dd_min(dd_blocks(PIXELS, (size_t)s->w), (size_t)dd_conv_height(s));
+    g->bias = g->panels * (size_t)s->cin * g->nr;
+    g->z = dd_aligned((size_t)(g->rows + s->kernel - 1) * (size_t)s->w * g->columns);
+    g->own = g->z + dd_aligned(RUN * (size_t)s->cin);
+    c->state = g;
+    c->packed_size = sizeof(float) * (g->bias + (size_t)s->cout);
+    c->scratch_size = sizeof(float) * (size_t)c->threads * g->own;
+    return DDPM_OK;
+}
+
+static void pack_taps(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
+{
+    const struct taps *g = c->state;
+    size_t cin = (size_t)c->shape.cin, cout = (size_t)c->shape.cout;
+    for (size_t at = 0; at < g->bias; at++) {
+        size_t column = at / (cin * g->nr) * g->nr + at % g->nr, i = at / g->nr % cin, tap = column / cout;
+        c->packed[at] = column < g->columns ? w->at[column % cout * w->out + i * w->in + (w->flipped ? g->taps - 1 - tap : tap)] : 0;
+    }
+    for (size_t o = 0; o < cout; o++)
+        c->packed[g->bias + o] = bias ? bias[o] : 0;
+}
+
+/* Z of `count` pixels, the first of which lies at x, `stride` floats before the next. */
+static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x, size_t stride, size_t count)
+{
+    const struct taps *g = c->state;
+    const float *a[DD_GEMM_MR_MAX];
+    size_t cin = (size_t)c->shape.cin;
+    for (size_t first = 0; first < count; first += g->mr) {
+        size_t m = dd_min(g->mr, count - first);
+        for (size_t i = 0; i < m; i++)
+            a[i] = x + (first + i) * stride;
+        for (size_t panel = 0; panel < g->panels; panel++) {
+            const float *b = c->packed + panel * cin * g->nr;
+            k->gemm(z + first * g->columns + panel * g->nr, g->columns, a, b, 1, cin, m, dd_min(g->nr, g->columns - panel * g->nr), 0, NULL, b, 0);
+        }
+    }
+}
+
+/* Z of all pixels of rows top .. end of an image. */
+static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x, const struct dd_pre *pre,
+                      size_t image, int top, int end)
+{
+    const struct taps *g = c->state;
+    size_t cin = (size_t)x->c, first = (image * (size_t)x->h + (size_t)top) * (size_t)x->w, count = (size_t)(end - top) * (size_t)x->w;
+    const float *scale = pre && pre->scale ? pre->scale + image * cin : NULL, *shift = scale ? pre->shift + image * cin : NULL;
+    for (size_t done = 0, n; done < count; done += n) {
+        const float *from = x->data + (first + done) * x->stride;
+        n = dd_min(RUN, count - done);
+        if (pre)
+            k->affine(own + g->z, cin, from, x->stride, scale, shift, n, cin, pre->act);
+        multiply(c, k, own + done * g->columns, pre ? own + g->z : from, pre ? cin : x->stride, n);
+    }
+}
+
+/* The outputs of pixel (oy, ox), from Z of rows top and below. */
+static void add_taps(const struct dd_conv *c, float *y, const float *z, int top, int oy, int ox)
+{
+    const struct taps *g = c->state;
+    const struct dd_conv_shape *s = &c->shape;
+    int iy = oy - s->top, ix = ox - s->left;
+    memcpy(y, c->packed + g->bias, sizeof(float) * (size_t)s->cout);
+    for (int kh = iy < 0 ? -iy : 0; kh < s->kernel && iy + kh < s->h; kh++)
+        for (int kw = ix < 0 ? -ix : 0; kw < s->kernel && ix + kw < s->w; kw++) {
+            const float *one = z + ((size_t)(iy + kh - top) * (size_t)s->w + (size_t)(ix + kw)) * g->columns + (size_t)((kh * s->kernel + kw) * s->cout);
+            for (int o = 0; o < s->cout; o++)
+                y[o] += one[o];
+        }
+}
+
+static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *y, const struct dd_map *x,
+                     const struct dd_pre *pre, size_t image, int first, int last)
+{
+    const struct dd_conv_shape *s = &c->shape;
+    int top = first > s->top ? first - s->top : 0, end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
+    if (end > top)
+        make_rows(c, k, own, x, pre, image, top, end);
+    for (int oy = first; oy < last; oy++)
+        for (int ox = 0; ox < y->w; ox++)
+            add_taps(c, y->data + ((image * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox) * y->stride, own, top, oy, ox);
+}
+
+static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                         const struct dd_pre *pre, const struct dd_post *post)
+{
+    const struct taps *g = c->state;
+    size_t n = (size_t)y->n, height = (size_t)y->h, wanted = dd_blocks(TASKS * (size_t)ctx->threads, n);
+    size_t rows = dd_min(dd_blocks(height, wanted), (size_t)g->rows), tasks = dd_blocks(height, rows);
+    (void)post;
+    DD_PARALLEL(ctx->threads)
+    for (size_t task = 0; task < n * tasks; task++) {
+        size_t first = task % tasks * rows;
+        run_task(c, ctx->k, ctx->scratch + dd_thread() * g->own, y, x, pre, task / tasks, (int)first, (int)dd_min(first + rows, height));
+    }
+}
+
+static void close_taps(struct dd_conv *c)
+{
+    free(c->state);
+}
+
+const struct dd_conv_engine dd_conv_taps = { "gemm", DD_CONV_PRE | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_taps, pack_taps, forward_taps, close_taps };
