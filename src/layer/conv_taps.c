@@ -8,7 +8,6 @@
    up.  Rows that two tasks read are made twice; each sum runs over channels, then over taps ascending, wherever the rows are cut.
 
    Packed: panels [taps * cout / nr][cin][nr] with zeros in the last, bias [cout].  Scratch of a thread: Z of a task, x' of a run. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
@@ -34,7 +33,6 @@ static int open_taps(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     struct taps *g = calloc(1, sizeof *g);
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
-    snprintf(c->label, sizeof c->label, "gemm:taps");
     g->taps = (size_t)s->kernel * (size_t)s->kernel;
     g->columns = g->taps * (size_t)s->cout;
     g->mr = setup->k->gemm_mr;
