@@ -184,30 +184,50 @@ static size_t plane_of(size_t columns)
     return 16 * columns + 16;
 }
 
-static void run_winograd_input(struct work *w)
+/* Tiles of side * side inputs and tile * tile outputs. */
+static void run_input(struct work *w, void (*transform)(float *v, size_t plane, const float *const *x, size_t channels), size_t side)
 {
-    const float *pixel[36];
+    const float *pixel[64];
     for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t i = 0; i < 36; i++)
+        for (size_t i = 0; i < side * side; i++)
             pixel[i] = w->x + (t * 16 + i) % PIXELS * C;
-        w->k->winograd_input(w->y + t % 16 * C, plane_of(C), pixel, C);
+        transform(w->y + t % 16 * C, plane_of(C), pixel, C);
     }
-    w->bytes = 4.0 * 72 * PIXELS / 16 * C;
+    w->bytes = 8.0 * (double)(side * side) * PIXELS / 16 * C;
 }
 
-static void run_winograd_output(struct work *w)
+static void run_output(struct work *w, void (*transform)(float *const *y, const float *m, size_t plane, const float *bias,
+                                                         const float *const *residual, float scale, size_t channels), size_t tile)
 {
-    float *pixel[16];
+    float *pixel[36];
     size_t nr = w->k->gemm_nr;
-    for (size_t t = 0; t < PIXELS / 16; t++) {
+    for (size_t t = 0; t < PIXELS / 16; t++)
         for (size_t column = 0; column < C; column += nr) {
-            for (size_t i = 0; i < 16; i++)
-                pixel[i] = w->y + (t * 16 + i) * C + column;
-            w->k->winograd_output(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
+            for (size_t i = 0; i < tile * tile; i++)
+                pixel[i] = w->y + (t * tile * tile + i) * C + column;
+            transform(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
         }
-    }
-    w->bytes = 4.0 * 52 * PIXELS / 16 * C;
+    w->bytes = 4.0 * (double)(tile * tile + (tile + 2) * (tile + 2)) * PIXELS / 16 * C;
 }
+
+static void run_winograd_input(struct work *w) { run_input(w, w->k->winograd_input, 6); }
+static void run_winograd2_input(struct work *w) { run_input(w, w->k->winograd2_input, 4); }
+static void run_winograd6_input(struct work *w) { run_input(w, w->k->winograd6_input, 8); }
+static void run_winograd_output(struct work *w) { run_output(w, w->k->winograd_output, 4); }
+static void run_winograd2_output(struct work *w) { run_output(w, w->k->winograd2_output, 2); }
+static void run_winograd6_output(struct work *w) { run_output(w, w->k->winograd6_output, 6); }
+
+static void run_weights(struct work *w, void (*transform)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped), size_t planes)
+{
+    size_t nr = w->k->gemm_nr;
+    for (size_t i = 0; i < C; i++)
+        transform(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
+    w->bytes = 4.0 * (double)(9 + planes) * C * (double)nr;
+}
+
+static void run_winograd_weights(struct work *w) { run_weights(w, w->k->winograd_weights, 36); }
+static void run_winograd2_weights(struct work *w) { run_weights(w, w->k->winograd2_weights, 16); }
+static void run_winograd6_weights(struct work *w) { run_weights(w, w->k->winograd6_weights, 64); }
 
 /* A panel of all channels of a block of tiles against another. */
 static void run_outer(struct work *w)
@@ -217,47 +237,6 @@ static void run_outer(struct work *w)
         w->k->outer(w->y + i * nr, w->x + i, nr, w->b, nr, 128, mr, 1);
     w->flops = 2.0 * 128 * (double)(nr / mr * mr * nr);
     w->bytes = 8.0 * 128 * (double)nr;
-}
-
-static void run_winograd2_input(struct work *w)
-{
-    const float *pixel[16];
-    for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t i = 0; i < 16; i++)
-            pixel[i] = w->x + (t * 16 + i) * C;
-        w->k->winograd2_input(w->y + t % 16 * C, plane_of(C), pixel, C);
-    }
-    w->bytes = 4.0 * 32 * PIXELS / 16 * C;
-}
-
-static void run_winograd2_output(struct work *w)
-{
-    float *pixel[4];
-    size_t nr = w->k->gemm_nr;
-    for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t column = 0; column < C; column += nr) {
-            for (size_t i = 0; i < 4; i++)
-                pixel[i] = w->y + (t * 4 + i) * C + column;
-            w->k->winograd2_output(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
-        }
-    }
-    w->bytes = 4.0 * 20 * PIXELS / 16 * C;
-}
-
-static void run_winograd2_weights(struct work *w)
-{
-    size_t nr = w->k->gemm_nr;
-    for (size_t i = 0; i < C; i++)
-        w->k->winograd2_weights(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
-    w->bytes = 4.0 * 25 * C * (double)nr;
-}
-
-static void run_winograd_weights(struct work *w)
-{
-    size_t nr = w->k->gemm_nr;
-    for (size_t i = 0; i < C; i++)
-        w->k->winograd_weights(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
-    w->bytes = 4.0 * 45 * C * (double)nr;
 }
 
 static void run_winograd_output_adjoint(struct work *w)

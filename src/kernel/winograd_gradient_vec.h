@@ -8,13 +8,30 @@
         1/24 -1/12 1/6
            0    0    1
 
-   or, of F(2x2, 3x3), the rows 1 0 0, 1/2 1/2 1/2, 1/2 -1/2 1/2, 0 0 1. */
+   or, of F(2x2, 3x3), the rows 1 0 0, 1/2 1/2 1/2, 1/2 -1/2 1/2, 0 0 1, or, of F(6x6, 3x3), 1 0 0, -2/9 -2/9 -2/9, -2/9 2/9 -2/9, 1/90 1/45 2/45,
+   1/90 -1/45 2/45, 32/45 16/45 8/45, 32/45 -16/45 8/45, 0 0 1. */
 
 /* Weights side by side.  The vocabulary has no double; loops over a constant number of them compilers make vectors of. */
 enum { WEIGHT_LANES = 8 };                      /* divides GEMM_NR */
 typedef double weight_lanes[WEIGHT_LANES];
 
-/* y[0..5 step ys] = G x[0..2 step xs]. */
+/* y[0..7 step ys] = G x[0..2 step xs] of F(6x6, 3x3). */
+INLINE void weights_eight(weight_lanes *y, int ys, const weight_lanes *x, int xs)
+{
+    for (int l = 0; l < WEIGHT_LANES; l++) {
+        double low = x[0][l], high = x[2 * xs][l], odd = x[xs][l], rising = low + 4 * high, falling = 4 * low + high;
+        y[0][l] = low;
+        y[ys][l] = -2 * (low + high + odd) / 9;
+        y[2 * ys][l] = -2 * (low + high - odd) / 9;
+        y[3 * ys][l] = (rising + 2 * odd) / 90;
+        y[4 * ys][l] = (rising - 2 * odd) / 90;
+        y[5 * ys][l] = 8 * (falling + 2 * odd) / 45;
+        y[6 * ys][l] = 8 * (falling - 2 * odd) / 45;
+        y[7 * ys][l] = high;
+    }
+}
+
+/* The same of F(4x4, 3x3): y[0..5]. */
 INLINE void weights_six(weight_lanes *y, int ys, const weight_lanes *x, int xs)
 {
     for (int l = 0; l < WEIGHT_LANES; l++) {
@@ -28,7 +45,7 @@ INLINE void weights_six(weight_lanes *y, int ys, const weight_lanes *x, int xs)
     }
 }
 
-/* y[0..3 step ys] = G x[0..2 step xs] of F(2x2, 3x3). */
+/* The same of F(2x2, 3x3): y[0..3]. */
 INLINE void weights_four(weight_lanes *y, int ys, const weight_lanes *x, int xs)
 {
     for (int l = 0; l < WEIGHT_LANES; l++) {
@@ -43,14 +60,14 @@ INLINE void weights_four(weight_lanes *y, int ys, const weight_lanes *x, int xs)
 INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped, const int side)
 {
     for (size_t j = 0; j < GEMM_NR; j += WEIGHT_LANES) {
-        weight_lanes x[9] = { { 0 } }, half[18], y[36];
+        weight_lanes x[9] = { { 0 } }, half[24], y[64];
         for (size_t l = 0; l < WEIGHT_LANES && j + l < n; l++)
             for (int k = 0; k < 9; k++)
                 x[k][l] = w[(j + l) * ws + (size_t)(flipped ? 8 - k : k)];
         for (int k = 0; k < 3; k++)
-            (side == 6 ? weights_six : weights_four)(half + k, 3, x + k, 3);
+            (side == 8 ? weights_eight : side == 6 ? weights_six : weights_four)(half + k, 3, x + k, 3);
         for (int k = 0; k < side; k++)
-            (side == 6 ? weights_six : weights_four)(y + side * k, 1, half + 3 * k, 1);
+            (side == 8 ? weights_eight : side == 6 ? weights_six : weights_four)(y + side * k, 1, half + 3 * k, 1);
         for (int k = 0; k < side * side; k++)
             for (int l = 0; l < WEIGHT_LANES; l++)
                 u[(size_t)k * plane + j + (size_t)l] = (float)y[k][l];
@@ -60,6 +77,11 @@ INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t 
 static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
 {
     winograd_weights_run(u, plane, w, ws, n, flipped, 6);
+}
+
+static void K(winograd6_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+{
+    winograd_weights_run(u, plane, w, ws, n, flipped, 8);
 }
 
 static void K(winograd2_weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)

@@ -1,5 +1,14 @@
-/* The two transforms of F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
-   infinity, and 0, 1, -1, infinity:
+/* The two transforms of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
+   1/2, -1/2, infinity, the same without 1/2 and -1/2, and 0, 1, -1, infinity:
+
+     B^T = 1    0 -21/4     0  21/4     0 -1 0     A^T = 1 1  1  1   1    1     1 0
+           0    1     1 -17/4 -17/4     1  1 0           0 1 -1  2  -2  1/2  -1/2 0
+           0   -1     1  17/4 -17/4    -1  1 0           0 1  1  4   4  1/4   1/4 0
+           0  1/2   1/4  -5/2  -5/4     2  1 0           0 1 -1  8  -8  1/8  -1/8 0
+           0 -1/2   1/4   5/2  -5/4    -2  1 0           0 1  1 16  16 1/16  1/16 0
+           0    2     4  -5/2    -5   1/2  1 0           0 1 -1 32 -32 1/32 -1/32 1
+           0   -2     4   5/2    -5  -1/2  1 0
+           0   -1     0  21/4     0 -21/4  0 1
 
      B^T = 4  0 -5  0 1 0     A^T = 1 1  1 1  1 0
            0 -4 -4  1 1 0           0 1 -1 2 -2 0
@@ -14,7 +23,26 @@
            0  1  0 -1
    Each transform is applied to columns, then to rows. */
 
-/* d[i * step], i < 6, becomes B^T d. */
+/* d[i * step], i < 8, becomes B^T d. */
+INLINE void winograd_eight(vf *d, int step)
+{
+    vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step], d6 = d[6 * step];
+    vf a = vf_fma(vf_set(-4.25f), d4, vf_add(d2, d6)), b = vf_fma(vf_set(-4.25f), d3, vf_add(d1, d5));
+    vf c = vf_fma(vf_set(0.25f), d2, vf_fma(vf_set(-1.25f), d4, d6));
+    vf e = vf_fma(vf_set(2), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(0.5f), d1)));
+    vf f = vf_fma(vf_set(4), d2, vf_fma(vf_set(-5), d4, d6));
+    vf g = vf_fma(vf_set(0.5f), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(2), d1)));
+    d[0] = vf_fma(vf_set(5.25f), vf_sub(d4, d2), vf_sub(d[0], d6));
+    d[step] = vf_add(a, b);
+    d[2 * step] = vf_sub(a, b);
+    d[3 * step] = vf_add(c, e);
+    d[4 * step] = vf_sub(c, e);
+    d[5 * step] = vf_add(f, g);
+    d[6 * step] = vf_sub(f, g);
+    d[7 * step] = vf_fma(vf_set(5.25f), vf_sub(d3, d5), vf_sub(d[7 * step], d1));
+}
+
+/* The same of F(4x4, 3x3), i < 6. */
 INLINE void winograd_six(vf *d, int step)
 {
     vf d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
@@ -38,7 +66,26 @@ INLINE void winograd_quad(vf *d, int step)
     d[3 * step] = vf_sub(d1, d[3 * step]);
 }
 
-/* y[i * ys], i < 4, is A^T m, m[i * ms], i < 6. */
+INLINE void winograd_rows(vf *d, int step, const int tile)
+{
+    (tile == 6 ? winograd_eight : tile == 4 ? winograd_six : winograd_quad)(d, step);
+}
+
+/* y[i * ys], i < 6, is A^T m, m[i * ms], i < 8. */
+INLINE void winograd_output_six(vf *y, int ys, const vf *m, int ms)
+{
+    vf a = vf_add(m[ms], m[2 * ms]), b = vf_sub(m[ms], m[2 * ms]);
+    vf c = vf_add(m[3 * ms], m[4 * ms]), d = vf_sub(m[3 * ms], m[4 * ms]);
+    vf e = vf_add(m[5 * ms], m[6 * ms]), f = vf_sub(m[5 * ms], m[6 * ms]);
+    y[0] = vf_add(vf_add(m[0], a), vf_add(c, e));
+    y[ys] = vf_fma(vf_set(2), d, vf_fma(vf_set(0.5f), f, b));
+    y[2 * ys] = vf_fma(vf_set(4), c, vf_fma(vf_set(0.25f), e, a));
+    y[3 * ys] = vf_fma(vf_set(8), d, vf_fma(vf_set(0.125f), f, b));
+    y[4 * ys] = vf_fma(vf_set(16), c, vf_fma(vf_set(0.0625f), e, a));
+    y[5 * ys] = vf_add(vf_fma(vf_set(32), d, b), vf_fma(vf_set(0.03125f), f, m[7 * ms]));
+}
+
+/* The same of F(4x4, 3x3): i < 4 of y, i < 6 of m. */
 INLINE void winograd_four(vf *y, int ys, const vf *m, int ms)
 {
     vf a = vf_add(m[ms], m[2 * ms]), b = vf_sub(m[ms], m[2 * ms]);
@@ -56,18 +103,23 @@ INLINE void winograd_pair(vf *y, int ys, const vf *m, int ms)
     y[ys] = vf_sub(vf_sub(m[ms], m[2 * ms]), m[3 * ms]);
 }
 
+INLINE void winograd_columns(vf *y, int ys, const vf *m, int ms, const int tile)
+{
+    (tile == 6 ? winograd_output_six : tile == 4 ? winograd_four : winograd_pair)(y, ys, m, ms);
+}
+
 INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int tile)
 {
     const int side = tile + 2;
     EACH_VECTOR(c, channels,
-        vf d[36];
+        vf d[64];
         UNROLL for (int j = 0; j < side; j++) {
             UNROLL for (int i = 0; i < side; i++)
                 d[side * i + j] = vf_take(x[side * i + j] + c, lanes);
-            (tile == 4 ? winograd_six : winograd_quad)(d + j, side);
+            winograd_rows(d + j, side, tile);
         }
         UNROLL for (int i = 0; i < side; i++) {
-            (tile == 4 ? winograd_six : winograd_quad)(d + side * i, 1);
+            winograd_rows(d + side * i, 1, tile);
             UNROLL for (int j = 0; j < side; j++)
                 vf_put(v + (size_t)(side * i + j) * plane + c, d[side * i + j], lanes);
         }
@@ -77,6 +129,11 @@ INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, si
 static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
 {
     winograd_input_run(v, plane, x, channels, 4);
+}
+
+static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels)
+{
+    winograd_input_run(v, plane, x, channels, 6);
 }
 
 static void K(winograd2_input)(float *v, size_t plane, const float *const *x, size_t channels)
@@ -89,17 +146,17 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
 {
     const int side = tile + 2;
     EACH_VECTOR(c, channels,
-        vf d[6 * 4];
-        vf o[4];
+        vf d[8 * 6];
+        vf o[6];
         vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
         UNROLL for (int j = 0; j < side; j++) {
-            vf column[6];
+            vf column[8];
             UNROLL for (int i = 0; i < side; i++)
                 column[i] = vf_take(m + (size_t)(side * i + j) * plane + c, lanes);
-            (tile == 4 ? winograd_four : winograd_pair)(d + j, side, column, 1);
+            winograd_columns(d + j, side, column, 1, tile);
         }
         UNROLL for (int i = 0; i < tile; i++) {
-            (tile == 4 ? winograd_four : winograd_pair)(o, 1, d + side * i, 1);
+            winograd_columns(o, 1, d + side * i, 1, tile);
             UNROLL for (int j = 0; j < tile; j++)
                 if (y[tile * i + j]) {
                     vf sum = vf_add(o[j], b);
@@ -115,6 +172,12 @@ static void K(winograd_output)(float *const *y, const float *m, size_t plane, co
                                float scale, size_t channels)
 {
     winograd_output_run(y, m, plane, bias, residual, scale, channels, 4);
+}
+
+static void K(winograd6_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
+                               float scale, size_t channels)
+{
+    winograd_output_run(y, m, plane, bias, residual, scale, channels, 6);
 }
 
 static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,

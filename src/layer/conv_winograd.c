@@ -1,7 +1,7 @@
-/* Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), 36 multiplications where the sum has 144, or on small images
-   F(2x2, 3x3), 16 where it has 36.  Of an image that is doubled as it is read 25 and 9 are left.
+/* Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), 36 multiplications where the sum has 144, on small images
+   F(2x2, 3x3), 16 where it has 36, or on large ones F(6x6, 3x3), 64 where it has 324.  Of an image that is doubled as it is read 25, 9 and 49 are left.
 
-   An image is cut into tiles of 4x4 output pixels.  For a block of tiles
+   An image is cut into tiles of, say, 4x4 output pixels.  For a block of tiles
      V[k] [tiles, cin]  = B^T d B of each tile's 6x6 inputs            k < 36
      M[k] [tiles, cout] = V[k] U[k],  U = G g G^T made once            36 matrix products
      y                  = A^T M A + bias + add + residual, times scale.
@@ -19,7 +19,7 @@
 #include "layer/parallel.h"
 
 /* Floats of V in a block of one thread, and in a block that all share; tiles a thread must have to work alone. */
-enum { PLANES_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, LATER = 2, NR_MOST = 32 };
+enum { PLANES_MOST = 64, PIXELS_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, LATER = 2, NR_MOST = 32 };
 
 struct winograd {
     size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
@@ -58,16 +58,27 @@ static size_t tiles_in(size_t floats, const struct winograd *g)
     return g->mr * (1 + floats / (g->planes * g->mr * g->cin));
 }
 
-/* Large tiles need the fewest products, but four times the weights: where an image has few tiles, streaming those takes longer than
-   what is saved, or, with many channels, saves little for the memory it takes.  Of an image doubled as it is read, row 2 of B^T gives 0 in either case, since its pixels come in equal pairs. */
+/* Large tiles need the fewest products, but more weights: where an image has few tiles, streaming those takes longer than
+   what is saved, or, with many channels, saves little for the memory it takes.  The largest where those that reach beyond the image leave it
+   worth while. */
+static size_t tile_of(const struct dd_conv_shape *s)
+{
+    enum { FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64, WEIGHTS_FEW = 256 * 256, WEIGHTS_MOST = 512 * 256 };
+    int64_t weights = (int64_t)s->cin * s->cout;
+    size_t h = (size_t)dd_conv_height(s), w = (size_t)dd_conv_width(s), pixels = h * w;
+    size_t six = dd_blocks(h, 6) * dd_blocks(w, 6) * 64, four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
+    if (pixels >= MOST_PIXELS && 10 * six <= 9 * four && weights <= WEIGHTS_FEW)
+        return 6;
+    return pixels >= MANY_PIXELS || (pixels >= FEW_PIXELS && weights <= WEIGHTS_MOST) ? 4 : 2;
+}
+
+/* Of an image doubled as it is read, row 2 of B^T gives 0, whatever the tile, since its pixels come in equal pairs. */
 static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
-    enum { FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, WEIGHTS_MOST = 512 * 256 };
-    int pixels = dd_conv_height(s) * dd_conv_width(s);
-    g->tile = pixels >= MANY_PIXELS || (pixels >= FEW_PIXELS && (int64_t)s->cin * s->cout <= WEIGHTS_MOST) ? 4 : 2;
-    g->weights = g->tile == 4 ? k->winograd_weights : k->winograd2_weights;
-    g->input = g->tile == 4 ? k->winograd_input : k->winograd2_input;
-    g->output = g->tile == 4 ? k->winograd_output : k->winograd2_output;
+    g->tile = tile_of(s);
+    g->weights = g->tile == 6 ? k->winograd6_weights : g->tile == 4 ? k->winograd_weights : k->winograd2_weights;
+    g->input = g->tile == 6 ? k->winograd6_input : g->tile == 4 ? k->winograd_input : k->winograd2_input;
+    g->output = g->tile == 6 ? k->winograd6_output : g->tile == 4 ? k->winograd_output : k->winograd2_output;
     size_t side = g->tile + 2;
     g->planes = side * side;
     for (size_t i = 0; i < g->planes; i++)
@@ -169,8 +180,8 @@ static void output_tile(const struct block *b, const float *m, size_t plane, con
 {
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
-    float *pixel[16], **to = pixel;
-    const float *residual[16];
+    float *pixel[PIXELS_MOST], **to = pixel;
+    const float *residual[PIXELS_MOST];
     size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
     int tile = (int)g->tile, rows = y->h - at->row, columns = y->w - at->column;
     for (int i = 0; i < tile; i++)

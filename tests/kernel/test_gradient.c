@@ -80,6 +80,15 @@ void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels 
             weights_case(k, "winograd_weights", k->winograd_weights, ref->winograd_weights, ref->gemm_nr, g, 6, n, flipped);
 }
 
+void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    static const double g[8][3] = { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 },
+                                    { 1. / 90, -1. / 45, 2. / 45 }, { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } };
+    for (size_t n = 1; n <= k->gemm_nr; n++)
+        for (int flipped = 0; flipped < 2; flipped++)
+            weights_case(k, "winograd6_weights", k->winograd6_weights, ref->winograd6_weights, ref->gemm_nr, g, 8, n, flipped);
+}
+
 void check_winograd2_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double g[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };

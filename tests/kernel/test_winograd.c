@@ -1,15 +1,21 @@
 /* The transforms of Winograd's convolution.  That they belong together, as a convolution, is what tests/property shows. */
 #include "tests/kernel/fence.h"
 
-/* |B^T| and |A^T| of F(4x4, 3x3) and F(2x2, 3x3). */
-static const double bt4[6][6] = { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 },
+/* |B^T| and |A^T| of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). */
+static const double bt6[8][8] = { { 1, 0, 5.25, 0, 5.25, 0, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 },
+                                  { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 },
+                                  { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 1, 0, 5.25, 0, 5.25, 0, 1 } };
+static const double at6[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 1. / 2, 1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
+                                  { 0, 1, 1, 8, 8, 1. / 8, 1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
+                                  { 0, 1, 1, 32, 32, 1. / 32, 1. / 32, 1 } };
+static const double bt4[6][8] = { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 },
                                   { 0, 2, 1, 2, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } };
-static const double bt2[4][6] = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } };
-static const double at4[4][6] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } };
-static const double at2[2][6] = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } };
+static const double bt2[4][8] = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } };
+static const double at4[4][8] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } };
+static const double at2[2][8] = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } };
 
 /* (|M| |x| |M|^T)[k], M [ny, nx]. */
-static double size_of(const double (*m)[6], int ny, int nx, const struct plane *x, size_t channel, int k)
+static double size_of(const double (*m)[8], int ny, int nx, const struct plane *x, size_t channel, int k)
 {
     double sum = 0;
     for (int i = 0; i < nx * nx; i++)
@@ -22,12 +28,12 @@ typedef void input_kernel(float *v, size_t plane, const float *const *x, size_t 
 typedef void output_kernel(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
                            size_t channels);
 
-static void input_case(const struct dd_kernels *k, const char *name, input_kernel *kernel, input_kernel *reference, const double (*bt)[6],
+static void input_case(const struct dd_kernels *k, const char *name, input_kernel *kernel, input_kernel *reference, const double (*bt)[8],
                        int side, double ulps, size_t c)
 {
     size_t n = (size_t)(side * side);
     struct plane x = plane(0, n, c, c + c % 4, ORDINARY), v = plane(1, n, c, c + c % 3, ORDINARY), want = plane_copy(2, &v);
-    const float *pixel[36];
+    const float *pixel[64];
     for (size_t i = 0; i < n; i++)
         pixel[i] = plane_at(&x, i, 0);
     if (c > 0)
@@ -48,6 +54,13 @@ void check_winograd_input(const struct dd_kernels *k, const struct dd_kernels *r
         input_case(k, "winograd_input", k->winograd_input, ref->winograd_input, bt4, 6, 5.1, c);
 }
 
+/* Three roundings along rows, three along columns: 6 u, second order below 0.1 u; the reference one more. */
+void check_winograd6_input(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    for (size_t c = 0; c <= 70; c++)
+        input_case(k, "winograd6_input", k->winograd6_input, ref->winograd6_input, bt6, 8, 7.1, c);
+}
+
 /* One rounding along rows, one along columns. */
 void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
@@ -56,15 +69,15 @@ void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *
 }
 
 static void output_case(const struct dd_kernels *k, const char *name, output_kernel *kernel, output_kernel *reference,
-                        const double (*at)[6], int tile, double ulps, size_t c)
+                        const double (*at)[8], int tile, double ulps, size_t c)
 {
     float scale = c % 2 ? 0.7f : 1;
     int side = tile + 2;
     size_t pixels = (size_t)(tile * tile);
     struct plane m = plane(0, (size_t)(side * side), c, c + c % 4, ORDINARY), y = plane(1, pixels, c, c + c % 3, ORDINARY);
     struct plane want = plane_copy(2, &y), r = plane(3, pixels, c, c, ORDINARY), b = plane(4, 1, c, c, ORDINARY);
-    float *got[16], *wanted[16];
-    const float *residual[16], *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
+    float *got[36], *wanted[36];
+    const float *residual[36], *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
     for (size_t i = 0; i < pixels; i++) {
         int inside = (int)i / tile < 1 + (int)(c % 4) && (int)i % tile < 1 + (int)(c / 4 % 4);
         got[i] = inside ? plane_at(&y, i, 0) : NULL;
@@ -86,6 +99,13 @@ void check_winograd_output(const struct dd_kernels *k, const struct dd_kernels *
 {
     for (size_t c = 0; c <= 70; c++)
         output_case(k, "winograd_output", k->winograd_output, ref->winograd_output, at4, 4, 10.1, c);
+}
+
+/* The same. */
+void check_winograd6_output(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    for (size_t c = 0; c <= 70; c++)
+        output_case(k, "winograd6_output", k->winograd6_output, ref->winograd6_output, at6, 6, 10.1, c);
 }
 
 /* Two roundings along rows, two along columns. */

@@ -137,6 +137,8 @@ static const struct dd_conv_shape odd_shapes[] = {
     { 9, 8, 5, 18, 3, 1, 1, 1, 1, 1, 1 }, { 17, 18, 3, 5, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 37, 23, 3, 1, 1, 1, 1, 1, 0 },
     { 8, 9, 33, 17, 3, 1, 1, 1, 1, 1, 1 },
 };
+/* Of the winograd engine's largest tiles. */
+static const struct dd_conv_shape large_shapes[] = { { 65, 66, 3, 2, 3, 1, 1, 1, 1, 1, 0 }, { 33, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1 } };
 
 TEST(conv, ref_is_the_definition)
 {
@@ -197,8 +199,15 @@ static struct dd_map sizes_create(struct dd_conv_shape s, int which)
     return sizes;
 }
 
-/* What the winograd engine's sum may be off by: [h, w, cout], NULL where it does not take the shape.  Its tiles are 4x4 from 16x16 pixels
-   on. */
+/* The winograd engine's tile. */
+static int tile_of(int h, int w, int weights)
+{
+    if (h * w >= 64 * 64 && weights <= 256 * 256 && 10 * ((h + 5) / 6 * ((w + 5) / 6) * 64) <= 9 * ((h + 3) / 4 * ((w + 3) / 4) * 36))
+        return 6;
+    return h * w >= 32 * 32 || (h * w >= 16 * 16 && weights <= 512 * 256) ? 4 : 2;
+}
+
+/* What the winograd engine's sum may be off by: [h, w, cout], NULL where it does not take the shape. */
 static double *transforms_create(const struct problem *p, int which)
 {
     const struct dd_conv_shape *s = &p->s;
@@ -208,7 +217,7 @@ static double *transforms_create(const struct problem *p, int which)
     double *x = malloc((size_t)(h * w * s->cin) * sizeof *x), *bound = malloc((size_t)(p->y.h * p->y.w * s->cout) * sizeof *bound), size;
     for (int at = 0; at < h * w * s->cin; at++)
         x[at] = exact_input(p, 0, at / s->cin / w, at / s->cin % w, at % s->cin, which, &size);
-    winograd_bound(bound, s, h * w >= 1024 || (h * w >= 256 && s->cin * s->cout <= 512 * 256) ? 4 : 2, x, p->w);
+    winograd_bound(bound, s, tile_of(h, w, s->cin * s->cout), x, p->w);
     free(x);
     return bound;
 }
@@ -242,6 +251,8 @@ TEST(conv, engines_agree_with_ref)
         against_ref(full_shape(i), (int)i % 16, masks, sets, taken);
     for (size_t i = 0; i < sizeof odd_shapes / sizeof *odd_shapes; i++)
         against_ref(odd_shapes[i], (int)(15 - i), masks, sets, taken);
+    for (size_t i = 0; i < sizeof large_shapes / sizeof *large_shapes; i++)
+        against_ref(large_shapes[i], 5 + 6 * (int)i, masks, sets, taken);
     for (int e = 0; dd_conv_engines()[e]; e++)
         if (strcmp(dd_conv_engines()[e], "dnnl") || dd_cpu_detect() & DD_CPU_AVX2)
             CHECK(taken[e] > 0);
@@ -268,7 +279,7 @@ TEST(conv, same_bits_for_any_batch_and_threads)
     static const struct dd_conv_shape shapes[] = {
         { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1, 0 }, { 8, 8, 128, 64, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1, 0 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 },
         { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0, 0 }, { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3, 0 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },
-        { 4, 3, 33, 40, 3, 1, 1, 1, 1, 1, 1 }, { 8, 9, 19, 35, 3, 1, 1, 1, 1, 1, 1 },
+        { 4, 3, 33, 40, 3, 1, 1, 1, 1, 1, 1 }, { 8, 9, 19, 35, 3, 1, 1, 1, 1, 1, 1 }, { 60, 72, 3, 18, 3, 1, 1, 1, 1, 1, 0 },
     };
     unsigned masks[4];
     int sets = instruction_sets(masks);

@@ -1,22 +1,32 @@
-/* The error of y = A^T [sum over channels i of (G g_i G^T) * (B^T d_i B)] A, with A, B, G of F(4x4, 3x3) or F(2x2, 3x3).
+/* The error of y = A^T [sum over channels i of (G g_i G^T) * (B^T d_i B)] A, with A, B, G of F(6x6, 3x3), F(4x4, 3x3) or F(2x2, 3x3).
 
-   Write k for a product of a tile (36 or 16), a_k for its factor in one output, A^T x A^T; U, V for the exact transforms, s_kj for the sum of
+   Write k for a product of a tile (64, 36 or 16), a_k for its factor in one output, A^T x A^T; U, V for the exact transforms, s_kj for the sum of
    U_ki V_ki over i <= j; and |V| for (|B^T| |d| |B|)_k, u = 2^-24.  By kernels.def:
-     V is off by v u |V|, v = 5.1 or 3.1;  U by u |U_ki|, rounded once from double;  each fused addition by u |s_kj|;
-     the output by o u sum_k |a_k s_k|, o = 10.1 or 8.1.
+     V is off by v u |V|, v = 7.1, 5.1 or 3.1;  U by u |U_ki|, rounded once from double;  each fused addition by u |s_kj|;
+     the output by o u sum_k |a_k s_k|, o = 10.1, 10.1 or 8.1.
    What channel i brings into the output is off by at most c_i = u sum_k |a_k| (v |U_ki| |V|_ki + |U_ki V_ki|), whatever the roundings within a
    tile have to do with each other.  Between channels, and between the additions of the sums, they are independent and of mean 0, so that
    (Hoeffding; Higham and Mary 2019)
      |y - exact| <= 7 sqrt(sum_i c_i^2) + 7 u sqrt(sum_k a_k^2 sum_j s_kj^2) + o u sum_k |a_k s_k|
-   fails with a probability below 4 exp(-24).  The large tile's points 2 and -2 make |a_k| as large as 64, its |B^T| as large as 100. */
+   fails with a probability below 4 exp(-24).  The points 2 and -2 make |a_k| as large as 64, of
+   the largest tile 1024, and |B^T| as large as 100. */
 #include "winograd_bound.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLANES = 36, PIXELS = 16 };
+enum { PLANES = 64, PIXELS = 36 };
 
-struct transforms { int tile, side; double input, output, bt[6][6], g[6][3], at[4][6]; };
+struct transforms { int tile, side; double input, output, bt[8][8], g[8][3], at[6][8]; };
+
+static const struct transforms largest = { 6, 8, 7.1, 10.1,
+    { { 1, 0, -21. / 4, 0, 21. / 4, 0, -1, 0 }, { 0, 1, 1, -17. / 4, -17. / 4, 1, 1, 0 }, { 0, -1, 1, 17. / 4, -17. / 4, -1, 1, 0 },
+      { 0, 1. / 2, 1. / 4, -5. / 2, -5. / 4, 2, 1, 0 }, { 0, -1. / 2, 1. / 4, 5. / 2, -5. / 4, -2, 1, 0 }, { 0, 2, 4, -5. / 2, -5, 1. / 2, 1, 0 },
+      { 0, -2, 4, 5. / 2, -5, -1. / 2, 1, 0 }, { 0, -1, 0, 21. / 4, 0, -21. / 4, 0, 1 } },
+    { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 }, { 1. / 90, -1. / 45, 2. / 45 },
+      { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 }, { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 },
+      { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 }, { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } } };
 
 static const struct transforms large = { 4, 6, 5.1, 10.1,
     { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } },
@@ -31,8 +41,8 @@ static const struct transforms small = { 2, 4, 3.1, 8.1,
 static void input_of(double *v, double *size, const struct transforms *t, const struct dd_conv_shape *s, const double *x, int row, int column)
 {
     int h = s->h << s->doubled, w = s->w << s->doubled, n = t->side;
-    memset(v, 0, PLANES * sizeof *v);
-    memset(size, 0, PLANES * sizeof *size);
+    memset(v, 0, (size_t)(n * n) * sizeof *v);
+    memset(size, 0, (size_t)(n * n) * sizeof *size);
     for (int i = 0; i < n * n; i++) {
         int iy = row - s->top + i / n, ix = column - s->left + i % n;
         double d = iy >= 0 && iy < h && ix >= 0 && ix < w ? x[((size_t)iy * (size_t)w + (size_t)ix) * (size_t)s->cin] : 0;
@@ -54,12 +64,12 @@ static void weights_of(double *u, const struct transforms *t, const float *g)
     }
 }
 
-/* Of one tile and one output channel: bound [tile * tile]; v, size [cin][PLANES]; a [tile * tile][PLANES]. */
+/* Of one tile and one output channel: bound [tile * tile]; v, size, u [cin][planes]; a [tile * tile][planes]. */
 static void tile_bound(double *bound, const struct transforms *t, const double *a, const double *v, const double *size, const double *u, int cin)
 {
     int planes = t->side * t->side, pixels = t->tile * t->tile;
     double sum[PLANES] = { 0 }, squares[PLANES] = { 0 }, channels[PIXELS] = { 0 };
-    for (int i = 0; i < cin; i++, v += PLANES, size += PLANES, u += PLANES) {
+    for (int i = 0; i < cin; i++, v += planes, size += planes, u += planes) {
         double one[PLANES], c;
         for (int k = 0; k < planes; k++) {
             sum[k] += u[k] * v[k];
@@ -69,14 +79,14 @@ static void tile_bound(double *bound, const struct transforms *t, const double *
         for (int p = 0; p < pixels; p++) {
             c = 0;
             for (int k = 0; k < planes; k++)
-                c += fabs(a[p * PLANES + k]) * one[k];
+                c += fabs(a[p * planes + k]) * one[k];
             channels[p] += c * c;
         }
     }
     for (int p = 0; p < pixels; p++) {
         double sums = 0, last = 0;
         for (int k = 0; k < planes; k++) {
-            double factor = a[p * PLANES + k];
+            double factor = a[p * planes + k];
             sums += factor * factor * squares[k];
             last += fabs(factor * sum[k]);
         }
@@ -86,21 +96,21 @@ static void tile_bound(double *bound, const struct transforms *t, const double *
 
 void winograd_bound(double *bound, const struct dd_conv_shape *s, int tile, const double *x, const float *w)
 {
-    const struct transforms *t = tile == 4 ? &large : &small;
-    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout, n = t->side;
-    double *u = malloc((size_t)(cin * cout) * PLANES * sizeof *u), *v = malloc((size_t)cin * 2 * PLANES * sizeof *v), *size = v + cin * PLANES;
+    const struct transforms *t = tile == 6 ? &largest : tile == 4 ? &large : &small;
+    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout, n = t->side, planes = n * n;
+    double *u = malloc((size_t)(cin * cout * planes) * sizeof *u), *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), *size = v + cin * planes;
     double a[PIXELS * PLANES], one[PIXELS];
     for (int i = 0; i < cin * cout; i++)
-        weights_of(u + i * PLANES, t, w + 9 * i);
+        weights_of(u + i * planes, t, w + 9 * i);
     for (int p = 0; p < tile * tile; p++)
-        for (int k = 0; k < n * n; k++)
-            a[p * PLANES + k] = t->at[p / tile][k / n] * t->at[p % tile][k % n];
+        for (int k = 0; k < planes; k++)
+            a[p * planes + k] = t->at[p / tile][k / n] * t->at[p % tile][k % n];
     for (int row = 0; row < height; row += tile)
         for (int column = 0; column < width; column += tile) {
             for (int i = 0; i < cin; i++)
-                input_of(v + i * PLANES, size + i * PLANES, t, s, x + i, row, column);
+                input_of(v + i * planes, size + i * planes, t, s, x + i, row, column);
             for (int o = 0; o < cout; o++) {
-                tile_bound(one, t, a, v, size, u + o * cin * PLANES, cin);
+                tile_bound(one, t, a, v, size, u + o * cin * planes, cin);
                 for (int p = 0; p < tile * tile; p++)
                     if (row + p / tile < height && column + p % tile < width)
                         bound[((row + p / tile) * width + column + p % tile) * cout + o] = one[p];
