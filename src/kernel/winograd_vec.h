@@ -66,7 +66,7 @@ INLINE void winograd_quad(vf *d, int step)
     d[3 * step] = vf_sub(d1, d[3 * step]);
 }
 
-INLINE void winograd_rows(vf *d, int step, const int tile)
+INLINE void winograd_input_line(vf *d, int step, const int tile)
 {
     (tile == 6 ? winograd_eight : tile == 4 ? winograd_six : winograd_quad)(d, step);
 }
@@ -103,7 +103,7 @@ INLINE void winograd_pair(vf *y, int ys, const vf *m, int ms)
     y[ys] = vf_sub(vf_sub(m[ms], m[2 * ms]), m[3 * ms]);
 }
 
-INLINE void winograd_columns(vf *y, int ys, const vf *m, int ms, const int tile)
+INLINE void winograd_output_line(vf *y, int ys, const vf *m, int ms, const int tile)
 {
     (tile == 6 ? winograd_output_six : tile == 4 ? winograd_four : winograd_pair)(y, ys, m, ms);
 }
@@ -116,10 +116,10 @@ INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, si
         UNROLL for (int j = 0; j < side; j++) {
             UNROLL for (int i = 0; i < side; i++)
                 d[side * i + j] = vf_take(x[side * i + j] + c, lanes);
-            winograd_rows(d + j, side, tile);
+            winograd_input_line(d + j, side, tile);
         }
         UNROLL for (int i = 0; i < side; i++) {
-            winograd_rows(d + side * i, 1, tile);
+            winograd_input_line(d + side * i, 1, tile);
             UNROLL for (int j = 0; j < side; j++)
                 vf_put(v + (size_t)(side * i + j) * plane + c, d[side * i + j], lanes);
         }
@@ -153,10 +153,10 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
             vf column[8];
             UNROLL for (int i = 0; i < side; i++)
                 column[i] = vf_take(m + (size_t)(side * i + j) * plane + c, lanes);
-            winograd_columns(d + j, side, column, 1, tile);
+            winograd_output_line(d + j, side, column, 1, tile);
         }
         UNROLL for (int i = 0; i < tile; i++) {
-            winograd_columns(o, 1, d + side * i, 1, tile);
+            winograd_output_line(o, 1, d + side * i, 1, tile);
             UNROLL for (int j = 0; j < tile; j++)
                 if (y[tile * i + j]) {
                     vf sum = vf_add(o[j], b);

@@ -76,9 +76,11 @@ static size_t tile_of(const struct dd_conv_shape *s)
 static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
     g->tile = tile_of(s);
-    g->weights = g->tile == 6 ? k->winograd6_weights : g->tile == 4 ? k->winograd_weights : k->winograd2_weights;
-    g->input = g->tile == 6 ? k->winograd6_input : g->tile == 4 ? k->winograd_input : k->winograd2_input;
-    g->output = g->tile == 6 ? k->winograd6_output : g->tile == 4 ? k->winograd_output : k->winograd2_output;
+    switch (g->tile) {
+    case 6:  g->weights = k->winograd6_weights; g->input = k->winograd6_input; g->output = k->winograd6_output; break;
+    case 4:  g->weights = k->winograd_weights;  g->input = k->winograd_input;  g->output = k->winograd_output; break;
+    default: g->weights = k->winograd2_weights; g->input = k->winograd2_input; g->output = k->winograd2_output; break;
+    }
     size_t side = g->tile + 2;
     g->planes = side * side;
     for (size_t i = 0; i < g->planes; i++)
