@@ -85,6 +85,8 @@ static int check_sections(const cJSON *from, const char *path, ddpm_error *err)
     for (const cJSON *f = from->child; f; f = f->next)
         if (strcmp(f->string, "net") && strcmp(f->string, "diffusion") && strcmp(f->string, "train"))
             return dd_error(err, DDPM_EDATA, "%s: %.60s stands outside of net, diffusion and train, which hold all keys", path, f->string);
+        else if (!cJSON_IsObject(f))
+            return dd_error(err, DDPM_EDATA, "%s: %s: expected an object of KEY: VALUE", path, f->string);
     return DDPM_OK;
 }
 

@@ -176,6 +176,8 @@ test_train_config() {
 	expect 66 ddpm train d -o n.ddpm --config none.json --steps 1; says 'none.json'
 	printf '{"batch":3}' >bad.json
 	expect 65 ddpm train d -o n.ddpm --config bad.json --steps 1; says 'bad.json: batch stands outside of net, diffusion and train'
+	printf '{"net":3}' >bad.json
+	expect 65 ddpm train d -o n.ddpm --config bad.json --steps 1; says 'bad.json: net: expected an object'
 	printf '{"net":{"colour":3}}' >bad.json
 	expect 65 ddpm train d -o n.ddpm --config one.json --config bad.json --steps 1; says 'colour'
 	rm -rf n.ddpm.train; absent n.ddpm
