@@ -26,6 +26,10 @@
 #define STBI_ONLY_BMP
 #define STBI_ONLY_PNM
 #define STBI_NO_STDIO
+/* Zeroed: a JPEG may name Huffman tables that it does not hold, and stb then goes by what lies where they would be. */
+#define STBI_MALLOC(size) calloc(1, size)
+#define STBI_REALLOC(p, size) realloc(p, size)
+#define STBI_FREE(p) free(p)
 #include STB_IMAGE_H
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBIW_MALLOC(size) unchecked_realloc(NULL, size)
