@@ -267,6 +267,26 @@ static bool pnm_numbers_fit(const unsigned char *d, size_t size)
     return true;
 }
 
+static size_t get_u32_low_first(const unsigned char *in)
+{
+    return (size_t)in[3] << 24 | (size_t)in[2] << 16 | (size_t)in[1] << 8 | in[0];
+}
+
+/* Every pixel of a BMP with a palette names a colour that is there; stb looks for the others where it has put nothing. */
+static bool bmp_colours_fit(const unsigned char *d, size_t size)
+{
+    enum { FILE_HEAD = 14, OLD_HEAD = 12 };
+    size_t head = get_u32_low_first(d + FILE_HEAD), first = get_u32_low_first(d + 10), bits = d[head == OLD_HEAD ? 24 : 28];
+    if (bits != 1 && bits != 4 && bits != 8)
+        return true;
+    size_t colours = first < FILE_HEAD + head ? 0 : (first - FILE_HEAD - head) / (head == OLD_HEAD ? 3 : 4);
+    for (size_t at = first; colours >> bits == 0 && at < size; at++)
+        for (size_t shift = 0; shift < 8; shift += bits)
+            if ((size_t)(d[at] >> shift & ((1 << bits) - 1)) >= colours)
+                return false;
+    return colours > 0;
+}
+
 /* The head alone tells the size: a file of few bytes must not ask for much.  Eight pixels a bit-packed byte, which deflate makes 1032 of. */
 static int load(struct picture *p, const struct dd_file *f, const char *path, ddpm_error *err)
 {
@@ -275,6 +295,8 @@ static int load(struct picture *p, const struct dd_file *f, const char *path, dd
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a Huffman table of more than 256 codes", path);
     if (size > 25 && !memcmp(f->data, "BM", 2) && !memcmp(f->data + 22, "\0\0\0\x80", 4))        /* a height that has no absolute value */
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a BMP of height -2147483648", path);
+    if (size > 28 && !memcmp(f->data, "BM", 2) && !bmp_colours_fit(f->data, (size_t)size))
+        return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: some are of a colour that its palette does not have", path);
     if (size > 2 && *f->data == 'P' && !pnm_numbers_fit(f->data, (size_t)size))
         return dd_error(err, DDPM_EDATA, "%s: its pixels cannot be read: a number of more than 9 digits", path);
     if (!size || !stbi_info_from_memory(f->data, size, &p->width, &p->height, &p->channels))
