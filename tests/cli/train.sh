@@ -183,6 +183,18 @@ test_train_config() {
 	rm -rf n.ddpm.train; absent n.ddpm
 }
 
+# 16x16 pixels of a palette of 3 colours: read, and refused when one pixel is of a fourth.
+test_train_palette() {
+	bmp() {
+		printf 'BM\102\001\0\0\0\0\0\0\102\0\0\0\050\0\0\0\020\0\0\0\020\0\0\0\001\0\010\0\0\0\0\0\0\001\0\0\0\0\0\0\0\0\0\0\003\0\0\0\0\0\0\0\0\0\0\0\170\074\264\0\360\170\050\0'
+		awk -v last="$1" 'BEGIN { for (i = 0; i < 255; i++) printf i % 2 ? "\\001" : "\\002"; print "\\" last }' | tr -d '\n' | xargs -0 printf
+	}
+	mkdir d; bmp 002 >d/0.bmp; bmp 001 >d/1.bmp
+	expect 0 train --steps 1 --holdout 0 -q
+	bmp 003 >d/1.bmp
+	expect 65 train --steps 1 --holdout 0 -q --force; says 'd/1.bmp: its pixels cannot be read: some are of a colour that its palette does not have'
+}
+
 # At 20 random moments; what is there afterwards goes on to the same bytes.
 test_train_killed() {
 	pictures 5
