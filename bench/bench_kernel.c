@@ -217,11 +217,10 @@ static void run_winograd_output(struct work *w) { run_output(w, w->k->winograd_o
 static void run_winograd2_output(struct work *w) { run_output(w, w->k->winograd2_output, 2); }
 static void run_winograd6_output(struct work *w) { run_output(w, w->k->winograd6_output, 6); }
 
-static void run_weights(struct work *w, void (*transform)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped), size_t planes)
+static void run_weights(struct work *w, void (*transform)(float *u, size_t plane, const float *w, size_t count), size_t planes)
 {
     size_t nr = w->k->gemm_nr;
-    for (size_t i = 0; i < C; i++)
-        transform(w->y + i * nr, C * nr, w->x + i * 9, 9 * C, nr, 0);
+    transform(w->y, C * nr + 16, w->x, C);
     w->bytes = 4.0 * (double)(9 + planes) * C * (double)nr;
 }
 

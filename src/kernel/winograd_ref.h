@@ -120,34 +120,34 @@ static void weights_four_ref(double *y, int ys, const double *x, int xs)
     y[3 * ys] = x[2 * xs];
 }
 
-static void transform_weights(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped, int side)
+static void transform_weights(float *u, size_t plane, const float *w, size_t count, int side)
 {
-    for (size_t j = 0; j < NR; j++) {
+    for (size_t i = 0; i < count * NR; i++) {
         double x[9], half[24], y[64];
         for (int k = 0; k < 9; k++)
-            x[k] = j < n ? w[j * ws + (size_t)(flipped ? 8 - k : k)] : 0;
+            x[k] = w[(i / NR * 9 + (size_t)k) * NR + i % NR];
         for (int k = 0; k < 3; k++)
             (side == 8 ? weights_eight_ref : side == 6 ? weights_six_ref : weights_four_ref)(half + k, 3, x + k, 3);
         for (int k = 0; k < side; k++)
             (side == 8 ? weights_eight_ref : side == 6 ? weights_six_ref : weights_four_ref)(y + side * k, 1, half + 3 * k, 1);
         for (int k = 0; k < side * side; k++)
-            u[(size_t)k * plane + j] = (float)y[k];
+            u[(size_t)k * plane + i] = (float)y[k];
     }
 }
 
-static void winograd_weights_ref(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+static void winograd_weights_ref(float *u, size_t plane, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, ws, n, flipped, 6);
+    transform_weights(u, plane, w, count, 6);
 }
 
-static void winograd6_weights_ref(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+static void winograd6_weights_ref(float *u, size_t plane, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, ws, n, flipped, 8);
+    transform_weights(u, plane, w, count, 8);
 }
 
-static void winograd2_weights_ref(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped)
+static void winograd2_weights_ref(float *u, size_t plane, const float *w, size_t count)
 {
-    transform_weights(u, plane, w, ws, n, flipped, 4);
+    transform_weights(u, plane, w, count, 4);
 }
 
 static void winograd_output_adjoint_ref(float *v, size_t plane, const float *const *x, size_t channels)

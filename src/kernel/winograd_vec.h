@@ -1,4 +1,4 @@
-/* The two transforms of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
+/* The transforms of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
    1/2, -1/2, infinity, the same without 1/2 and -1/2, and 0, 1, -1, infinity:
 
      B^T = 1    0 -21/4     0  21/4     0 -1 0     A^T = 1 1  1  1   1    1     1 0
@@ -21,6 +21,15 @@
            0  1  1  0               0 1 -1 -1
            0 -1  1  0
            0  1  0 -1
+
+   and G:     1      0     0     1/4     0    0      1    0   0
+           -2/9   -2/9  -2/9    -1/6  -1/6 -1/6    1/2  1/2 1/2
+           -2/9    2/9  -2/9    -1/6   1/6 -1/6    1/2 -1/2 1/2
+           1/90   1/45  2/45    1/24  1/12  1/6      0    0   1
+           1/90  -1/45  2/45    1/24 -1/12  1/6
+          32/45  16/45  8/45       0     0    1
+          32/45 -16/45  8/45
+              0      0     1
    Each transform is applied to columns, then to rows. */
 
 /* d[i * step], i < 8, becomes B^T d. */
@@ -184,4 +193,85 @@ static void K(winograd2_output)(float *const *y, const float *m, size_t plane, c
                                 float scale, size_t channels)
 {
     winograd_output_run(y, m, plane, bias, residual, scale, channels, 2);
+}
+
+/* y[i * ys], i < 8, is G x, x[i * xs], i < 3, of F(6x6, 3x3). */
+INLINE void winograd_weights_eight(vf *y, int ys, const vf *x, int xs)
+{
+    vf low = x[0], odd = x[xs], high = x[2 * xs];
+    vf even = vf_mul(vf_set(-2.0f / 9), vf_add(low, high));
+    vf rising = vf_fma(vf_set(2.0f / 45), high, vf_mul(vf_set(1.0f / 90), low));
+    vf falling = vf_fma(vf_set(32.0f / 45), low, vf_mul(vf_set(8.0f / 45), high));
+    y[0] = low;
+    y[ys] = vf_fma(vf_set(-2.0f / 9), odd, even);
+    y[2 * ys] = vf_fma(vf_set(2.0f / 9), odd, even);
+    y[3 * ys] = vf_fma(vf_set(1.0f / 45), odd, rising);
+    y[4 * ys] = vf_fma(vf_set(-1.0f / 45), odd, rising);
+    y[5 * ys] = vf_fma(vf_set(16.0f / 45), odd, falling);
+    y[6 * ys] = vf_fma(vf_set(-16.0f / 45), odd, falling);
+    y[7 * ys] = high;
+}
+
+/* The same of F(4x4, 3x3): y[0..5]. */
+INLINE void winograd_weights_six(vf *y, int ys, const vf *x, int xs)
+{
+    vf low = x[0], odd = x[xs], high = x[2 * xs];
+    vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high)), rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
+    y[0] = vf_mul(vf_set(0.25f), low);
+    y[ys] = vf_fma(vf_set(-1.0f / 6), odd, even);
+    y[2 * ys] = vf_fma(vf_set(1.0f / 6), odd, even);
+    y[3 * ys] = vf_fma(vf_set(1.0f / 12), odd, rising);
+    y[4 * ys] = vf_fma(vf_set(-1.0f / 12), odd, rising);
+    y[5 * ys] = high;
+}
+
+/* The same of F(2x2, 3x3): y[0..3]. */
+INLINE void winograd_weights_four(vf *y, int ys, const vf *x, int xs)
+{
+    vf low = x[0], odd = x[xs], high = x[2 * xs];
+    vf even = vf_mul(vf_set(0.5f), vf_add(low, high));
+    y[0] = low;
+    y[ys] = vf_fma(vf_set(0.5f), odd, even);
+    y[2 * ys] = vf_fma(vf_set(-0.5f), odd, even);
+    y[3 * ys] = high;
+}
+
+INLINE void winograd_weights_line(vf *y, int ys, const vf *x, int xs, const int tile)
+{
+    (tile == 6 ? winograd_weights_eight : tile == 4 ? winograd_weights_six : winograd_weights_four)(y, ys, x, xs);
+}
+
+INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t count, const int tile)
+{
+    const int side = tile + 2;
+    for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u += GEMM_NR)
+        UNROLL for (int j = 0; j < GEMM_NR; j += VL) {
+            vf x[9];
+            vf d[8 * 3];
+            vf o[8];
+            UNROLL for (int k = 0; k < 9; k++)
+                x[k] = vf_load(w + k * GEMM_NR + j);
+            UNROLL for (int k = 0; k < 3; k++)
+                winograd_weights_line(d + k, 3, x + k, 3, tile);
+            UNROLL for (int k = 0; k < side; k++) {
+                winograd_weights_line(o, 1, d + 3 * k, 1, tile);
+                UNROLL for (int l = 0; l < side; l++)
+                    vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
+            }
+        }
+}
+
+static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t count)
+{
+    winograd_weights_run(u, plane, w, count, 4);
+}
+
+static void K(winograd6_weights)(float *u, size_t plane, const float *w, size_t count)
+{
+    winograd_weights_run(u, plane, w, count, 6);
+}
+
+static void K(winograd2_weights)(float *u, size_t plane, const float *w, size_t count)
+{
+    winograd_weights_run(u, plane, w, count, 2);
 }

@@ -49,10 +49,10 @@ double dd_conv_flops(const struct dd_conv_shape *s)
 }
 
 /* The rule: which engine is tried first.  By measurement, see bench/RESULTS.md, "Which engine takes a layer": winograd where an image has
-   tiles enough to pay for streaming more weights, and channels enough to pay for the transforms. */
+   some tiles, and channels enough to pay for the transforms. */
 static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 {
-    enum { PIXELS_LEAST = 8 * 8, CHANNELS_LEAST = 32 };
+    enum { PIXELS_LEAST = 4 * 4, CHANNELS_LEAST = 32 };
     int large = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST;
     return large ? &dd_conv_winograd : &dd_conv_gemm;
 }

@@ -3,14 +3,16 @@
 
    An image is cut into tiles of, say, 4x4 output pixels.  For a block of tiles
      V[k] [tiles, cin]  = B^T d B of each tile's 6x6 inputs            k < 36
-     M[k] [tiles, cout] = V[k] U[k],  U = G g G^T made once            36 matrix products
+     M[k] [tiles, cout] = V[k] U[k],  U = G g G^T                      36 matrix products
      y                  = A^T M A + bias + add + residual, times scale.
    M is made for nr columns at a time and goes to the output at once, by the thread that made it.  Few tiles, as in one small image: all
    threads share V and meet once it is there; many: every thread has a run of tiles of its own, which lies where the passes over pixels
    before and behind have left it in that core's cache.  Either way each element is one sum in order of channels.
+   U is four times g and made once, but for small images in every run: then by each thread for its columns and some channels at a time,
+   which stay in that core's cache, while all tiles there are, of V that all share, are multiplied by them.
 
-   Packed: U [cout / nr][36][cin][nr], bias [cout], zeros [cin].  Scratch: V of a block or of one per thread; per thread M of nr columns;
-   bias + add [n][cout]. */
+   Packed: U [cout / nr][36][cin][nr] or g [cout / nr][cin][9][nr], bias [cout], zeros [cin].  Scratch: V [parts][36][tiles][depth] of a block or of
+   one per thread; per thread U [36][depth][nr], if it is made in every run, and M of nr columns; bias + add [n][cout]. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,19 +22,23 @@
 
 /* Floats of V in a block of one thread, and in a block that all share; tiles a thread must have to work alone. */
 enum { PLANES_MOST = 64, PIXELS_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, LATER = 2, NR_MOST = 32 };
+/* The same of V where U is made in every run; of U made at a time. */
+enum { MADE_FLOATS = 1280 << 10, U_FLOATS = 80 << 10 };
 
 struct winograd {
     size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
     size_t used, plane[PLANES_MOST];            /* the others */
-    void (*weights)(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped);
+    bool made;                                  /* U: in every run */
+    void (*weights)(float *u, size_t plane, const float *w, size_t count);
     void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
     void (*output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
                    size_t channels);
     size_t cin, cout, mr, nr, panels;
     size_t across, down;                        /* tiles of an image */
     size_t own, shared;                         /* tiles of a block, at most */
+    size_t parts, depth;                        /* input channels are added up in parts, `depth` at a time */
     size_t bias, zero;                          /* where in the packed block */
-    size_t v, m;                                /* floats: V of all threads, M of one */
+    size_t v, u, m;                             /* floats: V of all threads, U and M of one */
 };
 
 /* One block at work. */
@@ -44,7 +50,8 @@ struct block {
     const float *packed, *bias;
     float *v;
     int doubled;
-    size_t plane, first, tiles;                 /* floats from one plane of V to the next; of all tiles of all images */
+    size_t plane, part;                         /* floats from one plane of V to the next, and from `depth` channels to the next */
+    size_t first, tiles;                        /* of all tiles of all images */
 };
 
 /* Floats of a plane of some rows: planes a power of two apart would meet in few sets of the cache. */
@@ -58,24 +65,26 @@ static size_t tiles_in(size_t floats, const struct winograd *g)
     return g->mr * (1 + floats / (g->planes * g->mr * g->cin));
 }
 
-/* Large tiles need the fewest products, but more weights: where an image has few tiles, streaming those takes longer than
-   what is saved, or, with many channels, saves little for the memory it takes.  The largest where those that reach beyond the image leave it
-   worth while. */
-static size_t tile_of(const struct dd_conv_shape *s)
+/* Large tiles need the fewest products.  The largest have the most weights, and go to images they fit well enough; the smallest have the fewest,
+   and go to images so small that making U of more takes longer than what it saves.  *made: streaming U takes longer than making it, or with
+   many channels more memory than it is worth. */
+static size_t tile_of(const struct dd_conv_shape *s, bool *made)
 {
-    enum { FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64, WEIGHTS_FEW = 256 * 256, WEIGHTS_MOST = 512 * 256 };
+    enum { LEAST_PIXELS = 8 * 8, FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64 };
+    enum { WEIGHTS_FEW = 256 * 256, WEIGHTS_MOST = 512 * 256 };
     int64_t weights = (int64_t)s->cin * s->cout;
     size_t h = (size_t)dd_conv_height(s), w = (size_t)dd_conv_width(s), pixels = h * w;
     size_t six = dd_blocks(h, 6) * dd_blocks(w, 6) * 64, four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
+    *made = pixels < FEW_PIXELS || (pixels < MANY_PIXELS && weights > WEIGHTS_MOST);
     if (pixels >= MOST_PIXELS && 10 * six <= 9 * four && weights <= WEIGHTS_FEW)
         return 6;
-    return pixels >= MANY_PIXELS || (pixels >= FEW_PIXELS && weights <= WEIGHTS_MOST) ? 4 : 2;
+    return pixels >= LEAST_PIXELS ? 4 : 2;
 }
 
 /* Of an image doubled as it is read, row 2 of B^T gives 0, whatever the tile, since its pixels come in equal pairs. */
 static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
-    g->tile = tile_of(s);
+    g->tile = tile_of(s, &g->made);
     switch (g->tile) {
     case 6:  g->weights = k->winograd6_weights; g->input = k->winograd6_input; g->output = k->winograd6_output; break;
     case 4:  g->weights = k->winograd_weights;  g->input = k->winograd_input;  g->output = k->winograd_output; break;
@@ -105,17 +114,30 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->across = dd_blocks((size_t)dd_conv_width(s), g->tile);
     g->down = dd_blocks((size_t)dd_conv_height(s), g->tile);
     size_t all = g->across * g->down * (size_t)c->batch;
-    g->own = dd_min(all, tiles_in(OWN_FLOATS, g));
-    g->shared = dd_min(all, tiles_in(SHARED_FLOATS, g));
-    g->bias = g->used * g->panels * g->cin * g->nr;
+    g->own = g->made ? 0 : dd_min(all, tiles_in(OWN_FLOATS, g));
+    g->shared = dd_min(all, tiles_in(g->made ? MADE_FLOATS : SHARED_FLOATS, g));
+    g->parts = g->made ? dd_blocks(g->cin, U_FLOATS / (g->planes * g->nr)) : 1;
+    g->depth = dd_blocks(g->cin, g->parts);
+    g->bias = (g->made ? 9 : g->used) * g->panels * g->cin * g->nr;
     g->zero = g->bias + g->cout;
-    size_t alone = (size_t)c->threads * g->planes * plane_floats(g->own, g->cin), together = g->planes * plane_floats(g->shared, g->cin);
+    size_t alone = (size_t)c->threads * g->planes * plane_floats(g->own, g->depth);
+    size_t together = g->parts * g->planes * plane_floats(g->shared, g->depth);
     g->v = alone > together ? alone : together;
+    g->u = g->made ? g->planes * plane_floats(g->depth, g->nr) : 0;
     g->m = g->planes * plane_floats(g->shared, g->nr);
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->cin);
-    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * g->m + (size_t)c->batch * dd_aligned(g->cout));
+    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m) + (size_t)c->batch * dd_aligned(g->cout));
     return DDPM_OK;
+}
+
+/* g [9][nr] of input channel i and output channels o .. o + n; 0 beyond them. */
+static void side_by_side(float *to, const struct dd_conv_weights *w, size_t o, size_t n, size_t i, size_t nr)
+{
+    memset(to, 0, sizeof(float) * 9 * nr);
+    for (size_t j = 0; j < n; j++)
+        for (size_t tap = 0; tap < 9; tap++)
+            to[tap * nr + j] = w->at[(o + j) * w->out + i * w->in + (w->flipped ? 8 - tap : tap)];
 }
 
 static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
@@ -127,8 +149,11 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     DD_PARALLEL(c->threads)
     for (size_t task = 0; task < g->panels * g->cin; task++) {
         size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
-        float u[PLANES_MOST * NR_MOST];
-        g->weights(u, g->nr, w->at + o * w->out + i * w->in, w->out, dd_min(g->nr, g->cout - o), w->flipped);
+        float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own, u[PLANES_MOST * NR_MOST];
+        side_by_side(taps, w, o, dd_min(g->nr, g->cout - o), i, g->nr);
+        if (g->made)
+            continue;
+        g->weights(u, g->nr, taps, 1);
         for (size_t k = 0; k < g->used; k++)
             memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr, sizeof(float) * g->nr);
     }
@@ -174,7 +199,11 @@ static void input_tile(const struct block *b, size_t t, const struct place *at)
             for (int j = 0; j < side; j++)
                 pixel[i * side + j] = single[(i + 1) / 2 * half + (j + 1) / 2];
     }
-    g->input(b->v + t * g->cin, b->plane, pixel, g->cin);
+    for (size_t part = 0; part < g->parts; part++) {
+        for (size_t i = 0; i < g->planes && part > 0; i++)
+            pixel[i] += g->depth;
+        g->input(b->v + part * b->part + t * g->depth, b->plane, pixel, dd_min(g->depth, g->cin - part * g->depth));
+    }
 }
 
 /* The outputs of the tile at `at` in columns `column` .. + n, from its M. */
@@ -195,26 +224,42 @@ static void output_tile(const struct block *b, const float *m, size_t plane, con
     g->output(pixel, m, plane, b->bias + at->image * dd_aligned(g->cout) + column, r ? residual : NULL, b->post ? b->post->scale : 1, n);
 }
 
-/* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block.  The rows of a product are
-   split evenly, so that no tile of it is nearly empty. */
-static void run_panel(const struct block *b, float *m, size_t panel, size_t first, size_t tiles)
+/* What the channels of one part add to M of tiles first .. first + tiles of the block, and n columns.  The rows of a product are split evenly, so
+   that no tile of it is nearly empty; `fetch` floats from `ahead` on are fetched during each. */
+static void add_products(const struct block *b, float *m, const float *u, size_t part, size_t first, size_t tiles, size_t n, const float *ahead,
+                         size_t fetch)
 {
     const struct winograd *g = b->g;
-    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr);
-    size_t rows = dd_blocks(tiles, dd_blocks(tiles, g->mr));
-    size_t size = g->cin * g->nr, step = dd_blocks(g->nr * rows, tiles), part = step * g->cin;
-    const float *u = b->packed + panel * g->used * size, *a[DD_GEMM_MR_MAX];
-    for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
-        memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
-    for (size_t k = 0; k < g->used; k++, u += size) {
-        const float *v = b->v + g->plane[k] * b->plane + first * g->cin, *ahead = u + size;
-        for (size_t t = 0; t < tiles; t += rows, ahead += part) {
+    size_t plane = plane_floats(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
+    size_t calls = dd_blocks(tiles, g->mr), rows = dd_blocks(tiles, calls), step = dd_blocks(fetch, calls * depth);
+    const float *a[DD_GEMM_MR_MAX];
+    for (size_t k = 0; k < g->used; k++) {
+        const float *v = b->v + part * b->part + g->plane[k] * b->plane + first * g->depth, *next = ahead + k * fetch;
+        const float *uk = g->made ? u + g->plane[k] * plane_floats(g->depth, g->nr) : u + k * depth * g->nr;
+        for (size_t t = 0; t < tiles; t += rows, next += step * depth) {
             size_t count = dd_min(rows, tiles - t);
-            for (size_t i = 0; i < count; i++, v += g->cin)
+            for (size_t i = 0; i < count; i++, v += g->depth)
                 a[i] = v;
-            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, u, 1, g->cin, count, n, 0, NULL, ahead, step);
+            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, uk, 1, depth, count, n, part > 0, NULL, next, step);
         }
     }
+}
+
+/* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block. */
+static void run_panel(const struct block *b, float *u, float *m, size_t panel, size_t first, size_t tiles)
+{
+    const struct winograd *g = b->g;
+    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr), size = g->cin * g->nr;
+    for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
+        memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
+    for (size_t part = 0; part < g->parts && g->made; part++) {
+        size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
+        const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
+        g->weights(u, plane_floats(g->depth, g->nr), taps, depth);
+        add_products(b, m, u, part, first, tiles, n, taps + 9 * depth * g->nr, dd_blocks(9 * depth * g->nr, g->used));
+    }
+    if (!g->made)
+        add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n, b->packed + (panel * g->used + 1) * size, size);
     struct place at = find_tile(g, b->first + first), later = find_tile(g, b->first + first + LATER);
     for (size_t t = 0; t < tiles; t++, next_tile(g, &at), next_tile(g, &later)) {
         dd_square_ahead(b->y, later.image, later.row, later.column, (int)g->tile, column, n);
@@ -225,7 +270,7 @@ static void run_panel(const struct block *b, float *m, size_t panel, size_t firs
 }
 
 /* Share `me` of the `team` that works on a block: panels, and where these do not go round, parts of a panel's tiles. */
-static void run_block(const struct block *b, float *m, size_t me, size_t team)
+static void run_block(const struct block *b, float *u, float *m, size_t me, size_t team)
 {
     const struct winograd *g = b->g;
     size_t parts = g->panels % team ? dd_min(dd_blocks(4 * team, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
@@ -236,7 +281,7 @@ static void run_block(const struct block *b, float *m, size_t me, size_t team)
     dd_meet(team);
     for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++) {
         size_t part = task % parts, first = b->tiles * part / parts;
-        run_panel(b, m, task / parts, first, b->tiles * (part + 1) / parts - first);
+        run_panel(b, u, m, task / parts, first, b->tiles * (part + 1) / parts - first);
     }
     dd_meet(team);
 }
@@ -255,19 +300,19 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
 {
     const struct winograd *g = c->state;
     size_t threads = (size_t)ctx->threads, total = g->across * g->down * (size_t)x->n;
-    bool shared = threads > 1 && total < ALONE * threads;
-    size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->cin);
-    float *bias = ctx->scratch + g->v + threads * g->m;
+    bool shared = g->made || (threads > 1 && total < ALONE * threads);
+    size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->depth);
+    float *bias = ctx->scratch + g->v + threads * (g->u + g->m);
     add_bias(bias, c, post, (size_t)x->n);
     (void)pre;
     DD_TEAM(ctx->threads)
     {
         size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team, end = total * (me + 1) / team;
-        float *v = ctx->scratch + me * g->planes * plane, *m = ctx->scratch + g->v + dd_thread() * g->m;
+        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * (g->u + g->m), *m = u + g->u;
         for (size_t blocks = dd_blocks(end - first, most), size; blocks; blocks--, first += size) {
             size = dd_blocks(end - first, blocks);
-            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, first, size };
-            run_block(&b, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
+            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, g->planes * plane, first, size };
+            run_block(&b, u, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
         }
     }
 }

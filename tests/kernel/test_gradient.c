@@ -42,61 +42,6 @@ void check_outer(const struct dd_kernels *k, const struct dd_kernels *ref)
     outer_case(k, 1153, k->gemm_mr, 1, ORDINARY);
 }
 
-typedef void weights_kernel(float *u, size_t plane, const float *w, size_t ws, size_t n, int flipped);
-
-/* Doubles by the same formula everywhere: the same bits as the reference, whose panel is narrower. */
-static void weights_case(const struct dd_kernels *k, const char *name, weights_kernel *kernel, weights_kernel *reference, size_t width,
-                         const double (*g)[3], size_t side, size_t n, int flipped)
-{
-    size_t planes = side * side;
-    struct plane w = plane(0, n, 9, 9 + n % 4, ORDINARY), u = plane(1, planes, k->gemm_nr, k->gemm_nr + n % 3, ORDINARY), want = plane_copy(2, &u);
-    kernel(u.at, u.stride, w.at, w.stride, n, flipped);
-    plane_check(&u, name);
-    for (size_t j = 0; j < k->gemm_nr; j += width) {
-        struct plane part = plane(3, planes, width, width, ORDINARY);
-        reference(part.at, part.stride, j < n ? plane_at(&w, j, 0) : w.at, w.stride, j < n ? n - j : 0, flipped);
-        for (size_t i = 0; i < planes * width; i++)
-            *plane_at(&want, i / width, j + i % width) = *plane_at(&part, i / width, i % width);
-    }
-    same(k, name, &u, &want);
-    for (size_t j = 0; j < n; j++)                  /* the reference against G: doubles err by less than a tenth of a rounding */
-        for (size_t i = 0; i < planes; i++) {
-            double exact = 0, size = 0;
-            for (size_t t = 0; t < 9; t++) {
-                double one = g[i / side][t / 3] * g[i % side][t % 3] * *plane_at(&w, j, flipped ? 8 - t : t);
-                exact += one;
-                size += fabs(one);
-            }
-            near(k, name, &u, i, j, exact, 1.1 * U * size);
-        }
-}
-
-void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
-{
-    static const double g[6][3] = { { 1. / 4, 0, 0 }, { -1. / 6, -1. / 6, -1. / 6 }, { -1. / 6, 1. / 6, -1. / 6 },
-                                    { 1. / 24, 1. / 12, 1. / 6 }, { 1. / 24, -1. / 12, 1. / 6 }, { 0, 0, 1 } };
-    for (size_t n = 1; n <= k->gemm_nr; n++)
-        for (int flipped = 0; flipped < 2; flipped++)
-            weights_case(k, "winograd_weights", k->winograd_weights, ref->winograd_weights, ref->gemm_nr, g, 6, n, flipped);
-}
-
-void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
-{
-    static const double g[8][3] = { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 },
-                                    { 1. / 90, -1. / 45, 2. / 45 }, { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } };
-    for (size_t n = 1; n <= k->gemm_nr; n++)
-        for (int flipped = 0; flipped < 2; flipped++)
-            weights_case(k, "winograd6_weights", k->winograd6_weights, ref->winograd6_weights, ref->gemm_nr, g, 8, n, flipped);
-}
-
-void check_winograd2_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
-{
-    static const double g[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };
-    for (size_t n = 1; n <= k->gemm_nr; n++)
-        for (int flipped = 0; flipped < 2; flipped++)
-            weights_case(k, "winograd2_weights", k->winograd2_weights, ref->winograd2_weights, ref->gemm_nr, g, 4, n, flipped);
-}
-
 /* Along rows and along columns each input meets two roundings at most: 4 u, second order below 0.1 u; the reference one more. */
 void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_kernels *ref)
 {

@@ -114,3 +114,56 @@ void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels 
     for (size_t c = 0; c <= 70; c++)
         output_case(k, "winograd2_output", k->winograd2_output, ref->winograd2_output, at2, 2, 8.1, c);
 }
+
+typedef void weights_kernel(float *u, size_t plane, const float *w, size_t count);
+
+/* Of `count` input channels, against G g G^T in double. */
+static void weights_near(const struct dd_kernels *k, const char *name, weights_kernel *kernel, const double (*g)[3], size_t side, double ulps, size_t count)
+{
+    size_t nr = k->gemm_nr, planes = side * side;
+    struct plane w = plane(0, 9 * count, nr, nr, ORDINARY), u = plane(1, planes, count * nr, count * nr + count % 3, ORDINARY);
+    kernel(u.at, u.stride, w.at, count);
+    plane_check(&u, name);
+    for (size_t i = 0; i < planes; i++)
+        for (size_t j = 0; j < count * nr; j++) {
+            double exact = 0, size = 0;
+            for (size_t t = 0; t < 9; t++) {
+                double one = g[i / side][t / 3] * g[i % side][t % 3] * *plane_at(&w, j / nr * 9 + t, j % nr);
+                exact += one;
+                size += fabs(one);
+            }
+            near(k, name, &u, i, j, exact, ulps * U * size);
+        }
+}
+
+static void weights_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, weights_kernel *kernel, weights_kernel *reference,
+                         const double (*g)[3], size_t side, double ulps)
+{
+    for (size_t count = 0; count < 8; count++) {
+        weights_near(k, name, kernel, g, side, ulps, count);
+        weights_near(ref, name, reference, g, side, 1.1, count);
+    }
+}
+
+/* A rounded factor, a sum, a product and an fma at most along rows, and along columns: 8 u, second order below 0.1 u; the reference is in double and rounds once. */
+void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    static const double g[6][3] = { { 1. / 4, 0, 0 }, { -1. / 6, -1. / 6, -1. / 6 }, { -1. / 6, 1. / 6, -1. / 6 },
+                                    { 1. / 24, 1. / 12, 1. / 6 }, { 1. / 24, -1. / 12, 1. / 6 }, { 0, 0, 1 } };
+    weights_case(k, ref, "winograd_weights", k->winograd_weights, ref->winograd_weights, g, 6, 8.1);
+}
+
+/* The same. */
+void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    static const double g[8][3] = { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 },
+                                    { 1. / 90, -1. / 45, 2. / 45 }, { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } };
+    weights_case(k, ref, "winograd6_weights", k->winograd6_weights, ref->winograd6_weights, g, 8, 8.1);
+}
+
+/* A sum and an fma along rows, and along columns; the factors are exact. */
+void check_winograd2_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
+{
+    static const double g[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };
+    weights_case(k, ref, "winograd2_weights", k->winograd2_weights, ref->winograd2_weights, g, 4, 4.1);
+}

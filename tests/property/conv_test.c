@@ -204,7 +204,7 @@ static int tile_of(int h, int w, int weights)
 {
     if (h * w >= 64 * 64 && weights <= 256 * 256 && 10 * ((h + 5) / 6 * ((w + 5) / 6) * 64) <= 9 * ((h + 3) / 4 * ((w + 3) / 4) * 36))
         return 6;
-    return h * w >= 32 * 32 || (h * w >= 16 * 16 && weights <= 512 * 256) ? 4 : 2;
+    return h * w >= 8 * 8 ? 4 : 2;
 }
 
 /* What the winograd engine's sum may be off by: [h, w, cout], NULL where it does not take the shape. */
