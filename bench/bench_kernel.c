@@ -184,38 +184,46 @@ static size_t plane_of(size_t columns)
     return 16 * columns + 16;
 }
 
-/* Tiles of side * side inputs and tile * tile outputs. */
-static void run_input(struct work *w, void (*transform)(float *v, size_t plane, const float *const *x, size_t channels), size_t side)
+/* Tiles of tile * tile outputs. */
+static void run_input(struct work *w, size_t tile)
 {
     const float *pixel[64];
+    size_t pixels = (tile + 2) * (tile + 2);
     for (size_t t = 0; t < PIXELS / 16; t++) {
-        for (size_t i = 0; i < side * side; i++)
+        float *v = w->y + t % 16 * C;
+        for (size_t i = 0; i < pixels; i++)
             pixel[i] = w->x + (t * 16 + i) % PIXELS * C;
-        transform(w->y + t % 16 * C, plane_of(C), pixel, C);
+        if (tile == 6)
+            w->k->winograd6_input(v, plane_of(C), pixel, C, 6, 6);
+        else
+            (tile == 4 ? w->k->winograd_input : w->k->winograd2_input)(v, plane_of(C), pixel, C);
     }
-    w->bytes = 8.0 * (double)(side * side) * PIXELS / 16 * C;
+    w->bytes = 8.0 * (double)pixels * PIXELS / 16 * C;
 }
 
-static void run_output(struct work *w, void (*transform)(float *const *y, const float *m, size_t plane, const float *bias,
-                                                         const float *const *residual, float scale, size_t channels), size_t tile)
+static void run_output(struct work *w, size_t tile)
 {
     float *pixel[36];
     size_t nr = w->k->gemm_nr;
     for (size_t t = 0; t < PIXELS / 16; t++)
         for (size_t column = 0; column < C; column += nr) {
+            const float *m = w->x + t % 16 * nr;
             for (size_t i = 0; i < tile * tile; i++)
                 pixel[i] = w->y + (t * tile * tile + i) * C + column;
-            transform(pixel, w->x + t % 16 * nr, plane_of(nr), w->v, NULL, 1, nr);
+            if (tile == 6)
+                w->k->winograd6_output(pixel, m, plane_of(nr), w->v, NULL, 1, nr, 6, 6);
+            else
+                (tile == 4 ? w->k->winograd_output : w->k->winograd2_output)(pixel, m, plane_of(nr), w->v, NULL, 1, nr);
         }
     w->bytes = 4.0 * (double)(tile * tile + (tile + 2) * (tile + 2)) * PIXELS / 16 * C;
 }
 
-static void run_winograd_input(struct work *w) { run_input(w, w->k->winograd_input, 6); }
-static void run_winograd2_input(struct work *w) { run_input(w, w->k->winograd2_input, 4); }
-static void run_winograd6_input(struct work *w) { run_input(w, w->k->winograd6_input, 8); }
-static void run_winograd_output(struct work *w) { run_output(w, w->k->winograd_output, 4); }
-static void run_winograd2_output(struct work *w) { run_output(w, w->k->winograd2_output, 2); }
-static void run_winograd6_output(struct work *w) { run_output(w, w->k->winograd6_output, 6); }
+static void run_winograd_input(struct work *w) { run_input(w, 4); }
+static void run_winograd2_input(struct work *w) { run_input(w, 2); }
+static void run_winograd6_input(struct work *w) { run_input(w, 6); }
+static void run_winograd_output(struct work *w) { run_output(w, 4); }
+static void run_winograd2_output(struct work *w) { run_output(w, 2); }
+static void run_winograd6_output(struct work *w) { run_output(w, 6); }
 
 static void run_weights(struct work *w, void (*transform)(float *u, size_t plane, const float *w, size_t count), size_t planes)
 {

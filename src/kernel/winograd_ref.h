@@ -1,51 +1,71 @@
 /* The transforms of Winograd's convolutions in double, part of kernels_ref.c; the matrices are those of winograd_vec.h and winograd_gradient_vec.h. */
 
-/* y [ny, ny] = M x M^T, M [ny, nx] in rows of 8, x [nx, nx]; where M is 0 an infinity in x does not count. */
-static void sandwich(double *y, const double (*m)[8], const double *x, int ny, int nx)
+/* y [ya, yb] = A x B^T, A [ya, xa] and B [yb, xb] in rows of 8, x [xa, xb]; where a factor is 0 an infinity in x does not count. */
+static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb, int xa, int xb)
 {
-    for (int i = 0; i < ny; i++)
-        for (int j = 0; j < ny; j++) {
-            y[i * ny + j] = 0;
-            for (int k = 0; k < nx * nx; k++)
-                if (m[i][k / nx] != 0 && m[j][k % nx] != 0)
-                    y[i * ny + j] += m[i][k / nx] * x[k] * m[j][k % nx];
+    for (int i = 0; i < ya; i++)
+        for (int j = 0; j < yb; j++) {
+            y[i * yb + j] = 0;
+            for (int k = 0; k < xa * xb; k++)
+                if (a[i][k / xb] != 0 && b[j][k % xb] != 0)
+                    y[i * yb + j] += a[i][k / xb] * x[k] * b[j][k % xb];
         }
 }
 
-static void transform_input(float *v, size_t plane, const float *const *x, size_t channels, int tile)
+/* B^T and A^T of a side with n outputs; `points` of the largest tile, 8, 6 or 4. */
+static const double (*input_matrix(int n, int points))[8]
 {
-    static const double bt6[8][8] = { { 1, 0, -5.25, 0, 5.25, 0, -1, 0 }, { 0, 1, 1, -4.25, -4.25, 1, 1, 0 }, { 0, -1, 1, 4.25, -4.25, -1, 1, 0 },
+    static const double six[8][8] = { { 1, 0, -5.25, 0, 5.25, 0, -1, 0 }, { 0, 1, 1, -4.25, -4.25, 1, 1, 0 }, { 0, -1, 1, 4.25, -4.25, -1, 1, 0 },
                                       { 0, 0.5, 0.25, -2.5, -1.25, 2, 1, 0 }, { 0, -0.5, 0.25, 2.5, -1.25, -2, 1, 0 }, { 0, 2, 4, -2.5, -5, 0.5, 1, 0 },
                                       { 0, -2, 4, 2.5, -5, -0.5, 1, 0 }, { 0, -1, 0, 5.25, 0, -5.25, 0, 1 } };
-    static const double bt4[6][8] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
-                                      { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
-    static const double bt2[4][8] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
-    int side = tile + 2;
+    static const double four_of_six[6][8] = { { 1, 0, -1.25, 0, 0.25, 0 }, { 0, -3, -3, 0.75, 0.75, 0 }, { 0, 3, -3, -0.75, 0.75, 0 },
+                                              { 0, -7.5, -3.75, 7.5, 3.75, 0 }, { 0, 7.5, -3.75, -7.5, 3.75, 0 }, { 0, 4, 0, -5, 0, 1 } };
+    static const double four[6][8] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
+                                       { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
+    static const double two[4][8] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
+    return n == 6 ? six : n == 2 ? two : points == 8 ? four_of_six : four;
+}
+
+static const double (*output_matrix(int n))[8]
+{
+    static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
+                                      { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
+                                      { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } };
+    static const double four[4][8] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
+    static const double two[2][8] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
+    return n == 6 ? six : n == 4 ? four : two;
+}
+
+/* Where product k of a tile of `rows` x `columns` outputs lies among those of the largest. */
+static size_t place_of(int k, int rows, int columns, int points)
+{
+    int i = k / (columns + 2), j = k % (columns + 2);
+    return (size_t)(points * (i == rows + 1 ? points - 1 : i) + (j == columns + 1 ? points - 1 : j));
+}
+
+static void transform_input(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns, int points)
+{
+    int high = rows + 2, wide = columns + 2;
     for (size_t c = 0; c < channels; c++) {
         double d[64], u[64];
-        for (int k = 0; k < side * side; k++)
+        for (int k = 0; k < high * wide; k++)
             d[k] = x[k][c];
-        sandwich(u, tile == 6 ? bt6 : tile == 4 ? bt4 : bt2, d, side, side);
-        for (int k = 0; k < side * side; k++)
-            v[(size_t)k * plane + c] = (float)u[k];
+        sandwich(u, input_matrix(rows, points), input_matrix(columns, points), d, high, wide, high, wide);
+        for (int k = 0; k < high * wide; k++)
+            v[place_of(k, rows, columns, points) * plane + c] = (float)u[k];
     }
 }
 
 static void transform_output(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                             float scale, size_t channels, int tile)
+                             float scale, size_t channels, int rows, int columns, int points)
 {
-    static const double at6[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
-                                      { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
-                                      { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } };
-    static const double at4[4][8] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
-    static const double at2[2][8] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
-    int side = tile + 2;
+    int high = rows + 2, wide = columns + 2;
     for (size_t c = 0; c < channels; c++) {
         double d[64], o[36];
-        for (int k = 0; k < side * side; k++)
-            d[k] = m[(size_t)k * plane + c];
-        sandwich(o, tile == 6 ? at6 : tile == 4 ? at4 : at2, d, tile, side);
-        for (int k = 0; k < tile * tile; k++)
+        for (int k = 0; k < high * wide; k++)
+            d[k] = m[place_of(k, rows, columns, points) * plane + c];
+        sandwich(o, output_matrix(rows), output_matrix(columns), d, rows, columns, high, wide);
+        for (int k = 0; k < rows * columns; k++)
             if (y[k])
                 y[k][c] = (float)((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale);
     }
@@ -53,35 +73,35 @@ static void transform_output(float *const *y, const float *m, size_t plane, cons
 
 static void winograd_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    transform_input(v, plane, x, channels, 4);
+    transform_input(v, plane, x, channels, 4, 4, 6);
 }
 
-static void winograd6_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
+static void winograd6_input_ref(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns)
 {
-    transform_input(v, plane, x, channels, 6);
+    transform_input(v, plane, x, channels, rows, columns, 8);
 }
 
 static void winograd2_input_ref(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    transform_input(v, plane, x, channels, 2);
+    transform_input(v, plane, x, channels, 2, 2, 4);
 }
 
 static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
                                 float scale, size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, 4);
+    transform_output(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
 }
 
 static void winograd6_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                 float scale, size_t channels)
+                                 float scale, size_t channels, int rows, int columns)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, 6);
+    transform_output(y, m, plane, bias, residual, scale, channels, rows, columns, 8);
 }
 
 static void winograd2_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
                                  float scale, size_t channels)
 {
-    transform_output(y, m, plane, bias, residual, scale, channels, 2);
+    transform_output(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
 
 /* y[0..7 step ys] = G x[0..2 step xs] of F(6x6, 3x3). */
@@ -171,7 +191,7 @@ static void winograd_weights_adjoint_ref(float *y, size_t ys, const float *u, si
         double d[36], o[9];
         for (int k = 0; k < 36; k++)
             d[k] = u[(size_t)k * plane + c];
-        sandwich(o, gt, d, 3, 6);
+        sandwich(o, gt, gt, d, 3, 3, 6, 6);
         for (size_t k = 0; k < 9; k++)
             y[k * ys + c] = (float)o[k];
     }

@@ -30,7 +30,16 @@
           32/45  16/45  8/45       0     0    1
           32/45 -16/45  8/45
               0      0     1
-   Each transform is applied to columns, then to rows. */
+   Each transform is applied to columns, then to rows.
+
+   A side of F(6x6) may have 4 outputs: the points of F(4x4) are among its own, U is that of F(6x6), so B^T takes over what G differs by:
+
+     B^T = 1     0  -5/4    0   1/4 0
+           0    -3    -3  3/4   3/4 0
+           0     3    -3 -3/4   3/4 0
+           0 -15/2 -15/4 15/2  15/4 0
+           0  15/2 -15/4 -15/2 15/4 0
+           0     4     0   -5     0 1 */
 
 /* d[i * step], i < 8, becomes B^T d. */
 INLINE void winograd_eight(vf *d, int step)
@@ -65,6 +74,20 @@ INLINE void winograd_six(vf *d, int step)
     d[5 * step] = vf_fma(vf_set(4), d1, vf_fma(vf_set(-5), d3, d5));
 }
 
+/* The same of a side of F(6x6, 3x3) with 4 outputs. */
+INLINE void winograd_six_of_eight(vf *d, int step)
+{
+    vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4)), b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
+    vf c = vf_mul(vf_set(3.75f), vf_sub(d4, d2)), e = vf_mul(vf_set(7.5f), vf_sub(d3, d1));
+    d[0] = vf_fma(vf_set(0.25f), d4, vf_fma(vf_set(-1.25f), d2, d[0]));
+    d[step] = vf_add(a, b);
+    d[2 * step] = vf_sub(a, b);
+    d[3 * step] = vf_add(c, e);
+    d[4 * step] = vf_sub(c, e);
+    d[5 * step] = vf_fma(vf_set(4), d1, vf_fma(vf_set(-5), d3, d[5 * step]));
+}
+
 /* The same of F(2x2, 3x3), i < 4. */
 INLINE void winograd_quad(vf *d, int step)
 {
@@ -75,9 +98,16 @@ INLINE void winograd_quad(vf *d, int step)
     d[3 * step] = vf_sub(d1, d[3 * step]);
 }
 
-INLINE void winograd_input_line(vf *d, int step, const int tile)
+/* Of a side with n outputs; `points` of the largest tile. */
+INLINE void winograd_input_line(vf *d, int step, const int n, const int points)
 {
-    (tile == 6 ? winograd_eight : tile == 4 ? winograd_six : winograd_quad)(d, step);
+    (n == 6 ? winograd_eight : n == 2 ? winograd_quad : points == 8 ? winograd_six_of_eight : winograd_six)(d, step);
+}
+
+/* Point i of a side with n outputs among those of the largest tile. */
+INLINE int winograd_point(int i, const int n, const int points)
+{
+    return i == n + 1 ? points - 1 : i;
 }
 
 /* y[i * ys], i < 6, is A^T m, m[i * ms], i < 8. */
@@ -117,61 +147,69 @@ INLINE void winograd_output_line(vf *y, int ys, const vf *m, int ms, const int t
     (tile == 6 ? winograd_output_six : tile == 4 ? winograd_four : winograd_pair)(y, ys, m, ms);
 }
 
-INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int tile)
+INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int rows, const int columns, const int points)
 {
-    const int side = tile + 2;
+    const int high = rows + 2, wide = columns + 2;
     EACH_VECTOR(c, channels,
         vf d[64];
-        UNROLL for (int j = 0; j < side; j++) {
-            UNROLL for (int i = 0; i < side; i++)
-                d[side * i + j] = vf_take(x[side * i + j] + c, lanes);
-            winograd_input_line(d + j, side, tile);
+        UNROLL for (int j = 0; j < wide; j++) {
+            UNROLL for (int i = 0; i < high; i++)
+                d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
+            winograd_input_line(d + j, wide, rows, points);
         }
-        UNROLL for (int i = 0; i < side; i++) {
-            winograd_input_line(d + side * i, 1, tile);
-            UNROLL for (int j = 0; j < side; j++)
-                vf_put(v + (size_t)(side * i + j) * plane + c, d[side * i + j], lanes);
+        UNROLL for (int i = 0; i < high; i++) {
+            winograd_input_line(d + wide * i, 1, columns, points);
+            float *to = v + (size_t)(points * winograd_point(i, rows, points)) * plane + c;
+            UNROLL for (int j = 0; j < wide; j++)
+                vf_put(to + (size_t)winograd_point(j, columns, points) * plane, d[wide * i + j], lanes);
         }
     );
 }
 
 static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    winograd_input_run(v, plane, x, channels, 4);
+    winograd_input_run(v, plane, x, channels, 4, 4, 6);
 }
 
-static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels)
+static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns)
 {
-    winograd_input_run(v, plane, x, channels, 6);
+    if (rows == 6 && columns == 6)
+        winograd_input_run(v, plane, x, channels, 6, 6, 8);
+    else if (rows == 6)
+        winograd_input_run(v, plane, x, channels, 6, 4, 8);
+    else if (columns == 6)
+        winograd_input_run(v, plane, x, channels, 4, 6, 8);
+    else
+        winograd_input_run(v, plane, x, channels, 4, 4, 8);
 }
 
 static void K(winograd2_input)(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    winograd_input_run(v, plane, x, channels, 2);
+    winograd_input_run(v, plane, x, channels, 2, 2, 4);
 }
 
 INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, const int tile)
+                                float scale, size_t channels, const int rows, const int columns, const int points)
 {
-    const int side = tile + 2;
+    const int high = rows + 2, wide = columns + 2;
     EACH_VECTOR(c, channels,
-        vf d[8 * 6];
+        vf d[6 * 8];
         vf o[6];
         vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
-        UNROLL for (int j = 0; j < side; j++) {
+        UNROLL for (int j = 0; j < wide; j++) {
             vf column[8];
-            UNROLL for (int i = 0; i < side; i++)
-                column[i] = vf_take(m + (size_t)(side * i + j) * plane + c, lanes);
-            winograd_output_line(d + j, side, column, 1, tile);
+            UNROLL for (int i = 0; i < high; i++)
+                column[i] = vf_take(m + (size_t)(points * winograd_point(i, rows, points) + winograd_point(j, columns, points)) * plane + c, lanes);
+            winograd_output_line(d + j, wide, column, 1, rows);
         }
-        UNROLL for (int i = 0; i < tile; i++) {
-            winograd_output_line(o, 1, d + side * i, 1, tile);
-            UNROLL for (int j = 0; j < tile; j++)
-                if (y[tile * i + j]) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            winograd_output_line(o, 1, d + wide * i, 1, columns);
+            UNROLL for (int j = 0; j < columns; j++)
+                if (y[columns * i + j]) {
                     vf sum = vf_add(o[j], b);
                     if (residual)
-                        sum = vf_add(sum, vf_take(residual[tile * i + j] + c, lanes));
-                    vf_put(y[tile * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
+                        sum = vf_add(sum, vf_take(residual[columns * i + j] + c, lanes));
+                    vf_put(y[columns * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
                 }
         }
     );
@@ -180,19 +218,26 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
 static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
                                float scale, size_t channels)
 {
-    winograd_output_run(y, m, plane, bias, residual, scale, channels, 4);
+    winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
 }
 
 static void K(winograd6_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                               float scale, size_t channels)
+                                float scale, size_t channels, int rows, int columns)
 {
-    winograd_output_run(y, m, plane, bias, residual, scale, channels, 6);
+    if (rows == 6 && columns == 6)
+        winograd_output_run(y, m, plane, bias, residual, scale, channels, 6, 6, 8);
+    else if (rows == 6)
+        winograd_output_run(y, m, plane, bias, residual, scale, channels, 6, 4, 8);
+    else if (columns == 6)
+        winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 6, 8);
+    else
+        winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 8);
 }
 
 static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
                                 float scale, size_t channels)
 {
-    winograd_output_run(y, m, plane, bias, residual, scale, channels, 2);
+    winograd_output_run(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
 
 /* y[i * ys], i < 8, is G x, x[i * xs], i < 3, of F(6x6, 3x3). */

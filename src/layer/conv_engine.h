@@ -49,33 +49,33 @@ static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
     return s->kernel == 1 && s->stride == 1 && !s->doubled && !s->top && !s->left && !s->bottom && !s->right;
 }
 
-/* Where the pixels of the square of `side` from (row, column) on lie, row by row: image has h x w of them, `stride` floats apart; `zero`
-   outside of it. */
-static inline void dd_square(const float **pixel, const float *image, int h, int w, size_t stride, int row, int column, int side,
-                             const float *zero)
+/* Where the pixels of the rectangle of `rows` x `columns` from (row, column) on lie, row by row: image has h x w of them, `stride` floats
+   apart; `zero` outside of it. */
+static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row, int column, int rows,
+                                int columns, const float *zero)
 {
-    int whole = row >= 0 && column >= 0 && row + side <= h && column + side <= w;
-    for (int y = row; y < row + side; y++) {
+    int whole = row >= 0 && column >= 0 && row + rows <= h && column + columns <= w;
+    for (int y = row; y < row + rows; y++) {
         ptrdiff_t at = ((ptrdiff_t)y * w + column) * (ptrdiff_t)stride;
         if (whole)
-            for (int i = 0; i < side; i++, at += stride)
+            for (int i = 0; i < columns; i++, at += stride)
                 *pixel++ = image + at;
         else
-            for (int x = column; x < column + side; x++, at += stride)
+            for (int x = column; x < column + columns; x++, at += stride)
                 *pixel++ = y >= 0 && y < h && x >= 0 && x < w ? image + at : zero;
     }
 }
 
-/* Fetches channels first .. first + n of the square of `side` from (row, column) on, or of what lies there of the next image: squares are
-   read and written in an order that the processor does not foresee.  Always inlined: else GCC sees no effect in it and drops the call. */
-static inline __attribute__((always_inline)) void dd_square_ahead(const struct dd_map *m, size_t image, int row, int column, int side,
-                                                                  size_t first, size_t n)
+/* Fetches channels first .. first + n of the rectangle of `rows` x `columns` from (row, column) on, or of what lies there of the next image: they
+   are read and written in an order that the processor does not foresee.  Always inlined: else GCC sees no effect in it and drops the call. */
+static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image, int row, int column, int rows,
+                                                                     int columns, size_t first, size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
     size_t w = (size_t)m->w, pixels = (size_t)m->n * (size_t)m->h * w, at = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
-    for (int i = 0; i < side && at + (size_t)side <= pixels; i++, at += w) {
+    for (int i = 0; i < rows && at + (size_t)columns <= pixels; i++, at += w) {
         const float *pixel = m->data + at * m->stride + first;
-        for (int j = 0; j < side; j++, pixel += m->stride)
+        for (int j = 0; j < columns; j++, pixel += m->stride)
             for (size_t c = 0; c < n; c += LINE)
                 __builtin_prefetch(pixel + c, 0, 2);
     }

@@ -75,11 +75,11 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
         int row = (int)((unsigned)tile / (unsigned)p->across) * 4, column = (int)((unsigned)tile % (unsigned)p->across) * 4;
         if (!w->pre)
-            dd_square_ahead(w->x, image, row + 5, column, 4, 0, o->rows);
-        dd_square(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, zero);
+            dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
+        dd_rectangle(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, 6, zero);
         tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
-        dd_square_ahead(w->dz, image, row + 4, column, 4, 0, o->columns);
-        dd_square(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, zero);
+        dd_rectangle_ahead(w->dz, image, row + 4, column, 4, 4, 0, o->columns);
+        dd_rectangle(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, 4, zero);
         tile_panels(g->k->winograd_output_adjoint, b, o->b_plane, panel, o->nr, pixel, 16, o->columns);
     }
 }

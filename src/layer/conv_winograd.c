@@ -1,5 +1,6 @@
 /* Convolution 3x3 of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray 2016), 36 multiplications where the sum has 144, on small images
    F(2x2, 3x3), 16 where it has 36, or on large ones F(6x6, 3x3), 64 where it has 324.  Of an image that is doubled as it is read 25, 9 and 49 are left.
+   Where an image is no multiple of 6, F(6x6)'s last tiles of a side have 4 rows or columns, by the same weights: 32 is 6, 6, 6, 6, 4, 4.
 
    An image is cut into tiles of, say, 4x4 output pixels.  For a block of tiles
      V[k] [tiles, cin]  = B^T d B of each tile's 6x6 inputs            k < 36
@@ -12,7 +13,7 @@
    which stay in that core's cache, while all tiles there are, of V that all share, are multiplied by them.
 
    Packed: U [cout / nr][36][cin][nr] or g [cout / nr][cin][9][nr], bias [cout], zeros [cin].  Scratch: V [parts][36][tiles][depth] of a block or of
-   one per thread; per thread U [36][depth][nr], if it is made in every run, and M of nr columns; bias + add [n][cout]. */
+   one per thread; per thread U [36][depth][nr], if it is made in every run, M of nr columns, and where the tiles lie; bias + add [n][cout]. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,16 +31,22 @@ struct winograd {
     size_t used, plane[PLANES_MOST];            /* the others */
     bool made;                                  /* U: in every run */
     void (*weights)(float *u, size_t plane, const float *w, size_t count);
-    void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
+    void (*input)(float *v, size_t plane, const float *const *x, size_t channels);  /* but of F(6x6) */
     void (*output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
                    size_t channels);
     size_t cin, cout, mr, nr, panels;
-    size_t across, down;                        /* tiles of an image */
+    struct side { size_t large, all; } across, down;    /* tiles of an image: the first `large` are `tile` wide, the others 4 */
     size_t own, shared;                         /* tiles of a block, at most */
     size_t parts, depth;                        /* input channels are added up in parts, `depth` at a time */
     size_t bias, zero;                          /* where in the packed block */
-    size_t v, u, m;                             /* floats: V of all threads, U and M of one */
+    size_t v, u, m, places;                     /* floats: V of all threads; U, M and places of a block of one */
 };
+
+/* Where a tile lies: its image, and its outputs' first row and column, and how many. */
+struct place { size_t image; int row, column, rows, columns; };
+/* Rows x columns of F(6x6)'s tiles, 6x4, 6x6, 4x6 and 4x4, in an order in which those that have the points 1/2 and -1/2 along a side follow each
+   other. */
+enum kind { TALL, LARGE, WIDE, SMALL, KINDS };
 
 /* One block at work. */
 struct block {
@@ -51,7 +58,8 @@ struct block {
     float *v;
     int doubled;
     size_t plane, part;                         /* floats from one plane of V to the next, and from `depth` channels to the next */
-    size_t first, tiles;                        /* of all tiles of all images */
+    const struct place *place;                  /* of its tiles, by kind */
+    size_t tiles, kind[KINDS + 1];              /* where each kind begins */
 };
 
 /* Floats of a plane of some rows: planes a power of two apart would meet in few sets of the cache. */
@@ -65,28 +73,45 @@ static size_t tiles_in(size_t floats, const struct winograd *g)
     return g->mr * (1 + floats / (g->planes * g->mr * g->cin));
 }
 
+/* How n outputs are cut into tiles of F(6x6): some sixes, then one or two fours where these save a twentieth of the products along the side, which
+   are returned. */
+static size_t cut_by_six(struct side *side, size_t n)
+{
+    size_t all = dd_blocks(n, 6), least = 8 * all;
+    *side = (struct side){ all, all };
+    for (size_t fours = 1; fours <= 2; fours++) {
+        size_t sixes = n > 4 * fours ? dd_blocks(n - 4 * fours, 6) : 0, products = 8 * sixes + 6 * fours;
+        if (20 * products < 19 * 8 * all && products < least)
+            least = products, *side = (struct side){ sixes, sixes + fours };
+    }
+    return least;
+}
+
 /* Large tiles need the fewest products.  The largest have the most weights, and go to images they fit well enough; the smallest have the fewest,
-   and go to images so small that making U of more takes longer than what it saves.  *made: streaming U takes longer than making it, or with
-   many channels more memory than it is worth. */
-static size_t tile_of(const struct dd_conv_shape *s, bool *made)
+   and go to images so small that making U of more takes longer than what it saves.  Made in every run is U where streaming it takes longer, or
+   with many channels more memory than it is worth. */
+static void cut(struct winograd *g, const struct dd_conv_shape *s)
 {
     enum { LEAST_PIXELS = 8 * 8, FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64 };
-    enum { WEIGHTS_FEW = 256 * 256, WEIGHTS_MOST = 512 * 256 };
+    enum { WEIGHTS_FEW = 384 * 128, WEIGHTS_MORE = 256 * 256, WEIGHTS_MOST = 512 * 256 };
     int64_t weights = (int64_t)s->cin * s->cout;
     size_t h = (size_t)dd_conv_height(s), w = (size_t)dd_conv_width(s), pixels = h * w;
-    size_t six = dd_blocks(h, 6) * dd_blocks(w, 6) * 64, four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
-    *made = pixels < FEW_PIXELS || (pixels < MANY_PIXELS && weights > WEIGHTS_MOST);
-    if (pixels >= MOST_PIXELS && 10 * six <= 9 * four && weights <= WEIGHTS_FEW)
-        return 6;
-    return pixels >= LEAST_PIXELS ? 4 : 2;
+    size_t six = cut_by_six(&g->down, h) * cut_by_six(&g->across, w), four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
+    g->made = pixels < FEW_PIXELS || (pixels < MANY_PIXELS && weights > WEIGHTS_MOST);
+    bool large = pixels >= MANY_PIXELS && 10 * six <= 9 * four && weights <= (pixels >= MOST_PIXELS ? WEIGHTS_MORE : WEIGHTS_FEW);
+    g->tile = large ? 6 : pixels >= LEAST_PIXELS ? 4 : 2;
+    if (g->tile < 6) {
+        g->down.large = g->down.all = dd_blocks(h, g->tile);
+        g->across.large = g->across.all = dd_blocks(w, g->tile);
+    }
 }
 
 /* Of an image doubled as it is read, row 2 of B^T gives 0, whatever the tile, since its pixels come in equal pairs. */
 static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
-    g->tile = tile_of(s, &g->made);
+    cut(g, s);
     switch (g->tile) {
-    case 6:  g->weights = k->winograd6_weights; g->input = k->winograd6_input; g->output = k->winograd6_output; break;
+    case 6:  g->weights = k->winograd6_weights; break;
     case 4:  g->weights = k->winograd_weights;  g->input = k->winograd_input;  g->output = k->winograd_output; break;
     default: g->weights = k->winograd2_weights; g->input = k->winograd2_input; g->output = k->winograd2_output; break;
     }
@@ -111,9 +136,7 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->mr = setup->k->gemm_mr;
     g->nr = setup->k->gemm_nr;
     g->panels = dd_blocks(g->cout, g->nr);
-    g->across = dd_blocks((size_t)dd_conv_width(s), g->tile);
-    g->down = dd_blocks((size_t)dd_conv_height(s), g->tile);
-    size_t all = g->across * g->down * (size_t)c->batch;
+    size_t all = g->across.all * g->down.all * (size_t)c->batch;
     g->own = g->made ? 0 : dd_min(all, tiles_in(OWN_FLOATS, g));
     g->shared = dd_min(all, tiles_in(g->made ? MADE_FLOATS : SHARED_FLOATS, g));
     g->parts = g->made ? dd_blocks(g->cin, U_FLOATS / (g->planes * g->nr)) : 1;
@@ -125,9 +148,10 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->v = alone > together ? alone : together;
     g->u = g->made ? g->planes * plane_floats(g->depth, g->nr) : 0;
     g->m = g->planes * plane_floats(g->shared, g->nr);
+    g->places = dd_aligned((g->own > g->shared ? g->own : g->shared) * sizeof(struct place) / sizeof(float));
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->cin);
-    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m) + (size_t)c->batch * dd_aligned(g->cout));
+    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m + g->places) + (size_t)c->batch * dd_aligned(g->cout));
     return DDPM_OK;
 }
 
@@ -159,69 +183,93 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     }
 }
 
-/* Where tile t lies: its image, and the first row and column of its outputs. */
-struct place { size_t image; int row, column; };
-
-static struct place find_tile(const struct winograd *g, size_t t)
+/* Tile (i, j) of an image. */
+static struct place place_of(const struct winograd *g, size_t image, size_t i, size_t j)
 {
-    size_t rest = t % (g->across * g->down);
-    return (struct place){ t / (g->across * g->down), (int)(rest / g->across * g->tile), (int)(rest % g->across * g->tile) };
+    size_t down = dd_min(i, g->down.large), across = dd_min(j, g->across.large);
+    return (struct place){ image, (int)(down * g->tile + (i - down) * 4), (int)(across * g->tile + (j - across) * 4),
+                           i < g->down.large ? (int)g->tile : 4, j < g->across.large ? (int)g->tile : 4 };
 }
 
-static void next_tile(const struct winograd *g, struct place *at)
+static enum kind kind_of(const struct winograd *g, size_t i, size_t j)
 {
-    at->column += (int)g->tile;
-    if (at->column < (int)(g->across * g->tile))
-        return;
-    at->column = 0;
-    at->row += (int)g->tile;
-    if (at->row < (int)(g->down * g->tile))
-        return;
-    at->row = 0;
-    at->image++;
+    return i < g->down.large ? (j < g->across.large ? LARGE : TALL) : j < g->across.large ? WIDE : SMALL;
 }
 
-/* V of tile t of the block, which lies at `at`.  Doubled, pixels come in pairs, and tiles begin with the second of one. */
-static void input_tile(const struct block *b, size_t t, const struct place *at)
+/* Counts and sorts tiles first .. first + tiles of all images. */
+static void find_places(struct block *b, struct place *place, size_t first, size_t tiles)
+{
+    const struct winograd *g = b->g;
+    size_t across = g->across.all, down = g->down.all, next[KINDS];
+    b->place = place;
+    b->tiles = tiles;
+    for (size_t t = first; t < first + tiles; t++)
+        b->kind[kind_of(g, t / across % down, t % across) + 1]++;
+    for (int k = 0; k < KINDS; k++)
+        next[k] = b->kind[k], b->kind[k + 1] += b->kind[k];
+    for (size_t t = first; t < first + tiles; t++) {
+        size_t i = t / across % down, j = t % across;
+        place[next[kind_of(g, i, j)]++] = place_of(g, t / across / down, i, j);
+    }
+}
+
+/* V of tile t of the block.  Doubled, pixels come in pairs, and tiles begin with the second of one. */
+static void input_tile(const struct block *b, size_t t)
 {
     const struct winograd *g = b->g;
     const struct dd_map *x = b->x;
-    int side = (int)g->tile + 2;
+    const struct place *at = b->place + t;
+    int rows = at->rows + 2, columns = at->columns + 2;
     const float *pixel[PLANES_MOST], *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride, *zero = b->packed + g->zero;
     if (!b->doubled) {
-        dd_square_ahead(x, at->image, at->row + side - 1, at->column, side - 2, 0, g->cin);
-        dd_square(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, side, zero);
+        dd_rectangle_ahead(x, at->image, at->row + rows - 1, at->column, rows - 2, columns - 2, 0, g->cin);
+        dd_rectangle(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, rows, columns, zero);
     } else {
         const float *single[PLANES_MOST];
-        int half = side / 2 + 1;
-        dd_square(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, half, zero);
-        for (int i = 0; i < side; i++)
-            for (int j = 0; j < side; j++)
-                pixel[i * side + j] = single[(i + 1) / 2 * half + (j + 1) / 2];
+        dd_rectangle(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, rows / 2 + 1, columns / 2 + 1, zero);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                pixel[i * columns + j] = single[(i + 1) / 2 * (columns / 2 + 1) + (j + 1) / 2];
     }
     for (size_t part = 0; part < g->parts; part++) {
-        for (size_t i = 0; i < g->planes && part > 0; i++)
+        float *v = b->v + part * b->part + t * g->depth;
+        size_t depth = dd_min(g->depth, g->cin - part * g->depth);
+        for (int i = 0; i < rows * columns && part > 0; i++)
             pixel[i] += g->depth;
-        g->input(b->v + part * b->part + t * g->depth, b->plane, pixel, dd_min(g->depth, g->cin - part * g->depth));
+        if (g->tile == 6)
+            b->k->winograd6_input(v, b->plane, pixel, depth, at->rows, at->columns);
+        else
+            g->input(v, b->plane, pixel, depth);
     }
 }
 
-/* The outputs of the tile at `at` in columns `column` .. + n, from its M. */
+/* The outputs of a tile in columns `column` .. + n, from its M. */
 static void output_tile(const struct block *b, const float *m, size_t plane, const struct place *at, size_t column, size_t n)
 {
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     float *pixel[PIXELS_MOST], **to = pixel;
-    const float *residual[PIXELS_MOST];
+    const float *residual[PIXELS_MOST], *const *residuals = r ? residual : NULL, *bias = b->bias + at->image * dd_aligned(g->cout) + column;
+    float scale = b->post ? b->post->scale : 1;
     size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
-    int tile = (int)g->tile, rows = y->h - at->row, columns = y->w - at->column;
-    for (int i = 0; i < tile; i++)
-        for (int j = 0; j < tile; j++)
-            *to++ = i < rows && j < columns ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column : NULL;
+    for (int i = 0; i < at->rows; i++)
+        for (int j = 0; j < at->columns; j++)
+            *to++ = i < y->h - at->row && j < y->w - at->column ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column : NULL;
     if (r)
-        dd_square(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h, y->w, r->stride, at->row, at->column,
-                  tile, NULL);
-    g->output(pixel, m, plane, b->bias + at->image * dd_aligned(g->cout) + column, r ? residual : NULL, b->post ? b->post->scale : 1, n);
+        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h, y->w, r->stride, at->row, at->column,
+                     at->rows, at->columns, NULL);
+    if (g->tile == 6)
+        b->k->winograd6_output(pixel, m, plane, bias, residuals, scale, n, at->rows, at->columns);
+    else
+        g->output(pixel, m, plane, bias, residuals, scale, n);
+}
+
+/* The tiles of the block that have product k. */
+static void range_of(const struct block *b, size_t k, size_t *first, size_t *end)
+{
+    bool six = b->g->tile == 6, rows = six && (k / 8 == 5 || k / 8 == 6), columns = six && (k % 8 == 5 || k % 8 == 6);
+    *first = columns ? b->kind[LARGE] : 0;
+    *end = rows ? b->kind[WIDE] : columns ? b->kind[SMALL] : b->tiles;
 }
 
 /* What the channels of one part add to M of tiles first .. first + tiles of the block, and n columns.  The rows of a product are split evenly, so
@@ -231,18 +279,38 @@ static void add_products(const struct block *b, float *m, const float *u, size_t
 {
     const struct winograd *g = b->g;
     size_t plane = plane_floats(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
-    size_t calls = dd_blocks(tiles, g->mr), rows = dd_blocks(tiles, calls), step = dd_blocks(fetch, calls * depth);
     const float *a[DD_GEMM_MR_MAX];
     for (size_t k = 0; k < g->used; k++) {
-        const float *v = b->v + part * b->part + g->plane[k] * b->plane + first * g->depth, *next = ahead + k * fetch;
+        size_t t, end;
+        range_of(b, g->plane[k], &t, &end);
+        t = t > first ? t : first;
+        end = dd_min(end, first + tiles);
+        if (t >= end)
+            continue;
+        size_t calls = dd_blocks(end - t, g->mr), rows = dd_blocks(end - t, calls), step = dd_blocks(fetch, calls * depth);
+        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth, *next = ahead + k * fetch;
         const float *uk = g->made ? u + g->plane[k] * plane_floats(g->depth, g->nr) : u + k * depth * g->nr;
-        for (size_t t = 0; t < tiles; t += rows, next += step * depth) {
-            size_t count = dd_min(rows, tiles - t);
+        for (; t < end; t += rows, next += step * depth) {
+            size_t count = dd_min(rows, end - t);
             for (size_t i = 0; i < count; i++, v += g->depth)
                 a[i] = v;
-            b->k->gemm(m + g->plane[k] * plane + t * g->nr, g->nr, a, uk, 1, depth, count, n, part > 0, NULL, next, step);
+            b->k->gemm(m + g->plane[k] * plane + (t - first) * g->nr, g->nr, a, uk, 1, depth, count, n, part > 0, NULL, next, step);
         }
     }
+}
+
+/* What tile t of those in work will write and add, in columns `column` .. + n; behind the last, that of the next panel.
+   Always inlined, as dd_rectangle_ahead. */
+static inline __attribute__((always_inline)) void output_ahead(const struct block *b, size_t t, size_t first, size_t tiles, size_t column, size_t n)
+{
+    bool beyond = t >= first + tiles;
+    const struct place *at = b->place + (beyond ? dd_min(t - tiles, first + tiles - 1) : t);
+    if (beyond && column + n >= b->g->cout)
+        return;
+    column += beyond ? n : 0;
+    dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, n);
+    if (b->post && b->post->residual)
+        dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column, n);
 }
 
 /* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block. */
@@ -260,12 +328,9 @@ static void run_panel(const struct block *b, float *u, float *m, size_t panel, s
     }
     if (!g->made)
         add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n, b->packed + (panel * g->used + 1) * size, size);
-    struct place at = find_tile(g, b->first + first), later = find_tile(g, b->first + first + LATER);
-    for (size_t t = 0; t < tiles; t++, next_tile(g, &at), next_tile(g, &later)) {
-        dd_square_ahead(b->y, later.image, later.row, later.column, (int)g->tile, column, n);
-        if (b->post && b->post->residual)
-            dd_square_ahead(b->post->residual, later.image, later.row, later.column, (int)g->tile, column, n);
-        output_tile(b, m + t * g->nr, plane, &at, column, n);
+    for (size_t t = first; t < first + tiles; t++) {
+        output_ahead(b, t + LATER, first, tiles, column, n);
+        output_tile(b, m + (t - first) * g->nr, plane, b->place + t, column, n);
     }
 }
 
@@ -275,9 +340,8 @@ static void run_block(const struct block *b, float *u, float *m, size_t me, size
     const struct winograd *g = b->g;
     size_t parts = g->panels % team ? dd_min(dd_blocks(4 * team, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
     size_t tasks = g->panels * parts;
-    struct place at = find_tile(g, b->first + b->tiles * me / team);
-    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++, next_tile(g, &at))
-        input_tile(b, t, &at);
+    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++)
+        input_tile(b, t);
     dd_meet(team);
     for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++) {
         size_t part = task % parts, first = b->tiles * part / parts;
@@ -299,19 +363,22 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
                              const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct winograd *g = c->state;
-    size_t threads = (size_t)ctx->threads, total = g->across * g->down * (size_t)x->n;
+    size_t threads = (size_t)ctx->threads, total = g->across.all * g->down.all * (size_t)x->n;
     bool shared = g->made || (threads > 1 && total < ALONE * threads);
     size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->depth);
-    float *bias = ctx->scratch + g->v + threads * (g->u + g->m);
+    size_t own = g->u + g->m + g->places;
+    float *bias = ctx->scratch + g->v + threads * own;
     add_bias(bias, c, post, (size_t)x->n);
     (void)pre;
     DD_TEAM(ctx->threads)
     {
         size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team, end = total * (me + 1) / team;
-        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * (g->u + g->m), *m = u + g->u;
+        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * own, *m = u + g->u;
         for (size_t blocks = dd_blocks(end - first, most), size; blocks; blocks--, first += size) {
             size = dd_blocks(end - first, blocks);
-            struct block b = { g, ctx->k, x, y, post, c->packed, bias, v, c->shape.doubled, plane, g->planes * plane, first, size };
+            struct block b = { .g = g, .k = ctx->k, .x = x, .y = y, .post = post, .packed = c->packed, .bias = bias, .v = v,
+                               .doubled = c->shape.doubled, .plane = plane, .part = g->planes * plane };
+            find_places(&b, (struct place *)(m + g->m), first, size);
             run_block(&b, u, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
         }
     }

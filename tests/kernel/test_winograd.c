@@ -1,49 +1,80 @@
 /* The transforms of Winograd's convolution.  That they belong together, as a convolution, is what tests/property shows. */
 #include "tests/kernel/fence.h"
 
-/* |B^T| and |A^T| of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). */
-static const double bt6[8][8] = { { 1, 0, 5.25, 0, 5.25, 0, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 },
-                                  { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 },
-                                  { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 1, 0, 5.25, 0, 5.25, 0, 1 } };
-static const double at6[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 1. / 2, 1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
-                                  { 0, 1, 1, 8, 8, 1. / 8, 1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
-                                  { 0, 1, 1, 32, 32, 1. / 32, 1. / 32, 1 } };
-static const double bt4[6][8] = { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 },
-                                  { 0, 2, 1, 2, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } };
-static const double bt2[4][8] = { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } };
-static const double at4[4][8] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } };
-static const double at2[2][8] = { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } };
+/* One side of a tile: its outputs, its points (as many as its inputs), the points along a side of all there are planes for, which of these are
+   its own, |B^T| and |A^T|. */
+struct side { int outputs, points, all, point[8]; double bt[8][8], at[6][8]; };
 
-/* (|M| |x| |M|^T)[k], M [ny, nx]. */
-static double size_of(const double (*m)[8], int ny, int nx, const struct plane *x, size_t channel, int k)
+/* Of F(6x6, 3x3), F(4x4, 3x3) with the weights of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). */
+static const struct side six = { 6, 8, 8, { 0, 1, 2, 3, 4, 5, 6, 7 },
+    { { 1, 0, 5.25, 0, 5.25, 0, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 },
+      { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 1, 0, 5.25, 0, 5.25, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 1. / 2, 1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 }, { 0, 1, 1, 8, 8, 1. / 8, 1. / 8, 0 },
+      { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 }, { 0, 1, 1, 32, 32, 1. / 32, 1. / 32, 1 } } };
+static const struct side four_of_six = { 4, 6, 8, { 0, 1, 2, 3, 4, 7 },
+    { { 1, 0, 1.25, 0, 0.25, 0 }, { 0, 3, 3, 0.75, 0.75, 0 }, { 0, 3, 3, 0.75, 0.75, 0 },
+      { 0, 7.5, 3.75, 7.5, 3.75, 0 }, { 0, 7.5, 3.75, 7.5, 3.75, 0 }, { 0, 4, 0, 5, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } } };
+static const struct side four = { 4, 6, 6, { 0, 1, 2, 3, 4, 5 },
+    { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } } };
+static const struct side two = { 2, 4, 4, { 0, 1, 2, 3 },
+    { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } }, { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } } };
+
+/* Which of a tile's products each of the all x all planes holds; -1: none. */
+static void products_of(int *product, const struct side *rows, const struct side *columns)
+{
+    int all = rows->all;
+    for (int i = 0; i < all * all; i++)
+        product[i] = -1;
+    for (int k = 0; k < rows->points * columns->points; k++)
+        product[all * rows->point[k / columns->points] + columns->point[k % columns->points]] = k;
+}
+
+/* |r| |x| |c|^T, r [nr] and c [nc] a row of each side's matrix, x [nr * nc][channel]. */
+static double size_of(const double *r, int nr, const double *c, int nc, const float *const *x, size_t channel)
 {
     double sum = 0;
-    for (int i = 0; i < nx * nx; i++)
-        if (m[k / ny][i / nx] != 0 && m[k % ny][i % nx] != 0)
-            sum += m[k / ny][i / nx] * m[k % ny][i % nx] * fabs(*plane_at(x, (size_t)i, channel));
+    for (int i = 0; i < nr * nc; i++)
+        if (r[i / nc] != 0 && c[i % nc] != 0)
+            sum += r[i / nc] * c[i % nc] * fabs(x[i][channel]);
     return sum;
 }
 
-typedef void input_kernel(float *v, size_t plane, const float *const *x, size_t channels);
-typedef void output_kernel(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
-                           size_t channels);
-
-static void input_case(const struct dd_kernels *k, const char *name, input_kernel *kernel, input_kernel *reference, const double (*bt)[8],
-                       int side, double ulps, size_t c)
+static void run_input(const struct dd_kernels *k, const struct side *rows, const struct side *columns, const struct plane *v, const float *const *x)
 {
-    size_t n = (size_t)(side * side);
-    struct plane x = plane(0, n, c, c + c % 4, ORDINARY), v = plane(1, n, c, c + c % 3, ORDINARY), want = plane_copy(2, &v);
+    switch (rows->all) {
+    case 8:  k->winograd6_input(v->at, v->stride, x, v->channels, rows->outputs, columns->outputs); break;
+    case 6:  k->winograd_input(v->at, v->stride, x, v->channels); break;
+    default: k->winograd2_input(v->at, v->stride, x, v->channels); break;
+    }
+}
+
+static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, const struct side *rows,
+                       const struct side *columns, double ulps, size_t c)
+{
+    int nr = rows->points, nc = columns->points, product[64];
+    size_t n = (size_t)(nr * nc), planes = (size_t)(rows->all * rows->all);
+    struct plane x = plane(0, n, c, c + c % 4, ORDINARY), v = plane(1, planes, c, c + c % 3, ORDINARY);
+    struct plane want = plane_copy(2, &v), before = plane_copy(3, &v);
     const float *pixel[64];
     for (size_t i = 0; i < n; i++)
         pixel[i] = plane_at(&x, i, 0);
     if (c > 0)
         *plane_at(&x, c % n, c / 2) = c % 2 ? NAN : INFINITY;
-    kernel(v.at, v.stride, pixel, c);
-    reference(want.at, want.stride, pixel, c);
+    run_input(k, rows, columns, &v, pixel);
+    run_input(ref, rows, columns, &want, pixel);
     plane_check(&v, name);
-    for (size_t i = 0; i < n; i++)
+    products_of(product, rows, columns);
+    for (size_t i = 0; i < planes; i++)
         for (size_t j = 0; j < c; j++)
-            near(k, name, &v, i, j, *plane_at(&want, i, j), ulps * U * size_of(bt, side, side, &x, j, (int)i));
+            if (product[i] < 0) {
+                near(k, name, &v, i, j, *plane_at(&before, i, j), 0);
+                near(ref, name, &want, i, j, *plane_at(&before, i, j), 0);
+            } else {
+                double size = size_of(rows->bt[product[i] / nc], nr, columns->bt[product[i] % nc], nc, pixel, j);
+                near(k, name, &v, i, j, *plane_at(&want, i, j), ulps * U * size);
+            }
 }
 
 /* Along rows and along columns each input meets two roundings at most (an fma and a sum; doubling is exact): 4 u of the sum of sizes,
@@ -51,45 +82,65 @@ static void input_case(const struct dd_kernels *k, const char *name, input_kerne
 void check_winograd_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        input_case(k, "winograd_input", k->winograd_input, ref->winograd_input, bt4, 6, 5.1, c);
+        input_case(k, ref, "winograd_input", &four, &four, 5.1, c);
 }
 
 /* Three roundings along rows, three along columns: 6 u, second order below 0.1 u; the reference one more. */
 void check_winograd6_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        input_case(k, "winograd6_input", k->winograd6_input, ref->winograd6_input, bt6, 8, 7.1, c);
+        for (int i = 0; i < 4; i++)
+            input_case(k, ref, "winograd6_input", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six, 7.1, c);
 }
 
 /* One rounding along rows, one along columns. */
 void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        input_case(k, "winograd2_input", k->winograd2_input, ref->winograd2_input, bt2, 4, 3.1, c);
+        input_case(k, ref, "winograd2_input", &two, &two, 3.1, c);
 }
 
-static void output_case(const struct dd_kernels *k, const char *name, output_kernel *kernel, output_kernel *reference,
-                        const double (*at)[8], int tile, double ulps, size_t c)
+static void run_output(const struct dd_kernels *k, const struct side *rows, const struct side *columns, float *const *y, const struct plane *m,
+                       const float *bias, const float *const *residual, float scale)
+{
+    switch (rows->all) {
+    case 8:  k->winograd6_output(y, m->at, m->stride, bias, residual, scale, m->channels, rows->outputs, columns->outputs); break;
+    case 6:  k->winograd_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
+    default: k->winograd2_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
+    }
+}
+
+/* Planes that are not the tile's hold NaN. */
+static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, const struct side *rows,
+                        const struct side *columns, double ulps, size_t c)
 {
     float scale = c % 2 ? 0.7f : 1;
-    int side = tile + 2;
-    size_t pixels = (size_t)(tile * tile);
-    struct plane m = plane(0, (size_t)(side * side), c, c + c % 4, ORDINARY), y = plane(1, pixels, c, c + c % 3, ORDINARY);
+    int high = rows->outputs, wide = columns->outputs, nr = rows->points, nc = columns->points, product[64];
+    size_t pixels = (size_t)(high * wide), planes = (size_t)(rows->all * rows->all);
+    struct plane m = plane(0, planes, c, c + c % 4, ORDINARY), y = plane(1, pixels, c, c + c % 3, ORDINARY);
     struct plane want = plane_copy(2, &y), r = plane(3, pixels, c, c, ORDINARY), b = plane(4, 1, c, c, ORDINARY);
     float *got[36], *wanted[36];
-    const float *residual[36], *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
+    const float *term[64], *residual[36], *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
+    products_of(product, rows, columns);
+    for (size_t i = 0; i < planes; i++)
+        if (product[i] >= 0)
+            term[product[i]] = plane_at(&m, i, 0);
+        else
+            for (size_t j = 0; j < c; j++)
+                *plane_at(&m, i, j) = NAN;
     for (size_t i = 0; i < pixels; i++) {
-        int inside = (int)i / tile < 1 + (int)(c % 4) && (int)i % tile < 1 + (int)(c / 4 % 4);
+        int inside = (int)i / wide < 1 + (int)c % high && (int)i % wide < 1 + (int)c / high % wide;
         got[i] = inside ? plane_at(&y, i, 0) : NULL;
         wanted[i] = inside ? plane_at(&want, i, 0) : NULL;
         residual[i] = plane_at(&r, i, 0);
     }
-    kernel(got, m.at, m.stride, bias, residuals, scale, c);
-    reference(wanted, m.at, m.stride, bias, residuals, scale, c);
+    run_output(k, rows, columns, got, &m, bias, residuals, scale);
+    run_output(ref, rows, columns, wanted, &m, bias, residuals, scale);
     plane_check(&y, name);
     for (size_t i = 0; i < pixels; i++)
         for (size_t j = 0; j < c; j++) {
-            double size = size_of(at, tile, side, &m, j, (int)i) + (bias ? fabs(bias[j]) : 0) + (residuals ? fabs(residual[i][j]) : 0);
+            double size = size_of(rows->at[(int)i / wide], nr, columns->at[(int)i % wide], nc, term, j);
+            size += (bias ? fabs(bias[j]) : 0) + (residuals ? fabs(residual[i][j]) : 0);
             near(k, name, &y, i, j, *plane_at(&want, i, j), got[i] ? act_bound(DD_ACT_NONE, *plane_at(&want, i, j), ulps * U * size * scale) : 0);
         }
 }
@@ -98,21 +149,22 @@ static void output_case(const struct dd_kernels *k, const char *name, output_ker
 void check_winograd_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        output_case(k, "winograd_output", k->winograd_output, ref->winograd_output, at4, 4, 10.1, c);
+        output_case(k, ref, "winograd_output", &four, &four, 10.1, c);
 }
 
 /* The same. */
 void check_winograd6_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        output_case(k, "winograd6_output", k->winograd6_output, ref->winograd6_output, at6, 6, 10.1, c);
+        for (int i = 0; i < 4; i++)
+            output_case(k, ref, "winograd6_output", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six, 10.1, c);
 }
 
 /* Two roundings along rows, two along columns. */
 void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
-        output_case(k, "winograd2_output", k->winograd2_output, ref->winograd2_output, at2, 2, 8.1, c);
+        output_case(k, ref, "winograd2_output", &two, &two, 8.1, c);
 }
 
 typedef void weights_kernel(float *u, size_t plane, const float *w, size_t count);
