@@ -1,5 +1,7 @@
 /* ddpm-bench NAME [argument]...: runs one measurement of the engine; `make bench` runs all that RESULTS.md tells. */
 #include "bench/bench.h"
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,18 @@ static const struct bench benches[] = {
     { "sampler", "what each sampler adds to the time of the network", bench_sampler },
 };
 enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };
+
+double bench_number(const char *name, const char *text, double least, double most)
+{
+    char *end;
+    double x = strtod(text, &end);
+    bool whole = most == INT_MAX;
+    if (end == text || *end || !(x >= least && x <= most) || (whole && x != (int)x)) {
+        fprintf(stderr, "ddpm-bench: %s is \"%s\", expected a %snumber from %g to %.10g\n", name, text, whole ? "whole " : "", least, most);
+        exit(64);
+    }
+    return x;
+}
 
 double bench_now(void)
 {

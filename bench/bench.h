@@ -15,6 +15,9 @@ int bench_growth(int argc, char **argv);
 int bench_scaling(int argc, char **argv);
 int bench_sampler(int argc, char **argv);
 
+/* The value of the argument `name`; one that is none, or outside of least .. most, or where `most` is INT_MAX no whole number, ends the program with 64. */
+double bench_number(const char *name, const char *text, double least, double most);
+
 double bench_now(void);                                    /* seconds */
 /* Seconds of one f(state): median and least of `rounds` rounds, each of as many calls as fill `least` seconds. */
 struct bench_time { double median, best; };

@@ -5,6 +5,7 @@
    With --gradients, instead: the forward pass of training, the gradients by input and by weights, and packing for each of the passes.
    NET: cifar (google/ddpm-cifar10-32), celebahq (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels),
    lucidrains (dim 64, 64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer; the last line weighs by it. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,15 +166,13 @@ static int parse(struct options *o, int argc, char **argv)
             else o->net = argv[i];
             continue;
         }
-        if (!strcmp(argv[i], "--batch")) o->batch = atoi(value);
-        else if (!strcmp(argv[i], "--threads")) o->threads = atoi(value);
-        else if (!strcmp(argv[i], "--rounds")) o->rounds = atoi(value);
+        if (!strcmp(argv[i], "--batch")) o->batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads")) o->threads = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--rounds")) o->rounds = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--cpu")) cpu = value;
         else return fprintf(stderr, "ddpm-bench conv: unknown argument %s\n", argv[i]), 64;
         i++;
     }
-    if (o->batch < 1 || o->threads < 1 || o->rounds < 1)
-        return fprintf(stderr, "ddpm-bench conv: --batch, --threads and --rounds are at least 1\n"), 64;
     return dd_cpu_ceiling(&o->cpu, cpu, &err) ? fprintf(stderr, "ddpm-bench conv: %s\n", err.text), 64 : 0;
 }
 

@@ -5,6 +5,7 @@
 
    A cell that would take longer than CELL seconds by the one before it is left out. */
 #include "bench/bench.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ int bench_growth(int argc, char **argv)
     ddpm_error err;
     int code = 0;
     for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && !strcmp(argv[i], "--threads")) o.threads = atoi(argv[i + 1]);
+        if (i + 1 < argc && !strcmp(argv[i], "--threads")) o.threads = (int)bench_number(argv[i], argv[i + 1], 1, INT_MAX);
         else if (i + 1 < argc && !strcmp(argv[i], "--cpu")) o.cpu = argv[i + 1];
         else return fprintf(stderr, "ddpm-bench growth: unknown or incomplete argument %s\n", argv[i]), 64;
     }

@@ -3,6 +3,7 @@
    ddpm-bench net [NAME|MODEL] [--batch N] [--threads N] [--conv ENGINE] [--cpu SET] [--steps N] [--save FILE] [--json]
    NAME is one of tests/known_nets.c (cifar10, celebahq, openai64, lucid64, ...), with random weights.  --save writes it as a model
    file: start-up time means something only for a file. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,11 +44,11 @@ static int parse(struct settings *s, int argc, char **argv)
             continue;
         }
         if (!value) return usage(argv[i]);
-        else if (!strcmp(argv[i], "--batch")) s->net.batch = atoi(value);
-        else if (!strcmp(argv[i], "--threads")) s->net.threads = atoi(value);
+        else if (!strcmp(argv[i], "--batch")) s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads")) s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--conv")) s->net.conv = value;
         else if (!strcmp(argv[i], "--cpu")) s->net.cpu = value;
-        else if (!strcmp(argv[i], "--steps")) s->steps = atoi(value);
+        else if (!strcmp(argv[i], "--steps")) s->steps = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--save")) s->save = value;
         else return usage(argv[i]);
         i++;

@@ -3,6 +3,7 @@
 
      ddpm-bench sampler [NAME|MODEL] [--batch N] [--threads N] [--steps N] */
 #include "bench/bench.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,8 @@ static int parse(struct settings *s, int argc, char **argv)
             s->model = argv[i];
             continue;
         }
-        if (!strcmp(argv[i], "--batch")) s->net.batch = atoi(value);
-        else if (!strcmp(argv[i], "--threads")) s->net.threads = atoi(value);
+        if (!strcmp(argv[i], "--batch")) s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads")) s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--steps")) s->steps = value;
         else return fprintf(stderr, "ddpm-bench sampler: unknown argument %s\n", argv[i]), 64;
         i++;
