@@ -148,7 +148,7 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->v = alone > together ? alone : together;
     g->u = g->made ? g->planes * plane_floats(g->depth, g->nr) : 0;
     g->m = g->planes * plane_floats(g->shared, g->nr);
-    g->places = dd_aligned((g->own > g->shared ? g->own : g->shared) * sizeof(struct place) / sizeof(float));
+    g->places = dd_aligned(g->shared * sizeof(struct place) / sizeof(float));
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->cin);
     c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m + g->places) + (size_t)c->batch * dd_aligned(g->cout));
