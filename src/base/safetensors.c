@@ -1,15 +1,18 @@
-/* Reading and writing the safetensors container.  A file is
+/* Reading the safetensors container.  A file is
      u64 N, little-endian;  N bytes of JSON;  the data,
    where the JSON is {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"KEY": "VALUE", ...}}
    with offsets from the start of the data, which the tensors cover exactly: no hole, no overlap, no rest.
 
    The reader takes one pass over the header, then two sorts.  It allocates what it returns: a table a few times the
-   header's size, and one block for all names, never longer than the header. */
+   header's size, and one block for all names, never longer than the header.
+
+   A file may carry a hash of itself.  Its JSON then begins with {"__metadata__":{"sha256":"DIGITS".
+   DIGITS is the SHA-256 of the whole file in which these 64 digits are zeros. */
 #include "base/safetensors.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/hash.h"
 #include "base/scan.h"
 
 enum { HEADER_MOST = 100000000 };
@@ -322,109 +325,24 @@ const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
     return m ? m->value : NULL;
 }
 
-/* ---- writing ---- */
-
-/* The header goes once to nowhere, for its length, and once to the file. */
-struct sink { FILE *file; uint64_t size; };
-
-static void put(struct sink *o, const char *text)
+int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
-    if (o->file)
-        fputs(text, o->file);
-    o->size += strlen(text);
-}
-
-static void put_size(struct sink *o, uint64_t v)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, v);
-    put(o, text);
-}
-
-static void put_string(struct sink *o, const char *text)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    put(o, "\"");
-    for (; *text; text++) {
-        const char *named = strchr(from, *text);
-        char escaped[8] = { *text, 0 };
-        if (named)
-            snprintf(escaped, sizeof escaped, "\\%c", to[named - from]);
-        else if ((unsigned char)*text < ' ')
-            snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*text);
-        put(o, escaped);
-    }
-    put(o, "\"");
-}
-
-static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
-{
-    put_string(o, e->name);
-    put(o, ":{\"dtype\":\"");
-    put(o, dd_dtype_name(e->dtype));
-    put(o, "\",\"shape\":[");
-    for (int i = 0; i < e->rank; i++) {
-        put(o, i ? "," : "");
-        put_size(o, e->dim[i]);
-    }
-    put(o, "],\"data_offsets\":[");
-    put_size(o, offset);
-    put(o, ",");
-    put_size(o, offset + e->size);
-    put(o, "]}");
-}
-
-/* Padded with blanks to a multiple of 8, so that the data begin aligned. */
-static void put_header(struct sink *o, const struct dd_entry *const *entry, size_t entries, const char *const *meta)
-{
-    uint64_t offset = 0;
-    put(o, "{");
-    if (meta && meta[0]) {
-        put(o, "\"__metadata__\":{");
-        for (size_t i = 0; meta[i]; i += 2) {
-            put(o, i ? "," : "");
-            put_string(o, meta[i]);
-            put(o, ":");
-            put_string(o, meta[i + 1]);
-        }
-        put(o, entries ? "}," : "}");
-    }
-    for (size_t i = 0; i < entries; i++) {
-        put(o, i ? "," : "");
-        put_entry(o, entry[i], offset);
-        offset += entry[i]->size;
-    }
-    put(o, "}");
-    while (o->size % 8)
-        put(o, " ");
-}
-
-/* Wide types first, which aligns each tensor to its own type. */
-static int by_dtype(const void *a, const void *b)
-{
-    const struct dd_entry *x = *(const struct dd_entry *const *)a, *y = *(const struct dd_entry *const *)b;
-    return x->dtype != y->dtype ? (x->dtype < y->dtype) - (x->dtype > y->dtype) : strcmp(x->name, y->name);
-}
-
-int dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta, ddpm_error *err)
-{
-    struct sink length = { NULL, 0 }, header = { f, 0 };
-    const struct dd_entry **order = malloc((entries + 1) * sizeof *order);
-    if (!order)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a table of %zu tensors", entries);
-    for (size_t i = 0; i < entries; i++)
-        order[i] = &entry[i];
-    sort(order, entries, sizeof *order, by_dtype);
-    put_header(&length, order, entries, meta);
-    for (int i = 0; i < 8; i++)
-        putc((int)(length.size >> 8 * i & 255), f);
-    put_header(&header, order, entries, meta);
-    errno = 0;
-    size_t done = 0;
-    while (done < entries && fwrite(order[done]->data, 1, order[done]->size, f) == order[done]->size)
-        done++;
-    free(order);
-    if (done < entries || ferror(f))
-        return dd_error(err, DDPM_EIO, "tensors cannot be written: %s", errno ? strerror(errno) : "an earlier write failed");
+    static const char begin[] = DD_SAFETENSORS_HASHED;
+    enum { BEFORE = 8 + sizeof begin - 1, DIGITS = 64 };
+    char zeros[DIGITS], digits[DIGITS + 1];
+    struct dd_hash h;
+    if (size < BEFORE + DIGITS || memcmp(data + 8, begin, sizeof begin - 1))
+        return dd_error(err, DDPM_EDATA, "%s: is damaged: it does not begin with the hash "
+                        "that such a file carries", name);
+    if (dd_hash_begin(&h))
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its hash", name);
+    memset(zeros, '0', DIGITS);
+    dd_hash_add(&h, data, BEFORE);
+    dd_hash_add(&h, zeros, DIGITS);
+    dd_hash_add(&h, data + BEFORE + DIGITS, size - BEFORE - DIGITS);
+    dd_hash_end(&h, digits);
+    if (memcmp(digits, data + BEFORE, DIGITS))
+        return dd_error(err, DDPM_EDATA, "%s: is damaged: its SHA-256 is %.12s..., but it says %.12s...",
+                        name, digits, (const char *)data + BEFORE);
     return DDPM_OK;
 }

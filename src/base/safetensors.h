@@ -7,6 +7,8 @@
 #include "base/file.h"
 
 enum { DD_RANK_MAX = 8 };
+/* The JSON of a file that carries its hash begins so. */
+#define DD_SAFETENSORS_HASHED "{\"__metadata__\":{\"sha256\":\""
 struct dd_entry {                               /* data [size] bytes: count = dim[0] ... dim[rank-1] values, aligned to nothing */
     const char *name;
     enum dd_dtype dtype;
@@ -33,4 +35,11 @@ const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
 /* Writes the entries in the reference writer's order, by dtype from the widest, then by name, so the same entries give the same bytes.
    meta: key, value, ..., NULL; or NULL. */
 int  dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta, ddpm_error *err);
+/* Writes the same with a hash of the whole file, which comes first in the metadata as "sha256".
+   No key of meta has that name then. */
+int  dd_safetensors_write_hashed(FILE *f, const struct dd_entry *entry, size_t entries,
+                                 const char *const *meta, ddpm_error *err);
+/* Returns DDPM_EDATA unless data [size], the whole file, carries such a hash and fits it.  A single bit that
+   has changed anywhere is found.  The container itself is read by dd_safetensors_read. */
+int  dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err);
 #endif

@@ -210,18 +210,28 @@ TEST(safetensors, hundred_thousand_tensors)
     free(header);
 }
 
+typedef int writer(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta,
+                   ddpm_error *err);
+
 /* Writes to a temporary and reads it back whole; freed by the caller. */
-static unsigned char *written(const struct dd_entry *entry, size_t entries, const char *const *meta, size_t *size)
+static unsigned char *written_by(writer *writes, const struct dd_entry *entry, size_t entries,
+                                 const char *const *meta, size_t *size)
 {
     FILE *f = tmpfile();
     ddpm_error err;
-    CHECK(f && dd_safetensors_write(f, entry, entries, meta, &err) == DDPM_OK);
+    CHECK(f && writes(f, entry, entries, meta, &err) == DDPM_OK);
     *size = (size_t)ftell(f);
     unsigned char *data = calloc(1, *size + 1);
     rewind(f);
     CHECK(fread(data, 1, *size, f) == *size);
     fclose(f);
     return data;
+}
+
+static unsigned char *written(const struct dd_entry *entry, size_t entries, const char *const *meta,
+                              size_t *size)
+{
+    return written_by(dd_safetensors_write, entry, entries, meta, size);
 }
 
 TEST(safetensors, published_bytes)
@@ -260,6 +270,64 @@ TEST(safetensors, write_then_read)
     CHECK_TEXT(dd_safetensors_meta(&s, "ddpm"), meta[3]);
     CHECK(dd_safetensors_find(&s, "y")->data < dd_safetensors_find(&s, "b")->data && dd_safetensors_find(&s, "b")->data < dd_safetensors_find(&s, in[0].name)->data);
     dd_safetensors_free(&s);
+    free(file);
+}
+
+/* The digits are those of Python's hashlib over the bytes that the format asks for, with zeros as digits:
+     h = b'{"__metadata__":{"sha256":"' + b'0' * 64 + b'","key":"value"},'
+     h += b'"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+     h += b' ' * (-len(h) % 8)
+     hashlib.sha256(len(h).to_bytes(8, 'little') + h + bytes(range(8))).hexdigest()
+   and without metadata and tensors of b'{"__metadata__":{"sha256":"' + b'0' * 64 + b'"}}'. */
+TEST(safetensors, a_file_carries_its_hash)
+{
+    static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    static const struct dd_entry e = { .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2,
+                                       .size = 8, .data = data };
+    static const char *const meta[] = { "key", "value", NULL };
+    struct dd_safetensors s;
+    size_t size;
+    unsigned char *file = written_by(dd_safetensors_write_hashed, &e, 1, meta, &size);
+    CHECK(dd_safetensors_check_hash(file, size, "FILE", NULL) == DDPM_OK);
+    REQUIRE(dd_safetensors_read(&s, file, size, "FILE", NULL) == DDPM_OK);
+    CHECK(s.entries == 1 && s.metas == 2);
+    CHECK_TEXT(dd_safetensors_meta(&s, "key"), "value");
+    CHECK_TEXT(dd_safetensors_meta(&s, "sha256"),
+               "18b39429013a14aee8c976fb05981c8ae75de9e9954427316e2fefda1504a8ec");
+    dd_safetensors_free(&s);
+    free(file);
+    file = written_by(dd_safetensors_write_hashed, NULL, 0, NULL, &size);
+    CHECK(dd_safetensors_check_hash(file, size, "FILE", NULL) == DDPM_OK);
+    REQUIRE(dd_safetensors_read(&s, file, size, "FILE", NULL) == DDPM_OK);
+    CHECK_TEXT(dd_safetensors_meta(&s, "sha256"),
+               "70fadacb59bbbd5e62633739746a0dd25065a28698bb54244013fa7f68b98937");
+    dd_safetensors_free(&s);
+    free(file);
+}
+
+/* Every single bit, every length, and a file that was written without a hash. */
+TEST(safetensors, every_changed_bit_is_found)
+{
+    static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    static const struct dd_entry e = { .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2,
+                                       .size = 8, .data = data };
+    static const char *const meta[] = { "sha25", "value", NULL };
+    ddpm_error err;
+    size_t size;
+    unsigned char *file = written_by(dd_safetensors_write_hashed, &e, 1, meta, &size);
+    for (size_t i = 0; i < 8 * size; i++) {
+        file[i / 8] ^= (unsigned char)(1 << i % 8);
+        if (dd_safetensors_check_hash(file, size, "FILE", &err) != DDPM_EDATA ||
+            strncmp(err.text, "FILE: is damaged", 16))
+            check_fail(__FILE__, __LINE__, "bit %zu of %zu bytes is changed and not found", i, size);
+        file[i / 8] ^= (unsigned char)(1 << i % 8);
+    }
+    for (size_t n = 0; n < size; n++)
+        CHECK(dd_safetensors_check_hash(file, n, "FILE", NULL) == DDPM_EDATA);
+    CHECK(dd_safetensors_check_hash(file, size, "FILE", NULL) == DDPM_OK);
+    free(file);
+    file = written(&e, 1, meta, &size);
+    CHECK(dd_safetensors_check_hash(file, size, "FILE", NULL) == DDPM_EDATA);
     free(file);
 }
 
