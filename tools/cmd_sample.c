@@ -2,6 +2,7 @@
    the first step; an image that the network loses to NaN is named, crossed out or left out, and the others are what they would have been
    without it. */
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,25 +76,41 @@ static const char *name_of(const struct settings *s)
     return name ? name : "";
 }
 
-static bool ends_in(const char *name, const char *ending)
+/* What follows the last dot of a file's name, if it looks like the ending of one: letters and digits, a
+   letter among them. */
+static const char *ending_of(const char *name)
 {
-    size_t n = strlen(name), m = strlen(ending);
-    return n > m && !strcasecmp(name + n - m, ending);
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strrchr(base, '.');
+    bool letter = false;
+    if (!dot || dot == base)
+        return "";
+    for (const char *c = dot + 1; *c; c++) {
+        if (!isalnum((unsigned char)*c))
+            return "";
+        letter = letter || isalpha((unsigned char)*c);
+    }
+    return letter ? dot + 1 : "";
 }
 
 /* The ending of the file's name says what it is to be, where --format does not. */
 static const char *format_of(const struct settings *s)
 {
-    return s->format ? s->format : ends_in(name_of(s), ".npy") ? "npy" : "png";
+    return s->format ? s->format : strcasecmp(ending_of(name_of(s)), "npy") ? "png" : "npy";
 }
 
 /* A PNG under another format's name would mislead whoever opens it. */
 static int check_ending(const struct settings *s, ddpm_error *err)
 {
-    static const char *const others[] = { ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", NULL };
-    for (int i = 0; others[i] && !s->format; i++)
-        if (ends_in(name_of(s), others[i]))
-            return dd_error(err, DDPM_EUSAGE, "%.200s: images are written as .png or .npy: name it so, or add --format", name_of(s));
+    const char *ending = ending_of(name_of(s));
+    bool png = !strcasecmp(ending, "png"), npy = !strcasecmp(ending, "npy");
+    if ((png || npy) && strcasecmp(ending, format_of(s)))
+        return dd_error(err, DDPM_EUSAGE,
+                        "%.200s: --format %s writes no .%s: leave it out, or choose another name",
+                            name_of(s), s->format, ending);
+    if (*ending && !png && !npy && !s->format)
+        return dd_error(err, DDPM_EUSAGE,
+                        "%.200s: images are written as .png or .npy: name it so, or add --format",
+                            name_of(s));
     return DDPM_OK;
 }
 
@@ -227,6 +244,9 @@ static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err
                            .array = !strcmp(j->recipe.format, "npy"), .force = s->force };
     int code = gallery_open(g, s->output ? s->output : default_file(j), err);
     interrupt_removes(g->output.temporary);
+    if (!code && g->output.standard && (s->common.json || s->show))
+        return dd_error(err, DDPM_EUSAGE, "the image itself goes to standard output: leave out %s", s->show
+                        ? "--show" : "--json");
     return code;
 }
 
@@ -441,7 +461,9 @@ static const struct option options[] = {
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
     { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
     { "noise", 0, OPTION_TEXT, "FILE", "safetensors with x_T [n,c,h,w] and z [steps,n,c,h,w], executed step j taking z[j]", NULL, FIELD(noise), 0, 0 },
-    { "output", 'o', OPTION_TEXT, "FILE", "one file, a grid when N > 1 (default: sample.png)", NULL, FIELD(output), 0, 0 },
+    { "output", 'o', OPTION_TEXT, "FILE",
+      "one .png or .npy, a grid when N > 1; - is standard output (default: sample.png)", NULL, FIELD(output),
+          0, 0 },
     { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
     { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)", format_names, FIELD(format), 0, 0 },

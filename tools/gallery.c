@@ -67,7 +67,7 @@ int gallery_open(struct gallery *g, const char *file, ddpm_error *err)
     g->nan = NULL;
     int code = g->array ? open_array(g, err) : layout_picture(&g->picture, &g->layout, g->about, err);
     if (!code)
-        code = dd_output_create(&g->output, file, g->force, err);
+        code = dd_output_create_any(&g->output, file, g->force, err);
     if (!code && g->array)
         code = head_of_array(g->output.stream, g, err);
     if (code)

@@ -16,11 +16,15 @@ int  dd_file_line(char *line, int size, const char *root, const char *folder, co
 /* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
 int  dd_file_code(int number, int missing);
 
-/* A private temporary in the same folder; nothing is seen at path until commit: flush, fsync, rename, fsync of the folder.  A symbolic
-   link is replaced itself, anything else that is no regular file never.
+/* A private temporary in the same folder; nothing is seen at path until commit: flush, fsync, rename, fsync
+   of the folder.  A symbolic link to a regular file, or to nothing, is replaced itself; whatever else is no
+   regular file never is.
    replace 0: DDPM_ECREATE when path exists (looked at in create and, without a race, in commit). */
-struct dd_output { FILE *stream; char *path, *temporary; int replace; };
+/* temporary NULL: a device or pipe; standard: standard output */
+struct dd_output { FILE *stream; char *path, *temporary; int replace, standard; };
 int  dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_error *err);
+/* The same; a device, a pipe, a link to one, or "-", standard output, is opened and written to as it is. */
+int  dd_output_create_any(struct dd_output *o, const char *path, int replace, ddpm_error *err);
 int  dd_output_commit(struct dd_output *o, ddpm_error *err);      /* always ends the output; when it fails nothing is left behind */
 void dd_output_abandon(struct dd_output *o);                      /* removes the temporary; nothing on an ended output */
 #endif

@@ -1,13 +1,16 @@
-/* New files, written under a private name in the same folder and renamed when they are complete, so that a reader sees the old file or
-   the new one, and a crash leaves neither half a file nor a lost one. */
+/* New files are written under a private name in the same folder and renamed when they are complete, so that a
+   reader sees the old file or the new one, and a crash leaves neither half a file nor a lost one.  Devices,
+   pipes and standard output are written to as they are. */
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/target.h"
 
 /* The folder part of path, up to and with its last slash. */
 static size_t folder_length(const char *path)
@@ -16,19 +19,25 @@ static size_t folder_length(const char *path)
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Only a regular file is ever replaced: a rename onto /dev/null would put a file there. */
+/* Refuses whatever a rename must not replace: it would put a file in the place of /dev/null. */
 static int check_target(const char *path, int replace, ddpm_error *err)
 {
-    struct stat st;
     if (!path[folder_length(path)])
         return dd_error(err, DDPM_ECREATE, "\"%s\" is not the name of a file", path);
-    if (lstat(path, &st) != 0)
+    switch (dd_target_kind(path)) {
+    case DD_TARGET_NEW:
         return DDPM_OK;
-    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-        return dd_error(err, DDPM_ECREATE, "%s: exists and is not a regular file: choose another name", path);
-    if (!replace)
+    case DD_TARGET_FILE:
+        if (replace)
+            return DDPM_OK;
         return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or allow it to be replaced (--force)", path);
-    return DDPM_OK;
+    case DD_TARGET_STREAM:
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: is a device, a pipe or an open file, which is never replaced: choose the name "
+                        "of a file", path);
+    default:
+        return dd_error(err, DDPM_ECREATE, "%s: exists and is not a regular file: choose another name", path);
+    }
 }
 
 /* Makes the temporary "FOLDER/.ddpm-PID-N.tmp"; the mode is what the umask leaves of 0666.  It is locked as long as it is written, so
@@ -51,16 +60,17 @@ static void release(struct dd_output *o)
 {
     free(o->path);
     free(o->temporary);
-    *o = (struct dd_output){ NULL, NULL, NULL, 0 };
+    *o = (struct dd_output){ .stream = NULL };
 }
 
 int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_error *err)
 {
-    *o = (struct dd_output){ NULL, NULL, NULL, 0 };
+    *o = (struct dd_output){ .stream = NULL };
     int code = check_target(path, replace, err), fd;
     if (code)
         return code;
-    *o = (struct dd_output){ NULL, strdup(path), malloc(folder_length(path) + 40), replace };
+    *o = (struct dd_output){ .path = strdup(path), .temporary = malloc(folder_length(path) + 40),
+                             .replace = replace };
     if (!o->path || !o->temporary) {
         release(o);
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
@@ -77,6 +87,27 @@ int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_er
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
     }
     return DDPM_OK;
+}
+
+int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddpm_error *err)
+{
+    bool standard;
+    if (strcmp(path, "-") && dd_target_kind(path) != DD_TARGET_STREAM)
+        return dd_output_create(o, path, replace, err);
+    *o = (struct dd_output){ .stream = NULL };
+    int fd, code = dd_target_open(&fd, &standard, path, err);
+    if (code)
+        return code;
+    *o = (struct dd_output){ .stream = fdopen(fd, "wb"), .path = strdup(standard ? "standard output" : path),
+                             .standard = standard };
+    if (o->stream && o->path)
+        return DDPM_OK;
+    if (o->stream)
+        fclose(o->stream);
+    else
+        close(fd);
+    release(o);
+    return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
 }
 
 /* rename that fails with EEXIST: by flag, else by link, else (file systems without either) by looking first. */
@@ -114,12 +145,22 @@ static int sync_folder(struct dd_output *o)
     return failed ? -1 : 0;
 }
 
-/* Everything to the disk and the stream closed; 0, or the errno of the first failure.  The flush comes first because after an
-   earlier failed write it fails for the same reason, which ferror would not tell. */
-static int finish_stream(FILE *stream)
+/* Synchronises a file; a pipe and most devices have nothing to synchronise, and say so in these ways. */
+static int synchronise(int fd, bool device)
+{
+    if (fsync(fd) == 0)
+        return 0;
+    return device && (errno == EINVAL || errno == ENOTSUP || errno == EROFS) ? 0 : -1;
+}
+
+/* Brings everything to the disk and closes the stream; returns 0, or the errno of the first failure.  The
+   flush comes first because after an earlier failed write it fails for the same reason, which ferror would
+   not tell. */
+static int finish_stream(FILE *stream, bool device)
 {
     errno = 0;
-    int failed = fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) != 0, number = errno;
+    int failed = fflush(stream) != 0 || ferror(stream) || synchronise(fileno(stream), device) != 0;
+    int number = errno;
     if (fclose(stream) != 0 && !failed) {
         failed = 1;
         number = errno;
@@ -127,10 +168,12 @@ static int finish_stream(FILE *stream)
     return failed && !number ? EIO : number * failed;
 }
 
+/* What stands in the place is looked at once more: it may have been put there meanwhile. */
 static int put_in_place(const struct dd_output *o, ddpm_error *err)
 {
-    if ((o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
-        return DDPM_OK;
+    int code = o->replace ? check_target(o->path, o->replace, err) : DDPM_OK;
+    if (code || (o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
+        return code;
     if (errno == EEXIST)
         return dd_error(err, DDPM_ECREATE, "%s: exists already: something made it while this was being written", o->path);
     return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be put in place: %s", o->path, strerror(errno));
@@ -138,8 +181,16 @@ static int put_in_place(const struct dd_output *o, ddpm_error *err)
 
 int dd_output_commit(struct dd_output *o, ddpm_error *err)
 {
-    int number = finish_stream(o->stream);
-    int code = number ? dd_error(err, DDPM_EIO, "%s: cannot be written: %s", o->path, strerror(number)) : put_in_place(o, err);
+    int number = finish_stream(o->stream, !o->temporary);
+    int code = DDPM_OK;
+    if (number)
+        code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", o->path, strerror(number));
+    if (!o->temporary) {
+        release(o);
+        return code;
+    }
+    if (!code)
+        code = put_in_place(o, err);
     if (code)
         unlink(o->temporary);
     else if (sync_folder(o) != 0)
@@ -153,6 +204,7 @@ void dd_output_abandon(struct dd_output *o)
     if (!o->path)
         return;
     fclose(o->stream);
-    unlink(o->temporary);
+    if (o->temporary)
+        unlink(o->temporary);
     release(o);
 }

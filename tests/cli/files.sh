@@ -16,7 +16,7 @@ test_one_file() {
 	expect 0 ddpm sample -n 1 --steps 1 --seed 2 --force
 	! cmp -s sample.png before.png || fail '--force changed nothing'
 	expect 73 ddpm sample -n 1 --steps 1 -o no/such/folder.png
-	expect 73 ddpm sample -n 1 --steps 1 -o /dev/full
+	expect 74 ddpm sample -n 1 --steps 1 -o /dev/full; says '/dev/full: cannot be written'
 	expect 73 ddpm sample -n 1 --steps 1 --force -o .
 	expect 66 ddpm sample -n 1 -m nothing.ddpm -o x.png; says 'nothing.ddpm'
 	echo rubbish >rubbish.ddpm
@@ -24,7 +24,41 @@ test_one_file() {
 	expect 64 ddpm sample -n 1 --steps 1 -o a.JPG; says 'a.JPG: images are written as .png or .npy'
 	expect 64 ddpm sample -n 1 --steps 1 --outdir d --name '%d.bmp'; says 'written as .png or .npy'
 	expect 0 ddpm sample -n 1 --steps 1 -o a.jpg --format png; rm a.jpg
+	for name in a.npz a.pt a.bin a.safetensors a.tar.gz a.v2; do
+		expect 64 ddpm sample -n 1 --steps 1 -o $name; says 'written as .png or .npy'
+	done
+	expect 64 ddpm sample -n 1 --steps 1 -o a.png --format npy; says 'writes no .png'
+	expect 64 ddpm sample -n 1 --steps 1 -o a.NPY --format png; says 'writes no .NPY'
+	expect 0 ddpm sample -n 1 --steps 1 -o eta0.5; same eta0.5 before.png; rm eta0.5
 	only sample.png before.png rubbish.ddpm
+}
+
+# What no rename may replace: devices, pipes, what a process holds open, by whatever links.
+test_devices() {
+	expect 0 ddpm sample -q -n 1 --steps 1 -o ref.png
+	ddpm sample -q -n 1 --steps 1 -o - >a.png; same a.png ref.png 'standard output by -'
+	ln -s /proc/self/fd/1 out1; ln -s out1 out2; ln -s /dev/null null
+	mkfifo pipe; ln -s pipe way; mkdir d; ln -s d folder
+	for force in '' --force; do
+		ddpm sample -q -n 1 --steps 1 -o out2 $force >a.png; same a.png ref.png 'a file by a link to /proc/self/fd'
+		ddpm sample -q -n 1 --steps 1 -o out1 $force | cat >a.png
+		same a.png ref.png 'a pipe by a link to /proc/self/fd'
+		echo before >a.png; ddpm sample -q -n 1 --steps 1 -o out1 $force >>a.png
+		tail -c +8 a.png >b.png; same b.png ref.png 'behind what is there'
+		timeout 60 cat pipe >a.png &
+		expect 0 ddpm sample -q -n 1 --steps 1 -o way $force; wait; same a.png ref.png 'a pipe'
+		expect 0 ddpm sample -q -n 1 --steps 1 -o null $force
+		expect 73 ddpm sample -n 1 --steps 1 -o folder $force
+		for name in null out1 pipe way; do
+			expect 73 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" -o $name $force
+			says 'never replaced'
+		done
+	done
+	expect 73 ddpm sample -n 1 --steps 1 -o pipe; says 'no program reads from'
+	expect 64 ddpm sample -n 1 --steps 1 -o - --json; says 'leave out --json'
+	[ -p pipe ] || fail "the pipe was replaced: $(ls -l)"
+	for name in null out1 out2 way folder; do [ -L $name ] || fail "$name was replaced: $(ls -l)"; done
+	rm -r out1 out2 null pipe way d folder; only ref.png a.png b.png
 }
 
 test_folder() {

@@ -150,6 +150,13 @@ TEST(output, places_that_cannot_be_written)
     CHECK(write_out(check_path(folder, ""), "x", 1, 0) == DDPM_ECREATE);
     CHECK(write_out("", "x", 1, 0) == DDPM_ECREATE);
     CHECK(write_out("/dev/null", "x", 1, 0) == DDPM_ECREATE);
+    const char *device = check_path(folder, "device"), *way = check_path(folder, "way");
+    CHECK(symlink("/dev/null", device) == 0 && symlink("device", way) == 0);
+    for (int force = 0; force < 2; force++) {
+        CHECK(write_out(device, "x", force, 0) == DDPM_ECREATE && readlink(device, (char[9]){ 0 }, 9) == 9);
+        CHECK(write_out(way, "x", force, 0) == DDPM_ECREATE);
+    }
+    CHECK(unlink(device) == 0 && unlink(way) == 0);
     CHECK(symlink("nowhere", link_path) == 0 && write_out(link_path, "x", 0, 0) == DDPM_ECREATE);
     CHECK(check_entries(folder) == 2);
     chmod(folder, 0500);
