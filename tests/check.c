@@ -1,10 +1,26 @@
-/* The test harness, see check.h.  Every test runs in this process, one after the other; a failure is reported and counted once per test. */
+/* The test harness, see check.h.  A failure is reported and counted once per test.
+
+   -j N runs the tests in N worker processes.  Each worker claims the next test from a counter that all share.
+   The output of a test is collected in a file and printed in one piece when the test ends, so that outputs
+   of two tests never mix.  A worker that a signal ends counts as a failure of the test that it ran, and the
+   others go on. */
 #include "check.h"
 #include <dirent.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { MOST_WORKERS = 64 };
+
+/* The workers share the place of the next test, the results so far, and the test that each of them is at. */
+struct board {
+    atomic_int next, passed, failed, skipped;
+    const struct check_test *at[MOST_WORKERS];
+};
 
 static struct check_test *first;
 static int failures, skipped;
@@ -142,31 +158,123 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Runs one test, prints its name and whatever it has to say, and counts its result. */
+static void run(const struct check_test *t, struct board *b)
+{
+    double start = now();
+
+    printf("%s.%s\n", t->group, t->name);
+    failures = skipped = 0;
+    t->run();
+
+    if (now() - start > 5)
+        printf("  %.1f s\n", now() - start);
+    if (failures)
+        printf("  FAILED: %d checks\n", failures);
+    atomic_int *result = &b->passed;
+    if (failures)
+        result = &b->failed;
+    else if (skipped)
+        result = &b->skipped;
+    atomic_fetch_add(result, 1);
+}
+
+/* Copies what was written to file since the last time to the descriptor to, in one piece where it is short.
+   Empties the file. */
+static void publish(int file, int to)
+{
+    char text[1 << 16];
+    ssize_t n;
+
+    fflush(stdout);
+    lseek(file, 0, SEEK_SET);
+    while ((n = read(file, text, sizeof text)) > 0)
+        if (write(to, text, (size_t)n) != n)
+            exit(1);
+    if (ftruncate(file, 0) != 0 || lseek(file, 0, SEEK_SET) != 0)
+        exit(1);
+}
+
+/* Claims tests of test [count] until none is left.  Standard output and error go to a file meanwhile. */
+static void work(struct board *b, int worker, struct check_test *const *test, int count)
+{
+    FILE *file = tmpfile();
+    int out = dup(STDOUT_FILENO), i;
+
+    if (!file || out < 0 || dup2(fileno(file), STDOUT_FILENO) < 0 || dup2(fileno(file), STDERR_FILENO) < 0)
+        exit(1);
+    while ((i = atomic_fetch_add(&b->next, 1)) < count) {
+        b->at[worker] = test[i];
+        run(test[i], b);
+        publish(fileno(file), out);
+    }
+    b->at[worker] = NULL;
+    exit(0);
+}
+
+/* Starts the workers and waits for all of them.  A test in which a worker died is counted as failed, and
+   another worker takes over. */
+static void run_in_workers(struct board *b, int workers, struct check_test *const *test, int count)
+{
+    pid_t pid[MOST_WORKERS];
+    int alive = 0, status;
+
+    fflush(stdout);
+    for (int w = 0; w < workers; w++, alive++)
+        if ((pid[w] = fork()) == 0)
+            work(b, w, test, count);
+
+    while (alive > 0) {
+        pid_t ended = wait(&status);
+        int w = 0;
+        while (w < workers && pid[w] != ended)
+            w++;
+        if (ended < 0 || w == workers)
+            exit(1);
+        if (status == 0) {
+            alive--;
+            continue;
+        }
+
+        const struct check_test *t = b->at[w];
+        printf("%s.%s\n", t ? t->group : "check", t ? t->name : "exit");
+        printf("  FAILED: the process ended with status %#x\n", (unsigned)status);
+        fflush(stdout);
+        atomic_fetch_add(&b->failed, 1);
+        b->at[w] = NULL;
+        if (!t)
+            alive--;
+        else if ((pid[w] = fork()) == 0)
+            work(b, w, test, count);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    int passed = 0, failed = 0, skips = 0, list = argc > 1 && !strcmp(argv[1], "-l");
+    int list = argc > 1 && !strcmp(argv[1], "-l"), workers = 1, count = 0;
+    struct check_test *test[4096];
+    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (struct check_test *t = first; t; t = t->next) {
-        if (!wanted(t, argc, argv))
-            continue;
-        printf("%s.%s\n", t->group, t->name);
-        if (list)
-            continue;
-        double start = now();
-        failures = skipped = 0;
-        t->run();
-        if (now() - start > 5)
-            printf("  %.1f s\n", now() - start);
-        if (failures) {
-            printf("  FAILED: %d checks\n", failures);
-            failed++;
-        } else if (skipped) {
-            skips++;
-        } else {
-            passed++;
-        }
+    for (int i = 1; i + 1 < argc; i++)
+        if (!strcmp(argv[i], "-j"))
+            workers = atoi(argv[i + 1]);
+    for (struct check_test *t = first; t; t = t->next)
+        if (wanted(t, argc, argv) && count < 4096)
+            test[count++] = t;
+    if (list) {
+        for (int i = 0; i < count; i++)
+            printf("%s.%s\n", test[i]->group, test[i]->name);
+        return 0;
     }
-    if (!list)
-        printf("%d passed, %d failed, %d skipped\n", passed, failed, skips);
-    return failed > 0;
+
+    if (b == MAP_FAILED || workers < 1 || workers > MOST_WORKERS)
+        return 64;
+    if (workers == 1)
+        for (int i = 0; i < count; i++)
+            run(test[i], b);
+    else
+        run_in_workers(b, workers, test, count);
+    printf("%d passed, %d failed, %d skipped\n", b->passed, b->failed, b->skipped);
+    return b->failed > 0;
 }

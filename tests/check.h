@@ -2,7 +2,8 @@
 
      TEST(rng, known_answers) { ... CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("../shared is not there"); }
 
-   Run: ddpm-check [-l] [-t SUBSTRING]...  The last line of output is `N passed, N failed, N skipped`. */
+   Run: ddpm-check [-l] [-j WORKERS] [-t SUBSTRING]...
+   The last line of output is `N passed, N failed, N skipped`. */
 #ifndef CHECK_H
 #define CHECK_H
 #include <math.h>

@@ -1,6 +1,7 @@
 #!/bin/sh
-# run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator); TESTS, if set, limits
-# them to the tests of ddpm-check whose names hold one of its words; TESTS_LOG, if set, is where they are written down.
+# run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator).  TESTS, if
+# set, limits them to the tests of ddpm-check whose names hold one of its words.  TESTS_LOG, if set, is where they
+# are written down.  JOBS of them run at a time, by default as many as there are processors.
 # Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.
 set -u
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,6 +10,8 @@ RUN=${RUN:-}
 export RUN
 # Tests run more threads than there are cores: those that wait shall not spin.
 export OMP_WAIT_POLICY=passive
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
+export JOBS
 log=${TESTS_LOG:-$build/check.log}
 : >"$log"
 status=0
@@ -19,24 +22,25 @@ part() {
 
 only=
 for word in ${TESTS:-}; do only="$only -t $word"; done
-part $RUN "$build/ddpm-check" $only
+part $RUN "$build/ddpm-check" -j "$JOBS" $only
 if [ -n "$only" ]; then
 	tail -n 1 "$log"
 	grep -q ' 0 failed' "$log"
 	exit
 fi
 # Every input of a corpus, and 12,000 random changes of them (bit flips and cuts, the same ones every time).
-for fuzzer in "$build"/fuzz_*; do
-	[ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
-	name=$(basename "$fuzzer")
-	part $RUN "$fuzzer" -n 12000 "$src/tests/fuzz/corpus/$name"
-done
+fuzzers=$(cd "$build" && ls fuzz_* 2>/dev/null | grep -v '\.')
+replay_all() {
+	echo $fuzzers | xargs -P "$JOBS" -n 1 \
+		sh -c '$RUN "$0/$2" -n 12000 "$1/tests/fuzz/corpus/$2"' "$build" "$src"
+}
+[ -z "$fuzzers" ] || part replay_all
 if [ -f "$src/tests/cli/run.sh" ]; then part sh "$src/tests/cli/run.sh" "$build/ddpm"; fi
 
 totals=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log" |
 	awk '{p+=$1; f+=$2; s+=$3; n++} END {printf "%d %d %d %d", p, f, s, n}')
 set -- $totals
-expected=$((1 + $(ls "$build"/fuzz_* 2>/dev/null | grep -cv '\.') + $([ -f "$src/tests/cli/run.sh" ] && echo 1 || echo 0)))
+expected=$((1 + $(echo $fuzzers | wc -w) + $([ -f "$src/tests/cli/run.sh" ] && echo 1 || echo 0)))
 [ "$4" -eq "$expected" ] || { echo "a part of the tests died: $4 of $expected reported"; status=1; }
 echo "$1 passed, $2 failed, $3 skipped"
 [ "$2" -eq 0 ] && [ "$status" -eq 0 ]

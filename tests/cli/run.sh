@@ -1,15 +1,15 @@
 #!/bin/sh
-# run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here is a test, run in a folder of
-# its own.  RUN goes before the program (an emulator).  The last line is `N passed, N failed, N skipped`.
+# run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here is a
+# test, run in a folder of its own.  RUN goes before the program (an emulator).  JOBS tests run at a time, by default
+# as many as there are processors.  The last line is `N passed, N failed, N skipped`.
+#
+# This file starts itself again for every test, with the folder of all tests in DDPM_CLI_SCRATCH.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
 top=$(cd "$here/../.." && pwd)
 shared=$top/../shared
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-cli-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 1' HUP INT TERM
 
 ddpm() { ${RUN:-} "$program" "$@"; }
 fail() { echo "  FAILED: $*"; exit 1; }
@@ -58,22 +58,51 @@ crash() {
 	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
 }
 
-passed=0 failed=0 skipped=0
-for file in "$here"/*.sh; do
-	[ "$file" != "$here/run.sh" ] || continue
-	. "$file"
-	for name in $(sed -n 's/^\(test_[a-z_0-9]*\)().*/\1/p' "$file"); do
-		case " $* " in "  "|*" $name "*) ;; *) continue ;; esac
-		echo "cli.${name#test_}"
-		mkdir "$scratch/$name"
-		( cd "$scratch/$name" && $name )
+# one TEST: runs it, prints its name and what it has to say in one piece, and leaves both as TEST.passed, .skipped or .failed.
+one() {
+	mkdir "$scratch/$1"
+	{
+		echo "cli.${1#test_}"
+		( cd "$scratch/$1" && $1 )
 		case $? in
-		0)  passed=$((passed + 1)) ;;
-		99) skipped=$((skipped + 1)) ;;
-		*)  failed=$((failed + 1)) ;;
+		0)  result=passed ;;
+		99) result=skipped ;;
+		*)  result=failed ;;
 		esac
-		rm -rf "$scratch/$name"
+	} >"$scratch/$1.log" 2>&1
+	mv "$scratch/$1.log" "$scratch/$1.$result"
+	cat "$scratch/$1.$result"
+	rm -rf "$scratch/$1"
+}
+
+# wanted TEST...: the tests of all files here, or those of them that are given.
+wanted() {
+	for file in "$here"/*.sh; do
+		for name in $(sed -n 's/^\(test_[a-z_0-9]*\)().*/\1/p' "$file"); do
+			case " $* " in "  "|*" $name "*) echo "$name" ;; esac
+		done
 	done
-done
+}
+
+if [ -n "${DDPM_CLI_SCRATCH:-}" ]; then
+	scratch=$DDPM_CLI_SCRATCH
+	unset DDPM_CLI_SCRATCH
+	for file in "$here"/*.sh; do
+		[ "$file" = "$here/run.sh" ] || . "$file"
+	done
+	one "$1"
+	exit 0
+fi
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-cli-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
+jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
+wanted "$@" | DDPM_CLI_SCRATCH=$scratch xargs -P "$jobs" -n 1 sh "$here/run.sh" "$program"
+
+count() { find "$scratch" -maxdepth 1 -name "*.$1" | wc -l | tr -d ' '; }
+# A test without a result was killed.
+passed=$(count passed) skipped=$(count skipped)
+failed=$(($(wanted "$@" | wc -l) - passed - skipped))
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
