@@ -14,6 +14,13 @@ endif
 
 O  = build
 
+# As many compilers run as there are processors, unless make is told how many.  Each file is a line; V=1 shows the
+# whole commands.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+endif
+say = $(if $(V),,@echo '  $1 $@';)
+
 # A file called *_PART.c is built only where configure found PART.
 absent  = $(filter-out $(PARTS),avx2 avx512 neon dnnl)
 sources = $(filter-out $(foreach p,$(absent),%_$p.c),\
@@ -41,16 +48,16 @@ LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 $(O)/$(SO): $(LIB) $(srcdir)/src/ddpm.map
-	$(CC) $(LDFLAGS) $(SHARED) -Wl,-soname,$(SO) -o $@ $(LIB) $(LDLIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) $(SHARED) -Wl,-soname,$(SO) -o $@ $(LIB) $(LDLIBS)
 $(O)/ddpm:       $(TOOL)  $(O)/libddpm.a
 $(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(FEED) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
-	$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
 
 # Instruction sets are a matter of single files, never of the whole build.
 $(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
@@ -65,6 +72,7 @@ $(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=al
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CC $(<:$(srcdir)/%=%)';) \
 	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
 
 # Man pages and completion, from the tables of options and from the header; DATE is theirs.
@@ -79,10 +87,10 @@ pictures: all                                   ## the README's pictures, of the
 	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
 sample: sample.png                              ## a grid of images from the embedded model: sample.png
 sample.png: | all
-	$(RUN) $(O)/ddpm sample -o $@
+	@$(RUN) $(O)/ddpm sample -o $@ && echo 'The picture is $(CURDIR)/$@'
 check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
 	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
-	RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
+	@RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
 coverage:                                       ## how many lines of each reader the inputs of its fuzzer reach
@@ -102,7 +110,7 @@ fuzz:                                           ## libFuzzer on every reader of 
 check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call of the system fails; FAULTS=all: each of them
 	BUILD=$(O) sh $(srcdir)/tests/fault/run.sh $(CASES)
 $(O)/shim.so: $(srcdir)/tests/fault/shim.c
-	$(CC) -D_GNU_SOURCE -O1 -fPIC -shared -Wall -Wextra -o $@ $<
+	$(call say,LD) $(CC) -D_GNU_SOURCE -O1 -fPIC -shared -Wall -Wextra -o $@ $<
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets
