@@ -1,7 +1,7 @@
 #!/bin/sh
-# run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator).  TESTS, if
-# set, limits them to the tests of ddpm-check whose names hold one of its words.  TESTS_LOG, if set, is where they
-# are written down.  JOBS of them run at a time, by default as many as there are processors.
+# run.sh: every test of this build.  BUILD is where the programs are, RUN goes before each (an emulator).
+# TESTS, if set, limits them to the tests of ddpm-check whose names hold one of its words.  TESTS_LOG, if set,
+# is where they are written down.  JOBS of them run at a time, by default as many as there are processors.
 # Each part ends with a line `N passed, N failed, N skipped`; the last line here adds them up.
 set -u
 src=$(cd "$(dirname "$0")/.." && pwd)

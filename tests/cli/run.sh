@@ -1,7 +1,7 @@
 #!/bin/sh
-# run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here is a
-# test, run in a folder of its own.  RUN goes before the program (an emulator).  JOBS tests run at a time, by default
-# as many as there are processors.  The last line is `N passed, N failed, N skipped`.
+# run.sh PROGRAM [TEST...]: the command line as users meet it.  Every function test_* of the other files here
+# is a test, run in a folder of its own.  RUN goes before the program (an emulator).  JOBS tests run at once,
+# by default as many as there are processors.  The last line is `N passed, N failed, N skipped`.
 #
 # This file starts itself again for every test, with the folder of all tests in DDPM_CLI_SCRATCH.
 set -u
@@ -35,7 +35,8 @@ only() {
 	done
 }
 
-# as_user COMMAND...: as somebody who may not do everything; ordinary_user makes ./ddpm.copy, which such a one can run, or fails.
+# as_user COMMAND...: as somebody who may not do everything; ordinary_user makes ./ddpm.copy, which such a one
+# can run, or fails.
 as_user() {
 	if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=54321 --regid=54321 --clear-groups "$@"; else "$@"; fi
 }
@@ -50,7 +51,8 @@ crash_library() {
 	rm cc.err
 	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
 }
-# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller may be running under nohup.
+# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller
+# may be running under nohup.
 crash() {
 	set_to=
 	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
@@ -58,7 +60,8 @@ crash() {
 	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
 }
 
-# one TEST: runs it, prints its name and what it has to say in one piece, and leaves both as TEST.passed, .skipped or .failed.
+# one TEST: runs it and prints its name and what it has to say in one piece.  Both stay in TEST.passed,
+# TEST.skipped or TEST.failed.
 one() {
 	mkdir "$scratch/$1"
 	{
