@@ -4,6 +4,7 @@
 # knows no AVX-512.  BUILD is where ddpm is.
 set -u
 src=$(cd "$(dirname "$0")/.." && pwd)
+. "$src/tests/png.sh"
 build=$(cd "${BUILD:-build}" && pwd)
 command -v valgrind >/dev/null || sh "$src/tools/setup.sh" valgrind || exit 1
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-memcheck-XXXXXX")
@@ -24,7 +25,7 @@ check_default() { ddpm sample -q --cpu avx2 --threads 2 -n 1 --steps 2 -o b.png;
 check_convert() { ddpm convert -q "$src/tests/golden/cases/A3_scale_shift_classes" -o c.ddpm; }
 
 mkdir d
-for i in 1 2 3 4 5 6; do { printf 'P5\n8 8\n255\n'; tail -c +$((i * 1024)) "$build/ddpm" | head -c 64; } >d/$i.pgm; done
+for i in 1 2 3 4 5 6; do tail -c +$((i * 1024)) "$build/ddpm" | head -c 64 | png d/$i.png 8 8; done
 passed=0 failed=0
 for run in train resume sample folder default convert; do
 	[ $run != resume ] || { cp a.ddpm small.ddpm && rm a.ddpm; }

@@ -5,26 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
-#include "picture.h"
-
-/* A picture with transparency is one without it when it is opaque everywhere. */
-static int read_picture(const struct dataset *d, double *x, const char *name, ddpm_error *err)
-{
-    struct picture p;
-    int code = picture_pixels(&p, name, err);
-    if (code)
-        return code;
-    int alpha = p.channels % 2 == 0;
-    size_t pixels = (size_t)p.width * (size_t)p.height;
-    for (size_t i = 0; alpha && i < pixels && !code; i++)
-        if (p.pixel[(i + 1) * (size_t)p.channels - 1] != 255)
-            code = dd_error(err, DDPM_EDATA, "%s: it is transparent in places; flatten it first", name);
-    struct view v = { p.pixel, p.height, p.width, p.channels - alpha, p.channels, false, false };
-    if (!code)
-        code = view_read(x, &v, d->about, d->fit, name, err);
-    picture_free(&p);
-    return code;
-}
 
 /* The image's first byte in the array that holds it. */
 static const unsigned char *find(const struct dataset *d, const struct dataset_array **array, size_t i)
@@ -37,14 +17,17 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
 }
 
 /* The pages of a mapped file that has been cut off are gone; a .gz is in memory. */
-static int read_array(const struct dataset *d, double *x, size_t i, const char *name, ddpm_error *err)
+static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i, const char *name,
+                      ddpm_error *err)
 {
     const struct dataset_array *a;
     const unsigned char *data = find(d, &a, i);
-    struct view v = { data + a->labelled, a->height, a->width, a->channels, a->channels, a->floats, a->planar };
+    struct view v = { data + a->labelled, a->height, a->width, a->channels, { 0 }, a->number, false };
     struct stat s;
+    memcpy(v.step, a->step, sizeof v.step);
     if (!a->inflated && (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size))
         return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
+    *bytes = a->number.bytes == 1;
     return view_read(x, &v, d->about, d->fit, name, err);
 }
 
@@ -65,57 +48,80 @@ static size_t size_of(const struct dataset *d)
     return (size_t)d->about->height * (size_t)d->about->width * (size_t)d->about->channels;
 }
 
-int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
+/* Reads image i of the set; bytes tells whether x are byte levels.  Other numbers are rounded to float32, as
+   they are kept. */
+static int read_again(const struct dataset *d, double *x, bool *bytes, size_t i, ddpm_error *err)
 {
-    size_t i = d->index[k], size = i < d->slots && d->is_kept[i] ? size_of(d) : 0;
-    for (size_t e = 0; e < size; e++)
-        x[e] = d->kept[i * size + e] / 127.5 - 1;
-    if (size)
-        return DDPM_OK;
+    struct image_file was;
     char *name = name_of(d, i);
     if (!name)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
-    int code = d->folder.files ? read_picture(d, x, name, err) : read_array(d, x, i, name, err);
+    int code = d->folder.files ? view_picture(x, &was, name, d->about, d->fit, err)
+                               : read_array(d, x, bytes, i, name, err);
     free(name);
+    if (!code && d->folder.files)
+        *bytes = was.bytes == 1;
+    for (size_t e = 0; !code && !*bytes && e < size_of(d); e++)
+        x[e] = (double)(float)x[e];
     return code;
+}
+
+int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
+{
+    static const struct dataset_kept none;
+    size_t i = d->index[k], size = size_of(d);
+    const struct dataset_kept *kept = d->kept ? &d->kept[i] : &none;
+    bool bytes;
+    if (!kept->level && !kept->value)
+        return read_again(d, x, &bytes, i, err);
+    for (size_t e = 0; e < size; e++)
+        x[e] = kept->level ? kept->level[e] / 127.5 - 1 : (double)kept->value[e];
+    return DDPM_OK;
 }
 
 int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 {
-    struct picture p;
+    struct image_file p;
     if (d->arrays) {
         shape[0] = d->array->height, shape[1] = d->array->width, shape[2] = d->array->channels;
         return DDPM_OK;
     }
     char *name = name_of(d, 0);
-    int code = name ? picture_pixels(&p, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
+    int code = name ? image_file_head(&p, name, err)
+                    : dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
     free(name);
-    if (code)
-        return code;
-    shape[0] = p.height, shape[1] = p.width, shape[2] = p.channels - (p.channels % 2 == 0);
-    picture_free(&p);
-    return DDPM_OK;
+    if (!code)
+        shape[0] = p.height, shape[1] = p.width, shape[2] = p.channels - (p.channels % 2 == 0);
+    return code;
 }
 
 int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err)
 {
-    d->slots = d->arrays && d->array->floats ? 0 : bytes / size_of(d);
-    d->slots = d->slots < d->there ? d->slots : d->there;
-    d->kept = malloc(d->slots * size_of(d) + 1);
-    d->is_kept = calloc(d->slots + 1, sizeof *d->is_kept);
-    if (d->kept && d->is_kept)
-        return DDPM_OK;
-    d->slots = 0;
-    return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", d->path, bytes);
+    d->kept = calloc(d->there, sizeof *d->kept);
+    d->room = bytes;
+    return d->kept
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->there);
 }
 
-static void keep(struct dataset *d, const double *x, size_t i)
+static int keep(struct dataset *d, const double *x, bool bytes, size_t i, ddpm_error *err)
 {
-    size_t size = size_of(d);
-    for (size_t e = 0; e < size && i < d->slots; e++)
-        d->kept[i * size + e] = (unsigned char)rint(127.5 * (x[e] + 1));
-    if (i < d->slots)
-        d->is_kept[i] = true;
+    size_t size = size_of(d), room = size * (bytes ? 1 : sizeof(float));
+    if (!d->kept || room > d->room)
+        return DDPM_OK;
+    struct dataset_kept *k = &d->kept[i];
+    *k = bytes ? (struct dataset_kept){ .level = malloc(room) }
+               : (struct dataset_kept){ .value = malloc(room) };
+    if (!k->level && !k->value)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its images: keep fewer with --cache",
+                        d->path);
+    for (size_t e = 0; e < size; e++)
+        if (bytes)
+            k->level[e] = (unsigned char)rint(127.5 * (x[e] + 1));
+        else
+            k->value[e] = (float)x[e];
+    d->room -= room;
+    return DDPM_OK;
 }
 
 int dataset_label(const struct dataset *d, size_t k)
@@ -162,7 +168,7 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
             return dd_error(err, DDPM_ENOMEM, "%s: out of memory for a name", d->path);
         snprintf(path, n, "%s/%s", d->path, name[i]);
         code = dataset_array_open(&d->array[i], path, most, err);
-        if (!code && (d->array[i].stride != d->array[0].stride || !d->array[i].planar))
+        if (!code && !d->array[i].labelled)
             code = dd_error(err, DDPM_EDATA, "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
         d->arrays = i + 1;
         free(path);
@@ -179,8 +185,8 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
         return code;
     code = image_folder_list(&name, &names, d->path, is_batch, err);
     if (!code && !names)
-        code = dd_error(err, DDPM_EDATA, "%s holds no image: expected .png, .jpg, .bmp, .pgm or .ppm files, sub-folders of them, or CIFAR-10's "
-                        ".bin", d->path);
+        code = dd_error(err, DDPM_EDATA, "%s holds no image: expected .png, .jpg or .webp files, sub-folders "
+                        "of them, or CIFAR-10's .bin", d->path);
     if (!code)
         code = open_batches(d, name, names, most, err);
     image_folder_free(name, names);
@@ -227,7 +233,8 @@ int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, e
 static int check_one(struct dataset *d, double *x, size_t k, size_t *good, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
 {
     ddpm_error why = { 0 };
-    int code = dataset_read(d, x, k, &why);
+    bool bytes;
+    int code = read_again(d, x, &bytes, d->index[k], &why);
     if (code && bad && code != DDPM_ENOMEM) {
         bad(user, &why);
         return DDPM_OK;
@@ -237,7 +244,8 @@ static int check_one(struct dataset *d, double *x, size_t k, size_t *good, datas
             *err = why;
         return code;
     }
-    keep(d, x, d->index[k]);
+    if ((code = keep(d, x, bytes, d->index[k], err)))
+        return code;
     d->index[(*good)++] = d->index[k];
     return each && each(user, x, k) ? dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path) : DDPM_OK;
 }
@@ -260,6 +268,8 @@ void dataset_close(struct dataset *d)
         dataset_array_close(&d->array[i]);
     free(d->array);
     image_folder_close(&d->folder);
-    free(d->index), free(d->kept), free(d->is_kept);
+    for (size_t i = 0; d->kept && i < d->there; i++)
+        free(d->kept[i].level), free(d->kept[i].value);
+    free(d->index), free(d->kept);
     *d = (struct dataset){ .path = d->path };
 }

@@ -15,7 +15,8 @@ struct dataset_array {
     const unsigned char *data;
     size_t count, stride;
     int height, width, channels;
-    bool floats, planar, labelled;                                  /* float32 in [-1, 1], else bytes; [c, h, w], else [h, w, c] */
+    size_t step[3]; struct view_number number;                      /* as in a view */
+    bool labelled;
     unsigned char *label;                                           /* [count] of an IDX file with its labels beside it, or NULL */
     int descriptor;                                                 /* tells whether the file has become shorter */
 };
@@ -24,6 +25,10 @@ int  dataset_array_open(struct dataset_array *a, const char *path, size_t most, 
 void dataset_array_close(struct dataset_array *a);
 /* The labels of "train-images-idx3-ubyte.gz" are "train-labels-idx1-ubyte.gz", or the same without .gz; NULL when there is no such file. */
 int  dataset_labels(unsigned char **label, const char *images, size_t count, ddpm_error *err);
+
+/* An image [h, w, c] that is not read again: byte levels, or float32 where it has others; both NULL when it
+   is not kept. */
+struct dataset_kept { unsigned char *level; float *value; };
 
 struct dataset {
     const char *path;
@@ -34,16 +39,17 @@ struct dataset {
     struct image_folder folder;
     struct dataset_array *array; size_t arrays;                     /* one, or CIFAR-10's several */
     size_t there;                                                   /* images in all */
-    unsigned char *kept; bool *is_kept; size_t slots;               /* [slots, h, w, c] bytes of the first so many */
+    struct dataset_kept *kept;                                      /* [there], or NULL */
+    size_t room;                                                    /* bytes that are left for more of them */
 };
 /* path outlives d.  most 0: all; otherwise the first so many, DDPM_EUSAGE when there are fewer.  about may be given later, before an
    image is read. */
 int  dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most, ddpm_error *err);
 /* Height, width and channels of the first image as it is stored. */
 int  dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
-/* dataset_check will keep images in so much memory, as bytes: what is kept is never read again.  float32 data are not kept. */
+/* dataset_check will keep images in so much memory: what is kept is never read again. */
 int  dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err);
-/* x [h, w, c] of the model in [-1, 1]; 0 <= k < count. */
+/* x [h, w, c] of the model in [-1, 1], byte levels or numbers of float32; 0 <= k < count. */
 int  dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err);
 int  dataset_label(const struct dataset *d, size_t k);              /* -1: has none */
 /* Every label is below the classes of the model; given, when not negative, stands for all of them.  advice ends the sentence. */

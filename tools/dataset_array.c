@@ -28,7 +28,8 @@ static int set_shape(struct dataset_array *a, const char *path, const uint64_t d
             return dd_error(err, DDPM_EDATA, "%s: images of %llu x %llu x %llu; each is 1 to %d", path, (unsigned long long)dim[1],
                             (unsigned long long)dim[2], (unsigned long long)dim[3], SIDE_MAX);
     a->height = (int)dim[1], a->width = (int)dim[2], a->channels = (int)dim[3];
-    a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (a->floats ? 4 : 1) + a->labelled;
+    a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (size_t)a->number.bytes + a->labelled;
+    a->step[0] = (size_t)(dim[2] * dim[3]), a->step[1] = (size_t)dim[3], a->step[2] = 1;
     if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
         return dd_error(err, DDPM_EDATA, "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
                         (unsigned long long)dim[0], a->stride, size);
@@ -137,8 +138,11 @@ static int open_npy(struct dataset_array *a, const char *path, ddpm_error *err)
     if (a->map.size <= start || length >= sizeof head || length > a->map.size - start)
         return dd_error(err, DDPM_EDATA, "%s: the head of this .npy file is cut off or too long", path);
     memcpy(head, p + start, length);
-    a->floats = has_text(head, "'descr'", "'<f4'");
-    if ((!a->floats && !has_text(head, "'descr'", "'|u1'")) || !has_text(head, "'fortran_order'", "False") || !npy_shape(dim, head))
+    bool floats = has_text(head, "'descr'", "'<f4'");
+    if (floats)
+        a->number = (struct view_number){ 'f', 4, false, 0 };
+    if ((!floats && !has_text(head, "'descr'", "'|u1'")) || !has_text(head, "'fortran_order'", "False") ||
+        !npy_shape(dim, head))
         return dd_error(err, DDPM_EDATA, "%s: expected uint8, or float32 in [-1, 1], [n, h, w] or [n, h, w, c] in C order; it is %.120s", path, head);
     a->data = p + start + length;
     rest = a->map.size - start - length;
@@ -169,14 +173,16 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
         return open_gz(a, path, most, err);
     if (!is_cifar(&a->map))
         return refuse(path, err);
-    a->planar = a->labelled = true;
+    a->labelled = true;
     a->data = p;
-    return set_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
+    int code = set_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
+    a->step[0] = 32, a->step[1] = 1, a->step[2] = 32 * 32;
+    return code;
 }
 
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
-    *a = (struct dataset_array){ .descriptor = -1 };
+    *a = (struct dataset_array){ .descriptor = -1, .number = view_byte };
     int code = dd_file_map(&a->map, path, err);
     if (!code && (a->descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));

@@ -18,7 +18,7 @@ bool image_folder_ends(const char *name, const char *ending)
 
 static bool is_picture(const char *folder, const char *name)
 {
-    static const char *const endings[] = { ".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm" };
+    static const char *const endings[] = { ".png", ".jpg", ".jpeg", ".jfif", ".webp" };
     (void)folder;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (image_folder_ends(name, endings[i]))

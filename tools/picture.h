@@ -18,8 +18,6 @@ int  picture_write(FILE *f, const struct picture *p, const char *text, ddpm_erro
 /* Pixels and the text, which the caller frees.  DDPM_EDATA: not a PNG, or one without our text. */
 int  picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int  picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size, const char *path, ddpm_error *err);
-/* Pixels alone, of any image: PNG, JPEG, BMP, PGM, PPM. */
-int  picture_pixels(struct picture *p, const char *path, ddpm_error *err);
 
 /* The head of a .npy file in C order of type "<f4" (float32) or "|u1" (bytes); the values follow it. */
 int  array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_error *err);

@@ -1,4 +1,4 @@
-/* The image that sampling starts from, beside noise: a PNG of the model's size and channels. */
+/* The image that sampling starts from, beside noise: a picture of the model's size and channels. */
 #ifndef DDPM_START_IMAGE_H
 #define DDPM_START_IMAGE_H
 #include "ddpm.h"

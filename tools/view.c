@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/dtype.h"
 #include "base/error.h"
 #include "config.h"
 #if defined(__GNUC__)
@@ -32,31 +33,76 @@ enum view_fit view_fit_named(const char *name)
     return name ? (enum view_fit)(VIEW_PAD + i) : VIEW_EXACT;
 }
 
-static size_t place_of(const struct view *v, int y, int x, int c)
+const struct view_number view_byte = { 'u', 1, false, 127.5 };
+
+double view_number_at(const unsigned char *p, const struct view_number *n)
 {
-    size_t pixel = (size_t)y * (size_t)v->width + (size_t)x;
-    return v->planar ? (size_t)c * (size_t)v->height * (size_t)v->width + pixel : pixel * (size_t)v->step + (size_t)c;
+    uint64_t bits = 0;
+    float single;
+    double value;
+    for (int i = 0; i < n->bytes; i++)
+        bits |= (uint64_t)p[i] << 8 * (n->big_endian ? n->bytes - 1 - i : i);
+    if (n->kind == 'i' && n->bytes < 8 && bits >> (8 * n->bytes - 1))
+        bits |= UINT64_MAX << 8 * n->bytes;
+    if (n->kind == 'i')
+        return (double)(int64_t)bits;
+    if (n->kind != 'f')
+        return (double)bits;
+    if (n->bytes == 8) {
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    const unsigned char low_first[4] = { (unsigned char)bits, (unsigned char)(bits >> 8),
+                                         (unsigned char)(bits >> 16), (unsigned char)(bits >> 24) };
+    dd_dtype_to_float(&single, low_first, n->bytes == 2 ? DD_F16 : DD_F32, 1);
+    return (double)single;
 }
 
-static float float_at(const unsigned char *p)
+static const unsigned char *place_of(const struct view *v, int y, int x, int c)
 {
-    uint32_t bits = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return v->data + ((size_t)y * v->step[0] + (size_t)x * v->step[1] + (size_t)c * v->step[2]) *
+                         (size_t)v->number.bytes;
 }
+
+static bool is_byte(const struct view_number *n) { return n->kind == 'u' && n->bytes == 1; }
 
 static double value_at(const struct view *v, int y, int x, int c)
 {
-    size_t at = place_of(v, y, x, c);
-    return v->floats ? (double)float_at(v->data + 4 * at) : v->data[at] / 127.5 - 1;
+    const unsigned char *p = place_of(v, y, x, c);
+    double number = is_byte(&v->number) ? *p : view_number_at(p, &v->number);
+    return v->number.half > 0 ? number / v->number.half - 1 : number;
+}
+
+static int colours(int channels) { return channels <= 2 ? 1 : 3; }
+static bool has_alpha(int channels) { return channels % 2 == 0; }
+
+/* Bytes are rounded as Pillow does it: the weights of BT.601 in units of 2^-16. */
+static double gray_at(const struct view *v, int y, int x)
+{
+    if (!is_byte(&v->number))
+        return 0.299 * value_at(v, y, x, 0) + 0.587 * value_at(v, y, x, 1) + 0.114 * value_at(v, y, x, 2);
+    unsigned sum = 19595u * *place_of(v, y, x, 0) + 38470u * *place_of(v, y, x, 1) +
+                   7471u * *place_of(v, y, x, 2) + 0x8000;
+    return (sum >> 16) / v->number.half - 1;
+}
+
+/* Returns channel c of the model's channels. */
+static double channel_at(const struct view *v, int y, int x, int c, int channels)
+{
+    if (!v->picture || v->channels == channels)
+        return value_at(v, y, x, c);
+    if (c == colours(channels))
+        return has_alpha(v->channels) ? value_at(v, y, x, colours(v->channels)) : 1;
+    if (colours(channels) == colours(v->channels))
+        return value_at(v, y, x, c);
+    return colours(v->channels) == 1 ? value_at(v, y, x, 0) : gray_at(v, y, x);
 }
 
 static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name, ddpm_error *err)
 {
     int h = v->height - a->height, w = v->width - a->width;
     const char *what = h <= 0 && w <= 0 ? "--fit pad puts it on black" : h >= 0 && w >= 0 ? "--fit crop takes its middle" : "--fit resize scales it";
-    if (v->channels != a->channels)
+    if (v->channels != a->channels && (!v->picture || a->channels > 4))
         return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first", name, v->channels,
                         v->channels == 1 ? "" : "s", a->channels);
     if (fit == VIEW_RESIZE || (fit == VIEW_PAD ? h <= 0 && w <= 0 : fit == VIEW_CROP ? h >= 0 && w >= 0 : !h && !w))
@@ -73,28 +119,32 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
         for (int x = left; x < left + a->width; x++)
             for (int c = 0; c < a->channels; c++) {
                 bool inside = y >= 0 && x >= 0 && y < v->height && x < v->width;
-                double value = inside ? value_at(v, y, x, c) : -1;
+                double value = inside ? channel_at(v, y, x, c, a->channels) : -1, half = v->number.half;
                 if (!(value >= -1 && value <= 1))
                     return dd_error(err, DDPM_EDATA, "%s: a value of %g; float32 data lie in [-1, 1], values from 0 to 255 are stored as uint8",
-                                    name, value);
+                                    name, half > 0 ? half * (value + 1) : value);
                 *out++ = value;
             }
     return DDPM_OK;
 }
 
-/* plane: room for one channel of v; to is planar. */
-static bool scale_channel(const struct view *to, const struct view *v, int c, unsigned char *plane)
+/* plane: room for one channel of v; to has a plane of its own for each. */
+static bool scale_channel(const struct view *to, const struct view *v, int c, void *plane)
 {
-    size_t size = v->floats ? 4 : 1;
-    unsigned char *out = (unsigned char *)(uintptr_t)to->data + (size_t)c * (size_t)to->height * (size_t)to->width * size, *at = plane;
+    bool bytes = is_byte(&v->number);
+    unsigned char *byte = plane, *out = (unsigned char *)(uintptr_t)place_of(to, 0, 0, c);
+    float *value = plane, *f = (float *)(void *)out;
     for (int y = 0; y < v->height; y++)
-        for (int x = 0; x < v->width; x++, at += size)
-            memcpy(at, v->data + place_of(v, y, x, c) * size, size);
-    bool done = stbir_resize(plane, v->width, v->height, 0, out, to->width, to->height, 0, v->floats ? STBIR_TYPE_FLOAT : STBIR_TYPE_UINT8, 1,
-                             STBIR_ALPHA_CHANNEL_NONE, 0, STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
+        for (int x = 0; x < v->width; x++)
+            if (bytes)
+                *byte++ = *place_of(v, y, x, c);
+            else
+                *value++ = (float)value_at(v, y, x, c);
+    bool done = stbir_resize(plane, v->width, v->height, 0, out, to->width, to->height, 0,
+                             bytes ? STBIR_TYPE_UINT8 : STBIR_TYPE_FLOAT, 1, STBIR_ALPHA_CHANNEL_NONE, 0,
+                             STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
                              STBIR_COLORSPACE_LINEAR, NULL);
-    float *f = (float *)(void *)out;
-    for (size_t i = 0; v->floats && i < (size_t)to->height * (size_t)to->width; i++)
+    for (size_t i = 0; !bytes && i < (size_t)to->height * (size_t)to->width; i++)
         f[i] = fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f ? copysignf(1, f[i]) : f[i];        /* weights sum to 1 but for rounding */
     return done;
 }
@@ -102,10 +152,17 @@ static bool scale_channel(const struct view *to, const struct view *v, int c, un
 static int scaled(double *out, const struct view *v, const ddpm_about *a, const char *name, ddpm_error *err)
 {
     double sy = (double)a->height / v->height, sx = (double)a->width / v->width, s = sy > sx ? sy : sx;
-    size_t size = v->floats ? 4 : 1;
-    struct view to = { NULL, (int)fmax(a->height, rint(s * v->height)), (int)fmax(a->width, rint(s * v->width)), v->channels, 1, v->floats, true };
+    size_t size = is_byte(&v->number) ? 1 : sizeof(float);
+    struct view to = { NULL,
+                       (int)fmax(a->height, rint(s * v->height)),
+                       (int)fmax(a->width, rint(s * v->width)),
+                       v->channels,
+                       { 0 },
+                       is_byte(&v->number) ? v->number : (struct view_number){ 'f', 4, false, 0 },
+                       v->picture };
+    to.step[0] = (size_t)to.width, to.step[1] = 1, to.step[2] = (size_t)to.height * (size_t)to.width;
     unsigned char *room = malloc((size_t)to.height * (size_t)to.width * (size_t)v->channels * size);
-    unsigned char *plane = malloc((size_t)v->height * (size_t)v->width * size);
+    void *plane = malloc((size_t)v->height * (size_t)v->width * size);
     bool done = room && plane;
     to.data = room;
     for (int c = 0; done && c < v->channels; c++)
@@ -123,4 +180,35 @@ int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fi
         return code;
     bool same = v->height == a->height && v->width == a->width;
     return fit == VIEW_RESIZE && !same ? scaled(x, v, a, name, err) : place(x, v, a, name, err);
+}
+
+static int check_opaque(const struct view *v, const char *name, ddpm_error *err)
+{
+    for (int y = 0; y < v->height; y++)
+        for (int x = 0; x < v->width; x++)
+            if (value_at(v, y, x, v->channels - 1) < 1)
+                return dd_error(err, DDPM_EDATA,
+                                "%s: it is transparent in places, which a model of 1 or 3 channels cannot "
+                                "show: flatten it first, or train with net.channels=%d",
+                                name, v->channels);
+    return DDPM_OK;
+}
+
+int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a, enum view_fit fit,
+                 ddpm_error *err)
+{
+    int code = image_file_read(was, path, err);
+    if (code)
+        return code;
+    size_t channels = (size_t)was->channels;
+    struct view v = { was->value, was->height, was->width, was->channels, { 0 }, view_byte, true };
+    v.step[0] = channels * (size_t)was->width, v.step[1] = channels, v.step[2] = 1;
+    if (was->bytes == 2)
+        v.number = (struct view_number){ 'u', 2, false, 32767.5 };
+    if (has_alpha(v.channels) && !has_alpha(a->channels))
+        code = check_opaque(&v, path, err);
+    if (!code)
+        code = view_read(x, &v, a, fit, path, err);
+    image_file_free(was);
+    return code;
 }

@@ -11,6 +11,8 @@ shift
 top=$(cd "$here/../.." && pwd)
 shared=$top/../shared
 
+. "$here/../png.sh"
+
 ddpm() { ${RUN:-} "$program" "$@"; }
 fail() { echo "  FAILED: $*"; exit 1; }
 skip() { echo "  skipped: $*"; exit 99; }

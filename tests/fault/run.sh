@@ -5,6 +5,7 @@
 # BUILD is where ddpm and shim.so are.
 set -u
 src=$(cd "$(dirname "$0")/../.." && pwd)
+. "$src/tests/png.sh"
 build=$(cd "${BUILD:-build}" && pwd)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ddpm-fault-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
@@ -97,7 +98,7 @@ for case in $cases; do
 	cd "$scratch/$case" || exit 1
 	FAULT_LOG=$scratch/$case/log
 	mkdir old expected out d
-	for i in 1 2 3 4; do { printf 'P5\n16 16\n255\n'; tail -c +$((i * 1024)) "$build/ddpm" | head -c 256; } >d/$i.pgm; done
+	for i in 1 2 3 4; do tail -c +$((i * 1024)) "$build/ddpm" | head -c 256 | png d/$i.png 16 16; done
 	shim= run_"$case" 2>err || { echo "$case fails without a fault: $(cat err)"; exit 1; }
 	mv out expected.made && rm -r expected && mv expected.made expected
 	for file in $(cd expected && ls); do [ -d "expected/$file" ] || echo "what was there before" >"old/$file"; done

@@ -1,4 +1,5 @@
-/* What a picture of a data set may hold: PNG, JPEG, BMP, PGM, PPM.  Its pixels, the same ones whatever lay in memory before, or a sentence. */
+/* What a picture of a data set may hold: PNG, JPEG, WebP.  Its pixels, the same ones whatever lay in memory
+   before, or a sentence. */
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -6,22 +7,23 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "tools/picture.h"
+#include "tools/image_file.h"
 
 /* A number made of all pixels, or of the refusal. */
 static unsigned read_in(const char *path, int memory)
 {
-    struct picture p;
+    struct image_file p;
     ddpm_error err = { 0, "" };
     mallopt(M_PERTURB, memory);
-    int code = picture_pixels(&p, path, &err);
+    int code = image_file_read(&p, path, &err);
     mallopt(M_PERTURB, 0);
     if (code && (code != DDPM_EDATA || !err.text[0] || strchr(err.text, '\n')))
         abort();
     unsigned sum = (unsigned)code;
-    for (size_t i = 0; !code && i < (size_t)p.width * (size_t)p.height * (size_t)p.channels; i++)
-        sum = 31 * sum + p.pixel[i];
-    picture_free(&p);
+    for (size_t i = 0; !code && i < (size_t)p.width * (size_t)p.height * (size_t)p.channels * (size_t)p.bytes;
+         i++)
+        sum = 31 * sum + p.value[i];
+    image_file_free(&p);
     return sum;
 }
 

@@ -84,6 +84,9 @@ TEST(picture, damage_is_seen)
     data[48] ^= 1;
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "checksum"));
     data[48] ^= 1, data[17] = 0x7F;
+    uLong crc = crc32(0, data + 12, 17);
+    for (int i = 0; i < 4; i++)
+        data[29 + i] = (unsigned char)(crc >> (24 - 8 * i));
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "claims"));
     picture_free(&p);
 }

@@ -4,6 +4,8 @@
 #include "tests/check.h"
 #include "tools/dataset.h"
 
+static const struct view_number single = { 'f', 4, false, 0 };
+
 static double triangle(const double *v, int step, int N, int n, int i)
 {
     double scale = (double)N / n, wide = scale > 1 ? scale : 1, centre = (i + 0.5) * scale, sum = 0, weights = 0;
@@ -39,11 +41,21 @@ TEST(view, scaled)
         int H = sizes[k][0], W = sizes[k][1], h = sizes[k][2], w = sizes[k][3];
         double s = fmax((double)h / H, (double)w / W);
         int h2 = (int)rint(s * H), w2 = (int)rint(s * W), top = (h2 - h) / 2, left = (w2 - w) / 2;
+        size_t w1 = (size_t)W;
         ddpm_about a = { .height = h, .width = w, .channels = 3 };
         for (int i = 0; i < H * W * 3; i++)
             byte[i] = (unsigned char)((i * 2654435761u) >> 24);
         for (int planar = 0; planar < 2; planar++) {
-            REQUIRE(view_read(x, &(struct view){ byte, H, W, 3, 3, false, planar }, &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+            REQUIRE(view_read(x,
+                              &(struct view){
+                                  byte,
+                                  H,
+                                  W,
+                                  3,
+                                  { planar ? w1 : 3 * w1, planar ? 1 : 3, planar ? w1 * (size_t)H : 1 },
+                                  view_byte,
+                                  false },
+                              &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
             for (int c = 0; c < 3; c++) {
                 for (int i = 0; i < H * W; i++)
                     plane[i] = byte[planar ? c * H * W + i : 3 * i + c] / 127.5 - 1;
@@ -55,7 +67,8 @@ TEST(view, scaled)
         a.channels = 1;
         for (int i = 0; i < H * W; i++)
             plane[i] = (double)(number[i] = (float)(byte[i] / 127.5 - 1));
-        REQUIRE(view_read(x, &(struct view){ (unsigned char *)number, H, W, 1, 1, true, false }, &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+        REQUIRE(view_read(x, &(struct view){ (unsigned char *)number, H, W, 1, { w1, 1, 1 }, single, false },
+                          &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
         scale(wanted, plane, H, W, h2, w2);
         for (int i = 0; i < h * w; i++)
             CHECK_NEAR(x[i], wanted[(top + i / w) * w2 + left + i % w], 64 * 6e-8);
@@ -71,7 +84,9 @@ TEST(view, of_one_colour)
     for (int sign = -1; sign < 2; sign += 2) {
         for (int i = 0; i < 30 * 23; i++)
             number[i] = (float)sign;
-        REQUIRE(view_read(x, &(struct view){ (unsigned char *)number, 30, 23, 1, 1, true, false }, &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+        REQUIRE(view_read(x,
+                          &(struct view){ (unsigned char *)number, 30, 23, 1, { 23, 1, 1 }, single, false },
+                          &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
         for (int i = 0; i < 64; i++)
             CHECK_NEAR(x[i], sign, 1e-6);
     }
