@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "base/kind.h"
 #include "base/scan.h"
 
 enum { HEADER_MOST = 100000000 };
@@ -283,13 +284,19 @@ static int check_names(const struct reader *r)
 int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
     uint64_t n = 0;
+    struct dd_kind kind = dd_kind(data, size);
     *s = (struct dd_safetensors){0};
+    if (kind.is)
+        return dd_error(err, DDPM_EDATA, "%s: is %s, a safetensors file is expected%s%s", name, kind.is,
+                        kind.hint ? ": " : "",
+                        kind.hint ? kind.hint : "");
     if (size < 8)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name, size);
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
     if (n > HEADER_MOST)
-        return dd_error(err, DDPM_EDATA, "%s: no safetensors file: its header would be %" PRIu64 " bytes, at most %d are allowed", name, n, HEADER_MOST);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is no safetensors file: its first 8 bytes are no length of a header", name);
     if (n > size - 8)
         return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n, size - 8);
     struct reader r = { .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "base/kind.h"
 #include "base/safetensors.h"
 
 /* The first few complaints about tensors, and their number. */
@@ -96,8 +97,15 @@ static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name
 int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
     struct dd_safetensors s;
+    struct dd_kind kind = dd_kind(data, size);
     ddpm_model *m = NULL;
     *out = NULL;
+    if (kind.torch)
+        kind.hint = "make one with ddpm convert";
+    if (kind.is)
+        return dd_error(err, DDPM_EDATA, "%s: is %s, no model file of ddpm%s%s", name, kind.is,
+                        kind.hint ? ": " : "",
+                        kind.hint ? kind.hint : "");
     int code = dd_safetensors_read(&s, data, size, name, err);
     if (code)
         return code;
