@@ -1,4 +1,6 @@
 /* A foreign checkpoint opened: its files found and read, the U-Net chosen among their tensors, and each tensor laid out. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,11 +41,11 @@ static struct source *only_source(struct files *f, const char *name, ddpm_error 
     return f->source;
 }
 
-static int open_files(struct files *f, const char *path, ddpm_error *err)
+static int open_files(struct files *f, const char *path, const char *want, ddpm_error *err)
 {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return diffusers_folder_open(f, path, err);
+        return diffusers_folder_open(f, path, want, err);
     struct source *s = only_source(f, path, err);
     return s ? source_open(s, path, err) : DDPM_ENOMEM;
 }
@@ -62,10 +64,23 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
     return DDPM_OK;
 }
 
+static void note(struct checkpoint *c, const char *format, ...) DD_PRINTF(2, 3);
+static void note(struct checkpoint *c, const char *format, ...)
+{
+    size_t used = strlen(c->notes);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(c->notes + used, sizeof c->notes - used, format, arguments);
+    va_end(arguments);
+    used = strlen(c->notes);
+    if (used + 1 < sizeof c->notes)
+        memcpy(c->notes + used, "\n", 2);
+}
+
 static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     struct choice choice = { 0 };
-    int code = unwrap(&choice, &f->arena, f->source, want, err);
+    int code = unwrap(&choice, &f->arena, f->source, *f->label ? NULL : want, err);
     if (code || (code = lay_out(c, f, &choice, err)) != DDPM_OK)
         return code;
     c->weights = choice.weights;
@@ -74,27 +89,82 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     c->version = f->source->version;
     const char *slash = strrchr(f->weights, '/');
     strncpy(c->file, slash ? slash + 1 : f->weights, sizeof c->file - 1);
+    if (choice.left)
+        note(c, "left out: %zu tensors of other networks beside the U-Net, such as %.120s", choice.left,
+             choice.left_name);
+    if (f->source->torch.pickle.foreign)
+        note(c, "passed over: objects of %.100s%s, of which nothing was executed",
+             f->source->torch.pickle.foreign,
+             f->source->torch.pickle.foreigns > 1 ? " and of other classes" : "");
+    return DDPM_OK;
+}
+
+/* Joins what the tensors say of the weights with what their place says; a label that nothing gives is not
+   made up. */
+static int label(struct checkpoint *c, const struct files *f, const char *want, ddpm_error *err)
+{
+    if (!*c->weights && *f->label) {
+        c->weights = f->label;
+        c->has_ema = f->both || *f->label == 'e';
+        c->has_raw = f->both || *f->label == 'r';
+    }
+    if (want && *c->weights && strcmp(want, c->weights))
+        return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s", f->weights,
+                        *c->weights == 'e' ? "averaged (ema)" : "raw", *want == 'e' ? "averaged" : "raw",
+                        f->average_beside ? ": those are in unet_ema beside it" : "");
+    if (want && *want == 'e' && !*c->weights)
+        return dd_error(err, DDPM_EDATA,
+                        "%s: nothing says that its weights are averaged (ema), and it has no others: leave "
+                            "--weights out "
+                        "to take them", f->weights);
+    if (f->average_beside && !f->both)
+        note(c, "the averaged weights are in unet_ema beside it");
+    if (f->scheduler && f->scheduler_above)
+        note(c, "the scheduler is that of %.300s", f->scheduler_path);
     return DDPM_OK;
 }
 
 static struct files *begin(struct checkpoint *c, ddpm_error *err)
 {
-    *c = (struct checkpoint){ 0 };
-    c->owned = calloc(1, sizeof(struct files));
-    if (!c->owned)
+    struct files *f = calloc(1, sizeof *f);
+    *c = (struct checkpoint){ .owned = f };
+    if (f)
+        f->label = "";
+    else
         dd_error(err, DDPM_ENOMEM, "out of memory");
-    return c->owned;
+    return f;
 }
 
-int checkpoint_open(struct checkpoint *c, const char *path, const char *want, ddpm_error *err)
+/* "model-00001-of-00003.safetensors": one of several files that only together are a model. */
+static int is_shard(const char *path)
+{
+    static const char digits[] = "0123456789";
+    const char *at = strstr(path, "-of-");
+    return at && at - path > 6 && at[-6] == '-' && strspn(at - 5, digits) == 5 && strspn(at + 4,
+                                                                                         digits) == 5 &&
+           strncmp(at + 4, "00001", 5) && !strchr(at, '/');
+}
+
+int checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
+                    ddpm_error *err)
 {
     struct files *f = begin(c, err);
     if (!f)
         return DDPM_ENOMEM;
-    int code = open_files(f, path, err);
+    int code = is_shard(path) ? dd_error(err, DDPM_EDATA,
+                                         "%s: is one of several files that make up a model: give their "
+                                             "folder", path)
+                              : open_files(f, path, want, err);
+    int folder = f->config != NULL;
+    if (!code) {
+        f->source->part = part;
+        code = choose(c, f, want, err);
+    }
+    if (!code && !folder && checkpoint_find(c, "time_embedding.linear_1.weight"))
+        code = diffusers_folder_beside(f, path, err);
     c->config = f->config;
     c->scheduler = f->scheduler;
-    if (!code && (code = choose(c, f, want, err)) == DDPM_OK)
+    if (!code && (code = label(c, f, want, err)) == DDPM_OK)
         code = f->sharded ? hash_file(c->sha256, f->weights, err) : hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
     if (code)
         checkpoint_close(c);
@@ -107,7 +177,7 @@ int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size
     struct files *f = begin(c, err);
     struct source *s = f ? only_source(f, name, err) : NULL;
     int code = s ? source_read(s, data, size, name, err) : DDPM_ENOMEM;
-    if (!code && (code = choose(c, f, want, err)) == DDPM_OK)
+    if (!code && (code = choose(c, f, want, err)) == DDPM_OK && (code = label(c, f, want, err)) == DDPM_OK)
         code = hash_data(c->sha256, data, size, err);
     if (code)
         checkpoint_close(c);

@@ -13,13 +13,17 @@ struct checkpoint {
     const char *weights;              /* "ema" or "raw"; "" where the file does not say which it holds */
     int has_ema, has_raw;
     const char *version;              /* lucidrains Trainer's "version", or NULL */
+    char notes[900];                  /* what was left out and what was found elsewhere, a line each */
     cJSON *config, *scheduler;        /* diffusers folder: unet config and scheduler config, or NULL */
     char file[256], sha256[65];       /* base name and hash of the weights' file (of the index, when sharded) */
     void *owned;
 };
-/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); of a file that does not say what it holds, want is
-   believed.  Refuses hostile and unknown files with one sentence. */
-int  checkpoint_open(struct checkpoint *c, const char *path, const char *want, ddpm_error *err);
+/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); part: which of several U-Nets,
+   by
+   the beginning of its tensors' names, or NULL.  "ema" is refused where nothing says that the weights are an
+   average.  Refuses hostile and unknown files with one sentence. */
+int  checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
+                     ddpm_error *err);
 /* The same from memory, which outlives c; name stands for the file's. */
 int  checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want,
                             ddpm_error *err);

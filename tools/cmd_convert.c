@@ -15,7 +15,7 @@
 
 struct convert {
     struct common common;
-    const char *output, *family, *weights, *dtype, *to;
+    const char *output, *family, *weights, *part, *dtype, *to;
     struct option_texts config, set;
     bool dry_run, force;
 };
@@ -264,7 +264,7 @@ static int export_model(const struct convert *s, const char *path, ddpm_error *e
     ddpm_model *m;
     char id[65];
     bool folder = !strcmp(s->to, "diffusers");
-    if (s->dry_run || s->weights || s->config.count || s->set.count || strcmp(s->family, "auto"))
+    if (s->dry_run || s->weights || s->part || s->config.count || s->set.count || strcmp(s->family, "auto"))
         return dd_error(err, DDPM_EUSAGE, "--to %s writes what the model file holds: only -o, --force%s go with it", s->to, folder ? "" : " and --dtype");
     if (folder && strcmp(s->dtype, "f32"))
         return dd_error(err, DDPM_EUSAGE, "--to diffusers writes float32: leave --dtype %s out", s->dtype);
@@ -324,11 +324,14 @@ static int run(void *settings, char **argument, int arguments)
     }
     if (s->to)
         return export_model(s, argument[0], &err) ? complain(&command_convert, &err) : 0;
-    int code = checkpoint_open(&in, argument[0], s->weights, &err);
+    int code = checkpoint_open(&in, argument[0], s->weights, s->part, &err);
+    if (code == DDPM_EMISSING && access(argument[0], F_OK) != 0)
+        missing_path(argument[0], &err);
     if (code)
         return complain(&command_convert, &err);
     settings_begin(&say, &err);
     struct conversion v = { .in = &in, .say = &say, .err = &err };
+    snprintf(v.notes, sizeof v.notes, "%s", in.notes);
     code = convert(&v, s);
     /* Of a folder in.file is only the weights. */
     const char *slash = strrchr(argument[0], '/');
@@ -366,6 +369,10 @@ static const struct option options[] = {
       FIELD(family), 0, 0 },
     { "weights", 0, OPTION_CHOICE, "KIND", "averaged or raw weights, of a file with both (default: ema where it exists)",
       weights_names, FIELD(weights), 0, 0 },
+    { "part", 0, OPTION_TEXT, "NAME",
+      "which U-Net of a file with several, or beside other networks: the beginning of its tensors' names",
+          NULL,
+      FIELD(part), 0, 0 },
     { "config", 0, OPTION_TEXTS, "FILE", "what the checkpoint does not say: JSON nested as its origin nests it, or OpenAI's flags", NULL,
       FIELD(config), 0, 0 },
     { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value under the origin's own name, before all else: num_heads=4, model.ch=128", NULL,

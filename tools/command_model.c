@@ -5,25 +5,40 @@
 #include <sys/stat.h>
 #include "base/error.h"
 
-/* A PyTorch file (a ZIP archive or a pickle) or a folder: what somebody has who has not converted it yet. */
-static const char *foreign_kind(const char *path)
+/* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub. */
+static bool names_hub(const char *path)
 {
-    struct stat s;
-    unsigned char begin[2] = { 0 };
-    if (!stat(path, &s) && S_ISDIR(s.st_mode))
-        return "a folder";
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(begin, 1, 2, f) : 0;
-    if (f)
-        fclose(f);
-    return n == 2 && (!memcmp(begin, "PK", 2) || begin[0] == 0x80) ? "a PyTorch file" : NULL;
+    char owner[256];
+    struct stat st;
+    const char *slash = strchr(path, '/');
+    if (strstr(path, "://"))
+        return true;
+    if (!slash || slash == path || !slash[1] || strchr(slash + 1, '/') || strchr(".~", *path) ||
+        slash - path > 255)
+        return false;
+    snprintf(owner, sizeof owner, "%.*s", (int)(slash - path), path);
+    return stat(owner, &st) != 0;
+}
+
+int missing_path(const char *path, ddpm_error *err)
+{
+    if (!names_hub(path))
+        return DDPM_EMISSING;
+    return dd_error(err, DDPM_EMISSING,
+                    "%s: there is no such file or folder, and nothing is fetched from the net: "
+                    "get it first, for instance by hf download %s --local-dir FOLDER", path,
+                    strstr(path, "://") ? "OWNER/NAME" : path);
 }
 
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)
 {
+    struct stat st;
+    *m = NULL;
+    if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
+        return dd_error(err, DDPM_EDATA, "%s: is a folder, no model file of ddpm: make one with ddpm convert",
+                        path);
     int code = path ? ddpm_model_open(m, path, err) : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
-    const char *kind = path && code == DDPM_EDATA ? foreign_kind(path) : NULL;
-    return kind ? dd_error(err, code, "%s: is %s, no model file of ddpm: make one with ddpm convert", path, kind) : code;
+    return code == DDPM_EMISSING ? missing_path(path, err) : code;
 }
 
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)

@@ -8,6 +8,9 @@ extern const unsigned char embedded_model[];
 size_t embedded_size(void);
 /* path NULL: the embedded model. */
 int model_open(ddpm_model **m, const char *path, ddpm_error *err);
+/* DDPM_EMISSING: err has said that path is not there, and says more where it is the name of a model on a hub.
+   */
+int missing_path(const char *path, ddpm_error *err);
 /* A network of batch images with the threads, instruction set and engine that the user asked for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
 #endif

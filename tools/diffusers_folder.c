@@ -1,18 +1,23 @@
-/* A diffusers folder (formats.md 6, 7.6): a pipeline (unet/, scheduler/, model_index.json), the older flat layout, or a bare model;
-   config.json, and weights whole or in shards, safetensors before .bin, a half-precision variant only where there is nothing else. */
+/* A diffusers folder (formats.md 6, 7.6): a pipeline (unet/, scheduler/, model_index.json), what accelerate
+   leaves (unet/ and its
+   average unet_ema/), the older flat layout, or a bare model; config.json, and weights whole or in shards,
+       safetensors before .bin.
+   Of variants, ema and non_ema say what they hold; halves are taken only where there is nothing else. */
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
-#include "base/json.h"
+#include "python_json.h"
 #include "source.h"
 
-static const struct { const char *name; int index; } weight_files[] = {
-    { "diffusion_pytorch_model.safetensors", 0 },      { "diffusion_pytorch_model.safetensors.index.json", 1 },
-    { "diffusion_pytorch_model.bin", 0 },              { "diffusion_pytorch_model.bin.index.json", 1 },
-    { "diffusion_pytorch_model.fp16.safetensors", 0 }, { "diffusion_pytorch_model.safetensors.index.fp16.json", 1 },
-    { "diffusion_pytorch_model.fp16.bin", 0 },         { "diffusion_pytorch_model.bin.index.fp16.json", 1 },
+/* In the order of preference. */
+static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
+static const struct { const char *name, *label; } variants[] = {
+    { "ema", "ema" }, { "", "" }, { "non_ema", "raw" }, { "fp16", "" }, { "bf16", "" }
 };
+enum { VARIANTS = sizeof variants / sizeof *variants, FORMS = sizeof forms / sizeof *forms };
 
 static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory"); }
 
@@ -22,27 +27,11 @@ static int is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-static int read_json(cJSON **root, const char *path, ddpm_error *err)
-{
-    struct dd_file file;
-    int code = dd_file_map(&file, path, err);
-    if (code)
-        return code;
-    code = dd_json_parse(root, (const char *)file.data, file.size, path, err);
-    dd_file_unmap(&file);
-    if (!code && !cJSON_IsObject(*root)) {
-        cJSON_Delete(*root);
-        *root = NULL;
-        return dd_error(err, DDPM_EDATA, "%s: an object in braces is expected", path);
-    }
-    return code;
-}
-
 /* A pipeline that holds more than a U-Net and its scheduler (a VAE, a text encoder) does not work on pixels, or not alone. */
 static int check_pipeline(const char *path, ddpm_error *err)
 {
     cJSON *root = NULL;
-    int code = is_file(path) ? read_json(&root, path, err) : DDPM_OK;
+    int code = is_file(path) ? python_json_file(&root, path, err) : DDPM_OK;
     for (const cJSON *c = root ? root->child : NULL; !code && c; c = c->next) {
         const char *of = cJSON_IsArray(c) && cJSON_GetArraySize(c) == 2 ? cJSON_GetStringValue(cJSON_GetArrayItem(c, 1)) : NULL;
         if (of && !strcmp(c->string, "unet") && strcmp(of, "UNet2DModel"))
@@ -140,7 +129,7 @@ static int open_sharded(struct files *f, const char *folder, const char *path, d
     cJSON *root;
     const char **name;
     size_t count;
-    int code = read_json(&root, path, err);
+    int code = python_json_file(&root, path, err);
     if (code)
         return code;
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(root, "weight_map");
@@ -153,48 +142,196 @@ static int open_sharded(struct files *f, const char *folder, const char *path, d
     return code;
 }
 
-/* ---- the folder ---- */
+/* ---- which file of weights ---- */
 
-static int open_weights(struct files *f, const char *folder, ddpm_error *err)
+static char *weights_path(struct files *f, const char *folder, int variant, int form)
 {
-    for (size_t i = 0; i < sizeof weight_files / sizeof *weight_files; i++) {
-        char *path = dd_arena_text(&f->arena, "%s/%s", folder, weight_files[i].name);
-        if (!path)
-            return no_memory(err);
-        if (!is_file(path))
-            continue;
-        f->weights = path;
-        f->sharded = weight_files[i].index;
-        if (f->sharded)
-            return open_sharded(f, folder, path, err);
-        f->source = dd_arena(&f->arena, 1, sizeof *f->source);
-        if (!f->source)
-            return no_memory(err);
-        f->sources = 1;
-        return source_open(f->source, path, err);
-    }
-    return dd_error(err, DDPM_EMISSING, "%s: there is a config.json but no weights (%s or .bin)", folder, weight_files[0].name);
+    const char *name = variants[variant].name, *dot = *name ? "." : "";
+    return form % 2 ? dd_arena_text(&f->arena, "%s/diffusion_pytorch_model.%s%s%s.json", folder, forms[form],
+                                    dot, name)
+                    : dd_arena_text(&f->arena, "%s/diffusion_pytorch_model%s%s.%s", folder, dot, name,
+                                    forms[form]);
 }
 
-int diffusers_folder_open(struct files *f, const char *path, ddpm_error *err)
+/* Finds the average first where raw weights are not wanted. */
+static int find_weights(struct files *f, const char *folder, const char *want, ddpm_error *err)
 {
-    char *index = dd_arena_text(&f->arena, "%s/model_index.json", path), *unet = dd_arena_text(&f->arena, "%s/unet", path);
-    char *inner = dd_arena_text(&f->arena, "%s/unet/config.json", path), *outer = dd_arena_text(&f->arena, "%s/config.json", path);
-    char *scheduler = dd_arena_text(&f->arena, "%s/scheduler/scheduler_config.json", path);
-    char *flat = dd_arena_text(&f->arena, "%s/scheduler_config.json", path);
-    if (!index || !unet || !inner || !outer || !scheduler || !flat)
-        return no_memory(err);
-    int nested = is_file(inner), code = check_pipeline(index, err);
+    static const int all[VARIANTS] = { 0, 1, 2, 3, 4 }, without[VARIANTS] = { 2, 1, 3, 4, 0 };
+    const int *order = want && !strcmp(want, "raw") ? without : all;
+    for (int i = 0; i < VARIANTS; i++)
+        for (int form = 0; form < FORMS; form++) {
+            char *path = weights_path(f, folder, order[i], form);
+            if (!path)
+                return no_memory(err);
+            if (!is_file(path))
+                continue;
+            f->weights = path;
+            f->sharded = form % 2;
+            if (*variants[order[i]].label)
+                f->label = variants[order[i]].label;
+            return DDPM_OK;
+        }
+    return DDPM_EMISSING;
+}
+
+/* Names what lies there instead. */
+static int no_weights(const char *folder, const char *lacks, ddpm_error *err)
+{
+    static const char *const endings[] = { ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack",
+                                           ".onnx", ".h5", ".pkl" };
+    char list[300] = "";
+    size_t used = 0;
+    DIR *d = opendir(folder);
+    for (const struct dirent *e; d && (e = readdir(d)) != NULL && used < 200;)
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+            size_t n = strlen(e->d_name), m = strlen(endings[k]);
+            if (n > m && !strcmp(e->d_name + n - m, endings[k]))
+                used += (size_t)snprintf(list + used, sizeof list - used, "%s%.80s", used ? ", " : "",
+                                         e->d_name);
+        }
+    if (d)
+        closedir(d);
+    return dd_error(err, DDPM_EMISSING, "%s: %s%s%s%s", folder, lacks, used ? "; there is " : "", list,
+                    used ? ": give the file that is meant" : "");
+}
+
+static int open_weights(struct files *f, const char *folder, const char *want, ddpm_error *err)
+{
+    int code = find_weights(f, folder, want, err);
+    if (code == DDPM_EMISSING)
+        return no_weights(folder,
+                          "there is a config.json but no weights (diffusion_pytorch_model.safetensors or "
+                              ".bin)", err);
     if (code)
         return code;
-    if (!nested && !is_file(outer))
-        return dd_error(err, DDPM_EMISSING, "%s: is no diffusers folder: there is neither unet/config.json nor config.json", path);
-    if ((code = read_json(&f->config, nested ? inner : outer, err)) != DDPM_OK ||
-        (code = check_class(f->config, nested ? inner : outer, err)) != DDPM_OK)
+    if (f->sharded)
+        return open_sharded(f, folder, f->weights, err);
+    f->source = dd_arena(&f->arena, 1, sizeof *f->source);
+    if (!f->source)
+        return no_memory(err);
+    f->sources = 1;
+    return source_open(f->source, f->weights, err);
+}
+
+/* ---- the folder, and what lies around it ---- */
+
+static int same_place(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Takes the scheduler of folder, if it has one. */
+static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
+{
+    static const char *const names[] = { "scheduler/scheduler_config.json", "scheduler_config.json" };
+    for (int i = 0; i < 2 && !f->scheduler; i++) {
+        f->scheduler_path = dd_arena_text(&f->arena, "%s/%s", folder, names[i]);
+        if (!f->scheduler_path)
+            return no_memory(err);
+        int code = is_file(f->scheduler_path) ? python_json_file(&f->scheduler, f->scheduler_path,
+                                                                 err) : DDPM_OK;
+        if (code)
+            return code;
+    }
+    return DDPM_OK;
+}
+
+/* Takes the scheduler of the pipeline that folder belongs to: its own, that of the folder above when this is
+   its unet, or that of
+   the pipeline in which this is a checkpoint.  inner: folder lies in the one that was given. */
+static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_error *err)
+{
+    int code = scheduler_in(f, folder, err);
+    for (int up = 0; up < 2 && !code && !f->scheduler; up++) {
+        const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
+    const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
+        const char *index = dd_arena_text(&f->arena, "%s/../model_index.json", folder);
+        const char *above = dd_arena_text(&f->arena, "%s/..", folder);
+        if (!unet || !ema || !index || !above)
+            return no_memory(err);
+        if (same_place(folder, unet) || same_place(folder, ema) || is_file(index))
+            code = scheduler_in(f, above, err);
+        f->scheduler_above = f->scheduler && up >= inner;
+        folder = above;
+    }
+    return code;
+}
+
+/* Does the configuration have the settings that diffusers' EMAModel adds to that of what it averages? */
+static int is_average(const cJSON *config)
+{
+    return cJSON_GetObjectItemCaseSensitive(config, "optimization_step") &&
+           cJSON_GetObjectItemCaseSensitive(config, "update_after_step");
+}
+
+/* Fills in what folder's place and configuration say of the weights in it. */
+static int label_folder(struct files *f, const char *folder, ddpm_error *err)
+{
+    const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder), *ema = dd_arena_text(&f->arena,
+                                                                                            "%s/../unet_ema",
+                                                                                                folder);
+    if (!unet || !ema)
+        return no_memory(err);
+    int has_ema = same_place(ema, ema);
+    if (is_average(f->config) || same_place(folder, ema))
+        f->label = "ema";
+    else if (same_place(folder, unet) && has_ema)
+        f->label = "raw";
+    f->average_beside = has_ema && *f->label == 'r';
+    return DDPM_OK;
+}
+
+static int open_model(struct files *f, const char *folder, int inner, const char *want, ddpm_error *err)
+{
+    const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
+    int code = config ? python_json_file(&f->config, config, err) : no_memory(err);
+    if (!code) code = check_class(f->config, config, err);
+    if (!code) code = label_folder(f, folder, err);
+    if (!code) code = find_scheduler(f, folder, inner, err);
+    return code ? code : open_weights(f, folder, want, err);
+}
+
+int diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err)
+{
+    const char *index = dd_arena_text(&f->arena, "%s/model_index.json", path),
+        *bare = dd_arena_text(&f->arena, "%s/config.json", path);
+    const char *unet = dd_arena_text(&f->arena, "%s/unet", path), *raw = dd_arena_text(&f->arena,
+                                                                                       "%s/unet/config.json",
+                                                                                           path);
+    const char *ema = dd_arena_text(&f->arena, "%s/unet_ema", path);
+    const char *average = dd_arena_text(&f->arena, "%s/unet_ema/config.json", path);
+    if (!index || !bare || !unet || !raw || !ema || !average)
+        return no_memory(err);
+    int code = check_pipeline(index, err);
+    if (code)
         return code;
-    if (!is_file(scheduler))
-        scheduler = is_file(flat) ? flat : NULL;
-    if (scheduler && (code = read_json(&f->scheduler, scheduler, err)) != DDPM_OK)
-        return code;
-    return open_weights(f, nested ? unet : path, err);
+    f->both = is_file(average) && is_file(raw);
+    if (is_file(average) && !(want && !strcmp(want, "raw") && is_file(raw)))
+        return open_model(f, ema, 1, want, err);
+    if (is_file(raw))
+        return open_model(f, unet, 1, want, err);
+    if (is_file(bare))
+        return open_model(f, path, 0, want, err);
+    return no_weights(path, "is no diffusers folder: there is neither unet/config.json nor config.json", err);
+}
+
+int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *folder = slash ? dd_arena_text(&f->arena, "%.*s", (int)(slash - path + (slash == path)),
+                                               path) : ".";
+    const char *config = folder ? dd_arena_text(&f->arena, "%s/config.json", folder) : NULL;
+    if (!config)
+        return no_memory(err);
+    int code = is_file(config) ? python_json_file(&f->config, config, err) : DDPM_OK;
+    if (!code && f->config && !cJSON_GetObjectItemCaseSensitive(f->config, "block_out_channels")) {
+        cJSON_Delete(f->config);
+        f->config = NULL;
+    }
+    if (!code && f->config) code = check_class(f->config, config, err);
+    if (!code) code = label_folder(f, folder, err);
+    if (strstr(base, ".ema.") || strstr(base, ".non_ema."))
+        f->label = strstr(base, ".ema.") ? "ema" : "raw";
+    return code ? code : find_scheduler(f, folder, 0, err);
 }

@@ -7,7 +7,10 @@
 
 static const char *const signature[] = { "conv_in.weight", "time_embedding.linear_1.weight", NULL };
 static const char *const spare[] = { "note", "_*", "unet.dropout", "unet.num_train_timesteps", "scheduler.dynamic_thresholding_ratio",
-                                     "scheduler.sample_max_value", NULL };
+                                     "scheduler.sample_max_value",
+                                     "unet.decay", "unet.inv_gamma", "unet.min_decay",
+                                         "unet.optimization_step", "unet.power",
+                                     "unet.update_after_step", "unet.use_ema_warmup", NULL };
 
 /* Index of the text in names, whose first is the default. */
 static int choice(struct conversion *v, const char *key, const char *const *names)

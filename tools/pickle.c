@@ -305,6 +305,8 @@ static void push_global(struct machine *m, const char *module, size_t module_len
     int code = m->code ? m->code : pickle_global(n, m->arena, module, module_length, name, name_length, &why);
     if (code)
         fail(m, code, "%s", why.text);
+    else if (n->global == PICKLE_FOREIGN && !m->p->foreigns++)
+        m->p->foreign = n->text;
     push(m, n);
 }
 
@@ -363,6 +365,7 @@ static void call(struct machine *m)
         break;
     default:
         n = make(m, PICKLE_OPAQUE);
+        n->global = callee->global;
     }
     push(m, n);
 }

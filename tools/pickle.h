@@ -11,11 +11,13 @@ enum pickle_kind {
     PICKLE_GLOBAL,         /* text: "module.name"; global, dtype */
     PICKLE_CALL,           /* item [2]: a global that tensors need, its arguments (a tuple) */
     PICKLE_PERSISTENT,     /* item [1]: the id */
-    PICKLE_OPAQUE          /* something tolerated that no tensor needs */
+    /* something tolerated that no tensor needs; global: of the class that it is of, if any */
+    PICKLE_OPAQUE
 };
 enum pickle_global {
     PICKLE_OTHER, PICKLE_ORDERED_DICT, PICKLE_TENSOR_V1, PICKLE_TENSOR_V2, PICKLE_TENSOR_V3, PICKLE_TENSOR_TYPED, PICKLE_PARAMETER,
-    PICKLE_STORAGE, PICKLE_UNTYPED, PICKLE_SIZE, PICKLE_DTYPE
+    PICKLE_STORAGE, PICKLE_UNTYPED, PICKLE_SIZE, PICKLE_DTYPE,
+    PICKLE_FOREIGN         /* a class of another program, which no tensor needs */
 };
 struct pickle_node {
     unsigned char kind, global, dtype;     /* dtype of PICKLE_STORAGE and PICKLE_DTYPE */
@@ -26,6 +28,8 @@ struct pickle_node {
 struct pickle {
     struct pickle_node *root;
     struct pickle_node **persistent; size_t persistents;     /* every persistent id met, in order */
+    /* the first PICKLE_FOREIGN, or NULL; how many were named */
+    const char *foreign; int foreigns;
 };
 
 enum { PICKLE_BYTES_MAX = 1 << 23 };       /* a longer pickle is refused: real ones stay below a megabyte */

@@ -1,5 +1,8 @@
-/* Which globals a pickle may name (formats.md 7.3).  None is ever called: the first table is what tensors are made of, the second
-   what training files hold beside them.  All else is refused, and what only an attack needs is called so. */
+/* Which globals a pickle may name (formats.md 7.3).  None is ever called: the first table is what tensors are
+   made of, the second what training files hold beside them.  Classes of other programs are passed over.  What
+   only an attack needs is refused and called so,
+       and so is an unknown name of a library that is known here. */
+#include <ctype.h>
 #include <string.h>
 #include "base/error.h"
 #include "pickle.h"
@@ -42,16 +45,37 @@ static const struct { const char *module, *name; enum pickle_global global; enum
 static const char *const tolerated[] = {       /* a name that ends in '.' stands for all that begin so */
     "collections.Counter", "collections.defaultdict", "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter",
     "torch.serialization._get_layout", "_codecs.encode", "builtins.set", "builtins.frozenset", "builtins.bytearray", "builtins.complex",
-    "builtins.slice", "builtins.range", "builtins.getattr", "numpy.core.multiarray._reconstruct", "numpy.core.multiarray.scalar",
+    "builtins.slice", "builtins.range", "builtins.getattr", "builtins.object", "builtins.list",
+        "builtins.dict", "builtins.tuple",
+    "builtins.int", "builtins.float", "builtins.bool", "builtins.str", "numpy.core.multiarray._reconstruct",
+        "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.ndarray", "argparse.Namespace",
     "pathlib.", "pytorch_lightning.", "lightning.pytorch.", "omegaconf.",
 };
 
 static const char *const hostile[] = {
     "os.", "posix.", "nt.", "sys.", "subprocess.", "commands.", "pty.", "shutil.", "socket.", "ctypes.", "importlib.", "runpy.", "code.",
-    "builtins.eval", "builtins.exec", "builtins.execfile", "builtins.compile", "builtins.open", "builtins.__import__", "builtins.globals",
-    "builtins.setattr", "builtins.delattr", "builtins.input", "builtins.breakpoint", "builtins.apply",
+    "builtins.eval", "builtins.exec", "builtins.execfile", "builtins.compile", "builtins.open",
+        "builtins.__import__",
+    "builtins.globals", "builtins.setattr", "builtins.delattr", "builtins.input", "builtins.breakpoint",
+        "builtins.apply",
+    "webbrowser.", "http.", "urllib.", "urllib2.", "requests.", "aiohttp.", "httplib.", "httplib2.",
+        "asyncio.", "smtplib.", "ftplib.",
+    "telnetlib.", "xmlrpc.", "socketserver.", "multiprocessing.", "threading.", "_thread.", "signal.",
+        "tempfile.", "pickle.",
+    "_pickle.", "cPickle.", "dill.", "cloudpickle.", "joblib.", "marshal.", "shelve.", "operator.",
+        "_operator.", "types.", "inspect.",
+    "codeop.", "timeit.", "pdb.", "bdb.", "cProfile.", "profile.", "trace.", "doctest.", "unittest.",
+        "pydoc.", "pip.", "setuptools.",
+    "distutils.", "ensurepip.", "venv.", "imp.", "zipimport.", "pkgutil.", "linecache.", "platform.",
+        "atexit.", "sched.", "site.",
+    "idlelib.", "lib2to3.", "fcntl.", "mmap.", "gc.", "io.", "_io.", "gzip.", "zipfile.", "tarfile.",
+        "sqlite3.", "ast.", "py_compile.",
+    "compileall.",
 };
+
+/* Libraries of which only the names in the tables above are let pass. */
+static const char *const known[] = { "builtins.", "numpy.", "torch." };
 
 static int listed(const char *const *list, size_t n, const char *full)
 {
@@ -61,6 +85,24 @@ static int listed(const char *const *list, size_t n, const char *full)
             return 1;
     }
     return 0;
+}
+
+/* Letters, digits, underscores, and between them dots where those are allowed. */
+static int is_name(const char *text, int dots)
+{
+    for (const char *c = text; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_' && !(dots && *c == '.' && c > text && c[1] &&
+                                                          c[1] != '.'))
+            return 0;
+    return *text && !isdigit((unsigned char)*text);
+}
+
+static int is_foreign(const char *module, const char *name, const char *full)
+{
+    if (!is_name(module, 1) || !is_name(name, 0))
+        return 0;
+    return !listed(known, sizeof known / sizeof *known, full) || !strncmp(full, "torch.nn.", 9) ||
+        !strncmp(full, "torch.optim.", 12);
 }
 
 int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length, const char *name,
@@ -87,6 +129,9 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *mod
     n->global = PICKLE_OTHER;
     /* Protocol 4 lets a name climb through attributes: pathlib's "os.system". */
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
+        return DDPM_OK;
+    n->global = PICKLE_FOREIGN;
+    if (is_foreign(family, s, full))
         return DDPM_OK;
     return dd_error(err, DDPM_EDATA, "the pickle asks for %s, which no table of weights needs: refused, nothing was executed "
                     "(save the model's state_dict() alone)", full);

@@ -34,7 +34,11 @@ struct source {
     struct torch torch;
     struct state *state; size_t states, room;
     const char *version;               /* lucidrains */
-    int optimizer, shadow;             /* an optimizer's state lies beside; an average without names (shadow_params) does */
+    int optimizer;                     /* an optimizer's state lies beside */
+    /* where an average lies whose tensors have no names ("ema.shadow_params"), or NULL */
+    const char *nameless;
+    /* the U-Net that the user means, by the beginning of its tensors' names, or NULL */
+    const char *part;
 };
 
 /* Detects the kind by its first bytes.  Errors name the file. */
@@ -60,7 +64,15 @@ int  torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pi
 int  source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
 
 /* unwrap.c: which tensors of s are the U-Net, under which names (formats.md 5.5, 7.5). */
-struct choice { struct named *tensor; size_t tensors; const char *weights; int has_ema, has_raw; };
+struct choice {
+    struct named *tensor; size_t tensors;
+    const char *weights; int has_ema, has_raw;
+    /* tensors of other networks beside the U-Net, which are left out, and one of them */
+    size_t left; const char *left_name;
+};
+/* Does a key, a path or a prefix speak of an average of weights: "ema", "model_avg", "averaged_model",
+   "EMAModel"? */
+int  names_average(const char *text, size_t length);
 int  unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err);
 
 /* diffusers_folder.c: the files of a folder; source[0] then holds the tensors of all shards in one state. */
@@ -69,6 +81,13 @@ struct files {
     struct source *source; size_t sources; int sharded;
     const char *weights;               /* path of the file that stands for them: the index of shards */
     cJSON *config, *scheduler;
+    const char *scheduler_path; int scheduler_above;    /* above: it lies in a folder around the given one */
+    /* "ema", "raw" or "": what the folder and the names of files say of the weights */
+    const char *label;
+    /* the folder has averaged and raw ones to choose from; an average lies beside raw ones */
+    int both, average_beside;
 };
-int  diffusers_folder_open(struct files *f, const char *path, ddpm_error *err);
+int  diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err);
+/* Of a file of diffusers' weights: the configuration beside it, and all that its folder says. */
+int  diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err);
 #endif

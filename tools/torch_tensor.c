@@ -200,7 +200,7 @@ int torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pic
 
 /* Where a container lies in the tree. */
 struct place { const struct place *outer; const char *key; size_t length; int depth; };
-enum { DEPTH = 3, TABLES = 256 };          /* no training file keeps weights deeper, or more tables of them */
+enum { DEPTH = 12, TABLES = 256 };         /* no training file keeps weights deeper, or more tables of them */
 
 static const char *path_of(struct source *s, const struct place *at)
 {
@@ -254,6 +254,26 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
 
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err);
 
+/* Remembers an average whose tensors have no names: a list of them, a dict of them under numbers, or an
+   object of its program. */
+static int note_nameless(struct source *s, const struct pickle_node *node, const struct place *at,
+                         ddpm_error *err)
+{
+    int shadow = at->length == strlen("shadow_params") && !memcmp(at->key, "shadow_params", at->length);
+    int bare = shadow || (node->kind == PICKLE_OPAQUE && node->global == PICKLE_FOREIGN);
+    for (uint32_t i = 0; i < node->count && i < 16 && (node->kind == PICKLE_LIST ||
+                                                       node->kind == PICKLE_TUPLE); i++)
+        bare |= looks_like_tensor(node->item[i]);
+    for (uint32_t i = 0; i + 1 < node->count && i < 16 && node->kind == PICKLE_DICT; i += 2)
+        bare |= node->item[i]->kind != PICKLE_TEXT && looks_like_tensor(node->item[i + 1]);
+    const char *path = bare && !s->nameless ? path_of(s, at) : "";
+    if (!path)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    if (*path && (shadow || names_average(path, strlen(path))))
+        s->nameless = path;
+    return DDPM_OK;
+}
+
 static int visit_list(struct source *s, const struct pickle_node *list, const struct place *at, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -271,8 +291,6 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
         s->optimizer = 1;
         return DDPM_OK;
     }
-    const struct pickle_node *shadow = pickle_get(dict, "shadow_params");
-    s->shadow |= shadow && shadow->kind == PICKLE_LIST;
     int code = add_state(s, dict, at, err);
     for (uint32_t i = 0; !code && i < dict->count; i += 2)
         if (dict->item[i]->kind == PICKLE_TEXT)
@@ -283,10 +301,15 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
 /* Each container is entered once, so shared and cyclic ones end. */
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
 {
-    if ((node->kind != PICKLE_LIST && node->kind != PICKLE_DICT) || node->visited || at->depth > DEPTH)
+    int list = node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE;
+    if ((!list && node->kind != PICKLE_DICT && node->kind != PICKLE_OPAQUE) || node->visited ||
+        at->depth > DEPTH)
         return DDPM_OK;
     node->visited = 1;
-    return node->kind == PICKLE_LIST ? visit_list(s, node, at, err) : visit_dict(s, node, at, err);
+    int code = note_nameless(s, node, at, err);
+    if (code || node->kind == PICKLE_OPAQUE)
+        return code;
+    return list ? visit_list(s, node, at, err) : visit_dict(s, node, at, err);
 }
 
 static const char *kind_name(const struct pickle_node *n)
@@ -303,11 +326,18 @@ int torch_states(struct source *s, ddpm_error *err)
     int code = visit(s, root, &(struct place){ 0 }, err);
     if (code)
         return code;
-    if (!s->states && s->shadow)
-        return dd_error(err, DDPM_EDATA, "holds only an average without names (shadow_params); save the model with the average "
-                        "copied into it");
+    if (!s->states && s->nameless)
+        return dd_error(err, DDPM_EDATA,
+                        "holds only an average without names (%s); save the model with the average copied "
+                            "into it",
+                        s->nameless);
     if (!s->states && s->optimizer)
         return dd_error(err, DDPM_EDATA, "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
+    if (!s->states && s->torch.pickle.foreign)
+        return dd_error(err, DDPM_EDATA,
+                        "holds no tensors under names but objects of a program's own classes (%.100s): save "
+                            "the model's "
+                        "state_dict()", s->torch.pickle.foreign);
     if (!s->states)
         return dd_error(err, DDPM_EDATA, "holds no tensors under names: its top object is %s", kind_name(root));
     if (version && version->kind == PICKLE_TEXT) {

@@ -1,10 +1,15 @@
-/* Which of a file's tensors are the U-Net (formats.md 5.5, 7.5).  A U-Net is known by two names, for instance P"conv_in.weight" and
-   P"down_blocks."...; P is its prefix ("module.", "model.diffusion_model.", ...).  Every (state, prefix) so found is a candidate,
-   and where its path and prefix speak of an average, the averaged one.  Every tensor of the state is then accounted for. */
+/* Finds which of a file's tensors are the U-Net (formats.md 5.5, 7.5).  A U-Net is known by two names, for
+   instance
+   P"conv_in.weight" and P"down_blocks."...; P is its prefix ("module.", "model.diffusion_model.",
+                                                              ...).  Every
+   (state, prefix) so found is a candidate, and where its path and prefix speak of an average,
+       the averaged one.
+   Every tensor of the state is then accounted for. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "base/error.h"
 #include "source.h"
 
@@ -27,14 +32,33 @@ static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out o
 
 static int begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
 
-/* Does text, up to length, hold this word between what is neither letter nor digit? */
+/* Does a word end at text[end], which stands inside of length?  In "EMACallback" it does. */
+static int ends_word(const char *text, size_t length, size_t end)
+{
+    if (end == length || !isalpha((unsigned char)text[end]))
+        return 1;
+    int next_low = end + 1 < length && islower((unsigned char)text[end + 1]);
+    return isupper((unsigned char)text[end]) && (islower((unsigned char)text[end - 1]) || next_low);
+}
+
+/* Does text, up to length, hold this word, in any case, between what is no part of it? */
 static int has_word(const char *text, size_t length, const char *word)
 {
     size_t n = strlen(word);
     for (size_t i = 0; i + n <= length; i++)
-        if (!strncmp(text + i, word, n) && (!i || !isalnum((unsigned char)text[i - 1])) &&
-            (i + n == length || !isalnum((unsigned char)text[i + n])))
+        if (!strncasecmp(text + i, word, n) && ends_word(text, length, i + n) &&
+            (!i || !isalnum((unsigned char)text[i - 1]) || (islower((unsigned char)text[i - 1]) &&
+                                                            isupper((unsigned char)text[i]))))
             return 1;
+    return 0;
+}
+
+int names_average(const char *text, size_t length)
+{
+    static const char *const words[] = { "ema", "avg", "average", "averaged", "swa", "shadow", "polyak" };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (has_word(text, length, words[i]))
+            return !has_word(text, length, "exp_avg");
     return 0;
 }
 
@@ -61,6 +85,28 @@ static int any_begins(const struct state *state, const char *prefix, const char 
 
 /* ---- candidates ---- */
 
+/* torch's AveragedModel holds the average as "module." and counts in n_averaged beside it. */
+static int is_averaged_module(const struct state *state, const char *prefix)
+{
+    static const char module[] = "module.", counter[] = "n_averaged";
+    char name[512];
+    const char *at = strstr(prefix, module);
+    if (!at || (at > prefix && at[-1] != '.') || (size_t)(at - prefix) + sizeof counter > sizeof name)
+        return 0;
+    snprintf(name, sizeof name, "%.*s%s", (int)(at - prefix), prefix, counter);
+    return source_find(state, name) != NULL;
+}
+
+/* Lightning's WeightAveraging puts the average into state_dict, and the raw weights into
+   current_model_state. */
+static int replaces_current(const struct search *f, const struct state *state)
+{
+    int current = 0;
+    for (size_t i = 0; i < f->s->states; i++)
+        current |= !strcmp(f->s->state[i].path, "current_model_state");
+    return current && !strcmp(state->path, "state_dict");
+}
+
 static int add_candidate(struct search *f, const struct state *state, const char *name, size_t length, size_t signature)
 {
     char *prefix = dd_arena_text(f->arena, "%.*s", (int)length, name);
@@ -72,9 +118,11 @@ static int add_candidate(struct search *f, const struct state *state, const char
         return dd_error(f->err, DDPM_EDATA, "%s: holds more than %d U-Nets", f->s->name, CANDIDATES);
     struct candidate *c = &f->list[f->count++];
     *c = (struct candidate){ .state = state, .prefix = prefix, .buffers = signatures[signature].buffers };
-    c->copy = begins(prefix, "online_model.");
-    c->average = !c->copy && (has_word(state->path, strlen(state->path), "ema") || has_word(prefix, length, "ema") ||
-                              !strcmp(state->path, "[4]"));
+    const char *online = strstr(prefix, "online_model.");
+    c->copy = online && (online == prefix || online[-1] == '.');
+    c->average = !c->copy && (names_average(state->path, strlen(state->path)) ||
+                              names_average(prefix, length) || !strcmp(state->path, "[4]") ||
+                              is_averaged_module(state, prefix) || replaces_current(f, state));
     return DDPM_OK;
 }
 
@@ -132,10 +180,48 @@ static int search_state(struct search *f, const struct state *state)
 
 /* ---- the choice among them ---- */
 
+/* Where a candidate lies, "ema.ema_model": the path of its table and the prefix in it; "." is the table at
+   the file's top. */
+static const char *full_name(char text[160], const struct candidate *c)
+{
+    size_t length = strlen(c->prefix);
+    int inner = length ? (int)length - 1 : 0;
+    snprintf(text, 160, "%.70s%s%.*s", c->state->path, *c->state->path && inner ? "." : "",
+             inner > 70 ? 70 : inner, c->prefix);
+    if (c->dotless)
+        snprintf(text, 160, "model_ema");
+    if (!*text)
+        snprintf(text, 160, ".");
+    return text;
+}
+
 static int ambiguous(const struct search *f, const struct candidate *a, const struct candidate *b)
 {
-    return dd_error(f->err, DDPM_EDATA, "%s: holds two U-Nets, %s%s%.80s... and %s%s%.80s...; save the one you mean alone", f->s->name,
-                    a->state->path, *a->state->path ? ": " : "", a->prefix, b->state->path, *b->state->path ? ": " : "", b->prefix);
+    char one[160], two[160];
+    return dd_error(f->err, DDPM_EDATA, "%s: holds two U-Nets of one kind, %s and %s: choose with --part",
+                    f->s->name, full_name(one, a), full_name(two, b));
+}
+
+/* Leaves only those candidates that the user means: by their whole name, else by its beginning. */
+static int keep_part(struct search *f)
+{
+    const char *part = f->s->part;
+    char name[160], all[400] = "";
+    size_t kept = 0, n = part ? strlen(part) : 0;
+    for (int exact = 1; part && exact >= 0 && !kept; exact--)
+        for (size_t i = 0; i < f->count; i++) {
+            full_name(name, &f->list[i]);
+            if (exact ? !strcmp(name, part) : !strncmp(name, part, n) && name[n] == '.')
+                f->list[kept++] = f->list[i];
+        }
+    for (size_t i = 0; part && !kept && i < f->count; i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "",
+                 full_name(name, &f->list[i]));
+    if (part && !kept)
+        return dd_error(f->err, DDPM_EDATA, "%s: holds no U-Net %.80s: there is %s", f->s->name, part,
+                        *all ? all : "none of a known family");
+    f->count = part ? kept : f->count;
+    return DDPM_OK;
 }
 
 /* The one candidate that is (is not) an average; a copy counts only where there is no other. */
@@ -165,26 +251,28 @@ static const char *said_by_name(const char *path)
     return "";
 }
 
-/* One set of weights, not marked as an average: what it is follows from what lies beside it, from the file's name, or is not known,
-   and then the user's word is taken. */
-static int label_lonely(struct choice *out, const struct search *f, const char *want)
+/* One set of weights, not marked as an average: what it is follows from what lies beside it, from the file's
+   name, or is not known. */
+static int label_lonely(struct choice *out, const struct search *f, const char *want, int average_left)
 {
     const struct source *s = f->s;
-    const char *label = s->optimizer || s->shadow ? "raw" : said_by_name(s->name);
-    if (s->shadow && (!want || !strcmp(want, "ema")))
-        return dd_error(f->err, DDPM_EDATA, "%s: its average has no names (shadow_params) and cannot be used; take the raw weights "
-                        "(--weights raw), or save the model with the average copied into it", s->name);
+    const char *label = s->optimizer || s->nameless || average_left ? "raw" : said_by_name(s->name);
+    if (s->nameless && !average_left && (!want || !strcmp(want, "ema")))
+        return dd_error(f->err, DDPM_EDATA,
+                        "%s: its average has no names (%s) and cannot be used; take the raw weights "
+                        "(--weights raw), or save the model with the average copied into it", s->name,
+                        s->nameless);
     if (want && *label && strcmp(label, want))
         return dd_error(f->err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for", s->name,
                         !strcmp(label, "ema") ? "averaged (ema)" : "raw", want);
-    out->weights = want ? want : label;
+    out->weights = label;
     out->has_ema = !strcmp(label, "ema");
     out->has_raw = !strcmp(label, "raw");
     return DDPM_OK;
 }
 
 static int choose(struct choice *out, const struct candidate **chosen, const struct candidate **other, const struct search *f,
-                  const char *want)
+                  const char *want, int average_left)
 {
     const struct candidate *average, *raw;
     int code;
@@ -194,7 +282,7 @@ static int choose(struct choice *out, const struct candidate **chosen, const str
     *other = raw;
     if (!average) {
         *chosen = raw;
-        return label_lonely(out, f, want);
+        return label_lonely(out, f, want, average_left);
     }
     if (!*chosen)
         return dd_error(f->err, DDPM_EDATA, "%s: holds averaged (ema) weights only, not the raw ones asked for", f->s->name);
@@ -217,13 +305,15 @@ static const struct named *find_in(const struct candidate *c, struct dd_arena *a
 
 static int inside(const struct candidate *c, const char *name)
 {
-    return begins(name, c->prefix) && (*c->prefix || !has_word(name, segment(name), "ema"));
+    return begins(name, c->prefix) && (*c->prefix || !names_average(name, segment(name)));
 }
 
 /* What may lie beside a U-Net in the same state: single tensors, averages, the EMA class's copy, another candidate. */
 static int beside(const struct search *f, const struct candidate *c, const char *name)
 {
-    if (!strchr(name, '.') || has_word(name, segment(name), "ema") || begins(name, "online_model."))
+    const char *last = strrchr(name, '.');
+    if (!last || names_average(name, segment(name)) || begins(name, "online_model.") ||
+        !strcmp(last, ".n_averaged"))
         return 1;
     for (size_t i = 0; i < f->count; i++)
         if (f->list[i].state == c->state && *f->list[i].prefix && begins(name, f->list[i].prefix))
@@ -242,12 +332,34 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
 }
 
+/* Is this a network that a training measures with, not one that makes images? */
+static int measures(const char *name)
+{
+    static const char *const words[] = { "metric", "metrics", "fid", "kid", "inception", "lpips",
+                                         "perceptual", "vgg", "loss", "loss_fn",
+                                         "criterion", "discriminator", "psnr", "ssim" };
+    for (const char *at = name; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL)
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (strchr(at, '.') && has_word(at, segment(at), words[i]))
+                return 1;
+    return 0;
+}
+
 static int lacks(const struct search *f, size_t missing, const char *name)
 {
     return !missing ? DDPM_OK :
            dd_error(f->err, DDPM_EDATA,
                     "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
                     f->s->name, missing, name);
+}
+
+static int outside(const struct search *f, const struct candidate *c, const char *name)
+{
+    char part[160];
+    return dd_error(f->err, DDPM_EDATA,
+                    "%s: tensor %.120s lies outside the U-Net: this is no model in pixel space, or holds "
+                    "other networks too; --part %s takes the U-Net alone", f->s->name, name, full_name(part,
+                                                                                                       c));
 }
 
 static int gather(struct choice *out, const struct search *f, const struct candidate *c)
@@ -267,9 +379,10 @@ static int gather(struct choice *out, const struct search *f, const struct candi
             n.name = buffer;
             out->tensor[out->tensors++] = n;
         } else if (!buffer && !beside(f, c, n.name)) {
-            return dd_error(f->err, DDPM_EDATA,
-                            "%s: tensor %.120s lies outside the U-Net (prefix \"%.64s\"): this is no model in pixel space, "
-                            "or holds other networks too", f->s->name, n.name, c->prefix);
+            if (!f->s->part && !measures(n.name))
+                return outside(f, c, n.name);
+            out->left++;
+            out->left_name = n.name;
         }
     }
     return lacks(f, missing, lost);
@@ -313,7 +426,7 @@ static int take_all(struct choice *out, const struct search *f, const char *want
         out->tensor[i].name += strip;
     }
     out->tensors = state->tensors;
-    return label_lonely(out, f, want);
+    return label_lonely(out, f, want, 0);
 }
 
 static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
@@ -322,12 +435,17 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
 {
     struct search f = { .s = s, .arena = arena, .err = err };
     const struct candidate *chosen = NULL, *raw = NULL;
-    int code = DDPM_OK;
+    int code = DDPM_OK, averages = 0, averages_kept = 0;
     *out = (struct choice){ 0 };
     for (size_t i = 0; !code && i < s->states; i++)
         code = search_state(&f, &s->state[i]);
+    for (size_t i = 0; i < f.count; i++)
+        averages |= f.list[i].average;
+    if (!code) code = keep_part(&f);
+    for (size_t i = 0; i < f.count; i++)
+        averages_kept |= f.list[i].average;
     if (!code && f.count)
-        code = choose(out, &chosen, &raw, &f, want);
+        code = choose(out, &chosen, &raw, &f, want, averages && !averages_kept);
     if (code)
         return code;
     out->tensor = dd_arena(arena, f.count ? chosen->state->tensors : s->state->tensors, sizeof *out->tensor);

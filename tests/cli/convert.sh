@@ -66,8 +66,10 @@ test_convert_asks() {
 	expect 64 ddpm convert "$lucid" -o model.ddpm
 	for name in image_size objective beta_schedule timesteps; do says "$name="; done
 	expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set sample_size=null -o model.ddpm; says 'sample_size='
-	expect 64 ddpm convert "$tree/A3_scale_shift_classes/unet/diffusion_pytorch_model.safetensors" -o model.ddpm; says '--config'
-	only
+	cp "$tree/A3_scale_shift_classes/unet/diffusion_pytorch_model.safetensors" alone.safetensors
+	expect 64 ddpm convert alone.safetensors -o model.ddpm; says 'there is no config.json beside it'
+	says '--config'
+	only alone.safetensors
 }
 
 # Taken for granted, and said.
@@ -100,6 +102,120 @@ test_convert_contradictions() {
 	expect 64 ddpm convert "$pesser" --set resolution=large -o model.ddpm; says 'large'
 	expect 65 ddpm convert "$tree/A3_scale_shift_classes" --set in_channels=4 --set out_channels=4 -o model.ddpm; says 'conv_in.weight is [16, 3, 3, 3], expected [16, 4, 3, 3]'
 	only
+}
+
+# What accelerate's scripts leave: unet/ as it was trained, unet_ema/ its average; here they differ in one
+# byte of a weight.
+accelerate_folder() {
+	cp -r "$tree/A3_scale_shift_classes/unet" "$1/unet" && cp -r "$1/unet" "$1/unet_ema" &&
+		chmod -R u+w "$1" || exit 1
+	printf '\077' | dd of="$1/unet_ema/diffusion_pytorch_model.safetensors" bs=1 seek=200000 conv=notrunc 2>dd
+	sed -i 's/{/{"decay": 0.999, "optimization_step": 5, "update_after_step": 0,/' "$1/unet_ema/config.json"
+	rm dd
+}
+# of FILE: the converted model names it by its hash, and the label behind.
+made_of() { expect 0 ddpm info "$1"; prints "$(sha256sum <"$2" | cut -d' ' -f1)"; prints "$3"; }
+
+test_convert_average_beside() {
+	mkdir c && accelerate_folder c
+	average=c/unet_ema/diffusion_pytorch_model.safetensors raw=c/unet/diffusion_pytorch_model.safetensors
+	! cmp -s $average $raw || fail 'both are the same'
+	for in in c c/unet_ema $average; do
+		for want in '' '--weights ema'; do
+			expect 0 ddpm convert $in $want -o m.ddpm --force; says 'averaged (ema)'
+			made_of m.ddpm $average 'weights ema'
+		done
+	done
+	expect 0 ddpm convert c --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights raw'
+	for in in c/unet $raw; do
+		expect 0 ddpm convert $in -o m.ddpm --force; says 'unet_ema beside it'; made_of m.ddpm $raw 'weights raw'
+		expect 65 ddpm convert $in --weights ema -o n.ddpm; says 'holds raw weights only'; says 'unet_ema'
+	done
+	expect 65 ddpm convert c/unet_ema --weights raw -o n.ddpm; says 'holds averaged (ema) weights only'
+	rm -r c/unet_ema
+	expect 65 ddpm convert c --weights ema -o n.ddpm; says 'nothing says that its weights are averaged'
+	expect 0 ddpm convert c --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights unknown'
+	only c m.ddpm
+}
+
+# Variants of diffusers' files: ema and non_ema say what they hold; another's name is told.
+test_convert_variants() {
+	mkdir c && accelerate_folder c && rm c/unet_ema/config.json
+	mv c/unet_ema/diffusion_pytorch_model.safetensors c/unet/diffusion_pytorch_model.ema.safetensors &&
+		rmdir c/unet_ema
+	mv c/unet/diffusion_pytorch_model.safetensors c/unet/diffusion_pytorch_model.non_ema.safetensors
+	expect 0 ddpm convert c -o m.ddpm
+	made_of m.ddpm c/unet/diffusion_pytorch_model.ema.safetensors 'weights ema'
+	expect 0 ddpm convert c --weights raw -o m.ddpm --force
+	made_of m.ddpm c/unet/diffusion_pytorch_model.non_ema.safetensors 'weights raw'
+	expect 0 ddpm convert c/unet/diffusion_pytorch_model.ema.safetensors -o m.ddpm --force; says 'averaged (ema)'
+	rm c/unet/diffusion_pytorch_model.ema.safetensors
+	mv c/unet/diffusion_pytorch_model.non_ema.safetensors c/unet/diffusion_flax_model.msgpack
+	expect 66 ddpm convert c -o n.ddpm; says 'diffusion_flax_model.msgpack'
+	only c m.ddpm
+}
+
+# The unet of a pipeline, as a folder or as a file, has the pipeline's schedule.
+test_convert_pipeline_parts() {
+	cp -r "$tree/A3_scale_shift_classes" p && chmod -R u+w p
+	scheduler=p/scheduler/scheduler_config.json
+	sed -i 's/"beta_schedule": *"[a-z_]*"/"beta_schedule": "squaredcos_cap_v2"/' $scheduler
+	sed -i 's/"prediction_type": *"[a-z]*"/"prediction_type": "v_prediction"/' $scheduler
+	grep -q v_prediction p/scheduler/scheduler_config.json || fail "$(cat p/scheduler/scheduler_config.json)"
+	for in in p p/unet p/unet/ p/unet/diffusion_pytorch_model.safetensors; do
+		expect 0 ddpm convert $in --dry-run; prints 'f32:squaredcos_cap_v2'; prints '"prediction":"v"'
+		[ $in = p ] || says 'the scheduler is that of p/unet'
+	done
+	( cd p/unet && expect 0 ddpm convert diffusion_pytorch_model.safetensors --dry-run &&
+		prints '"prediction":"v"' && rm out err ) || exit 1
+	mkdir p/checkpoint-9 && cp -r p/unet p/checkpoint-9/unet
+	expect 0 ddpm convert p/checkpoint-9 --dry-run; prints '"prediction":"v"'
+	says 'p/checkpoint-9/unet/../../scheduler'
+	sed -i 's/{/{"lambda_min_clipped": -Infinity, "x": [NaN, Infinity, "a\\" NaN"],/' $scheduler
+	expect 0 ddpm convert p --dry-run; prints '"prediction":"v"'; says 'not used: scheduler.lambda_min_clipped'
+	expect 65 ddpm convert p/model_index.json -o m.ddpm; says 'takes the folder that it lies in'
+	only p
+}
+
+# What a file given for a model or a checkpoint is.
+test_convert_strangers() {
+	echo '{"a": 1}' >json; echo 'root:x:0:0' >text; : >empty
+	printf 'version https://git-lfs.github.com/spec/v1\noid' >lfs
+	printf '\211PNG\r\n\032\n....' >png; printf '\377\330\377\340....' >jpeg; printf '<!DOCTYPE html><html>' >web
+	printf '\211HDF\r\n\032\n' >h5
+	printf 'GGUF\003\000\000\000' >gguf; printf '\010\010\022\007pytorch' >onnx
+	printf '\223NUMPY\001\000v\000' >npy
+	head -c 4096 /dev/zero >zero; printf '\200\004]\224.....' >pickle
+	printf '\037\213\010\000\000\000\000\000' >gz; mkdir folder
+	{ printf 'PK\003\004'; head -c 22 /dev/zero; printf '\005\000\000\000a.npy'; } >npz
+	while read -r file words; do
+		expect 65 ddpm sample -m $file -n 1 --steps 2 -o x.png; says "$file: is $words"
+		says 'no model file of ddpm'
+		[ $file = folder ] && continue
+		expect 65 ddpm convert $file -o m.ddpm; says "$file: is $words"; says 'no checkpoint'
+	done <<-END
+	json a JSON file
+	text a text file
+	empty empty
+	lfs a git-lfs pointer, not the file itself
+	png a PNG picture
+	jpeg a JPEG picture
+	web a web page
+	h5 an HDF5 file
+	gguf a GGUF file
+	onnx an ONNX model
+	npy a NumPy .npy array
+	npz a NumPy .npz archive
+	zero nothing but zero bytes
+	pickle a pickle
+	gz compressed with gzip
+	folder a folder
+	END
+	expect 66 ddpm convert google/ddpm-cifar10-32 -o m.ddpm; says 'hf download google/ddpm-cifar10-32'
+	expect 66 ddpm sample -m google/ddpm-cifar10-32 -n 1; says 'hf download google/ddpm-cifar10-32'
+	expect 66 ddpm convert https://huggingface.co/google/ddpm-cifar10-32 -o m.ddpm; says 'nothing is fetched'
+	expect 66 ddpm convert folder/ddpm-cifar10-32 -o m.ddpm; says 'cannot be opened'
+	absent x.png m.ddpm
 }
 
 # What a file can ask for and this program does not have.

@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scratch_folder("scheduler");
     scratch_folder("unet");
     write_files(data, size);
-    int code = checkpoint_open(&c, scratch_path(""), NULL, &err);
+    int code = checkpoint_open(&c, scratch_path(""), NULL, NULL, &err);
     one_line(code, &err);
     if (!code) {
         read_family(&c);

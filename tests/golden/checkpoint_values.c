@@ -84,7 +84,7 @@ static void check_case(const char *root, size_t i)
     char hex[65];
     uint64_t parameters;
     const char *want = expected[i].want;
-    int code = checkpoint_open(&c, check_path(root, "%s", expected[i].path), *want ? want : NULL, &err);
+    int code = checkpoint_open(&c, check_path(root, "%s", expected[i].path), *want ? want : NULL, NULL, &err);
     if (code) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
@@ -116,7 +116,7 @@ TEST(checkpoint, what_a_file_says)
         { "B1_improved_eps/ema_0.9999_000100.pt", NULL, "ema", NULL, 0, 0 },
         { "B4_guided_new_order_classes/model000100.pt", NULL, "raw", NULL, 0, 0 },
         { "C1_pesser/model-790000.ckpt", NULL, "", NULL, 0, 0 },
-        { "C1_pesser/model-790000.ckpt", "ema", "ema", NULL, 0, 0 },
+        { "C1_pesser/model-790000.ckpt", "raw", "", NULL, 0, 0 },
         { "C2_ermon_ema/ckpt.pth", NULL, "ema", NULL, 0, 0 },
         { "D2_trainer_pred_v/model-7.pt", NULL, "ema", "2.3.4", 0, 0 },
     };
@@ -125,7 +125,8 @@ TEST(checkpoint, what_a_file_says)
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         struct checkpoint c;
         ddpm_error err = { 0 };
-        REQUIRE(checkpoint_open(&c, check_path(check_shared(), "reference/checkpoints/%s", said[i].path), said[i].want, &err) == DDPM_OK);
+        const char *path = check_path(check_shared(), "reference/checkpoints/%s", said[i].path);
+        REQUIRE(checkpoint_open(&c, path, said[i].want, NULL, &err) == DDPM_OK);
         CHECK_TEXT(c.weights, said[i].weights);
         CHECK(!c.version == !said[i].version && (!c.version || !strcmp(c.version, said[i].version)));
         CHECK(!c.config == !said[i].config && !c.scheduler == !said[i].scheduler);
@@ -134,6 +135,11 @@ TEST(checkpoint, what_a_file_says)
     }
     struct checkpoint c;
     ddpm_error err = { 0 };
-    CHECK(checkpoint_open(&c, check_path(check_shared(), "reference/checkpoints/B1_improved_eps/ema_0.9999_000100.pt"), "raw", &err) == DDPM_EDATA);
+    const char *average = check_path(check_shared(),
+                                     "reference/checkpoints/B1_improved_eps/ema_0.9999_000100.pt");
+    CHECK(checkpoint_open(&c, average, "raw", NULL, &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "holds averaged (ema) weights only"));
+    const char *silent = check_path(check_shared(), "reference/checkpoints/C1_pesser/model-790000.ckpt");
+    CHECK(checkpoint_open(&c, silent, "ema", NULL, &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "nothing says that its weights are averaged"));
 }

@@ -27,7 +27,7 @@ static int read_everything(const struct checkpoint *c, ddpm_error *err)
 static int open_everything(const char *path, ddpm_error *err)
 {
     struct checkpoint c;
-    int code = checkpoint_open(&c, path, NULL, err);
+    int code = checkpoint_open(&c, path, NULL, NULL, err);
     if (code)
         return code;
     code = read_everything(&c, err);
@@ -133,7 +133,7 @@ static void survive(const char *path)
         ddpm_error err = { 0 };
         struct checkpoint c;
         alloc_fail_at(n);
-        int code = checkpoint_open(&c, path, NULL, &err);
+        int code = checkpoint_open(&c, path, NULL, NULL, &err);
         alloc_fail_never();
         if (code == DDPM_OK) {
             CHECK(n > 3 && read_everything(&c, &err) == DDPM_OK);

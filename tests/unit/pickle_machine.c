@@ -112,7 +112,8 @@ TEST(pickle, refuses_globals_by_name)
         { "builtins", "eval" }, { "builtins", "exec" }, { "builtins", "open" }, { "builtins", "__import__" }, { "builtins", "print" },
         { "__builtin__", "eval" }, { "os.path", "join" }, { "pathlib", "os.system" }, { "webbrowser", "open" }, { "torch", "load" },
         { "torch", "ComplexFloatStorage" }, { "torch._utils", "_rebuild_qtensor" }, { "collections", "OrderedDict.__init__" },
-        { "", "" }, { "numpy", "load" }, { "__main__", "Unet" },
+        { "", "" }, { "numpy", "load" }, { "torch.hub", "load" }, { "a b", "c" }, { "timeit", "timeit" },
+            { "1a", "b" }, { "a", "b.c" },
     };
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         struct writer w = { .size = 0 };

@@ -280,6 +280,39 @@ TEST(torch, top_objects)
     }
 }
 
+/* "model" has names; the average beside it does not, or lies deeper, or is an object of its program. */
+TEST(torch, averages_beside_named_weights)
+{
+    static const struct { const char *before, *after, *says; } files[] = {
+        { "}U\15shadow_params](", "es", "ema.shadow_params" }, { "}U\3abc}U\15shadow_params](", "ess",
+                                                                 "ema.abc.shadow_params" },
+        { "](", "e", "(ema)" }, { "(", "t", "(ema)" }, { "}(K\0", "u", "(ema)" }, { "}U\7weights](", "es",
+                                                                                    "ema.weights" },
+        { "ctorch_ema\nExponentialMovingAverage\n)\x81}U\6params](", "esb", "(ema)" },
+    };
+    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED };
+    static struct writer w;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        w.size = 0;
+        put_ops(&w, "\x80\2}(");
+        put_text(&w, "model");
+        put_ops(&w, "}(");
+        put_text(&w, "conv_in.weight");
+        put_tensor(&w, &t, 0);
+        put_text(&w, "down_blocks.0.x");
+        put_tensor(&w, &t, 0);
+        put_ops(&w, "u");
+        put_text(&w, "ema");
+        put(&w, files[i].before, strlen(files[i].before) + (files[i].after[0] == 'u'));
+        put_tensor(&w, &t, 0);
+        put_ops(&w, files[i].after);
+        put_ops(&w, "u.");
+        CHECK(open_zip(&w, NULL) == DDPM_EDATA);
+        if (!strstr(error.text, files[i].says) || !strstr(error.text, "its average has no names"))
+            check_fail(__FILE__, __LINE__, "%zu: \"%s\" does not say \"%s\"", i, error.text, files[i].says);
+    }
+}
+
 /* A name of 30,000 bytes, written once and referred to by each of 250 tables (and of 300, which is refused): it is copied once. */
 TEST(torch, shared_names)
 {

@@ -53,7 +53,7 @@ TEST(unwrap, bare)
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 2);
     CHECK(got(0, "conv_in.weight", "conv_in.weight") && got(1, "down_blocks.0.x", "down_blocks.0.x"));
     CHECK(!*choice.weights && !choice.has_ema && !choice.has_raw);
-    CHECK(run("ema") == DDPM_OK && !strcmp(choice.weights, "ema"));            /* the user's word, where the file has none */
+    CHECK(run("ema") == DDPM_OK && !*choice.weights);                          /* a label is not made up */
 }
 
 TEST(unwrap, prefixes)
@@ -147,6 +147,70 @@ TEST(unwrap, dictionaries)
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
 }
 
+/* Where averages are kept by timm, torch's swa_utils, torch_ema, Lightning's callbacks and trainers with
+   names of their own. */
+TEST(unwrap, averages_by_name)
+{
+    static const struct { const char *path, *prefix; } averages[] = {
+        { "EMA", "" }, { "model_avg", "" }, { "averaged_model", "module." }, { "state_dict_ema", "module." },
+            { "EMAModel", "" },
+        { "modelEma", "" }, { "ema0999", "" }, { "ema_0.9999", "" }, { "swa_model", "" },
+            { "callbacks.EMACallback.ema_state_dict", "unet." },
+        { "average", "" }, { "trainer.ema.shadow", "" }, { "ema", "ema_model." }, { "", "ema_model.model." },
+            { "", "model_avg.module." },
+    };
+    for (size_t i = 0; i < sizeof averages / sizeof *averages; i++) {
+        begin("x.pt");
+        state("model", "", A_NAMES);
+        state(averages[i].path, averages[i].prefix, A_NAMES);
+        CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_ema && choice.has_raw);
+        CHECK(got(0, "conv_in.weight", check_path("", "%sconv_in.weight", averages[i].prefix) + 1));
+        CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
+    }
+    /* torch's AveragedModel alone */
+    begin("swa.pt");
+    state("", "", "n_averaged module.conv_in.weight module.down_blocks.0.x");
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
+    /* Lightning's WeightAveraging */
+    begin("last.ckpt");
+    state("state_dict", "unet.", A_NAMES);
+    state("current_model_state", "unet.", A_NAMES);
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_raw);
+    for (int i = 0; i < 4; i++) {                                               /* words that only look so */
+        static const char *const others[] = { "schema", "cinema_model", "exp_avg", "swarm" };
+        begin("x.pt");
+        state(others[i], "", A_NAMES);
+        CHECK(run(NULL) == DDPM_OK && !*choice.weights);
+    }
+}
+
+TEST(unwrap, parts)
+{
+    begin("x.pt");
+    state("best", "", A_NAMES);
+    state("last", "", A_NAMES);
+    state("ema.fast", "model.", A_NAMES);
+    source.part = "last";
+    /* for an average lies beside */
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "raw"));
+    source.part = "ema.fast";
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && got(0, "conv_in.weight",
+                                                                        "model.conv_in.weight"));
+    CHECK(run("raw") == DDPM_EDATA);
+    source.part = "las";
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "there is best, last, ema.fast.model"));
+    begin("x.ckpt");
+    state("state_dict", "", "unet.conv_in.weight unet.down_blocks.0.x vae.decoder.x fid.inception.x");
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "vae.decoder.x") && strstr(error.text,
+                                                                                   "--part state_dict.unet"));
+    source.part = "state_dict.unet";
+    CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 2);
+    begin("x.ckpt");
+    state("state_dict", "",
+          "unet.conv_in.weight unet.down_blocks.0.x fid.inception.fc.weight val_metrics.fid.x lpips.net.x");
+    CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 3);
+}
+
 TEST(unwrap, refuses)
 {
     begin("x.pt");
@@ -167,8 +231,9 @@ TEST(unwrap, refuses)
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "no known U-Net"));
     begin("x.pt");
     state("model", "", A_NAMES);
-    source.shadow = 1;
+    source.nameless = "ema.shadow_params";
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "shadow_params"));
+    CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
     begin("x.pt");
     state("", "", "module.model.a module.model.b");                             /* unknown: handed on for the family to say so */
