@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__APPLE__)
 #include <sys/resource.h>
+#endif
 #include "base/file.h"
 
 /* Sum, largest and count of the numbers in all files of a pattern. */
@@ -98,18 +100,32 @@ void machine_memory_begin(void)
     fclose(f);
 }
 
-double machine_memory_peak(void)
+/* Returns the bytes of a line of /proc/self/status such as "VmHWM:   1234 kB"; 0: there is no such line. */
+static double status_bytes(const char *key)
 {
     char line[256];
     double kib = 0;
-    struct rusage usage;
-    FILE *f = fopen("/proc/self/status", "r");
+    size_t n = strlen(key);
+    FILE *f = fopen("/proc/self/status", "re");
     while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %lf", &kib) == 1)
+        if (!strncmp(line, key, n)) {
+            kib = strtod(line + n, NULL);
             break;
+        }
     if (f)
         fclose(f);
-    if (kib == 0 && !getrusage(RUSAGE_SELF, &usage))
-        kib = (double)usage.ru_maxrss;
     return 1024 * kib;
+}
+
+/* Linux counts VmHWM from exec on.  The ru_maxrss of getrusage survives exec there, so it may be the peak of whoever started this program;
+   where a sandbox tells no VmHWM, what is held now is nearer. */
+double machine_memory_peak(void)
+{
+#if defined(__APPLE__)
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : (double)usage.ru_maxrss;
+#else
+    double peak = status_bytes("VmHWM:");
+    return peak > 0 ? peak : status_bytes("VmRSS:");
+#endif
 }

@@ -4,10 +4,10 @@
 
    where activations and scratch of one image are the network's own numbers, of which more images take at most as many times more. */
 #include "memory_limit.h"
-#include <sys/resource.h>
 #include "base/cgroup.h"
 #include "base/error.h"
 #include "command_model.h"
+#include "machine_state.h"
 
 /* States of an image beside the network: two of each of a sampler's buffers (at most 4), input, output, x0, noise, start; what a stop saves. */
 enum { STATES = 20 };
@@ -18,17 +18,6 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
         return;
     l->bytes = dd_cgroup_memory(sysroot);
     l->name = "the limit of this cgroup";
-}
-
-static double most_held(void)
-{
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-#if defined(__APPLE__)
-    return (double)r.ru_maxrss;
-#else
-    return 1024 * (double)r.ru_maxrss;
-#endif
 }
 
 static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct common *c, ddpm_error *err)
@@ -43,7 +32,7 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
         return code;
     const ddpm_net_about *n = ddpm_net_describe(net);
     double image = (double)n->activations + (double)n->scratch + (STATES + 2.0 * l->frames) * d * sizeof(double);
-    double first = most_held() + (image - (double)n->activations - (double)n->scratch) + l->images * d * l->frames * sizeof(float);
+    double first = machine_memory_peak() + (image - (double)n->activations - (double)n->scratch) + l->images * d * l->frames * sizeof(float);
     ddpm_net_free(net);
     double fit = 1 + (l->bytes - first) / image;
     if (fit < 1)

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -219,7 +218,12 @@ __attribute__((destructor)) static void tell(void)
 {
     write_number("CRASH_TICKS", ticks);
     write_number("CRASH_TIME", awake + asleep);
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    write_number("CRASH_MEMORY", (double)r.ru_maxrss / 1024);
+    char line[256];
+    double kib = 0;
+    FILE *f = getenv("CRASH_MEMORY") ? fopen("/proc/self/status", "r") : NULL;
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "VmHWM: %lf", &kib);
+    if (f)
+        fclose(f);
+    write_number("CRASH_MEMORY", kib / 1024);
 }

@@ -20,6 +20,30 @@ test_memory_limit() {
 	[ $refused -gt 0 ] || fail 'no limit was refused with 71'
 }
 
+# What the program was started by does not count: a limit that holds from a shell holds from a process of 600 MB that becomes the program.
+test_memory_of_the_parent() {
+	[ -z "${RUN:-}" ] || skip 'the emulator would be what the process becomes'
+	cat >large.c <<-'END'
+		#include <stdlib.h>
+		#include <string.h>
+		#include <unistd.h>
+		int main(int n, char **word)
+		{
+		    char *block = malloc(600 << 20);
+		    return n > 1 && block && memset(block, 1, 600 << 20) && block[n] == 1 ? execv(word[1], word + 1) : 1;
+		}
+	END
+	${CC:-cc} -o large large.c 2>cc.err || fail "$(cat cc.err)"
+	for limit in 500M 250M; do
+		expect 0 ddpm sample -n 1 --steps 1 --threads 1 --memory-limit $limit -o shell.png --force; mv err shell.err
+		expect 0 ./large "$program" sample -n 1 --steps 1 --threads 1 --memory-limit $limit -o large.png --force
+		sed 's/shell/large/' shell.err >wanted; same err wanted "with $limit: $(cat err)"
+		same shell.png large.png
+		mkdir -p set && cp shell.png set
+		expect 0 ./large "$program" eval set --steps 1 --threads 1 --memory-limit $limit
+	done
+}
+
 test_process_limit() {
 	[ -z "${RUN:-}" ] || skip 'the emulator needs the threads for itself'
 	ddpm --version | grep -q 'built with:.*openmp' || skip 'this build starts no threads'

@@ -1,11 +1,11 @@
 /* Corrupt and hostile files (../shared/reference/checkpoints/bad, listed in bad.json), every truncation of small good ones, and
    failing allocations: one sentence each, bounded memory, nothing executed. */
 #include <cjson/cJSON.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/json.h"
 #include "tests/check.h"
+#include "tests/process_memory.h"
 #include "tests/unit/alloc.h"
 #include "tools/checkpoint.h"
 
@@ -68,17 +68,6 @@ static void check_entry(const char *folder, const cJSON *entry)
             check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text, word->valuestring);
 }
 
-static long peak_megabytes(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-#if defined(__APPLE__)
-    return use.ru_maxrss >> 20;
-#else
-    return use.ru_maxrss >> 10;
-#endif
-}
-
 TEST(checkpoint, bad)
 {
     if (!check_shared())
@@ -91,14 +80,14 @@ TEST(checkpoint, bad)
     int code = dd_json_parse(&root, (const char *)file.data, file.size, "bad.json", NULL), n = 0;
     dd_file_unmap(&file);
     REQUIRE(code == DDPM_OK);
-    long before = peak_megabytes();
+    double before = process_memory("VmHWM");
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files")) {
         check_entry(folder, entry);
         n++;
     }
     CHECK(n >= 71);
-    CHECK(peak_megabytes() - before < 64);      /* the largest has 0.2 MB; 16 bytes of nodes and stack for each, a sanitizer's share */
+    CHECK(process_memory("VmHWM") - before < 64 << 20); /* the largest has 0.2 MB; 16 bytes of nodes and stack for each, a sanitizer's share */
     CHECK(access("/tmp/ddpm_pwned", F_OK) != 0);
     cJSON_Delete(root);
 }
