@@ -313,6 +313,8 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
     }
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
+    if ((code = model_check(j->model, s->model, err)))
+        return code;
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
     code = pick_batch(j, s, &batch, err);
     if (!code)

@@ -203,8 +203,10 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_model *m = NULL;
     ddpm_error err;
     int worst = 0;
-    if (model_open(&m, s->model, &err))
+    if (model_open(&m, s->model, &err) || model_check(m, s->model, &err)) {
+        ddpm_model_close(m);
         return complain(&command_verify, &err);
+    }
     for (int i = 0; i < arguments; i++) {
         int status = is_folder(argument[i]) ? verify_folder(argument[i], m, s) : verify(argument[i], m, s);
         worst = status > worst ? status : worst;

@@ -41,6 +41,14 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
     return code == DDPM_EMISSING ? missing_path(path, err) : code;
 }
 
+int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
+{
+    int code = ddpm_model_check(m, err);
+    if (code)
+        dd_error_context(err, "%s", path ? path : "the embedded model");
+    return code;
+}
+
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)
 {
     ddpm_net_options o = { .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };

@@ -76,6 +76,16 @@ test_classes() {
 	only model.ddpm all one all.png
 }
 
+# new_id FILE: the model says of itself what its tensors are.  id_of FILE: what it says.
+id_of() { head -c 100000 "$1" | LC_ALL=C sed -n 's/.*\\"id\\":\\"\([0-9a-f]*\)\\".*/\1/p' | head -n 1; }
+new_id() {
+	ddpm info --check "$1" >out 2>err
+	new=$(sed -n 's/.*their SHA-256 is \([0-9a-f]\{64\}\), id says.*/\1/p' err)
+	[ -n "$new" ] || fail "info --check believes $1: $(cat err)"
+	LC_ALL=C sed "s/$(id_of "$1")/$new/" "$1" >new.ddpm && mv new.ddpm "$1"
+	expect 0 ddpm info --check "$1"
+}
+
 # break_class_3 FILE: makes the embedding of class 3 so large that sums overflow.
 break_class_3() {
 	length=$(printf '%d' "0x$(od -An -tx8 -N8 "$1" | tr -d ' ')")
@@ -83,6 +93,7 @@ break_class_3() {
 	at=$(echo "$entry" | sed 's/.*"data_offsets":\[\([0-9]*\),.*/\1/')
 	width=$(echo "$entry" | sed 's/.*"shape":\[10,\([0-9]*\)\].*/\1/')
 	for i in $(seq $width); do printf '\377\377\177\177'; done | dd "of=$1" bs=1 seek=$((8 + length + at + 4 * 3 * width)) conv=notrunc 2>/dev/null
+	new_id "$1"
 }
 
 # The embedding of class 3 becomes so large that sums overflow: images 3 and 13 are lost, each other one stays what it was.
@@ -102,5 +113,22 @@ test_nan() {
 	[ "$(ls bad/*.png | wc -l)" -eq 13 ] || fail "$(ls bad)"
 	ddpm sample -m model.ddpm -n 15 --steps 2 --class all -o grid.png >out 2>err
 	[ $? -eq 70 ] && [ -f grid.png ] || fail "the grid: $(cat err)"
-	expect 65 ddpm info --check model.ddpm; says 'model.ddpm'
+}
+
+# A model whose tensors are not those that its id stands for: no folder is gone on with, none is begun, and no picture gets the id.
+test_changed_model() {
+	model_with_classes
+	expect 0 ddpm sample -q -m model.ddpm -n 2 --steps 2 --class 1 --outdir d
+	cp model.ddpm other.ddpm
+	printf '\001' | dd of=other.ddpm bs=1 seek=$(($(wc -c <model.ddpm) - 400)) conv=notrunc 2>/dev/null
+	expect 65 ddpm info --check other.ddpm; says 'other.ddpm'
+	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir d; says 'other.ddpm: the tensors have changed'
+	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir e --shard 0/2
+	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 -o x.png
+	expect 65 ddpm verify -m other.ddpm d
+	[ "$(ls d | wc -l)" -eq 3 ] || fail "$(ls d)"
+	[ ! -d e ] || [ -z "$(ls -A e)" ] || fail "$(ls -A e)"
+	absent x.png
+	new_id other.ddpm
+	expect 64 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir d; says 'model is'
 }
