@@ -37,6 +37,7 @@ struct job {
     struct recipe recipe;
     struct shard shard;
     char range[32]; int all;                     /* 0-N; how many images all shards make */
+    uint32_t *whole; int left;                   /* [all], and how many of them are missing at the end, where nobody asked for the sharing out */
     uint32_t *index; int n;                      /* of this shard */
     ddpm_model *model;
     struct pace pace; char *steps;               /* chosen by --steps auto */
@@ -173,9 +174,12 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others make: empty the folder before, or choose another",
                         *j->shard.source ? j->shard.source : "--shard");
     snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
+    if (!j->shard.asked && !(j->whole = malloc((size_t)j->n * sizeof *j->whole)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", j->n);
+    if (j->whole)
+        memcpy(j->whole, j->index, (size_t)j->n * sizeof *j->whole);
     shard_take(&j->shard, j->index, &j->n);
-    if (*j->shard.source)
-        remark(&command_sample, &s->common, "shard %d/%d, as %s says: %d of %d images", j->shard.number, j->shard.of, j->shard.source, j->n, j->all);
+    shard_tell(&j->shard, &command_sample, &s->common, j->n, j->all);
     return DDPM_OK;
 }
 
@@ -333,7 +337,7 @@ static void job_close(struct job *j)
     batch_close(&j->batch);
     studio_close(&j->studio);
     ddpm_model_close(j->model);
-    free(j->index), free(j->steps);
+    free(j->index), free(j->steps), free(j->whole);
 }
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
@@ -358,12 +362,14 @@ static void report(const struct job *j, const struct settings *s)
     const char *where = s->outdir ? s->outdir : s->output ? s->output : default_file(j);
     int lost = s->outdir ? j->batch.lost : j->studio.lost, there = j->n - lost;
     if (!s->common.json) {
-        char before[60] = "", shard[80] = "";
-        if (j->shard.of > 1)
-            snprintf(shard, sizeof shard, ", shard %d/%d of %d", j->shard.number, j->shard.of, j->all);
+        char before[60] = "", of[24] = "", shard[40] = "";
+        if (j->shard.of > 1) {
+            snprintf(of, sizeof of, " of %d", j->all);
+            snprintf(shard, sizeof shard, ", shard %d/%d", j->shard.number, j->shard.of);
+        }
         if (s->outdir && !s->merge && j->batch.made < there)
             snprintf(before, sizeof before, ", %d of them made now", j->batch.made);
-        remark(&command_sample, &s->common, "wrote %s: %d image%s%s%s", where, there, j->n == 1 ? "" : "s", shard, before);
+        remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s", where, there, of, (*of ? j->all : j->n) == 1 ? "" : "s", shard, before);
         if (s->outdir && lost)
             remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
         return;
@@ -372,6 +378,8 @@ static void report(const struct job *j, const struct settings *s)
     cJSON_AddStringToObject(o, "wrote", where);
     cJSON_AddNumberToObject(o, "images", there);
     cJSON_AddNumberToObject(o, "lost", lost);
+    if (j->shard.of > 1)
+        cJSON_AddNumberToObject(o, "of", j->all);
     if (s->outdir && !s->merge)
         cJSON_AddNumberToObject(o, "made", j->batch.made);
     char *text = cJSON_PrintUnformatted(o);
@@ -418,6 +426,14 @@ static int merge(const struct settings *s)
     return m.lost ? exit_code(DDPM_ENAN) : 0;
 }
 
+/* A part of the images that nobody asked for by --shard is not all of them. */
+static int status_of(const struct job *j)
+{
+    if (j->studio.lost || j->batch.lost)
+        return exit_code(DDPM_ENAN);
+    return j->left ? exit_code(TRY_LATER) : 0;
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
@@ -431,12 +447,14 @@ static int run(void *settings, char **argument, int arguments)
     int code = job_open(&j, s, &err);
     if (!code && j.n)
         code = s->outdir ? batch_run(&j.batch, &err) : make_file(&j, &err);
+    if (!code && j.whole)
+        code = merge_missing(&(struct merge){ .folder = s->outdir, .index = j.whole, .n = j.all }, &j.left, &err);
     if (!code && s->show)
         half_blocks_draw(stdout, &j.gallery.picture);
     if (code)
         status = complain(&command_sample, &err);
     else
-        report(&j, s), status = j.studio.lost || j.batch.lost ? exit_code(DDPM_ENAN) : 0;
+        report(&j, s), status = status_of(&j);
     job_close(&j);
     return status;
 }
@@ -473,7 +491,7 @@ static const struct option options[] = {
     { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
     { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again", NULL, FIELD(check_existing), 0, 0 },
     { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
-    { "shard", 0, OPTION_TEXT, "I/N", "make a part of the images, I from 0, the others being made in DIR by others (default: as a job of Slurm, Kubernetes or MPI says)", NULL, FIELD(shard), 0, 0 },
+    { "shard", 0, OPTION_TEXT, "I/N", "make a part of the images, I from 0, the others being made in DIR by others; auto: as a job of Slurm, Kubernetes or MPI says (default: auto, with exit code 75 until DIR holds all)", NULL, FIELD(shard), 0, 0 },
     { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
     { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },

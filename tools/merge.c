@@ -127,6 +127,22 @@ static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
     return code;
 }
 
+int merge_missing(struct merge *m, int *missing, ddpm_error *err)
+{
+    struct parts p = { .count = 0 };
+    struct ledger l = { .fd = -1 };
+    struct missing found = { .count = 0 };
+    int code = parts_read(&p, m->folder, NULL, NULL, err);
+    if (!code)
+        code = join(&l, &p, m, err);
+    if (!code)
+        code = count(m, &found, &l, m->index, m->n, err);
+    *missing = code == DDPM_EMISSING ? m->n : found.count;       /* there is no folder, or nothing is listed yet */
+    ledger_free(&l);
+    parts_free(&p);
+    return code == DDPM_EMISSING ? DDPM_OK : code;
+}
+
 int merge_folder(struct merge *m, ddpm_error *err)
 {
     struct folder_lock lock;

@@ -94,7 +94,7 @@ static int read_text(struct shard *s, const char *text, ddpm_error *err)
     const char *end = text;
     long number = take_number(&end), of = *end == '/' ? (end++, take_number(&end)) : -1;
     if (number < 0 || of < 1 || *end || of > SHARDS_MAX || number >= of)
-        return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected I/N, such as 0/4 for the first of four; I is at most N - 1", text);
+        return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected I/N, such as 0/4 for the first of four, with I at most N - 1, or auto", text);
     s->number = (int)number, s->of = (int)of;
     return DDPM_OK;
 }
@@ -102,8 +102,8 @@ static int read_text(struct shard *s, const char *text, ddpm_error *err)
 int shard_read(struct shard *s, const char *text, ddpm_error *err)
 {
     int code;
-    *s = (struct shard){ .of = 1 };
-    if (text)
+    *s = (struct shard){ .of = 1, .asked = text };
+    if (text && strcmp(text, "auto"))
         code = read_text(s, text, err);
     else if (!(code = add_slurm_array(s, err)) && !(code = add_kubernetes(s, err)))
         code = add_launcher(s, err);
@@ -118,4 +118,16 @@ void shard_take(const struct shard *s, uint32_t *index, int *n)
     for (int i = s->number; i < *n; i += s->of)
         index[kept++] = index[i];
     *n = kept;
+}
+
+void shard_tell(const struct shard *s, const struct command *command, const struct common *c, int n, int all)
+{
+    ddpm_error said;
+    if (s->asked && *s->source)
+        remark(command, c, "shard %d/%d, as %s says: %d of %d images", s->number, s->of, s->source, n, all);
+    if (s->asked)
+        return;
+    dd_error(&said, DDPM_OK, "shard %d/%d, as %s says: %d of %d images, and exit code 75 until all are there; --shard auto if that is meant, "
+             "--shard 0/1 for all", s->number, s->of, s->source, n, all);
+    complain(command, &said);
 }
