@@ -58,19 +58,6 @@ static const char *const *format_names(void)
     return names;
 }
 
-static int parse_label(int *label, const char *text, ddpm_error *err)
-{
-    char *end;
-    long v = text ? strtol(text, &end, 10) : LABEL_NONE;
-    if (text && !strcmp(text, "all"))
-        *label = LABEL_ALL;
-    else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
-        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
-    else
-        *label = (int)v;
-    return DDPM_OK;
-}
-
 static const char *name_of(const struct settings *s)
 {
     const char *name = s->outdir ? s->name : s->output;
@@ -216,7 +203,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (!(code = check_start(s, err)))
         code = check_langevin(s, err);
     if (!code)
-        code = parse_label(&j->recipe.label, s->label, err);
+        code = recipe_label(&j->recipe.label, s->label, err);
     if (!code && s->name)
         code = album_check_pattern(s->name, err);
     if (!code)

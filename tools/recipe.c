@@ -19,6 +19,19 @@ static void add_label(cJSON *o, int label)
         cJSON_AddStringToObject(o, "class", label == LABEL_ALL ? "all" : "none");
 }
 
+int recipe_label(int *label, const char *text, ddpm_error *err)
+{
+    char *end;
+    long v = text ? strtol(text, &end, 10) : LABEL_NONE;
+    if (text && !strcmp(text, "all"))
+        *label = LABEL_ALL;
+    else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
+        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
+    else
+        *label = (int)v;
+    return DDPM_OK;
+}
+
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
 {
     char seed[24];

@@ -19,6 +19,8 @@ struct recipe {
     const char *noise, *format;                      /* hash of a file of given noise, or ""; "png", "npy" */
 };
 
+/* text as --class takes it: a number, "all", or NULL for no class. */
+int   recipe_label(int *label, const char *text, ddpm_error *err);
 /* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an error. */
