@@ -379,18 +379,10 @@ static void report(const struct job *j, const struct settings *s)
 static int check_merge(const struct settings *s, ddpm_error *err)
 {
     static const char *const taken[] = { "merge", "outdir", "images", "index", "check-existing", "wait", NULL };
-    static const size_t sizes[] = { [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
-                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double),
-                                    [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
     int code = check_places(s, err);
-    for (int i = 0; i < command_sample.count && !code; i++) {
-        const struct option *o = &command_sample.options[i];
-        bool fits = !memcmp((const char *)s + o->offset, (const char *)&defaults + o->offset, sizes[o->kind]);
-        for (int k = 0; taken[k] && !fits; k++)
-            fits = !strcmp(o->name, taken[k]);
-        if (!fits)
-            code = dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s", o->name);
-    }
+    const char *other = code ? NULL : option_beside(&command_sample, s, taken);
+    if (other)
+        code = dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s", other);
     return code || !s->images || !s->index ? code : dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
 }
 

@@ -356,3 +356,19 @@ void remark(const struct command *c, const struct common *common, const char *fo
     va_end(ap);
     fputc('\n', stderr);
 }
+
+const char *option_beside(const struct command *c, const void *settings, const char *const *taken)
+{
+    static const size_t sizes[] = { [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
+                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double), [OPTION_SIZE] = sizeof(double),
+                                    [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
+    for (int i = 0; i < c->count; i++) {
+        const struct option *o = &c->options[i];
+        bool fits = !memcmp((const char *)settings + o->offset, (const char *)c->defaults + o->offset, sizes[o->kind]);
+        for (int k = 0; taken[k] && !fits; k++)
+            fits = !strcmp(o->name, taken[k]);
+        if (!fits)
+            return o->name;
+    }
+    return NULL;
+}
