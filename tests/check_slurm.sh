@@ -103,7 +103,8 @@ test_array() {
 test_steps() {
 	what='-n 5 --steps 4'
 	ddpm sample -q $what --outdir one || { fail 'one run'; return; }
-	srun --quiet -n 3 ddpm sample --shard auto $what --outdir steps 2>log.srun && ddpm sample -q --merge --outdir steps || { fail "$(cat log.srun)"; return; }
+	srun --quiet -n 3 ddpm sample --shard auto $what --outdir steps 2>log.srun &&
+		ddpm sample -q --merge --outdir steps || { fail "$(cat log.srun)"; return; }
 	grep -q 'shard 2/3, as SLURM_PROCID=2 says' log.srun || { fail "$(cat log.srun)"; return; }
 	same_folder steps one || return
 	timeout 900 sbatch -W -n 3 --output=batch --wrap "ddpm sample $what --outdir batch.d" >/dev/null || { fail "$(cat batch)"; return; }

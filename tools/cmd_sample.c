@@ -37,7 +37,8 @@ struct job {
     struct recipe recipe;
     struct shard shard;
     char range[32]; int all;                     /* 0-N; how many images all shards make */
-    uint32_t *whole; int left;                   /* [all], and how many of them are missing at the end, where nobody asked for the sharing out */
+    uint32_t *whole;                             /* [all], where only variables share out */
+    int left;                                    /* how many of them are missing at the end */
     uint32_t *index; int n;                      /* of this shard */
     ddpm_model *model;
     struct pace pace; char *steps;               /* chosen by --steps auto */
@@ -356,7 +357,8 @@ static void report(const struct job *j, const struct settings *s)
         }
         if (s->outdir && !s->merge && j->batch.made < there)
             snprintf(before, sizeof before, ", %d of them made now", j->batch.made);
-        remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s", where, there, of, (*of ? j->all : j->n) == 1 ? "" : "s", shard, before);
+        remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s", where, there, of,
+               (*of ? j->all : j->n) == 1 ? "" : "s", shard, before);
         if (s->outdir && lost)
             remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
         return;
@@ -382,7 +384,8 @@ static int check_merge(const struct settings *s, ddpm_error *err)
     int code = check_places(s, err);
     const char *other = code ? NULL : option_beside(&command_sample, s, taken);
     if (other)
-        code = dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s", other);
+        return dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s",
+                        other);
     return code || !s->images || !s->index ? code : dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
 }
 
@@ -427,7 +430,7 @@ static int run(void *settings, char **argument, int arguments)
     if (!code && j.n)
         code = s->outdir ? batch_run(&j.batch, &err) : make_file(&j, &err);
     if (!code && j.whole)
-        code = merge_missing(&(struct merge){ .folder = s->outdir, .index = j.whole, .n = j.all }, &j.left, &err);
+        code = merge_missing(&j.left, s->outdir, j.whole, j.all, &err);
     if (!code && s->show)
         half_blocks_draw(stdout, &j.gallery.picture);
     if (code)
@@ -470,7 +473,10 @@ static const struct option options[] = {
     { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
     { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again", NULL, FIELD(check_existing), 0, 0 },
     { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
-    { "shard", 0, OPTION_TEXT, "I/N", "make a part of the images, I from 0, the others being made in DIR by others; auto: as a job of Slurm, Kubernetes or MPI says (default: auto, with exit code 75 until DIR holds all)", NULL, FIELD(shard), 0, 0 },
+    { "shard", 0, OPTION_TEXT, "I/N",
+      "make a part of the images, I from 0, the others being made in DIR by others; "
+      "auto: as a job of Slurm, Kubernetes or MPI says (default: auto, but 75 until DIR holds all)",
+      NULL, FIELD(shard), 0, 0 },
     { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
     { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },

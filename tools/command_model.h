@@ -11,7 +11,7 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err);
 /* DDPM_EMISSING: err has said that path is not there, and says more where it is the name of a model on a hub.
    */
 int missing_path(const char *path, ddpm_error *err);
-/* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  Takes as long as reading the file once. */
+/* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
 /* A network of batch images with the threads, instruction set and engine that the user asked for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);

@@ -117,8 +117,8 @@ static double status_bytes(const char *key)
     return 1024 * kib;
 }
 
-/* Linux counts VmHWM from exec on.  The ru_maxrss of getrusage survives exec there, so it may be the peak of whoever started this program;
-   where a sandbox tells no VmHWM, what is held now is nearer. */
+/* Linux counts VmHWM from exec on.  The ru_maxrss of getrusage survives exec there, so it may be the peak of
+   whoever started this program; where a sandbox tells no VmHWM, what is held now is nearer. */
 double machine_memory_peak(void)
 {
 #if defined(__APPLE__)

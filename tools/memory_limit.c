@@ -32,7 +32,8 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
         return code;
     const ddpm_net_about *n = ddpm_net_describe(net);
     double image = (double)n->activations + (double)n->scratch + (STATES + 2.0 * l->frames) * d * sizeof(double);
-    double first = machine_memory_peak() + (image - (double)n->activations - (double)n->scratch) + l->images * d * l->frames * sizeof(float);
+    double first = machine_memory_peak() + (image - (double)n->activations - (double)n->scratch) +
+                   l->images * d * l->frames * sizeof(float);
     ddpm_net_free(net);
     double fit = 1 + (l->bytes - first) / image;
     if (fit < 1)

@@ -127,17 +127,18 @@ static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
     return code;
 }
 
-int merge_missing(struct merge *m, int *missing, ddpm_error *err)
+int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err)
 {
+    struct merge m = { .folder = folder };
     struct parts p = { .count = 0 };
     struct ledger l = { .fd = -1 };
     struct missing found = { .count = 0 };
-    int code = parts_read(&p, m->folder, NULL, NULL, err);
+    int code = parts_read(&p, folder, NULL, NULL, err);
     if (!code)
-        code = join(&l, &p, m, err);
+        code = join(&l, &p, &m, err);
     if (!code)
-        code = count(m, &found, &l, m->index, m->n, err);
-    *missing = code == DDPM_EMISSING ? m->n : found.count;       /* there is no folder, or nothing is listed yet */
+        code = count(&m, &found, &l, index, n, err);
+    *missing = code == DDPM_EMISSING ? n : found.count;    /* no folder, or nothing is listed yet */
     ledger_free(&l);
     parts_free(&p);
     return code == DDPM_EMISSING ? DDPM_OK : code;

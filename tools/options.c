@@ -359,12 +359,15 @@ void remark(const struct command *c, const struct common *common, const char *fo
 
 const char *option_beside(const struct command *c, const void *settings, const char *const *taken)
 {
-    static const size_t sizes[] = { [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
-                                    [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double), [OPTION_SIZE] = sizeof(double),
-                                    [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *) };
+    static const size_t sizes[] = {
+        [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
+        [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double), [OPTION_SIZE] = sizeof(double),
+        [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *),
+    };
+    const char *given = settings, *otherwise = c->defaults;
     for (int i = 0; i < c->count; i++) {
         const struct option *o = &c->options[i];
-        bool fits = !memcmp((const char *)settings + o->offset, (const char *)c->defaults + o->offset, sizes[o->kind]);
+        bool fits = !memcmp(given + o->offset, otherwise + o->offset, sizes[o->kind]);
         for (int k = 0; taken[k] && !fits; k++)
             fits = !strcmp(o->name, taken[k]);
         if (!fits)

@@ -34,7 +34,8 @@ int  options_parse(const struct command *c, void *settings, int argc, char **arg
 void options_help(const struct command *c);
 /* The i-th option of a command, the common ones behind its own; NULL behind the last. */
 const struct option *option_at(const struct command *c, int i);
-/* The first of the command's own options that was given another value than its default and is not among taken (NULL-terminated), or NULL. */
+/* The first of the command's own options that has another value than its default and is not among taken
+   (NULL-terminated), or NULL. */
 const char *option_beside(const struct command *c, const void *settings, const char *const *taken);
 /* The one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);

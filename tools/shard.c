@@ -94,7 +94,8 @@ static int read_text(struct shard *s, const char *text, ddpm_error *err)
     const char *end = text;
     long number = take_number(&end), of = *end == '/' ? (end++, take_number(&end)) : -1;
     if (number < 0 || of < 1 || *end || of > SHARDS_MAX || number >= of)
-        return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected I/N, such as 0/4 for the first of four, with I at most N - 1, or auto", text);
+        return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected auto, or I/N such as 0/4, I at most N - 1",
+                        text);
     s->number = (int)number, s->of = (int)of;
     return DDPM_OK;
 }
@@ -127,7 +128,9 @@ void shard_tell(const struct shard *s, const struct command *command, const stru
         remark(command, c, "shard %d/%d, as %s says: %d of %d images", s->number, s->of, s->source, n, all);
     if (s->asked)
         return;
-    dd_error(&said, DDPM_OK, "shard %d/%d, as %s says: %d of %d images, and exit code 75 until all are there; --shard auto if that is meant, "
-             "--shard 0/1 for all", s->number, s->of, s->source, n, all);
+    dd_error(&said, DDPM_OK,
+             "shard %d/%d, as %s says: %d of %d images, and exit code 75 until all are there; "
+             "--shard auto if that is meant, --shard 0/1 for all",
+             s->number, s->of, s->source, n, all);
     complain(command, &said);
 }

@@ -20,7 +20,8 @@ test_memory_limit() {
 	[ $refused -gt 0 ] || fail 'no limit was refused with 71'
 }
 
-# What the program was started by does not count: a limit that holds from a shell holds from a process of 600 MB that becomes the program.
+# What the program was started by does not count: a limit that holds from a shell holds from a process of
+# 600 MB that becomes the program.
 test_memory_of_the_parent() {
 	[ -z "${RUN:-}" ] || skip 'the emulator would be what the process becomes'
 	cat >large.c <<-'END'
@@ -115,14 +116,16 @@ test_nan() {
 	[ $? -eq 70 ] && [ -f grid.png ] || fail "the grid: $(cat err)"
 }
 
-# A model whose tensors are not those that its id stands for: no folder is gone on with, none is begun, and no picture gets the id.
+# A model whose tensors are not those that its id stands for: no folder is gone on with, none is begun, and no
+# picture gets the id.
 test_changed_model() {
 	model_with_classes
 	expect 0 ddpm sample -q -m model.ddpm -n 2 --steps 2 --class 1 --outdir d
 	cp model.ddpm other.ddpm
 	printf '\001' | dd of=other.ddpm bs=1 seek=$(($(wc -c <model.ddpm) - 400)) conv=notrunc 2>/dev/null
 	expect 65 ddpm info --check other.ddpm; says 'other.ddpm'
-	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir d; says 'other.ddpm: the tensors have changed'
+	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir d
+	says 'other.ddpm: the tensors have changed'
 	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir e --shard 0/2
 	expect 65 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 -o x.png
 	expect 65 ddpm verify -m other.ddpm d

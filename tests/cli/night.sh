@@ -108,8 +108,10 @@ test_retry_nan() {
 	grep -q '"i":3,"file":"image-000003.png","status":"nan","step":999,"seed":"0"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
 	[ "$(grep -c '"i":3,' d/manifest.jsonl)" -eq 1 ] || fail 'it was tried again without being asked'
 	# As if the model had been the whole one, and the others were still to be made.
-	sed "1s/$(id_of broken.ddpm)/$(id_of model.ddpm)/; /\"status\":\"ok\"/d" d/manifest.jsonl >renamed && mv renamed d/manifest.jsonl; rm d/image*
-	expect 0 ddpm sample -m model.ddpm -n 12 --steps 2 --class all --outdir d --retry-nan; says 'wrote d: 12 images'
+	sed "1s/$(id_of broken.ddpm)/$(id_of model.ddpm)/; /\"status\":\"ok\"/d" d/manifest.jsonl >renamed
+	mv renamed d/manifest.jsonl; rm d/image*
+	expect 0 ddpm sample -m model.ddpm -n 12 --steps 2 --class all --outdir d --retry-nan
+	says 'wrote d: 12 images'
 	same_set d good
 	expect 0 ddpm sample -q -m model.ddpm -n 12 --steps 2 --class all --outdir d
 }

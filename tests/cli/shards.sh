@@ -29,7 +29,8 @@ test_shards() {
 		same_folder d all
 		rm -r d err.*
 	done
-	expect 0 ddpm sample --index 1,3-5,0 --steps 3 --outdir d --shard 1/2; says 'wrote d: 2 of 5 images, shard 1/2'
+	expect 0 ddpm sample --index 1,3-5,0 --steps 3 --outdir d --shard 1/2
+	says 'wrote d: 2 of 5 images, shard 1/2'
 	[ "$(cd d && ls image* | tr '\n' ' ')" = 'image-000003.png image-000005.png ' ] || fail "$(ls d)"
 	expect 0 ddpm sample --json -n 2 --steps 3 --outdir e --shard 4/5; prints '"images":0'
 	absent e
@@ -39,13 +40,15 @@ test_shards() {
 test_shared_out_anew() {
 	expect 0 ddpm sample -q -n 10 --steps 2 --outdir all
 	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 1/3; says 'wrote d: 2 of 6 images'
-	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 0/2; says 'wrote d: 3 of 6 images, shard 0/2, 2 of them made now'
+	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 0/2
+	says 'wrote d: 3 of 6 images, shard 0/2, 2 of them made now'
 	expect 66 ddpm sample --merge --outdir d; says 'of 6 images 2 are missing: 3, 5'
 	expect 66 ddpm sample --merge -n 7 --outdir d; says 'of 7 images 3 are missing: 3, 5, 6'
 	expect 0 ddpm sample -n 6 --steps 2 --outdir d; says '6 images, 2 of them made now'
 	expect 0 ddpm sample --json -n 6 --steps 2 --outdir d --shard 1/3; prints '"made":0'
 	expect 0 ddpm sample -q --merge --outdir d
-	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4; says 'wrote d: 3 of 10 images, shard 1/4, 1 of them made now'
+	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4
+	says 'wrote d: 3 of 10 images, shard 1/4, 1 of them made now'
 	for number in 0 2 3; do expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard $number/4; done
 	rm d/image-000009.png; cp d/image-000002.png d/image-000001.png
 	expect 66 ddpm sample --merge --outdir d; says 'of 10 images 1 are missing: 9'
@@ -121,29 +124,34 @@ test_shard_of_a_job() {
 	done
 }
 
-# Sharing out that only a variable asks for is said even with -q, and a part of the images is neither called nor counted as all of them.
+# Sharing out that only a variable asks for is said even with -q, and a part of the images is neither
+# called nor counted as all of them.
 test_sharing_nobody_asked_for() {
-	for job in 'SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=4' 'JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4' 'OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=4' \
+	start() { no_job env "$@"; }
+	ask="${RUN:-} $program sample -q -n 7 --steps 1"
+	for job in 'SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_COUNT=4' 'JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4' \
+		'OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=4' \
 		'PMI_RANK=1 PMI_SIZE=4' 'SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=4'; do
-		expect 75 no_job env $job ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir d
+		expect 75 start $job $ask --outdir d
 		says "shard 1/4, as ${job%% *} says: 2 of 7 images"; says '--shard 0/1'; says '--shard auto'
-		no_job env $job ${RUN:-} "$program" sample -n 7 --steps 1 --outdir d 2>err; says 'wrote d: 2 of 7 images'
-		no_job env $job ${RUN:-} "$program" sample -q --json -n 7 --steps 1 --outdir d >out 2>err; prints '"images":2,"lost":0,"of":7'
-		expect 75 no_job env $job ${RUN:-} "$program" sample -q -n 1 --steps 1 --outdir none; says '0 of 1 images'; absent none
-		expect 0 no_job env $job ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir e --shard auto
+		start $job ${RUN:-} "$program" sample -n 7 --steps 1 --outdir d 2>err; says 'wrote d: 2 of 7 images'
+		start $job $ask --json --outdir d >out 2>err; prints '"images":2,"lost":0,"of":7'
+		expect 75 start $job ${RUN:-} "$program" sample -q -n 1 --steps 1 --outdir none
+		says '0 of 1 images'; absent none
+		expect 0 start $job $ask --outdir e --shard auto
 		[ ! -s err ] || fail "--shard auto is asked for: $(cat err)"
-		expect 0 no_job env $job ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir f --shard 0/1
+		expect 0 start $job $ask --outdir f --shard 0/1
 		[ ! -s err ] && [ "$(ls f/image* | wc -l)" -eq 7 ] || fail "--shard 0/1 makes $(ls f): $(cat err)"
 		rm -r d e f
 	done
 	# Who makes the last image has the whole; so has who comes later.
 	for task in 2 0 1; do
 		[ $task -eq 1 ] && code=0 || code=75
-		expect $code no_job env SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=3 ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir d
+		expect $code start SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=3 $ask --outdir d
 	done
-	expect 0 no_job env SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir d
+	expect 0 start SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 $ask --outdir d
 	rm d/image-000003.png
-	expect 75 no_job env SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 ${RUN:-} "$program" sample -q -n 7 --steps 1 --outdir d
+	expect 75 start SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 $ask --outdir d
 	expect 0 ddpm sample -q -n 7 --steps 1 --outdir d
 	expect 0 ddpm sample -q --merge -n 7 --outdir d
 }
@@ -217,8 +225,11 @@ test_shard_nan() {
 	done
 	grep -q '"i":3,"file":"image-000003.png","status":"nan","step":999,"seed":"0"' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
 	# As if the model had been the whole one, and the others were still to be made.
-	sed "1s/$(id_of broken.ddpm)/$(id_of model.ddpm)/; /\"status\":\"ok\"/d" d/manifest.jsonl >renamed && mv renamed d/manifest.jsonl; rm d/image*
-	for shard in 0/2 1/2; do expect 0 ddpm sample -q -m model.ddpm -n 8 --steps 2 --class all --outdir d --retry-nan --shard $shard; done
+	sed "1s/$(id_of broken.ddpm)/$(id_of model.ddpm)/; /\"status\":\"ok\"/d" d/manifest.jsonl >renamed
+	mv renamed d/manifest.jsonl; rm d/image*
+	for shard in 0/2 1/2; do
+		expect 0 ddpm sample -q -m model.ddpm -n 8 --steps 2 --class all --outdir d --retry-nan --shard $shard
+	done
 	expect 0 ddpm sample -q --merge --outdir d
 	same_folder d good
 }

@@ -87,7 +87,8 @@ TEST(checkpoint, bad)
         n++;
     }
     CHECK(n >= 71);
-    CHECK(process_memory("VmHWM") - before < 64 << 20); /* the largest has 0.2 MB; 16 bytes of nodes and stack for each, a sanitizer's share */
+    /* The largest has 0.2 MB; 16 bytes of nodes and stack for each, a sanitizer's share. */
+    CHECK(process_memory("VmHWM") - before < 64 << 20);
     CHECK(access("/tmp/ddpm_pwned", F_OK) != 0);
     cJSON_Delete(root);
 }
