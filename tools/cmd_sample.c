@@ -15,6 +15,7 @@
 #include "memory_limit.h"
 #include "command_model.h"
 #include "interrupt.h"
+#include "json_line.h"
 #include "merge.h"
 #include "options.h"
 #include "shard.h"
@@ -371,10 +372,7 @@ static void report(const struct job *j, const struct settings *s)
         cJSON_AddNumberToObject(o, "of", j->all);
     if (s->outdir && !s->merge)
         cJSON_AddNumberToObject(o, "made", j->batch.made);
-    char *text = cJSON_PrintUnformatted(o);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(o);
+    json_line(o);
 }
 
 /* Everything else that could be asked for is known from the folder. */
@@ -480,7 +478,8 @@ static const struct option options[] = {
     { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
     { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },
-    { "deadline", 0, OPTION_TEXT, "TIME", "the same by the clock: 06:00, or 2030-01-31 06:00", NULL, FIELD(deadline), 0, 0 },
+    { "deadline", 0, OPTION_TEXT, "TIME", "the same by the clock: 06:00, 6am, or 2030-01-31 06:00", NULL,
+      FIELD(deadline), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_sample = {

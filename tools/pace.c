@@ -20,8 +20,10 @@ static double seconds_of(clockid_t clock)
 /* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime makes another one of. */
 static bool read_time(struct tm *t, const char *text)
 {
-    static const char *const forms[] = { "%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M" };
-    for (int i = 0; i < 3; i++) {
+    static const char *const forms[] = { "%H:%M", "%I %p", "%I:%M %p", "%Hh", "%Hh%M", "%Y-%m-%d %H:%M",
+                                         "%Y-%m-%dT%H:%M",
+                                         "%Y-%m-%d %I %p", "%Y-%m-%d %I:%M %p" };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tm read = *t, same;
         const char *end = strptime(text, forms[i], &read);
         same = read;
@@ -40,9 +42,12 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
     char today[40];
     localtime_r(&now, &t);
     strftime(today, sizeof today, "%Y-%m-%d %H:%M", &t);
-    t.tm_sec = 0, t.tm_isdst = -1;
+    t.tm_min = t.tm_sec = 0;
+    t.tm_isdst = -1;
     if (!read_time(&t, text))
-        return dd_error(err, DDPM_EUSAGE, "--deadline %.40s: expected a time of day such as 06:00, or a date and time such as 2030-01-31 06:00", text);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--deadline %.40s: expected a time of day such as 06:00 or 6am, or a date and time "
+                        "such as 2030-01-31 06:00", text);
     struct tm tomorrow = t;
     *deadline = mktime(&t);
     tomorrow.tm_mday++;
