@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/scan.h"
 #include "bench_report.h"
 #include "set_features.h"
 
@@ -139,6 +140,8 @@ void bench_result_free(struct bench_result *r)
 static void print_line(const char *name, const cJSON *o)
 {
     char *text = cJSON_PrintUnformatted(o);
+    if (text)
+        dd_scan_repair(text);
     if (*name)
         printf("{\"%s\":%s}\n", name, text ? text : "null");
     else

@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/dtype.h"
+#include "base/scan.h"
 #include "command_model.h"
 #include "export_diffusers.h"
 #include "family.h"
+#include "json_line.h"
 #include "options.h"
 
 struct convert {
@@ -112,6 +114,8 @@ static char *metadata(struct conversion *v, const struct family *f)
     cJSON_AddStringToObject(source, "sha256", v->in->sha256);
     cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
     char *text = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) == NULL ? NULL : cJSON_PrintUnformatted(root);
+    if (text)
+        dd_scan_repair(text);
     cJSON_Delete(root);
     return text;
 }
@@ -231,10 +235,7 @@ static void tell_json(const struct conversion *v, const struct convert *s, const
     }
     cJSON_AddNumberToObject(o, "tensors", (double)v->wants);
     cJSON_AddNumberToObject(o, "parameters", parameters);
-    char *text = cJSON_PrintUnformatted(o);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(o);
+    json_line(o);
 }
 
 static void tell(const struct conversion *v, const struct convert *s, const char *json, const char *id)

@@ -11,6 +11,7 @@
 #include "engines.h"
 #include "layout.h"
 #include "command_model.h"
+#include "json_line.h"
 #include "options.h"
 
 struct settings { struct common common; const char *output; double tolerance; bool force; };
@@ -199,10 +200,7 @@ static void print_json(const struct forward *f, double absolute, double relative
         cJSON_AddNumberToObject(o, "relative", relative);
         cJSON_AddBoolToObject(o, "within", within);
     }
-    char *text = cJSON_PrintUnformatted(o);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(o);
+    json_line(o);
 }
 
 /* What came out, and whether it is what was expected: the exit code. */

@@ -7,18 +7,11 @@
 #include "config.h"
 #include "engines.h"
 #include "command_model.h"
+#include "json_line.h"
 #include "options.h"
 
 struct settings { struct common common; bool nodes, check; };
 static const struct settings defaults = { .nodes = false };
-
-static void print_line(cJSON *o)
-{
-    char *text = cJSON_PrintUnformatted(o);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(o);
-}
 
 static const char *prediction_name(int p)
 {
@@ -48,7 +41,7 @@ static void print_machine(bool json)
                 printf(" %s", parts[i].name);
         }
     if (json) {
-        print_line(o);
+        json_line(o);
         return;
     }
     cJSON_Delete(o);
@@ -73,7 +66,7 @@ static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const
     cJSON_AddStringToObject(o, "cpu", n->cpu);
     cJSON_AddNumberToObject(o, "threads", n->threads);
     cJSON_AddStringToObject(o, "engine_class", n->engine_class);
-    print_line(o);
+    json_line(o);
 }
 
 /* What ddpm train wrote into its checkpoints. */
@@ -158,7 +151,7 @@ static void print_nodes(const ddpm_net *net, bool json)
         cJSON_AddNumberToObject(o, "width", node[i].width);
         cJSON_AddNumberToObject(o, "channels", node[i].channels);
         cJSON_AddNumberToObject(o, "flops", node[i].flops);
-        print_line(o);
+        json_line(o);
     }
 }
 

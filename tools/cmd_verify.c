@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "gallery.h"
 #include "command_model.h"
+#include "json_line.h"
 #include "options.h"
 #include "parts.h"
 #include "studio.h"
@@ -94,10 +95,7 @@ static int compare(const struct check *c, const struct settings *s)
         cJSON_AddNumberToObject(o, "differ", (double)differ);
         cJSON_AddNumberToObject(o, "largest", largest);
         cJSON_AddBoolToObject(o, "other_class", c->other_class);
-        char *text = cJSON_PrintUnformatted(o);
-        puts(text ? text : "{}");
-        cJSON_free(text);
-        cJSON_Delete(o);
+        json_line(o);
     } else if (differ) {
         printf("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size, largest, same ? ", as another engine class may" : "");
     } else {

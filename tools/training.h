@@ -20,7 +20,7 @@ struct train_settings {
 };
 struct training {
     const struct train_settings *s; const struct command *command;
-    const char *name;                            /* of the data, without its folders */
+    char name[256];                              /* of the data, without its folders; UTF-8 */
     struct training_plan plan;
     ddpm_model *model; const ddpm_about *about;  /* that the trainer began with */
     struct dataset data, used, held;             /* used and held: parts of data, by its index */

@@ -1,5 +1,6 @@
 /* In this order: what the options say alone, the network, every image once, the checkpoint to go on from, the trainer. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agree.h"
@@ -7,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/scan.h"
 #include "command_model.h"
 #include "interrupt.h"
 #include "training.h"
@@ -269,7 +271,8 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
 {
     ddpm_model *init = NULL;
     const char *slash = strrchr(path, '/');
-    t->name = slash && slash[1] ? slash + 1 : path;
+    snprintf(t->name, sizeof t->name, "%s", slash && slash[1] ? slash + 1 : path);
+    dd_scan_repair(t->name);
     t->folder.lock = folder_not_locked, t->best = INFINITY, t->saved = -1;
     int code = check_output(t->s, err);
     if (!code)

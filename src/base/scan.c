@@ -49,6 +49,17 @@ static size_t utf8_length(const unsigned char *p, const unsigned char *end)
     return n;
 }
 
+void dd_scan_repair(char *text)
+{
+    const unsigned char *end = (unsigned char *)text + strlen(text);
+    while (*text) {
+        size_t n = utf8_length((unsigned char *)text, end);
+        if (!n)
+            *text = '?';
+        text += n ? n : 1;
+    }
+}
+
 /* Four hexadecimal digits, or -1. */
 static long hex4(const unsigned char *p, const unsigned char *end)
 {
