@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/cpu.h"
 #include "base/error.h"
 
 static const char *const *cpu_names(void)
@@ -32,7 +33,10 @@ static const char *const *memory_names(void)
 
 #define FIELD(f) offsetof(struct common, f)
 static const struct option common_options[] = {
-    { "threads", 0, OPTION_INT, "N", "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL, FIELD(threads), 1, 4096 },
+    { "threads", 0, OPTION_INT, "N",
+      "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL,
+          FIELD(threads), 1,
+      DD_THREADS_MOST },
     { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names, FIELD(cpu), 0, 0 },
     { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names, FIELD(conv), 0, 0 },
     { "memory", 0, OPTION_CHOICE, "HOW", "low: nothing beside the weights once, steps take up to twice as long (by --conv gemm; default: full)", memory_names, FIELD(memory), 0, 0 },
@@ -217,41 +221,64 @@ static bool looks_like_option(const char *s)
     return s[0] == '-' && (isalpha((unsigned char)s[1]) || s[1] == '-');
 }
 
-/* The value of o: inside its own argument (rest) or the next one; *i moves on in the second case. */
-static int take_value(const struct option *o, void *settings, const char *rest, int *i, int argc, char **argv, ddpm_error *err)
-{
-    if (rest)
-        return set_value(o, settings, rest, err);
-    if (*i + 1 == argc || looks_like_option(argv[*i + 1]))
-        return dd_error(err, DDPM_EUSAGE, "--%s needs a value: --%s=%s", o->name, o->name, o->value);
-    return set_value(o, settings, argv[++*i], err);
-}
+/* How far a command line is read, and which options with a value it has given so far. */
+struct reading {
+    const struct command *command;
+    void *settings;
+    int i, argc;
+    char **argv;
+    const struct option *given[NAMES_MAX];
+    int count;
+};
 
-static int take_long(const struct command *c, void *settings, int *i, int argc, char **argv, ddpm_error *err)
+/* Refuses a second value of an option that takes one: it would silently win. */
+static int note_given(struct reading *r, const struct option *o, const char *text, ddpm_error *err)
 {
-    const char *name = argv[*i] + 2;
-    size_t length = strcspn(name, "=");
-    const struct option *o = option_named(c, name, length);
-    if (!o)
-        return unknown_option(c, argv[*i], (int)length + 2, err);
-    const char *rest = name[length] ? name + length + 1 : NULL;
-    if (o->kind != OPTION_FLAG)
-        return take_value(o, settings, rest, i, argc, argv, err);
-    if (rest)
-        return dd_error(err, DDPM_EUSAGE, "--%s takes no value", o->name);
-    *(bool *)((char *)settings + o->offset) = true;
+    for (int k = 0; k < r->count; k++)
+        if (r->given[k] == o && o->kind != OPTION_TEXTS)
+            return dd_error(err, DDPM_EUSAGE, "--%s is given twice, the second time as %.80s: leave one out",
+                            o->name, text);
+    if (r->count < NAMES_MAX && o->kind != OPTION_TEXTS)
+        r->given[r->count++] = o;
     return DDPM_OK;
 }
 
-static int take_letters(const struct command *c, void *settings, int *i, int argc, char **argv, ddpm_error *err)
+/* Takes the value of o out of its own argument (rest) or the next one; r->i moves on in the second case. */
+static int take_value(struct reading *r, const struct option *o, const char *rest, ddpm_error *err)
 {
-    for (const char *p = argv[*i] + 1; *p; p++) {
-        const struct option *o = option_lettered(c, *p);
+    if (!rest && (r->i + 1 == r->argc || looks_like_option(r->argv[r->i + 1])))
+        return dd_error(err, DDPM_EUSAGE, "--%s needs a value: --%s=%s", o->name, o->name, o->value);
+    const char *text = rest ? rest : r->argv[++r->i];
+    int code = note_given(r, o, text, err);
+    return code ? code : set_value(o, r->settings, text, err);
+}
+
+static int take_long(struct reading *r, ddpm_error *err)
+{
+    const char *name = r->argv[r->i] + 2;
+    size_t length = strcspn(name, "=");
+    const struct option *o = option_named(r->command, name, length);
+    if (!o)
+        return unknown_option(r->command, r->argv[r->i], (int)length + 2, err);
+    const char *rest = name[length] ? name + length + 1 : NULL;
+    if (o->kind != OPTION_FLAG)
+        return take_value(r, o, rest, err);
+    if (rest)
+        return dd_error(err, DDPM_EUSAGE, "--%s takes no value", o->name);
+    *(bool *)((char *)r->settings + o->offset) = true;
+    return DDPM_OK;
+}
+
+static int take_letters(struct reading *r, ddpm_error *err)
+{
+    const char *word = r->argv[r->i];
+    for (const char *p = word + 1; *p; p++) {
+        const struct option *o = option_lettered(r->command, *p);
         if (!o)
-            return unknown_option(c, argv[*i], (int)strlen(argv[*i]), err);
+            return unknown_option(r->command, word, (int)strlen(word), err);
         if (o->kind != OPTION_FLAG)
-            return take_value(o, settings, p[1] ? p + 1 : NULL, i, argc, argv, err);
-        *(bool *)((char *)settings + o->offset) = true;
+            return take_value(r, o, p[1] ? p + 1 : NULL, err);
+        *(bool *)((char *)r->settings + o->offset) = true;
     }
     return DDPM_OK;
 }
@@ -270,17 +297,19 @@ static int choose_memory(struct common *c, ddpm_error *err)
 
 int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err)
 {
+    struct reading r = { .command = c, .settings = settings, .argc = argc, .argv = argv };
     int n = 0, ended = 0;
-    for (int i = 0; i < argc; i++) {
+    for (; r.i < argc; r.i++) {
+        char *word = argv[r.i];
         int code = DDPM_OK;
-        if (ended || argv[i][0] != '-' || !argv[i][1])
-            argv[n++] = argv[i];
-        else if (!strcmp(argv[i], "--"))
+        if (ended || word[0] != '-' || !word[1])
+            argv[n++] = word;
+        else if (!strcmp(word, "--"))
             ended = 1;
-        else if (argv[i][1] == '-')
-            code = take_long(c, settings, &i, argc, argv, err);
+        else if (word[1] == '-')
+            code = take_long(&r, err);
         else
-            code = take_letters(c, settings, &i, argc, argv, err);
+            code = take_letters(&r, err);
         if (code)
             return code;
     }

@@ -138,7 +138,7 @@ static int wished(void)
     const char *text = getenv("OMP_NUM_THREADS");
     char *end = NULL;
     long n = text ? strtol(text, &end, 10) : 0;
-    return end != text && n > 0 && n <= CPUS_MAX && (!*end || *end == ',') ? (int)n : 0;
+    return end != text && n > 0 && n <= DD_THREADS_MOST && (!*end || *end == ',') ? (int)n : 0;
 }
 
 int dd_cpu_threads(const char *sysroot)

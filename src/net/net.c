@@ -15,7 +15,7 @@
 #include "net/forward.h"
 #include "net/params.h"
 
-enum { BATCH_MOST = 4096, THREADS_MOST = 1024 };
+enum { BATCH_MOST = 4096 };
 
 /* ---- create ---- */
 
@@ -30,8 +30,10 @@ static int take_options(ddpm_net *net, const ddpm_net_options *o, ddpm_error *er
     o = o ? o : &none;
     if (o->batch < 0 || o->batch > BATCH_MOST)
         return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d, or 0 for 1", o->batch, BATCH_MOST);
-    if (o->threads < 0 || o->threads > THREADS_MOST)
-        return dd_error(err, DDPM_EUSAGE, "threads is %d, expected 1 to %d, or 0 for what the machine has", o->threads, THREADS_MOST);
+    if (o->threads < 0 || o->threads > DD_THREADS_MOST)
+        return dd_error(err, DDPM_EUSAGE, "threads is %d, expected 1 to %d, or 0 for what the machine has",
+                        o->threads,
+                        DD_THREADS_MOST);
     net->batch = o->batch ? o->batch : 1;
     net->threads = o->threads ? o->threads : dd_cpu_threads("");
     int code = dd_cpu_ceiling(&net->cpu, o->cpu, err);

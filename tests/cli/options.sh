@@ -21,7 +21,9 @@ test_mistakes_of_options() {
 	for command in sample convert info forward schedule verify; do
 		expect 64 ddpm $command --no-such-thing; says '--no-such-thing'; says '--threads'
 		expect 64 ddpm $command -Z; says '-Z'
-		expect 64 ddpm $command --threads 0; says '--threads 0'
+		expect 64 ddpm $command --threads 0; says '--threads 0'; says 'from 1 to 1024'
+		expect 64 ddpm $command --threads 1025; says 'from 1 to 1024'
+		expect 64 ddpm $command --threads 1 --threads=2; says '--threads is given twice'
 		expect 64 ddpm $command --threads 3x; says '--threads 3x'
 		expect 64 ddpm $command --threads 99999999999999999999; says 'from 1 to'
 		expect 64 ddpm $command --threads; says 'needs a value'
@@ -37,6 +39,35 @@ test_mistakes_of_options() {
 	expect 64 ddpm forward one; says 'MODEL IO'
 	expect 64 ddpm verify; says 'FILE'
 	only
+}
+
+# A second value would silently win; what may be given several times, and a flag, is not refused.
+test_given_twice() {
+	for twice in '-o a.png -o b.png' '-o a.png --output=b.png' '-n1 -n 1' '--seed 1 --seed 2' '--eta 0 --eta 1' \
+		'--clip yes --clip no' '--max-time 1m --max-time 2m' '--memory-limit 1G --memory-limit 2G' \
+		'--outdir d --outdir e'; do
+		expect 64 ddpm sample -n 1 --steps 1 $twice; says 'is given twice'
+		only
+	done
+	expect 0 ddpm sample -n 1 --steps 1 -q -q --quiet
+	expect 0 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" --set variance_type=fixed_small \
+		--set clip_sample=true --dry-run
+}
+
+# Names of files hold any bytes; results are valid JSON all the same.
+test_invalid_names() {
+	name=$(printf 'b\377\303(\355\240\200')
+	expect 0 ddpm sample --json -n 1 --steps 1 -o "$name.png"; cp out line
+	expect 0 ddpm verify --json "$name.png"; cat out >>line
+	expect 0 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" --json -o "$name"; cat out >>line
+	[ "$(wc -l <line)" -eq 3 ] || fail "three lines, not $(cat line)"
+	iconv -f utf-8 -t utf-8 line >valid 2>err || fail "no UTF-8: $(cat err)"
+	mkdir "$name.d"; ddpm sample -q -n 2 --steps 1 --outdir d || fail sample; cp d/*.png "$name.d"
+	expect 0 ddpm train "$name.d" -o "$name.ddpm" -q --steps 1 --holdout 0 --set net.widths=8 \
+		--set net.norm.groups=8 --set batch=1 --set diffusion.steps=3
+	expect 0 ddpm info --json "$name.ddpm"
+	iconv -f utf-8 -t utf-8 out >valid 2>err || fail "no UTF-8: $(cat err)"
+	prints '"file":"b??(???.d"'
 }
 
 test_values_of_sample() {
