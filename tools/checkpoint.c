@@ -114,9 +114,8 @@ static int label(struct checkpoint *c, const struct files *f, const char *want, 
                         f->average_beside ? ": those are in unet_ema beside it" : "");
     if (want && *want == 'e' && !*c->weights)
         return dd_error(err, DDPM_EDATA,
-                        "%s: nothing says that its weights are averaged (ema), and it has no others: leave "
-                            "--weights out "
-                        "to take them", f->weights);
+                        "%s: nothing says that its weights are averaged (ema), and it has no others: "
+                        "leave --weights out to take them", f->weights);
     if (f->average_beside && !f->both)
         note(c, "the averaged weights are in unet_ema beside it");
     if (f->scheduler && f->scheduler_above)
@@ -140,9 +139,8 @@ static int is_shard(const char *path)
 {
     static const char digits[] = "0123456789";
     const char *at = strstr(path, "-of-");
-    return at && at - path > 6 && at[-6] == '-' && strspn(at - 5, digits) == 5 && strspn(at + 4,
-                                                                                         digits) == 5 &&
-           strncmp(at + 4, "00001", 5) && !strchr(at, '/');
+    return at && at - path > 6 && at[-6] == '-' && strspn(at - 5, digits) == 5 &&
+           strspn(at + 4, digits) == 5 && strncmp(at + 4, "00001", 5) && !strchr(at, '/');
 }
 
 int checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
@@ -152,8 +150,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     if (!f)
         return DDPM_ENOMEM;
     int code = is_shard(path) ? dd_error(err, DDPM_EDATA,
-                                         "%s: is one of several files that make up a model: give their "
-                                             "folder", path)
+                                         "%s: is one of several files of a model: give their folder", path)
                               : open_files(f, path, want, err);
     int folder = f->config != NULL;
     if (!code) {

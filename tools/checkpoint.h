@@ -19,9 +19,8 @@ struct checkpoint {
     void *owned;
 };
 /* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); part: which of several U-Nets,
-   by
-   the beginning of its tensors' names, or NULL.  "ema" is refused where nothing says that the weights are an
-   average.  Refuses hostile and unknown files with one sentence. */
+   by the beginning of its tensors' names, or NULL.  "ema" is refused where nothing says that the weights are
+   an average.  Refuses hostile and unknown files with one sentence. */
 int  checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
                      ddpm_error *err);
 /* The same from memory, which outlives c; name stands for the file's. */

@@ -104,6 +104,14 @@ bool conversion_has(const struct conversion *v, const char *format, ...)
     return checkpoint_find(v->in, name) != NULL;
 }
 
+bool conversion_mentions(const struct conversion *v, const char *part)
+{
+    for (size_t i = 0; i < v->in->tensors; i++)
+        if (strstr(v->in->tensor[i].name, part) != NULL)
+            return true;
+    return false;
+}
+
 int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char *format, ...)
 {
     char name[96];

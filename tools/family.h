@@ -51,6 +51,8 @@ int  conversion_error(struct conversion *v, const char *format, ...) DD_PRINTF(2
 int  conversion_want(struct conversion *v, const char *name, const char *from, int rank, const int64_t *dim);
 /* The shape of a tensor that must be there, dim [4] with ones behind; error when it is not there or its rank is below. */
 int  conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char *format, ...) DD_PRINTF(4, 5);
+/* Has a tensor this part in its name? */
+bool conversion_mentions(const struct conversion *v, const char *part);
 bool conversion_has(const struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
 /* f_i = exp(-ln(10000) i / divisor) in float32, i < half, in the order of roundings of diffusers and OpenAI; and of Ho and
    lucidrains, which divide first. */

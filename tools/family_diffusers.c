@@ -126,9 +126,14 @@ static int read_unet(struct conversion *v, struct unet *u)
     static const char *const classes[] = { "UNet2DModel", NULL }, *const middles[] = { "UNetMidBlock2D", NULL };
     static const char *const acts[] = { "silu", "swish", "gelu", "relu", "mish", NULL };
     struct settings *s = v->say;
+    if (conversion_mentions(v, "transformer_blocks"))
+        return conversion_error(v,
+                                "a network that is conditioned by attention, on text for instance "
+                                "(transformer_blocks), which this program does not have");
     if (!v->in->config && !settings_given(s, "unet.block_out_channels"))
-        return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not say heads, padding and norms; "
-                        "add --config CONFIG.JSON", v->in->file);
+        return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not "
+                                             "say heads, padding and norms; add --config CONFIG.JSON",
+                                             v->in->file);
     choice(v, "unet._class_name", classes);
     choice(v, "unet.mid_block_type", middles);
     int act = choice(v, "unet.act_fn", acts);
@@ -166,14 +171,85 @@ static int read_betas(struct conversion *v, int steps)
     return s->code;
 }
 
-static const char *schedule_name(char name[128], struct conversion *v, bool predicts_eps)
+/* The schedulers of diffusers that have DDPM's noise schedule, and what their constructors take for granted
+   of it.  own: the chain is DDPM's too; the others are solvers, of which a model has no part. */
+struct scheduler { const char *class; bool own; int schedule; double start, end; };
+static const struct scheduler schedulers[] = {
+    { "DDPMScheduler", true, 0, 1e-4, 0.02 },
+    { "DDIMScheduler", true, 0, 1e-4, 0.02 },
+    { "DDPMParallelScheduler", true, 0, 1e-4, 0.02 },
+    { "DDIMParallelScheduler", true, 0, 1e-4, 0.02 },
+    { "DDIMInverseScheduler", false, 0, 1e-4, 0.02 },
+    { "RePaintScheduler", false, 0, 1e-4, 0.02 },
+    { "PNDMScheduler", false, 0, 1e-4, 0.02 },
+    { "UniPCMultistepScheduler", false, 0, 1e-4, 0.02 },
+    { "DPMSolverMultistepScheduler", false, 0, 1e-4, 0.02 },
+    { "DPMSolverSinglestepScheduler", false, 0, 1e-4, 0.02 },
+    { "DPMSolverMultistepInverseScheduler", false, 0, 1e-4, 0.02 },
+    { "DEISMultistepScheduler", false, 0, 1e-4, 0.02 },
+    { "SASolverScheduler", false, 0, 1e-4, 0.02 },
+    { "EulerDiscreteScheduler", false, 0, 1e-4, 0.02 },
+    { "EulerAncestralDiscreteScheduler", false, 0, 1e-4, 0.02 },
+    { "LMSDiscreteScheduler", false, 0, 1e-4, 0.02 },
+    { "HeunDiscreteScheduler", false, 0, 0.00085, 0.012 },
+    { "KDPM2DiscreteScheduler", false, 0, 0.00085, 0.012 },
+    { "KDPM2AncestralDiscreteScheduler", false, 0, 0.00085, 0.012 },
+    { "DPMSolverSDEScheduler", false, 0, 0.00085, 0.012 },
+    { "LCMScheduler", false, 1, 0.00085, 0.012 },
+    { "TCDScheduler", false, 1, 0.00085, 0.012 },
+};
+
+/* Settings of those solvers that change how they step. */
+static const char *const solver_settings[] = {
+    "algorithm_type", "corrector_order", "disable_corrector", "eta", "euler_at_final", "final_sigmas_type",
+    "flow_shift", "interpolation_type", "lambda_min_clipped", "lower_order_final", "original_inference_steps",
+    "predict_x0", "predictor_order", "sigma_max", "sigma_min", "skip_prk_steps", "solver_order", "solver_p",
+    "solver_type", "tau_func", "time_shift_type", "timestep_scaling", "use_beta_sigmas",
+    "use_exponential_sigmas", "use_karras_sigmas", "use_lu_lambdas", "shift_terminal", "noise_sampler_seed"
+};
+
+static const struct scheduler *scheduler_of(struct conversion *v)
+{
+    struct settings *s = v->say;
+    const char *class = settings_text(s, "scheduler._class_name", schedulers[0].class);
+    const struct scheduler *found = NULL;
+    char key[64];
+    for (size_t i = 0; i < sizeof schedulers / sizeof *schedulers; i++)
+        if (!strcmp(class, schedulers[i].class))
+            found = &schedulers[i];
+    if (!found) {
+        settings_wrong(s, "scheduler._class_name",
+                       "and this program has: those with DDPM's noise schedule (DDPM, DDIM, PNDM, DPMSolver, "
+                       "UniPC, DEIS, SASolver, Euler, LMS, Heun, KDPM2, LCM, TCD)");
+        return schedulers;
+    }
+    for (size_t i = 0; i < sizeof solver_settings / sizeof *solver_settings && !found->own; i++) {
+        snprintf(key, sizeof key, "scheduler.%s", solver_settings[i]);
+        settings_find(s, key);
+    }
+    refuse_if(v, "scheduler.use_flow_sigmas", settings_bool(s, "scheduler.use_flow_sigmas", false));
+    refuse_if(v, "scheduler.use_dynamic_shifting", settings_bool(s, "scheduler.use_dynamic_shifting", false));
+    const char *type = settings_text(s, "scheduler.timestep_type", "discrete");
+    refuse_if(v, "scheduler.timestep_type", !strcmp(type, "continuous"));
+    if (!found->own)
+        conversion_note(v,
+                        "%s: its noise schedule and what the network predicts are taken; how it steps is no "
+                        "part of a model, see ddpm sample --sampler; variance and clipping are "
+                        "DDPMScheduler's (fixed_small, clipped) where nothing else is said", class);
+    return found;
+}
+
+static const char *schedule_name(char name[128], struct conversion *v, const struct scheduler *k,
+                                 bool predicts_eps)
 {
     static const char *const schedules[] = { "linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", NULL };
     struct settings *s = v->say;
-    int schedule = choice(v, "scheduler.beta_schedule", schedules);
+    bool given = settings_given(s, "scheduler.beta_schedule");
+    int schedule = given ? choice(v, "scheduler.beta_schedule", schedules) : k->schedule;
     char first[32], last[32];
-    const char *start = conversion_number(first, settings_number(s, "scheduler.beta_start", 1e-12, 1, 1e-4));
-    const char *end = conversion_number(last, settings_number(s, "scheduler.beta_end", 1e-12, 1, 0.02));
+    double low = settings_number(s, "scheduler.beta_start", 1e-12, 1, k->start);
+    double high = settings_number(s, "scheduler.beta_end", 1e-12, 1, k->end);
+    const char *start = conversion_number(first, low), *end = conversion_number(last, high);
     bool zero = settings_bool(s, "scheduler.rescale_betas_zero_snr", false);
     if (zero && predicts_eps)
         settings_wrong(s, "scheduler.rescale_betas_zero_snr",
@@ -190,6 +266,10 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
     static const char *const types[] = { "fixed_small", "fixed_small_log", "fixed_large", "learned_range", NULL };
     static const char *const ours[] = { "beta-tilde", "beta-tilde", "beta", "learned-range" };
     int type = choice(v, "scheduler.variance_type", types), outputs = type == 3 ? 2 * u->channels : u->channels;
+    if (u->outputs < u->channels)
+        settings_wrong(v->say, "unet.in_channels",
+                       "but out_channels %d: a network that is given further channels (super-resolution, "
+                       "inpainting), which this program does not have", u->outputs);
     if (u->outputs != outputs)
         settings_wrong(v->say, "unet.out_channels", "expected %d for in_channels %d and variance_type %s", outputs, u->channels,
                        types[type]);
@@ -201,7 +281,10 @@ static void read_sampling(struct conversion *v)
 {
     struct settings *s = v->say;
     refuse_if(v, "scheduler.thresholding", settings_bool(s, "scheduler.thresholding", false));
-    refuse_if(v, "scheduler.set_alpha_to_one", !settings_bool(s, "scheduler.set_alpha_to_one", true));
+    if (!settings_bool(s, "scheduler.set_alpha_to_one", true))
+        conversion_note(v,
+                        "set_alpha_to_one false: concerns the last step of diffusers' DDIM and PNDM alone, "
+                        "which here goes to alpha_bar = 1");
     const char *spacing = settings_text(s, "scheduler.timestep_spacing", "leading");
     int offset = settings_int(s, "scheduler.steps_offset", 0, 1 << 20, 0);
     if (strcmp(spacing, "leading") || offset != 0)
@@ -211,19 +294,18 @@ static void read_sampling(struct conversion *v)
 
 static int read_scheduler(struct conversion *v, const struct unet *u)
 {
-    static const char *const classes[] = { "DDPMScheduler", "DDIMScheduler", NULL };
     static const char *const types[] = { "epsilon", "sample", "v_prediction", NULL };
     static const char *const predictions[] = { "eps", "x0", "v" };
     struct settings *s = v->say;
     if (!v->in->scheduler)
         conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 to 0.02, 1000 steps, epsilon, "
                         "fixed_small, clipped) where --set does not say otherwise");
-    choice(v, "scheduler._class_name", classes);
+    const struct scheduler *k = scheduler_of(v);
     int prediction = choice(v, "scheduler.prediction_type", types);
     int steps = settings_int(s, "scheduler.num_train_timesteps", 1, 65535, 1000);
     bool given = settings_given(s, "scheduler.trained_betas");
     char text[128];
-    const char *name = schedule_name(text, v, prediction == 0);
+    const char *name = schedule_name(text, v, k, prediction == 0);
     const char *variance = variance_name(v, u);
     double range = settings_number(s, "scheduler.clip_sample_range", 1e-6, 1e6, 1);
     bool clip = settings_bool(s, "scheduler.clip_sample", true);

@@ -27,6 +27,26 @@ struct lucid {
 
 /* ---- what the tensors say ---- */
 
+/* Networks of the same author that have other inputs. */
+static int refuse_others(struct conversion *v)
+{
+    const struct checkpoint_tensor *first = checkpoint_find(v->in, "init_conv.weight");
+    if (first && first->rank != 4)
+        return conversion_error(v,
+                                "a network of lucidrains for %s: its init_conv.weight has %d dimensions; "
+                                "this program has images alone",
+                                first->rank == 3 ? "sequences (Unet1D)" : "videos", first->rank);
+    if (conversion_has(v, "classes_emb.weight") || conversion_has(v, "null_classes_emb"))
+        return conversion_error(v,
+                                "lucidrains' classifier_free_guidance, a network that is given classes "
+                                "(classes_emb), which this program does not have for lucidrains");
+    if (conversion_has(v, "to_text_non_attn_cond.0.weight") || conversion_mentions(v, "text_to_cond"))
+        return conversion_error(v,
+                                "a network of lucidrains that is conditioned on text, which this program "
+                                "does not have");
+    return DDPM_OK;
+}
+
 static int refuse_old(struct conversion *v)
 {
     const char *why = NULL;
@@ -39,8 +59,9 @@ static int refuse_old(struct conversion *v)
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
     if (why)
-        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: %s; this program has those "
-                                "from 2.0 on", v->in->version ? " (" : "", v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
+        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
+                                   "%s; this program has those from 2.0 on", v->in->version ? " (" : "",
+                                   v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
     if (conversion_has(v, "time_mlp.0.weights"))
         return conversion_error(v, "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
     return DDPM_OK;
@@ -91,7 +112,9 @@ static int read_levels(struct conversion *v, struct lucid *u)
 static int read_shapes(struct conversion *v, struct lucid *u)
 {
     int64_t dim[4];
-    int code = refuse_old(v);
+    int code = refuse_others(v);
+    if (!code)
+        code = refuse_old(v);
     if (code || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
         return code;
     u->init = (int)dim[0], u->channels = (int)dim[1];

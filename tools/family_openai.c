@@ -42,6 +42,14 @@ static int count_blocks(struct conversion *v, struct unet *u)
 static int read_shapes(struct conversion *v, struct unet *u)
 {
     int64_t dim[4], emb[4];
+    if (conversion_mentions(v, "transformer_blocks"))
+        return conversion_error(v,
+                                "a network that is conditioned by attention, on text for instance "
+                                "(transformer_blocks), which this program does not have");
+    if (!conversion_mentions(v, "output_blocks."))
+        return conversion_error(v,
+                                "a classifier or an encoder: its input_blocks have no output_blocks, so it "
+                                "makes no images");
     int code = conversion_shape(v, dim, 2, "time_embed.0.weight");
     if (code)
         return code;

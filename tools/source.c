@@ -61,9 +61,7 @@ int source_read(struct source *s, const unsigned char *data, size_t size, const 
     if (kind.torch)
         code = *data == 'P' ? torch_zip_read(s, data, size, err) : torch_legacy_read(s, data, size, err);
     else if (kind.is)
-        return dd_error(err, DDPM_EDATA, "%s: is %s, no checkpoint%s%s", s->name, kind.is,
-                        kind.hint ? ": " : "",
-                        kind.hint ? kind.hint : "");
+        return dd_kind_error(err, s->name, kind, "no checkpoint");
     else if (size < 8)
         return dd_error(err, DDPM_EDATA, "%s: has %zu bytes, too few for any checkpoint", s->name, size);
     else

@@ -87,8 +87,7 @@ static struct dd_kind text_kind(const unsigned char *data, size_t size)
     while (at < size && isspace(data[at]))
         at++;
     if (begins_tag(data + at, size - at, "<!doctype html") || begins_tag(data + at, size - at, "<html"))
-        return (struct dd_kind){ "a web page", "the download went wrong: fetch the file itself again",
-                                 false };
+        return (struct dd_kind){ "a web page", "the download went wrong, fetch it again", false };
     if (begins_tag(data + at, size - at, "<?xml"))
         return (struct dd_kind){ "an XML file", NULL, false };
     if (at == size || (data[at] != '{' && data[at] != '['))
@@ -110,8 +109,8 @@ static struct dd_kind zip_kind(const unsigned char *data, size_t size)
     return (struct dd_kind){ "a zip archive", NULL, true };
 }
 
-/* The first fields of an ONNX model are the version of the format and the name of the program that wrote it.
-   */
+/* The first fields of an ONNX model are the version of the format and the name of the program that
+   wrote it. */
 static bool is_onnx(const unsigned char *data, size_t size)
 {
     if (size < 8 || data[0] != 8 || data[1] < 1 || data[1] > 32 || data[2] != 0x12 || data[3] < 1 ||
@@ -149,4 +148,11 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
     if (is_zeros(data, size))
         return (struct dd_kind){ "nothing but zero bytes", again, false };
     return size >= 8 && is_text(data, size) ? text_kind(data, size) : (struct dd_kind){ NULL, NULL, false };
+}
+
+int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected)
+{
+    const char *hint = kind.hint ? kind.hint : "";
+    return dd_error(err, DDPM_EDATA, "%s: is %s, %s%s%s", name, kind.is, expected, kind.hint ? ": " : "",
+                    hint);
 }

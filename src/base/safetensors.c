@@ -287,9 +287,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
     struct dd_kind kind = dd_kind(data, size);
     *s = (struct dd_safetensors){0};
     if (kind.is)
-        return dd_error(err, DDPM_EDATA, "%s: is %s, a safetensors file is expected%s%s", name, kind.is,
-                        kind.hint ? ": " : "",
-                        kind.hint ? kind.hint : "");
+        return dd_kind_error(err, name, kind, "a safetensors file is expected");
     if (size < 8)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name, size);
     for (int i = 7; i >= 0; i--)

@@ -103,9 +103,7 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
     if (kind.torch)
         kind.hint = "make one with ddpm convert";
     if (kind.is)
-        return dd_error(err, DDPM_EDATA, "%s: is %s, no model file of ddpm%s%s", name, kind.is,
-                        kind.hint ? ": " : "",
-                        kind.hint ? kind.hint : "");
+        return dd_kind_error(err, name, kind, "no model file of ddpm");
     int code = dd_safetensors_read(&s, data, size, name, err);
     if (code)
         return code;

@@ -177,6 +177,74 @@ test_convert_pipeline_parts() {
 	only p
 }
 
+# Solvers of diffusers: the schedule and the prediction are the model's, the rest is not.  The betas of the
+# classes that have others
+# than DDPM's by default are those of their constructors.
+test_convert_schedulers() {
+	cp -r "$tree/A3_scale_shift_classes" p && chmod -R u+w p
+	for class in PNDM UniPCMultistep DPMSolverMultistep DEISMultistep EulerDiscrete EulerAncestralDiscrete \
+	             LMSDiscrete DDPMParallel; do
+		echo '{"_class_name": "'$class'Scheduler", "beta_schedule": "squaredcos_cap_v2",
+		 "prediction_type": "v_prediction", "lambda_min_clipped": -Infinity, "skip_prk_steps": true,
+		 "solver_order": 2}' >p/scheduler/scheduler_config.json
+		expect 0 ddpm convert p --dry-run; prints 'f32:squaredcos_cap_v2'; prints '"prediction":"v"'
+		prints '"variance":"beta-tilde"'
+		[ $class = DDPMParallel ] && continue
+		says "${class}Scheduler: its noise schedule"; ! grep -q 'not used' err || fail "$(cat err)"
+	done
+	echo '{"_class_name": "HeunDiscreteScheduler"}' >p/scheduler/scheduler_config.json
+	expect 0 ddpm convert p --dry-run; prints 'f32:linear:0.00085,0.012'
+	echo '{"_class_name": "LCMScheduler"}' >p/scheduler/scheduler_config.json
+	expect 0 ddpm convert p --dry-run; prints 'f32:scaled_linear:0.00085,0.012'
+	echo '{"_class_name": "DDIMScheduler", "set_alpha_to_one": false}' >p/scheduler/scheduler_config.json
+	expect 0 ddpm convert p --dry-run; prints 'f32:linear:0.0001,0.02'; says 'set_alpha_to_one false'
+	for class in FlowMatchEulerDiscrete EDMEuler ScoreSdeVe; do
+		echo '{"_class_name": "'$class'Scheduler"}' >p/scheduler/scheduler_config.json
+		expect 65 ddpm convert p -o m.ddpm; says "${class}Scheduler"; says "those with DDPM's noise schedule"
+	done
+	echo '{"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": true}' >p/scheduler/scheduler_config.json
+	expect 65 ddpm convert p -o m.ddpm; says 'use_flow_sigmas'
+	expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set in_channels=6 -o m.ddpm; says 'super-resolution'
+	only p
+}
+
+# names FILE NAME:RANK...: a safetensors file of tensors of one zero each.
+names() {
+	file=$1; shift
+	at=0 between='{'
+	for name; do
+		printf '%s"%s":{"dtype":"F32","shape":[' "$between" "${name%:*}"
+		printf 1; for i in 2 3 4 5; do [ $i -gt ${name#*:} ] || printf ,1; done
+		printf '],"data_offsets":[%d,%d]}' $at $((at += 4))
+		between=,
+	done >header
+	echo '}' >>header
+	size=$(wc -c <header)
+	{ printf "$(printf '\\%03o\\%03o' $((size % 256)) $((size / 256)))"; head -c 6 /dev/zero; cat header
+	  head -c $at /dev/zero; } >"$file"
+	rm header
+}
+
+# Relatives of the known networks are called what they are.
+test_convert_relatives() {
+	lucid_names='downs.0.0.block1.proj.weight:4 time_mlp.1.weight:2'
+	names a.safetensors init_conv.weight:3 $lucid_names; expect 65 ddpm convert a.safetensors -o m.ddpm
+	says 'for sequences (Unet1D)'
+	names a.safetensors init_conv.weight:5 $lucid_names; expect 65 ddpm convert a.safetensors -o m.ddpm
+	says 'for videos'
+	names a.safetensors init_conv.weight:4 classes_emb.weight:2 null_classes_emb:1 $lucid_names
+	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'classifier_free_guidance'
+	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 out.2.c_proj.weight:3
+	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'a classifier or an encoder'
+	names a.safetensors time_embed.0.weight:2 input_blocks.0.0.weight:4 input_blocks.1.1.transformer_blocks.0.x:1
+	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'conditioned by attention'
+	names a.safetensors conv_in.weight:4 time_embedding.linear_1.weight:2 down_blocks.0.transformer_blocks.0.x:1
+	expect 65 ddpm convert a.safetensors -o m.ddpm; says 'conditioned by attention'
+	names model-00001-of-00002.safetensors conv_in.weight:4
+	expect 65 ddpm convert model-00001-of-00002.safetensors -o m.ddpm; says 'give their folder'
+	only a.safetensors model-00001-of-00002.safetensors
+}
+
 # What a file given for a model or a checkpoint is.
 test_convert_strangers() {
 	echo '{"a": 1}' >json; echo 'root:x:0:0' >text; : >empty
@@ -222,7 +290,8 @@ test_convert_strangers() {
 test_convert_refuses() {
 	for flag in class_embed_type=timestep time_embedding_type=fourier resnet_time_scale_shift=ada_group act_fn=tanh downsample_padding=2 mid_block_type=Odd \
 	            downsample_type=kernel thresholding=true variance_type=learned variance_type=fixed_large_log prediction_type=flow \
-	            beta_schedule=laplace rescale_betas_zero_snr=true set_alpha_to_one=false scheduler._class_name=EDMDPMSolverMultistepScheduler; do
+	            beta_schedule=laplace rescale_betas_zero_snr=true use_flow_sigmas=true \
+	            scheduler._class_name=EDMDPMSolverMultistepScheduler; do
 		expect 64 ddpm convert "$tree/A3_scale_shift_classes" --set $flag -o model.ddpm; says "${flag%%=*}"; says "${flag#*=}"
 	done
 	for flag in type=bayesian resamp_with_conv=false data.rescaled=false data.logit_transform=true beta_schedule=cosine var_type=learned; do

@@ -113,7 +113,7 @@ TEST(pickle, refuses_globals_by_name)
         { "__builtin__", "eval" }, { "os.path", "join" }, { "pathlib", "os.system" }, { "webbrowser", "open" }, { "torch", "load" },
         { "torch", "ComplexFloatStorage" }, { "torch._utils", "_rebuild_qtensor" }, { "collections", "OrderedDict.__init__" },
         { "", "" }, { "numpy", "load" }, { "torch.hub", "load" }, { "a b", "c" }, { "timeit", "timeit" },
-            { "1a", "b" }, { "a", "b.c" },
+        { "1a", "b" }, { "a", "b.c" },
     };
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         struct writer w = { .size = 0 };

@@ -284,10 +284,10 @@ TEST(torch, top_objects)
 TEST(torch, averages_beside_named_weights)
 {
     static const struct { const char *before, *after, *says; } files[] = {
-        { "}U\15shadow_params](", "es", "ema.shadow_params" }, { "}U\3abc}U\15shadow_params](", "ess",
-                                                                 "ema.abc.shadow_params" },
-        { "](", "e", "(ema)" }, { "(", "t", "(ema)" }, { "}(K\0", "u", "(ema)" }, { "}U\7weights](", "es",
-                                                                                    "ema.weights" },
+        { "}U\15shadow_params](", "es", "ema.shadow_params" },
+        { "}U\3abc}U\15shadow_params](", "ess", "ema.abc.shadow_params" },
+        { "](", "e", "(ema)" }, { "(", "t", "(ema)" }, { "}(K\0", "u", "(ema)" },
+        { "}U\7weights](", "es", "ema.weights" },
         { "ctorch_ema\nExponentialMovingAverage\n)\x81}U\6params](", "esb", "(ema)" },
     };
     struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED };

@@ -153,11 +153,11 @@ TEST(unwrap, averages_by_name)
 {
     static const struct { const char *path, *prefix; } averages[] = {
         { "EMA", "" }, { "model_avg", "" }, { "averaged_model", "module." }, { "state_dict_ema", "module." },
-            { "EMAModel", "" },
+        { "EMAModel", "" },
         { "modelEma", "" }, { "ema0999", "" }, { "ema_0.9999", "" }, { "swa_model", "" },
-            { "callbacks.EMACallback.ema_state_dict", "unet." },
+        { "callbacks.EMACallback.ema_state_dict", "unet." },
         { "average", "" }, { "trainer.ema.shadow", "" }, { "ema", "ema_model." }, { "", "ema_model.model." },
-            { "", "model_avg.module." },
+        { "", "model_avg.module." },
     };
     for (size_t i = 0; i < sizeof averages / sizeof *averages; i++) {
         begin("x.pt");
@@ -194,15 +194,15 @@ TEST(unwrap, parts)
     /* for an average lies beside */
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "raw"));
     source.part = "ema.fast";
-    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && got(0, "conv_in.weight",
-                                                                        "model.conv_in.weight"));
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") &&
+          got(0, "conv_in.weight", "model.conv_in.weight"));
     CHECK(run("raw") == DDPM_EDATA);
     source.part = "las";
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "there is best, last, ema.fast.model"));
     begin("x.ckpt");
     state("state_dict", "", "unet.conv_in.weight unet.down_blocks.0.x vae.decoder.x fid.inception.x");
-    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "vae.decoder.x") && strstr(error.text,
-                                                                                   "--part state_dict.unet"));
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "vae.decoder.x") &&
+          strstr(error.text, "--part state_dict.unet"));
     source.part = "state_dict.unet";
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 2);
     begin("x.ckpt");
