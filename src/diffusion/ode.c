@@ -98,9 +98,9 @@ static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
     int code = dd_sampler_predict(s, 0, to, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
-        const double *before = dd_sampler_before(s, 0, k), *slope = slope_of(s, x, k, to);
+        const double *begun = dd_sampler_begun(s, 0, k), *slope = slope_of(s, x, k, to);
         for (size_t e = 0; e < s->d; e++)
-            x[e] = (to_scale * (before[e] / from_scale + h * slope[e]) + x[e]) / 2;
+            x[e] = (to_scale * (begun[e] / from_scale + h * slope[e]) + x[e]) / 2;
     }
     return code;
 }

@@ -118,7 +118,8 @@ int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
 
 static int allocate(ddpm_sampler *s, ddpm_error *err)
 {
-    size_t batch = (size_t)s->batch, rows = batch * (size_t)(2 * s->kind->buffers + 1 + s->options.outputs) + 2;
+    size_t batch = (size_t)s->batch, copies = s->options.corrector ? 3 : 2;
+    size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
     s->image = dd_arena(&s->arena, batch, sizeof *s->image);
     s->row = dd_arena(&s->arena, batch, sizeof *s->row);
     s->y = dd_arena(&s->arena, batch, sizeof *s->y);
@@ -127,7 +128,8 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less",
                         s->batch, s->d);
     s->before = s->state + (size_t)s->kind->buffers * batch * s->d;
-    s->input = s->before + (size_t)s->kind->buffers * batch * s->d;
+    s->begun = s->state + (copies - 1) * (size_t)s->kind->buffers * batch * s->d;
+    s->input = s->begun + (size_t)s->kind->buffers * batch * s->d;
     s->output = s->input + batch * s->d;
     s->x0 = s->output + batch * (size_t)s->options.outputs * s->d;
     s->z = s->x0 + s->d;
@@ -200,9 +202,9 @@ double *dd_sampler_row(ddpm_sampler *s, int buffer, int k)
     return s->state + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
 }
 
-const double *dd_sampler_before(const ddpm_sampler *s, int buffer, int k)
+const double *dd_sampler_begun(const ddpm_sampler *s, int buffer, int k)
 {
-    return s->before + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
+    return s->begun + ((size_t)buffer * (size_t)s->batch + (size_t)s->row[k]) * s->d;
 }
 
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
@@ -353,6 +355,8 @@ static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_erro
         code = dd_langevin_correct(s, s->i, draw, err);
     if (!code)
         code = step(s, s->i, err);
+    if (s->begun != s->before)
+        memcpy(s->begun, s->state, state_size(s) * sizeof *s->state);
     if (code || s->live < before)
         put_back(s, code != DDPM_OK);
     if (code)

@@ -36,14 +36,15 @@ struct ddpm_sampler {
     int classes;                         /* whether there are any */
     double *state, *before;              /* [kind->buffers, batch, d], and before the step that is under way */
     double *input, *output;              /* [live, d], [live, outputs, d] of the last prediction */
+    double *begun;                       /* the same behind its correctors, where the kind's own step begins; without any: before */
     double *x0, *z;                      /* [d] work space of a step */
     struct dd_arena arena;
 };
 
 /* Row of the k-th live image in a buffer of the state. */
 double *dd_sampler_row(ddpm_sampler *s, int buffer, int k);
-/* The same row as it was when the step began. */
-const double *dd_sampler_before(const ddpm_sampler *s, int buffer, int k);
+/* The same row as it was when the kind's own step began, which is behind the correctors. */
+const double *dd_sampler_begun(const ddpm_sampler *s, int buffer, int k);
 /* output = network at position i for all live images, read from a buffer of the state. */
 int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err);
 /* Of the k-th live image after dd_sampler_predict: x0 [d] into s->x0, clipped as the options say; v [d], what is behind the prediction. */

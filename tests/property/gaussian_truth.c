@@ -1,0 +1,78 @@
+/* Samplers on data N(MEAN, V), whose exact network is linear: so an image is a linear function of its noise, and its variance the sum of the
+   squares of what each noise alone makes.  Element 0 of the image gets no noise, element k the k-th one that is drawn, which is 1 there: no
+   random number is needed. */
+#include <stdbool.h>
+#include "check.h"
+
+enum { T = 1000, MOST = 200, LANGEVIN = 2, D = 2 + MOST * (1 + LANGEVIN) };
+static const double MEAN = 0.3, V = 0.04;
+static double beta[T], alpha_bar[T];
+
+static int exact_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+{
+    double ab = alpha_bar[(int)t];
+    (void)user, (void)y, (void)err;
+    for (int e = 0; e < n * D; e++)
+        out[e] = sqrt(1 - ab) * (x[e] - sqrt(ab) * MEAN) / (ab * V + 1 - ab);
+    return DDPM_OK;
+}
+
+static void one_each(void *user, double *z, size_t d, uint32_t index, double t, int draw)
+{
+    int *drawn = user;
+    (void)index, (void)t, (void)draw;
+    memset(z, 0, d * sizeof *z);
+    z[++*drawn] = 1;
+}
+
+struct setting { const char *sampler; int order, corrector; double eta; };
+struct said { bool sampler, chain; };
+
+/* Returns the variance of K steps, in units of V; *said: whether the sampler or the chain warned. */
+static double variance_of(const struct setting *g, int K, const char *schedule, struct said *said)
+{
+    ddpm_about about = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
+    ddpm_chain *chain = NULL;
+    ddpm_sampler *s = NULL;
+    char steps[16], warning[256];
+    int drawn = 0;
+    double sum = 0;
+    snprintf(steps, sizeof steps, "%d", K);
+    CHECK(!ddpm_chain_respace(&chain, &about, steps, schedule, NULL));
+    ddpm_sampler_options o = { .sampler = g->sampler, .variance = "auto", .eta = g->eta, .order = g->order, .corrector = g->corrector,
+                               .snr = 0.16, .outputs = 1, .T = T, .eps = exact_eps, .noise = one_each, .noise_user = &drawn };
+    CHECK(!ddpm_sampler_create(&s, chain, &o, D, 1, warning, NULL));
+    if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, NULL, 0, NULL))
+        return NAN;
+    while (ddpm_sampler_left(s))
+        CHECK(!ddpm_sampler_step(s, NULL));
+    const double *x = ddpm_sampler_state(s, NULL);
+    for (int e = 1; e <= drawn; e++)
+        sum += (x[e] - x[0]) * (x[e] - x[0]);
+    *said = (struct said){ warning[0], ddpm_chain_tables(chain)->warning };
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
+    return sum / V;
+}
+
+/* Correctors leave the marginal as it is but for their own step: with delta = 4 r^2 s, s = 1 - alpha_bar, they raise the variance v of x_t by at
+   most delta / (4 v) <= r^2 of it, 2.6 %, where it is stationary.  A predictor's own error goes with 1 / K: it is less than half at
+   four times the steps, and what is left at K = 200 is below 15 % (ancestral sampling, 14.2 %, being the worst). */
+TEST(property, correctors_keep_the_variance)
+{
+    static const struct setting of[] = {
+        { "ddpm", 0, 0, 0 }, { "ddim", 0, 0, 0 }, { "ddim", 0, 0, 0.5 }, { "ddim-diffusers", 0, 0, 1 }, { "sde", 0, 0, 0 }, { "ode", 1, 0, 0 },
+        { "ode", 2, 0, 0 },
+    };
+    struct said said;
+    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++)
+        for (int corrector = 0; corrector <= LANGEVIN; corrector++) {
+            struct setting g = of[k];
+            g.corrector = corrector;
+            double few = fabs(variance_of(&g, 50, NULL, &said) - 1), many = fabs(variance_of(&g, 200, NULL, &said) - 1);
+            if (!(many < 0.15 && many <= few / 2 + 0.16 * 0.16))
+                check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, with %d correctors: variance off by %.3f of it at 50 steps, %.3f at 200",
+                           g.sampler, g.order, g.eta, corrector, few, many);
+        }
+}
