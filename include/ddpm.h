@@ -164,6 +164,8 @@ typedef struct ddpm_tables {                                           /* each [
 /* beta, alpha_bar [T] of "linear:1e-4,0.02", "cosine", "scaled_linear:...", ... as double arithmetic gives them. */
 DDPM_API int  ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err);
 DDPM_API int  ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar, ddpm_error *err);
+/* t rises by at least 2^-16, which tells noise apart, within 0 to 65535.  Here beta is 1 - alpha_bar_i / alpha_bar_{i-1}; ddpm_chain_respace
+   takes it from a->beta, unless that is NULL, where a step follows the one before it in the model's own chain. */
 /* steps: "50", "all", "0,10,20,999" ("999,": one step), "iddpm:10,15,20"; schedule: one of ddpm_schedule_names, NULL: "iddpm". */
 DDPM_API int  ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
 DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);

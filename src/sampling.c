@@ -17,7 +17,7 @@ int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_er
 
 int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar, ddpm_error *err)
 {
-    DD_ENTRY(int, dd_chain_create(c, K, t, alpha_bar, err));
+    DD_ENTRY(int, dd_chain_create(c, K, t, alpha_bar, NULL, err));
 }
 
 int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)

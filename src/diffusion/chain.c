@@ -1,14 +1,23 @@
-/* chain.c: the tables of a chain i = 0..K-1 (Ho, Jain, Abbeel 2020, equations 4, 6, 7), all from alpha_bar_i at the kept steps:
+/* chain.c: the tables of a chain i = 0..K-1 (Ho, Jain, Abbeel 2020, equations 4, 6, 7), from alpha_bar_i at
+   the kept steps:
 
      alpha_i      = alpha_bar_i / alpha_bar_{i-1},  alpha_bar_{-1} = 1,  beta_i = 1 - alpha_i
-     beta_tilde_i = beta_i (1 - alpha_bar_{i-1}) / (1 - alpha_bar_i)
+     rest_i       = 1 - alpha_bar_i
+     beta_tilde_i = beta_i rest_{i-1} / rest_i
      q(x_{i-1} | x_i, x0) = N(mean_x0 x0 + mean_xt x_i, beta_tilde_i I),
-       mean_x0_i  = beta_i sqrt(alpha_bar_{i-1}) / (1 - alpha_bar_i),  mean_xt_i = (1 - alpha_bar_{i-1}) sqrt(alpha_i) / (1 - alpha_bar_i)
-     log_snr_i    = ln(alpha_bar_i / (1 - alpha_bar_i))
+       mean_x0_i  = beta_i sqrt(alpha_bar_{i-1}) / rest_i,  mean_xt_i = rest_{i-1} sqrt(alpha_i) / rest_i
+     log_snr_i    = ln(alpha_bar_i / rest_i)
 
-   Nothing here knows the schedule that alpha_bar came from: a full chain and a respaced one are the same thing. */
+   Both differences lose the digits that alpha_bar shares with 1.  A schedule knows its beta, so where its
+   table is given and a step follows the one before it in the schedule, beta_i is that of the table, and
+
+     rest_i       = rest_{i-1} (1 - beta_i) + beta_i,   rest_{-1} = 0,
+
+   a sum of positive numbers, which loses nothing.  Otherwise a full chain and a respaced one are the same
+   thing. */
 #include "diffusion/chain.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "diffusion/betas.h"
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +30,10 @@ static int check(int K, const double *t, const double *alpha_bar, ddpm_error *er
     for (int i = 0; i < K; i++) {
         if (!(t[i] >= 0 && t[i] <= DD_STEPS_MAX) || (i && t[i] <= t[i - 1]))
             return dd_error(err, DDPM_EUSAGE, "step %d of the chain is t = %g; steps rise strictly within 0 to %d", i, t[i], DD_STEPS_MAX);
+        if (i && dd_rng_t(t[i]) == dd_rng_t(t[i - 1]))
+            return dd_error(err, DDPM_EUSAGE, "steps %d and %d of the chain, t = %.9g and %.9g, would get "
+                            "the same noise; it is told apart by t in multiples of 1/65536", i - 1, i,
+                            t[i - 1], t[i]);
         if (!(alpha_bar[i] < (i ? alpha_bar[i - 1] : 1) && (alpha_bar[i] > 0 || (alpha_bar[i] == 0 && i == K - 1))))
             return dd_error(err, DDPM_EDATA, "alpha_bar = %.9g at t = %g; it falls strictly from below 1, and only the last may be 0",
                             alpha_bar[i], t[i]);
@@ -28,35 +41,76 @@ static int check(int K, const double *t, const double *alpha_bar, ddpm_error *er
     return DDPM_OK;
 }
 
-static void fill(double *block, const double *t, const double *alpha_bar, int K)
+/* Returns whether step i of the chain follows step i - 1 in the schedule too; the first one follows x0. */
+static int follows(const double *t, int i)
 {
+    return t[i] == floor(t[i]) && t[i] == (i ? t[i - 1] + 1 : 0);
+}
+
+/* Fills the tables behind t and alpha_bar, which are there; beta_of [steps] or NULL: the schedule's beta. */
+static void fill(double *block, const double *beta_of, int K)
+{
+    const double *t = block, *alpha_bar = block + K;
     double *beta = block + 2 * K, *beta_tilde = beta + K, *mean_x0 = beta_tilde + K, *mean_xt = mean_x0 + K, *log_snr = mean_xt + K;
-    memcpy(block, t, (size_t)K * sizeof *t);
-    memcpy(block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
+    double rest_before = 0;
     for (int i = 0; i < K; i++) {
-        double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before;
+        double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before, rest = 1 - here;
         beta[i] = 1 - alpha;
-        beta_tilde[i] = beta[i] * (1 - before) / (1 - here);
-        mean_x0[i] = beta[i] * sqrt(before) / (1 - here);
-        mean_xt[i] = (1 - before) * sqrt(alpha) / (1 - here);
-        log_snr[i] = log(here / (1 - here));
+        if (beta_of && follows(t, i)) {
+            beta[i] = beta_of[(int)t[i]];
+            rest = rest_before * (1 - beta[i]) + beta[i];
+        }
+        beta_tilde[i] = beta[i] * rest_before / rest;
+        mean_x0[i] = beta[i] * sqrt(before) / rest;
+        mean_xt[i] = rest_before * sqrt(alpha) / rest;
+        log_snr[i] = log(here / rest);
+        rest_before = rest;
     }
 }
 
-int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *alpha_bar, ddpm_error *err)
+/* Allocates a chain of K steps whose tables are still to be filled. */
+static ddpm_chain *allocate(int K, ddpm_error *err)
+{
+    size_t n = (size_t)K;
+    ddpm_chain *c = dd_memory(1, sizeof *c + 7 * n * sizeof *c->block);
+    if (!c) {
+        dd_error(err, DDPM_ENOMEM, "out of memory for a chain of %d steps", K);
+        return NULL;
+    }
+    double *b = c->block;
+    c->tables = (ddpm_tables){ K, b, b + n, b + 2 * n, b + 3 * n, b + 4 * n, b + 5 * n, b + 6 * n, NULL };
+    return c;
+}
+
+int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *alpha_bar, const double *beta,
+                    ddpm_error *err)
 {
     int code = check(K, t, alpha_bar, err);
     if (code)
         return code;
-    ddpm_chain *c = dd_memory(1, sizeof *c + 7 * (size_t)K * sizeof *c->block);
+    ddpm_chain *c = allocate(K, err);
     if (!c)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a chain of %d steps", K);
-    double *b = c->block;
-    fill(b, t, alpha_bar, K);
-    if (alpha_bar[K - 1] > 0.01)
+        return DDPM_ENOMEM;
+    memcpy(c->block, t, (size_t)K * sizeof *t);
+    memcpy(c->block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
+    fill(c->block, beta, K);
+    if (alpha_bar[K - 1] > 0.01) {
         snprintf(c->warning, sizeof c->warning, "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "
                  "pure noise, so let it begin where alpha_bar is at most 0.01", t[K - 1], alpha_bar[K - 1]);
-    c->tables = (ddpm_tables){ K, b, b + K, b + 2 * K, b + 3 * K, b + 4 * K, b + 5 * K, b + 6 * K, c->warning[0] ? c->warning : NULL };
+        c->tables.warning = c->warning;
+    }
+    *chain = c;
+    return DDPM_OK;
+}
+
+int dd_chain_copy(ddpm_chain **chain, const ddpm_chain *from, ddpm_error *err)
+{
+    ddpm_chain *c = allocate(from->tables.K, err);
+    if (!c)
+        return DDPM_ENOMEM;
+    memcpy(c->block, from->block, 7 * (size_t)from->tables.K * sizeof *c->block);
+    memcpy(c->warning, from->warning, sizeof c->warning);
+    c->tables.warning = from->tables.warning ? c->warning : NULL;
     *chain = c;
     return DDPM_OK;
 }

@@ -212,7 +212,7 @@ int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const
     for (int i = 0; !code && i < K; i++)
         c[T + i] = a->alpha_bar[(int)c[i]];
     if (!code)
-        code = dd_chain_create(chain, K, c, c + T, err);
+        code = dd_chain_create(chain, K, c, c + T, a->beta, err);
     free(c);
     return code;
 }

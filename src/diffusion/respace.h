@@ -3,7 +3,8 @@
 #define DD_RESPACE_H
 #include "diffusion/chain.h"
 
-/* See ddpm_chain_respace; of the model, its steps, alpha_bar and, for "optimal", gamma and mse. */
+/* See ddpm_chain_respace; of the model, its steps, alpha_bar, beta unless NULL and, for "optimal", gamma
+   and mse. */
 int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
 const char *const *dd_respace_names(void);
 #endif

@@ -136,7 +136,7 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_error *err)
+static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
     if ((!s->kind && !o->sampler) || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
@@ -144,7 +144,7 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
                         "batch of at least 1");
     int code = s->kind ? DDPM_OK : find_kind(&s->kind, o->sampler, err);
     if (!code)
-        code = dd_chain_create(&s->chain, t->K, t->t, t->alpha_bar, err);
+        code = dd_chain_copy(&s->chain, c, err);
     if (code)
         return code;
     s->tables = &s->chain->tables;
@@ -157,6 +157,8 @@ static int set_up(ddpm_sampler *s, const ddpm_tables *t, char *warning, ddpm_err
         code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, o->gamma, err);
     if (code)
         return code;
+    if (s->kind->warn && !*warning)
+        s->kind->warn(s, warning);
     if (s->purpose == DD_RNG_SAMPLE)
         dd_posterior_for_images(&s->posterior);
     return allocate(s, err);
@@ -178,7 +180,7 @@ int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint
     if (!warning)
         warning = unread;
     warning[0] = 0;
-    int code = set_up(made, &c->tables, warning, err);
+    int code = set_up(made, c, warning, err);
     if (code)
         dd_sampler_free(made);
     else

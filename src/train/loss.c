@@ -34,7 +34,7 @@ static int make_chain(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a chain of %d steps", a->steps);
     for (int i = 0; i < a->steps; i++)
         t[i] = i;
-    int code = dd_chain_create(&l->chain, a->steps, t, a->alpha_bar, err);
+    int code = dd_chain_create(&l->chain, a->steps, t, a->alpha_bar, a->beta, err);
     free(t);
     return code;
 }

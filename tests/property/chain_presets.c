@@ -64,6 +64,35 @@ TEST(property, logsnr_takes_the_nearest_step)
     ddpm_chain_free(chain);
 }
 
+/* Where steps follow each other, beta is the schedule's own, and 1 - alpha_bar the sum b_0 + b_1 (1 - b_0)
+   + ..., whose terms are positive: a few roundings, 2^-53 of it each.  beta_0 = 1e-10 would be off by 8e-8
+   from alpha_bar alone. */
+TEST(property, beta_is_what_the_schedule_stores)
+{
+    static const char *const specs[] = {
+        "linear", "linear:1e-6,0.02", "linear:1e-10,0.02", "cosine", "f32:linear", "linear+zero-snr",
+    };
+    for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
+        double beta[1000], alpha_bar[1000];
+        ddpm_about about = { .steps = 1000, .beta = beta, .alpha_bar = alpha_bar };
+        ddpm_chain *all = NULL, *some = NULL;
+        REQUIRE(!ddpm_betas(beta, alpha_bar, 1000, specs[s], NULL));
+        REQUIRE(!ddpm_chain_respace(&all, &about, "all", NULL, NULL));
+        REQUIRE(!ddpm_chain_respace(&some, &about, "0,1,5,6,999", NULL, NULL));
+        const ddpm_tables *c = ddpm_chain_tables(all), *d = ddpm_chain_tables(some);
+        CHECK(!memcmp(c->beta, beta, sizeof beta));
+        CHECK(d->beta[0] == beta[0] && d->beta[1] == beta[1] && d->beta[3] == beta[6]);
+        CHECK(d->beta[2] == 1 - alpha_bar[5] / alpha_bar[1]);
+        CHECK(c->mean_x0[0] == 1 && c->mean_xt[0] == 0 && c->beta_tilde[0] == 0);
+        double rest = beta[0] + beta[1] * (1 - beta[0]);
+        CHECK_NEAR(c->beta_tilde[1] / (beta[1] * beta[0] / rest), 1, 6 * 0x1p-53);
+        CHECK_NEAR(d->beta_tilde[1] / (beta[1] * beta[0] / rest), 1, 6 * 0x1p-53);
+        CHECK_NEAR(c->mean_xt[1] / (beta[0] * sqrt(alpha_bar[1] / alpha_bar[0]) / rest), 1, 6 * 0x1p-53);
+        ddpm_chain_free(all);
+        ddpm_chain_free(some);
+    }
+}
+
 /* alpha_bar_t = alpha_bar_{t-1} alpha_t (1 + u1) and its quotient rounds once more, |u| <= 2^-53; so do 1 - beta and 1 - alpha: together at
    most 4 * 2^-53 between a beta of the schedule and that of its full chain. */
 TEST(property, full_chain_is_the_schedule)
