@@ -150,7 +150,9 @@ typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, cons
 DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
 /* z [d] ~ N(0, I) for one image; t = INFINITY is x_T; draw counts further draws at the same t. */
 typedef void ddpm_noise_fn(void *user, double *z, size_t d, uint32_t index, double t, int draw);
-/* The product's noise: Philox4x32-10 keyed by *(const uint64_t *)seed, see model-file "Noise". */
+/* The product's noise: Philox4x32-10 keyed by *(const uint64_t *)seed, see model-file "Noise".  t counts in
+   steps of 2^-16, from 0 to below 65536, or is INFINITY; draw is 0 to 2^24 - 1.  Outside there is no noise
+   that is not also another's: z is NaN. */
 DDPM_API void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw);
 
 /* ---- chains: the steps that are taken ---- */
@@ -163,9 +165,10 @@ typedef struct ddpm_tables {                                           /* each [
 } ddpm_tables;
 /* beta, alpha_bar [T] of "linear:1e-4,0.02", "cosine", "scaled_linear:...", ... as double arithmetic gives them. */
 DDPM_API int  ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err);
+/* t rises by at least 2^-16, which tells noise apart, within 0 to 65535.  Here beta is 1 - alpha_bar_i /
+   alpha_bar_{i-1}; ddpm_chain_respace takes it from a->beta, unless that is NULL, where a step follows the
+   one before it in the model's own chain. */
 DDPM_API int  ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar, ddpm_error *err);
-/* t rises by at least 2^-16, which tells noise apart, within 0 to 65535.  Here beta is 1 - alpha_bar_i / alpha_bar_{i-1}; ddpm_chain_respace
-   takes it from a->beta, unless that is NULL, where a step follows the one before it in the model's own chain. */
 /* steps: "50", "all", "0,10,20,999" ("999,": one step), "iddpm:10,15,20"; schedule: one of ddpm_schedule_names, NULL: "iddpm". */
 DDPM_API int  ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
 DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);
@@ -232,7 +235,8 @@ DDPM_API void ddpm_bound_free(ddpm_bound *b);
 
 /* x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) z: the jump from x0; with alpha_t for alpha_bar, one step from x_{t-1}. */
 DDPM_API void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d);
-/* x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless that is 0; eps that leads from x0 to xt. */
+/* x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless that is 0, NaN where p is; eps that
+   leads from x0 to xt. */
 DDPM_API void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d);
 DDPM_API void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
 /* The score -eps / sqrt(1 - alpha_bar); its loss, mean (s + z / sqrt(1 - alpha_bar))^2, and L_simple, mean (eps - z)^2, which is
@@ -288,9 +292,11 @@ typedef struct ddpm_sde {                /* dx = f(x, t) dt + g(t) dW; each is g
     int (*score)(void *user, double *s, const double *x, double t, size_t d, ddpm_error *err);     /* s [d] = grad ln p_t; NULL: onward only */
     void *user;
 } ddpm_sde;
-/* One Euler-Maruyama step of length h from t; h < 0 is the reverse process.  z [d] ~ N(0, I), NULL: the mean; work [2, d]. */
+/* One Euler-Maruyama step of length h from t; h < 0 is the reverse process, DDPM_EUSAGE without a score.  z
+   [d] ~ N(0, I), NULL: the mean; work [2, d]. */
 DDPM_API int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err);
-/* One step of the probability-flow ODE, h of either sign; order 1 is Euler, 2 Heun; work [3, d]. */
+/* One step of the probability-flow ODE, h of either sign, DDPM_EUSAGE without a score; order 1 is Euler, 2
+   Heun; work [3, d]. */
 DDPM_API int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err);
 
 typedef struct ddpm_langevin {           /* x <- x + delta/2 gradient + sqrt(delta) z, delta = a (b + step)^-gamma */

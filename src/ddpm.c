@@ -32,6 +32,20 @@ static int fill_schedule(ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Refuses a named schedule that ends in pure noise for a network of eps; a table that the caller fills is
+   checked when it is used. */
+static int check_end(const ddpm_model *m, ddpm_error *err)
+{
+    const double *beta = dd_model_find(m, "schedule.beta")->data;
+    const double *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
+    int last = m->diffusion.steps - 1;
+    if (m->diffusion.prediction != DDPM_EPS || alpha_bar[last] != 0 || beta[last] == 0)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA, "configuration: the schedule \"%.80s\" ends with alpha_bar = 0, where a "
+                    "network of eps says nothing about x0; take one without +zero-snr, or prediction x0 or v",
+                    m->diffusion.name);
+}
+
 static int create(ddpm_model **m, const char *json, ddpm_error *err)
 {
     int code = dd_model_describe(m, json, strlen(json), "configuration", false, err);
@@ -40,6 +54,8 @@ static int create(ddpm_model **m, const char *json, ddpm_error *err)
     code = dd_model_allocate(*m, err);
     if (!code)
         code = fill_schedule(*m, err);
+    if (!code)
+        code = check_end(*m, err);
     if (code) {
         dd_model_free(*m);
         *m = NULL;

@@ -21,8 +21,8 @@ void dd_marginal_x0(double *x0, const double *xt, const double *p, int predictio
     double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
     for (size_t e = 0; e < d; e++) {
         x0[e] = prediction == DDPM_X0 ? p[e] : prediction == DDPM_V ? a * xt[e] - s * p[e] : (xt[e] - s * p[e]) / a;
-        if (clip > 0)
-            x0[e] = fmin(fmax(x0[e], -clip), clip);
+        if (clip > 0 && fabs(x0[e]) > clip)             /* never true of NaN, which stays */
+            x0[e] = copysign(clip, x0[e]);
     }
 }
 

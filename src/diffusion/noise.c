@@ -1,10 +1,26 @@
-/* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing else: so neither batch nor
-   order nor the number of steps shows in it.  t = INFINITY is x_T. */
+/* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing
+   else: so neither batch nor order nor the number of steps shows in it.  t = INFINITY is x_T.  The counter
+   has 32 bits for t, in units of 1/65536, and 24 for draw; what does not fit would repeat the noise of
+   another place, so it gives NaN instead. */
 #include "diffusion/noise.h"
 #include "base/rng.h"
+#include <math.h>
+#include <stdbool.h>
+
+/* Returns whether t and draw have a place of their own in the counter. */
+static bool fits(double t, int draw)
+{
+    bool step = t >= 0 && 65536 * t < UINT32_MAX - 0.5;
+    return (step || t == INFINITY) && draw >= 0 && draw < 1 << 24;
+}
 
 void dd_noise(double *z, uint64_t seed, uint32_t index, double t, uint32_t purpose, int draw, size_t d)
 {
+    if (!fits(t, draw)) {
+        for (size_t e = 0; e < d; e++)
+            z[e] = NAN;
+        return;
+    }
     struct dd_rng r = { seed, index, dd_rng_t(t), purpose << 24 | (uint32_t)draw };
     dd_rng_normal(&r, z, d);
 }

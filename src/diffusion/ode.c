@@ -26,6 +26,8 @@ void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const doubl
 int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
 {
     double *slope = work, *f = work + d, *before = work + 2 * d;
+    if (!p->score)
+        return dd_error(err, DDPM_EUSAGE, "the equation has no score, which its ODE needs; give one");
     if (p->score(p->user, slope, x, t, d, err))
         return DDPM_ECALLBACK;
     dd_ode_slope(p, slope, x, slope, t, f, d);

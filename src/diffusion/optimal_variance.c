@@ -51,6 +51,8 @@ int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables
         if (!is_step(t, T))
             return dd_error(err, DDPM_EUSAGE, "variance \"analytic\" at t = %g: the model's statistics are of the steps 0 to %d", t, T - 1);
         at[i] = gamma[(int)t];
+        if (!(at[i] >= 0 && isfinite(at[i])))
+            return dd_error(err, DDPM_EDATA, "gamma is %g at t = %g; a mean square is 0 or more", at[i], t);
     }
     return DDPM_OK;
 }

@@ -20,6 +20,8 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
 
 int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
 {
+    if (h < 0 && !p->score)
+        return dd_error(err, DDPM_EUSAGE, "the equation has no score, which a step back needs (h = %g)", h);
     if (h < 0 && p->score(p->user, work, x, t, d, err))
         return DDPM_ECALLBACK;
     dd_sde_step(p, x, work, z, t, h, work + d, d);

@@ -60,6 +60,10 @@ static int check(const ddpm_about *a, int kind, double min_snr, ddpm_error *err)
                         "diffusion.variance learned-range", kind == DDPM_VLB ? "vlb" : "hybrid");
     if (kind == DDPM_SIMPLE && learned)
         return dd_error(err, DDPM_EUSAGE, "the loss simple would leave the learned variance of the model untrained: choose hybrid or vlb");
+    if (a->prediction == DDPM_EPS && a->alpha_bar[a->steps - 1] == 0)
+        return dd_error(err, DDPM_EDATA, "schedule.alpha_bar[%d] is 0: eps cannot be learned from pure "
+                        "noise; take a schedule without zero-snr, or a model that predicts x0 or v",
+                        a->steps - 1);
     if (!(min_snr >= 0 && min_snr <= 1e12))
         return dd_error(err, DDPM_EUSAGE, "min_snr is %g, expected above 0 (5 is usual), or 0 for none", min_snr);
     if (kind == DDPM_VLB && min_snr > 0)
@@ -93,10 +97,14 @@ void dd_loss_free(struct dd_loss *l)
 
 static double weight_of(const struct dd_loss *l, double alpha_bar)
 {
-    double snr = alpha_bar / (1 - alpha_bar), least = fmin(snr, l->min_snr);
+    double snr = alpha_bar / (1 - alpha_bar), least = snr < l->min_snr ? snr : l->min_snr;
     if (l->min_snr == 0)
         return 1;
-    return l->prediction == DDPM_EPS ? least / snr : l->prediction == DDPM_X0 ? least : least / (snr + 1);
+    if (l->prediction == DDPM_X0)
+        return least;
+    if (l->prediction == DDPM_V)
+        return least / (snr + 1);
+    return snr > l->min_snr ? l->min_snr / snr : 1;
 }
 
 /* de = p - target; the sum of its squares. */

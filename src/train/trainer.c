@@ -258,6 +258,9 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, u
     double sum;
     if (n < 1)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 1 or more", n);
+    if ((uint64_t)first + (uint64_t)n > (uint64_t)1 << 32)
+        return dd_error(err, DDPM_EUSAGE, "%d images from number %lu on; numbers end at 2^32 - 1, behind "
+                        "which noise would repeat", n, (unsigned long)first);
     int code = check_images(t, x0, y, (size_t)n, err);
     if (code)
         return code;

@@ -133,6 +133,33 @@ TEST(golden, training_losses_of_a_learned_range) { reference_each("score", learn
 
 /* ---- Adam alone ---- */
 
+/* At the end of a schedule of zero SNR the loss of x0 and v is a number, of any kind: min(SNR, gamma) is 0
+   there; eps has none. */
+TEST(golden, losses_at_zero_snr)
+{
+    static double beta[T], alpha_bar[T];
+    const double zero[D] = { 0 }, one[D] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear+zero-snr", NULL) && alpha_bar[T - 1] == 0);
+    for (int k = 0; k < 3 * 3; k++) {
+        int prediction = k % 3, kind = k / 3;
+        ddpm_about a = { .height = 2, .width = 2, .channels = 3, .outputs = kind ? 6 : 3, .steps = T,
+                         .variance = kind ? DDPM_LEARNED_RANGE : DDPM_BETA, .t_scale = 1,
+                         .prediction = prediction, .beta = beta, .alpha_bar = alpha_bar };
+        struct dd_loss l;
+        ddpm_error err = { 0 };
+        double dp[D], dv[D] = { 0 };
+        int code = dd_loss_create(&l, &a, kind, kind == DDPM_VLB ? 0 : 5, 1, &err);
+        if (prediction == DDPM_EPS) {
+            CHECK(code == DDPM_EDATA && strstr(err.text, "alpha_bar[999] is 0"));
+            continue;
+        }
+        REQUIRE(!code);
+        CHECK(isfinite(dd_loss_image(&l, dp, dv, one, zero, zero, one, T - 1)));
+        CHECK(isfinite(dp[0]) && isfinite(dv[0]));
+        dd_loss_free(&l);
+    }
+}
+
 /* Every operation rounds by u, the constants too: per step 6 u of m's terms and of v's, and as much again of what is left from before, so
    after ten steps 60 u of the largest; the quotient, at most 1 / sqrt(1 - beta2) < 32 here, takes 60 + 30 + 5 of them, ten times over. */
 TEST(golden, adam)

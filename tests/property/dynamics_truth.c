@@ -112,6 +112,22 @@ TEST(property, ordinary_equation)
     }
 }
 
+/* Onward the equation needs no score; back, and along the ODE, it does. */
+TEST(unit, equations_without_a_score)
+{
+    const ddpm_sde onward = { drift, diffusion, NULL, NULL };
+    double x[D] = { 1, 2 }, work[3 * D];
+    ddpm_error err = { 0 };
+    CHECK(!ddpm_sde_step(&onward, x, NULL, 0, 0.1, work, D, NULL) && x[0] != 1);
+    x[0] = 1, x[1] = 2;
+    CHECK(ddpm_sde_step(&onward, x, NULL, 0, -0.1, work, D, &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "no score"));
+    for (int order = 1; order <= 2; order++)
+        for (int back = 0; back < 2; back++)
+            CHECK(ddpm_ode_step(&onward, x, 0.5, back ? -0.1 : 0.1, order, work, D, &err) == DDPM_EUSAGE);
+    CHECK(x[0] == 1 && x[1] == 2 && ddpm_ode_step(&onward, x, 0.5, 0.1, 2, work, D, NULL) == DDPM_EUSAGE);
+}
+
 /* Welling and Teh 2011: y_j ~ N(x, 1), j < ALL, prior x ~ N(0, TAU^2).  The posterior is N(S / P, 1 / P), S = sum y, P = ALL + 1 / TAU^2. */
 enum { ALL = 100, BATCH = 10, CHAINS = 20, STEPS = 100000 };
 static const double TAU = 3;

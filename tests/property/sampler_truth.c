@@ -86,6 +86,17 @@ TEST(property, x0_is_clipped)
     }
 }
 
+/* Clipping bounds numbers and infinities; what is no number stays none. */
+TEST(property, clipping_keeps_nan)
+{
+    const double xt[5] = { 0.2, 0, 0, 0, 0 }, p[5] = { NAN, INFINITY, -INFINITY, 0.5, 3 };
+    double x0[5];
+    ddpm_x0(x0, xt, p, DDPM_X0, 1, 0.5, 5);
+    CHECK(isnan(x0[0]) && x0[1] == 1 && x0[2] == -1 && x0[3] == 0.5 && x0[4] == 1);
+    ddpm_x0(x0, xt, p, DDPM_EPS, 1, 0.5, 5);
+    CHECK(isnan(x0[0]) && x0[1] == -1 && x0[2] == 1 && x0[3] == -0.5 && x0[4] == -1);
+}
+
 /* The same images after five steps, noise and all. */
 static int alike(const ddpm_chain *chain, const ddpm_sampler_options *a, const ddpm_sampler_options *b)
 {
@@ -213,6 +224,18 @@ TEST(unit, sampler_options_refused)
         CHECK(ddpm_sampler_create(&s, chain, &bad[k], D, 1, NULL, &err) == DDPM_EUSAGE && !s);
         if (!strstr(err.text, mentions[k]))
             check_fail(__FILE__, __LINE__, "\"%s\" does not mention \"%s\"", err.text, mentions[k]);
+    }
+    static const double no_gamma[] = { NAN, INFINITY, -0.5 };
+    for (int k = 0; k < 3; k++) {
+        double gamma[T];
+        ddpm_sampler *s = NULL;
+        ddpm_sampler_options o = good;
+        ddpm_error err = { 0 };
+        for (int t = 0; t < T; t++)
+            gamma[t] = t == 999 ? no_gamma[k] : 0.5;
+        o.variance = "analytic", o.gamma = gamma;
+        CHECK(ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err) == DDPM_EDATA && !s);
+        CHECK(strstr(err.text, "at t = 999"));
     }
     ddpm_sampler *s = NULL;
     CHECK(ddpm_sampler_create(&s, chain, &good, 0, 1, NULL, NULL) == DDPM_EUSAGE);

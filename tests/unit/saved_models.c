@@ -54,6 +54,7 @@ TEST(model, configurations_that_are_refused)
         { "plain", "\"variance\": \"beta\"", "\"variance\": \"learned\"", "diffusion.variance is \"learned\" but net.outputs is 3, expected 6" },
         { "plain", "\"steps\": 1000", "\"steps\": 0", "diffusion.steps" },
         { "plain", "\"t_scale\": 0.5", "\"t_scale\": 0", "diffusion.t_scale" },
+        { "plain", "linear:1e-4,0.02", "linear+zero-snr", "\"linear+zero-snr\" ends with alpha_bar = 0" },
         { "plain", "\"order\": \"cos,sin\"", "\"order\": \"both\"", "net.time.order" },
         { "plain", "\"family\": \"none\"", "\"family\": 3", "source.family" },
         { "plain", "\"classes\": 0", "\"classes\": 1e9", "net.classes" },

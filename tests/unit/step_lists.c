@@ -133,11 +133,39 @@ TEST(unit, chains_refused)
         { 2, { 0, 1 }, { 0.5, 0.5 } },
         { 3, { 0, 1, 2 }, { 0.5, 0, -0.5 } },
         { 3, { 0, 1, 2 }, { 0.5, 0, 0 } },
+        { 2, { 3, 3 + 0x1p-18 }, { 0.5, 0.4 } },
+        { 1, { 65535 + 0x1p-10 }, { 0.5 } },
     };
     ddpm_chain *chain = NULL;
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
         CHECK(ddpm_chain_create(&chain, bad[k].K, bad[k].t, bad[k].alpha_bar, NULL) != DDPM_OK && !chain);
     REQUIRE(!ddpm_chain_create(&chain, 2, (double[]){ 0.5, 7.25 }, (double[]){ 0.9, 0 }, NULL));
     CHECK(ddpm_chain_tables(chain)->beta[1] == 1 && ddpm_chain_tables(chain)->log_snr[1] == -INFINITY);
+    ddpm_chain_free(chain);
+}
+
+/* The counter has 32 bits for t in units of 2^-16, all ones being x_T, and 24 for draw: no two places may
+   share their noise. */
+TEST(unit, noise_never_repeats)
+{
+    uint64_t seed = 5;
+    double a[4], b[4];
+    static const struct { double t; int draw; } none[] = {
+        { 65536, 0 }, { 65536 - 0x1p-18, 0 }, { 1e300, 0 }, { -1, 0 }, { -INFINITY, 0 }, { NAN, 0 },
+        { 3, -1 }, { 3, 1 << 24 },
+    };
+    for (size_t k = 0; k < sizeof none / sizeof none[0]; k++) {
+        ddpm_noise(&seed, a, 4, 0, none[k].t, none[k].draw);
+        CHECK(isnan(a[0]) && isnan(a[3]));
+    }
+    ddpm_noise(&seed, a, 4, 0, 65535.99, (1 << 24) - 1);
+    ddpm_noise(&seed, b, 4, 0, INFINITY, (1 << 24) - 1);
+    CHECK(isfinite(a[0]) && isfinite(b[3]) && memcmp(a, b, sizeof a));
+
+    ddpm_chain *chain = NULL;
+    REQUIRE(!ddpm_chain_create(&chain, 2, (double[]){ 3, 3 + 0x1p-16 }, (double[]){ 0.5, 0.4 }, NULL));
+    ddpm_noise(&seed, a, 4, 0, 3, 0);
+    ddpm_noise(&seed, b, 4, 0, 3 + 0x1p-16, 0);
+    CHECK(memcmp(a, b, sizeof a));
     ddpm_chain_free(chain);
 }
