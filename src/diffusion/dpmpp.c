@@ -20,11 +20,31 @@
    "dpmpp-diffusers", of order 3 unless told otherwise; in orders 1 and 2 it is "dpmpp" without eta.  (Its SDE of order 3 has c2 = (p1 + c) / c^2
    + 1/2, which does not vanish with h.)
 
-   Steps with too short a history take the order it allows; the last one has sigma_{-1} = 0, h infinite, and is x0; of a chain of fewer than
-   15 steps the last but one has order 2 at most.  The variance that a network may have learned is not used.  (At the start of a chain
-   of zero SNR lambda is minus infinity, and so are r0 and r1 afterwards: the differences then vanish, as they should.) */
+   Steps with too short a history take the order it allows; the last one has sigma_{-1} = 0, h infinite, and
+   is x0; of a chain of fewer than 15 steps the last but one has order 2 at most.  The variance that a
+   network may have learned is not used.  (At the start of a chain of zero SNR lambda is minus infinity, and
+   so are r0 and r1 afterwards: the differences then vanish, as they should.)
+
+   Stability.  Late in a chain x0 follows x: m = y = x / alpha at the worst, which data of little variance
+   come near.  Then every step is
+
+     y_{i-1} - y_i = s (y_i - y_{i+1}) - p (y_{i+1} - y_{i+2}) + noise
+
+   and with |s| <= 1, |p| <= 1 no difference is answered by a larger one.  (Both roots of z^2 = s z - p lie
+   in the unit disc then.)  This bounds the ratio of a step to the one before it, 1 / r0:
+
+     order 2:  s = (1 - e^-c) / (2 r0),  p = 0,   so 1 / r0 <= 2 / (1 - e^-c)
+     order 3:  s = a / r0 + b,  p = b r0 / r1,  b = (a r0 + g) / (r0 (r0 + r1)),
+               a = p1 / c + 1,  g = 1 - 2 (p1 + c) / c^2
+
+   A step beyond it takes the highest order within it, and the sampler says so when it is made.  Two are
+   left as they are published, and only said: "dpmpp-diffusers" (with g / 2), and order 2 with eta = 0.
+   There the path is smooth: m0 - m1 is short where the step before was, and the step is off by a part of
+   the change of x0 at most.  Noise gives m0 - m1 a part that goes with the square root of that step. */
 #include "diffusion/sampler.h"
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 enum { FEW = 15 };      /* steps below which the end is stabilised */
 
@@ -38,11 +58,10 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_variance(s, err);
 }
 
-static int order_of(const ddpm_sampler *s, int i, const double *m1, const double *m2)
+/* Returns the order that position i of a chain takes with so many positions behind it. */
+static int order_of(const ddpm_sampler *s, int i, int history)
 {
-    int order = isnan(m1[0]) ? 1 : isnan(m2[0]) ? 2 : 3;
-    if (order > s->options.order)
-        order = s->options.order;
+    int order = history < s->options.order ? history + 1 : s->options.order;
     if (i == 0)
         return 1;
     return i == 1 && s->tables->K < FEW && order > 2 ? 2 : order;
@@ -63,6 +82,55 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
     return u;
 }
 
+/* Returns whether the step is within the bound, see Stability above.  NaN, at zero SNR, stands for
+   differences that vanish. */
+static bool is_stable(const struct update *u)
+{
+    if (u->order < 2)
+        return true;
+    if (u->order == 2)
+        return !(-u->p1 > 2 * u->r0);
+    double a = u->p1 / u->c + 1, second = u->second * (0.5 - (u->p1 + u->c) / (u->c * u->c));
+    double b = (a * u->r0 + second) / (u->r0 * (u->r0 + u->r1));
+    return !(fabs(a / u->r0 + b) > 1 || fabs(b * u->r0 / u->r1) > 1);
+}
+
+/* Fills the step from position i with so many positions behind it; `published`: at the order that is asked
+   for, stable or not. */
+static void choose(struct update *u, const ddpm_sampler *s, int i, int history, double second, bool published)
+{
+    double eta = s->options.eta;
+    int order = order_of(s, i, history);
+    *u = update_of(s->tables, i, eta, order, second);
+    while (!published && i && !(order == 2 && eta == 0) && !is_stable(u))
+        *u = update_of(s->tables, i, eta, --order, second);
+}
+
+/* Says where a whole run leaves the bound. */
+static void warn(const ddpm_sampler *s, char *warning, double second, bool published)
+{
+    const ddpm_tables *t = s->tables;
+    int lower = 0, kept = 0, at = 0;
+    for (int i = t->K - 1; i > 0; i--) {
+        struct update u;
+        int history = t->K - 1 - i, order = order_of(s, i, history);
+        choose(&u, s, i, history, second, published);
+        bool beyond = u.order < order || !is_stable(&u);
+        at = beyond ? i : at;
+        lower += u.order < order;
+        kept += beyond && u.order == order;
+    }
+    if (!lower && !kept)
+        return;
+    double ratio = (t->log_snr[at - 1] - t->log_snr[at]) / (t->log_snr[at] - t->log_snr[at + 1]);
+    char does[64] = "images may get too much contrast";
+    if (lower)
+        snprintf(does, sizeof does, "%d of %d steps take a lower one", lower, t->K);
+    snprintf(warning, 256, "order %d is not stable over a step as long as from t = %g to %g, %.1f times the "
+             "one before; %s; schedule logsnr has the most even steps", s->options.order, t->t[at],
+             t->t[at - 1], ratio, does);
+}
+
 /* z is read where of_z is above 0. */
 static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2, const double *z, size_t d)
 {
@@ -81,13 +149,22 @@ static void apply(double *x, const struct update *u, const double *m0, const dou
     }
 }
 
-static int move(ddpm_sampler *s, int i, double second, ddpm_error *err)
+/* Returns how many x0 of positions above are known, 2 at most. */
+static int history_of(const double *m1, const double *m2)
+{
+    if (isnan(m1[0]))
+        return 0;
+    return isnan(m2[0]) ? 1 : 2;
+}
+
+static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_error *err)
 {
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *m1 = dd_sampler_row(s, 1, k), *m2 = dd_sampler_row(s, 2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
-        struct update u = update_of(s->tables, i, s->options.eta, order_of(s, i, m1, m2), second);
+        struct update u;
+        choose(&u, s, i, history_of(m1, m2), second, published);
         apply(x, &u, m0, m1, m2, u.of_z > 0 ? dd_sampler_noise(s, k, i, 0) : NULL, s->d);
         for (size_t e = 0; e < s->d; e++) {
             m2[e] = m1[e];
@@ -97,9 +174,15 @@ static int move(ddpm_sampler *s, int i, double second, ddpm_error *err)
     return code;
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 2, err); }
-static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 1, err); }
+static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 2, false, err); }
+static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 1, true, err); }
+static void warn_own(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, false); }
+static void warn_diffusers(const ddpm_sampler *s, char *warning) { warn(s, warning, 1, true); }
 
-const struct dd_sampler_kind dd_dpmpp = { .buffers = 3, .check = check, .step = step, .order = 2, .highest = 3, .corrector = -1 };
-const struct dd_sampler_kind dd_dpmpp_diffusers = { .buffers = 3, .check = dd_sampler_no_noise, .step = step_diffusers, .order = 3,
-                                                    .highest = 3, .corrector = -1 };
+const struct dd_sampler_kind dd_dpmpp = {
+    .buffers = 3, .check = check, .warn = warn_own, .step = step, .order = 2, .highest = 3, .corrector = -1,
+};
+const struct dd_sampler_kind dd_dpmpp_diffusers = {
+    .buffers = 3, .check = dd_sampler_no_noise, .warn = warn_diffusers, .step = step_diffusers, .order = 3,
+    .highest = 3, .corrector = -1,
+};

@@ -355,10 +355,10 @@ static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_erro
     memcpy(s->before, s->state, state_size(s) * sizeof *s->state);
     for (int draw = 1; !code && draw <= correctors; draw++)
         code = dd_langevin_correct(s, s->i, draw, err);
-    if (!code)
-        code = step(s, s->i, err);
     if (s->begun != s->before)
         memcpy(s->begun, s->state, state_size(s) * sizeof *s->state);
+    if (!code)
+        code = step(s, s->i, err);
     if (code || s->live < before)
         put_back(s, code != DDPM_OK);
     if (code)

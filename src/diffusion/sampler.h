@@ -14,6 +14,7 @@
 struct dd_sampler_kind {
     int buffers;                                             /* [batch, d] each: x and what else lasts between steps, NAN at the start */
     int (*check)(const ddpm_sampler *s, ddpm_error *err);    /* the options of a new sampler */
+    void (*warn)(const ddpm_sampler *s, char *warning);      /* [256]: what a run will do; NULL: nothing */
     int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
     int (*encode)(ddpm_sampler *s, int i, ddpm_error *err);  /* from i to i + 1; NULL where noise or history comes in */
     int order, highest;                                      /* of a solver: the default of its orders 1..highest; 0: it has none */
@@ -35,8 +36,8 @@ struct ddpm_sampler {
     int32_t *y;                          /* [batch] classes of the live images, as the network gets them */
     int classes;                         /* whether there are any */
     double *state, *before;              /* [kind->buffers, batch, d], and before the step that is under way */
+    double *begun;                       /* the same behind its correctors, if there are any */
     double *input, *output;              /* [live, d], [live, outputs, d] of the last prediction */
-    double *begun;                       /* the same behind its correctors, where the kind's own step begins; without any: before */
     double *x0, *z;                      /* [d] work space of a step */
     struct dd_arena arena;
 };

@@ -1,6 +1,6 @@
-/* Samplers on data N(MEAN, V), whose exact network is linear: so an image is a linear function of its noise, and its variance the sum of the
-   squares of what each noise alone makes.  Element 0 of the image gets no noise, element k the k-th one that is drawn, which is 1 there: no
-   random number is needed. */
+/* Samplers on data N(MEAN, V), whose exact network is linear: so an image is a linear function of its
+   noise, and its variance the sum of the squares of what each noise alone makes.  Element 0 of the image
+   gets no noise, element k the k-th one that is drawn, which is 1 there: no random number is needed. */
 #include <stdbool.h>
 #include "check.h"
 
@@ -8,7 +8,8 @@ enum { T = 1000, MOST = 200, LANGEVIN = 2, D = 2 + MOST * (1 + LANGEVIN) };
 static const double MEAN = 0.3, V = 0.04;
 static double beta[T], alpha_bar[T];
 
-static int exact_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int exact_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     double ab = alpha_bar[(int)t];
     (void)user, (void)y, (void)err;
@@ -39,8 +40,9 @@ static double variance_of(const struct setting *g, int K, const char *schedule, 
     double sum = 0;
     snprintf(steps, sizeof steps, "%d", K);
     CHECK(!ddpm_chain_respace(&chain, &about, steps, schedule, NULL));
-    ddpm_sampler_options o = { .sampler = g->sampler, .variance = "auto", .eta = g->eta, .order = g->order, .corrector = g->corrector,
-                               .snr = 0.16, .outputs = 1, .T = T, .eps = exact_eps, .noise = one_each, .noise_user = &drawn };
+    ddpm_sampler_options o = { .sampler = g->sampler, .variance = "auto", .eta = g->eta, .order = g->order,
+                               .corrector = g->corrector, .snr = 0.16, .outputs = 1, .T = T, .eps = exact_eps,
+                               .noise = one_each, .noise_user = &drawn };
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, 1, warning, NULL));
     if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, NULL, 0, NULL))
         return NAN;
@@ -55,14 +57,15 @@ static double variance_of(const struct setting *g, int K, const char *schedule, 
     return sum / V;
 }
 
-/* Correctors leave the marginal as it is but for their own step: with delta = 4 r^2 s, s = 1 - alpha_bar, they raise the variance v of x_t by at
-   most delta / (4 v) <= r^2 of it, 2.6 %, where it is stationary.  A predictor's own error goes with 1 / K: it is less than half at
-   four times the steps, and what is left at K = 200 is below 15 % (ancestral sampling, 14.2 %, being the worst). */
+/* Correctors leave the marginal as it is but for their own step: with delta = 4 r^2 s, s = 1 - alpha_bar,
+   they raise the variance v of x_t by at most delta / (4 v) <= r^2 of it, 2.6 %, where it is stationary.  A
+   predictor's own error goes with 1 / K: it is less than half at four times the steps, and what is left at
+   K = 200 is below 15 % (ancestral sampling, 14.2 %, being the worst). */
 TEST(property, correctors_keep_the_variance)
 {
     static const struct setting of[] = {
-        { "ddpm", 0, 0, 0 }, { "ddim", 0, 0, 0 }, { "ddim", 0, 0, 0.5 }, { "ddim-diffusers", 0, 0, 1 }, { "sde", 0, 0, 0 }, { "ode", 1, 0, 0 },
-        { "ode", 2, 0, 0 },
+        { "ddpm", 0, 0, 0 }, { "ddim", 0, 0, 0 }, { "ddim", 0, 0, 0.5 }, { "ddim-diffusers", 0, 0, 1 },
+        { "sde", 0, 0, 0 }, { "ode", 1, 0, 0 }, { "ode", 2, 0, 0 },
     };
     struct said said;
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
@@ -70,9 +73,55 @@ TEST(property, correctors_keep_the_variance)
         for (int corrector = 0; corrector <= LANGEVIN; corrector++) {
             struct setting g = of[k];
             g.corrector = corrector;
-            double few = fabs(variance_of(&g, 50, NULL, &said) - 1), many = fabs(variance_of(&g, 200, NULL, &said) - 1);
+            double few = fabs(variance_of(&g, 50, NULL, &said) - 1);
+            double many = fabs(variance_of(&g, 200, NULL, &said) - 1);
             if (!(many < 0.15 && many <= few / 2 + 0.16 * 0.16))
-                check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, with %d correctors: variance off by %.3f of it at 50 steps, %.3f at 200",
-                           g.sampler, g.order, g.eta, corrector, few, many);
+                check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, %d correctors: variance off by %.3f "
+                           "at 50 steps, by %.3f at 200", g.sampler, g.order, g.eta, corrector, few, many);
         }
+}
+
+/* DDIM's step makes of y = x / alpha a mean of y and x0, neither of which is wider than the data at the
+   end: so no wider is what it makes.  Within the bound of dpmpp.c a step adds to that at most the last
+   change of x0, which is at most as wide: twice the standard deviation, four times the variance; order 2
+   without noise says so where it leaves the bound.  Where nothing is said, neither that the list begins too
+   late, a higher order is nearer to the truth than the first. */
+TEST(property, multistep_is_stable_or_says_so)
+{
+    static const char *const betas[] = { "linear", "cosine" };
+    static const double etas[] = { 0, 0.25, 0.5, 1 };
+    for (int b = 0; b < 2; b++) {
+        REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas[b], NULL));
+        for (const char *const *name = ddpm_schedule_names(); *name && strcmp(*name, "optimal"); name++)
+            for (int k = 0; k < 2 * 4 * 29; k++) {
+                struct setting g = { "dpmpp", 2 + k % 2, 0, etas[k / 2 % 4] }, one = { "dpmpp", 1, 0, g.eta };
+                int step = k / 8, K = step < 19 ? 2 + step : 20 * (step - 18);
+                struct said said, unused;
+                double v = variance_of(&g, K, *name, &said), first = variance_of(&one, K, *name, &unused);
+                bool compares = !said.sampler && !said.chain && K > 20;
+                if (!(v < 4) || unused.sampler || (compares && !(fabs(log(v)) <= fabs(log(first)) + 0.01)))
+                    check_fail(__FILE__, __LINE__, "%s, %s, %d steps, order %d, eta %g: variance %.3f, not "
+                               "%.3f", betas[b], *name, K, g.order, g.eta, v, first);
+            }
+    }
+}
+
+/* The default spacing's last but one step is much longer than the one before; even steps need no word. */
+TEST(property, unstable_orders_are_said)
+{
+    static const struct { struct setting setting; int K; const char *schedule; bool said; } of[] = {
+        { { "dpmpp", 3, 0, 0 }, 15, NULL, true }, { { "dpmpp", 3, 0, 1 }, 100, NULL, true },
+        { { "dpmpp", 2, 0, 1 }, 25, NULL, true }, { { "dpmpp", 2, 0, 0 }, 20, NULL, true },
+        { { "dpmpp", 1, 0, 1 }, 20, NULL, false }, { { "dpmpp", 2, 0, 1 }, 50, "logsnr", false },
+        { { "dpmpp", 3, 0, 0 }, 50, "logsnr", false }, { { "dpmpp-diffusers", 3, 0, 0 }, 15, NULL, true },
+        { { "dpmpp-diffusers", 3, 0, 0 }, 20, "trailing", false }, { { "ddim", 0, 0, 1 }, 15, NULL, false },
+    };
+    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        struct said said = { false, false };
+        variance_of(&of[k].setting, of[k].K, of[k].schedule, &said);
+        if (said.sampler != of[k].said)
+            check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, %d steps: %s", of[k].setting.sampler,
+                       of[k].setting.order, of[k].setting.eta, of[k].K, said.sampler ? "warned" : "no word");
+    }
 }
