@@ -101,6 +101,12 @@ static int check_settings(struct job *j, ddpm_error *err)
     return s->report ? bench_plot_check(err) : DDPM_OK;
 }
 
+static void tell_note(void *user, const char *line)
+{
+    const struct job *j = user;
+    remark(&command_bench, &j->s->common, "%s", line);
+}
+
 static int open_data(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -149,7 +155,10 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], err))) || (code = trials_check(t, err)))
         return code;
-    return check_outputs(j, err);
+    code = check_outputs(j, err);
+    if (!code && arguments)
+        dataset_notes(&j->data, tell_note, j);
+    return code;
 }
 
 static void job_close(struct job *j)

@@ -56,6 +56,12 @@ static void tell_bad(void *user, const ddpm_error *why)
     remark(&command_eval, &j->s->common, "%s: skipped", why->text);
 }
 
+static void tell_note(void *user, const char *line)
+{
+    const struct job *j = user;
+    remark(&command_eval, &j->s->common, "%s", line);
+}
+
 static int open_data(struct job *j, struct dataset *data, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -131,8 +137,10 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
         return code;
     if (s->output && (code = statistics_check(s->output, s->force, j->about, j->e.chain, err)))
         return code;
-    code = describe_run(j, err);
-    return code ? code : resume(j, err);
+    if ((code = describe_run(j, err)) || (code = resume(j, err)))
+        return code;
+    dataset_notes(&j->data, tell_note, j);
+    return DDPM_OK;
 }
 
 static int save(void *user, ddpm_error *err)
@@ -241,7 +249,12 @@ static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
     j->about = ddpm_model_about(j->model);
     if ((code = open_data(j, &j->data, path, err)) || (code = open_data(j, &c->other, s->against, err)))
         return code;
-    return model_net(&c->net, j->model, &s->common, s->batch ? (int)s->batch : BATCH, err);
+    code = model_net(&c->net, j->model, &s->common, s->batch ? (int)s->batch : BATCH, err);
+    if (!code) {
+        dataset_notes(&j->data, tell_note, j);
+        dataset_notes(&c->other, tell_note, j);
+    }
+    return code;
 }
 
 static void print_distance(const struct comparison *c)

@@ -69,6 +69,14 @@ static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const
     json_line(o);
 }
 
+static void print_classes(const cJSON *classes)
+{
+    int k = 0;
+    for (const cJSON *c = classes ? classes->child : NULL; c; c = c->next, k++)
+        printf("%s %d %s%s", k ? "" : "classes      ", k, cJSON_IsString(c) ? c->valuestring : "?",
+               c->next ? "," : "\n");
+}
+
 /* What ddpm train wrote into its checkpoints. */
 static void print_training(const cJSON *train)
 {
@@ -88,6 +96,7 @@ static void print_training(const cJSON *train)
         printf(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
         cJSON_free(value);
     }
+    print_classes(cJSON_GetObjectItemCaseSensitive(run, "classes"));
 }
 
 /* The provenance that the converter wrote, and whether statistics are stored. */

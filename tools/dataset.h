@@ -30,6 +30,9 @@ int  dataset_labels(unsigned char **label, const char *images, size_t count, ddp
    is not kept. */
 struct dataset_kept { unsigned char *level; float *value; };
 
+/* What dataset_check saw of pictures: how many were given other channels, and how many have 16 bits. */
+struct dataset_seen { size_t repeated, grayed, opaque, wide; double largest; };
+
 struct dataset {
     const char *path;
     const ddpm_about *about;
@@ -39,13 +42,16 @@ struct dataset {
     struct image_folder folder;
     struct dataset_array *array; size_t arrays;                     /* one, or CIFAR-10's several */
     size_t there;                                                   /* images in all */
+    bool test_batch; /* CIFAR-10's, which is left out of its folder */
+    struct dataset_seen seen;
     struct dataset_kept *kept;                                      /* [there], or NULL */
     size_t room;                                                    /* bytes that are left for more of them */
 };
 /* path outlives d.  most 0: all; otherwise the first so many, DDPM_EUSAGE when there are fewer.  about may be given later, before an
    image is read. */
 int  dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most, ddpm_error *err);
-/* Height, width and channels of the first image as it is stored. */
+/* Height, width and channels of the first image as it is stored; in a folder three channels when any picture
+   has colours. */
 int  dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
 /* dataset_check will keep images in so much memory: what is kept is never read again. */
 int  dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err);
@@ -59,5 +65,9 @@ int  dataset_check_labels(const struct dataset *d, int given, const char *advice
 typedef void dataset_bad_fn(void *user, const ddpm_error *why);
 typedef int  dataset_each_fn(void *user, const double *x, size_t k);
 int  dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err);
+/* What is to be said once about data that were checked, a line each: what was left out, which class is which
+   number, what was converted. */
+typedef void dataset_tell_fn(void *user, const char *line);
+void dataset_notes(const struct dataset *d, dataset_tell_fn *tell, void *user);
 void dataset_close(struct dataset *d);
 #endif

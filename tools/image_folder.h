@@ -1,13 +1,29 @@
-/* The images of a folder, or of its sub-folders, each of which is a class. */
+/* The pictures below a folder, whose sub-folders are classes. */
 #ifndef DDPM_IMAGE_FOLDER_H
 #define DDPM_IMAGE_FOLDER_H
 #include <stdbool.h>
 #include <stddef.h>
 #include "ddpm.h"
 
-struct image_folder { char **file; int *label; size_t files; int classes; };   /* names below the folder; label NULL: no classes */
-/* Pictures by their endings in order of names; sub-folders, in the same order, count only where the folder itself has none. */
+struct image_folder_ending { char text[12]; size_t count; };           /* ".tif" */
+struct image_folder {
+    char **file;
+    int *label;
+    size_t files; /* names below the folder; -1: in no sub-folder */
+    char **class;
+    size_t *held;
+    int classes; /* sub-folders, and how many pictures lie below each */
+    struct image_folder_ending *left_out;
+    size_t endings; /* files that are no pictures by their names */
+};
+/* Takes pictures by their endings at any depth: in order of names, those of a folder before those of its
+   sub-folders.  The sub-folders of the first level are the classes 0, 1, ... in order of names, or of numbers
+   where they are named so, with pictures or without.  Names that begin with a dot are passed over. */
 int  image_folder_open(struct image_folder *f, const char *path, ddpm_error *err);
+/* "2 .gif, 1 .tif"; empty when nothing was left out. */
+void image_folder_left_out(char *text, size_t size, const struct image_folder *f);
+/* The name of a class as text: what is no character of UTF-8, or controls terminals, is "?". */
+void image_folder_class(char *text, size_t size, const struct image_folder *f, int label);
 void image_folder_close(struct image_folder *f);
 /* The names in a folder that end so, sorted; free with image_folder_free. */
 int  image_folder_list(char ***name, size_t *n, const char *path, bool (*wanted)(const char *folder, const char *name), ddpm_error *err);

@@ -70,6 +70,12 @@ static void tell_bad(void *user, const ddpm_error *why)
     remark(t->command, &t->s->common, "%s: skipped", why->text);
 }
 
+static void tell_note(void *user, const char *line)
+{
+    const struct training *t = user;
+    remark(t->command, &t->s->common, "%s", line);
+}
+
 static int take_image(void *user, const double *x, size_t k)
 {
     struct training *t = ((void **)user)[0];
@@ -98,7 +104,10 @@ static int check_images(struct training *t, ddpm_error *err)
     code = dataset_check(&t->data, t->s->skip_bad ? tell_bad : NULL, take_image, user, err);
     progress_clear(&t->progress);
     dd_hash_end(&h, t->sha256);
-    return code ? code : dataset_check_labels(&t->data, -1, "leave net.classes at 0, or set it to as many as there are", err);
+    if (!code)
+        code = dataset_check_labels(&t->data, -1, "leave net.classes at 0, or set it to as many as there are",
+                                    err);
+    return code;
 }
 
 /* The last held of the split's order are held out; both parts keep the order of the data. */
@@ -169,6 +178,21 @@ static bool fill_run(struct training *t, const char *engine_class)
            cJSON_AddStringToObject(data, "file", t->name) && cJSON_AddNumberToObject(data, "images", (double)t->used.count) &&
            cJSON_AddNumberToObject(data, "held_out", (double)t->held.count) && cJSON_AddStringToObject(data, "sha256", t->sha256) &&
            cJSON_AddStringToObject(o, "init", t->init_id) && cJSON_AddStringToObject(o, "engine_class", engine_class);
+}
+
+/* The names of the classes go into checkpoints, to be read there; the data's hash already tells whether they
+   are the same. */
+static int describe_classes(struct training *t, ddpm_error *err)
+{
+    const struct image_folder *f = &t->data.folder;
+    cJSON *names = t->about->classes && f->classes ? cJSON_AddArrayToObject(t->run, "classes") : NULL;
+    for (int i = 0; names && i < f->classes; i++) {
+        char name[64];
+        image_folder_class(name, sizeof name, f, i);
+        if (!cJSON_AddItemToArray(names, cJSON_CreateString(name)))
+            return no_memory(t, err);
+    }
+    return names || !t->about->classes || !f->classes ? DDPM_OK : no_memory(t, err);
 }
 
 static int describe_run(struct training *t, ddpm_error *err)
@@ -262,9 +286,12 @@ static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
     if (init && (code = copy_weights(t->model, init, t->s->init, err)))
         return code;
     if ((code = describe_run(t, err)) || (code = training_folder_open(&t->folder, t->s->output, err)) || (code = load_checkpoint(t, err)) ||
-        (code = open_trainer(t, err)))
+        (code = describe_classes(t, err)) || (code = open_trainer(t, err)))
         return code;
-    return training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    if (!code)
+        dataset_notes(&t->data, tell_note, t);
+    return code;
 }
 
 int training_open(struct training *t, const char *path, ddpm_error *err)

@@ -78,7 +78,7 @@ test_eval_bad_data() {
 		head -c $n small.idx >cut.idx; expect 65 ddpm eval cut.idx --fit pad; says 'cut.idx'
 		head -c $n small.idx.gz >cut.idx; expect 65 ddpm eval cut.idx --fit pad; says 'cut.idx'
 	done
-	mkdir flat && : | png flat/a.png 0 4
+	mkdir flat && : | png flat/a.png 0 4 2>png.err; rm png.err
 	expect 65 ddpm eval flat --fit resize; says 'flat/a.png: its pixels cannot be read'
 	head -c 3073 /dev/zero >batch.bin; expect 65 ddpm eval batch.bin; says '3 channels'
 	head -c 3072 /dev/zero >other; expect 65 ddpm eval other; says 'no data set'
