@@ -107,10 +107,12 @@ int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, d
     size_t begun = e->tally.images;
     double saved = 0;
     int code = DDPM_OK;
-    progress_begin(&p, e->common, "terms", (double)(e->data->count - begun) * e->tally.K);
+    progress_begin(&p, e->common, "terms", (double)e->data->count * e->tally.K);
+    p.first = (double)begun * e->tally.K;
     while (!code && !interrupted && e->tally.images < e->data->count) {
         size_t first = e->tally.images, rest = e->data->count - first;
-        code = measure(e, first, rest < (size_t)e->batch ? (int)rest : e->batch, &p, (double)(first - begun) * e->tally.K, err);
+        int n = rest < (size_t)e->batch ? (int)rest : e->batch;
+        code = measure(e, first, n, &p, (double)first * e->tally.K, err);
         bool last = interrupted || e->tally.images == e->data->count;
         if (!code && save && (last || progress_seconds(&p) - saved > SAVE_SECONDS)) {
             saved = progress_seconds(&p);

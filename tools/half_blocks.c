@@ -4,8 +4,8 @@
 #include "half_blocks.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
+#include "progress.h"
 
 enum mode { LETTERS, PALETTE, FULL };
 struct color { int red, green, blue; };
@@ -16,16 +16,6 @@ static enum mode mode_of(FILE *f)
     if (!isatty(fileno(f)) || (no_color && *no_color) || !terminal || !strcmp(terminal, "dumb"))
         return LETTERS;
     return depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit")) ? FULL : PALETTE;
-}
-
-static int columns_of(FILE *f)
-{
-    struct winsize size;
-    const char *columns = getenv("COLUMNS");
-    int given = columns ? atoi(columns) : 0;
-    if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return given > 0 && given < 10000 ? given : 80;
 }
 
 /* The mean over the box of pixel (x, y) of the shrunk picture [height, width]; black below its last row. */
@@ -71,7 +61,8 @@ static char letter(struct color upper, struct color lower)
 void half_blocks_draw(FILE *f, const struct picture *p)
 {
     enum mode mode = mode_of(f);
-    int most = columns_of(f), width = p->width < most ? p->width : most, height = (int)((int64_t)p->height * width / p->width);
+    int most = progress_columns(f), width = p->width < most ? p->width : most;
+    int height = (int)((int64_t)p->height * width / p->width);
     height = height ? height : 1;
     for (int y = 0; y < height; y += 2) {
         for (int x = 0; x < width; x++) {

@@ -143,12 +143,14 @@ int training_run(struct training *t, ddpm_error *err)
     int code = t->saved < 0 ? save(t, err) : DDPM_OK;
     if (code)
         return code;
-    progress_begin(&t->progress, &t->s->common, "images", t->s->steps ? (double)(t->s->steps - first) * (double)t->images : 0);
+    progress_begin(&t->progress, &t->s->common, "images", (double)t->s->steps * (double)t->images);
+    t->progress.what = "training";
+    t->progress.first = (double)first * (double)t->images;
     t->progress.limit = t->s->time;
     while (!code && !interrupted && !at_end(t)) {
         if ((code = step(t, err)))
             break;
-        progress_at(&t->progress, (double)(ddpm_trainer_done(t->trainer) - first) * (double)t->images);
+        progress_at(&t->progress, (double)ddpm_trainer_done(t->trainer) * (double)t->images);
     }
     progress_clear(&t->progress);
     if (code && t->saved >= 0)

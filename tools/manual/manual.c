@@ -157,7 +157,7 @@ static void put_environment(FILE *f)
         { "NO_COLOR", "When it is set and not empty, nothing is printed in colours." },
         { "TERM", "On a terminal called\n.Ql dumb\nthere is no progress bar." },
         { "COLORTERM", "Where it is\n.Ql truecolor\nor\n.Ql 24bit\npictures in the terminal have all colours, otherwise those of a palette of 256." },
-        { "COLUMNS", "The width of such a picture where no terminal says it." },
+        { "COLUMNS", "The width of such a picture, and of a bar, where no terminal says it." },
         { "SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_MAX",
           "What\n.Fl \\-shard\nof\n.Xr ddpm-sample 1\nis when it is not given: a task of a Slurm array." },
         { "JOB_COMPLETION_INDEX JOB_COMPLETIONS", "Likewise, of an indexed job of Kubernetes." },
