@@ -14,7 +14,8 @@ static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm
         return code;
     }
     (*m)->file = *f;
-    return DDPM_OK;
+    (*m)->path = dd_arena_text(&(*m)->arena, "%s", path);
+    return (*m)->path ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
 }
 
 /* The schedule of a known name; another one's tables stay zero for the caller to fill. */
@@ -77,6 +78,9 @@ static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
 {
     dd_model_about(*m);
     int code = dd_model_validate(*m, name, err);
+    /* Whatever is wrong with a file that is being written to, this is why. */
+    if (dd_model_unchanged(*m, code ? NULL : err))
+        code = dd_model_unchanged(*m, err);
     dd_file_forget(&(*m)->file, (*m)->file.data, (*m)->file.size);
     if (code) {
         dd_model_free(*m);
@@ -92,6 +96,10 @@ static int open_file(ddpm_model **m, const char *path, ddpm_error *err)
     int code = dd_file_map(&f, path, err);
     if (!code)
         code = open_mapped(m, &f, path, err);
+    if (code && *m) {
+        dd_model_free(*m);
+        *m = NULL;
+    }
     return code ? code : finish_open(m, path, err);
 }
 

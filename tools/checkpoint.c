@@ -181,6 +181,15 @@ int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size
     return code;
 }
 
+int checkpoint_unchanged(const struct checkpoint *c, ddpm_error *err)
+{
+    const struct files *f = c->owned;
+    int code = DDPM_OK;
+    for (size_t i = 0; i < f->sources && !code; i++)
+        code = dd_file_unchanged(&f->source[i].file, f->source[i].name, err);
+    return code;
+}
+
 void checkpoint_close(struct checkpoint *c)
 {
     struct files *f = c->owned;

@@ -26,6 +26,8 @@ int  checkpoint_open(struct checkpoint *c, const char *path, const char *want, c
 /* The same from memory, which outlives c; name stands for the file's. */
 int  checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want,
                             ddpm_error *err);
+/* To be asked once tensors have been read: DDPM_EDATA when one of the files was written to meanwhile. */
+int  checkpoint_unchanged(const struct checkpoint *c, ddpm_error *err);
 void checkpoint_close(struct checkpoint *c);
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, const char *name);
 /* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming file and tensor. */

@@ -128,7 +128,8 @@ static int build(ddpm_model **m, char **json, struct conversion *v, const struct
     int code = ddpm_model_create(m, *json, v->err);
     if (code)
         return dd_error_context(v->err, "%s", v->in->file);
-    return fill(v, *m);
+    code = fill(v, *m);
+    return code ? code : checkpoint_unchanged(v->in, v->err);
 }
 
 /* ---- to the file, and back ---- */

@@ -1,7 +1,9 @@
 /* IDX labels: 0 0 8 1, a big-endian count, a byte each (LeCun, Cortes, Burges); zlib reads a file that is not compressed as it stands. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
@@ -37,7 +39,15 @@ static int read_labels(unsigned char **label, gzFile f, const char *name, size_t
 int dataset_labels(unsigned char **label, const char *images, size_t count, ddpm_error *err)
 {
     char *name = labels_name(images);
-    gzFile f = name && access(name, R_OK) == 0 ? gzopen(name, "rb") : NULL;
+    struct stat st;
+    bool there = name && access(name, R_OK) == 0 && stat(name, &st) == 0;
+    if (there && !S_ISREG(st.st_mode)) {                     /* opening a pipe would wait for its writer */
+        int code = dd_error(err, DDPM_EDATA,
+                            "%s: is no regular file, but the labels of %s are expected there", name, images);
+        free(name);
+        return code;
+    }
+    gzFile f = there ? gzopen(name, "rb") : NULL;
     int code = f ? read_labels(label, f, name, count, err) : DDPM_OK;
     if (f)
         gzclose(f);

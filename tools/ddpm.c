@@ -11,6 +11,7 @@
 #include "command_model.h"
 #include "commands.h"
 #include "options.h"
+#include "torn_file.h"
 
 static void print_overview(void)
 {
@@ -117,6 +118,7 @@ int main(int argc, char **argv)
     const struct command *c = NULL;
     int status = 0;
     hold_standard_streams();
+    torn_file_catch();
     if (argc < 2)
         print_welcome();
     else if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))

@@ -59,7 +59,7 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
 
 int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain, uint32_t last, ddpm_error *err)
 {
-    struct dd_file f = { NULL, 0 };
+    struct dd_file f = { .data = NULL };
     struct dd_safetensors s = { .entries = 0 };
     const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
     uint64_t n[2] = { 0 }, z[2] = { 0 };
@@ -75,6 +75,8 @@ int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *
     }
     if (!code && !(code = hash_file(g->sha256, &f, err)) && !(code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err)))
         code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
+    if (!code)
+        code = dd_file_unchanged(&f, path, err);
     if (code)
         given_noise_close(g);
     dd_safetensors_free(&s);

@@ -7,14 +7,19 @@
 volatile sig_atomic_t interrupted;
 static char unfinished[PATH_MAX];
 
+void interrupt_remove(void)
+{
+    if (*unfinished)
+        unlink(unfinished);
+}
+
 /* A hangup never counts as the second signal: systemd and terminals send it along with another. */
 static void note(int number)
 {
     if (!interrupted) {
         interrupted = number;
     } else if (number != SIGHUP) {
-        if (*unfinished)
-            unlink(unfinished);
+        interrupt_remove();
         _exit(INTERRUPTED);
     }
 }

@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__APPLE__)
+#define st_mtim st_mtimespec
+#endif
+
 int dd_file_line(char *line, int size, const char *root, const char *folder, const char *name)
 {
     char path[4096];
@@ -37,23 +41,26 @@ static int map_open(struct dd_file *f, int fd, const char *path, ddpm_error *err
     if (fstat(fd, &st) != 0)
         return dd_error(err, DDPM_EIO, "%s: cannot be examined: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return dd_error(err, DDPM_EDATA, "%s: is %s, a regular file is expected", path,
-                        S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
+        return dd_error(err, DDPM_EDATA, "%s: is %s, a regular file is expected%s", path,
+                        S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe",
+                        S_ISDIR(st.st_mode) ? "" : ": write what comes from it to a file first");
     if ((uintmax_t)st.st_size > SIZE_MAX / 2)
         return dd_error(err, DDPM_ENOMEM, "%s: %jd bytes do not fit into the address space", path, (intmax_t)st.st_size);
-    *f = (struct dd_file){ (const unsigned char *)"", 0 };
+    *f = (struct dd_file){ .data = (const unsigned char *)"", .device = st.st_dev, .inode = st.st_ino,
+                           .written = st.st_mtim };
     if (st.st_size == 0)
         return DDPM_OK;
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
         return dd_error(err, dd_file_code(errno, DDPM_EIO), "%s: cannot be mapped: %s", path, strerror(errno));
-    *f = (struct dd_file){ p, (size_t)st.st_size };
+    f->data = p;
+    f->size = (size_t)st.st_size;
     return DDPM_OK;
 }
 
 int dd_file_map(struct dd_file *f, const char *path, ddpm_error *err)
 {
-    *f = (struct dd_file){ NULL, 0 };
+    *f = (struct dd_file){ .data = NULL };
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);       /* or the open of a pipe would wait for its writer */
     if (fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path, strerror(errno));
@@ -66,7 +73,20 @@ void dd_file_unmap(struct dd_file *f)
 {
     if (f->size)
         munmap((void *)(uintptr_t)f->data, f->size);
-    *f = (struct dd_file){ NULL, 0 };
+    *f = (struct dd_file){ .data = NULL };
+}
+
+/* A file of the same name that is another one was put there by rename, and leaves the mapping whole. */
+int dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (!f->data || stat(path, &st) != 0 || st.st_dev != f->device || st.st_ino != f->inode)
+        return DDPM_OK;
+    if ((size_t)st.st_size == f->size && st.st_mtim.tv_sec == f->written.tv_sec &&
+        st.st_mtim.tv_nsec == f->written.tv_nsec)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA,
+                    "%s: was written to while it was being read: start again when it is complete", path);
 }
 
 /* Whole pages only; of a private mapping that nobody writes they are clean, so other readers just fetch them again too. */

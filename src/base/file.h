@@ -2,13 +2,21 @@
 #ifndef DD_FILE_H
 #define DD_FILE_H
 #include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
 #include "base/error.h"
 
-struct dd_file { const unsigned char *data; size_t size; };       /* data [size], never NULL once mapped */
+/* data [size], never NULL once mapped; the rest says which file it is and when it was last written. */
+struct dd_file {
+    const unsigned char *data; size_t size;
+    dev_t device; ino_t inode; struct timespec written;
+};
 /* A regular file, read-only; an empty one has size 0.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM, DDPM_EDATA (a folder, a
    device).  Whoever replaces the file by rename, as below, leaves the mapping whole. */
 int  dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
 void dd_file_unmap(struct dd_file *f);                            /* nothing on one that failed, or twice */
+/* To be asked once all is read: DDPM_EDATA when somebody has written into the file since it was mapped. */
+int  dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err);
 /* Gives the memory of a part of the mapping back; who reads there again fetches it again.  Nothing on other memory. */
 void dd_file_forget(const struct dd_file *f, const void *data, size_t size);
 /* The first line of the file whose path is root, folder and name joined, without its end, cut to size; 0 when there is none. */

@@ -317,6 +317,11 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
     return validate_schedule(m, name, err);
 }
 
+int dd_model_unchanged(const ddpm_model *m, ddpm_error *err)
+{
+    return m->path ? dd_file_unchanged(&m->file, m->path, err) : DDPM_OK;
+}
+
 void dd_model_free(ddpm_model *m)
 {
     if (!m)

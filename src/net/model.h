@@ -19,7 +19,7 @@ struct ddpm_model {
     cJSON *root;                     /* the metadata */
     char *json;
     void *block;                     /* the data of a created model */
-    struct dd_file file;
+    struct dd_file file; const char *path;       /* path: NULL where there is no file */
     struct dd_arena arena;
 };
 
@@ -37,5 +37,7 @@ const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name);
 enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_KEPT };
 extern const char *const dd_model_kept[DD_MODEL_KEPT];
 size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count);      /* count may be NULL */
+/* To be asked once tensors have been read: DDPM_EDATA when the file they lie in was written to meanwhile. */
+int  dd_model_unchanged(const ddpm_model *m, ddpm_error *err);
 void dd_model_free(ddpm_model *m);
 #endif

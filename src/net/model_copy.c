@@ -40,7 +40,7 @@ static int fill(ddpm_model *copy, const ddpm_model *m, ddpm_error *err)
     }
     if (!code)
         dd_model_about(copy);
-    return code;
+    return code ? code : dd_model_unchanged(m, err);
 }
 
 int dd_model_copy(ddpm_model **copy, const ddpm_model *m, cJSON *metadata, const char *name, ddpm_error *err)

@@ -222,6 +222,8 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
     if (!code) {
         code = dd_safetensors_write(o.stream, entry, m->tensors, meta, err);
+        if (!code)
+            code = dd_model_unchanged(m, err);
         if (code) {
             dd_error_context(err, "%s", path);
             dd_output_abandon(&o);
@@ -258,6 +260,9 @@ int dd_model_file_check(const ddpm_model *m, ddpm_error *err)
     for (size_t i = 0; i < m->tensors; i++)
         dd_hash_add(&h, m->tensor[i].data, dd_model_bytes(&m->tensor[i], NULL));
     dd_hash_end(&h, id);
+    int code = dd_model_unchanged(m, err);
+    if (code)
+        return code;
     if (strcmp(id, m->id))
         return dd_error(err, DDPM_EDATA, "the tensors have changed since the file was written: their SHA-256 is %s, id says %s", id, m->id);
     return DDPM_OK;

@@ -154,6 +154,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, 
     dd_team_enter(&net->team);
     code = pack(net, m, err);
     dd_team_leave(&net->team);
+    if (!code) code = dd_model_unchanged(m, err);
     if (!code) code = describe(net, err);
     return code;
 }

@@ -61,6 +61,39 @@ test_devices() {
 	rm -r out1 out2 null pipe way d folder; only ref.png a.png b.png
 }
 
+# A pipe that nobody writes to is refused wherever a file is to be read; nothing waits for its writer.
+test_pipes_as_inputs() {
+	mkfifo pipe && mkdir d && mkfifo d/a.png t-labels-idx1-ubyte model_index.json
+	printf '\0\0\010\003\0\0\0\002\0\0\0\001\0\0\0\001ab' >t-images-idx3-ubyte
+	while read -r words; do
+		timeout 60 "$program" $words >out 2>err </dev/null
+		code=$?
+		[ $code -ge 64 ] && [ $code -lt 100 ] && [ "$(wc -l <err)" -eq 1 ] ||
+			fail "$words exited with $code: $(cat err)"
+	done <<-END
+		sample -m pipe -o x.png
+		sample --from pipe --noise-to 3 -o x.png
+		sample --noise pipe -o x.png
+		info pipe
+		forward pipe pipe
+		schedule -m pipe
+		convert pipe -o x
+		convert t-images-idx3-ubyte --config pipe -o x
+		verify pipe
+		eval pipe
+		eval d
+		eval d --against pipe
+		train pipe -o x --steps 1
+		train d -o x --steps 1
+		train t-images-idx3-ubyte -o x --steps 1
+		train t-images-idx3-ubyte -o x --steps 1 --init pipe
+		train t-images-idx3-ubyte -o x --steps 1 --config pipe
+		bench -m pipe
+		convert . -o x
+	END
+	rm -r d; only pipe t-labels-idx1-ubyte t-images-idx3-ubyte model_index.json
+}
+
 test_folder() {
 	expect 0 ddpm sample --index 3,7 --steps 2 --outdir d
 	[ "$(ls d | tr '\n' ' ')" = 'image-000003.png image-000007.png manifest.jsonl ' ] || fail "the folder holds $(ls d)"

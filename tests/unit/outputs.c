@@ -1,10 +1,14 @@
 /* Mapped inputs, and outputs that are seen whole or not at all. */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "tests/check.h"
+#include "tools/command_model.h"
+#include "tools/torn_file.h"
 
 /* ddpm-check is linked with --wrap for fsync: what was synchronised, and whether `wanted` was in place by then. */
 int __real_fsync(int fd);
@@ -77,6 +81,84 @@ TEST(file, map)
     be_somebody();
     CHECK(map_code(path) == DDPM_EPERM);
     be_oneself();
+}
+
+/* Sets the time at which a file was written to now, whatever clock tick its making fell into. */
+static void written_now(const char *path)
+{
+    struct timespec now[2] = { { 0, UTIME_OMIT }, { 0, UTIME_NOW } };
+    CHECK(utimensat(AT_FDCWD, path, now, 0) == 0);
+}
+
+static void written_long_ago(const char *path)
+{
+    struct timespec before[2] = { { 0, UTIME_OMIT }, { 1000000000, 0 } };
+    CHECK(utimensat(AT_FDCWD, path, before, 0) == 0);
+}
+
+TEST(file, written_to_while_it_is_read)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a"), *other = check_path(folder, "b");
+    struct dd_file f;
+    ddpm_error err = {0};
+    put(path, "some text");
+    written_long_ago(path);
+    REQUIRE(dd_file_map(&f, path, &err) == DDPM_OK);
+    CHECK(dd_file_unchanged(&f, path, &err) == DDPM_OK);
+    written_now(path);
+    CHECK(dd_file_unchanged(&f, path, &err) == DDPM_EDATA && strstr(err.text, path));
+    CHECK(strstr(err.text, "written to"));
+    put(other, "another");
+    /* The mapping is of the old one. */
+    CHECK(rename(other, path) == 0 && dd_file_unchanged(&f, path, &err) == DDPM_OK);
+    dd_file_unmap(&f);
+    CHECK(dd_file_unchanged(&f, path, &err) == DDPM_OK);
+}
+
+/* A model whose file is written to after it was opened is no network: half of its weights may be
+   another's. */
+TEST(file, model_written_to_while_it_is_read)
+{
+    const char *path = check_path(check_folder(), "model");
+    ddpm_model *m, *read, *with;
+    ddpm_net *net = NULL;
+    ddpm_error err = {0};
+    REQUIRE(ddpm_model_open_memory(&m, embedded_model, embedded_size(), &err) == DDPM_OK);
+    REQUIRE(ddpm_model_save(m, path, 0, &err) == DDPM_OK);
+    written_long_ago(path);
+    REQUIRE(ddpm_model_open(&read, path, &err) == DDPM_OK);
+    written_now(path);
+    CHECK(ddpm_net_create(&net, read, NULL, &err) == DDPM_EDATA && strstr(err.text, path) && !net);
+    CHECK(ddpm_model_check(read, &err) == DDPM_EDATA && strstr(err.text, path));
+    CHECK(ddpm_model_save(read, check_path(check_folder(), "copy"), 0, &err) == DDPM_EDATA);
+    const ddpm_about *a = ddpm_model_about(read);
+    CHECK(ddpm_model_add_statistics(&with, read, a->gamma, a->mse, 1, NAN, &err) == DDPM_EDATA);
+    ddpm_model_close(read);
+    ddpm_model_close(m);
+}
+
+/* A file that is cut off while it is mapped ends the program with a line that names it, and with its code. */
+TEST(file, cut_off_while_it_is_read)
+{
+    const char *folder = check_folder(), *path = check_path(folder, "a"), *said = check_path(folder, "said");
+    enum { SIZE = 1 << 20 };
+    struct dd_file f;
+    int status = 0;
+    put(path, "x");
+    REQUIRE(truncate(path, SIZE) == 0 && dd_file_map(&f, path, NULL) == DDPM_OK);
+    pid_t child = fork();
+    if (!child) {
+        if (!freopen(said, "w", stderr))
+            _exit(1);
+        torn_file_catch();
+        _exit(truncate(path, 1) != 0 || ((const volatile unsigned char *)f.data)[SIZE - 1]);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 65);
+    dd_file_unmap(&f);
+    REQUIRE(dd_file_map(&f, said, NULL) == DDPM_OK);
+    CHECK(f.size > strlen(path) && memmem(f.data, f.size, path, strlen(path)));
+    CHECK(memmem(f.data, f.size, "cut off", 7));
+    dd_file_unmap(&f);
 }
 
 /* Writes text to path through an output, which is then committed or abandoned. */
