@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/json.h"
+#include "python_json.h"
 #include "settings.h"
 
 void settings_begin(struct settings *s, ddpm_error *err)
@@ -51,11 +52,44 @@ static bool is_default(const cJSON *object, const char *name)
     return false;
 }
 
+static int own(struct settings *s, cJSON *value)
+{
+    if (!value || !cJSON_AddItemToArray(s->owned, value))
+        return no_memory(s);
+    return DDPM_OK;
+}
+
+/* Adds a value of a file, in which a number, true, false or a list may stand in quotes. */
+static int add_quoted(struct settings *s, const char *path, const char *where, const cJSON *value,
+                      enum settings_from from)
+{
+    cJSON *meant = from == SETTINGS_CONFIG &&
+        cJSON_IsString(value) ? settings_value(value->valuestring) : NULL;
+    bool same = !meant || cJSON_IsString(meant) || cJSON_IsObject(meant);
+    if (same)
+        cJSON_Delete(meant);
+    else if (own(s, meant) != DDPM_OK)
+        return s->code;
+    return add(s, path, where, same ? value : meant, from);
+}
+
+/* Weights & Biases writes {"value": 64, "desc": null} for each value. */
+static const cJSON *unwrapped(const cJSON *object)
+{
+    const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, "value"), *member;
+    cJSON_ArrayForEach(member, object)
+        if (strcmp(member->string, "value") && strcmp(member->string, "desc"))
+            return object;
+    return inner ? inner : object;
+}
+
 /* Objects are taken apart; the parser bounds how deep they nest. */
 static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value, enum settings_from from)
 {
+    if (*path != '\0' && cJSON_IsObject(value))
+        value = unwrapped(value);
     if (!cJSON_IsObject(value))
-        return add(s, path, where, value, from);
+        return add_quoted(s, path, where, value, from);
     const cJSON *member;
     cJSON_ArrayForEach(member, value) {
         if (is_default(value, member->string))
@@ -74,15 +108,8 @@ int settings_add_object(struct settings *s, const cJSON *object, const char *sec
     return s->code || !object ? s->code : add_value(s, section, where, object, SETTINGS_FOLDER);
 }
 
-static int own(struct settings *s, cJSON *value)
-{
-    if (!value || !cJSON_AddItemToArray(s->owned, value))
-        return no_memory(s);
-    return DDPM_OK;
-}
-
 /* Python's and JSON's spellings; what is neither is a text. */
-static cJSON *value_of(const char *text)
+cJSON *settings_value(const char *text)
 {
     cJSON *value;
     char *end;
@@ -104,10 +131,15 @@ static cJSON *value_of(const char *text)
 
 static int add_pair(struct settings *s, const char *key, const char *text, const char *where, enum settings_from from)
 {
-    cJSON *value = value_of(text);
+    cJSON *value = settings_value(text);
     if (own(s, value) != DDPM_OK)
         return s->code;
     return add_value(s, key, where, value, from);
+}
+
+int settings_add_pair(struct settings *s, const char *key, const char *text, const char *where)
+{
+    return s->code ? s->code : add_pair(s, key, text, where, SETTINGS_CONFIG);
 }
 
 int settings_add_text(struct settings *s, const char *key_value)
@@ -121,38 +153,6 @@ int settings_add_text(struct settings *s, const char *key_value)
     return !key ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
 
-/* What is left of a shell's `MODEL_FLAGS="..."` and `$MODEL_FLAGS`. */
-static bool is_shell(const char *word)
-{
-    return *word == '$' || word[strlen(word) - 1] == '=';
-}
-
-/* OpenAI's flags as their READMEs print them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`, with or without the shell
-   around. */
-static int add_flags(struct settings *s, char *text, const char *where)
-{
-    static const char blank[] = " \t\r\n";
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '"' || *c == '\'' || *c == '\\')
-            *c = ' ';
-    char *place, *word = strtok_r(strstr(text, "--"), blank, &place);
-    while (word && !s->code) {
-        char *name = word + 2, *equals = strchr(word, '='), *next = strtok_r(NULL, blank, &place), *value = next;
-        if (!strncmp(word, "--", 2) && *name != '\0' && equals) {
-            *equals = '\0';
-            add_pair(s, name, equals + 1, where, SETTINGS_CONFIG);
-        } else if (!strncmp(word, "--", 2) && *name != '\0') {
-            bool bare = !value || !strncmp(value, "--", 2) || is_shell(value);
-            add_pair(s, name, bare ? "true" : value, where, SETTINGS_CONFIG);
-            next = bare ? next : strtok_r(NULL, blank, &place);
-        } else if (!is_shell(word)) {
-            s->code = dd_error(s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", where, word);
-        }
-        word = next;
-    }
-    return s->code;
-}
-
 /* A diffusers configuration does not say in which folder it lay, but what it configures. */
 static const char *section_of(const cJSON *root)
 {
@@ -162,18 +162,19 @@ static const char *section_of(const cJSON *root)
 
 static int add_contents(struct settings *s, const char *text, size_t size, const char *where)
 {
-    const char *first = text + strspn(text, " \t\r\n");
-    if (*first == '{') {
-        cJSON *root;
-        if (dd_json_parse(&root, text, size, where, s->err) != DDPM_OK)
-            return s->code = s->err->code;
-        return own(s, root) != DDPM_OK ? s->code : add_value(s, section_of(root), where, root, SETTINGS_CONFIG);
+    bool mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
+    const char *first = text + (mark ? 3 : 0);
+    first += strspn(first, " \t\r\n");
+    cJSON *root = NULL;
+    if (*first != '{' && strlen(text) == size && settings_has_flags(first))
+        return settings_add_flags(s, first, where);
+    s->code = *first == '{' ? python_json_parse(&root, text, size, where, s->err)
+                            : settings_yaml(&root, text, size, where, s->err);
+    if (s->code) {
+        cJSON_Delete(root);
+        return s->code;
     }
-    if (strstr(first, "--") == NULL || strlen(text) != size)
-        return s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a JSON object or a line of --NAME VALUE flags; write YAML's fields as JSON",
-                                  where);
-    char *copy = dd_arena_text(&s->arena, "%s", first);
-    return !copy ? no_memory(s) : add_flags(s, copy, where);
+    return own(s, root) != DDPM_OK ? s->code : add_value(s, section_of(root), where, root, SETTINGS_CONFIG);
 }
 
 int settings_add_file(struct settings *s, const char *path)

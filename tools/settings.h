@@ -1,5 +1,5 @@
 /* What is said about a checkpoint beside its tensors, under the origin's own names: a diffusers folder's JSON, then --config
-   FILE (JSON nested as the origin nests it, or a line of OpenAI's flags), then --set key=value; what comes later wins.
+   FILE (JSON or YAML nested as the origin nests it, or OpenAI's flags), then --set key=value; the later wins.
 
    A value is known by its path, "model.ch".  A path and a key name the same value when one ends, by whole components, in the
    other: the key "model.ch" finds "ch", "model.ch" and "config_yaml.model.ch".  So nesting may be left out, and wrapping does
@@ -27,6 +27,15 @@ void settings_free(struct settings *s);
 int  settings_add_object(struct settings *s, const cJSON *object, const char *section, const char *where);
 int  settings_add_file(struct settings *s, const char *path);
 int  settings_add_text(struct settings *s, const char *key_value);
+
+/* A value as Python and JSON spell it; what is neither is a text. */
+cJSON *settings_value(const char *text);
+/* settings_flags.c: a line of --NAME VALUE flags, with the shell around it. */
+bool settings_has_flags(const char *text);
+int  settings_add_flags(struct settings *s, const char *text, const char *where);
+int  settings_add_pair(struct settings *s, const char *key, const char *text, const char *where);
+/* settings_yaml.c: a YAML document, whose top is a mapping; *root is to be deleted also on an error. */
+int  settings_yaml(cJSON **root, const char *text, size_t size, const char *where, ddpm_error *err);
 
 /* NULL when nobody said; a JSON null is a value of its own. */
 const cJSON *settings_find(struct settings *s, const char *key);

@@ -332,12 +332,77 @@ test_convert_config() {
 	same a.ddpm c.ddpm '32 channels have four heads of eight'
 	expect 66 ddpm convert "$guided" --config nothing -o d.ddpm; says nothing
 	printf 'model:\n  ch: 128\n' >d.yml
-	expect 65 ddpm convert "$guided" --config d.yml -o d.ddpm; says JSON
+	expect 64 ddpm convert "$guided" --config d.yml -o d.ddpm; says 'image_size='
+	for text in 'a: [1' 'just words' '- 1' 'a: &a [*a, *a]'; do
+		echo "$text" >d.yml; expect 65 ddpm convert "$guided" --config d.yml -o d.ddpm; says d.yml
+	done
 	echo '{"image_size": 16' >d.json
 	expect 65 ddpm convert "$guided" --config d.json -o d.ddpm; says d.json
 	echo '{"image_size": "wide"}' >d.json
 	expect 65 ddpm convert "$guided" --config d.json -o d.ddpm; says image_size
 	only a.json a.ddpm b.txt b.ddpm c.ddpm d.yml d.json
+}
+
+# Flags as READMEs and scripts have them, YAML, and what tools write around a number: all make the same model.
+pasted_files() {
+	cat >three <<-END
+	MODEL_FLAGS="$model"
+	DIFFUSION_FLAGS="$diffusion"
+	python scripts/image_sample.py --model_path x.pt \$MODEL_FLAGS \$DIFFUSION_FLAGS
+	END
+	cat >comments <<-END
+	# --image_size 64 of old
+	MODEL_FLAGS="$model" # as --trained
+	export DIFFUSION_FLAGS="$diffusion"
+	END
+	cat >shell <<-END
+	M='$model'; mpiexec -n 8 python a.py \\
+	  \$M $diffusion --dropout '0.0' >log.txt 2>&1 &
+	END
+	echo "$model --channel_mult \"\" --class_cond= $diffusion" >empty
+	printf 'set M=%s\r\nset D=%s\r\n' "$model" "$diffusion" >windows
+	cat >quoted <<-END
+	{"image_size":"16", "num_head_channels":"8", "diffusion_steps":"1000", "noise_schedule":"linear",
+	 "class_cond":"False"}
+	END
+	cat >wandb <<-END
+	{"image_size": {"desc": null, "value": 16}, "num_head_channels": {"value": "8"},
+	 "diffusion_steps": {"value": 1000}, "noise_schedule": {"value": "linear"}}
+	END
+	cat >yaml <<-END
+	image_size: 16 # pixels
+	model: {num_head_channels: 8, class_cond: no}
+	diffusion:
+	  diffusion_steps: 1000
+	  noise_schedule: "linear"
+	END
+	cat >tags <<-END
+	---
+	model: !!python/object:argparse.Namespace
+	  image_size: &s 16
+	  size: *s
+	  num_head_channels: 8
+	more: [ignored]
+	diffusion_steps: 1000
+	noise_schedule: linear
+	END
+}
+
+test_convert_pasted() {
+	model='--image_size 16 --num_head_channels 8' diffusion='--diffusion_steps 1000 --noise_schedule linear'
+	expect 0 with "$guided_flags" ddpm convert "$guided" -o right.ddpm
+	pasted_files
+	for file in three comments shell empty windows quoted wandb yaml tags; do
+		expect 0 ddpm convert "$guided" --config $file -o made.ddpm --force
+		same right.ddpm made.ddpm "$file: $(cat $file)"
+	done
+	echo '--image_size 16 32' >bad; expect 65 ddpm convert "$guided" --config bad -o bad.ddpm; says 'found "32"'
+	printf 'data:\n    image_size: 32\nmodel:\n    ch: 32\n    var_type: fixedlarge\n' >cifar10.yml
+	expect 0 ddpm convert "$pesser" --config cifar10.yml -o a.ddpm; says 'schedule: taken as'
+	expect 0 ddpm convert "$pesser" --set resolution=32 -o b.ddpm; same a.ddpm b.ddpm
+	sed -i 's/ch: 32/ch: 64/' cifar10.yml
+	expect 65 ddpm convert "$pesser" --config cifar10.yml -o c.ddpm
+	says 'model.ch is 64, but the tensors show 32'
 }
 
 test_convert_output() {
