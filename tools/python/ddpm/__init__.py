@@ -14,13 +14,14 @@ A model is also an eps network for the schedulers of diffusers, with tensors (or
 The library is what the environment variable DDPM_LIBRARY names, or else the installed one.
 """
 import json
+import os
 import threading
 import warnings
 from ctypes import byref, c_double, c_float, c_int32, c_uint32, cast, c_void_p, POINTER
 
 import numpy as np
 
-from . import library
+from . import library, numbers
 from .library import Error, call, lib
 
 __all__ = ["Error", "Model", "samplers", "schedules", "variances"]
@@ -42,16 +43,24 @@ def variances():
     return library.names(lib.ddpm_variance_names)
 
 
-def _bytes(text):
-    return None if text is None else str(text).encode()
+MOST_IMAGES = 10000000
 
 
 def _steps(steps):
     """50, "all", "iddpm:10,15,20" or a list of steps; a list of one keeps the comma that makes it a list."""
-    if isinstance(steps, (str, int, np.integer)):
-        return str(steps)
-    listed = ",".join(str(int(t)) for t in steps)
-    return listed if "," in listed else listed + ","
+    if isinstance(steps, str):
+        return numbers.choice("steps", steps)
+    if numbers.is_single(steps):
+        return str(numbers.whole("steps", steps)).encode()
+    listed = ",".join(str(t) for t in numbers.wholes("steps", steps))
+    return (listed if "," in listed else listed + ",").encode()
+
+
+def _path(path):
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError(f"the path {path!r:.80} has a byte 0 in it")
+    return encoded
 
 
 class Model:
@@ -59,10 +68,11 @@ class Model:
     machine has.  Calls from several threads wait for each other."""
 
     def __init__(self, path, batch=16, threads=0, cpu=None, conv=None):
+        batch, threads = numbers.whole("batch", batch, 1, 4096), numbers.whole("threads", threads, 0, 4096)
+        options = library.NetOptions(batch, threads, numbers.choice("cpu", cpu), numbers.choice("conv", conv))
         self._model, self._net, self._lock = c_void_p(), c_void_p(), threading.Lock()
-        call(lib.ddpm_model_open, byref(self._model), str(path).encode())
+        call(lib.ddpm_model_open, byref(self._model), _path(path))
         self._about = about = lib.ddpm_model_about(self._model).contents
-        options = library.NetOptions(batch, threads, _bytes(cpu), _bytes(conv))
         call(lib.ddpm_net_create, byref(self._net), self._model, byref(options))
         self.batch = batch
         self.height, self.width, self.channels, self.outputs = about.height, about.width, about.channels, about.outputs
@@ -96,12 +106,12 @@ class Model:
     def __call__(self, x, t, y=None):
         """eps [n, c, h, w] at x [n, c, h, w], also of a model that predicts x0 or v (then t = 0..T-1 are whole steps), without a learned
         variance; t and y as for output().  A torch tensor gives a torch tensor, anything else an array, both float32."""
-        out = self.output(x, t, y)[:, :self.channels]
+        step = self._times(t, len(x))
         if self.prediction == "eps":
-            return out
-        step = np.broadcast_to(np.asarray(t), (len(out),))
-        if not np.all((step == np.floor(step)) & (step >= 0) & (step < self.steps)):
+            return self.output(x, t, y)[:, :self.channels]
+        if not np.all(step == np.floor(step)):
             raise ValueError(f"t is {t}, expected whole steps from 0 to {self.steps - 1}, since the model predicts {self.prediction}")
+        out = self.output(x, t, y)[:, :self.channels]
         alpha_bar = self.alpha_bar[step.astype(np.int64)].reshape(-1, 1, 1, 1)
         signal, noise = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
         x, predicted = np.asarray(x, np.float64), np.asarray(out, np.float64)
@@ -112,16 +122,18 @@ class Model:
         """What the network itself says, [n, outputs, h, w] at x [n, c, h, w]: eps, x0 or v as self.prediction says, and behind it what a
         learned variance is made of; t, a step 0..T-1 or one for each image; y: classes [n]."""
         like = x
-        x = np.ascontiguousarray(np.moveaxis(np.asarray(x, np.float32), 1, -1) if np.ndim(x) == 4 else x, np.float32)
+        x = numbers.pixels("x", x)
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1) if x.ndim == 4 else x)
         n, shape = len(x), (self.height, self.width, self.channels)
         if x.shape[1:] != shape:
             raise ValueError(f"x is {list(np.moveaxis(x, -1, 1).shape) if x.ndim == 4 else list(x.shape)}, expected [n, {shape[2]}, {shape[0]}, {shape[1]}]")
-        t = np.ascontiguousarray(np.broadcast_to(np.asarray(t, np.float64) * self._about.t_scale, (n,)), np.float32)
-        y = self._labels(y, n)
+        # The library computes this product in float32 as well.
+        t = self._times(t, n).astype(np.float32) * np.float32(self._about.t_scale)
+        y = self._classes(y, n)
         out = np.empty((n, self.height, self.width, self.outputs), np.float32)
         with self._lock:
             call(lib.ddpm_net_run, self._handle(), out.ctypes.data_as(POINTER(c_float)), x.ctypes.data_as(POINTER(c_float)),
-                 t.ctypes.data_as(POINTER(c_float)), y, n)
+                 t.ctypes.data_as(POINTER(c_float)), self._pointer(y), n)
         return self._like(like, np.ascontiguousarray(np.moveaxis(out, -1, 1)))
 
     @staticmethod
@@ -131,21 +143,25 @@ class Model:
         import torch
         return torch.from_numpy(array)
 
-    def sample(self, n=16, steps=50, seed=0, *, sampler=None, schedule=None, variance=None, eta=None, order=0, clip=None, y=None, index=None):
+    def sample(self, n=None, steps=50, seed=0, *, sampler=None, schedule=None, variance=None, eta=None,
+               order=0, clip=None, y=None, index=None):
         """Images [n, h, w, c], float32 in [-1, 1].  Every image is a matter of model, seed, its index (0..n-1, or the list index) and the
-        settings alone, as in `ddpm sample`, whose options have the same names.  y: a class, or one for each image.  clip=False leaves the
-        predicted x0 as it is.  An image that the network loses to NaN is NaN, with a warning; the others are right all the same."""
-        index = np.arange(n, dtype=np.uint32) if index is None else np.ascontiguousarray(index, np.uint32)
-        y = None if y is None else np.ascontiguousarray(np.broadcast_to(np.asarray(y, np.int32), index.shape))
+        settings alone, as in `ddpm sample`, whose options have the same names and bounds; n is 16 where
+        there is no index either. y: a class, or one for each image. clip=False leaves the predicted x0 as
+        it is. An image that the network loses to NaN is NaN, with a warning; the others are right all the
+        same."""
+        index = self._indices(n, index)
+        y = self._classes(y, len(index))
         options = self._options(seed, sampler, variance, eta, order, clip)
+        steps, schedule = _steps(steps), numbers.choice("schedule", schedule)
         images = np.empty((len(index), self.height, self.width, self.channels), np.float32)
         chain, handle = c_void_p(), c_void_p()
         size = self.height * self.width * self.channels
-        batch = max(1, min(self.batch or 1, len(index)))
+        batch = min(self.batch, len(index))
         with self._lock:
             options.eps_user = self._handle()
             try:
-                call(lib.ddpm_chain_respace, byref(chain), byref(self._about), _steps(steps).encode(), _bytes(schedule))
+                call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, schedule)
                 call(lib.ddpm_sampler_create, byref(handle), chain, byref(options), size, batch, None)
                 for first in range(0, len(index), batch):
                     rows = slice(first, first + batch)
@@ -159,22 +175,23 @@ class Model:
         options = library.SamplerOptions()
         lib.ddpm_sampler_defaults(byref(options), byref(self._about))
         options.eps = cast(lib.ddpm_net_eps, c_void_p)
-        options.seed = seed
-        options.order = order
+        options.seed = numbers.whole("seed", seed, 0, numbers.UINT64_MAX)
+        options.order = numbers.whole("order", order, 0, 1000)
         if sampler is not None:
-            options.sampler = sampler.encode()
+            options.sampler = numbers.choice("sampler", sampler)
         if variance is not None:
-            options.variance = variance.encode()
+            options.variance = numbers.choice("variance", variance)
         if eta is not None:
-            options.eta = eta
-        if clip is not None:
+            options.eta = numbers.real("eta", eta, 0, 1)
+        if numbers.flag("clip", clip) is not None:
             options.clip = (options.clip or 1.0) if clip else 0.0
         return options
 
     def _run(self, handle, index, y):
         """Images index [n] from noise to x [n, d]."""
         n, buffers = len(index), library.c_size_t()
-        call(lib.ddpm_sampler_start, handle, np.ascontiguousarray(index).ctypes.data_as(POINTER(c_uint32)), self._labels(y, n), n, None, 0)
+        numbered = np.ascontiguousarray(index).ctypes.data_as(POINTER(c_uint32))
+        call(lib.ddpm_sampler_start, handle, numbered, self._pointer(y), n, None, 0)
         while lib.ddpm_sampler_left(handle) > 0:
             try:
                 call(lib.ddpm_sampler_step, handle)
@@ -189,10 +206,35 @@ class Model:
                 x[row] = np.nan
         return x
 
-    def _labels(self, y, n):
+    @staticmethod
+    def _indices(n, index):
+        """Which images: 0 to n - 1, or those of a list, each of them once."""
+        if index is None:
+            return np.arange(numbers.whole("n", 16 if n is None else n, 1, MOST_IMAGES), dtype=np.uint32)
+        if n is not None:
+            raise ValueError("n and index both say how many images: leave one out")
+        index = numbers.wholes("index", index, 0, numbers.INT32_MAX)
+        if not 1 <= len(index) <= MOST_IMAGES:
+            raise ValueError(f"index holds {len(index)} numbers, expected 1 to {MOST_IMAGES}")
+        if len(set(index)) < len(index):
+            raise ValueError("index: a number occurs twice")
+        return np.array(index, np.uint32)
+
+    def _times(self, t, n):
+        """Steps t of n images, in double."""
+        last = self.steps - 1
+        return np.array(numbers.spread("t", t, n, lambda name, v: numbers.real(name, v, 0, last)), np.float64)
+
+    def _classes(self, y, n):
+        """Classes of n images or None; the library says which the model has."""
         if y is None:
             return None
-        return np.ascontiguousarray(np.broadcast_to(np.asarray(y, np.int32), (n,))).ctypes.data_as(POINTER(c_int32))
+        most = numbers.INT32_MAX
+        return np.array(numbers.spread("y", y, n, lambda name, v: numbers.whole(name, v, 0, most)), np.int32)
+
+    @staticmethod
+    def _pointer(y):
+        return None if y is None else y.ctypes.data_as(POINTER(c_int32))
 
     def _handle(self):
         if not self._net:

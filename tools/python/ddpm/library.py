@@ -5,7 +5,7 @@ import os
 from ctypes import (POINTER, Structure, byref, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint32, c_uint64,
                     c_void_p)
 
-ENAN = 9
+EUSAGE, ENAN = 1, 9
 
 
 class CError(Structure):
@@ -41,11 +41,16 @@ class Error(RuntimeError):
         self.code = code
 
 
+class UsageError(Error, ValueError):
+    """What the library refuses of an argument: DDPM_EUSAGE."""
+
+
 def call(function, *arguments):
     """Calls what takes a ddpm_error * at its end and raises it."""
     error = CError()
     if function(*arguments, byref(error)):
-        raise Error(error.code, error.text.decode(errors="replace"))
+        kind = UsageError if error.code == EUSAGE else Error
+        raise kind(error.code, error.text.decode(errors="replace"))
 
 
 def names(function):

@@ -1,0 +1,90 @@
+"""The numbers that callers give, checked as the program checks its options.
+
+No number is rounded, wrapped around or taken for another one.  A bool, a text and, where a whole number is
+wanted, a fraction are a TypeError; a number out of range is a ValueError.
+"""
+import numpy as np
+
+INT32_MAX = 2**31 - 1
+UINT64_MAX = 2**64 - 1
+
+
+def _shown(value):
+    return f"{value!r:.80} of type {type(value).__name__}"
+
+
+def whole(name, value, low=None, high=None):
+    """Returns value, a whole number of Python, numpy or torch, as an int from low to high."""
+    if not isinstance(value, int):
+        array = np.asarray(value)
+        if array.ndim or array.dtype.kind not in "iu":
+            raise TypeError(f"{name} is {_shown(value)}, expected a whole number")
+        value = int(array)
+    if isinstance(value, bool):
+        raise TypeError(f"{name} is {value}, expected a whole number")
+    if low is not None and not low <= value <= high:
+        raise ValueError(f"{name} is {value}, expected a whole number from {low} to {high}")
+    return int(value)
+
+
+def real(name, value, low, high):
+    """Returns value, a number of Python, numpy or torch, as a float from low to high."""
+    if type(value) is not float:
+        array = np.asarray(value)
+        if isinstance(value, bool) or array.ndim or array.dtype.kind not in "iuf":
+            raise TypeError(f"{name} is {_shown(value)}, expected a number")
+        value = float(array)
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value:g}, expected a number from {low:g} to {high:g}")
+    return value
+
+
+def is_single(values):
+    """Returns whether it is one number, or something else that is no list.  An iterator is a list."""
+    return np.ndim(values) == 0 and not hasattr(values, "__next__")
+
+
+def each(name, values, one):
+    """Returns a list of one(name, v) for every v of a list or an array, or for a single number v."""
+    if is_single(values):
+        return [one(name, values)]
+    if hasattr(values, "dtype"):
+        values = np.asarray(values)
+    return [one(f"{name}[{i}]", v) for i, v in enumerate(values)]
+
+
+def wholes(name, values, low=None, high=None):
+    """Returns whole numbers as a list of int."""
+    return each(name, values, lambda place, v: whole(place, v, low, high))
+
+
+def spread(name, values, n, one):
+    """Returns a list of n numbers, a single one n times."""
+    found = each(name, values, one)
+    if len(found) not in (1, n):
+        raise ValueError(f"{name} holds {len(found)} numbers, expected one, or one for each of {n} images")
+    return found * n if len(found) == 1 else found
+
+
+def choice(name, value):
+    """Returns a name, or None, for the library, which would stop reading at a byte 0: that is refused."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is {_shown(value)}, expected a name")
+    if value is not None and "\0" in value:
+        raise ValueError(f"{name} is {value!r:.80}, expected a name")
+    return None if value is None else value.encode()
+
+
+def flag(name, value):
+    """Returns True, False or None."""
+    if value is not None and not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {_shown(value)}, expected True, False or None")
+    return None if value is None else bool(value)
+
+
+def pixels(name, value):
+    """Returns an array of float32 of an array, a tensor or nested lists of floating point numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} holds {array.dtype}, expected floating point numbers")
+    return array.astype(np.float32, copy=False)
