@@ -189,13 +189,17 @@ static void print_result(const struct job *j)
 {
     const struct tally *t = &j->e.tally;
     struct tally_mean total = tally_mean(t, TALLY_TOTAL), prior = tally_mean(t, TALLY_PRIOR), l0 = tally_mean(t, TALLY_L0);
+    double between = 0, low = fmax(0, total.mean - total.half), high = total.mean + total.half;
+    for (int i = 1; i < t->K; i++)
+        between += tally_at(t, TALLY_TERM, i);
     const char *variance = ddpm_bound_variance(j->e.bound);
     size_t n = t->images - t->lost;
     if (!j->s->common.json) {
-        printf("L_T %.6g, L_0 %.6g, the %d terms between %.6g bits/dim\n", prior.mean, l0.mean, t->K - 1, total.mean - prior.mean - l0.mean);
+        printf("L_T %.6g, L_0 %.6g, the %d terms between %.6g bits/dim\n", prior.mean, l0.mean, t->K - 1,
+               between);
         printf("total %.6g bits/dim", total.mean);
         if (n > 1)
-            printf(", 95 %% interval %.6g to %.6g", total.mean - total.half, total.mean + total.half);
+            printf(", 95 %% interval %.6g to %.6g", low, high);
         printf("; %zu image%s, %d steps, variance %s\n", n, n == 1 ? "" : "s", t->K, variance);
         return;
     }
@@ -204,10 +208,10 @@ static void print_result(const struct job *j)
     putchar(',');
     print_member("l0", l0.mean);
     putchar(',');
-    print_member("between", total.mean - prior.mean - l0.mean);
+    print_member("between", between);
     putchar(',');
     print_member("total", total.mean);
-    printf(isfinite(total.half) ? ",\"interval\":[%.17g,%.17g]}\n" : ",\"interval\":null}\n", total.mean - total.half, total.mean + total.half);
+    printf(isfinite(total.half) ? ",\"interval\":[%.17g,%.17g]}\n" : ",\"interval\":null}\n", low, high);
 }
 
 static void announce(const struct job *j)

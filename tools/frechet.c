@@ -10,7 +10,10 @@
 
      distance = 2 D - mean D*,   interval = 2 D - q_97.5 % to 2 D - q_2.5 % of D*                              nothing below 0
 
-   which holds 0 for two samples of one distribution.  Draw r of set k: Philox, index = set, t = round, purpose order of data. */
+   Draws from n points have only n - 1 of n of their variance, and quantiles as of a known one.  So both
+   ends of the interval are moved away from the distance by the factor t sqrt(n / (n - 1)) / 1.96 of the
+   smaller set; t is Student's quantile (Hesterberg 2015, section 5.3).  It then holds 0 for two samples of
+   one distribution.  Draw r of set k: Philox, index = set, t = round, purpose order of data. */
 #include "frechet.h"
 #include <lapacke.h>
 #include <math.h>
@@ -19,6 +22,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/rng.h"
+#include "student.h"
 
 /* One set and what is computed of it. */
 struct set { const double *point; size_t n; double *mean, *cov; uint32_t *times; };
@@ -180,8 +184,14 @@ int frechet_distance(struct frechet *f, const double *a, size_t n, const double 
     if (code)
         return code;
     qsort(again, FRECHET_ROUNDS, sizeof *again, compare);
-    f->distance = fmax(0, 2 * f->plain - mean);
-    f->low = fmax(0, 2 * f->plain - again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40]);
-    f->high = fmax(0, 2 * f->plain - again[FRECHET_ROUNDS / 40]);
+    size_t least = n < m ? n : m;
+    double corrected = 2 * f->plain - mean;
+    double share = (double)(least - 1) / (double)least;
+    double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
+    f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);
+    f->above = wider * fmax(0, mean - again[FRECHET_ROUNDS / 40]);
+    f->distance = fmax(0, corrected);
+    f->low = fmax(0, corrected - f->below);
+    f->high = fmax(0, corrected + f->above);
     return DDPM_OK;
 }

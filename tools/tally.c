@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/safetensors.h"
+#include "student.h"
 
 static const char key[] = "ddpm.eval";
 
@@ -48,7 +49,9 @@ struct tally_mean tally_mean(const struct tally *t, int column)
     for (size_t k = 0; k < t->images; k++)
         if (!isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]))
             squares += pow(t->image[k * TALLY_COLUMNS + (size_t)column] - mean, 2);
-    return (struct tally_mean){ mean, n > 1 ? 1.96 * sqrt(squares / (n - 1) / n) : NAN };
+    if (!(n > 1))
+        return (struct tally_mean){ mean, NAN };
+    return (struct tally_mean){ mean, student_quantile((size_t)n - 1) * sqrt(squares / (n - 1) / n) };
 }
 
 int tally_save(const struct tally *t, const char *path, const cJSON *settings, ddpm_error *err)

@@ -15,7 +15,8 @@ struct tally {
     double *sum;                         /* [TALLY_SUMS, K] */
     double *image;                       /* [room, TALLY_COLUMNS]: index, CRC-32 of its values, bits per dimension or NaN */
 };
-struct tally_mean { double mean, half; };        /* half of the 95 % interval, 1.96 standard errors; NaN for fewer than two images */
+/* half: of the 95 % interval by Student's distribution, NaN for fewer than two images. */
+struct tally_mean { double mean, half; };
 
 int  tally_create(struct tally *t, int K, size_t room, ddpm_error *err);
 void tally_free(struct tally *t);

@@ -66,12 +66,15 @@ void dd_bound_free(ddpm_bound *b)
     free(b);
 }
 
+/* Returns v, or 0 for what only rounding has made negative; NaN stays NaN. */
+static double not_negative(double v) { return v < 0 ? 0 : v; }
+
 static double prior(const double *x0, double alpha_bar, size_t d)
 {
     double sum = 0;
     for (size_t e = 0; e < d; e++)
         sum += alpha_bar * x0[e] * x0[e];
-    return 0.5 * (sum / (double)d - alpha_bar - log1p(-alpha_bar)) / ln2;
+    return 0.5 * not_negative(sum / (double)d - alpha_bar - log1p(-alpha_bar)) / ln2;
 }
 
 int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n, ddpm_error *err)
@@ -94,9 +97,9 @@ static double term(const struct dd_posterior *p, const double *x0, const double 
     for (size_t e = 0; e < d; e++) {
         double u = lv[e] - p->log_small[i], away = of_x0 * (x0[e] - theta[e]);
         if (i == 0)
-            sum += dd_decoder_nats(x0[e], theta[e], exp(0.5 * lv[e]));
+            sum += not_negative(dd_decoder_nats(x0[e], theta[e], exp(0.5 * lv[e])));
         else
-            sum += 0.5 * (u + expm1(-u) + away * away * exp(-lv[e]));
+            sum += 0.5 * (not_negative(u + expm1(-u)) + away * away * exp(-lv[e]));
     }
     return sum / (double)d / ln2;
 }

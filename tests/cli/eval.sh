@@ -16,6 +16,39 @@ test_eval() {
 	expect 64 ddpm eval
 }
 
+# The mean of the images that the file of --resume lists, and Student's 97.5 % quantiles by scipy.  What
+# cannot be negative is not.
+test_eval_interval() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	ddpm sample -q -n 5 --steps 3 --outdir d || fail 'sample'
+	printf '\0\0\010\003\0\0\0\002\0\0\0\040\0\0\0\040' >two.idx
+	head -c 1024 /dev/zero >>two.idx; head -c 1024 d/image-000000.png >>two.idx
+	cat >check.py <<-'END'
+	import json, math, struct, sys
+	data = open("state", "rb").read()
+	head = int.from_bytes(data[:8], "little")
+	entry = json.loads(data[8:8 + head])["images"]
+	first, last = entry["data_offsets"]
+	values = struct.unpack("<%dd" % ((last - first) // 8), data[8 + head + first:8 + head + last])[2::5]
+	n, mean = len(values), sum(values) / len(values)
+	error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
+	t = {2: 12.706204736174694, 5: 2.7764451051977934}[n]
+	lines = [json.loads(line) for line in open("out")]
+	low, high = lines[-1]["interval"]
+	assert math.isclose(high, mean + t * error, rel_tol=1e-12), (high, mean + t * error)
+	assert math.isclose(low, max(0, mean - t * error), rel_tol=1e-9), (low, mean - t * error)
+	assert all(v >= 0 for line in lines for v in line.values() if isinstance(v, (int, float))), lines
+	assert len(lines) > 2 or lines[-1]["between"] == 0, lines
+	if sys.argv[1:] == ["zero"]:
+	    assert low == 0 and mean < t * error, "this test wants images further apart"
+	END
+	expect 0 ddpm eval d --steps 4 --json --resume state; python3 check.py || fail 'five images'
+	rm state; expect 0 ddpm eval d --steps 1 --json --resume state; python3 check.py || fail 'a single step'
+	rm state; expect 0 ddpm eval two.idx --steps 2 --json --resume state
+	python3 check.py zero || fail 'an interval that ends at 0'
+	expect 0 ddpm eval two.idx --steps 2; prints ', 95 % interval 0 to '
+}
+
 test_eval_resumed() {
 	ddpm sample -q -n 7 --steps 3 --outdir d || fail 'sample'
 	expect 0 ddpm eval d --steps 5 --json; mv out whole

@@ -74,6 +74,25 @@ TEST(property, frechet_of_samples)
     CHECK(f.low > 0);
 }
 
+/* The distance 4 of two normal distributions on a line lies in the interval of five points each in 90 % of
+   cases, and in 79 % of them without Student's quantile.  400 cases have a standard error of 2 %. */
+TEST(property, frechet_interval_of_few_points)
+{
+    enum { N = 5, TIMES = 400 };
+    double a[N], b[N];
+    struct frechet f;
+    int held = 0;
+    for (int k = 0; k < TIMES; k++) {
+        dd_rng_normal(&(struct dd_rng){ .seed = 100 + (uint64_t)k }, a, N);
+        dd_rng_normal(&(struct dd_rng){ .seed = 9000 + (uint64_t)k }, b, N);
+        for (int e = 0; e < N; e++)
+            b[e] += 2;
+        REQUIRE(!frechet_distance(&f, a, N, b, N, 1, (uint64_t)k, NULL));
+        held += f.low <= 4 && 4 <= f.high;
+    }
+    CHECK(held >= 0.85 * TIMES);
+}
+
 /* One image and its t at a time, through the command and the library; ten times what the original's own float32 differs. */
 static void check_features(const cJSON *expected, const char *file, const char *const *flags)
 {
