@@ -9,7 +9,29 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
+#include "base/scan.h"
 #include "parts.h"
+
+/* DDPM_EUSAGE unless a string of JSON can hold the pattern and a line of text can show it. */
+static int check_text(const char *pattern, ddpm_error *err)
+{
+    char quoted[256];
+    struct dd_scan s;
+    struct dd_scan_text t;
+    bool plain = true;
+    for (const char *p = pattern; *p; p++)
+        plain = plain && (unsigned char)*p >= ' ' && *p != 127;
+    /* A quote or a backslash would be escaped; here only the bytes above 127 matter. */
+    snprintf(quoted, sizeof quoted, "\"%s\"", pattern);
+    for (char *p = quoted + 1; *p && p[1]; p++)
+        *p = *p == '"' || *p == '\\' ? '_' : *p;
+    dd_scan_begin(&s, quoted, strlen(quoted));
+    if (plain && !dd_scan_string(&s, &t) && !dd_scan_end(&s))
+        return DDPM_OK;
+    return dd_error(err, DDPM_EUSAGE, "--name: the pattern is no valid UTF-8, or has control characters: "
+                    "expected one "
+                    "such as image-%%06d.png");
+}
 
 int album_check_pattern(const char *pattern, ddpm_error *err)
 {
@@ -18,27 +40,85 @@ int album_check_pattern(const char *pattern, ddpm_error *err)
         p += 2;
     if (!p || p[1] != 'd' || strchr(p + 1, '%') || strchr(pattern, '/') || strlen(pattern) > 200)
         return dd_error(err, DDPM_EUSAGE, "--name %.80s: expected a file name with one %%d or %%06d for the number, such as image-%%06d.png", pattern);
-    return DDPM_OK;
+    if (folder_own_name(pattern))
+        return dd_error(err, DDPM_EUSAGE, "--name %.80s: the program's own files are called so: choose a "
+                        "name such as "
+                        "image-%%06d.png", pattern);
+    return check_text(pattern, err);
+}
+
+enum { NAME_MOST = 256 };
+
+/* The name that a pattern gives an image. */
+static void put_name(char name[NAME_MOST], const char *pattern, uint32_t index)
+{
+    const char *p = strchr(pattern, '%'), *rest = strchr(p, 'd') + 1;
+    int width = p[1] == '0' ? p[2] - '0' : 0;
+    snprintf(name, NAME_MOST, "%.*s%0*u%s", (int)(p - pattern), pattern, width, index, rest);
 }
 
 /* Sets path to that of an image: its listed name, or the pattern with the index.  Returns the name. */
 static char *image_path(struct album *a, uint32_t index, const struct ledger_line *line)
 {
-    const char *p = strchr(a->pattern, '%'), *rest = strchr(p, 'd') + 1;
-    int width = p[1] == '0' ? p[2] - '0' : 0;
-    if (line)
-        snprintf(a->path, a->path_size, "%s/%s", a->folder, line->file);
-    else
-        snprintf(a->path, a->path_size, "%s/%.*s%0*u%s", a->folder, (int)(p - a->pattern), a->pattern, width, index, rest);
+    char name[NAME_MOST];
+    put_name(name, a->pattern, index);
+    snprintf(a->path, a->path_size, "%s/%s", a->folder, line ? line->file : name);
     return a->path + strlen(a->folder) + 1;
+}
+
+/* Says whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so it is neither an image
+   nor to be replaced by one. */
+static int look(bool *there, const struct album *a, ddpm_error *err)
+{
+    struct stat st;
+    *there = lstat(a->path, &st) == 0;
+    int code = *there ? folder_regular(a->path, err) : DDPM_OK;
+    if (code && err)
+        err->code = DDPM_ECREATE;
+    return code ? DDPM_ECREATE : DDPM_OK;
+}
+
+/* Whether a listed file may go: it lies where this image belongs, or it is a picture that names this image
+   alone. Any other may be somebody's that the manifest wrongly lists. */
+static bool may_go(struct album *a, const struct ledger_line *line)
+{
+    const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };
+    char name[NAME_MOST], *text = NULL;
+    struct picture p = { .pixel = NULL };
+    struct recipe r;
+    cJSON *root = NULL;
+    uint32_t *index = NULL;
+    int n = 0;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        put_name(name, patterns[i], line->index);
+        if (!strcmp(name, line->file))
+            return true;
+    }
+    image_path(a, 0, line);
+    bool ours = !picture_read(&p, &text, a->path, NULL) &&
+                !recipe_read(&r, &root, &index, &n, text, a->path, NULL) && n == 1 && *index == line->index;
+    cJSON_Delete(root);
+    free(index);
+    free(text);
+    picture_free(&p);
+    return ours;
 }
 
 /* Begins with an empty folder as far as we are concerned: what was listed and what stands in the way goes. */
 static int start_over(struct album *a, const uint32_t *index, int n, ddpm_error *err)
 {
+    bool there;
+    int code = DDPM_OK;
+    for (int i = 0; i < n && !code; i++) {
+        image_path(a, index[i], NULL);
+        code = look(&there, a, err);
+    }
+    if (code)
+        return code;
     for (size_t i = 0; i < a->ledger.lines; i++) {
         image_path(a, 0, &a->ledger.line[i]);
-        unlink(a->path);
+        if (!look(&there, a, NULL) && there && may_go(a, &a->ledger.line[i]))
+            unlink(a->path);
     }
     for (int i = 0; i < n; i++) {
         image_path(a, index[i], NULL);
@@ -88,40 +168,55 @@ static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
                     a->path);
 }
 
-/* Removes a listed file that is not what the manifest says. */
+/* A listed file that is not what the manifest says is missing; it goes where it can only be the image. */
 static int check_listed(struct album *a, const struct ledger_line *line, bool *missing, ddpm_error *err)
 {
     char hex[65];
     bool equal = false;
     int code = ledger_hash(hex, a->path, err);
-    if (code == DDPM_EDATA)
-        return dd_error(err, DDPM_ECREATE, "%s is no regular file: take it out of the way", a->path);
     if (!code && !strcmp(hex, line->sha256))
         code = settings_equal(&equal, a, line->index, err);
     if (code || equal)
         return code;
     a->damaged++;
     *missing = true;
-    return unlink(a->path) ? dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s", a->path, strerror(errno))
-                           : DDPM_OK;
+    if (may_go(a, line) && unlink(a->path))
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s",
+                        a->path,
+                        strerror(errno));
+    return code;
+}
+
+/* The place where an image is to be made holds nothing of others, and no other image is listed there. */
+static int check_place(struct album *a, uint32_t index, ddpm_error *err)
+{
+    const struct ledger_line *here = ledger_named(&a->ledger, image_path(a, index, NULL));
+    bool there = false;
+    int code = look(&there, a, err);
+    if (!code && here && here->index != index)
+        code = dd_error(err, DDPM_ECREATE, "%s is image %" PRIu32 " by the manifest, not image %" PRIu32 ": "
+                        "choose another "
+                        "--name", a->path, here->index, index);
+    return !code && there && !here && !a->force ? check_unlisted(a, index, err) : code;
 }
 
 static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
 {
-    struct stat st;
+    bool there = false;
     int code = DDPM_OK;
     *missing = *lost = 0;
     for (int i = 0; i < n && !code; i++) {
         const struct ledger_line *line = ledger_find(&a->ledger, index[i]);
         bool again = !line || (!line->ok && a->retry);
-        image_path(a, index[i], line && line->ok ? line : NULL);
-        bool there = lstat(a->path, &st) == 0;
         if (line && line->ok) {
+            image_path(a, index[i], line);
+            code = look(&there, a, err);
             again = !there;
-            code = there && a->check ? check_listed(a, line, &again, err) : DDPM_OK;
-        } else if (there && !a->force) {
-            code = check_unlisted(a, index[i], err);
+            if (!code && there && a->check)
+                code = check_listed(a, line, &again, err);
         }
+        if (!code && again)
+            code = check_place(a, index[i], err);
         *lost += line && !line->ok && !a->retry;
         if (again)
             todo[(*missing)++] = index[i];
@@ -175,7 +270,10 @@ static int read_manifests(struct album *a, ddpm_error *err)
     int code = ledger_read(&a->ledger, a->folder, a->part, err);
     if (!code && a->ledger.header && !a->force)
         code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
+    a->begun = a->ledger.header;
     if (!code && !(code = parts_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
+        for (size_t i = 0; i < others.count; i++)
+            a->begun = a->begun || others.ledger[i].header;
         code = ledger_join(&a->ledger, others.ledger, others.count, err);
         parts_free(&others);
     }
@@ -193,6 +291,8 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = album_lock(a, 0, err))))
         return code;
     if ((code = read_manifests(a, err)) || (a->force && (code = start_over(a, index, n, err))))
+        return code;
+    if (!a->begun && !a->force && (code = folder_unshared(a->folder, err)))
         return code;
     if ((code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
         return code;

@@ -17,11 +17,13 @@ struct album {
     struct ledger ledger;
     struct gallery image;                        /* the one being written */
     char *header;                                /* the recipe's text */
+    bool begun;                                  /* a manifest says what the folder holds */
     char *path; size_t path_size;                /* room for the name of an image */
     int damaged;                                 /* images that check found to be remade */
     char warning[256];                           /* about room on the disk, or "" */
 };
-/* "image-%06d.png" and the like: one %d or %0Nd, no folder. */
+/* "image-%06d.png" and the like: one %d or %0Nd, no folder, none of the program's own names, text that a
+   manifest can hold. */
 int  album_check_pattern(const char *pattern, ddpm_error *err);
 /* Locks the folder, or a part of it, before it is read; part and folder are set.  album_open does it where that was not possible before. */
 int  album_lock(struct album *a, double wait, ddpm_error *err);

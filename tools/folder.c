@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -45,18 +46,84 @@ int folder_make(const char *path, ddpm_error *err)
     return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE), "%s cannot be made a folder: %s", path, strerror(number));
 }
 
+static bool begins(const char *name, const char *word) { return !strncasecmp(name, word, strlen(word)); }
+
+static bool ends(const char *name, const char *word)
+{
+    size_t n = strlen(name), m = strlen(word);
+    return n >= m && !strcasecmp(name + n - m, word);
+}
+
+bool folder_own_name(const char *name)
+{
+    return begins(name, ".ddpm-") || (begins(name, "manifest") && ends(name, ".jsonl")) ||
+           (begins(name, "resume") && ends(name, ".safetensors"));
+}
+
+int folder_regular(const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) || S_ISREG(st.st_mode))
+        return DDPM_OK;
+    const char *kind = S_ISDIR(st.st_mode) ? "folder" : "device or pipe";
+    return dd_error(err, DDPM_EDATA, "%s: is a %s, expected a regular file: take it out of the way", path,
+                    S_ISLNK(st.st_mode) ? "link" : kind);
+}
+
+static int cannot_read(const char *path, ddpm_error *err)
+{
+    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", path, strerror(errno));
+}
+
+/* The first name in order is told, so that the sentence is the same every time. */
+int folder_unshared(const char *path, ddpm_error *err)
+{
+    char first[256] = "";
+    int count = 0;
+    DIR *d = opendir(path);
+    if (!d)
+        return cannot_read(path, err);
+    for (const struct dirent *e; (e = readdir(d));) {
+        if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
+            continue;
+        if (!count++ || strcmp(e->d_name, first) < 0)
+            snprintf(first, sizeof first, "%.255s", e->d_name);
+    }
+    closedir(d);
+    if (!count)
+        return DDPM_OK;
+    return dd_error(err, DDPM_ECREATE, "%s: has no manifest and holds %d other file%s (%.100s%s): choose a "
+                    "new or empty "
+                    "folder, or have images among them with --force", path, count, count > 1 ? "s" : "",
+                        first, count > 1 ? ", ..." : "");
+}
+
+/* Whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
+static bool is_temporary(const char *name)
+{
+    static const char digits[] = "0123456789";
+    if (strncmp(name, ".ddpm-", 6))
+        return false;
+    size_t process = strspn(name + 6, digits);
+    const char *rest = name + 6 + process;
+    if (!process || *rest++ != '-')
+        return false;
+    size_t number = strspn(rest, digits);
+    return number && !strcmp(rest + number, ".tmp");
+}
+
 /* Temporaries of runs that were killed: nobody holds their lock. */
 int folder_clean(const char *path, ddpm_error *err)
 {
     DIR *d = opendir(path);
     if (!d)
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", path, strerror(errno));
+        return cannot_read(path, err);
     for (const struct dirent *e; (e = readdir(d));) {
-        size_t n = strlen(e->d_name);
-        if (strncmp(e->d_name, ".ddpm-", 6) || n < 10 || strcmp(e->d_name + n - 4, ".tmp"))
+        struct stat st;
+        if (!is_temporary(e->d_name))
             continue;
         int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
             unlinkat(dirfd(d), e->d_name, 0);
         if (fd >= 0)
             close(fd);
@@ -151,7 +218,7 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
 void folder_unlock(struct folder_lock *l)
 {
     struct stat st;
-    if (l->part >= 0 && fstat(l->part, &st) == 0 && st.st_size == 0)
+    if (l->part >= 0 && fstat(l->part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
         unlink(l->path);
     if (l->part >= 0)
         close(l->part);

@@ -1,6 +1,7 @@
 /* A folder that a run works in: made, its own while it works, and rid of what killed runs left half-written. */
 #ifndef DDPM_FOLDER_H
 #define DDPM_FOLDER_H
+#include <stdbool.h>
 #include "ddpm.h"
 
 /* Makes it where it is missing, its name on the disk.  The folder above must be there. */
@@ -15,6 +16,13 @@ extern const struct folder_lock folder_not_locked;
    wait seconds, or interrupted; advice follows "try again later". */
 int  folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice, ddpm_error *err);
 void folder_unlock(struct folder_lock *l);
+/* Whether the program's own files in such a folder (manifest, saved batch, temporary) are called so, in
+   whatever case of letters. */
+bool folder_own_name(const char *name);
+/* DDPM_EDATA unless nothing, or a regular file itself, is at path: a link would lead out of the folder. */
+int folder_regular(const char *path, ddpm_error *err);
+/* DDPM_ECREATE when files of others lie in the folder.  Hidden ones do not count. */
+int folder_unshared(const char *path, ddpm_error *err);
 /* Removes the temporaries that no process holds. */
 int folder_clean(const char *path, ddpm_error *err);
 #endif

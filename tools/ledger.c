@@ -3,6 +3,8 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,43 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "folder.h"
 
 static int out_of_memory(const struct ledger *l, ddpm_error *err)
 {
     return dd_error(err, DDPM_ENOMEM, "out of memory for %s", l->path ? l->path : "a manifest");
+}
+
+/* Whether an image of this number may be called so: in this folder, with the number in the name, and not as
+   one of the program's own files. */
+static bool fits(const char *file, uint32_t index)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%" PRIu32, index);
+    return strstr(file, number) && !strchr(file, '/') && !folder_own_name(file);
+}
+
+static bool consists_of(const char *text, const char *characters, size_t least, size_t most)
+{
+    size_t n = strlen(text);
+    return n >= least && n <= most && strspn(text, characters) == n;
+}
+
+static int check_texts(const char *file, uint32_t index, const char *sha256, const char *seed,
+                       const char *where,
+                       ddpm_error *err)
+{
+    if (!fits(file, index))
+        return dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in "
+                        "this folder",
+                        where, file, index);
+    if (sha256 && !consists_of(sha256, "0123456789abcdef", 64, 64))
+        return dd_error(err, DDPM_EDATA, "%s: sha256 is \"%.80s\", expected 64 hexadecimal digits", where,
+                        sha256);
+    if (seed && !consists_of(seed, "0123456789", 1, 20))
+        return dd_error(err, DDPM_EDATA, "%s: seed is \"%.40s\", expected a whole number of 64 bits", where,
+                        seed);
+    return DDPM_OK;
 }
 
 static int read_fields(struct ledger_line *line, const cJSON *root, const char *where, ddpm_error *err)
@@ -23,7 +58,7 @@ static int read_fields(struct ledger_line *line, const cJSON *root, const char *
     struct dd_json j;
     dd_json_begin(&j, root, where, err);
     line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
-    const char *file = dd_json_text(&j, "file"), *sha256 = "", *seed = "";
+    const char *file = dd_json_text(&j, "file"), *sha256 = NULL, *seed = NULL;
     line->ok = dd_json_choice(&j, "status", states) == 0;
     if (line->ok) {
         sha256 = dd_json_text(&j, "sha256");
@@ -33,12 +68,12 @@ static int read_fields(struct ledger_line *line, const cJSON *root, const char *
     }
     line->seconds = dd_json_number(&j, "seconds", 0, 1e30);
     int code = dd_json_end(&j);
-    if (!code && (strchr(file, '/') || !*file || !strcmp(file, ".") || !strcmp(file, "..")))
-        code = dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of a file in this folder", where, file);
+    if (!code)
+        code = check_texts(file, line->index, sha256, seed, where, err);
     if (!code && !(line->file = strdup(file)))
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", where);
-    snprintf(line->sha256, sizeof line->sha256, "%s", sha256);
-    snprintf(line->seed, sizeof line->seed, "%s", seed);
+    snprintf(line->sha256, sizeof line->sha256, "%s", sha256 ? sha256 : "");
+    snprintf(line->seed, sizeof line->seed, "%s", seed ? seed : "");
     return code;
 }
 
@@ -145,6 +180,47 @@ static void keep_last(struct ledger *l, int (*compare)(const void *, const void 
     l->lines = kept;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct ledger_line *const *x = a, *const *y = b;
+    return strcmp((*x)->file, (*y)->file);
+}
+
+/* The images that are there in order of their files' names; no two share a file. */
+static int order_files(struct ledger *l, ddpm_error *err)
+{
+    free(l->named);
+    l->files = 0;
+    l->named = malloc((l->lines + 1) * sizeof *l->named);
+    if (!l->named)
+        return out_of_memory(l, err);
+    for (size_t i = 0; i < l->lines; i++)
+        if (l->line[i].ok)
+            l->named[l->files++] = &l->line[i];
+    qsort(l->named, l->files, sizeof *l->named, by_name);
+    for (size_t i = 1; i < l->files; i++)
+        if (!strcmp(l->named[i - 1]->file, l->named[i]->file))
+            return dd_error(err, DDPM_EDATA, "%s: images %" PRIu32 " and %" PRIu32 " are both listed as "
+                            "%.80s",
+                            l->path ? l->path : "manifest.jsonl", l->named[i - 1]->index,
+                                l->named[i]->index, l->named[i]->file);
+    return DDPM_OK;
+}
+
+const struct ledger_line *ledger_named(const struct ledger *l, const char *file)
+{
+    size_t low = 0, high = l->files;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(l->named[middle]->file, file);
+        if (!order)
+            return l->named[middle];
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return NULL;
+}
+
 int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error *err)
 {
     size_t lines = l->lines;
@@ -162,7 +238,7 @@ int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error 
     for (size_t k = 0; k < lines; k++)
         more[k].place = k;
     keep_last(l, by_state);
-    return DDPM_OK;
+    return order_files(l, err);
 }
 
 char *ledger_path(const char *folder, const char *part)
@@ -180,7 +256,9 @@ int ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_err
     *l = (struct ledger){ .path = ledger_path(folder, part), .fd = -1, .part = *part };
     if (!l->path)
         return out_of_memory(l, err);
-    int code = dd_file_map(&f, l->path, err);
+    int code = folder_regular(l->path, err);
+    if (!code)
+        code = dd_file_map(&f, l->path, err);
     if (code == DDPM_EMISSING)
         return DDPM_OK;
     if (!code) {
@@ -246,7 +324,7 @@ int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *
     int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
     if (code)
         return code;
-    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (l->fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
     if (begins && !l->part)
@@ -268,7 +346,7 @@ static char *line_text(const struct ledger_line *line)
     bool whole = cJSON_AddNumberToObject(o, "i", line->index) && cJSON_AddStringToObject(o, "file", line->file) &&
                  (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) && cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
                  (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) && cJSON_AddStringToObject(o, "seed", line->seed))) &&
-                 cJSON_AddNumberToObject(o, "seconds", (double)(long)(1000 * line->seconds + 0.5) / 1000);
+                 cJSON_AddNumberToObject(o, "seconds", rint(1000 * line->seconds) / 1000);
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
@@ -317,7 +395,7 @@ void ledger_forget(struct ledger *l)
 {
     for (size_t i = 0; i < l->lines; i++)
         free(l->line[i].file);
-    free(l->line), free(l->header), free(l->asked);
+    free(l->line), free(l->named), free(l->header), free(l->asked);
     *l = (struct ledger){ .path = l->path, .fd = l->fd, .part = l->part };
 }
 

@@ -15,6 +15,8 @@ struct ledger {
     char *path, *header;                         /* header NULL: there is no manifest yet */
     char *asked;                                 /* the last line of that kind, or NULL */
     struct ledger_line *line; size_t lines;      /* by index; of several lines about one image the last */
+    /* images that are not lost, by their files' names: after ledger_join */
+    struct ledger_line **named; size_t files;
     size_t size, torn;                           /* bytes of whole lines; bytes behind them, which a crash cut off */
     int fd;                                      /* open for more lines, or -1 */
     bool part;
@@ -23,9 +25,12 @@ struct ledger {
 int  ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_error *err);
 /* Its path, allocated; NULL: out of memory. */
 char *ledger_path(const char *folder, const char *part);
-/* The lines of from, which loses them.  Of two about one image, that of an image which is not lost stays. */
+/* The lines of from, which loses them.  Of two about one image, that of an image which is not lost stays.
+   DDPM_EDATA: two images share a file. */
 int  ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error *err);
 const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index);     /* NULL: not listed */
+/* The image that has this file, or NULL. */
+const struct ledger_line *ledger_named(const struct ledger *l, const char *file);
 /* Makes what was read ready for more lines: mended, or begun with header where there was none or it is to be replaced. */
 int  ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err);
 /* A line, on the disk when this returns. */

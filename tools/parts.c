@@ -14,13 +14,20 @@
 /* What stands between before and after, as a part: "" or "-0-of-4"; its length, or -1. */
 static int part_length(const char *name, const char *before, const char *after)
 {
+    static const char digits[] = "0123456789";
     size_t n = strlen(name), b = strlen(before), a = strlen(after);
-    int number, of, end = 0;
     if (n < a + b || strncmp(name, before, b) || strcmp(name + n - a, after))
         return -1;
     if (n == a + b)
         return 0;
-    return sscanf(name + b, "-%9d-of-%9d%n", &number, &of, &end) == 2 && (size_t)end == n - a - b ? end : -1;
+    const char *number = name + b, *of;
+    if (*number++ != '-' || !strspn(number, digits))
+        return -1;
+    of = number + strspn(number, digits);
+    if (strncmp(of, "-of-", 4))
+        return -1;
+    size_t last = strspn(of + 4, digits);
+    return last && of + 4 + last == name + n - a && n - a - b < 30 ? (int)(n - a - b) : -1;
 }
 
 static bool is_manifest(const char *folder, const char *name)

@@ -21,8 +21,9 @@ static void check_list(const struct ledger *l, size_t size)
 /* One more line behind what l holds; its lines and that one are then there. */
 static void append(struct ledger *l, const char *part, ddpm_error *err)
 {
-    char name[] = "last.png";
-    const struct ledger_line image = { .index = INT32_MAX, .ok = true, .file = name, .sha256 = "0", .seconds = 1 };
+    char name[] = "image-2147483647.png";
+    const struct ledger_line image = { .index = INT32_MAX, .ok = true, .file = name, .seconds = 1,
+        .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" };
     struct ledger again;
     size_t more = !ledger_find(l, image.index), lines = l->lines;
     require(!ledger_open(l, l->header ? l->header : recipe, false, err) && !ledger_add(l, &image, err));
