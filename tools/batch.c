@@ -61,15 +61,18 @@ static int save(struct batch *b, ddpm_error *err)
     return code;
 }
 
-/* A file that cannot be used costs time, not images: it goes. */
+/* A file that cannot be used costs time, not images: it goes.  That is said even with -q, because a disk may
+   be failing. */
 static int resume(struct batch *b, ddpm_error *err)
 {
+    ddpm_error said;
     struct flight f;
     int code = b->album.force ? DDPM_OK : flight_load(&f, b->studio, b->album.folder, b->album.part, b->album.header, err);
     if (b->album.force)
         f = (struct flight){ .n = 0 };
     if (code == DDPM_EDATA) {
-        remark(b->studio->command, b->studio->common, "%s; what it holds is made again", err->text);
+        dd_error(&said, code, "%s; what it holds is made again", err->text);
+        complain(b->studio->command, &said);
         code = DDPM_OK;
     }
     if (code)

@@ -1,12 +1,15 @@
 /* The file is written whole, synchronised and renamed; it is removed once its images are in the folder. */
 #include "flight.h"
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/error.h"
 #include "base/safetensors.h"
+#include "folder.h"
 
 static char *path_in(const char *folder, const char *part, ddpm_error *err)
 {
@@ -47,7 +50,7 @@ int flight_save(const struct flight *f, const char *folder, const char *part, co
     snprintf(taken, sizeof taken, "%d", f->taken);
     describe(entry, f);
     int code = dd_output_create(&o, path, 1, err);
-    if (!code && !(code = dd_safetensors_write(o.stream, entry, 3, meta, err)))
+    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 3, meta, err)))
         code = dd_output_commit(&o, err);
     else if (o.stream)
         dd_output_abandon(&o);
@@ -55,6 +58,16 @@ int flight_save(const struct flight *f, const char *folder, const char *part, co
     return code;
 }
 
+static bool all_finite(const double *x, size_t n)
+{
+    size_t i = 0;
+    while (i < n && isfinite(x[i]))
+        i++;
+    return i == n;
+}
+
+/* The images themselves, the first buffer, and what is shown of them are always finite; a solver's memory is
+   NAN until it is written. */
 static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio, const char *header, const char *path, ddpm_error *err)
 {
     const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
@@ -75,7 +88,8 @@ static int load(struct flight *f, const struct dd_safetensors *s, const struct s
             return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path, entry[i].name);
         memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
     }
-    return DDPM_OK;
+    return all_finite(f->state, (size_t)f->n * f->d) && all_finite(f->frame, (size_t)f->n * f->frames * f->d)
+         ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
 }
 
 int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err)
@@ -84,10 +98,10 @@ int flight_load(struct flight *f, const struct studio *s, const char *folder, co
     struct dd_safetensors container;
     char *path = path_in(folder, part, err);
     *f = (struct flight){ .n = 0 };
-    int code = path ? dd_file_map(&file, path, err) : DDPM_ENOMEM;
-    if (!code) {
-        code = dd_safetensors_read(&container, file.data, file.size, path, err);
-        if (!code) {
+    int code = path ? folder_regular(path, err) : DDPM_ENOMEM;
+    if (!code && !(code = dd_file_map(&file, path, err))) {
+        code = dd_safetensors_check_hash(file.data, file.size, path, err);
+        if (!code && !(code = dd_safetensors_read(&container, file.data, file.size, path, err))) {
             code = load(f, &container, s, header, path, err);
             dd_safetensors_free(&container);
         }
@@ -121,9 +135,11 @@ void flight_keep(struct flight *f, const uint32_t *index, int n)
 
 int flight_remove(const char *folder, const char *part, ddpm_error *err)
 {
+    struct stat st;
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
-    if (path && unlink(path) && errno != ENOENT)
+    /* Where nothing may be written, unlink fails even for a file that is not there. */
+    if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
     free(path);
     return code;

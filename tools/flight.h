@@ -1,6 +1,7 @@
-/* resume.safetensors beside a manifest: a batch that was stopped mid-chain.  Tensors index U32 [n], state F64 [buffers, n, d] and frames F64
-   [n, frames, d]; metadata "recipe", the manifest's header, and "taken", the number of steps behind it.  A shard's (shard.h) is called
-   resume-0-of-4.safetensors; part is that "-0-of-4", or "". */
+/* resume.safetensors beside a manifest: a batch that was stopped mid-chain.  Tensors index U32 [n], state F64
+   [buffers, n, d] and frames F64 [n, frames, d]; metadata "recipe", the manifest's header, "taken", the
+   number of steps behind it, and "sha256", the hash of the file (base/safetensors.h), without which it is not
+   believed.  A shard's (shard.h) is called resume-0-of-4.safetensors; part is that "-0-of-4", or "". */
 #ifndef DDPM_FLIGHT_H
 #define DDPM_FLIGHT_H
 #include "studio.h"
