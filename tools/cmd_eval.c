@@ -349,10 +349,20 @@ static const struct option options[] = {
     { "resume", 0, OPTION_TEXT, "FILE", "keep what was found in FILE, and go on from there if it exists", NULL, FIELD(resume), 0, 0 },
 };
 const struct command command_eval = {
-    .name = "eval", .arguments = "DATA", .least = 1, .most = 1, .run = run,
-    .does = "Measures a model: bits per dimension of a data set under any chain of steps, in all its terms, with the errors of eps and x0.\n"
-            "DATA is a folder of images (or of sub-folders, one a class), an IDX file (.gz too), CIFAR-10's binary batches (a file or their folder) or a .npy array.",
-    .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m model.ddpm --json --resume full.safetensors photos\n"
+    .name = "eval",
+    .arguments = "DATA",
+    .least = 1,
+    .most = 1,
+    .run = run,
+    .does = "Measures a model: bits per dimension of a data set under any chain of steps, in all its terms, "
+            "with the errors of eps and x0.\n"
+            "DATA is a folder of images (or of sub-folders, one a class), an IDX file (.gz too), CIFAR-10's "
+            "binary batches (a file or their folder), or a .npy or .npz array.",
+    .examples = "  ddpm eval -n 100 --steps 50 --fit pad t10k-images-idx3-ubyte.gz\n  ddpm eval -m "
+                "model.ddpm --json --resume full.safetensors photos\n"
                 "  ddpm eval samples --against t10k-images-idx3-ubyte.gz --fit pad -n 1000\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

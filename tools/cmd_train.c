@@ -103,11 +103,22 @@ static const struct option options[] = {
     { "force", 0, OPTION_FLAG, NULL, "replace an existing MODEL and what is in MODEL.train", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_train = {
-    .name = "train", .arguments = "DATA", .least = 1, .most = 1, .run = run,
-    .does = "Trains a network on images: a folder of them (or of sub-folders, one a class), an IDX file (.gz too; labels beside it), CIFAR-10's\n"
-            "binary batches, or a .npy array.  SIGTERM and Ctrl-C save and exit 75 within a step; the same command with --resume goes on.",
-    .examples = "  ddpm train photos -o photos.ddpm --preset small --time 8h\n"
-                "  ddpm train train-images-idx3-ubyte.gz -o digits.ddpm --set net.classes=10 --fit pad --set net.height=32 --set net.width=32 --steps 20000\n"
-                "  ddpm train cifar-10-batches-bin -o cifar10.ddpm --preset cifar10 --steps 800000 --resume\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct train_settings), .defaults = &defaults,
+    .name = "train",
+    .arguments = "DATA",
+    .least = 1,
+    .most = 1,
+    .run = run,
+    .does = "Trains a network on images: a folder of them (or of sub-folders, one a class), an IDX file (.gz "
+            "too; labels beside it), CIFAR-10's\n"
+            "binary batches, or a .npy or .npz array.  SIGTERM and Ctrl-C save and exit 75 within a step; "
+            "the same command with --resume goes on.",
+    .examples =
+        "  ddpm train photos -o photos.ddpm --preset small --time 8h\n"
+        "  ddpm train train-images-idx3-ubyte.gz -o digits.ddpm --set net.classes=10 --fit pad --set "
+        "net.height=32 --set net.width=32 --steps 20000\n"
+        "  ddpm train cifar-10-batches-bin -o cifar10.ddpm --preset cifar10 --steps 800000 --resume\n",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct train_settings),
+    .defaults = &defaults,
 };

@@ -24,11 +24,10 @@ static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i,
     const struct dataset_array *a;
     const unsigned char *data = find(d, &a, i);
     struct view v = { data + a->labelled, a->height, a->width, a->channels, { 0 }, a->number, false };
-    struct stat s;
     memcpy(v.step, a->step, sizeof v.step);
-    if (!a->inflated && (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size))
+    if (dataset_array_is_shorter(a))
         return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
-    *bytes = a->number.bytes == 1;
+    *bytes = a->number.bytes == 1 && a->number.kind == 'u';
     return view_read(x, &v, d->about, d->fit, name, err);
 }
 

@@ -1,4 +1,5 @@
-/* Images to be measured or learned from: a folder of pictures, an IDX file (also .gz), CIFAR-10's binary files, or a .npy array. */
+/* Images to be measured or learned from: a folder of pictures, an IDX file (also .gz), CIFAR-10's binary
+   files, or arrays of numpy. */
 #ifndef DDPM_DATASET_H
 #define DDPM_DATASET_H
 #include <stdbool.h>
@@ -11,20 +12,34 @@
 /* A file that holds many images of one size, count of them, stride bytes apart; a label, one byte, before the pixels. */
 struct dataset_array {
     struct dd_file map;
-    unsigned char *inflated;                                        /* of a .gz; data is in here */
+    unsigned char *inflated;                                        /* of a .gz or .npz; data is in here */
     const unsigned char *data;
     size_t count, stride;
     int height, width, channels;
     size_t step[3]; struct view_number number;                      /* as in a view */
     bool labelled;
-    unsigned char *label;                                           /* [count] of an IDX file with its labels beside it, or NULL */
+    int32_t *label; /* [count] of labels that lie beside the images, or NULL */
+    char note[160]; /* what was concluded from the data, or empty */
     int descriptor;                                                 /* tells whether the file has become shorter */
 };
 /* most: only this many are wanted, and taken out of a .gz. */
 int  dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
+bool dataset_array_is_shorter(const struct dataset_array *a);         /* than when it was opened */
+/* Takes the sizes dim [4] = n, h, w, c of a->number, which lie in this order in size bytes; refuses what they
+   cannot hold. */
+int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,
+                        ddpm_error *err);
+/* An array of numpy, p [size]; the first of them in a .npz, its labels beside it. */
+bool dataset_is_numpy(const unsigned char *p, size_t size);
+int dataset_numpy(struct dataset_array *a, const char *path, const unsigned char *p, size_t size,
+                  ddpm_error *err);
+int  dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err);
+/* Integers of rank 1, as many as there are images; DDPM_EDATA when they are something else. */
+int dataset_numpy_labels(int32_t **label, const char *path, const unsigned char *p, size_t size, size_t count,
+                         ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
 /* The labels of "train-images-idx3-ubyte.gz" are "train-labels-idx1-ubyte.gz", or the same without .gz; NULL when there is no such file. */
-int  dataset_labels(unsigned char **label, const char *images, size_t count, ddpm_error *err);
+int  dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error *err);
 
 /* An image [h, w, c] that is not read again: byte levels, or float32 where it has others; both NULL when it
    is not kept. */

@@ -2,12 +2,13 @@
 
    IDX (LeCun, Cortes, Burges, "The MNIST database"): 0 0 8 r, r big-endian sizes [n, h, w] or [n, h, w, c], bytes.
    CIFAR-10 binary (Krizhevsky): records of a label below 10 and 3 x 32 x 32 bytes, no head.
-   numpy (NEP 1): \x93NUMPY, version, length, a dict of descr, fortran_order and shape, values; here |u1 or <f4, [n, h, w] or [n, h, w, c]. */
+   numpy's arrays are read by dataset_numpy.c and dataset_npz.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
@@ -17,11 +18,15 @@ enum { IDX_HEAD = 20, RECORD = 3073, INFLATES = 1032, SIDE_MAX = 65535 };      /
 
 static int refuse(const char *path, ddpm_error *err)
 {
-    return dd_error(err, DDPM_EDATA, "%s is no data set: expected a folder of images, an IDX file (.gz too), CIFAR-10 binary batches, or .npy", path);
+    return dd_error(err, DDPM_EDATA,
+                    "%s is no data set: expected a folder of images, an IDX file (.gz too), CIFAR-10 binary "
+                    "batches, .npy or .npz",
+                    path);
 }
 
 /* dim [4] = n, h, w, c. */
-static int set_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size, ddpm_error *err)
+int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,
+                        ddpm_error *err)
 {
     for (int i = 1; i < 4; i++)
         if (dim[i] < 1 || dim[i] > SIDE_MAX)
@@ -52,7 +57,7 @@ static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
 static int open_idx(struct dataset_array *a, const char *path, size_t head, const uint64_t dim[4], ddpm_error *err)
 {
     size_t rest = a->map.size - head;
-    int code = set_shape(a, path, dim, rest, err);
+    int code = dataset_array_shape(a, path, dim, rest, err);
     a->data = a->map.data + head;
     if (!code && rest != a->count * a->stride)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
@@ -95,7 +100,7 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     size_t head = idx_head(dim, start, sizeof start);
     if (!head)
         return refuse(path, err);
-    if ((code = set_shape(a, path, dim, a->map.size * INFLATES, err)))
+    if ((code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
         return code;
     bool all = !most || most >= a->count;
     size_t n = head + (all ? a->count : most) * a->stride;
@@ -103,53 +108,6 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, n);
     a->data = a->inflated + head;
     return inflate_head(a->inflated, n, &a->map, path, all, err);
-}
-
-static bool has_text(const char *head, const char *key, const char *value)
-{
-    const char *at = strstr(head, key);
-    return at && !strncmp(at + strlen(key) + strspn(at + strlen(key), ": "), value, strlen(value));
-}
-
-/* Sizes of "'shape': (60000, 28, 28)", 0 when it is another rank. */
-static int npy_shape(uint64_t dim[4], const char *head)
-{
-    const char *at = strstr(head, "'shape'");
-    int rank = 0;
-    dim[3] = 1;
-    if (!at || !(at = strchr(at, '(')))
-        return 0;
-    for (at++; rank < 4 && *at >= '0' && *at <= '9'; rank++) {
-        char *end;
-        dim[rank] = strtoull(at, &end, 10);
-        at = end + strspn(end, ", ");
-    }
-    return *at == ')' && rank >= 3 ? rank : 0;
-}
-
-static int open_npy(struct dataset_array *a, const char *path, ddpm_error *err)
-{
-    const unsigned char *p = a->map.data;
-    size_t start = a->map.size > 12 && p[6] > 1 ? 12 : 10, length = 0, rest;
-    uint64_t dim[4];
-    char head[1024] = "";
-    for (size_t i = 8; a->map.size > start && i < start; i++)
-        length |= (size_t)p[i] << (8 * (i - 8));
-    if (a->map.size <= start || length >= sizeof head || length > a->map.size - start)
-        return dd_error(err, DDPM_EDATA, "%s: the head of this .npy file is cut off or too long", path);
-    memcpy(head, p + start, length);
-    bool floats = has_text(head, "'descr'", "'<f4'");
-    if (floats)
-        a->number = (struct view_number){ 'f', 4, false, 0 };
-    if ((!floats && !has_text(head, "'descr'", "'|u1'")) || !has_text(head, "'fortran_order'", "False") ||
-        !npy_shape(dim, head))
-        return dd_error(err, DDPM_EDATA, "%s: expected uint8, or float32 in [-1, 1], [n, h, w] or [n, h, w, c] in C order; it is %.120s", path, head);
-    a->data = p + start + length;
-    rest = a->map.size - start - length;
-    int code = set_shape(a, path, dim, rest, err);
-    if (!code && rest != a->count * a->stride)
-        return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
-    return code;
 }
 
 static bool is_cifar(const struct dd_file *f)
@@ -167,15 +125,17 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
     size_t size = a->map.size, head = idx_head(dim, p, size);
     if (head)
         return open_idx(a, path, head, dim, err);
-    if (size >= 10 && !memcmp(p, "\x93NUMPY", 6))
-        return open_npy(a, path, err);
+    if (dataset_is_numpy(p, size))
+        return dataset_numpy(a, path, p, size, err);
+    if (size >= 4 && !memcmp(p, "PK\3\4", 4))
+        return dataset_npz(a, path, err);
     if (size >= 2 && p[0] == 0x1F && p[1] == 0x8B)
         return open_gz(a, path, most, err);
     if (!is_cifar(&a->map))
         return refuse(path, err);
     a->labelled = true;
     a->data = p;
-    int code = set_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
+    int code = dataset_array_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
     a->step[0] = 32, a->step[1] = 1, a->step[2] = 32 * 32;
     return code;
 }
@@ -188,11 +148,17 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
         code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
     if (!code)
         code = open_any(a, path, most, err);
-    if (!code && !a->labelled)
+    if (!code && !a->labelled && !a->label)
         code = dataset_labels(&a->label, path, a->count, err);
     if (code)
         dataset_array_close(a);
     return code;
+}
+
+bool dataset_array_is_shorter(const struct dataset_array *a)
+{
+    struct stat s;
+    return !a->inflated && (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size);
 }
 
 void dataset_array_close(struct dataset_array *a)

@@ -27,6 +27,15 @@ static void say_left_out(struct teller *t)
     }
 }
 
+static void say_arrays(struct teller *t)
+{
+    for (size_t i = 0; i < t->d->arrays; i++)
+        if (*t->d->array[i].note) {
+            snprintf(t->line, LINE, "%s: %s", t->d->path, t->d->array[i].note);
+            say(t);
+        }
+}
+
 static void say_classes(struct teller *t)
 {
     const struct image_folder *f = &t->d->folder;
@@ -76,6 +85,7 @@ void dataset_notes(const struct dataset *d, dataset_tell_fn *tell, void *user)
     const struct dataset_seen *s = &d->seen;
     double white = (s->largest + 1) / 2;
     say_left_out(&t);
+    say_arrays(&t);
     say_classes(&t);
     say_count(&t, s->repeated, "gray picture is", "gray pictures are", "taken as red, green and blue alike");
     say_count(&t, s->grayed, "picture in colour is", "pictures in colour are", "taken as gray");

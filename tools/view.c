@@ -121,7 +121,8 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
                 bool inside = y >= 0 && x >= 0 && y < v->height && x < v->width;
                 double value = inside ? channel_at(v, y, x, c, a->channels) : -1, half = v->number.half;
                 if (!(value >= -1 && value <= 1))
-                    return dd_error(err, DDPM_EDATA, "%s: a value of %g; float32 data lie in [-1, 1], values from 0 to 255 are stored as uint8",
+                    return dd_error(err, DDPM_EDATA,
+                                    "%s: a value of %g; floats of which some are negative lie in [-1, 1]",
                                     name, half > 0 ? half * (value + 1) : value);
                 *out++ = value;
             }

@@ -35,8 +35,65 @@ TEST(unit, data_of_numpy)
     check_values("gray.npy", 3, 5, 4, 1, 0, 0);
     check_values("floats.npy", 3, 5, 4, 3, 0, 0x1p-25);
     check_values("version2.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("doubles.npy", 3, 5, 4, 3, 0, 0x1p-24);
+    check_values("columns.npy", 3, 5, 4, 3, 0, 0);
     check_values("rgb.idx", 3, 5, 4, 3, 0, 0);
     check_values("cifar.bin", 2, 32, 32, 3, 1, 0);
+}
+
+/* As torch and others save them: channels first, other types and orders of bytes, other ranges.  A half
+   rounds by 2^-12, a float in [0, 1] is doubled with its error. */
+TEST(unit, data_of_numpy_converted)
+{
+    check_values("planes.npy", 3, 5, 4, 3, 0, 0);
+    check_values("columns_of_planes.npy", 3, 5, 4, 3, 0, 0x1p-24);
+    check_values("halves.npy", 3, 5, 4, 3, 0, 0x1p-12);
+    check_values("big_endian.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("longs.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("wide.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("unit.npy", 3, 5, 4, 3, 0, 0x1p-23);
+    check_values("levels.npy", 3, 5, 4, 3, 0, 0x1p-25);
+    check_values("set.npz", 3, 5, 4, 3, 1, 0);
+    check_values("named.npz", 3, 5, 4, 3, 0, 0x1p-25);
+}
+
+static void take_line(void *user, const char *line) { snprintf(user, 256, "%s", line); }
+
+TEST(unit, data_of_numpy_says_what_it_concludes)
+{
+    static const struct { const char *name, *says;
+    } notes[] = {
+        { "planes.npy", "taken as [n, c, h, w]: 3 channels of 5 x 4" },
+        { "unit.npy", "taken as 0 (black) to 1 (white)" },
+        { "longs.npy", "taken as levels from 0 to 255" },
+        { "wide.npy", "taken as levels from 0 to 65535" },
+        { "bytes.npy", "" },
+        { "floats.npy", "" },
+    };
+    const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
+    for (size_t k = 0; k < sizeof notes / sizeof *notes; k++) {
+        struct dataset d;
+        char line[256] = "";
+        REQUIRE(!dataset_open(&d, file_of(notes[k].name), &about, VIEW_EXACT, 0, NULL) &&
+                !dataset_check(&d, NULL, NULL, NULL, NULL));
+        dataset_notes(&d, take_line, line);
+        if (!strstr(line, notes[k].says) || (!*notes[k].says && *line))
+            check_fail(__FILE__, __LINE__, "%s: \"%s\" is not \"%s\"", notes[k].name, line, notes[k].says);
+        dataset_close(&d);
+    }
+}
+
+/* Truth values: white is true. */
+TEST(unit, data_of_truth_values)
+{
+    const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
+    struct dataset d;
+    double x[60];
+    REQUIRE(!dataset_open(&d, file_of("truth.npy"), &about, VIEW_EXACT, 0, NULL) &&
+            !dataset_read(&d, x, 1, NULL));
+    for (int e = 0; e < 60; e++)
+        CHECK_NEAR(x[e], (37 + 11 * (e / 12) + 5 * (e / 3 % 4) + 83 * (e % 3)) % 256 > 127 ? 1 : -1, 0);
+    dataset_close(&d);
 }
 
 /* One image of 5 x 4 x 3 bytes, and `more` bytes than its head says. */
@@ -68,8 +125,16 @@ TEST(unit, data_of_numpy_cut_off_or_too_long)
 
 TEST(unit, data_of_numpy_refused)
 {
-    static const struct { const char *name, *mentions; } bad[] = {
-        { "doubles.npy", "expected uint8, or float32" }, { "columns.npy", "C order" }, { "large.npy", "float32 data lie in [-1, 1]" },
+    static const struct { const char *name, *mentions;
+    } bad[] = {
+        { "large.npy", "lie in [-1, 1]" },
+        { "seventeen.npy", "go from 0 to 17:" },
+        { "binary.npy", "go from 0 to 1:" },
+        { "negative.npy", "go from below 0" },
+        { "cube.npy", "can be [n, h, w, c] or [n, c, h, w]" },
+        { "one.npy", "is one image" },
+        { "complex.npy", "<c8" },
+        { "parts.npz", "x_train.npy, x_test.npy" },
     };
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
