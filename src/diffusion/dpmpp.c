@@ -178,6 +178,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 2, 
 static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 1, true, err); }
 static void warn_own(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, false); }
 static void warn_diffusers(const ddpm_sampler *s, char *warning) { warn(s, warning, 1, true); }
+void dd_dpmpp_warn(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, true); }
 
 const struct dd_sampler_kind dd_dpmpp = {
     .buffers = 3, .check = check, .warn = warn_own, .step = step, .order = 2, .highest = 3, .corrector = -1,

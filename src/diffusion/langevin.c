@@ -14,12 +14,22 @@
      delta_i = 4 r^2 (1 - alpha_bar_i),   r = snr = |delta/2 s| / |sqrt(delta) z|  where |s| = sqrt(d) / sigma_i,
 
    that is Song and Ermon's epsilon sigma_i^2 / sigma_L^2 with r^2 = epsilon / (4 sigma_L^2), and Song et al.'s rule (r = 0.16) with the
-   expected norms in place of the batch's, so that no image sees another. */
+   expected norms in place of the batch's, so that no image sees another.
+
+   How much noise "langevin" leaves.  In the unscaled y = x / sqrt(alpha_bar), of variance v_y, with s = (1
+   - alpha_bar) / alpha_bar, a step takes delta / v_y = 4 r^2 s / v_y of the excess e of the variance away,
+   and from level to level the variance to come falls by 2 s for each unit of lambda = ln(alpha_bar / (1 -
+   alpha_bar)) / 2.  K levels over a range L of lambda, N steps at each:
+
+     de/dlambda = -4 r^2 s N K / L / v_y e + 2 s,   which stays at   e = v_y L / (2 N K r^2) */
 #include "diffusion/langevin.h"
 #include "base/rng.h"
 #include "diffusion/noise.h"
 #include "diffusion/sampler.h"
 #include <math.h>
+#include <stdio.h>
+
+static const double ALLOWED = 0.05;      /* of the variance, as noise that is left unsaid */
 
 void dd_langevin_step(double *x, const double *gradient, const double *z, double step, size_t d)
 {
@@ -77,6 +87,18 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
+static void warn(const ddpm_sampler *s, char *warning)
+{
+    const ddpm_tables *t = s->tables;
+    double r = s->options.snr, range = (t->log_snr[0] - t->log_snr[t->K - 1]) / 2;
+    double one = range / (2 * t->K * r * r);
+    int N = s->options.corrector;
+    if (one / N > ALLOWED)
+        snprintf(warning, 256, "%d steps with a corrector of %d leave noise in the images, some %.0f %% of "
+                 "their variance; a corrector of %.0f leaves %.0f %%", t->K, N, 100 * one / N,
+                 ceil(one / ALLOWED), 100 * ALLOWED);
+}
+
 /* The Langevin steps at position i are behind us. */
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
@@ -90,4 +112,6 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_langevin = { .buffers = 1, .corrector = 1, .check = check, .step = step };
+const struct dd_sampler_kind dd_langevin = {
+    .buffers = 1, .corrector = 1, .check = check, .warn = warn, .step = step,
+};

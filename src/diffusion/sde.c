@@ -9,6 +9,7 @@
 #include "diffusion/sde.h"
 #include "diffusion/sampler.h"
 #include <math.h>
+#include <stdio.h>
 
 void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h, double *f, size_t d)
 {
@@ -53,6 +54,14 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
+/* As of the variance beta, which is Euler's too. */
+static void warn(const ddpm_sampler *s, char *warning)
+{
+    int K = s->tables->K, T = s->options.T;
+    if (4 * (long)K < T)
+        snprintf(warning, 256, "sde leaves noise in the images at %d of %d steps; ddpm does not", K, T);
+}
+
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     const double *alpha_bar = s->tables->alpha_bar, *rate = s->options.rate;
@@ -66,4 +75,6 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_sde = { .buffers = 1, .noisy = true, .check = check, .step = step };
+const struct dd_sampler_kind dd_sde = {
+    .buffers = 1, .noisy = true, .check = check, .warn = warn, .step = step,
+};

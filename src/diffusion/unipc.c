@@ -7,8 +7,10 @@
                order 1:  rho_2 = 1/2;  order 2:  rho_1 + rho_2 = g_1, r rho_1 + rho_2 = g_2
                g_1 = (p1 / -h - 1) / p1,   g_2 = 2 ((p1 / -h - 1) / -h - 1/2) / p1
 
-   The prediction that corrects a step is the one that the next step needs anyway: so a step here first corrects x_i, which the step before
-   predicted, then predicts x_{i-1}, one call of the network in all.  The last step has sigma_{-1} = 0, order 1, is x0, and is not corrected. */
+   The prediction that corrects a step is the one that the next step needs anyway: so a step here first
+   corrects x_i, which the step before predicted, then predicts x_{i-1}, one call of the network in all.
+   The last step has sigma_{-1} = 0, order 1, is x0, and is not corrected. The predictor of order 2 is that
+   of "dpmpp", and so is the bound of its steps, beyond which it is said. */
 #include "diffusion/sampler.h"
 #include <math.h>
 
@@ -68,4 +70,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_unipc = { .buffers = BUFFERS, .check = dd_sampler_no_noise, .step = step, .order = 2, .highest = 2, .corrector = -1 };
+const struct dd_sampler_kind dd_unipc = {
+    .buffers = BUFFERS, .check = dd_sampler_no_noise, .warn = dd_dpmpp_warn, .step = step,
+    .order = 2, .highest = 2, .corrector = -1,
+};
