@@ -312,7 +312,8 @@ static const struct option options[] = {
     { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: 16; without DATA 4 to 64, what --time allows)", NULL, FIELD(images), 2, 4096 },
     { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL, FIELD(rounds), 1, ROUNDS_MAX },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },

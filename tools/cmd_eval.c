@@ -331,7 +331,8 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1, INT32_MAX },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
     { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(label), 0, INT32_MAX },

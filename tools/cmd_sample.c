@@ -444,11 +444,13 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "images", 'n', OPTION_INT, "N", "how many (default: 16)", NULL, FIELD(images), 1, INDEX_LIST_MAX },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
-    { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3), unipc, ode (1, 2) (default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
+    { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3; lower where it is unstable), unipc, ode (1, 2) "
+      "(default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
     { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL, FIELD(snr), 0, 1 },
     { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },

@@ -113,7 +113,8 @@ static const struct option options[] = {
     { "betas", 0, OPTION_TEXT, "SPEC", "a named schedule instead: linear, linear:1e-4,0.02, cosine, ...", NULL, FIELD(betas), 0, 0 },
     { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps), 1, 1000000 },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "csv", 0, OPTION_FLAG, NULL, "comma-separated, all digits", NULL, FIELD(csv), 0, 0 },
 };
 const struct command command_schedule = {

@@ -73,6 +73,7 @@ test_readme_troubles() {
 	said ddpm info --cpu $other
 	ddpm sample -q -n 1 --steps 2 --cpu ref -o c.png; said ddpm verify c.png
 	said ddpm bench --steps 2 -n 2 --sampler ddpm --spread 0
+	said ddpm sample -n 1 --steps 15 --sampler dpmpp --order 3 -o d.png
 	mkdir bin; said env PATH="$PWD/bin" ${RUN:+$(command -v ${RUN%% *})} "$program" bench --report r
 	ddpm convert -q "$pesser" --set resolution=32 -o color.ddpm; ddpm sample -q -m color.ddpm -n 1 --steps 2 --outdir color; said ddpm eval color
 	sed -n '/^## Troubleshooting/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
