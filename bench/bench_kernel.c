@@ -144,8 +144,8 @@ static void run_adam(struct work *w)
 
 static void run_lean(struct work *w)
 {
-    w->k->lean(w->y, w->x, 1e-4f, PIXELS * C);
-    w->bytes = 12.0 * PIXELS * C;
+    w->k->lean(w->y, w->y + PIXELS * C, w->x, 1e-4f, PIXELS * C);
+    w->bytes = 20.0 * PIXELS * C;
 }
 
 static void run_dropout(struct work *w)

@@ -69,7 +69,7 @@ static void measure_rest(struct measured *r, ddpm_trainer *t)
         packed = bench_now();
         double norm = dd_optimiser_norm(&t->ctx, g, t->count);
         dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, g, t->count, norm, t->done);
-        dd_average_step(&t->ctx, t->average, w, t->count, 0.999);
+        dd_average_step(&t->ctx, t->average, t->low, w, t->count, 0.999);
         end = bench_now();
         r->pack = packed - start < r->pack ? packed - start : r->pack;
         r->optimiser = end - packed < r->optimiser ? end - packed : r->optimiser;
@@ -148,7 +148,8 @@ static void print(const struct measured *r, const ddpm_trainer *t, const struct 
     }
     printf("%s: %.1f M parameters, %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6, a->engine_class, a->threads, s->o.batch);
     printf("  weights and gradients %.1f MB, Adam and average %.1f, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n",
-           2 * (double)a->weights / mb, 3 * (double)a->weights / mb, (double)a->packed / mb, (double)a->activations / mb,
+           2 * (double)a->weights / mb, 4 * (double)a->weights / mb, (double)a->packed / mb,
+           (double)a->activations / mb,
            (double)a->scratch / mb, peak);
     printf("  an image: %.3f ms; forward %.3f, backward %.3f, packing %.3f, optimiser and average %.3f\n", ms * r->step, ms * r->forward,
            ms * r->backward, ms * r->pack, ms * r->optimiser);

@@ -14,11 +14,16 @@ static void K(adam)(float *w, float *m, float *v, const float *g, size_t n, cons
     );
 }
 
-static void K(lean)(float *y, const float *x, float rate, size_t n)
+static void K(lean)(float *y, float *low, const float *x, float rate, size_t n)
 {
     EACH_VECTOR(i, n,
         vf from = vf_take(y + i, lanes);
-        vf_put(y + i, vf_fma(vf_set(rate), vf_sub(vf_take(x + i, lanes), from), from), lanes);
+        vf rest = vf_take(low + i, lanes);
+        vf gap = vf_sub(vf_sub(vf_take(x + i, lanes), from), rest);
+        vf t = vf_add(rest, vf_mul(vf_set(rate), gap));
+        vf sum = vf_add(from, t);
+        vf_put(low + i, vf_sub(t, vf_sub(sum, from)), lanes);
+        vf_put(y + i, sum, lanes);
     );
 }
 

@@ -12,10 +12,13 @@ static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, con
     }
 }
 
-static void lean_ref(float *y, const float *x, float rate, size_t n)
+static void lean_ref(float *y, float *low, const float *x, float rate, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        y[i] = (float)(y[i] + rate * ((double)x[i] - y[i]));
+    for (size_t i = 0; i < n; i++) {
+        float t = low[i] + rate * ((x[i] - y[i]) - low[i]), sum = y[i] + t;
+        low[i] = t - (sum - y[i]);
+        y[i] = sum;
+    }
 }
 
 static void dropout_ref(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip, uint32_t limit, float scale)

@@ -2,7 +2,9 @@
 
      schedule.beta, schedule.alpha_bar, stats.gamma, stats.mse [T], double;
 
-   in a training checkpoint also raw.NAME, adam.m.NAME and adam.v.NAME beside every NAME that training changes.
+   in a training checkpoint also raw.NAME, adam.m.NAME, adam.v.NAME and average.low.NAME beside every NAME
+   that training changes.  Versions that averaged in single floats wrote no average.low.NAME, and no
+   "average" in "train".
    Their names and shapes follow from the metadata alone; see model.h. */
 #include "net/model.h"
 #include <math.h>
@@ -34,6 +36,8 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
     return dd_json_end(&j);
 }
 
+const char dd_model_average[] = "NAME + average.low.NAME";
+
 /* How far training has come; what its caller wrote down is the caller's business. */
 static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
 {
@@ -45,7 +49,12 @@ static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
     int code = dd_json_end(&j);
     dd_json_begin(&j, trainer, "train.trainer", err);
     double steps = dd_json_number(&j, "step", 0, most), images = dd_json_number(&j, "images", 0, most);
+    m->low = dd_json_has(&j, "average");
+    const char *average = m->low ? dd_json_text(&j, "average") : dd_model_average;
     if (!code) code = dd_json_end(&j);
+    if (!code && strcmp(average, dd_model_average))
+        code = dd_error(err, DDPM_EDATA, "train.trainer.average: \"%.60s\" found, \"%s\" is expected",
+                        average, dd_model_average);
     if (!code && (steps != floor(steps) || images != floor(images)))
         code = dd_error(err, DDPM_EDATA, "train.trainer: step is %.17g, images %.17g: whole numbers are expected", steps, images);
     m->steps = (int64_t)steps;
@@ -103,11 +112,11 @@ static void add_table(ddpm_model *m, const char *name)
     m->tensor[m->tensors++] = (ddpm_tensor){ .name = name, .dtype = DDPM_F64, .rank = 1, .dim = { m->diffusion.steps } };
 }
 
-const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v" };
+const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v", "average.low" };
 
 static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
 {
-    for (int k = 0; k < DD_MODEL_KEPT && p->init != DD_INIT_FREQUENCY; k++) {
+    for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW) && p->init != DD_INIT_FREQUENCY; k++) {
         ddpm_tensor *t = &m->tensor[m->tensors++];
         *t = (ddpm_tensor){ .name = dd_arena_text(&m->arena, "%s.%s", dd_model_kept[k], p->name), .dtype = DDPM_F32, .rank = p->rank };
         if (!t->name)

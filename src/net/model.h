@@ -13,7 +13,7 @@ struct ddpm_model {
     size_t tensors;
     ddpm_about about;
     bool stats;
-    bool training;                   /* a training checkpoint: */
+    bool training, low;              /* a training checkpoint, whose average has a second part: */
     int64_t steps, images;           /* taken so far, and trained with so far */
     char id[65];
     cJSON *root;                     /* the metadata */
@@ -34,8 +34,10 @@ void dd_model_init(ddpm_model *m, uint64_t seed);
 int  dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err);
 const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name);
 /* What training keeps beside a parameter, PREFIX.NAME. */
-enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_KEPT };
+enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_LOW, DD_MODEL_KEPT };
 extern const char *const dd_model_kept[DD_MODEL_KEPT];
+/* What "average" of "train.trainer" says where the average has a second part. */
+extern const char dd_model_average[];
 size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count);      /* count may be NULL */
 /* To be asked once tensors have been read: DDPM_EDATA when the file they lie in was written to meanwhile. */
 int  dd_model_unchanged(const ddpm_model *m, ddpm_error *err);

@@ -111,6 +111,7 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
     if (!format || strcmp(format, "ddpm") || !json)
         code = dd_error(err, DDPM_EDATA, "%s: is no model file of ddpm (its metadata lack \"ddpm\"): make one with ddpm convert", name);
     if (!code) code = dd_model_describe(&m, json, strlen(json), name, true, err);
+    if (!code && m->low) code = dd_safetensors_check_hash(data, size, name, err);
     if (!code) code = match(m, &s, name, err);
     dd_safetensors_free(&s);
     if (code)
@@ -209,6 +210,14 @@ static char *metadata_text(const ddpm_model *m, const char *id)
     return text;
 }
 
+/* Writes the container.  A training checkpoint, which is gone on with bit by bit, carries its hash. */
+static int write_tensors(FILE *f, const ddpm_model *m, const struct dd_entry *entry, const char *const *meta,
+                         ddpm_error *err)
+{
+    return m->low ? dd_safetensors_write_hashed(f, entry, m->tensors, meta, err)
+                  : dd_safetensors_write(f, entry, m->tensors, meta, err);
+}
+
 static int write_file(const ddpm_model *m, const struct dd_entry *entry, const char *path, unsigned flags, ddpm_error *err)
 {
     char id[65];
@@ -221,7 +230,7 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
     struct dd_output o;
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
     if (!code) {
-        code = dd_safetensors_write(o.stream, entry, m->tensors, meta, err);
+        code = write_tensors(o.stream, m, entry, meta, err);
         if (!code)
             code = dd_model_unchanged(m, err);
         if (code) {

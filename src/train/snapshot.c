@@ -1,7 +1,9 @@
 /* From a model to the vectors of a trainer and back.  A parameter NAME of the model is the average; a training checkpoint has beside it
 
      raw.NAME the weights themselves,   adam.m.NAME, adam.v.NAME the optimiser's moments,
-     "train": {"trainer": {"step": steps done, "images": images they took}, "run": what the caller keeps}
+     average.low.NAME what the average has beyond NAME,
+     "train": {"trainer": {"step": steps done, "images": images they took, "average": what it is made of},
+               "run": what the caller keeps}
 
    which is all that the next step depends on, with the options and the images. */
 #include "train/snapshot.h"
@@ -27,6 +29,7 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
     if (code)
         return code;
     memcpy(t->average, dd_gradient_weights(t->gradient), t->count * sizeof *t->average);
+    memset(t->low, 0, t->count * sizeof *t->low);
     for (size_t i = 0; i < t->plain->tensors; i++) {
         ddpm_tensor *a = &t->plain->tensor[i];
         size_t offset = t->plain->param[i] < 0 ? SIZE_MAX : dd_gradient_offset(t->gradient, t->plain->param[i]);
@@ -56,14 +59,14 @@ static int check_second(const float *v, size_t n, const char *name, ddpm_error *
 
 int dd_snapshot_resume(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *err)
 {
-    float *to[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v };
+    float *to[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v, t->low };
     int code = DDPM_OK;
     for (int p = 0; p < m->program.params && !code; p++) {
         const struct dd_param *param = &m->program.param[p];
         size_t offset = dd_gradient_offset(t->gradient, p), n = (size_t)param->count;
         if (offset == SIZE_MAX)
             continue;
-        for (int k = 0; k < DD_MODEL_KEPT; k++)
+        for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW); k++)
             memcpy(to[k] + offset, find_kept(m, k, param->name)->data, n * sizeof(float));
         code = check_second(t->v + offset, n, param->name, err);
     }
@@ -77,7 +80,9 @@ static cJSON *train_object(const struct ddpm_trainer *t, cJSON *run)
 {
     cJSON *train = cJSON_CreateObject(), *trainer = train ? cJSON_AddObjectToObject(train, "trainer") : NULL;
     bool good = trainer && cJSON_AddNumberToObject(trainer, "step", (double)t->done) &&
-                cJSON_AddNumberToObject(trainer, "images", (double)t->images) && cJSON_AddItemToObject(train, "run", run);
+                cJSON_AddNumberToObject(trainer, "images", (double)t->images) &&
+                cJSON_AddStringToObject(trainer, "average", dd_model_average) &&
+                cJSON_AddItemToObject(train, "run", run);
     if (good)
         return train;
     cJSON_Delete(train);
@@ -107,7 +112,7 @@ static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run,
 
 static void fill_kept(const struct ddpm_trainer *t, ddpm_model *m)
 {
-    const float *from[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v };
+    const float *from[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v, t->low };
     for (int p = 0; p < m->program.params; p++) {
         size_t offset = dd_gradient_offset(t->gradient, p);
         for (int k = 0; k < DD_MODEL_KEPT && offset < SIZE_MAX; k++)

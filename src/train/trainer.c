@@ -48,6 +48,7 @@ static int allocate(struct ddpm_trainer *t, ddpm_error *err)
 {
     size_t batch = (size_t)t->batch, scratch = dd_optimiser_scratch(t->count);
     t->average = dd_memory(t->count, sizeof(float));
+    t->low = dd_memory(t->count, sizeof(float));
     t->m = dd_memory(t->count, sizeof(float));
     t->v = dd_memory(t->count, sizeof(float));
     t->x = dd_memory(batch * t->loss.d, sizeof(float));
@@ -55,8 +56,9 @@ static int allocate(struct ddpm_trainer *t, ddpm_error *err)
     t->out = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
     t->dout = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
     t->ctx.scratch = dd_memory(scratch, 1);
-    if (!t->average || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->ctx.scratch)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for training %zu weights; Adam and the average take 3 floats of each", t->count);
+    if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->ctx.scratch)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for training %zu weights; Adam and the average take "
+                        "4 floats of each", t->count);
     return DDPM_OK;
 }
 
@@ -99,7 +101,7 @@ void dd_trainer_free(ddpm_trainer *t)
     dd_model_free(t->plain);
     dd_gradient_free(t->gradient);
     dd_loss_free(&t->loss);
-    free(t->average), free(t->m), free(t->v);
+    free(t->average), free(t->low), free(t->m), free(t->v);
     free(t->x), free(t->t), free(t->out), free(t->dout), free(t->ctx.scratch);
     free(t);
 }
@@ -211,7 +213,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_tra
     if (!isfinite(norm))
         return lost(t, x0, y, loss, norm, err);
     dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, sums, t->count, norm, t->done);
-    dd_average_step(&t->ctx, t->average, w, t->count, dd_average_decay(t->ema, t->done));
+    dd_average_step(&t->ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
     t->packed = false;
     *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done), norm };
     t->done++;

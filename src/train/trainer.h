@@ -16,7 +16,7 @@ struct ddpm_trainer {
     struct dd_kernels kernels;
     struct dd_context ctx;
     size_t count;                        /* numbers of each of these: */
-    float *average, *m, *v;
+    float *average, *low, *m, *v;        /* average is what average + low is rounded to */
     float *x, *t, *out, *dout;           /* of one pass */
     int64_t done, images;                /* steps, and images they took */
     bool packed;                         /* the gradient's weights, since they last changed */

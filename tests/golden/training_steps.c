@@ -52,7 +52,8 @@ static void compare_weights(const ddpm_model *m, const char *prefix, const struc
     const float *value = (const float *)(const void *)wanted->data;
     for (size_t i = 0; i < n; i++) {
         int64_t count = 1;
-        int other = !prefix[0] && (!strncmp(list[i].name, "raw.", 4) || !strncmp(list[i].name, "adam.", 5));
+        int other = !prefix[0] && (!strncmp(list[i].name, "raw.", 4) || !strncmp(list[i].name, "adam.", 5) ||
+                                   !strncmp(list[i].name, "average.", 8));
         if (strncmp(list[i].name, prefix, strlen(prefix)) || list[i].dtype != DDPM_F32 || !strcmp(list[i].name, "time.freq") || other)
             continue;
         for (int r = 0; r < list[i].rank; r++)

@@ -1,5 +1,5 @@
 /* adam, lean and squares: the reference against closed forms, the others against the reference within the bounds of kernels.def, to
-   which the reference adds its own rounding, 1 u. */
+   which the reference adds its own rounding, 1 u.  lean has the same bits everywhere. */
 #include "tests/kernel/fence.h"
 
 enum { MOST = 150 };
@@ -42,12 +42,41 @@ void check_lean(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t n = 0; n < MOST; n++) {
         struct plane y = plane(0, 1, n, n, n % 2 ? SPECIAL : ORDINARY), x = plane(1, 1, n, n, n % 3 ? ORDINARY : SPECIAL);
-        struct plane was = plane_copy(2, &y), want = plane_copy(3, &y);
-        ref->lean(want.at, x.at, 0.3f, n);
-        k->lean(y.at, x.at, 0.3f, n);
-        plane_check(&y, "lean");
+        struct plane low = plane(2, 1, n, n, ORDINARY);
         for (size_t i = 0; i < n; i++)
-            near(k, "lean", &y, 0, i, want.at[i], U * (0.3 * fabs((double)x.at[i] - was.at[i]) + 2 * fabs(want.at[i])));
+            low.at[i] *= 0x1p-26f;
+        struct plane want = plane_copy(3, &y), want_low = plane_copy(4, &low);
+        ref->lean(want.at, want_low.at, x.at, 0.3f, n);
+        k->lean(y.at, low.at, x.at, 0.3f, n);
+        plane_check(&y, "lean");
+        plane_check(&low, "lean");
+        for (size_t i = 0; i < n; i++) {
+            near(k, "lean", &y, 0, i, want.at[i], 0);
+            near(k, "lean: low", &low, 0, i, want_low.at[i], 0);
+        }
+    }
+}
+
+/* x stays where it is, so after n steps the gap is (1 - rate)^n of what it was, to 1e-6 of what it was.
+   A mean in float32 stands still at the last of these rates.  The sum of y and low is read in double. */
+TEST(kernel_reference, lean_follows_its_closed_form)
+{
+    static const float rates[] = { 0.1f, 1e-3f, 1e-4f, 1e-5f };
+    struct dd_kernels k;
+    dd_kernels_init(&k, 0);
+    for (size_t r = 0; r < sizeof rates / sizeof *rates; r++) {
+        enum { N = 7, STEPS = 30000 };
+        float y[N] = { 1, -1, 0.5f, 3, 0, 0.001f, -100 }, low[N] = {0}, x[N], begin[N];
+        for (int i = 0; i < N; i++) {
+            begin[i] = y[i];
+            x[i] = y[i] + (i == 6 ? 1 : 1e-3f);
+        }
+        for (int s = 0; s < STEPS; s++)
+            k.lean(y, low, x, rates[r], N);
+        for (int i = 0; i < N; i++) {
+            double gap = (double)x[i] - begin[i], left = exp(STEPS * log1p(-(double)rates[r]));
+            CHECK_NEAR((double)y[i] + low[i], x[i] - gap * left, 1e-6 * gap);
+        }
     }
 }
 
@@ -86,10 +115,12 @@ TEST(kernel_reference, optimise)
 {
     struct dd_kernels k;
     struct dd_adam a = { 0.5f, 0.75f, 0.25f, 0.9375f, 0.0625f, 4, 1, 2, 0.5f };
-    float w = 3, m = 1, v = 0, g = 8, y = 1, x[] = { 3, 4 };
+    float w = 3, m = 1, v = 0, g = 8, y = 1, low = 0, x[] = { 3, 4 };
     dd_kernels_init(&k, 0);
     k.adam(&w, &m, &v, &g, 1, &a);                                  /* h = 4, sqrt(v) = 1 */
     CHECK(m == 1.75f && v == 1 && w == 1.5f - 2 * 1.75f / 5);
-    k.lean(&y, x, 0.5f, 1);
-    CHECK(y == 2 && k.squares(x, 2) == 25);
+    k.lean(&y, &low, x, 0.5f, 1);
+    CHECK(y == 2 && low == 0 && k.squares(x, 2) == 25);
+    k.lean(&y, &low, x, 0x1p-25f, 1);                               /* 2 + 2^-25 is no float */
+    CHECK(y == 2 && low == 0x1p-25f);
 }
