@@ -271,13 +271,14 @@ DDPM_API void ddpm_trainer_defaults(ddpm_trainer_options *o);
 DDPM_API int  ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
 /* One step of the optimiser: x0 [accumulate * batch, h, w, c] in [-1, 1], y [accumulate * batch] or NULL.  Timesteps, noise and dropout of an
    image follow from the seed and how many were trained with before it.  DDPM_ENAN names step and layer, and DDPM_EUSAGE a class out of
-   range; the trainer then stays as it was before the step. */
+   range; the trainer then stays as it was before the step.  r may be NULL. */
 DDPM_API int  ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
                                 ddpm_error *err);
 /* Steps of the optimiser behind the weights, those of the checkpoint that was gone on from among them. */
 DDPM_API int64_t ddpm_trainer_done(const ddpm_trainer *t);
 /* Mean loss of n images x0 [n, h, w, c] with the averaged weights and without dropout; timesteps and noise, others than those trained with,
-   belong to (seed, first + k), so the mean over a whole set does not depend on how it is divided. */
+   belong to (seed, first + k), so the mean over a whole set does not depend on how it is divided.
+   loss may be NULL. */
 DDPM_API int  ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err);
 /* A model with the averaged weights, float32, without the statistics of other weights.  whole: a training checkpoint, which also holds the
    trained weights themselves (raw.NAME), the optimiser's moments (adam.m.NAME, adam.v.NAME), the second

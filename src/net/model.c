@@ -316,6 +316,19 @@ static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *
     return DDPM_OK;
 }
 
+/* Both statistics are means of squares. */
+static int validate_statistics(const ddpm_model *m, const char *name, ddpm_error *err)
+{
+    for (int t = 0; m->stats && t < m->diffusion.steps; t++) {
+        bool of_gamma = m->about.gamma[t] < 0;
+        if (of_gamma || m->about.mse[t] < 0)
+            return dd_error(err, DDPM_EDATA, "%s: stats.%s[%d] is %g, but a mean of squares is at least 0",
+                            name, of_gamma ? "gamma" : "mse", t,
+                            of_gamma ? m->about.gamma[t] : m->about.mse[t]);
+    }
+    return DDPM_OK;
+}
+
 int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
 {
     for (size_t i = 0; i < m->tensors; i++) {
@@ -323,7 +336,8 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
         if (k >= 0)
             return dd_error(err, DDPM_EDATA, "%s: tensor %s: element %lld is NaN or infinite", name, m->tensor[i].name, (long long)k);
     }
-    return validate_schedule(m, name, err);
+    int code = validate_schedule(m, name, err);
+    return code ? code : validate_statistics(m, name, err);
 }
 
 int dd_model_unchanged(const ddpm_model *m, ddpm_error *err)

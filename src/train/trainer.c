@@ -215,7 +215,9 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_tra
     dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, sums, t->count, norm, t->done);
     dd_average_step(&t->ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
     t->packed = false;
-    *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done), norm };
+    if (r)
+        *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n,
+                                    dd_optimiser_rate(&t->optimiser, t->done), norm };
     t->done++;
     t->images += (int64_t)n;
     return DDPM_OK;
@@ -269,7 +271,7 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, u
     exchange(t);
     code = held_out(t, x0, y, n, first, &sum, err);
     exchange(t);
-    if (!code)
+    if (!code && loss)
         *loss = sum / n;
     return code;
 }

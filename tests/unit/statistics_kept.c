@@ -70,6 +70,16 @@ TEST(model, statistics_that_are_refused)
     CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NAN, NULL));
     CHECK(ddpm_model_save(with, check_path(check_folder(), "nan"), 0, &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "stats.gamma: element 17 is NaN"));
+    ddpm_model_close(with);
+    gamma_given[17] = -1e-9;
+    CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NAN, NULL));
+    CHECK(ddpm_model_save(with, check_path(check_folder(), "negative"), 0, &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "stats.gamma[17] is -1e-09"));
+    ddpm_model_close(with);
+    gamma_given[17] = 0, mse_given[T - 1] = -1;
+    CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NAN, NULL));
+    CHECK(ddpm_model_save(with, check_path(check_folder(), "negative"), 0, &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "stats.mse[999] is -1"));
     ddpm_model_close(m);
     ddpm_model_close(with);
 }

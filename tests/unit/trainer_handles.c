@@ -315,7 +315,7 @@ TEST(trainer, checkpoints_of_an_average_in_one_part)
     ddpm_trainer_options o = options_of(m);
     REQUIRE((t = begin(m, &o)));
     struct small_batch b = small_batch_create(m, 2);
-    CHECK(!ddpm_trainer_step(t, b.x, NULL, &(ddpm_trainer_report){ 0 }, NULL) && ddpm_trainer_done(t) == 1);
+    CHECK(!ddpm_trainer_step(t, b.x, NULL, NULL, NULL) && ddpm_trainer_done(t) == 1);
     small_batch_free(&b);
     ddpm_trainer_free(t);
     ddpm_model_close(m);
@@ -336,7 +336,9 @@ TEST(trainer, models_that_come_out)
     ddpm_trainer_report r;
     ddpm_error err = { 0, "" };
     const ddpm_tensor *a, *c;
-    CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL));
+    CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL) && r.step == 1);
+    CHECK(!ddpm_trainer_step(t, b.x, NULL, NULL, NULL) && ddpm_trainer_done(t) == 2);
+    CHECK(!ddpm_trainer_loss(t, b.x, NULL, 2, 0, NULL, NULL));
     REQUIRE(!ddpm_trainer_model(t, &final, 0, NULL, NULL) && !ddpm_trainer_model(t, &whole, 1, NULL, NULL));
     size_t n = ddpm_model_tensors(final, &a), all = ddpm_model_tensors(whole, &c), k = 0;
     CHECK(n == ddpm_model_tensors(m, &(const ddpm_tensor *){ NULL }));
