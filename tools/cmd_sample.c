@@ -2,7 +2,6 @@
    the first step; an image that the network loses to NaN is named, crossed out or left out, and the others are what they would have been
    without it. */
 #include <cjson/cJSON.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "auto_steps.h"
 #include "base/error.h"
 #include "batch.h"
+#include "ending.h"
 #include "half_blocks.h"
 #include "index_list.h"
 #include "memory_limit.h"
@@ -43,6 +43,7 @@ struct job {
     uint32_t *index; int n;                      /* of this shard */
     ddpm_model *model;
     struct pace pace; char *steps;               /* chosen by --steps auto */
+    double seconds;                              /* that making the images took */
     struct studio studio;
     struct gallery gallery;                      /* without --outdir */
     struct batch batch;                          /* with it */
@@ -64,22 +65,6 @@ static const char *name_of(const struct settings *s)
 {
     const char *name = s->outdir ? s->name : s->output;
     return name ? name : "";
-}
-
-/* What follows the last dot of a file's name, if it looks like the ending of one: letters and digits, a
-   letter among them. */
-static const char *ending_of(const char *name)
-{
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strrchr(base, '.');
-    bool letter = false;
-    if (!dot || dot == base)
-        return "";
-    for (const char *c = dot + 1; *c; c++) {
-        if (!isalnum((unsigned char)*c))
-            return "";
-        letter = letter || isalpha((unsigned char)*c);
-    }
-    return letter ? dot + 1 : "";
 }
 
 /* The ending of the file's name says what it is to be, where --format does not. */
@@ -351,15 +336,16 @@ static void report(const struct job *j, const struct settings *s)
     const char *where = s->outdir ? s->outdir : s->output ? s->output : default_file(j);
     int lost = s->outdir ? j->batch.lost : j->studio.lost, there = j->n - lost;
     if (!s->common.json) {
-        char before[60] = "", of[24] = "", shard[40] = "";
+        char before[60] = "", of[24] = "", shard[40] = "", took[PROGRESS_TOOK];
         if (j->shard.of > 1) {
             snprintf(of, sizeof of, " of %d", j->all);
             snprintf(shard, sizeof shard, ", shard %d/%d", j->shard.number, j->shard.of);
         }
         if (s->outdir && !s->merge && j->batch.made < there)
             snprintf(before, sizeof before, ", %d of them made now", j->batch.made);
-        remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s", where, there, of,
-               (*of ? j->all : j->n) == 1 ? "" : "s", shard, before);
+        progress_took(took, j->seconds, s->outdir && !s->merge ? j->batch.made : j->n);
+        remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s%s", where, there, of,
+               (*of ? j->all : j->n) == 1 ? "" : "s", shard, before, took);
         if (s->outdir && lost)
             remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
         return;
@@ -425,8 +411,10 @@ static int run(void *settings, char **argument, int arguments)
     if (s->merge)
         return merge(s);
     int code = job_open(&j, s, &err);
+    double begun = progress_now();
     if (!code && j.n)
         code = s->outdir ? batch_run(&j.batch, &err) : make_file(&j, &err);
+    j.seconds = progress_now() - begun;
     if (!code && j.whole)
         code = merge_missing(&j.left, s->outdir, j.whole, j.all, &err);
     if (!code && s->show)

@@ -184,3 +184,24 @@ void progress_clear(const struct progress *p)
     if (p->bar)
         fprintf(stderr, "\r\033[J");
 }
+
+/* As progress_time, but a short time in more than whole seconds. */
+static void short_time(char out[PROGRESS_TIME], double seconds)
+{
+    if (seconds < 10)
+        snprintf(out, PROGRESS_TIME, "%.2f s", seconds);
+    else
+        progress_time(out, seconds);
+}
+
+void progress_took(char out[PROGRESS_TOOK], double seconds, int images)
+{
+    char all[PROGRESS_TIME], each[PROGRESS_TIME];
+    *out = 0;
+    if (images < 1 || !(seconds > 0))
+        return;
+    short_time(all, seconds);
+    short_time(each, seconds / images);
+    snprintf(out, PROGRESS_TOOK, ", in %s%s%s%s", all, images > 1 ? ", " : "", images > 1 ? each : "",
+             images > 1 ? " an image" : "");
+}

@@ -21,6 +21,9 @@ double progress_seconds(const struct progress *p);   /* since begin */
 double progress_now(void);
 /* Writes a length of time as people read it: "45 s", "5 min 10 s", "7 h 57 min", "3 d 4 h". */
 void progress_time(char out[PROGRESS_TIME], double seconds);
+/* Writes ", in 40.5 s, 2.53 s an image" of so many images; "" when there is nothing to tell. */
+enum { PROGRESS_TOOK = 2 * PROGRESS_TIME + 16 };
+void progress_took(char out[PROGRESS_TOOK], double seconds, int images);
 /* Writes one line of fewer than `columns` characters for done; "" when not even the percentage fits. */
 void progress_line(char *out, size_t size, const struct progress *p, double done, int columns);
 /* The width of the terminal that f is, or what COLUMNS says, or 80. */

@@ -20,9 +20,11 @@ test_goes_on() {
 	[ ! -s out ] && [ ! -s err ] || fail "-q is not quiet: $(cat out err)"
 	expect 0 ddpm sample --json -n 6 --steps 3 --outdir d; prints '{"wrote":"d","images":6,"lost":0,"made":0}'
 	same_set d all
-	for words in '--seed 1' '--sampler ddim' '--steps 4' '--eta 1 --sampler ddim' '--conv gemm' '--format npy' '--schedule quad' '--variance beta' '--clip no'; do
+	for words in '--seed 1' '--sampler ddim' '--eta 1 --sampler ddim' '--conv gemm' '--format npy' \
+		'--schedule quad' '--variance beta' '--clip no'; do
 		expect 64 ddpm sample -n 9 --steps 3 --outdir d $words; says 'there and'
 	done
+	expect 64 ddpm sample -n 9 --steps 4 --outdir d; says 'there and'
 	expect 64 ddpm sample -n 9 --steps 3 --outdir d --seed 1; says 'seed is "0" there and "1" here'
 	same_set d all
 	expect 0 ddpm sample -q -n 2 --steps 3 --seed 1 --outdir d --force
