@@ -7,7 +7,10 @@
 #include "layer/parallel.h"
 
 #if HAVE_OPENMP
+#include <ctype.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <string.h>
 
 static void *wait_at(void *gate)
 {
@@ -16,15 +19,50 @@ static void *wait_at(void *gate)
     return NULL;
 }
 
+/* The bytes that "512K", "1G" or " 20000 b" asks for (OpenMP 4.5, section 4.7), or 0 when it is no size; K is
+   the default. */
+static size_t stack_bytes(const char *text)
+{
+    static const char units[] = "bkmg";
+    char *end;
+    unsigned long long n = text ? strtoull(text, &end, 10) : 0;
+    if (!n)
+        return 0;
+    end += strspn(end, " \t");
+    const char *unit = *end ? memchr(units, tolower((unsigned char)*end), 4) : units + 1;
+    if (!unit || (*end && end[1 + strspn(end + 1, " \t")]))
+        return 0;
+    int shift = 10 * (int)(unit - units);
+    return n > SIZE_MAX >> shift ? SIZE_MAX : (size_t)n << shift;
+}
+
+/* Fills *attr with the stack that the runtime gives its threads. */
+static void take_stack_size(pthread_attr_t *attr)
+{
+    static const char *const names[] = { "OMP_STACKSIZE", "GOMP_STACKSIZE", "OMP_STACKSIZE_ALL" };
+    pthread_attr_init(attr);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t bytes = stack_bytes(getenv(names[i]));
+        if (bytes) {
+            /* One that is too small is refused here as it is there. */
+            pthread_attr_setstacksize(attr, bytes);
+            return;
+        }
+    }
+}
+
 /* How many of n threads can run at once beside this one. */
 static int rehearse(pthread_t *thread, int n)
 {
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_attr_t attr;
     int started = 0;
+    take_stack_size(&attr);
     pthread_mutex_lock(&gate);
-    while (started < n && pthread_create(&thread[started], NULL, wait_at, &gate) == 0)
+    while (started < n && pthread_create(&thread[started], &attr, wait_at, &gate) == 0)
         started++;
     pthread_mutex_unlock(&gate);
+    pthread_attr_destroy(&attr);
     for (int i = 0; i < started; i++)
         pthread_join(thread[i], NULL);
     return started;
@@ -37,8 +75,10 @@ static int start(int threads, ddpm_error *err)
     int started = thread ? rehearse(thread, others) : 0;
     free(thread);
     if (started < others)
-        return dd_error(err, DDPM_ENOMEM, "out of memory or of processes: only %d of %d threads could be started (see ulimit -u and -v): "
-                        "ask for fewer", started + 1, threads);
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory or of processes: only %d of %d threads could be started (see ulimit "
+                        "-u and -v, "
+                        "OMP_STACKSIZE): ask for fewer", started + 1, threads);
     DD_PRAGMA(omp parallel num_threads(threads) reduction(+:members))
     members++;
     (void)members;
