@@ -292,6 +292,7 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
         s->y[k] = s->image[s->row[k]].y;
     }
     int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given) : DDPM_OK;
+    given.text[sizeof given.text - 1] = 0;       /* the caller's function may have filled it to its end */
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
         dd_error(err, DDPM_ENAN, "image %u %s lost at step t = %g: %s", s->image[first].index, lost > 1 ? "and others are" : "is", t,

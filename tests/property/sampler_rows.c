@@ -229,6 +229,31 @@ TEST(property, a_run_ends_when_all_are_lost)
     ddpm_chain_free(chain);
 }
 
+static int full_text_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                         ddpm_error *err)
+{
+    (void)user, (void)out, (void)x, (void)t, (void)y, (void)n;
+    memset(err->text, 'e', sizeof err->text);
+    return err->code = DDPM_EIO;
+}
+
+/* What a caller's function wrote is read to the end of its text and no further, also where no zero ends
+   it. */
+TEST(property, a_text_without_end_is_ended)
+{
+    ddpm_chain *chain = chain_of("linear:1e-3,0.3", "12");
+    ddpm_sampler_options o = { .sampler = "ddpm", .variance = "beta", .outputs = 1, .T = T,
+                               .eps = full_text_eps };
+    ddpm_sampler *s = NULL;
+    ddpm_error err = { 0 };
+    REQUIRE(chain && !ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err));
+    CHECK(!ddpm_sampler_start(s, in_order, NULL, 1, NULL, 0, &err));
+    CHECK(ddpm_sampler_step(s, &err) == DDPM_ECALLBACK && err.code == DDPM_EIO);
+    CHECK(strspn(err.text, "e") == sizeof err.text - 1 && !err.text[sizeof err.text - 1]);
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
+}
+
 /* Each step fails at its first call and at its second, if there is one, before it succeeds. */
 static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
 {

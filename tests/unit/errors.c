@@ -36,6 +36,15 @@ TEST(error, long_texts_end_in_dots)
     CHECK(strlen(err.text) == 507 && !strcmp(err.text + 504, "..."));
 }
 
+TEST(error, a_text_without_end)
+{
+    ddpm_error err[2];
+    memset(err, 'e', sizeof err);
+    err->code = DDPM_EDATA;
+    dd_error_context(err, "file");
+    CHECK(strlen(err->text) == sizeof err->text - 1 && !strncmp(err->text, "file: eee", 9));
+}
+
 TEST(memory, blocks)
 {
     static const size_t sizes[][2] = { { 0, 4 }, { 1, 1 }, { 63, 1 }, { 64, 1 }, { 1000, 8 } };
