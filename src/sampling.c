@@ -9,6 +9,7 @@
 #include "diffusion/sampler.h"
 #include "diffusion/sde.h"
 #include <stdlib.h>
+#include <string.h>
 
 int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err)
 {
@@ -73,7 +74,11 @@ const char *ddpm_sampler_variance(const ddpm_sampler *s)
     return names[s->posterior.variance];
 }
 
-int ddpm_sampler_noisy(const ddpm_sampler *s) { return s->kind->noisy || s->options.eta > 0 || s->options.corrector > 0; }
+int ddpm_sampler_noisy(const ddpm_sampler *s)
+{
+    return s->kind->noisy || s->options.eta > 0 || s->options.corrector > 0 || !strcmp(s->options.variance,
+                                                                                       "analytic");
+}
 
 int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
 

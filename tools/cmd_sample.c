@@ -450,7 +450,9 @@ static const struct option options[] = {
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL, FIELD(index), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
     { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
-    { "noise", 0, OPTION_TEXT, "FILE", "safetensors with x_T [n,c,h,w] and z [steps,n,c,h,w], executed step j taking z[j]", NULL, FIELD(noise), 0, 0 },
+    { "noise", 0, OPTION_TEXT, "FILE",
+      "safetensors with x_T [n,c,h,w] and, where steps draw noise, z [steps,n,c,h,w], executed step j taking "
+      "z[j]", NULL, FIELD(noise), 0, 0 },
     { "output", 'o', OPTION_TEXT, "FILE",
       "one .png or .npy, a grid when N > 1; - is standard output (default: sample.png)", NULL, FIELD(output),
           0, 0 },

@@ -57,26 +57,49 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
     return DDPM_OK;
 }
 
-int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain, uint32_t last, ddpm_error *err)
+/* Checks the shapes of what will be asked for, and how much of it there is. */
+static int check_noise(struct given_noise *g, const struct dd_safetensors *s, const size_t shape[3],
+                       uint32_t last,
+                       const char *path, ddpm_error *err)
+{
+    uint64_t n[2] = { 0 }, z[2] = { 0 };
+    int code = lead_of(n, s, "x_T", 1, shape, path, err);
+    if (!code && g->draws && !dd_safetensors_find(s, "z"))
+        return dd_error(err, DDPM_EDATA,
+                        "%s: there is no tensor z, from which the steps of this sampler take their noise",
+                            path);
+    if (!code && g->draws)
+        code = lead_of(z, s, "z", 2, shape, path, err);
+    if (code)
+        return code;
+    g->n = (uint32_t)n[0];
+    if (n[0] <= last)
+        return dd_error(err, DDPM_EDATA, "%s: x_T has %llu images, expected at least %u", path,
+                        (unsigned long long)n[0], last + 1);
+    if (g->draws && (z[0] < (uint64_t)g->K || z[1] != n[0]))
+        return dd_error(err, DDPM_EDATA,
+                        "%s: z has %llu steps of %llu images, expected at least %d steps of %llu", path,
+                        (unsigned long long)z[0], (unsigned long long)z[1], g->K, (unsigned long long)n[0]);
+    return DDPM_OK;
+}
+
+int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain,
+                     uint32_t last, bool draws,
+                     ddpm_error *err)
 {
     struct dd_file f = { .data = NULL };
     struct dd_safetensors s = { .entries = 0 };
     const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
-    uint64_t n[2] = { 0 }, z[2] = { 0 };
-    *g = (struct given_noise){ .chain = ddpm_chain_tables(chain), .d = shape[0] * shape[1] * shape[2] };
+    *g = (struct given_noise){ .chain = ddpm_chain_tables(chain), .d = shape[0] * shape[1] * shape[2],
+                               .draws = draws };
     g->K = g->chain->K;
     int code = dd_file_map(&f, path, err);
-    if (!code && !(code = dd_safetensors_read(&s, f.data, f.size, path, err)) && !(code = lead_of(n, &s, "x_T", 1, shape, path, err)) &&
-        !(code = lead_of(z, &s, "z", 2, shape, path, err))) {
-        if (z[0] < (uint64_t)g->K || z[1] != n[0] || n[0] <= last)
-            code = dd_error(err, DDPM_EDATA, "%s: x_T has %llu images and z %llu steps of %llu, expected at least %u images and %d steps", path,
-                            (unsigned long long)n[0], (unsigned long long)z[0], (unsigned long long)z[1], last + 1, g->K);
-        g->n = (uint32_t)n[0];
-    }
-    if (!code && !(code = hash_file(g->sha256, &f, err)) && !(code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err)))
-        code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
-    if (!code)
-        code = dd_file_unchanged(&f, path, err);
+    if (!code) code = dd_safetensors_read(&s, f.data, f.size, path, err);
+    if (!code) code = check_noise(g, &s, shape, last, path, err);
+    if (!code) code = hash_file(g->sha256, &f, err);
+    if (!code) code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err);
+    if (!code && draws) code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
+    if (!code) code = dd_file_unchanged(&f, path, err);
     if (code)
         given_noise_close(g);
     dd_safetensors_free(&s);

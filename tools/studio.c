@@ -32,7 +32,7 @@ static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *
     return DDPM_OK;
 }
 
-static int open_chain(struct studio *s, struct recipe *r, const char *noise_path, uint32_t last, ddpm_error *err)
+static int open_chain(struct studio *s, struct recipe *r, ddpm_error *err)
 {
     int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->schedule, err);
     if (code)
@@ -41,9 +41,17 @@ static int open_chain(struct studio *s, struct recipe *r, const char *noise_path
     if (!(s->steps = list_text(t)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
     r->steps = s->steps;
-    s->has_noise = noise_path != NULL;
+    return DDPM_OK;
+}
+
+/* The noise of the steps is asked for only where the sampler draws any. */
+static int open_noise(struct studio *s, struct recipe *r, const char *path, uint32_t last, ddpm_error *err)
+{
     r->noise = s->has_noise ? s->noise.sha256 : "";
-    return noise_path ? given_noise_open(&s->noise, noise_path, s->about, s->chain, last, err) : DDPM_OK;
+    if (!s->has_noise)
+        return DDPM_OK;
+    bool draws = ddpm_sampler_noisy(s->sampler);
+    return given_noise_open(&s->noise, path, s->about, s->chain, last, draws, err);
 }
 
 /* Where sampling starts: at the top, or at the last listed step up to --noise-to. */
@@ -103,9 +111,11 @@ static void warn_of_x0(struct studio *s, const struct recipe *r)
 static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, const char *from_path, uint32_t last,
                     ddpm_error *err)
 {
+    s->has_noise = noise_path != NULL;
     int code = check_label(r, s->about, err);
-    if (code || (code = open_chain(s, r, noise_path, last, err)) || (code = open_start(s, r, from_path, err)) ||
-        (code = model_net(&s->net, m, s->common, s->batch, err)) || (code = open_sampler(s, r, err)))
+    if (code || (code = open_chain(s, r, err)) || (code = open_start(s, r, from_path, err)) ||
+        (code = model_net(&s->net, m, s->common, s->batch, err)) || (code = open_sampler(s, r, err)) ||
+        (code = open_noise(s, r, noise_path, last, err)))
         return code;
     warn_of_x0(s, r);
     r->model = s->about->id;

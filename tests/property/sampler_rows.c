@@ -59,6 +59,7 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "ddim", "auto", 1, 1, .own = DDPM_LEARNED_RANGE },
     { "ddpm", "analytic", 0, 1, .own = DDPM_LEARNED_RANGE },
     { "ddim", "analytic", 0.7, 1, .own = DDPM_BETA },
+    { "ddim", "analytic", 0, 1, .own = DDPM_BETA },
     { "ddpm", "auto", 0, 1, DDPM_BETA, .corrector = 2 },
     { "ddim", "auto", 0, 1, DDPM_LEARNED_RANGE, .corrector = 1 },
     { "dpmpp", "auto", 0, 1, DDPM_BETA, .order = 1 },

@@ -64,7 +64,7 @@ TEST(recipe, wrong_ones)
 enum { N = 3, K = 2, C = 2, H = 2, W = 3, SIZE = C * H * W };
 
 /* x_T [N, C, H, W] = 1000 n + 100 c + 10 y + x, and z [K, N, C, H, W] the same + 10000 j for the j-th executed step, j = 1, 2. */
-static int write_noise(const char *path)
+static int write_noise(const char *path, size_t tensors)
 {
     static double x_T[N * SIZE], z[K * N * SIZE];
     struct dd_output o;
@@ -79,7 +79,8 @@ static int write_noise(const char *path)
         { .name = "x_T", .dtype = DD_F64, .rank = 4, .dim = { N, C, H, W }, .count = N * SIZE, .size = sizeof x_T, .data = (void *)x_T },
         { .name = "z", .dtype = DD_F64, .rank = 5, .dim = { K, N, C, H, W }, .count = K * N * SIZE, .size = sizeof z, .data = (void *)z },
     };
-    return !dd_output_create(&o, path, 0, &err) && !dd_safetensors_write(o.stream, e, 2, meta, &err) && !dd_output_commit(&o, &err);
+    return !dd_output_create(&o, path, 0, &err) && !dd_safetensors_write(o.stream, e, tensors, meta, &err) &&
+        !dd_output_commit(&o, &err);
 }
 
 TEST(recipe, given_noise)
@@ -91,8 +92,8 @@ TEST(recipe, given_noise)
     ddpm_chain *chain;
     ddpm_error err;
     double z[SIZE];
-    REQUIRE(write_noise(path) && ddpm_chain_create(&chain, K, t, alpha_bar, &err) == DDPM_OK);
-    REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, &err) == DDPM_OK);
+    REQUIRE(write_noise(path, 2) && ddpm_chain_create(&chain, K, t, alpha_bar, &err) == DDPM_OK);
+    REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, true, &err) == DDPM_OK);
     for (uint32_t n = 0; n < N; n++)
         for (int j = 0; j <= K; j++) {
             given_noise_draw(&g, z, SIZE, n, j ? t[K - j] : INFINITY, 0);
@@ -100,6 +101,31 @@ TEST(recipe, given_noise)
                 CHECK(z[i] == 10000 * j + 1000.0 * n + 100 * (i % C) + 10 * (i / C / W) + i / C % W);
         }
     given_noise_close(&g);
-    CHECK(given_noise_open(&g, path, &a, chain, N, &err) == DDPM_EDATA && strstr(err.text, path));
+    for (int draws = 0; draws < 2; draws++)
+        CHECK(given_noise_open(&g, path, &a, chain, N, draws, &err) == DDPM_EDATA && strstr(err.text, path));
+    ddpm_chain_free(chain);
+}
+
+/* Where no step draws noise, x_T is enough; z is not missed, nor is one of too few steps a fault. */
+TEST(recipe, given_start_alone)
+{
+    const double t[K + 1] = { 3, 8, 9 }, alpha_bar[K + 1] = { 0.5, 0.01, 0.001 };
+    const ddpm_about a = { .height = H, .width = W, .channels = C };
+    const char *folder = check_folder();
+    ddpm_chain *chain;
+    ddpm_error err = { 0 };
+    double x[SIZE];
+    REQUIRE(ddpm_chain_create(&chain, K + 1, t, alpha_bar, &err) == DDPM_OK);
+    for (size_t tensors = 1; tensors <= 2; tensors++) {
+        const char *path = check_path(folder, "%zu", tensors);
+        struct given_noise g;
+        REQUIRE(write_noise(path, tensors));
+        CHECK(given_noise_open(&g, path, &a, chain, N - 1, true, &err) == DDPM_EDATA);
+        CHECK(strstr(err.text, tensors == 1 ? "no tensor z" : "z has 2 steps"));
+        REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, false, &err) == DDPM_OK);
+        given_noise_draw(&g, x, SIZE, 2, INFINITY, 0);
+        CHECK(x[0] == 2000 && x[1] == 2100);
+        given_noise_close(&g);
+    }
     ddpm_chain_free(chain);
 }
