@@ -1,4 +1,5 @@
 /* A foreign checkpoint opened: its files found and read, the U-Net chosen among their tensors, and each tensor laid out. */
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,32 +93,53 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     if (choice.left)
         note(c, "left out: %zu tensors of other networks beside the U-Net, such as %.120s", choice.left,
              choice.left_name);
-    if (f->source->torch.pickle.foreign)
-        note(c, "passed over: objects of %.100s%s, of which nothing was executed",
-             f->source->torch.pickle.foreign,
-             f->source->torch.pickle.foreigns > 1 ? " and of other classes" : "");
+    if (*f->source->torch.pickle.foreign)
+        note(c, "passed over: objects of %s, of which nothing was executed", f->source->torch.pickle.foreign);
     return DDPM_OK;
+}
+
+/* OpenAI's training writes ema_0.9999_000100.pt beside model000100.pt: the average of the same step, or NULL.
+   */
+static const char *average_of_step(struct files *f, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char *folder = slash ? dd_arena_text(&f->arena, "%.*s/", (int)(slash - path), path) : ".";
+    char *end = strncmp(base, "model", 5) ? NULL : dd_arena_text(&f->arena, "_%s", base + 5);
+    DIR *d = folder && end ? opendir(folder) : NULL;
+    const char *found = NULL;
+    for (const struct dirent *e; d && !found && (e = readdir(d)) != NULL;) {
+        size_t n = strlen(e->d_name), m = strlen(end);
+        if (!strncmp(e->d_name, "ema_", 4) && n > m && !strcmp(e->d_name + n - m, end))
+            found = dd_arena_text(&f->arena, "%s", e->d_name);
+    }
+    if (d)
+        closedir(d);
+    return found;
 }
 
 /* Joins what the tensors say of the weights with what their place says; a label that nothing gives is not
    made up. */
-static int label(struct checkpoint *c, const struct files *f, const char *want, ddpm_error *err)
+static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
+    if (!*f->label && *c->weights == 'r')
+        f->average_beside = f->source->beside;
     if (!*c->weights && *f->label) {
         c->weights = f->label;
         c->has_ema = f->both || *f->label == 'e';
         c->has_raw = f->both || *f->label == 'r';
     }
     if (want && *c->weights && strcmp(want, c->weights))
-        return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s", f->weights,
+        return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
+                        f->weights,
                         *c->weights == 'e' ? "averaged (ema)" : "raw", *want == 'e' ? "averaged" : "raw",
-                        f->average_beside ? ": those are in unet_ema beside it" : "");
+                        f->average_beside ? ": those are beside it, in " : "",
+                        f->average_beside ? f->average_beside : "");
     if (want && *want == 'e' && !*c->weights)
         return dd_error(err, DDPM_EDATA,
                         "%s: nothing says that its weights are averaged (ema), and it has no others: "
                         "leave --weights out to take them", f->weights);
     if (f->average_beside && !f->both)
-        note(c, "the averaged weights are in unet_ema beside it");
+        note(c, "the averaged weights are beside it, in %s", f->average_beside);
     if (f->scheduler && f->scheduler_above)
         note(c, "the scheduler is that of %.300s", f->scheduler_path);
     return DDPM_OK;
@@ -155,6 +177,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     int folder = f->config != NULL;
     if (!code) {
         f->source->part = part;
+        f->source->beside = folder ? NULL : average_of_step(f, path);
         code = choose(c, f, want, err);
     }
     if (!code && !folder && checkpoint_find(c, "time_embedding.linear_1.weight"))

@@ -1,18 +1,23 @@
 /* No path is the embedded model: see command_model.h. */
 #include "command_model.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
 
-/* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub. */
+/* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
+   such as ".json". */
 static bool names_hub(const char *path)
 {
     char owner[256];
     struct stat st;
     const char *slash = strchr(path, '/');
+    const char *dot = strrchr(path, '.');
     if (strstr(path, "://"))
         return true;
+    if (dot && isalpha((unsigned char)dot[1]))
+        return false;
     if (!slash || slash == path || !slash[1] || strchr(slash + 1, '/') || strchr(".~", *path) ||
         slash - path > 255)
         return false;

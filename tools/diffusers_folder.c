@@ -278,7 +278,7 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
         f->label = "ema";
     else if (same_place(folder, unet) && has_ema)
         f->label = "raw";
-    f->average_beside = has_ema && *f->label == 'r';
+    f->average_beside = has_ema && *f->label == 'r' ? "unet_ema" : NULL;
     return DDPM_OK;
 }
 

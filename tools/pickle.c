@@ -305,8 +305,8 @@ static void push_global(struct machine *m, const char *module, size_t module_len
     int code = m->code ? m->code : pickle_global(n, m->arena, module, module_length, name, name_length, &why);
     if (code)
         fail(m, code, "%s", why.text);
-    else if (n->global == PICKLE_FOREIGN && !m->p->foreigns++)
-        m->p->foreign = n->text;
+    else if (n->global == PICKLE_FOREIGN)
+        pickle_note_foreign(m->p, n->text);
     push(m, n);
 }
 

@@ -28,8 +28,7 @@ struct pickle_node {
 struct pickle {
     struct pickle_node *root;
     struct pickle_node **persistent; size_t persistents;     /* every persistent id met, in order */
-    /* the first PICKLE_FOREIGN, or NULL; how many were named */
-    const char *foreign; int foreigns;
+    char foreign[160];                 /* the PICKLE_FOREIGN ones, each once: "a.B, c.D" */
 };
 
 enum { PICKLE_BYTES_MAX = 1 << 23 };       /* a longer pickle is refused: real ones stay below a megabyte */
@@ -39,6 +38,9 @@ int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *d
 /* Fills a PICKLE_GLOBAL, or refuses it by name. */
 int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length, const char *name,
                   size_t name_length, ddpm_error *err);
+
+/* Adds a name to p->foreign, where there is room and it is not yet there. */
+void pickle_note_foreign(struct pickle *p, const char *name);
 
 /* The value under key of a dict, or NULL. */
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key);

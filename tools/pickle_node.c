@@ -1,5 +1,6 @@
 /* Small questions to a pickle's tree. */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include "pickle.h"
 
@@ -12,6 +13,18 @@ const char *pickle_show(char *out, size_t room, const char *text, size_t length)
     if (n < length && n >= 3)
         memcpy(out + n - 3, "...", 3);
     return out;
+}
+
+void pickle_note_foreign(struct pickle *p, const char *name)
+{
+    size_t used = strlen(p->foreign), n = strlen(name);
+    for (const char *at = p->foreign; (at = strstr(at, name)) != NULL; at += n)
+        if ((at == p->foreign || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
+            return;
+    if (used + n + 8 < sizeof p->foreign)
+        snprintf(p->foreign + used, sizeof p->foreign - used, "%s%s", used ? ", " : "", name);
+    else if (used + 5 < sizeof p->foreign && strcmp(p->foreign + used - 3, "..."))
+        strcpy(p->foreign + used, " ...");
 }
 
 int pickle_is(const struct pickle_node *text, const char *value)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/json.h"
+#include "base/kind.h"
 
 static const char *const names[] = { "NaN", "Infinity", "-Infinity" };
 
@@ -66,7 +67,9 @@ int python_json_file(cJSON **root, const char *path, ddpm_error *err)
     int code = dd_file_map(&file, path, err);
     if (code)
         return code;
-    code = python_json_parse(root, (const char *)file.data, file.size, path, err);
+    struct dd_kind kind = dd_kind(file.data, file.size);
+    code = kind.is && !kind.text ? dd_kind_error(err, path, kind, "JSON is expected")
+                                 : python_json_parse(root, (const char *)file.data, file.size, path, err);
     dd_file_unmap(&file);
     if (!code && !cJSON_IsObject(*root)) {
         cJSON_Delete(*root);

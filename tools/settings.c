@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/json.h"
+#include "base/kind.h"
 #include "python_json.h"
 #include "settings.h"
 
@@ -184,10 +185,14 @@ int settings_add_file(struct settings *s, const char *path)
         return s->code;
     if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
         return s->code;
+    struct dd_kind kind = dd_kind(file.data, file.size);
     const char *where = dd_arena_text(&s->arena, "%s", path);
-    char *text = file.size < ((size_t)1 << 20) ? dd_arena_text(&s->arena, "%.*s", (int)file.size, (const char *)file.data) : "";
+    bool small = file.size < (size_t)1 << 20;
+    char *text = small ? dd_arena_text(&s->arena, "%.*s", (int)file.size, (const char *)file.data) : "";
     if (!where || !text)
         no_memory(s);
+    else if (kind.is && !kind.text)
+        s->code = dd_kind_error(s->err, path, kind, "a configuration is expected");
     else if (*text == '\0')
         s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a small text, found %zu bytes", path, file.size);
     else

@@ -37,6 +37,8 @@ struct source {
     int optimizer;                     /* an optimizer's state lies beside */
     /* where an average lies whose tensors have no names ("ema.shadow_params"), or NULL */
     const char *nameless;
+    /* the name of a file beside this one, which has the average; or NULL */
+    const char *beside;
     /* the U-Net that the user means, by the beginning of its tensors' names, or NULL */
     const char *part;
 };
@@ -82,10 +84,10 @@ struct files {
     const char *weights;               /* path of the file that stands for them: the index of shards */
     cJSON *config, *scheduler;
     const char *scheduler_path; int scheduler_above;    /* above: it lies in a folder around the given one */
-    /* "ema", "raw" or "": what the folder and the names of files say of the weights */
+    /* "ema", "raw" or "": what folder and names of files say of the weights */
     const char *label;
-    /* the folder has averaged and raw ones to choose from; an average lies beside raw ones */
-    int both, average_beside;
+    int both;                          /* the folder has averaged and raw ones to choose from */
+    const char *average_beside;        /* the name of the average that lies beside raw weights, or NULL */
 };
 int  diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err);
 /* Of a file of diffusers' weights: the configuration beside it, and all that its folder says. */

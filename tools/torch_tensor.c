@@ -333,7 +333,7 @@ int torch_states(struct source *s, ddpm_error *err)
                         s->nameless);
     if (!s->states && s->optimizer)
         return dd_error(err, DDPM_EDATA, "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
-    if (!s->states && s->torch.pickle.foreign)
+    if (!s->states && *s->torch.pickle.foreign)
         return dd_error(err, DDPM_EDATA,
                         "holds no tensors under names but objects of a program's own classes (%.100s): save "
                             "the model's "

@@ -168,7 +168,9 @@ static int check_marks(struct source *s, ddpm_error *err)
         return dd_error(err, DDPM_EDATA,
                         "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the model's state_dict()");
     if (!exists(s, "data.pkl"))
-        return dd_error(err, DDPM_EDATA, "is a zip archive but no torch file: it has no %.64s/data.pkl", s->torch.folder);
+        return dd_error(err, DDPM_EDATA,
+                        "is a zip archive but no torch file: it has no %.64s/data.pkl; unpack it first",
+                            s->torch.folder);
     if (!exists(s, "byteorder"))
         return DDPM_OK;
     int code = load(s, "byteorder", &text, &size, err);
@@ -190,7 +192,8 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     s->torch.left = size;
     const char *first = zip_get_name(s->torch.zip, 0, 0), *slash = first ? strchr(first, '/') : NULL;
     if (!slash)
-        return dd_error(err, DDPM_EDATA, "is a zip archive but no torch file: its members lie in no folder");
+        return dd_error(err, DDPM_EDATA,
+                        "is a zip archive but no torch file: its members lie in no folder; unpack it first");
     s->torch.folder = dd_arena_text(&s->arena, "%.*s", (int)(slash - first), first);
     if (!s->torch.folder)
         return dd_error(err, DDPM_ENOMEM, "out of memory");

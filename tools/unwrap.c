@@ -263,8 +263,11 @@ static int label_lonely(struct choice *out, const struct search *f, const char *
                         "(--weights raw), or save the model with the average copied into it", s->name,
                         s->nameless);
     if (want && *label && strcmp(label, want))
-        return dd_error(f->err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for", s->name,
-                        !strcmp(label, "ema") ? "averaged (ema)" : "raw", want);
+        return dd_error(f->err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
+                        s->name,
+                        !strcmp(label, "ema") ? "averaged (ema)" : "raw", want,
+                        s->beside && *want == 'e' ? ": those are beside it, in " : "",
+                        s->beside && *want == 'e' ? s->beside : "");
     out->weights = label;
     out->has_ema = !strcmp(label, "ema");
     out->has_raw = !strcmp(label, "raw");

@@ -8,7 +8,7 @@
 static const char unpack[] = "unpack it first", again[] = "fetch the file itself again";
 static const char others[] = "only torch and safetensors files are read";
 
-#define MAGIC(at, bytes, is, hint, torch) { at, bytes, sizeof bytes - 1, { is, hint, torch } }
+#define MAGIC(at, bytes, is, hint, torch) { at, bytes, sizeof bytes - 1, { is, hint, torch, false } }
 static const struct { size_t at; const char *bytes; size_t size; struct dd_kind kind; } magics[] = {
     MAGIC(0, "version https://git-lfs", "a git-lfs pointer, not the file itself",
           "fetch it with git lfs pull", false),
@@ -87,26 +87,26 @@ static struct dd_kind text_kind(const unsigned char *data, size_t size)
     while (at < size && isspace(data[at]))
         at++;
     if (begins_tag(data + at, size - at, "<!doctype html") || begins_tag(data + at, size - at, "<html"))
-        return (struct dd_kind){ "a web page", "the download went wrong, fetch it again", false };
+        return (struct dd_kind){ "a web page", "the download went wrong, fetch it again", false, false };
     if (begins_tag(data + at, size - at, "<?xml"))
-        return (struct dd_kind){ "an XML file", NULL, false };
+        return (struct dd_kind){ "an XML file", NULL, false, false };
     if (at == size || (data[at] != '{' && data[at] != '['))
-        return (struct dd_kind){ "a text file", NULL, false };
+        return (struct dd_kind){ "a text file", NULL, false, true };
     if (mentions(data, size, "\"weight_map\""))
-        return (struct dd_kind){ "a JSON file, the index of weights in several files", folder, false };
+        return (struct dd_kind){ "a JSON file, the index of weights in several files", folder, false, true };
     if (mentions(data, size, "\"_class_name\""))
-        return (struct dd_kind){ "a JSON file, a configuration of diffusers", folder, false };
-    return (struct dd_kind){ "a JSON file", NULL, false };
+        return (struct dd_kind){ "a JSON file, a configuration of diffusers", folder, false, true };
+    return (struct dd_kind){ "a JSON file", NULL, false, true };
 }
 
 static struct dd_kind zip_kind(const unsigned char *data, size_t size)
 {
     size_t n = size >= 30 ? data[26] + 256u * data[27] : 0;
     if (mentions(data, size, "data.pkl"))
-        return (struct dd_kind){ "a PyTorch file", NULL, true };
+        return (struct dd_kind){ "a PyTorch file", NULL, true, false };
     if (n >= 4 && has(data, size, 26 + n, ".npy", 4))
-        return (struct dd_kind){ "a NumPy .npz archive", NULL, false };
-    return (struct dd_kind){ "a zip archive", NULL, true };
+        return (struct dd_kind){ "a NumPy .npz archive", NULL, false, false };
+    return (struct dd_kind){ "a zip archive", NULL, true, false };
 }
 
 /* The first fields of an ONNX model are the version of the format and the name of the program that
@@ -133,21 +133,22 @@ static bool is_zeros(const unsigned char *data, size_t size)
 struct dd_kind dd_kind(const unsigned char *data, size_t size)
 {
     if (!size)
-        return (struct dd_kind){ "empty", again, false };
+        return (struct dd_kind){ "empty", again, false, false };
     if (is_safetensors(data, size))
-        return (struct dd_kind){ NULL, NULL, false };
+        return (struct dd_kind){ NULL, NULL, false, false };
     if (has(data, size, 0, "PK\3\4", 4))
         return zip_kind(data, size);
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (has(data, size, magics[i].at, magics[i].bytes, magics[i].size))
             return magics[i].kind;
     if (is_onnx(data, size))
-        return (struct dd_kind){ "an ONNX model", others, false };
+        return (struct dd_kind){ "an ONNX model", others, false, false };
     if (size >= 48 && has(data, size, size - 8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb", 8))
-        return (struct dd_kind){ "the index of a TensorFlow checkpoint", others, false };
+        return (struct dd_kind){ "the index of a TensorFlow checkpoint", others, false, false };
     if (is_zeros(data, size))
-        return (struct dd_kind){ "nothing but zero bytes", again, false };
-    return size >= 8 && is_text(data, size) ? text_kind(data, size) : (struct dd_kind){ NULL, NULL, false };
+        return (struct dd_kind){ "nothing but zero bytes", again, false, false };
+    return size >= 8 && is_text(data, size) ? text_kind(data, size) : (struct dd_kind){ NULL, NULL, false,
+                                                                                        false };
 }
 
 int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected)

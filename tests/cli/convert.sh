@@ -128,7 +128,8 @@ test_convert_average_beside() {
 	done
 	expect 0 ddpm convert c --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights raw'
 	for in in c/unet $raw; do
-		expect 0 ddpm convert $in -o m.ddpm --force; says 'unet_ema beside it'; made_of m.ddpm $raw 'weights raw'
+		expect 0 ddpm convert $in -o m.ddpm --force; says 'beside it, in unet_ema'
+		made_of m.ddpm $raw 'weights raw'
 		expect 65 ddpm convert $in --weights ema -o n.ddpm; says 'holds raw weights only'; says 'unet_ema'
 	done
 	expect 65 ddpm convert c/unet_ema --weights raw -o n.ddpm; says 'holds averaged (ema) weights only'
@@ -136,6 +137,19 @@ test_convert_average_beside() {
 	expect 65 ddpm convert c --weights ema -o n.ddpm; says 'nothing says that its weights are averaged'
 	expect 0 ddpm convert c --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights unknown'
 	only c m.ddpm
+}
+
+# OpenAI's training leaves both; the name of a file says which it is.
+test_convert_average_of_step() {
+	cp "$guided" ema_0.9999_000100.pt; cp "$guided" model000100.pt; cp "$guided" model000200.pt
+	expect 0 with "$guided_flags" ddpm convert model000100.pt --dry-run; says 'raw weights'
+	says 'beside it, in ema_0.9999_000100.pt'
+	expect 65 with "$guided_flags" ddpm convert model000100.pt --weights ema --dry-run
+	says 'beside it, in ema_0.9999_000100.pt'
+	expect 0 with "$guided_flags" ddpm convert model000200.pt --dry-run; says 'raw weights'
+	! grep -q beside err || fail "$(cat err)"
+	expect 66 ddpm convert . --dry-run; says 'ema_0.9999_000100.pt'; says 'give the file that is meant'
+	only ema_0.9999_000100.pt model000100.pt model000200.pt
 }
 
 # Variants of diffusers' files: ema and non_ema say what they hold; another's name is told.
@@ -282,7 +296,15 @@ test_convert_strangers() {
 	expect 66 ddpm convert google/ddpm-cifar10-32 -o m.ddpm; says 'hf download google/ddpm-cifar10-32'
 	expect 66 ddpm sample -m google/ddpm-cifar10-32 -n 1; says 'hf download google/ddpm-cifar10-32'
 	expect 66 ddpm convert https://huggingface.co/google/ddpm-cifar10-32 -o m.ddpm; says 'nothing is fetched'
-	expect 66 ddpm convert folder/ddpm-cifar10-32 -o m.ddpm; says 'cannot be opened'
+	for path in folder/ddpm-cifar10-32 google/config.json ./ddpm/cifar10 /a/b a/b/c; do
+		expect 66 ddpm convert $path -o m.ddpm; says "$path: cannot be opened"
+	done
+	for file in lfs png pickle; do expect 65 ddpm convert "$pesser" --config $file -o m.ddpm; says "$file: is "
+	done
+	cp -r "$tree/A3_scale_shift_classes" p && chmod -R u+w p && cp lfs p/unet/config.json
+	expect 65 ddpm convert p -o m.ddpm; says 'p/unet/config.json: is a git-lfs pointer'
+	cp "$tree/A3_scale_shift_classes/unet/config.json" p/unet; cp lfs p/unet/diffusion_pytorch_model.safetensors
+	expect 65 ddpm convert p -o m.ddpm; says 'diffusion_pytorch_model.safetensors: is a git-lfs pointer'
 	absent x.png m.ddpm
 }
 

@@ -15,6 +15,7 @@ config       src/net/config.c                         -
 pickle       tools/pickle.c,tools/pickle_node.c,tools/pickle_global.c -
 torch        tools/source.c,tools/torch_zip.c,tools/torch_legacy.c,tools/torch_tensor.c,tools/checkpoint.c,tools/unwrap.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
 folder       tools/diffusers_folder.c,tools/family.c,tools/family_diffusers.c,tools/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
+settings     tools/settings.c,tools/settings_flags.c,tools/settings_yaml.c settings_(add_object|texts|ask)
 picture      tools/recipe.c                           recipe_compare|tell_difference
 image        tools/picture.c                          find_text|write_spliced|array_head|array_values|picture_read.*|picture_tile|picture_create|check_head|picture_cross|picture_write|write_all|tile_row|put_u32|level
 dataset      tools/dataset_array.c,tools/dataset_numpy.c,tools/dataset_npz.c,tools/dataset.c    -
