@@ -330,13 +330,18 @@ const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
     return m ? m->value : NULL;
 }
 
-int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+bool dd_safetensors_has_hash(const unsigned char *data, size_t size)
 {
     static const char begin[] = DD_SAFETENSORS_HASHED;
-    enum { BEFORE = 8 + sizeof begin - 1, DIGITS = 64 };
+    return size >= 8 + sizeof begin - 1 && !memcmp(data + 8, begin, sizeof begin - 1);
+}
+
+int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+{
+    enum { BEFORE = 8 + sizeof DD_SAFETENSORS_HASHED - 1, DIGITS = 64 };
     char zeros[DIGITS], digits[DIGITS + 1];
     struct dd_hash h;
-    if (size < BEFORE + DIGITS || memcmp(data + 8, begin, sizeof begin - 1))
+    if (size < BEFORE + DIGITS || !dd_safetensors_has_hash(data, size))
         return dd_error(err, DDPM_EDATA, "%s: is damaged: it does not begin with the hash "
                         "that such a file carries", name);
     if (dd_hash_begin(&h))

@@ -2,6 +2,7 @@
    tensors and its names, a few times the header at most, and leaves the data where they are. */
 #ifndef DD_SAFETENSORS_H
 #define DD_SAFETENSORS_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/dtype.h"
 #include "base/file.h"
@@ -39,6 +40,8 @@ int  dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries,
    No key of meta has that name then. */
 int  dd_safetensors_write_hashed(FILE *f, const struct dd_entry *entry, size_t entries,
                                  const char *const *meta, ddpm_error *err);
+/* Returns whether data [size], the whole file, begins as one with a hash does. */
+bool dd_safetensors_has_hash(const unsigned char *data, size_t size);
 /* Returns DDPM_EDATA unless data [size], the whole file, carries such a hash and fits it.  A single bit that
    has changed anywhere is found.  The container itself is read by dd_safetensors_read. */
 int  dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err);

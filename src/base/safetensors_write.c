@@ -2,7 +2,6 @@
 #include "base/safetensors.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"

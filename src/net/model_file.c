@@ -104,14 +104,17 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
         kind.hint = "make one with ddpm convert";
     if (kind.is)
         return dd_kind_error(err, name, kind, "no model file of ddpm");
-    int code = dd_safetensors_read(&s, data, size, name, err);
+    bool hashed = dd_safetensors_has_hash(data, size);
+    int code = hashed ? dd_safetensors_check_hash(data, size, name, err) : DDPM_OK;
+    if (!code)
+        code = dd_safetensors_read(&s, data, size, name, err);
     if (code)
         return code;
     const char *format = dd_safetensors_meta(&s, "format"), *json = dd_safetensors_meta(&s, "ddpm");
     if (!format || strcmp(format, "ddpm") || !json)
         code = dd_error(err, DDPM_EDATA, "%s: is no model file of ddpm (its metadata lack \"ddpm\"): make one with ddpm convert", name);
     if (!code) code = dd_model_describe(&m, json, strlen(json), name, true, err);
-    if (!code && m->low) code = dd_safetensors_check_hash(data, size, name, err);
+    if (!code && m->low && !hashed) code = dd_safetensors_check_hash(data, size, name, err);
     if (!code) code = match(m, &s, name, err);
     dd_safetensors_free(&s);
     if (code)
