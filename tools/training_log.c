@@ -2,8 +2,11 @@
 #include "training_log.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
 
@@ -32,23 +35,49 @@ static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out
     return code;
 }
 
+static int rewrite(struct training_log *l, const struct dd_file *f, const char *path, int64_t step,
+                   ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code && !(code = copy_lines(l, f, o.stream, step, err)))
+        return dd_output_commit(&o, err);
+    dd_output_abandon(&o);
+    return code;
+}
+
+/* Opens a regular file only: a pipe would wait for its reader, and a link would lead out of the folder. */
+static int open_end(struct training_log *l, const char *path, ddpm_error *err)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        return dd_error(err, DDPM_ECREATE, "%s: is a device or pipe, a regular file is expected: "
+                        "move it elsewhere", path);
+    }
+    l->file = fd >= 0 ? fdopen(fd, "ab") : NULL;
+    if (l->file)
+        return DDPM_OK;
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be written: %s", path,
+                    strerror(number));
+}
+
 int training_log_open(struct training_log *l, const char *path, int64_t step, ddpm_error *err)
 {
     struct dd_file f;
-    struct dd_output o;
     *l = (struct training_log){ .file = NULL };
-    int code = dd_file_map(&f, path, NULL);
+    int code = dd_file_map(&f, path, err);
+    if (code == DDPM_EMISSING)
+        return open_end(l, path, err);
     if (!code) {
-        if (!(code = dd_output_create(&o, path, 1, err)) && !(code = copy_lines(l, &f, o.stream, step, err)))
-            code = dd_output_commit(&o, err);
-        else
-            dd_output_abandon(&o);
+        code = rewrite(l, &f, path, step, err);
         dd_file_unmap(&f);
-        if (code)
-            return code;
     }
-    l->file = fopen(path, "ab");
-    return l->file ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written: %s", path, strerror(errno));
+    return code ? code : open_end(l, path, err);
 }
 
 int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds, double loading, int flush, ddpm_error *err)
