@@ -1,31 +1,40 @@
 /* ddpm train: from images to a model.  Everything that can fail fails before the first step; from then on the last checkpoint always loads, and
    the same command with --resume goes on from it to the same bits as if it had never stopped. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/error.h"
+#include "base/file.h"
 #include "interrupt.h"
 #include "training.h"
 
 static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .save_every = 1000, .keep = 3, .grid_every = 1000,
                                                 .cache = 1024 };
 
-static int check(struct training *t, ddpm_error *err)
+static int check(struct training *t, const char *data, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
+    if (access(data, F_OK))
+        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", data,
+                        strerror(errno));
     if (!s->output)
         return dd_error(err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm");
     if (!s->steps && !s->time && !s->converged)
         return dd_error(err, DDPM_EUSAGE, "how long? add --steps N, --time 2h or --until-converged N");
     if (s->resume && s->force)
-        return dd_error(err, DDPM_EUSAGE, "--resume goes on with what is there, --force begins anew: leave one out");
+        return dd_error(err, DDPM_EUSAGE, "--resume goes on with what is there and replaces MODEL by itself, "
+                        "--force begins anew: leave one out");
     return DDPM_OK;
 }
 
 static void announce(const struct training *t)
 {
     const struct train_settings *s = t->s;
+    if (t->saved >= 0)
+        remark(t->command, &s->common, "going on after step %lld", (long long)t->saved);
     remark(t->command, &s->common, "%zu images of %d x %d x %d to train with, %zu held out; %zu a step; checkpoints, log and pictures in %s",
            t->used.count, t->about->height, t->about->width, t->about->channels, t->held.count, t->images, t->folder.path);
     if (t->skipped)
@@ -55,20 +64,33 @@ static int finish(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Nothing is left to do. */
+static void tell_done(const struct training *t)
+{
+    double bits = training_output_bits(t);
+    remark(t->command, &t->s->common, "step %lld is reached and %s is written: nothing to do (a greater "
+           "--steps goes on)", (long long)t->saved, t->s->output);
+    if (t->s->common.json)
+        printf(isnan(bits) ? "{\"step\":%lld,\"bits\":null}\n" : "{\"step\":%lld,\"bits\":%.17g}\n",
+               (long long)t->saved, bits);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     struct training t = { .s = settings, .command = &command_train };
     ddpm_error err;
     (void)arguments;
-    if (check(&t, &err))
+    if (check(&t, argument[0], &err))
         return complain(&command_train, &err);
     interrupt_catch();
     int code = training_open(&t, argument[0], &err), status;
-    if (!code) {
+    if (!code && t.done) {
+        tell_done(&t);
+    } else if (!code) {
         announce(&t);
         code = training_run(&t, &err);
     }
-    if (!code && !interrupted)
+    if (!code && !t.done && !interrupted)
         code = finish(&t, &err);
     if (interrupted && (!code || code == DDPM_ECALLBACK))
         status = interrupted_at(&t);
@@ -99,8 +121,12 @@ static const struct option options[] = {
     { "keep", 0, OPTION_INT, "N", "checkpoints that are kept (default: 3)", NULL, FIELD(keep), 1, INT32_MAX },
     { "grid-every", 0, OPTION_INT, "N", "steps between pictures, 0: none (default: 1000)", NULL, FIELD(grid_every), 0, INT32_MAX },
     { "cache", 0, OPTION_INT, "MB", "memory for images that have been read; others are read again (default: 1024)", NULL, FIELD(cache), 0, 1 << 20 },
-    { "resume", 0, OPTION_FLAG, NULL, "go on from the last checkpoint, if there is one", NULL, FIELD(resume), 0, 0 },
-    { "force", 0, OPTION_FLAG, NULL, "replace an existing MODEL and what is in MODEL.train", NULL, FIELD(force), 0, 0 },
+    { "resume", 0, OPTION_FLAG, NULL,
+      "go on from the last whole checkpoint, if there is one, and replace MODEL",
+      NULL, FIELD(resume), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL,
+      "begin anew and replace MODEL; what is in MODEL.train stays, as MODEL.train.1",
+      NULL, FIELD(force), 0, 0 },
 };
 const struct command command_train = {
     .name = "train",

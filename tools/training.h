@@ -29,12 +29,23 @@ struct training {
     cJSON *run;                                  /* "run" of a checkpoint: settings that a resumed run must share, and progress */
     ddpm_trainer *trainer;
     struct stream stream; float *x0; int32_t *y; size_t images; int64_t saved;     /* images of a step; the last saved step, -1: none */
+    bool replaces, done;                         /* MODEL may be replaced; it is what would be written */
     double best; int64_t since;                  /* lowest loss of the held-out images; evaluations since then */
     struct training_folder folder;
     struct training_log log;
     struct progress progress;
 };
-/* training_open.c: everything that can fail but for writing; TRY_LATER as in training_folder.h. */
+/* training_output.c, before the work: whether MODEL can be made where the settings want it.  Then, once a
+   checkpoint has been chosen: whether a MODEL that is there is of this training, so that it may be replaced,
+   and whether it is all that is asked for. */
+int  training_output_check(struct training *t, ddpm_error *err);
+int  training_output_find(struct training *t, ddpm_error *err);
+/* Opens the best weights that were kept, whole. */
+int  training_output_best(struct training *t, ddpm_model **m, ddpm_error *err);
+/* Bits per dimension that MODEL says, NAN where it says nothing. */
+double training_output_bits(const struct training *t);
+/* training_open.c: everything that can fail but for writing; TRY_LATER as in training_folder.h.  When t->done
+   is set nothing is left to do, and there is no trainer. */
 int  training_open(struct training *t, const char *data, ddpm_error *err);
 void training_close(struct training *t);
 /* training_run.c: until an end is reached or the user interrupts; the checkpoint of the last step is then there. */

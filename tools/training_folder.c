@@ -1,12 +1,17 @@
 /* Names of the files, and the newest checkpoint by them: steps have nine digits, so names sort as steps do. */
 #include "training_folder.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/error.h"
+#include "base/file.h"
 #include "image_folder.h"
+
+enum { ASIDE_MOST = 10000 };
 
 static bool is_checkpoint(const char *folder, const char *name)
 {
@@ -20,15 +25,42 @@ static bool is_ours(const char *folder, const char *name)
            (!strncmp(name, "grid-", 5) && image_folder_ends(name, ".png"));
 }
 
-/* Removes the first n - keep, in order of names. */
-static void remove_some(struct training_folder *f, bool (*which)(const char *, const char *), size_t keep)
+/* What stat says of a file of ours; false where there is none, or where its link leads nowhere. */
+static bool examine(struct stat *st, const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = is_ours(folder, name) ? malloc(size) : NULL;
+    if (!path)
+        return false;
+    snprintf(path, size, "%s/%s", folder, name);
+    bool there = stat(path, st) == 0;
+    free(path);
+    return there;
+}
+
+static bool is_in_the_way(const char *folder, const char *name)
+{
+    struct stat st;
+    return examine(&st, folder, name) && !S_ISREG(st.st_mode);
+}
+
+/* A log without a line is that of a training that was killed before its first checkpoint. */
+static bool is_work(const char *folder, const char *name)
+{
+    struct stat st;
+    return examine(&st, folder, name) && st.st_size > 0;
+}
+
+static int check_files(struct training_folder *f, ddpm_error *err)
 {
     char **name;
     size_t n;
-    image_folder_list(&name, &n, f->path, which, NULL);
-    for (size_t i = 0; i + keep < n; i++)
-        unlink(training_folder_path(f, "%s", name[i]));
+    int code = image_folder_list(&name, &n, f->path, is_in_the_way, err);
+    if (!code && n)
+        code = dd_error(err, DDPM_ECREATE, "%s is a folder, device or pipe, where a training keeps a regular "
+                        "file: move it elsewhere", training_folder_path(f, "%s", name[0]));
     image_folder_free(name, n);
+    return code;
 }
 
 int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err)
@@ -43,6 +75,7 @@ int training_folder_open(struct training_folder *f, const char *model, ddpm_erro
     int code = folder_make(f->path, err);
     if (!code) code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
     if (!code) code = folder_clean(f->path, err);
+    if (!code) code = check_files(f, err);
     if (code)
         training_folder_close(f);
     return code;
@@ -58,14 +91,18 @@ const char *training_folder_path(struct training_folder *f, const char *format, 
     return f->room;
 }
 
-int64_t training_folder_newest(struct training_folder *f)
+int64_t training_folder_newest(struct training_folder *f, int64_t below)
 {
     char **name;
     size_t n;
+    int64_t newest = -1;
     image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
-    int64_t step = n ? strtoll(name[n - 1] + 5, NULL, 10) : -1;
+    for (size_t i = 0; i < n; i++) {
+        int64_t step = strtoll(name[i] + 5, NULL, 10);
+        newest = step < below ? step : newest;
+    }
     image_folder_free(name, n);
-    return step;
+    return newest;
 }
 
 const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
@@ -75,7 +112,49 @@ const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
 
 void training_folder_prune(struct training_folder *f, int keep)
 {
-    remove_some(f, keep ? is_checkpoint : is_ours, (size_t)keep);
+    char **name;
+    size_t n;
+    image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
+    for (size_t i = 0; i + (size_t)keep < n; i++)
+        unlink(training_folder_path(f, "%s", name[i]));
+    image_folder_free(name, n);
+}
+
+/* The first name FOLDER.N that the folder can get: rename never replaces a folder with something in it. */
+static int rename_folder(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
+{
+    int failed = -1;
+    errno = ENAMETOOLONG;
+    for (int i = 1; i < ASIDE_MOST && failed; i++) {
+        if (snprintf(kept, size, "%s.%d", f->path, i) >= (int)size)
+            break;
+        failed = rename(f->path, kept);
+        if (failed && errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+            break;
+    }
+    if (!failed)
+        return DDPM_OK;
+    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s holds the work of an earlier training and "
+                    "cannot be renamed to keep it: %s; choose another name", f->path, strerror(errno));
+}
+
+int training_folder_set_aside(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
+{
+    char **name;
+    size_t n;
+    struct folder_lock old = f->lock;
+    int code = image_folder_list(&name, &n, f->path, is_work, err);
+    image_folder_free(name, n);
+    *kept = 0;
+    if (code || !n)
+        return code;
+    if ((code = rename_folder(f, kept, size, err)))
+        return code;
+    code = folder_make(f->path, err);
+    if (!code) code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
+    if (!code)
+        folder_unlock(&old);
+    return code;
 }
 
 /* A folder with nothing in it is that of a training that was refused. */

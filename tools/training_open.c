@@ -15,16 +15,6 @@
 
 enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
 
-/* Whether the model file can be made, before the work. */
-static int check_output(const struct train_settings *s, ddpm_error *err)
-{
-    struct dd_output o;
-    int code = dd_output_create(&o, s->output, s->force, err);
-    if (!code)
-        dd_output_abandon(&o);
-    return code;
-}
-
 static int no_memory(const struct training *t, ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "%s: out of memory", t->name); }
 
 static int make_model(struct training *t, ddpm_error *err)
@@ -207,7 +197,9 @@ static int describe_run(struct training *t, ddpm_error *err)
 
 static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
 {
-    static const char advice[] = "give the same options and data, or --force to begin anew";
+    char advice[300];
+    snprintf(advice, sizeof advice, "give the same options and data, or begin a training of another name "
+             "with its network and weights: --init %.150s", path);
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train"), *run = cJSON_GetObjectItemCaseSensitive(train, "run");
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
@@ -228,28 +220,40 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
     return code;
 }
 
+/* Opens the newest checkpoint that is whole.  Others are said and passed over: their steps are made again. */
+static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    *m = NULL;
+    t->saved = training_folder_newest(&t->folder, INT64_MAX);
+    while (t->saved >= 0) {
+        code = ddpm_model_open(m, training_folder_checkpoint(&t->folder, t->saved), err);
+        if (code != DDPM_EDATA)
+            return code;
+        fprintf(stderr, "ddpm train: %s; an older checkpoint is taken if there is one\n", err->text);
+        t->saved = training_folder_newest(&t->folder, t->saved);
+    }
+    if (code == DDPM_EDATA)
+        dd_error(err, DDPM_EDATA, "%s holds no checkpoint that is whole: begin a training of another name",
+                 t->folder.path);
+    return code;
+}
+
 /* The newest checkpoint, if there is one to go on from. */
 static int load_checkpoint(struct training *t, ddpm_error *err)
 {
     ddpm_model *m;
-    t->saved = training_folder_newest(&t->folder);
-    if (t->saved >= 0 && !t->s->resume && !t->s->force)
-        return dd_error(err, DDPM_ECREATE, "%s holds the checkpoints of a training: --resume goes on with it, --force begins anew", t->folder.path);
-    if (!t->s->resume) {
-        training_folder_prune(&t->folder, 0);
-        t->saved = -1;
-    }
-    if (t->saved < 0)
-        return DDPM_OK;
-    const char *path = training_folder_checkpoint(&t->folder, t->saved);
-    int code = ddpm_model_open(&m, path, err);
-    if (code)
+    if (!t->s->resume && !t->s->force && training_folder_newest(&t->folder, INT64_MAX) >= 0)
+        return dd_error(err, DDPM_ECREATE, "%s holds the checkpoints of a training: --resume goes on with "
+                        "it, another name begins anew", t->folder.path);
+    int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
+    if (code || t->saved < 0)
         return code;
+    const char *path = training_folder_checkpoint(&t->folder, t->saved);
     if ((code = check_checkpoint(t, m, path, err))) {
         ddpm_model_close(m);
         return code;
     }
-    remark(t->command, &t->s->common, "going on after step %lld", (long long)t->saved);
     ddpm_model_close(t->model);
     t->model = m;
     t->about = t->data.about = t->used.about = t->held.about = ddpm_model_about(m);
@@ -266,6 +270,16 @@ static int open_trainer(struct training *t, ddpm_error *err)
     t->x0 = malloc(t->images * d * sizeof *t->x0);
     t->y = malloc(t->images * sizeof *t->y);
     return code || (t->x0 && t->y) ? code : no_memory(t, err);
+}
+
+/* What an earlier training has left stays, under another name. */
+static int begin_anew(struct training *t, ddpm_error *err)
+{
+    char kept[4096];
+    int code = training_folder_set_aside(&t->folder, kept, sizeof kept, err);
+    if (!code && *kept)
+        remark(t->command, &t->s->common, "what was in %s is kept in %s", t->folder.path, kept);
+    return code;
 }
 
 static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
@@ -285,8 +299,10 @@ static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
     ddpm_model_init(t->model, t->s->seed);
     if (init && (code = copy_weights(t->model, init, t->s->init, err)))
         return code;
-    if ((code = describe_run(t, err)) || (code = training_folder_open(&t->folder, t->s->output, err)) || (code = load_checkpoint(t, err)) ||
-        (code = describe_classes(t, err)) || (code = open_trainer(t, err)))
+    if ((code = describe_run(t, err)) || (code = training_folder_open(&t->folder, t->s->output, err)) ||
+        (code = load_checkpoint(t, err)) || (code = training_output_find(t, err)) || t->done ||
+        (code = describe_classes(t, err)) || (code = open_trainer(t, err)) ||
+        (t->saved < 0 && (code = begin_anew(t, err))))
         return code;
     code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
     if (!code)
@@ -301,7 +317,7 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
     snprintf(t->name, sizeof t->name, "%s", slash && slash[1] ? slash + 1 : path);
     dd_scan_repair(t->name);
     t->folder.lock = folder_not_locked, t->best = INFINITY, t->saved = -1;
-    int code = check_output(t->s, err);
+    int code = training_output_check(t, err);
     if (!code)
         code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);
     if (!code)

@@ -170,7 +170,7 @@ static int measure(struct training *t, const ddpm_model *m, double *bits, ddpm_e
     code = evaluation_run(&e, NULL, NULL, err);
     if (!code && !interrupted) {
         *bits = tally_mean(&e.tally, TALLY_TOTAL).mean;
-        code = statistics_save(&e.tally, m, t->s->output, t->s->force, err);
+        code = statistics_save(&e.tally, m, t->s->output, t->replaces, err);
     }
     evaluation_close(&e);
     return code;
@@ -179,7 +179,7 @@ static int measure(struct training *t, const ddpm_model *m, double *bits, ddpm_e
 int training_finish(struct training *t, double *bits, ddpm_error *err)
 {
     ddpm_model *m = NULL;
-    int code = t->s->converged && isfinite(t->best) ? ddpm_model_open(&m, training_folder_path(&t->folder, "best.ddpm"), err)
+    int code = t->s->converged && isfinite(t->best) ? training_output_best(t, &m, err)
                                                     : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
     *bits = NAN;
     if (!code && t->s->grid_every && !due(ddpm_trainer_done(t->trainer), t->s->grid_every))
@@ -187,7 +187,7 @@ int training_finish(struct training *t, double *bits, ddpm_error *err)
     if (!code && t->held.count)
         code = measure(t, m, bits, err);
     else if (!code && !interrupted)
-        code = ddpm_model_save(m, t->s->output, t->s->force ? DDPM_SAVE_REPLACE : 0, err);
+        code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
     ddpm_model_close(m);
     return code;
 }

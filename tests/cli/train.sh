@@ -10,9 +10,16 @@ pictures() {
 		i=$((i + 1))
 	done
 }
-small='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.norm.groups=4 --set batch=2 --set warmup=2 --set diffusion.steps=8
-	--grid-every 0 --threads 1'
-train() { ddpm train d -o m.ddpm $small "$@"; }
+bare='--set net.height=16 --set net.width=16 --set net.widths=8,16 --set net.norm.groups=4 --set batch=2
+	--set warmup=2 --set diffusion.steps=8 --threads 1'
+small="$bare --grid-every 0"
+# Without pictures, unless --grid-every is among the words.
+train() {
+	case " $* " in
+	*--grid-every*) ddpm train d -o m.ddpm $bare "$@" ;;
+	*) ddpm train d -o m.ddpm $small "$@" ;;
+	esac
+}
 steps_of() { ddpm info "$1" | sed -n 's/^training *step \([0-9]*\),.*/\1/p'; }
 newest() { ls m.ddpm.train/step-*.ddpm | tail -n 1; }
 # The newest checkpoint loads, is what its id says, and is of the step that its name says.
@@ -38,9 +45,13 @@ test_train() {
 	mv m.ddpm n.ddpm
 	expect 73 train --steps 1; says '--resume goes on'
 	expect 0 train --steps 3 --force --holdout 0 --grid-every 2 -q; [ ! -s out ] || fail "$(cat out)"
+	[ "$(ls m.ddpm.train.1 | tr '\n' ' ')" = 'log.jsonl step-000000020.ddpm step-000000025.ddpm ' ] ||
+		fail "$(ls m.ddpm.train.1)"
 	[ "$(ls m.ddpm.train | tr '\n' ' ')" = 'grid-000000002.png grid-000000003.png log.jsonl loss.png step-000000000.ddpm step-000000003.ddpm ' ] || fail "$(ls m.ddpm.train)"
 	expect 0 train --steps 2 --force --init n.ddpm --holdout 0 -q
 	expect 64 train --steps 2 --force --init n.ddpm --set net.widths=16,16 --holdout 0; says 'does not fit'
+	[ "$(ls -d m.ddpm.train* | tr '\n' ' ')" = 'm.ddpm.train m.ddpm.train.1 m.ddpm.train.2 ' ] ||
+		fail "$(ls -d m.ddpm.train*)"
 }
 
 test_train_refusals() {
@@ -66,6 +77,7 @@ test_train_refusals() {
 	printf '{"train":{"batch":2,"steps":3}}' >c.json
 	expect 65 train --steps 1 --config c.json; says 'steps'
 	expect 66 ddpm train nowhere -o m.ddpm --steps 1
+	expect 66 ddpm train nowhere; says 'nowhere: cannot be opened'
 	expect 73 ddpm train d -o no/m.ddpm --steps 1; says 'no/m.ddpm'
 	head -c 60 d/00.png >d/broken.png
 	expect 65 train --steps 1; says 'd/broken.png'
@@ -82,6 +94,8 @@ test_train_resumed() {
 	expect 0 train --steps 9 --save-every 3 --holdout 2 -q; mv m.ddpm whole; cp m.ddpm.train/step-000000009.ddpm whole.step; rm -r m.ddpm.train
 	expect 0 train --steps 4 --save-every 3 --holdout 2 -q --resume; mv m.ddpm first
 	expect 64 train --steps 9 --resume --set lr=1; says 'settings.lr 0.001, not 1'
+	says '--init m.ddpm.train/step-000000004.ddpm'
+	! grep -q -e --force err || fail "$(cat err)"
 	expect 64 train --steps 9 --resume --seed 1; says 'was begun with'
 	expect 64 train --steps 9 --resume --set net.act=relu; says 'net.act "silu", not "relu"'
 	mv d/03.png 03.png; expect 64 train --steps 9 --resume --holdout 2; says 'data.images'; mv 03.png d
@@ -90,6 +104,91 @@ test_train_resumed() {
 	same m.ddpm.train/step-000000009.ddpm whole.step 'stopped after step 4'
 	! cmp -s first whole || fail 'five steps more change nothing'
 	[ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 3 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+}
+
+# A training that has ended: nothing to do at equal steps, and with more the bits of one that has not ended.
+test_train_resumed_after_the_end() {
+	pictures 7
+	expect 0 train --steps 9 --save-every 3 --holdout 2 -q; mv m.ddpm whole; rm -r m.ddpm.train
+	expect 0 train --steps 4 --save-every 3 --holdout 2 -q; cp m.ddpm first
+	expect 73 train --steps 9 --holdout 2; says 'exists already'; says '--resume'
+	! grep -q -e --force err || fail "$(cat err)"
+	made() { ls -l --time-style=full-iso m.ddpm m.ddpm.train; }
+	made >before
+	expect 0 train --steps 4 --save-every 3 --holdout 2 --resume
+	says 'step 4 is reached and m.ddpm is written: nothing to do'
+	expect 0 train --steps 4 --holdout 2 --resume -q --json; prints '{"step":4,"bits":'
+	made >after; cmp -s before after || fail "$(diff before after)"
+	expect 0 train --steps 9 --save-every 3 --holdout 2 -q --resume; same m.ddpm whole 'ended after step 4'
+	cp "$(newest)" nine
+	expect 0 train --time 300ms --holdout 2 -q --resume
+	[ "$(steps_of "$(newest)")" -gt 9 ] || fail "$(ls m.ddpm.train)"
+	cp first m.ddpm; rm "$(newest)"; cp nine m.ddpm.train/step-000000009.ddpm
+	expect 0 train --steps 9 --holdout 2 -q --resume
+	same m.ddpm whole 'the model of step 4 beside the checkpoint of step 9'
+	expect 0 ddpm train d -o n.ddpm $small --steps 1 --holdout 0 -q --set net.act=relu; mv n.ddpm m.ddpm
+	expect 73 train --steps 12 --holdout 2 --resume; says 'its network or data are not those of m.ddpm.train'
+	says '--init m.ddpm'
+	echo text >m.ddpm; expect 73 train --steps 12 --holdout 2 --resume; says 'no model of this training'
+	rm -r m.ddpm.train; cp first m.ddpm
+	expect 73 train --steps 12 --holdout 2 --resume; says 'm.ddpm.train holds no checkpoint to go on from'
+	same m.ddpm first
+}
+
+# flip FILE BYTE: its lowest bit.
+flip() {
+	value=$(od -An -tu1 -j "$2" -N1 "$1")
+	printf "\\$(printf %o $((value ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# Convergence is an end too: the same command again does nothing.
+test_train_resumed_after_convergence() {
+	pictures 8
+	still='--holdout 3 --until-converged 2 --eval-every 1 --set lr=1e-30'
+	expect 0 train $still -q; cp m.ddpm first
+	expect 0 train $still --resume; says 'nothing to do'; same m.ddpm first
+	flip m.ddpm.train/best.ddpm 20000; rm m.ddpm
+	expect 65 train $still --resume -q; says 'm.ddpm.train/best.ddpm'
+}
+
+# Damaged checkpoints, of one bit, cut off or empty: said, and the one before leads to the same bytes.
+test_train_damaged_checkpoints() {
+	pictures 7
+	expect 0 train --steps 9 --save-every 3 --holdout 0 -q; mv m.ddpm whole; cp "$(newest)" nine
+	flip nine 20000; ! cmp -s nine "$(newest)" || fail 'nothing was changed'
+	for harm in 'cp nine "$(newest)"' 'truncate -s 9999 "$(newest)"' 'truncate -s 0 "$(newest)"' \
+		'flip "$(newest)" 100' 'flip "$(newest)" 3000'; do
+		eval "$harm"
+		expect 0 train --steps 9 --save-every 3 --holdout 0 --resume -q
+		says 'm.ddpm.train/step-000000009.ddpm'; says 'an older checkpoint is taken'
+		same m.ddpm whole "$harm"; rm m.ddpm; loads
+	done
+	cp nine "$(newest)"
+	expect 65 ddpm sample -m "$(newest)" -n 1 --steps 2 -q; says 'is damaged'
+	expect 65 ddpm info "$(newest)"; says 'is damaged'
+	for file in m.ddpm.train/step-*; do cp nine "$file"; done
+	train --steps 9 --holdout 0 --resume -q 2>err
+	code=$?; [ $code -eq 65 ] || fail "exit code $code, expected 65"
+	says 'm.ddpm.train holds no checkpoint that is whole'; absent m.ddpm
+}
+
+# Names of ours that are no regular files: said before the first step, and nothing waits for a pipe.
+test_train_odd_files() {
+	pictures 4
+	begin() { timeout 20 "$program" train d -o m.ddpm $small --steps 2 --holdout 0 "$@"; }
+	for name in log.jsonl step-000000001.ddpm loss.png best.ddpm grid-000000001.png; do
+		mkdir m.ddpm.train; mkfifo "m.ddpm.train/$name"
+		for how in '' --resume --force; do
+			expect 73 begin $how; says "m.ddpm.train/$name is a folder, device or pipe"
+		done
+		rm "m.ddpm.train/$name"; mkdir "m.ddpm.train/$name"
+		expect 73 begin; says "m.ddpm.train/$name is a folder, device or pipe"
+		rm -r m.ddpm.train
+	done
+	mkdir m.ddpm.train; ln -s ../elsewhere m.ddpm.train/log.jsonl
+	expect 73 begin; says 'm.ddpm.train/log.jsonl'; absent elsewhere
+	rm -r m.ddpm.train; mkfifo m.ddpm.train
+	expect 73 begin; says 'm.ddpm.train'
 }
 
 # The pattern of a file that comes, though none of its names may stay for long.
@@ -115,7 +214,7 @@ test_train_interrupted_at_the_end() {
 	crash_library
 	pictures 3
 	expect 0 train --steps 2 --holdout 0 --grid-every 2 -q; mv m.ddpm whole; rm -r m.ddpm.train
-	set -- train d -q -o m.ddpm $small --steps 2 --holdout 0 --grid-every 3
+	set -- train d -q -o m.ddpm $bare --steps 2 --holdout 0 --grid-every 3
 	expect 0 crash CRASH_TICKS=ticks -- "$@"; same m.ddpm whole; rm -r m.ddpm m.ddpm.train
 	expect 75 crash CRASH_TICK=$(($(cat ticks) - 5)) -- "$@"; says 'interrupted after step 2'; absent m.ddpm
 	expect 0 ddpm "$@" --resume; same m.ddpm whole
