@@ -7,6 +7,7 @@
 #include "config.h"
 #include "engines.h"
 #include "command_model.h"
+#include "info_images.h"
 #include "json_line.h"
 #include "options.h"
 
@@ -172,10 +173,25 @@ static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, co
     return code ? code : model_net(net, *m, &s->common, 1, err);
 }
 
+/* A picture or a folder of images instead of a model. */
+static int run_images(const struct settings *s, const char *path)
+{
+    ddpm_error err;
+    int code;
+    if (s->nodes || s->check)
+        code = dd_error(&err, DDPM_EUSAGE, "%s is no model: leave out --%s", path,
+                        s->nodes ? "nodes" : "check");
+    else
+        code = (info_is_picture(path) ? info_picture : info_images)(path, s->common.json, &err);
+    return code ? complain(&command_info, &err) : 0;
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
     ddpm_error err;
+    if (arguments && (info_is_picture(argument[0]) || info_is_images(argument[0])))
+        return run_images(s, argument[0]);
     ddpm_model *m = NULL;
     ddpm_net *net = NULL;
     int status = 0;
@@ -202,8 +218,12 @@ static const struct option options[] = {
     { "check", 0, OPTION_FLAG, NULL, "recompute the model's id from its tensors, exit 65 when it differs", NULL, FIELD(check), 0, 0 },
 };
 const struct command command_info = {
-    .name = "info", .arguments = "[MODEL]", .least = 0, .most = 1, .run = run,
-    .does = "Shows model, schedule, provenance, parameter and FLOP count, memory plan and engines; without MODEL: CPU, build, embedded model.",
-    .examples = "  ddpm info\n  ddpm info model.ddpm --nodes\n  ddpm info model.ddpm --check --json\n",
+    .name = "info", .arguments = "[MODEL|PICTURE|FOLDER]", .least = 0, .most = 1, .run = run,
+    .does = "Shows model, schedule, provenance, parameter and FLOP count, memory plan and engines; without "
+            "MODEL: CPU, build, embedded model.\n"
+            "Of a picture, or a folder of ddpm sample --outdir, it shows the settings it was made with, and "
+            "how much of it is there.",
+    .examples = "  ddpm info\n  ddpm info model.ddpm --nodes\n  ddpm info model.ddpm --check --json\n"
+                "  ddpm info sample.png\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
 };

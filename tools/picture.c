@@ -133,7 +133,8 @@ int picture_read_memory(struct picture *p, char **text, const unsigned char *dat
     if (!*text)
         return dd_error(
             err, DDPM_EDATA,
-            "%s holds no settings of ddpm: it was not made by ddpm sample, or another program rewrote it",
+            "%s: is a PNG picture that holds no settings of ddpm: it was not made by ddpm sample, or another "
+            "program rewrote it",
             path);
 
     code = image_file_read_memory(&file, data, size, path, err);

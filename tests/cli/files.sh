@@ -94,6 +94,29 @@ test_pipes_as_inputs() {
 	rm -r d; only pipe t-labels-idx1-ubyte t-images-idx3-ubyte model_index.json
 }
 
+# info of what sample made: the settings, and how much of it is there; of a picture from elsewhere it says so.
+test_info_of_images() {
+	expect 0 ddpm sample -q -n 3 --steps 0,500,999 --seed 77 --sampler ddim --eta 0.5 -o a.png
+	expect 0 ddpm info a.png; prints 'made by ddpm with these settings'; prints 'index 0, 1, 2'
+	for line in 'seed          77' 'sampler       ddim' 'eta           0.5' 'steps         0,500,999'; do
+		prints "$line"
+	done
+	expect 0 ddpm info --json a.png; prints '"seed":"77"'; prints '"width":64'
+	expect 64 ddpm info a.png --nodes; says 'a.png is no model'
+	expect 0 ddpm sample -q -n 3 --steps 2 --seed 78 --outdir d; rm d/image-000001.png
+	expect 0 ddpm info d; prints '2 made of 3 listed'; prints 'seed          78'
+	expect 0 ddpm info --json d; prints '"made":2,"listed":3,"lost":0'
+	expect 0 ddpm sample -q -n 9 --steps 2 --shard 1/3 --outdir e
+	expect 0 ddpm info e; prints '3 made of 9 asked for'
+	printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\0\0\001\0\0\0\001\010\0\0\0\0\072\176\233\125' >other.png
+	printf '\0\0\0\012IDATx\234\143\140\0\0\0\002\0\001\110\257\244\161\0\0\0\0IEND\256\102\140\202' >>other.png
+	expect 65 ddpm info other.png; says 'other.png: is a PNG picture that holds no settings of ddpm'
+	sed -i '1s/"seed":"78"/"seed":"\\u001b[2J"/' d/manifest.jsonl
+	expect 0 ddpm info d; prints 'seed          ?[2J'
+	echo rubbish >d/manifest.jsonl; expect 65 ddpm info d; says 'd/manifest.jsonl'
+	rm -r a.png d e other.png; only
+}
+
 test_folder() {
 	expect 0 ddpm sample --index 3,7 --steps 2 --outdir d
 	[ "$(ls d | tr '\n' ' ')" = 'image-000003.png image-000007.png manifest.jsonl ' ] || fail "the folder holds $(ls d)"

@@ -1,0 +1,14 @@
+/* What ddpm info shows of images: of a picture by the settings in it, of a folder by its manifest. */
+#ifndef DDPM_INFO_IMAGES_H
+#define DDPM_INFO_IMAGES_H
+#include <stdbool.h>
+#include "ddpm.h"
+
+/* Whether the path is a PNG file; whether it is a folder with a manifest. */
+bool info_is_picture(const char *path);
+bool info_is_images(const char *path);
+/* Prints what is known, as one JSON object or as lines.  DDPM_EDATA: the picture was not made by ddpm, or the
+   manifest is damaged. */
+int info_picture(const char *path, bool json, ddpm_error *err);
+int info_images(const char *path, bool json, ddpm_error *err);
+#endif
