@@ -164,8 +164,8 @@ static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
     int code = a->ledger.header ? settings_equal(&ours, a, index, err) : DDPM_OK;
     if (code || ours)
         return code;
-    return dd_error(err, DDPM_ECREATE, "%s exists already and the manifest does not list it: choose another folder or --name, or --force to replace it",
-                    a->path);
+    return dd_error(err, DDPM_ECREATE, "%s exists already and the manifest does not list it: choose another "
+                    "folder or --name", a->path);
 }
 
 /* A listed file that is not what the manifest says is missing; it goes where it can only be the image. */

@@ -145,8 +145,8 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--steps auto and shards (%s): each would choose a number of its own: give one",
                         *j->shard.source ? j->shard.source : "--shard");
     if (s->force)
-        return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others make: empty the folder before, or choose another",
-                        *j->shard.source ? j->shard.source : "--shard");
+        return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others "
+                        "make: choose another folder", *j->shard.source ? j->shard.source : "--shard");
     snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
     if (!j->shard.asked && !(j->whole = malloc((size_t)j->n * sizeof *j->whole)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", j->n);

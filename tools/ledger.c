@@ -121,7 +121,8 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
         return DDPM_OK;
     }
     if (size && !end)
-        return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: --force begins again", l->path);
+        return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: "
+                        "choose another folder", l->path);
     if (size && !(l->header = strndup(text, (size_t)(end - text))))
         return out_of_memory(l, err);
     l->size = size ? (size_t)(end - text) + 1 : 0;

@@ -60,7 +60,7 @@ test_torn_manifest() {
 	echo rubbish >d/manifest.jsonl
 	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'manifest.jsonl'
 	head -c 100 before >d/manifest.jsonl
-	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says '--force'
+	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'is not whole: choose another folder'
 	expect 0 ddpm sample -q -n 4 --steps 2 --outdir d --force
 	sed 's/"seconds":.*//' d/manifest.jsonl >a; sed 's/"seconds":.*//' before >b; same a b
 }

@@ -66,7 +66,7 @@ test_shard_refusals() {
 	done
 	expect 64 ddpm sample -n 4 --steps 1 --shard 0/2; says '--outdir'
 	expect 64 ddpm sample --merge; says '--outdir'
-	expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard 0/2 --force; says 'empty the folder'
+	expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard 0/2 --force; says 'choose another folder'
 	expect 64 ddpm sample --merge --outdir d --seed 1; says 'leave out --seed'
 	expect 64 ddpm sample --merge --outdir d -m x.ddpm; says 'leave out --model'
 	expect 64 ddpm sample --merge --outdir d --max-time 1h; says 'leave out --max-time'
