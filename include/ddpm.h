@@ -220,7 +220,8 @@ typedef struct ddpm_bound_image {
     double total, prior;
     const double *term, *mse_eps, *mse_x0, *gamma, *mse;
 } ddpm_bound_image;
-/* As ddpm_sampler_create; the options' sampler and eta are not read.  noise NULL: that of the seed, but other numbers than sampling's. */
+/* As ddpm_sampler_create; the options' sampler, eta, order and corrector are not read.  noise NULL: that of
+   the seed, but other numbers than sampling's. */
 DDPM_API int  ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
                                 char *warning, ddpm_error *err);
 /* Begins n <= batch images x0 [n, d], index [n], y [n] or NULL. */

@@ -128,6 +128,8 @@ int ddpm_model_check(const ddpm_model *m, ddpm_error *err) { DD_ENTRY(int, dd_mo
 int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
                               ddpm_error *err)
 {
+    if (!gamma || !mse)
+        return dd_error(err, DDPM_EUSAGE, "statistics without gamma or mse; a model keeps both or none");
     if (images < 1)
         return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
     DD_ENTRY(int, dd_model_statistics(with, m, gamma, mse, images, bits, err));

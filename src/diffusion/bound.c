@@ -45,9 +45,12 @@ static int allocate(ddpm_bound *b, ddpm_error *err)
 int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
 {
     ddpm_bound *made = dd_memory(1, sizeof *made);
+    ddpm_sampler_options own = *o;
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a bound");
-    int code = dd_sampler_create(&made->s, &kind, DD_RNG_EVAL, c, o, d, batch, warning, err);
+    own.sampler = NULL;
+    own.eta = own.order = own.corrector = 0;
+    int code = dd_sampler_create(&made->s, &kind, DD_RNG_EVAL, c, &own, d, batch, warning, err);
     if (!code)
         code = allocate(made, err);
     if (code)

@@ -35,6 +35,8 @@ test_schedule() {
 	[ "$(sed 's/.*"c":\([0-9]*\).*/\1/' out | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "$(cat out)"
 	expect 0 ddpm schedule
 	[ "$(wc -l <out)" -eq 1001 ] || fail "$(wc -l <out) lines"
+	expect 0 ddpm schedule --timesteps 1000 --json; prints '{"i":0,"c":0,"beta":0.0001,'
+	expect 0 ddpm schedule --betas linear:1e-6,0.02 --steps 0,1,999 --csv; prints '0,0,9.9999999999999995e-07,'
 	for name in iddpm leading linspace trailing quad logsnr; do
 		expect 0 ddpm schedule -q --steps 13 --schedule $name --csv
 		[ "$(sed 1d out | cut -d, -f2 | sort -nu | wc -l)" -eq 13 ] || fail "$name: $(cat out)"

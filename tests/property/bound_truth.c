@@ -157,6 +157,7 @@ TEST(property, bounds_are_of_images)
     o.noise = NULL;
     const uint32_t index[3] = { 4, 9, 2 };
     ddpm_bound *together = measured(all, &o, x0, index, 3, 5);
+    o.eta = 0.5, o.order = 2, o.corrector = 1;                  /* of samplers: a bound has none of them */
     for (int k = 0; k < 3; k++) {
         ddpm_bound *alone = measured(list, &o, x0 + k * D, &index[k], 1, 1);
         const ddpm_bound_image *a = ddpm_bound_read(alone, 0), *b = ddpm_bound_read(together, k);

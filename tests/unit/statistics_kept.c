@@ -62,6 +62,11 @@ TEST(model, statistics_are_kept)
 
 TEST(model, statistics_that_are_refused)
 {
+    ddpm_model *half = small_net_create("plain"), *none = NULL;
+    CHECK(ddpm_model_add_statistics(&none, half, NULL, mse_given, 3, NAN, NULL) == DDPM_EUSAGE && !none);
+    CHECK(ddpm_model_add_statistics(&none, half, mse_given, NULL, 3, NAN, NULL) == DDPM_EUSAGE && !none);
+    ddpm_model_close(half);
+
     ddpm_model *m = small_net_create("plain"), *with = NULL;
     ddpm_error err;
     make_statistics();
