@@ -10,6 +10,7 @@
 #include "base/dtype.h"
 #include "base/scan.h"
 #include "command_model.h"
+#include "ending.h"
 #include "export_diffusers.h"
 #include "family.h"
 #include "json_line.h"
@@ -324,6 +325,9 @@ static int run(void *settings, char **argument, int arguments)
         dd_error(&err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm, or --dry-run to see what would be done");
         return complain(&command_convert, &err);
     }
+    bool folder = s->to && !strcmp(s->to, "diffusers");
+    if (s->output && !folder && ending_check(s->output, &err))
+        return complain(&command_convert, &err);
     if (s->to)
         return export_model(s, argument[0], &err) ? complain(&command_convert, &err) : 0;
     int code = checkpoint_open(&in, argument[0], s->weights, s->part, &err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "ending.h"
 #include "interrupt.h"
 #include "training.h"
 
@@ -27,7 +28,7 @@ static int check(struct training *t, const char *data, ddpm_error *err)
     if (s->resume && s->force)
         return dd_error(err, DDPM_EUSAGE, "--resume goes on with what is there and replaces MODEL by itself, "
                         "--force begins anew: leave one out");
-    return DDPM_OK;
+    return ending_check(s->output, err);
 }
 
 static void announce(const struct training *t)

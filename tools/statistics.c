@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "ending.h"
 
 int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain, ddpm_error *err)
 {
@@ -11,7 +12,9 @@ int statistics_check(const char *path, bool force, const ddpm_about *a, const dd
     if (K != a->steps)
         return dd_error(err, DDPM_EUSAGE, "--statistics measures all %d steps of the model, but %d are asked for: leave out --steps",
                         a->steps, K);
-    int code = dd_output_create(&o, path, force, err);
+    int code = ending_check(path, err);
+    if (!code)
+        code = dd_output_create(&o, path, force, err);
     if (!code)
         dd_output_abandon(&o);
     return code;

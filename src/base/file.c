@@ -28,7 +28,7 @@ int dd_file_line(char *line, int size, const char *root, const char *folder, con
 int dd_file_code(int number, int missing)
 {
     switch (number) {
-    case ENOENT: case ENOTDIR: case ELOOP: case ENAMETOOLONG: case EROFS: return missing;
+    case ENOENT: case EEXIST: case ENOTDIR: case ELOOP: case ENAMETOOLONG: case EROFS: return missing;
     case EACCES: case EPERM: return DDPM_EPERM;
     case ENOMEM: case EMFILE: case ENFILE: return DDPM_ENOMEM;
     default: return DDPM_EIO;

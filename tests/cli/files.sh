@@ -117,6 +117,21 @@ test_info_of_images() {
 	rm -r a.png d e other.png; only
 }
 
+# A model under another format's name would mislead whoever opens it, and it goes to no standard output.
+test_names_of_models() {
+	cp "$top/tools/default.ddpm" m.ddpm; expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
+	for name in a.pt a.bin a.CKPT a.npz a.png -; do
+		expect 64 ddpm convert m.ddpm --to ddpm -o $name; says "$name: "
+		expect 64 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" -o $name; says "$name: "
+		expect 64 ddpm train d --steps 1 -o $name; says "$name: "
+		expect 64 ddpm eval d --statistics -o $name; says "$name: "
+		expect 64 ddpm forward m.ddpm none -o $name; says "$name: "
+	done
+	expect 0 ddpm convert m.ddpm --to ddpm -o m.v2 -q; rm m.v2
+	ln -s /dev/null null; expect 73 ddpm convert m.ddpm --to diffusers -o null --force
+	[ -L null ] && rm -r null d m.ddpm; only
+}
+
 test_folder() {
 	expect 0 ddpm sample --index 3,7 --steps 2 --outdir d
 	[ "$(ls d | tr '\n' ' ')" = 'image-000003.png image-000007.png manifest.jsonl ' ] || fail "the folder holds $(ls d)"
