@@ -320,7 +320,7 @@ static int run(void *settings, char **argument, int arguments)
         code = evaluation_run(&j.e, j.s->resume ? save : NULL, &j, &err);
     }
     if (!code && !interrupted && j.s->output)
-        code = statistics_save(&j.e.tally, j.model, j.s->output, j.s->force, &err);
+        code = statistics_save(&j.e.tally, j.e.chain, j.model, j.s->output, j.s->force, &err);
     int status = code ? complain(&command_eval, &err) : finish(&j);
     job_close(&j);
     return status;

@@ -12,7 +12,8 @@
 #include "interrupt.h"
 #include "training.h"
 
-static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .save_every = 1000, .keep = 3, .grid_every = 1000,
+static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3,
+                                                .grid_every = -1,
                                                 .cache = 1024 };
 
 static int check(struct training *t, const char *data, ddpm_error *err)
@@ -44,24 +45,40 @@ static void announce(const struct training *t)
 
 static int interrupted_at(const struct training *t)
 {
-    if (t->saved >= 0)
+    if (t->written)
+        fprintf(stderr,
+                "ddpm train: interrupted while statistics were measured; %s is whole but for them, and "
+                "the same command with --resume measures them\n", t->s->output);
+    else if (t->saved >= 0)
         fprintf(stderr, "ddpm train: interrupted after step %lld; the same command with --resume goes on from there\n", (long long)t->saved);
     else
         fprintf(stderr, "ddpm train: interrupted before the first step\n");
     return INTERRUPTED;
 }
 
+static void print_result(const struct training *t)
+{
+    const struct statistics_plan *m = &t->measured;
+    long long step = (long long)ddpm_trainer_done(t->trainer);
+    if (t->s->common.json && !m->images)
+        printf("{\"step\":%lld,\"bits\":null}\n", step);
+    else if (t->s->common.json)
+        printf("{\"step\":%lld,\"bits\":%.17g,\"images\":%zu,\"terms\":%d}\n", step, t->bits, m->images,
+               m->terms);
+    else if (m->images && m->terms < t->about->steps)
+        printf("%.6g bits/dim of %zu held-out images in %d of the %d steps\n", t->bits, m->images, m->terms,
+               t->about->steps);
+    else if (m->images)
+        printf("%.6g bits/dim of %zu held-out images\n", t->bits, m->images);
+}
+
 static int finish(struct training *t, ddpm_error *err)
 {
-    double bits;
-    int code = training_finish(t, &bits, err);
+    int code = training_finish(t, err);
     if (code || interrupted)
         return code;
     remark(t->command, &t->s->common, "step %lld, written to %s", (long long)ddpm_trainer_done(t->trainer), t->s->output);
-    if (t->s->common.json)
-        printf(isnan(bits) ? "{\"step\":%lld,\"bits\":null}\n" : "{\"step\":%lld,\"bits\":%.17g}\n", (long long)ddpm_trainer_done(t->trainer), bits);
-    else if (!isnan(bits))
-        printf("%.6g bits/dim of %zu held-out images\n", bits, t->held.count);
+    print_result(t);
     return code;
 }
 
@@ -84,6 +101,7 @@ static int run(void *settings, char **argument, int arguments)
     if (check(&t, argument[0], &err))
         return complain(&command_train, &err);
     interrupt_catch();
+    t.began = progress_now();
     int code = training_open(&t, argument[0], &err), status;
     if (!code && t.done) {
         tell_done(&t);
@@ -109,7 +127,8 @@ static const struct option options[] = {
     { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value: net.widths=64,128, diffusion.steps=500, batch=32, lr=1e-4", NULL, FIELD(set), 0, 0 },
     { "init", 0, OPTION_TEXT, "MODEL", "begin with the network and weights of a model file", NULL, FIELD(init), 0, 0 },
     { "steps", 0, OPTION_INT, "N", "end after step N of the optimiser", NULL, FIELD(steps), 1, INT32_MAX },
-    { "time", 0, OPTION_TIME, "TIME", "end after so long: 90s, 45m, 2h, 1.5d", NULL, FIELD(time), 0, 0 },
+    { "time", 0, OPTION_TIME, "TIME", "end after so long, statistics included: 90s, 45m, 2h, 1.5d", NULL,
+      FIELD(time), 0, 0 },
     { "until-converged", 0, OPTION_INT, "N", "end when the held-out loss has not improved N times in a row; keeps the best", NULL, FIELD(converged), 1,
       INT32_MAX },
     { "seed", 0, OPTION_SEED, "S", "of weights, order, timesteps, noise and dropout, 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
@@ -117,10 +136,15 @@ static const struct option options[] = {
     { "fit", 0, OPTION_CHOICE, "HOW", "images of another size: pad with black, crop, or resize and crop (default: resize)", view_fit_names, FIELD(fit), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
     { "holdout", 0, OPTION_INT, "N", "images kept back to measure with (default: a twentieth, at most 128)", NULL, FIELD(held_out), 0, INT32_MAX },
-    { "eval-every", 0, OPTION_INT, "N", "steps between losses of those images (default: --save-every)", NULL, FIELD(eval_every), 1, INT32_MAX },
-    { "save-every", 0, OPTION_INT, "N", "steps between checkpoints (default: 1000)", NULL, FIELD(save_every), 1, INT32_MAX },
+    { "eval-every", 0, OPTION_INT, "N",
+      "steps between losses of those images (default: --save-every, else 1000, and a few more)", NULL,
+      FIELD(eval_every), 1, INT32_MAX },
+    { "save-every", 0, OPTION_INT, "N", "steps between checkpoints (default: every 10 minutes)", NULL,
+      FIELD(save_every), 1, INT32_MAX },
     { "keep", 0, OPTION_INT, "N", "checkpoints that are kept (default: 3)", NULL, FIELD(keep), 1, INT32_MAX },
-    { "grid-every", 0, OPTION_INT, "N", "steps between pictures, 0: none (default: 1000)", NULL, FIELD(grid_every), 0, INT32_MAX },
+    { "grid-every", 0, OPTION_INT, "N",
+      "steps between pictures, 0: none (default: every 10 minutes; one at the end)", NULL,
+      FIELD(grid_every), 0, INT32_MAX },
     { "cache", 0, OPTION_INT, "MB", "memory for images that have been read; others are read again (default: 1024)", NULL, FIELD(cache), 0, 1 << 20 },
     { "resume", 0, OPTION_FLAG, NULL,
       "go on from the last whole checkpoint, if there is one, and replace MODEL",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
+#include "training_folder.h"
 
 /* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
    such as ".json". */
@@ -35,10 +36,32 @@ int missing_path(const char *path, ddpm_error *err)
                     strstr(path, "://") ? "OWNER/NAME" : path);
 }
 
+/* Fills *err when a training is to write the model at path, or is the folder at path; false: neither is
+   so. */
+static bool names_training(const char *path, ddpm_error *err)
+{
+    char folder[4096], newest[4096];
+    struct stat st;
+    bool is_folder = !stat(path, &st) && S_ISDIR(st.st_mode);
+    if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
+        !training_folder_find(newest, sizeof newest, folder))
+        return false;
+    if (is_folder)
+        dd_error(err, DDPM_EDATA, "%s: is the folder of a training: take its newest checkpoint, %s", path,
+                 newest);
+    else
+        dd_error(err, DDPM_EMISSING,
+                 "%s: its training has not written it yet; the newest checkpoint can be taken instead: %s",
+                 path, newest);
+    return true;
+}
+
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)
 {
     struct stat st;
     *m = NULL;
+    if (path && (stat(path, &st) || S_ISDIR(st.st_mode)) && names_training(path, err))
+        return err->code;
     if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
         return dd_error(err, DDPM_EDATA, "%s: is a folder, no model file of ddpm: make one with ddpm convert",
                         path);

@@ -83,11 +83,26 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
     }
 }
 
-/* All terms of n images; nothing is counted when the user interrupts. */
+/* True when the rate since `begun`, by the terms of n images that are behind, says that the rest ends
+   too late. */
+static bool too_late(struct evaluation *e, double begun, int n, int left)
+{
+    int terms = e->tally.K - left;
+    double now = progress_now();
+    if (!e->until || !terms)
+        return false;
+    e->call = (now - begun) / ((double)terms * n);
+    return now + e->call * left * n > e->until;
+}
+
+/* Adds up all terms of n images; nothing is counted when the user interrupts, or when it would take too
+   long. */
 static int measure(struct evaluation *e, size_t first, int n, struct progress *p, double done, ddpm_error *err)
 {
     int code = load_batch(e, first, n, err), left;
-    while (!code && !interrupted && (left = ddpm_bound_left(e->bound)) > 0) {
+    double begun = progress_now();
+    while (!code && !interrupted && !e->late && (left = ddpm_bound_left(e->bound)) > 0) {
+        e->late = too_late(e, begun, n, left);
         progress_at(p, done + (double)(e->tally.K - left) * n);
         code = ddpm_bound_step(e->bound, err);
         if (code == DDPM_ENAN) {
@@ -96,9 +111,21 @@ static int measure(struct evaluation *e, size_t first, int n, struct progress *p
             code = DDPM_OK;
         }
     }
-    for (int row = 0; row < n && !code && !interrupted; row++)
+    for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
         tally_add(&e->tally, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d), ddpm_bound_read(e->bound, row));
     return code;
+}
+
+int evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err)
+{
+    int code = load_batch(e, 0, 1, err);
+    double begun = progress_now();
+    for (int i = 0; i < 2 && !code && ddpm_bound_left(e->bound) > 0; i++) {
+        begun = progress_now();
+        code = ddpm_bound_step(e->bound, err);
+    }
+    *seconds = progress_now() - begun;
+    return code == DDPM_ENAN ? DDPM_OK : code;
 }
 
 int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err)
@@ -109,7 +136,8 @@ int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, d
     int code = DDPM_OK;
     progress_begin(&p, e->common, "terms", (double)e->data->count * e->tally.K);
     p.first = (double)begun * e->tally.K;
-    while (!code && !interrupted && e->tally.images < e->data->count) {
+    p.what = e->what;
+    while (!code && !interrupted && !e->late && e->tally.images < e->data->count) {
         size_t first = e->tally.images, rest = e->data->count - first;
         int n = rest < (size_t)e->batch ? (int)rest : e->batch;
         code = measure(e, first, n, &p, (double)first * e->tally.K, err);

@@ -20,8 +20,11 @@ struct evaluation {
     ddpm_net *net; ddpm_chain *chain; ddpm_bound *bound;
     struct tally tally;
     size_t d;
+    double until, call;                          /* it has to end at this progress_now(), 0: any; see below */
+    bool late;
     double *x0; uint32_t *index; int32_t *y;     /* [batch, d], [batch], [batch] */
     char warning[256];
+    const char *what;                            /* what the bar says, or NULL */
 };
 /* Everything that can fail but for reading the data, which outlives e. */
 int  evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data, const struct evaluation_options *o,
@@ -30,7 +33,12 @@ int  evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dat
 uint32_t evaluation_check(const double *x, size_t n);
 /* The images that the tally does not count yet, until none is left or the user interrupts; nothing is counted of a batch that is not
    whole.  save, which may be NULL, is called every half minute and at the end. */
+/* With `until` set, a batch that would end later by its own rate is given up, `late` is true then, and
+   `call` is how many seconds an image takes for one term. */
 typedef int evaluation_save_fn(void *user, ddpm_error *err);
 int  evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err);
+/* Fills *seconds with what the first image takes for one term; an image that is lost is nothing to
+   complain of. */
+int  evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err);
 void evaluation_close(struct evaluation *e);
 #endif

@@ -5,6 +5,7 @@
 #include "epoch.h"
 #include "options.h"
 #include "progress.h"
+#include "statistics.h"
 #include "training_folder.h"
 #include "training_log.h"
 #include "training_plan.h"
@@ -34,6 +35,13 @@ struct training {
     struct training_folder folder;
     struct training_log log;
     struct progress progress;
+    double began;                                /* progress_now() of the start */
+    double call;                                 /* seconds of a call of the network, 0: not tried */
+    double saved_at, shown_at, showing;          /* the last checkpoint and picture; seconds that it took */
+    int64_t first, shown;                        /* steps: this start's first, the last picture's or -1 */
+    bool written;                                /* the model file is there, maybe without statistics */
+    struct statistics_plan measured;             /* what the statistics are of */
+    double bits;                                 /* per dimension, of the chain of so many terms */
 };
 /* training_output.c, before the work: whether MODEL can be made where the settings want it.  Then, once a
    checkpoint has been chosen: whether a MODEL that is there is of this training, so that it may be replaced,
@@ -50,8 +58,20 @@ int  training_open(struct training *t, const char *data, ddpm_error *err);
 void training_close(struct training *t);
 /* training_run.c: until an end is reached or the user interrupts; the checkpoint of the last step is then there. */
 int  training_run(struct training *t, ddpm_error *err);
-/* The model file, with what is measured on the held-out images; *bits: bits per dimension, NAN: not measured. */
-int  training_finish(struct training *t, double *bits, ddpm_error *err);
+/* training_end.c: the model file, then what is measured on the held-out images in it. */
+int  training_finish(struct training *t, ddpm_error *err);
+/* Seconds that are left of --time, or infinity. */
+double training_time_left(const struct training *t);
+/* Seconds that a picture and the statistics will take behind the last step. */
+double training_end_seconds(const struct training *t);
+/* Seconds of a call of the network with one image: tried before the first step where there is a --time,
+   else guessed. */
+double training_call_seconds(const struct training *t);
+int  training_try(struct training *t, ddpm_error *err);
 /* training_show.c: a picture of 16 samples of the averaged weights, always from the same noise, and the curves of the loss. */
 int  training_show(struct training *t, ddpm_error *err);
+int  training_show_curve(struct training *t, ddpm_error *err);
+/* Seconds that such a picture takes: as long as the last one, or what its calls of the network should
+   take. */
+double training_show_seconds(const struct training *t);
 #endif

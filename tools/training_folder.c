@@ -105,6 +105,16 @@ int64_t training_folder_newest(struct training_folder *f, int64_t below)
     return newest;
 }
 
+bool training_folder_find(char *path, size_t size, const char *folder)
+{
+    char **name;
+    size_t n;
+    image_folder_list(&name, &n, folder, is_checkpoint, NULL);
+    bool fits = n && (size_t)snprintf(path, size, "%s/%s", folder, name[n - 1]) < size;
+    image_folder_free(name, n);
+    return fits;
+}
+
 const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
 {
     return training_folder_path(f, "step-%09lld.ddpm", (long long)step);

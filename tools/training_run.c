@@ -1,13 +1,15 @@
-/* Algorithm 1 of Ho et al. 2020, a step of the optimiser at a time.  After each step, in this order and each where it is due: a line of the log,
-   the loss of the held-out images, a checkpoint, pictures; so a run that goes on from a checkpoint does what the one before would have done. */
+/* Algorithm 1 of Ho et al. 2020, a step of the optimiser at a time.  After each step, in this order and
+   each where it is due: a line of the log, the loss of the held-out images, a checkpoint, pictures; so
+   a run that goes on from a checkpoint does what the one before would have done. Where nobody says at
+   which steps, checkpoints and pictures come by the clock.  What ends a training never does. */
 #include "training.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "evaluation.h"
 #include "interrupt.h"
-#include "statistics.h"
+
+enum { SAVE_SECONDS = 600, EVAL_EVERY = 1000 };
 
 static bool due(int64_t step, int64_t every) { return every && step % every == 0; }
 
@@ -41,6 +43,7 @@ static int save(struct training *t, ddpm_error *err)
         code = ddpm_model_save(m, training_folder_checkpoint(&t->folder, step), DDPM_SAVE_REPLACE, err);
     if (!code) {
         t->saved = step;
+        t->saved_at = progress_now();
         training_folder_prune(&t->folder, (int)t->s->keep);
     }
     ddpm_model_close(m);
@@ -98,9 +101,36 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
     return save_best(t, err);
 }
 
+/* Every ten minutes, or every --save-every steps. */
+static bool saves_at(const struct training *t, int64_t step)
+{
+    return t->s->save_every ? due(step, t->s->save_every) : progress_now() - t->saved_at >= SAVE_SECONDS;
+}
+
+/* Every ten minutes, or twenty times as long as the last one took; or every --grid-every steps.  None
+   is begun that would end after the time is over. */
+static bool shows_at(const struct training *t, int64_t step)
+{
+    double cost = training_show_seconds(t);
+    if (interrupted || !t->s->grid_every || training_time_left(t) < cost + training_end_seconds(t))
+        return false;
+    if (t->s->grid_every > 0)
+        return due(step, t->s->grid_every);
+    return progress_now() - t->shown_at >= fmax(SAVE_SECONDS, 20 * cost);
+}
+
+/* The loss of the held-out images decides when a training has converged, so that its steps depend on
+   settings alone. Otherwise there are some early ones, for the curve, and one with every checkpoint. */
+static bool evaluates_at(const struct training *t, int64_t step, bool saves)
+{
+    int64_t every = t->s->eval_every ? t->s->eval_every : t->s->save_every;
+    if (every || t->s->converged)
+        return due(step, every ? every : EVAL_EVERY);
+    return saves || step == 100 || step == 200 || step == 500 || due(step, EVAL_EVERY);
+}
+
 static int step(struct training *t, ddpm_error *err)
 {
-    const struct train_settings *s = t->s;
     double start = progress_seconds(&t->progress);
     uint64_t position = (uint64_t)ddpm_trainer_done(t->trainer) * t->images;
     ddpm_trainer_report r;
@@ -110,22 +140,45 @@ static int step(struct training *t, ddpm_error *err)
         code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->y : NULL, &r, err);
     if (code)
         return code;
-    bool saves = due(r.step, s->save_every);
+    bool saves = saves_at(t, r.step);
     snprintf(t->progress.note, sizeof t->progress.note, "step %lld, loss %.4g", (long long)r.step, r.loss);
     code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, loading, saves, err);
-    if (!code && t->held.count && due(r.step, s->eval_every ? s->eval_every : s->save_every))
+    if (!code && t->held.count && evaluates_at(t, r.step, saves))
         code = evaluate(t, r.step, err);
     if (!code && saves)
         code = save(t, err);
-    if (!code && due(r.step, s->grid_every) && !interrupted)
+    if (!code && shows_at(t, r.step))
         code = training_show(t, err);
     return code;
 }
 
 static bool at_end(const struct training *t)
 {
-    return (t->s->steps && ddpm_trainer_done(t->trainer) >= t->s->steps) || (t->s->time > 0 && progress_seconds(&t->progress) >= t->s->time) ||
-           (t->s->converged && t->since >= t->s->converged);
+    int64_t done = ddpm_trainer_done(t->trainer), here = done - t->first;
+    if ((t->s->steps && done >= t->s->steps) || (t->s->converged && t->since >= t->s->converged))
+        return true;
+    if (!(t->s->time > 0) || !here)
+        return false;
+
+    double step = progress_seconds(&t->progress) / (double)here;
+    return training_time_left(t) < training_end_seconds(t) + step;
+}
+
+static void tell(struct training *t)
+{
+    t->progress.after = training_end_seconds(t);
+    progress_at(&t->progress, (double)ddpm_trainer_done(t->trainer) * (double)t->images);
+}
+
+/* The curve of a training whose steps of measuring nobody chose ends where the training does. */
+static int evaluate_last(struct training *t, ddpm_error *err)
+{
+    int64_t done = ddpm_trainer_done(t->trainer);
+    const struct curve *held = &t->log.held;
+    bool measured = held->points && held->step[held->points - 1] >= (double)done;
+    if (!t->held.count || t->s->eval_every || t->s->save_every || t->s->converged || measured || interrupted)
+        return DDPM_OK;
+    return evaluate(t, done, err);
 }
 
 /* What went wrong in a step left the trainer as it was: the work until then is saved, unless saving is what went wrong. */
@@ -139,55 +192,27 @@ static int rescue(struct training *t, int code, ddpm_error *err)
 
 int training_run(struct training *t, ddpm_error *err)
 {
-    int64_t first = ddpm_trainer_done(t->trainer);
+    t->first = ddpm_trainer_done(t->trainer);
+    t->shown = -1;
+    t->saved_at = t->shown_at = progress_now();
     int code = t->saved < 0 ? save(t, err) : DDPM_OK;
+    if (!code)
+        code = training_try(t, err);
     if (code)
         return code;
+
     progress_begin(&t->progress, &t->s->common, "images", (double)t->s->steps * (double)t->images);
     t->progress.what = "training";
-    t->progress.first = (double)first * (double)t->images;
-    t->progress.limit = t->s->time;
+    t->progress.first = (double)t->first * (double)t->images;
+    t->progress.limit = t->s->time > 0 ? fmax(training_time_left(t), 1e-3) : 0;
     while (!code && !interrupted && !at_end(t)) {
-        if ((code = step(t, err)))
-            break;
-        progress_at(&t->progress, (double)ddpm_trainer_done(t->trainer) * (double)t->images);
+        if (!(code = step(t, err)))
+            tell(t);
     }
+    if (!code)
+        code = evaluate_last(t, err);
     progress_clear(&t->progress);
     if (code && t->saved >= 0)
         return rescue(t, code, err);
     return code || t->saved == ddpm_trainer_done(t->trainer) ? code : save(t, err);
-}
-
-/* ---- the end ---- */
-
-static int measure(struct training *t, const ddpm_model *m, double *bits, ddpm_error *err)
-{
-    const struct evaluation_options o = { .steps = "all", .variance = "auto", .clip = t->about->clip, .label = -1 };
-    struct evaluation e;
-    int code = evaluation_open(&e, m, &t->held, &o, t->command, &t->s->common, err);
-    if (code)
-        return code;
-    code = evaluation_run(&e, NULL, NULL, err);
-    if (!code && !interrupted) {
-        *bits = tally_mean(&e.tally, TALLY_TOTAL).mean;
-        code = statistics_save(&e.tally, m, t->s->output, t->replaces, err);
-    }
-    evaluation_close(&e);
-    return code;
-}
-
-int training_finish(struct training *t, double *bits, ddpm_error *err)
-{
-    ddpm_model *m = NULL;
-    int code = t->s->converged && isfinite(t->best) ? training_output_best(t, &m, err)
-                                                    : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
-    *bits = NAN;
-    if (!code && t->s->grid_every && !due(ddpm_trainer_done(t->trainer), t->s->grid_every))
-        code = training_show(t, err);
-    if (!code && t->held.count)
-        code = measure(t, m, bits, err);
-    else if (!code && !interrupted)
-        code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
-    ddpm_model_close(m);
-    return code;
 }

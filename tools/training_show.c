@@ -1,6 +1,7 @@
 /* Images 0 to 15 of seed 0 in 50 steps of the default sampler, or all there are when that is fewer: the noise is always the same, so pictures
    of two steps can be laid side by side. */
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/file.h"
 #include "gallery.h"
 #include "studio.h"
@@ -40,6 +41,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .clip = a->clip, .label = a->classes ? LABEL_ALL : LABEL_NONE, .keep_steps = 1, .format = "png", .snr = 0.16 };
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct studio s;
+    struct progress bar;
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
     for (uint32_t i = 0; i < IMAGES; i++)
@@ -48,6 +50,9 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     if (code)
         return code;
     if (!(code = studio_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
+        progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(steps));
+        bar.what = "samples";
+        s.progress = &bar;
         code = studio_run(&s, index, IMAGES, put_image, &g, err);
         if (code == TRY_LATER)                   /* there is no picture then, and the caller sees why */
             code = DDPM_OK;
@@ -59,8 +64,23 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     return code;
 }
 
+double training_show_seconds(const struct training *t)
+{
+    int steps = t->about->steps < STEPS ? t->about->steps : STEPS;
+    if (t->about->channels > 4)
+        return 0;
+    return t->showing > 0 ? t->showing : IMAGES * steps * training_call_seconds(t);
+}
+
+int training_show_curve(struct training *t, ddpm_error *err)
+{
+    const char *path = training_folder_path(&t->folder, "loss.png");
+    return curve_write(path, &t->log.loss, "loss", &t->log.held, "of held-out images", err);
+}
+
 int training_show(struct training *t, ddpm_error *err)
 {
+    double begun = progress_now();
     ddpm_model *m;
     int code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
     if (code)
@@ -68,5 +88,10 @@ int training_show(struct training *t, ddpm_error *err)
     if (t->about->channels <= 4)
         code = draw_grid(t, m, err);
     ddpm_model_close(m);
-    return code ? code : curve_write(training_folder_path(&t->folder, "loss.png"), &t->log.loss, "loss", &t->log.held, "of held-out images", err);
+    if (!code)
+        code = training_show_curve(t, err);
+    t->shown = ddpm_trainer_done(t->trainer);
+    t->shown_at = progress_now();
+    t->showing = t->shown_at - begun;
+    return code;
 }

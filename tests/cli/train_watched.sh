@@ -55,3 +55,93 @@ test_bar_resized_in_tmux() {
 	screen kill-server
 	flock m.ddpm.train true          # the training has ended
 }
+
+# timed_train SECONDS WORDS...: a training by the tests' own clock, which is not to take longer.
+timed_train() {
+	most=$1; shift
+	expect 0 crash CRASH_CLOCK=0.002 CRASH_TIME=took -- train d -o m.ddpm $small --force "$@"
+	awk -v t="$(cat took)" -v most="$most" 'BEGIN { exit !(t <= most) }' ||
+		fail "$(cat took) s, not $most: $*: $(cat err)"
+}
+
+# Statistics count against the time.  They get what is left for them: fewer images, fewer terms, or none.
+test_train_time() {
+	crash_library
+	pictures 24
+	long='--set diffusion.steps=1000 --holdout 12'
+	timed_train 120 $long --time 120s
+	says 'held-out images at '; says ' of 1000 steps'; says 'ddpm eval DATA --statistics -o NEW'
+	prints 'of the 1000 steps'
+	awk -v t="$(cat took)" 'BEGIN { exit !(t > 90) }' || fail "only $(cat took) s of 120 were used"
+	expect 0 ddpm info m.ddpm; prints 'gamma and mse of '
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 5 --variance analytic --schedule optimal -q
+	expect 0 crash CRASH_CLOCK=0.002 -- train d -o m.ddpm $small --force $long --time 2s
+	says 'no time is left for statistics'
+	expect 0 ddpm info m.ddpm; ! grep -q gamma out || fail "$(cat out)"
+	# As many as there are, where there is time for them; steps may end it before.
+	timed_train 300 --set diffusion.steps=8 --holdout 12 --time 300s --steps 20
+	says 'of 12 of 12 held-out images at all 8 steps'
+}
+
+# Without --time they are no more calls of the network than the steps had images, or 256; that is the
+# same always.
+test_train_statistics() {
+	pictures 24
+	many='--set diffusion.steps=65535 --holdout 20 --steps 5'
+	expect 0 train $many
+	says 'of 16 of 20 held-out images at 16 of 65535 steps'
+	prints 'of 16 held-out images in 16 of the 65535 steps'
+	expect 0 ddpm info m.ddpm; prints 'gamma and mse of 16 images'; ! grep -q bits/dim out || fail "$(cat out)"
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 5 --variance analytic -q
+	mv m.ddpm one; rm -r m.ddpm.train
+	expect 0 train $many -q; same m.ddpm one; rm -r m.ddpm m.ddpm.train
+	expect 0 train --set diffusion.steps=200 --holdout 20 --steps 200 --set batch=20 --json
+	says 'of 20 of 20 held-out images at all 200 steps'; prints '"images":20,"terms":200}'
+	rm -r m.ddpm m.ddpm.train
+	expect 0 train --set diffusion.steps=200 --holdout 20 --steps 180 --set batch=20 --json
+	says 'of 18 of 20 held-out images at all 200 steps'; prints '"images":18,"terms":200}'
+}
+
+# Interrupted while they are measured: the model is there and can be sampled from.
+test_train_interrupted_in_statistics() {
+	crash_library
+	pictures 12
+	words="train d -o m.ddpm $small --holdout 6 --set diffusion.steps=1000 --steps 3"
+	expect 0 crash CRASH_TICKS=ticks -- $words -q; rm -r m.ddpm m.ddpm.train
+	expect 75 crash CRASH_TICK=$(($(cat ticks) - 50)) -- $words -q; says 'm.ddpm is whole but for them'
+	expect 0 ddpm info m.ddpm; ! grep -q gamma out || fail "$(cat out)"
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 5 -q
+	expect 0 ddpm $words -q --resume
+	expect 0 ddpm info m.ddpm; prints 'gamma and mse of 6 images'
+}
+
+# By a clock on which ten minutes are some 90 steps: checkpoints, pictures and losses of held-out images.
+test_train_by_the_clock() {
+	crash_library
+	pictures 6
+	words="train d -o m.ddpm $bare --set batch=8 --holdout 2 --keep 9 -q"
+	expect 0 crash CRASH_CLOCK=0.05 -- $words --steps 330
+	for kind in 'step-*.ddpm' 'grid-*.png'; do
+		ls m.ddpm.train/$kind | sed 's/[^0-9]*0*\([0-9]*\)\..*/\1/' >steps
+		awk '$1 > 0 && $1 < 330 { if ($1 - last < 80 || $1 - last > 110) bad = 1; last = $1; n++ }
+			END { exit bad || n < 3 }' steps || fail "$kind at steps $(cat steps)"
+	done
+	grep -c held_out m.ddpm.train/log.jsonl >losses
+	[ "$(cat losses)" -ge 4 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+	expect 0 crash CRASH_CLOCK=1 -- $words --steps 24 --force --save-every 20 --grid-every 23
+	[ "$(cd m.ddpm.train && echo step-* grid-*)" = "step-000000000.ddpm step-000000020.ddpm step-000000024.ddpm \
+grid-000000023.png grid-000000024.png" ] || fail "$(ls m.ddpm.train)"
+}
+
+# What can be sampled from while a training is under way, said to whoever asks for the model or gives
+# the folder.
+test_train_sampled_meanwhile() {
+	pictures 6
+	expect 0 train --holdout 0 --steps 4 --save-every 3 -q
+	rm m.ddpm
+	expect 66 ddpm sample -m m.ddpm -n 1 --steps 2; says 'can be taken instead: m.ddpm.train/step-000000004.ddpm'
+	expect 66 ddpm info m.ddpm; says 'm.ddpm.train/step-000000004.ddpm'
+	expect 65 ddpm sample -m m.ddpm.train; says 'its newest checkpoint, m.ddpm.train/step-000000004.ddpm'
+	expect 0 ddpm sample -m m.ddpm.train/step-000000004.ddpm -n 1 --steps 2 -q
+	expect 66 ddpm sample -m n.ddpm -n 1 --steps 2; ! grep -q train err || fail "$(cat err)"
+}
