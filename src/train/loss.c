@@ -60,7 +60,7 @@ static int check(const ddpm_about *a, int kind, double min_snr, ddpm_error *err)
                         "diffusion.variance learned-range", kind == DDPM_VLB ? "vlb" : "hybrid");
     if (kind == DDPM_SIMPLE && learned)
         return dd_error(err, DDPM_EUSAGE, "the loss simple would leave the learned variance of the model untrained: choose hybrid or vlb");
-    if (a->prediction == DDPM_EPS && a->alpha_bar[a->steps - 1] == 0)
+    if (a->prediction == DDPM_EPS && a->alpha_bar[0] > 0 && a->alpha_bar[a->steps - 1] == 0)
         return dd_error(err, DDPM_EDATA, "schedule.alpha_bar[%d] is 0: eps cannot be learned from pure "
                         "noise; take a schedule without zero-snr, or a model that predicts x0 or v",
                         a->steps - 1);
