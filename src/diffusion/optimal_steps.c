@@ -15,8 +15,9 @@
    So L is ln(1 - (1 - ab_r / ab_s) J_r) / 2, the cost of Bao et al., and a term that is the same for all paths between two ends.  J is
    the Fisher information of x_t per dimension, and Stam's inequality for it says that one more node never makes that bound worse.
 
-   Every list begins at t = 0, where the decoder needs least noise, and ends at T - 1, where L_T is least: these two terms are then the
-   same for all.  Ties go to the smaller s. */
+   Every list begins at t = 0, where the decoder needs least noise, and ends at T - 1, where L_T is least.
+   These two terms are then the same for all.  So the list is the least of these; one with other ends may
+   have a smaller bound.  Ties go to the smaller s. */
 #include "diffusion/optimal_steps.h"
 #include "diffusion/optimal_variance.h"
 #include <math.h>
@@ -94,6 +95,10 @@ static int check(const ddpm_about *a, ddpm_error *err)
     if (a->steps > DD_OPTIMAL_STEPS_MAX)
         return dd_error(err, DDPM_EUSAGE, "schedule \"optimal\" is for models of at most %d steps; this one has %d: choose another schedule",
                         DD_OPTIMAL_STEPS_MAX, a->steps);
+    for (int t = 0; t < a->steps; t++)
+        if (!(a->gamma[t] >= 0 && a->mse[t] >= 0 && isfinite(a->gamma[t] + a->mse[t])))
+            return dd_error(err, DDPM_EDATA, "schedule \"optimal\": gamma is %g and mse %g at t = %d; a mean "
+                            "square is 0 or more", a->gamma[t], a->mse[t], t);
     return DDPM_OK;
 }
 

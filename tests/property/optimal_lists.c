@@ -112,6 +112,18 @@ TEST(property, optimal_lists_grow_better)
 }
 
 /* Whatever the statistics say, numbers that no network gives included. */
+TEST(unit, statistics_that_are_no_numbers)
+{
+    static const double wrong[] = { NAN, INFINITY, -1e-3 };
+    struct stored s;
+    for (int k = 0; k < 2 * 3; k++) {
+        ddpm_chain *chain = NULL;
+        perfect(&s, T_MAX);
+        (k % 2 ? s.mse : s.gamma)[T_MAX / 2] = wrong[k / 2];
+        CHECK(respace(&chain, &s.about, 5) == DDPM_EDATA && !chain);
+    }
+}
+
 TEST(property, analytic_variance_lies_between_its_bounds)
 {
     static const double said[] = { -3, 0, 0.25, 0.99, 1, 1.01, 40 };
