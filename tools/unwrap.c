@@ -202,18 +202,31 @@ static int ambiguous(const struct search *f, const struct candidate *a, const st
                     f->s->name, full_name(one, a), full_name(two, b));
 }
 
-/* Leaves only those candidates that the user means: by their whole name, else by its beginning. */
+/* Is part the name of a candidate or of the prefix of its tensors?  exact: the whole of it, else what it
+   begins with. */
+static int is_meant(const struct candidate *c, const char *part, int exact)
+{
+    char name[160];
+    size_t n = strlen(part);
+    n -= n > 1 && part[n - 1] == '.';
+    const char *full = full_name(name, c), *names[] = { full, c->prefix };
+    for (int k = 0; k < 2; k++)
+        if (!strncmp(names[k], part, n) && (names[k][n] == '.' || !names[k][n]) &&
+            (!exact || strlen(names[k] + n) < 2))
+            return n > 0;
+    return 0;
+}
+
+/* Leaves only those candidates that the user means. */
 static int keep_part(struct search *f)
 {
     const char *part = f->s->part;
     char name[160], all[400] = "";
-    size_t kept = 0, n = part ? strlen(part) : 0;
+    size_t kept = 0;
     for (int exact = 1; part && exact >= 0 && !kept; exact--)
-        for (size_t i = 0; i < f->count; i++) {
-            full_name(name, &f->list[i]);
-            if (exact ? !strcmp(name, part) : !strncmp(name, part, n) && name[n] == '.')
+        for (size_t i = 0; i < f->count; i++)
+            if (is_meant(&f->list[i], part, exact))
                 f->list[kept++] = f->list[i];
-        }
     for (size_t i = 0; part && !kept && i < f->count; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "",
                  full_name(name, &f->list[i]));

@@ -203,8 +203,11 @@ TEST(unwrap, parts)
     state("state_dict", "", "unet.conv_in.weight unet.down_blocks.0.x vae.decoder.x fid.inception.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "vae.decoder.x") &&
           strstr(error.text, "--part state_dict.unet"));
-    source.part = "state_dict.unet";
-    CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 2);
+    static const char *const same[] = { "state_dict.unet", "unet", "unet.", "state_dict" };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        source.part = same[i];
+        CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 2);
+    }
     begin("x.ckpt");
     state("state_dict", "",
           "unet.conv_in.weight unet.down_blocks.0.x fid.inception.fc.weight val_metrics.fid.x lpips.net.x");
