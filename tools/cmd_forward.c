@@ -140,7 +140,7 @@ static int read_expected(struct forward *f, ddpm_error *err)
 static int forward_create(struct forward *f, const char *model, const struct settings *s, ddpm_error *err)
 {
     int code = s->output ? ending_check(s->output, err) : DDPM_OK;
-    if (code || (code = ddpm_model_open(&f->model, model, err)) ||
+    if (code || (code = model_open(&f->model, model, err)) ||
         (code = dd_file_map(&f->file, f->path, err)) ||
         (code = dd_safetensors_read(&f->io, f->file.data, f->file.size, f->path, err)) ||
         (code = read_x(f, err)) || (code = read_t(f, err)) || (code = read_y(f, err)) || (code = read_expected(f, err)))

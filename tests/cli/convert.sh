@@ -305,6 +305,8 @@ test_convert_strangers() {
 	expect 65 ddpm convert p -o m.ddpm; says 'p/unet/config.json: is a git-lfs pointer'
 	cp "$tree/A3_scale_shift_classes/unet/config.json" p/unet; cp lfs p/unet/diffusion_pytorch_model.safetensors
 	expect 65 ddpm convert p -o m.ddpm; says 'diffusion_pytorch_model.safetensors: is a git-lfs pointer'
+	expect 65 ddpm forward png x; says 'png: is a PNG picture, no model file of ddpm'
+	expect 66 ddpm forward google/ddpm-cifar10-32 x; says 'hf download'
 	absent x.png m.ddpm
 }
 

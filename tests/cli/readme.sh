@@ -56,6 +56,11 @@ test_readme_troubles() {
 	readme_checkpoints
 	said() { "$@" >>said 2>&1 </dev/null; }
 	said ddpm sample -m "$pesser"
+	printf 'version https://git-lfs.github.com/spec/v1\n' >lfs.pt; said ddpm convert lfs.pt -o a.ddpm
+	said ddpm convert google/ddpm-cifar10-32 -o a.ddpm
+	said ddpm convert "$pesser" --weights ema -o a.ddpm
+	names vae.safetensors unet.conv_in.weight:4 unet.down_blocks.0.x:1 vae.x:1 vae.decoder.x:1
+	said ddpm convert vae.safetensors -o a.ddpm
 	said ddpm convert "$pesser" -o a.ddpm
 	said ddpm convert "$tree/C1_pesser/io.safetensors" -o a.ddpm
 	said ddpm convert "$pesser" --set resolution=32 --set ch=64 -o a.ddpm
