@@ -23,7 +23,10 @@ SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "i
         ("20", "ddim", "iddpm", []), ("20", "ddim-diffusers", "iddpm", []), ("20", "dpmpp", "iddpm", []), ("20", "dpmpp", "quad", []),
         ("20", "dpmpp", "logsnr", []), ("20", "dpmpp", "trailing", []), ("20", "dpmpp", "iddpm", ["--order", "3"]), ("20", "unipc", "iddpm", []),
         ("20", "unipc", "quad", []), ("20", "unipc", "trailing", []), ("20", "ode", "iddpm", []), ("20", "ode", "trailing", []),
-        ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]), ("20", "ddpm", "optimal", []), ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []), ("all", "ddpm", "all", []),
+        ("20", "dpmpp", "iddpm", ["--eta", "0.5"]), ("20", "dpmpp", "iddpm", ["--eta", "1"]),
+        ("20", "ddpm", "optimal", []),
+        ("50", "ddpm", "iddpm", []), ("10", "ddpm", "iddpm", []),
+        ("10", "dpmpp", "iddpm", []), ("10", "unipc", "iddpm", []), ("all", "ddpm", "all", []),
         ("all", "dpmpp", "all", [])]
 AGAIN = [("20", "dpmpp", "iddpm", [])]
 RATIO = ("20", "dpmpp", "iddpm", []), ("all", "dpmpp", "all", [])
