@@ -129,7 +129,7 @@ typedef struct ddpm_net_about {
     double flops;                                        /* per image and step */
     size_t parameters, weights, packed, activations, scratch;   /* count; bytes */
     int features;                                        /* channels of the middle block: what ddpm_net_features gives */
-    const char *cpu, *engine_class;                      /* "avx2"; the string of model-file "Engine class" */
+    const char *cpu, *engine_class;                  /* "avx2"; the string of model-file.md "Engine class" */
 } ddpm_net_about;
 /* Takes from m what it needs; m may be closed then. */
 DDPM_API int  ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
@@ -150,8 +150,8 @@ typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, cons
 DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err);
 /* z [d] ~ N(0, I) for one image; t = INFINITY is x_T; draw counts further draws at the same t. */
 typedef void ddpm_noise_fn(void *user, double *z, size_t d, uint32_t index, double t, int draw);
-/* The product's noise: Philox4x32-10 keyed by *(const uint64_t *)seed, see model-file "Noise".  t counts in
-   steps of 2^-16, from 0 to below 65536, or is INFINITY; draw is 0 to 2^24 - 1.  Outside there is no noise
+/* The product's noise: Philox4x32-10 keyed by *(const uint64_t *)seed, see model-file.md "Noise".  t counts
+   in steps of 2^-16, from 0 to below 65536, or is INFINITY; draw is 0 to 2^24 - 1.  Outside there is no noise
    that is not also another's: z is NaN. */
 DDPM_API void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw);
 
@@ -262,7 +262,7 @@ typedef struct ddpm_trainer_options {
     int64_t warmup, steps;    /* the rate rises over warmup steps; then it is constant, or with steps > 0 half a cosine, 0 at that step */
     double ema;               /* decay of the average at the end of its warm-up: min(ema, (1 + step) / (10 + step)) */
     double dropout;           /* negative: the model's own */
-    uint64_t seed;            /* of timesteps, noise and dropout; see model-file "Noise" */
+    uint64_t seed;            /* of timesteps, noise and dropout; see model-file.md "Noise" */
 } ddpm_trainer_options;
 typedef struct ddpm_trainer_report { int64_t step; double loss, rate, norm; } ddpm_trainer_report;   /* step: how many are done; norm before clipping */
 /* batch 64, one pass, L_simple, Adam of rate 2e-4, clip 1, no warm-up, constant rate, ema 0.9999, the model's dropout, seed 0. */

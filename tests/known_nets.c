@@ -1,4 +1,4 @@
-/* The configurations are formats.md 5.1 to 5.4, the counts its table in 5.4. */
+/* The configurations are checkpoint-families.md 5.1 to 5.4, the counts its table in 5.4. */
 #include "tests/known_nets.h"
 #include <stdio.h>
 #include <string.h>

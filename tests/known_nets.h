@@ -1,5 +1,5 @@
 /* Published architectures, with what is known about them: parameters, and multiply-accumulates of convolutions, linear layers and
-   attention for one image (formats.md 5.4). */
+   attention for one image (checkpoint-families.md 5.4). */
 #ifndef KNOWN_NETS_H
 #define KNOWN_NETS_H
 #include <stddef.h>

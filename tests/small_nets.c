@@ -7,7 +7,7 @@
                             "\", \"clip\": 1, \"t_scale\": 0.5"
 
 const struct small_net small_nets[] = {
-    { "plain",                                      /* formats.md 9.2: 11767 parameters */
+    { "plain",                                      /* checkpoint-families.md 9.2: 11767 parameters */
       "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 4, \"widths\": [4,8], "
       "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": [0,1], \"dim\": 0}, "
       "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": 16, \"order\": \"cos,sin\"}, "

@@ -1,4 +1,5 @@
-/* Weights and noise as torch draws them on the CPU, so that a network can be rebuilt from a seed instead of a file (formats.md 9.1). */
+/* Weights and noise as torch draws them on the CPU, so that a network can be rebuilt from a seed instead of a
+   file (checkpoint-families.md 9.1). */
 #ifndef TORCH_INIT_H
 #define TORCH_INIT_H
 #include <stddef.h>

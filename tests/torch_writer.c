@@ -1,4 +1,4 @@
-/* Pickles by hand: opcodes as in formats.md 7.3; archives through libzip. */
+/* Pickles by hand: opcodes as in checkpoint-families.md 7.3; archives through libzip. */
 #include "tests/torch_writer.h"
 #include <stdlib.h>
 #include <string.h>

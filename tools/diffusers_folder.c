@@ -1,6 +1,6 @@
-/* A diffusers folder (formats.md 6, 7.6): a pipeline (unet/, scheduler/, model_index.json), what accelerate
-   leaves (unet/ and its
-   average unet_ema/), the older flat layout, or a bare model; config.json, and weights whole or in shards,
+/* A diffusers folder (checkpoint-families.md 6, 7.6): a pipeline (unet/, scheduler/, model_index.json), what
+   accelerate leaves (unet/ and its average unet_ema/), the older flat layout, or a bare model; config.json,
+   and weights whole or in shards,
        safetensors before .bin.
    Of variants, ema and non_ema say what they hold; halves are taken only where there is nothing else. */
 #include <dirent.h>

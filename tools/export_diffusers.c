@@ -1,4 +1,5 @@
-/* The reverse of family_diffusers.c (formats.md 1.1, 8.1): UNet2DModel's config.json and scheduler_config.json from "net" and "diffusion".
+/* The reverse of family_diffusers.c (checkpoint-families.md 1.1, 8.1): UNet2DModel's config.json and
+   scheduler_config.json from "net" and "diffusion".
 
    What diffusers has one number for and our model several (heads, samplers of attentive levels, widths of the embedding) must agree.
    A table of betas that no name of diffusers gives is written out as trained_betas, which it rounds to float32. */

@@ -1,5 +1,6 @@
-/* Hugging Face diffusers: UNet2DModel with its config.json, and the noise schedule of its scheduler_config.json (formats.md
-   1, 8.1).  Our names are its names.  A field that is missing has the constructor's default; null is a value of its own. */
+/* Hugging Face diffusers: UNet2DModel with its config.json, and the noise schedule of its
+   scheduler_config.json (checkpoint-families.md 1, 8.1).  Our names are its names.  A field that is missing
+   has the constructor's default; null is a value of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

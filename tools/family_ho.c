@@ -1,6 +1,6 @@
-/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training code (formats.md
-   3).  The tensors tell the shape; the size of the images, the schedule and the variance stand in a configuration that the
-   file does not hold. */
+/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training
+   code (checkpoint-families.md 3).  The tensors tell the shape; the size of the images, the schedule and the
+   variance stand in a configuration that the file does not hold. */
 #include <stdio.h>
 #include <string.h>
 #include "unet_tensors.h"

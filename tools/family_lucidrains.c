@@ -1,5 +1,6 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (formats.md 4).  Our names are its names.  Inside of a
-   GaussianDiffusion the schedule lies beside the network as buffers, and loss_weight tells the objective. */
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4).  Our names are its names.
+   Inside of a GaussianDiffusion the schedule lies beside the network as buffers, and loss_weight tells the
+   objective. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* OpenAI's improved-diffusion and guided-diffusion (formats.md 2).  The tensors tell the shape of the network; heads, their
-   order, the schedule and the size of the images are flags, which the file does not hold. */
+/* OpenAI's improved-diffusion and guided-diffusion (checkpoint-families.md 2).  The tensors tell the shape of
+   the network; heads, their order, the schedule and the size of the images are flags, which the file does not
+   hold. */
 #include <stdio.h>
 #include <string.h>
 #include "unet_tensors.h"

@@ -23,7 +23,7 @@ struct command {
     const struct option *options; int count;
     int least, most;                         /* positional arguments */
     size_t size; const void *defaults;       /* the command's struct */
-    int (*run)(void *settings, char **argument, int arguments);    /* exit code of cli.md */
+    int (*run)(void *settings, char **argument, int arguments);    /* exit code of command-line.md */
 };
 extern const struct command command_sample, command_convert, command_info, command_forward, command_schedule, command_verify,
     command_eval, command_train, command_bench;
@@ -40,7 +40,7 @@ const char *option_beside(const struct command *c, const void *settings, const c
 /* The one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);
 enum { TRY_LATER = 100 };                    /* beside DDPM_E...: locked, or stopped where the next start goes on */
-/* The exit code of cli.md for a DDPM_E... code. */
+/* The exit code of command-line.md for a DDPM_E... code. */
 int  exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */
 int  complain(const struct command *c, const ddpm_error *err);

@@ -1,6 +1,7 @@
-/* A pickle machine that executes nothing: it builds the tree of values that a pickle describes, and stands an inert node in the
-   place of every global, call and persistent id.  It knows the opcodes and globals that torch.save's files need (formats.md 7.3)
-   and refuses every other by name.  Memory is proportional to the bytes read; nothing recurses. */
+/* A pickle machine that executes nothing: it builds the tree of values that a pickle describes, and stands an
+   inert node in the place of every global, call and persistent id.  It knows the opcodes and globals that
+   torch.save's files need (checkpoint-families.md 7.3) and refuses every other by name.  Memory is
+   proportional to the bytes read; nothing recurses. */
 #ifndef DDPM_PICKLE_H
 #define DDPM_PICKLE_H
 #include "base/memory.h"

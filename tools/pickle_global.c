@@ -1,6 +1,6 @@
-/* Which globals a pickle may name (formats.md 7.3).  None is ever called: the first table is what tensors are
-   made of, the second what training files hold beside them.  Classes of other programs are passed over.  What
-   only an attack needs is refused and called so,
+/* Which globals a pickle may name (checkpoint-families.md 7.3).  None is ever called: the first table is what
+   tensors are made of, the second what training files hold beside them.  Classes of other programs are passed
+   over.  What only an attack needs is refused and called so,
        and so is an unknown name of a library that is known here. */
 #include <ctype.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* One file of weights: what it is, by its first bytes (formats.md 6, 7.1), and the tables of tensors in it. */
+/* One file of weights: what it is, by its first bytes (checkpoint-families.md 6, 7.1), and the tables of
+   tensors in it. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"

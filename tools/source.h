@@ -65,7 +65,7 @@ int  torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pi
 /* Adds a state with its tensors, which are then sorted; a doubled name is an error. */
 int  source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
 
-/* unwrap.c: which tensors of s are the U-Net, under which names (formats.md 5.5, 7.5). */
+/* unwrap.c: which tensors of s are the U-Net, under which names (checkpoint-families.md 5.5, 7.5). */
 struct choice {
     struct named *tensor; size_t tensors;
     const char *weights; int has_ema, has_raw;

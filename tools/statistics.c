@@ -1,4 +1,4 @@
-/* Which evaluation can be stored, and the model with it: gamma, mse [T], see model-file "stats". */
+/* Which evaluation can be stored, and the model with it: gamma, mse [T], see model-file.md "stats". */
 #include "statistics.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The container of torch.save before 1.6 (formats.md 7.4): five pickles (magic, protocol, the machine that wrote it, the object, the
-   list of storage keys), then for each key an int64 count and the elements.  There is no index, and everything is little-endian. */
+/* The container of torch.save before 1.6 (checkpoint-families.md 7.4): five pickles (magic, protocol, the
+   machine that wrote it, the object, the list of storage keys), then for each key an int64 count and the
+   elements.  There is no index, and everything is little-endian. */
 #include <string.h>
 #include "base/error.h"
 #include "source.h"

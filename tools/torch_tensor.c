@@ -1,5 +1,6 @@
 /* What a torch pickle says: storages (from persistent ids), dictionaries of tensors, and each tensor's place,
-   element (i_0, i_1, ...) = storage[offset + sum_k i_k stride_k], all in elements (formats.md 7.3, 7.4). */
+   element (i_0, i_1, ...) = storage[offset + sum_k i_k stride_k], all in elements (checkpoint-families.md
+   7.3, 7.4). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* The zip container of torch.save (formats.md 7.2): FOLDER/data.pkl and one stored member FOLDER/data/KEY per storage.  libzip reads
-   the archive, from the mapped file, and compares every CRC; the storages are then used where they lie, so a checkpoint costs no memory
-   of its own.  Nothing is ever written, and no member is named by anything but the pickle's own keys. */
+/* The zip container of torch.save (checkpoint-families.md 7.2): FOLDER/data.pkl and one stored member
+   FOLDER/data/KEY per storage.  libzip reads the archive, from the mapped file, and compares every CRC; the
+   storages are then used where they lie, so a checkpoint costs no memory of its own.  Nothing is ever
+   written, and no member is named by anything but the pickle's own keys. */
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"

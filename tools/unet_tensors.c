@@ -1,4 +1,5 @@
-/* The tensors of the U-Net of Ho et al. 2020 as diffusers calls them (formats.md 1.2); see unet_tensors.h.
+/* The tensors of the U-Net of Ho et al. 2020 as diffusers calls them (checkpoint-families.md 1.2); see
+   unet_tensors.h.
 
    h = conv_in(x), kept; down: every block ends in W_i channels and is kept, so is what the step between levels yields;
    middle; up: every block takes h joined with the last that was kept. */

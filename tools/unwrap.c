@@ -1,6 +1,6 @@
-/* Finds which of a file's tensors are the U-Net (formats.md 5.5, 7.5).  A U-Net is known by two names, for
-   instance
-   P"conv_in.weight" and P"down_blocks."...; P is its prefix ("module.", "model.diffusion_model.",
+/* Finds which of a file's tensors are the U-Net (checkpoint-families.md 5.5, 7.5).  A U-Net is known by two
+   names, for instance P"conv_in.weight" and P"down_blocks."...; P is its prefix ("module.",
+   "model.diffusion_model.",
                                                               ...).  Every
    (state, prefix) so found is a candidate, and where its path and prefix speak of an average,
        the averaged one.

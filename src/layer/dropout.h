@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include "layer/map.h"
 
-/* Which masks a batch gets: image i is sample first + i of the stream of seed, see model-file "Noise". */
+/* Which masks a batch gets: image i is sample first + i of the stream of seed, see model-file.md "Noise". */
 struct dd_dropout { uint64_t seed, first; };
 
 /* place tells the masks of one network apart.  pre may be NULL; masks NULL: y = act(x scale + shift).  y may be x. */

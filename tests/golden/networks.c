@@ -6,7 +6,7 @@
 #include "tests/process_memory.h"
 #include "tests/torch_init.h"
 
-/* formats.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
+/* checkpoint-families.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
 static const char small_net[] =
     "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 4, \"widths\": [4,8], \"blocks\": 1, "
     "\"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": [0,1], \"dim\": 0}, "
@@ -67,7 +67,8 @@ TEST(golden, torch_random)
         CHECK_NEAR(z[i], first[i], 4e-7);          /* an ulp or two: torch's own builds differ by that */
 }
 
-/* The published first weights; formats.md prints 11 decimals of numbers up to 0.5, which are exact to an ulp of float32. */
+/* The published first weights; checkpoint-families.md prints 11 decimals of numbers up to 0.5, which are
+   exact to an ulp of float32. */
 TEST(golden, torch_weights)
 {
     static const struct { const char *name; float w[4]; int n; } known[] = {
@@ -152,8 +153,9 @@ static void published(const char *sampler, const char *variance, const double *p
     ddpm_model_close(m);
 }
 
-/* formats.md 9.2: the pixels and tolerances of diffusers' own tests, and the sum over |x|, where an element may be off by the network's
-   2e-5 times sqrt(1 / alpha_bar_500 - 1) = 3.4, and as much again in the second step.  alpha_bar here is not rounded to float32. */
+/* checkpoint-families.md 9.2: the pixels and tolerances of diffusers' own tests, and the sum over |x|, where
+   an element may be off by the network's 2e-5 times sqrt(1 / alpha_bar_500 - 1) = 3.4, and as much again in
+   the second step.  alpha_bar here is not rounded to float32. */
 TEST(golden, published_pixels)
 {
     static const double ddpm[] = { 0.0, 0.9996672, 0.00329116, 1.0, 0.9995991, 1.0, 0.0060907, 0.00115037, 0.0 };

@@ -1,4 +1,4 @@
-/* The noise of model-file "Noise".
+/* The noise of model-file.md "Noise".
 
    Expected words: the published known answers of Random123 (kat_vectors, philox 4x32 10), and Philox written out a second time in
    Python, which gives those answers too.  Expected normals: sqrt(2) erfinv(2 p - 1) and, for p < 1e-6, Newton's method on erfc, with

@@ -1,5 +1,6 @@
-/* The contract of design.md 6: an image is the same, bit for bit, whatever the number of threads, the batch and its neighbours.  Up-sampling
-   folded into a convolution (net/program_fold.c) leaves every product and the order of every sum as they are: what it saves are copies,
+/* The contract of reproducibility.md: an image is the same, bit for bit, whatever the number of threads, the
+   batch and its neighbours.  Up-sampling folded into a convolution
+   (net/program_fold.c) leaves every product and the order of every sum as they are: what it saves are copies,
    and products with numbers that are exactly 0.  So the folded network has the bits of the other one. */
 #include "base/cpu.h"
 #include "layer/conv.h"

@@ -111,7 +111,8 @@ TEST(resample, an_odd_last_row_is_left_out)
     map_free(&x), map_free(&y);
 }
 
-/* f as formats.md 1.3 gives it, here with freq_shift 1; t f is rounded to float, then sine and cosine are right to 2^-22. */
+/* f as checkpoint-families.md 1.3 gives it, here with freq_shift 1; t f is rounded to float, then sine and
+   cosine are right to 2^-22. */
 static void check_embed(unsigned cpu, int dim, int cos_first)
 {
     static const float t[] = { 0, 1, 999, 500.5f, 12345 };

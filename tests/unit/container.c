@@ -1,4 +1,5 @@
-/* The safetensors container against formats.md section 6: its byte vectors, every check, and files of the reference writer. */
+/* The safetensors container against checkpoint-families.md section 6: its byte vectors, every check, and
+   files of the reference writer. */
 #include <time.h>
 #include "base/safetensors.h"
 #include "tests/check.h"

@@ -1,5 +1,5 @@
-/* The pickle machine: each opcode's effect on hand-written pickles (formats.md 7.3; CPython's pickletools gives the same values), and
-   the refusal, by name and byte, of everything else. */
+/* The pickle machine: each opcode's effect on hand-written pickles (checkpoint-families.md 7.3; CPython's
+   pickletools gives the same values), and the refusal, by name and byte, of everything else. */
 #include "tests/check.h"
 #include "tests/torch_writer.h"
 #include "tools/pickle.h"

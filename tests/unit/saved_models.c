@@ -98,7 +98,7 @@ TEST(model, what_create_fills_in)
     CHECK(a->height == 20 && a->width == 12 && a->channels == 1 && a->outputs == 2 && a->classes == 5 && a->steps == 1000);
     CHECK(a->prediction == DDPM_EPS && a->variance == DDPM_LEARNED_RANGE && a->clip == 1 && a->t_scale == 0.5 && !a->gamma);
     CHECK(a->beta[0] == 1e-4 && a->beta[999] == 0.02);
-    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17);      /* formats.md 9.4 */
+    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17);      /* checkpoint-families.md 9.4 */
     CHECK_TEXT(a->id, "");
     for (size_t i = 0; i < n; i++) {
         CHECK(i == 0 || strcmp(list[i - 1].name, list[i].name) < 0);

@@ -1,5 +1,5 @@
-/* Which tensors of a training file are the U-Net (formats.md 7.5), on tables of names alone: item stands for the tensor, and is here
-   the full name itself. */
+/* Which tensors of a training file are the U-Net (checkpoint-families.md 7.5), on tables of names alone: item
+   stands for the tensor, and is here the full name itself. */
 #include "tests/check.h"
 #include "tools/source.h"
 
