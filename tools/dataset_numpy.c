@@ -152,6 +152,8 @@ static int find_meaning(struct dataset_array *a, const char *path, ddpm_error *e
                           path, err);
     if (code)
         return code;
+    if (!(range[0] <= range[1]))
+        return dd_error(err, DDPM_EDATA, "%s: none of its values is a number", path);
     if (!whole && range[0] < 0)
         v->half = 0;
     else if (!whole && range[0] >= 0 && range[1] <= 1) {

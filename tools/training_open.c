@@ -19,7 +19,7 @@ static int no_memory(const struct training *t, ddpm_error *err) { return dd_erro
 
 static int make_model(struct training *t, ddpm_error *err)
 {
-    char *text = training_plan_model(&t->plan, t->name, t->sha256);
+    char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit);
     ddpm_model *m = NULL;
     int code = text ? ddpm_model_create(&m, text, err) : no_memory(t, err);
     cJSON_free(text);

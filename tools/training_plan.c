@@ -304,13 +304,17 @@ int training_plan_read(struct training_plan *p, const char *preset, const cJSON 
     return code == DDPM_EDATA && !config->count ? err->code = DDPM_EUSAGE : code;
 }
 
-char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256)
+char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
+                          const char *fit)
 {
     cJSON *root = cJSON_Duplicate(p->root, 1), *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
-    bool good = cJSON_AddNumberToObject(root, "version", 1) && cJSON_AddStringToObject(source, "family", "ddpm") &&
-                cJSON_AddStringToObject(source, "file", file) && cJSON_AddStringToObject(source, "sha256", sha256) &&
-                cJSON_AddStringToObject(source, "weights", "ema") && cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION);
+    bool good =
+        cJSON_AddNumberToObject(root, "version", 1) && cJSON_AddStringToObject(source, "family", "ddpm") &&
+        cJSON_AddStringToObject(source, "file", file) && cJSON_AddStringToObject(source, "sha256", sha256) &&
+        cJSON_AddStringToObject(source, "weights", "ema") &&
+        cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) &&
+        (!fit || cJSON_AddStringToObject(source, "fit", fit));
     char *text = good ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
     return text;

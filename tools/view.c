@@ -1,8 +1,10 @@
 /* An image of H x W pixels is scaled by s = max(h / H, w / W) to round(s H) x round(s W) with a triangle as wide as two output pixels, or
    two input pixels where that is more (bilinear, and no aliases), on the values as they are stored; then its middle is taken. */
 #include "view.h"
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/dtype.h"
@@ -98,17 +100,47 @@ static double channel_at(const struct view *v, int y, int x, int c, int channels
     return colours(v->channels) == 1 ? value_at(v, y, x, 0) : gray_at(v, y, x);
 }
 
+/* h and w: how much larger the image is. */
+static bool fits_by(enum view_fit fit, int h, int w)
+{
+    switch (fit) {
+    case VIEW_PAD: return h <= 0 && w <= 0;
+    case VIEW_CROP: return h >= 0 && w >= 0;
+    case VIEW_RESIZE: return true;
+    default: return !h && !w;
+    }
+}
+
+/* Says what to do about another size: what the model's training did, when that is known. */
+static void advise(char *text, size_t size, const struct view *v, const ddpm_about *a)
+{
+    cJSON *root = a->json ? cJSON_Parse(a->json) : NULL;
+    const cJSON *source = cJSON_GetObjectItemCaseSensitive(root, "source");
+    const char *trained = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "fit"));
+    int h = v->height - a->height, w = v->width - a->width, known = 0;
+    while (trained && fits[known] && strcmp(fits[known], trained))
+        known++;
+    if (trained && fits[known] && fits_by(view_fit_named(trained), h, w))
+        snprintf(text, size, "--fit %.16s treats it as the model's training did", trained);
+    else if (h <= 0 && w <= 0)
+        snprintf(text, size, "--fit pad puts it on black");
+    else
+        snprintf(text, size, h >= 0 && w >= 0 ? "--fit crop takes its middle" : "--fit resize scales it");
+    cJSON_Delete(root);
+}
+
 static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name, ddpm_error *err)
 {
     int h = v->height - a->height, w = v->width - a->width;
-    const char *what = h <= 0 && w <= 0 ? "--fit pad puts it on black" : h >= 0 && w >= 0 ? "--fit crop takes its middle" : "--fit resize scales it";
+    char advice[80];
     if (v->channels != a->channels && (!v->picture || a->channels > 4))
         return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first", name, v->channels,
                         v->channels == 1 ? "" : "s", a->channels);
-    if (fit == VIEW_RESIZE || (fit == VIEW_PAD ? h <= 0 && w <= 0 : fit == VIEW_CROP ? h >= 0 && w >= 0 : !h && !w))
+    if (fits_by(fit, h, w))
         return DDPM_OK;
-    return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels, but the model's images have %d x %d; %s", name, v->height, v->width, a->height,
-                    a->width, what);
+    advise(advice, sizeof advice, v, a);
+    return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels, but the model's images have %d x %d; %s", name,
+                    v->height, v->width, a->height, a->width, advice);
 }
 
 /* Centred: where the model's image is larger, black; where it is smaller, the middle. */

@@ -23,6 +23,8 @@ static int read_source(const cJSON *source, ddpm_error *err)
     dd_json_begin(&j, source, "source", err);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
+    if (dd_json_has(&j, "fit"))                          /* how images of another size were trained on */
+        dd_json_text(&j, "fit");
     return dd_json_end(&j);
 }
 

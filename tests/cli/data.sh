@@ -61,6 +61,17 @@ test_data_gray_among_colour() {
 	gray d/0.png 001; colour d/1.png 001; expect 0 learn d; says 'no value is above 0.0039 of white'
 }
 
+# A training's own way with other sizes is what eval advises.
+test_data_fit() {
+	mkdir d; colour d/0.png 312
+	for fit in crop resize; do
+		expect 0 ddpm train d -o m.ddpm $one_step --set net.height=4 --set net.width=4 --fit $fit --force -q
+		expect 65 ddpm eval -m m.ddpm d
+		says "--fit $fit treats it as the model's training did"
+		expect 0 ddpm eval -m m.ddpm d --steps 2 --fit $fit -q
+	done
+}
+
 # Pictures of models of two and four channels are read again.
 test_data_two_and_four_channels() {
 	mkdir d; colour d/0.png 312

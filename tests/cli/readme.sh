@@ -80,7 +80,11 @@ test_readme_troubles() {
 	said ddpm bench --steps 2 -n 2 --sampler ddpm --spread 0
 	said ddpm sample -n 1 --steps 15 --sampler dpmpp --order 3 -o d.png
 	mkdir bin; said env PATH="$PWD/bin" ${RUN:+$(command -v ${RUN%% *})} "$program" bench --report r
-	ddpm convert -q "$pesser" --set resolution=32 -o color.ddpm; ddpm sample -q -m color.ddpm -n 1 --steps 2 --outdir color; said ddpm eval color
+	arrays=$top/tests/golden/data/arrays
+	said ddpm eval "$arrays/cifar.bin"; said ddpm eval "$arrays/cube.npy"
+	mkdir color color/a color/b; printf 'BM' >color/b/b.png; said ddpm eval color
+	cp "$top/tests/golden/data/pictures/rgb.png" color/a; rm color/b/b.png
+	said ddpm eval color -m classes.ddpm --fit pad
 	sed -n '/^## Troubleshooting/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
 	[ "$(wc -l <messages)" -ge 15 ] || fail "messages: $(cat messages)"
 	while IFS= read -r message; do

@@ -32,7 +32,7 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
         set.text[i] = texts[i];
     if (training_plan_read(&plan, "cifar10", NULL, &none, &set, (const int[]){ SIDE, SIDE, 3 }, err))
         return NULL;
-    char *json = training_plan_model(&plan, "", "");
+    char *json = training_plan_model(&plan, "", "", NULL);
     int code = ddpm_model_create(&m, json, err);
     if (!code) {
         torch_init(m, 0, 1);
