@@ -73,15 +73,22 @@ static bool same_weights(const ddpm_model *m, const ddpm_model *other)
     return true;
 }
 
+/* The id of a model covers its tensors; what else it says is compared with the checkpoint. */
 int training_output_best(struct training *t, ddpm_model **m, ddpm_error *err)
 {
     const char *path = training_folder_path(&t->folder, "best.ddpm");
     int code = ddpm_model_open(m, path, err);
-    if (code || !(code = ddpm_model_check(*m, err)))
+    if (code)
         return code;
-    dd_error_context(err, "%s", path);
-    ddpm_model_close(*m);
-    *m = NULL;
+    if ((code = ddpm_model_check(*m, err)))
+        dd_error_context(err, "%s", path);
+    else if (!same_training(t, *m))
+        code = dd_error(err, DDPM_EDATA, "%s: its network, diffusion or data are not those of the training",
+                        path);
+    if (code) {
+        ddpm_model_close(*m);
+        *m = NULL;
+    }
     return code;
 }
 

@@ -147,8 +147,12 @@ test_train_resumed_after_convergence() {
 	still='--holdout 3 --until-converged 2 --eval-every 1 --set lr=1e-30'
 	expect 0 train $still -q; cp m.ddpm first
 	expect 0 train $still --resume; says 'nothing to do'; same m.ddpm first
-	flip m.ddpm.train/best.ddpm 20000; rm m.ddpm
+	cp m.ddpm.train/best.ddpm best; flip m.ddpm.train/best.ddpm 20000; rm m.ddpm
 	expect 65 train $still --resume -q; says 'm.ddpm.train/best.ddpm'
+	LC_ALL=C sed 's/"clip\\":1/"clip\\":2/' best >m.ddpm.train/best.ddpm
+	! cmp -s best m.ddpm.train/best.ddpm || fail 'nothing was changed'
+	expect 65 train $still --resume -q; says 'are not those of the training'
+	cp best m.ddpm.train/best.ddpm; expect 0 train $still --resume -q; same m.ddpm first
 }
 
 # Damaged checkpoints, of one bit, cut off or empty: said, and the one before leads to the same bytes.
