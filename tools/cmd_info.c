@@ -168,8 +168,8 @@ static void print_nodes(const ddpm_net *net, bool json)
 static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path, ddpm_error *err)
 {
     int code = model_open(m, path, err);
-    if (!code && s->check && ddpm_model_check(*m, err))
-        code = dd_error_context(err, "%s", path ? path : "the embedded model");
+    if (!code && s->check)
+        code = model_check(*m, path, err);
     return code ? code : model_net(net, *m, &s->common, 1, err);
 }
 

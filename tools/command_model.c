@@ -71,9 +71,10 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
 
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
 {
+    const char *name = path ? path : "the embedded model";
     int code = ddpm_model_check(m, err);
-    if (code)
-        dd_error_context(err, "%s", path ? path : "the embedded model");
+    if (code && strncmp(err->text, name, strlen(name)))     /* else the sentence names it already */
+        dd_error_context(err, "%s", name);
     return code;
 }
 

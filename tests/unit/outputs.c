@@ -130,6 +130,7 @@ TEST(file, model_written_to_while_it_is_read)
     written_now(path);
     CHECK(ddpm_net_create(&net, read, NULL, &err) == DDPM_EDATA && strstr(err.text, path) && !net);
     CHECK(ddpm_model_check(read, &err) == DDPM_EDATA && strstr(err.text, path));
+    CHECK(model_check(read, path, &err) == DDPM_EDATA && !strstr(strstr(err.text, path) + 1, path));
     CHECK(ddpm_model_save(read, check_path(check_folder(), "copy"), 0, &err) == DDPM_EDATA);
     const ddpm_about *a = ddpm_model_about(read);
     CHECK(ddpm_model_add_statistics(&with, read, a->gamma, a->mse, 1, NAN, &err) == DDPM_EDATA);
