@@ -75,19 +75,25 @@ $(O)/%.o: $(srcdir)/%.c config.mak
 
 # Man pages and completion, from the tables of options and from the header; DATE is theirs.
 DATE = November 22, 2026
-manual: $(O)/man/ddpm.1 $(O)/man/libddpm.3
+# The guides are installed as they are, and where there is lowdown as man pages too.
+guides  = $(patsubst $(srcdir)/tools/manual/%.md,%,$(wildcard $(srcdir)/tools/manual/*.md))
+lowdown = $(shell command -v lowdown)
+manual: $(O)/man/ddpm.1 $(O)/man/libddpm.3 $(if $(lowdown),$(guides:%=$(O)/man/ddpm-%.7))
 $(O)/man/ddpm.1: $(O)/ddpm-manual
 	mkdir -p $(@D) && rm -f $(@D)/*.1 && $(RUN) $(O)/ddpm-manual $(@D) '$(DATE)'
 $(O)/man/libddpm.3: $(srcdir)/include/ddpm.h $(srcdir)/tools/manual/header.awk
 	mkdir -p $(@D) && awk -v date='$(DATE)' -f $(srcdir)/tools/manual/header.awk $(srcdir)/include/ddpm.h >$@
+$(O)/man/ddpm-%.7: $(srcdir)/tools/manual/%.md $(srcdir)/tools/manual/guide.awk
+	mkdir -p $(@D) && lowdown -sTman --nroff-nolinks -M title=ddpm-$* -M section=7 -M date='$(DATE)' $< | \
+	  awk -v name=ddpm-$* -f $(srcdir)/tools/manual/guide.awk >$@
 
 pictures: all                                   ## the README's pictures, of the embedded model; two minutes
 	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
 sample: sample.png                              ## a grid of images from the embedded model: sample.png
 sample.png: | all
 	@$(RUN) $(O)/ddpm sample -o $@ && echo 'The picture is $(CURDIR)/$@'
-check: all $(O)/ddpm-check $(FUZZERS) lint      ## every test
-	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
+check: all $(if $(RUN),,manual) $(O)/ddpm-check $(FUZZERS) lint      ## every test
+	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc lowdown g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
 	@RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
@@ -135,10 +141,11 @@ bindir = $(DESTDIR)$(prefix)/bin
 incdir = $(DESTDIR)$(prefix)/include
 share  = $(DESTDIR)$(prefix)/share
 bashes = $(share)/bash-completion/completions
-examples = $(share)/doc/ddpm/examples
+docs = $(share)/doc/ddpm
+examples = $(docs)/examples
 solib  = $(DESTDIR)$(libdir)
 install: all manual                             ## to $(DESTDIR)$(prefix)
-	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(share)/man/man1 $(share)/man/man3 $(bashes) $(examples)
+	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(addprefix $(share)/man/man,1 3 7) $(bashes) $(examples)
 	install -m 755 $(O)/ddpm $(bindir)
 	install -m 644 $(srcdir)/include/ddpm.h $(incdir)
 	install -m 644 $(O)/libddpm.a $(solib)
@@ -149,11 +156,14 @@ install: all manual                             ## to $(DESTDIR)$(prefix)
 	  'Cflags: -I$${includedir}' >$(O)/ddpm.pc && install -m 644 $(O)/ddpm.pc $(solib)/pkgconfig
 	install -m 644 $(O)/man/*.1 $(share)/man/man1
 	install -m 644 $(O)/man/libddpm.3 $(share)/man/man3
+	$(if $(lowdown),install -m 644 $(guides:%=$(O)/man/ddpm-%.7) $(share)/man/man7)
 	install -m 644 $(O)/man/ddpm.bash $(bashes)/ddpm
+	install -m 644 $(guides:%=$(srcdir)/tools/manual/%.md) $(docs)
 	install -m 644 $(srcdir)/tools/unattended/* $(examples)
 uninstall: manual                               ## remove what install made
 	rm -f $(bindir)/ddpm $(incdir)/ddpm.h $(addprefix $(solib)/,libddpm.a libddpm.so $(SO) libddpm.so.$(version) pkgconfig/ddpm.pc)
 	rm -f $(addprefix $(share)/man/man1/,$(notdir $(wildcard $(O)/man/*.1))) $(share)/man/man3/libddpm.3 $(bashes)/ddpm
+	rm -f $(guides:%=$(share)/man/man7/ddpm-%.7) $(guides:%=$(docs)/%.md)
 	rm -f $(addprefix $(examples)/,$(notdir $(wildcard $(srcdir)/tools/unattended/*)))
 dist:                                           ## the committed source as an archive
 	@mkdir -p $(O)

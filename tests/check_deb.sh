@@ -30,7 +30,8 @@ test_install_run_purge() {
 	mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" && : >"$root/var/lib/dpkg/status"
 	in_root -i "$debs"/ddpm_*.deb "$debs"/libddpm0_*.deb "$debs"/libddpm-dev_*.deb || return
 	( cd "$root" && usr/bin/ddpm sample -q -n 1 --steps 5 -o a.png && usr/bin/ddpm verify a.png >out ) || { fail 'the installed program'; return; }
-	for file in usr/share/man/man1/ddpm-sample.1.gz usr/share/man/man3/libddpm.3.gz usr/share/bash-completion/completions/ddpm usr/include/ddpm.h; do
+	for file in usr/share/man/man1/ddpm-sample.1.gz usr/share/man/man3/libddpm.3.gz usr/include/ddpm.h \
+		usr/share/man/man7/ddpm-sample.7.gz usr/share/bash-completion/completions/ddpm; do
 		[ -s "$root/$file" ] || { fail "$file is missing"; return; }
 	done
 	in_root --purge ddpm libddpm-dev libddpm0 || return

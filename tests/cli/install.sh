@@ -45,6 +45,12 @@ test_install() {
 	if [ -e "$root/opt/ddpm/lib/libddpm.so" ] && command -v ldd >/dev/null; then
 		ldd image-shared | grep -q 'libddpm\.so\.0 ' || fail "the soname: $(ldd image-shared)"
 	fi
+	for guide in "$top"/tools/manual/*.md; do
+		name=$(basename "$guide" .md)
+		cmp -s "$guide" "$root/opt/ddpm/share/doc/ddpm/$name.md" || fail "$name.md is not installed"
+		[ -s "$root/opt/ddpm/share/man/man7/ddpm-$name.7" ] || ! command -v lowdown >/dev/null ||
+			fail "ddpm-$name(7) is not installed"
+	done
 	in_build uninstall DESTDIR="$root" prefix=/opt/ddpm
 	[ -z "$(find "$root" ! -type d)" ] || fail "left behind: $(find "$root" ! -type d)"
 }

@@ -27,9 +27,20 @@ test_man_pages() {
 	{ grep -oh 'getenv("[A-Z_]*"' "$top"/tools/*.c "$top"/src/*/*.c; grep -o '"[A-Z]*_[A-Z_]*"' "$top/tools/shard.c"; } | sed 's/.*"\(.*\)".*/\1/' >variables
 	[ "$(sort -u variables | wc -l)" -ge 15 ] || fail "variables: $(cat variables)"
 	for name in $(cat variables); do grep -q "^\.It Ev .*\b$name\b" "$pages/ddpm.1" || fail "ddpm(1) does not name $name"; done
+	! command -v lowdown >/dev/null || guide_pages
 	command -v mandoc >/dev/null || skip 'there is no mandoc'
-	for page in "$pages"/*.[13]; do
+	for page in "$pages"/*.[137]; do
 		mandoc -T lint -W warning "$page" >log 2>&1 || fail "$(cat log)"
+	done
+}
+# A page for each guide, called what the guide is called.
+guide_pages() {
+	for guide in "$top"/tools/manual/*.md; do
+		page=$pages/ddpm-$(basename "$guide" .md).7
+		[ -f "$page" ] || fail "there is no page of $guide"
+		sed -n '1s/^# //p' "$guide" | tr '[:upper:]' '[:lower:]' | tr -d '`' >expected
+		sed -n 's/^ddpm-[a-z-]* \\- //p' "$page" | tr '[:upper:]' '[:lower:]' | tr -d '`' >found
+		same found expected "$page: $(diff found expected)"
 	done
 }
 make_manual() {
