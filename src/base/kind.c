@@ -63,11 +63,11 @@ static bool is_safetensors(const unsigned char *data, size_t size)
     return size > 8 && header <= size - 8 && data[8] == '{';
 }
 
-/* Text has no control characters but those of lines; bytes above 127 may belong to any alphabet. */
+/* Text has no control characters but those of lines, and of the bytes above 127 those that UTF-8 has. */
 static bool is_text(const unsigned char *data, size_t size)
 {
     for (size_t i = 0; i < size && i < 4096; i++)
-        if (data[i] == 127 || (data[i] < ' ' && (data[i] < '\t' || data[i] > '\r')))
+        if (data[i] == 127 || data[i] >= 0xf8 || (data[i] < ' ' && (data[i] < '\t' || data[i] > '\r')))
             return false;
     return true;
 }
@@ -127,7 +127,7 @@ static bool is_zeros(const unsigned char *data, size_t size)
     size_t i = 0;
     while (i < size && i < 1 << 16 && !data[i])
         i++;
-    return i == size || i == 1 << 16;
+    return size >= 64 && (i == size || i == 1 << 16);
 }
 
 struct dd_kind dd_kind(const unsigned char *data, size_t size)

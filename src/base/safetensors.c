@@ -281,20 +281,28 @@ static int check_names(const struct reader *r)
     return DDPM_OK;
 }
 
+static int too_long(const char *name, uint64_t n, ddpm_error *err)
+{
+    return dd_error(err, DDPM_EDATA,
+                    "%s: its safetensors header would be %" PRIu64 " bytes, at most %d are allowed", name,
+                    n, HEADER_MOST);
+}
+
 int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
     uint64_t n = 0;
     struct dd_kind kind = dd_kind(data, size);
     *s = (struct dd_safetensors){0};
-    if (kind.is)
-        return dd_kind_error(err, name, kind, "a safetensors file is expected");
     if (size < 8)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name, size);
+    if (kind.is)
+        return dd_kind_error(err, name, kind, "a safetensors file is expected");
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
     if (n > HEADER_MOST)
-        return dd_error(err, DDPM_EDATA,
-                        "%s: is no safetensors file: its first 8 bytes are no length of a header", name);
+        return size > 8 && data[8] == '{' ? too_long(name, n, err) :
+               dd_error(err, DDPM_EDATA, "%s: is no safetensors file: it begins with no length of a header",
+                        name);
     if (n > size - 8)
         return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n, size - 8);
     struct reader r = { .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err };
