@@ -85,6 +85,8 @@ test_readme_troubles() {
 	mkdir color color/a color/b; printf 'BM' >color/b/b.png; said ddpm eval color
 	cp "$top/tests/golden/data/pictures/rgb.png" color/a; rm color/b/b.png
 	said ddpm eval color -m classes.ddpm --fit pad
+	pictures 3; said train --steps 1 --holdout 0; said train --steps 2 --holdout 0 --resume --set lr=1
+	flip "$(newest)" 20000; said ddpm sample -m "$(newest)"
 	sed -n '/^## Troubleshooting/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
 	[ "$(wc -l <messages)" -ge 15 ] || fail "messages: $(cat messages)"
 	while IFS= read -r message; do
