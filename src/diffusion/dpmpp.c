@@ -37,9 +37,9 @@
      order 3:  s = a / r0 + b,  p = b r0 / r1,  b = (a r0 + g) / (r0 (r0 + r1)),
                a = p1 / c + 1,  g = 1 - 2 (p1 + c) / c^2
 
-   A step beyond it takes the highest order within it, and the sampler says so when it is made.  Two are
-   left as they are published, and only said: "dpmpp-diffusers" (with g / 2), and order 2 with eta = 0.
-   There the path is smooth: m0 - m1 is short where the step before was, and the step is off by a part of
+   A step beyond it takes the highest order within it, and the sampler says so when it is made.
+   "dpmpp-diffusers" (with g / 2) is left as it is published, and only said.  Order 2 with eta = 0 needs no
+   bound.  Its path is smooth: m0 - m1 is short where the step before was, and the step is off by a part of
    the change of x0 at most.  Noise gives m0 - m1 a part that goes with the square root of that step. */
 #include "diffusion/sampler.h"
 #include <math.h>
@@ -82,14 +82,14 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
     return u;
 }
 
-/* Returns whether the step is within the bound, see Stability above.  NaN, at zero SNR, stands for
-   differences that vanish. */
+/* Returns whether the step is within the bound or needs none, see Stability above.  NaN, at zero SNR, stands
+   for differences that vanish. */
 static bool is_stable(const struct update *u)
 {
     if (u->order < 2)
         return true;
     if (u->order == 2)
-        return !(-u->p1 > 2 * u->r0);
+        return u->of_z == 0 || !(-u->p1 > 2 * u->r0);
     double a = u->p1 / u->c + 1, second = u->second * (0.5 - (u->p1 + u->c) / (u->c * u->c));
     double b = (a * u->r0 + second) / (u->r0 * (u->r0 + u->r1));
     return !(fabs(a / u->r0 + b) > 1 || fabs(b * u->r0 / u->r1) > 1);
@@ -102,7 +102,7 @@ static void choose(struct update *u, const ddpm_sampler *s, int i, int history, 
     double eta = s->options.eta;
     int order = order_of(s, i, history);
     *u = update_of(s->tables, i, eta, order, second);
-    while (!published && i && !(order == 2 && eta == 0) && !is_stable(u))
+    while (!published && i && !is_stable(u))
         *u = update_of(s->tables, i, eta, --order, second);
 }
 
@@ -178,7 +178,6 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 2, 
 static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 1, true, err); }
 static void warn_own(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, false); }
 static void warn_diffusers(const ddpm_sampler *s, char *warning) { warn(s, warning, 1, true); }
-void dd_dpmpp_warn(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, true); }
 
 const struct dd_sampler_kind dd_dpmpp = {
     .buffers = 3, .check = check, .warn = warn_own, .step = step, .order = 2, .highest = 3, .corrector = -1,

@@ -56,9 +56,6 @@ void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, 
 const double *dd_sampler_clipped_eps(ddpm_sampler *s, const double *x, int k, int i);
 const double *dd_sampler_score(ddpm_sampler *s, const double *x, int k, int i);
 const double *dd_sampler_v(const ddpm_sampler *s, int k);
-/* For the kinds that build on earlier steps, see Stability in dpmpp.c: says where the order that is asked
-   for leaves the bound. */
-void dd_dpmpp_warn(const ddpm_sampler *s, char *warning);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 

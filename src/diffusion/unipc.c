@@ -9,8 +9,8 @@
 
    The prediction that corrects a step is the one that the next step needs anyway: so a step here first
    corrects x_i, which the step before predicted, then predicts x_{i-1}, one call of the network in all.
-   The last step has sigma_{-1} = 0, order 1, is x0, and is not corrected. The predictor of order 2 is that
-   of "dpmpp", and so is the bound of its steps, beyond which it is said. */
+   The last step has sigma_{-1} = 0, order 1, is x0, and is not corrected.  The predictor of order 2 is that
+   of "dpmpp" with eta = 0, which needs no bound on its steps. */
 #include "diffusion/sampler.h"
 #include <math.h>
 
@@ -71,6 +71,5 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_unipc = {
-    .buffers = BUFFERS, .check = dd_sampler_no_noise, .warn = dd_dpmpp_warn, .step = step,
-    .order = 2, .highest = 2, .corrector = -1,
+    .buffers = BUFFERS, .check = dd_sampler_no_noise, .step = step, .order = 2, .highest = 2, .corrector = -1,
 };
