@@ -18,7 +18,7 @@ static bool is_flag(const char *word)
 bool settings_has_flags(const char *text)
 {
     for (const char *c = text; *c != '\0'; c++)
-        if (is_flag(c) && (c == text || strchr(" \t\r\n\"'=", c[-1]) != NULL))
+        if (is_flag(c) && (c == text || strchr(" \t\r\n\"'=`", c[-1]) != NULL))
             return true;
     return false;
 }
@@ -77,7 +77,7 @@ static bool copy_word(char *out, const char **text)
     const char *c = *text;
     char quote = 0;
     bool quoted = false;
-    for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>", *c) == NULL); c++) {
+    for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>`", *c) == NULL); c++) {
         if (*c == '\\' && c[1] != '\0' && quote != '\'')
             *out++ = *++c == '\n' ? ' ' : *c;
         else if (quote && *c == quote)
@@ -112,7 +112,7 @@ static int read_commands(struct flags *f, const char *text, int depth)
             text += strcspn(text, "\n");
         } else if (*text == '\\' && (text[1] == '\n' || text[1] == '\r')) {
             text += 2;
-        } else if (strchr("\n;|&<>", *text) != NULL) {
+        } else if (strchr("\n;|&<>`", *text) != NULL) {
             bool redirects = *text == '<' || *text == '>';
             code = end_command(f);
             text += redirects ? strcspn(text, "\n") : 1;
