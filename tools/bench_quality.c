@@ -45,8 +45,10 @@ static void add_pixel(double sum[SUMS], double w, double a, double b)
 static double similarity(const double s[SUMS])
 {
     const double c1 = 0.01 * 255 * 0.01 * 255, c2 = 0.03 * 255 * 0.03 * 255;
-    double va = s[2] - s[0] * s[0], vb = s[3] - s[1] * s[1], vab = s[4] - s[0] * s[1];
-    return (2 * s[0] * s[1] + c1) * (2 * vab + c2) / ((s[0] * s[0] + s[1] * s[1] + c1) * (va + vb + c2));
+    double va = fmax(0, s[2] - s[0] * s[0]), vb = fmax(0, s[3] - s[1] * s[1]), vab = s[4] - s[0] * s[1];
+    double same = (2 * s[0] * s[1] + c1) * (2 * vab + c2);
+    double all = (s[0] * s[0] + s[1] * s[1] + c1) * (va + vb + c2);
+    return fmin(1, fmax(-1, same / all));
 }
 
 /* Of one channel; row [h, w - 10, SUMS]: the window applied along the rows. */
@@ -120,14 +122,55 @@ double quality_spread(const double *v, int n)
     return there > 1 ? (most - least) / quality_median(v, n) : NAN;
 }
 
-void quality_front(bool *front, const double *seconds, const double *distance, int n)
+static bool known(const struct quality_points *p, int i)
 {
-    for (int i = 0; i < n; i++) {
-        front[i] = !isnan(seconds[i]) && !isnan(distance[i]);
-        for (int k = 0; k < n && front[i]; k++)
-            if (seconds[k] <= seconds[i] && distance[k] <= distance[i] && (seconds[k] < seconds[i] || distance[k] < distance[i]))
+    return !isnan(p->seconds[i]) && !isnan(p->distance[i]);
+}
+
+/* Whether the interval of i lies wholly below that of k. */
+static bool nearer(const struct quality_points *p, int i, int k)
+{
+    return p->distance[i] + p->above[i] < p->distance[k] - p->below[k];
+}
+
+int quality_front(bool *front, const struct quality_points *p)
+{
+    int there = 0;
+    for (int i = 0; i < p->n; i++) {
+        front[i] = known(p, i);
+        for (int k = 0; k < p->n && front[i]; k++)
+            if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i] && !nearer(p, i, k))
                 front[i] = false;
+        there += front[i];
     }
+    for (int i = 0; i < p->n && there < 2; i++)
+        front[i] = false;
+    return there < 2 ? 0 : there;
+}
+
+/* Images that put the interval of point i below those of all that take no longer; 0: nothing is as fast as
+   it.  */
+static double needed_by(const struct quality_points *p, int images, int i)
+{
+    double most = 0;
+    for (int k = 0; k < p->n; k++) {
+        double gap = p->distance[k] - p->distance[i];
+        if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
+            most = fmax(most, gap > 0 ? images * pow((p->below[k] + p->above[i]) / gap, 2) : INFINITY);
+    }
+    return ceil(most);
+}
+
+double quality_needed(const struct quality_points *p, int images, int *first)
+{
+    double least = INFINITY;
+    *first = -1;
+    for (int i = 0; i < p->n; i++) {
+        double needed = known(p, i) ? needed_by(p, images, i) : 0;
+        if (needed > 0 && needed < least)
+            *first = i, least = needed;
+    }
+    return least;
 }
 
 int quality_knee(const bool *front, const double *seconds, const double *distance, int n)

@@ -15,8 +15,16 @@ int    quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b
 double quality_median(const double *v, int n);
 double quality_spread(const double *v, int n);
 
-/* front [n]: nothing is as fast and as near, and better in one of the two.  What is NAN is never on it. */
-void quality_front(bool *front, const double *seconds, const double *distance, int n);
+/* Pairs of time and distance, the 95 % interval of which is from distance - below to distance + above; NAN:
+   not known.  */
+struct quality_points { const double *seconds, *distance, *below, *above; int n; };
+/* front [n]: the whole interval is nearer than those of all that take no longer.  Returns how many are on
+   the front; a single one is none, since nothing is ranked then.  */
+int    quality_front(bool *front, const struct quality_points *p);
+/* Returns of how many images sets would have to be, about, for one point more than the fastest to be on the
+   front, and which that is.  Widths fall as 1 / sqrt(images). Infinity: none is nearer than what is faster.
+   */
+double quality_needed(const struct quality_points *p, int images, int *first);
 /* The point of the front farthest below the line from its fastest to its slowest point, over log seconds; -1: fewer than three points. */
 int  quality_knee(const bool *front, const double *seconds, const double *distance, int n);
 /* Of those that take at most limit seconds: the most steps K of which the interval of the distance, from low on, reaches the least distance of them

@@ -12,6 +12,7 @@ struct bench_result {
 int  bench_result_create(struct bench_result *r, const struct trials *t, const char *refusal, int best, ddpm_error *err);
 void bench_result_free(struct bench_result *r);
 void bench_result_lines(const struct bench_result *r);       /* --json, on stdout */
+bool bench_result_has(const struct bench_result *r, const char *name);       /* a number in some row */
 void bench_result_table(const struct bench_result *r);       /* for people, on stdout */
 
 /* Before the work: the folder, its files, gnuplot. */

@@ -61,7 +61,7 @@ static cJSON *row_of(const struct trials *t, const struct trial *one)
     add(o, "seconds", one->median);
     add(o, "spread", 100 * one->spread);
     add(o, "images_per_second", 1 / one->median);
-    add(o, "network", 100 * one->network / one->whole);
+    add(o, "network", fmin(100, 100 * one->network / one->whole));
     add(o, "memory", one->memory / 1048576);
     add(o, "bits", one->bits);
     add(o, "distance", one->compared ? one->distance.distance : NAN);
@@ -101,6 +101,7 @@ static cJSON *machine_of(const struct trials *t, const char *refusal)
     cJSON_AddNumberToObject(o, "discarded", trials_discarded(t));
     add(o, "noise", 100 * trials_noise(t));
     cJSON_AddStringToObject(o, "refusal", refusal ? refusal : "");
+    add(o, "images_needed", t->needed > 0 ? t->needed : NAN);
     return o;
 }
 
@@ -167,40 +168,52 @@ static double value(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-static void print_cell(const char *format, int width, double v)
+/* The columns of the table for people.  One that no row has a number in is left out. */
+static const struct cell { const char *name, *head, *format; int width; } cells[] = {
+    { "steps", "steps", "%.0f", 5 }, { "seconds", "s/image", "%.3g", 9 }, { "spread", "spread", "%.0f%%", 6 },
+    { "images_per_second", "images/s", "%.3g", 9 }, { "network", "network", "%.0f%%", 7 },
+    { "memory", "MiB", "%.0f", 6 },
+    { "bits", "bits/dim", "%.4g", 8 }, { "distance", "distance", "%.3g", 9 }, { "low", "low", "%.3g", 8 },
+    { "high", "high", "%.3g", 8 }, { "rmse", "RMSE", "%.3g", 6 }, { "psnr", "PSNR", "%.3g", 5 },
+    { "ssim", "SSIM", "%.3f", 6 },
+};
+enum { CELLS = sizeof cells / sizeof *cells };
+
+bool bench_result_has(const struct bench_result *r, const char *name)
 {
-    char text[32] = "-";
-    if (!isnan(v))
-        snprintf(text, sizeof text, format, v);
-    printf(" %*s", width, text);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, r->rows)
+        if (!isnan(value(row, name)))
+            return true;
+    return false;
 }
 
-static void print_row(const cJSON *row)
+static void print_row(const struct bench_result *r, const cJSON *row)
 {
-    printf("%-15s %5.0f", cJSON_GetStringValue(cJSON_GetObjectItem(row, "sampler")), value(row, "steps"));
-    print_cell("%.4g", 9, value(row, "seconds"));
-    print_cell("%.0f%%", 6, value(row, "spread"));
-    print_cell("%.3g", 9, value(row, "images_per_second"));
-    print_cell("%.0f%%", 7, value(row, "network"));
-    print_cell("%.0f", 6, value(row, "memory"));
-    print_cell("%.4g", 8, value(row, "bits"));
-    print_cell("%.4g", 9, value(row, "distance"));
-    print_cell("%.3g", 8, value(row, "low"));
-    print_cell("%.3g", 8, value(row, "high"));
-    print_cell("%.3g", 6, value(row, "rmse"));
-    print_cell("%.3g", 5, value(row, "psnr"));
-    print_cell("%.3f", 6, value(row, "ssim"));
+    printf("%-15s", cJSON_GetStringValue(cJSON_GetObjectItem(row, "sampler")));
+    for (int k = 0; k < CELLS; k++) {
+        double v = value(row, cells[k].name);
+        char text[32] = "-";
+        if (!isnan(v))
+            snprintf(text, sizeof text, cells[k].format, v);
+        if (bench_result_has(r, cells[k].name))
+            printf(" %*s", cells[k].width, text);
+    }
     puts(cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")) ? "  knee" : cJSON_IsTrue(cJSON_GetObjectItem(row, "front")) ? "  front" : "");
 }
 
 void bench_result_table(const struct bench_result *r)
 {
     const cJSON *row, *s = r->settings;
-    printf("%-15s %5s %9s %6s %9s %7s %6s %8s %9s %8s %8s %6s %5s %6s\n", "sampler", "steps", "s/image", "spread", "images/s", "network", "MiB",
-           "bits/dim", "distance", "low", "high", "RMSE", "PSNR", "SSIM");
+    printf("%-15s", "sampler");
+    for (int k = 0; k < CELLS; k++)
+        if (bench_result_has(r, cells[k].name))
+            printf(" %*s", cells[k].width, cells[k].head);
+    putchar('\n');
     cJSON_ArrayForEach(row, r->rows)
-        print_row(row);
+        print_row(r, row);
     printf("distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle block at t = %g (no FID), 95 %% interval\n",
            value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")), value(s, "activations"), value(s, "activations_t"));
-    puts("RMSE, PSNR, SSIM: of samplers without noise, to their own most steps");
+    if (bench_result_has(r, "rmse"))
+        puts("RMSE, PSNR, SSIM: of samplers without noise, to their own most steps");
 }

@@ -25,9 +25,14 @@ static const struct settings defaults = { .rounds = 2, .batch = 8, .time = -1, .
                                           .sampler = "ddpm,ddim-diffusers" };
 static const char default_steps[] = "10,25,50,100,250,1000";
 enum { DEFAULT_TIME = 90,            /* seconds of sampling: with all the rest below two minutes */
-       IMAGES = 16, IMAGES_MOST = 64, IMAGES_LEAST = 4 };
+       IMAGES = 16, IMAGES_MOST = 4096,
+       IMAGES_LEAST = 32 };          /* of fewer the intervals of all distances overlap */
 
-struct job { const struct settings *s; ddpm_model *model; struct dataset data; struct trials trials; char refusal[240]; int best; };
+struct job {
+    const struct settings *s;
+    ddpm_model *model; struct dataset data; struct trials trials;
+    char refusal[400]; int best;                 /* why nothing is ranked, or ""; the suggested row, or -1 */
+};
 
 /* Takes a word off a comma-separated list; false: none is left. */
 static bool next_word(char word[64], const char **list)
@@ -107,10 +112,20 @@ static void tell_note(void *user, const char *line)
     remark(&command_bench, &j->s->common, "%s", line);
 }
 
-static int open_data(struct job *j, const char *path, ddpm_error *err)
+/* fitted: as many as there are and a set may have, of which the time may take fewer. */
+static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    int code = dataset_open(&j->data, path, j->trials.about, view_fit_named(s->fit), (size_t)j->trials.n, err);
+    struct trials *t = &j->trials;
+    int code = dataset_open(&j->data, path, t->about, view_fit_named(s->fit), fitted ? 0 : (size_t)t->n, err);
+    if (!code && fitted) {
+        j->data.count = j->data.count < (size_t)t->n ? j->data.count : (size_t)t->n;
+        t->n = (int)j->data.count;
+        t->least = t->n < t->least ? t->n : t->least;
+    }
+    if (!code && t->n < s->rounds)
+        code = dd_error(err, DDPM_EUSAGE, "%s holds %d images: every one of the %lld rounds needs one", path,
+                        t->n, (long long)s->rounds);
     if (!code)
         code = dataset_check(&j->data, NULL, NULL, NULL, err);
     j->trials.data = &j->data;
@@ -144,18 +159,18 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
     t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
-    bool fitted = !s->images && t->budget > 0 && !arguments;
-    t->n = s->images ? (int)s->images : fitted ? IMAGES_MOST : IMAGES;
-    t->least = !fitted ? t->n : s->rounds > IMAGES_LEAST ? (int)s->rounds : IMAGES_LEAST;
+    bool fitted = !s->images && t->budget > 0;
+    t->n = fitted ? IMAGES_MOST : s->images ? (int)s->images : IMAGES;
+    t->least = fitted ? IMAGES_LEAST : t->n;
     int code = check_settings(j, err);
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
     t->command = &command_bench, t->common = &s->common, t->model = j->model, t->about = ddpm_model_about(j->model);
     t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance, t->seed = s->seed;
-    t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
-    if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], err))) || (code = trials_check(t, err)))
+    if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
         return code;
-    code = check_outputs(j, err);
+    t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
+    code = (code = trials_check(t, err)) ? code : check_outputs(j, err);
     if (!code && arguments)
         dataset_notes(&j->data, tell_note, j);
     return code;
@@ -207,20 +222,44 @@ static void judge(struct job *j)
                  noise, j->s->spread);
 }
 
+/* Says that the distances are not ranked, and how many images a set would rank a first one. */
+static void tell_overlap(struct job *j, const struct quality_points *p)
+{
+    struct trials *t = &j->trials;
+    size_t size = sizeof j->refusal;
+    int first, used;
+    t->needed = quality_needed(p, t->n, &first);
+    if (t->count < 2 || isnan(p->distance[0]))
+        return;
+    used = snprintf(j->refusal, size, "the intervals of the distances overlap, with %d images a set; ", t->n);
+    if (first < 0)
+        snprintf(j->refusal + used, size - (size_t)used, "the fastest row has the least distance");
+    else
+        snprintf(j->refusal + used, size - (size_t)used,
+                 "about %.0f images would tell %s of %d steps from all that is faster%s, in about %.0f min",
+                 t->needed, t->trial[first].sampler, t->trial[first].K,
+                 t->needed > IMAGES_MOST ? ", more than -n takes" : "", ceil(t->needed * t->work / 60));
+}
+
 static void rank(struct job *j)
 {
     struct trials *t = &j->trials;
-    double seconds[TRIALS_MAX], distance[TRIALS_MAX], low[TRIALS_MAX];
+    double seconds[TRIALS_MAX], distance[TRIALS_MAX], low[TRIALS_MAX], below[TRIALS_MAX], above[TRIALS_MAX];
+    const struct quality_points points = { seconds, distance, below, above, t->count };
     int K[TRIALS_MAX];
     bool front[TRIALS_MAX];
     j->best = -1;
     judge(j);
-    for (int i = 0; i < t->count; i++)
-        seconds[i] = t->trial[i].median, distance[i] = t->trial[i].compared ? t->trial[i].distance.distance : NAN,
-        low[i] = t->trial[i].distance.low, K[i] = t->trial[i].K;
+    for (int i = 0; i < t->count; i++) {
+        const struct trial *one = &t->trial[i];
+        seconds[i] = one->median, K[i] = one->K;
+        distance[i] = one->compared ? one->distance.distance : NAN;
+        low[i] = one->distance.low, below[i] = one->distance.below, above[i] = one->distance.above;
+    }
     if (*j->refusal)
         return;
-    quality_front(front, seconds, distance, t->count);
+    if (!quality_front(front, &points))
+        tell_overlap(j, &points);
     int knee = quality_knee(front, seconds, distance, t->count);
     for (int i = 0; i < t->count; i++)
         t->trial[i].front = front[i], t->trial[i].knee = i == knee;
@@ -235,8 +274,10 @@ static void announce(const struct job *j)
     for (int i = 0; i < t->count; i++)
         lost += t->trial[i].lost;
     if (t->left_out)
-        remark(&command_bench, &j->s->common, "more than %d steps are left out, since all of --steps would take more than %g s: distances are from "
-               "%d steps, not %d; --time gives more", t->reference.K, t->budget, t->reference.K, t->largest);
+        remark(&command_bench, &j->s->common,
+               "more than %d steps are left out, since %d images of all would take more than %g s: distances "
+               "are from %d steps, not %d; --time gives more", t->reference.K, t->least, t->budget,
+               t->reference.K, t->largest);
     if (t->slow)
         remark(&command_bench, &j->s->common, "%d rows are left out that would take more than twice the time of --suggest", t->slow);
     if (lost)
@@ -259,9 +300,11 @@ static int tell(const struct job *j, const struct bench_result *r)
     if (t->limit > 0 && j->best >= 0 && !j->s->common.json)
         printf("within %g s per image: --sampler %s --steps %d (%.3g s)\n", t->limit, t->trial[j->best].sampler, t->trial[j->best].K,
                t->trial[j->best].median);
-    else if (t->limit > 0 && j->best < 0 && !*j->refusal)
+    else if (t->limit > 0 && j->best < 0 && (!*j->refusal || t->needed != 0))
         remark(&command_bench, &j->s->common, "nothing takes at most %g s per image", t->limit);
-    return t->limit > 0 && j->best < 0 ? (*j->refusal ? INTERRUPTED : 1) : 0;
+    if (t->limit > 0 && j->best >= 0 && *j->refusal)
+        remark(&command_bench, &j->s->common, "the suggestion is the most steps that take no longer");
+    return t->limit > 0 && j->best < 0 ? (*j->refusal && t->needed == 0 ? INTERRUPTED : 1) : 0;
 }
 
 static int conclude(struct job *j, int *status, ddpm_error *err)
@@ -310,15 +353,16 @@ static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
     { "steps", 0, OPTION_TEXT, "LIST", "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0, 0 },
     { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0, 0 },
-    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: 16; without DATA 4 to 64, what --time allows)", NULL, FIELD(images), 2, 4096 },
+    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: what --time allows, from 32 "
+      "on; with --steps alone 16)", NULL, FIELD(images), 2, 4096 },
     { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL, FIELD(rounds), 1, ROUNDS_MAX },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
-    { "time", 0, OPTION_NUMBER, "SEC", "smaller sets, then without the most steps, until the work takes at most so long (default: 90, with --steps any time)", NULL,
-      FIELD(time), 0, 1e9 },
+    { "time", 0, OPTION_TIME, "TIME", "as many images as take at most so long, then without the most steps: "
+      "90s, 10m, 2h (default: 90s, with --steps any time)", NULL, FIELD(time), 0, 0 },
     { "suggest", 0, OPTION_TIME, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
     { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
     { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },
@@ -328,8 +372,9 @@ static const struct option options[] = {
 };
 const struct command command_bench = {
     .name = "bench", .arguments = "[DATA]", .least = 0, .most = 1, .run = run,
-    .does = "Measures what a number of steps costs and buys: seconds per image, each run end to end on the same noise, and the Frechet distance of the\n"
-            "images from DATA (with bits per dimension), or without DATA from other images of the most steps.  DATA as for ddpm eval.",
+    .does = "Measures what a number of steps costs and buys: seconds per image, each run end to end, and\n"
+            "the Frechet distance of the images from DATA (with bits per dimension), or without DATA from\n"
+            "other images of the most steps.  DATA as for ddpm eval.",
     .examples = "  ddpm bench\n  ddpm bench --report report\n  ddpm bench --suggest 200ms\n"
                 "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
     .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,

@@ -44,6 +44,17 @@ static int note_network(struct trials *t, const struct studio *s, ddpm_error *er
     return DDPM_OK;
 }
 
+/* Room for images as bytes, one below the other; of any number of channels, more than a PNG has too. */
+static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
+{
+    *p = (struct picture){ a->width, a->height * images, a->channels, NULL };
+    p->pixel = calloc((size_t)p->height, (size_t)p->width * (size_t)p->channels);
+    if (!p->pixel)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images of %d x %d", images, a->width,
+                        a->height);
+    return DDPM_OK;
+}
+
 static int check_one(struct trials *t, struct trial *one, int images, ddpm_error *err)
 {
     struct studio s;
@@ -57,7 +68,8 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
     code = t->layer ? DDPM_OK : note_network(t, &s, err);
     studio_close(&s);
-    return code ? code : picture_create(&one->images, t->about->width, t->about->height * images, t->about->channels, err);
+    picture_free(&one->images);
+    return code ? code : make_room(&one->images, t->about, images, err);
 }
 
 int trials_check(struct trials *t, ddpm_error *err)
@@ -66,7 +78,7 @@ int trials_check(struct trials *t, ddpm_error *err)
     t->silent = *t->common;
     t->silent.quiet = true, t->silent.verbose = false;
     for (int i = 0; i < t->count && !code; i++) {
-        code = check_one(t, &t->trial[i], t->n, err);
+        code = check_one(t, &t->trial[i], 1, err);
         t->largest = t->trial[i].K > t->largest ? t->trial[i].K : t->largest;
     }
     return code;
@@ -166,31 +178,42 @@ static int fewest_steps(const struct trials *t)
     return fewest;
 }
 
-/* Steps that each image of a set stands for: its own, those of the reference, or of the bound on data, which is one for each chain. */
-static double image_steps(const struct trials *t, bool bound)
+/* Steps that each image of a set stands for: its own and those of the reference. */
+static double image_steps(const struct trials *t)
 {
     double steps = t->data ? 0 : t->reference.K;
+    for (int i = 0; i < t->count; i++)
+        steps += t->trial[i].K;
+    return steps;
+}
+
+/* Returns the seconds that each image of a set stands for: its steps, those of the reference or, on data,
+   of the bound, which is one for each chain, and one more for each look at its activations.  */
+static double image_seconds(const struct trials *t)
+{
+    double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
     for (int i = 0; i < t->count; i++) {
         bool again = false;
         for (int k = 0; k < i; k++)
             again = again || t->trial[k].K == t->trial[i].K;
-        steps += t->trial[i].K * (bound && t->data && !again ? 2.0 : 1.0);
+        seconds += t->trial[i].K * t->trial[i].step + first * (1 + (t->data && !again ? t->trial[i].K : 0));
     }
-    return steps;
+    return seconds;
 }
 
 /* The fewest steps of each sampler for a batch of images, untimed but for what they say of all that follows. */
-static int warm_up(struct trials *t, double *step, ddpm_error *err)
+static int warm_up(struct trials *t, ddpm_error *err)
 {
     int fewest = fewest_steps(t), code = DDPM_OK;
     double network;
-    *step = 0;
     for (int i = 0; i < t->count && !code && !interrupted; i++) {
         struct run r = { .t = t, .one = &t->trial[i] };
         if (t->trial[i].K != fewest)
             continue;
         code = run_once(&r, 0, t->batch, &network, err);
-        *step = fmax(*step, r.seconds / t->batch / fewest);
+        for (int k = 0; k < t->count; k++)
+            if (t->trial[k].sampler == t->trial[i].sampler)
+                t->trial[k].step = r.seconds / t->batch / fewest;
     }
     for (size_t i = 0; i < t->layers; i++)
         t->layer[i].seconds = 0;
@@ -199,11 +222,11 @@ static int warm_up(struct trials *t, double *step, ddpm_error *err)
 }
 
 /* The reference keeps its own number of steps: what is too slow to be chosen may still be what others are compared with. */
-static void leave_out_slow(struct trials *t, double step)
+static void leave_out_slow(struct trials *t)
 {
     int fewest = fewest_steps(t);
     for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
-        if (t->trial[i].K * step > 2 * t->limit && t->trial[i].K > fewest)
+        if (t->trial[i].K * t->trial[i].step > 2 * t->limit && t->trial[i].K > fewest)
             remove_trial(t, i), t->slow++;
 }
 
@@ -218,10 +241,10 @@ static void leave_out_most(struct trials *t)
 }
 
 /* All sets have as many images as the time takes: distances of sets of different sizes are off by different amounts. */
-static void fit_to_budget(struct trials *t, double step)
+static void fit_to_budget(struct trials *t)
 {
     while (t->budget > 0) {
-        double n = floor(t->budget / (step * image_steps(t, true)) / t->rounds) * t->rounds;
+        double n = floor(t->budget / image_seconds(t) / t->rounds) * t->rounds;
         if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
             t->n = (int)fmax(t->least, fmin(n, t->n));
             break;
@@ -233,18 +256,22 @@ static void fit_to_budget(struct trials *t, double step)
 /* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller batches, which take longer for an image. */
 static int prepare(struct trials *t, ddpm_error *err)
 {
-    double step;
     int code = DDPM_OK, batch = t->batch + 1;
     t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
     while (!code && !interrupted && (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
         batch = t->batch;
-        if ((code = warm_up(t, &step, err)))
+        if ((code = warm_up(t, err)))
             return code;
-        leave_out_slow(t, step);
+        leave_out_slow(t);
         if (t->data)
             t->reference.K = most_steps(t);
-        fit_to_budget(t, step);
+        fit_to_budget(t);
     }
+    t->work = t->count ? image_seconds(t) : 0;
+    for (int i = 0; i < t->count && !code && !interrupted; i++)
+        code = make_room(&t->trial[i].images, t->about, t->n, err);
+    if (t->data)
+        t->data->count = t->data->count < (size_t)t->n ? t->data->count : (size_t)t->n;
     return code || t->data ? code : check_one(t, &t->reference, t->n, err);
 }
 
@@ -264,7 +291,7 @@ int trials_run(struct trials *t, ddpm_error *err)
     int code = prepare(t, err);
     if (code || interrupted)
         return code;
-    progress_begin(&t->progress, t->common, "image steps", image_steps(t, false) * t->n);
+    progress_begin(&t->progress, t->common, "image steps", image_steps(t) * t->n);
     machine_state_read(&t->before, "");
     for (int round = 0; round < t->rounds && !code && !interrupted; round++)
         for (int i = 0; i < t->count && !code && !interrupted; i++)

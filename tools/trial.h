@@ -21,6 +21,7 @@ struct trial {
     double median, spread, bits;                 /* seconds per image; bits per dimension, NAN: no data */
     struct frechet distance; bool compared;
     double rmse, psnr, ssim;                     /* to the same sampler's most steps; NAN: none */
+    double step;                                 /* seconds of an image and step, as the warm-up went */
     bool front, knee;
 };
 struct layer_time { char name[96], op[24], engine[48]; double seconds; };    /* per image and step */
@@ -37,6 +38,8 @@ struct trials {                                  /* the first part is set by the
 
     struct trial trial[TRIALS_MAX]; int count;
     struct trial reference;                      /* other images of the first sampler's most steps; or, with data, the data */
+    double work;                                 /* seconds of each image of a set in all, by the warm-up */
+    double needed;                               /* images of a set that would rank a row; 0: not asked */
     int left_out, largest, slow;                 /* numbers of steps that were left out; the largest that was asked for; rows beyond the limit */
     char engine_class[256]; int threads; char cpu[16];
     struct layer_time *layer; size_t layers; double image_steps;

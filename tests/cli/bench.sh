@@ -4,7 +4,7 @@
 test_bench() {
 	expect 0 ddpm bench --steps 2,4,8 -n 6 --sampler ddpm,ddim --json --spread 1e6 --npy a; mv out one
 	[ "$(grep -c '"sampler":' one)" -eq 6 ] || fail "six rows, not $(cat one)"
-	for key in '{"settings":' '{"profile":' '{"machine":' '"reference":"6 other images, ddpm, 8 steps"' '"refusal":""'; do
+	for key in '{"settings":' '{"profile":' '{"machine":' '"reference":"6 other images, ddpm, 8 steps"'; do
 		grep -qF "$key" one || fail "no $key in $(cat one)"
 	done
 	# What images are worth does not depend on threads, batch and rounds.
@@ -73,13 +73,74 @@ test_bench_refuses() {
 
 # What does not fit the time is left out, and said so; at least the fewest steps stay.
 test_bench_time() {
-	expect 0 ddpm bench --steps 2,1000 --sampler ddpm -n 2 --time 0.001 --json --spread 1e6; says 'distances are from 2 steps, not 1000'
+	expect 0 ddpm bench --steps 2,1000 --sampler ddpm -n 2 --time 1ms --json --spread 1e6
+	says 'distances are from 2 steps, not 1000'
 	prints '"left_out":1'; [ "$(grep -c '"sampler":' out)" -eq 1 ] || fail "one row, not $(cat out)"
 	# Before that the sets become smaller, all of them alike, and only where nobody says how large they are.
-	expect 0 ddpm bench --steps 2,8 --sampler ddpm --time 0.001 --json --spread 1e6 --npy a; prints '"images":4'; says 'distances are from 2 steps'
-	grep -aq "'shape': (4, 32, 32, 1)" a/ddpm-2.npy || fail 'the head of a/ddpm-2.npy'
-	expect 0 ddpm bench --steps 2,4 --time 1e6 --json --spread 1e6; [ "$(grep -c '"images":64' out)" -eq 5 ] || fail "sets of $(cat out)"
+	expect 0 ddpm bench --steps 2,8 --sampler ddpm --time 1ms --json --spread 1e6 --npy a
+	prints '"images":32'; says 'distances are from 2 steps'
+	grep -aq "'shape': (32, 32, 32, 1)" a/ddpm-2.npy || fail 'the head of a/ddpm-2.npy'
+	# Of data as many as there are; a time has a unit as everywhere.
+	ddpm sample -q -n 5 --steps 1 --outdir d || fail 'sample'
+	expect 0 ddpm bench d --steps 2 --sampler ddpm --time 11d --json --spread 1e6
+	prints '"images":5'; prints '"reference_images":5'
+	expect 64 ddpm bench d --rounds 6 --time 1m; says 'd holds 5 images: every one of the 6 rounds'
+	for time in 90 0s -1s 1e999s 5x; do
+		expect 64 ddpm bench "--time=$time"; says 'a time such as 500ms, 90s'
+	done
 	expect 0 ddpm bench --steps 2 --sampler ddpm --json --spread 1e6; prints '"images":16'
+}
+
+# By the clock of the tests a step takes the same time everywhere: more time gives more images, in proportion.
+test_bench_uses_its_time() {
+	crash_library
+	for seconds in 75 150; do
+		expect 0 crash CRASH_CLOCK=0.02 -- bench --steps 1,2 --sampler ddpm --time ${seconds}s --json --spread 1e6
+		sed -n 's/^{"settings":.*"images":\([0-9]*\),.*/\1/p' out >>images
+	done
+	awk '{ n[NR] = $1 } END { exit !(n[1] > 32 && n[2] > 1.8 * n[1] && n[2] < 2.2 * n[1]) }' images ||
+		fail "$(cat images)"
+}
+
+# What overlaps is not ranked, whatever the seed, and a number of images is named; what lies apart is.
+test_bench_overlaps() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	cat >check.py <<-'END'
+	import json, sys
+	lines = [json.loads(line) for line in open("out")]
+	rows, machine = [l for l in lines if "sampler" in l], next(l["machine"] for l in lines if "machine" in l)
+	front = sorted((r for r in rows if r["front"]), key=lambda r: r["seconds"])
+	faster = lambda b: (r for r in rows if r is not b and r["seconds"] <= b["seconds"])
+	assert all(b["high"] < r["low"] for b in front for r in faster(b)), rows
+	assert len(front) != 1 and (len(front) > 2 or not any(r["knee"] for r in rows)), rows
+	assert bool(front) == (machine["refusal"] == "") and (not front or machine["images_needed"] is None), machine
+	assert front or machine["images_needed"] is None or machine["images_needed"] > rows[0]["images"], machine
+	assert sys.argv[1:] != ["none"] or not front
+	END
+	for seed in 0 1; do
+		expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --json --spread 1e6 --seed $seed
+		python3 check.py none || fail "seed $seed"
+		says 'nothing is ranked: the intervals of the distances overlap, with 4 images a set'
+	done
+	expect 0 ddpm bench --steps 1,4 --sampler ddpm -n 32 --json --spread 1e6
+	python3 check.py || fail '32 images'
+	expect 0 ddpm bench --steps 2 --sampler ddpm -n 4 --spread 1e6
+	! grep -q ranked err || fail "a single row: $(cat err)"
+	! grep -q 'RMSE\|bits/dim' out || fail "empty columns: $(cat out)"
+}
+
+# Five channels are more than a PNG has; that is no reason not to measure, nor to name an option of another
+# command.
+test_bench_five_channels() {
+	head -c $((8 * 8 * 5 * 4)) "$top/tools/default.ddpm" >pixels
+	form="{'descr': '|u1', 'fortran_order': False, 'shape': (4, 8, 8, 5), }"
+	printf '\223NUMPY\001\0v\0%-117s\n' "$form" >five.npy
+	cat pixels >>five.npy
+	expect 0 ddpm train five.npy -o five.ddpm --preset tiny --steps 1 --set net.height=8 --set net.width=8 \
+		--set net.widths=16 --set net.norm.groups=8 --set batch=2 --set diffusion.steps=20 \
+		--holdout 0 --grid-every 0 -q
+	expect 0 ddpm bench -m five.ddpm --steps 2 -n 2 --spread 1e6 --npy a
+	grep -aq "'shape': (2, 8, 8, 5)" a/ddpm-2.npy || fail 'the array'
 }
 
 test_bench_report() {

@@ -42,7 +42,9 @@ test_readme_commands() {
 	rm photos/manifest.jsonl
 	{ for c in sample verify schedule eval bench; do readme_commands "ddpm $c"; done; readme_commands 'ddpm train photos'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 10,50,250/--steps 2,3/' \
-		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/; s/^ddpm bench$/& --time 1/; s/^ddpm bench --[rs].*/& --time 1 --spread 1e6/; s/--outdir images/& --steps 3/; s/200ms/10m/' >commands
+		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/; s/^ddpm bench$/& --time 1s/' \
+		    -e 's/^ddpm bench --[rs].*/& --time 1s --spread 1e6/' \
+		    -e 's/--outdir images/& --steps 3/; s/200ms/10m/' >commands
 	[ "$(wc -l <commands)" -ge 14 ] || fail "commands: $(cat commands)"
 	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
 	sed -i '/--shard/d; /--merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh

@@ -63,13 +63,37 @@ TEST(unit, front_and_knee)
 {
     const double seconds[] = { 100, 1, 10, 1000, 5, 2 }, distance[] = { 1, 8, 1, 0, NAN, 9 };
     const bool expected[] = { false, true, true, true, false, false };
+    const double none[6] = { 0 };
+    const struct quality_points p = { seconds, distance, none, none, 6 };
     bool front[6];
-    quality_front(front, seconds, distance, 6);
+    CHECK(quality_front(front, &p) == 3);
     for (int i = 0; i < 6; i++)
         CHECK(front[i] == expected[i]);
     CHECK(quality_knee(front, seconds, distance, 6) == 2);
     front[2] = false;
     CHECK(quality_knee(front, seconds, distance, 6) == -1);
+}
+
+/* Overlapping intervals are not ranked.  Those of 4 images that reach 16 and 16 into a gap of 4 overlap
+   until there are 8 squared times as many.  */
+TEST(unit, front_of_intervals)
+{
+    const double seconds[] = { 1, 10, 100 }, distance[] = { 8, 4, 0 };
+    const double wide[] = { 16, 16, 16 }, half[] = { 2.5, 1, 1 }, sharp[] = { 1, 1, 1 };
+    const struct quality_points p = { seconds, distance, wide, wide, 3 };
+    const struct quality_points one = { seconds, distance, wide, wide, 1 };
+    bool front[3];
+    int first;
+    CHECK(quality_front(front, &p) == 0 && !front[0] && !front[1] && !front[2]);
+    CHECK(quality_needed(&p, 4, &first) == 256 && first == 1);
+    CHECK(quality_front(front, &one) == 0 && isinf(quality_needed(&one, 4, &first)));
+    const struct quality_points q = { seconds, distance, half, half, 3 };
+    const struct quality_points s = { seconds, distance, sharp, sharp, 3 };
+    CHECK(quality_front(front, &q) == 3);
+    const double farther[] = { 4, 1, 1 };
+    const struct quality_points r = { seconds, distance, farther, sharp, 3 };
+    CHECK(quality_front(front, &r) == 2 && front[0] && !front[1] && front[2]);
+    CHECK(quality_front(front, &s) == 3);
 }
 
 /* Three speeds of two samplers.  Sharp intervals: the least distance that time allows.  Wide ones: the most steps that may be as near, and not a

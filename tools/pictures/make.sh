@@ -1,6 +1,7 @@
 #!/bin/sh
 # make.sh [BENCH-OPTION...]: makes the pictures of the README anew beside itself: grid.png by ddpm sample, and steps.svg, time.svg and quality.svg out of
-# the report of ddpm bench, which takes two minutes.  gnuplot and python3 are needed; options such as --time 30 or --spread 100 go to ddpm bench.
+# the report of ddpm bench, which takes two minutes.  gnuplot and python3 are needed; options such as
+# --time 30s or --spread 100 go to ddpm bench.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${BUILD:-$here/../../build}" && pwd)
