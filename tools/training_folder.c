@@ -120,11 +120,13 @@ const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
     return training_folder_path(f, "step-%09lld.ddpm", (long long)step);
 }
 
-void training_folder_prune(struct training_folder *f, int keep)
+void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 {
     char **name;
     size_t n;
     image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
+    while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
+        free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)
         unlink(training_folder_path(f, "%s", name[i]));
     image_folder_free(name, n);

@@ -20,8 +20,9 @@ const char *training_folder_path(struct training_folder *f, const char *format, 
 /* Returns the step of the newest checkpoint below this one, or -1. */
 int64_t training_folder_newest(struct training_folder *f, int64_t below);
 const char *training_folder_checkpoint(struct training_folder *f, int64_t step);     /* its path, until the next call */
-/* Removes all checkpoints but the newest so many, at least one. */
-void training_folder_prune(struct training_folder *f, int keep);
+/* Removes checkpoints of this step and before, but the newest so many of them, at least one.  Later ones are
+   damaged: they stay until training comes to their steps. */
+void training_folder_prune(struct training_folder *f, int64_t last, int keep);
 /* Gives the folder another name, FOLDER.1 or a higher number, if it holds what a training has made, and
    makes an empty one in its place.  Nothing is deleted.  kept [size]: that name, or "". */
 int  training_folder_set_aside(struct training_folder *f, char *kept, size_t size, ddpm_error *err);

@@ -44,7 +44,7 @@ static int save(struct training *t, ddpm_error *err)
     if (!code) {
         t->saved = step;
         t->saved_at = progress_now();
-        training_folder_prune(&t->folder, (int)t->s->keep);
+        training_folder_prune(&t->folder, step, (int)t->s->keep);
     }
     ddpm_model_close(m);
     cJSON_free(text);

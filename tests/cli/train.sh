@@ -168,6 +168,9 @@ test_train_damaged_checkpoints() {
 		same m.ddpm whole "$harm"; rm m.ddpm; loads
 	done
 	cp nine "$(newest)"
+	expect 0 train --steps 7 --save-every 1 --keep 1 --holdout 0 --resume -q; rm m.ddpm
+	[ "$(ls m.ddpm.train | tr '\n' ' ')" = 'log.jsonl step-000000007.ddpm step-000000009.ddpm ' ] ||
+		fail "the only whole one has to stay: $(ls m.ddpm.train)"
 	expect 65 ddpm sample -m "$(newest)" -n 1 --steps 2 -q; says 'is damaged'
 	expect 65 ddpm info "$(newest)"; says 'is damaged'
 	for file in m.ddpm.train/step-*; do cp nine "$file"; done
