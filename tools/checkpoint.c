@@ -65,6 +65,7 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
     return DDPM_OK;
 }
 
+/* Adds a line to the notes, where there is room. */
 static void note(struct checkpoint *c, const char *format, ...) DD_PRINTF(2, 3);
 static void note(struct checkpoint *c, const char *format, ...)
 {
@@ -98,8 +99,8 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     return DDPM_OK;
 }
 
-/* OpenAI's training writes ema_0.9999_000100.pt beside model000100.pt: the average of the same step, or NULL.
-   */
+/* Returns the name of the average of the same step, or NULL: OpenAI's training writes ema_0.9999_000100.pt
+   beside model000100.pt. */
 static const char *average_of_step(struct files *f, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -130,9 +131,9 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
     }
     if (want && *c->weights && strcmp(want, c->weights))
         return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
-                        f->weights,
-                        *c->weights == 'e' ? "averaged (ema)" : "raw", *want == 'e' ? "averaged" : "raw",
-                        f->average_beside ? ": those are beside it, in " : "",
+                        f->weights, *c->weights == 'e' ? "averaged (ema)" : "raw",
+                        *want == 'e' ? "averaged" : "raw",
+                            f->average_beside ? ": those are beside it, in " : "",
                         f->average_beside ? f->average_beside : "");
     if (want && *want == 'e' && !*c->weights)
         return dd_error(err, DDPM_EDATA,
@@ -171,9 +172,9 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     struct files *f = begin(c, err);
     if (!f)
         return DDPM_ENOMEM;
-    int code = is_shard(path) ? dd_error(err, DDPM_EDATA,
-                                         "%s: is one of several files of a model: give their folder", path)
-                              : open_files(f, path, want, err);
+    int code = open_files(f, path, want, err);
+    if (!code && is_shard(path))
+        code = dd_error(err, DDPM_EDATA, "%s: is one of several files of a model: give their folder", path);
     int folder = f->config != NULL;
     if (!code) {
         f->source->part = part;

@@ -8,8 +8,8 @@ extern const unsigned char embedded_model[];
 size_t embedded_size(void);
 /* path NULL: the embedded model. */
 int model_open(ddpm_model **m, const char *path, ddpm_error *err);
-/* DDPM_EMISSING: err has said that path is not there, and says more where it is the name of a model on a hub.
-   */
+/* Returns DDPM_EMISSING.  err has said that path is not there; it says more when a model on a hub has that
+   name. */
 int missing_path(const char *path, ddpm_error *err);
 /* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err);

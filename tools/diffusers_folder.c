@@ -201,7 +201,8 @@ static int open_weights(struct files *f, const char *folder, const char *want, d
     if (code == DDPM_EMISSING)
         return no_weights(folder,
                           "there is a config.json but no weights (diffusion_pytorch_model.safetensors or "
-                              ".bin)", err);
+                              ".bin)",
+                          err);
     if (code)
         return code;
     if (f->sharded)
@@ -229,8 +230,9 @@ static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
         f->scheduler_path = dd_arena_text(&f->arena, "%s/%s", folder, names[i]);
         if (!f->scheduler_path)
             return no_memory(err);
-        int code = is_file(f->scheduler_path) ? python_json_file(&f->scheduler, f->scheduler_path,
-                                                                 err) : DDPM_OK;
+        if (!is_file(f->scheduler_path))
+            continue;
+        int code = python_json_file(&f->scheduler, f->scheduler_path, err);
         if (code)
             return code;
     }
@@ -238,14 +240,13 @@ static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
 }
 
 /* Takes the scheduler of the pipeline that folder belongs to: its own, that of the folder above when this is
-   its unet, or that of
-   the pipeline in which this is a checkpoint.  inner: folder lies in the one that was given. */
+   its unet, or that of the pipeline in which this is a checkpoint.  inner: folder lies in the given one. */
 static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_error *err)
 {
     int code = scheduler_in(f, folder, err);
     for (int up = 0; up < 2 && !code && !f->scheduler; up++) {
         const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
-    const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
+        const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
         const char *index = dd_arena_text(&f->arena, "%s/../model_index.json", folder);
         const char *above = dd_arena_text(&f->arena, "%s/..", folder);
         if (!unet || !ema || !index || !above)
@@ -268,9 +269,8 @@ static int is_average(const cJSON *config)
 /* Fills in what folder's place and configuration say of the weights in it. */
 static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 {
-    const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder), *ema = dd_arena_text(&f->arena,
-                                                                                            "%s/../unet_ema",
-                                                                                                folder);
+    const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
+    const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
     if (!unet || !ema)
         return no_memory(err);
     int has_ema = same_place(ema, ema);
@@ -294,11 +294,10 @@ static int open_model(struct files *f, const char *folder, int inner, const char
 
 int diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err)
 {
-    const char *index = dd_arena_text(&f->arena, "%s/model_index.json", path),
-        *bare = dd_arena_text(&f->arena, "%s/config.json", path);
-    const char *unet = dd_arena_text(&f->arena, "%s/unet", path), *raw = dd_arena_text(&f->arena,
-                                                                                       "%s/unet/config.json",
-                                                                                           path);
+    const char *index = dd_arena_text(&f->arena, "%s/model_index.json", path);
+    const char *bare = dd_arena_text(&f->arena, "%s/config.json", path);
+    const char *unet = dd_arena_text(&f->arena, "%s/unet", path);
+    const char *raw = dd_arena_text(&f->arena, "%s/unet/config.json", path);
     const char *ema = dd_arena_text(&f->arena, "%s/unet_ema", path);
     const char *average = dd_arena_text(&f->arena, "%s/unet_ema/config.json", path);
     if (!index || !bare || !unet || !raw || !ema || !average)
@@ -319,8 +318,8 @@ int diffusers_folder_open(struct files *f, const char *path, const char *want, d
 int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    const char *folder = slash ? dd_arena_text(&f->arena, "%.*s", (int)(slash - path + (slash == path)),
-                                               path) : ".";
+    int length = slash ? (int)(slash - path) + (slash == path) : 0;
+    const char *folder = slash ? dd_arena_text(&f->arena, "%.*s", length, path) : ".";
     const char *config = folder ? dd_arena_text(&f->arena, "%s/config.json", folder) : NULL;
     if (!config)
         return no_memory(err);

@@ -1,5 +1,4 @@
-/* Puts Python's numbers that JSON does not have into quotes, so that the strict parser reads them as texts.
-   */
+/* Puts Python's numbers that JSON does not have into quotes: the strict parser then reads them as texts. */
 #include "python_json.h"
 #include <stdlib.h>
 #include <string.h>

@@ -41,14 +41,21 @@ static int ends_word(const char *text, size_t length, size_t end)
     return isupper((unsigned char)text[end]) && (islower((unsigned char)text[end - 1]) || next_low);
 }
 
+/* Does a word begin at text[i]?  In "modelEma" it does. */
+static int begins_word(const char *text, size_t i)
+{
+    if (!i || !isalnum((unsigned char)text[i - 1]))
+        return 1;
+    return islower((unsigned char)text[i - 1]) && isupper((unsigned char)text[i]);
+}
+
 /* Does text, up to length, hold this word, in any case, between what is no part of it? */
 static int has_word(const char *text, size_t length, const char *word)
 {
     size_t n = strlen(word);
     for (size_t i = 0; i + n <= length; i++)
         if (!strncasecmp(text + i, word, n) && ends_word(text, length, i + n) &&
-            (!i || !isalnum((unsigned char)text[i - 1]) || (islower((unsigned char)text[i - 1]) &&
-                                                            isupper((unsigned char)text[i]))))
+            begins_word(text, i))
             return 1;
     return 0;
 }
@@ -374,8 +381,8 @@ static int outside(const struct search *f, const struct candidate *c, const char
     char part[160];
     return dd_error(f->err, DDPM_EDATA,
                     "%s: tensor %.120s lies outside the U-Net: this is no model in pixel space, or holds "
-                    "other networks too; --part %s takes the U-Net alone", f->s->name, name, full_name(part,
-                                                                                                       c));
+                    "other networks too; --part %s takes the U-Net alone", f->s->name, name,
+                    full_name(part, c));
 }
 
 static int gather(struct choice *out, const struct search *f, const struct candidate *c)

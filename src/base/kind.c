@@ -147,8 +147,9 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
         return (struct dd_kind){ "the index of a TensorFlow checkpoint", others, false, false };
     if (is_zeros(data, size))
         return (struct dd_kind){ "nothing but zero bytes", again, false, false };
-    return size >= 8 && is_text(data, size) ? text_kind(data, size) : (struct dd_kind){ NULL, NULL, false,
-                                                                                        false };
+    if (size >= 8 && is_text(data, size))
+        return text_kind(data, size);
+    return (struct dd_kind){ NULL, NULL, false, false };
 }
 
 int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected)
