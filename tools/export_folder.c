@@ -37,7 +37,8 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 /* What diffusers computes itself, and what only this program stores. */
 static bool is_plain(const char *name)
 {
-    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam." };
+    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.",
+                                          "average." };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strncmp(name, others[i], strlen(others[i])))
             return false;

@@ -135,6 +135,15 @@ test_train_resumed_after_the_end() {
 	same m.ddpm first
 }
 
+# What training keeps beside the weights stays behind: a checkpoint becomes the folder that its model becomes.
+test_train_checkpoint_for_diffusers() {
+	pictures 3
+	expect 0 train --steps 2 --holdout 0 -q --set net.norm.groups=8
+	expect 0 ddpm convert m.ddpm --to diffusers -o one -q
+	expect 0 ddpm convert "$(newest)" --to diffusers -o other -q
+	same one/unet/diffusion_pytorch_model.safetensors other/unet/diffusion_pytorch_model.safetensors
+}
+
 # flip FILE BYTE: its lowest bit.
 flip() {
 	value=$(od -An -tu1 -j "$2" -N1 "$1")
