@@ -6,12 +6,13 @@ set -eu
 [ $# -ge 1 ] || { sed -n 2,4p "$0" >&2; exit 64; }
 ddpm=$1 n=${2:-16} plain=${3:-1}
 [ $# -le 3 ] && shift $# || shift 3
+case " $* " in *' --steps'*) ;; *) set -- --steps all "$@" ;; esac
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 best=$("$ddpm" --version | sed -n 's/^CPU: \([a-z0-9]*\),.*/\1/p')
 for images in $n $plain; do
 	[ "$images" -gt 0 ] || continue
-	"$ddpm" sample -q -n "$images" --steps all "$@" -o "$folder/$images.png" --force
+	"$ddpm" sample -q -n "$images" "$@" -o "$folder/$images.png" --force
 done
 for set in avx512 avx2 neon ref; do
 	images=$n
