@@ -94,6 +94,10 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     if (choice.left)
         note(c, "left out: %zu tensors of other networks beside the U-Net, such as %.120s", choice.left,
              choice.left_name);
+    if (f->source->named_like && *c->weights == 'e')
+        note(c,
+             "the averaged tensors have no names: they have those of %s, in whose order and shapes they are",
+             *f->source->named_like ? f->source->named_like : "the table beside them");
     if (*f->source->torch.pickle.foreign)
         note(c, "passed over: objects of %s, of which nothing was executed", f->source->torch.pickle.foreign);
     return DDPM_OK;

@@ -15,7 +15,7 @@ static bool names_hub(const char *path)
     struct stat st;
     const char *slash = strchr(path, '/');
     const char *dot = strrchr(path, '.');
-    if (strstr(path, "://"))
+    if (strstr(path, "://") || strstr(path, "huggingface.co/"))
         return true;
     if (dot && isalpha((unsigned char)dot[1]))
         return false;
@@ -33,7 +33,7 @@ int missing_path(const char *path, ddpm_error *err)
     return dd_error(err, DDPM_EMISSING,
                     "%s: there is no such file or folder, and nothing is fetched from the net: "
                     "get it first, for instance by hf download %s --local-dir FOLDER", path,
-                    strstr(path, "://") ? "OWNER/NAME" : path);
+                    strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
 }
 
 /* Fills *err when a training is to write the model at path, or is the folder at path; false: neither is

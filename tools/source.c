@@ -24,7 +24,7 @@ int source_add(struct source *s, const char *path, struct named *tensor, size_t 
         s->state = list;
         s->room = room;
     }
-    s->state[s->states++] = (struct state){ path, tensor, tensors };
+    s->state[s->states++] = (struct state){ path, tensor, tensors, NULL };
     return DDPM_OK;
 }
 

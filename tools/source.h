@@ -9,7 +9,8 @@
 
 struct source;
 struct named { const char *name; struct source *source; const void *item; };   /* item: struct dd_entry or struct pickle_node */
-struct state { const char *path; struct named *tensor; size_t tensors; };      /* path: "" the file's top, "ema", "model.ema", "[4]" */
+/* path: "" the file's top, "ema", "model.ema", "[4]" */
+struct state { const char *path; struct named *tensor; size_t tensors; const struct pickle_node *dict; };
 
 /* A torch.save file: its pickle and its storages, sorted by key. */
 struct torch_storage {
@@ -37,6 +38,8 @@ struct source {
     int optimizer;                     /* an optimizer's state lies beside */
     /* where an average lies whose tensors have no names ("ema.shadow_params"), or NULL */
     const char *nameless;
+    const struct pickle_node *unnamed; /* its list of tensors, or NULL */
+    const char *named_like;            /* the table whose names it was given, or NULL */
     /* the name of a file beside this one, which has the average; or NULL */
     const char *beside;
     /* the U-Net that the user means, by the beginning of its tensors' names, or NULL */

@@ -250,7 +250,60 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
         if (!list[n++].name)
             return dd_error(err, DDPM_ENOMEM, "out of memory");
     }
-    return source_add(s, path, list, n, err);
+    int code = source_add(s, path, list, n, err);
+    if (!code)
+        s->state[s->states - 1].dict = dict;
+    return code;
+}
+
+/* Have two tensors the same shape, by what the pickle says of it? */
+static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
+{
+    a = unwrap_parameter(a);
+    b = unwrap_parameter(b);
+    if (a->kind != PICKLE_CALL || b->kind != PICKLE_CALL || a->item[1]->count < 4 || b->item[1]->count < 4)
+        return 0;
+    const struct pickle_node *x = a->item[1]->item[2], *y = b->item[1]->item[2];
+    int same = x->kind == PICKLE_TUPLE && y->kind == PICKLE_TUPLE && x->count == y->count;
+    for (uint32_t i = 0; same && i < x->count; i++)
+        same = is_int(x->item[i]) && is_int(y->item[i]) && x->item[i]->integer == y->item[i]->integer;
+    return same;
+}
+
+/* Fills list [list of tensors] with the names of dict, if that holds as many tensors, of the same shapes in
+   the same order. */
+static int take_names(struct named *list, struct source *s, const struct state *like)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < like->dict->count; i += 2) {
+        struct pickle_node *key = like->dict->item[i];
+        if (key->kind != PICKLE_TEXT || !looks_like_tensor(like->dict->item[i + 1]))
+            continue;
+        if (n == s->unnamed->count || !same_shape(like->dict->item[i + 1], s->unnamed->item[n]))
+            return 0;
+        list[n] = (struct named){ pickle_text(key, &s->arena), s, s->unnamed->item[n] };
+        n++;
+    }
+    return n == s->unnamed->count;
+}
+
+/* Gives an average without names those of the weights beside it: both are in the order of the model's
+   parameters(). */
+static int name_average(struct source *s, ddpm_error *err)
+{
+    if (!s->unnamed || !s->states)
+        return DDPM_OK;
+    struct named *list = dd_arena(&s->arena, s->unnamed->count + 1, sizeof *list);
+    if (!list)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    for (size_t i = 0; i < s->states; i++)
+        if (s->state[i].tensors == s->unnamed->count && take_names(list, s, &s->state[i])) {
+            s->named_like = s->state[i].path;
+            int code = source_add(s, s->nameless, list, s->unnamed->count, err);
+            s->nameless = NULL;
+            return code;
+        }
+    return DDPM_OK;
 }
 
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err);
@@ -272,6 +325,8 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     if (*path && (shadow || names_average(path, strlen(path))))
         s->nameless = path;
+    if (s->nameless == path && (node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE))
+        s->unnamed = node;
     return DDPM_OK;
 }
 
@@ -325,6 +380,8 @@ int torch_states(struct source *s, ddpm_error *err)
     struct pickle_node *root = s->torch.pickle.root;
     const struct pickle_node *version = pickle_get(root, "version");
     int code = visit(s, root, &(struct place){ 0 }, err);
+    if (!code)
+        code = name_average(s, err);
     if (code)
         return code;
     if (!s->states && s->nameless)

@@ -295,7 +295,9 @@ test_convert_strangers() {
 	END
 	expect 66 ddpm convert google/ddpm-cifar10-32 -o m.ddpm; says 'hf download google/ddpm-cifar10-32'
 	expect 66 ddpm sample -m google/ddpm-cifar10-32 -n 1; says 'hf download google/ddpm-cifar10-32'
-	expect 66 ddpm convert https://huggingface.co/google/ddpm-cifar10-32 -o m.ddpm; says 'nothing is fetched'
+	for path in https://huggingface.co/google/ddpm-cifar10-32 huggingface.co/google/ddpm-cifar10-32; do
+		expect 66 ddpm convert $path -o m.ddpm; says 'hf download OWNER/NAME'
+	done
 	for path in folder/ddpm-cifar10-32 google/config.json ./ddpm/cifar10 /a/b a/b/c; do
 		expect 66 ddpm convert $path -o m.ddpm; says "$path: cannot be opened"
 	done

@@ -313,6 +313,32 @@ TEST(torch, averages_beside_named_weights)
     }
 }
 
+/* A list of as many tensors, of the same shapes in the same order, is the average of the named ones. */
+TEST(torch, averages_named_by_order)
+{
+    static struct writer w;
+    struct tensor a = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 },
+                        .stride = { 1 } }, b = a;
+    b.dim[0] = 3;
+    for (int other = 0; other < 2; other++) {
+        w.size = 0;
+        put_ops(&w, "\x80\2}(U\5model}(U\17down_blocks.0.x");
+        put_tensor(&w, &a, 0);
+        put_ops(&w, "U\16conv_in.weight");
+        put_tensor(&w, &b, 0);
+        put_ops(&w, "uU\3ema}U\15shadow_params](");
+        a.offset = 4;
+        b.offset = 7;
+        put_tensor(&w, other ? &b : &a, 0);
+        put_tensor(&w, other ? &a : &b, 0);
+        put_ops(&w, "esu.");
+        CHECK(open_zip(&w, NULL) == (other ? DDPM_EDATA : DDPM_OK));
+        a.offset = b.offset = 0;
+    }
+    CHECK(strstr(error.text, "its average has no names (ema.shadow_params)"));
+    w.size = 0;
+}
+
 /* A name of 30,000 bytes, written once and referred to by each of 250 tables (and of 300, which is refused): it is copied once. */
 TEST(torch, shared_names)
 {
