@@ -17,8 +17,8 @@ torch        tools/source.c,tools/torch_zip.c,tools/torch_legacy.c,tools/torch_t
 folder       tools/diffusers_folder.c,tools/family.c,tools/family_diffusers.c,tools/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
 settings     tools/settings.c,tools/settings_flags.c,tools/settings_yaml.c settings_(add_object|texts|ask)
 picture      tools/recipe.c                           recipe_compare|tell_difference
-image        tools/picture.c                          find_text|write_spliced|array_head|array_values|picture_read.*|picture_tile|picture_create|check_head|picture_cross|picture_write|write_all|tile_row|put_u32|level
-dataset      tools/dataset_array.c,tools/dataset_numpy.c,tools/dataset_npz.c,tools/dataset.c    -
+image tools/image_file.c,tools/image_png.c,tools/image_jpeg.c,tools/image_webp.c .*_head|.*_text
+dataset tools/dataset_array.c,tools/dataset_numpy.c,tools/dataset_npz.c,tools/dataset.c .*(class|part).*
 ledger       tools/ledger.c                           ledger_hash|ledger_join|by_state|ledger_ask|ledger_write|begin_file|append
 flight       tools/flight.c                           flight_remove
 plan         tools/training_plan.c                    -
