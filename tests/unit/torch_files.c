@@ -382,6 +382,8 @@ TEST(torch, safetensors_that_begin_like_others)
         checkpoint_close(&c);
         CHECK(checkpoint_open_memory(&c, file, size, "T", NULL, &error) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
         checkpoint_close(&c);
+        CHECK(checkpoint_open_memory(&c, file, 300, "T", NULL, &error) == DDPM_EDATA &&
+              strstr(error.text, "cut off"));
         free(file);
     }
 }
