@@ -2,6 +2,7 @@
    of two steps can be laid side by side. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/file.h"
 #include "gallery.h"
 #include "studio.h"
@@ -74,8 +75,16 @@ double training_show_seconds(const struct training *t)
 
 int training_show_curve(struct training *t, ddpm_error *err)
 {
-    const char *path = training_folder_path(&t->folder, "loss.png");
-    return curve_write(path, &t->log.loss, "loss", &t->log.held, "of held-out images", err);
+    static const char *const predicted[] = { [DDPM_EPS] = "noise", [DDPM_X0] = "image", [DDPM_V] = "v" };
+    const ddpm_trainer_options *o = &t->plan.options;
+    const char *slash = strrchr(t->s->output, '/'), *path = training_folder_path(&t->folder, "loss.png");
+    char title[100], value[100];
+    snprintf(title, sizeof title, "%.60s, step %lld", slash ? slash + 1 : t->s->output,
+             (long long)ddpm_trainer_done(t->trainer));
+    snprintf(value, sizeof value, "%smean squared error of %s%s (no unit)", o->min_snr > 0 ? "weighted " : "",
+             predicted[t->about->prediction], o->loss == DDPM_HYBRID ? " + bits/dim / 1000" : "");
+    struct curve_words w = { title, o->loss == DDPM_VLB ? "bits per dimension" : value, TRAINING_LOG_EVERY };
+    return curve_write(path, &w, &t->log.loss, &t->log.held, err);
 }
 
 int training_show(struct training *t, ddpm_error *err)
