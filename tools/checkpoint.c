@@ -103,22 +103,27 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     return DDPM_OK;
 }
 
+static int is_average(const struct dirent *e)
+{
+    return !strncmp(e->d_name, "ema_", 4);
+}
+
 /* Returns the name of the average of the same step, or NULL: OpenAI's training writes ema_0.9999_000100.pt
    beside model000100.pt. */
 static const char *average_of_step(struct files *f, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *found = NULL;
     char *folder = slash ? dd_arena_text(&f->arena, "%.*s/", (int)(slash - path), path) : ".";
     char *end = strncmp(base, "model", 5) ? NULL : dd_arena_text(&f->arena, "_%s", base + 5);
-    DIR *d = folder && end ? opendir(folder) : NULL;
-    const char *found = NULL;
-    for (const struct dirent *e; d && !found && (e = readdir(d)) != NULL;) {
-        size_t n = strlen(e->d_name), m = strlen(end);
-        if (!strncmp(e->d_name, "ema_", 4) && n > m && !strcmp(e->d_name + n - m, end))
-            found = dd_arena_text(&f->arena, "%s", e->d_name);
+    struct dirent **entry = NULL;
+    int count = folder && end ? scandir(folder, &entry, is_average, alphasort) : 0;
+    for (int i = 0; i < count; i++) {
+        size_t n = strlen(entry[i]->d_name), m = strlen(end);
+        if (!found && n > m && !strcmp(entry[i]->d_name + n - m, end))
+            found = dd_arena_text(&f->arena, "%s", entry[i]->d_name);
+        free(entry[i]);
     }
-    if (d)
-        closedir(d);
+    free(entry);
     return found;
 }
 

@@ -174,23 +174,30 @@ static int find_weights(struct files *f, const char *folder, const char *want, d
     return DDPM_EMISSING;
 }
 
-/* Names what lies there instead. */
-static int no_weights(const char *folder, const char *lacks, ddpm_error *err)
+static int is_weights(const struct dirent *e)
 {
     static const char *const endings[] = { ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack",
                                            ".onnx", ".h5", ".pkl" };
+    const char *dot = strrchr(e->d_name, '.');
+    for (size_t k = 0; dot && k < sizeof endings / sizeof *endings; k++)
+        if (!strcmp(dot, endings[k]))
+            return 1;
+    return 0;
+}
+
+/* Names what lies there instead. */
+static int no_weights(const char *folder, const char *lacks, ddpm_error *err)
+{
     char list[300] = "";
     size_t used = 0;
-    DIR *d = opendir(folder);
-    for (const struct dirent *e; d && (e = readdir(d)) != NULL && used < 200;)
-        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
-            size_t n = strlen(e->d_name), m = strlen(endings[k]);
-            if (n > m && !strcmp(e->d_name + n - m, endings[k]))
-                used += (size_t)snprintf(list + used, sizeof list - used, "%s%.80s", used ? ", " : "",
-                                         e->d_name);
-        }
-    if (d)
-        closedir(d);
+    struct dirent **entry = NULL;
+    int n = scandir(folder, &entry, is_weights, alphasort);
+    for (int i = 0; i < n; i++) {
+        const char *name = used < 200 ? entry[i]->d_name : "";
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.80s", used && *name ? ", " : "", name);
+        free(entry[i]);
+    }
+    free(entry);
     return dd_error(err, DDPM_EMISSING, "%s: %s%s%s%s", folder, lacks, used ? "; there is " : "", list,
                     used ? ": give the file that is meant" : "");
 }

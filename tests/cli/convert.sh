@@ -148,7 +148,8 @@ test_convert_average_of_step() {
 	says 'beside it, in ema_0.9999_000100.pt'
 	expect 0 with "$guided_flags" ddpm convert model000200.pt --dry-run; says 'raw weights'
 	! grep -q beside err || fail "$(cat err)"
-	expect 66 ddpm convert . --dry-run; says 'ema_0.9999_000100.pt'; says 'give the file that is meant'
+	expect 66 ddpm convert . --dry-run
+	says 'there is ema_0.9999_000100.pt, model000100.pt, model000200.pt: give the file'
 	only ema_0.9999_000100.pt model000100.pt model000200.pt
 }
 
