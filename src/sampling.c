@@ -76,8 +76,8 @@ const char *ddpm_sampler_variance(const ddpm_sampler *s)
 
 int ddpm_sampler_noisy(const ddpm_sampler *s)
 {
-    return s->kind->noisy || s->options.eta > 0 || s->options.corrector > 0 || !strcmp(s->options.variance,
-                                                                                       "analytic");
+    const ddpm_sampler_options *o = &s->options;
+    return s->kind->noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
 }
 
 int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
