@@ -100,6 +100,15 @@ static void print_training(const cJSON *train)
     print_classes(cJSON_GetObjectItemCaseSensitive(run, "classes"));
 }
 
+/* Puts '?' in the place of what drives a terminal: a name in somebody's model file may hold it. */
+static char *printable(char *text)
+{
+    for (char *c = text; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    return text;
+}
+
 /* The provenance that the converter wrote, and whether statistics are stored. */
 static void print_source(const ddpm_about *a)
 {
@@ -108,7 +117,7 @@ static void print_source(const ddpm_about *a)
     static const char *const keys[] = { "family", "file", "weights", "program", "sha256" };
     printf("source       ");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i]));
+        const char *text = printable(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i])));
         if (text && *text)
             printf("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }

@@ -68,6 +68,10 @@ test_invalid_names() {
 	expect 0 ddpm info --json "$name.ddpm"
 	iconv -f utf-8 -t utf-8 out >valid 2>err || fail "no UTF-8: $(cat err)"
 	prints '"file":"b??(???.d"'
+	cp -r d "$(printf 'd\033[2J')"
+	expect 0 ddpm train "$(printf 'd\033[2J')" -o m.ddpm -q --steps 1 --holdout 0 --set net.widths=8 \
+		--set net.norm.groups=8 --set batch=1 --set diffusion.steps=3
+	expect 0 ddpm info m.ddpm; prints 'd?[2J'
 }
 
 test_values_of_sample() {
