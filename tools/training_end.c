@@ -14,7 +14,7 @@
 #include "statistics.h"
 #include "training.h"
 
-enum { CALLS_LEAST = 256, TRIES = 3 };
+enum { CALLS_LEAST = 256, TRIES = 3, LONG = 30 };
 /* A step of training takes an image forward and backward and makes new weights ready. */
 static const double calls_of_an_image = 4;
 
@@ -162,11 +162,15 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
 static int show_last(struct training *t, ddpm_error *err)
 {
     char duration[PROGRESS_TIME];
+    double seconds = training_show_seconds(t);
     if (!t->s->grid_every || t->shown == ddpm_trainer_done(t->trainer))
         return DDPM_OK;
-    if (training_show_seconds(t) <= training_time_left(t) / 2)
+    progress_time(duration, seconds);
+    if (seconds <= training_time_left(t) / 2) {
+        if (seconds > LONG)
+            remark(t->command, &t->s->common, "the last picture takes about %s", duration);
         return training_show(t, err);
-    progress_time(duration, training_show_seconds(t));
+    }
     remark(t->command, &t->s->common, "no last picture: it would take about %s", duration);
     return training_show_curve(t, err);
 }

@@ -31,6 +31,23 @@ test_bar_fits() {
 	done
 }
 
+# What follows the last step has bars of its own, and lines with -v where there is no terminal.
+test_bar_of_each_part() {
+	[ -z "${RUN:-}" ] && script -qec true typescript >/dev/null 2>&1 ||
+		skip 'there is no script(1) that gives a terminal'
+	crash_library
+	pictures 6
+	own_clock="CRASH_CLOCK=0.02 LD_PRELOAD='$PWD/crash.so'"
+	words="train d -o m.ddpm $(echo $bare) --holdout 3 --steps 20"
+	TERM=xterm script -qec "stty cols 100; $own_clock '$program' $words" typescript >seen </dev/null ||
+		fail "in a terminal: $(head -c 300 seen)"
+	for part in training samples statistics; do
+		tr '\r' '\n' <seen | grep -q "$part: .*\[#.*%, [0-9]* .* left" || fail "no bar of $part: $(cat seen)"
+	done
+	expect 0 crash CRASH_CLOCK=0.5 -- $words --force -v
+	says 'training: '; says 'samples: '; says 'statistics: '; says ' of 24 terms, '
+}
+
 # A terminal that becomes narrower, then wider: one bar on the screen, in one line.
 test_bar_resized_in_tmux() {
 	[ -z "${RUN:-}" ] && command -v tmux >/dev/null && command -v flock >/dev/null ||
