@@ -4,11 +4,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
 
@@ -74,17 +74,31 @@ static int compare_numbers(const char *a, const char *b)
     return order ? order : strcmp(a, b);
 }
 
-/* Files stand before folders, numbered folders before others. */
-static int compare_entries(const FTSENT **one, const FTSENT **two)
+/* Numbers stand before other names. */
+static int compare_folders(const void *one, const void *two)
 {
-    const FTSENT *a = *one, *b = *two;
-    bool folder_a = a->fts_info == FTS_D, folder_b = b->fts_info == FTS_D;
-    if (folder_a != folder_b)
-        return folder_a - folder_b;
-    bool number_a = folder_a && is_number(a->fts_name), number_b = folder_b && is_number(b->fts_name);
+    const char *a = *(char *const *)one, *b = *(char *const *)two;
+    bool number_a = is_number(a), number_b = is_number(b);
     if (number_a != number_b)
         return number_b - number_a;
-    return number_a ? compare_numbers(a->fts_name, b->fts_name) : strcmp(a->fts_name, b->fts_name);
+    return number_a ? compare_numbers(a, b) : strcmp(a, b);
+}
+
+/* Folder by folder; the files of a folder stand before those of its sub-folders. */
+static int compare_paths(const void *one, const void *two)
+{
+    char *a = *(char *const *)one, *b = *(char *const *)two;
+    for (;;) {
+        char *end_a = strchr(a, '/'), *end_b = strchr(b, '/');
+        if (!end_a || !end_b)
+            return end_a || end_b ? (end_a != NULL) - (end_b != NULL) : strcmp(a, b);
+        *end_a = *end_b = 0;
+        int order = compare_folders(&a, &b);
+        *end_a = *end_b = '/';
+        if (order)
+            return order;
+        a = end_a + 1, b = end_b + 1;
+    }
 }
 
 /* Makes room for one element more behind n of this size, where n is 0 or a power of two. */
@@ -111,15 +125,35 @@ static bool add_class(struct image_folder *f, const char *name)
     return true;
 }
 
-/* label: -1 above all sub-folders. */
-static bool add_file(struct image_folder *f, const char *below, int label)
+static bool add_file(struct image_folder *f, const char *below)
 {
-    if (!grow(&f->file, f->files, sizeof *f->file) || !grow(&f->label, f->files, sizeof *f->label) ||
-        !(f->file[f->files] = strdup(below)))
+    if (!grow(&f->file, f->files, sizeof *f->file) || !(f->file[f->files] = strdup(below)))
         return false;
-    f->label[f->files++] = label;
-    if (label >= 0)
-        f->held[label]++;
+    f->files++;
+    return true;
+}
+
+/* Sorts files and classes, and numbers the classes. */
+static bool number_classes(struct image_folder *f)
+{
+    int class = 0;
+    f->label = malloc((f->files + 1) * sizeof *f->label);
+    if (!f->label)
+        return false;
+    if (f->classes)
+        qsort(f->class, (size_t)f->classes, sizeof *f->class, compare_folders);
+    if (f->files)
+        qsort(f->file, f->files, sizeof *f->file, compare_paths);
+
+    for (size_t i = 0; i < f->files; i++) {
+        const char *name = f->file[i], *end = strchr(name, '/');
+        size_t n = end ? (size_t)(end - name) : 0;
+        while (n && (strncmp(f->class[class], name, n) || f->class[class][n]))
+            class++;
+        f->label[i] = n ? class : -1;
+        if (n)
+            f->held[class]++;
+    }
     return true;
 }
 
@@ -140,54 +174,87 @@ static bool leave_out(struct image_folder *f, const char *name)
     return true;
 }
 
-static int take_entry(struct image_folder *f, FTS *tree, FTSENT *e, const char *path, ddpm_error *err)
+/* Folders on the way from the top, by which a link that leads back is known. */
+struct level { dev_t device; ino_t inode; const struct level *above; };
+
+static char *join(const char *folder, const char *name)
 {
-    const char *below = e->fts_path + strlen(path) + (e->fts_level > 0);
-    bool done = true;
-    if (e->fts_level > 0 && *e->fts_name == '.') {
-        fts_set(tree, e, FTS_SKIP);
-        return DDPM_OK;
+    size_t n = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(n);
+    if (path)
+        snprintf(path, n, "%s%s%s", folder, *folder ? "/" : "", name);
+    return path;
+}
+
+static bool is_visible(const char *folder, const char *name)
+{
+    (void)folder;
+    return *name != '.';
+}
+
+static bool take_file(struct image_folder *f, const char *below, const char *name)
+{
+    if (!strncmp(name, "manifest", 8) && image_folder_ends(name, ".jsonl"))
+        return true;                                            /* ddpm sample wrote it */
+    return is_picture(name) ? add_file(f, below) : leave_out(f, name);
+}
+
+static int no_names(const char *path, ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
+}
+
+static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
+                ddpm_error *err);
+
+/* below: the path from root to a name in it or further down. */
+static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
+                     const struct level *above, ddpm_error *err)
+{
+    struct stat s;
+    char *path = join(root, below);
+    int code = path ? DDPM_OK : no_names(root, err);
+    bool is_folder = path && !stat(path, &s) && S_ISDIR(s.st_mode);
+    struct level here = { is_folder ? s.st_dev : 0, is_folder ? s.st_ino : 0, above };
+    for (const struct level *l = above; is_folder && l && !code; l = l->above)
+        if (l->device == here.device && l->inode == here.inode)
+            code =
+                dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link", path);
+    if (!code && is_folder && !above->above && !add_class(f, name))
+        code = no_names(root, err);
+    if (!code && is_folder)
+        code = walk(f, root, below, &here, err);
+    else if (!code && !take_file(f, below, name))
+        code = no_names(root, err);
+    free(path);
+    return code;
+}
+
+static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
+                ddpm_error *err)
+{
+    char **name = NULL, *path = *below ? join(root, below) : strdup(root);
+    size_t n = 0;
+    int code = path ? image_folder_list(&name, &n, path, is_visible, err) : no_names(root, err);
+    for (size_t i = 0; i < n && !code; i++) {
+        char *next = join(below, name[i]);
+        code = next ? take_name(f, root, next, name[i], above, err) : no_names(root, err);
+        free(next);
     }
-    switch (e->fts_info) {
-    case FTS_DC:
-        return dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link",
-                        e->fts_path);
-    case FTS_DNR: case FTS_ERR: case FTS_NS:
-        return dd_error(err, dd_file_code(e->fts_errno, DDPM_EMISSING), "%s: cannot be read: %s", e->fts_path,
-                        strerror(e->fts_errno));
-    case FTS_D:
-        done = e->fts_level != 1 || add_class(f, e->fts_name);
-        break;
-    case FTS_DP:
-        break;
-    default:
-        if (!strncmp(e->fts_name, "manifest", 8) && image_folder_ends(e->fts_name, ".jsonl"))
-            break;                                              /* ddpm sample wrote it */
-        done = !is_picture(e->fts_name) ? leave_out(f, e->fts_name)
-                                        : add_file(f, below, e->fts_level > 1 ? f->classes - 1 : -1);
-    }
-    return done ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
+    image_folder_free(name, n);
+    free(path);
+    return code;
 }
 
 int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
 {
+    struct stat s = { .st_dev = 0 };
     *f = (struct image_folder){ .classes = 0 };
-    char *root = strdup(path);
-    while (root && root[0] && root[1] && root[strlen(root) - 1] == '/')
-        root[strlen(root) - 1] = 0;
-    FTS *tree =
-        root ? fts_open((char *const[]){ root, NULL }, FTS_LOGICAL | FTS_NOCHDIR, compare_entries) : NULL;
-    int code =
-        tree ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
-    errno = 0;
-    for (FTSENT *e; !code && (e = fts_read(tree)); errno = 0)
-        code = take_entry(f, tree, e, root, err);
-    if (!code && errno)
-        code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
-                        strerror(errno));
-    if (tree)
-        fts_close(tree);
-    free(root);
+    int code = stat(path, &s) ? dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s",
+                                         path, strerror(errno))
+                              : walk(f, path, "", &(struct level){ s.st_dev, s.st_ino, NULL }, err);
+    if (!code && !number_classes(f))
+        code = no_names(path, err);
     if (code)
         image_folder_close(f);
     return code;

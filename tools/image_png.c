@@ -10,7 +10,7 @@ enum { CHUNK_MOST = 1 << 26 };                  /* bytes of a chunk, and of all 
 
 static int refuse(int status, const struct image_source *s, ddpm_error *err)
 {
-    if (status == SPNG_EMEM)
+    if (status == SPNG_EMEM || status == SPNG_EZLIB_INIT)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
     if (status == SPNG_IO_EOF)
         return image_codec_refuse(s, "it is cut off", err);
