@@ -187,8 +187,10 @@ int training_finish(struct training *t, ddpm_error *err)
         code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
     if (!code && !interrupted) {
         t->written = true;
-        if (t->held.count)
-            code = measure_in_time(t, m, err);
+        if (t->held.count && (code = measure_in_time(t, m, err))) {
+            ddpm_error why = *err;
+            dd_error(err, code, "%.320s; %s is written, without statistics", why.text, t->s->output);
+        }
     }
     ddpm_model_close(m);
     return code;
