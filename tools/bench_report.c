@@ -9,25 +9,44 @@
 #include "folder.h"
 
 enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
-struct column { const char *name, *head; };
+/* counts: of what went wrong; nothing is to be shown where all are 0. */
+struct column { const char *name, *head; bool counts; };
 static const struct column columns[] = {
-    { "steps", "steps" }, { "seconds", "seconds per image" }, { "spread", "spread, %" }, { "images_per_second", "images per second" },
-    { "network", "network, %" }, { "memory", "memory, MiB" }, { "bits", "bits/dim" }, { "distance", "Frechet distance" }, { "low", "low" },
-    { "high", "high" }, { "images", "images" }, { "rmse", "RMSE" }, { "psnr", "PSNR, dB" }, { "ssim", "SSIM" }, { "discarded", "discarded" },
-    { "lost", "lost" },
+    { "steps", "steps", false }, { "seconds", "seconds per image", false }, { "spread", "spread, %", false },
+    { "images_per_second", "images per second", false }, { "network", "network, %", false },
+    { "memory", "memory, MiB", false }, { "bits", "bits/dim", false },
+    { "distance", "Frechet distance", false }, { "low", "low", false }, { "high", "high", false },
+    { "images", "images", false }, { "rmse", "RMSE", false },
+    { "psnr", "PSNR, dB", false }, { "ssim", "SSIM", false },
+    { "discarded", "discarded", true }, { "lost", "lost", true },
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static const char head[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>ddpm bench</title>\n<style>\n"
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>ddpm bench</title>\n<style>\n"
     ":root { color-scheme: light dark; --ground: #fff; --ink: #1a1a1a; --line: #ccc; --mark: #eef4fb }\n"
     "@media (prefers-color-scheme: dark) { :root { --ground: #15171a; --ink: #e6e6e6; --line: #444; --mark: #20303f } }\n"
-    "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif; max-width: 80em; margin: 2em auto; padding: 0 1em }\n"
+    "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif;\n"
+    "  max-width: 64em; margin: 1em auto; padding: 0 1em }\n"
     "table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }\n"
-    "th, td { padding: .2em .6em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }\n"
-    "th:first-child, td:first-child { text-align: left } th { font-weight: 600; white-space: normal; vertical-align: bottom } #rows { font-size: .8em } #rows th, #rows td { padding: .2em .4em } tr.front td { background: var(--mark) }\n"
-    "svg { max-width: 760px; width: 100%; height: auto } svg g { color: inherit } svg use[color=white] { color: var(--ground) } .sheet img { width: 64px; image-rendering: pixelated; display: block }\n"
-    ".sheet td { padding: 2px; border: 0 }\n</style>\n<h1>Steps against time and quality</h1>\n";
+    "th, td { padding: .2em .5em; text-align: right; border-bottom: 1px solid var(--line);\n"
+    "  white-space: nowrap }\n"
+    "th { font-weight: 600; white-space: normal; vertical-align: bottom }\n"
+    "th:first-child, td:first-child { text-align: left; position: sticky; left: 0;\n"
+    "  background: var(--ground) }\n"
+    "#rows { font-size: .85em } tr.front td { background: var(--mark) }\n"
+    "#settings, #machine, #facts, #suggestion, #profile { width: 100%; max-width: 48em }\n"
+    "#settings td, #machine td, #facts td, #suggestion td, #profile td { white-space: normal;\n"
+    "  overflow-wrap: anywhere; vertical-align: top }\n"
+    "#settings td, #machine td, #facts td, #suggestion td { text-align: left }\n"
+    "#facts td:first-child { width: 7em }\n"
+    "svg { max-width: 640px; width: 100%; height: auto; display: block } svg g { color: inherit }\n"
+    "svg use[color=white] { color: var(--ground) }\n"
+    ".sheet img { width: 64px; image-rendering: pixelated; display: block }\n"
+    ".sheet td { padding: 2px; border: 0 } .sheet th { text-align: center }\n"
+    "</style>\n<h1>Steps against time and quality</h1>\n";
 
 /* Text of a file name or a model as HTML. */
 static void put_text(FILE *f, const char *text)
@@ -47,21 +66,58 @@ static const char *text_of(const cJSON *o, const char *name)
 
 static bool is(const cJSON *row, const char *name) { return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, name)); }
 
+static bool is_shown(const struct bench_result *r, const struct column *c)
+{
+    const cJSON *row;
+    bool any = false;
+    cJSON_ArrayForEach(row, r->rows)
+        any = any || cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, c->name)) != 0;
+    return bench_result_has(r, c->name) && (any || !c->counts);
+}
+
 static void put_rows(FILE *f, const struct bench_result *r)
 {
     const cJSON *row;
     char text[32];
     fputs("<div class=\"wide\"><table id=\"rows\">\n<tr><th>sampler</th>", f);
     for (int k = 0; k < COLUMNS; k++)
-        fprintf(f, "<th>%s</th>", columns[k].head);
+        if (is_shown(r, &columns[k]))
+            fprintf(f, "<th>%s</th>", columns[k].head);
     fputs("<th></th></tr>\n", f);
     cJSON_ArrayForEach(row, r->rows) {
         fprintf(f, "<tr%s><td>%s</td>", is(row, "front") ? " class=\"front\"" : "", text_of(row, "sampler"));
         for (int k = 0; k < COLUMNS; k++)
-            fprintf(f, "<td>%s</td>", bench_number(text, row, columns[k].name));
+            if (is_shown(r, &columns[k]))
+                fprintf(f, "<td>%s</td>", bench_short(text, row, columns[k].name));
         fprintf(f, "<td>%s</td></tr>\n", is(row, "knee") ? "knee" : is(row, "front") ? "front" : "");
     }
     fputs("</table></div>\n", f);
+}
+
+static void put_fact(FILE *f, const char *name, const char *value, const char *more)
+{
+    fprintf(f, "<tr><td>%s</td><td>", name);
+    put_text(f, value);
+    fputs(more, f);
+    fputs("</td></tr>\n", f);
+}
+
+/* What was measured, on what, with what, when and how. */
+static void put_facts(FILE *f, const struct bench_result *r)
+{
+    const cJSON *s = r->settings;
+    char threads[32], height[32], width[32], channels[32], size[128], cpu[96];
+    snprintf(size, sizeof size, ", %s x %s pixels, channels: %s", bench_short(height, s, "height"),
+             bench_short(width, s, "width"), bench_short(channels, s, "channels"));
+    snprintf(cpu, sizeof cpu, ", as %s", text_of(s, "cpu"));
+    fputs("<table id=\"facts\">\n", f);
+    put_fact(f, "model", text_of(s, "file"), size);
+    put_fact(f, "processor", text_of(s, "processor"), cpu);
+    put_fact(f, "threads", bench_short(threads, s, "threads"), "");
+    put_fact(f, "version", text_of(s, "program"), "");
+    put_fact(f, "date", text_of(s, "date"), "");
+    put_fact(f, "command", text_of(s, "command"), "");
+    fputs("</table>\n", f);
 }
 
 /* Names and values of an object. */
@@ -72,7 +128,7 @@ static void put_object(FILE *f, const char *id, const cJSON *o)
     fprintf(f, "<table id=\"%s\">\n", id);
     cJSON_ArrayForEach(member, o) {
         fprintf(f, "<tr><td>%s</td><td>", member->string);
-        put_text(f, cJSON_IsString(member) ? member->valuestring : bench_number(text, o, member->string));
+        put_text(f, cJSON_IsString(member) ? member->valuestring : bench_short(text, o, member->string));
         fputs("</td></tr>\n", f);
     }
     fputs("</table>\n", f);
@@ -101,7 +157,7 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
             "<table id=\"profile\">\n<tr><th>name</th><th>operation</th><th>engine</th><th>microseconds</th></tr>\n", n, cJSON_GetArraySize(r->profile));
     for (size_t i = 0; i < n; i++)
         fprintf(f, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n", text_of(list[i], "name"), text_of(list[i], "op"), text_of(list[i], "engine"),
-                bench_number(text, list[i], "microseconds"));
+                bench_short(text, list[i], "microseconds"));
     fputs("</table>\n", f);
     free(list);
     return DDPM_OK;
@@ -133,7 +189,11 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
 static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_error *err)
 {
     int code = DDPM_OK;
-    fprintf(f, "<h3>%s</h3>\n<div class=\"wide\"><table class=\"sheet\">\n<tr>", t->trial[first].sampler);
+    fprintf(f, "<h3>%s</h3>\n<p>%s</p>\n<div class=\"wide\"><table class=\"sheet\">\n<tr>",
+            t->trial[first].sampler,
+            t->trial[first].fixed ? "A row is the same noise under more and more steps." :
+            "Its steps draw noise of their own: a row is the same number of an image, and the pictures do "
+            "not correspond.");
     for (int i = first; i < last; i++)
         fprintf(f, "<th>%d</th>", t->trial[i].K);
     fputs("</tr>\n", f);
@@ -150,7 +210,9 @@ static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_
 static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
-    fputs("<h2>The same noise under more and more steps</h2>\n", f);
+    fputs("<h2>Images under more and more steps</h2>\n", f);
+    if (t->about->channels > 4)
+        return fputs("<p>A picture has at most 4 channels.</p>\n", f), DDPM_OK;
     for (int first = 0, last; first < t->count && !code; first = last) {
         for (last = first; last < t->count && t->trial[last].sampler == t->trial[first].sampler; last++)
             continue;
@@ -177,6 +239,7 @@ static void put_explanation(FILE *f, const struct bench_result *r)
 static int write_html(FILE *f, const struct bench_result *r, const struct trials *t, ddpm_error *err)
 {
     fputs(head, f);
+    put_facts(f, r);
     put_explanation(f, r);
     put_rows(f, r);
     if (r->choice) {
@@ -185,7 +248,8 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
     }
     fputs("<h2>Time against steps</h2>\n", f);
     int code = bench_plot_time(f, r, err);
-    fputs("<h2>Quality against time</h2>\n", f);
+    fputs("<h2>Quality against time</h2>\n<p>Numbers beside points are steps, bars the 95 % "
+          "intervals. What lies below the axis is drawn at its lower end.</p>\n", f);
     if (code || (code = bench_plot_quality(f, r, err)) || (code = put_sheets(f, t, err)) || (code = put_profile(f, r, err)))
         return code;
     fputs("<h2>Settings</h2>\n", f);

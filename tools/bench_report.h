@@ -24,6 +24,8 @@ int  bench_plot_check(ddpm_error *err);
 /* The plots as SVG elements for an HTML page: seconds against steps, and distance against seconds with front and knee. */
 int  bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err);
 int  bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err);
-/* A number of a row for people: six digits as in the JSON, "" for null. */
+/* Three digits of it, or all of what is before the point, for the page. */
+const char *bench_short(char text[32], const cJSON *row, const char *name);
+/* A number of a row for programs: six digits as in the JSON, "" for null. */
 const char *bench_number(char text[32], const cJSON *row, const char *name);
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/error.h"
 #include "base/scan.h"
 #include "bench_report.h"
@@ -24,13 +25,30 @@ const char *bench_number(char text[32], const cJSON *row, const char *name)
     return text;
 }
 
+const char *bench_short(char text[32], const cJSON *row, const char *name)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(row, name);
+    *text = 0;
+    if (cJSON_IsNumber(v))
+        snprintf(text, 32, fabs(v->valuedouble) >= 100 ? "%.0f" : "%.3g", v->valuedouble);
+    return text;
+}
+
 static cJSON *settings_of(const struct trials *t)
 {
     cJSON *o = cJSON_CreateObject();
-    char seed[24], reference[96];
+    char seed[24], reference[96], text[1024];
+    time_t now = time(NULL);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler, t->reference.K);
     cJSON_AddStringToObject(o, "program", "ddpm " DDPM_VERSION);
+    machine_command_line(text, sizeof text);
+    cJSON_AddStringToObject(o, "command", text);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", gmtime(&now));
+    cJSON_AddStringToObject(o, "date", text);
+    machine_processor(text, sizeof text, "");
+    cJSON_AddStringToObject(o, "processor", text);
+    cJSON_AddStringToObject(o, "file", t->file);
     cJSON_AddStringToObject(o, "model", t->about->id);
     cJSON_AddNumberToObject(o, "height", t->about->height);
     cJSON_AddNumberToObject(o, "width", t->about->width);

@@ -165,7 +165,8 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     int code = check_settings(j, err);
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
-    t->command = &command_bench, t->common = &s->common, t->model = j->model, t->about = ddpm_model_about(j->model);
+    t->command = &command_bench, t->common = &s->common, t->model = j->model;
+    t->file = s->model ? s->model : "embedded", t->about = ddpm_model_about(j->model);
     t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance, t->seed = s->seed;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
         return code;

@@ -80,6 +80,39 @@ void machine_state_read(struct machine_state *s, const char *root)
     s->throttled = read_numbers(root, "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count").sum;
 }
 
+void machine_processor(char *name, size_t size, const char *root)
+{
+    char path[512], line[256];
+    snprintf(name, size, "unknown");
+    snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        line[strcspn(line, "\n")] = 0;
+        if (!colon || strncmp(line, "model name", 10))
+            continue;
+        snprintf(name, size, "%s", colon + 1 + strspn(colon + 1, " "));
+        break;
+    }
+    if (f)
+        fclose(f);
+}
+
+/* Words with a byte 0 behind each; one with a character that the shell knows is put in quotes. */
+void machine_command_line(char *line, size_t size)
+{
+    char words[4096], *word = words;
+    FILE *f = fopen("/proc/self/cmdline", "re");
+    size_t length = f ? fread(words, 1, sizeof words - 1, f) : 0, used = (size_t)snprintf(line, size, "ddpm");
+    if (f)
+        fclose(f);
+    words[length] = 0;
+    for (word += strlen(word) + 1; word < words + length && used < size; word += strlen(word) + 1) {
+        const char *quote = word[strcspn(word, " \t\n'\"\\$&|;<>()*?[#~`")] ? "'" : "";
+        used += (size_t)snprintf(line + used, size - used, " %s%s%s", quote, word, quote);
+    }
+}
+
 bool machine_state_throttled(const struct machine_state *before, const struct machine_state *after)
 {
     return after->throttled > before->throttled || (before->power != MACHINE_BATTERY && after->power == MACHINE_BATTERY);

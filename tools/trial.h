@@ -29,7 +29,7 @@ struct layer_time { char name[96], op[24], engine[48]; double seconds; };    /* 
 struct trials {                                  /* the first part is set by the caller */
     const struct command *command; const struct common *common;
     const ddpm_model *model; const ddpm_about *about;
-    const char *schedule, *variance;
+    const char *schedule, *variance, *file;      /* file: of the model */
     uint64_t seed;
     int n, least, batch, rounds;                 /* n images of each set, or as few as least where the budget takes no more */
     struct dataset *data;                        /* NULL: none */

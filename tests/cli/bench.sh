@@ -168,13 +168,17 @@ test_bench_report() {
 	        if tag in ("td", "th"): self.tables[self.name][-1].append(self.cell); self.cell = None
 	page = open("r/report.html").read()
 	p = Tables(); p.feed(page)
-	text = lambda v: v if isinstance(v, str) else v
+	text = lambda v, form: "" if v is None else v if isinstance(v, str) else form % v
+	short = lambda v: text(v, "%.0f" if isinstance(v, (int, float)) and abs(v) >= 100 else "%.3g")
 	def equal(cell, v):
-	    assert (cell == "") if v is None or v == "" else (cell == v) if isinstance(v, str) else float(cell) == v, (cell, v)
+	    assert cell == short(v), (cell, v)
 	names = "sampler steps seconds spread images_per_second network memory bits distance low high images rmse psnr ssim discarded lost".split()
 	assert len(p.tables["rows"]) == 1 + len(rows) == 7
+	some = lambda n: any(row[n] if n in ("discarded", "lost") else row[n] is not None for row in rows)
+	shown = [n for n in names if some(n)]
+	assert len(p.tables["rows"][0]) == len(shown) + 1 and "lost" not in shown
 	for cells, row in zip(p.tables["rows"][1:], rows):
-	    for cell, name in zip(cells, names): equal(cell, row[name])
+	    for cell, name in zip(cells, shown): equal(cell, row[name])
 	    assert cells[-1] == ("knee" if row["knee"] else "front" if row["front"] else "")
 	for name in "settings", "machine", "suggestion":
 	    assert [c[0] for c in p.tables[name]] == list(other[name])
@@ -183,11 +187,28 @@ test_bench_report() {
 	assert len(p.tables["profile"]) == 26 and len({l["name"] for l in other["profile"]}) > 25
 	for cells, layer in zip(p.tables["profile"][1:], slowest): equal(cells[3], layer["microseconds"])
 	for cells, row in zip(csv.DictReader(open("r/report.csv")), rows):
-	    for name in names: equal(cells[name], row[name])
+	    for name in names: assert cells[name] == text(row[name], "%.6g"), (cells, row)
 	    assert bool(int(cells["front"])) == row["front"] and bool(int(cells["knee"])) == row["knee"]
 	assert "script" not in p.tags and p.links and all(l.startswith(("data:image/png;base64,", "#")) for l in p.links)
 	assert sum(l.startswith("data:") for l in p.links) == 6 * 4 and page.count("<svg") == 2 and "prefers-color-scheme: dark" in page
 	assert not re.search(r"rgb\( *1, *2, *3\)", page)
+	facts = dict(p.tables["facts"])
+	assert list(facts) == "model processor threads version date command".split() and all(facts.values())
+	assert facts["command"].startswith("ddpm bench d --steps 2,4,8") and facts["date"][:2] == "20"
+	assert page.count("same noise under") == 1 and page.count("do not correspond") == 1      # ddim, ddpm
+	for svg in re.findall(r"<svg\b.*?</svg>", page, re.S):
+	    boxes, there = [], (r'translate\(([\d.]+),([\d.]+)\)[^>]*font-size="([\d.]+)"[^>]*'
+	                        r'text-anchor="(\w+)"[^>]*>'
+	                        r'\s*<text><tspan[^>]*>([^<]*)<')
+	    for x, y, size, anchor, text in re.findall(there, svg):
+	        x, y, size = float(x), float(y), float(size)
+	        width = 0.55 * size * len(text.strip())
+	        left = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
+	        boxes.append((left, left + width, y - 0.7 * size, y, text))
+	    assert len(boxes) > 8 and max(b[3] for b in boxes) < 396, svg
+	    for i, a in enumerate(boxes):
+	        for b in boxes[:i]:
+	            assert a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2], (a, b)
 	END
 	python3 check.py || fail 'the report is not what the JSON says'
 	expect 73 ddpm bench --steps 2 -n 2 --report r; says 'exists already'
