@@ -33,6 +33,20 @@ test_man_pages() {
 		mandoc -T lint -W warning "$page" >log 2>&1 || fail "$(cat log)"
 	done
 }
+# command-line.md lists each option of a command, by its letter or its name, in the items that begin with it.
+test_command_line_page() {
+	awk '/^- `/ { print item; item = $0; next } /^  / { item = item $0; next } { print item; item = "" }' \
+		"$top/tools/manual/command-line.md" | sed 's/\. `forward`/.\n- `forward`/' >items
+	for command in $(all_commands); do
+		grep "^- \`$command\`" items >own || fail "no options of $command are listed"
+		ddpm "$command" --help | sed '/^Common options/,$d' |
+			sed -n 's/^  \(-[a-zA-Z]\|  \)[, ] \(--[a-z0-9-]*\).*/\1 \2/p' >options
+		[ -s options ] || fail "$command has no options"
+		while read -r letter name; do
+			grep -q -e "\`$letter\`" -e "\`${name:-$letter}\`" own || fail "$command: $letter $name is not listed"
+		done <options
+	done
+}
 # A page for each guide, called what the guide is called.
 guide_pages() {
 	for guide in "$top"/tools/manual/*.md; do
