@@ -9,7 +9,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
+#include "base/json.h"
 #include "base/scan.h"
+#include "image_folder.h"
 #include "parts.h"
 
 /* DDPM_EUSAGE unless a string of JSON can hold the pattern and a line of text can show it. */
@@ -104,30 +106,6 @@ static bool may_go(struct album *a, const struct ledger_line *line)
     return ours;
 }
 
-/* Begins with an empty folder as far as we are concerned: what was listed and what stands in the way goes. */
-static int start_over(struct album *a, const uint32_t *index, int n, ddpm_error *err)
-{
-    bool there;
-    int code = DDPM_OK;
-    for (int i = 0; i < n && !code; i++) {
-        image_path(a, index[i], NULL);
-        code = look(&there, a, err);
-    }
-    if (code)
-        return code;
-    for (size_t i = 0; i < a->ledger.lines; i++) {
-        image_path(a, 0, &a->ledger.line[i]);
-        if (!look(&there, a, NULL) && there && may_go(a, &a->ledger.line[i]))
-            unlink(a->path);
-    }
-    for (int i = 0; i < n; i++) {
-        image_path(a, index[i], NULL);
-        unlink(a->path);
-    }
-    ledger_forget(&a->ledger);
-    return parts_remove(a->folder, err);
-}
-
 static double values(const struct album *a)
 {
     return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
@@ -157,11 +135,26 @@ static int settings_equal(bool *equal, struct album *a, uint32_t index, ddpm_err
     return code;
 }
 
-/* A file in the place of an image that is not listed: ours if its settings are, then it is made again. */
+/* Says whether the file at a->path is the one that --force found there when it began with these settings. */
+static int is_replaced(bool *known, const struct album *a, ddpm_error *err)
+{
+    bool same = a->replaced.header && !strcmp(a->replaced.header, a->header);
+    const struct ledger_line *line =
+        same ? ledger_named(&a->replaced, a->path + strlen(a->folder) + 1) : NULL;
+    char sha256[65];
+    int code = line ? ledger_hash(sha256, a->path, err) : DDPM_OK;
+    *known = line && !code && !strcmp(sha256, line->sha256);
+    return code;
+}
+
+/* Checks a file in the place of an image that is not listed.  The image is made again if the file has its
+   settings, or if --force began to replace it. */
 static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
 {
     bool ours = false;
-    int code = a->ledger.header ? settings_equal(&ours, a, index, err) : DDPM_OK;
+    int code = is_replaced(&ours, a, err);
+    if (!code && !ours && a->ledger.header)
+        code = settings_equal(&ours, a, index, err);
     if (code || ours)
         return code;
     return dd_error(err, DDPM_ECREATE, "%s exists already and the manifest does not list it: choose another "
@@ -263,13 +256,23 @@ int album_lock(struct album *a, double wait, ddpm_error *err)
     return code;
 }
 
-/* Our own for more lines, and what all others list. */
+/* Returns DDPM_EDATA unless the first line of a manifest is JSON. */
+static int check_object(const char *header, const char *path, ddpm_error *err)
+{
+    cJSON *root = NULL;
+    int code = dd_json_parse(&root, header, strlen(header), path, err);
+    cJSON_Delete(root);
+    return code;
+}
+
+/* Reads our own for more lines, and what all others list. */
 static int read_manifests(struct album *a, ddpm_error *err)
 {
     struct parts others = { .count = 0 };
     int code = ledger_read(&a->ledger, a->folder, a->part, err);
-    if (!code && a->ledger.header && !a->force)
-        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
+    if (!code && a->ledger.header)
+        code = a->force ? check_object(a->ledger.header, a->ledger.path, err)
+                        : recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
     a->begun = a->ledger.header;
     if (!code && !(code = parts_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
         for (size_t i = 0; i < others.count; i++)
@@ -277,7 +280,137 @@ static int read_manifests(struct album *a, ddpm_error *err)
         code = ledger_join(&a->ledger, others.ledger, others.count, err);
         parts_free(&others);
     }
-    return code == DDPM_EDATA && a->force ? DDPM_OK : code;
+    if (!code && !(code = ledger_read(&a->replaced, a->folder, "-replaced", err)))
+        code = ledger_join(&a->replaced, NULL, 0, err);
+    return code;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static bool is_of_others(const char *folder, const char *name)
+{
+    (void)folder;
+    return *name != '.' && !folder_own_name(name) && strcmp(name, "lost+found");
+}
+
+/* Counts the images of the manifests that are there, or, where a manifest cannot be read, all files. */
+static int count_there(size_t *there, struct album *a, bool readable, ddpm_error *err)
+{
+    char **name = NULL;
+    if (!readable) {
+        int code = image_folder_list(&name, there, a->folder, is_of_others, err);
+        image_folder_free(name, *there);
+        return code;
+    }
+
+    *there = 0;
+    for (size_t i = 0; i < a->ledger.files; i++) {
+        image_path(a, 0, a->ledger.named[i]);
+        *there += is_there(a->path);
+    }
+    for (size_t i = 0; i < a->replaced.files; i++) {
+        image_path(a, 0, a->replaced.named[i]);
+        *there += !ledger_named(&a->ledger, a->replaced.named[i]->file) && is_there(a->path);
+    }
+    return DDPM_OK;
+}
+
+/* Refuses to begin anew where the folder has images that this run does not make: nothing would list them any
+   more. */
+static int check_replaced(struct album *a, const uint32_t *index, int n, bool readable, ddpm_error *err)
+{
+    size_t there;
+    int code = count_there(&there, a, readable, err);
+    for (int i = 0; i < n && !code && there; i++) {
+        const char *name = image_path(a, index[i], NULL);
+        bool counted = !readable || ledger_named(&a->ledger, name) || ledger_named(&a->replaced, name);
+        there -= counted && is_there(a->path);
+    }
+    if (code || !there)
+        return code;
+    if (!readable)
+        return dd_error(err, DDPM_ECREATE, "%s: its manifest is damaged, and it holds %zu file%s that this "
+                        "run does not make again: choose another folder", a->folder, there,
+                        there > 1 ? "s" : "");
+    return dd_error(err, DDPM_ECREATE, "%s: holds %zu image%s that this run does not make again: choose "
+                    "another folder (or its own settings, without --force, to go on)", a->folder,
+                    there, there > 1 ? "s" : "");
+}
+
+/* Adds a line about the file in the place of an image, where there is one. */
+static int note_file(struct ledger *l, struct album *a, uint32_t index, ddpm_error *err)
+{
+    struct ledger_line *line = &l->line[l->lines];
+    const char *name = image_path(a, index, NULL);
+    if (!is_there(a->path))
+        return DDPM_OK;
+    *line = (struct ledger_line){ .index = index, .ok = true, .file = strdup(name) };
+    if (!line->file)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the name of an image");
+    l->lines++;
+    return ledger_hash(line->sha256, a->path, err);
+}
+
+/* Writes down which files are replaced, so that a start without --force goes on with it. */
+static int note_replaced(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+{
+    struct ledger *l = &a->replaced;
+    ledger_forget(l);
+    l->path = l->path ? l->path : ledger_path(a->folder, "-replaced");
+    l->header = strdup(a->header);
+    l->line = malloc((size_t)n * sizeof *l->line);
+    bool room = l->path && l->header && l->line;
+    int code = room ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the names of images");
+    for (int i = 0; i < n && !code; i++)
+        code = note_file(l, a, index[i], err);
+    if (!code)
+        code = ledger_join(l, NULL, 0, err);
+    if (!code && l->files)
+        code = ledger_write(l, err);
+    else if (!code)
+        unlink(l->path);
+    a->waiting = l->files;
+    return code;
+}
+
+/* Counts the files that are still to be replaced; the list of them goes with the last. */
+static void count_waiting(struct album *a)
+{
+    a->waiting = 0;
+    for (size_t i = 0; i < a->replaced.files; i++)
+        a->waiting += !ledger_named(&a->ledger, a->replaced.named[i]->file);
+    if (a->replaced.header && !a->waiting && !*a->part)
+        unlink(a->replaced.path);
+}
+
+/* Makes the manifest ready for more lines.  With force it is a new one, and those of shards go. */
+static int open_ledger(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+{
+    int code = a->force ? note_replaced(a, index, n, err) : DDPM_OK;
+    if (!code)
+        code = ledger_open(&a->ledger, a->header, a->force, err);
+    if (!code && a->force)
+        code = parts_remove(a->folder, err);
+    if (!code && *a->part && (!a->ledger.asked || strcmp(a->ledger.asked, a->asked)))
+        code = ledger_ask(&a->ledger, a->asked, err);
+    return code || !*a->part ? code : folder_synchronise(a->folder, err);
+}
+
+/* Reads what the folder holds and checks that this run may work there. */
+static int read_folder(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+{
+    int code = read_manifests(a, err);
+    if (a->force && (!code || code == DDPM_EDATA)) {
+        code = check_replaced(a, index, n, !code, err);
+        ledger_forget(&a->ledger);
+    } else if (!code) {
+        count_waiting(a);
+    }
+    return !code && !a->begun && !a->force ? folder_unshared(a->folder, err) : code;
 }
 
 static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
@@ -290,24 +423,19 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = album_lock(a, 0, err))))
         return code;
-    if ((code = read_manifests(a, err)) || (a->force && (code = start_over(a, index, n, err))))
-        return code;
-    if (!a->begun && !a->force && (code = folder_unshared(a->folder, err)))
-        return code;
-    if ((code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
+    if ((code = read_folder(a, index, n, err)) ||
+        (code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
         return code;
     /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards leave them to a run on its own. */
     if ((code = check_room(a, *missing, err)) || (!*a->part && (code = folder_clean(a->folder, err))))
         return code;
-    code = ledger_open(&a->ledger, a->header, a->force, err);
-    if (!code && *a->part && (!a->ledger.asked || strcmp(a->ledger.asked, a->asked)))
-        code = ledger_ask(&a->ledger, a->asked, err);
-    return code || !*a->part ? code : folder_synchronise(a->folder, err);
+    return open_ledger(a, index, n, err);
 }
 
 int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
 {
-    a->ledger = (struct ledger){ .fd = -1 };
+    a->ledger = a->replaced = (struct ledger){ .fd = -1 };
+    a->waiting = 0;
     a->image = (struct gallery){ .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true };
     a->path = a->header = NULL;
     a->damaged = 0, *a->warning = 0;
@@ -319,6 +447,8 @@ void album_close(struct album *a)
     gallery_free(&a->image);
     if (a->ledger.path)
         ledger_free(&a->ledger);
+    if (a->replaced.path)
+        ledger_free(&a->replaced);
     folder_unlock(&a->lock);
     free(a->path), cJSON_free(a->header);
     a->path = a->header = NULL;
@@ -335,6 +465,22 @@ static int check_folder(const struct album *a, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Puts the finished image in its place and its line into the manifest.  The line comes first where there was
+   no file, and last where the image replaces one: a listed file is never an older one. */
+static int put(struct album *a, const struct ledger_line *line, ddpm_error *err)
+{
+    bool replaces = is_there(a->path);
+    int code = replaces ? gallery_commit(&a->image, err) : DDPM_OK;
+    if (!code)
+        code = ledger_add(&a->ledger, line, err);
+    if (!code && !replaces)
+        code = gallery_commit(&a->image, err);
+    bool waited = ledger_named(&a->replaced, line->file) && !ledger_named(&a->ledger, line->file);
+    if (!code && waited && !--a->waiting)
+        unlink(a->replaced.path);
+    return code;
+}
+
 int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds, ddpm_error *err)
 {
     struct ledger_line line = { .index = index, .ok = frame, .file = image_path(a, index, NULL), .step = step, .seconds = seconds };
@@ -345,8 +491,8 @@ int album_add(struct album *a, uint32_t index, const double *frame, int step, do
     a->image.index = &index;
     code = gallery_open(&a->image, a->path, err);
     if (!code && !(code = gallery_add(&a->image, 0, frame, err)) && !(code = gallery_finish(&a->image, err)) &&
-        !(code = ledger_hash(line.sha256, a->image.output.temporary, err)) && !(code = ledger_add(&a->ledger, &line, err)))
-        code = gallery_commit(&a->image, err);
+        !(code = ledger_hash(line.sha256, a->image.output.temporary, err)))
+        code = put(a, &line, err);
     gallery_free(&a->image);
     return code;
 }

@@ -44,6 +44,7 @@ static void leave_out(struct batch *b, const struct flight *f)
 static int save(struct batch *b, ddpm_error *err)
 {
     const struct studio *s = b->studio;
+    const char *without = b->album.force ? " without --force" : "";
     ddpm_error why = *err;
     int code = DDPM_OK, K = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
     for (int row = 0; row < s->rows && !code; row++)
@@ -55,9 +56,11 @@ static int save(struct batch *b, ddpm_error *err)
     if (b->stop.n)
         code = flight_save(&b->stop, b->album.folder, b->album.part, b->album.header, err);
     if (!code && b->stop.n)
-        code = dd_error(err, TRY_LATER, "%s: %.20s at step %d of %d of a batch: the same command goes on from there", b->album.folder, why.text, taken, K);
+        code = dd_error(err, TRY_LATER, "%s: %.20s at step %d of %d of a batch: the same command%s goes on "
+                        "from there", b->album.folder, why.text, taken, K, without);
     else if (!code)
-        code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command goes on from there", b->album.folder, why.text, b->made);
+        code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command%s goes on from there",
+                        b->album.folder, why.text, b->made, without);
     return code;
 }
 

@@ -472,7 +472,8 @@ static const struct option options[] = {
     { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },
     { "deadline", 0, OPTION_TEXT, "TIME", "the same by the clock: 06:00, 6am, or 2030-01-31 06:00", NULL,
       FIELD(deadline), 0, 0 },
-    { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL, "replace existing files; with --outdir all listed images, or none",
+      NULL, FIELD(force), 0, 0 },
 };
 const struct command command_sample = {
     .name = "sample", .arguments = "", .least = 0, .most = 0, .run = run,

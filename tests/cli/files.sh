@@ -5,7 +5,7 @@ small_disk() {
 	mkdir small
 	[ "$(id -u)" -eq 0 ] || skip 'mounting a small file system takes root'
 	mount -t tmpfs -o size=8k none small 2>/dev/null || skip 'mount is not allowed here'
-	trap 'umount "$scratch"/*/small' EXIT
+	trap "umount '$PWD/small'" EXIT
 }
 
 test_one_file() {
@@ -143,7 +143,9 @@ test_folder() {
 	expect 73 ddpm sample -n 2 --steps 2 --outdir e; says 'image-000000.png'
 	[ "$(ls -A e)" = image-000000.png ] || fail "the folder of others holds $(ls -A e)"
 	rm -r e
-	expect 0 ddpm sample --index 9 --steps 2 --outdir d --name 'x%d.png' --force; [ -f d/x9.png ] || fail 'x9.png is missing'
+	expect 0 ddpm sample --index 9 --steps 2 --outdir e --name 'x%d.png' --force
+	[ -f e/x9.png ] || fail 'x9.png is missing'
+	rm -r e
 	expect 73 ddpm sample -n 1 --steps 1 --outdir no/such
 	echo >file
 	expect 73 ddpm sample -n 1 --steps 1 --outdir file

@@ -27,9 +27,70 @@ test_goes_on() {
 	expect 64 ddpm sample -n 9 --steps 4 --outdir d; says 'there and'
 	expect 64 ddpm sample -n 9 --steps 3 --outdir d --seed 1; says 'seed is "0" there and "1" here'
 	same_set d all
-	expect 0 ddpm sample -q -n 2 --steps 3 --seed 1 --outdir d --force
-	[ "$(ls d | tr '\n' ' ')" = 'image-000000.png image-000001.png manifest.jsonl ' ] || fail "--force leaves $(ls d)"
-	expect 0 ddpm verify d/*.png
+	expect 0 ddpm sample -q -n 6 --steps 3 --seed 1 --outdir d --force
+	expect 0 ddpm sample -q -n 6 --steps 3 --seed 1 --outdir other
+	same_set d other
+}
+
+# --force replaces and does not remove: what it would not make again is counted, and nothing is touched.
+test_force_replaces_all_or_nothing() {
+	expect 0 ddpm sample -q -n 6 --steps 2 --outdir all
+	cp -r all d
+	for words in '-n 2' '--index 3,9' '-n 5 --seed 1' '-n 6 --name x%d.png' '-n 6 --format npy'; do
+		expect 73 ddpm sample --steps 2 --outdir d --force $words; says 'not make again: choose another folder'
+		same_set d all "$words"; same d/manifest.jsonl all/manifest.jsonl
+	done
+	expect 73 ddpm sample -n 4 --steps 2 --outdir d --force; says 'd: holds 2 images that'
+	rm d/image-000005.png
+	expect 73 ddpm sample -n 4 --steps 2 --outdir d --force; says 'd: holds 1 image that'
+	rm d/image-000004.png
+	expect 0 ddpm sample -q -n 4 --steps 2 --outdir d --force
+	# Those of shards count, and those that a damaged manifest may have listed.
+	rm -r d
+	expect 0 ddpm sample -q -n 6 --steps 2 --outdir d --shard 1/2
+	expect 73 ddpm sample -n 5 --steps 2 --outdir d --force; says 'd: holds 1 image that'
+	[ -f d/image-000005.png ] && [ -f d/manifest-1-of-2.jsonl ] || fail "$(ls d)"
+	expect 0 ddpm sample -q -n 6 --steps 2 --outdir d --force
+	same_set d all
+	echo rubbish >d/manifest.jsonl
+	expect 73 ddpm sample -n 5 --steps 2 --outdir d --force; says 'damaged, and it holds 1 file that'
+	[ "$(cat d/manifest.jsonl)" = rubbish ] || fail 'the manifest was replaced'
+	expect 0 ddpm sample -q -n 6 --steps 2 --outdir d --force
+	same_set d all
+}
+
+# Before every operation on files each image is the old or the new one, and what is listed is new.  A start
+# without --force goes on.
+test_force_interrupted() {
+	crash_library
+	made_of() { expect 0 ddpm sample -q -n 4 --steps 2 --batch 1 --outdir "$@"; }
+	made_of old --seed 1
+	made_of all
+	cp -r old d; mkdir begun stopped
+	expect 0 crash CRASH_TICKS=ticks CRASH_STATES=begun CRASH_FOLDER=d -- \
+		sample -q -n 4 --steps 2 --batch 1 --outdir d --force
+	same_set d all; rm -r d; cp -r old d
+	expect 75 crash CRASH_TICK=$(($(cat ticks) * 5 / 8)) CRASH_STATES=stopped CRASH_FOLDER=d -- \
+		sample -q -n 4 --steps 2 --batch 1 --outdir d --force
+	says 'the same command without --force goes on'
+	goes_on() {
+		for image in image-000000.png image-000001.png image-000002.png image-000003.png; do
+			cmp -s "$1/$image" "old/$image" || same "$1/$image" "all/$image" "$1"
+			grep -q '"seed":"1"' "$1/manifest.jsonl" || ! grep -q "$image" "$1/manifest.jsonl" ||
+				same "$1/$image" "all/$image" "$1 lists an old one"
+		done
+		if grep -q '"seed":"1"' "$1/manifest.jsonl"; then
+			made_of "$1" --seed 1
+			for image in old/image*; do same "$image" "$1/${image##*/}"; done
+			made_of "$1" --force
+		fi
+		made_of "$1"
+	}
+	states_give all goes_on begun stopped
+	# A file that came into such a place later is none of those that may be replaced.
+	echo mine >d/image-000002.png
+	expect 73 ddpm sample -n 4 --steps 2 --outdir d; says 'image-000002.png exists already'
+	[ "$(cat d/image-000002.png)" = mine ] || fail 'it was replaced'
 }
 
 # A manifest cut off anywhere behind its first line is mended; a line that is wrong elsewhere is named.
@@ -61,8 +122,8 @@ test_torn_manifest() {
 	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'manifest.jsonl'
 	head -c 100 before >d/manifest.jsonl
 	expect 65 ddpm sample -n 5 --steps 2 --outdir d; says 'is not whole: choose another folder'
-	expect 0 ddpm sample -q -n 4 --steps 2 --outdir d --force
-	sed 's/"seconds":.*//' d/manifest.jsonl >a; sed 's/"seconds":.*//' before >b; same a b
+	expect 0 ddpm sample -q -n 5 --steps 2 --outdir d --force
+	head -n 5 d/manifest.jsonl | sed 's/"seconds":.*//' >a; sed 's/"seconds":.*//' before >b; same a b
 }
 
 test_check_existing() {

@@ -155,10 +155,13 @@ test_folder_of_others() {
 	expect 0 ddpm $again --force -q
 	[ "$(cat d/notes.txt d/photo.png)" = "$(printf 'notes\np')" ] || fail '--force removed what was there'
 	expect 0 ddpm $again; says '0 of them made now'
-	expect 0 ddpm sample -q -n 1 --steps 3 --outdir d --force
-	[ "$(ls d | tr '\n' ' ')" = 'image-000000.png manifest.jsonl notes.txt photo.png ' ] || fail "$(ls d)"
-	expect 0 ddpm sample -q -n 1 --steps 3 --outdir d --format npy --force
-	[ "$(ls d | tr '\n' ' ')" = 'image-000000.npy manifest.jsonl notes.txt photo.png ' ] || fail "$(ls d)"
+	for how in '' '--format npy'; do
+		expect 73 ddpm sample -n 1 --steps 3 --outdir d --force $how; says 'not make again'
+		[ "$(ls d | wc -l)" -eq 6 ] || fail "$(ls d)"
+	done
+	expect 0 ddpm sample -q -n 3 --steps 3 --outdir d --force
+	[ "$(ls d | wc -l)" -eq 6 ] || fail "$(ls d)"
+	[ "$(cat d/notes.txt d/photo.png)" = "$(printf 'notes\np')" ] || fail 'they were changed'
 	# Hidden files are not looked at; temporaries of others stay.
 	mkdir e e/lost+found && touch e/.keep e/.ddpm-notes.tmp e/.ddpm-1-.tmp
 	expect 0 ddpm sample -q -n 1 --steps 1 --outdir e

@@ -101,7 +101,7 @@ test_steps_auto() {
 	timed 0 60 -- sample -n 3 --steps auto --max-time 60s --outdir d; says "auto: the $K steps that d was begun with"
 	expect 0 ddpm sample -n 3 --steps $K --outdir d; says '3 images, 0 of them'
 	expect 64 ddpm sample -n 3 --steps $((K + 1)) --outdir d; says 'steps'
-	timed 0 9 -- sample -n 2 --steps auto --max-time 9s --outdir d --force; says 'for 2 images'
+	timed 0 9 -- sample -n 3 --steps auto --max-time 9s --outdir d --force; says 'for 3 images'
 	expect 64 ddpm sample --steps auto; says '--max-time 20m'
 	expect 64 ddpm sample --steps auto --max-time 5s --from a.png --noise-to 5; says '--from'
 	expect 64 ddpm sample --steps auto --max-time 5s --noise a.png; says '--noise'
