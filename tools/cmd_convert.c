@@ -321,6 +321,8 @@ static int run(void *settings, char **argument, int arguments)
     struct settings say;
     ddpm_error err;
     (void)arguments;
+    if (input_check(argument[0], &err))
+        return complain(&command_convert, &err);
     if (!s->output && !s->dry_run) {
         dd_error(&err, DDPM_EUSAGE, "where to? add -o MODEL.ddpm, or --dry-run to see what would be done");
         return complain(&command_convert, &err);
@@ -331,8 +333,6 @@ static int run(void *settings, char **argument, int arguments)
     if (s->to)
         return export_model(s, argument[0], &err) ? complain(&command_convert, &err) : 0;
     int code = checkpoint_open(&in, argument[0], s->weights, s->part, &err);
-    if (code == DDPM_EMISSING && access(argument[0], F_OK) != 0)
-        missing_path(argument[0], &err);
     if (code)
         return complain(&command_convert, &err);
     settings_begin(&say, &err);

@@ -280,7 +280,13 @@ static int pick_batch(const struct job *j, const struct settings *s, int *batch,
 
 static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    int batch, code = read_settings(j, s, err);
+    int batch, code = input_check(s->model, err);
+    if (!code)
+        code = input_check(s->from, err);
+    if (!code)
+        code = input_check(s->noise, err);
+    if (!code)
+        code = read_settings(j, s, err);
     if (!code)
         code = pace_begin(&j->pace, s->max_time, s->deadline, err);
     if (code || !j->n)

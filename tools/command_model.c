@@ -1,10 +1,13 @@
 /* No path is the embedded model: see command_model.h. */
 #include "command_model.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "base/error.h"
+#include "base/file.h"
 #include "training_folder.h"
 
 /* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
@@ -54,6 +57,17 @@ static bool names_training(const char *path, ddpm_error *err)
                  "%s: its training has not written it yet; the newest checkpoint can be taken instead: %s",
                  path, newest);
     return true;
+}
+
+int input_check(const char *path, ddpm_error *err)
+{
+    if (!path || !access(path, F_OK))
+        return DDPM_OK;
+    int code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path,
+                        strerror(errno));
+    if (code == DDPM_EMISSING && !names_training(path, err))
+        missing_path(path, err);
+    return code;
 }
 
 int model_open(ddpm_model **m, const char *path, ddpm_error *err)

@@ -11,6 +11,9 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err);
 /* Returns DDPM_EMISSING.  err has said that path is not there; it says more when a model on a hub has that
    name. */
 int missing_path(const char *path, ddpm_error *err);
+/* Returns DDPM_EMISSING or the like unless something is at path; NULL: nothing is asked for.  A command says
+   that before it asks for more. */
+int input_check(const char *path, ddpm_error *err);
 /* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
 /* A network of batch images with the threads, instruction set and engine that the user asked for. */

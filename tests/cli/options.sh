@@ -83,10 +83,22 @@ test_values_of_sample() {
 		'--order 2' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
 		'--sampler ode --order 3' '--sampler ode --eta 0.5' '--sampler unipc --eta 1' '--sampler dpmpp --eta 1.5' '--sampler dpmpp-diffusers --eta 1' '--sampler sde --variance beta' \
 		'--sampler dpmpp --corrector 1' '--corrector -1' '--snr 0.2' '--corrector 1 --snr 1' '--corrector 1 --snr 0' \
-		'--sampler langevin --noise x'; do
+		'--sampler langevin --noise /dev/null'; do
 		expect 64 ddpm sample $bad
 		only
 	done
+}
+
+# What is missing is said before what else would be needed.
+test_missing_input_first() {
+	for words in 'convert absent' 'convert absent --to diffusers' 'convert absent --to ddpm -o a.txt' \
+		'train absent' 'sample --from absent' 'sample -m absent --encode' \
+		'sample --noise absent --sampler langevin' 'sample -m absent --steps auto' \
+		'sample --from absent --noise-to 5000'; do
+		expect 66 ddpm $words; says 'absent: cannot be opened'
+	done
+	expect 66 ddpm convert owner/name; says 'hf download owner/name'
+	only
 }
 
 test_steps() {
