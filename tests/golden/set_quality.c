@@ -93,6 +93,9 @@ TEST(unit, front_of_intervals)
     const double farther[] = { 4, 1, 1 };
     const struct quality_points r = { seconds, distance, farther, sharp, 3 };
     CHECK(quality_front(front, &r) == 2 && front[0] && !front[1] && front[2]);
+    const double above[] = { 1, 4, 1 };
+    const struct quality_points t = { seconds, distance, sharp, above, 3 };
+    CHECK(quality_front(front, &t) == 2 && front[0] && !front[1] && front[2]);
     CHECK(quality_front(front, &s) == 3);
 }
 
