@@ -1,4 +1,5 @@
-# The README's own words: its commands run on small files of the same names, and what it says that errors say is what they say.
+# The words of the README and of the guides: their commands run on small files of the same names, and errors
+# say what they say that errors say.
 
 # Under the names that the README uses: a small network of each kind, pictures, CIFAR-10's format.
 readme_checkpoints() {
@@ -12,14 +13,17 @@ readme_checkpoints() {
 		rm case.json
 	}
 }
-# readme_commands WORD: the lines of its code blocks that begin with this, continued ones as one, without remarks.
+# readme_commands WORD: the lines of the code blocks of the README and the guides that begin with this, each
+# once, continued ones as one, without remarks.
 readme_commands() {
-	awk '/^```/ { code = !code; next } code' "$top/README.md" | sed -e ':more' -e '/\\$/N; s/\\\n//; tmore' | sed -n "s/ *#.*//; s/^\(build\/\)\{0,1\}$1/$1/p"
+	for file in "$top/README.md" "$top"/tools/manual/*.md; do
+		awk '/^```/ { code = !code; next } code' "$file" | sed -e ':more' -e '/\\$/N; s/\\\n//; tmore'
+	done | sed -n "s/ *#.*//; s/^\(build\/\)\{0,1\}$1/$1/p" | awk '!seen[$0]++'
 }
 
 test_readme_converts() {
 	readme_checkpoints
-	readme_commands 'ddpm convert' | grep -v -e '--to diffusers' >commands
+	readme_commands 'ddpm convert' | grep -v -e '--to ' -e '--dry-run' >commands
 	[ "$(wc -l <commands)" -eq 6 ] || fail "six commands, not $(cat commands)"
 	ran=0
 	while read -r line; do
@@ -40,12 +44,17 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
-	{ for c in sample verify schedule eval bench; do readme_commands "ddpm $c"; done; readme_commands 'ddpm train photos'; } |
-		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 10,50,250/--steps 2,3/' \
-		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/; s/^ddpm bench$/& --time 1s/' \
-		    -e 's/^ddpm bench --[rs].*/& --time 1s --spread 1e6/' \
-		    -e 's/--outdir images/& --steps 3/; s/200ms/10m/' >commands
-	[ "$(wc -l <commands)" -ge 14 ] || fail "commands: $(cat commands)"
+	{ for c in 'train photos' sample verify schedule eval bench info; do readme_commands "ddpm $c"; done
+	  readme_commands 'ddpm convert' | grep -e '--to ' -e '--dry-run'; } |
+		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/' \
+		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
+		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \
+		    -e 's/-m cifar10.ddpm \(.*--statistics\)/-m photos.ddpm \1/' \
+		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/' \
+		    -e 's/--time 2h/--steps 1 --set batch=2 --holdout 0/' \
+		    -e 's/^ddpm bench$/& --time 1s/; s/^ddpm bench --[rs].*/& --time 1s --spread 1e6/; s/200ms/10m/' \
+		    -e 's/--outdir images/& --steps 3/; s/^ddpm sample$/& --force/' >commands
+	[ "$(wc -l <commands)" -ge 28 ] || fail "commands: $(cat commands)"
 	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
 	sed -i '/--shard/d; /--merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh
 	sed 's/ images --against/ photos --against/' commands >again && mv again commands
@@ -90,7 +99,7 @@ test_readme_troubles() {
 	said ddpm eval color -m classes.ddpm --fit pad
 	pictures 3; said train --steps 1 --holdout 0; said train --steps 2 --holdout 0 --resume --set lr=1
 	flip "$(newest)" 20000; said ddpm sample -m "$(newest)"
-	sed -n '/^## Troubleshooting/,/^## /s/^| `\([^`]*\)` |.*/\1/p' "$top/README.md" >messages
+	sed -n 's/^- `\([^`]*\)`$/\1/p' "$top/tools/manual/troubleshooting.md" >messages
 	[ "$(wc -l <messages)" -ge 15 ] || fail "messages: $(cat messages)"
 	while IFS= read -r message; do
 		case $message in
