@@ -24,6 +24,8 @@ struct dataset_array {
 };
 /* most: only this many are wanted, and taken out of a .gz. */
 int  dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
+/* DDPM_EDATA: it is no data set, and what it is where its bytes say so. */
+int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err);
 bool dataset_array_is_shorter(const struct dataset_array *a);         /* than when it was opened */
 /* Takes the sizes dim [4] = n, h, w, c of a->number, which lie in this order in size bytes; refuses what they
    cannot hold. */

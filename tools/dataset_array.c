@@ -12,16 +12,18 @@
 #include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
+#include "base/kind.h"
 #include "dataset.h"
 
 enum { IDX_HEAD = 20, RECORD = 3073, INFLATES = 1032, SIDE_MAX = 65535 };      /* deflate makes at most 1032 bytes of one */
 
-static int refuse(const char *path, ddpm_error *err)
+int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err)
 {
+    struct dd_kind kind = dd_kind(a->map.data, a->map.size);
     return dd_error(err, DDPM_EDATA,
-                    "%s is no data set: expected a folder of images, an IDX file (.gz too), CIFAR-10 binary "
-                    "batches, .npy or .npz",
-                    path);
+                    "%s is %s%sno data set: expected a folder of images, an IDX file (.gz too), CIFAR-10 "
+                    "binary batches, .npy or .npz",
+                    path, kind.is ? kind.is : "", kind.is ? ", " : "");
 }
 
 /* dim [4] = n, h, w, c. */
@@ -54,10 +56,23 @@ static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
     return 4 + 4 * rank;
 }
 
+/* A picture of at most 4 rows and more than 4 channels is one whose channels come first. */
+static int check_order(const uint64_t dim[4], const char *path, ddpm_error *err)
+{
+    if (dim[1] > 4 || dim[3] <= 4)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA,
+                    "%s: an IDX file is [n, h, w, c], and this one has images of %llu x %llu with %llu "
+                    "channels: transpose it, or save it as .npy",
+                    path, (unsigned long long)dim[1], (unsigned long long)dim[2],
+                    (unsigned long long)dim[3]);
+}
+
 static int open_idx(struct dataset_array *a, const char *path, size_t head, const uint64_t dim[4], ddpm_error *err)
 {
     size_t rest = a->map.size - head;
-    int code = dataset_array_shape(a, path, dim, rest, err);
+    int code = check_order(dim, path, err);
+    code = code ? code : dataset_array_shape(a, path, dim, rest, err);
     a->data = a->map.data + head;
     if (!code && rest != a->count * a->stride)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
@@ -65,9 +80,11 @@ static int open_idx(struct dataset_array *a, const char *path, size_t head, cons
 }
 
 /* The first n bytes of what the file inflates to; all: there is nothing behind them. */
-static int inflate_head(unsigned char *out, size_t n, const struct dd_file *f, const char *path, bool all, ddpm_error *err)
+static int inflate_head(unsigned char *out, size_t n, const struct dataset_array *a, const char *path,
+                        bool all, ddpm_error *err)
 {
     unsigned char spare;
+    const struct dd_file *f = &a->map;
     z_stream z = { .next_in = (Bytef *)f->data, .avail_in = (uInt)f->size };
     int status = inflateInit2(&z, 15 + 16);
     if (status != Z_OK)
@@ -83,6 +100,8 @@ static int inflate_head(unsigned char *out, size_t n, const struct dd_file *f, c
         status = inflate(&z, Z_FINISH);
     }
     inflateEnd(&z);
+    if (!full && n <= IDX_HEAD && status == Z_STREAM_END)
+        return dataset_array_refuse(a, path, err);
     if (!full || (all && status != Z_STREAM_END))
         return dd_error(err, DDPM_EDATA, "%s: its compressed data are damaged, cut off or longer than their head says", path);
     return DDPM_OK;
@@ -94,20 +113,21 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     uint64_t dim[4];
     if (a->map.size > UINT_MAX)
         return dd_error(err, DDPM_EDATA, "%s: too large; gunzip it first", path);
-    int code = inflate_head(start, sizeof start, &a->map, path, false, err);
+    int code = inflate_head(start, sizeof start, a, path, false, err);
     if (code)
         return code;
     size_t head = idx_head(dim, start, sizeof start);
     if (!head)
-        return refuse(path, err);
-    if ((code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
+        return dataset_array_refuse(a, path, err);
+    if ((code = check_order(dim, path, err)) ||
+        (code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
         return code;
     bool all = !most || most >= a->count;
     size_t n = head + (all ? a->count : most) * a->stride;
     if (!(a->inflated = malloc(n)))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, n);
     a->data = a->inflated + head;
-    return inflate_head(a->inflated, n, &a->map, path, all, err);
+    return inflate_head(a->inflated, n, a, path, all, err);
 }
 
 static bool is_cifar(const struct dd_file *f)
@@ -132,7 +152,7 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
     if (size >= 2 && p[0] == 0x1F && p[1] == 0x8B)
         return open_gz(a, path, most, err);
     if (!is_cifar(&a->map))
-        return refuse(path, err);
+        return dataset_array_refuse(a, path, err);
     a->labelled = true;
     a->data = p;
     int code = dataset_array_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);

@@ -22,8 +22,9 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     if (!(*data = malloc(*size + 1)))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, *size);
     zip_file_t *f = zip_fopen_index(z, at, 0);
-    zip_int64_t n =
-        f ? zip_fread(f, *data, s.size + 1) : -1; /* one more than there is: then the CRC is compared */
+    zip_int64_t n = f ? zip_fread(f, *data, s.size) : -1;
+    if (n >= 0 && zip_fread(f, *data + n, 1) != 0) /* libzip compares the CRC when it meets the end */
+        n = -1;
     if (f && zip_fclose(f))
         n = -1;
     return n == (zip_int64_t)s.size ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: %s is damaged", path, s.name);
@@ -70,12 +71,16 @@ int dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err)
         return dd_error(err, why == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA,
                         "%s: begins as a zip archive (.npz) but is damaged or cut short", path);
     zip_int64_t at = find_images(z, names, sizeof names);
+    if (at < 0 && !*names) {
+        zip_discard(z);
+        return dataset_array_refuse(a, path, err);
+    }
     int code = at >= 0 ? read_member(&a->inflated, &size, z, (zip_uint64_t)at, path, err)
                        : dd_error(err, DDPM_EDATA,
                                   "%s: expected one array, or the images in arr_0; it holds %s: save the "
                                   "images as a .npy of their "
                                   "own",
-                                  path, *names ? names : "none");
+                                  path, names);
     if (!code && !dataset_is_numpy(a->inflated, size))
         code = dd_error(err, DDPM_EDATA, "%s: its member is no .npy array", path);
     if (!code)

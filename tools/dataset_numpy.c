@@ -83,6 +83,13 @@ static int read_head(struct head *h, const char *path, const unsigned char *p, s
     return DDPM_OK;
 }
 
+/* Returns whether [n, h, w] is likelier, or as likely, one picture in colour: [h, w, c] or [3, h, w]. */
+static bool is_one_picture(const uint64_t *d)
+{
+    bool last = (d[2] == 3 || d[2] == 4) && d[0] > 4 && d[1] > 4;
+    return last || (d[0] == 3 && d[1] > 4 && d[2] > 4);
+}
+
 static int likely_channels(uint64_t n) { return n == 1 || n == 3 ? 2 : n == 2 || n == 4; }
 
 /* Sets the places of h, w and c among the sizes; a place 4 is a size of 1. */
@@ -91,8 +98,10 @@ static int find_layout(int place[3], struct dataset_array *a, const struct head 
 {
     const uint64_t *d = h->dim;
     static const int gray[3] = { 1, 2, 4 }, last[3] = { 1, 2, 3 }, first[3] = { 2, 3, 1 };
-    if (h->rank == 3 && d[2] == 3 && d[1] > 3 && d[1] == d[0])
-        return dd_error(err, DDPM_EDATA, "%s: %.120s is one image rather than many: save it as [1, h, w, c]",
+    if (h->rank == 3 && is_one_picture(d))
+        return dd_error(err, DDPM_EDATA,
+                        "%s: %.120s can be one image in colour: save it as [1, h, w, c], or gray ones as "
+                        "[n, h, w, 1]",
                         path, h->text);
     if (h->rank != 3 && h->rank != 4)
         return dd_error(err, DDPM_EDATA,

@@ -132,7 +132,7 @@ TEST(unit, data_of_numpy_refused)
         { "binary.npy", "go from 0 to 1:" },
         { "negative.npy", "go from below 0" },
         { "cube.npy", "can be [n, h, w, c] or [n, c, h, w]" },
-        { "one.npy", "is one image" },
+        { "one.npy", "can be one image" },
         { "complex.npy", "<c8" },
         { "parts.npz", "x_train.npy, x_test.npy" },
     };
@@ -149,4 +149,66 @@ TEST(unit, data_of_numpy_refused)
         if (!strstr(err.text, bad[k].mentions) || !strstr(err.text, bad[k].name))
             check_fail(__FILE__, __LINE__, "\"%s\" does not mention \"%s\"", err.text, bad[k].mentions);
     }
+}
+
+/* A file of the test's own folder with these bytes; returns what opening it as a data set gives. */
+static int open_bytes(const char *name, const unsigned char *data, size_t size, ddpm_error *err)
+{
+    const ddpm_about about = { .height = 16, .width = 16, .channels = 1 };
+    const char *path = check_path(check_folder(), "%s", name);
+    FILE *f = fopen(path, "wb");
+    struct dataset d;
+    fwrite(data, 1, size, f);
+    fclose(f);
+    int code = dataset_open(&d, path, &about, VIEW_EXACT, 0, err);
+    if (!code)
+        dataset_close(&d);
+    return code;
+}
+
+/* Each member of a zip has a CRC. */
+TEST(unit, data_of_a_damaged_npz)
+{
+    unsigned char data[4096];
+    ddpm_error err;
+    FILE *f = fopen(file_of("named.npz"), "rb");
+    REQUIRE(f);
+    size_t size = fread(data, 1, sizeof data, f);
+    fclose(f);
+    unsigned char *head = memmem(data, size, "\x93NUMPY", 6);
+    REQUIRE(size > 400 && size < sizeof data && head);
+    CHECK(open_bytes("a.npz", data, size, &err) == DDPM_OK);
+    head[128 + 20] ^= 1;
+    CHECK(open_bytes("a.npz", data, size, &err) == DDPM_EDATA && strstr(err.text, ".npy is damaged"));
+}
+
+/* One picture is no set of its rows or channels; three gray ones can say what they are. */
+TEST(unit, data_of_numpy_one_picture)
+{
+    static const char *const shapes[] = { "(16, 24, 3)", "(24, 16, 4)", "(3, 16, 24)" };
+    unsigned char data[128 + 4 * 16 * 24] = "\x93NUMPY\1\0\x76";
+    ddpm_error err;
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        size_t size = sizeof data - (k == 1 ? 0 : 16 * 24);
+        int used = snprintf((char *)data + 10, 118, "{'descr': '|u1', 'fortran_order': False, 'shape': %s, }",
+                            shapes[k]);
+        memset(data + 10 + used, ' ', 117 - (size_t)used);
+        data[127] = '\n';
+        CHECK(open_bytes("a.npy", data, size, &err) == DDPM_EDATA && strstr(err.text, "can be one image"));
+    }
+}
+
+/* IDX has its channels last; other files are called what they are. */
+TEST(unit, data_of_other_files)
+{
+    unsigned char planes[20 + 3 * 16 * 16] = { 0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 16, 0, 0, 0, 16 };
+    static const unsigned char png[] = "\x89PNG\r\n\x1a\n and more than twenty bytes of it";
+    static const unsigned char gzip[] = "\x1f\x8b\x08\0\0\0\0\0\0\3"
+                                        "\xcb\x48\xcd\xc9\xc9\7\0\x86\xa6\x10\x36\5\0\0";
+    ddpm_error err;
+    CHECK(open_bytes("a.idx", planes, sizeof planes, &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "3 x 16 with 16"));
+    CHECK(open_bytes("a", png, sizeof png, &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "a PNG picture, no data set"));
+    CHECK(open_bytes("a.gz", gzip, sizeof gzip, &err) == DDPM_EDATA && strstr(err.text, "no data set"));
 }
