@@ -229,6 +229,47 @@ static int same_place(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* What lies in a folder under names that speak of an average. */
+struct averages { int count, self; const char *name[2]; };
+
+static int is_average_name(const struct dirent *e) { return names_average(e->d_name, strlen(e->d_name)); }
+
+/* Does folder hold a U-Net?  One named unet_ema is believed. */
+static int holds_unet(struct files *f, const char *folder, const char *name)
+{
+    struct stat st;
+    cJSON *root = NULL;
+    const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
+    if (!config || !is_file(config))
+        return config && !strcmp(name, "unet_ema") && stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    int is = python_json_file(&root, config, NULL) || !check_class(root, config, NULL);
+    cJSON_Delete(root);
+    return is;
+}
+
+/* Counts the U-Nets in parent that are named as averages; self: is folder, or NULL, one of them? */
+static int find_averages(struct averages *a, struct files *f, const char *parent, const char *folder,
+                         ddpm_error *err)
+{
+    struct dirent **entry = NULL;
+    int code = DDPM_OK, n = scandir(parent, &entry, is_average_name, alphasort);
+    *a = (struct averages){ 0 };
+    for (int i = 0; i < n; i++) {
+        char *path = dd_arena_text(&f->arena, "%s/%s", parent, entry[i]->d_name);
+        if (!path)
+            code = no_memory(err);
+        if (!code && holds_unet(f, path, entry[i]->d_name)) {
+            if (a->count < 2)
+                a->name[a->count] = path + strlen(parent) + 1;
+            a->count++;
+            a->self |= folder && same_place(path, folder);
+        }
+        free(entry[i]);
+    }
+    free(entry);
+    return code;
+}
+
 /* Takes the scheduler of folder, if it has one. */
 static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
 {
@@ -252,13 +293,14 @@ static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_e
 {
     int code = scheduler_in(f, folder, err);
     for (int up = 0; up < 2 && !code && !f->scheduler; up++) {
+        struct averages a = { 0 };
         const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
-        const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
         const char *index = dd_arena_text(&f->arena, "%s/../model_index.json", folder);
         const char *above = dd_arena_text(&f->arena, "%s/..", folder);
-        if (!unet || !ema || !index || !above)
+        if (!unet || !index || !above)
             return no_memory(err);
-        if (same_place(folder, unet) || same_place(folder, ema) || is_file(index))
+        code = find_averages(&a, f, above, folder, err);
+        if (!code && (same_place(folder, unet) || a.self || is_file(index)))
             code = scheduler_in(f, above, err);
         f->scheduler_above = f->scheduler && up >= inner;
         folder = above;
@@ -273,20 +315,23 @@ static int is_average(const cJSON *config)
            cJSON_GetObjectItemCaseSensitive(config, "update_after_step");
 }
 
-/* Fills in what folder's place and configuration say of the weights in it. */
+/* Fills in what folder's place and configuration say of the weights in it.  A name alone says it of the
+   unet's neighbours, and of unet_ema. */
 static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 {
+    struct averages a = { 0 };
+    const char *above = dd_arena_text(&f->arena, "%s/..", folder);
     const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
     const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
-    if (!unet || !ema)
+    if (!above || !unet || !ema)
         return no_memory(err);
-    int has_ema = same_place(ema, ema);
-    if (is_average(f->config) || same_place(folder, ema))
+    int code = find_averages(&a, f, above, folder, err);
+    if (is_average(f->config) || same_place(folder, ema) || (a.self && same_place(unet, unet)))
         f->label = "ema";
-    else if (same_place(folder, unet) && has_ema)
+    else if (same_place(folder, unet) && a.count)
         f->label = "raw";
-    f->average_beside = has_ema && *f->label == 'r' ? "unet_ema" : NULL;
-    return DDPM_OK;
+    f->average_beside = a.count && *f->label == 'r' ? a.name[0] : NULL;
+    return code;
 }
 
 static int open_model(struct files *f, const char *folder, int inner, const char *want, ddpm_error *err)
@@ -299,26 +344,49 @@ static int open_model(struct files *f, const char *folder, int inner, const char
     return code ? code : open_weights(f, folder, want, err);
 }
 
+/* Opens the average in path, or the weights beside it that it is an average of. */
+static int open_one_of(struct files *f, const char *path, const char *raw, const struct averages *a,
+                       const char *want, ddpm_error *err)
+{
+    const char *average = dd_arena_text(&f->arena, "%s/%s", path, a->name[0]);
+    if (!average)
+        return no_memory(err);
+    f->both = raw != NULL;
+    if (f->both && want && !strcmp(want, "raw")) {
+        int code = open_model(f, raw, raw != path, want, err);
+        f->label = *f->label ? f->label : "raw";
+        return code;
+    }
+    if (a->count > 1)
+        return dd_error(err, DDPM_EDATA,
+                        "%s: holds several averages, %s and %s: give the folder that is meant", path,
+                        a->name[0], a->name[1]);
+    int code = open_model(f, average, 1, want, err);
+    f->label = *f->label ? f->label : "ema";
+    return code;
+}
+
 int diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err)
 {
+    struct averages a = { 0 };
     const char *index = dd_arena_text(&f->arena, "%s/model_index.json", path);
     const char *bare = dd_arena_text(&f->arena, "%s/config.json", path);
     const char *unet = dd_arena_text(&f->arena, "%s/unet", path);
     const char *raw = dd_arena_text(&f->arena, "%s/unet/config.json", path);
-    const char *ema = dd_arena_text(&f->arena, "%s/unet_ema", path);
-    const char *average = dd_arena_text(&f->arena, "%s/unet_ema/config.json", path);
-    if (!index || !bare || !unet || !raw || !ema || !average)
+    if (!index || !bare || !unet || !raw)
         return no_memory(err);
     int code = check_pipeline(index, err);
-    if (code)
-        return code;
-    f->both = is_file(average) && is_file(raw);
-    if (is_file(average) && !(want && !strcmp(want, "raw") && is_file(raw)))
-        return open_model(f, ema, 1, want, err);
-    if (is_file(raw))
-        return open_model(f, unet, 1, want, err);
-    if (is_file(bare))
-        return open_model(f, path, 0, want, err);
+    if (!code) code = find_averages(&a, f, path, NULL, err);
+    const char *average = a.count ? dd_arena_text(&f->arena, "%s/%s/config.json", path, a.name[0]) : "";
+    if (code || !average)
+        return code ? code : no_memory(err);
+    const char *given = is_file(raw) ? unet : NULL;
+    if (!given && is_file(bare))
+        given = path;
+    if (is_file(average) && (given || !strcmp(a.name[0], "unet_ema")))
+        return open_one_of(f, path, given, &a, want, err);
+    if (given)
+        return open_model(f, given, given != path, want, err);
     return no_weights(path, "is no diffusers folder: there is neither unet/config.json nor config.json", err);
 }
 

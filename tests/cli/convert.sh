@@ -139,6 +139,27 @@ test_convert_average_beside() {
 	only c m.ddpm
 }
 
+# Trainings of other programs give the folder of the average other names, beside unet/ or in the model's own
+# folder; of two averages none is chosen, and a folder of that name alone says nothing.
+test_convert_average_folders() {
+	for name in ema ema_unet unetEMA averaged_model; do
+		mkdir $name.d && accelerate_folder $name.d && mv $name.d/unet_ema $name.d/$name
+		average=$name.d/$name/diffusion_pytorch_model.safetensors
+		raw=$name.d/unet/diffusion_pytorch_model.safetensors
+		expect 0 ddpm convert $name.d -o m.ddpm --force; made_of m.ddpm $average 'weights ema'
+		expect 0 ddpm convert $name.d --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights raw'
+		expect 0 ddpm convert $raw -o m.ddpm --force; says "beside it, in $name"; made_of m.ddpm $raw 'weights raw'
+	done
+	cp -r ema.d/unet flat && cp -r ema.d/ema flat/ema
+	expect 0 ddpm convert flat -o m.ddpm --force; made_of m.ddpm $average 'weights ema'
+	expect 0 ddpm convert flat --weights raw -o m.ddpm --force; made_of m.ddpm $raw 'weights raw'
+	cp -r ema.d/ema ema.d/unet_ema
+	expect 65 ddpm convert ema.d -o n.ddpm; says 'several averages, ema and unet_ema'
+	cp -r ema.d/unet ema_of_mine
+	expect 0 ddpm convert ema_of_mine -o m.ddpm --force; made_of m.ddpm $raw 'weights unknown'
+	rm -r ./*.d flat ema_of_mine m.ddpm
+}
+
 # OpenAI's training leaves both; the name of a file says which it is.
 test_convert_average_of_step() {
 	cp "$guided" ema_0.9999_000100.pt; cp "$guided" model000100.pt; cp "$guided" model000200.pt
