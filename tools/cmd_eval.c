@@ -93,12 +93,26 @@ static int describe_run(struct job *j, ddpm_error *err)
     return ok ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings");
 }
 
+/* Tells before the first image whether the file of --resume can be written. */
+static int check_writable(const char *path, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code)
+        dd_output_abandon(&o);
+    return code;
+}
+
 /* The images that the file counts must be the first ones of the data. */
 static int resume(struct job *j, ddpm_error *err)
 {
     struct stat s;
-    if (!j->s->resume || (stat(j->s->resume, &s) && errno == ENOENT))
+    if (!j->s->resume)
         return DDPM_OK;
+    if (!strcmp(j->s->resume, "-"))
+        return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
+    if (stat(j->s->resume, &s) && errno == ENOENT)
+        return check_writable(j->s->resume, err);
     int code = tally_load(&j->e.tally, j->s->resume, j->about_run, err);
     for (size_t k = 0; k < j->e.tally.images && !code; k++) {
         const double *row = j->e.tally.image + k * TALLY_COLUMNS;
@@ -106,6 +120,8 @@ static int resume(struct job *j, ddpm_error *err)
         if (!code && (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != evaluation_check(j->e.x0, j->e.d)))
             code = dd_error(err, DDPM_EUSAGE, "%s was begun with other data: image %zu differs", j->s->resume, k);
     }
+    if (!code && j->e.tally.images < j->data.count)
+        code = check_writable(j->s->resume, err);
     if (!code && j->e.tally.images)
         remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.tally.images, j->data.count);
     return code;

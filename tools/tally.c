@@ -1,4 +1,6 @@
-/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in tally.h, and the settings as metadata. */
+/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in tally.h, and the settings as
+   metadata.  It carries a hash, because nothing else would tell a number that has changed from one that was
+   measured. */
 #include "tally.h"
 #include <math.h>
 #include <stdlib.h>
@@ -68,7 +70,7 @@ int tally_save(const struct tally *t, const char *path, const cJSON *settings, d
         entry[i].size = (size_t)entry[i].count * sizeof(double);
     }
     int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
-    if (!code && !(code = dd_safetensors_write(o.stream, entry, 2, meta, err)))
+    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err)))
         code = dd_output_commit(&o, err);
     else if (text && code)
         dd_output_abandon(&o);
@@ -86,14 +88,27 @@ static int read_tensor(double *out, const struct dd_safetensors *s, const char *
     return DDPM_OK;
 }
 
-static int load(struct tally *t, const struct dd_safetensors *s, const char *path, const cJSON *settings, ddpm_error *err)
+/* Says how to go on without a damaged file, which stays where it is. */
+static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err)
+{
+    ddpm_error why;
+    int code = dd_safetensors_check_hash(f->data, f->size, path, &why);
+    if (!code)
+        return DDPM_OK;
+    return dd_error(err, code, "%.350s: another --resume file measures all images anew", why.text);
+}
+
+static int load(struct tally *t, const struct dd_safetensors *s, const struct dd_file *f, const char *path,
+                const cJSON *settings, ddpm_error *err)
 {
     const char *text = dd_safetensors_meta(s, key);
     const struct dd_entry *images = dd_safetensors_find(s, "images");
     cJSON *found = NULL;
     if (!text || !images)
         return dd_error(err, DDPM_EDATA, "%s is no file of ddpm eval --resume", path);
-    int code = dd_json_parse(&found, text, strlen(text), path, err);
+    int code = check_hash(f, path, err);
+    if (!code)
+        code = dd_json_parse(&found, text, strlen(text), path, err);
     if (!code)
         code = agree(found, settings, "", path, "give the same options, or another --resume file", err);
     cJSON_Delete(found);
@@ -118,7 +133,7 @@ int tally_load(struct tally *t, const char *path, const cJSON *settings, ddpm_er
         return code;
     code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code) {
-        code = load(t, &s, path, settings, err);
+        code = load(t, &s, &f, path, settings, err);
         dd_safetensors_free(&s);
     }
     dd_file_unmap(&f);

@@ -16,6 +16,27 @@ test_eval() {
 	expect 64 ddpm eval
 }
 
+# A number in the file that has changed is found, wherever it is, and the file stays as it is.
+test_eval_damaged_state() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	ddpm sample -q -n 3 --steps 3 --outdir d || fail 'sample'
+	expect 0 ddpm eval d --steps 4 -n 2 --resume state
+	cat >flip.py <<-'END'
+	import sys
+	data = bytearray(open("state", "rb").read())
+	place = int(sys.argv[1])
+	data[place] ^= 1 << place % 8
+	open("flipped", "wb").write(data)
+	END
+	size=$(wc -c <state)
+	for back in 1 20 44 60 79 80 100 150 200 239; do
+		python3 flip.py $((size - back)); cp flipped before
+		expect 65 ddpm eval d --steps 4 --resume flipped; says 'is damaged'; says 'another --resume file'
+		cmp -s flipped before || fail 'the damaged file was replaced'
+	done
+	expect 0 ddpm eval d --steps 4 --resume state; says 'after 2 of 3'
+}
+
 # The mean of the images that the file of --resume lists, and Student's 97.5 % quantiles by scipy.  What
 # cannot be negative is not.
 test_eval_interval() {
@@ -64,6 +85,7 @@ test_eval_resumed() {
 	expect 64 ddpm eval e --steps 5 --resume state; says 'image 0 differs'
 	head -c 200 state >cut
 	expect 65 ddpm eval e --steps 5 --resume cut; says 'cut'
+	expect 64 ddpm eval e --steps 5 --resume -; says 'name one'; [ ! -e ./- ] || fail 'a file is called -'
 	expect 73 ddpm eval e --steps 2 --resume no/state; says 'no'
 }
 
