@@ -169,6 +169,8 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
     }
     n = curve_ticks(tick, TICKS, 0, f->last, false);
     for (int i = 0; i < n; i++) {
+        if (tick[i] != rint(tick[i]))       /* no step of a training lies between two whole ones */
+            continue;
         double x = place_x(f, tick[i]);
         canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
         canvas_line(c, x, BOTTOM, x, BOTTOM + 7, 1.5, black);

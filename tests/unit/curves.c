@@ -94,6 +94,37 @@ static int red_of(const struct curve *loss, const struct curve *held)
     return n;
 }
 
+/* Counts the vertical lines of the grid, which are one pixel wide or two, in a row of the picture without
+   ticks of the other axis. */
+static int grid_lines(const struct picture *p, int row)
+{
+    int n = 0;
+    for (int x = 1; x < p->width; x++) {
+        const uint8_t *at = p->pixel + 3 * ((size_t)row * (size_t)p->width + (size_t)x), *before = at - 3;
+        n += at[0] < 255 && before[0] == 255;
+    }
+    return n;
+}
+
+TEST(unit, curve_ticks_of_few_steps_are_whole)
+{
+    const struct curve_words w = { "few", "error", 10 };
+    const char *path = check_path(check_folder(), "few.png");
+    struct curve none = { .points = 0 };
+    for (int last = 1; last <= 5; last++) {
+        struct curve held = { .points = 0 };
+        struct picture p;
+        char *text;
+        CHECK(curve_add(&held, last, 0.9, NULL) == DDPM_OK);
+        CHECK(curve_write(path, &w, &none, &held, NULL) == DDPM_OK);
+        CHECK(picture_read(&p, &text, path, NULL) == DDPM_OK);
+        CHECK(grid_lines(&p, 660) == last + 1);
+        picture_free(&p);
+        free(text);
+        curve_free(&held);
+    }
+}
+
 TEST(unit, curve_pictures)
 {
     struct curve none = { .points = 0 }, loss = made_of(falling, 300), held = made_of(falling, 8);
