@@ -107,13 +107,19 @@ const char *nearest_name(const char *text, const char *const *names)
     return best;
 }
 
-/* Text such as "did you mean X? choose from A, B, C". */
+/* Writes "did you mean X? choose from A, B, C"; where they are too many, as many whole names as fit. */
 static const char *advice(char out[400], const char *text, const char *const *names)
 {
+    static const char rest[] = ", ... (--help lists all)";
     const char *near = nearest_name(text, names);
     size_t n = near ? (size_t)snprintf(out, 400, "did you mean %s? choose from", near) : (size_t)snprintf(out, 400, "choose from");
-    for (int i = 0; names[i] && n < 400; i++)
+    for (int i = 0; names[i]; i++) {
+        if (n + strlen(names[i]) + sizeof ", " + sizeof rest > 400) {
+            snprintf(out + n, 400 - n, "%s", rest);
+            break;
+        }
         n += (size_t)snprintf(out + n, 400 - n, "%s %s", i ? "," : "", names[i]);
+    }
     return out;
 }
 
