@@ -140,7 +140,8 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
     engines_text(engines, sizeof engines, e);
     printf("id            %s\n", *a->id ? a->id : "none yet");
     print_source(a);
-    printf("image         %d x %d, %d channels (height x width)\n", a->height, a->width, a->channels);
+    printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
+           a->channels == 1 ? "" : "s");
     printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_name(a->prediction), variance_name(a->variance), a->clip, a->classes);
     printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0], a->alpha_bar[a->steps - 1], a->t_scale);
     printf("network       %.3f million parameters, %.4g GFLOP per image and step\n", 1e-6 * (double)n->parameters, 1e-9 * n->flops);

@@ -66,10 +66,10 @@ static void print_result(const struct training *t)
         printf("{\"step\":%lld,\"bits\":%.17g,\"images\":%zu,\"terms\":%d}\n", step, t->bits, m->images,
                m->terms);
     else if (m->images && m->terms < t->about->steps)
-        printf("%.6g bits/dim of %zu held-out images in %d of the %d steps\n", t->bits, m->images, m->terms,
+        printf("%.4g bits/dim of %zu held-out images in %d of the %d steps\n", t->bits, m->images, m->terms,
                t->about->steps);
     else if (m->images)
-        printf("%.6g bits/dim of %zu held-out images\n", t->bits, m->images);
+        printf("%.4g bits/dim of %zu held-out images\n", t->bits, m->images);
 }
 
 static int finish(struct training *t, ddpm_error *err)

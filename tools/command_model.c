@@ -77,8 +77,9 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
     if (path && (stat(path, &st) || S_ISDIR(st.st_mode)) && names_training(path, err))
         return err->code;
     if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
-        return dd_error(err, DDPM_EDATA, "%s: is a folder, no model file of ddpm: make one with ddpm convert",
-                        path);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is a folder, no model file of ddpm: one is made by ddpm convert of a "
+                        "checkpoint, or by ddpm train of pictures", path);
     int code = path ? ddpm_model_open(m, path, err) : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
     return code == DDPM_EMISSING ? missing_path(path, err) : code;
 }

@@ -139,8 +139,9 @@ static int check_size(const struct view *v, const ddpm_about *a, enum view_fit f
     if (fits_by(fit, h, w))
         return DDPM_OK;
     advise(advice, sizeof advice, v, a);
-    return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels, but the model's images have %d x %d; %s", name,
-                    v->height, v->width, a->height, a->width, advice);
+    return dd_error(err, DDPM_EDATA,
+                    "%s: %d x %d pixels (width x height), but the model's images have %d x %d; %s", name,
+                    v->width, v->height, a->width, a->height, advice);
 }
 
 /* Centred: where the model's image is larger, black; where it is smaller, the middle. */

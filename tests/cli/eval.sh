@@ -122,7 +122,7 @@ test_eval_bad_data() {
 	expect 65 ddpm eval d --steps 2; says 'd/image-000001b.png'
 	ddpm sample -q -n 1 --steps 1 -o one.npy && expect 0 ddpm eval one.npy --steps 2
 	printf '\0\0\010\003\0\0\0\002\0\0\0\002\0\0\0\003abcdefghijkl' >small.idx
-	expect 65 ddpm eval small.idx --steps 2; says '2 x 3 pixels'; says '--fit pad'
+	expect 65 ddpm eval small.idx --steps 2; says '3 x 2 pixels (width x height)'; says '--fit pad'
 	expect 65 ddpm eval small.idx --steps 2 --fit crop; says '--fit pad'
 	expect 0 ddpm eval small.idx --steps 2 --fit pad --json; prints '"images":2'; mv out plain
 	expect 64 ddpm eval small.idx --fit pad --statistics; says 'go together'

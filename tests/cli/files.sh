@@ -110,11 +110,13 @@ test_info_of_images() {
 	expect 0 ddpm info e; prints '3 made of 9 asked for'
 	printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\0\0\001\0\0\0\001\010\0\0\0\0\072\176\233\125' >other.png
 	printf '\0\0\0\012IDATx\234\143\140\0\0\0\002\0\001\110\257\244\161\0\0\0\0IEND\256\102\140\202' >>other.png
+	mkdir photos
+	expect 65 ddpm info photos; says 'one is made by ddpm convert of a checkpoint, or by ddpm train of pictures'
 	expect 65 ddpm info other.png; says 'other.png: is a PNG picture that holds no settings of ddpm'
 	sed -i '1s/"seed":"78"/"seed":"\\u001b[2J"/' d/manifest.jsonl
 	expect 0 ddpm info d; prints 'seed          ?[2J'
 	echo rubbish >d/manifest.jsonl; expect 65 ddpm info d; says 'd/manifest.jsonl'
-	rm -r a.png d e other.png; only
+	rm -r a.png d e other.png photos; only
 }
 
 # A model under another format's name would mislead whoever opens it, and it goes to no standard output.

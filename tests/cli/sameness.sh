@@ -85,6 +85,9 @@ test_from_an_image() {
 		expect 66 ddpm verify b.png --from other.png; says 'another image'
 		expect 0 ddpm verify b.png --from a.png --batch 1
 	done
+	ddpm sample -q -n 2 --steps 1 -o wide.png || fail 'sample'
+	expect 65 ddpm sample --from wide.png --noise-to 5 -o c.png
+	says '64 x 32 pixels (width x height) of 1 channel, the'
 	for words in '--from a.png' '--noise-to 5' '--encode --sampler ode' '--from a.png --noise-to -1' '--from a.png --noise-to 1000' \
 		'--from a.png --noise-to 5 --schedule trailing --steps 8' '--from a.png --noise-to x' '--from a.png --noise-to 500 --encode' \
 		'--from a.png --noise-to 500 --encode --sampler dpmpp' '--from a.png --noise-to 500 --encode --sampler ddim --eta 0.5' \
