@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include "base/error.h"
+#include "base/names.h"
 
 /* The image's first byte in the array that holds it. */
 static const unsigned char *find(const struct dataset *d, const struct dataset_array **array, size_t i)
@@ -190,7 +191,7 @@ int dataset_check_labels(const struct dataset *d, int given, const char *advice,
 static bool is_batch(const char *folder, const char *name)
 {
     (void)folder;
-    return image_folder_ends(name, ".bin");
+    return dd_names_end(name, ".bin");
 }
 
 /* Takes the test batch away from a folder with batches to train on: it is there to be measured on. */
@@ -261,7 +262,7 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
     int code = image_folder_open(&d->folder, d->path, err);
     if (code || d->folder.files)
         return code ? code : check_parts(d, err);
-    code = image_folder_list(&name, &names, d->path, is_batch, err);
+    code = dd_names_list(&name, &names, d->path, is_batch, err);
     image_folder_left_out(left_out, sizeof left_out, &d->folder);
     if (!code && !names)
         code = dd_error(err, DDPM_EDATA,
@@ -272,7 +273,7 @@ static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
         without_test(d, name, &names);
     if (!code)
         code = open_batches(d, name, names, most, err);
-    image_folder_free(name, names);
+    dd_names_free(name, names);
     return code;
 }
 

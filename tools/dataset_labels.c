@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include "base/error.h"
+#include "base/names.h"
 #include "dataset.h"
 
 /* The name with "images" and "idx3" replaced in its last part; NULL when it does not hold them, or out of memory. */
@@ -18,7 +19,7 @@ static char *labels_name(const char *images)
         return NULL;
     memcpy(name + (at - images), "labels", 6);
     name[idx - images + 3] = '1';
-    if (access(name, R_OK) != 0 && image_folder_ends(name, ".gz"))
+    if (access(name, R_OK) != 0 && dd_names_end(name, ".gz"))
         name[strlen(name) - 3] = 0;
     return name;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"
+#include "base/names.h"
 #include "dataset.h"
 
 enum { INFLATES = 1032 }; /* deflate makes at most 1032 bytes of one */
@@ -38,7 +39,7 @@ static zip_int64_t find_images(zip_t *z, char *names, size_t room)
     *names = 0;
     for (zip_int64_t i = 0; i < n; i++) {
         const char *name = zip_get_name(z, (zip_uint64_t)i, 0);
-        if (!name || !image_folder_ends(name, ".npy"))
+        if (!name || !dd_names_end(name, ".npy"))
             continue;
         only = i;
         if (arrays++ < 8 && strlen(names) + strlen(name) + 3 < room)

@@ -2,56 +2,14 @@
    first, in order of their values. */
 #include "image_folder.h"
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
-
-bool image_folder_ends(const char *name, const char *ending)
-{
-    size_t n = strlen(name), m = strlen(ending);
-    return n > m && *name != '.' && !strcasecmp(name + n - m, ending);
-}
-
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-void image_folder_free(char **name, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(name[i]);
-    free(name);
-}
-
-int image_folder_list(char ***list, size_t *n, const char *path, bool (*wanted)(const char *, const char *), ddpm_error *err)
-{
-    DIR *dir = opendir(path);
-    size_t room = 0;
-    int code = dir ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
-    *list = NULL, *n = 0;
-    for (struct dirent *e; !code && (e = readdir(dir));) {
-        if (!wanted(path, e->d_name))
-            continue;
-        if (*n == room) {
-            char **more = realloc(*list, (room = 2 * room + 64) * sizeof *more);
-            *list = more ? more : *list;
-            code = more ? DDPM_OK : DDPM_ENOMEM;
-        }
-        if (!code && ((*list)[*n] = strdup(e->d_name)))
-            ++*n;
-        else
-            code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
-    }
-    if (dir)
-        closedir(dir);
-    if (*n)
-        qsort(*list, *n, sizeof **list, compare);
-    return code;
-}
+#include "base/names.h"
 
 /* ---- a folder and all below it ---- */
 
@@ -59,7 +17,7 @@ static bool is_picture(const char *name)
 {
     static const char *const endings[] = { ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp" };
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (image_folder_ends(name, endings[i]))
+        if (dd_names_end(name, endings[i]))
             return true;
     return false;
 }
@@ -194,7 +152,7 @@ static bool is_visible(const char *folder, const char *name)
 
 static bool take_file(struct image_folder *f, const char *below, const char *name)
 {
-    if (!strncmp(name, "manifest", 8) && image_folder_ends(name, ".jsonl"))
+    if (!strncmp(name, "manifest", 8) && dd_names_end(name, ".jsonl"))
         return true;                                            /* ddpm sample wrote it */
     return is_picture(name) ? add_file(f, below) : leave_out(f, name);
 }
@@ -235,13 +193,13 @@ static int walk(struct image_folder *f, const char *root, const char *below, con
 {
     char **name = NULL, *path = *below ? join(root, below) : strdup(root);
     size_t n = 0;
-    int code = path ? image_folder_list(&name, &n, path, is_visible, err) : no_names(root, err);
+    int code = path ? dd_names_list(&name, &n, path, is_visible, err) : no_names(root, err);
     for (size_t i = 0; i < n && !code; i++) {
         char *next = join(below, name[i]);
         code = next ? take_name(f, root, next, name[i], above, err) : no_names(root, err);
         free(next);
     }
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     free(path);
     return code;
 }
@@ -310,8 +268,8 @@ void image_folder_class(char *text, size_t size, const struct image_folder *f, i
 
 void image_folder_close(struct image_folder *f)
 {
-    image_folder_free(f->file, f->files);
-    image_folder_free(f->class, (size_t)f->classes);
+    dd_names_free(f->file, f->files);
+    dd_names_free(f->class, (size_t)f->classes);
     free(f->label), free(f->held), free(f->left_out);
     *f = (struct image_folder){ .classes = 0 };
 }

@@ -25,8 +25,4 @@ void image_folder_left_out(char *text, size_t size, const struct image_folder *f
 /* The name of a class as text: what is no character of UTF-8, or controls terminals, is "?". */
 void image_folder_class(char *text, size_t size, const struct image_folder *f, int label);
 void image_folder_close(struct image_folder *f);
-/* The names in a folder that end so, sorted; free with image_folder_free. */
-int  image_folder_list(char ***name, size_t *n, const char *path, bool (*wanted)(const char *folder, const char *name), ddpm_error *err);
-void image_folder_free(char **name, size_t n);
-bool image_folder_ends(const char *name, const char *ending);         /* in any case; not a hidden file */
 #endif

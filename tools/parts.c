@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "folder.h"
-#include "image_folder.h"
+#include "base/names.h"
 #include "recipe.h"
 
 /* What stands between before and after, as a part: "" or "-0-of-4"; its length, or -1. */
@@ -47,7 +47,7 @@ int parts_read(struct parts *p, const char *folder, const char *but, const char 
     char **name = NULL, part[32];
     size_t n = 0;
     *p = (struct parts){ .count = 0 };
-    int code = image_folder_list(&name, &n, folder, is_manifest, err);
+    int code = dd_names_list(&name, &n, folder, is_manifest, err);
     p->ledger = code ? NULL : malloc((n + 1) * sizeof *p->ledger);
     if (!code && !p->ledger)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
@@ -60,7 +60,7 @@ int parts_read(struct parts *p, const char *folder, const char *but, const char 
         if (!code && header && l->header && strcmp(l->header, header))
             code = recipe_compare(l->header, header, l->path, err);
     }
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     if (code)
         parts_free(p);
     return code;
@@ -78,7 +78,7 @@ int parts_remove(const char *folder, ddpm_error *err)
 {
     char **name = NULL, *path = NULL;
     size_t n = 0;
-    int code = image_folder_list(&name, &n, folder, is_of_shard, err);
+    int code = dd_names_list(&name, &n, folder, is_of_shard, err);
     for (size_t i = 0; i < n && !code; i++) {
         size_t size = strlen(folder) + strlen(name[i]) + 2;
         if (!(path = malloc(size))) {
@@ -90,6 +90,6 @@ int parts_remove(const char *folder, ddpm_error *err)
         }
         free(path);
     }
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     return code || !n ? code : folder_synchronise(folder, err);
 }

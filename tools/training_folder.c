@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
-#include "image_folder.h"
+#include "base/names.h"
 
 enum { ASIDE_MOST = 10000 };
 
@@ -22,7 +22,7 @@ static bool is_checkpoint(const char *folder, const char *name)
 static bool is_ours(const char *folder, const char *name)
 {
     return is_checkpoint(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") || !strcmp(name, "loss.png") ||
-           (!strncmp(name, "grid-", 5) && image_folder_ends(name, ".png"));
+           (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
 /* What stat says of a file of ours; false where there is none, or where its link leads nowhere. */
@@ -55,11 +55,11 @@ static int check_files(struct training_folder *f, ddpm_error *err)
 {
     char **name;
     size_t n;
-    int code = image_folder_list(&name, &n, f->path, is_in_the_way, err);
+    int code = dd_names_list(&name, &n, f->path, is_in_the_way, err);
     if (!code && n)
         code = dd_error(err, DDPM_ECREATE, "%s is a folder, device or pipe, where a training keeps a regular "
                         "file: move it elsewhere", training_folder_path(f, "%s", name[0]));
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     return code;
 }
 
@@ -96,12 +96,12 @@ int64_t training_folder_newest(struct training_folder *f, int64_t below)
     char **name;
     size_t n;
     int64_t newest = -1;
-    image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
+    dd_names_list(&name, &n, f->path, is_checkpoint, NULL);
     for (size_t i = 0; i < n; i++) {
         int64_t step = strtoll(name[i] + 5, NULL, 10);
         newest = step < below ? step : newest;
     }
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     return newest;
 }
 
@@ -109,9 +109,9 @@ bool training_folder_find(char *path, size_t size, const char *folder)
 {
     char **name;
     size_t n;
-    image_folder_list(&name, &n, folder, is_checkpoint, NULL);
+    dd_names_list(&name, &n, folder, is_checkpoint, NULL);
     bool fits = n && (size_t)snprintf(path, size, "%s/%s", folder, name[n - 1]) < size;
-    image_folder_free(name, n);
+    dd_names_free(name, n);
     return fits;
 }
 
@@ -124,12 +124,12 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 {
     char **name;
     size_t n;
-    image_folder_list(&name, &n, f->path, is_checkpoint, NULL);
+    dd_names_list(&name, &n, f->path, is_checkpoint, NULL);
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)
         unlink(training_folder_path(f, "%s", name[i]));
-    image_folder_free(name, n);
+    dd_names_free(name, n);
 }
 
 /* The first name FOLDER.N that the folder can get: rename never replaces a folder with something in it. */
@@ -155,8 +155,8 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     char **name;
     size_t n;
     struct folder_lock old = f->lock;
-    int code = image_folder_list(&name, &n, f->path, is_work, err);
-    image_folder_free(name, n);
+    int code = dd_names_list(&name, &n, f->path, is_work, err);
+    dd_names_free(name, n);
     *kept = 0;
     if (code || !n)
         return code;
