@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/scan.h"
-#include "image_folder.h"
+#include "base/names.h"
 #include "parts.h"
 
 /* DDPM_EUSAGE unless a string of JSON can hold the pattern and a line of text can show it. */
@@ -302,8 +302,8 @@ static int count_there(size_t *there, struct album *a, bool readable, ddpm_error
 {
     char **name = NULL;
     if (!readable) {
-        int code = image_folder_list(&name, there, a->folder, is_of_others, err);
-        image_folder_free(name, *there);
+        int code = dd_names_list(&name, there, a->folder, is_of_others, err);
+        dd_names_free(name, *there);
         return code;
     }
 

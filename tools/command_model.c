@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
-#include "training_folder.h"
+#include "newest_checkpoint.h"
 
 /* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
    such as ".json". */
@@ -47,7 +47,7 @@ static bool names_training(const char *path, ddpm_error *err)
     struct stat st;
     bool is_folder = !stat(path, &st) && S_ISDIR(st.st_mode);
     if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
-        !training_folder_find(newest, sizeof newest, folder))
+        !newest_checkpoint(newest, sizeof newest, folder))
         return false;
     if (is_folder)
         dd_error(err, DDPM_EDATA, "%s: is the folder of a training: take its newest checkpoint, %s", path,

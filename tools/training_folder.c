@@ -10,18 +10,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/names.h"
+#include "newest_checkpoint.h"
 
 enum { ASIDE_MOST = 10000 };
 
-static bool is_checkpoint(const char *folder, const char *name)
-{
-    (void)folder;
-    return !strncmp(name, "step-", 5) && strspn(name + 5, "0123456789") == 9 && !strcmp(name + 14, ".ddpm");
-}
-
 static bool is_ours(const char *folder, const char *name)
 {
-    return is_checkpoint(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") || !strcmp(name, "loss.png") ||
+    return newest_checkpoint_is(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") || !strcmp(name, "loss.png") ||
            (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
@@ -96,23 +91,13 @@ int64_t training_folder_newest(struct training_folder *f, int64_t below)
     char **name;
     size_t n;
     int64_t newest = -1;
-    dd_names_list(&name, &n, f->path, is_checkpoint, NULL);
+    dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
     for (size_t i = 0; i < n; i++) {
         int64_t step = strtoll(name[i] + 5, NULL, 10);
         newest = step < below ? step : newest;
     }
     dd_names_free(name, n);
     return newest;
-}
-
-bool training_folder_find(char *path, size_t size, const char *folder)
-{
-    char **name;
-    size_t n;
-    dd_names_list(&name, &n, folder, is_checkpoint, NULL);
-    bool fits = n && (size_t)snprintf(path, size, "%s/%s", folder, name[n - 1]) < size;
-    dd_names_free(name, n);
-    return fits;
 }
 
 const char *training_folder_checkpoint(struct training_folder *f, int64_t step)
@@ -124,7 +109,7 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 {
     char **name;
     size_t n;
-    dd_names_list(&name, &n, f->path, is_checkpoint, NULL);
+    dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)

@@ -26,7 +26,5 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep);
 /* Gives the folder another name, FOLDER.1 or a higher number, if it holds what a training has made, and
    makes an empty one in its place.  Nothing is deleted.  kept [size]: that name, or "". */
 int  training_folder_set_aside(struct training_folder *f, char *kept, size_t size, ddpm_error *err);
-/* Fills path with the newest checkpoint in a folder, which need not be a training's; false: there is none. */
-bool training_folder_find(char *path, size_t size, const char *folder);
 void training_folder_close(struct training_folder *f);
 #endif
