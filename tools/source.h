@@ -75,6 +75,8 @@ struct choice {
     /* tensors of other networks beside the U-Net, which are left out, and one of them */
     size_t left; const char *left_name;
 };
+/* names_average.c: does text, up to length, hold this word, in any case, between what is no part of it? */
+int  names_word(const char *text, size_t length, const char *word);
 /* Does a key, a path or a prefix speak of an average of weights: "ema", "model_avg", "averaged_model",
    "EMAModel"? */
 int  names_average(const char *text, size_t length);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "base/error.h"
 #include "source.h"
 
@@ -31,43 +30,6 @@ struct search { const struct source *s; struct dd_arena *arena; struct candidate
 static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory"); }
 
 static int begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
-
-/* Does a word end at text[end], which stands inside of length?  In "EMACallback" it does. */
-static int ends_word(const char *text, size_t length, size_t end)
-{
-    if (end == length || !isalpha((unsigned char)text[end]))
-        return 1;
-    int next_low = end + 1 < length && islower((unsigned char)text[end + 1]);
-    return isupper((unsigned char)text[end]) && (islower((unsigned char)text[end - 1]) || next_low);
-}
-
-/* Does a word begin at text[i]?  In "modelEma" it does. */
-static int begins_word(const char *text, size_t i)
-{
-    if (!i || !isalnum((unsigned char)text[i - 1]))
-        return 1;
-    return islower((unsigned char)text[i - 1]) && isupper((unsigned char)text[i]);
-}
-
-/* Does text, up to length, hold this word, in any case, between what is no part of it? */
-static int has_word(const char *text, size_t length, const char *word)
-{
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= length; i++)
-        if (!strncasecmp(text + i, word, n) && ends_word(text, length, i + n) &&
-            begins_word(text, i))
-            return 1;
-    return 0;
-}
-
-int names_average(const char *text, size_t length)
-{
-    static const char *const words[] = { "ema", "avg", "average", "averaged", "swa", "shadow", "polyak" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (has_word(text, length, words[i]))
-            return !has_word(text, length, "exp_avg");
-    return 0;
-}
 
 static size_t segment(const char *name) { return strcspn(name, "."); }
 
@@ -244,15 +206,16 @@ static int keep_part(struct search *f)
     return DDPM_OK;
 }
 
-/* The one candidate that is (is not) an average; a copy counts only where there is no other. */
-static int single(const struct candidate **one, const struct search *f, int average)
+/* The one candidate that is (is not) an average; a copy counts only where there is no other.  any: the first
+   of several will do. */
+static int single(const struct candidate **one, const struct search *f, int average, int any)
 {
     *one = NULL;
     for (size_t i = 0; i < f->count; i++) {
         const struct candidate *c = &f->list[i];
         if (c->average != average)
             continue;
-        if (*one && (*one)->copy == c->copy)
+        if (*one && (*one)->copy == c->copy && !any)
             return ambiguous(f, *one, c);
         if (!*one || (*one)->copy)
             *one = c;
@@ -271,17 +234,45 @@ static const char *said_by_name(const char *path)
     return "";
 }
 
+/* Returns where an average lies that has no names, or none of a known U-Net's: a table of its own or a part
+   of that of the raw weights, of at least half as many tensors; NULL where there is none. */
+static const char *unknown_average(const struct search *f, const struct candidate *raw)
+{
+    size_t inner = 0;
+    const char *name = NULL;
+    if (f->s->nameless)
+        return f->s->nameless;
+    for (size_t k = 0; k < f->s->states; k++) {
+        const struct state *other = &f->s->state[k];
+        size_t known = other == raw->state;
+        for (size_t i = 0; i < f->count; i++)
+            known |= f->list[i].state == other;
+        if (!known && names_average(other->path, strlen(other->path)) &&
+            2 * other->tensors >= raw->state->tensors)
+            return other->path;
+    }
+    for (size_t i = 0; i < raw->state->tensors; i++) {
+        const char *at = raw->state->tensor[i].name;
+        if (!strchr(at, '.') || !names_average(at, segment(at)) || begins(at, "online_model."))
+            continue;
+        name = at;
+        inner++;
+    }
+    return 3 * inner >= raw->state->tensors ? name : NULL;
+}
+
 /* One set of weights, not marked as an average: what it is follows from what lies beside it, from the file's
-   name, or is not known. */
-static int label_lonely(struct choice *out, const struct search *f, const char *want, int average_left)
+   name, or is not known.  unknown: where an average lies that cannot be used, or NULL. */
+static int label_lonely(struct choice *out, const struct search *f, const char *want, int average_left,
+                        const char *unknown)
 {
     const struct source *s = f->s;
-    const char *label = s->optimizer || s->nameless || average_left ? "raw" : said_by_name(s->name);
-    if (s->nameless && !average_left && (!want || !strcmp(want, "ema")))
+    const char *label = s->optimizer || unknown || average_left ? "raw" : said_by_name(s->name);
+    if (unknown && !average_left && (!want || !strcmp(want, "ema")))
         return dd_error(f->err, DDPM_EDATA,
-                        "%s: its average has no names (%s) and cannot be used; take the raw weights "
+                        "%s: its average has %s names (%.100s) and cannot be used; take the raw weights "
                         "(--weights raw), or save the model with the average copied into it", s->name,
-                        s->nameless);
+                        s->nameless ? "no" : "other", unknown);
     if (want && *label && strcmp(label, want))
         return dd_error(f->err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
                         s->name,
@@ -298,14 +289,14 @@ static int choose(struct choice *out, const struct candidate **chosen, const str
                   const char *want, int average_left)
 {
     const struct candidate *average, *raw;
-    int code;
-    if ((code = single(&average, f, 1)) != DDPM_OK || (code = single(&raw, f, 0)) != DDPM_OK)
+    int code, raw_alone = want && !strcmp(want, "raw");
+    if ((code = single(&average, f, 1, raw_alone)) != DDPM_OK || (code = single(&raw, f, 0, 0)) != DDPM_OK)
         return code;
-    *chosen = want && !strcmp(want, "raw") ? raw : average;
+    *chosen = raw_alone ? raw : average;
     *other = raw;
     if (!average) {
         *chosen = raw;
-        return label_lonely(out, f, want, average_left);
+        return label_lonely(out, f, want, average_left, raw ? unknown_average(f, raw) : f->s->nameless);
     }
     if (!*chosen)
         return dd_error(f->err, DDPM_EDATA, "%s: holds averaged (ema) weights only, not the raw ones asked for", f->s->name);
@@ -339,7 +330,7 @@ static int beside(const struct search *f, const struct candidate *c, const char 
         !strcmp(last, ".n_averaged"))
         return 1;
     for (size_t i = 0; i < f->count; i++)
-        if (f->list[i].state == c->state && *f->list[i].prefix && begins(name, f->list[i].prefix))
+        if (f->list[i].state == c->state && inside(&f->list[i], name))
             return 1;
     return 0;
 }
@@ -363,7 +354,7 @@ static int measures(const char *name)
                                          "criterion", "discriminator", "psnr", "ssim" };
     for (const char *at = name; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL)
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            if (strchr(at, '.') && has_word(at, segment(at), words[i]))
+            if (strchr(at, '.') && names_word(at, segment(at), words[i]))
                 return 1;
     return 0;
 }
@@ -449,7 +440,7 @@ static int take_all(struct choice *out, const struct search *f, const char *want
         out->tensor[i].name += strip;
     }
     out->tensors = state->tensors;
-    return label_lonely(out, f, want, 0);
+    return label_lonely(out, f, want, 0, f->s->nameless);
 }
 
 static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }

@@ -238,6 +238,31 @@ TEST(unwrap, refuses)
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
+    begin("x.pt");                                     /* as many tensors under numbers, or without dots */
+    state("model", "", A_NAMES);
+    state("ema_weights", "", "0 1");
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_weights)"));
+    CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "ema_weights"));
+    CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
+    begin("x.pt");
+    state("", "", "ema_params.0 ema_params.1 model.conv_in.weight model.down_blocks.0.x");
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_params.1)"));
+    CHECK(run("raw") == DDPM_OK && choice.tensors == 2 && !strcmp(choice.weights, "raw"));
+    begin("x.pt");                                /* the raw weights at the top, their average below it */
+    state("", "", "conv_in.weight down_blocks.0.x ema.conv_in.weight ema.down_blocks.0.x");
+    CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
+    CHECK(got(0, "conv_in.weight", "ema.conv_in.weight") && got(1, "down_blocks.0.x", "ema.down_blocks.0.x"));
+    CHECK(run("raw") == DDPM_OK && got(0, "conv_in.weight", "conv_in.weight") && choice.tensors == 2);
+    begin("x.pt");                                                         /* two averages of one model */
+    state("model", "", A_NAMES);
+    state("ema_0.9", "", A_NAMES);
+    state("ema_0.99", "", A_NAMES);
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "ema_0.9 and ema_0.99"));
+    CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
+    begin("x.pt");                                             /* a rate and a counter are no average */
+    state("model", "", A_NAMES " mid_block.x mid_block.y mid_block.z");
+    state("ema", "", "decay step");
+    CHECK(run(NULL) == DDPM_OK && !*choice.weights);
     begin("x.pt");
     state("", "", "module.model.a module.model.b");                             /* unknown: handed on for the family to say so */
     CHECK(run(NULL) == DDPM_OK && got(0, "a", "module.model.a"));
