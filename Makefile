@@ -28,7 +28,8 @@ sources = $(filter-out $(foreach p,$(absent),%_$p.c),\
 objects = $(patsubst %.c,$(O)/%.o,$(call sources,$1))
 
 LIB   := $(call objects,src/*.c src/*/*.c)
-TOOL  := $(call objects,tools/*.c)
+ROOMS := cli image checkpoint family sample outdir measure training trial
+TOOL  := $(call objects,tools/*.c $(ROOMS:%=tools/%/*.c))
 CHECK := $(call objects,$(addprefix tests/,*.c unit/*.c kernel/*.c golden/*.c property/*.c))
 BENCH := $(call objects,bench/*.c)
 FUZZ  := $(call objects,tests/fuzz/fuzz_*.c)
@@ -63,15 +64,15 @@ $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
 $(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
 $(O)/%_avx512.o: isa = $(CFLAGS_avx512)
 $(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"'
-$(O)/tools/embedded.o: $(srcdir)/tools/default.ddpm
-$(O)/tools/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
+$(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
+$(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'
 # Tests let the n-th allocation fail, and see what is synchronised.
 $(O)/ddpm-check: link = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=fsync
 $(FUZZERS): link = $(if $(LIBFUZZER),-fsanitize=fuzzer)
 $(O)/%.o: $(srcdir)/%.c config.mak
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  CC $(<:$(srcdir)/%=%)';) \
-	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
+	$(CC) -I. -I$(srcdir)/include -I$(srcdir)/src -I$(srcdir)/tools -I$(srcdir) $(CPPFLAGS) $(CFLAGS) $(isa) -MMD -MP -c -o $@ $<
 
 # Man pages and completion, from the tables of options and from the header; DATE is theirs.
 DATE = November 22, 2026

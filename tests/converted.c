@@ -1,7 +1,7 @@
 /* Runs ddpm convert inside the test program. */
 #include "converted.h"
 #include "check.h"
-#include "tools/options.h"
+#include "tools/cli/options.h"
 
 int converted(const char *path, const char *const flags[CONVERTED_FLAGS], const char *out)
 {

@@ -7,11 +7,11 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
-#include "bench_quality.h"
-#include "bench_report.h"
-#include "command_model.h"
-#include "folder.h"
-#include "interrupt.h"
+#include "trial/bench_quality.h"
+#include "trial/bench_report.h"
+#include "cli/command_model.h"
+#include "cli/folder.h"
+#include "cli/interrupt.h"
 
 struct settings {
     struct common common;

@@ -9,12 +9,12 @@
 #include <unistd.h>
 #include "base/dtype.h"
 #include "base/scan.h"
-#include "command_model.h"
-#include "ending.h"
-#include "export_diffusers.h"
-#include "family.h"
-#include "json_line.h"
-#include "options.h"
+#include "cli/command_model.h"
+#include "cli/ending.h"
+#include "family/export_diffusers.h"
+#include "family/family.h"
+#include "cli/json_line.h"
+#include "cli/options.h"
 
 struct convert {
     struct common common;

@@ -12,15 +12,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
-#include "command_model.h"
-#include "dataset.h"
-#include "evaluation.h"
-#include "frechet.h"
-#include "interrupt.h"
-#include "memory_limit.h"
-#include "options.h"
-#include "set_features.h"
-#include "statistics.h"
+#include "cli/command_model.h"
+#include "image/dataset.h"
+#include "measure/evaluation.h"
+#include "measure/frechet.h"
+#include "cli/interrupt.h"
+#include "cli/memory_limit.h"
+#include "cli/options.h"
+#include "measure/set_features.h"
+#include "measure/statistics.h"
 
 enum { BATCH = 16 };
 

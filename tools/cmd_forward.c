@@ -8,12 +8,12 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/safetensors.h"
-#include "engines.h"
-#include "layout.h"
-#include "command_model.h"
-#include "ending.h"
-#include "json_line.h"
-#include "options.h"
+#include "cli/engines.h"
+#include "cli/layout.h"
+#include "cli/command_model.h"
+#include "cli/ending.h"
+#include "cli/json_line.h"
+#include "cli/options.h"
 
 struct settings { struct common common; const char *output; double tolerance; bool force; };
 static const struct settings defaults = { .tolerance = 1e-4 };

@@ -5,11 +5,11 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "config.h"
-#include "engines.h"
-#include "command_model.h"
-#include "info_images.h"
-#include "json_line.h"
-#include "options.h"
+#include "cli/engines.h"
+#include "cli/command_model.h"
+#include "outdir/info_images.h"
+#include "cli/json_line.h"
+#include "cli/options.h"
 
 struct settings { struct common common; bool nodes, check; };
 static const struct settings defaults = { .nodes = false };

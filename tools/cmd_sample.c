@@ -6,20 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "auto_steps.h"
+#include "outdir/auto_steps.h"
 #include "base/error.h"
-#include "batch.h"
-#include "ending.h"
-#include "half_blocks.h"
-#include "index_list.h"
-#include "memory_limit.h"
-#include "command_model.h"
-#include "interrupt.h"
-#include "json_line.h"
-#include "merge.h"
-#include "options.h"
-#include "shard.h"
-#include "studio.h"
+#include "outdir/batch.h"
+#include "cli/ending.h"
+#include "sample/half_blocks.h"
+#include "sample/index_list.h"
+#include "cli/memory_limit.h"
+#include "cli/command_model.h"
+#include "cli/interrupt.h"
+#include "cli/json_line.h"
+#include "outdir/merge.h"
+#include "cli/options.h"
+#include "outdir/shard.h"
+#include "sample/studio.h"
 
 struct settings {
     struct common common;

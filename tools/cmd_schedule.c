@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"
-#include "command_model.h"
-#include "options.h"
+#include "cli/command_model.h"
+#include "cli/options.h"
 
 struct settings { struct common common; const char *model, *betas, *steps, *schedule; int64_t timesteps; bool csv; };
 static const struct settings defaults = { .steps = "all" };

@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/file.h"
-#include "ending.h"
-#include "interrupt.h"
-#include "training.h"
+#include "cli/ending.h"
+#include "cli/interrupt.h"
+#include "training/training.h"
 
 static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3,
                                                 .grid_every = -1,

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "base/rng.h"
-#include "gallery.h"
-#include "command_model.h"
-#include "json_line.h"
-#include "options.h"
-#include "parts.h"
-#include "studio.h"
+#include "sample/gallery.h"
+#include "cli/command_model.h"
+#include "cli/json_line.h"
+#include "cli/options.h"
+#include "outdir/parts.h"
+#include "sample/studio.h"
 
 struct settings { struct common common; const char *model, *from; int64_t batch, sample; uint64_t seed; };
 static const struct settings defaults = { .batch = 16, .sample = 8 };

@@ -1,7 +1,7 @@
 /* The table of commands: what the program has, in the order in which it is told; help, man pages and completion come from it. */
 #ifndef DDPM_COMMANDS_H
 #define DDPM_COMMANDS_H
-#include "options.h"
+#include "cli/options.h"
 
 enum { COMMANDS_MAX = 16 };
 extern const struct command_entry { const struct command *command; const char *does; } commands[];

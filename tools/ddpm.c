@@ -8,10 +8,10 @@
 #include <unistd.h>
 #include "base/cpu.h"
 #include "config.h"
-#include "command_model.h"
+#include "cli/command_model.h"
 #include "commands.h"
-#include "options.h"
-#include "torn_file.h"
+#include "cli/options.h"
+#include "cli/torn_file.h"
 
 static void print_overview(void)
 {

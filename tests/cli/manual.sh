@@ -24,7 +24,7 @@ test_man_pages() {
 	done
 	[ "$(ls "$pages"/ddpm-*.1 | wc -l)" -eq "$(all_commands | wc -l)" ] || fail 'a page without a command'
 	for name in $(cat "$top/tests/symbols.txt"); do grep -q "$name(" "$pages/libddpm.3" || fail "libddpm(3) lacks $name"; done
-	{ grep -oh 'getenv("[A-Z_]*"' "$top"/tools/*.c "$top"/src/*/*.c; grep -o '"[A-Z]*_[A-Z_]*"' "$top/tools/shard.c"; } | sed 's/.*"\(.*\)".*/\1/' >variables
+	{ grep -oh 'getenv("[A-Z_]*"' "$top"/tools/*.c "$top"/tools/*/*.c "$top"/src/*/*.c; grep -o '"[A-Z]*_[A-Z_]*"' "$top/tools/outdir/shard.c"; } | sed 's/.*"\(.*\)".*/\1/' >variables
 	[ "$(sort -u variables | wc -l)" -ge 15 ] || fail "variables: $(cat variables)"
 	for name in $(cat variables); do grep -q "^\.It Ev .*\b$name\b" "$pages/ddpm.1" || fail "ddpm(1) does not name $name"; done
 	! command -v lowdown >/dev/null || guide_pages

@@ -12,17 +12,17 @@ readers='json         src/base/json.c,src/base/scan.c          dd_scan_unescape|
 safetensors  src/base/safetensors.c,src/base/scan.c   dd_safetensors_(has|check)_hash
 model src/net/model_file.c,src/net/model.c (make|write|to|room|half|fill)_.*|draw|.*(a_text|save|init|alloc.*)
 config       src/net/config.c                         -
-pickle       tools/pickle.c,tools/pickle_node.c,tools/pickle_global.c -
-torch        tools/source.c,tools/torch_zip.c,tools/torch_legacy.c,tools/torch_tensor.c,tools/checkpoint.c,tools/unwrap.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
-folder       tools/diffusers_folder.c,tools/family.c,tools/family_diffusers.c,tools/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
-settings     tools/settings.c,tools/settings_flags.c,tools/settings_yaml.c settings_(add_object|texts|ask)
-picture      tools/recipe.c                           recipe_compare|tell_difference
-image tools/image_file.c,tools/image_png.c,tools/image_jpeg.c,tools/image_webp.c .*_head|.*_text
-dataset tools/dataset_array.c,tools/dataset_numpy.c,tools/dataset_npz.c,tools/dataset.c .*(class|part).*
-ledger       tools/ledger.c                           ledger_hash|ledger_join|by_state|ledger_ask|ledger_write|begin_file|append
-flight       tools/flight.c                           flight_remove
-plan         tools/training_plan.c                    -
-resume       tools/training_log.c,src/train/snapshot.c metadata|training_log_step|dd_snapshot_model|train_object|fill_kept|training_log_held|wrong'
+pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
+torch        tools/checkpoint/source.c,tools/checkpoint/torch_zip.c,tools/checkpoint/torch_legacy.c,tools/checkpoint/torch_tensor.c,tools/checkpoint/checkpoint.c,tools/checkpoint/unwrap.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
+folder       tools/checkpoint/diffusers_folder.c,tools/family/family.c,tools/family/family_diffusers.c,tools/family/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
+settings     tools/family/settings.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|texts|ask)
+picture      tools/sample/recipe.c                           recipe_compare|tell_difference
+image tools/image/image_file.c,tools/image/image_png.c,tools/image/image_jpeg.c,tools/image/image_webp.c .*_head|.*_text
+dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c .*(class|part).*
+ledger       tools/outdir/ledger.c                           ledger_hash|ledger_join|by_state|ledger_ask|ledger_write|begin_file|append
+flight       tools/outdir/flight.c                           flight_remove
+plan         tools/training/training_plan.c                    -
+resume       tools/training/training_log.c,src/train/snapshot.c metadata|training_log_step|dd_snapshot_model|train_object|fill_kept|training_log_held|wrong'
 
 cd "$work" || exit 1
 [ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --without-avx2 CFLAGS='-O1 -fprofile-instr-generate -fcoverage-mapping' \

@@ -3,7 +3,7 @@
    training does it. */
 #include <stdlib.h>
 #include "tests/fuzz/scratch.h"
-#include "tools/dataset.h"
+#include "tools/image/dataset.h"
 
 static void leave_out(void *user, const ddpm_error *why) { (void)user, (void)why; }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "tests/fuzz/scratch.h"
 #include "base/safetensors.h"
-#include "tools/flight.h"
+#include "tools/outdir/flight.h"
 
 static const char header[] = "R",
     metadata[] = "{\"version\":1,\"net\":{\"arch\":\"ddpm\",\"height\":2,\"width\":2,\"channels\":1,\"outputs\":1,\"classes\":0,\"init\":4,"

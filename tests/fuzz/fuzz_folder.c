@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
-#include "tools/checkpoint.h"
-#include "tools/family.h"
-#include "tools/settings.h"
+#include "tools/checkpoint/checkpoint.h"
+#include "tools/family/family.h"
+#include "tools/family/settings.h"
 
 #define WEIGHTS "unet/diffusion_pytorch_model"
 static const char *const names[] = { "model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS ".safetensors.index.json",

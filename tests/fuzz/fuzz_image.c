@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "tools/image_file.h"
+#include "tools/image/image_file.h"
 
 /* A number made of all pixels, or of the refusal. */
 static unsigned read_in(const char *path, int memory)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
-#include "tools/ledger.h"
-#include "tools/recipe.h"
+#include "tools/outdir/ledger.h"
+#include "tools/sample/recipe.h"
 
 static const char recipe[] = "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
 

@@ -1,7 +1,7 @@
 /* The pickle machine on any bytes: it ends, leaks nothing, and its tree can be walked once, or one line says what is wrong. */
 #include <stdint.h>
 #include <string.h>
-#include "tools/pickle.h"
+#include "tools/checkpoint/pickle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

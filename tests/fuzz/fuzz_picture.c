@@ -2,8 +2,8 @@
    keep from being reached. */
 #include <stdlib.h>
 #include <string.h>
-#include "tools/picture.h"
-#include "tools/recipe.h"
+#include "tools/image/picture.h"
+#include "tools/sample/recipe.h"
 
 static void read_recipe(const char *text)
 {

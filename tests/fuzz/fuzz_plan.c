@@ -5,7 +5,7 @@
 #include <string.h>
 #include "net/config.h"
 #include "tests/fuzz/scratch.h"
-#include "tools/training_plan.h"
+#include "tools/training/training_plan.h"
 
 /* The lines of text, as options. */
 static void take_lines(struct option_texts *set, char *text)

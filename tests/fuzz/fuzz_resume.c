@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
-#include "tools/training.h"
+#include "tools/training/training.h"
 
 /* Two images of 4 x 4, as numpy writes them. */
 static void write_images(void)

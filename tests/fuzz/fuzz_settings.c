@@ -1,7 +1,7 @@
 /* What a user says of a checkpoint: files of --config (JSON as Python writes it, YAML, flags with a shell
    around), parted by lines "%%".  They are refused with a sentence, or every value can be asked for. */
 #include "tests/fuzz/scratch.h"
-#include "tools/settings.h"
+#include "tools/family/settings.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "tests/check.h"
-#include "tools/checkpoint.h"
+#include "tools/checkpoint/checkpoint.h"
 
 static const struct { const char *path, *want; size_t tensors; uint64_t values; const char *digest; } expected[] = {
     { "A1_google", "", 144, 702499, "5b66bec244fb41e87512bffd0f4ecf70f35a531ab9d03a2d3cce136cbf212885" },

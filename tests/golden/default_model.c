@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include "base/rng.h"
 #include "tests/check.h"
-#include "tools/command_model.h"
+#include "tools/cli/command_model.h"
 
 enum { IMAGES = 1000, SIDE = 28, PAD = 2, SIZE = SIDE + 2 * PAD, D = SIZE * SIZE, BATCH = 20, POINTS = 6 };
 static const struct { int t; double mse; } expected[POINTS] = {

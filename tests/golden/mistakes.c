@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "base/safetensors.h"
 #include "check.h"
-#include "tools/layout.h"
-#include "tools/options.h"
+#include "tools/cli/layout.h"
+#include "tools/cli/options.h"
 
 struct golden {
     const char *folder;

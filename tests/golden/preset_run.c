@@ -9,7 +9,7 @@
 #include "golden/training_data.h"
 #include "tests/process_memory.h"
 #include "tests/torch_init.h"
-#include "tools/training_plan.h"
+#include "tools/training/training_plan.h"
 
 enum { STEPS = 200, SIDE = 32, PIXELS = SIDE * SIDE };
 

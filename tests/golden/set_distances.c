@@ -6,7 +6,7 @@
 #include "check.h"
 #include "converted.h"
 #include "golden/reference.h"
-#include "tools/frechet.h"
+#include "tools/measure/frechet.h"
 
 static cJSON *read_expected(void) { return reference_read(check_path(check_source(), "tests/golden/data/frechet.json")); }
 

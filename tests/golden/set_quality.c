@@ -1,7 +1,7 @@
 /* RMSE, PSNR and SSIM against the formulas in numpy (data/ssim.json is made by make_ssim.py); fronts, knees and choices that can be seen. */
 #include "check.h"
 #include "golden/reference.h"
-#include "tools/bench_quality.h"
+#include "tools/trial/bench_quality.h"
 
 static unsigned char *bytes_of(const cJSON *o, const char *name, int *n)
 {

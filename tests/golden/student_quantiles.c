@@ -5,7 +5,7 @@
 #include <math.h>
 #include "check.h"
 #include "golden/reference.h"
-#include "tools/student.h"
+#include "tools/measure/student.h"
 
 TEST(golden, student_quantiles)
 {

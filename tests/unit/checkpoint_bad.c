@@ -7,7 +7,7 @@
 #include "tests/check.h"
 #include "tests/process_memory.h"
 #include "tests/unit/alloc.h"
-#include "tools/checkpoint.h"
+#include "tools/checkpoint/checkpoint.h"
 
 /* All values of all tensors; 0 or the code of the first error. */
 static int read_everything(const struct checkpoint *c, ddpm_error *err)

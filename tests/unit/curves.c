@@ -1,9 +1,9 @@
-/* tools/curve.h: means that do not lag, round marks, and a picture with both curves. */
+/* tools/training/curve.h: means that do not lag, round marks, and a picture with both curves. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../tools/curve.h"
-#include "../tools/picture.h"
+#include "../tools/training/curve.h"
+#include "../tools/image/picture.h"
 #include "check.h"
 
 enum { POINTS = 400 };

@@ -1,7 +1,7 @@
 /* Values of data sets' files made by numpy (tests/golden/make_arrays.py): pixel v of image n at y, x in channel c is (37 n + 11 y + 5 x +
    83 c) mod 256, its value v / 127.5 - 1; labels are 3 n mod 10. */
 #include "check.h"
-#include "tools/dataset.h"
+#include "tools/image/dataset.h"
 
 static const char *file_of(const char *name) { return check_path(check_source(), "tests/golden/data/arrays/%s", name); }
 

@@ -1,7 +1,7 @@
 /* Times of day as people write them, read back through the C library's calendar. */
 #include <time.h>
 #include "tests/check.h"
-#include "tools/pace.h"
+#include "tools/sample/pace.h"
 
 TEST(pace, times_of_day)
 {

@@ -1,6 +1,6 @@
 /* The order of an epoch: a permutation that depends on seed, epoch and number of images alone, no permutation likelier than another. */
 #include "tests/check.h"
-#include "tools/epoch.h"
+#include "tools/training/epoch.h"
 
 TEST(epoch, is_a_permutation)
 {

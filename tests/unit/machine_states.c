@@ -1,6 +1,6 @@
 /* Power, clock, heat and throttling of machines made of files. */
 #include "check.h"
-#include "tools/machine_state.h"
+#include "tools/cli/machine_state.h"
 
 TEST(machine_state, laptop)
 {

@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "tests/check.h"
-#include "tools/command_model.h"
-#include "tools/torn_file.h"
+#include "tools/cli/command_model.h"
+#include "tools/cli/torn_file.h"
 
 /* ddpm-check is linked with --wrap for fsync: what was synchronised, and whether `wanted` was in place by then. */
 int __real_fsync(int fd);

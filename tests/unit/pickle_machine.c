@@ -2,7 +2,7 @@
    pickletools gives the same values), and the refusal, by name and byte, of everything else. */
 #include "tests/check.h"
 #include "tests/torch_writer.h"
-#include "tools/pickle.h"
+#include "tools/checkpoint/pickle.h"
 
 static struct dd_arena arena;
 static ddpm_error error;

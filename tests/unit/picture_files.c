@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include "base/file.h"
 #include "check.h"
-#include "tools/view.h"
+#include "tools/image/view.h"
 
 static const char *file_of(const char *name)
 {

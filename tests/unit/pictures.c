@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <zlib.h>
 #include "tests/check.h"
-#include "tools/index_list.h"
-#include "tools/picture.h"
+#include "tools/sample/index_list.h"
+#include "tools/image/picture.h"
 
 enum { ROOM = 1 << 16 };
 

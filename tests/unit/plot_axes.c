@@ -1,6 +1,6 @@
 /* Axes fit their numbers, and labels of crowded points touch neither each other nor the points. */
 #include "check.h"
-#include "tools/bench_axis.h"
+#include "tools/trial/bench_axis.h"
 #include <math.h>
 
 TEST(unit, axes_fit)

@@ -1,6 +1,6 @@
-/* tools/progress.h: lengths of time as people write them, and lines that fit into any width. */
+/* tools/cli/progress.h: lengths of time as people write them, and lines that fit into any width. */
 #include <string.h>
-#include "../tools/progress.h"
+#include "../tools/cli/progress.h"
 #include "check.h"
 
 #define check_that(line, x, ...) do { if (!(x)) check_fail(__FILE__, line, __VA_ARGS__); } while (0)

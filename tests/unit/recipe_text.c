@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/check.h"
-#include "tools/given_noise.h"
-#include "tools/recipe.h"
+#include "tools/sample/given_noise.h"
+#include "tools/sample/recipe.h"
 
 TEST(recipe, comes_back)
 {

@@ -1,7 +1,7 @@
-/* tools/statistics.h: what is measured with so many calls of the network, and what is made of fewer terms. */
+/* tools/measure/statistics.h: what is measured with so many calls of the network, and what is made of fewer terms. */
 #include <math.h>
 #include <stdlib.h>
-#include "../tools/statistics.h"
+#include "../tools/measure/statistics.h"
 #include "check.h"
 
 TEST(unit, statistics_plans)

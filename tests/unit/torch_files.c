@@ -3,7 +3,7 @@
 #include "tests/check.h"
 #include "tests/torch_writer.h"
 #include "tests/unit/alloc.h"
-#include "tools/checkpoint.h"
+#include "tools/checkpoint/checkpoint.h"
 
 enum { STORED = 24 };
 static struct checkpoint c;

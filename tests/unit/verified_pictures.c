@@ -1,7 +1,7 @@
 /* ddpm verify sees one changed pixel, of another engine class one that is off by more than two levels. */
 #include "tests/check.h"
-#include "tools/options.h"
-#include "tools/picture.h"
+#include "tools/cli/options.h"
+#include "tools/image/picture.h"
 
 /* The exit code of a command given words, which end with NULL. */
 static int command(const struct command *c, const char *const *words)

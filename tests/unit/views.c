@@ -2,7 +2,7 @@
    N stored ones, weighted by a triangle of half-width max(1, N / n) around (i + 1/2) N / n, the outermost repeated beyond the edges. */
 #include <unistd.h>
 #include "tests/check.h"
-#include "tools/dataset.h"
+#include "tools/image/dataset.h"
 
 static const struct view_number single = { 'f', 4, false, 0 };
 

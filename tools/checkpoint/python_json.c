@@ -1,0 +1,79 @@
+/* Puts Python's numbers that JSON does not have into quotes: the strict parser then reads them as texts. */
+#include "checkpoint/python_json.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "base/kind.h"
+
+static const char *const names[] = { "NaN", "Infinity", "-Infinity" };
+
+/* The name that begins here outside of a string; NULL when there is none. */
+static const char *name_at(const char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (size >= strlen(names[i]) && !memcmp(text, names[i], strlen(names[i])))
+            return names[i];
+    return NULL;
+}
+
+/* Copies text to out, which has room for twice its size; returns the length. */
+static size_t quote_names(char *out, const char *text, size_t size)
+{
+    size_t n = 0;
+    bool inside = false;
+    for (size_t i = 0; i < size; i++) {
+        const char *name = inside ? NULL : name_at(text + i, size - i);
+        if (name) {
+            size_t length = strlen(name);
+            out[n++] = '"';
+            memcpy(out + n, name, length);
+            out[n + length] = '"';
+            n += length + 1;
+            i += length - 1;
+            continue;
+        }
+        if (text[i] == '"')
+            inside = !inside;
+        out[n++] = text[i];
+        if (inside && text[i] == '\\' && i + 1 < size)
+            out[n++] = text[++i];
+    }
+    return n;
+}
+
+int python_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err)
+{
+    *root = NULL;
+    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        text += 3;
+        size -= 3;
+    }
+    if (size > (size_t)4 << 20)
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes are too many for a configuration", name, size);
+    char *quoted = malloc(2 * size + 1);
+    if (!quoted)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    int code = dd_json_parse(root, quoted, quote_names(quoted, text, size), name, err);
+    free(quoted);
+    return code;
+}
+
+int python_json_file(cJSON **root, const char *path, ddpm_error *err)
+{
+    struct dd_file file;
+    *root = NULL;
+    int code = dd_file_map(&file, path, err);
+    if (code)
+        return code;
+    struct dd_kind kind = dd_kind(file.data, file.size);
+    code = kind.is && !kind.text ? dd_kind_error(err, path, kind, "JSON is expected")
+                                 : python_json_parse(root, (const char *)file.data, file.size, path, err);
+    dd_file_unmap(&file);
+    if (!code && !cJSON_IsObject(*root)) {
+        cJSON_Delete(*root);
+        *root = NULL;
+        return dd_error(err, DDPM_EDATA, "%s: an object in braces is expected", path);
+    }
+    return code;
+}

@@ -1,0 +1,108 @@
+/* One file of weights: what it is, by its first bytes (checkpoint-families.md 6, 7.1), and the tables of
+   tensors in it. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/kind.h"
+#include "checkpoint/source.h"
+
+static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
+
+int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err)
+{
+    qsort(tensor, tensors, sizeof *tensor, named_order);
+    for (size_t i = 1; i < tensors; i++)
+        if (!strcmp(tensor[i - 1].name, tensor[i].name))
+            return dd_error(err, DDPM_EDATA, "tensor %.120s is there twice", tensor[i].name);
+    if (s->states == s->room) {
+        size_t room = s->room ? 2 * s->room : 8;
+        struct state *list = dd_arena(&s->arena, room, sizeof *list);
+        if (!list)
+            return dd_error(err, DDPM_ENOMEM, "out of memory");
+        if (s->states)
+            memcpy(list, s->state, s->states * sizeof *list);
+        s->state = list;
+        s->room = room;
+    }
+    s->state[s->states++] = (struct state){ path, tensor, tensors, NULL };
+    return DDPM_OK;
+}
+
+const struct named *source_find(const struct state *state, const char *name)
+{
+    struct named key = { name, NULL, NULL };
+    return bsearch(&key, state->tensor, state->tensors, sizeof key, named_order);
+}
+
+static int read_safetensors(struct source *s, const unsigned char *data, size_t size, ddpm_error *err)
+{
+    int code = dd_safetensors_read(&s->safetensors, data, size, s->name, err);
+    if (code)
+        return code;
+    size_t n = s->safetensors.entries;
+    if (dd_safetensors_meta(&s->safetensors, "ddpm"))
+        return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already; --to says what it is to become", s->name);
+    if (!n)
+        return dd_error(err, DDPM_EDATA, "%s: holds no tensors", s->name);
+    struct named *list = dd_arena(&s->arena, n, sizeof *list);
+    if (!list)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct named){ s->safetensors.entry[i].name, s, &s->safetensors.entry[i] };
+    return source_add(s, "", list, n, err);
+}
+
+int source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+{
+    int code;
+    s->name = dd_arena_text(&s->arena, "%s", name);
+    if (!s->name)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    struct dd_kind kind = dd_kind(data, size);
+    if (kind.torch)
+        code = *data == 'P' ? torch_zip_read(s, data, size, err) : torch_legacy_read(s, data, size, err);
+    else if (kind.is)
+        return dd_kind_error(err, s->name, kind, "no checkpoint");
+    else if (size < 8)
+        return dd_error(err, DDPM_EDATA, "%s: has %zu bytes, too few for any checkpoint", s->name, size);
+    else
+        return read_safetensors(s, data, size, err);
+    return code ? dd_error_context(err, "%s", s->name) : DDPM_OK;
+}
+
+int source_open(struct source *s, const char *path, ddpm_error *err)
+{
+    int code = dd_file_map(&s->file, path, err);
+    return code ? code : source_read(s, s->file.data, s->file.size, path, err);
+}
+
+void source_close(struct source *s)
+{
+    torch_zip_close(s);
+    dd_safetensors_free(&s->safetensors);
+    if (s->file.data)
+        dd_file_unmap(&s->file);
+    dd_arena_free(&s->arena);
+}
+
+int source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error *err)
+{
+    const struct dd_entry *e = n->item;
+    t->name = n->name;
+    if (!n->source->safetensors.entries) {
+        int code = torch_tensor(t, n->source, n->item, err);
+        if (code)
+            dd_error_context(err, "%s: tensor %.120s", n->source->name, n->name);
+        return code;
+    }
+    t->dtype = e->dtype;
+    t->rank = e->rank;
+    t->data = e->data;
+    int64_t stride = 1;
+    for (int i = e->rank; i--;) {
+        t->dim[i] = (int64_t)e->dim[i];
+        t->stride[i] = stride;
+        stride *= t->dim[i];
+    }
+    return DDPM_OK;
+}

@@ -1,0 +1,28 @@
+/* Members of wanted only: what found says beside them is progress, not a setting. */
+#include "cli/agree.h"
+#include <stdio.h>
+#include "base/error.h"
+
+static int differ(const cJSON *found, const cJSON *wanted, const char *key, const char *file, const char *advice, ddpm_error *err)
+{
+    char *was = found ? cJSON_PrintUnformatted(found) : NULL, *is = cJSON_PrintUnformatted(wanted);
+    int code = dd_error(err, DDPM_EUSAGE, "%s was begun with %s %.80s, not %.80s: %s", file, key, was ? was : "unknown", is ? is : "", advice);
+    cJSON_free(was), cJSON_free(is);
+    return code;
+}
+
+int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice, ddpm_error *err)
+{
+    const cJSON *w;
+    int code = DDPM_OK;
+    for (w = wanted->child; w && !code; w = w->next) {
+        const cJSON *f = cJSON_GetObjectItemCaseSensitive(found, w->string);
+        char key[96];
+        snprintf(key, sizeof key, "%s%s%s", path, *path ? "." : "", w->string);
+        if (cJSON_IsObject(w) && cJSON_IsObject(f))
+            code = agree(f, w, key, file, advice, err);
+        else if (!cJSON_Compare(f, w, 1))
+            code = differ(f, w, key, file, advice, err);
+    }
+    return code;
+}

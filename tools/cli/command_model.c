@@ -1,0 +1,100 @@
+/* No path is the embedded model: see command_model.h. */
+#include "cli/command_model.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/newest_checkpoint.h"
+
+/* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
+   such as ".json". */
+static bool names_hub(const char *path)
+{
+    char owner[256];
+    struct stat st;
+    const char *slash = strchr(path, '/');
+    const char *dot = strrchr(path, '.');
+    if (strstr(path, "://") || strstr(path, "huggingface.co/"))
+        return true;
+    if (dot && isalpha((unsigned char)dot[1]))
+        return false;
+    if (!slash || slash == path || !slash[1] || strchr(slash + 1, '/') || strchr(".~", *path) ||
+        slash - path > 255)
+        return false;
+    snprintf(owner, sizeof owner, "%.*s", (int)(slash - path), path);
+    return stat(owner, &st) != 0;
+}
+
+int missing_path(const char *path, ddpm_error *err)
+{
+    if (!names_hub(path))
+        return DDPM_EMISSING;
+    return dd_error(err, DDPM_EMISSING,
+                    "%s: there is no such file or folder, and nothing is fetched from the net: "
+                    "get it first, for instance by hf download %s --local-dir FOLDER", path,
+                    strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
+}
+
+/* Fills *err when a training is to write the model at path, or is the folder at path; false: neither is
+   so. */
+static bool names_training(const char *path, ddpm_error *err)
+{
+    char folder[4096], newest[4096];
+    struct stat st;
+    bool is_folder = !stat(path, &st) && S_ISDIR(st.st_mode);
+    if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
+        !newest_checkpoint(newest, sizeof newest, folder))
+        return false;
+    if (is_folder)
+        dd_error(err, DDPM_EDATA, "%s: is the folder of a training: take its newest checkpoint, %s", path,
+                 newest);
+    else
+        dd_error(err, DDPM_EMISSING,
+                 "%s: its training has not written it yet; the newest checkpoint can be taken instead: %s",
+                 path, newest);
+    return true;
+}
+
+int input_check(const char *path, ddpm_error *err)
+{
+    if (!path || !access(path, F_OK))
+        return DDPM_OK;
+    int code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path,
+                        strerror(errno));
+    if (code == DDPM_EMISSING && !names_training(path, err))
+        missing_path(path, err);
+    return code;
+}
+
+int model_open(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    struct stat st;
+    *m = NULL;
+    if (path && (stat(path, &st) || S_ISDIR(st.st_mode)) && names_training(path, err))
+        return err->code;
+    if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is a folder, no model file of ddpm: one is made by ddpm convert of a "
+                        "checkpoint, or by ddpm train of pictures", path);
+    int code = path ? ddpm_model_open(m, path, err) : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
+    return code == DDPM_EMISSING ? missing_path(path, err) : code;
+}
+
+int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
+{
+    const char *name = path ? path : "the embedded model";
+    int code = ddpm_model_check(m, err);
+    if (code && strncmp(err->text, name, strlen(name)))     /* else the sentence names it already */
+        dd_error_context(err, "%s", name);
+    return code;
+}
+
+int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)
+{
+    ddpm_net_options o = { .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };
+    return ddpm_net_create(net, m, &o, err);
+}

@@ -1,0 +1,21 @@
+/* The model that a command works on: a file, or the one that is linked into the program. */
+#ifndef DDPM_COMMAND_MODEL_H
+#define DDPM_COMMAND_MODEL_H
+#include "ddpm.h"
+#include "cli/options.h"
+
+extern const unsigned char embedded_model[];
+size_t embedded_size(void);
+/* path NULL: the embedded model. */
+int model_open(ddpm_model **m, const char *path, ddpm_error *err);
+/* Returns DDPM_EMISSING.  err has said that path is not there; it says more when a model on a hub has that
+   name. */
+int missing_path(const char *path, ddpm_error *err);
+/* Returns DDPM_EMISSING or the like unless something is at path; NULL: nothing is asked for.  A command says
+   that before it asks for more. */
+int input_check(const char *path, ddpm_error *err);
+/* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
+int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
+/* A network of batch images with the threads, instruction set and engine that the user asked for. */
+int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
+#endif

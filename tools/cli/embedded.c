@@ -1,0 +1,30 @@
+/* The default model, put into the program by the assembler: the file's bytes stand between two labels of the read-only data. */
+#include "cli/command_model.h"
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#define LABEL(name) TEXT(__USER_LABEL_PREFIX__) #name
+#if defined(__APPLE__)
+#define READ_ONLY ".const_data\n"
+#define WRITABLE ".data\n"
+#else
+#define READ_ONLY ".pushsection .rodata\n"
+#define WRITABLE ".popsection\n"
+#endif
+
+__asm__(READ_ONLY
+        ".balign 64\n"
+        ".globl " LABEL(embedded_model) "\n"
+        ".globl " LABEL(embedded_end) "\n"
+        LABEL(embedded_model) ":\n"
+        ".incbin \"" DEFAULT_MODEL "\"\n"
+        LABEL(embedded_end) ":\n"
+        ".byte 0\n"
+        WRITABLE);
+
+extern const unsigned char embedded_end[];
+
+size_t embedded_size(void)
+{
+    return (size_t)(embedded_end - embedded_model);
+}

@@ -1,0 +1,229 @@
+/* The lock is flock on the folder itself: there is no file that could be left behind.  Linux tells in /proc/locks who holds one. */
+#include "cli/folder.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+
+int folder_synchronise(const char *path, ddpm_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd >= 0 && fsync(fd) && errno == EIO;
+    if (fd >= 0)
+        close(fd);
+    return failed ? dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO)) : DDPM_OK;
+}
+
+/* A new folder's name is safe once the one above is synchronised. */
+int folder_make(const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0) {
+        char *above = malloc(strlen(path) + sizeof "/..");
+        int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+        if (above) {
+            sprintf(above, "%s/..", path);
+            code = folder_synchronise(above, err);
+        }
+        free(above);
+        return code;
+    }
+    int number = errno;
+    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return DDPM_OK;
+    return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE), "%s cannot be made a folder: %s", path, strerror(number));
+}
+
+static bool begins(const char *name, const char *word) { return !strncasecmp(name, word, strlen(word)); }
+
+static bool ends(const char *name, const char *word)
+{
+    size_t n = strlen(name), m = strlen(word);
+    return n >= m && !strcasecmp(name + n - m, word);
+}
+
+bool folder_own_name(const char *name)
+{
+    return begins(name, ".ddpm-") || (begins(name, "manifest") && ends(name, ".jsonl")) ||
+           (begins(name, "resume") && ends(name, ".safetensors"));
+}
+
+int folder_regular(const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) || S_ISREG(st.st_mode))
+        return DDPM_OK;
+    const char *kind = S_ISDIR(st.st_mode) ? "folder" : "device or pipe";
+    return dd_error(err, DDPM_EDATA, "%s: is a %s, expected a regular file: take it out of the way", path,
+                    S_ISLNK(st.st_mode) ? "link" : kind);
+}
+
+static int cannot_read(const char *path, ddpm_error *err)
+{
+    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", path, strerror(errno));
+}
+
+/* The first name in order is told, so that the sentence is the same every time. */
+int folder_unshared(const char *path, ddpm_error *err)
+{
+    char first[256] = "";
+    int count = 0;
+    DIR *d = opendir(path);
+    if (!d)
+        return cannot_read(path, err);
+    for (const struct dirent *e; (e = readdir(d));) {
+        if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
+            continue;
+        if (!count++ || strcmp(e->d_name, first) < 0)
+            snprintf(first, sizeof first, "%.255s", e->d_name);
+    }
+    closedir(d);
+    if (!count)
+        return DDPM_OK;
+    return dd_error(err, DDPM_ECREATE, "%s: has no manifest and holds %d other file%s (%.100s%s): choose a "
+                    "new or empty "
+                    "folder, or have images among them with --force", path, count, count > 1 ? "s" : "",
+                        first, count > 1 ? ", ..." : "");
+}
+
+/* Whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
+static bool is_temporary(const char *name)
+{
+    static const char digits[] = "0123456789";
+    if (strncmp(name, ".ddpm-", 6))
+        return false;
+    size_t process = strspn(name + 6, digits);
+    const char *rest = name + 6 + process;
+    if (!process || *rest++ != '-')
+        return false;
+    size_t number = strspn(rest, digits);
+    return number && !strcmp(rest + number, ".tmp");
+}
+
+/* Temporaries of runs that were killed: nobody holds their lock. */
+int folder_clean(const char *path, ddpm_error *err)
+{
+    DIR *d = opendir(path);
+    if (!d)
+        return cannot_read(path, err);
+    for (const struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        if (!is_temporary(e->d_name))
+            continue;
+        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(d);
+    return DDPM_OK;
+}
+
+/* The process that holds the lock, or 0: not known. */
+static long holder(int fd)
+{
+    struct stat st;
+    char line[256];
+    long found = 0, process;
+    unsigned major_number, minor_number;
+    unsigned long long inode;
+    FILE *f = fstat(fd, &st) ? NULL : fopen("/proc/locks", "re");
+    while (f && !found && fgets(line, sizeof line, f))
+        if (sscanf(line, "%*d: FLOCK %*s WRITE %ld %x:%x:%llu", &process, &major_number, &minor_number, &inode) == 4 && inode == st.st_ino &&
+            makedev(major_number, minor_number) == st.st_dev && process > 0)
+            found = process;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static int held(int fd, const char *path, const char *advice, ddpm_error *err)
+{
+    long process = holder(fd);
+    char who[40] = "";
+    if (process)
+        snprintf(who, sizeof who, " (process %ld)", process);
+    return dd_error(err, TRY_LATER, "%s: another ddpm%s is at work in it: try again later%s", path, who, advice);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const struct folder_lock folder_not_locked = { -1, -1, NULL };
+
+/* Until end, a monotonic time. */
+static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
+{
+    while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
+        if (interrupted || now() >= end)
+            return held(fd, path, advice, err);
+        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+    }
+    return DDPM_OK;
+}
+
+/* The one who held it may have removed the file at its end: then it is made anew.  Where nothing may be written, nothing is locked. */
+static int lock_part(struct folder_lock *l, const char *path, double end, const char *advice, ddpm_error *err)
+{
+    struct stat mine, named;
+    if (!(l->path = strdup(path)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    for (;;) {
+        l->part = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (l->part < 0 && (errno == EACCES || errno == EROFS))
+            return DDPM_OK;
+        if (l->part < 0)
+            return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path, strerror(errno));
+        int code = lock(l->part, LOCK_EX, path, end, advice, err);
+        if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+            return DDPM_OK;
+        close(l->part);
+        l->part = -1;
+        if (code)
+            return code;
+    }
+}
+
+int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice, ddpm_error *err)
+{
+    double end = now() + wait;
+    *l = (struct folder_lock){ open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, NULL };
+    if (l->folder < 0)
+        return errno == ENOENT ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path, strerror(errno));
+    int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
+    if (!code && part)
+        code = lock_part(l, part, end, advice, err);
+    if (code)
+        folder_unlock(l);
+    return code;
+}
+
+void folder_unlock(struct folder_lock *l)
+{
+    struct stat st;
+    if (l->part >= 0 && fstat(l->part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+        unlink(l->path);
+    if (l->part >= 0)
+        close(l->part);
+    if (l->folder >= 0)
+        close(l->folder);
+    free(l->path);
+    *l = folder_not_locked;
+}

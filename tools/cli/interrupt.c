@@ -1,0 +1,39 @@
+/* Nothing is done in the handler but what POSIX allows there. */
+#include "cli/interrupt.h"
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+volatile sig_atomic_t interrupted;
+static char unfinished[PATH_MAX];
+
+void interrupt_remove(void)
+{
+    if (*unfinished)
+        unlink(unfinished);
+}
+
+/* A hangup never counts as the second signal: systemd and terminals send it along with another. */
+static void note(int number)
+{
+    if (!interrupted) {
+        interrupted = number;
+    } else if (number != SIGHUP) {
+        interrupt_remove();
+        _exit(INTERRUPTED);
+    }
+}
+
+void interrupt_catch(void)
+{
+    static const int stop[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction a = { .sa_handler = note, .sa_flags = SA_RESTART }, before;
+    sigemptyset(&a.sa_mask);
+    for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
+        if (!sigaction(stop[i], NULL, &before) && before.sa_handler != SIG_IGN)     /* nohup, and jobs in the background */
+            sigaction(stop[i], &a, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+void interrupt_removes(const char *path) { snprintf(unfinished, sizeof unfinished, "%s", path ? path : ""); }

@@ -1,0 +1,207 @@
+/* The rate is what has been done since the start by the time it took.  The time left is what the
+   rest takes at that rate, and what follows it.
+
+   The bar is drawn ten times a second at most.  It is shorter than the terminal is wide, which is
+   asked at every draw, and the cursor goes back to its first column.  When the terminal becomes
+   narrower and wraps the line, the cursor is still where that line begins, and everything from there
+   on is erased before the next draw. */
+#include "cli/progress.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR_LEAST = 10, BAR_MOST = 40, LINE = 256 };
+
+double progress_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int progress_columns(FILE *f)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    int given = columns ? atoi(columns) : 0;
+    if (ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return given > 0 && given < 10000 ? given : 80;
+}
+
+void progress_begin(struct progress *p, const struct common *c, const char *unit, double total)
+{
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    bool dumb = !terminal || !strcmp(terminal, "dumb");
+    double now = progress_now();
+    *p = (struct progress){ .unit = unit, .total = total, .start = now, .last = now };
+    p->bar = !c->quiet && isatty(STDERR_FILENO) && !dumb;
+    p->lines = !c->quiet && c->verbose && !p->bar;
+    p->color = !(no_color && *no_color);
+}
+
+double progress_seconds(const struct progress *p) { return progress_now() - p->start; }
+
+void progress_time(char out[PROGRESS_TIME], double seconds)
+{
+    double s = rint(fmin(fmax(seconds, 0), 1e9)), minutes = rint(s / 60), hours = rint(s / 3600);
+    if (s < 60)
+        snprintf(out, PROGRESS_TIME, "%.0f s", s);
+    else if (s < 3600)
+        snprintf(out, PROGRESS_TIME, "%.0f min %.0f s", floor(s / 60), fmod(s, 60));
+    else if (minutes < 24 * 60)
+        snprintf(out, PROGRESS_TIME, "%.0f h %.0f min", floor(minutes / 60), fmod(minutes, 60));
+    else
+        snprintf(out, PROGRESS_TIME, "%.0f d %.0f h", floor(hours / 24), fmod(hours, 24));
+}
+
+/* ---- what is known at one moment ---- */
+
+/* The part that is done is negative, and the seconds left are infinite, where they are not known. */
+struct state { double rate, part, left; };
+
+static struct state state_of(const struct progress *p, double done)
+{
+    double elapsed = progress_seconds(p);
+    struct state s = { .rate = (done - p->first) / (elapsed + 1e-9), .part = -1, .left = INFINITY };
+    if (p->total > 0) {
+        s.part = fmin(done / p->total, 1);
+        s.left = s.rate > 0 ? fmax(p->total - done, 0) / s.rate + p->after : INFINITY;
+    }
+
+    double until_limit = p->limit > 0 ? fmax(p->limit - elapsed, 0) : INFINITY;
+    if (until_limit < s.left) {
+        s.left = until_limit;
+        s.part = fmin(elapsed / p->limit, 1);
+    }
+    return s;
+}
+
+/* ---- a line for a terminal ---- */
+
+/* Appends more behind ", " if the line then has at most `room` characters, which are fewer than LINE. */
+static bool append(char *line, int room, const char *more)
+{
+    size_t n = strlen(line), comma = n ? 2 : 0;
+    if (!*more || n + comma + strlen(more) > (size_t)room)
+        return false;
+    memcpy(line + n, ", ", comma);
+    memcpy(line + n + comma, more, strlen(more) + 1);
+    return true;
+}
+
+/* The time left, then the note, then the rate: each where there is room for it. */
+static void append_words(char *words, const struct progress *p, const struct state *s, double done, int room)
+{
+    char text[PROGRESS_TIME + 64], time[PROGRESS_TIME];
+    if (isfinite(s->left)) {
+        progress_time(time, s->left);
+        snprintf(text, sizeof text, "%s left", time);
+        if (!append(words, room, text))
+            append(words, room, time);
+    }
+
+    room = (int)fmax(room - (s->part >= 0 ? BAR_LEAST + 3 : 0), 0);
+    append(words, room, p->note);
+    snprintf(text, sizeof text, "%.3g %s/s", s->rate, p->unit);
+    if (done > p->first)
+        append(words, room, text);
+}
+
+void progress_line(char *out, size_t size, const struct progress *p, double done, int columns)
+{
+    struct state s = state_of(p, done);
+    char words[LINE] = "", bar[BAR_MOST + 4] = "", what[64] = "";
+    int room = columns < LINE ? columns - 1 : LINE - 1;
+    if (room < 1) {
+        *out = 0;
+        return;
+    }
+    if (s.part >= 0) {
+        char percent[16];
+        snprintf(percent, sizeof percent, "%3.0f %%", floor(100 * s.part));
+        append(words, room, percent);
+    }
+    append_words(words, p, &s, done, room);
+
+    int left = room - (int)strlen(words);
+    if (p->what && left >= (int)strlen(p->what) + 2 + (s.part >= 0 ? BAR_LEAST + 3 : 0)) {
+        snprintf(what, sizeof what, "%.60s: ", p->what);
+        left -= (int)strlen(what);
+    }
+    int width = left - 3 < BAR_MOST ? left - 3 : BAR_MOST;
+    if (s.part >= 0 && *words && width >= BAR_LEAST / 2) {
+        memset(bar, '.', (size_t)width + 1);
+        memset(bar + 1, '#', (size_t)(width * s.part));
+        bar[0] = '[';
+        bar[width + 1] = ']';
+        bar[width + 2] = ' ';
+    }
+    snprintf(out, size, "%s%s%s", what, bar, words);
+}
+
+static void draw(const struct progress *p, double done)
+{
+    char line[LINE];
+    progress_line(line, sizeof line, p, done, progress_columns(stderr));
+    char *bar = strchr(line, '['), *end = bar ? strchr(bar, ']') : NULL;
+    if (p->color && end)
+        fprintf(stderr, "\r\033[J%.*s\033[36m%.*s\033[0m%s\r", (int)(bar - line), line, (int)(end + 1 - bar),
+                bar, end + 1);
+    else
+        fprintf(stderr, "\r\033[J%s\r", line);
+    fflush(stderr);
+}
+
+static void print_line(const struct progress *p, double done)
+{
+    struct state s = state_of(p, done);
+    char words[LINE] = "";
+    append_words(words, p, &s, done, LINE - 1);
+    fprintf(stderr, "%s%s%.0f", p->what ? p->what : "", p->what ? ": " : "", done);
+    if (p->total > 0)
+        fprintf(stderr, " of %.0f", p->total);
+    fprintf(stderr, " %s%s%s\n", p->unit, *words ? ", " : "", words);
+}
+
+void progress_at(struct progress *p, double done)
+{
+    double now = progress_now();
+    if (now - p->last < (p->bar ? 0.1 : 30) || !(p->bar || p->lines))
+        return;
+    p->last = now;
+    if (p->bar)
+        draw(p, done);
+    else
+        print_line(p, done);
+}
+
+void progress_clear(const struct progress *p)
+{
+    if (p->bar)
+        fprintf(stderr, "\r\033[J");
+}
+
+/* As progress_time, but a short time in more than whole seconds. */
+static void short_time(char out[PROGRESS_TIME], double seconds)
+{
+    if (seconds < 10)
+        snprintf(out, PROGRESS_TIME, "%.2f s", seconds);
+    else
+        progress_time(out, seconds);
+}
+
+void progress_took(char out[PROGRESS_TOOK], double seconds, int images)
+{
+    char all[PROGRESS_TIME], each[PROGRESS_TIME];
+    *out = 0;
+    if (images < 1 || !(seconds > 0))
+        return;
+    short_time(all, seconds);
+    short_time(each, seconds / images);
+    snprintf(out, PROGRESS_TOOK, ", in %s%s%s%s", all, images > 1 ? ", " : "", images > 1 ? each : "",
+             images > 1 ? " an image" : "");
+}

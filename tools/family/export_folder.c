@@ -1,0 +1,127 @@
+/* Each file is made under a temporary name and renamed; when one fails, those of a new folder are taken away again. */
+#include "family/export_folder.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/safetensors.h"
+
+static const char index_text[] =
+    "{\n  \"_class_name\": \"DDPMPipeline\",\n  \"_diffusers_version\": \"" EXPORT_DIFFUSERS "\",\n"
+    "  \"scheduler\": [\"diffusers\", \"DDPMScheduler\"],\n  \"unet\": [\"diffusers\", \"UNet2DModel\"]\n}\n";
+
+enum { WEIGHTS, CONFIG, SCHEDULER, INDEX, FILES };
+static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json", "scheduler/scheduler_config.json",
+                                          "model_index.json" };
+
+static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory for the exported folder"); }
+
+static int make_folder(const char *path, bool may_exist, ddpm_error *err)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return DDPM_OK;
+    int number = errno;
+    if (number == EEXIST && !may_exist)
+        return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or allow it to be replaced (--force)", path);
+    if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return DDPM_OK;
+    return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be made a folder: %s", path, strerror(number));
+}
+
+/* What diffusers computes itself, and what only this program stores. */
+static bool is_plain(const char *name)
+{
+    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.",
+                                          "average." };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strncmp(name, others[i], strlen(others[i])))
+            return false;
+    return true;
+}
+
+static int make_entry(struct dd_entry *e, const ddpm_tensor *t, struct dd_arena *arena)
+{
+    *e = (struct dd_entry){ .name = t->name, .dtype = DD_F32, .rank = t->rank, .count = 1, .data = t->data };
+    for (int i = 0; i < t->rank; i++)
+        e->count *= e->dim[i] = (uint64_t)t->dim[i];
+    e->size = (size_t)e->count * sizeof(float);
+    if (t->dtype != DDPM_F16)
+        return DDPM_OK;
+    float *wide = dd_arena(arena, (size_t)e->count, sizeof *wide);
+    e->data = (const unsigned char *)wide;
+    return wide ? dd_dtype_to_float(wide, t->data, DD_F16, (size_t)e->count) : DDPM_ENOMEM;
+}
+
+static int write_weights(FILE *f, const ddpm_model *m, ddpm_error *err)
+{
+    static const char *const meta[] = { "format", "pt", NULL };
+    const ddpm_tensor *t;
+    struct dd_arena arena = { NULL };
+    size_t n = ddpm_model_tensors(m, &t), entries = 0;
+    struct dd_entry *entry = dd_arena(&arena, n, sizeof *entry);
+    int code = entry ? DDPM_OK : no_memory(err);
+    for (size_t i = 0; i < n && !code; i++)
+        if (is_plain(t[i].name) && make_entry(&entry[entries++], &t[i], &arena) != DDPM_OK)
+            code = no_memory(err);
+    if (!code)
+        code = dd_safetensors_write(f, entry, entries, meta, err);
+    dd_arena_free(&arena);
+    return code;
+}
+
+static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
+{
+    char *text = cJSON_Print(object);
+    if (!text)
+        return no_memory(err);
+    fprintf(f, "%s\n", text);                   /* what fails here, commit sees */
+    cJSON_free(text);
+    return DDPM_OK;
+}
+
+static int write_file(int file, const char *path, const ddpm_model *m, const cJSON *unet, const cJSON *scheduler, bool replace, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, replace, err);
+    if (code)
+        return code;
+    if (file == WEIGHTS)
+        code = write_weights(o.stream, m, err);
+    else if (file == INDEX)
+        fputs(index_text, o.stream);
+    else
+        code = write_text(o.stream, file == CONFIG ? unet : scheduler, err);
+    if (!code)
+        return dd_output_commit(&o, err);
+    dd_output_abandon(&o);
+    return dd_error_context(err, "%s", path);
+}
+
+int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *unet, const cJSON *scheduler, bool replace, ddpm_error *err)
+{
+    size_t size = strlen(folder) + 64;
+    char *path = malloc(size);
+    int written = 0, code = path ? make_folder(folder, replace, err) : no_memory(err);
+    bool made = !code && !replace;
+    for (int k = 0; k < 2 && !code; k++) {
+        snprintf(path, size, "%s/%s", folder, k ? "scheduler" : "unet");
+        code = make_folder(path, replace, err);
+    }
+    for (; written < FILES && !code; written++) {
+        snprintf(path, size, "%s/%s", folder, names[written]);
+        code = write_file(written, path, m, unet, scheduler, replace, err);
+    }
+    const char *const traces[] = { names[WEIGHTS], names[CONFIG], names[SCHEDULER], "unet", "scheduler", "" };
+    for (size_t k = 0; made && code && k < sizeof traces / sizeof *traces; k++) {
+        snprintf(path, size, "%s/%s", folder, traces[k]);
+        remove(path);
+    }
+    free(path);
+    return code;
+}

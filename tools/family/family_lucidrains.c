@@ -1,0 +1,450 @@
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4).  Our names are its names.
+   Inside of a GaussianDiffusion the schedule lies beside the network as buffers, and loss_weight tells the
+   objective. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "family/family.h"
+
+enum { LEVELS = 12 };
+
+static const char *const signature[] = { "init_conv.weight", "time_mlp.1.weight", NULL };
+static const char *const spare[] = {
+    "note", "_*", "flash_attn", "sampling_timesteps", "ddim_sampling_eta", "offset_noise_strength", "min_snr_loss_weight", "min_snr_gamma",
+    "immiscible", "dropout", "Trainer.*", NULL
+};
+static const char *const buffers[] = {
+    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2", "loss_weight", NULL
+};
+
+struct lucid {
+    int height, width, channels, outputs, init, levels, widths[LEVELS], time_dim, time_hidden;
+    int full[LEVELS], heads, head_dim, memory;
+};
+
+/* ---- what the tensors say ---- */
+
+/* Networks of the same author that have other inputs. */
+static int refuse_others(struct conversion *v)
+{
+    const struct checkpoint_tensor *first = checkpoint_find(v->in, "init_conv.weight");
+    if (first && first->rank != 4)
+        return conversion_error(v,
+                                "a network of lucidrains for %s: its init_conv.weight has %d dimensions; "
+                                "this program has images alone",
+                                first->rank == 3 ? "sequences (Unet1D)" : "videos", first->rank);
+    if (conversion_has(v, "classes_emb.weight") || conversion_has(v, "null_classes_emb"))
+        return conversion_error(v,
+                                "lucidrains' classifier_free_guidance, a network that is given classes "
+                                "(classes_emb), which this program does not have for lucidrains");
+    if (conversion_has(v, "to_text_non_attn_cond.0.weight") || conversion_mentions(v, "text_to_cond"))
+        return conversion_error(v,
+                                "a network of lucidrains that is conditioned on text, which this program "
+                                "does not have");
+    return DDPM_OK;
+}
+
+static int refuse_old(struct conversion *v)
+{
+    const char *why = NULL;
+    if (conversion_has(v, "downs.0.0.block1.norm.weight"))
+        why = "its blocks have group norms (downs.0.0.block1.norm.weight)";
+    else if (conversion_has(v, "downs.0.2.fn.fn.to_qkv.weight"))
+        why = "its attention is called downs.0.2.fn.fn";
+    else if (!conversion_has(v, "mid_attn.mem_kv"))
+        why = "its attention has no memory (mid_attn.mem_kv)";
+    else if (v->in->version && atoi(v->in->version) < 2)
+        why = "its trainer says so";
+    if (why)
+        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
+                                   "%s; this program has those from 2.0 on", v->in->version ? " (" : "",
+                                   v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
+    if (conversion_has(v, "time_mlp.0.weights"))
+        return conversion_error(v, "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
+    return DDPM_OK;
+}
+
+/* mem_kv is [2, heads, dim, memory] of a linear attention, [2, heads, memory, dim] of a full one; to_out tells which it is. */
+static int read_attention(struct conversion *v, struct lucid *u, const char *place, int *full)
+{
+    int64_t dim[4];
+    int code = conversion_shape(v, dim, 4, "%s.mem_kv", place);
+    *full = conversion_has(v, "%s.to_out.weight", place);
+    int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
+    if (code)
+        return code;
+    if (u->heads == 0)
+        u->heads = heads, u->head_dim = head_dim, u->memory = memory;
+    if (u->heads != heads || u->head_dim != head_dim || u->memory != memory)
+        return conversion_error(v, "%s has %d heads of %d channels and %d memories, others %d, %d and %d: this program has one kind "
+                                "per network", place, heads, head_dim, memory, u->heads, u->head_dim, u->memory);
+    return DDPM_OK;
+}
+
+static int read_levels(struct conversion *v, struct lucid *u)
+{
+    int64_t dim[4];
+    int code = DDPM_OK, full_down, full_up;
+    char place[24];
+    while (u->levels <= LEVELS && conversion_has(v, "downs.%d.0.block1.proj.weight", u->levels))
+        u->levels++;
+    if (u->levels < 1 || u->levels > LEVELS)
+        return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS, u->levels);
+    for (int i = 0; i < u->levels && !code; i++) {
+        code = conversion_shape(v, dim, 4, i + 1 < u->levels ? "downs.%d.3.1.weight" : "downs.%d.3.weight", i);
+        u->widths[i] = (int)dim[0];
+        snprintf(place, sizeof place, "downs.%d.2", i);
+        if (!code && (code = read_attention(v, u, place, &full_down)) == DDPM_OK) {
+            snprintf(place, sizeof place, "ups.%d.2", u->levels - 1 - i);
+            code = read_attention(v, u, place, &full_up);
+        }
+        if (!code && full_down != full_up)
+            code = conversion_error(v, "downs.%d.2 and %s are of two kinds, full and linear attention", i, place);
+        u->full[i] = full_down;
+    }
+    int full_mid;
+    return code ? code : read_attention(v, u, "mid_attn", &full_mid);
+}
+
+static int read_shapes(struct conversion *v, struct lucid *u)
+{
+    int64_t dim[4];
+    int code = refuse_others(v);
+    if (!code)
+        code = refuse_old(v);
+    if (code || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
+        return code;
+    u->init = (int)dim[0], u->channels = (int)dim[1];
+    if ((code = conversion_shape(v, dim, 2, "final_conv.weight")) != DDPM_OK)
+        return code;
+    u->outputs = (int)dim[0];
+    if (u->channels == 2 * u->outputs)
+        return conversion_error(v, "self-conditioning (init_conv takes %d channels, final_conv gives %d), which this program does not "
+                                "have", u->channels, u->outputs);
+    if (u->outputs != u->channels && u->outputs != 2 * u->channels)
+        return conversion_error(v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
+                                u->channels, u->outputs);
+    if ((code = conversion_shape(v, dim, 2, "time_mlp.1.weight")) != DDPM_OK)
+        return code;
+    u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
+    return read_levels(v, u);
+}
+
+/* ---- the tensors ---- */
+
+static int want(struct conversion *v, const char *place, const char *name, int rank, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    char full[64];
+    const int64_t dim[4] = { a, b, c, d };
+    snprintf(full, sizeof full, "%s%s", place, name);
+    return conversion_want(v, full, NULL, rank, dim);
+}
+
+static int conv(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in, int64_t size)
+{
+    char full[40];
+    snprintf(full, sizeof full, "%s.weight", name);
+    int code = want(v, place, full, 4, out, in, size, size);
+    snprintf(full, sizeof full, "%s.bias", name);
+    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
+}
+
+static int linear(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in)
+{
+    char full[40];
+    snprintf(full, sizeof full, "%s.weight", name);
+    int code = want(v, place, full, 2, out, in, 1, 1);
+    snprintf(full, sizeof full, "%s.bias", name);
+    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
+}
+
+static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...) DD_PRINTF(5, 6);
+static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...)
+{
+    char p[32];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(p, sizeof p, format, arguments);
+    va_end(arguments);
+    int code = linear(v, p, "mlp.1", 2 * (int64_t)out, u->time_hidden);
+    if (!code) code = conv(v, p, "block1.proj", out, in, 3);
+    if (!code) code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
+    if (!code) code = conv(v, p, "block2.proj", out, out, 3);
+    if (!code) code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
+    if (!code && in != out) code = conv(v, p, "res_conv", out, in, 1);
+    return code;
+}
+
+static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format, ...) DD_PRINTF(5, 6);
+static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format, ...)
+{
+    char p[32];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(p, sizeof p, format, arguments);
+    va_end(arguments);
+    int64_t inner = (int64_t)u->heads * u->head_dim;
+    int code = want(v, p, "mem_kv", 4, 2, u->heads, full ? u->memory : u->head_dim, full ? u->head_dim : u->memory);
+    if (!code) code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
+    if (!code) code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
+    if (!code) code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
+    if (!code && !full) code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
+    return code;
+}
+
+static int sampler(struct conversion *v, bool outermost, const char *side, int i, int out, int in, int size)
+{
+    char p[32];
+    snprintf(p, sizeof p, "%s.%d.", side, i);
+    return conv(v, p, outermost ? "3" : "3.1", out, in, outermost ? 3 : size);
+}
+
+static int down(struct conversion *v, const struct lucid *u)
+{
+    int code = DDPM_OK;
+    for (int i = 0; i < u->levels && !code; i++) {
+        int in = i > 0 ? u->widths[i - 1] : u->init, last = i + 1 == u->levels;
+        code = block(v, u, in, in, "downs.%d.0.", i);
+        if (!code) code = block(v, u, in, in, "downs.%d.1.", i);
+        if (!code) code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
+        if (!code) code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
+    }
+    return code;
+}
+
+static int up(struct conversion *v, const struct lucid *u)
+{
+    int code = DDPM_OK;
+    for (int i = 0; i < u->levels && !code; i++) {
+        int level = u->levels - 1 - i, out = u->widths[level], in = level > 0 ? u->widths[level - 1] : u->init;
+        code = block(v, u, out + in, out, "ups.%d.0.", i);
+        if (!code) code = block(v, u, out + in, out, "ups.%d.1.", i);
+        if (!code) code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
+        if (!code) code = sampler(v, level == 0, "ups", i, in, out, 3);
+    }
+    return code;
+}
+
+static int tensors(struct conversion *v, const struct lucid *u)
+{
+    int deepest = u->widths[u->levels - 1];
+    int code = conv(v, "", "init_conv", u->init, u->channels, 7);
+    if (!code) code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
+    if (!code) code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
+    if (!code) code = down(v, u);
+    if (!code) code = block(v, u, deepest, deepest, "mid_block1.");
+    if (!code) code = attention(v, u, deepest, true, "mid_attn.");
+    if (!code) code = block(v, u, deepest, deepest, "mid_block2.");
+    if (!code) code = up(v, u);
+    if (!code) code = block(v, u, 2 * u->init, u->init, "final_res_block.");
+    if (!code) code = conv(v, "", "final_conv", u->outputs, u->init, 1);
+    return code;
+}
+
+static int describe(struct conversion *v, const struct lucid *u)
+{
+    cJSON *net = v->net = cJSON_CreateObject();
+    cJSON_AddStringToObject(net, "arch", "lucid");
+    cJSON_AddNumberToObject(net, "height", u->height);
+    cJSON_AddNumberToObject(net, "width", u->width);
+    cJSON_AddNumberToObject(net, "channels", u->channels);
+    cJSON_AddNumberToObject(net, "outputs", u->outputs);
+    cJSON_AddNumberToObject(net, "classes", 0);
+    cJSON_AddNumberToObject(net, "init", u->init);
+    cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
+    cJSON_AddItemToObject(net, "full", cJSON_CreateIntArray(u->full, u->levels));
+    cJSON_AddNumberToObject(net, "heads", u->heads);
+    cJSON_AddNumberToObject(net, "dim", u->head_dim);
+    cJSON_AddNumberToObject(net, "memory", u->memory);
+    cJSON *time = cJSON_AddObjectToObject(net, "time");
+    cJSON_AddNumberToObject(time, "dim", u->time_dim);
+    cJSON_AddNumberToObject(time, "hidden", u->time_hidden);
+    return cJSON_AddStringToObject(time, "order", "sin,cos") == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : tensors(v, u);
+}
+
+/* ---- what the user says of the network ---- */
+
+static void check(struct conversion *v, const char *key, int found)
+{
+    if (settings_int(v->say, key, 0, 1 << 20, found) != found)
+        settings_wrong(v->say, key, "but the tensors show %d", found);
+}
+
+static void refuse_if(struct conversion *v, const char *key, bool asked)
+{
+    if (asked)
+        settings_wrong(v->say, key, "which this program does not have");
+}
+
+static void check_network(struct conversion *v, const struct lucid *u)
+{
+    int mult[LEVELS], n = settings_ints(v->say, "Unet.dim_mults", mult, LEVELS, 1, 1024);
+    if (n > 0 && n != u->levels)
+        settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d levels", u->levels);
+    for (int i = 0; i < n && i < u->levels; i++)
+        if (mult[i] * u->time_dim != u->widths[i])
+            settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d channels at level %d, where dim is %d",
+                           u->widths[i], i, u->time_dim);
+    check(v, "Unet.dim", u->time_dim);
+    check(v, "Unet.init_dim", u->init);
+    check(v, "Unet.channels", u->channels);
+    check(v, "Unet.attn_heads", u->heads);
+    check(v, "Unet.attn_dim_head", u->head_dim);
+    refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
+    refuse_if(v, "Unet.learned_sinusoidal_cond", settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
+    refuse_if(v, "Unet.random_fourier_features", settings_bool(v->say, "Unet.random_fourier_features", false));
+    refuse_if(v, "GaussianDiffusion.auto_normalize", !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
+    if (settings_bool(v->say, "Unet.learned_variance", u->outputs != u->channels) != (u->outputs != u->channels))
+        settings_wrong(v->say, "Unet.learned_variance", "but final_conv gives %d channels of %d", u->outputs, u->channels);
+}
+
+/* ---- the schedule ---- */
+
+static const char *const objectives[] = { "pred_noise", "pred_x0", "pred_v" };
+static const char *const predictions[] = { "eps", "x0", "v" };
+
+static int objective_said(struct conversion *v)
+{
+    const char *text = settings_text(v->say, "GaussianDiffusion.objective", NULL);
+    for (int i = 0; text && i < 3; i++)
+        if (!strcmp(text, objectives[i]))
+            return i;
+    if (text)
+        settings_wrong(v->say, "GaussianDiffusion.objective", "expected pred_noise, pred_x0 or pred_v");
+    return -1;
+}
+
+/* With snr = alpha_bar / (1 - alpha_bar) the loss is weighted by 1, snr or snr / (snr + 1); clipping, if any, begins at snr =
+   5.  float32 buffers carry 2^-24 in alpha_bar, hence less than 6 x 2^-24 in snr; 1e-4 is far above that and far below the
+   distance of the three. */
+static int objective_shown(const struct conversion *v, const double *weight)
+{
+    for (int k = 0; k < 3; k++) {
+        bool same = true, seen = false;
+        for (int t = 0; t < v->steps && same; t++) {
+            double snr = v->alpha_bar[t] / (1 - v->alpha_bar[t]), expected = k == 0 ? 1 : k == 1 ? snr : snr / (snr + 1);
+            if (snr >= 5)
+                continue;
+            same = fabs(weight[t] - expected) <= 1e-4 * expected;
+            seen = true;
+        }
+        if (same && seen)
+            return k;
+    }
+    return -1;
+}
+
+static int buffer(struct conversion *v, double **out, const char *name)
+{
+    const struct checkpoint_tensor *t = checkpoint_find(v->in, name);
+    if (!t || t->rank != 1 || t->dim[0] != v->steps)
+        return conversion_error(v, "%s %s, expected [%d] as betas", name, !t ? "is missing" : "has another shape", v->steps);
+    *out = malloc((size_t)v->steps * sizeof **out);
+    return !*out ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : checkpoint_doubles(v->in, t, *out, v->err);
+}
+
+/* Buffers and name agree when the table of that name, rounded, is the buffer. */
+static bool is_schedule(const struct conversion *v, const char *name)
+{
+    double *beta = malloc((size_t)v->steps * sizeof *beta), *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
+    bool same = beta && alpha_bar && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
+    for (int t = 0; t < v->steps && same; t++)
+        same = fabs(beta[t] - v->beta[t]) <= 0x1p-22 * beta[t];
+    free(beta);
+    free(alpha_bar);
+    return same;
+}
+
+static const char *const schedules[] = { "linear", "cosine", "sigmoid" };
+static const char *const our_schedules[] = { "openai-linear", "lucid-cosine", "lucid-sigmoid" };
+
+static int schedule_said(struct conversion *v)
+{
+    const char *text = settings_text(v->say, "GaussianDiffusion.beta_schedule", NULL);
+    for (int i = 0; text && i < 3; i++)
+        if (!strcmp(text, schedules[i]))
+            return i;
+    if (text)
+        settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "expected linear, cosine or sigmoid");
+    return -1;
+}
+
+static int read_buffers(struct conversion *v, int said, const char **name, int *objective)
+{
+    const struct checkpoint_tensor *betas = checkpoint_find(v->in, "betas");
+    if (betas->rank != 1 || betas->dim[0] < 1 || betas->dim[0] > 65535)
+        return conversion_error(v, "betas has another shape, expected one dimension of at most 65535");
+    double *weight = NULL;
+    v->steps = (int)betas->dim[0];
+    int code = buffer(v, &v->beta, "betas"), shown = -1;
+    if (!code)
+        code = buffer(v, &v->alpha_bar, "alphas_cumprod");
+    if (!code && conversion_has(v, "loss_weight") && (code = buffer(v, &weight, "loss_weight")) == DDPM_OK)
+        shown = objective_shown(v, weight);
+    free(weight);
+    check(v, "GaussianDiffusion.timesteps", v->steps);
+    if (*objective >= 0 && shown >= 0 && *objective != shown)
+        settings_wrong(v->say, "GaussianDiffusion.objective", "but the buffer loss_weight shows %s", objectives[shown]);
+    if (*objective < 0 && (*objective = shown) < 0)
+        settings_ask(v->say, "objective=pred_v");
+    *name = "buffers";
+    for (int i = 0; i < 3 && !code; i++)
+        if (is_schedule(v, our_schedules[i]))
+            *name = our_schedules[i];
+    if (said >= 0 && !code && strcmp(*name, our_schedules[said]))
+        settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "but the buffer betas holds another schedule");
+    return code;
+}
+
+static int read_diffusion(struct conversion *v, const struct lucid *u)
+{
+    struct settings *s = v->say;
+    int objective = objective_said(v), said = schedule_said(v), code = DDPM_OK;
+    int steps = settings_int(s, "GaussianDiffusion.timesteps", 1, 65535, 0);
+    const char *name = said >= 0 ? our_schedules[said] : "";
+    if (conversion_has(v, "betas")) {
+        code = read_buffers(v, said, &name, &objective);
+        steps = v->steps;
+    } else {
+        if (objective < 0)
+            settings_ask(s, "objective=pred_v");
+        if (said < 0)
+            settings_ask(s, "beta_schedule=sigmoid");
+        if (steps == 0)
+            settings_ask(s, "timesteps=1000");
+    }
+    if (code || s->code || s->missing[0] != '\0')
+        return code ? code : DDPM_EUSAGE;
+    return conversion_diffusion(v, steps, name, predictions[objective],
+                                u->outputs == u->channels ? "beta-tilde" : "learned-range", 1, 1);
+}
+
+static int read(struct conversion *v)
+{
+    struct lucid u = { 0 };
+    int code = read_shapes(v, &u);
+    if (code)
+        return code;
+    if (!settings_size(v->say, "GaussianDiffusion.image_size", &u.height, &u.width))
+        settings_ask(v->say, "image_size=32");
+    check_network(v, &u);
+    double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
+    code = read_diffusion(v, &u);
+    if (!code) code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
+    return code ? code : describe(v, &u);
+}
+
+static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)
+{
+    (void)v;
+    for (const char *const *b = buffers; *b; b++)
+        if (!strcmp(t->name, *b))
+            return true;
+    return false;
+}
+
+const struct family family_lucidrains = { "lucidrains", "lucidrains", signature, spare, read, ignores };

@@ -1,0 +1,137 @@
+/* OpenAI's flags as READMEs and shell scripts have them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`,
+   remarks behind #, continued lines, a command such as `python scripts/image_sample.py --model_path x.pt
+   $MODEL_FLAGS`.  Nothing of a shell is executed or expanded. */
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+#include "family/settings.h"
+
+/* What is left of a text, and what a command has so far: the flag that waits for its value. */
+struct flags { struct settings *s; const char *where; const char *name; bool begun; };
+
+static bool is_flag(const char *word)
+{
+    return word[0] == '-' && word[1] == '-' && (isalpha((unsigned char)word[2]) || word[2] == '_');
+}
+
+/* Does a flag begin anywhere in the text, at the beginning of a word? */
+bool settings_has_flags(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (is_flag(c) && (c == text || strchr(" \t\r\n\"'=`", c[-1]) != NULL))
+            return true;
+    return false;
+}
+
+/* A flag without a value is true; one whose value is "" is not given. */
+static int give(struct flags *f, const char *value)
+{
+    int code = f->name && *value != '\0' ? settings_add_pair(f->s, f->name, value, f->where) : DDPM_OK;
+    f->name = NULL;
+    return code;
+}
+
+static int end_command(struct flags *f)
+{
+    int code = f->name ? give(f, "true") : DDPM_OK;
+    f->begun = false;
+    return code;
+}
+
+/* What stands behind NAME= of an assignment; the word itself where there is none. */
+static char *assigned(char *word)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)word[n]) || word[n] == '_')
+        n++;
+    return n && word[n] == '=' ? word + n + 1 : word;
+}
+
+static int take_word(struct flags *f, char *word)
+{
+    if (!f->name && is_flag(assigned(word)))
+        word = assigned(word);
+    char *equals = strchr(word, '=');
+    if (is_flag(word)) {
+        int code = f->name ? give(f, "true") : DDPM_OK;
+        f->begun = true;
+        f->name = word + 2;
+        if (!equals || code)
+            return code;
+        *equals = '\0';
+        return give(f, equals + 1);
+    }
+    if (*word == '$')
+        return f->name ? give(f, "true") : DDPM_OK;
+    if (f->name)
+        return give(f, word);
+    if (!f->begun || *word == '\0')
+        return DDPM_OK;
+    return dd_error(f->s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", f->where, word);
+}
+
+/* Copies one word, without its quotes and backslashes, from *text to out and passes over it.  True when it
+   was quoted. */
+static bool copy_word(char *out, const char **text)
+{
+    const char *c = *text;
+    char quote = 0;
+    bool quoted = false;
+    for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>`", *c) == NULL); c++) {
+        if (*c == '\\' && c[1] != '\0' && quote != '\'')
+            *out++ = *++c == '\n' ? ' ' : *c;
+        else if (quote && *c == quote)
+            quote = 0;
+        else if (!quote && (*c == '"' || *c == '\''))
+            quote = *c;
+        else
+            *out++ = *c;
+        quoted = quoted || quote;
+    }
+    *out = '\0';
+    *text = c;
+    return quoted;
+}
+
+static int read_commands(struct flags *f, const char *text, int depth);
+
+/* A quoted word that holds flags, alone or behind NAME=, is a command of its own. */
+static int take_quoted(struct flags *f, char *word, int depth)
+{
+    struct flags inner = { f->s, f->where, NULL, false };
+    bool command = depth < 2 && !is_flag(word) && strpbrk(word, " \n") && settings_has_flags(word);
+    return command ? read_commands(&inner, assigned(word), depth + 1) : take_word(f, word);
+}
+
+static int read_commands(struct flags *f, const char *text, int depth)
+{
+    char *word = dd_arena(&f->s->arena, strlen(text) + 1, 1);
+    int code = word ? DDPM_OK : dd_error(f->s->err, DDPM_ENOMEM, "out of memory");
+    while (!code && *text != '\0') {
+        if (*text == '#') {
+            text += strcspn(text, "\n");
+        } else if (*text == '\\' && (text[1] == '\n' || text[1] == '\r')) {
+            text += 2;
+        } else if (strchr("\n;|&<>`", *text) != NULL) {
+            bool redirects = *text == '<' || *text == '>';
+            code = end_command(f);
+            text += redirects ? strcspn(text, "\n") : 1;
+        } else if (strchr(" \t\r", *text) != NULL) {
+            text++;
+        } else {
+            bool quoted = copy_word(word, &text);
+            char *kept = dd_arena_text(&f->s->arena, "%s", word);
+            if (!kept)
+                return dd_error(f->s->err, DDPM_ENOMEM, "out of memory");
+            code = quoted ? take_quoted(f, kept, depth) : take_word(f, kept);
+        }
+    }
+    return code ? code : end_command(f);
+}
+
+int settings_add_flags(struct settings *s, const char *text, const char *where)
+{
+    struct flags f = { s, where, NULL, false };
+    int code = read_commands(&f, text, 0);
+    return s->code ? s->code : (s->code = code);
+}

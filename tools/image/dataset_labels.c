@@ -1,0 +1,60 @@
+/* IDX labels: 0 0 8 1, a big-endian count, a byte each (LeCun, Cortes, Burges); zlib reads a file that is not compressed as it stands. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "base/error.h"
+#include "base/names.h"
+#include "image/dataset.h"
+
+/* The name with "images" and "idx3" replaced in its last part; NULL when it does not hold them, or out of memory. */
+static char *labels_name(const char *images)
+{
+    const char *slash = strrchr(images, '/'), *at = strstr(slash ? slash : images, "images"), *idx = at ? strstr(at, "idx3") : NULL;
+    char *name = idx ? strdup(images) : NULL;
+    if (!name)
+        return NULL;
+    memcpy(name + (at - images), "labels", 6);
+    name[idx - images + 3] = '1';
+    if (access(name, R_OK) != 0 && dd_names_end(name, ".gz"))
+        name[strlen(name) - 3] = 0;
+    return name;
+}
+
+static int read_labels(int32_t **label, gzFile f, const char *name, size_t count, ddpm_error *err)
+{
+    unsigned char head[8];
+    if (gzread(f, head, 8) != 8 || memcmp(head, "\0\0\010\1", 4))
+        return dd_error(err, DDPM_EDATA, "%s: lies beside the images, but is no IDX file of labels", name);
+    size_t n = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+    if (n != count)
+        return dd_error(err, DDPM_EDATA, "%s: %zu labels for %zu images", name, n, count);
+    if (!(*label = malloc((n + 1) * sizeof **label)))
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", name, n);
+    for (size_t i = 0; i < n; i++)
+        if (((*label)[i] = gzgetc(f)) < 0)
+            return dd_error(err, DDPM_EDATA, "%s: cut off or damaged", name);
+    return DDPM_OK;
+}
+
+int dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error *err)
+{
+    char *name = labels_name(images);
+    struct stat st;
+    bool there = name && access(name, R_OK) == 0 && stat(name, &st) == 0;
+    if (there && !S_ISREG(st.st_mode)) {                     /* opening a pipe would wait for its writer */
+        int code = dd_error(err, DDPM_EDATA,
+                            "%s: is no regular file, but the labels of %s are expected there", name, images);
+        free(name);
+        return code;
+    }
+    gzFile f = there ? gzopen(name, "rb") : NULL;
+    int code = f ? read_labels(label, f, name, count, err) : DDPM_OK;
+    if (f)
+        gzclose(f);
+    free(name);
+    return code;
+}

@@ -1,0 +1,101 @@
+/* What users are told about a data set, once. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "image/dataset.h"
+
+enum { LINE = 1200, CLASSES_NAMED = 20 };
+/* Numbers of 12 bits in 16 reach 0.0625 of white. */
+static const double dark = 0.26;
+
+struct teller { const struct dataset *d; dataset_tell_fn *tell; void *user; char line[LINE]; };
+
+static void say(struct teller *t) { t->tell(t->user, t->line); }
+
+static void say_left_out(struct teller *t)
+{
+    const struct dataset *d = t->d;
+    char text[200];
+    image_folder_left_out(text, sizeof text, &d->folder);
+    if (d->test_batch) {
+        snprintf(t->line, LINE, "%s/test_batch.bin is left out: to use it, name the file itself", d->path);
+        say(t);
+    }
+    if (*text && d->folder.files) {
+        snprintf(t->line, LINE, "%s: left out %s; PNG, JPEG and WebP are read", d->path, text);
+        say(t);
+    }
+}
+
+static void say_arrays(struct teller *t)
+{
+    for (size_t i = 0; i < t->d->arrays; i++)
+        if (*t->d->array[i].note) {
+            snprintf(t->line, LINE, "%s: %s", t->d->path, t->d->array[i].note);
+            say(t);
+        }
+}
+
+static void say_classes(struct teller *t)
+{
+    const struct image_folder *f = &t->d->folder;
+    int classes = t->d->about->classes, n = 0;
+    if (!f->classes || !f->files)
+        return;
+    if (!classes) {
+        snprintf(t->line, LINE,
+                 "%s: %zu pictures, those of its %d sub-folder%s among them, are one set: the model has no "
+                 "classes",
+                 t->d->path, f->files, f->classes, f->classes == 1 ? "" : "s");
+        say(t);
+        return;
+    }
+    char name[40];
+    n = snprintf(t->line, LINE, "classes:");
+    for (int i = 0; i < f->classes; i++) {
+        bool last = i == f->classes - 1;
+        if (i >= CLASSES_NAMED && !last)
+            continue;
+        image_folder_class(name, sizeof name, f, i);
+        n += snprintf(t->line + n, (size_t)(LINE - n), "%s %d %s",
+                      i > CLASSES_NAMED ? " ..."
+                      : i               ? ","
+                                        : "",
+                      i, name);
+    }
+    say(t);
+    if (f->classes < classes) {
+        snprintf(t->line, LINE, "the model has %d classes, %s has %d: the others get no picture", classes,
+                 t->d->path, f->classes);
+        say(t);
+    }
+}
+
+static void say_count(struct teller *t, size_t n, const char *one, const char *many, const char *what)
+{
+    if (!n)
+        return;
+    snprintf(t->line, LINE, "%s: %zu %s %s", t->d->path, n, n == 1 ? one : many, what);
+    say(t);
+}
+
+void dataset_notes(const struct dataset *d, dataset_tell_fn *tell, void *user)
+{
+    struct teller t = { .d = d, .tell = tell, .user = user };
+    const struct dataset_seen *s = &d->seen;
+    double white = (s->largest + 1) / 2;
+    say_left_out(&t);
+    say_arrays(&t);
+    say_classes(&t);
+    say_count(&t, s->repeated, "gray picture is", "gray pictures are", "taken as red, green and blue alike");
+    say_count(&t, s->grayed, "picture in colour is", "pictures in colour are", "taken as gray");
+    say_count(&t, s->opaque, "picture has", "pictures have", "no transparency: opaque everywhere");
+    if (white <= dark) {
+        snprintf(
+            t.line, LINE,
+            "%s: no value is above %.2g of white%s: the images are dark; if that is not meant, scale the "
+            "values",
+            d->path, white, s->wide ? " (65535 of 16 bits)" : "");
+        say(&t);
+    }
+}

@@ -1,0 +1,275 @@
+/* Names are compared byte by byte, so that the order is the same everywhere; names that are numbers stand
+   first, in order of their values. */
+#include "image/image_folder.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "base/names.h"
+
+/* ---- a folder and all below it ---- */
+
+static bool is_picture(const char *name)
+{
+    static const char *const endings[] = { ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (dd_names_end(name, endings[i]))
+            return true;
+    return false;
+}
+
+static bool is_number(const char *name) { return *name && !name[strspn(name, "0123456789")]; }
+
+static int compare_numbers(const char *a, const char *b)
+{
+    const char *x = a + strspn(a, "0"), *y = b + strspn(b, "0");
+    size_t n = strlen(x), m = strlen(y);
+    int order = n != m ? (n > m) - (n < m) : strcmp(x, y);
+    return order ? order : strcmp(a, b);
+}
+
+/* Numbers stand before other names. */
+static int compare_folders(const void *one, const void *two)
+{
+    const char *a = *(char *const *)one, *b = *(char *const *)two;
+    bool number_a = is_number(a), number_b = is_number(b);
+    if (number_a != number_b)
+        return number_b - number_a;
+    return number_a ? compare_numbers(a, b) : strcmp(a, b);
+}
+
+/* Folder by folder; the files of a folder stand before those of its sub-folders. */
+static int compare_paths(const void *one, const void *two)
+{
+    char *a = *(char *const *)one, *b = *(char *const *)two;
+    for (;;) {
+        char *end_a = strchr(a, '/'), *end_b = strchr(b, '/');
+        if (!end_a || !end_b)
+            return end_a || end_b ? (end_a != NULL) - (end_b != NULL) : strcmp(a, b);
+        *end_a = *end_b = 0;
+        int order = compare_folders(&a, &b);
+        *end_a = *end_b = '/';
+        if (order)
+            return order;
+        a = end_a + 1, b = end_b + 1;
+    }
+}
+
+/* Makes room for one element more behind n of this size, where n is 0 or a power of two. */
+static bool grow(void *array, size_t n, size_t size)
+{
+    void *old, *more;
+    memcpy(&old, array, sizeof old);
+    if (n & (n - 1))
+        return true;
+    more = realloc(old, (n ? 2 * n : 1) * size);
+    if (more)
+        memcpy(array, &more, sizeof more);
+    return more != NULL;
+}
+
+static bool add_class(struct image_folder *f, const char *name)
+{
+    size_t n = (size_t)f->classes;
+    if (!grow(&f->class, n, sizeof *f->class) || !grow(&f->held, n, sizeof *f->held) ||
+        !(f->class[n] = strdup(name)))
+        return false;
+    f->held[n] = 0;
+    f->classes++;
+    return true;
+}
+
+static bool add_file(struct image_folder *f, const char *below)
+{
+    if (!grow(&f->file, f->files, sizeof *f->file) || !(f->file[f->files] = strdup(below)))
+        return false;
+    f->files++;
+    return true;
+}
+
+/* Sorts files and classes, and numbers the classes. */
+static bool number_classes(struct image_folder *f)
+{
+    int class = 0;
+    f->label = malloc((f->files + 1) * sizeof *f->label);
+    if (!f->label)
+        return false;
+    if (f->classes)
+        qsort(f->class, (size_t)f->classes, sizeof *f->class, compare_folders);
+    if (f->files)
+        qsort(f->file, f->files, sizeof *f->file, compare_paths);
+
+    for (size_t i = 0; i < f->files; i++) {
+        const char *name = f->file[i], *end = strchr(name, '/');
+        size_t n = end ? (size_t)(end - name) : 0;
+        while (n && (strncmp(f->class[class], name, n) || f->class[class][n]))
+            class++;
+        f->label[i] = n ? class : -1;
+        if (n)
+            f->held[class]++;
+    }
+    return true;
+}
+
+static bool leave_out(struct image_folder *f, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    struct image_folder_ending e = { .count = 1 };
+    for (size_t i = 0; dot && i + 1 < sizeof e.text && dot[i]; i++)
+        e.text[i] = (char)(isprint((unsigned char)dot[i]) ? tolower((unsigned char)dot[i]) : '?');
+    for (size_t i = 0; i < f->endings; i++)
+        if (!strcmp(f->left_out[i].text, e.text)) {
+            f->left_out[i].count++;
+            return true;
+        }
+    if (!grow(&f->left_out, f->endings, sizeof e))
+        return false;
+    f->left_out[f->endings++] = e;
+    return true;
+}
+
+/* Folders on the way from the top, by which a link that leads back is known. */
+struct level { dev_t device; ino_t inode; const struct level *above; };
+
+static char *join(const char *folder, const char *name)
+{
+    size_t n = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(n);
+    if (path)
+        snprintf(path, n, "%s%s%s", folder, *folder ? "/" : "", name);
+    return path;
+}
+
+static bool is_visible(const char *folder, const char *name)
+{
+    (void)folder;
+    return *name != '.';
+}
+
+static bool take_file(struct image_folder *f, const char *below, const char *name)
+{
+    if (!strncmp(name, "manifest", 8) && dd_names_end(name, ".jsonl"))
+        return true;                                            /* ddpm sample wrote it */
+    return is_picture(name) ? add_file(f, below) : leave_out(f, name);
+}
+
+static int no_names(const char *path, ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names of its images", path);
+}
+
+static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
+                ddpm_error *err);
+
+/* below: the path from root to a name in it or further down. */
+static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
+                     const struct level *above, ddpm_error *err)
+{
+    struct stat s;
+    char *path = join(root, below);
+    int code = path ? DDPM_OK : no_names(root, err);
+    bool is_folder = path && !stat(path, &s) && S_ISDIR(s.st_mode);
+    struct level here = { is_folder ? s.st_dev : 0, is_folder ? s.st_ino : 0, above };
+    for (const struct level *l = above; is_folder && l && !code; l = l->above)
+        if (l->device == here.device && l->inode == here.inode)
+            code =
+                dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link", path);
+    if (!code && is_folder && !above->above && !add_class(f, name))
+        code = no_names(root, err);
+    if (!code && is_folder)
+        code = walk(f, root, below, &here, err);
+    else if (!code && !take_file(f, below, name))
+        code = no_names(root, err);
+    free(path);
+    return code;
+}
+
+static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
+                ddpm_error *err)
+{
+    char **name = NULL, *path = *below ? join(root, below) : strdup(root);
+    size_t n = 0;
+    int code = path ? dd_names_list(&name, &n, path, is_visible, err) : no_names(root, err);
+    for (size_t i = 0; i < n && !code; i++) {
+        char *next = join(below, name[i]);
+        code = next ? take_name(f, root, next, name[i], above, err) : no_names(root, err);
+        free(next);
+    }
+    dd_names_free(name, n);
+    free(path);
+    return code;
+}
+
+int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
+{
+    struct stat s = { .st_dev = 0 };
+    *f = (struct image_folder){ .classes = 0 };
+    int code = stat(path, &s) ? dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s",
+                                         path, strerror(errno))
+                              : walk(f, path, "", &(struct level){ s.st_dev, s.st_ino, NULL }, err);
+    if (!code && !number_classes(f))
+        code = no_names(path, err);
+    if (code)
+        image_folder_close(f);
+    return code;
+}
+
+void image_folder_left_out(char *text, size_t size, const struct image_folder *f)
+{
+    enum { NAMED = 6 };
+    size_t n = 0;
+    *text = 0;
+    for (size_t i = 0; i < f->endings && i < NAMED && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%zu %s", i ? ", " : "", f->left_out[i].count,
+                              *f->left_out[i].text ? f->left_out[i].text : "without an ending");
+    if (f->endings > NAMED && n < size)
+        snprintf(text + n, size - n, " and others");
+}
+
+/* Returns how many bytes the character at s has (Unicode 15, table 3-7), or 0 where there is none that can be
+   shown. */
+static size_t character_at(const unsigned char *s)
+{
+    size_t n = 2 + (s[0] >= 0xE0) + (s[0] >= 0xF0);
+    unsigned char low = s[0] == 0xE0   ? 0xA0
+                        : s[0] == 0xF0 ? 0x90
+                                       : 0x80,
+                  high = s[0] == 0xED   ? 0x9F
+                         : s[0] == 0xF4 ? 0x8F
+                                        : 0xBF;
+    if (s[0] < 0x80)
+        return s[0] >= 0x20 && s[0] != 0x7F;
+    if (s[0] < 0xC2 || s[0] > 0xF4 || s[1] < low || s[1] > high || (s[0] == 0xC2 && s[1] < 0xA0))
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if (s[i] < 0x80 || s[i] > 0xBF)
+            return 0;
+    return n;
+}
+
+void image_folder_class(char *text, size_t size, const struct image_folder *f, int label)
+{
+    const unsigned char *s = (const unsigned char *)f->class[label];
+    size_t at = 0;
+    while (*s) {
+        size_t n = character_at(s);
+        if (at + (n ? n : 1) >= size)
+            break;
+        memcpy(text + at, n ? (const char *)s : "?", n ? n : 1);
+        at += n ? n : 1;
+        s += n ? n : 1;
+    }
+    text[at] = 0;
+}
+
+void image_folder_close(struct image_folder *f)
+{
+    dd_names_free(f->file, f->files);
+    dd_names_free(f->class, (size_t)f->classes);
+    free(f->label), free(f->held), free(f->left_out);
+    *f = (struct image_folder){ .classes = 0 };
+}

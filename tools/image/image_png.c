@@ -1,0 +1,130 @@
+/* PNG by libspng.  Palettes, gray below 8 bits and transparent colours become samples of 8 or 16 bits; gamma
+   and colour profiles are left aside. */
+#include <spng.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "image/image_codec.h"
+
+enum { CHUNK_MOST = 1 << 26 };                  /* bytes of a chunk, and of all that are kept */
+
+static int refuse(int status, const struct image_source *s, ddpm_error *err)
+{
+    if (status == SPNG_EMEM || status == SPNG_EZLIB_INIT)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
+    if (status == SPNG_IO_EOF)
+        return image_codec_refuse(s, "it is cut off", err);
+    return image_codec_refuse(s,
+                              status == SPNG_ECHUNK_CRC ? "a checksum is wrong, the file is damaged"
+                                                        : spng_strerror(status),
+                              err);
+}
+
+static spng_ctx *open_png(const struct image_source *s, int damaged)
+{
+    spng_ctx *c = spng_ctx_new(0);
+    if (c && (spng_set_crc_action(c, SPNG_CRC_ERROR, damaged) ||
+              spng_set_chunk_limits(c, CHUNK_MOST, CHUNK_MOST) || spng_set_png_buffer(c, s->data, s->size))) {
+        spng_ctx_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* Keeps the channels that there are of R, G, B and A, in place. */
+static void squeeze(struct image_file *p)
+{
+    size_t pixels = (size_t)p->width * (size_t)p->height, channels = (size_t)p->channels,
+           bytes = (size_t)p->bytes;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < channels; c++) {
+            size_t from = channels == 2 && c == 1 ? 3 : c;
+            memmove(p->value + (i * channels + c) * bytes, p->value + (4 * i + from) * bytes, bytes);
+        }
+}
+
+/* Exif data may stand before or behind the pixels. */
+static int orientation_of(spng_ctx *c)
+{
+    struct spng_exif exif;
+    return spng_get_exif(c, &exif) ? 1
+                                   : image_codec_orientation((const unsigned char *)exif.data, exif.length);
+}
+
+static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const struct image_source *s,
+                    bool pixels, ddpm_error *err)
+{
+    struct spng_ihdr head;
+    struct spng_trns clear;
+    int status = spng_get_ihdr(c, &head);
+    if (status)
+        return refuse(status, s, err);
+    status = spng_get_trns(c, &clear);
+    if (status && status != SPNG_ECHUNKAVAIL)
+        return refuse(status, s, err);
+    bool gray =
+        head.color_type == SPNG_COLOR_TYPE_GRAYSCALE || head.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
+    bool alpha = head.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
+                 head.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA || !status;
+    *p = (struct image_file){ (int)head.width, (int)head.height, (gray ? 1 : 3) + alpha,
+                              head.bit_depth == 16 ? 2 : 1, NULL };
+    *orientation = orientation_of(c);
+
+    int code = image_codec_room(p, s, 4, pixels, err);
+    if (code || !pixels)
+        return code;
+    size_t size = 4 * (size_t)p->width * (size_t)p->height * (size_t)p->bytes;
+    status = spng_decode_image(c, p->value, size, p->bytes == 2 ? SPNG_FMT_RGBA16 : SPNG_FMT_RGBA8,
+                               SPNG_DECODE_TRNS);
+    if (!status)
+        status = spng_decode_chunks(c);                          /* up to the end of the file */
+    if (status)
+        return refuse(status, s, err);
+    *orientation = orientation_of(c);
+    squeeze(p);
+    return DDPM_OK;
+}
+
+int image_png(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
+              ddpm_error *err)
+{
+    spng_ctx *c = open_png(s, SPNG_CRC_DISCARD);
+    int code = c ? read_png(p, orientation, c, s, pixels, err)
+                 : dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
+    spng_ctx_free(c);
+    return code;
+}
+
+static int find_text(char **text, spng_ctx *c, const char *keyword, const struct image_source *s,
+                     ddpm_error *err)
+{
+    uint32_t n = 0;
+    int status = spng_get_text(c, NULL, &n);
+    if (status)
+        return status == SPNG_ECHUNKAVAIL ? DDPM_OK : refuse(status, s, err);
+    struct spng_text *all = calloc(n, sizeof *all);
+    if (!all)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", s->path);
+    status = spng_get_text(c, all, &n);
+    uint32_t i = 0;
+    while (!status && i < n && (all[i].type != SPNG_TEXT || strcmp(all[i].keyword, keyword)))
+        i++;
+    bool found = !status && i < n;
+    *text = found ? strdup(all[i].text) : NULL;
+    free(all);
+    if (status)
+        return refuse(status, s, err);
+    return !found || *text ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", s->path);
+}
+
+int image_file_text(char **text, const unsigned char *data, size_t size, const char *keyword,
+                    const char *path, ddpm_error *err)
+{
+    const struct image_source s = { data, size, path };
+    spng_ctx *c = open_png(&s, SPNG_CRC_ERROR);
+    *text = NULL;
+    int code = c ? find_text(text, c, keyword, &s, err)
+                 : dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", path);
+    spng_ctx_free(c);
+    return code;
+}

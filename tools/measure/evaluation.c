@@ -1,0 +1,152 @@
+/* Images are counted in the order of the data; one that the network loses to NaN is named and leaves the others as they are. */
+#include "measure/evaluation.h"
+#include <stdlib.h>
+#include <zlib.h>
+#include "base/error.h"
+#include "cli/command_model.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+enum { BATCH = 16, SAVE_SECONDS = 30 };
+
+uint32_t evaluation_check(const double *x, size_t n) { return (uint32_t)crc32(crc32(0, NULL, 0), (const Bytef *)x, (uInt)(n * sizeof *x)); }
+
+static int open_bound(struct evaluation *e, const struct evaluation_options *given, ddpm_error *err)
+{
+    ddpm_sampler_options o;
+    ddpm_sampler_defaults(&o, e->about);
+    o.variance = given->variance, o.clip = given->clip, o.seed = given->seed;
+    o.eps = ddpm_net_eps, o.eps_user = e->net;
+    return ddpm_bound_create(&e->bound, e->chain, &o, e->d, e->batch, e->warning, err);
+}
+
+static int open_all(struct evaluation *e, const ddpm_model *m, const struct evaluation_options *o, ddpm_error *err)
+{
+    int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->schedule, err);
+    if (code || (code = model_net(&e->net, m, e->common, e->batch, err)) || (code = open_bound(e, o, err)) ||
+        (code = tally_create(&e->tally, ddpm_chain_tables(e->chain)->K, e->data->count, err)))
+        return code;
+    e->x0 = calloc((size_t)e->batch, e->d * sizeof *e->x0);
+    e->index = calloc((size_t)e->batch, sizeof *e->index);
+    e->y = calloc((size_t)e->batch, sizeof *e->y);
+    return e->x0 && e->index && e->y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
+}
+
+int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data, const struct evaluation_options *o,
+                    const struct command *command, const struct common *common, ddpm_error *err)
+{
+    *e = (struct evaluation){ .command = command, .common = common, .about = ddpm_model_about(m), .data = data, .label = o->label };
+    e->d = (size_t)e->about->height * (size_t)e->about->width * (size_t)e->about->channels;
+    e->batch = o->batch ? o->batch : BATCH;
+    e->batch = (size_t)e->batch < data->count ? e->batch : (int)data->count;
+    int code = open_all(e, m, o, err);
+    if (code)
+        evaluation_close(e);
+    return code;
+}
+
+void evaluation_close(struct evaluation *e)
+{
+    tally_free(&e->tally);
+    ddpm_bound_free(e->bound);
+    ddpm_net_free(e->net);
+    ddpm_chain_free(e->chain);
+    free(e->x0), free(e->index), free(e->y);
+    *e = (struct evaluation){ .batch = 0 };
+}
+
+static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    for (int row = 0; row < n && !code; row++) {
+        size_t k = first + (size_t)row;
+        e->index[row] = e->data->index[k];
+        e->y[row] = e->label >= 0 ? (int32_t)e->label : dataset_label(e->data, k);
+        code = dataset_read(e->data, e->x0 + (size_t)row * e->d, k, err);
+    }
+    return code ? code : ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->y : NULL, n, err);
+}
+
+/* The sentence of the step names the first image that position i lost; the others get a line each. */
+static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error *sentence)
+{
+    ddpm_error also;
+    bool first = true;
+    complain(e->command, sentence);
+    for (int row = 0; row < n; row++) {
+        if (ddpm_bound_read(e->bound, row)->lost != 1 + i)
+            continue;
+        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", e->index[row], ddpm_chain_tables(e->chain)->t[i]);
+        if (!first)
+            complain(e->command, &also);
+        first = false;
+    }
+}
+
+/* True when the rate since `begun`, by the terms of n images that are behind, says that the rest ends
+   too late. */
+static bool too_late(struct evaluation *e, double begun, int n, int left)
+{
+    int terms = e->tally.K - left;
+    double now = progress_now();
+    if (!e->until || !terms)
+        return false;
+    e->call = (now - begun) / ((double)terms * n);
+    return now + e->call * left * n > e->until;
+}
+
+/* Adds up all terms of n images; nothing is counted when the user interrupts, or when it would take too
+   long. */
+static int measure(struct evaluation *e, size_t first, int n, struct progress *p, double done, ddpm_error *err)
+{
+    int code = load_batch(e, first, n, err), left;
+    double begun = progress_now();
+    while (!code && !interrupted && !e->late && (left = ddpm_bound_left(e->bound)) > 0) {
+        e->late = too_late(e, begun, n, left);
+        progress_at(p, done + (double)(e->tally.K - left) * n);
+        code = ddpm_bound_step(e->bound, err);
+        if (code == DDPM_ENAN) {
+            progress_clear(p);
+            name_lost(e, n, left - 1, err);
+            code = DDPM_OK;
+        }
+    }
+    for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
+        tally_add(&e->tally, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d), ddpm_bound_read(e->bound, row));
+    return code;
+}
+
+int evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err)
+{
+    int code = load_batch(e, 0, 1, err);
+    double begun = progress_now();
+    for (int i = 0; i < 2 && !code && ddpm_bound_left(e->bound) > 0; i++) {
+        begun = progress_now();
+        code = ddpm_bound_step(e->bound, err);
+    }
+    *seconds = progress_now() - begun;
+    return code == DDPM_ENAN ? DDPM_OK : code;
+}
+
+int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err)
+{
+    struct progress p;
+    size_t begun = e->tally.images;
+    double saved = 0;
+    int code = DDPM_OK;
+    progress_begin(&p, e->common, "terms", (double)e->data->count * e->tally.K);
+    p.first = (double)begun * e->tally.K;
+    p.what = e->what;
+    while (!code && !interrupted && !e->late && e->tally.images < e->data->count) {
+        size_t first = e->tally.images, rest = e->data->count - first;
+        int n = rest < (size_t)e->batch ? (int)rest : e->batch;
+        code = measure(e, first, n, &p, (double)first * e->tally.K, err);
+        bool last = interrupted || e->tally.images == e->data->count;
+        if (!code && save && (last || progress_seconds(&p) - saved > SAVE_SECONDS)) {
+            saved = progress_seconds(&p);
+            code = save(user, err);
+        }
+    }
+    progress_clear(&p);
+    return code;
+}

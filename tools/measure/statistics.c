@@ -1,0 +1,96 @@
+/* Which evaluation can be stored, and the model with it: gamma, mse [T], see model-file.md "stats". */
+#include "measure/statistics.h"
+#include <math.h>
+#include <stdlib.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/ending.h"
+
+enum { IMAGES_FEW = 16, TERMS_LEAST = 8 };
+
+int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain, ddpm_error *err)
+{
+    struct dd_output o;
+    int K = ddpm_chain_tables(chain)->K;
+    if (K != a->steps)
+        return dd_error(err, DDPM_EUSAGE, "--statistics measures all %d steps of the model, but %d are asked for: leave out --steps",
+                        a->steps, K);
+    int code = ending_check(path, err);
+    if (!code)
+        code = dd_output_create(&o, path, force, err);
+    if (!code)
+        dd_output_abandon(&o);
+    return code;
+}
+
+static bool has_halves(const ddpm_model *m)
+{
+    const ddpm_tensor *list;
+    size_t n = ddpm_model_tensors(m, &list);
+    for (size_t i = 0; i < n; i++)
+        if (list[i].dtype == DDPM_F16)
+            return true;
+    return false;
+}
+
+bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int T)
+{
+    size_t few = images < IMAGES_FEW ? images : IMAGES_FEW;
+    int least = T < TERMS_LEAST ? T : TERMS_LEAST;
+    if (calls >= (double)images * T)
+        *p = (struct statistics_plan){ images, T };
+    else if (calls >= (double)few * T)
+        *p = (struct statistics_plan){ (size_t)(calls / T), T };
+    else if (calls >= (double)few * least)
+        *p = (struct statistics_plan){ few, (int)(calls / (double)few) };
+    else
+        *p = (struct statistics_plan){ (size_t)(calls / least), least };
+    return p->images > 0;
+}
+
+void statistics_fill(double *all, int T, const double *alpha_bar, const double *value, const double *t,
+                     int K)
+{
+    for (int i = 0, k = 0; i < T; i++) {
+        while (k + 1 < K && t[k + 1] <= i)
+            k++;
+        if (t[k] >= i || k + 1 == K) {
+            all[i] = value[k];
+            continue;
+        }
+
+        double a = alpha_bar[(int)t[k]], b = alpha_bar[(int)t[k + 1]], here = alpha_bar[i];
+        double from = log(a) - log1p(-a), to = log(b) - log1p(-b), at = log(here) - log1p(-here);
+        double part = isfinite(from) && isfinite(to) && to < from ? (at - from) / (to - from)
+                                                                  : (i - t[k]) / (t[k + 1] - t[k]);
+        all[i] = value[k] + part * (value[k + 1] - value[k]);
+    }
+}
+
+int statistics_save(const struct tally *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
+                    bool force, ddpm_error *err)
+{
+    unsigned flags = (has_halves(m) ? DDPM_SAVE_F16 : 0) | (force ? DDPM_SAVE_REPLACE : 0);
+    int images = (int)(t->images - t->lost), code;
+    const ddpm_about *a = ddpm_model_about(m);
+    const double *step = ddpm_chain_tables(chain)->t;
+    size_t T = (size_t)a->steps, K = (size_t)t->K;
+    double *gamma = calloc(2 * (T + K), sizeof *gamma), *mse = gamma + T, *at = mse + T;
+    ddpm_model *with = NULL;
+    if (!gamma)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the statistics of %d steps", a->steps);
+    for (int i = 0; i < t->K; i++) {
+        at[i] = tally_at(t, TALLY_GAMMA, i);
+        at[K + (size_t)i] = tally_at(t, TALLY_MSE, i);
+    }
+
+    statistics_fill(gamma, a->steps, a->alpha_bar, at, step, t->K);
+    statistics_fill(mse, a->steps, a->alpha_bar, at + K, step, t->K);
+    double bits = t->K == a->steps ? tally_mean(t, TALLY_TOTAL).mean : NAN;
+    code = ddpm_model_add_statistics(&with, m, gamma, mse, images, bits, err);
+    if (!code)
+        code = ddpm_model_save(with, path, flags, err);
+    ddpm_model_close(with);
+    free(gamma);
+    return code;
+}

@@ -1,0 +1,141 @@
+/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in tally.h, and the settings as
+   metadata.  It carries a hash, because nothing else would tell a number that has changed from one that was
+   measured. */
+#include "measure/tally.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/agree.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/safetensors.h"
+#include "measure/student.h"
+
+static const char key[] = "ddpm.eval";
+
+int tally_create(struct tally *t, int K, size_t room, ddpm_error *err)
+{
+    *t = (struct tally){ .K = K, .room = room };
+    t->sum = calloc((size_t)K * TALLY_SUMS, sizeof *t->sum);
+    t->image = calloc(room, TALLY_COLUMNS * sizeof *t->image);
+    return t->sum && t->image ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the results of %zu images of %d steps", room, K);
+}
+
+void tally_free(struct tally *t)
+{
+    free(t->sum);
+    free(t->image);
+}
+
+void tally_add(struct tally *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
+{
+    const double *part[TALLY_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
+    const double row[TALLY_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior, b->lost ? NAN : b->term[0] };
+    memcpy(t->image + t->images * TALLY_COLUMNS, row, sizeof row);
+    t->images++;
+    t->lost += b->lost != 0;
+    for (int s = 0; s < TALLY_SUMS && !b->lost; s++)
+        for (int i = 0; i < t->K; i++)
+            t->sum[s * t->K + i] += part[s][i];
+}
+
+double tally_at(const struct tally *t, int sum, int i) { return t->sum[sum * t->K + i] / (double)(t->images - t->lost); }
+
+struct tally_mean tally_mean(const struct tally *t, int column)
+{
+    double n = (double)(t->images - t->lost), sum = 0, squares = 0;
+    for (size_t k = 0; k < t->images; k++)
+        if (!isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]))
+            sum += t->image[k * TALLY_COLUMNS + (size_t)column];
+    double mean = sum / n;
+    for (size_t k = 0; k < t->images; k++)
+        if (!isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]))
+            squares += pow(t->image[k * TALLY_COLUMNS + (size_t)column] - mean, 2);
+    if (!(n > 1))
+        return (struct tally_mean){ mean, NAN };
+    return (struct tally_mean){ mean, student_quantile((size_t)n - 1) * sqrt(squares / (n - 1) / n) };
+}
+
+int tally_save(const struct tally *t, const char *path, const cJSON *settings, ddpm_error *err)
+{
+    struct dd_output o;
+    char *text = cJSON_PrintUnformatted(settings);
+    const char *meta[] = { key, text, NULL };
+    struct dd_entry entry[2] = {
+        { .name = "sums", .dtype = DD_F64, .rank = 2, .dim = { TALLY_SUMS, (uint64_t)t->K }, .data = (const unsigned char *)t->sum },
+        { .name = "images", .dtype = DD_F64, .rank = 2, .dim = { t->images, TALLY_COLUMNS }, .data = (const unsigned char *)t->image },
+    };
+    for (int i = 0; i < 2; i++) {
+        entry[i].count = entry[i].dim[0] * entry[i].dim[1];
+        entry[i].size = (size_t)entry[i].count * sizeof(double);
+    }
+    int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
+    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err)))
+        code = dd_output_commit(&o, err);
+    else if (text && code)
+        dd_output_abandon(&o);
+    cJSON_free(text);
+    return code;
+}
+
+static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, uint64_t rows, uint64_t columns, const char *path, ddpm_error *err)
+{
+    const struct dd_entry *e = dd_safetensors_find(s, name);
+    if (!e || e->dtype != DD_F64 || e->rank != 2 || e->dim[0] != rows || e->dim[1] != columns)
+        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of float64 [%llu, %llu]", path, name, (unsigned long long)rows,
+                        (unsigned long long)columns);
+    memcpy(out, e->data, e->size);
+    return DDPM_OK;
+}
+
+/* Says how to go on without a damaged file, which stays where it is. */
+static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err)
+{
+    ddpm_error why;
+    int code = dd_safetensors_check_hash(f->data, f->size, path, &why);
+    if (!code)
+        return DDPM_OK;
+    return dd_error(err, code, "%.350s: another --resume file measures all images anew", why.text);
+}
+
+static int load(struct tally *t, const struct dd_safetensors *s, const struct dd_file *f, const char *path,
+                const cJSON *settings, ddpm_error *err)
+{
+    const char *text = dd_safetensors_meta(s, key);
+    const struct dd_entry *images = dd_safetensors_find(s, "images");
+    cJSON *found = NULL;
+    if (!text || !images)
+        return dd_error(err, DDPM_EDATA, "%s is no file of ddpm eval --resume", path);
+    int code = check_hash(f, path, err);
+    if (!code)
+        code = dd_json_parse(&found, text, strlen(text), path, err);
+    if (!code)
+        code = agree(found, settings, "", path, "give the same options, or another --resume file", err);
+    cJSON_Delete(found);
+    if (!code && images->dim[0] > t->room)
+        return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured", path,
+                        (unsigned long long)images->dim[0], t->room);
+    if (code || (code = read_tensor(t->sum, s, "sums", TALLY_SUMS, (uint64_t)t->K, path, err)) ||
+        (code = read_tensor(t->image, s, "images", images->dim[0], TALLY_COLUMNS, path, err)))
+        return code;
+    t->images = (size_t)images->dim[0];
+    for (size_t k = 0; k < t->images; k++)
+        t->lost += isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]);
+    return DDPM_OK;
+}
+
+int tally_load(struct tally *t, const char *path, const cJSON *settings, ddpm_error *err)
+{
+    struct dd_file f;
+    struct dd_safetensors s;
+    int code = dd_file_map(&f, path, err);
+    if (code)
+        return code;
+    code = dd_safetensors_read(&s, f.data, f.size, path, err);
+    if (!code) {
+        code = load(t, &s, &f, path, settings, err);
+        dd_safetensors_free(&s);
+    }
+    dd_file_unmap(&f);
+    return code;
+}

@@ -1,0 +1,80 @@
+/* The rate is that of a first step of a whole batch, or of one image where that is as much as can be spared for trying. */
+#include "outdir/auto_steps.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/json.h"
+#include "outdir/parts.h"
+
+/* What a folder was begun with; *steps stays NULL where there is no manifest. */
+static int read_folder(char **steps, const char *folder, ddpm_error *err)
+{
+    struct parts p = { 0 };
+    cJSON *root = NULL;
+    int code = access(folder, F_OK) ? DDPM_OK : parts_read(&p, folder, NULL, NULL, err);
+    const struct ledger *l = !code && p.count ? &p.ledger[0] : NULL;
+    if (l && l->header)
+        code = dd_json_parse(&root, l->header, strlen(l->header), l->path, err);
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "steps");
+    if (!code && cJSON_IsString(list) && !(*steps = strdup(list->valuestring)))
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a list of steps");
+    cJSON_Delete(root);
+    parts_free(&p);
+    return code;
+}
+
+/* Seconds of a step of one image, and of saving a batch. */
+static int measure(double *step, double *save, const struct auto_steps *a, ddpm_error *err)
+{
+    struct recipe r = *a->recipe;
+    struct studio s;
+    struct pace p = *a->pace;
+    double left = pace_left(&p), one, all;
+    r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
+    r.keep_steps = 1;
+    int code = studio_open(&s, &r, a->model, a->command, a->common, a->batch, NULL, NULL, 0, err);
+    if (code)
+        return code;
+    code = studio_pace(&s, &p, err);
+    if (!code)
+        code = studio_try(&s, 1, &one, err);
+    if (!code && one * a->batch < left / 20 && !(code = studio_try(&s, a->batch, &all, err)))
+        one = all / a->batch;
+    *step = one, *save = p.save;
+    studio_close(&s);
+    return code;
+}
+
+static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
+{
+    double step, save;
+    int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch, code = measure(&step, &save, a, err);
+    if (code)
+        return code;
+    double left = pace_left(a->pace), K = fmin(floor((0.9 * left - save * batches) / (a->n * step)), T);
+    if (!(K >= 1))
+        return dd_error(err, DDPM_EUSAGE, "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow more time, or ask for fewer",
+                        a->n, a->n * step + save * batches, 0.9 * left);
+    if (!(*steps = malloc(16)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a number");
+    snprintf(*steps, 16, "%.0f", K);
+    remark(a->command, a->common, "--steps auto: %s steps, at %.3g ms a step and image for %d images in %.3g s", *steps, 1e3 * step, a->n, left);
+    return DDPM_OK;
+}
+
+int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err)
+{
+    int code = DDPM_OK, K = 0;
+    *steps = NULL;
+    if (a->folder && !a->force)
+        code = read_folder(steps, a->folder, err);
+    if (code || !*steps)
+        return code ? code : choose(steps, a, err);
+    for (const char *p = *steps; *p; p++)
+        K += *p == ',';
+    remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with", K + (strlen(*steps) && (*steps)[strlen(*steps) - 1] != ','), a->folder);
+    return DDPM_OK;
+}

@@ -1,0 +1,146 @@
+/* The file is written whole, synchronised and renamed; it is removed once its images are in the folder. */
+#include "outdir/flight.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/safetensors.h"
+#include "cli/folder.h"
+
+static char *path_in(const char *folder, const char *part, ddpm_error *err)
+{
+    size_t size = strlen(folder) + strlen(part) + sizeof "/resume.safetensors";
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/resume%s.safetensors", folder, part);
+    else
+        dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    return path;
+}
+
+/* The three tensors of f, whose data point into it. */
+static void describe(struct dd_entry entry[3], const struct flight *f)
+{
+    const struct dd_entry e[3] = {
+        { .name = "index", .dtype = DD_U32, .rank = 1, .dim = { (uint64_t)f->n }, .data = (const unsigned char *)f->index },
+        { .name = "state", .dtype = DD_F64, .rank = 3, .dim = { f->buffers, (uint64_t)f->n, f->d }, .data = (const unsigned char *)f->state },
+        { .name = "frames", .dtype = DD_F64, .rank = 3, .dim = { (uint64_t)f->n, f->frames, f->d }, .data = (const unsigned char *)f->frame },
+    };
+    for (int i = 0; i < 3; i++) {
+        entry[i] = e[i];
+        entry[i].count = 1;
+        for (int k = 0; k < e[i].rank; k++)
+            entry[i].count *= e[i].dim[k];
+        entry[i].size = (size_t)entry[i].count * (dd_dtype_bits(e[i].dtype) / 8);
+    }
+}
+
+int flight_save(const struct flight *f, const char *folder, const char *part, const char *header, ddpm_error *err)
+{
+    struct dd_output o;
+    struct dd_entry entry[3];
+    char taken[16], *path = path_in(folder, part, err);
+    const char *const meta[] = { "recipe", header, "taken", taken, NULL };
+    if (!path)
+        return DDPM_ENOMEM;
+    snprintf(taken, sizeof taken, "%d", f->taken);
+    describe(entry, f);
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 3, meta, err)))
+        code = dd_output_commit(&o, err);
+    else if (o.stream)
+        dd_output_abandon(&o);
+    free(path);
+    return code;
+}
+
+static bool all_finite(const double *x, size_t n)
+{
+    size_t i = 0;
+    while (i < n && isfinite(x[i]))
+        i++;
+    return i == n;
+}
+
+/* The images themselves, the first buffer, and what is shown of them are always finite; a solver's memory is
+   NAN until it is written. */
+static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio, const char *header, const char *path, ddpm_error *err)
+{
+    const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
+    const struct dd_entry *index = dd_safetensors_find(s, "index");
+    int steps = studio->top + 1 + (studio->encode ? studio->top : 0);
+    if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 || strcmp(recipe, header) || atoi(taken) < 1 ||
+        atoi(taken) >= steps)
+        return dd_error(err, DDPM_EDATA, "%s is of another run", path);
+    int code = flight_create(f, studio, (int)index->dim[0], err);
+    if (code)
+        return code;
+    struct dd_entry entry[3];
+    f->taken = atoi(taken);
+    describe(entry, f);
+    for (int i = 0; i < 3; i++) {
+        const struct dd_entry *e = dd_safetensors_find(s, entry[i].name);
+        if (!e || e->dtype != entry[i].dtype || e->rank != entry[i].rank || memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
+            return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path, entry[i].name);
+        memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
+    }
+    return all_finite(f->state, (size_t)f->n * f->d) && all_finite(f->frame, (size_t)f->n * f->frames * f->d)
+         ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
+}
+
+int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err)
+{
+    struct dd_file file;
+    struct dd_safetensors container;
+    char *path = path_in(folder, part, err);
+    *f = (struct flight){ .n = 0 };
+    int code = path ? folder_regular(path, err) : DDPM_ENOMEM;
+    if (!code && !(code = dd_file_map(&file, path, err))) {
+        code = dd_safetensors_check_hash(file.data, file.size, path, err);
+        if (!code && !(code = dd_safetensors_read(&container, file.data, file.size, path, err))) {
+            code = load(f, &container, s, header, path, err);
+            dd_safetensors_free(&container);
+        }
+        dd_file_unmap(&file);
+    }
+    free(path);
+    if (code)
+        flight_free(f);
+    return code == DDPM_EMISSING ? DDPM_OK : code;
+}
+
+void flight_keep(struct flight *f, const uint32_t *index, int n)
+{
+    int kept = 0;
+    for (int k = 0; k < f->n; k++) {
+        bool wanted = false;
+        for (int i = 0; i < n && !wanted; i++)
+            wanted = index[i] == f->index[k];
+        if (!wanted)
+            continue;
+        f->index[kept] = f->index[k];
+        for (size_t b = 0; b < f->buffers; b++)
+            memmove(f->state + (b * (size_t)f->n + (size_t)kept) * f->d, f->state + (b * (size_t)f->n + (size_t)k) * f->d, f->d * sizeof *f->state);
+        memmove(f->frame + (size_t)kept * f->frames * f->d, f->frame + (size_t)k * f->frames * f->d, f->frames * f->d * sizeof *f->frame);
+        kept++;
+    }
+    for (size_t b = 1; b < f->buffers; b++)      /* rows of a buffer lie side by side again */
+        memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d, (size_t)kept * f->d * sizeof *f->state);
+    f->n = kept;
+}
+
+int flight_remove(const char *folder, const char *part, ddpm_error *err)
+{
+    struct stat st;
+    char *path = path_in(folder, part, err);
+    int code = path ? DDPM_OK : DDPM_ENOMEM;
+    /* Where nothing may be written, unlink fails even for a file that is not there. */
+    if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
+    free(path);
+    return code;
+}

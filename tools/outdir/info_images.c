@@ -1,0 +1,198 @@
+/* Settings are shown key by key as the picture or the manifest holds them, once they have been read as
+   strictly as for verify. */
+#include "outdir/info_images.h"
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/scan.h"
+#include "sample/index_list.h"
+#include "cli/json_line.h"
+#include "outdir/parts.h"
+#include "image/picture.h"
+#include "sample/recipe.h"
+
+/* The characters of a setting that are shown; a list of steps may be long. */
+enum { SHOWN = 100 };
+
+bool info_is_picture(const char *path)
+{
+    struct dd_file f;
+    bool png = dd_file_map(&f, path, NULL) == DDPM_OK && f.size >= 8 &&
+               !memcmp(f.data, "\x89PNG\r\n\x1a\n", 8);
+    dd_file_unmap(&f);
+    return png;
+}
+
+bool info_is_images(const char *path)
+{
+    struct parts p = { .count = 0 };
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return false;
+    int code = parts_read(&p, path, NULL, NULL, NULL);
+    bool images = code ? code == DDPM_EDATA : p.count > 0;
+    parts_free(&p);
+    return images;
+}
+
+/* Prints a line of anybody's making, which must not drive the terminal. */
+static void print_line(const char *key, const char *text)
+{
+    char line[SHOWN + 64];
+    snprintf(line, sizeof line, "%-13.32s %.*s%s", key, SHOWN, text, strlen(text) > SHOWN ? "..." : "");
+    dd_scan_repair(line);
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    puts(line);
+}
+
+static void print_setting(const cJSON *item)
+{
+    char *number = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
+    const char *text = cJSON_IsString(item) ? item->valuestring : number;
+    if (text && *text)
+        print_line(item->string, text);
+    cJSON_free(number);
+}
+
+static void print_settings(const cJSON *root)
+{
+    for (const cJSON *item = root->child; item; item = item->next)
+        if (!cJSON_IsArray(item))
+            print_setting(item);
+}
+
+static void print_picture(const char *path, const struct picture *p, cJSON *root, const uint32_t *index,
+                          int n, bool json)
+{
+    if (json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "picture", path);
+        cJSON_AddNumberToObject(o, "width", p->width);
+        cJSON_AddNumberToObject(o, "height", p->height);
+        cJSON_AddNumberToObject(o, "channels", p->channels);
+        cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(root, 1));
+        json_line(o);
+        return;
+    }
+    printf("picture       made by ddpm with these settings; ddpm verify makes it again\n");
+    printf("pixels        %d x %d, %d channel%s\n", p->width, p->height, p->channels,
+           p->channels == 1 ? "" : "s");
+    printf("images        %d, index", n);
+    for (int i = 0; i < n && i < 8; i++)
+        printf("%s %u", i ? "," : "", index[i]);
+    puts(n > 8 ? ", ..." : "");
+    print_settings(root);
+}
+
+int info_picture(const char *path, bool json, ddpm_error *err)
+{
+    struct picture p = { .pixel = NULL };
+    struct recipe r;
+    cJSON *root = NULL;
+    uint32_t *index = NULL;
+    char *text = NULL;
+    int n = 0, code = picture_read(&p, &text, path, err);
+    if (!code)
+        code = recipe_read(&r, &root, &index, &n, text, path, err);
+    if (!code)
+        print_picture(path, &p, root, index, n, json);
+    cJSON_Delete(root);
+    free(index), free(text);
+    picture_free(&p);
+    return code;
+}
+
+/* What a folder holds of what its manifests list. */
+struct count { size_t listed, made, lost; uint32_t first, last; int asked; };
+
+static void count_lines(struct count *c, const struct ledger *l, const char *folder)
+{
+    c->listed = l->lines;
+    for (size_t i = 0; i < l->lines; i++) {
+        const struct ledger_line *line = &l->line[i];
+        char path[PATH_MAX];
+        struct stat st;
+        int length = snprintf(path, sizeof path, "%s/%s", folder, line->ok ? line->file : "");
+        c->made += line->ok && length < (int)sizeof path && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+        c->lost += !line->ok;
+        c->first = !i || line->index < c->first ? line->index : c->first;
+        c->last = line->index > c->last ? line->index : c->last;
+    }
+}
+
+/* How many images the shards were asked for together; 0: that is not written down. */
+static int count_asked(int *asked, const struct parts *p, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    *asked = 0;
+    for (size_t i = 0; i < p->count && !code; i++) {
+        uint32_t *index = NULL;
+        int n = 0;
+        if (!p->ledger[i].asked)
+            continue;
+        code = index_list(&index, &n, p->ledger[i].asked, 0, err);
+        *asked = n > *asked ? n : *asked;
+        free(index);
+    }
+    return code;
+}
+
+static void print_images(const char *path, const struct count *c, cJSON *root, bool json)
+{
+    if (json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "folder", path);
+        cJSON_AddNumberToObject(o, "made", (double)c->made);
+        cJSON_AddNumberToObject(o, "listed", (double)c->listed);
+        cJSON_AddNumberToObject(o, "lost", (double)c->lost);
+        if (c->asked)
+            cJSON_AddNumberToObject(o, "asked", c->asked);
+        cJSON_AddItemToObject(o, "settings", cJSON_Duplicate(root, 1));
+        json_line(o);
+        return;
+    }
+    printf("folder        of images, made by ddpm with these settings; ddpm verify makes some again\n");
+    printf("images        %zu made of %zu %s", c->made, c->asked ? (size_t)c->asked : c->listed,
+           c->asked ? "asked for" : "listed");
+    if (c->lost)
+        printf(", %zu lost to NaN", c->lost);
+    if (c->listed)
+        printf(", index %u to %u", c->first, c->last);
+    putchar('\n');
+    print_settings(root);
+}
+
+int info_images(const char *path, bool json, ddpm_error *err)
+{
+    struct parts p = { .count = 0 };
+    struct ledger l = { .fd = -1 };
+    struct count c = { .listed = 0 };
+    cJSON *root = NULL;
+    const struct ledger *first = NULL;
+    int code = parts_read(&p, path, NULL, NULL, err);
+    for (size_t i = 0; i < p.count && !code && !first; i++)
+        if (p.ledger[i].header)
+            first = &p.ledger[i];
+    if (!code && !first)
+        code = dd_error(err, DDPM_EDATA,
+                        "%s: its manifest is empty: the run that began it was stopped at once", path);
+    if (!code) code = dd_json_parse(&root, first->header, strlen(first->header), first->path, err);
+    if (!code) code = count_asked(&c.asked, &p, err);
+    if (!code) code = ledger_join(&l, p.ledger, p.count, err);
+    if (!code) {
+        count_lines(&c, &l, path);
+        print_images(path, &c, root, json);
+    }
+    cJSON_Delete(root);
+    ledger_free(&l);
+    parts_free(&p);
+    return code;
+}

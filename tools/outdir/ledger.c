@@ -1,0 +1,410 @@
+/* JSON lines.  Every line is appended by one write and synchronised, so only the last can be torn; it is cut off before the next. */
+#include "outdir/ledger.h"
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "cli/folder.h"
+
+static int out_of_memory(const struct ledger *l, ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory for %s", l->path ? l->path : "a manifest");
+}
+
+/* Whether an image of this number may be called so: in this folder, with the number in the name, and not as
+   one of the program's own files. */
+static bool fits(const char *file, uint32_t index)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%" PRIu32, index);
+    return strstr(file, number) && !strchr(file, '/') && !folder_own_name(file);
+}
+
+static bool consists_of(const char *text, const char *characters, size_t least, size_t most)
+{
+    size_t n = strlen(text);
+    return n >= least && n <= most && strspn(text, characters) == n;
+}
+
+static int check_texts(const char *file, uint32_t index, const char *sha256, const char *seed,
+                       const char *where,
+                       ddpm_error *err)
+{
+    if (!fits(file, index))
+        return dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in "
+                        "this folder",
+                        where, file, index);
+    if (sha256 && !consists_of(sha256, "0123456789abcdef", 64, 64))
+        return dd_error(err, DDPM_EDATA, "%s: sha256 is \"%.80s\", expected 64 hexadecimal digits", where,
+                        sha256);
+    if (seed && !consists_of(seed, "0123456789", 1, 20))
+        return dd_error(err, DDPM_EDATA, "%s: seed is \"%.40s\", expected a whole number of 64 bits", where,
+                        seed);
+    return DDPM_OK;
+}
+
+static int read_fields(struct ledger_line *line, const cJSON *root, const char *where, ddpm_error *err)
+{
+    static const char *const states[] = { "ok", "nan", NULL };
+    struct dd_json j;
+    dd_json_begin(&j, root, where, err);
+    line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
+    const char *file = dd_json_text(&j, "file"), *sha256 = NULL, *seed = NULL;
+    line->ok = dd_json_choice(&j, "status", states) == 0;
+    if (line->ok) {
+        sha256 = dd_json_text(&j, "sha256");
+    } else {
+        line->step = dd_json_int(&j, "step", 0, 1000000000);
+        seed = dd_json_text(&j, "seed");
+    }
+    line->seconds = dd_json_number(&j, "seconds", 0, 1e30);
+    int code = dd_json_end(&j);
+    if (!code)
+        code = check_texts(file, line->index, sha256, seed, where, err);
+    if (!code && !(line->file = strdup(file)))
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", where);
+    snprintf(line->sha256, sizeof line->sha256, "%s", sha256 ? sha256 : "");
+    snprintf(line->seed, sizeof line->seed, "%s", seed ? seed : "");
+    return code;
+}
+
+static int read_asked(struct ledger *l, const cJSON *root, const char *where, ddpm_error *err)
+{
+    struct dd_json j;
+    dd_json_begin(&j, root, where, err);
+    const char *asked = dd_json_text(&j, "asked");
+    int code = dd_json_end(&j);
+    if (code)
+        return code;
+    free(l->asked);
+    l->asked = strdup(asked);
+    return l->asked ? DDPM_OK : out_of_memory(l, err);
+}
+
+static int read_line(struct ledger *l, const char *text, size_t size, size_t number, ddpm_error *err)
+{
+    char where[160];
+    cJSON *root = NULL;
+    if ((l->lines & (l->lines - 1)) == 0) {      /* room for 1, 2, 4, ... lines */
+        struct ledger_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
+        if (!more)
+            return out_of_memory(l, err);
+        l->line = more;
+    }
+    struct ledger_line *line = &l->line[l->lines];
+    *line = (struct ledger_line){ .place = l->lines };
+    snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
+    int code = dd_json_parse(&root, text, size, where, err);
+    bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
+    if (!code)
+        code = asked ? read_asked(l, root, where, err) : read_fields(line, root, where, err);
+    cJSON_Delete(root);
+    l->lines += !code && !asked;
+    return code;
+}
+
+static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+{
+    const char *end = memchr(text, '\n', size);
+    size_t number = 1;
+    if (!end && l->part) {                       /* killed at its first line, before there was an image to list */
+        l->torn = size;
+        return DDPM_OK;
+    }
+    if (size && !end)
+        return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: "
+                        "choose another folder", l->path);
+    if (size && !(l->header = strndup(text, (size_t)(end - text))))
+        return out_of_memory(l, err);
+    l->size = size ? (size_t)(end - text) + 1 : 0;
+    while (l->size < size) {
+        const char *line = text + l->size;
+        end = memchr(line, '\n', size - l->size);
+        int code = end ? read_line(l, line, (size_t)(end - line), ++number, err) : DDPM_EDATA;
+        bool last = !end || end + 1 == text + size;
+        if (code && (code != DDPM_EDATA || !last))
+            return code;
+        if (code)
+            break;
+        l->size += (size_t)(end - line) + 1;
+    }
+    l->torn = size - l->size;
+    return DDPM_OK;
+}
+
+int ledger_hash(char hex[65], const char *path, ddpm_error *err)
+{
+    struct dd_file f;
+    struct dd_hash h;
+    int code = dd_file_map(&f, path, err);
+    if (code)
+        return code;
+    if (dd_hash_begin(&h))
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
+    else
+        dd_hash_add(&h, f.data, f.size), dd_hash_end(&h, hex);
+    dd_file_unmap(&f);
+    return code;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct ledger_line *x = a, *y = b;
+    return x->index != y->index ? (x->index < y->index ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
+}
+
+static int by_state(const void *a, const void *b)
+{
+    const struct ledger_line *x = a, *y = b;
+    return x->index == y->index && x->ok != y->ok ? (x->ok ? 1 : -1) : by_place(a, b);
+}
+
+static void keep_last(struct ledger *l, int (*compare)(const void *, const void *))
+{
+    size_t kept = 0;
+    if (l->lines)
+        qsort(l->line, l->lines, sizeof *l->line, compare);
+    for (size_t i = 0; i < l->lines; i++)
+        if (i + 1 < l->lines && l->line[i + 1].index == l->line[i].index)
+            free(l->line[i].file);
+        else
+            l->line[kept++] = l->line[i];
+    l->lines = kept;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct ledger_line *const *x = a, *const *y = b;
+    return strcmp((*x)->file, (*y)->file);
+}
+
+/* The images that are there in order of their files' names; no two share a file. */
+static int order_files(struct ledger *l, ddpm_error *err)
+{
+    free(l->named);
+    l->files = 0;
+    l->named = malloc((l->lines + 1) * sizeof *l->named);
+    if (!l->named)
+        return out_of_memory(l, err);
+    for (size_t i = 0; i < l->lines; i++)
+        if (l->line[i].ok)
+            l->named[l->files++] = &l->line[i];
+    qsort(l->named, l->files, sizeof *l->named, by_name);
+    for (size_t i = 1; i < l->files; i++)
+        if (!strcmp(l->named[i - 1]->file, l->named[i]->file))
+            return dd_error(err, DDPM_EDATA, "%s: images %" PRIu32 " and %" PRIu32 " are both listed as "
+                            "%.80s",
+                            l->path ? l->path : "manifest.jsonl", l->named[i - 1]->index,
+                                l->named[i]->index, l->named[i]->file);
+    return DDPM_OK;
+}
+
+const struct ledger_line *ledger_named(const struct ledger *l, const char *file)
+{
+    size_t low = 0, high = l->files;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(l->named[middle]->file, file);
+        if (!order)
+            return l->named[middle];
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return NULL;
+}
+
+int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error *err)
+{
+    size_t lines = l->lines;
+    for (size_t i = 0; i < count; i++)
+        lines += from[i].lines;
+    struct ledger_line *more = lines > l->lines ? realloc(l->line, lines * sizeof *more) : l->line;
+    if (lines > l->lines && !more)
+        return out_of_memory(l, err);
+    l->line = more;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < from[i].lines; k++)
+            more[l->lines++] = from[i].line[k];
+        from[i].lines = 0;
+    }
+    for (size_t k = 0; k < lines; k++)
+        more[k].place = k;
+    keep_last(l, by_state);
+    return order_files(l, err);
+}
+
+char *ledger_path(const char *folder, const char *part)
+{
+    size_t size = strlen(folder) + strlen(part) + sizeof "/manifest.jsonl";
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/manifest%s.jsonl", folder, part);
+    return path;
+}
+
+int ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_error *err)
+{
+    struct dd_file f;
+    *l = (struct ledger){ .path = ledger_path(folder, part), .fd = -1, .part = *part };
+    if (!l->path)
+        return out_of_memory(l, err);
+    int code = folder_regular(l->path, err);
+    if (!code)
+        code = dd_file_map(&f, l->path, err);
+    if (code == DDPM_EMISSING)
+        return DDPM_OK;
+    if (!code) {
+        code = read_lines(l, (const char *)f.data, f.size, err);
+        dd_file_unmap(&f);
+    }
+    keep_last(l, by_place);
+    return code;
+}
+
+const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index)
+{
+    struct ledger_line *base = l->line;
+    for (size_t n = l->lines; n;) {
+        size_t half = n / 2;
+        if (base[half].index == index)
+            return &base[half];
+        if (base[half].index < index)
+            base += half + 1, n -= half + 1;
+        else
+            n = half;
+    }
+    return NULL;
+}
+
+static int begin_file(const struct ledger *l, const char *header, bool replace, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, l->path, replace, err);
+    if (code)
+        return code;
+    fprintf(o.stream, "%s\n", header);
+    return dd_output_commit(&o, err);
+}
+
+/* What an append that fails has written is cut off again. */
+static int append(struct ledger *l, char *line, ddpm_error *err)
+{
+    size_t done = 0, size = strlen(line) + 1;
+    line[size - 1] = '\n';                       /* in place of the zero: nobody reads it as a string any more */
+    while (done < size) {
+        ssize_t n = write(l->fd, line + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    if (done == size && fdatasync(l->fd) == 0) {
+        l->size += size;
+        return DDPM_OK;
+    }
+    int number = errno;
+    if (ftruncate(l->fd, (off_t)l->size))
+        number = number ? number : errno;
+    return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
+}
+
+/* The file of a part is its lock too, so nothing may be renamed into its place. */
+int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err)
+{
+    bool begins = replace || !l->header;
+    int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
+    if (code)
+        return code;
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (l->fd < 0)
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
+    if (begins && !l->part)
+        l->size = strlen(header) + 1;
+    else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
+        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path, strerror(errno));
+    if (begins && l->part) {
+        char *line = strdup(header);
+        code = line ? append(l, line, err) : out_of_memory(l, err);
+        free(line);
+    }
+    return code;
+}
+
+/* NULL: out of memory. */
+static char *line_text(const struct ledger_line *line)
+{
+    cJSON *o = cJSON_CreateObject();
+    bool whole = cJSON_AddNumberToObject(o, "i", line->index) && cJSON_AddStringToObject(o, "file", line->file) &&
+                 (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) && cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
+                 (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) && cJSON_AddStringToObject(o, "seed", line->seed))) &&
+                 cJSON_AddNumberToObject(o, "seconds", rint(1000 * line->seconds) / 1000);
+    char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
+    cJSON_Delete(o);
+    return text;
+}
+
+int ledger_add(struct ledger *l, const struct ledger_line *line, ddpm_error *err)
+{
+    char *text = line_text(line);
+    int code = text ? append(l, text, err) : out_of_memory(l, err);
+    cJSON_free(text);
+    return code;
+}
+
+int ledger_ask(struct ledger *l, const char *list, ddpm_error *err)
+{
+    cJSON *o = cJSON_CreateObject();
+    char *text = cJSON_AddStringToObject(o, "asked", list) ? cJSON_PrintUnformatted(o) : NULL;
+    int code = text ? append(l, text, err) : out_of_memory(l, err);
+    cJSON_free(text);
+    cJSON_Delete(o);
+    return code;
+}
+
+int ledger_write(const struct ledger *l, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, l->path, 1, err);
+    if (code)
+        return code;
+    fprintf(o.stream, "%s\n", l->header);
+    for (size_t i = 0; i < l->lines && !code; i++) {
+        char *text = line_text(&l->line[i]);
+        if (text)
+            fprintf(o.stream, "%s\n", text);
+        else
+            code = out_of_memory(l, err);
+        cJSON_free(text);
+    }
+    if (!code)
+        return dd_output_commit(&o, err);
+    dd_output_abandon(&o);
+    return code;
+}
+
+void ledger_forget(struct ledger *l)
+{
+    for (size_t i = 0; i < l->lines; i++)
+        free(l->line[i].file);
+    free(l->line), free(l->named), free(l->header), free(l->asked);
+    *l = (struct ledger){ .path = l->path, .fd = l->fd, .part = l->part };
+}
+
+void ledger_free(struct ledger *l)
+{
+    ledger_forget(l);
+    if (l->path && l->fd >= 0)
+        close(l->fd);
+    free(l->path);
+    *l = (struct ledger){ .fd = -1 };
+}

@@ -1,0 +1,162 @@
+/* The new manifest is in its place before the old ones go, so a merge that is killed is done again. */
+#include "outdir/merge.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/error.h"
+#include "cli/folder.h"
+#include "sample/index_list.h"
+#include "cli/options.h"
+#include "outdir/parts.h"
+#include "sample/recipe.h"
+
+enum { NAMED = 5 };
+struct missing { uint32_t index[NAMED]; int count; };
+
+/* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells of. */
+static int is_there(bool *there, const struct merge *m, const struct ledger_line *line, ddpm_error *err)
+{
+    char hex[65] = "";
+    struct stat st;
+    size_t size = strlen(m->folder) + strlen(line->file) + 2;
+    char *path = malloc(size);
+    if (!path)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    snprintf(path, size, "%s/%s", m->folder, line->file);
+    *there = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+    int code = *there && m->check ? ledger_hash(hex, path, err) : DDPM_OK;
+    *there = *there && (!m->check || !strcmp(hex, line->sha256));
+    free(path);
+    return code;
+}
+
+static int count(struct merge *m, struct missing *missing, const struct ledger *l, const uint32_t *index, int n, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    m->images = m->lost = 0;
+    for (int i = 0; i < n && !code; i++) {
+        const struct ledger_line *line = ledger_find(l, index[i]);
+        bool there = false;
+        if (line && line->ok)
+            code = is_there(&there, m, line, err);
+        m->images += there;
+        m->lost += line && !line->ok;
+        if ((!line || line->ok) && !there && missing->count++ < NAMED)
+            missing->index[missing->count - 1] = index[i];
+    }
+    return code;
+}
+
+static int refuse(const struct merge *m, const struct missing *missing, int n, ddpm_error *err)
+{
+    char list[12 * NAMED + 8] = "";
+    for (int i = 0; i < missing->count && i < NAMED; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", i ? ", " : "", missing->index[i]);
+    return dd_error(err, DDPM_EMISSING, "%s: of %d images %d are missing%s: %s%s; start the shards again, or one run for all of them", m->folder, n,
+                    missing->count, m->check ? " or damaged" : "", list, missing->count > NAMED ? ", ..." : "");
+}
+
+/* Of a folder that was merged before. */
+static int count_listed(struct merge *m, struct missing *missing, const struct ledger *l, ddpm_error *err)
+{
+    uint32_t *index = malloc((l->lines + 1) * sizeof *index);
+    if (!index)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu indices", m->folder, l->lines);
+    for (size_t i = 0; i < l->lines; i++)
+        index[i] = l->line[i].index;
+    int code = count(m, missing, l, index, (int)l->lines, err);
+    free(index);
+    return !code && missing->count ? refuse(m, missing, (int)l->lines, err) : code;
+}
+
+/* The shards' lists; those that say the same once. */
+static int count_asked(struct merge *m, struct missing *missing, const struct ledger *l, const struct parts *p, ddpm_error *err)
+{
+    int code = DDPM_OK, n = 0;
+    const char *before = "";
+    for (size_t i = 0; i < p->count && !code && !missing->count; i++) {
+        uint32_t *index = NULL;
+        const char *asked = p->ledger[i].asked;
+        if (!asked || !strcmp(asked, before))
+            continue;
+        before = asked;
+        code = index_list(&index, &n, asked, 0, err);
+        if (code == DDPM_EUSAGE)
+            code = dd_error(err, DDPM_EDATA, "%s: \"asked\" is no list of images", p->ledger[i].path);
+        if (!code)
+            code = count(m, missing, l, index, n, err);
+        if (!code && missing->count)
+            code = refuse(m, missing, n, err);
+        free(index);
+    }
+    return code || *before ? code : count_listed(m, missing, l, err);
+}
+
+/* All lines in one ledger, under the header that all manifests share. */
+static int join(struct ledger *l, struct parts *p, const struct merge *m, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    *l = (struct ledger){ .fd = -1, .path = ledger_path(m->folder, "") };
+    if (!l->path)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    for (size_t i = 0; i < p->count && !code; i++) {
+        const struct ledger *from = &p->ledger[i];
+        if (from->header && l->header)
+            code = strcmp(from->header, l->header) ? recipe_compare(from->header, l->header, from->path, err) : DDPM_OK;
+        else if (from->header && !(l->header = strdup(from->header)))
+            code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", from->path);
+    }
+    if (!code && !l->header)
+        code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir", m->folder);
+    return code ? code : ledger_join(l, p->ledger, p->count, err);
+}
+
+static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
+{
+    struct ledger l;
+    struct missing missing = { .count = 0 };
+    int code = join(&l, p, m, err);
+    if (!code && m->index && !(code = count(m, &missing, &l, m->index, m->n, err)) && missing.count)
+        code = refuse(m, &missing, m->n, err);
+    if (!code && !m->index)
+        code = count_asked(m, &missing, &l, p, err);
+    if (!code && !(code = ledger_write(&l, err)) && !(code = parts_remove(m->folder, err)))
+        code = folder_clean(m->folder, err);
+    ledger_free(&l);
+    return code;
+}
+
+int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err)
+{
+    struct merge m = { .folder = folder };
+    struct parts p = { .count = 0 };
+    struct ledger l = { .fd = -1 };
+    struct missing found = { .count = 0 };
+    int code = parts_read(&p, folder, NULL, NULL, err);
+    if (!code)
+        code = join(&l, &p, &m, err);
+    if (!code)
+        code = count(&m, &found, &l, index, n, err);
+    *missing = code == DDPM_EMISSING ? n : found.count;    /* no folder, or nothing is listed yet */
+    ledger_free(&l);
+    parts_free(&p);
+    return code == DDPM_EMISSING ? DDPM_OK : code;
+}
+
+int merge_folder(struct merge *m, ddpm_error *err)
+{
+    struct folder_lock lock;
+    struct parts p;
+    int code = folder_lock(&lock, m->folder, NULL, m->wait, ", or wait for it with --wait SEC", err);
+    if (code)
+        return code;
+    if (lock.folder < 0)
+        code = dd_error(err, DDPM_EMISSING, "%s: there is no such folder", m->folder);
+    if (!code && !(code = parts_read(&p, m->folder, NULL, NULL, err))) {
+        code = merge_parts(m, &p, err);
+        parts_free(&p);
+    }
+    folder_unlock(&lock);
+    return code;
+}

@@ -1,0 +1,95 @@
+/* Parts are found by their names; who asks in the middle of another's line gets the lines before it. */
+#include "outdir/parts.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/folder.h"
+#include "base/names.h"
+#include "sample/recipe.h"
+
+/* What stands between before and after, as a part: "" or "-0-of-4"; its length, or -1. */
+static int part_length(const char *name, const char *before, const char *after)
+{
+    static const char digits[] = "0123456789";
+    size_t n = strlen(name), b = strlen(before), a = strlen(after);
+    if (n < a + b || strncmp(name, before, b) || strcmp(name + n - a, after))
+        return -1;
+    if (n == a + b)
+        return 0;
+    const char *number = name + b, *of;
+    if (*number++ != '-' || !strspn(number, digits))
+        return -1;
+    of = number + strspn(number, digits);
+    if (strncmp(of, "-of-", 4))
+        return -1;
+    size_t last = strspn(of + 4, digits);
+    return last && of + 4 + last == name + n - a && n - a - b < 30 ? (int)(n - a - b) : -1;
+}
+
+static bool is_manifest(const char *folder, const char *name)
+{
+    (void)folder;
+    return part_length(name, "manifest", ".jsonl") >= 0;
+}
+
+static bool is_of_shard(const char *folder, const char *name)
+{
+    (void)folder;
+    return part_length(name, "manifest", ".jsonl") > 0 || part_length(name, "resume", ".safetensors") > 0;
+}
+
+int parts_read(struct parts *p, const char *folder, const char *but, const char *header, ddpm_error *err)
+{
+    char **name = NULL, part[32];
+    size_t n = 0;
+    *p = (struct parts){ .count = 0 };
+    int code = dd_names_list(&name, &n, folder, is_manifest, err);
+    p->ledger = code ? NULL : malloc((n + 1) * sizeof *p->ledger);
+    if (!code && !p->ledger)
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
+    for (size_t i = 0; i < n && !code; i++) {
+        snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"), name[i] + strlen("manifest"));
+        if (but && !strcmp(part, but))
+            continue;
+        struct ledger *l = &p->ledger[p->count++];
+        code = ledger_read(l, folder, part, err);
+        if (!code && header && l->header && strcmp(l->header, header))
+            code = recipe_compare(l->header, header, l->path, err);
+    }
+    dd_names_free(name, n);
+    if (code)
+        parts_free(p);
+    return code;
+}
+
+void parts_free(struct parts *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        ledger_free(&p->ledger[i]);
+    free(p->ledger);
+    *p = (struct parts){ .count = 0 };
+}
+
+int parts_remove(const char *folder, ddpm_error *err)
+{
+    char **name = NULL, *path = NULL;
+    size_t n = 0;
+    int code = dd_names_list(&name, &n, folder, is_of_shard, err);
+    for (size_t i = 0; i < n && !code; i++) {
+        size_t size = strlen(folder) + strlen(name[i]) + 2;
+        if (!(path = malloc(size))) {
+            code = dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+        } else {
+            snprintf(path, size, "%s/%s", folder, name[i]);
+            if (unlink(path) && errno != ENOENT)
+                code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
+        }
+        free(path);
+    }
+    dd_names_free(name, n);
+    return code || !n ? code : folder_synchronise(folder, err);
+}

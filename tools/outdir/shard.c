@@ -1,0 +1,136 @@
+/* A job is one of an array (Slurm's, Kubernetes') and one of a launcher's processes; both together number the shards, A of them times R:
+   I = a R + r. */
+#include "outdir/shard.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+
+/* A whole number at the start of *text, which then points behind it; -1: there is none. */
+static long take_number(const char **text)
+{
+    char *end;
+    if (**text < '0' || **text > '9')
+        return -1;
+    long v = strtol(*text, &end, 10);
+    *text = end;
+    return v;
+}
+
+/* The value of a variable, fallback where it is not set or empty. */
+static int variable(long *value, const char *name, long fallback, ddpm_error *err)
+{
+    const char *text = getenv(name), *end = text;
+    *value = fallback;
+    if (!text || !*text)
+        return DDPM_OK;
+    *value = take_number(&end);
+    if (*value < 0 || *end || *value > INT32_MAX)
+        return dd_error(err, DDPM_EUSAGE, "the variable %s is \"%.40s\", expected a whole number: unset it, or give --shard I/N (0/1: all images)",
+                        name, text);
+    return DDPM_OK;
+}
+
+/* One more factor of the number: place of count, as the variable name says. */
+static int add(struct shard *s, const char *name, long place, long count, ddpm_error *err)
+{
+    if (place < 0 || place >= count || count > SHARDS_MAX / s->of)
+        return dd_error(err, DDPM_EUSAGE, "the variables of %s make this shard %ld of %ld: give --shard I/N (0/1: all images)", name, place, count);
+    if (count == 1)
+        return DDPM_OK;
+    s->number = (int)(s->number * count + place);
+    s->of = (int)(s->of * count);
+    size_t n = strlen(s->source);
+    snprintf(s->source + n, sizeof s->source - n, "%s%s=%.10s", n ? ", " : "", name, getenv(name));
+    return DDPM_OK;
+}
+
+/* The tasks of an array are numbered from anywhere, in any even steps; in 1,2,5 nobody could say which place 2 has.  SLURM_ARRAY_TASK_STEP is 1 for
+   every list, 1,3 too. */
+static int add_slurm_array(struct shard *s, ddpm_error *err)
+{
+    long id, count, low, high;
+    int code = variable(&id, "SLURM_ARRAY_TASK_ID", -1, err);
+    if (code || id < 0 || (code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err)) || (code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err)) ||
+        (code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err)))
+        return code;
+    long step = count > 1 ? (high - low) / (count - 1) : 1;
+    if (step < 1 || (count > 1 && (high - low) % (count - 1)) || (id - low) % step)
+        return dd_error(err, DDPM_EUSAGE, "the %ld tasks of this Slurm array, %ld to %ld, are no row of even steps: give --shard I/N", count, low, high);
+    return add(s, "SLURM_ARRAY_TASK_ID", count > 1 ? (id - low) / step : 0, count, err);
+}
+
+/* Kubernetes tells a pod its index, not how many there are. */
+static int add_kubernetes(struct shard *s, ddpm_error *err)
+{
+    long index, count;
+    int code = variable(&index, "JOB_COMPLETION_INDEX", -1, err);
+    if (code || index < 0 || (code = variable(&count, "JOB_COMPLETIONS", 0, err)))
+        return code;
+    if (count < 1)
+        return dd_error(err, DDPM_EUSAGE, "JOB_COMPLETION_INDEX is %ld, and nothing says of how many: set JOB_COMPLETIONS to the job's completions, "
+                        "or give --shard I/N", index);
+    return add(s, "JOB_COMPLETION_INDEX", index, count, err);
+}
+
+/* The innermost launcher counts.  A batch script of Slurm has SLURM_PROCID as well, but SLURM_STEP_NUM_TASKS only what srun has started. */
+static int add_launcher(struct shard *s, ddpm_error *err)
+{
+    static const char *const names[][2] = { { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" }, { "PMI_RANK", "PMI_SIZE" },
+                                            { "SLURM_PROCID", "SLURM_STEP_NUM_TASKS" } };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        long rank, size;
+        int code = variable(&size, names[i][1], 0, err);
+        if (code || (size > 0 && (code = variable(&rank, names[i][0], -1, err))))
+            return code;
+        if (size > 0 && rank >= 0)
+            return add(s, names[i][0], rank, size, err);
+    }
+    return DDPM_OK;
+}
+
+static int read_text(struct shard *s, const char *text, ddpm_error *err)
+{
+    const char *end = text;
+    long number = take_number(&end), of = *end == '/' ? (end++, take_number(&end)) : -1;
+    if (number < 0 || of < 1 || *end || of > SHARDS_MAX || number >= of)
+        return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected auto, or I/N such as 0/4, I at most N - 1",
+                        text);
+    s->number = (int)number, s->of = (int)of;
+    return DDPM_OK;
+}
+
+int shard_read(struct shard *s, const char *text, ddpm_error *err)
+{
+    int code;
+    *s = (struct shard){ .of = 1, .asked = text };
+    if (text && strcmp(text, "auto"))
+        code = read_text(s, text, err);
+    else if (!(code = add_slurm_array(s, err)) && !(code = add_kubernetes(s, err)))
+        code = add_launcher(s, err);
+    if (!code && s->of > 1)
+        snprintf(s->part, sizeof s->part, "-%d-of-%d", s->number, s->of);
+    return code;
+}
+
+void shard_take(const struct shard *s, uint32_t *index, int *n)
+{
+    int kept = 0;
+    for (int i = s->number; i < *n; i += s->of)
+        index[kept++] = index[i];
+    *n = kept;
+}
+
+void shard_tell(const struct shard *s, const struct command *command, const struct common *c, int n, int all)
+{
+    ddpm_error said;
+    if (s->asked && *s->source)
+        remark(command, c, "shard %d/%d, as %s says: %d of %d images", s->number, s->of, s->source, n, all);
+    if (s->asked)
+        return;
+    dd_error(&said, DDPM_OK,
+             "shard %d/%d, as %s says: %d of %d images, and exit code 75 until all are there; "
+             "--shard auto if that is meant, --shard 0/1 for all",
+             s->number, s->of, s->source, n, all);
+    complain(command, &said);
+}

@@ -1,0 +1,106 @@
+/* A file is made under a temporary name and renamed when it is whole.  A picture is a grid of ceil(sqrt(n)) columns, or a row of states
+   for each image. */
+#include "sample/gallery.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+
+struct layout layout_of(const ddpm_about *a, int n, int frames)
+{
+    int columns = frames > 1 ? frames : (int)ceil(sqrt(n));
+    return (struct layout){ columns, frames > 1 ? n : (n + columns - 1) / columns, frames, a->height, a->width };
+}
+
+int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err)
+{
+    if ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6)
+        return dd_error(err, DDPM_EUSAGE, "%d x %d tiles make too large a picture: use --outdir", l->columns, l->rows);
+    return picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, err);
+}
+
+void layout_put(struct picture *p, const struct layout *l, int place, const double *frame)
+{
+    size_t d = (size_t)l->height * (size_t)l->width * (size_t)p->channels;
+    for (int f = 0; f < l->frames; f++)
+        if (frame)
+            picture_tile(p, place * l->frames + f, l->columns, frame + (size_t)f * d, l->height, l->width);
+        else
+            picture_cross(p, place * l->frames + f, l->columns, l->height, l->width);
+}
+
+static int head_of_array(FILE *f, const struct gallery *g, ddpm_error *err)
+{
+    size_t dim[5];
+    int rank = 0;
+    if (!g->single)
+        dim[rank++] = (size_t)g->n;
+    if (g->layout.frames > 1)
+        dim[rank++] = (size_t)g->layout.frames;
+    dim[rank++] = (size_t)g->about->height;
+    dim[rank++] = (size_t)g->about->width;
+    dim[rank++] = (size_t)g->about->channels;
+    return array_head(f, "<f4", dim, rank, err);
+}
+
+static size_t image_size(const struct gallery *g)
+{
+    return (size_t)g->layout.frames * (size_t)g->about->height * (size_t)g->about->width * (size_t)g->about->channels;
+}
+
+static int open_array(struct gallery *g, ddpm_error *err)
+{
+    size_t size = image_size(g);
+    if (!(g->nan = malloc(size * sizeof *g->nan)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for an image");
+    for (size_t i = 0; i < size; i++)
+        g->nan[i] = NAN;
+    return DDPM_OK;
+}
+
+int gallery_open(struct gallery *g, const char *file, ddpm_error *err)
+{
+    g->layout = layout_of(g->about, g->n, g->recipe->keep_steps);
+    g->picture = (struct picture){ .pixel = NULL };
+    g->output = (struct dd_output){ .stream = NULL };
+    g->nan = NULL;
+    int code = g->array ? open_array(g, err) : layout_picture(&g->picture, &g->layout, g->about, err);
+    if (!code)
+        code = dd_output_create_any(&g->output, file, g->force, err);
+    if (!code && g->array)
+        code = head_of_array(g->output.stream, g, err);
+    if (code)
+        gallery_free(g);
+    return code;
+}
+
+int gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err)
+{
+    if (g->array)
+        return array_values(g->output.stream, frame ? frame : g->nan, image_size(g), err);
+    layout_put(&g->picture, &g->layout, place, frame);
+    return DDPM_OK;
+}
+
+int gallery_finish(struct gallery *g, ddpm_error *err)
+{
+    char *text = g->array ? NULL : recipe_text(g->recipe, g->index, g->n);
+    int code = DDPM_OK;
+    if (!g->array)
+        code = text ? picture_write(g->output.stream, &g->picture, text, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    cJSON_free(text);
+    if (!code && fflush(g->output.stream))
+        code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", g->output.path, strerror(errno));
+    return code;
+}
+
+int gallery_commit(struct gallery *g, ddpm_error *err) { return dd_output_commit(&g->output, err); }
+
+void gallery_free(struct gallery *g)
+{
+    dd_output_abandon(&g->output);
+    picture_free(&g->picture);
+    free(g->nan);
+    g->nan = NULL;
+}

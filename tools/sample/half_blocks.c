@@ -1,0 +1,80 @@
+/* A character cell is twice as high as wide, so U+2580, the upper half block, shows two square pixels: the upper in the colour of letters,
+   the lower in that of the ground (ISO 6429 SGR 38 and 48; 24 bits where COLORTERM says so, else xterm's palette: the cube 16..231 of
+   levels 0 95 135 175 215 255, the grays 232..255 of 8 + 10 k).  A picture wider than the terminal is shrunk by means over boxes. */
+#include "sample/half_blocks.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/progress.h"
+
+enum mode { LETTERS, PALETTE, FULL };
+struct color { int red, green, blue; };
+
+static enum mode mode_of(FILE *f)
+{
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM"), *depth = getenv("COLORTERM");
+    if (!isatty(fileno(f)) || (no_color && *no_color) || !terminal || !strcmp(terminal, "dumb"))
+        return LETTERS;
+    return depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit")) ? FULL : PALETTE;
+}
+
+/* The mean over the box of pixel (x, y) of the shrunk picture [height, width]; black below its last row. */
+static struct color mean_of(const struct picture *p, int x, int y, int width, int height)
+{
+    if (y >= height)
+        return (struct color){ 0, 0, 0 };
+    int left = (int)((int64_t)x * p->width / width), right = (int)((int64_t)(x + 1) * p->width / width);
+    int top = (int)((int64_t)y * p->height / height), bottom = (int)((int64_t)(y + 1) * p->height / height);
+    int64_t sum[3] = { 0 }, count = (int64_t)(right - left) * (bottom - top);
+    for (int j = top; j < bottom; j++)
+        for (int i = left; i < right; i++)
+            for (int c = 0; c < 3; c++)
+                sum[c] += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels + (size_t)(p->channels < 3 ? 0 : c)];
+    return (struct color){ (int)((sum[0] + count / 2) / count), (int)((sum[1] + count / 2) / count), (int)((sum[2] + count / 2) / count) };
+}
+
+static int cube_level(int v) { return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40; }
+
+static int palette_index(struct color c)
+{
+    if (c.red == c.green && c.green == c.blue)
+        return c.red < 4 ? 16 : c.red > 246 ? 231 : c.red > 242 ? 255 : 232 + (c.red - 3) / 10;
+    return 16 + 36 * cube_level(c.red) + 6 * cube_level(c.green) + cube_level(c.blue);
+}
+
+static void put_color(FILE *f, enum mode mode, int ground, struct color c)
+{
+    if (mode == FULL)
+        fprintf(f, "\033[%d;2;%d;%d;%dm", ground ? 48 : 38, c.red, c.green, c.blue);
+    else
+        fprintf(f, "\033[%d;5;%dm", ground ? 48 : 38, palette_index(c));
+}
+
+/* Brightness by ITU-R BT.601. */
+static char letter(struct color upper, struct color lower)
+{
+    static const char ramp[] = " .:-=+*#%@";
+    int bright = 299 * (upper.red + lower.red) + 587 * (upper.green + lower.green) + 114 * (upper.blue + lower.blue);
+    return ramp[bright * 10 / (2 * 255 * 1000 + 1)];
+}
+
+void half_blocks_draw(FILE *f, const struct picture *p)
+{
+    enum mode mode = mode_of(f);
+    int most = progress_columns(f), width = p->width < most ? p->width : most;
+    int height = (int)((int64_t)p->height * width / p->width);
+    height = height ? height : 1;
+    for (int y = 0; y < height; y += 2) {
+        for (int x = 0; x < width; x++) {
+            struct color upper = mean_of(p, x, y, width, height), lower = mean_of(p, x, y + 1, width, height);
+            if (mode == LETTERS) {
+                fputc(letter(upper, lower), f);
+                continue;
+            }
+            put_color(f, mode, 0, upper);
+            put_color(f, mode, 1, lower);
+            fputs("\342\226\200", f);
+        }
+        fputs(mode == LETTERS ? "\n" : "\033[0m\n", f);
+    }
+}

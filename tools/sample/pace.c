@@ -1,0 +1,86 @@
+/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step; more images take in proportion
+   longer, fewer just as long.  A quarter is added for what a busy machine may do to a step. */
+#include "sample/pace.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+
+#ifndef CLOCK_BOOTTIME
+#define CLOCK_BOOTTIME CLOCK_MONOTONIC
+#endif
+
+static double seconds_of(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime makes another one of. */
+static bool read_time(struct tm *t, const char *text)
+{
+    static const char *const forms[] = { "%H:%M", "%I %p", "%I:%M %p", "%Hh", "%Hh%M", "%Y-%m-%d %H:%M",
+                                         "%Y-%m-%dT%H:%M",
+                                         "%Y-%m-%d %I %p", "%Y-%m-%d %I:%M %p" };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm read = *t, same;
+        const char *end = strptime(text, forms[i], &read);
+        same = read;
+        if (end && !*end && mktime(&same) != -1 && same.tm_mday == read.tm_mday) {
+            *t = read;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
+{
+    time_t now = (time_t)seconds_of(CLOCK_REALTIME);
+    struct tm t;
+    char today[40];
+    localtime_r(&now, &t);
+    strftime(today, sizeof today, "%Y-%m-%d %H:%M", &t);
+    t.tm_min = t.tm_sec = 0;
+    t.tm_isdst = -1;
+    if (!read_time(&t, text))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--deadline %.40s: expected a time of day such as 06:00 or 6am, or a date and time "
+                        "such as 2030-01-31 06:00", text);
+    struct tm tomorrow = t;
+    *deadline = mktime(&t);
+    tomorrow.tm_mday++;
+    if (*deadline <= now && !strchr(text, '-'))
+        *deadline = mktime(&tomorrow);
+    return *deadline > now ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
+}
+
+int pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err)
+{
+    *p = (struct pace){ .end = max_time > 0 ? seconds_of(CLOCK_BOOTTIME) + max_time : INFINITY };
+    return deadline ? read_deadline(&p->deadline, deadline, err) : DDPM_OK;
+}
+
+double pace_left(const struct pace *p)
+{
+    double left = isfinite(p->end) ? p->end - seconds_of(CLOCK_BOOTTIME) : INFINITY;
+    return p->deadline ? fmin(left, (double)p->deadline - seconds_of(CLOCK_REALTIME)) : left;
+}
+
+bool pace_over(const struct pace *p) { return pace_left(p) <= p->save; }
+
+bool pace_allows(const struct pace *p, int rows)
+{
+    double more = rows > p->rows && p->rows ? (double)rows / p->rows : 1;
+    return pace_left(p) > p->save + 1.25 * p->step * more;
+}
+
+void pace_step(struct pace *p, double seconds, int rows)
+{
+    p->step = p->tried ? seconds : fmax(seconds, 0.9 * p->step);
+    p->rows = rows;
+    p->tried = false;
+}
+
+void pace_saved(struct pace *p, double seconds) { p->save = fmax(p->save, 1.5 * seconds); }

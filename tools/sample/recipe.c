@@ -1,0 +1,173 @@
+/* The recipe as one line of JSON and back; what is read is checked key by key, as it may come from anybody's PNG. */
+#include "sample/recipe.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/json.h"
+
+static const char program[] = "ddpm " DDPM_VERSION;
+enum { FIELDS = 20 };                            /* beside "indices" */
+
+static void add_label(cJSON *o, int label)
+{
+    if (label >= 0)
+        cJSON_AddNumberToObject(o, "class", label);
+    else
+        cJSON_AddStringToObject(o, "class", label == LABEL_ALL ? "all" : "none");
+}
+
+int recipe_label(int *label, const char *text, ddpm_error *err)
+{
+    char *end;
+    long v = text ? strtol(text, &end, 10) : LABEL_NONE;
+    if (text && !strcmp(text, "all"))
+        *label = LABEL_ALL;
+    else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
+        return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
+    else
+        *label = (int)v;
+    return DDPM_OK;
+}
+
+char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
+{
+    char seed[24];
+    cJSON *o = cJSON_CreateObject(), *list;
+    snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
+    cJSON_AddStringToObject(o, "program", program);
+    cJSON_AddStringToObject(o, "model", r->model);
+    cJSON_AddStringToObject(o, "engine_class", r->engine_class);
+    cJSON_AddStringToObject(o, "seed", seed);                  /* all 64 bits, which a JSON number does not hold */
+    cJSON_AddStringToObject(o, "sampler", r->sampler);
+    cJSON_AddStringToObject(o, "variance", r->variance);
+    cJSON_AddNumberToObject(o, "eta", r->eta);
+    cJSON_AddNumberToObject(o, "clip", r->clip);
+    cJSON_AddNumberToObject(o, "order", r->order);
+    cJSON_AddNumberToObject(o, "corrector", r->corrector);
+    cJSON_AddNumberToObject(o, "snr", r->snr);
+    cJSON_AddStringToObject(o, "from", r->from);
+    cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
+    cJSON_AddBoolToObject(o, "encode", r->encode);
+    cJSON_AddStringToObject(o, "schedule", r->schedule);
+    cJSON_AddStringToObject(o, "steps", r->steps);
+    add_label(o, r->label);
+    cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
+    cJSON_AddStringToObject(o, "noise", r->noise);
+    cJSON_AddStringToObject(o, "format", r->format);
+    list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
+    for (int i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (n > 0) && cJSON_GetArraySize(list) == n;     /* else out of memory on the way */
+    char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
+    cJSON_Delete(o);
+    return text;
+}
+
+static int read_label(struct dd_json *j, const cJSON *root)
+{
+    static const char *const names[] = { "none", "all", NULL };
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(root, "class")))
+        return dd_json_int(j, "class", 0, INT32_MAX);
+    return dd_json_choice(j, "class", names) ? LABEL_ALL : LABEL_NONE;
+}
+
+static uint64_t read_seed(struct dd_json *j)
+{
+    const char *text = dd_json_text(j, "seed");
+    char *end;
+    errno = 0;
+    uint64_t seed = strtoull(text, &end, 10);
+    if (!j->code && (errno || *end || *text < '0' || *text > '9'))
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.seed is \"%.40s\", expected a whole number of 64 bits", j->path, text);
+    return seed;
+}
+
+static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name, ddpm_error *err)
+{
+    struct dd_json j;
+    dd_json_begin(&j, root, name, err);
+    dd_json_text(&j, "program");
+    r->model = dd_json_text(&j, "model");
+    r->engine_class = dd_json_text(&j, "engine_class");
+    r->seed = read_seed(&j);
+    r->sampler = dd_json_text(&j, "sampler");
+    r->variance = dd_json_text(&j, "variance");
+    r->eta = dd_json_number(&j, "eta", 0, 1);
+    r->clip = dd_json_number(&j, "clip", 0, 1e30);
+    r->order = dd_json_int(&j, "order", 0, 1000000);
+    r->corrector = dd_json_int(&j, "corrector", 0, 1000000);
+    r->snr = dd_json_number(&j, "snr", 0, 1);
+    r->from = dd_json_text(&j, "from");
+    r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
+    r->encode = dd_json_bool(&j, "encode");
+    r->schedule = dd_json_text(&j, "schedule");
+    r->steps = dd_json_text(&j, "steps");
+    r->label = read_label(&j, root);
+    r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
+    r->noise = dd_json_text(&j, "noise");
+    r->format = dd_json_text(&j, "format");
+    dd_json_ints(&j, "indices", list, n, 0, INT32_MAX);
+    return dd_json_end(&j);
+}
+
+int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err)
+{
+    *index = NULL;
+    int code = dd_json_parse(root, text, strlen(text), name, err);
+    if (code) {
+        *root = NULL;
+        return code;
+    }
+    *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
+    int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
+    if (*n < 1)
+        code = dd_error(err, DDPM_EDATA, "%s: its text has no indices", name);
+    else
+        code = list ? read_fields(r, *root, list, *n, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
+    if (code) {
+        free(list);
+        cJSON_Delete(*root);
+        *root = NULL;
+        return code;
+    }
+    *index = (uint32_t *)(void *)list;          /* not negative: the same bits */
+    return DDPM_OK;
+}
+
+/* Appends "KEY is FOUND there and WANTED here"; of long values the part where they begin to differ. */
+static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
+{
+    enum { BEFORE = 20 };
+    size_t n = strlen(text), same = 0;
+    char *there = found ? cJSON_PrintUnformatted(found) : NULL, *here = wanted ? cJSON_PrintUnformatted(wanted) : NULL;
+    const char *f = there ? there : "not", *w = here ? here : "not";
+    while (f[same] && f[same] == w[same])
+        same++;
+    size_t skip = same > 2 * BEFORE ? same - BEFORE : 0;
+    snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key, skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
+    cJSON_free(there), cJSON_free(here);
+}
+
+int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err)
+{
+    char differences[400] = "";
+    cJSON *f, *w, *item;
+    int code = dd_json_parse(&f, found, strlen(found), name, err);
+    if (code)
+        return code;
+    if (!(w = cJSON_Parse(wanted)))
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+    cJSON_ArrayForEach(item, w)
+        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
+            tell_difference(differences, sizeof differences, cJSON_GetObjectItemCaseSensitive(f, item->string), item, item->string);
+    cJSON_ArrayForEach(item, f)
+        if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
+            tell_difference(differences, sizeof differences, item, NULL, item->string);
+    if (!code && *differences)
+        code = dd_error(err, DDPM_EUSAGE, "%s was begun with other settings, give the same or choose another folder: %s", name, differences);
+    cJSON_Delete(f), cJSON_Delete(w);
+    return code;
+}

@@ -1,0 +1,110 @@
+/* Everything is drawn three times as fine as the picture will be, in plain colours; the mean over 3 x 3
+   makes edges smooth.  Letters are the rectangles of stb_easy_font, whose capitals are 7 units high. */
+#include "training/canvas.h"
+#include <math.h>
+#include <string.h>
+#include "config.h"
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#endif
+#include STB_EASY_FONT_H
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+enum { FINE = 3, LETTERS = 100, QUADS = 16 * LETTERS, CAPITAL = 7 };
+
+int canvas_create(struct canvas *c, int width, int height, ddpm_error *err)
+{
+    *c = (struct canvas){ .width = width, .height = height };
+    int code = picture_create(&c->fine, FINE * width, FINE * height, 3, err);
+    if (!code)
+        memset(c->fine.pixel, 255, (size_t)c->fine.width * (size_t)c->fine.height * 3);
+    return code;
+}
+
+void canvas_free(struct canvas *c) { picture_free(&c->fine); }
+
+static void put(struct canvas *c, int x, int y, struct color color)
+{
+    if (x >= 0 && y >= 0 && x < c->fine.width && y < c->fine.height)
+        memcpy(c->fine.pixel + 3 * ((size_t)y * (size_t)c->fine.width + (size_t)x), &color, 3);
+}
+
+void canvas_box(struct canvas *c, double left, double top, double right, double bottom, struct color color)
+{
+    int end_x = (int)rint(FINE * right), end_y = (int)rint(FINE * bottom);
+    for (int y = (int)rint(FINE * top); y < end_y; y++)
+        for (int x = (int)rint(FINE * left); x < end_x; x++)
+            put(c, x, y, color);
+}
+
+static void disc(struct canvas *c, double x, double y, double radius, struct color color)
+{
+    for (int v = (int)floor(y - radius); v <= (int)ceil(y + radius); v++)
+        for (int u = (int)floor(x - radius); u <= (int)ceil(x + radius); u++)
+            if ((u + 0.5 - x) * (u + 0.5 - x) + (v + 0.5 - y) * (v + 0.5 - y) <= radius * radius)
+                put(c, u, v, color);
+}
+
+void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, double width,
+                 struct color color)
+{
+    int n = (int)ceil(FINE * fmax(fabs(x1 - x0), fabs(y1 - y0)));
+    for (int i = 0; i <= n; i++) {
+        double part = n ? (double)i / n : 0;
+        disc(c, FINE * (x0 + (x1 - x0) * part), FINE * (y0 + (y1 - y0) * part), FINE * width / 2, color);
+    }
+}
+
+/* stb_easy_font takes a text that may be written to. */
+static void copy(char out[LETTERS], const char *words)
+{
+    size_t n = strlen(words) < LETTERS ? strlen(words) : LETTERS - 1;
+    memcpy(out, words, n);
+    out[n] = 0;
+}
+
+double canvas_text_width(const char *words, double size)
+{
+    char text[LETTERS];
+    copy(text, words);
+    return stb_easy_font_width(text) * size / CAPITAL;
+}
+
+void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how)
+{
+    struct { float x, y, z; unsigned char color[4]; } corner[4 * QUADS];
+    double unit = how->size / CAPITAL, width = canvas_text_width(words, how->size);
+    double back = how->align == CANVAS_LEFT ? 0 : how->align == CANVAS_RIGHT ? width : width / 2;
+    char text[LETTERS];
+    copy(text, words);
+
+    int quads = stb_easy_font_print(0, 0, text, NULL, corner, sizeof corner);
+    for (int q = 0; q < quads; q++) {
+        double left = corner[4 * q].x * unit - back, right = corner[4 * q + 2].x * unit - back;
+        double top = corner[4 * q].y * unit - how->size / 2;
+        double bottom = corner[4 * q + 2].y * unit - how->size / 2;
+        if (how->upwards)
+            canvas_box(c, x + top, y - right, x + bottom, y - left, how->color);
+        else
+            canvas_box(c, x + left, y + top, x + right, y + bottom, how->color);
+    }
+}
+
+int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err)
+{
+    int code = picture_create(p, c->width, c->height, 3, err);
+    for (int y = 0; y < c->height && !code; y++)
+        for (int x = 0; x < 3 * c->width; x++) {
+            int sum = FINE * FINE / 2;
+            for (int v = 0; v < FINE; v++)
+                for (int u = 0; u < FINE; u++)
+                    sum += c->fine.pixel[3 * ((size_t)(FINE * y + v) * (size_t)c->fine.width +
+                                              (size_t)(FINE * (x / 3) + u)) + (size_t)(x % 3)];
+            p->pixel[(size_t)y * (size_t)c->width * 3 + (size_t)x] = (unsigned char)(sum / (FINE * FINE));
+        }
+    return code;
+}

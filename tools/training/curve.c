@@ -1,0 +1,288 @@
+/* x = left + step / last width, y = bottom - part height, where part goes from 0 at the lowest to 1 at
+   the highest value: in their logarithms where the highest is more than ten times the lowest. */
+#include "training/curve.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "base/file.h"
+#include "training/canvas.h"
+
+enum { WIDTH = 1200, HEIGHT = 780, LEFT = 140, RIGHT = 1150, TOP = 66, BOTTOM = 670 };
+enum { TICKS = 24, MARKED = 60 };
+static const double letters = 17, small_letters = 15, below_legend = 0.76;
+static const struct color black = { 30, 30, 30 }, grid_color = { 222, 222, 222 }, white = { 255, 255, 255 },
+                          pale_blue = { 168, 196, 232 }, blue = { 24, 78, 160 }, red = { 196, 60, 28 };
+
+struct frame { struct canvas canvas; double last, low, high; bool logarithmic; };
+
+int curve_add(struct curve *c, double step, double value, ddpm_error *err)
+{
+    if (c->points == c->room) {
+        size_t room = 2 * c->room + 256;
+        double *both = malloc(2 * room * sizeof *both);
+        if (!both)
+            return dd_error(err, DDPM_ENOMEM, "out of memory for a curve of %zu points", room);
+        for (size_t i = 0; i < c->points; i++)
+            both[i] = c->step[i], both[room + i] = c->value[i];
+        free(c->step);
+        c->step = both, c->value = both + room, c->room = room;
+    }
+    c->step[c->points] = step, c->value[c->points++] = value;
+    return DDPM_OK;
+}
+
+void curve_free(struct curve *c)
+{
+    free(c->step);
+    *c = (struct curve){ .points = 0 };
+}
+
+double curve_mean(const struct curve *c, size_t i, size_t side)
+{
+    double sum = 0;
+    size_t n = 0, half = i / 4 < side ? i / 4 : side;
+    for (size_t k = i - half; k <= i + half && k < c->points; k++) {
+        if (!(c->value[k] > 0) || !isfinite(c->value[k]))
+            continue;
+        sum += c->value[k];
+        n++;
+    }
+    return n ? sum / (double)n : NAN;
+}
+
+size_t curve_side(size_t points) { return points < 12 ? 0 : points < 120 ? 3 : points / 40; }
+
+/* ---- the frame ---- */
+
+static bool drawn(const struct curve *c, size_t i) { return c->value[i] > 0 && isfinite(c->value[i]); }
+
+static double round_step(double wanted)
+{
+    double ten = pow(10, floor(log10(wanted))), part = wanted / ten;
+    return ten * (part <= 1 ? 1 : 10) * (part <= 1 || part > 5 ? 1 : part <= 2 ? 0.2 : 0.5);
+}
+
+int curve_ticks(double *tick, int room, double low, double high, bool logarithmic)
+{
+    static const double marks[] = { 1, 2, 5 };
+    int n = 0;
+    if (logarithmic) {
+        for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
+            for (int k = 0; k < 3 && n < room; k++) {
+                double v = marks[k] * pow(10, e);
+                if (v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9))
+                    tick[n++] = v;
+            }
+        return n;
+    }
+    double step = round_step((high - low) / 7);
+    for (double k = ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && n < room; k++)
+        tick[n++] = k == 0 ? 0 : k * step;
+    return n;
+}
+
+static double place_x(const struct frame *f, double step) { return LEFT + step / f->last * (RIGHT - LEFT); }
+
+static double place_y(const struct frame *f, double v)
+{
+    double part = f->logarithmic ? log(v / f->low) / log(f->high / f->low)
+                                 : (v - f->low) / (f->high - f->low);
+    return BOTTOM - part * (BOTTOM - TOP);
+}
+
+static void widen(struct frame *f, const struct curve *c)
+{
+    for (size_t i = 0; i < c->points; i++) {
+        if (!drawn(c, i))
+            continue;
+        f->last = fmax(f->last, c->step[i]);
+        f->low = fmin(f->low, c->value[i]);
+        f->high = fmax(f->high, c->value[i]);
+    }
+}
+
+/* Raises the top so far that what lies in the right half stays below the legend. */
+static void leave_room(struct frame *f, const struct curve *c)
+{
+    for (size_t i = 0; i < c->points; i++) {
+        double v = c->value[i];
+        if (!drawn(c, i) || c->step[i] < f->last / 2)
+            continue;
+        f->high = fmax(f->high, f->logarithmic ? f->low * pow(v / f->low, 1 / below_legend)
+                                               : f->low + (v - f->low) / below_legend);
+    }
+}
+
+/* The range of the values, with some room; false: there is none. */
+static bool choose_range(struct frame *f, const struct curve *loss, const struct curve *held)
+{
+    *f = (struct frame){ .canvas = f->canvas, .last = 1, .low = INFINITY, .high = -INFINITY };
+    widen(f, loss);
+    widen(f, held);
+    if (!(f->low <= f->high))
+        return false;
+    f->logarithmic = f->high > 10 * f->low;
+    if (f->logarithmic) {
+        f->low /= 1.15;
+        f->high *= 1.15;
+    } else {
+        double room = f->high > f->low ? (f->high - f->low) / 12 : f->high / 10;
+        f->low = fmax(f->low - room, 0);
+        f->high += room;
+    }
+    f->last *= 1.02;
+    leave_room(f, loss);
+    leave_room(f, held);
+    return true;
+}
+
+/* 12000 as "12,000". */
+static void whole_number(char out[32], double v)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
+}
+
+static void draw_axes(struct frame *f, const struct curve_words *w)
+{
+    struct canvas *c = &f->canvas;
+    const struct canvas_text right = { letters, CANVAS_RIGHT, false, black };
+    const struct canvas_text middle = { letters, CANVAS_MIDDLE, false, black };
+    const struct canvas_text upwards = { letters, CANVAS_MIDDLE, true, black };
+    double tick[TICKS];
+    char label[32];
+    int n = curve_ticks(tick, TICKS, f->low, f->high, f->logarithmic);
+    for (int i = 0; i < n; i++) {
+        double y = place_y(f, tick[i]);
+        canvas_line(c, LEFT, y, RIGHT, y, 1, grid_color);
+        canvas_line(c, LEFT - 7, y, LEFT, y, 1.5, black);
+        snprintf(label, sizeof label, "%.6g", tick[i]);
+        canvas_text(c, LEFT - 14, y, label, &right);
+    }
+    n = curve_ticks(tick, TICKS, 0, f->last, false);
+    for (int i = 0; i < n; i++) {
+        if (tick[i] != rint(tick[i]))       /* no step of a training lies between two whole ones */
+            continue;
+        double x = place_x(f, tick[i]);
+        canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
+        canvas_line(c, x, BOTTOM, x, BOTTOM + 7, 1.5, black);
+        whole_number(label, tick[i]);
+        canvas_text(c, x, BOTTOM + 28, label, &middle);
+    }
+    canvas_line(c, LEFT, TOP, LEFT, BOTTOM, 1.5, black);
+    canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, 1.5, black);
+    canvas_text(c, (LEFT + RIGHT) / 2, BOTTOM + 72, "training step", &middle);
+    canvas_text(c, 24, (TOP + BOTTOM) / 2, w->value, &upwards);
+}
+
+/* ---- the curves ---- */
+
+/* How a curve is drawn, and what the legend says of it. */
+struct entry { char words[80]; double width; bool marked; struct color color; };
+
+static void draw_curve(struct frame *f, const struct curve *c, size_t side, const struct entry *e)
+{
+    double x = NAN, y = NAN;
+    for (size_t i = 0; i < c->points; i++) {
+        if (!drawn(c, i))
+            continue;
+        double u = place_x(f, c->step[i]), v = place_y(f, curve_mean(c, i, side));
+        canvas_line(&f->canvas, isnan(x) ? u : x, isnan(x) ? v : y, u, v, e->width, e->color);
+        if (e->marked)
+            canvas_line(&f->canvas, u, v, u, v, 9, e->color);
+        x = u;
+        y = v;
+    }
+}
+
+static void draw_legend(struct frame *f, const struct entry *e, int n)
+{
+    const struct canvas_text how = { small_letters, CANVAS_LEFT, false, black };
+    double widest = 0, row = 32, right = RIGHT - 16, top = TOP + 14;
+    for (int i = 0; i < n; i++)
+        widest = fmax(widest, canvas_text_width(e[i].words, how.size));
+    double left = right - widest - 92, bottom = top + row * n + 12;
+    canvas_box(&f->canvas, left - 1.5, top - 1.5, right + 1.5, bottom + 1.5, grid_color);
+    canvas_box(&f->canvas, left, top, right, bottom, white);
+    for (int i = 0; i < n; i++) {
+        double y = top + 6 + row * (i + 0.5);
+        canvas_line(&f->canvas, left + 16, y, left + 60, y, e[i].width, e[i].color);
+        if (e[i].marked)
+            canvas_line(&f->canvas, left + 38, y, left + 38, y, 9, e[i].color);
+        canvas_text(&f->canvas, left + 76, y, e[i].words, &how);
+    }
+}
+
+static void draw(struct frame *f, const struct curve_words *w, const struct curve *loss,
+                 const struct curve *held)
+{
+    size_t side = curve_side(loss->points);
+    struct entry entry[3];
+    char steps[32];
+    int n = 0;
+    if (loss->points) {
+        bool few = !side && loss->points <= MARKED;
+        struct entry e = { .width = side ? 1.5 : 3, .marked = few, .color = side ? pale_blue : blue };
+        snprintf(e.words, sizeof e.words, "training, means of %d steps", w->steps);
+        draw_curve(f, loss, 0, &e);
+        entry[n++] = e;
+    }
+    if (side) {
+        struct entry e = { .width = 3, .color = blue };
+        whole_number(steps, (double)((2 * side + 1) * (size_t)w->steps));
+        snprintf(e.words, sizeof e.words, "training, means of up to %s steps", steps);
+        draw_curve(f, loss, side, &e);
+        entry[n++] = e;
+    }
+    if (held->points) {
+        bool few = held->points <= MARKED;
+        struct entry e = { .words = "held-out images, averaged weights", .width = 3, .marked = few,
+                           .color = red };
+        draw_curve(f, held, 0, &e);
+        entry[n++] = e;
+    }
+    draw_legend(f, entry, n);
+}
+
+static int write_picture(const char *path, const struct canvas *c, ddpm_error *err)
+{
+    struct picture p;
+    struct dd_output o;
+    int code = canvas_picture(&p, c, err);
+    if (code)
+        return code;
+    if (!(code = dd_output_create(&o, path, 1, err)) && !(code = picture_write(o.stream, &p, "{}", err)))
+        code = dd_output_commit(&o, err);
+    else
+        dd_output_abandon(&o);
+    picture_free(&p);
+    return code;
+}
+
+int curve_write(const char *path, const struct curve_words *w, const struct curve *loss,
+                const struct curve *held, ddpm_error *err)
+{
+    const struct canvas_text title = { letters, CANVAS_LEFT, false, black };
+    struct frame f;
+    int code = canvas_create(&f.canvas, WIDTH, HEIGHT, err);
+    if (code)
+        return code;
+    canvas_text(&f.canvas, LEFT, TOP / 2, w->title, &title);
+    if (choose_range(&f, loss, held)) {
+        draw_axes(&f, w);
+        draw(&f, w, loss, held);
+    } else {
+        canvas_text(&f.canvas, LEFT, TOP + 30, "no loss has been measured yet", &title);
+    }
+    code = write_picture(path, &f.canvas, err);
+    canvas_free(&f.canvas);
+    return code;
+}

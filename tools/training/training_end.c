@@ -1,0 +1,197 @@
+/* What comes behind the last step: a picture, the model file, its statistics.
+
+   Statistics take about one call of the network for every image and term.  They are given no more calls
+   than the steps have had images, or 256 of them, so that they take less time than the steps did.  That
+   depends on the settings alone.  With --time they also have to end in time, by the rate that a first
+   call has shown: a tenth of the time is kept for them and for the picture, or less when they need
+   less. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/error.h"
+#include "measure/evaluation.h"
+#include "cli/interrupt.h"
+#include "measure/statistics.h"
+#include "training/training.h"
+
+enum { CALLS_LEAST = 256, TRIES = 3, LONG = 30 };
+/* A step of training takes an image forward and backward and makes new weights ready. */
+static const double calls_of_an_image = 4;
+
+static double calls_allowed(const struct training *t)
+{
+    double images = (double)ddpm_trainer_done(t->trainer) * (double)t->images;
+    return fmax(images, CALLS_LEAST);
+}
+
+double training_time_left(const struct training *t)
+{
+    return t->s->time > 0 ? t->began + t->s->time - progress_now() : INFINITY;
+}
+
+double training_call_seconds(const struct training *t)
+{
+    double images = (double)(ddpm_trainer_done(t->trainer) - t->first) * (double)t->images;
+    if (t->call > 0)
+        return t->call;
+    return images > 0 ? progress_seconds(&t->progress) / images / calls_of_an_image : 0;
+}
+
+double training_end_seconds(const struct training *t)
+{
+    double held = (double)t->held.count, calls = fmin(calls_allowed(t), held * t->about->steps);
+    double seconds = calls * training_call_seconds(t) + (t->s->grid_every ? training_show_seconds(t) : 0);
+    double loss = held * training_call_seconds(t);
+    return loss + (t->s->time > 0 ? fmin(seconds, t->s->time / 10) : seconds);
+}
+
+/* ---- statistics ---- */
+
+/* `count` images of the held-out ones, evenly spread. */
+struct part { struct dataset data; uint32_t *index; };
+
+static int take_part(struct part *p, const struct dataset *held, size_t count, ddpm_error *err)
+{
+    *p = (struct part){ .data = *held, .index = malloc((count + 1) * sizeof *p->index) };
+    if (!p->index)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the numbers of %zu images", count);
+    for (size_t i = 0; i < count; i++)
+        p->index[i] = held->index[i * held->count / count];
+    p->data.index = p->index;
+    p->data.count = count;
+    return DDPM_OK;
+}
+
+static int open_evaluation(struct evaluation *e, const struct training *t, const ddpm_model *m,
+                           const struct dataset *data, int terms, ddpm_error *err)
+{
+    char steps[16];
+    bool all = terms == t->about->steps;
+    snprintf(steps, sizeof steps, "%d", terms);
+    const struct evaluation_options o = { .steps = all ? "all" : steps, .schedule = all ? NULL : "logsnr",
+                                          .variance = "auto", .clip = t->about->clip, .label = -1 };
+    int code = evaluation_open(e, m, data, &o, t->command, &t->s->common, err);
+    e->what = "statistics";
+    return code;
+}
+
+int training_try(struct training *t, ddpm_error *err)
+{
+    struct evaluation e;
+    struct part one;
+    ddpm_model *m = NULL;
+    if (!(t->s->time > 0) || !t->held.count)
+        return DDPM_OK;
+    int code = take_part(&one, &t->held, 1, err);
+    if (!code)
+        code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    if (!code && !(code = open_evaluation(&e, t, m, &one.data, t->about->steps, err))) {
+        code = evaluation_try(&e, &t->call, err);
+        evaluation_close(&e);
+    }
+    ddpm_model_close(m);
+    free(one.index);
+    return code;
+}
+
+static void announce(const struct training *t, const struct statistics_plan *p)
+{
+    char terms[64], duration[PROGRESS_TIME], in[PROGRESS_TIME + 16] = "";
+    double seconds = (double)p->images * p->terms * training_call_seconds(t);
+    bool whole = p->images == t->held.count && p->terms == t->about->steps;
+    snprintf(terms, sizeof terms, p->terms == t->about->steps ? "all %d" : "%d of %d", p->terms,
+             t->about->steps);
+    progress_time(duration, seconds);
+    if (seconds > 0)
+        snprintf(in, sizeof in, ", in about %s", duration);
+    remark(t->command, &t->s->common,
+           "%s is written, without statistics; they follow, of %zu of %zu held-out images at %s steps%s%s",
+           t->s->output, p->images, t->held.count, terms, in,
+           whole ? "" : "; ddpm eval DATA --statistics -o NEW makes them of all");
+}
+
+/* Measures what p says and stores it; *late: there was not even time for the first images. */
+static int measure(struct training *t, const ddpm_model *m, const struct statistics_plan *p, bool *late,
+                   ddpm_error *err)
+{
+    struct evaluation e;
+    struct part part;
+    int code = take_part(&part, &t->held, p->images, err);
+    if (!code && !(code = open_evaluation(&e, t, m, &part.data, p->terms, err))) {
+        e.until = t->s->time > 0 ? t->began + t->s->time : 0;
+        code = evaluation_run(&e, NULL, NULL, err);
+        t->call = e.late ? e.call : t->call;
+        *late = e.tally.images == 0;
+        if (!code && !interrupted && !*late) {
+            t->measured = (struct statistics_plan){ e.tally.images, p->terms };
+            t->bits = tally_mean(&e.tally, TALLY_TOTAL).mean;
+            code = statistics_save(&e.tally, e.chain, m, t->s->output, true, err);
+        }
+        evaluation_close(&e);
+    }
+    free(part.index);
+    return code;
+}
+
+/* Where the time is over before the first images are measured, fewer terms are tried at the rate that
+   was seen. */
+static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *err)
+{
+    struct statistics_plan p;
+    int code = DDPM_OK;
+    bool late = true;
+    for (int i = 0; i < TRIES && late && !code && !interrupted; i++) {
+        double calls = calls_allowed(t), left = training_time_left(t);
+        if (isfinite(left))
+            calls = fmin(calls, 0.8 * fmax(left, 0) / (training_call_seconds(t) + 1e-9));
+        if (!statistics_plan(&p, calls, t->held.count, t->about->steps))
+            break;
+        if (!i)
+            announce(t, &p);
+        code = measure(t, m, &p, &late, err);
+    }
+    if (late && !code && !interrupted)
+        remark(t->command, &t->s->common,
+               "no time is left for statistics: ddpm eval DATA --statistics -o NEW makes them");
+    return code;
+}
+
+/* ---- the end ---- */
+
+/* A last picture, unless it was just drawn or takes more than half of the time that is left. */
+static int show_last(struct training *t, ddpm_error *err)
+{
+    char duration[PROGRESS_TIME];
+    double seconds = training_show_seconds(t);
+    if (!t->s->grid_every || t->shown == ddpm_trainer_done(t->trainer))
+        return DDPM_OK;
+    progress_time(duration, seconds);
+    if (seconds <= training_time_left(t) / 2) {
+        if (seconds > LONG)
+            remark(t->command, &t->s->common, "the last picture takes about %s", duration);
+        return training_show(t, err);
+    }
+    remark(t->command, &t->s->common, "no last picture: it would take about %s", duration);
+    return training_show_curve(t, err);
+}
+
+int training_finish(struct training *t, ddpm_error *err)
+{
+    ddpm_model *m = NULL;
+    int code = t->s->converged && isfinite(t->best)
+                   ? training_output_best(t, &m, err)
+                   : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    if (!code)
+        code = show_last(t, err);
+    if (!code && !interrupted)
+        code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
+    if (!code && !interrupted) {
+        t->written = true;
+        if (t->held.count && (code = measure_in_time(t, m, err))) {
+            ddpm_error why = *err;
+            dd_error(err, code, "%.320s; %s is written, without statistics", why.text, t->s->output);
+        }
+    }
+    ddpm_model_close(m);
+    return code;
+}

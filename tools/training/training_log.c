@@ -1,0 +1,111 @@
+/* Lines are written whole and handed to the system at once; a half one, of a process that was killed, is taken out on opening. */
+#include "training/training_log.h"
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "base/file.h"
+
+static int wrong(ddpm_error *err) { return dd_error(err, DDPM_EIO, "the log cannot be written: %s", strerror(errno)); }
+
+static int add_point(struct training_log *l, const cJSON *line, double step, ddpm_error *err)
+{
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(line, "loss"), *held = cJSON_GetObjectItemCaseSensitive(line, "held_out");
+    return curve_add(held ? &l->held : &l->loss, step, cJSON_GetNumberValue(held ? held : loss), err);
+}
+
+/* The lines that stay go into a new file. */
+static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out, int64_t last, ddpm_error *err)
+{
+    const char *at = (const char *)f->data, *end = at + f->size, *next;
+    int code = DDPM_OK;
+    for (; !code && at < end && (next = memchr(at, '\n', (size_t)(end - at))); at = next + 1) {
+        cJSON *line = cJSON_ParseWithLength(at, (size_t)(next - at));
+        double step = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(line, "step"));
+        if (step <= (double)last) {
+            code = add_point(l, line, step, err);
+            fwrite(at, 1, (size_t)(next + 1 - at), out);
+        }
+        cJSON_Delete(line);
+    }
+    return code;
+}
+
+static int rewrite(struct training_log *l, const struct dd_file *f, const char *path, int64_t step,
+                   ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code && !(code = copy_lines(l, f, o.stream, step, err)))
+        return dd_output_commit(&o, err);
+    dd_output_abandon(&o);
+    return code;
+}
+
+/* Opens a regular file only: a pipe would wait for its reader, and a link would lead out of the folder. */
+static int open_end(struct training_log *l, const char *path, ddpm_error *err)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        return dd_error(err, DDPM_ECREATE, "%s: is a device or pipe, a regular file is expected: "
+                        "move it elsewhere", path);
+    }
+    l->file = fd >= 0 ? fdopen(fd, "ab") : NULL;
+    if (l->file)
+        return DDPM_OK;
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be written: %s", path,
+                    strerror(number));
+}
+
+int training_log_open(struct training_log *l, const char *path, int64_t step, ddpm_error *err)
+{
+    struct dd_file f;
+    *l = (struct training_log){ .file = NULL };
+    int code = dd_file_map(&f, path, err);
+    if (code == DDPM_EMISSING)
+        return open_end(l, path, err);
+    if (!code) {
+        code = rewrite(l, &f, path, step, err);
+        dd_file_unmap(&f);
+    }
+    return code ? code : open_end(l, path, err);
+}
+
+int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds, double loading, int flush, ddpm_error *err)
+{
+    l->sum += r->loss, l->seconds += seconds, l->loading += loading, l->steps++;
+    if (!flush && r->step % TRAINING_LOG_EVERY)
+        return DDPM_OK;
+    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9), share = l->loading / (l->seconds + 1e-9);
+    int code = curve_add(&l->loss, (double)r->step, loss, err);
+    l->sum = l->seconds = l->loading = 0, l->steps = 0;
+    if (!code && (fprintf(l->file, "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%.4g,\"loading\":%.2g}\n", (long long)r->step,
+                          loss, r->rate, r->norm, rate, share) < 0 || fflush(l->file)))
+        code = wrong(err);
+    return code;
+}
+
+int training_log_held(struct training_log *l, int64_t step, double loss, ddpm_error *err)
+{
+    int code = curve_add(&l->held, (double)step, loss, err);
+    if (!code && (fprintf(l->file, "{\"step\":%lld,\"held_out\":%.9g}\n", (long long)step, loss) < 0 || fflush(l->file)))
+        code = wrong(err);
+    return code;
+}
+
+void training_log_close(struct training_log *l)
+{
+    if (l->file)
+        fclose(l->file);
+    curve_free(&l->loss), curve_free(&l->held);
+    l->file = NULL;
+}

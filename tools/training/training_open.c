@@ -1,0 +1,342 @@
+/* In this order: what the options say alone, the network, every image once, the checkpoint to go on from, the trainer. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/agree.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/scan.h"
+#include "cli/command_model.h"
+#include "cli/interrupt.h"
+#include "training/training.h"
+
+enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
+
+static int no_memory(const struct training *t, ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "%s: out of memory", t->name); }
+
+static int make_model(struct training *t, ddpm_error *err)
+{
+    char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit);
+    ddpm_model *m = NULL;
+    int code = text ? ddpm_model_create(&m, text, err) : no_memory(t, err);
+    cJSON_free(text);
+    if (code)
+        return code == DDPM_EDATA && !t->s->config.count ? err->code = DDPM_EUSAGE : code;
+    ddpm_model_close(t->model);
+    t->model = m;
+    t->data.about = t->about = ddpm_model_about(m);
+    return DDPM_OK;
+}
+
+static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err)
+{
+    const struct train_settings *s = t->s;
+    int shape[3];
+    int code = dataset_shape(&t->data, shape, err);
+    if (code)
+        return code;
+    for (int i = 0; i < 2 && t->data.folder.files; i++)
+        shape[i] = 32;
+    cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
+    code = training_plan_read(&t->plan, s->preset, root, &s->config, &s->set, shape, err);
+    cJSON_Delete(root);
+    if (!code && t->plan.cosine && !s->steps)
+        code = dd_error(err, DDPM_EUSAGE, "schedule=cosine ends at a step: add --steps N");
+    t->plan.options.seed = s->seed;
+    t->plan.options.steps = t->plan.cosine ? s->steps : 0;
+    t->plan.options.threads = (int)s->common.threads, t->plan.options.cpu = s->common.cpu, t->plan.options.conv = s->common.conv;
+    return code ? code : make_model(t, err);
+}
+
+/* ---- the images ---- */
+
+static void tell_bad(void *user, const ddpm_error *why)
+{
+    struct training *t = ((void **)user)[0];
+    t->skipped++;
+    remark(t->command, &t->s->common, "%s: skipped", why->text);
+}
+
+static void tell_note(void *user, const char *line)
+{
+    const struct training *t = user;
+    remark(t->command, &t->s->common, "%s", line);
+}
+
+static int take_image(void *user, const double *x, size_t k)
+{
+    struct training *t = ((void **)user)[0];
+    struct dd_hash *h = ((void **)user)[1];
+    size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
+    int32_t label = dataset_label(&t->data, k);
+    for (size_t e = 0; e < d; e++) {
+        float v = (float)x[e];
+        dd_hash_add(h, &v, sizeof v);
+    }
+    dd_hash_add(h, &label, sizeof label);
+    progress_at(&t->progress, (double)(k + 1));
+    return interrupted != 0;
+}
+
+static int check_images(struct training *t, ddpm_error *err)
+{
+    struct dd_hash h;
+    void *user[2] = { t, &h };
+    int code = dataset_keep(&t->data, (size_t)t->s->cache << 20, err);
+    if (!code && dd_hash_begin(&h))
+        code = no_memory(t, err);
+    if (code)
+        return code;
+    progress_begin(&t->progress, &t->s->common, "images read", (double)t->data.count);
+    code = dataset_check(&t->data, t->s->skip_bad ? tell_bad : NULL, take_image, user, err);
+    progress_clear(&t->progress);
+    dd_hash_end(&h, t->sha256);
+    if (!code)
+        code = dataset_check_labels(&t->data, -1, "leave net.classes at 0, or set it to as many as there are",
+                                    err);
+    return code;
+}
+
+/* The last held of the split's order are held out; both parts keep the order of the data. */
+static int split(struct training *t, ddpm_error *err)
+{
+    size_t n = t->data.count, held = t->s->held_out >= 0 ? (size_t)t->s->held_out : n / HELD_OUT_PART, used = 0, out = 0;
+    held = t->s->held_out < 0 && held > HELD_OUT_MOST ? HELD_OUT_MOST : held;
+    if (held >= n)
+        return dd_error(err, DDPM_EUSAGE, "--holdout %zu: %s holds %zu images, and some must be left to train with", held, t->name, n);
+    if (!held && t->s->converged)
+        return dd_error(err, DDPM_EUSAGE, "--until-converged needs images to measure on: add --holdout N");
+    uint32_t *order = malloc(n * sizeof *order), *index = malloc(n * sizeof *index);
+    bool *is_held = calloc(n, sizeof *is_held);
+    if (order && index && is_held) {
+        epoch_order(order, n, t->s->seed, (uint32_t)EPOCH_SPLIT);
+        for (size_t i = n - held; i < n; i++)
+            is_held[order[i]] = true;
+        for (size_t i = 0; i < n; i++)
+            index[is_held[i] ? n - held + out++ : used++] = t->data.index[i];
+        memcpy(t->data.index, index, n * sizeof *index);
+        t->used = t->held = t->data;
+        t->used.count = n - held;
+        t->held.count = held, t->held.index += n - held;
+    }
+    int code = order && index && is_held ? DDPM_OK : no_memory(t, err);
+    free(order), free(index), free(is_held);
+    return code;
+}
+
+/* ---- what the trainer begins with ---- */
+
+static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path, ddpm_error *err)
+{
+    const ddpm_tensor *a, *b;
+    size_t n = ddpm_model_tensors(to, &a), m = ddpm_model_tensors(from, &b), k = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t count = 1;
+        while (k < m && strcmp(b[k].name, a[i].name) < 0)
+            k++;
+        bool same = k < m && !strcmp(b[k].name, a[i].name) && b[k].rank == a[i].rank && !memcmp(b[k].dim, a[i].dim, sizeof a[i].dim);
+        if (!same && !strncmp(a[i].name, "schedule.", 9))
+            continue;
+        if (!same)
+            return dd_error(err, DDPM_EUSAGE, "--init %s: its %s does not fit the network that is asked for", path, a[i].name);
+        for (int r = 0; r < a[i].rank; r++)
+            count *= a[i].dim[r];
+        if (b[k].dtype == DDPM_F16)
+            dd_dtype_to_float(a[i].data, b[k].data, DD_F16, (size_t)count);
+        else
+            memcpy(a[i].data, b[k].data, (size_t)count * (a[i].dtype == DDPM_F64 ? 8 : 4));
+    }
+    return DDPM_OK;
+}
+
+/* Settings that decide about bits; progress is added as it comes. */
+static bool fill_run(struct training *t, const char *engine_class)
+{
+    char seed[24];
+    cJSON *o = t->run = cJSON_CreateObject(), *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1);
+    if (!cJSON_AddItemToObject(o, "settings", settings)) {
+        cJSON_Delete(settings);
+        return false;
+    }
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->s->seed);
+    cJSON *data = cJSON_AddObjectToObject(o, "data");
+    return cJSON_AddStringToObject(settings, "seed", seed) &&
+           (!t->plan.cosine || cJSON_AddNumberToObject(settings, "steps", (double)t->s->steps)) &&
+           cJSON_AddStringToObject(data, "file", t->name) && cJSON_AddNumberToObject(data, "images", (double)t->used.count) &&
+           cJSON_AddNumberToObject(data, "held_out", (double)t->held.count) && cJSON_AddStringToObject(data, "sha256", t->sha256) &&
+           cJSON_AddStringToObject(o, "init", t->init_id) && cJSON_AddStringToObject(o, "engine_class", engine_class);
+}
+
+/* The names of the classes go into checkpoints, to be read there; the data's hash already tells whether they
+   are the same. */
+static int describe_classes(struct training *t, ddpm_error *err)
+{
+    const struct image_folder *f = &t->data.folder;
+    cJSON *names = t->about->classes && f->classes ? cJSON_AddArrayToObject(t->run, "classes") : NULL;
+    for (int i = 0; names && i < f->classes; i++) {
+        char name[64];
+        image_folder_class(name, sizeof name, f, i);
+        if (!cJSON_AddItemToArray(names, cJSON_CreateString(name)))
+            return no_memory(t, err);
+    }
+    return names || !t->about->classes || !f->classes ? DDPM_OK : no_memory(t, err);
+}
+
+static int describe_run(struct training *t, ddpm_error *err)
+{
+    ddpm_net *net = NULL;
+    int code = model_net(&net, t->model, &t->s->common, 1, err);
+    if (!code && !fill_run(t, ddpm_net_describe(net)->engine_class))
+        code = no_memory(t, err);
+    ddpm_net_free(net);
+    return code;
+}
+
+static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
+{
+    char advice[300];
+    snprintf(advice, sizeof advice, "give the same options and data, or begin a training of another name "
+             "with its network and weights: --init %.150s", path);
+    cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
+    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train"), *run = cJSON_GetObjectItemCaseSensitive(train, "run");
+    const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
+    static const char *const parts[] = { "net", "diffusion" };
+    int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
+    for (int i = 0; i < 2 && !code; i++)
+        code = agree(cJSON_GetObjectItemCaseSensitive(root, parts[i]), cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path,
+                     advice, err);
+    if (!code)
+        code = agree(run, t->run, "", path, advice, err);
+    double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
+    double since = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "since"));
+    if (!code && isfinite(loss)) {
+        t->best = loss;
+        t->since = since > 0 && since < 0x1p53 ? (int64_t)since : 0;
+    }
+    cJSON_Delete(root);
+    return code;
+}
+
+/* Opens the newest checkpoint that is whole.  Others are said and passed over: their steps are made again. */
+static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    *m = NULL;
+    t->saved = training_folder_newest(&t->folder, INT64_MAX);
+    while (t->saved >= 0) {
+        code = ddpm_model_open(m, training_folder_checkpoint(&t->folder, t->saved), err);
+        if (code != DDPM_EDATA)
+            return code;
+        fprintf(stderr, "ddpm train: %s; an older checkpoint is taken if there is one\n", err->text);
+        t->saved = training_folder_newest(&t->folder, t->saved);
+    }
+    if (code == DDPM_EDATA)
+        dd_error(err, DDPM_EDATA, "%s holds no checkpoint that is whole: begin a training of another name",
+                 t->folder.path);
+    return code;
+}
+
+/* The newest checkpoint, if there is one to go on from. */
+static int load_checkpoint(struct training *t, ddpm_error *err)
+{
+    ddpm_model *m;
+    if (!t->s->resume && !t->s->force && training_folder_newest(&t->folder, INT64_MAX) >= 0)
+        return dd_error(err, DDPM_ECREATE, "%s holds the checkpoints of a training: --resume goes on with "
+                        "it, another name begins anew", t->folder.path);
+    int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
+    if (code || t->saved < 0)
+        return code;
+    const char *path = training_folder_checkpoint(&t->folder, t->saved);
+    if ((code = check_checkpoint(t, m, path, err))) {
+        ddpm_model_close(m);
+        return code;
+    }
+    ddpm_model_close(t->model);
+    t->model = m;
+    t->about = t->data.about = t->used.about = t->held.about = ddpm_model_about(m);
+    return DDPM_OK;
+}
+
+static int open_trainer(struct training *t, ddpm_error *err)
+{
+    size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
+    int code = ddpm_trainer_create(&t->trainer, t->model, &t->plan.options, err);
+    if (!code)
+        code = stream_open(&t->stream, &t->used, t->s->seed, t->plan.flip, err);
+    t->images = (size_t)t->plan.options.batch * (size_t)t->plan.options.accumulate;
+    t->x0 = malloc(t->images * d * sizeof *t->x0);
+    t->y = malloc(t->images * sizeof *t->y);
+    return code || (t->x0 && t->y) ? code : no_memory(t, err);
+}
+
+/* What an earlier training has left stays, under another name. */
+static int begin_anew(struct training *t, ddpm_error *err)
+{
+    char kept[4096];
+    int code = training_folder_set_aside(&t->folder, kept, sizeof kept, err);
+    if (!code && *kept)
+        remark(t->command, &t->s->common, "what was in %s is kept in %s", t->folder.path, kept);
+    return code;
+}
+
+static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
+{
+    int code = t->s->init ? model_open(init, t->s->init, err) : DDPM_OK;
+    if (!code && *init)
+        memcpy(t->init_id, ddpm_model_about(*init)->id, sizeof t->init_id);
+    return code;
+}
+
+static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
+{
+    int code = read_plan(t, init, err);
+    if (code || (code = check_images(t, err)) || (code = split(t, err)) || (code = make_model(t, err)))
+        return code;
+    t->used.about = t->held.about = t->about;
+    ddpm_model_init(t->model, t->s->seed);
+    if (init && (code = copy_weights(t->model, init, t->s->init, err)))
+        return code;
+    if ((code = describe_run(t, err)) || (code = training_folder_open(&t->folder, t->s->output, err)) ||
+        (code = load_checkpoint(t, err)) || (code = training_output_find(t, err)) || t->done ||
+        (code = describe_classes(t, err)) || (code = open_trainer(t, err)) ||
+        (t->saved < 0 && (code = begin_anew(t, err))))
+        return code;
+    code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    if (!code)
+        dataset_notes(&t->data, tell_note, t);
+    return code;
+}
+
+int training_open(struct training *t, const char *path, ddpm_error *err)
+{
+    ddpm_model *init = NULL;
+    const char *slash = strrchr(path, '/');
+    snprintf(t->name, sizeof t->name, "%s", slash && slash[1] ? slash + 1 : path);
+    dd_scan_repair(t->name);
+    t->folder.lock = folder_not_locked, t->best = INFINITY, t->saved = -1;
+    int code = training_output_check(t, err);
+    if (!code)
+        code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);
+    if (!code)
+        code = open_init(t, &init, err);
+    if (!code)
+        code = prepare(t, init, err);
+    ddpm_model_close(init);
+    return code;
+}
+
+void training_close(struct training *t)
+{
+    training_log_close(&t->log);
+    stream_close(&t->stream);
+    ddpm_trainer_free(t->trainer);
+    training_folder_close(&t->folder);
+    cJSON_Delete(t->run);
+    training_plan_free(&t->plan);
+    ddpm_model_close(t->model);
+    dataset_close(&t->data);
+    free(t->x0), free(t->y);
+}

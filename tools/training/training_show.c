@@ -1,0 +1,106 @@
+/* Images 0 to 15 of seed 0 in 50 steps of the default sampler, or all there are when that is fewer: the noise is always the same, so pictures
+   of two steps can be laid side by side. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "sample/gallery.h"
+#include "sample/studio.h"
+#include "training/training.h"
+
+enum { IMAGES = 16, STEPS = 50 };
+struct grid { struct picture picture; struct layout layout; };
+
+static int put_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
+{
+    struct grid *g = user;
+    (void)seconds, (void)err;
+    layout_put(&g->picture, &g->layout, place, lost ? NULL : frame);
+    return DDPM_OK;
+}
+
+static int write_grid(const struct grid *g, const struct recipe *r, const uint32_t *index, const char *path, ddpm_error *err)
+{
+    struct dd_output o;
+    char *text = recipe_text(r, index, IMAGES);
+    int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    if (!code && !(code = picture_write(o.stream, &g->picture, text, err)))
+        code = dd_output_commit(&o, err);
+    else if (text)
+        dd_output_abandon(&o);
+    cJSON_free(text);
+    return code;
+}
+
+static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    struct common common = t->s->common;
+    char steps[16];
+    uint32_t index[IMAGES];
+    struct recipe r = { .sampler = ddpm_sampler_names()[0], .variance = "auto", .steps = steps, .schedule = ddpm_schedule_names()[0],
+                        .clip = a->clip, .label = a->classes ? LABEL_ALL : LABEL_NONE, .keep_steps = 1, .format = "png", .snr = 0.16 };
+    struct grid g = { .layout = layout_of(a, IMAGES, 1) };
+    struct studio s;
+    struct progress bar;
+    common.quiet = true;
+    snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
+    for (uint32_t i = 0; i < IMAGES; i++)
+        index[i] = i;
+    int code = layout_picture(&g.picture, &g.layout, a, err);
+    if (code)
+        return code;
+    if (!(code = studio_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
+        progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(steps));
+        bar.what = "samples";
+        s.progress = &bar;
+        code = studio_run(&s, index, IMAGES, put_image, &g, err);
+        if (code == TRY_LATER)                   /* there is no picture then, and the caller sees why */
+            code = DDPM_OK;
+        else if (!code)
+            code = write_grid(&g, &r, index, training_folder_path(&t->folder, "grid-%09lld.png", (long long)ddpm_trainer_done(t->trainer)), err);
+        studio_close(&s);
+    }
+    picture_free(&g.picture);
+    return code;
+}
+
+double training_show_seconds(const struct training *t)
+{
+    int steps = t->about->steps < STEPS ? t->about->steps : STEPS;
+    if (t->about->channels > 4)
+        return 0;
+    return t->showing > 0 ? t->showing : IMAGES * steps * training_call_seconds(t);
+}
+
+int training_show_curve(struct training *t, ddpm_error *err)
+{
+    static const char *const predicted[] = { [DDPM_EPS] = "noise", [DDPM_X0] = "image", [DDPM_V] = "v" };
+    const ddpm_trainer_options *o = &t->plan.options;
+    const char *slash = strrchr(t->s->output, '/'), *path = training_folder_path(&t->folder, "loss.png");
+    char title[100], value[100];
+    snprintf(title, sizeof title, "%.60s, step %lld", slash ? slash + 1 : t->s->output,
+             (long long)ddpm_trainer_done(t->trainer));
+    snprintf(value, sizeof value, "%smean squared error of %s%s (no unit)", o->min_snr > 0 ? "weighted " : "",
+             predicted[t->about->prediction], o->loss == DDPM_HYBRID ? " + bits/dim / 1000" : "");
+    struct curve_words w = { title, o->loss == DDPM_VLB ? "bits per dimension" : value, TRAINING_LOG_EVERY };
+    return curve_write(path, &w, &t->log.loss, &t->log.held, err);
+}
+
+int training_show(struct training *t, ddpm_error *err)
+{
+    double begun = progress_now();
+    ddpm_model *m;
+    int code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    if (code)
+        return code;
+    if (t->about->channels <= 4)
+        code = draw_grid(t, m, err);
+    ddpm_model_close(m);
+    if (!code)
+        code = training_show_curve(t, err);
+    t->shown = ddpm_trainer_done(t->trainer);
+    t->shown_at = progress_now();
+    t->showing = t->shown_at - begun;
+    return code;
+}

@@ -1,0 +1,215 @@
+/* PSNR = 20 log10(255 / RMSE).  SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13): at every place where a Gaussian window w of 11 x 11
+   pixels and deviation 1.5, of sum 1, lies within the image,
+
+     (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_a^2 + s_b^2 + C2)),   C1 = (0.01 * 255)^2,  C2 = (0.03 * 255)^2
+
+   with mu = sum w x, s_ab = sum w x_a x_b - mu_a mu_b; the mean over places, channels and images.
+
+   The knee is that of Satopaa, Albrecht, Irwin and Raghavan 2011, with time on a logarithmic scale and both axes from 0 to 1. */
+#include "trial/bench_quality.h"
+#include <math.h>
+#include <stdlib.h>
+#include "base/error.h"
+
+enum { WINDOW = 11 };
+
+double quality_rmse(const unsigned char *a, const unsigned char *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += pow((double)a[i] - (double)b[i], 2);
+    return sqrt(sum / (double)n);
+}
+
+double quality_psnr(double rmse)
+{
+    return 20 * log10(255 / rmse);
+}
+
+static void make_window(double w[WINDOW])
+{
+    double sum = 0;
+    for (int i = 0; i < WINDOW; i++)
+        sum += w[i] = exp(-pow(i - WINDOW / 2, 2) / (2 * 1.5 * 1.5));
+    for (int i = 0; i < WINDOW; i++)
+        w[i] /= sum;
+}
+
+/* a, b, a^2, b^2, ab of one place: sums over the window, rows first. */
+enum { SUMS = 5 };
+static void add_pixel(double sum[SUMS], double w, double a, double b)
+{
+    sum[0] += w * a, sum[1] += w * b, sum[2] += w * a * a, sum[3] += w * b * b, sum[4] += w * a * b;
+}
+
+static double similarity(const double s[SUMS])
+{
+    const double c1 = 0.01 * 255 * 0.01 * 255, c2 = 0.03 * 255 * 0.03 * 255;
+    double va = fmax(0, s[2] - s[0] * s[0]), vb = fmax(0, s[3] - s[1] * s[1]), vab = s[4] - s[0] * s[1];
+    double same = (2 * s[0] * s[1] + c1) * (2 * vab + c2);
+    double all = (s[0] * s[0] + s[1] * s[1] + c1) * (va + vb + c2);
+    return fmin(1, fmax(-1, same / all));
+}
+
+/* Of one channel; row [h, w - 10, SUMS]: the window applied along the rows. */
+static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c, const double window[WINDOW], double (*row)[SUMS])
+{
+    int width = w - WINDOW + 1, height = h - WINDOW + 1;
+    double total = 0;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < width; x++) {
+            double *sum = row[y * width + x];
+            for (int k = 0; k < SUMS; k++)
+                sum[k] = 0;
+            for (int i = 0; i < WINDOW; i++)
+                add_pixel(sum, window[i], a[(y * w + x + i) * c], b[(y * w + x + i) * c]);
+        }
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            double sum[SUMS] = { 0 };
+            for (int i = 0; i < WINDOW; i++)
+                for (int k = 0; k < SUMS; k++)
+                    sum[k] += window[i] * row[(y + i) * width + x][k];
+            total += similarity(sum);
+        }
+    return total / height / width;
+}
+
+int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c, ddpm_error *err)
+{
+    double window[WINDOW], sum = 0, (*row)[SUMS];
+    size_t d = (size_t)h * (size_t)w * (size_t)c;
+    *ssim = NAN;
+    if (h < WINDOW || w < WINDOW)
+        return DDPM_OK;
+    if (!(row = calloc((size_t)h * (size_t)w, sizeof *row)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the similarity of images of %d x %d", h, w);
+    make_window(window);
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < c; k++)
+            sum += ssim_channel(a + i * d + k, b + i * d + k, h, w, c, window, row);
+    free(row);
+    *ssim = sum / (double)n / c;
+    return DDPM_OK;
+}
+
+/* How many of v are below x, and how many are at most x: there are too few values for a sort to matter. */
+double quality_median(const double *v, int n)
+{
+    int there = 0;
+    double low = NAN, high = NAN;
+    for (int i = 0; i < n; i++)
+        there += !isnan(v[i]);
+    for (int i = 0; i < n; i++) {
+        int below = 0, up_to = 0;
+        for (int k = 0; k < n; k++)
+            below += v[k] < v[i], up_to += v[k] <= v[i];
+        if (below <= (there - 1) / 2 && up_to > (there - 1) / 2)
+            low = v[i];
+        if (below <= there / 2 && up_to > there / 2)
+            high = v[i];
+    }
+    return (low + high) / 2;
+}
+
+double quality_spread(const double *v, int n)
+{
+    double least = INFINITY, most = -INFINITY;
+    int there = 0;
+    for (int i = 0; i < n; i++)
+        if (!isnan(v[i]))
+            least = fmin(least, v[i]), most = fmax(most, v[i]), there++;
+    return there > 1 ? (most - least) / quality_median(v, n) : NAN;
+}
+
+static bool known(const struct quality_points *p, int i)
+{
+    return !isnan(p->seconds[i]) && !isnan(p->distance[i]);
+}
+
+/* Whether the interval of i lies wholly below that of k. */
+static bool nearer(const struct quality_points *p, int i, int k)
+{
+    return p->distance[i] + p->above[i] < p->distance[k] - p->below[k];
+}
+
+int quality_front(bool *front, const struct quality_points *p)
+{
+    int there = 0;
+    for (int i = 0; i < p->n; i++) {
+        front[i] = known(p, i);
+        for (int k = 0; k < p->n && front[i]; k++)
+            if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i] && !nearer(p, i, k))
+                front[i] = false;
+        there += front[i];
+    }
+    for (int i = 0; i < p->n && there < 2; i++)
+        front[i] = false;
+    return there < 2 ? 0 : there;
+}
+
+/* Images that put the interval of point i below those of all that take no longer; 0: nothing is as fast as
+   it.  */
+static double needed_by(const struct quality_points *p, int images, int i)
+{
+    double most = 0;
+    for (int k = 0; k < p->n; k++) {
+        double gap = p->distance[k] - p->distance[i];
+        if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
+            most = fmax(most, gap > 0 ? images * pow((p->below[k] + p->above[i]) / gap, 2) : INFINITY);
+    }
+    return ceil(most);
+}
+
+double quality_needed(const struct quality_points *p, int images, int *first)
+{
+    double least = INFINITY;
+    *first = -1;
+    for (int i = 0; i < p->n; i++) {
+        double needed = known(p, i) ? needed_by(p, images, i) : 0;
+        if (needed > 0 && needed < least)
+            *first = i, least = needed;
+    }
+    return least;
+}
+
+int quality_knee(const bool *front, const double *seconds, const double *distance, int n)
+{
+    int first = -1, last = -1, knee = -1;
+    double most = 0;
+    for (int i = 0; i < n; i++) {
+        if (!front[i])
+            continue;
+        first = first < 0 || seconds[i] < seconds[first] ? i : first;
+        last = last < 0 || seconds[i] > seconds[last] ? i : last;
+    }
+    for (int i = 0; i < n; i++) {
+        if (!front[i] || i == first || i == last)
+            continue;
+        double along = log(seconds[i] / seconds[first]) / log(seconds[last] / seconds[first]);
+        double up = (distance[i] - distance[last]) / (distance[first] - distance[last]), below = 1 - along - up;
+        if (knee < 0 || below > most)
+            knee = i, most = below;
+    }
+    return knee;
+}
+
+static bool better(const int *K, const double *seconds, const double *distance, int a, int b)
+{
+    if (K[a] != K[b])
+        return K[a] > K[b];
+    return distance[a] != distance[b] ? distance[a] < distance[b] : seconds[a] < seconds[b];
+}
+
+int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n, double limit)
+{
+    double least = INFINITY;
+    int best = -1;
+    for (int i = 0; i < n; i++)
+        if (seconds[i] <= limit)
+            least = fmin(least, distance[i]);
+    for (int i = 0; i < n; i++)
+        if (seconds[i] <= limit && !isnan(distance[i]) && low[i] <= least && (best < 0 || better(K, seconds, distance, i, best)))
+            best = i;
+    return best;
+}

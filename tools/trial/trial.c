@@ -1,0 +1,333 @@
+/* A round takes every trial once, on the round's share of the images: what disturbs the machine for a while disturbs all of them.  A run
+   during which the processor was slowed down for heat is thrown away and done again, RETRIES times; its images are the same anyway.
+
+   The time of an image is that of its batch from the first noise to the last step, divided by its images; making the network ready is not in it. */
+#include "trial/trial.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "trial/bench_quality.h"
+#include "cli/interrupt.h"
+#include "sample/studio.h"
+
+enum { RETRIES = 3 };
+
+/* One studio for the trial; its recipe points into it. */
+static int open_studio(struct studio *s, struct recipe *r, struct trials *t, const struct trial *one, char steps[16], ddpm_error *err)
+{
+    bool ancestral = !strcmp(one->sampler, ddpm_sampler_names()[0]);
+    snprintf(steps, 16, "%d", one->K);
+    *r = (struct recipe){
+        .seed = t->seed, .sampler = one->sampler, .variance = ancestral ? t->variance : "auto", .schedule = t->schedule, .steps = steps,
+        .clip = t->about->clip, .snr = 0.16, .keep_steps = 1, .label = t->about->classes ? LABEL_ALL : LABEL_NONE, .format = "npy",
+    };
+    return studio_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n, err);
+}
+
+static int note_network(struct trials *t, const struct studio *s, ddpm_error *err)
+{
+    const ddpm_net_about *a = ddpm_net_describe(s->net);
+    const ddpm_node *node;
+    t->layers = ddpm_net_nodes(s->net, &node);
+    t->features = a->features;
+    t->threads = a->threads;
+    snprintf(t->cpu, sizeof t->cpu, "%s", a->cpu);
+    snprintf(t->engine_class, sizeof t->engine_class, "%s", a->engine_class);
+    if (!(t->layer = calloc(t->layers + 1, sizeof *t->layer)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the profile of %zu layers", t->layers);
+    for (size_t i = 0; i < t->layers; i++) {
+        snprintf(t->layer[i].name, sizeof t->layer[i].name, "%s", node[i].name);
+        snprintf(t->layer[i].op, sizeof t->layer[i].op, "%s", node[i].op);
+        snprintf(t->layer[i].engine, sizeof t->layer[i].engine, "%s", node[i].engine);
+    }
+    return DDPM_OK;
+}
+
+/* Room for images as bytes, one below the other; of any number of channels, more than a PNG has too. */
+static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
+{
+    *p = (struct picture){ a->width, a->height * images, a->channels, NULL };
+    p->pixel = calloc((size_t)p->height, (size_t)p->width * (size_t)p->channels);
+    if (!p->pixel)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images of %d x %d", images, a->width,
+                        a->height);
+    return DDPM_OK;
+}
+
+static int check_one(struct trials *t, struct trial *one, int images, ddpm_error *err)
+{
+    struct studio s;
+    struct recipe r;
+    char steps[16];
+    int code = open_studio(&s, &r, t, one, steps, err);
+    if (code)
+        return code;
+    one->fixed = !ddpm_sampler_noisy(s.sampler);
+    if (*s.warning && t->common->verbose)
+        remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
+    code = t->layer ? DDPM_OK : note_network(t, &s, err);
+    studio_close(&s);
+    picture_free(&one->images);
+    return code ? code : make_room(&one->images, t->about, images, err);
+}
+
+int trials_check(struct trials *t, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    t->silent = *t->common;
+    t->silent.quiet = true, t->silent.verbose = false;
+    for (int i = 0; i < t->count && !code; i++) {
+        code = check_one(t, &t->trial[i], 1, err);
+        t->largest = t->trial[i].K > t->largest ? t->trial[i].K : t->largest;
+    }
+    return code;
+}
+
+/* What studio_run hands over of one run. */
+struct run { struct trials *t; struct trial *one; int first; bool counted; double seconds; int lost; };
+
+static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
+{
+    struct run *r = user;
+    const ddpm_about *a = r->t->about;
+    (void)err;
+    r->seconds += seconds;
+    r->lost += lost != 0;
+    if (!r->counted)
+        return DDPM_OK;
+    if (lost)
+        picture_cross(&r->one->images, r->first + place, 1, a->height, a->width);
+    else
+        picture_tile(&r->one->images, r->first + place, 1, frame, a->height, a->width);
+    return DDPM_OK;
+}
+
+/* n images from number index on; *network: seconds of it spent in the network. */
+static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_error *err)
+{
+    struct trials *t = r->t;
+    struct studio s;
+    struct recipe recipe;
+    const ddpm_node *node;
+    char steps[16];
+    uint32_t list[4096];
+    r->seconds = 0, r->lost = 0, *network = 0;
+    int code = open_studio(&s, &recipe, t, r->one, steps, err);
+    if (code)
+        return code;
+    for (int i = 0; i < n; i++)
+        list[i] = index + (uint32_t)i;
+    s.progress = &t->progress;
+    s.done = t->done;
+    code = studio_run(&s, list, n, take_image, r, err);
+    ddpm_net_nodes(s.net, &node);
+    for (size_t i = 0; i < t->layers; i++)
+        *network += node[i].seconds, t->layer[i].seconds += node[i].seconds;
+    t->image_steps += (double)n * r->one->K;
+    studio_close(&s);
+    return code;
+}
+
+static int run_round(struct trials *t, struct trial *one, int round, ddpm_error *err)
+{
+    int first = (int)((int64_t)t->n * round / t->rounds), n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first, code;
+    struct run r = { .t = t, .one = one, .first = first, .counted = true };
+    one->seconds[round] = NAN;
+    for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
+        struct machine_state before, after;
+        double network;
+        machine_state_read(&before, "");
+        machine_memory_begin();
+        if ((code = run_once(&r, (uint32_t)first, n, &network, err)))
+            return code;
+        machine_state_read(&after, "");
+        one->lost += tries ? 0 : r.lost;
+        if (!machine_state_throttled(&before, &after)) {
+            one->seconds[round] = r.seconds / n;
+            one->network += network, one->whole += r.seconds;
+            one->memory = fmax(one->memory, machine_memory_peak());
+            break;
+        }
+        one->discarded++;
+    }
+    t->done += (double)n * one->K;
+    return DDPM_OK;
+}
+
+static void remove_trial(struct trials *t, int i)
+{
+    picture_free(&t->trial[i].images);
+    memmove(&t->trial[i], &t->trial[i + 1], (size_t)(t->count - i - 1) * sizeof t->trial[0]);
+    t->count--;
+}
+
+static int most_steps(const struct trials *t)
+{
+    int most = 0;
+    for (int i = 0; i < t->count; i++)
+        most = t->trial[i].K > most ? t->trial[i].K : most;
+    return most;
+}
+
+static int fewest_steps(const struct trials *t)
+{
+    int fewest = t->trial[0].K;
+    for (int i = 0; i < t->count; i++)
+        fewest = t->trial[i].K < fewest ? t->trial[i].K : fewest;
+    return fewest;
+}
+
+/* Steps that each image of a set stands for: its own and those of the reference. */
+static double image_steps(const struct trials *t)
+{
+    double steps = t->data ? 0 : t->reference.K;
+    for (int i = 0; i < t->count; i++)
+        steps += t->trial[i].K;
+    return steps;
+}
+
+/* Returns the seconds that each image of a set stands for: its steps, those of the reference or, on data,
+   of the bound, which is one for each chain, and one more for each look at its activations.  */
+static double image_seconds(const struct trials *t)
+{
+    double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
+    for (int i = 0; i < t->count; i++) {
+        bool again = false;
+        for (int k = 0; k < i; k++)
+            again = again || t->trial[k].K == t->trial[i].K;
+        seconds += t->trial[i].K * t->trial[i].step + first * (1 + (t->data && !again ? t->trial[i].K : 0));
+    }
+    return seconds;
+}
+
+/* The fewest steps of each sampler for a batch of images, untimed but for what they say of all that follows. */
+static int warm_up(struct trials *t, ddpm_error *err)
+{
+    int fewest = fewest_steps(t), code = DDPM_OK;
+    double network;
+    for (int i = 0; i < t->count && !code && !interrupted; i++) {
+        struct run r = { .t = t, .one = &t->trial[i] };
+        if (t->trial[i].K != fewest)
+            continue;
+        code = run_once(&r, 0, t->batch, &network, err);
+        for (int k = 0; k < t->count; k++)
+            if (t->trial[k].sampler == t->trial[i].sampler)
+                t->trial[k].step = r.seconds / t->batch / fewest;
+    }
+    for (size_t i = 0; i < t->layers; i++)
+        t->layer[i].seconds = 0;
+    t->image_steps = 0;
+    return code;
+}
+
+/* The reference keeps its own number of steps: what is too slow to be chosen may still be what others are compared with. */
+static void leave_out_slow(struct trials *t)
+{
+    int fewest = fewest_steps(t);
+    for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
+        if (t->trial[i].K * t->trial[i].step > 2 * t->limit && t->trial[i].K > fewest)
+            remove_trial(t, i), t->slow++;
+}
+
+static void leave_out_most(struct trials *t)
+{
+    int most = most_steps(t);
+    for (int i = t->count - 1; i >= 0 && t->reference.K == most; i--)
+        if (t->trial[i].K == most)
+            remove_trial(t, i);
+    t->reference.K = most_steps(t);
+    t->left_out++;
+}
+
+/* All sets have as many images as the time takes: distances of sets of different sizes are off by different amounts. */
+static void fit_to_budget(struct trials *t)
+{
+    while (t->budget > 0) {
+        double n = floor(t->budget / image_seconds(t) / t->rounds) * t->rounds;
+        if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
+            t->n = (int)fmax(t->least, fmin(n, t->n));
+            break;
+        }
+        leave_out_most(t);
+    }
+}
+
+/* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller batches, which take longer for an image. */
+static int prepare(struct trials *t, ddpm_error *err)
+{
+    int code = DDPM_OK, batch = t->batch + 1;
+    t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
+    while (!code && !interrupted && (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
+        batch = t->batch;
+        if ((code = warm_up(t, err)))
+            return code;
+        leave_out_slow(t);
+        if (t->data)
+            t->reference.K = most_steps(t);
+        fit_to_budget(t);
+    }
+    t->work = t->count ? image_seconds(t) : 0;
+    for (int i = 0; i < t->count && !code && !interrupted; i++)
+        code = make_room(&t->trial[i].images, t->about, t->n, err);
+    if (t->data)
+        t->data->count = t->data->count < (size_t)t->n ? t->data->count : (size_t)t->n;
+    return code || t->data ? code : check_one(t, &t->reference, t->n, err);
+}
+
+static int run_reference(struct trials *t, ddpm_error *err)
+{
+    struct run r = { .t = t, .one = &t->reference, .counted = true };
+    double network;
+    int code = run_once(&r, (uint32_t)t->n, t->n, &network, err);
+    t->reference.lost = r.lost;
+    t->done += (double)t->n * t->reference.K;
+    return code;
+}
+
+int trials_run(struct trials *t, ddpm_error *err)
+{
+    progress_begin(&t->progress, t->common, "image steps", 0);
+    int code = prepare(t, err);
+    if (code || interrupted)
+        return code;
+    progress_begin(&t->progress, t->common, "image steps", image_steps(t) * t->n);
+    machine_state_read(&t->before, "");
+    for (int round = 0; round < t->rounds && !code && !interrupted; round++)
+        for (int i = 0; i < t->count && !code && !interrupted; i++)
+            code = run_round(t, &t->trial[i], round, err);
+    machine_state_read(&t->after, "");
+    if (!code && !interrupted && !t->data)
+        code = run_reference(t, err);
+    progress_clear(&t->progress);
+    for (int i = 0; i < t->count; i++) {
+        t->trial[i].median = quality_median(t->trial[i].seconds, t->rounds);
+        t->trial[i].spread = quality_spread(t->trial[i].seconds, t->rounds);
+    }
+    return code;
+}
+
+int trials_discarded(const struct trials *t)
+{
+    int sum = 0;
+    for (int i = 0; i < t->count; i++)
+        sum += t->trial[i].discarded;
+    return sum;
+}
+
+double trials_noise(const struct trials *t)
+{
+    double spread[TRIALS_MAX];
+    for (int i = 0; i < t->count; i++)
+        if (isnan(spread[i] = t->trial[i].spread))
+            return NAN;
+    return quality_median(spread, t->count);
+}
+
+void trials_free(struct trials *t)
+{
+    for (int i = 0; i < t->count; i++)
+        picture_free(&t->trial[i].images);
+    picture_free(&t->reference.images);
+    free(t->layer);
+}

@@ -1,0 +1,129 @@
+/* Images are compared as the bytes that they are stored as, so that who reads them from --npy finds the same numbers. */
+#include <math.h>
+#include <stdlib.h>
+#include "base/error.h"
+#include "trial/bench_quality.h"
+#include "cli/command_model.h"
+#include "measure/evaluation.h"
+#include "cli/interrupt.h"
+#include "measure/set_features.h"
+#include "trial/trial.h"
+
+static size_t image_size(const ddpm_about *a) { return (size_t)a->height * (size_t)a->width * (size_t)a->channels; }
+
+/* point [n, features] of the images of a trial, the first of which has this index. */
+static int features_of(double *point, const struct trials *t, const struct trial *one, int index, ddpm_net *net, ddpm_error *err)
+{
+    size_t d = image_size(t->about);
+    double *x = calloc((size_t)t->batch, d * sizeof *x);
+    int32_t *y = calloc((size_t)t->batch, sizeof *y);
+    int code = x && y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", t->batch);
+    for (int first = 0; first < t->n && !code; first += t->batch) {
+        int n = t->n - first < t->batch ? t->n - first : t->batch;
+        const unsigned char *pixel = one->images.pixel + (size_t)first * d;
+        for (size_t e = 0; e < (size_t)n * d; e++)
+            x[e] = pixel[e] / 127.5 - 1;
+        for (int row = 0; row < n && t->about->classes; row++)
+            y[row] = (int32_t)((index + first + row) % t->about->classes);
+        code = ddpm_net_features(net, point + (size_t)first * (size_t)t->features, x, set_features_t(t->about), t->about->classes ? y : NULL, n, err);
+    }
+    free(x), free(y);
+    return code;
+}
+
+/* The two sets and the distance of each trial from the reference; one that has lost an image is in no comparison. */
+static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
+{
+    size_t features = (size_t)t->features, m = t->data ? t->data->count : (size_t)t->n;
+    struct progress p;
+    double *reference = NULL, *point = calloc((size_t)t->n, features * sizeof *point);
+    int code = point ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+    progress_begin(&p, t->common, "sets", t->count);
+    if (!code && t->data)
+        code = set_features(&reference, t->data, net, -1, &p, 0, err);
+    else if (!code && !(reference = calloc((size_t)t->n, features * sizeof *reference)))
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+    else if (!code)
+        code = features_of(reference, t, &t->reference, t->n, net, err);
+    for (int i = 0; i < t->count && !code && !interrupted && !t->reference.lost; i++) {
+        struct trial *one = &t->trial[i];
+        progress_at(&p, i);
+        if (one->lost || (code = features_of(point, t, one, 0, net, err)))
+            continue;
+        code = frechet_distance(&one->distance, point, (size_t)t->n, reference, m, features, t->seed, err);
+        one->compared = !code;
+    }
+    progress_clear(&p);
+    free(reference), free(point);
+    return code;
+}
+
+static const struct trial *most_of(const struct trials *t, const char *sampler)
+{
+    const struct trial *most = NULL;
+    for (int i = 0; i < t->count; i++)
+        if (t->trial[i].sampler == sampler && (!most || t->trial[i].K > most->K))
+            most = &t->trial[i];
+    return most;
+}
+
+static int measure_limits(struct trials *t, ddpm_error *err)
+{
+    const ddpm_about *a = t->about;
+    int code = DDPM_OK;
+    for (int i = 0; i < t->count && !code; i++) {
+        struct trial *one = &t->trial[i];
+        const struct trial *most = most_of(t, one->sampler);
+        one->rmse = one->psnr = one->ssim = NAN;
+        if (!one->fixed || one == most || one->lost || most->lost)
+            continue;
+        one->rmse = quality_rmse(one->images.pixel, most->images.pixel, image_size(a) * (size_t)t->n);
+        one->psnr = quality_psnr(one->rmse);
+        code = quality_ssim(&one->ssim, one->images.pixel, most->images.pixel, (size_t)t->n, a->height, a->width, a->channels, err);
+    }
+    return code;
+}
+
+static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
+{
+    struct evaluation e;
+    char steps[16];
+    snprintf(steps, sizeof steps, "%d", K);
+    struct evaluation_options o = { steps, t->schedule, t->variance, t->about->clip, t->seed, t->batch, -1 };
+    int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
+    if (code)
+        return code;
+    code = evaluation_run(&e, NULL, NULL, err);
+    *bits = code || interrupted ? NAN : tally_mean(&e.tally, TALLY_TOTAL).mean;
+    evaluation_close(&e);
+    return code;
+}
+
+/* Of a chain, whatever the sampler. */
+static int measure_bits(struct trials *t, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    for (int i = 0; i < t->count && !code; i++) {
+        int k = 0;
+        t->trial[i].bits = NAN;
+        while (t->trial[k].K != t->trial[i].K)
+            k++;
+        if (k < i)
+            t->trial[i].bits = t->trial[k].bits;
+        else if (t->data && !interrupted)
+            code = bits_of(&t->trial[i].bits, t, t->trial[i].K, err);
+    }
+    return code;
+}
+
+int trials_compare(struct trials *t, ddpm_error *err)
+{
+    ddpm_net *net;
+    int code = model_net(&net, t->model, t->common, t->batch, err);
+    if (!code)
+        code = measure_distances(t, net, err);
+    ddpm_net_free(net);
+    if (!code)
+        code = measure_limits(t, err);
+    return code ? code : measure_bits(t, err);
+}
