@@ -4,7 +4,7 @@
 const struct command_entry commands[] = {
     { &command_sample,   "make images" },
     { &command_convert,  "turn a foreign checkpoint into a model file" },
-    { &command_info,     "show a model, or this CPU and build" },
+    { &command_info,     "show a model, how a picture was made, or this CPU and build" },
     { &command_forward,  "run the network once on given tensors" },
     { &command_schedule, "print the steps that a sampler takes" },
     { &command_eval,     "measure bits per dimension of a data set" },

@@ -18,23 +18,30 @@ static void print_overview(void)
     puts("ddpm: runs the U-Nets of \"Denoising Diffusion Probabilistic Models\" on ordinary CPUs\n\nUsage: ddpm COMMAND [options] [arguments]\n");
     for (int i = 0; i < commands_count; i++)
         printf("  %-10s %s\n", commands[i].command->name, commands[i].does);
-    puts("\nddpm sample makes a picture right away; ddpm COMMAND --help tells more; ddpm --version shows build and CPU.");
+    putchar('\n');
+    help_words("ddpm sample makes a picture right away; ddpm COMMAND --help tells more; "
+               "ddpm --version shows build and CPU.");
 }
 
 /* For somebody who is here for the first time. */
 static void print_welcome(void)
 {
-    puts("ddpm makes images with diffusion models (DDPM U-Nets) on ordinary CPUs; a small model is built in.\n\n"
-         "  ddpm sample --show                          16 images: in sample.png, and here\n"
+    char text[400];
+    help_words("ddpm makes images with diffusion models (DDPM U-Nets) on ordinary CPUs; "
+               "a small model is built in.");
+    puts("\n  ddpm sample --show                      16 images: in sample.png, and here\n"
          "  ddpm sample -n 1 --steps 250 --seed 7 -o one.png\n"
-         "  ddpm verify sample.png                      the same picture again, pixel for pixel\n"
-         "  ddpm convert CHECKPOINT -o my.ddpm          from diffusers, OpenAI, Ho et al., lucidrains\n"
+         "  ddpm verify sample.png                  the same again, pixel for pixel\n"
+         "  ddpm convert CHECKPOINT -o my.ddpm      from diffusers, OpenAI, Ho, lucidrains\n"
          "  ddpm sample -m my.ddpm --steps 100\n"
-         "  ddpm train IMAGES -o my.ddpm                a model of your own; ddpm eval says how good it is\n");
-    fputs("Commands:", stdout);
-    for (int i = 0; i < commands_count; i++)
-        printf(" %s", commands[i].command->name);
-    puts("; ddpm COMMAND --help tells more, ddpm --help what each is for.");
+         "  ddpm train IMAGES -o my.ddpm --time 1h  a model of your own\n");
+    size_t n = (size_t)snprintf(text, sizeof text, "Commands:");
+    for (int i = 0; i < commands_count && n < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, " %s", commands[i].command->name);
+    if (n < sizeof text)
+        snprintf(text + n, sizeof text - n,
+                 "; ddpm COMMAND --help tells more, ddpm --help what each is for.");
+    help_words(text);
 }
 
 static void print_version(void)

@@ -16,6 +16,25 @@ test_help() {
 	done
 }
 
+# On a terminal help ends its lines between words, within the window; the words are those of a pipe.
+test_help_fits_the_terminal() {
+	[ -z "${RUN:-}" ] && script -qec true typescript >/dev/null 2>&1 ||
+		skip 'there is no script(1) that gives a terminal'
+	for words in '' --help 'sample --help' 'train --help' 'bench --help' 'forward --help'; do
+		ddpm $words | tr -d ' \n' >expected
+		for columns in 40 80 200; do
+			TERM=xterm script -qec "stty cols $columns; '$program' $words" typescript </dev/null |
+				tr -d '\r' >seen
+			tr -d ' \n' <seen >found; cmp -s found expected || fail "$columns columns: other words: $(cat seen)"
+			# What is to be copied, and the lines of a table, stay whole.
+			sed '/^Examples:/,/^Exit/d; /^  [a-z]/d; /^Usage/d; /^ddpm: runs/d' seen |
+				awk -v most=$columns 'length($0) > most { print; exit 1 }' >long ||
+				fail "'$words' in $columns columns: $(cat long)"
+		done
+	done
+	rm -f typescript seen found expected long
+}
+
 test_mistakes_of_options() {
 	expect 64 ddpm sampel; says 'did you mean sample?'
 	for command in sample convert info forward schedule verify; do

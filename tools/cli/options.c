@@ -1,4 +1,4 @@
-/* Reads the command line by a command's table of options, and prints the table as help.
+/* Reads the command line by a command's table of options.
 
    --name VALUE, --name=VALUE, -nVALUE, -n VALUE; flags may be joined (-qv); -- ends the options.  The word after an option is its
    value unless it looks like an option itself (a minus and a letter): --name=-x gives such a value. */
@@ -46,11 +46,6 @@ static const struct option common_options[] = {
     { "help", 'h', OPTION_FLAG, NULL, "this text", NULL, FIELD(help), 0, 0 },
 };
 enum { COMMON = sizeof common_options / sizeof *common_options, NAMES_MAX = 64 };
-
-const char exit_codes[] =
-    "Exit codes: 0 done, 1 a comparison failed, 64 usage, 65 bad data in a file, 66 input missing, 69 this CPU or build cannot,\n"
-    "70 the network produced NaN or infinity, 71 out of memory, 73 output cannot be created, 74 I/O error,\n"
-    "75 try again later (locked, interrupted or out of time, and resumable), 77 no permission.\n";
 
 const struct option *option_at(const struct command *c, int i)
 {
@@ -331,30 +326,6 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
     if (n > c->most)
         return dd_error(err, DDPM_EUSAGE, "argument %.80s is one too many; it takes: %s", argv[c->most], c->most ? c->arguments : "options only");
     return DDPM_OK;
-}
-
-static void print_option(const struct option *o)
-{
-    char left[80], letter[8] = "   ";
-    if (o->letter)
-        snprintf(letter, sizeof letter, "-%c,", o->letter);
-    snprintf(left, sizeof left, "%s --%s%s%s", letter, o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %-27s %s", left, o->help);
-    if (o->kind == OPTION_CHOICE)
-        for (const char *const *p = o->choices(); *p; p++)
-            printf("%s%s", p == o->choices() ? ": " : "|", *p);
-    putchar('\n');
-}
-
-void options_help(const struct command *c)
-{
-    printf("Usage: ddpm %s [options]%s%s\n\n%s\n\nOptions:\n", c->name, *c->arguments ? " " : "", c->arguments, c->does);
-    for (int i = 0; i < c->count; i++)
-        print_option(&c->options[i]);
-    puts("\nCommon options:");
-    for (int i = 0; i < COMMON; i++)
-        print_option(&common_options[i]);
-    printf("\nExamples:\n%s\n%s", c->examples, exit_codes);
 }
 
 int exit_code(int code)

@@ -32,6 +32,8 @@ extern const char exit_codes[];              /* what --help says of them */
 /* Fills settings from argv [argc], which follows the command's name; *argument [*arguments] are the positional ones, argv reordered. */
 int  options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err);
 void options_help(const struct command *c);
+/* Prints a paragraph and a newline; on a terminal its lines end between words. */
+void help_words(const char *text);
 /* The i-th option of a command, the common ones behind its own; NULL behind the last. */
 const struct option *option_at(const struct command *c, int i);
 /* The first of the command's own options that has another value than its default and is not among taken

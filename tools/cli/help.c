@@ -1,0 +1,79 @@
+/* Prints a command's table of options as help.  On a terminal lines end between words, where the window ends;
+   elsewhere an option is one line, as long as it is, for programs that read it. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/options.h"
+#include "cli/progress.h"
+
+enum { INDENT = 30, NARROW = 60, NARROW_INDENT = 8 };
+
+const char exit_codes[] =
+    "Exit codes: 0 done, 1 a comparison failed, 64 usage, 65 bad data in a file, 66 input missing,\n"
+    "69 this CPU or build cannot, 70 the network produced NaN or infinity, 71 out of memory,\n"
+    "73 output cannot be created, 74 I/O error, 75 try again later (locked, interrupted or\n"
+    "out of time, and resumable), 77 no permission.";
+
+/* The width of the terminal, or 0: standard output is none. */
+static int width(void) { return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0; }
+
+/* Writes text from column at on and a newline behind it.  Where columns is positive, a newline in the text
+   counts as a space, and a word that does not fit begins a line of its own at column indent.  Choices
+   a|b|c may end a line behind a bar. */
+static void write_words(const char *text, int at, int indent, int columns)
+{
+    bool begun = false;
+    if (!columns) {
+        puts(text);
+        return;
+    }
+    while (*(text += strspn(text, " \n"))) {
+        int n = (int)strcspn(text, " \n|"), bar = text[n] == '|', joined = begun && text[-1] == '|';
+        int space = begun && !joined;
+        n += bar;
+        if (begun && at + space + n > columns) {
+            printf("\n%*s", indent, "");
+            at = indent, space = 0;
+        }
+        printf("%s%.*s", space ? " " : "", n, text);
+        at += space + n;
+        text += n;
+        begun = true;
+    }
+    putchar('\n');
+}
+
+void help_words(const char *text) { write_words(text, 0, 0, width()); }
+
+static void print_option(const struct option *o, int columns)
+{
+    char left[80], letter[8] = "   ", text[1024];
+    bool narrow = columns && columns < NARROW;
+    size_t n = (size_t)snprintf(text, sizeof text, "%s", o->help);
+    if (o->kind == OPTION_CHOICE)
+        for (const char *const *p = o->choices(); *p && n < sizeof text; p++)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", p == o->choices() ? ": " : "|", *p);
+    if (o->letter)
+        snprintf(letter, sizeof letter, "-%c,", o->letter);
+    snprintf(left, sizeof left, "%s --%s%s%s", letter, o->name, o->value ? " " : "",
+             o->value ? o->value : "");
+    int at = narrow ? printf("  %s\n%*s", left, NARROW_INDENT, "") : printf("  %-27s ", left);
+    write_words(text, narrow ? NARROW_INDENT : at, narrow ? NARROW_INDENT : INDENT, columns);
+}
+
+void options_help(const struct command *c)
+{
+    const struct option *o;
+    int columns = width();
+    printf("Usage: ddpm %s [options]%s%s\n\n", c->name, *c->arguments ? " " : "", c->arguments);
+    write_words(c->does, 0, 0, columns);
+    puts("\nOptions:");
+    for (int i = 0; (o = option_at(c, i)); i++) {
+        if (i == c->count)
+            puts("\nCommon options:");
+        print_option(o, columns);
+    }
+    printf("\nExamples:\n%s\n", c->examples);
+    write_words(exit_codes, 0, 0, columns);
+}
