@@ -36,6 +36,22 @@ test_shards() {
 	absent e
 }
 
+# A manifest whose first line holds no settings is refused by every command, and nothing is merged over it.
+test_shard_without_settings() {
+	ddpm sample -q -n 2 --steps 2 --outdir d || fail sample
+	for line in hello 5 '[]' '"x"' ''; do
+		echo "$line" >d/manifest-0-of-2.jsonl; cp d/manifest.jsonl before
+		for how in '--merge' '-n 2 --steps 2' '-n 2 --steps 2 --shard 1/2'; do
+			expect 65 ddpm sample $how --outdir d; says 'manifest-0-of-2.jsonl'
+		done
+		expect 65 ddpm verify d; says 'manifest-0-of-2.jsonl'
+		same d/manifest.jsonl before; rm d/manifest-0-of-2.jsonl
+		echo "$line" >d/manifest.jsonl
+		expect 65 ddpm sample --merge --outdir d; says 'manifest.jsonl'
+		mv before d/manifest.jsonl
+	done
+}
+
 # Other numbers of shards, none, and more images: each start makes what no other has listed.
 test_shared_out_anew() {
 	expect 0 ddpm sample -q -n 10 --steps 2 --outdir all

@@ -9,7 +9,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/error.h"
-#include "base/json.h"
 #include "base/scan.h"
 #include "base/names.h"
 #include "outdir/parts.h"
@@ -256,23 +255,13 @@ int album_lock(struct album *a, double wait, ddpm_error *err)
     return code;
 }
 
-/* Returns DDPM_EDATA unless the first line of a manifest is JSON. */
-static int check_object(const char *header, const char *path, ddpm_error *err)
-{
-    cJSON *root = NULL;
-    int code = dd_json_parse(&root, header, strlen(header), path, err);
-    cJSON_Delete(root);
-    return code;
-}
-
 /* Reads our own for more lines, and what all others list. */
 static int read_manifests(struct album *a, ddpm_error *err)
 {
     struct parts others = { .count = 0 };
     int code = ledger_read(&a->ledger, a->folder, a->part, err);
-    if (!code && a->ledger.header)
-        code = a->force ? check_object(a->ledger.header, a->ledger.path, err)
-                        : recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
+    if (!code && a->ledger.header && !a->force)
+        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
     a->begun = a->ledger.header;
     if (!code && !(code = parts_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
         for (size_t i = 0; i < others.count; i++)

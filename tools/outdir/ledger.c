@@ -112,10 +112,25 @@ static int read_line(struct ledger *l, const char *text, size_t size, size_t num
     return code;
 }
 
+/* Reads the first line, which holds the settings: an object, whatever is in it. */
+static int read_header(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+{
+    cJSON *root = NULL;
+    int code = dd_json_parse(&root, text, size, l->path, err);
+    if (!code && !cJSON_IsObject(root))
+        code = dd_error(err, DDPM_EDATA, "%s: its first line is no JSON object, which would hold the "
+                        "settings", l->path);
+    cJSON_Delete(root);
+    if (!code && !(l->header = strndup(text, size)))
+        code = out_of_memory(l, err);
+    return code;
+}
+
 static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_error *err)
 {
     const char *end = memchr(text, '\n', size);
     size_t number = 1;
+    int code = DDPM_OK;
     if (!end && l->part) {                       /* killed at its first line, before there was an image to list */
         l->torn = size;
         return DDPM_OK;
@@ -123,13 +138,13 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
     if (size && !end)
         return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: "
                         "choose another folder", l->path);
-    if (size && !(l->header = strndup(text, (size_t)(end - text))))
-        return out_of_memory(l, err);
+    if (size && (code = read_header(l, text, (size_t)(end - text), err)))
+        return code;
     l->size = size ? (size_t)(end - text) + 1 : 0;
     while (l->size < size) {
         const char *line = text + l->size;
         end = memchr(line, '\n', size - l->size);
-        int code = end ? read_line(l, line, (size_t)(end - line), ++number, err) : DDPM_EDATA;
+        code = end ? read_line(l, line, (size_t)(end - line), ++number, err) : DDPM_EDATA;
         bool last = !end || end + 1 == text + size;
         if (code && (code != DDPM_EDATA || !last))
             return code;
