@@ -120,6 +120,11 @@ test_links_in_the_folder() {
 		expect 0 ddpm sample -q -n 3 --steps 40 --outdir d; says 'resume.safetensors'; says 'made again'
 		same state state.before; same_set d whole "$kind"
 	done
+	rm -rf d; mkdir -p d/resume.safetensors
+	for how in '' --force; do
+		expect 73 ddpm sample -q -n 3 --steps 40 --outdir d $how; says 'resume.safetensors'; says 'is a folder'
+		[ "$(ls d | grep -c png)" -eq 0 ] || fail "images were made first: $(ls d)"
+	done
 }
 
 # Every flipped bit of a saved batch, and numbers that are none, cost time and not an image.

@@ -93,9 +93,10 @@ static int resume(struct batch *b, ddpm_error *err)
 
 int batch_run(struct batch *b, ddpm_error *err)
 {
-    if (!b->missing)
-        return flight_remove(b->album.folder, b->album.part, err);
-    int code = flight_create(&b->stop, b->studio, b->studio->batch, err);
+    int code = flight_check(b->album.folder, b->album.part, err);
+    if (code || !b->missing)
+        return code ? code : flight_remove(b->album.folder, b->album.part, err);
+    code = flight_create(&b->stop, b->studio, b->studio->batch, err);
     if (code || (code = resume(b, err)) || !b->missing)
         return code;
     b->list = b->todo;

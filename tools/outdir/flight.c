@@ -133,6 +133,18 @@ void flight_keep(struct flight *f, const uint32_t *index, int n)
     f->n = kept;
 }
 
+int flight_check(const char *folder, const char *part, ddpm_error *err)
+{
+    struct stat st;
+    char *path = path_in(folder, part, err);
+    int code = path ? DDPM_OK : DDPM_ENOMEM;
+    if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        code = dd_error(err, DDPM_ECREATE, "%s: is a folder, where a batch that is stopped would be saved: "
+                        "take it out of the way", path);
+    free(path);
+    return code;
+}
+
 int flight_remove(const char *folder, const char *part, ddpm_error *err)
 {
     struct stat st;

@@ -11,5 +11,7 @@ int  flight_save(const struct flight *f, const char *folder, const char *part, c
 int  flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err);
 /* Leaves those images of f that are among index [n], ascending or not. */
 void flight_keep(struct flight *f, const uint32_t *index, int n);
+/* Returns DDPM_ECREATE where a folder lies in the file's place, which nothing replaces or removes. */
+int  flight_check(const char *folder, const char *part, ddpm_error *err);
 int  flight_remove(const char *folder, const char *part, ddpm_error *err);       /* nothing where there is none */
 #endif
