@@ -445,6 +445,21 @@ test_convert_pasted() {
 		expect 0 ddpm convert "$guided" --config $file -o made.ddpm --force
 		same right.ddpm made.ddpm "$file: $(cat $file)"
 	done
+	# one file that says two things means neither for sure
+	rest='num_head_channels: 8\ndiffusion_steps: 1000\nnoise_schedule: linear\n'
+	for text in "$model --image_size 32 $diffusion" "M='$model $diffusion'\nM='--image_size 32'" \
+		"image_size: 16\nimage_size: 32\n$rest" "model: {image_size: 16}\ndata: {image_size: 32}\n$rest"; do
+		printf '%b' "$text" >bad
+		expect 65 ddpm convert "$guided" --config bad -o bad.ddpm; says 'image_size is 16, and then'
+		expect 0 ddpm convert "$guided" --config bad --set image_size=16 -o made.ddpm --force
+		same right.ddpm made.ddpm "$text"
+	done
+	expect 64 with "$guided_flags image_size=32" ddpm convert "$guided" -o bad.ddpm
+	says '--set: image_size is 16, and then'; says 'leave one out'
+	printf 'image_size: 16\n---\nimage_size: 32\n' >bad
+	expect 65 ddpm convert "$guided" --config bad -o bad.ddpm; says 'more than one document'
+	echo '{"image_size": "16x"}' >bad
+	expect 65 ddpm convert "$guided" --config bad -o bad.ddpm; says 'image_size is "16x"'
 	echo '--image_size 16 32' >bad; expect 65 ddpm convert "$guided" --config bad -o bad.ddpm; says 'found "32"'
 	printf 'data:\n    image_size: 32\nmodel:\n    ch: 32\n    var_type: fixedlarge\n' >cifar10.yml
 	expect 0 ddpm convert "$pesser" --config cifar10.yml -o a.ddpm; says 'schedule: taken as'

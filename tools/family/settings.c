@@ -207,14 +207,36 @@ static bool ends_in(const char *path, const char *tail)
     return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
+/* Do two settings of one place, such as one file, say different things? */
+static bool contradict(const struct setting *a, const struct setting *b)
+{
+    return a->from == b->from && a->from != SETTINGS_FOLDER && !strcmp(a->where, b->where) &&
+           !cJSON_IsNull(a->value) && !cJSON_IsNull(b->value) && !cJSON_Compare(a->value, b->value, true);
+}
+
+/* Refuses what one place says twice in different ways: neither is meant for sure. */
+static void refuse_both(struct settings *s, const struct setting *a, const struct setting *b)
+{
+    char *one = cJSON_PrintUnformatted(a->value), *two = cJSON_PrintUnformatted(b->value);
+    if (!s->code)
+        s->code = dd_error(s->err, b->from == SETTINGS_SET ? DDPM_EUSAGE : DDPM_EDATA,
+                           "%s: %.80s is %.40s, and then %.80s is %.40s: leave one out", b->where, a->path,
+                           one ? one : "?", b->path, two ? two : "?");
+    cJSON_free(one);
+    cJSON_free(two);
+}
+
 static struct setting *find(struct settings *s, const char *key)
 {
-    struct setting *found = NULL;
+    struct setting *found = NULL, *other = NULL;
     for (int i = 0; i < s->count; i++)
         if (ends_in(s->entry[i].path, key) || ends_in(key, s->entry[i].path)) {
+            other = found && contradict(found, &s->entry[i]) ? found : NULL;
             found = &s->entry[i];
             found->used = true;
         }
+    if (other)
+        refuse_both(s, other, found);
     return found;
 }
 
@@ -298,6 +320,8 @@ const char *settings_text(struct settings *s, const char *key, const char *fallb
 static int numbers_in(const char *text, double *list, int most)
 {
     int n = 0;
+    if (*text == 'x' || (*text != '\0' && text[strlen(text) - 1] == 'x'))
+        return -1;
     for (text += strspn(text, " ,x()[]"); *text != '\0'; text += strspn(text, " ,x()[]")) {
         char *end;
         if (n == most || strchr("+-.0123456789", *text) == NULL)

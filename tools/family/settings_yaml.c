@@ -74,6 +74,17 @@ static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int de
     return n->type == YAML_MAPPING_NODE ? fill_object(y, value, n, depth + 1) : DDPM_OK;
 }
 
+/* Does another document follow?  Which one is meant, nothing says. */
+static int is_followed(yaml_parser_t *parser)
+{
+    yaml_document_t next;
+    if (!yaml_parser_load(parser, &next))
+        return 1;
+    int is = yaml_document_get_root_node(&next) != NULL;
+    yaml_document_delete(&next);
+    return is;
+}
+
 int settings_yaml(cJSON **root, const char *text, size_t size, const char *where, ddpm_error *err)
 {
     struct yaml y = { .where = where, .err = err };
@@ -92,6 +103,8 @@ int settings_yaml(cJSON **root, const char *text, size_t size, const char *where
         code = dd_error(err, DDPM_EDATA,
                         "%s: expected a JSON object, YAML of names and values, or --NAME VALUE flags",
                         where);
+    } else if (is_followed(&parser)) {
+        code = refuse(&y, "more than one document: leave only the one that is meant");
     } else {
         *root = cJSON_CreateObject();
         code = *root ? fill_object(&y, *root, top, 0) : dd_error(err, DDPM_ENOMEM, "out of memory");
