@@ -12,6 +12,7 @@
 #include "cli/command_model.h"
 #include "cli/folder.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 
 struct settings {
     struct common common;
@@ -223,13 +224,22 @@ static void judge(struct job *j)
                  noise, j->s->spread);
 }
 
+/* Rounds a number up to two digits: what is estimated has no more. */
+static double two_digits(double v)
+{
+    double unit = v > 99 ? pow(10, floor(log10(v)) - 1) : 1;
+    return unit * ceil(v / unit);
+}
+
 /* Says that the distances are not ranked, and how many images a set would rank a first one. */
 static void tell_overlap(struct job *j, const struct quality_points *p)
 {
     struct trials *t = &j->trials;
     size_t size = sizeof j->refusal;
+    char took[PROGRESS_TIME];
     int first, used;
     t->needed = quality_needed(p, t->n, &first);
+    progress_time(took, t->needed * t->work);
     if (t->count < 2 || isnan(p->distance[0]))
         return;
     used = snprintf(j->refusal, size, "the intervals of the distances overlap, with %d images a set; ", t->n);
@@ -237,9 +247,9 @@ static void tell_overlap(struct job *j, const struct quality_points *p)
         snprintf(j->refusal + used, size - (size_t)used, "the fastest row has the least distance");
     else
         snprintf(j->refusal + used, size - (size_t)used,
-                 "about %.0f images would tell %s of %d steps from all that is faster%s, in about %.0f min",
-                 t->needed, t->trial[first].sampler, t->trial[first].K,
-                 t->needed > IMAGES_MOST ? ", more than -n takes" : "", ceil(t->needed * t->work / 60));
+                 "about %.0f%s would tell %s of %d steps from all that is faster, and take about %s",
+                 two_digits(t->needed), t->needed > IMAGES_MOST ? ", more than -n can make," : "",
+                 t->trial[first].sampler, t->trial[first].K, took);
 }
 
 static void rank(struct job *j)
@@ -319,6 +329,8 @@ static int conclude(struct job *j, int *status, ddpm_error *err)
         code = bench_report_write(j->s->report, j->s->force, &r, &j->trials, err);
     if (!code)
         *status = tell(j, &r);
+    if (!code && j->s->report)
+        remark(&command_bench, &j->s->common, "wrote %s/report.html and report.csv", j->s->report);
     bench_result_free(&r);
     return code;
 }

@@ -121,6 +121,8 @@ test_bench_overlaps() {
 		expect 0 ddpm bench --steps 2,4 --sampler ddpm -n 4 --json --spread 1e6 --seed $seed
 		python3 check.py none || fail "seed $seed"
 		says 'nothing is ranked: the intervals of the distances overlap, with 4 images a set'
+		grep -Eq '; (about [1-9][0-9]?0*,? .*, and take about [1-9][0-9 a-z]* (s|min|h|d)|the fastest row.*)$' err ||
+			fail "numbers that nobody estimates so exactly: $(cat err)"
 	done
 	expect 0 ddpm bench --steps 1,4 --sampler ddpm -n 32 --json --spread 1e6
 	python3 check.py || fail '32 images'
@@ -147,6 +149,7 @@ test_bench_report() {
 	command -v gnuplot >/dev/null && command -v python3 >/dev/null || skip 'gnuplot and python3 are needed'
 	ddpm sample -q -n 4 --steps 3 --seed 9 --outdir d || fail 'sample'
 	expect 0 ddpm bench d --steps 2,4,8 -n 4 --sampler ddpm,ddim --json --spread 1e6 --suggest 1m --report r
+	says 'wrote r/report.html and report.csv'
 	cat >check.py <<-'END'
 	import csv, json, re, sys
 	from html.parser import HTMLParser
