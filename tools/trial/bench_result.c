@@ -6,6 +6,7 @@
 #include <time.h>
 #include "base/error.h"
 #include "base/scan.h"
+#include "cli/options.h"
 #include "trial/bench_report.h"
 #include "measure/set_features.h"
 
@@ -186,14 +187,14 @@ static double value(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-/* The columns of the table for people.  One that no row has a number in is left out. */
+/* The columns of the table for people, which fit 80 characters; images_per_second, network and rmse, which
+   say little beside the others, are in the JSON and the report.  One that no row has a number in is left
+   out. */
 static const struct cell { const char *name, *head, *format; int width; } cells[] = {
-    { "steps", "steps", "%.0f", 5 }, { "seconds", "s/image", "%.3g", 9 }, { "spread", "spread", "%.0f%%", 6 },
-    { "images_per_second", "images/s", "%.3g", 9 }, { "network", "network", "%.0f%%", 7 },
-    { "memory", "MiB", "%.0f", 6 },
-    { "bits", "bits/dim", "%.4g", 8 }, { "distance", "distance", "%.3g", 9 }, { "low", "low", "%.3g", 8 },
-    { "high", "high", "%.3g", 8 }, { "rmse", "RMSE", "%.3g", 6 }, { "psnr", "PSNR", "%.3g", 5 },
-    { "ssim", "SSIM", "%.3f", 6 },
+    { "steps", "steps", "%.0f", 5 }, { "seconds", "s/image", "%.3g", 7 }, { "spread", "spread", "%.0f%%", 6 },
+    { "memory", "MiB", "%.0f", 4 }, { "bits", "bits/dim", "%.4g", 8 },
+    { "distance", "distance", "%.3g", 8 }, { "low", "low", "%.3g", 5 }, { "high", "high", "%.3g", 5 },
+    { "psnr", "PSNR", "%.3g", 5 }, { "ssim", "SSIM", "%.3f", 5 },
 };
 enum { CELLS = sizeof cells / sizeof *cells };
 
@@ -217,12 +218,16 @@ static void print_row(const struct bench_result *r, const cJSON *row)
         if (bench_result_has(r, cells[k].name))
             printf(" %*s", cells[k].width, text);
     }
-    puts(cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")) ? "  knee" : cJSON_IsTrue(cJSON_GetObjectItem(row, "front")) ? "  front" : "");
+    if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")))
+        puts(" knee");
+    else
+        puts(cJSON_IsTrue(cJSON_GetObjectItem(row, "front")) ? " front" : "");
 }
 
 void bench_result_table(const struct bench_result *r)
 {
     const cJSON *row, *s = r->settings;
+    char text[600];
     printf("%-15s", "sampler");
     for (int k = 0; k < CELLS; k++)
         if (bench_result_has(r, cells[k].name))
@@ -230,8 +235,12 @@ void bench_result_table(const struct bench_result *r)
     putchar('\n');
     cJSON_ArrayForEach(row, r->rows)
         print_row(r, row);
-    printf("distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle block at t = %g (no FID), 95 %% interval\n",
-           value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")), value(s, "activations"), value(s, "activations_t"));
-    if (bench_result_has(r, "rmse"))
-        puts("RMSE, PSNR, SSIM: of samplers without noise, to their own most steps");
+    snprintf(text, sizeof text,
+             "distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle "
+             "block at t = %g (no FID), 95 %% interval",
+             value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")),
+             value(s, "activations"), value(s, "activations_t"));
+    help_words(text);
+    if (bench_result_has(r, "psnr"))
+        help_words("PSNR, SSIM: of samplers without noise, to their own most steps");
 }
