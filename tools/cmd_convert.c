@@ -222,7 +222,9 @@ static void tell_notes(struct conversion *v, const struct convert *s, const stru
                !strcmp(c->weights, "ema") ? "averaged (ema)" : "raw", !strcmp(c->weights, "ema") ? "raw" : "ema");
     else
         remark(&command_convert, &s->common, "%s: %s, %s", c->file, f->origin, !strcmp(c->weights, "ema") ? "averaged (ema) weights" :
-               !strcmp(c->weights, "raw") ? "raw weights" : "the only weights there are (averaged or raw, it does not say)");
+               !strcmp(c->weights, "raw") ? "raw weights" :
+               c->others ? "weights of which nothing says whether they are averaged or raw" :
+               "the only weights there are (averaged or raw, it does not say)");
     for (char *line = strtok_r(v->notes, "\n", &place); line; line = strtok_r(NULL, "\n", &place))
         remark(&command_convert, &s->common, "%s", line);
 }

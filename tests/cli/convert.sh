@@ -185,8 +185,14 @@ test_convert_variants() {
 	expect 0 ddpm convert c --weights raw -o m.ddpm --force
 	made_of m.ddpm c/unet/diffusion_pytorch_model.non_ema.safetensors 'weights raw'
 	expect 0 ddpm convert c/unet/diffusion_pytorch_model.ema.safetensors -o m.ddpm --force; says 'averaged (ema)'
+	mv c/unet/diffusion_pytorch_model.non_ema.safetensors c/unet/diffusion_pytorch_model.safetensors
+	expect 0 ddpm convert c --weights raw -o m.ddpm --force; says 'nothing says whether they are averaged or raw'
+	says 'other weights are beside it, in diffusion_pytorch_model.ema.safetensors'
+	made_of m.ddpm c/unet/diffusion_pytorch_model.safetensors 'weights unknown'
+	expect 0 ddpm convert c -o m.ddpm --force; says 'beside it, in diffusion_pytorch_model.safetensors'
 	rm c/unet/diffusion_pytorch_model.ema.safetensors
-	mv c/unet/diffusion_pytorch_model.non_ema.safetensors c/unet/diffusion_flax_model.msgpack
+	expect 0 ddpm convert c -o m.ddpm --force; says 'the only weights there are'
+	mv c/unet/diffusion_pytorch_model.safetensors c/unet/diffusion_flax_model.msgpack
 	expect 66 ddpm convert c -o n.ddpm; says 'diffusion_flax_model.msgpack'
 	only c m.ddpm
 }
@@ -374,6 +380,11 @@ test_convert_config() {
 	echo '{"create_model": {"image_size": 16, "num_head_channels": 8}, "diffusion_steps": 1000, "noise_schedule": "linear", "note": "x", "odd": 1}' >a.json
 	printf '%s\n' 'MODEL_FLAGS="--image_size 16 --num_head_channels 8 \' ' --resblock_updown"' 'DIFFUSION_FLAGS="--diffusion_steps=1000 --noise_schedule linear"' >b.txt
 	expect 0 ddpm convert "$guided" --config a.json -o a.ddpm; says 'not used: odd'
+	for i in 1 2 3 4 5 6 7 8; do
+		printf '%s' "--an_option_of_another_program_$i $i "
+	done | cat - b.txt >long
+	expect 0 ddpm convert "$guided" --config long -o a.ddpm --force; says 'another_program_5 and 3 more'
+	rm long
 	expect 0 ddpm convert "$guided" --config b.txt -o b.ddpm
 	same a.ddpm b.ddpm
 	expect 0 ddpm convert "$guided" --config b.txt --set num_head_channels=-1 --set num_heads=4 -o c.ddpm

@@ -150,6 +150,9 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
                         "leave --weights out to take them", f->weights);
     if (f->average_beside && !f->both)
         note(c, "the averaged weights are beside it, in %s", f->average_beside);
+    c->others = f->others != NULL;
+    if (f->others)
+        note(c, "other weights are beside it, in %s", f->others);
     if (f->scheduler && f->scheduler_above)
         note(c, "the scheduler is that of %.300s", f->scheduler_path);
     return DDPM_OK;

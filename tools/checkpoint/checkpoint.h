@@ -12,6 +12,7 @@ struct checkpoint {
     struct checkpoint_tensor *tensor; size_t tensors;    /* sorted by name; the U-Net's, and lucidrains' schedule buffers (betas, loss_weight, ...) */
     const char *weights;              /* "ema" or "raw"; "" where the file does not say which it holds */
     int has_ema, has_raw;
+    int others;                       /* a file of other weights lies beside theirs */
     const char *version;              /* lucidrains Trainer's "version", or NULL */
     char notes[900];                  /* what was left out and what was found elsewhere, a line each */
     cJSON *config, *scheduler;        /* diffusers folder: unet config and scheduler config, or NULL */

@@ -153,6 +153,21 @@ static char *weights_path(struct files *f, const char *folder, int variant, int 
                                     forms[form]);
 }
 
+/* Remembers the first file beside the one of variant `taken` that holds other weights, not the same ones in
+   halves. */
+static int find_others(struct files *f, const char *folder, int taken, ddpm_error *err)
+{
+    for (int i = 0; i < VARIANTS && !f->others; i++)
+        for (int form = 0; form < FORMS && !f->others; form++) {
+            char *path = weights_path(f, folder, i, form);
+            if (!path)
+                return no_memory(err);
+            if (i != taken && (*variants[i].label || !*variants[i].name) && is_file(path))
+                f->others = path + strlen(folder) + 1;
+        }
+    return DDPM_OK;
+}
+
 /* Finds the average first where raw weights are not wanted. */
 static int find_weights(struct files *f, const char *folder, const char *want, ddpm_error *err)
 {
@@ -169,7 +184,7 @@ static int find_weights(struct files *f, const char *folder, const char *want, d
             f->sharded = form % 2;
             if (*variants[order[i]].label)
                 f->label = variants[order[i]].label;
-            return DDPM_OK;
+            return find_others(f, folder, order[i], err);
         }
     return DDPM_EMISSING;
 }

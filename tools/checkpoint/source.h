@@ -92,6 +92,7 @@ struct files {
     /* "ema", "raw" or "": what folder and names of files say of the weights */
     const char *label;
     int both;                          /* the folder has averaged and raw ones to choose from */
+    const char *others;                /* the name of a file beside that holds other weights, or NULL */
     const char *average_beside;        /* the name of the average that lies beside raw weights, or NULL */
 };
 int  diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err);

@@ -424,7 +424,9 @@ static bool spared(const char *path, const char *const *spare)
 
 int settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size)
 {
+    static const char rest[] = " and 1234567890 more";
     size_t written = 0;
+    int more = 0;
     *unused = '\0';
     if (!s->code && s->missing[0] != '\0')
         s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of "
@@ -435,8 +437,12 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
             continue;
         if (e->from == SETTINGS_SET)
             s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: this kind of checkpoint knows no such setting", e->path);
-        else if (written < size)
+        else if (more == 0 && written + strlen(e->path) + 2 + sizeof rest <= size)
             written += (size_t)snprintf(unused + written, size - written, "%s%s", written > 0 ? ", " : "", e->path);
+        else
+            more++;
     }
+    if (more > 0)
+        snprintf(unused + written, size - written, " and %d more", more);
     return s->code;
 }
