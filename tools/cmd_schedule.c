@@ -111,7 +111,8 @@ static int run(void *settings, char **argument, int arguments)
 static const struct option options[] = {
     { "model", 'm', OPTION_TEXT, "MODEL", "the model's own schedule (default: the embedded model's)", NULL, FIELD(model), 0, 0 },
     { "betas", 0, OPTION_TEXT, "SPEC", "a named schedule instead: linear, linear:1e-4,0.02, cosine, ...", NULL, FIELD(betas), 0, 0 },
-    { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps), 1, 1000000 },
+    { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps),
+      1, 65535 },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
     { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
