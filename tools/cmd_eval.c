@@ -244,8 +244,8 @@ static void announce(const struct job *j)
 static int finish(struct job *j)
 {
     if (interrupted) {
-        fprintf(stderr, "ddpm eval: interrupted after %zu of %zu images; the same command goes on from %s\n", j->e.tally.images, j->data.count,
-                j->s->resume);
+        notice(&command_eval, "interrupted after %zu of %zu images; the same command goes on from %s",
+               j->e.tally.images, j->data.count, j->s->resume);
         return INTERRUPTED;
     }
     print_steps(j, j->s->common.json);

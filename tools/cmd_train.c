@@ -46,13 +46,13 @@ static void announce(const struct training *t)
 static int interrupted_at(const struct training *t)
 {
     if (t->written)
-        fprintf(stderr,
-                "ddpm train: interrupted while statistics were measured; %s is whole but for them, and "
-                "the same command with --resume measures them\n", t->s->output);
+        notice(t->command, "interrupted while statistics were measured; %s is whole but for them, and "
+               "the same command with --resume measures them", t->s->output);
     else if (t->saved >= 0)
-        fprintf(stderr, "ddpm train: interrupted after step %lld; the same command with --resume goes on from there\n", (long long)t->saved);
+        notice(t->command, "interrupted after step %lld; the same command with --resume goes on from there",
+               (long long)t->saved);
     else
-        fprintf(stderr, "ddpm train: interrupted before the first step\n");
+        notice(t->command, "interrupted before the first step");
     return INTERRUPTED;
 }
 

@@ -150,7 +150,8 @@ static int verify_line(const struct ledger_line *line, const char *folder, const
     if (path)
         snprintf(path, size, "%s/%s", folder, line->file);
     if (!code && !(code = ledger_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
-        fprintf(stderr, "ddpm verify: %s is not the file that the manifest lists: ddpm sample --check-existing makes it again\n", path);
+        notice(&command_verify, "%s is not the file that the manifest lists: ddpm sample --check-existing "
+               "makes it again", path);
         status = 1;
     } else {
         status = code ? complain(&command_verify, &err) : verify(path, m, s);

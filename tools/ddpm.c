@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/cpu.h"
+#include "base/error.h"
 #include "config.h"
 #include "cli/command_model.h"
 #include "commands.h"
@@ -71,7 +72,10 @@ static const struct command *find_command(const char *name)
             return commands[i].command;
     }
     const char *near = nearest_name(name, names);
-    fprintf(stderr, "ddpm: unknown command %.60s; %s%s%schoose from", name, near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    ddpm_error said;
+    dd_error(&said, DDPM_EUSAGE, "unknown command %.60s", name);
+    fprintf(stderr, "ddpm: %s; %s%s%schoose from", said.text, near ? "did you mean " : "", near ? near : "",
+            near ? "? " : "");
     for (int i = 0; i < commands_count; i++)
         fprintf(stderr, "%s %s", i ? "," : "", names[i]);
     fputc('\n', stderr);

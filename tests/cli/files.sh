@@ -61,6 +61,25 @@ test_devices() {
 	rm -r out1 out2 null pipe way d folder; only ref.png a.png b.png
 }
 
+# Names that would drive a terminal or end a line do neither, in errors and in what is said on the way.
+test_names_in_messages() {
+	odd=$(printf 'a\033[31m\nb'); mkdir "$odd.d"
+	ddpm sample -q -n 2 --steps 2 -o "$odd.png" && cp "$odd.png" "$odd.d/1.png" && cp "$odd.png" "$odd.d/2.png"
+	one_line() {
+		[ "$(tr -d '\n' <err | LC_ALL=C tr -d '\040-\176' | wc -c)" -eq 0 ] || fail "control characters: $(cat err)"
+		[ "$(grep -vc '^ddpm' err)" -eq 0 ] || fail "a broken line: $(cat err)"
+	}
+	expect 64 ddpm "$odd"; says 'unknown command'; one_line
+	expect 66 ddpm info "$odd"; one_line
+	expect 0 ddpm sample -n 2 --steps 2 --outdir "$odd.o"; says 'wrote a?'; one_line
+	echo >>"$odd.o/image-000000.png"
+	expect 1 ddpm verify "$odd.o"; says 'is not the file'; one_line
+	tiny='--set net.widths=4 --set net.norm.groups=4 --set batch=1 --set diffusion.steps=8 --holdout 0'
+	tiny="$tiny --grid-every 0"
+	expect 0 ddpm train "$odd.d" -o "$odd.ddpm" $tiny --steps 1; says 'in a?'; one_line
+	expect 0 ddpm train "$odd.d" -o "$odd.ddpm" $tiny --steps 1 --force; says 'is kept in a?'; one_line
+}
+
 # A pipe that nobody writes to is refused wherever a file is to be read; nothing waits for its writer.
 test_pipes_as_inputs() {
 	mkfifo pipe && mkdir d && mkfifo d/a.png t-labels-idx1-ubyte model_index.json

@@ -351,6 +351,22 @@ int complain(const struct command *c, const ddpm_error *err)
     return exit_code(err->code);
 }
 
+/* Prints a sentence of any length as one line: names in it may hold characters that drive a terminal. */
+static void print_line(const char *format, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, ap);
+    for (char *at = text; at && *at; at++)
+        fputc((unsigned char)*at < ' ' || *at == 127 ? '?' : *at, stderr);
+    free(text);
+    fputc('\n', stderr);
+}
+
 void remark(const struct command *c, const struct common *common, const char *format, ...)
 {
     va_list ap;
@@ -358,9 +374,17 @@ void remark(const struct command *c, const struct common *common, const char *fo
         return;
     fprintf(stderr, "ddpm %s: ", c->name);
     va_start(ap, format);
-    vfprintf(stderr, format, ap);
+    print_line(format, ap);
     va_end(ap);
-    fputc('\n', stderr);
+}
+
+void notice(const struct command *c, const char *format, ...)
+{
+    va_list ap;
+    fprintf(stderr, "ddpm %s: ", c->name);
+    va_start(ap, format);
+    print_line(format, ap);
+    va_end(ap);
 }
 
 const char *option_beside(const struct command *c, const void *settings, const char *const *taken)

@@ -46,6 +46,12 @@ enum { TRY_LATER = 100 };                    /* beside DDPM_E...: locked, or sto
 int  exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */
 int  complain(const struct command *c, const ddpm_error *err);
+/* Prints "ddpm COMMAND: text" to stderr, as one line, even when the user wants it quiet. */
+void notice(const struct command *c, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
 /* Prints "ddpm COMMAND: text" to stderr unless the user wants it quiet. */
 void remark(const struct command *c, const struct common *common, const char *format, ...)
 #if defined(__GNUC__)

@@ -230,7 +230,7 @@ static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
         code = ddpm_model_open(m, training_folder_checkpoint(&t->folder, t->saved), err);
         if (code != DDPM_EDATA)
             return code;
-        fprintf(stderr, "ddpm train: %s; an older checkpoint is taken if there is one\n", err->text);
+        notice(t->command, "%s; an older checkpoint is taken if there is one", err->text);
         t->saved = training_folder_newest(&t->folder, t->saved);
     }
     if (code == DDPM_EDATA)
