@@ -508,6 +508,14 @@ test_convert_export() {
 	expect 0 ddpm convert there -o b.ddpm -q
 	expect 0 ddpm convert b.ddpm -o again --to diffusers -q
 	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
+	for kind in mkdir mkfifo; do        # Nothing is replaced where the last file cannot be.
+		mv there/model_index.json index; echo mine >there/unet/config.json; $kind there/model_index.json
+		expect 73 ddpm convert a.ddpm -o there --to diffusers --force; says 'model_index.json'
+		[ "$(cat there/unet/config.json)" = mine ] || fail "replaced, though it fails: $kind"
+		[ -z "$(find there -name '.ddpm-*')" ] || fail "left behind: $(find there)"
+		rm -rf there/model_index.json; mv index there/model_index.json
+	done
+	expect 0 ddpm convert a.ddpm -o there --to diffusers --force -q
 	expect 64 ddpm convert a.ddpm -o c --to diffusers --dtype f16; says 'leave --dtype f16 out'
 	expect 64 ddpm convert a.ddpm -o c --to diffusers --weights raw; says 'only -o, --force'
 	expect 64 ddpm convert a.ddpm -o c --to onnx; says 'choose from diffusers'

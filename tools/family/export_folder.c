@@ -1,4 +1,5 @@
-/* Each file is made under a temporary name and renamed; when one fails, those of a new folder are taken away again. */
+/* The files are all written under temporary names before the first of them is renamed, so that what a folder
+   held stays whole when one cannot be written; when renaming fails, those of a new folder are taken away. */
 #include "family/export_folder.h"
 #include <errno.h>
 #include <stdio.h>
@@ -85,38 +86,59 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
     return DDPM_OK;
 }
 
-static int write_file(int file, const char *path, const ddpm_model *m, const cJSON *unet, const cJSON *scheduler, bool replace, ddpm_error *err)
+/* What the four files are made of. */
+struct export { const ddpm_model *model; const cJSON *unet, *scheduler; };
+
+/* Writes one of the files; path is for messages. */
+static int write_file(struct dd_output *o, int file, const struct export *e, const char *path,
+                      ddpm_error *err)
 {
-    struct dd_output o;
-    int code = dd_output_create(&o, path, replace, err);
-    if (code)
-        return code;
-    if (file == WEIGHTS)
-        code = write_weights(o.stream, m, err);
-    else if (file == INDEX)
-        fputs(index_text, o.stream);
+    int code = DDPM_OK;
+    if (file == INDEX)
+        fputs(index_text, o->stream);           /* what fails here, commit sees */
+    else if (file == WEIGHTS)
+        code = write_weights(o->stream, e->model, err);
     else
-        code = write_text(o.stream, file == CONFIG ? unet : scheduler, err);
-    if (!code)
-        return dd_output_commit(&o, err);
-    dd_output_abandon(&o);
-    return dd_error_context(err, "%s", path);
+        code = write_text(o->stream, file == CONFIG ? e->unet : e->scheduler, err);
+    return code ? dd_error_context(err, "%s", path) : DDPM_OK;
 }
 
-int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *unet, const cJSON *scheduler, bool replace, ddpm_error *err)
+static int write_files(const struct export *e, const char *folder, char *path, size_t size, bool replace,
+                       ddpm_error *err)
 {
+    struct dd_output output[FILES] = { { .stream = NULL } };
+    int code = DDPM_OK, done = 0;
+    for (int k = 0; k < FILES && !code; k++) {
+        snprintf(path, size, "%s/%s", folder, names[k]);
+        code = dd_output_create(&output[k], path, replace, err);
+    }
+    for (int k = 0; k < FILES && !code; k++) {
+        snprintf(path, size, "%s/%s", folder, names[k]);
+        code = write_file(&output[k], k, e, path, err);
+    }
+
+    for (; done < FILES && !code; done++)
+        code = dd_output_commit(&output[done], err);
+    for (; done < FILES; done++)
+        dd_output_abandon(&output[done]);
+    return code;
+}
+
+int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *unet, const cJSON *scheduler,
+                        bool replace, ddpm_error *err)
+{
+    const struct export e = { m, unet, scheduler };
     size_t size = strlen(folder) + 64;
     char *path = malloc(size);
-    int written = 0, code = path ? make_folder(folder, replace, err) : no_memory(err);
+    int code = path ? make_folder(folder, replace, err) : no_memory(err);
     bool made = !code && !replace;
     for (int k = 0; k < 2 && !code; k++) {
         snprintf(path, size, "%s/%s", folder, k ? "scheduler" : "unet");
         code = make_folder(path, replace, err);
     }
-    for (; written < FILES && !code; written++) {
-        snprintf(path, size, "%s/%s", folder, names[written]);
-        code = write_file(written, path, m, unet, scheduler, replace, err);
-    }
+    if (!code)
+        code = write_files(&e, folder, path, size, replace, err);
+
     const char *const traces[] = { names[WEIGHTS], names[CONFIG], names[SCHEDULER], "unet", "scheduler", "" };
     for (size_t k = 0; made && code && k < sizeof traces / sizeof *traces; k++) {
         snprintf(path, size, "%s/%s", folder, traces[k]);
