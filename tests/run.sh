@@ -31,8 +31,9 @@ fi
 # Every input of a corpus, and 12,000 random changes of them (bit flips and cuts, the same ones every time).
 fuzzers=$(cd "$build" && ls fuzz_* 2>/dev/null | grep -v '\.')
 replay_all() {
+	sh "$src/tests/fuzz/corpus.sh" unpack "$build/corpus"
 	echo $fuzzers | xargs -P "$JOBS" -n 1 \
-		sh -c '$RUN "$0/$2" -n 12000 "$1/tests/fuzz/corpus/$2"' "$build" "$src"
+		sh -c '$RUN "$0/$1" -n 12000 "$0/corpus/$1"' "$build"
 }
 [ -z "$fuzzers" ] || part replay_all
 if [ -f "$src/tests/cli/run.sh" ]; then part sh "$src/tests/cli/run.sh" "$build/ddpm"; fi

@@ -17,6 +17,7 @@ cp -Rp "$work/build" "$work/config.h" "$tree/out"
 sed 's|^srcdir = .*|srcdir = ..|' "$work/config.mak" >"$tree/out/config.mak" && touch -r "$work/config.mak" "$tree/out/config.mak"
 cd "$tree/out" || exit 1
 ln -s ../Makefile Makefile
+sh "$src/tests/fuzz/corpus.sh" unpack committed || exit 1
 
 # try READER FILE EXPRESSION
 try() {
@@ -26,7 +27,8 @@ try() {
 	$MAKE -s LIBFUZZER=1 "build/fuzz_$1" >make.log 2>&1 || { grep -m 3 'error:' make.log; return 1; }
 	mkdir -p new
 	begun=$(date +%s)
-	if nice -n 19 "build/fuzz_$1" -max_total_time="${SECONDS_EACH:-300}" -timeout=60 -malloc_limit_mb=4096 -artifact_prefix=found- new "$src/tests/fuzz/corpus/fuzz_$1" >log 2>&1
+	if nice -n 19 "build/fuzz_$1" -max_total_time="${SECONDS_EACH:-300}" -timeout=60 -malloc_limit_mb=4096 \
+		-artifact_prefix=found- new "committed/fuzz_$1" >log 2>&1
 	then echo "  nobody misses it"; result=1
 	else echo "  missed after $(($(date +%s) - begun)) s: $(grep -m 1 -oE '(ERROR: [A-Za-z]*: [a-z-]*|runtime error: .*)' log | cut -c 1-100)"; result=0
 	fi

@@ -29,10 +29,13 @@ cd "$work" || exit 1
 	LDFLAGS=-fprofile-instr-generate >configure.out || { cat configure.out; exit 1; }
 ${MAKE:-make} -s $(echo "$readers" | sed 's,\([a-z]*\).*,build/fuzz_\1,') >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
 
+sh "$src/tests/fuzz/corpus.sh" unpack committed || exit 1
+
 # measure READER FILES PATTERN: lcov's records of the functions (FN) and lines (DA) of those files, added up.
 measure() {
 	rm -f "$1.raw"
-	LLVM_PROFILE_FILE=$1.raw "build/fuzz_$1" "$src/tests/fuzz/corpus/fuzz_$1" >/dev/null 2>&1 || { echo "$1: its corpus does not pass"; return 1; }
+	LLVM_PROFILE_FILE=$1.raw "build/fuzz_$1" "committed/fuzz_$1" >/dev/null 2>&1 ||
+		{ echo "$1: its corpus does not pass"; return 1; }
 	llvm-profdata merge -o "$1.profile" "$1.raw" || return 1
 	llvm-cov export -format=lcov -instr-profile "$1.profile" "build/fuzz_$1" >"$1.lcov" || return 1
 	awk -v reader="$1" -v files=",$2," -v leave="$3" -v top="$src/" -v show="${SHOW:-}" '

@@ -18,6 +18,8 @@ cd "$work" || exit 1
 	--sanitize=undefined --sanitize=float-cast-overflow CFLAGS=-O1 >configure.out || { cat configure.out; exit 1; }
 ${MAKE:-make} -s LIBFUZZER=1 $(printf 'build/fuzz_%s ' $readers) >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
 
+sh "$src/tests/fuzz/corpus.sh" unpack committed || exit 1
+
 # What asks for too much memory gets none, as elsewhere; a pause of the whole machine is no hang.
 export ASAN_OPTIONS=allocator_may_return_null=1
 options='-timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=4096 -print_final_stats=1 -reload=0 -report_slow_units=60'
@@ -25,7 +27,8 @@ options='-timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=4096 -print_final_stats
 run_one() {
 	local TIMEFORMAT='%U %S' code
 	mkdir -p "corpus/$1" found
-	{ time nice -n 19 "build/fuzz_$1" $options -max_total_time="$seconds" -artifact_prefix="found/$1-" "corpus/$1" "$src/tests/fuzz/corpus/fuzz_$1" \
+	{ time nice -n 19 "build/fuzz_$1" $options -max_total_time="$seconds" -artifact_prefix="found/$1-" \
+		"corpus/$1" "committed/fuzz_$1" \
 		>"$1.log" 2>&1; } 2>"$1.time"
 	code=$?
 	awk -v reader="$1" '{ printf "%s %.0f\n", reader, $1 + $2 }' "$1.time" >>minutes
@@ -36,8 +39,10 @@ run_one() {
 
 # Inputs that reach an edge of the program which no other of the corpus reaches.
 merge_one() {
-	"build/fuzz_$1" $options -merge=1 -use_counters=0 "$src/tests/fuzz/corpus/fuzz_$1" "corpus/$1" >"$1.merge" 2>&1 || { tail -n 5 "$1.merge"; return 1; }
-	echo "$1: $(ls "$src/tests/fuzz/corpus/fuzz_$1" | wc -l) inputs of $(du -sb "$src/tests/fuzz/corpus/fuzz_$1" | cut -f 1) bytes"
+	"build/fuzz_$1" $options -merge=1 -use_counters=0 "committed/fuzz_$1" "corpus/$1" \
+		>"$1.merge" 2>&1 || { tail -n 5 "$1.merge"; return 1; }
+	sh "$src/tests/fuzz/corpus.sh" pack "$1" "committed/fuzz_$1" || return 1
+	echo "$1: $(ls "committed/fuzz_$1" | wc -l) inputs of $(du -sb "committed/fuzz_$1" | cut -f 1) bytes"
 }
 
 what=run_one passed=0 failed=0

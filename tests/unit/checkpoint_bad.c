@@ -95,7 +95,7 @@ TEST(checkpoint, bad)
 
 static const char *const seeds[] = { "ok_zip.bin", "ok_legacy.bin", "ok.safetensors" };
 
-static const char *seed_path(size_t i) { return check_path(check_source(), "tests/fuzz/corpus/fuzz_torch/%s", seeds[i]); }
+static const char *seed_path(size_t i) { return check_path(check_source(), "tests/unit/seeds/%s", seeds[i]); }
 
 /* No beginning of a file is a file.  Each length lies at the end of a block of its own, where a sanitizer sees the next byte read. */
 TEST(checkpoint, truncated)
