@@ -36,6 +36,9 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
     int code = picture_read(&c->found, &c->text, c->path, err);
     if (code || (code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err)))
         return code;
+    if (!*c->recipe.model)
+        return dd_error(err, DDPM_EMISSING, "%s: was made by ddpm train of the weights of that moment, which "
+                        "no model is known to have: it cannot be made again", c->path);
     if (strcmp(c->recipe.model, a->id))
         return dd_error(err, DDPM_EMISSING, "%s was made by model %.12s..., this one is %.12s...: name its model with -m", c->path, c->recipe.model, a->id);
     if (*c->recipe.noise)

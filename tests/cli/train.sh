@@ -48,6 +48,9 @@ test_train() {
 	[ "$(ls m.ddpm.train.1 | tr '\n' ' ')" = 'log.jsonl step-000000020.ddpm step-000000025.ddpm ' ] ||
 		fail "$(ls m.ddpm.train.1)"
 	[ "$(ls m.ddpm.train | tr '\n' ' ')" = 'grid-000000002.png grid-000000003.png log.jsonl loss.png step-000000000.ddpm step-000000003.ddpm ' ] || fail "$(ls m.ddpm.train)"
+	expect 65 ddpm info m.ddpm.train/loss.png; says 'loss.png: holds no settings of ddpm sample'
+	expect 0 ddpm info m.ddpm.train/grid-000000003.png; prints 'made by ddpm train with these settings'
+	expect 66 ddpm verify m.ddpm.train/grid-000000003.png; says 'it cannot be made again'
 	expect 0 train --steps 2 --force --init n.ddpm --holdout 0 -q
 	expect 64 train --steps 2 --force --init n.ddpm --set net.widths=16,16 --holdout 0; says 'does not fit'
 	[ "$(ls -d m.ddpm.train* | tr '\n' ' ')" = 'm.ddpm.train m.ddpm.train.1 m.ddpm.train.2 ' ] ||

@@ -82,7 +82,11 @@ static void print_picture(const char *path, const struct picture *p, cJSON *root
         json_line(o);
         return;
     }
-    printf("picture       made by ddpm with these settings; ddpm verify makes it again\n");
+    const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "model"));
+    if (model && *model)
+        puts("picture       made by ddpm with these settings; ddpm verify makes it again");
+    else
+        puts("picture       made by ddpm train with these settings, of the weights of that moment");
     printf("pixels        %d x %d, %d channel%s\n", p->width, p->height, p->channels,
            p->channels == 1 ? "" : "s");
     printf("images        %d, index", n);

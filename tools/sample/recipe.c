@@ -124,7 +124,8 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
     int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
     if (*n < 1)
-        code = dd_error(err, DDPM_EDATA, "%s: its text has no indices", name);
+        code = dd_error(err, DDPM_EDATA, "%s: holds no settings of ddpm sample: its text names no images",
+                        name);
     else
         code = list ? read_fields(r, *root, list, *n, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
     if (code) {
