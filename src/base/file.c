@@ -62,6 +62,9 @@ int dd_file_map(struct dd_file *f, const char *path, ddpm_error *err)
 {
     *f = (struct dd_file){ .data = NULL };
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);       /* or the open of a pipe would wait for its writer */
+    if (fd < 0 && errno == ENXIO)
+        return dd_error(err, DDPM_EDATA, "%s: is a socket or a device that is not there, a regular file is "
+                        "expected", path);
     if (fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path, strerror(errno));
     int code = map_open(f, fd, path, err);

@@ -141,6 +141,9 @@ static int write_contents(FILE *f, const struct contents *c, const unsigned char
     while (done < c->entries &&
            fwrite(c->entry[done]->data, 1, c->entry[done]->size, f) == c->entry[done]->size)
         done++;
+    if (done < c->entries && errno == EFAULT)    /* pages of a mapped file that are no longer there */
+        return dd_error(err, DDPM_EDATA, "the file that its tensors come from was cut off while it was "
+                        "being read: start again when it is complete");
     if (done < c->entries || ferror(f))
         return dd_error(err, DDPM_EIO, "tensors cannot be written: %s",
                         errno ? strerror(errno) : "an earlier write failed");

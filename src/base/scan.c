@@ -49,6 +49,15 @@ static size_t utf8_length(const unsigned char *p, const unsigned char *end)
     return n;
 }
 
+bool dd_scan_is_utf8(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
+    size_t n = 1;
+    for (; *at && n; at += n)
+        n = utf8_length(at, end);
+    return n != 0;
+}
+
 void dd_scan_repair(char *text)
 {
     const unsigned char *end = (unsigned char *)text + strlen(text);

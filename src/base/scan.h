@@ -20,6 +20,8 @@ int  dd_scan_value(struct dd_scan *s);                                          
 int  dd_scan_end(struct dd_scan *s);                                              /* only white space is left */
 /* out [t.size]: UTF-8 with escapes resolved; returns its length. */
 size_t dd_scan_unescape(char *out, struct dd_scan_text t);
+/* Returns whether text is UTF-8 to its end. */
+bool dd_scan_is_utf8(const char *text);
 /* Puts '?' in the place of every byte that makes text no UTF-8: a name of a file may hold any. */
 void dd_scan_repair(char *text);
 #endif

@@ -99,7 +99,8 @@ static int check_opened(int fd, bool own, const char *path, ddpm_error *err)
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
-        return dd_error(err, DDPM_ECREATE, "%s: is open for reading only: choose another place", path);
+        return dd_error(err, DDPM_ECREATE, "%s: is closed or open for reading only: choose another place",
+                        path);
     if (isatty(fd))
         return dd_error(err, DDPM_EUSAGE,
                         "%s: is a terminal, which would take the bytes of a file for orders: send them to a "
@@ -111,18 +112,27 @@ static int check_opened(int fd, bool own, const char *path, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Says why a pipe or device that is there cannot be opened. */
+static int no_other_end(const char *path, ddpm_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+        return dd_error(err, DDPM_ECREATE, "%s: is a device that is not there: choose another place", path);
+    return dd_error(err, DDPM_ECREATE, "%s: is a pipe that no program reads from: start the reader first",
+                    path);
+}
+
 int dd_target_open(int *fd, bool *standard, const char *path, ddpm_error *err)
 {
     int number = strcmp(path, "-") ? own_descriptor(path) : STDOUT_FILENO;
     *standard = number == STDOUT_FILENO;
     *fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : open_path(path);
     if (*fd < 0 && errno == ENXIO)
-        return dd_error(err, DDPM_ECREATE,
-                        "%s: is a pipe that no program reads from: start the reader first", path);
+        return no_other_end(path, err);
     if (*fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for writing: %s", path,
                         strerror(errno));
-    int code = check_opened(*fd, number >= 0, path, err);
+    int code = check_opened(*fd, number >= 0, *standard ? "standard output" : path, err);
     if (code)
         close(*fd);
     return code;

@@ -113,6 +113,24 @@ test_pipes_as_inputs() {
 	rm -r d; only pipe t-labels-idx1-ubyte t-images-idx3-ubyte model_index.json
 }
 
+# A socket has no bytes to read; a standard output that is closed has no place for them.
+test_sockets_and_closed_streams() {
+	command -v python3 >/dev/null || skip 'python3 is needed'
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+	for words in 'info socket' 'sample -m socket -o x.png' 'eval socket' 'train socket -o x --steps 1'; do
+		expect 65 ddpm $words; says 'socket: is a socket'
+	done
+	"$program" sample -q -n 1 --steps 1 -o - >&- 2>err; code=$?
+	[ $code -eq 73 ] || fail "exit code $code, expected 73"
+	says 'standard output: is closed'
+	rm socket
+	bad=$(printf 'lu\377cid'); mkdir d; ddpm sample -q -n 2 --steps 1 --outdir d || fail sample
+	for key in net.arch diffusion.schedule schedule; do
+		expect 64 ddpm train d -o x --steps 1 --set "$key=$bad"; says "--set $key="; says 'no valid UTF-8'
+	done
+	absent x x.train
+}
+
 # info of what sample made: the settings, and how much of it is there; of a picture from elsewhere it says so.
 test_info_of_images() {
 	expect 0 ddpm sample -q -n 3 --steps 0,500,999 --seed 77 --sampler ddim --eta 0.5 -o a.png

@@ -1,6 +1,9 @@
 /* The safetensors container against checkpoint-families.md section 6: its byte vectors, every check, and
    files of the reference writer. */
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/safetensors.h"
 #include "tests/check.h"
 
@@ -386,4 +389,24 @@ TEST(safetensors, reference_files)
         dd_safetensors_free(&s);
         dd_file_unmap(&f);
     }
+}
+
+/* The pages of a file that was cut off behind the mapping's back are no memory any more. */
+TEST(safetensors, written_from_a_file_that_is_cut)
+{
+    enum { SIZE = 1 << 16 };
+    const char *path = check_path(check_folder(), "cut");
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    REQUIRE(fd >= 0 && !ftruncate(fd, SIZE));
+    void *data = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+    FILE *f = tmpfile();
+    REQUIRE(data != MAP_FAILED && f && !setvbuf(f, NULL, _IONBF, 0));
+    REQUIRE(!ftruncate(fd, 0));
+    const struct dd_entry e = { .name = "a", .dtype = DD_U8, .rank = 1, .dim = { SIZE }, .count = SIZE,
+                                .size = SIZE, .data = data };
+    ddpm_error err;
+    CHECK(dd_safetensors_write(f, &e, 1, NULL, &err) == DDPM_EDATA && strstr(err.text, "was cut off"));
+    munmap(data, SIZE);
+    fclose(f);
+    close(fd);
 }

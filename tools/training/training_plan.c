@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/scan.h"
 
 static const char basis[] =
     "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":{\"order\":\"sin,cos\"}},"
@@ -132,6 +133,8 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
     const char *equals = strchr(pair, '=');
     if (!equals || equals == pair || equals - pair > 60)
         return dd_error(err, DDPM_EUSAGE, "--set %.60s: expected KEY=VALUE, such as --set batch=32 or --set net.widths=32,64,64", pair);
+    if (!dd_scan_is_utf8(pair))
+        return dd_error(err, DDPM_EUSAGE, "--set %.60s: is no valid UTF-8, which a model file holds", pair);
     char path[64], *place;
     snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
     cJSON *object = strchr(path, '.') ? root : member(root, "train");
