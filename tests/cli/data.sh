@@ -38,6 +38,8 @@ test_data_left_out() {
 	printf 'II*\0' >d/a.png; expect 65 learn d; says 'd/a.png is a TIFF file, which is not read'
 	rm -r d; mkdir -p d/train d/test; gray d/train/a.png 311; gray d/test/a.png 312
 	expect 65 learn d; says 'd holds the parts train and test'
+	mkdir deeper; mv d deeper
+	expect 65 learn deeper; says 'deeper holds the parts d/train and d/test'; says 'such as deeper/d/train'
 }
 
 # CIFAR-10's test batch is there to be measured on.
@@ -47,7 +49,10 @@ test_data_cifar() {
 	says '4 images of 32 x 32 x 3'; says 'c/test_batch.bin is left out'
 	expect 0 ddpm eval -m m.ddpm c --steps 2 --json; prints '"images":4'; says 'c/test_batch.bin is left out'
 	expect 0 ddpm eval -m m.ddpm c/test_batch.bin --steps 2 --json; prints '"images":2'
-	rm c/data*; expect 0 ddpm eval -m m.ddpm c --steps 2 --json; prints '"images":2'
+	mv c/data_batch_1.bin c/first.bin; mv c/data_batch_2.bin c/TEST_2.BIN
+	expect 0 ddpm eval -m m.ddpm c --steps 2 --json; prints '"images":2'
+	says 'c/TEST_2.BIN and 1 more test batches are left out'
+	rm c/first.bin; expect 0 ddpm eval -m m.ddpm c --steps 2 --json; prints '"images":4'
 }
 
 # Gray among colours: the first name does not decide.

@@ -194,19 +194,25 @@ static bool is_batch(const char *folder, const char *name)
     return dd_names_end(name, ".bin");
 }
 
-/* Takes the test batch away from a folder with batches to train on: it is there to be measured on. */
+static bool is_test(const char *name) { return !strncasecmp(name, "test", strlen("test")); }
+
+/* Takes the test batches away from a folder with others to train on: they are there to be measured on. */
 static void without_test(struct dataset *d, char **name, size_t *names)
 {
-    static const char test[] = "test_batch.bin", data[] = "data_batch";
-    bool others = false;
+    size_t kept = 0, others = 0;
     for (size_t i = 0; i < *names; i++)
-        others = others || !strncmp(name[i], data, sizeof data - 1);
-    for (size_t i = 0; i < *names && others && !d->test_batch; i++)
-        if (!strcmp(name[i], test)) {
-            free(name[i]);
-            memmove(name + i, name + i + 1, (--*names - i) * sizeof *name);
-            d->test_batch = true;
+        others += !is_test(name[i]);
+    for (size_t i = 0; i < *names; i++) {
+        if (!is_test(name[i]) || !others) {
+            name[kept++] = name[i];
+            continue;
         }
+        if (d->tests++)
+            free(name[i]);
+        else
+            d->test = name[i];
+    }
+    *names = kept;
 }
 
 /* CIFAR-10's folder: its batches, one after the other. */
@@ -231,28 +237,37 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
     return code;
 }
 
-static int part_of(const char *name)
+static int part_of(const char *name, size_t length)
 {
     static const char *const part[] = { "train", "training", "val",     "valid", "validation",
                                         "dev",   "test",     "testing", "eval" };
     enum { TO_TRAIN = 2, PARTS = sizeof part / sizeof *part };
     for (int i = 0; i < PARTS; i++)
-        if (!strcasecmp(name, part[i]))
+        if (strlen(part[i]) == length && !strncasecmp(name, part[i], length))
             return i < TO_TRAIN ? 1 : 2;
     return 0;
 }
 
-/* Sub-folders such as train and test are parts of a set, no classes, and not meant to be taken together. */
+/* Folders such as train and test, at any depth, are parts of a set, no classes, and not meant to be taken
+   together. */
 static int check_parts(const struct dataset *d, ddpm_error *err)
 {
     const char *part[3] = { NULL };
-    for (int i = 0; i < d->folder.classes; i++)
-        part[part_of(d->folder.class[i])] = d->folder.class[i];
+    int length[3] = { 0 };
+    for (size_t i = 0; i < d->folder.files; i++) {
+        const char *file = d->folder.file[i], *from = file;
+        for (const char *end = strchr(from, '/'); end; end = strchr(from, '/')) {
+            int k = part_of(from, (size_t)(end - from));
+            if (!part[k])
+                part[k] = file, length[k] = (int)(end - file);
+            from = end + 1;
+        }
+    }
     if (!part[1] || !part[2])
         return DDPM_OK;
     return dd_error(err, DDPM_EDATA,
-                    "%s holds the parts %s and %s of a data set: name one of them, such as %s/%s", d->path,
-                    part[1], part[2], d->path, part[1]);
+                    "%s holds the parts %.*s and %.*s of a data set: name one of them, such as %s/%.*s",
+                    d->path, length[1], part[1], length[2], part[2], d->path, length[1], part[1]);
 }
 
 static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
@@ -370,6 +385,6 @@ void dataset_close(struct dataset *d)
     image_folder_close(&d->folder);
     for (size_t i = 0; d->kept && i < d->there; i++)
         free(d->kept[i].level), free(d->kept[i].value);
-    free(d->index), free(d->kept);
+    free(d->index), free(d->kept), free(d->test);
     *d = (struct dataset){ .path = d->path };
 }

@@ -59,7 +59,8 @@ struct dataset {
     struct image_folder folder;
     struct dataset_array *array; size_t arrays;                     /* one, or CIFAR-10's several */
     size_t there;                                                   /* images in all */
-    bool test_batch; /* CIFAR-10's, which is left out of its folder */
+    size_t tests;    /* how many test batches of CIFAR-10's folder are left out */
+    char *test;      /* the first of them, or NULL */
     struct dataset_seen seen;
     struct dataset_kept *kept;                                      /* [there], or NULL */
     size_t room;                                                    /* bytes that are left for more of them */

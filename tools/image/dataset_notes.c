@@ -17,10 +17,14 @@ static void say_left_out(struct teller *t)
     const struct dataset *d = t->d;
     char text[200];
     image_folder_left_out(text, sizeof text, &d->folder);
-    if (d->test_batch) {
-        snprintf(t->line, LINE, "%s/test_batch.bin is left out: to use it, name the file itself", d->path);
+    if (d->tests == 1)
+        snprintf(t->line, LINE, "%s/%s is left out: to use it, name the file itself", d->path, d->test);
+    else if (d->tests)
+        snprintf(t->line, LINE,
+                 "%s/%s and %zu more test batches are left out: to use one, name the file itself", d->path,
+                 d->test, d->tests - 1);
+    if (d->tests)
         say(t);
-    }
     if (*text && d->folder.files) {
         snprintf(t->line, LINE, "%s: left out %s; PNG, JPEG and WebP are read", d->path, text);
         say(t);
