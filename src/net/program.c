@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum { FIRST = 64 };                                    /* entries that every list has from the start */
-static const int64_t most_parameters = 4000000000;      /* the largest known network of this kind has 559 million */
 
 const char *dd_program_op(const struct dd_node *n)
 {
@@ -229,37 +228,20 @@ double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
     }
 }
 
-static bool lists(struct dd_program *p)
+int dd_program_init(struct dd_program *p, bool training)
 {
+    memset(p, 0, sizeof *p);
+    p->training = training;
     p->param = malloc(FIRST * sizeof *p->param);
     p->home = malloc(FIRST * sizeof *p->home);
     p->value = malloc(FIRST * sizeof *p->value);
     p->part = malloc(FIRST * sizeof *p->part);
     p->node = malloc(FIRST * sizeof *p->node);
-    return p->param && p->home && p->value && p->part && p->node;
-}
+    if (!p->param || !p->home || !p->value || !p->part || !p->node)
+        return DDPM_ENOMEM;
 
-int dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err)
-{
-    memset(p, 0, sizeof *p);
-    p->training = training;
-    if (lists(p)) {
-        dd_program_value(p, 0, 0, 0);
-        (c->arch == DD_ARCH_DDPM ? dd_unet_build : dd_lucid_build)(p, c);
-    } else {
-        p->failed = true;
-    }
-    int code = DDPM_OK;
-    if (p->failed)
-        code = dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes");
-    else if (p->parameters > most_parameters)
-        code = dd_error(err, DDPM_EDATA, "net.widths: the network would have %lld parameters, expected at most %lld",
-                        (long long)p->parameters, (long long)most_parameters);
-    if (!code && training)
-        code = dd_differentiate(p, err);
-    if (code)
-        dd_program_free(p);
-    return code;
+    dd_program_value(p, 0, 0, 0);
+    return DDPM_OK;
 }
 
 void dd_program_free(struct dd_program *p)

@@ -63,8 +63,11 @@ struct dd_program {
     bool failed;                                    /* out of memory; sticks */
 };
 
-/* training: with dropout and with the backward pass behind the forward one. */
+/* Builds the program of a configuration, see program_create.c; training: with dropout and with the backward
+   pass behind the forward one.  The caller frees it with dd_program_free. */
 int  dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err);
+/* Makes an empty program, which a builder fills.  DDPM_ENOMEM: dd_program_free still has to follow. */
+int  dd_program_init(struct dd_program *p, bool training);
 void dd_program_free(struct dd_program *p);
 /* Makes a program for inference shorter and faster, with the same results up to rounding. */
 int  dd_program_fold(struct dd_program *p, ddpm_error *err);

@@ -1,0 +1,35 @@
+/* From a configuration to a program: the builder of its architecture appends the forward nodes, and for
+   training dd_differentiate appends the backward ones. */
+#include "base/error.h"
+#include "net/program.h"
+
+/* The largest known network of this kind has 559 million. */
+static const int64_t most_parameters = 4000000000;
+
+static void build(struct dd_program *p, const struct dd_config *c)
+{
+    if (c->arch == DD_ARCH_DDPM)
+        dd_unet_build(p, c);
+    else
+        dd_lucid_build(p, c);
+}
+
+int dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err)
+{
+    int code = dd_program_init(p, training);
+
+    if (!code)
+        build(p, c);
+    if (code || p->failed)
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes");
+    else if (p->parameters > most_parameters)
+        code = dd_error(err, DDPM_EDATA,
+                        "net.widths: the network would have %lld parameters, expected at most %lld",
+                        (long long)p->parameters, (long long)most_parameters);
+
+    if (!code && training)
+        code = dd_differentiate(p, err);
+    if (code)
+        dd_program_free(p);
+    return code;
+}
