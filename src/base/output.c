@@ -76,7 +76,8 @@ int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_er
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
     }
     if ((fd = create_temporary(o)) < 0) {
-        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be created: %s", path, strerror(errno));
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be created: %s", path,
+                        errno == ENOENT ? "its folder does not exist" : strerror(errno));
         release(o);
         return code;
     }

@@ -15,7 +15,7 @@ test_one_file() {
 	same sample.png before.png
 	expect 0 ddpm sample -n 1 --steps 1 --seed 2 --force
 	! cmp -s sample.png before.png || fail '--force changed nothing'
-	expect 73 ddpm sample -n 1 --steps 1 -o no/such/folder.png
+	expect 73 ddpm sample -n 1 --steps 1 -o no/such/folder.png; says 'its folder does not exist'
 	expect 74 ddpm sample -n 1 --steps 1 -o /dev/full; says '/dev/full: cannot be written'
 	expect 73 ddpm sample -n 1 --steps 1 --force -o .
 	expect 66 ddpm sample -n 1 -m nothing.ddpm -o x.png; says 'nothing.ddpm'

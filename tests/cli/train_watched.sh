@@ -97,7 +97,7 @@ test_train_time() {
 	expect 0 ddpm info m.ddpm; ! grep -q gamma out || fail "$(cat out)"
 	# As many as there are, where there is time for them; steps may end it before.
 	timed_train 300 --set diffusion.steps=8 --holdout 12 --time 300s --steps 20
-	says 'of 12 of 12 held-out images at all 8 steps'
+	says 'they follow, of 12 held-out images at all 8 steps'
 }
 
 # Without --time they are no more calls of the network than the steps had images, or 256; that is the
@@ -113,7 +113,7 @@ test_train_statistics() {
 	mv m.ddpm one; rm -r m.ddpm.train
 	expect 0 train $many -q; same m.ddpm one; rm -r m.ddpm m.ddpm.train
 	expect 0 train --set diffusion.steps=200 --holdout 20 --steps 200 --set batch=20 --json
-	says 'of 20 of 20 held-out images at all 200 steps'; prints '"images":20,"terms":200}'
+	says 'they follow, of 20 held-out images at all 200 steps'; prints '"images":20,"terms":200}'
 	rm -r m.ddpm m.ddpm.train
 	expect 0 train --set diffusion.steps=200 --holdout 20 --steps 180 --set batch=20 --json
 	says 'of 18 of 20 held-out images at all 200 steps'; prints '"images":18,"terms":200}'

@@ -96,18 +96,20 @@ int training_try(struct training *t, ddpm_error *err)
 
 static void announce(const struct training *t, const struct statistics_plan *p)
 {
-    char terms[64], duration[PROGRESS_TIME], in[PROGRESS_TIME + 16] = "";
+    char terms[64], some[32] = "", duration[PROGRESS_TIME], in[PROGRESS_TIME + 16] = "";
     double seconds = (double)p->images * p->terms * training_call_seconds(t);
     bool whole = p->images == t->held.count && p->terms == t->about->steps;
     snprintf(terms, sizeof terms, p->terms == t->about->steps ? "all %d" : "%d of %d", p->terms,
              t->about->steps);
+    if (p->images < t->held.count)
+        snprintf(some, sizeof some, "%zu of ", p->images);
     progress_time(duration, seconds);
     if (seconds > 0)
         snprintf(in, sizeof in, ", in about %s", duration);
     remark(t->command, &t->s->common,
-           "%s is written, without statistics; they follow, of %zu of %zu held-out images at %s steps%s%s",
-           t->s->output, p->images, t->held.count, terms, in,
-           whole ? "" : "; ddpm eval DATA --statistics -o NEW makes them of all");
+           "%s is written, without statistics; they follow, of %s%zu held-out images at %s steps%s%s",
+           t->s->output, some, t->held.count, terms, in,
+           whole ? "" : " (ddpm eval DATA --statistics -o NEW: of all)");
 }
 
 /* Measures what p says and stores it; *late: there was not even time for the first images. */
