@@ -15,9 +15,15 @@ static const struct settings defaults = { .steps = "all" };
 static const char *const columns[] = { "i", "c", "beta", "alpha", "alpha_bar", "beta_tilde", "mean_x0", "mean_xt", "log_snr" };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
+/* Returns alpha_i of 1 - beta and the quotient: the one that has more digits. */
+static double alpha_of(const ddpm_tables *t, int i)
+{
+    return t->beta[i] < 0.5 ? 1 - t->beta[i] : t->alpha_bar[i] / (i ? t->alpha_bar[i - 1] : 1);
+}
+
 static void row(double value[COLUMNS], const ddpm_tables *t, int i)
 {
-    const double v[COLUMNS] = { i, t->t[i], t->beta[i], 1 - t->beta[i], t->alpha_bar[i], t->beta_tilde[i],
+    const double v[COLUMNS] = { i, t->t[i], t->beta[i], alpha_of(t, i), t->alpha_bar[i], t->beta_tilde[i],
                                 t->mean_x0[i], t->mean_xt[i], t->log_snr[i] };
     for (int k = 0; k < COLUMNS; k++)
         value[k] = v[k];

@@ -138,6 +138,12 @@ test_ways_to_write() {
 	expect 66 ddpm verify -q -- -n; says '-n'
 	expect 0 ddpm schedule --timesteps 7 --steps 4 --csv
 	[ "$(sed 1d out | cut -d, -f2 | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "C = $(cut -d, -f2 out)"
+	expect 64 ddpm schedule --timesteps 65536
+	says 'expected a whole number from 1 to 65535'
+	expect 0 ddpm schedule --timesteps 65535 --steps 3 --csv
+	awk -F, 'NR > 1 { q = $5 / (NR > 2 ? before : 1); before = $5; r = $4 / q - 1 }
+		r > 1e-9 || r < -1e-9 { exit 1 }' out ||
+		fail "alpha is not alpha_bar_i / alpha_bar_(i-1): $(cat out)"
 }
 
 # A model of eps, trained briefly: its x0 at t = 999 is garbage.  What trusts it warns, what does not is silent; the embedded model's v is good there.
