@@ -6,34 +6,6 @@
 #include "base/kind.h"
 #include "checkpoint/source.h"
 
-static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
-
-int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err)
-{
-    qsort(tensor, tensors, sizeof *tensor, named_order);
-    for (size_t i = 1; i < tensors; i++)
-        if (!strcmp(tensor[i - 1].name, tensor[i].name))
-            return dd_error(err, DDPM_EDATA, "tensor %.120s is there twice", tensor[i].name);
-    if (s->states == s->room) {
-        size_t room = s->room ? 2 * s->room : 8;
-        struct state *list = dd_arena(&s->arena, room, sizeof *list);
-        if (!list)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
-        if (s->states)
-            memcpy(list, s->state, s->states * sizeof *list);
-        s->state = list;
-        s->room = room;
-    }
-    s->state[s->states++] = (struct state){ path, tensor, tensors, NULL };
-    return DDPM_OK;
-}
-
-const struct named *source_find(const struct state *state, const char *name)
-{
-    struct named key = { name, NULL, NULL };
-    return bsearch(&key, state->tensor, state->tensors, sizeof key, named_order);
-}
-
 static int read_safetensors(struct source *s, const unsigned char *data, size_t size, ddpm_error *err)
 {
     int code = dd_safetensors_read(&s->safetensors, data, size, s->name, err);

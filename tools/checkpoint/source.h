@@ -60,11 +60,20 @@ int  torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_err
 void torch_zip_close(struct source *s);
 int  torch_legacy_read(struct source *s, const unsigned char *data, size_t size, ddpm_error *err);
 
-/* torch_tensor.c: what the pickle says. */
-int  torch_storages(struct source *s, int legacy, ddpm_error *err);       /* the table, from the persistent ids */
+/* torch_states.c: what the pickle says.  Fills the table of storages from the persistent ids. */
+int  torch_storages(struct source *s, int legacy, ddpm_error *err);
 struct torch_storage *torch_storage_find(const struct torch *t, const char *key, size_t length);
-int  torch_states(struct source *s, ddpm_error *err);                     /* s->state, from the tree */
+/* Fills s->state from the tree. */
+int  torch_states(struct source *s, ddpm_error *err);
+/* Returns whether a node is an integer of 0 or more. */
+int  torch_is_count(const struct pickle_node *n);
+/* Returns the tensor that a parameter holds; a tensor of a subclass is told by its name. */
+const struct pickle_node *torch_parameter(const struct pickle_node *n);
+
+/* torch_tensor.c: lays out one tensor, reading its storage where need be. */
 int  torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *node, ddpm_error *err);
+
+/* source_states.c. */
 /* Adds a state with its tensors, which are then sorted; a doubled name is an error. */
 int  source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
 
