@@ -167,13 +167,15 @@ test_train_resumed_after_convergence() {
 	cp best m.ddpm.train/best.ddpm; expect 0 train $still --resume -q; same m.ddpm first
 }
 
-# Damaged checkpoints, of one bit, cut off or empty: said, and the one before leads to the same bytes.
+# Checkpoints that are damaged, cut off, empty, links to nowhere, of another step, or only models:
+# said, and the one before leads to the same bytes.
 test_train_damaged_checkpoints() {
 	pictures 7
 	expect 0 train --steps 9 --save-every 3 --holdout 0 -q; mv m.ddpm whole; cp "$(newest)" nine
 	flip nine 20000; ! cmp -s nine "$(newest)" || fail 'nothing was changed'
 	for harm in 'cp nine "$(newest)"' 'truncate -s 9999 "$(newest)"' 'truncate -s 0 "$(newest)"' \
-		'flip "$(newest)" 100' 'flip "$(newest)" 3000'; do
+		'flip "$(newest)" 100' 'flip "$(newest)" 3000' 'ln -sf nowhere "$(newest)"' \
+		'cp m.ddpm.train/step-000000003.ddpm "$(newest)"' 'cp whole "$(newest)"'; do
 		eval "$harm"
 		expect 0 train --steps 9 --save-every 3 --holdout 0 --resume -q
 		says 'm.ddpm.train/step-000000009.ddpm'; says 'an older checkpoint is taken'

@@ -220,6 +220,26 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
     return code;
 }
 
+/* Opens the checkpoint of a step.  DDPM_EDATA: what lies there is no whole checkpoint of this step. */
+static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_error *err)
+{
+    int code = ddpm_model_open(m, path, err);
+    if (code)
+        return code == DDPM_EMISSING ? DDPM_EDATA : code;    /* a link may lead nowhere */
+    cJSON *root = cJSON_Parse(ddpm_model_about(*m)->json);
+    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
+    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer");
+    double held = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step"));
+    cJSON_Delete(root);
+    if (held == (double)step)
+        return DDPM_OK;
+    ddpm_model_close(*m);
+    *m = NULL;
+    if (isnan(held))
+        return dd_error(err, DDPM_EDATA, "%s: is no training checkpoint", path);
+    return dd_error(err, DDPM_EDATA, "%s: is the checkpoint of step %.0f under another name", path, held);
+}
+
 /* Opens the newest checkpoint that is whole.  Others are said and passed over: their steps are made again. */
 static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
 {
@@ -227,7 +247,7 @@ static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
     *m = NULL;
     t->saved = training_folder_newest(&t->folder, INT64_MAX);
     while (t->saved >= 0) {
-        code = ddpm_model_open(m, training_folder_checkpoint(&t->folder, t->saved), err);
+        code = open_checkpoint(m, training_folder_checkpoint(&t->folder, t->saved), t->saved, err);
         if (code != DDPM_EDATA)
             return code;
         notice(t->command, "%s; an older checkpoint is taken if there is one", err->text);
