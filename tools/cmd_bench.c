@@ -374,8 +374,8 @@ static const struct option options[] = {
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
-    { "time", 0, OPTION_TIME, "TIME", "as many images as take at most so long, then without the most steps: "
-      "90s, 10m, 2h (default: 90s, with --steps any time)", NULL, FIELD(time), 0, 0 },
+    { "time", 0, OPTION_TIME, "TIME", "for all of it: says how many images, and leaves the most steps out "
+      "where too few fit: 90s, 10m, 2h (default: 90s; with --steps none)", NULL, FIELD(time), 0, 0 },
     { "suggest", 0, OPTION_TIME, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
     { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
     { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },

@@ -471,7 +471,8 @@ static const struct option options[] = {
     { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
     { "shard", 0, OPTION_TEXT, "I/N",
       "make a part of the images, I from 0, the others being made in DIR by others; "
-      "auto: as a job of Slurm, Kubernetes or MPI says (default: auto, but 75 until DIR holds all)",
+      "auto: as a job of Slurm, Kubernetes or MPI says "
+      "(default: auto, with exit code 75 until all are there)",
       NULL, FIELD(shard), 0, 0 },
     { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
     { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },

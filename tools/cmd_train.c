@@ -137,7 +137,7 @@ static const struct option options[] = {
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
     { "holdout", 0, OPTION_INT, "N", "images kept back to measure with (default: a twentieth, at most 128)", NULL, FIELD(held_out), 0, INT32_MAX },
     { "eval-every", 0, OPTION_INT, "N",
-      "steps between losses of those images (default: --save-every, else 1000, and a few more)", NULL,
+      "steps between measurements of their loss (default: --save-every, else 1000; more at first)", NULL,
       FIELD(eval_every), 1, INT32_MAX },
     { "save-every", 0, OPTION_INT, "N", "steps between checkpoints (default: every 10 minutes)", NULL,
       FIELD(save_every), 1, INT32_MAX },
