@@ -339,6 +339,37 @@ TEST(torch, averages_named_by_order)
     w.size = 0;
 }
 
+/* Of two lists neither is known to be meant, but shadow_params is, beside what torch_ema keeps with it. */
+TEST(torch, several_averages_without_names)
+{
+    static const struct { const char *first, *second; int code; } files[] = {
+        { "U\15shadow_params](", "eU\20collected_params](", DDPM_OK },
+        { "U\20collected_params](", "eU\15shadow_params](", DDPM_OK },
+        { "U\3one](", "eU\3two](", DDPM_EDATA },
+    };
+    static struct writer w;
+    struct tensor a = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 },
+                        .stride = { 1 } };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        w.size = 0;
+        put_ops(&w, "\x80\2}(U\5model}(U\17down_blocks.0.x");
+        put_tensor(&w, &a, 0);
+        put_ops(&w, "U\16conv_in.weight");
+        put_tensor(&w, &a, 0);
+        put_ops(&w, "uU\3ema}(");
+        for (int k = 0; k < 2; k++) {
+            put_ops(&w, k ? files[i].second : files[i].first);
+            put_tensor(&w, &a, 0);
+            put_tensor(&w, &a, 0);
+        }
+        put_ops(&w, "euu.");
+        int code = open_zip(&w, NULL);
+        if (code != files[i].code || (code && !strstr(error.text, "its average has no names (ema.one)")))
+            check_fail(__FILE__, __LINE__, "%zu: %d, \"%s\"", i, code, error.text);
+    }
+    w.size = 0;
+}
+
 /* A name of 30,000 bytes, written once and referred to by each of 250 tables (and of 300, which is refused): it is copied once. */
 TEST(torch, shared_names)
 {

@@ -38,7 +38,8 @@ struct source {
     int optimizer;                     /* an optimizer's state lies beside */
     /* where an average lies whose tensors have no names ("ema.shadow_params"), or NULL */
     const char *nameless;
-    const struct pickle_node *unnamed; /* its list of tensors, or NULL */
+    const struct pickle_node *unnamed; /* its list of tensors, or NULL: there is none, or more than one */
+    int shadow;                        /* it is called shadow_params, which no other list outweighs */
     const char *named_like;            /* the table whose names it was given, or NULL */
     /* the name of a file beside this one, which has the average; or NULL */
     const char *beside;

@@ -214,13 +214,19 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
         bare |= looks_like_tensor(node->item[i]);
     for (uint32_t i = 0; i + 1 < node->count && i < 16 && node->kind == PICKLE_DICT; i += 2)
         bare |= node->item[i]->kind != PICKLE_TEXT && looks_like_tensor(node->item[i + 1]);
-    const char *path = bare && !s->nameless ? path_of(s, at) : "";
+    const char *path = bare ? path_of(s, at) : "";
     if (!path)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
-    if (*path && (shadow || names_average(path, strlen(path))))
+    if (!*path || !(shadow || names_average(path, strlen(path))))
+        return DDPM_OK;
+    bool list = node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE;
+    if (!s->nameless || (shadow && !s->shadow)) {
         s->nameless = path;
-    if (s->nameless == path && (node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE))
-        s->unnamed = node;
+        s->unnamed = list ? node : NULL;
+        s->shadow = shadow;
+    } else if (list && shadow == s->shadow) {
+        s->unnamed = NULL;                        /* of several, nothing says which one is meant */
+    }
     return DDPM_OK;
 }
 
