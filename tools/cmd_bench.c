@@ -164,7 +164,7 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     t->n = fitted ? IMAGES_MOST : s->images ? (int)s->images : IMAGES;
     t->least = fitted ? IMAGES_LEAST : t->n;
     int code = check_settings(j, err);
-    if (code || (code = model_open(&j->model, s->model, err)))
+    if (code || (code = model_open_whole(&j->model, s->model, err)))
         return code;
     t->command = &command_bench, t->common = &s->common, t->model = j->model;
     t->file = s->model ? s->model : "embedded", t->about = ddpm_model_about(j->model);

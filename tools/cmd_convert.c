@@ -273,7 +273,7 @@ static int export_model(const struct convert *s, const char *path, ddpm_error *e
         return dd_error(err, DDPM_EUSAGE, "--to %s writes what the model file holds: only -o, --force%s go with it", s->to, folder ? "" : " and --dtype");
     if (folder && strcmp(s->dtype, "f32"))
         return dd_error(err, DDPM_EUSAGE, "--to diffusers writes float32: leave --dtype %s out", s->dtype);
-    int code = model_open(&m, path, err);
+    int code = model_open_whole(&m, path, err);
     if (code)
         return code;
     code = folder ? export_diffusers(m, s->output, s->force, err) : write_model(id, m, s, err);

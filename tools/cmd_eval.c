@@ -141,7 +141,7 @@ static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
 static int job_open(struct job *j, const char *path, ddpm_error *err)
 {
     const struct settings *s = j->s;
-    int code = model_open(&j->model, s->model, err);
+    int code = model_open_whole(&j->model, s->model, err);
     if (code)
         return code;
     if (s->statistics != (s->output != NULL))
@@ -263,7 +263,7 @@ static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
     if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output || s->memory > 0)
         return dd_error(err, DDPM_EUSAGE, "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
                         "--variance, --clip, --statistics, --resume, --memory-limit and -o");
-    int code = model_open(&j->model, s->model, err);
+    int code = model_open_whole(&j->model, s->model, err);
     if (code)
         return code;
     j->about = ddpm_model_about(j->model);

@@ -10,6 +10,21 @@ test_info() {
 	expect 65 ddpm info cut.ddpm; says 'cut.ddpm'
 }
 
+# A bit of a model that has changed is found by whatever makes something of the model, and nothing is written.
+test_damaged_model() {
+	cp "$top/tools/default.ddpm" m.ddpm
+	at=$(($(wc -c <m.ddpm) / 2)); byte=$(od -An -tu1 -j $at -N 1 m.ddpm)
+	printf "\\$(printf %o $((byte ^ 1)))" | dd of=m.ddpm bs=1 seek=$at conv=notrunc 2>/dev/null
+	! cmp -s m.ddpm "$top/tools/default.ddpm" || fail 'nothing was changed'
+	ddpm sample -q -n 2 --steps 1 --outdir d || fail sample
+	for words in 'info m.ddpm --check' 'sample -m m.ddpm -o x.png' 'verify -m m.ddpm d' 'eval -m m.ddpm d' \
+		'eval -m m.ddpm d --against d' 'eval -m m.ddpm d --statistics -o x' 'bench -m m.ddpm --steps 1 -n 2' \
+		'convert m.ddpm -o x --to diffusers' 'convert m.ddpm -o x --to ddpm --dtype f16' \
+		'train d -o x --init m.ddpm --steps 1'; do
+		expect 65 ddpm $words; says 'm.ddpm: the tensors have changed'; absent x x.png x.train
+	done
+}
+
 # The program with its model is under 4 MB.
 test_program_size() {
 	! grep -q __asan_init "$program" || skip 'a sanitizer makes the program larger'

@@ -93,6 +93,16 @@ int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
     return code;
 }
 
+int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    int code = model_open(m, path, err);
+    if (code || !(code = model_check(*m, path, err)))
+        return code;
+    ddpm_model_close(*m);
+    *m = NULL;
+    return code;
+}
+
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err)
 {
     ddpm_net_options o = { .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };

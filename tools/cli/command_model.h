@@ -16,6 +16,9 @@ int missing_path(const char *path, ddpm_error *err);
 int input_check(const char *path, ddpm_error *err);
 /* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
+/* Opens a model and checks it: what is made from a damaged one would get an id of its own, and nothing would
+   tell any more that it is damaged. */
+int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err);
 /* A network of batch images with the threads, instruction set and engine that the user asked for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
 #endif

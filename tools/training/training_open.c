@@ -304,7 +304,7 @@ static int begin_anew(struct training *t, ddpm_error *err)
 
 static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
 {
-    int code = t->s->init ? model_open(init, t->s->init, err) : DDPM_OK;
+    int code = t->s->init ? model_open_whole(init, t->s->init, err) : DDPM_OK;
     if (!code && *init)
         memcpy(t->init_id, ddpm_model_about(*init)->id, sizeof t->init_id);
     return code;
