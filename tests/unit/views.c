@@ -1,5 +1,7 @@
 /* How an image becomes one of another size.  Scaling is compared with the sum that defines it: the value at place i of n is the mean of the
    N stored ones, weighted by a triangle of half-width max(1, N / n) around (i + 1/2) N / n, the outermost repeated beyond the edges. */
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "tests/check.h"
 #include "tools/image/dataset.h"
@@ -98,6 +100,27 @@ static void write_bytes(const char *path, const void *data, size_t n)
     REQUIRE(f);
     fwrite(data, 1, n, f);
     fclose(f);
+}
+
+/* An array that was written to in place is no longer the data that was hashed. */
+TEST(dataset, written_to)
+{
+    static unsigned char idx[16 + 2 * 4] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2,
+                                             1, 2, 3, 4, 5, 6, 7, 8 };
+    const struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 5 } };
+    const char *path = check_path(check_folder(), "images-idx3-ubyte");
+    ddpm_about a = { .height = 2, .width = 2, .channels = 1 };
+    struct dataset d;
+    ddpm_error err;
+    double x[4];
+    write_bytes(path, idx, sizeof idx);
+    REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
+    CHECK(dataset_read(&d, x, 1, &err) == DDPM_OK && x[0] == 5 / 127.5 - 1);
+    idx[20] = 99;
+    write_bytes(path, idx, sizeof idx);
+    REQUIRE(!utimensat(AT_FDCWD, path, times, 0));
+    CHECK(dataset_read(&d, x, 1, &err) == DDPM_EDATA && strstr(err.text, "was written to"));
+    dataset_close(&d);
 }
 
 /* What is kept is not read again; what is not kept is missed when the file becomes shorter. */

@@ -18,7 +18,8 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
     return a->data + i * a->stride;
 }
 
-/* The pages of a mapped file that has been cut off are gone; a .gz is in memory. */
+/* The pages of a mapped file that has been cut off are gone, and those that were written to are other images;
+   a .gz is in memory. */
 static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i, const char *name,
                       ddpm_error *err)
 {
@@ -26,8 +27,9 @@ static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i,
     const unsigned char *data = find(d, &a, i);
     struct view v = { data + a->labelled, a->height, a->width, a->channels, { 0 }, a->number, false };
     memcpy(v.step, a->step, sizeof v.step);
-    if (dataset_array_is_shorter(a))
-        return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
+    int code = dataset_array_unchanged(a, name, err);
+    if (code)
+        return code;
     *bytes = a->number.bytes == 1 && a->number.kind == 'u';
     return view_read(x, &v, d->about, d->fit, name, err);
 }

@@ -20,13 +20,14 @@ struct dataset_array {
     bool labelled;
     int32_t *label; /* [count] of labels that lie beside the images, or NULL */
     char note[160]; /* what was concluded from the data, or empty */
-    int descriptor;                                                 /* tells whether the file has become shorter */
+    int descriptor;                                                 /* tells whether the file has changed */
 };
 /* most: only this many are wanted, and taken out of a .gz. */
 int  dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 /* DDPM_EDATA: it is no data set, and what it is where its bytes say so. */
 int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err);
-bool dataset_array_is_shorter(const struct dataset_array *a);         /* than when it was opened */
+/* Returns DDPM_EDATA when the file is not as it was when it was opened; what was inflated is in memory. */
+int  dataset_array_unchanged(const struct dataset_array *a, const char *name, ddpm_error *err);
 /* Takes the sizes dim [4] = n, h, w, c of a->number, which lie in this order in size bytes; refuses what they
    cannot hold. */
 int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,

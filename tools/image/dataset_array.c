@@ -175,10 +175,17 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
     return code;
 }
 
-bool dataset_array_is_shorter(const struct dataset_array *a)
+int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddpm_error *err)
 {
     struct stat s;
-    return !a->inflated && (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size);
+    if (a->inflated)
+        return DDPM_OK;
+    if (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size)
+        return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
+    if ((size_t)s.st_size == a->map.size && s.st_mtim.tv_sec == a->map.written.tv_sec &&
+        s.st_mtim.tv_nsec == a->map.written.tv_nsec)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA, "%s: the file was written to while it was in use", name);
 }
 
 void dataset_array_close(struct dataset_array *a)

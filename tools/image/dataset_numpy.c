@@ -133,8 +133,9 @@ static int find_range(double range[2], const struct dataset_array *a, size_t n, 
     size_t bytes = (size_t)a->number.bytes;
     range[0] = INFINITY, range[1] = -INFINITY;
     for (size_t i = 0; i < n && !(range[0] < 0); i++) {
-        if (i % (1 << 16) == 0 && dataset_array_is_shorter(a))
-            return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", path);
+        int code = i % (1 << 16) ? DDPM_OK : dataset_array_unchanged(a, path, err);
+        if (code)
+            return code;
         double v = view_number_at(a->data + i * bytes, &a->number);
         range[0] = v < range[0] ? v : range[0];
         range[1] = v > range[1] ? v : range[1];
