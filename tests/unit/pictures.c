@@ -67,6 +67,14 @@ TEST(picture, reads_what_it_wrote)
     }
 }
 
+/* Makes the checksum of the first chunk right again. */
+static void set_crc(unsigned char *data)
+{
+    uLong crc = crc32(0, data + 12, 17);
+    for (int i = 0; i < 4; i++)
+        data[29 + i] = (unsigned char)(crc >> (24 - 8 * i));
+}
+
 TEST(picture, damage_is_seen)
 {
     static unsigned char data[ROOM];
@@ -84,10 +92,12 @@ TEST(picture, damage_is_seen)
     data[48] ^= 1;
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "checksum"));
     data[48] ^= 1, data[17] = 0x7F;
-    uLong crc = crc32(0, data + 12, 17);
-    for (int i = 0; i < 4; i++)
-        data[29 + i] = (unsigned char)(crc >> (24 - 8 * i));
+    set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "claims"));
+    data[16] = data[20] = 0x7F;                                         /* a row of it overflows libspng */
+    set_crc(data);
+    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA);
+    CHECK(strstr(err.text, "claims more"));
     picture_free(&p);
 }
 

@@ -14,6 +14,8 @@ static int refuse(int status, const struct image_source *s, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
     if (status == SPNG_IO_EOF)
         return image_codec_refuse(s, "it is cut off", err);
+    if (status == SPNG_EOVERFLOW)
+        return image_codec_refuse(s, "it claims more of them than any file holds", err);
     return image_codec_refuse(s,
                               status == SPNG_ECHUNK_CRC ? "a checksum is wrong, the file is damaged"
                                                         : spng_strerror(status),
