@@ -16,7 +16,7 @@ test_data_classes() {
 	expect 0 learn d --set net.classes=4; says 'classes: 0 1, 1 2, 2 10, 3 x'
 	expect 0 ddpm info m.ddpm.train/step-000000001.ddpm; prints 'classes       0 1, 1 2, 2 10, 3 x'
 	expect 0 learn d --set net.classes=6; says 'the model has 6 classes, d has 4'
-	expect 64 learn d --set net.classes=3; says 'have others'
+	expect 64 learn d --set net.classes=3; says 'from 0, and the data have others, such as 3'
 	expect 0 learn d; says '4 pictures, those of its 4 sub-folders among them, are one set'
 	# An earlier numbering is other data.
 	expect 0 learn d --set net.classes=4; rm m.ddpm; mv d/10 d/0

@@ -183,9 +183,13 @@ int dataset_check_labels(const struct dataset *d, int given, const char *advice,
     int code = given < 0 ? check_classes(d, err) : DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++) {
         int label = given >= 0 ? given : dataset_label(d, k);
-        if (label < 0 || label >= classes)
-            code = dd_error(err, DDPM_EUSAGE, "this model has %d classes and the data %s: %s", classes,
-                            label < 0 ? "have none" : "have others", advice);
+        if (label < 0)
+            code = dd_error(err, DDPM_EUSAGE, "this model has %d classes and the data have none: %s", classes,
+                            advice);
+        else if (label >= classes)
+            code = dd_error(err, DDPM_EUSAGE,
+                            "this model has %d classes, from 0, and the data have others, such as %d: %s",
+                            classes, label, advice);
     }
     return code;
 }
