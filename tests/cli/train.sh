@@ -433,3 +433,19 @@ test_train_init_of_each_family() {
 	begins
 	expect 0 ddpm info m.ddpm; prints 'predicts      v'
 }
+
+# A training that has ended does nothing where nothing can be written; one that goes on says so first.
+test_train_read_only() {
+	small_disk
+	mount -o remount,size=8m small || skip 'mount is not allowed here'
+	pictures 3
+	again() { "$program" train d -o small/m.ddpm $small --holdout 0 "$@" >out 2>err; code=$?; }
+	again --steps 2; [ $code -eq 0 ] || fail "$(cat err)"
+	mount -o remount,ro small || skip 'mount is not allowed here'
+	again --steps 2 --resume; [ $code -eq 0 ] || fail "exit code $code, expected 0: $(cat err)"
+	says 'nothing to do'
+	for how in '--steps 3 --resume' '--steps 2 --force'; do
+		again $how; [ $code -eq 73 ] || fail "$how: exit code $code, expected 73: $(cat err)"
+		says 'small/m.ddpm: cannot be created'
+	done
+}

@@ -13,14 +13,23 @@
 
 static bool is_there(const struct training *t) { return access(t->s->output, F_OK) == 0; }
 
+/* Tells whether the model file can be written, by beginning it. */
+static int try_output(const char *path, ddpm_error *err)
+{
+    struct dd_output o;
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code)
+        dd_output_abandon(&o);
+    return code;
+}
+
+/* A training that has ended writes nothing, so where it may be one training_output_find tells. */
 int training_output_check(struct training *t, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
-    struct dd_output o;
-    int code = dd_output_create(&o, s->output, 1, err);
+    int code = try_output(s->output, err);
     if (code)
-        return code;
-    dd_output_abandon(&o);
+        return s->resume && is_there(t) ? DDPM_OK : code;
     t->replaces = s->force;
     if (s->force || s->resume || !is_there(t))
         return DDPM_OK;
@@ -135,7 +144,7 @@ int training_output_find(struct training *t, ddpm_error *err)
                         path);
     }
     ddpm_model_close(m);
-    return code;
+    return code || t->done ? code : try_output(path, err);
 }
 
 double training_output_bits(const struct training *t)
