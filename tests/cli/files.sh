@@ -120,7 +120,7 @@ test_sockets_and_closed_streams() {
 	for words in 'info socket' 'sample -m socket -o x.png' 'eval socket' 'train socket -o x --steps 1'; do
 		expect 65 ddpm $words; says 'socket: is a socket'
 	done
-	"$program" sample -q -n 1 --steps 1 -o - >&- 2>err; code=$?
+	ddpm sample -q -n 1 --steps 1 -o - >&- 2>err; code=$?
 	[ $code -eq 73 ] || fail "exit code $code, expected 73"
 	says 'standard output: is closed'
 	rm socket

@@ -439,7 +439,7 @@ test_train_read_only() {
 	small_disk
 	mount -o remount,size=8m small || skip 'mount is not allowed here'
 	pictures 3
-	again() { "$program" train d -o small/m.ddpm $small --holdout 0 "$@" >out 2>err; code=$?; }
+	again() { ddpm train d -o small/m.ddpm $small --holdout 0 "$@" >out 2>err; code=$?; }
 	again --steps 2; [ $code -eq 0 ] || fail "$(cat err)"
 	mount -o remount,ro small || skip 'mount is not allowed here'
 	again --steps 2 --resume; [ $code -eq 0 ] || fail "exit code $code, expected 0: $(cat err)"
