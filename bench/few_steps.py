@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""few_steps.py FOLDER [IMAGES [SEEDS]]: the tables of RESULTS.md, "Few steps", for the embedded model: the Frechet distance of sets of IMAGES (1,000)
-samples to as many test images of Fashion-MNIST, of seed 0 and, for those in AGAIN, mean and standard error over seeds 0 to SEEDS - 1 (3); its ratio
-between the two of RATIO, which begin with the same noise, with the standard error of a jackknife that leaves the same images out of both;
-bits per dimension of those test images under chains of K steps, with the difference to K = T image by image.
-What was found stays in FOLDER; the same command goes on from there.  Needs only Python; DDPM names the program."""
+"""few_steps.py FOLDER [IMAGES [SEEDS]]: the values of RESULTS.md, "Few steps", and of the log, for the
+embedded model: the Frechet distance of sets of IMAGES (1,000) samples to as many test images of
+Fashion-MNIST, of seed 0 and, for those in AGAIN, mean and standard error over seeds 0 to SEEDS - 1 (3); its
+ratio between the two of RATIO, which begin with the same noise, with the standard error of a jackknife that
+leaves the same images out of both; bits per dimension of those test images under chains of K steps, with the
+difference to K = T image by image. What was found stays in FOLDER; the same command goes on from there. Needs
+only Python; DDPM names the program."""
 import gzip
 import json
 import math

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""suggestion.py FOLDER [IMAGES [MODEL]]: is `ddpm bench --suggest` right?  The tables of RESULTS.md, "What bench suggests": sets of IMAGES (200) of the
-embedded model, or of MODEL, for every sampler and number of steps of bench's default list, of another seed than bench's, their Frechet distance to 1,000
-test images of Fashion-MNIST by `ddpm eval`, and seconds per image of `ddpm sample`; then what bench suggests for times between two rows of one sampler,
-and how many notches, rows of its list of steps, that is from the row of this table with the least distance within the time.  STEPS=10,25,50 in the
-environment makes the list shorter, BENCH="--time 15" gives words to bench.  Sets stay in FOLDER; the same command goes on from there.  Needs only
+"""suggestion.py FOLDER [IMAGES [MODEL]]: is `ddpm bench --suggest` right? The tables of the log,
+DATE-suggestion.md: sets of IMAGES (200) of the embedded model, or of MODEL, for every sampler and number of
+steps of bench's default list, of another seed than bench's, their Frechet distance to 1,000 test images of
+Fashion-MNIST by `ddpm eval`, and seconds per image of `ddpm sample`; then what bench suggests for times
+between two rows of one sampler, and how many notches, rows of its list of steps, that is from the row of this
+table with the least distance within the time. STEPS=10,25,50 in the environment makes the list shorter,
+BENCH="--time 15" gives words to bench. Sets stay in FOLDER; the same command goes on from there. Needs only
 Python; DDPM names the program."""
 import gzip
 import json

@@ -4,7 +4,7 @@
 
 prepare   makes the networks and converts them for every engine, below --work; once, some minutes and gigabytes
 measure   times every engine: --nets cifar10,celebahq,openai64,lucid64  --batch 1,4,16  --threads 1,2  --rounds 7
-append    writes all that was measured since the last append to bench/RESULTS.md
+append    writes all that was measured since the last append to bench/log/DATE-peers.md
 --isa avx2      holds ours and the peers to AVX2 (isa.py says how)
 --engines LIST  only these peers
 --ddpm BUILD    the folder of ddpm and ddpm-bench; build
@@ -158,13 +158,18 @@ def processor():
     return f"{len(model)} x {model[0]}" if model else platform.machine()
 
 
-def append(measured, results):
+def append(measured):
+    """Writes the tables of all that was measured to the log of this day, below what that log has."""
     with open(measured) as f:
         found = [json.loads(line) for line in f]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in dict.fromkeys(e[2] for e in engines.ENGINES.values()))
-    with open(results, "a") as f:
-        f.write(f"\n## Against the peers, {datetime.date.today()}\n`bench/peers/run` on {processor()}: {versions}. Milliseconds an image and step, float32.\n"
-                "avx2: ours by --cpu, PyTorch by its switches, MNN has nothing else, the others by CPUID (bench/peers/isa.py).\n\n")
+    log = f"bench/log/{datetime.date.today()}-peers.md"
+    title = "##" if os.path.exists(log) else "#"
+    with open(log, "a") as f:
+        f.write(f"{title} Against the peers, {datetime.date.today()}\n\n"
+                f"`bench/peers/run` on {processor()}: {versions}.\n"
+                "Milliseconds an image and step, float32. avx2: ours by --cpu, PyTorch by its switches,\n"
+                "MNN has nothing else, the others by CPUID (bench/peers/isa.py).\n\n")
         f.write("\n".join(table(m) for m in found))
     os.remove(measured)
 
@@ -203,7 +208,7 @@ def main():
                 with open(measured, "a") as f:
                     print(json.dumps(m), file=f)
     if "append" in what:
-        append(measured, "bench/RESULTS.md")
+        append(measured)
 
 
 main()
