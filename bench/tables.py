@@ -38,10 +38,11 @@ def reached(m):
 
 
 def source(found):
-    """Returns one sentence that says where, when and how the values were measured."""
-    said = [", ".join(unique(m[key] for m in found)) for key in ("machine", "commit", "date")]
-    commands = ", ".join(f"`{c}`" for c in unique(m["command"] for m in found))
-    return f"{'; '.join(said)}; {commands}."
+    """Returns one line that says where, at which commits, when and how the values were measured."""
+    machines, commits, commands = (unique(m[key] for m in found) for key in ("machine", "commit", "command"))
+    dates = sorted(unique(m["date"] for m in found))
+    when = " to ".join(unique([dates[0], dates[-1]]))
+    return f"{', '.join(machines)}; {', '.join(commits)}; {when}; {', '.join(f'`{c}`' for c in commands)}."
 
 
 def table(found):
