@@ -142,10 +142,11 @@ def test_inside_schedulers():
         close(model.output(runs[0], 500), net(runs[0], 500).sample.detach(), EPS_TOLERANCE * max(1, runs[0].abs().max().item()))
 
 
-def test_readme():
-    """Its lines as they are, on a small network of the name that they use."""
-    with open(os.path.join(SOURCE, "README.md")) as file:
-        lines = file.read().split("```python\n")[1].split("```")[0]
+def test_guide():
+    """The examples of the guide as they are, one after the other, on a small network of the name that they use."""
+    with open(os.path.join(SOURCE, "tools", "manual", "python.md")) as file:
+        examples = [part.split("```")[0] for part in file.read().split("```python\n")[1:]]
+    lines = "\n".join(examples)
     program("convert", os.path.join(SOURCE, "tests/golden/cases/C1_pesser/model-790000.ckpt"), "--set", "resolution=32", "-o", "cifar10.ddpm", "-q")
     names = {}
     exec(lines.replace("50", "3"), names)
