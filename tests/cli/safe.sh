@@ -87,6 +87,7 @@ test_forged_manifest() {
 	# What a line may hold it may hold after a merge too.
 	{ head -n 3 all/manifest.jsonl; line 2 image-000002.png 1e29; } >d/manifest.jsonl
 	for time in first second; do
+		head -n 1 all/manifest.jsonl >d/manifest-0-of-2.jsonl
 		expect 0 ddpm sample -q --merge --outdir d
 		expect 0 ddpm $again; says '0 of them made now'
 		grep -q '"seconds":1e+29}' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
@@ -185,6 +186,7 @@ test_read_only_folder() {
 		expect 0 ddpm sample -n 3 --outdir small/d $how; says '3 images, 0 of them made now'
 	done
 	expect 0 ddpm sample -q -n 4 --steps 2 --outdir small/s --shard 0/2
+	expect 0 ddpm sample --merge --outdir small/d
 	expect 73 ddpm sample -n 4 --steps 2 --outdir small/d; says 'small/d'
 	expect 0 ddpm verify -q small/d
 }

@@ -112,6 +112,13 @@ static int join(struct ledger *l, struct parts *p, const struct merge *m, ddpm_e
     return code ? code : ledger_join(l, p->ledger, p->count, err);
 }
 
+/* Returns whether the one manifest of a folder is what merging would write. */
+static bool is_merged(const struct parts *p, const struct ledger *merged)
+{
+    const struct ledger *only = p->ledger;
+    return p->count == 1 && !strcmp(only->path, merged->path) && !only->torn && !only->asked;
+}
+
 static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
 {
     struct ledger l;
@@ -121,7 +128,9 @@ static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
         code = refuse(m, &missing, m->n, err);
     if (!code && !m->index)
         code = count_asked(m, &missing, &l, p, err);
-    if (!code && !(code = ledger_write(&l, err)) && !(code = parts_remove(m->folder, err)))
+    if (!code && !is_merged(p, &l) && !(code = ledger_write(&l, err)))
+        code = parts_remove(m->folder, err);
+    if (!code)
         code = folder_clean(m->folder, err);
     ledger_free(&l);
     return code;
