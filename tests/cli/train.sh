@@ -428,7 +428,7 @@ test_train_init_of_each_family() {
 	begins
 	expect 0 ddpm info m.ddpm; prints 'variance learned-range'
 	expect 0 ddpm convert -q --force "$cases/C1_pesser/model-790000.ckpt" -o i.ddpm --set resolution=32; begins
-	expect 0 ddpm info m.ddpm; prints 'image         32 x 32, 3 channels'
+	expect 0 ddpm info m.ddpm; prints 'image         32 x 32 pixels (width x height), 3 channels'
 	expect 0 ddpm convert -q --force "$cases/D1_unet3/unet.pt" -o i.ddpm --set image_size=32 --set objective=pred_v --set beta_schedule=sigmoid --set timesteps=1000
 	begins
 	expect 0 ddpm info m.ddpm; prints 'predicts      v'

@@ -3,6 +3,26 @@
 #include "tools/trial/bench_axis.h"
 #include <math.h>
 
+/* Between 5.1 and 17.9 there is one of 1, 2, 5, 10, ..., too few to read a scale by. */
+TEST(unit, axes_have_ticks)
+{
+    const double narrow[] = { 6, 18 };
+    struct axis a = axis_fit(narrow, 2, true);
+    char text[512] = "";
+    int ticks = 0;
+    FILE *script = tmpfile();
+    REQUIRE(script);
+
+    axis_write(script, 'y', &a);
+    rewind(script);
+    text[fread(text, 1, sizeof text - 1, script)] = 0;
+    fclose(script);
+
+    for (const char *p = text; (p = strchr(p, '"')); p++)
+        ticks++;
+    CHECK(a.log && ticks / 2 >= 3 && ticks / 2 <= 9);
+}
+
 TEST(unit, axes_fit)
 {
     const double wide[] = { 0.01, NAN, 0, 10 }, narrow[] = { 5, 6, 7 }, one[] = { 0, 0 };

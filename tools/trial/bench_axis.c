@@ -55,9 +55,10 @@ static int powers(FILE *script, const struct axis *a, const double *factor, int 
     return n;
 }
 
-static void steps(FILE *script, const struct axis *a)
+/* Writes ticks at round distances, at most parts + 1 of them. */
+static void steps(FILE *script, const struct axis *a, int parts)
 {
-    double raw = (a->high - a->low) / 6, power = pow(10, floor(log10(raw))), step = 10 * power;
+    double raw = (a->high - a->low) / parts, power = pow(10, floor(log10(raw))), step = 10 * power;
     const double factor[] = { 5, 2, 1 };
     for (int k = 0; k < 3; k++)
         step = raw <= factor[k] * power ? factor[k] * power : step;
@@ -69,13 +70,15 @@ static void steps(FILE *script, const struct axis *a)
 void axis_write(FILE *script, char name, const struct axis *a)
 {
     static const double factor[] = { 1, 2, 5 };
-    enum { MOST = 9 };
+    enum { LEAST = 3, MOST = 9 };
+    int n = a->log ? powers(NULL, a, factor, 3) : 0;
+
     write_range(script, name, a);
     start_ticks(script, name);
-    if (a->log)
-        powers(script, a, factor, powers(NULL, a, factor, 3) > MOST ? 1 : 3);
+    if (n >= LEAST)
+        powers(script, a, factor, n > MOST ? 1 : 3);
     else
-        steps(script, a);
+        steps(script, a, a->log ? MOST - 1 : MOST - 3);
     end_ticks(script);
 }
 
