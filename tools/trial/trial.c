@@ -44,9 +44,11 @@ static int note_network(struct trials *t, const struct studio *s, ddpm_error *er
     return DDPM_OK;
 }
 
-/* Room for images as bytes, one below the other; of any number of channels, more than a PNG has too. */
+/* Gives p, which loses what it has, room for images as bytes, one below the other.  They may have any number of
+   channels, more than a PNG has too. */
 static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
 {
+    picture_free(p);
     *p = (struct picture){ a->width, a->height * images, a->channels, NULL };
     p->pixel = calloc((size_t)p->height, (size_t)p->width * (size_t)p->channels);
     if (!p->pixel)
@@ -68,7 +70,6 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
     code = t->layer ? DDPM_OK : note_network(t, &s, err);
     studio_close(&s);
-    picture_free(&one->images);
     return code ? code : make_room(&one->images, t->about, images, err);
 }
 
