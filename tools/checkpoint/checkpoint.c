@@ -65,18 +65,22 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
     return DDPM_OK;
 }
 
-/* Adds a line to the notes, where there is room. */
+void checkpoint_add_note(char *notes, size_t size, const char *format, va_list arguments)
+{
+    size_t used = strlen(notes);
+    vsnprintf(notes + used, size - used, format, arguments);
+    used = strlen(notes);
+    if (used + 1 < size)
+        memcpy(notes + used, "\n", 2);
+}
+
 static void note(struct checkpoint *c, const char *format, ...) DD_PRINTF(2, 3);
 static void note(struct checkpoint *c, const char *format, ...)
 {
-    size_t used = strlen(c->notes);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(c->notes + used, sizeof c->notes - used, format, arguments);
+    checkpoint_add_note(c->notes, sizeof c->notes, format, arguments);
     va_end(arguments);
-    used = strlen(c->notes);
-    if (used + 1 < sizeof c->notes)
-        memcpy(c->notes + used, "\n", 2);
 }
 
 static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)

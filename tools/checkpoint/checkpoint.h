@@ -2,6 +2,7 @@
    safetensors files, diffusers folders.  Wrappers are opened, prefixes stripped, the average (EMA) preferred where there is one. */
 #ifndef DDPM_CHECKPOINT_H
 #define DDPM_CHECKPOINT_H
+#include <stdarg.h>
 #include <cjson/cJSON.h>
 #include "base/safetensors.h"
 
@@ -34,4 +35,6 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
 /* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming file and tensor. */
 int  checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out, ddpm_error *err);
 int  checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out, ddpm_error *err);
+/* Adds a line to the text notes [size], as far as there is room. */
+void checkpoint_add_note(char *notes, size_t size, const char *format, va_list arguments);
 #endif

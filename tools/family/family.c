@@ -54,14 +54,10 @@ void conversion_free(struct conversion *v)
 
 int conversion_note(struct conversion *v, const char *format, ...)
 {
-    size_t used = strlen(v->notes);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(v->notes + used, sizeof v->notes - used, format, arguments);
+    checkpoint_add_note(v->notes, sizeof v->notes, format, arguments);
     va_end(arguments);
-    used = strlen(v->notes);
-    if (used + 1 < sizeof v->notes)
-        memcpy(v->notes + used, "\n", 2);
     return DDPM_OK;
 }
 

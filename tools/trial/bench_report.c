@@ -249,7 +249,7 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
     fputs("<h2>Time against steps</h2>\n", f);
     int code = bench_plot_time(f, r, err);
     fputs("<h2>Quality against time</h2>\n<p>Numbers beside points are steps, bars the 95 % "
-          "intervals. What lies below the axis is drawn at its lower end.</p>\n", f);
+          "intervals. Values below the axis are drawn at its lower end.</p>\n", f);
     if (code || (code = bench_plot_quality(f, r, err)) || (code = put_sheets(f, t, err)) || (code = put_profile(f, r, err)))
         return code;
     fputs("<h2>Settings</h2>\n", f);
