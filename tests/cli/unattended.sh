@@ -50,6 +50,13 @@ test_unattended_requeue() {
 	kill -TERM $process; wait $process || fail "exit code $?"
 	[ "$(cat requeued)" = 'requeue 17' ] || fail "it asked for $(cat requeued)"
 	rm requeued
+
+	# A signal that comes before the program has begun is not lost.
+	printf '#!/bin/sh\nkill -TERM $PPID\nexec sleep 60\n' >bin/ddpm
+	( exec env PATH="$PWD/bin:$PATH" SLURM_JOB_ID=18 sh "$units/ddpm.slurm" >bg.out 2>&1 ) || fail "exit code $?"
+	[ "$(cat requeued)" = 'requeue 18' ] || fail "it asked for $(cat requeued)"
+	rm requeued
+
 	printf '#!/bin/sh\nexit 74\n' >bin/ddpm
 	PATH="$PWD/bin:$PATH" sh "$units/ddpm.slurm"; [ $? -eq 74 ] && [ ! -e requeued ] || fail 'a full disk is put back into the queue'
 }
