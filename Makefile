@@ -44,7 +44,7 @@ version := $(shell sed -n 's/^.define DDPM_VERSION *"\(.*\)"/\1/p' $(srcdir)/inc
 SO   = libddpm.so.$(firstword $(subst ., ,$(version)))
 LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
-.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage lint bench setup install uninstall dist deb \
+.PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage format lint bench setup install uninstall dist deb \
         check-deb clean help
 all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
 
@@ -116,6 +116,8 @@ check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call 
 	BUILD=$(O) sh $(srcdir)/tests/fault/run.sh $(CASES)
 $(O)/shim.so: $(srcdir)/tests/fault/shim.c
 	$(call say,LD) $(CC) -D_GNU_SOURCE -O1 -fPIC -shared -Wall -Wextra -o $@ $<
+format:                                         ## lay the C sources out as .clang-format says
+	cd $(srcdir) && find include src tools tests bench -name '*.[ch]' | xargs clang-format -i
 lint:                                           ## who may include whom; white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets

@@ -11,12 +11,17 @@ static const struct bench benches[] = {
     { "machine", "what the machine can do: peak, bandwidth, the cost of a parallel region", bench_machine },
     { "kernels", "every kernel per instruction set; gemm against the machine's peak", bench_kernels },
     { "conv", "every convolution engine on the layers of the full-size nets", bench_conv },
-    { "net", "whole steps of a network: time, share of each kind of node, the slowest nodes, start-up, memory", bench_net },
-    { "train", "whole steps of training: time of each part, share of each kind of node, the slowest nodes, memory", bench_train },
+    { "net",
+      "whole steps of a network: time, share of each kind of node, the slowest nodes, start-up, memory",
+      bench_net },
+    { "train",
+      "whole steps of training: time of each part, share of each kind of node, the slowest nodes, memory",
+      bench_train },
     { "growth", "steps of a network for images of 32 to 256 and batches of 1 to 64", bench_growth },
     { "scaling", "steps with more threads: measured, and by a model for more cores", bench_scaling },
     { "sampler", "what each sampler adds to the time of the network", bench_sampler },
 };
+
 enum { BENCHES = sizeof benches / sizeof *benches, ROUNDS = 32 };
 
 double bench_number(const char *name, const char *text, double least, double most)
@@ -25,7 +30,8 @@ double bench_number(const char *name, const char *text, double least, double mos
     double x = strtod(text, &end);
     bool whole = most == INT_MAX;
     if (end == text || *end || !(x >= least && x <= most) || (whole && x != (int)x)) {
-        fprintf(stderr, "ddpm-bench: %s is \"%s\", expected a %snumber from %g to %.10g\n", name, text, whole ? "whole " : "", least, most);
+        fprintf(stderr, "ddpm-bench: %s is \"%s\", expected a %snumber from %g to %.10g\n", name, text,
+                whole ? "whole " : "", least, most);
         exit(64);
     }
     return x;

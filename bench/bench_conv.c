@@ -16,54 +16,83 @@
 
 enum { ENGINES = 4 };
 
-struct layer { const char *net; int size, cin, cout, kernel, stride, count; };
-
-static const struct layer layers[] = {
-    { "cifar", 32, 3, 128, 3, 1, 1 },      { "cifar", 32, 128, 128, 3, 1, 7 },    { "cifar", 32, 256, 128, 3, 1, 2 },
-    { "cifar", 32, 384, 128, 3, 1, 1 },    { "cifar", 32, 256, 256, 3, 1, 1 },    { "cifar", 32, 128, 3, 3, 1, 1 },
-    { "cifar", 32, 128, 128, 3, 2, 1 },    { "cifar", 16, 128, 256, 3, 1, 1 },    { "cifar", 16, 256, 256, 3, 1, 7 },
-    { "cifar", 16, 384, 256, 3, 1, 1 },    { "cifar", 16, 512, 256, 3, 1, 2 },    { "cifar", 16, 256, 256, 3, 2, 1 },
-    { "cifar", 8, 256, 256, 3, 1, 8 },     { "cifar", 8, 512, 256, 3, 1, 3 },     { "cifar", 8, 256, 256, 3, 2, 1 },
-    { "cifar", 4, 256, 256, 3, 1, 11 },    { "cifar", 4, 512, 256, 3, 1, 3 },     { "cifar", 32, 256, 128, 1, 1, 2 },
-    { "cifar", 32, 384, 128, 1, 1, 1 },    { "cifar", 16, 128, 256, 1, 1, 1 },    { "cifar", 16, 384, 256, 1, 1, 1 },
-    { "cifar", 16, 512, 256, 1, 1, 2 },    { "cifar", 8, 512, 256, 1, 1, 3 },     { "cifar", 4, 512, 256, 1, 1, 3 },
-    { "cifar", 16, 256, 768, 1, 1, 5 },    { "cifar", 16, 256, 256, 1, 1, 5 },    { "cifar", 4, 256, 768, 1, 1, 1 },
-    { "cifar", 1, 512, 256, 1, 1, 17 },
-    { "celebahq", 256, 3, 128, 3, 1, 1 },  { "celebahq", 256, 128, 128, 3, 1, 8 }, { "celebahq", 256, 256, 128, 3, 1, 3 },
-    { "celebahq", 256, 128, 3, 3, 1, 1 },  { "celebahq", 256, 128, 128, 3, 2, 1 }, { "celebahq", 128, 128, 128, 3, 1, 7 },
-    { "celebahq", 128, 384, 128, 3, 1, 1 }, { "celebahq", 128, 256, 128, 3, 1, 2 }, { "celebahq", 128, 256, 256, 3, 1, 1 },
-    { "celebahq", 128, 128, 128, 3, 2, 1 }, { "celebahq", 64, 128, 256, 3, 1, 1 }, { "celebahq", 64, 256, 256, 3, 1, 7 },
-    { "celebahq", 64, 512, 256, 3, 1, 2 }, { "celebahq", 64, 384, 256, 3, 1, 1 },  { "celebahq", 32, 256, 256, 3, 1, 7 },
-    { "celebahq", 32, 768, 256, 3, 1, 1 }, { "celebahq", 32, 512, 256, 3, 1, 2 },  { "celebahq", 32, 512, 512, 3, 1, 1 },
-    { "celebahq", 16, 256, 512, 3, 1, 1 }, { "celebahq", 16, 512, 512, 3, 1, 7 },  { "celebahq", 16, 1024, 512, 3, 1, 2 },
-    { "celebahq", 16, 768, 512, 3, 1, 1 }, { "celebahq", 16, 512, 512, 3, 2, 1 },  { "celebahq", 8, 512, 512, 3, 1, 11 },
-    { "celebahq", 8, 1024, 512, 3, 1, 3 }, { "celebahq", 256, 256, 128, 1, 1, 3 }, { "celebahq", 16, 512, 1536, 1, 1, 5 },
-    { "openai", 64, 3, 192, 3, 1, 1 },     { "openai", 64, 192, 192, 3, 1, 10 },   { "openai", 64, 576, 192, 3, 1, 1 },
-    { "openai", 64, 384, 192, 3, 1, 3 },   { "openai", 64, 384, 384, 3, 1, 2 },    { "openai", 64, 192, 6, 3, 1, 1 },
-    { "openai", 32, 192, 192, 3, 1, 2 },   { "openai", 32, 192, 384, 3, 1, 1 },    { "openai", 32, 384, 384, 3, 1, 9 },
-    { "openai", 32, 576, 576, 3, 1, 2 },   { "openai", 32, 960, 384, 3, 1, 1 },    { "openai", 32, 768, 384, 3, 1, 2 },
-    { "openai", 32, 576, 384, 3, 1, 1 },   { "openai", 16, 384, 576, 3, 1, 1 },    { "openai", 16, 576, 576, 3, 1, 9 },
-    { "openai", 16, 1344, 576, 3, 1, 1 },  { "openai", 16, 1152, 576, 3, 1, 2 },   { "openai", 16, 768, 768, 3, 1, 2 },
-    { "openai", 8, 576, 768, 3, 1, 1 },    { "openai", 8, 768, 768, 3, 1, 13 },    { "openai", 8, 1536, 768, 3, 1, 3 },
-    { "openai", 32, 384, 1152, 1, 1, 7 },  { "openai", 16, 576, 1728, 1, 1, 7 },   { "openai", 8, 768, 2304, 1, 1, 8 },
-    { "lucidrains", 64, 3, 64, 7, 1, 1 },  { "lucidrains", 64, 64, 64, 3, 1, 8 },  { "lucidrains", 64, 128, 64, 3, 1, 4 },
-    { "lucidrains", 32, 64, 64, 3, 1, 4 }, { "lucidrains", 32, 192, 128, 3, 1, 2 }, { "lucidrains", 32, 128, 128, 3, 1, 2 },
-    { "lucidrains", 32, 256, 128, 3, 1, 1 }, { "lucidrains", 16, 128, 128, 3, 1, 4 }, { "lucidrains", 16, 384, 256, 3, 1, 2 },
-    { "lucidrains", 16, 256, 256, 3, 1, 2 }, { "lucidrains", 16, 512, 256, 3, 1, 1 }, { "lucidrains", 8, 256, 256, 3, 1, 4 },
-    { "lucidrains", 8, 256, 512, 3, 1, 1 }, { "lucidrains", 8, 768, 512, 3, 1, 2 }, { "lucidrains", 8, 512, 512, 3, 1, 6 },
-    { "lucidrains", 64, 64, 384, 1, 1, 2 }, { "lucidrains", 32, 256, 64, 1, 1, 1 }, { "lucidrains", 64, 64, 3, 1, 1, 1 },
-    { "small", 32, 1, 32, 3, 1, 1 },       { "small", 32, 32, 32, 3, 1, 7 },      { "small", 32, 64, 32, 3, 1, 2 },
-    { "small", 32, 96, 32, 3, 1, 1 },      { "small", 32, 64, 64, 3, 1, 1 },      { "small", 32, 32, 1, 3, 1, 1 },
-    { "small", 32, 32, 32, 3, 2, 1 },      { "small", 16, 32, 64, 3, 1, 1 },      { "small", 16, 64, 64, 3, 1, 7 },
-    { "small", 16, 128, 64, 3, 1, 2 },     { "small", 16, 96, 64, 3, 1, 1 },      { "small", 16, 64, 64, 3, 2, 1 },
-    { "small", 8, 64, 64, 3, 1, 11 },      { "small", 8, 128, 64, 3, 1, 3 },      { "small", 32, 64, 32, 1, 1, 2 },
-    { "small", 16, 128, 64, 1, 1, 2 },     { "small", 1, 128, 64, 1, 1, 11 },
+struct layer {
+    const char *net;
+    int size, cin, cout, kernel, stride, count;
 };
 
-struct options { const char *net; int batch, threads, rounds, gradients; unsigned cpu; };
+static const struct layer layers[] = {
+    { "cifar", 32, 3, 128, 3, 1, 1 },        { "cifar", 32, 128, 128, 3, 1, 7 },
+    { "cifar", 32, 256, 128, 3, 1, 2 },      { "cifar", 32, 384, 128, 3, 1, 1 },
+    { "cifar", 32, 256, 256, 3, 1, 1 },      { "cifar", 32, 128, 3, 3, 1, 1 },
+    { "cifar", 32, 128, 128, 3, 2, 1 },      { "cifar", 16, 128, 256, 3, 1, 1 },
+    { "cifar", 16, 256, 256, 3, 1, 7 },      { "cifar", 16, 384, 256, 3, 1, 1 },
+    { "cifar", 16, 512, 256, 3, 1, 2 },      { "cifar", 16, 256, 256, 3, 2, 1 },
+    { "cifar", 8, 256, 256, 3, 1, 8 },       { "cifar", 8, 512, 256, 3, 1, 3 },
+    { "cifar", 8, 256, 256, 3, 2, 1 },       { "cifar", 4, 256, 256, 3, 1, 11 },
+    { "cifar", 4, 512, 256, 3, 1, 3 },       { "cifar", 32, 256, 128, 1, 1, 2 },
+    { "cifar", 32, 384, 128, 1, 1, 1 },      { "cifar", 16, 128, 256, 1, 1, 1 },
+    { "cifar", 16, 384, 256, 1, 1, 1 },      { "cifar", 16, 512, 256, 1, 1, 2 },
+    { "cifar", 8, 512, 256, 1, 1, 3 },       { "cifar", 4, 512, 256, 1, 1, 3 },
+    { "cifar", 16, 256, 768, 1, 1, 5 },      { "cifar", 16, 256, 256, 1, 1, 5 },
+    { "cifar", 4, 256, 768, 1, 1, 1 },       { "cifar", 1, 512, 256, 1, 1, 17 },
+    { "celebahq", 256, 3, 128, 3, 1, 1 },    { "celebahq", 256, 128, 128, 3, 1, 8 },
+    { "celebahq", 256, 256, 128, 3, 1, 3 },  { "celebahq", 256, 128, 3, 3, 1, 1 },
+    { "celebahq", 256, 128, 128, 3, 2, 1 },  { "celebahq", 128, 128, 128, 3, 1, 7 },
+    { "celebahq", 128, 384, 128, 3, 1, 1 },  { "celebahq", 128, 256, 128, 3, 1, 2 },
+    { "celebahq", 128, 256, 256, 3, 1, 1 },  { "celebahq", 128, 128, 128, 3, 2, 1 },
+    { "celebahq", 64, 128, 256, 3, 1, 1 },   { "celebahq", 64, 256, 256, 3, 1, 7 },
+    { "celebahq", 64, 512, 256, 3, 1, 2 },   { "celebahq", 64, 384, 256, 3, 1, 1 },
+    { "celebahq", 32, 256, 256, 3, 1, 7 },   { "celebahq", 32, 768, 256, 3, 1, 1 },
+    { "celebahq", 32, 512, 256, 3, 1, 2 },   { "celebahq", 32, 512, 512, 3, 1, 1 },
+    { "celebahq", 16, 256, 512, 3, 1, 1 },   { "celebahq", 16, 512, 512, 3, 1, 7 },
+    { "celebahq", 16, 1024, 512, 3, 1, 2 },  { "celebahq", 16, 768, 512, 3, 1, 1 },
+    { "celebahq", 16, 512, 512, 3, 2, 1 },   { "celebahq", 8, 512, 512, 3, 1, 11 },
+    { "celebahq", 8, 1024, 512, 3, 1, 3 },   { "celebahq", 256, 256, 128, 1, 1, 3 },
+    { "celebahq", 16, 512, 1536, 1, 1, 5 },  { "openai", 64, 3, 192, 3, 1, 1 },
+    { "openai", 64, 192, 192, 3, 1, 10 },    { "openai", 64, 576, 192, 3, 1, 1 },
+    { "openai", 64, 384, 192, 3, 1, 3 },     { "openai", 64, 384, 384, 3, 1, 2 },
+    { "openai", 64, 192, 6, 3, 1, 1 },       { "openai", 32, 192, 192, 3, 1, 2 },
+    { "openai", 32, 192, 384, 3, 1, 1 },     { "openai", 32, 384, 384, 3, 1, 9 },
+    { "openai", 32, 576, 576, 3, 1, 2 },     { "openai", 32, 960, 384, 3, 1, 1 },
+    { "openai", 32, 768, 384, 3, 1, 2 },     { "openai", 32, 576, 384, 3, 1, 1 },
+    { "openai", 16, 384, 576, 3, 1, 1 },     { "openai", 16, 576, 576, 3, 1, 9 },
+    { "openai", 16, 1344, 576, 3, 1, 1 },    { "openai", 16, 1152, 576, 3, 1, 2 },
+    { "openai", 16, 768, 768, 3, 1, 2 },     { "openai", 8, 576, 768, 3, 1, 1 },
+    { "openai", 8, 768, 768, 3, 1, 13 },     { "openai", 8, 1536, 768, 3, 1, 3 },
+    { "openai", 32, 384, 1152, 1, 1, 7 },    { "openai", 16, 576, 1728, 1, 1, 7 },
+    { "openai", 8, 768, 2304, 1, 1, 8 },     { "lucidrains", 64, 3, 64, 7, 1, 1 },
+    { "lucidrains", 64, 64, 64, 3, 1, 8 },   { "lucidrains", 64, 128, 64, 3, 1, 4 },
+    { "lucidrains", 32, 64, 64, 3, 1, 4 },   { "lucidrains", 32, 192, 128, 3, 1, 2 },
+    { "lucidrains", 32, 128, 128, 3, 1, 2 }, { "lucidrains", 32, 256, 128, 3, 1, 1 },
+    { "lucidrains", 16, 128, 128, 3, 1, 4 }, { "lucidrains", 16, 384, 256, 3, 1, 2 },
+    { "lucidrains", 16, 256, 256, 3, 1, 2 }, { "lucidrains", 16, 512, 256, 3, 1, 1 },
+    { "lucidrains", 8, 256, 256, 3, 1, 4 },  { "lucidrains", 8, 256, 512, 3, 1, 1 },
+    { "lucidrains", 8, 768, 512, 3, 1, 2 },  { "lucidrains", 8, 512, 512, 3, 1, 6 },
+    { "lucidrains", 64, 64, 384, 1, 1, 2 },  { "lucidrains", 32, 256, 64, 1, 1, 1 },
+    { "lucidrains", 64, 64, 3, 1, 1, 1 },    { "small", 32, 1, 32, 3, 1, 1 },
+    { "small", 32, 32, 32, 3, 1, 7 },        { "small", 32, 64, 32, 3, 1, 2 },
+    { "small", 32, 96, 32, 3, 1, 1 },        { "small", 32, 64, 64, 3, 1, 1 },
+    { "small", 32, 32, 1, 3, 1, 1 },         { "small", 32, 32, 32, 3, 2, 1 },
+    { "small", 16, 32, 64, 3, 1, 1 },        { "small", 16, 64, 64, 3, 1, 7 },
+    { "small", 16, 128, 64, 3, 1, 2 },       { "small", 16, 96, 64, 3, 1, 1 },
+    { "small", 16, 64, 64, 3, 2, 1 },        { "small", 8, 64, 64, 3, 1, 11 },
+    { "small", 8, 128, 64, 3, 1, 3 },        { "small", 32, 64, 32, 1, 1, 2 },
+    { "small", 16, 128, 64, 1, 1, 2 },       { "small", 1, 128, 64, 1, 1, 11 },
+};
+
+struct options {
+    const char *net;
+    int batch, threads, rounds, gradients;
+    unsigned cpu;
+};
 
 /* One layer made ready for one engine. */
-struct engine { struct dd_conv *conv; float *packed, *scratch; double best; };
+struct engine {
+    struct dd_conv *conv;
+    float *packed, *scratch;
+    double best;
+};
 
 static float *filled(size_t n)
 {
@@ -74,8 +103,8 @@ static float *filled(size_t n)
 }
 
 /* conv is NULL where the engine does not take the layer. */
-static int open_engine(struct engine *e, const char *name, const struct dd_conv_shape *s, const struct dd_kernels *k,
-                       const struct options *o, const float *w)
+static int open_engine(struct engine *e, const char *name, const struct dd_conv_shape *s,
+                       const struct dd_kernels *k, const struct options *o, const float *w)
 {
     ddpm_error err;
     *e = (struct engine){ .best = 1e9 };
@@ -102,8 +131,8 @@ static void close_engine(struct engine *e)
 }
 
 /* Each round runs an engine for at least 2 ms. */
-static void time_engines(struct engine *e, int engines, const struct options *o, const struct dd_kernels *k, const struct dd_map *y,
-                         const struct dd_map *x)
+static void time_engines(struct engine *e, int engines, const struct options *o, const struct dd_kernels *k,
+                         const struct dd_map *y, const struct dd_map *x)
 {
     for (int round = 0; round < o->rounds; round++)
         for (int i = 0; i < engines; i++) {
@@ -118,10 +147,13 @@ static void time_engines(struct engine *e, int engines, const struct options *o,
         }
 }
 
-static int bench_layer(const struct layer *l, const struct dd_kernels *k, const struct options *o, double *total)
+static int bench_layer(const struct layer *l, const struct dd_kernels *k, const struct options *o,
+                       double *total)
 {
     int pad = l->kernel / 2, engines = 0, failed = 0;
-    struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad, 0 };
+    struct dd_conv_shape s = {
+        l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad, 0
+    };
     struct dd_map x = { NULL, o->batch, s.h, s.w, s.cin, (size_t)s.cin };
     struct dd_map y = { NULL, o->batch, dd_conv_height(&s), dd_conv_width(&s), s.cout, (size_t)s.cout };
     float *w = filled((size_t)(s.cin * s.cout * s.kernel * s.kernel));
@@ -135,7 +167,8 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
             failed = open_engine(&e[engines++], *name, &s, k, o, w);
     if (!failed)
         time_engines(e, engines, o, k, &y, &x);
-    printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel, l->stride, l->count);
+    printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel,
+           l->stride, l->count);
     double best = 1e9;
     for (int i = 0; i < engines; i++) {
         double ms = 1e3 * e[i].best / o->batch;
@@ -162,15 +195,22 @@ static int parse(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (argv[i][0] != '-' || !strcmp(argv[i], "--gradients")) {
-            if (argv[i][0] == '-') o->gradients = 1;
-            else o->net = argv[i];
+            if (argv[i][0] == '-')
+                o->gradients = 1;
+            else
+                o->net = argv[i];
             continue;
         }
-        if (!strcmp(argv[i], "--batch")) o->batch = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--threads")) o->threads = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--rounds")) o->rounds = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--cpu")) cpu = value;
-        else return fprintf(stderr, "ddpm-bench conv: unknown argument %s\n", argv[i]), 64;
+        if (!strcmp(argv[i], "--batch"))
+            o->batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads"))
+            o->threads = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--rounds"))
+            o->rounds = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--cpu"))
+            cpu = value;
+        else
+            return fprintf(stderr, "ddpm-bench conv: unknown argument %s\n", argv[i]), 64;
         i++;
     }
     return dd_cpu_ceiling(&o->cpu, cpu, &err) ? fprintf(stderr, "ddpm-bench conv: %s\n", err.text), 64 : 0;
@@ -180,17 +220,22 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
 {
     struct bench_gradient sum = { 0 };
     int failed = 0;
-    printf("convolution: %s, %d threads, batch %d; ms of the batch; GFLOP/s of the definition, and times forward\n%-10s %4s %5s %5s %6s %3s\n",
+    printf("convolution: %s, %d threads, batch %d; ms of the batch; GFLOP/s of the definition, and times "
+           "forward\n%-10s %4s %5s %5s %6s %3s\n",
            dd_cpu_name(o->cpu), o->threads, o->batch, "net", "size", "cin", "cout", "kernel", "n");
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++) {
         const struct layer *l = &layers[i];
         int pad = l->kernel / 2;
-        struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride, pad, pad, pad, pad, 0 };
+        struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride,
+                                   pad,     pad,     pad,    pad,     0 };
         struct bench_gradient one;
         if (o->net && strcmp(o->net, l->net))
             continue;
-        failed = bench_gradient_layer(&one, &s, &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads }, o->rounds);
-        printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel, l->stride, l->count);
+        failed =
+            bench_gradient_layer(&one, &s, &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads },
+                                 o->rounds);
+        printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel,
+               l->stride, l->count);
         bench_gradient_print(&one, dd_conv_flops(&s) * o->batch);
         bench_gradient_add(&sum, &one, l->count);
     }
@@ -210,8 +255,8 @@ int bench_conv(int argc, char **argv)
     dd_kernels_init(&k, o.cpu);
     if (o.gradients)
         return run_gradients(&o, &k);
-    printf("convolution: %s, %d threads, batch %d; ms an image, GFLOP/s\n%-10s %4s %5s %5s %6s %3s", dd_cpu_name(o.cpu), o.threads, o.batch,
-           "net", "size", "cin", "cout", "kernel", "n");
+    printf("convolution: %s, %d threads, batch %d; ms an image, GFLOP/s\n%-10s %4s %5s %5s %6s %3s",
+           dd_cpu_name(o.cpu), o.threads, o.batch, "net", "size", "cin", "cout", "kernel", "n");
     for (const char *const *name = dd_conv_engines(); *name; name++)
         if (strcmp(*name, "ref"))
             printf("  %9s %6s", *name, ""), engines++;
@@ -220,7 +265,9 @@ int bench_conv(int argc, char **argv)
         if (!o.net || !strcmp(o.net, layers[i].net))
             failed = bench_layer(&layers[i], &k, &o, total);
     if (!failed && total[engines + 1] == 0)
-        return fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n", o.net), 64;
+        return fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n",
+                       o.net),
+               64;
     printf("all, where an engine takes no layer its right neighbour:");
     for (int i = 0; i < engines; i++)
         printf("  %.2f ms", total[i]);

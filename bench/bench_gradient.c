@@ -34,7 +34,8 @@ static int open_state(struct state *t, const struct dd_conv_shape *s, const stru
 {
     size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
     size_t forward = dd_conv_scratch(t->conv), backward = dd_conv_gradient_scratch(t->gradient);
-    t->ctx = (struct dd_context){ setup->k, setup->threads, dd_memory(forward > backward ? forward : backward, 1) };
+    t->ctx = (struct dd_context){ setup->k, setup->threads,
+                                  dd_memory(forward > backward ? forward : backward, 1) };
     t->x = map(setup->batch, s->h, s->w, s->cin);
     t->dx = map(setup->batch, s->h, s->w, s->cin);
     t->y = map(setup->batch, dd_conv_height(s), dd_conv_width(s), s->cout);
@@ -45,36 +46,44 @@ static int open_state(struct state *t, const struct dd_conv_shape *s, const stru
     t->db = filled((size_t)s->cout);
     t->scale = filled((size_t)setup->batch * (size_t)s->cin);
     t->pre = (struct dd_pre){ t->scale, t->scale, DD_ACT_SILU };
-    return !(t->ctx.scratch && t->x.data && t->dx.data && t->y.data && t->packed && t->packed_data && t->w && t->dw && t->db && t->scale);
+    return !(t->ctx.scratch && t->x.data && t->dx.data && t->y.data && t->packed && t->packed_data && t->w &&
+             t->dw && t->db && t->scale);
 }
 
 static void close_state(struct state *t)
 {
     dd_conv_close(t->conv);
     dd_conv_gradient_close(t->gradient);
-    free(t->ctx.scratch), free(t->x.data), free(t->dx.data), free(t->y.data), free(t->packed), free(t->packed_data);
+    free(t->ctx.scratch), free(t->x.data), free(t->dx.data), free(t->y.data), free(t->packed),
+        free(t->packed_data);
     free(t->w), free(t->dw), free(t->db), free(t->scale);
 }
 
 static void run(struct state *t, int pass)
 {
     switch (pass) {
-    case PASS_PACK:         dd_conv_pack(t->conv, t->packed, t->w, NULL); break;
-    case PASS_PACK_DATA:    dd_conv_gradient_pack(t->gradient, t->packed_data, t->w); break;
-    case PASS_FORWARD:      dd_conv_forward(t->conv, &t->ctx, &t->y, &t->x, NULL, NULL); break;
-    case PASS_DATA:         dd_conv_gradient_data(t->gradient, &t->ctx, &t->dx, &t->y); break;
-    case PASS_WEIGHTS:      dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, NULL); break;
-    case PASS_WEIGHTS_SILU: dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, &t->pre); break;
+    case PASS_PACK: dd_conv_pack(t->conv, t->packed, t->w, NULL); break;
+    case PASS_PACK_DATA: dd_conv_gradient_pack(t->gradient, t->packed_data, t->w); break;
+    case PASS_FORWARD: dd_conv_forward(t->conv, &t->ctx, &t->y, &t->x, NULL, NULL); break;
+    case PASS_DATA: dd_conv_gradient_data(t->gradient, &t->ctx, &t->dx, &t->y); break;
+    case PASS_WEIGHTS:
+        dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, NULL);
+        break;
+    case PASS_WEIGHTS_SILU:
+        dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, &t->pre);
+        break;
     }
 }
 
-int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, int rounds)
+int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s,
+                         const struct dd_conv_setup *setup, int rounds)
 {
     struct state t = { 0 };
     ddpm_error err = { .text = "out of memory" };
     struct dd_conv_setup forward = *setup;
     forward.engine = dd_conv_gradient_engine(s, NULL);
-    int failed = dd_conv_open(&t.conv, s, &forward, &err) || dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
+    int failed = dd_conv_open(&t.conv, s, &forward, &err) ||
+                 dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
     for (int pass = 0; pass < PASSES; pass++)
         b->seconds[pass] = failed ? 0 : 1e9;
     for (int i = 0; i < rounds * PASSES && !failed; i++) {
@@ -97,7 +106,8 @@ void bench_gradient_add(struct bench_gradient *sum, const struct bench_gradient 
 
 void bench_gradient_print(const struct bench_gradient *b, double flops)
 {
-    static const char *const names[PASSES] = { "pack", "pack for data", "forward", "data", "weights", "weights with SiLU" };
+    static const char *const names[PASSES] = { "pack", "pack for data", "forward",
+                                               "data", "weights",       "weights with SiLU" };
     for (int pass = PASS_FORWARD; pass < PASSES; pass++) {
         printf("  %s %.3f", names[pass], 1e3 * b->seconds[pass]);
         if (flops > 0)
@@ -105,5 +115,6 @@ void bench_gradient_print(const struct bench_gradient *b, double flops)
         if (pass > PASS_FORWARD)
             printf(" %.2fx", b->seconds[pass] / b->seconds[PASS_FORWARD]);
     }
-    printf("  %s %.3f, %s %.3f\n", names[PASS_PACK], 1e3 * b->seconds[PASS_PACK], names[PASS_PACK_DATA], 1e3 * b->seconds[PASS_PACK_DATA]);
+    printf("  %s %.3f, %s %.3f\n", names[PASS_PACK], 1e3 * b->seconds[PASS_PACK], names[PASS_PACK_DATA],
+           1e3 * b->seconds[PASS_PACK_DATA]);
 }

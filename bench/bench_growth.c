@@ -12,6 +12,7 @@
 
 static const double CELL = 6;
 static const int sizes[] = { 32, 64, 128, 256 }, batches[] = { 1, 2, 4, 8, 16, 32, 64 };
+
 enum { SIZES = sizeof sizes / sizeof *sizes, BATCHES = sizeof batches / sizeof *batches };
 
 static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *err)
@@ -28,7 +29,8 @@ static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *e
         }
         code = bench_step(&r, m, o, 0.5, err);
         if (!code)
-            printf("  %8.2f %6.0f %6.0f", 1e3 * r.seconds / o->batch, 1e-9 * r.flops / r.seconds, r.held / (1 << 20));
+            printf("  %8.2f %6.0f %6.0f", 1e3 * r.seconds / o->batch, 1e-9 * r.flops / r.seconds,
+                   r.held / (1 << 20));
         fflush(stdout);
     }
     putchar('\n');
@@ -41,9 +43,12 @@ int bench_growth(int argc, char **argv)
     ddpm_error err;
     int code = 0;
     for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && !strcmp(argv[i], "--threads")) o.threads = (int)bench_number(argv[i], argv[i + 1], 1, INT_MAX);
-        else if (i + 1 < argc && !strcmp(argv[i], "--cpu")) o.cpu = argv[i + 1];
-        else return fprintf(stderr, "ddpm-bench growth: unknown or incomplete argument %s\n", argv[i]), 64;
+        if (i + 1 < argc && !strcmp(argv[i], "--threads"))
+            o.threads = (int)bench_number(argv[i], argv[i + 1], 1, INT_MAX);
+        else if (i + 1 < argc && !strcmp(argv[i], "--cpu"))
+            o.cpu = argv[i + 1];
+        else
+            return fprintf(stderr, "ddpm-bench growth: unknown or incomplete argument %s\n", argv[i]), 64;
     }
     printf("celebahq's network; ms an image and step, GFLOP/s, MB held, for a batch of\nsize");
     for (int i = 0; i < BATCHES; i++)

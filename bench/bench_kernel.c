@@ -9,7 +9,9 @@
 #include <stdlib.h>
 
 enum { H = 32, W = 32, C = 128, PIXELS = H * W, FLOATS = 4 * PIXELS * C, DEPTH = 512, TILES = 8 };
+
 enum { ROUNDS = 7 };
+
 static const double LEAST = 0.005;
 
 /* v and b stand for vectors of channels and for a packed panel.  A run writes down the bytes and operations it cost. */
@@ -49,8 +51,8 @@ static void run_rms(struct work *w)
 static void run_affine_backward(struct work *w)
 {
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->affine_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v, w->v + C,
-                              w->v + 2 * C, 64, C, DD_ACT_SILU);
+        w->k->affine_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->x + (PIXELS + p) * C, C,
+                              w->x + p * C, C, w->v, w->v + C, w->v + 2 * C, 64, C, DD_ACT_SILU);
     w->bytes = 12.0 * PIXELS * C;
 }
 
@@ -70,8 +72,9 @@ static void run_sums(struct work *w)
 static void run_rms_backward(struct work *w)
 {
     for (size_t p = 0; p < PIXELS; p += 64)
-        w->k->rms_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->v + 6 * C, w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v,
-                           w->v + C, w->v + 2 * C, 64, C, DD_ACT_SILU);
+        w->k->rms_backward(w->y + p * C, C, 0, w->v + 4 * C, w->v + 5 * C, w->v + 6 * C,
+                           w->x + (PIXELS + p) * C, C, w->x + p * C, C, w->v, w->v + C, w->v + 2 * C, 64, C,
+                           DD_ACT_SILU);
     w->bytes = 12.0 * PIXELS * C;
 }
 
@@ -213,28 +216,65 @@ static void run_output(struct work *w, size_t tile)
             if (tile == 6)
                 w->k->winograd6_output(pixel, m, plane_of(nr), w->v, NULL, 1, nr, 6, 6);
             else
-                (tile == 4 ? w->k->winograd_output : w->k->winograd2_output)(pixel, m, plane_of(nr), w->v, NULL, 1, nr);
+                (tile == 4 ? w->k->winograd_output : w->k->winograd2_output)(pixel, m, plane_of(nr), w->v,
+                                                                             NULL, 1, nr);
         }
     w->bytes = 4.0 * (double)(tile * tile + (tile + 2) * (tile + 2)) * PIXELS / 16 * C;
 }
 
-static void run_winograd_input(struct work *w) { run_input(w, 4); }
-static void run_winograd2_input(struct work *w) { run_input(w, 2); }
-static void run_winograd6_input(struct work *w) { run_input(w, 6); }
-static void run_winograd_output(struct work *w) { run_output(w, 4); }
-static void run_winograd2_output(struct work *w) { run_output(w, 2); }
-static void run_winograd6_output(struct work *w) { run_output(w, 6); }
+static void run_winograd_input(struct work *w)
+{
+    run_input(w, 4);
+}
 
-static void run_weights(struct work *w, void (*transform)(float *u, size_t plane, const float *w, size_t count), size_t planes)
+static void run_winograd2_input(struct work *w)
+{
+    run_input(w, 2);
+}
+
+static void run_winograd6_input(struct work *w)
+{
+    run_input(w, 6);
+}
+
+static void run_winograd_output(struct work *w)
+{
+    run_output(w, 4);
+}
+
+static void run_winograd2_output(struct work *w)
+{
+    run_output(w, 2);
+}
+
+static void run_winograd6_output(struct work *w)
+{
+    run_output(w, 6);
+}
+
+static void run_weights(struct work *w,
+                        void (*transform)(float *u, size_t plane, const float *w, size_t count),
+                        size_t planes)
 {
     size_t nr = w->k->gemm_nr;
     transform(w->y, C * nr + 16, w->x, C);
     w->bytes = 4.0 * (double)(9 + planes) * C * (double)nr;
 }
 
-static void run_winograd_weights(struct work *w) { run_weights(w, w->k->winograd_weights, 36); }
-static void run_winograd2_weights(struct work *w) { run_weights(w, w->k->winograd2_weights, 16); }
-static void run_winograd6_weights(struct work *w) { run_weights(w, w->k->winograd6_weights, 64); }
+static void run_winograd_weights(struct work *w)
+{
+    run_weights(w, w->k->winograd_weights, 36);
+}
+
+static void run_winograd2_weights(struct work *w)
+{
+    run_weights(w, w->k->winograd2_weights, 16);
+}
+
+static void run_winograd6_weights(struct work *w)
+{
+    run_weights(w, w->k->winograd6_weights, 64);
+}
 
 /* A panel of all channels of a block of tiles against another. */
 static void run_outer(struct work *w)
@@ -265,14 +305,28 @@ static void run_winograd_weights_adjoint(struct work *w)
 }
 
 #define KERNEL(name, ret, params) { #name, run_##name },
-static const struct { const char *name; void (*run)(struct work *w); } kernels[] = {
+
+static const struct {
+    const char *name;
+    void (*run)(struct work *w);
+} kernels[] = {
+
 #include "kernel/kernels.def"
 };
 #undef KERNEL
+
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 
-struct call { void (*run)(struct work *w); struct work *work; };
-static void call(void *state) { struct call *c = state; c->run(c->work); }
+struct call {
+    void (*run)(struct work *w);
+    struct work *work;
+};
+
+static void call(void *state)
+{
+    struct call *c = state;
+    c->run(c->work);
+}
 
 static struct bench_time timed(struct work *w, void (*run)(struct work *w))
 {
@@ -296,8 +350,10 @@ static void gemm_table(struct work *w)
             double posted = timed(w, run_gemm).best;
             plain = w->flops / plain;
             posted = w->flops / posted;
-            printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s %5.1f %%\n",
-                   m, depths[d], 1e-9 * plain, top ? 100 * plain / top : 0, 1e-9 * posted, top ? 100 * posted / top : 0);
+            printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s "
+                   "%5.1f %%\n",
+                   m, depths[d], 1e-9 * plain, top ? 100 * plain / top : 0, 1e-9 * posted,
+                   top ? 100 * posted / top : 0);
         }
 }
 
@@ -317,7 +373,8 @@ static void table(struct work *w, double reference[KERNELS])
         printf("%-7s %-24s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
         if (w->flops)
             printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
-        printf("  %5.1f x the reference %5.1f %% of the peak\n", reference[i] * (w->flops ? w->flops : w->bytes) / t,
+        printf("  %5.1f x the reference %5.1f %% of the peak\n",
+               reference[i] * (w->flops ? w->flops : w->bytes) / t,
                100 * (w->flops ? w->flops / top : w->bytes / copy) / t);
     }
 }
@@ -326,8 +383,10 @@ int bench_kernels(int argc, char **argv)
 {
     static const unsigned masks[] = { 0, DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512, DD_CPU_NEON };
     double reference[KERNELS] = { 0 };
-    struct work w = { .x = dd_memory(FLOATS, sizeof(float)), .y = dd_memory(FLOATS, sizeof(float)),
-                      .v = dd_memory(FLOATS, sizeof(float)), .b = dd_memory(FLOATS, sizeof(float)) };
+    struct work w = { .x = dd_memory(FLOATS, sizeof(float)),
+                      .y = dd_memory(FLOATS, sizeof(float)),
+                      .v = dd_memory(FLOATS, sizeof(float)),
+                      .b = dd_memory(FLOATS, sizeof(float)) };
     (void)argc, (void)argv;
     if (!w.x || !w.y || !w.v || !w.b)
         return 71;

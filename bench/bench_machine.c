@@ -14,24 +14,33 @@
 #include <string.h>
 
 enum { ROUNDS = 9, REGIONS = 1000, LANES = 16, LARGE_TASKS = 512 };
-static const size_t SMALL = (size_t)512 << 10, TASK = (size_t)1 << 20, LARGE = ((size_t)1 << 20) * LARGE_TASKS;
+
+static const size_t SMALL = (size_t)512 << 10, TASK = (size_t)1 << 20,
+                    LARGE = ((size_t)1 << 20) * LARGE_TASKS;
 
 /* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
 enum { CHAINS = 12, LINKS = 10000 };
 #if defined __x86_64__
 #define FMA(r, i) "vfmadd231ps %%" r "0, %%" r "0, %%" r #i "\n"
-#define LOOP(r) \
-    "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) \
-    FMA(r, 7) FMA(r, 8) FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
+#define LOOP(r)                                                                                      \
+    "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) FMA(r, 7) FMA(r, 8) \
+        FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
+
 static void chains(size_t nr)
 {
     long n = LINKS;
     if (nr == 32)
-        __asm__ volatile(LOOP("zmm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
+        __asm__ volatile(LOOP("zmm")
+                         : "+r"(n)
+                         :
+                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                           "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
     else
-        __asm__ volatile(LOOP("ymm") : "+r"(n) : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
+        __asm__ volatile(LOOP("ymm")
+                         : "+r"(n)
+                         :
+                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                           "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc");
 }
 #endif
 
@@ -122,7 +131,7 @@ int bench_machine(int argc, char **argv)
     }
     printf("copy within %zu KB: %.1f GB/s, read and written\n", 2 * SMALL >> 10, 1e-9 * bench_copy());
     for (int threads = 1; threads <= most; threads *= 2)
-        printf("%d thread%s: memory read at %.1f GB/s; an empty parallel region takes %.2f us\n", threads, threads > 1 ? "s" : "",
-               1e-9 * bench_read(threads), 1e6 * bench_region(threads));
+        printf("%d thread%s: memory read at %.1f GB/s; an empty parallel region takes %.2f us\n", threads,
+               threads > 1 ? "s" : "", 1e-9 * bench_read(threads), 1e6 * bench_region(threads));
     return 0;
 }

@@ -11,7 +11,8 @@ static int resized(char *out, size_t n, const char *net, int size)
     const char *height = strstr(net, "\"height\""), *after = height ? strstr(height, "\"channels\"") : NULL;
     if (!after)
         return -1;
-    int length = snprintf(out, n, "%.*s\"height\": %d, \"width\": %d, %s", (int)(height - net), net, size, size, after);
+    int length = snprintf(out, n, "%.*s\"height\": %d, \"width\": %d, %s", (int)(height - net), net, size,
+                          size, after);
     return length < 0 || (size_t)length >= n ? -1 : 0;
 }
 
@@ -33,8 +34,10 @@ int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err
 int bench_input_create(struct bench_input *in, const ddpm_about *a, int n)
 {
     size_t pixels = (size_t)n * (size_t)a->height * (size_t)a->width, floats = pixels * (size_t)a->channels;
-    *in = (struct bench_input){ malloc(floats * sizeof *in->x), malloc(pixels * (size_t)a->outputs * sizeof *in->y),
-                                calloc((size_t)n, sizeof *in->t), a->classes ? calloc((size_t)n, sizeof *in->label) : NULL, n };
+    *in = (struct bench_input){ malloc(floats * sizeof *in->x),
+                                malloc(pixels * (size_t)a->outputs * sizeof *in->y),
+                                calloc((size_t)n, sizeof *in->t),
+                                a->classes ? calloc((size_t)n, sizeof *in->label) : NULL, n };
     if (!in->x || !in->y || !in->t || (a->classes && !in->label))
         return -1;
     for (size_t i = 0; i < floats; i++)
@@ -50,7 +53,8 @@ void bench_input_free(struct bench_input *in)
     free(in->label);
 }
 
-int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options *o, double least, ddpm_error *err)
+int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options *o, double least,
+               ddpm_error *err)
 {
     struct bench_input in = { 0 };
     ddpm_net *net = NULL;

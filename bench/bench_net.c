@@ -15,8 +15,16 @@
 
 enum { STEPS_MOST = 10000, SLOWEST = 20, KINDS_MOST = 16 };
 
-struct settings { const char *model, *save; ddpm_net_options net; int steps, json; };
-struct measured { int steps; double least, median, wall, startup, *nodes; };
+struct settings {
+    const char *model, *save;
+    ddpm_net_options net;
+    int steps, json;
+};
+
+struct measured {
+    int steps;
+    double least, median, wall, startup, *nodes;
+};
 
 static int fail(const ddpm_error *err)
 {
@@ -43,14 +51,22 @@ static int parse(struct settings *s, int argc, char **argv)
             s->json = 1;
             continue;
         }
-        if (!value) return usage(argv[i]);
-        else if (!strcmp(argv[i], "--batch")) s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--threads")) s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--conv")) s->net.conv = value;
-        else if (!strcmp(argv[i], "--cpu")) s->net.cpu = value;
-        else if (!strcmp(argv[i], "--steps")) s->steps = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--save")) s->save = value;
-        else return usage(argv[i]);
+        if (!value)
+            return usage(argv[i]);
+        else if (!strcmp(argv[i], "--batch"))
+            s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads"))
+            s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--conv"))
+            s->net.conv = value;
+        else if (!strcmp(argv[i], "--cpu"))
+            s->net.cpu = value;
+        else if (!strcmp(argv[i], "--steps"))
+            s->steps = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--save"))
+            s->save = value;
+        else
+            return usage(argv[i]);
         i++;
     }
     return 0;
@@ -67,7 +83,9 @@ static double since_exec(void)
     struct timespec t;
     const char *after = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
     clock_gettime(CLOCK_BOOTTIME, &t);
-    if (after && sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) == 1)
+    if (after &&
+        sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &ticks) == 1)
         age = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec - (double)ticks / (double)sysconf(_SC_CLK_TCK);
     if (f)
         fclose(f);
@@ -81,7 +99,8 @@ static int ascending(const void *a, const void *b)
 }
 
 /* The first step apart, then steps until s->steps, or for 5 seconds and at least 3. */
-static int measure(struct measured *r, ddpm_net *net, const struct bench_input *in, const struct settings *s, ddpm_error *err)
+static int measure(struct measured *r, ddpm_net *net, const struct bench_input *in, const struct settings *s,
+                   ddpm_error *err)
 {
     static double seconds[STEPS_MOST];
     const ddpm_node *list;
@@ -130,7 +149,8 @@ static void print_kinds(const struct measured *r, const ddpm_node *list, size_t 
 static void print_slowest(const struct measured *r, const ddpm_node *list, size_t nodes, int batch)
 {
     char *printed = calloc(nodes, 1);
-    printf("  %9s %7s %8s  %-12s %-10s %-20s %s\n", "ms/step", "%", "GFLOP/s", "output", "op", "engine", "node");
+    printf("  %9s %7s %8s  %-12s %-10s %-20s %s\n", "ms/step", "%", "GFLOP/s", "output", "op", "engine",
+           "node");
     for (int k = 0; printed && k < SLOWEST && k < (int)nodes; k++) {
         size_t worst = nodes;
         for (size_t i = 0; i < nodes; i++)
@@ -154,18 +174,22 @@ static void print(const struct measured *r, const ddpm_net *net, const struct se
     size_t nodes = ddpm_net_nodes(net, &list);
     double mb = 1024 * 1024, peak = process_memory("VmHWM") / mb;
     if (s->json) {
-        printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"steps\": %d, \"ms_step_min\": %.4f, "
-               "\"ms_step_median\": %.4f, \"gflops\": %.2f, \"startup\": %.3f, \"peak_mb\": %.1f}\n", s->model, a->cpu, a->threads, a->batch,
-               r->steps, 1e3 * r->least, 1e3 * r->median, a->flops * a->batch / r->least * 1e-9, r->startup, peak);
+        printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"steps\": %d, "
+               "\"ms_step_min\": %.4f, "
+               "\"ms_step_median\": %.4f, \"gflops\": %.2f, \"startup\": %.3f, \"peak_mb\": %.1f}\n",
+               s->model, a->cpu, a->threads, a->batch, r->steps, 1e3 * r->least, 1e3 * r->median,
+               a->flops * a->batch / r->least * 1e-9, r->startup, peak);
         return;
     }
-    printf("%s: %.1f M parameters, %.2f GFLOP an image and step\n  %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6,
-           a->flops * 1e-9, a->engine_class, a->threads, a->batch);
-    printf("  weights %.1f MB, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n", (double)a->weights / mb, (double)a->packed / mb,
-           (double)a->activations / mb, (double)a->scratch / mb, peak);
+    printf("%s: %.1f M parameters, %.2f GFLOP an image and step\n  %s, %d threads, batch %d\n", s->model,
+           (double)a->parameters * 1e-6, a->flops * 1e-9, a->engine_class, a->threads, a->batch);
+    printf("  weights %.1f MB, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n",
+           (double)a->weights / mb, (double)a->packed / mb, (double)a->activations / mb,
+           (double)a->scratch / mb, peak);
     printf("  start to the end of the first step, less a median step: %.2f s\n", r->startup);
-    printf("  an image and step: %.3f ms least, %.3f ms median of %d steps; %.1f GFLOP/s\n", 1e3 * r->least / a->batch,
-           1e3 * r->median / a->batch, r->steps, a->flops * a->batch / r->least * 1e-9);
+    printf("  an image and step: %.3f ms least, %.3f ms median of %d steps; %.1f GFLOP/s\n",
+           1e3 * r->least / a->batch, 1e3 * r->median / a->batch, r->steps,
+           a->flops * a->batch / r->least * 1e-9);
     print_kinds(r, list, nodes);
     print_slowest(r, list, nodes, a->batch);
 }

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct settings { const char *model, *steps; ddpm_net_options net; };
+struct settings {
+    const char *model, *steps;
+    ddpm_net_options net;
+};
 
 static double in_nodes(const ddpm_net *net)
 {
@@ -21,7 +24,8 @@ static double in_nodes(const ddpm_net *net)
 }
 
 /* Runs a whole chain, of which the first step is not counted. */
-static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *c, ddpm_net *net, const struct settings *s, ddpm_error *err)
+static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *c, ddpm_net *net,
+                       const struct settings *s, ddpm_error *err)
 {
     int batch = ddpm_net_describe(net)->batch, steps = 0;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
@@ -37,15 +41,17 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
     if (!code)
         code = ddpm_sampler_start(sampler, index, label, batch, NULL, 0, err);
     if (!code)
-        code = ddpm_sampler_step(sampler, err);                  /* untimed: the first one touches fresh memory */
+        code = ddpm_sampler_step(sampler, err); /* untimed: the first one touches fresh memory */
     double network = in_nodes(net), begin = bench_now();
     for (; !code && ddpm_sampler_left(sampler); steps++)
         code = ddpm_sampler_step(sampler, err);
     double all = bench_now() - begin;
     network = in_nodes(net) - network;
     if (!code)
-        printf("  %-16s %8.3f ms a step and image, network %9.3f ms: %5.2f %% of the network's time (%s steps)\n", name,
-               1e3 * (all - network) / steps / batch, 1e3 * network / steps / batch, 100 * (all - network) / network, s->steps);
+        printf("  %-16s %8.3f ms a step and image, network %9.3f ms: %5.2f %% of the network's time (%s "
+               "steps)\n",
+               name, 1e3 * (all - network) / steps / batch, 1e3 * network / steps / batch,
+               100 * (all - network) / network, s->steps);
     ddpm_sampler_free(sampler);
     free(index);
     free(label);
@@ -61,10 +67,14 @@ static int parse(struct settings *s, int argc, char **argv)
             s->model = argv[i];
             continue;
         }
-        if (!strcmp(argv[i], "--batch")) s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--threads")) s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--steps")) s->steps = value;
-        else return fprintf(stderr, "ddpm-bench sampler: unknown argument %s\n", argv[i]), 64;
+        if (!strcmp(argv[i], "--batch"))
+            s->net.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads"))
+            s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--steps"))
+            s->steps = value;
+        else
+            return fprintf(stderr, "ddpm-bench sampler: unknown argument %s\n", argv[i]), 64;
         i++;
     }
     return 0;
@@ -86,7 +96,8 @@ int bench_sampler(int argc, char **argv)
     if (!code)
         code = ddpm_net_create(&net, m, &s.net, &err);
     if (!code)
-        printf("%s, batch %d, %d threads\n", s.model, ddpm_net_describe(net)->batch, ddpm_net_describe(net)->threads);
+        printf("%s, batch %d, %d threads\n", s.model, ddpm_net_describe(net)->batch,
+               ddpm_net_describe(net)->threads);
     for (const char *const *name = ddpm_sampler_names(); !code && *name; name++)
         code = one_sampler(*name, ddpm_model_about(m), c, net, &s, &err);
     ddpm_net_free(net);

@@ -17,23 +17,32 @@
 #include <string.h>
 
 static const double CACHE = 32 << 20;
-static const struct { const char *net; int batch; } cases[] = { { "cifar10", 1 }, { "cifar10", 16 }, { "celebahq", 1 } };
 
-struct terms { double arithmetic, bytes, lost; size_t nodes; };
+static const struct {
+    const char *net;
+    int batch;
+} cases[] = { { "cifar10", 1 }, { "cifar10", 16 }, { "celebahq", 1 } };
+
+struct terms {
+    double arithmetic, bytes, lost;
+    size_t nodes;
+};
 
 static double model(const struct terms *t, int cores, double bandwidth)
 {
     return fmax(t->arithmetic / cores, t->bytes / bandwidth) + (double)t->nodes * t->lost * log2(cores);
 }
 
-static struct terms terms_of(const struct bench_step *one, const struct bench_step *two, double bandwidth, double region)
+static struct terms terms_of(const struct bench_step *one, const struct bench_step *two, double bandwidth,
+                             double region)
 {
     struct terms t = { one->seconds, one->weights + (one->values > CACHE ? one->values : 0), 0, one->nodes };
     t.lost = fmax(region, (two->seconds - model(&t, 2, bandwidth)) / (double)t.nodes);
     return t;
 }
 
-static int one_case(const char *name, int batch, const char *cpu, const double *bandwidth, double region, ddpm_error *err)
+static int one_case(const char *name, int batch, const char *cpu, const double *bandwidth, double region,
+                    ddpm_error *err)
 {
     ddpm_model *m = NULL;
     struct bench_step one, two;
@@ -46,14 +55,17 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
     if (code)
         return code;
     struct terms t = terms_of(&one, &two, bandwidth[1], region);
-    printf("%s, batch %d: %.1f GFLOP, A = %.2f ms (%.0f GFLOP/s a core), M = %.0f MB (weights %.0f, values %.0f), N = %zu, b = %.2f us\n",
-           name, batch, 1e-9 * one.flops, 1e3 * t.arithmetic, 1e-9 * one.flops / one.seconds, 1e-6 * t.bytes, 1e-6 * one.weights,
-           1e-6 * one.values, t.nodes, 1e6 * t.lost);
-    printf("  measured: 1 thread %.2f ms a step, 2 threads %.2f ms (x %.2f)\n", 1e3 * one.seconds, 1e3 * two.seconds, one.seconds / two.seconds);
+    printf("%s, batch %d: %.1f GFLOP, A = %.2f ms (%.0f GFLOP/s a core), M = %.0f MB (weights %.0f, values "
+           "%.0f), N = %zu, b = %.2f us\n",
+           name, batch, 1e-9 * one.flops, 1e3 * t.arithmetic, 1e-9 * one.flops / one.seconds, 1e-6 * t.bytes,
+           1e-6 * one.weights, 1e-6 * one.values, t.nodes, 1e6 * t.lost);
+    printf("  measured: 1 thread %.2f ms a step, 2 threads %.2f ms (x %.2f)\n", 1e3 * one.seconds,
+           1e3 * two.seconds, one.seconds / two.seconds);
     for (int cores = 8; cores <= 64; cores *= 8) {
         double same = model(&t, cores, bandwidth[1]), more = model(&t, cores, bandwidth[0] * cores);
-        printf("  model: %2d cores %.2f ms (x %.1f) with this memory, %.2f ms (x %.1f) with memory in proportion\n", cores, 1e3 * same,
-               one.seconds / same, 1e3 * more, one.seconds / more);
+        printf("  model: %2d cores %.2f ms (x %.1f) with this memory, %.2f ms (x %.1f) with memory in "
+               "proportion\n",
+               cores, 1e3 * same, one.seconds / same, 1e3 * more, one.seconds / more);
     }
     return 0;
 }
@@ -64,7 +76,8 @@ int bench_scaling(int argc, char **argv)
     double bandwidth[] = { bench_read(1), bench_read(2) }, region = bench_region(2);
     ddpm_error err;
     int code = 0;
-    printf("B: %.1f GB/s with 1 thread, %.1f with 2; an empty region of 2 threads %.2f us\n", 1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * region);
+    printf("B: %.1f GB/s with 1 thread, %.1f with 2; an empty region of 2 threads %.2f us\n",
+           1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * region);
     for (size_t i = 0; i < sizeof cases / sizeof *cases && !code; i++)
         code = one_case(cases[i].net, cases[i].batch, cpu, bandwidth, region, &err);
     return code ? fprintf(stderr, "ddpm-bench scaling: %s\n", err.text), 1 : 0;

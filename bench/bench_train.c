@@ -13,9 +13,18 @@
 
 enum { SLOWEST = 20, KINDS_MOST = 32 };
 
-struct settings { const char *model; ddpm_trainer_options o; int steps, json; };
+struct settings {
+    const char *model;
+    ddpm_trainer_options o;
+    int steps, json;
+};
+
 /* Seconds of the fastest step and of its parts; nodes [nodes] of all timed steps, of which `forward` are the forward pass. */
-struct measured { double step, forward, backward, pack, optimiser, *nodes; size_t count, forwards; const ddpm_node *list; };
+struct measured {
+    double step, forward, backward, pack, optimiser, *nodes;
+    size_t count, forwards;
+    const ddpm_node *list;
+};
 
 static int usage(const char *what)
 {
@@ -38,13 +47,20 @@ static int parse(struct settings *s, int argc, char **argv)
             s->json = 1;
             continue;
         }
-        if (!value) return usage(argv[i]);
-        else if (!strcmp(argv[i], "--batch")) s->o.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--threads")) s->o.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--dropout")) s->o.dropout = bench_number(argv[i], value, 0, 1);
-        else if (!strcmp(argv[i], "--steps")) s->steps = (int)bench_number(argv[i], value, 1, INT_MAX);
-        else if (!strcmp(argv[i], "--cpu")) s->o.cpu = value;
-        else return usage(argv[i]);
+        if (!value)
+            return usage(argv[i]);
+        else if (!strcmp(argv[i], "--batch"))
+            s->o.batch = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--threads"))
+            s->o.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--dropout"))
+            s->o.dropout = bench_number(argv[i], value, 0, 1);
+        else if (!strcmp(argv[i], "--steps"))
+            s->steps = (int)bench_number(argv[i], value, 1, INT_MAX);
+        else if (!strcmp(argv[i], "--cpu"))
+            s->o.cpu = value;
+        else
+            return usage(argv[i]);
         i++;
     }
     return 0;
@@ -77,7 +93,8 @@ static void measure_rest(struct measured *r, ddpm_trainer *t)
 }
 
 /* One step that is not timed, then s->steps of them. */
-static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input *in, const struct settings *s, ddpm_error *err)
+static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input *in,
+                   const struct settings *s, ddpm_error *err)
 {
     ddpm_trainer_report report;
     int code = ddpm_trainer_step(t, in->x, in->label, &report, err);
@@ -85,7 +102,8 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
         r->nodes[i] = -r->list[i].seconds;
     r->step = 1e9;
     for (int i = 0; i < s->steps && !code; i++) {
-        double forward = nodes_from(r, 0, r->forwards), backward = nodes_from(r, r->forwards, r->count), start = bench_now();
+        double forward = nodes_from(r, 0, r->forwards), backward = nodes_from(r, r->forwards, r->count),
+               start = bench_now();
         code = ddpm_trainer_step(t, in->x, in->label, &report, err);
         double seconds = bench_now() - start;
         if (seconds < r->step) {
@@ -130,8 +148,9 @@ static void print_slowest(const struct measured *r)
                 worst = i;
         const ddpm_node *n = &r->list[worst];
         printed[worst] = 1;
-        printf("  %9.3f ms  %s %dx%dx%d %s %s\n", 1e3 * r->nodes[worst], worst < r->forwards ? "forward " : "backward", n->height, n->width,
-               n->channels, n->op, n->name);
+        printf("  %9.3f ms  %s %dx%dx%d %s %s\n", 1e3 * r->nodes[worst],
+               worst < r->forwards ? "forward " : "backward", n->height, n->width, n->channels, n->op,
+               n->name);
     }
     free(printed);
 }
@@ -141,18 +160,21 @@ static void print(const struct measured *r, const ddpm_trainer *t, const struct 
     const ddpm_net_about *a = dd_gradient_describe(t->gradient);
     double mb = 1024 * 1024, ms = 1e3 / s->o.batch, peak = process_memory("VmHWM") / mb;
     if (s->json) {
-        printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"ms_image\": %.4f, \"forward\": %.4f, \"backward\": %.4f, "
-               "\"pack\": %.4f, \"optimiser\": %.4f, \"peak_mb\": %.1f}\n", s->model, a->cpu, a->threads, s->o.batch, ms * r->step,
-               ms * r->forward, ms * r->backward, ms * r->pack, ms * r->optimiser, peak);
+        printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"ms_image\": %.4f, "
+               "\"forward\": %.4f, \"backward\": %.4f, "
+               "\"pack\": %.4f, \"optimiser\": %.4f, \"peak_mb\": %.1f}\n",
+               s->model, a->cpu, a->threads, s->o.batch, ms * r->step, ms * r->forward, ms * r->backward,
+               ms * r->pack, ms * r->optimiser, peak);
         return;
     }
-    printf("%s: %.1f M parameters, %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6, a->engine_class, a->threads, s->o.batch);
-    printf("  weights and gradients %.1f MB, Adam and average %.1f, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n",
+    printf("%s: %.1f M parameters, %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6,
+           a->engine_class, a->threads, s->o.batch);
+    printf("  weights and gradients %.1f MB, Adam and average %.1f, packed %.1f, activations %.1f, scratch "
+           "%.1f; peak %.1f MB\n",
            2 * (double)a->weights / mb, 4 * (double)a->weights / mb, (double)a->packed / mb,
-           (double)a->activations / mb,
-           (double)a->scratch / mb, peak);
-    printf("  an image: %.3f ms; forward %.3f, backward %.3f, packing %.3f, optimiser and average %.3f\n", ms * r->step, ms * r->forward,
-           ms * r->backward, ms * r->pack, ms * r->optimiser);
+           (double)a->activations / mb, (double)a->scratch / mb, peak);
+    printf("  an image: %.3f ms; forward %.3f, backward %.3f, packing %.3f, optimiser and average %.3f\n",
+           ms * r->step, ms * r->forward, ms * r->backward, ms * r->pack, ms * r->optimiser);
     print_kinds(r, "forward", 0, r->forwards);
     print_kinds(r, "backward", r->forwards, r->count);
     print_slowest(r);

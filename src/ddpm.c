@@ -21,7 +21,8 @@ static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm
 /* The schedule of a known name; another one's tables stay zero for the caller to fill. */
 static int fill_schedule(ddpm_model *m, ddpm_error *err)
 {
-    double *beta = dd_model_find(m, "schedule.beta")->data, *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
+    double *beta = dd_model_find(m, "schedule.beta")->data,
+           *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
     size_t size = (size_t)m->diffusion.steps * sizeof *beta;
     int code = ddpm_betas(beta, alpha_bar, m->diffusion.steps, m->diffusion.name, NULL);
     if (code == DDPM_ENOMEM)
@@ -42,7 +43,8 @@ static int check_end(const ddpm_model *m, ddpm_error *err)
     int last = m->diffusion.steps - 1;
     if (m->diffusion.prediction != DDPM_EPS || alpha_bar[last] != 0 || beta[last] == 0)
         return DDPM_OK;
-    return dd_error(err, DDPM_EDATA, "configuration: the schedule \"%.80s\" ends with alpha_bar = 0, where a "
+    return dd_error(err, DDPM_EDATA,
+                    "configuration: the schedule \"%.80s\" ends with alpha_bar = 0, where a "
                     "network of eps says nothing about x0; take one without +zero-snr, or prediction x0 or v",
                     m->diffusion.name);
 }
@@ -66,7 +68,10 @@ static int create(ddpm_model **m, const char *json, ddpm_error *err)
     return DDPM_OK;
 }
 
-int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err) { DD_ENTRY(int, create(m, json, err)); }
+int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err)
+{
+    DD_ENTRY(int, create(m, json, err));
+}
 
 void ddpm_model_init(ddpm_model *m, uint64_t seed)
 {
@@ -103,7 +108,10 @@ static int open_file(ddpm_model **m, const char *path, ddpm_error *err)
     return code ? code : finish_open(m, path, err);
 }
 
-int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err) { DD_ENTRY(int, open_file(m, path, err)); }
+int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err)
+{
+    DD_ENTRY(int, open_file(m, path, err));
+}
 
 static int open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err)
 {
@@ -111,22 +119,33 @@ static int open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error
     return code ? code : finish_open(m, "model in memory", err);
 }
 
-int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err) { DD_ENTRY(int, open_memory(m, data, size, err)); }
+int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err)
+{
+    DD_ENTRY(int, open_memory(m, data, size, err));
+}
 
 static int save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
 {
     if (m->training && (flags & DDPM_SAVE_F16))
-        return dd_error(err, DDPM_EUSAGE, "%s: a training checkpoint is written as float32, since training goes on from its bits", path);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "%s: a training checkpoint is written as float32, since training goes on from its bits", path);
     int code = dd_model_validate(m, path, err);
     return code ? code : dd_model_file_save(m, path, flags, err);
 }
 
-int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err) { DD_ENTRY(int, save(m, path, flags, err)); }
+int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
+{
+    DD_ENTRY(int, save(m, path, flags, err));
+}
 
-int ddpm_model_check(const ddpm_model *m, ddpm_error *err) { DD_ENTRY(int, dd_model_file_check(m, err)); }
+int ddpm_model_check(const ddpm_model *m, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_model_file_check(m, err));
+}
 
-int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
-                              ddpm_error *err)
+int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse,
+                              int images, double bits, ddpm_error *err)
 {
     if (!gamma || !mse)
         return dd_error(err, DDPM_EUSAGE, "statistics without gamma or mse; a model keeps both or none");
@@ -156,14 +175,16 @@ int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options 
     DD_ENTRY(int, dd_net_create(net, m, o, err));
 }
 
-int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
+int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
+                 ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
     DD_TEAM_ENTRY(&net->team, int, dd_net_run(net, out, x, t, y, n, err));
 }
 
-int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+                      ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);

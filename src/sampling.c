@@ -21,23 +21,36 @@ int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alph
     DD_ENTRY(int, dd_chain_create(c, K, t, alpha_bar, NULL, err));
 }
 
-int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)
+int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule,
+                       ddpm_error *err)
 {
     DD_ENTRY(int, dd_respace(c, a, steps, schedule, err));
 }
 
-const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c) { return &c->tables; }
+const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c)
+{
+    return &c->tables;
+}
 
-void ddpm_chain_free(ddpm_chain *c) { free(c); }
+void ddpm_chain_free(ddpm_chain *c)
+{
+    free(c);
+}
 
-const char *const *ddpm_schedule_names(void) { return dd_respace_names(); }
+const char *const *ddpm_schedule_names(void)
+{
+    return dd_respace_names();
+}
 
 void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw)
 {
     DD_ENTRY_VOID(dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d));
 }
 
-const char *const *ddpm_sampler_names(void) { return dd_sampler_names(); }
+const char *const *ddpm_sampler_names(void)
+{
+    return dd_sampler_names();
+}
 
 const char *const *ddpm_variance_names(void)
 {
@@ -47,30 +60,48 @@ const char *const *ddpm_variance_names(void)
 
 void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 {
-    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0], .variance = "auto", .clip = a->clip, .snr = 0.16,
-                                 .prediction = a->prediction, .outputs = a->outputs / a->channels, .own_variance = a->variance, .T = a->steps, .gamma = a->gamma };
+    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0],
+                                 .variance = "auto",
+                                 .clip = a->clip,
+                                 .snr = 0.16,
+                                 .prediction = a->prediction,
+                                 .outputs = a->outputs / a->channels,
+                                 .own_variance = a->variance,
+                                 .T = a->steps,
+                                 .gamma = a->gamma };
 }
 
-int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
-                        ddpm_error *err)
+int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
+                        int batch, char *warning, ddpm_error *err)
 {
     DD_ENTRY(int, dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err));
 }
 
-int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)
+int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x,
+                       int i, ddpm_error *err)
 {
     DD_ENTRY(int, dd_sampler_start(s, index, y, n, x, i, err));
 }
 
-int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err) { DD_ENTRY(int, dd_sampler_step(s, err)); }
+int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_sampler_step(s, err));
+}
 
-int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err) { DD_ENTRY(int, dd_sampler_encode(s, err)); }
+int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_sampler_encode(s, err));
+}
 
-int ddpm_sampler_left(const ddpm_sampler *s) { return s->live ? s->i + 1 : 0; }
+int ddpm_sampler_left(const ddpm_sampler *s)
+{
+    return s->live ? s->i + 1 : 0;
+}
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)
 {
-    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned", "analytic" };     /* by DDPM_BETA... */
+    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned",
+                                         "analytic" }; /* by DDPM_BETA... */
     return names[s->posterior.variance];
 }
 
@@ -80,7 +111,10 @@ int ddpm_sampler_noisy(const ddpm_sampler *s)
     return s->kind->noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
 }
 
-int ddpm_sampler_lost(const ddpm_sampler *s, int row) { return s->image[row].lost; }
+int ddpm_sampler_lost(const ddpm_sampler *s, int row)
+{
+    return s->image[row].lost;
+}
 
 double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)
 {
@@ -89,19 +123,25 @@ double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers)
     return s->state;
 }
 
-void ddpm_sampler_free(ddpm_sampler *s) { dd_sampler_free(s); }
+void ddpm_sampler_free(ddpm_sampler *s)
+{
+    dd_sampler_free(s);
+}
 
-int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
+int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
+                  ddpm_error *err)
 {
     DD_ENTRY(int, dd_sde_move(p, x, z, t, h, work, d, err));
 }
 
-int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
+int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
+                  ddpm_error *err)
 {
     DD_ENTRY(int, dd_ode_move(p, x, t, h, order, work, d, err));
 }
 
-int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps, ddpm_error *err)
+int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps,
+                      ddpm_error *err)
 {
     DD_ENTRY(int, dd_langevin_run(l, x, work, d, first, steps, err));
 }

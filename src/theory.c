@@ -4,36 +4,63 @@
 #include "diffusion/marginal.h"
 #include "diffusion/score.h"
 
-void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d) { DD_ENTRY_VOID(dd_marginal_xt(xt, x0, z, alpha_bar, d)); }
+void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d)
+{
+    DD_ENTRY_VOID(dd_marginal_xt(xt, x0, z, alpha_bar, d));
+}
 
-void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d)
+void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar,
+             size_t d)
 {
     DD_ENTRY_VOID(dd_marginal_x0(x0, xt, p, prediction, clip, alpha_bar, d));
 }
 
-void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d) { DD_ENTRY_VOID(dd_marginal_eps(eps, xt, x0, alpha_bar, d)); }
+void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d)
+{
+    DD_ENTRY_VOID(dd_marginal_eps(eps, xt, x0, alpha_bar, d));
+}
 
-void ddpm_score(double *s, const double *eps, double alpha_bar, size_t d) { DD_ENTRY_VOID(dd_score(s, eps, alpha_bar, d)); }
+void ddpm_score(double *s, const double *eps, double alpha_bar, size_t d)
+{
+    DD_ENTRY_VOID(dd_score(s, eps, alpha_bar, d));
+}
 
-double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d) { DD_ENTRY(double, dd_score_matching(s, z, alpha_bar, d)); }
+double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d)
+{
+    DD_ENTRY(double, dd_score_matching(s, z, alpha_bar, d));
+}
 
-double ddpm_l_simple(const double *eps, const double *z, size_t d) { DD_ENTRY(double, dd_score_simple(eps, z, d)); }
+double ddpm_l_simple(const double *eps, const double *z, size_t d)
+{
+    DD_ENTRY(double, dd_score_simple(eps, z, d));
+}
 
-int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
+                      char *warning, ddpm_error *err)
 {
     DD_ENTRY(int, dd_bound_create(b, c, o, d, batch, warning, err));
 }
 
-int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n, ddpm_error *err)
+int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     DD_ENTRY(int, dd_bound_start(b, x0, index, y, n, err));
 }
 
-int ddpm_bound_step(ddpm_bound *b, ddpm_error *err) { DD_ENTRY(int, dd_bound_step(b, err)); }
+int ddpm_bound_step(ddpm_bound *b, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_bound_step(b, err));
+}
 
-int ddpm_bound_left(const ddpm_bound *b) { return ddpm_sampler_left(b->s); }
+int ddpm_bound_left(const ddpm_bound *b)
+{
+    return ddpm_sampler_left(b->s);
+}
 
-const char *ddpm_bound_variance(const ddpm_bound *b) { return ddpm_sampler_variance(b->s); }
+const char *ddpm_bound_variance(const ddpm_bound *b)
+{
+    return ddpm_sampler_variance(b->s);
+}
 
 const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row)
 {
@@ -41,4 +68,7 @@ const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row)
     return &b->image[row];
 }
 
-void ddpm_bound_free(ddpm_bound *b) { dd_bound_free(b); }
+void ddpm_bound_free(ddpm_bound *b)
+{
+    dd_bound_free(b);
+}

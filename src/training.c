@@ -1,21 +1,29 @@
 /* training.c: the public functions over src/train.  See ddpm.h for what they promise. */
 #include "train/snapshot.h"
 
-void ddpm_trainer_defaults(ddpm_trainer_options *o) { dd_trainer_defaults(o); }
+void ddpm_trainer_defaults(ddpm_trainer_options *o)
+{
+    dd_trainer_defaults(o);
+}
 
 int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err)
 {
     DD_ENTRY(int, dd_trainer_create(t, m, o, err));
 }
 
-int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r, ddpm_error *err)
+int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+                      ddpm_error *err)
 {
     DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_step(t, x0, y, r, err));
 }
 
-int64_t ddpm_trainer_done(const ddpm_trainer *t) { return t->done; }
+int64_t ddpm_trainer_done(const ddpm_trainer *t)
+{
+    return t->done;
+}
 
-int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err)
+int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
+                      ddpm_error *err)
 {
     DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_loss(t, x0, y, n, first, loss, err));
 }
@@ -25,4 +33,7 @@ int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const c
     DD_ENTRY(int, dd_snapshot_model(t, m, whole, run, err));
 }
 
-void ddpm_trainer_free(ddpm_trainer *t) { dd_trainer_free(t); }
+void ddpm_trainer_free(ddpm_trainer *t)
+{
+    dd_trainer_free(t);
+}

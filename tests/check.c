@@ -28,7 +28,8 @@ static int failures, skipped;
 void check_register(struct check_test *t)
 {
     struct check_test **p = &first;
-    while (*p && (strcmp((*p)->group, t->group) < 0 || (!strcmp((*p)->group, t->group) && strcmp((*p)->name, t->name) < 0)))
+    while (*p && (strcmp((*p)->group, t->group) < 0 ||
+                  (!strcmp((*p)->group, t->group) && strcmp((*p)->name, t->name) < 0)))
         p = &(*p)->next;
     t->next = *p;
     *p = t;
@@ -84,6 +85,7 @@ const char *check_path(const char *folder, const char *format, ...)
 }
 
 static char folder[4096];
+
 static void remove_folder(void)
 {
     char command[4200];

@@ -13,7 +13,12 @@
 #include "config.h"
 #include "ddpm.h"
 
-struct check_test { const char *group, *name, *file; void (*run)(void); struct check_test *next; };
+struct check_test {
+    const char *group, *name, *file;
+    void (*run)(void);
+    struct check_test *next;
+};
+
 void check_register(struct check_test *t);
 void check_fail(const char *file, int line, const char *format, ...);
 void check_skip(const char *format, ...);
@@ -29,15 +34,42 @@ void check_put(const char *root, const char *path, const char *text);
 /* How many files and folders lie in a folder. */
 int check_entries(const char *path);
 
-#define TEST(group_, name_) \
-    static void test_##group_##_##name_(void); \
-    __attribute__((constructor)) static void add_##group_##_##name_(void) \
-    { static struct check_test t = { #group_, #name_, __FILE__, test_##group_##_##name_, NULL }; check_register(&t); } \
+#define TEST(group_, name_)                                                                        \
+    static void test_##group_##_##name_(void);                                                     \
+    __attribute__((constructor)) static void add_##group_##_##name_(void)                          \
+    {                                                                                              \
+        static struct check_test t = { #group_, #name_, __FILE__, test_##group_##_##name_, NULL }; \
+        check_register(&t);                                                                        \
+    }                                                                                              \
     static void test_##group_##_##name_(void)
-#define CHECK(x) do { if (!(x)) check_fail(__FILE__, __LINE__, "%s", #x); } while (0)
-#define CHECK_NEAR(a, b, tol) do { double a_ = (a), b_ = (b), t_ = (tol); \
-    if (!(fabs(a_ - b_) <= t_)) check_fail(__FILE__, __LINE__, "%s = %.17g, expected %.17g, difference %.3g > %.3g", #a, a_, b_, fabs(a_ - b_), t_); } while (0)
-#define CHECK_TEXT(a, b) do { const char *a_ = (a), *b_ = (b); if (strcmp(a_, b_)) check_fail(__FILE__, __LINE__, "%s = \"%s\", expected \"%s\"", #a, a_, b_); } while (0)
-#define REQUIRE(x) do { if (!(x)) { check_fail(__FILE__, __LINE__, "%s", #x); return; } } while (0)
-#define SKIP(...) do { check_skip(__VA_ARGS__); return; } while (0)
+#define CHECK(x)                                      \
+    do {                                              \
+        if (!(x))                                     \
+            check_fail(__FILE__, __LINE__, "%s", #x); \
+    } while (0)
+#define CHECK_NEAR(a, b, tol)                                                                                \
+    do {                                                                                                     \
+        double a_ = (a), b_ = (b), t_ = (tol);                                                               \
+        if (!(fabs(a_ - b_) <= t_))                                                                          \
+            check_fail(__FILE__, __LINE__, "%s = %.17g, expected %.17g, difference %.3g > %.3g", #a, a_, b_, \
+                       fabs(a_ - b_), t_);                                                                   \
+    } while (0)
+#define CHECK_TEXT(a, b)                                                                \
+    do {                                                                                \
+        const char *a_ = (a), *b_ = (b);                                                \
+        if (strcmp(a_, b_))                                                             \
+            check_fail(__FILE__, __LINE__, "%s = \"%s\", expected \"%s\"", #a, a_, b_); \
+    } while (0)
+#define REQUIRE(x)                                    \
+    do {                                              \
+        if (!(x)) {                                   \
+            check_fail(__FILE__, __LINE__, "%s", #x); \
+            return;                                   \
+        }                                             \
+    } while (0)
+#define SKIP(...)                \
+    do {                         \
+        check_skip(__VA_ARGS__); \
+        return;                  \
+    } while (0)
 #endif

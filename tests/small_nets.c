@@ -3,32 +3,47 @@
 #include "tests/check.h"
 #include "tests/known_nets.h"
 
-#define DIFFUSION(variance) "\"steps\": 1000, \"name\": \"linear:1e-4,0.02\", \"prediction\": \"eps\", \"variance\": \"" variance \
-                            "\", \"clip\": 1, \"t_scale\": 0.5"
+#define DIFFUSION(variance)                                                                               \
+    "\"steps\": 1000, \"name\": \"linear:1e-4,0.02\", \"prediction\": \"eps\", \"variance\": \"" variance \
+    "\", \"clip\": 1, \"t_scale\": 0.5"
 
 const struct small_net small_nets[] = {
-    { "plain",                                      /* checkpoint-families.md 9.2: 11767 parameters */
-      "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 4, \"widths\": [4,8], "
-      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": [0,1], \"dim\": 0}, "
-      "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": 16, \"order\": \"cos,sin\"}, "
-      "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 1, \"center\": false, \"dropout\": 0",
+    { "plain", /* checkpoint-families.md 9.2: 11767 parameters */
+      "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+      "\"init\": 4, \"widths\": [4,8], "
+      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": "
+      "[0,1], \"dim\": 0}, "
+      "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": "
+      "16, \"order\": \"cos,sin\"}, "
+      "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": "
+      "1, \"center\": false, \"dropout\": 0",
       DIFFUSION("beta") },
-    { "turns",                                      /* every turn that a configuration can take, and an odd last level */
-      "\"arch\": \"ddpm\", \"height\": 20, \"width\": 12, \"channels\": 1, \"outputs\": 2, \"classes\": 5, \"init\": 8, \"widths\": [16,24,32], "
-      "\"blocks\": 2, \"mid\": false, \"act\": \"gelu\", \"heads\": {\"down\": [0,2,0], \"mid\": 0, \"up\": [1,0,2], \"dim\": 6}, "
-      "\"norm\": {\"groups\": 8, \"eps\": 1e-6, \"mid_attention\": 0}, \"time\": {\"dim\": 9, \"hidden\": 20, \"order\": \"sin,cos\"}, "
-      "\"scale_shift\": true, \"pad\": \"right\", \"down\": [\"res\",\"conv\"], \"up\": [\"conv\",\"res\"], \"mid_scale\": 1.5, "
+    { "turns", /* every turn that a configuration can take, and an odd last level */
+      "\"arch\": \"ddpm\", \"height\": 20, \"width\": 12, \"channels\": 1, \"outputs\": 2, \"classes\": 5, "
+      "\"init\": 8, \"widths\": [16,24,32], "
+      "\"blocks\": 2, \"mid\": false, \"act\": \"gelu\", \"heads\": {\"down\": [0,2,0], \"mid\": 0, \"up\": "
+      "[1,0,2], \"dim\": 6}, "
+      "\"norm\": {\"groups\": 8, \"eps\": 1e-6, \"mid_attention\": 0}, \"time\": {\"dim\": 9, \"hidden\": "
+      "20, \"order\": \"sin,cos\"}, "
+      "\"scale_shift\": true, \"pad\": \"right\", \"down\": [\"res\",\"conv\"], \"up\": [\"conv\",\"res\"], "
+      "\"mid_scale\": 1.5, "
       "\"center\": true, \"dropout\": 0.1",
       DIFFUSION("learned-range") },
-    { "wide",                                       /* large enough for more than one task in every layer */
-      "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 64, \"widths\": [64,96], "
-      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,2], \"mid\": 2, \"up\": [0,2], \"dim\": 0}, "
-      "\"norm\": {\"groups\": 32, \"eps\": 1e-6, \"mid_attention\": 32}, \"time\": {\"dim\": 64, \"hidden\": 256, \"order\": \"sin,cos\"}, "
-      "\"scale_shift\": false, \"pad\": \"right\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 2, \"center\": false, \"dropout\": 0",
+    { "wide", /* large enough for more than one task in every layer */
+      "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+      "\"init\": 64, \"widths\": [64,96], "
+      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,2], \"mid\": 2, \"up\": "
+      "[0,2], \"dim\": 0}, "
+      "\"norm\": {\"groups\": 32, \"eps\": 1e-6, \"mid_attention\": 32}, \"time\": {\"dim\": 64, \"hidden\": "
+      "256, \"order\": \"sin,cos\"}, "
+      "\"scale_shift\": false, \"pad\": \"right\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": "
+      "2, \"center\": false, \"dropout\": 0",
       DIFFUSION("beta") },
     { "lucid",
-      "\"arch\": \"lucid\", \"height\": 16, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 12, \"widths\": [16,24], "
-      "\"full\": [0,1], \"heads\": 2, \"dim\": 8, \"memory\": 4, \"time\": {\"dim\": 8, \"hidden\": 32, \"order\": \"sin,cos\"}",
+      "\"arch\": \"lucid\", \"height\": 16, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+      "\"init\": 12, \"widths\": [16,24], "
+      "\"full\": [0,1], \"heads\": 2, \"dim\": 8, \"memory\": 4, \"time\": {\"dim\": 8, \"hidden\": 32, "
+      "\"order\": \"sin,cos\"}",
       DIFFUSION("beta-tilde") },
     { NULL, NULL, NULL }
 };
@@ -64,7 +79,9 @@ struct small_batch small_batch_create(const ddpm_model *m, int n)
 {
     const ddpm_about *a = ddpm_model_about(m);
     size_t pixels = (size_t)(a->height * a->width);
-    struct small_batch b = { .n = n, .in = pixels * (size_t)a->channels, .outs = pixels * (size_t)a->outputs };
+    struct small_batch b = { .n = n,
+                             .in = pixels * (size_t)a->channels,
+                             .outs = pixels * (size_t)a->outputs };
     double *z = malloc(b.in * sizeof *z);
     uint64_t seed = 3;
     b.x = malloc((size_t)n * b.in * sizeof *b.x);

@@ -62,7 +62,11 @@ void torch_randn(struct torch_random *r, float *z, size_t n)
     normal16(z + n - 16);
 }
 
-struct init { const ddpm_tensor *tensor; size_t tensors; struct torch_random random; };
+struct init {
+    const ddpm_tensor *tensor;
+    size_t tensors;
+    struct torch_random random;
+};
 
 static const ddpm_tensor *find(const struct init *s, const char *prefix, const char *name)
 {
@@ -159,7 +163,8 @@ void torch_init(ddpm_model *m, uint64_t seed, int freq_shift)
     struct init s = { .tensor = NULL };
     s.tensors = ddpm_model_tensors(m, &s.tensor);
     torch_seed(&s.random, seed);
-    layers(&s, "", (const char *const[]){ "conv_in", "time_embedding.linear_1", "time_embedding.linear_2", NULL });
+    layers(&s, "",
+           (const char *const[]){ "conv_in", "time_embedding.linear_1", "time_embedding.linear_2", NULL });
     blocks(&s, "down_blocks", "downsamplers");
     block(&s, "mid_block", "none");
     blocks(&s, "up_blocks", "upsamplers");

@@ -6,15 +6,18 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-struct torch_random { uint32_t state[624]; int next; };        /* MT19937 */
+struct torch_random {
+    uint32_t state[624];
+    int next;
+}; /* MT19937 */
 
-void     torch_seed(struct torch_random *r, uint64_t seed);
+void torch_seed(struct torch_random *r, uint64_t seed);
 uint32_t torch_word(struct torch_random *r);
 /* torch.randn(n), n >= 16, in float32. */
-void     torch_randn(struct torch_random *r, float *z, size_t n);
+void torch_randn(struct torch_random *r, float *z, size_t n);
 /* Fills a created model of arch "ddpm" as torch.manual_seed(seed); UNet2DModel(...) does, frequencies included. */
-void     torch_init(ddpm_model *m, uint64_t seed, int freq_shift);
+void torch_init(ddpm_model *m, uint64_t seed, int freq_shift);
 /* x [h, w, c] of z [c, h, w], and back. */
-void     torch_to_nhwc(float *x, const float *z, int c, int h, int w);
-void     torch_to_nchw(float *z, const float *x, int c, int h, int w);
+void torch_to_nhwc(float *x, const float *z, int c, int h, int w);
+void torch_to_nchw(float *z, const float *x, int c, int h, int w);
 #endif

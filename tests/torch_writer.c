@@ -13,7 +13,10 @@ void put(struct writer *w, const void *data, size_t size)
     w->size += size;
 }
 
-void put_ops(struct writer *w, const char *ops) { put(w, ops, strlen(ops)); }
+void put_ops(struct writer *w, const char *ops)
+{
+    put(w, ops, strlen(ops));
+}
 
 static void put_little(struct writer *w, uint64_t v, int bytes)
 {
@@ -94,8 +97,10 @@ unsigned char *write_zip(size_t *size, const struct member *member, int members)
     zip_source_keep(to);
     zip_t *z = zip_open_from_source(to, ZIP_TRUNCATE, &why);
     for (int i = 0; i < members; i++) {
-        zip_int64_t at = zip_file_add(z, member[i].name, zip_source_buffer(z, member[i].data, member[i].size, 0), 0);
-        if (at < 0 || zip_set_file_compression(z, (zip_uint64_t)at, member[i].compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) != 0)
+        zip_int64_t at =
+            zip_file_add(z, member[i].name, zip_source_buffer(z, member[i].data, member[i].size, 0), 0);
+        if (at < 0 || zip_set_file_compression(z, (zip_uint64_t)at,
+                                               member[i].compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) != 0)
             abort();
     }
     zip_stat_t stat;
@@ -112,7 +117,8 @@ unsigned char *write_zip(size_t *size, const struct member *member, int members)
 
 void put_legacy_head(struct writer *w, int protocol, int little_endian)
 {
-    static const unsigned char magic[] = { 0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e };
+    static const unsigned char magic[] = { 0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
+                                           0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e };
     put(w, magic, sizeof magic);
     put_ops(w, "\x80\x02M");
     put_little(w, (uint64_t)protocol, 2);

@@ -4,22 +4,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct writer { unsigned char data[1 << 16]; size_t size; };
+struct writer {
+    unsigned char data[1 << 16];
+    size_t size;
+};
 
 void put(struct writer *w, const void *data, size_t size);
-void put_ops(struct writer *w, const char *ops);                /* a C string of opcodes */
-void put_text(struct writer *w, const char *text);              /* BINUNICODE */
-void put_int(struct writer *w, int64_t v);                      /* LONG1 of 8 bytes */
+void put_ops(struct writer *w, const char *ops);   /* a C string of opcodes */
+void put_text(struct writer *w, const char *text); /* BINUNICODE */
+void put_int(struct writer *w, int64_t v);         /* LONG1 of 8 bytes */
 void put_global(struct writer *w, const char *module, const char *name);
 void put_tuple(struct writer *w, const int64_t *v, int n);
 
-struct tensor { const char *type, *key; int64_t count, offset; int rank; int64_t dim[9], stride[9]; int64_t view_offset, view_count; };
+struct tensor {
+    const char *type, *key;
+    int64_t count, offset;
+    int rank;
+    int64_t dim[9], stride[9];
+    int64_t view_offset, view_count;
+};
+
 /* _rebuild_tensor_v2 of a storage id; legacy: with a view (view_count > 0) or None as its sixth element. */
 void put_tensor(struct writer *w, const struct tensor *t, int legacy);
 /* What comes before and after one dict of name and tensor, and the whole of it. */
 void put_state(struct writer *w, const char *const *name, const struct tensor *t, int n, int legacy);
 
-struct member { const char *name; const void *data; size_t size; int compressed; };
+struct member {
+    const char *name;
+    const void *data;
+    size_t size;
+    int compressed;
+};
+
 /* A zip archive in memory; free() it. */
 unsigned char *write_zip(size_t *size, const struct member *member, int members);
 /* Magic, protocol and system information of the legacy container. */

@@ -22,17 +22,25 @@ struct settings {
     uint64_t seed;
     bool force;
 };
-static const struct settings defaults = { .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto",
-                                          .sampler = "ddpm,ddim-diffusers" };
+static const struct settings defaults = {
+    .rounds = 2, .batch = 8, .time = -1, .spread = 25, .variance = "auto", .sampler = "ddpm,ddim-diffusers"
+};
 static const char default_steps[] = "10,25,50,100,250,1000";
-enum { DEFAULT_TIME = 90,            /* seconds of sampling: with all the rest below two minutes */
-       IMAGES = 16, IMAGES_MOST = 4096,
-       IMAGES_LEAST = 32 };          /* of fewer the intervals of all distances overlap */
+
+enum {
+    DEFAULT_TIME = 90, /* seconds of sampling: with all the rest below two minutes */
+    IMAGES = 16,
+    IMAGES_MOST = 4096,
+    IMAGES_LEAST = 32
+}; /* of fewer the intervals of all distances overlap */
 
 struct job {
     const struct settings *s;
-    ddpm_model *model; struct dataset data; struct trials trials;
-    char refusal[400]; int best;                 /* why nothing is ranked, or ""; the suggested row, or -1 */
+    ddpm_model *model;
+    struct dataset data;
+    struct trials trials;
+    char refusal[400];
+    int best; /* why nothing is ranked, or ""; the suggested row, or -1 */
 };
 
 /* Takes a word off a comma-separated list; false: none is left. */
@@ -54,8 +62,8 @@ static int parse_sampler(const char **sampler, const char *word, ddpm_error *err
             *sampler = names[i];
             return DDPM_OK;
         }
-    return dd_error(err, DDPM_EUSAGE, "--sampler %.60s: no sampler has this name%s%s; see ddpm sample --help", word, near ? "; did you mean " : "",
-                    near ? near : "");
+    return dd_error(err, DDPM_EUSAGE, "--sampler %.60s: no sampler has this name%s%s; see ddpm sample --help",
+                    word, near ? "; did you mean " : "", near ? near : "");
 }
 
 static int parse_steps(int *K, const char *word, int T, ddpm_error *err)
@@ -63,7 +71,8 @@ static int parse_steps(int *K, const char *word, int T, ddpm_error *err)
     char *end;
     long v = strcmp(word, "all") ? strtol(word, &end, 10) : T;
     if (strcmp(word, "all") && (*word < '0' || *word > '9' || *end || v < 1 || v > T))
-        return dd_error(err, DDPM_EUSAGE, "--steps %.40s: expected numbers of steps from 1 to %d, such as 10,50,all", word, T);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps %.40s: expected numbers of steps from 1 to %d, such as 10,50,all", word, T);
     *K = (int)v;
     return DDPM_OK;
 }
@@ -71,7 +80,8 @@ static int parse_steps(int *K, const char *word, int T, ddpm_error *err)
 static int add_trial(struct trials *t, const char *sampler, int K, ddpm_error *err)
 {
     if (t->count == TRIALS_MAX)
-        return dd_error(err, DDPM_EUSAGE, "more than %d pairs of sampler and steps: leave some out", TRIALS_MAX);
+        return dd_error(err, DDPM_EUSAGE, "more than %d pairs of sampler and steps: leave some out",
+                        TRIALS_MAX);
     for (int i = 0; i < t->count; i++)
         if (t->trial[i].sampler == sampler && t->trial[i].K == K)
             return dd_error(err, DDPM_EUSAGE, "%s with %d steps is asked for twice", sampler, K);
@@ -102,7 +112,8 @@ static int check_settings(struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
     if (j->trials.n < s->rounds)
-        return dd_error(err, DDPM_EUSAGE, "-n %d: every one of the %lld rounds needs an image", j->trials.n, (long long)s->rounds);
+        return dd_error(err, DDPM_EUSAGE, "-n %d: every one of the %lld rounds needs an image", j->trials.n,
+                        (long long)s->rounds);
     j->trials.limit = s->suggest;
     return s->report ? bench_plot_check(err) : DDPM_OK;
 }
@@ -168,7 +179,8 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
         return code;
     t->command = &command_bench, t->common = &s->common, t->model = j->model;
     t->file = s->model ? s->model : "embedded", t->about = ddpm_model_about(j->model);
-    t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance, t->seed = s->seed;
+    t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance,
+    t->seed = s->seed;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
         return code;
     t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
@@ -193,7 +205,8 @@ static int write_arrays(const struct job *j, ddpm_error *err)
     int code = DDPM_OK;
     for (int i = 0; i < t->count && !code; i++) {
         const struct picture *p = &t->trial[i].images;
-        const size_t dim[4] = { (size_t)t->n, (size_t)t->about->height, (size_t)t->about->width, (size_t)t->about->channels };
+        const size_t dim[4] = { (size_t)t->n, (size_t)t->about->height, (size_t)t->about->width,
+                                (size_t)t->about->channels };
         size_t size = dim[0] * dim[1] * dim[2] * dim[3];
         struct dd_output o;
         array_path(path, j->s, &t->trial[i]);
@@ -215,12 +228,16 @@ static void judge(struct job *j)
 {
     double noise = 100 * trials_noise(&j->trials);
     if (isnan(noise) && j->s->rounds < 2)
-        snprintf(j->refusal, sizeof j->refusal, "one round does not tell how noisy the machine is: use --rounds 2 or more");
+        snprintf(j->refusal, sizeof j->refusal,
+                 "one round does not tell how noisy the machine is: use --rounds 2 or more");
     else if (isnan(noise))
-        snprintf(j->refusal, sizeof j->refusal, "the processor is slowed down for heat: %d runs were discarded, and too few are left",
+        snprintf(j->refusal, sizeof j->refusal,
+                 "the processor is slowed down for heat: %d runs were discarded, and too few are left",
                  trials_discarded(&j->trials));
     else if (noise > j->s->spread)
-        snprintf(j->refusal, sizeof j->refusal, "the machine is too noisy: rounds of the same work differ by %.0f %%, more than --spread %g; close other programs",
+        snprintf(j->refusal, sizeof j->refusal,
+                 "the machine is too noisy: rounds of the same work differ by %.0f %%, more than --spread "
+                 "%g; close other programs",
                  noise, j->s->spread);
 }
 
@@ -287,14 +304,17 @@ static void announce(const struct job *j)
     if (t->left_out)
         remark(&command_bench, &j->s->common,
                "more than %d steps are left out, since %d images of all would take more than %g s: distances "
-               "are from %d steps, not %d; --time gives more", t->reference.K, t->least, t->budget,
-               t->reference.K, t->largest);
+               "are from %d steps, not %d; --time gives more",
+               t->reference.K, t->least, t->budget, t->reference.K, t->largest);
     if (t->slow)
-        remark(&command_bench, &j->s->common, "%d rows are left out that would take more than twice the time of --suggest", t->slow);
+        remark(&command_bench, &j->s->common,
+               "%d rows are left out that would take more than twice the time of --suggest", t->slow);
     if (lost)
-        remark(&command_bench, &j->s->common, "%d images became NaN: their sets are compared with nothing", lost);
+        remark(&command_bench, &j->s->common, "%d images became NaN: their sets are compared with nothing",
+               lost);
     if (trials_discarded(t))
-        remark(&command_bench, &j->s->common, "%d runs were slowed down for heat and are discarded", trials_discarded(t));
+        remark(&command_bench, &j->s->common, "%d runs were slowed down for heat and are discarded",
+               trials_discarded(t));
     if (*j->refusal)
         remark(&command_bench, &j->s->common, "nothing is ranked: %s", j->refusal);
 }
@@ -309,8 +329,8 @@ static int tell(const struct job *j, const struct bench_result *r)
     else
         bench_result_table(r);
     if (t->limit > 0 && j->best >= 0 && !j->s->common.json)
-        printf("within %g s per image: --sampler %s --steps %d (%.3g s)\n", t->limit, t->trial[j->best].sampler, t->trial[j->best].K,
-               t->trial[j->best].median);
+        printf("within %g s per image: --sampler %s --steps %d (%.3g s)\n", t->limit,
+               t->trial[j->best].sampler, t->trial[j->best].K, t->trial[j->best].median);
     else if (t->limit > 0 && j->best < 0 && (!*j->refusal || t->needed != 0))
         remark(&command_bench, &j->s->common, "nothing takes at most %g s per image", t->limit);
     if (t->limit > 0 && j->best >= 0 && *j->refusal)
@@ -363,32 +383,60 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
-    { "steps", 0, OPTION_TEXT, "LIST", "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0, 0 },
-    { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0, 0 },
-    { "images", 'n', OPTION_INT, "N", "images of each set, and of DATA (default: what --time allows, from 32 "
-      "on; with --steps alone 16)", NULL, FIELD(images), 2, 4096 },
-    { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL, FIELD(rounds), 1, ROUNDS_MAX },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
-      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
-    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
+    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
+      0 },
+    { "steps", 0, OPTION_TEXT, "LIST",
+      "numbers of steps (default: 10,25,50,100,250,1000, of which what --time allows)", NULL, FIELD(steps), 0,
+      0 },
+    { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0,
+      0 },
+    { "images", 'n', OPTION_INT, "N",
+      "images of each set, and of DATA (default: what --time allows, from 32 "
+      "on; with --steps alone 16)",
+      NULL, FIELD(images), 2, 4096 },
+    { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL,
+      FIELD(rounds), 1, ROUNDS_MAX },
+    { "schedule", 0, OPTION_CHOICE, "NAME",
+      "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)",
+      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names,
+      FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL, FIELD(batch), 1, 4096 },
-    { "time", 0, OPTION_TIME, "TIME", "for all of it: says how many images, and leaves the most steps out "
-      "where too few fit: 90s, 10m, 2h (default: 90s; with --steps none)", NULL, FIELD(time), 0, 0 },
-    { "suggest", 0, OPTION_TIME, "TIME", "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL, FIELD(suggest), 0, 0 },
-    { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)", NULL, FIELD(spread), 0, 1e6 },
-    { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL, FIELD(report), 0, 0 },
-    { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL, FIELD(npy), 0, 0 },
-    { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, crop the middle, or resize and crop", view_fit_names, FIELD(fit), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL,
+      FIELD(batch), 1, 4096 },
+    { "time", 0, OPTION_TIME, "TIME",
+      "for all of it: says how many images, and leaves the most steps out "
+      "where too few fit: 90s, 10m, 2h (default: 90s; with --steps none)",
+      NULL, FIELD(time), 0, 0 },
+    { "suggest", 0, OPTION_TIME, "TIME",
+      "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL,
+      FIELD(suggest), 0, 0 },
+    { "spread", 0, OPTION_NUMBER, "PERCENT", "rank only when rounds differ by at most so much (default: 25)",
+      NULL, FIELD(spread), 0, 1e6 },
+    { "report", 0, OPTION_TEXT, "DIR", "write report.html and report.csv there; needs gnuplot", NULL,
+      FIELD(report), 0, 0 },
+    { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL,
+      FIELD(npy), 0, 0 },
+    { "fit", 0, OPTION_CHOICE, "HOW",
+      "data of another size than the model's: pad with black, crop the middle, or resize and crop",
+      view_fit_names, FIELD(fit), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_bench = {
-    .name = "bench", .arguments = "[DATA]", .least = 0, .most = 1, .run = run,
+    .name = "bench",
+    .arguments = "[DATA]",
+    .least = 0,
+    .most = 1,
+    .run = run,
     .does = "Measures what a number of steps costs and buys: seconds per image, each run end to end, and\n"
             "the Frechet distance of the images from DATA (with bits per dimension), or without DATA from\n"
             "other images of the most steps.  DATA as for ddpm eval.",
-    .examples = "  ddpm bench\n  ddpm bench --report report\n  ddpm bench --suggest 200ms\n"
-                "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .examples =
+        "  ddpm bench\n  ddpm bench --report report\n  ddpm bench --suggest 200ms\n"
+        "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

@@ -26,7 +26,8 @@ static const struct convert defaults = { .family = "auto", .dtype = "f32" };
 
 /* ---- from the checkpoint to a model in memory ---- */
 
-static int gather_rows(float *out, const struct conversion *v, const struct want *w, int64_t row, const struct checkpoint_tensor *t)
+static int gather_rows(float *out, const struct conversion *v, const struct want *w, int64_t row,
+                       const struct checkpoint_tensor *t)
 {
     float *all = malloc((size_t)(w->parts * w->dim[0] * row) * sizeof *all);
     if (!all)
@@ -54,10 +55,14 @@ static int fill_want(const struct conversion *v, const struct want *w, const ddp
     for (int i = 1; i < w->rank; i++)
         row *= w->dim[i];
     if (elements(t) != w->dim[0] * row || t->dtype != DDPM_F32)
-        return dd_error(v->err, DDPM_EUNSUPPORTED, "%s has %lld elements in the model and %lld in the checkpoint: the converter and the network "
-                        "disagree", w->name, (long long)elements(t), (long long)(w->dim[0] * row));
+        return dd_error(
+            v->err, DDPM_EUNSUPPORTED,
+            "%s has %lld elements in the model and %lld in the checkpoint: the converter and the network "
+            "disagree",
+            w->name, (long long)elements(t), (long long)(w->dim[0] * row));
     const struct checkpoint_tensor *from = checkpoint_find(v->in, w->from);
-    return w->parts > 0 ? gather_rows(t->data, v, w, row, from) : checkpoint_floats(v->in, from, t->data, v->err);
+    return w->parts > 0 ? gather_rows(t->data, v, w, row, from)
+                        : checkpoint_floats(v->in, from, t->data, v->err);
 }
 
 static int want_order(const void *a, const void *b)
@@ -92,12 +97,14 @@ static int fill(struct conversion *v, ddpm_model *m)
         if (w)
             code = fill_want(v, w, &t[i]);
         else if (!fill_own(v, &t[i]))
-            code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model has a tensor %s, which the converter does not know", t[i].name);
+            code = dd_error(v->err, DDPM_EUNSUPPORTED,
+                            "the model has a tensor %s, which the converter does not know", t[i].name);
         met += w != NULL;
     }
     if (!code && met != v->wants)
-        code = dd_error(v->err, DDPM_EUNSUPPORTED, "the model takes %zu of the checkpoint's tensors, the converter has %zu", met,
-                        v->wants);
+        code =
+            dd_error(v->err, DDPM_EUNSUPPORTED,
+                     "the model takes %zu of the checkpoint's tensors, the converter has %zu", met, v->wants);
     return code;
 }
 
@@ -114,7 +121,9 @@ static char *metadata(struct conversion *v, const struct family *f)
     cJSON_AddStringToObject(source, "file", v->in->file);
     cJSON_AddStringToObject(source, "sha256", v->in->sha256);
     cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
-    char *text = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) == NULL ? NULL : cJSON_PrintUnformatted(root);
+    char *text = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) == NULL
+                     ? NULL
+                     : cJSON_PrintUnformatted(root);
     if (text)
         dd_scan_repair(text);
     cJSON_Delete(root);
@@ -143,7 +152,8 @@ static int as_written(void *bytes, const ddpm_tensor *made, int type, size_t n)
     else if (made->dtype == DDPM_F32 && type == DDPM_F16)
         dd_dtype_to_half(bytes, made->data, n);
     else
-        return made->dtype == DDPM_F16 && type == DDPM_F32 ? dd_dtype_to_float(bytes, made->data, DD_F16, n) : DDPM_EIO;
+        return made->dtype == DDPM_F16 && type == DDPM_F32 ? dd_dtype_to_float(bytes, made->data, DD_F16, n)
+                                                           : DDPM_EIO;
     return DDPM_OK;
 }
 
@@ -153,10 +163,12 @@ static int same_tensor(const ddpm_tensor *made, const ddpm_tensor *read, const c
     void *bytes = malloc(n * size);
     if (!bytes)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
-    bool same = !strcmp(made->name, read->name) && elements(read) == elements(made) && as_written(bytes, made, read->dtype, n) == DDPM_OK &&
-                !memcmp(bytes, read->data, n * size);
+    bool same = !strcmp(made->name, read->name) && elements(read) == elements(made) &&
+                as_written(bytes, made, read->dtype, n) == DDPM_OK && !memcmp(bytes, read->data, n * size);
     free(bytes);
-    return same ? DDPM_OK : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path, made->name);
+    return same ? DDPM_OK
+                : dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed",
+                           path, made->name);
 }
 
 static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_error *err)
@@ -168,7 +180,8 @@ static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_e
         return code;
     size_t n = ddpm_model_tensors(made, &a);
     if (ddpm_model_tensors(read, &b) != n)
-        code = dd_error(err, DDPM_EIO, "%s: read again, it has another number of tensors; the file is removed", path);
+        code = dd_error(err, DDPM_EIO,
+                        "%s: read again, it has another number of tensors; the file is removed", path);
     for (size_t i = 0; i < n && !code; i++)
         code = same_tensor(&a[i], &b[i], path, err);
     if (!code)
@@ -218,18 +231,21 @@ static void tell_notes(struct conversion *v, const struct convert *s, const stru
     const struct checkpoint *c = v->in;
     char *place;
     if (c->has_ema && c->has_raw)
-        remark(&command_convert, &s->common, "%s: %s, the %s weights (--weights %s for the others)", c->file, f->origin,
-               !strcmp(c->weights, "ema") ? "averaged (ema)" : "raw", !strcmp(c->weights, "ema") ? "raw" : "ema");
+        remark(&command_convert, &s->common, "%s: %s, the %s weights (--weights %s for the others)", c->file,
+               f->origin, !strcmp(c->weights, "ema") ? "averaged (ema)" : "raw",
+               !strcmp(c->weights, "ema") ? "raw" : "ema");
     else
-        remark(&command_convert, &s->common, "%s: %s, %s", c->file, f->origin, !strcmp(c->weights, "ema") ? "averaged (ema) weights" :
-               !strcmp(c->weights, "raw") ? "raw weights" :
-               c->others ? "weights of which nothing says whether they are averaged or raw" :
-               "the only weights there are (averaged or raw, it does not say)");
+        remark(&command_convert, &s->common, "%s: %s, %s", c->file, f->origin,
+               !strcmp(c->weights, "ema")   ? "averaged (ema) weights"
+               : !strcmp(c->weights, "raw") ? "raw weights"
+               : c->others                  ? "weights of which nothing says whether they are averaged or raw"
+                           : "the only weights there are (averaged or raw, it does not say)");
     for (char *line = strtok_r(v->notes, "\n", &place); line; line = strtok_r(NULL, "\n", &place))
         remark(&command_convert, &s->common, "%s", line);
 }
 
-static void tell_json(const struct conversion *v, const struct convert *s, const char *json, const char *id, double parameters)
+static void tell_json(const struct conversion *v, const struct convert *s, const char *json, const char *id,
+                      double parameters)
 {
     cJSON *o = cJSON_Parse(json);
     if (!s->dry_run) {
@@ -258,8 +274,9 @@ static void tell(const struct conversion *v, const struct convert *s, const char
     if (s->dry_run && !s->common.json)
         for (size_t i = 0; i < v->wants; i++)
             printf("%s <- %s\n", v->want[i].name, v->want[i].from);
-    remark(&command_convert, &s->common, "%s%s: %zu tensors, %.0f parameters", s->dry_run ? "would be written" : "written to ",
-           s->dry_run ? "" : s->output, v->wants, parameters);
+    remark(&command_convert, &s->common, "%s%s: %zu tensors, %.0f parameters",
+           s->dry_run ? "would be written" : "written to ", s->dry_run ? "" : s->output, v->wants,
+           parameters);
 }
 
 /* ---- the other way ---- */
@@ -270,7 +287,9 @@ static int export_model(const struct convert *s, const char *path, ddpm_error *e
     char id[65];
     bool folder = !strcmp(s->to, "diffusers");
     if (s->dry_run || s->weights || s->part || s->config.count || s->set.count || strcmp(s->family, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "--to %s writes what the model file holds: only -o, --force%s go with it", s->to, folder ? "" : " and --dtype");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--to %s writes what the model file holds: only -o, --force%s go with it", s->to,
+                        folder ? "" : " and --dtype");
     if (folder && strcmp(s->dtype, "f32"))
         return dd_error(err, DDPM_EUSAGE, "--to diffusers writes float32: leave --dtype %s out", s->dtype);
     int code = model_open_whole(&m, path, err);
@@ -371,36 +390,53 @@ static const char *const *dtype_names(void)
 
 #define FIELD(f) offsetof(struct convert, f)
 static const struct option options[] = {
-    { "output", 'o', OPTION_TEXT, "MODEL", "the model file to write; needed unless --dry-run", NULL, FIELD(output), 0, 0 },
-    { "to", 0, OPTION_CHOICE, "PROGRAM", "IN is a model file: -o is a folder for diffusers, or a model file again, of --dtype", to_names, FIELD(to), 0, 0 },
-    { "family", 0, OPTION_CHOICE, "NAME", "whose checkpoint it is (default: auto, by the names of its tensors)", family_names,
-      FIELD(family), 0, 0 },
+    { "output", 'o', OPTION_TEXT, "MODEL", "the model file to write; needed unless --dry-run", NULL,
+      FIELD(output), 0, 0 },
+    { "to", 0, OPTION_CHOICE, "PROGRAM",
+      "IN is a model file: -o is a folder for diffusers, or a model file again, of --dtype", to_names,
+      FIELD(to), 0, 0 },
+    { "family", 0, OPTION_CHOICE, "NAME",
+      "whose checkpoint it is (default: auto, by the names of its tensors)", family_names, FIELD(family), 0,
+      0 },
     { "weights", 0, OPTION_CHOICE, "KIND",
-      "averaged or raw weights, of a file or folder with both (default: ema where it exists)",
-      weights_names, FIELD(weights), 0, 0 },
+      "averaged or raw weights, of a file or folder with both (default: ema where it exists)", weights_names,
+      FIELD(weights), 0, 0 },
     { "part", 0, OPTION_TEXT, "NAME",
       "which U-Net of a file with several, or beside other networks: the beginning of its tensors' names",
       NULL, FIELD(part), 0, 0 },
     { "config", 0, OPTION_TEXTS, "FILE",
       "what the checkpoint does not say: JSON or YAML nested as its origin nests it, or OpenAI's flags", NULL,
       FIELD(config), 0, 0 },
-    { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value under the origin's own name, before all else: num_heads=4, model.ch=128", NULL,
+    { "set", 0, OPTION_TEXTS, "KEY=VALUE",
+      "one such value under the origin's own name, before all else: num_heads=4, model.ch=128", NULL,
       FIELD(set), 0, 0 },
-    { "dtype", 0, OPTION_CHOICE, "TYPE", "of weights with two and more dimensions (default: f32)", dtype_names, FIELD(dtype), 0, 0 },
-    { "dry-run", 0, OPTION_FLAG, NULL, "write nothing; print the configuration and where each tensor comes from", NULL,
-      FIELD(dry_run), 0, 0 },
+    { "dtype", 0, OPTION_CHOICE, "TYPE", "of weights with two and more dimensions (default: f32)",
+      dtype_names, FIELD(dtype), 0, 0 },
+    { "dry-run", 0, OPTION_FLAG, NULL,
+      "write nothing; print the configuration and where each tensor comes from", NULL, FIELD(dry_run), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing MODEL", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_convert = {
-    .name = "convert", .arguments = "IN", .least = 1, .most = 1, .run = run,
-    .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth of Ho's network\n"
-            "(pesser, ermongroup), lucidrains' .pt, or a safetensors file of any of them.  Every tensor is accounted for; what is\n"
-            "written is read again and compared.  With --to, a model file to a folder for another program, or to one of smaller weights.",
+    .name = "convert",
+    .arguments = "IN",
+    .least = 1,
+    .most = 1,
+    .run = run,
+    .does = "Turns a foreign checkpoint into a model file: a diffusers folder, OpenAI's .pt, a .ckpt or .pth "
+            "of Ho's network\n"
+            "(pesser, ermongroup), lucidrains' .pt, or a safetensors file of any of them.  Every tensor is "
+            "accounted for; what is\n"
+            "written is read again and compared.  With --to, a model file to a folder for another program, "
+            "or to one of smaller weights.",
     .examples = "  ddpm convert ddpm-cifar10-32/ -o cifar10.ddpm\n"
-                "  ddpm convert ema_0.9999_500000.pt --config flags.txt --set num_heads=4 --set rescale_timesteps=true -o cifar10.ddpm\n"
+                "  ddpm convert ema_0.9999_500000.pt --config flags.txt --set num_heads=4 --set "
+                "rescale_timesteps=true -o cifar10.ddpm\n"
                 "  ddpm convert model-790000.ckpt --set resolution=32 -o cifar10.ddpm\n"
                 "  ddpm convert model-7.pt --set image_size=128 --dtype f16 -o flowers.ddpm\n"
                 "  ddpm convert model.ddpm -o folder --to diffusers\n"
                 "  ddpm convert model.ddpm -o small.ddpm --to ddpm --dtype f16\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct convert), .defaults = &defaults,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct convert),
+    .defaults = &defaults,
 };

@@ -37,10 +37,12 @@ static const struct settings defaults = { .label = -1 };
 /* One run. */
 struct job {
     const struct settings *s;
-    ddpm_model *model; const ddpm_about *about;
-    struct dataset data; size_t skipped;
+    ddpm_model *model;
+    const ddpm_about *about;
+    struct dataset data;
+    size_t skipped;
     struct evaluation e;
-    cJSON *about_run;                            /* what a resumed run must agree with */
+    cJSON *about_run; /* what a resumed run must agree with */
 };
 
 static const char *const *yes_no(void)
@@ -84,10 +86,12 @@ static int describe_run(struct job *j, ddpm_error *err)
     cJSON *o = j->about_run = cJSON_CreateObject();
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->s->seed);
-    bool ok = o && cJSON_AddStringToObject(o, "model", j->about->id) && cJSON_AddNumberToObject(o, "steps", t->K) &&
+    bool ok = o && cJSON_AddStringToObject(o, "model", j->about->id) &&
+              cJSON_AddNumberToObject(o, "steps", t->K) &&
               cJSON_AddNumberToObject(o, "steps.crc32", evaluation_check(t->t, (size_t)t->K)) &&
               cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
-              cJSON_AddNumberToObject(o, "clip", clip_of(j->s, j->about)) && cJSON_AddStringToObject(o, "seed", seed) &&
+              cJSON_AddNumberToObject(o, "clip", clip_of(j->s, j->about)) &&
+              cJSON_AddStringToObject(o, "seed", seed) &&
               cJSON_AddNumberToObject(o, "class", (double)j->s->label) &&
               cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->e.net)->engine_class);
     return ok ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings");
@@ -117,13 +121,16 @@ static int resume(struct job *j, ddpm_error *err)
     for (size_t k = 0; k < j->e.tally.images && !code; k++) {
         const double *row = j->e.tally.image + k * TALLY_COLUMNS;
         code = dataset_read(&j->data, j->e.x0, k, err);
-        if (!code && (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != evaluation_check(j->e.x0, j->e.d)))
-            code = dd_error(err, DDPM_EUSAGE, "%s was begun with other data: image %zu differs", j->s->resume, k);
+        if (!code &&
+            (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != evaluation_check(j->e.x0, j->e.d)))
+            code = dd_error(err, DDPM_EUSAGE, "%s was begun with other data: image %zu differs", j->s->resume,
+                            k);
     }
     if (!code && j->e.tally.images < j->data.count)
         code = check_writable(j->s->resume, err);
     if (!code && j->e.tally.images)
-        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.tally.images, j->data.count);
+        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.tally.images,
+               j->data.count);
     return code;
 }
 
@@ -145,11 +152,19 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
     if (code)
         return code;
     if (s->statistics != (s->output != NULL))
-        return dd_error(err, DDPM_EUSAGE, "--statistics and -o go together: the new model file is where the statistics are kept");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
-    struct evaluation_options o = { s->steps ? s->steps : "all", s->schedule, s->variance ? s->variance : "auto", clip_of(s, j->about), s->seed,
-                                    0, (int)s->label };
-    if ((code = open_data(j, &j->data, path, err)) || (code = pick_batch(j, &o.batch, err)) || (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
+    struct evaluation_options o = { s->steps ? s->steps : "all",
+                                    s->schedule,
+                                    s->variance ? s->variance : "auto",
+                                    clip_of(s, j->about),
+                                    s->seed,
+                                    0,
+                                    (int)s->label };
+    if ((code = open_data(j, &j->data, path, err)) || (code = pick_batch(j, &o.batch, err)) ||
+        (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
         return code;
     if (s->output && (code = statistics_check(s->output, s->force, j->about, j->e.chain, err)))
         return code;
@@ -188,7 +203,8 @@ static void print_steps(const struct job *j, bool json)
     if (!json)
         printf("%6s%8s%14s%14s%14s\n", heads[0], heads[1], heads[2], heads[3], heads[4]);
     for (int i = 0; i < j->e.tally.K; i++) {
-        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i], tally_at(&j->e.tally, TALLY_TERM, i), tally_at(&j->e.tally, TALLY_MSE_EPS, i),
+        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i], tally_at(&j->e.tally, TALLY_TERM, i),
+                              tally_at(&j->e.tally, TALLY_MSE_EPS, i),
                               tally_at(&j->e.tally, TALLY_MSE_X0, i) };
         if (!json)
             printf("%6g%8g%14.6g%14.6g%14.6g\n", v[0], v[1], v[2], v[3], v[4]);
@@ -204,7 +220,8 @@ static void print_steps(const struct job *j, bool json)
 static void print_result(const struct job *j)
 {
     const struct tally *t = &j->e.tally;
-    struct tally_mean total = tally_mean(t, TALLY_TOTAL), prior = tally_mean(t, TALLY_PRIOR), l0 = tally_mean(t, TALLY_L0);
+    struct tally_mean total = tally_mean(t, TALLY_TOTAL), prior = tally_mean(t, TALLY_PRIOR),
+                      l0 = tally_mean(t, TALLY_L0);
     double between = 0, low = fmax(0, total.mean - total.half), high = total.mean + total.half;
     for (int i = 1; i < t->K; i++)
         between += tally_at(t, TALLY_TERM, i);
@@ -219,7 +236,8 @@ static void print_result(const struct job *j)
         printf("; %zu image%s, %d steps, variance %s\n", n, n == 1 ? "" : "s", t->K, variance);
         return;
     }
-    printf("{\"images\":%zu,\"lost\":%zu,\"skipped\":%zu,\"steps\":%d,\"variance\":\"%s\",", n, t->lost, j->skipped, t->K, variance);
+    printf("{\"images\":%zu,\"lost\":%zu,\"skipped\":%zu,\"steps\":%d,\"variance\":\"%s\",", n, t->lost,
+           j->skipped, t->K, variance);
     print_member("prior", prior.mean);
     putchar(',');
     print_member("l0", l0.mean);
@@ -236,9 +254,11 @@ static void announce(const struct job *j)
     if (t->warning)
         remark(&command_eval, &j->s->common, "%s", t->warning);
     if (j->skipped)
-        remark(&command_eval, &j->s->common, "%zu image%s skipped, %zu left", j->skipped, j->skipped == 1 ? "" : "s", j->data.count);
+        remark(&command_eval, &j->s->common, "%zu image%s skipped, %zu left", j->skipped,
+               j->skipped == 1 ? "" : "s", j->data.count);
     if (j->s->common.verbose)
-        remark(&command_eval, &j->s->common, "%zu images, %d steps, variance %s", j->data.count, t->K, ddpm_bound_variance(j->e.bound));
+        remark(&command_eval, &j->s->common, "%zu images, %d steps, variance %s", j->data.count, t->K,
+               ddpm_bound_variance(j->e.bound));
 }
 
 static int finish(struct job *j)
@@ -254,15 +274,24 @@ static int finish(struct job *j)
 }
 
 /* Two sets and the network that looks at them. */
-struct comparison { struct job *j; struct dataset other; ddpm_net *net; double *a, *b; struct frechet f; };
+struct comparison {
+    struct job *j;
+    struct dataset other;
+    ddpm_net *net;
+    double *a, *b;
+    struct frechet f;
+};
 
 static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
 {
     struct job *j = c->j;
     const struct settings *s = j->s;
-    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output || s->memory > 0)
-        return dd_error(err, DDPM_EUSAGE, "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
-                        "--variance, --clip, --statistics, --resume, --memory-limit and -o");
+    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output ||
+        s->memory > 0)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
+            "--variance, --clip, --statistics, --resume, --memory-limit and -o");
     int code = model_open_whole(&j->model, s->model, err);
     if (code)
         return code;
@@ -284,10 +313,14 @@ static void print_distance(const struct comparison *c)
     int features = ddpm_net_describe(c->net)->features;
     double t = set_features_t(j->about);
     if (j->s->common.json)
-        printf("{\"distance\":%.17g,\"interval\":[%.17g,%.17g],\"plain\":%.17g,\"images\":%zu,\"against\":%zu,\"skipped\":%zu,\"features\":%d,"
-               "\"t\":%g}\n", f->distance, f->low, f->high, f->plain, j->data.count, c->other.count, j->skipped, features, t);
+        printf("{\"distance\":%.17g,\"interval\":[%.17g,%.17g],\"plain\":%.17g,\"images\":%zu,\"against\":%"
+               "zu,\"skipped\":%zu,\"features\":%d,"
+               "\"t\":%g}\n",
+               f->distance, f->low, f->high, f->plain, j->data.count, c->other.count, j->skipped, features,
+               t);
     else
-        printf("Frechet distance %.4g, 95 %% interval %.4g to %.4g; %zu and %zu images, %d activations of the middle block at t = %g (no FID)\n",
+        printf("Frechet distance %.4g, 95 %% interval %.4g to %.4g; %zu and %zu images, %d activations of "
+               "the middle block at t = %g (no FID)\n",
                f->distance, f->low, f->high, j->data.count, c->other.count, features, t);
 }
 
@@ -303,8 +336,9 @@ static int compare_sets(struct comparison *c, const char *path, ddpm_error *err)
     if (!code)
         code = set_features(&c->b, &c->other, c->net, label, &p, j->data.count, err);
     progress_clear(&p);
-    return code ? code : frechet_distance(&c->f, c->a, j->data.count, c->b, c->other.count, (size_t)ddpm_net_describe(c->net)->features,
-                                          j->s->seed, err);
+    return code ? code
+                : frechet_distance(&c->f, c->a, j->data.count, c->b, c->other.count,
+                                   (size_t)ddpm_net_describe(c->net)->features, j->s->seed, err);
 }
 
 static int run_comparison(struct job *j, const char *path)
@@ -344,26 +378,43 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
-    { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1, INT32_MAX },
-    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
-      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
-    { "variance", 0, OPTION_CHOICE, "NAME", "of a step (default: auto)", ddpm_variance_names, FIELD(variance), 0, 0 },
-    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
-    { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(label), 0, INT32_MAX },
+    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
+      0 },
+    { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1,
+      INT32_MAX },
+    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)",
+      NULL, FIELD(steps), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME",
+      "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)",
+      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "variance", 0, OPTION_CHOICE, "NAME", "of a step (default: auto)", ddpm_variance_names, FIELD(variance),
+      0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
+      0, 0 },
+    { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(label), 0,
+      INT32_MAX },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "fit", 0, OPTION_CHOICE, "HOW", "data of another size than the model's: pad with black, crop the middle, or resize and crop", view_fit_names, FIELD(fit), 0, 0 },
-    { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
-    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
-    { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
-    { "statistics", 0, OPTION_FLAG, NULL, "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
+    { "fit", 0, OPTION_CHOICE, "HOW",
+      "data of another size than the model's: pad with black, crop the middle, or resize and crop",
+      view_fit_names, FIELD(fit), 0, 0 },
+    { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
+      FIELD(skip_bad), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
+      FIELD(batch), 1, 4096 },
+    { "memory-limit", 0, OPTION_SIZE, "SIZE",
+      "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory),
+      0, 0 },
+    { "statistics", 0, OPTION_FLAG, NULL,
+      "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
       FIELD(statistics), 0, 0 },
     { "output", 'o', OPTION_TEXT, "NEW", "the model file of --statistics", NULL, FIELD(output), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing NEW", NULL, FIELD(force), 0, 0 },
-    { "against", 0, OPTION_TEXT, "DATA2", "print the Frechet distance of DATA and DATA2 by the model's mid-block activations instead", NULL,
+    { "against", 0, OPTION_TEXT, "DATA2",
+      "print the Frechet distance of DATA and DATA2 by the model's mid-block activations instead", NULL,
       FIELD(against), 0, 0 },
-    { "resume", 0, OPTION_TEXT, "FILE", "keep what was found in FILE, and go on from there if it exists", NULL, FIELD(resume), 0, 0 },
+    { "resume", 0, OPTION_TEXT, "FILE", "keep what was found in FILE, and go on from there if it exists",
+      NULL, FIELD(resume), 0, 0 },
 };
 const struct command command_eval = {
     .name = "eval",

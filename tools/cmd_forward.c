@@ -15,7 +15,12 @@
 #include "cli/json_line.h"
 #include "cli/options.h"
 
-struct settings { struct common common; const char *output; double tolerance; bool force; };
+struct settings {
+    struct common common;
+    const char *output;
+    double tolerance;
+    bool force;
+};
 static const struct settings defaults = { .tolerance = 1e-4 };
 
 /* Everything of one run; channels last in x [n, h, w, c] and out [n, h, w, outputs], first in plain and expected [n, outputs, h, w]. */
@@ -41,10 +46,13 @@ static int find(const struct dd_entry **e, const struct forward *f, const char *
 static int check_shape(const struct forward *f, const struct dd_entry *e, size_t channels, ddpm_error *err)
 {
     if (!channels)
-        return e->rank == 1 && e->dim[0] == f->n ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: %s must be [%zu], as long as x", f->path, e->name, f->n);
+        return e->rank == 1 && e->dim[0] == f->n
+                   ? DDPM_OK
+                   : dd_error(err, DDPM_EDATA, "%s: %s must be [%zu], as long as x", f->path, e->name, f->n);
     if (e->rank == 4 && e->dim[0] == f->n && e->dim[1] == channels && e->dim[2] == f->h && e->dim[3] == f->w)
         return DDPM_OK;
-    return dd_error(err, DDPM_EDATA, "%s: %s must be [%zu, %zu, %zu, %zu] for this model", f->path, e->name, f->n, channels, f->h, f->w);
+    return dd_error(err, DDPM_EDATA, "%s: %s must be [%zu, %zu, %zu, %zu] for this model", f->path, e->name,
+                    f->n, channels, f->h, f->w);
 }
 
 static int read_floats(float **out, const struct forward *f, const struct dd_entry *e, ddpm_error *err)
@@ -53,7 +61,8 @@ static int read_floats(float **out, const struct forward *f, const struct dd_ent
     if (!*out)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %s of %s", e->name, f->path);
     if (dd_dtype_to_float(*out, e->data, e->dtype, (size_t)e->count))
-        return dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", f->path, e->name, dd_dtype_name(e->dtype));
+        return dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", f->path, e->name,
+                        dd_dtype_name(e->dtype));
     return DDPM_OK;
 }
 
@@ -79,7 +88,8 @@ static int read_x(struct forward *f, ddpm_error *err)
     int code = find(&e, f, "x", err);
     if (code)
         return code;
-    f->c = (size_t)a->channels, f->h = (size_t)a->height, f->w = (size_t)a->width, f->outputs = (size_t)a->outputs;
+    f->c = (size_t)a->channels, f->h = (size_t)a->height, f->w = (size_t)a->width,
+    f->outputs = (size_t)a->outputs;
     f->n = e->rank ? (size_t)e->dim[0] : 0;
     if (!f->n || f->n > 65536)
         return dd_error(err, DDPM_EDATA, "%s: x holds %zu images, expected 1 to 65536", f->path, f->n);
@@ -112,19 +122,23 @@ static int read_y(struct forward *f, ddpm_error *err)
     const struct dd_entry *e = dd_safetensors_find(&f->io, "y");
     int code, classes = ddpm_model_about(f->model)->classes;
     if (!e)
-        return classes ? dd_error(err, DDPM_EDATA, "%s: there is no tensor y, and the model has %d classes", f->path, classes) : DDPM_OK;
+        return classes ? dd_error(err, DDPM_EDATA, "%s: there is no tensor y, and the model has %d classes",
+                                  f->path, classes)
+                       : DDPM_OK;
     if (!classes)
         return dd_error(err, DDPM_EDATA, "%s: there is a tensor y, and the model has no classes", f->path);
     if ((code = check_shape(f, e, 0, err)))
         return code;
     if (!is_whole(e))
-        return dd_error(err, DDPM_EDATA, "%s: y has type %s, expected I64 or I32", f->path, dd_dtype_name(e->dtype));
+        return dd_error(err, DDPM_EDATA, "%s: y has type %s, expected I64 or I32", f->path,
+                        dd_dtype_name(e->dtype));
     if (!(f->y = malloc(f->n * sizeof *f->y)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for y of %s", f->path);
     for (size_t i = 0; i < f->n; i++) {
         int64_t k = whole_number(e, i);
         if (k < 0 || k >= classes)
-            return dd_error(err, DDPM_EDATA, "%s: y[%zu] is %" PRId64 ", expected 0 to %d", f->path, i, k, classes - 1);
+            return dd_error(err, DDPM_EDATA, "%s: y[%zu] is %" PRId64 ", expected 0 to %d", f->path, i, k,
+                            classes - 1);
         f->y[i] = (int32_t)k;
     }
     return DDPM_OK;
@@ -140,10 +154,10 @@ static int read_expected(struct forward *f, ddpm_error *err)
 static int forward_create(struct forward *f, const char *model, const struct settings *s, ddpm_error *err)
 {
     int code = s->output ? ending_check(s->output, err) : DDPM_OK;
-    if (code || (code = model_open(&f->model, model, err)) ||
-        (code = dd_file_map(&f->file, f->path, err)) ||
+    if (code || (code = model_open(&f->model, model, err)) || (code = dd_file_map(&f->file, f->path, err)) ||
         (code = dd_safetensors_read(&f->io, f->file.data, f->file.size, f->path, err)) ||
-        (code = read_x(f, err)) || (code = read_t(f, err)) || (code = read_y(f, err)) || (code = read_expected(f, err)))
+        (code = read_x(f, err)) || (code = read_t(f, err)) || (code = read_y(f, err)) ||
+        (code = read_expected(f, err)))
         return code;
     size_t size = f->n * f->h * f->w * f->outputs;
     f->out = calloc(size, sizeof *f->out);
@@ -168,8 +182,13 @@ static void forward_free(struct forward *f)
 static int write_out(struct forward *f, ddpm_error *err)
 {
     size_t count = f->n * f->outputs * f->h * f->w;
-    struct dd_entry e = { .name = "out", .dtype = DD_F32, .rank = 4, .dim = { f->n, f->outputs, f->h, f->w }, .count = count,
-                          .size = count * sizeof(float), .data = (const unsigned char *)f->plain };
+    struct dd_entry e = { .name = "out",
+                          .dtype = DD_F32,
+                          .rank = 4,
+                          .dim = { f->n, f->outputs, f->h, f->w },
+                          .count = count,
+                          .size = count * sizeof(float),
+                          .data = (const unsigned char *)f->plain };
     const char *const meta[] = { NULL };
     int code = dd_safetensors_write(f->output.stream, &e, 1, meta, err);
     return code ? code : dd_output_commit(&f->output, err);
@@ -220,7 +239,8 @@ static int report(const struct forward *f, const struct settings *s)
     if (s->common.json)
         print_json(f, absolute, relative, within);
     else if (f->expected)
-        printf("largest difference %.3g, relative %.3g: %s %g\n", absolute, relative, within ? "within" : "above", s->tolerance);
+        printf("largest difference %.3g, relative %.3g: %s %g\n", absolute, relative,
+               within ? "within" : "above", s->tolerance);
     return within ? 0 : 1;
 }
 
@@ -246,14 +266,26 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "output", 'o', OPTION_TEXT, "FILE", "write the result as a safetensors file: out [n,c,h,w] float32", NULL, FIELD(output), 0, 0 },
-    { "tolerance", 0, OPTION_NUMBER, "X", "largest absolute difference allowed (default: 1e-4)", NULL, FIELD(tolerance), 0, 1e30 },
+    { "output", 'o', OPTION_TEXT, "FILE", "write the result as a safetensors file: out [n,c,h,w] float32",
+      NULL, FIELD(output), 0, 0 },
+    { "tolerance", 0, OPTION_NUMBER, "X", "largest absolute difference allowed (default: 1e-4)", NULL,
+      FIELD(tolerance), 0, 1e30 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing FILE", NULL, FIELD(force), 0, 0 },
 };
 const struct command command_forward = {
-    .name = "forward", .arguments = "MODEL IO", .least = 2, .most = 2, .run = run,
-    .does = "Runs the network once on x [n,c,h,w], t [n] and y [n] (where the model has classes) of the safetensors file IO.\n"
-            "Where IO holds `out`, prints the largest absolute and the relative difference, and exits 1 above the tolerance.",
-    .examples = "  ddpm forward model.ddpm io.safetensors --conv gemm --json\n  ddpm forward model.ddpm io.safetensors -o out.safetensors\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .name = "forward",
+    .arguments = "MODEL IO",
+    .least = 2,
+    .most = 2,
+    .run = run,
+    .does = "Runs the network once on x [n,c,h,w], t [n] and y [n] (where the model has classes) of the "
+            "safetensors file IO.\n"
+            "Where IO holds `out`, prints the largest absolute and the relative difference, and exits 1 "
+            "above the tolerance.",
+    .examples = "  ddpm forward model.ddpm io.safetensors --conv gemm --json\n  ddpm forward model.ddpm "
+                "io.safetensors -o out.safetensors\n",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

@@ -11,7 +11,10 @@
 #include "cli/json_line.h"
 #include "cli/options.h"
 
-struct settings { struct common common; bool nodes, check; };
+struct settings {
+    struct common common;
+    bool nodes, check;
+};
 static const struct settings defaults = { .nodes = false };
 
 static const char *prediction_name(int p)
@@ -21,14 +24,22 @@ static const char *prediction_name(int p)
 
 static const char *variance_name(int v)
 {
-    return v == DDPM_BETA ? "beta" : v == DDPM_BETA_TILDE ? "beta-tilde" : v == DDPM_LEARNED ? "learned" : "learned-range";
+    return v == DDPM_BETA         ? "beta"
+           : v == DDPM_BETA_TILDE ? "beta-tilde"
+           : v == DDPM_LEARNED    ? "learned"
+                                  : "learned-range";
 }
 
 static void print_machine(bool json)
 {
-    const struct { const char *name; int on; } parts[] = {
-        { "openmp", HAVE_OPENMP }, { "avx2", HAVE_AVX2 }, { "avx512", HAVE_AVX512 }, { "neon", HAVE_NEON }, { "dnnl", HAVE_DNNL },
+    const struct {
+        const char *name;
+        int on;
+    } parts[] = {
+        { "openmp", HAVE_OPENMP }, { "avx2", HAVE_AVX2 }, { "avx512", HAVE_AVX512 },
+        { "neon", HAVE_NEON },     { "dnnl", HAVE_DNNL },
     };
+
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "build");
     cJSON_AddStringToObject(o, "version", DDPM_VERSION);
     cJSON_AddStringToObject(o, "cpu", dd_cpu_name(dd_cpu_detect()));
@@ -46,7 +57,8 @@ static void print_machine(bool json)
         return;
     }
     cJSON_Delete(o);
-    printf("\nCPU           %s, %d threads\n\nembedded model\n", dd_cpu_name(dd_cpu_detect()), dd_cpu_threads(""));
+    printf("\nCPU           %s, %d threads\n\nembedded model\n", dd_cpu_name(dd_cpu_detect()),
+           dd_cpu_threads(""));
 }
 
 static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const struct engines *e)
@@ -81,16 +93,20 @@ static void print_classes(const cJSON *classes)
 /* What ddpm train wrote into its checkpoints. */
 static void print_training(const cJSON *train)
 {
-    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer"), *run = cJSON_GetObjectItemCaseSensitive(train, "run");
-    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(run, "loss"), *best = cJSON_GetObjectItemCaseSensitive(run, "best");
+    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer"),
+                *run = cJSON_GetObjectItemCaseSensitive(train, "run");
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(run, "loss"),
+                *best = cJSON_GetObjectItemCaseSensitive(run, "best");
     if (!train)
         return;
-    printf("training      step %.0f, %.0f images", cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step")),
+    printf("training      step %.0f, %.0f images",
+           cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step")),
            cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "images")));
     if (loss)
         printf(", loss %.4g", cJSON_GetNumberValue(loss));
     if (best)
-        printf(", best of held-out images %.4g", cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss")));
+        printf(", best of held-out images %.4g",
+               cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss")));
     printf("\n             ");
     for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
         char *value = cJSON_PrintUnformatted(s);
@@ -122,7 +138,8 @@ static void print_source(const ddpm_about *a)
             printf("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }
     putchar('\n');
-    const cJSON *stats = cJSON_GetObjectItemCaseSensitive(root, "stats"), *bits = cJSON_GetObjectItemCaseSensitive(stats, "bits");
+    const cJSON *stats = cJSON_GetObjectItemCaseSensitive(root, "stats"),
+                *bits = cJSON_GetObjectItemCaseSensitive(stats, "bits");
     const cJSON *images = cJSON_GetObjectItemCaseSensitive(stats, "images");
     if (images)
         printf("statistics    gamma and mse of %.0f images", cJSON_GetNumberValue(images));
@@ -142,11 +159,15 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
     print_source(a);
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");
-    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_name(a->prediction), variance_name(a->variance), a->clip, a->classes);
-    printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0], a->alpha_bar[a->steps - 1], a->t_scale);
-    printf("network       %.3f million parameters, %.4g GFLOP per image and step\n", 1e-6 * (double)n->parameters, 1e-9 * n->flops);
-    printf("memory        MB at batch %d: weights %.1f, packed %.1f, activations %.1f, scratch %.1f\n", n->batch, 1e-6 * (double)n->weights,
-           1e-6 * (double)n->packed, 1e-6 * (double)n->activations, 1e-6 * (double)n->scratch);
+    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_name(a->prediction),
+           variance_name(a->variance), a->clip, a->classes);
+    printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0],
+           a->alpha_bar[a->steps - 1], a->t_scale);
+    printf("network       %.3f million parameters, %.4g GFLOP per image and step\n",
+           1e-6 * (double)n->parameters, 1e-9 * n->flops);
+    printf("memory        MB at batch %d: weights %.1f, packed %.1f, activations %.1f, scratch %.1f\n",
+           n->batch, 1e-6 * (double)n->weights, 1e-6 * (double)n->packed, 1e-6 * (double)n->activations,
+           1e-6 * (double)n->scratch);
     printf("convolutions  %s\n", engines);
     printf("engine class  %s\n", n->engine_class);
 }
@@ -159,8 +180,9 @@ static void print_nodes(const ddpm_net *net, bool json)
         printf("\n%-44s %-10s %-20s %5s %5s %6s %10s\n", "node", "op", "engine", "h", "w", "c", "MFLOP");
     for (size_t i = 0; i < nodes; i++) {
         if (!json) {
-            printf("%-44s %-10s %-20s %5d %5d %6d %10.3f\n", node[i].name, node[i].op, *node[i].engine ? node[i].engine : "-", node[i].height,
-                   node[i].width, node[i].channels, 1e-6 * node[i].flops);
+            printf("%-44s %-10s %-20s %5d %5d %6d %10.3f\n", node[i].name, node[i].op,
+                   *node[i].engine ? node[i].engine : "-", node[i].height, node[i].width, node[i].channels,
+                   1e-6 * node[i].flops);
             continue;
         }
         cJSON *o = cJSON_CreateObject();
@@ -175,7 +197,8 @@ static void print_nodes(const ddpm_net *net, bool json)
     }
 }
 
-static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path, ddpm_error *err)
+static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path,
+                    ddpm_error *err)
 {
     int code = model_open(m, path, err);
     if (!code && s->check)
@@ -189,8 +212,8 @@ static int run_images(const struct settings *s, const char *path)
     ddpm_error err;
     int code;
     if (s->nodes || s->check)
-        code = dd_error(&err, DDPM_EUSAGE, "%s is no model: leave out --%s", path,
-                        s->nodes ? "nodes" : "check");
+        code =
+            dd_error(&err, DDPM_EUSAGE, "%s is no model: leave out --%s", path, s->nodes ? "nodes" : "check");
     else
         code = (info_is_picture(path) ? info_picture : info_images)(path, s->common.json, &err);
     return code ? complain(&command_info, &err) : 0;
@@ -224,16 +247,25 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "nodes", 0, OPTION_FLAG, NULL, "a row per operation of the network, with its engine", NULL, FIELD(nodes), 0, 0 },
-    { "check", 0, OPTION_FLAG, NULL, "recompute the model's id from its tensors, exit 65 when it differs", NULL, FIELD(check), 0, 0 },
+    { "nodes", 0, OPTION_FLAG, NULL, "a row per operation of the network, with its engine", NULL,
+      FIELD(nodes), 0, 0 },
+    { "check", 0, OPTION_FLAG, NULL, "recompute the model's id from its tensors, exit 65 when it differs",
+      NULL, FIELD(check), 0, 0 },
 };
 const struct command command_info = {
-    .name = "info", .arguments = "[MODEL|PICTURE|FOLDER]", .least = 0, .most = 1, .run = run,
+    .name = "info",
+    .arguments = "[MODEL|PICTURE|FOLDER]",
+    .least = 0,
+    .most = 1,
+    .run = run,
     .does = "Shows model, schedule, provenance, parameter and FLOP count, memory plan and engines; without "
             "MODEL: CPU, build, embedded model.\n"
             "Of a picture, or a folder of ddpm sample --outdir, it shows the settings it was made with, and "
             "how much of it is there.",
     .examples = "  ddpm info\n  ddpm info model.ddpm --nodes\n  ddpm info model.ddpm --check --json\n"
                 "  ddpm info sample.png\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

@@ -23,30 +23,37 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output, *outdir, *name, *format, *shard, *deadline;
+    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output,
+        *outdir, *name, *format, *shard, *deadline;
     int64_t images, batch, keep_steps, order, corrector;
     double eta, snr, noise_to, wait, max_time, memory;
     uint64_t seed;
     bool force, encode, show, check_existing, retry_nan, merge;
 };
+
 enum { IMAGES = 16, BATCH = 16, SNR_UNSET = -1 };
-static const struct settings defaults = { .steps = "50", .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1 };
+static const struct settings defaults = {
+    .steps = "50", .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
+};
 
 /* One run: what was asked for, and what makes and takes the images. */
 struct job {
     const struct settings *s;
     struct recipe recipe;
     struct shard shard;
-    char range[32]; int all;                     /* 0-N; how many images all shards make */
-    uint32_t *whole;                             /* [all], where only variables share out */
-    int left;                                    /* how many of them are missing at the end */
-    uint32_t *index; int n;                      /* of this shard */
+    char range[32];
+    int all;         /* 0-N; how many images all shards make */
+    uint32_t *whole; /* [all], where only variables share out */
+    int left;        /* how many of them are missing at the end */
+    uint32_t *index;
+    int n; /* of this shard */
     ddpm_model *model;
-    struct pace pace; char *steps;               /* chosen by --steps auto */
-    double seconds;                              /* that making the images took */
+    struct pace pace;
+    char *steps;    /* chosen by --steps auto */
+    double seconds; /* that making the images took */
     struct studio studio;
-    struct gallery gallery;                      /* without --outdir */
-    struct batch batch;                          /* with it */
+    struct gallery gallery; /* without --outdir */
+    struct batch batch;     /* with it */
 };
 
 static const char *const *yes_no(void)
@@ -80,25 +87,27 @@ static int check_ending(const struct settings *s, ddpm_error *err)
     bool png = !strcasecmp(ending, "png"), npy = !strcasecmp(ending, "npy");
     if ((png || npy) && strcasecmp(ending, format_of(s)))
         return dd_error(err, DDPM_EUSAGE,
-                        "%.200s: --format %s writes no .%s: leave it out, or choose another name",
-                            name_of(s), s->format, ending);
+                        "%.200s: --format %s writes no .%s: leave it out, or choose another name", name_of(s),
+                        s->format, ending);
     if (*ending && !png && !npy && !s->format)
         return dd_error(err, DDPM_EUSAGE,
                         "%.200s: images are written as .png or .npy: name it so, or add --format",
-                            name_of(s));
+                        name_of(s));
     return DDPM_OK;
 }
 
 static int check_start(const struct settings *s, ddpm_error *err)
 {
     if (s->from && s->noise_to < 0)
-        return dd_error(err, DDPM_EUSAGE, "--from needs --noise-to T, the step up to which the image becomes noise");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--from needs --noise-to T, the step up to which the image becomes noise");
     if (!s->from && s->noise_to >= 0)
         return dd_error(err, DDPM_EUSAGE, "--noise-to belongs to --from IMAGE");
     if (!s->from && s->encode)
         return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
     if (s->encode && (!s->sampler || (strcmp(s->sampler, "ode") && strcmp(s->sampler, "ddim")) || s->eta > 0))
-        return dd_error(err, DDPM_EUSAGE, "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
     return DDPM_OK;
 }
 
@@ -108,7 +117,8 @@ static int check_langevin(const struct settings *s, ddpm_error *err)
     if (s->snr != SNR_UNSET && !langevin && !s->corrector)
         return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
     if (s->noise && (langevin || s->corrector))
-        return dd_error(err, DDPM_EUSAGE, "--noise gives one z a step, which is not enough for Langevin steps: leave it out");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--noise gives one z a step, which is not enough for Langevin steps: leave it out");
     return DDPM_OK;
 }
 
@@ -118,20 +128,31 @@ static int check_places(const struct settings *s, ddpm_error *err)
     if (s->output && s->outdir)
         return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
     if (!s->outdir && (s->name || s->wait > 0 || s->check_existing || s->retry_nan))
-        return dd_error(err, DDPM_EUSAGE, "--name, --wait, --check-existing and --retry-nan are for the files of --outdir");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--name, --wait, --check-existing and --retry-nan are for the files of --outdir");
     if (!s->outdir && (s->shard || s->merge))
-        return dd_error(err, DDPM_EUSAGE, "--shard and --merge are for images in one folder: add --outdir DIR");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--shard and --merge are for images in one folder: add --outdir DIR");
     if (s->force && (s->check_existing || s->retry_nan))
-        return dd_error(err, DDPM_EUSAGE, "--force makes all images again: leave out --check-existing and --retry-nan");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--force makes all images again: leave out --check-existing and --retry-nan");
     if (s->show && (s->outdir || strcmp(format_of(s), "png")))
-        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s", s->outdir ? "--outdir" : "the format npy");
+        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s",
+                        s->outdir ? "--outdir" : "the format npy");
     if (s->show && s->common.json)
         return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
     return check_ending(s, err);
 }
 
-static bool timed(const struct settings *s) { return s->max_time > 0 || s->deadline; }
-static bool picks_steps(const struct settings *s) { return !strcmp(s->steps, "auto"); }
+static bool timed(const struct settings *s)
+{
+    return s->max_time > 0 || s->deadline;
+}
+
+static bool picks_steps(const struct settings *s)
+{
+    return !strcmp(s->steps, "auto");
+}
 
 /* Without --outdir every process makes what it is asked for: there the variables of a job mean nothing. */
 static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
@@ -142,11 +163,14 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
     if (code || j->shard.of == 1)
         return code;
     if (picks_steps(s))
-        return dd_error(err, DDPM_EUSAGE, "--steps auto and shards (%s): each would choose a number of its own: give one",
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps auto and shards (%s): each would choose a number of its own: give one",
                         *j->shard.source ? j->shard.source : "--shard");
     if (s->force)
-        return dd_error(err, DDPM_EUSAGE, "--force and shards (%s): none of them may remove what others "
-                        "make: choose another folder", *j->shard.source ? j->shard.source : "--shard");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--force and shards (%s): none of them may remove what others "
+                        "make: choose another folder",
+                        *j->shard.source ? j->shard.source : "--shard");
     snprintf(j->range, sizeof j->range, "0-%d", j->n - 1);
     if (!j->shard.asked && !(j->whole = malloc((size_t)j->n * sizeof *j->whole)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", j->n);
@@ -160,11 +184,17 @@ static int read_shard(struct job *j, const struct settings *s, ddpm_error *err)
 static int check_time(const struct settings *s, ddpm_error *err)
 {
     if (picks_steps(s) && !timed(s))
-        return dd_error(err, DDPM_EUSAGE, "--steps auto takes as many as there is time for: add --max-time 20m or --deadline 06:00");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--steps auto takes as many as there is time for: add --max-time 20m or --deadline 06:00");
     if (picks_steps(s) && (s->from || s->noise))
-        return dd_error(err, DDPM_EUSAGE, "--steps auto does not know how many steps are taken with %s: give their number", s->from ? "--from" : "--noise");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps auto does not know how many steps are taken with %s: give their number",
+                        s->from ? "--from" : "--noise");
     if (timed(s) && !s->outdir && !picks_steps(s))
-        return dd_error(err, DDPM_EUSAGE, "--max-time and --deadline stop what the next start goes on with: add --outdir; or --steps auto for one file");
+        return dd_error(err, DDPM_EUSAGE,
+                        "--max-time and --deadline stop what the next start goes on with: add --outdir; or "
+                        "--steps auto for one file");
     return DDPM_OK;
 }
 
@@ -179,13 +209,23 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (code || (code = check_time(s, err)))
         return code;
     if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
-        return dd_error(err, DDPM_EUSAGE, "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic", s->variance,
-                        s->sampler);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic",
+                        s->variance, s->sampler);
     j->recipe = (struct recipe){
-        .seed = s->seed, .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0], .variance = s->variance, .steps = s->steps,
-        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], .eta = s->eta,
-        .keep_steps = (int)s->keep_steps, .format = format_of(s), .order = (int)s->order, .corrector = (int)s->corrector,
-        .snr = s->snr != SNR_UNSET ? s->snr : 0.16, .noise_to = s->noise_to >= 0 ? s->noise_to : 0, .encode = s->encode,
+        .seed = s->seed,
+        .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0],
+        .variance = s->variance,
+        .steps = s->steps,
+        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0],
+        .eta = s->eta,
+        .keep_steps = (int)s->keep_steps,
+        .format = format_of(s),
+        .order = (int)s->order,
+        .corrector = (int)s->corrector,
+        .snr = s->snr != SNR_UNSET ? s->snr : 0.16,
+        .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
+        .encode = s->encode,
     };
     if (!(code = check_start(s, err)))
         code = check_langevin(s, err);
@@ -213,18 +253,25 @@ static uint32_t largest(const uint32_t *index, int n)
     return last;
 }
 
-static const char *default_file(const struct job *j) { return strcmp(j->recipe.format, "npy") ? "sample.png" : "sample.npy"; }
+static const char *default_file(const struct job *j)
+{
+    return strcmp(j->recipe.format, "npy") ? "sample.png" : "sample.npy";
+}
 
 static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err)
 {
     struct gallery *g = &j->gallery;
-    *g = (struct gallery){ .about = ddpm_model_about(j->model), .recipe = &j->recipe, .index = j->index, .n = j->n,
-                           .array = !strcmp(j->recipe.format, "npy"), .force = s->force };
+    *g = (struct gallery){ .about = ddpm_model_about(j->model),
+                           .recipe = &j->recipe,
+                           .index = j->index,
+                           .n = j->n,
+                           .array = !strcmp(j->recipe.format, "npy"),
+                           .force = s->force };
     int code = gallery_open(g, s->output ? s->output : default_file(j), err);
     interrupt_removes(g->output.temporary);
     if (!code && g->output.standard && (s->common.json || s->show))
-        return dd_error(err, DDPM_EUSAGE, "the image itself goes to standard output: leave out %s", s->show
-                        ? "--show" : "--json");
+        return dd_error(err, DDPM_EUSAGE, "the image itself goes to standard output: leave out %s",
+                        s->show ? "--show" : "--json");
     return code;
 }
 
@@ -233,9 +280,18 @@ static int open_batch(struct job *j, const struct settings *s, ddpm_error *err)
     struct batch *b = &j->batch;
     bool array = !strcmp(j->recipe.format, "npy");
     b->studio = &j->studio, b->index = j->index, b->n = j->n;
-    b->album = (struct album){ .about = ddpm_model_about(j->model), .recipe = &j->recipe, .folder = s->outdir,
-                               .pattern = s->name ? s->name : array ? "image-%06d.npy" : "image-%06d.png", .array = array, .force = s->force,
-                               .check = s->check_existing, .retry = s->retry_nan, .part = b->album.part, .lock = b->album.lock,
+    b->album = (struct album){ .about = ddpm_model_about(j->model),
+                               .recipe = &j->recipe,
+                               .folder = s->outdir,
+                               .pattern = s->name ? s->name
+                                          : array ? "image-%06d.npy"
+                                                  : "image-%06d.png",
+                               .array = array,
+                               .force = s->force,
+                               .check = s->check_existing,
+                               .retry = s->retry_nan,
+                               .part = b->album.part,
+                               .lock = b->album.lock,
                                .asked = s->index ? s->index : j->range };
     return batch_open(b, err);
 }
@@ -251,21 +307,26 @@ static void announce(const struct job *j, const struct settings *s)
     if (s->outdir && *j->batch.album.warning)
         remark(&command_sample, &s->common, "%s", j->batch.album.warning);
     if (s->outdir && j->batch.album.damaged)
-        remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir, j->batch.album.damaged);
+        remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir,
+               j->batch.album.damaged);
     if (s->common.verbose)
-        remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler, j->recipe.variance, t->K, j->recipe.steps);
+        remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler,
+               j->recipe.variance, t->K, j->recipe.steps);
 }
 
 /* For one file the time says how many steps are taken, and then it takes what it takes: stopped, nothing would be left of it. */
 static int open_studio(struct job *j, const struct settings *s, int batch, ddpm_error *err)
 {
-    const struct auto_steps a = { &j->recipe, j->model, &command_sample, &s->common, &j->pace, s->outdir, s->force, j->n, batch };
+    const struct auto_steps a = { &j->recipe, j->model, &command_sample,
+                                  &s->common, &j->pace, s->outdir,
+                                  s->force,   j->n,     batch };
     int code = picks_steps(s) ? auto_steps(&j->steps, &a, err) : DDPM_OK;
     if (code)
         return code;
     if (j->steps)
         j->recipe.steps = j->steps;
-    return studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise, s->from, largest(j->index, j->n), err);
+    return studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise,
+                       s->from, largest(j->index, j->n), err);
 }
 
 /* As many at once as memory has room for. */
@@ -331,7 +392,9 @@ static int make_file(struct job *j, ddpm_error *err)
 {
     int code = studio_run(&j->studio, j->index, j->n, take_image, j, err);
     if (code == TRY_LATER)
-        return dd_error(err, code, "interrupted, and nothing is written: --outdir is what can be stopped and gone on with");
+        return dd_error(
+            err, code,
+            "interrupted, and nothing is written: --outdir is what can be stopped and gone on with");
     if (!code && !(code = gallery_finish(&j->gallery, err)))
         code = gallery_commit(&j->gallery, err);
     return code;
@@ -353,7 +416,9 @@ static void report(const struct job *j, const struct settings *s)
         remark(&command_sample, &s->common, "wrote %s: %d%s image%s%s%s%s", where, there, of,
                (*of ? j->all : j->n) == 1 ? "" : "s", shard, before, took);
         if (s->outdir && lost)
-            remark(&command_sample, &s->common, "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost, lost > 1 ? "s are" : " is");
+            remark(&command_sample, &s->common,
+                   "%s: %d image%s lost to NaN, see its manifest; --retry-nan tries again", where, lost,
+                   lost > 1 ? "s are" : " is");
         return;
     }
     cJSON *o = cJSON_CreateObject();
@@ -370,19 +435,23 @@ static void report(const struct job *j, const struct settings *s)
 /* Everything else that could be asked for is known from the folder. */
 static int check_merge(const struct settings *s, ddpm_error *err)
 {
-    static const char *const taken[] = { "merge", "outdir", "images", "index", "check-existing", "wait", NULL };
+    static const char *const taken[] = {
+        "merge", "outdir", "images", "index", "check-existing", "wait", NULL
+    };
     int code = check_places(s, err);
     const char *other = code ? NULL : option_beside(&command_sample, s, taken);
     if (other)
         return dd_error(err, DDPM_EUSAGE, "--merge takes the settings from the folder: leave out --%s",
                         other);
-    return code || !s->images || !s->index ? code : dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
+    return code || !s->images || !s->index
+               ? code
+               : dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
 }
 
 static int merge(const struct settings *s)
 {
     struct merge m = { .folder = s->outdir, .check = s->check_existing, .wait = s->wait };
-    struct job j = { .n = 0 };                   /* to report */
+    struct job j = { .n = 0 }; /* to report */
     ddpm_error err;
     int code = check_merge(s, &err);
     if (!code && (s->images || s->index))
@@ -435,63 +504,106 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
+      0 },
     { "images", 'n', OPTION_INT, "N", "how many (default: 16)", NULL, FIELD(images), 1, INDEX_LIST_MAX },
-    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
-      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "steps", 0, OPTION_TEXT, "STEPS",
+      "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)",
+      NULL, FIELD(steps), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME",
+      "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)",
+      ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
-    { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names, FIELD(variance), 0, 0 },
-    { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0, 1 },
-    { "order", 0, OPTION_INT, "N", "of dpmpp (1 to 3; lower where it is unstable), unipc, ode (1, 2) "
-      "(default: 2; dpmpp-diffusers: 3)", NULL, FIELD(order), 1, 1000 },
-    { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL, FIELD(corrector), 0, 10000 },
-    { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL, FIELD(snr), 0, 1 },
+    { "variance", 0, OPTION_CHOICE, "NAME",
+      "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names,
+      FIELD(variance), 0, 0 },
+    { "eta", 0, OPTION_NUMBER, "X", "noise of a ddim or dpmpp step, 0 to 1 (default: 0)", NULL, FIELD(eta), 0,
+      1 },
+    { "order", 0, OPTION_INT, "N",
+      "of dpmpp (1 to 3; lower where it is unstable), unipc, ode (1, 2) "
+      "(default: 2; dpmpp-diffusers: 3)",
+      NULL, FIELD(order), 1, 1000 },
+    { "corrector", 0, OPTION_INT, "N", "Langevin steps before each step (default: 0; langevin: 1)", NULL,
+      FIELD(corrector), 0, 10000 },
+    { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL,
+      FIELD(snr), 0, 1 },
     { "from", 0, OPTION_TEXT, "IMAGE", "start from this PNG with noise on it", NULL, FIELD(from), 0, 0 },
-    { "noise-to", 0, OPTION_NUMBER, "T", "how much noise: that of the last step up to T", NULL, FIELD(noise_to), 0, 65535 },
-    { "encode", 0, OPTION_FLAG, NULL, "carry the image up to T by the ODE instead (ode, ddim)", NULL, FIELD(encode), 0, 0 },
-    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip), 0, 0 },
+    { "noise-to", 0, OPTION_NUMBER, "T", "how much noise: that of the last step up to T", NULL,
+      FIELD(noise_to), 0, 65535 },
+    { "encode", 0, OPTION_FLAG, NULL, "carry the image up to T by the ODE instead (ode, ddim)", NULL,
+      FIELD(encode), 0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
+      0, 0 },
     { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(label), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL, FIELD(index), 0, 0 },
-    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
-    { "memory-limit", 0, OPTION_SIZE, "SIZE", "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory), 0, 0 },
+    { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL,
+      FIELD(index), 0, 0 },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
+      FIELD(batch), 1, 4096 },
+    { "memory-limit", 0, OPTION_SIZE, "SIZE",
+      "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory),
+      0, 0 },
     { "noise", 0, OPTION_TEXT, "FILE",
       "safetensors with x_T [n,c,h,w] and, where steps draw noise, z [steps,n,c,h,w], executed step j taking "
-      "z[j]", NULL, FIELD(noise), 0, 0 },
+      "z[j]",
+      NULL, FIELD(noise), 0, 0 },
     { "output", 'o', OPTION_TEXT, "FILE",
       "one .png or .npy, a grid when N > 1; - is standard output (default: sample.png)", NULL, FIELD(output),
-          0, 0 },
-    { "outdir", 0, OPTION_TEXT, "DIR", "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
+      0, 0 },
+    { "outdir", 0, OPTION_TEXT, "DIR",
+      "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
-    { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)", format_names, FIELD(format), 0, 0 },
-    { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)", NULL, FIELD(keep_steps), 1, 1000 },
-    { "show", 0, OPTION_FLAG, NULL, "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL, FIELD(show), 0, 0 },
-    { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again", NULL, FIELD(check_existing), 0, 0 },
-    { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0, 0 },
+    { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)",
+      format_names, FIELD(format), 0, 0 },
+    { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)",
+      NULL, FIELD(keep_steps), 1, 1000 },
+    { "show", 0, OPTION_FLAG, NULL,
+      "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL,
+      FIELD(show), 0, 0 },
+    { "check-existing", 0, OPTION_FLAG, NULL, "read the images that are there, and make damaged ones again",
+      NULL, FIELD(check_existing), 0, 0 },
+    { "retry-nan", 0, OPTION_FLAG, NULL, "try images again that were lost to NaN", NULL, FIELD(retry_nan), 0,
+      0 },
     { "shard", 0, OPTION_TEXT, "I/N",
       "make a part of the images, I from 0, the others being made in DIR by others; "
       "auto: as a job of Slurm, Kubernetes or MPI says "
       "(default: auto, with exit code 75 until all are there)",
       NULL, FIELD(shard), 0, 0 },
-    { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL, FIELD(merge), 0, 0 },
-    { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL, FIELD(wait), 0, 1e9 },
-    { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL, FIELD(max_time), 0, 0 },
+    { "merge", 0, OPTION_FLAG, NULL, "make one manifest of those of all shards, if no image is missing", NULL,
+      FIELD(merge), 0, 0 },
+    { "wait", 0, OPTION_NUMBER, "SEC", "for another ddpm sample to leave the folder (default: 0)", NULL,
+      FIELD(wait), 0, 1e9 },
+    { "max-time", 0, OPTION_TIME, "TIME", "end in time, so that the next start goes on: 20m, 2h", NULL,
+      FIELD(max_time), 0, 0 },
     { "deadline", 0, OPTION_TEXT, "TIME", "the same by the clock: 06:00, 6am, or 2030-01-31 06:00", NULL,
       FIELD(deadline), 0, 0 },
-    { "force", 0, OPTION_FLAG, NULL, "replace existing files; with --outdir all listed images, or none",
-      NULL, FIELD(force), 0, 0 },
+    { "force", 0, OPTION_FLAG, NULL, "replace existing files; with --outdir all listed images, or none", NULL,
+      FIELD(force), 0, 0 },
 };
 const struct command command_sample = {
-    .name = "sample", .arguments = "", .least = 0, .most = 0, .run = run,
-    .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on batch, threads or order.\n"
-            "A PNG holds all settings; ddpm verify makes it again.  With --outdir it can be stopped, killed and started again at will: every\n"
+    .name = "sample",
+    .arguments = "",
+    .least = 0,
+    .most = 0,
+    .run = run,
+    .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on "
+            "batch, threads or order.\n"
+            "A PNG holds all settings; ddpm verify makes it again.  With --outdir it can be stopped, killed "
+            "and started again at will: every\n"
             "start makes what is missing; and several machines can share the work.",
-    .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
-                "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o like-a.png\n"
-                "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o latent-and-back.npy\n"
+    .examples = "  ddpm sample\n  ddpm sample -n 4 --steps 100 --seed 7 -o four.png\n  ddpm sample --sampler "
+                "ddim --steps 20 -n 1 --keep-steps 8 -o way.png\n"
+                "  ddpm sample --sampler unipc --steps 10\n  ddpm sample --from a.png --noise-to 500 -n 4 -o "
+                "like-a.png\n"
+                "  ddpm sample --from a.png --noise-to 999 --encode --sampler ode -n 1 --keep-steps 2 -o "
+                "latent-and-back.npy\n"
                 "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images\n"
-                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n  ddpm sample --merge --outdir images\n"
+                "  ddpm sample -m model.ddpm --class all -n 1000 --outdir images --shard 2/8\n  ddpm sample "
+                "--merge --outdir images\n"
                 "  ddpm sample -m model.ddpm -n 64 --steps auto --max-time 20m -o in-20-minutes.png\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

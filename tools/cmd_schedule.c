@@ -9,10 +9,17 @@
 #include "cli/command_model.h"
 #include "cli/options.h"
 
-struct settings { struct common common; const char *model, *betas, *steps, *schedule; int64_t timesteps; bool csv; };
+struct settings {
+    struct common common;
+    const char *model, *betas, *steps, *schedule;
+    int64_t timesteps;
+    bool csv;
+};
 static const struct settings defaults = { .steps = "all" };
 
-static const char *const columns[] = { "i", "c", "beta", "alpha", "alpha_bar", "beta_tilde", "mean_x0", "mean_xt", "log_snr" };
+static const char *const columns[] = { "i",          "c",       "beta",    "alpha",  "alpha_bar",
+                                       "beta_tilde", "mean_x0", "mean_xt", "log_snr" };
+
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 /* Returns alpha_i of 1 - beta and the quotient: the one that has more digits. */
@@ -23,8 +30,15 @@ static double alpha_of(const ddpm_tables *t, int i)
 
 static void row(double value[COLUMNS], const ddpm_tables *t, int i)
 {
-    const double v[COLUMNS] = { i, t->t[i], t->beta[i], alpha_of(t, i), t->alpha_bar[i], t->beta_tilde[i],
-                                t->mean_x0[i], t->mean_xt[i], t->log_snr[i] };
+    const double v[COLUMNS] = { i,
+                                t->t[i],
+                                t->beta[i],
+                                alpha_of(t, i),
+                                t->alpha_bar[i],
+                                t->beta_tilde[i],
+                                t->mean_x0[i],
+                                t->mean_xt[i],
+                                t->log_snr[i] };
     for (int k = 0; k < COLUMNS; k++)
         value[k] = v[k];
 }
@@ -91,7 +105,8 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_chain *chain = NULL;
     (void)argument, (void)arguments;
     if (s->model && (s->betas || s->timesteps)) {
-        dd_error(&err, DDPM_EUSAGE, "-m takes the schedule from the model: leave out --betas and --timesteps");
+        dd_error(&err, DDPM_EUSAGE,
+                 "-m takes the schedule from the model: leave out --betas and --timesteps");
         return complain(&command_schedule, &err);
     }
     if (chain_create(&chain, s, &err))
@@ -115,18 +130,32 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "model", 'm', OPTION_TEXT, "MODEL", "the model's own schedule (default: the embedded model's)", NULL, FIELD(model), 0, 0 },
-    { "betas", 0, OPTION_TEXT, "SPEC", "a named schedule instead: linear, linear:1e-4,0.02, cosine, ...", NULL, FIELD(betas), 0, 0 },
-    { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps),
-      1, 65535 },
-    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)", NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME", "how the steps are chosen; optimal: least bound of all lists "
-      "from 0 to T-1 (default: iddpm)", ddpm_schedule_names, FIELD(schedule), 0, 0 },
+    { "model", 'm', OPTION_TEXT, "MODEL", "the model's own schedule (default: the embedded model's)", NULL,
+      FIELD(model), 0, 0 },
+    { "betas", 0, OPTION_TEXT, "SPEC", "a named schedule instead: linear, linear:1e-4,0.02, cosine, ...",
+      NULL, FIELD(betas), 0, 0 },
+    { "timesteps", 0, OPTION_INT, "T", "its number of steps (default: 1000)", NULL, FIELD(timesteps), 1,
+      65535 },
+    { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)",
+      NULL, FIELD(steps), 0, 0 },
+    { "schedule", 0, OPTION_CHOICE, "NAME",
+      "how the steps are chosen; optimal: least bound of all lists "
+      "from 0 to T-1 (default: iddpm)",
+      ddpm_schedule_names, FIELD(schedule), 0, 0 },
     { "csv", 0, OPTION_FLAG, NULL, "comma-separated, all digits", NULL, FIELD(csv), 0, 0 },
 };
 const struct command command_schedule = {
-    .name = "schedule", .arguments = "", .least = 0, .most = 0, .run = run,
-    .does = "Prints, per step, i, C(i), beta, alpha, alpha_bar, beta_tilde, posterior mean coefficients, log SNR.",
-    .examples = "  ddpm schedule --timesteps 7 --steps 4\n  ddpm schedule -m model.ddpm --steps 50 --schedule trailing --json\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .name = "schedule",
+    .arguments = "",
+    .least = 0,
+    .most = 0,
+    .run = run,
+    .does = "Prints, per step, i, C(i), beta, alpha, alpha_bar, beta_tilde, posterior mean coefficients, log "
+            "SNR.",
+    .examples = "  ddpm schedule --timesteps 7 --steps 4\n  ddpm schedule -m model.ddpm --steps 50 "
+                "--schedule trailing --json\n",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

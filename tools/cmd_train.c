@@ -12,9 +12,9 @@
 #include "cli/interrupt.h"
 #include "training/training.h"
 
-static const struct train_settings defaults = { .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3,
-                                                .grid_every = -1,
-                                                .cache = 1024 };
+static const struct train_settings defaults = {
+    .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3, .grid_every = -1, .cache = 1024
+};
 
 static int check(struct training *t, const char *data, ddpm_error *err)
 {
@@ -27,7 +27,8 @@ static int check(struct training *t, const char *data, ddpm_error *err)
     if (!s->steps && !s->time && !s->converged)
         return dd_error(err, DDPM_EUSAGE, "how long? add --steps N, --time 2h or --until-converged N");
     if (s->resume && s->force)
-        return dd_error(err, DDPM_EUSAGE, "--resume goes on with what is there and replaces MODEL by itself, "
+        return dd_error(err, DDPM_EUSAGE,
+                        "--resume goes on with what is there and replaces MODEL by itself, "
                         "--force begins anew: leave one out");
     return ending_check(s->output, err);
 }
@@ -37,8 +38,11 @@ static void announce(const struct training *t)
     const struct train_settings *s = t->s;
     if (t->saved >= 0)
         remark(t->command, &s->common, "going on after step %lld", (long long)t->saved);
-    remark(t->command, &s->common, "%zu images of %d x %d x %d to train with, %zu held out; %zu a step; checkpoints, log and pictures in %s",
-           t->used.count, t->about->height, t->about->width, t->about->channels, t->held.count, t->images, t->folder.path);
+    remark(t->command, &s->common,
+           "%zu images of %d x %d x %d to train with, %zu held out; %zu a step; checkpoints, log and "
+           "pictures in %s",
+           t->used.count, t->about->height, t->about->width, t->about->channels, t->held.count, t->images,
+           t->folder.path);
     if (t->skipped)
         remark(t->command, &s->common, "%zu image%s skipped", t->skipped, t->skipped == 1 ? "" : "s");
 }
@@ -46,8 +50,10 @@ static void announce(const struct training *t)
 static int interrupted_at(const struct training *t)
 {
     if (t->written)
-        notice(t->command, "interrupted while statistics were measured; %s is whole but for them, and "
-               "the same command with --resume measures them", t->s->output);
+        notice(t->command,
+               "interrupted while statistics were measured; %s is whole but for them, and "
+               "the same command with --resume measures them",
+               t->s->output);
     else if (t->saved >= 0)
         notice(t->command, "interrupted after step %lld; the same command with --resume goes on from there",
                (long long)t->saved);
@@ -77,7 +83,8 @@ static int finish(struct training *t, ddpm_error *err)
     int code = training_finish(t, err);
     if (code || interrupted)
         return code;
-    remark(t->command, &t->s->common, "step %lld, written to %s", (long long)ddpm_trainer_done(t->trainer), t->s->output);
+    remark(t->command, &t->s->common, "step %lld, written to %s", (long long)ddpm_trainer_done(t->trainer),
+           t->s->output);
     print_result(t);
     return code;
 }
@@ -86,8 +93,10 @@ static int finish(struct training *t, ddpm_error *err)
 static void tell_done(const struct training *t)
 {
     double bits = training_output_bits(t);
-    remark(t->command, &t->s->common, "step %lld is reached and %s is written: nothing to do (a greater "
-           "--steps goes on)", (long long)t->saved, t->s->output);
+    remark(t->command, &t->s->common,
+           "step %lld is reached and %s is written: nothing to do (a greater "
+           "--steps goes on)",
+           (long long)t->saved, t->s->output);
     if (t->s->common.json)
         printf(isnan(bits) ? "{\"step\":%lld,\"bits\":null}\n" : "{\"step\":%lld,\"bits\":%.17g}\n",
                (long long)t->saved, bits);
@@ -121,21 +130,34 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct train_settings, f)
 static const struct option options[] = {
-    { "output", 'o', OPTION_TEXT, "MODEL", "the model file; checkpoints, log and pictures go to the folder MODEL.train", NULL, FIELD(output), 0, 0 },
-    { "preset", 0, OPTION_CHOICE, "NAME", "network and recipe to begin with (default: tiny)", training_presets, FIELD(preset), 0, 0 },
-    { "config", 0, OPTION_TEXTS, "FILE", "JSON with some of net, diffusion (keys of a model file) and train", NULL, FIELD(config), 0, 0 },
-    { "set", 0, OPTION_TEXTS, "KEY=VALUE", "one such value: net.widths=64,128, diffusion.steps=500, batch=32, lr=1e-4", NULL, FIELD(set), 0, 0 },
-    { "init", 0, OPTION_TEXT, "MODEL", "begin with the network and weights of a model file", NULL, FIELD(init), 0, 0 },
+    { "output", 'o', OPTION_TEXT, "MODEL",
+      "the model file; checkpoints, log and pictures go to the folder MODEL.train", NULL, FIELD(output), 0,
+      0 },
+    { "preset", 0, OPTION_CHOICE, "NAME", "network and recipe to begin with (default: tiny)",
+      training_presets, FIELD(preset), 0, 0 },
+    { "config", 0, OPTION_TEXTS, "FILE", "JSON with some of net, diffusion (keys of a model file) and train",
+      NULL, FIELD(config), 0, 0 },
+    { "set", 0, OPTION_TEXTS, "KEY=VALUE",
+      "one such value: net.widths=64,128, diffusion.steps=500, batch=32, lr=1e-4", NULL, FIELD(set), 0, 0 },
+    { "init", 0, OPTION_TEXT, "MODEL", "begin with the network and weights of a model file", NULL,
+      FIELD(init), 0, 0 },
     { "steps", 0, OPTION_INT, "N", "end after step N of the optimiser", NULL, FIELD(steps), 1, INT32_MAX },
     { "time", 0, OPTION_TIME, "TIME", "end after so long, statistics included: 90s, 45m, 2h, 1.5d", NULL,
       FIELD(time), 0, 0 },
-    { "until-converged", 0, OPTION_INT, "N", "end when the held-out loss has not improved N times in a row; keeps the best", NULL, FIELD(converged), 1,
+    { "until-converged", 0, OPTION_INT, "N",
+      "end when the held-out loss has not improved N times in a row; keeps the best", NULL, FIELD(converged),
+      1, INT32_MAX },
+    { "seed", 0, OPTION_SEED, "S", "of weights, order, timesteps, noise and dropout, 64 bits (default: 0)",
+      NULL, FIELD(seed), 0, 0 },
+    { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1,
       INT32_MAX },
-    { "seed", 0, OPTION_SEED, "S", "of weights, order, timesteps, noise and dropout, 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "images", 'n', OPTION_INT, "N", "the first N images (default: all)", NULL, FIELD(images), 1, INT32_MAX },
-    { "fit", 0, OPTION_CHOICE, "HOW", "images of another size: pad with black, crop, or resize and crop (default: resize)", view_fit_names, FIELD(fit), 0, 0 },
-    { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL, FIELD(skip_bad), 0, 0 },
-    { "holdout", 0, OPTION_INT, "N", "images kept back to measure with (default: a twentieth, at most 128)", NULL, FIELD(held_out), 0, INT32_MAX },
+    { "fit", 0, OPTION_CHOICE, "HOW",
+      "images of another size: pad with black, crop, or resize and crop (default: resize)", view_fit_names,
+      FIELD(fit), 0, 0 },
+    { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
+      FIELD(skip_bad), 0, 0 },
+    { "holdout", 0, OPTION_INT, "N", "images kept back to measure with (default: a twentieth, at most 128)",
+      NULL, FIELD(held_out), 0, INT32_MAX },
     { "eval-every", 0, OPTION_INT, "N",
       "steps between measurements of their loss (default: --save-every, else 1000; more at first)", NULL,
       FIELD(eval_every), 1, INT32_MAX },
@@ -143,15 +165,16 @@ static const struct option options[] = {
       FIELD(save_every), 1, INT32_MAX },
     { "keep", 0, OPTION_INT, "N", "checkpoints that are kept (default: 3)", NULL, FIELD(keep), 1, INT32_MAX },
     { "grid-every", 0, OPTION_INT, "N",
-      "steps between pictures, 0: none (default: every 10 minutes; one at the end)", NULL,
-      FIELD(grid_every), 0, INT32_MAX },
-    { "cache", 0, OPTION_INT, "MB", "memory for images that have been read; others are read again (default: 1024)", NULL, FIELD(cache), 0, 1 << 20 },
+      "steps between pictures, 0: none (default: every 10 minutes; one at the end)", NULL, FIELD(grid_every),
+      0, INT32_MAX },
+    { "cache", 0, OPTION_INT, "MB",
+      "memory for images that have been read; others are read again (default: 1024)", NULL, FIELD(cache), 0,
+      1 << 20 },
     { "resume", 0, OPTION_FLAG, NULL,
-      "go on from the last whole checkpoint, if there is one, and replace MODEL",
-      NULL, FIELD(resume), 0, 0 },
+      "go on from the last whole checkpoint, if there is one, and replace MODEL", NULL, FIELD(resume), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL,
-      "begin anew and replace MODEL; what is in MODEL.train stays, as MODEL.train.1",
-      NULL, FIELD(force), 0, 0 },
+      "begin anew and replace MODEL; what is in MODEL.train stays, as MODEL.train.1", NULL, FIELD(force), 0,
+      0 },
 };
 const struct command command_train = {
     .name = "train",

@@ -14,8 +14,14 @@
 #include "outdir/parts.h"
 #include "sample/studio.h"
 
-struct settings { struct common common; const char *model, *from; int64_t batch, sample; uint64_t seed; };
+struct settings {
+    struct common common;
+    const char *model, *from;
+    int64_t batch, sample;
+    uint64_t seed;
+};
 static const struct settings defaults = { .batch = 16, .sample = 8 };
+
 enum { OTHER_CLASS_LEVELS = 2 };
 
 struct check {
@@ -24,7 +30,8 @@ struct check {
     char *text;
     cJSON *root;
     struct recipe recipe;
-    uint32_t *index; int n;
+    uint32_t *index;
+    int n;
     struct layout layout;
     struct studio studio;
     bool other_class;
@@ -37,21 +44,28 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
     if (code || (code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err)))
         return code;
     if (!*c->recipe.model)
-        return dd_error(err, DDPM_EMISSING, "%s: was made by ddpm train of the weights of that moment, which "
-                        "no model is known to have: it cannot be made again", c->path);
+        return dd_error(err, DDPM_EMISSING,
+                        "%s: was made by ddpm train of the weights of that moment, which "
+                        "no model is known to have: it cannot be made again",
+                        c->path);
     if (strcmp(c->recipe.model, a->id))
-        return dd_error(err, DDPM_EMISSING, "%s was made by model %.12s..., this one is %.12s...: name its model with -m", c->path, c->recipe.model, a->id);
+        return dd_error(err, DDPM_EMISSING,
+                        "%s was made by model %.12s..., this one is %.12s...: name its model with -m",
+                        c->path, c->recipe.model, a->id);
     if (*c->recipe.noise)
-        return dd_error(err, DDPM_EMISSING, "%s was made with --noise from a file, which is not at hand", c->path);
+        return dd_error(err, DDPM_EMISSING, "%s was made with --noise from a file, which is not at hand",
+                        c->path);
     if (*c->recipe.from && !from)
         return dd_error(err, DDPM_EMISSING, "%s was made from an image: name it with --from", c->path);
     c->layout = layout_of(a, c->n, c->recipe.keep_steps);
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
         return code;
-    if (c->found.width != c->made.width || c->found.height != c->made.height || c->found.channels != c->made.channels)
-        return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d", c->path, c->found.width,
-                        c->found.height, c->found.channels, c->made.width, c->made.height, c->made.channels);
+    if (c->found.width != c->made.width || c->found.height != c->made.height ||
+        c->found.channels != c->made.channels)
+        return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d",
+                        c->path, c->found.width, c->found.height, c->found.channels, c->made.width,
+                        c->made.height, c->made.channels);
     return DDPM_OK;
 }
 
@@ -67,15 +81,16 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
 {
     struct recipe again = c->recipe;
     int batch = s->batch < c->n ? (int)s->batch : c->n;
-    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL, *c->recipe.from ? s->from : NULL, 0, err);
+    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL,
+                           *c->recipe.from ? s->from : NULL, 0, err);
     if (code)
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
     c->other_class = strcmp(again.engine_class, c->recipe.engine_class) != 0;
     if (c->other_class)
-        remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path, c->recipe.engine_class,
-               again.engine_class, OTHER_CLASS_LEVELS);
+        remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path,
+               c->recipe.engine_class, again.engine_class, OTHER_CLASS_LEVELS);
     return studio_run(&c->studio, c->index, c->n, take_image, c, err);
 }
 
@@ -100,7 +115,8 @@ static int compare(const struct check *c, const struct settings *s)
         cJSON_AddBoolToObject(o, "other_class", c->other_class);
         json_line(o);
     } else if (differ) {
-        printf("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size, largest, same ? ", as another engine class may" : "");
+        printf("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size,
+               largest, same ? ", as another engine class may" : "");
     } else {
         printf("%s: all %zu values are the same\n", c->path, size);
     }
@@ -143,7 +159,8 @@ static void draw(struct ledger_line *line, size_t lines, size_t n, uint64_t seed
 }
 
 /* The file that a line tells of: what the manifest says, and what its settings give. */
-static int verify_line(const struct ledger_line *line, const char *folder, const ddpm_model *m, const struct settings *s)
+static int verify_line(const struct ledger_line *line, const char *folder, const ddpm_model *m,
+                       const struct settings *s)
 {
     char hex[65];
     ddpm_error err;
@@ -153,8 +170,10 @@ static int verify_line(const struct ledger_line *line, const char *folder, const
     if (path)
         snprintf(path, size, "%s/%s", folder, line->file);
     if (!code && !(code = ledger_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
-        notice(&command_verify, "%s is not the file that the manifest lists: ddpm sample --check-existing "
-               "makes it again", path);
+        notice(&command_verify,
+               "%s is not the file that the manifest lists: ddpm sample --check-existing "
+               "makes it again",
+               path);
         status = 1;
     } else {
         status = code ? complain(&command_verify, &err) : verify(path, m, s);
@@ -173,7 +192,8 @@ static int verify_folder(const char *folder, const ddpm_model *m, const struct s
     if (!code && p.count)
         code = ledger_join(&l, p.ledger, p.count, &err);
     else if (!code)
-        code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir", folder);
+        code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir",
+                        folder);
     for (size_t i = 0; i < l.lines && !code; i++)
         if (l.line[i].ok) {
             struct ledger_line swap = l.line[ok];
@@ -219,17 +239,29 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
-    { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)", NULL, FIELD(model), 0, 0 },
+    { "model", 'm', OPTION_TEXT, "MODEL", "the model that made the pictures (default: the embedded one)",
+      NULL, FIELD(model), 0, 0 },
     { "from", 0, OPTION_TEXT, "IMAGE", "the image that they were started from", NULL, FIELD(from), 0, 0 },
-    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL, FIELD(batch), 1, 4096 },
-    { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL, FIELD(sample), 1, INT32_MAX },
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 16)", NULL,
+      FIELD(batch), 1, 4096 },
+    { "sample", 0, OPTION_INT, "N", "how many images of a folder are made again (default: 8)", NULL,
+      FIELD(sample), 1, INT32_MAX },
     { "seed", 0, OPTION_SEED, "S", "which ones: 64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
 };
 const struct command command_verify = {
-    .name = "verify", .arguments = "FILE|FOLDER...", .least = 1, .most = 1 << 30, .run = run,
-    .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every pixel.\n"
+    .name = "verify",
+    .arguments = "FILE|FOLDER...",
+    .least = 1,
+    .most = 1 << 30,
+    .run = run,
+    .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every "
+            "pixel.\n"
             "Of a folder of ddpm sample --outdir a random sample is made again.\n"
             "Exits 1 when a pixel differs; made by another engine class, a picture may differ by 2 levels.",
-    .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n  ddpm verify images --sample 20 --seed 3\n",
-    .options = options, .count = sizeof options / sizeof *options, .size = sizeof(struct settings), .defaults = &defaults,
+    .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n  ddpm verify images "
+                "--sample 20 --seed 3\n",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .size = sizeof(struct settings),
+    .defaults = &defaults,
 };

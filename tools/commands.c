@@ -2,15 +2,15 @@
 #include "commands.h"
 
 const struct command_entry commands[] = {
-    { &command_sample,   "make images" },
-    { &command_convert,  "turn a foreign checkpoint into a model file" },
-    { &command_info,     "show a model, how a picture was made, or this CPU and build" },
-    { &command_forward,  "run the network once on given tensors" },
+    { &command_sample, "make images" },
+    { &command_convert, "turn a foreign checkpoint into a model file" },
+    { &command_info, "show a model, how a picture was made, or this CPU and build" },
+    { &command_forward, "run the network once on given tensors" },
     { &command_schedule, "print the steps that a sampler takes" },
-    { &command_eval,     "measure bits per dimension of a data set" },
-    { &command_train,    "train a model on images" },
-    { &command_bench,    "measure time and quality against the number of steps" },
-    { &command_verify,   "make a picture again from its own text and compare" },
+    { &command_eval, "measure bits per dimension of a data set" },
+    { &command_train, "train a model on images" },
+    { &command_bench, "measure time and quality against the number of steps" },
+    { &command_verify, "make a picture again from its own text and compare" },
 };
 const int commands_count = sizeof commands / sizeof *commands;
 _Static_assert(sizeof commands / sizeof *commands <= COMMANDS_MAX, "COMMANDS_MAX is too small");

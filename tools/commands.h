@@ -4,6 +4,11 @@
 #include "cli/options.h"
 
 enum { COMMANDS_MAX = 16 };
-extern const struct command_entry { const struct command *command; const char *does; } commands[];
+
+extern const struct command_entry {
+    const struct command *command;
+    const char *does;
+} commands[];
+
 extern const int commands_count;
 #endif

@@ -16,7 +16,8 @@
 
 static void print_overview(void)
 {
-    puts("ddpm: runs the U-Nets of \"Denoising Diffusion Probabilistic Models\" on ordinary CPUs\n\nUsage: ddpm COMMAND [options] [arguments]\n");
+    puts("ddpm: runs the U-Nets of \"Denoising Diffusion Probabilistic Models\" on ordinary CPUs\n\nUsage: "
+         "ddpm COMMAND [options] [arguments]\n");
     for (int i = 0; i < commands_count; i++)
         printf("  %-10s %s\n", commands[i].command->name, commands[i].does);
     putchar('\n');
@@ -48,7 +49,8 @@ static void print_welcome(void)
 static void print_version(void)
 {
     static const char *const parts[] = {
-        HAVE_OPENMP ? " openmp" : "", HAVE_AVX2 ? " avx2" : "", HAVE_AVX512 ? " avx512" : "", HAVE_NEON ? " neon" : "", HAVE_DNNL ? " dnnl" : "",
+        HAVE_OPENMP ? " openmp" : "", HAVE_AVX2 ? " avx2" : "", HAVE_AVX512 ? " avx512" : "",
+        HAVE_NEON ? " neon" : "",     HAVE_DNNL ? " dnnl" : "",
     };
     ddpm_model *m = NULL;
     ddpm_net *net = NULL;

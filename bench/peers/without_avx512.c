@@ -27,7 +27,7 @@ static void undefined(int signal_number, siginfo_t *info, void *context)
     unsigned r[4];
     (void)info;
     if (memcmp((const void *)g[REG_RIP], changed, sizeof changed)) {
-        signal(signal_number, SIG_DFL);              /* not ours: the instruction faults again and ends the process */
+        signal(signal_number, SIG_DFL); /* not ours: the instruction faults again and ends the process */
         return;
     }
     answer((unsigned)g[REG_RAX], (unsigned)g[REG_RCX], r);

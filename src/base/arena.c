@@ -6,7 +6,10 @@
 
 enum { ALIGN = 16, CHUNK = 16384 };
 
-struct dd_arena_chunk { struct dd_arena_chunk *next; size_t used, size; };
+struct dd_arena_chunk {
+    struct dd_arena_chunk *next;
+    size_t used, size;
+};
 
 static struct dd_arena_chunk *chunk_create(size_t size)
 {

@@ -47,7 +47,8 @@ static int own_group(char group[TEXT], const char *sysroot, int version, const c
 }
 
 /* Where that hierarchy is mounted, and which of its groups is the top there (not "/" in a container without a namespace). */
-static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version, const char *controller)
+static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version,
+                       const char *controller)
 {
     char line[TEXT], kind[64], options[TEXT];
     int found = 0;
@@ -57,7 +58,8 @@ static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, in
         if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2)
             continue;
         if (sscanf(rest, " - %63s %*s %4095s", kind, options) == 2)
-            found = version == 2 ? !strcmp(kind, "cgroup2") : !strcmp(kind, "cgroup") && list_has(options, controller);
+            found = version == 2 ? !strcmp(kind, "cgroup2")
+                                 : !strcmp(kind, "cgroup") && list_has(options, controller);
     }
     if (f)
         fclose(f);
@@ -67,7 +69,8 @@ static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, in
 double dd_cgroup_least(const char *sysroot, int version, const char *controller, dd_cgroup_limit *limit)
 {
     char group[TEXT], point[TEXT], top[TEXT], folder[2 * TEXT];
-    if (!own_group(group, sysroot, version, controller) || !mount_point(point, top, sysroot, version, controller))
+    if (!own_group(group, sysroot, version, controller) ||
+        !mount_point(point, top, sysroot, version, controller))
         return 0;
     size_t n = strcmp(top, "/") ? strlen(top) : 0;
     const char *below = !strncmp(group, top, n) && (group[n] == '/' || !group[n]) ? group + n : "";
@@ -100,6 +103,7 @@ static double memory_here(const char *sysroot, const char *folder, int version)
 
 double dd_cgroup_memory(const char *sysroot)
 {
-    double one = dd_cgroup_least(sysroot, 1, "memory", memory_here), two = dd_cgroup_least(sysroot, 2, "memory", memory_here);
+    double one = dd_cgroup_least(sysroot, 1, "memory", memory_here),
+           two = dd_cgroup_least(sysroot, 2, "memory", memory_here);
     return one > 0 && (two == 0 || one < two) ? one : two;
 }

@@ -10,26 +10,30 @@
 static unsigned xcr0(void)
 {
     unsigned a, d;
-    __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(a), "=d"(d) : "c"(0));      /* xgetbv, which needs no -mxsave like this */
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd0"
+                     : "=a"(a), "=d"(d)
+                     : "c"(0)); /* xgetbv, which needs no -mxsave like this */
     return a;
 }
 
 unsigned dd_cpu_detect(void)
 {
     enum { YMM = 0x06, ZMM = 0xe6 };
+
     unsigned a, b, c, d, fma_osxsave_avx = 1u << 12 | 1u << 27 | 1u << 28;
-    unsigned avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;      /* F, DQ, BW, VL */
+    unsigned avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & fma_osxsave_avx) != fma_osxsave_avx || (xcr0() & YMM) != YMM)
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2))
         return 0;
-    int has512 = EMULATED_AVX512 || ((b & avx512) == avx512 && (xcr0() & ZMM) == ZMM);      /* emulated: a build for tests only */
+    int has512 = EMULATED_AVX512 ||
+                 ((b & avx512) == avx512 && (xcr0() & ZMM) == ZMM); /* emulated: a build for tests only */
     return has512 ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
 }
 #elif defined(__aarch64__)
 unsigned dd_cpu_detect(void)
 {
-    return DD_CPU_NEON;                 /* part of the base architecture */
+    return DD_CPU_NEON; /* part of the base architecture */
 }
 #else
 unsigned dd_cpu_detect(void)
@@ -38,12 +42,17 @@ unsigned dd_cpu_detect(void)
 }
 #endif
 
-static const struct { const char *name; unsigned own, with; } sets[] = {      /* best first; with: what the name includes */
+static const struct {
+    const char *name;
+    unsigned own, with;
+} sets[] = {
+    /* best first; with: what the name includes */
     { "avx512", DD_CPU_AVX512, DD_CPU_AVX512 | DD_CPU_AVX2 },
     { "avx2", DD_CPU_AVX2, DD_CPU_AVX2 },
     { "neon", DD_CPU_NEON, DD_CPU_NEON },
     { "ref", 0, 0 },
 };
+
 enum { SETS = sizeof sets / sizeof sets[0] };
 
 int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err)
@@ -59,9 +68,11 @@ int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err)
         if ((have & sets[i].with) == sets[i].with)
             return DDPM_OK;
         *cpu = have;
-        return dd_error(err, DDPM_EUNSUPPORTED, "this CPU has no %s: its best instruction set is %s", name, dd_cpu_name(have));
+        return dd_error(err, DDPM_EUNSUPPORTED, "this CPU has no %s: its best instruction set is %s", name,
+                        dd_cpu_name(have));
     }
-    return dd_error(err, DDPM_EUSAGE, "unknown instruction set \"%s\": choose ref, avx2, avx512 or neon", name);
+    return dd_error(err, DDPM_EUSAGE, "unknown instruction set \"%s\": choose ref, avx2, avx512 or neon",
+                    name);
 }
 
 const char *dd_cpu_name(unsigned cpu)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 enum { DD_THREADS_MOST = 1024 };
+
 enum { DD_CPU_AVX2 = 1, DD_CPU_AVX512 = 2, DD_CPU_NEON = 4 };
 
 /* What the CPU and the operating system offer (AVX2 stands for AVX2 and FMA; AVX512 for F, BW, DQ and VL, with AVX2). */

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 enum { CPUS_MAX = 8192, WORD = 8 * sizeof(unsigned), TEXT = 4096 };
-struct cpus { unsigned bit[CPUS_MAX / WORD]; };
+
+struct cpus {
+    unsigned bit[CPUS_MAX / WORD];
+};
 
 static int cpus_has(const struct cpus *c, long i)
 {
@@ -80,7 +83,8 @@ static void leave_fast(struct cpus *allowed, const char *sysroot)
     char line[TEXT];
     struct cpus fast;
     int most = 0;
-    if (dd_file_line(line, sizeof line, sysroot, "/sys/devices/cpu_core/", "cpus") && cpus_parse(&fast, line) && keep(allowed, &fast))
+    if (dd_file_line(line, sizeof line, sysroot, "/sys/devices/cpu_core/", "cpus") &&
+        cpus_parse(&fast, line) && keep(allowed, &fast))
         return;
     for (long i = 0; i < CPUS_MAX; i++)
         if (cpus_has(allowed, i) && capacity(i, sysroot) > most)
@@ -103,8 +107,10 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
         if (!cpus_has(allowed, i))
             continue;
         snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/topology/", i);
-        int known = (dd_file_line(line, sizeof line, sysroot, folder, "core_cpus_list") && cpus_parse(&sibling, line)) ||
-                    (dd_file_line(line, sizeof line, sysroot, folder, "thread_siblings_list") && cpus_parse(&sibling, line));
+        int known = (dd_file_line(line, sizeof line, sysroot, folder, "core_cpus_list") &&
+                     cpus_parse(&sibling, line)) ||
+                    (dd_file_line(line, sizeof line, sysroot, folder, "thread_siblings_list") &&
+                     cpus_parse(&sibling, line));
         while (known && first < i && !(cpus_has(&sibling, first) && cpus_has(allowed, first)))
             first++;
         count += !known || first == i;
@@ -118,10 +124,12 @@ static double quota_here(const char *sysroot, const char *folder, int version)
     char quota[TEXT], period[TEXT];
     double q = 0, p = 0;
     if (version == 2) {
-        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.max") || sscanf(quota, "%lf %lf", &q, &p) != 2)
+        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.max") ||
+            sscanf(quota, "%lf %lf", &q, &p) != 2)
             return 0;
     } else {
-        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.cfs_quota_us") || !dd_file_line(period, sizeof period, sysroot, folder, "/cpu.cfs_period_us"))
+        if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.cfs_quota_us") ||
+            !dd_file_line(period, sizeof period, sysroot, folder, "/cpu.cfs_period_us"))
             return 0;
         q = atof(quota);
         p = atof(period);

@@ -4,16 +4,36 @@
 #include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "tensors are used as they lie in the file, which is little-endian: big-endian machines are not supported"
+#error \
+    "tensors are used as they lie in the file, which is little-endian: big-endian machines are not supported"
 #endif
 
-static const struct { const char *name; unsigned bits; } dtypes[DD_DTYPES] = {
-    [DD_BOOL] = { "BOOL", 8 }, [DD_F4] = { "F4", 4 }, [DD_F6_E2M3] = { "F6_E2M3", 6 }, [DD_F6_E3M2] = { "F6_E3M2", 6 },
-    [DD_U8] = { "U8", 8 }, [DD_I8] = { "I8", 8 }, [DD_F8_E5M2] = { "F8_E5M2", 8 }, [DD_F8_E4M3] = { "F8_E4M3", 8 },
-    [DD_F8_E8M0] = { "F8_E8M0", 8 }, [DD_F8_E4M3FNUZ] = { "F8_E4M3FNUZ", 8 }, [DD_F8_E5M2FNUZ] = { "F8_E5M2FNUZ", 8 },
-    [DD_I16] = { "I16", 16 }, [DD_U16] = { "U16", 16 }, [DD_F16] = { "F16", 16 }, [DD_BF16] = { "BF16", 16 },
-    [DD_I32] = { "I32", 32 }, [DD_U32] = { "U32", 32 }, [DD_F32] = { "F32", 32 },
-    [DD_C64] = { "C64", 64 }, [DD_F64] = { "F64", 64 }, [DD_I64] = { "I64", 64 }, [DD_U64] = { "U64", 64 },
+static const struct {
+    const char *name;
+    unsigned bits;
+} dtypes[DD_DTYPES] = {
+    [DD_BOOL] = { "BOOL", 8 },
+    [DD_F4] = { "F4", 4 },
+    [DD_F6_E2M3] = { "F6_E2M3", 6 },
+    [DD_F6_E3M2] = { "F6_E3M2", 6 },
+    [DD_U8] = { "U8", 8 },
+    [DD_I8] = { "I8", 8 },
+    [DD_F8_E5M2] = { "F8_E5M2", 8 },
+    [DD_F8_E4M3] = { "F8_E4M3", 8 },
+    [DD_F8_E8M0] = { "F8_E8M0", 8 },
+    [DD_F8_E4M3FNUZ] = { "F8_E4M3FNUZ", 8 },
+    [DD_F8_E5M2FNUZ] = { "F8_E5M2FNUZ", 8 },
+    [DD_I16] = { "I16", 16 },
+    [DD_U16] = { "U16", 16 },
+    [DD_F16] = { "F16", 16 },
+    [DD_BF16] = { "BF16", 16 },
+    [DD_I32] = { "I32", 32 },
+    [DD_U32] = { "U32", 32 },
+    [DD_F32] = { "F32", 32 },
+    [DD_C64] = { "C64", 64 },
+    [DD_F64] = { "F64", 64 },
+    [DD_I64] = { "I64", 64 },
+    [DD_U64] = { "U64", 64 },
 };
 
 const char *dd_dtype_name(enum dd_dtype t)
@@ -40,7 +60,7 @@ static uint32_t to_bits(float f)
     return bits;
 }
 
-enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 };       /* in a float's exponent */
+enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 }; /* in a float's exponent */
 
 /* With branches, because nearly all weights go the last way: faster than masks in scalar code. */
 static float half_at(const unsigned char *in, size_t i)
@@ -76,27 +96,30 @@ static double double_at(const unsigned char *in, size_t i)
     return v;
 }
 
-#define EACH(type, at) for (size_t i = 0; i < n; i++) out[i] = (type)at(in, i); return 0
+#define EACH(type, at)             \
+    for (size_t i = 0; i < n; i++) \
+        out[i] = (type)at(in, i);  \
+    return 0
 
 int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n)
 {
     switch (t) {
-    case DD_F16:  EACH(float, half_at);
+    case DD_F16: EACH(float, half_at);
     case DD_BF16: EACH(float, brain_at);
-    case DD_F32:  EACH(float, single_at);
-    case DD_F64:  EACH(float, double_at);
-    default:      return -1;
+    case DD_F32: EACH(float, single_at);
+    case DD_F64: EACH(float, double_at);
+    default: return -1;
     }
 }
 
 int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
 {
     switch (t) {
-    case DD_F16:  EACH(double, half_at);
+    case DD_F16: EACH(double, half_at);
     case DD_BF16: EACH(double, brain_at);
-    case DD_F32:  EACH(double, single_at);
-    case DD_F64:  EACH(double, double_at);
-    default:      return -1;
+    case DD_F32: EACH(double, single_at);
+    case DD_F64: EACH(double, double_at);
+    default: return -1;
     }
 }
 

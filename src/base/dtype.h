@@ -6,15 +6,37 @@
 
 /* In the order of the reference implementation, which writes wide types first. */
 enum dd_dtype {
-    DD_BOOL, DD_F4, DD_F6_E2M3, DD_F6_E3M2, DD_U8, DD_I8, DD_F8_E5M2, DD_F8_E4M3, DD_F8_E8M0, DD_F8_E4M3FNUZ, DD_F8_E5M2FNUZ,
-    DD_I16, DD_U16, DD_F16, DD_BF16, DD_I32, DD_U32, DD_F32, DD_C64, DD_F64, DD_I64, DD_U64, DD_DTYPES
+    DD_BOOL,
+    DD_F4,
+    DD_F6_E2M3,
+    DD_F6_E3M2,
+    DD_U8,
+    DD_I8,
+    DD_F8_E5M2,
+    DD_F8_E4M3,
+    DD_F8_E8M0,
+    DD_F8_E4M3FNUZ,
+    DD_F8_E5M2FNUZ,
+    DD_I16,
+    DD_U16,
+    DD_F16,
+    DD_BF16,
+    DD_I32,
+    DD_U32,
+    DD_F32,
+    DD_C64,
+    DD_F64,
+    DD_I64,
+    DD_U64,
+    DD_DTYPES
 };
-const char *dd_dtype_name(enum dd_dtype t);            /* "F32" */
-unsigned    dd_dtype_bits(enum dd_dtype t);            /* of one value */
+
+const char *dd_dtype_name(enum dd_dtype t); /* "F32" */
+unsigned dd_dtype_bits(enum dd_dtype t);    /* of one value */
 
 /* out [n] from n values of F16, BF16, F32 or F64, which may lie at any address; -1 for other types, which the caller reports. */
-int  dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n);
-int  dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n);
+int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n);
+int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n);
 /* Round to nearest, ties to even; too large is infinity. */
 void dd_dtype_to_half(uint16_t *out, const float *in, size_t n);
 #endif

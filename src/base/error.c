@@ -37,6 +37,6 @@ int dd_error_context(ddpm_error *err, const char *format, ...)
     vsnprintf(context, sizeof context, format, ap);
     va_end(ap);
     memcpy(text, err->text, sizeof text);
-    text[sizeof text - 1] = 0;                   /* a caller's function may have filled it to its end */
+    text[sizeof text - 1] = 0; /* a caller's function may have filled it to its end */
     return dd_error(err, err->code, "%s: %s", context, text);
 }

@@ -28,9 +28,17 @@ int dd_file_line(char *line, int size, const char *root, const char *folder, con
 int dd_file_code(int number, int missing)
 {
     switch (number) {
-    case ENOENT: case EEXIST: case ENOTDIR: case ELOOP: case ENAMETOOLONG: case EROFS: return missing;
-    case EACCES: case EPERM: return DDPM_EPERM;
-    case ENOMEM: case EMFILE: case ENFILE: return DDPM_ENOMEM;
+    case ENOENT:
+    case EEXIST:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EROFS: return missing;
+    case EACCES:
+    case EPERM: return DDPM_EPERM;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: return DDPM_ENOMEM;
     default: return DDPM_EIO;
     }
 }
@@ -45,14 +53,17 @@ static int map_open(struct dd_file *f, int fd, const char *path, ddpm_error *err
                         S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe",
                         S_ISDIR(st.st_mode) ? "" : ": write what comes from it to a file first");
     if ((uintmax_t)st.st_size > SIZE_MAX / 2)
-        return dd_error(err, DDPM_ENOMEM, "%s: %jd bytes do not fit into the address space", path, (intmax_t)st.st_size);
-    *f = (struct dd_file){ .data = (const unsigned char *)"", .device = st.st_dev, .inode = st.st_ino,
-                           .written = st.st_mtim };
+        return dd_error(err, DDPM_ENOMEM, "%s: %jd bytes do not fit into the address space", path,
+                        (intmax_t)st.st_size);
+    *f = (struct dd_file){
+        .data = (const unsigned char *)"", .device = st.st_dev, .inode = st.st_ino, .written = st.st_mtim
+    };
     if (st.st_size == 0)
         return DDPM_OK;
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
-        return dd_error(err, dd_file_code(errno, DDPM_EIO), "%s: cannot be mapped: %s", path, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_EIO), "%s: cannot be mapped: %s", path,
+                        strerror(errno));
     f->data = p;
     f->size = (size_t)st.st_size;
     return DDPM_OK;
@@ -61,12 +72,16 @@ static int map_open(struct dd_file *f, int fd, const char *path, ddpm_error *err
 int dd_file_map(struct dd_file *f, const char *path, ddpm_error *err)
 {
     *f = (struct dd_file){ .data = NULL };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);       /* or the open of a pipe would wait for its writer */
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or the open of a pipe would wait for its writer */
     if (fd < 0 && errno == ENXIO)
-        return dd_error(err, DDPM_EDATA, "%s: is a socket or a device that is not there, a regular file is "
-                        "expected", path);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is a socket or a device that is not there, a regular file is "
+                        "expected",
+                        path);
     if (fd < 0)
-        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path,
+                        strerror(errno));
     int code = map_open(f, fd, path, err);
     close(fd);
     return code;
@@ -95,7 +110,8 @@ int dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err
 /* Whole pages only; of a private mapping that nobody writes they are clean, so other readers just fetch them again too. */
 void dd_file_forget(const struct dd_file *f, const void *data, size_t size)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data, end = begin + size, file = (uintptr_t)f->data;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data, end = begin + size,
+              file = (uintptr_t)f->data;
     if (begin < file || end > file + f->size)
         return;
     begin = (begin + page - 1) / page * page;

@@ -15,7 +15,7 @@ void dd_hash_add(struct dd_hash *h, const void *data, size_t size)
 void dd_hash_end(struct dd_hash *h, char hex[65])
 {
     static const char digit[] = "0123456789abcdef";
-    unsigned char sum[SHA256_DIGEST_LENGTH] = {0};
+    unsigned char sum[SHA256_DIGEST_LENGTH] = { 0 };
     SHA256_Final(sum, &h->state);
     for (int i = 0; i < 32; i++) {
         hex[2 * i] = digit[sum[i] >> 4];

@@ -7,8 +7,11 @@
 #endif
 #include <openssl/sha.h>
 
-struct dd_hash { SHA256_CTX state; };
-int  dd_hash_begin(struct dd_hash *h);                 /* 0, or -1 where libcrypto refuses */
+struct dd_hash {
+    SHA256_CTX state;
+};
+
+int dd_hash_begin(struct dd_hash *h); /* 0, or -1 where libcrypto refuses */
 void dd_hash_add(struct dd_hash *h, const void *data, size_t size);
 void dd_hash_end(struct dd_hash *h, char hex[65]);
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "base/scan.h"
 
-enum { TEXT_MOST = 4 << 20 };                   /* cJSON takes up to 40 bytes for each of the text */
+enum { TEXT_MOST = 4 << 20 }; /* cJSON takes up to 40 bytes for each of the text */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -39,14 +39,18 @@ static const char *doubled_key(const cJSON *object, bool *full)
 }
 
 /* Where in the tree a value is, "net.heads.down[2]", cut when it is too long. */
-struct place { char path[128]; size_t used; };
+struct place {
+    char path[128];
+    size_t used;
+};
 
 static struct place below(const struct place *p, const cJSON *child, int index)
 {
     struct place q = *p;
     char *end = q.path + q.used;
     size_t room = sizeof q.path - q.used;
-    int n = child->string ? snprintf(end, room, "%s%s", q.used ? "." : "", child->string) : snprintf(end, room, "[%d]", index);
+    int n = child->string ? snprintf(end, room, "%s%s", q.used ? "." : "", child->string)
+                          : snprintf(end, room, "[%d]", index);
     q.used += (size_t)n < room ? (size_t)n : room - 1;
     return q;
 }
@@ -59,9 +63,11 @@ static int check_tree(const cJSON *c, const struct place *p, const char *name, d
     if (full)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
     if (twice)
-        return dd_error(err, DDPM_EDATA, "%s: %s%s%s: the key occurs twice", name, p->path, p->used ? "." : "", twice);
+        return dd_error(err, DDPM_EDATA, "%s: %s%s%s: the key occurs twice", name, p->path,
+                        p->used ? "." : "", twice);
     if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
-        return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name, p->used ? p->path : "the top level");
+        return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name,
+                        p->used ? p->path : "the top level");
     int i = 0;
     for (const cJSON *child = c->child; child; child = child->next, i++) {
         struct place q = below(p, child, i);
@@ -80,7 +86,8 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes of JSON, at most %d are read", name, size, TEXT_MOST);
     dd_scan_begin(&s, text, size);
     if (dd_scan_value(&s) || dd_scan_end(&s))
-        return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start), s.fault);
+        return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start),
+                        s.fault);
     *root = cJSON_ParseWithLength(text, size);
     if (!*root)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
@@ -95,6 +102,7 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
 /* ---- reading an object ---- */
 
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...) DD_PRINTF(4, 5);
+
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...)
 {
     char text[256];
@@ -105,13 +113,18 @@ static int fail(struct dd_json *j, int code, const char *key, const char *format
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     const char *dot = *j->path && *key && *key != '[' ? "." : "";
-    return j->code = dd_error(j->err, code, "%s%s%s: %s", j->path, dot, *j->path || *key ? key : "the top level", text);
+    return j->code = dd_error(j->err, code, "%s%s%s: %s", j->path, dot,
+                              *j->path || *key ? key : "the top level", text);
 }
 
 static const char *type_name(const cJSON *c)
 {
-    return cJSON_IsNull(c) ? "null" : cJSON_IsBool(c) ? "true or false" : cJSON_IsNumber(c) ? "a number" : cJSON_IsString(c) ? "a string" :
-           cJSON_IsArray(c) ? "a list" : "an object";
+    return cJSON_IsNull(c)     ? "null"
+           : cJSON_IsBool(c)   ? "true or false"
+           : cJSON_IsNumber(c) ? "a number"
+           : cJSON_IsString(c) ? "a string"
+           : cJSON_IsArray(c)  ? "a list"
+                               : "an object";
 }
 
 void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddpm_error *err)
@@ -119,11 +132,12 @@ void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddp
     *j = (struct dd_json){ .object = object, .err = err };
     snprintf(j->path, sizeof j->path, "%s", path);
     if (!object)
-        j->code = DDPM_EDATA;                   /* whoever was asked for it has already said so */
+        j->code = DDPM_EDATA; /* whoever was asked for it has already said so */
     else if (!cJSON_IsObject(object))
         fail(j, DDPM_EDATA, "", "an object is expected, found %s", type_name(object));
     else if ((size_t)cJSON_GetArraySize(object) > 8 * sizeof j->seen)
-        fail(j, DDPM_EDATA, "", "%d keys, at most %zu are read", cJSON_GetArraySize(object), 8 * sizeof j->seen);
+        fail(j, DDPM_EDATA, "", "%d keys, at most %zu are read", cJSON_GetArraySize(object),
+             8 * sizeof j->seen);
 }
 
 /* The value of key, marked as seen; NULL when there is none. */
@@ -139,7 +153,8 @@ static const cJSON *look(struct dd_json *j, const char *key)
 }
 
 /* The value of key if it has the type; else an error that says what was expected, and NULL. */
-static const cJSON *want(struct dd_json *j, const char *key, cJSON_bool (*is)(const cJSON *), const char *expected)
+static const cJSON *want(struct dd_json *j, const char *key, cJSON_bool (*is)(const cJSON *),
+                         const char *expected)
 {
     const cJSON *c = look(j, key);
     if (!c)
@@ -158,7 +173,8 @@ double dd_json_number(struct dd_json *j, const char *key, double low, double hig
 {
     const cJSON *c = want(j, key, cJSON_IsNumber, "a number");
     if (c && !(low <= c->valuedouble && c->valuedouble <= high))
-        fail(j, DDPM_EDATA, key, "%.15g found, a number between %g and %g is expected", c->valuedouble, low, high);
+        fail(j, DDPM_EDATA, key, "%.15g found, a number between %g and %g is expected", c->valuedouble, low,
+             high);
     return c && !j->code ? c->valuedouble : 0;
 }
 
@@ -166,8 +182,10 @@ static int integer(struct dd_json *j, const char *key, const cJSON *c, int low, 
 {
     if (c && !cJSON_IsNumber(c))
         fail(j, DDPM_EDATA, key, "a whole number is expected, found %s", type_name(c));
-    else if (c && !(low <= c->valuedouble && c->valuedouble <= high && c->valuedouble == floor(c->valuedouble)))
-        fail(j, DDPM_EDATA, key, "%.15g found, a whole number between %d and %d is expected", c->valuedouble, low, high);
+    else if (c &&
+             !(low <= c->valuedouble && c->valuedouble <= high && c->valuedouble == floor(c->valuedouble)))
+        fail(j, DDPM_EDATA, key, "%.15g found, a whole number between %d and %d is expected", c->valuedouble,
+             low, high);
     return c && !j->code ? (int)c->valuedouble : 0;
 }
 
@@ -219,7 +237,8 @@ int dd_json_ints(struct dd_json *j, const char *key, int *values, int most, int 
     char place[64];
     int n = 0;
     const cJSON *all = list(j, key, most), *c;
-    cJSON_ArrayForEach(c, all) {
+    cJSON_ArrayForEach(c, all)
+    {
         snprintf(place, sizeof place, "%.40s[%d]", key, n);
         values[n++] = integer(j, place, c, low, high);
     }
@@ -231,7 +250,8 @@ int dd_json_texts(struct dd_json *j, const char *key, const char **values, int m
     char place[64];
     int n = 0;
     const cJSON *all = list(j, key, most), *c;
-    cJSON_ArrayForEach(c, all) {
+    cJSON_ArrayForEach(c, all)
+    {
         snprintf(place, sizeof place, "%.40s[%d]", key, n);
         if (!cJSON_IsString(c))
             fail(j, DDPM_EDATA, place, "a string is expected, found %s", type_name(c));

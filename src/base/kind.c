@@ -8,8 +8,20 @@
 static const char unpack[] = "unpack it first", again[] = "fetch the file itself again";
 static const char others[] = "only torch and safetensors files are read";
 
-#define MAGIC(at, bytes, is, hint, torch) { at, bytes, sizeof bytes - 1, { is, hint, torch, false } }
-static const struct { size_t at; const char *bytes; size_t size; struct dd_kind kind; } magics[] = {
+#define MAGIC(at, bytes, is, hint, torch) \
+    {                                     \
+        at, bytes, sizeof bytes - 1,      \
+        {                                 \
+            is, hint, torch, false        \
+        }                                 \
+    }
+
+static const struct {
+    size_t at;
+    const char *bytes;
+    size_t size;
+    struct dd_kind kind;
+} magics[] = {
     MAGIC(0, "version https://git-lfs", "a git-lfs pointer, not the file itself",
           "fetch it with git lfs pull", false),
     MAGIC(0, "\x89PNG", "a PNG picture", NULL, false),
@@ -21,7 +33,10 @@ static const struct { size_t at; const char *bytes; size_t size; struct dd_kind 
     MAGIC(0, "%PDF-", "a PDF document", NULL, false),
     MAGIC(0, "\x1f\x8b", "compressed with gzip", unpack, false),
     MAGIC(0, "BZh", "compressed with bzip2", unpack, false),
-    MAGIC(0, "\xfd" "7zXZ", "compressed with xz", unpack, false),
+    MAGIC(0,
+          "\xfd"
+          "7zXZ",
+          "compressed with xz", unpack, false),
     MAGIC(0, "\x28\xb5\x2f\xfd", "compressed with zstd", unpack, false),
     MAGIC(0, "7z\xbc\xaf", "a 7z archive", unpack, false),
     MAGIC(0, "Rar!", "a RAR archive", unpack, false),
@@ -32,7 +47,10 @@ static const struct { size_t at; const char *bytes; size_t size; struct dd_kind 
     MAGIC(4, "TFL3", "a TensorFlow Lite model", others, false),
     MAGIC(0, "PAR1", "a Parquet table", NULL, false),
     MAGIC(0, "SQLite format 3", "an SQLite database", NULL, false),
-    MAGIC(0, "\x7f" "ELF", "a program", NULL, false),
+    MAGIC(0,
+          "\x7f"
+          "ELF",
+          "a program", NULL, false),
     MAGIC(0, "PYTORCH1", "a preview of torch's zip format", "save it again with torch 1.6 or later", false),
     MAGIC(0, "PK\5\6", "an empty zip archive", again, false),
     MAGIC(0, "\x80\2\x8a\12\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", "a PyTorch file", NULL, true),

@@ -7,7 +7,10 @@
 
 /* "PATH: is IS": "a PNG picture", "compressed with gzip"; NULL where the content says nothing.  hint: what to
    do, or NULL. */
-struct dd_kind { const char *is, *hint; bool torch, text; };    /* torch: a file that ddpm convert may read */
+struct dd_kind {
+    const char *is, *hint;
+    bool torch, text;
+}; /* torch: a file that ddpm convert may read */
 
 /* Looks at data [size], the whole file.  A safetensors file is no stranger: its "is" is NULL. */
 struct dd_kind dd_kind(const unsigned char *data, size_t size);

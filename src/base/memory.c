@@ -16,6 +16,7 @@ size_t dd_memory_bytes(size_t n, size_t size, size_t align)
 void *dd_memory(size_t n, size_t size)
 {
     enum { ALIGN = 64, HUGE = 2 << 20 };
+
     size_t bytes = dd_memory_bytes(n, size, ALIGN), align = bytes < HUGE ? ALIGN : HUGE;
     void *p = bytes ? aligned_alloc(align, (bytes + align - 1) / align * align) : NULL;
 #ifdef MADV_HUGEPAGE

@@ -10,9 +10,12 @@ void *dd_memory(size_t n, size_t size);
 /* n * size rounded up to a multiple of align, at least align; 0 when that is too large. */
 size_t dd_memory_bytes(size_t n, size_t size, size_t align);
 
-struct dd_arena { struct dd_arena_chunk *chunk; };      /* {0} is empty */
+struct dd_arena {
+    struct dd_arena_chunk *chunk;
+}; /* {0} is empty */
+
 /* Zeroed, aligned to 16; NULL when out of memory or when the product overflows.  Lives until dd_arena_free. */
 void *dd_arena(struct dd_arena *a, size_t n, size_t size);
 char *dd_arena_text(struct dd_arena *a, const char *format, ...) DD_PRINTF(2, 3);
-void  dd_arena_free(struct dd_arena *a);
+void dd_arena_free(struct dd_arena *a);
 #endif

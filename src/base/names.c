@@ -21,7 +21,10 @@ void dd_names_free(char **name, size_t n)
     free(name);
 }
 
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* Appends a copy of one name; false: there is no memory. */
 static bool append(char ***name, size_t *n, size_t *room, const char *one)
@@ -45,7 +48,8 @@ int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted
     *n = 0;
     DIR *folder = opendir(path);
     if (!folder)
-        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
+                        strerror(errno));
 
     for (struct dirent *e; !code && (e = readdir(folder));)
         if (wanted(path, e->d_name) && !append(name, n, &room, e->d_name))

@@ -10,7 +10,7 @@ typedef bool dd_names_fn(const char *folder, const char *name);
 
 /* Fills *name [*n] with the wanted names in the folder at path, in the order of their bytes, which is the same
    everywhere.  The caller frees them with dd_names_free, after an error too. */
-int  dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err);
+int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err);
 void dd_names_free(char **name, size_t n);
 /* Returns whether a name, not that of a hidden file, has this ending, in upper or lower case. */
 bool dd_names_end(const char *name, const char *ending);

@@ -25,16 +25,18 @@ static int check_target(const char *path, int replace, ddpm_error *err)
     if (!path[folder_length(path)])
         return dd_error(err, DDPM_ECREATE, "\"%s\" is not the name of a file", path);
     switch (dd_target_kind(path)) {
-    case DD_TARGET_NEW:
-        return DDPM_OK;
+    case DD_TARGET_NEW: return DDPM_OK;
     case DD_TARGET_FILE:
         if (replace)
             return DDPM_OK;
-        return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or allow it to be replaced (--force)", path);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: exists already: choose another name, or allow it to be replaced (--force)",
+                        path);
     case DD_TARGET_STREAM:
         return dd_error(err, DDPM_ECREATE,
                         "%s: is a device, a pipe or an open file, which is never replaced: choose the name "
-                        "of a file", path);
+                        "of a file",
+                        path);
     default:
         return dd_error(err, DDPM_ECREATE, "%s: exists and is not a regular file: choose another name", path);
     }
@@ -69,7 +71,8 @@ int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_er
     int code = check_target(path, replace, err), fd;
     if (code)
         return code;
-    *o = (struct dd_output){ .path = strdup(path), .temporary = malloc(folder_length(path) + 40),
+    *o = (struct dd_output){ .path = strdup(path),
+                             .temporary = malloc(folder_length(path) + 40),
                              .replace = replace };
     if (!o->path || !o->temporary) {
         release(o);
@@ -99,7 +102,8 @@ int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddp
     int fd, code = dd_target_open(&fd, &standard, path, err);
     if (code)
         return code;
-    *o = (struct dd_output){ .stream = fdopen(fd, "wb"), .path = strdup(standard ? "standard output" : path),
+    *o = (struct dd_output){ .stream = fdopen(fd, "wb"),
+                             .path = strdup(standard ? "standard output" : path),
                              .standard = standard };
     if (o->stream && o->path)
         return DDPM_OK;
@@ -176,8 +180,10 @@ static int put_in_place(const struct dd_output *o, ddpm_error *err)
     if (code || (o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
         return code;
     if (errno == EEXIST)
-        return dd_error(err, DDPM_ECREATE, "%s: exists already: something made it while this was being written", o->path);
-    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be put in place: %s", o->path, strerror(errno));
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: exists already: something made it while this was being written", o->path);
+    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be put in place: %s", o->path,
+                    strerror(errno));
 }
 
 int dd_output_commit(struct dd_output *o, ddpm_error *err)

@@ -9,14 +9,28 @@
 #include <xlocale.h>
 #endif
 
-struct dd_outside { fenv_t mode; locale_t locale; };
+struct dd_outside {
+    fenv_t mode;
+    locale_t locale;
+};
 
 void dd_outside_enter(struct dd_outside *o);
 void dd_outside_leave(struct dd_outside *o);
 
 /* The body of a public function: call, without what is outside; of one that gives nothing back. */
-#define DD_ENTRY(type, call) \
-    do { struct dd_outside outside_; dd_outside_enter(&outside_); type result_ = (call); dd_outside_leave(&outside_); return result_; } while (0)
-#define DD_ENTRY_VOID(call) \
-    do { struct dd_outside outside_; dd_outside_enter(&outside_); call; dd_outside_leave(&outside_); } while (0)
+#define DD_ENTRY(type, call)         \
+    do {                             \
+        struct dd_outside outside_;  \
+        dd_outside_enter(&outside_); \
+        type result_ = (call);       \
+        dd_outside_leave(&outside_); \
+        return result_;              \
+    } while (0)
+#define DD_ENTRY_VOID(call)          \
+    do {                             \
+        struct dd_outside outside_;  \
+        dd_outside_enter(&outside_); \
+        call;                        \
+        dd_outside_leave(&outside_); \
+    } while (0)
 #endif

@@ -21,16 +21,17 @@ enum { HEADER_MOST = 100000000 };
 struct reader {
     struct dd_safetensors *s;
     struct dd_scan scan;
-    const unsigned char *data;                  /* [size] */
+    const unsigned char *data; /* [size] */
     size_t size, entry_room, meta_room;
-    char *text;                                 /* where the next name goes */
+    char *text; /* where the next name goes */
     const char *file;
     ddpm_error *err;
 };
 
 static int wrong_header(const struct reader *r)
 {
-    return dd_error(r->err, DDPM_EDATA, "%s: safetensors header, byte %zu: %s", r->file, (size_t)(r->scan.at - r->scan.start), r->scan.fault);
+    return dd_error(r->err, DDPM_EDATA, "%s: safetensors header, byte %zu: %s", r->file,
+                    (size_t)(r->scan.at - r->scan.start), r->scan.fault);
 }
 
 static int no_memory(const struct reader *r)
@@ -145,7 +146,9 @@ static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
     } while (dd_scan_take(s, ','));
     if (dd_scan_expect(s, '}', "a comma or the closing bracket is expected"))
         return -1;
-    return seen == (DTYPE | SHAPE | OFFSETS) ? 0 : dd_scan_fail(s, "a tensor without dtype, shape or data_offsets");
+    return seen == (DTYPE | SHAPE | OFFSETS)
+               ? 0
+               : dd_scan_fail(s, "a tensor without dtype, shape or data_offsets");
 }
 
 /* count and size by the shape; -1 when they do not fit into 64 bits or are not whole bytes. */
@@ -167,16 +170,22 @@ static int measure(struct dd_entry *e, uint64_t *size)
 static int read_entry(struct reader *r, const char *name)
 {
     struct dd_entry e = { .name = name };
-    uint64_t offset[2] = {0}, size;
+    uint64_t offset[2] = { 0 }, size;
     if (read_fields(r, &e, offset))
         return wrong_header(r);
     if (offset[0] > offset[1] || offset[1] > r->size)
-        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: data_offsets %" PRIu64 " to %" PRIu64 " do not lie in the file's %zu bytes of data",
+        return dd_error(r->err, DDPM_EDATA,
+                        "%s: tensor %s: data_offsets %" PRIu64 " to %" PRIu64
+                        " do not lie in the file's %zu bytes of data",
                         r->file, name, offset[0], offset[1], r->size);
     if (measure(&e, &size))
-        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape is too large, or its bits are no whole bytes", r->file, name);
+        return dd_error(r->err, DDPM_EDATA,
+                        "%s: tensor %s: its shape is too large, or its bits are no whole bytes", r->file,
+                        name);
     if (size != offset[1] - offset[0])
-        return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its shape and dtype %s need %" PRIu64 " bytes, its data_offsets span %" PRIu64,
+        return dd_error(r->err, DDPM_EDATA,
+                        "%s: tensor %s: its shape and dtype %s need %" PRIu64
+                        " bytes, its data_offsets span %" PRIu64,
                         r->file, name, dd_dtype_name(e.dtype), size, offset[1] - offset[0]);
     e.data = r->data + offset[0];
     e.size = (size_t)size;
@@ -195,7 +204,8 @@ static int read_metadata(struct reader *r)
         return DDPM_OK;
     do {
         struct dd_meta m = { .key = keep_string(r) };
-        if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key") || !(m.value = keep_string(r)))
+        if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key") ||
+            !(m.value = keep_string(r)))
             return wrong_header(r);
         if (grow((void **)&r->s->meta, r->s->metas, &r->meta_room, sizeof m))
             return no_memory(r);
@@ -231,7 +241,8 @@ static int read_header(struct reader *r)
 static int by_place(const void *a, const void *b)
 {
     const struct dd_entry *x = a, *y = b;
-    return x->data != y->data ? (x->data > y->data) - (x->data < y->data) : (x->size > y->size) - (x->size < y->size);
+    return x->data != y->data ? (x->data > y->data) - (x->data < y->data)
+                              : (x->size > y->size) - (x->size < y->size);
 }
 
 static int by_name(const void *a, const void *b)
@@ -258,12 +269,14 @@ static int check_cover(const struct reader *r)
     sort(r->s->entry, r->s->entries, sizeof *e, by_place);
     for (size_t i = 0; i < r->s->entries; i++) {
         if (e[i].data != end)
-            return dd_error(r->err, DDPM_EDATA, "%s: tensor %s: its data begin at byte %zu, the tensor before ends at %zu", r->file, e[i].name,
-                            (size_t)(e[i].data - r->data), (size_t)(end - r->data));
+            return dd_error(r->err, DDPM_EDATA,
+                            "%s: tensor %s: its data begin at byte %zu, the tensor before ends at %zu",
+                            r->file, e[i].name, (size_t)(e[i].data - r->data), (size_t)(end - r->data));
         end += e[i].size;
     }
     if (end != r->data + r->size)
-        return dd_error(r->err, DDPM_EDATA, "%s: the tensors end at byte %zu of %zu bytes of data", r->file, (size_t)(end - r->data), r->size);
+        return dd_error(r->err, DDPM_EDATA, "%s: the tensors end at byte %zu of %zu bytes of data", r->file,
+                        (size_t)(end - r->data), r->size);
     return DDPM_OK;
 }
 
@@ -277,35 +290,43 @@ static int check_names(const struct reader *r)
             return dd_error(r->err, DDPM_EDATA, "%s: tensor %s occurs twice", r->file, s->entry[i].name);
     for (size_t i = 1; i < s->metas; i++)
         if (!by_key(&s->meta[i - 1], &s->meta[i]))
-            return dd_error(r->err, DDPM_EDATA, "%s: the metadata key %s occurs twice", r->file, s->meta[i].key);
+            return dd_error(r->err, DDPM_EDATA, "%s: the metadata key %s occurs twice", r->file,
+                            s->meta[i].key);
     return DDPM_OK;
 }
 
 static int too_long(const char *name, uint64_t n, ddpm_error *err)
 {
     return dd_error(err, DDPM_EDATA,
-                    "%s: its safetensors header would be %" PRIu64 " bytes, at most %d are allowed", name,
-                    n, HEADER_MOST);
+                    "%s: its safetensors header would be %" PRIu64 " bytes, at most %d are allowed", name, n,
+                    HEADER_MOST);
 }
 
-int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name,
+                        ddpm_error *err)
 {
     uint64_t n = 0;
     struct dd_kind kind = dd_kind(data, size);
-    *s = (struct dd_safetensors){0};
+    *s = (struct dd_safetensors){ 0 };
     if (size < 8)
-        return dd_error(err, DDPM_EDATA, "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name, size);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name,
+                        size);
     if (kind.is)
         return dd_kind_error(err, name, kind, "a safetensors file is expected");
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
     if (n > HEADER_MOST)
-        return size > 8 && data[8] == '{' ? too_long(name, n, err) :
-               dd_error(err, DDPM_EDATA, "%s: is no safetensors file: it begins with no length of a header",
-                        name);
+        return size > 8 && data[8] == '{'
+                   ? too_long(name, n, err)
+                   : dd_error(err, DDPM_EDATA,
+                              "%s: is no safetensors file: it begins with no length of a header", name);
     if (n > size - 8)
-        return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n, size - 8);
-    struct reader r = { .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err };
+        return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n,
+                        size - 8);
+    struct reader r = {
+        .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err
+    };
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);
     int code = r.text ? read_header(&r) : no_memory(&r);
@@ -323,7 +344,7 @@ void dd_safetensors_free(struct dd_safetensors *s)
     free(s->entry);
     free(s->meta);
     free(s->owned);
-    *s = (struct dd_safetensors){0};
+    *s = (struct dd_safetensors){ 0 };
 }
 
 const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name)
@@ -334,7 +355,8 @@ const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const
 
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
 {
-    struct dd_meta wanted = { .key = key }, *m = s->metas ? bsearch(&wanted, s->meta, s->metas, sizeof wanted, by_key) : NULL;
+    struct dd_meta wanted = { .key = key },
+                   *m = s->metas ? bsearch(&wanted, s->meta, s->metas, sizeof wanted, by_key) : NULL;
     return m ? m->value : NULL;
 }
 
@@ -347,11 +369,14 @@ bool dd_safetensors_has_hash(const unsigned char *data, size_t size)
 int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
     enum { BEFORE = 8 + sizeof DD_SAFETENSORS_HASHED - 1, DIGITS = 64 };
+
     char zeros[DIGITS], digits[DIGITS + 1];
     struct dd_hash h;
     if (size < BEFORE + DIGITS || !dd_safetensors_has_hash(data, size))
-        return dd_error(err, DDPM_EDATA, "%s: is damaged: it does not begin with the hash "
-                        "that such a file carries", name);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is damaged: it does not begin with the hash "
+                        "that such a file carries",
+                        name);
     if (dd_hash_begin(&h))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its hash", name);
     memset(zeros, '0', DIGITS);

@@ -9,7 +9,11 @@
 enum { DIGITS = 64 };
 
 /* The header goes once to nowhere for its length, once to the hash if there is one, and once to the file. */
-struct sink { FILE *file; struct dd_hash *hash; uint64_t size; };
+struct sink {
+    FILE *file;
+    struct dd_hash *hash;
+    uint64_t size;
+};
 
 static void put(struct sink *o, const char *text)
 {
@@ -62,7 +66,11 @@ static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
 }
 
 /* What a header says.  digits: the hash, or NULL for a file without one. */
-struct contents { const struct dd_entry **entry; size_t entries; const char *const *meta, *digits; };
+struct contents {
+    const struct dd_entry **entry;
+    size_t entries;
+    const char *const *meta, *digits;
+};
 
 static void put_metadata(struct sink *o, const struct contents *c)
 {
@@ -141,8 +149,9 @@ static int write_contents(FILE *f, const struct contents *c, const unsigned char
     while (done < c->entries &&
            fwrite(c->entry[done]->data, 1, c->entry[done]->size, f) == c->entry[done]->size)
         done++;
-    if (done < c->entries && errno == EFAULT)    /* pages of a mapped file that are no longer there */
-        return dd_error(err, DDPM_EDATA, "the file that its tensors come from was cut off while it was "
+    if (done < c->entries && errno == EFAULT) /* pages of a mapped file that are no longer there */
+        return dd_error(err, DDPM_EDATA,
+                        "the file that its tensors come from was cut off while it was "
                         "being read: start again when it is complete");
     if (done < c->entries || ferror(f))
         return dd_error(err, DDPM_EIO, "tensors cannot be written: %s",

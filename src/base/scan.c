@@ -44,7 +44,8 @@ static size_t utf8_length(const unsigned char *p, const unsigned char *end)
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
         return 0;
     return n;
 }
@@ -76,7 +77,8 @@ static long hex4(const unsigned char *p, const unsigned char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        const char *digits = "0123456789abcdef", *d = memchr(digits, p[i] | ('A' <= p[i] && p[i] <= 'F' ? 32 : 0), 16);
+        const char *digits = "0123456789abcdef",
+                   *d = memchr(digits, p[i] | ('A' <= p[i] && p[i] <= 'F' ? 32 : 0), 16);
         if (!d)
             return -1;
         v = v * 16 + (d - digits);
@@ -91,7 +93,8 @@ static long escaped_point(const unsigned char *p, const unsigned char *end, size
     *used = 4;
     if (v < 0xd800 || v > 0xdfff)
         return v;
-    if (v > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u' || (low = hex4(p + 6, end)) < 0xdc00 || low > 0xdfff)
+    if (v > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u' || (low = hex4(p + 6, end)) < 0xdc00 ||
+        low > 0xdfff)
         return -1;
     *used = 10;
     return 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
@@ -114,9 +117,13 @@ int dd_scan_string(struct dd_scan *s, struct dd_scan_text *t)
         return -1;
     t->data = s->at;
     while (s->at < s->end && *s->at != '"') {
-        size_t n = *s->at < ' ' ? 0 : *s->at == '\\' ? escape_length(s->at, s->end) : utf8_length(s->at, s->end);
+        size_t n = *s->at < ' '     ? 0
+                   : *s->at == '\\' ? escape_length(s->at, s->end)
+                                    : utf8_length(s->at, s->end);
         if (!n)
-            return dd_scan_fail(s, *s->at == '\\' ? "an invalid escape in a string" : *s->at < ' ' ? "a control character in a string" : "invalid UTF-8");
+            return dd_scan_fail(s, *s->at == '\\' ? "an invalid escape in a string"
+                                   : *s->at < ' ' ? "a control character in a string"
+                                                  : "invalid UTF-8");
         s->at += n;
     }
     t->size = (size_t)(s->at - t->data);
@@ -144,7 +151,8 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
     dd_scan_peek(s);
     t->data = s->at;
     next_is(s, "-");
-    bool zero = s->at < s->end && *s->at == '0', good = digits(s) && !(zero && s->at - t->data > 1 + (*t->data == '-'));
+    bool zero = s->at < s->end && *s->at == '0',
+         good = digits(s) && !(zero && s->at - t->data > 1 + (*t->data == '-'));
     if (good && next_is(s, "."))
         good = digits(s);
     if (good && next_is(s, "eE")) {
@@ -152,7 +160,7 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
         good = digits(s);
     }
     t->size = (size_t)(s->at - t->data);
-    if (t->size > 63)                           /* cJSON would read the rest as another value */
+    if (t->size > 63) /* cJSON would read the rest as another value */
         return dd_scan_fail(s, "a number of more than 63 characters");
     return good && !s->fault ? 0 : dd_scan_fail(s, "a value is expected");
 }
@@ -174,7 +182,7 @@ static int scalar(struct dd_scan *s)
     case 't': return word(s, "true");
     case 'f': return word(s, "false");
     case 'n': return word(s, "null");
-    default:  return dd_scan_number(s, &t);
+    default: return dd_scan_number(s, &t);
     }
 }
 
@@ -186,7 +194,7 @@ static int key(struct dd_scan *s)
 
 int dd_scan_value(struct dd_scan *s)
 {
-    uint64_t objects = 0;                       /* bit i: the container i levels further out is an object */
+    uint64_t objects = 0; /* bit i: the container i levels further out is an object */
     int depth = 0;
     do {
         bool object = dd_scan_take(s, '{');
@@ -206,7 +214,8 @@ int dd_scan_value(struct dd_scan *s)
             objects >>= 1;
             depth--;
         }
-        if (depth && (dd_scan_expect(s, ',', "a comma or the closing bracket is expected") || (objects & 1 && key(s))))
+        if (depth &&
+            (dd_scan_expect(s, ',', "a comma or the closing bracket is expected") || (objects & 1 && key(s))))
             return -1;
     } while (depth);
     return s->fault ? -1 : 0;
@@ -214,7 +223,9 @@ int dd_scan_value(struct dd_scan *s)
 
 int dd_scan_end(struct dd_scan *s)
 {
-    return dd_scan_peek(s) >= 0 ? dd_scan_fail(s, "something follows the end of the value") : s->fault ? -1 : 0;
+    return dd_scan_peek(s) >= 0 ? dd_scan_fail(s, "something follows the end of the value")
+           : s->fault           ? -1
+                                : 0;
 }
 
 static char *put_utf8(char *out, long v)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "base/file.h"
 
-enum { LINKS_MOST = 40, TRIES = 200 };                    /* TRIES: of a hundredth of a second */
+enum { LINKS_MOST = 40, TRIES = 200 }; /* TRIES: of a hundredth of a second */
 
 /* Cuts path into the real path of its folder and the name in it. */
 static bool split(char folder[PATH_MAX], char name[PATH_MAX], const char *path)

@@ -5,11 +5,11 @@
 #include "base/error.h"
 
 enum dd_target {
-    DD_TARGET_NEW,      /* nothing */
-    DD_TARGET_FILE,     /* a regular file, a link to one, or a link to nothing */
+    DD_TARGET_NEW,  /* nothing */
+    DD_TARGET_FILE, /* a regular file, a link to one, or a link to nothing */
     /* a device, a pipe, or a file that a process holds open (/proc/self/fd/1); by links too */
     DD_TARGET_STREAM,
-    DD_TARGET_OTHER     /* a folder, a socket, a disk */
+    DD_TARGET_OTHER /* a folder, a socket, a disk */
 };
 enum dd_target dd_target_kind(const char *path);
 /* Opens a DD_TARGET_STREAM, or standard output by the name "-", for writing.  standard: it is standard

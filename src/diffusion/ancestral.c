@@ -21,4 +21,6 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     return code;
 }
 
-const struct dd_sampler_kind dd_ancestral = { .buffers = 1, .noisy = true, .check = dd_sampler_no_eta, .step = step };
+const struct dd_sampler_kind dd_ancestral = {
+    .buffers = 1, .noisy = true, .check = dd_sampler_no_eta, .step = step
+};

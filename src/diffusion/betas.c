@@ -29,10 +29,20 @@
 enum { NUMBERS = 3 };
 
 /* The arithmetic a table is made in: v [n] runs evenly from a to b; every result is rounded. */
-struct arithmetic { void (*ramp)(double *v, double a, double b, int n); double (*round)(double x); };
+struct arithmetic {
+    void (*ramp)(double *v, double a, double b, int n);
+    double (*round)(double x);
+};
 
-static double keep(double x) { return x; }
-static double to_float(double x) { return (float)x; }
+static double keep(double x)
+{
+    return x;
+}
+
+static double to_float(double x)
+{
+    return (float)x;
+}
 
 /* numpy.linspace: two roundings a value, the last one forced. */
 static void ramp_double(double *v, double a, double b, int n)
@@ -54,9 +64,15 @@ static void ramp_float(double *v, double a, double b, int n)
 
 static const struct arithmetic in_double = { ramp_double, keep }, in_float = { ramp_float, to_float };
 
-static double logistic(double x) { return 1 / (1 + exp(-x)); }
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
 
-static void linear(double *beta, const double *b, const struct arithmetic *r, int T) { r->ramp(beta, b[0], b[1], T); }
+static void linear(double *beta, const double *b, const struct arithmetic *r, int T)
+{
+    r->ramp(beta, b[0], b[1], T);
+}
 
 static void openai_linear(double *beta, const double *b, const struct arithmetic *r, int T)
 {
@@ -94,8 +110,15 @@ static void warmup(double *beta, const double *b, const struct arithmetic *r, in
         beta[t] = r->round(b[1]);
 }
 
-static void warmup10(double *beta, const double *b, const struct arithmetic *r, int T) { warmup(beta, b, r, T, 0.1); }
-static void warmup50(double *beta, const double *b, const struct arithmetic *r, int T) { warmup(beta, b, r, T, 0.5); }
+static void warmup10(double *beta, const double *b, const struct arithmetic *r, int T)
+{
+    warmup(beta, b, r, T, 0.1);
+}
+
+static void warmup50(double *beta, const double *b, const struct arithmetic *r, int T)
+{
+    warmup(beta, b, r, T, 0.5);
+}
 
 static void constant(double *beta, const double *b, const struct arithmetic *r, int T)
 {
@@ -127,7 +150,8 @@ static void cosine(double *beta, const double *b, const struct arithmetic *r, in
 }
 
 /* lucidrains: alpha_bar is given, divided by its first value; beta clipped to 0..0.999. */
-static void from_alpha_bar(double *beta, double (*g)(double u, const double *b), const double *b, const struct arithmetic *r, int T)
+static void from_alpha_bar(double *beta, double (*g)(double u, const double *b), const double *b,
+                           const struct arithmetic *r, int T)
 {
     double start = g(0, b), before = 1;
     for (int t = 0; t < T; t++) {
@@ -146,7 +170,8 @@ static double lucid_cosine_at(double u, const double *b)
 
 static double lucid_sigmoid_at(double u, const double *b)
 {
-    float low = (float)logistic((float)(b[0] / b[2])), high = (float)logistic((float)(b[1] / b[2]));   /* float32 in the original */
+    float low = (float)logistic((float)(b[0] / b[2])),
+          high = (float)logistic((float)(b[1] / b[2])); /* float32 in the original */
     return (high - logistic((u * (b[1] - b[0]) + b[0]) / b[2])) / (high - low);
 }
 
@@ -166,21 +191,22 @@ static const struct schedule {
     double fallback[NUMBERS];
     void (*fill)(double *beta, const double *b, const struct arithmetic *r, int T);
 } schedules[] = {
-    { "linear",            2, { 1e-4, 0.02 }, linear },
-    { "openai-linear",     2, { 1e-4, 0.02 }, openai_linear },
-    { "scaled_linear",     2, { 1e-4, 0.02 }, scaled_linear },
-    { "quad",              2, { 1e-4, 0.02 }, scaled_linear },
-    { "sqrt",              2, { 1e-4, 0.02 }, square_root },
-    { "sigmoid",           2, { 1e-4, 0.02 }, sigmoid },
-    { "const",             1, { 0.02 },       constant },
-    { "warmup10",          2, { 1e-4, 0.02 }, warmup10 },
-    { "warmup50",          2, { 1e-4, 0.02 }, warmup50 },
-    { "jsd",               0, { 0 },          jsd },
-    { "cosine",            0, { 0 },          cosine },
-    { "squaredcos_cap_v2", 0, { 0 },          cosine },
-    { "lucid-cosine",      0, { 0 },          lucid_cosine },
-    { "lucid-sigmoid",     3, { -3, 3, 1 },   lucid_sigmoid },
+    { "linear", 2, { 1e-4, 0.02 }, linear },
+    { "openai-linear", 2, { 1e-4, 0.02 }, openai_linear },
+    { "scaled_linear", 2, { 1e-4, 0.02 }, scaled_linear },
+    { "quad", 2, { 1e-4, 0.02 }, scaled_linear },
+    { "sqrt", 2, { 1e-4, 0.02 }, square_root },
+    { "sigmoid", 2, { 1e-4, 0.02 }, sigmoid },
+    { "const", 1, { 0.02 }, constant },
+    { "warmup10", 2, { 1e-4, 0.02 }, warmup10 },
+    { "warmup50", 2, { 1e-4, 0.02 }, warmup50 },
+    { "jsd", 0, { 0 }, jsd },
+    { "cosine", 0, { 0 }, cosine },
+    { "squaredcos_cap_v2", 0, { 0 }, cosine },
+    { "lucid-cosine", 0, { 0 }, lucid_cosine },
+    { "lucid-sigmoid", 3, { -3, 3, 1 }, lucid_sigmoid },
 };
+
 enum { SCHEDULES = sizeof schedules / sizeof schedules[0] };
 
 static int unknown(const char *spec, ddpm_error *err)
@@ -194,7 +220,8 @@ static int unknown(const char *spec, ddpm_error *err)
 }
 
 /* The numbers behind the name, text up to end; an empty text leaves the defaults. */
-static int read_numbers(double *b, const char *text, const char *end, const struct schedule *s, const char *spec, ddpm_error *err)
+static int read_numbers(double *b, const char *text, const char *end, const struct schedule *s,
+                        const char *spec, ddpm_error *err)
 {
     int n = 0;
     memcpy(b, s->fallback, sizeof s->fallback);
@@ -202,20 +229,22 @@ static int read_numbers(double *b, const char *text, const char *end, const stru
         char *after;
         double v = strtod(p + 1, &after);
         if (after == p + 1 || after > end || (after < end && *after != ',') || !isfinite(v))
-            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": \"%.*s\" is not a list of numbers such as 1e-4,0.02", spec,
+            return dd_error(err, DDPM_EUSAGE,
+                            "betas \"%.80s\": \"%.*s\" is not a list of numbers such as 1e-4,0.02", spec,
                             (int)(end - text > 40 ? 40 : end - text), text);
         if (n < NUMBERS)
             b[n] = v;
         p = after;
     }
     if (n && n != s->numbers)
-        return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": %s takes %d numbers, %d given", spec, s->name, s->numbers, n);
+        return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": %s takes %d numbers, %d given", spec, s->name,
+                        s->numbers, n);
     return DDPM_OK;
 }
 
 static void accumulate(double *alpha_bar, const double *beta, const struct arithmetic *r, int T)
 {
-    double product = 1;     /* also torch's float32 cumprod keeps its product in double */
+    double product = 1; /* also torch's float32 cumprod keeps its product in double */
     for (int t = 0; t < T; t++) {
         product *= r->round(1 - beta[t]);
         alpha_bar[t] = r->round(product);
@@ -240,11 +269,14 @@ static int check(const double *beta, const double *alpha_bar, int T, const char 
     double before = 1;
     for (int t = 0; t < T; t++) {
         if (!(beta[t] > 0 && (beta[t] < 1 || (beta[t] == 1 && t == T - 1))))
-            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: beta = %.9g at t = %d, but beta lies between 0 and 1",
-                            spec, T, beta[t], t);
+            return dd_error(
+                err, DDPM_EUSAGE,
+                "betas \"%.80s\" with %d steps: beta = %.9g at t = %d, but beta lies between 0 and 1", spec,
+                T, beta[t], t);
         if (!(alpha_bar[t] < before))
-            return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\" with %d steps: alpha_bar does not fall at t = %d (%.9g)",
-                            spec, T, t, alpha_bar[t]);
+            return dd_error(err, DDPM_EUSAGE,
+                            "betas \"%.80s\" with %d steps: alpha_bar does not fall at t = %d (%.9g)", spec,
+                            T, t, alpha_bar[t]);
         before = alpha_bar[t];
     }
     return DDPM_OK;
@@ -266,7 +298,8 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
     int zero = end - name > 9 && !strcmp(end - 9, "+zero-snr");
     double b[NUMBERS];
     if (T < 1 || T > DD_STEPS_MAX)
-        return dd_error(err, DDPM_EUSAGE, "a schedule of %d steps is asked for; choose 1 to %d", T, DD_STEPS_MAX);
+        return dd_error(err, DDPM_EUSAGE, "a schedule of %d steps is asked for; choose 1 to %d", T,
+                        DD_STEPS_MAX);
     if (zero && T < 2)
         return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": +zero-snr needs at least 2 steps", spec);
     if (zero)

@@ -21,10 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 5 };                      /* term, mse_eps, mse_x0, gamma, mse */
+enum { PARTS = 5 }; /* term, mse_eps, mse_x0, gamma, mse */
+
 static const double ln2 = 0.69314718055994530942;
 
-static int check(const ddpm_sampler *s, ddpm_error *err) { return (void)s, (void)err, DDPM_OK; }
+static int check(const ddpm_sampler *s, ddpm_error *err)
+{
+    return (void)s, (void)err, DDPM_OK;
+}
 static const struct dd_sampler_kind kind = { .buffers = 2, .check = check };
 
 static int allocate(ddpm_bound *b, ddpm_error *err)
@@ -34,15 +38,22 @@ static int allocate(ddpm_bound *b, ddpm_error *err)
     b->part = dd_memory(batch * PARTS, K * sizeof *b->part);
     b->work = dd_memory(2 * b->s->d, sizeof *b->work);
     if (!b->image || !b->part || !b->work)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the bounds of %zu images of %zu steps; a smaller batch needs less", batch, K);
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory for the bounds of %zu images of %zu steps; a smaller batch needs less",
+                        batch, K);
     for (size_t row = 0; row < batch; row++) {
         const double *part = b->part + row * PARTS * K;
-        b->image[row] = (ddpm_bound_image){ .term = part, .mse_eps = part + K, .mse_x0 = part + 2 * K, .gamma = part + 3 * K, .mse = part + 4 * K };
+        b->image[row] = (ddpm_bound_image){ .term = part,
+                                            .mse_eps = part + K,
+                                            .mse_x0 = part + 2 * K,
+                                            .gamma = part + 3 * K,
+                                            .mse = part + 4 * K };
     }
     return DDPM_OK;
 }
 
-int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
+                    char *warning, ddpm_error *err)
 {
     ddpm_bound *made = dd_memory(1, sizeof *made);
     ddpm_sampler_options own = *o;
@@ -70,7 +81,10 @@ void dd_bound_free(ddpm_bound *b)
 }
 
 /* Returns v, or 0 for what only rounding has made negative; NaN stays NaN. */
-static double not_negative(double v) { return v < 0 ? 0 : v; }
+static double not_negative(double v)
+{
+    return v < 0 ? 0 : v;
+}
 
 static double prior(const double *x0, double alpha_bar, size_t d)
 {
@@ -80,7 +94,8 @@ static double prior(const double *x0, double alpha_bar, size_t d)
     return 0.5 * not_negative(sum / (double)d - alpha_bar - log1p(-alpha_bar)) / ln2;
 }
 
-int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n, ddpm_error *err)
+int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
+                   ddpm_error *err)
 {
     ddpm_sampler *s = b->s;
     int K = s->tables->K, code = dd_sampler_start(s, index, y, n, x0, K - 1, err);
@@ -89,12 +104,14 @@ int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const
     memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);
     memset(b->part, 0, (size_t)s->batch * PARTS * (size_t)K * sizeof *b->part);
     for (int row = 0; row < n; row++)
-        b->image[row].total = b->image[row].prior = prior(x0 + (size_t)row * s->d, s->tables->alpha_bar[K - 1], s->d);
+        b->image[row].total = b->image[row].prior =
+            prior(x0 + (size_t)row * s->d, s->tables->alpha_bar[K - 1], s->d);
     return DDPM_OK;
 }
 
 /* L_i of one image in bits per dimension, given x0_theta and ln sigma^2. */
-static double term(const struct dd_posterior *p, const double *x0, const double *theta, const double *lv, int i, size_t d)
+static double term(const struct dd_posterior *p, const double *x0, const double *theta, const double *lv,
+                   int i, size_t d)
 {
     double sum = 0, of_x0 = p->tables->mean_x0[i];
     for (size_t e = 0; e < d; e++) {
@@ -114,7 +131,8 @@ static void measure(ddpm_bound *b, int k, int i)
     size_t d = s->d, K = (size_t)s->tables->K;
     const double *xi = dd_sampler_row(s, 0, k), *x0 = dd_sampler_row(s, 1, k);
     const double *theta = dd_sampler_x0(s, xi, k, i), *z = dd_sampler_noise(s, k, i, 0);
-    double *part = b->part + (size_t)s->row[k] * PARTS * K + i, *lv = b->work, *eps = lv + d, alpha_bar = s->tables->alpha_bar[i];
+    double *part = b->part + (size_t)s->row[k] * PARTS * K + i, *lv = b->work, *eps = lv + d,
+           alpha_bar = s->tables->alpha_bar[i];
     dd_posterior_log_variance(&s->posterior, lv, dd_sampler_v(s, k), i, d);
     part[0] = term(&s->posterior, x0, theta, lv, i, d);
     dd_marginal_eps(eps, xi, theta, alpha_bar, d);
@@ -134,7 +152,8 @@ int dd_bound_step(ddpm_bound *b, ddpm_error *err)
     if (i < 0 || !before)
         return dd_error(err, DDPM_EUSAGE, "no term is left to measure");
     for (int k = 0; k < before; k++)
-        dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0), s->tables->alpha_bar[i], s->d);
+        dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0),
+                       s->tables->alpha_bar[i], s->d);
     int code = dd_sampler_predict(s, 0, i, err);
     if (code)
         return code;

@@ -26,17 +26,24 @@
 static int check(int K, const double *t, const double *alpha_bar, ddpm_error *err)
 {
     if (K < 1 || K > DD_STEPS_MAX)
-        return dd_error(err, DDPM_EUSAGE, "a chain of %d steps is asked for; choose 1 to %d", K, DD_STEPS_MAX);
+        return dd_error(err, DDPM_EUSAGE, "a chain of %d steps is asked for; choose 1 to %d", K,
+                        DD_STEPS_MAX);
     for (int i = 0; i < K; i++) {
         if (!(t[i] >= 0 && t[i] <= DD_STEPS_MAX) || (i && t[i] <= t[i - 1]))
-            return dd_error(err, DDPM_EUSAGE, "step %d of the chain is t = %g; steps rise strictly within 0 to %d", i, t[i], DD_STEPS_MAX);
+            return dd_error(err, DDPM_EUSAGE,
+                            "step %d of the chain is t = %g; steps rise strictly within 0 to %d", i, t[i],
+                            DD_STEPS_MAX);
         if (i && dd_rng_t(t[i]) == dd_rng_t(t[i - 1]))
-            return dd_error(err, DDPM_EUSAGE, "steps %d and %d of the chain, t = %.9g and %.9g, would get "
-                            "the same noise; it is told apart by t in multiples of 1/65536", i - 1, i,
-                            t[i - 1], t[i]);
-        if (!(alpha_bar[i] < (i ? alpha_bar[i - 1] : 1) && (alpha_bar[i] > 0 || (alpha_bar[i] == 0 && i == K - 1))))
-            return dd_error(err, DDPM_EDATA, "alpha_bar = %.9g at t = %g; it falls strictly from below 1, and only the last may be 0",
-                            alpha_bar[i], t[i]);
+            return dd_error(err, DDPM_EUSAGE,
+                            "steps %d and %d of the chain, t = %.9g and %.9g, would get "
+                            "the same noise; it is told apart by t in multiples of 1/65536",
+                            i - 1, i, t[i - 1], t[i]);
+        if (!(alpha_bar[i] < (i ? alpha_bar[i - 1] : 1) &&
+              (alpha_bar[i] > 0 || (alpha_bar[i] == 0 && i == K - 1))))
+            return dd_error(
+                err, DDPM_EDATA,
+                "alpha_bar = %.9g at t = %g; it falls strictly from below 1, and only the last may be 0",
+                alpha_bar[i], t[i]);
     }
     return DDPM_OK;
 }
@@ -51,7 +58,8 @@ static int follows(const double *t, int i)
 static void fill(double *block, const double *beta_of, int K)
 {
     const double *t = block, *alpha_bar = block + K;
-    double *beta = block + 2 * K, *beta_tilde = beta + K, *mean_x0 = beta_tilde + K, *mean_xt = mean_x0 + K, *log_snr = mean_xt + K;
+    double *beta = block + 2 * K, *beta_tilde = beta + K, *mean_x0 = beta_tilde + K, *mean_xt = mean_x0 + K,
+           *log_snr = mean_xt + K;
     double rest_before = 0;
     for (int i = 0; i < K; i++) {
         double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before, rest = 1 - here;
@@ -95,8 +103,10 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
     memcpy(c->block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
     fill(c->block, beta, K);
     if (alpha_bar[K - 1] > 0.01) {
-        snprintf(c->warning, sizeof c->warning, "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "
-                 "pure noise, so let it begin where alpha_bar is at most 0.01", t[K - 1], alpha_bar[K - 1]);
+        snprintf(c->warning, sizeof c->warning,
+                 "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "
+                 "pure noise, so let it begin where alpha_bar is at most 0.01",
+                 t[K - 1], alpha_bar[K - 1]);
         c->tables.warning = c->warning;
     }
     *chain = c;

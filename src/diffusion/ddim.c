@@ -21,19 +21,23 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     const ddpm_sampler_options *o = &s->options;
     int code = dd_sampler_eta(s, err);
     if (!code && strcmp(o->variance, "auto") && strcmp(o->variance, "analytic"))
-        code = dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
-                        "take analytic, or sampler ddpm", o->variance);
+        code = dd_error(
+            err, DDPM_EUSAGE,
+            "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
+            "take analytic, or sampler ddpm",
+            o->variance);
     return code;
 }
 
 static double analytic_sigma(const ddpm_sampler *s, double here, double before, double lambda, int i)
 {
     enum { GREY = 1 };
+
     double sigma2 = dd_optimal_variance(here, before, lambda * lambda, 1 - s->posterior.gamma[i]);
     return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
-enum eps { DERIVED, OWN };              /* from the clipped x0, or the network's */
+enum eps { DERIVED, OWN }; /* from the clipped x0, or the network's */
 
 /* From position i to where alpha_bar is b; lambda is the sigma of the formula, sigma the noise that is added. */
 static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, double sigma, ddpm_error *err)
@@ -60,12 +64,24 @@ static int descend(ddpm_sampler *s, enum eps eps, int i, ddpm_error *err)
     int analytic = !strcmp(s->options.variance, "analytic");
     double a = s->tables->alpha_bar[i], b = i ? s->tables->alpha_bar[i - 1] : 1;
     double lambda = s->options.eta * sqrt((1 - b) / (1 - a)) * sqrt(1 - a / b);
-    return move(s, analytic ? OWN : eps, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda, err);
+    return move(s, analytic ? OWN : eps, i, b, lambda, analytic ? analytic_sigma(s, a, b, lambda, i) : lambda,
+                err);
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err) { return descend(s, DERIVED, i, err); }
-static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return descend(s, OWN, i, err); }
-static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, DERIVED, i, s->tables->alpha_bar[i + 1], 0, 0, err); }
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return descend(s, DERIVED, i, err);
+}
+
+static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return descend(s, OWN, i, err);
+}
+
+static int encode(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return move(s, DERIVED, i, s->tables->alpha_bar[i + 1], 0, 0, err);
+}
 
 const struct dd_sampler_kind dd_ddim = { .buffers = 1, .check = check, .step = step, .encode = encode };
 const struct dd_sampler_kind dd_ddim_diffusers = { .buffers = 1, .check = check, .step = step_diffusers };

@@ -21,9 +21,13 @@
 #include <math.h>
 #include <stdbool.h>
 
-static const double ln_sqrt_2pi = 0.91893853320467274178, sqrt_half = 0.70710678118654752440, sqrt_half_pi = 1.2533141373155002512;
+static const double ln_sqrt_2pi = 0.91893853320467274178, sqrt_half = 0.70710678118654752440,
+                    sqrt_half_pi = 1.2533141373155002512;
 
-static double ln_phi(double x) { return -0.5 * x * x - ln_sqrt_2pi; }
+static double ln_phi(double x)
+{
+    return -0.5 * x * x - ln_sqrt_2pi;
+}
 
 static double mills(double x)
 {
@@ -43,8 +47,10 @@ static double ln_open(double b)
 
 static double ln_narrow(double m, double h)
 {
-    static const double node[4] = { 0.18343464249564980494, 0.52553240991632898582, 0.79666647741362673959, 0.96028985649753623168 };
-    static const double weight[4] = { 0.36268378337836198297, 0.31370664587788728734, 0.22238103445337447054, 0.10122853629037625915 };
+    static const double node[4] = { 0.18343464249564980494, 0.52553240991632898582, 0.79666647741362673959,
+                                    0.96028985649753623168 };
+    static const double weight[4] = { 0.36268378337836198297, 0.31370664587788728734, 0.22238103445337447054,
+                                      0.10122853629037625915 };
     double sum = 0;
     for (int k = 0; k < 4; k++) {
         double u = h * node[k];
@@ -76,7 +82,7 @@ double dd_decoder_nats(double x, double mean, double sigma)
 double dd_decoder_gradient(double *by_mean, double *by_log_variance, double x, double mean, double sigma)
 {
     double h = 1.0 / 255 / sigma, m = (x - mean) / sigma, nats = dd_decoder_nats(x, mean, sigma);
-    bool left = x < -0.999, right = x > 0.999;
+    bool left = x<-0.999, right = x> 0.999;
     if (left || right || h * fabs(m) > 1) {
         double at_b = right ? 0 : exp(ln_phi(m + h) + nats), at_a = left ? 0 : exp(ln_phi(m - h) + nats);
         *by_mean = (at_b - at_a) / sigma;

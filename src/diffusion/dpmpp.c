@@ -46,11 +46,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { FEW = 15 };      /* steps below which the end is stabilised */
+enum { FEW = 15 }; /* steps below which the end is stabilised */
 
-struct update { int order; double of_x, of_m, of_z, p1, c, r0, r1, second; };         /* second: D2 / q */
+struct update {
+    int order;
+    double of_x, of_m, of_z, p1, c, r0, r1, second;
+}; /* second: D2 / q */
 
-static double lambda_of(const ddpm_tables *t, int i) { return i < 0 ? INFINITY : t->log_snr[i] / 2; }
+static double lambda_of(const ddpm_tables *t, int i)
+{
+    return i < 0 ? INFINITY : t->log_snr[i] / 2;
+}
 
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
@@ -69,8 +75,11 @@ static int order_of(const ddpm_sampler *s, int i, int history)
 
 static struct update update_of(const ddpm_tables *t, int i, double eta, int order, double second)
 {
-    double here = lambda_of(t, i), h = lambda_of(t, i - 1) - here, to = i ? t->alpha_bar[i - 1] : 1, c = (1 + eta * eta) * h;
-    struct update u = { order, sqrt((1 - to) / (1 - t->alpha_bar[i])), sqrt(to), 0, expm1(-c), c, 0, 0, second };
+    double here = lambda_of(t, i), h = lambda_of(t, i - 1) - here, to = i ? t->alpha_bar[i - 1] : 1,
+           c = (1 + eta * eta) * h;
+    struct update u = {
+        order, sqrt((1 - to) / (1 - t->alpha_bar[i])), sqrt(to), 0, expm1(-c), c, 0, 0, second
+    };
     if (eta > 0) {
         u.of_x *= exp(-eta * eta * h);
         u.of_z = sqrt((1 - to) * -expm1(-2 * eta * eta * h));
@@ -126,13 +135,15 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
     char does[64] = "images may get too much contrast";
     if (lower)
         snprintf(does, sizeof does, "%d of %d steps take a lower one", lower, t->K);
-    snprintf(warning, 256, "order %d is not stable over a step as long as from t = %g to %g, %.1f times the "
-             "one before; %s; schedule logsnr has the most even steps", s->options.order, t->t[at],
-             t->t[at - 1], ratio, does);
+    snprintf(warning, 256,
+             "order %d is not stable over a step as long as from t = %g to %g, %.1f times the "
+             "one before; %s; schedule logsnr has the most even steps",
+             s->options.order, t->t[at], t->t[at - 1], ratio, does);
 }
 
 /* z is read where of_z is above 0. */
-static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2, const double *z, size_t d)
+static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2,
+                  const double *z, size_t d)
 {
     double second = u->p1 / 2, third = -(u->p1 / u->c + 1), fourth = (u->p1 + u->c) / (u->c * u->c) - 0.5;
     for (size_t e = 0; e < d; e++) {
@@ -140,7 +151,8 @@ static void apply(double *x, const struct update *u, const double *m0, const dou
         if (u->order == 2)
             sum += second * (m0[e] - m1[e]) / u->r0;
         if (u->order == 3) {
-            double d0 = (m0[e] - m1[e]) / u->r0, d1 = (m1[e] - m2[e]) / u->r1, q = (d0 - d1) / (u->r0 + u->r1);
+            double d0 = (m0[e] - m1[e]) / u->r0, d1 = (m1[e] - m2[e]) / u->r1,
+                   q = (d0 - d1) / (u->r0 + u->r1);
             sum += third * (d0 + u->r0 * q) + fourth * u->second * q;
         }
         x[e] = u->of_x * x[e] - u->of_m * sum;
@@ -174,15 +186,41 @@ static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_erro
     return code;
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 2, false, err); }
-static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, 1, true, err); }
-static void warn_own(const ddpm_sampler *s, char *warning) { warn(s, warning, 2, false); }
-static void warn_diffusers(const ddpm_sampler *s, char *warning) { warn(s, warning, 1, true); }
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return move(s, i, 2, false, err);
+}
+
+static int step_diffusers(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return move(s, i, 1, true, err);
+}
+
+static void warn_own(const ddpm_sampler *s, char *warning)
+{
+    warn(s, warning, 2, false);
+}
+
+static void warn_diffusers(const ddpm_sampler *s, char *warning)
+{
+    warn(s, warning, 1, true);
+}
 
 const struct dd_sampler_kind dd_dpmpp = {
-    .buffers = 3, .check = check, .warn = warn_own, .step = step, .order = 2, .highest = 3, .corrector = -1,
+    .buffers = 3,
+    .check = check,
+    .warn = warn_own,
+    .step = step,
+    .order = 2,
+    .highest = 3,
+    .corrector = -1,
 };
 const struct dd_sampler_kind dd_dpmpp_diffusers = {
-    .buffers = 3, .check = dd_sampler_no_noise, .warn = warn_diffusers, .step = step_diffusers, .order = 3,
-    .highest = 3, .corrector = -1,
+    .buffers = 3,
+    .check = dd_sampler_no_noise,
+    .warn = warn_diffusers,
+    .step = step_diffusers,
+    .order = 3,
+    .highest = 3,
+    .corrector = -1,
 };

@@ -29,7 +29,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double ALLOWED = 0.05;      /* of the variance, as noise that is left unsaid */
+static const double ALLOWED = 0.05; /* of the variance, as noise that is left unsaid */
 
 void dd_langevin_step(double *x, const double *gradient, const double *z, double step, size_t d)
 {
@@ -40,17 +40,24 @@ void dd_langevin_step(double *x, const double *gradient, const double *z, double
 
 static int check_steps(const ddpm_langevin *l, int64_t first, int64_t steps, ddpm_error *err)
 {
-    const int64_t most = (int64_t)1 << 40;             /* what the noise counter tells apart */
+    const int64_t most = (int64_t)1 << 40; /* what the noise counter tells apart */
     if (!l->gradient || !(l->a > 0) || !(l->b + (double)first > 0 || l->gamma == 0))
-        return dd_error(err, DDPM_EUSAGE, "Langevin dynamics needs a gradient, a > 0 and b + t > 0; a is %g, b is %g", l->a, l->b);
+        return dd_error(err, DDPM_EUSAGE,
+                        "Langevin dynamics needs a gradient, a > 0 and b + t > 0; a is %g, b is %g", l->a,
+                        l->b);
     if (l->gamma != 0 && !(l->gamma > 0.5 && l->gamma <= 1))
-        return dd_error(err, DDPM_EUSAGE, "gamma is %g; a step a (b + t)^-gamma needs 1/2 < gamma <= 1, a constant step gamma = 0", l->gamma);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "gamma is %g; a step a (b + t)^-gamma needs 1/2 < gamma <= 1, a constant step gamma = 0",
+            l->gamma);
     if (first < 0 || steps < 0 || steps > most || first > most - steps)
-        return dd_error(err, DDPM_EUSAGE, "%lld steps from step %lld on; there are 0 to 2^40", (long long)steps, (long long)first);
+        return dd_error(err, DDPM_EUSAGE, "%lld steps from step %lld on; there are 0 to 2^40",
+                        (long long)steps, (long long)first);
     return DDPM_OK;
 }
 
-int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps, ddpm_error *err)
+int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps,
+                    ddpm_error *err)
 {
     double *gradient = work, *z = work + d;
     int code = check_steps(l, first, steps, err);
@@ -94,9 +101,10 @@ static void warn(const ddpm_sampler *s, char *warning)
     double one = range / (2 * t->K * r * r);
     int N = s->options.corrector;
     if (one / N > ALLOWED)
-        snprintf(warning, 256, "%d steps with a corrector of %d leave noise in the images, some %.0f %% of "
-                 "their variance; a corrector of %.0f leaves %.0f %%", t->K, N, 100 * one / N,
-                 ceil(one / ALLOWED), 100 * ALLOWED);
+        snprintf(warning, 256,
+                 "%d steps with a corrector of %d leave noise in the images, some %.0f %% of "
+                 "their variance; a corrector of %.0f leaves %.0f %%",
+                 t->K, N, 100 * one / N, ceil(one / ALLOWED), 100 * ALLOWED);
 }
 
 /* The Langevin steps at position i are behind us. */
@@ -104,7 +112,8 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = i ? DDPM_OK : dd_sampler_predict(s, 0, 0, err);
     for (int k = 0; !code && k < s->live; k++) {
-        double *x = dd_sampler_row(s, 0, k), scale = i ? sqrt(s->tables->alpha_bar[i - 1] / s->tables->alpha_bar[i]) : 1;
+        double *x = dd_sampler_row(s, 0, k),
+               scale = i ? sqrt(s->tables->alpha_bar[i - 1] / s->tables->alpha_bar[i]) : 1;
         const double *from = i ? x : dd_sampler_x0(s, x, k, 0);
         for (size_t e = 0; e < s->d; e++)
             x[e] = scale * from[e];
@@ -113,5 +122,9 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_langevin = {
-    .buffers = 1, .corrector = 1, .check = check, .warn = warn, .step = step,
+    .buffers = 1,
+    .corrector = 1,
+    .check = check,
+    .warn = warn,
+    .step = step,
 };

@@ -16,21 +16,27 @@ void dd_marginal_xt(double *xt, const double *x0, const double *eps, double alph
         xt[e] = a * x0[e] + s * eps[e];
 }
 
-void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d)
+void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
+                    double alpha_bar, size_t d)
 {
     double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
     for (size_t e = 0; e < d; e++) {
-        x0[e] = prediction == DDPM_X0 ? p[e] : prediction == DDPM_V ? a * xt[e] - s * p[e] : (xt[e] - s * p[e]) / a;
-        if (clip > 0 && fabs(x0[e]) > clip)             /* never true of NaN, which stays */
+        x0[e] = prediction == DDPM_X0  ? p[e]
+                : prediction == DDPM_V ? a * xt[e] - s * p[e]
+                                       : (xt[e] - s * p[e]) / a;
+        if (clip > 0 && fabs(x0[e]) > clip) /* never true of NaN, which stays */
             x0[e] = copysign(clip, x0[e]);
     }
 }
 
-void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar, size_t d)
+void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar,
+                         size_t d)
 {
     double a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
     for (size_t e = 0; e < d; e++)
-        eps[e] = prediction == DDPM_X0 ? (xt[e] - a * p[e]) / s : prediction == DDPM_V ? s * xt[e] + a * p[e] : p[e];
+        eps[e] = prediction == DDPM_X0  ? (xt[e] - a * p[e]) / s
+                 : prediction == DDPM_V ? s * xt[e] + a * p[e]
+                                        : p[e];
 }
 
 void dd_marginal_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d)

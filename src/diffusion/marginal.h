@@ -6,9 +6,11 @@
 /* xt [d] = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps */
 void dd_marginal_xt(double *xt, const double *x0, const double *eps, double alpha_bar, size_t d);
 /* x0 [d] as predicted by p [d], DDPM_EPS, DDPM_X0 or DDPM_V, clipped to +-clip unless clip is 0. */
-void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip, double alpha_bar, size_t d);
+void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
+                    double alpha_bar, size_t d);
 /* eps [d] as predicted by p [d]; it may be xt. */
-void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar, size_t d);
+void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar,
+                         size_t d);
 /* eps [d] that leads from x0 to xt. */
 void dd_marginal_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
 #endif

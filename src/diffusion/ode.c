@@ -20,9 +20,10 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double WIDE = 2;           /* the factor up to which nothing is said */
+static const double WIDE = 2; /* the factor up to which nothing is said */
 
-void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f, size_t d)
+void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
+                  size_t d)
 {
     double g = p->diffusion(p->user, t);
     p->drift(p->user, f, x, t, d);
@@ -31,7 +32,8 @@ void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const doubl
 }
 
 /* work [3, d]: slope, f, x before */
-int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err)
+int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
+                ddpm_error *err)
 {
     double *slope = work, *f = work + d, *before = work + 2 * d;
     if (!p->score)
@@ -74,8 +76,15 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
-static double clock_of(const ddpm_tables *t, int i) { return i < 0 ? 0 : sqrt((1 - t->alpha_bar[i]) / t->alpha_bar[i]); }
-static double scale_of(const ddpm_tables *t, int i) { return i < 0 ? 1 : sqrt(t->alpha_bar[i]); }
+static double clock_of(const ddpm_tables *t, int i)
+{
+    return i < 0 ? 0 : sqrt((1 - t->alpha_bar[i]) / t->alpha_bar[i]);
+}
+
+static double scale_of(const ddpm_tables *t, int i)
+{
+    return i < 0 ? 1 : sqrt(t->alpha_bar[i]);
+}
 
 /* Returns the factor by which Heun's step from u to another clock comes out too wide, at the worst. */
 static double widens(double u, double to)
@@ -95,9 +104,10 @@ static void warn(const ddpm_sampler *s, char *warning)
         worst = wide > worst ? wide : worst;
     }
     if (s->options.order == 2 && worst > WIDE)
-        snprintf(warning, 256, "order 2 is not stable over a step as long as from t = %g to %g: what varies "
-                 "little may get %.1f times its contrast; take more steps, or order 1", t->t[at],
-                 t->t[at - 1], worst);
+        snprintf(warning, 256,
+                 "order 2 is not stable over a step as long as from t = %g to %g: what varies "
+                 "little may get %.1f times its contrast; take more steps, or order 1",
+                 t->t[at], t->t[at - 1], worst);
 }
 
 /* s->x0 [d] = k at (x, position i), for the k-th live image. */
@@ -113,7 +123,8 @@ static const double *slope_of(ddpm_sampler *s, const double *x, int k, int i)
 
 static int euler(ddpm_sampler *s, int i, int to, ddpm_error *err)
 {
-    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i), to_scale = scale_of(s->tables, to);
+    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i),
+           to_scale = scale_of(s->tables, to);
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
@@ -127,7 +138,8 @@ static int euler(ddpm_sampler *s, int i, int to, ddpm_error *err)
 /* x is where Euler's step from i led. */
 static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
 {
-    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i), to_scale = scale_of(s->tables, to);
+    double h = clock_of(s->tables, to) - clock_of(s->tables, i), from_scale = scale_of(s->tables, i),
+           to_scale = scale_of(s->tables, to);
     int code = dd_sampler_predict(s, 0, to, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
@@ -144,9 +156,22 @@ static int move(ddpm_sampler *s, int i, int to, ddpm_error *err)
     return code || to < 0 || s->options.order < 2 ? code : heun(s, i, to, err);
 }
 
-static int step(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, i - 1, err); }
-static int encode(ddpm_sampler *s, int i, ddpm_error *err) { return move(s, i, i + 1, err); }
+static int step(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return move(s, i, i - 1, err);
+}
+
+static int encode(ddpm_sampler *s, int i, ddpm_error *err)
+{
+    return move(s, i, i + 1, err);
+}
 
 const struct dd_sampler_kind dd_ode = {
-    .buffers = 1, .order = 2, .highest = 2, .check = check, .warn = warn, .step = step, .encode = encode,
+    .buffers = 1,
+    .order = 2,
+    .highest = 2,
+    .check = check,
+    .warn = warn,
+    .step = step,
+    .encode = encode,
 };

@@ -40,11 +40,13 @@ static void extend(double *next, uint16_t *from, const double *here, const doubl
     }
 }
 
-int dd_optimal_steps_create(struct dd_optimal_steps *p, const double *cost, int nodes, int most, ddpm_error *err)
+int dd_optimal_steps_create(struct dd_optimal_steps *p, const double *cost, int nodes, int most,
+                            ddpm_error *err)
 {
     size_t n = (size_t)nodes;
     double *block = malloc(2 * n * sizeof *block), *here = block, *next = block + n;
-    *p = (struct dd_optimal_steps){ nodes, most, malloc((size_t)most * sizeof *p->least), calloc((size_t)most, n * sizeof *p->from) };
+    *p = (struct dd_optimal_steps){ nodes, most, malloc((size_t)most * sizeof *p->least),
+                                    calloc((size_t)most, n * sizeof *p->from) };
     if (!block || !p->least || !p->from) {
         free(block);
         dd_optimal_steps_free(p);
@@ -81,7 +83,8 @@ void dd_optimal_steps_path(const struct dd_optimal_steps *p, double *node, int c
 
 double dd_optimal_steps_term(const ddpm_about *a, int s, int r)
 {
-    double here = a->alpha_bar[r], before = a->alpha_bar[s], beta_tilde = (1 - here / before) * (1 - before) / (1 - here);
+    double here = a->alpha_bar[r], before = a->alpha_bar[s],
+           beta_tilde = (1 - here / before) * (1 - before) / (1 - here);
     double sigma2 = dd_optimal_variance(here, before, beta_tilde, 1 - a->gamma[r]);
     double error2 = dd_optimal_variance(here, before, beta_tilde, a->mse[r]);
     return 0.5 * (log(sigma2 / beta_tilde) - 1 + error2 / sigma2) / log(2);
@@ -90,15 +93,21 @@ double dd_optimal_steps_term(const ddpm_about *a, int s, int r)
 static int check(const ddpm_about *a, ddpm_error *err)
 {
     if (!a->gamma || !a->mse)
-        return dd_error(err, DDPM_EUSAGE, "schedule \"optimal\" needs statistics that this model does not have; make a model that has "
-                        "them with `ddpm eval DATA --statistics -o NEW`, or choose another schedule");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "schedule \"optimal\" needs statistics that this model does not have; make a model that has "
+            "them with `ddpm eval DATA --statistics -o NEW`, or choose another schedule");
     if (a->steps > DD_OPTIMAL_STEPS_MAX)
-        return dd_error(err, DDPM_EUSAGE, "schedule \"optimal\" is for models of at most %d steps; this one has %d: choose another schedule",
+        return dd_error(err, DDPM_EUSAGE,
+                        "schedule \"optimal\" is for models of at most %d steps; this one has %d: choose "
+                        "another schedule",
                         DD_OPTIMAL_STEPS_MAX, a->steps);
     for (int t = 0; t < a->steps; t++)
         if (!(a->gamma[t] >= 0 && a->mse[t] >= 0 && isfinite(a->gamma[t] + a->mse[t])))
-            return dd_error(err, DDPM_EDATA, "schedule \"optimal\": gamma is %g and mse %g at t = %d; a mean "
-                            "square is 0 or more", a->gamma[t], a->mse[t], t);
+            return dd_error(err, DDPM_EDATA,
+                            "schedule \"optimal\": gamma is %g and mse %g at t = %d; a mean "
+                            "square is 0 or more",
+                            a->gamma[t], a->mse[t], t);
     return DDPM_OK;
 }
 

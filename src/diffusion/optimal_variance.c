@@ -20,7 +20,8 @@
 
 double dd_optimal_variance(double here, double before, double lambda2, double mse)
 {
-    double error = here > 0 ? (1 - here) / here * mse : 1, root = sqrt(fmax(0, 1 - before - lambda2) * here / (1 - here));
+    double error = here > 0 ? (1 - here) / here * mse : 1,
+           root = sqrt(fmax(0, 1 - before - lambda2) * here / (1 - here));
     double m = (before - here + lambda2 * here) / ((1 - here) * (sqrt(before) + root));
     return lambda2 + m * m * fmin(fmax(error, 0), 1);
 }
@@ -31,7 +32,10 @@ double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i,
     return i == 1 && tables->t[0] == 0 ? fmin(sigma2, sigma * sigma) : sigma2;
 }
 
-static int is_step(double t, int T) { return t < T && t == floor(t); }
+static int is_step(double t, int T)
+{
+    return t < T && t == floor(t);
+}
 
 int dd_optimal_variance_known(const ddpm_tables *tables, int T)
 {
@@ -41,15 +45,20 @@ int dd_optimal_variance_known(const ddpm_tables *tables, int T)
     return 1;
 }
 
-int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T, ddpm_error *err)
+int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T,
+                              ddpm_error *err)
 {
     if (!gamma)
-        return dd_error(err, DDPM_EUSAGE, "variance \"analytic\" needs statistics that this model does not have; make a model that has "
-                        "them with `ddpm eval DATA --statistics -o NEW`");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "variance \"analytic\" needs statistics that this model does not have; make a model that has "
+            "them with `ddpm eval DATA --statistics -o NEW`");
     for (int i = 0; i < tables->K; i++) {
         double t = tables->t[i];
         if (!is_step(t, T))
-            return dd_error(err, DDPM_EUSAGE, "variance \"analytic\" at t = %g: the model's statistics are of the steps 0 to %d", t, T - 1);
+            return dd_error(
+                err, DDPM_EUSAGE,
+                "variance \"analytic\" at t = %g: the model's statistics are of the steps 0 to %d", t, T - 1);
         at[i] = gamma[(int)t];
         if (!(at[i] >= 0 && isfinite(at[i])))
             return dd_error(err, DDPM_EDATA, "gamma is %g at t = %g; a mean square is 0 or more", at[i], t);

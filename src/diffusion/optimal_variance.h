@@ -11,5 +11,6 @@ double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i,
 /* Whether every step of the chain is one of 0..T-1, of which there are statistics. */
 int dd_optimal_variance_known(const ddpm_tables *tables, int T);
 /* at [K]: gamma [T] at the chain's steps; an error when it is NULL or a step is none of 0..T-1. */
-int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T, ddpm_error *err);
+int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T,
+                              ddpm_error *err);
 #endif

@@ -30,7 +30,8 @@ static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma
     return 4 * (long)t->K < T ? DDPM_BETA_TILDE : own;
 }
 
-static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T, const double *gamma, ddpm_error *err)
+static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T,
+                  const double *gamma, ddpm_error *err)
 {
     int K = t->K, learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T;
     if (!strcmp(name, "auto"))
@@ -44,11 +45,17 @@ static int choose(int *variance, char *warning, const ddpm_tables *t, const char
     else if (!strcmp(name, "analytic"))
         *variance = DD_POSTERIOR_ANALYTIC;
     else if (!strcmp(name, "learned"))
-        return dd_error(err, DDPM_EUSAGE, "variance \"learned\": this model has learned none; choose auto, beta, beta-tilde or analytic");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "variance \"learned\": this model has learned none; choose auto, beta, beta-tilde or analytic");
     else
-        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\": no such variance; it is one of auto, beta, beta-tilde, learned, analytic", name);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "variance \"%.60s\": no such variance; it is one of auto, beta, beta-tilde, learned, analytic",
+            name);
     if (*variance == DDPM_BETA && few)
-        snprintf(warning, 256, "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", K, T);
+        snprintf(warning, 256,
+                 "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", K, T);
     return DDPM_OK;
 }
 
@@ -58,7 +65,8 @@ static int fill_optimal(struct dd_posterior *p, const double *gamma, int T, ddpm
     const ddpm_tables *t = p->tables;
     int code = dd_optimal_variance_gamma(p->gamma, gamma, t, T, err);
     for (int i = 0; !code && i < t->K; i++) {
-        double sigma2 = dd_optimal_variance(t->alpha_bar[i], i ? t->alpha_bar[i - 1] : 1, t->beta_tilde[i], 1 - p->gamma[i]);
+        double sigma2 = dd_optimal_variance(t->alpha_bar[i], i ? t->alpha_bar[i - 1] : 1, t->beta_tilde[i],
+                                            1 - p->gamma[i]);
         p->log_optimal[i] = sigma2 > 0 ? log(sigma2) : p->log_small[i];
     }
     if (code)
@@ -66,8 +74,8 @@ static int fill_optimal(struct dd_posterior *p, const double *gamma, int T, ddpm
     return code;
 }
 
-int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name, int own, int T,
-                        const double *gamma, ddpm_error *err)
+int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name,
+                        int own, int T, const double *gamma, ddpm_error *err)
 {
     int K = tables->K, code = choose(&p->variance, warning, tables, name, own, T, gamma, err);
     if (code)
@@ -97,11 +105,13 @@ void dd_posterior_free(struct dd_posterior *p)
 void dd_posterior_for_images(struct dd_posterior *p)
 {
     enum { GREY = 2 };
+
     if (p->variance == DD_POSTERIOR_ANALYTIC && p->tables->K > 1)
         p->log_optimal[1] = log(dd_optimal_variance_seen(exp(p->log_optimal[1]), p->tables, 1, GREY));
 }
 
-void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i, size_t d)
+void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i,
+                       size_t d)
 {
     double of_x0 = p->tables->mean_x0[i], of_xi = p->tables->mean_xt[i];
     for (size_t e = 0; e < d; e++)
@@ -110,12 +120,15 @@ void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double 
 
 void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d)
 {
-    const double *table = p->variance == DDPM_BETA ? p->log_large : p->variance == DD_POSTERIOR_ANALYTIC ? p->log_optimal : p->log_small;
+    const double *table = p->variance == DDPM_BETA               ? p->log_large
+                          : p->variance == DD_POSTERIOR_ANALYTIC ? p->log_optimal
+                                                                 : p->log_small;
     double fixed = table[i];
     for (size_t e = 0; e < d; e++) {
         double f = p->variance == DDPM_LEARNED_RANGE ? (v[e] + 1) / 2 : 0;
-        lv[e] = p->variance == DDPM_LEARNED ? v[e]
-              : p->variance == DDPM_LEARNED_RANGE ? f * p->log_large[i] + (1 - f) * p->log_small[i] : fixed;
+        lv[e] = p->variance == DDPM_LEARNED         ? v[e]
+                : p->variance == DDPM_LEARNED_RANGE ? f * p->log_large[i] + (1 - f) * p->log_small[i]
+                                                    : fixed;
     }
 }
 

@@ -66,16 +66,19 @@ static void quad(double *c, int K, const double *alpha_bar, int T)
     double top = sqrt(0.8 * T), stride = top / (K - 1);
     (void)alpha_bar;
     for (int i = 0; i < K; i++) {
-        double root = i < K - 1 ? i * stride : top;     /* numpy.linspace forces its last value */
+        double root = i < K - 1 ? i * stride : top; /* numpy.linspace forces its last value */
         c[i] = floor(root * root);
     }
 }
 
-static double log_snr(double alpha_bar) { return log(alpha_bar / (1 - alpha_bar)); }
+static double log_snr(double alpha_bar)
+{
+    return log(alpha_bar / (1 - alpha_bar));
+}
 
 static void logsnr(double *c, int K, const double *alpha_bar, int T)
 {
-    int last = alpha_bar[T - 1] > 0 ? T - 1 : T - 2, t = 0;      /* a chain of zero SNR has no finite end */
+    int last = alpha_bar[T - 1] > 0 ? T - 1 : T - 2, t = 0; /* a chain of zero SNR has no finite end */
     double high = log_snr(alpha_bar[0]), low = log_snr(alpha_bar[last]);
     for (int i = 0; i < K - 1; i++) {
         double wanted = high + (low - high) * i / (K - 1);
@@ -90,9 +93,13 @@ static void logsnr(double *c, int K, const double *alpha_bar, int T)
 #define NAME(x) #x,
 #define FUNCTION(x) x,
 static const char *const names[] = { PRESETS(NAME) "optimal", NULL };
-static preset_fn *const presets[] = { PRESETS(FUNCTION) NULL };     /* optimal asks more of the model than alpha_bar */
+static preset_fn *const presets[] = { PRESETS(FUNCTION)
+                                          NULL }; /* optimal asks more of the model than alpha_bar */
 
-const char *const *dd_respace_names(void) { return names; }
+const char *const *dd_respace_names(void)
+{
+    return names;
+}
 
 static void fix_up(double *c, int K, int T)
 {
@@ -115,10 +122,14 @@ static int entries(const char *list)
 static int next_number(int *number, const char **text, int low, int high, const char *steps, ddpm_error *err)
 {
     size_t length = strcspn(*text, ",");
-    long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10) : -1;    /* too large stays too large */
+    long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10)
+                                                             : -1; /* too large stays too large */
     if (v < low || v > high)
-        return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": \"%.*s\" is not a number from %d to %d; steps are a count, all, a rising list "
-                        "such as 0,10,999 or sections such as iddpm:10,15,20", steps, (int)(length > 20 ? 20 : length), *text, low, high);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "steps \"%.60s\": \"%.*s\" is not a number from %d to %d; steps are a count, all, a rising list "
+            "such as 0,10,999 or sections such as iddpm:10,15,20",
+            steps, (int)(length > 20 ? 20 : length), *text, low, high);
     *number = (int)v;
     *text += length + ((*text)[length] == ',');
     return DDPM_OK;
@@ -133,7 +144,8 @@ static int read_list(double *c, int K, int T, const char *steps, ddpm_error *err
             return code;
         c[i] = number;
         if (i && c[i] <= c[i - 1])
-            return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %g follows %g, but the list rises strictly", steps, c[i], c[i - 1]);
+            return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %g follows %g, but the list rises strictly",
+                            steps, c[i], c[i - 1]);
     }
     return DDPM_OK;
 }
@@ -165,7 +177,8 @@ static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps,
         code = read_sections(c, K, T, steps, err);
     } else if (strchr(steps, ',')) {
         *K = entries(steps);
-        return *K > T ? dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %d steps are listed, but the model has %d", steps, *K, T)
+        return *K > T ? dd_error(err, DDPM_EUSAGE,
+                                 "steps \"%.60s\": %d steps are listed, but the model has %d", steps, *K, T)
                       : read_list(c, *K, T, steps, err);
     } else {
         *K = T;
@@ -195,10 +208,13 @@ static int find_preset(int *preset, const char *schedule, ddpm_error *err)
         }
         snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
     }
-    return schedule ? dd_error(err, DDPM_EUSAGE, "schedule \"%.60s\": no such spacing; it is one of %s", schedule, choices) : DDPM_OK;
+    return schedule ? dd_error(err, DDPM_EUSAGE, "schedule \"%.60s\": no such spacing; it is one of %s",
+                               schedule, choices)
+                    : DDPM_OK;
 }
 
-int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err)
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule,
+               ddpm_error *err)
 {
     int K, T = a->steps, preset, code = find_preset(&preset, schedule, err);
     if (code)

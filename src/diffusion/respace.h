@@ -5,6 +5,7 @@
 
 /* See ddpm_chain_respace; of the model, its steps, alpha_bar, beta unless NULL and, for "optimal", gamma
    and mse. */
-int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule, ddpm_error *err);
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule,
+               ddpm_error *err);
 const char *const *dd_respace_names(void);
 #endif

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLERS(X) \
-    X("ddpm", dd_ancestral) \
-    X("ddim", dd_ddim) \
-    X("ddim-diffusers", dd_ddim_diffusers) \
-    X("dpmpp", dd_dpmpp) \
+#define SAMPLERS(X)                          \
+    X("ddpm", dd_ancestral)                  \
+    X("ddim", dd_ddim)                       \
+    X("ddim-diffusers", dd_ddim_diffusers)   \
+    X("dpmpp", dd_dpmpp)                     \
     X("dpmpp-diffusers", dd_dpmpp_diffusers) \
-    X("unipc", dd_unipc) \
-    X("sde", dd_sde) \
-    X("ode", dd_ode) \
+    X("unipc", dd_unipc)                     \
+    X("sde", dd_sde)                         \
+    X("ode", dd_ode)                         \
     X("langevin", dd_langevin)
 
 #define DECLARE(name, kind) extern const struct dd_sampler_kind kind;
@@ -27,7 +27,10 @@ SAMPLERS(DECLARE)
 static const char *const names[] = { SAMPLERS(NAME) NULL };
 static const struct dd_sampler_kind *const kinds[] = { SAMPLERS(KIND) };
 
-const char *const *dd_sampler_names(void) { return names; }
+const char *const *dd_sampler_names(void)
+{
+    return names;
+}
 
 static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm_error *err)
 {
@@ -48,16 +51,23 @@ static int check_solver(const ddpm_sampler *s, ddpm_error *err)
     const ddpm_sampler_options *o = &s->options;
     int highest = s->kind->highest;
     if (o->order < 0 || (o->order && !highest))
-        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order", o->order, o->sampler);
+        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order",
+                        o->order, o->sampler);
     if (o->order > highest)
-        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has 1 to %d", o->order, o->sampler, highest);
+        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has 1 to %d", o->order,
+                        o->sampler, highest);
     if (o->corrector < 0 || o->corrector > DD_CORRECTOR_MAX)
-        return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible", o->corrector, DD_CORRECTOR_MAX);
+        return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible",
+                        o->corrector, DD_CORRECTOR_MAX);
     if (o->corrector && s->kind->corrector < 0)
-        return dd_error(err, DDPM_EUSAGE, "sampler %s builds on its earlier steps, which a corrector would change: leave the corrector out",
-                        o->sampler);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "sampler %s builds on its earlier steps, which a corrector would change: leave the corrector out",
+            o->sampler);
     if ((o->corrector || s->kind->corrector > 0) && !(o->snr > 0 && o->snr < 1))
-        return dd_error(err, DDPM_EUSAGE, "snr is %g; the signal-to-noise ratio of a Langevin step lies between 0 and 1", o->snr);
+        return dd_error(err, DDPM_EUSAGE,
+                        "snr is %g; the signal-to-noise ratio of a Langevin step lies between 0 and 1",
+                        o->snr);
     return DDPM_OK;
 }
 
@@ -65,16 +75,23 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
     int learned = o->own_variance == DDPM_LEARNED || o->own_variance == DDPM_LEARNED_RANGE;
-    if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA || o->own_variance > DDPM_LEARNED_RANGE)
-        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists", o->prediction,
-                        o->own_variance);
+    if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA ||
+        o->own_variance > DDPM_LEARNED_RANGE)
+        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists",
+                        o->prediction, o->own_variance);
     if (o->outputs != 1 + learned && o->outputs != 2)
-        return dd_error(err, DDPM_EUSAGE, "the network has %d outputs per element; it is 1, or 2 with a learned variance", o->outputs);
+        return dd_error(err, DDPM_EUSAGE,
+                        "the network has %d outputs per element; it is 1, or 2 with a learned variance",
+                        o->outputs);
     if (!(o->clip >= 0 && isfinite(o->clip)))
-        return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none", o->clip);
+        return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none",
+                        o->clip);
     if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
-        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
-                        "leave that step out", s->tables->t[s->tables->K - 1]);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
+            "leave that step out",
+            s->tables->t[s->tables->K - 1]);
     int code = check_solver(s, err);
     return code ? code : s->kind->check(s, err);
 }
@@ -82,22 +99,27 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
 int dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err)
 {
     double eta = s->options.eta;
-    return eta == 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0, or take ddim or dpmpp", eta,
-                                         s->options.sampler);
+    return eta == 0 ? DDPM_OK
+                    : dd_error(err, DDPM_EUSAGE,
+                               "eta is %g, but sampler %s has none; leave it at 0, or take ddim or dpmpp",
+                               eta, s->options.sampler);
 }
 
 int dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err)
 {
     double eta = s->options.eta;
-    return eta >= 0 && eta <= 1 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
+    return eta >= 0 && eta <= 1 ? DDPM_OK
+                                : dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
 }
 
 int dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
     if (strcmp(o->variance, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler %s has no choice of it; leave it at auto or take ddpm",
-                        o->variance, o->sampler);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "variance \"%.60s\" is given, but sampler %s has no choice of it; leave it at auto or take ddpm",
+            o->variance, o->sampler);
     return DDPM_OK;
 }
 
@@ -111,8 +133,11 @@ int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_tables *t = s->tables;
     if (t->alpha_bar[t->K - 1] == 0)
-        return dd_error(err, DDPM_EUSAGE, "the list of steps begins at t = %g, where alpha_bar is 0, which sampler %s cannot leave; leave "
-                        "that step out", t->t[t->K - 1], s->options.sampler);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the list of steps begins at t = %g, where alpha_bar is 0, which sampler %s cannot leave; leave "
+            "that step out",
+            t->t[t->K - 1], s->options.sampler);
     return DDPM_OK;
 }
 
@@ -125,8 +150,10 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     s->y = dd_arena(&s->arena, batch, sizeof *s->y);
     s->state = dd_memory(s->d, rows * sizeof *s->state);
     if (!s->image || !s->row || !s->y || !s->state)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images of %zu elements; a smaller batch needs less",
-                        s->batch, s->d);
+        return dd_error(
+            err, DDPM_ENOMEM,
+            "out of memory for the state of %d images of %zu elements; a smaller batch needs less", s->batch,
+            s->d);
     s->before = s->state + (size_t)s->kind->buffers * batch * s->d;
     s->begun = s->state + (copies - 1) * (size_t)s->kind->buffers * batch * s->d;
     s->input = s->begun + (size_t)s->kind->buffers * batch * s->d;
@@ -140,8 +167,10 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
 {
     const ddpm_sampler_options *o = &s->options;
     if ((!s->kind && !o->sampler) || !o->variance || !o->eps || s->d < 1 || s->batch < 1)
-        return dd_error(err, DDPM_EUSAGE, "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and "
-                        "batch of at least 1");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and "
+            "batch of at least 1");
     int code = s->kind ? DDPM_OK : find_kind(&s->kind, o->sampler, err);
     if (!code)
         code = dd_chain_copy(&s->chain, c, err);
@@ -154,7 +183,8 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     if (o->corrector < s->kind->corrector)
         s->options.corrector = s->kind->corrector;
     if (!code)
-        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T, o->gamma, err);
+        code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T,
+                                   o->gamma, err);
     if (code)
         return code;
     if (s->kind->warn && !*warning)
@@ -164,8 +194,9 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     return allocate(s, err);
 }
 
-int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
-                      const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err)
+int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
+                      const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
+                      ddpm_error *err)
 {
     char unread[256];
     ddpm_sampler *made = dd_memory(1, sizeof *made);
@@ -223,14 +254,16 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw)
 const double *dd_sampler_x0(ddpm_sampler *s, const double *x, int k, int i)
 {
     const ddpm_sampler_options *o = &s->options;
-    dd_marginal_x0(s->x0, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, o->clip, s->tables->alpha_bar[i], s->d);
+    dd_marginal_x0(s->x0, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, o->clip,
+                   s->tables->alpha_bar[i], s->d);
     return s->x0;
 }
 
 void dd_sampler_eps(const ddpm_sampler *s, double *eps, const double *x, int k, int i)
 {
     const ddpm_sampler_options *o = &s->options;
-    dd_marginal_net_eps(eps, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction, s->tables->alpha_bar[i], s->d);
+    dd_marginal_net_eps(eps, x, s->output + (size_t)k * (size_t)o->outputs * s->d, o->prediction,
+                        s->tables->alpha_bar[i], s->d);
 }
 
 const double *dd_sampler_clipped_eps(ddpm_sampler *s, const double *x, int k, int i)
@@ -291,11 +324,14 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
         memcpy(s->input + (size_t)k * s->d, dd_sampler_row(s, buffer, k), s->d * sizeof *s->input);
         s->y[k] = s->image[s->row[k]].y;
     }
-    int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given) : DDPM_OK;
-    given.text[sizeof given.text - 1] = 0;       /* the caller's function may have filled it to its end */
+    int code = s->live
+                   ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given)
+                   : DDPM_OK;
+    given.text[sizeof given.text - 1] = 0; /* the caller's function may have filled it to its end */
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
-        dd_error(err, DDPM_ENAN, "image %u %s lost at step t = %g: %s", s->image[first].index, lost > 1 ? "and others are" : "is", t,
+        dd_error(err, DDPM_ENAN, "image %u %s lost at step t = %g: %s", s->image[first].index,
+                 lost > 1 ? "and others are" : "is", t,
                  given.text[0] ? given.text : "the network's output is not finite");
     else if (code && given.text[0])
         dd_error(err, given.code ? given.code : DDPM_ECALLBACK, "%s", given.text);
@@ -304,7 +340,10 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     return code && !lost ? DDPM_ECALLBACK : DDPM_OK;
 }
 
-static size_t state_size(const ddpm_sampler *s) { return (size_t)s->kind->buffers * (size_t)s->batch * s->d; }
+static size_t state_size(const ddpm_sampler *s)
+{
+    return (size_t)s->kind->buffers * (size_t)s->batch * s->d;
+}
 
 static void draw_start(ddpm_sampler *s)
 {
@@ -312,12 +351,15 @@ static void draw_start(ddpm_sampler *s)
         memcpy(dd_sampler_row(s, 0, k), dd_sampler_noise(s, k, s->tables->K, 0), s->d * sizeof *s->state);
 }
 
-int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err)
+int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i,
+                     ddpm_error *err)
 {
     if (n < 1 || n > s->batch)
-        return dd_error(err, DDPM_EUSAGE, "%d images are to be started, but this sampler takes 1 to %d at a time", n, s->batch);
+        return dd_error(err, DDPM_EUSAGE,
+                        "%d images are to be started, but this sampler takes 1 to %d at a time", n, s->batch);
     if (x && (i < 0 || i >= s->tables->K))
-        return dd_error(err, DDPM_EUSAGE, "a start at chain position %d is asked for; there are 0 to %d", i, s->tables->K - 1);
+        return dd_error(err, DDPM_EUSAGE, "a start at chain position %d is asked for; there are 0 to %d", i,
+                        s->tables->K - 1);
     if (x && !all_finite(x, (size_t)n * s->d))
         return dd_error(err, DDPM_EDATA, "the given images hold a value that is not finite");
     s->n = s->live = n;
@@ -350,7 +392,8 @@ static void put_back(ddpm_sampler *s, int all)
 }
 
 /* One step of the kind, up or down the chain, by `move` positions. */
-static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_error *), int correctors, int move, ddpm_error *err)
+static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_error *), int correctors,
+                     int move, ddpm_error *err)
 {
     int before = s->live, code = DDPM_OK;
     memcpy(s->before, s->state, state_size(s) * sizeof *s->state);
@@ -379,8 +422,11 @@ int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
     if (!s->kind->encode || o->eta > 0 || strcmp(o->variance, "auto"))
-        return dd_error(err, DDPM_EUSAGE, "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take ode, or "
-                        "ddim with eta 0 and variance auto", o->sampler, s->kind->encode ? " with these options" : "");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take ode, or "
+            "ddim with eta 0 and variance auto",
+            o->sampler, s->kind->encode ? " with these options" : "");
     if (s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
         return dd_error(err, DDPM_EUSAGE, "no step is left towards noise");
     return take_step(s, s->kind->encode, 0, 1, err);

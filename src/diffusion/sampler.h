@@ -12,33 +12,41 @@
 #include "diffusion/posterior.h"
 
 struct dd_sampler_kind {
-    int buffers;                                             /* [batch, d] each: x and what else lasts between steps, NAN at the start */
-    int (*check)(const ddpm_sampler *s, ddpm_error *err);    /* the options of a new sampler */
-    void (*warn)(const ddpm_sampler *s, char *warning);      /* [256]: what a run will do; NULL: nothing */
-    int (*step)(ddpm_sampler *s, int i, ddpm_error *err);    /* every live image from chain position i to i - 1; -1 is the image */
-    int (*encode)(ddpm_sampler *s, int i, ddpm_error *err);  /* from i to i + 1; NULL where noise or history comes in */
-    int order, highest;                                      /* of a solver: the default of its orders 1..highest; 0: it has none */
-    bool noisy;                                              /* draws noise in its steps whatever its options */
-    int corrector;                                           /* least number of Langevin steps before a step; -1: none are possible */
+    int buffers; /* [batch, d] each: x and what else lasts between steps, NAN at the start */
+    int (*check)(const ddpm_sampler *s, ddpm_error *err); /* the options of a new sampler */
+    void (*warn)(const ddpm_sampler *s, char *warning);   /* [256]: what a run will do; NULL: nothing */
+    int (*step)(ddpm_sampler *s, int i,
+                ddpm_error *err); /* every live image from chain position i to i - 1; -1 is the image */
+    int (*encode)(ddpm_sampler *s, int i,
+                  ddpm_error *err); /* from i to i + 1; NULL where noise or history comes in */
+    int order, highest;             /* of a solver: the default of its orders 1..highest; 0: it has none */
+    bool noisy;                     /* draws noise in its steps whatever its options */
+    int corrector;                  /* least number of Langevin steps before a step; -1: none are possible */
 };
 
 struct ddpm_sampler {
     const struct dd_sampler_kind *kind;
     ddpm_sampler_options options;
     ddpm_chain *chain;
-    const ddpm_tables *tables;           /* of the chain */
+    const ddpm_tables *tables; /* of the chain */
     struct dd_posterior posterior;
     size_t d;
-    uint32_t purpose;                    /* of the noise */
-    int batch, n, live, i;               /* images at most, begun, still there; chain position they are at, -1: done */
-    struct dd_image { uint32_t index; int32_t y; int lost; } *image;     /* [batch], by row; lost as ddpm_sampler_lost */
-    int *row;                            /* [batch] rows of the live images, ascending */
-    int32_t *y;                          /* [batch] classes of the live images, as the network gets them */
-    int classes;                         /* whether there are any */
-    double *state, *before;              /* [kind->buffers, batch, d], and before the step that is under way */
-    double *begun;                       /* the same behind its correctors, if there are any */
-    double *input, *output;              /* [live, d], [live, outputs, d] of the last prediction */
-    double *x0, *z;                      /* [d] work space of a step */
+    uint32_t purpose;      /* of the noise */
+    int batch, n, live, i; /* images at most, begun, still there; chain position they are at, -1: done */
+
+    struct dd_image {
+        uint32_t index;
+        int32_t y;
+        int lost;
+    } * image; /* [batch], by row; lost as ddpm_sampler_lost */
+
+    int *row;               /* [batch] rows of the live images, ascending */
+    int32_t *y;             /* [batch] classes of the live images, as the network gets them */
+    int classes;            /* whether there are any */
+    double *state, *before; /* [kind->buffers, batch, d], and before the step that is under way */
+    double *begun;          /* the same behind its correctors, if there are any */
+    double *input, *output; /* [live, d], [live, outputs, d] of the last prediction */
+    double *x0, *z;         /* [d] work space of a step */
     struct dd_arena arena;
 };
 
@@ -61,17 +69,19 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
 /* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
 /* For the check of a kind: that has an eta, 0 to 1; none; no choice of variance; neither; that needs every alpha_bar above 0. */
-int  dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err);
-int  dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err);
-int  dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err);
-int  dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err);
-int  dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
 
-int  dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose, const ddpm_chain *c,
-                       const ddpm_sampler_options *o, size_t d, int batch, char *warning, ddpm_error *err);
-int  dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i, ddpm_error *err);
-int  dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
-int  dd_sampler_encode(ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
+                      const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
+                      ddpm_error *err);
+int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i,
+                     ddpm_error *err);
+int dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
+int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);
 const char *const *dd_sampler_names(void);
 #endif

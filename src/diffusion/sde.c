@@ -11,7 +11,8 @@
 #include <math.h>
 #include <stdio.h>
 
-void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h, double *f, size_t d)
+void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h,
+                 double *f, size_t d)
 {
     double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
     p->drift(p->user, f, x, t, d);
@@ -19,7 +20,8 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
         x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
 }
 
-int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err)
+int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
+                ddpm_error *err)
 {
     if (h < 0 && !p->score)
         return dd_error(err, DDPM_EUSAGE, "the equation has no score, which a step back needs (h = %g)", h);
@@ -50,7 +52,8 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     int code = dd_sampler_no_noise(s, err);
     for (int i = 0; rate && !code && i < s->tables->K; i++)
         if (!(rate[i] > 0 && isfinite(rate[i])))
-            code = dd_error(err, DDPM_EUSAGE, "the rate of step t = %g is %g; it is a positive number", s->tables->t[i], rate[i]);
+            code = dd_error(err, DDPM_EUSAGE, "the rate of step t = %g is %g; it is a positive number",
+                            s->tables->t[i], rate[i]);
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
@@ -68,7 +71,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     double tau = -log(alpha_bar[i]), length = rate ? rate[i] : log((i ? alpha_bar[i - 1] : 1) / alpha_bar[i]);
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
-        double *x = dd_sampler_row(s, 0, k), *f = s->input;       /* the network has read its input */
+        double *x = dd_sampler_row(s, 0, k), *f = s->input; /* the network has read its input */
         const double *score = dd_sampler_score(s, x, k, i), *z = i ? dd_sampler_noise(s, k, i, 0) : NULL;
         dd_sde_step(&variance_preserving, x, score, z, tau, -length, f, s->d);
     }
@@ -76,5 +79,9 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_sde = {
-    .buffers = 1, .noisy = true, .check = check, .warn = warn, .step = step,
+    .buffers = 1,
+    .noisy = true,
+    .check = check,
+    .warn = warn,
+    .step = step,
 };

@@ -5,11 +5,15 @@
 
 /* x [d] one Euler-Maruyama step of length h on from t; h < 0: the reverse process, which needs score [d] at (x, t).  f [d] is work space;
    z [d] NULL: the mean alone. */
-void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h, double *f, size_t d);
+void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h,
+                 double *f, size_t d);
 /* slope [d] = f(x, t) - g(t)^2 / 2 score(x, t), the right side of the probability-flow ODE; slope and score may be one. */
-void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f, size_t d);
+void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
+                  size_t d);
 
 /* See ddpm_sde_step, ddpm_ode_step. */
-int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d, ddpm_error *err);
-int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d, ddpm_error *err);
+int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
+                ddpm_error *err);
+int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
+                ddpm_error *err);
 #endif

@@ -14,12 +14,23 @@
 #include "diffusion/sampler.h"
 #include <math.h>
 
-enum { X, LAST, M1, M2, BUFFERS };      /* x predicted at i; x corrected at i + 1; x0 predicted at i + 1 and i + 2 */
+enum {
+    X,
+    LAST,
+    M1,
+    M2,
+    BUFFERS
+}; /* x predicted at i; x corrected at i + 1; x0 predicted at i + 1 and i + 2 */
 
 /* A step from one position to the next one below: x is of_x x - of_m sum. */
-struct base { double of_x, of_m, h, p1; };
+struct base {
+    double of_x, of_m, h, p1;
+};
 
-static double lambda_of(const ddpm_tables *t, int i) { return i < 0 ? INFINITY : t->log_snr[i] / 2; }
+static double lambda_of(const ddpm_tables *t, int i)
+{
+    return i < 0 ? INFINITY : t->log_snr[i] / 2;
+}
 
 static struct base base_of(const ddpm_tables *t, int i)
 {
@@ -28,8 +39,8 @@ static struct base base_of(const ddpm_tables *t, int i)
 }
 
 /* x [d] at position i from last [d], m1 [d], m2 [d] of the positions above; m2 is not read at order 1. */
-static void correct(double *x, const ddpm_tables *t, int i, const double *last, const double *m0, const double *m1, const double *m2,
-                    int order, size_t d)
+static void correct(double *x, const ddpm_tables *t, int i, const double *last, const double *m0,
+                    const double *m1, const double *m2, int order, size_t d)
 {
     struct base b = base_of(t, i + 1);
     double r = order > 1 ? (lambda_of(t, i + 2) - lambda_of(t, i + 1)) / b.h : 1, phi = b.p1 / -b.h - 1;
@@ -42,7 +53,8 @@ static void correct(double *x, const ddpm_tables *t, int i, const double *last, 
 }
 
 /* x [d] at position i - 1 from x at i. */
-static void predict(double *x, const ddpm_tables *t, int i, const double *m0, const double *m1, int order, size_t d)
+static void predict(double *x, const ddpm_tables *t, int i, const double *m0, const double *m1, int order,
+                    size_t d)
 {
     struct base b = base_of(t, i);
     double r = order > 1 ? (lambda_of(t, i + 1) - lambda_of(t, i)) / b.h : 1;
@@ -54,7 +66,8 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = dd_sampler_predict(s, X, i, err);
     for (int k = 0; !code && k < s->live; k++) {
-        double *x = dd_sampler_row(s, X, k), *last = dd_sampler_row(s, LAST, k), *m1 = dd_sampler_row(s, M1, k), *m2 = dd_sampler_row(s, M2, k);
+        double *x = dd_sampler_row(s, X, k), *last = dd_sampler_row(s, LAST, k),
+               *m1 = dd_sampler_row(s, M1, k), *m2 = dd_sampler_row(s, M2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
         int two = s->options.order == 2;
         if (!isnan(m1[0]))
@@ -71,5 +84,10 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_unipc = {
-    .buffers = BUFFERS, .check = dd_sampler_no_noise, .step = step, .order = 2, .highest = 2, .corrector = -1,
+    .buffers = BUFFERS,
+    .check = dd_sampler_no_noise,
+    .step = step,
+    .order = 2,
+    .highest = 2,
+    .corrector = -1,
 };

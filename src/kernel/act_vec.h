@@ -6,7 +6,7 @@
    Error at most 2 u: k ln2_high leaves x exactly (both are multiples of 2^-25 and differ by less than 1/2), ln2_low rounds r by
    u/4; q is good to 3.2e-9 < u/16 of e^r; r + r^2 q < 1/2 rounds by u/4 and its parts by less; all this over e^r >= 0.7 is below
    u; the last addition rounds by u. */
-INLINE vf exp_within(vf x)                      /* -88 <= x <= 89 */
+INLINE vf exp_within(vf x) /* -88 <= x <= 89 */
 {
     vf k = vf_round(vf_mul(x, vf_set(0x1.715476p+0f)));
     vf r = vf_fma(k, vf_set(-0x1.62e43p-1f), x);
@@ -19,7 +19,10 @@ INLINE vf exp_within(vf x)                      /* -88 <= x <= 89 */
     return vf_mul(vf_add(vf_set(1), vf_fma(vf_mul(r, r), q, r)), vf_pow2(k));
 }
 
-INLINE vf vf_exp(vf x) { return exp_within(vf_min(vf_set(89), vf_max(vf_set(-88), x))); }
+INLINE vf vf_exp(vf x)
+{
+    return exp_within(vf_min(vf_set(89), vf_max(vf_set(-88), x)));
+}
 
 /* x / (1 + e^-x): 4 u, 2 for e^-x, 1 each for sum and quotient.  Below -88.37 the divisor is infinite and silu, there within
    4e-37 of 0, is -0; the least numerator keeps it so at -inf. */
@@ -43,7 +46,10 @@ INLINE vf gelu_tail(vf a)
     return vf_mul(q, t);
 }
 
-INLINE vf gelu_exp(vf a) { return vf_exp(vf_mul(vf_mul(a, a), vf_set(-0.5f))); }
+INLINE vf gelu_exp(vf a)
+{
+    return vf_exp(vf_mul(vf_mul(a, a), vf_set(-0.5f)));
+}
 
 /* x Phi(x) = max(x, 0) - a Phi(-a), a = |x|.
    Error absolute 4.7 u, plus u |y| for the difference: q is good to 1.2e-9 in a Phi(-a), its Horner scheme rounds by 0.35 u (1 +
@@ -125,12 +131,13 @@ INLINE vf vf_act_slope(vf x, enum dd_act act)
 }
 
 /* Calls one copy of f per activation, each with a constant for its last argument. */
-#define BY_ACT(act, f, ...) do { \
-    switch (act) { \
-    case DD_ACT_NONE: f(__VA_ARGS__, DD_ACT_NONE); break; \
-    case DD_ACT_SILU: f(__VA_ARGS__, DD_ACT_SILU); break; \
-    case DD_ACT_GELU: f(__VA_ARGS__, DD_ACT_GELU); break; \
-    case DD_ACT_RELU: f(__VA_ARGS__, DD_ACT_RELU); break; \
-    case DD_ACT_MISH: f(__VA_ARGS__, DD_ACT_MISH); break; \
-    } \
-} while (0)
+#define BY_ACT(act, f, ...)                                   \
+    do {                                                      \
+        switch (act) {                                        \
+        case DD_ACT_NONE: f(__VA_ARGS__, DD_ACT_NONE); break; \
+        case DD_ACT_SILU: f(__VA_ARGS__, DD_ACT_SILU); break; \
+        case DD_ACT_GELU: f(__VA_ARGS__, DD_ACT_GELU); break; \
+        case DD_ACT_RELU: f(__VA_ARGS__, DD_ACT_RELU); break; \
+        case DD_ACT_MISH: f(__VA_ARGS__, DD_ACT_MISH); break; \
+        }                                                     \
+    } while (0)

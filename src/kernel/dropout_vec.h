@@ -2,6 +2,7 @@
    holds never comes down again, since products are of low halves and only products are shifted. */
 
 typedef uint32_t vf_words __attribute__((vector_size(4 * VL)));
+
 enum { DROPOUT_WORDS = 2 * VL };
 
 /* word [DROPOUT_WORDS]: blocks counter[0] + first, first + 1, ... */
@@ -28,23 +29,22 @@ INLINE void K(philox)(uint32_t *word, uint32_t first, const uint32_t *counter, c
     memcpy(even, &pair[0], sizeof even);
     memcpy(odd, &pair[1], sizeof odd);
     for (unsigned i = 0; i < VL / 2; i++) {
-        uint32_t four[4] = { (uint32_t)even[i], (uint32_t)(even[i] >> 32), (uint32_t)odd[i], (uint32_t)(odd[i] >> 32) };
+        uint32_t four[4] = { (uint32_t)even[i], (uint32_t)(even[i] >> 32), (uint32_t)odd[i],
+                             (uint32_t)(odd[i] >> 32) };
         memcpy(word + 4 * i, four, sizeof four);
     }
 }
 
-static void K(dropout)(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip, uint32_t limit, float scale)
+static void K(dropout)(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip,
+                       uint32_t limit, float scale)
 {
     uint32_t word[DROPOUT_WORDS + VL] = { 0 };
     uint32_t block = 0;
     for (size_t done = 0, count; done < n; done += count, block += VL / 2, skip = 0) {
         count = n - done < DROPOUT_WORDS - skip ? n - done : DROPOUT_WORDS - skip;
         K(philox)(word, block, counter, key);
-        EACH_VECTOR(i, count,
-            vf_words w;
-            memcpy(&w, word + skip + i, sizeof w);
-            vf kept = vf_mul(vf_take(y + done + i, lanes), vf_set(scale));
-            vf_put(y + done + i, (vf)((vf_words)kept & (vf_words)(w >= limit)), lanes);
-        );
+        EACH_VECTOR(i, count, vf_words w; memcpy(&w, word + skip + i, sizeof w);
+                    vf kept = vf_mul(vf_take(y + done + i, lanes), vf_set(scale));
+                    vf_put(y + done + i, (vf)((vf_words)kept & (vf_words)(w >= limit)), lanes););
     }
 }

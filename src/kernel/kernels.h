@@ -10,17 +10,24 @@
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
 /* What gemm does to a tile before it stores it, see kernels.def. */
-struct dd_gemm_post { const float *bias, *residual; size_t residual_stride; float scale; };
+struct dd_gemm_post {
+    const float *bias, *residual;
+    size_t residual_stride;
+    float scale;
+};
 
 /* The numbers of one step of adam, see kernels.def. */
-struct dd_adam { float clip, keep1, take1, keep2, take2, root, epsilon, step, keep; };
+struct dd_adam {
+    float clip, keep1, take1, keep2, take2, root, epsilon, step, keep;
+};
 
 enum { DD_GEMM_MR_MAX = 32 };
 
 struct dd_kernels {
-    const char *name;              /* "ref avx2 avx512 neon" */
-    size_t gemm_mr, gemm_nr;       /* rows, at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns */
-#define KERNEL(name, ret, params) ret (*name) params;
+    const char *name; /* "ref avx2 avx512 neon" */
+    size_t gemm_mr,
+        gemm_nr; /* rows, at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns */
+#define KERNEL(name, ret, params) ret(*name) params;
 #include "kernel/kernels.def"
 #undef KERNEL
 };

@@ -32,7 +32,8 @@ static double act_slope_ref(double x, enum dd_act act)
     switch (act) {
     case DD_ACT_NONE: break;
     case DD_ACT_SILU: return s * (1 + x * (1 - s));
-    case DD_ACT_GELU: return 0.5 * erfc(x * -0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+    case DD_ACT_GELU:
+        return 0.5 * erfc(x * -0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
     case DD_ACT_RELU: return x <= 0 ? 0 : x * 0 + 1;
     case DD_ACT_MISH: return t + x * (1 - t * t) * s;
     }
@@ -51,8 +52,8 @@ static void affine_ref(float *y, size_t ys, const float *x, size_t xs, const flo
         }
 }
 
-static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual, size_t rs,
-                     float scale, size_t pixels, size_t channels)
+static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float *bias, const float *residual,
+                     size_t rs, float scale, size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) {
@@ -65,14 +66,15 @@ static void post_ref(float *y, size_t ys, const float *x, size_t xs, const float
         }
 }
 
-static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, const float *du, size_t dus, const float *x,
-                                size_t xs, const float *scale, const float *shift, const float *pivot, size_t pixels, size_t channels,
-                                enum dd_act act)
+static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, const float *du,
+                                size_t dus, const float *x, size_t xs, const float *scale, const float *shift,
+                                const float *pivot, size_t pixels, size_t channels, enum dd_act act)
 {
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
-            double v = x[p * xs + c], g = du[p * dus + c] * act_slope_ref(scale ? v * scale[c] + shift[c] : v, act);
+            double v = x[p * xs + c],
+                   g = du[p * dus + c] * act_slope_ref(scale ? v * scale[c] + shift[c] : v, act);
             double d = scale ? g * scale[c] : g;
             dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
             s += g;
@@ -85,8 +87,8 @@ static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, floa
     }
 }
 
-static void affine_add_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale, const float *shift, size_t pixels,
-                           size_t channels)
+static void affine_add_ref(float *y, size_t ys, const float *x, size_t xs, const float *scale,
+                           const float *shift, size_t pixels, size_t channels)
 {
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++)
@@ -103,7 +105,8 @@ static void sums_ref(float *sum, const float *x, size_t xs, size_t pixels, size_
     }
 }
 
-static void moments_ref(float *sum, float *square, const float *x, size_t xs, const float *pivot, size_t pixels, size_t channels)
+static void moments_ref(float *sum, float *square, const float *x, size_t xs, const float *pivot,
+                        size_t pixels, size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
@@ -125,8 +128,9 @@ static double norm_ref(const float *x, size_t channels)
     return sqrt(square);
 }
 
-static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale, const float *shift,
-                    const float *residual, size_t rs, size_t pixels, size_t channels, enum dd_act act)
+static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float *gain, const float *scale,
+                    const float *shift, const float *residual, size_t rs, size_t pixels, size_t channels,
+                    enum dd_act act)
 {
     for (size_t p = 0; p < pixels; p++) {
         double norm = norm_ref(x + p * xs, channels);
@@ -142,10 +146,12 @@ static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float 
 }
 
 /* Of one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 + scale). */
-struct rms_term { double n, h, t; };
+struct rms_term {
+    double n, h, t;
+};
 
-static struct rms_term rms_term(double x, double norm, double dy, size_t c, const float *gain, const float *scale, const float *shift,
-                                enum dd_act act)
+static struct rms_term rms_term(double x, double norm, double dy, size_t c, const float *gain,
+                                const float *scale, const float *shift, enum dd_act act)
 {
     double n = x / (norm < 1e-12 ? 1e-12 : norm), a = gain[c] * (scale ? 1.0 + scale[c] : 1);
     double h = dy * act_slope_ref(n * a + (scale ? shift[c] : 0), act);
@@ -153,9 +159,10 @@ static struct rms_term rms_term(double x, double norm, double dy, size_t c, cons
 }
 
 /* Below 1e-12 n is x times a constant, so the term of the norm is not there. */
-static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row, const float *dy, size_t dys,
-                             const float *x, size_t xs, const float *gain, const float *scale, const float *shift, size_t pixels,
-                             size_t channels, enum dd_act act)
+static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
+                             const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
+                             const float *scale, const float *shift, size_t pixels, size_t channels,
+                             enum dd_act act)
 {
     double norm[64];
     (void)row;
@@ -199,7 +206,8 @@ static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
     }
 }
 
-static void softmax_backward_ref(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows, size_t n)
+static void softmax_backward_ref(float *d, size_t ds, const float *y, size_t ys, float a, size_t rows,
+                                 size_t n)
 {
     for (size_t r = 0; r < rows; r++, d += ds, y += ys) {
         double sum = 0;
@@ -227,7 +235,8 @@ static void upsample_ref(float *y, size_t ys, const float *x, size_t xs, size_t 
                 y[(i * 2 * w + j) * ys + c] = x[(i / 2 * w + j / 2) * xs + c];
 }
 
-static void upsample_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+static void upsample_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
+                                  size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
@@ -248,7 +257,8 @@ static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h
             }
 }
 
-static void avgpool_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+static void avgpool_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
+                                 size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
@@ -266,12 +276,15 @@ static void unshuffle_ref(float *y, size_t ys, const float *x, size_t xs, size_t
                 y[(i * (w / 2) + j) * ys + c] = x[((2 * i + c / 2 % 2) * w + 2 * j + c % 2) * xs + c / 4];
 }
 
-static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w, size_t channels)
+static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
+                                   size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
             for (size_t c = 0; c < channels; c++) {
-                float d = i / 2 < h / 2 && j / 2 < w / 2 ? dy[(i / 2 * (w / 2) + j / 2) * dys + c * 4 + i % 2 * 2 + j % 2] : 0;
+                float d = i / 2 < h / 2 && j / 2 < w / 2
+                              ? dy[(i / 2 * (w / 2) + j / 2) * dys + c * 4 + i % 2 * 2 + j % 2]
+                              : 0;
                 dx[c] = add ? dx[c] + d : d;
             }
 }
@@ -283,8 +296,9 @@ static void transpose_ref(float *y, size_t ys, const float *x, size_t xs, size_t
             y[j * ys + i] = x[i * xs + j];
 }
 
-static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth, size_t m, size_t n,
-                     int load, const struct dd_gemm_post *post, const float *ahead, size_t step)
+static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b, size_t taps, size_t depth,
+                     size_t m, size_t n, int load, const struct dd_gemm_post *post, const float *ahead,
+                     size_t step)
 {
     (void)ahead, (void)step;
     for (size_t i = 0; i < m; i++) {
@@ -309,7 +323,8 @@ static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b,
 #include "kernel/training_ref.h"
 #include "kernel/winograd_ref.h"
 
-static void outer_ref(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m, int load)
+static void outer_ref(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count, size_t m,
+                      int load)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < NR; j++) {

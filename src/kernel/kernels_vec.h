@@ -34,14 +34,29 @@
 
 /* Runs the statements over n floats: i is the offset of a vector, `lanes` its floats, a constant but in the tail.  The tail is
    the same code, so an element's bits do not depend on its place. */
-#define EACH_VECTOR(i, n, ...) do { \
-    size_t i = 0; \
-    for (; i + VL <= (n); i += VL) { enum { lanes = VL }; __VA_ARGS__ } \
-    if (i < (n)) { size_t lanes = (n) - i; __VA_ARGS__ } \
-} while (0)
+#define EACH_VECTOR(i, n, ...)           \
+    do {                                 \
+        size_t i = 0;                    \
+        for (; i + VL <= (n); i += VL) { \
+            enum { lanes = VL };         \
+            __VA_ARGS__                  \
+        }                                \
+        if (i < (n)) {                   \
+            size_t lanes = (n)-i;        \
+            __VA_ARGS__                  \
+        }                                \
+    } while (0)
 
-INLINE vf vf_take(const float *p, size_t lanes) { return lanes == VL ? vf_load(p) : vf_load_n(p, lanes); }
-INLINE vf vf_take_or(const float *p, size_t lanes, vf fill) { return lanes == VL ? vf_load(p) : vf_load_or(p, lanes, fill); }
+INLINE vf vf_take(const float *p, size_t lanes)
+{
+    return lanes == VL ? vf_load(p) : vf_load_n(p, lanes);
+}
+
+INLINE vf vf_take_or(const float *p, size_t lanes, vf fill)
+{
+    return lanes == VL ? vf_load(p) : vf_load_or(p, lanes, fill);
+}
+
 INLINE void vf_put(float *p, vf a, size_t lanes)
 {
     if (lanes == VL)

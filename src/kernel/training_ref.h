@@ -5,7 +5,8 @@ static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, con
 {
     for (size_t i = 0; i < n; i++) {
         double h = (double)a->clip * g[i];
-        double first = (double)a->keep1 * m[i] + a->take1 * h, second = (double)a->keep2 * v[i] + a->take2 * h * h;
+        double first = (double)a->keep1 * m[i] + a->take1 * h,
+               second = (double)a->keep2 * v[i] + a->take2 * h * h;
         m[i] = (float)first;
         v[i] = (float)second;
         w[i] = (float)((double)a->keep * w[i] - a->step * (first / (a->root * sqrt(second) + a->epsilon)));
@@ -21,11 +22,14 @@ static void lean_ref(float *y, float *low, const float *x, float rate, size_t n)
     }
 }
 
-static void dropout_ref(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip, uint32_t limit, float scale)
+static void dropout_ref(float *y, size_t n, const uint32_t *counter, const uint32_t *key, size_t skip,
+                        uint32_t limit, float scale)
 {
     for (size_t i = skip; i < skip + n; i++) {
         uint32_t word[4];
-        dd_rng_philox(word, (uint32_t[]){ counter[0] + (uint32_t)(i / 4), counter[1], counter[2], counter[3] }, key);
+        dd_rng_philox(word,
+                      (uint32_t[]){ counter[0] + (uint32_t)(i / 4), counter[1], counter[2], counter[3] },
+                      key);
         y[i - skip] = word[i % 4] < limit ? 0 : y[i - skip] * scale;
     }
 }

@@ -5,7 +5,8 @@
 INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)
 {
     vf even = vf_add(x[0], x[2 * xs]), odd = vf_add(x[xs], x[3 * xs]);
-    vf even2 = vf_fma(vf_set(4), x[2 * xs], x[0]), odd2 = vf_fma(vf_set(8), x[3 * xs], vf_mul(vf_set(2), x[xs]));
+    vf even2 = vf_fma(vf_set(4), x[2 * xs], x[0]),
+       odd2 = vf_fma(vf_set(8), x[3 * xs], vf_mul(vf_set(2), x[xs]));
     y[0] = x[0];
     y[ys] = vf_add(even, odd);
     y[2 * ys] = vf_sub(even, odd);
@@ -16,21 +17,15 @@ INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)
 
 static void K(winograd_output_adjoint)(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    EACH_VECTOR(c, channels,
-        vf d[4 * 6];
-        vf o[6];
-        UNROLL for (int j = 0; j < 4; j++) {
+    EACH_VECTOR(
+        c, channels, vf d[4 * 6]; vf o[6]; UNROLL for (int j = 0; j < 4; j++) {
             vf column[4];
-            UNROLL for (int i = 0; i < 4; i++)
-                column[i] = vf_take(x[4 * i + j] + c, lanes);
+            UNROLL for (int i = 0; i < 4; i++) column[i] = vf_take(x[4 * i + j] + c, lanes);
             adjoint_six(d + j, 4, column, 1);
-        }
-        UNROLL for (int i = 0; i < 6; i++) {
+        } UNROLL for (int i = 0; i < 6; i++) {
             adjoint_six(o, 1, d + 4 * i, 1);
-            UNROLL for (int j = 0; j < 6; j++)
-                vf_put(v + (size_t)(6 * i + j) * plane + c, o[j], lanes);
-        }
-    );
+            UNROLL for (int j = 0; j < 6; j++) vf_put(v + (size_t)(6 * i + j) * plane + c, o[j], lanes);
+        });
 }
 
 /* y[i * ys], i < 3, is G^T u, u[i * us], i < 6. */
@@ -45,19 +40,14 @@ INLINE void adjoint_three(vf *y, int ys, const vf *u, int us)
 
 static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, size_t plane, size_t channels)
 {
-    EACH_VECTOR(c, channels,
-        vf d[6 * 3];
-        vf o[3];
-        UNROLL for (int j = 0; j < 6; j++) {
+    EACH_VECTOR(
+        c, channels, vf d[6 * 3]; vf o[3]; UNROLL for (int j = 0; j < 6; j++) {
             vf column[6];
-            UNROLL for (int i = 0; i < 6; i++)
-                column[i] = vf_take(u + (size_t)(6 * i + j) * plane + c, lanes);
+            UNROLL for (int i = 0; i < 6; i++) column[i] =
+                vf_take(u + (size_t)(6 * i + j) * plane + c, lanes);
             adjoint_three(d + j, 6, column, 1);
-        }
-        UNROLL for (int i = 0; i < 3; i++) {
+        } UNROLL for (int i = 0; i < 3; i++) {
             adjoint_three(o, 1, d + 6 * i, 1);
-            UNROLL for (int j = 0; j < 3; j++)
-                vf_put(y + (size_t)(3 * i + j) * ys + c, o[j], lanes);
-        }
-    );
+            UNROLL for (int j = 0; j < 3; j++) vf_put(y + (size_t)(3 * i + j) * ys + c, o[j], lanes);
+        });
 }

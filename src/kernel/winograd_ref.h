@@ -1,7 +1,8 @@
 /* The transforms of Winograd's convolutions in double, part of kernels_ref.c; the matrices are those of winograd_vec.h and winograd_gradient_vec.h. */
 
 /* y [ya, yb] = A x B^T, A [ya, xa] and B [yb, xb] in rows of 8, x [xa, xb]; where a factor is 0 an infinity in x does not count. */
-static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb, int xa, int xb)
+static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb,
+                     int xa, int xb)
 {
     for (int i = 0; i < ya; i++)
         for (int j = 0; j < yb; j++) {
@@ -15,23 +16,35 @@ static void sandwich(double *y, const double (*a)[8], const double (*b)[8], cons
 /* B^T and A^T of a side with n outputs; `points` of the largest tile, 8, 6 or 4. */
 static const double (*input_matrix(int n, int points))[8]
 {
-    static const double six[8][8] = { { 1, 0, -5.25, 0, 5.25, 0, -1, 0 }, { 0, 1, 1, -4.25, -4.25, 1, 1, 0 }, { 0, -1, 1, 4.25, -4.25, -1, 1, 0 },
-                                      { 0, 0.5, 0.25, -2.5, -1.25, 2, 1, 0 }, { 0, -0.5, 0.25, 2.5, -1.25, -2, 1, 0 }, { 0, 2, 4, -2.5, -5, 0.5, 1, 0 },
-                                      { 0, -2, 4, 2.5, -5, -0.5, 1, 0 }, { 0, -1, 0, 5.25, 0, -5.25, 0, 1 } };
-    static const double four_of_six[6][8] = { { 1, 0, -1.25, 0, 0.25, 0 }, { 0, -3, -3, 0.75, 0.75, 0 }, { 0, 3, -3, -0.75, 0.75, 0 },
-                                              { 0, -7.5, -3.75, 7.5, 3.75, 0 }, { 0, 7.5, -3.75, -7.5, 3.75, 0 }, { 0, 4, 0, -5, 0, 1 } };
-    static const double four[6][8] = { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
-                                       { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } };
+    static const double six[8][8] = {
+        { 1, 0, -5.25, 0, 5.25, 0, -1, 0 },      { 0, 1, 1, -4.25, -4.25, 1, 1, 0 },
+        { 0, -1, 1, 4.25, -4.25, -1, 1, 0 },     { 0, 0.5, 0.25, -2.5, -1.25, 2, 1, 0 },
+        { 0, -0.5, 0.25, 2.5, -1.25, -2, 1, 0 }, { 0, 2, 4, -2.5, -5, 0.5, 1, 0 },
+        { 0, -2, 4, 2.5, -5, -0.5, 1, 0 },       { 0, -1, 0, 5.25, 0, -5.25, 0, 1 }
+    };
+    static const double four_of_six[6][8] = {
+        { 1, 0, -1.25, 0, 0.25, 0 },      { 0, -3, -3, 0.75, 0.75, 0 },     { 0, 3, -3, -0.75, 0.75, 0 },
+        { 0, -7.5, -3.75, 7.5, 3.75, 0 }, { 0, 7.5, -3.75, -7.5, 3.75, 0 }, { 0, 4, 0, -5, 0, 1 }
+    };
+    static const double four[6][8] = {
+        { 4, 0, -5, 0, 1, 0 },  { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 },
+        { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 }
+    };
     static const double two[4][8] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
     return n == 6 ? six : n == 2 ? two : points == 8 ? four_of_six : four;
 }
 
 static const double (*output_matrix(int n))[8]
 {
-    static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
-                                      { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
+    static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 },
+                                      { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 },
+                                      { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
+                                      { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 },
+                                      { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
                                       { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } };
-    static const double four[4][8] = { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } };
+    static const double four[4][8] = {
+        { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 }
+    };
     static const double two[2][8] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
     return n == 6 ? six : n == 4 ? four : two;
 }
@@ -43,7 +56,8 @@ static size_t place_of(int k, int rows, int columns, int points)
     return (size_t)(points * (i == rows + 1 ? points - 1 : i) + (j == columns + 1 ? points - 1 : j));
 }
 
-static void transform_input(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns, int points)
+static void transform_input(float *v, size_t plane, const float *const *x, size_t channels, int rows,
+                            int columns, int points)
 {
     int high = rows + 2, wide = columns + 2;
     for (size_t c = 0; c < channels; c++) {
@@ -56,8 +70,9 @@ static void transform_input(float *v, size_t plane, const float *const *x, size_
     }
 }
 
-static void transform_output(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                             float scale, size_t channels, int rows, int columns, int points)
+static void transform_output(float *const *y, const float *m, size_t plane, const float *bias,
+                             const float *const *residual, float scale, size_t channels, int rows,
+                             int columns, int points)
 {
     int high = rows + 2, wide = columns + 2;
     for (size_t c = 0; c < channels; c++) {
@@ -76,7 +91,8 @@ static void winograd_input_ref(float *v, size_t plane, const float *const *x, si
     transform_input(v, plane, x, channels, 4, 4, 6);
 }
 
-static void winograd6_input_ref(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns)
+static void winograd6_input_ref(float *v, size_t plane, const float *const *x, size_t channels, int rows,
+                                int columns)
 {
     transform_input(v, plane, x, channels, rows, columns, 8);
 }
@@ -86,20 +102,21 @@ static void winograd2_input_ref(float *v, size_t plane, const float *const *x, s
     transform_input(v, plane, x, channels, 2, 2, 4);
 }
 
-static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels)
+static void winograd_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
+                                const float *const *residual, float scale, size_t channels)
 {
     transform_output(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
 }
 
-static void winograd6_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                 float scale, size_t channels, int rows, int columns)
+static void winograd6_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
+                                 const float *const *residual, float scale, size_t channels, int rows,
+                                 int columns)
 {
     transform_output(y, m, plane, bias, residual, scale, channels, rows, columns, 8);
 }
 
-static void winograd2_output_ref(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                 float scale, size_t channels)
+static void winograd2_output_ref(float *const *y, const float *m, size_t plane, const float *bias,
+                                 const float *const *residual, float scale, size_t channels)
 {
     transform_output(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
@@ -147,9 +164,13 @@ static void transform_weights(float *u, size_t plane, const float *w, size_t cou
         for (int k = 0; k < 9; k++)
             x[k] = w[(i / NR * 9 + (size_t)k) * NR + i % NR];
         for (int k = 0; k < 3; k++)
-            (side == 8 ? weights_eight_ref : side == 6 ? weights_six_ref : weights_four_ref)(half + k, 3, x + k, 3);
+            (side == 8   ? weights_eight_ref
+             : side == 6 ? weights_six_ref
+                         : weights_four_ref)(half + k, 3, x + k, 3);
         for (int k = 0; k < side; k++)
-            (side == 8 ? weights_eight_ref : side == 6 ? weights_six_ref : weights_four_ref)(y + side * k, 1, half + 3 * k, 1);
+            (side == 8   ? weights_eight_ref
+             : side == 6 ? weights_six_ref
+                         : weights_four_ref)(y + side * k, 1, half + 3 * k, 1);
         for (int k = 0; k < side * side; k++)
             u[(size_t)k * plane + i] = (float)y[k];
     }
@@ -172,7 +193,8 @@ static void winograd2_weights_ref(float *u, size_t plane, const float *w, size_t
 
 static void winograd_output_adjoint_ref(float *v, size_t plane, const float *const *x, size_t channels)
 {
-    static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, -1, 1, -1 }, { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
+    static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 },   { 1, -1, 1, -1 },
+                                    { 1, 2, 4, 8 }, { 1, -2, 4, -8 }, { 0, 0, 0, 1 } };
     for (size_t c = 0; c < channels; c++)
         for (size_t k = 0; k < 36; k++) {
             double sum = 0;
@@ -185,7 +207,8 @@ static void winograd_output_adjoint_ref(float *v, size_t plane, const float *con
 
 static void winograd_weights_adjoint_ref(float *y, size_t ys, const float *u, size_t plane, size_t channels)
 {
-    static const double gt[3][8] = { { 1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 0 }, { 0, -1. / 6, 1. / 6, 1. / 12, -1. / 12, 0 },
+    static const double gt[3][8] = { { 1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 0 },
+                                     { 0, -1. / 6, 1. / 6, 1. / 12, -1. / 12, 0 },
                                      { 0, -1. / 6, -1. / 6, 1. / 6, 1. / 6, 1 } };
     for (size_t c = 0; c < channels; c++) {
         double d[36], o[9];

@@ -78,7 +78,8 @@ INLINE void winograd_six(vf *d, int step)
 INLINE void winograd_six_of_eight(vf *d, int step)
 {
     vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4)), b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
+    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4)),
+       b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
     vf c = vf_mul(vf_set(3.75f), vf_sub(d4, d2)), e = vf_mul(vf_set(7.5f), vf_sub(d3, d1));
     d[0] = vf_fma(vf_set(0.25f), d4, vf_fma(vf_set(-1.25f), d2, d[0]));
     d[step] = vf_add(a, b);
@@ -101,7 +102,10 @@ INLINE void winograd_quad(vf *d, int step)
 /* Of a side with n outputs; `points` of the largest tile. */
 INLINE void winograd_input_line(vf *d, int step, const int n, const int points)
 {
-    (n == 6 ? winograd_eight : n == 2 ? winograd_quad : points == 8 ? winograd_six_of_eight : winograd_six)(d, step);
+    (n == 6        ? winograd_eight
+     : n == 2      ? winograd_quad
+     : points == 8 ? winograd_six_of_eight
+                   : winograd_six)(d, step);
 }
 
 /* Point i of a side with n outputs among those of the largest tile. */
@@ -147,23 +151,20 @@ INLINE void winograd_output_line(vf *y, int ys, const vf *m, int ms, const int t
     (tile == 6 ? winograd_output_six : tile == 4 ? winograd_four : winograd_pair)(y, ys, m, ms);
 }
 
-INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int rows, const int columns, const int points)
+INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int rows,
+                               const int columns, const int points)
 {
     const int high = rows + 2, wide = columns + 2;
-    EACH_VECTOR(c, channels,
-        vf d[64];
-        UNROLL for (int j = 0; j < wide; j++) {
-            UNROLL for (int i = 0; i < high; i++)
-                d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
+    EACH_VECTOR(
+        c, channels, vf d[64]; UNROLL for (int j = 0; j < wide; j++) {
+            UNROLL for (int i = 0; i < high; i++) d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
             winograd_input_line(d + j, wide, rows, points);
-        }
-        UNROLL for (int i = 0; i < high; i++) {
+        } UNROLL for (int i = 0; i < high; i++) {
             winograd_input_line(d + wide * i, 1, columns, points);
             float *to = v + (size_t)(points * winograd_point(i, rows, points)) * plane + c;
             UNROLL for (int j = 0; j < wide; j++)
                 vf_put(to + (size_t)winograd_point(j, columns, points) * plane, d[wide * i + j], lanes);
-        }
-    );
+        });
 }
 
 static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
@@ -171,7 +172,8 @@ static void K(winograd_input)(float *v, size_t plane, const float *const *x, siz
     winograd_input_run(v, plane, x, channels, 4, 4, 6);
 }
 
-static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels, int rows, int columns)
+static void K(winograd6_input)(float *v, size_t plane, const float *const *x, size_t channels, int rows,
+                               int columns)
 {
     if (rows == 6 && columns == 6)
         winograd_input_run(v, plane, x, channels, 6, 6, 8);
@@ -188,41 +190,44 @@ static void K(winograd2_input)(float *v, size_t plane, const float *const *x, si
     winograd_input_run(v, plane, x, channels, 2, 2, 4);
 }
 
-INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, const int rows, const int columns, const int points)
+INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, const float *bias,
+                                const float *const *residual, float scale, size_t channels, const int rows,
+                                const int columns, const int points)
 {
     const int high = rows + 2, wide = columns + 2;
-    EACH_VECTOR(c, channels,
-        vf d[6 * 8];
-        vf o[6];
-        vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
+    EACH_VECTOR(
+        c, channels, vf d[6 * 8]; vf o[6]; vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
         UNROLL for (int j = 0; j < wide; j++) {
             vf column[8];
-            UNROLL for (int i = 0; i < high; i++)
-                column[i] = vf_take(m + (size_t)(points * winograd_point(i, rows, points) + winograd_point(j, columns, points)) * plane + c, lanes);
+            UNROLL for (int i = 0; i < high; i++) column[i] =
+                vf_take(m +
+                            (size_t)(points * winograd_point(i, rows, points) +
+                                     winograd_point(j, columns, points)) *
+                                plane +
+                            c,
+                        lanes);
             winograd_output_line(d + j, wide, column, 1, rows);
-        }
-        UNROLL for (int i = 0; i < rows; i++) {
+        } UNROLL for (int i = 0; i < rows; i++) {
             winograd_output_line(o, 1, d + wide * i, 1, columns);
-            UNROLL for (int j = 0; j < columns; j++)
-                if (y[columns * i + j]) {
-                    vf sum = vf_add(o[j], b);
-                    if (residual)
-                        sum = vf_add(sum, vf_take(residual[columns * i + j] + c, lanes));
-                    vf_put(y[columns * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
-                }
-        }
-    );
+            UNROLL for (int j = 0; j < columns; j++) if (y[columns * i + j])
+            {
+                vf sum = vf_add(o[j], b);
+                if (residual)
+                    sum = vf_add(sum, vf_take(residual[columns * i + j] + c, lanes));
+                vf_put(y[columns * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
+            }
+        });
 }
 
-static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                               float scale, size_t channels)
+static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias,
+                               const float *const *residual, float scale, size_t channels)
 {
     winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 6);
 }
 
-static void K(winograd6_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels, int rows, int columns)
+static void K(winograd6_output)(float *const *y, const float *m, size_t plane, const float *bias,
+                                const float *const *residual, float scale, size_t channels, int rows,
+                                int columns)
 {
     if (rows == 6 && columns == 6)
         winograd_output_run(y, m, plane, bias, residual, scale, channels, 6, 6, 8);
@@ -234,8 +239,8 @@ static void K(winograd6_output)(float *const *y, const float *m, size_t plane, c
         winograd_output_run(y, m, plane, bias, residual, scale, channels, 4, 4, 8);
 }
 
-static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual,
-                                float scale, size_t channels)
+static void K(winograd2_output)(float *const *y, const float *m, size_t plane, const float *bias,
+                                const float *const *residual, float scale, size_t channels)
 {
     winograd_output_run(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
@@ -261,7 +266,8 @@ INLINE void winograd_weights_eight(vf *y, int ys, const vf *x, int xs)
 INLINE void winograd_weights_six(vf *y, int ys, const vf *x, int xs)
 {
     vf low = x[0], odd = x[xs], high = x[2 * xs];
-    vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high)), rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
+    vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high)),
+       rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
     y[0] = vf_mul(vf_set(0.25f), low);
     y[ys] = vf_fma(vf_set(-1.0f / 6), odd, even);
     y[2 * ys] = vf_fma(vf_set(1.0f / 6), odd, even);
@@ -283,25 +289,26 @@ INLINE void winograd_weights_four(vf *y, int ys, const vf *x, int xs)
 
 INLINE void winograd_weights_line(vf *y, int ys, const vf *x, int xs, const int tile)
 {
-    (tile == 6 ? winograd_weights_eight : tile == 4 ? winograd_weights_six : winograd_weights_four)(y, ys, x, xs);
+    (tile == 6   ? winograd_weights_eight
+     : tile == 4 ? winograd_weights_six
+                 : winograd_weights_four)(y, ys, x, xs);
 }
 
 INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t count, const int tile)
 {
     const int side = tile + 2;
     for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u += GEMM_NR)
-        UNROLL for (int j = 0; j < GEMM_NR; j += VL) {
+        UNROLL for (int j = 0; j < GEMM_NR; j += VL)
+        {
             vf x[9];
             vf d[8 * 3];
             vf o[8];
-            UNROLL for (int k = 0; k < 9; k++)
-                x[k] = vf_load(w + k * GEMM_NR + j);
-            UNROLL for (int k = 0; k < 3; k++)
-                winograd_weights_line(d + k, 3, x + k, 3, tile);
-            UNROLL for (int k = 0; k < side; k++) {
+            UNROLL for (int k = 0; k < 9; k++) x[k] = vf_load(w + k * GEMM_NR + j);
+            UNROLL for (int k = 0; k < 3; k++) winograd_weights_line(d + k, 3, x + k, 3, tile);
+            UNROLL for (int k = 0; k < side; k++)
+            {
                 winograd_weights_line(o, 1, d + 3 * k, 1, tile);
-                UNROLL for (int l = 0; l < side; l++)
-                    vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
+                UNROLL for (int l = 0; l < side; l++) vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
             }
         }
 }

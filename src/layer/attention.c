@@ -22,16 +22,20 @@ enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOA
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
-    size_t mr, nr, rows;                 /* of a block of queries */
-    size_t v;                            /* the first channel of v in qkv */
-    size_t k_size, v_size, s_size;       /* floats */
-    size_t images;                       /* of a slice */
+    size_t mr, nr, rows;           /* of a block of queries */
+    size_t v;                      /* the first channel of v in qkv */
+    size_t k_size, v_size, s_size; /* floats */
+    size_t images;                 /* of a slice */
 };
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
 {
-    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w, .heads = (size_t)a->heads, .dim = (size_t)a->dim,
-                      .memory = (size_t)a->memory, .mr = k->gemm_mr, .nr = k->gemm_nr };
+    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w,
+                      .heads = (size_t)a->heads,
+                      .dim = (size_t)a->dim,
+                      .memory = (size_t)a->memory,
+                      .mr = k->gemm_mr,
+                      .nr = k->gemm_nr };
     p.tokens = p.memory + p.pixels;
     p.v = (a->tied ? 1 : 2) * p.heads * p.dim;
     p.rows = dd_min(dd_blocks(dd_min(p.pixels, ROWS), p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;
@@ -45,7 +49,8 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
 size_t dd_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
 {
     struct plan p = make_plan(k, a);
-    return sizeof(float) * ((size_t)threads * p.s_size + dd_min(p.images, (size_t)batch) * p.heads * (p.k_size + p.v_size));
+    return sizeof(float) *
+           ((size_t)threads * p.s_size + dd_min(p.images, (size_t)batch) * p.heads * (p.k_size + p.v_size));
 }
 
 double dd_attention_flops(const struct dd_attention *a)
@@ -55,15 +60,20 @@ double dd_attention_flops(const struct dd_attention *a)
 }
 
 /* Token t of k or v: a row of the memory or of the image. */
-struct tokens { const float *memory, *image; size_t stride; };
+struct tokens {
+    const float *memory, *image;
+    size_t stride;
+};
 
 /* Copies or transposes tokens first .. first + count, of which some may be memory, `columns` channels each. */
-static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float *y, size_t ys, const struct tokens *x, size_t first,
-                        size_t count, size_t column, size_t columns, int transposed)
+static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float *y, size_t ys,
+                        const struct tokens *x, size_t first, size_t count, size_t column, size_t columns,
+                        int transposed)
 {
     for (size_t t = first, part; t < first + count; t += part) {
         int memory = t < p->memory;
-        const float *from = (memory ? x->memory + t * p->dim : x->image + (t - p->memory) * x->stride) + column;
+        const float *from =
+            (memory ? x->memory + t * p->dim : x->image + (t - p->memory) * x->stride) + column;
         size_t stride = memory ? p->dim : x->stride;
         part = dd_min(first + count, memory ? p->memory : first + count) - t;
         if (transposed)
@@ -74,7 +84,8 @@ static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float 
 }
 
 /* k^T or v^T: panel of nr tokens, [dim][nr]. */
-static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x, size_t panel)
+static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x,
+                   size_t panel)
 {
     size_t first = panel * p->nr, count = dd_min(p->nr, p->tokens - first);
     y += panel * p->nr * p->dim;
@@ -84,8 +95,8 @@ static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, c
 }
 
 /* Up to nr columns of y [rows, .] as a panel [rows][nr]. */
-static void pack_columns(const struct dd_kernels *k, const struct plan *p, float *panel, const float *y, size_t ys, size_t rows,
-                         size_t columns)
+static void pack_columns(const struct dd_kernels *k, const struct plan *p, float *panel, const float *y,
+                         size_t ys, size_t rows, size_t columns)
 {
     if (columns < p->nr)
         memset(panel, 0, sizeof(float) * p->nr * rows);
@@ -93,7 +104,8 @@ static void pack_columns(const struct dd_kernels *k, const struct plan *p, float
 }
 
 /* v or k: panel of nr channels, [tokens][nr]. */
-static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x, size_t panel)
+static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x,
+                   size_t panel)
 {
     size_t column = panel * p->nr, columns = dd_min(p->nr, p->dim - column);
     y += panel * p->nr * p->tokens;
@@ -103,20 +115,23 @@ static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, c
 }
 
 /* Images first .. first + n. */
-static void slice_forward(const struct dd_context *ctx, const struct plan *p, const struct dd_map *y, const struct dd_map *qkv,
-                          const float *memory_kv, size_t first, size_t n)
+static void slice_forward(const struct dd_context *ctx, const struct plan *p, const struct dd_map *y,
+                          const struct dd_map *qkv, const float *memory_kv, size_t first, size_t n)
 {
     const struct dd_kernels *k = ctx->k;
-    size_t inner = p->heads * p->dim, k_panels = dd_blocks(p->tokens, p->nr), panels = k_panels + dd_blocks(p->dim, p->nr);
+    size_t inner = p->heads * p->dim, k_panels = dd_blocks(p->tokens, p->nr),
+           panels = k_panels + dd_blocks(p->dim, p->nr);
     size_t blocks = dd_blocks(p->pixels, p->rows), head_size = p->k_size + p->v_size;
     float *packed = ctx->scratch + (size_t)ctx->threads * p->s_size;
     const float *images = qkv->data + first * p->pixels * qkv->stride;
 
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < n * p->heads * panels; task++) {
-        size_t panel = task % panels, head = task / panels % p->heads, image = task / panels / p->heads, v = panel >= k_panels;
+        size_t panel = task % panels, head = task / panels % p->heads, image = task / panels / p->heads,
+               v = panel >= k_panels;
         struct tokens x = { memory_kv ? memory_kv + (v * p->heads + head) * p->memory * p->dim : NULL,
-                            images + image * p->pixels * qkv->stride + (v ? p->v : inner) + head * p->dim, qkv->stride };
+                            images + image * p->pixels * qkv->stride + (v ? p->v : inner) + head * p->dim,
+                            qkv->stride };
         float *to = packed + (image * p->heads + head) * head_size;
         if (v)
             pack_v(k, p, to + p->k_size, &x, panel - k_panels);
@@ -125,14 +140,17 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
     }
     DD_PARALLEL_UNEVEN(ctx->threads)
     for (size_t task = 0; task < n * p->heads * blocks; task++) {
-        size_t start = task % blocks * p->rows, head = task / blocks % p->heads, image = task / blocks / p->heads;
-        size_t rows = dd_min(p->rows, p->pixels - start), at = image * p->pixels + start, ss = dd_aligned(p->tokens);
+        size_t start = task % blocks * p->rows, head = task / blocks % p->heads,
+               image = task / blocks / p->heads;
+        size_t rows = dd_min(p->rows, p->pixels - start), at = image * p->pixels + start,
+               ss = dd_aligned(p->tokens);
         const float *b = packed + (image * p->heads + head) * head_size;
         float *s = ctx->scratch + dd_thread() * p->s_size;
-        dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b, p->dim * p->nr, rows, p->dim, p->tokens, 0);
+        dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b,
+                           p->dim * p->nr, rows, p->dim, p->tokens, 0);
         k->softmax(s, ss, (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
-        dd_matrix_multiply(k, y->data + (first * p->pixels + at) * y->stride + head * p->dim, y->stride, s, ss, b + p->k_size,
-                           p->tokens * p->nr, rows, p->tokens, p->dim, 0);
+        dd_matrix_multiply(k, y->data + (first * p->pixels + at) * y->stride + head * p->dim, y->stride, s,
+                           ss, b + p->k_size, p->tokens * p->nr, rows, p->tokens, p->dim, 0);
     }
 }
 
@@ -146,11 +164,14 @@ void dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, 
 
 /* The parts of a thread's scratch, in floats from its beginning; stride: of P and dS, a line more than it
    need be, else the lines of a column would all compete for the same sets of the cache. */
-struct back { size_t rows, stride, k_t, v_t, k, block, p, ds, dk, dv, end; };
+struct back {
+    size_t rows, stride, k_t, v_t, k, block, p, ds, dk, dv, end;
+};
 
 static struct back make_back(const struct plan *p)
 {
-    struct back b = { .rows = dd_min(dd_blocks(p->pixels, p->mr), 1 + BACKWARD_FLOATS / (p->tokens * p->mr)) * p->mr };
+    struct back b = { .rows = dd_min(dd_blocks(p->pixels, p->mr), 1 + BACKWARD_FLOATS / (p->tokens * p->mr)) *
+                              p->mr };
     b.stride = dd_aligned(p->tokens) + LINE;
     b.v_t = b.k_t + dd_aligned(p->k_size);
     b.k = b.v_t + dd_aligned(p->k_size);
@@ -163,10 +184,12 @@ static struct back make_back(const struct plan *p)
     return b;
 }
 
-size_t dd_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
+size_t dd_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch,
+                                     int threads)
 {
     struct plan p = make_plan(k, a);
-    return sizeof(float) * ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
+    return sizeof(float) *
+           ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
 /* One head of one image: q, k, v and their gradients, dy, what the memory's key and value get, the thread's scratch. */
@@ -181,7 +204,8 @@ struct head {
 };
 
 /* d, panels [dim / nr][tokens][nr], (+)= x^T y over a block of rows: x [rows, tokens], y [rows, dim]. */
-static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows, int load)
+static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows,
+                      int load)
 {
     const struct plan *p = h->p;
     float *block = h->scratch + h->b->block;
@@ -190,8 +214,8 @@ static void add_outer(const struct head *h, float *d, const float *x, const floa
         if (!whole)
             pack_columns(h->kernels, p, block, y + first, ys, rows, columns);
         for (size_t t = 0; t < p->tokens; t += p->mr)
-            h->kernels->outer(d + t * p->nr, x + t, h->b->stride, whole ? y + first : block, whole ? ys : p->nr, rows,
-                              dd_min(p->mr, p->tokens - t), load);
+            h->kernels->outer(d + t * p->nr, x + t, h->b->stride, whole ? y + first : block,
+                              whole ? ys : p->nr, rows, dd_min(p->mr, p->tokens - t), load);
     }
 }
 
@@ -201,8 +225,10 @@ static void store_outer(const struct head *h, float *dmemory, float *d, const fl
     const struct plan *p = h->p;
     for (size_t first = 0; first < p->dim; first += p->nr, panel += p->tokens * p->nr) {
         size_t columns = dd_min(p->nr, p->dim - first);
-        h->kernels->affine(dmemory + first, p->dim, panel, p->nr, NULL, NULL, p->memory, columns, DD_ACT_NONE);
-        h->kernels->affine(d + first, h->d_stride, panel + p->memory * p->nr, p->nr, NULL, NULL, p->pixels, columns, DD_ACT_NONE);
+        h->kernels->affine(dmemory + first, p->dim, panel, p->nr, NULL, NULL, p->memory, columns,
+                           DD_ACT_NONE);
+        h->kernels->affine(d + first, h->d_stride, panel + p->memory * p->nr, p->nr, NULL, NULL, p->pixels,
+                           columns, DD_ACT_NONE);
     }
 }
 
@@ -213,13 +239,15 @@ static void block_backward(const struct head *h, size_t start)
     size_t rows = dd_min(h->b->rows, p->pixels - start), ss = h->b->stride;
     const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
     float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
-    dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
+    dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim,
+                       p->tokens, 0);
     k->softmax(s, ss, scale, rows, p->tokens);
     add_outer(h, h->scratch + h->b->dv, s, dy, h->dy_stride, rows, start > 0);
-    dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim, p->tokens, 0);
+    dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim,
+                       p->tokens, 0);
     k->softmax_backward(ds, ss, s, ss, scale, rows, p->tokens);
-    dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k, p->tokens * p->nr, rows, p->tokens,
-                       p->dim, 0);
+    dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k,
+                       p->tokens * p->nr, rows, p->tokens, p->dim, 0);
     add_outer(h, h->scratch + h->b->dk, ds, q, h->stride, rows, start > 0);
 }
 
@@ -238,21 +266,38 @@ static void head_backward(const struct head *h)
     store_outer(h, h->dmemory_v, h->dv, h->scratch + h->b->dv);
 }
 
-void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv, const struct dd_map *dy,
-                           const struct dd_map *qkv, const struct dd_attention *a, const float *memory_kv)
+void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv,
+                           const struct dd_map *dy, const struct dd_map *qkv, const struct dd_attention *a,
+                           const float *memory_kv)
 {
     struct plan p = make_plan(ctx->k, a);
     struct back b = make_back(&p);
-    size_t inner = p.heads * p.dim, memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
+    size_t inner = p.heads * p.dim, memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory),
+           n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
     DD_PARALLEL_UNEVEN(ctx->threads)
     for (size_t task = 0; task < n * p.heads; task++) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels;
-        const float *q = qkv->data + at * qkv->stride + head * p.dim, *m = memory_kv ? memory_kv + head * memory : NULL;
-        float *dq = dqkv->data + at * dqkv->stride + head * p.dim, *dm = dmemory + image * kept + head * memory;
-        head_backward(&(struct head){ ctx->k, &p, &b, q, dy->data + at * dy->stride + head * p.dim, qkv->stride, dy->stride, dqkv->stride,
-                                      { m, q + inner, qkv->stride }, { m ? m + p.heads * memory : NULL, q + 2 * inner, qkv->stride },
-                                      dq, dq + inner, dq + 2 * inner, dm, dm + p.heads * memory, ctx->scratch + dd_thread() * b.end });
+        const float *q = qkv->data + at * qkv->stride + head * p.dim,
+                    *m = memory_kv ? memory_kv + head * memory : NULL;
+        float *dq = dqkv->data + at * dqkv->stride + head * p.dim,
+              *dm = dmemory + image * kept + head * memory;
+        head_backward(&(struct head){ ctx->k,
+                                      &p,
+                                      &b,
+                                      q,
+                                      dy->data + at * dy->stride + head * p.dim,
+                                      qkv->stride,
+                                      dy->stride,
+                                      dqkv->stride,
+                                      { m, q + inner, qkv->stride },
+                                      { m ? m + p.heads * memory : NULL, q + 2 * inner, qkv->stride },
+                                      dq,
+                                      dq + inner,
+                                      dq + 2 * inner,
+                                      dm,
+                                      dm + p.heads * memory,
+                                      ctx->scratch + dd_thread() * b.end });
     }
     for (size_t j = 0; j < 2 * p.heads * memory; j++) {
         double sum = 0;

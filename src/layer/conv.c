@@ -8,7 +8,7 @@
 #include <string.h>
 #include "layer/parallel.h"
 
-enum { PIXELS = 64 };       /* of a task in the two passes */
+enum { PIXELS = 64 }; /* of a task in the two passes */
 
 /* A line of a list for each engine of DD_CONV_ENGINES that is built. */
 #define BUILT_0(line)
@@ -53,11 +53,14 @@ double dd_conv_flops(const struct dd_conv_shape *s)
 static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 {
     enum { PIXELS_LEAST = 4 * 4, CHANNELS_LEAST = 32 };
-    int large = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST && s->cout >= CHANNELS_LEAST;
+
+    int large = dd_conv_height(s) * dd_conv_width(s) >= PIXELS_LEAST && s->cin >= CHANNELS_LEAST &&
+                s->cout >= CHANNELS_LEAST;
     return large ? &dd_conv_winograd : &dd_conv_gemm;
 }
 
-static int try_engine(struct dd_conv *c, const struct dd_conv_engine *e, const struct dd_conv_setup *setup, ddpm_error *err)
+static int try_engine(struct dd_conv *c, const struct dd_conv_engine *e, const struct dd_conv_setup *setup,
+                      ddpm_error *err)
 {
     c->engine = e == &dd_conv_gemm && dd_conv_taps_takes(&c->shape) ? &dd_conv_taps : e;
     snprintf(c->label, sizeof c->label, "%s", e->name);
@@ -72,10 +75,12 @@ static int find_engine(const struct dd_conv_engine **e, const char *name, ddpm_e
     for (int i = 0; engines[i]; i++)
         if (!strcmp(engines[i]->name, name))
             *e = engines[i];
-    return *e ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "no convolution engine of this build is called \"%s\"", name);
+    return *e ? DDPM_OK
+              : dd_error(err, DDPM_EUSAGE, "no convolution engine of this build is called \"%s\"", name);
 }
 
-int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
+int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup,
+                 ddpm_error *err)
 {
     const struct dd_conv_engine *forced;
     int code = find_engine(&forced, setup->engine, err);
@@ -83,7 +88,8 @@ int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const stru
         return code;
     struct dd_conv *c = calloc(1, sizeof *c);
     if (!c)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
+                        s->cout);
     *c = (struct dd_conv){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads };
     const struct dd_conv_engine *order[] = { forced, rule(s), &dd_conv_gemm };
     code = DDPM_EUNSUPPORTED;
@@ -133,7 +139,8 @@ static size_t output_floats(const struct dd_conv *c)
 {
     if (c->engine->takes & DD_CONV_STRIDED_Y)
         return 0;
-    return dd_aligned((size_t)c->batch * dd_conv_height(&c->shape) * dd_conv_width(&c->shape) * c->shape.cout);
+    return dd_aligned((size_t)c->batch * dd_conv_height(&c->shape) * dd_conv_width(&c->shape) *
+                      c->shape.cout);
 }
 
 size_t dd_conv_scratch(const struct dd_conv *c)
@@ -150,22 +157,26 @@ void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_
 void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias)
 {
     size_t taps = (size_t)c->shape.kernel * (size_t)c->shape.kernel;
-    dd_conv_pack_weights(c, packed, &(struct dd_conv_weights){ w, taps * (size_t)c->shape.cin, taps, 0 }, bias);
+    dd_conv_pack_weights(c, packed, &(struct dd_conv_weights){ w, taps * (size_t)c->shape.cin, taps, 0 },
+                         bias);
 }
 
-void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                  const struct dd_pre *pre)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
-        const float *scale = pre && pre->scale ? pre->scale + image * c : NULL, *shift = scale ? pre->shift + image * c : NULL;
+        const float *scale = pre && pre->scale ? pre->scale + image * c : NULL,
+                    *shift = scale ? pre->shift + image * c : NULL;
         ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale, shift,
                        dd_min(PIXELS, pixels - first), c, pre ? pre->act : DD_ACT_NONE);
     }
 }
 
-static void output_pass(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_post *post)
+static void output_pass(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                        const struct dd_post *post)
 {
     static const struct dd_post copy = { .scale = 1 };
     size_t pixels = (size_t)y->h * y->w, blocks = dd_blocks(pixels, PIXELS);
@@ -176,8 +187,9 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *add = post->add ? post->add + image * post->add_stride : NULL;
         const struct dd_map *r = post->residual;
-        ctx->k->post(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, add, r ? r->data + at * r->stride : NULL,
-                     r ? r->stride : 0, post->scale, dd_min(PIXELS, pixels - first), (size_t)y->c);
+        ctx->k->post(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, add,
+                     r ? r->data + at * r->stride : NULL, r ? r->stride : 0, post->scale,
+                     dd_min(PIXELS, pixels - first), (size_t)y->c);
     }
 }
 
@@ -187,8 +199,9 @@ static int dense(const struct dd_map *m)
 }
 
 /* All images there are in the maps; at most images_of_pass(c) where there is an input pass. */
-static void forward_images(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                           const struct dd_pre *pre, const struct dd_post *post, int input_pass)
+static void forward_images(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                           const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post,
+                           int input_pass)
 {
     unsigned takes = c->engine->takes;
     struct dd_map in = *x, out = *y;
@@ -210,8 +223,8 @@ static void forward_images(struct dd_conv *c, const struct dd_context *ctx, cons
         output_pass(ctx, y, &out, post);
 }
 
-void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                     const struct dd_pre *pre, const struct dd_post *post)
+void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                     const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     unsigned takes = c->engine->takes;
     int input_pass = (pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X));

@@ -19,10 +19,10 @@
 static const char *const allowed[] = { "jit:avx2", "jit:avx512_core", NULL };
 
 #if V3
-typedef dnnl_memory_desc_t layout;                   /* a handle */
+typedef dnnl_memory_desc_t layout; /* a handle */
 typedef const_dnnl_memory_desc_t const_layout;
 #else
-typedef dnnl_memory_desc_t layout;                   /* a struct */
+typedef dnnl_memory_desc_t layout; /* a struct */
 typedef const dnnl_memory_desc_t *const_layout;
 #endif
 
@@ -36,10 +36,10 @@ struct primitive {
 struct onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    struct primitive one, batch;                     /* batch.run is NULL when the batch is one */
-    dnnl_memory_t plain, packed;                     /* of pack */
+    struct primitive one, batch; /* batch.run is NULL when the batch is one */
+    dnnl_memory_t plain, packed; /* of pack */
     dnnl_primitive_t reorder;
-    size_t bias;                                     /* floats before it in the packed block */
+    size_t bias; /* floats before it in the packed block */
 };
 
 static int use_threads(int threads)
@@ -109,22 +109,26 @@ static int is_allowed(const char *name)
 enum { SRC, WEIGHTS, BIAS, DST, LAYOUTS };
 
 /* *desc becomes the first implementation that is allowed; dnnl_unimplemented when there is none. */
-static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l, const struct dd_conv_shape *s,
-                                         dnnl_primitive_attr_t attr)
+static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l,
+                                         const struct dd_conv_shape *s, dnnl_primitive_attr_t attr)
 {
-    const dnnl_dims_t strides = { s->stride, s->stride }, begin = { s->top, s->left }, end = { s->bottom, s->right };
+    const dnnl_dims_t strides = { s->stride, s->stride }, begin = { s->top, s->left },
+                      end = { s->bottom, s->right };
 #if V3
     const dnnl_dims_t dilates = { 0, 0 };
-    dnnl_status_t status = dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_inference, dnnl_convolution_direct,
-                                                                          l[SRC], l[WEIGHTS], l[BIAS], l[DST], strides, dilates, begin, end, attr);
+    dnnl_status_t status =
+        dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_inference,
+                                                       dnnl_convolution_direct, l[SRC], l[WEIGHTS], l[BIAS],
+                                                       l[DST], strides, dilates, begin, end, attr);
     while (!status && !is_allowed(implementation(*desc)))
         status = dnnl_primitive_desc_next_impl(*desc) ? dnnl_unimplemented : dnnl_success;
     return status;
 #else
     dnnl_convolution_desc_t d;
     dnnl_primitive_desc_iterator_t each;
-    dnnl_status_t status = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_direct, &l[SRC], &l[WEIGHTS],
-                                                              &l[BIAS], &l[DST], strides, begin, end);
+    dnnl_status_t status =
+        dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_direct, &l[SRC],
+                                           &l[WEIGHTS], &l[BIAS], &l[DST], strides, begin, end);
     if (status || (status = dnnl_primitive_desc_iterator_create(&each, &d, attr, engine, NULL)))
         return status;
     do {
@@ -140,9 +144,12 @@ static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engin
 }
 
 /* The description for n images; maps and bias dense, the weights' layout oneDNN's choice. */
-static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const struct dd_conv_shape *s, int n)
+static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine,
+                              const struct dd_conv_shape *s, int n)
 {
-    const dnnl_dims_t dims[LAYOUTS] = { { n, s->cin, s->h, s->w }, { s->cout, s->cin, s->kernel, s->kernel }, { s->cout },
+    const dnnl_dims_t dims[LAYOUTS] = { { n, s->cin, s->h, s->w },
+                                        { s->cout, s->cin, s->kernel, s->kernel },
+                                        { s->cout },
                                         { n, s->cout, dd_conv_height(s), dd_conv_width(s) } };
     static const dnnl_format_tag_t tags[LAYOUTS] = { dnnl_nhwc, dnnl_format_tag_any, dnnl_x, dnnl_nhwc };
     layout l[LAYOUTS];
@@ -168,19 +175,24 @@ static const_layout layout_of(const struct primitive *p, dnnl_query_t what)
     return dnnl_primitive_desc_query_md(p->desc, what, 0);
 }
 
-static dnnl_status_t make_memory(dnnl_memory_t *m, const struct primitive *p, dnnl_query_t what, dnnl_engine_t engine)
+static dnnl_status_t make_memory(dnnl_memory_t *m, const struct primitive *p, dnnl_query_t what,
+                                 dnnl_engine_t engine)
 {
     return dnnl_memory_create(m, layout_of(p, what), engine, DNNL_MEMORY_NONE);
 }
 
-static dnnl_status_t open_primitive(struct primitive *p, dnnl_engine_t engine, const struct dd_conv_shape *s, int n)
+static dnnl_status_t open_primitive(struct primitive *p, dnnl_engine_t engine, const struct dd_conv_shape *s,
+                                    int n)
 {
     dnnl_status_t status = describe(&p->desc, engine, s, n);
     if (status)
         return status;
-    (void)((status = dnnl_primitive_create(&p->run, p->desc)) || (status = make_memory(&p->src, p, dnnl_query_src_md, engine)) ||
+    (void)((status = dnnl_primitive_create(&p->run, p->desc)) ||
+           (status = make_memory(&p->src, p, dnnl_query_src_md, engine)) ||
            (status = make_memory(&p->weights, p, dnnl_query_weights_md, engine)) ||
-           (status = dnnl_memory_create(&p->bias, dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 1), engine, DNNL_MEMORY_NONE)) ||
+           (status =
+                dnnl_memory_create(&p->bias, dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 1),
+                                   engine, DNNL_MEMORY_NONE)) ||
            (status = make_memory(&p->dst, p, dnnl_query_dst_md, engine)) ||
            (status = make_memory(&p->scratchpad, p, dnnl_query_scratchpad_md, engine)));
     return status;
@@ -247,7 +259,8 @@ static dnnl_status_t open_all(struct onednn *o, const struct dd_conv *c)
     (void)((status = dnnl_engine_create(&o->engine, dnnl_cpu, 0)) ||
            (status = dnnl_stream_create(&o->stream, o->engine, dnnl_stream_default_flags)) ||
            (status = open_primitive(&o->one, o->engine, &c->shape, 1)) ||
-           (status = c->batch > 1 ? open_primitive(&o->batch, o->engine, &c->shape, c->batch) : dnnl_success) ||
+           (status =
+                c->batch > 1 ? open_primitive(&o->batch, o->engine, &c->shape, c->batch) : dnnl_success) ||
            (status = open_reorder(o, &c->shape)));
     return status;
 }
@@ -267,28 +280,36 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     if (s->doubled)
         return dd_error(err, DDPM_EUNSUPPORTED, "the dnnl engine does not double its input");
     if (!set_ceiling(setup->cpu))
-        return dd_error(err, DDPM_EUNSUPPORTED, "oneDNN does not run at this instruction set: it has one ceiling per process, set at its first use");
+        return dd_error(err, DDPM_EUNSUPPORTED,
+                        "oneDNN does not run at this instruction set: it has one ceiling per process, set at "
+                        "its first use");
     struct onednn *o = calloc(1, sizeof *o);
     if (!o)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
+                        s->cout);
     int before = use_threads(c->threads);
     dnnl_status_t status = open_all(o, c);
     use_threads(before);
     if (status || (o->batch.run && !agree(&o->one, &o->batch))) {
         close_state(o);
-        return status == dnnl_out_of_memory ? dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution")
-                                            : dd_error(err, DDPM_EUNSUPPORTED, "oneDNN has no implementation of this shape that is on the list");
+        return status == dnnl_out_of_memory
+                   ? dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution")
+                   : dd_error(err, DDPM_EUNSUPPORTED,
+                              "oneDNN has no implementation of this shape that is on the list");
     }
     snprintf(c->label, sizeof c->label, "dnnl:%s", implementation(o->one.desc));
-    o->bias = dd_aligned(dd_blocks(dnnl_memory_desc_get_size(layout_of(&o->one, dnnl_query_weights_md)), sizeof(float)));
+    o->bias = dd_aligned(
+        dd_blocks(dnnl_memory_desc_get_size(layout_of(&o->one, dnnl_query_weights_md)), sizeof(float)));
     c->state = o;
     c->packed_size = sizeof(float) * (o->bias + (size_t)s->cout);
-    c->scratch_size = scratch_of(&o->one) > scratch_of(&o->batch) ? scratch_of(&o->one) : scratch_of(&o->batch);
+    c->scratch_size =
+        scratch_of(&o->one) > scratch_of(&o->batch) ? scratch_of(&o->one) : scratch_of(&o->batch);
     return DDPM_OK;
 }
 
 /* There is no way to fail from here on: what oneDNN reports becomes NaN, which the caller sees in the output. */
-static void run(const struct dd_conv *c, dnnl_primitive_t p, int arguments, const dnnl_exec_arg_t *argument, float *out, size_t floats)
+static void run(const struct dd_conv *c, dnnl_primitive_t p, int arguments, const dnnl_exec_arg_t *argument,
+                float *out, size_t floats)
 {
     struct onednn *o = c->state;
     int before = use_threads(c->threads);
@@ -306,25 +327,30 @@ static void pack_dnnl(struct dd_conv *c, const struct dd_conv_weights *w, const 
         b[i] = bias ? bias[i] : 0;
     dnnl_memory_set_data_handle(o->plain, (void *)(size_t)w->at);
     dnnl_memory_set_data_handle(o->packed, c->packed);
-    run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } }, c->packed, o->bias);
+    run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } },
+        c->packed, o->bias);
     for (struct primitive *p = &o->one; p; p = p == &o->one && o->batch.run ? &o->batch : NULL) {
         dnnl_memory_set_data_handle(p->weights, c->packed);
         dnnl_memory_set_data_handle(p->bias, b);
     }
 }
 
-static void primitive_forward(const struct dd_conv *c, const struct primitive *p, float *y, float *x, float *scratch, size_t floats)
+static void primitive_forward(const struct dd_conv *c, const struct primitive *p, float *y, float *x,
+                              float *scratch, size_t floats)
 {
     dnnl_memory_set_data_handle(p->src, x);
     dnnl_memory_set_data_handle(p->dst, y);
     dnnl_memory_set_data_handle(p->scratchpad, scratch);
-    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, p->src }, { DNNL_ARG_WEIGHTS, p->weights }, { DNNL_ARG_BIAS, p->bias },
-                                          { DNNL_ARG_DST, p->dst }, { DNNL_ARG_SCRATCHPAD, p->scratchpad } };
+    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, p->src },
+                                          { DNNL_ARG_WEIGHTS, p->weights },
+                                          { DNNL_ARG_BIAS, p->bias },
+                                          { DNNL_ARG_DST, p->dst },
+                                          { DNNL_ARG_SCRATCHPAD, p->scratchpad } };
     run(c, p->run, (int)(sizeof arguments / sizeof *arguments), arguments, y, floats);
 }
 
-static void forward_dnnl(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                         const struct dd_pre *pre, const struct dd_post *post)
+static void forward_dnnl(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                         const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct onednn *o = c->state;
     size_t in = (size_t)x->h * x->w * x->c, out = (size_t)y->h * y->w * y->c;
@@ -347,4 +373,5 @@ void dd_conv_dnnl_version(char text[32])
     snprintf(text, 32, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-const struct dd_conv_engine dd_conv_dnnl = { "dnnl", DD_CONV_WHOLE, open_dnnl, pack_dnnl, forward_dnnl, close_dnnl };
+const struct dd_conv_engine dd_conv_dnnl = { "dnnl",    DD_CONV_WHOLE, open_dnnl,
+                                             pack_dnnl, forward_dnnl,  close_dnnl };

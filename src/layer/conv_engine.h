@@ -10,29 +10,33 @@ enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED
 
 /* Weights as they are packed: that of output channel o, input channel i and tap t at at[o * out + i * in + (flipped ? taps - 1 - t : t)].
    OIHW as it is, or turned and transposed for the gradient of the input. */
-struct dd_conv_weights { const float *at; size_t out, in; int flipped; };
+struct dd_conv_weights {
+    const float *at;
+    size_t out, in;
+    int flipped;
+};
 
 struct dd_conv {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
     int batch, threads;
     const struct dd_conv_engine *engine;
-    char label[64];                           /* what the engine calls itself; its name unless open says more */
-    void *state;                              /* the engine's own, from open to close */
-    size_t packed_size, scratch_size;         /* bytes the engine asks for; set by open */
-    float *packed;                            /* the caller's block, from pack on */
+    char label[64];                   /* what the engine calls itself; its name unless open says more */
+    void *state;                      /* the engine's own, from open to close */
+    size_t packed_size, scratch_size; /* bytes the engine asks for; set by open */
+    float *packed;                    /* the caller's block, from pack on */
 };
 
 struct dd_conv_engine {
     const char *name;
-    unsigned takes;                           /* DD_CONV_... */
+    unsigned takes; /* DD_CONV_... */
     /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  When it fails there is nothing to close. */
-    int  (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
+    int (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
     void (*pack)(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias);
     /* ctx->scratch is scratch_size bytes; pre and post are NULL unless taken, post holds no more than was asked for. */
-    void (*forward)(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                    const struct dd_pre *pre, const struct dd_post *post);
-    void (*close)(struct dd_conv *c);         /* NULL: nothing to do */
+    void (*forward)(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                    const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post);
+    void (*close)(struct dd_conv *c); /* NULL: nothing to do */
 };
 
 extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
@@ -40,9 +44,11 @@ extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
 extern const struct dd_conv_engine dd_conv_taps;
 int dd_conv_taps_takes(const struct dd_conv_shape *s);
 /* dd_conv_pack of any weights; flipped or transposed ones not by the dnnl engine. */
-void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w, const float *bias);
+void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w,
+                          const float *bias);
 /* y = act(x scale + shift), y dense or strided. */
-void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre);
+void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                  const struct dd_pre *pre);
 
 static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
 {
@@ -51,8 +57,8 @@ static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
 
 /* Where the pixels of the rectangle of `rows` x `columns` from (row, column) on lie, row by row: image has h x w of them, `stride` floats
    apart; `zero` outside of it. */
-static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row, int column, int rows,
-                                int columns, const float *zero)
+static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row,
+                                int column, int rows, int columns, const float *zero)
 {
     int whole = row >= 0 && column >= 0 && row + rows <= h && column + columns <= w;
     for (int y = row; y < row + rows; y++) {
@@ -68,11 +74,14 @@ static inline void dd_rectangle(const float **pixel, const float *image, int h, 
 
 /* Fetches channels first .. first + n of the rectangle of `rows` x `columns` from (row, column) on, or of what lies there of the next image: they
    are read and written in an order that the processor does not foresee.  Always inlined: else GCC sees no effect in it and drops the call. */
-static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image, int row, int column, int rows,
+static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image,
+                                                                     int row, int column, int rows,
                                                                      int columns, size_t first, size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
-    size_t w = (size_t)m->w, pixels = (size_t)m->n * (size_t)m->h * w, at = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
+
+    size_t w = (size_t)m->w, pixels = (size_t)m->n * (size_t)m->h * w,
+           at = (image * (size_t)m->h + (size_t)row) * w + (size_t)column;
     for (int i = 0; i < rows && at + (size_t)columns <= pixels; i++, at += w) {
         const float *pixel = m->data + at * m->stride + first;
         for (int j = 0; j < columns; j++, pixel += m->stride)

@@ -13,13 +13,14 @@
 /* Measured, see bench/RESULTS.md: tiles of rows that share a chunk of weights; bytes of a chunk, which stays in the second-level cache;
    tasks an image should give at least, and the work that is enough for one. */
 enum { TILES = 16, CHUNK = 256 << 10, TASKS = 32 };
+
 static const double TASK_FLOPS = 16e6;
 
 struct gemm {
     size_t taps, depth, mr, nr;
-    size_t panels, task_panels, chunk_taps;     /* in all; of a task; of a chunk */
-    size_t rows;                                /* of a task */
-    size_t bias, zero, scratch;                 /* where in the packed block; bytes a thread needs */
+    size_t panels, task_panels, chunk_taps; /* in all; of a task; of a chunk */
+    size_t rows;                            /* of a task */
+    size_t bias, zero, scratch;             /* where in the packed block; bytes a thread needs */
 };
 
 static size_t clamp(double x, size_t low, size_t high)
@@ -33,7 +34,8 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     const struct dd_conv_shape *s = &c->shape;
     struct gemm *g = calloc(1, sizeof *g);
     if (!g)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
+                        s->cout);
     g->taps = (size_t)s->kernel * s->kernel;
     g->depth = (size_t)s->cin;
     g->mr = setup->k->gemm_mr;
@@ -41,11 +43,13 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     g->panels = dd_blocks((size_t)s->cout, g->nr);
     g->rows = TILES * g->mr;
     g->chunk_taps = clamp((double)CHUNK / (double)(g->depth * g->nr * sizeof(float)), 1, g->taps);
-    g->task_panels = clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
-                           g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
+    g->task_panels =
+        clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
+              g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
     g->bias = g->panels * g->taps * g->depth * g->nr;
     g->zero = g->bias + (size_t)s->cout;
-    g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) + sizeof(float) * dd_aligned(g->rows * g->taps * sizeof(float *) / sizeof(float));
+    g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) +
+                 sizeof(float) * dd_aligned(g->rows * g->taps * sizeof(float *) / sizeof(float));
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->depth);
     c->scratch_size = (size_t)c->threads * g->scratch;
@@ -53,7 +57,8 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
 }
 
 /* One panel, from output channel `first` on, of which there are n <= nr. */
-static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_weights *w, size_t first, size_t n)
+static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_weights *w, size_t first,
+                       size_t n)
 {
     for (size_t i = 0; i < g->depth; i++)
         for (size_t tap = 0; tap < g->taps; tap++) {
@@ -77,22 +82,27 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
 }
 
 /* row [taps], mr apart: where the output pixel whose first tap lies at (y0, x0) reads. */
-static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image, size_t stride, int y0, int x0,
-                        const float *zero)
+static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image,
+                        size_t stride, int y0, int x0, const float *zero)
 {
     for (int y = y0; y < y0 + s->kernel; y++) {
-        const float *line = y >= 0 && y < s->h << s->doubled ? image + (size_t)(y >> s->doubled) * (size_t)s->w * stride : NULL;
+        const float *line = y >= 0 && y < s->h << s->doubled
+                                ? image + (size_t)(y >> s->doubled) * (size_t)s->w * stride
+                                : NULL;
         for (int x = x0; x < x0 + s->kernel; x++, row += mr)
-            *row = line && x >= 0 && x < s->w << s->doubled ? line + (size_t)(x >> s->doubled) * stride : zero;
+            *row =
+                line && x >= 0 && x < s->w << s->doubled ? line + (size_t)(x >> s->doubled) * stride : zero;
     }
 }
 
 /* a [tiles][taps][mr] for output pixels first .. first + count of all images. */
-static void point(const float **a, const struct dd_conv *c, const struct dd_map *x, size_t first, size_t count)
+static void point(const float **a, const struct dd_conv *c, const struct dd_map *x, size_t first,
+                  size_t count)
 {
     const struct gemm *g = c->state;
     const struct dd_conv_shape *s = &c->shape;
-    size_t width = (size_t)dd_conv_width(s), height = (size_t)dd_conv_height(s), image_size = (size_t)s->h * (size_t)s->w * x->stride;
+    size_t width = (size_t)dd_conv_width(s), height = (size_t)dd_conv_height(s),
+           image_size = (size_t)s->h * (size_t)s->w * x->stride;
     size_t ox = first % width, oy = first / width % height;
     const float *image = x->data + first / width / height * image_size, *zero = c->packed + g->zero;
     if (dd_conv_is_pointwise(s)) {
@@ -102,7 +112,8 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
     }
     for (size_t i = 0; i < count; i += g->mr, a += g->taps * g->mr)
         for (size_t j = 0; j < dd_min(g->mr, count - i); j++) {
-            point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top, (int)ox * s->stride - s->left, zero);
+            point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top,
+                        (int)ox * s->stride - s->left, zero);
             if (++ox == width) {
                 ox = 0;
                 image += ++oy == height ? image_size : 0;
@@ -127,47 +138,55 @@ static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
 
 /* y [rows first .. first + count, channels of one panel].  The tiles of rows that meet a chunk of weights fetch the next one ahead, each its
    part; of rows that are `fresh`, no panel having met them, also those of the next tile. */
-static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a, size_t panel, const float *bias,
-                          size_t first, size_t count, int fresh, const struct dd_post *post)
+static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a,
+                          size_t panel, const float *bias, size_t first, size_t count, int fresh,
+                          const struct dd_post *post)
 {
     const struct gemm *g = c->state;
     const struct dd_map *r = post ? post->residual : NULL;
-    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column), step = dd_blocks(g->nr, dd_blocks(count, g->mr));
+    size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column),
+           step = dd_blocks(g->nr, dd_blocks(count, g->mr));
     for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
         size_t taps = dd_min(g->chunk_taps, g->taps - tap);
-        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr, *ahead = b + taps * g->depth * g->nr;
+        const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr,
+                    *ahead = b + taps * g->depth * g->nr;
         for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
-            struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL, r ? r->stride : 0,
-                                         post ? post->scale : 1 };
+            struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL,
+                                         r ? r->stride : 0, post ? post->scale : 1 };
             if (fresh && tap == 0 && i + g->mr < count)
                 fetch_tile(c, a + (i + g->mr) * g->taps, dd_min(g->mr, count - i - g->mr));
-            c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr, b, taps, g->depth,
-                       dd_min(g->mr, count - i), n, tap > 0, tap + taps == g->taps ? &last : NULL, ahead, step);
+            c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr,
+                       b, taps, g->depth, dd_min(g->mr, count - i), n, tap > 0,
+                       tap + taps == g->taps ? &last : NULL, ahead, step);
         }
     }
 }
 
 /* Rows run through all images unless an image has a bias of its own (post->add).  A thread has neighbouring tasks: what it fetches ahead is
    then its own. */
-static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                         const struct dd_pre *pre, const struct dd_post *post)
+static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                         const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct gemm *g = c->state;
     const float *add = post ? post->add : NULL;
-    size_t pixels = (size_t)y->h * y->w, span = add ? pixels : pixels * (size_t)y->n, spans = add ? (size_t)y->n : 1;
+    size_t pixels = (size_t)y->h * y->w, span = add ? pixels : pixels * (size_t)y->n,
+           spans = add ? (size_t)y->n : 1;
     size_t blocks = dd_blocks(span, g->rows), columns = dd_blocks(g->panels, g->task_panels);
     (void)pre;
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < columns * spans * blocks; task++) {
-        size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels, start = task % blocks * g->rows;
-        size_t first = image * span + start, count = dd_min(g->rows, span - start), end = dd_min(panel + g->task_panels, g->panels);
+        size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels,
+               start = task % blocks * g->rows;
+        size_t first = image * span + start, count = dd_min(g->rows, span - start),
+               end = dd_min(panel + g->task_panels, g->panels);
         float *bias = ctx->scratch + dd_thread() * (g->scratch / sizeof(float));
         const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)
             bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);
         point(a, c, x, first, count);
         for (size_t p = panel; p < end; p++)
-            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, p == panel && g->taps > 1, post);
+            panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, p == panel && g->taps > 1,
+                          post);
     }
 }
 
@@ -176,5 +195,7 @@ static void close_gemm(struct dd_conv *c)
     free(c->state);
 }
 
-const struct dd_conv_engine dd_conv_gemm = { "gemm", DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
-                                             open_gemm, pack_gemm, forward_gemm, close_gemm };
+const struct dd_conv_engine dd_conv_gemm = {
+    "gemm",    DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_gemm, pack_gemm, forward_gemm,
+    close_gemm
+};

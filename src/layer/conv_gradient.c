@@ -10,8 +10,18 @@
 struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s)
 {
     int last = s->kernel - 1;
-    return (struct dd_conv_shape){ dd_conv_height(s), dd_conv_width(s), s->cout, s->cin, s->kernel, 1,
-                                   last - s->top, last - s->left, last - s->bottom, last - s->right, 0 };
+    return (struct dd_conv_shape){
+        .h = dd_conv_height(s),
+        .w = dd_conv_width(s),
+        .cin = s->cout,
+        .cout = s->cin,
+        .kernel = s->kernel,
+        .stride = 1,
+        .top = last - s->top,
+        .left = last - s->left,
+        .bottom = last - s->bottom,
+        .right = last - s->right,
+    };
 }
 
 /* Whether the gradient by the weights goes by Winograd: where the forward pass could, with channels enough to pay for the transforms and
@@ -19,6 +29,7 @@ struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s)
 static int tiled(const struct dd_conv_shape *s, const char *engine)
 {
     enum { CHANNELS_LEAST = 16 };
+
     size_t tiles = dd_blocks((size_t)s->h, 4) * dd_blocks((size_t)s->w, 4);
     if (s->kernel != 3 || s->stride != 1 || s->top != 1 || s->left != 1 || s->bottom != 1 || s->right != 1)
         return 0;
@@ -41,7 +52,8 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own)
     p->all = p->thread + (size_t)g->threads * p->own;
 }
 
-void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs, size_t count)
+void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
+                           size_t count)
 {
     enum { NR_MOST = 64 };
     const struct dd_conv_gradient *g = w->g;
@@ -56,18 +68,26 @@ void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, 
 const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked)
 {
     enum { PIXELS_LEAST = 8 * 8 };
+
     if (asked && strcmp(asked, "auto"))
         return asked;
     return tiled(s, NULL) && s->h * s->w >= PIXELS_LEAST ? "winograd" : NULL;
 }
 
-int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err)
+int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_shape *s,
+                          const struct dd_conv_setup *setup, ddpm_error *err)
 {
     struct dd_conv_gradient *g = calloc(1, sizeof *g);
     struct dd_conv_setup own = *setup;
     if (!g)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the gradient of a convolution of %d to %d channels", s->cin, s->cout);
-    *g = (struct dd_conv_gradient){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .tiled = tiled(s, setup->engine) };
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory for the gradient of a convolution of %d to %d channels", s->cin,
+                        s->cout);
+    *g = (struct dd_conv_gradient){ .shape = *s,
+                                    .k = setup->k,
+                                    .batch = setup->batch,
+                                    .threads = setup->threads,
+                                    .tiled = tiled(s, setup->engine) };
     (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
     own.engine = dd_conv_gradient_engine(s, own.engine && !strcmp(own.engine, "dnnl") ? NULL : own.engine);
     struct dd_conv_shape t = dd_conv_gradient_shape(s);
@@ -96,12 +116,15 @@ size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
 static size_t input_floats(const struct dd_conv_gradient *g)
 {
     const struct dd_conv_shape *s = &g->shape;
-    return g->tiled || g->plan.exchanged || s->kernel == 1 ? 0 : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
+    return g->tiled || g->plan.exchanged || s->kernel == 1
+               ? 0
+               : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
 }
 
 size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g)
 {
-    size_t data = g->data ? dd_conv_scratch(g->data) : 0, by_weights = sizeof(float) * (input_floats(g) + g->plan.all);
+    size_t data = g->data ? dd_conv_scratch(g->data) : 0,
+           by_weights = sizeof(float) * (input_floats(g) + g->plan.all);
     return data > by_weights ? data : by_weights;
 }
 
@@ -109,13 +132,15 @@ void dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float
 {
     size_t taps = (size_t)g->shape.kernel * (size_t)g->shape.kernel;
     if (g->data)
-        dd_conv_pack_weights(g->data, packed, &(struct dd_conv_weights){ w, taps, taps * (size_t)g->shape.cin, 1 }, NULL);
+        dd_conv_pack_weights(g->data, packed,
+                             &(struct dd_conv_weights){ w, taps, taps * (size_t)g->shape.cin, 1 }, NULL);
     else
         dd_conv_gradient_stride_pack(g, packed, w);
     g->packed = packed;
 }
 
-void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz)
+void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx,
+                           const struct dd_map *dx, const struct dd_map *dz)
 {
     if (g->data)
         dd_conv_forward(g->data, ctx, dx, dz, NULL, NULL);
@@ -123,8 +148,9 @@ void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_con
         dd_conv_gradient_stride_data(g, ctx, dx, dz);
 }
 
-void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw, float *db, const struct dd_map *dz,
-                              const struct dd_map *x, const struct dd_pre *pre)
+void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw,
+                              float *db, const struct dd_map *dz, const struct dd_map *x,
+                              const struct dd_pre *pre)
 {
     struct dd_map in = *x;
     struct dd_conv_gradient_work w = { g, dz, x, pre, ctx->scratch + input_floats(g), dw, db };

@@ -15,15 +15,19 @@ struct dd_conv_gradient;
    bench/RESULTS.md, "Training". */
 const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked);
 /* s and setup as for dd_conv_open; setup->engine is the engine of the gradient by x where it is a convolution of stride 1. */
-int    dd_conv_gradient_open(struct dd_conv_gradient **g, const struct dd_conv_shape *s, const struct dd_conv_setup *setup, ddpm_error *err);
-size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g);      /* bytes of weights packed for dd_conv_gradient_data */
-size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g);     /* bytes, at setup.batch and threads */
+int dd_conv_gradient_open(struct dd_conv_gradient **g, const struct dd_conv_shape *s,
+                          const struct dd_conv_setup *setup, ddpm_error *err);
+size_t dd_conv_gradient_packed(
+    const struct dd_conv_gradient *g); /* bytes of weights packed for dd_conv_gradient_data */
+size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g); /* bytes, at setup.batch and threads */
 /* w OIHW; packed: dd_conv_gradient_packed bytes, kept by the caller.  Again whenever w has changed. */
-void   dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float *w);
+void dd_conv_gradient_pack(struct dd_conv_gradient *g, void *packed, const float *w);
 /* dx [n, h, w, cin] from dz [n, oh, ow, cout], n <= batch; overwritten, all of it. */
-void   dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz);
+void dd_conv_gradient_data(const struct dd_conv_gradient *g, const struct dd_context *ctx,
+                           const struct dd_map *dx, const struct dd_map *dz);
 /* dw [cout, cin, k, k] and db [cout] (NULL: not asked for) are added to.  pre may be NULL.  Needs no packed weights. */
-void   dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw, float *db, const struct dd_map *dz,
-                                const struct dd_map *x, const struct dd_pre *pre);
-void   dd_conv_gradient_close(struct dd_conv_gradient *g);
+void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_context *ctx, float *dw,
+                              float *db, const struct dd_map *dz, const struct dd_map *x,
+                              const struct dd_pre *pre);
+void dd_conv_gradient_close(struct dd_conv_gradient *g);
 #endif

@@ -17,7 +17,8 @@ enum { BLOCK = 64, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 20, ITEMS = 16, FEW 
 
 static int exchanged(const struct dd_conv_shape *s)
 {
-    return s->kernel > 1 && s->stride == 1 && s->cin > s->cout && s->h == dd_conv_height(s) && s->w == dd_conv_width(s);
+    return s->kernel > 1 && s->stride == 1 && s->cin > s->cout && s->h == dd_conv_height(s) &&
+           s->w == dd_conv_width(s);
 }
 
 void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
@@ -26,18 +27,24 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     const struct dd_conv_shape *s = &p->sum;
     p->exchanged = exchanged(&g->shape);
     p->sum = p->exchanged ? dd_conv_gradient_shape(&g->shape) : g->shape;
-    size_t patch = (size_t)s->kernel * (size_t)s->kernel * (size_t)s->cin, cout = (size_t)s->cout, nr = g->k->gemm_nr;
+    size_t patch = (size_t)s->kernel * (size_t)s->kernel * (size_t)s->cin, cout = (size_t)s->cout,
+           nr = g->k->gemm_nr;
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
     size_t planes = pixels < BLOCK ? 1 : dd_blocks(ITEMS, dd_blocks(patch, nr) * dd_blocks(cout, nr));
     size_t twice = 2 * patch * cout, chunk = dd_min(twice > CHUNK_LEAST ? twice : CHUNK_LEAST, CHUNK_MOST);
-    size_t blocks = dd_min(dd_blocks(chunk, BLOCK * planes * (patch + cout)), dd_blocks(total, BLOCK * planes));
-    p->outer = p->swapped ? dd_conv_outer_of(g->k, planes, cout, patch, blocks * BLOCK) : dd_conv_outer_of(g->k, planes, patch, cout, blocks * BLOCK);
+    size_t blocks =
+        dd_min(dd_blocks(chunk, BLOCK * planes * (patch + cout)), dd_blocks(total, BLOCK * planes));
+    p->outer = p->swapped ? dd_conv_outer_of(g->k, planes, cout, patch, blocks * BLOCK)
+                          : dd_conv_outer_of(g->k, planes, patch, cout, blocks * BLOCK);
     dd_conv_gradient_place(g, nr * nr);
 }
 
 /* A map, and what is applied to it on load. */
-struct source { const struct dd_map *map; const struct dd_pre *pre; };
+struct source {
+    const struct dd_map *map;
+    const struct dd_pre *pre;
+};
 
 static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
 {
@@ -46,14 +53,16 @@ static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
 
 /* n channels of x from i on at `count` output pixels from (oy, ox) on, of one row, under one tap.  A vector of a few
    numbers would cost more than those. */
-static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox, int count, size_t tap, size_t i, size_t n)
+static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox,
+                     int count, size_t tap, size_t i, size_t n)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
     const struct source in = source_of(w, 0);
     const struct dd_map *x = in.map;
     const struct dd_pre *pre = in.pre;
     size_t nr = w->g->k->gemm_nr, at = image * (size_t)x->c + i;
-    int iy = oy * s->stride + (int)tap / s->kernel - s->top, ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
+    int iy = oy * s->stride + (int)tap / s->kernel - s->top,
+        ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
     if (iy < 0 || iy >= s->h)
         before = count;
     while (before < count && ix + before * s->stride < 0)
@@ -65,11 +74,15 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
             memset(to + (size_t)q * nr, 0, n * sizeof *to);
     if (last == before)
         return;
-    const float *from = x->data + ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride + i;
+    const float *from =
+        x->data +
+        ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride +
+        i;
     size_t step = x->stride * (size_t)s->stride;
     if (n >= FEW || pre)
         w->g->k->affine(to + (size_t)before * nr, nr, from, step, pre && pre->scale ? pre->scale + at : NULL,
-                        pre && pre->scale ? pre->shift + at : NULL, (size_t)(last - before), n, pre ? pre->act : DD_ACT_NONE);
+                        pre && pre->scale ? pre->shift + at : NULL, (size_t)(last - before), n,
+                        pre ? pre->act : DD_ACT_NONE);
     else
         for (int q = before; q < last; q++, from += step)
             for (size_t c = 0; c < n; c++)
@@ -77,22 +90,26 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
 }
 
 /* Numbers first .. first + n of the patches at output pixels q .. q + count of all images. */
-static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count, size_t first, size_t n)
+static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count,
+                         size_t first, size_t n)
 {
-    size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin, nr = w->g->k->gemm_nr;
+    size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin,
+           nr = w->g->k->gemm_nr;
     for (size_t run; count; q += run, count -= run, to += run * nr) {
         size_t ox = q % width, part;
         run = dd_min(count, width - ox);
         for (size_t done = 0; done < n; done += part) {
             size_t i = (first + done) % cin;
             part = dd_min(n - done, cin - i);
-            copy_run(w, to + done, q / width / height, (int)(q / width % height), (int)ox, (int)run, (first + done) / cin, i, part);
+            copy_run(w, to + done, q / width / height, (int)(q / width % height), (int)ox, (int)run,
+                     (first + done) / cin, i, part);
         }
     }
 }
 
 /* The same of z, or where patches are the pixels themselves, one after the other. */
-static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q, size_t count, size_t first, size_t n)
+static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q,
+                        size_t count, size_t first, size_t n)
 {
     const struct dd_map *x = in->map;
     const struct dd_pre *pre = in->pre;
@@ -101,8 +118,8 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, const struct sour
         size_t at = q / pixels * (size_t)x->c + first;
         int scaled = pre && pre->scale;
         run = scaled ? dd_min(count, pixels - q % pixels) : count;
-        w->g->k->affine(to, nr, x->data + q * x->stride + first, x->stride, scaled ? pre->scale + at : NULL, scaled ? pre->shift + at : NULL,
-                        run, n, pre ? pre->act : DD_ACT_NONE);
+        w->g->k->affine(to, nr, x->data + q * x->stride + first, x->stride, scaled ? pre->scale + at : NULL,
+                        scaled ? pre->shift + at : NULL, run, n, pre ? pre->act : DD_ACT_NONE);
     }
 }
 
@@ -111,18 +128,24 @@ static int in_place(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
     int rows = of_z == w->g->plan.swapped, channels = of_z ? s->cout : s->cin;
-    return (of_z || dd_conv_is_pointwise(s)) && !source_of(w, of_z).pre && (rows || (size_t)channels % w->g->k->gemm_nr == 0);
+    return (of_z || dd_conv_is_pointwise(s)) && !source_of(w, of_z).pre &&
+           (rows || (size_t)channels % w->g->k->gemm_nr == 0);
 }
 
 /* Pixels start .. start + pixels of all images, `share` of them, whole blocks, for each plane. */
-struct chunk { size_t start, pixels, share; struct dd_conv_side z, x; };
+struct chunk {
+    size_t start, pixels, share;
+    struct dd_conv_side z, x;
+};
 
-static struct dd_conv_side side_of(const struct dd_conv_gradient_work *w, int of_z, size_t start, size_t share)
+static struct dd_conv_side side_of(const struct dd_conv_gradient_work *w, int of_z, size_t start,
+                                   size_t share)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_map *map = source_of(w, of_z).map;
     if (in_place(w, of_z))
-        return (struct dd_conv_side){ map->data + start * map->stride, map->stride, p->outer.nr, share * map->stride };
+        return (struct dd_conv_side){ map->data + start * map->stride, map->stride, p->outer.nr,
+                                      share * map->stride };
     return of_z == p->swapped ? dd_conv_outer_copy(&p->outer, w->scratch + p->a, p->outer.a_plane)
                               : dd_conv_outer_copy(&p->outer, w->scratch + p->b, p->outer.b_plane);
 }
@@ -134,18 +157,24 @@ static struct chunk chunk_of(const struct dd_conv_gradient_work *w, size_t start
 }
 
 /* How many terms a plane has. */
-static size_t terms(const struct chunk *c, size_t plane) { return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share)); }
+static size_t terms(const struct chunk *c, size_t plane)
+{
+    return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share));
+}
 
 /* Copies a block of the chunk, those channels of it that make panel `panel` of z or x. */
-static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block, size_t panel)
+static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block,
+                       size_t panel)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_conv_outer *o = &p->outer;
     const struct dd_conv_side *side = of_z ? &c->z : &c->x;
     int rows = of_z == p->swapped;
-    size_t at = block * BLOCK, q = c->start + at, count = dd_min(BLOCK, c->pixels - at), first = panel * o->nr;
+    size_t at = block * BLOCK, q = c->start + at, count = dd_min(BLOCK, c->pixels - at),
+           first = panel * o->nr;
     size_t n = dd_min(o->nr, (rows ? o->rows : o->columns) - first);
-    float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel + at % c->share * o->nr;
+    float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel +
+                at % c->share * o->nr;
     const struct source in = source_of(w, of_z);
     if (of_z || dd_conv_is_pointwise(&p->sum))
         copy_pixels(w, &in, to, q, count, first, n);
@@ -153,10 +182,12 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
         copy_patches(w, to, q, count, first, n);
 }
 
-static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t me, size_t team)
+static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t me,
+                 size_t team)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
-    size_t panels = of_z == p->swapped ? p->outer.row_panels : p->outer.column_panels, tasks = dd_blocks(c->pixels, BLOCK) * panels;
+    size_t panels = of_z == p->swapped ? p->outer.row_panels : p->outer.column_panels,
+           tasks = dd_blocks(c->pixels, BLOCK) * panels;
     for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++)
         load_block(w, c, of_z, task / panels, task % panels);
 }
@@ -167,7 +198,8 @@ static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *
     const struct dd_map *dz = w->dz;
     for (size_t at = 0, n; at < c->pixels; at += n) {
         n = dd_min(BLOCK, c->pixels - at);
-        dd_conv_gradient_bias(w, panel, dz->data + (c->start + at) * dz->stride + panel * w->g->k->gemm_nr, dz->stride, n);
+        dd_conv_gradient_bias(w, panel, dz->data + (c->start + at) * dz->stride + panel * w->g->k->gemm_nr,
+                              dz->stride, n);
     }
 }
 
@@ -176,7 +208,8 @@ static void add_row(const struct dd_conv_gradient_work *w, const float *sum, siz
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
     int exchanged = w->g->plan.exchanged;
-    size_t taps = (size_t)s->kernel * (size_t)s->kernel, cin = (size_t)s->cin, step = exchanged ? (size_t)s->cout * taps : taps;
+    size_t taps = (size_t)s->kernel * (size_t)s->kernel, cin = (size_t)s->cin,
+           step = exchanged ? (size_t)s->cout * taps : taps;
     for (size_t n; m; first += n, sum += n, m -= n) {
         size_t tap = first / cin, i = first % cin;
         float *dw = w->dw + (exchanged ? i * step + o * taps + taps - 1 - tap : (o * cin + i) * taps + tap);
@@ -204,7 +237,8 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
             add_row(w, own + i * nr, column * nr + i, row * nr, m);
 }
 
-static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels, size_t me, size_t team)
+static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels, size_t me,
+                      size_t team)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_conv_outer *o = &p->outer;
@@ -220,7 +254,8 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     if (copies)
         dd_meet(team);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
-        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item, terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
+        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,
+                          terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
     for (size_t panel = me; w->db && panel < dd_blocks((size_t)w->g->shape.cout, o->nr); panel += team)
         add_bias(w, &c, panel);
 }
@@ -228,7 +263,8 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
 void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
-    size_t total = (size_t)w->dz->n * (size_t)w->dz->h * (size_t)w->dz->w, most = p->outer.planes * p->outer.room;
+    size_t total = (size_t)w->dz->n * (size_t)w->dz->h * (size_t)w->dz->w,
+           most = p->outer.planes * p->outer.room;
     DD_TEAM(threads)
     {
         size_t me = dd_thread(), team = dd_team(), panels = p->outer.row_panels * p->outer.column_panels;
@@ -236,6 +272,7 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int thre
             run_chunk(w, start, dd_min(most, total - start), me, team);
         dd_meet(team);
         for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
-            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels, item / p->outer.row_panels);
+            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels,
+                         item / p->outer.row_panels);
     }
 }

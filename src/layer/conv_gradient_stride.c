@@ -8,7 +8,7 @@
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { PIXELS = 256, TAPS = 64 };               /* of a task, about; taps to which the rows of a tile point at a time */
+enum { PIXELS = 256, TAPS = 64 }; /* of a task, about; taps to which the rows of a tile point at a time */
 
 /* The taps first, first + stride, .. of one direction. */
 static size_t phase_taps(const struct dd_conv_shape *s, int first)
@@ -43,10 +43,12 @@ static size_t panel_at(const struct dd_conv_gradient *g, int phase, size_t panel
     return (taps_before(&g->shape, phase) * panels + panel * taps + tap) * (size_t)g->shape.cout * nr;
 }
 
-static void pack_panel(const struct dd_conv_gradient *g, float *packed, const float *w, int phase, size_t panel)
+static void pack_panel(const struct dd_conv_gradient *g, float *packed, const float *w, int phase,
+                       size_t panel)
 {
     const struct dd_conv_shape *s = &g->shape;
-    size_t nr = g->k->gemm_nr, cin = (size_t)s->cin, taps = (size_t)s->kernel * (size_t)s->kernel, n = dd_min(nr, cin - panel * nr);
+    size_t nr = g->k->gemm_nr, cin = (size_t)s->cin, taps = (size_t)s->kernel * (size_t)s->kernel,
+           n = dd_min(nr, cin - panel * nr);
     int top = phase / s->stride, left = phase % s->stride;
     float *to = packed + panel_at(g, phase, panel, phase_taps(s, top) * phase_taps(s, left), 0);
     for (int kh = top; kh < s->kernel; kh += s->stride)
@@ -60,7 +62,8 @@ static void pack_panel(const struct dd_conv_gradient *g, float *packed, const fl
 
 void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w)
 {
-    size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr), phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
+    size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr),
+           phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
     memset(packed + zero_at(g), 0, sizeof(float) * (size_t)g->shape.cout);
     DD_PARALLEL_UNEVEN(g->threads)
     for (size_t task = 0; task < phases * panels; task++)
@@ -68,57 +71,75 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
 }
 
 /* The pixels of a phase: the first row and column, how many of each an image has, and the dz of the first under the first tap. */
-struct phase { int number, row, column, rows, columns, oy, ox; size_t down, across; };
+struct phase {
+    int number, row, column, rows, columns, oy, ox;
+    size_t down, across;
+};
 
 static struct phase phase_of(const struct dd_conv_shape *s, int number)
 {
     int top = number / s->stride, left = number % s->stride, step = s->stride;
     int row = ((top - s->top) % step + step) % step, column = ((left - s->left) % step + step) % step;
-    return (struct phase){ number, row, column, row < s->h ? (s->h - 1 - row) / step + 1 : 0, column < s->w ? (s->w - 1 - column) / step + 1 : 0,
-                           (row + s->top - top) / step, (column + s->left - left) / step, phase_taps(s, top), phase_taps(s, left) };
+    return (struct phase){ number,
+                           row,
+                           column,
+                           row < s->h ? (s->h - 1 - row) / step + 1 : 0,
+                           column < s->w ? (s->w - 1 - column) / step + 1 : 0,
+                           (row + s->top - top) / step,
+                           (column + s->left - left) / step,
+                           phase_taps(s, top),
+                           phase_taps(s, left) };
 }
 
 /* m pixels from number (row, column) of the phase on, a panel of channels. */
-static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz, const struct phase *f, size_t panel,
-                 size_t image, int row, int column, size_t m)
+static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
+                 const struct phase *f, size_t panel, size_t image, int row, int column, size_t m)
 {
     const struct dd_conv_shape *s = &g->shape;
-    const float *a[TAPS * DD_GEMM_MR_MAX], *zero = g->packed + zero_at(g), *from = dz->data + image * (size_t)dz->h * (size_t)dz->w * dz->stride;
-    size_t mr = g->k->gemm_mr, nr = g->k->gemm_nr, step = (size_t)s->stride, taps = f->down * f->across, tap = 0;
+    const float *a[TAPS * DD_GEMM_MR_MAX],
+        *zero = g->packed + zero_at(g), *from = dz->data + image * (size_t)dz->h * (size_t)dz->w * dz->stride;
+    size_t mr = g->k->gemm_mr, nr = g->k->gemm_nr, step = (size_t)s->stride, taps = f->down * f->across,
+           tap = 0;
     size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
     float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
     do {
         size_t part = dd_min(TAPS, taps - tap);
         for (size_t t = tap; t < tap + part; t++)
             for (size_t i = 0; i < m; i++) {
-                int oy = f->oy + row - (int)(t / f->across), ox = f->ox + column + (int)i - (int)(t % f->across);
+                int oy = f->oy + row - (int)(t / f->across),
+                    ox = f->ox + column + (int)i - (int)(t % f->across);
                 int inside = oy >= 0 && oy < dz->h && ox >= 0 && ox < dz->w;
-                a[(t - tap) * mr + i] = inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
+                a[(t - tap) * mr + i] =
+                    inside ? from + ((size_t)oy * (size_t)dz->w + (size_t)ox) * dz->stride : zero;
             }
-        g->k->gemm(c, step * dx->stride, a, g->packed + panel_at(g, f->number, panel, taps, tap), part, (size_t)s->cout, m,
-                   dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL, c, 0);
+        g->k->gemm(c, step * dx->stride, a, g->packed + panel_at(g, f->number, panel, taps, tap), part,
+                   (size_t)s->cout, m, dd_min(nr, (size_t)s->cin - panel * nr), tap > 0, NULL, c, 0);
         tap += part;
     } while (tap < taps);
 }
 
 /* Rows first .. last of the phase, counted through all images. */
-static void rows_of_phase(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz, const struct phase *f,
-                          size_t panel, size_t first, size_t last)
+static void rows_of_phase(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
+                          const struct phase *f, size_t panel, size_t first, size_t last)
 {
     size_t columns = (size_t)f->columns, m = dd_blocks(columns, dd_blocks(columns, g->k->gemm_mr));
     for (size_t row = first; row < last; row++)
         for (size_t column = 0; column < columns; column += m)
-            tile(g, dx, dz, f, panel, row / (size_t)f->rows, (int)(row % (size_t)f->rows), (int)column, dd_min(m, columns - column));
+            tile(g, dx, dz, f, panel, row / (size_t)f->rows, (int)(row % (size_t)f->rows), (int)column,
+                 dd_min(m, columns - column));
 }
 
-void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dz)
+void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx,
+                                  const struct dd_map *dx, const struct dd_map *dz)
 {
     size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr);
     for (int number = 0; number < g->shape.stride * g->shape.stride; number++) {
         struct phase f = phase_of(&g->shape, number);
-        size_t rows = (size_t)dx->n * (size_t)f.rows * (f.columns > 0), height = dd_blocks(PIXELS, (size_t)f.columns + 1), blocks = dd_blocks(rows, height);
+        size_t rows = (size_t)dx->n * (size_t)f.rows * (f.columns > 0),
+               height = dd_blocks(PIXELS, (size_t)f.columns + 1), blocks = dd_blocks(rows, height);
         DD_PARALLEL_UNEVEN(ctx->threads)
         for (size_t task = 0; task < panels * blocks; task++)
-            rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height, dd_min(rows, (task % blocks + 1) * height));
+            rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height,
+                          dd_min(rows, (task % blocks + 1) * height));
     }
 }

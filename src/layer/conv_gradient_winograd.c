@@ -22,7 +22,8 @@ void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
     p->strips = dd_blocks(p->down, p->rows);
     size_t strip = p->rows * p->across, tiles = CHUNK_FLOATS / (PLANES * (cin + cout));
     tiles = tiles > CHUNK_TILES ? tiles : CHUNK_TILES;
-    p->outer = dd_conv_outer_of(g->k, PLANES, cin, cout, strip * dd_min(dd_blocks(tiles, strip), p->strips * (size_t)g->batch));
+    p->outer = dd_conv_outer_of(g->k, PLANES, cin, cout,
+                                strip * dd_min(dd_blocks(tiles, strip), p->strips * (size_t)g->batch));
     size_t load = (4 * p->rows + 2) * (size_t)s->w * cin, store = 2 * 9 * nr * nr;
     dd_conv_gradient_place(g, load > store ? load : store);
 }
@@ -34,10 +35,15 @@ static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
 }
 
 /* An image, its first row in memory, and how many lie there. */
-struct window { const float *data; size_t stride; int first, rows; };
+struct window {
+    const float *data;
+    size_t stride;
+    int first, rows;
+};
 
 /* What the strip of tile rows first .. last of an image reads, through pre. */
-static struct window strip_window(const struct dd_conv_gradient_work *w, float *own, size_t image, size_t first, size_t last)
+static struct window strip_window(const struct dd_conv_gradient_work *w, float *own, size_t image,
+                                  size_t first, size_t last)
 {
     const struct dd_map *x = w->x;
     size_t width = (size_t)x->w, c = (size_t)x->c;
@@ -45,15 +51,18 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
     if (!w->pre)
         return (struct window){ data, x->stride, 0, x->h };
     int top = first ? (int)first * 4 - 1 : 0, end = (int)dd_min((size_t)x->h, last * 4 + 1);
-    const float *scale = w->pre->scale ? w->pre->scale + image * c : NULL, *shift = scale ? w->pre->shift + image * c : NULL;
-    w->g->k->affine(own, c, data + (size_t)top * width * x->stride, x->stride, scale, shift, (size_t)(end - top) * width, c, w->pre->act);
+    const float *scale = w->pre->scale ? w->pre->scale + image * c : NULL,
+                *shift = scale ? w->pre->shift + image * c : NULL;
+    w->g->k->affine(own, c, data + (size_t)top * width * x->stride, x->stride, scale, shift,
+                    (size_t)(end - top) * width, c, w->pre->act);
     return (struct window){ own, c, top, end - top };
 }
 
 typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
 
 /* All channels of a tile into the panels at `to`, one after the other `panel` floats apart. */
-static void tile_panels(transform *f, float *to, size_t plane, size_t panel, size_t nr, const float **pixel, int pixels, size_t channels)
+static void tile_panels(transform *f, float *to, size_t plane, size_t panel, size_t nr, const float **pixel,
+                        int pixels, size_t channels)
 {
     for (size_t c = 0; c < channels; c += nr, to += panel) {
         f(to, plane, pixel, dd_min(nr, channels - c));
@@ -68,12 +77,15 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     const struct dd_conv_gradient *g = w->g;
     const struct dd_conv_gradient_plan *p = &g->plan;
     const struct dd_conv_outer *o = &p->outer;
-    size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down), panel = o->room * o->nr;
+    size_t image = s / p->strips, first = s % p->strips * p->rows, last = dd_min(first + p->rows, p->down),
+           panel = o->room * o->nr;
     struct window x = strip_window(w, own, image, first, last);
-    const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride, *pixel[PLANES], *zero = w->scratch + p->zero;
+    const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride,
+                *pixel[PLANES], *zero = w->scratch + p->zero;
     float *a = w->scratch + p->a + t * o->nr, *b = w->scratch + p->b + t * o->nr;
     for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
-        int row = (int)((unsigned)tile / (unsigned)p->across) * 4, column = (int)((unsigned)tile % (unsigned)p->across) * 4;
+        int row = (int)((unsigned)tile / (unsigned)p->across) * 4,
+            column = (int)((unsigned)tile % (unsigned)p->across) * 4;
         if (!w->pre)
             dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
         dd_rectangle(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, 6, zero);
@@ -108,15 +120,18 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
 }
 
 /* Strips first .. last: thread `me` of the team. */
-static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last, size_t me, size_t team)
+static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last, size_t me,
+                      size_t team)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
-    size_t start = strip_start(p, first), count = strip_start(p, last) - start, items = dd_conv_outer_items(&p->outer);
+    size_t start = strip_start(p, first), count = strip_start(p, last) - start,
+           items = dd_conv_outer_items(&p->outer);
     for (size_t s = first + (last - first) * me / team; s < first + (last - first) * (me + 1) / team; s++)
         load_strip(w, w->scratch + p->thread + me * p->own, s, strip_start(p, s) - start);
     dd_meet(team);
     const struct dd_conv_outer *o = &p->outer;
-    struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane), b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
+    struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane),
+                        b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
     for (size_t panel = me; w->db && panel < p->outer.column_panels; panel += team)
         add_bias(w, panel, count);
     for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
@@ -134,6 +149,7 @@ void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, int th
         for (size_t first = 0; first < strips; first += most)
             run_chunk(w, first, dd_min(first + most, strips), me, team);
         for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
-            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels, item / p->outer.row_panels);
+            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels,
+                         item / p->outer.row_panels);
     }
 }

@@ -11,22 +11,36 @@
 struct dd_conv_outer {
     size_t planes, rows, columns, room;
     size_t mr, nr, row_panels, column_panels;
-    size_t a_plane, b_plane, c_plane;           /* floats */
+    size_t a_plane, b_plane, c_plane; /* floats */
 };
 
 /* A or B: panel p of term t of plane k begins at data + k plane + p panel + t stride.  Of A's panels only the channels there are are read,
    of B's all nr. */
-struct dd_conv_side { const float *data; size_t stride, panel, plane; };
+struct dd_conv_side {
+    const float *data;
+    size_t stride, panel, plane;
+};
 
-static inline struct dd_conv_outer dd_conv_outer_of(const struct dd_kernels *k, size_t planes, size_t rows, size_t columns, size_t room)
+static inline struct dd_conv_outer dd_conv_outer_of(const struct dd_kernels *k, size_t planes, size_t rows,
+                                                    size_t columns, size_t room)
 {
-    size_t nr = k->gemm_nr, row_panels = dd_blocks(rows, nr), column_panels = dd_blocks(columns, nr), line = 16;
-    return (struct dd_conv_outer){ planes, rows, columns, room, k->gemm_mr, nr, row_panels, column_panels,
-                                   dd_aligned(row_panels * room * nr) + line, dd_aligned(column_panels * room * nr) + line,
+    size_t nr = k->gemm_nr, row_panels = dd_blocks(rows, nr), column_panels = dd_blocks(columns, nr),
+           line = 16;
+    return (struct dd_conv_outer){ planes,
+                                   rows,
+                                   columns,
+                                   room,
+                                   k->gemm_mr,
+                                   nr,
+                                   row_panels,
+                                   column_panels,
+                                   dd_aligned(row_panels * room * nr) + line,
+                                   dd_aligned(column_panels * room * nr) + line,
                                    dd_aligned(column_panels * rows * nr) + line };
 }
 
-static inline struct dd_conv_side dd_conv_outer_copy(const struct dd_conv_outer *o, const float *data, size_t plane)
+static inline struct dd_conv_side dd_conv_outer_copy(const struct dd_conv_outer *o, const float *data,
+                                                     size_t plane)
 {
     return (struct dd_conv_side){ data, o->nr, o->room * o->nr, plane };
 }
@@ -38,17 +52,21 @@ static inline size_t dd_conv_outer_items(const struct dd_conv_outer *o)
 
 /* Item: a plane, a panel of columns and in it a panel of rows.  Its `count` terms, a part of them that stays in the first-level cache at a
    time; load: added to C. */
-static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct dd_kernels *k, float *c, const struct dd_conv_side *a,
-                                     const struct dd_conv_side *b, size_t item, size_t count, int load)
+static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct dd_kernels *k, float *c,
+                                     const struct dd_conv_side *a, const struct dd_conv_side *b, size_t item,
+                                     size_t count, int load)
 {
     enum { TERMS = 128 };
-    size_t plane = item / (o->column_panels * o->row_panels), column = item / o->row_panels % o->column_panels, row = item % o->row_panels;
+
+    size_t plane = item / (o->column_panels * o->row_panels),
+           column = item / o->row_panels % o->column_panels, row = item % o->row_panels;
     size_t n = dd_min(o->nr, o->rows - row * o->nr), step = dd_blocks(n, dd_blocks(n, o->mr));
-    const float *x = a->data + plane * a->plane + row * a->panel, *y = b->data + plane * b->plane + column * b->panel;
+    const float *x = a->data + plane * a->plane + row * a->panel,
+                *y = b->data + plane * b->plane + column * b->panel;
     c += plane * o->c_plane + (column * o->rows + row * o->nr) * o->nr;
     for (size_t t = 0; t < count || (!load && t == 0); t += TERMS)
         for (size_t i = 0; i < n; i += step)
-            k->outer(c + i * o->nr, x + t * a->stride + i, a->stride, y + t * b->stride, b->stride, dd_min(TERMS, count - t), dd_min(step, n - i),
-                     load || t > 0);
+            k->outer(c + i * o->nr, x + t * a->stride + i, a->stride, y + t * b->stride, b->stride,
+                     dd_min(TERMS, count - t), dd_min(step, n - i), load || t > 0);
 }
 #endif

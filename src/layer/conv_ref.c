@@ -16,11 +16,13 @@ static int open_ref(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_e
 
 static void pack_ref(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias)
 {
-    size_t taps = (size_t)c->shape.kernel * c->shape.kernel, cin = (size_t)c->shape.cin, cout = (size_t)c->shape.cout;
+    size_t taps = (size_t)c->shape.kernel * c->shape.kernel, cin = (size_t)c->shape.cin,
+           cout = (size_t)c->shape.cout;
     for (size_t o = 0; o < cout; o++)
         for (size_t tap = 0; tap < taps; tap++)
             for (size_t i = 0; i < cin; i++)
-                c->packed[(o * taps + tap) * cin + i] = w->at[o * w->out + i * w->in + (w->flipped ? taps - 1 - tap : tap)];
+                c->packed[(o * taps + tap) * cin + i] =
+                    w->at[o * w->out + i * w->in + (w->flipped ? taps - 1 - tap : tap)];
     for (size_t o = 0; o < cout; o++)
         c->packed[cout * taps * cin + o] = bias ? bias[o] : 0;
 }
@@ -34,7 +36,8 @@ static double product(const float *a, const float *b, int n)
 }
 
 /* All channels of output pixel (oy, ox) of one image. */
-static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x, const float *image, int oy, int ox)
+static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x, const float *image, int oy,
+                      int ox)
 {
     const struct dd_conv_shape *s = &c->shape;
     size_t taps = (size_t)s->kernel * s->kernel, cin = (size_t)s->cin;
@@ -46,14 +49,16 @@ static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x,
             for (int kw = 0; kw < s->kernel; kw++, w += cin) {
                 int iy = oy * s->stride + kh - s->top, ix = ox * s->stride + kw - s->left;
                 if (iy >= 0 && iy < s->h << s->doubled && ix >= 0 && ix < s->w << s->doubled)
-                    sum += product(image + ((size_t)(iy >> s->doubled) * s->w + (ix >> s->doubled)) * x->stride, w, s->cin);
+                    sum +=
+                        product(image + ((size_t)(iy >> s->doubled) * s->w + (ix >> s->doubled)) * x->stride,
+                                w, s->cin);
             }
         y[o] = (float)sum;
     }
 }
 
-static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                        const struct dd_pre *pre, const struct dd_post *post)
+static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                        const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     int width = dd_conv_width(&c->shape), height = dd_conv_height(&c->shape);
     (void)pre, (void)post;
@@ -64,4 +69,6 @@ static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, c
                       x->data + (size_t)(row / height) * x->h * x->w * x->stride, row % height, ox);
 }
 
-const struct dd_conv_engine dd_conv_ref = { "ref", DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_ref, pack_ref, forward_ref, NULL };
+const struct dd_conv_engine dd_conv_ref = { "ref",       DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+                                            open_ref,    pack_ref,
+                                            forward_ref, NULL };

@@ -13,17 +13,22 @@
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-enum { RUN = 96, PIXELS = 4096, TASKS = 4 };    /* pixels of a run; of a task, at most and about; tasks a thread should have */
+enum {
+    RUN = 96,
+    PIXELS = 4096,
+    TASKS = 4
+}; /* pixels of a run; of a task, at most and about; tasks a thread should have */
 
 struct taps {
     size_t taps, columns, panels, mr, nr;
-    int rows;                                   /* of a task, at most */
-    size_t bias, z, own;                        /* where in the packed block; floats of Z, of a thread */
+    int rows;            /* of a task, at most */
+    size_t bias, z, own; /* where in the packed block; floats of Z, of a thread */
 };
 
 int dd_conv_taps_takes(const struct dd_conv_shape *s)
 {
     enum { FEW = 4, CHANNELS_LEAST = 16 };
+
     return s->kernel > 1 && s->stride == 1 && !s->doubled && s->cout <= FEW && s->cin >= CHANNELS_LEAST;
 }
 
@@ -32,7 +37,8 @@ static int open_taps(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     const struct dd_conv_shape *s = &c->shape;
     struct taps *g = calloc(1, sizeof *g);
     if (!g)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
+                        s->cout);
     g->taps = (size_t)s->kernel * (size_t)s->kernel;
     g->columns = g->taps * (size_t)s->cout;
     g->mr = setup->k->gemm_mr;
@@ -54,14 +60,18 @@ static void pack_taps(struct dd_conv *c, const struct dd_conv_weights *w, const 
     size_t cin = (size_t)c->shape.cin, cout = (size_t)c->shape.cout;
     for (size_t at = 0; at < g->bias; at++) {
         size_t column = at / (cin * g->nr) * g->nr + at % g->nr, i = at / g->nr % cin, tap = column / cout;
-        c->packed[at] = column < g->columns ? w->at[column % cout * w->out + i * w->in + (w->flipped ? g->taps - 1 - tap : tap)] : 0;
+        c->packed[at] =
+            column < g->columns
+                ? w->at[column % cout * w->out + i * w->in + (w->flipped ? g->taps - 1 - tap : tap)]
+                : 0;
     }
     for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
 }
 
 /* Z of `count` pixels, the first of which lies at x, `stride` floats before the next. */
-static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x, size_t stride, size_t count)
+static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x,
+                     size_t stride, size_t count)
 {
     const struct taps *g = c->state;
     const float *a[DD_GEMM_MR_MAX];
@@ -72,18 +82,21 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
             a[i] = x + (first + i) * stride;
         for (size_t panel = 0; panel < g->panels; panel++) {
             const float *b = c->packed + panel * cin * g->nr;
-            k->gemm(z + first * g->columns + panel * g->nr, g->columns, a, b, 1, cin, m, dd_min(g->nr, g->columns - panel * g->nr), 0, NULL, b, 0);
+            k->gemm(z + first * g->columns + panel * g->nr, g->columns, a, b, 1, cin, m,
+                    dd_min(g->nr, g->columns - panel * g->nr), 0, NULL, b, 0);
         }
     }
 }
 
 /* Z of all pixels of rows top .. end of an image. */
-static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x, const struct dd_pre *pre,
-                      size_t image, int top, int end)
+static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x,
+                      const struct dd_pre *pre, size_t image, int top, int end)
 {
     const struct taps *g = c->state;
-    size_t cin = (size_t)x->c, first = (image * (size_t)x->h + (size_t)top) * (size_t)x->w, count = (size_t)(end - top) * (size_t)x->w;
-    const float *scale = pre && pre->scale ? pre->scale + image * cin : NULL, *shift = scale ? pre->shift + image * cin : NULL;
+    size_t cin = (size_t)x->c, first = (image * (size_t)x->h + (size_t)top) * (size_t)x->w,
+           count = (size_t)(end - top) * (size_t)x->w;
+    const float *scale = pre && pre->scale ? pre->scale + image * cin : NULL,
+                *shift = scale ? pre->shift + image * cin : NULL;
     for (size_t done = 0, n; done < count; done += n) {
         const float *from = x->data + (first + done) * x->stride;
         n = dd_min(RUN, count - done);
@@ -102,26 +115,30 @@ static void add_taps(const struct dd_conv *c, float *y, const float *z, int top,
     memcpy(y, c->packed + g->bias, sizeof(float) * (size_t)s->cout);
     for (int kh = iy < 0 ? -iy : 0; kh < s->kernel && iy + kh < s->h; kh++)
         for (int kw = ix < 0 ? -ix : 0; kw < s->kernel && ix + kw < s->w; kw++) {
-            const float *one = z + ((size_t)(iy + kh - top) * (size_t)s->w + (size_t)(ix + kw)) * g->columns + (size_t)((kh * s->kernel + kw) * s->cout);
+            const float *one = z + ((size_t)(iy + kh - top) * (size_t)s->w + (size_t)(ix + kw)) * g->columns +
+                               (size_t)((kh * s->kernel + kw) * s->cout);
             for (int o = 0; o < s->cout; o++)
                 y[o] += one[o];
         }
 }
 
-static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *y, const struct dd_map *x,
-                     const struct dd_pre *pre, size_t image, int first, int last)
+static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *y,
+                     const struct dd_map *x, const struct dd_pre *pre, size_t image, int first, int last)
 {
     const struct dd_conv_shape *s = &c->shape;
-    int top = first > s->top ? first - s->top : 0, end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
+    int top = first > s->top ? first - s->top : 0,
+        end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
     if (end > top)
         make_rows(c, k, own, x, pre, image, top, end);
     for (int oy = first; oy < last; oy++)
         for (int ox = 0; ox < y->w; ox++)
-            add_taps(c, y->data + ((image * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox) * y->stride, own, top, oy, ox);
+            add_taps(c,
+                     y->data + ((image * (size_t)y->h + (size_t)oy) * (size_t)y->w + (size_t)ox) * y->stride,
+                     own, top, oy, ox);
 }
 
-static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                         const struct dd_pre *pre, const struct dd_post *post)
+static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                         const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct taps *g = c->state;
     size_t n = (size_t)y->n, height = (size_t)y->h, wanted = dd_blocks(TASKS * (size_t)ctx->threads, n);
@@ -130,7 +147,8 @@ static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, 
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < n * tasks; task++) {
         size_t first = task % tasks * rows;
-        run_task(c, ctx->k, ctx->scratch + dd_thread() * g->own, y, x, pre, task / tasks, (int)first, (int)dd_min(first + rows, height));
+        run_task(c, ctx->k, ctx->scratch + dd_thread() * g->own, y, x, pre, task / tasks, (int)first,
+                 (int)dd_min(first + rows, height));
     }
 }
 
@@ -139,4 +157,7 @@ static void close_taps(struct dd_conv *c)
     free(c->state);
 }
 
-const struct dd_conv_engine dd_conv_taps = { "gemm", DD_CONV_PRE | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_taps, pack_taps, forward_taps, close_taps };
+const struct dd_conv_engine dd_conv_taps = {
+    "gemm",    DD_CONV_PRE | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_taps, pack_taps, forward_taps,
+    close_taps
+};

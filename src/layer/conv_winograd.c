@@ -22,28 +22,45 @@
 #include "layer/parallel.h"
 
 /* Floats of V in a block of one thread, and in a block that all share; tiles a thread must have to work alone. */
-enum { PLANES_MOST = 64, PIXELS_MOST = 36, OWN_FLOATS = 160 << 10, SHARED_FLOATS = 512 << 10, ALONE = 24, LATER = 2, NR_MOST = 32 };
+enum {
+    PLANES_MOST = 64,
+    PIXELS_MOST = 36,
+    OWN_FLOATS = 160 << 10,
+    SHARED_FLOATS = 512 << 10,
+    ALONE = 24,
+    LATER = 2,
+    NR_MOST = 32
+};
+
 /* The same of V where U is made in every run; of U made at a time. */
 enum { MADE_FLOATS = 1280 << 10, U_FLOATS = 80 << 10 };
 
 struct winograd {
-    size_t tile, planes;                        /* outputs of a tile along a side; products of a tile, with those that are 0 */
-    size_t used, plane[PLANES_MOST];            /* the others */
-    bool made;                                  /* U: in every run */
+    size_t tile, planes; /* outputs of a tile along a side; products of a tile, with those that are 0 */
+    size_t used, plane[PLANES_MOST]; /* the others */
+    bool made;                       /* U: in every run */
     void (*weights)(float *u, size_t plane, const float *w, size_t count);
-    void (*input)(float *v, size_t plane, const float *const *x, size_t channels);  /* but of F(6x6) */
-    void (*output)(float *const *y, const float *m, size_t plane, const float *bias, const float *const *residual, float scale,
-                   size_t channels);
+    void (*input)(float *v, size_t plane, const float *const *x, size_t channels); /* but of F(6x6) */
+    void (*output)(float *const *y, const float *m, size_t plane, const float *bias,
+                   const float *const *residual, float scale, size_t channels);
     size_t cin, cout, mr, nr, panels;
-    struct side { size_t large, all; } across, down;    /* tiles of an image: the first `large` are `tile` wide, the others 4 */
-    size_t own, shared;                         /* tiles of a block, at most */
-    size_t parts, depth;                        /* input channels are added up in parts, `depth` at a time */
-    size_t bias, zero;                          /* where in the packed block */
-    size_t v, u, m, places;                     /* floats: V of all threads; U, M and places of a block of one */
+
+    struct side {
+        size_t large, all;
+    } across, down; /* tiles of an image: the first `large` are `tile` wide, the others 4 */
+
+    size_t own, shared;     /* tiles of a block, at most */
+    size_t parts, depth;    /* input channels are added up in parts, `depth` at a time */
+    size_t bias, zero;      /* where in the packed block */
+    size_t v, u, m, places; /* floats: V of all threads; U, M and places of a block of one */
 };
 
 /* Where a tile lies: its image, and its outputs' first row and column, and how many. */
-struct place { size_t image; int row, column, rows, columns; };
+struct place {
+    size_t image;
+    int row, column, rows, columns;
+};
+
 /* Rows x columns of F(6x6)'s tiles, 6x4, 6x6, 4x6 and 4x4, in an order in which those that have the points 1/2 and -1/2 along a side follow each
    other. */
 enum kind { TALL, LARGE, WIDE, SMALL, KINDS };
@@ -57,9 +74,9 @@ struct block {
     const float *packed, *bias;
     float *v;
     int doubled;
-    size_t plane, part;                         /* floats from one plane of V to the next, and from `depth` channels to the next */
-    const struct place *place;                  /* of its tiles, by kind */
-    size_t tiles, kind[KINDS + 1];              /* where each kind begins */
+    size_t plane, part; /* floats from one plane of V to the next, and from `depth` channels to the next */
+    const struct place *place;     /* of its tiles, by kind */
+    size_t tiles, kind[KINDS + 1]; /* where each kind begins */
 };
 
 /* Floats of a plane of some rows: planes a power of two apart would meet in few sets of the cache. */
@@ -93,12 +110,16 @@ static size_t cut_by_six(struct side *side, size_t n)
 static void cut(struct winograd *g, const struct dd_conv_shape *s)
 {
     enum { LEAST_PIXELS = 8 * 8, FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64 };
+
     enum { WEIGHTS_FEW = 384 * 128, WEIGHTS_MORE = 256 * 256, WEIGHTS_MOST = 512 * 256 };
+
     int64_t weights = (int64_t)s->cin * s->cout;
     size_t h = (size_t)dd_conv_height(s), w = (size_t)dd_conv_width(s), pixels = h * w;
-    size_t six = cut_by_six(&g->down, h) * cut_by_six(&g->across, w), four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
+    size_t six = cut_by_six(&g->down, h) * cut_by_six(&g->across, w),
+           four = dd_blocks(h, 4) * dd_blocks(w, 4) * 36;
     g->made = pixels < FEW_PIXELS || (pixels < MANY_PIXELS && weights > WEIGHTS_MOST);
-    bool large = pixels >= MANY_PIXELS && 10 * six <= 9 * four && weights <= (pixels >= MOST_PIXELS ? WEIGHTS_MORE : WEIGHTS_FEW);
+    bool large = pixels >= MANY_PIXELS && 10 * six <= 9 * four &&
+                 weights <= (pixels >= MOST_PIXELS ? WEIGHTS_MORE : WEIGHTS_FEW);
     g->tile = large ? 6 : pixels >= LEAST_PIXELS ? 4 : 2;
     if (g->tile < 6) {
         g->down.large = g->down.all = dd_blocks(h, g->tile);
@@ -111,9 +132,17 @@ static void choose_tile(struct winograd *g, const struct dd_conv_shape *s, const
 {
     cut(g, s);
     switch (g->tile) {
-    case 6:  g->weights = k->winograd6_weights; break;
-    case 4:  g->weights = k->winograd_weights;  g->input = k->winograd_input;  g->output = k->winograd_output; break;
-    default: g->weights = k->winograd2_weights; g->input = k->winograd2_input; g->output = k->winograd2_output; break;
+    case 6: g->weights = k->winograd6_weights; break;
+    case 4:
+        g->weights = k->winograd_weights;
+        g->input = k->winograd_input;
+        g->output = k->winograd_output;
+        break;
+    default:
+        g->weights = k->winograd2_weights;
+        g->input = k->winograd2_input;
+        g->output = k->winograd2_output;
+        break;
     }
     size_t side = g->tile + 2;
     g->planes = side * side;
@@ -126,10 +155,12 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
 {
     const struct dd_conv_shape *s = &c->shape;
     if (s->kernel != 3 || s->stride != 1 || s->top != 1 || s->left != 1 || s->bottom != 1 || s->right != 1)
-        return dd_error(err, DDPM_EUNSUPPORTED, "the winograd engine takes 3x3 convolutions of stride 1, padded by 1 on every side");
+        return dd_error(err, DDPM_EUNSUPPORTED,
+                        "the winograd engine takes 3x3 convolutions of stride 1, padded by 1 on every side");
     struct winograd *g = calloc(1, sizeof *g);
     if (!g)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin, s->cout);
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
+                        s->cout);
     choose_tile(g, s, setup->k);
     g->cin = (size_t)s->cin;
     g->cout = (size_t)s->cout;
@@ -151,7 +182,8 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->places = dd_aligned(g->shared * sizeof(struct place) / sizeof(float));
     c->state = g;
     c->packed_size = sizeof(float) * (g->zero + g->cin);
-    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m + g->places) + (size_t)c->batch * dd_aligned(g->cout));
+    c->scratch_size = sizeof(float) * (g->v + (size_t)c->threads * (g->u + g->m + g->places) +
+                                       (size_t)c->batch * dd_aligned(g->cout));
     return DDPM_OK;
 }
 
@@ -173,13 +205,15 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     DD_PARALLEL(c->threads)
     for (size_t task = 0; task < g->panels * g->cin; task++) {
         size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
-        float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own, u[PLANES_MOST * NR_MOST];
+        float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own,
+                                u[PLANES_MOST * NR_MOST];
         side_by_side(taps, w, o, dd_min(g->nr, g->cout - o), i, g->nr);
         if (g->made)
             continue;
         g->weights(u, g->nr, taps, 1);
         for (size_t k = 0; k < g->used; k++)
-            memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr, sizeof(float) * g->nr);
+            memcpy(c->packed + ((panel * g->used + k) * g->cin + i) * g->nr, u + g->plane[k] * g->nr,
+                   sizeof(float) * g->nr);
     }
 }
 
@@ -187,8 +221,9 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
 static struct place place_of(const struct winograd *g, size_t image, size_t i, size_t j)
 {
     size_t down = dd_min(i, g->down.large), across = dd_min(j, g->across.large);
-    return (struct place){ image, (int)(down * g->tile + (i - down) * 4), (int)(across * g->tile + (j - across) * 4),
-                           i < g->down.large ? (int)g->tile : 4, j < g->across.large ? (int)g->tile : 4 };
+    return (struct place){ image, (int)(down * g->tile + (i - down) * 4),
+                           (int)(across * g->tile + (j - across) * 4), i < g->down.large ? (int)g->tile : 4,
+                           j < g->across.large ? (int)g->tile : 4 };
 }
 
 static enum kind kind_of(const struct winograd *g, size_t i, size_t j)
@@ -220,13 +255,15 @@ static void input_tile(const struct block *b, size_t t)
     const struct dd_map *x = b->x;
     const struct place *at = b->place + t;
     int rows = at->rows + 2, columns = at->columns + 2;
-    const float *pixel[PLANES_MOST], *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride, *zero = b->packed + g->zero;
+    const float *pixel[PLANES_MOST], *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride,
+                                     *zero = b->packed + g->zero;
     if (!b->doubled) {
         dd_rectangle_ahead(x, at->image, at->row + rows - 1, at->column, rows - 2, columns - 2, 0, g->cin);
         dd_rectangle(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, rows, columns, zero);
     } else {
         const float *single[PLANES_MOST];
-        dd_rectangle(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, rows / 2 + 1, columns / 2 + 1, zero);
+        dd_rectangle(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, rows / 2 + 1,
+                     columns / 2 + 1, zero);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
                 pixel[i * columns + j] = single[(i + 1) / 2 * (columns / 2 + 1) + (j + 1) / 2];
@@ -244,20 +281,24 @@ static void input_tile(const struct block *b, size_t t)
 }
 
 /* The outputs of a tile in columns `column` .. + n, from its M. */
-static void output_tile(const struct block *b, const float *m, size_t plane, const struct place *at, size_t column, size_t n)
+static void output_tile(const struct block *b, const float *m, size_t plane, const struct place *at,
+                        size_t column, size_t n)
 {
     const struct winograd *g = b->g;
     const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
     float *pixel[PIXELS_MOST], **to = pixel;
-    const float *residual[PIXELS_MOST], *const *residuals = r ? residual : NULL, *bias = b->bias + at->image * dd_aligned(g->cout) + column;
+    const float *residual[PIXELS_MOST], *const *residuals = r ? residual : NULL,
+                                               *bias = b->bias + at->image * dd_aligned(g->cout) + column;
     float scale = b->post ? b->post->scale : 1;
     size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
     for (int i = 0; i < at->rows; i++)
         for (int j = 0; j < at->columns; j++)
-            *to++ = i < y->h - at->row && j < y->w - at->column ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column : NULL;
+            *to++ = i < y->h - at->row && j < y->w - at->column
+                        ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column
+                        : NULL;
     if (r)
-        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h, y->w, r->stride, at->row, at->column,
-                     at->rows, at->columns, NULL);
+        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h,
+                     y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
     if (g->tile == 6)
         b->k->winograd6_output(pixel, m, plane, bias, residuals, scale, n, at->rows, at->columns);
     else
@@ -267,15 +308,16 @@ static void output_tile(const struct block *b, const float *m, size_t plane, con
 /* The tiles of the block that have product k. */
 static void range_of(const struct block *b, size_t k, size_t *first, size_t *end)
 {
-    bool six = b->g->tile == 6, rows = six && (k / 8 == 5 || k / 8 == 6), columns = six && (k % 8 == 5 || k % 8 == 6);
+    bool six = b->g->tile == 6, rows = six && (k / 8 == 5 || k / 8 == 6),
+         columns = six && (k % 8 == 5 || k % 8 == 6);
     *first = columns ? b->kind[LARGE] : 0;
     *end = rows ? b->kind[WIDE] : columns ? b->kind[SMALL] : b->tiles;
 }
 
 /* What the channels of one part add to M of tiles first .. first + tiles of the block, and n columns.  The rows of a product are split evenly, so
    that no tile of it is nearly empty; `fetch` floats from `ahead` on are fetched during each. */
-static void add_products(const struct block *b, float *m, const float *u, size_t part, size_t first, size_t tiles, size_t n, const float *ahead,
-                         size_t fetch)
+static void add_products(const struct block *b, float *m, const float *u, size_t part, size_t first,
+                         size_t tiles, size_t n, const float *ahead, size_t fetch)
 {
     const struct winograd *g = b->g;
     size_t plane = plane_floats(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
@@ -287,21 +329,25 @@ static void add_products(const struct block *b, float *m, const float *u, size_t
         end = dd_min(end, first + tiles);
         if (t >= end)
             continue;
-        size_t calls = dd_blocks(end - t, g->mr), rows = dd_blocks(end - t, calls), step = dd_blocks(fetch, calls * depth);
-        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth, *next = ahead + k * fetch;
+        size_t calls = dd_blocks(end - t, g->mr), rows = dd_blocks(end - t, calls),
+               step = dd_blocks(fetch, calls * depth);
+        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth,
+                    *next = ahead + k * fetch;
         const float *uk = g->made ? u + g->plane[k] * plane_floats(g->depth, g->nr) : u + k * depth * g->nr;
         for (; t < end; t += rows, next += step * depth) {
             size_t count = dd_min(rows, end - t);
             for (size_t i = 0; i < count; i++, v += g->depth)
                 a[i] = v;
-            b->k->gemm(m + g->plane[k] * plane + (t - first) * g->nr, g->nr, a, uk, 1, depth, count, n, part > 0, NULL, next, step);
+            b->k->gemm(m + g->plane[k] * plane + (t - first) * g->nr, g->nr, a, uk, 1, depth, count, n,
+                       part > 0, NULL, next, step);
         }
     }
 }
 
 /* What tile t of those in work will write and add, in columns `column` .. + n; behind the last, that of the next panel.
    Always inlined, as dd_rectangle_ahead. */
-static inline __attribute__((always_inline)) void output_ahead(const struct block *b, size_t t, size_t first, size_t tiles, size_t column, size_t n)
+static inline __attribute__((always_inline)) void output_ahead(const struct block *b, size_t t, size_t first,
+                                                               size_t tiles, size_t column, size_t n)
 {
     bool beyond = t >= first + tiles;
     const struct place *at = b->place + (beyond ? dd_min(t - tiles, first + tiles - 1) : t);
@@ -310,24 +356,28 @@ static inline __attribute__((always_inline)) void output_ahead(const struct bloc
     column += beyond ? n : 0;
     dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, n);
     if (b->post && b->post->residual)
-        dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column, n);
+        dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column,
+                           n);
 }
 
 /* All that is left once V is there, for one panel of columns and tiles first .. first + tiles of the block. */
 static void run_panel(const struct block *b, float *u, float *m, size_t panel, size_t first, size_t tiles)
 {
     const struct winograd *g = b->g;
-    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr), size = g->cin * g->nr;
+    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column), plane = plane_floats(tiles, g->nr),
+           size = g->cin * g->nr;
     for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
         memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
     for (size_t part = 0; part < g->parts && g->made; part++) {
         size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
         const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
         g->weights(u, plane_floats(g->depth, g->nr), taps, depth);
-        add_products(b, m, u, part, first, tiles, n, taps + 9 * depth * g->nr, dd_blocks(9 * depth * g->nr, g->used));
+        add_products(b, m, u, part, first, tiles, n, taps + 9 * depth * g->nr,
+                     dd_blocks(9 * depth * g->nr, g->used));
     }
     if (!g->made)
-        add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n, b->packed + (panel * g->used + 1) * size, size);
+        add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n,
+                     b->packed + (panel * g->used + 1) * size, size);
     for (size_t t = first; t < first + tiles; t++) {
         output_ahead(b, t + LATER, first, tiles, column, n);
         output_tile(b, m + (t - first) * g->nr, plane, b->place + t, column, n);
@@ -356,11 +406,12 @@ static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post 
     const struct winograd *g = c->state;
     for (size_t image = 0; image < n; image++)
         for (size_t o = 0; o < g->cout; o++)
-            bias[image * dd_aligned(g->cout) + o] = c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
+            bias[image * dd_aligned(g->cout) + o] =
+                c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
 }
 
-static void forward_winograd(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                             const struct dd_pre *pre, const struct dd_post *post)
+static void forward_winograd(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                             const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct winograd *g = c->state;
     size_t threads = (size_t)ctx->threads, total = g->across.all * g->down.all * (size_t)x->n;
@@ -372,12 +423,23 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
     (void)pre;
     DD_TEAM(ctx->threads)
     {
-        size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team, end = total * (me + 1) / team;
-        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * own, *m = u + g->u;
+        size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team,
+               end = total * (me + 1) / team;
+        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * own,
+              *m = u + g->u;
         for (size_t blocks = dd_blocks(end - first, most), size; blocks; blocks--, first += size) {
             size = dd_blocks(end - first, blocks);
-            struct block b = { .g = g, .k = ctx->k, .x = x, .y = y, .post = post, .packed = c->packed, .bias = bias, .v = v,
-                               .doubled = c->shape.doubled, .plane = plane, .part = g->planes * plane };
+            struct block b = { .g = g,
+                               .k = ctx->k,
+                               .x = x,
+                               .y = y,
+                               .post = post,
+                               .packed = c->packed,
+                               .bias = bias,
+                               .v = v,
+                               .doubled = c->shape.doubled,
+                               .plane = plane,
+                               .part = g->planes * plane };
             find_places(&b, (struct place *)(m + g->m), first, size);
             run_block(&b, u, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
         }
@@ -389,5 +451,8 @@ static void close_winograd(struct dd_conv *c)
     free(c->state);
 }
 
-const struct dd_conv_engine dd_conv_winograd = { "winograd", DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
-                                                 open_winograd, pack_winograd, forward_winograd, close_winograd };
+const struct dd_conv_engine dd_conv_winograd = {
+    "winograd",       DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+    open_winograd,    pack_winograd,
+    forward_winograd, close_winograd
+};

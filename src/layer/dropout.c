@@ -5,28 +5,31 @@
 #include "base/rng.h"
 #include "layer/parallel.h"
 
-enum { PIXELS = 64 };                      /* of a task */
+enum { PIXELS = 64 }; /* of a task */
 
-static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first, size_t n, double p,
-                        const struct dd_dropout *masks, uint32_t place)
+static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first,
+                        size_t n, double p, const struct dd_dropout *masks, uint32_t place)
 {
     uint64_t sample = masks->first + image;
     const uint32_t key[2] = { (uint32_t)masks->seed, (uint32_t)(masks->seed >> 32) };
-    uint32_t counter[4] = { 0, (uint32_t)sample, place, (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
+    uint32_t counter[4] = { 0, (uint32_t)sample, place,
+                            (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
     for (size_t i = first; i < first + n; i++) {
         counter[0] = (uint32_t)(i * c / 4);
-        k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4, (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));
+        k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4,
+                   (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));
     }
 }
 
-void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
-                        double p, const struct dd_dropout *masks, uint32_t place)
+void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                        const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place)
 {
     size_t pixels = (size_t)x->h * (size_t)x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
-        size_t image = task / blocks, first = task % blocks * PIXELS, n = dd_min(PIXELS, pixels - first), at = image * pixels + first;
+        size_t image = task / blocks, first = task % blocks * PIXELS, n = dd_min(PIXELS, pixels - first),
+               at = image * pixels + first;
         const float *scale = pre && pre->scale ? pre->scale + image * c : NULL;
         if (pre || y->data != x->data)
             ctx->k->affine(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, scale,
@@ -36,7 +39,8 @@ void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, co
     }
 }
 
-void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p, const struct dd_dropout *masks, uint32_t place)
+void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
+                         const struct dd_dropout *masks, uint32_t place)
 {
     size_t pixels = (size_t)dy->h * (size_t)dy->w, blocks = dd_blocks(pixels, PIXELS);
     DD_PARALLEL(ctx->threads)

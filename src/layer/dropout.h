@@ -5,11 +5,14 @@
 #include "layer/map.h"
 
 /* Which masks a batch gets: image i is sample first + i of the stream of seed, see model-file.md "Noise". */
-struct dd_dropout { uint64_t seed, first; };
+struct dd_dropout {
+    uint64_t seed, first;
+};
 
 /* place tells the masks of one network apart.  pre may be NULL; masks NULL: y = act(x scale + shift).  y may be x. */
-void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
-                        double p, const struct dd_dropout *masks, uint32_t place);
+void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                        const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place);
 /* dy <- mask dy / (1 - p), of the same mask: the gradient of act(x scale + shift). */
-void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p, const struct dd_dropout *masks, uint32_t place);
+void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
+                         const struct dd_dropout *masks, uint32_t place);
 #endif

@@ -2,18 +2,21 @@
    float as the originals round it; an odd dim ends in 0.  A class adds its row of a table [classes, c]. */
 #include "layer/embed.h"
 
-void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f, int cos_first)
+void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f,
+                      int cos_first)
 {
     size_t half = (size_t)y->c / 2;
     for (int i = 0; i < y->n; i++) {
-        float *row = y->data + (size_t)i * y->stride, *s = cos_first ? row + half : row, *c = cos_first ? row : row + half;
+        float *row = y->data + (size_t)i * y->stride, *s = cos_first ? row + half : row,
+              *c = cos_first ? row : row + half;
         ctx->k->sincos(s, c, f, t[i], half);
         if (y->c % 2)
             row[y->c - 1] = 0;
     }
 }
 
-void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label)
+void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
+                            const int32_t *label)
 {
     size_t c = (size_t)y->c;
     for (int i = 0; i < y->n; i++) {
@@ -22,7 +25,8 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
     }
 }
 
-void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy, const int32_t *label)
+void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
+                             const int32_t *label)
 {
     size_t c = (size_t)dy->c;
     for (int i = 0; i < dy->n; i++) {

@@ -4,9 +4,12 @@
 #define DD_EMBED_H
 #include "layer/map.h"
 
-void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f, int cos_first);
+void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f,
+                      int cos_first);
 /* y [n, c] += table[label[n]] [c]. */
-void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table, const int32_t *label);
+void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
+                            const int32_t *label);
 /* dtable[label[n]] [c] += dy [n, c], image after image; what y held before the class has the gradient dy as it is. */
-void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy, const int32_t *label);
+void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
+                             const int32_t *label);
 #endif

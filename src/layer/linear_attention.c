@@ -19,14 +19,17 @@ enum { TOKENS = 512, CHANNELS = 16, PIXELS = 96, SLICE_FLOATS = 2 << 20 };
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens, nr, panels;
-    size_t chunks, q_size, k_size, v_size, c_size, head_size;       /* floats; c_size of one C */
-    size_t images;                                          /* of a slice */
+    size_t chunks, q_size, k_size, v_size, c_size, head_size; /* floats; c_size of one C */
+    size_t images;                                            /* of a slice */
 };
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
 {
-    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w, .heads = (size_t)a->heads, .dim = (size_t)a->dim,
-                      .memory = (size_t)a->memory, .nr = k->gemm_nr };
+    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w,
+                      .heads = (size_t)a->heads,
+                      .dim = (size_t)a->dim,
+                      .memory = (size_t)a->memory,
+                      .nr = k->gemm_nr };
     p.tokens = p.memory + p.pixels;
     p.panels = dd_blocks(p.dim, p.nr);
     p.chunks = dd_blocks(p.tokens, TOKENS);
@@ -39,10 +42,12 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
     return p;
 }
 
-size_t dd_linear_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
+size_t dd_linear_attention_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch,
+                                   int threads)
 {
     struct plan p = make_plan(k, a);
-    return sizeof(float) * ((size_t)threads * p.q_size + dd_min(p.images, (size_t)batch) * p.heads * p.head_size);
+    return sizeof(float) *
+           ((size_t)threads * p.q_size + dd_min(p.images, (size_t)batch) * p.heads * p.head_size);
 }
 
 double dd_linear_attention_flops(const struct dd_attention *a)
@@ -52,7 +57,15 @@ double dd_linear_attention_flops(const struct dd_attention *a)
 }
 
 /* One slice of images: where its parts lie. */
-struct slice { const struct plan *p; const struct dd_kernels *k; const float *qkv; float *rows, *scratch; size_t stride; const float *memory; size_t first, n; };
+struct slice {
+    const struct plan *p;
+    const struct dd_kernels *k;
+    const float *qkv;
+    float *rows, *scratch;
+    size_t stride;
+    const float *memory;
+    size_t first, n;
+};
 
 static float *head_scratch(const struct slice *s, size_t image, size_t head)
 {
@@ -66,18 +79,21 @@ static const float *head_input(const struct slice *s, size_t image, size_t head,
 }
 
 /* Channels first .. of k', [channels, tokens], of k [pixels, .]; memory, NULL if none, is [dim, memory]. */
-static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory, const float *x, size_t xs, size_t first)
+static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory,
+                   const float *x, size_t xs, size_t first)
 {
     size_t n = dd_min(CHANNELS, p->dim - first);
     k += first * p->tokens;
     if (p->memory)
-        kernels->affine(k, p->tokens, memory + first * p->memory, p->memory, NULL, NULL, n, p->memory, DD_ACT_NONE);
+        kernels->affine(k, p->tokens, memory + first * p->memory, p->memory, NULL, NULL, n, p->memory,
+                        DD_ACT_NONE);
     kernels->transpose(k + p->memory, p->tokens, x + first, xs, p->pixels, n);
     kernels->softmax(k, p->tokens, 1, n, p->tokens);
 }
 
 /* A panel of v, [tokens][nr]. */
-static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory, const float *x, size_t xs, size_t panel)
+static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory,
+                   const float *x, size_t xs, size_t panel)
 {
     size_t first = panel * p->nr, n = dd_min(p->nr, p->dim - first);
     v += first * p->tokens;
@@ -89,15 +105,16 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
 }
 
 /* c, panels [dim][nr], = the part of a [dim, tokens] b, b in panels [tokens][nr], that is the chunk's. */
-static void make_partial(const struct plan *p, const struct dd_kernels *kernels, float *c, const float *a, const float *b, size_t tokens,
-                         size_t chunk)
+static void make_partial(const struct plan *p, const struct dd_kernels *kernels, float *c, const float *a,
+                         const float *b, size_t tokens, size_t chunk)
 {
     size_t first = chunk * TOKENS, n = dd_min(TOKENS, tokens - first);
     c += chunk * p->c_size;
     memset(c, 0, sizeof(float) * p->c_size);
     for (size_t j = 0; j < p->panels; j++)
-        dd_matrix_multiply(kernels, c + j * p->dim * p->nr, p->nr, a + first, tokens, b + (j * tokens + first) * p->nr, 0, p->dim, n,
-                           dd_min(p->nr, p->dim - j * p->nr), 0);
+        dd_matrix_multiply(kernels, c + j * p->dim * p->nr, p->nr, a + first, tokens,
+                           b + (j * tokens + first) * p->nr, 0, p->dim, n, dd_min(p->nr, p->dim - j * p->nr),
+                           0);
 }
 
 /* The sum of the chunks / sqrt(dim), in the place of the first. */
@@ -119,20 +136,23 @@ static void make_y(const struct slice *s, const struct dd_map *y, size_t image, 
     size_t n = dd_min(PIXELS, p->pixels - first);
     float *q = s->rows + dd_thread() * p->q_size;
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
-    s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n, p->dim, DD_ACT_NONE);
+    s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n,
+                 p->dim, DD_ACT_NONE);
     s->k->softmax(q, p->dim, 1, n, p->dim);
-    dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size, p->dim * p->nr, n,
-                       p->dim, p->dim, 0);
+    dd_matrix_multiply(s->k, out, y->stride, q, p->dim, head_scratch(s, image, head) + p->k_size + p->v_size,
+                       p->dim * p->nr, n, p->dim, p->dim, 0);
 }
 
 static void slice_forward(const struct slice *s, int threads, const struct dd_map *y)
 {
     const struct plan *p = s->p;
-    size_t k_tasks = dd_blocks(p->dim, CHANNELS), tasks = k_tasks + p->panels, blocks = dd_blocks(p->pixels, PIXELS);
+    size_t k_tasks = dd_blocks(p->dim, CHANNELS), tasks = k_tasks + p->panels,
+           blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
     DD_PARALLEL_UNEVEN(threads)
     for (size_t task = 0; task < heads * tasks; task++) {
-        size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads, v = part >= k_tasks;
+        size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
+               v = part >= k_tasks;
         const float *memory = s->memory ? s->memory + (v * p->heads + head) * p->dim * p->memory : NULL;
         float *to = head_scratch(s, image, head);
         if (v)
@@ -142,7 +162,8 @@ static void slice_forward(const struct slice *s, int threads, const struct dd_ma
     }
     DD_PARALLEL_UNEVEN(threads)
     for (size_t task = 0; task < heads * p->chunks; task++) {
-        float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads), *v = k + p->k_size;
+        float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads),
+              *v = k + p->k_size;
         make_partial(p, s->k, v + p->v_size, k, v, p->tokens, task % p->chunks);
     }
     DD_PARALLEL_UNEVEN(threads)
@@ -153,20 +174,29 @@ static void slice_forward(const struct slice *s, int threads, const struct dd_ma
         make_y(s, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
 }
 
-void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *qkv,
-                                 const struct dd_attention *a, const float *memory_kv)
+void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_map *y,
+                                 const struct dd_map *qkv, const struct dd_attention *a,
+                                 const float *memory_kv)
 {
     struct plan p = make_plan(ctx->k, a);
     for (size_t first = 0; first < (size_t)qkv->n; first += p.images) {
-        struct slice s = { &p, ctx->k, qkv->data + first * p.pixels * qkv->stride, ctx->scratch,
-                           ctx->scratch + (size_t)ctx->threads * p.q_size, qkv->stride, memory_kv, first,
+        struct slice s = { &p,
+                           ctx->k,
+                           qkv->data + first * p.pixels * qkv->stride,
+                           ctx->scratch,
+                           ctx->scratch + (size_t)ctx->threads * p.q_size,
+                           qkv->stride,
+                           memory_kv,
+                           first,
                            dd_min(p.images, (size_t)qkv->n - first) };
         slice_forward(&s, ctx->threads, y);
     }
 }
 
 /* The parts of a thread's scratch, in floats from its beginning. */
-struct back { size_t k, packed, q, turned, c, plain, end; };
+struct back {
+    size_t k, packed, q, turned, c, plain, end;
+};
 
 static struct back make_back(const struct plan *p)
 {
@@ -179,10 +209,12 @@ static struct back make_back(const struct plan *p)
     return b;
 }
 
-size_t dd_linear_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a, int batch, int threads)
+size_t dd_linear_attention_backward_scratch(const struct dd_kernels *k, const struct dd_attention *a,
+                                            int batch, int threads)
 {
     struct plan p = make_plan(k, a);
-    return sizeof(float) * ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
+    return sizeof(float) *
+           ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
 /* One head of one image: q, where k is `inner` and v 2 inner floats behind, their gradients alike, dy, the memory's key, where the value
@@ -221,7 +253,8 @@ static void query_backward(const struct head *h)
             memset(to, 0, sizeof(float) * p->nr * p->dim);
         k->transpose(to, p->nr, h->plain + j * p->nr * p->dim, p->dim, n, p->dim);
     }
-    dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels, p->dim, p->dim, 0);
+    dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels,
+                       p->dim, p->dim, 0);
     k->affine(h->q_soft, p->dim, h->q, h->stride, NULL, NULL, p->pixels, p->dim, DD_ACT_NONE);
     k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
     k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
@@ -243,10 +276,11 @@ static void value_backward(const struct head *h)
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
     k->transpose(h->turned, p->dim, h->k, p->tokens, p->dim, p->tokens);
-    dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c, p->dim * p->nr, p->pixels, p->dim,
-                       p->dim, 0);
+    dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c,
+                       p->dim * p->nr, p->pixels, p->dim, p->dim, 0);
     if (p->memory) {
-        dd_matrix_multiply(k, h->packed, p->dim, h->turned, p->dim, h->c, p->dim * p->nr, p->memory, p->dim, p->dim, 0);
+        dd_matrix_multiply(k, h->packed, p->dim, h->turned, p->dim, h->c, p->dim * p->nr, p->memory, p->dim,
+                           p->dim, 0);
         k->transpose(h->dmemory + h->values, p->memory, h->packed, p->dim, p->memory, p->dim);
     }
 }
@@ -266,7 +300,8 @@ static void key_backward(const struct head *h)
         else
             k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
     }
-    dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim, p->tokens, 0);
+    dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim,
+                       p->tokens, 0);
     k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);
     k->transpose(h->dq + h->inner, h->d_stride, h->turned + p->memory, p->tokens, p->dim, p->pixels);
     k->affine(h->dmemory, p->memory, h->turned, p->tokens, NULL, NULL, p->dim, p->memory, DD_ACT_NONE);
@@ -278,15 +313,17 @@ static void head_backward(const struct head *h)
     for (size_t first = 0; first < p->dim; first += CHANNELS)
         make_k(p, h->kernels, h->k, h->memory, h->q + h->inner, h->stride, first);
     for (size_t panel = 0; panel < p->panels; panel++)
-        make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner, h->stride, panel);
+        make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner,
+               h->stride, panel);
     make_product(h, h->k, p->tokens);
     query_backward(h);
     value_backward(h);
     key_backward(h);
 }
 
-void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv, const struct dd_map *dy,
-                                  const struct dd_map *qkv, const struct dd_attention *a, const float *memory_kv)
+void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_map *dqkv, float *dmemory_kv,
+                                  const struct dd_map *dy, const struct dd_map *qkv,
+                                  const struct dd_attention *a, const float *memory_kv)
 {
     struct plan p = make_plan(ctx->k, a);
     struct back b = make_back(&p);
@@ -296,10 +333,12 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
     for (size_t task = 0; task < n * p.heads; task++) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels, column = head * p.dim;
         float *own = ctx->scratch + dd_thread() * b.end;
-        head_backward(&(struct head){ &p, ctx->k, qkv->data + at * qkv->stride + column, dy->data + at * dy->stride + column,
-                                      memory_kv ? memory_kv + head * memory : NULL, dqkv->data + at * dqkv->stride + column,
-                                      dmemory + image * kept + head * memory, qkv->stride, dy->stride, dqkv->stride, p.heads * p.dim,
-                                      p.heads * memory, own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
+        head_backward(
+            &(struct head){ &p, ctx->k, qkv->data + at * qkv->stride + column,
+                            dy->data + at * dy->stride + column, memory_kv ? memory_kv + head * memory : NULL,
+                            dqkv->data + at * dqkv->stride + column, dmemory + image * kept + head * memory,
+                            qkv->stride, dy->stride, dqkv->stride, p.heads * p.dim, p.heads * memory,
+                            own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
     }
     for (size_t j = 0; j < 2 * p.heads * memory; j++) {
         double sum = 0;

@@ -4,7 +4,11 @@
 #define DD_MAP_H
 #include "kernel/kernels.h"
 
-struct dd_map { float *data; int n, h, w, c; size_t stride; };
+struct dd_map {
+    float *data;
+    int n, h, w, c;
+    size_t stride;
+};
 
 /* n images of a map from `first` on. */
 static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int n)
@@ -14,10 +18,23 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
 }
 
 /* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing. */
-struct dd_context { const struct dd_kernels *k; int threads; float *scratch; };
+struct dd_context {
+    const struct dd_kernels *k;
+    int threads;
+    float *scratch;
+};
 
 /* Applied to a layer's input while it is loaded: act(x * scale + shift), scale and shift [n, c] (from dd_norm) or NULL. */
-struct dd_pre { const float *scale, *shift; enum dd_act act; };
+struct dd_pre {
+    const float *scale, *shift;
+    enum dd_act act;
+};
+
 /* Applied on store: (y + add + residual) * scale; add [n, .] by images add_stride floats apart, or NULL; residual or NULL. */
-struct dd_post { const float *add; size_t add_stride; const struct dd_map *residual; float scale; };
+struct dd_post {
+    const float *add;
+    size_t add_stride;
+    const struct dd_map *residual;
+    float scale;
+};
 #endif

@@ -5,8 +5,9 @@
 #include "layer/parallel.h"
 #include "kernel/kernels.h"
 
-static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size_t ys, const float *x, size_t xs, const float *b,
-                                      size_t panel, size_t rows, size_t depth, size_t n, int load)
+static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size_t ys, const float *x,
+                                      size_t xs, const float *b, size_t panel, size_t rows, size_t depth,
+                                      size_t n, int load)
 {
     const float *a[DD_GEMM_MR_MAX];
     for (size_t j = 0; j < n; j += k->gemm_nr)
@@ -14,7 +15,8 @@ static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size
             size_t m = dd_min(k->gemm_mr, rows - i);
             for (size_t r = 0; r < m; r++)
                 a[r] = x + (i + r) * xs;
-            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j), load, NULL, y, 0);
+            k->gemm(y + i * ys + j, ys, a, b + j / k->gemm_nr * panel, 1, depth, m, dd_min(k->gemm_nr, n - j),
+                    load, NULL, y, 0);
         }
 }
 #endif

@@ -24,11 +24,13 @@ size_t dd_norm_scratch(int n, int h, int w, int c)
     return sizeof(float) * (size_t)n * dd_blocks((size_t)h * (size_t)w, CHUNK) * 2 * (size_t)c;
 }
 
-struct moments { double mean, rstd; };
+struct moments {
+    double mean, rstd;
+};
 
 /* Of channels first .. first + width; pivot, sums as of channel 0 of the image. */
-static struct moments group_moments(const float *pivot, const float *sums, size_t chunks, size_t pixels, size_t channels, size_t first,
-                                    size_t width, double eps)
+static struct moments group_moments(const float *pivot, const float *sums, size_t chunks, size_t pixels,
+                                    size_t channels, size_t first, size_t width, double eps)
 {
     double count = (double)pixels, total = count * (double)width, mean = 0, var = 0;
     for (size_t c = first; c < first + width; c++) {
@@ -51,29 +53,33 @@ static struct moments group_moments(const float *pivot, const float *sums, size_
     return (struct moments){ mean, 1 / sqrt((var < 0 ? 0 : var) + eps) };
 }
 
-void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, float *moments, const struct dd_map *x, int groups,
-                     double eps, const float *gamma, const float *beta, const float *emb, size_t emb_stride)
+void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, float *moments,
+                     const struct dd_map *x, int groups, double eps, const float *gamma, const float *beta,
+                     const float *emb, size_t emb_stride)
 {
-    size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, width = channels / (size_t)groups;
+    size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
+           width = channels / (size_t)groups;
     float *sums = ctx->scratch;
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)x->n * chunks; task++) {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
-        ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels, image + first * x->stride, x->stride, image,
-                        dd_min(CHUNK, pixels - first), channels);
+        ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
+                        image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)x->n * (size_t)groups; task++) {
         size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
-        struct moments m = group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks, pixels,
-                                         channels, first, width, eps);
+        struct moments m =
+            group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks,
+                          pixels, channels, first, width, eps);
         if (moments) {
             moments[2 * task] = (float)m.mean;
             moments[2 * task + 1] = (float)m.rstd;
         }
         for (size_t c = first; c < first + width; c++) {
-            double s = emb ? 1 + (double)emb[image * emb_stride + c] : 1, b = emb ? emb[image * emb_stride + channels + c] : 0;
+            double s = emb ? 1 + (double)emb[image * emb_stride + c] : 1,
+                   b = emb ? emb[image * emb_stride + channels + c] : 0;
             scale[image * channels + c] = (float)(m.rstd * gamma[c] * s);
             shift[image * channels + c] = (float)((beta[c] - m.mean * m.rstd * gamma[c]) * s + b);
         }
@@ -87,17 +93,19 @@ size_t dd_norm_backward_scratch(int n, int c)
 
 /* Of one image: scale and shift's sums, where x begins, and what comes out. */
 struct image_backward {
-    const float *dscale, *dshift, *pivot, *gamma, *beta, *emb;          /* emb: s, then b, or NULL */
+    const float *dscale, *dshift, *pivot, *gamma, *beta, *emb; /* emb: s, then b, or NULL */
     float *a, *b, *demb;
     double *dgamma, *dbeta;
     size_t channels;
 };
 
-static void group_backward(const struct image_backward *t, size_t first, size_t width, double mean, double rstd, double count, bool add)
+static void group_backward(const struct image_backward *t, size_t first, size_t width, double mean,
+                           double rstd, double count, bool add)
 {
     double m1 = 0, m2 = 0;
     for (size_t c = first; c < first + width; c++) {
-        double s = t->emb ? 1 + (double)t->emb[c] : 1, g = t->dshift[c], h = rstd * (t->dscale[c] + (t->pivot[c] - mean) * g);
+        double s = t->emb ? 1 + (double)t->emb[c] : 1, g = t->dshift[c],
+               h = rstd * (t->dscale[c] + (t->pivot[c] - mean) * g);
         m1 += t->gamma[c] * s * g / count;
         m2 += t->gamma[c] * s * h / count;
         t->dgamma[c] = s * h;
@@ -125,20 +133,31 @@ static void add_images(float *y, const double *x, size_t n, size_t channels)
     }
 }
 
-void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, float *dgamma, float *dbeta, float *demb,
-                      size_t demb_stride, bool demb_add, const float *dscale, const float *dshift, const struct dd_map *x, int groups,
-                      const float *moments, const float *gamma, const float *beta, const float *emb, size_t emb_stride)
+void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, float *dgamma, float *dbeta,
+                      float *demb, size_t demb_stride, bool demb_add, const float *dscale,
+                      const float *dshift, const struct dd_map *x, int groups, const float *moments,
+                      const float *gamma, const float *beta, const float *emb, size_t emb_stride)
 {
-    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, n = (size_t)x->n;
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
+           n = (size_t)x->n;
     size_t width = channels / (size_t)groups;
     double *parts = (double *)(void *)ctx->scratch;
     float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < n * (size_t)groups; task++) {
         size_t image = task / (size_t)groups, at = image * channels;
-        struct image_backward t = { dscale + at, dshift + at, x->data + image * pixels * x->stride, gamma, beta,
-                                    emb ? emb + image * emb_stride : NULL, affine + 2 * at, affine + 2 * at + channels,
-                                    emb ? demb + image * demb_stride : NULL, parts + 2 * at, parts + 2 * at + channels, channels };
+        struct image_backward t = { dscale + at,
+                                    dshift + at,
+                                    x->data + image * pixels * x->stride,
+                                    gamma,
+                                    beta,
+                                    emb ? emb + image * emb_stride : NULL,
+                                    affine + 2 * at,
+                                    affine + 2 * at + channels,
+                                    emb ? demb + image * demb_stride : NULL,
+                                    parts + 2 * at,
+                                    parts + 2 * at + channels,
+                                    channels };
         group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
                        (double)pixels * (double)width, demb_add);
     }
@@ -148,22 +167,23 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
     for (size_t task = 0; task < n * chunks; task++) {
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
         const float *a = affine + 2 * image * channels;
-        ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a, a + channels,
-                           dd_min(CHUNK, pixels - first), channels);
+        ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a,
+                           a + channels, dd_min(CHUNK, pixels - first), channels);
     }
 }
 
-void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const float *gain,
-                         const float *emb, size_t emb_stride, const struct dd_map *residual, enum dd_act act)
+void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                         const float *gain, const float *emb, size_t emb_stride,
+                         const struct dd_map *residual, enum dd_act act)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
         size_t image = task / blocks, first = task % blocks * CHUNK, at = image * pixels + first;
         const float *scale = emb ? emb + image * emb_stride : NULL;
-        ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, gain, scale, scale ? scale + channels : NULL,
-                    residual ? residual->data + at * residual->stride : NULL, residual ? residual->stride : 0,
-                    dd_min(CHUNK, pixels - first), channels, act);
+        ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, gain, scale,
+                    scale ? scale + channels : NULL, residual ? residual->data + at * residual->stride : NULL,
+                    residual ? residual->stride : 0, dd_min(CHUNK, pixels - first), channels, act);
     }
 }
 
@@ -173,8 +193,9 @@ size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
 }
 
 /* From sums [n, chunks, 2, c] of h, then h n, to dg and demb, for channels first .. first + width. */
-static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add, const float *sums, size_t n, size_t chunks,
-                           size_t channels, size_t first, size_t width, const float *gain, const float *emb, size_t emb_stride)
+static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add, const float *sums, size_t n,
+                           size_t chunks, size_t channels, size_t first, size_t width, const float *gain,
+                           const float *emb, size_t emb_stride)
 {
     double root = sqrt((double)channels);
     for (size_t c = first; c < first + width; c++) {
@@ -196,26 +217,32 @@ static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add,
     }
 }
 
-void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dg, float *demb, size_t demb_stride,
-                          bool demb_add, const struct dd_map *dresidual, bool residual_add, const struct dd_map *dy,
-                          const struct dd_map *x, const float *gain, const float *emb, size_t emb_stride, enum dd_act act)
+void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dg,
+                          float *demb, size_t demb_stride, bool demb_add, const struct dd_map *dresidual,
+                          bool residual_add, const struct dd_map *dy, const struct dd_map *x,
+                          const float *gain, const float *emb, size_t emb_stride, enum dd_act act)
 {
-    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c, n = (size_t)x->n;
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
+           n = (size_t)x->n;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < n * chunks; task++) {
-        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first, count = dd_min(CHUNK, pixels - first);
+        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first,
+               count = dd_min(CHUNK, pixels - first);
         const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
         if (dresidual) {
             float *r = dresidual->data + at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, count, channels);
+            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL,
+                         dresidual->stride, 1, count, channels);
         }
-        ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
-                             ctx->scratch + dd_thread() * dd_aligned(channels), from, dy->stride, x->data + at * x->stride, x->stride,
-                             gain, scale, scale ? scale + channels : NULL, count, channels, act);
+        ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels,
+                             sums + (task * 2 + 1) * channels,
+                             ctx->scratch + dd_thread() * dd_aligned(channels), from, dy->stride,
+                             x->data + at * x->stride, x->stride, gain, scale,
+                             scale ? scale + channels : NULL, count, channels, act);
     }
     DD_PARALLEL(ctx->threads)
     for (size_t first = 0; first < channels; first += CHANNELS)
-        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, first, dd_min(CHANNELS, channels - first), gain, emb,
-                       emb_stride);
+        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, first,
+                       dd_min(CHANNELS, channels - first), gain, emb, emb_stride);
 }

@@ -14,19 +14,25 @@ size_t dd_pre_scratch(int n, int h, int w, int c)
 }
 
 /* A chunk of pixels of one image: where it begins in a map, and how long it is. */
-struct chunk { size_t image, at, pixels; };
+struct chunk {
+    size_t image, at, pixels;
+};
 
 static struct chunk chunk_of(const struct dd_map *x, size_t task)
 {
-    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), first = task % chunks * CHUNK;
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK),
+           first = task % chunks * CHUNK;
     return (struct chunk){ task / chunks, task / chunks * pixels + first, dd_min(CHUNK, pixels - first) };
 }
 
-static size_t chunks_of(const struct dd_map *x) { return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK); }
+static size_t chunks_of(const struct dd_map *x)
+{
+    return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK);
+}
 
 /* y [n, c] (+)= sums [n, chunks, c] over the chunks, `step` floats apart. */
-static void total(const struct dd_context *ctx, float *y, size_t ys, bool add, const float *sums, size_t step, size_t n, size_t chunks,
-                  size_t c)
+static void total(const struct dd_context *ctx, float *y, size_t ys, bool add, const float *sums, size_t step,
+                  size_t n, size_t chunks, size_t c)
 {
     size_t blocks = dd_blocks(c, CHANNELS);
     DD_PARALLEL(ctx->threads)
@@ -41,8 +47,8 @@ static void total(const struct dd_context *ctx, float *y, size_t ys, bool add, c
     }
 }
 
-void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dscale, float *dshift,
-                     const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
+void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dscale,
+                     float *dshift, const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
 {
     size_t c = (size_t)x->c, n = (size_t)x->n, chunks = chunks_of(x);
     DD_PARALLEL(ctx->threads)
@@ -50,8 +56,9 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
         struct chunk k = chunk_of(x, task);
         const float *pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride;
         float *sum = dscale ? ctx->scratch + task * 2 * c : NULL;
-        ctx->k->affine_backward(dx->data + k.at * dx->stride, dx->stride, add, sum, sum ? sum + c : NULL, du->data + k.at * du->stride,
-                                du->stride, x->data + k.at * x->stride, x->stride, dscale ? pre->scale + k.image * c : NULL,
+        ctx->k->affine_backward(dx->data + k.at * dx->stride, dx->stride, add, sum, sum ? sum + c : NULL,
+                                du->data + k.at * du->stride, du->stride, x->data + k.at * x->stride,
+                                x->stride, dscale ? pre->scale + k.image * c : NULL,
                                 dscale ? pre->shift + k.image * c : NULL, pivot, k.pixels, c, pre->act);
     }
     if (dscale) {
@@ -61,23 +68,24 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
 }
 
 /* dz of one chunk. */
-static void store_chunk(const struct dd_kernels *k, const struct chunk *at, const struct dd_map *dz, const struct dd_map *dy,
-                        const struct dd_map *v, float scale, enum dd_act act)
+static void store_chunk(const struct dd_kernels *k, const struct chunk *at, const struct dd_map *dz,
+                        const struct dd_map *dy, const struct dd_map *v, float scale, enum dd_act act)
 {
     size_t c = (size_t)dy->c;
     float *to = dz->data + at->at * dz->stride;
     const float *from = dy->data + at->at * dy->stride;
     if (act != DD_ACT_NONE)
-        k->affine_backward(to, dz->stride, 0, NULL, NULL, from, dy->stride, v->data + at->at * v->stride, v->stride, NULL, NULL, NULL,
-                           at->pixels, c, act);
+        k->affine_backward(to, dz->stride, 0, NULL, NULL, from, dy->stride, v->data + at->at * v->stride,
+                           v->stride, NULL, NULL, NULL, at->pixels, c, act);
     else if (to != from)
         k->affine(to, dz->stride, from, dy->stride, NULL, NULL, at->pixels, c, DD_ACT_NONE);
     if (scale != 1)
         k->post(to, dz->stride, to, dz->stride, NULL, NULL, 0, scale, at->pixels, c);
 }
 
-void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz, const struct dd_map *dresidual, bool residual_add,
-                           const struct dd_map *dadd, bool dadd_add, const struct dd_map *dy, const struct dd_map *v, float scale,
+void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz,
+                           const struct dd_map *dresidual, bool residual_add, const struct dd_map *dadd,
+                           bool dadd_add, const struct dd_map *dy, const struct dd_map *v, float scale,
                            enum dd_act act)
 {
     size_t c = (size_t)dy->c, n = (size_t)dy->n, chunks = chunks_of(dy);
@@ -90,7 +98,8 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
             ctx->k->sums(ctx->scratch + task * c, z, dz->stride, k.pixels, c);
         if (dresidual) {
             float *r = dresidual->data + k.at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, z, dz->stride, NULL, residual_add ? r : NULL, dresidual->stride, 1, k.pixels, c);
+            ctx->k->post(r, dresidual->stride, z, dz->stride, NULL, residual_add ? r : NULL,
+                         dresidual->stride, 1, k.pixels, c);
         }
     }
     if (dadd)

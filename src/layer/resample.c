@@ -10,36 +10,44 @@ size_t dd_resample_scratch(int n, int h, int w, int c)
     return sizeof(float) * (size_t)n * (size_t)h * (size_t)w * (size_t)c;
 }
 
-struct rows { const float *data; size_t stride; };
+struct rows {
+    const float *data;
+    size_t stride;
+};
 
 /* Rows first .. first + count of all images' rows, after pre. */
-static struct rows load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre, size_t first, size_t count)
+static struct rows load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre,
+                        size_t first, size_t count)
 {
     size_t w = (size_t)x->w, c = (size_t)x->c, image = first / (size_t)x->h;
     const float *data = x->data + first * w * x->stride;
     if (!pre)
         return (struct rows){ data, x->stride };
     float *y = ctx->scratch + first * w * c;
-    ctx->k->affine(y, c, data, x->stride, pre->scale ? pre->scale + image * c : NULL, pre->scale ? pre->shift + image * c : NULL,
-                   count * w, c, pre->act);
+    ctx->k->affine(y, c, data, x->stride, pre->scale ? pre->scale + image * c : NULL,
+                   pre->scale ? pre->shift + image * c : NULL, count * w, c, pre->act);
     return (struct rows){ y, c };
 }
 
-void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                            const struct dd_pre *pre)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)x->n * (size_t)x->h; row++) {
         struct rows r = load(ctx, x, pre, row, 1);
-        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 1, (size_t)x->w, (size_t)x->c);
+        ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 1,
+                         (size_t)x->w, (size_t)x->c);
     }
 }
 
-void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                             const struct dd_map *dy)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)dx->n * (size_t)dx->h; row++)
         ctx->k->upsample_backward(dx->data + row * (size_t)dx->w * dx->stride, dx->stride, add,
-                                  dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1, (size_t)dx->w, (size_t)dx->c);
+                                  dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1,
+                                  (size_t)dx->w, (size_t)dx->c);
 }
 
 /* Where output row `row` of all images begins in x; an odd last row of an image is left out. */
@@ -48,50 +56,57 @@ static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
     return row / (size_t)y->h * (size_t)x->h + row % (size_t)y->h * 2;
 }
 
-void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre)
+void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                              const struct dd_pre *pre)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++) {
         struct rows r = load(ctx, x, pre, pair(y, x, row), 2);
-        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 2, (size_t)x->w, (size_t)x->c);
+        ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 2,
+                        (size_t)x->w, (size_t)x->c);
     }
 }
 
 typedef void pairs_backward(float *, size_t, int, const float *, size_t, size_t, size_t, size_t);
 
 /* Pairs of rows of dx, of which the last of an image may be one row that nothing was made of. */
-static void each_pair(const struct dd_context *ctx, pairs_backward *f, const struct dd_map *dx, bool add, const struct dd_map *dy)
+static void each_pair(const struct dd_context *ctx, pairs_backward *f, const struct dd_map *dx, bool add,
+                      const struct dd_map *dy)
 {
     size_t h = (size_t)dx->h, pairs = dd_blocks(h, 2);
     DD_PARALLEL(ctx->threads)
     for (size_t task = 0; task < (size_t)dx->n * pairs; task++) {
         size_t image = task / pairs, row = task % pairs;
         f(dx->data + (image * h + 2 * row) * (size_t)dx->w * dx->stride, dx->stride, add,
-          dy->data + (image * (size_t)dy->h + row) * (size_t)dy->w * dy->stride, dy->stride, dd_min(2, h - 2 * row), (size_t)dx->w,
-          (size_t)dx->c);
+          dy->data + (image * (size_t)dy->h + row) * (size_t)dy->w * dy->stride, dy->stride,
+          dd_min(2, h - 2 * row), (size_t)dx->w, (size_t)dx->c);
     }
 }
 
-void dd_resample_mean_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+void dd_resample_mean_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                               const struct dd_map *dy)
 {
     each_pair(ctx, ctx->k->avgpool_backward, dx, add, dy);
 }
 
-void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y,
+                                   const struct dd_map *x)
 {
     DD_PARALLEL(ctx->threads)
     for (size_t row = 0; row < (size_t)y->n * (size_t)y->h; row++)
-        ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride, x->data + pair(y, x, row) * (size_t)x->w * x->stride,
-                          x->stride, 2, (size_t)x->w, (size_t)x->c);
+        ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride,
+                          x->data + pair(y, x, row) * (size_t)x->w * x->stride, x->stride, 2, (size_t)x->w,
+                          (size_t)x->c);
 }
 
-void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                                    const struct dd_map *dy)
 {
     each_pair(ctx, ctx->k->unshuffle_backward, dx, add, dy);
 }
 
-void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre,
-                              float a, float b)
+void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
+                              const struct dd_pre *pre, float a, float b)
 {
     size_t c = (size_t)x->c;
     DD_PARALLEL(ctx->threads)
@@ -100,7 +115,8 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
         float *to = y->data + row * (size_t)x->w * y->stride;
         const float *scale = pre && pre->scale ? pre->scale + row / (size_t)x->h * c : NULL;
         if (a == 1 && b == 0)
-            ctx->k->affine(to, y->stride, from, x->stride, scale, scale ? pre->shift + row / (size_t)x->h * c : NULL, (size_t)x->w, c,
+            ctx->k->affine(to, y->stride, from, x->stride, scale,
+                           scale ? pre->shift + row / (size_t)x->h * c : NULL, (size_t)x->w, c,
                            pre ? pre->act : DD_ACT_NONE);
         else
             for (size_t i = 0; i < (size_t)x->w; i++)
@@ -109,7 +125,8 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
     }
 }
 
-void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy, float a)
+void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                               const struct dd_map *dy, float a)
 {
     size_t w = (size_t)dx->w, c = (size_t)dx->c;
     DD_PARALLEL(ctx->threads)

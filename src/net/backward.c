@@ -23,14 +23,17 @@ static bool has_pre(const struct dd_node *n)
 static int images_of_pass(const ddpm_net *net, const struct dd_node *n)
 {
     const struct dd_value *dx = &net->program.value[n->dx.value];
-    return n->op == DD_OP_CONV ? dd_images_of_pass((size_t)dx->h * (size_t)dx->w * (size_t)dx->c, net->threads, net->batch) : net->batch;
+    return n->op == DD_OP_CONV
+               ? dd_images_of_pass((size_t)dx->h * (size_t)dx->w * (size_t)dx->c, net->threads, net->batch)
+               : net->batch;
 }
 
 /* Of dx' when it lies in scratch: when it is more or other than a term of dx, or when its layer cannot add. */
 static size_t apart(const ddpm_net *net, const struct dd_node *n)
 {
     const struct dd_value *dx = &net->program.value[n->dx.value];
-    bool adds = n->op != DD_OP_CONV && n->op != DD_OP_ATTENTION && n->op != DD_OP_LINEAR_ATTENTION && !has_pre(n);
+    bool adds =
+        n->op != DD_OP_CONV && n->op != DD_OP_ATTENTION && n->op != DD_OP_LINEAR_ATTENTION && !has_pre(n);
     if (!n->dx.add || adds || n->op == DD_OP_DROPOUT)
         return 0;
     return dd_aligned((size_t)images_of_pass(net, n) * (size_t)dx->h * (size_t)dx->w * (size_t)dx->c);
@@ -46,14 +49,18 @@ struct step {
     bool add;
     struct dd_pre pre;
     float *dscale, *dshift;
-    float *dweight, *dbias;             /* of the node's first part */
+    float *dweight, *dbias; /* of the node's first part */
 };
 
 static struct step begin(ddpm_net *net, const struct dd_slice *s, const struct dd_node *n)
 {
     const struct dd_part *part = dd_program_part(&net->program, n);
     size_t floats = apart(net, n);
-    struct step b = { .net = net, .s = s, .n = n, .ctx = { &net->kernels, net->threads, net->scratch + floats }, .add = n->dx.add && !floats };
+    struct step b = { .net = net,
+                      .s = s,
+                      .n = n,
+                      .ctx = { &net->kernels, net->threads, net->scratch + floats },
+                      .add = n->dx.add && !floats };
     b.dy = dd_forward_map(net, s, n->y);
     b.x = dd_forward_map(net, s, n->x);
     b.pre = dd_forward_pre(net, s, n);
@@ -116,8 +123,9 @@ static void conv(const struct step *b, const struct dd_conv_gradient *g)
     const struct dd_node *n = b->n;
     struct dd_map residual, add;
     if (n->dresidual.value || n->dadd.value || n->scale != 1)
-        dd_pre_store_backward(&b->ctx, &b->dy, map_of(&residual, b, n->dresidual.value), n->dresidual.add, map_of(&add, b, n->dadd.value),
-                              n->dadd.add, &b->dy, NULL, n->scale, DD_ACT_NONE);
+        dd_pre_store_backward(&b->ctx, &b->dy, map_of(&residual, b, n->dresidual.value), n->dresidual.add,
+                              map_of(&add, b, n->dadd.value), n->dadd.add, &b->dy, NULL, n->scale,
+                              DD_ACT_NONE);
     dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x, has_pre(n) ? &b->pre : NULL);
     if (!b->dx.data)
         return;
@@ -137,8 +145,9 @@ static void norm(const struct step *b, const float *gamma)
     size_t nc = (size_t)b->x.n * (size_t)b->x.c;
     map_of(&demb, b, n->demb.value);
     map_of(&emb, b, n->emb);
-    dd_norm_backward(&b->ctx, &b->dx, b->dweight, b->dbias, n->emb ? demb.data : NULL, demb.stride, n->demb.add, b->dy.data, b->dy.data + nc,
-                     &b->x, n->groups, forward.data + 2 * nc, gamma, beta, n->emb ? emb.data : NULL, emb.stride);
+    dd_norm_backward(&b->ctx, &b->dx, b->dweight, b->dbias, n->emb ? demb.data : NULL, demb.stride,
+                     n->demb.add, b->dy.data, b->dy.data + nc, &b->x, n->groups, forward.data + 2 * nc, gamma,
+                     beta, n->emb ? emb.data : NULL, emb.stride);
 }
 
 static void rms(const struct step *b, const float *gain)
@@ -147,9 +156,9 @@ static void rms(const struct step *b, const float *gain)
     struct dd_map demb, emb, residual;
     map_of(&demb, b, n->demb.value);
     map_of(&emb, b, n->emb);
-    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, b->dweight, n->emb ? demb.data : NULL, demb.stride, n->demb.add,
-                         map_of(&residual, b, n->dresidual.value), n->dresidual.add, &b->dy, &b->x, gain, n->emb ? emb.data : NULL,
-                         emb.stride, n->act);
+    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, b->dweight, n->emb ? demb.data : NULL, demb.stride,
+                         n->demb.add, map_of(&residual, b, n->dresidual.value), n->dresidual.add, &b->dy,
+                         &b->x, gain, n->emb ? emb.data : NULL, emb.stride, n->act);
 }
 
 /* No dx': they read the network's input, whose gradient nobody asked for. */
@@ -158,10 +167,10 @@ static void resample(const struct step *b)
     if (!b->inner.data)
         return;
     switch (b->n->op) {
-    case DD_OP_UPSAMPLE:  dd_resample_up_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
-    case DD_OP_AVGPOOL:   dd_resample_mean_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
+    case DD_OP_UPSAMPLE: dd_resample_up_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
+    case DD_OP_AVGPOOL: dd_resample_mean_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
     case DD_OP_UNSHUFFLE: dd_resample_unshuffle_backward(&b->ctx, &b->inner, b->add, &b->dy); break;
-    default:              dd_resample_copy_backward(&b->ctx, &b->inner, b->add, &b->dy, b->n->a); break;
+    default: dd_resample_copy_backward(&b->ctx, &b->inner, b->add, &b->dy, b->n->a); break;
     }
 }
 
@@ -171,25 +180,32 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
     struct step step = begin(net, s, n), *b = &step;
     const float *w = net->packed[n->of - 1];
     switch (n->op) {
-    case DD_OP_CLASS:            dd_embed_class_backward(&b->ctx, b->dweight, &b->dy, s->y); break;
-    case DD_OP_CONV:             conv(b, net->reverse[node]); break;
-    case DD_OP_NORM:             norm(b, w); break;
-    case DD_OP_RMS:              rms(b, w); break;
-    case DD_OP_ATTENTION:        dd_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w); break;
-    case DD_OP_LINEAR_ATTENTION: dd_linear_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w); break;
+    case DD_OP_CLASS: dd_embed_class_backward(&b->ctx, b->dweight, &b->dy, s->y); break;
+    case DD_OP_CONV: conv(b, net->reverse[node]); break;
+    case DD_OP_NORM: norm(b, w); break;
+    case DD_OP_RMS: rms(b, w); break;
+    case DD_OP_ATTENTION:
+        dd_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w);
+        break;
+    case DD_OP_LINEAR_ATTENTION:
+        dd_linear_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &n->attention, w);
+        break;
     case DD_OP_UPSAMPLE:
     case DD_OP_AVGPOOL:
     case DD_OP_UNSHUFFLE:
-    case DD_OP_COPY:             resample(b); break;
-    case DD_OP_DROPOUT:          dd_dropout_backward(&b->ctx, &b->dy, n->p, s->masks, (uint32_t)(n->of - 1)); break;
+    case DD_OP_COPY: resample(b); break;
+    case DD_OP_DROPOUT: dd_dropout_backward(&b->ctx, &b->dy, n->p, s->masks, (uint32_t)(n->of - 1)); break;
     case DD_OP_EMBED:
-    case DD_OPS:                 break;
+    case DD_OPS: break;
     }
     if (b->dx.data && n->op != DD_OP_CONV)
         through_pre(b);
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 size_t dd_backward_scratch(const ddpm_net *net, int node)
 {
@@ -201,11 +217,15 @@ size_t dd_backward_scratch(const ddpm_net *net, int node)
         own = larger(own, dd_conv_gradient_scratch(net->reverse[node]));
         own = larger(own, n->dadd.value ? dd_pre_scratch(net->batch, y->h, y->w, y->c) : 0);
         break;
-    case DD_OP_NORM:             own = dd_norm_backward_scratch(net->batch, x->c); break;
-    case DD_OP_RMS:              own = dd_norm_rms_backward_scratch(net->batch, x->h, x->w, x->c, net->threads); break;
-    case DD_OP_ATTENTION:        own = dd_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads); break;
-    case DD_OP_LINEAR_ATTENTION: own = dd_linear_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads); break;
-    default:                     break;
+    case DD_OP_NORM: own = dd_norm_backward_scratch(net->batch, x->c); break;
+    case DD_OP_RMS: own = dd_norm_rms_backward_scratch(net->batch, x->h, x->w, x->c, net->threads); break;
+    case DD_OP_ATTENTION:
+        own = dd_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+        break;
+    case DD_OP_LINEAR_ATTENTION:
+        own = dd_linear_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+        break;
+    default: break;
     }
     return apart(net, n) * sizeof(float) + own;
 }

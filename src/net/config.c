@@ -9,7 +9,9 @@ enum { SIDE = 8192, WIDTH = 32768, COUNT = 4096 };
 static const char *const archs[] = { "ddpm", "lucid", NULL };
 static const char *const orders[] = { "sin,cos", "cos,sin", NULL };
 static const char *const acts[] = { "silu", "gelu", "relu", "mish", NULL };
+
 static const enum dd_act act_of[] = { DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
+
 static const char *const pads[] = { "right", "both", NULL };
 static const char *const samplers[] = { "conv", "res", NULL };
 static const char *const predictions[] = { "eps", "x0", "v", NULL };
@@ -17,7 +19,8 @@ static const char *const variances[] = { "beta", "beta-tilde", "learned", "learn
 
 static int wrong_length(const char *key, int found, int expected, ddpm_error *err)
 {
-    return dd_error(err, DDPM_EDATA, "%s has %d entries, expected %d for the levels of net.widths", key, found, expected);
+    return dd_error(err, DDPM_EDATA, "%s has %d entries, expected %d for the levels of net.widths", key,
+                    found, expected);
 }
 
 static int read_time(struct dd_config *c, const cJSON *time, ddpm_error *err)
@@ -68,7 +71,8 @@ static int read_samplers(int *res, struct dd_json *j, const char *key, const cha
     for (int i = 0; i < n; i++) {
         res[i] = !strcmp(text[i], samplers[1]);
         if (!res[i] && strcmp(text[i], samplers[0]))
-            return dd_error(j->err, DDPM_EDATA, "%s[%d] is \"%.40s\", expected \"conv\" or \"res\"", path, i, text[i]);
+            return dd_error(j->err, DDPM_EDATA, "%s[%d] is \"%.40s\", expected \"conv\" or \"res\"", path, i,
+                            text[i]);
     }
     return DDPM_OK;
 }
@@ -85,10 +89,14 @@ static int read_ddpm(struct dd_config *c, struct dd_json *j)
     c->dropout = dd_json_number(j, "dropout", 0, 1);
     const cJSON *heads = dd_json_object(j, "heads"), *norm = dd_json_object(j, "norm");
     int code = j->code;
-    if (!code) code = read_heads(c, heads, j->err);
-    if (!code) code = read_norm(c, norm, j->err);
-    if (!code) code = read_samplers(c->down_res, j, "down", "net.down", c->levels);
-    if (!code) code = read_samplers(c->up_res, j, "up", "net.up", c->levels);
+    if (!code)
+        code = read_heads(c, heads, j->err);
+    if (!code)
+        code = read_norm(c, norm, j->err);
+    if (!code)
+        code = read_samplers(c->down_res, j, "down", "net.down", c->levels);
+    if (!code)
+        code = read_samplers(c->up_res, j, "up", "net.up", c->levels);
     return code;
 }
 
@@ -107,29 +115,38 @@ static int check_side(const char *name, int side, int levels, ddpm_error *err)
 {
     for (int i = 0; i + 1 < levels; i++)
         if ((side >> i) % 2)
-            return dd_error(err, DDPM_EDATA, "net.%s is %d: at level %d that is %d, which cannot be halved; expected a multiple of %d "
-                            "for %d levels", name, side, i, side >> i, 1 << (levels - 1), levels);
+            return dd_error(
+                err, DDPM_EDATA,
+                "net.%s is %d: at level %d that is %d, which cannot be halved; expected a multiple of %d "
+                "for %d levels",
+                name, side, i, side >> i, 1 << (levels - 1), levels);
     return DDPM_OK;
 }
 
 static int check_heads(const char *path, int level, int width, int heads, int dim, ddpm_error *err)
 {
     if (heads && !dim && width % heads)
-        return dd_error(err, DDPM_EDATA, "%s is %d, which does not divide the width %d of level %d", path, heads, width, level);
+        return dd_error(err, DDPM_EDATA, "%s is %d, which does not divide the width %d of level %d", path,
+                        heads, width, level);
     if ((int64_t)heads * dim > WIDTH)
-        return dd_error(err, DDPM_EDATA, "%s is %d: with net.heads.dim = %d that is more than %d channels", path, heads, dim, WIDTH);
+        return dd_error(err, DDPM_EDATA, "%s is %d: with net.heads.dim = %d that is more than %d channels",
+                        path, heads, dim, WIDTH);
     return DDPM_OK;
 }
 
 static int check_ddpm(const struct dd_config *c, ddpm_error *err)
 {
-    int code = check_heads("net.heads.mid", c->levels - 1, c->widths[c->levels - 1], c->heads_mid, c->head_dim, err);
+    int code =
+        check_heads("net.heads.mid", c->levels - 1, c->widths[c->levels - 1], c->heads_mid, c->head_dim, err);
     if (!code && c->init % c->groups)
-        code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide", c->init, c->groups);
+        code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide",
+                        c->init, c->groups);
     for (int i = 0; i < c->levels && !code; i++) {
         char path[32];
         if (c->widths[i] % c->groups)
-            return dd_error(err, DDPM_EDATA, "net.widths[%d] is %d, which net.norm.groups = %d does not divide", i, c->widths[i], c->groups);
+            return dd_error(err, DDPM_EDATA,
+                            "net.widths[%d] is %d, which net.norm.groups = %d does not divide", i,
+                            c->widths[i], c->groups);
         snprintf(path, sizeof path, "net.heads.down[%d]", i);
         code = check_heads(path, i, c->widths[i], c->heads_down[i], c->head_dim, err);
         snprintf(path, sizeof path, "net.heads.up[%d]", i);
@@ -137,24 +154,28 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
             code = check_heads(path, i, c->widths[i], c->heads_up[i], c->head_dim, err);
     }
     if (!code && c->mid_groups && c->widths[c->levels - 1] % c->mid_groups)
-        code = dd_error(err, DDPM_EDATA, "net.norm.mid_attention is %d, which does not divide the last width %d",
-                        c->mid_groups, c->widths[c->levels - 1]);
+        code =
+            dd_error(err, DDPM_EDATA, "net.norm.mid_attention is %d, which does not divide the last width %d",
+                     c->mid_groups, c->widths[c->levels - 1]);
     return code;
 }
 
 static int check_lucid(const struct dd_config *c, ddpm_error *err)
 {
     if (c->classes)
-        return dd_error(err, DDPM_EDATA, "net.classes is %d, expected 0: arch \"lucid\" has no classes", c->classes);
+        return dd_error(err, DDPM_EDATA, "net.classes is %d, expected 0: arch \"lucid\" has no classes",
+                        c->classes);
     if ((int64_t)c->heads * c->head_dim > WIDTH)
-        return dd_error(err, DDPM_EDATA, "net.heads is %d: with net.dim = %d that is more than %d channels", c->heads, c->head_dim, WIDTH);
+        return dd_error(err, DDPM_EDATA, "net.heads is %d: with net.dim = %d that is more than %d channels",
+                        c->heads, c->head_dim, WIDTH);
     return DDPM_OK;
 }
 
 static int check(const struct dd_config *c, ddpm_error *err)
 {
     if (c->outputs != c->channels && c->outputs != 2 * c->channels)
-        return dd_error(err, DDPM_EDATA, "net.outputs is %d, expected net.channels = %d, or %d with a learned variance",
+        return dd_error(err, DDPM_EDATA,
+                        "net.outputs is %d, expected net.channels = %d, or %d with a learned variance",
                         c->outputs, c->channels, 2 * c->channels);
     int code = check_side("height", c->height, c->levels, err);
     if (!code)
@@ -181,14 +202,19 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     int code = j.code;
     if (!code && c->levels == 0)
         code = dd_error(err, DDPM_EDATA, "net.widths is empty, expected 1 to %d levels", DD_LEVELS);
-    if (!code) code = read_time(c, time, err);
-    if (!code) code = c->arch == DD_ARCH_DDPM ? read_ddpm(c, &j) : read_lucid(c, &j);
-    if (!code) code = dd_json_end(&j);
-    if (!code) code = check(c, err);
+    if (!code)
+        code = read_time(c, time, err);
+    if (!code)
+        code = c->arch == DD_ARCH_DDPM ? read_ddpm(c, &j) : read_lucid(c, &j);
+    if (!code)
+        code = dd_json_end(&j);
+    if (!code)
+        code = check(c, err);
     return code;
 }
 
-int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const struct dd_config *c, ddpm_error *err)
+int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const struct dd_config *c,
+                        ddpm_error *err)
 {
     struct dd_json j;
     dd_json_begin(&j, diffusion, "diffusion", err);

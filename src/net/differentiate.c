@@ -15,7 +15,13 @@
 
 /* values, homes: of the forward pass; constant: the home that no gradient goes into.  Channel c of home h has a gradient already, or not:
    written[first[h] + c]. */
-struct pass { struct dd_program *p; int values, homes, constant; size_t *first; unsigned char *written; const char *partial; };
+struct pass {
+    struct dd_program *p;
+    int values, homes, constant;
+    size_t *first;
+    unsigned char *written;
+    const char *partial;
+};
 
 static void mirror(struct pass *s)
 {
@@ -27,7 +33,9 @@ static void mirror(struct pass *s)
     for (int i = 0; i < s->homes; i++) {
         struct dd_home *h = &p->home[s->homes + i];
         *h = p->home[i];
-        h->place = h->place == DD_PLACE_INPUT ? DD_PLACE_INPUT_GRADIENT : h->place == DD_PLACE_OUTPUT ? DD_PLACE_OUTPUT_GRADIENT : h->place;
+        h->place = h->place == DD_PLACE_INPUT    ? DD_PLACE_INPUT_GRADIENT
+                   : h->place == DD_PLACE_OUTPUT ? DD_PLACE_OUTPUT_GRADIENT
+                                                 : h->place;
     }
     for (int i = 0; i < s->values; i++) {
         struct dd_value *v = &p->value[s->values + i];
@@ -81,7 +89,7 @@ static bool keeps_x(const struct dd_node *n)
     case DD_OP_RMS:
     case DD_OP_ATTENTION:
     case DD_OP_LINEAR_ATTENTION: return true;
-    default:                     return n->norm || n->pre != DD_ACT_NONE;
+    default: return n->norm || n->pre != DD_ACT_NONE;
     }
 }
 
@@ -101,7 +109,7 @@ static void reverse(struct pass *s, int node)
     b.dadd = into(s, n, n->add);
     b.dnorm = into(s, n, n->norm);
     if (n->op == DD_OP_NORM)
-        b.norm = n->y;                  /* for mean and rstd */
+        b.norm = n->y; /* for mean and rstd */
     if (b.dnorm.add)
         s->partial = n->name;
     b.demb = into(s, n, n->emb);
@@ -141,6 +149,8 @@ int dd_differentiate(struct dd_program *p, ddpm_error *err)
     if (!begun || p->failed)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's backward nodes");
     if (s.partial)
-        return dd_error(err, DDPM_EUNSUPPORTED, "%s: the gradients of what it reads or writes come in parts that do not fit together", s.partial);
+        return dd_error(err, DDPM_EUNSUPPORTED,
+                        "%s: the gradients of what it reads or writes come in parts that do not fit together",
+                        s.partial);
     return DDPM_OK;
 }

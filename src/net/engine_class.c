@@ -34,7 +34,8 @@ int dd_engine_class_choose(const char **engine, const char *name, ddpm_error *er
     if (!name || !strcmp(name, "auto"))
         return DDPM_OK;
     if (!find(engines, name))
-        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose %s", name, choices(text, engines));
+        return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose %s", name,
+                        choices(text, engines));
     *engine = find(dd_conv_engines(), name);
     if (!*engine)
         return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose %s", name,
@@ -57,6 +58,6 @@ const char *dd_engine_class_text(struct dd_arena *a, const char *cpu, const char
     dd_conv_library(library);
     for (const char *const *e = dd_conv_engines(); *e; e++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " " : "", *e);
-    return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, %s, libc %s", cpu, engine ? engine : "auto", list, library,
-                         c_library());
+    return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, %s, libc %s", cpu,
+                         engine ? engine : "auto", list, library, c_library());
 }

@@ -3,7 +3,10 @@
 #include "net/features.h"
 #include <math.h>
 
-struct means { const ddpm_net *net; double *out; };      /* out [n, features] of a slice */
+struct means {
+    const ddpm_net *net;
+    double *out;
+}; /* out [n, features] of a slice */
 
 static int take(void *user, int node, const struct dd_map *y)
 {
@@ -22,15 +25,19 @@ static int take(void *user, int node, const struct dd_map *y)
     return 1;
 }
 
-int dd_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+int dd_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+                ddpm_error *err)
 {
     const struct dd_config *c = &net->config;
-    size_t d = (size_t)c->height * (size_t)c->width * (size_t)c->channels, outs = d / (size_t)c->channels * (size_t)c->outputs;
+    size_t d = (size_t)c->height * (size_t)c->width * (size_t)c->channels,
+           outs = d / (size_t)c->channels * (size_t)c->outputs;
     size_t features = (size_t)net->about.features;
     float *in = net->io, *o = in + (size_t)net->batch * d, *step = o + (size_t)net->batch * outs;
     int code = dd_net_check_labels(net, y, n, err);
     for (int i = 0; i < n && !code; i += net->batch) {
-        struct dd_slice s = { .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch };
+        struct dd_slice s = {
+            .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch
+        };
         struct means m = { net, out + (size_t)i * features };
         for (size_t k = 0; k < (size_t)s.n * d; k++)
             in[k] = (float)x[(size_t)i * d + k];
@@ -39,7 +46,9 @@ int dd_features(ddpm_net *net, double *out, const double *x, double t, const int
         dd_net_walk(net, &s, 0, net->program.nodes, take, &m);
         for (size_t k = 0; k < (size_t)s.n * features && !code; k++)
             if (!isfinite(m.out[k]))
-                code = dd_error(err, DDPM_ENAN, "NaN or infinity in the middle of the network, in image %d of the batch", i + (int)(k / features));
+                code = dd_error(err, DDPM_ENAN,
+                                "NaN or infinity in the middle of the network, in image %d of the batch",
+                                i + (int)(k / features));
     }
     return code;
 }

@@ -11,9 +11,9 @@
 
 struct dd_gradient {
     ddpm_net *net;
-    int forward;                     /* how many nodes are the forward pass */
-    size_t count, *offset;           /* [params] */
-    float *weights, *sums;           /* [count] */
+    int forward;           /* how many nodes are the forward pass */
+    size_t count, *offset; /* [params] */
+    float *weights, *sums; /* [count] */
 };
 
 static size_t place(struct dd_gradient *g, int param, size_t at)
@@ -51,7 +51,8 @@ static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
     g->weights = dd_memory(g->count, sizeof *g->weights);
     g->sums = dd_memory(g->count, sizeof *g->sums);
     if (!g->weights || !g->sums)
-        return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for weights and gradients", 2 * g->count * sizeof(float));
+        return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for weights and gradients",
+                        2 * g->count * sizeof(float));
     for (int i = 0; i < p->params; i++)
         if (g->offset[i] != SIZE_MAX) {
             dd_params_read(g->weights + g->offset[i], &p->param[i], m);
@@ -61,7 +62,8 @@ static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
-int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err)
+int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o,
+                       double dropout, ddpm_error *err)
 {
     *out = NULL;
     dropout = dropout < 0 ? m->config.dropout : dropout;
@@ -82,13 +84,35 @@ int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm
     return code;
 }
 
-size_t dd_gradient_count(const struct dd_gradient *g) { return g->count; }
-size_t dd_gradient_offset(const struct dd_gradient *g, int param) { return g->offset[param]; }
-float *dd_gradient_weights(struct dd_gradient *g) { return g->weights; }
-float *dd_gradient_sums(struct dd_gradient *g) { return g->sums; }
-struct dd_team *dd_gradient_team(struct dd_gradient *g) { return &g->net->team; }
+size_t dd_gradient_count(const struct dd_gradient *g)
+{
+    return g->count;
+}
 
-const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g) { return &g->net->about; }
+size_t dd_gradient_offset(const struct dd_gradient *g, int param)
+{
+    return g->offset[param];
+}
+
+float *dd_gradient_weights(struct dd_gradient *g)
+{
+    return g->weights;
+}
+
+float *dd_gradient_sums(struct dd_gradient *g)
+{
+    return g->sums;
+}
+
+struct dd_team *dd_gradient_team(struct dd_gradient *g)
+{
+    return &g->net->team;
+}
+
+const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g)
+{
+    return &g->net->about;
+}
 
 size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, size_t *forward)
 {
@@ -104,7 +128,8 @@ void dd_gradient_pack(struct dd_gradient *g)
         const struct dd_part *part = dd_program_part(&net->program, &net->program.node[i]);
         if (!part || g->offset[part->weight] == SIZE_MAX)
             continue;
-        const float *weight = g->weights + g->offset[part->weight], *bias = part->bias < 0 ? NULL : g->weights + g->offset[part->bias];
+        const float *weight = g->weights + g->offset[part->weight],
+                    *bias = part->bias < 0 ? NULL : g->weights + g->offset[part->bias];
         if (net->reverse[i])
             dd_conv_gradient_pack(net->reverse[i], net->packed[i], weight);
         else if (i < g->forward)
@@ -124,7 +149,11 @@ void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s)
 
 /* ---- where a NaN comes from ---- */
 
-struct search { const ddpm_net *net; const struct dd_slice *s; int node; };
+struct search {
+    const ddpm_net *net;
+    const struct dd_slice *s;
+    int node;
+};
 
 static bool finite_value(const struct search *f, int value)
 {
@@ -134,7 +163,9 @@ static bool finite_value(const struct search *f, int value)
 
 static bool finite_sums(const ddpm_net *net, int param)
 {
-    struct dd_map all = { param < 0 ? NULL : net->sums[param], 1, 1, 1, param < 0 ? 0 : (int)net->program.param[param].count, 0 };
+    struct dd_map all = {
+        param < 0 ? NULL : net->sums[param], 1, 1, 1, param < 0 ? 0 : (int)net->program.param[param].count, 0
+    };
     return dd_net_finite(&all);
 }
 
@@ -146,10 +177,12 @@ static int find_bad(void *user, int node, const struct dd_map *y)
     f->node = node;
     if (!n->of)
         return !dd_net_finite(y);
-    bool good = finite_value(f, n->dx.value) && finite_value(f, n->dnorm.value) && finite_value(f, n->dadd.value) &&
-                finite_value(f, n->dresidual.value) && finite_value(f, n->demb.value);
+    bool good = finite_value(f, n->dx.value) && finite_value(f, n->dnorm.value) &&
+                finite_value(f, n->dadd.value) && finite_value(f, n->dresidual.value) &&
+                finite_value(f, n->demb.value);
     for (int i = 0; i < p->parts && good; i++)
-        good = p->part[i].node != n->of - 1 || (finite_sums(f->net, p->part[i].weight) && finite_sums(f->net, p->part[i].bias));
+        good = p->part[i].node != n->of - 1 ||
+               (finite_sums(f->net, p->part[i].weight) && finite_sums(f->net, p->part[i].bias));
     return !good;
 }
 

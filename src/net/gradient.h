@@ -9,21 +9,22 @@ struct dd_gradient;
 
 /* With m's weights; m may be closed then.  o as for ddpm_net_create; at most o->batch images go through at once.  dropout: the
    probability 0 <= p < 1 of a zero; negative: the model's own.  Nothing can fail for memory afterwards. */
-int    dd_gradient_create(struct dd_gradient **g, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err);
+int dd_gradient_create(struct dd_gradient **g, const ddpm_model *m, const ddpm_net_options *o, double dropout,
+                       ddpm_error *err);
 /* How many numbers the vectors hold: every parameter of m->program but time.freq. */
 size_t dd_gradient_count(const struct dd_gradient *g);
 /* Where parameter `param` of m->program begins in them, in the layout of its tensor; SIZE_MAX for time.freq.  (Nodes are in order, but a
    node's stacked parts are neighbours: weights, then biases.) */
 size_t dd_gradient_offset(const struct dd_gradient *g, int param);
-float *dd_gradient_weights(struct dd_gradient *g);     /* [count], for the caller to change */
-float *dd_gradient_sums(struct dd_gradient *g);        /* [count], what backward adds to; the caller zeroes it */
+float *dd_gradient_weights(struct dd_gradient *g); /* [count], for the caller to change */
+float *dd_gradient_sums(struct dd_gradient *g);    /* [count], what backward adds to; the caller zeroes it */
 /* After the weights were changed, and before the next forward. */
-void   dd_gradient_pack(struct dd_gradient *g);
+void dd_gradient_pack(struct dd_gradient *g);
 /* s->out [n, h, w, outputs] = network(s->x, s->t, s->y) under s->masks; s->n <= batch, labels in range. */
-void   dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s);
+void dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s);
 /* Behind the forward pass of the same slice and masks: sums += the gradients of the parameters, from s->dout [n, h, w, outputs]; s->dx
    [n, h, w, channels] is overwritten unless NULL. */
-void   dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
+void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
 /* Goes through both passes again and stops at the first node whose output, or gradient of inputs or of parameters, is not finite: its name
    and operation; NULL when there is none.  s->out and sums hold nothing of use then. */
 const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s);
@@ -32,5 +33,5 @@ size_t dd_gradient_nodes(const struct dd_gradient *g, const ddpm_node **list, si
 struct dd_team *dd_gradient_team(struct dd_gradient *g);
 /* Sizes of the memory, threads, engine class. */
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g);
-void   dd_gradient_free(struct dd_gradient *g);
+void dd_gradient_free(struct dd_gradient *g);
 #endif

@@ -23,7 +23,7 @@ static int read_source(const cJSON *source, ddpm_error *err)
     dd_json_begin(&j, source, "source", err);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
-    if (dd_json_has(&j, "fit"))                          /* how images of another size were trained on */
+    if (dd_json_has(&j, "fit")) /* how images of another size were trained on */
         dd_json_text(&j, "fit");
     return dd_json_end(&j);
 }
@@ -53,12 +53,15 @@ static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
     double steps = dd_json_number(&j, "step", 0, most), images = dd_json_number(&j, "images", 0, most);
     m->low = dd_json_has(&j, "average");
     const char *average = m->low ? dd_json_text(&j, "average") : dd_model_average;
-    if (!code) code = dd_json_end(&j);
+    if (!code)
+        code = dd_json_end(&j);
     if (!code && strcmp(average, dd_model_average))
         code = dd_error(err, DDPM_EDATA, "train.trainer.average: \"%.60s\" found, \"%s\" is expected",
                         average, dd_model_average);
     if (!code && (steps != floor(steps) || images != floor(images)))
-        code = dd_error(err, DDPM_EDATA, "train.trainer: step is %.17g, images %.17g: whole numbers are expected", steps, images);
+        code =
+            dd_error(err, DDPM_EDATA,
+                     "train.trainer: step is %.17g, images %.17g: whole numbers are expected", steps, images);
     m->steps = (int64_t)steps;
     m->images = (int64_t)images;
     return code;
@@ -89,12 +92,18 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     if (has_id || dd_json_has(&j, "id"))
         id = dd_json_text(&j, "id");
     int code = dd_json_end(&j);
-    if (!code) code = dd_config_net(&m->config, net, err);
-    if (!code) code = dd_config_diffusion(&m->diffusion, diffusion, &m->config, err);
-    if (!code) code = read_source(source, err);
-    if (!code && stats) code = read_stats(stats, err);
-    if (!code && train) code = read_training(m, train, err);
-    if (!code && has_id) code = read_id(m, id, err);
+    if (!code)
+        code = dd_config_net(&m->config, net, err);
+    if (!code)
+        code = dd_config_diffusion(&m->diffusion, diffusion, &m->config, err);
+    if (!code)
+        code = read_source(source, err);
+    if (!code && stats)
+        code = read_stats(stats, err);
+    if (!code && train)
+        code = read_training(m, train, err);
+    if (!code && has_id)
+        code = read_id(m, id, err);
     return code;
 }
 
@@ -111,7 +120,8 @@ const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name)
 
 static void add_table(ddpm_model *m, const char *name)
 {
-    m->tensor[m->tensors++] = (ddpm_tensor){ .name = name, .dtype = DDPM_F64, .rank = 1, .dim = { m->diffusion.steps } };
+    m->tensor[m->tensors++] =
+        (ddpm_tensor){ .name = name, .dtype = DDPM_F64, .rank = 1, .dim = { m->diffusion.steps } };
 }
 
 const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v", "average.low" };
@@ -120,7 +130,9 @@ static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
 {
     for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW) && p->init != DD_INIT_FREQUENCY; k++) {
         ddpm_tensor *t = &m->tensor[m->tensors++];
-        *t = (ddpm_tensor){ .name = dd_arena_text(&m->arena, "%s.%s", dd_model_kept[k], p->name), .dtype = DDPM_F32, .rank = p->rank };
+        *t = (ddpm_tensor){ .name = dd_arena_text(&m->arena, "%s.%s", dd_model_kept[k], p->name),
+                            .dtype = DDPM_F32,
+                            .rank = p->rank };
         if (!t->name)
             return dd_error(err, DDPM_ENOMEM, "out of memory for the list of tensors");
         memcpy(t->dim, p->dim, sizeof t->dim);
@@ -160,7 +172,8 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
     return DDPM_OK;
 }
 
-int dd_model_describe(ddpm_model **out, const char *json, size_t size, const char *name, bool has_id, ddpm_error *err)
+int dd_model_describe(ddpm_model **out, const char *json, size_t size, const char *name, bool has_id,
+                      ddpm_error *err)
 {
     *out = NULL;
     ddpm_model *m = calloc(1, sizeof *m);
@@ -169,8 +182,10 @@ int dd_model_describe(ddpm_model **out, const char *json, size_t size, const cha
     int code = dd_json_parse(&m->root, json, size, name, err);
     if (!code) {
         code = read_metadata(m, has_id, err);
-        if (!code) code = dd_program_create(&m->program, &m->config, false, err);
-        if (!code) code = list_tensors(m, err);
+        if (!code)
+            code = dd_program_create(&m->program, &m->config, false, err);
+        if (!code)
+            code = list_tensors(m, err);
         if (!code && !(m->json = dd_arena_text(&m->arena, "%.*s", (int)size, json)))
             code = dd_error(err, DDPM_ENOMEM, "out of memory");
         if (code)
@@ -225,9 +240,18 @@ void dd_model_about(ddpm_model *m)
 {
     const struct dd_config *c = &m->config;
     const struct dd_diffusion *d = &m->diffusion;
-    m->about = (ddpm_about){ .height = c->height, .width = c->width, .channels = c->channels, .outputs = c->outputs, .classes = c->classes,
-                             .steps = d->steps, .prediction = d->prediction, .variance = d->variance, .clip = d->clip,
-                             .t_scale = d->t_scale, .json = m->json, .id = m->id };
+    m->about = (ddpm_about){ .height = c->height,
+                             .width = c->width,
+                             .channels = c->channels,
+                             .outputs = c->outputs,
+                             .classes = c->classes,
+                             .steps = d->steps,
+                             .prediction = d->prediction,
+                             .variance = d->variance,
+                             .clip = d->clip,
+                             .t_scale = d->t_scale,
+                             .json = m->json,
+                             .id = m->id };
     m->about.beta = dd_model_find(m, "schedule.beta")->data;
     m->about.alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
     if (m->stats) {
@@ -254,7 +278,7 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 
 void dd_model_init(ddpm_model *m, uint64_t seed)
 {
-    uint32_t index = 0;                                     /* what training keeps, float without being a parameter, does not count */
+    uint32_t index = 0; /* what training keeps, float without being a parameter, does not count */
     for (size_t i = 0; i < m->tensors; i++) {
         index += i && (m->param[i - 1] >= 0 || m->tensor[i - 1].dtype == DDPM_F64);
         if (m->param[i] < 0)
@@ -293,8 +317,9 @@ static int64_t not_finite(const ddpm_tensor *t)
             for (int64_t k = i; k < end; k++)
                 bad |= !isfinite(f64[k]);
         for (int64_t k = i; bad && k < end; k++)
-            if (t->dtype == DDPM_F32 ? (f32[k] & 0x7f800000) == 0x7f800000 :
-                t->dtype == DDPM_F16 ? (f16[k] & 0x7c00) == 0x7c00 : !isfinite(f64[k]))
+            if (t->dtype == DDPM_F32   ? (f32[k] & 0x7f800000) == 0x7f800000
+                : t->dtype == DDPM_F16 ? (f16[k] & 0x7c00) == 0x7c00
+                                       : !isfinite(f64[k]))
                 return k;
     }
     return -1;
@@ -307,13 +332,18 @@ static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *
     for (int t = 0; t < T; t++) {
         bool last = t == T - 1, zero = last && alpha_bar[t] == 0;
         if (zero && m->diffusion.prediction == DDPM_EPS)
-            return dd_error(err, DDPM_EDATA, "%s: schedule.alpha_bar[%d] is 0: eps cannot be predicted from pure noise; "
-                            "only x0 and v models can have zero terminal SNR", name, t);
+            return dd_error(err, DDPM_EDATA,
+                            "%s: schedule.alpha_bar[%d] is 0: eps cannot be predicted from pure noise; "
+                            "only x0 and v models can have zero terminal SNR",
+                            name, t);
         if (!(beta[t] > 0 && (beta[t] < 1 || (zero && beta[t] == 1))))
-            return dd_error(err, DDPM_EDATA, "%s: schedule.beta[%d] is %.9g, expected between 0 and 1", name, t, beta[t]);
+            return dd_error(err, DDPM_EDATA, "%s: schedule.beta[%d] is %.9g, expected between 0 and 1", name,
+                            t, beta[t]);
         if (!((alpha_bar[t] > 0 || zero) && alpha_bar[t] < (t ? alpha_bar[t - 1] : 1)))
-            return dd_error(err, DDPM_EDATA, "%s: schedule.alpha_bar[%d] is %.9g, expected above 0 and below %.9g, the one before",
-                            name, t, alpha_bar[t], t ? alpha_bar[t - 1] : 1);
+            return dd_error(
+                err, DDPM_EDATA,
+                "%s: schedule.alpha_bar[%d] is %.9g, expected above 0 and below %.9g, the one before", name,
+                t, alpha_bar[t], t ? alpha_bar[t - 1] : 1);
     }
     return DDPM_OK;
 }
@@ -336,7 +366,8 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
     for (size_t i = 0; i < m->tensors; i++) {
         int64_t k = not_finite(&m->tensor[i]);
         if (k >= 0)
-            return dd_error(err, DDPM_EDATA, "%s: tensor %s: element %lld is NaN or infinite", name, m->tensor[i].name, (long long)k);
+            return dd_error(err, DDPM_EDATA, "%s: tensor %s: element %lld is NaN or infinite", name,
+                            m->tensor[i].name, (long long)k);
     }
     int code = validate_schedule(m, name, err);
     return code ? code : validate_statistics(m, name, err);

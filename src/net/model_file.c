@@ -9,9 +9,13 @@
 #include "base/safetensors.h"
 
 /* The first few complaints about tensors, and their number. */
-struct complaints { char text[320]; int count; };
+struct complaints {
+    char text[320];
+    int count;
+};
 
 static void complain(struct complaints *c, const char *format, ...) DD_PRINTF(2, 3);
+
 static void complain(struct complaints *c, const char *format, ...)
 {
     size_t used = strlen(c->text);
@@ -78,9 +82,11 @@ static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name
         } else if (!same_shape(t, e)) {
             int64_t dim[DD_RANK_MAX];
             memcpy(dim, e->dim, sizeof dim);
-            complain(&c, "%s is %s where %s is expected", t->name, shape_text(a, e->rank, dim), shape_text(b, t->rank, t->dim));
+            complain(&c, "%s is %s where %s is expected", t->name, shape_text(a, e->rank, dim),
+                     shape_text(b, t->rank, t->dim));
         } else if (!take_dtype(t, e->dtype, m->training)) {
-            complain(&c, "%s is %s where %s is expected", t->name, dd_dtype_name(e->dtype), t->dtype == DDPM_F64 ? "F64" : "F32");
+            complain(&c, "%s is %s where %s is expected", t->name, dd_dtype_name(e->dtype),
+                     t->dtype == DDPM_F64 ? "F64" : "F32");
         } else {
             code = take_data(m, t, e, err);
         }
@@ -89,12 +95,13 @@ static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name
         if (!dd_model_find(m, s->entry[i].name))
             complain(&c, "%.80s is not expected", s->entry[i].name);
     if (!code && c.count)
-        code = dd_error(err, DDPM_EDATA, "%s: %d tensor%s not fit: %s%s", name, c.count, c.count > 1 ? "s do" : " does", c.text,
-                        c.count > 3 ? ", ..." : "");
+        code = dd_error(err, DDPM_EDATA, "%s: %d tensor%s not fit: %s%s", name, c.count,
+                        c.count > 1 ? "s do" : " does", c.text, c.count > 3 ? ", ..." : "");
     return code;
 }
 
-int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
+int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size, const char *name,
+                       ddpm_error *err)
 {
     struct dd_safetensors s;
     struct dd_kind kind = dd_kind(data, size);
@@ -112,10 +119,16 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
         return code;
     const char *format = dd_safetensors_meta(&s, "format"), *json = dd_safetensors_meta(&s, "ddpm");
     if (!format || strcmp(format, "ddpm") || !json)
-        code = dd_error(err, DDPM_EDATA, "%s: is no model file of ddpm (its metadata lack \"ddpm\"): make one with ddpm convert", name);
-    if (!code) code = dd_model_describe(&m, json, strlen(json), name, true, err);
-    if (!code && m->low && !hashed) code = dd_safetensors_check_hash(data, size, name, err);
-    if (!code) code = match(m, &s, name, err);
+        code =
+            dd_error(err, DDPM_EDATA,
+                     "%s: is no model file of ddpm (its metadata lack \"ddpm\"): make one with ddpm convert",
+                     name);
+    if (!code)
+        code = dd_model_describe(&m, json, strlen(json), name, true, err);
+    if (!code && m->low && !hashed)
+        code = dd_safetensors_check_hash(data, size, name, err);
+    if (!code)
+        code = match(m, &s, name, err);
     dd_safetensors_free(&s);
     if (code)
         dd_model_free(m);
@@ -141,23 +154,32 @@ static bool to_float(const ddpm_tensor *t, unsigned flags)
     return t->dtype == DDPM_F16 && !(flags & DDPM_SAVE_F16);
 }
 
-static int half_overflow(const ddpm_tensor *t, const uint16_t *half, int64_t n, const char *path, ddpm_error *err)
+static int half_overflow(const ddpm_tensor *t, const uint16_t *half, int64_t n, const char *path,
+                         ddpm_error *err)
 {
     for (int64_t i = 0; i < n; i++)
         if ((half[i] & 0x7c00) == 0x7c00)
-            return dd_error(err, DDPM_EDATA, "%s: tensor %s: element %lld is %g, too large for float16: write float32", path, t->name,
-                            (long long)i, (double)((const float *)t->data)[i]);
+            return dd_error(err, DDPM_EDATA,
+                            "%s: tensor %s: element %lld is %g, too large for float16: write float32", path,
+                            t->name, (long long)i, (double)((const float *)t->data)[i]);
     return DDPM_OK;
 }
 
 /* The entry of t as it will be stored, its data converted into *room where they must be. */
-static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, char **room, const char *path, ddpm_error *err)
+static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, char **room, const char *path,
+                      ddpm_error *err)
 {
     static const enum dd_dtype dtype[] = { [DDPM_F32] = DD_F32, [DDPM_F16] = DD_F16, [DDPM_F64] = DD_F64 };
+
     int64_t n;
     size_t size = dd_model_bytes(t, &n);
     int code = DDPM_OK;
-    *e = (struct dd_entry){ .name = t->name, .dtype = dtype[t->dtype], .rank = t->rank, .count = (uint64_t)n, .size = size, .data = t->data };
+    *e = (struct dd_entry){ .name = t->name,
+                            .dtype = dtype[t->dtype],
+                            .rank = t->rank,
+                            .count = (uint64_t)n,
+                            .size = size,
+                            .data = t->data };
     for (int i = 0; i < t->rank; i++)
         e->dim[i] = (uint64_t)t->dim[i];
     if (!to_half(t, flags) && !to_float(t, flags))
@@ -221,7 +243,8 @@ static int write_tensors(FILE *f, const ddpm_model *m, const struct dd_entry *en
                   : dd_safetensors_write(f, entry, m->tensors, meta, err);
 }
 
-static int write_file(const ddpm_model *m, const struct dd_entry *entry, const char *path, unsigned flags, ddpm_error *err)
+static int write_file(const ddpm_model *m, const struct dd_entry *entry, const char *path, unsigned flags,
+                      ddpm_error *err)
 {
     char id[65];
     if (make_id(id, entry, m->tensors))
@@ -276,6 +299,9 @@ int dd_model_file_check(const ddpm_model *m, ddpm_error *err)
     if (code)
         return code;
     if (strcmp(id, m->id))
-        return dd_error(err, DDPM_EDATA, "the tensors have changed since the file was written: their SHA-256 is %s, id says %s", id, m->id);
+        return dd_error(
+            err, DDPM_EDATA,
+            "the tensors have changed since the file was written: their SHA-256 is %s, id says %s", id,
+            m->id);
     return DDPM_OK;
 }

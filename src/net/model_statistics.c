@@ -8,7 +8,8 @@
 /* What m says with these statistics; NULL when out of memory. */
 static cJSON *metadata(const ddpm_model *m, int images, double bits)
 {
-    cJSON *root = dd_model_copy_metadata(m, "stats"), *stats = root ? cJSON_AddObjectToObject(root, "stats") : NULL;
+    cJSON *root = dd_model_copy_metadata(m, "stats"),
+          *stats = root ? cJSON_AddObjectToObject(root, "stats") : NULL;
     bool done = stats && cJSON_AddNumberToObject(stats, "images", images);
     if (done && (!isfinite(bits) || cJSON_AddNumberToObject(stats, "bits", bits)))
         return root;
@@ -16,8 +17,8 @@ static cJSON *metadata(const ddpm_model *m, int images, double bits)
     return NULL;
 }
 
-int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
-                        ddpm_error *err)
+int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse,
+                        int images, double bits, ddpm_error *err)
 {
     size_t size = (size_t)m->diffusion.steps * sizeof *gamma;
     int code = dd_model_copy(with, m, metadata(m, images, bits), "model with statistics", err);

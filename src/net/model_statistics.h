@@ -4,6 +4,6 @@
 #include "net/model.h"
 
 /* See ddpm_model_add_statistics. */
-int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse, int images, double bits,
-                        ddpm_error *err);
+int dd_model_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma, const double *mse,
+                        int images, double bits, ddpm_error *err);
 #endif

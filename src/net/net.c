@@ -32,8 +32,7 @@ static int take_options(ddpm_net *net, const ddpm_net_options *o, ddpm_error *er
         return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d, or 0 for 1", o->batch, BATCH_MOST);
     if (o->threads < 0 || o->threads > DD_THREADS_MOST)
         return dd_error(err, DDPM_EUSAGE, "threads is %d, expected 1 to %d, or 0 for what the machine has",
-                        o->threads,
-                        DD_THREADS_MOST);
+                        o->threads, DD_THREADS_MOST);
     net->batch = o->batch ? o->batch : 1;
     net->threads = o->threads ? o->threads : dd_cpu_threads("");
     int code = dd_cpu_ceiling(&net->cpu, o->cpu, err);
@@ -48,7 +47,9 @@ static int make_lists(ddpm_net *net, ddpm_error *err)
     net->list = dd_arena(&net->arena, n, sizeof *net->list);
     net->reverse = dd_arena(&net->arena, n, sizeof *net->reverse);
     net->sums = dd_arena(&net->arena, (size_t)net->program.params, sizeof *net->sums);
-    return net->conv && net->packed && net->list && net->reverse && net->sums ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
+    return net->conv && net->packed && net->list && net->reverse && net->sums
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
 }
 
 static int open_convs(ddpm_net *net, ddpm_error *err)
@@ -62,7 +63,8 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
             continue;
         shape = dd_program_shape(&net->program, n);
         setup.engine = net->program.training ? dd_conv_gradient_engine(&shape, net->engine) : net->engine;
-        code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err) : dd_conv_open(&net->conv[i], &shape, &setup, err);
+        code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err)
+                     : dd_conv_open(&net->conv[i], &shape, &setup, err);
         if (code)
             dd_error_context(err, "%s", n->name);
     }
@@ -80,7 +82,8 @@ static int allocate(ddpm_net *net, ddpm_error *err)
 {
     ddpm_net_about *a = &net->about;
     const struct dd_config *c = &net->config;
-    size_t floats = 0, io = (size_t)net->batch * ((size_t)c->height * (size_t)c->width * (size_t)(c->channels + c->outputs) + 1);
+    size_t floats = 0, io = (size_t)net->batch *
+                            ((size_t)c->height * (size_t)c->width * (size_t)(c->channels + c->outputs) + 1);
     for (int i = 0; i < net->program.nodes; i++) {
         size_t scratch = net->program.node[i].of ? dd_backward_scratch(net, i) : dd_forward_scratch(net, i);
         a->scratch = scratch > a->scratch ? scratch : a->scratch;
@@ -127,7 +130,11 @@ static int describe(ddpm_net *net, ddpm_error *err)
     for (int i = 0; i < net->program.nodes; i++) {
         const struct dd_node *n = &net->program.node[i];
         const struct dd_value *y = &net->program.value[n->y];
-        net->list[i] = (ddpm_node){ .name = n->name, .op = dd_program_op(n), .height = y->h, .width = y->w, .channels = y->c,
+        net->list[i] = (ddpm_node){ .name = n->name,
+                                    .op = dd_program_op(n),
+                                    .height = y->h,
+                                    .width = y->w,
+                                    .channels = y->c,
                                     .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
                                     .flops = dd_program_flops(&net->program, n) };
         a->flops += net->list[i].flops;
@@ -136,30 +143,40 @@ static int describe(ddpm_net *net, ddpm_error *err)
     return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
 }
 
-static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, bool training, ddpm_error *err)
+static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, bool training,
+                 ddpm_error *err)
 {
     int code = take_options(net, o, err);
-    if (!code) code = dd_program_create(&net->program, &net->config, training, err);
-    if (!code && !training) code = dd_program_fold(&net->program, err);
-    if (!code) code = make_lists(net, err);
-    if (!code) code = dd_team_start(&net->team, net->threads, &net->arena, err);
+    if (!code)
+        code = dd_program_create(&net->program, &net->config, training, err);
+    if (!code && !training)
+        code = dd_program_fold(&net->program, err);
+    if (!code)
+        code = make_lists(net, err);
+    if (!code)
+        code = dd_team_start(&net->team, net->threads, &net->arena, err);
     if (code)
         return code;
     dd_kernels_init(&net->kernels, net->cpu);
     code = open_convs(net, err);
-    if (!code) code = dd_plan_create(&net->plan, &net->program, net->batch, err);
-    if (!code) code = allocate(net, err);
+    if (!code)
+        code = dd_plan_create(&net->plan, &net->program, net->batch, err);
+    if (!code)
+        code = allocate(net, err);
     if (code)
         return code;
     dd_team_enter(&net->team);
     code = pack(net, m, err);
     dd_team_leave(&net->team);
-    if (!code) code = dd_model_unchanged(m, err);
-    if (!code) code = describe(net, err);
+    if (!code)
+        code = dd_model_unchanged(m, err);
+    if (!code)
+        code = describe(net, err);
     return code;
 }
 
-static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, const double *dropout, ddpm_error *err)
+static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, const double *dropout,
+                  ddpm_error *err)
 {
     *out = NULL;
     ddpm_net *net = calloc(1, sizeof *net);
@@ -182,7 +199,8 @@ int dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o
     return create(net, m, o, NULL, err);
 }
 
-int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout, ddpm_error *err)
+int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout,
+                           ddpm_error *err)
 {
     return create(net, m, o, &dropout, err);
 }
@@ -259,14 +277,20 @@ static int find_bad(void *user, int node, const struct dd_map *y)
 }
 
 /* What was lost in a run over several slices. */
-struct lost { int images, first, node; bool input; };
+struct lost {
+    int images, first, node;
+    bool input;
+};
 
 static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int i)
 {
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width * (size_t)i;
-    return (struct dd_slice){ .out = s->out + pixels * (size_t)c->outputs, .x = s->x + pixels * (size_t)c->channels, .t = s->t + i,
-                              .y = s->y ? s->y + i : NULL, .n = 1 };
+    return (struct dd_slice){ .out = s->out + pixels * (size_t)c->outputs,
+                              .x = s->x + pixels * (size_t)c->channels,
+                              .t = s->t + i,
+                              .y = s->y ? s->y + i : NULL,
+                              .n = 1 };
 }
 
 static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct lost *lost)
@@ -289,8 +313,10 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
     if (!lost->images)
         return DDPM_OK;
     const ddpm_node *node = &net->list[lost->node];
-    return dd_error(err, DDPM_ENAN, "NaN or infinity, first %s %s (%s), in image %d of the batch; %d of %d images are lost",
-                    lost->input ? "in the input, then after" : "after", node->name, node->op, lost->first, lost->images, n);
+    return dd_error(err, DDPM_ENAN,
+                    "NaN or infinity, first %s %s (%s), in image %d of the batch; %d of %d images are lost",
+                    lost->input ? "in the input, then after" : "after", node->name, node->op, lost->first,
+                    lost->images, n);
 }
 
 int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)
@@ -299,14 +325,17 @@ int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error
     if (!classes && y)
         return dd_error(err, DDPM_EUSAGE, "classes are given to a model that has none");
     if (classes && !y)
-        return dd_error(err, DDPM_EUSAGE, "the model has %d classes: a class is needed for every image", classes);
+        return dd_error(err, DDPM_EUSAGE, "the model has %d classes: a class is needed for every image",
+                        classes);
     for (int i = 0; y && i < n; i++)
         if (y[i] < 0 || y[i] >= classes)
-            return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i, (int)y[i], classes - 1);
+            return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i, (int)y[i],
+                            classes - 1);
     return DDPM_OK;
 }
 
-int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n, ddpm_error *err)
+int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
+               ddpm_error *err)
 {
     struct dd_slice all = { .out = out, .x = x, .t = t, .y = y, .n = n };
     struct lost lost = { 0 };
@@ -329,7 +358,8 @@ static void split(double *out, const float *o, size_t pixels, size_t channels, s
             out[(k / channels * pixels + i) * channels + k % channels] = o[i * outputs + k];
 }
 
-int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+               ddpm_error *err)
 {
     size_t channels = (size_t)net->config.channels, outputs = (size_t)net->config.outputs;
     size_t pixels = (size_t)net->config.height * (size_t)net->config.width, batch = (size_t)net->batch;
@@ -339,7 +369,9 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {
-        struct dd_slice s = { .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch };
+        struct dd_slice s = {
+            .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch
+        };
         const double *from = x + (size_t)i * pixels * channels;
         for (size_t k = 0; k < (size_t)s.n * pixels * channels; k++)
             in[k] = (float)from[k];
@@ -347,7 +379,8 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
             step[k] = (float)t * (float)net->t_scale;
         run_slice(net, &s, i, &lost);
         for (size_t k = 0; k < (size_t)s.n; k++)
-            split(out + ((size_t)i + k) * pixels * outputs, o + k * pixels * outputs, pixels, channels, outputs);
+            split(out + ((size_t)i + k) * pixels * outputs, o + k * pixels * outputs, pixels, channels,
+                  outputs);
     }
     return report(net, &lost, n, err);
 }

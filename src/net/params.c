@@ -8,7 +8,10 @@
 
 enum { LINE = 16 };
 
-static size_t aligned(size_t floats) { return (floats + LINE - 1) / LINE * LINE; }
+static size_t aligned(size_t floats)
+{
+    return (floats + LINE - 1) / LINE * LINE;
+}
 
 size_t dd_params_second(const struct dd_program *p, const struct dd_part *part)
 {
@@ -65,10 +68,11 @@ static float *stack(const float **bias, const struct dd_program *p, int node, co
 
 /* w [cout, cin] of a node that is a product of its two parts, W2 [cout, inner], or turned [inner, cout], times W1 [inner, cin]; its bias is
    that times b1, plus b2 unless turned.  Sums in double, in order, rounded once. */
-static void multiply(float *w, float *bias, const float *w1, const float *b1, const float *w2, const float *b2, size_t cout, size_t inner,
-                     size_t cin, bool turned)
+static void multiply(float *w, float *bias, const float *w1, const float *b1, const float *w2,
+                     const float *b2, size_t cout, size_t inner, size_t cin, bool turned)
 {
     enum { COLUMNS = 64 };
+
     for (size_t o = 0; o < cout; o++) {
         const float *row = turned ? w2 + o : w2 + o * inner;
         size_t step = turned ? cout : 1;
@@ -108,10 +112,12 @@ static float *product(const float **bias, const struct dd_program *p, int node, 
     return w;
 }
 
-static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m, ddpm_error *err)
+static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_conv *conv,
+                     const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
-    const float *bias = part->bias < 0 ? NULL : floats_of(&p->param[part->bias], m), *w = floats_of(&p->param[part->weight], m);
+    const float *bias = part->bias < 0 ? NULL : floats_of(&p->param[part->bias], m),
+                *w = floats_of(&p->param[part->weight], m);
     if (w && p->node[node].parts == 1) {
         dd_conv_pack(conv, to, w, bias);
         return DDPM_OK;
@@ -142,7 +148,8 @@ static void scale(float *to, const struct dd_program *p, int node)
         to[i] *= (float)sqrt((double)c);
 }
 
-int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m, ddpm_error *err)
+int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m,
+                   ddpm_error *err)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
     if (conv) {
@@ -159,7 +166,8 @@ int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_co
     return DDPM_OK;
 }
 
-void dd_params_repack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const float *weight, const float *bias)
+void dd_params_repack(float *to, const struct dd_program *p, int node, struct dd_conv *conv,
+                      const float *weight, const float *bias)
 {
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
     if (conv) {

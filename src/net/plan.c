@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 16 };                              /* floats of a cache line */
+enum { LINE = 16 }; /* floats of a cache line */
 
-struct life { int home, first, last; size_t size, offset; };
+struct life {
+    int home, first, last;
+    size_t size, offset;
+};
 
 static void touch(struct life *life, const struct dd_program *p, int value, int node)
 {
@@ -24,12 +27,15 @@ static void measure(struct life *life, const struct dd_program *p, int batch)
     for (int i = 0; i < p->homes; i++) {
         const struct dd_home *h = &p->home[i];
         size_t floats = (size_t)batch * (size_t)h->h * (size_t)h->w * (size_t)h->c;
-        life[i] = (struct life){ .home = i, .first = INT_MAX, .last = -1, .size = (floats + LINE - 1) / LINE * LINE };
+        life[i] = (struct life){
+            .home = i, .first = INT_MAX, .last = -1, .size = (floats + LINE - 1) / LINE * LINE
+        };
     }
     for (int i = 0; i < p->nodes; i++) {
         const struct dd_node *n = &p->node[i];
-        const int values[] = { n->y, n->x, n->norm, n->add, n->residual, n->emb,
-                               n->dx.value, n->dnorm.value, n->dadd.value, n->dresidual.value, n->demb.value };
+        const int values[] = { n->y,         n->x,        n->norm,        n->add,        n->residual,
+                               n->emb,       n->dx.value, n->dnorm.value, n->dadd.value, n->dresidual.value,
+                               n->demb.value };
         for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             touch(life, p, values[k], i);
     }
@@ -80,7 +86,9 @@ int dd_plan_create(struct dd_plan *plan, const struct dd_program *p, int batch, 
                 plan->floats = life[i].offset + life[i].size;
         }
     }
-    int code = life && rival && plan->offset ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the memory plan");
+    int code = life && rival && plan->offset
+                   ? DDPM_OK
+                   : dd_error(err, DDPM_ENOMEM, "out of memory for the memory plan");
     free(rival);
     free(life);
     if (code)

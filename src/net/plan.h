@@ -3,8 +3,10 @@
 #define DD_PLAN_H
 #include "net/program.h"
 
-struct dd_plan { size_t *offset, floats; };      /* [homes], in floats from the start of the block */
+struct dd_plan {
+    size_t *offset, floats;
+}; /* [homes], in floats from the start of the block */
 
-int  dd_plan_create(struct dd_plan *plan, const struct dd_program *p, int batch, ddpm_error *err);
+int dd_plan_create(struct dd_plan *plan, const struct dd_program *p, int batch, ddpm_error *err);
 void dd_plan_free(struct dd_plan *plan);
 #endif

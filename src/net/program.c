@@ -5,16 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST = 64 };                                    /* entries that every list has from the start */
+enum { FIRST = 64 }; /* entries that every list has from the start */
 
 const char *dd_program_op(const struct dd_node *n)
 {
-    static const char *const ops[DD_OPS][2] = {
-        { "embed", "" }, { "class", "class backward" }, { "conv", "conv backward" }, { "norm", "norm backward" }, { "rms", "rms backward" },
-        { "attention", "attention backward" }, { "linear-attention", "linear-attention backward" }, { "upsample", "upsample backward" },
-        { "avgpool", "avgpool backward" }, { "unshuffle", "unshuffle backward" }, { "copy", "copy backward" },
-        { "dropout", "dropout backward" }
-    };
+    static const char *const ops[DD_OPS][2] = { { "embed", "" },
+                                                { "class", "class backward" },
+                                                { "conv", "conv backward" },
+                                                { "norm", "norm backward" },
+                                                { "rms", "rms backward" },
+                                                { "attention", "attention backward" },
+                                                { "linear-attention", "linear-attention backward" },
+                                                { "upsample", "upsample backward" },
+                                                { "avgpool", "avgpool backward" },
+                                                { "unshuffle", "unshuffle backward" },
+                                                { "copy", "copy backward" },
+                                                { "dropout", "dropout backward" } };
     return ops[n->op][n->of != 0];
 }
 
@@ -80,7 +86,8 @@ int dd_program_slice(struct dd_program *p, int value, int offset, int c)
     return p->values - 1;
 }
 
-int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank, const int64_t *dim)
+int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank,
+                     const int64_t *dim)
 {
     p->param = more(p, p->param, &p->params, sizeof *p->param);
     struct dd_param *a = &p->param[p->params - 1];
@@ -114,15 +121,21 @@ const struct dd_part *dd_program_part(const struct dd_program *p, const struct d
     return n->parts ? &p->part[n->part] : NULL;
 }
 
-static int half_up(int size, int stride) { return (size + stride - 1) / stride; }
+static int half_up(int size, int stride)
+{
+    return (size + stride - 1) / stride;
+}
 
 int dd_program_stack(struct dd_program *p, struct dd_node n)
 {
     const struct dd_value *x = &p->value[n.x];
     n.op = DD_OP_CONV;
-    if (!n.kernel) n.kernel = 1;
-    if (!n.stride) n.stride = 1;
-    if (n.scale == 0) n.scale = 1;
+    if (!n.kernel)
+        n.kernel = 1;
+    if (!n.stride)
+        n.stride = 1;
+    if (n.scale == 0)
+        n.scale = 1;
     return dd_program_node(p, n, half_up(x->h, n.stride), half_up(x->w, n.stride), 0);
 }
 
@@ -131,8 +144,10 @@ int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const c
     const struct dd_node *n = &p->node[node];
     int cin = p->value[n->x].c, y = n->y;
     int64_t dim[4] = { rows, cin, n->kernel, n->kernel }, fan_in = (int64_t)cin * n->kernel * n->kernel;
-    int w = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_UNIFORM, fan_in, n->linear ? 2 : 4, dim);
-    int b = bias ? dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim) : -1;
+    int w = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_UNIFORM, fan_in,
+                             n->linear ? 2 : 4, dim);
+    int b =
+        bias ? dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim) : -1;
     dd_program_give(p, node, w, b);
     int part = dd_program_slice(p, y, p->value[y].c, rows);
     p->value[y].c += rows;
@@ -150,8 +165,10 @@ int dd_program_conv(struct dd_program *p, int rows, struct dd_node n)
 int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb)
 {
     int64_t c = p->value[x].c;
-    int node = dd_program_node(p, (struct dd_node){ .op = DD_OP_NORM, .name = name, .x = x, .groups = groups, .eps = eps, .emb = emb },
-                               1, 1, 2 * (int)c);
+    int node = dd_program_node(
+        p,
+        (struct dd_node){ .op = DD_OP_NORM, .name = name, .x = x, .groups = groups, .eps = eps, .emb = emb },
+        1, 1, 2 * (int)c);
     int gamma = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_ONE, 0, 1, &c);
     int beta = dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_ZERO, 0, 1, &c);
     dd_program_give(p, node, gamma, beta);
@@ -161,7 +178,9 @@ int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, d
 void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *n, double probability)
 {
     struct dd_value v = p->value[n->x];
-    struct dd_node drop = { .op = DD_OP_DROPOUT, .name = name, .x = n->x, .norm = n->norm, .pre = n->pre, .p = probability };
+    struct dd_node drop = {
+        .op = DD_OP_DROPOUT, .name = name, .x = n->x, .norm = n->norm, .pre = n->pre, .p = probability
+    };
     if (!p->training || probability == 0)
         return;
     if (!n->norm && n->pre == DD_ACT_NONE)
@@ -172,12 +191,14 @@ void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *
     n->pre = DD_ACT_NONE;
 }
 
-int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm, enum dd_act pre)
+int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm,
+                        enum dd_act pre)
 {
     struct dd_value v = p->value[x];
     struct dd_node n = { .op = op, .name = name, .x = x, .norm = norm, .pre = pre };
-    int node = op == DD_OP_UPSAMPLE ? dd_program_node(p, n, 2 * v.h, 2 * v.w, v.c)
-                                    : dd_program_node(p, n, v.h / 2, v.w / 2, op == DD_OP_UNSHUFFLE ? 4 * v.c : v.c);
+    int node = op == DD_OP_UPSAMPLE
+                   ? dd_program_node(p, n, 2 * v.h, 2 * v.w, v.c)
+                   : dd_program_node(p, n, v.h / 2, v.w / 2, op == DD_OP_UNSHUFFLE ? 4 * v.c : v.c);
     return p->node[node].y;
 }
 
@@ -208,23 +229,21 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
 {
     const struct dd_value *x = &p->value[n->x];
     int pad = n->kernel / 2, before = n->right ? 0 : pad;
-    return (struct dd_conv_shape){ x->h, x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before, before, pad, pad, n->doubled };
+    return (struct dd_conv_shape){ x->h,   x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before,
+                                   before, pad,  pad,  n->doubled };
 }
 
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
 {
     struct dd_conv_shape s;
-    double times = n->of ? 2 : 1;       /* by weights and by input; of each of two factors */
+    double times = n->of ? 2 : 1; /* by weights and by input; of each of two factors */
     switch (n->op) {
     case DD_OP_CONV:
         s = dd_program_shape(p, n->of ? &p->node[n->of - 1] : n);
         return times * dd_conv_flops(&s);
-    case DD_OP_ATTENTION:
-        return times * dd_attention_flops(&n->attention);
-    case DD_OP_LINEAR_ATTENTION:
-        return times * dd_linear_attention_flops(&n->attention);
-    default:
-        return 0;
+    case DD_OP_ATTENTION: return times * dd_attention_flops(&n->attention);
+    case DD_OP_LINEAR_ATTENTION: return times * dd_linear_attention_flops(&n->attention);
+    default: return 0;
     }
 }
 

@@ -13,7 +13,8 @@
 
 static int reads(const struct dd_node *n, int value)
 {
-    return (n->x == value) + (n->norm == value) + (n->add == value) + (n->residual == value) + (n->emb == value);
+    return (n->x == value) + (n->norm == value) + (n->add == value) + (n->residual == value) +
+           (n->emb == value);
 }
 
 /* The convolution that may read what node `up` reads, or NULL. */
@@ -29,7 +30,8 @@ static struct dd_node *follower(struct dd_program *p, const struct dd_node *up)
                 return NULL;
             found = n;
         }
-    if (!found || found->stride != 1 || found->kernel == 1 || ((up->norm || up->pre) && (found->norm || found->pre)))
+    if (!found || found->stride != 1 || found->kernel == 1 ||
+        ((up->norm || up->pre) && (found->norm || found->pre)))
         return NULL;
     return found;
 }
@@ -42,7 +44,8 @@ static int projection(const struct dd_program *p, int value, bool gives, int par
         const struct dd_node *n = &p->node[i];
         if (gives ? n->y != value : !reads(n, value))
             continue;
-        if (found >= 0 || n->op != DD_OP_CONV || n->kernel != 1 || n->stride != 1 || n->parts != parts || n->pre != DD_ACT_NONE)
+        if (found >= 0 || n->op != DD_OP_CONV || n->kernel != 1 || n->stride != 1 || n->parts != parts ||
+            n->pre != DD_ACT_NONE)
             return -1;
         found = i;
     }
@@ -64,14 +67,17 @@ static bool fold_head(struct dd_program *p, int mix)
 {
     const struct dd_attention *a = &p->node[mix].attention;
     int qkv = projection(p, p->node[mix].x, true, 3), out = projection(p, p->node[mix].y, false, 1);
-    if (a->heads != 1 || a->memory || qkv < 0 || out < 0 || p->node[out].norm || p->node[out].x != p->node[mix].y ||
-        p->value[p->node[qkv].x].c != a->dim)
+    if (a->heads != 1 || a->memory || qkv < 0 || out < 0 || p->node[out].norm ||
+        p->node[out].x != p->node[mix].y || p->value[p->node[qkv].x].c != a->dim)
         return false;
     struct dd_node *q = &p->node[qkv], *o = &p->node[out];
     struct dd_value all = p->value[q->y];
     const char *name = p->node[mix].name;
-    struct dd_node copy = { .op = DD_OP_COPY, .name = dd_program_name(p, "%s.tokens", name), .x = q->x, .norm = q->norm, .a = 1 };
-    int query = dd_program_slice(p, q->y, 0, a->dim), tokens = copy.y = dd_program_slice(p, q->y, a->dim, a->dim);
+    struct dd_node copy = {
+        .op = DD_OP_COPY, .name = dd_program_name(p, "%s.tokens", name), .x = q->x, .norm = q->norm, .a = 1
+    };
+    int query = dd_program_slice(p, q->y, 0, a->dim),
+        tokens = copy.y = dd_program_slice(p, q->y, a->dim, a->dim);
     p->home[all.home].c = p->value[q->y].c = 2 * a->dim;
     p->node[mix].attention.tied = true;
     o->name = dd_program_name(p, "%s.to_v.to_out", name);
@@ -122,5 +128,6 @@ int dd_program_fold(struct dd_program *p, ddpm_error *err)
     for (int i = 0; i < p->nodes; i++)
         if (p->node[i].op == DD_OP_ATTENTION && !p->node[i].attention.tied && !p->failed)
             i += fold_head(p, i);
-    return p->failed ? dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes") : DDPM_OK;
+    return p->failed ? dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes")
+                     : DDPM_OK;
 }

@@ -78,8 +78,9 @@ static int start(int threads, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory or of processes: only %d of %d threads could be started (see ulimit "
                         "-u and -v, "
-                        "OMP_STACKSIZE): ask for fewer", started + 1, threads);
-    DD_PRAGMA(omp parallel num_threads(threads) reduction(+:members))
+                        "OMP_STACKSIZE): ask for fewer",
+                        started + 1, threads);
+    DD_PRAGMA(omp parallel num_threads(threads) reduction(+ : members))
     members++;
     (void)members;
     return DDPM_OK;

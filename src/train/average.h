@@ -7,6 +7,6 @@
 /* The decay of the step that follows `done` others, whose end is `decay`. */
 double dd_average_decay(double decay, int64_t done);
 /* Takes the weights w [n] that a step has made into average + low [n]; average is the sum, rounded. */
-void   dd_average_step(const struct dd_context *ctx, float *average, float *low, const float *w, size_t n,
-                       double decay);
+void dd_average_step(const struct dd_context *ctx, float *average, float *low, const float *w, size_t n,
+                     double decay);
 #endif

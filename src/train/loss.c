@@ -25,6 +25,7 @@
 #include <stdlib.h>
 
 enum { WORK = 5 };
+
 static const double ln2 = 0.69314718055994530942;
 
 static int make_chain(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
@@ -46,7 +47,8 @@ static int allocate(struct dd_loss *l, size_t batch, ddpm_error *err)
     l->eps = dd_memory(batch * l->d, sizeof *l->eps);
     l->work = dd_memory(batch * l->d, WORK * sizeof *l->work);
     if (!l->t || !l->each || !l->eps || !l->work)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the loss of %zu images; a smaller batch needs less", batch);
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory for the loss of %zu images; a smaller batch needs less", batch);
     return DDPM_OK;
 }
 
@@ -56,31 +58,51 @@ static int check(const ddpm_about *a, int kind, double min_snr, ddpm_error *err)
     if (kind < DDPM_SIMPLE || kind > DDPM_HYBRID)
         return dd_error(err, DDPM_EUSAGE, "loss is %d, expected DDPM_SIMPLE, DDPM_VLB or DDPM_HYBRID", kind);
     if (kind != DDPM_SIMPLE && !learned)
-        return dd_error(err, DDPM_EUSAGE, "the loss %s is asked for, but the model learns no variance: choose simple, or a model with "
-                        "diffusion.variance learned-range", kind == DDPM_VLB ? "vlb" : "hybrid");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the loss %s is asked for, but the model learns no variance: choose simple, or a model with "
+            "diffusion.variance learned-range",
+            kind == DDPM_VLB ? "vlb" : "hybrid");
     if (kind == DDPM_SIMPLE && learned)
-        return dd_error(err, DDPM_EUSAGE, "the loss simple would leave the learned variance of the model untrained: choose hybrid or vlb");
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the loss simple would leave the learned variance of the model untrained: choose hybrid or vlb");
     if (a->prediction == DDPM_EPS && a->alpha_bar[0] > 0 && a->alpha_bar[a->steps - 1] == 0)
-        return dd_error(err, DDPM_EDATA, "schedule.alpha_bar[%d] is 0: eps cannot be learned from pure "
+        return dd_error(err, DDPM_EDATA,
+                        "schedule.alpha_bar[%d] is 0: eps cannot be learned from pure "
                         "noise; take a schedule without zero-snr, or a model that predicts x0 or v",
                         a->steps - 1);
     if (!(min_snr >= 0 && min_snr <= 1e12))
-        return dd_error(err, DDPM_EUSAGE, "min_snr is %g, expected above 0 (5 is usual), or 0 for none", min_snr);
+        return dd_error(err, DDPM_EUSAGE, "min_snr is %g, expected above 0 (5 is usual), or 0 for none",
+                        min_snr);
     if (kind == DDPM_VLB && min_snr > 0)
-        return dd_error(err, DDPM_EUSAGE, "min_snr is %g, but the loss vlb has no L_simple for it to weight: leave it 0", min_snr);
+        return dd_error(err, DDPM_EUSAGE,
+                        "min_snr is %g, but the loss vlb has no L_simple for it to weight: leave it 0",
+                        min_snr);
     return DDPM_OK;
 }
 
-int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch, ddpm_error *err)
+int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
+                   ddpm_error *err)
 {
     size_t pixels = (size_t)a->height * (size_t)a->width, channels = (size_t)a->channels;
-    *l = (struct dd_loss){ .kind = kind, .prediction = a->prediction, .T = a->steps, .min_snr = min_snr, .t_scale = a->t_scale,
-                           .pixels = pixels, .channels = channels, .outputs = (size_t)a->outputs, .d = pixels * channels };
+    *l = (struct dd_loss){ .kind = kind,
+                           .prediction = a->prediction,
+                           .T = a->steps,
+                           .min_snr = min_snr,
+                           .t_scale = a->t_scale,
+                           .pixels = pixels,
+                           .channels = channels,
+                           .outputs = (size_t)a->outputs,
+                           .d = pixels * channels };
     int code = check(a, kind, min_snr, err);
-    if (!code) code = make_chain(l, a, err);
+    if (!code)
+        code = make_chain(l, a, err);
     if (!code && kind != DDPM_SIMPLE)
-        code = dd_posterior_create(&l->posterior, NULL, &l->chain->tables, "learned", a->variance, a->steps, NULL, err);
-    if (!code) code = allocate(l, (size_t)batch, err);
+        code = dd_posterior_create(&l->posterior, NULL, &l->chain->tables, "learned", a->variance, a->steps,
+                                   NULL, err);
+    if (!code)
+        code = allocate(l, (size_t)batch, err);
     if (code)
         dd_loss_free(l);
     return code;
@@ -90,7 +112,7 @@ void dd_loss_free(struct dd_loss *l)
 {
     dd_posterior_free(&l->posterior);
     free(l->chain), free(l->t), free(l->eps), free(l->work), free(l->each);
-    *l = (struct dd_loss){0};
+    *l = (struct dd_loss){ 0 };
 }
 
 /* ---- one image ---- */
@@ -108,11 +130,14 @@ static double weight_of(const struct dd_loss *l, double alpha_bar)
 }
 
 /* de = p - target; the sum of its squares. */
-static double errors(const struct dd_loss *l, double *de, const double *p, const double *x0, const double *eps, double a, double s)
+static double errors(const struct dd_loss *l, double *de, const double *p, const double *x0,
+                     const double *eps, double a, double s)
 {
     double sum = 0;
     for (size_t e = 0; e < l->d; e++) {
-        double target = l->prediction == DDPM_EPS ? eps[e] : l->prediction == DDPM_X0 ? x0[e] : a * eps[e] - s * x0[e];
+        double target = l->prediction == DDPM_EPS  ? eps[e]
+                        : l->prediction == DDPM_X0 ? x0[e]
+                                                   : a * eps[e] - s * x0[e];
         de[e] = p[e] - target;
         sum += de[e] * de[e];
     }
@@ -120,10 +145,12 @@ static double errors(const struct dd_loss *l, double *de, const double *p, const
 }
 
 /* The sum over d of L_t in nats, its derivatives by v, and by p where the errors de of p were unless that is kept. */
-static double bound(const struct dd_loss *l, double *de, double *dv, const double *v, const double *x0, double c, int t, bool keep)
+static double bound(const struct dd_loss *l, double *de, double *dv, const double *v, const double *x0,
+                    double c, int t, bool keep)
 {
     const struct dd_posterior *p = &l->posterior;
-    double sum = 0, away = p->tables->mean_x0[t] * c, by_v = p->variance == DDPM_LEARNED ? 1 : 0.5 * (p->log_large[t] - p->log_small[t]);
+    double sum = 0, away = p->tables->mean_x0[t] * c,
+           by_v = p->variance == DDPM_LEARNED ? 1 : 0.5 * (p->log_large[t] - p->log_small[t]);
     dd_posterior_log_variance(p, dv, v, t, l->d);
     for (size_t e = 0; e < l->d; e++) {
         double lv = dv[e], by_lv, by_p;
@@ -148,10 +175,15 @@ static void times(double *x, double factor, size_t n)
         x[e] *= factor;
 }
 
-double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v, const double *x0, const double *eps, int t)
+double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
+                     const double *x0, const double *eps, int t)
 {
-    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar), d = (double)l->d;
-    double c = l->prediction == DDPM_EPS ? s / a : l->prediction == DDPM_X0 ? -1 : s, weight = weight_of(l, alpha_bar);
+    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar),
+           d = (double)l->d;
+    double c = l->prediction == DDPM_EPS  ? s / a
+               : l->prediction == DDPM_X0 ? -1
+                                          : s,
+           weight = weight_of(l, alpha_bar);
     double simple = errors(l, dp, p, x0, eps, a, s) * weight / d, bits = l->T / (d * ln2);
     if (l->kind == DDPM_VLB) {
         double vlb = bound(l, dp, dv, v, x0, c, t, false);
@@ -186,11 +218,13 @@ static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
 static void draw_noise(const struct dd_loss_draw *draw, double *eps, uint64_t sample, int t, size_t d)
 {
     uint32_t high = draw->held_out ? 0 : (uint32_t)(sample >> 32 & 0xffffff);
-    struct dd_rng r = { draw->seed, (uint32_t)sample, dd_rng_t(t), (uint32_t)(draw->held_out ? DD_RNG_EVAL : DD_RNG_TRAIN) << 24 | high };
+    struct dd_rng r = { draw->seed, (uint32_t)sample, dd_rng_t(t),
+                        (uint32_t)(draw->held_out ? DD_RNG_EVAL : DD_RNG_TRAIN) << 24 | high };
     dd_rng_normal(&r, eps, d);
 }
 
-void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0, int n, int threads)
+void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
+                   int n, int threads)
 {
     DD_PARALLEL(threads)
     for (int i = 0; i < n; i++) {
@@ -208,7 +242,8 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
 }
 
 /* The outputs of a pixel are its prediction, then its v. */
-static double one(const struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int i)
+static double one(const struct dd_loss *l, float *dout, const float *out, const float *x0, double scale,
+                  int i)
 {
     size_t at = (size_t)i * l->d, from = (size_t)i * l->pixels * l->outputs, c = l->channels;
     bool varies = l->outputs > c;
@@ -230,7 +265,8 @@ static double one(const struct dd_loss *l, float *dout, const float *out, const 
     return loss;
 }
 
-double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n, int threads)
+double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
+                   int threads)
 {
     double sum = 0;
     DD_PARALLEL(threads)

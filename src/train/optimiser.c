@@ -12,6 +12,7 @@
 #include "layer/parallel.h"
 
 enum { CHUNK = 1 << 16, SQUARES = 1024 };
+
 static const double pi = 3.14159265358979323846;
 
 int dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err)
@@ -19,15 +20,20 @@ int dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err)
     if (!(o->rate > 0 && o->rate <= 100))
         return dd_error(err, DDPM_EUSAGE, "the rate is %g, expected above 0, at most 100", o->rate);
     if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
-        return dd_error(err, DDPM_EUSAGE, "beta1 and beta2 are %g and %g, expected at least 0 and below 1", o->beta1, o->beta2);
+        return dd_error(err, DDPM_EUSAGE, "beta1 and beta2 are %g and %g, expected at least 0 and below 1",
+                        o->beta1, o->beta2);
     if (!(o->epsilon >= 1e-30 && o->epsilon <= 1e6))
         return dd_error(err, DDPM_EUSAGE, "epsilon is %g, expected 1e-30 to 1e6", o->epsilon);
     if (!(o->decay >= 0 && o->decay * o->rate < 1))
-        return dd_error(err, DDPM_EUSAGE, "decay is %g, expected at least 0 and, times the rate, below 1", o->decay);
+        return dd_error(err, DDPM_EUSAGE, "decay is %g, expected at least 0 and, times the rate, below 1",
+                        o->decay);
     if (!(o->clip >= 0 && o->clip <= 1e30))
-        return dd_error(err, DDPM_EUSAGE, "clip is %g, expected the largest norm of a gradient, or 0 for any", o->clip);
+        return dd_error(err, DDPM_EUSAGE, "clip is %g, expected the largest norm of a gradient, or 0 for any",
+                        o->clip);
     if (o->warmup < 0 || o->steps < 0 || (o->steps && o->steps <= o->warmup))
-        return dd_error(err, DDPM_EUSAGE, "warmup is %lld of %lld steps, expected at least 0, and fewer than all where there is an end (0: none)",
+        return dd_error(err, DDPM_EUSAGE,
+                        "warmup is %lld of %lld steps, expected at least 0, and fewer than all where there "
+                        "is an end (0: none)",
                         (long long)o->warmup, (long long)o->steps);
     return DDPM_OK;
 }
@@ -38,7 +44,9 @@ double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done)
         return o->rate * (double)(done + 1) / (double)o->warmup;
     if (!o->steps)
         return o->rate;
-    return done < o->steps ? o->rate * 0.5 * (1 + cos(pi * (double)(done - o->warmup) / (double)(o->steps - o->warmup))) : 0;
+    return done < o->steps
+               ? o->rate * 0.5 * (1 + cos(pi * (double)(done - o->warmup) / (double)(o->steps - o->warmup)))
+               : 0;
 }
 
 size_t dd_optimiser_scratch(size_t n)
@@ -62,15 +70,20 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
     return sqrt(sum);
 }
 
-void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m, float *v, const float *g, size_t n,
-                       double norm, int64_t done)
+void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
+                       float *v, const float *g, size_t n, double norm, int64_t done)
 {
     double rate = dd_optimiser_rate(o, done), step = (double)(done + 1);
     struct dd_adam a = {
         .clip = (float)(o->clip > 0 && norm > o->clip ? o->clip / norm : 1),
-        .keep1 = (float)o->beta1, .take1 = (float)(1 - o->beta1), .keep2 = (float)o->beta2, .take2 = (float)(1 - o->beta2),
-        .root = (float)(1 / sqrt(1 - pow(o->beta2, step))), .epsilon = (float)o->epsilon,
-        .step = (float)(rate / (1 - pow(o->beta1, step))), .keep = (float)(1 - rate * o->decay),
+        .keep1 = (float)o->beta1,
+        .take1 = (float)(1 - o->beta1),
+        .keep2 = (float)o->beta2,
+        .take2 = (float)(1 - o->beta2),
+        .root = (float)(1 / sqrt(1 - pow(o->beta2, step))),
+        .epsilon = (float)o->epsilon,
+        .step = (float)(rate / (1 - pow(o->beta1, step))),
+        .keep = (float)(1 - rate * o->decay),
     };
     DD_PARALLEL(ctx->threads)
     for (size_t c = 0; c < dd_blocks(n, CHUNK); c++) {

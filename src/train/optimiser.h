@@ -4,9 +4,12 @@
 #include "base/error.h"
 #include "layer/map.h"
 
-struct dd_optimiser { double rate, beta1, beta2, epsilon, decay, clip; int64_t warmup, steps; };
+struct dd_optimiser {
+    double rate, beta1, beta2, epsilon, decay, clip;
+    int64_t warmup, steps;
+};
 
-int    dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err);
+int dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err);
 /* The rate of the step that follows `done` others. */
 double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done);
 /* Bytes of ctx->scratch that the norm of n numbers needs. */
@@ -14,6 +17,6 @@ size_t dd_optimiser_scratch(size_t n);
 /* ||g||, g [n]; not finite when a number is not, or beyond 1.8e19. */
 double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n);
 /* The step that follows `done` others: w, m, v [n] from g [n] of this norm. */
-void   dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m, float *v, const float *g, size_t n,
-                         double norm, int64_t done);
+void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
+                       float *v, const float *g, size_t n, double norm, int64_t done);
 #endif

@@ -32,7 +32,8 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
     memset(t->low, 0, t->count * sizeof *t->low);
     for (size_t i = 0; i < t->plain->tensors; i++) {
         ddpm_tensor *a = &t->plain->tensor[i];
-        size_t offset = t->plain->param[i] < 0 ? SIZE_MAX : dd_gradient_offset(t->gradient, t->plain->param[i]);
+        size_t offset =
+            t->plain->param[i] < 0 ? SIZE_MAX : dd_gradient_offset(t->gradient, t->plain->param[i]);
         a->data = offset < SIZE_MAX ? t->average + offset : kept(t->plain, dd_model_find(m, a->name));
         if (!a->data)
             return dd_error(err, DDPM_ENOMEM, "out of memory for tensor %s", a->name);
@@ -52,7 +53,9 @@ static int check_second(const float *v, size_t n, const char *name, ddpm_error *
 {
     for (size_t i = 0; i < n; i++)
         if (!(v[i] >= 0))
-            return dd_error(err, DDPM_EDATA, "tensor %s.%s: element %zu is %g, but a mean of squares is at least 0: the checkpoint is damaged",
+            return dd_error(err, DDPM_EDATA,
+                            "tensor %s.%s: element %zu is %g, but a mean of squares is at least 0: the "
+                            "checkpoint is damaged",
                             dd_model_kept[DD_MODEL_ADAM_V], name, i, (double)v[i]);
     return DDPM_OK;
 }
@@ -116,11 +119,13 @@ static void fill_kept(const struct ddpm_trainer *t, ddpm_model *m)
     for (int p = 0; p < m->program.params; p++) {
         size_t offset = dd_gradient_offset(t->gradient, p);
         for (int k = 0; k < DD_MODEL_KEPT && offset < SIZE_MAX; k++)
-            memcpy(find_kept(m, k, m->program.param[p].name)->data, from[k] + offset, (size_t)m->program.param[p].count * sizeof(float));
+            memcpy(find_kept(m, k, m->program.param[p].name)->data, from[k] + offset,
+                   (size_t)m->program.param[p].count * sizeof(float));
     }
 }
 
-int dd_snapshot_model(const struct ddpm_trainer *t, ddpm_model **m, bool whole, const char *run, ddpm_error *err)
+int dd_snapshot_model(const struct ddpm_trainer *t, ddpm_model **m, bool whole, const char *run,
+                      ddpm_error *err)
 {
     cJSON *root = NULL;
     *m = NULL;

@@ -8,5 +8,6 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
 /* Of a training checkpoint: the trained weights, the moments, and how far it had come. */
 int dd_snapshot_resume(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *err);
 /* See ddpm_trainer_model. */
-int dd_snapshot_model(const struct ddpm_trainer *t, ddpm_model **m, bool whole, const char *run, ddpm_error *err);
+int dd_snapshot_model(const struct ddpm_trainer *t, ddpm_model **m, bool whole, const char *run,
+                      ddpm_error *err);
 #endif

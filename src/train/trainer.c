@@ -20,15 +20,23 @@ enum { BATCH_MOST = 4096, PASSES_MOST = 65536, CHUNK = 1 << 16 };
 
 void dd_trainer_defaults(ddpm_trainer_options *o)
 {
-    *o = (ddpm_trainer_options){ .batch = 64, .accumulate = 1, .rate = 2e-4, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip = 1,
-                                 .ema = 0.9999, .dropout = -1 };
+    *o = (ddpm_trainer_options){ .batch = 64,
+                                 .accumulate = 1,
+                                 .rate = 2e-4,
+                                 .beta1 = 0.9,
+                                 .beta2 = 0.999,
+                                 .epsilon = 1e-8,
+                                 .clip = 1,
+                                 .ema = 0.9999,
+                                 .dropout = -1 };
 }
 
 /* ---- create ---- */
 
 static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, ddpm_error *err)
 {
-    t->optimiser = (struct dd_optimiser){ o->rate, o->beta1, o->beta2, o->epsilon, o->decay, o->clip, o->warmup, o->steps };
+    t->optimiser = (struct dd_optimiser){ o->rate,  o->beta1, o->beta2,  o->epsilon,
+                                          o->decay, o->clip,  o->warmup, o->steps };
     t->batch = o->batch;
     t->accumulate = o->accumulate;
     t->ema = o->ema;
@@ -36,11 +44,13 @@ static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, d
     if (o->batch < 1 || o->batch > BATCH_MOST)
         return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d", o->batch, BATCH_MOST);
     if (o->accumulate < 1 || o->accumulate > PASSES_MOST)
-        return dd_error(err, DDPM_EUSAGE, "accumulate is %d, expected 1 to %d passes", o->accumulate, PASSES_MOST);
+        return dd_error(err, DDPM_EUSAGE, "accumulate is %d, expected 1 to %d passes", o->accumulate,
+                        PASSES_MOST);
     if (!(o->ema >= 0 && o->ema < 1))
         return dd_error(err, DDPM_EUSAGE, "ema is %g, expected at least 0 and below 1", o->ema);
     if (!(o->dropout < 1))
-        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected below 1, or negative for the model's own", o->dropout);
+        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected below 1, or negative for the model's own",
+                        o->dropout);
     return dd_optimiser_check(&t->optimiser, err);
 }
 
@@ -57,8 +67,10 @@ static int allocate(struct ddpm_trainer *t, ddpm_error *err)
     t->dout = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
     t->ctx.scratch = dd_memory(scratch, 1);
     if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->ctx.scratch)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for training %zu weights; Adam and the average take "
-                        "4 floats of each", t->count);
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory for training %zu weights; Adam and the average take "
+                        "4 floats of each",
+                        t->count);
     return DDPM_OK;
 }
 
@@ -67,16 +79,20 @@ static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer
     ddpm_net_options net = { .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .conv = o->conv };
     unsigned cpu;
     int code = take_options(t, o, err);
-    if (!code) code = dd_cpu_ceiling(&cpu, o->cpu, err);
-    if (!code) code = dd_loss_create(&t->loss, &m->about, o->loss, o->min_snr, o->batch, err);
-    if (!code) code = dd_gradient_create(&t->gradient, m, &net, o->dropout, err);
+    if (!code)
+        code = dd_cpu_ceiling(&cpu, o->cpu, err);
+    if (!code)
+        code = dd_loss_create(&t->loss, &m->about, o->loss, o->min_snr, o->batch, err);
+    if (!code)
+        code = dd_gradient_create(&t->gradient, m, &net, o->dropout, err);
     if (code)
         return code;
     dd_kernels_init(&t->kernels, cpu);
     t->ctx = (struct dd_context){ &t->kernels, dd_gradient_describe(t->gradient)->threads, NULL };
     t->count = dd_gradient_count(t->gradient);
     code = allocate(t, err);
-    if (!code) code = dd_snapshot_begin(t, m, err);
+    if (!code)
+        code = dd_snapshot_begin(t, m, err);
     return code || !m->training ? code : dd_snapshot_resume(t, m, err);
 }
 
@@ -112,11 +128,13 @@ static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *y
 {
     int classes = t->plain->config.classes;
     if (!classes != !y)
-        return dd_error(err, DDPM_EUSAGE, classes ? "the model has classes: one is needed for every image"
-                                                  : "classes are given to a model that has none");
+        return dd_error(err, DDPM_EUSAGE,
+                        classes ? "the model has classes: one is needed for every image"
+                                : "classes are given to a model that has none");
     for (size_t i = 0; i < n; i++) {
         if (y && (y[i] < 0 || y[i] >= classes))
-            return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i, (int)y[i], classes - 1);
+            return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i, (int)y[i],
+                            classes - 1);
         for (size_t e = i * t->loss.d; e < (i + 1) * t->loss.d; e++)
             if (!isfinite(x0[e]))
                 return dd_error(err, DDPM_EUSAGE, "image %zu holds a number that is not finite", i);
@@ -132,11 +150,23 @@ static void pack(ddpm_trainer *t)
 }
 
 /* n <= batch images x0 that are first .. of what draw counts. */
-struct pass { const float *x0; const int32_t *y; int n; struct dd_loss_draw draw; double scale; struct dd_dropout masks; };
+struct pass {
+    const float *x0;
+    const int32_t *y;
+    int n;
+    struct dd_loss_draw draw;
+    double scale;
+    struct dd_dropout masks;
+};
 
 static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
 {
-    return (struct dd_slice){ .out = t->out, .x = t->x, .t = t->t, .y = p->y, .n = p->n, .masks = p->draw.held_out ? NULL : &p->masks,
+    return (struct dd_slice){ .out = t->out,
+                              .x = t->x,
+                              .t = t->t,
+                              .y = p->y,
+                              .n = p->n,
+                              .masks = p->draw.held_out ? NULL : &p->masks,
                               .dout = t->dout };
 }
 
@@ -153,8 +183,12 @@ static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t
 {
     size_t at = (size_t)k * (size_t)t->batch;
     uint64_t first = (uint64_t)t->images + at;
-    return (struct pass){ x0 + at * t->loss.d, y ? y + at : NULL, t->batch, { t->seed, first, false },
-                          1 / ((double)t->batch * t->accumulate), { t->seed, first } };
+    return (struct pass){ x0 + at * t->loss.d,
+                          y ? y + at : NULL,
+                          t->batch,
+                          { t->seed, first, false },
+                          1 / ((double)t->batch * t->accumulate),
+                          { t->seed, first } };
 }
 
 /* Names the first layer of a pass that makes something not finite, if there is one. */
@@ -178,7 +212,8 @@ static int lost(ddpm_trainer *t, const float *x0, const int32_t *y, double loss,
         named = name_layer(t, &p, err);
     }
     if (!named)
-        dd_error(err, DDPM_ENAN, "the loss is %g and the norm of the gradient %g, though every layer is finite", loss, norm);
+        dd_error(err, DDPM_ENAN,
+                 "the loss is %g and the norm of the gradient %g, though every layer is finite", loss, norm);
     dd_error_context(err, "step %lld was not taken", (long long)t->done + 1);
     return DDPM_ENAN;
 }
@@ -191,7 +226,8 @@ static void zero(ddpm_trainer *t)
         memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
 }
 
-int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r, ddpm_error *err)
+int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+                    ddpm_error *err)
 {
     size_t n = (size_t)t->batch * (size_t)t->accumulate;
     float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
@@ -216,8 +252,8 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_tra
     dd_average_step(&t->ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
     t->packed = false;
     if (r)
-        *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n,
-                                    dd_optimiser_rate(&t->optimiser, t->done), norm };
+        *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done),
+                                    norm };
     t->done++;
     t->images += (int64_t)n;
     return DDPM_OK;
@@ -239,13 +275,18 @@ static void exchange(ddpm_trainer *t)
     t->packed = false;
 }
 
-static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *sum, ddpm_error *err)
+static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *sum,
+                    ddpm_error *err)
 {
     pack(t);
     *sum = 0;
     for (int i = 0; i < n; i += t->batch) {
-        struct pass p = { x0 + (size_t)i * t->loss.d, y ? y + i : NULL, n - i < t->batch ? n - i : t->batch,
-                          { t->seed, (uint64_t)first + (uint64_t)i, true }, 1, { 0, 0 } };
+        struct pass p = { x0 + (size_t)i * t->loss.d,
+                          y ? y + i : NULL,
+                          n - i < t->batch ? n - i : t->batch,
+                          { t->seed, (uint64_t)first + (uint64_t)i, true },
+                          1,
+                          { 0, 0 } };
         double loss = run_forward(t, &p);
         *sum += loss;
         if (isfinite(loss))
@@ -257,14 +298,17 @@ static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, u
     return DDPM_OK;
 }
 
-int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err)
+int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
+                    ddpm_error *err)
 {
     double sum;
     if (n < 1)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 1 or more", n);
     if ((uint64_t)first + (uint64_t)n > (uint64_t)1 << 32)
-        return dd_error(err, DDPM_EUSAGE, "%d images from number %lu on; numbers end at 2^32 - 1, behind "
-                        "which noise would repeat", n, (unsigned long)first);
+        return dd_error(err, DDPM_EUSAGE,
+                        "%d images from number %lu on; numbers end at 2^32 - 1, behind "
+                        "which noise would repeat",
+                        n, (unsigned long)first);
     int code = check_images(t, x0, y, (size_t)n, err);
     if (code)
         return code;

@@ -9,22 +9,24 @@ struct ddpm_trainer {
     int batch, accumulate;
     double ema;
     uint64_t seed;
-    struct dd_gradient *gradient;        /* holds the trained weights */
-    ddpm_model *plain;                   /* the model without data of its own for parameters: they are those of average */
+    struct dd_gradient *gradient; /* holds the trained weights */
+    ddpm_model *plain; /* the model without data of its own for parameters: they are those of average */
     struct dd_loss loss;
     struct dd_optimiser optimiser;
     struct dd_kernels kernels;
     struct dd_context ctx;
-    size_t count;                        /* numbers of each of these: */
-    float *average, *low, *m, *v;        /* average is what average + low is rounded to */
-    float *x, *t, *out, *dout;           /* of one pass */
-    int64_t done, images;                /* steps, and images they took */
-    bool packed;                         /* the gradient's weights, since they last changed */
+    size_t count;                 /* numbers of each of these: */
+    float *average, *low, *m, *v; /* average is what average + low is rounded to */
+    float *x, *t, *out, *dout;    /* of one pass */
+    int64_t done, images;         /* steps, and images they took */
+    bool packed;                  /* the gradient's weights, since they last changed */
 };
 
 void dd_trainer_defaults(ddpm_trainer_options *o);
-int  dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
-int  dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r, ddpm_error *err);
-int  dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss, ddpm_error *err);
+int dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
+int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+                    ddpm_error *err);
+int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
+                    ddpm_error *err);
 void dd_trainer_free(ddpm_trainer *t);
 #endif

@@ -23,8 +23,16 @@
 #include <unistd.h>
 
 enum { MOST = 4096 };
-struct name { char text[128]; ino_t inode; };
-static struct synced { ino_t inode; off_t size; } file[MOST];
+
+struct name {
+    char text[128];
+    ino_t inode;
+};
+
+static struct synced {
+    ino_t inode;
+    off_t size;
+} file[MOST];
 static struct name listed[MOST];
 static int files, names, count, busy;
 
@@ -80,7 +88,9 @@ static void put(const char *states, const char *state, const struct name *n, int
     snprintf(to, sizeof to, "%s/%s", state, n->text);
     FILE *in = fopen(from, "r"), *out = fopen(to, "w");
     off_t left = synced ? synced_size(n->inode) : (off_t)1 << 40;
-    for (size_t got; in && out && left > 0 && (got = fread(block, 1, left < (off_t)sizeof block ? (size_t)left : sizeof block, in)); left -= (off_t)got)
+    for (size_t got; in && out && left > 0 &&
+                     (got = fread(block, 1, left < (off_t)sizeof block ? (size_t)left : sizeof block, in));
+         left -= (off_t)got)
         fwrite(block, 1, got, out);
     if (in)
         fclose(in);
@@ -158,14 +168,61 @@ static void synchronised(int fd)
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-int fsync(int fd)     { operation(); int r = REAL(fsync)(fd); synchronised(fd); return r; }
-int fdatasync(int fd) { operation(); int r = REAL(fdatasync)(fd); synchronised(fd); return r; }
-int rename(const char *a, const char *b) { operation(); return REAL(rename)(a, b); }
-int renameat2(int x, const char *a, int y, const char *b, unsigned flags) { operation(); return REAL(renameat2)(x, a, y, b, flags); }
-int unlink(const char *path) { operation(); return REAL(unlink)(path); }
-int unlinkat(int fd, const char *path, int flags) { operation(); return REAL(unlinkat)(fd, path, flags); }
-int ftruncate(int fd, off_t size) { operation(); int r = REAL(ftruncate)(fd, size); return r; }
-ssize_t write(int fd, const void *data, size_t size) { if (fd > 2) operation(); return REAL(write)(fd, data, size); }
+
+int fsync(int fd)
+{
+    operation();
+    int r = REAL(fsync)(fd);
+    synchronised(fd);
+    return r;
+}
+
+int fdatasync(int fd)
+{
+    operation();
+    int r = REAL(fdatasync)(fd);
+    synchronised(fd);
+    return r;
+}
+
+int rename(const char *a, const char *b)
+{
+    operation();
+    return REAL(rename)(a, b);
+}
+
+int renameat2(int x, const char *a, int y, const char *b, unsigned flags)
+{
+    operation();
+    return REAL(renameat2)(x, a, y, b, flags);
+}
+
+int unlink(const char *path)
+{
+    operation();
+    return REAL(unlink)(path);
+}
+
+int unlinkat(int fd, const char *path, int flags)
+{
+    operation();
+    return REAL(unlinkat)(fd, path, flags);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    operation();
+    int r = REAL(ftruncate)(fd, size);
+    return r;
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    if (fd > 2)
+        operation();
+    return REAL(write)(fd, data, size);
+}
+
 int open(const char *path, int flags, ...)
 {
     va_list ap;
@@ -176,6 +233,7 @@ int open(const char *path, int flags, ...)
         operation();
     return REAL(open)(path, flags, mode);
 }
+
 static int ticks;
 static double awake, asleep, jumped;
 
@@ -188,7 +246,8 @@ static double seconds_at(const char *variable)
 
 static int own_time(clockid_t clock, struct timespec *t)
 {
-    double now = awake + (clock == CLOCK_MONOTONIC ? 0 : asleep) + (clock == CLOCK_REALTIME ? 1767247140 + jumped : 1000);
+    double now = awake + (clock == CLOCK_MONOTONIC ? 0 : asleep) +
+                 (clock == CLOCK_REALTIME ? 1767247140 + jumped : 1000);
     *t = (struct timespec){ (time_t)now, (long)(1e9 * (now - (double)(time_t)now)) };
     return 0;
 }

@@ -29,28 +29,33 @@
 
 #if defined(__x86_64__)
 enum { ARCH = AUDIT_ARCH_X86_64 };
-#define NUMBER(c)   (c)->uc_mcontext.gregs[REG_RAX]
+
+#define NUMBER(c) (c)->uc_mcontext.gregs[REG_RAX]
 #define ARGUMENT(c, i) (c)->uc_mcontext.gregs[(int[]){ REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8 }[i]]
-#define RESULT(c)   NUMBER(c)
+#define RESULT(c) NUMBER(c)
 #elif defined(__aarch64__)
 enum { ARCH = AUDIT_ARCH_AARCH64 };
-#define NUMBER(c)   (c)->uc_mcontext.regs[8]
+
+#define NUMBER(c) (c)->uc_mcontext.regs[8]
 #define ARGUMENT(c, i) (c)->uc_mcontext.regs[i]
-#define RESULT(c)   (c)->uc_mcontext.regs[0]
+#define RESULT(c) (c)->uc_mcontext.regs[0]
 #endif
 enum { OWN = 0x6A09E667 };
 
-static const struct { const char *kind; int number, error; } calls[] = {
-    { "read", SYS_read, EIO }, { "read", SYS_pread64, EIO }, { "write", SYS_write, ENOSPC }, { "write", SYS_writev, ENOSPC },
-    { "fsync", SYS_fsync, EIO }, { "fsync", SYS_fdatasync, EIO }, { "rename", SYS_renameat, EIO }, { "rename", SYS_renameat2, EIO },
-    { "rename", SYS_linkat, EIO },
+static const struct {
+    const char *kind;
+    int number, error;
+} calls[] = {
+    { "read", SYS_read, EIO },       { "read", SYS_pread64, EIO },     { "write", SYS_write, ENOSPC },
+    { "write", SYS_writev, ENOSPC }, { "fsync", SYS_fsync, EIO },      { "fsync", SYS_fdatasync, EIO },
+    { "rename", SYS_renameat, EIO }, { "rename", SYS_renameat2, EIO }, { "rename", SYS_linkat, EIO },
 #ifdef SYS_rename
-    { "rename", SYS_rename, EIO }, { "rename", SYS_link, EIO },
+    { "rename", SYS_rename, EIO },   { "rename", SYS_link, EIO },
 #endif
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
-static atomic_long left;                /* calls before the one that fails; 0: it was, or none shall */
+static atomic_long left; /* calls before the one that fails; 0: it was, or none shall */
 static const char *kind = "";
 static int mallocs, mmaps;
 
@@ -58,9 +63,11 @@ static int mallocs, mmaps;
 static void report(const void *caller)
 {
     Dl_info info;
-    const char *object = caller && dladdr(caller, &info) && info.dli_fname ? info.dli_fname : "?", *slash = strrchr(object, '/');
+    const char *object = caller && dladdr(caller, &info) && info.dli_fname ? info.dli_fname : "?",
+               *slash = strrchr(object, '/');
     char line[512];
-    int n = snprintf(line, sizeof line, "%s in %s, %s\n", kind, slash ? slash + 1 : object, caller && info.dli_sname ? info.dli_sname : "?");
+    int n = snprintf(line, sizeof line, "%s in %s, %s\n", kind, slash ? slash + 1 : object,
+                     caller && info.dli_sname ? info.dli_sname : "?");
     int fd = (int)syscall(SYS_openat, AT_FDCWD, getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0666);
     syscall(SYS_write, fd, line, (size_t)n, 0, 0, OWN);
     syscall(SYS_close, fd);
@@ -80,13 +87,33 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
-#define UNLESS_IT_FAILS(call) mallocs && fails(__builtin_return_address(0)) ? (errno = ENOMEM, NULL) : (call)
+#define UNLESS_IT_FAILS(call) mallocs &&fails(__builtin_return_address(0)) ? (errno = ENOMEM, NULL) : (call)
 
-void *malloc(size_t size) { return UNLESS_IT_FAILS(__libc_malloc(size)); }
-void *calloc(size_t n, size_t size) { return UNLESS_IT_FAILS(__libc_calloc(n, size)); }
-void *realloc(void *p, size_t size) { return UNLESS_IT_FAILS(__libc_realloc(p, size)); }
-void *memalign(size_t align, size_t size) { return UNLESS_IT_FAILS(__libc_memalign(align, size)); }
-void *aligned_alloc(size_t align, size_t size) { return UNLESS_IT_FAILS(__libc_memalign(align, size)); }
+void *malloc(size_t size)
+{
+    return UNLESS_IT_FAILS(__libc_malloc(size));
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return UNLESS_IT_FAILS(__libc_calloc(n, size));
+}
+
+void *realloc(void *p, size_t size)
+{
+    return UNLESS_IT_FAILS(__libc_realloc(p, size));
+}
+
+void *memalign(size_t align, size_t size)
+{
+    return UNLESS_IT_FAILS(__libc_memalign(align, size));
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+    return UNLESS_IT_FAILS(__libc_memalign(align, size));
+}
+
 int posix_memalign(void **p, size_t align, size_t size)
 {
     void *made = UNLESS_IT_FAILS(__libc_memalign(align, size));
@@ -114,7 +141,9 @@ static void trapped(int signal, siginfo_t *info, void *context)
     for (int i = 0; i < CALLS && !failed; i++)
         if (calls[i].number == (int)NUMBER(c) && fails(NULL))
             failed = calls[i].error;
-    long result = failed ? -1 : syscall((long)NUMBER(c), ARGUMENT(c, 0), ARGUMENT(c, 1), ARGUMENT(c, 2), ARGUMENT(c, 3), ARGUMENT(c, 4), OWN);
+    long result = failed ? -1
+                         : syscall((long)NUMBER(c), ARGUMENT(c, 0), ARGUMENT(c, 1), ARGUMENT(c, 2),
+                                   ARGUMENT(c, 3), ARGUMENT(c, 4), OWN);
     RESULT(c) = result < 0 ? -(failed ? failed : errno) : result;
     errno = saved;
 }
@@ -132,7 +161,8 @@ static void trap(void)
         last += !strcmp(calls[i].kind, kind);
     for (int i = 0; i < CALLS; i++)
         if (!strcmp(calls[i].kind, kind)) {
-            f[n] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number, (unsigned char)(last - n), 0);
+            f[n] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number,
+                                                (unsigned char)(last - n), 0);
             n++;
         }
     f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -148,7 +178,7 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *at = getenv("FAULT_AT");
     kind = getenv("FAULT") ? getenv("FAULT") : "";
-    unsetenv("LD_PRELOAD");             /* not in what the program starts */
+    unsetenv("LD_PRELOAD"); /* not in what the program starts */
     mallocs = !strcmp(kind, "malloc");
     mmaps = !strcmp(kind, "mmap");
     trap();

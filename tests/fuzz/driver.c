@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static long inputs, changes;                    /* changes: of each file */
+static long inputs, changes; /* changes: of each file */
 
 static uint64_t random_word(void)
 {

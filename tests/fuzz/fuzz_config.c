@@ -31,9 +31,9 @@ static int read_all(const cJSON *root, ddpm_error *err)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     cJSON *root;
-    ddpm_error err = {0};
-    if (!dd_json_parse(&root, (const char *)data, size, "input", &err) && cJSON_GetObjectItemCaseSensitive(root, "net") &&
-        cJSON_GetObjectItemCaseSensitive(root, "diffusion"))
+    ddpm_error err = { 0 };
+    if (!dd_json_parse(&root, (const char *)data, size, "input", &err) &&
+        cJSON_GetObjectItemCaseSensitive(root, "net") && cJSON_GetObjectItemCaseSensitive(root, "diffusion"))
         read_all(root, &err);
     cJSON_Delete(root);
     return 0;

@@ -5,11 +5,15 @@
 #include "tests/fuzz/scratch.h"
 #include "tools/image/dataset.h"
 
-static void leave_out(void *user, const ddpm_error *why) { (void)user, (void)why; }
+static void leave_out(void *user, const ddpm_error *why)
+{
+    (void)user, (void)why;
+}
 
 static void read_all(const char *path, enum view_fit fit, int channels)
 {
     enum { SIDE = 6, MOST = 64 };
+
     const ddpm_about about = { .height = SIDE, .width = SIDE, .channels = channels };
     struct dataset d;
     double x[SIDE * SIDE * 3];
@@ -17,7 +21,8 @@ static void read_all(const char *path, enum view_fit fit, int channels)
     int shape[3];
     if (dataset_open(&d, path, &about, fit, 0, &err))
         return;
-    if (!dataset_shape(&d, shape, &err) && d.count <= MOST && !dataset_keep(&d, 4096, &err) && !dataset_check(&d, leave_out, NULL, NULL, &err))
+    if (!dataset_shape(&d, shape, &err) && d.count <= MOST && !dataset_keep(&d, 4096, &err) &&
+        !dataset_check(&d, leave_out, NULL, NULL, &err))
         dataset_check_labels(&d, -1, "", &err);
     for (size_t k = 0; k < d.count && k < MOST; k++)
         if (!dataset_read(&d, x, k, &err))
@@ -28,6 +33,7 @@ static void read_all(const char *path, enum view_fit fit, int channels)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     scratch_write("data", data, size);

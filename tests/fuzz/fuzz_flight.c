@@ -6,13 +6,19 @@
 #include "base/safetensors.h"
 #include "tools/outdir/flight.h"
 
-static const char header[] = "R",
-    metadata[] = "{\"version\":1,\"net\":{\"arch\":\"ddpm\",\"height\":2,\"width\":2,\"channels\":1,\"outputs\":1,\"classes\":0,\"init\":4,"
-    "\"widths\":[4],\"blocks\":1,\"mid\":false,\"act\":\"silu\",\"heads\":{\"down\":[0],\"mid\":0,\"up\":[0],\"dim\":0},"
-    "\"norm\":{\"groups\":4,\"eps\":1e-6,\"mid_attention\":0},\"time\":{\"dim\":4,\"hidden\":8,\"order\":\"sin,cos\"},\"scale_shift\":false,"
-    "\"pad\":\"both\",\"down\":[],\"up\":[],\"mid_scale\":1,\"center\":false,\"dropout\":0},"
-    "\"diffusion\":{\"steps\":10,\"name\":\"linear:1e-2,0.2\",\"prediction\":\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
-    "\"source\":{\"family\":\"ddpm\",\"file\":\"none\",\"sha256\":\"\",\"weights\":\"ema\",\"program\":\"test\"}}";
+static const char
+    header[] = "R",
+    metadata[] = "{\"version\":1,\"net\":{\"arch\":\"ddpm\",\"height\":2,\"width\":2,\"channels\":1,"
+                 "\"outputs\":1,\"classes\":0,\"init\":4,"
+                 "\"widths\":[4],\"blocks\":1,\"mid\":false,\"act\":\"silu\",\"heads\":{\"down\":[0],\"mid\":"
+                 "0,\"up\":[0],\"dim\":0},"
+                 "\"norm\":{\"groups\":4,\"eps\":1e-6,\"mid_attention\":0},\"time\":{\"dim\":4,\"hidden\":8,"
+                 "\"order\":\"sin,cos\"},\"scale_shift\":false,"
+                 "\"pad\":\"both\",\"down\":[],\"up\":[],\"mid_scale\":1,\"center\":false,\"dropout\":0},"
+                 "\"diffusion\":{\"steps\":10,\"name\":\"linear:1e-2,0.2\",\"prediction\":\"eps\","
+                 "\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
+                 "\"source\":{\"family\":\"ddpm\",\"file\":\"none\",\"sha256\":\"\",\"weights\":\"ema\","
+                 "\"program\":\"test\"}}";
 
 /* A sampler that keeps several buffers, and states to show. */
 static const struct studio *studio(void)
@@ -20,10 +26,18 @@ static const struct studio *studio(void)
     static struct studio s;
     static ddpm_model *m;
     static const struct common common = { .threads = 1, .quiet = true };
-    struct recipe r = { .sampler = "dpmpp", .variance = "auto", .schedule = "iddpm", .steps = "5", .clip = 1, .order = 3, .label = LABEL_NONE, .keep_steps = 2 };
+    struct recipe r = { .sampler = "dpmpp",
+                        .variance = "auto",
+                        .schedule = "iddpm",
+                        .steps = "5",
+                        .clip = 1,
+                        .order = 3,
+                        .label = LABEL_NONE,
+                        .keep_steps = 2 };
     ddpm_error err;
     if (!m)
-        require(!ddpm_model_create(&m, metadata, &err) && !studio_open(&s, &r, m, &command_sample, &common, 2, NULL, NULL, 9, &err));
+        require(!ddpm_model_create(&m, metadata, &err) &&
+                !studio_open(&s, &r, m, &command_sample, &common, 2, NULL, NULL, 9, &err));
     return &s;
 }
 
@@ -34,8 +48,10 @@ static void keep_and_save(struct flight *f, const struct studio *s, ddpm_error *
     flight_keep(f, wanted, 4);
     if (!f->n)
         return;
-    require(!flight_save(f, scratch_path(""), "", header, err) && !flight_load(&again, s, scratch_path(""), "", header, err));
-    require(again.n == f->n && again.taken == f->taken && !memcmp(again.index, f->index, (size_t)f->n * sizeof *f->index));
+    require(!flight_save(f, scratch_path(""), "", header, err) &&
+            !flight_load(&again, s, scratch_path(""), "", header, err));
+    require(again.n == f->n && again.taken == f->taken &&
+            !memcmp(again.index, f->index, (size_t)f->n * sizeof *f->index));
     require(!memcmp(again.state, f->state, (size_t)f->n * f->buffers * f->d * sizeof *f->state));
     require(!memcmp(again.frame, f->frame, (size_t)f->n * f->frames * f->d * sizeof *f->frame));
     flight_free(&again);
@@ -68,7 +84,8 @@ static void load(const struct studio *s, size_t size)
     struct flight f;
     ddpm_error err = { 0, "" };
     int code = flight_load(&f, s, scratch_path(""), "", header, &err);
-    require(!code || (code == DDPM_EDATA && strstr(err.text, "resume.safetensors") && !strchr(err.text, '\n') && !f.n));
+    require(!code || (code == DDPM_EDATA && strstr(err.text, "resume.safetensors") &&
+                      !strchr(err.text, '\n') && !f.n));
     if (!code) {
         require(size ? f.n > 0 && f.taken > 0 && f.taken < 5 : !f.n);
         keep_and_save(&f, s, &err);
@@ -77,6 +94,7 @@ static void load(const struct studio *s, size_t size)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct studio *s = studio();

@@ -11,8 +11,14 @@
 #include "tools/family/settings.h"
 
 #define WEIGHTS "unet/diffusion_pytorch_model"
-static const char *const names[] = { "model_index.json", "scheduler/scheduler_config.json", "unet/config.json", WEIGHTS ".safetensors.index.json",
-                                     WEIGHTS "-00001-of-00002.safetensors", WEIGHTS "-00002-of-00002.safetensors", WEIGHTS ".safetensors" };
+static const char *const names[] = { "model_index.json",
+                                     "scheduler/scheduler_config.json",
+                                     "unet/config.json",
+                                     WEIGHTS ".safetensors.index.json",
+                                     WEIGHTS "-00001-of-00002.safetensors",
+                                     WEIGHTS "-00002-of-00002.safetensors",
+                                     WEIGHTS ".safetensors" };
+
 enum { FILES = sizeof names / sizeof *names, INDEX = 3 };
 
 static void write_files(const uint8_t *data, size_t size)
@@ -51,6 +57,7 @@ static void read_family(const struct checkpoint *in)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct checkpoint c;

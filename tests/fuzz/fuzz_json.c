@@ -33,7 +33,7 @@ static void ask(const cJSON *root, ddpm_error *err)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     cJSON *root;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = dd_json_parse(&root, (const char *)data, size, "input", &err);
     require(code ? !root && code == DDPM_EDATA && !strncmp(err.text, "input: ", 7) : root != NULL);
     if (!code)

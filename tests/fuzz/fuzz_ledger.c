@@ -6,7 +6,8 @@
 #include "tools/outdir/ledger.h"
 #include "tools/sample/recipe.h"
 
-static const char recipe[] = "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
+static const char recipe[] =
+    "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
 
 static void check_list(const struct ledger *l, size_t size)
 {
@@ -14,7 +15,8 @@ static void check_list(const struct ledger *l, size_t size)
     for (size_t i = 0; i < l->lines; i++) {
         const struct ledger_line *line = &l->line[i];
         require(i == 0 || l->line[i - 1].index < line->index);
-        require(ledger_find(l, line->index) == line && line->file[0] && !strchr(line->file, '/') && strlen(line->sha256) < sizeof line->sha256);
+        require(ledger_find(l, line->index) == line && line->file[0] && !strchr(line->file, '/') &&
+                strlen(line->sha256) < sizeof line->sha256);
     }
 }
 
@@ -22,14 +24,21 @@ static void check_list(const struct ledger *l, size_t size)
 static void append(struct ledger *l, const char *part, ddpm_error *err)
 {
     char name[] = "image-2147483647.png";
-    const struct ledger_line image = { .index = INT32_MAX, .ok = true, .file = name, .seconds = 1,
-        .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" };
+    const struct ledger_line image = {
+        .index = INT32_MAX,
+        .ok = true,
+        .file = name,
+        .seconds = 1,
+        .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    };
     struct ledger again;
     size_t more = !ledger_find(l, image.index), lines = l->lines;
     require(!ledger_open(l, l->header ? l->header : recipe, false, err) && !ledger_add(l, &image, err));
-    require(!ledger_read(&again, scratch_path(""), part, err) && !again.torn && again.size == l->size && again.lines == lines + more);
+    require(!ledger_read(&again, scratch_path(""), part, err) && !again.torn && again.size == l->size &&
+            again.lines == lines + more);
     for (size_t i = 0; i + 1 < again.lines; i++)
-        require(again.line[i].index == l->line[i].index && again.line[i].ok == l->line[i].ok && !strcmp(again.line[i].file, l->line[i].file));
+        require(again.line[i].index == l->line[i].index && again.line[i].ok == l->line[i].ok &&
+                !strcmp(again.line[i].file, l->line[i].file));
     require(!strcmp(ledger_find(&again, image.index)->file, name));
     ledger_free(&again);
 }
@@ -46,13 +55,14 @@ static void read_as(const char *name, const char *part, const uint8_t *data, siz
         check_list(&l, size);
         if (l.header)
             refused(recipe_compare(l.header, recipe, name, &err), &err);
-        if (!*part || size)                      /* a shard locks its manifest, which is therefore there */
+        if (!*part || size) /* a shard locks its manifest, which is therefore there */
             append(&l, part, &err);
     }
     ledger_free(&l);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_as("manifest.jsonl", "", data, size);

@@ -14,16 +14,18 @@ enum { PIXELS_MOST = 256 };
 static void check_schedule(const ddpm_about *a)
 {
     for (int t = 0; t < a->steps; t++)
-        require(a->beta[t] > 0 && a->beta[t] <= 1 && a->alpha_bar[t] >= 0 && a->alpha_bar[t] < (t ? a->alpha_bar[t - 1] : 1));
+        require(a->beta[t] > 0 && a->beta[t] <= 1 && a->alpha_bar[t] >= 0 &&
+                a->alpha_bar[t] < (t ? a->alpha_bar[t - 1] : 1));
 }
 
 static void run(const ddpm_model *m, const ddpm_about *a)
 {
     size_t pixels = (size_t)a->height * (size_t)a->width;
-    float *x = calloc(pixels * (size_t)a->channels, sizeof *x), *out = calloc(pixels * (size_t)a->outputs, sizeof *out), t = 1;
+    float *x = calloc(pixels * (size_t)a->channels, sizeof *x),
+          *out = calloc(pixels * (size_t)a->outputs, sizeof *out), t = 1;
     int32_t y = 0;
     ddpm_net *net = NULL;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     require(x && out && ddpm_net_create(&net, m, &(ddpm_net_options){ .threads = 1 }, &err) == DDPM_OK);
     int code = ddpm_net_run(net, out, x, &t, a->classes ? &y : NULL, 1, &err), finite = 1;
     for (size_t i = 0; i < pixels * (size_t)a->outputs; i++)
@@ -37,7 +39,7 @@ static void run(const ddpm_model *m, const ddpm_about *a)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ddpm_model *m;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = ddpm_model_open_memory(&m, data, size, &err);
     if (code) {
         require(code == DDPM_EDATA && err.code == code && !m && err.text[0] && !strchr(err.text, '\n'));
@@ -50,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(strcmp(list[i - 1].name, list[i].name) < 0);
     check_schedule(a);
     code = ddpm_model_check(m, &err);
-    require(!code || code == DDPM_EUSAGE || (code == DDPM_EDATA && strstr(err.text, "SHA-256")));      /* EUSAGE: it has no id */
+    require(!code || code == DDPM_EUSAGE ||
+            (code == DDPM_EDATA && strstr(err.text, "SHA-256"))); /* EUSAGE: it has no id */
     if (a->height * a->width <= PIXELS_MOST)
         run(m, a);
     ddpm_model_close(m);

@@ -20,12 +20,14 @@ static void read_recipe(const char *text)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct picture p;
     ddpm_error err;
     char *text;
-    if (picture_read_memory(&p, &text, data, size, "input", &err) && !(text = strndup((const char *)data, size)))
+    if (picture_read_memory(&p, &text, data, size, "input", &err) &&
+        !(text = strndup((const char *)data, size)))
         abort();
     read_recipe(text);
     free(text);

@@ -11,7 +11,8 @@
 static void take_lines(struct option_texts *set, char *text)
 {
     char *place;
-    for (char *line = strtok_r(text, "\n", &place); line && set->count < OPTION_TEXTS_MAX; line = strtok_r(NULL, "\n", &place))
+    for (char *line = strtok_r(text, "\n", &place); line && set->count < OPTION_TEXTS_MAX;
+         line = strtok_r(NULL, "\n", &place))
         set->text[set->count++] = line;
 }
 
@@ -35,6 +36,7 @@ static void read_model(const struct training_plan *p, ddpm_error *err)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const int shape[3] = { 8, 8, 1 };

@@ -26,9 +26,17 @@ static struct train_settings settings(void)
     static char output[256];
     snprintf(output, sizeof output, "%s", scratch_path("m.ddpm"));
     return (struct train_settings){
-        .common = { .threads = 1, .cpu = "ref", .conv = "ref", .quiet = true }, .output = output, .preset = "tiny", .fit = "resize",
-        .steps = 9, .held_out = 1, .keep = 1, .resume = true,
-        .set = { { "net.widths=2", "net.norm.groups=2", "net.mid=false", "net.time.hidden=4", "diffusion.steps=8", "batch=1" }, 6 },
+        .common = { .threads = 1, .cpu = "ref", .conv = "ref", .quiet = true },
+        .output = output,
+        .preset = "tiny",
+        .fit = "resize",
+        .steps = 9,
+        .held_out = 1,
+        .keep = 1,
+        .resume = true,
+        .set = { { "net.widths=2", "net.norm.groups=2", "net.mid=false", "net.time.hidden=4",
+                   "diffusion.steps=8", "batch=1" },
+                 6 },
     };
 }
 
@@ -43,6 +51,7 @@ static void go_on(struct training *t)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int begun;

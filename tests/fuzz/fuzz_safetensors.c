@@ -23,7 +23,7 @@ static void check_table(const struct dd_safetensors *s, const uint8_t *data, siz
     }
     for (size_t i = 0; i < s->metas; i++)
         require(dd_safetensors_meta(s, s->meta[i].key) == s->meta[i].value);
-    require(total == size - 8 - header);             /* bytes that two tensors share would count twice */
+    require(total == size - 8 - header); /* bytes that two tensors share would count twice */
 }
 
 static void check_again(const struct dd_safetensors *s, size_t size)
@@ -33,11 +33,13 @@ static void check_again(const struct dd_safetensors *s, size_t size)
     char *file = NULL;
     FILE *f = open_memstream(&file, &written);
     require(f && dd_safetensors_write(f, s->entry, s->entries, NULL, NULL) == DDPM_OK && fclose(f) == 0);
-    require(written <= 8 * size + 16);              /* a control character in a name may grow by escaping */
-    require(dd_safetensors_read(&again, (unsigned char *)file, written, "again", NULL) == DDPM_OK && again.entries == s->entries);
+    require(written <= 8 * size + 16); /* a control character in a name may grow by escaping */
+    require(dd_safetensors_read(&again, (unsigned char *)file, written, "again", NULL) == DDPM_OK &&
+            again.entries == s->entries);
     for (size_t i = 0; i < s->entries; i++) {
         const struct dd_entry *x = &s->entry[i], *y = &again.entry[i];
-        require(!strcmp(x->name, y->name) && x->dtype == y->dtype && x->rank == y->rank && x->size == y->size);
+        require(!strcmp(x->name, y->name) && x->dtype == y->dtype && x->rank == y->rank &&
+                x->size == y->size);
         require(!memcmp(x->dim, y->dim, sizeof x->dim) && !memcmp(x->data, y->data, x->size));
     }
     dd_safetensors_free(&again);
@@ -47,10 +49,11 @@ static void check_again(const struct dd_safetensors *s, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct dd_safetensors s;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = dd_safetensors_read(&s, data, size, "input", &err);
     if (code) {
-        require(code == DDPM_EDATA && err.code == code && !strncmp(err.text, "input: ", 7) && !strchr(err.text, '\n'));
+        require(code == DDPM_EDATA && err.code == code && !strncmp(err.text, "input: ", 7) &&
+                !strchr(err.text, '\n'));
         return 0;
     }
     check_table(&s, data, size);

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t n = 1;
         for (int k = 0; k < c.tensor[i].rank; k++)
             n *= (uint64_t)c.tensor[i].dim[k];
-        if (n > 2 * size)                   /* four bits are the smallest element */
+        if (n > 2 * size) /* four bits are the smallest element */
             __builtin_trap();
         float *v = malloc(n * sizeof *v + 1);
         checkpoint_floats(&c, &c.tensor[i], v, &err);

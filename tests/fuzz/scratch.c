@@ -17,7 +17,8 @@ void require(int good)
 
 void refused(int code, const ddpm_error *err)
 {
-    require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
+    require(!code ||
+            ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err->text[0] && !strchr(err->text, '\n')));
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -26,14 +27,18 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-static void remove_all(void) { nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS); }
+static void remove_all(void)
+{
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
 
 const char *scratch_path(const char *name)
 {
     static char paths[4][256];
     static int turn;
     if (!folder[0]) {
-        snprintf(folder, sizeof folder, "%s/ddpm-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+        snprintf(folder, sizeof folder, "%s/ddpm-fuzz-XXXXXX",
+                 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
         if (!mkdtemp(folder))
             abort();
         atexit(remove_all);

@@ -12,7 +12,7 @@ void require(int good);
 void refused(int code, const ddpm_error *err);
 /* "FOLDER/NAME", until the fourth call from here. */
 const char *scratch_path(const char *name);
-void scratch_folder(const char *name);           /* makes it, once */
+void scratch_folder(const char *name); /* makes it, once */
 /* The file is data [size], in place of an old one; there is none when size is 0. */
 void scratch_write(const char *name, const uint8_t *data, size_t size);
 /* Takes what stands before the next line "%%", or all of it, off the front of *data [*size]; returns its size. */

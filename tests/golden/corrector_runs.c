@@ -6,7 +6,10 @@
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D, MOST = 16 };
 
-struct draws { const ddpm_tables *chain; int corrector; };
+struct draws {
+    const ddpm_tables *chain;
+    int corrector;
+};
 
 /* The draws of an executed step lie side by side, the sampler's own first; x_T is number 0. */
 static void counted(void *user, double *z, size_t d, uint32_t index, double t, int draw)
@@ -52,11 +55,19 @@ static void replay(const cJSON *run, struct mixture *m)
     REQUIRE(!ddpm_chain_create(&chain, K, t, alpha_bar, NULL));
     struct draws draws = { ddpm_chain_tables(chain), (int)reference_number(run, "corrector") };
     const char *name = reference_text(run, "sampler");
-    ddpm_sampler_options o = { .sampler = name, .variance = strcmp(name, "ddpm") ? "auto" : "beta-tilde",
-                               .order = (int)reference_number(run, "order"), .T = 1000, .outputs = 1,
-                               .eta = reference_number(run, "eta"), .clip = reference_number(run, "clip"),
-                               .corrector = draws.corrector, .snr = reference_number(run, "snr"),
-                               .eps = mixture_eps, .eps_user = m, .noise = counted, .noise_user = &draws };
+    ddpm_sampler_options o = { .sampler = name,
+                               .variance = strcmp(name, "ddpm") ? "auto" : "beta-tilde",
+                               .order = (int)reference_number(run, "order"),
+                               .T = 1000,
+                               .outputs = 1,
+                               .eta = reference_number(run, "eta"),
+                               .clip = reference_number(run, "clip"),
+                               .corrector = draws.corrector,
+                               .snr = reference_number(run, "snr"),
+                               .eps = mixture_eps,
+                               .eps_user = m,
+                               .noise = counted,
+                               .noise_user = &draws };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, NULL, 0, NULL))
         compare(s, run);
@@ -72,18 +83,23 @@ TEST(golden, corrector_runs)
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/correctors.json"));
     const cJSON *run;
     REQUIRE(root && !mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "runs"))
-        replay(run, &m);
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) replay(run, &m);
     for (const char *const *name = ddpm_sampler_names(); *name; name++) {
         ddpm_chain *chain = NULL;
         ddpm_sampler *s = NULL;
-        ddpm_sampler_options o = { .sampler = *name, .variance = "auto", .outputs = 1, .T = 1000,
-                                   .corrector = 1, .snr = 0.16, .eps = mixture_eps, .eps_user = &m };
+        ddpm_sampler_options o = { .sampler = *name,
+                                   .variance = "auto",
+                                   .outputs = 1,
+                                   .T = 1000,
+                                   .corrector = 1,
+                                   .snr = 0.16,
+                                   .eps = mixture_eps,
+                                   .eps_user = &m };
         int runs = !strcmp(*name, "langevin");
         REQUIRE(!ddpm_chain_create(&chain, 2, (double[]){ 0, 999 }, (double[]){ 0.9, 0.001 }, NULL));
         int admits = !ddpm_sampler_create(&s, chain, &o, MIXTURE_D, 1, NULL, NULL);
-        cJSON_ArrayForEach(run, reference_get(root, "runs"))
-            runs += !strcmp(*name, reference_text(run, "sampler"));
+        cJSON_ArrayForEach(run, reference_get(root, "runs")) runs +=
+            !strcmp(*name, reference_text(run, "sampler"));
         if (admits != (runs > 0))
             check_fail(__FILE__, __LINE__, "%s: %d runs, corrector taken: %d", *name, runs, admits);
         ddpm_sampler_free(s);

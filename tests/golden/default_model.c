@@ -14,9 +14,15 @@
 #include "tools/cli/command_model.h"
 
 enum { IMAGES = 1000, SIDE = 28, PAD = 2, SIZE = SIDE + 2 * PAD, D = SIZE * SIZE, BATCH = 20, POINTS = 6 };
-static const struct { int t; double mse; } expected[POINTS] = {
-    { 10, 0.27496213 }, { 50, 0.14357796 }, { 300, 0.02685124 }, { 700, 0.00154349 }, { 950, 0.00002854 }, { 999, 0.00001088 },
+
+static const struct {
+    int t;
+    double mse;
+} expected[POINTS] = {
+    { 10, 0.27496213 },  { 50, 0.14357796 },  { 300, 0.02685124 },
+    { 700, 0.00154349 }, { 950, 0.00002854 }, { 999, 0.00001088 },
 };
+
 static const char images_path[] = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 static const double apart = 1e-5;
 /* More seconds of a CPU than this are no test but a wait: emulated CPUs, builds without optimisation.  What else the machine does is not counted. */
@@ -27,7 +33,8 @@ static unsigned char *read_images(void)
 {
     unsigned char head[16], *pixel = malloc((size_t)IMAGES * SIDE * SIDE);
     gzFile f = gzopen(images_path, "rb");
-    int whole = f && pixel && gzread(f, head, sizeof head) == sizeof head && !memcmp(head, "\0\0\x08\x03", 4) && head[11] == SIDE && head[15] == SIDE &&
+    int whole = f && pixel && gzread(f, head, sizeof head) == sizeof head &&
+                !memcmp(head, "\0\0\x08\x03", 4) && head[11] == SIDE && head[15] == SIDE &&
                 gzread(f, pixel, IMAGES * SIDE * SIDE) == IMAGES * SIDE * SIDE;
     if (f)
         gzclose(f);

@@ -14,8 +14,15 @@
 #include "tests/torch_init.h"
 
 enum { IMAGES = 2, PROJECTIONS = 4, TIMES = 30 };
-struct net_case { const char *name, *checkpoint, *flags[CONVERTED_FLAGS]; };
-struct data { struct dd_file file; struct dd_safetensors s; };
+
+struct net_case {
+    const char *name, *checkpoint, *flags[CONVERTED_FLAGS];
+};
+
+struct data {
+    struct dd_file file;
+    struct dd_safetensors s;
+};
 
 static int data_open(struct data *d, const char *path)
 {
@@ -49,7 +56,8 @@ static double sign(uint64_t k, uint64_t e)
 }
 
 /* Two images of c channels from torch's order, and to it. */
-static float *images(const float *z, int c, int h, int w, void (*order)(float *, const float *, int, int, int))
+static float *images(const float *z, int c, int h, int w,
+                     void (*order)(float *, const float *, int, int, int))
 {
     size_t d = (size_t)(c * h * w);
     float *x = malloc(IMAGES * d * sizeof *x);
@@ -66,7 +74,8 @@ static double distance(const float *a, const float *b, size_t n)
     return sqrt(sum);
 }
 
-static void check_param(const struct data *d, const struct net_case *c, const struct dd_param *p, const float *gradient)
+static void check_param(const struct data *d, const struct net_case *c, const struct dd_param *p,
+                        const float *gradient)
 {
     char name[256];
     snprintf(name, sizeof name, ".%s", p->name);
@@ -80,8 +89,10 @@ static void check_param(const struct data *d, const struct net_case *c, const st
         worst = fmax(worst, fabs(sum - want[k]));
     }
     if (!(worst <= TIMES * spread))
-        check_fail(__FILE__, __LINE__, "%s, gradient by %s (norm %g): a projection is off by %g, float32 of the original by about %g",
-                   c->name, p->name, norm, worst, spread);
+        check_fail(
+            __FILE__, __LINE__,
+            "%s, gradient by %s (norm %g): a projection is off by %g, float32 of the original by about %g",
+            c->name, p->name, norm, worst, spread);
     snprintf(name, sizeof name, ".whole.%s", p->name);
     float *whole = data_get(d, c->name, name);
     if (whole)
@@ -90,10 +101,13 @@ static void check_param(const struct data *d, const struct net_case *c, const st
     free(want);
 }
 
-static void backward(struct dd_gradient *g, const struct dd_config *f, const struct data *io, const struct data *d, const struct net_case *c)
+static void backward(struct dd_gradient *g, const struct dd_config *f, const struct data *io,
+                     const struct data *d, const struct net_case *c)
 {
-    size_t in = (size_t)(IMAGES * f->height * f->width * f->channels), outs = (size_t)(IMAGES * f->height * f->width * f->outputs);
-    float *x = data_get(io, "x", ""), *dout = data_get(d, c->name, ".dout"), *want = data_get(d, c->name, ".dx"), t[IMAGES];
+    size_t in = (size_t)(IMAGES * f->height * f->width * f->channels),
+           outs = (size_t)(IMAGES * f->height * f->width * f->outputs);
+    float *x = data_get(io, "x", ""), *dout = data_get(d, c->name, ".dout"),
+          *want = data_get(d, c->name, ".dx"), t[IMAGES];
     int64_t *step = data_get(io, "t", ""), *label = data_get(io, "y", "");
     int32_t y[IMAGES] = { 0 };
     double *spread = data_get(d, c->name, ".spread");
@@ -102,9 +116,12 @@ static void backward(struct dd_gradient *g, const struct dd_config *f, const str
         t[i] = (float)step[i];
         y[i] = label ? (int32_t)label[i] : 0;
     }
-    float *nx = images(x, f->channels, f->height, f->width, torch_to_nhwc), *nd = images(dout, f->outputs, f->height, f->width, torch_to_nhwc);
+    float *nx = images(x, f->channels, f->height, f->width, torch_to_nhwc),
+          *nd = images(dout, f->outputs, f->height, f->width, torch_to_nhwc);
     float *out = malloc(outs * sizeof *out), *dx = malloc(in * sizeof *dx);
-    struct dd_slice s = { .out = out, .x = nx, .t = t, .y = label ? y : NULL, .n = IMAGES, .dout = nd, .dx = dx };
+    struct dd_slice s = {
+        .out = out, .x = nx, .t = t, .y = label ? y : NULL, .n = IMAGES, .dout = nd, .dx = dx
+    };
     dd_gradient_forward(g, &s);
     dd_gradient_backward(g, &s);
     float *torch_dx = images(dx, f->channels, f->height, f->width, torch_to_nchw);
@@ -116,16 +133,19 @@ static void backward(struct dd_gradient *g, const struct dd_config *f, const str
 
 static void check_case(const struct net_case *c)
 {
-    const char *path = check_path(check_folder(), "model.ddpm"), *from = check_path(check_source(), "tests/golden/cases/%s", c->checkpoint);
+    const char *path = check_path(check_folder(), "model.ddpm"),
+               *from = check_path(check_source(), "tests/golden/cases/%s", c->checkpoint);
     char io_path[128];
     struct data io, d;
     struct dd_gradient *g = NULL;
     ddpm_model *m = NULL;
     ddpm_error err = { 0 };
-    snprintf(io_path, sizeof io_path, "cases/%.*s/io.safetensors", (int)strcspn(c->checkpoint, "/"), c->checkpoint);
+    snprintf(io_path, sizeof io_path, "cases/%.*s/io.safetensors", (int)strcspn(c->checkpoint, "/"),
+             c->checkpoint);
     REQUIRE(data_open(&io, io_path) && data_open(&d, "data/gradients.safetensors"));
     REQUIRE(converted(from, c->flags, path) == 0 && ddpm_model_open(&m, path, &err) == DDPM_OK);
-    REQUIRE(dd_gradient_create(&g, m, &(ddpm_net_options){ .batch = IMAGES, .threads = 2 }, -1, &err) == DDPM_OK);
+    REQUIRE(dd_gradient_create(&g, m, &(ddpm_net_options){ .batch = IMAGES, .threads = 2 }, -1, &err) ==
+            DDPM_OK);
     backward(g, &m->config, &io, &d, c);
     int checked = 0;
     for (int i = 0; i < m->program.params; i++)
@@ -147,18 +167,25 @@ TEST(golden, gradients_diffusers)
 
 TEST(golden, gradients_openai)
 {
-    check_case(&(struct net_case){ "B3", "B3_guided_updown/ema_0.9999_000100.pt",
-        { "--set", "image_size=16", "--set", "attention_resolutions=8", "--set", "num_head_channels=8", "--set", "use_new_attention_order=false",
-          "--set", "rescale_timesteps=false", "--set", "diffusion_steps=1000", "--set", "noise_schedule=linear", "--set", "class_cond=false", NULL } });
+    check_case(&(struct net_case){ "B3",
+                                   "B3_guided_updown/ema_0.9999_000100.pt",
+                                   { "--set", "image_size=16", "--set", "attention_resolutions=8", "--set",
+                                     "num_head_channels=8", "--set", "use_new_attention_order=false", "--set",
+                                     "rescale_timesteps=false", "--set", "diffusion_steps=1000", "--set",
+                                     "noise_schedule=linear", "--set", "class_cond=false", NULL } });
 }
 
 TEST(golden, gradients_ho)
 {
-    check_case(&(struct net_case){ "C1", "C1_pesser/model-790000.ckpt", { "--set", "resolution=32", "--set", "attn_resolutions=16", NULL } });
+    check_case(&(struct net_case){ "C1",
+                                   "C1_pesser/model-790000.ckpt",
+                                   { "--set", "resolution=32", "--set", "attn_resolutions=16", NULL } });
 }
 
 TEST(golden, gradients_lucidrains)
 {
-    check_case(&(struct net_case){ "D1", "D1_unet3/unet.pt", { "--set", "image_size=32", "--set", "objective=pred_v", "--set", "beta_schedule=sigmoid",
-        "--set", "timesteps=1000", NULL } });
+    check_case(&(struct net_case){ "D1",
+                                   "D1_unet3/unet.pt",
+                                   { "--set", "image_size=32", "--set", "objective=pred_v", "--set",
+                                     "beta_schedule=sigmoid", "--set", "timesteps=1000", NULL } });
 }

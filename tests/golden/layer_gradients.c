@@ -14,7 +14,13 @@
 #include "property/maps.h"
 
 enum { OUTPUTS = 4, METAS = 8 };
-struct layer_case { const struct dd_safetensors *file; const char *kind; int i, n, h, w, meta[METAS]; double score; };
+
+struct layer_case {
+    const struct dd_safetensors *file;
+    const char *kind;
+    int i, n, h, w, meta[METAS];
+    double score;
+};
 
 /* NULL: the case has none. */
 static const struct dd_entry *entry(const struct layer_case *t, const char *prefix, const char *name)
@@ -58,7 +64,8 @@ static void gather(float *dense, struct dd_map *m)
     map_free(m);
 }
 
-static void load_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out)
+static void load_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                     float *const *out)
 {
     int c = t->meta[3];
     struct dd_map x = input(t, "x", c, 1), du = input(t, "du", c, 0), dx = spread(t, out[0], c, 2);
@@ -75,20 +82,25 @@ static double load_factor(const struct layer_case *t)
 }
 
 /* The consumer's half, then the norm's own. */
-static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out)
+static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                     float *const *out)
 {
     int c = t->meta[3], groups = t->meta[4];
-    size_t size = dd_pre_scratch(t->n, t->h, t->w, c) + dd_norm_backward_scratch(t->n, c) + dd_norm_scratch(t->n, t->h, t->w, c);
+    size_t size = dd_pre_scratch(t->n, t->h, t->w, c) + dd_norm_backward_scratch(t->n, c) +
+                  dd_norm_scratch(t->n, t->h, t->w, c);
     size_t vector = (size_t)(t->n * c), wide = 2 * (size_t)c;
-    float *scratch = scratch_create(size), *gamma = numbers(t, "", "gamma"), *beta = numbers(t, "", "beta"), *all = numbers(t, "", "emb");
-    float *v = floats_create(4 * vector + 2 * (size_t)(t->n * groups), NAN, NAN, 1), *moments = v + 4 * vector;
+    float *scratch = scratch_create(size), *gamma = numbers(t, "", "gamma"), *beta = numbers(t, "", "beta"),
+          *all = numbers(t, "", "emb");
+    float *v = floats_create(4 * vector + 2 * (size_t)(t->n * groups), NAN, NAN, 1),
+          *moments = v + 4 * vector;
     float *emb = t->meta[5] ? all : NULL, *demb = emb ? out[3] : NULL;
     struct dd_map x = input(t, "x", c, 3), du = input(t, "du", c, 1), dx = spread(t, out[0], c, 2);
     struct dd_context ctx = { k, threads, scratch };
     struct dd_pre pre = { v, v + vector, (enum dd_act)t->meta[6] };
     dd_norm_forward(&ctx, v, v + vector, moments, &x, groups, 1e-5, gamma, beta, emb, wide);
     dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
-    dd_norm_backward(&ctx, &dx, out[1], out[2], demb, wide, add, v + 2 * vector, v + 3 * vector, &x, groups, moments, gamma, beta, emb, wide);
+    dd_norm_backward(&ctx, &dx, out[1], out[2], demb, wide, add, v + 2 * vector, v + 3 * vector, &x, groups,
+                     moments, gamma, beta, emb, wide);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
     map_free(&x), map_free(&du), free(v), free(gamma), free(beta), free(all), free(scratch);
@@ -100,16 +112,19 @@ static double norm_factor(const struct layer_case *t)
     return 4 * (sum_bound(64) + 4 * ldexp(1, -24));
 }
 
-static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out)
+static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                    float *const *out)
 {
     int c = t->meta[3];
     size_t size = dd_norm_rms_backward_scratch(t->n, t->h, t->w, c, threads), wide = 2 * (size_t)c;
-    float *scratch = scratch_create(size), *gain = numbers(t, "", "g"), *all = numbers(t, "", "emb"), *emb = t->meta[4] ? all : NULL;
-    struct dd_map x = input(t, "x", c, 3), dy = input(t, "dy", c, 1), dx = spread(t, out[0], c, 2), residual = spread(t, out[3], c, 1);
+    float *scratch = scratch_create(size), *gain = numbers(t, "", "g"), *all = numbers(t, "", "emb"),
+          *emb = t->meta[4] ? all : NULL;
+    struct dd_map x = input(t, "x", c, 3), dy = input(t, "dy", c, 1), dx = spread(t, out[0], c, 2),
+                  residual = spread(t, out[3], c, 1);
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
-    dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch }, &dx, add, out[1], emb ? out[2] : NULL, wide, add, &residual, add, &dy, &x,
-                         gain, emb, wide, (enum dd_act)t->meta[5]);
+    dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch }, &dx, add, out[1], emb ? out[2] : NULL,
+                         wide, add, &residual, add, &dy, &x, gain, emb, wide, (enum dd_act)t->meta[5]);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
     map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);
@@ -120,27 +135,33 @@ static double rms_factor(const struct layer_case *t)
     return 4 * (sum_bound((size_t)(t->meta[3] < 64 ? 64 : t->meta[3])) + 8 * ldexp(1, -24));
 }
 
-static void attention_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int linear, float *const *out)
+static void attention_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int linear,
+                          float *const *out)
 {
     struct dd_attention a = { t->h, t->w, t->meta[3], t->meta[4], t->meta[5], 0 };
     int inner = a.heads * a.dim;
-    size_t size = (linear ? dd_linear_attention_backward_scratch : dd_attention_backward_scratch)(k, &a, t->n, threads);
+    size_t size =
+        (linear ? dd_linear_attention_backward_scratch : dd_attention_backward_scratch)(k, &a, t->n, threads);
     float *scratch = scratch_create(size), *all = numbers(t, "", "memory"), *memory = a.memory ? all : NULL;
-    struct dd_map qkv = input(t, "qkv", 3 * inner, 2), dy = input(t, "dy", inner, 1), dqkv = spread(t, out[0], 3 * inner, 3);
-    (linear ? dd_linear_attention_backward : dd_attention_backward)(&(struct dd_context){ k, threads, scratch }, &dqkv,
-                                                                   memory ? out[1] : NULL, &dy, &qkv, &a, memory);
+    struct dd_map qkv = input(t, "qkv", 3 * inner, 2), dy = input(t, "dy", inner, 1),
+                  dqkv = spread(t, out[0], 3 * inner, 3);
+    (linear ? dd_linear_attention_backward
+            : dd_attention_backward)(&(struct dd_context){ k, threads, scratch }, &dqkv,
+                                     memory ? out[1] : NULL, &dy, &qkv, &a, memory);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dqkv);
     map_free(&qkv), map_free(&dy), free(all), free(scratch);
 }
 
-static void softmax_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out)
+static void softmax_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                        float *const *out)
 {
     (void)add;
     attention_run(t, k, threads, 0, out);
 }
 
-static void linear_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out)
+static void linear_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                       float *const *out)
 {
     (void)add;
     attention_run(t, k, threads, 1, out);
@@ -148,38 +169,49 @@ static void linear_run(const struct layer_case *t, const struct dd_kernels *k, i
 
 static double softmax_factor(const struct layer_case *t)
 {
-    double u = ldexp(1, -24), dim = sum_bound((size_t)t->meta[4]), all = sum_bound((size_t)(t->meta[5] + t->h * t->w));
+    double u = ldexp(1, -24), dim = sum_bound((size_t)t->meta[4]),
+           all = sum_bound((size_t)(t->meta[5] + t->h * t->w));
     double p = exp(2 * (dim + 2 * u) * t->score) - 1 + 8 * u + 2 * all;
     return 2 * p + dim + 2 * all + 8 * u;
 }
 
 static double linear_factor(const struct layer_case *t)
 {
-    return 6 * (12 * ldexp(1, -24) + sum_bound((size_t)t->meta[4]) + sum_bound((size_t)(t->meta[5] + t->h * t->w)));
+    return 6 * (12 * ldexp(1, -24) + sum_bound((size_t)t->meta[4]) +
+                sum_bound((size_t)(t->meta[5] + t->h * t->w)));
 }
 
 /* Outputs by name; WRITTEN whatever is asked for, ADDED always, or AS_ASKED. */
 enum mode { AS_ASKED, WRITTEN, ADDED };
-struct output { const char *name; enum mode mode; };
+
+struct output {
+    const char *name;
+    enum mode mode;
+};
+
 struct kind {
     const char *name;
     struct output output[OUTPUTS];
-    void (*run)(const struct layer_case *t, const struct dd_kernels *k, int threads, int add, float *const *out);
+    void (*run)(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
+                float *const *out);
     double (*factor)(const struct layer_case *t);
 };
 
 /* The gradient of a residual is dy, to the bit. */
-static void check_output(const struct layer_case *t, const struct output *o, int add, double factor, const float *got, const float *before)
+static void check_output(const struct layer_case *t, const struct output *o, int add, double factor,
+                         const float *got, const float *before)
 {
     double u = ldexp(1, -24);
     const struct dd_entry *e = entry(t, "", o->name);
     float *want = numbers(t, "", o->name), *size = numbers(t, "size.", o->name);
     for (size_t i = 0; e && i < e->count; i++) {
         double base = o->mode == ADDED || (o->mode == AS_ASKED && add) ? before[i] : 0;
-        double bound = entry(t, "size.", o->name) ? factor * size[i] + u * (fabs(want[i]) + fabs(base + want[i])) : u * fabs(base + want[i]);
+        double bound = entry(t, "size.", o->name)
+                           ? factor * size[i] + u * (fabs(want[i]) + fabs(base + want[i]))
+                           : u * fabs(base + want[i]);
         if (!(fabs(got[i] - (base + want[i])) <= bound))
-            check_fail(__FILE__, __LINE__, "%s.%d.%s[%zu] = %.9g, expected %.9g within %.3g", t->kind, t->i, o->name, i, got[i],
-                       base + want[i], bound);
+            check_fail(__FILE__, __LINE__, "%s.%d.%s[%zu] = %.9g, expected %.9g within %.3g", t->kind, t->i,
+                       o->name, i, got[i], base + want[i], bound);
     }
     free(want), free(size);
 }
@@ -200,9 +232,11 @@ static void check_case(const struct kind *kind, const struct layer_case *t, unsi
         kind->run(t, &k, team + 1, add, out[team]);
     }
     for (int i = 0; i < OUTPUTS; i++) {
-        CHECK(!memcmp(out[0][i], out[1][i], count[i] * sizeof(float)) && !memcmp(out[0][i], out[2][i], count[i] * sizeof(float)));
+        CHECK(!memcmp(out[0][i], out[1][i], count[i] * sizeof(float)) &&
+              !memcmp(out[0][i], out[2][i], count[i] * sizeof(float)));
         /* Without an embedding its gradient is nobody's. */
-        if (count[i] && !(!strcmp(kind->output[i].name, "demb") && !t->meta[!strcmp(kind->name, "norm") ? 5 : 4]))
+        if (count[i] &&
+            !(!strcmp(kind->output[i].name, "demb") && !t->meta[!strcmp(kind->name, "norm") ? 5 : 4]))
             check_output(t, &kind->output[i], add, kind->factor(t), out[0][i], before[i]);
     }
     for (int i = 0; i < OUTPUTS; i++)
@@ -215,7 +249,8 @@ static void check_kind(const struct kind *kind)
     struct dd_safetensors s;
     unsigned masks[4];
     int sets = instruction_sets(masks), cases = 0;
-    REQUIRE(dd_file_map(&file, check_path(check_source(), "tests/golden/data/layer_gradients.safetensors"), NULL) == 0);
+    REQUIRE(dd_file_map(&file, check_path(check_source(), "tests/golden/data/layer_gradients.safetensors"),
+                        NULL) == 0);
     REQUIRE(dd_safetensors_read(&s, file.data, file.size, "layer_gradients", NULL) == 0);
     for (struct layer_case t = { .file = &s, .kind = kind->name }; entry(&t, "", "meta"); t.i++, cases++) {
         float *meta = numbers(&t, "", "meta");
@@ -241,21 +276,30 @@ TEST(gradient, load)
 
 TEST(gradient, group_norm)
 {
-    check_kind(&(struct kind){ "norm", { { "dx", AS_ASKED }, { "dgamma", ADDED }, { "dbeta", ADDED }, { "demb", AS_ASKED } }, norm_run,
-                               norm_factor });
+    check_kind(
+        &(struct kind){ "norm",
+                        { { "dx", AS_ASKED }, { "dgamma", ADDED }, { "dbeta", ADDED }, { "demb", AS_ASKED } },
+                        norm_run,
+                        norm_factor });
 }
 
 TEST(gradient, rms_norm)
 {
-    check_kind(&(struct kind){ "rms", { { "dx", AS_ASKED }, { "dg", ADDED }, { "demb", AS_ASKED }, { "dy", AS_ASKED } }, rms_run, rms_factor });
+    check_kind(
+        &(struct kind){ "rms",
+                        { { "dx", AS_ASKED }, { "dg", ADDED }, { "demb", AS_ASKED }, { "dy", AS_ASKED } },
+                        rms_run,
+                        rms_factor });
 }
 
 TEST(gradient, attention)
 {
-    check_kind(&(struct kind){ "attention", { { "dqkv", WRITTEN }, { "dmemory", ADDED } }, softmax_run, softmax_factor });
+    check_kind(&(struct kind){
+        "attention", { { "dqkv", WRITTEN }, { "dmemory", ADDED } }, softmax_run, softmax_factor });
 }
 
 TEST(gradient, linear_attention)
 {
-    check_kind(&(struct kind){ "linear", { { "dqkv", WRITTEN }, { "dmemory", ADDED } }, linear_run, linear_factor });
+    check_kind(
+        &(struct kind){ "linear", { { "dqkv", WRITTEN }, { "dmemory", ADDED } }, linear_run, linear_factor });
 }

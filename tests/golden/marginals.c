@@ -11,13 +11,16 @@ static const double tolerance = 4.1e-12;
 
 static void expect(const cJSON *entry, const char *key, const double *found)
 {
-    double *expected = reference_numbers(entry, key, NULL), distance = reference_distance(found, expected, ALL);
+    double *expected = reference_numbers(entry, key, NULL),
+           distance = reference_distance(found, expected, ALL);
     if (!(distance <= tolerance))
-        check_fail(__FILE__, __LINE__, "t = %g, %s: distance %.3g > %.3g", reference_number(entry, "t"), key, distance, tolerance);
+        check_fail(__FILE__, __LINE__, "t = %g, %s: distance %.3g > %.3g", reference_number(entry, "t"), key,
+                   distance, tolerance);
     free(expected);
 }
 
-static void compare_entry(const cJSON *entry, const double *x0, struct mixture *m, const struct dd_posterior *p)
+static void compare_entry(const cJSON *entry, const double *x0, struct mixture *m,
+                          const struct dd_posterior *p)
 {
     int t = (int)reference_number(entry, "t");
     double alpha_bar = m->alpha_bar[t], z[ALL], xt[ALL], eps[ALL], found[ALL];
@@ -50,15 +53,19 @@ static void forward(const cJSON *root)
     REQUIRE(!mixture_read(&m));
     ddpm_about about = { .steps = 1000, .alpha_bar = m.alpha_bar };
     REQUIRE(!ddpm_chain_respace(&chain, &about, "all", NULL, NULL));
-    REQUIRE(!dd_posterior_create(&p, NULL, ddpm_chain_tables(chain), "beta-tilde", DDPM_BETA, 1000, NULL, NULL));
+    REQUIRE(
+        !dd_posterior_create(&p, NULL, ddpm_chain_tables(chain), "beta-tilde", DDPM_BETA, 1000, NULL, NULL));
     double *x0 = reference_numbers(root, "x0_values", NULL);
-    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
-        compare_entry(entry, x0, &m, &p);
+    cJSON_ArrayForEach(entry, reference_get(root, "entries")) compare_entry(entry, x0, &m, &p);
     free(x0);
     dd_posterior_free(&p);
     ddpm_chain_free(chain);
 }
-TEST(golden, forward) { reference_each("forward", forward); }
+
+TEST(golden, forward)
+{
+    reference_each("forward", forward);
+}
 
 /* The tests' own network and noise first: they are what every run stands on. */
 static void mixture(const cJSON *root)
@@ -66,20 +73,28 @@ static void mixture(const cJSON *root)
     struct mixture m;
     const cJSON *v;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(v, reference_get(root, "noise_check")) {
+    cJSON_ArrayForEach(v, reference_get(root, "noise_check"))
+    {
         double z;
         reference_noise(&z, (int)reference_number(v, "step"), (int)reference_number(v, "i"), 1, 1);
-        CHECK_NEAR(z, reference_number(v, "z"), 1.3e-15 * 10);      /* ten times what two library routines differ by (README, "Noise") */
+        CHECK_NEAR(z, reference_number(v, "z"),
+                   1.3e-15 * 10); /* ten times what two library routines differ by (README, "Noise") */
     }
-    cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {
+    cJSON_ArrayForEach(v, reference_get(root, "eps_points"))
+    {
         double x[ALL], eps[ALL], *expected = reference_numbers(v, "eps", NULL);
         int half = !strncmp(reference_text(v, "x"), "0.5*", 4);
         reference_noise(x, half, 0, ALL, 1);
         for (int e = 0; e < ALL && half; e++)
             x[e] *= 0.5;
         mixture_eps(&m, eps, x, reference_number(v, "t"), NULL, 2, NULL);
-        CHECK_NEAR(reference_distance(eps, expected, ALL), 0, fmax(1e-12, 10 * reference_number(v, "longdouble_dist")));
+        CHECK_NEAR(reference_distance(eps, expected, ALL), 0,
+                   fmax(1e-12, 10 * reference_number(v, "longdouble_dist")));
         free(expected);
     }
 }
-TEST(golden, mixture) { reference_each("mixture", mixture); }
+
+TEST(golden, mixture)
+{
+    reference_each("mixture", mixture);
+}

@@ -15,8 +15,8 @@ struct golden {
     const char *folder;
     cJSON *root;
     size_t n, c, h, w, outputs;
-    float *x, *t, *out;              /* x [n, h, w, c], t [n], out [n, h, w, outputs] */
-    int32_t *y;                      /* [n] or NULL */
+    float *x, *t, *out; /* x [n, h, w, c], t [n], out [n, h, w, outputs] */
+    int32_t *y;         /* [n] or NULL */
 };
 
 /* ---- the case ---- */
@@ -36,7 +36,8 @@ static float *floats(const struct dd_safetensors *io, const char *name)
     return f;
 }
 
-static float *pixels(const struct dd_safetensors *io, const char *name, size_t channels, const struct golden *g)
+static float *pixels(const struct dd_safetensors *io, const char *name, size_t channels,
+                     const struct golden *g)
 {
     float *plain = floats(io, name), *f = malloc(g->n * channels * g->h * g->w * sizeof *f);
     layout_from_nchw(f, plain, g->n, channels, g->h, g->w);
@@ -58,7 +59,8 @@ static int golden_open(struct golden *g, const char *folder)
         return -1;
     if (!dd_safetensors_read(&io, file.data, file.size, "io.safetensors", &err)) {
         const struct dd_entry *x = dd_safetensors_find(&io, "x");
-        g->n = (size_t)x->dim[0], g->c = (size_t)x->dim[1], g->h = (size_t)x->dim[2], g->w = (size_t)x->dim[3];
+        g->n = (size_t)x->dim[0], g->c = (size_t)x->dim[1], g->h = (size_t)x->dim[2],
+        g->w = (size_t)x->dim[3];
         g->outputs = (size_t)dd_safetensors_find(&io, "out")->dim[1];
         g->x = pixels(&io, "x", g->c, g);
         g->out = pixels(&io, "out", g->outputs, g);
@@ -87,29 +89,35 @@ static const char *text_of(const struct golden *g, const char *key)
 
 static double flag(const struct golden *g, const char *key, double fallback)
 {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags"), key);
+    const cJSON *v =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags"), key);
     return cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsBool(v) ? cJSON_IsTrue(v) : fallback;
 }
 
 /* ddpm convert with what the case says and then two more settings ("" for none). */
 static ddpm_model *convert(const struct golden *g, const char *first, const char *second)
 {
-    const char *folder = check_folder(), *file = text_of(g, "file"), *output = check_path(folder, "model.ddpm"),
-        *flags = check_path(folder, "flags.json");
-    char *json = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags")), size[64];
+    const char *folder = check_folder(), *file = text_of(g, "file"),
+               *output = check_path(folder, "model.ddpm"), *flags = check_path(folder, "flags.json");
+    char *json = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags")),
+         size[64];
     const char *input = file ? check_path(g->folder, "%s", file) : g->folder;
     FILE *f = fopen(flags, "wb");
     fputs(json, f);
     fclose(f);
     cJSON_free(json);
     snprintf(size, sizeof size, "--set=image_size=%zux%zu", g->h, g->w);
-    char set1[64], set2[64], *argv[12] = { "-q", "--force", (char *)input, "-o", (char *)output, "--config", (char *)flags };
+    char set1[64], set2[64],
+        *argv[12] = { "-q", "--force", (char *)input, "-o", (char *)output, "--config", (char *)flags };
     int argc = 7;
     snprintf(set1, sizeof set1, "--set=%s", first);
     snprintf(set2, sizeof set2, "--set=%s", second);
-    if (*text_of(g, "family") == 'D') argv[argc++] = size;
-    if (*first) argv[argc++] = set1;
-    if (*second) argv[argc++] = set2;
+    if (*text_of(g, "family") == 'D')
+        argv[argc++] = size;
+    if (*first)
+        argv[argc++] = set1;
+    if (*second)
+        argv[argc++] = set2;
     const struct command *c = &command_convert;
     void *settings = malloc(c->size);
     char **argument;
@@ -117,8 +125,8 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
     ddpm_error err = { 0, "" };
     ddpm_model *m = NULL;
     memcpy(settings, c->defaults, c->size);
-    if (options_parse(c, settings, argc, argv, &argument, &arguments, &err) || c->run(settings, argument, arguments) ||
-        ddpm_model_open(&m, output, &err))
+    if (options_parse(c, settings, argc, argv, &argument, &arguments, &err) ||
+        c->run(settings, argument, arguments) || ddpm_model_open(&m, output, &err))
         check_fail(__FILE__, __LINE__, "%s: %s", text_of(g, "name"), err.text);
     free(settings);
     return m;
@@ -148,7 +156,8 @@ static double distance(const struct golden *g, const ddpm_model *m, const int32_
 
 static cJSON *at(cJSON *net, const char *object, const char *key)
 {
-    return cJSON_GetObjectItemCaseSensitive(object ? cJSON_GetObjectItemCaseSensitive(net, object) : net, key);
+    return cJSON_GetObjectItemCaseSensitive(object ? cJSON_GetObjectItemCaseSensitive(net, object) : net,
+                                            key);
 }
 
 static void swap_order(cJSON *net)
@@ -156,10 +165,26 @@ static void swap_order(cJSON *net)
     cJSON *order = at(net, "time", "order");
     cJSON_SetValuestring(order, strcmp(order->valuestring, "sin,cos") ? "sin,cos" : "cos,sin");
 }
-static void eps_5(cJSON *net) { cJSON_SetNumberHelper(at(net, "norm", "eps"), 1e-5); }
-static void eps_6(cJSON *net) { cJSON_SetNumberHelper(at(net, "norm", "eps"), 1e-6); }
-static void pad_both(cJSON *net) { cJSON_ReplaceItemInObjectCaseSensitive(net, "pad", cJSON_CreateString("both")); }
-static void pad_right(cJSON *net) { cJSON_ReplaceItemInObjectCaseSensitive(net, "pad", cJSON_CreateString("right")); }
+
+static void eps_5(cJSON *net)
+{
+    cJSON_SetNumberHelper(at(net, "norm", "eps"), 1e-5);
+}
+
+static void eps_6(cJSON *net)
+{
+    cJSON_SetNumberHelper(at(net, "norm", "eps"), 1e-6);
+}
+
+static void pad_both(cJSON *net)
+{
+    cJSON_ReplaceItemInObjectCaseSensitive(net, "pad", cJSON_CreateString("both"));
+}
+
+static void pad_right(cJSON *net)
+{
+    cJSON_ReplaceItemInObjectCaseSensitive(net, "pad", cJSON_CreateString("right"));
+}
 
 static const ddpm_tensor *tensor(const ddpm_model *m, const char *name)
 {
@@ -177,8 +202,16 @@ static void frequencies(const ddpm_model *m, int shift)
     for (int i = 0; i < t->dim[0]; i++)
         ((float *)t->data)[i] = (float)exp(-log(10000) * i / (double)(t->dim[0] - shift));
 }
-static void freq_half(const ddpm_model *m) { frequencies(m, 0); }
-static void freq_half_less_1(const ddpm_model *m) { frequencies(m, 1); }
+
+static void freq_half(const ddpm_model *m)
+{
+    frequencies(m, 0);
+}
+
+static void freq_half_less_1(const ddpm_model *m)
+{
+    frequencies(m, 1);
+}
 
 static void no_memory(const ddpm_model *m)
 {
@@ -186,7 +219,8 @@ static void no_memory(const ddpm_model *m)
     size_t n = ddpm_model_tensors(m, &t);
     for (size_t i = 0; i < n; i++)
         if (strstr(t[i].name, "mem_kv"))
-            memset(t[i].data, 0, (size_t)(t[i].dim[0] * t[i].dim[1] * t[i].dim[2] * t[i].dim[3]) * sizeof(float));
+            memset(t[i].data, 0,
+                   (size_t)(t[i].dim[0] * t[i].dim[1] * t[i].dim[2] * t[i].dim[3]) * sizeof(float));
 }
 
 /* The 1x1 convolution behind a pixel-unshuffle reads channel 4 c + p; its weights put into the order p C + c. */
@@ -209,8 +243,8 @@ static void unshuffle(const ddpm_model *m)
 }
 
 static const struct mistake {
-    const char *name, *set;                       /* set: as a setting of convert */
-    void (*net)(cJSON *net);                      /* in the metadata */
+    const char *name, *set;  /* set: as a setting of convert */
+    void (*net)(cJSON *net); /* in the metadata */
     void (*tensors)(const ddpm_model *m);
 } mistakes[] = {
     { "sin/cos halves swapped", NULL, swap_order, NULL },
@@ -233,6 +267,7 @@ static const struct mistake {
     { "memory key/values zeroed", NULL, NULL, no_memory },
     { "pixel-unshuffle channel order (p1 p2 c)", NULL, NULL, unshuffle },
 };
+
 static const char not_of_a_file[] = "tanh GELU in the time MLP";
 
 /* The same tensors under changed metadata, then changed themselves. */
@@ -272,14 +307,16 @@ static ddpm_model *convert_wrongly(const struct golden *g, const struct mistake 
     if (!strcmp(wrong->set, "num_heads=1")) {
         snprintf(second, sizeof second, "num_head_channels=-1");
     } else if (!strcmp(wrong->set, "num_heads=2")) {
-        snprintf(first, sizeof first, channels > 0 ? "num_head_channels=%g" : "num_heads=%g", channels > 0 ? channels / 2 : 2 * heads);
+        snprintf(first, sizeof first, channels > 0 ? "num_head_channels=%g" : "num_heads=%g",
+                 channels > 0 ? channels / 2 : 2 * heads);
     } else if (!strcmp(wrong->set, "use_new_attention_order")) {
         snprintf(first, sizeof first, "%s=%s", wrong->set, flag(g, wrong->set, 0) ? "false" : "true");
     }
     return convert(g, first, second);
 }
 
-static void make(const struct golden *g, const ddpm_model *right, const struct mistake *wrong, double expected, double tolerance)
+static void make(const struct golden *g, const ddpm_model *right, const struct mistake *wrong,
+                 double expected, double tolerance)
 {
     ddpm_model *m = wrong->set ? convert_wrongly(g, wrong) : spoil(right, wrong);
     int32_t swapped[2] = { 0, 0 };
@@ -289,8 +326,8 @@ static void make(const struct golden *g, const ddpm_model *right, const struct m
     if (m) {
         double moved = distance(g, m, labels ? swapped : g->y);
         if (!(moved > 5 * tolerance && fabs(moved - expected) <= tolerance))
-            check_fail(__FILE__, __LINE__, "%s, %s: the output moves by %.6g, expected %.6g within %g", text_of(g, "name"),
-                       wrong->name, moved, expected, tolerance);
+            check_fail(__FILE__, __LINE__, "%s, %s: the output moves by %.6g, expected %.6g within %g",
+                       text_of(g, "name"), wrong->name, moved, expected, tolerance);
     }
     ddpm_model_close(m);
 }
@@ -308,7 +345,8 @@ static void check_case(const char *folder)
     const cJSON *change;
     if (right)
         CHECK(distance(&g, right, g.y) <= tolerance);
-    cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if")) {
+    cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if"))
+    {
         const struct mistake *wrong = mistakes, *end = mistakes + sizeof mistakes / sizeof *mistakes;
         while (wrong < end && strcmp(wrong->name, change->string))
             wrong++;
@@ -325,7 +363,9 @@ TEST(golden, mistakes_are_seen)
 {
     char root[512];
     const char *shared = check_shared();
-    snprintf(root, sizeof root, "%s", shared ? check_path(shared, "reference/checkpoints") : check_path(check_source(), "tests/golden/cases"));
+    snprintf(root, sizeof root, "%s",
+             shared ? check_path(shared, "reference/checkpoints")
+                    : check_path(check_source(), "tests/golden/cases"));
     DIR *d = opendir(root);
     int cases = 0;
     REQUIRE(d);

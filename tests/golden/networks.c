@@ -8,10 +8,13 @@
 
 /* checkpoint-families.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
 static const char small_net[] =
-    "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 4, \"widths\": [4,8], \"blocks\": 1, "
+    "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+    "\"init\": 4, \"widths\": [4,8], \"blocks\": 1, "
     "\"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": [0,1], \"dim\": 0}, "
-    "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": 16, \"order\": \"cos,sin\"}, "
-    "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 1, \"center\": false, \"dropout\": 0";
+    "\"norm\": {\"groups\": 4, \"eps\": 1e-5, \"mid_attention\": 4}, \"time\": {\"dim\": 4, \"hidden\": 16, "
+    "\"order\": \"cos,sin\"}, "
+    "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 1, "
+    "\"center\": false, \"dropout\": 0";
 
 static ddpm_model *model(const char *net, const char *diffusion, int freq_shift)
 {
@@ -32,7 +35,8 @@ static int outputs(float *out, const ddpm_model *m, const float *t, int steps, c
 {
     const ddpm_about *a = ddpm_model_about(m);
     size_t d = (size_t)(a->height * a->width * a->channels);
-    float *z = malloc(d * sizeof *z), *x = malloc((size_t)steps * d * sizeof *x), *y = malloc((size_t)steps * d * sizeof *y);
+    float *z = malloc(d * sizeof *z), *x = malloc((size_t)steps * d * sizeof *x),
+          *y = malloc((size_t)steps * d * sizeof *y);
     struct torch_random random;
     ddpm_net *net = NULL;
     ddpm_error err = { 0, "" };
@@ -56,7 +60,8 @@ static int outputs(float *out, const ddpm_model *m, const float *t, int steps, c
 
 TEST(golden, torch_random)
 {
-    static const float first[] = { -1.12583983f, -1.15236020f, -0.25057858f, -0.43387884f, 0.84871036f, 0.69200915f, -0.31601277f, -2.11521935f };
+    static const float first[] = { -1.12583983f, -1.15236020f, -0.25057858f, -0.43387884f,
+                                   0.84871036f,  0.69200915f,  -0.31601277f, -2.11521935f };
     struct torch_random r;
     float z[16];
     torch_seed(&r, 5489);
@@ -64,19 +69,24 @@ TEST(golden, torch_random)
     torch_seed(&r, 0);
     torch_randn(&r, z, 16);
     for (int i = 0; i < 8; i++)
-        CHECK_NEAR(z[i], first[i], 4e-7);          /* an ulp or two: torch's own builds differ by that */
+        CHECK_NEAR(z[i], first[i], 4e-7); /* an ulp or two: torch's own builds differ by that */
 }
 
 /* The published first weights; checkpoint-families.md prints 11 decimals of numbers up to 0.5, which are
    exact to an ulp of float32. */
 TEST(golden, torch_weights)
 {
-    static const struct { const char *name; float w[4]; int n; } known[] = {
+    static const struct {
+        const char *name;
+        float w[4];
+        int n;
+    } known[] = {
         { "conv_in.weight", { -0.00144083798f, 0.10323862731f, -0.15839511156f, -0.14163152874f }, 4 },
         { "conv_in.bias", { -0.01060391963f, 0.02889542282f, -0.07881414145f, 0.11419557035f }, 4 },
         { "time_embedding.linear_1.weight", { -0.30426955223f, 0.45368504524f, 0.34264993668f }, 3 },
         { "conv_out.bias", { 0.07122831047f, 0.09708647430f, 0.06836891174f }, 3 },
     };
+
     const ddpm_tensor *list;
     ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
     REQUIRE(m);
@@ -92,8 +102,10 @@ TEST(golden, torch_weights)
 TEST(golden, small_network)
 {
     static const float t[] = { 500, 0 };
-    static const double row[2][4] = { { 0.4580363, 0.3711711, 0.2774109, 0.3269466 }, { 0.4081720, 0.3534791, 0.2403390, 0.2942829 } };
-    static const double last[4] = { -0.1924801, -0.5212068, -0.5353010, -0.3330092 }, sums[2] = { 49.929685, 49.313219 };
+    static const double row[2][4] = { { 0.4580363, 0.3711711, 0.2774109, 0.3269466 },
+                                      { 0.4081720, 0.3534791, 0.2403390, 0.2942829 } };
+    static const double last[4] = { -0.1924801, -0.5212068, -0.5353010, -0.3330092 },
+                        sums[2] = { 49.929685, 49.313219 };
     float out[2][192];
     ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
     REQUIRE(m);
@@ -122,7 +134,8 @@ static void torch_noise(void *user, double *z, size_t d, uint32_t index, double 
     (void)index, (void)t, (void)draw;
 }
 
-static void published(const char *sampler, const char *variance, const double *pixel, double tolerance, double published_sum)
+static void published(const char *sampler, const char *variance, const double *pixel, double tolerance,
+                      double published_sum)
 {
     const uint32_t index = 0;
     struct torch_random random;
@@ -132,12 +145,14 @@ static void published(const char *sampler, const char *variance, const double *p
     ddpm_net *net = NULL;
     ddpm_error err = { 0, "" };
     ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
-    REQUIRE(m && !ddpm_net_create(&net, m, NULL, &err) && !ddpm_chain_respace(&chain, ddpm_model_about(m), "0,500", NULL, &err));
+    REQUIRE(m && !ddpm_net_create(&net, m, NULL, &err) &&
+            !ddpm_chain_respace(&chain, ddpm_model_about(m), "0,500", NULL, &err));
     torch_seed(&random, 0);
     ddpm_sampler_defaults(&o, ddpm_model_about(m));
     o.sampler = sampler, o.variance = variance, o.eta = 0;
     o.eps = ddpm_net_eps, o.eps_user = net, o.noise = torch_noise, o.noise_user = &random;
-    REQUIRE(!ddpm_sampler_create(&s, chain, &o, 192, 1, NULL, &err) && !ddpm_sampler_start(s, &index, NULL, 1, NULL, 1, &err));
+    REQUIRE(!ddpm_sampler_create(&s, chain, &o, 192, 1, NULL, &err) &&
+            !ddpm_sampler_start(s, &index, NULL, 1, NULL, 1, &err));
     while (ddpm_sampler_left(s) > 0)
         REQUIRE(!ddpm_sampler_step(s, &err));
     const double *x = ddpm_sampler_state(s, NULL);
@@ -158,7 +173,9 @@ static void published(const char *sampler, const char *variance, const double *p
    the second step.  alpha_bar here is not rounded to float32. */
 TEST(golden, published_pixels)
 {
-    static const double ddpm[] = { 0.0, 0.9996672, 0.00329116, 1.0, 0.9995991, 1.0, 0.0060907, 0.00115037, 0.0 };
+    static const double ddpm[] = {
+        0.0, 0.9996672, 0.00329116, 1.0, 0.9995991, 1.0, 0.0060907, 0.00115037, 0.0
+    };
     static const double ddim[] = { 0.0, 0.9979, 0.0, 0.9999, 0.9986, 0.9991, 7.106e-4, 0.0, 0.0 };
     published("ddpm", "beta-tilde", ddpm, 1e-2, 166.954440);
     published("ddim-diffusers", "auto", ddim, 1e-3, 167.329887);

@@ -18,11 +18,18 @@ static const double bound = 34 * 0x1p-53;
 
 TEST(noise, known_answers)
 {
-    static const struct { uint32_t counter[4], key[2], out[4]; } known[] = {
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } known[] = {
         { { 0, 0, 0, 0 }, { 0, 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
-        { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff }, { 0xffffffff, 0xffffffff }, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 }, { 0xa4093822, 0x299f31d0 }, { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+        { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff },
+          { 0xffffffff, 0xffffffff },
+          { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+        { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 },
+          { 0xa4093822, 0x299f31d0 },
+          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
     };
+
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         uint32_t out[4];
         dd_rng_philox(out, known[i].counter, known[i].key);
@@ -30,16 +37,35 @@ TEST(noise, known_answers)
     }
 }
 
-static const double quantile[][2] = {       /* p, Phi^-1(p) */
-    { 0x1p-33, -6.3379577545537892525 }, { 0x1.8p-32, -6.166429517819750247 }, { 0x1.4p-31, -6.0851045457830309837 },
-    { 0x1.cp-31, -6.030967019118252128 }, { 0x1.fffffffep-2, -2.9180993729166226723e-10 }, { 0x1.00000001p-1, 2.9180993729166226723e-10 },
-    { 0x1.00000003p-1, 8.7542981187498680179e-10 }, { 0x1.ffffffffp-1, 6.3379577545537892525 }, { 0x1.fffffffdp-1, 6.166429517819750247 },
-    { 0x1.33333338p-4, -1.4395314704450153116 }, { 0x1.33333328p-4, -1.4395314720898173254 }, { 0x1.d9999999p-1, 1.4395314704450153116 },
-    { 0x1.d999999bp-1, 1.4395314720898173254 }, { 0x1.00000002p-2, -0.67448974982973843215 }, { 0x1.00008p-16, -4.1695675844665830128 },
-    { 0x1.238p-24, -5.2709218442343997194 }, { 0x1.bd5b7ddfp-1, 1.1256287403742191158 }, { 0x1.13579bdfp-1, 0.094836814736882942805 },
-    { 0x1.56e1fc2f8f359p-997, -37.047096299361199237 }, { 0x1.bff2ee48e053p-333, -21.273453560965324294 }, { 0x1.79ca10c924223p-67, -9.2623400897984075796 },
-    { 0x1.c965971ea9c5cp-37, -6.6676114565107408347 }, { 0x1.07e1fe91b0b7p-36, -6.6465708874771128614 }, { 0x1.19799812dea11p-40, -7.0344838253011319326 },
-    { 0x1.3333333333333p-4, -1.4395314709384559349 }, { 0x1.d99999999999ap-1, 1.4395314709384562291 }, { 0x1p-1, 0.0 },
+static const double quantile[][2] = {
+    /* p, Phi^-1(p) */
+    { 0x1p-33, -6.3379577545537892525 },
+    { 0x1.8p-32, -6.166429517819750247 },
+    { 0x1.4p-31, -6.0851045457830309837 },
+    { 0x1.cp-31, -6.030967019118252128 },
+    { 0x1.fffffffep-2, -2.9180993729166226723e-10 },
+    { 0x1.00000001p-1, 2.9180993729166226723e-10 },
+    { 0x1.00000003p-1, 8.7542981187498680179e-10 },
+    { 0x1.ffffffffp-1, 6.3379577545537892525 },
+    { 0x1.fffffffdp-1, 6.166429517819750247 },
+    { 0x1.33333338p-4, -1.4395314704450153116 },
+    { 0x1.33333328p-4, -1.4395314720898173254 },
+    { 0x1.d9999999p-1, 1.4395314704450153116 },
+    { 0x1.d999999bp-1, 1.4395314720898173254 },
+    { 0x1.00000002p-2, -0.67448974982973843215 },
+    { 0x1.00008p-16, -4.1695675844665830128 },
+    { 0x1.238p-24, -5.2709218442343997194 },
+    { 0x1.bd5b7ddfp-1, 1.1256287403742191158 },
+    { 0x1.13579bdfp-1, 0.094836814736882942805 },
+    { 0x1.56e1fc2f8f359p-997, -37.047096299361199237 },
+    { 0x1.bff2ee48e053p-333, -21.273453560965324294 },
+    { 0x1.79ca10c924223p-67, -9.2623400897984075796 },
+    { 0x1.c965971ea9c5cp-37, -6.6676114565107408347 },
+    { 0x1.07e1fe91b0b7p-36, -6.6465708874771128614 },
+    { 0x1.19799812dea11p-40, -7.0344838253011319326 },
+    { 0x1.3333333333333p-4, -1.4395314709384559349 },
+    { 0x1.d99999999999ap-1, 1.4395314709384562291 },
+    { 0x1p-1, 0.0 },
     { 0x1p-2, -0.6744897501960817432 },
 };
 
@@ -49,7 +75,15 @@ TEST(noise, quantile)
         CHECK_NEAR(dd_rng_quantile(quantile[i][0]), quantile[i][1], bound * fabs(quantile[i][1]));
 }
 
-static const struct { uint64_t seed; uint32_t index, t; int purpose; uint32_t draw; size_t element; uint32_t word; double normal; } stream[] = {
+static const struct {
+    uint64_t seed;
+    uint32_t index, t;
+    int purpose;
+    uint32_t draw;
+    size_t element;
+    uint32_t word;
+    double normal;
+} stream[] = {
     { 0x0000000000000000, 0x00000000, 0xffffffff, 0, 0x000000, 0, 0x7bfa44e7, -0.039395448627460908022 },
     { 0x0000000000000000, 0x00000000, 0xffffffff, 0, 0x000000, 1, 0x273d2ed9, -1.0224781327384979687 },
     { 0x0000000000000000, 0x00000000, 0xffffffff, 0, 0x000000, 3, 0xb919770a, 0.59191072774018309669 },
@@ -66,7 +100,8 @@ static const struct { uint64_t seed; uint32_t index, t; int purpose; uint32_t dr
 TEST(noise, streams)
 {
     for (size_t i = 0; i < sizeof stream / sizeof stream[0]; i++) {
-        struct dd_rng r = { stream[i].seed, stream[i].index, stream[i].t, (uint32_t)stream[i].purpose << 24 | stream[i].draw };
+        struct dd_rng r = { stream[i].seed, stream[i].index, stream[i].t,
+                            (uint32_t)stream[i].purpose << 24 | stream[i].draw };
         uint32_t w;
         dd_rng_words(&r, &w, stream[i].element, 1);
         CHECK(w == stream[i].word);
@@ -77,7 +112,11 @@ TEST(noise, streams)
 /* Seed, image, step (of a fraction of 1 / 65536), purpose and draw are words of the counter, as the model file's contract has it. */
 TEST(noise, what_a_step_draws)
 {
-    static const struct { double t; uint32_t word; } step[] = { { 0, 0 }, { 999, 999u << 16 }, { 0.5, 1u << 15 }, { INFINITY, UINT32_MAX } };
+    static const struct {
+        double t;
+        uint32_t word;
+    } step[] = { { 0, 0 }, { 999, 999u << 16 }, { 0.5, 1u << 15 }, { INFINITY, UINT32_MAX } };
+
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t draw = 0; draw < 3; draw++) {
             struct dd_rng r = { 1ull << 40 | 7, 5, step[k].word, 2u << 24 | draw };
@@ -120,7 +159,7 @@ TEST(noise, same_bits_everywhere)
         sum += z[i];
         square += z[i] * z[i];
     }
-    CHECK_NEAR(sum / N, 0, 5 / sqrt(N));                /* five standard errors: Var z = 1, Var z^2 = 2 */
+    CHECK_NEAR(sum / N, 0, 5 / sqrt(N)); /* five standard errors: Var z = 1, Var z^2 = 2 */
     CHECK_NEAR(square / N, 1, 5 * sqrt(2.0 / N));
     free(z);
 }

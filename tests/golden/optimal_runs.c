@@ -21,7 +21,10 @@ static int chain_of(ddpm_chain **chain, const struct mixture *m, const cJSON *ru
     return ddpm_chain_respace(chain, &about, list, NULL, NULL);
 }
 
-static double bar(const struct mixture *m, int n) { return n ? m->alpha_bar[n - 1] : 1; }
+static double bar(const struct mixture *m, int n)
+{
+    return n ? m->alpha_bar[n - 1] : 1;
+}
 
 /* Grey values that a run's last noise is clipped to, 0: not. */
 static int grey(const cJSON *run)
@@ -30,16 +33,19 @@ static int grey(const cJSON *run)
     return at ? atoi(at + strlen("clip_pixel=")) : 0;
 }
 
-static void compare_variances(const cJSON *run, const struct mixture *m, const double *gamma, const ddpm_tables *c)
+static void compare_variances(const cJSON *run, const struct mixture *m, const double *gamma,
+                              const ddpm_tables *c)
 {
     double tolerance = fmax(1e-12, 10 * reference_number(run, "sigma2_max_rel_diff_to_longdouble"));
     const cJSON *pair;
     int i = c->K;
-    cJSON_ArrayForEach(pair, reference_get(run, "sigma2")) {
+    cJSON_ArrayForEach(pair, reference_get(run, "sigma2"))
+    {
         int s = (int)reference_number(pair, "s"), r = (int)reference_number(pair, "r");
         int ancestral = strncmp(reference_text(run, "name"), "analytic_ddim", 13);
         REQUIRE(--i > 0 && c->t[i] == r - 1);
-        double found = dd_optimal_variance(bar(m, r), bar(m, s), ancestral ? c->beta_tilde[i] : 0, 1 - gamma[r - 1]);
+        double found =
+            dd_optimal_variance(bar(m, r), bar(m, s), ancestral ? c->beta_tilde[i] : 0, 1 - gamma[r - 1]);
         double expected = reference_number(pair, "sigma2");
         if (grey(run))
             found = dd_optimal_variance_seen(found, c, i, grey(run));
@@ -63,7 +69,8 @@ static void compare_states(ddpm_sampler *s, const cJSON *run)
     }
     CHECK(!grey(run) || !saved);
     if (!(worst <= tolerance))
-        check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst, tolerance);
+        check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst,
+                   tolerance);
 }
 
 static void replay(const cJSON *run, const double *gamma)
@@ -75,8 +82,15 @@ static void replay(const cJSON *run, const double *gamma)
     REQUIRE(!mixture_read(&m) && !chain_of(&chain, &m, run));
     compare_variances(run, &m, gamma, ddpm_chain_tables(chain));
     const char *sampler = strncmp(reference_text(run, "name"), "analytic_ddim", 13) ? "ddpm" : "ddim";
-    ddpm_sampler_options o = { .sampler = sampler, .variance = "analytic", .outputs = 1, .T = 1000, .gamma = gamma, .clip = 1,
-                               .eps = mixture_eps, .eps_user = &m, .noise = reference_run_noise,
+    ddpm_sampler_options o = { .sampler = sampler,
+                               .variance = "analytic",
+                               .outputs = 1,
+                               .T = 1000,
+                               .gamma = gamma,
+                               .clip = 1,
+                               .eps = mixture_eps,
+                               .eps_user = &m,
+                               .noise = reference_run_noise,
                                .noise_user = (void *)ddpm_chain_tables(chain) };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, NULL))
@@ -89,11 +103,14 @@ static void analytic_runs(const cJSON *root)
 {
     const cJSON *run;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL);
-    cJSON_ArrayForEach(run, reference_get(root, "sampling.runs"))
-        replay(run, gamma);
+    cJSON_ArrayForEach(run, reference_get(root, "sampling.runs")) replay(run, gamma);
     free(gamma);
 }
-TEST(golden, analytic_runs) { reference_each("analytic", analytic_runs); }
+
+TEST(golden, analytic_runs)
+{
+    reference_each("analytic", analytic_runs);
+}
 
 /* Data N(mu, v I): gamma = (1 - ab) / (ab v + 1 - ab) exactly, and sigma*^2 is the true variance of x_s given x_r. */
 static void single_gaussian(const cJSON *root)
@@ -102,12 +119,14 @@ static void single_gaussian(const cJSON *root)
     const cJSON *chain;
     double v = reference_number(root, "single_gaussian.v");
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains")) {
+    cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains"))
+    {
         int n;
         double *s = reference_numbers(chain, "pairs_s", &n), *r = reference_numbers(chain, "pairs_r", NULL);
         double *truth = reference_numbers(chain, "true_conditional_variance", NULL);
         for (int i = 0; i < n; i++) {
-            double here = bar(&m, (int)r[i]), before = bar(&m, (int)s[i]), lambda2 = (1 - here / before) * (1 - before) / (1 - here);
+            double here = bar(&m, (int)r[i]), before = bar(&m, (int)s[i]),
+                   lambda2 = (1 - here / before) * (1 - before) / (1 - here);
             double gamma = (1 - here) / (here * v + 1 - here);
             CHECK_NEAR(dd_optimal_variance(here, before, lambda2, 1 - gamma), truth[i], 1e-12 * truth[i]);
         }
@@ -116,7 +135,11 @@ static void single_gaussian(const cJSON *root)
         free(truth);
     }
 }
-TEST(golden, analytic_variance_of_a_gaussian) { reference_each("analytic", single_gaussian); }
+
+TEST(golden, analytic_variance_of_a_gaussian)
+{
+    reference_each("analytic", single_gaussian);
+}
 
 /* ---- bounds ---- */
 
@@ -133,7 +156,8 @@ static void compare_bounds(ddpm_bound *b, const cJSON *run, const ddpm_tables *c
         const ddpm_bound_image *found = ddpm_bound_read(b, row);
         for (int i = 1; i <= c->K; i++) {
             double expected = cJSON_GetArrayItem(cJSON_GetArrayItem(terms, i), row)->valuedouble;
-            CHECK_NEAR(i < c->K ? found->term[i] : found->prior, expected, i < c->K ? 9.3e-11 : 1.8e-11 * expected);
+            CHECK_NEAR(i < c->K ? found->term[i] : found->prior, expected,
+                       i < c->K ? 9.3e-11 : 1.8e-11 * expected);
         }
     }
 }
@@ -156,17 +180,25 @@ static void analytic_bounds(const cJSON *root)
     const cJSON *run, *other;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), *x0 = bound_images();
     REQUIRE(x0);
-    cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs"))
+    {
         struct mixture m;
         ddpm_chain *chain = NULL;
         ddpm_bound *b = NULL;
         const cJSON *steps = NULL;
-        cJSON_ArrayForEach(other, reference_get(root, "sampling.runs"))
-            steps = reference_number(other, "K") == reference_number(run, "K") ? other : steps;
+        cJSON_ArrayForEach(other, reference_get(root, "sampling.runs")) steps =
+            reference_number(other, "K") == reference_number(run, "K") ? other : steps;
         REQUIRE(steps && !mixture_read(&m) && !chain_of(&chain, &m, steps));
         const ddpm_tables *c = ddpm_chain_tables(chain);
-        ddpm_sampler_options o = { .variance = "analytic", .outputs = 1, .T = 1000, .gamma = gamma, .clip = 1, .eps = mixture_eps, .eps_user = &m,
-                                   .noise = reference_run_noise, .noise_user = (void *)(uintptr_t)c };
+        ddpm_sampler_options o = { .variance = "analytic",
+                                   .outputs = 1,
+                                   .T = 1000,
+                                   .gamma = gamma,
+                                   .clip = 1,
+                                   .eps = mixture_eps,
+                                   .eps_user = &m,
+                                   .noise = reference_run_noise,
+                                   .noise_user = (void *)(uintptr_t)c };
         CHECK(!ddpm_bound_create(&b, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
         if (b)
             compare_bounds(b, run, c, x0);
@@ -176,7 +208,11 @@ static void analytic_bounds(const cJSON *root)
     free(gamma);
     free(x0);
 }
-TEST(golden, analytic_bounds) { reference_each("analytic", analytic_bounds); }
+
+TEST(golden, analytic_bounds)
+{
+    reference_each("analytic", analytic_bounds);
+}
 
 /* ---- best paths ---- */
 
@@ -187,13 +223,15 @@ static void toy_case(const cJSON *it)
     double *cost = malloc((size_t)nodes * (size_t)nodes * sizeof *cost), node[32];
     struct dd_optimal_steps best;
     REQUIRE(cost && nodes == 21);
-    cJSON_ArrayForEach(row, rows) {
+    cJSON_ArrayForEach(row, rows)
+    {
         double *line = reference_numbers(row, "", NULL);
         memcpy(cost + s++ * nodes, line, (size_t)nodes * sizeof *line);
         free(line);
     }
     REQUIRE(!dd_optimal_steps_create(&best, cost, nodes, nodes, NULL));
-    cJSON_ArrayForEach(path, reference_get(it, "paths")) {
+    cJSON_ArrayForEach(path, reference_get(it, "paths"))
+    {
         int K = (int)reference_number(path, "K"), n;
         double *expected = reference_numbers(path, "path", &n), nats = reference_number(path, "cost_nats");
         dd_optimal_steps_path(&best, node, K + 1);
@@ -208,10 +246,13 @@ static void toy_case(const cJSON *it)
 static void toy_paths(const cJSON *root)
 {
     const cJSON *it;
-    cJSON_ArrayForEach(it, reference_get(root, "toy_dp.cases"))
-        toy_case(it);
+    cJSON_ArrayForEach(it, reference_get(root, "toy_dp.cases")) toy_case(it);
 }
-TEST(golden, optimal_paths) { reference_each("analytic", toy_paths); }
+
+TEST(golden, optimal_paths)
+{
+    reference_each("analytic", toy_paths);
+}
 
 /* Analytic-DPM takes K1 steps by its dynamic program, from n = 1 to N1, a level before the first estimate of gamma above 1; behind it,
    where it does not trust the estimates, even steps, which are no optimum and not ours.  The K1 must be the same. */
@@ -223,8 +264,10 @@ static void segments(const cJSON *root)
     REQUIRE(!mixture_read(&m));
     for (int i = 0; i < 1000; i++)
         mse[i] = 1 - gamma[i];
-    cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists")) {
-        double *split = reference_numbers(list, "split_K1_N1_K2_bad", NULL), *expected = reference_numbers(list, "steps_n", NULL);
+    cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists"))
+    {
+        double *split = reference_numbers(list, "split_K1_N1_K2_bad", NULL),
+               *expected = reference_numbers(list, "steps_n", NULL);
         ddpm_about about = { .steps = (int)split[1], .alpha_bar = m.alpha_bar, .gamma = gamma, .mse = mse };
         CHECK(split[0] <= 32 && !dd_optimal_steps(t, (int)split[0], &about, NULL));
         for (int i = 0; i < (int)split[0]; i++)
@@ -234,4 +277,8 @@ static void segments(const cJSON *root)
     }
     free(gamma);
 }
-TEST(golden, optimal_segments) { reference_each("analytic", segments); }
+
+TEST(golden, optimal_segments)
+{
+    reference_each("analytic", segments);
+}

@@ -17,7 +17,8 @@ static void image(float *x, int k)
 {
     for (int i = 0; i < PIXELS; i++)
         for (int c = 0; c < 3; c++)
-            x[3 * i + c] = (float)(0.9 * sin((k % 7 - 3) * (i / SIDE) / 8.0 + (k % 5 + 1) * (i % SIDE) / 16.0 + (1 + k % 3) * c));
+            x[3 * i + c] = (float)(0.9 * sin((k % 7 - 3) * (i / SIDE) / 8.0 +
+                                             (k % 5 + 1) * (i % SIDE) / 16.0 + (1 + k % 3) * c));
 }
 
 /* The preset with the first `count` of these. */

@@ -9,8 +9,10 @@ cJSON *reference_read(const char *path)
     char *text = NULL;
     long size = 0;
     cJSON *root = NULL;
-    if (f && !fseek(f, 0, SEEK_END) && (size = ftell(f)) > 0 && !fseek(f, 0, SEEK_SET) && (text = malloc((size_t)size)))
-        root = fread(text, 1, (size_t)size, f) == (size_t)size ? cJSON_ParseWithLength(text, (size_t)size) : NULL;
+    if (f && !fseek(f, 0, SEEK_END) && (size = ftell(f)) > 0 && !fseek(f, 0, SEEK_SET) &&
+        (text = malloc((size_t)size)))
+        root = fread(text, 1, (size_t)size, f) == (size_t)size ? cJSON_ParseWithLength(text, (size_t)size)
+                                                               : NULL;
     if (f)
         fclose(f);
     free(text);
@@ -26,7 +28,9 @@ void reference_each(const char *name, void (*test)(const cJSON *root))
         test(root);
     cJSON_Delete(root);
     if (!check_shared()) {
-        check_skip("../shared is not there: only the runs of tests/golden/data/diffusion/%s.json were checked", name);
+        check_skip(
+            "../shared is not there: only the runs of tests/golden/data/diffusion/%s.json were checked",
+            name);
         return;
     }
     root = reference_read(check_path(check_shared(), "reference/diffusion/%s.json", name));
@@ -68,8 +72,7 @@ double *reference_numbers(const cJSON *object, const char *path, int *n)
     double *list = malloc(((size_t)cJSON_GetArraySize(array) + 1) * sizeof *list);
     if (!list)
         abort();
-    cJSON_ArrayForEach(v, array)
-        list[count++] = cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
+    cJSON_ArrayForEach(v, array) list[count++] = cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
     if (n)
         *n = count;
     return list;
@@ -87,8 +90,10 @@ double reference_distance(const double *a, const double *b, int n)
 
 double reference_tolerance(const cJSON *run)
 {
-    const cJSON *check = reference_get(run, "check"), *second = cJSON_GetObjectItemCaseSensitive(check, "second_float64_dist");
-    return fmax(1e-12, 10 * fmax(reference_number(check, "longdouble_dist"), second ? second->valuedouble : 0));
+    const cJSON *check = reference_get(run, "check"),
+                *second = cJSON_GetObjectItemCaseSensitive(check, "second_float64_dist");
+    return fmax(1e-12,
+                10 * fmax(reference_number(check, "longdouble_dist"), second ? second->valuedouble : 0));
 }
 
 int mixture_read(struct mixture *m)
@@ -97,7 +102,8 @@ int mixture_read(struct mixture *m)
     double *weights = reference_numbers(root, "weights", NULL), beta[1000];
     for (int k = 0; k < MIXTURE_K; k++) {
         double *mean = reference_numbers(cJSON_GetArrayItem(reference_get(root, "means"), k), "", NULL);
-        double *variance = reference_numbers(cJSON_GetArrayItem(reference_get(root, "variances"), k), "", NULL);
+        double *variance =
+            reference_numbers(cJSON_GetArrayItem(reference_get(root, "variances"), k), "", NULL);
         m->weight[k] = weights[k];
         memcpy(m->mean[k], mean, sizeof m->mean[k]);
         memcpy(m->variance[k], variance, sizeof m->variance[k]);
@@ -128,12 +134,13 @@ void mixture_eps_at(const struct mixture *m, double *eps, const double *x, doubl
     for (int e = 0; e < MIXTURE_D; e++) {
         eps[e] = 0;
         for (int k = 0; k < MIXTURE_K; k++)
-            eps[e] += sqrt(1 - ab) * exp(log_density[k] - top) / sum *
-                      (x[e] - sqrt(ab) * m->mean[k][e]) / (ab * m->variance[k][e] + 1 - ab);
+            eps[e] += sqrt(1 - ab) * exp(log_density[k] - top) / sum * (x[e] - sqrt(ab) * m->mean[k][e]) /
+                      (ab * m->variance[k][e] + 1 - ab);
     }
 }
 
-int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n,
+                ddpm_error *err)
 {
     const struct mixture *m = mixture;
     (void)y, (void)err;

@@ -2,15 +2,18 @@
 #include "golden/reference.h"
 #include "check.h"
 
-static int chain_of(ddpm_chain **chain, int T, const char *betas, const char *steps, const char *schedule, ddpm_error *err)
+static int chain_of(ddpm_chain **chain, int T, const char *betas, const char *steps, const char *schedule,
+                    ddpm_error *err)
 {
     static double beta[4000], alpha_bar[4000];
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
-    return ddpm_betas(beta, alpha_bar, T, betas, err) || ddpm_chain_respace(chain, &about, steps, schedule, err);
+    return ddpm_betas(beta, alpha_bar, T, betas, err) ||
+           ddpm_chain_respace(chain, &about, steps, schedule, err);
 }
 
 /* Compares C(i) with the numbers at key, which run down when reversed. */
-static void compare_steps(const ddpm_chain *chain, const cJSON *entry, const char *key, int reversed, const char *what)
+static void compare_steps(const ddpm_chain *chain, const cJSON *entry, const char *key, int reversed,
+                          const char *what)
 {
     int n, same;
     double *expected = reference_numbers(entry, key, &n);
@@ -38,7 +41,8 @@ static int improved(ddpm_chain **chain, int T, const char *betas, const char *sp
 static void compare_tables(const ddpm_chain *chain, const cJSON *entry, int n)
 {
     const ddpm_tables *c = ddpm_chain_tables(chain);
-    double *betas = reference_numbers(entry, "new_betas", NULL), *alpha_bar = reference_numbers(entry, "new_alpha_bar", NULL);
+    double *betas = reference_numbers(entry, "new_betas", NULL),
+           *alpha_bar = reference_numbers(entry, "new_alpha_bar", NULL);
     double off = reference_number(entry, "max_rel_alpha_bar_new_minus_alpha_bar_C");
     for (int i = 0; i < n; i++) {
         CHECK_NEAR(c->beta[i] / betas[i], 1, 3.9e-12);
@@ -52,12 +56,13 @@ static void improved_entry(const cJSON *entry, int T, const char *betas)
 {
     const char *spec = reference_text(entry, "spec");
     ddpm_chain *chain = NULL;
-    if (!strcmp(spec, "1"))          /* the original's [0] cannot be built there; ours is [T-1] */
+    if (!strcmp(spec, "1")) /* the original's [0] cannot be built there; ours is [T-1] */
         return;
     REQUIRE(!improved(&chain, T, betas, spec, NULL));
     compare_steps(chain, entry, "steps", 0, spec);
     if (cJSON_HasObjectItem(entry, "new_betas"))
-        compare_tables(chain, entry, cJSON_HasObjectItem(entry, "values_given") ? 20 : ddpm_chain_tables(chain)->K);
+        compare_tables(chain, entry,
+                       cJSON_HasObjectItem(entry, "values_given") ? 20 : ddpm_chain_tables(chain)->K);
     ddpm_chain_free(chain);
 }
 
@@ -77,7 +82,8 @@ static void ermon_entry(const cJSON *entry)
 {
     char steps[16];
     const char *kind = reference_text(entry, "kind");
-    int K = (int)reference_number(entry, "K"), n, uniform = !strcmp(kind, "uniform"), ours = !uniform || 1000 % K == 0;
+    int K = (int)reference_number(entry, "K"), n, uniform = !strcmp(kind, "uniform"),
+        ours = !uniform || 1000 % K == 0;
     double *seq = reference_numbers(entry, "seq", &n);
     ddpm_chain *chain = NULL;
     for (int i = 1; i < n; i++)
@@ -102,12 +108,16 @@ static void respacing(const cJSON *root)
         improved_entry(entry, 1000, reference_text(entry, "schedule"));
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.other_T"))
         improved_entry(entry, (int)reference_number(entry, "T"), "cosine");
-    cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.errors"))
-        if (strncmp(reference_text(entry, "spec"), "ddim", 4))
-            CHECK(improved(&chain, 1000, "openai-linear", reference_text(entry, "spec"), &err) == DDPM_EUSAGE);
-    cJSON_ArrayForEach(entry, reference_get(root, "diffusers.lists"))
-        diffusers_entry(entry);
-    cJSON_ArrayForEach(entry, reference_get(root, "ermongroup.lists"))
-        ermon_entry(entry);
+    cJSON_ArrayForEach(entry,
+                       reference_get(root,
+                                     "improved_diffusion.errors")) if (strncmp(reference_text(entry, "spec"),
+                                                                               "ddim", 4))
+        CHECK(improved(&chain, 1000, "openai-linear", reference_text(entry, "spec"), &err) == DDPM_EUSAGE);
+    cJSON_ArrayForEach(entry, reference_get(root, "diffusers.lists")) diffusers_entry(entry);
+    cJSON_ArrayForEach(entry, reference_get(root, "ermongroup.lists")) ermon_entry(entry);
 }
-TEST(golden, respacing) { reference_each("respacing", respacing); }
+
+TEST(golden, respacing)
+{
+    reference_each("respacing", respacing);
+}

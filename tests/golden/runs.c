@@ -8,7 +8,11 @@
 #include "converted.h"
 
 enum { IMAGES = 2 };
-struct run { const char *name, *checkpoint, *flags[CONVERTED_FLAGS], *steps, *schedule, *sampler, *variance; double eta; };
+
+struct run {
+    const char *name, *checkpoint, *flags[CONVERTED_FLAGS], *steps, *schedule, *sampler, *variance;
+    double eta;
+};
 
 /* z[step, i] of the reference tables, seed 7; i counts the batch in NCHW order. */
 static double counter_normal(uint64_t step, uint64_t i)
@@ -20,7 +24,10 @@ static double counter_normal(uint64_t step, uint64_t i)
     return dd_rng_quantile(((double)(x >> 12) + 0.5) * 0x1p-52);
 }
 
-struct noise { const ddpm_tables *chain; const ddpm_about *about; };
+struct noise {
+    const ddpm_tables *chain;
+    const ddpm_about *about;
+};
 
 static void given_noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
 {
@@ -96,7 +103,8 @@ static void check_run(const struct run *r)
     if (!check_shared())
         SKIP("../shared is not there");
     const char *path = check_path(check_folder(), "model.ddpm");
-    REQUIRE(converted(check_path(check_shared(), "reference/checkpoints/%s", r->checkpoint), r->flags, path) == 0);
+    REQUIRE(converted(check_path(check_shared(), "reference/checkpoints/%s", r->checkpoint), r->flags,
+                      path) == 0);
     REQUIRE(ddpm_model_open(&m, path, &err) == 0);
     REQUIRE(ddpm_net_create(&net, m, &options, &err) == 0);
     const ddpm_about *a = ddpm_model_about(m);
@@ -115,25 +123,45 @@ TEST(golden, run_diffusers)
 
 TEST(golden, run_diffusers_ddim)
 {
-    check_run(&(struct run){ "diffusers-ddim", "A1_google", { NULL }, "3", "leading", "ddim-diffusers", "auto", 0 });
+    check_run(&(struct run){
+        "diffusers-ddim", "A1_google", { NULL }, "3", "leading", "ddim-diffusers", "auto", 0 });
 }
 
 TEST(golden, run_openai)
 {
-    check_run(&(struct run){ "openai", "B3_guided_updown/ema_0.9999_000100.pt",
-        { "--set", "image_size=16", "--set", "attention_resolutions=8", "--set", "num_head_channels=8", "--set", "use_new_attention_order=false",
-          "--set", "rescale_timesteps=false", "--set", "diffusion_steps=1000", "--set", "noise_schedule=linear", "--set", "class_cond=false", NULL },
-        "10", "iddpm", "ddpm", "learned", 0 });
+    check_run(&(struct run){ "openai",
+                             "B3_guided_updown/ema_0.9999_000100.pt",
+                             { "--set", "image_size=16", "--set", "attention_resolutions=8", "--set",
+                               "num_head_channels=8", "--set", "use_new_attention_order=false", "--set",
+                               "rescale_timesteps=false", "--set", "diffusion_steps=1000", "--set",
+                               "noise_schedule=linear", "--set", "class_cond=false", NULL },
+                             "10",
+                             "iddpm",
+                             "ddpm",
+                             "learned",
+                             0 });
 }
 
 TEST(golden, run_ho)
 {
-    check_run(&(struct run){ "ho", "C1_pesser/model-790000.ckpt", { "--set", "resolution=32", "--set", "attn_resolutions=16", NULL },
-        "10", "leading", "ddpm", "beta", 0 });
+    check_run(&(struct run){ "ho",
+                             "C1_pesser/model-790000.ckpt",
+                             { "--set", "resolution=32", "--set", "attn_resolutions=16", NULL },
+                             "10",
+                             "leading",
+                             "ddpm",
+                             "beta",
+                             0 });
 }
 
 TEST(golden, run_lucidrains)
 {
-    check_run(&(struct run){ "lucidrains", "D2_trainer_pred_v/model-7.pt", { "--set", "image_size=16", NULL },
-        "99,199,299,399,499,599,699,799,899,999", NULL, "ddim", "auto", 1 });
+    check_run(&(struct run){ "lucidrains",
+                             "D2_trainer_pred_v/model-7.pt",
+                             { "--set", "image_size=16", NULL },
+                             "99,199,299,399,499,599,699,799,899,999",
+                             NULL,
+                             "ddim",
+                             "auto",
+                             1 });
 }

@@ -3,23 +3,35 @@
 #include "check.h"
 
 /* Relative tolerances of the tables: ten times the largest rounding error measured against long double (README, "Tolerances"). */
-static const struct table { const char *key; size_t offset; double tolerance; } tables[] = {
-    { "betas",                offsetof(ddpm_tables, beta),       4.5e-15 },
-    { "alpha_bar",            offsetof(ddpm_tables, alpha_bar),  4.5e-14 },
-    { "posterior_variance",   offsetof(ddpm_tables, beta_tilde), 2.1e-11 },
-    { "posterior_mean_coef1", offsetof(ddpm_tables, mean_x0),    2.1e-11 },
-    { "posterior_mean_coef2", offsetof(ddpm_tables, mean_xt),    2.1e-11 },
+static const struct table {
+    const char *key;
+    size_t offset;
+    double tolerance;
+} tables[] = {
+    { "betas", offsetof(ddpm_tables, beta), 4.5e-15 },
+    { "alpha_bar", offsetof(ddpm_tables, alpha_bar), 4.5e-14 },
+    { "posterior_variance", offsetof(ddpm_tables, beta_tilde), 2.1e-11 },
+    { "posterior_mean_coef1", offsetof(ddpm_tables, mean_x0), 2.1e-11 },
+    { "posterior_mean_coef2", offsetof(ddpm_tables, mean_xt), 2.1e-11 },
 };
 
-static const double *table(const ddpm_tables *t, size_t offset) { return *(const double *const *)((const char *)t + offset); }
+static const double *table(const ddpm_tables *t, size_t offset)
+{
+    return *(const double *const *)((const char *)t + offset);
+}
 
-static double relative(double a, double b) { return a == b ? 0 : fabs(a - b) / fabs(b); }
+static double relative(double a, double b)
+{
+    return a == b ? 0 : fabs(a - b) / fabs(b);
+}
 
 /* How this program writes the schedule of an entry. */
 static void spec_of(char *spec, size_t size, const cJSON *entry)
 {
     static const char *const rename[][2] = {
-        { "linear", "openai-linear" }, { "cosine", "cosine" }, { "sqrt_linear", "linear" },
+        { "linear", "openai-linear" },
+        { "cosine", "cosine" },
+        { "sqrt_linear", "linear" },
         { "sigmoid_alpha_bar (lucidrains)", "lucid-sigmoid" },
     };
     const char *name = reference_text(entry, "name");
@@ -28,13 +40,15 @@ static void spec_of(char *spec, size_t size, const cJSON *entry)
             snprintf(spec, size, "%s", rename[i][1]);
             return;
         }
-    snprintf(spec, size, "%s:%.17g,%.17g", name, reference_number(entry, "beta_start"), reference_number(entry, "beta_end"));
+    snprintf(spec, size, "%s:%.17g,%.17g", name, reference_number(entry, "beta_start"),
+             reference_number(entry, "beta_end"));
 }
 
 /* The betas of the chain are the table itself: 4.5e-15 relative as measured, and where beta = 1 - g(u)/g(v)
    what a libm whose cos or exp is an ulp off makes of it: two of g, the quotient and the difference, near
    1. */
-static void compare_tables(const cJSON *entry, const char *spec, int T, const double *beta, const double *alpha_bar)
+static void compare_tables(const cJSON *entry, const char *spec, int T, const double *beta,
+                           const double *alpha_bar)
 {
     ddpm_about about = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
@@ -94,7 +108,8 @@ static void compare_float32(const cJSON *entry, const char *spec, int T)
 static void schedules(const cJSON *root)
 {
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, reference_get(root, "schedules")) {
+    cJSON_ArrayForEach(entry, reference_get(root, "schedules"))
+    {
         double beta[4000], alpha_bar[4000];
         char spec[128];
         int T = (int)reference_number(entry, "T");
@@ -109,28 +124,38 @@ static void schedules(const cJSON *root)
             compare_float32(entry, spec, T);
     }
 }
-TEST(golden, schedules) { reference_each("schedules", schedules); }
+
+TEST(golden, schedules)
+{
+    reference_each("schedules", schedules);
+}
 
 /* Single values of the originals, nine digits or more, so half of the last digit is below 1.1e-9 relative.  For float32 tables the printed
    alpha_bar may come from a build that rounds linspace twice: each of its t + 1 factors 1 - beta may then be one ulp, 2^-24, off. */
 TEST(golden, schedules_known)
 {
-    static const struct { const char *spec; int t; double beta, alpha_bar; } known[] = {
-        { "f32:linear:1e-4,0.02", 0,   9.999999747e-05,  0.9998999834 },
-        { "f32:linear:1e-4,0.02", 1,   1.199199178e-04,  0.9997800589 },
-        { "f32:linear:1e-4,0.02", 499, 0.01004004013,    0.0785872489 },
-        { "f32:linear:1e-4,0.02", 999, 0.01999999955,    4.0358307160e-05 },
-        { "f32:cosine",           500, 0.003155691442,   0.492285172 },
-        { "f32:linear+zero-snr",  499, 0.010271191597,   0.076028726995 },
-        { "f32:linear+zero-snr",  998, 0.75226593018,    4.2132732858e-09 },
-        { "cast:linear",          999, 0.01999999955,    4.0358307160e-05 },
-        { "linear",               999, 0.02,             4.035829765375676e-05 },
-        { "cosine",               999, 0.999,            2.428766907e-09 },
-        { "lucid-cosine",         500, 0.003155691442,   0.492285172 },
+    static const struct {
+        const char *spec;
+        int t;
+        double beta, alpha_bar;
+    } known[] = {
+        { "f32:linear:1e-4,0.02", 0, 9.999999747e-05, 0.9998999834 },
+        { "f32:linear:1e-4,0.02", 1, 1.199199178e-04, 0.9997800589 },
+        { "f32:linear:1e-4,0.02", 499, 0.01004004013, 0.0785872489 },
+        { "f32:linear:1e-4,0.02", 999, 0.01999999955, 4.0358307160e-05 },
+        { "f32:cosine", 500, 0.003155691442, 0.492285172 },
+        { "f32:linear+zero-snr", 499, 0.010271191597, 0.076028726995 },
+        { "f32:linear+zero-snr", 998, 0.75226593018, 4.2132732858e-09 },
+        { "cast:linear", 999, 0.01999999955, 4.0358307160e-05 },
+        { "linear", 999, 0.02, 4.035829765375676e-05 },
+        { "cosine", 999, 0.999, 2.428766907e-09 },
+        { "lucid-cosine", 500, 0.003155691442, 0.492285172 },
     };
+
     for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) {
         double beta[1000], alpha_bar[1000];
-        int t = known[k].t, in_float = !strncmp(known[k].spec, "f32:", 4) || !strncmp(known[k].spec, "cast:", 5);
+        int t = known[k].t,
+            in_float = !strncmp(known[k].spec, "f32:", 4) || !strncmp(known[k].spec, "cast:", 5);
         REQUIRE(!ddpm_betas(beta, alpha_bar, 1000, known[k].spec, NULL));
         CHECK_NEAR(beta[t] / known[k].beta, 1, in_float ? 0x1p-23 : 1.1e-9);
         CHECK_NEAR(alpha_bar[t] / known[k].alpha_bar, 1, in_float ? (t + 1) * 0x1p-24 : 1.1e-9);

@@ -7,9 +7,11 @@ enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 /* Ten times identities_max_dist of score.json and of the long double figures of forward.json, whose eps this is (README). */
 static const double tolerance = 4.1e-12;
 
-static void check_losses(const cJSON *entry, const double *score, const double *eps, const double *z, double alpha_bar)
+static void check_losses(const cJSON *entry, const double *score, const double *eps, const double *z,
+                         double alpha_bar)
 {
-    double *dsm = reference_numbers(entry, "dsm_loss", NULL), *simple = reference_numbers(entry, "l_simple", NULL);
+    double *dsm = reference_numbers(entry, "dsm_loss", NULL),
+           *simple = reference_numbers(entry, "l_simple", NULL);
     for (int b = 0; b < IMAGES; b++) {
         double matching = ddpm_score_matching(score + b * MIXTURE_D, z + b * MIXTURE_D, alpha_bar, MIXTURE_D);
         double found = ddpm_l_simple(eps + b * MIXTURE_D, z + b * MIXTURE_D, MIXTURE_D);
@@ -29,8 +31,10 @@ static void scores(const cJSON *root)
     cJSON_Delete(forward);
     REQUIRE(!mixture_read(&m));
     reference_noise(z, 1, 0, ALL, 1);
-    cJSON_ArrayForEach(entry, reference_get(root, "entries")) {
-        double ab = m.alpha_bar[(int)reference_number(entry, "t")], *expected = reference_numbers(entry, "score", NULL);
+    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
+    {
+        double ab = m.alpha_bar[(int)reference_number(entry, "t")],
+               *expected = reference_numbers(entry, "score", NULL);
         ddpm_diffuse(x, x0, z, ab, ALL);
         mixture_eps(&m, eps, x, reference_number(entry, "t"), NULL, IMAGES, NULL);
         ddpm_score(score, eps, ab, ALL);
@@ -40,7 +44,11 @@ static void scores(const cJSON *root)
     }
     free(x0);
 }
-TEST(golden, scores) { reference_each("score", scores); }
+
+TEST(golden, scores)
+{
+    reference_each("score", scores);
+}
 
 /* A respaced chain asks for the score at t = C(i) and has alpha_bar_C(i) itself: the same bits as the full chain's. */
 TEST(property, respaced_score)
@@ -53,7 +61,7 @@ TEST(property, respaced_score)
     reference_noise(x, 3, 0, MIXTURE_D, 1);
     for (const char *const *schedule = ddpm_schedule_names(); *schedule; schedule++) {
         ddpm_chain *chain = NULL;
-        if (!strcmp(*schedule, "optimal"))               /* needs statistics */
+        if (!strcmp(*schedule, "optimal")) /* needs statistics */
             continue;
         REQUIRE(!ddpm_chain_respace(&chain, &about, "37", *schedule, NULL));
         const ddpm_tables *c = ddpm_chain_tables(chain);

@@ -6,10 +6,20 @@
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D, N = 1000 };
 
 /* beta(t) = beta_min + t (beta_max - beta_min), t in [0, 1] */
-struct vp { struct mixture m; double beta_min, beta_max; };
+struct vp {
+    struct mixture m;
+    double beta_min, beta_max;
+};
 
-static double beta_of(const struct vp *p, double t) { return p->beta_min + t * (p->beta_max - p->beta_min); }
-static double alpha_bar_of(const struct vp *p, double t) { return exp(-t * t * (p->beta_max - p->beta_min) / 2 - t * p->beta_min); }
+static double beta_of(const struct vp *p, double t)
+{
+    return p->beta_min + t * (p->beta_max - p->beta_min);
+}
+
+static double alpha_bar_of(const struct vp *p, double t)
+{
+    return exp(-t * t * (p->beta_max - p->beta_min) / 2 - t * p->beta_min);
+}
 
 static void drift(void *user, double *f, const double *x, double t, size_t d)
 {
@@ -17,7 +27,10 @@ static void drift(void *user, double *f, const double *x, double t, size_t d)
         f[e] = -beta_of(user, t) / 2 * x[e];
 }
 
-static double diffusion(void *user, double t) { return sqrt(beta_of(user, t)); }
+static double diffusion(void *user, double t)
+{
+    return sqrt(beta_of(user, t));
+}
 
 static int score(void *user, double *s, const double *x, double t, size_t d, ddpm_error *err)
 {
@@ -36,13 +49,17 @@ static double time_of(int song, double eps, int j)
     return song ? 1 + (j - 1) * ((eps - 1) / (N - 1)) : 1 - (j - 1) * ((1 - eps) / N);
 }
 
-static double length_of(int song, double eps) { return song ? 1.0 / N : (1 - eps) / N; }
+static double length_of(int song, double eps)
+{
+    return song ? 1.0 / N : (1 - eps) / N;
+}
 
 static void expect(const cJSON *run, const double *found, const double *expected, const char *what)
 {
     double distance = reference_distance(found, expected, ALL);
     if (!(distance <= reference_tolerance(run)))
-        check_fail(__FILE__, __LINE__, "%s, %s: distance %.3g > %.3g", reference_text(run, "name"), what, distance, reference_tolerance(run));
+        check_fail(__FILE__, __LINE__, "%s, %s: distance %.3g > %.3g", reference_text(run, "name"), what,
+                   distance, reference_tolerance(run));
 }
 
 /* Compares x with what is saved of step j, if it is *saved's turn. */
@@ -59,7 +76,8 @@ static void compare(const cJSON *run, const cJSON **saved, int j, const double *
 static void integrate(const cJSON *run, struct vp *p, double eps)
 {
     ddpm_sde equation = { drift, diffusion, score, p };
-    int song = !strcmp(reference_text(run, "time_grid"), "song"), ode = !strcmp(reference_text(run, "kind"), "ode");
+    int song = !strcmp(reference_text(run, "time_grid"), "song"),
+        ode = !strcmp(reference_text(run, "kind"), "ode");
     double x[ALL], z[ALL], mean[ALL], work[3 * MIXTURE_D], h = length_of(song, eps);
     const cJSON *saved = reference_get(run, "saved")->child;
     reference_noise(x, 0, 0, ALL, 1);
@@ -87,9 +105,13 @@ static void integrate(const cJSON *run, struct vp *p, double eps)
 }
 
 /* A network whose alpha_bar is that of its own clock: t counts positions here, as a sampler's chain has it. */
-struct along { const struct vp *p; const ddpm_tables *chain; };
+struct along {
+    const struct vp *p;
+    const ddpm_tables *chain;
+};
 
-static int chain_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int chain_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     const struct along *a = user;
     (void)y, (void)err;
@@ -118,7 +140,13 @@ static void sample(const cJSON *run, struct vp *p, double eps)
     }
     REQUIRE(!ddpm_chain_create(&chain, N, t, alpha_bar, NULL));
     struct along a = { p, ddpm_chain_tables(chain) };
-    ddpm_sampler_options o = { .sampler = "sde", .variance = "auto", .outputs = 1, .T = N, .eps = chain_eps, .eps_user = &a, .rate = rate,
+    ddpm_sampler_options o = { .sampler = "sde",
+                               .variance = "auto",
+                               .outputs = 1,
+                               .T = N,
+                               .eps = chain_eps,
+                               .eps_user = &a,
+                               .rate = rate,
                                .noise = counted_noise };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, NULL, 0, NULL));
@@ -135,20 +163,30 @@ static void sample(const cJSON *run, struct vp *p, double eps)
 
 static void sde_runs(const cJSON *root)
 {
-    struct vp p = { .beta_min = reference_number(root, "beta_min"), .beta_max = reference_number(root, "beta_max") };
+    struct vp p = { .beta_min = reference_number(root, "beta_min"),
+                    .beta_max = reference_number(root, "beta_max") };
     double eps = reference_number(root, "eps");
     const cJSON *run;
     REQUIRE(!mixture_read(&p.m) && reference_number(root, "N") == N);
-    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "runs"))
+    {
         integrate(run, &p, eps);
         if (!strcmp(reference_text(run, "kind"), "sde"))
             sample(run, &p, eps);
     }
 }
-TEST(golden, sde_runs) { reference_each("sde", sde_runs); }
+
+TEST(golden, sde_runs)
+{
+    reference_each("sde", sde_runs);
+}
 
 /* Score of the mixture at alpha_bar, in x (a = 1), or of its unscaled form with noise sigma, which is y = x / a: score_y = a score_x. */
-struct level { const struct mixture *m; double alpha_bar; int unscaled; };
+struct level {
+    const struct mixture *m;
+    double alpha_bar;
+    int unscaled;
+};
 
 static int level_score(void *user, double *s, const double *x, int64_t step, size_t d, ddpm_error *err)
 {
@@ -178,7 +216,8 @@ static void langevin(const cJSON *run, const struct mixture *m)
     for (int j = 1; j <= (int)reference_number(run, "n"); j++) {
         for (int b = 0; b < IMAGES; b++) {
             struct level here = { m, m->alpha_bar[(int)reference_number(run, "t")], 0 };
-            ddpm_langevin l = { level_score, &here, .a = reference_number(run, "delta"), .index = (uint32_t)b, .noise = level_noise };
+            ddpm_langevin l = { level_score, &here, .a = reference_number(run, "delta"), .index = (uint32_t)b,
+                                .noise = level_noise };
             CHECK(!ddpm_langevin_run(&l, x + b * MIXTURE_D, work, MIXTURE_D, j - 1, 1, NULL));
         }
         compare(run, &saved, j, x);
@@ -197,11 +236,13 @@ static void uniform_start(double *x)
 static void annealed(const cJSON *run, const struct mixture *m)
 {
     int levels, n = (int)reference_number(run, "n");
-    double x[ALL], work[2 * MIXTURE_D], *sigma = reference_numbers(run, "sigmas", &levels), smallest = sigma[levels - 1];
+    double x[ALL], work[2 * MIXTURE_D], *sigma = reference_numbers(run, "sigmas", &levels),
+                                        smallest = sigma[levels - 1];
     const cJSON *saved = reference_get(run, "saved")->child;
     uniform_start(x);
     for (int j = 1; j <= levels * n; j++) {
-        double here = sigma[(j - 1) / n], a = reference_number(run, "eps") * here * here / (smallest * smallest);
+        double here = sigma[(j - 1) / n],
+               a = reference_number(run, "eps") * here * here / (smallest * smallest);
         for (int b = 0; b < IMAGES; b++) {
             struct level l = { m, 1 / (1 + here * here), 1 };
             ddpm_langevin dynamics = { level_score, &l, .a = a, .index = (uint32_t)b, .noise = level_noise };
@@ -213,9 +254,14 @@ static void annealed(const cJSON *run, const struct mixture *m)
     free(sigma);
 }
 
-struct levels { const struct mixture *m; const ddpm_tables *chain; int n; };
+struct levels {
+    const struct mixture *m;
+    const ddpm_tables *chain;
+    int n;
+};
 
-static int level_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int level_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     const struct levels *l = user;
     (void)y, (void)err;
@@ -243,8 +289,16 @@ static void sample_annealed(const cJSON *run, const struct mixture *m)
         t[i] = i, alpha_bar[i] = 1 / (1 + sigma[levels - 1 - i] * sigma[levels - 1 - i]);
     REQUIRE(!ddpm_chain_create(&chain, levels, t, alpha_bar, NULL));
     struct levels l = { m, ddpm_chain_tables(chain), n };
-    ddpm_sampler_options o = { .sampler = "langevin", .variance = "auto", .outputs = 1, .T = levels, .eps = level_eps, .eps_user = &l,
-                               .noise = levels_noise, .noise_user = &l, .corrector = n, .snr = sqrt(reference_number(run, "eps")) / (2 * sigma[levels - 1]) };
+    ddpm_sampler_options o = { .sampler = "langevin",
+                               .variance = "auto",
+                               .outputs = 1,
+                               .T = levels,
+                               .eps = level_eps,
+                               .eps_user = &l,
+                               .noise = levels_noise,
+                               .noise_user = &l,
+                               .corrector = n,
+                               .snr = sqrt(reference_number(run, "eps")) / (2 * sigma[levels - 1]) };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     uniform_start(x);
     for (int e = 0; e < ALL; e++)
@@ -268,7 +322,8 @@ static void langevin_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "langevin.runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "langevin.runs"))
+    {
         if (!strcmp(reference_text(run, "name"), "langevin")) {
             langevin(run, &m);
         } else {
@@ -277,4 +332,8 @@ static void langevin_runs(const cJSON *root)
         }
     }
 }
-TEST(golden, langevin_runs) { reference_each("sde", langevin_runs); }
+
+TEST(golden, langevin_runs)
+{
+    reference_each("sde", langevin_runs);
+}

@@ -8,7 +8,10 @@
 #include "golden/reference.h"
 #include "tools/measure/frechet.h"
 
-static cJSON *read_expected(void) { return reference_read(check_path(check_source(), "tests/golden/data/frechet.json")); }
+static cJSON *read_expected(void)
+{
+    return reference_read(check_path(check_source(), "tests/golden/data/frechet.json"));
+}
 
 /* Eigenvalues are right to some d 2^-53 of the largest, 1e4 of the smallest here: their roots to some 1e-14 times 1e2 d, scipy's likewise. */
 TEST(golden, frechet_distances)
@@ -16,9 +19,12 @@ TEST(golden, frechet_distances)
     cJSON *root = read_expected();
     const cJSON *it;
     REQUIRE(root);
-    cJSON_ArrayForEach(it, reference_get(root, "sets")) {
-        double *a = reference_numbers(it, "a", NULL), *b = reference_numbers(it, "b", NULL), found = NAN, expected = reference_number(it, "distance");
-        size_t n = (size_t)reference_number(it, "n"), m = (size_t)reference_number(it, "m"), d = (size_t)reference_number(it, "d");
+    cJSON_ArrayForEach(it, reference_get(root, "sets"))
+    {
+        double *a = reference_numbers(it, "a", NULL), *b = reference_numbers(it, "b", NULL), found = NAN,
+               expected = reference_number(it, "distance");
+        size_t n = (size_t)reference_number(it, "n"), m = (size_t)reference_number(it, "m"),
+               d = (size_t)reference_number(it, "d");
         CHECK(!frechet_plain(&found, a, n, b, m, d, NULL));
         CHECK_NEAR(found, expected, 1e-11 * expected);
         CHECK(!frechet_plain(&found, b, m, a, n, d, NULL));
@@ -50,6 +56,7 @@ TEST(unit, frechet_closed_forms)
 TEST(property, frechet_of_samples)
 {
     enum { N = 300, D = 16 };
+
     static double a[N * D], b[N * D], noise[N * D], moved[N * D];
     static const double sizes[] = { 0, 0.5, 1, 1.5, 2 };
     struct frechet f, again;
@@ -63,7 +70,8 @@ TEST(property, frechet_of_samples)
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         for (int e = 0; e < N * D; e++)
             moved[e] = b[e] + sizes[k] * noise[e];
-        REQUIRE(!frechet_distance(&f, a, N, moved, N, D, 7, NULL) && !frechet_distance(&again, a, N, moved, N, D, 7, NULL));
+        REQUIRE(!frechet_distance(&f, a, N, moved, N, D, 7, NULL) &&
+                !frechet_distance(&again, a, N, moved, N, D, 7, NULL));
         CHECK(f.plain == again.plain && f.low == again.low && f.high == again.high);
         CHECK(f.low <= f.distance && f.distance <= f.high && f.distance < f.plain);
         CHECK(k ? f.distance > before : f.low == 0);
@@ -79,6 +87,7 @@ TEST(property, frechet_of_samples)
 TEST(property, frechet_interval_of_few_points)
 {
     enum { N = 5, TIMES = 400 };
+
     double a[N], b[N];
     struct frechet f;
     int held = 0;
@@ -103,16 +112,20 @@ static void check_features(const cJSON *expected, const char *file, const char *
     ddpm_net *net = NULL;
     ddpm_error err = { 0 };
     REQUIRE(!converted(check_path(check_source(), "tests/golden/cases/%s%s", name, file), flags, path));
-    REQUIRE(!ddpm_model_open(&m, path, &err) && !ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 2 }, &err));
-    REQUIRE(!dd_file_map(&map, check_path(check_source(), "tests/golden/cases/%s/io.safetensors", name), &err));
+    REQUIRE(!ddpm_model_open(&m, path, &err) &&
+            !ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 2 }, &err));
+    REQUIRE(
+        !dd_file_map(&map, check_path(check_source(), "tests/golden/cases/%s/io.safetensors", name), &err));
     REQUIRE(!dd_safetensors_read(&io, map.data, map.size, "io", &err));
     const ddpm_about *a = ddpm_model_about(m);
-    size_t c = (size_t)a->channels, pixels = (size_t)a->height * (size_t)a->width, features = (size_t)ddpm_net_describe(net)->features;
+    size_t c = (size_t)a->channels, pixels = (size_t)a->height * (size_t)a->width,
+           features = (size_t)ddpm_net_describe(net)->features;
     const float *from = (const float *)(const void *)dd_safetensors_find(&io, "x")->data;
     const int64_t *t = (const int64_t *)(const void *)dd_safetensors_find(&io, "t")->data;
     const struct dd_entry *labels = dd_safetensors_find(&io, "y");
     int n, images = (int)reference_number(expected, "n");
-    double *values = reference_numbers(expected, "values", &n), *x = calloc(pixels * c, sizeof *x), *found = calloc(features, sizeof *found);
+    double *values = reference_numbers(expected, "values", &n), *x = calloc(pixels * c, sizeof *x),
+           *found = calloc(features, sizeof *found);
     REQUIRE(n == images * (int)features);
     for (int i = 0; i < images; i++) {
         int32_t y = labels ? (int32_t)((const int64_t *)(const void *)labels->data)[i] : 0;
@@ -124,7 +137,8 @@ static void check_features(const cJSON *expected, const char *file, const char *
             CHECK_NEAR(found[k], values[(size_t)i * features + k], 10 * reference_number(expected, "spread"));
     }
     x[3] = NAN;
-    CHECK(ddpm_net_features(net, found, x, 5, labels ? &(int32_t){ 0 } : NULL, 1, &err) == DDPM_ENAN && strstr(err.text, "image 0"));
+    CHECK(ddpm_net_features(net, found, x, 5, labels ? &(int32_t){ 0 } : NULL, 1, &err) == DDPM_ENAN &&
+          strstr(err.text, "image 0"));
     CHECK(ddpm_net_features(net, found, x, 5, labels ? NULL : &(int32_t){ 0 }, 1, &err) == DDPM_EUSAGE);
     CHECK(ddpm_net_features(net, found, x, 5, NULL, -1, &err) == DDPM_EUSAGE);
     free(values), free(x), free(found);
@@ -137,8 +151,9 @@ static void check_features(const cJSON *expected, const char *file, const char *
 TEST(golden, features)
 {
     static const char *const none[] = { NULL };
-    static const char *const lucid[] = { "--set", "image_size=32", "--set", "objective=pred_v", "--set", "beta_schedule=sigmoid", "--set",
-                                         "timesteps=1000", NULL };
+    static const char *const lucid[] = { "--set", "image_size=32",         "--set", "objective=pred_v",
+                                         "--set", "beta_schedule=sigmoid", "--set", "timesteps=1000",
+                                         NULL };
     cJSON *root = read_expected();
     REQUIRE(root);
     check_features(cJSON_GetArrayItem(reference_get(root, "features"), 0), "", none);

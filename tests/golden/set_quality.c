@@ -20,9 +20,11 @@ TEST(golden, ssim)
     const cJSON *it;
     int n, seen = 0;
     REQUIRE(root);
-    cJSON_ArrayForEach(it, root) {
+    cJSON_ArrayForEach(it, root)
+    {
         unsigned char *a = bytes_of(it, "a", &n), *b = bytes_of(it, "b", &n);
-        int h = (int)reference_number(it, "h"), w = (int)reference_number(it, "w"), c = (int)reference_number(it, "c");
+        int h = (int)reference_number(it, "h"), w = (int)reference_number(it, "w"),
+            c = (int)reference_number(it, "c");
         double found = NAN, rmse = quality_rmse(a, b, (size_t)n), expected = reference_number(it, "rmse");
         CHECK(!quality_ssim(&found, a, b, 1, h, w, c, NULL));
         CHECK_NEAR(found, reference_number(it, "ssim"), 2e-11);
@@ -45,7 +47,8 @@ TEST(unit, ssim_of_sets)
     double first, second = NAN, both, small;
     for (int i = 0; i < 242; i++)
         a[i] = (unsigned char)(i * 37), b[i] = (unsigned char)(i < 121 ? i * 37 + i % 3 : i * 91);
-    CHECK(!quality_ssim(&first, a, b, 1, 11, 11, 1, NULL) && !quality_ssim(&second, a + 121, b + 121, 1, 11, 11, 1, NULL));
+    CHECK(!quality_ssim(&first, a, b, 1, 11, 11, 1, NULL) &&
+          !quality_ssim(&second, a + 121, b + 121, 1, 11, 11, 1, NULL));
     CHECK(!quality_ssim(&both, a, b, 2, 11, 11, 1, NULL) && !quality_ssim(&small, a, b, 1, 10, 12, 1, NULL));
     CHECK_NEAR(both, (first + second) / 2, 1e-15);
     CHECK(first > second && isnan(small));
@@ -53,8 +56,10 @@ TEST(unit, ssim_of_sets)
 
 TEST(unit, medians)
 {
-    const double v[] = { 3, NAN, 1, 2, 2 }, even[] = { 4, 1, 2, 8 }, none[] = { NAN, NAN }, one[] = { NAN, 5 };
-    CHECK(quality_median(v, 5) == 2 && quality_median(even, 4) == 3 && quality_median(one, 2) == 5 && isnan(quality_median(none, 2)));
+    const double v[] = { 3, NAN, 1, 2, 2 }, even[] = { 4, 1, 2, 8 }, none[] = { NAN, NAN },
+                 one[] = { NAN, 5 };
+    CHECK(quality_median(v, 5) == 2 && quality_median(even, 4) == 3 && quality_median(one, 2) == 5 &&
+          isnan(quality_median(none, 2)));
     CHECK(quality_spread(v, 5) == 1 && quality_spread(even, 4) == 7.0 / 3 && isnan(quality_spread(one, 2)));
 }
 
@@ -105,11 +110,16 @@ TEST(unit, best_within_a_time)
 {
     const int K[] = { 10, 50, 250, 10, 50, 250 };
     const double seconds[] = { 1, 5, 25, 1.1, 5.5, 27 }, distance[] = { 8, 3, 1, 6, 2.5, 4 };
-    const double sharp[] = { 7.9, 2.9, 0.9, 5.9, 2.4, 3.9 }, wide[] = { 6, 2, 0.5, 0, 2, 3 }, unknown[] = { 8, 3, NAN, 6, 2.5, 4 };
-    CHECK(quality_best(K, seconds, distance, sharp, 6, 0.5) == -1 && quality_best(K, seconds, distance, sharp, 6, 1) == 0);
-    CHECK(quality_best(K, seconds, distance, sharp, 6, 2) == 3 && quality_best(K, seconds, distance, sharp, 6, 6) == 4);
+    const double sharp[] = { 7.9, 2.9, 0.9, 5.9, 2.4, 3.9 }, wide[] = { 6, 2, 0.5, 0, 2, 3 },
+                 unknown[] = { 8, 3, NAN, 6, 2.5, 4 };
+    CHECK(quality_best(K, seconds, distance, sharp, 6, 0.5) == -1 &&
+          quality_best(K, seconds, distance, sharp, 6, 1) == 0);
+    CHECK(quality_best(K, seconds, distance, sharp, 6, 2) == 3 &&
+          quality_best(K, seconds, distance, sharp, 6, 6) == 4);
     CHECK(quality_best(K, seconds, distance, sharp, 6, 100) == 2);
-    CHECK(quality_best(K, seconds, distance, wide, 6, 2) == 3 && quality_best(K, seconds, distance, wide, 6, 5) == 1);
-    CHECK(quality_best(K, seconds, distance, wide, 6, 6) == 4 && quality_best(K, seconds, distance, wide, 6, 100) == 2);
+    CHECK(quality_best(K, seconds, distance, wide, 6, 2) == 3 &&
+          quality_best(K, seconds, distance, wide, 6, 5) == 1);
+    CHECK(quality_best(K, seconds, distance, wide, 6, 6) == 4 &&
+          quality_best(K, seconds, distance, wide, 6, 100) == 2);
     CHECK(quality_best(K, seconds, unknown, wide, 6, 26) == 4);
 }

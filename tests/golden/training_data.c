@@ -4,7 +4,8 @@
 int training_data_open(struct training_data *g, const char *name)
 {
     *g = (struct training_data){ .name = name };
-    return dd_file_map(&g->file, check_path(check_source(), "tests/golden/data/%s.safetensors", name), NULL) ||
+    return dd_file_map(&g->file, check_path(check_source(), "tests/golden/data/%s.safetensors", name),
+                       NULL) ||
            dd_safetensors_read(&g->s, g->file.data, g->file.size, name, NULL);
 }
 
@@ -14,7 +15,8 @@ void training_data_close(struct training_data *g)
     dd_file_unmap(&g->file);
 }
 
-const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name, const char *key)
+const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name,
+                                          const char *key)
 {
     char text[80];
     snprintf(text, sizeof text, format, name, key);
@@ -31,4 +33,7 @@ double counter(uint64_t seed, int i)
     return z;
 }
 
-double image_value(uint64_t seed, int i) { return fmin(fmax(0.5 * counter(seed, i), -1), 1); }
+double image_value(uint64_t seed, int i)
+{
+    return fmin(fmax(0.5 * counter(seed, i), -1), 1);
+}

@@ -5,12 +5,18 @@
 #include "golden/reference.h"
 #include "check.h"
 
-struct training_data { const char *name; struct dd_file file; struct dd_safetensors s; };
+struct training_data {
+    const char *name;
+    struct dd_file file;
+    struct dd_safetensors s;
+};
+
 /* tests/golden/data/NAME.safetensors. */
-int  training_data_open(struct training_data *g, const char *name);
+int training_data_open(struct training_data *g, const char *name);
 void training_data_close(struct training_data *g);
 /* The tensor of this name, two texts put into format; fails the test when there is none. */
-const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name, const char *key);
+const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name,
+                                          const char *key);
 /* z(seed, i) of the script: the counter formula of the reference tables at step 0; and a value of an image. */
 double counter(uint64_t seed, int i);
 double image_value(uint64_t seed, int i);

@@ -5,30 +5,47 @@
 #include "train/optimiser.h"
 
 enum { D = 12, STEPS = 4, T = 1000 };
+
 static const int steps_of[STEPS] = { 0, 1, 500, 999 };
 static const double u = 0x1p-24;
 
 /* ---- the loss of one image ---- */
 
-struct loss_case { int kind, prediction, variance; double gamma; const char *name; };
+struct loss_case {
+    int kind, prediction, variance;
+    double gamma;
+    const char *name;
+};
 
 static const ddpm_about *loss_about(const struct loss_case *c)
 {
     static double beta[T], alpha_bar[T];
     static ddpm_about a;
     CHECK(!ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", NULL));
-    a = (ddpm_about){ .height = 2, .width = 2, .channels = 3, .outputs = 6, .steps = T, .prediction = c->prediction, .variance = c->variance,
-                      .t_scale = 1, .beta = beta, .alpha_bar = alpha_bar };
+    a = (ddpm_about){ .height = 2,
+                      .width = 2,
+                      .channels = 3,
+                      .outputs = 6,
+                      .steps = T,
+                      .prediction = c->prediction,
+                      .variance = c->variance,
+                      .t_scale = 1,
+                      .beta = beta,
+                      .alpha_bar = alpha_bar };
     return &a;
 }
 
-static void loss_inputs(double *p, double *v, double *x0, double *eps, const struct loss_case *c, const double *alpha_bar, int t, double log_tilde)
+static void loss_inputs(double *p, double *v, double *x0, double *eps, const struct loss_case *c,
+                        const double *alpha_bar, int t, double log_tilde)
 {
-    double a = sqrt(alpha_bar[t]), s = sqrt(1 - alpha_bar[t]), wrong = c->prediction == DDPM_X0 && t < 500 ? 0.5 * s / a : 0.5;
+    double a = sqrt(alpha_bar[t]), s = sqrt(1 - alpha_bar[t]),
+           wrong = c->prediction == DDPM_X0 && t < 500 ? 0.5 * s / a : 0.5;
     for (int e = 0; e < D; e++) {
         x0[e] = image_value(11, e);
         eps[e] = counter(12, e);
-        double target = c->prediction == DDPM_EPS ? eps[e] : c->prediction == DDPM_X0 ? x0[e] : a * eps[e] - s * x0[e];
+        double target = c->prediction == DDPM_EPS  ? eps[e]
+                        : c->prediction == DDPM_X0 ? x0[e]
+                                                   : a * eps[e] - s * x0[e];
         p[e] = target + wrong * counter(13, e);
         v[e] = 0.3 * counter(14, e) + (c->variance == DDPM_LEARNED ? log_tilde : 0);
     }
@@ -49,13 +66,15 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
         double largest = 0, tilde = l.chain->tables.beta_tilde[steps_of[k] ? steps_of[k] : 1];
         loss_inputs(p, v, x0, eps, &learned, a->alpha_bar, steps_of[k], log(tilde));
         memset(dv, 0, sizeof dv);
-        CHECK_NEAR(dd_loss_image(&l, dp, dv, p, v, x0, eps, steps_of[k]), wanted[0], 2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
+        CHECK_NEAR(dd_loss_image(&l, dp, dv, p, v, x0, eps, steps_of[k]), wanted[0],
+                   2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
         for (int e = 0; e < 2 * D; e++)
             largest = fmax(largest, fabs(wanted[1 + e]));
         for (int e = 0; e < D; e++)
-            if (!(fabs(dp[e] - wanted[1 + e]) <= 2e-11 * largest && fabs(dv[e] - wanted[1 + D + e]) <= 2e-11 * largest))
-                check_fail(__FILE__, __LINE__, "%s, t = %d, element %d: %.17g, %.17g, expected %.17g, %.17g", c->name, steps_of[k], e, dp[e],
-                           dv[e], wanted[1 + e], wanted[1 + D + e]);
+            if (!(fabs(dp[e] - wanted[1 + e]) <= 2e-11 * largest &&
+                  fabs(dv[e] - wanted[1 + D + e]) <= 2e-11 * largest))
+                check_fail(__FILE__, __LINE__, "%s, t = %d, element %d: %.17g, %.17g, expected %.17g, %.17g",
+                           c->name, steps_of[k], e, dp[e], dv[e], wanted[1 + e], wanted[1 + D + e]);
     }
     dd_loss_free(&l);
 }
@@ -63,13 +82,20 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
 TEST(golden, training_losses)
 {
     static const struct loss_case cases[] = {
-        { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "simple.eps.range.0" }, { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 0, "simple.x0.range.0" },
-        { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 0, "simple.v.range.0" }, { DDPM_VLB, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "vlb.eps.range.0" },
-        { DDPM_VLB, DDPM_X0, DDPM_LEARNED_RANGE, 0, "vlb.x0.range.0" }, { DDPM_VLB, DDPM_V, DDPM_LEARNED_RANGE, 0, "vlb.v.range.0" },
-        { DDPM_HYBRID, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "hybrid.eps.range.0" }, { DDPM_HYBRID, DDPM_X0, DDPM_LEARNED_RANGE, 0, "hybrid.x0.range.0" },
-        { DDPM_HYBRID, DDPM_V, DDPM_LEARNED_RANGE, 0, "hybrid.v.range.0" }, { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 5, "simple.eps.range.5" },
-        { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 5, "simple.x0.range.5" }, { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 5, "simple.v.range.5" },
-        { DDPM_VLB, DDPM_EPS, DDPM_LEARNED, 0, "vlb.eps.learned.0" }, { DDPM_HYBRID, DDPM_V, DDPM_LEARNED, 2, "hybrid.v.learned.2" },
+        { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "simple.eps.range.0" },
+        { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 0, "simple.x0.range.0" },
+        { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 0, "simple.v.range.0" },
+        { DDPM_VLB, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "vlb.eps.range.0" },
+        { DDPM_VLB, DDPM_X0, DDPM_LEARNED_RANGE, 0, "vlb.x0.range.0" },
+        { DDPM_VLB, DDPM_V, DDPM_LEARNED_RANGE, 0, "vlb.v.range.0" },
+        { DDPM_HYBRID, DDPM_EPS, DDPM_LEARNED_RANGE, 0, "hybrid.eps.range.0" },
+        { DDPM_HYBRID, DDPM_X0, DDPM_LEARNED_RANGE, 0, "hybrid.x0.range.0" },
+        { DDPM_HYBRID, DDPM_V, DDPM_LEARNED_RANGE, 0, "hybrid.v.range.0" },
+        { DDPM_SIMPLE, DDPM_EPS, DDPM_LEARNED_RANGE, 5, "simple.eps.range.5" },
+        { DDPM_SIMPLE, DDPM_X0, DDPM_LEARNED_RANGE, 5, "simple.x0.range.5" },
+        { DDPM_SIMPLE, DDPM_V, DDPM_LEARNED_RANGE, 5, "simple.v.range.5" },
+        { DDPM_VLB, DDPM_EPS, DDPM_LEARNED, 0, "vlb.eps.learned.0" },
+        { DDPM_HYBRID, DDPM_V, DDPM_LEARNED, 2, "hybrid.v.learned.2" },
     };
     struct training_data g;
     REQUIRE(!training_data_open(&g, "training"));
@@ -87,12 +113,20 @@ static void learned_range(const struct mixture *m, const cJSON *entry, const dou
 {
     const cJSON *losses = cJSON_GetObjectItemCaseSensitive(entry, "learned_range_training_losses");
     int t = (int)reference_number(entry, "t");
-    ddpm_about a = { .height = 4, .width = 4, .channels = 3, .outputs = 6, .steps = 1000, .variance = DDPM_LEARNED_RANGE, .t_scale = 1,
+    ddpm_about a = { .height = 4,
+                     .width = 4,
+                     .channels = 3,
+                     .outputs = 6,
+                     .steps = 1000,
+                     .variance = DDPM_LEARNED_RANGE,
+                     .t_scale = 1,
                      .alpha_bar = m->alpha_bar };
     struct dd_loss hybrid, vlb;
-    REQUIRE(losses && !dd_loss_create(&hybrid, &a, DDPM_HYBRID, 0, 1, NULL) && !dd_loss_create(&vlb, &a, DDPM_VLB, 0, 1, NULL));
+    REQUIRE(losses && !dd_loss_create(&hybrid, &a, DDPM_HYBRID, 0, 1, NULL) &&
+            !dd_loss_create(&vlb, &a, DDPM_VLB, 0, 1, NULL));
     double *mse = reference_numbers(losses, "MSE.mse", NULL), *vb = reference_numbers(losses, "MSE.vb", NULL);
-    double *both = reference_numbers(losses, "RESCALED_MSE.loss", NULL), *rescaled = reference_numbers(losses, "RESCALED_KL.loss", NULL);
+    double *both = reference_numbers(losses, "RESCALED_MSE.loss", NULL),
+           *rescaled = reference_numbers(losses, "RESCALED_KL.loss", NULL);
     for (int i = 0; i < 2; i++) {
         double xt[MIXTURE_D], eps[MIXTURE_D], v[MIXTURE_D], dp[MIXTURE_D], dv[MIXTURE_D];
         ddpm_diffuse(xt, x0 + i * MIXTURE_D, z + i * MIXTURE_D, m->alpha_bar[t], MIXTURE_D);
@@ -125,11 +159,14 @@ static void learned_range_losses(const cJSON *root)
     cJSON_Delete(forward);
     reference_noise(z, 1, 0, 2 * MIXTURE_D, 1);
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
-        learned_range(&m, entry, x0, z);
+    cJSON_ArrayForEach(entry, reference_get(root, "entries")) learned_range(&m, entry, x0, z);
     free(x0);
 }
-TEST(golden, training_losses_of_a_learned_range) { reference_each("score", learned_range_losses); }
+
+TEST(golden, training_losses_of_a_learned_range)
+{
+    reference_each("score", learned_range_losses);
+}
 
 /* ---- Adam alone ---- */
 
@@ -142,9 +179,16 @@ TEST(golden, losses_at_zero_snr)
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear+zero-snr", NULL) && alpha_bar[T - 1] == 0);
     for (int k = 0; k < 3 * 3; k++) {
         int prediction = k % 3, kind = k / 3;
-        ddpm_about a = { .height = 2, .width = 2, .channels = 3, .outputs = kind ? 6 : 3, .steps = T,
-                         .variance = kind ? DDPM_LEARNED_RANGE : DDPM_BETA, .t_scale = 1,
-                         .prediction = prediction, .beta = beta, .alpha_bar = alpha_bar };
+        ddpm_about a = { .height = 2,
+                         .width = 2,
+                         .channels = 3,
+                         .outputs = kind ? 6 : 3,
+                         .steps = T,
+                         .variance = kind ? DDPM_LEARNED_RANGE : DDPM_BETA,
+                         .t_scale = 1,
+                         .prediction = prediction,
+                         .beta = beta,
+                         .alpha_bar = alpha_bar };
         struct dd_loss l;
         ddpm_error err = { 0 };
         double dp[D], dv[D] = { 0 };
@@ -164,8 +208,12 @@ TEST(golden, losses_at_zero_snr)
    after ten steps 60 u of the largest; the quotient, at most 1 / sqrt(1 - beta2) < 32 here, takes 60 + 30 + 5 of them, ten times over. */
 TEST(golden, adam)
 {
-    static const struct { const char *name; struct dd_optimiser o; } runs[] = {
-        { "adam", { 0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0 } }, { "adamw", { 0.01, 0.8, 0.99, 1e-8, 0.5, 5, 3, 12 } } };
+    static const struct {
+        const char *name;
+        struct dd_optimiser o;
+    } runs[] = { { "adam", { 0.01, 0.9, 0.999, 1e-8, 0, 0, 0, 0 } },
+                 { "adamw", { 0.01, 0.8, 0.99, 1e-8, 0.5, 5, 3, 12 } } };
+
     enum { N = 64 };
     struct training_data g;
     struct dd_kernels k;
@@ -175,15 +223,19 @@ TEST(golden, adam)
     for (int r = 0; r < 2; r++) {
         struct dd_context ctx = { &k, 1, (float *)(void *)scratch };
         float w[N], m[N] = { 0 }, v[N] = { 0 }, gradient[N];
-        const double *wanted = (const double *)(const void *)training_data_find(&g, "adam.%s%s", runs[r].name, "")->data, *of[] = { wanted, wanted + N, wanted + 2 * N };
+        const double *wanted =
+                         (const double *)(const void *)training_data_find(&g, "adam.%s%s", runs[r].name, "")
+                             ->data,
+                     *of[] = { wanted, wanted + N, wanted + 2 * N };
         for (int i = 0; i < N; i++)
             w[i] = (float)counter(21, i);
         for (int n = 0; n < 10; n++) {
             for (int i = 0; i < N; i++)
                 gradient[i] = (float)(counter(100 + (uint64_t)n, i) * (1 + n));
-            dd_optimiser_step(&runs[r].o, &ctx, w, m, v, gradient, N, dd_optimiser_norm(&ctx, gradient, N), n);
+            dd_optimiser_step(&runs[r].o, &ctx, w, m, v, gradient, N, dd_optimiser_norm(&ctx, gradient, N),
+                              n);
         }
-        double largest = runs[r].o.clip ? 5 : 30;                                       /* of a gradient */
+        double largest = runs[r].o.clip ? 5 : 30; /* of a gradient */
         for (int i = 0; i < N; i++) {
             CHECK_NEAR(m[i], of[1][i], 60 * u * largest);
             CHECK_NEAR(v[i], of[2][i], 60 * u * largest * largest);

@@ -11,8 +11,11 @@ static void net_json(char *text, size_t size, int outputs, const char *predictio
     snprintf(net, sizeof net, "%s", plain->net);
     if ((at = strstr(net, "\"outputs\": 3")))
         at[11] = (char)('0' + outputs);
-    snprintf(diffusion, sizeof diffusion, "\"steps\": 1000, \"name\": \"linear:1e-4,0.02\", \"prediction\": \"%s\", \"variance\": \"%s\", \"clip\": 1, "
-             "\"t_scale\": 0.5", prediction, outputs > 3 ? "learned-range" : "beta");
+    snprintf(diffusion, sizeof diffusion,
+             "\"steps\": 1000, \"name\": \"linear:1e-4,0.02\", \"prediction\": \"%s\", \"variance\": \"%s\", "
+             "\"clip\": 1, "
+             "\"t_scale\": 0.5",
+             prediction, outputs > 3 ? "learned-range" : "beta");
     known_net_json(text, size, net, diffusion);
 }
 
@@ -38,14 +41,16 @@ static ddpm_model *net_model(int outputs, const char *prediction)
         }
         int gain = list[i].rank == 1 && !strcmp(list[i].name + length - 6, "weight");
         for (int64_t k = 0; k < count; k++)
-            ((float *)list[i].data)[k] = (float)(gain + counter(seed, (int)k) / sqrt(list[i].rank > 1 ? (double)fan : 16));
+            ((float *)list[i].data)[k] =
+                (float)(gain + counter(seed, (int)k) / sqrt(list[i].rank > 1 ? (double)fan : 16));
         seed++;
     }
     return m;
 }
 
 /* Every third of the tensors with this prefix ("" for none), in order of names, against wanted. */
-static void compare_weights(const ddpm_model *m, const char *prefix, const struct dd_entry *wanted, double tolerance)
+static void compare_weights(const ddpm_model *m, const char *prefix, const struct dd_entry *wanted,
+                            double tolerance)
 {
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list), at = 0, compared = 0;
@@ -54,30 +59,41 @@ static void compare_weights(const ddpm_model *m, const char *prefix, const struc
         int64_t count = 1;
         int other = !prefix[0] && (!strncmp(list[i].name, "raw.", 4) || !strncmp(list[i].name, "adam.", 5) ||
                                    !strncmp(list[i].name, "average.", 8));
-        if (strncmp(list[i].name, prefix, strlen(prefix)) || list[i].dtype != DDPM_F32 || !strcmp(list[i].name, "time.freq") || other)
+        if (strncmp(list[i].name, prefix, strlen(prefix)) || list[i].dtype != DDPM_F32 ||
+            !strcmp(list[i].name, "time.freq") || other)
             continue;
         for (int r = 0; r < list[i].rank; r++)
             count *= list[i].dim[r];
         for (int64_t k = 0; k < count; k++, at++)
-            if (at % 3 == 0 && compared < wanted->count && !(fabs(((const float *)list[i].data)[k] - value[compared++]) <= tolerance))
-                check_fail(__FILE__, __LINE__, "%s, element %lld: %.9g, expected %.9g, tolerance %.3g", list[i].name, (long long)k,
-                           ((const float *)list[i].data)[k], value[compared - 1], tolerance);
+            if (at % 3 == 0 && compared < wanted->count &&
+                !(fabs(((const float *)list[i].data)[k] - value[compared++]) <= tolerance))
+                check_fail(__FILE__, __LINE__, "%s, element %lld: %.9g, expected %.9g, tolerance %.3g",
+                           list[i].name, (long long)k, ((const float *)list[i].data)[k], value[compared - 1],
+                           tolerance);
     }
     CHECK(compared == wanted->count);
 }
 
-struct net_run { const char *name, *prediction; int outputs; ddpm_trainer_options o; };
+struct net_run {
+    const char *name, *prediction;
+    int outputs;
+    ddpm_trainer_options o;
+};
 
 static void net_compare(const struct training_data *g, const struct net_run *r)
 {
     enum { BATCH = 4, ALL = 192 };
+
     ddpm_model *m = net_model(r->outputs, r->prediction), *after;
     ddpm_trainer *t;
     ddpm_error err = { 0, "" };
     static float x0[BATCH * ALL];
-    const double *spread = (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "spread")->data;
-    const double *loss = (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "loss")->data;
-    const double *norm = (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "norm")->data;
+    const double *spread =
+        (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "spread")->data;
+    const double *loss =
+        (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "loss")->data;
+    const double *norm =
+        (const double *)(const void *)training_data_find(g, "net.%s.%s", r->name, "norm")->data;
     if (!m || ddpm_trainer_create(&t, m, &r->o, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", r->name, err.text);
         return;

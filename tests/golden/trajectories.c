@@ -27,7 +27,8 @@ static int chain_of_spec(ddpm_chain **chain, const struct mixture *m, const char
 }
 
 /* move: ddpm_sampler_step or ddpm_sampler_encode. */
-static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), const ddpm_tables *c, const cJSON *run)
+static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), const ddpm_tables *c,
+                    const cJSON *run)
 {
     const cJSON *saved = reference_get(run, "saved")->child;
     double worst = 0, tolerance = reference_tolerance(run);
@@ -46,7 +47,8 @@ static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), 
     }
     CHECK(seen == cJSON_GetArraySize(reference_get(run, "saved")));
     if (!(worst <= tolerance))
-        check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst, tolerance);
+        check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst,
+                   tolerance);
 }
 
 /* given: what is special about the run's options. */
@@ -73,20 +75,33 @@ static void replay_spec(const cJSON *run, const char *sampler, const char *varia
     REQUIRE(!mixture_read(&m));
     m.learned = learned;
     REQUIRE(!chain_of_spec(&chain, &m, reference_text(run, "spec")));
-    replay(run, &(ddpm_sampler_options){ .sampler = sampler, .variance = variance, .eta = eta,
-                                         .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) }, &m, chain);
+    replay(run,
+           &(ddpm_sampler_options){ .sampler = sampler,
+                                    .variance = variance,
+                                    .eta = eta,
+                                    .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) },
+           &m, chain);
 }
 
 static void ddpm_runs(const cJSON *root)
 {
     const cJSON *run;
-    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "runs"))
+    {
         const char *variance = reference_text(run, "variance");
         int learned = !strncmp(variance, "learned_range", 13);
-        replay_spec(run, "ddpm", learned ? "learned" : strcmp(variance, "fixed_large") ? "beta-tilde" : "beta", 0, learned);
+        replay_spec(run, "ddpm",
+                    learned                           ? "learned"
+                    : strcmp(variance, "fixed_large") ? "beta-tilde"
+                                                      : "beta",
+                    0, learned);
     }
 }
-TEST(golden, ddpm_runs) { reference_each("ddpm", ddpm_runs); }
+
+TEST(golden, ddpm_runs)
+{
+    reference_each("ddpm", ddpm_runs);
+}
 
 static void ddim_runs(const cJSON *root)
 {
@@ -94,7 +109,11 @@ static void ddim_runs(const cJSON *root)
     cJSON_ArrayForEach(run, reference_get(root, "openai.runs"))
         replay_spec(run, "ddim", "auto", reference_number(run, "eta"), 0);
 }
-TEST(golden, ddim_runs) { reference_each("ddim", ddim_runs); }
+
+TEST(golden, ddim_runs)
+{
+    reference_each("ddim", ddim_runs);
+}
 
 /* ermongroup's lists; quad at 50 names t = 0 twice, which is no chain.  It never clips, and takes the network's own eps, which is ours then. */
 static void ermongroup_runs(const cJSON *root)
@@ -102,23 +121,33 @@ static void ermongroup_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run, *noisy = reference_get(root, "ermongroup_ddpm_noisy.runs");
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "ermongroup.runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "ermongroup.runs"))
+    {
         ddpm_chain *chain = NULL;
         if (!chain_of_run(&chain, &m, run, 1))
-            replay(run, &(ddpm_sampler_options){ .sampler = "ddim", .variance = "auto", .eta = reference_number(run, "eta") }, &m, chain);
+            replay(run,
+                   &(ddpm_sampler_options){
+                       .sampler = "ddim", .variance = "auto", .eta = reference_number(run, "eta") },
+                   &m, chain);
         else
             CHECK(!strcmp(reference_text(run, "kind"), "quad") && reference_number(run, "K") == 50);
     }
-    cJSON_ArrayForEach(run, noisy) {
+    cJSON_ArrayForEach(run, noisy)
+    {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
         replay(run, &(ddpm_sampler_options){ .sampler = "ddpm", .variance = "beta", .clip = 1 }, &m, chain);
     }
 }
-TEST(golden, ermongroup_runs) { reference_each("ddim", ermongroup_runs); }
+
+TEST(golden, ermongroup_runs)
+{
+    reference_each("ddim", ermongroup_runs);
+}
 
 /* The mixture's x0 instead of its eps: a chain that ends at alpha_bar = 0 can be taken then. */
-static int mixture_x0(void *mixture, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int mixture_x0(void *mixture, double *out, const double *x, double t, const int32_t *y, int n,
+                      ddpm_error *err)
 {
     const struct mixture *m = mixture;
     double a = sqrt(m->alpha_bar[(int)t]), sigma = sqrt(1 - m->alpha_bar[(int)t]);
@@ -140,8 +169,14 @@ static void encode(const cJSON *run, struct mixture *m, const double *x)
     free(net_t);
     t[K] = 1000, alpha_bar[K] = 0;
     REQUIRE(!ddpm_chain_create(&chain, K + 1, t, alpha_bar, NULL));
-    ddpm_sampler_options o = { .sampler = "ddim", .variance = "auto", .prediction = DDPM_X0, .outputs = 1, .T = 1000, .eps = mixture_x0,
-                               .eps_user = m, .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) };
+    ddpm_sampler_options o = { .sampler = "ddim",
+                               .variance = "auto",
+                               .prediction = DDPM_X0,
+                               .outputs = 1,
+                               .T = 1000,
+                               .eps = mixture_x0,
+                               .eps_user = m,
+                               .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) };
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, x, 0, NULL))
         compare(s, ddpm_sampler_encode, ddpm_chain_tables(chain), run);
@@ -151,6 +186,7 @@ static void encode(const cJSON *run, struct mixture *m, const double *x)
 }
 
 static double *forward_x0;
+
 static void read_x0(const cJSON *root)
 {
     free(forward_x0);
@@ -162,8 +198,7 @@ static void encode_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run;
     REQUIRE(!mixture_read(&m) && forward_x0);
-    cJSON_ArrayForEach(run, reference_get(root, "encode.runs"))
-        encode(run, &m, forward_x0);
+    cJSON_ArrayForEach(run, reference_get(root, "encode.runs")) encode(run, &m, forward_x0);
 }
 
 TEST(golden, encode_runs)
@@ -181,7 +216,8 @@ static void fast_runs(const cJSON *root)
     const cJSON *run;
     int seen = 0;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "ode")) {
+    cJSON_ArrayForEach(run, reference_get(root, "ode"))
+    {
         const char *name = reference_text(run, "name");
         int dpmpp = !strncmp(name, "dpmpp_", 6);
         ddpm_chain *chain = NULL;
@@ -189,13 +225,22 @@ static void fast_runs(const cJSON *root)
             continue;
         CHECK(!chain_of_run(&chain, &m, run, 1));
         int order = dpmpp ? name[6] - '0' : 2;
-        replay(run, &(ddpm_sampler_options){ .sampler = !dpmpp ? "unipc" : order < 3 ? "dpmpp" : "dpmpp-diffusers", .variance = "auto",
-                                             .order = order }, &m, chain);
+        replay(run,
+               &(ddpm_sampler_options){ .sampler = !dpmpp      ? "unipc"
+                                                   : order < 3 ? "dpmpp"
+                                                               : "dpmpp-diffusers",
+                                        .variance = "auto",
+                                        .order = order },
+               &m, chain);
         seen++;
     }
     CHECK(seen >= 2);
 }
-TEST(golden, fast_runs) { reference_each("fast", fast_runs); }
+
+TEST(golden, fast_runs)
+{
+    reference_each("fast", fast_runs);
+}
 
 /* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), whose noise of the last step is multiplied by 0. */
 TEST(golden, dpmpp_sde_runs)
@@ -204,10 +249,15 @@ TEST(golden, dpmpp_sde_runs)
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/dpmpp_sde.json"));
     const cJSON *run;
     REQUIRE(root && !mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
+    cJSON_ArrayForEach(run, reference_get(root, "runs"))
+    {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
-        replay(run, &(ddpm_sampler_options){ .sampler = "dpmpp", .variance = "auto", .eta = 1, .order = (int)reference_number(run, "order") },
+        replay(run,
+               &(ddpm_sampler_options){ .sampler = "dpmpp",
+                                        .variance = "auto",
+                                        .eta = 1,
+                                        .order = (int)reference_number(run, "order") },
                &m, chain);
     }
     cJSON_Delete(root);

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 enum { MARGIN = 64, VECTOR = 16 };
-static const uint32_t PATTERN = 0x7fc0fe7c;             /* a NaN, so that reading it shows too */
+
+static const uint32_t PATTERN = 0x7fc0fe7c; /* a NaN, so that reading it shows too */
 
 /* Whether a masked load may touch the floats it leaves out, as in qemu 7.2, where no CPU does.  A process of its own tries. */
 static int masked_loads_fault(const float *end)
@@ -18,7 +19,9 @@ static int masked_loads_fault(const float *end)
         return 0;
     if (child == 0) {
         static const int first[8] = { -1 };
-        __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" :: "m"(first), "m"(end[-1]) : "xmm0", "xmm1");
+        __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" ::"m"(first),
+                         "m"(end[-1])
+                         : "xmm0", "xmm1");
         _exit(0);
     }
     return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
@@ -55,12 +58,20 @@ static uint64_t random_bits(void)
     return state >> 33;
 }
 
-double random_value(void) { return (double)random_bits() * 0x1p-30 - 1; }
-size_t random_size(size_t n) { return random_bits() % n; }
+double random_value(void)
+{
+    return (double)random_bits() * 0x1p-30 - 1;
+}
+
+size_t random_size(size_t n)
+{
+    return random_bits() % n;
+}
 
 static float special_value(void)
 {
-    static const float values[] = { NAN, INFINITY, -INFINITY, 0, -0.0f, 1e-40f, -1e-40f, 30, -30, 87.9f, -87.9f, 1e4f, -1e4f };
+    static const float values[] = { NAN, INFINITY, -INFINITY, 0,      -0.0f, 1e-40f, -1e-40f,
+                                    30,  -30,      87.9f,     -87.9f, 1e4f,  -1e4f };
     return values[random_size(sizeof values / sizeof *values)];
 }
 
@@ -74,11 +85,15 @@ struct plane plane(int slot, size_t pixels, size_t channels, size_t stride, enum
         memcpy(f, &PATTERN, sizeof *f);
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < channels; c++)
-            *plane_at(&p, i, c) = values == SPECIAL && random_size(16) == 0 ? special_value() : (float)(4 * random_value());
+            *plane_at(&p, i, c) =
+                values == SPECIAL && random_size(16) == 0 ? special_value() : (float)(4 * random_value());
     return p;
 }
 
-struct plane vector(int slot, size_t n) { return plane(slot, 1, n, n, ORDINARY); }
+struct plane vector(int slot, size_t n)
+{
+    return plane(slot, 1, n, n, ORDINARY);
+}
 
 struct plane plane_copy(int slot, const struct plane *p)
 {
@@ -102,18 +117,18 @@ void plane_check(const struct plane *p, const char *kernel)
     for (size_t i = 0; i + 1 < p->pixels; i++)
         clean &= untouched(plane_at(p, i, p->channels), p->stride - p->channels);
     if (!clean)
-        check_fail(__FILE__, __LINE__, "%s wrote outside %zu pixels of %zu channels, %zu apart", kernel, p->pixels,
-                   p->channels, p->stride);
+        check_fail(__FILE__, __LINE__, "%s wrote outside %zu pixels of %zu channels, %zu apart", kernel,
+                   p->pixels, p->channels, p->stride);
 }
 
-void near(const struct dd_kernels *k, const char *kernel, const struct plane *got, size_t pixel, size_t channel, double want,
-          double bound)
+void near(const struct dd_kernels *k, const char *kernel, const struct plane *got, size_t pixel,
+          size_t channel, double want, double bound)
 {
     double value = *plane_at(got, pixel, channel);
     if (isnan(want) ? isnan(value) : isinf(want) ? value == want : fabs(value - want) <= bound)
         return;
-    check_fail(__FILE__, __LINE__, "%s %s: pixel %zu channel %zu of %zu is %.9g, expected %.9g within %.3g", k->name, kernel,
-               pixel, channel, got->channels, value, want, bound);
+    check_fail(__FILE__, __LINE__, "%s %s: pixel %zu channel %zu of %zu is %.9g, expected %.9g within %.3g",
+               k->name, kernel, pixel, channel, got->channels, value, want, bound);
 }
 
 void same(const struct dd_kernels *k, const char *kernel, const struct plane *got, const struct plane *want)
@@ -122,7 +137,8 @@ void same(const struct dd_kernels *k, const char *kernel, const struct plane *go
         for (size_t c = 0; c < want->channels; c++) {
             float a = *plane_at(got, i, c), b = *plane_at(want, i, c);
             if (memcmp(&a, &b, sizeof a) && !(isnan(a) && isnan(b))) {
-                check_fail(__FILE__, __LINE__, "%s %s: pixel %zu channel %zu of %zu is %a, expected the bits of %a", k->name,
+                check_fail(__FILE__, __LINE__,
+                           "%s %s: pixel %zu channel %zu of %zu is %a, expected the bits of %a", k->name,
                            kernel, i, c, want->channels, a, b);
                 return;
             }
@@ -132,7 +148,8 @@ void same(const struct dd_kernels *k, const char *kernel, const struct plane *go
 double act_bound(enum dd_act act, double want, double error)
 {
     static const double relative[] = { 0, 4, 1, 0, 9 }, absolute[] = { 0, 0, 4.7, 0, 0 };
-    return U * ((relative[act] + 1) * fabs(want) + absolute[act]) + 1.13 * (isfinite(error) ? error : 0) + 1e-36;
+    return U * ((relative[act] + 1) * fabs(want) + absolute[act]) + 1.13 * (isfinite(error) ? error : 0) +
+           1e-36;
 }
 
 /* The reference too: it must not touch what is not its own either. */
@@ -148,7 +165,11 @@ static void each_isa(void (*check)(const struct dd_kernels *k, const struct dd_k
         }
 }
 
-#define KERNEL(name, ret, params) TEST(kernel, name) { each_isa(check_##name); }
+#define KERNEL(name, ret, params) \
+    TEST(kernel, name)            \
+    {                             \
+        each_isa(check_##name);   \
+    }
 #include "kernel/kernels.def"
 #undef KERNEL
 
@@ -162,4 +183,7 @@ static void no_ref(const struct dd_kernels *k, const struct dd_kernels *ref)
 #undef KERNEL
 }
 
-TEST(kernel_table, nothing_is_left_to_the_reference) { each_isa(no_ref); }
+TEST(kernel_table, nothing_is_left_to_the_reference)
+{
+    each_isa(no_ref);
+}

@@ -11,7 +11,10 @@
 enum { SLOTS = 10, SLOT_FLOATS = 1 << 17 };
 
 /* Pixels of `channels` floats, `stride` apart; a vector is one pixel. */
-struct plane { float *at; size_t pixels, channels, stride; };
+struct plane {
+    float *at;
+    size_t pixels, channels, stride;
+};
 
 /* ORDINARY: uniform in [-4, 4]; SPECIAL: with NaN, infinities, zeros, denormals and larger numbers among them. */
 enum values { ORDINARY, SPECIAL };
@@ -23,14 +26,18 @@ struct plane vector(int slot, size_t n);
 struct plane plane_copy(int slot, const struct plane *p);
 /* Nothing but the pixels has been written. */
 void plane_check(const struct plane *p, const char *kernel);
-static inline float *plane_at(const struct plane *p, size_t pixel, size_t channel) { return p->at + pixel * p->stride + channel; }
 
-double random_value(void);              /* uniform in [-1, 1], the same sequence in every run */
-size_t random_size(size_t n);           /* uniform in 0 .. n - 1 */
+static inline float *plane_at(const struct plane *p, size_t pixel, size_t channel)
+{
+    return p->at + pixel * p->stride + channel;
+}
+
+double random_value(void);    /* uniform in [-1, 1], the same sequence in every run */
+size_t random_size(size_t n); /* uniform in 0 .. n - 1 */
 
 /* got at (pixel, channel) is want within bound; both NaN, or the same infinity. */
-void near(const struct dd_kernels *k, const char *kernel, const struct plane *got, size_t pixel, size_t channel, double want,
-          double bound);
+void near(const struct dd_kernels *k, const char *kernel, const struct plane *got, size_t pixel,
+          size_t channel, double want, double bound);
 /* The same bits. */
 void same(const struct dd_kernels *k, const char *kernel, const struct plane *got, const struct plane *want);
 

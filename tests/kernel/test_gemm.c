@@ -5,11 +5,16 @@
 
 enum { MOST_TAPS = 3 };
 
-struct product { size_t taps, depth, m, n; int load; enum values values; const struct dd_gemm_post *post; };
+struct product {
+    size_t taps, depth, m, n;
+    int load;
+    enum values values;
+    const struct dd_gemm_post *post;
+};
 
 /* want, and error's bound of it: m x n. */
-static void expected(const struct dd_kernels *k, struct plane *want, struct plane *error, const struct product *t,
-                     const float *const *rows, const struct plane *b)
+static void expected(const struct dd_kernels *k, struct plane *want, struct plane *error,
+                     const struct product *t, const float *const *rows, const struct plane *b)
 {
     for (size_t i = 0; i < t->m; i++)
         for (size_t j = 0; j < t->n; j++) {
@@ -43,7 +48,8 @@ static void gemm_case(const struct dd_kernels *k, struct product t, int posted)
     size_t mr = k->gemm_mr, nr = k->gemm_nr, gap = t.m % 3;
     struct plane a = plane(0, t.taps * t.m, t.depth, t.depth + gap, t.values);
     struct plane b = plane(1, t.taps * t.depth, nr, nr, ORDINARY);
-    struct plane c = plane(2, t.m, t.n, t.n + gap, ORDINARY), want = plane_copy(3, &c), error = plane_copy(4, &c);
+    struct plane c = plane(2, t.m, t.n, t.n + gap, ORDINARY), want = plane_copy(3, &c),
+                 error = plane_copy(4, &c);
     struct plane bias = vector(5, t.n), residual = plane(6, t.m, t.n, t.n + gap, t.values);
     struct dd_gemm_post post = { bias.at, t.load ? NULL : residual.at, residual.stride, 0.7f };
     t.post = posted ? &post : NULL;
@@ -67,7 +73,11 @@ void check_gemm(const struct dd_kernels *k, const struct dd_kernels *ref)
     REQUIRE(k->gemm_mr <= DD_GEMM_MR_MAX);
     for (size_t m = 1; m <= k->gemm_mr; m++)
         for (size_t n = 1; n <= k->gemm_nr; n++) {
-            struct product t = { .taps = 1 + n % MOST_TAPS, .depth = (m * 7 + n) % 40, .m = m, .n = n, .load = n % 2,
+            struct product t = { .taps = 1 + n % MOST_TAPS,
+                                 .depth = (m * 7 + n) % 40,
+                                 .m = m,
+                                 .n = n,
+                                 .load = n % 2,
                                  .values = n % 7 ? ORDINARY : SPECIAL };
             gemm_case(k, t, (m + n / 2) % 3 > 0);
         }

@@ -4,7 +4,8 @@
 static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int load, enum values values)
 {
     size_t nr = k->gemm_nr;
-    struct plane a = plane(0, count, m, nr + count % 5, values), b = plane(1, count, nr, nr + m % 3, ORDINARY), c = plane(2, m, nr, nr, ORDINARY);
+    struct plane a = plane(0, count, m, nr + count % 5, values),
+                 b = plane(1, count, nr, nr + m % 3, ORDINARY), c = plane(2, m, nr, nr, ORDINARY);
     struct plane want = plane_copy(3, &c);
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < nr; j++) {
@@ -45,9 +46,11 @@ void check_outer(const struct dd_kernels *k, const struct dd_kernels *ref)
 /* Along rows and along columns each input meets two roundings at most: 4 u, second order below 0.1 u; the reference one more. */
 void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, 1, 1, 1 }, { 1, 2, 4, 8 }, { 1, 2, 4, 8 }, { 0, 0, 0, 1 } };
+    static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, 1, 1, 1 },
+                                    { 1, 2, 4, 8 }, { 1, 2, 4, 8 }, { 0, 0, 0, 1 } };
     for (size_t c = 0; c <= 70; c++) {
-        struct plane x = plane(0, 16, c, c + c % 4, ORDINARY), v = plane(1, 36, c, c + c % 3, ORDINARY), want = plane_copy(2, &v);
+        struct plane x = plane(0, 16, c, c + c % 4, ORDINARY), v = plane(1, 36, c, c + c % 3, ORDINARY),
+                     want = plane_copy(2, &v);
         const float *pixel[16];
         for (size_t i = 0; i < 16; i++)
             pixel[i] = plane_at(&x, i, 0);
@@ -67,10 +70,12 @@ void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_k
 /* Each direction: a sum, a rounded constant and two fused multiply-adds, 4 u; both 8 u and second order; the reference one more. */
 void check_winograd_weights_adjoint(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    static const double gt[3][6] = { { 1. / 4, 1. / 6, 1. / 6, 1. / 24, 1. / 24, 0 }, { 0, 1. / 6, 1. / 6, 1. / 12, 1. / 12, 0 },
+    static const double gt[3][6] = { { 1. / 4, 1. / 6, 1. / 6, 1. / 24, 1. / 24, 0 },
+                                     { 0, 1. / 6, 1. / 6, 1. / 12, 1. / 12, 0 },
                                      { 0, 1. / 6, 1. / 6, 1. / 6, 1. / 6, 1 } };
     for (size_t c = 0; c <= 70; c++) {
-        struct plane u = plane(0, 36, c, c + c % 4, ORDINARY), y = plane(1, 9, c, c + c % 3, ORDINARY), want = plane_copy(2, &y);
+        struct plane u = plane(0, 36, c, c + c % 4, ORDINARY), y = plane(1, 9, c, c + c % 3, ORDINARY),
+                     want = plane_copy(2, &y);
         k->winograd_weights_adjoint(y.at, y.stride, u.at, u.stride, c);
         ref->winograd_weights_adjoint(want.at, want.stride, u.at, u.stride, c);
         plane_check(&y, "winograd_weights_adjoint");

@@ -4,6 +4,7 @@
 
 /* 0 to 70, then a few larger ones. */
 enum { SIZES = 75, PIXELS = 3 };
+
 static size_t size_of(size_t i)
 {
     static const size_t large[] = { 127, 128, 131, 256 };
@@ -16,8 +17,8 @@ static struct plane shifted(const struct plane *p)
     return (struct plane){ p->at + 1, p->pixels, p->channels - 1, p->stride };
 }
 
-static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int scaled,
-                        enum dd_act act, enum values values)
+static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap,
+                        int scaled, enum dd_act act, enum values values)
 {
     struct plane x = plane(0, PIXELS, channels, channels + gap, values);
     struct plane y = plane(1, PIXELS, channels, channels + gap % 3, ORDINARY);
@@ -35,7 +36,8 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     if (!channels)
         return;
     struct plane moved = plane_copy(5, &x), in = shifted(&moved), out = shifted(&y);
-    k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels, act);
+    k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels,
+              act);
     same(k, "affine", &in, &out);
 }
 
@@ -64,8 +66,8 @@ void check_affine(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int biased,
-                      int added, enum values values)
+static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap,
+                      int biased, int added, enum values values)
 {
     struct plane x = plane(0, PIXELS, channels, channels + gap, values);
     struct plane r = plane(1, PIXELS, channels, channels + gap / 2, values);
@@ -85,7 +87,8 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     if (!channels || !added)
         return;
     struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
-    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS, in.channels);
+    k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS,
+            in.channels);
     same(k, "post", &onto, &out);
 }
 
@@ -99,11 +102,12 @@ void check_post(const struct dd_kernels *k, const struct dd_kernels *ref)
 }
 
 /* n terms are added one after the other, each rounded before: n u sum|d|; of squares (n + 2) u sum d^2; the reference 1 u. */
-static void moments_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels, size_t channels, size_t gap,
-                         enum values values)
+static void moments_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels,
+                         size_t channels, size_t gap, enum values values)
 {
     struct plane x = plane(0, pixels, channels, channels + gap, values), pivot = vector(1, channels);
-    struct plane sum = vector(2, channels), square = vector(3, channels), s = vector(4, channels), q = vector(5, channels);
+    struct plane sum = vector(2, channels), square = vector(3, channels), s = vector(4, channels),
+                 q = vector(5, channels);
     ref->moments(s.at, q.at, x.at, x.stride, pivot.at, pixels, channels);
     k->moments(sum.at, square.at, x.at, x.stride, pivot.at, pixels, channels);
     plane_check(&sum, "moments");
@@ -133,7 +137,10 @@ void check_moments(const struct dd_kernels *k, const struct dd_kernels *ref)
 
 /* Relative error of v = x gain / ||x||: a lane adds at most c/4 squares, then two levels more, which the root halves; the root,
    the inverse and two products 1 u each, 1 u to spare. */
-static double rms_relative(size_t channels) { return U * (((double)channels / 4 + 4) / 2 + 5); }
+static double rms_relative(size_t channels)
+{
+    return U * (((double)channels / 4 + 4) / 2 + 5);
+}
 
 static double norm_of(const struct plane *x, size_t pixel)
 {
@@ -143,16 +150,18 @@ static double norm_of(const struct plane *x, size_t pixel)
     return sqrt(sum) < 1e-12 ? 1e-12 : sqrt(sum);
 }
 
-static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap, int scaled, int added,
-                     enum dd_act act, enum values values)
+static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t channels, size_t gap,
+                     int scaled, int added, enum dd_act act, enum values values)
 {
     struct plane x = plane(0, PIXELS, channels, channels + gap, values);
     struct plane r = plane(1, PIXELS, channels, channels + gap / 2, values);
     struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
-    struct plane want = plane(3, PIXELS, channels, channels, ORDINARY), gain = vector(4, channels), emb = vector(5, 2 * channels);
-    const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL, *res = added ? r.at : NULL;
+    struct plane want = plane(3, PIXELS, channels, channels, ORDINARY), gain = vector(4, channels),
+                 emb = vector(5, 2 * channels);
+    const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL,
+                *res = added ? r.at : NULL;
     if (values == ORDINARY && channels)
-        memset(plane_at(&x, 1, 0), 0, channels * sizeof(float));           /* the norm is 0: 1e-12 takes its place */
+        memset(plane_at(&x, 1, 0), 0, channels * sizeof(float)); /* the norm is 0: 1e-12 takes its place */
     ref->rms(want.at, want.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
     k->rms(y.at, y.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
     plane_check(&y, "rms");
@@ -165,10 +174,12 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
             near(k, "rms", &y, p, c, w, act_bound(act, acted, error) + 2 * U * fabs(w));
         }
     }
-    struct plane other = plane(6, PIXELS, channels, channels + gap + 1, ORDINARY);         /* in place, at another address */
+    struct plane other =
+        plane(6, PIXELS, channels, channels + gap + 1, ORDINARY); /* in place, at another address */
     for (size_t p = 0; p < PIXELS; p++)
         memcpy(plane_at(&other, p, 0), plane_at(&x, p, 0), channels * sizeof(float));
-    k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
+    k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels,
+           act);
     same(k, "rms", &other, &y);
 }
 
@@ -177,5 +188,6 @@ void check_rms(const struct dd_kernels *k, const struct dd_kernels *ref)
     for (size_t i = 0; i < SIZES; i++)
         for (int act = DD_ACT_NONE; act <= DD_ACT_MISH; act++)
             for (int flags = 0; flags < 4; flags++)
-                rms_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, act, (i + (size_t)flags) % 2 ? SPECIAL : ORDINARY);
+                rms_case(k, ref, size_of(i), i % 6, flags & 1, flags >> 1, act,
+                         (i + (size_t)flags) % 2 ? SPECIAL : ORDINARY);
 }

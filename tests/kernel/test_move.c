@@ -1,7 +1,10 @@
 /* upsample, unshuffle and transpose: the bits of their definitions, element by element; avgpool against the reference. */
 #include "tests/kernel/fence.h"
 
-static const struct { size_t h, w; } shapes[] = { { 1, 1 }, { 1, 3 }, { 2, 2 }, { 3, 5 }, { 4, 3 } };
+static const struct {
+    size_t h, w;
+} shapes[] = { { 1, 1 }, { 1, 3 }, { 2, 2 }, { 3, 5 }, { 4, 3 } };
+
 enum { SHAPES = sizeof shapes / sizeof *shapes, CHANNELS = 70 };
 
 void check_upsample(const struct dd_kernels *k, const struct dd_kernels *ref)
@@ -13,7 +16,8 @@ void check_upsample(const struct dd_kernels *k, const struct dd_kernels *ref)
         struct plane y = plane(1, 4 * h * w, c, c + c % 3, ORDINARY), want = plane_copy(2, &y);
         for (size_t i = 0; i < 2 * h; i++)
             for (size_t j = 0; j < 2 * w; j++)
-                memcpy(plane_at(&want, i * 2 * w + j, 0), plane_at(&x, i / 2 * w + j / 2, 0), c * sizeof(float));
+                memcpy(plane_at(&want, i * 2 * w + j, 0), plane_at(&x, i / 2 * w + j / 2, 0),
+                       c * sizeof(float));
         k->upsample(y.at, y.stride, x.at, x.stride, h, w, c);
         plane_check(&y, "upsample");
         same(k, "upsample", &y, &want);
@@ -33,7 +37,8 @@ void check_avgpool(const struct dd_kernels *k, const struct dd_kernels *ref)
         for (size_t p = 0; p < n; p++)
             for (size_t i = 0; i < c; i++) {
                 const float *q = plane_at(&x, p / (w / 2) * 2 * w + p % (w / 2) * 2, i);
-                double size = fabs(q[0]) + fabs(q[x.stride]) + fabs(q[w * x.stride]) + fabs(q[(w + 1) * x.stride]);
+                double size =
+                    fabs(q[0]) + fabs(q[x.stride]) + fabs(q[w * x.stride]) + fabs(q[(w + 1) * x.stride]);
                 near(k, "avgpool", &y, p, i, *plane_at(&want, p, i), 0.75 * U * size);
             }
     }
@@ -49,7 +54,8 @@ void check_unshuffle(const struct dd_kernels *k, const struct dd_kernels *ref)
         for (size_t i = 0; i < h; i++)
             for (size_t j = 0; j < w; j++)
                 for (size_t ch = 0; ch < c; ch++)
-                    *plane_at(&want, i / 2 * (w / 2) + j / 2, ch * 4 + i % 2 * 2 + j % 2) = *plane_at(&x, i * w + j, ch);
+                    *plane_at(&want, i / 2 * (w / 2) + j / 2, ch * 4 + i % 2 * 2 + j % 2) =
+                        *plane_at(&x, i * w + j, ch);
         k->unshuffle(y.at, y.stride, x.at, x.stride, h, w, c);
         plane_check(&y, "unshuffle");
         same(k, "unshuffle", &y, &want);

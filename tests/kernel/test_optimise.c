@@ -7,8 +7,10 @@ static const struct dd_adam step = { 0.5f, 0.9f, 0.1f, 0.999f, 0.001f, 1.25f, 1e
 
 static void adam_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t n, enum values values)
 {
-    struct plane w = plane(0, 1, n, n, values), m = plane(1, 1, n, n, ORDINARY), v = plane(2, 1, n, n, ORDINARY), g = plane(3, 1, n, n, values);
-    struct plane was = plane_copy(4, &w), first = plane_copy(5, &m), want_w = plane_copy(6, &w), want_m = plane_copy(7, &m), want_v;
+    struct plane w = plane(0, 1, n, n, values), m = plane(1, 1, n, n, ORDINARY),
+                 v = plane(2, 1, n, n, ORDINARY), g = plane(3, 1, n, n, values);
+    struct plane was = plane_copy(4, &w), first = plane_copy(5, &m), want_w = plane_copy(6, &w),
+                 want_m = plane_copy(7, &m), want_v;
     for (size_t i = 0; i < n; i++)
         v.at[i] = i % 7 ? v.at[i] * v.at[i] : 0;
     want_v = plane_copy(8, &v);
@@ -18,10 +20,12 @@ static void adam_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     plane_check(&m, "adam");
     plane_check(&v, "adam");
     for (size_t i = 0; i < n; i++) {
-        double h = step.clip * (double)g.at[i], under = step.root * sqrt(want_v.at[i]) + step.epsilon, mean = want_m.at[i];
+        double h = step.clip * (double)g.at[i], under = step.root * sqrt(want_v.at[i]) + step.epsilon,
+               mean = want_m.at[i];
         double of_m = U * (fabs(step.take1 * h) + fabs(step.keep1 * (double)first.at[i]) + 2 * fabs(mean));
-        double of_w = U * (fabs(step.keep * (double)was.at[i]) + 2 * fabs(want_w.at[i]) + 5 * fabs(step.step * mean / under));
-        int range = isfinite(h) && fabs(h) < 1e18 && (h == 0 || fabs(h) > 1e-15);       /* no square leaves it */
+        double of_w = U * (fabs(step.keep * (double)was.at[i]) + 2 * fabs(want_w.at[i]) +
+                           5 * fabs(step.step * mean / under));
+        int range = isfinite(h) && fabs(h) < 1e18 && (h == 0 || fabs(h) > 1e-15); /* no square leaves it */
         if (!range && isfinite(h))
             continue;
         near(k, "adam: m", &m, 0, i, want_m.at[i], of_m);
@@ -41,7 +45,8 @@ void check_adam(const struct dd_kernels *k, const struct dd_kernels *ref)
 void check_lean(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t n = 0; n < MOST; n++) {
-        struct plane y = plane(0, 1, n, n, n % 2 ? SPECIAL : ORDINARY), x = plane(1, 1, n, n, n % 3 ? ORDINARY : SPECIAL);
+        struct plane y = plane(0, 1, n, n, n % 2 ? SPECIAL : ORDINARY),
+                     x = plane(1, 1, n, n, n % 3 ? ORDINARY : SPECIAL);
         struct plane low = plane(2, 1, n, n, ORDINARY);
         for (size_t i = 0; i < n; i++)
             low.at[i] *= 0x1p-26f;
@@ -66,7 +71,8 @@ TEST(kernel_reference, lean_follows_its_closed_form)
     dd_kernels_init(&k, 0);
     for (size_t r = 0; r < sizeof rates / sizeof *rates; r++) {
         enum { N = 7, STEPS = 30000 };
-        float y[N] = { 1, -1, 0.5f, 3, 0, 0.001f, -100 }, low[N] = {0}, x[N], begin[N];
+
+        float y[N] = { 1, -1, 0.5f, 3, 0, 0.001f, -100 }, low[N] = { 0 }, x[N], begin[N];
         for (int i = 0; i < N; i++) {
             begin[i] = y[i];
             x[i] = y[i] + (i == 6 ? 1 : 1e-3f);
@@ -86,7 +92,8 @@ void check_dropout(const struct dd_kernels *k, const struct dd_kernels *ref)
     const uint32_t key[2] = { 0x13198a2e, 0x03707344 };
     for (size_t n = 0; n < MOST; n++)
         for (size_t skip = 0; skip < 4; skip++) {
-            uint32_t counter[4] = { n % 2 ? 0xfffffffb : 7 * (uint32_t)n, (uint32_t)n, 0x82efa98e, 4u << 24 }, limit = n % 5 ? 0x60000000 : 0xffffffff;
+            uint32_t counter[4] = { n % 2 ? 0xfffffffb : 7 * (uint32_t)n, (uint32_t)n, 0x82efa98e, 4u << 24 },
+                     limit = n % 5 ? 0x60000000 : 0xffffffff;
             struct plane y = plane(0, 1, n, n, n % 3 ? ORDINARY : SPECIAL), want = plane_copy(1, &y);
             ref->dropout(want.at, n, counter, key, skip, limit, 1.25f);
             k->dropout(y.at, n, counter, key, skip, limit, 1.25f);
@@ -117,10 +124,10 @@ TEST(kernel_reference, optimise)
     struct dd_adam a = { 0.5f, 0.75f, 0.25f, 0.9375f, 0.0625f, 4, 1, 2, 0.5f };
     float w = 3, m = 1, v = 0, g = 8, y = 1, low = 0, x[] = { 3, 4 };
     dd_kernels_init(&k, 0);
-    k.adam(&w, &m, &v, &g, 1, &a);                                  /* h = 4, sqrt(v) = 1 */
+    k.adam(&w, &m, &v, &g, 1, &a); /* h = 4, sqrt(v) = 1 */
     CHECK(m == 1.75f && v == 1 && w == 1.5f - 2 * 1.75f / 5);
     k.lean(&y, &low, x, 0.5f, 1);
     CHECK(y == 2 && low == 0 && k.squares(x, 2) == 25);
-    k.lean(&y, &low, x, 0x1p-25f, 1);                               /* 2 + 2^-25 is no float */
+    k.lean(&y, &low, x, 0x1p-25f, 1); /* 2 + 2^-25 is no float */
     CHECK(y == 2 && low == 0x1p-25f);
 }

@@ -1,18 +1,28 @@
 /* The reference itself against closed forms.  Every value has one rounding to float: u times it. */
 #include "tests/kernel/fence.h"
 
-#define NEAR(got, want) CHECK_NEAR(got, want, U * fabs(want))
+#define NEAR(got, want) CHECK_NEAR(got, want, U *fabs(want))
 
 TEST(kernel_reference, activations)
 {
-    static const struct { enum dd_act act; float x; double y; } known[] = {
-        { DD_ACT_NONE, -2, -2 }, { DD_ACT_RELU, -2, 0 }, { DD_ACT_RELU, 3, 3 },
-        { DD_ACT_SILU, 1, 0.73105857863000488 },                    /* 1 / (1 + 1/e) */
-        { DD_ACT_GELU, 1, 0.84134474606854295 },                    /* Phi(1) */
-        { DD_ACT_GELU, -3, -0.0040496940948902837 },                /* -3 Phi(-3) */
-        { DD_ACT_MISH, 1, 0.86509838826731035 },                    /* ((1 + e)^2 - 1) / ((1 + e)^2 + 1) */
-        { DD_ACT_SILU, -INFINITY, 0 }, { DD_ACT_GELU, -INFINITY, 0 }, { DD_ACT_MISH, -INFINITY, 0 },
-        { DD_ACT_SILU, INFINITY, INFINITY }, { DD_ACT_GELU, INFINITY, INFINITY }, { DD_ACT_MISH, INFINITY, INFINITY },
+    static const struct {
+        enum dd_act act;
+        float x;
+        double y;
+    } known[] = {
+        { DD_ACT_NONE, -2, -2 },
+        { DD_ACT_RELU, -2, 0 },
+        { DD_ACT_RELU, 3, 3 },
+        { DD_ACT_SILU, 1, 0.73105857863000488 },     /* 1 / (1 + 1/e) */
+        { DD_ACT_GELU, 1, 0.84134474606854295 },     /* Phi(1) */
+        { DD_ACT_GELU, -3, -0.0040496940948902837 }, /* -3 Phi(-3) */
+        { DD_ACT_MISH, 1, 0.86509838826731035 },     /* ((1 + e)^2 - 1) / ((1 + e)^2 + 1) */
+        { DD_ACT_SILU, -INFINITY, 0 },
+        { DD_ACT_GELU, -INFINITY, 0 },
+        { DD_ACT_MISH, -INFINITY, 0 },
+        { DD_ACT_SILU, INFINITY, INFINITY },
+        { DD_ACT_GELU, INFINITY, INFINITY },
+        { DD_ACT_MISH, INFINITY, INFINITY },
     };
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
@@ -25,7 +35,8 @@ TEST(kernel_reference, activations)
 
 TEST(kernel_reference, sums)
 {
-    static const float x[] = { 1, 2, 3, 5 }, pivot[] = { 2 }, side[] = { 3, 4 }, gain[] = { 1, 2 }, half[] = { 0.5f, 1 };
+    static const float x[] = { 1, 2, 3, 5 }, pivot[] = { 2 }, side[] = { 3, 4 }, gain[] = { 1, 2 },
+                       half[] = { 0.5f, 1 };
     float y[4], s, q;
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
@@ -45,7 +56,7 @@ TEST(kernel_reference, functions)
     float x[] = { 0, 1, 3 }, f[] = { 0.5f, 1 }, s[2], c[2];
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
-    k.softmax(x, 3, 0.69314718f, 1, 3);                             /* 2^x over its sum, 11; ln 2 is rounded to 2e-9 */
+    k.softmax(x, 3, 0.69314718f, 1, 3); /* 2^x over its sum, 11; ln 2 is rounded to 2e-9 */
     CHECK_NEAR(x[0], 1.0 / 11, U);
     CHECK_NEAR(x[1], 2.0 / 11, U);
     CHECK_NEAR(x[2], 8.0 / 11, U);

@@ -2,7 +2,9 @@
 #include "tests/kernel/fence.h"
 
 /* The exponents of one softmax: the largest a x, and the mean of e = largest - a x weighted by the result. */
-struct exponents { double largest, mean; };
+struct exponents {
+    double largest, mean;
+};
 
 static struct exponents exponents_of(const float *x, double a, size_t n)
 {
@@ -25,8 +27,8 @@ static double softmax_bound(double want, double e, double mean, size_t n)
     return want > 0 ? U * (2 + e + 2 + mean + additions + 3) * want + 1e-37 : 1e-37;
 }
 
-static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t n, size_t gap, float a,
-                         enum values values)
+static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t n, size_t gap,
+                         float a, enum values values)
 {
     enum { ROWS = 3 };
     struct plane x = plane(0, ROWS, n, n + gap, values), want = plane_copy(1, &x), y = plane_copy(2, &x);
@@ -40,7 +42,7 @@ static void softmax_case(const struct dd_kernels *k, const struct dd_kernels *re
             near(k, "softmax", &y, r, i, w, softmax_bound(w, e, t.mean, n));
         }
     }
-    struct plane other = plane(3, ROWS, n, n + gap + 1, ORDINARY);          /* the same rows at other addresses */
+    struct plane other = plane(3, ROWS, n, n + gap + 1, ORDINARY); /* the same rows at other addresses */
     for (size_t r = 0; r < ROWS; r++)
         memcpy(plane_at(&other, r, 0), plane_at(&x, r, 0), n * sizeof(float));
     k->softmax(other.at, other.stride, a, ROWS, n);
@@ -61,7 +63,8 @@ void check_softmax(const struct dd_kernels *k, const struct dd_kernels *ref)
 /* 1.8 u of the kernel's own (sincos_vec.h), 1 u of the reference's. */
 static void sincos_case(const struct dd_kernels *k, const struct dd_kernels *ref, float t, size_t n)
 {
-    struct plane f = vector(0, n), s = vector(1, n), c = vector(2, n), sine = vector(3, n), cosine = vector(4, n);
+    struct plane f = vector(0, n), s = vector(1, n), c = vector(2, n), sine = vector(3, n),
+                 cosine = vector(4, n);
     ref->sincos(sine.at, cosine.at, f.at, t, n);
     k->sincos(s.at, c.at, f.at, t, n);
     plane_check(&s, "sincos");
@@ -70,7 +73,7 @@ static void sincos_case(const struct dd_kernels *k, const struct dd_kernels *ref
         near(k, "sine", &s, 0, i, sine.at[i], 2.8 * U);
         near(k, "cosine", &c, 0, i, cosine.at[i], 2.8 * U);
     }
-    for (size_t i = 0; i < n; i += 7) {     /* alone, in the first lane of a tail */
+    for (size_t i = 0; i < n; i += 7) { /* alone, in the first lane of a tail */
         float alone[2];
         k->sincos(alone, alone + 1, f.at + i, t, 1);
         CHECK(!memcmp(alone, s.at + i, sizeof(float)) || isnan(alone[0]));

@@ -3,23 +3,62 @@
 
 /* One side of a tile: its outputs, its points (as many as its inputs), the points along a side of all there are planes for, which of these are
    its own, |B^T| and |A^T|. */
-struct side { int outputs, points, all, point[8]; double bt[8][8], at[6][8]; };
+struct side {
+    int outputs, points, all, point[8];
+    double bt[8][8], at[6][8];
+};
 
 /* Of F(6x6, 3x3), F(4x4, 3x3) with the weights of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). */
-static const struct side six = { 6, 8, 8, { 0, 1, 2, 3, 4, 5, 6, 7 },
-    { { 1, 0, 5.25, 0, 5.25, 0, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 1, 1, 4.25, 4.25, 1, 1, 0 }, { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 },
-      { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 2, 4, 2.5, 5, 0.5, 1, 0 }, { 0, 1, 0, 5.25, 0, 5.25, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 1. / 2, 1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 }, { 0, 1, 1, 8, 8, 1. / 8, 1. / 8, 0 },
-      { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 }, { 0, 1, 1, 32, 32, 1. / 32, 1. / 32, 1 } } };
-static const struct side four_of_six = { 4, 6, 8, { 0, 1, 2, 3, 4, 7 },
-    { { 1, 0, 1.25, 0, 0.25, 0 }, { 0, 3, 3, 0.75, 0.75, 0 }, { 0, 3, 3, 0.75, 0.75, 0 },
-      { 0, 7.5, 3.75, 7.5, 3.75, 0 }, { 0, 7.5, 3.75, 7.5, 3.75, 0 }, { 0, 4, 0, 5, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } } };
-static const struct side four = { 4, 6, 6, { 0, 1, 2, 3, 4, 5 },
-    { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 4, 4, 1, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } } };
-static const struct side two = { 2, 4, 4, { 0, 1, 2, 3 },
-    { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } }, { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } } };
+static const struct side six = { 6,
+                                 8,
+                                 8,
+                                 { 0, 1, 2, 3, 4, 5, 6, 7 },
+                                 { { 1, 0, 5.25, 0, 5.25, 0, 1, 0 },
+                                   { 0, 1, 1, 4.25, 4.25, 1, 1, 0 },
+                                   { 0, 1, 1, 4.25, 4.25, 1, 1, 0 },
+                                   { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 },
+                                   { 0, 0.5, 0.25, 2.5, 1.25, 2, 1, 0 },
+                                   { 0, 2, 4, 2.5, 5, 0.5, 1, 0 },
+                                   { 0, 2, 4, 2.5, 5, 0.5, 1, 0 },
+                                   { 0, 1, 0, 5.25, 0, 5.25, 0, 1 } },
+                                 { { 1, 1, 1, 1, 1, 1, 1, 0 },
+                                   { 0, 1, 1, 2, 2, 1. / 2, 1. / 2, 0 },
+                                   { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
+                                   { 0, 1, 1, 8, 8, 1. / 8, 1. / 8, 0 },
+                                   { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
+                                   { 0, 1, 1, 32, 32, 1. / 32, 1. / 32, 1 } } };
+static const struct side four_of_six = {
+    4,
+    6,
+    8,
+    { 0, 1, 2, 3, 4, 7 },
+    { { 1, 0, 1.25, 0, 0.25, 0 },
+      { 0, 3, 3, 0.75, 0.75, 0 },
+      { 0, 3, 3, 0.75, 0.75, 0 },
+      { 0, 7.5, 3.75, 7.5, 3.75, 0 },
+      { 0, 7.5, 3.75, 7.5, 3.75, 0 },
+      { 0, 4, 0, 5, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } }
+};
+static const struct side four = {
+    4,
+    6,
+    6,
+    { 0, 1, 2, 3, 4, 5 },
+    { { 4, 0, 5, 0, 1, 0 },
+      { 0, 4, 4, 1, 1, 0 },
+      { 0, 4, 4, 1, 1, 0 },
+      { 0, 2, 1, 2, 1, 0 },
+      { 0, 2, 1, 2, 1, 0 },
+      { 0, 4, 0, 5, 0, 1 } },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, 1, 2, 2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, 1, 8, 8, 1 } }
+};
+static const struct side two = { 2,
+                                 4,
+                                 4,
+                                 { 0, 1, 2, 3 },
+                                 { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } },
+                                 { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } } };
 
 /* Which of a tile's products each of the all x all planes holds; -1: none. */
 static void products_of(int *product, const struct side *rows, const struct side *columns)
@@ -41,17 +80,18 @@ static double size_of(const double *r, int nr, const double *c, int nc, const fl
     return sum;
 }
 
-static void run_input(const struct dd_kernels *k, const struct side *rows, const struct side *columns, const struct plane *v, const float *const *x)
+static void run_input(const struct dd_kernels *k, const struct side *rows, const struct side *columns,
+                      const struct plane *v, const float *const *x)
 {
     switch (rows->all) {
-    case 8:  k->winograd6_input(v->at, v->stride, x, v->channels, rows->outputs, columns->outputs); break;
-    case 6:  k->winograd_input(v->at, v->stride, x, v->channels); break;
+    case 8: k->winograd6_input(v->at, v->stride, x, v->channels, rows->outputs, columns->outputs); break;
+    case 6: k->winograd_input(v->at, v->stride, x, v->channels); break;
     default: k->winograd2_input(v->at, v->stride, x, v->channels); break;
     }
 }
 
-static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, const struct side *rows,
-                       const struct side *columns, double ulps, size_t c)
+static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name,
+                       const struct side *rows, const struct side *columns, double ulps, size_t c)
 {
     int nr = rows->points, nc = columns->points, product[64];
     size_t n = (size_t)(nr * nc), planes = (size_t)(rows->all * rows->all);
@@ -72,7 +112,8 @@ static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref,
                 near(k, name, &v, i, j, *plane_at(&before, i, j), 0);
                 near(ref, name, &want, i, j, *plane_at(&before, i, j), 0);
             } else {
-                double size = size_of(rows->bt[product[i] / nc], nr, columns->bt[product[i] % nc], nc, pixel, j);
+                double size =
+                    size_of(rows->bt[product[i] / nc], nr, columns->bt[product[i] % nc], nc, pixel, j);
                 near(k, name, &v, i, j, *plane_at(&want, i, j), ulps * U * size);
             }
 }
@@ -90,7 +131,8 @@ void check_winograd6_input(const struct dd_kernels *k, const struct dd_kernels *
 {
     for (size_t c = 0; c <= 70; c++)
         for (int i = 0; i < 4; i++)
-            input_case(k, ref, "winograd6_input", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six, 7.1, c);
+            input_case(k, ref, "winograd6_input", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six,
+                       7.1, c);
 }
 
 /* One rounding along rows, one along columns. */
@@ -100,27 +142,33 @@ void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *
         input_case(k, ref, "winograd2_input", &two, &two, 3.1, c);
 }
 
-static void run_output(const struct dd_kernels *k, const struct side *rows, const struct side *columns, float *const *y, const struct plane *m,
-                       const float *bias, const float *const *residual, float scale)
+static void run_output(const struct dd_kernels *k, const struct side *rows, const struct side *columns,
+                       float *const *y, const struct plane *m, const float *bias,
+                       const float *const *residual, float scale)
 {
     switch (rows->all) {
-    case 8:  k->winograd6_output(y, m->at, m->stride, bias, residual, scale, m->channels, rows->outputs, columns->outputs); break;
-    case 6:  k->winograd_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
+    case 8:
+        k->winograd6_output(y, m->at, m->stride, bias, residual, scale, m->channels, rows->outputs,
+                            columns->outputs);
+        break;
+    case 6: k->winograd_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
     default: k->winograd2_output(y, m->at, m->stride, bias, residual, scale, m->channels); break;
     }
 }
 
 /* Planes that are not the tile's hold NaN. */
-static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, const struct side *rows,
-                        const struct side *columns, double ulps, size_t c)
+static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name,
+                        const struct side *rows, const struct side *columns, double ulps, size_t c)
 {
     float scale = c % 2 ? 0.7f : 1;
     int high = rows->outputs, wide = columns->outputs, nr = rows->points, nc = columns->points, product[64];
     size_t pixels = (size_t)(high * wide), planes = (size_t)(rows->all * rows->all);
     struct plane m = plane(0, planes, c, c + c % 4, ORDINARY), y = plane(1, pixels, c, c + c % 3, ORDINARY);
-    struct plane want = plane_copy(2, &y), r = plane(3, pixels, c, c, ORDINARY), b = plane(4, 1, c, c, ORDINARY);
+    struct plane want = plane_copy(2, &y), r = plane(3, pixels, c, c, ORDINARY),
+                 b = plane(4, 1, c, c, ORDINARY);
     float *got[36], *wanted[36];
-    const float *term[64], *residual[36], *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
+    const float *term[64], *residual[36],
+        *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
     products_of(product, rows, columns);
     for (size_t i = 0; i < planes; i++)
         if (product[i] >= 0)
@@ -141,7 +189,8 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
         for (size_t j = 0; j < c; j++) {
             double size = size_of(rows->at[(int)i / wide], nr, columns->at[(int)i % wide], nc, term, j);
             size += (bias ? fabs(bias[j]) : 0) + (residuals ? fabs(residual[i][j]) : 0);
-            near(k, name, &y, i, j, *plane_at(&want, i, j), got[i] ? act_bound(DD_ACT_NONE, *plane_at(&want, i, j), ulps * U * size * scale) : 0);
+            near(k, name, &y, i, j, *plane_at(&want, i, j),
+                 got[i] ? act_bound(DD_ACT_NONE, *plane_at(&want, i, j), ulps * U * size * scale) : 0);
         }
 }
 
@@ -157,7 +206,8 @@ void check_winograd6_output(const struct dd_kernels *k, const struct dd_kernels 
 {
     for (size_t c = 0; c <= 70; c++)
         for (int i = 0; i < 4; i++)
-            output_case(k, ref, "winograd6_output", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six, 10.1, c);
+            output_case(k, ref, "winograd6_output", i & 1 ? &four_of_six : &six, i & 2 ? &four_of_six : &six,
+                        10.1, c);
 }
 
 /* Two roundings along rows, two along columns. */
@@ -170,10 +220,12 @@ void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels 
 typedef void weights_kernel(float *u, size_t plane, const float *w, size_t count);
 
 /* Of `count` input channels, against G g G^T in double. */
-static void weights_near(const struct dd_kernels *k, const char *name, weights_kernel *kernel, const double (*g)[3], size_t side, double ulps, size_t count)
+static void weights_near(const struct dd_kernels *k, const char *name, weights_kernel *kernel,
+                         const double (*g)[3], size_t side, double ulps, size_t count)
 {
     size_t nr = k->gemm_nr, planes = side * side;
-    struct plane w = plane(0, 9 * count, nr, nr, ORDINARY), u = plane(1, planes, count * nr, count * nr + count % 3, ORDINARY);
+    struct plane w = plane(0, 9 * count, nr, nr, ORDINARY),
+                 u = plane(1, planes, count * nr, count * nr + count % 3, ORDINARY);
     kernel(u.at, u.stride, w.at, count);
     plane_check(&u, name);
     for (size_t i = 0; i < planes; i++)
@@ -188,8 +240,9 @@ static void weights_near(const struct dd_kernels *k, const char *name, weights_k
         }
 }
 
-static void weights_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name, weights_kernel *kernel, weights_kernel *reference,
-                         const double (*g)[3], size_t side, double ulps)
+static void weights_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name,
+                         weights_kernel *kernel, weights_kernel *reference, const double (*g)[3], size_t side,
+                         double ulps)
 {
     for (size_t count = 0; count < 8; count++) {
         weights_near(k, name, kernel, g, side, ulps, count);
@@ -200,16 +253,26 @@ static void weights_case(const struct dd_kernels *k, const struct dd_kernels *re
 /* A rounded factor, a sum, a product and an fma at most along rows, and along columns: 8 u, second order below 0.1 u; the reference is in double and rounds once. */
 void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    static const double g[6][3] = { { 1. / 4, 0, 0 }, { -1. / 6, -1. / 6, -1. / 6 }, { -1. / 6, 1. / 6, -1. / 6 },
-                                    { 1. / 24, 1. / 12, 1. / 6 }, { 1. / 24, -1. / 12, 1. / 6 }, { 0, 0, 1 } };
+    static const double g[6][3] = { { 1. / 4, 0, 0 },
+                                    { -1. / 6, -1. / 6, -1. / 6 },
+                                    { -1. / 6, 1. / 6, -1. / 6 },
+                                    { 1. / 24, 1. / 12, 1. / 6 },
+                                    { 1. / 24, -1. / 12, 1. / 6 },
+                                    { 0, 0, 1 } };
     weights_case(k, ref, "winograd_weights", k->winograd_weights, ref->winograd_weights, g, 6, 8.1);
 }
 
 /* The same. */
 void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
-    static const double g[8][3] = { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 },
-                                    { 1. / 90, -1. / 45, 2. / 45 }, { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } };
+    static const double g[8][3] = { { 1, 0, 0 },
+                                    { -2. / 9, -2. / 9, -2. / 9 },
+                                    { -2. / 9, 2. / 9, -2. / 9 },
+                                    { 1. / 90, 1. / 45, 2. / 45 },
+                                    { 1. / 90, -1. / 45, 2. / 45 },
+                                    { 32. / 45, 16. / 45, 8. / 45 },
+                                    { 32. / 45, -16. / 45, 8. / 45 },
+                                    { 0, 0, 1 } };
     weights_case(k, ref, "winograd6_weights", k->winograd6_weights, ref->winograd6_weights, g, 8, 8.1);
 }
 

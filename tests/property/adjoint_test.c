@@ -12,22 +12,47 @@
 #include "maps.h"
 
 typedef void move_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x);
-typedef void move_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy);
+typedef void move_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                           const struct dd_map *dy);
 
-static void up(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_up_forward(ctx, y, x, NULL); }
-static void mean(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_mean_forward(ctx, y, x, NULL); }
-static void copy(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, NULL, 1, 0); }
-static void triple(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x) { dd_resample_copy_forward(ctx, y, x, NULL, 3, 0); }
-static void copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+static void up(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+{
+    dd_resample_up_forward(ctx, y, x, NULL);
+}
+
+static void mean(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+{
+    dd_resample_mean_forward(ctx, y, x, NULL);
+}
+
+static void copy(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+{
+    dd_resample_copy_forward(ctx, y, x, NULL, 1, 0);
+}
+
+static void triple(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x)
+{
+    dd_resample_copy_forward(ctx, y, x, NULL, 3, 0);
+}
+
+static void copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                          const struct dd_map *dy)
 {
     dd_resample_copy_backward(ctx, dx, add, dy, 1);
 }
-static void triple_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, const struct dd_map *dy)
+
+static void triple_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                            const struct dd_map *dy)
 {
     dd_resample_copy_backward(ctx, dx, add, dy, 3);
 }
 
-static const struct move { const char *name; int up, down, wide; move_forward *forward; move_backward *backward; } moves[] = {
+static const struct move {
+    const char *name;
+    int up, down, wide;
+    move_forward *forward;
+    move_backward *backward;
+} moves[] = {
     { "up", 2, 1, 1, up, dd_resample_up_backward },
     { "mean", 1, 2, 1, mean, dd_resample_mean_backward },
     { "unshuffle", 1, 2, 4, dd_resample_unshuffle_forward, dd_resample_unshuffle_backward },
@@ -56,14 +81,16 @@ static void check_added(const struct dd_map *added, const struct dd_map *before,
     for (size_t p = 0; p < (size_t)(dx->n * dx->h * dx->w); p++)
         for (size_t c = 0; c < (size_t)dx->c; c++) {
             double want = (double)before->data[p * before->stride + c] + dx->data[p * dx->stride + c];
-            CHECK_NEAR(added->data[p * added->stride + c], want, ldexp(1, -24) * (fabs(want) + fabs(dx->data[p * dx->stride + c])));
+            CHECK_NEAR(added->data[p * added->stride + c], want,
+                       ldexp(1, -24) * (fabs(want) + fabs(dx->data[p * dx->stride + c])));
         }
 }
 
 static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
 {
     struct dd_kernels k;
-    struct dd_map x = map_create(2, h, w, c, 1, 1), dy = map_create(2, h * t->up / t->down, w * t->up / t->down, c * t->wide, 2, 2);
+    struct dd_map x = map_create(2, h, w, c, 1, 1),
+                  dy = map_create(2, h * t->up / t->down, w * t->up / t->down, c * t->wide, 2, 2);
     struct dd_map y = map_create(2, dy.h, dy.w, dy.c, 1, 3), first = map_create(2, h, w, c, 0, 4);
     dd_kernels_init(&k, cpu);
     for (int threads = 1; threads <= 3; threads++) {
@@ -118,22 +145,27 @@ TEST(gradient, classes)
 static void check_store(unsigned cpu, float scale, bool adds)
 {
     struct dd_kernels k;
-    struct dd_map dy = map_create(2, 9, 10, 37, 1, 1), z = map_create(2, 9, 10, 37, 0, 2), r = map_create(2, 9, 10, 37, 0, 3);
+    struct dd_map dy = map_create(2, 9, 10, 37, 1, 1), z = map_create(2, 9, 10, 37, 0, 2),
+                  r = map_create(2, 9, 10, 37, 0, 3);
     struct dd_map add = map_create(2, 1, 1, 37, 0, 4), dz[3], dr[3], dadd[3];
     size_t size = dd_pre_scratch(2, 9, 10, 37);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
     for (int i = 0; i < 3; i++) {
-        dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6), dadd[i] = map_create(2, 1, 1, 37, i, 7);
-        dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch }, &dz[i], &dr[i], adds, &dadd[i], adds, &dy, NULL, scale, DD_ACT_NONE);
-        CHECK(map_same(&dz[i], 0, &dz[0], 0, 2) && map_same(&dr[i], 0, &dr[0], 0, 2) && map_same(&dadd[i], 0, &dadd[0], 0, 2));
+        dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6),
+        dadd[i] = map_create(2, 1, 1, 37, i, 7);
+        dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch }, &dz[i], &dr[i], adds, &dadd[i],
+                              adds, &dy, NULL, scale, DD_ACT_NONE);
+        CHECK(map_same(&dz[i], 0, &dz[0], 0, 2) && map_same(&dr[i], 0, &dr[0], 0, 2) &&
+              map_same(&dadd[i], 0, &dadd[0], 0, 2));
         CHECK(map_whole(&dz[i]) && map_whole(&dr[i]) && map_whole(&dadd[i]));
     }
     CHECK(scratch_whole(scratch, size));
     double got = inner(&z, &dz[0]) + inner(&r, &dr[0]) + inner(&add, &dadd[0]), want = 0, most = 0;
     for (size_t p = 0; p < 180; p++)
         for (size_t c = 0; c < 37; c++) {
-            double d = dy.data[p * dy.stride + c], a = add.data[p / 90 * 37 + c], v[2] = { z.data[p * 37 + c], r.data[p * 37 + c] };
+            double d = dy.data[p * dy.stride + c], a = add.data[p / 90 * 37 + c],
+                   v[2] = { z.data[p * 37 + c], r.data[p * 37 + c] };
             want += d * (v[0] + v[1] + a) * scale;
             most += fabs(d) * (fabs(v[0]) + fabs(v[1]) + fabs(a)) * scale;
         }
@@ -165,10 +197,12 @@ TEST(gradient, store_with_an_activation)
     for (int set = 0; set < sets; set++)
         for (int act = DD_ACT_SILU; act <= DD_ACT_MISH; act++) {
             struct dd_kernels k;
-            struct dd_map dy = map_create(2, 3, 5, 21, 1, 1), v = map_create(2, 3, 5, 21, 2, 2), want = map_create(2, 3, 5, 21, 0, 3);
+            struct dd_map dy = map_create(2, 3, 5, 21, 1, 1), v = map_create(2, 3, 5, 21, 2, 2),
+                          want = map_create(2, 3, 5, 21, 0, 3);
             dd_kernels_init(&k, masks[set]);
             struct dd_context ctx = { &k, 2, NULL };
-            dd_pre_backward(&ctx, &want, false, NULL, NULL, &dy, &v, &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
+            dd_pre_backward(&ctx, &want, false, NULL, NULL, &dy, &v,
+                            &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
             for (size_t i = 0; i < 2 * 3 * 5 * 21; i++)
                 want.data[i] *= 0.7f;
             dd_pre_store_backward(&ctx, &dy, NULL, false, NULL, false, &dy, &v, 0.7f, (enum dd_act)act);
@@ -178,21 +212,27 @@ TEST(gradient, store_with_an_activation)
 }
 
 /* The gradients by x of images first .. first + n; what parameters get is not looked at. */
-typedef void image_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v);
+typedef void image_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
+                            const struct dd_map *x, float *v);
 
 enum { IMAGES = 5, SIDE = 19, HEADS = 2, DIM = 4, INNER = HEADS * DIM, MEMORY = 3, V_FLOATS = 1024 };
 
-static void softmax_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
+static void softmax_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
+                             const struct dd_map *x, float *v)
 {
-    dd_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
+    dd_attention_backward(ctx, dx, v + 512, dy, x,
+                          &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
 }
 
-static void linear_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
+static void linear_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
+                            const struct dd_map *x, float *v)
 {
-    dd_linear_attention_backward(ctx, dx, v + 512, dy, x, &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
+    dd_linear_attention_backward(ctx, dx, v + 512, dy, x,
+                                 &(struct dd_attention){ SIDE, SIDE, HEADS, DIM, MEMORY, 0 }, v);
 }
 
-static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
+static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
+                          const struct dd_map *x, float *v)
 {
     size_t c = (size_t)x->c, all = (size_t)x->n * c;
     float *gamma = v + 4 * all, *moments = gamma + 4 * c;
@@ -201,23 +241,28 @@ static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx,
         gamma[i] = 1 + (float)i / 64;
     dd_norm_forward(ctx, v, v + all, moments, x, 4, 1e-5, gamma, gamma + c, NULL, 0);
     dd_pre_backward(ctx, dx, false, v + 2 * all, v + 3 * all, dy, x, &pre);
-    dd_norm_backward(ctx, dx, gamma + 2 * c, gamma + 3 * c, NULL, 0, false, v + 2 * all, v + 3 * all, x, 4, moments, gamma, gamma + c, NULL, 0);
+    dd_norm_backward(ctx, dx, gamma + 2 * c, gamma + 3 * c, NULL, 0, false, v + 2 * all, v + 3 * all, x, 4,
+                     moments, gamma, gamma + c, NULL, 0);
 }
 
-static void rms_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy, const struct dd_map *x, float *v)
+static void rms_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
+                         const struct dd_map *x, float *v)
 {
-    dd_norm_rms_backward(ctx, dx, false, v, NULL, 0, false, NULL, false, dy, x, v + 512, NULL, 0, DD_ACT_MISH);
+    dd_norm_rms_backward(ctx, dx, false, v, NULL, 0, false, NULL, false, dy, x, v + 512, NULL, 0,
+                         DD_ACT_MISH);
 }
 
 static size_t scratch_of(const struct dd_kernels *k, int n, int threads)
 {
     struct dd_attention a = { SIDE, SIDE, HEADS, DIM, MEMORY, 0 };
-    size_t soft = dd_attention_backward_scratch(k, &a, n, threads), linear = dd_linear_attention_backward_scratch(k, &a, n, threads);
-    return soft + linear + dd_norm_rms_backward_scratch(n, SIDE, SIDE, 3 * INNER, threads) + dd_norm_backward_scratch(n, 3 * INNER);
+    size_t soft = dd_attention_backward_scratch(k, &a, n, threads),
+           linear = dd_linear_attention_backward_scratch(k, &a, n, threads);
+    return soft + linear + dd_norm_rms_backward_scratch(n, SIDE, SIDE, 3 * INNER, threads) +
+           dd_norm_backward_scratch(n, 3 * INNER);
 }
 
-static void run_images(image_gradient *f, const struct dd_kernels *k, int threads, const struct dd_map *dx, const struct dd_map *dy,
-                       const struct dd_map *x)
+static void run_images(image_gradient *f, const struct dd_kernels *k, int threads, const struct dd_map *dx,
+                       const struct dd_map *dy, const struct dd_map *x)
 {
     float *scratch = scratch_create(scratch_of(k, dx->n, threads)), *v = floats_create(V_FLOATS, -1, 1, 9);
     f(&(struct dd_context){ k, threads, scratch }, dx, dy, x, v);
@@ -226,19 +271,28 @@ static void run_images(image_gradient *f, const struct dd_kernels *k, int thread
 
 TEST(gradient, same_bits_for_any_batch)
 {
-    static const struct { image_gradient *f; int wide; } all[] = { { softmax_gradient, INNER }, { linear_gradient, INNER },
-                                                                   { norm_gradient, 3 * INNER }, { rms_gradient, 3 * INNER } };
+    static const struct {
+        image_gradient *f;
+        int wide;
+    } all[] = { { softmax_gradient, INNER },
+                { linear_gradient, INNER },
+                { norm_gradient, 3 * INNER },
+                { rms_gradient, 3 * INNER } };
+
     unsigned masks[4];
     int sets = instruction_sets(masks);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int set = 0; set < sets; set++) {
             struct dd_kernels k;
-            struct dd_map x = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 0, 1), dy = map_create(IMAGES, SIDE, SIDE, all[i].wide, 0, 2);
-            struct dd_map dx = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 1, 3), alone = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 0, 4);
+            struct dd_map x = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 0, 1),
+                          dy = map_create(IMAGES, SIDE, SIDE, all[i].wide, 0, 2);
+            struct dd_map dx = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 1, 3),
+                          alone = map_create(IMAGES, SIDE, SIDE, 3 * INNER, 0, 4);
             dd_kernels_init(&k, masks[set]);
             run_images(all[i].f, &k, 3, &dx, &dy, &x);
             for (int image = 0; image < IMAGES; image++) {
-                struct dd_map one = map_images(&alone, image, 1), y = map_images(&dy, image, 1), in = map_images(&x, image, 1);
+                struct dd_map one = map_images(&alone, image, 1), y = map_images(&dy, image, 1),
+                              in = map_images(&x, image, 1);
                 run_images(all[i].f, &k, 1, &one, &y, &in);
             }
             CHECK(map_same(&dx, 0, &alone, 0, IMAGES) && map_whole(&dx));

@@ -8,36 +8,48 @@
 #include "layer/attention.h"
 #include "maps.h"
 
-struct attention_case { struct dd_attention a; int n, gap; float size; };
-
-static const struct attention_case cases[] = {
-    { { 4, 4, 1, 64, 0, 0 }, 2, 0, 1 },   { { 3, 5, 2, 8, 0, 0 }, 1, 3, 2 },    { { 1, 1, 3, 16, 0, 0 }, 2, 0, 1 },
-    { { 8, 8, 4, 32, 4, 0 }, 1, 0, 1 },   { { 5, 7, 2, 19, 4, 0 }, 2, 5, 1 },   { { 16, 16, 1, 40, 0, 0 }, 1, 0, 1 },
-    { { 2, 3, 1, 130, 1, 0 }, 1, 1, 1 },  { { 6, 6, 2, 12, 0, 0 }, 1, 0, 30 },  { { 30, 20, 1, 8, 4, 0 }, 1, 0, 1 },
-    { { 4, 5, 1, 33, 0, 1 }, 2, 3, 1 },   { { 7, 6, 2, 16, 0, 1 }, 1, 0, 2 },
+struct attention_case {
+    struct dd_attention a;
+    int n, gap;
+    float size;
 };
 
-static int parts(const struct dd_attention *a) { return a->tied ? 2 : 3; }
+static const struct attention_case cases[] = {
+    { { 4, 4, 1, 64, 0, 0 }, 2, 0, 1 },  { { 3, 5, 2, 8, 0, 0 }, 1, 3, 2 },
+    { { 1, 1, 3, 16, 0, 0 }, 2, 0, 1 },  { { 8, 8, 4, 32, 4, 0 }, 1, 0, 1 },
+    { { 5, 7, 2, 19, 4, 0 }, 2, 5, 1 },  { { 16, 16, 1, 40, 0, 0 }, 1, 0, 1 },
+    { { 2, 3, 1, 130, 1, 0 }, 1, 1, 1 }, { { 6, 6, 2, 12, 0, 0 }, 1, 0, 30 },
+    { { 30, 20, 1, 8, 4, 0 }, 1, 0, 1 }, { { 4, 5, 1, 33, 0, 1 }, 2, 3, 1 },
+    { { 7, 6, 2, 16, 0, 1 }, 1, 0, 2 },
+};
 
-typedef void forward(const struct dd_context *, const struct dd_map *, const struct dd_map *, const struct dd_attention *, const float *);
+static int parts(const struct dd_attention *a)
+{
+    return a->tied ? 2 : 3;
+}
+
+typedef void forward(const struct dd_context *, const struct dd_map *, const struct dd_map *,
+                     const struct dd_attention *, const float *);
 typedef size_t scratch_size(const struct dd_kernels *, const struct dd_attention *, int, int);
 
 /* q (0), k (1), v (2) of image `image`, head, as doubles; token < memory is of the memory.  linear: which layout the memory has. */
-static double input(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int linear, int image, int which, int head,
-                    int token, int d)
+static double input(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int linear,
+                    int image, int which, int head, int token, int d)
 {
     const struct dd_attention *a = &t->a;
     if (which && token < a->memory) {
         int at = (which - 1) * a->heads + head;
-        return linear ? memory[(at * a->dim + d) * a->memory + token] : memory[(at * a->memory + token) * a->dim + d];
+        return linear ? memory[(at * a->dim + d) * a->memory + token]
+                      : memory[(at * a->memory + token) * a->dim + d];
     }
     size_t pixel = (size_t)(image * a->h * a->w + token - (which ? a->memory : 0));
     which -= which == parts(a);
     return qkv->data[pixel * qkv->stride + (size_t)((which * a->heads + head) * a->dim + d)];
 }
 
-static void check_softmax_row(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory, int image,
-                              int head, int pixel, double *p)
+static void check_softmax_row(const struct attention_case *t, const struct dd_map *y,
+                              const struct dd_map *qkv, const float *memory, int image, int head, int pixel,
+                              double *p)
 {
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
     double u = ldexp(1, -24), most = -INFINITY, total = 0, error = 0, scale = 1 / sqrt(dim);
@@ -45,7 +57,8 @@ static void check_softmax_row(const struct attention_case *t, const struct dd_ma
         double size = 0;
         p[j] = 0;
         for (int d = 0; d < dim; d++) {
-            double term = input(t, qkv, memory, 0, image, 0, head, pixel, d) * input(t, qkv, memory, 0, image, 1, head, j, d) * scale;
+            double term = input(t, qkv, memory, 0, image, 0, head, pixel, d) *
+                          input(t, qkv, memory, 0, image, 1, head, j, d) * scale;
             p[j] += term;
             size += fabs(term);
         }
@@ -62,11 +75,13 @@ static void check_softmax_row(const struct attention_case *t, const struct dd_ma
             sum += p[j] / total * v;
             size += p[j] / total * fabs(v);
         }
-        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + d)], sum, relative * size);
+        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + d)],
+                   sum, relative * size);
     }
 }
 
-static void check_softmax(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory)
+static void check_softmax(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv,
+                          const float *memory)
 {
     double *p = malloc(sizeof *p * (size_t)(t->a.memory + t->a.h * t->a.w));
     REQUIRE(p);
@@ -78,8 +93,8 @@ static void check_softmax(const struct attention_case *t, const struct dd_map *y
 }
 
 /* c [dim, dim] = softmax over tokens of k, transposed, times v; size the same with |v|. */
-static void linear_context(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int image, int head, double *c,
-                           double *size)
+static void linear_context(const struct attention_case *t, const struct dd_map *qkv, const float *memory,
+                           int image, int head, double *c, double *size)
 {
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
     for (int d = 0; d < dim; d++) {
@@ -91,7 +106,8 @@ static void linear_context(const struct attention_case *t, const struct dd_map *
         for (int e = 0; e < dim; e++) {
             c[d * dim + e] = size[d * dim + e] = 0;
             for (int j = 0; j < tokens; j++) {
-                double k = exp(input(t, qkv, memory, 1, image, 1, head, j, d) - most) / total, v = input(t, qkv, memory, 1, image, 2, head, j, e);
+                double k = exp(input(t, qkv, memory, 1, image, 1, head, j, d) - most) / total,
+                       v = input(t, qkv, memory, 1, image, 2, head, j, e);
                 c[d * dim + e] += k * v;
                 size[d * dim + e] += k * fabs(v);
             }
@@ -99,8 +115,9 @@ static void linear_context(const struct attention_case *t, const struct dd_map *
     }
 }
 
-static void check_linear_pixel(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, int image, int head, int pixel,
-                               const double *c, const double *size)
+static void check_linear_pixel(const struct attention_case *t, const struct dd_map *y,
+                               const struct dd_map *qkv, int image, int head, int pixel, const double *c,
+                               const double *size)
 {
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
     double u = ldexp(1, -24), most = -INFINITY, total = 0;
@@ -116,11 +133,13 @@ static void check_linear_pixel(const struct attention_case *t, const struct dd_m
             sum += q * c[d * dim + e];
             most_sum += q * size[d * dim + e];
         }
-        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + e)], sum, relative * most_sum);
+        CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + e)],
+                   sum, relative * most_sum);
     }
 }
 
-static void check_linear(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv, const float *memory)
+static void check_linear(const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv,
+                         const float *memory)
 {
     double *c = malloc(sizeof *c * 2 * (size_t)(t->a.dim * t->a.dim)), *size = c + t->a.dim * t->a.dim;
     REQUIRE(c);
@@ -134,8 +153,9 @@ static void check_linear(const struct attention_case *t, const struct dd_map *y,
 }
 
 /* Runs on a copy of qkv: backward needs what forward read. */
-static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads, const struct attention_case *t, const struct dd_map *y,
-                          const struct dd_map *qkv, const float *memory)
+static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads,
+                          const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv,
+                          const float *memory)
 {
     struct dd_kernels k;
     struct dd_map copy = map_create(qkv->n, qkv->h, qkv->w, qkv->c, (int)qkv->stride - qkv->c, 0);
@@ -148,8 +168,9 @@ static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads
     map_free(&copy), free(scratch);
 }
 
-static void check_cases(forward *f, scratch_size *s, void (*check)(const struct attention_case *, const struct dd_map *, const struct dd_map *,
-                                                                  const float *))
+static void check_cases(forward *f, scratch_size *s,
+                        void (*check)(const struct attention_case *, const struct dd_map *,
+                                      const struct dd_map *, const float *))
 {
     unsigned masks[4];
     int sets = instruction_sets(masks);
@@ -159,7 +180,8 @@ static void check_cases(forward *f, scratch_size *s, void (*check)(const struct 
             if (t->a.tied && f == dd_linear_attention_forward)
                 continue;
             int inner = t->a.heads * t->a.dim;
-            struct dd_map qkv = map_create(t->n, t->a.h, t->a.w, parts(&t->a) * inner, t->gap, 21), y = map_create(t->n, t->a.h, t->a.w, inner, t->gap, 22);
+            struct dd_map qkv = map_create(t->n, t->a.h, t->a.w, parts(&t->a) * inner, t->gap, 21),
+                          y = map_create(t->n, t->a.h, t->a.w, inner, t->gap, 22);
             float *memory = floats_create((size_t)(2 * inner * t->a.memory), -1, 1, 23);
             for (size_t j = 0; j < (size_t)(t->n * t->a.h * t->a.w) * qkv.stride; j++)
                 qkv.data[j] *= t->size;
@@ -175,7 +197,8 @@ static void check_bits(forward *f, scratch_size *s)
     static const int teams[] = { 1, 2, 3, 7 };
     unsigned masks[4];
     int sets = instruction_sets(masks), inner = t.a.heads * t.a.dim;
-    struct dd_map qkv = map_create(t.n, t.a.h, t.a.w, 3 * inner, 1, 21), y = map_create(t.n, t.a.h, t.a.w, inner, 2, 22);
+    struct dd_map qkv = map_create(t.n, t.a.h, t.a.w, 3 * inner, 1, 21),
+                  y = map_create(t.n, t.a.h, t.a.w, inner, 2, 22);
     struct dd_map expected = map_create(t.n, t.a.h, t.a.w, inner, 0, 22);
     float *memory = floats_create((size_t)(2 * inner * t.a.memory), -1, 1, 23);
     for (int set = 0; set < sets; set++) {

@@ -6,12 +6,18 @@
 #include "check.h"
 
 enum { T = 1000, D = 4 };
+
 static const double signs[2][D] = { { 1, 1, -1, -1 }, { 1, -1, 1, -1 } }, ln2 = 0.69314718055994530942;
 static double beta[T], alpha_bar[T];
 
 /* Data N(0, v I): eps = sqrt(1 - ab) x / (ab v + 1 - ab), whatever the network is to predict; off is a mistake in eps. */
-struct gaussian { double v, off; int prediction; };
-static int gaussian_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+struct gaussian {
+    double v, off;
+    int prediction;
+};
+
+static int gaussian_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                        ddpm_error *err)
 {
     const struct gaussian *g = user;
     double ab = alpha_bar[(int)t], a = sqrt(ab), s = sqrt(1 - ab);
@@ -33,20 +39,29 @@ static ddpm_chain *chain_of(const char *steps)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
-    CHECK(!ddpm_betas(beta, alpha_bar, T, "linear", NULL) && !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
+    CHECK(!ddpm_betas(beta, alpha_bar, T, "linear", NULL) &&
+          !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
     return chain;
 }
 
 static ddpm_sampler_options options_of(struct gaussian *g, const char *variance)
 {
-    return (ddpm_sampler_options){ .variance = variance, .prediction = g->prediction, .outputs = 1, .T = T, .seed = 7,
-                                   .eps = gaussian_eps, .eps_user = g, .noise = sign_noise };
+    return (ddpm_sampler_options){ .variance = variance,
+                                   .prediction = g->prediction,
+                                   .outputs = 1,
+                                   .T = T,
+                                   .seed = 7,
+                                   .eps = gaussian_eps,
+                                   .eps_user = g,
+                                   .noise = sign_noise };
 }
 
-static ddpm_bound *measured(const ddpm_chain *chain, const ddpm_sampler_options *o, const double *x0, const uint32_t *index, int n, int batch)
+static ddpm_bound *measured(const ddpm_chain *chain, const ddpm_sampler_options *o, const double *x0,
+                            const uint32_t *index, int n, int batch)
 {
     ddpm_bound *b = NULL;
-    if (ddpm_bound_create(&b, chain, o, D, batch, NULL, NULL) || ddpm_bound_start(b, x0, index, NULL, n, NULL)) {
+    if (ddpm_bound_create(&b, chain, o, D, batch, NULL, NULL) ||
+        ddpm_bound_start(b, x0, index, NULL, n, NULL)) {
         check_fail(__FILE__, __LINE__, "the bound cannot be made");
         exit(1);
     }
@@ -74,7 +89,8 @@ TEST(property, bound_of_a_gaussian)
         for (int i = t->K - 1; i > 0; i--) {
             double ab = t->alpha_bar[i], small = t->beta_tilde[i], sigma2 = k / 3 % 2 ? small : t->beta[i];
             double error = g.v * (1 - ab) / (ab * g.v + 1 - ab), ratio = small / sigma2;
-            double term = 0.5 * (ratio - 1 - log(ratio) + t->mean_x0[i] * t->mean_x0[i] * error / sigma2) / ln2;
+            double term =
+                0.5 * (ratio - 1 - log(ratio) + t->mean_x0[i] * t->mean_x0[i] * error / sigma2) / ln2;
             CHECK_NEAR(found->term[i], term, 1e-9 * term);
             CHECK_NEAR(found->mse_x0[i], error, 1e-9 * error);
             sum += found->term[i];
@@ -101,7 +117,8 @@ TEST(property, three_forms_of_a_term)
         ddpm_bound *b = measured(chain, &o, x0, &index, 1, 1);
         const ddpm_bound_image *found = ddpm_bound_read(b, 0);
         for (int i = 1; i < t->K; i++) {
-            double ab = t->alpha_bar[i], alpha = 1 - t->beta[i], sigma2 = large ? t->beta[i] : t->beta_tilde[i], ratio = t->beta_tilde[i] / sigma2;
+            double ab = t->alpha_bar[i], alpha = 1 - t->beta[i],
+                   sigma2 = large ? t->beta[i] : t->beta_tilde[i], ratio = t->beta_tilde[i] / sigma2;
             double constant = 0.5 * (ratio - 1 - log(ratio)), means = 0, x[D], eps[D];
             ddpm_diffuse(x, x0, signs[1], ab, D);
             gaussian_eps(&g, eps, x, t->t[i], NULL, 1, NULL);
@@ -110,7 +127,8 @@ TEST(property, three_forms_of_a_term)
                 double theta = (x[e] - t->beta[i] / sqrt(1 - ab) * eps[e]) / sqrt(alpha);
                 means += (tilde - theta) * (tilde - theta) / D;
             }
-            double weight = t->beta[i] * t->beta[i] / (2 * sigma2 * alpha * (1 - ab)), term = found->term[i] * ln2;
+            double weight = t->beta[i] * t->beta[i] / (2 * sigma2 * alpha * (1 - ab)),
+                   term = found->term[i] * ln2;
             CHECK_NEAR(term, constant + means / (2 * sigma2), 1e-9 * term);
             CHECK_NEAR(term, constant + weight * found->mse[i], 1e-9 * term);
             CHECK_NEAR(found->mse[i], ddpm_l_simple(eps, signs[1], D), 1e-12);
@@ -130,10 +148,12 @@ TEST(property, exact_variances)
     ddpm_sampler_options large = options_of(&normal, "beta"), small = options_of(&point, "beta-tilde");
     const double zero[D] = { 0 };
     uint32_t index = 0;
-    ddpm_bound *of_normal = measured(chain, &large, signs[0], &index, 1, 1), *of_point = measured(chain, &small, zero, &index, 1, 1);
+    ddpm_bound *of_normal = measured(chain, &large, signs[0], &index, 1, 1),
+               *of_point = measured(chain, &small, zero, &index, 1, 1);
     for (int i = 1; i < t->K; i++) {
         double term = 0.5 * log(t->beta[i] / t->beta_tilde[i]);
-        CHECK_NEAR(t->beta_tilde[i] + t->mean_x0[i] * t->mean_x0[i] * (1 - t->alpha_bar[i]), t->beta[i], 1e-12 * t->beta[i]);
+        CHECK_NEAR(t->beta_tilde[i] + t->mean_x0[i] * t->mean_x0[i] * (1 - t->alpha_bar[i]), t->beta[i],
+                   1e-12 * t->beta[i]);
         CHECK_NEAR(ddpm_bound_read(of_normal, 0)->term[i] * ln2, term, 1e-9 * term);
         CHECK_NEAR(ddpm_bound_read(of_point, 0)->term[i], 0, 1e-20);
     }
@@ -157,12 +177,13 @@ TEST(property, bounds_are_of_images)
     o.noise = NULL;
     const uint32_t index[3] = { 4, 9, 2 };
     ddpm_bound *together = measured(all, &o, x0, index, 3, 5);
-    o.eta = 0.5, o.order = 2, o.corrector = 1;                  /* of samplers: a bound has none of them */
+    o.eta = 0.5, o.order = 2, o.corrector = 1; /* of samplers: a bound has none of them */
     for (int k = 0; k < 3; k++) {
         ddpm_bound *alone = measured(list, &o, x0 + k * D, &index[k], 1, 1);
         const ddpm_bound_image *a = ddpm_bound_read(alone, 0), *b = ddpm_bound_read(together, k);
         CHECK(a->total == b->total && a->prior == b->prior && !memcmp(a->term, b->term, T * sizeof *a->term));
-        CHECK(!memcmp(a->mse, b->mse, T * sizeof *a->mse) && !memcmp(a->mse_x0, b->mse_x0, T * sizeof *a->mse_x0));
+        CHECK(!memcmp(a->mse, b->mse, T * sizeof *a->mse) &&
+              !memcmp(a->mse_x0, b->mse_x0, T * sizeof *a->mse_x0));
         ddpm_bound_free(alone);
     }
     dd_rng_normal(&(struct dd_rng){ 7, 9, dd_rng_t(500), (uint32_t)DD_RNG_EVAL << 24 }, z, D);
@@ -172,7 +193,8 @@ TEST(property, bounds_are_of_images)
     ddpm_x0(eps, x, p, DDPM_V, 0, alpha_bar[500], D);
     ddpm_eps(eps, x, eps, alpha_bar[500], D);
     CHECK_NEAR(ddpm_bound_read(together, 1)->mse[500], ddpm_l_simple(eps, z, D), 1e-12);
-    CHECK_NEAR(ddpm_bound_read(together, 1)->gamma[500], ddpm_l_simple(eps, (const double[D]){ 0 }, D), 1e-12);
+    CHECK_NEAR(ddpm_bound_read(together, 1)->gamma[500], ddpm_l_simple(eps, (const double[D]){ 0 }, D),
+               1e-12);
     ddpm_bound_free(together);
     ddpm_chain_free(all);
     ddpm_chain_free(list);

@@ -7,7 +7,8 @@ static int is_chain(const ddpm_tables *c, const double *alpha_bar, int K, int T)
 {
     int good = c->K == K && c->t[0] >= 0 && c->t[K - 1] <= T - 1 && (K > 1 || c->t[0] == T - 1);
     for (int i = 0; i < K && good; i++)
-        good = c->t[i] == rint(c->t[i]) && (i == 0 || c->t[i] > c->t[i - 1]) && c->alpha_bar[i] == alpha_bar[(int)c->t[i]];
+        good = c->t[i] == rint(c->t[i]) && (i == 0 || c->t[i] > c->t[i - 1]) &&
+               c->alpha_bar[i] == alpha_bar[(int)c->t[i]];
     return good;
 }
 
@@ -24,7 +25,8 @@ static void every_count(int T, const char *betas, int all)
             if (!all && K > 200 && K % 37 && K <= T - 20)
                 continue;
             snprintf(steps, sizeof steps, "%d", K);
-            if (ddpm_chain_respace(&chain, &about, steps, *name, NULL) || !is_chain(ddpm_chain_tables(chain), alpha_bar, K, T))
+            if (ddpm_chain_respace(&chain, &about, steps, *name, NULL) ||
+                !is_chain(ddpm_chain_tables(chain), alpha_bar, K, T))
                 check_fail(__FILE__, __LINE__, "%s, T = %d, %s: %d steps are no chain", betas, T, *name, K);
             ddpm_chain_free(chain);
         }
@@ -45,11 +47,14 @@ TEST(property, presets_give_every_count)
 TEST(property, logsnr_takes_the_nearest_step)
 {
     enum { T = 1000, K = 12 };
+
     double beta[T], alpha_bar[T];
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
-    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL) && !ddpm_chain_respace(&chain, &about, "12", "logsnr", NULL));
-    double high = log(alpha_bar[0] / (1 - alpha_bar[0])), low = log(alpha_bar[T - 1] / (1 - alpha_bar[T - 1]));
+    REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL) &&
+            !ddpm_chain_respace(&chain, &about, "12", "logsnr", NULL));
+    double high = log(alpha_bar[0] / (1 - alpha_bar[0])),
+           low = log(alpha_bar[T - 1] / (1 - alpha_bar[T - 1]));
     for (int i = 0; i < K; i++) {
         double wanted = high + i * (low - high) / (K - 1), closest = INFINITY, found = 0;
         for (int t = 0; t < T; t++) {
@@ -105,11 +110,13 @@ TEST(property, full_chain_is_the_schedule)
         ddpm_about about = { .steps = 1000, .alpha_bar = alpha_bar };
         ddpm_chain *all = NULL, *thousand = NULL;
         REQUIRE(!ddpm_betas(beta, alpha_bar, 1000, specs[s], NULL));
-        REQUIRE(!ddpm_chain_respace(&all, &about, "all", NULL, NULL) && !ddpm_chain_respace(&thousand, &about, "1000", "quad", NULL));
+        REQUIRE(!ddpm_chain_respace(&all, &about, "all", NULL, NULL) &&
+                !ddpm_chain_respace(&thousand, &about, "1000", "quad", NULL));
         const ddpm_tables *c = ddpm_chain_tables(all), *d = ddpm_chain_tables(thousand);
         for (int t = 0; t < 1000; t++) {
             CHECK_NEAR(c->beta[t], beta[t], 4 * 0x1p-53);
-            CHECK(c->t[t] == t && c->alpha_bar[t] == alpha_bar[t] && d->t[t] == t && d->mean_x0[t] == c->mean_x0[t]);
+            CHECK(c->t[t] == t && c->alpha_bar[t] == alpha_bar[t] && d->t[t] == t &&
+                  d->mean_x0[t] == c->mean_x0[t]);
         }
         ddpm_chain_free(all);
         ddpm_chain_free(thousand);

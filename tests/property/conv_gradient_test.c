@@ -43,7 +43,11 @@ static void problem_free(struct problem *p)
     free(p->w), free(p->dw), free(p->db), free(p->scale), free(p->shift);
 }
 
-struct run { const char *engine; unsigned cpu; int threads; };
+struct run {
+    const char *engine;
+    unsigned cpu;
+    int threads;
+};
 
 /* Overwrites dx, adds to dw and, unless which says no, to db. */
 static void gradient_run(struct problem *p, const struct run *r, int which)
@@ -52,7 +56,8 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     struct dd_conv_gradient *g;
     ddpm_error err = { 0 };
     dd_kernels_init(&k, r->cpu);
-    if (dd_conv_gradient_open(&g, &p->s, &(struct dd_conv_setup){ &k, r->cpu, r->engine, p->x.n, r->threads }, &err)) {
+    if (dd_conv_gradient_open(&g, &p->s, &(struct dd_conv_setup){ &k, r->cpu, r->engine, p->x.n, r->threads },
+                              &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
@@ -63,7 +68,8 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     dd_conv_gradient_pack(g, packed, p->w);
     dd_conv_gradient_data(g, &ctx, &p->dx, &p->dz);
     memset(scratch, 0xff, scratch_size);
-    dd_conv_gradient_weights(g, &ctx, p->dw, which & 8 ? NULL : p->db, &p->dz, &p->x, p->pre.scale || p->pre.act ? &p->pre : NULL);
+    dd_conv_gradient_weights(g, &ctx, p->dw, which & 8 ? NULL : p->db, &p->dz, &p->x,
+                             p->pre.scale || p->pre.act ? &p->pre : NULL);
     CHECK(alloc_count() == 0);
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
     CHECK(map_whole(&p->dx));
@@ -75,7 +81,8 @@ static double at(const struct dd_map *m, int image, int y, int x, int c)
 {
     if (y < 0 || x < 0 || y >= m->h || x >= m->w)
         return 0;
-    return m->data[(((size_t)image * (size_t)m->h + (size_t)y) * (size_t)m->w + (size_t)x) * m->stride + (size_t)c];
+    return m->data[(((size_t)image * (size_t)m->h + (size_t)y) * (size_t)m->w + (size_t)x) * m->stride +
+                   (size_t)c];
 }
 
 /* x' and *m, what its error is measured by. */
@@ -99,7 +106,8 @@ static void check_data(const struct problem *p)
     const struct dd_conv_shape *s = &p->s;
     double bound = sum_bound((size_t)(s->cout * s->kernel * s->kernel + 1));
     for (int j = 0; j < p->dx.n * s->h * s->w * s->cin; j++) {
-        int i = j % s->cin, ix = j / s->cin % s->w, iy = j / s->cin / s->w % s->h, image = j / s->cin / s->w / s->h;
+        int i = j % s->cin, ix = j / s->cin % s->w, iy = j / s->cin / s->w % s->h,
+            image = j / s->cin / s->w / s->h;
         double sum = 0, size = 0;
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++) {
@@ -107,7 +115,8 @@ static void check_data(const struct problem *p)
                 if (y < 0 || x < 0 || y % s->stride || x % s->stride)
                     continue;
                 for (int o = 0; o < s->cout; o++) {
-                    double one = p->w[((o * s->cin + i) * s->kernel + kh) * s->kernel + kw] * at(&p->dz, image, y / s->stride, x / s->stride, o);
+                    double one = p->w[((o * s->cin + i) * s->kernel + kh) * s->kernel + kw] *
+                                 at(&p->dz, image, y / s->stride, x / s->stride, o);
                     sum += one;
                     size += fabs(one);
                 }
@@ -134,10 +143,11 @@ static void sandwich(double *y, const double *m, const double *x, int ny, int nx
 /* E [9] of output channel o and input channel i. */
 static void winograd_size(double *e, const struct problem *p, int o, int i)
 {
-    static const double bt[36] = { 4, 0, 5, 0, 1, 0, 0, 4, 4, 1, 1, 0, 0, 4, 4, 1, 1, 0, 0, 2, 1, 2, 1, 0, 0, 2, 1, 2, 1, 0, 0, 4, 0, 5, 0, 1 };
+    static const double bt[36] = { 4, 0, 5, 0, 1, 0, 0, 4, 4, 1, 1, 0, 0, 4, 4, 1, 1, 0,
+                                   0, 2, 1, 2, 1, 0, 0, 2, 1, 2, 1, 0, 0, 4, 0, 5, 0, 1 };
     static const double a[24] = { 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8, 0, 0, 0, 1 };
-    static const double gt[18] = { 1. / 4, 1. / 6, 1. / 6, 1. / 24, 1. / 24, 0, 0, 1. / 6, 1. / 6, 1. / 12, 1. / 12, 0,
-                                   0, 1. / 6, 1. / 6, 1. / 6, 1. / 6, 1 };
+    static const double gt[18] = { 1. / 4,  1. / 6,  1. / 6, 1. / 24, 1. / 24, 0,      0,      1. / 6, 1. / 6,
+                                   1. / 12, 1. / 12, 0,      0,       1. / 6,  1. / 6, 1. / 6, 1. / 6, 1 };
     double sum[36] = { 0 }, d[36], z[16], v[36], t[36];
     for (int image = 0; image < p->x.n; image++)
         for (int y = 0; y < p->s.h; y += 4)
@@ -160,7 +170,8 @@ static void check_weights(const struct problem *p, const float *before, const fl
     const struct dd_conv_shape *s = &p->s;
     int pixels = p->dz.h * p->dz.w, n = p->x.n * pixels, taps = s->kernel * s->kernel;
     double u = ldexp(1, -24), bound = sum_bound((size_t)n + 1) + PRE_ULPS * u;
-    double tiles = p->x.n * ((s->h + 3) / 4) * ((s->w + 3) / 4), tiled = (WINOGRAD_ULPS + 7 * sqrt(tiles)) * u;
+    double tiles = p->x.n * ((s->h + 3) / 4) * ((s->w + 3) / 4),
+           tiled = (WINOGRAD_ULPS + 7 * sqrt(tiles)) * u;
     for (int j = 0; j < s->cout * s->cin; j++) {
         int o = j / s->cin, i = j % s->cin;
         double e[9] = { 0 };
@@ -171,7 +182,8 @@ static void check_weights(const struct problem *p, const float *before, const fl
             for (int q = 0; q < n; q++) {
                 int image = q / pixels, oy = q % pixels / p->dz.w, ox = q % p->dz.w;
                 double z = at(&p->dz, image, oy, ox, o);
-                sum += z * input(p, image, oy * s->stride + tap / s->kernel - s->top, ox * s->stride + tap % s->kernel - s->left, i, &m);
+                sum += z * input(p, image, oy * s->stride + tap / s->kernel - s->top,
+                                 ox * s->stride + tap % s->kernel - s->left, i, &m);
                 size += fabs(z) * m;
             }
             CHECK_NEAR(p->dw[j * taps + tap], sum, bound * size + (by_tiles(s) ? tiled * e[tap] : 0));
@@ -189,17 +201,26 @@ static void check_weights(const struct problem *p, const float *before, const fl
 }
 
 static const struct dd_conv_shape shapes[] = {
-    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1, 0 }, { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1, 0 }, { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1, 0 }, { 9, 8, 33, 37, 3, 1, 1, 1, 1, 1, 0 },
-    { 4, 4, 67, 35, 3, 1, 1, 1, 1, 1, 0 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1, 0 }, { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1, 0 }, { 8, 8, 34, 33, 3, 2, 0, 0, 1, 1, 0 },
-    { 1, 1, 5, 6, 3, 2, 1, 1, 1, 1, 0 }, { 2, 2, 9, 6, 3, 2, 0, 0, 1, 1, 0 }, { 9, 7, 33, 40, 3, 2, 1, 1, 1, 1, 0 },
-    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0, 0 }, { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3, 0 }, { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2, 0 },
-    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0, 0 }, { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0, 0 }, { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2, 0 }, { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2, 0 },
-    { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1, 0 }, { 7, 7, 3, 2, 1, 2, 0, 0, 0, 0, 0 }, { 6, 6, 40, 3, 3, 1, 1, 1, 1, 1, 0 }, { 6, 6, 1, 40, 3, 1, 1, 1, 1, 1, 0 },
-    { 8, 8, 40, 1, 1, 1, 0, 0, 0, 0, 0 }, { 9, 8, 32, 64, 1, 1, 0, 0, 0, 0, 0 }, { 9, 8, 64, 1, 1, 1, 0, 0, 0, 0, 0 }, { 7, 9, 5, 32, 3, 2, 1, 1, 1, 1, 0 },
+    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1, 0 },   { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1, 0 },
+    { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1, 0 },  { 9, 8, 33, 37, 3, 1, 1, 1, 1, 1, 0 },
+    { 4, 4, 67, 35, 3, 1, 1, 1, 1, 1, 0 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1, 0 },
+    { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1, 0 },   { 8, 8, 34, 33, 3, 2, 0, 0, 1, 1, 0 },
+    { 1, 1, 5, 6, 3, 2, 1, 1, 1, 1, 0 },   { 2, 2, 9, 6, 3, 2, 0, 0, 1, 1, 0 },
+    { 9, 7, 33, 40, 3, 2, 1, 1, 1, 1, 0 }, { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0, 0 },
+    { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3, 0 },
+    { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2, 0 },  { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0, 0 },
+    { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0, 0 },   { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2, 0 },
+    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2, 0 },   { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1, 0 },
+    { 7, 7, 3, 2, 1, 2, 0, 0, 0, 0, 0 },   { 6, 6, 40, 3, 3, 1, 1, 1, 1, 1, 0 },
+    { 6, 6, 1, 40, 3, 1, 1, 1, 1, 1, 0 },  { 8, 8, 40, 1, 1, 1, 0, 0, 0, 0, 0 },
+    { 9, 8, 32, 64, 1, 1, 0, 0, 0, 0, 0 }, { 9, 8, 64, 1, 1, 1, 0, 0, 0, 0, 0 },
+    { 7, 9, 5, 32, 3, 2, 1, 1, 1, 1, 0 },
 };
+
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-static void against_definition(struct dd_conv_shape s, int n, int which, enum dd_act act, const char *engine, unsigned cpu)
+static void against_definition(struct dd_conv_shape s, int n, int which, enum dd_act act, const char *engine,
+                               unsigned cpu)
 {
     struct problem p = problem_create(s, n, which, act), before = problem_create(s, n, which, act);
     gradient_run(&p, &(struct run){ engine, cpu, 2 }, which);
@@ -215,7 +236,8 @@ TEST(conv_gradient, is_the_definition)
     for (int i = 0; i < SHAPES; i++)
         for (int set = 0; set < sets; set++)
             for (int which = 0; which < 16; which += 5)
-                against_definition(shapes[i], 3, which, (enum dd_act)((i + which) % 5), which & 1 ? "winograd" : NULL, masks[set]);
+                against_definition(shapes[i], 3, which, (enum dd_act)((i + which) % 5),
+                                   which & 1 ? "winograd" : NULL, masks[set]);
 }
 
 TEST(conv_gradient, each_activation_with_scale_and_without)
@@ -263,7 +285,8 @@ static void adjoint(struct dd_conv_shape s, int n)
     memset(p.dw, 0, weights * sizeof *p.dw);
     gradient_run(&p, &(struct run){ NULL, cpu, 2 }, 8);
     struct dd_map w = { p.w, 1, 1, 1, (int)weights, weights }, dw = { p.dw, 1, 1, 1, (int)weights, weights };
-    double sizes[3], forward = inner(&y, &p.dz, &sizes[0]), data = inner(&p.x, &p.dx, &sizes[1]), weight = inner(&w, &dw, &sizes[2]);
+    double sizes[3], forward = inner(&y, &p.dz, &sizes[0]), data = inner(&p.x, &p.dx, &sizes[1]),
+                     weight = inner(&w, &dw, &sizes[2]);
     double u = ldexp(1, -24), deepest = fmax(s.kernel * s.kernel * fmax(s.cin, s.cout), n * p.dz.h * p.dz.w);
     CHECK_NEAR(data, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[1]));
     CHECK_NEAR(weight, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[2]));
@@ -272,14 +295,21 @@ static void adjoint(struct dd_conv_shape s, int n)
 
 TEST(conv_gradient, is_the_adjoint_of_forward)
 {
-    static const struct { int size, cin, cout, kernel, stride; } layers[] = {
-        { 32, 3, 128, 3, 1 }, { 32, 128, 128, 3, 1 }, { 32, 384, 128, 3, 1 }, { 16, 256, 256, 3, 1 }, { 8, 512, 256, 3, 1 }, { 4, 256, 256, 3, 1 },
-        { 32, 128, 3, 3, 1 }, { 32, 128, 128, 3, 2 }, { 33, 64, 64, 3, 2 }, { 16, 256, 768, 1, 1 }, { 1, 512, 256, 1, 1 }, { 40, 3, 64, 7, 1 },
-        { 32, 64, 128, 1, 1 }, { 12, 192, 192, 3, 1 }, { 32, 1, 32, 3, 1 }, { 32, 32, 1, 3, 1 }, { 16, 64, 64, 3, 1 },
+    static const struct {
+        int size, cin, cout, kernel, stride;
+    } layers[] = {
+        { 32, 3, 128, 3, 1 },  { 32, 128, 128, 3, 1 }, { 32, 384, 128, 3, 1 }, { 16, 256, 256, 3, 1 },
+        { 8, 512, 256, 3, 1 }, { 4, 256, 256, 3, 1 },  { 32, 128, 3, 3, 1 },   { 32, 128, 128, 3, 2 },
+        { 33, 64, 64, 3, 2 },  { 16, 256, 768, 1, 1 }, { 1, 512, 256, 1, 1 },  { 40, 3, 64, 7, 1 },
+        { 32, 64, 128, 1, 1 }, { 12, 192, 192, 3, 1 }, { 32, 1, 32, 3, 1 },    { 32, 32, 1, 3, 1 },
+        { 16, 64, 64, 3, 1 },
     };
+
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-        int pad = layers[i].kernel / 2, size = layers[i].size, first = layers[i].stride == 2 && size % 2 == 0 ? 0 : pad;
-        adjoint((struct dd_conv_shape){ size, size, layers[i].cin, layers[i].cout, layers[i].kernel, layers[i].stride, first, first, pad, pad, 0 },
+        int pad = layers[i].kernel / 2, size = layers[i].size,
+            first = layers[i].stride == 2 && size % 2 == 0 ? 0 : pad;
+        adjoint((struct dd_conv_shape){ size, size, layers[i].cin, layers[i].cout, layers[i].kernel,
+                                        layers[i].stride, first, first, pad, pad, 0 },
                 size == 1 ? 40 : 3);
     }
 }
@@ -292,9 +322,10 @@ static int same_floats(const float *a, const float *b, int n)
 TEST(conv_gradient, same_bits_for_any_threads)
 {
     static const struct dd_conv_shape large[] = {
-        { 20, 16, 64, 48, 3, 1, 1, 1, 1, 1, 0 }, { 4, 4, 96, 130, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 32, 40, 3, 2, 0, 0, 1, 1, 0 },
-        { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 }, { 15, 17, 70, 21, 1, 1, 0, 0, 0, 0, 0 }, { 15, 17, 64, 96, 1, 1, 0, 0, 0, 0, 0 },
-        { 19, 21, 3, 20, 7, 1, 3, 3, 3, 3, 0 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },
+        { 20, 16, 64, 48, 3, 1, 1, 1, 1, 1, 0 }, { 4, 4, 96, 130, 3, 1, 1, 1, 1, 1, 0 },
+        { 16, 16, 32, 40, 3, 2, 0, 0, 1, 1, 0 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 },
+        { 15, 17, 70, 21, 1, 1, 0, 0, 0, 0, 0 }, { 15, 17, 64, 96, 1, 1, 0, 0, 0, 0, 0 },
+        { 19, 21, 3, 20, 7, 1, 3, 3, 3, 3, 0 },  { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },
     };
     static const int threads[] = { 2, 3, 7 };
     unsigned masks[4];
@@ -308,7 +339,8 @@ TEST(conv_gradient, same_bits_for_any_threads)
                 struct problem p = problem_create(s, 7, (int)i % 8, DD_ACT_SILU);
                 gradient_run(&p, &(struct run){ NULL, masks[set], threads[t] }, (int)i % 8);
                 CHECK(map_same(&p.dx, 0, &one.dx, 0, 7));
-                CHECK(same_floats(p.dw, one.dw, s.cin * s.cout * s.kernel * s.kernel) && same_floats(p.db, one.db, s.cout));
+                CHECK(same_floats(p.dw, one.dw, s.cin * s.cout * s.kernel * s.kernel) &&
+                      same_floats(p.db, one.db, s.cout));
                 problem_free(&p);
             }
             problem_free(&one);
@@ -321,11 +353,12 @@ TEST(conv_gradient, open_survives_every_failing_allocation)
     unsigned cpu = dd_cpu_detect();
     dd_kernels_init(&k, cpu);
     for (int i = 0; i < SHAPES; i++)
-        for (long n = 1; ; n++) {
+        for (long n = 1;; n++) {
             struct dd_conv_gradient *g = NULL;
             ddpm_error err;
             alloc_fail_at(n);
-            int code = dd_conv_gradient_open(&g, &shapes[i], &(struct dd_conv_setup){ &k, cpu, NULL, 2, 2 }, &err);
+            int code =
+                dd_conv_gradient_open(&g, &shapes[i], &(struct dd_conv_setup){ &k, cpu, NULL, 2, 2 }, &err);
             alloc_fail_never();
             if (code == DDPM_OK) {
                 dd_conv_gradient_close(g);

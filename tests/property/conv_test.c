@@ -49,10 +49,15 @@ static void problem_free(struct problem *p)
     free(p->w), free(p->bias), free(p->scale), free(p->shift), free(p->add);
 }
 
-struct run { const char *engine; unsigned cpu; int batch, threads; };
+struct run {
+    const char *engine;
+    unsigned cpu;
+    int batch, threads;
+};
 
 /* Runs images first .. first + n of p through an engine into the same images of y; returns whether it was the engine asked for. */
-static int conv_run(const struct problem *p, const struct run *r, const struct dd_map *y, int first, int n, int which)
+static int conv_run(const struct problem *p, const struct run *r, const struct dd_map *y, int first, int n,
+                    int which)
 {
     struct dd_kernels k;
     struct dd_conv *c;
@@ -66,7 +71,8 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     size_t packed_size = dd_conv_packed(c), scratch_size = dd_conv_scratch(c);
     float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
     struct dd_context ctx = { &k, r->threads, scratch };
-    struct dd_map in = map_images(&p->x, first, n), out = map_images(y, first, n), residual = map_images(&p->residual, first, n);
+    struct dd_map in = map_images(&p->x, first, n), out = map_images(y, first, n),
+                  residual = map_images(&p->residual, first, n);
     struct dd_pre pre = p->pre;
     struct dd_post post = p->post;
     pre.scale += first * p->s.cin, pre.shift += first * p->s.cin;
@@ -74,7 +80,8 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     dd_conv_pack(c, packed, p->w, p->bias);
     for (int done = 0, part; done < n; done += part) {
         part = n - done < r->batch ? n - done : r->batch;
-        struct dd_map pi = map_images(&in, done, part), po = map_images(&out, done, part), pr = map_images(&residual, done, part);
+        struct dd_map pi = map_images(&in, done, part), po = map_images(&out, done, part),
+                      pr = map_images(&residual, done, part);
         struct dd_pre ppre = { pre.scale + done * p->s.cin, pre.shift + done * p->s.cin, pre.act };
         struct dd_post ppost = post;
         ppost.add += (size_t)done * post.add_stride, ppost.residual = &pr;
@@ -97,7 +104,9 @@ static double exact_input(const struct problem *p, int image, int iy, int ix, in
     if (iy < 0 || ix < 0 || iy >= p->s.h << p->s.doubled || ix >= p->s.w << p->s.doubled)
         return 0;
     iy >>= p->s.doubled, ix >>= p->s.doubled;
-    double x = p->x.data[(((size_t)image * (size_t)p->s.h + (size_t)iy) * (size_t)p->s.w + (size_t)ix) * p->x.stride + (size_t)i];
+    double x = p->x.data[(((size_t)image * (size_t)p->s.h + (size_t)iy) * (size_t)p->s.w + (size_t)ix) *
+                             p->x.stride +
+                         (size_t)i];
     size_t at = (size_t)image * (size_t)p->s.cin + (size_t)i;
     *size = fabs(x);
     if (which & 1) {
@@ -117,12 +126,14 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++) {
                 double w = p->w[((o * s->cin + i) * s->kernel + kh) * s->kernel + kw], m;
-                sum += w * exact_input(p, image, oy * s->stride + kh - s->top, ox * s->stride + kw - s->left, i, which, &m);
+                sum += w * exact_input(p, image, oy * s->stride + kh - s->top, ox * s->stride + kw - s->left,
+                                       i, which, &m);
                 *size += fabs(w) * m;
             }
     if (which & 2) {
         size_t at = ((size_t)image * (size_t)p->y.h + (size_t)oy) * (size_t)p->y.w + (size_t)ox;
-        double add = p->add[(size_t)image * p->post.add_stride + (size_t)o], r = p->residual.data[at * p->residual.stride + (size_t)o];
+        double add = p->add[(size_t)image * p->post.add_stride + (size_t)o],
+               r = p->residual.data[at * p->residual.stride + (size_t)o];
         *size += fabs(add) + fabs(r);
         sum = (sum + add + r) * p->post.scale;
     }
@@ -130,20 +141,26 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
 }
 
 static const struct dd_conv_shape odd_shapes[] = {
-    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1, 0 }, { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1, 0 }, { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1, 0 }, { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1, 0 },
-    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0, 0 }, { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0, 0 }, { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3, 0 }, { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2, 0 },
-    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0, 0 }, { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0, 0 }, { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2, 0 }, { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1, 0 },
-    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2, 0 }, { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1, 0 }, { 1, 1, 5, 3, 3, 1, 1, 1, 1, 1, 1 }, { 3, 5, 7, 9, 3, 1, 1, 1, 1, 1, 1 },
-    { 9, 8, 5, 18, 3, 1, 1, 1, 1, 1, 1 }, { 17, 18, 3, 5, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 37, 23, 3, 1, 1, 1, 1, 1, 0 },
-    { 8, 9, 33, 17, 3, 1, 1, 1, 1, 1, 1 }, { 9, 7, 149, 5, 3, 1, 1, 1, 1, 1, 0 },
+    { 5, 7, 3, 4, 3, 1, 1, 1, 1, 1, 0 },     { 6, 4, 1, 1, 3, 1, 1, 1, 1, 1, 0 },
+    { 7, 5, 2, 19, 3, 2, 1, 1, 1, 1, 0 },    { 6, 8, 5, 3, 3, 2, 0, 0, 1, 1, 0 },
+    { 3, 3, 4, 33, 1, 1, 0, 0, 0, 0, 0 },    { 1, 1, 37, 41, 1, 1, 0, 0, 0, 0, 0 },
+    { 8, 9, 3, 5, 7, 1, 3, 3, 3, 3, 0 },     { 5, 5, 17, 2, 5, 1, 2, 2, 2, 2, 0 },
+    { 6, 5, 3, 6, 2, 1, 0, 1, 1, 0, 0 },     { 4, 4, 9, 7, 2, 2, 0, 0, 0, 0, 0 },
+    { 9, 9, 2, 3, 3, 3, 1, 0, 1, 2, 0 },     { 1, 1, 8, 16, 3, 1, 1, 1, 1, 1, 0 },
+    { 6, 6, 3, 4, 6, 1, 2, 3, 3, 2, 0 },     { 5, 4, 6, 8, 4, 2, 1, 1, 1, 1, 0 },
+    { 1, 1, 5, 3, 3, 1, 1, 1, 1, 1, 1 },     { 3, 5, 7, 9, 3, 1, 1, 1, 1, 1, 1 },
+    { 9, 8, 5, 18, 3, 1, 1, 1, 1, 1, 1 },    { 17, 18, 3, 5, 3, 1, 1, 1, 1, 1, 0 },
+    { 16, 16, 37, 23, 3, 1, 1, 1, 1, 1, 0 }, { 8, 9, 33, 17, 3, 1, 1, 1, 1, 1, 1 },
+    { 9, 7, 149, 5, 3, 1, 1, 1, 1, 1, 0 },
 };
 /* Where the winograd engine cuts sides into sixes and fours.  A side of 32 is 4 sixes and 2 fours, of 36 6, of 38 5 and 2; other sides
    leave tiles that reach over the border: 31 a four, 33 to 35 a six; 2 and 3 are a four. */
 static const struct dd_conv_shape large_shapes[] = {
-    { 65, 66, 3, 2, 3, 1, 1, 1, 1, 1, 0 }, { 33, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1 }, { 32, 32, 5, 3, 3, 1, 1, 1, 1, 1, 0 },
-    { 38, 34, 2, 19, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 3, 5, 3, 1, 1, 1, 1, 1, 1 }, { 17, 18, 4, 2, 3, 1, 1, 1, 1, 1, 1 },
-    { 31, 37, 3, 4, 3, 1, 1, 1, 1, 1, 0 }, { 35, 33, 2, 3, 3, 1, 1, 1, 1, 1, 0 }, { 3, 342, 3, 2, 3, 1, 1, 1, 1, 1, 0 },
-    { 516, 2, 2, 3, 3, 1, 1, 1, 1, 1, 0 },
+    { 65, 66, 3, 2, 3, 1, 1, 1, 1, 1, 0 }, { 33, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1 },
+    { 32, 32, 5, 3, 3, 1, 1, 1, 1, 1, 0 }, { 38, 34, 2, 19, 3, 1, 1, 1, 1, 1, 0 },
+    { 16, 16, 3, 5, 3, 1, 1, 1, 1, 1, 1 }, { 17, 18, 4, 2, 3, 1, 1, 1, 1, 1, 1 },
+    { 31, 37, 3, 4, 3, 1, 1, 1, 1, 1, 0 }, { 35, 33, 2, 3, 3, 1, 1, 1, 1, 1, 0 },
+    { 3, 342, 3, 2, 3, 1, 1, 1, 1, 1, 0 }, { 516, 2, 2, 3, 3, 1, 1, 1, 1, 1, 0 },
 };
 
 TEST(conv, ref_is_the_definition)
@@ -154,9 +171,11 @@ TEST(conv, ref_is_the_definition)
             struct run r = { "ref", 0, 2, 2 };
             CHECK(conv_run(&p, &r, &p.y, 0, 2, which));
             const struct dd_map *y = &p.y;
-            double u = ldexp(1, -24), relative = sum_bound((size_t)(p.s.cin * p.s.kernel * p.s.kernel + 1)) + (PRE_ULPS + POST_ULPS) * u;
+            double u = ldexp(1, -24), relative = sum_bound((size_t)(p.s.cin * p.s.kernel * p.s.kernel + 1)) +
+                                                 (PRE_ULPS + POST_ULPS) * u;
             for (size_t at = 0; at < (size_t)(2 * y->h * y->w * y->c); at++) {
-                int o = (int)at % y->c, pixel = (int)at / y->c, ox = pixel % y->w, oy = pixel / y->w % y->h, image = pixel / y->w / y->h;
+                int o = (int)at % y->c, pixel = (int)at / y->c, ox = pixel % y->w, oy = pixel / y->w % y->h,
+                    image = pixel / y->w / y->h;
                 double size, exact = exact_output(&p, image, oy, ox, o, which, &size);
                 CHECK_NEAR(y->data[(size_t)pixel * y->stride + (size_t)o], exact, relative * size);
             }
@@ -166,19 +185,24 @@ TEST(conv, ref_is_the_definition)
 
 /* 3x3 layers of google/ddpm-cifar10-32 and ddpm-celebahq-256, an OpenAI 64x64 net (192 channels) and a lucidrains dim-64 net by their
    channels; the images are smaller, so that ref is quick. */
-static const struct { int cin, cout, kernel, stride; } full_size[] = {
-    { 3, 128, 3, 1 }, { 128, 128, 3, 1 }, { 128, 256, 3, 1 }, { 256, 256, 3, 1 }, { 512, 256, 3, 1 }, { 384, 256, 3, 1 }, { 384, 128, 3, 1 },
-    { 256, 128, 3, 1 }, { 128, 3, 3, 1 }, { 128, 128, 3, 2 }, { 256, 256, 3, 2 }, { 256, 512, 3, 1 }, { 512, 512, 3, 1 }, { 512, 512, 3, 2 },
-    { 1024, 512, 3, 1 }, { 768, 512, 3, 1 }, { 768, 256, 3, 1 }, { 128, 256, 1, 1 }, { 512, 256, 1, 1 }, { 1024, 512, 1, 1 }, { 256, 768, 1, 1 },
-    { 3, 192, 3, 1 }, { 192, 192, 3, 1 }, { 192, 384, 3, 1 }, { 576, 576, 3, 1 }, { 960, 384, 3, 1 }, { 1536, 768, 3, 1 }, { 192, 6, 3, 1 },
-    { 3, 64, 7, 1 }, { 64, 64, 3, 1 }, { 128, 64, 3, 1 }, { 192, 128, 3, 1 }, { 64, 3, 1, 1 }, { 64, 384, 1, 1 }, { 512, 2048, 1, 1 },
+static const struct {
+    int cin, cout, kernel, stride;
+} full_size[] = {
+    { 3, 128, 3, 1 },   { 128, 128, 3, 1 },  { 128, 256, 3, 1 }, { 256, 256, 3, 1 }, { 512, 256, 3, 1 },
+    { 384, 256, 3, 1 }, { 384, 128, 3, 1 },  { 256, 128, 3, 1 }, { 128, 3, 3, 1 },   { 128, 128, 3, 2 },
+    { 256, 256, 3, 2 }, { 256, 512, 3, 1 },  { 512, 512, 3, 1 }, { 512, 512, 3, 2 }, { 1024, 512, 3, 1 },
+    { 768, 512, 3, 1 }, { 768, 256, 3, 1 },  { 128, 256, 1, 1 }, { 512, 256, 1, 1 }, { 1024, 512, 1, 1 },
+    { 256, 768, 1, 1 }, { 3, 192, 3, 1 },    { 192, 192, 3, 1 }, { 192, 384, 3, 1 }, { 576, 576, 3, 1 },
+    { 960, 384, 3, 1 }, { 1536, 768, 3, 1 }, { 192, 6, 3, 1 },   { 3, 64, 7, 1 },    { 64, 64, 3, 1 },
+    { 128, 64, 3, 1 },  { 192, 128, 3, 1 },  { 64, 3, 1, 1 },    { 64, 384, 1, 1 },  { 512, 2048, 1, 1 },
 };
 
 static struct dd_conv_shape full_shape(size_t i)
 {
     int cin = full_size[i].cin, cout = full_size[i].cout, kernel = full_size[i].kernel, pad = kernel / 2;
     int large = cin * cout * kernel * kernel > 1000000, even = full_size[i].stride == 2 && i % 2;
-    return (struct dd_conv_shape){ large ? 3 : 8, large ? 3 : 9, cin, cout, kernel, full_size[i].stride, even ? 0 : pad, even ? 0 : pad, pad, pad, 0 };
+    return (struct dd_conv_shape){ large ? 3 : 8,  large ? 3 : 9,  cin, cout, kernel, full_size[i].stride,
+                                   even ? 0 : pad, even ? 0 : pad, pad, pad,  0 };
 }
 
 static void absolute(float *x, size_t n)
@@ -194,7 +218,8 @@ static struct dd_map sizes_create(struct dd_conv_shape s, int which)
     size_t cin = (size_t)s.cin, pixels = (size_t)(s.h * s.w);
     struct dd_map sizes = map_create(1, a.y.h, a.y.w, a.y.c, 0, 0);
     for (size_t i = 0; i < pixels * cin; i++)
-        a.x.data[i] = which & 1 ? fabsf(a.x.data[i]) * a.scale[i % cin] + fabsf(a.shift[i % cin]) : fabsf(a.x.data[i]);
+        a.x.data[i] =
+            which & 1 ? fabsf(a.x.data[i]) * a.scale[i % cin] + fabsf(a.shift[i % cin]) : fabsf(a.x.data[i]);
     absolute(a.w, cin * (size_t)(s.cout * s.kernel * s.kernel));
     absolute(a.bias, (size_t)s.cout);
     absolute(a.add, (size_t)s.cout);
@@ -208,7 +233,8 @@ static struct dd_map sizes_create(struct dd_conv_shape s, int which)
 /* The winograd engine's tile, as winograd_bound takes it. */
 static int tile_of(int h, int w, int weights)
 {
-    int sixes, fours, six = winograd_cut(h, &sixes, &fours) * winograd_cut(w, &sixes, &fours), four = (h + 3) / 4 * ((w + 3) / 4) * 36;
+    int sixes, fours, six = winograd_cut(h, &sixes, &fours) * winograd_cut(w, &sixes, &fours),
+                      four = (h + 3) / 4 * ((w + 3) / 4) * 36;
     if (h * w >= 32 * 32 && 10 * six <= 9 * four && weights <= (h * w >= 64 * 64 ? 256 * 256 : 384 * 128))
         return 6;
     return h * w >= 8 * 8 ? 4 : 2;
@@ -221,7 +247,8 @@ static double *transforms_create(const struct problem *p, int which)
     int h = s->h << s->doubled, w = s->w << s->doubled;
     if (s->kernel != 3 || s->stride != 1)
         return NULL;
-    double *x = malloc((size_t)(h * w * s->cin) * sizeof *x), *bound = malloc((size_t)(p->y.h * p->y.w * s->cout) * sizeof *bound), size;
+    double *x = malloc((size_t)(h * w * s->cin) * sizeof *x),
+           *bound = malloc((size_t)(p->y.h * p->y.w * s->cout) * sizeof *bound), size;
     for (int at = 0; at < h * w * s->cin; at++)
         x[at] = exact_input(p, 0, at / s->cin / w, at / s->cin % w, at % s->cin, which, &size);
     winograd_bound(bound, s, tile_of(p->y.h, p->y.w, s->cin * s->cout), x, p->w);
@@ -232,19 +259,23 @@ static double *transforms_create(const struct problem *p, int which)
 static void against_ref(struct dd_conv_shape s, int which, const unsigned *masks, int sets, int *taken)
 {
     struct problem p = problem_create(s, 1, which);
-    struct dd_map expected = map_create(1, p.y.h, p.y.w, p.y.c, (int)p.y.stride - p.y.c, 0), sizes = sizes_create(s, which);
+    struct dd_map expected = map_create(1, p.y.h, p.y.w, p.y.c, (int)p.y.stride - p.y.c, 0),
+                  sizes = sizes_create(s, which);
     double *transforms = transforms_create(&p, which);
     CHECK(conv_run(&p, &(struct run){ "ref", 0, 1, 2 }, &expected, 0, 1, which));
     /* pre and post on both sides; one rounding more than the engine's sum, since ref's own result is a float. */
     double rest = ldexp(1 + 2 * PRE_ULPS * (which & 1) + POST_ULPS * (which & 2), -24);
-    double sums = rest + sum_bound((size_t)(s.cin * s.kernel * s.kernel + 1)), outside = rest + ldexp(BIAS_ULPS, -24);
+    double sums = rest + sum_bound((size_t)(s.cin * s.kernel * s.kernel + 1)),
+           outside = rest + ldexp(BIAS_ULPS, -24);
     for (const char *const *e = dd_conv_engines(); *e; e++)
         for (int i = sets - 1; i >= 0; i--) {
-            int asked = conv_run(&p, &(struct run){ *e, masks[i], 1, 2 }, &p.y, 0, 1, which), tiles = asked && !strcmp(*e, "winograd");
+            int asked = conv_run(&p, &(struct run){ *e, masks[i], 1, 2 }, &p.y, 0, 1, which),
+                tiles = asked && !strcmp(*e, "winograd");
             taken[e - dd_conv_engines()] += asked;
             for (size_t j = 0; j < (size_t)(p.y.h * p.y.w * p.y.c); j++) {
                 size_t at = j / (size_t)p.y.c * p.y.stride + j % (size_t)p.y.c;
-                CHECK_NEAR(p.y.data[at], expected.data[at], tiles ? transforms[j] + outside * sizes.data[j] : sums * sizes.data[j]);
+                CHECK_NEAR(p.y.data[at], expected.data[at],
+                           tiles ? transforms[j] + outside * sizes.data[j] : sums * sizes.data[j]);
             }
         }
     problem_free(&p), map_free(&expected), map_free(&sizes), free(transforms);
@@ -268,14 +299,19 @@ TEST(conv, engines_agree_with_ref)
 static void same_bits(struct dd_conv_shape s, const char *engine, unsigned cpu, int which)
 {
     enum { IMAGES = 16 };
-    static const struct { int batch, threads; } ways[] = { { 1, 7 }, { 3, 2 }, { 8, 3 }, { 16, 1 }, { 16, 7 } };
+
+    static const struct {
+        int batch, threads;
+    } ways[] = { { 1, 7 }, { 3, 2 }, { 8, 3 }, { 16, 1 }, { 16, 7 } };
     struct problem p = problem_create(s, IMAGES, which);
     struct dd_map expected = map_create(IMAGES, p.y.h, p.y.w, p.y.c, 0, 0);
     conv_run(&p, &(struct run){ engine, cpu, 1, 1 }, &expected, 0, IMAGES, which);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         conv_run(&p, &(struct run){ engine, cpu, ways[i].batch, ways[i].threads }, &p.y, 0, IMAGES, which);
         if (!map_same(&p.y, 0, &expected, 0, IMAGES))
-            check_fail(__FILE__, __LINE__, "%s, cpu %u: batch %d, %d threads differ from one image alone (%d to %d, %dx%d, kernel %d, which %d)",
+            check_fail(__FILE__, __LINE__,
+                       "%s, cpu %u: batch %d, %d threads differ from one image alone (%d to %d, %dx%d, "
+                       "kernel %d, which %d)",
                        engine, cpu, ways[i].batch, ways[i].threads, s.cin, s.cout, s.h, s.w, s.kernel, which);
     }
     problem_free(&p), map_free(&expected);
@@ -284,9 +320,11 @@ static void same_bits(struct dd_conv_shape s, const char *engine, unsigned cpu, 
 TEST(conv, same_bits_for_any_batch_and_threads)
 {
     static const struct dd_conv_shape shapes[] = {
-        { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1, 0 }, { 8, 8, 149, 40, 3, 1, 1, 1, 1, 1, 0 }, { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1, 0 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 },
-        { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0, 0 }, { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3, 0 }, { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },
-        { 4, 3, 33, 40, 3, 1, 1, 1, 1, 1, 1 }, { 8, 9, 19, 35, 3, 1, 1, 1, 1, 1, 1 }, { 38, 44, 3, 18, 3, 1, 1, 1, 1, 1, 0 },
+        { 4, 4, 64, 48, 3, 1, 1, 1, 1, 1, 0 },   { 8, 8, 149, 40, 3, 1, 1, 1, 1, 1, 0 },
+        { 16, 16, 32, 32, 3, 2, 0, 0, 1, 1, 0 }, { 1, 1, 96, 130, 1, 1, 0, 0, 0, 0, 0 },
+        { 5, 7, 19, 21, 1, 1, 0, 0, 0, 0, 0 },   { 9, 11, 3, 20, 7, 1, 3, 3, 3, 3, 0 },
+        { 17, 13, 16, 3, 3, 1, 1, 1, 1, 1, 0 },  { 4, 3, 33, 40, 3, 1, 1, 1, 1, 1, 1 },
+        { 8, 9, 19, 35, 3, 1, 1, 1, 1, 1, 1 },   { 38, 44, 3, 18, 3, 1, 1, 1, 1, 1, 0 },
     };
     unsigned masks[4];
     int sets = instruction_sets(masks);
@@ -294,7 +332,8 @@ TEST(conv, same_bits_for_any_batch_and_threads)
         for (int i = sets - 1; i >= 0; i--)
             for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++)
                 if (strcmp(*e, "ref") || i == sets - 1)
-                    same_bits(shapes[j], *e, masks[i], (int)(j % 2) * 15), same_bits(shapes[j], *e, masks[i], 10 - (int)(j % 2) * 5);
+                    same_bits(shapes[j], *e, masks[i], (int)(j % 2) * 15),
+                        same_bits(shapes[j], *e, masks[i], 10 - (int)(j % 2) * 5);
 }
 
 TEST(conv, an_engine_that_does_not_exist)
@@ -303,7 +342,8 @@ TEST(conv, an_engine_that_does_not_exist)
     struct dd_conv *c;
     ddpm_error err;
     dd_kernels_init(&k, 0);
-    CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1 }, &err) == DDPM_EUSAGE);
+    CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1 }, &err) ==
+          DDPM_EUSAGE);
     CHECK(strstr(err.text, "fftw"));
 }
 
@@ -313,7 +353,7 @@ TEST(conv, open_survives_every_failing_allocation)
     unsigned cpu = dd_cpu_detect();
     dd_kernels_init(&k, cpu);
     for (const char *const *e = dd_conv_engines(); *e; e++)
-        for (long n = 1; ; n++) {
+        for (long n = 1;; n++) {
             struct dd_conv *c = NULL;
             ddpm_error err;
             alloc_fail_at(n);
@@ -335,7 +375,8 @@ TEST(conv, dnnl_below_the_highest_instruction_set)
         return;
     char self[1024] = "", command[1200];
     REQUIRE(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    snprintf(command, sizeof command, CPU_VARIABLE "=avx2 '%s' -t conv.engines -t conv.same >/dev/null", self);
+    snprintf(command, sizeof command, CPU_VARIABLE "=avx2 '%s' -t conv.engines -t conv.same >/dev/null",
+             self);
     CHECK(system(command) == 0);
 #endif
 }

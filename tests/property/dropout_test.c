@@ -5,7 +5,10 @@
 
 enum { IMAGES = 3, SIDE = 9, CHANNELS = 301, ELEMENTS = SIDE * SIDE * CHANNELS, ALL = IMAGES * ELEMENTS };
 
-static struct dd_map dense(float *data, int n) { return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS }; }
+static struct dd_map dense(float *data, int n)
+{
+    return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS };
+}
 
 static struct dd_context context(struct dd_kernels *k, int threads)
 {
@@ -41,7 +44,8 @@ TEST(dropout, drops_as_often_as_it_should)
         }
         CHECK_NEAR(zeros / ALL, p[i], 5 * sqrt(p[i] * (1 - p[i]) / ALL));
         CHECK_NEAR(pairs / ALL, q, 5 * sqrt(q * (1 - q) / ALL));
-        CHECK_NEAR(neighbours / ALL, q, 5 * sqrt(q * (1 - q) * 3 / ALL));     /* overlapping pairs: at most 3 times the variance */
+        CHECK_NEAR(neighbours / ALL, q,
+                   5 * sqrt(q * (1 - q) * 3 / ALL)); /* overlapping pairs: at most 3 times the variance */
     }
     free(a);
     free(b);
@@ -50,7 +54,7 @@ TEST(dropout, drops_as_often_as_it_should)
 TEST(dropout, a_mask_belongs_to_its_sample)
 {
     float *a = malloc(ALL * sizeof *a), *b = malloc(ALL * sizeof *b);
-    struct dd_dropout late = { 7, ((uint64_t)1 << 32) - 1 };            /* sample 2^32 among them */
+    struct dd_dropout late = { 7, ((uint64_t)1 << 32) - 1 }; /* sample 2^32 among them */
     masks(a, IMAGES, 0.5, late, 3, 1);
     masks(b, IMAGES, 0.5, late, 3, 3);
     CHECK(!memcmp(a, b, ALL * sizeof *a));
@@ -59,7 +63,7 @@ TEST(dropout, a_mask_belongs_to_its_sample)
         CHECK(!memcmp(a + i * ELEMENTS, b, ELEMENTS * sizeof *a));
     }
     masks(b, 1, 0.5, (struct dd_dropout){ 7, 0 }, 3, 1);
-    CHECK(memcmp(a + ELEMENTS, b, ELEMENTS * sizeof *a));               /* 2^32 is not 0 */
+    CHECK(memcmp(a + ELEMENTS, b, ELEMENTS * sizeof *a)); /* 2^32 is not 0 */
     masks(b, 1, 0.5, (struct dd_dropout){ 8, late.first }, 3, 1);
     CHECK(memcmp(a, b, ELEMENTS * sizeof *a));
     free(a);
@@ -74,7 +78,8 @@ TEST(dropout, backward_has_the_mask_of_forward)
     struct dd_context ctx = context(&k, 2);
     struct dd_dropout d = { 9, 4 };
     size_t wide = CHANNELS + 5;
-    float *mask = malloc(ALL * sizeof *mask), *x = malloc(ALL * sizeof *x), *u = malloc(ALL * sizeof *u), *y = calloc(IMAGES * SIDE * SIDE * wide, sizeof *y);
+    float *mask = malloc(ALL * sizeof *mask), *x = malloc(ALL * sizeof *x), *u = malloc(ALL * sizeof *u),
+          *y = calloc(IMAGES * SIDE * SIDE * wide, sizeof *y);
     float scale[IMAGES * CHANNELS], shift[IMAGES * CHANNELS];
     masks(mask, IMAGES, 0.25, d, 11, 1);
     for (int i = 0; i < ALL; i++)
@@ -84,7 +89,8 @@ TEST(dropout, backward_has_the_mask_of_forward)
         shift[i] = cosf(3 * (float)i);
     }
     for (size_t i = 0; i < IMAGES; i++)
-        k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS, shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
+        k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS,
+                 shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
     struct dd_map mx = dense(x, IMAGES), my = { y + 2, IMAGES, SIDE, SIDE, CHANNELS, wide };
     struct dd_pre pre = { scale, shift, DD_ACT_SILU };
     for (int masked = 0; masked < 2; masked++) {

@@ -6,7 +6,8 @@ enum { D = 2 };
 
 /* dx = (-theta x + omega J x) dt + sigma dW, J a quarter turn; x(0) ~ N(m, v I).  So x(t) ~ N(e^(-theta t) R(omega t) m, v_t I),
    v_t = e^(-2 theta t) v + sigma^2 / (2 theta) (1 - e^(-2 theta t)), R the turn by an angle. */
-static const double THETA = 0.8, OMEGA = 1.5, SIGMA = 0.7, END = 1.2, VARIANCE = 0.04, START[D] = { 1.5, -0.5 };
+static const double THETA = 0.8, OMEGA = 1.5, SIGMA = 0.7, END = 1.2, VARIANCE = 0.04,
+                    START[D] = { 1.5, -0.5 };
 
 static void turn(double *y, const double *x, double angle, double scale)
 {
@@ -55,7 +56,8 @@ static void check_normal(const char *what, const double *x, int n, const double 
         sum[0] += a, sum[1] += b, product[0] += a * a, product[1] += b * b, product[2] += a * b;
     }
     worst = fmax(fabs(sum[0]), fabs(sum[1])) / sqrt(n * variance);
-    worst = fmax(worst, fmax(fabs(product[0] - n * variance), fabs(product[1] - n * variance)) / (variance * sqrt(2.0 * n)));
+    worst = fmax(worst, fmax(fabs(product[0] - n * variance), fabs(product[1] - n * variance)) /
+                            (variance * sqrt(2.0 * n)));
     worst = fmax(worst, fabs(product[2]) / (variance * sqrt(n)));
     if (!(worst < 5))
         check_fail(__FILE__, __LINE__, "%s: %.1f standard errors", what, worst);
@@ -65,6 +67,7 @@ static void check_normal(const char *what, const double *x, int n, const double 
 TEST(property, ornstein_uhlenbeck)
 {
     enum { N = 4000, STEPS = 400 };
+
     static double x[N * D];
     double work[2 * D], z[D], h = END / STEPS, mean[D];
     uint64_t seed = 8;
@@ -130,8 +133,13 @@ TEST(unit, equations_without_a_score)
 
 /* Welling and Teh 2011: y_j ~ N(x, 1), j < ALL, prior x ~ N(0, TAU^2).  The posterior is N(S / P, 1 / P), S = sum y, P = ALL + 1 / TAU^2. */
 enum { ALL = 100, BATCH = 10, CHAINS = 20, STEPS = 100000 };
+
 static const double TAU = 3;
-struct data { double y[ALL]; uint64_t order; };
+
+struct data {
+    double y[ALL];
+    uint64_t order;
+};
 
 static int minibatch(void *user, double *g, const double *x, int64_t step, size_t d, ddpm_error *err)
 {
@@ -158,17 +166,19 @@ TEST(property, minibatch_langevin)
     for (int j = 0; j < ALL; j++)
         sum += data.y[j] += 0.7;
     for (int c = 0; c < CHAINS; c++) {
-        ddpm_langevin l = { minibatch, &data, .a = 0.02, .b = 1000, .gamma = 0.55, .seed = 5, .index = (uint32_t)c };
+        ddpm_langevin l = { minibatch,     &data,     .a = 0.02,           .b = 1000,
+                            .gamma = 0.55, .seed = 5, .index = (uint32_t)c };
         double x = 0, total = 0, first = 0, second = 0;
         for (int t = 0; t < STEPS; t++) {
             double delta = 0.02 * pow(1000.0 + t, -0.55);
             REQUIRE(!ddpm_langevin_run(&l, &x, work, 1, t, 1, NULL));
             if (t < 1000)
-                continue;                                    /* on its way from 0 */
+                continue; /* on its way from 0 */
             total += delta, first += delta * x, second += delta * x * x;
         }
         mean[c] = first / total;
-        variance[c] = second / total - 2 * mean[c] * sum / precision + sum / precision * (sum / precision);     /* about the true mean */
+        variance[c] = second / total - 2 * mean[c] * sum / precision +
+                      sum / precision * (sum / precision); /* about the true mean */
     }
     const double *found[2] = { mean, variance }, expected[2] = { sum / precision, 1 / precision };
     for (int k = 0; k < 2; k++) {
@@ -192,7 +202,8 @@ TEST(unit, langevin_options_refused)
     const ddpm_langevin good = { no_gradient, NULL, .a = 1, .b = 1, .gamma = 1 };
     ddpm_langevin bad[6] = { good, good, good, good, good, good };
     double x = 0, work[2];
-    bad[0].gradient = NULL, bad[1].a = 0, bad[2].b = -1, bad[3].gamma = 0.5, bad[4].gamma = 1.1, bad[5].gamma = -1;
+    bad[0].gradient = NULL, bad[1].a = 0, bad[2].b = -1, bad[3].gamma = 0.5, bad[4].gamma = 1.1,
+    bad[5].gamma = -1;
     for (int k = 0; k < 6; k++)
         CHECK(ddpm_langevin_run(&bad[k], &x, work, 1, 0, 1, NULL) == DDPM_EUSAGE);
     CHECK(ddpm_langevin_run(&good, &x, work, 1, -1, 1, NULL) == DDPM_EUSAGE);

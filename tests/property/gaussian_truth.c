@@ -5,6 +5,7 @@
 #include "check.h"
 
 enum { T = 1000, LANGEVIN = 2 };
+
 static const double MEAN = 0.3, V = 0.04;
 static double beta[T], alpha_bar[T];
 static int elements;
@@ -27,8 +28,15 @@ static void one_each(void *user, double *z, size_t d, uint32_t index, double t, 
     z[++*drawn] = 1;
 }
 
-struct setting { const char *sampler; int order, corrector; double eta; };
-struct said { bool sampler, chain; };
+struct setting {
+    const char *sampler;
+    int order, corrector;
+    double eta;
+};
+
+struct said {
+    bool sampler, chain;
+};
 
 /* Returns the variance of K steps, in units of V; *said: whether the sampler or the chain warned. */
 static double variance_of(const struct setting *g, int K, const char *schedule, struct said *said)
@@ -42,9 +50,17 @@ static double variance_of(const struct setting *g, int K, const char *schedule, 
     elements = 2 + K * (1 + g->corrector);
     snprintf(steps, sizeof steps, "%d", K);
     CHECK(!ddpm_chain_respace(&chain, &about, steps, schedule, NULL));
-    ddpm_sampler_options o = { .sampler = g->sampler, .variance = "auto", .eta = g->eta, .order = g->order,
-                               .corrector = g->corrector, .snr = 0.16, .outputs = 1, .T = T, .eps = exact_eps,
-                               .noise = one_each, .noise_user = &drawn };
+    ddpm_sampler_options o = { .sampler = g->sampler,
+                               .variance = "auto",
+                               .eta = g->eta,
+                               .order = g->order,
+                               .corrector = g->corrector,
+                               .snr = 0.16,
+                               .outputs = 1,
+                               .T = T,
+                               .eps = exact_eps,
+                               .noise = one_each,
+                               .noise_user = &drawn };
     CHECK(!ddpm_sampler_create(&s, chain, &o, (size_t)elements, 1, warning, NULL));
     if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, NULL, 0, NULL))
         return NAN;
@@ -67,7 +83,7 @@ TEST(property, correctors_keep_the_variance)
 {
     static const struct setting of[] = {
         { "ddpm", 0, 0, 0 }, { "ddim", 0, 0, 0 }, { "ddim", 0, 0, 0.5 }, { "ddim-diffusers", 0, 0, 1 },
-        { "sde", 0, 0, 0 }, { "ode", 1, 0, 0 }, { "ode", 2, 0, 0 },
+        { "sde", 0, 0, 0 },  { "ode", 1, 0, 0 },  { "ode", 2, 0, 0 },
     };
     struct said said;
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
@@ -78,8 +94,10 @@ TEST(property, correctors_keep_the_variance)
             double few = fabs(variance_of(&g, 50, NULL, &said) - 1);
             double many = fabs(variance_of(&g, 200, NULL, &said) - 1);
             if (!(many < 0.15 && many <= few / 2 + 0.16 * 0.16))
-                check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, %d correctors: variance off by %.3f "
-                           "at 50 steps, by %.3f at 200", g.sampler, g.order, g.eta, corrector, few, many);
+                check_fail(__FILE__, __LINE__,
+                           "%s of order %d, eta %g, %d correctors: variance off by %.3f "
+                           "at 50 steps, by %.3f at 200",
+                           g.sampler, g.order, g.eta, corrector, few, many);
         }
 }
 
@@ -103,8 +121,10 @@ TEST(property, multistep_is_stable_or_says_so)
                 bool bounded = g.order > 2 || g.eta > 0;
                 bool compares = bounded && !said.sampler && !said.chain && K > 20;
                 if (!(v < 4) || unused.sampler || (compares && !(fabs(log(v)) <= fabs(log(first)) + 0.01)))
-                    check_fail(__FILE__, __LINE__, "%s, %s, %d steps, order %d, eta %g: variance %.3f, not "
-                               "%.3f", betas[b], *name, K, g.order, g.eta, v, first);
+                    check_fail(__FILE__, __LINE__,
+                               "%s, %s, %d steps, order %d, eta %g: variance %.3f, not "
+                               "%.3f",
+                               betas[b], *name, K, g.order, g.eta, v, first);
             }
     }
 }
@@ -131,17 +151,32 @@ TEST(property, unipc_is_stable)
    Heun's step is too long by itself, Euler's and Langevin's are too few. */
 TEST(property, unstable_orders_are_said)
 {
-    static const struct { struct setting setting; int K; const char *schedule; bool said; } of[] = {
-        { { "dpmpp", 3, 0, 0 }, 15, NULL, true }, { { "dpmpp", 3, 0, 1 }, 100, NULL, true },
-        { { "dpmpp", 2, 0, 1 }, 25, NULL, true }, { { "dpmpp", 2, 0, 0 }, 20, NULL, false },
-        { { "dpmpp", 1, 0, 1 }, 20, NULL, false }, { { "dpmpp", 2, 0, 1 }, 50, "logsnr", false },
-        { { "dpmpp", 3, 0, 0 }, 50, "logsnr", false }, { { "dpmpp-diffusers", 3, 0, 0 }, 15, NULL, true },
-        { { "dpmpp-diffusers", 3, 0, 0 }, 20, "trailing", false }, { { "ddim", 0, 0, 1 }, 15, NULL, false },
-        { { "unipc", 2, 0, 0 }, 20, NULL, false }, { { "ode", 2, 0, 0 }, 5, NULL, true },
-        { { "ode", 1, 0, 0 }, 5, NULL, false }, { { "ode", 2, 0, 0 }, 100, NULL, false },
-        { { "sde", 0, 0, 0 }, 100, NULL, true }, { { "sde", 0, 0, 0 }, 250, NULL, false },
-        { { "langevin", 0, 1, 0 }, 100, "logsnr", true }, { { "langevin", 0, 10, 0 }, 400, "logsnr", false },
+    static const struct {
+        struct setting setting;
+        int K;
+        const char *schedule;
+        bool said;
+    } of[] = {
+        { { "dpmpp", 3, 0, 0 }, 15, NULL, true },
+        { { "dpmpp", 3, 0, 1 }, 100, NULL, true },
+        { { "dpmpp", 2, 0, 1 }, 25, NULL, true },
+        { { "dpmpp", 2, 0, 0 }, 20, NULL, false },
+        { { "dpmpp", 1, 0, 1 }, 20, NULL, false },
+        { { "dpmpp", 2, 0, 1 }, 50, "logsnr", false },
+        { { "dpmpp", 3, 0, 0 }, 50, "logsnr", false },
+        { { "dpmpp-diffusers", 3, 0, 0 }, 15, NULL, true },
+        { { "dpmpp-diffusers", 3, 0, 0 }, 20, "trailing", false },
+        { { "ddim", 0, 0, 1 }, 15, NULL, false },
+        { { "unipc", 2, 0, 0 }, 20, NULL, false },
+        { { "ode", 2, 0, 0 }, 5, NULL, true },
+        { { "ode", 1, 0, 0 }, 5, NULL, false },
+        { { "ode", 2, 0, 0 }, 100, NULL, false },
+        { { "sde", 0, 0, 0 }, 100, NULL, true },
+        { { "sde", 0, 0, 0 }, 250, NULL, false },
+        { { "langevin", 0, 1, 0 }, 100, "logsnr", true },
+        { { "langevin", 0, 10, 0 }, 400, "logsnr", false },
     };
+
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct said said = { false, false };

@@ -24,7 +24,8 @@ static int subject_create(struct subject *t, const char *name, int batch, int th
 {
     ddpm_error err = { 0, "" };
     *t = (struct subject){ .m = small_net_create(name), .masks = { 77, 5 } };
-    if (!t->m || dd_gradient_create(&t->g, t->m, &(ddpm_net_options){ .batch = batch, .threads = threads }, dropout, &err)) {
+    if (!t->m || dd_gradient_create(&t->g, t->m, &(ddpm_net_options){ .batch = batch, .threads = threads },
+                                    dropout, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", name, err.text);
         return 0;
     }
@@ -33,7 +34,14 @@ static int subject_create(struct subject *t, const char *name, int batch, int th
     t->dx = malloc(BATCH * t->b.in * sizeof *t->dx);
     for (size_t i = 0; i < BATCH * t->b.outs; i++)
         t->dout[i] = sinf((float)(i * i % 9973));
-    t->s = (struct dd_slice){ .out = t->b.out, .x = t->b.x, .t = t->b.t, .y = t->b.y, .n = BATCH, .masks = &t->masks, .dout = t->dout, .dx = t->dx };
+    t->s = (struct dd_slice){ .out = t->b.out,
+                              .x = t->b.x,
+                              .t = t->b.t,
+                              .y = t->b.y,
+                              .n = BATCH,
+                              .masks = &t->masks,
+                              .dout = t->dout,
+                              .dx = t->dx };
     return 1;
 }
 
@@ -73,7 +81,8 @@ static double direct(float *v, const float *g, size_t n, unsigned *random)
 }
 
 /* The loss at (w, x) + h (v, vx). */
-static double loss_at(struct subject *t, const float *w, const float *v, const float *x, const float *vx, double h)
+static double loss_at(struct subject *t, const float *w, const float *v, const float *x, const float *vx,
+                      double h)
 {
     size_t n = dd_gradient_count(t->g);
     double sum = 0;
@@ -88,7 +97,8 @@ static double loss_at(struct subject *t, const float *w, const float *v, const f
     return sum;
 }
 
-static double slope(struct subject *t, const float *w, const float *v, const float *x, const float *vx, double h)
+static double slope(struct subject *t, const float *w, const float *v, const float *x, const float *vx,
+                    double h)
 {
     return (loss_at(t, w, v, x, vx, h) - loss_at(t, w, v, x, vx, -h)) / (2 * h);
 }
@@ -105,7 +115,8 @@ static void check_slopes(const char *name, double dropout)
     REQUIRE(subject_create(&t, name, BATCH, 2, dropout));
     both(&t);
     size_t n = dd_gradient_count(t.g), in = BATCH * t.b.in, outs = BATCH * t.b.outs;
-    float *w = malloc(n * sizeof *w), *v = malloc(n * sizeof *v), *x = malloc(in * sizeof *x), *vx = malloc(in * sizeof *vx);
+    float *w = malloc(n * sizeof *w), *v = malloc(n * sizeof *v), *x = malloc(in * sizeof *x),
+          *vx = malloc(in * sizeof *vx);
     memcpy(w, dd_gradient_weights(t.g), n * sizeof *w);
     memcpy(x, t.b.x, in * sizeof *x);
     double rounding = 5 * 1.9 * OUTPUT * norm(t.dout, outs) * norm(t.b.out, outs) / sqrt((double)outs) / h;
@@ -114,7 +125,8 @@ static void check_slopes(const char *name, double dropout)
         for (int i = 0; i < t.m->program.params; i++) {
             size_t at = dd_gradient_offset(t.g, i);
             if (at != SIZE_MAX)
-                want += direct(v + at, dd_gradient_sums(t.g) + at, (size_t)t.m->program.param[i].count, &random);
+                want +=
+                    direct(v + at, dd_gradient_sums(t.g) + at, (size_t)t.m->program.param[i].count, &random);
         }
         double wide = slope(&t, w, v, x, vx, h), near = slope(&t, w, v, x, vx, h / 2);
         CHECK_NEAR((4 * near - wide) / 3, want, fabs(wide - near) + rounding);
@@ -150,7 +162,8 @@ TEST(property, gradients_have_the_same_bits_whatever_the_threads)
             both(&other);
             CHECK(!memcmp(one.b.out, other.b.out, BATCH * one.b.outs * sizeof(float)));
             CHECK(!memcmp(one.dx, other.dx, BATCH * one.b.in * sizeof(float)));
-            CHECK(!memcmp(dd_gradient_sums(one.g), dd_gradient_sums(other.g), dd_gradient_count(one.g) * sizeof(float)));
+            CHECK(!memcmp(dd_gradient_sums(one.g), dd_gradient_sums(other.g),
+                          dd_gradient_count(one.g) * sizeof(float)));
             subject_free(&other);
         }
         subject_free(&one);
@@ -167,8 +180,14 @@ TEST(property, gradients_of_images_add_up)
     for (int i = 0; i < BATCH; i++) {
         struct dd_dropout masks = { all.masks.seed, all.masks.first + (uint64_t)i };
         size_t x = (size_t)i * one.b.in, out = (size_t)i * one.b.outs;
-        struct dd_slice s = { .out = one.b.out + out, .x = one.b.x + x, .t = one.b.t + i, .y = one.b.y + i, .n = 1, .masks = &masks,
-                              .dout = one.dout + out, .dx = one.dx + x };
+        struct dd_slice s = { .out = one.b.out + out,
+                              .x = one.b.x + x,
+                              .t = one.b.t + i,
+                              .y = one.b.y + i,
+                              .n = 1,
+                              .masks = &masks,
+                              .dout = one.dout + out,
+                              .dx = one.dx + x };
         dd_gradient_forward(one.g, &s);
         dd_gradient_backward(one.g, &s);
     }

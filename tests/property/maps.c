@@ -52,7 +52,8 @@ int map_whole(const struct dd_map *m)
 int map_same(const struct dd_map *m, int first, const struct dd_map *expected, int expected_first, int n)
 {
     size_t pixels = (size_t)m->h * (size_t)m->w;
-    const float *a = m->data + (size_t)first * pixels * m->stride, *b = expected->data + (size_t)expected_first * pixels * expected->stride;
+    const float *a = m->data + (size_t)first * pixels * m->stride,
+                *b = expected->data + (size_t)expected_first * pixels * expected->stride;
     for (size_t p = 0; p < (size_t)n * pixels; p++)
         if (memcmp(a + p * m->stride, b + p * expected->stride, sizeof(float) * (size_t)m->c))
             return 0;
@@ -112,7 +113,7 @@ double act_exact(enum dd_act act, double x)
     case DD_ACT_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
     case DD_ACT_RELU: return x > 0 ? x : 0;
     case DD_ACT_MISH: return x * tanh(log1p(exp(x)));
-    default:          return x;
+    default: return x;
     }
 }
 

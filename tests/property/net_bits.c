@@ -14,26 +14,40 @@ enum { IMAGES = 16 };
 /* The families that small_nets has few channels of, with enough for Winograd; small_nets "wide" is Ho's and diffusers'. */
 static const struct small_net families[] = {
     { "openai",
-      "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 6, \"classes\": 7, \"init\": 32, \"widths\": [32,64], "
-      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,2], \"mid\": 2, \"up\": [0,2], \"dim\": 32}, "
-      "\"norm\": {\"groups\": 32, \"eps\": 1e-5, \"mid_attention\": 32}, \"time\": {\"dim\": 32, \"hidden\": 128, \"order\": \"cos,sin\"}, "
-      "\"scale_shift\": true, \"pad\": \"both\", \"down\": [\"res\"], \"up\": [\"res\"], \"mid_scale\": 1, \"center\": false, \"dropout\": 0",
-      "\"steps\": 1000, \"name\": \"cosine\", \"prediction\": \"eps\", \"variance\": \"learned-range\", \"clip\": 1, \"t_scale\": 1" },
+      "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 6, \"classes\": 7, "
+      "\"init\": 32, \"widths\": [32,64], "
+      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,2], \"mid\": 2, \"up\": "
+      "[0,2], \"dim\": 32}, "
+      "\"norm\": {\"groups\": 32, \"eps\": 1e-5, \"mid_attention\": 32}, \"time\": {\"dim\": 32, \"hidden\": "
+      "128, \"order\": \"cos,sin\"}, "
+      "\"scale_shift\": true, \"pad\": \"both\", \"down\": [\"res\"], \"up\": [\"res\"], \"mid_scale\": 1, "
+      "\"center\": false, \"dropout\": 0",
+      "\"steps\": 1000, \"name\": \"cosine\", \"prediction\": \"eps\", \"variance\": \"learned-range\", "
+      "\"clip\": 1, \"t_scale\": 1" },
     { "lucidrains",
-      "\"arch\": \"lucid\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 32, \"widths\": [32,64], "
-      "\"full\": [0,1], \"heads\": 2, \"dim\": 16, \"memory\": 4, \"time\": {\"dim\": 32, \"hidden\": 128, \"order\": \"sin,cos\"}",
-      "\"steps\": 1000, \"name\": \"lucid-sigmoid\", \"prediction\": \"v\", \"variance\": \"beta-tilde\", \"clip\": 1, \"t_scale\": 1" },
+      "\"arch\": \"lucid\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+      "\"init\": 32, \"widths\": [32,64], "
+      "\"full\": [0,1], \"heads\": 2, \"dim\": 16, \"memory\": 4, \"time\": {\"dim\": 32, \"hidden\": 128, "
+      "\"order\": \"sin,cos\"}",
+      "\"steps\": 1000, \"name\": \"lucid-sigmoid\", \"prediction\": \"v\", \"variance\": \"beta-tilde\", "
+      "\"clip\": 1, \"t_scale\": 1" },
     { NULL, NULL, NULL }
 };
 
 /* One head over all channels. */
-static const struct small_net single_head[] = { {
-    "single head",
-    "\"arch\": \"ddpm\", \"height\": 12, \"width\": 20, \"channels\": 3, \"outputs\": 3, \"classes\": 0, \"init\": 24, \"widths\": [24,40], "
-    "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [1,1], \"mid\": 1, \"up\": [1,2], \"dim\": 0}, "
-    "\"norm\": {\"groups\": 8, \"eps\": 1e-6, \"mid_attention\": 0}, \"time\": {\"dim\": 24, \"hidden\": 96, \"order\": \"sin,cos\"}, "
-    "\"scale_shift\": false, \"pad\": \"right\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": 1, \"center\": false, \"dropout\": 0",
-    "\"steps\": 1000, \"name\": \"cosine\", \"prediction\": \"eps\", \"variance\": \"beta\", \"clip\": 1, \"t_scale\": 1" }, { NULL, NULL, NULL }
+static const struct small_net single_head[] = {
+    { "single head",
+      "\"arch\": \"ddpm\", \"height\": 12, \"width\": 20, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
+      "\"init\": 24, \"widths\": [24,40], "
+      "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [1,1], \"mid\": 1, \"up\": "
+      "[1,2], \"dim\": 0}, "
+      "\"norm\": {\"groups\": 8, \"eps\": 1e-6, \"mid_attention\": 0}, \"time\": {\"dim\": 24, \"hidden\": "
+      "96, \"order\": \"sin,cos\"}, "
+      "\"scale_shift\": false, \"pad\": \"right\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": "
+      "1, \"center\": false, \"dropout\": 0",
+      "\"steps\": 1000, \"name\": \"cosine\", \"prediction\": \"eps\", \"variance\": \"beta\", \"clip\": 1, "
+      "\"t_scale\": 1" },
+    { NULL, NULL, NULL }
 };
 
 static ddpm_model *model_create(const char *net, const char *diffusion)
@@ -68,7 +82,10 @@ static int run(struct small_batch *b, int n, const ddpm_model *m, int batch, int
 /* Fewer images at small batches: enough for two slices, one of them not full. */
 static void same_bits(const ddpm_model *m, const char *name, const char *conv)
 {
-    static const struct { int batch, images; } slices[] = { { 1, 2 }, { 2, 3 }, { 16, 16 } };
+    static const struct {
+        int batch, images;
+    } slices[] = { { 1, 2 }, { 2, 3 }, { 16, 16 } };
+
     static const int threads[] = { 1, 2, 3, 7 };
     REQUIRE(m);
     struct small_batch one = small_batch_create(m, IMAGES), other = small_batch_create(m, IMAGES);
@@ -78,7 +95,8 @@ static void same_bits(const ddpm_model *m, const char *name, const char *conv)
         memset(other.out, 0, IMAGES * other.outs * sizeof *other.out);
         code = run(&other, n, m, batch, threads[i / 3], conv);
         if (code == DDPM_OK && memcmp(one.out, other.out, (size_t)n * one.outs * sizeof *one.out))
-            check_fail(__FILE__, __LINE__, "%s, %s: other bits with %d threads, batch %d", name, conv, threads[i / 3], batch);
+            check_fail(__FILE__, __LINE__, "%s, %s: other bits with %d threads, batch %d", name, conv,
+                       threads[i / 3], batch);
     }
     small_batch_free(&one);
     small_batch_free(&other);

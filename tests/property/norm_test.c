@@ -7,11 +7,16 @@
 #include "layer/norm.h"
 #include "maps.h"
 
-struct norm_case { int n, h, w, c, groups, gap, emb; double offset, spread; };
+struct norm_case {
+    int n, h, w, c, groups, gap, emb;
+    double offset, spread;
+};
 
 static const struct norm_case cases[] = {
-    { 2, 4, 4, 32, 32, 0, 0, 0, 1 }, { 1, 1, 1, 8, 2, 0, 1, 0, 1 }, { 3, 7, 5, 24, 8, 5, 1, 3, 1 }, { 2, 9, 13, 66, 33, 1, 0, -2, 0.1 },
-    { 1, 16, 16, 128, 32, 0, 1, 100, 1 }, { 2, 3, 3, 5, 1, 2, 1, 0, 1e-3 }, { 1, 65, 1, 6, 3, 0, 0, 0, 1 }, { 1, 32, 32, 40, 8, 0, 1, 0, 5 },
+    { 2, 4, 4, 32, 32, 0, 0, 0, 1 },      { 1, 1, 1, 8, 2, 0, 1, 0, 1 },
+    { 3, 7, 5, 24, 8, 5, 1, 3, 1 },       { 2, 9, 13, 66, 33, 1, 0, -2, 0.1 },
+    { 1, 16, 16, 128, 32, 0, 1, 100, 1 }, { 2, 3, 3, 5, 1, 2, 1, 0, 1e-3 },
+    { 1, 65, 1, 6, 3, 0, 0, 0, 1 },       { 1, 32, 32, 40, 8, 0, 1, 0, 5 },
 };
 
 static struct dd_map case_input(const struct norm_case *t)
@@ -22,11 +27,19 @@ static struct dd_map case_input(const struct norm_case *t)
     return x;
 }
 
-struct vectors { float *gamma, *beta, *emb, *scale, *shift; size_t stride; };
+struct vectors {
+    float *gamma, *beta, *emb, *scale, *shift;
+    size_t stride;
+};
 
 static struct vectors vectors_create(int n, int c)
 {
-    struct vectors v = { floats_create((size_t)c, 0.5f, 2, 1), floats_create((size_t)c, -1, 1, 2), NULL, NULL, NULL, 2 * (size_t)c + 3 };
+    struct vectors v = { floats_create((size_t)c, 0.5f, 2, 1),
+                         floats_create((size_t)c, -1, 1, 2),
+                         NULL,
+                         NULL,
+                         NULL,
+                         2 * (size_t)c + 3 };
     v.emb = floats_create((size_t)n * v.stride, -1, 1, 3);
     v.scale = floats_create((size_t)(n * c), 0, 0, 4);
     v.shift = floats_create((size_t)(n * c), 0, 0, 5);
@@ -38,20 +51,23 @@ static void vectors_free(struct vectors *v)
     free(v->gamma), free(v->beta), free(v->emb), free(v->scale), free(v->shift);
 }
 
-static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const struct dd_map *x, struct vectors *v, int first)
+static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const struct dd_map *x,
+                     struct vectors *v, int first)
 {
     struct dd_kernels k;
     size_t size = dd_norm_scratch(x->n, x->h, x->w, x->c), at = (size_t)(first * t->c);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
-    dd_norm_forward(&(struct dd_context){ &k, threads, scratch }, v->scale + at, v->shift + at, NULL, x, t->groups, 1e-5, v->gamma,
-                    v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL, v->stride);
+    dd_norm_forward(&(struct dd_context){ &k, threads, scratch }, v->scale + at, v->shift + at, NULL, x,
+                    t->groups, 1e-5, v->gamma, v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL,
+                    v->stride);
     CHECK(scratch_whole(scratch, size));
     free(scratch);
 }
 
 /* One group of one image. */
-static void check_group(const struct norm_case *t, const struct dd_map *x, const struct vectors *v, int image, int group)
+static void check_group(const struct norm_case *t, const struct dd_map *x, const struct vectors *v, int image,
+                        int group)
 {
     int width = t->c / t->groups, pixels = t->h * t->w, first = group * width;
     const float *data = x->data + (size_t)image * (size_t)pixels * x->stride;
@@ -62,7 +78,8 @@ static void check_group(const struct norm_case *t, const struct dd_map *x, const
     mean /= (double)pixels * width;
     for (int p = 0; p < pixels; p++)
         for (int c = first; c < first + width; c++) {
-            double d = data[(size_t)p * x->stride + (size_t)c] - mean, from_pivot = data[(size_t)p * x->stride + (size_t)c] - data[c];
+            double d = data[(size_t)p * x->stride + (size_t)c] - mean,
+                   from_pivot = data[(size_t)p * x->stride + (size_t)c] - data[c];
             var += d * d;
             range = fmax(range, fmax(fabs(d), fabs(from_pivot)));
         }
@@ -73,9 +90,12 @@ static void check_group(const struct norm_case *t, const struct dd_map *x, const
             size_t at = (size_t)(image * t->c + c);
             double s = t->emb ? 1 + (double)v->emb[(size_t)image * v->stride + (size_t)c] : 1;
             double b = t->emb ? v->emb[(size_t)image * v->stride + (size_t)(t->c + c)] : 0;
-            double value = data[(size_t)p * x->stride + (size_t)c], exact = ((value - mean) * rstd * v->gamma[c] + v->beta[c]) * s + b;
-            double size = (fabs(value) + fabs(mean)) * rstd * fabs(v->gamma[c] * s) + fabs(v->beta[c] * s) + fabs(b);
-            double bound = e * (range + range * range * range * rstd * rstd) * rstd * fabs(v->gamma[c] * s) + 4 * u * size;
+            double value = data[(size_t)p * x->stride + (size_t)c],
+                   exact = ((value - mean) * rstd * v->gamma[c] + v->beta[c]) * s + b;
+            double size =
+                (fabs(value) + fabs(mean)) * rstd * fabs(v->gamma[c] * s) + fabs(v->beta[c] * s) + fabs(b);
+            double bound = e * (range + range * range * range * rstd * rstd) * rstd * fabs(v->gamma[c] * s) +
+                           4 * u * size;
             CHECK_NEAR(value * v->scale[at] + v->shift[at], exact, bound);
         }
 }
@@ -119,7 +139,8 @@ TEST(norm, group_norm_same_bits)
 }
 
 /* ||x|| carries sum_bound(c) / 2 and a few roundings; SiLU has slope at most 1.1 and 8 u of its own (act_vec.h). */
-static void check_rms(const struct dd_map *y, const struct dd_map *x, const struct dd_map *residual, const struct vectors *v, int emb)
+static void check_rms(const struct dd_map *y, const struct dd_map *x, const struct dd_map *residual,
+                      const struct vectors *v, int emb)
 {
     double u = ldexp(1, -24);
     for (int p = 0; p < x->n * x->h * x->w; p++) {
@@ -130,10 +151,14 @@ static void check_rms(const struct dd_map *y, const struct dd_map *x, const stru
             norm += (double)row[c] * row[c];
         norm = fmax(sqrt(norm), 1e-12);
         for (int c = 0; c < x->c; c++) {
-            double s = emb ? v->emb[(size_t)image * v->stride + (size_t)c] : 0, b = emb ? v->emb[(size_t)image * v->stride + (size_t)(x->c + c)] : 0;
-            double r = residual->data[(size_t)p * residual->stride + (size_t)c], inner = row[c] / norm * v->gamma[c] * (1 + s);
-            double size = fabs(inner) + fabs(b), bound = (1.1 * (sum_bound((size_t)x->c) + 8 * u) + 8 * u) * size + u * fabs(r);
-            CHECK_NEAR(y->data[(size_t)p * y->stride + (size_t)c], act_exact(DD_ACT_SILU, inner + b) + r, bound);
+            double s = emb ? v->emb[(size_t)image * v->stride + (size_t)c] : 0,
+                   b = emb ? v->emb[(size_t)image * v->stride + (size_t)(x->c + c)] : 0;
+            double r = residual->data[(size_t)p * residual->stride + (size_t)c],
+                   inner = row[c] / norm * v->gamma[c] * (1 + s);
+            double size = fabs(inner) + fabs(b),
+                   bound = (1.1 * (sum_bound((size_t)x->c) + 8 * u) + 8 * u) * size + u * fabs(r);
+            CHECK_NEAR(y->data[(size_t)p * y->stride + (size_t)c], act_exact(DD_ACT_SILU, inner + b) + r,
+                       bound);
         }
     }
 }
@@ -143,17 +168,18 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
     static const int teams[] = { 1, 2, 3, 7 };
     unsigned masks[4];
     int sets = instruction_sets(masks);
-    struct dd_map x = map_create(3, 9, 8, 70, 2, 1), r = map_create(3, 9, 8, 70, 1, 2), y = map_create(3, 9, 8, 70, 3, 3);
+    struct dd_map x = map_create(3, 9, 8, 70, 2, 1), r = map_create(3, 9, 8, 70, 1, 2),
+                  y = map_create(3, 9, 8, 70, 3, 3);
     struct dd_map expected = map_create(3, 9, 8, 70, 0, 3);
     struct vectors v = vectors_create(3, 70);
-    memset(x.data, 0, sizeof(float) * 70);      /* a pixel of zeros */
+    memset(x.data, 0, sizeof(float) * 70); /* a pixel of zeros */
     for (int set = 0; set < sets; set++)
         for (int emb = 0; emb < 2; emb++)
             for (int team = 0; team < 4; team++) {
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
-                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL }, team ? &y : &expected, &x, v.gamma,
-                                    emb ? v.emb : NULL, v.stride, &r, DD_ACT_SILU);
+                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL }, team ? &y : &expected, &x,
+                                    v.gamma, emb ? v.emb : NULL, v.stride, &r, DD_ACT_SILU);
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else

@@ -12,6 +12,7 @@ enum { T_MAX = 60, SMALL = 9 };
 static double perfect_gamma(double alpha_bar)
 {
     enum { N = 4000 };
+
     double a = sqrt(alpha_bar), s2 = 1 - alpha_bar, s = sqrt(s2), sum = 0, weight = 0;
     for (int i = 0; i <= N; i++) {
         double z = -10 + 20.0 * i / N, x = a / 2 + s * z, away = 0.5 - 0.5 * tanh(a * x / (2 * s2));
@@ -21,11 +22,16 @@ static double perfect_gamma(double alpha_bar)
     return 1 - alpha_bar / s2 * sum / weight;
 }
 
-struct stored { ddpm_about about; double beta[T_MAX], alpha_bar[T_MAX], gamma[T_MAX], mse[T_MAX]; };
+struct stored {
+    ddpm_about about;
+    double beta[T_MAX], alpha_bar[T_MAX], gamma[T_MAX], mse[T_MAX];
+};
 
 static void perfect(struct stored *s, int T)
 {
-    s->about = (ddpm_about){ .steps = T, .beta = s->beta, .alpha_bar = s->alpha_bar, .gamma = s->gamma, .mse = s->mse };
+    s->about = (ddpm_about){
+        .steps = T, .beta = s->beta, .alpha_bar = s->alpha_bar, .gamma = s->gamma, .mse = s->mse
+    };
     if (ddpm_betas(s->beta, s->alpha_bar, T, "cosine", NULL))
         abort();
     for (int t = 0; t < T; t++) {

@@ -13,7 +13,10 @@
 enum { IMAGES = 2, STEPS = 4, THREADS = 3, T = 50, MOST = 1 << 20 };
 
 /* All that was computed, one thing behind the other. */
-struct results { size_t size; unsigned char byte[MOST]; };
+struct results {
+    size_t size;
+    unsigned char byte[MOST];
+};
 
 static void keep(struct results *r, const void *data, size_t size)
 {
@@ -42,7 +45,8 @@ static void make_faint(ddpm_model *m)
     size_t n = ddpm_model_tensors(m, &t);
     for (size_t i = 0; i < n; i++)
         if (strstr(t[i].name, "bias") || strstr(t[i].name, "time_emb_proj"))
-            memset(t[i].data, 0, (size_t)t[i].dim[0] * (size_t)(t[i].rank > 1 ? t[i].dim[1] : 1) * sizeof(float));
+            memset(t[i].data, 0,
+                   (size_t)t[i].dim[0] * (size_t)(t[i].rank > 1 ? t[i].dim[1] : 1) * sizeof(float));
 }
 
 /* Inputs, made under the defaults: as they come, and faint. */
@@ -90,10 +94,13 @@ static int sample(struct results *r, const ddpm_model *m, ddpm_error *err)
     ddpm_sampler *s = NULL;
     ddpm_sampler_defaults(&so, a);
     int code = ddpm_net_create(&net, m, &o, err);
-    if (!code) code = ddpm_chain_respace(&chain, a, "4", "logsnr", err);
+    if (!code)
+        code = ddpm_chain_respace(&chain, a, "4", "logsnr", err);
     so.eps = ddpm_net_eps, so.eps_user = net, so.seed = 5;
-    if (!code) code = ddpm_sampler_create(&s, chain, &so, d, IMAGES, NULL, err);
-    if (!code) code = ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, err);
+    if (!code)
+        code = ddpm_sampler_create(&s, chain, &so, d, IMAGES, NULL, err);
+    if (!code)
+        code = ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, err);
     for (int i = 0; i < STEPS && !code; i++)
         code = ddpm_sampler_step(s, err);
     if (!code)
@@ -111,8 +118,10 @@ static int train(struct results *r, const ddpm_model *m, ddpm_error *err)
     ddpm_trainer_defaults(&o);
     o.batch = IMAGES, o.threads = THREADS;
     int code = ddpm_trainer_create(&t, m, &o, err);
-    if (!code) code = ddpm_trainer_step(t, input[0].x, NULL, &report, err);
-    if (!code) code = ddpm_trainer_model(t, &after, 0, NULL, err);
+    if (!code)
+        code = ddpm_trainer_step(t, input[0].x, NULL, &report, err);
+    if (!code)
+        code = ddpm_trainer_model(t, &after, 0, NULL, err);
     if (!code) {
         keep(r, &report, sizeof report);
         keep_model(r, after);
@@ -132,26 +141,33 @@ static int everything(struct results *r, ddpm_error *err)
     small_net_json(json, sizeof json, "wide");
     int code = ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", err);
     keep(r, alpha_bar, sizeof alpha_bar);
-    if (!code) code = ddpm_model_create(&made, json, err);
+    if (!code)
+        code = ddpm_model_create(&made, json, err);
     if (!code) {
         ddpm_model_init(made, 1);
         make_faint(made);
         code = ddpm_model_save(made, path, 0, err);
     }
-    if (!code) code = ddpm_model_open(&m, path, err);
+    if (!code)
+        code = ddpm_model_open(&m, path, err);
     if (!code) {
         keep_model(r, m);
         keep(r, ddpm_model_about(m)->json, strlen(ddpm_model_about(m)->json));
         code = run_network(r, m, err);
     }
-    if (!code) code = sample(r, m, err);
-    if (!code) code = train(r, m, err);
+    if (!code)
+        code = sample(r, m, err);
+    if (!code)
+        code = train(r, m, err);
     ddpm_model_close(made), ddpm_model_close(m);
     return code;
 }
 
 /* What a program may have set: rounding, and in the control word of the machine the bits that flush denormal numbers. */
-struct mode { int rounding; bool flush; };
+struct mode {
+    int rounding;
+    bool flush;
+};
 
 static void set_mode(const struct mode *mode)
 {
@@ -161,10 +177,10 @@ static void set_mode(const struct mode *mode)
     fegetenv(&e);
 #if defined(__x86_64__) && defined(__GLIBC__)
     if (mode->flush)
-        e.__mxcsr |= 0x8040;                     /* FTZ, DAZ */
+        e.__mxcsr |= 0x8040; /* FTZ, DAZ */
 #elif defined(__aarch64__) && defined(__GLIBC__)
     if (mode->flush)
-        e.__fpcr |= 1u << 24;                    /* FZ */
+        e.__fpcr |= 1u << 24; /* FZ */
 #endif
     fesetenv(&e);
 }
@@ -188,7 +204,8 @@ static int in_mode(const struct mode *mode)
 }
 
 /* libgomp leaves each thread its mode; with libomp all threads of a team take their caller's, whose own is again what it was behind it. */
-static void same_under(const struct mode *mode, bool others_only, const struct results *wanted, struct results *r)
+static void same_under(const struct mode *mode, bool others_only, const struct results *wanted,
+                       struct results *r)
 {
     static const struct mode plain = { FE_TONEAREST, false };
     ddpm_error err = { 0, "" };
@@ -203,17 +220,22 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
     if (code)
         check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %s", mode->rounding, mode->flush, err.text);
     else if (r->size != wanted->size || memcmp(r->byte, wanted->byte, r->size))
-        check_fail(__FILE__, __LINE__, "rounding %d, flush %d%s: other bits", mode->rounding, mode->flush, others_only ? " of other threads" : "");
+        check_fail(__FILE__, __LINE__, "rounding %d, flush %d%s: other bits", mode->rounding, mode->flush,
+                   others_only ? " of other threads" : "");
     if (!own || after != before || (before == 0 && !others_only))
-        check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %d of %d threads have their mode back", mode->rounding, mode->flush, after, before);
+        check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %d of %d threads have their mode back",
+                   mode->rounding, mode->flush, after, before);
 }
 
 TEST(outside, floating_point_modes)
 {
     static const struct mode modes[] = {
-        { FE_UPWARD, false }, { FE_DOWNWARD, false }, { FE_TOWARDZERO, false },
+        { FE_UPWARD, false },
+        { FE_DOWNWARD, false },
+        { FE_TOWARDZERO, false },
 #if (defined(__x86_64__) || defined(__aarch64__)) && defined(__GLIBC__)
-        { FE_TONEAREST, true }, { FE_UPWARD, true },
+        { FE_TONEAREST, true },
+        { FE_UPWARD, true },
 #endif
     };
     struct results *wanted = malloc(sizeof *wanted), *r = malloc(sizeof *r);

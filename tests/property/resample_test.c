@@ -11,7 +11,14 @@ static float at(const struct dd_map *m, int image, int y, int x, int c)
     return m->data[((size_t)(image * m->h + y) * (size_t)m->w + (size_t)x) * m->stride + (size_t)c];
 }
 
-struct setting { struct dd_kernels k; struct dd_context ctx; struct dd_map x; float *scale, *shift; struct dd_pre pre; size_t size; };
+struct setting {
+    struct dd_kernels k;
+    struct dd_context ctx;
+    struct dd_map x;
+    float *scale, *shift;
+    struct dd_pre pre;
+    size_t size;
+};
 
 static void setting_create(struct setting *s, unsigned cpu, int threads)
 {
@@ -71,7 +78,8 @@ static void check_avgpool(struct setting *s, int pre)
 
 static void check_moves(struct setting *s)
 {
-    struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9), z = map_create(N, H, W, C, 0, 9);
+    struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9),
+                  z = map_create(N, H, W, C, 0, 9);
     dd_resample_unshuffle_forward(&s->ctx, &u, &s->x);
     dd_resample_copy_forward(&s->ctx, &y, &s->x, NULL, 1, 0);
     dd_resample_copy_forward(&s->ctx, &z, &s->x, NULL, 2, -1);
@@ -107,7 +115,10 @@ TEST(resample, an_odd_last_row_is_left_out)
     struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
     dd_kernels_init(&k, 0);
     dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL }, &y, &x, NULL);
-    CHECK_NEAR(at(&y, 1, 1, 2, 2), ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) / 4, 3 * ldexp(1, -24));
+    CHECK_NEAR(at(&y, 1, 1, 2, 2),
+               ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) /
+                   4,
+               3 * ldexp(1, -24));
     map_free(&x), map_free(&y);
 }
 
@@ -157,7 +168,8 @@ TEST(embed, classes)
         dd_kernels_init(&k, masks[set]);
         dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, label);
         for (int i = 0; i < 3 * 19; i++)
-            CHECK(at(&y, i / 19, 0, 0, i % 19) == at(&before, i / 19, 0, 0, i % 19) + table[label[i / 19] * 19 + i % 19]);
+            CHECK(at(&y, i / 19, 0, 0, i % 19) ==
+                  at(&before, i / 19, 0, 0, i % 19) + table[label[i / 19] * 19 + i % 19]);
         CHECK(map_whole(&y));
         map_free(&y), map_free(&before);
     }

@@ -7,9 +7,14 @@ enum { T = 40, D = 6, IMAGES = 5 };
 
 /* A network that moves with x, t and class, one image at a time.  Image `sick` (told by its class) gives NaN below step `until`. */
 /* fuse: fails at the fuse-th call from now.  counts: draws are counted, and are not the sampler's own. */
-struct toy { int outputs, sick, calls, largest, answer, fuse, draws; bool counts; double until; };
+struct toy {
+    int outputs, sick, calls, largest, answer, fuse, draws;
+    bool counts;
+    double until;
+};
 
-static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                   ddpm_error *err)
 {
     struct toy *toy = user;
     int code = toy->fuse && !--toy->fuse ? 7 : toy->answer;
@@ -44,12 +49,17 @@ static ddpm_chain *chain_of(const char *betas, const char *steps)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
-    CHECK(!ddpm_betas(beta, alpha_bar, T, betas, NULL) && !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
+    CHECK(!ddpm_betas(beta, alpha_bar, T, betas, NULL) &&
+          !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
     return chain;
 }
 
 /* The samplers with every option that changes what they do. */
-static const struct setting { const char *sampler, *variance; double eta, clip; int own, order, corrector, prediction; } settings[] = {
+static const struct setting {
+    const char *sampler, *variance;
+    double eta, clip;
+    int own, order, corrector, prediction;
+} settings[] = {
     { "ddpm", "auto", 0, 1, .own = DDPM_BETA },
     { "ddpm", "beta-tilde", 0, 0, .own = DDPM_BETA },
     { "ddpm", "learned", 0, 1, .own = DDPM_LEARNED_RANGE },
@@ -78,6 +88,7 @@ static const struct setting { const char *sampler, *variance; double eta, clip; 
     { "langevin", "auto", 0, 1, .own = DDPM_BETA },
     { "langevin", "auto", 0, 1, DDPM_LEARNED_RANGE, .corrector = 3 },
 };
+
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
 static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const ddpm_chain *chain, int batch)
@@ -86,16 +97,30 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
     toy->outputs = 1 + (g->own == DDPM_LEARNED_RANGE);
     for (int t = 0; t < T; t++)
         gamma_half[t] = 0.5;
-    ddpm_sampler_options o = { .sampler = g->sampler, .variance = g->variance, .eta = g->eta, .clip = g->clip, .own_variance = g->own,
-                               .outputs = toy->outputs, .T = T, .gamma = gamma_half, .seed = 42, .eps = toy_eps, .eps_user = toy,
-                               .noise = toy->counts ? toy_noise : NULL, .noise_user = toy,
-                               .prediction = g->prediction, .order = g->order, .corrector = g->corrector, .snr = 0.2 };
+    ddpm_sampler_options o = { .sampler = g->sampler,
+                               .variance = g->variance,
+                               .eta = g->eta,
+                               .clip = g->clip,
+                               .own_variance = g->own,
+                               .outputs = toy->outputs,
+                               .T = T,
+                               .gamma = gamma_half,
+                               .seed = 42,
+                               .eps = toy_eps,
+                               .eps_user = toy,
+                               .noise = toy->counts ? toy_noise : NULL,
+                               .noise_user = toy,
+                               .prediction = g->prediction,
+                               .order = g->order,
+                               .corrector = g->corrector,
+                               .snr = 0.2 };
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, batch, NULL, NULL));
     return s;
 }
 
 /* x [n, D] of the given images after all steps, run in batches. */
-static void run(const struct setting *g, const ddpm_chain *chain, double *x, const uint32_t *index, int n, int batch)
+static void run(const struct setting *g, const ddpm_chain *chain, double *x, const uint32_t *index, int n,
+                int batch)
 {
     struct toy toy = { .sick = -1 };
     ddpm_sampler *s = sampler_of(g, &toy, chain, batch);
@@ -155,12 +180,14 @@ TEST(property, saved_state_goes_on)
         struct toy toy = { .sick = -1 };
         size_t buffers = 0;
         run(&settings[g], chain, whole, in_order, IMAGES, IMAGES);
-        ddpm_sampler *first = sampler_of(&settings[g], &toy, chain, IMAGES), *second = sampler_of(&settings[g], &toy, chain, IMAGES);
+        ddpm_sampler *first = sampler_of(&settings[g], &toy, chain, IMAGES),
+                     *second = sampler_of(&settings[g], &toy, chain, IMAGES);
         REQUIRE(first && second && !ddpm_sampler_start(first, in_order, classes, IMAGES, NULL, 0, NULL));
         for (int j = 0; j < 5; j++)
             CHECK(!ddpm_sampler_step(first, NULL));
         const double *saved = ddpm_sampler_state(first, &buffers);
-        REQUIRE(!ddpm_sampler_start(second, in_order, classes, IMAGES, saved, ddpm_sampler_left(first) - 1, NULL));
+        REQUIRE(!ddpm_sampler_start(second, in_order, classes, IMAGES, saved, ddpm_sampler_left(first) - 1,
+                                    NULL));
         memcpy(ddpm_sampler_state(second, NULL), saved, buffers * IMAGES * D * sizeof *saved);
         while (ddpm_sampler_left(second))
             CHECK(!ddpm_sampler_step(second, NULL));
@@ -193,10 +220,11 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
         if (!code)
             continue;
         char sentence[128];
-        int at = ddpm_sampler_lost(s, 2) - 1;          /* i, or where a step calls the network below it */
+        int at = ddpm_sampler_lost(s, 2) - 1; /* i, or where a step calls the network below it */
         REQUIRE(code == DDPM_ENAN && err.code == DDPM_ENAN && (at == i || at == i - 1));
         CHECK(c->t[at] < 20 && (at == c->K - 1 || c->t[at + 1] >= 20));
-        snprintf(sentence, sizeof sentence, "image 2 is lost at step t = %g: down_blocks.0 gave NaN", c->t[at]);
+        snprintf(sentence, sizeof sentence, "image 2 is lost at step t = %g: down_blocks.0 gave NaN",
+                 c->t[at]);
         CHECK_TEXT(err.text, sentence);
         told++;
     }
@@ -243,8 +271,9 @@ static int full_text_eps(void *user, double *out, const double *x, double t, con
 TEST(property, a_text_without_end_is_ended)
 {
     ddpm_chain *chain = chain_of("linear:1e-3,0.3", "12");
-    ddpm_sampler_options o = { .sampler = "ddpm", .variance = "beta", .outputs = 1, .T = T,
-                               .eps = full_text_eps };
+    ddpm_sampler_options o = {
+        .sampler = "ddpm", .variance = "beta", .outputs = 1, .T = T, .eps = full_text_eps
+    };
     ddpm_sampler *s = NULL;
     ddpm_error err = { 0 };
     REQUIRE(chain && !ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err));
@@ -266,8 +295,9 @@ static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
     while (ddpm_sampler_left(s)) {
         ddpm_error err = { 0 };
         toy.answer = 7;
-        CHECK(ddpm_sampler_step(s, &err) == DDPM_ECALLBACK && err.code == DDPM_ECALLBACK && strstr(err.text, "returned 7"));
-        toy.answer = DDPM_ENAN;          /* though every row is finite */
+        CHECK(ddpm_sampler_step(s, &err) == DDPM_ECALLBACK && err.code == DDPM_ECALLBACK &&
+              strstr(err.text, "returned 7"));
+        toy.answer = DDPM_ENAN; /* though every row is finite */
         CHECK(ddpm_sampler_step(s, NULL) == DDPM_ECALLBACK);
         toy.answer = 0;
         toy.fuse = 2;

@@ -2,19 +2,27 @@
 #include "check.h"
 
 enum { T = 1000, D = 8 };
+
 static const double point[D] = { -0.9, -0.5, -0.1, 0, 0.2, 0.6, 0.95, 1.4 };
 static double beta[T], alpha_bar[T];
 
 /* The exact prediction for data that is always `point`; v behind it where the variance is learned. */
-struct truth { int prediction; double v; };
-static int truth_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+struct truth {
+    int prediction;
+    double v;
+};
+
+static int truth_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     const struct truth *p = user;
     double ab = alpha_bar[(int)t], a = sqrt(ab), s = sqrt(1 - ab);
     (void)y, (void)n, (void)err;
     for (int e = 0; e < D; e++) {
         double eps = (x[e] - a * point[e]) / s;
-        out[e] = p->prediction == DDPM_EPS ? eps : p->prediction == DDPM_X0 ? point[e] : a * eps - s * point[e];
+        out[e] = p->prediction == DDPM_EPS  ? eps
+                 : p->prediction == DDPM_X0 ? point[e]
+                                            : a * eps - s * point[e];
         if (!isnan(p->v))
             out[D + e] = p->v;
     }
@@ -25,14 +33,23 @@ static ddpm_chain *chain_of(const char *betas, const char *steps)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
-    CHECK(!ddpm_betas(beta, alpha_bar, T, betas, NULL) && !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
+    CHECK(!ddpm_betas(beta, alpha_bar, T, betas, NULL) &&
+          !ddpm_chain_respace(&chain, &about, steps, NULL, NULL));
     return chain;
 }
 
 static ddpm_sampler_options options_of(struct truth *p, const char *sampler, const char *variance, int own)
 {
-    return (ddpm_sampler_options){ .sampler = sampler, .variance = variance, .prediction = p->prediction, .outputs = isnan(p->v) ? 1 : 2,
-                                   .own_variance = own, .T = T, .seed = 5, .snr = 0.2, .eps = truth_eps, .eps_user = p };
+    return (ddpm_sampler_options){ .sampler = sampler,
+                                   .variance = variance,
+                                   .prediction = p->prediction,
+                                   .outputs = isnan(p->v) ? 1 : 2,
+                                   .own_variance = own,
+                                   .T = T,
+                                   .seed = 5,
+                                   .snr = 0.2,
+                                   .eps = truth_eps,
+                                   .eps_user = p };
 }
 
 /* x [D] after at most `steps` steps. */
@@ -41,7 +58,8 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
     ddpm_sampler *s = NULL;
     uint32_t index = 3;
     ddpm_error err = { 0 };
-    if (ddpm_sampler_create(&s, chain, o, D, 1, NULL, &err) || ddpm_sampler_start(s, &index, NULL, 1, NULL, 0, &err)) {
+    if (ddpm_sampler_create(&s, chain, o, D, 1, NULL, &err) ||
+        ddpm_sampler_start(s, &index, NULL, 1, NULL, 0, &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
@@ -56,8 +74,11 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
 TEST(property, a_point_comes_back)
 {
     enum { SAMPLERS = 7 };
+
     static const char *const steps[] = { "1", "2", "10", "all" };
-    static const char *const samplers[SAMPLERS] = { "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ode" };
+    static const char *const samplers[SAMPLERS] = {
+        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ode"
+    };
     for (int k = 0; k < 4 * SAMPLERS * 3; k++) {
         struct truth p = { k % 3, NAN };
         ddpm_chain *chain = chain_of("linear", steps[k / (3 * SAMPLERS)]);
@@ -72,7 +93,8 @@ TEST(property, a_point_comes_back)
 
 TEST(property, x0_is_clipped)
 {
-    static const char *const samplers[] = { "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "ode", "langevin" };
+    static const char *const samplers[] = { "ddpm",  "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers",
+                                            "unipc", "ode",  "langevin" };
     for (int k = 0; k < 8; k++) {
         struct truth p = { DDPM_X0, NAN };
         ddpm_chain *chain = chain_of("linear", "10");
@@ -110,21 +132,24 @@ TEST(property, variance_is_what_it_is_called)
 {
     struct truth fixed = { DDPM_EPS, NAN }, low = { DDPM_EPS, -1 }, high = { DDPM_EPS, 1 };
     ddpm_chain *chain = chain_of("linear", "20");
-    ddpm_sampler_options small = options_of(&fixed, "ddpm", "beta-tilde", DDPM_BETA), large = options_of(&fixed, "ddpm", "beta", DDPM_BETA);
+    ddpm_sampler_options small = options_of(&fixed, "ddpm", "beta-tilde", DDPM_BETA),
+                         large = options_of(&fixed, "ddpm", "beta", DDPM_BETA);
     ddpm_sampler_options lower = options_of(&low, "ddpm", "learned", DDPM_LEARNED_RANGE);
     ddpm_sampler_options upper = options_of(&high, "ddpm", "learned", DDPM_LEARNED_RANGE);
     CHECK(alike(chain, &small, &lower) && alike(chain, &large, &upper) && !alike(chain, &small, &large));
 
     /* x_{i-1} = mean + e^(v/2) z: two values of v differ by (e^(v/2) - e^(w/2)) z, where z is the product's noise. */
     struct truth two = { DDPM_EPS, log(4) }, quarter = { DDPM_EPS, log(0.25) };
-    ddpm_sampler_options a = options_of(&two, "ddpm", "auto", DDPM_LEARNED), b = options_of(&quarter, "ddpm", "auto", DDPM_LEARNED);
+    ddpm_sampler_options a = options_of(&two, "ddpm", "auto", DDPM_LEARNED),
+                         b = options_of(&quarter, "ddpm", "auto", DDPM_LEARNED);
     double x[D], y[D], z[D];
     uint64_t seed = 5;
     run(x, chain, &a, 1);
     run(y, chain, &b, 1);
     ddpm_noise(&seed, z, D, 3, 999, 0);
     for (int e = 0; e < D; e++)
-        CHECK_NEAR(x[e] - y[e], 1.5 * z[e], 2 * 3 * 20 * 0x1p-53);      /* x and y: three roundings each, below 20 */
+        CHECK_NEAR(x[e] - y[e], 1.5 * z[e],
+                   2 * 3 * 20 * 0x1p-53); /* x and y: three roundings each, below 20 */
     ddpm_chain_free(chain);
 }
 
@@ -134,12 +159,25 @@ TEST(property, auto_variance)
     double gamma[T];
     for (int t = 0; t < T; t++)
         gamma[t] = 0.9;
-    static const struct { const char *steps; int own; const char *same; int statistics; } rule[] = {
-        { "all", DDPM_BETA, "beta", 0 },      { "250", DDPM_BETA, "beta", 0 },            { "249", DDPM_BETA, "beta-tilde", 0 },
-        { "10", DDPM_BETA, "beta-tilde", 0 }, { "999", DDPM_BETA_TILDE, "beta-tilde", 0 }, { "10", DDPM_LEARNED_RANGE, "learned", 0 },
-        { "all", DDPM_BETA, "beta", 1 },   { "999", DDPM_BETA_TILDE, "analytic", 1 }, { "10", DDPM_BETA, "analytic", 1 },
+
+    static const struct {
+        const char *steps;
+        int own;
+        const char *same;
+        int statistics;
+    } rule[] = {
+        { "all", DDPM_BETA, "beta", 0 },
+        { "250", DDPM_BETA, "beta", 0 },
+        { "249", DDPM_BETA, "beta-tilde", 0 },
+        { "10", DDPM_BETA, "beta-tilde", 0 },
+        { "999", DDPM_BETA_TILDE, "beta-tilde", 0 },
+        { "10", DDPM_LEARNED_RANGE, "learned", 0 },
+        { "all", DDPM_BETA, "beta", 1 },
+        { "999", DDPM_BETA_TILDE, "analytic", 1 },
+        { "10", DDPM_BETA, "analytic", 1 },
         { "10", DDPM_LEARNED_RANGE, "learned", 1 },
     };
+
     for (size_t k = 0; k < sizeof rule / sizeof rule[0]; k++) {
         struct truth p = { DDPM_EPS, rule[k].own == DDPM_LEARNED_RANGE ? 0.3 : NAN };
         ddpm_chain *chain = chain_of("linear", rule[k].steps);
@@ -154,7 +192,8 @@ TEST(property, auto_variance)
     struct truth p = { DDPM_EPS, NAN };
     ddpm_chain *between = NULL, *chain = chain_of("linear", "10");
     REQUIRE(!ddpm_chain_create(&between, 2, (double[]){ 3.5, 900 }, (double[]){ 0.9, 0.1 }, NULL));
-    ddpm_sampler_options chosen = options_of(&p, "ddpm", "auto", DDPM_BETA), named = options_of(&p, "ddpm", "beta-tilde", DDPM_BETA);
+    ddpm_sampler_options chosen = options_of(&p, "ddpm", "auto", DDPM_BETA),
+                         named = options_of(&p, "ddpm", "beta-tilde", DDPM_BETA);
     chosen.gamma = gamma;
     CHECK(alike(between, &chosen, &named));
     chosen.sampler = named.sampler = "ddim", named.variance = "auto";
@@ -166,7 +205,9 @@ TEST(property, auto_variance)
 /* A chain that begins at alpha_bar = 0: x0 and v know what to do there, but for the samplers whose clock is infinite there. */
 TEST(property, zero_snr)
 {
-    static const char *const samplers[] = { "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "sde", "ode", "langevin" };
+    static const char *const samplers[] = {
+        "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "sde", "ode", "langevin"
+    };
     ddpm_chain *chain = chain_of("linear+zero-snr", "10");
     for (int k = 0; k < 3 * 9; k++) {
         struct truth p = { k % 3, NAN };
@@ -198,8 +239,19 @@ TEST(unit, sampler_options_refused)
     const ddpm_sampler_options good = options_of(&p, "ddpm", "auto", DDPM_BETA);
     ddpm_sampler_options bad[14];
     static const char *const mentions[14] = {
-        "one of ddpm, ddim", "auto, beta, beta-tilde, learned", "has learned none", "takes its noise from eta", "sampler ddpm has none",
-        "between 0 and 1", "clip is -1", "set eps", "ddpm_sampler_defaults", "1, or 2", "1, or 2", "prediction 9", "between 0 and 1",
+        "one of ddpm, ddim",
+        "auto, beta, beta-tilde, learned",
+        "has learned none",
+        "takes its noise from eta",
+        "sampler ddpm has none",
+        "between 0 and 1",
+        "clip is -1",
+        "set eps",
+        "ddpm_sampler_defaults",
+        "1, or 2",
+        "1, or 2",
+        "prediction 9",
+        "between 0 and 1",
         "sampler dpmpp has no choice",
     };
     for (int k = 0; k < 14; k++)

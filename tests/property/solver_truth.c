@@ -3,7 +3,9 @@
 #include "check.h"
 
 enum { D = 2, MOST = 1001, LANGEVIN = 12 };
-static const double weight[2] = { 0.6, 0.4 }, centre[2][D] = { { 0.5, -0.3 }, { -0.7, 0.4 } }, spread[2][D] = { { 0.1, 0.2 }, { 0.15, 0.05 } };
+
+static const double weight[2] = { 0.6, 0.4 }, centre[2][D] = { { 0.5, -0.3 }, { -0.7, 0.4 } },
+                    spread[2][D] = { { 0.1, 0.2 }, { 0.15, 0.05 } };
 
 /* q_t = sum_k w_k N(a m_k, s_k), s_k = a^2 v_k + 1 - a^2;  eps = sqrt(1 - a^2) sum_k r_k (x - a m_k) / s_k */
 static void exact_eps(double *eps, const double *x, double alpha_bar)
@@ -20,14 +22,19 @@ static void exact_eps(double *eps, const double *x, double alpha_bar)
     for (int e = 0; e < D; e++) {
         eps[e] = 0;
         for (int k = 0; k < 2; k++)
-            eps[e] += sqrt(1 - alpha_bar) * share[k] / sum * (x[e] - a * centre[k][e]) / (alpha_bar * spread[k][e] + 1 - alpha_bar);
+            eps[e] += sqrt(1 - alpha_bar) * share[k] / sum * (x[e] - a * centre[k][e]) /
+                      (alpha_bar * spread[k][e] + 1 - alpha_bar);
     }
 }
 
 /* A chain whose t counts its positions, and the network that goes with it. */
-struct line { ddpm_chain *chain; int K, calls; };
+struct line {
+    ddpm_chain *chain;
+    int K, calls;
+};
 
-static int line_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int line_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                    ddpm_error *err)
 {
     struct line *l = user;
     (void)y, (void)err;
@@ -52,8 +59,17 @@ static void line_of(struct line *l, int K, double low, double high)
 static ddpm_sampler *sampler_of(struct line *l, const char *name, double eta, int order, int batch)
 {
     ddpm_sampler *s = NULL;
-    ddpm_sampler_options o = { .sampler = name, .variance = "auto", .eta = eta, .order = order, .outputs = 1, .T = l->K, .snr = 0.3, .seed = 11,
-                               .corrector = strcmp(name, "langevin") ? 0 : LANGEVIN, .eps = line_eps, .eps_user = l };
+    ddpm_sampler_options o = { .sampler = name,
+                               .variance = "auto",
+                               .eta = eta,
+                               .order = order,
+                               .outputs = 1,
+                               .T = l->K,
+                               .snr = 0.3,
+                               .seed = 11,
+                               .corrector = strcmp(name, "langevin") ? 0 : LANGEVIN,
+                               .eps = line_eps,
+                               .eps_user = l };
     CHECK(!ddpm_sampler_create(&s, l->chain, &o, D, batch, NULL, NULL));
     return s;
 }
@@ -75,6 +91,7 @@ static void slope(double *k, const double *y, double lambda)
 static void exact_end(double *x)
 {
     enum { N = 7000 };
+
     double h = (HIGH - LOW) / N, y[D], k[4][D], at[D];
     for (int e = 0; e < D; e++)
         y[e] = from[e] * sqrt(1 + exp(-2 * LOW));
@@ -123,9 +140,21 @@ static double order_seen(const double error[3])
    is no matter: at lambda = -6 its error, of order alpha^2 h^2 < 1e-8, is below the others'. */
 TEST(property, order_of_convergence)
 {
-    static const struct { const char *sampler; int order, expected; } solver[] = {
-        { "ddim", 0, 1 }, { "ode", 1, 1 }, { "ode", 2, 2 }, { "dpmpp", 1, 1 }, { "dpmpp", 2, 2 }, { "dpmpp", 3, 3 }, { "dpmpp-diffusers", 3, 2 }, { "unipc", 1, 2 }, { "unipc", 2, 3 },
+    static const struct {
+        const char *sampler;
+        int order, expected;
+    } solver[] = {
+        { "ddim", 0, 1 },
+        { "ode", 1, 1 },
+        { "ode", 2, 2 },
+        { "dpmpp", 1, 1 },
+        { "dpmpp", 2, 2 },
+        { "dpmpp", 3, 3 },
+        { "dpmpp-diffusers", 3, 2 },
+        { "unipc", 1, 2 },
+        { "unipc", 2, 3 },
     };
+
     double exact[D];
     exact_end(exact);
     for (size_t k = 0; k < sizeof solver / sizeof *solver; k++) {
@@ -133,8 +162,10 @@ TEST(property, order_of_convergence)
         for (int n = 0; n < 3; n++)
             error[n] = error_of(solver[k].sampler, solver[k].order, 200 << n, exact);
         if (lround(order_seen(error)) != solver[k].expected)
-            check_fail(__FILE__, __LINE__, "%s of order %d: errors %.3g, %.3g, %.3g, so order %.3f, expected %d", solver[k].sampler,
-                       solver[k].order, error[0], error[1], error[2], order_seen(error), solver[k].expected);
+            check_fail(__FILE__, __LINE__,
+                       "%s of order %d: errors %.3g, %.3g, %.3g, so order %.3f, expected %d",
+                       solver[k].sampler, solver[k].order, error[0], error[1], error[2], order_seen(error),
+                       solver[k].expected);
     }
 }
 
@@ -162,13 +193,22 @@ TEST(property, there_and_back)
 }
 
 /* One step of two samplers from position i of the same state; z is the same as well. */
-static void one_step(double *x, struct line *l, const char *sampler, const char *variance, double eta, int order, int i)
+static void one_step(double *x, struct line *l, const char *sampler, const char *variance, double eta,
+                     int order, int i)
 {
     ddpm_sampler *s = NULL;
-    ddpm_sampler_options o = { .sampler = sampler, .variance = variance, .eta = eta, .order = order, .outputs = 1, .T = l->K, .seed = 3,
-                               .eps = line_eps, .eps_user = l };
+    ddpm_sampler_options o = { .sampler = sampler,
+                               .variance = variance,
+                               .eta = eta,
+                               .order = order,
+                               .outputs = 1,
+                               .T = l->K,
+                               .seed = 3,
+                               .eps = line_eps,
+                               .eps_user = l };
     CHECK(!ddpm_sampler_create(&s, l->chain, &o, D, 1, NULL, NULL));
-    REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 4 }, NULL, 1, from, i, NULL) && !ddpm_sampler_step(s, NULL));
+    REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 4 }, NULL, 1, from, i, NULL) &&
+            !ddpm_sampler_step(s, NULL));
     memcpy(x, ddpm_sampler_state(s, NULL), D * sizeof *x);
     ddpm_sampler_free(s);
 }
@@ -209,10 +249,11 @@ static void check_moments(const char *name, const double *x, int n)
         for (int k = 0; k < 2; k++)
             mean[e] += weight[k] * centre[k][e];
     for (int e = 0; e < D; e++)
-        for (int f = -1; f <= e; f++) {                /* f = -1: the mean itself */
+        for (int f = -1; f <= e; f++) { /* f = -1: the mean itself */
             double sum = 0, square = 0, expected = 0;
             for (int k = 0; k < 2 && f >= 0; k++)
-                expected += weight[k] * ((centre[k][e] - mean[e]) * (centre[k][f] - mean[f]) + (e == f ? spread[k][e] : 0));
+                expected += weight[k] * ((centre[k][e] - mean[e]) * (centre[k][f] - mean[f]) +
+                                         (e == f ? spread[k][e] : 0));
             for (int j = 0; j < n; j++) {
                 double v = (x[j * D + e] - mean[e]) * (f < 0 ? 1 : x[j * D + f] - mean[f]);
                 sum += v, square += v * v;
@@ -231,11 +272,17 @@ static void check_moments(const char *name, const double *x, int n)
    strong makes it r^2 s more, which is gone at the end. */
 TEST(property, moments_of_the_mixture)
 {
-    static const struct { const char *name; double eta; int order; } of[] = {
-        { "ddpm", 0, 0 }, { "ddim", 0, 0 }, { "dpmpp", 0, 0 }, { "dpmpp", 0.5, 2 }, { "dpmpp", 1, 2 }, { "dpmpp", 1, 3 }, { "unipc", 0, 0 },
-        { "sde", 0, 0 }, { "ode", 0, 0 }, { "langevin", 0, 0 },
+    static const struct {
+        const char *name;
+        double eta;
+        int order;
+    } of[] = {
+        { "ddpm", 0, 0 },  { "ddim", 0, 0 },  { "dpmpp", 0, 0 }, { "dpmpp", 0.5, 2 }, { "dpmpp", 1, 2 },
+        { "dpmpp", 1, 3 }, { "unipc", 0, 0 }, { "sde", 0, 0 },   { "ode", 0, 0 },     { "langevin", 0, 0 },
     };
+
     enum { N = 2000 };
+
     static double x[N * D];
     static uint32_t index[N];
     struct line l;

@@ -5,7 +5,6 @@
 #include "train/average.h"
 #include "train/optimiser.h"
 
-
 /* ---- closed forms ---- */
 
 TEST(training, rates)
@@ -13,14 +12,16 @@ TEST(training, rates)
     struct dd_optimiser o = { .rate = 0.5 };
     CHECK(dd_optimiser_rate(&o, 0) == 0.5 && dd_optimiser_rate(&o, 1000000) == 0.5);
     o.warmup = 4;
-    CHECK(dd_optimiser_rate(&o, 0) == 0.125 && dd_optimiser_rate(&o, 2) == 0.375 && dd_optimiser_rate(&o, 3) == 0.5);
+    CHECK(dd_optimiser_rate(&o, 0) == 0.125 && dd_optimiser_rate(&o, 2) == 0.375 &&
+          dd_optimiser_rate(&o, 3) == 0.5);
     CHECK(dd_optimiser_rate(&o, 4) == 0.5 && dd_optimiser_rate(&o, 400) == 0.5);
-    o.steps = 16;                                   /* cos of 0, 60, 90, 120 degrees */
+    o.steps = 16; /* cos of 0, 60, 90, 120 degrees */
     CHECK_NEAR(dd_optimiser_rate(&o, 4), 0.5, 1e-15);
     CHECK_NEAR(dd_optimiser_rate(&o, 8), 0.375, 1e-15);
     CHECK_NEAR(dd_optimiser_rate(&o, 10), 0.25, 1e-15);
     CHECK_NEAR(dd_optimiser_rate(&o, 12), 0.125, 1e-15);
-    CHECK(dd_optimiser_rate(&o, 15) > 0 && dd_optimiser_rate(&o, 16) == 0 && dd_optimiser_rate(&o, 1000) == 0);
+    CHECK(dd_optimiser_rate(&o, 15) > 0 && dd_optimiser_rate(&o, 16) == 0 &&
+          dd_optimiser_rate(&o, 1000) == 0);
 }
 
 /* Weights 1 from the first step on: what is left of the 0 before is prod (1 + n) / (10 + n) = N! 9! / (N + 9)!, n < N, while that is
@@ -35,7 +36,7 @@ TEST(training, average)
     for (int n = 0; n < 60; n++) {
         CHECK(dd_average_decay(0.8, n) == (n < 35 ? (1.0 + n) / (10 + n) : 0.8));
         dd_average_step(&ctx, average, low, w, 3, dd_average_decay(0.8, n));
-        binomial *= (n + 10.0) / (n + 1);           /* (n + 10 over 9) */
+        binomial *= (n + 10.0) / (n + 1); /* (n + 10 over 9) */
         left = n < 35 ? 1 / binomial : left * 0.8;
         for (int i = 0; i < 3; i++)
             CHECK_NEAR((double)average[i] + low[i], w[i] * (1 - left), 1e-6 * fabs(w[i]));
@@ -46,6 +47,7 @@ TEST(training, average)
 TEST(training, norm)
 {
     enum { N = 200001 };
+
     float *g = malloc(N * sizeof *g);
     double scratch[8], want = 0;
     struct dd_kernels k;
@@ -57,7 +59,7 @@ TEST(training, norm)
     }
     struct dd_context ctx = { &k, 1, (float *)(void *)scratch };
     double one = dd_optimiser_norm(&ctx, g, N);
-    CHECK_NEAR(one, sqrt(want), 0);                 /* squares of whole numbers: exact */
+    CHECK_NEAR(one, sqrt(want), 0); /* squares of whole numbers: exact */
     ctx.threads = 3;
     CHECK(dd_optimiser_norm(&ctx, g, N) == one);
     g[N - 1] = NAN;
@@ -68,7 +70,12 @@ TEST(training, norm)
 /* ---- runs ---- */
 
 enum { BATCH = 16 };
-struct subject { ddpm_model *m; struct small_batch images; ddpm_trainer_options o; };
+
+struct subject {
+    ddpm_model *m;
+    struct small_batch images;
+    ddpm_trainer_options o;
+};
 
 static struct subject subject_create(const char *net)
 {
@@ -105,7 +112,8 @@ static ddpm_trainer_report train(ddpm_trainer *t, const struct subject *s, int f
     ddpm_error err = { 0, "" };
     for (int k = first; k < first + n; k++) {
         size_t at = (size_t)(k % 4) * BATCH;
-        if (ddpm_trainer_step(t, s->images.x + at * s->images.in, s->images.y ? s->images.y + at : NULL, &r, &err))
+        if (ddpm_trainer_step(t, s->images.x + at * s->images.in, s->images.y ? s->images.y + at : NULL, &r,
+                              &err))
             check_fail(__FILE__, __LINE__, "%s", err.text);
         CHECK(r.step == k + 1 && ddpm_trainer_done(t) == k + 1);
     }
@@ -171,8 +179,9 @@ static void resumed(const char *net)
     ddpm_model_close(m);
     ddpm_trainer_free(part);
     REQUIRE(!ddpm_model_open(&opened, path, NULL) && !ddpm_model_check(opened, NULL));
-    CHECK(strstr(ddpm_model_about(opened)->json, "\"train\":{\"trainer\":{\"step\":2,\"images\":32,"
-                   "\"average\":\"NAME + average.low.NAME\"},\"run\":{\"epoch\":3}}"));
+    CHECK(strstr(ddpm_model_about(opened)->json,
+                 "\"train\":{\"trainer\":{\"step\":2,\"images\":32,"
+                 "\"average\":\"NAME + average.low.NAME\"},\"run\":{\"epoch\":3}}"));
     part = begin(&s, opened);
     ddpm_model_close(opened);
     CHECK(ddpm_trainer_done(part) == 2);
@@ -187,7 +196,7 @@ static void resumed(const char *net)
 TEST(training, resumed_is_uninterrupted)
 {
     resumed("plain");
-    resumed("turns");                               /* with dropout */
+    resumed("turns"); /* with dropout */
     resumed("lucid");
 }
 
@@ -200,7 +209,8 @@ TEST(training, passes_add_up)
     s.o.batch = 8, s.o.accumulate = 2;
     ddpm_trainer *twice = begin(&s, s.m);
     ddpm_trainer_report a = train(at_once, &s, 0, 1), b = train(twice, &s, 0, 1);
-    CHECK_NEAR(a.loss, b.loss, 1e-15 * a.loss);     /* the network's outputs do not depend on the batch, not in a bit */
+    CHECK_NEAR(a.loss, b.loss,
+               1e-15 * a.loss); /* the network's outputs do not depend on the batch, not in a bit */
     CHECK_NEAR(a.norm, b.norm, 2 * (7.7e-6 / 0.41) * a.norm);
     ddpm_trainer_free(at_once);
     ddpm_trainer_free(twice);
@@ -250,7 +260,7 @@ static void averaged_and_whole(const char *net)
 TEST(training, loss_of_averaged_weights_without_dropout)
 {
     averaged_and_whole("plain");
-    averaged_and_whole("turns");                    /* with dropout */
+    averaged_and_whole("turns"); /* with dropout */
 }
 
 /* A clip above every norm is none, one below makes the first step smaller than Adam's invariance to scale would with epsilon 0. */

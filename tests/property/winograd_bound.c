@@ -20,39 +20,89 @@
 enum { PLANES = 64, PIXELS = 36 };
 
 /* One side of a tile. */
-struct side { int outputs, points; double bt[8][8], g[8][3], at[6][8]; };
+struct side {
+    int outputs, points;
+    double bt[8][8], g[8][3], at[6][8];
+};
 
-static const struct side six = { 6, 8,
-    { { 1, 0, -21. / 4, 0, 21. / 4, 0, -1, 0 }, { 0, 1, 1, -17. / 4, -17. / 4, 1, 1, 0 }, { 0, -1, 1, 17. / 4, -17. / 4, -1, 1, 0 },
-      { 0, 1. / 2, 1. / 4, -5. / 2, -5. / 4, 2, 1, 0 }, { 0, -1. / 2, 1. / 4, 5. / 2, -5. / 4, -2, 1, 0 }, { 0, 2, 4, -5. / 2, -5, 1. / 2, 1, 0 },
-      { 0, -2, 4, 5. / 2, -5, -1. / 2, 1, 0 }, { 0, -1, 0, 21. / 4, 0, -21. / 4, 0, 1 } },
-    { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 }, { 1. / 90, -1. / 45, 2. / 45 },
-      { 32. / 45, 16. / 45, 8. / 45 }, { 32. / 45, -16. / 45, 8. / 45 }, { 0, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 }, { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
-      { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 }, { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 }, { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } } };
-static const struct side four_of_six = { 4, 6,
-    { { 1, 0, -5. / 4, 0, 1. / 4, 0 }, { 0, -3, -3, 3. / 4, 3. / 4, 0 }, { 0, 3, -3, -3. / 4, 3. / 4, 0 },
-      { 0, -15. / 2, -15. / 4, 15. / 2, 15. / 4, 0 }, { 0, 15. / 2, -15. / 4, -15. / 2, 15. / 4, 0 }, { 0, 4, 0, -5, 0, 1 } },
-    { { 1, 0, 0 }, { -2. / 9, -2. / 9, -2. / 9 }, { -2. / 9, 2. / 9, -2. / 9 }, { 1. / 90, 1. / 45, 2. / 45 }, { 1. / 90, -1. / 45, 2. / 45 },
+static const struct side six = { 6,
+                                 8,
+                                 { { 1, 0, -21. / 4, 0, 21. / 4, 0, -1, 0 },
+                                   { 0, 1, 1, -17. / 4, -17. / 4, 1, 1, 0 },
+                                   { 0, -1, 1, 17. / 4, -17. / 4, -1, 1, 0 },
+                                   { 0, 1. / 2, 1. / 4, -5. / 2, -5. / 4, 2, 1, 0 },
+                                   { 0, -1. / 2, 1. / 4, 5. / 2, -5. / 4, -2, 1, 0 },
+                                   { 0, 2, 4, -5. / 2, -5, 1. / 2, 1, 0 },
+                                   { 0, -2, 4, 5. / 2, -5, -1. / 2, 1, 0 },
+                                   { 0, -1, 0, 21. / 4, 0, -21. / 4, 0, 1 } },
+                                 { { 1, 0, 0 },
+                                   { -2. / 9, -2. / 9, -2. / 9 },
+                                   { -2. / 9, 2. / 9, -2. / 9 },
+                                   { 1. / 90, 1. / 45, 2. / 45 },
+                                   { 1. / 90, -1. / 45, 2. / 45 },
+                                   { 32. / 45, 16. / 45, 8. / 45 },
+                                   { 32. / 45, -16. / 45, 8. / 45 },
+                                   { 0, 0, 1 } },
+                                 { { 1, 1, 1, 1, 1, 1, 1, 0 },
+                                   { 0, 1, -1, 2, -2, 1. / 2, -1. / 2, 0 },
+                                   { 0, 1, 1, 4, 4, 1. / 4, 1. / 4, 0 },
+                                   { 0, 1, -1, 8, -8, 1. / 8, -1. / 8, 0 },
+                                   { 0, 1, 1, 16, 16, 1. / 16, 1. / 16, 0 },
+                                   { 0, 1, -1, 32, -32, 1. / 32, -1. / 32, 1 } } };
+static const struct side four_of_six = {
+    4,
+    6,
+    { { 1, 0, -5. / 4, 0, 1. / 4, 0 },
+      { 0, -3, -3, 3. / 4, 3. / 4, 0 },
+      { 0, 3, -3, -3. / 4, 3. / 4, 0 },
+      { 0, -15. / 2, -15. / 4, 15. / 2, 15. / 4, 0 },
+      { 0, 15. / 2, -15. / 4, -15. / 2, 15. / 4, 0 },
+      { 0, 4, 0, -5, 0, 1 } },
+    { { 1, 0, 0 },
+      { -2. / 9, -2. / 9, -2. / 9 },
+      { -2. / 9, 2. / 9, -2. / 9 },
+      { 1. / 90, 1. / 45, 2. / 45 },
+      { 1. / 90, -1. / 45, 2. / 45 },
       { 0, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } } };
-static const struct side four = { 4, 6,
-    { { 4, 0, -5, 0, 1, 0 }, { 0, -4, -4, 1, 1, 0 }, { 0, 4, -4, -1, 1, 0 }, { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 } },
-    { { 1. / 4, 0, 0 }, { -1. / 6, -1. / 6, -1. / 6 }, { -1. / 6, 1. / 6, -1. / 6 }, { 1. / 24, 1. / 12, 1. / 6 }, { 1. / 24, -1. / 12, 1. / 6 },
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } }
+};
+static const struct side four = {
+    4,
+    6,
+    { { 4, 0, -5, 0, 1, 0 },
+      { 0, -4, -4, 1, 1, 0 },
+      { 0, 4, -4, -1, 1, 0 },
+      { 0, -2, -1, 2, 1, 0 },
+      { 0, 2, -1, -2, 1, 0 },
+      { 0, 4, 0, -5, 0, 1 } },
+    { { 1. / 4, 0, 0 },
+      { -1. / 6, -1. / 6, -1. / 6 },
+      { -1. / 6, 1. / 6, -1. / 6 },
+      { 1. / 24, 1. / 12, 1. / 6 },
+      { 1. / 24, -1. / 12, 1. / 6 },
       { 0, 0, 1 } },
-    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } } };
-static const struct side two = { 2, 4,
+    { { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 } }
+};
+static const struct side two = {
+    2,
+    4,
     { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } },
     { { 1, 0, 0 }, { 1. / 2, 1. / 2, 1. / 2 }, { 1. / 2, -1. / 2, 1. / 2 }, { 0, 0, 1 } },
-    { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } } };
+    { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } }
+};
 
 /* v, w, o. */
-struct ulps { double input, weights, output; };
+struct ulps {
+    double input, weights, output;
+};
 
 static const struct ulps largest = { 7.1, 8.1, 10.1 }, large = { 5.1, 8.1, 10.1 }, small = { 3.1, 4.1, 8.1 };
 
 /* Equal tiles in a row, or in a column. */
-struct run { const struct side *side; int first, tiles; };
+struct run {
+    const struct side *side;
+    int first, tiles;
+};
 
 int winograd_cut(int n, int *sixes, int *fours)
 {
@@ -80,15 +130,17 @@ static void cut(struct run runs[2], int n, int tile)
 }
 
 /* V and |V| [rows.points * columns.points] of one channel, of the tile whose first output is at (row, column). */
-static void input_of(double *v, double *size, const struct side *rows, const struct side *columns, const struct dd_conv_shape *s, const double *x,
-                     int row, int column)
+static void input_of(double *v, double *size, const struct side *rows, const struct side *columns,
+                     const struct dd_conv_shape *s, const double *x, int row, int column)
 {
     int h = s->h << s->doubled, w = s->w << s->doubled, n = columns->points, planes = rows->points * n;
     memset(v, 0, (size_t)planes * sizeof *v);
     memset(size, 0, (size_t)planes * sizeof *size);
     for (int i = 0; i < planes; i++) {
         int iy = row - s->top + i / n, ix = column - s->left + i % n;
-        double d = iy >= 0 && iy < h && ix >= 0 && ix < w ? x[((size_t)iy * (size_t)w + (size_t)ix) * (size_t)s->cin] : 0;
+        double d = iy >= 0 && iy < h && ix >= 0 && ix < w
+                       ? x[((size_t)iy * (size_t)w + (size_t)ix) * (size_t)s->cin]
+                       : 0;
         for (int k = 0; k < planes; k++) {
             double factor = rows->bt[k / n][i / n] * columns->bt[k % n][i % n];
             v[k] += factor * d;
@@ -113,8 +165,8 @@ static void weights_of(double *u, const struct side *rows, const struct side *co
 }
 
 /* Of one tile and one output channel: bound [pixels]; v, size [cin][planes]; u [cin][2][planes]; a [pixels][planes]. */
-static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int planes, const double *a, const double *v, const double *size,
-                       const double *u, int cin)
+static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int planes, const double *a,
+                       const double *v, const double *size, const double *u, int cin)
 {
     double sum[PLANES] = { 0 }, squares[PLANES] = { 0 }, channels[PIXELS] = { 0 };
     for (int i = 0; i < cin; i++, v += planes, size += planes, u += 2 * planes) {
@@ -143,13 +195,15 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
 }
 
 /* Of the tiles that lie in both runs. */
-static void tiles_bound(double *bound, const struct dd_conv_shape *s, const struct ulps *ulps, const struct run *down, const struct run *across,
-                        const double *x, const float *w)
+static void tiles_bound(double *bound, const struct dd_conv_shape *s, const struct ulps *ulps,
+                        const struct run *down, const struct run *across, const double *x, const float *w)
 {
     const struct side *rows = down->side, *columns = across->side;
-    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout, high = rows->outputs, wide = columns->outputs;
+    int height = dd_conv_height(s), width = dd_conv_width(s), cin = s->cin, cout = s->cout,
+        high = rows->outputs, wide = columns->outputs;
     int n = columns->points, planes = rows->points * n, pixels = high * wide;
-    double *u = malloc((size_t)(cin * cout * 2 * planes) * sizeof *u), *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), *size = v + cin * planes;
+    double *u = malloc((size_t)(cin * cout * 2 * planes) * sizeof *u),
+           *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), *size = v + cin * planes;
     double a[PIXELS * PLANES], one[PIXELS];
     for (int i = 0; i < cin * cout; i++)
         weights_of(u + i * 2 * planes, rows, columns, w + 9 * i);
@@ -177,5 +231,9 @@ void winograd_bound(double *bound, const struct dd_conv_shape *s, int tile, cons
     cut(across, dd_conv_width(s), tile);
     for (int i = 0; i < 4; i++)
         if (down[i / 2].tiles > 0 && across[i % 2].tiles > 0)
-            tiles_bound(bound, s, tile == 6 ? &largest : tile == 4 ? &large : &small, &down[i / 2], &across[i % 2], x, w);
+            tiles_bound(bound, s,
+                        tile == 6   ? &largest
+                        : tile == 4 ? &large
+                                    : &small,
+                        &down[i / 2], &across[i % 2], x, w);
 }

@@ -74,7 +74,7 @@ long alloc_count(void)
 long alloc_survive(int (*run)(void *context, ddpm_error *err), void *context)
 {
     for (long n = 1;; n++) {
-        ddpm_error err = {0};
+        ddpm_error err = { 0 };
         alloc_fail_at(n);
         int code = run(context, &err);
         alloc_fail_never();

@@ -38,8 +38,10 @@ static int open_everything(const char *path, ddpm_error *err)
 /* What only a configuration can know: the tensors are well formed, but not those of the network it describes. */
 static int is_for_the_converter(const char *name)
 {
-    static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape", "cfg_negative", "cfg_huge",
-                                         "cfg_groups", "cfg_groups_zero", "cfg_lengths", "cfg_block_type", "cfg_types" };
+    static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape",
+                                         "cfg_negative",      "cfg_huge",        "cfg_groups",
+                                         "cfg_groups_zero",   "cfg_lengths",     "cfg_block_type",
+                                         "cfg_types" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], name))
             return 1;
@@ -56,16 +58,16 @@ static void check_entry(const char *folder, const cJSON *entry)
     if (is_for_the_converter(name) || strstr(expect, "ignoring the foreign entry is also right"))
         expect = "accept";
     if (!code != !strncmp(expect, "accept", 6)) {
-        check_fail(__FILE__, __LINE__, "%s: %s, but it should %s", name, code ? err.text : "accepted", expect);
+        check_fail(__FILE__, __LINE__, "%s: %s, but it should %s", name, code ? err.text : "accepted",
+                   expect);
         return;
     }
     if (!code)
         return;
     CHECK(code == err.code && (code == DDPM_EDATA || code == DDPM_EMISSING));
     CHECK(strstr(err.text, name) || strstr(err.text, "diffusion_pytorch_model"));
-    cJSON_ArrayForEach(word, words)
-        if (!strstr(err.text, word->valuestring))
-            check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text, word->valuestring);
+    cJSON_ArrayForEach(word, words) if (!strstr(err.text, word->valuestring))
+        check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text, word->valuestring);
 }
 
 TEST(checkpoint, bad)
@@ -82,7 +84,8 @@ TEST(checkpoint, bad)
     REQUIRE(code == DDPM_OK);
     double before = process_memory("VmHWM");
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files")) {
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files"))
+    {
         check_entry(folder, entry);
         n++;
     }
@@ -95,7 +98,10 @@ TEST(checkpoint, bad)
 
 static const char *const seeds[] = { "ok_zip.bin", "ok_legacy.bin", "ok.safetensors" };
 
-static const char *seed_path(size_t i) { return check_path(check_source(), "tests/unit/seeds/%s", seeds[i]); }
+static const char *seed_path(size_t i)
+{
+    return check_path(check_source(), "tests/unit/seeds/%s", seeds[i]);
+}
 
 /* No beginning of a file is a file.  Each length lies at the end of a block of its own, where a sanitizer sees the next byte read. */
 TEST(checkpoint, truncated)
@@ -110,7 +116,8 @@ TEST(checkpoint, truncated)
             memcpy(copy, file.data, size);
             int code = checkpoint_open_memory(&c, copy, size, "CUT", NULL, &err);
             if (code != DDPM_EDATA || strncmp(err.text, "CUT: ", 5))
-                check_fail(__FILE__, __LINE__, "%s cut to %zu bytes: %s", seeds[i], size, code ? err.text : "accepted");
+                check_fail(__FILE__, __LINE__, "%s cut to %zu bytes: %s", seeds[i], size,
+                           code ? err.text : "accepted");
             free(copy);
         }
         dd_file_unmap(&file);

@@ -21,7 +21,7 @@ static unsigned char *make(const char *header, size_t length, size_t bytes, size
 static int read_code(const char *header, size_t length, size_t bytes, char said[508])
 {
     struct dd_safetensors s;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     size_t size;
     unsigned char *file = make(header, length, bytes, &size);
     int code = dd_safetensors_read(&s, file, size, "FILE", &err);
@@ -33,108 +33,140 @@ static int read_code(const char *header, size_t length, size_t bytes, char said[
     return code;
 }
 
-#define T(name, dtype, shape, offsets) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define T(name, dtype, shape, offsets) \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 TEST(safetensors, accepted)
 {
-    static const struct { const char *header; size_t bytes; } good[] = {
+    static const struct {
+        const char *header;
+        size_t bytes;
+    } good[] = {
         { "{}      ", 0 },
         { "\t\n {} \r\n", 0 },
         { "{" T("attn0", "F32", "[1,1,2,3]", "[0,24]") "}", 24 },
         { "{\"__metadata__\":{}," T("a", "U8", "[]", "[0,1]") "}", 1 },
-        { "{" T("a", "F32", "[0,5]", "[0,0]") "," T("b", "U8", "[2]", "[0,2]") "," T("c", "F64", "[0]", "[2,2]") "}", 2 },
-        { "{" T("b", "U8", "[2]", "[3,5]") "," T("a", "U8", "[3]", "[0,3]") "}", 5 },         /* in any order */
-        { "{" T("a", "F4", "[3,2]", "[0,3]") "," T("b", "F6_E2M3", "[4]", "[3,6]") "}", 6 },  /* bits that come to whole bytes */
+        { "{" T("a", "F32", "[0,5]", "[0,0]") "," T("b", "U8", "[2]", "[0,2]") "," T("c", "F64", "[0]",
+                                                                                     "[2,2]") "}",
+          2 },
+        { "{" T("b", "U8", "[2]", "[3,5]") "," T("a", "U8", "[3]", "[0,3]") "}", 5 }, /* in any order */
+        { "{" T("a", "F4", "[3,2]", "[0,3]") "," T("b", "F6_E2M3", "[4]", "[3,6]") "}",
+          6 }, /* bits that come to whole bytes */
         { "{\"a\":{\"x\":[{}],\"data_offsets\":[0,1],\"shape\":[1],\"x\":null,\"dtype\":\"I8\"}}", 1 },
         { "{" T("", "U8", "[1,1,1,1,1,1,1,1]", "[0,1]") "}", 1 },
         { "{" T("\\u00e9\\n", "BOOL", "[1]", "[0,1]") "}", 1 },
         { "{" T("a", "U8", "[18446744073709551615,0]", "[0,0]") "}", 0 },
     };
+
     char said[508];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         if (read_code(good[i].header, strlen(good[i].header), good[i].bytes, said))
             check_fail(__FILE__, __LINE__, "%s: %s", good[i].header, said);
 }
 
+static const struct {
+    const char *header;
+    size_t bytes;
+    const char *says;
+} not_safetensors[] = {
+    { "", 0, "an object is expected" },
+    { "[]", 0, "an object is expected" },
+    { "{", 0, "string" },
+    { "{}x", 0, "follows the end" },
+    { "{} {}", 0, "follows the end" },
+    { "{}", 1, "the tensors end at byte 0 of 1" },
+    { "{" T("a", "F31", "[1]", "[0,4]") "}", 4, "unknown dtype" },
+    { "{" T("a", "f32", "[1]", "[0,4]") "}", 4, "unknown dtype" },
+    { "{" T("a", "F32", "[1]", "[0,2]") "}", 2,
+      "tensor a: its shape and dtype F32 need 4 bytes, its data_offsets span 2" },
+    { "{" T("a", "F32", "[2]", "[0,4]") "}", 4, "need 8 bytes" },
+    { "{" T("a", "F4", "[3]", "[0,2]") "}", 2, "shape is too large, or" },
+    { "{" T("a", "F32", "[4294967296,4294967296]", "[0,4]") "}", 4, "shape is too large, or" },
+    { "{" T("a", "F32", "[4611686018427387904]", "[0,0]") "}", 0, "shape is too large, or" },
+    { "{" T("a", "F64", "[2305843009213693952]", "[0,0]") "}", 0, "shape is too large, or" },
+    { "{" T("a", "U8", "[18446744073709551616]", "[0,0]") "}", 0, "whole number" },
+    { "{" T("a", "U8", "[-1]", "[0,0]") "}", 0, "whole number" },
+    { "{" T("a", "U8", "[-0]", "[0,0]") "}", 0, "whole number" },
+    { "{" T("a", "U8", "[1.0]", "[0,1]") "}", 1, "whole number" },
+    { "{" T("a", "U8", "[1e0]", "[0,1]") "}", 1, "whole number" },
+    { "{" T("a", "U8", "[01]", "[0,1]") "}", 1, "a value is expected" },
+    { "{" T("a", "U8", "[\"1\"]", "[0,1]") "}", 1, "a value is expected" },
+    { "{" T("a", "U8", "1", "[0,1]") "}", 1, "a list is expected" },
+    { "{" T("a", "U8", "[1 2]", "[0,1]") "}", 1, "comma" },
+    { "{" T("a", "U8", "[1,1,1,1,1,1,1,1,1]", "[0,1]") "}", 1, "more than 8 dimensions" },
+    { "{" T("a", "U8", "[1]", "[0]") "}", 1, "two data_offsets" },
+    { "{" T("a", "U8", "[1]", "[0,1,2]") "}", 1, "two data_offsets" },
+    { "{" T("a", "U8", "[1]", "[]") "}", 1, "two data_offsets" },
+    { "{" T("a", "U8", "[1]", "[-4,-3]") "}", 1, "whole number" },
+    { "{" T("a", "U8", "[1]", "[2,1]") "}", 2, "tensor a: data_offsets 2 to 1 do not lie in" },
+    { "{" T("a", "U8", "[1]", "[1,2]") "}", 1, "tensor a: data_offsets 1 to 2 do not lie in" },
+    { "{" T("a", "U8", "[1]", "[18446744073709551615,18446744073709551615]") "}", 1, "do not lie in" },
+    { "{" T("a", "U8", "[1]", "[1,2]") "}", 2,
+      "tensor a: its data begin at byte 1, the tensor before ends at 0" },
+    { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[1,3]") "}", 3,
+      "tensor b: its data begin at byte 1" },
+    { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[3,5]") "}", 5,
+      "tensor b: its data begin at byte 3" },
+    { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[0]", "[1,1]") "}", 2, "begin at byte 1" },
+    { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[0,2]") "}", 2, "begin at byte 0" },
+    { "{" T("a", "U8", "[2]", "[0,2]") "}", 3, "the tensors end at byte 2 of 3" },
+    { "{" T("a", "U8", "[1]", "[0,1]") "," T("a", "U8", "[1]", "[1,2]") "}", 2, "tensor a occurs twice" },
+    { "{" T("a", "U8", "[1]", "[0,1]") "," T("\\u0061", "U8", "[1]", "[1,2]") "}", 2,
+      "tensor a occurs twice" },
+    { "{" T("a\\u0000b", "U8", "[1]", "[0,1]") "}", 1, "escape" },
+    { "{" T("a\xff", "U8", "[1]", "[0,1]") "}", 1, "UTF-8" },
+    { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1, "without" },
+    { "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "twice" },
+    { "{\"a\":{}}", 0, "string" },
+    { "{\"a\":null}", 0, "an object" },
+    { "{\"a\":[1]}", 0, "an object" },
+    { "{" T("a", "U8", "[1]", "[0,1]") ",}", 1, "string" },
+    { "{\"__metadata__\":[]}", 0, "must be an object of strings" },
+    { "{\"__metadata__\":null}", 0, "must be an object of strings" },
+    { "{\"__metadata__\":{\"a\":1}}", 0, "string" },
+    { "{\"__metadata__\":{\"a\":\"1\",\"b\":\"1\",\"a\":\"2\"}}", 0, "key a occurs twice" },
+    { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "__metadata__ occurs twice" },
+};
+
 TEST(safetensors, refused)
 {
-    static const struct { const char *header; size_t bytes; const char *says; } bad[] = {
-        { "", 0, "an object is expected" },
-        { "[]", 0, "an object is expected" },
-        { "{", 0, "string" },
-        { "{}x", 0, "follows the end" },
-        { "{} {}", 0, "follows the end" },
-        { "{}", 1, "the tensors end at byte 0 of 1" },
-        { "{" T("a", "F31", "[1]", "[0,4]") "}", 4, "unknown dtype" },
-        { "{" T("a", "f32", "[1]", "[0,4]") "}", 4, "unknown dtype" },
-        { "{" T("a", "F32", "[1]", "[0,2]") "}", 2, "tensor a: its shape and dtype F32 need 4 bytes, its data_offsets span 2" },
-        { "{" T("a", "F32", "[2]", "[0,4]") "}", 4, "need 8 bytes" },
-        { "{" T("a", "F4", "[3]", "[0,2]") "}", 2, "shape is too large, or" },
-        { "{" T("a", "F32", "[4294967296,4294967296]", "[0,4]") "}", 4, "shape is too large, or" },
-        { "{" T("a", "F32", "[4611686018427387904]", "[0,0]") "}", 0, "shape is too large, or" },
-        { "{" T("a", "F64", "[2305843009213693952]", "[0,0]") "}", 0, "shape is too large, or" },
-        { "{" T("a", "U8", "[18446744073709551616]", "[0,0]") "}", 0, "whole number" },
-        { "{" T("a", "U8", "[-1]", "[0,0]") "}", 0, "whole number" },
-        { "{" T("a", "U8", "[-0]", "[0,0]") "}", 0, "whole number" },
-        { "{" T("a", "U8", "[1.0]", "[0,1]") "}", 1, "whole number" },
-        { "{" T("a", "U8", "[1e0]", "[0,1]") "}", 1, "whole number" },
-        { "{" T("a", "U8", "[01]", "[0,1]") "}", 1, "a value is expected" },
-        { "{" T("a", "U8", "[\"1\"]", "[0,1]") "}", 1, "a value is expected" },
-        { "{" T("a", "U8", "1", "[0,1]") "}", 1, "a list is expected" },
-        { "{" T("a", "U8", "[1 2]", "[0,1]") "}", 1, "comma" },
-        { "{" T("a", "U8", "[1,1,1,1,1,1,1,1,1]", "[0,1]") "}", 1, "more than 8 dimensions" },
-        { "{" T("a", "U8", "[1]", "[0]") "}", 1, "two data_offsets" },
-        { "{" T("a", "U8", "[1]", "[0,1,2]") "}", 1, "two data_offsets" },
-        { "{" T("a", "U8", "[1]", "[]") "}", 1, "two data_offsets" },
-        { "{" T("a", "U8", "[1]", "[-4,-3]") "}", 1, "whole number" },
-        { "{" T("a", "U8", "[1]", "[2,1]") "}", 2, "tensor a: data_offsets 2 to 1 do not lie in" },
-        { "{" T("a", "U8", "[1]", "[1,2]") "}", 1, "tensor a: data_offsets 1 to 2 do not lie in" },
-        { "{" T("a", "U8", "[1]", "[18446744073709551615,18446744073709551615]") "}", 1, "do not lie in" },
-        { "{" T("a", "U8", "[1]", "[1,2]") "}", 2, "tensor a: its data begin at byte 1, the tensor before ends at 0" },
-        { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[1,3]") "}", 3, "tensor b: its data begin at byte 1" },
-        { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[3,5]") "}", 5, "tensor b: its data begin at byte 3" },
-        { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[0]", "[1,1]") "}", 2, "begin at byte 1" },
-        { "{" T("a", "U8", "[2]", "[0,2]") "," T("b", "U8", "[2]", "[0,2]") "}", 2, "begin at byte 0" },
-        { "{" T("a", "U8", "[2]", "[0,2]") "}", 3, "the tensors end at byte 2 of 3" },
-        { "{" T("a", "U8", "[1]", "[0,1]") "," T("a", "U8", "[1]", "[1,2]") "}", 2, "tensor a occurs twice" },
-        { "{" T("a", "U8", "[1]", "[0,1]") "," T("\\u0061", "U8", "[1]", "[1,2]") "}", 2, "tensor a occurs twice" },
-        { "{" T("a\\u0000b", "U8", "[1]", "[0,1]") "}", 1, "escape" },
-        { "{" T("a\xff", "U8", "[1]", "[0,1]") "}", 1, "UTF-8" },
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1, "without" },
-        { "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "twice" },
-        { "{\"a\":{}}", 0, "string" },
-        { "{\"a\":null}", 0, "an object" },
-        { "{\"a\":[1]}", 0, "an object" },
-        { "{" T("a", "U8", "[1]", "[0,1]") ",}", 1, "string" },
-        { "{\"__metadata__\":[]}", 0, "must be an object of strings" },
-        { "{\"__metadata__\":null}", 0, "must be an object of strings" },
-        { "{\"__metadata__\":{\"a\":1}}", 0, "string" },
-        { "{\"__metadata__\":{\"a\":\"1\",\"b\":\"1\",\"a\":\"2\"}}", 0, "key a occurs twice" },
-        { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "__metadata__ occurs twice" },
-    };
     char said[508];
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (read_code(bad[i].header, strlen(bad[i].header), bad[i].bytes, said) != DDPM_EDATA || !strstr(said, bad[i].says))
-            check_fail(__FILE__, __LINE__, "%s: accepted, or for another reason: %s", bad[i].header, said);
+    for (size_t i = 0; i < sizeof not_safetensors / sizeof not_safetensors[0]; i++)
+        if (read_code(not_safetensors[i].header, strlen(not_safetensors[i].header), not_safetensors[i].bytes,
+                      said) != DDPM_EDATA ||
+            !strstr(said, not_safetensors[i].says))
+            check_fail(__FILE__, __LINE__, "%s: accepted, or for another reason: %s",
+                       not_safetensors[i].header, said);
 }
 
 TEST(safetensors, lengths)
 {
-    static const struct { unsigned char file[12]; size_t size; const char *says; } bad[] = {
-        { { 0 }, 0, "0 bytes" }, { { 2 }, 7, "7 bytes" }, { { 2 }, 8, "cut off" }, { { 2, 0, 0, 0, 0, 0, 0, 0, '{' }, 9, "cut off" },
-        { { 1, 0xe1, 0xf5, 0x05, 0, 0, 0, 0, '{', '}' }, 10, "100000001 bytes" }, { { 0, 0, 0, 0, 0, 0, 0, 0x80, '{', '}' }, 10, "9223372036854775808" },
+    static const struct {
+        unsigned char file[12];
+        size_t size;
+        const char *says;
+    } bad[] = {
+        { { 0 }, 0, "0 bytes" },
+        { { 2 }, 7, "7 bytes" },
+        { { 2 }, 8, "cut off" },
+        { { 2, 0, 0, 0, 0, 0, 0, 0, '{' }, 9, "cut off" },
+        { { 1, 0xe1, 0xf5, 0x05, 0, 0, 0, 0, '{', '}' }, 10, "100000001 bytes" },
+        { { 0, 0, 0, 0, 0, 0, 0, 0x80, '{', '}' }, 10, "9223372036854775808" },
         { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, '{', '}' }, 10, "18446744073709551615" },
     };
+
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct dd_safetensors s;
-        ddpm_error err = {0};
-        CHECK(dd_safetensors_read(&s, bad[i].file, bad[i].size, "FILE", &err) == DDPM_EDATA && strstr(err.text, bad[i].says));
+        ddpm_error err = { 0 };
+        CHECK(dd_safetensors_read(&s, bad[i].file, bad[i].size, "FILE", &err) == DDPM_EDATA &&
+              strstr(err.text, bad[i].says));
     }
 }
 
 TEST(safetensors, every_cut_is_refused)
 {
-    static const char header[] = "{\"__metadata__\":{\"k\":\"v\"}," T("a", "F16", "[2]", "[0,4]") "," T("b", "U8", "[]", "[4,5]") "}";
+    static const char header[] =
+        "{\"__metadata__\":{\"k\":\"v\"}," T("a", "F16", "[2]", "[0,4]") "," T("b", "U8", "[]", "[4,5]") "}";
     size_t size;
     unsigned char *file = make(header, sizeof header - 1, 5, &size);
     for (size_t cut = 0; cut <= size; cut++) {
@@ -151,13 +183,17 @@ TEST(safetensors, every_cut_is_refused)
 
 TEST(safetensors, contents)
 {
-    static const char header[] = "{" T("b", "F32", "[1]", "[4,8]") ",\"__metadata__\":{\"z\":\"1\",\"format\":\"a\\\"\\u20ac\"}," T("a", "F16", "[2,1]", "[0,4]") "}";
+    static const char header[] =
+        "{" T("b", "F32", "[1]",
+              "[4,8]") ",\"__metadata__\":{\"z\":\"1\",\"format\":\"a\\\"\\u20ac\"}," T("a", "F16", "[2,1]",
+                                                                                        "[0,4]") "}";
     struct dd_safetensors s;
     size_t size;
     unsigned char *file = make(header, sizeof header - 1, 8, &size);
     REQUIRE(dd_safetensors_read(&s, file, size, "FILE", NULL) == DDPM_OK && s.entries == 2 && s.metas == 2);
     const struct dd_entry *a = dd_safetensors_find(&s, "a"), *b = dd_safetensors_find(&s, "b");
-    CHECK(a == &s.entry[0] && a->dtype == DD_F16 && a->rank == 2 && a->dim[0] == 2 && a->dim[1] == 1 && a->count == 2 && a->size == 4);
+    CHECK(a == &s.entry[0] && a->dtype == DD_F16 && a->rank == 2 && a->dim[0] == 2 && a->dim[1] == 1 &&
+          a->count == 2 && a->size == 4);
     CHECK(b == &s.entry[1] && b->dtype == DD_F32 && b->data == a->data + 4 && b->data + 4 == file + size);
     CHECK(!dd_safetensors_find(&s, "c") && !dd_safetensors_meta(&s, "a"));
     CHECK_TEXT(dd_safetensors_meta(&s, "format"), "a\"\xe2\x82\xac");
@@ -197,13 +233,16 @@ TEST(safetensors, bombs)
 TEST(safetensors, hundred_thousand_tensors)
 {
     enum { N = 100000, ROOM = 80 };
+
     char *header = malloc(N * ROOM);
     size_t n = 0, size;
     struct dd_safetensors s;
     header[n++] = '{';
     for (int i = 0; i < N; i++) {
         int k = (int)((long)i * 7919 % N);
-        n += (size_t)snprintf(header + n, ROOM, "%s\"t%05d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}", i ? "," : "", k, N - 1 - k, N - k);
+        n += (size_t)snprintf(header + n, ROOM,
+                              "%s\"t%05d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+                              i ? "," : "", k, N - 1 - k, N - k);
     }
     header[n++] = '}';
     unsigned char *file = make(header, n, N, &size);
@@ -240,14 +279,23 @@ static unsigned char *written(const struct dd_entry *entry, size_t entries, cons
 
 TEST(safetensors, published_bytes)
 {
-    static const unsigned char six[24] = {0};
-    struct dd_entry e = { .name = "attn0", .dtype = DD_F32, .rank = 4, .dim = { 1, 1, 2, 3 }, .count = 6, .size = 24, .data = six };
+    static const unsigned char six[24] = { 0 };
+    struct dd_entry e = { .name = "attn0",
+                          .dtype = DD_F32,
+                          .rank = 4,
+                          .dim = { 1, 1, 2, 3 },
+                          .count = 6,
+                          .size = 24,
+                          .data = six };
     size_t size;
     unsigned char *file = written(NULL, 0, NULL, &size);
     CHECK(size == 16 && !memcmp(file, "\x08\0\0\0\0\0\0\0{}      ", 16));
     free(file);
     file = written(&e, 1, NULL, &size);
-    CHECK(size == 8 + 72 + 24 && !memcmp(file, "\x48\0\0\0\0\0\0\0{\"attn0\":{\"dtype\":\"F32\",\"shape\":[1,1,2,3],\"data_offsets\":[0,24]}}       ", 80));
+    CHECK(size == 8 + 72 + 24 && !memcmp(file,
+                                         "\x48\0\0\0\0\0\0\0{\"attn0\":{\"dtype\":\"F32\",\"shape\":[1,1,2,3]"
+                                         ",\"data_offsets\":[0,24]}}       ",
+                                         80));
     free(file);
 }
 
@@ -255,9 +303,21 @@ TEST(safetensors, write_then_read)
 {
     static const unsigned char data[16] = "0123456789abcdef";
     static const struct dd_entry in[] = {
-        { .name = "z\n\"\xe2\x82\xac", .dtype = DD_F16, .rank = 1, .dim = { 1 }, .count = 1, .size = 2, .data = data },
+        { .name = "z\n\"\xe2\x82\xac",
+          .dtype = DD_F16,
+          .rank = 1,
+          .dim = { 1 },
+          .count = 1,
+          .size = 2,
+          .data = data },
         { .name = "y", .dtype = DD_F64, .rank = 0, .count = 1, .size = 8, .data = data + 2 },
-        { .name = "b", .dtype = DD_F16, .rank = 2, .dim = { 2, 1 }, .count = 2, .size = 4, .data = data + 10 },
+        { .name = "b",
+          .dtype = DD_F16,
+          .rank = 2,
+          .dim = { 2, 1 },
+          .count = 2,
+          .size = 4,
+          .data = data + 10 },
         { .name = "empty", .dtype = DD_F32, .rank = 2, .dim = { 0, 3 }, .count = 0, .size = 0, .data = data },
     };
     static const char *const meta[] = { "format", "ddpm", "ddpm", "{\"a\": \"\\\"\x01\"}", NULL };
@@ -268,11 +328,14 @@ TEST(safetensors, write_then_read)
     for (int i = 0; i < 4; i++) {
         const struct dd_entry *e = dd_safetensors_find(&s, in[i].name);
         REQUIRE(e);
-        CHECK(e->dtype == in[i].dtype && e->rank == in[i].rank && !memcmp(e->dim, in[i].dim, sizeof e->dim) && e->count == in[i].count);
-        CHECK(e->size == in[i].size && !memcmp(e->data, in[i].data, e->size) && (size_t)(e->data - file) % (e->size ? dd_dtype_bits(e->dtype) / 8 : 1) == 0);
+        CHECK(e->dtype == in[i].dtype && e->rank == in[i].rank && !memcmp(e->dim, in[i].dim, sizeof e->dim) &&
+              e->count == in[i].count);
+        CHECK(e->size == in[i].size && !memcmp(e->data, in[i].data, e->size) &&
+              (size_t)(e->data - file) % (e->size ? dd_dtype_bits(e->dtype) / 8 : 1) == 0);
     }
     CHECK_TEXT(dd_safetensors_meta(&s, "ddpm"), meta[3]);
-    CHECK(dd_safetensors_find(&s, "y")->data < dd_safetensors_find(&s, "b")->data && dd_safetensors_find(&s, "b")->data < dd_safetensors_find(&s, in[0].name)->data);
+    CHECK(dd_safetensors_find(&s, "y")->data < dd_safetensors_find(&s, "b")->data &&
+          dd_safetensors_find(&s, "b")->data < dd_safetensors_find(&s, in[0].name)->data);
     dd_safetensors_free(&s);
     free(file);
 }
@@ -286,8 +349,9 @@ TEST(safetensors, write_then_read)
 TEST(safetensors, a_file_carries_its_hash)
 {
     static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
-    static const struct dd_entry e = { .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2,
-                                       .size = 8, .data = data };
+    static const struct dd_entry e = {
+        .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2, .size = 8, .data = data
+    };
     static const char *const meta[] = { "key", "value", NULL };
     struct dd_safetensors s;
     size_t size;
@@ -313,8 +377,9 @@ TEST(safetensors, a_file_carries_its_hash)
 TEST(safetensors, every_changed_bit_is_found)
 {
     static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
-    static const struct dd_entry e = { .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2,
-                                       .size = 8, .data = data };
+    static const struct dd_entry e = {
+        .name = "a", .dtype = DD_F32, .rank = 1, .dim = { 2 }, .count = 2, .size = 8, .data = data
+    };
     static const char *const meta[] = { "sha25", "value", NULL };
     ddpm_error err;
     size_t size;
@@ -341,8 +406,14 @@ TEST(safetensors, a_full_disk)
     if (!f)
         SKIP("/dev/full is not there");
     static unsigned char data[100000];
-    struct dd_entry e = { .name = "a", .dtype = DD_U8, .rank = 1, .dim = { sizeof data }, .count = sizeof data, .size = sizeof data, .data = data };
-    ddpm_error err = {0};
+    struct dd_entry e = { .name = "a",
+                          .dtype = DD_U8,
+                          .rank = 1,
+                          .dim = { sizeof data },
+                          .count = sizeof data,
+                          .size = sizeof data,
+                          .data = data };
+    ddpm_error err = { 0 };
     CHECK(dd_safetensors_write(f, &e, 1, NULL, &err) == DDPM_EIO && strstr(err.text, "space"));
     fclose(f);
 }
@@ -350,13 +421,18 @@ TEST(safetensors, a_full_disk)
 /* The hostile files of the reference, less those whose container is sound. */
 TEST(safetensors, bad_files)
 {
-    static const char *const names[] = { "st_bad_utf8", "st_beyond", "st_data_cut", "st_duplicate_key", "st_header_cut", "st_header_len_100M",
-        "st_header_len_2e63", "st_hole", "st_negative", "st_nesting", "st_overlap", "st_shape_bytes", "st_shape_overflow", "st_unknown_dtype",
-        "ok_safetensors", "st_int_weights" };
+    static const char *const names[] = { "st_bad_utf8",        "st_beyond",        "st_data_cut",
+                                         "st_duplicate_key",   "st_header_cut",    "st_header_len_100M",
+                                         "st_header_len_2e63", "st_hole",          "st_negative",
+                                         "st_nesting",         "st_overlap",       "st_shape_bytes",
+                                         "st_shape_overflow",  "st_unknown_dtype", "ok_safetensors",
+                                         "st_int_weights" };
     if (!check_shared())
         SKIP("../shared is not there");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *path = check_path(check_shared(), "reference/checkpoints/bad/%s/diffusion_pytorch_model.safetensors", names[i]);
+        const char *path =
+            check_path(check_shared(), "reference/checkpoints/bad/%s/diffusion_pytorch_model.safetensors",
+                       names[i]);
         struct dd_file f;
         struct dd_safetensors s;
         REQUIRE(dd_file_map(&f, path, NULL) == DDPM_OK);
@@ -370,8 +446,10 @@ TEST(safetensors, bad_files)
 /* Written by the reference implementation: writing what was read gives the same bytes. */
 TEST(safetensors, reference_files)
 {
-    static const char *const names[] = { "A1_google/unet/diffusion_pytorch_model.safetensors", "A9_float16/unet/diffusion_pytorch_model.safetensors",
-                                         "A1_google/io.safetensors", "A6_bare_old_names/diffusion_pytorch_model.safetensors" };
+    static const char *const names[] = { "A1_google/unet/diffusion_pytorch_model.safetensors",
+                                         "A9_float16/unet/diffusion_pytorch_model.safetensors",
+                                         "A1_google/io.safetensors",
+                                         "A6_bare_old_names/diffusion_pytorch_model.safetensors" };
     if (!check_shared())
         SKIP("../shared is not there");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -379,7 +457,8 @@ TEST(safetensors, reference_files)
         struct dd_file f;
         struct dd_safetensors s;
         ddpm_error err;
-        REQUIRE(dd_file_map(&f, path, &err) == DDPM_OK && dd_safetensors_read(&s, f.data, f.size, path, &err) == DDPM_OK);
+        REQUIRE(dd_file_map(&f, path, &err) == DDPM_OK &&
+                dd_safetensors_read(&s, f.data, f.size, path, &err) == DDPM_OK);
         const char *meta[] = { s.metas ? s.meta[0].key : NULL, s.metas ? s.meta[0].value : NULL, NULL };
         size_t size;
         CHECK(s.metas < 2);
@@ -395,6 +474,7 @@ TEST(safetensors, reference_files)
 TEST(safetensors, written_from_a_file_that_is_cut)
 {
     enum { SIZE = 1 << 16 };
+
     const char *path = check_path(check_folder(), "cut");
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     REQUIRE(fd >= 0 && !ftruncate(fd, SIZE));
@@ -402,8 +482,9 @@ TEST(safetensors, written_from_a_file_that_is_cut)
     FILE *f = tmpfile();
     REQUIRE(data != MAP_FAILED && f && !setvbuf(f, NULL, _IONBF, 0));
     REQUIRE(!ftruncate(fd, 0));
-    const struct dd_entry e = { .name = "a", .dtype = DD_U8, .rank = 1, .dim = { SIZE }, .count = SIZE,
-                                .size = SIZE, .data = data };
+    const struct dd_entry e = {
+        .name = "a", .dtype = DD_U8, .rank = 1, .dim = { SIZE }, .count = SIZE, .size = SIZE, .data = data
+    };
     ddpm_error err;
     CHECK(dd_safetensors_write(f, &e, 1, NULL, &err) == DDPM_EDATA && strstr(err.text, "was cut off"));
     munmap(data, SIZE);

@@ -16,8 +16,15 @@ static struct curve made_of(double (*value)(double), size_t points)
     return c;
 }
 
-static double straight(double i) { return 1000 - i; }
-static double falling(double i) { return exp(-i / 20); }
+static double straight(double i)
+{
+    return 1000 - i;
+}
+
+static double falling(double i)
+{
+    return exp(-i / 20);
+}
 
 /* A mean over the same distance on either side of a point is the value there when the curve is
    straight; at the end it is that of the points up to half a window back.  Of exp(-i / 20), with h

@@ -3,7 +3,10 @@
 #include "check.h"
 #include "tools/image/dataset.h"
 
-static const char *file_of(const char *name) { return check_path(check_source(), "tests/golden/data/arrays/%s", name); }
+static const char *file_of(const char *name)
+{
+    return check_path(check_source(), "tests/golden/data/arrays/%s", name);
+}
 
 /* float32 rounds a value once: 2^-25 of at most 1. */
 static void check_values(const char *name, int n, int h, int w, int c, int labelled, double tolerance)
@@ -19,7 +22,8 @@ static void check_values(const char *name, int n, int h, int w, int c, int label
     }
     CHECK(d.count == (size_t)n);
     for (int i = 0; i < n; i++) {
-        CHECK(!dataset_read(&d, x, (size_t)i, &err) && dataset_label(&d, (size_t)i) == (labelled ? 3 * i % 10 : -1));
+        CHECK(!dataset_read(&d, x, (size_t)i, &err) &&
+              dataset_label(&d, (size_t)i) == (labelled ? 3 * i % 10 : -1));
         for (int e = 0; e < h * w * c; e++) {
             int v = (37 * i + 11 * (e / c / w) + 5 * (e / c % w) + 83 * (e % c)) % 256;
             CHECK_NEAR(x[e], v / 127.5 - 1, tolerance);
@@ -57,11 +61,15 @@ TEST(unit, data_of_numpy_converted)
     check_values("named.npz", 3, 5, 4, 3, 0, 0x1p-25);
 }
 
-static void take_line(void *user, const char *line) { snprintf(user, 256, "%s", line); }
+static void take_line(void *user, const char *line)
+{
+    snprintf(user, 256, "%s", line);
+}
 
 TEST(unit, data_of_numpy_says_what_it_concludes)
 {
-    static const struct { const char *name, *says;
+    static const struct {
+        const char *name, *says;
     } notes[] = {
         { "planes.npy", "taken as [n, c, h, w]: 3 channels of 5 x 4" },
         { "unit.npy", "taken as 0 (black) to 1 (white)" },
@@ -70,6 +78,7 @@ TEST(unit, data_of_numpy_says_what_it_concludes)
         { "bytes.npy", "" },
         { "floats.npy", "" },
     };
+
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
     for (size_t k = 0; k < sizeof notes / sizeof *notes; k++) {
         struct dataset d;
@@ -125,7 +134,8 @@ TEST(unit, data_of_numpy_cut_off_or_too_long)
 
 TEST(unit, data_of_numpy_refused)
 {
-    static const struct { const char *name, *mentions;
+    static const struct {
+        const char *name, *mentions;
     } bad[] = {
         { "large.npy", "lie in [-1, 1]" },
         { "seventeen.npy", "go from 0 to 17:" },
@@ -136,6 +146,7 @@ TEST(unit, data_of_numpy_refused)
         { "complex.npy", "<c8" },
         { "parts.npz", "x_train.npy, x_test.npy" },
     };
+
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         struct dataset d = { .path = NULL };

@@ -5,14 +5,17 @@
 
 TEST(pace, times_of_day)
 {
-    static const struct { const char *text; int hour, minute; } good[] = {
-        { "06:00", 6, 0 }, { "6am", 6, 0 }, { "6 am", 6, 0 }, { "6AM", 6, 0 }, { "6pm", 18, 0 },
-        { "6:30pm", 18, 30 },
-        { "06:05 am", 6, 5 }, { "12am", 0, 0 }, { "12pm", 12, 0 }, { "18h", 18, 0 }, { "18h30", 18, 30 },
-            { "0:01", 0, 1 },
+    static const struct {
+        const char *text;
+        int hour, minute;
+    } good[] = {
+        { "06:00", 6, 0 }, { "6am", 6, 0 },      { "6 am", 6, 0 },     { "6AM", 6, 0 },
+        { "6pm", 18, 0 },  { "6:30pm", 18, 30 }, { "06:05 am", 6, 5 }, { "12am", 0, 0 },
+        { "12pm", 12, 0 }, { "18h", 18, 0 },     { "18h30", 18, 30 },  { "0:01", 0, 1 },
     };
-    static const char *const bad[] = { "6", "13pm", "0am", "25h", "24:00", "6:60", "6am7", "am", "",
-                                       "6 o'clock", "2030-02-31 6pm" };
+
+    static const char *const bad[] = { "6",    "13pm", "0am", "25h",       "24:00",         "6:60",
+                                       "6am7", "am",   "",    "6 o'clock", "2030-02-31 6pm" };
     time_t now = time(NULL);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct pace p;

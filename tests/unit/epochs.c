@@ -31,6 +31,7 @@ TEST(epoch, is_a_permutation)
 TEST(epoch, every_permutation_is_as_likely)
 {
     enum { N = 5, EPOCHS = 24000, ALL = 120 };
+
     int count[ALL] = { 0 };
     uint32_t order[N];
     double chi = 0;
@@ -65,6 +66,7 @@ TEST(epoch, half_are_mirrored)
 TEST(epoch, stream_goes_on_anywhere)
 {
     enum { N = 7, D = 6, ALL = 3 * N };
+
     static unsigned char idx[16 + N * D] = { 0, 0, 8, 3, 0, 0, 0, N, 0, 0, 0, 2, 0, 0, 0, 3 };
     const char *path = check_path(check_folder(), "x.idx");
     ddpm_about a = { .height = 2, .width = 3, .channels = 1 };

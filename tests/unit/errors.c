@@ -7,7 +7,7 @@
 
 TEST(error, sentence_and_context)
 {
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     CHECK(dd_error(&err, DDPM_EDATA, "%d found, %d expected", 3, 4) == DDPM_EDATA && err.code == DDPM_EDATA);
     CHECK(dd_error_context(&err, "file %s", "a.b") == DDPM_EDATA);
     CHECK_TEXT(err.text, "file a.b: 3 found, 4 expected");
@@ -61,7 +61,7 @@ TEST(memory, blocks)
 
 TEST(memory, arena)
 {
-    struct dd_arena a = {0};
+    struct dd_arena a = { 0 };
     unsigned char *last = NULL;
     for (size_t n = 0; n < 40000; n = n * 2 + 1) {
         unsigned char *p = dd_arena(&a, n, 1);

@@ -39,7 +39,9 @@ TEST(gradient, names_the_node_that_is_not_finite)
     ddpm_model *m = small_net_create("plain");
     REQUIRE(m && dd_gradient_create(&g, m, &(ddpm_net_options){ .batch = 2 }, -1, &err) == DDPM_OK);
     struct small_batch b = small_batch_create(m, 2);
-    float *dout = calloc(2 * b.outs, sizeof *dout), *w = dd_gradient_weights(g) + dd_gradient_offset(g, param_called(m, "mid_block.resnets.1.conv2.weight"));
+    float *dout = calloc(2 * b.outs, sizeof *dout),
+          *w = dd_gradient_weights(g) +
+               dd_gradient_offset(g, param_called(m, "mid_block.resnets.1.conv2.weight"));
     struct dd_slice s = { .out = b.out, .x = b.x, .t = b.t, .n = 2, .dout = dout };
     dout[3] = 1;
     CHECK(!dd_gradient_bad(g, &s));
@@ -72,7 +74,8 @@ TEST(gradient, holds_every_parameter_once)
                 continue;
             }
             CHECK(at + (size_t)p->count <= dd_gradient_count(g) && !memchr(taken + at, 1, (size_t)p->count));
-            CHECK(!memcmp(dd_gradient_weights(g) + at, dd_model_find(m, p->name)->data, (size_t)p->count * sizeof(float)));
+            CHECK(!memcmp(dd_gradient_weights(g) + at, dd_model_find(m, p->name)->data,
+                          (size_t)p->count * sizeof(float)));
             memset(taken + at, 1, (size_t)p->count);
         }
         CHECK(!memchr(taken, 0, dd_gradient_count(g)));
@@ -99,7 +102,8 @@ TEST(gradient, parts_that_do_not_fit_are_refused)
     y = dd_program_conv(p, 6, (struct dd_node){ .name = "e", .x = c, .residual = y });
     p->home[p->value[y].home].place = DD_PLACE_OUTPUT;
     CHECK(dd_differentiate(p, &err) == DDPM_EUNSUPPORTED);
-    CHECK_TEXT(err.text, "c: the gradients of what it reads or writes come in parts that do not fit together");
+    CHECK_TEXT(err.text,
+               "c: the gradients of what it reads or writes come in parts that do not fit together");
     ddpm_model_close(m);
 }
 
@@ -115,7 +119,8 @@ TEST(gradient, cifar10_at_batch_16_fits)
     struct dd_plan plan;
     known_net_json(json, sizeof json, k->net, k->diffusion);
     REQUIRE(ddpm_model_create(&m, json, &err) == DDPM_OK);
-    REQUIRE(dd_program_create(&p, &m->config, true, &err) == DDPM_OK && dd_plan_create(&plan, &p, 16, &err) == DDPM_OK);
+    REQUIRE(dd_program_create(&p, &m->config, true, &err) == DDPM_OK &&
+            dd_plan_create(&plan, &p, 16, &err) == DDPM_OK);
     double weights = 4.0 * (double)p.parameters, planned = 4.0 * (double)plan.floats;
     CHECK(planned + (8 + 5) * weights < 6e9);
     dd_plan_free(&plan);

@@ -41,7 +41,7 @@ TEST(dtype, half_rounds_to_nearest_even)
 {
     for (unsigned i = 0; i < 0x7c00; i++) {
         double low = defined(i), high = i == 0x7bff ? 65536 : defined(i + 1), middle = (low + high) / 2;
-        double step = ldexp(middle, -23);            /* at most an ulp of the float, at least half of one */
+        double step = ldexp(middle, -23); /* at most an ulp of the float, at least half of one */
         uint16_t even = (uint16_t)(i + (i & 1));
         CHECK(rounded(middle) == even && rounded(-middle) == (even | 0x8000));
         CHECK(rounded(middle - step) == i && rounded(middle + step) == i + 1);
@@ -58,7 +58,7 @@ TEST(dtype, conversions)
     CHECK(dd_dtype_to_float(f, brain, DD_BF16, 3) == 0 && f[0] == 1 && f[1] == -3.140625f && isinf(f[2]));
     CHECK(dd_dtype_to_float(f, wide, DD_F64, 3) == 0 && f[0] == 1 && f[1] == -0.1f && isinf(f[2]));
     CHECK(dd_dtype_to_double(d, wide, DD_F64, 3) == 0 && !memcmp(d, wide, sizeof d));
-    unsigned char bytes[9] = { 0xff };              /* tensors are aligned to nothing */
+    unsigned char bytes[9] = { 0xff }; /* tensors are aligned to nothing */
     memcpy(bytes + 1, &f[1], 4);
     CHECK(dd_dtype_to_double(d, bytes + 1, DD_F32, 1) == 0 && d[0] == (double)-0.1f);
     CHECK(dd_dtype_to_float(f, bytes, DD_I32, 1) == -1 && dd_dtype_to_double(d, bytes, DD_BOOL, 1) == -1);
@@ -68,7 +68,8 @@ TEST(dtype, names_and_sizes)
 {
     CHECK_TEXT(dd_dtype_name(DD_BF16), "BF16");
     CHECK_TEXT(dd_dtype_name(DD_F8_E4M3FNUZ), "F8_E4M3FNUZ");
-    CHECK(dd_dtype_bits(DD_F4) == 4 && dd_dtype_bits(DD_F6_E2M3) == 6 && dd_dtype_bits(DD_BOOL) == 8 && dd_dtype_bits(DD_C64) == 64);
+    CHECK(dd_dtype_bits(DD_F4) == 4 && dd_dtype_bits(DD_F6_E2M3) == 6 && dd_dtype_bits(DD_BOOL) == 8 &&
+          dd_dtype_bits(DD_C64) == 64);
     for (int t = 0; t < DD_DTYPES; t++)
         CHECK(dd_dtype_name((enum dd_dtype)t) && dd_dtype_bits((enum dd_dtype)t));
 }

@@ -6,7 +6,7 @@
 static int parse_code(const char *text, size_t size, char said[508])
 {
     cJSON *root;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = dd_json_parse(&root, text, size, "file.json", &err);
     CHECK(!code == !!root && (!code || !strncmp(err.text, "file.json: ", 11)));
     cJSON_Delete(root);
@@ -17,8 +17,20 @@ static int parse_code(const char *text, size_t size, char said[508])
 TEST(json, accepted)
 {
     static const char *const good[] = {
-        "{}", " \t\r\n[ ]\n", "0", "-0", "-1.5e-7", "1E+2", "true", "null", "\"\"", "[1,[2,[]],{\"a\":{}}]", "{\"\":1,\"a\":{\"\":1}}",
-        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"", "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"", "{\"a\":1,\"A\":2}",
+        "{}",
+        " \t\r\n[ ]\n",
+        "0",
+        "-0",
+        "-1.5e-7",
+        "1E+2",
+        "true",
+        "null",
+        "\"\"",
+        "[1,[2,[]],{\"a\":{}}]",
+        "{\"\":1,\"a\":{\"\":1}}",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"",
+        "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"",
+        "{\"a\":1,\"A\":2}",
     };
     char said[508];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
@@ -26,20 +38,81 @@ TEST(json, accepted)
             check_fail(__FILE__, __LINE__, "%s: %s", good[i], said);
 }
 
+static const char *const not_json[] = {
+    "",
+    " ",
+    "{",
+    "[",
+    "\"",
+    "\"\\",
+    "\"\\u12",
+    "{\"a\"",
+    "{\"a\":",
+    "{\"a\":1",
+    "[1",
+    "[1,",
+    "tru",
+    "-",
+    "nul",
+    "[1,]",
+    "{\"a\":1,}",
+    "{,}",
+    "[,]",
+    "{1:2}",
+    "{\"a\" 1}",
+    "{\"a\",1}",
+    "[1 2]",
+    "{}{}",
+    "[]]",
+    "[}",
+    "{]",
+    "1 2",
+    "{} x",
+    "01",
+    "+1",
+    ".5",
+    "1.",
+    "1e",
+    "1e+",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "--1",
+    "'a'",
+    "True",
+    "\"\n\"",
+    "\"\t\"",
+    "\"\x01\"",
+    "\"\\x\"",
+    "\"\\u12g4\"",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\"\\ud800x\"",
+    "\"\\ud800\\u0041\"",
+    "\"\\udc00\"",
+    "\"\xff\"",
+    "\"\xc3\"",
+    "\"\xc3(\"",
+    "\"\xc0\xaf\"",
+    "\"\xe0\x80\xaf\"",
+    "\"\xed\xa0\x80\"",
+    "\"\xf4\x90\x80\x80\"",
+    "\"\xf0\x80\x80\xaf\"",
+    "\xef\xbb\xbf{}",
+    "/**/{}",
+    "{\"a\":1,\"a\":2}",
+    "{\"a\":1,\"\\u0061\":2}",
+    "[{\"b\":{\"x\":1,\"y\":2,\"x\":3}}]",
+};
+
 TEST(json, refused)
 {
-    static const char *const bad[] = {
-        "", " ", "{", "[", "\"", "\"\\", "\"\\u12", "{\"a\"", "{\"a\":", "{\"a\":1", "[1", "[1,", "tru", "-", "nul",
-        "[1,]", "{\"a\":1,}", "{,}", "[,]", "{1:2}", "{\"a\" 1}", "{\"a\",1}", "[1 2]", "{}{}", "[]]", "[}", "{]", "1 2", "{} x",
-        "01", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity", "1e999", "--1", "'a'", "True",
-        "\"\n\"", "\"\t\"", "\"\x01\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
-        "\"\xff\"", "\"\xc3\"", "\"\xc3(\"", "\"\xc0\xaf\"", "\"\xe0\x80\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xf0\x80\x80\xaf\"",
-        "\xef\xbb\xbf{}", "/**/{}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "[{\"b\":{\"x\":1,\"y\":2,\"x\":3}}]",
-    };
     char said[508];
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (parse_code(bad[i], strlen(bad[i]), said) != DDPM_EDATA || strlen(said) < 20)
-            check_fail(__FILE__, __LINE__, "%s: accepted, or without a reason: %s", bad[i], said);
+    for (size_t i = 0; i < sizeof not_json / sizeof not_json[0]; i++)
+        if (parse_code(not_json[i], strlen(not_json[i]), said) != DDPM_EDATA || strlen(said) < 20)
+            check_fail(__FILE__, __LINE__, "%s: accepted, or without a reason: %s", not_json[i], said);
     CHECK(parse_code("{}\0", 3, said) == DDPM_EDATA && parse_code("\"a\0b\"", 5, said) == DDPM_EDATA);
     parse_code("[1, 2, x]", 9, said);
     CHECK_TEXT(said, "file.json: not valid JSON at byte 7: a value is expected");
@@ -62,6 +135,7 @@ TEST(json, long_numbers)
 TEST(json, nesting)
 {
     enum { DEEP = 100000 };
+
     char *text = malloc(DEEP), said[508];
     REQUIRE(text);
     memset(text, '[', DEEP);
@@ -86,7 +160,8 @@ TEST(json, size_is_limited)
     free(text);
 }
 
-static const char sample[] = "{\"number\": 1.5, \"int\": -3, \"yes\": true, \"text\": \"a\", \"list\": [1, 2, 3], \"names\": [\"x\", \"y\"],"
+static const char sample[] = "{\"number\": 1.5, \"int\": -3, \"yes\": true, \"text\": \"a\", \"list\": [1, "
+                             "2, 3], \"names\": [\"x\", \"y\"],"
                              " \"nothing\": null, \"sub\": {\"list\": [0, 1, 7.5]}}";
 
 TEST(json, reads)
@@ -94,12 +169,13 @@ TEST(json, reads)
     static const char *const choices[] = { "b", "a", NULL };
     cJSON *root;
     struct dd_json j, sub;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int list[3];
     const char *names[2];
     REQUIRE(dd_json_parse(&root, sample, sizeof sample - 1, "sample", &err) == DDPM_OK);
     dd_json_begin(&j, root, "", &err);
-    CHECK(dd_json_number(&j, "number", 0, 2) == 1.5 && dd_json_int(&j, "int", -3, 3) == -3 && dd_json_bool(&j, "yes"));
+    CHECK(dd_json_number(&j, "number", 0, 2) == 1.5 && dd_json_int(&j, "int", -3, 3) == -3 &&
+          dd_json_bool(&j, "yes"));
     CHECK_TEXT(dd_json_text(&j, "text"), "a");
     CHECK(dd_json_choice(&j, "text", choices) == 1);
     CHECK(dd_json_ints(&j, "list", list, 3, 1, 3) == 3 && list[0] == 1 && list[2] == 3);
@@ -118,12 +194,13 @@ static void wrong(void (*read)(struct dd_json *), const char *expected)
 {
     cJSON *root;
     struct dd_json j;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     if (dd_json_parse(&root, sample, sizeof sample - 1, "sample", &err))
         return;
     dd_json_begin(&j, root, "net", &err);
     read(&j);
-    CHECK(dd_json_number(&j, "number", 0, 2) == 0 && dd_json_int(&j, "int", -3, 3) == 0 && !dd_json_bool(&j, "yes") && !dd_json_has(&j, "int"));
+    CHECK(dd_json_number(&j, "number", 0, 2) == 0 && dd_json_int(&j, "int", -3, 3) == 0 &&
+          !dd_json_bool(&j, "yes") && !dd_json_has(&j, "int"));
     CHECK(!*dd_json_text(&j, "none") && !dd_json_object(&j, "sub") && dd_json_end(&j) == DDPM_EDATA);
     CHECK_TEXT(err.text, expected);
     cJSON_Delete(root);
@@ -132,18 +209,66 @@ static void wrong(void (*read)(struct dd_json *), const char *expected)
 static int ints[2];
 static const char *texts[4];
 static const char *const letters[] = { "b", "c", NULL };
-static void missing(struct dd_json *j)     { dd_json_int(j, "none", 0, 1); }
-static void null(struct dd_json *j)        { dd_json_bool(j, "nothing"); }
-static void fraction(struct dd_json *j)    { dd_json_int(j, "number", 0, 9); }
-static void too_small(struct dd_json *j)   { dd_json_int(j, "int", 0, 9); }
-static void outside(struct dd_json *j)     { dd_json_number(j, "number", 0, 1); }
-static void no_choice(struct dd_json *j)   { dd_json_choice(j, "text", letters); }
-static void too_long(struct dd_json *j)    { dd_json_ints(j, "list", ints, 2, 0, 9); }
-static void not_texts(struct dd_json *j)   { dd_json_texts(j, "list", texts, 4); }
-static void not_list(struct dd_json *j)    { dd_json_texts(j, "sub", texts, 4); }
-static void not_object(struct dd_json *j)  { dd_json_object(j, "list"); }
-static void not_text(struct dd_json *j)    { dd_json_text(j, "yes"); }
-static void other_case(struct dd_json *j)  { dd_json_text(j, "Text"); }
+
+static void missing(struct dd_json *j)
+{
+    dd_json_int(j, "none", 0, 1);
+}
+
+static void null(struct dd_json *j)
+{
+    dd_json_bool(j, "nothing");
+}
+
+static void fraction(struct dd_json *j)
+{
+    dd_json_int(j, "number", 0, 9);
+}
+
+static void too_small(struct dd_json *j)
+{
+    dd_json_int(j, "int", 0, 9);
+}
+
+static void outside(struct dd_json *j)
+{
+    dd_json_number(j, "number", 0, 1);
+}
+
+static void no_choice(struct dd_json *j)
+{
+    dd_json_choice(j, "text", letters);
+}
+
+static void too_long(struct dd_json *j)
+{
+    dd_json_ints(j, "list", ints, 2, 0, 9);
+}
+
+static void not_texts(struct dd_json *j)
+{
+    dd_json_texts(j, "list", texts, 4);
+}
+
+static void not_list(struct dd_json *j)
+{
+    dd_json_texts(j, "sub", texts, 4);
+}
+
+static void not_object(struct dd_json *j)
+{
+    dd_json_object(j, "list");
+}
+
+static void not_text(struct dd_json *j)
+{
+    dd_json_text(j, "yes");
+}
+
+static void other_case(struct dd_json *j)
+{
+    dd_json_text(j, "Text");
+}
 
 TEST(json, wrong_reads)
 {
@@ -165,7 +290,7 @@ TEST(json, what_is_no_object)
 {
     cJSON *root;
     struct dd_json j;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     REQUIRE(dd_json_parse(&root, "[]", 2, "list", &err) == DDPM_OK);
     dd_json_begin(&j, root, "", &err);
     CHECK(dd_json_end(&j) == DDPM_EDATA);
@@ -180,7 +305,7 @@ TEST(json, many_keys)
 {
     cJSON *root;
     struct dd_json j;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     char text[6000] = "{", key[16];
     size_t n = 1;
     for (int i = 0; i < 256; i++)

@@ -13,10 +13,12 @@ static void machine(int cpus, const char *allowed, int step)
     char path[128], text[128];
     unsetenv("OMP_NUM_THREADS");
     root = strdup(check_folder());
-    snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n", allowed);
+    snprintf(text, sizeof text, "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n",
+             allowed);
     check_put(root, "/proc/thread-self/status", text);
     for (int i = 0; i < cpus; i++) {
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i, i % 2 ? "thread_siblings_list" : "core_cpus_list");
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i,
+                 i % 2 ? "thread_siblings_list" : "core_cpus_list");
         if (step)
             snprintf(text, sizeof text, "%d,%d\n", i % step, i % step + step);
         else
@@ -48,7 +50,7 @@ TEST(threads, affinity)
     CHECK(threads() == 1);
     machine(16, "0,2-4,15", 0);
     CHECK(threads() == 5);
-    machine(4, "0-1023", 0);                      /* what the topology does not know counts as cores of their own */
+    machine(4, "0-1023", 0); /* what the topology does not know counts as cores of their own */
     CHECK(threads() == 1024);
 }
 
@@ -56,7 +58,7 @@ TEST(threads, siblings_count_once)
 {
     machine(16, "0-15", 8);
     CHECK(threads() == 8);
-    machine(16, "8-15", 8);                       /* the second thread of each core */
+    machine(16, "8-15", 8); /* the second thread of each core */
     CHECK(threads() == 8);
     machine(16, "0,8,9", 8);
     CHECK(threads() == 2);
@@ -64,10 +66,11 @@ TEST(threads, siblings_count_once)
 
 TEST(threads, performance_cores)
 {
-    machine(20, "0-19", 0);                       /* six fast cores of two threads, eight slow ones */
+    machine(20, "0-19", 0); /* six fast cores of two threads, eight slow ones */
     for (int i = 0; i < 12; i++) {
         char path[128], text[32];
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i, i % 2 ? "thread_siblings_list" : "core_cpus_list");
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i,
+                 i % 2 ? "thread_siblings_list" : "core_cpus_list");
         snprintf(text, sizeof text, "%d-%d\n", i & ~1, i | 1);
         check_put(root, path, text);
     }
@@ -76,7 +79,7 @@ TEST(threads, performance_cores)
     CHECK(dd_cpu_threads(root) == 6);
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t10-13\n");
     CHECK(dd_cpu_threads(root) == 1);
-    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n");            /* slow ones only */
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n"); /* slow ones only */
     CHECK(dd_cpu_threads(root) == 3);
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t0-19\n");
     check_put(root, "/sys/devices/cpu_core/cpus", "nonsense\n");
@@ -85,7 +88,9 @@ TEST(threads, performance_cores)
 
 TEST(threads, capacities)
 {
-    static const int capacity[8] = { 446, 446, 446, 446, 871, 871, 871, 1024 };             /* little, middle and big cores of a phone */
+    static const int capacity[8] = {
+        446, 446, 446, 446, 871, 871, 871, 1024
+    }; /* little, middle and big cores of a phone */
     machine(8, "0-7", 0);
     for (int i = 0; i < 8; i++) {
         char path[128], text[32];
@@ -100,8 +105,13 @@ TEST(threads, capacities)
 
 TEST(threads, what_openmp_is_told)
 {
-    static const struct { const char *text; int threads; } cases[] = { { "3", 3 }, { "24", 24 }, { "5,2", 5 }, { "0", 8 }, { "-2", 8 },
-                                                                       { "", 8 }, { "many", 8 }, { "4x", 8 }, { "99999999999999999999", 8 } };
+    static const struct {
+        const char *text;
+        int threads;
+    } cases[] = { { "3", 3 },    { "24", 24 }, { "5,2", 5 },
+                  { "0", 8 },    { "-2", 8 },  { "", 8 },
+                  { "many", 8 }, { "4x", 8 },  { "99999999999999999999", 8 } };
+
     machine(8, "0-7", 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         setenv("OMP_NUM_THREADS", cases[i].text, 1);
@@ -129,12 +139,14 @@ TEST(threads, quota_version_2)
 {
     machine(16, "0-15", 0);
     check_put(root, "/proc/self/cgroup", "0::/user.slice/job\n");
-    check_put(root, "/proc/self/mountinfo", "22 1 0:2 / /proc rw - proc proc rw\n30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
+    check_put(root, "/proc/self/mountinfo",
+              "22 1 0:2 / /proc rw - proc proc rw\n30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 "
+              "cgroup2 rw\n");
     check_put(root, "/sys/fs/cgroup/user.slice/cpu.max", "400000 100000\n");
     check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "max 100000\n");
-    CHECK(dd_cpu_threads(root) == 4);             /* the group above limits too */
+    CHECK(dd_cpu_threads(root) == 4); /* the group above limits too */
     check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "250000 100000\n");
-    CHECK(dd_cpu_threads(root) == 3);             /* rounded up */
+    CHECK(dd_cpu_threads(root) == 3); /* rounded up */
     check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "1000 100000\n");
     CHECK(dd_cpu_threads(root) == 1);
     check_put(root, "/sys/fs/cgroup/user.slice/job/cpu.max", "-5 0\n");
@@ -143,14 +155,15 @@ TEST(threads, quota_version_2)
 
 TEST(threads, quota_version_2_in_a_container)
 {
-    machine(16, "0-15", 0);                       /* without a namespace the group's path goes outside the mount */
+    machine(16, "0-15", 0); /* without a namespace the group's path goes outside the mount */
     check_put(root, "/proc/self/cgroup", "0::/docker/abc/worker\n");
     check_put(root, "/proc/self/mountinfo", "30 1 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n");
     check_put(root, "/sys/fs/cgroup/cpu.max", "600000 100000\n");
     CHECK(dd_cpu_threads(root) == 6);
     check_put(root, "/sys/fs/cgroup/worker/cpu.max", "200000 100000\n");
     CHECK(dd_cpu_threads(root) == 2);
-    check_put(root, "/proc/self/cgroup", "0::/docker/abcdef\n");            /* another group, whose name only begins alike */
+    check_put(root, "/proc/self/cgroup",
+              "0::/docker/abcdef\n"); /* another group, whose name only begins alike */
     CHECK(threads() == 6);
 }
 
@@ -158,8 +171,9 @@ TEST(threads, quota_version_1)
 {
     machine(16, "0-15", 0);
     check_put(root, "/proc/self/cgroup", "9:cpuset:/other\n4:cpu,cpuacct:/jobs/7\n1:name=systemd:/x\n0::/\n");
-    check_put(root, "/proc/self/mountinfo", "31 1 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
-                                "32 1 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n");
+    check_put(root, "/proc/self/mountinfo",
+              "31 1 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+              "32 1 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n");
     check_put(root, "/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_quota_us", "-1\n");
     check_put(root, "/sys/fs/cgroup/cpu,cpuacct/jobs/7/cpu.cfs_period_us", "100000\n");
     CHECK(dd_cpu_threads(root) == 16);
@@ -175,16 +189,17 @@ TEST(memory, limit_version_2)
     machine(2, "0-1", 0);
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/proc/self/cgroup", "0::/user.slice/job\n");
-    check_put(root, "/proc/self/mountinfo", "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
+    check_put(root, "/proc/self/mountinfo",
+              "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "max\n");
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/user.slice/memory.max", "3000000000\n");
-    CHECK(dd_cgroup_memory(root) == 3e9);         /* the group above limits too */
+    CHECK(dd_cgroup_memory(root) == 3e9); /* the group above limits too */
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "2000000000\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "1000000000\n");
-    CHECK(dd_cgroup_memory(root) == 1e9);         /* where the kernel begins to slow it down */
+    CHECK(dd_cgroup_memory(root) == 1e9); /* where the kernel begins to slow it down */
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "nonsense\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
     free((char *)root);
@@ -194,8 +209,9 @@ TEST(memory, limit_version_1)
 {
     machine(2, "0-1", 0);
     check_put(root, "/proc/self/cgroup", "9:memory:/jobs/7\n4:cpu,cpuacct:/other\n0::/\n");
-    check_put(root, "/proc/self/mountinfo", "31 1 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
-    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");      /* no limit */
+    check_put(root, "/proc/self/mountinfo",
+              "31 1 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"); /* no limit */
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", "536870912\n");
     CHECK(dd_cgroup_memory(root) == 0x1p29);

@@ -20,12 +20,14 @@ TEST(machine_state, laptop)
     CHECK(!machine_state_throttled(&s, &later));
     check_put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "2\n");
     machine_state_read(&later, root);
-    CHECK(later.throttled == 6 && machine_state_throttled(&s, &later) && !machine_state_throttled(&later, &later));
+    CHECK(later.throttled == 6 && machine_state_throttled(&s, &later) &&
+          !machine_state_throttled(&later, &later));
     s = later;
     check_put(root, "/sys/class/power_supply/AC/online", "0\n");
     check_put(root, "/sys/class/power_supply/BAT0/status", "Discharging\n");
     machine_state_read(&later, root);
-    CHECK(later.power == MACHINE_BATTERY && machine_state_throttled(&s, &later) && !machine_state_throttled(&later, &later));
+    CHECK(later.power == MACHINE_BATTERY && machine_state_throttled(&s, &later) &&
+          !machine_state_throttled(&later, &later));
     CHECK_TEXT(machine_power_name(later.power), "battery");
 }
 
@@ -36,7 +38,8 @@ TEST(machine_state, little_is_told)
     struct machine_state s;
     machine_state_read(&s, root);
     CHECK(s.power == MACHINE_POWER_UNKNOWN && isnan(s.mhz) && isnan(s.celsius) && s.throttled == 0);
-    check_put(root, "/proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 2100.000\n\nprocessor\t: 1\ncpu MHz\t\t: 2300.000\n");
+    check_put(root, "/proc/cpuinfo",
+              "processor\t: 0\ncpu MHz\t\t: 2100.000\n\nprocessor\t: 1\ncpu MHz\t\t: 2300.000\n");
     check_put(root, "/sys/class/hwmon/hwmon0/temp1_input", "not told\n");
     machine_state_read(&s, root);
     CHECK(s.mhz == 2200 && isnan(s.celsius));
@@ -46,6 +49,7 @@ TEST(machine_state, little_is_told)
 TEST(machine_state, memory)
 {
     enum { SIZE = 64 << 20 };
+
     machine_memory_begin();
     double before = machine_memory_peak();
     char *block = malloc(SIZE);

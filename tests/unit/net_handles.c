@@ -27,13 +27,16 @@ TEST(net_handles, options)
 #if !HAVE_DNNL
     refused(m, (ddpm_net_options){ .conv = "dnnl" }, DDPM_EUNSUPPORTED, "this build");
 #endif
-    CHECK(ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 3, .threads = 2, .cpu = "ref", .conv = "ref" }, &err) == DDPM_OK);
+    CHECK(ddpm_net_create(&net, m,
+                          &(ddpm_net_options){ .batch = 3, .threads = 2, .cpu = "ref", .conv = "ref" },
+                          &err) == DDPM_OK);
     const ddpm_net_about *a = ddpm_net_describe(net);
     CHECK(a->batch == 3 && a->threads == 2 && a->parameters == 11767 && a->weights == 4 * 11767);
     CHECK_TEXT(a->cpu, "ref");
     CHECK(strstr(a->engine_class, "ddpm " DDPM_VERSION ", ref, conv ref"));
     ddpm_net_free(net);
-    CHECK(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK && ddpm_net_describe(net)->batch == 1 && ddpm_net_describe(net)->threads >= 1);
+    CHECK(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK && ddpm_net_describe(net)->batch == 1 &&
+          ddpm_net_describe(net)->threads >= 1);
     ddpm_net_free(net);
     ddpm_net_free(NULL);
     ddpm_model_close(m);
@@ -48,7 +51,8 @@ TEST(net_handles, outlive_their_model)
     struct small_batch a = small_batch_create(m, 1), b = small_batch_create(m, 1);
     CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 1, &err) == DDPM_OK);
     ddpm_model_close(m);
-    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 1, &err) == DDPM_OK && !memcmp(a.out, b.out, a.outs * sizeof *a.out));
+    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 1, &err) == DDPM_OK &&
+          !memcmp(a.out, b.out, a.outs * sizeof *a.out));
     small_batch_free(&a);
     small_batch_free(&b);
     ddpm_net_free(net);
@@ -60,7 +64,7 @@ static void run_refused(ddpm_net *net, struct small_batch *b, const int32_t *y, 
     b->out[0] = 7;
     CHECK(ddpm_net_run(net, b->out, b->x, b->t, y, b->n, &err) == DDPM_EUSAGE && err.code == DDPM_EUSAGE);
     CHECK_TEXT(err.text, says);
-    CHECK(b->out[0] == 7);                           /* before any work */
+    CHECK(b->out[0] == 7); /* before any work */
 }
 
 TEST(net_handles, labels)
@@ -94,7 +98,8 @@ TEST(net_handles, a_lost_image_spoils_no_other)
     CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 5, &err) == DDPM_OK);
     b.x[2 * b.in + 11] = NAN;
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 5, &err) == DDPM_ENAN);
-    CHECK(strstr(err.text, "NaN or infinity, first in the input, then after center (copy), in image 2 of the batch; 1 of 5 images"));
+    CHECK(strstr(err.text, "NaN or infinity, first in the input, then after center (copy), in image 2 of the "
+                           "batch; 1 of 5 images"));
     for (size_t i = 0; i < 5; i++)
         CHECK((i == 2) == !!memcmp(a.out + i * a.outs, b.out + i * b.outs, a.outs * sizeof *a.out));
     small_batch_free(&a);
@@ -119,7 +124,8 @@ TEST(net_handles, the_layer_that_overflows_is_named)
     REQUIRE(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK);
     struct small_batch b = small_batch_create(m, 1);
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, NULL, 1, &err) == DDPM_ENAN);
-    CHECK(strstr(err.text, "NaN or infinity, first after down_blocks.1.resnets.0.conv2 (conv), in image 0 of the batch; 1 of 1"));
+    CHECK(strstr(err.text, "NaN or infinity, first after down_blocks.1.resnets.0.conv2 (conv), in image 0 of "
+                           "the batch; 1 of 1"));
     small_batch_free(&b);
     ddpm_net_free(net);
     ddpm_model_close(m);
@@ -129,6 +135,7 @@ TEST(net_handles, the_layer_that_overflows_is_named)
 TEST(net_handles, eps_of_samplers)
 {
     enum { N = 3, D = 20 * 12 };
+
     ddpm_model *m = small_net_create("turns");
     ddpm_net *net;
     ddpm_error err;
@@ -159,7 +166,8 @@ TEST(net_handles, plan_keeps_living_values_apart)
         ddpm_error err;
         REQUIRE(m && dd_plan_create(&plan, &m->program, 3, &err) == DDPM_OK);
         const struct dd_program *p = &m->program;
-        int *first = malloc((size_t)p->homes * sizeof *first), *last = malloc((size_t)p->homes * sizeof *last);
+        int *first = malloc((size_t)p->homes * sizeof *first),
+            *last = malloc((size_t)p->homes * sizeof *last);
         for (int h = 0; h < p->homes; h++) {
             first[h] = p->nodes;
             last[h] = -1;
@@ -192,15 +200,23 @@ TEST(net_handles, plan_keeps_living_values_apart)
 /* What is in memory; with the address sanitizer, which keeps what is freed, what is not freed. */
 #if defined(__SANITIZE_ADDRESS__)
 size_t __sanitizer_get_current_allocated_bytes(void);
-static double memory_held(void) { return (double)__sanitizer_get_current_allocated_bytes(); }
+
+static double memory_held(void)
+{
+    return (double)__sanitizer_get_current_allocated_bytes();
+}
 #else
-static double memory_held(void) { return process_memory("VmRSS"); }
+static double memory_held(void)
+{
+    return process_memory("VmRSS");
+}
 #endif
 
 /* What the first of ten chains of a thousand steps has touched is all that the others touch; the slack is what the C library keeps. */
 TEST(net_handles, memory_is_flat_over_10000_steps)
 {
     enum { CHAINS = 10, D = 8 * 8 * 3, SLACK = 256 << 10 };
+
     uint64_t seed = 1;
     ddpm_sampler_options o;
     ddpm_chain *chain = NULL;

@@ -8,7 +8,8 @@
 
 static int read_tensors(void *context, ddpm_error *err)
 {
-    static const char header[] = "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\"},\"t\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    static const char header[] = "{\"__metadata__\":{\"a\":\"1\",\"b\":\"2\"},\"t\":{\"dtype\":\"U8\","
+                                 "\"shape\":[1],\"data_offsets\":[0,1]}}";
     unsigned char file[8 + sizeof header] = { sizeof header - 1 };
     struct dd_safetensors s;
     (void)context;
@@ -34,7 +35,9 @@ static int parse_json(void *context, ddpm_error *err)
 
 static int write_tensors(void *context, ddpm_error *err)
 {
-    struct dd_entry e = { .name = "t", .dtype = DD_U8, .rank = 0, .count = 1, .size = 1, .data = (const unsigned char *)"x" };
+    struct dd_entry e = {
+        .name = "t", .dtype = DD_U8, .rank = 0, .count = 1, .size = 1, .data = (const unsigned char *)"x"
+    };
     struct dd_output o;
     int code = dd_output_create(&o, check_path(context, "out"), 0, err);
     if (!code && (code = dd_safetensors_write(o.stream, &e, 1, NULL, err)))
@@ -48,7 +51,7 @@ static int write_tensors(void *context, ddpm_error *err)
 
 static int fill_arena(void *context, ddpm_error *err)
 {
-    struct dd_arena a = {0};
+    struct dd_arena a = { 0 };
     (void)context;
     int good = dd_arena(&a, 3, 5) && dd_arena(&a, 1, 100000) && dd_arena_text(&a, "%d", 7);
     dd_arena_free(&a);
@@ -60,9 +63,9 @@ static int fill_arena(void *context, ddpm_error *err)
 TEST(no_memory, base)
 {
     const char *folder = check_folder();
-    CHECK(alloc_survive(read_tensors, NULL) == 3);        /* names, tensors, metadata */
-    CHECK(alloc_survive(parse_json, NULL) > 10);          /* cJSON's nodes and strings among them */
-    CHECK(alloc_survive(write_tensors, (void *)(uintptr_t)folder) == 3);      /* two names, the order */
+    CHECK(alloc_survive(read_tensors, NULL) == 3); /* names, tensors, metadata */
+    CHECK(alloc_survive(parse_json, NULL) > 10);   /* cJSON's nodes and strings among them */
+    CHECK(alloc_survive(write_tensors, (void *)(uintptr_t)folder) == 3); /* two names, the order */
     CHECK(alloc_survive(fill_arena, NULL) == 4);
 }
 

@@ -4,7 +4,10 @@
 #include "tests/small_nets.h"
 #include "tests/unit/alloc.h"
 
-struct subject { const char *json, *path; ddpm_model *model; };
+struct subject {
+    const char *json, *path;
+    ddpm_model *model;
+};
 
 static int create(void *context, ddpm_error *err)
 {
@@ -67,18 +70,18 @@ TEST(no_memory, models_and_networks)
 {
     char json[4096];
     for (const struct small_net *n = small_nets; n->name; n++) {
-        if (!strcmp(n->name, "wide"))                   /* only slower */
+        if (!strcmp(n->name, "wide")) /* only slower */
             continue;
         struct subject s = { json, check_path(check_folder(), "model"), small_net_create(n->name) };
         small_net_json(json, sizeof json, n->name);
         REQUIRE(s.model);
-        CHECK(alloc_survive(create, &s) > 50);          /* every value of the JSON among them */
+        CHECK(alloc_survive(create, &s) > 50); /* every value of the JSON among them */
         CHECK(alloc_survive(save, &s) > 50);
         CHECK(alloc_survive(open_file, &s) > 50);
         ddpm_model_close(s.model);
         ddpm_error err;
         REQUIRE(ddpm_model_open(&s.model, s.path, &err) == DDPM_OK);
-        CHECK(alloc_survive(check_id, &s) >= 0);        /* libcrypto's own */
+        CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto's own */
         CHECK(alloc_survive(prepare, &s) > 30);
         CHECK(alloc_survive(train, &s) > 60);
         ddpm_model_close(s.model);

@@ -29,8 +29,8 @@ TEST(program, counts_of_published_networks)
         for (int i = 0; i < p.nodes; i++)
             flops += dd_program_flops(&p, &p.node[i]);
         if (p.parameters != k->parameters || fabs(flops / 2e9 - k->gmac) > 0.0006)
-            check_fail(__FILE__, __LINE__, "%s: %lld parameters, %.3f GMAC, expected %lld and %.3f", k->name, (long long)p.parameters,
-                       flops / 2e9, k->parameters, k->gmac);
+            check_fail(__FILE__, __LINE__, "%s: %lld parameters, %.3f GMAC, expected %lld and %.3f", k->name,
+                       (long long)p.parameters, flops / 2e9, k->parameters, k->gmac);
         dd_program_free(&p);
     }
 }

@@ -13,7 +13,12 @@
 /* ddpm-check is linked with --wrap for fsync: what was synchronised, and whether `wanted` was in place by then. */
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
-static struct { const char *wanted; int count, folder[4], placed[4]; off_t size[4]; } synced;
+
+static struct {
+    const char *wanted;
+    int count, folder[4], placed[4];
+    off_t size[4];
+} synced;
 
 int __wrap_fsync(int fd)
 {
@@ -36,7 +41,8 @@ static void put(const char *path, const char *text)
 static int holds(const char *path, const char *text)
 {
     struct dd_file f;
-    int same = dd_file_map(&f, path, NULL) == DDPM_OK && f.size == strlen(text) && !memcmp(f.data, text, f.size);
+    int same =
+        dd_file_map(&f, path, NULL) == DDPM_OK && f.size == strlen(text) && !memcmp(f.data, text, f.size);
     dd_file_unmap(&f);
     return same;
 }
@@ -56,7 +62,7 @@ static void be_oneself(void)
 static int map_code(const char *path)
 {
     struct dd_file f;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = dd_file_map(&f, path, &err);
     if (!code)
         dd_file_unmap(&f);
@@ -67,7 +73,8 @@ static int map_code(const char *path)
 
 TEST(file, map)
 {
-    const char *folder = check_folder(), *path = check_path(folder, "a"), *pipe_path = check_path(folder, "pipe");
+    const char *folder = check_folder(), *path = check_path(folder, "a"),
+               *pipe_path = check_path(folder, "pipe");
     put(path, "");
     CHECK(holds(path, ""));
     put(path, "some text");
@@ -76,7 +83,8 @@ TEST(file, map)
     CHECK(map_code(check_path(folder, "b")) == DDPM_EMISSING);
     CHECK(map_code(check_path(path, "b")) == DDPM_EMISSING);
     CHECK(map_code("/dev/null") == DDPM_EDATA);
-    CHECK(mkfifo(pipe_path, 0600) == 0 && map_code(pipe_path) == DDPM_EDATA);       /* and does not wait for a writer */
+    CHECK(mkfifo(pipe_path, 0600) == 0 &&
+          map_code(pipe_path) == DDPM_EDATA); /* and does not wait for a writer */
     chmod(path, 0);
     be_somebody();
     CHECK(map_code(path) == DDPM_EPERM);
@@ -100,7 +108,7 @@ TEST(file, written_to_while_it_is_read)
 {
     const char *folder = check_folder(), *path = check_path(folder, "a"), *other = check_path(folder, "b");
     struct dd_file f;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     put(path, "some text");
     written_long_ago(path);
     REQUIRE(dd_file_map(&f, path, &err) == DDPM_OK);
@@ -122,7 +130,7 @@ TEST(file, model_written_to_while_it_is_read)
     const char *path = check_path(check_folder(), "model");
     ddpm_model *m, *read, *with;
     ddpm_net *net = NULL;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     REQUIRE(ddpm_model_open_memory(&m, embedded_model, embedded_size(), &err) == DDPM_OK);
     REQUIRE(ddpm_model_save(m, path, 0, &err) == DDPM_OK);
     written_long_ago(path);
@@ -142,6 +150,7 @@ TEST(file, model_written_to_while_it_is_read)
 TEST(file, cut_off_while_it_is_read)
 {
     const char *folder = check_folder(), *path = check_path(folder, "a"), *said = check_path(folder, "said");
+
     enum { SIZE = 1 << 20 };
     struct dd_file f;
     int status = 0;
@@ -166,7 +175,7 @@ TEST(file, cut_off_while_it_is_read)
 static int write_out(const char *path, const char *text, int replace, int abandon)
 {
     struct dd_output o;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     int code = dd_output_create(&o, path, replace, &err);
     if (!code) {
         fputs(text, o.stream);
@@ -176,7 +185,7 @@ static int write_out(const char *path, const char *text, int replace, int abando
             code = dd_output_commit(&o, &err);
     }
     CHECK(!o.stream && !o.path && !o.temporary);
-    dd_output_abandon(&o);                          /* nothing on an ended output */
+    dd_output_abandon(&o); /* nothing on an ended output */
     if (code)
         CHECK(strstr(err.text, path) && err.code == code);
     return code;
@@ -203,7 +212,7 @@ TEST(output, nothing_is_seen_before_commit)
     ddpm_error err;
     REQUIRE(dd_output_create(&o, path, 0, &err) == DDPM_OK);
     CHECK(access(path, F_OK) != 0 && check_entries(folder) == 1);
-    REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK);       /* each has a temporary of its own */
+    REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK); /* each has a temporary of its own */
     CHECK(check_entries(folder) == 2);
     fputs("first", o.stream);
     CHECK(dd_output_commit(&o, &err) == DDPM_OK);
@@ -225,7 +234,8 @@ TEST(output, synchronised)
 
 TEST(output, places_that_cannot_be_written)
 {
-    const char *folder = check_folder(), *file = check_path(folder, "file"), *link_path = check_path(folder, "link");
+    const char *folder = check_folder(), *file = check_path(folder, "file"),
+               *link_path = check_path(folder, "link");
     put(file, "x");
     CHECK(write_out(check_path(folder, "no/such"), "x", 0, 0) == DDPM_ECREATE);
     CHECK(write_out(check_path(file, "below"), "x", 0, 0) == DDPM_ECREATE);
@@ -255,13 +265,13 @@ TEST(output, full_disk)
     const char *folder = check_folder(), *path = check_path(folder, "a");
     struct rlimit old, small;
     struct dd_output o;
-    ddpm_error err = {0};
+    ddpm_error err = { 0 };
     put(path, "old");
     REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
     small = old;
     small.rlim_cur = 1000;
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    for (int flushed = 0; flushed < 2; flushed++) {     /* the failure comes at commit, or before it */
+    for (int flushed = 0; flushed < 2; flushed++) { /* the failure comes at commit, or before it */
         REQUIRE(dd_output_create(&o, path, 1, &err) == DDPM_OK);
         setrlimit(RLIMIT_FSIZE, &small);
         for (int i = 0; i < 2000; i++)

@@ -22,7 +22,10 @@ static struct pickle_node *read_bytes(const void *data, size_t size)
 
 #define READ(bytes) read_bytes(bytes, sizeof bytes - 1)
 
-static int is_int(const struct pickle_node *n, int64_t v) { return n && n->kind == PICKLE_INT && n->integer == v; }
+static int is_int(const struct pickle_node *n, int64_t v)
+{
+    return n && n->kind == PICKLE_INT && n->integer == v;
+}
 
 TEST(pickle, numbers)
 {
@@ -40,7 +43,7 @@ TEST(pickle, numbers)
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 1);
     n = READ("\x80\2\x89.");
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 0);
-    n = READ("\x80\2G\x3f\xf8\0\0\0\0\0\0.");                /* big-endian, unlike all the rest */
+    n = READ("\x80\2G\x3f\xf8\0\0\0\0\0\0."); /* big-endian, unlike all the rest */
     CHECK(n && n->kind == PICKLE_FLOAT && n->number == 1.5);
     n = READ("N.");
     CHECK(n && n->kind == PICKLE_NONE);
@@ -64,12 +67,14 @@ TEST(pickle, containers)
     CHECK(n && n->kind == PICKLE_TUPLE && n->count == 2 && is_int(n->item[0], 1) && is_int(n->item[1], 2));
     CHECK((n = READ("\x80\2(K\1K\2K\3K\4t.")) && n->count == 4 && is_int(n->item[3], 4));
     CHECK((n = READ("\x80\2).")) && n->kind == PICKLE_TUPLE && n->count == 0);
-    CHECK((n = READ("\x80\2](K\1K\2eK\3a.")) && n->kind == PICKLE_LIST && n->count == 3 && is_int(n->item[2], 3));
+    CHECK((n = READ("\x80\2](K\1K\2eK\3a.")) && n->kind == PICKLE_LIST && n->count == 3 &&
+          is_int(n->item[2], 3));
     n = READ("\x80\2}(U\1aK\1U\1bK\2uU\1cK\3s.");
     CHECK(n && n->kind == PICKLE_DICT && n->count == 6);
     CHECK(n && is_int(pickle_get(n, "b"), 2) && is_int(pickle_get(n, "c"), 3) && !pickle_get(n, "d"));
-    CHECK((n = READ("\x80\2}(U\1aK\1U\1aK\2u.")) && is_int(pickle_get(n, "a"), 2));      /* the last one counts, as in Python */
-    n = READ("\x80\2(K\1K\2K\3\x31K\4K\5\x30\x32\x86.");                                       /* POP_MARK, POP, DUP */
+    CHECK((n = READ("\x80\2}(U\1aK\1U\1aK\2u.")) &&
+          is_int(pickle_get(n, "a"), 2));                /* the last one counts, as in Python */
+    n = READ("\x80\2(K\1K\2K\3\x31K\4K\5\x30\x32\x86."); /* POP_MARK, POP, DUP */
     CHECK(n && n->count == 2 && is_int(n->item[0], 4) && n->item[0] == n->item[1]);
 }
 
@@ -78,7 +83,7 @@ TEST(pickle, memo)
     struct pickle_node *n = READ("\x80\2K\7q\0h\0r\1\0\0\0j\1\0\0\0\x87.");
     CHECK(n && n->count == 3 && n->item[0] == n->item[1] && n->item[1] == n->item[2]);
     CHECK((n = READ("\x80\4(K\7\x94K\x08\x94h\0h\1t.")) && is_int(n->item[2], 7) && is_int(n->item[3], 8));
-    n = READ("\x80\2}q\0U\1ah\0s.");                                                        /* a dict that holds itself */
+    n = READ("\x80\2}q\0U\1ah\0s."); /* a dict that holds itself */
     CHECK(n && pickle_get(n, "a") == n);
     CHECK(!READ("\x80\2K\7q\0h\1.") && strstr(error.text, "memo index 1 was never set"));
     CHECK(!READ("\x80\2K\7r\xff\xff\xff\xff.") && strstr(error.text, "4294967295"));
@@ -86,13 +91,17 @@ TEST(pickle, memo)
 
 TEST(pickle, calls)
 {
-    struct pickle_node *n = READ("\x80\2" "ccollections\nOrderedDict\n)R(U\1aK\1u}b.");
-    CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1));                   /* BUILD leaves it as it is */
-    n = READ("\x80\2" "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R.");                      /* from a list of pairs: Python 2 */
+    struct pickle_node *n = READ("\x80\2"
+                                 "ccollections\nOrderedDict\n)R(U\1aK\1u}b.");
+    CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1)); /* BUILD leaves it as it is */
+    n = READ("\x80\2"
+             "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R."); /* from a list of pairs: Python 2 */
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1));
-    n = READ("\x80\2" "ctorch\nSize\nK\1K\2\x86\x85R.");
+    n = READ("\x80\2"
+             "ctorch\nSize\nK\1K\2\x86\x85R.");
     CHECK(n && n->kind == PICKLE_TUPLE && n->count == 2);
-    n = READ("\x80\2" "c__builtin__\nset\n](K\1K\2e\x85R.");
+    n = READ("\x80\2"
+             "c__builtin__\nset\n](K\1K\2e\x85R.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
     n = READ("\x80\4\x8c\7pathlib\x8c\11PosixPath\x93)}\x92.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
@@ -108,12 +117,31 @@ TEST(pickle, calls)
 TEST(pickle, refuses_globals_by_name)
 {
     static const char *const hostile[][2] = {
-        { "os", "system" }, { "posix", "system" }, { "nt", "system" }, { "sys", "exit" }, { "subprocess", "Popen" },
-        { "builtins", "eval" }, { "builtins", "exec" }, { "builtins", "open" }, { "builtins", "__import__" }, { "builtins", "print" },
-        { "__builtin__", "eval" }, { "os.path", "join" }, { "pathlib", "os.system" }, { "webbrowser", "open" }, { "torch", "load" },
-        { "torch", "ComplexFloatStorage" }, { "torch._utils", "_rebuild_qtensor" }, { "collections", "OrderedDict.__init__" },
-        { "", "" }, { "numpy", "load" }, { "torch.hub", "load" }, { "a b", "c" }, { "timeit", "timeit" },
-        { "1a", "b" }, { "a", "b.c" },
+        { "os", "system" },
+        { "posix", "system" },
+        { "nt", "system" },
+        { "sys", "exit" },
+        { "subprocess", "Popen" },
+        { "builtins", "eval" },
+        { "builtins", "exec" },
+        { "builtins", "open" },
+        { "builtins", "__import__" },
+        { "builtins", "print" },
+        { "__builtin__", "eval" },
+        { "os.path", "join" },
+        { "pathlib", "os.system" },
+        { "webbrowser", "open" },
+        { "torch", "load" },
+        { "torch", "ComplexFloatStorage" },
+        { "torch._utils", "_rebuild_qtensor" },
+        { "collections", "OrderedDict.__init__" },
+        { "", "" },
+        { "numpy", "load" },
+        { "torch.hub", "load" },
+        { "a b", "c" },
+        { "timeit", "timeit" },
+        { "1a", "b" },
+        { "a", "b.c" },
     };
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         struct writer w = { .size = 0 };
@@ -121,7 +149,8 @@ TEST(pickle, refuses_globals_by_name)
         put_ops(&w, "\x80\2");
         put_global(&w, hostile[i][0], hostile[i][1]);
         put_ops(&w, ".");
-        snprintf(full, sizeof full, "%s.%s", strcmp(hostile[i][0], "__builtin__") ? hostile[i][0] : "builtins", hostile[i][1]);
+        snprintf(full, sizeof full, "%s.%s",
+                 strcmp(hostile[i][0], "__builtin__") ? hostile[i][0] : "builtins", hostile[i][1]);
         CHECK(!read_bytes(w.data, w.size));
         CHECK(error.code == DDPM_EDATA && strstr(error.text, full));
         CHECK(strstr(error.text, "byte 2") && strstr(error.text, "nothing was executed"));
@@ -147,15 +176,39 @@ TEST(pickle, refuses_other_opcodes)
 
 TEST(pickle, refuses_damage)
 {
-    static const struct { const char *bytes, *says; } bad[] = {
-        { "\x80\2", "cut short" }, { "\x80\6N.", "protocol 6" }, { "\x80\2.", "stack is empty" }, { "\x80\2NN.", "left behind" },
-        { "\x80\2(N.", "left behind" }, { "\x80\2(.", "stack is empty" }, { "\x80\2t.", "no mark" },
-        { "\x80\2N(\x85.", "stack is empty" }, { "\x80\2NNa.", "no list" }, { "\x80\2NNNs.", "no dict" },
-        { "\x80\2}(Nu.", "without a value" }, { "\x80\2X\xff\xff\xff\xff" "ab.", "4294967295" }, { "\x80\2" "cos", "no end" },
-        { "\x80\2Ix\n.", "no integer" }, { "\x80\2I\n.", "no integer" }, { "\x80\2I99999999999999999999\n.", "no integer" },
-        { "\x80\2\x8b\xff\xff\xff\xff.", "cut short" }, { "\x80\4NN\x93.", "no text" },
-        { "\x80\2" "ccollections\nOrderedDict\nNR.", "no tuple" }, { "\x80\2" "ccollections\nOrderedDict\nN\x85R.", "no list of pairs" },
+    static const struct {
+        const char *bytes, *says;
+    } bad[] = {
+        { "\x80\2", "cut short" },
+        { "\x80\6N.", "protocol 6" },
+        { "\x80\2.", "stack is empty" },
+        { "\x80\2NN.", "left behind" },
+        { "\x80\2(N.", "left behind" },
+        { "\x80\2(.", "stack is empty" },
+        { "\x80\2t.", "no mark" },
+        { "\x80\2N(\x85.", "stack is empty" },
+        { "\x80\2NNa.", "no list" },
+        { "\x80\2NNNs.", "no dict" },
+        { "\x80\2}(Nu.", "without a value" },
+        { "\x80\2X\xff\xff\xff\xff"
+          "ab.",
+          "4294967295" },
+        { "\x80\2"
+          "cos",
+          "no end" },
+        { "\x80\2Ix\n.", "no integer" },
+        { "\x80\2I\n.", "no integer" },
+        { "\x80\2I99999999999999999999\n.", "no integer" },
+        { "\x80\2\x8b\xff\xff\xff\xff.", "cut short" },
+        { "\x80\4NN\x93.", "no text" },
+        { "\x80\2"
+          "ccollections\nOrderedDict\nNR.",
+          "no tuple" },
+        { "\x80\2"
+          "ccollections\nOrderedDict\nN\x85R.",
+          "no list of pairs" },
     };
+
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(!read_bytes(bad[i].bytes, strlen(bad[i].bytes)));
         if (error.code != DDPM_EDATA || !strstr(error.text, bad[i].says))

@@ -96,11 +96,15 @@ TEST(image_file, cut_off)
 
 TEST(image_file, refused)
 {
-    static const struct { const char *bytes; size_t size; const char *mentions;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *mentions;
     } bad[] = {
         { "BM", 2, "BMP" },     { "P5\n1 1\n255\n0", 12, "PGM" }, { "GIF89a", 6, "GIF" },
         { "II*\0", 4, "TIFF" }, { "abc", 3, "no image" },         { "", 0, "no image" },
     };
+
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         struct image_file p;
         ddpm_error err = { 0 };

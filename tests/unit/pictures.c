@@ -90,11 +90,13 @@ TEST(picture, damage_is_seen)
         free(copy);
     }
     data[48] ^= 1;
-    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "checksum"));
+    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
+          strstr(err.text, "checksum"));
     data[48] ^= 1, data[17] = 0x7F;
     set_crc(data);
-    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA && strstr(err.text, "claims"));
-    data[16] = data[20] = 0x7F, data[25] = 2;                    /* a row of such colours overflows */
+    CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
+          strstr(err.text, "claims"));
+    data[16] = data[20] = 0x7F, data[25] = 2; /* a row of such colours overflows */
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "claims more"));
@@ -139,7 +141,10 @@ TEST(picture, array)
 
 TEST(picture, index_list)
 {
-    static const char *const wrong[] = { "", ",", "1,", "1-", "-1", "3-1", "1--2", "2147483648", "99999999999999999999", "0-10000000", "1 ", "5,4-6" };
+    static const char *const wrong[] = { "",           ",",          "1,",
+                                         "1-",         "-1",         "3-1",
+                                         "1--2",       "2147483648", "99999999999999999999",
+                                         "0-10000000", "1 ",         "5,4-6" };
     const uint32_t expected[] = { 0, 5, 7, 8, 9, 2147483647 };
     uint32_t *index = NULL;
     int n;

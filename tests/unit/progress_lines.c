@@ -3,15 +3,31 @@
 #include "../tools/cli/progress.h"
 #include "check.h"
 
-#define check_that(line, x, ...) do { if (!(x)) check_fail(__FILE__, line, __VA_ARGS__); } while (0)
+#define check_that(line, x, ...)                     \
+    do {                                             \
+        if (!(x))                                    \
+            check_fail(__FILE__, line, __VA_ARGS__); \
+    } while (0)
 
 TEST(unit, progress_times)
 {
-    static const struct { double seconds; const char *text; } cases[] = {
-        { 0, "0 s" }, { -3, "0 s" }, { 59.4, "59 s" }, { 59.6, "1 min 0 s" }, { 310, "5 min 10 s" },
-        { 3599.6, "1 h 0 min" }, { 28620, "7 h 57 min" }, { 28649, "7 h 57 min" }, { 86369, "23 h 59 min" },
-        { 86371, "1 d 0 h" }, { 273600, "3 d 4 h" },
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "0 s" },
+        { -3, "0 s" },
+        { 59.4, "59 s" },
+        { 59.6, "1 min 0 s" },
+        { 310, "5 min 10 s" },
+        { 3599.6, "1 h 0 min" },
+        { 28620, "7 h 57 min" },
+        { 28649, "7 h 57 min" },
+        { 86369, "23 h 59 min" },
+        { 86371, "1 d 0 h" },
+        { 273600, "3 d 4 h" },
     };
+
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[PROGRESS_TIME];
         progress_time(text, cases[i].seconds);

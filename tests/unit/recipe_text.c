@@ -8,9 +8,25 @@
 
 TEST(recipe, comes_back)
 {
-    const struct recipe r = { .model = "0123", .engine_class = "ddpm \"x\"", .seed = UINT64_MAX, .sampler = "ddim", .variance = "auto",
-                              .schedule = "iddpm", .steps = "0,999", .eta = 0.1, .clip = 1, .label = 7, .keep_steps = 3, .noise = "", .format = "png",
-                              .order = 3, .corrector = 2, .snr = 0.16, .from = "ab", .noise_to = 500, .encode = true };
+    const struct recipe r = { .model = "0123",
+                              .engine_class = "ddpm \"x\"",
+                              .seed = UINT64_MAX,
+                              .sampler = "ddim",
+                              .variance = "auto",
+                              .schedule = "iddpm",
+                              .steps = "0,999",
+                              .eta = 0.1,
+                              .clip = 1,
+                              .label = 7,
+                              .keep_steps = 3,
+                              .noise = "",
+                              .format = "png",
+                              .order = 3,
+                              .corrector = 2,
+                              .snr = 0.16,
+                              .from = "ab",
+                              .noise_to = 500,
+                              .encode = true };
     const uint32_t index[3] = { 5, 0, INT_MAX };
     struct recipe q;
     cJSON *root;
@@ -35,28 +51,34 @@ TEST(recipe, comes_back)
 TEST(recipe, differences)
 {
     ddpm_error err;
-    const char *const a = "{\"x\":1,\"class\":\"the same words for more than forty letters, version 2.6\",\"z\":0}";
+    const char *const a =
+        "{\"x\":1,\"class\":\"the same words for more than forty letters, version 2.6\",\"z\":0}";
     const char *const b = "{\"x\":2,\"class\":\"the same words for more than forty letters, version 3.1\"}";
     CHECK(recipe_compare(a, a, "file", &err) == DDPM_OK);
     CHECK(recipe_compare(a, b, "file", &err) == DDPM_EUSAGE);
-    CHECK(strstr(err.text, "x is 1 there and 2 here") && strstr(err.text, "version 2.6\" there") && strstr(err.text, "version 3.1\" here"));
+    CHECK(strstr(err.text, "x is 1 there and 2 here") && strstr(err.text, "version 2.6\" there") &&
+          strstr(err.text, "version 3.1\" here"));
     CHECK(strstr(err.text, "z is 0 there and not here"));
     CHECK(recipe_compare("rubbish", b, "file", &err) == DDPM_EDATA && strstr(err.text, "file"));
 }
 
 TEST(recipe, wrong_ones)
 {
-    static const char seed_below_0[] =
-        "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-1\",\"sampler\":\"\",\"variance\":\"\",\"eta\":0,\"clip\":0,"
-        "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,\"noise\":\"\",\"format\":\"\",\"indices\":[0]}";
-    static const char *const wrong[] = { "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}", seed_below_0 };
+    static const char seed_below_0[] = "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-"
+                                       "1\",\"sampler\":\"\",\"variance\":\"\",\"eta\":0,\"clip\":0,"
+                                       "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,"
+                                       "\"noise\":\"\",\"format\":\"\",\"indices\":[0]}";
+    static const char *const wrong[] = {
+        "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}", seed_below_0
+    };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct recipe q;
         cJSON *root;
         uint32_t *list;
         int n;
         ddpm_error err;
-        CHECK(recipe_read(&q, &root, &list, &n, wrong[i], "text", &err) == DDPM_EDATA && strstr(err.text, "text"));
+        CHECK(recipe_read(&q, &root, &list, &n, wrong[i], "text", &err) == DDPM_EDATA &&
+              strstr(err.text, "text"));
         CHECK(!root && !list);
     }
 }
@@ -76,11 +98,23 @@ static int write_noise(const char *path, size_t tensors)
             z[j * N * SIZE + i] = 10000 * (j + 1) + x_T[i];
     }
     struct dd_entry e[2] = {
-        { .name = "x_T", .dtype = DD_F64, .rank = 4, .dim = { N, C, H, W }, .count = N * SIZE, .size = sizeof x_T, .data = (void *)x_T },
-        { .name = "z", .dtype = DD_F64, .rank = 5, .dim = { K, N, C, H, W }, .count = K * N * SIZE, .size = sizeof z, .data = (void *)z },
+        { .name = "x_T",
+          .dtype = DD_F64,
+          .rank = 4,
+          .dim = { N, C, H, W },
+          .count = N * SIZE,
+          .size = sizeof x_T,
+          .data = (void *)x_T },
+        { .name = "z",
+          .dtype = DD_F64,
+          .rank = 5,
+          .dim = { K, N, C, H, W },
+          .count = K * N * SIZE,
+          .size = sizeof z,
+          .data = (void *)z },
     };
     return !dd_output_create(&o, path, 0, &err) && !dd_safetensors_write(o.stream, e, tensors, meta, &err) &&
-        !dd_output_commit(&o, &err);
+           !dd_output_commit(&o, &err);
 }
 
 TEST(recipe, given_noise)

@@ -4,7 +4,8 @@
 
 enum { T = 20, D = 4 };
 
-static int constant_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int constant_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                        ddpm_error *err)
 {
     (void)user, (void)x, (void)t, (void)y, (void)err;
     for (int e = 0; e < n * D; e++)
@@ -12,10 +13,13 @@ static int constant_eps(void *user, double *out, const double *x, double t, cons
     return DDPM_OK;
 }
 
-static int build(ddpm_chain **chain, ddpm_sampler **s, const char *sampler, const double *alpha_bar, ddpm_error *err)
+static int build(ddpm_chain **chain, ddpm_sampler **s, const char *sampler, const double *alpha_bar,
+                 ddpm_error *err)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
-    ddpm_sampler_options o = { .sampler = sampler, .variance = "auto", .outputs = 1, .T = T, .snr = 0.2, .eps = constant_eps };
+    ddpm_sampler_options o = {
+        .sampler = sampler, .variance = "auto", .outputs = 1, .T = T, .snr = 0.2, .eps = constant_eps
+    };
     int code = ddpm_chain_respace(chain, &about, "5", NULL, err);
     return code ? code : ddpm_sampler_create(s, *chain, &o, D, 2, NULL, err);
 }
@@ -50,10 +54,13 @@ TEST(unit, samplers_survive_failing_allocations)
         survive(*name);
 }
 
-static int build_bound(ddpm_chain **chain, ddpm_bound **b, const char *variance, const double *alpha_bar, const double *gamma, ddpm_error *err)
+static int build_bound(ddpm_chain **chain, ddpm_bound **b, const char *variance, const double *alpha_bar,
+                       const double *gamma, ddpm_error *err)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
-    ddpm_sampler_options o = { .variance = variance, .outputs = 1, .T = T, .gamma = gamma, .eps = constant_eps };
+    ddpm_sampler_options o = {
+        .variance = variance, .outputs = 1, .T = T, .gamma = gamma, .eps = constant_eps
+    };
     int code = ddpm_chain_respace(chain, &about, "5", NULL, err);
     return code ? code : ddpm_bound_create(b, *chain, &o, D, 2, NULL, err);
 }
@@ -77,7 +84,8 @@ TEST(no_memory, bounds)
                 CHECK(!ddpm_bound_step(b, NULL));
         }
         alloc_fail_never();
-        CHECK(code ? code == DDPM_ENOMEM && strstr(err.text, "out of memory") && !b : n > 8 && isfinite(ddpm_bound_read(b, 1)->total));
+        CHECK(code ? code == DDPM_ENOMEM && strstr(err.text, "out of memory") && !b
+                   : n > 8 && isfinite(ddpm_bound_read(b, 1)->total));
         ddpm_bound_free(b);
         ddpm_chain_free(chain);
         REQUIRE(n < 100);

@@ -7,7 +7,9 @@
 /* ---- configurations ---- */
 
 /* The JSON of a small network with one text in it replaced by another must be refused by a sentence that says... */
-struct wrong { const char *net, *from, *to, *says; };
+struct wrong {
+    const char *net, *from, *to, *says;
+};
 
 static void replace(char *text, size_t size, const char *from, const char *to)
 {
@@ -25,33 +27,43 @@ static void refused(const struct wrong *w)
     small_net_json(json, sizeof json, w->net);
     replace(json, sizeof json, w->from, w->to);
     if (ddpm_model_create(&m, json, &err) != DDPM_EDATA || m || !strstr(err.text, w->says))
-        check_fail(__FILE__, __LINE__, "%s for %s: \"%s\" does not say \"%s\"", w->to, w->from, err.text, w->says);
+        check_fail(__FILE__, __LINE__, "%s for %s: \"%s\" does not say \"%s\"", w->to, w->from, err.text,
+                   w->says);
 }
 
 TEST(model, configurations_that_are_refused)
 {
     static const struct wrong wrong[] = {
         { "plain", "\"version\": 1", "\"version\": 2", "configuration: version: 2 found" },
-        { "plain", "\"blocks\": 1", "\"blocks\": null", "net.blocks: a whole number is expected, found null" },
+        { "plain", "\"blocks\": 1", "\"blocks\": null",
+          "net.blocks: a whole number is expected, found null" },
         { "plain", "\"blocks\": 1,", "", "net.blocks: missing" },
         { "plain", "\"blocks\": 1", "\"blocks\": 1, \"block\": 1", "net.block: unknown key" },
-        { "plain", "\"act\": \"silu\"", "\"act\": \"swish\"", "net.act: \"swish\" found, one of these is expected: silu gelu relu mish" },
-        { "plain", "[4,8]", "[4,2147483647]", "net.widths[1]: 2147483647 found, a whole number between 1 and 32768" },
+        { "plain", "\"act\": \"silu\"", "\"act\": \"swish\"",
+          "net.act: \"swish\" found, one of these is expected: silu gelu relu mish" },
+        { "plain", "[4,8]", "[4,2147483647]",
+          "net.widths[1]: 2147483647 found, a whole number between 1 and 32768" },
         { "plain", "[4,8]", "[]", "net.widths is empty" },
         { "plain", "[4,8]", "[4,6]", "net.widths[1] is 6, which net.norm.groups = 4 does not divide" },
         { "plain", "[4,8]", "[4,8,8]", "net.heads.down has 2 entries, expected 3" },
         { "plain", "\"init\": 4", "\"init\": 6", "net.init is 6" },
-        { "plain", "\"height\": 8", "\"height\": 9", "net.height is 9: at level 0 that is 9, which cannot be halved" },
-        { "turns", "\"width\": 12", "\"width\": 10", "net.width is 10: at level 1 that is 5, which cannot be halved; expected a multiple of 4" },
-        { "plain", "\"mid\": 1", "\"mid\": 3", "net.heads.mid is 3, which does not divide the width 8 of level 1" },
+        { "plain", "\"height\": 8", "\"height\": 9",
+          "net.height is 9: at level 0 that is 9, which cannot be halved" },
+        { "turns", "\"width\": 12", "\"width\": 10",
+          "net.width is 10: at level 1 that is 5, which cannot be halved; expected a multiple of 4" },
+        { "plain", "\"mid\": 1", "\"mid\": 3",
+          "net.heads.mid is 3, which does not divide the width 8 of level 1" },
         { "plain", "\"up\": [0,1]", "\"up\": [0,-1]", "net.heads.up[1]" },
-        { "turns", "\"dim\": 6", "\"dim\": 32768", "net.heads.down[1] is 2: with net.heads.dim = 32768 that is more than 32768 channels" },
+        { "turns", "\"dim\": 6", "\"dim\": 32768",
+          "net.heads.down[1] is 2: with net.heads.dim = 32768 that is more than 32768 channels" },
         { "plain", "\"mid_attention\": 4", "\"mid_attention\": 3", "net.norm.mid_attention is 3" },
         { "plain", "\"eps\": 1e-5", "\"eps\": 0", "net.norm.eps" },
-        { "plain", "\"down\": [\"conv\"]", "\"down\": [\"pool\"]", "net.down[0] is \"pool\", expected \"conv\" or \"res\"" },
+        { "plain", "\"down\": [\"conv\"]", "\"down\": [\"pool\"]",
+          "net.down[0] is \"pool\", expected \"conv\" or \"res\"" },
         { "plain", "\"down\": [\"conv\"]", "\"down\": []", "net.down has 0 entries, expected 1" },
         { "plain", "\"outputs\": 3", "\"outputs\": 4", "net.outputs is 4, expected net.channels = 3, or 6" },
-        { "plain", "\"variance\": \"beta\"", "\"variance\": \"learned\"", "diffusion.variance is \"learned\" but net.outputs is 3, expected 6" },
+        { "plain", "\"variance\": \"beta\"", "\"variance\": \"learned\"",
+          "diffusion.variance is \"learned\" but net.outputs is 3, expected 6" },
         { "plain", "\"steps\": 1000", "\"steps\": 0", "diffusion.steps" },
         { "plain", "\"t_scale\": 0.5", "\"t_scale\": 0", "diffusion.t_scale" },
         { "plain", "linear:1e-4,0.02", "linear+zero-snr", "\"linear+zero-snr\" ends with alpha_bar = 0" },
@@ -61,7 +73,8 @@ TEST(model, configurations_that_are_refused)
         { "lucid", "\"classes\": 0", "\"classes\": 3", "net.classes is 3, expected 0" },
         { "lucid", "\"full\": [0,1]", "\"full\": [0]", "net.full has 1 entries, expected 2" },
         { "lucid", "\"heads\": 2", "\"heads\": 4096, \"heads\": 1", "occurs twice" },
-        { "lucid", "\"dim\": 8, \"memory\"", "\"dim\": 32768, \"memory\"", "net.heads is 2: with net.dim = 32768" },
+        { "lucid", "\"dim\": 8, \"memory\"", "\"dim\": 32768, \"memory\"",
+          "net.heads is 2: with net.dim = 32768" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         refused(&wrong[i]);
@@ -76,7 +89,8 @@ TEST(model, a_monstrous_network_is_refused)
     small_net_json(json, sizeof json, "plain");
     replace(json, sizeof json, "[4,8]", "[32768,32768]");
     CHECK(ddpm_model_create(&m, json, &err) == DDPM_EDATA && !m);
-    CHECK(strstr(err.text, "net.widths: the network would have") && strstr(err.text, "expected at most 4000000000"));
+    CHECK(strstr(err.text, "net.widths: the network would have") &&
+          strstr(err.text, "expected at most 4000000000"));
 }
 
 TEST(model, texts_that_are_no_json)
@@ -95,14 +109,16 @@ TEST(model, what_create_fills_in)
     const ddpm_about *a = ddpm_model_about(m);
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list);
-    CHECK(a->height == 20 && a->width == 12 && a->channels == 1 && a->outputs == 2 && a->classes == 5 && a->steps == 1000);
-    CHECK(a->prediction == DDPM_EPS && a->variance == DDPM_LEARNED_RANGE && a->clip == 1 && a->t_scale == 0.5 && !a->gamma);
+    CHECK(a->height == 20 && a->width == 12 && a->channels == 1 && a->outputs == 2 && a->classes == 5 &&
+          a->steps == 1000);
+    CHECK(a->prediction == DDPM_EPS && a->variance == DDPM_LEARNED_RANGE && a->clip == 1 &&
+          a->t_scale == 0.5 && !a->gamma);
     CHECK(a->beta[0] == 1e-4 && a->beta[999] == 0.02);
-    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17);      /* checkpoint-families.md 9.4 */
+    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17); /* checkpoint-families.md 9.4 */
     CHECK_TEXT(a->id, "");
     for (size_t i = 0; i < n; i++) {
         CHECK(i == 0 || strcmp(list[i - 1].name, list[i].name) < 0);
-        if (!strcmp(list[i].name, "time.freq")) {                     /* 9 wide: half 4, sin first: 10000^(-i/3) */
+        if (!strcmp(list[i].name, "time.freq")) { /* 9 wide: half 4, sin first: 10000^(-i/3) */
             CHECK(list[i].rank == 1 && list[i].dim[0] == 4);
             for (int k = 0; k < 4; k++)
                 CHECK_NEAR(((float *)list[i].data)[k], pow(10000, -k / 3.0), 6e-8);
@@ -168,17 +184,20 @@ TEST(model, saving_and_opening_changes_nothing)
     const char *folder = check_folder();
     for (const struct small_net *s = small_nets; s->name; s++)
         for (unsigned half = 0; half <= DDPM_SAVE_F16; half += DDPM_SAVE_F16) {
-            const char *one = check_path(folder, "%s-%u", s->name, half), *two = check_path(folder, "%s-%u-again", s->name, half);
+            const char *one = check_path(folder, "%s-%u", s->name, half),
+                       *two = check_path(folder, "%s-%u-again", s->name, half);
             ddpm_model *m = small_net_create(s->name), *opened = NULL;
             ddpm_error err = { 0, "" };
             const ddpm_tensor *a, *b;
-            REQUIRE(m && ddpm_model_save(m, one, half, &err) == DDPM_OK && ddpm_model_open(&opened, one, &err) == DDPM_OK);
+            REQUIRE(m && ddpm_model_save(m, one, half, &err) == DDPM_OK &&
+                    ddpm_model_open(&opened, one, &err) == DDPM_OK);
             size_t n = ddpm_model_tensors(m, &a);
             CHECK(ddpm_model_tensors(opened, &b) == n);
             for (size_t i = 0; i < n; i++) {
                 CHECK_TEXT(a[i].name, b[i].name);
                 CHECK(b[i].dtype == (half && a[i].rank >= 2 ? DDPM_F16 : a[i].dtype));
-                CHECK(a[i].dtype != b[i].dtype || ((const float *)a[i].data)[0] == ((const float *)b[i].data)[0]);
+                CHECK(a[i].dtype != b[i].dtype ||
+                      ((const float *)a[i].data)[0] == ((const float *)b[i].data)[0]);
             }
             CHECK(strlen(ddpm_model_about(opened)->id) == 64 && ddpm_model_check(opened, &err) == DDPM_OK);
             CHECK(ddpm_model_save(opened, two, half, &err) == DDPM_OK && same_files(one, two));
@@ -190,11 +209,13 @@ TEST(model, saving_and_opening_changes_nothing)
 /* Widened again, half weights are what they were. */
 TEST(model, from_half_to_float_and_back)
 {
-    const char *folder = check_folder(), *half = check_path(folder, "half"), *whole = check_path(folder, "float");
+    const char *folder = check_folder(), *half = check_path(folder, "half"),
+               *whole = check_path(folder, "float");
     const char *again = check_path(folder, "again");
     ddpm_model *m = small_net_create("turns"), *h = NULL, *f = NULL;
     ddpm_error err = { 0, "" };
-    REQUIRE(m && ddpm_model_save(m, half, DDPM_SAVE_F16, &err) == DDPM_OK && ddpm_model_open(&h, half, &err) == DDPM_OK);
+    REQUIRE(m && ddpm_model_save(m, half, DDPM_SAVE_F16, &err) == DDPM_OK &&
+            ddpm_model_open(&h, half, &err) == DDPM_OK);
     REQUIRE(ddpm_model_save(h, whole, 0, &err) == DDPM_OK && ddpm_model_open(&f, whole, &err) == DDPM_OK);
     CHECK(ddpm_model_save(f, again, DDPM_SAVE_F16, &err) == DDPM_OK && same_files(half, again));
     ddpm_model_close(m);
@@ -276,7 +297,13 @@ TEST(model, a_last_alpha_bar_of_zero)
 }
 
 /* A saved model in memory, its tensors and metadata free to be spoilt; then written again and opened. */
-struct spoilt { struct dd_file file; struct dd_safetensors s; const char *meta[5]; char *bytes; size_t size; };
+struct spoilt {
+    struct dd_file file;
+    struct dd_safetensors s;
+    const char *meta[5];
+    char *bytes;
+    size_t size;
+};
 
 static int spoil_begin(struct spoilt *p, const char *net)
 {
@@ -325,7 +352,7 @@ TEST(model, files_with_wrong_tensors)
     struct spoilt p;
     REQUIRE(spoil_begin(&p, "plain") == 0);
     struct dd_entry *bias = entry(&p, "conv_in.bias"), keep = *bias;
-    bias->name = "conv_in.bia";                                      /* keeps its place in the order of names */
+    bias->name = "conv_in.bia"; /* keeps its place in the order of names */
     spoilt_refused(&p, "2 tensors do not fit: conv_in.bias is missing, conv_in.bia is not expected");
     *bias = keep;
     bias->rank = 2;
@@ -341,7 +368,8 @@ TEST(model, files_with_wrong_tensors)
     *bias = keep;
     for (int i = 0; i < 40; i++)
         p.s.entry[i].rank = 0, p.s.entry[i].size = 4, p.s.entry[i].dtype = DD_F32;
-    spoilt_refused(&p, "40 tensors do not fit: conv_in.bias is [] where [4] is expected, conv_in.weight is [] where [4,3,3,3] is expected, "
+    spoilt_refused(&p, "40 tensors do not fit: conv_in.bias is [] where [4] is expected, conv_in.weight is "
+                       "[] where [4,3,3,3] is expected, "
                        "conv_norm_out.bias is [] where [4] is expected, ...");
     spoil_end(&p);
 }
@@ -384,7 +412,7 @@ TEST(model, a_changed_number_changes_the_id)
     CHECK(ddpm_model_open_memory(&m, bytes, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_EDATA && strstr(err.text, "id says"));
     ddpm_model_close(m);
-    memmove(bytes + 1, p.file.data, p.file.size);                     /* aligned to nothing */
+    memmove(bytes + 1, p.file.data, p.file.size); /* aligned to nothing */
     REQUIRE(ddpm_model_open_memory(&m, bytes + 1, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_OK);
     ddpm_model_close(m);

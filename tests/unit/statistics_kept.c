@@ -4,6 +4,7 @@
 #include "tests/unit/alloc.h"
 
 enum { T = 1000 };
+
 static double gamma_given[T], mse_given[T];
 
 static void make_statistics(void)
@@ -33,7 +34,8 @@ static void same_tensors(const ddpm_model *a, const ddpm_model *b)
 
 static void stored_by(unsigned flags)
 {
-    const char *folder = check_folder(), *first = check_path(folder, "first-%u", flags), *second = check_path(folder, "second-%u", flags);
+    const char *folder = check_folder(), *first = check_path(folder, "first-%u", flags),
+               *second = check_path(folder, "second-%u", flags);
     ddpm_model *made = small_net_create("plain"), *opened = NULL, *with = NULL, *again = NULL;
     REQUIRE(made && !ddpm_model_save(made, first, flags, NULL) && !ddpm_model_open(&opened, first, NULL));
     CHECK(!ddpm_model_about(opened)->gamma && !ddpm_model_about(opened)->mse);
@@ -43,7 +45,8 @@ static void stored_by(unsigned flags)
     with = NULL;
     REQUIRE(!ddpm_model_save(again, second, flags, NULL) && !ddpm_model_open(&with, second, NULL));
     const ddpm_about *a = ddpm_model_about(with);
-    CHECK(a->gamma && !memcmp(a->gamma, gamma_given, sizeof gamma_given) && !memcmp(a->mse, mse_given, sizeof mse_given));
+    CHECK(a->gamma && !memcmp(a->gamma, gamma_given, sizeof gamma_given) &&
+          !memcmp(a->mse, mse_given, sizeof mse_given));
     CHECK(strstr(a->json, "\"stats\":{\"images\":7,\"bits\":3.25}") && !strstr(a->json, "\"images\":3"));
     CHECK(strcmp(a->id, ddpm_model_about(opened)->id) && !ddpm_model_check(with, NULL));
     same_tensors(opened, with);
@@ -70,7 +73,8 @@ TEST(model, statistics_that_are_refused)
     ddpm_model *m = small_net_create("plain"), *with = NULL;
     ddpm_error err;
     make_statistics();
-    CHECK(ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 0, NAN, &err) == DDPM_EUSAGE && strstr(err.text, "0 images"));
+    CHECK(ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 0, NAN, &err) == DDPM_EUSAGE &&
+          strstr(err.text, "0 images"));
     gamma_given[17] = NAN;
     CHECK(!ddpm_model_add_statistics(&with, m, gamma_given, mse_given, 1, NAN, NULL));
     CHECK(ddpm_model_save(with, check_path(check_folder(), "nan"), 0, &err) == DDPM_EDATA);
@@ -123,6 +127,7 @@ TEST(unit, statistics_that_are_missing)
         CHECK(strstr(err.text, "make a model that has them with `ddpm eval DATA --statistics -o NEW`"));
     }
     ddpm_chain_free(chain);
-    CHECK(ddpm_chain_respace(&chain, ddpm_model_about(m), "10", "optimal", &err) == DDPM_EUSAGE && strstr(err.text, "--statistics -o NEW"));
+    CHECK(ddpm_chain_respace(&chain, ddpm_model_about(m), "10", "optimal", &err) == DDPM_EUSAGE &&
+          strstr(err.text, "--statistics -o NEW"));
     ddpm_model_close(m);
 }

@@ -6,14 +6,27 @@
 
 TEST(unit, statistics_plans)
 {
-    static const struct { double calls; size_t images; int T; struct statistics_plan plan; } cases[] = {
-        { 128000, 128, 1000, { 128, 1000 } }, { 127999, 128, 1000, { 127, 1000 } },
-        { 16000, 128, 1000, { 16, 1000 } }, { 15999, 128, 1000, { 16, 999 } },
-        { 256, 128, 1000, { 16, 16 } }, { 128, 128, 1000, { 16, 8 } },
-        { 127, 128, 1000, { 15, 8 } }, { 8, 128, 1000, { 1, 8 } }, { 7, 128, 1000, { 0, 8 } },
-        { 256, 94, 65535, { 16, 16 } }, { 1000, 3, 1000, { 3, 333 } },
-        { 5, 3, 2, { 2, 2 } }, { 0, 3, 2, { 0, 2 } },
+    static const struct {
+        double calls;
+        size_t images;
+        int T;
+        struct statistics_plan plan;
+    } cases[] = {
+        { 128000, 128, 1000, { 128, 1000 } },
+        { 127999, 128, 1000, { 127, 1000 } },
+        { 16000, 128, 1000, { 16, 1000 } },
+        { 15999, 128, 1000, { 16, 999 } },
+        { 256, 128, 1000, { 16, 16 } },
+        { 128, 128, 1000, { 16, 8 } },
+        { 127, 128, 1000, { 15, 8 } },
+        { 8, 128, 1000, { 1, 8 } },
+        { 7, 128, 1000, { 0, 8 } },
+        { 256, 94, 65535, { 16, 16 } },
+        { 1000, 3, 1000, { 3, 333 } },
+        { 5, 3, 2, { 2, 2 } },
+        { 0, 3, 2, { 0, 2 } },
     };
+
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct statistics_plan p;
         CHECK(statistics_plan(&p, cases[i].calls, cases[i].images, cases[i].T) == (cases[i].plan.images > 0));
@@ -26,7 +39,10 @@ TEST(unit, statistics_plans)
 /* Data N(0, 0.04): the perfect network has gamma = (1 - ab) / (0.04 ab + 1 - ab) = 1 / (1 + 0.04 e^l),
    l = ln(ab / (1 - ab)). Its second derivative by l is at most 1 / (6 sqrt 3), so a straight line over
    a distance h in l is off by h^2 / (48 sqrt 3). */
-static double gamma_of(double alpha_bar) { return (1 - alpha_bar) / (0.04 * alpha_bar + 1 - alpha_bar); }
+static double gamma_of(double alpha_bar)
+{
+    return (1 - alpha_bar) / (0.04 * alpha_bar + 1 - alpha_bar);
+}
 
 static void check_filled(const ddpm_about *a, const char *steps)
 {
@@ -53,13 +69,20 @@ static void check_filled(const ddpm_about *a, const char *steps)
 TEST(unit, statistics_between_terms)
 {
     enum { T = 1000 };
+
     double beta[T], alpha_bar[T], product = 1;
     for (int i = 0; i < T; i++) {
         beta[i] = 1e-4 + (0.02 - 1e-4) * i / (T - 1);
         alpha_bar[i] = product *= 1 - beta[i];
     }
-    ddpm_about a = { .height = 1, .width = 1, .channels = 1, .outputs = 1, .steps = T, .beta = beta,
-                     .alpha_bar = alpha_bar, .t_scale = 1 };
+    ddpm_about a = { .height = 1,
+                     .width = 1,
+                     .channels = 1,
+                     .outputs = 1,
+                     .steps = T,
+                     .beta = beta,
+                     .alpha_bar = alpha_bar,
+                     .t_scale = 1 };
     check_filled(&a, "8");
     check_filled(&a, "37");
     check_filled(&a, "1000");

@@ -6,7 +6,8 @@ static double beta[1000], alpha_bar[1000];
 static int respace(ddpm_chain **chain, int T, const char *steps, const char *schedule, ddpm_error *err)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
-    return ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", err) || ddpm_chain_respace(chain, &about, steps, schedule, err);
+    return ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", err) ||
+           ddpm_chain_respace(chain, &about, steps, schedule, err);
 }
 
 static void expect(int T, const char *steps, const char *schedule, const char *list)
@@ -31,17 +32,19 @@ TEST(unit, step_lists)
     expect(1000, "3,999", "logsnr", "3 999");
     expect(1000, "3,999,", NULL, "3 999");
     expect(1000, "500,", NULL, "500");
-    expect(300, "iddpm:2,3,1", NULL, "0 99 100 150 199 200");       /* 149.5 rounds to even */
+    expect(300, "iddpm:2,3,1", NULL, "0 99 100 150 199 200"); /* 149.5 rounds to even */
     expect(10, "5", "leading", "0 2 4 6 8");
     expect(10, "4", "linspace", "0 3 6 9");
-    expect(10, "4", "trailing", "1 4 7 9");                          /* 2.5, 5, 7.5 round to 2, 5, 8 */
+    expect(10, "4", "trailing", "1 4 7 9"); /* 2.5, 5, 7.5 round to 2, 5, 8 */
     expect(10, "9", "leading", "0 1 2 3 4 5 6 7 8");
-    expect(10, "5", "quad", "0 1 2 4 8");                            /* 0 0.5 2 4.5 8 */
+    expect(10, "5", "quad", "0 1 2 4 8"); /* 0 0.5 2 4.5 8 */
 }
 
 TEST(unit, step_lists_refused)
 {
-    static const struct { const char *steps, *schedule, *mentions; } bad[] = {
+    static const struct {
+        const char *steps, *schedule, *mentions;
+    } bad[] = {
         { "0", NULL, "\"0\" is not a number from 1 to 1000" },
         { "-5", NULL, "\"-5\" is not a number from 1 to 1000" },
         { "1001", NULL, "\"1001\" is not a number from 1 to 1000" },
@@ -57,18 +60,22 @@ TEST(unit, step_lists_refused)
         { "0,5,,", NULL, "\"\" is not a number" },
         { ",", NULL, "\"\" is not a number" },
         { "iddpm:", NULL, "section 1 of 1" },
-        { "iddpm:400,700", NULL, "section 2 of 2: steps \"iddpm:400,700\": \"700\" is not a number from 1 to 500" },
+        { "iddpm:400,700", NULL,
+          "section 2 of 2: steps \"iddpm:400,700\": \"700\" is not a number from 1 to 500" },
         { "quad:5", NULL, "iddpm:10,15,20" },
         { "50", "even", "iddpm, leading, linspace, trailing, quad, logsnr, optimal" },
         { "50", "optimal", "make a model that has them with `ddpm eval DATA --statistics -o NEW`" },
         { "50", "", "no such spacing" },
     };
+
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         ddpm_error err = { 0 };
         ddpm_chain *chain = NULL;
-        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].schedule, &err) == DDPM_EUSAGE && err.code == DDPM_EUSAGE && !chain);
+        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].schedule, &err) == DDPM_EUSAGE &&
+              err.code == DDPM_EUSAGE && !chain);
         if (!strstr(err.text, bad[k].mentions))
-            check_fail(__FILE__, __LINE__, "steps \"%s\": \"%s\" does not mention \"%s\"", bad[k].steps, err.text, bad[k].mentions);
+            check_fail(__FILE__, __LINE__, "steps \"%s\": \"%s\" does not mention \"%s\"", bad[k].steps,
+                       err.text, bad[k].mentions);
         CHECK(respace(&chain, 1000, bad[k].steps, bad[k].schedule, NULL) == DDPM_EUSAGE);
     }
     char many[4096] = "0";
@@ -91,7 +98,11 @@ TEST(unit, step_lists_warn)
 
 TEST(unit, schedules_refused)
 {
-    static const struct { const char *spec; int T; const char *mentions; } bad[] = {
+    static const struct {
+        const char *spec;
+        int T;
+        const char *mentions;
+    } bad[] = {
         { "linea", 1000, "no such schedule; it is one of linear, openai-linear" },
         { "", 1000, "no such schedule" },
         { "f32:", 1000, "no such schedule" },
@@ -111,17 +122,22 @@ TEST(unit, schedules_refused)
         { "cosine", 65536, "choose 1 to 65535" },
         { "cosine+zero-snr", 1, "needs at least 2 steps" },
     };
+
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         ddpm_error err = { 0 };
         CHECK(ddpm_betas(beta, alpha_bar, bad[k].T, bad[k].spec, &err) == DDPM_EUSAGE);
         if (!strstr(err.text, bad[k].mentions))
-            check_fail(__FILE__, __LINE__, "betas \"%s\": \"%s\" does not mention \"%s\"", bad[k].spec, err.text, bad[k].mentions);
+            check_fail(__FILE__, __LINE__, "betas \"%s\": \"%s\" does not mention \"%s\"", bad[k].spec,
+                       err.text, bad[k].mentions);
     }
 }
 
 TEST(unit, chains_refused)
 {
-    static const struct { int K; double t[3], alpha_bar[3]; } bad[] = {
+    static const struct {
+        int K;
+        double t[3], alpha_bar[3];
+    } bad[] = {
         { 0, { 0 }, { 0.5 } },
         { 1, { -1 }, { 0.5 } },
         { 1, { NAN }, { 0.5 } },
@@ -136,6 +152,7 @@ TEST(unit, chains_refused)
         { 2, { 3, 3 + 0x1p-18 }, { 0.5, 0.4 } },
         { 1, { 65535 + 0x1p-10 }, { 0.5 } },
     };
+
     ddpm_chain *chain = NULL;
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
         CHECK(ddpm_chain_create(&chain, bad[k].K, bad[k].t, bad[k].alpha_bar, NULL) != DDPM_OK && !chain);
@@ -150,10 +167,15 @@ TEST(unit, noise_never_repeats)
 {
     uint64_t seed = 5;
     double a[4], b[4];
-    static const struct { double t; int draw; } none[] = {
+
+    static const struct {
+        double t;
+        int draw;
+    } none[] = {
         { 65536, 0 }, { 65536 - 0x1p-18, 0 }, { 1e300, 0 }, { -1, 0 }, { -INFINITY, 0 }, { NAN, 0 },
-        { 3, -1 }, { 3, 1 << 24 },
+        { 3, -1 },    { 3, 1 << 24 },
     };
+
     for (size_t k = 0; k < sizeof none / sizeof none[0]; k++) {
         ddpm_noise(&seed, a, 4, 0, none[k].t, none[k].draw);
         CHECK(isnan(a[0]) && isnan(a[3]));

@@ -53,28 +53,45 @@ static int values_are(const float *expected, size_t n)
 
 TEST(torch, strides)
 {
-    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 1,
-                        .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } };
+    struct tensor t = { .type = "FloatStorage",
+                        .key = "0",
+                        .count = STORED,
+                        .offset = 1,
+                        .rank = 2,
+                        .dim = { 2, 3 },
+                        .stride = { 3, 1 } };
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 2, 3, 4, 5, 6 }, 6));
     t.stride[0] = 1;
-    t.stride[1] = 2;                                            /* the transpose of [3, 2] */
+    t.stride[1] = 2; /* the transpose of [3, 2] */
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 2, 4, 6 }, 6));
     t.stride[0] = 10;
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 11, 13, 15 }, 6));
     struct tensor scalar = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 23 };
     CHECK(open_one(&scalar) == DDPM_OK && c.tensor[0].rank == 0 && values_are((float[]){ 23 }, 1));
-    struct tensor empty = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 24,
-                            .rank = 2, .dim = { 0, INT64_MAX }, .stride = { 7, 7 } };
+    struct tensor empty = { .type = "FloatStorage",
+                            .key = "0",
+                            .count = STORED,
+                            .offset = 24,
+                            .rank = 2,
+                            .dim = { 0, INT64_MAX },
+                            .stride = { 7, 7 } };
     CHECK(open_one(&empty) == DDPM_OK && c.tensor[0].dim[0] == 0 && values_are((float[]){ 0 }, 0));
-    struct tensor eight = { .type = "FloatStorage", .key = "0", .count = STORED,
-                            .rank = 8, .dim = { 1, 1, 1, 2, 1, 1, 1, 2 }, .stride = { 9, 9, 9, 1, 9, 9, 9, 4 } };
+    struct tensor eight = { .type = "FloatStorage",
+                            .key = "0",
+                            .count = STORED,
+                            .rank = 8,
+                            .dim = { 1, 1, 1, 2, 1, 1, 1, 2 },
+                            .stride = { 9, 9, 9, 1, 9, 9, 9, 4 } };
     CHECK(open_one(&eight) == DDPM_OK && values_are((float[]){ 0, 4, 1, 5 }, 4));
     checkpoint_close(&c);
 }
 
 TEST(torch, tensors_out_of_place)
 {
-    static const struct { struct tensor t; const char *says; } bad[] = {
+    static const struct {
+        struct tensor t;
+        const char *says;
+    } bad[] = {
         { { .offset = 19, .rank = 2, .dim = { 2, 3 }, .stride = { 3, 1 } }, "beyond its storage" },
         { { .offset = 25 }, "beyond its storage" },
         { { .offset = -1, .rank = 1, .dim = { 1 }, .stride = { 1 } }, "other arguments" },
@@ -85,8 +102,10 @@ TEST(torch, tensors_out_of_place)
         { { .rank = 1, .dim = { 1000000 }, .stride = { 0 } }, "share the 24" },
         { { .rank = 1, .dim = { -1 }, .stride = { 1 } }, "dimension 0" },
         { { .rank = 1, .dim = { 1 }, .stride = { -1 } }, "dimension 0" },
-        { { .rank = 9, .dim = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, .stride = { 1, 1, 1, 1, 1, 1, 1, 1, 1 } }, "at most 8" },
+        { { .rank = 9, .dim = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, .stride = { 1, 1, 1, 1, 1, 1, 1, 1, 1 } },
+          "at most 8" },
     };
+
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct tensor t = bad[i].t;
         t.type = "FloatStorage";
@@ -96,7 +115,9 @@ TEST(torch, tensors_out_of_place)
         if (!strstr(error.text, bad[i].says) || !strstr(error.text, "tensor t"))
             check_fail(__FILE__, __LINE__, "%zu: \"%s\" does not say \"%s\"", i, error.text, bad[i].says);
     }
-    struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED + 1, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    struct tensor t = {
+        .type = "FloatStorage", .key = "0", .count = STORED + 1, .rank = 1, .dim = { 2 }, .stride = { 1 }
+    };
     CHECK(open_one(&t) == DDPM_EDATA && strstr(error.text, "96 bytes where 25 elements"));
     t.count = INT64_MAX;
     CHECK(open_one(&t) == DDPM_EDATA && strstr(error.text, "96 bytes where"));
@@ -106,8 +127,12 @@ TEST(torch, tensors_out_of_place)
 
 TEST(torch, element_types)
 {
-    static const unsigned char bytes[] = { 0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0 };    /* half 1, -2; bfloat16 1, -2 */
-    struct tensor t = { .type = "HalfStorage", .key = "h", .count = 4, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    static const unsigned char bytes[] = {
+        0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0
+    }; /* half 1, -2; bfloat16 1, -2 */
+    struct tensor t = {
+        .type = "HalfStorage", .key = "h", .count = 4, .rank = 1, .dim = { 2 }, .stride = { 1 }
+    };
     struct member h[] = { { "archive/data/h", bytes, sizeof bytes, 0 }, { 0 } };
     struct writer w = { .size = 0 };
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
@@ -120,17 +145,22 @@ TEST(torch, element_types)
     t = (struct tensor){ .type = "LongStorage", .key = "h", .count = 1, .rank = 0 };
     w.size = 0;
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
-    CHECK(open_zip(&w, h) == DDPM_OK && !values_are((float[]){ 0 }, 0) && strstr(error.text, "tensor t is stored as I64"));
+    CHECK(open_zip(&w, h) == DDPM_OK && !values_are((float[]){ 0 }, 0) &&
+          strstr(error.text, "tensor t is stored as I64"));
     checkpoint_close(&c);
 }
 
 TEST(torch, byte_order)
 {
-    static const unsigned char big[] = { 0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0 };            /* 1, -2 */
-    struct tensor t = { .type = "FloatStorage", .key = "b", .count = 2, .rank = 1, .dim = { 2 }, .stride = { 1 } };
+    static const unsigned char big[] = { 0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0 }; /* 1, -2 */
+    struct tensor t = {
+        .type = "FloatStorage", .key = "b", .count = 2, .rank = 1, .dim = { 2 }, .stride = { 1 }
+    };
     struct writer w = { .size = 0 };
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
-    struct member more[] = { { "archive/data/b", big, sizeof big, 0 }, { "archive/byteorder", "big", 3, 0 }, { 0 } };
+    struct member more[] = { { "archive/data/b", big, sizeof big, 0 },
+                             { "archive/byteorder", "big", 3, 0 },
+                             { 0 } };
     CHECK(open_zip(&w, more) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
     more[1] = (struct member){ "archive/byteorder", "little", 6, 0 };
     CHECK(open_zip(&w, more) == DDPM_OK && !values_are((float[]){ 1, -2 }, 2));
@@ -165,7 +195,9 @@ TEST(torch, parameters_and_untyped_storages)
 
 TEST(torch, zip_members)
 {
-    struct tensor t = { .type = "FloatStorage", .key = "z", .count = STORED, .rank = 1, .dim = { 1 }, .stride = { 1 } };
+    struct tensor t = {
+        .type = "FloatStorage", .key = "z", .count = STORED, .rank = 1, .dim = { 1 }, .stride = { 1 }
+    };
     struct writer w = { .size = 0 };
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
     struct member more[] = { { "archive/data/z", counting(), STORED * sizeof(float), 1 }, { 0 }, { 0 } };
@@ -175,10 +207,12 @@ TEST(torch, zip_members)
     CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(error.text, "TorchScript"));
     size_t size;
     unsigned char *zip = write_zip(&size, (struct member[]){ { "a/b.txt", "x", 1, 0 } }, 1);
-    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "a/data.pkl"));
+    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA &&
+          strstr(error.text, "a/data.pkl"));
     free(zip);
     zip = write_zip(&size, (struct member[]){ { "data.pkl", "N.", 2, 0 } }, 1);
-    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "no folder"));
+    CHECK(checkpoint_open_memory(&c, zip, size, "T", NULL, &error) == DDPM_EDATA &&
+          strstr(error.text, "no folder"));
     free(zip);
 }
 
@@ -200,8 +234,15 @@ static int open_written(const struct writer *w)
 
 TEST(torch, legacy_views)
 {
-    struct tensor t = { .type = "FloatStorage", .key = "7", .count = STORED, .offset = 1, .rank = 1, .dim = { 3 }, .stride = { 1 },
-                        .view_offset = 10, .view_count = 4 };
+    struct tensor t = { .type = "FloatStorage",
+                        .key = "7",
+                        .count = STORED,
+                        .offset = 1,
+                        .rank = 1,
+                        .dim = { 3 },
+                        .stride = { 1 },
+                        .view_offset = 10,
+                        .view_count = 4 };
     static struct writer w;
     for (int reach = 0; reach < 2; reach++, t.offset++) {
         w.size = 0;
@@ -225,13 +266,25 @@ TEST(torch, legacy_views)
 
 TEST(torch, legacy_damage)
 {
-    static const struct { int protocol, little, keys; const char *key[2]; uint64_t count; int extra; const char *says; } bad[] = {
-        { 1002, 1, 1, { "7" }, STORED, 0, "1002" },           { 1001, 0, 1, { "7" }, STORED, 0, "big-endian" },
-        { 1001, 1, 0, { 0 }, STORED, 0, "0 entries" },         { 1001, 1, 1, { "8" }, STORED, 0, "no tensor refers to" },
-        { 1001, 1, 2, { "7", "7" }, STORED, 0, "2 entries" },  { 1001, 1, 1, { "7" }, 23, 0, "23 elements where the pickle says 24" },
-        { 1001, 1, 1, { "7" }, 1ull << 62, 0, "elements where" }, { 1001, 1, 1, { "7" }, STORED, 1, "1 bytes are left" },
+    static const struct {
+        int protocol, little, keys;
+        const char *key[2];
+        uint64_t count;
+        int extra;
+        const char *says;
+    } bad[] = {
+        { 1002, 1, 1, { "7" }, STORED, 0, "1002" },
+        { 1001, 0, 1, { "7" }, STORED, 0, "big-endian" },
+        { 1001, 1, 0, { 0 }, STORED, 0, "0 entries" },
+        { 1001, 1, 1, { "8" }, STORED, 0, "no tensor refers to" },
+        { 1001, 1, 2, { "7", "7" }, STORED, 0, "2 entries" },
+        { 1001, 1, 1, { "7" }, 23, 0, "23 elements where the pickle says 24" },
+        { 1001, 1, 1, { "7" }, 1ull << 62, 0, "elements where" },
+        { 1001, 1, 1, { "7" }, STORED, 1, "1 bytes are left" },
     };
-    struct tensor t = { .type = "FloatStorage", .key = "7", .count = STORED, .rank = 1, .dim = { 3 }, .stride = { 1 } };
+    struct tensor t = {
+        .type = "FloatStorage", .key = "7", .count = STORED, .rank = 1, .dim = { 3 }, .stride = { 1 }
+    };
     static struct writer w;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         w.size = 0;
@@ -248,29 +301,46 @@ TEST(torch, legacy_damage)
 
 TEST(torch, strangers)
 {
-    static const struct { const char *bytes; size_t size; const char *says; } files[] = {
-        { "", 0, "is empty" }, { "version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull" },
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *says;
+    } files[] = {
+        { "", 0, "is empty" },
+        { "version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull" },
         { "\x89PNG\r\n\x1a\n", 8, "PNG picture" },
-        { "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip" }, { "PYTORCH1xxxx", 12, "preview" }, { "<!DOCTYPE html>", 15, "web page" },
-        { "\x80\2}q\0.aaa", 8, "no file of torch.save" }, { "abc", 3, "3 bytes, too few" },
+        { "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip" },
+        { "PYTORCH1xxxx", 12, "preview" },
+        { "<!DOCTYPE html>", 15, "web page" },
+        { "\x80\2}q\0.aaa", 8, "no file of torch.save" },
+        { "abc", 3, "3 bytes, too few" },
     };
+
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        CHECK(checkpoint_open_memory(&c, (const unsigned char *)files[i].bytes, files[i].size, "T", NULL, &error) == DDPM_EDATA);
+        CHECK(checkpoint_open_memory(&c, (const unsigned char *)files[i].bytes, files[i].size, "T", NULL,
+                                     &error) == DDPM_EDATA);
         if (!strstr(error.text, files[i].says))
             check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", error.text, files[i].says);
     }
     unsigned char tar[512] = { 0 };
     memcpy(tar + 257, "ustar", 5);
-    CHECK(checkpoint_open_memory(&c, tar, sizeof tar, "T", NULL, &error) == DDPM_EDATA && strstr(error.text, "tar archive"));
+    CHECK(checkpoint_open_memory(&c, tar, sizeof tar, "T", NULL, &error) == DDPM_EDATA &&
+          strstr(error.text, "tar archive"));
 }
 
 TEST(torch, top_objects)
 {
-    static const struct { const char *ops, *says; } tops[] = {
-        { "\x80\2N.", "its top object is None" }, { "\x80\2}.", "is a dict" },
-        { "\x80\2}(U\5state}U\14param_groups]u.", "an optimizer's state" }, { "\x80\2}U\15shadow_params]s.", "shadow_params" },
-        { "\x80\2U\6moduleNN\x87Q.", "\"module\"" }, { "\x80\2NQ.", "persistent id" },
+    static const struct {
+        const char *ops, *says;
+    } tops[] = {
+        { "\x80\2N.", "its top object is None" },
+        { "\x80\2}.", "is a dict" },
+        { "\x80\2}(U\5state}U\14param_groups]u.", "an optimizer's state" },
+        { "\x80\2}U\15shadow_params]s.", "shadow_params" },
+        { "\x80\2U\6moduleNN\x87Q.", "\"module\"" },
+        { "\x80\2NQ.", "persistent id" },
     };
+
     for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
         struct writer w = { .size = 0 };
         put_ops(&w, tops[i].ops);
@@ -283,10 +353,14 @@ TEST(torch, top_objects)
 /* "model" has names; the average beside it does not, or lies deeper, or is an object of its program. */
 TEST(torch, averages_beside_named_weights)
 {
-    static const struct { const char *before, *after, *says; } files[] = {
+    static const struct {
+        const char *before, *after, *says;
+    } files[] = {
         { "}U\15shadow_params](", "es", "ema.shadow_params" },
         { "}U\3abc}U\15shadow_params](", "ess", "ema.abc.shadow_params" },
-        { "](", "e", "(ema)" }, { "(", "t", "(ema)" }, { "}(K\0", "u", "(ema)" },
+        { "](", "e", "(ema)" },
+        { "(", "t", "(ema)" },
+        { "}(K\0", "u", "(ema)" },
         { "}U\7weights](", "es", "ema.weights" },
         { "ctorch_ema\nExponentialMovingAverage\n)\x81}U\6params](", "esb", "(ema)" },
     };
@@ -317,8 +391,13 @@ TEST(torch, averages_beside_named_weights)
 TEST(torch, averages_named_by_order)
 {
     static struct writer w;
-    struct tensor a = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 },
-                        .stride = { 1 } }, b = a;
+    struct tensor a = { .type = "FloatStorage",
+                        .key = "0",
+                        .count = STORED,
+                        .rank = 1,
+                        .dim = { 2 },
+                        .stride = { 1 } },
+                  b = a;
     b.dim[0] = 3;
     for (int other = 0; other < 2; other++) {
         w.size = 0;
@@ -342,14 +421,18 @@ TEST(torch, averages_named_by_order)
 /* Of two lists neither is known to be meant, but shadow_params is, beside what torch_ema keeps with it. */
 TEST(torch, several_averages_without_names)
 {
-    static const struct { const char *first, *second; int code; } files[] = {
+    static const struct {
+        const char *first, *second;
+        int code;
+    } files[] = {
         { "U\15shadow_params](", "eU\20collected_params](", DDPM_OK },
         { "U\20collected_params](", "eU\15shadow_params](", DDPM_OK },
         { "U\3one](", "eU\3two](", DDPM_EDATA },
     };
     static struct writer w;
-    struct tensor a = { .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 },
-                        .stride = { 1 } };
+    struct tensor a = {
+        .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 }, .stride = { 1 }
+    };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         w.size = 0;
         put_ops(&w, "\x80\2}(U\5model}(U\17down_blocks.0.x");
@@ -411,7 +494,8 @@ TEST(torch, safetensors_that_begin_like_others)
         memcpy(file + 8, text, sizeof text - 1);
         memcpy(file + 8 + n, (float[]){ 1, -2 }, 2 * sizeof(float));
         checkpoint_close(&c);
-        CHECK(checkpoint_open_memory(&c, file, size, "T", NULL, &error) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+        CHECK(checkpoint_open_memory(&c, file, size, "T", NULL, &error) == DDPM_OK &&
+              values_are((float[]){ 1, -2 }, 2));
         checkpoint_close(&c);
         CHECK(checkpoint_open_memory(&c, file, 300, "T", NULL, &error) == DDPM_EDATA &&
               strstr(error.text, "cut off"));

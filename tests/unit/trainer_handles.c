@@ -37,7 +37,10 @@ TEST(trainer, options_that_are_refused)
     ddpm_model *plain = small_net_create("plain"), *turns = small_net_create("turns");
     const ddpm_trainer_options good = options_of(plain);
     ddpm_trainer_options o;
-#define WRONG(model, change, says) o = good; change; refused(model, o, says)
+#define WRONG(model, change, says) \
+    o = good;                      \
+    change;                        \
+    refused(model, o, says)
     WRONG(plain, o.batch = 0, "batch is 0, expected 1 to 4096");
     WRONG(plain, o.accumulate = 0, "accumulate is 0");
     WRONG(plain, o.rate = 0, "the rate is 0");
@@ -86,7 +89,8 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
     return bytes;
 }
 
-static void not_taken(ddpm_trainer *t, const float *x0, const int32_t *y, int code, const char *says, const char *also)
+static void not_taken(ddpm_trainer *t, const float *x0, const int32_t *y, int code, const char *says,
+                      const char *also)
 {
     ddpm_error err = { 0, "" };
     ddpm_trainer_report r;
@@ -112,7 +116,7 @@ TEST(trainer, a_step_that_is_not_finite)
     memcpy(whole, b.x, b.in * sizeof *whole);
     CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL));
     for (size_t i = 0; i < b.in; i++)
-        b.x[i] = 3e38f;                              /* finite, but not the squares of the first norm's input */
+        b.x[i] = 3e38f; /* finite, but not the squares of the first norm's input */
     not_taken(t, b.x, NULL, DDPM_ENAN, "step 2 was not taken: NaN or infinity, first after", "norm1 (norm)");
     memcpy(b.x, whole, b.in * sizeof *whole);
     free(whole);
@@ -121,7 +125,8 @@ TEST(trainer, a_step_that_is_not_finite)
     b.x[100] = keep;
     not_taken(t, b.x, (int32_t[]){ 0, 0 }, DDPM_EUSAGE, "classes are given to a model that has none", "");
     CHECK(!ddpm_trainer_step(same, b.x, NULL, &s, NULL) && !memcmp(&r, &s, sizeof r));
-    CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL) && !ddpm_trainer_step(same, b.x, NULL, &s, NULL) && !memcmp(&r, &s, sizeof r));
+    CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL) && !ddpm_trainer_step(same, b.x, NULL, &s, NULL) &&
+          !memcmp(&r, &s, sizeof r));
     small_batch_free(&b);
     ddpm_trainer_free(t);
     ddpm_trainer_free(same);
@@ -141,7 +146,8 @@ TEST(trainer, the_layer_where_numbers_end_is_named)
             for (int k = 0; k < 8 * 8 * 9; k++)
                 ((float *)list[i].data)[k] = 3e38f;
     ddpm_trainer *t = begin(m, &o);
-    not_taken(t, b.x, NULL, DDPM_ENAN, "step 1 was not taken: NaN or infinity, first after", "mid_block.resnets.0.conv2 (conv)");
+    not_taken(t, b.x, NULL, DDPM_ENAN, "step 1 was not taken: NaN or infinity, first after",
+              "mid_block.resnets.0.conv2 (conv)");
     small_batch_free(&b);
     ddpm_trainer_free(t);
     ddpm_model_close(m);
@@ -157,7 +163,8 @@ TEST(trainer, classes_out_of_range)
     ddpm_error err = { 0, "" };
     not_taken(t, b.x, NULL, DDPM_EUSAGE, "the model has classes: one is needed for every image", "");
     not_taken(t, b.x, (int32_t[]){ 1, 5 }, DDPM_EUSAGE, "the class of image 1 is 5, expected 0 to 4", "");
-    CHECK(ddpm_trainer_loss(t, b.x, (int32_t[]){ -1 }, 1, 0, &loss, &err) == DDPM_EUSAGE && strstr(err.text, "is -1"));
+    CHECK(ddpm_trainer_loss(t, b.x, (int32_t[]){ -1 }, 1, 0, &loss, &err) == DDPM_EUSAGE &&
+          strstr(err.text, "is -1"));
     CHECK(ddpm_trainer_loss(t, b.x, NULL, 0, 0, &loss, &err) == DDPM_EUSAGE && strstr(err.text, "0 images"));
     small_batch_free(&b);
     ddpm_trainer_free(t);
@@ -167,7 +174,11 @@ TEST(trainer, classes_out_of_range)
 /* ---- checkpoints ---- */
 
 /* A training checkpoint whose metadata and tensors can be spoilt, then written again and opened. */
-struct spoilt { struct dd_file file; struct dd_safetensors s; char json[8192]; };
+struct spoilt {
+    struct dd_file file;
+    struct dd_safetensors s;
+    char json[8192];
+};
 
 static int spoil_begin(struct spoilt *p)
 {
@@ -175,8 +186,9 @@ static int spoil_begin(struct spoilt *p)
     ddpm_model *m = small_net_create("plain"), *whole = NULL;
     ddpm_trainer_options o = options_of(m);
     ddpm_trainer *t = begin(m, &o);
-    int bad = !t || ddpm_trainer_model(t, &whole, 1, "{\"a\": [1]}", NULL) || ddpm_model_save(whole, path, 0, NULL) ||
-              dd_file_map(&p->file, path, NULL) || dd_safetensors_read(&p->s, p->file.data, p->file.size, path, NULL);
+    int bad = !t || ddpm_trainer_model(t, &whole, 1, "{\"a\": [1]}", NULL) ||
+              ddpm_model_save(whole, path, 0, NULL) || dd_file_map(&p->file, path, NULL) ||
+              dd_safetensors_read(&p->s, p->file.data, p->file.size, path, NULL);
     if (!bad)
         snprintf(p->json, sizeof p->json, "%s", dd_safetensors_meta(&p->s, "ddpm"));
     ddpm_model_close(m);
@@ -185,8 +197,8 @@ static int spoil_begin(struct spoilt *p)
     return bad;
 }
 
-static int spoilt_open(const struct spoilt *p, const char *json, const struct dd_entry *entry, size_t entries, ddpm_model **m, char **bytes,
-                       ddpm_error *err)
+static int spoilt_open(const struct spoilt *p, const char *json, const struct dd_entry *entry, size_t entries,
+                       ddpm_model **m, char **bytes, ddpm_error *err)
 {
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
     size_t size;
@@ -228,7 +240,7 @@ TEST(trainer, checkpoints_with_wrong_metadata)
     metadata_refused(&p, "\"trainer\":{", "\"trainer\":3,\"x\":{", "train");
     char *train = strstr(p.json, ",\"train\":{"), *end = train ? strstr(train, "]}}") : NULL;
     REQUIRE(end);
-    memmove(train, end + 3, strlen(end + 3) + 1);                    /* the tensors are still there */
+    memmove(train, end + 3, strlen(end + 3) + 1); /* the tensors are still there */
     metadata_refused(&p, "\"version\"", "\"version\"", "adam.m.conv_in.bias is not expected");
     dd_safetensors_free(&p.s);
     dd_file_unmap(&p.file);
@@ -242,14 +254,16 @@ TEST(trainer, checkpoints_with_wrong_tensors)
     ddpm_trainer *t;
     char *bytes;
     REQUIRE(!spoil_begin(&p));
-    struct dd_entry *v = (struct dd_entry *)(uintptr_t)dd_safetensors_find(&p.s, "adam.v.conv_in.weight"), keep = *v;
+    struct dd_entry *v = (struct dd_entry *)(uintptr_t)dd_safetensors_find(&p.s, "adam.v.conv_in.weight"),
+                    keep = *v;
     v->name = "adam.v.conv_in.weighs";
     CHECK(spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err) == DDPM_EDATA && !m);
     CHECK(strstr(err.text, "adam.v.conv_in.weight is missing, adam.v.conv_in.weighs is not expected"));
     free(bytes);
     *v = keep;
     v->dtype = DD_F16, v->size /= 2;
-    CHECK(spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err) == DDPM_EDATA && !m && strstr(err.text, "is F16 where F32 is expected"));
+    CHECK(spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err) == DDPM_EDATA && !m &&
+          strstr(err.text, "is F16 where F32 is expected"));
     free(bytes);
     *v = keep;
     float *second = malloc(v->size);
@@ -342,7 +356,7 @@ TEST(trainer, models_that_come_out)
     REQUIRE(!ddpm_trainer_model(t, &final, 0, NULL, NULL) && !ddpm_trainer_model(t, &whole, 1, NULL, NULL));
     size_t n = ddpm_model_tensors(final, &a), all = ddpm_model_tensors(whole, &c), k = 0;
     CHECK(n == ddpm_model_tensors(m, &(const ddpm_tensor *){ NULL }));
-    CHECK(all == n + 4 * (n - 3));                      /* time.freq, schedule.* have no moments */
+    CHECK(all == n + 4 * (n - 3)); /* time.freq, schedule.* have no moments */
     for (size_t i = 0; i < n; i++, k++) {
         while (k < all && strcmp(c[k].name, a[i].name))
             k++;
@@ -353,9 +367,11 @@ TEST(trainer, models_that_come_out)
     }
     CHECK(!strstr(ddpm_model_about(final)->json, "train"));
     CHECK(!ddpm_model_save(final, path, DDPM_SAVE_F16, NULL) && !ddpm_model_open(&opened, path, NULL));
-    CHECK(ddpm_model_save(whole, check_path(folder, "half"), DDPM_SAVE_F16, &err) == DDPM_EUSAGE && strstr(err.text, "float32"));
+    CHECK(ddpm_model_save(whole, check_path(folder, "half"), DDPM_SAVE_F16, &err) == DDPM_EUSAGE &&
+          strstr(err.text, "float32"));
     ddpm_model *none;
-    CHECK(ddpm_trainer_model(t, &none, 1, "[1]", &err) == DDPM_EUSAGE && !none && strstr(err.text, "run: a JSON object is expected"));
+    CHECK(ddpm_trainer_model(t, &none, 1, "[1]", &err) == DDPM_EUSAGE && !none &&
+          strstr(err.text, "run: a JSON object is expected"));
     CHECK(ddpm_trainer_model(t, &none, 1, "{", &err) == DDPM_EDATA && !none);
     ddpm_model_close(m), ddpm_model_close(final), ddpm_model_close(whole), ddpm_model_close(opened);
     small_batch_free(&b);
@@ -364,7 +380,11 @@ TEST(trainer, models_that_come_out)
 
 /* ---- memory ---- */
 
-struct memory { ddpm_model *m; ddpm_trainer *t; ddpm_trainer_options o; };
+struct memory {
+    ddpm_model *m;
+    ddpm_trainer *t;
+    ddpm_trainer_options o;
+};
 
 static int create(void *context, ddpm_error *err)
 {
@@ -394,7 +414,7 @@ TEST(no_memory, trainers)
     REQUIRE(c.m && c.t);
     CHECK(alloc_survive(create, &c) > 30);
     CHECK(alloc_survive(whole_model, &c) > 50);
-    ddpm_model *m = c.m;                             /* going on from a checkpoint */
+    ddpm_model *m = c.m; /* going on from a checkpoint */
     REQUIRE(!ddpm_trainer_model(c.t, &c.m, 1, NULL, NULL));
     CHECK(alloc_survive(create, &c) > 30);
     ddpm_trainer_free(c.t);

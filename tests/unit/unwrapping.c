@@ -34,12 +34,16 @@ static void state(const char *path, const char *prefix, const char *words)
     CHECK(source_add(&source, path, at, n, &error) == DDPM_OK);
 }
 
-static int run(const char *want) { return unwrap(&choice, &arena, &source, want, &error); }
+static int run(const char *want)
+{
+    return unwrap(&choice, &arena, &source, want, &error);
+}
 
 /* The i-th tensor has this name, and came from the one with that full name. */
 static int got(size_t i, const char *name, const char *from)
 {
-    return i < choice.tensors && !strcmp(choice.tensor[i].name, name) && choice.tensor[i].item && !strcmp(choice.tensor[i].item, from);
+    return i < choice.tensors && !strcmp(choice.tensor[i].name, name) && choice.tensor[i].item &&
+           !strcmp(choice.tensor[i].item, from);
 }
 
 #define A_NAMES "conv_in.weight down_blocks.0.x"
@@ -53,27 +57,33 @@ TEST(unwrap, bare)
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 2);
     CHECK(got(0, "conv_in.weight", "conv_in.weight") && got(1, "down_blocks.0.x", "down_blocks.0.x"));
     CHECK(!*choice.weights && !choice.has_ema && !choice.has_raw);
-    CHECK(run("ema") == DDPM_OK && !*choice.weights);                          /* a label is not made up */
+    CHECK(run("ema") == DDPM_OK && !*choice.weights); /* a label is not made up */
 }
 
 TEST(unwrap, prefixes)
 {
-    static const char *const prefix[] = { "module.", "_orig_mod.", "_forward_module.", "model.", "module._orig_mod.",
-                                          "model.diffusion_model.", "module.model.unet." };
+    static const char *const prefix[] = { "module.",           "_orig_mod.",
+                                          "_forward_module.",  "model.",
+                                          "module._orig_mod.", "model.diffusion_model.",
+                                          "module.model.unet." };
     for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
         begin("x.pt");
         state("", prefix[i], B_NAMES);
-        CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && !strcmp(choice.tensor[0].name, "input_blocks.0.0.weight") &&
+        CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 &&
+              !strcmp(choice.tensor[0].name, "input_blocks.0.0.weight") &&
               !strcmp(choice.tensor[1].name, "time_embed.0.weight"));
     }
 }
 
 TEST(unwrap, file_names_of_openai)
 {
-    static const struct { const char *file, *weights; } names[] = {
-        { "a/ema_0.9999_000100.pt", "ema" }, { "model000100.pt", "raw" }, { "model-7.pt", "" }, { "model000100.pth", "" },
-        { "ema_best.pt", "" }, { "ema_0.9999/x.pt", "" },
+    static const struct {
+        const char *file, *weights;
+    } names[] = {
+        { "a/ema_0.9999_000100.pt", "ema" }, { "model000100.pt", "raw" }, { "model-7.pt", "" },
+        { "model000100.pth", "" },           { "ema_best.pt", "" },       { "ema_0.9999/x.pt", "" },
     };
+
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         begin(names[i].file);
         state("", "", B_NAMES);
@@ -93,8 +103,9 @@ TEST(unwrap, ermongroup)
     source.optimizer = 1;
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_ema && choice.has_raw);
     CHECK(got(0, "down.0.block.0.x", "down.0.block.0.x"));
-    CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw") && got(0, "down.0.block.0.x", "module.down.0.block.0.x"));
-    begin("ckpt.pth");                                                          /* trained without an average */
+    CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw") &&
+          got(0, "down.0.block.0.x", "module.down.0.block.0.x"));
+    begin("ckpt.pth"); /* trained without an average */
     state("[0]", "module.", "temb.dense.0.weight down.0.block.0.x");
     source.optimizer = 1;
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "raw"));
@@ -105,13 +116,17 @@ TEST(unwrap, lucidrains)
 {
     begin("model-7.pt");
     state("model", "", "betas model.init_conv.weight model.downs.0.x");
-    state("ema", "", "initted step ema_model.betas ema_model.model.init_conv.weight ema_model.model.downs.0.x online_model.betas "
+    state("ema", "",
+          "initted step ema_model.betas ema_model.model.init_conv.weight ema_model.model.downs.0.x "
+          "online_model.betas "
           "online_model.model.init_conv.weight online_model.model.downs.0.x");
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 3 && !strcmp(choice.weights, "ema"));
     CHECK(got(0, "betas", "ema_model.betas") && got(1, "downs.0.x", "ema_model.model.downs.0.x"));
     CHECK(run("raw") == DDPM_OK && got(0, "betas", "betas") && got(1, "downs.0.x", "model.downs.0.x"));
     begin("ema-only.pt");
-    state("ema", "", "initted ema_model.model.init_conv.weight ema_model.model.downs.0.x online_model.model.init_conv.weight "
+    state("ema", "",
+          "initted ema_model.model.init_conv.weight ema_model.model.downs.0.x "
+          "online_model.model.init_conv.weight "
           "online_model.model.downs.0.x");
     CHECK(run("raw") == DDPM_OK && got(0, "downs.0.x", "online_model.model.downs.0.x"));
 }
@@ -119,31 +134,43 @@ TEST(unwrap, lucidrains)
 TEST(unwrap, lightning)
 {
     begin("last.ckpt");
-    state("state_dict", "", "betas logvar model.diffusion_model.input_blocks.0.0.weight model.diffusion_model.time_embed.0.weight "
-          "model_ema.decay model_ema.num_updates model_ema.diffusion_modelinput_blocks00weight model_ema.diffusion_modeltime_embed0weight");
+    state("state_dict", "",
+          "betas logvar model.diffusion_model.input_blocks.0.0.weight "
+          "model.diffusion_model.time_embed.0.weight "
+          "model_ema.decay model_ema.num_updates model_ema.diffusion_modelinput_blocks00weight "
+          "model_ema.diffusion_modeltime_embed0weight");
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && !strcmp(choice.weights, "ema") && choice.has_raw);
     CHECK(got(0, "input_blocks.0.0.weight", "model_ema.diffusion_modelinput_blocks00weight"));
-    CHECK(run("raw") == DDPM_OK && got(1, "time_embed.0.weight", "model.diffusion_model.time_embed.0.weight"));
+    CHECK(run("raw") == DDPM_OK &&
+          got(1, "time_embed.0.weight", "model.diffusion_model.time_embed.0.weight"));
     begin("last.ckpt");
-    state("", "", "model.input_blocks.0.0.weight model.input_blocks.1.0.weight model.time_embed.0.weight model_ema.time_embed0weight "
+    state("", "",
+          "model.input_blocks.0.0.weight model.input_blocks.1.0.weight model.time_embed.0.weight "
+          "model_ema.time_embed0weight "
           "model_ema.input_blocks00weight");
-    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "lack 1 tensors") && strstr(error.text, "input_blocks.1.0.weight"));
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "lack 1 tensors") &&
+          strstr(error.text, "input_blocks.1.0.weight"));
 }
 
 TEST(unwrap, dictionaries)
 {
-    static const struct { const char *raw, *average; } pairs[] = {
-        { "model", "ema" }, { "model", "model_ema" }, { "params", "params_ema" }, { "state_dict", "ema_state_dict" },
-        { "net", "net_ema" }, { "state_dict", "ema.params" },
+    static const struct {
+        const char *raw, *average;
+    } pairs[] = {
+        { "model", "ema" },         { "model", "model_ema" },
+        { "params", "params_ema" }, { "state_dict", "ema_state_dict" },
+        { "net", "net_ema" },       { "state_dict", "ema.params" },
     };
+
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         begin("x.pt");
         state(pairs[i].raw, "module.", A_NAMES);
         state(pairs[i].average, "", A_NAMES);
-        CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && got(0, "conv_in.weight", "conv_in.weight"));
+        CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") &&
+              got(0, "conv_in.weight", "conv_in.weight"));
     }
     begin("x.pt");
-    state("schema", "", A_NAMES);                                               /* not every "ema" is one */
+    state("schema", "", A_NAMES); /* not every "ema" is one */
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
 }
 
@@ -151,14 +178,26 @@ TEST(unwrap, dictionaries)
    names of their own. */
 TEST(unwrap, averages_by_name)
 {
-    static const struct { const char *path, *prefix; } averages[] = {
-        { "EMA", "" }, { "model_avg", "" }, { "averaged_model", "module." }, { "state_dict_ema", "module." },
+    static const struct {
+        const char *path, *prefix;
+    } averages[] = {
+        { "EMA", "" },
+        { "model_avg", "" },
+        { "averaged_model", "module." },
+        { "state_dict_ema", "module." },
         { "EMAModel", "" },
-        { "modelEma", "" }, { "ema0999", "" }, { "ema_0.9999", "" }, { "swa_model", "" },
+        { "modelEma", "" },
+        { "ema0999", "" },
+        { "ema_0.9999", "" },
+        { "swa_model", "" },
         { "callbacks.EMACallback.ema_state_dict", "unet." },
-        { "average", "" }, { "trainer.ema.shadow", "" }, { "ema", "ema_model." }, { "", "ema_model.model." },
+        { "average", "" },
+        { "trainer.ema.shadow", "" },
+        { "ema", "ema_model." },
+        { "", "ema_model.model." },
         { "", "model_avg.module." },
     };
+
     for (size_t i = 0; i < sizeof averages / sizeof *averages; i++) {
         begin("x.pt");
         state("model", "", A_NAMES);
@@ -176,7 +215,7 @@ TEST(unwrap, averages_by_name)
     state("state_dict", "unet.", A_NAMES);
     state("current_model_state", "unet.", A_NAMES);
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_raw);
-    for (int i = 0; i < 4; i++) {                                               /* words that only look so */
+    for (int i = 0; i < 4; i++) { /* words that only look so */
         static const char *const others[] = { "schema", "cinema_model", "exp_avg", "swarm" };
         begin("x.pt");
         state(others[i], "", A_NAMES);
@@ -224,9 +263,12 @@ TEST(unwrap, refuses)
     begin("x.pt");
     state("best", "", A_NAMES);
     state("last", "", A_NAMES);
-    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "two U-Nets") && strstr(error.text, "best") && strstr(error.text, "last"));
+    CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "two U-Nets") && strstr(error.text, "best") &&
+          strstr(error.text, "last"));
     begin("x.pt");
-    state("", "", "model.diffusion_model.input_blocks.0.0.weight model.diffusion_model.time_embed.0.weight first_stage_model.decoder.x");
+    state("", "",
+          "model.diffusion_model.input_blocks.0.0.weight model.diffusion_model.time_embed.0.weight "
+          "first_stage_model.decoder.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "first_stage_model.decoder.x"));
     begin("x.pt");
     state("gen", "", "a.weight");
@@ -238,7 +280,7 @@ TEST(unwrap, refuses)
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
-    begin("x.pt");                                     /* as many tensors under numbers, or without dots */
+    begin("x.pt"); /* as many tensors under numbers, or without dots */
     state("model", "", A_NAMES);
     state("ema_weights", "", "0 1");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_weights)"));
@@ -248,23 +290,23 @@ TEST(unwrap, refuses)
     state("", "", "ema_params.0 ema_params.1 model.conv_in.weight model.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_params.1)"));
     CHECK(run("raw") == DDPM_OK && choice.tensors == 2 && !strcmp(choice.weights, "raw"));
-    begin("x.pt");                                /* the raw weights at the top, their average below it */
+    begin("x.pt"); /* the raw weights at the top, their average below it */
     state("", "", "conv_in.weight down_blocks.0.x ema.conv_in.weight ema.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
     CHECK(got(0, "conv_in.weight", "ema.conv_in.weight") && got(1, "down_blocks.0.x", "ema.down_blocks.0.x"));
     CHECK(run("raw") == DDPM_OK && got(0, "conv_in.weight", "conv_in.weight") && choice.tensors == 2);
-    begin("x.pt");                                                         /* two averages of one model */
+    begin("x.pt"); /* two averages of one model */
     state("model", "", A_NAMES);
     state("ema_0.9", "", A_NAMES);
     state("ema_0.99", "", A_NAMES);
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "ema_0.9 and ema_0.99"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
-    begin("x.pt");                                             /* a rate and a counter are no average */
+    begin("x.pt"); /* a rate and a counter are no average */
     state("model", "", A_NAMES " mid_block.x mid_block.y mid_block.z");
     state("ema", "", "decay step");
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
     begin("x.pt");
-    state("", "", "module.model.a module.model.b");                             /* unknown: handed on for the family to say so */
+    state("", "", "module.model.a module.model.b"); /* unknown: handed on for the family to say so */
     CHECK(run(NULL) == DDPM_OK && got(0, "a", "module.model.a"));
     begin("x.pt");
     state("", "", "betas model.betas model.init_conv.weight model.downs.0.x");

@@ -46,11 +46,13 @@ TEST(verify, one_pixel)
     struct picture p;
     char *text;
     ddpm_error err;
-    REQUIRE(command(&command_sample, (const char *const[]){ "-q", "-n", "1", "--steps", "1", "-o", path, NULL }) == 0);
+    REQUIRE(command(&command_sample,
+                    (const char *const[]){ "-q", "-n", "1", "--steps", "1", "-o", path, NULL }) == 0);
     REQUIRE(picture_read(&p, &text, path, &err) == DDPM_OK);
     size_t last = (size_t)(p.width * p.height * p.channels) - 1;
     CHECK(verify_changed(&p, text, 0, 0) == 0);
-    CHECK(verify_changed(&p, text, 0, 1) == 1 && verify_changed(&p, text, last, 1) == 1 && verify_changed(&p, text, last / 2, 100) == 1);
+    CHECK(verify_changed(&p, text, 0, 1) == 1 && verify_changed(&p, text, last, 1) == 1 &&
+          verify_changed(&p, text, last / 2, 100) == 1);
     char *other = strstr(text, class);
     REQUIRE(other);
     other[sizeof class - 1] ^= 1;

@@ -10,7 +10,8 @@ static const struct view_number single = { 'f', 4, false, 0 };
 
 static double triangle(const double *v, int step, int N, int n, int i)
 {
-    double scale = (double)N / n, wide = scale > 1 ? scale : 1, centre = (i + 0.5) * scale, sum = 0, weights = 0;
+    double scale = (double)N / n, wide = scale > 1 ? scale : 1, centre = (i + 0.5) * scale, sum = 0,
+           weights = 0;
     for (int k = (int)floor(centre - wide) - 1; k <= (int)ceil(centre + wide); k++) {
         double w = 1 - fabs(k + 0.5 - centre) / wide;
         if (w <= 0)
@@ -35,7 +36,8 @@ static void scale(double *out, const double *v, int H, int W, int h, int w)
 
 TEST(view, scaled)
 {
-    static const int sizes[][4] = { { 40, 40, 16, 16 }, { 31, 47, 16, 16 }, { 47, 31, 16, 16 }, { 9, 7, 16, 16 }, { 33, 64, 8, 16 }, { 17, 16, 16, 16 } };
+    static const int sizes[][4] = { { 40, 40, 16, 16 }, { 31, 47, 16, 16 }, { 47, 31, 16, 16 },
+                                    { 9, 7, 16, 16 },   { 33, 64, 8, 16 },  { 17, 16, 16, 16 } };
     static unsigned char byte[64 * 64 * 3];
     static float number[64 * 64];
     static double plane[64 * 64], wanted[64 * 64], x[16 * 16 * 3];
@@ -62,7 +64,7 @@ TEST(view, scaled)
                 for (int i = 0; i < H * W; i++)
                     plane[i] = byte[planar ? c * H * W + i : 3 * i + c] / 127.5 - 1;
                 scale(wanted, plane, H, W, h2, w2);
-                for (int i = 0; i < h * w; i++)          /* half a level of rounding, and float32's */
+                for (int i = 0; i < h * w; i++) /* half a level of rounding, and float32's */
                     CHECK_NEAR(x[i * 3 + c], wanted[(top + i / w) * w2 + left + i % w], (0.5 + 1e-3) / 127.5);
             }
         }
@@ -105,8 +107,8 @@ static void write_bytes(const char *path, const void *data, size_t n)
 /* An array that was written to in place is no longer the data that was hashed. */
 TEST(dataset, written_to)
 {
-    static unsigned char idx[16 + 2 * 4] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2,
-                                             1, 2, 3, 4, 5, 6, 7, 8 };
+    static unsigned char idx[16 + 2 * 4] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,
+                                             0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8 };
     const struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 5 } };
     const char *path = check_path(check_folder(), "images-idx3-ubyte");
     ddpm_about a = { .height = 2, .width = 2, .channels = 1 };
@@ -127,7 +129,8 @@ TEST(dataset, written_to)
 TEST(dataset, kept_and_cut_off)
 {
     static unsigned char idx[16 + 5 * 4] = { 0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 2 };
-    const char *folder = check_folder(), *path = check_path(folder, "t-images-idx3-ubyte"), *labels = check_path(folder, "t-labels-idx1-ubyte");
+    const char *folder = check_folder(), *path = check_path(folder, "t-images-idx3-ubyte"),
+               *labels = check_path(folder, "t-labels-idx1-ubyte");
     ddpm_about a = { .height = 2, .width = 2, .channels = 1, .classes = 3 };
     struct dataset d;
     ddpm_error err;
@@ -137,19 +140,23 @@ TEST(dataset, kept_and_cut_off)
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\5\2\1\0\2\1", 13);
     REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
-    CHECK(dataset_label(&d, 0) == 2 && dataset_label(&d, 4) == 1 && dataset_check_labels(&d, -1, "", &err) == DDPM_OK);
+    CHECK(dataset_label(&d, 0) == 2 && dataset_label(&d, 4) == 1 &&
+          dataset_check_labels(&d, -1, "", &err) == DDPM_OK);
     a.classes = 2;
     CHECK(dataset_check_labels(&d, -1, "", &err) == DDPM_EUSAGE);
-    REQUIRE(dataset_keep(&d, 3 * 4 + 3, &err) == DDPM_OK && dataset_check(&d, NULL, NULL, NULL, &err) == DDPM_OK && d.count == 5);
+    REQUIRE(dataset_keep(&d, 3 * 4 + 3, &err) == DDPM_OK &&
+            dataset_check(&d, NULL, NULL, NULL, &err) == DDPM_OK && d.count == 5);
     CHECK(truncate(path, 30) == 0);
     for (size_t k = 0; k < 3; k++) {
         CHECK(dataset_read(&d, x, k, &err) == DDPM_OK);
         for (int e = 0; e < 4; e++)
             CHECK(x[e] == idx[16 + 4 * (int)k + e] / 127.5 - 1);
     }
-    CHECK(dataset_read(&d, x, 3, &err) == DDPM_EDATA && strstr(err.text, "shorter") && strstr(err.text, "image 3"));
+    CHECK(dataset_read(&d, x, 3, &err) == DDPM_EDATA && strstr(err.text, "shorter") &&
+          strstr(err.text, "image 3"));
     dataset_close(&d);
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\4\2\1\0\2", 12);
-    CHECK(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_EDATA && strstr(err.text, "4 labels for 5 images"));
+    CHECK(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_EDATA &&
+          strstr(err.text, "4 labels for 5 images"));
 }

@@ -75,6 +75,7 @@ void checkpoint_add_note(char *notes, size_t size, const char *format, va_list a
 }
 
 static void note(struct checkpoint *c, const char *format, ...) DD_PRINTF(2, 3);
+
 static void note(struct checkpoint *c, const char *format, ...)
 {
     va_list arguments;
@@ -146,12 +147,13 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
         return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
                         f->weights, *c->weights == 'e' ? "averaged (ema)" : "raw",
                         *want == 'e' ? "averaged" : "raw",
-                            f->average_beside ? ": those are beside it, in " : "",
+                        f->average_beside ? ": those are beside it, in " : "",
                         f->average_beside ? f->average_beside : "");
     if (want && *want == 'e' && !*c->weights)
         return dd_error(err, DDPM_EDATA,
                         "%s: nothing says that its weights are averaged (ema), and it has no others: "
-                        "leave --weights out to take them", f->weights);
+                        "leave --weights out to take them",
+                        f->weights);
     if (f->average_beside && !f->both)
         note(c, "the averaged weights are beside it, in %s", f->average_beside);
     c->others = f->others != NULL;
@@ -202,14 +204,15 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     c->config = f->config;
     c->scheduler = f->scheduler;
     if (!code && (code = label(c, f, want, err)) == DDPM_OK)
-        code = f->sharded ? hash_file(c->sha256, f->weights, err) : hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
+        code = f->sharded ? hash_file(c->sha256, f->weights, err)
+                          : hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
     if (code)
         checkpoint_close(c);
     return code;
 }
 
-int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name, const char *want,
-                           ddpm_error *err)
+int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name,
+                           const char *want, ddpm_error *err)
 {
     struct files *f = begin(c, err);
     struct source *s = f ? only_source(f, name, err) : NULL;
@@ -270,7 +273,8 @@ static int packed(const struct checkpoint_tensor *t)
 }
 
 /* Elements first .. first + n - 1 in row-major order, packed and little-endian. */
-static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64_t first, size_t n, size_t bytes)
+static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64_t first, size_t n,
+                   size_t bytes)
 {
     int64_t index[DD_RANK_MAX] = { 0 };
     uint64_t rest = first;
@@ -288,7 +292,8 @@ static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64
     }
 }
 
-static int read_values(const struct checkpoint *c, const struct checkpoint_tensor *t, float *single, double *full, ddpm_error *err)
+static int read_values(const struct checkpoint *c, const struct checkpoint_tensor *t, float *single,
+                       double *full, ddpm_error *err)
 {
     unsigned char block[BLOCK * 8];
     uint64_t count = 1;
@@ -301,25 +306,30 @@ static int read_values(const struct checkpoint *c, const struct checkpoint_tenso
         const unsigned char *from = straight ? t->data + first * bytes : block;
         if (!straight)
             gather(block, t, first, n, bytes);
-        if (single ? dd_dtype_to_float(single + first, from, t->dtype, n) : dd_dtype_to_double(full + first, from, t->dtype, n))
-            return dd_error(err, DDPM_EDATA, "%s: tensor %.120s is stored as %s; weights are floating-point numbers", c->file, t->name,
-                            dd_dtype_name(t->dtype));
+        if (single ? dd_dtype_to_float(single + first, from, t->dtype, n)
+                   : dd_dtype_to_double(full + first, from, t->dtype, n))
+            return dd_error(err, DDPM_EDATA,
+                            "%s: tensor %.120s is stored as %s; weights are floating-point numbers", c->file,
+                            t->name, dd_dtype_name(t->dtype));
         for (uint64_t i = first; i < first + n; i++) {
             double v = single ? (double)single[i] : full[i];
             if (!(v - v == 0))
-                return dd_error(err, DDPM_EDATA, "%s: tensor %.120s: element %llu of %llu is %s", c->file, t->name, (unsigned long long)i,
-                                (unsigned long long)count, v != v ? "not a number" : "infinite");
+                return dd_error(err, DDPM_EDATA, "%s: tensor %.120s: element %llu of %llu is %s", c->file,
+                                t->name, (unsigned long long)i, (unsigned long long)count,
+                                v != v ? "not a number" : "infinite");
         }
     }
     return DDPM_OK;
 }
 
-int checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out, ddpm_error *err)
+int checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out,
+                      ddpm_error *err)
 {
     return read_values(c, t, out, NULL, err);
 }
 
-int checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out, ddpm_error *err)
+int checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out,
+                       ddpm_error *err)
 {
     return read_values(c, t, NULL, out, err);
 }

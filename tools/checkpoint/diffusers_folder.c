@@ -14,12 +14,17 @@
 
 /* In the order of preference. */
 static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
-static const struct { const char *name, *label; } variants[] = {
-    { "ema", "ema" }, { "", "" }, { "non_ema", "raw" }, { "fp16", "" }, { "bf16", "" }
-};
+
+static const struct {
+    const char *name, *label;
+} variants[] = { { "ema", "ema" }, { "", "" }, { "non_ema", "raw" }, { "fp16", "" }, { "bf16", "" } };
+
 enum { VARIANTS = sizeof variants / sizeof *variants, FORMS = sizeof forms / sizeof *forms };
 
-static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory"); }
+static int no_memory(ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory");
+}
 
 static int is_file(const char *path)
 {
@@ -33,12 +38,16 @@ static int check_pipeline(const char *path, ddpm_error *err)
     cJSON *root = NULL;
     int code = is_file(path) ? python_json_file(&root, path, err) : DDPM_OK;
     for (const cJSON *c = root ? root->child : NULL; !code && c; c = c->next) {
-        const char *of = cJSON_IsArray(c) && cJSON_GetArraySize(c) == 2 ? cJSON_GetStringValue(cJSON_GetArrayItem(c, 1)) : NULL;
+        const char *of = cJSON_IsArray(c) && cJSON_GetArraySize(c) == 2
+                             ? cJSON_GetStringValue(cJSON_GetArrayItem(c, 1))
+                             : NULL;
         if (of && !strcmp(c->string, "unet") && strcmp(of, "UNet2DModel"))
             code = dd_error(err, DDPM_EDATA, "%s: its unet is a %.80s; only UNet2DModel is read", path, of);
         else if (of && strcmp(c->string, "unet") && strcmp(c->string, "scheduler"))
-            code = dd_error(err, DDPM_EDATA,
-                            "%s: the pipeline also needs %.80s (%.80s); only a unet and its scheduler are read", path, c->string, of);
+            code =
+                dd_error(err, DDPM_EDATA,
+                         "%s: the pipeline also needs %.80s (%.80s); only a unet and its scheduler are read",
+                         path, c->string, of);
     }
     cJSON_Delete(root);
     return code;
@@ -55,10 +64,14 @@ static int check_class(const cJSON *config, const char *path, ddpm_error *err)
 
 /* ---- shards ---- */
 
-static int text_order(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int text_order(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The names of the shards, each once, sorted. */
-static int shard_names(const char ***list, size_t *count, struct files *f, const cJSON *map, const char *path, ddpm_error *err)
+static int shard_names(const char ***list, size_t *count, struct files *f, const cJSON *map, const char *path,
+                       ddpm_error *err)
 {
     size_t n = 0, kept = 0;
     for (const cJSON *c = map->child; c; c = c->next)
@@ -71,8 +84,9 @@ static int shard_names(const char ***list, size_t *count, struct files *f, const
         const char *name = cJSON_GetStringValue(c);
         if (!name || !*name || *name == '.' || strpbrk(name, "/\\"))
             return dd_error(err, DDPM_EDATA,
-                            "%s: weight_map puts %.80s into \"%.100s\"; the name of a file in the same folder is expected", path,
-                            c->string, name ? name : "(no text)");
+                            "%s: weight_map puts %.80s into \"%.100s\"; the name of a file in the same "
+                            "folder is expected",
+                            path, c->string, name ? name : "(no text)");
         (*list)[n++] = name;
     }
     qsort(*list, n, sizeof **list, text_order);
@@ -83,7 +97,8 @@ static int shard_names(const char ***list, size_t *count, struct files *f, const
     return n ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: weight_map is empty", path);
 }
 
-static int open_shards(struct files *f, const char *const *name, size_t count, const char *folder, const char *path, ddpm_error *err)
+static int open_shards(struct files *f, const char *const *name, size_t count, const char *folder,
+                       const char *path, ddpm_error *err)
 {
     f->source = dd_arena(&f->arena, count, sizeof *f->source);
     if (!f->source)
@@ -97,13 +112,15 @@ static int open_shards(struct files *f, const char *const *name, size_t count, c
         if (code)
             return code;
         if (f->source[i].states != 1 || *f->source[i].state->path)
-            return dd_error(err, DDPM_EDATA, "%s: is no shard of %s: it holds more than one table of tensors", file, path);
+            return dd_error(err, DDPM_EDATA, "%s: is no shard of %s: it holds more than one table of tensors",
+                            file, path);
     }
     return DDPM_OK;
 }
 
 /* Every tensor of weight_map from its own shard; a shard holds no other. */
-static int merge(struct files *f, const cJSON *map, const char *const *name, const char *path, ddpm_error *err)
+static int merge(struct files *f, const cJSON *map, const char *const *name, const char *path,
+                 ddpm_error *err)
 {
     size_t n = 0, total = 0;
     for (size_t i = 0; i < f->sources; i++)
@@ -113,9 +130,11 @@ static int merge(struct files *f, const cJSON *map, const char *const *name, con
         return no_memory(err);
     for (const cJSON *c = map->child; c; c = c->next) {
         const char **at = bsearch(&c->valuestring, name, f->sources, sizeof *name, text_order);
-        const struct named *found = at ? source_find(f->source[at - (const char **)name].state, c->string) : NULL;
+        const struct named *found =
+            at ? source_find(f->source[at - (const char **)name].state, c->string) : NULL;
         if (!found || n == total)
-            return dd_error(err, DDPM_EDATA, "%s: tensor %.100s is not in %.100s", path, c->string, c->valuestring);
+            return dd_error(err, DDPM_EDATA, "%s: tensor %.100s is not in %.100s", path, c->string,
+                            c->valuestring);
         list[n++] = *found;
     }
     if (n != total)
@@ -191,8 +210,8 @@ static int find_weights(struct files *f, const char *folder, const char *want, d
 
 static int is_weights(const struct dirent *e)
 {
-    static const char *const endings[] = { ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack",
-                                           ".onnx", ".h5", ".pkl" };
+    static const char *const endings[] = { ".safetensors", ".bin",  ".pt", ".pth", ".ckpt",
+                                           ".msgpack",     ".onnx", ".h5", ".pkl" };
     const char *dot = strrchr(e->d_name, '.');
     for (size_t k = 0; dot && k < sizeof endings / sizeof *endings; k++)
         if (!strcmp(dot, endings[k]))
@@ -223,7 +242,7 @@ static int open_weights(struct files *f, const char *folder, const char *want, d
     if (code == DDPM_EMISSING)
         return no_weights(folder,
                           "there is a config.json but no weights (diffusion_pytorch_model.safetensors or "
-                              ".bin)",
+                          ".bin)",
                           err);
     if (code)
         return code;
@@ -245,9 +264,15 @@ static int same_place(const char *a, const char *b)
 }
 
 /* What lies in a folder under names that speak of an average. */
-struct averages { int count, self; const char *name[2]; };
+struct averages {
+    int count, self;
+    const char *name[2];
+};
 
-static int is_average_name(const struct dirent *e) { return names_average(e->d_name, strlen(e->d_name)); }
+static int is_average_name(const struct dirent *e)
+{
+    return names_average(e->d_name, strlen(e->d_name));
+}
 
 /* Does folder hold a U-Net?  One named unet_ema is believed. */
 static int holds_unet(struct files *f, const char *folder, const char *name)
@@ -353,9 +378,12 @@ static int open_model(struct files *f, const char *folder, int inner, const char
 {
     const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
     int code = config ? python_json_file(&f->config, config, err) : no_memory(err);
-    if (!code) code = check_class(f->config, config, err);
-    if (!code) code = label_folder(f, folder, err);
-    if (!code) code = find_scheduler(f, folder, inner, err);
+    if (!code)
+        code = check_class(f->config, config, err);
+    if (!code)
+        code = label_folder(f, folder, err);
+    if (!code)
+        code = find_scheduler(f, folder, inner, err);
     return code ? code : open_weights(f, folder, want, err);
 }
 
@@ -391,7 +419,8 @@ int diffusers_folder_open(struct files *f, const char *path, const char *want, d
     if (!index || !bare || !unet || !raw)
         return no_memory(err);
     int code = check_pipeline(index, err);
-    if (!code) code = find_averages(&a, f, path, NULL, err);
+    if (!code)
+        code = find_averages(&a, f, path, NULL, err);
     const char *average = a.count ? dd_arena_text(&f->arena, "%s/%s/config.json", path, a.name[0]) : "";
     if (code || !average)
         return code ? code : no_memory(err);
@@ -418,8 +447,10 @@ int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
         cJSON_Delete(f->config);
         f->config = NULL;
     }
-    if (!code && f->config) code = check_class(f->config, config, err);
-    if (!code) code = label_folder(f, folder, err);
+    if (!code && f->config)
+        code = check_class(f->config, config, err);
+    if (!code)
+        code = label_folder(f, folder, err);
     if (strstr(base, ".ema.") || strstr(base, ".non_ema."))
         f->label = strstr(base, ".ema.") ? "ema" : "raw";
     return code ? code : find_scheduler(f, folder, 0, err);

@@ -25,8 +25,7 @@ int names_word(const char *text, size_t length, const char *word)
 {
     size_t n = strlen(word);
     for (size_t i = 0; i + n <= length; i++)
-        if (!strncasecmp(text + i, word, n) && ends_word(text, length, i + n) &&
-            begins_word(text, i))
+        if (!strncasecmp(text + i, word, n) && ends_word(text, length, i + n) && begins_word(text, i))
             return 1;
     return 0;
 }

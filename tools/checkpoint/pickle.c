@@ -11,16 +11,17 @@ struct machine {
     struct pickle *p;
     struct dd_arena *arena;
     const unsigned char *data;
-    size_t size, at, start, operations;          /* start: of the opcode being done */
+    size_t size, at, start, operations; /* start: of the opcode being done */
     struct pickle_node **stack, **memo;
     size_t *mark;
     size_t top, room, marks, mark_room, memos, memo_room, persistent_room;
-    struct pickle_node nothing, *none, *truth[2];   /* nothing stands in for what an error withheld */
+    struct pickle_node nothing, *none, *truth[2]; /* nothing stands in for what an error withheld */
     ddpm_error *err;
     int code;
 };
 
 static void fail(struct machine *m, int code, const char *format, ...) DD_PRINTF(3, 4);
+
 static void fail(struct machine *m, int code, const char *format, ...)
 {
     char text[256];
@@ -33,14 +34,18 @@ static void fail(struct machine *m, int code, const char *format, ...)
     m->code = dd_error(m->err, code, "pickle, byte %zu: %s", m->start, text);
 }
 
-static void bad(struct machine *m, const char *what) { fail(m, DDPM_EDATA, "%s", what); }
+static void bad(struct machine *m, const char *what)
+{
+    fail(m, DDPM_EDATA, "%s", what);
+}
 
 /* ---- bytes ---- */
 
 static const unsigned char *take(struct machine *m, uint64_t n)
 {
     if (n > m->size - m->at) {
-        fail(m, DDPM_EDATA, "cut short: %llu more bytes are asked for, %zu are left", (unsigned long long)n, m->size - m->at);
+        fail(m, DDPM_EDATA, "cut short: %llu more bytes are asked for, %zu are left", (unsigned long long)n,
+             m->size - m->at);
         return NULL;
     }
     m->at += (size_t)n;
@@ -274,7 +279,8 @@ static void add(struct machine *m, enum pickle_kind kind, struct pickle_node *co
     if (to->kind == PICKLE_OPAQUE)
         return;
     if (to->kind != kind)
-        bad(m, kind == PICKLE_LIST ? "items are added to what is no list" : "keys are set in what is no dict");
+        bad(m,
+            kind == PICKLE_LIST ? "items are added to what is no list" : "keys are set in what is no dict");
     else if (kind == PICKLE_DICT && n % 2)
         bad(m, "a key without a value");
     else
@@ -298,7 +304,8 @@ static void add_marked(struct machine *m, enum pickle_kind kind)
 
 /* ---- globals and calls ---- */
 
-static void push_global(struct machine *m, const char *module, size_t module_length, const char *name, size_t name_length)
+static void push_global(struct machine *m, const char *module, size_t module_length, const char *name,
+                        size_t name_length)
 {
     struct pickle_node *n = make(m, PICKLE_GLOBAL);
     ddpm_error why = { 0 };
@@ -353,19 +360,20 @@ static void call(struct machine *m)
     if (m->code)
         return;
     switch (callee->global) {
-    case PICKLE_ORDERED_DICT:
-        n = ordered_dict(m, arguments);
-        break;
+    case PICKLE_ORDERED_DICT: n = ordered_dict(m, arguments); break;
     case PICKLE_SIZE:
-        n = arguments->count == 1 && arguments->item[0]->kind == PICKLE_TUPLE ? arguments->item[0] : make(m, PICKLE_OPAQUE);
+        n = arguments->count == 1 && arguments->item[0]->kind == PICKLE_TUPLE ? arguments->item[0]
+                                                                              : make(m, PICKLE_OPAQUE);
         break;
-    case PICKLE_TENSOR_V1: case PICKLE_TENSOR_V2: case PICKLE_TENSOR_V3: case PICKLE_TENSOR_TYPED: case PICKLE_PARAMETER:
+    case PICKLE_TENSOR_V1:
+    case PICKLE_TENSOR_V2:
+    case PICKLE_TENSOR_V3:
+    case PICKLE_TENSOR_TYPED:
+    case PICKLE_PARAMETER:
         n = make(m, PICKLE_CALL);
         append(m, n, (struct pickle_node *[]){ callee, arguments }, 2);
         break;
-    default:
-        n = make(m, PICKLE_OPAQUE);
-        n->global = callee->global;
+    default: n = make(m, PICKLE_OPAQUE); n->global = callee->global;
     }
     push(m, n);
 }
@@ -375,7 +383,8 @@ static void push_persistent(struct machine *m)
     struct pickle_node *id = pop(m), *n = make(m, PICKLE_PERSISTENT);
     append(m, n, &id, 1);
     push(m, n);
-    if (grow(m, (void **)&m->p->persistent, &m->persistent_room, m->p->persistents + 1, sizeof *m->p->persistent))
+    if (grow(m, (void **)&m->p->persistent, &m->persistent_room, m->p->persistents + 1,
+             sizeof *m->p->persistent))
         m->p->persistent[m->p->persistents++] = n;
 }
 
@@ -398,7 +407,8 @@ static void protocol(struct machine *m)
 
 static void unknown(struct machine *m, unsigned op)
 {
-    fail(m, DDPM_EDATA, "opcode 0x%02x ('%c') is none that a checkpoint needs: refused", op, op > 32 && op < 127 ? (int)op : '?');
+    fail(m, DDPM_EDATA, "opcode 0x%02x ('%c') is none that a checkpoint needs: refused", op,
+         op > 32 && op < 127 ? (int)op : '?');
 }
 
 static void operate(struct machine *m, unsigned op)
@@ -406,49 +416,67 @@ static void operate(struct machine *m, unsigned op)
     size_t n;
     switch (op) {
     case 0x80: protocol(m); break;
-    case 0x95: take_uint(m, 8); break;                                           /* FRAME: only a hint for reading ahead */
-    case 'N':  push(m, m->none); break;
-    case 0x88: case 0x89: push(m, m->truth[op == 0x88]); break;
-    case 'K':  push_int(m, (int64_t)take_uint(m, 1)); break;
-    case 'M':  push_int(m, (int64_t)take_uint(m, 2)); break;
-    case 'J':  push_int(m, (int32_t)(uint32_t)take_uint(m, 4)); break;
+    case 0x95: take_uint(m, 8); break; /* FRAME: only a hint for reading ahead */
+    case 'N': push(m, m->none); break;
+    case 0x88:
+    case 0x89: push(m, m->truth[op == 0x88]); break;
+    case 'K': push_int(m, (int64_t)take_uint(m, 1)); break;
+    case 'M': push_int(m, (int64_t)take_uint(m, 2)); break;
+    case 'J': push_int(m, (int32_t)(uint32_t)take_uint(m, 4)); break;
     case 0x8a: push_long(m, take_uint(m, 1)); break;
     case 0x8b: push_long(m, take_uint(m, 4)); break;
-    case 'I':  push_decimal(m); break;
-    case 'G':  push_float(m); break;
-    case 'X': case 'T': push_text(m, PICKLE_TEXT, take_uint(m, 4)); break;       /* Python 2 wrote names as byte strings */
-    case 'U': case 0x8c: push_text(m, PICKLE_TEXT, take_uint(m, 1)); break;
+    case 'I': push_decimal(m); break;
+    case 'G': push_float(m); break;
+    case 'X':
+    case 'T': push_text(m, PICKLE_TEXT, take_uint(m, 4)); break; /* Python 2 wrote names as byte strings */
+    case 'U':
+    case 0x8c: push_text(m, PICKLE_TEXT, take_uint(m, 1)); break;
     case 0x8d: push_text(m, PICKLE_TEXT, take_uint(m, 8)); break;
-    case 'B':  push_text(m, PICKLE_BYTES, take_uint(m, 4)); break;
-    case 'C':  push_text(m, PICKLE_BYTES, take_uint(m, 1)); break;
-    case '(':  set_mark(m); break;
-    case '0':  pop_one(m); break;
-    case '1':  pop_to_mark(m, &n); break;
-    case '2':  push(m, peek(m)); break;
-    case ')':  push_tuple(m, 0); break;
-    case 0x85: case 0x86: case 0x87: push_tuple(m, op - 0x84); break;
-    case 't':  push_marked_tuple(m); break;
-    case ']':  push(m, make(m, PICKLE_LIST)); break;
-    case '}':  push(m, make(m, PICKLE_DICT)); break;
-    case 0x8f: push(m, make(m, PICKLE_OPAQUE)); break;                           /* EMPTY_SET */
-    case 0x91: pop_to_mark(m, &n); push(m, make(m, PICKLE_OPAQUE)); break;       /* FROZENSET */
-    case 0x90: pop_to_mark(m, &n); peek(m); break;                               /* ADDITEMS */
-    case 'a':  add_popped(m, PICKLE_LIST, 1); break;
-    case 's':  add_popped(m, PICKLE_DICT, 2); break;
-    case 'e':  add_marked(m, PICKLE_LIST); break;
-    case 'u':  add_marked(m, PICKLE_DICT); break;
-    case 'q':  memo_put(m, take_uint(m, 1)); break;
-    case 'r':  memo_put(m, take_uint(m, 4)); break;
+    case 'B': push_text(m, PICKLE_BYTES, take_uint(m, 4)); break;
+    case 'C': push_text(m, PICKLE_BYTES, take_uint(m, 1)); break;
+    case '(': set_mark(m); break;
+    case '0': pop_one(m); break;
+    case '1': pop_to_mark(m, &n); break;
+    case '2': push(m, peek(m)); break;
+    case ')': push_tuple(m, 0); break;
+    case 0x85:
+    case 0x86:
+    case 0x87: push_tuple(m, op - 0x84); break;
+    case 't': push_marked_tuple(m); break;
+    case ']': push(m, make(m, PICKLE_LIST)); break;
+    case '}': push(m, make(m, PICKLE_DICT)); break;
+    case 0x8f: push(m, make(m, PICKLE_OPAQUE)); break; /* EMPTY_SET */
+    case 0x91:
+        pop_to_mark(m, &n);
+        push(m, make(m, PICKLE_OPAQUE));
+        break; /* FROZENSET */
+    case 0x90:
+        pop_to_mark(m, &n);
+        peek(m);
+        break; /* ADDITEMS */
+    case 'a': add_popped(m, PICKLE_LIST, 1); break;
+    case 's': add_popped(m, PICKLE_DICT, 2); break;
+    case 'e': add_marked(m, PICKLE_LIST); break;
+    case 'u': add_marked(m, PICKLE_DICT); break;
+    case 'q': memo_put(m, take_uint(m, 1)); break;
+    case 'r': memo_put(m, take_uint(m, 4)); break;
     case 0x94: memo_put(m, m->memos); break;
-    case 'h':  memo_get(m, take_uint(m, 1)); break;
-    case 'j':  memo_get(m, take_uint(m, 4)); break;
-    case 'c':  push_line_global(m); break;
+    case 'h': memo_get(m, take_uint(m, 1)); break;
+    case 'j': memo_get(m, take_uint(m, 4)); break;
+    case 'c': push_line_global(m); break;
     case 0x93: push_stack_global(m); break;
-    case 'R': case 0x81: call(m); break;
-    case 0x92: pop(m); call(m); break;                                           /* NEWOBJ_EX: keywords are for what is opaque */
-    case 'b':  pop(m); peek(m); break;                                           /* BUILD: on an OrderedDict it only sets _metadata */
-    case 'Q':  push_persistent(m); break;
-    default:   unknown(m, op);
+    case 'R':
+    case 0x81: call(m); break;
+    case 0x92:
+        pop(m);
+        call(m);
+        break; /* NEWOBJ_EX: keywords are for what is opaque */
+    case 'b':
+        pop(m);
+        peek(m);
+        break; /* BUILD: on an OrderedDict it only sets _metadata */
+    case 'Q': push_persistent(m); break;
+    default: unknown(m, op);
     }
 }
 
@@ -469,9 +497,14 @@ static void run(struct machine *m, size_t *used)
         bad(m, "values are left behind at its end");
 }
 
-int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size, size_t *used, ddpm_error *err)
+int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
+                size_t *used, ddpm_error *err)
 {
-    struct machine m = { .p = p, .arena = arena, .data = data, .size = size < PICKLE_BYTES_MAX ? size : PICKLE_BYTES_MAX, .err = err };
+    struct machine m = { .p = p,
+                         .arena = arena,
+                         .data = data,
+                         .size = size < PICKLE_BYTES_MAX ? size : PICKLE_BYTES_MAX,
+                         .err = err };
     *p = (struct pickle){ 0 };
     m.none = make(&m, PICKLE_NONE);
     for (int i = 0; i < 2; i++) {

@@ -8,37 +8,66 @@
 #include "base/safetensors.h"
 
 enum pickle_kind {
-    PICKLE_NONE, PICKLE_BOOL, PICKLE_INT, PICKLE_LONG, PICKLE_FLOAT, PICKLE_TEXT, PICKLE_BYTES, PICKLE_TUPLE, PICKLE_LIST, PICKLE_DICT,
-    PICKLE_GLOBAL,         /* text: "module.name"; global, dtype */
-    PICKLE_CALL,           /* item [2]: a global that tensors need, its arguments (a tuple) */
-    PICKLE_PERSISTENT,     /* item [1]: the id */
+    PICKLE_NONE,
+    PICKLE_BOOL,
+    PICKLE_INT,
+    PICKLE_LONG,
+    PICKLE_FLOAT,
+    PICKLE_TEXT,
+    PICKLE_BYTES,
+    PICKLE_TUPLE,
+    PICKLE_LIST,
+    PICKLE_DICT,
+    PICKLE_GLOBAL,     /* text: "module.name"; global, dtype */
+    PICKLE_CALL,       /* item [2]: a global that tensors need, its arguments (a tuple) */
+    PICKLE_PERSISTENT, /* item [1]: the id */
     /* something tolerated that no tensor needs; global: of the class that it is of, if any */
     PICKLE_OPAQUE
 };
+
 enum pickle_global {
-    PICKLE_OTHER, PICKLE_ORDERED_DICT, PICKLE_TENSOR_V1, PICKLE_TENSOR_V2, PICKLE_TENSOR_V3, PICKLE_TENSOR_TYPED, PICKLE_PARAMETER,
-    PICKLE_STORAGE, PICKLE_UNTYPED, PICKLE_SIZE, PICKLE_DTYPE,
-    PICKLE_FOREIGN         /* a class of another program, which no tensor needs */
+    PICKLE_OTHER,
+    PICKLE_ORDERED_DICT,
+    PICKLE_TENSOR_V1,
+    PICKLE_TENSOR_V2,
+    PICKLE_TENSOR_V3,
+    PICKLE_TENSOR_TYPED,
+    PICKLE_PARAMETER,
+    PICKLE_STORAGE,
+    PICKLE_UNTYPED,
+    PICKLE_SIZE,
+    PICKLE_DTYPE,
+    PICKLE_FOREIGN /* a class of another program, which no tensor needs */
 };
+
 struct pickle_node {
-    unsigned char kind, global, dtype;     /* dtype of PICKLE_STORAGE and PICKLE_DTYPE */
-    unsigned char visited;                 /* for walkers: nodes may be shared and may contain themselves */
-    uint32_t count, room;                  /* bytes of text; items; keys and values of a dict, in turn */
-    union { int64_t integer; double number; const char *text; struct pickle_node **item; };
+    unsigned char kind, global, dtype; /* dtype of PICKLE_STORAGE and PICKLE_DTYPE */
+    unsigned char visited;             /* for walkers: nodes may be shared and may contain themselves */
+    uint32_t count, room;              /* bytes of text; items; keys and values of a dict, in turn */
+
+    union {
+        int64_t integer;
+        double number;
+        const char *text;
+        struct pickle_node **item;
+    };
 };
+
 struct pickle {
     struct pickle_node *root;
-    struct pickle_node **persistent; size_t persistents;     /* every persistent id met, in order */
-    char foreign[160];                 /* the PICKLE_FOREIGN ones, each once: "a.B, c.D" */
+    struct pickle_node **persistent;
+    size_t persistents; /* every persistent id met, in order */
+    char foreign[160];  /* the PICKLE_FOREIGN ones, each once: "a.B, c.D" */
 };
 
-enum { PICKLE_BYTES_MAX = 1 << 23 };       /* a longer pickle is refused: real ones stay below a megabyte */
+enum { PICKLE_BYTES_MAX = 1 << 23 }; /* a longer pickle is refused: real ones stay below a megabyte */
 
 /* Reads one pickle from data [size], which outlives the nodes; *used: up to and with its STOP.  The error names the byte. */
-int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size, size_t *used, ddpm_error *err);
+int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
+                size_t *used, ddpm_error *err);
 /* Fills a PICKLE_GLOBAL, or refuses it by name. */
-int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length, const char *name,
-                  size_t name_length, ddpm_error *err);
+int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length,
+                  const char *name, size_t name_length, ddpm_error *err);
 
 /* Adds a name to p->foreign, where there is room and it is not yet there. */
 void pickle_note_foreign(struct pickle *p, const char *name);

@@ -7,7 +7,11 @@
 #include "base/error.h"
 #include "checkpoint/pickle.h"
 
-static const struct { const char *module, *name; enum pickle_global global; enum dd_dtype dtype; } needed[] = {
+static const struct {
+    const char *module, *name;
+    enum pickle_global global;
+    enum dd_dtype dtype;
+} needed[] = {
     { "collections", "OrderedDict", PICKLE_ORDERED_DICT, 0 },
     { "torch._utils", "_rebuild_tensor", PICKLE_TENSOR_V1, 0 },
     { "torch._utils", "_rebuild_tensor_v2", PICKLE_TENSOR_V2, 0 },
@@ -42,34 +46,125 @@ static const struct { const char *module, *name; enum pickle_global global; enum
     { "torch", "uint64", PICKLE_DTYPE, DD_U64 },
 };
 
-static const char *const tolerated[] = {       /* a name that ends in '.' stands for all that begin so */
-    "collections.Counter", "collections.defaultdict", "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter",
-    "torch.serialization._get_layout", "_codecs.encode", "builtins.set", "builtins.frozenset", "builtins.bytearray", "builtins.complex",
-    "builtins.slice", "builtins.range", "builtins.getattr", "builtins.object", "builtins.list",
-        "builtins.dict", "builtins.tuple",
-    "builtins.int", "builtins.float", "builtins.bool", "builtins.str", "numpy.core.multiarray._reconstruct",
-        "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray._reconstruct", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.ndarray", "argparse.Namespace",
-    "pathlib.", "pytorch_lightning.", "lightning.pytorch.", "omegaconf.",
+static const char *const tolerated[] = {
+    /* a name that ends in '.' stands for all that begin so */
+    "collections.Counter",
+    "collections.defaultdict",
+    "torch.device",
+    "torch.Tensor",
+    "torch.nn.parameter.Parameter",
+    "torch.serialization._get_layout",
+    "_codecs.encode",
+    "builtins.set",
+    "builtins.frozenset",
+    "builtins.bytearray",
+    "builtins.complex",
+    "builtins.slice",
+    "builtins.range",
+    "builtins.getattr",
+    "builtins.object",
+    "builtins.list",
+    "builtins.dict",
+    "builtins.tuple",
+    "builtins.int",
+    "builtins.float",
+    "builtins.bool",
+    "builtins.str",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "argparse.Namespace",
+    "pathlib.",
+    "pytorch_lightning.",
+    "lightning.pytorch.",
+    "omegaconf.",
 };
 
 static const char *const hostile[] = {
-    "os.", "posix.", "nt.", "sys.", "subprocess.", "commands.", "pty.", "shutil.", "socket.", "ctypes.", "importlib.", "runpy.", "code.",
-    "builtins.eval", "builtins.exec", "builtins.execfile", "builtins.compile", "builtins.open",
-        "builtins.__import__",
-    "builtins.globals", "builtins.setattr", "builtins.delattr", "builtins.input", "builtins.breakpoint",
-        "builtins.apply",
-    "webbrowser.", "http.", "urllib.", "urllib2.", "requests.", "aiohttp.", "httplib.", "httplib2.",
-        "asyncio.",
-    "smtplib.", "ftplib.", "telnetlib.", "xmlrpc.", "socketserver.", "_thread.", "pickle.", "_pickle.",
-        "cPickle.",
-    "dill.", "cloudpickle.", "joblib.", "marshal.", "shelve.", "operator.attrgetter", "operator.methodcaller",
-    "_operator.attrgetter", "_operator.methodcaller", "types.CodeType", "types.FunctionType", "codeop.",
-        "timeit.",
-    "pdb.", "bdb.", "cProfile.", "profile.run", "profile.runctx", "doctest.", "pydoc.", "pip.", "setuptools.",
-    "distutils.", "ensurepip.", "venv.", "imp.", "zipimport.", "pkgutil.", "linecache.", "atexit.",
-        "idlelib.",
-    "lib2to3.", "io.open", "_io.open", "io.FileIO", "_io.FileIO", "py_compile.", "compileall.",
+    "os.",
+    "posix.",
+    "nt.",
+    "sys.",
+    "subprocess.",
+    "commands.",
+    "pty.",
+    "shutil.",
+    "socket.",
+    "ctypes.",
+    "importlib.",
+    "runpy.",
+    "code.",
+    "builtins.eval",
+    "builtins.exec",
+    "builtins.execfile",
+    "builtins.compile",
+    "builtins.open",
+    "builtins.__import__",
+    "builtins.globals",
+    "builtins.setattr",
+    "builtins.delattr",
+    "builtins.input",
+    "builtins.breakpoint",
+    "builtins.apply",
+    "webbrowser.",
+    "http.",
+    "urllib.",
+    "urllib2.",
+    "requests.",
+    "aiohttp.",
+    "httplib.",
+    "httplib2.",
+    "asyncio.",
+    "smtplib.",
+    "ftplib.",
+    "telnetlib.",
+    "xmlrpc.",
+    "socketserver.",
+    "_thread.",
+    "pickle.",
+    "_pickle.",
+    "cPickle.",
+    "dill.",
+    "cloudpickle.",
+    "joblib.",
+    "marshal.",
+    "shelve.",
+    "operator.attrgetter",
+    "operator.methodcaller",
+    "_operator.attrgetter",
+    "_operator.methodcaller",
+    "types.CodeType",
+    "types.FunctionType",
+    "codeop.",
+    "timeit.",
+    "pdb.",
+    "bdb.",
+    "cProfile.",
+    "profile.run",
+    "profile.runctx",
+    "doctest.",
+    "pydoc.",
+    "pip.",
+    "setuptools.",
+    "distutils.",
+    "ensurepip.",
+    "venv.",
+    "imp.",
+    "zipimport.",
+    "pkgutil.",
+    "linecache.",
+    "atexit.",
+    "idlelib.",
+    "lib2to3.",
+    "io.open",
+    "_io.open",
+    "io.FileIO",
+    "_io.FileIO",
+    "py_compile.",
+    "compileall.",
 };
 
 /* Libraries of which only the names in the tables above are let pass. */
@@ -89,8 +184,8 @@ static int listed(const char *const *list, size_t n, const char *full)
 static int is_name(const char *text, int dots)
 {
     for (const char *c = text; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '_' && !(dots && *c == '.' && c > text && c[1] &&
-                                                          c[1] != '.'))
+        if (!isalnum((unsigned char)*c) && *c != '_' &&
+            !(dots && *c == '.' && c > text && c[1] && c[1] != '.'))
             return 0;
     return *text && !isdigit((unsigned char)*text);
 }
@@ -100,11 +195,11 @@ static int is_foreign(const char *module, const char *name, const char *full)
     if (!is_name(module, 1) || !is_name(name, 0))
         return 0;
     return !listed(known, sizeof known / sizeof *known, full) || !strncmp(full, "torch.nn.", 9) ||
-        !strncmp(full, "torch.optim.", 12);
+           !strncmp(full, "torch.optim.", 12);
 }
 
-int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length, const char *name,
-                  size_t name_length, ddpm_error *err)
+int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length,
+                  const char *name, size_t name_length, ddpm_error *err)
 {
     char m[96], s[96];
     pickle_show(m, sizeof m, module, module_length);
@@ -117,7 +212,9 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *mod
     n->text = full;
     n->count = (uint32_t)strlen(full);
     if (listed(hostile, sizeof hostile / sizeof *hostile, full))
-        return dd_error(err, DDPM_EDATA, "the pickle asks for %s, which only an attack needs: refused, nothing was executed", full);
+        return dd_error(err, DDPM_EDATA,
+                        "the pickle asks for %s, which only an attack needs: refused, nothing was executed",
+                        full);
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!strcmp(family, needed[i].module) && !strcmp(s, needed[i].name)) {
             n->global = (unsigned char)needed[i].global;
@@ -131,6 +228,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *mod
     n->global = PICKLE_FOREIGN;
     if (is_foreign(family, s, full))
         return DDPM_OK;
-    return dd_error(err, DDPM_EDATA, "the pickle asks for %s, which no table of weights needs: refused, nothing was executed "
-                    "(save the model's state_dict() alone)", full);
+    return dd_error(err, DDPM_EDATA,
+                    "the pickle asks for %s, which no table of weights needs: refused, nothing was executed "
+                    "(save the model's state_dict() alone)",
+                    full);
 }

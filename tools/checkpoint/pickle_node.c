@@ -29,7 +29,8 @@ void pickle_note_foreign(struct pickle *p, const char *name)
 
 int pickle_is(const struct pickle_node *text, const char *value)
 {
-    return text->kind == PICKLE_TEXT && text->count == strlen(value) && !memcmp(text->text, value, text->count);
+    return text->kind == PICKLE_TEXT && text->count == strlen(value) &&
+           !memcmp(text->text, value, text->count);
 }
 
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key)

@@ -13,7 +13,9 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
         return code;
     size_t n = s->safetensors.entries;
     if (dd_safetensors_meta(&s->safetensors, "ddpm"))
-        return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already; --to says what it is to become", s->name);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is a model file of this program already; --to says what it is to become",
+                        s->name);
     if (!n)
         return dd_error(err, DDPM_EDATA, "%s: holds no tensors", s->name);
     struct named *list = dd_arena(&s->arena, n, sizeof *list);

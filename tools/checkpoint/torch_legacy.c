@@ -5,9 +5,13 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-struct stream { const unsigned char *data; size_t size, at; };
+struct stream {
+    const unsigned char *data;
+    size_t size, at;
+};
 
-static int next_pickle(struct source *s, struct pickle *p, struct stream *f, const char *what, ddpm_error *err)
+static int next_pickle(struct source *s, struct pickle *p, struct stream *f, const char *what,
+                       ddpm_error *err)
 {
     size_t used = 0;
     int code = pickle_read(p, &s->arena, f->data + f->at, f->size - f->at, &used, err);
@@ -30,7 +34,9 @@ static int check_head(struct source *s, struct stream *f, ddpm_error *err)
                         protocol.root->kind == PICKLE_INT ? (long long)protocol.root->integer : -1LL);
     const struct pickle_node *little = pickle_get(machine.root, "little_endian");
     if (!little || little->kind != PICKLE_BOOL || !little->integer)
-        return dd_error(err, DDPM_EDATA, "was written by a big-endian machine, or does not say; save it again with torch 1.6 or later");
+        return dd_error(
+            err, DDPM_EDATA,
+            "was written by a big-endian machine, or does not say; save it again with torch 1.6 or later");
     return DDPM_OK;
 }
 
@@ -38,10 +44,13 @@ static int take_storage(struct source *s, struct stream *f, const struct pickle_
 {
     char shown[64];
     uint64_t count = 0;
-    struct torch_storage *storage = key->kind == PICKLE_TEXT ? torch_storage_find(&s->torch, key->text, key->count) : NULL;
-    pickle_show(shown, sizeof shown, key->kind == PICKLE_TEXT ? key->text : "", key->kind == PICKLE_TEXT ? key->count : 0);
+    struct torch_storage *storage =
+        key->kind == PICKLE_TEXT ? torch_storage_find(&s->torch, key->text, key->count) : NULL;
+    pickle_show(shown, sizeof shown, key->kind == PICKLE_TEXT ? key->text : "",
+                key->kind == PICKLE_TEXT ? key->count : 0);
     if (!storage)
-        return dd_error(err, DDPM_EDATA, "the list of storages names \"%s\", which no tensor refers to", shown);
+        return dd_error(err, DDPM_EDATA, "the list of storages names \"%s\", which no tensor refers to",
+                        shown);
     if (storage->data)
         return dd_error(err, DDPM_EDATA, "the list of storages names \"%s\" twice", shown);
     if (f->size - f->at < 8)
@@ -51,10 +60,11 @@ static int take_storage(struct source *s, struct stream *f, const struct pickle_
     f->at += 8;
     size_t bytes = dd_dtype_bits(storage->dtype) / 8;
     if (count != storage->count)
-        return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements where the pickle says %llu", shown, (unsigned long long)count,
-                        (unsigned long long)storage->count);
+        return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements where the pickle says %llu", shown,
+                        (unsigned long long)count, (unsigned long long)storage->count);
     if (count > (f->size - f->at) / bytes)
-        return dd_error(err, DDPM_EDATA, "storage \"%s\" has %llu elements of %zu bytes, but %zu bytes are left", shown,
+        return dd_error(err, DDPM_EDATA,
+                        "storage \"%s\" has %llu elements of %zu bytes, but %zu bytes are left", shown,
                         (unsigned long long)count, bytes, f->size - f->at);
     storage->data = f->data + f->at;
     f->at += (size_t)count * bytes;
@@ -66,8 +76,10 @@ int torch_legacy_read(struct source *s, const unsigned char *data, size_t size, 
     struct stream f = { data, size, 0 };
     struct pickle keys;
     int code;
-    if ((code = check_head(s, &f, err)) != DDPM_OK || (code = next_pickle(s, &s->torch.pickle, &f, "object", err)) != DDPM_OK ||
-        (code = torch_storages(s, 1, err)) != DDPM_OK || (code = next_pickle(s, &keys, &f, "list of storages", err)) != DDPM_OK)
+    if ((code = check_head(s, &f, err)) != DDPM_OK ||
+        (code = next_pickle(s, &s->torch.pickle, &f, "object", err)) != DDPM_OK ||
+        (code = torch_storages(s, 1, err)) != DDPM_OK ||
+        (code = next_pickle(s, &keys, &f, "list of storages", err)) != DDPM_OK)
         return code;
     if (keys.root->kind != PICKLE_LIST || keys.root->count != s->torch.storages)
         return dd_error(err, DDPM_EDATA, "the list of storages has %u entries where the tensors refer to %zu",

@@ -13,20 +13,27 @@ static int storage_order(const void *a, const void *b)
     return strcmp(((const struct torch_storage *)a)->key, ((const struct torch_storage *)b)->key);
 }
 
-int torch_is_count(const struct pickle_node *n) { return n->kind == PICKLE_INT && n->integer >= 0; }
+int torch_is_count(const struct pickle_node *n)
+{
+    return n->kind == PICKLE_INT && n->integer >= 0;
+}
 
 /* ("storage", type, key, location, count) and, in legacy files, view metadata. */
-static int read_storage(struct torch_storage *out, struct dd_arena *arena, const struct pickle_node *id, size_t length,
-                        ddpm_error *err)
+static int read_storage(struct torch_storage *out, struct dd_arena *arena, const struct pickle_node *id,
+                        size_t length, ddpm_error *err)
 {
     char shown[64];
     if (id->kind != PICKLE_TUPLE || !id->count || id->item[0]->kind != PICKLE_TEXT)
         return dd_error(err, DDPM_EDATA, "a persistent id that is no tuple beginning with \"storage\"");
     if (!pickle_is(id->item[0], "storage"))
-        return dd_error(err, DDPM_EDATA, "a persistent id \"%s\" where only \"storage\" is known; was a whole module saved? "
-                        "(save its state_dict())", pickle_show(shown, sizeof shown, id->item[0]->text, id->item[0]->count));
-    if (id->count != length || id->item[1]->kind != PICKLE_GLOBAL || id->item[2]->kind != PICKLE_TEXT || !torch_is_count(id->item[4]))
-        return dd_error(err, DDPM_EDATA, "a storage id that is not (\"storage\", type, key, location, count%s)",
+        return dd_error(err, DDPM_EDATA,
+                        "a persistent id \"%s\" where only \"storage\" is known; was a whole module saved? "
+                        "(save its state_dict())",
+                        pickle_show(shown, sizeof shown, id->item[0]->text, id->item[0]->count));
+    if (id->count != length || id->item[1]->kind != PICKLE_GLOBAL || id->item[2]->kind != PICKLE_TEXT ||
+        !torch_is_count(id->item[4]))
+        return dd_error(err, DDPM_EDATA,
+                        "a storage id that is not (\"storage\", type, key, location, count%s)",
                         length > 5 ? ", view" : "");
     struct pickle_node *type = id->item[1], *key = id->item[2];
     if (type->global != PICKLE_STORAGE && type->global != PICKLE_UNTYPED)
@@ -55,7 +62,8 @@ int torch_storages(struct source *s, int legacy, ddpm_error *err)
     for (size_t i = 0; i < n; i++) {
         if (kept && !strcmp(list[kept - 1].key, list[i].key)) {
             if (list[kept - 1].dtype != list[i].dtype || list[kept - 1].count != list[i].count)
-                return dd_error(err, DDPM_EDATA, "storage %.64s is described twice, differently", list[i].key);
+                return dd_error(err, DDPM_EDATA, "storage %.64s is described twice, differently",
+                                list[i].key);
         } else {
             list[kept++] = list[i];
         }
@@ -84,18 +92,28 @@ struct torch_storage *torch_storage_find(const struct torch *t, const char *key,
 
 /* ---- dictionaries of tensors ---- */
 
-static int looks_like_tensor(const struct pickle_node *n) { return n->kind == PICKLE_CALL; }
+static int looks_like_tensor(const struct pickle_node *n)
+{
+    return n->kind == PICKLE_CALL;
+}
 
 const struct pickle_node *torch_parameter(const struct pickle_node *n)
 {
-    for (int i = 0; i < 4 && n->kind == PICKLE_CALL && n->item[0]->global == PICKLE_PARAMETER && n->item[1]->count; i++)
+    for (int i = 0;
+         i < 4 && n->kind == PICKLE_CALL && n->item[0]->global == PICKLE_PARAMETER && n->item[1]->count; i++)
         n = n->item[1]->item[0];
     return n;
 }
 
 /* Where a container lies in the tree. */
-struct place { const struct place *outer; const char *key; size_t length; int depth; };
-enum { DEPTH = 12, TABLES = 256 };         /* no training file keeps weights deeper, or more tables of them */
+struct place {
+    const struct place *outer;
+    const char *key;
+    size_t length;
+    int depth;
+};
+
+enum { DEPTH = 12, TABLES = 256 }; /* no training file keeps weights deeper, or more tables of them */
 
 static const char *path_of(struct source *s, const struct place *at)
 {
@@ -103,8 +121,9 @@ static const char *path_of(struct source *s, const struct place *at)
     if (!at->outer)
         return "";
     const char *outer = path_of(s, at->outer);
-    return outer ? dd_arena_text(&s->arena, "%s%s%s", outer, *outer ? "." : "", pickle_show(shown, sizeof shown, at->key,
-                                 at->length)) : NULL;
+    return outer ? dd_arena_text(&s->arena, "%s%s%s", outer, *outer ? "." : "",
+                                 pickle_show(shown, sizeof shown, at->key, at->length))
+                 : NULL;
 }
 
 static int check_name(const struct pickle_node *key, ddpm_error *err)
@@ -118,7 +137,8 @@ static int check_name(const struct pickle_node *key, ddpm_error *err)
 }
 
 /* The keys of a dict that stand for tensors, as one state. */
-static int add_state(struct source *s, const struct pickle_node *dict, const struct place *at, ddpm_error *err)
+static int add_state(struct source *s, const struct pickle_node *dict, const struct place *at,
+                     ddpm_error *err)
 {
     size_t n = 0, count = 0;
     for (uint32_t i = 0; i < dict->count; i += 2)
@@ -160,7 +180,8 @@ static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
     const struct pickle_node *x = a->item[1]->item[2], *y = b->item[1]->item[2];
     int same = x->kind == PICKLE_TUPLE && y->kind == PICKLE_TUPLE && x->count == y->count;
     for (uint32_t i = 0; same && i < x->count; i++)
-        same = torch_is_count(x->item[i]) && torch_is_count(y->item[i]) && x->item[i]->integer == y->item[i]->integer;
+        same = torch_is_count(x->item[i]) && torch_is_count(y->item[i]) &&
+               x->item[i]->integer == y->item[i]->integer;
     return same;
 }
 
@@ -209,8 +230,8 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
 {
     int shadow = at->length == strlen("shadow_params") && !memcmp(at->key, "shadow_params", at->length);
     int bare = shadow || (node->kind == PICKLE_OPAQUE && node->global == PICKLE_FOREIGN);
-    for (uint32_t i = 0; i < node->count && i < 16 && (node->kind == PICKLE_LIST ||
-                                                       node->kind == PICKLE_TUPLE); i++)
+    for (uint32_t i = 0;
+         i < node->count && i < 16 && (node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE); i++)
         bare |= looks_like_tensor(node->item[i]);
     for (uint32_t i = 0; i + 1 < node->count && i < 16 && node->kind == PICKLE_DICT; i += 2)
         bare |= node->item[i]->kind != PICKLE_TEXT && looks_like_tensor(node->item[i + 1]);
@@ -225,12 +246,13 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
         s->unnamed = list ? node : NULL;
         s->shadow = shadow;
     } else if (list && shadow == s->shadow) {
-        s->unnamed = NULL;                        /* of several, nothing says which one is meant */
+        s->unnamed = NULL; /* of several, nothing says which one is meant */
     }
     return DDPM_OK;
 }
 
-static int visit_list(struct source *s, const struct pickle_node *list, const struct place *at, ddpm_error *err)
+static int visit_list(struct source *s, const struct pickle_node *list, const struct place *at,
+                      ddpm_error *err)
 {
     int code = DDPM_OK;
     for (uint32_t i = 0; !code && i < list->count && i < 16; i++) {
@@ -241,7 +263,8 @@ static int visit_list(struct source *s, const struct pickle_node *list, const st
     return code;
 }
 
-static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at, ddpm_error *err)
+static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at,
+                      ddpm_error *err)
 {
     if (pickle_get(dict, "state") && pickle_get(dict, "param_groups")) {
         s->optimizer = 1;
@@ -250,7 +273,9 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
     int code = add_state(s, dict, at, err);
     for (uint32_t i = 0; !code && i < dict->count; i += 2)
         if (dict->item[i]->kind == PICKLE_TEXT)
-            code = visit(s, dict->item[i + 1], &(struct place){ at, dict->item[i]->text, dict->item[i]->count, at->depth + 1 }, err);
+            code =
+                visit(s, dict->item[i + 1],
+                      &(struct place){ at, dict->item[i]->text, dict->item[i]->count, at->depth + 1 }, err);
     return code;
 }
 
@@ -270,8 +295,13 @@ static int visit(struct source *s, struct pickle_node *node, const struct place 
 
 static const char *kind_name(const struct pickle_node *n)
 {
-    static const char *const name[] = { "None", "a bool", "an integer", "an integer", "a number", "a text", "bytes", "a tuple", "a list",
-                                        "a dict", "a class", "a single tensor", "a storage", "an object of another class" };
+    static const char *const name[] = { "None",       "a bool",
+                                        "an integer", "an integer",
+                                        "a number",   "a text",
+                                        "bytes",      "a tuple",
+                                        "a list",     "a dict",
+                                        "a class",    "a single tensor",
+                                        "a storage",  "an object of another class" };
     return name[n->kind];
 }
 
@@ -287,20 +317,25 @@ int torch_states(struct source *s, ddpm_error *err)
     if (!s->states && s->nameless)
         return dd_error(err, DDPM_EDATA,
                         "holds only an average without names (%s); save the model with the average copied "
-                            "into it",
+                        "into it",
                         s->nameless);
     if (!s->states && s->optimizer)
-        return dd_error(err, DDPM_EDATA, "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
+        return dd_error(
+            err, DDPM_EDATA,
+            "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
     if (!s->states && *s->torch.pickle.foreign)
         return dd_error(err, DDPM_EDATA,
                         "holds no tensors under names but objects of a program's own classes (%.100s): save "
-                            "the model's "
-                        "state_dict()", s->torch.pickle.foreign);
+                        "the model's "
+                        "state_dict()",
+                        s->torch.pickle.foreign);
     if (!s->states)
-        return dd_error(err, DDPM_EDATA, "holds no tensors under names: its top object is %s", kind_name(root));
+        return dd_error(err, DDPM_EDATA, "holds no tensors under names: its top object is %s",
+                        kind_name(root));
     if (version && version->kind == PICKLE_TEXT) {
         char shown[32];
-        s->version = dd_arena_text(&s->arena, "%s", pickle_show(shown, sizeof shown, version->text, version->count));
+        s->version =
+            dd_arena_text(&s->arena, "%s", pickle_show(shown, sizeof shown, version->text, version->count));
         if (!s->version)
             return dd_error(err, DDPM_ENOMEM, "out of memory");
     }

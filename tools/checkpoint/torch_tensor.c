@@ -3,10 +3,13 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-static int read_shape(struct checkpoint_tensor *t, const struct pickle_node *size, const struct pickle_node *stride, ddpm_error *err)
+static int read_shape(struct checkpoint_tensor *t, const struct pickle_node *size,
+                      const struct pickle_node *stride, ddpm_error *err)
 {
-    if (size->kind != PICKLE_TUPLE || stride->kind != PICKLE_TUPLE || size->count != stride->count || size->count > DD_RANK_MAX)
-        return dd_error(err, DDPM_EDATA, "its size and strides are not two tuples of at most %d integers", DD_RANK_MAX);
+    if (size->kind != PICKLE_TUPLE || stride->kind != PICKLE_TUPLE || size->count != stride->count ||
+        size->count > DD_RANK_MAX)
+        return dd_error(err, DDPM_EDATA, "its size and strides are not two tuples of at most %d integers",
+                        DD_RANK_MAX);
     t->rank = (int)size->count;
     for (int i = 0; i < t->rank; i++) {
         if (!torch_is_count(size->item[i]) || !torch_is_count(stride->item[i]))
@@ -26,7 +29,8 @@ static uint64_t extent(const struct checkpoint_tensor *t, uint64_t *last)
             return *last = 0;
     for (int i = 0; i < t->rank; i++)
         if (__builtin_mul_overflow(count, (uint64_t)t->dim[i], &count) ||
-            __builtin_mul_overflow((uint64_t)t->dim[i] - 1, (uint64_t)t->stride[i], &step) || __builtin_add_overflow(far, step, &far))
+            __builtin_mul_overflow((uint64_t)t->dim[i] - 1, (uint64_t)t->stride[i], &step) ||
+            __builtin_add_overflow(far, step, &far))
             return UINT64_MAX;
     *last = far;
     return count;
@@ -46,17 +50,18 @@ static int find_storage(struct torch_storage **storage, uint64_t *first, uint64_
     *count = (*storage)->count;
     if (!view || view->kind == PICKLE_NONE)
         return DDPM_OK;
-    if (view->kind != PICKLE_TUPLE || view->count != 3 || !torch_is_count(view->item[1]) || !torch_is_count(view->item[2]) ||
-        (uint64_t)view->item[1]->integer > *count || (uint64_t)view->item[2]->integer > *count - (uint64_t)view->item[1]->integer)
-        return dd_error(err, DDPM_EDATA, "its view of storage %.64s lies outside of it (%llu elements)", (*storage)->key,
-                        (unsigned long long)*count);
+    if (view->kind != PICKLE_TUPLE || view->count != 3 || !torch_is_count(view->item[1]) ||
+        !torch_is_count(view->item[2]) || (uint64_t)view->item[1]->integer > *count ||
+        (uint64_t)view->item[2]->integer > *count - (uint64_t)view->item[1]->integer)
+        return dd_error(err, DDPM_EDATA, "its view of storage %.64s lies outside of it (%llu elements)",
+                        (*storage)->key, (unsigned long long)*count);
     *first = (uint64_t)view->item[1]->integer;
     *count = (uint64_t)view->item[2]->integer;
     return DDPM_OK;
 }
 
-static int locate(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage, uint64_t offset,
-                  const struct pickle_node *as, ddpm_error *err)
+static int locate(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage,
+                  uint64_t offset, const struct pickle_node *as, ddpm_error *err)
 {
     struct torch_storage *from = NULL;
     uint64_t first = 0, room = 0, last, count = extent(t, &last);
@@ -67,17 +72,20 @@ static int locate(struct checkpoint_tensor *t, struct source *s, const struct pi
     size_t bytes = dd_dtype_bits(t->dtype) / 8;
     int untyped = storage->item[0]->item[1]->global == PICKLE_UNTYPED;
     if (untyped != (as != NULL))
-        return dd_error(err, DDPM_EDATA, "a %s storage where the other kind belongs", untyped ? "untyped" : "typed");
+        return dd_error(err, DDPM_EDATA, "a %s storage where the other kind belongs",
+                        untyped ? "untyped" : "typed");
     if (untyped)
         room /= bytes;
     if (count == UINT64_MAX)
         return dd_error(err, DDPM_EDATA, "its size overflows");
     if (offset > room || (count && last >= room - offset))
-        return dd_error(err, DDPM_EDATA, "it reaches beyond its storage %.64s of %llu elements (offset %llu, last element %llu)",
-                        from->key, (unsigned long long)room, (unsigned long long)offset, (unsigned long long)last);
+        return dd_error(
+            err, DDPM_EDATA,
+            "it reaches beyond its storage %.64s of %llu elements (offset %llu, last element %llu)",
+            from->key, (unsigned long long)room, (unsigned long long)offset, (unsigned long long)last);
     if (count > room)
-        return dd_error(err, DDPM_EDATA, "its %llu elements share the %llu of its storage", (unsigned long long)count,
-                        (unsigned long long)room);
+        return dd_error(err, DDPM_EDATA, "its %llu elements share the %llu of its storage",
+                        (unsigned long long)count, (unsigned long long)room);
     if (!from->data && (code = torch_zip_storage(s, from, err)) != DDPM_OK)
         return code;
     t->big_endian = s->torch.big_endian;
@@ -85,17 +93,21 @@ static int locate(struct checkpoint_tensor *t, struct source *s, const struct pi
     return DDPM_OK;
 }
 
-int torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *node, ddpm_error *err)
+int torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *node,
+                 ddpm_error *err)
 {
     node = torch_parameter(node);
     if (node->kind != PICKLE_CALL)
         return dd_error(err, DDPM_EDATA, "it is a parameter without a tensor");
     const struct pickle_node *kind = node->item[0], *a = node->item[1], *as = NULL;
     size_t least = kind->global == PICKLE_TENSOR_V1 ? 4 : kind->global == PICKLE_TENSOR_V2 ? 5 : 7;
-    if (kind->global != PICKLE_TENSOR_V1 && kind->global != PICKLE_TENSOR_V2 && kind->global != PICKLE_TENSOR_V3)
-        return dd_error(err, DDPM_EDATA, "it is built by %s, which is not read; save it as a plain tensor", kind->text);
+    if (kind->global != PICKLE_TENSOR_V1 && kind->global != PICKLE_TENSOR_V2 &&
+        kind->global != PICKLE_TENSOR_V3)
+        return dd_error(err, DDPM_EDATA, "it is built by %s, which is not read; save it as a plain tensor",
+                        kind->text);
     if (a->count < least || !torch_is_count(a->item[1]))
-        return dd_error(err, DDPM_EDATA, "%s has other arguments than (storage, offset, size, stride, ...)", kind->text);
+        return dd_error(err, DDPM_EDATA, "%s has other arguments than (storage, offset, size, stride, ...)",
+                        kind->text);
     if (kind->global == PICKLE_TENSOR_V3) {
         as = a->item[6];
         if (as->kind != PICKLE_GLOBAL || as->global != PICKLE_DTYPE)

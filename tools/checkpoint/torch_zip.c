@@ -7,7 +7,10 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-static char *member(struct source *s, const char *name) { return dd_arena_text(&s->arena, "%s/%s", s->torch.folder, name); }
+static char *member(struct source *s, const char *name)
+{
+    return dd_arena_text(&s->arena, "%s/%s", s->torch.folder, name);
+}
 
 static int exists(struct source *s, const char *name)
 {
@@ -17,7 +20,11 @@ static int exists(struct source *s, const char *name)
 
 /* ---- the file as libzip sees it ---- */
 
-struct view { const unsigned char *data; zip_uint64_t size, at; zip_error_t error; };
+struct view {
+    const unsigned char *data;
+    zip_uint64_t size, at;
+    zip_error_t error;
+};
 
 static zip_int64_t view_stat(const struct view *v, zip_stat_t *stat)
 {
@@ -32,9 +39,7 @@ static zip_int64_t view_command(void *user, void *data, zip_uint64_t length, zip
     struct view *v = user;
     zip_int64_t to;
     switch (command) {
-    case ZIP_SOURCE_OPEN:
-        v->at = 0;
-        return 0;
+    case ZIP_SOURCE_OPEN: v->at = 0; return 0;
     case ZIP_SOURCE_READ:
         length = length < v->size - v->at ? length : v->size - v->at;
         memcpy(data, v->data + v->at, length);
@@ -44,20 +49,16 @@ static zip_int64_t view_command(void *user, void *data, zip_uint64_t length, zip
         to = zip_source_seek_compute_offset(v->at, v->size, data, length, &v->error);
         v->at = to < 0 ? v->at : (zip_uint64_t)to;
         return to < 0 ? -1 : 0;
-    case ZIP_SOURCE_TELL:
-        return (zip_int64_t)v->at;
-    case ZIP_SOURCE_STAT:
-        return view_stat(v, data);
-    case ZIP_SOURCE_ERROR:
-        return zip_error_to_data(&v->error, data, length);
+    case ZIP_SOURCE_TELL: return (zip_int64_t)v->at;
+    case ZIP_SOURCE_STAT: return view_stat(v, data);
+    case ZIP_SOURCE_ERROR: return zip_error_to_data(&v->error, data, length);
     case ZIP_SOURCE_SUPPORTS:
-        return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
-                                              ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS, -1);
-    case ZIP_SOURCE_CLOSE: case ZIP_SOURCE_FREE:
-        return 0;
-    default:
-        zip_error_set(&v->error, ZIP_ER_OPNOTSUPP, 0);
-        return -1;
+        return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE,
+                                              ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE,
+                                              ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS, -1);
+    case ZIP_SOURCE_CLOSE:
+    case ZIP_SOURCE_FREE: return 0;
+    default: zip_error_set(&v->error, ZIP_ER_OPNOTSUPP, 0); return -1;
     }
 }
 
@@ -75,7 +76,8 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
     s->torch.zip = from ? zip_open_from_source(from, ZIP_RDONLY | ZIP_CHECKCONS, &why) : NULL;
     int code = s->torch.zip ? DDPM_OK : zip_error_code_zip(&why) == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA;
     if (code) {
-        dd_error(err, code, "begins as a zip archive but is damaged or cut short (%s)", zip_error_strerror(&why));
+        dd_error(err, code, "begins as a zip archive but is damaged or cut short (%s)",
+                 zip_error_strerror(&why));
         zip_source_free(from);
     }
     zip_error_fini(&why);
@@ -91,21 +93,26 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
     if (!full)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     zip_int64_t index = zip_name_locate(s->torch.zip, full, 0);
-    const zip_uint64_t needed = ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    const zip_uint64_t needed = ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
+                                ZIP_STAT_ENCRYPTION_METHOD;
     if (index < 0)
         return dd_error(err, DDPM_EDATA, "member %.100s is not in the archive", full);
     if (zip_stat_index(s->torch.zip, (zip_uint64_t)index, 0, stat) != 0 || (stat->valid & needed) != needed)
         return dd_error(err, DDPM_EDATA, "member %.100s: %s", full, zip_strerror(s->torch.zip));
     if (stat->comp_method != ZIP_CM_STORE || stat->encryption_method != ZIP_EM_NONE)
-        return dd_error(err, DDPM_EDATA, "member %.100s is %s; torch stores members as they are: save it again with torch.save", full,
-                        stat->comp_method != ZIP_CM_STORE ? "compressed" : "encrypted");
+        return dd_error(
+            err, DDPM_EDATA,
+            "member %.100s is %s; torch stores members as they are: save it again with torch.save", full,
+            stat->comp_method != ZIP_CM_STORE ? "compressed" : "encrypted");
     if (stat->size != stat->comp_size || stat->size > s->torch.left)
-        return dd_error(err, DDPM_EDATA, "member %.100s claims %llu bytes, more than the file has", full, (unsigned long long)stat->size);
+        return dd_error(err, DDPM_EDATA, "member %.100s claims %llu bytes, more than the file has", full,
+                        (unsigned long long)stat->size);
     return DDPM_OK;
 }
 
 /* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file libzip took the bytes from. */
-static int read_through(struct source *s, const unsigned char **data, zip_file_t *f, const zip_stat_t *stat, ddpm_error *err)
+static int read_through(struct source *s, const unsigned char **data, zip_file_t *f, const zip_stat_t *stat,
+                        ddpm_error *err)
 {
     const struct view *v = s->torch.view;
     unsigned char chunk[1 << 14];
@@ -114,14 +121,16 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     while ((n = zip_fread(f, chunk, sizeof chunk)) > 0) {
         if (!done)
             first = v->at - (zip_uint64_t)n;
-        if (first > v->size || done + (zip_uint64_t)n > v->size - first || memcmp(chunk, v->data + first + done, (size_t)n))
+        if (first > v->size || done + (zip_uint64_t)n > v->size - first ||
+            memcmp(chunk, v->data + first + done, (size_t)n))
             return dd_error(err, DDPM_EIO, "the file changed while it was read");
         done += (zip_uint64_t)n;
     }
     if (n < 0)
         return dd_error(err, DDPM_EDATA, "%s", zip_error_strerror(zip_file_get_error(f)));
     if (done != stat->size)
-        return dd_error(err, DDPM_EDATA, "has %llu of its %llu bytes", (unsigned long long)done, (unsigned long long)stat->size);
+        return dd_error(err, DDPM_EDATA, "has %llu of its %llu bytes", (unsigned long long)done,
+                        (unsigned long long)stat->size);
     *data = v->data + first;
     return DDPM_OK;
 }
@@ -156,7 +165,8 @@ int torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_erro
     if (code)
         return code;
     if (stat.size / bytes < storage->count)
-        return dd_error(err, DDPM_EDATA, "member %.100s has %llu bytes where %llu elements of %zu bytes belong", name,
+        return dd_error(err, DDPM_EDATA,
+                        "member %.100s has %llu bytes where %llu elements of %zu bytes belong", name,
                         (unsigned long long)stat.size, (unsigned long long)storage->count, bytes);
     return load(s, name, &storage->data, &size, err);
 }
@@ -167,11 +177,12 @@ static int check_marks(struct source *s, ddpm_error *err)
     size_t size;
     if (exists(s, "constants.pkl") || exists(s, "code/"))
         return dd_error(err, DDPM_EDATA,
-                        "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the model's state_dict()");
+                        "is a TorchScript archive (constants.pkl), a program and no checkpoint; save the "
+                        "model's state_dict()");
     if (!exists(s, "data.pkl"))
         return dd_error(err, DDPM_EDATA,
                         "is a zip archive but no torch file: it has no %.64s/data.pkl; unpack it first",
-                            s->torch.folder);
+                        s->torch.folder);
     if (!exists(s, "byteorder"))
         return DDPM_OK;
     int code = load(s, "byteorder", &text, &size, err);
@@ -198,10 +209,12 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     s->torch.folder = dd_arena_text(&s->arena, "%.*s", (int)(slash - first), first);
     if (!s->torch.folder)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
-    if ((code = check_marks(s, err)) != DDPM_OK || (code = load(s, "data.pkl", &pickle, &length, err)) != DDPM_OK)
+    if ((code = check_marks(s, err)) != DDPM_OK ||
+        (code = load(s, "data.pkl", &pickle, &length, err)) != DDPM_OK)
         return code;
     if (length > PICKLE_BYTES_MAX)
-        return dd_error(err, DDPM_EDATA, "data.pkl has %zu bytes; more than %d is no table of tensors", length, PICKLE_BYTES_MAX);
+        return dd_error(err, DDPM_EDATA, "data.pkl has %zu bytes; more than %d is no table of tensors",
+                        length, PICKLE_BYTES_MAX);
     if ((code = pickle_read(&s->torch.pickle, &s->arena, pickle, length, &used, err)) != DDPM_OK ||
         (code = torch_storages(s, 0, err)) != DDPM_OK)
         return code;

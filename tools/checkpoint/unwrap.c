@@ -12,26 +12,49 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-static const struct { const char *first, *second; int buffers; } signatures[] = {
-    { "conv_in.weight", "down_blocks.", 0 }, { "time_embed.0.weight", "input_blocks.", 0 }, { "temb.dense.0.weight", "down.0.block.", 0 },
-    { "init_conv.weight", "downs.", 1 },     /* lucidrains keeps the schedule's buffers one level above the U-Net */
+static const struct {
+    const char *first, *second;
+    int buffers;
+} signatures[] = {
+    { "conv_in.weight", "down_blocks.", 0 },
+    { "time_embed.0.weight", "input_blocks.", 0 },
+    { "temb.dense.0.weight", "down.0.block.", 0 },
+    { "init_conv.weight", "downs.",
+      1 }, /* lucidrains keeps the schedule's buffers one level above the U-Net */
 };
 
 struct candidate {
     const struct state *state;
     const char *prefix;
-    int average, copy, buffers;              /* copy: the second raw set that lucidrains' EMA class keeps */
-    const char *dotless;                     /* LitEma: how each name begins, its dots removed; else NULL */
-    size_t skip;                             /* LitEma: bytes of the raw name that are left out */
+    int average, copy, buffers; /* copy: the second raw set that lucidrains' EMA class keeps */
+    const char *dotless;        /* LitEma: how each name begins, its dots removed; else NULL */
+    size_t skip;                /* LitEma: bytes of the raw name that are left out */
 };
+
 enum { CANDIDATES = 16 };
-struct search { const struct source *s; struct dd_arena *arena; struct candidate list[CANDIDATES]; size_t count; ddpm_error *err; };
 
-static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory"); }
+struct search {
+    const struct source *s;
+    struct dd_arena *arena;
+    struct candidate list[CANDIDATES];
+    size_t count;
+    ddpm_error *err;
+};
 
-static int begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
+static int no_memory(ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory");
+}
 
-static size_t segment(const char *name) { return strcspn(name, "."); }
+static int begins(const char *text, const char *with)
+{
+    return !strncmp(text, with, strlen(with));
+}
+
+static size_t segment(const char *name)
+{
+    return strcspn(name, ".");
+}
 
 static int any_begins(const struct state *state, const char *prefix, const char *with)
 {
@@ -76,7 +99,8 @@ static int replaces_current(const struct search *f, const struct state *state)
     return current && !strcmp(state->path, "state_dict");
 }
 
-static int add_candidate(struct search *f, const struct state *state, const char *name, size_t length, size_t signature)
+static int add_candidate(struct search *f, const struct state *state, const char *name, size_t length,
+                         size_t signature)
 {
     char *prefix = dd_arena_text(f->arena, "%.*s", (int)length, name);
     if (!prefix)
@@ -135,7 +159,8 @@ static int search_state(struct search *f, const struct state *state)
         for (size_t i = 0; i < state->tensors; i++) {
             const char *name = state->tensor[i].name;
             size_t length = strlen(name), before = f->count;
-            if (length < n || strcmp(name + length - n, signatures[k].first) || (length > n && name[length - n - 1] != '.'))
+            if (length < n || strcmp(name + length - n, signatures[k].first) ||
+                (length > n && name[length - n - 1] != '.'))
                 continue;
             int code = add_candidate(f, state, name, length - n, k);
             if (!code && f->count > before && !f->list[before].average)
@@ -229,7 +254,8 @@ static const char *said_by_name(const char *path)
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     if (begins(base, "ema_") && isdigit((unsigned char)base[4]))
         return "ema";
-    if (begins(base, "model") && strspn(base + 5, "0123456789") >= 6 && !strcmp(base + 5 + strspn(base + 5, "0123456789"), ".pt"))
+    if (begins(base, "model") && strspn(base + 5, "0123456789") >= 6 &&
+        !strcmp(base + 5 + strspn(base + 5, "0123456789"), ".pt"))
         return "raw";
     return "";
 }
@@ -271,12 +297,11 @@ static int label_lonely(struct choice *out, const struct search *f, const char *
     if (unknown && !average_left && (!want || !strcmp(want, "ema")))
         return dd_error(f->err, DDPM_EDATA,
                         "%s: its average has %s names (%.100s) and cannot be used; take the raw weights "
-                        "(--weights raw), or save the model with the average copied into it", s->name,
-                        s->nameless ? "no" : "other", unknown);
+                        "(--weights raw), or save the model with the average copied into it",
+                        s->name, s->nameless ? "no" : "other", unknown);
     if (want && *label && strcmp(label, want))
         return dd_error(f->err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
-                        s->name,
-                        !strcmp(label, "ema") ? "averaged (ema)" : "raw", want,
+                        s->name, !strcmp(label, "ema") ? "averaged (ema)" : "raw", want,
                         s->beside && *want == 'e' ? ": those are beside it, in " : "",
                         s->beside && *want == 'e' ? s->beside : "");
     out->weights = label;
@@ -285,8 +310,8 @@ static int label_lonely(struct choice *out, const struct search *f, const char *
     return DDPM_OK;
 }
 
-static int choose(struct choice *out, const struct candidate **chosen, const struct candidate **other, const struct search *f,
-                  const char *want, int average_left)
+static int choose(struct choice *out, const struct candidate **chosen, const struct candidate **other,
+                  const struct search *f, const char *want, int average_left)
 {
     const struct candidate *average, *raw;
     int code, raw_alone = want && !strcmp(want, "raw");
@@ -299,7 +324,8 @@ static int choose(struct choice *out, const struct candidate **chosen, const str
         return label_lonely(out, f, want, average_left, raw ? unknown_average(f, raw) : f->s->nameless);
     }
     if (!*chosen)
-        return dd_error(f->err, DDPM_EDATA, "%s: holds averaged (ema) weights only, not the raw ones asked for", f->s->name);
+        return dd_error(f->err, DDPM_EDATA,
+                        "%s: holds averaged (ema) weights only, not the raw ones asked for", f->s->name);
     out->has_ema = 1;
     out->has_raw = raw != NULL;
     out->weights = *chosen == average ? "ema" : "raw";
@@ -349,8 +375,8 @@ static const char *own_buffer(const struct candidate *c, const char *name)
 /* Is this a network that a training measures with, not one that makes images? */
 static int measures(const char *name)
 {
-    static const char *const words[] = { "metric", "metrics", "fid", "kid", "inception", "lpips",
-                                         "perceptual", "vgg", "loss", "loss_fn",
+    static const char *const words[] = { "metric",    "metrics",       "fid",  "kid",  "inception",
+                                         "lpips",     "perceptual",    "vgg",  "loss", "loss_fn",
                                          "criterion", "discriminator", "psnr", "ssim" };
     for (const char *at = name; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL)
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -361,10 +387,11 @@ static int measures(const char *name)
 
 static int lacks(const struct search *f, size_t missing, const char *name)
 {
-    return !missing ? DDPM_OK :
-           dd_error(f->err, DDPM_EDATA,
-                    "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; --weights raw takes the others",
-                    f->s->name, missing, name);
+    return !missing ? DDPM_OK
+                    : dd_error(f->err, DDPM_EDATA,
+                               "%s: the averaged (ema) weights lack %zu tensors, for instance %.120s; "
+                               "--weights raw takes the others",
+                               f->s->name, missing, name);
 }
 
 static int outside(const struct search *f, const struct candidate *c, const char *name)
@@ -372,8 +399,8 @@ static int outside(const struct search *f, const struct candidate *c, const char
     char part[160];
     return dd_error(f->err, DDPM_EDATA,
                     "%s: tensor %.120s lies outside the U-Net: this is no model in pixel space, or holds "
-                    "other networks too; --part %s takes the U-Net alone", f->s->name, name,
-                    full_name(part, c));
+                    "other networks too; --part %s takes the U-Net alone",
+                    f->s->name, name, full_name(part, c));
 }
 
 static int gather(struct choice *out, const struct search *f, const struct candidate *c)
@@ -424,8 +451,9 @@ static int take_all(struct choice *out, const struct search *f, const char *want
     const struct state *state = f->s->state;
     size_t strip = 0;
     if (f->s->states > 1)
-        return dd_error(f->err, DDPM_EDATA, "%s: holds %zu tables of tensors (%.60s, %.60s, ...) and no known U-Net in any", f->s->name,
-                        f->s->states, state[0].path, state[1].path);
+        return dd_error(f->err, DDPM_EDATA,
+                        "%s: holds %zu tables of tensors (%.60s, %.60s, ...) and no known U-Net in any",
+                        f->s->name, f->s->states, state[0].path, state[1].path);
     for (size_t k = 0; k < sizeof wrappers / sizeof *wrappers; k++) {
         size_t i = 0;
         while (i < state->tensors && begins(state->tensor[i].name + strip, wrappers[k]))
@@ -443,9 +471,13 @@ static int take_all(struct choice *out, const struct search *f, const char *want
     return label_lonely(out, f, want, 0, f->s->nameless);
 }
 
-static int named_order(const void *a, const void *b) { return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name); }
+static int named_order(const void *a, const void *b)
+{
+    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
 
-int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want, ddpm_error *err)
+int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want,
+           ddpm_error *err)
 {
     struct search f = { .s = s, .arena = arena, .err = err };
     const struct candidate *chosen = NULL, *raw = NULL;
@@ -455,7 +487,8 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
         code = search_state(&f, &s->state[i]);
     for (size_t i = 0; i < f.count; i++)
         averages |= f.list[i].average;
-    if (!code) code = keep_part(&f);
+    if (!code)
+        code = keep_part(&f);
     for (size_t i = 0; i < f.count; i++)
         averages_kept |= f.list[i].average;
     if (!code && f.count)
@@ -474,6 +507,7 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
     qsort(out->tensor, out->tensors, sizeof *out->tensor, named_order);
     for (size_t i = 1; i < out->tensors; i++)
         if (!strcmp(out->tensor[i - 1].name, out->tensor[i].name))
-            return dd_error(err, DDPM_EDATA, "%s: tensor %.120s is there twice", s->name, out->tensor[i].name);
+            return dd_error(err, DDPM_EDATA, "%s: tensor %.120s is there twice", s->name,
+                            out->tensor[i].name);
     return DDPM_OK;
 }

@@ -3,15 +3,18 @@
 #include <stdio.h>
 #include "base/error.h"
 
-static int differ(const cJSON *found, const cJSON *wanted, const char *key, const char *file, const char *advice, ddpm_error *err)
+static int differ(const cJSON *found, const cJSON *wanted, const char *key, const char *file,
+                  const char *advice, ddpm_error *err)
 {
     char *was = found ? cJSON_PrintUnformatted(found) : NULL, *is = cJSON_PrintUnformatted(wanted);
-    int code = dd_error(err, DDPM_EUSAGE, "%s was begun with %s %.80s, not %.80s: %s", file, key, was ? was : "unknown", is ? is : "", advice);
+    int code = dd_error(err, DDPM_EUSAGE, "%s was begun with %s %.80s, not %.80s: %s", file, key,
+                        was ? was : "unknown", is ? is : "", advice);
     cJSON_free(was), cJSON_free(is);
     return code;
 }
 
-int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice, ddpm_error *err)
+int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice,
+          ddpm_error *err)
 {
     const cJSON *w;
     int code = DDPM_OK;

@@ -6,5 +6,6 @@
 
 /* DDPM_EUSAGE names the first member of wanted, at any depth, that found lacks or holds otherwise: "FILE was begun with KEY A, not B: ADVICE".
    path: what stands before the key, "" or "train". */
-int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice, ddpm_error *err);
+int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice,
+          ddpm_error *err);
 #endif

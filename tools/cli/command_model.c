@@ -35,8 +35,8 @@ int missing_path(const char *path, ddpm_error *err)
         return DDPM_EMISSING;
     return dd_error(err, DDPM_EMISSING,
                     "%s: there is no such file or folder, and nothing is fetched from the net: "
-                    "get it first, for instance by hf download %s --local-dir FOLDER", path,
-                    strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
+                    "get it first, for instance by hf download %s --local-dir FOLDER",
+                    path, strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
 }
 
 /* Fills *err when a training is to write the model at path, or is the folder at path; false: neither is
@@ -63,8 +63,8 @@ int input_check(const char *path, ddpm_error *err)
 {
     if (!path || !access(path, F_OK))
         return DDPM_OK;
-    int code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path,
-                        strerror(errno));
+    int code =
+        dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path, strerror(errno));
     if (code == DDPM_EMISSING && !names_training(path, err))
         missing_path(path, err);
     return code;
@@ -79,8 +79,10 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
     if (path && !stat(path, &st) && S_ISDIR(st.st_mode))
         return dd_error(err, DDPM_EDATA,
                         "%s: is a folder, no model file of ddpm: one is made by ddpm convert of a "
-                        "checkpoint, or by ddpm train of pictures", path);
-    int code = path ? ddpm_model_open(m, path, err) : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
+                        "checkpoint, or by ddpm train of pictures",
+                        path);
+    int code = path ? ddpm_model_open(m, path, err)
+                    : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
     return code == DDPM_EMISSING ? missing_path(path, err) : code;
 }
 
@@ -88,7 +90,7 @@ int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
 {
     const char *name = path ? path : "the embedded model";
     int code = ddpm_model_check(m, err);
-    if (code && strncmp(err->text, name, strlen(name)))     /* else the sentence names it already */
+    if (code && strncmp(err->text, name, strlen(name))) /* else the sentence names it already */
         dd_error_context(err, "%s", name);
     return code;
 }

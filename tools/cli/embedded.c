@@ -15,12 +15,11 @@
 __asm__(READ_ONLY
         ".balign 64\n"
         ".globl " LABEL(embedded_model) "\n"
-        ".globl " LABEL(embedded_end) "\n"
-        LABEL(embedded_model) ":\n"
-        ".incbin \"" DEFAULT_MODEL "\"\n"
-        LABEL(embedded_end) ":\n"
-        ".byte 0\n"
-        WRITABLE);
+                                        ".globl " LABEL(embedded_end) "\n" LABEL(
+                                            embedded_model) ":\n"
+                                                            ".incbin \"" DEFAULT_MODEL
+                                                            "\"\n" LABEL(embedded_end) ":\n"
+                                                                                       ".byte 0\n" WRITABLE);
 
 extern const unsigned char embedded_end[];
 

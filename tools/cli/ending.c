@@ -23,10 +23,8 @@ const char *ending_of(const char *name)
 
 int ending_check(const char *name, ddpm_error *err)
 {
-    static const char *const others[] = {
-        "pt", "pth", "ckpt", "bin", "pkl", "onnx", "gguf", "h5", "npz", "npy", "png", "jpg", "jpeg", "webp",
-        "json", "zip", "gz", NULL
-    };
+    static const char *const others[] = { "pt",  "pth", "ckpt", "bin",  "pkl",  "onnx", "gguf", "h5", "npz",
+                                          "npy", "png", "jpg",  "jpeg", "webp", "json", "zip",  "gz", NULL };
     const char *ending = ending_of(name);
     if (!strcmp(name, "-"))
         return dd_error(err, DDPM_EUSAGE,

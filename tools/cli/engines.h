@@ -4,7 +4,11 @@
 #include "ddpm.h"
 
 enum { ENGINES_MAX = 16 };
-struct engines { const char *name[ENGINES_MAX]; int count[ENGINES_MAX], kinds; };
+
+struct engines {
+    const char *name[ENGINES_MAX];
+    int count[ENGINES_MAX], kinds;
+};
 struct engines engines_of(const ddpm_net *net);
 /* "dnnl:jit:avx2 12, gemm 3" */
 void engines_text(char *out, size_t size, const struct engines *e);

@@ -43,10 +43,14 @@ int folder_make(const char *path, ddpm_error *err)
     int number = errno;
     if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return DDPM_OK;
-    return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE), "%s cannot be made a folder: %s", path, strerror(number));
+    return dd_error(err, dd_file_code(number == EEXIST ? ENOTDIR : number, DDPM_ECREATE),
+                    "%s cannot be made a folder: %s", path, strerror(number));
 }
 
-static bool begins(const char *name, const char *word) { return !strncasecmp(name, word, strlen(word)); }
+static bool begins(const char *name, const char *word)
+{
+    return !strncasecmp(name, word, strlen(word));
+}
 
 static bool ends(const char *name, const char *word)
 {
@@ -92,10 +96,11 @@ int folder_unshared(const char *path, ddpm_error *err)
     closedir(d);
     if (!count)
         return DDPM_OK;
-    return dd_error(err, DDPM_ECREATE, "%s: has no manifest and holds %d other file%s (%.100s%s): choose a "
+    return dd_error(err, DDPM_ECREATE,
+                    "%s: has no manifest and holds %d other file%s (%.100s%s): choose a "
                     "new or empty "
-                    "folder, or have images among them with --force", path, count, count > 1 ? "s" : "",
-                        first, count > 1 ? ", ..." : "");
+                    "folder, or have images among them with --force",
+                    path, count, count > 1 ? "s" : "", first, count > 1 ? ", ..." : "");
 }
 
 /* Whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
@@ -142,8 +147,9 @@ static long holder(int fd)
     unsigned long long inode;
     FILE *f = fstat(fd, &st) ? NULL : fopen("/proc/locks", "re");
     while (f && !found && fgets(line, sizeof line, f))
-        if (sscanf(line, "%*d: FLOCK %*s WRITE %ld %x:%x:%llu", &process, &major_number, &minor_number, &inode) == 4 && inode == st.st_ino &&
-            makedev(major_number, minor_number) == st.st_dev && process > 0)
+        if (sscanf(line, "%*d: FLOCK %*s WRITE %ld %x:%x:%llu", &process, &major_number, &minor_number,
+                   &inode) == 4 &&
+            inode == st.st_ino && makedev(major_number, minor_number) == st.st_dev && process > 0)
             found = process;
     if (f)
         fclose(f);
@@ -156,7 +162,8 @@ static int held(int fd, const char *path, const char *advice, ddpm_error *err)
     char who[40] = "";
     if (process)
         snprintf(who, sizeof who, " (process %ld)", process);
-    return dd_error(err, TRY_LATER, "%s: another ddpm%s is at work in it: try again later%s", path, who, advice);
+    return dd_error(err, TRY_LATER, "%s: another ddpm%s is at work in it: try again later%s", path, who,
+                    advice);
 }
 
 static double now(void)
@@ -190,9 +197,11 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
         if (l->part < 0 && (errno == EACCES || errno == EROFS))
             return DDPM_OK;
         if (l->part < 0)
-            return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path, strerror(errno));
+            return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path,
+                            strerror(errno));
         int code = lock(l->part, LOCK_EX, path, end, advice, err);
-        if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+        if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+            mine.st_dev == named.st_dev)
             return DDPM_OK;
         close(l->part);
         l->part = -1;
@@ -201,12 +210,15 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
     }
 }
 
-int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice, ddpm_error *err)
+int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice,
+                ddpm_error *err)
 {
     double end = now() + wait;
     *l = (struct folder_lock){ open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, NULL };
     if (l->folder < 0)
-        return errno == ENOENT ? DDPM_OK : dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path, strerror(errno));
+        return errno == ENOENT ? DDPM_OK
+                               : dd_error(err, dd_file_code(errno, DDPM_ECREATE),
+                                          "%s: cannot be opened as a folder: %s", path, strerror(errno));
     int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
     if (!code && part)
         code = lock_part(l, part, end, advice, err);

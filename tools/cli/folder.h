@@ -8,13 +8,18 @@
 int folder_make(const char *path, ddpm_error *err);
 /* Names in it that came or went are on the disk from then on, where the file system can do that. */
 int folder_synchronise(const char *path, ddpm_error *err);
+
 /* What holds a folder, or a part of it, until it is closed, which the end of the process does too; -1: nothing. */
-struct folder_lock { int folder, part; char *path; };
+struct folder_lock {
+    int folder, part;
+    char *path;
+};
 extern const struct folder_lock folder_not_locked;
 /* part NULL: the whole folder.  Otherwise the file of this path, which is made where it is missing and goes if it is still empty at the end, and
    of the folder only that nobody else has the whole.  Nothing is locked when the folder does not exist.  TRY_LATER: held by somebody else for
    wait seconds, or interrupted; advice follows "try again later". */
-int  folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice, ddpm_error *err);
+int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice,
+                ddpm_error *err);
 void folder_unlock(struct folder_lock *l);
 /* Whether the program's own files in such a folder (manifest, saved batch, temporary) are called so, in
    whatever case of letters. */

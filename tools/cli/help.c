@@ -16,7 +16,10 @@ const char exit_codes[] =
     "out of time, and resumable), 77 no permission.";
 
 /* The width of the terminal, or 0: standard output is none. */
-static int width(void) { return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0; }
+static int width(void)
+{
+    return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0;
+}
 
 /* Writes text from column at on and a newline behind it.  Where columns is positive, a newline in the text
    counts as a space, and a word that does not fit begins a line of its own at column indent.  Choices
@@ -44,7 +47,10 @@ static void write_words(const char *text, int at, int indent, int columns)
     putchar('\n');
 }
 
-void help_words(const char *text) { write_words(text, 0, 0, width()); }
+void help_words(const char *text)
+{
+    write_words(text, 0, 0, width());
+}
 
 static void print_option(const struct option *o, int columns)
 {

@@ -30,10 +30,14 @@ void interrupt_catch(void)
     struct sigaction a = { .sa_handler = note, .sa_flags = SA_RESTART }, before;
     sigemptyset(&a.sa_mask);
     for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
-        if (!sigaction(stop[i], NULL, &before) && before.sa_handler != SIG_IGN)     /* nohup, and jobs in the background */
+        if (!sigaction(stop[i], NULL, &before) &&
+            before.sa_handler != SIG_IGN) /* nohup, and jobs in the background */
             sigaction(stop[i], &a, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
 
-void interrupt_removes(const char *path) { snprintf(unfinished, sizeof unfinished, "%s", path ? path : ""); }
+void interrupt_removes(const char *path)
+{
+    snprintf(unfinished, sizeof unfinished, "%s", path ? path : "");
+}

@@ -4,10 +4,11 @@
 #define DDPM_INTERRUPT_H
 #include <signal.h>
 
-enum { INTERRUPTED = 75 };                       /* the exit code, of both ways */
-extern volatile sig_atomic_t interrupted;        /* the signal, or 0 */
-void interrupt_catch(void);                      /* what the caller of the program ignores stays ignored */
+enum { INTERRUPTED = 75 }; /* the exit code, of both ways */
+
+extern volatile sig_atomic_t interrupted; /* the signal, or 0 */
+void interrupt_catch(void);               /* what the caller of the program ignores stays ignored */
 /* An unfinished file that the second signal is to remove; NULL: there is none any more. */
 void interrupt_removes(const char *path);
-void interrupt_remove(void);                     /* removes it, from a handler too */
+void interrupt_remove(void); /* removes it, from a handler too */
 #endif

@@ -11,7 +11,11 @@
 #include "base/file.h"
 
 /* Sum, largest and count of the numbers in all files of a pattern. */
-struct numbers { double sum, most; int count; };
+struct numbers {
+    double sum, most;
+    int count;
+};
+
 static struct numbers read_numbers(const char *root, const char *pattern)
 {
     struct numbers n = { 0, -INFINITY, 0 };
@@ -77,7 +81,8 @@ void machine_state_read(struct machine_state *s, const char *root)
     s->power = read_power(root);
     s->mhz = clock.count ? clock.sum / clock.count / 1e3 : cpuinfo_mhz(root);
     s->celsius = heat.count ? heat.most / 1e3 : NAN;
-    s->throttled = read_numbers(root, "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count").sum;
+    s->throttled =
+        read_numbers(root, "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count").sum;
 }
 
 void machine_processor(char *name, size_t size, const char *root)
@@ -115,7 +120,8 @@ void machine_command_line(char *line, size_t size)
 
 bool machine_state_throttled(const struct machine_state *before, const struct machine_state *after)
 {
-    return after->throttled > before->throttled || (before->power != MACHINE_BATTERY && after->power == MACHINE_BATTERY);
+    return after->throttled > before->throttled ||
+           (before->power != MACHINE_BATTERY && after->power == MACHINE_BATTERY);
 }
 
 const char *machine_power_name(enum machine_power power)

@@ -20,7 +20,8 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
     l->name = "the limit of this cgroup";
 }
 
-static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct common *c, ddpm_error *err)
+static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
+                     const struct common *c, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
     double d = (double)a->height * a->width * a->channels;
@@ -31,25 +32,29 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     if (code)
         return code;
     const ddpm_net_about *n = ddpm_net_describe(net);
-    double image = (double)n->activations + (double)n->scratch + (STATES + 2.0 * l->frames) * d * sizeof(double);
+    double image =
+        (double)n->activations + (double)n->scratch + (STATES + 2.0 * l->frames) * d * sizeof(double);
     double first = machine_memory_peak() + (image - (double)n->activations - (double)n->scratch) +
                    l->images * d * l->frames * sizeof(float);
     ddpm_net_free(net);
     double fit = 1 + (l->bytes - first) / image;
     if (fit < 1)
-        return dd_error(err, DDPM_ENOMEM, "out of memory: a single image takes %.0f MB, %s is %.0f MB", first / 1e6, l->name, l->bytes / 1e6);
+        return dd_error(err, DDPM_ENOMEM, "out of memory: a single image takes %.0f MB, %s is %.0f MB",
+                        first / 1e6, l->name, l->bytes / 1e6);
     if (asked && fit < *batch)
-        return dd_error(err, DDPM_ENOMEM, "out of memory: a batch of %d takes %.0f MB, %s is %.0f MB: --batch %d fits", *batch,
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory: a batch of %d takes %.0f MB, %s is %.0f MB: --batch %d fits", *batch,
                         (first + (*batch - 1) * image) / 1e6, l->name, l->bytes / 1e6, (int)fit);
     *batch = fit < *batch ? (int)fit : *batch;
     return DDPM_OK;
 }
 
-int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m, const struct command *command,
-                       const struct common *c, ddpm_error *err)
+int memory_limit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
+                       const struct command *command, const struct common *c, ddpm_error *err)
 {
     int wanted = *batch, code = fit_batch(batch, asked, l, m, c, err);
     if (!code && *batch < wanted)
-        remark(command, c, "%d images at a time, not %d: %s is %.0f MB", *batch, wanted, l->name, l->bytes / 1e6);
+        remark(command, c, "%d images at a time, not %d: %s is %.0f MB", *batch, wanted, l->name,
+               l->bytes / 1e6);
     return code;
 }

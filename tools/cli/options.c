@@ -35,10 +35,11 @@ static const char *const *memory_names(void)
 static const struct option common_options[] = {
     { "threads", 0, OPTION_INT, "N",
       "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL,
-          FIELD(threads), 1,
-      DD_THREADS_MOST },
-    { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names, FIELD(cpu), 0, 0 },
-    { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names, FIELD(conv), 0, 0 },
+      FIELD(threads), 1, DD_THREADS_MOST },
+    { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names,
+      FIELD(cpu), 0, 0 },
+    { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names,
+      FIELD(conv), 0, 0 },
     { "memory", 0, OPTION_CHOICE, "HOW",
       "low: no second copy of the weights, by --conv gemm; steps take up to twice as long (default: full)",
       memory_names, FIELD(memory), 0, 0 },
@@ -47,6 +48,7 @@ static const struct option common_options[] = {
     { "verbose", 'v', OPTION_FLAG, NULL, "say more", NULL, FIELD(verbose), 0, 0 },
     { "help", 'h', OPTION_FLAG, NULL, "this text", NULL, FIELD(help), 0, 0 },
 };
+
 enum { COMMON = sizeof common_options / sizeof *common_options, NAMES_MAX = 64 };
 
 const struct option *option_at(const struct command *c, int i)
@@ -84,7 +86,8 @@ static int distance(const char *a, const char *b)
         int diagonal = row[0];
         row[0] = i;
         for (int j = 1; j <= n; j++) {
-            int change = diagonal + (a[i - 1] != b[j - 1]), skip = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int change = diagonal + (a[i - 1] != b[j - 1]),
+                skip = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = change < skip ? change : skip;
         }
@@ -109,7 +112,8 @@ static const char *advice(char out[400], const char *text, const char *const *na
 {
     static const char rest[] = ", ... (--help lists all)";
     const char *near = nearest_name(text, names);
-    size_t n = near ? (size_t)snprintf(out, 400, "did you mean %s? choose from", near) : (size_t)snprintf(out, 400, "choose from");
+    size_t n = near ? (size_t)snprintf(out, 400, "did you mean %s? choose from", near)
+                    : (size_t)snprintf(out, 400, "choose from");
     for (int i = 0; names[i]; i++) {
         if (n + strlen(names[i]) + sizeof ", " + sizeof rest > 400) {
             snprintf(out + n, 400 - n, "%s", rest);
@@ -141,7 +145,8 @@ static int set_int(const struct option *o, int64_t *field, const char *text, ddp
     if (!(isdigit((unsigned char)*text) || *text == '-') || end == text || *end)
         return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number", o->name, text);
     if (errno || (double)v < o->low || (double)v > o->high)
-        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from %.0f to %.0f", o->name, text, o->low, o->high);
+        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from %.0f to %.0f", o->name,
+                        text, o->low, o->high);
     *field = v;
     return DDPM_OK;
 }
@@ -152,7 +157,8 @@ static int set_seed(const struct option *o, uint64_t *field, const char *text, d
     errno = 0;
     *field = strtoull(text, &end, 10);
     if (!isdigit((unsigned char)*text) || *end || errno)
-        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from 0 to %llu", o->name, text, (unsigned long long)UINT64_MAX);
+        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from 0 to %llu", o->name, text,
+                        (unsigned long long)UINT64_MAX);
     return DDPM_OK;
 }
 
@@ -160,18 +166,26 @@ static int set_number(const struct option *o, double *field, const char *text, d
 {
     char *end;
     *field = strtod(text, &end);
-    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(*field) || *field < o->low || *field > o->high)
-        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a number from %g to %g", o->name, text, o->low, o->high);
+    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(*field) || *field < o->low ||
+        *field > o->high)
+        return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a number from %g to %g", o->name, text,
+                        o->low, o->high);
     return DDPM_OK;
 }
 
 /* A number above 0 and a unit, of time or of memory. */
 static int set_amount(const struct option *o, double *field, const char *text, ddpm_error *err)
 {
-    static const struct { enum option_kind kind; const char *unit; double is; } units[] = {
-        { OPTION_TIME, "ms", 1e-3 }, { OPTION_TIME, "s", 1 }, { OPTION_TIME, "m", 60 }, { OPTION_TIME, "h", 3600 }, { OPTION_TIME, "d", 86400 },
-        { OPTION_SIZE, "M", 1 << 20 }, { OPTION_SIZE, "G", 1 << 30 },
+    static const struct {
+        enum option_kind kind;
+        const char *unit;
+        double is;
+    } units[] = {
+        { OPTION_TIME, "ms", 1e-3 },   { OPTION_TIME, "s", 1 },     { OPTION_TIME, "m", 60 },
+        { OPTION_TIME, "h", 3600 },    { OPTION_TIME, "d", 86400 }, { OPTION_SIZE, "M", 1 << 20 },
+        { OPTION_SIZE, "G", 1 << 30 },
     };
+
     char *end;
     double v = strtod(text, &end);
     for (size_t i = 0; i < sizeof units / sizeof *units && isdigit((unsigned char)*text); i++)
@@ -180,7 +194,8 @@ static int set_amount(const struct option *o, double *field, const char *text, d
             return DDPM_OK;
         }
     return dd_error(err, DDPM_EUSAGE, "--%s %.40s: expected %s", o->name, text,
-                    o->kind == OPTION_TIME ? "a time such as 500ms, 90s, 45m, 2h or 1.5d" : "a size such as 500M or 1.5G");
+                    o->kind == OPTION_TIME ? "a time such as 500ms, 90s, 45m, 2h or 1.5d"
+                                           : "a size such as 500M or 1.5G");
 }
 
 static int set_choice(const struct option *o, const char **field, const char *text, ddpm_error *err)
@@ -208,14 +223,14 @@ static int set_value(const struct option *o, void *settings, const char *text, d
     if (!*text)
         return dd_error(err, DDPM_EUSAGE, "--%s: its value %s is empty", o->name, o->value);
     switch (o->kind) {
-    case OPTION_INT:    return set_int(o, field, text, err);
-    case OPTION_SEED:   return set_seed(o, field, text, err);
+    case OPTION_INT: return set_int(o, field, text, err);
+    case OPTION_SEED: return set_seed(o, field, text, err);
     case OPTION_NUMBER: return set_number(o, field, text, err);
     case OPTION_TIME:
-    case OPTION_SIZE:   return set_amount(o, field, text, err);
+    case OPTION_SIZE: return set_amount(o, field, text, err);
     case OPTION_CHOICE: return set_choice(o, field, text, err);
-    case OPTION_TEXTS:  return set_texts(o, field, text, err);
-    default:            *(const char **)field = text; return DDPM_OK;
+    case OPTION_TEXTS: return set_texts(o, field, text, err);
+    default: *(const char **)field = text; return DDPM_OK;
     }
 }
 
@@ -298,7 +313,8 @@ static int choose_memory(struct common *c, ddpm_error *err)
     return DDPM_OK;
 }
 
-int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument, int *arguments, ddpm_error *err)
+int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument,
+                  int *arguments, ddpm_error *err)
 {
     struct reading r = { .command = c, .settings = settings, .argc = argc, .argv = argv };
     int n = 0, ended = 0;
@@ -326,24 +342,25 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
     if (n < c->least)
         return dd_error(err, DDPM_EUSAGE, "an argument is missing; it takes: %s", c->arguments);
     if (n > c->most)
-        return dd_error(err, DDPM_EUSAGE, "argument %.80s is one too many; it takes: %s", argv[c->most], c->most ? c->arguments : "options only");
+        return dd_error(err, DDPM_EUSAGE, "argument %.80s is one too many; it takes: %s", argv[c->most],
+                        c->most ? c->arguments : "options only");
     return DDPM_OK;
 }
 
 int exit_code(int code)
 {
     switch (code) {
-    case DDPM_OK:           return 0;
-    case DDPM_EUSAGE:       return 64;
-    case DDPM_EDATA:        return 65;
-    case DDPM_EMISSING:     return 66;
+    case DDPM_OK: return 0;
+    case DDPM_EUSAGE: return 64;
+    case DDPM_EDATA: return 65;
+    case DDPM_EMISSING: return 66;
     case DDPM_EUNSUPPORTED: return 69;
-    case DDPM_ENOMEM:       return 71;
-    case DDPM_ECREATE:      return 73;
-    case DDPM_EIO:          return 74;
-    case TRY_LATER:         return 75;
-    case DDPM_EPERM:        return 77;
-    default:                return 70;
+    case DDPM_ENOMEM: return 71;
+    case DDPM_ECREATE: return 73;
+    case DDPM_EIO: return 74;
+    case TRY_LATER: return 75;
+    case DDPM_EPERM: return 77;
+    default: return 70;
     }
 }
 
@@ -392,9 +409,9 @@ void notice(const struct command *c, const char *format, ...)
 const char *option_beside(const struct command *c, const void *settings, const char *const *taken)
 {
     static const size_t sizes[] = {
-        [OPTION_FLAG] = sizeof(bool), [OPTION_INT] = sizeof(int64_t), [OPTION_SEED] = sizeof(uint64_t),
-        [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double), [OPTION_SIZE] = sizeof(double),
-        [OPTION_TEXT] = sizeof(char *), [OPTION_CHOICE] = sizeof(char *),
+        [OPTION_FLAG] = sizeof(bool),     [OPTION_INT] = sizeof(int64_t),   [OPTION_SEED] = sizeof(uint64_t),
+        [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double),   [OPTION_SIZE] = sizeof(double),
+        [OPTION_TEXT] = sizeof(char *),   [OPTION_CHOICE] = sizeof(char *),
     };
     const char *given = settings, *otherwise = c->defaults;
     for (int i = 0; i < c->count; i++) {

@@ -43,7 +43,10 @@ void progress_begin(struct progress *p, const struct common *c, const char *unit
     p->color = !(no_color && *no_color);
 }
 
-double progress_seconds(const struct progress *p) { return progress_now() - p->start; }
+double progress_seconds(const struct progress *p)
+{
+    return progress_now() - p->start;
+}
 
 void progress_time(char out[PROGRESS_TIME], double seconds)
 {
@@ -61,7 +64,9 @@ void progress_time(char out[PROGRESS_TIME], double seconds)
 /* ---- what is known at one moment ---- */
 
 /* The part that is done is negative, and the seconds left are infinite, where they are not known. */
-struct state { double rate, part, left; };
+struct state {
+    double rate, part, left;
+};
 
 static struct state state_of(const struct progress *p, double done)
 {

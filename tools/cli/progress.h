@@ -5,24 +5,28 @@
 #include "cli/options.h"
 
 enum { PROGRESS_TIME = 32 };
+
 struct progress {
     bool bar, lines, color;
-    const char *what, *unit;             /* what is going on, or NULL; what is counted */
-    double first, total;                 /* done before this start; all there is to do, 0: unknown */
-    double limit, after;                 /* seconds until it ends anyway, 0: none; for what comes behind */
+    const char *what, *unit; /* what is going on, or NULL; what is counted */
+    double first, total;     /* done before this start; all there is to do, 0: unknown */
+    double limit, after;     /* seconds until it ends anyway, 0: none; for what comes behind */
     double start, last;
-    char note[48];                       /* what else there is to say */
+    char note[48]; /* what else there is to say */
 };
+
 void progress_begin(struct progress *p, const struct common *c, const char *unit, double total);
 void progress_at(struct progress *p, double done);
-void progress_clear(const struct progress *p);       /* takes the bar away, so that something else can be said */
-double progress_seconds(const struct progress *p);   /* since begin */
+void progress_clear(const struct progress *p); /* takes the bar away, so that something else can be said */
+double progress_seconds(const struct progress *p); /* since begin */
 /* Seconds of a clock that nobody sets. */
 double progress_now(void);
 /* Writes a length of time as people read it: "45 s", "5 min 10 s", "7 h 57 min", "3 d 4 h". */
 void progress_time(char out[PROGRESS_TIME], double seconds);
+
 /* Writes ", in 40.5 s, 2.53 s an image" of so many images; "" when there is nothing to tell. */
 enum { PROGRESS_TOOK = 2 * PROGRESS_TIME + 16 };
+
 void progress_took(char out[PROGRESS_TOOK], double seconds, int images);
 /* Writes one line of fewer than `columns` characters for done; "" when not even the percentage fits. */
 void progress_line(char *out, size_t size, const struct progress *p, double done, int columns);

@@ -8,7 +8,14 @@
 #include <string.h>
 #include <ddpm.h>
 
-struct work { ddpm_model *model; ddpm_net *net; ddpm_chain *chain; ddpm_sampler *sampler; size_t d; int K; };
+struct work {
+    ddpm_model *model;
+    ddpm_net *net;
+    ddpm_chain *chain;
+    ddpm_sampler *sampler;
+    size_t d;
+    int K;
+};
 
 static int work_open(struct work *w, const char *path, const char *steps, ddpm_error *err)
 {
@@ -19,7 +26,8 @@ static int work_open(struct work *w, const char *path, const char *steps, ddpm_e
     w->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     ddpm_sampler_defaults(&o, a);
     o.sampler = "ode", o.clip = 0, o.eps = ddpm_net_eps, o.eps_user = w->net;
-    if (ddpm_chain_respace(&w->chain, a, steps, NULL, err) || ddpm_sampler_create(&w->sampler, w->chain, &o, w->d, 1, NULL, err))
+    if (ddpm_chain_respace(&w->chain, a, steps, NULL, err) ||
+        ddpm_sampler_create(&w->sampler, w->chain, &o, w->d, 1, NULL, err))
         return 1;
     w->K = ddpm_chain_tables(w->chain)->K;
     return 0;
@@ -54,8 +62,8 @@ static void report(const struct work *w, const double *image, const double *late
     double sum = 0, square = 0, d = (double)w->d;
     for (size_t k = 0; k < w->d; k++)
         sum += latent[k], square += latent[k] * latent[k];
-    printf("latent: mean %.3f, deviation %.3f; there and back: %.4f\n", sum / d, sqrt(square / d - sum / d * (sum / d)),
-           root_mean_square(image, back, w->d));
+    printf("latent: mean %.3f, deviation %.3f; there and back: %.4f\n", sum / d,
+           sqrt(square / d - sum / d * (sum / d)), root_mean_square(image, back, w->d));
 }
 
 int main(int argc, char **argv)
@@ -74,7 +82,10 @@ int main(int argc, char **argv)
     int code = travel(&w, image, w.K - 1, w.K, 0, &err);
     memcpy(latent, image, w.d * sizeof *latent);
     code = code ? code : travel(&w, latent, 0, 0, w.K - 1, &err);
-    memcpy(back, latent, w.d * sizeof *back);      /* down to position 0, where encoding began: the last step would denoise once more */
+    memcpy(
+        back, latent,
+        w.d *
+            sizeof *back); /* down to position 0, where encoding began: the last step would denoise once more */
     code = code ? code : travel(&w, back, w.K - 1, w.K - 1, 0, &err);
     if (code)
         fprintf(stderr, "latent: %s\n", err.text);

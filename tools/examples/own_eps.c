@@ -9,22 +9,33 @@
 #include <ddpm.h>
 
 enum { T = 1000, D = 64 };
-struct gauss { double mean, deviation, beta[T], alpha_bar[T]; };
+
+struct gauss {
+    double mean, deviation, beta[T], alpha_bar[T];
+};
 
 /* A ddpm_eps_fn: the samplers see a network as nothing more than this. */
-static int gauss_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int gauss_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+                     ddpm_error *err)
 {
     const struct gauss *g = user;
-    double alpha_bar = g->alpha_bar[(int)t], variance = alpha_bar * g->deviation * g->deviation + 1 - alpha_bar;
+    double alpha_bar = g->alpha_bar[(int)t],
+           variance = alpha_bar * g->deviation * g->deviation + 1 - alpha_bar;
     (void)y, (void)err;
     for (int k = 0; k < n * D; k++)
         out[k] = sqrt(1 - alpha_bar) * (x[k] - sqrt(alpha_bar) * g->mean) / variance;
     return 0;
 }
 
-static int sample(const double **x, ddpm_sampler **sampler, struct gauss *g, const char *steps, int images, ddpm_error *err)
+static int sample(const double **x, ddpm_sampler **sampler, struct gauss *g, const char *steps, int images,
+                  ddpm_error *err)
 {
-    ddpm_about about = { .steps = T, .channels = 1, .outputs = 1, .prediction = DDPM_EPS, .beta = g->beta, .alpha_bar = g->alpha_bar };
+    ddpm_about about = { .steps = T,
+                         .channels = 1,
+                         .outputs = 1,
+                         .prediction = DDPM_EPS,
+                         .beta = g->beta,
+                         .alpha_bar = g->alpha_bar };
     ddpm_sampler_options o;
     ddpm_chain *chain = NULL;
     uint32_t *index = malloc((size_t)images * sizeof *index);
@@ -53,14 +64,16 @@ int main(int argc, char **argv)
     double sum = 0, square = 0;
     ddpm_sampler *sampler = NULL;
     ddpm_error err;
-    if (ddpm_betas(g.beta, g.alpha_bar, T, "linear", &err) || sample(&x, &sampler, &g, argc > 1 ? argv[1] : "100", images, &err)) {
+    if (ddpm_betas(g.beta, g.alpha_bar, T, "linear", &err) ||
+        sample(&x, &sampler, &g, argc > 1 ? argv[1] : "100", images, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
     for (int k = 0; k < images * D; k++)
         sum += x[k], square += x[k] * x[k];
     double mean = sum / (images * D);
-    printf("mean %.4f of %.4f, deviation %.4f of %.4f\n", mean, g.mean, sqrt(square / (images * D) - mean * mean), g.deviation);
+    printf("mean %.4f of %.4f, deviation %.4f of %.4f\n", mean, g.mean,
+           sqrt(square / (images * D) - mean * mean), g.deviation);
     ddpm_sampler_free(sampler);
     return 0;
 }

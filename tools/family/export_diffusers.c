@@ -14,6 +14,7 @@
 #include "family/export_folder.h"
 
 enum { LEVELS = 12 };
+
 struct shape {
     const ddpm_about *about;
     const cJSON *net, *diffusion;
@@ -22,9 +23,20 @@ struct shape {
     ddpm_error *err;
 };
 
-static const cJSON *member(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
-static double number(const cJSON *object, const char *key) { return cJSON_GetNumberValue(member(object, key)); }
-static const char *text(const cJSON *object, const char *key) { return cJSON_GetStringValue(member(object, key)); }
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static double number(const cJSON *object, const char *key)
+{
+    return cJSON_GetNumberValue(member(object, key));
+}
+
+static const char *text(const cJSON *object, const char *key)
+{
+    return cJSON_GetStringValue(member(object, key));
+}
 
 static int ints(int *out, const cJSON *list)
 {
@@ -41,6 +53,7 @@ static void samplers(bool *res, const cJSON *list)
 }
 
 static int refuse(const struct shape *s, const char *format, ...) DD_PRINTF(2, 3);
+
 static int refuse(const struct shape *s, const char *format, ...)
 {
     char why[320];
@@ -87,7 +100,9 @@ static int add_time(cJSON *c, const struct shape *s, const ddpm_model *m)
     double shift = 0;
     int dim = (int)number(time, "dim"), init = (int)number(s->net, "init"), code = DDPM_OK;
     if (dim != s->widths[0] || init != s->widths[0])
-        return refuse(s, "net.init is %d, net.time.dim %d and net.widths[0] %d; it has one number for the three", init, dim, s->widths[0]);
+        return refuse(s,
+                      "net.init is %d, net.time.dim %d and net.widths[0] %d; it has one number for the three",
+                      init, dim, s->widths[0]);
     if (s->about->t_scale != 1)
         return refuse(s, "diffusion.t_scale is %g; it feeds the step as it stands", s->about->t_scale);
     for (size_t i = 0; i < n && !code; i++)
@@ -124,9 +139,11 @@ static int add_blocks(cJSON *c, const struct shape *s)
     for (int up = 0; up < 2; up++) {
         cJSON *list = cJSON_AddArrayToObject(c, up ? "up_block_types" : "down_block_types");
         add_side(list, s, up, &sampler[up], &mixed);
-        cJSON_AddStringToObject(c, up ? "upsample_type" : "downsample_type", sampler[up] > 0 ? "resnet" : "conv");
+        cJSON_AddStringToObject(c, up ? "upsample_type" : "downsample_type",
+                                sampler[up] > 0 ? "resnet" : "conv");
         if (mixed)
-            return refuse(s, "net.%s has both \"conv\" and \"res\" at levels with attention", up ? "up" : "down");
+            return refuse(s, "net.%s has both \"conv\" and \"res\" at levels with attention",
+                          up ? "up" : "down");
     }
     cJSON_AddItemToObject(c, "block_out_channels", cJSON_CreateIntArray(s->widths, s->levels));
     cJSON_AddNumberToObject(c, "layers_per_block", number(s->net, "blocks"));
@@ -141,7 +158,9 @@ static int add_heads(cJSON *c, const struct shape *s)
     bool single = s->dim == 0, same = true, any = false;
     for (int i = 0; i < 2 * s->levels + 1; i++) {
         int level = i < 2 * s->levels ? i % s->levels : s->levels - 1;
-        int heads = i == 2 * s->levels ? s->heads_mid : i < s->levels ? s->heads_down[level] : s->heads_up[level];
+        int heads = i == 2 * s->levels ? s->heads_mid
+                    : i < s->levels    ? s->heads_down[level]
+                                       : s->heads_up[level];
         if (!heads)
             continue;
         int own = s->dim ? s->dim : s->widths[level] / heads;
@@ -150,7 +169,8 @@ static int add_heads(cJSON *c, const struct shape *s)
         any = true, dim = own;
     }
     if (any && !same && !single)
-        return refuse(s, "net.heads: the width of a head differs between levels, and it has one attention_head_dim");
+        return refuse(
+            s, "net.heads: the width of a head differs between levels, and it has one attention_head_dim");
     if (single)
         cJSON_AddNullToObject(c, "attention_head_dim");
     else
@@ -201,8 +221,10 @@ static int describe_unet(cJSON *c, const struct shape *s, const ddpm_model *m)
     else
         cJSON_AddNullToObject(c, "num_class_embeds");
     int code = add_time(c, s, m);
-    if (!code) code = add_blocks(c, s);
-    if (!code) code = add_heads(c, s);
+    if (!code)
+        code = add_blocks(c, s);
+    if (!code)
+        code = add_heads(c, s);
     return code ? code : add_norms(c, s);
 }
 
@@ -213,7 +235,8 @@ static bool gives(const char *spec, const ddpm_about *a, double *beta, double *a
 {
     bool same = ddpm_betas(beta, alpha_bar, a->steps, spec, NULL) == DDPM_OK;
     for (int t = 0; t < a->steps && same; t++)
-        same = fabs(beta[t] - a->beta[t]) <= 1e-5 * a->beta[t] && fabs(alpha_bar[t] - a->alpha_bar[t]) <= 1e-5;
+        same =
+            fabs(beta[t] - a->beta[t]) <= 1e-5 * a->beta[t] && fabs(alpha_bar[t] - a->alpha_bar[t]) <= 1e-5;
     return same;
 }
 
@@ -249,20 +272,29 @@ static int add_betas(cJSON *c, const struct shape *s, double *room)
         return DDPM_OK;
     }
     if (zero)
-        return refuse(s, "diffusion.name is \"%.60s\", whose signal ends at zero; it has that for its own schedules only", name);
+        return refuse(
+            s,
+            "diffusion.name is \"%.60s\", whose signal ends at zero; it has that for its own schedules only",
+            name);
     cJSON_AddItemToObject(c, "trained_betas", cJSON_CreateDoubleArray(a->beta, a->steps));
     return DDPM_OK;
 }
 
 static int describe_scheduler(cJSON *c, const struct shape *s)
 {
-    static const char *const predictions[] = { [DDPM_EPS] = "epsilon", [DDPM_X0] = "sample", [DDPM_V] = "v_prediction" };
-    static const char *const variances[] = { [DDPM_BETA] = "fixed_large", [DDPM_BETA_TILDE] = "fixed_small", [DDPM_LEARNED_RANGE] = "learned_range" };
+    static const char *const predictions[] = {
+        [DDPM_EPS] = "epsilon", [DDPM_X0] = "sample", [DDPM_V] = "v_prediction"
+    };
+    static const char *const variances[] = {
+        [DDPM_BETA] = "fixed_large", [DDPM_BETA_TILDE] = "fixed_small", [DDPM_LEARNED_RANGE] = "learned_range"
+    };
     const ddpm_about *a = s->about;
     if (a->variance == DDPM_LEARNED)
-        return refuse(s, "diffusion.variance is \"learned\", the logarithm of a variance; it has \"learned-range\"");
+        return refuse(
+            s, "diffusion.variance is \"learned\", the logarithm of a variance; it has \"learned-range\"");
     if (a->variance != DDPM_LEARNED_RANGE && a->outputs != a->channels)
-        return refuse(s, "net.outputs is %d for %d channels, but diffusion.variance is not \"learned-range\"", a->outputs, a->channels);
+        return refuse(s, "net.outputs is %d for %d channels, but diffusion.variance is not \"learned-range\"",
+                      a->outputs, a->channels);
     cJSON_AddStringToObject(c, "_class_name", "DDPMScheduler");
     cJSON_AddStringToObject(c, "_diffusers_version", EXPORT_DIFFUSERS);
     cJSON_AddNumberToObject(c, "num_train_timesteps", a->steps);
@@ -274,7 +306,8 @@ static int describe_scheduler(cJSON *c, const struct shape *s)
     cJSON_AddStringToObject(c, "timestep_spacing", "leading");
     cJSON_AddNumberToObject(c, "steps_offset", 0);
     double *room = malloc(2 * (size_t)a->steps * sizeof *room);
-    int code = room ? add_betas(c, s, room) : dd_error(s->err, DDPM_ENOMEM, "out of memory for %d steps", a->steps);
+    int code =
+        room ? add_betas(c, s, room) : dd_error(s->err, DDPM_ENOMEM, "out of memory for %d steps", a->steps);
     free(room);
     return code;
 }
@@ -285,10 +318,14 @@ int export_diffusers(const ddpm_model *m, const char *folder, bool replace, ddpm
     cJSON *root = cJSON_Parse(s.about->json), *unet = cJSON_CreateObject(), *scheduler = cJSON_CreateObject();
     int code = root && unet && scheduler ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory");
     s.net = member(root, "net"), s.diffusion = member(root, "diffusion");
-    if (!code) code = read_shape(&s);
-    if (!code) code = describe_unet(unet, &s, m);
-    if (!code) code = describe_scheduler(scheduler, &s);
-    if (!code) code = export_folder_write(m, folder, unet, scheduler, replace, err);
+    if (!code)
+        code = read_shape(&s);
+    if (!code)
+        code = describe_unet(unet, &s, m);
+    if (!code)
+        code = describe_scheduler(scheduler, &s);
+    if (!code)
+        code = export_folder_write(m, folder, unet, scheduler, replace, err);
     cJSON_Delete(root), cJSON_Delete(unet), cJSON_Delete(scheduler);
     return code;
 }

@@ -17,10 +17,14 @@ static const char index_text[] =
     "  \"scheduler\": [\"diffusers\", \"DDPMScheduler\"],\n  \"unet\": [\"diffusers\", \"UNet2DModel\"]\n}\n";
 
 enum { WEIGHTS, CONFIG, SCHEDULER, INDEX, FILES };
-static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json", "scheduler/scheduler_config.json",
-                                          "model_index.json" };
 
-static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory for the exported folder"); }
+static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json",
+                                          "scheduler/scheduler_config.json", "model_index.json" };
+
+static int no_memory(ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory for the exported folder");
+}
 
 static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 {
@@ -29,17 +33,19 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
         return DDPM_OK;
     int number = errno;
     if (number == EEXIST && !may_exist)
-        return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or allow it to be replaced (--force)", path);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: exists already: choose another name, or allow it to be replaced (--force)",
+                        path);
     if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return DDPM_OK;
-    return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be made a folder: %s", path, strerror(number));
+    return dd_error(err, dd_file_code(number, DDPM_ECREATE), "%s: cannot be made a folder: %s", path,
+                    strerror(number));
 }
 
 /* What diffusers computes itself, and what only this program stores. */
 static bool is_plain(const char *name)
 {
-    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.",
-                                          "average." };
+    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.", "average." };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strncmp(name, others[i], strlen(others[i])))
             return false;
@@ -81,13 +87,17 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
     char *text = cJSON_Print(object);
     if (!text)
         return no_memory(err);
-    fprintf(f, "%s\n", text);                   /* what fails here, commit sees */
+    fprintf(f, "%s\n", text); /* what fails here, commit sees */
     cJSON_free(text);
     return DDPM_OK;
 }
 
 /* What the four files are made of. */
-struct export { const ddpm_model *model; const cJSON *unet, *scheduler; };
+struct export
+{
+    const ddpm_model *model;
+    const cJSON *unet, *scheduler;
+};
 
 /* Writes one of the files; path is for messages. */
 static int write_file(struct dd_output *o, int file, const struct export *e, const char *path,
@@ -95,7 +105,7 @@ static int write_file(struct dd_output *o, int file, const struct export *e, con
 {
     int code = DDPM_OK;
     if (file == INDEX)
-        fputs(index_text, o->stream);           /* what fails here, commit sees */
+        fputs(index_text, o->stream); /* what fails here, commit sees */
     else if (file == WEIGHTS)
         code = write_weights(o->stream, e->model, err);
     else

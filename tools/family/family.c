@@ -7,7 +7,9 @@
 #include <string.h>
 #include "family/family.h"
 
-static const struct family *const families[] = { &family_diffusers, &family_openai, &family_ho, &family_lucidrains };
+static const struct family *const families[] = { &family_diffusers, &family_openai, &family_ho,
+                                                 &family_lucidrains };
+
 enum { FAMILIES = sizeof families / sizeof *families };
 
 const char *const *family_names(void)
@@ -27,17 +29,21 @@ static bool signed_by(const struct family *f, const struct checkpoint *c)
 int family_find(const struct family **f, const char *name, const struct checkpoint *c, ddpm_error *err)
 {
     if (checkpoint_find(c, "schedule.alpha_bar") != NULL && checkpoint_find(c, "time.freq") != NULL)
-        return dd_error(err, DDPM_EDATA, "%s: is a model file of this program already; --to says what it is to become", c->file);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: is a model file of this program already; --to says what it is to become",
+                        c->file);
     for (int i = 0; i < FAMILIES; i++) {
         *f = families[i];
         if (!strcmp(name, (*f)->name) && !signed_by(*f, c))
-            return dd_error(err, DDPM_EDATA, "%s: not a U-Net of %s: there is no tensor %s, or no %s", c->file, (*f)->origin,
-                            (*f)->signature[0], (*f)->signature[1]);
+            return dd_error(err, DDPM_EDATA, "%s: not a U-Net of %s: there is no tensor %s, or no %s",
+                            c->file, (*f)->origin, (*f)->signature[0], (*f)->signature[1]);
         if ((!strcmp(name, "auto") || !strcmp(name, (*f)->name)) && signed_by(*f, c))
             return DDPM_OK;
     }
-    return dd_error(err, DDPM_EDATA, "%s: a U-Net of no known family: expected the tensors conv_in.weight (diffusers), "
-                    "input_blocks.0.0.weight (OpenAI), temb.dense.0.weight (Ho) or init_conv.weight (lucidrains), found %zu others such as %s",
+    return dd_error(err, DDPM_EDATA,
+                    "%s: a U-Net of no known family: expected the tensors conv_in.weight (diffusers), "
+                    "input_blocks.0.0.weight (OpenAI), temb.dense.0.weight (Ho) or init_conv.weight "
+                    "(lucidrains), found %zu others such as %s",
                     c->file, c->tensors, c->tensors > 0 ? c->tensor[0].name : "none");
 }
 
@@ -123,7 +129,8 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
     for (int i = 0; i < 4; i++) {
         dim[i] = i < t->rank ? t->dim[i] : 1;
         if (dim[i] < 1 || dim[i] > 1 << 20)
-            return conversion_error(v, "%s has a dimension of %lld, expected 1 to %d", name, (long long)dim[i], 1 << 20);
+            return conversion_error(v, "%s has a dimension of %lld, expected 1 to %d", name,
+                                    (long long)dim[i], 1 << 20);
     }
     return DDPM_OK;
 }
@@ -137,7 +144,8 @@ static int freq_room(struct conversion *v, int half)
 
 int conversion_freq_late(struct conversion *v, int half, double divisor)
 {
-    int code = divisor > 0 ? freq_room(v, half) : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
+    int code = divisor > 0 ? freq_room(v, half)
+                           : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
     for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)-log(10000) * (float)i / (float)divisor);
     return code;
@@ -145,7 +153,8 @@ int conversion_freq_late(struct conversion *v, int half, double divisor)
 
 int conversion_freq_early(struct conversion *v, int half, double divisor, double theta)
 {
-    int code = divisor > 0 ? freq_room(v, half) : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
+    int code = divisor > 0 ? freq_room(v, half)
+                           : conversion_error(v, "a time embedding of %d channels is too narrow", 2 * half);
     for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)i * (float)-(log(theta) / divisor));
     return code;
@@ -155,15 +164,16 @@ int conversion_freq_early(struct conversion *v, int half, double divisor, double
 static int check_schedule(struct conversion *v, int steps, const char *name)
 {
     double *beta = malloc(2 * (size_t)steps * sizeof *beta);
-    int code = beta ? ddpm_betas(beta, beta + steps, steps, name, v->err) : dd_error(v->err, DDPM_ENOMEM, "out of memory");
+    int code = beta ? ddpm_betas(beta, beta + steps, steps, name, v->err)
+                    : dd_error(v->err, DDPM_ENOMEM, "out of memory");
     free(beta);
     if (code == DDPM_EUSAGE)
         v->err->code = code = DDPM_EDATA;
     return code;
 }
 
-int conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction, const char *variance,
-                         double clip, double t_scale)
+int conversion_diffusion(struct conversion *v, int steps, const char *name, const char *prediction,
+                         const char *variance, double clip, double t_scale)
 {
     int code = v->beta ? DDPM_OK : check_schedule(v, steps, name);
     if (code)
@@ -174,7 +184,9 @@ int conversion_diffusion(struct conversion *v, int steps, const char *name, cons
     cJSON_AddStringToObject(d, "prediction", prediction);
     cJSON_AddStringToObject(d, "variance", variance);
     cJSON_AddNumberToObject(d, "clip", clip);
-    return cJSON_AddNumberToObject(d, "t_scale", t_scale) == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : DDPM_OK;
+    return cJSON_AddNumberToObject(d, "t_scale", t_scale) == NULL
+               ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
+               : DDPM_OK;
 }
 
 const char *conversion_number(char text[32], double x)
@@ -202,14 +214,22 @@ static bool fits(const struct want *w, const struct checkpoint_tensor *t)
 {
     bool same = t->rank >= w->rank;
     for (int i = 0; i < t->rank && same; i++)
-        same = t->dim[i] == (i >= w->rank ? 1 : i == 0 ? w->dim[0] * (w->parts > 0 ? w->parts : 1) : w->dim[i]);
+        same = t->dim[i] == (i >= w->rank ? 1
+                             : i == 0     ? w->dim[0] * (w->parts > 0 ? w->parts : 1)
+                                          : w->dim[i]);
     return same;
 }
 
 /* A complaint of one kind: how many, and the first few. */
-struct faults { int count; bool cut; size_t used; char text[400]; };
+struct faults {
+    int count;
+    bool cut;
+    size_t used;
+    char text[400];
+};
 
 static void fault(struct faults *f, const char *format, ...) DD_PRINTF(2, 3);
+
 static void fault(struct faults *f, const char *format, ...)
 {
     char one[160];
@@ -228,8 +248,8 @@ static void append(char *text, size_t size, const char *kind, const struct fault
 {
     size_t used = strlen(text);
     if (f->count > 0)
-        snprintf(text + used, size - used, "%s%d %s: %.*s%s", used > 0 ? "; " : "", f->count, kind, share, f->text,
-                 f->used > (size_t)share || f->cut ? " ..." : "");
+        snprintf(text + used, size - used, "%s%d %s: %.*s%s", used > 0 ? "; " : "", f->count, kind, share,
+                 f->text, f->used > (size_t)share || f->cut ? " ..." : "");
 }
 
 static int account(struct conversion *v, const struct family *f)
@@ -248,11 +268,13 @@ static int account(struct conversion *v, const struct family *f)
         if (!t && w->part == 0)
             fault(&missing, "%s", w->from);
         else if (t && !fits(w, t) && w->part == 0)
-            fault(&shapes, "%s is %s, expected %s", w->from, shape_text(a, t->rank, t->dim), shape_text(b, w->rank, whole));
+            fault(&shapes, "%s is %s, expected %s", w->from, shape_text(a, t->rank, t->dim),
+                  shape_text(b, w->rank, whole));
     }
     for (size_t i = 0; i < v->in->tensors; i++)
         if (!used[i] && (!f->ignores || !f->ignores(v, &v->in->tensor[i])))
-            fault(&unexpected, "%s %s", v->in->tensor[i].name, shape_text(a, v->in->tensor[i].rank, v->in->tensor[i].dim));
+            fault(&unexpected, "%s %s", v->in->tensor[i].name,
+                  shape_text(a, v->in->tensor[i].rank, v->in->tensor[i].dim));
     free(used);
     int share = 330 / ((missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0) + 1) + 60;
     append(text, sizeof text, "missing", &missing, share);

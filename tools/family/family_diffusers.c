@@ -7,11 +7,20 @@
 #include "family/unet_tensors.h"
 
 static const char *const signature[] = { "conv_in.weight", "time_embedding.linear_1.weight", NULL };
-static const char *const spare[] = { "note", "_*", "unet.dropout", "unet.num_train_timesteps", "scheduler.dynamic_thresholding_ratio",
+static const char *const spare[] = { "note",
+                                     "_*",
+                                     "unet.dropout",
+                                     "unet.num_train_timesteps",
+                                     "scheduler.dynamic_thresholding_ratio",
                                      "scheduler.sample_max_value",
-                                     "unet.decay", "unet.inv_gamma", "unet.min_decay",
-                                         "unet.optimization_step", "unet.power",
-                                     "unet.update_after_step", "unet.use_ema_warmup", NULL };
+                                     "unet.decay",
+                                     "unet.inv_gamma",
+                                     "unet.min_decay",
+                                     "unet.optimization_step",
+                                     "unet.power",
+                                     "unet.update_after_step",
+                                     "unet.use_ema_warmup",
+                                     NULL };
 
 /* Index of the text in names, whose first is the default. */
 static int choice(struct conversion *v, const char *key, const char *const *names)
@@ -34,7 +43,8 @@ static void refuse_if(struct conversion *v, const char *key, bool asked)
 }
 
 /* kind [levels]: 0 convolution without attention, 1 attention and the sampler of `sampler`, 2 residual sampler. */
-static void read_blocks(struct conversion *v, const char *key, const char *side, const char *const *defaults, int levels, int *kind)
+static void read_blocks(struct conversion *v, const char *key, const char *side, const char *const *defaults,
+                        int levels, int *kind)
 {
     const char *list[UNET_LEVELS];
     char plain[24], attentive[24], residual[32];
@@ -50,7 +60,8 @@ static void read_blocks(struct conversion *v, const char *key, const char *side,
         const char *type = !strncmp(list[i], "UNetRes", 7) ? list[i] + 7 : list[i];
         kind[i] = !strcmp(type, plain) ? 0 : !strcmp(type, attentive) ? 1 : !strcmp(type, residual) ? 2 : -1;
         if (kind[i] < 0)
-            settings_wrong(v->say, key, "and this program does not have %s, only %s, %s and %s", list[i], plain, attentive, residual);
+            settings_wrong(v->say, key, "and this program does not have %s, only %s, %s and %s", list[i],
+                           plain, attentive, residual);
     }
 }
 
@@ -60,7 +71,8 @@ static int heads_of(struct conversion *v, struct unet *u, int head_dim, int chan
     if (head_dim == 0)
         return 1;
     if (head_dim > channels)
-        settings_wrong(v->say, "unet.attention_head_dim", "expected at most the %d channels of the narrowest attention", channels);
+        settings_wrong(v->say, "unet.attention_head_dim",
+                       "expected at most the %d channels of the narrowest attention", channels);
     if (channels % head_dim != 0)
         u->head_dim = head_dim;
     return channels / head_dim;
@@ -69,7 +81,8 @@ static int heads_of(struct conversion *v, struct unet *u, int head_dim, int chan
 static void read_levels(struct conversion *v, struct unet *u)
 {
     static const char *const samplers[] = { "conv", "resnet", NULL };
-    static const char *const downs[] = { "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D" };
+    static const char *const downs[] = { "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D",
+                                         "AttnDownBlock2D" };
     static const char *const ups[] = { "AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D" };
     static const int widths[] = { 224, 448, 672, 896 };
     struct settings *s = v->say;
@@ -81,7 +94,8 @@ static void read_levels(struct conversion *v, struct unet *u)
         settings_wrong(s, "unet.block_out_channels", "expected at least one");
     read_blocks(v, "unet.down_block_types", "Down", downs, u->levels, down);
     read_blocks(v, "unet.up_block_types", "Up", ups, u->levels, up);
-    bool down_res = choice(v, "unet.downsample_type", samplers), up_res = choice(v, "unet.upsample_type", samplers);
+    bool down_res = choice(v, "unet.downsample_type", samplers),
+         up_res = choice(v, "unet.upsample_type", samplers);
     const cJSON *dim = settings_find(s, "unet.attention_head_dim");
     int head_dim = cJSON_IsNull(dim) ? 0 : settings_int(s, "unet.attention_head_dim", 1, UNET_WIDTH, 8);
     int last = u->levels - 1;
@@ -102,7 +116,8 @@ static void read_norms(struct conversion *v, struct unet *u)
     struct settings *s = v->say;
     u->scale_shift = choice(v, "unet.resnet_time_scale_shift", shifts);
     u->groups = settings_int(s, "unet.norm_num_groups", 1, UNET_WIDTH, 32);
-    u->mid_groups = settings_int(s, "unet.attn_norm_num_groups", 1, UNET_WIDTH, u->scale_shift ? 0 : u->groups);
+    u->mid_groups =
+        settings_int(s, "unet.attn_norm_num_groups", 1, UNET_WIDTH, u->scale_shift ? 0 : u->groups);
     u->eps = settings_number(s, "unet.norm_eps", 1e-12, 1, 1e-5);
     u->mid_scale = settings_number(s, "unet.mid_block_scale_factor", 1e-6, 1e6, 1);
     u->dropout = settings_number(s, "unet.dropout", 0, 1, 0);
@@ -124,17 +139,18 @@ static int read_time(struct conversion *v, struct unet *u)
 
 static int read_unet(struct conversion *v, struct unet *u)
 {
-    static const char *const classes[] = { "UNet2DModel", NULL }, *const middles[] = { "UNetMidBlock2D", NULL };
+    static const char *const classes[] = { "UNet2DModel", NULL }, *const middles[] = { "UNetMidBlock2D",
+                                                                                       NULL };
     static const char *const acts[] = { "silu", "swish", "gelu", "relu", "mish", NULL };
     struct settings *s = v->say;
     if (conversion_mentions(v, "transformer_blocks"))
-        return conversion_error(v,
-                                "a network that is conditioned by attention, on text for instance "
-                                "(transformer_blocks), which this program does not have");
+        return conversion_error(v, "a network that is conditioned by attention, on text for instance "
+                                   "(transformer_blocks), which this program does not have");
     if (!v->in->config && !settings_given(s, "unet.block_out_channels"))
-        return dd_error(v->err, DDPM_EUSAGE, "%s: there is no config.json beside it, and the tensors do not "
-                                             "say heads, padding and norms; add --config CONFIG.JSON",
-                                             v->in->file);
+        return dd_error(v->err, DDPM_EUSAGE,
+                        "%s: there is no config.json beside it, and the tensors do not "
+                        "say heads, padding and norms; add --config CONFIG.JSON",
+                        v->in->file);
     choice(v, "unet._class_name", classes);
     choice(v, "unet.mid_block_type", middles);
     int act = choice(v, "unet.act_fn", acts);
@@ -162,7 +178,8 @@ static int read_betas(struct conversion *v, int steps)
     if (!v->beta || !v->alpha_bar)
         return dd_error(v->err, DDPM_ENOMEM, "out of memory");
     if (settings_numbers(s, "scheduler.trained_betas", v->beta, steps, 0, 1) != steps)
-        settings_wrong(s, "scheduler.trained_betas", "expected %d numbers, as many as num_train_timesteps", steps);
+        settings_wrong(s, "scheduler.trained_betas", "expected %d numbers, as many as num_train_timesteps",
+                       steps);
     double product = 1;
     for (int t = 0; t < steps && !s->code; t++) {
         v->beta[t] = (float)v->beta[t];
@@ -174,7 +191,12 @@ static int read_betas(struct conversion *v, int steps)
 
 /* The schedulers of diffusers that have DDPM's noise schedule, and what their constructors take for granted
    of it.  own: the chain is DDPM's too; the others are solvers, of which a model has no part. */
-struct scheduler { const char *class; bool own; int schedule; double start, end; };
+struct scheduler {
+    const char *class;
+    bool own;
+    int schedule;
+    double start, end;
+};
 static const struct scheduler schedulers[] = {
     { "DDPMScheduler", true, 0, 1e-4, 0.02 },
     { "DDIMScheduler", true, 0, 1e-4, 0.02 },
@@ -201,13 +223,34 @@ static const struct scheduler schedulers[] = {
 };
 
 /* Settings of those solvers that change how they step. */
-static const char *const solver_settings[] = {
-    "algorithm_type", "corrector_order", "disable_corrector", "eta", "euler_at_final", "final_sigmas_type",
-    "flow_shift", "interpolation_type", "lambda_min_clipped", "lower_order_final", "original_inference_steps",
-    "predict_x0", "predictor_order", "sigma_max", "sigma_min", "skip_prk_steps", "solver_order", "solver_p",
-    "solver_type", "tau_func", "time_shift_type", "timestep_scaling", "use_beta_sigmas",
-    "use_exponential_sigmas", "use_karras_sigmas", "use_lu_lambdas", "shift_terminal", "noise_sampler_seed"
-};
+static const char *const solver_settings[] = { "algorithm_type",
+                                               "corrector_order",
+                                               "disable_corrector",
+                                               "eta",
+                                               "euler_at_final",
+                                               "final_sigmas_type",
+                                               "flow_shift",
+                                               "interpolation_type",
+                                               "lambda_min_clipped",
+                                               "lower_order_final",
+                                               "original_inference_steps",
+                                               "predict_x0",
+                                               "predictor_order",
+                                               "sigma_max",
+                                               "sigma_min",
+                                               "skip_prk_steps",
+                                               "solver_order",
+                                               "solver_p",
+                                               "solver_type",
+                                               "tau_func",
+                                               "time_shift_type",
+                                               "timestep_scaling",
+                                               "use_beta_sigmas",
+                                               "use_exponential_sigmas",
+                                               "use_karras_sigmas",
+                                               "use_lu_lambdas",
+                                               "shift_terminal",
+                                               "noise_sampler_seed" };
 
 static const struct scheduler *scheduler_of(struct conversion *v)
 {
@@ -236,14 +279,16 @@ static const struct scheduler *scheduler_of(struct conversion *v)
         conversion_note(v,
                         "%s: its noise schedule and what the network predicts are taken; how it steps is no "
                         "part of a model, see ddpm sample --sampler; variance and clipping are "
-                        "DDPMScheduler's (fixed_small, clipped) where nothing else is said", class);
+                        "DDPMScheduler's (fixed_small, clipped) where nothing else is said",
+                        class);
     return found;
 }
 
 static const char *schedule_name(char name[128], struct conversion *v, const struct scheduler *k,
                                  bool predicts_eps)
 {
-    static const char *const schedules[] = { "linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", NULL };
+    static const char *const schedules[] = { "linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid",
+                                             NULL };
     struct settings *s = v->say;
     bool given = settings_given(s, "scheduler.beta_schedule");
     int schedule = given ? choice(v, "scheduler.beta_schedule", schedules) : k->schedule;
@@ -264,16 +309,19 @@ static const char *schedule_name(char name[128], struct conversion *v, const str
 
 static const char *variance_name(struct conversion *v, const struct unet *u)
 {
-    static const char *const types[] = { "fixed_small", "fixed_small_log", "fixed_large", "learned_range", NULL };
+    static const char *const types[] = { "fixed_small", "fixed_small_log", "fixed_large", "learned_range",
+                                         NULL };
     static const char *const ours[] = { "beta-tilde", "beta-tilde", "beta", "learned-range" };
-    int type = choice(v, "scheduler.variance_type", types), outputs = type == 3 ? 2 * u->channels : u->channels;
+    int type = choice(v, "scheduler.variance_type", types),
+        outputs = type == 3 ? 2 * u->channels : u->channels;
     if (u->outputs < u->channels)
         settings_wrong(v->say, "unet.in_channels",
                        "but out_channels %d: a network that is given further channels (super-resolution, "
-                       "inpainting), which this program does not have", u->outputs);
+                       "inpainting), which this program does not have",
+                       u->outputs);
     if (u->outputs != outputs)
-        settings_wrong(v->say, "unet.out_channels", "expected %d for in_channels %d and variance_type %s", outputs, u->channels,
-                       types[type]);
+        settings_wrong(v->say, "unet.out_channels", "expected %d for in_channels %d and variance_type %s",
+                       outputs, u->channels, types[type]);
     return ours[type];
 }
 
@@ -289,7 +337,9 @@ static void read_sampling(struct conversion *v)
     const char *spacing = settings_text(s, "scheduler.timestep_spacing", "leading");
     int offset = settings_int(s, "scheduler.steps_offset", 0, 1 << 20, 0);
     if (strcmp(spacing, "leading") || offset != 0)
-        conversion_note(v, "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, see ddpm sample --schedule",
+        conversion_note(v,
+                        "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, "
+                        "see ddpm sample --schedule",
                         spacing, offset);
 }
 
@@ -299,8 +349,9 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     static const char *const predictions[] = { "eps", "x0", "v" };
     struct settings *s = v->say;
     if (!v->in->scheduler)
-        conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 to 0.02, 1000 steps, epsilon, "
-                        "fixed_small, clipped) where --set does not say otherwise");
+        conversion_note(v, "there is no scheduler_config.json: diffusers' defaults hold (linear betas 1e-4 "
+                           "to 0.02, 1000 steps, epsilon, "
+                           "fixed_small, clipped) where --set does not say otherwise");
     const struct scheduler *k = scheduler_of(v);
     int prediction = choice(v, "scheduler.prediction_type", types);
     int steps = settings_int(s, "scheduler.num_train_timesteps", 1, 65535, 1000);
@@ -312,18 +363,21 @@ static int read_scheduler(struct conversion *v, const struct unet *u)
     bool clip = settings_bool(s, "scheduler.clip_sample", true);
     read_sampling(v);
     if (given && settings_bool(s, "scheduler.rescale_betas_zero_snr", false))
-        settings_wrong(s, "scheduler.rescale_betas_zero_snr", "which this program does not have for trained_betas");
+        settings_wrong(s, "scheduler.rescale_betas_zero_snr",
+                       "which this program does not have for trained_betas");
     if (given && !s->code && read_betas(v, steps) != DDPM_OK)
         return v->err->code;
     return s->code ? s->code
-                              : conversion_diffusion(v, steps, given ? "trained_betas" : name, predictions[prediction], variance,
-                                                     clip ? range : 0, 1);
+                   : conversion_diffusion(v, steps, given ? "trained_betas" : name, predictions[prediction],
+                                          variance, clip ? range : 0, 1);
 }
 
 /* Where the file keeps the names of 2022: query, key, value and proj_attn. */
 static void rename_attention(struct conversion *v)
 {
-    static const char *const names[][2] = { { ".to_q.", ".query." }, { ".to_k.", ".key." }, { ".to_v.", ".value." },
+    static const char *const names[][2] = { { ".to_q.", ".query." },
+                                            { ".to_k.", ".key." },
+                                            { ".to_v.", ".value." },
                                             { ".to_out.0.", ".proj_attn." } };
     for (size_t i = 0; i < v->wants; i++)
         for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
@@ -332,7 +386,8 @@ static void rename_attention(struct conversion *v)
             char old[sizeof w->from];
             if (!at || checkpoint_find(v->in, w->name) != NULL)
                 continue;
-            snprintf(old, sizeof old, "%.*s%s%s", (int)(at - w->name), w->name, names[k][1], at + strlen(names[k][0]));
+            snprintf(old, sizeof old, "%.*s%s%s", (int)(at - w->name), w->name, names[k][1],
+                     at + strlen(names[k][0]));
             if (checkpoint_find(v->in, old) != NULL)
                 snprintf(w->from, sizeof w->from, "%s", old);
         }
@@ -364,8 +419,8 @@ static bool is_alias(const struct conversion *v, const struct checkpoint_tensor 
     for (int i = 0; i < t->rank; i++)
         count *= (size_t)t->dim[i];
     float *a = malloc(count * sizeof *a), *b = malloc(count * sizeof *b);
-    bool same = a && b && checkpoint_floats(v->in, t, a, NULL) == DDPM_OK && checkpoint_floats(v->in, twin, b, NULL) == DDPM_OK &&
-                !memcmp(a, b, count * sizeof *a);
+    bool same = a && b && checkpoint_floats(v->in, t, a, NULL) == DDPM_OK &&
+                checkpoint_floats(v->in, twin, b, NULL) == DDPM_OK && !memcmp(a, b, count * sizeof *a);
     free(a);
     free(b);
     return same;

@@ -6,10 +6,20 @@
 #include "family/unet_tensors.h"
 
 static const char *const signature[] = { "temb.dense.0.weight", "down.0.block.0.norm1.weight", NULL };
-static const char *const spare[] = {
-    "note", "_*", "optim.*", "training.*", "sampling.*", "data.dataset", "data.category", "data.num_workers", "data.random_flip",
-    "data.uniform_dequantization", "data.gaussian_dequantization", "model.ema", "model.ema_rate", NULL
-};
+static const char *const spare[] = { "note",
+                                     "_*",
+                                     "optim.*",
+                                     "training.*",
+                                     "sampling.*",
+                                     "data.dataset",
+                                     "data.category",
+                                     "data.num_workers",
+                                     "data.random_flip",
+                                     "data.uniform_dequantization",
+                                     "data.gaussian_dequantization",
+                                     "model.ema",
+                                     "model.ema_rate",
+                                     NULL };
 
 static int count(const struct conversion *v, const char *format, int most)
 {
@@ -38,8 +48,11 @@ static int read_shapes(struct conversion *v, struct unet *u)
     u->outputs = (int)dim[0];
     u->levels = count(v, "down.%d.block.0.conv1.weight", UNET_LEVELS);
     u->blocks = count(v, "down.0.block.%d.conv1.weight", UNET_BLOCKS);
-    if (u->levels < 1 || u->levels > UNET_LEVELS || u->blocks < 1 || u->blocks > UNET_BLOCKS || u->outputs != u->channels)
-        return conversion_error(v, "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, found %d, %d, and %d from %d",
+    if (u->levels < 1 || u->levels > UNET_LEVELS || u->blocks < 1 || u->blocks > UNET_BLOCKS ||
+        u->outputs != u->channels)
+        return conversion_error(v,
+                                "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, "
+                                "found %d, %d, and %d from %d",
                                 UNET_LEVELS, UNET_BLOCKS, u->levels, u->blocks, u->outputs, u->channels);
     u->heads_mid = 1;
     for (int i = 0; i < u->levels && !code; i++) {
@@ -64,8 +77,9 @@ static void check_lists(struct conversion *v, const struct unet *u)
         settings_wrong(v->say, "model.ch_mult", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
         if (list[i] * u->time_dim != u->widths[i])
-            settings_wrong(v->say, "model.ch_mult", "but the tensors show %d channels at level %d, where ch is %d", u->widths[i],
-                           i, u->time_dim);
+            settings_wrong(v->say, "model.ch_mult",
+                           "but the tensors show %d channels at level %d, where ch is %d", u->widths[i], i,
+                           u->time_dim);
     n = settings_ints(v->say, "model.attn_resolutions", list, 32, 1, 1 << 16);
     if (!settings_given(v->say, "model.attn_resolutions"))
         return;
@@ -74,8 +88,10 @@ static void check_lists(struct conversion *v, const struct unet *u)
         for (int k = 0; k < n; k++)
             listed = listed || list[k] == u->width >> i;
         if (listed != u->heads_down[i] || listed != u->heads_up[i])
-            settings_wrong(v->say, "model.attn_resolutions", "which %s attention at resolution %d, but the tensors %s",
-                           listed ? "means" : "means no", u->width >> i, listed ? "have none there" : "have it there");
+            settings_wrong(v->say, "model.attn_resolutions",
+                           "which %s attention at resolution %d, but the tensors %s",
+                           listed ? "means" : "means no", u->width >> i,
+                           listed ? "have none there" : "have it there");
     }
 }
 
@@ -88,7 +104,8 @@ static void refuse(struct conversion *v, const char *key, bool asked)
 static void read_config(struct conversion *v, struct unet *u)
 {
     struct settings *s = v->say;
-    if (!settings_size(s, "model.resolution", &u->height, &u->width) && !settings_size(s, "data.image_size", &u->height, &u->width))
+    if (!settings_size(s, "model.resolution", &u->height, &u->width) &&
+        !settings_size(s, "data.image_size", &u->height, &u->width))
         settings_ask(s, "resolution=32");
     check_int(v, "model.ch", u->time_dim);
     check_int(v, "model.num_res_blocks", u->blocks);
@@ -113,22 +130,27 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
     if (!type)
         conversion_note(v, "var_type: taken as %s, as published for images of this size", type = fallback);
     if (strcmp(type, "fixedsmall") && strcmp(type, "fixedlarge"))
-        settings_wrong(s, settings_given(s, "model.var_type") ? "model.var_type" : "logvar_type", "expected fixedlarge or fixedsmall");
+        settings_wrong(s, settings_given(s, "model.var_type") ? "model.var_type" : "logvar_type",
+                       "expected fixedlarge or fixedsmall");
     return !strcmp(type, "fixedsmall") ? "beta-tilde" : "beta";
 }
 
 static int read_diffusion(struct conversion *v, const struct unet *u)
 {
-    static const char *const schedules[] = { "linear", "quad", "const", "jsd", "warmup10", "warmup50", "sigmoid" };
+    static const char *const schedules[] = { "linear",   "quad",     "const",  "jsd",
+                                             "warmup10", "warmup50", "sigmoid" };
     struct settings *s = v->say;
     const char *variance = variance_name(v, u), *schedule = settings_text(s, "diffusion.beta_schedule", NULL);
     char first[32], last[32], name[160];
     int steps = settings_int(s, "diffusion.num_diffusion_timesteps", 1, 65535, 1000), known = 0;
-    bool start_given = settings_given(s, "diffusion.beta_start"), end_given = settings_given(s, "diffusion.beta_end");
+    bool start_given = settings_given(s, "diffusion.beta_start"),
+         end_given = settings_given(s, "diffusion.beta_end");
     const char *start = conversion_number(first, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
     const char *end = conversion_number(last, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
     if (!schedule || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
-        conversion_note(v, "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, num_diffusion_timesteps %d, as published "
+        conversion_note(v,
+                        "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, "
+                        "num_diffusion_timesteps %d, as published "
                         "where not said",
                         !schedule ? "linear" : schedule, start, end, steps);
     if (!schedule)
@@ -136,14 +158,16 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
         known = known || !strcmp(schedule, schedules[i]);
     if (!known)
-        settings_wrong(s, "diffusion.beta_schedule", "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
+        settings_wrong(s, "diffusion.beta_schedule",
+                       "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
     if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
     bool two = strcmp(schedule, "const"), none = !strcmp(schedule, "jsd");
     /* ermongroup's files, the ones that hold an average beside the raw weights, come with tables rounded to float32. */
     int used = snprintf(name, sizeof name, "%s%s", v->in->has_ema ? "cast:" : "", schedule);
     if (!none)
-        snprintf(name + used, sizeof name - (size_t)used, ":%s%s%s", two ? start : end, two ? "," : "", two ? end : "");
+        snprintf(name + used, sizeof name - (size_t)used, ":%s%s%s", two ? start : end, two ? "," : "",
+                 two ? end : "");
     return conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
 }
 
@@ -152,8 +176,15 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
 static const char *inside(const char **part)
 {
     static const char *const names[][2] = {
-        { "time_emb_proj.", "temb_proj." }, { "conv_shortcut.", "nin_shortcut." }, { "group_norm.", "norm." }, { "to_q.", "q." },
-        { "to_k.", "k." }, { "to_v.", "v." }, { "to_out.0.", "proj_out." }, { "linear_1.", "dense.0." }, { "linear_2.", "dense.1." },
+        { "time_emb_proj.", "temb_proj." },
+        { "conv_shortcut.", "nin_shortcut." },
+        { "group_norm.", "norm." },
+        { "to_q.", "q." },
+        { "to_k.", "k." },
+        { "to_v.", "v." },
+        { "to_out.0.", "proj_out." },
+        { "linear_1.", "dense.0." },
+        { "linear_2.", "dense.1." },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp(*part, names[i][0], strlen(names[i][0]))) {
@@ -167,8 +198,11 @@ static const char *inside(const char **part)
 static const char *place(char text[24], const char **part, const struct unet *u, const char *name)
 {
     static const char *const fixed[][2] = {
-        { "time_embedding.", "temb." }, { "mid_block.resnets.0.", "mid.block_1." }, { "mid_block.attentions.0.", "mid.attn_1." },
-        { "mid_block.resnets.1.", "mid.block_2." }, { "conv_norm_out.", "norm_out." },
+        { "time_embedding.", "temb." },
+        { "mid_block.resnets.0.", "mid.block_1." },
+        { "mid_block.attentions.0.", "mid.attn_1." },
+        { "mid_block.resnets.1.", "mid.block_2." },
+        { "conv_norm_out.", "norm_out." },
     };
     int block, layer;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -197,14 +231,22 @@ static const char *place(char text[24], const char **part, const struct unet *u,
 
 static int read(struct conversion *v)
 {
-    struct unet u = { .act = "silu", .groups = 32, .mid_groups = 32, .eps = 1e-6, .mid_scale = 1, .mid = true, .pad_right = true };
+    struct unet u = { .act = "silu",
+                      .groups = 32,
+                      .mid_groups = 32,
+                      .eps = 1e-6,
+                      .mid_scale = 1,
+                      .mid = true,
+                      .pad_right = true };
     int code = read_shapes(v, &u);
     if (code)
         return code;
     read_config(v, &u);
     code = read_diffusion(v, &u);
-    if (!code) code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000);
-    if (!code) code = unet_describe(v, &u);
+    if (!code)
+        code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000);
+    if (!code)
+        code = unet_describe(v, &u);
     if (code)
         return code;
     for (size_t i = 0; i < v->wants; i++) {

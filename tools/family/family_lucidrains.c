@@ -11,15 +11,32 @@
 enum { LEVELS = 12 };
 
 static const char *const signature[] = { "init_conv.weight", "time_mlp.1.weight", NULL };
-static const char *const spare[] = {
-    "note", "_*", "flash_attn", "sampling_timesteps", "ddim_sampling_eta", "offset_noise_strength", "min_snr_loss_weight", "min_snr_gamma",
-    "immiscible", "dropout", "Trainer.*", NULL
-};
-static const char *const buffers[] = {
-    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
-    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
-    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2", "loss_weight", NULL
-};
+static const char *const spare[] = { "note",
+                                     "_*",
+                                     "flash_attn",
+                                     "sampling_timesteps",
+                                     "ddim_sampling_eta",
+                                     "offset_noise_strength",
+                                     "min_snr_loss_weight",
+                                     "min_snr_gamma",
+                                     "immiscible",
+                                     "dropout",
+                                     "Trainer.*",
+                                     NULL };
+static const char *const buffers[] = { "betas",
+                                       "alphas_cumprod",
+                                       "alphas_cumprod_prev",
+                                       "sqrt_alphas_cumprod",
+                                       "sqrt_one_minus_alphas_cumprod",
+                                       "log_one_minus_alphas_cumprod",
+                                       "sqrt_recip_alphas_cumprod",
+                                       "sqrt_recipm1_alphas_cumprod",
+                                       "posterior_variance",
+                                       "posterior_log_variance_clipped",
+                                       "posterior_mean_coef1",
+                                       "posterior_mean_coef2",
+                                       "loss_weight",
+                                       NULL };
 
 struct lucid {
     int height, width, channels, outputs, init, levels, widths[LEVELS], time_dim, time_hidden;
@@ -38,13 +55,11 @@ static int refuse_others(struct conversion *v)
                                 "this program has images alone",
                                 first->rank == 3 ? "sequences (Unet1D)" : "videos", first->rank);
     if (conversion_has(v, "classes_emb.weight") || conversion_has(v, "null_classes_emb"))
-        return conversion_error(v,
-                                "lucidrains' classifier_free_guidance, a network that is given classes "
-                                "(classes_emb), which this program does not have for lucidrains");
+        return conversion_error(v, "lucidrains' classifier_free_guidance, a network that is given classes "
+                                   "(classes_emb), which this program does not have for lucidrains");
     if (conversion_has(v, "to_text_non_attn_cond.0.weight") || conversion_mentions(v, "text_to_cond"))
-        return conversion_error(v,
-                                "a network of lucidrains that is conditioned on text, which this program "
-                                "does not have");
+        return conversion_error(v, "a network of lucidrains that is conditioned on text, which this program "
+                                   "does not have");
     return DDPM_OK;
 }
 
@@ -60,11 +75,15 @@ static int refuse_old(struct conversion *v)
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
     if (why)
-        return conversion_error(v, "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
-                                   "%s; this program has those from 2.0 on", v->in->version ? " (" : "",
-                                   v->in->version ? v->in->version : "", v->in->version ? ")" : "", why);
+        return conversion_error(v,
+                                "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
+                                "%s; this program has those from 2.0 on",
+                                v->in->version ? " (" : "", v->in->version ? v->in->version : "",
+                                v->in->version ? ")" : "", why);
     if (conversion_has(v, "time_mlp.0.weights"))
-        return conversion_error(v, "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
+        return conversion_error(
+            v,
+            "learned or random sinusoidal embeddings (time_mlp.0.weights), which this program does not have");
     return DDPM_OK;
 }
 
@@ -80,8 +99,11 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     if (u->heads == 0)
         u->heads = heads, u->head_dim = head_dim, u->memory = memory;
     if (u->heads != heads || u->head_dim != head_dim || u->memory != memory)
-        return conversion_error(v, "%s has %d heads of %d channels and %d memories, others %d, %d and %d: this program has one kind "
-                                "per network", place, heads, head_dim, memory, u->heads, u->head_dim, u->memory);
+        return conversion_error(
+            v,
+            "%s has %d heads of %d channels and %d memories, others %d, %d and %d: this program has one kind "
+            "per network",
+            place, heads, head_dim, memory, u->heads, u->head_dim, u->memory);
     return DDPM_OK;
 }
 
@@ -93,9 +115,11 @@ static int read_levels(struct conversion *v, struct lucid *u)
     while (u->levels <= LEVELS && conversion_has(v, "downs.%d.0.block1.proj.weight", u->levels))
         u->levels++;
     if (u->levels < 1 || u->levels > LEVELS)
-        return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS, u->levels);
+        return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS,
+                                u->levels);
     for (int i = 0; i < u->levels && !code; i++) {
-        code = conversion_shape(v, dim, 4, i + 1 < u->levels ? "downs.%d.3.1.weight" : "downs.%d.3.weight", i);
+        code =
+            conversion_shape(v, dim, 4, i + 1 < u->levels ? "downs.%d.3.1.weight" : "downs.%d.3.weight", i);
         u->widths[i] = (int)dim[0];
         snprintf(place, sizeof place, "downs.%d.2", i);
         if (!code && (code = read_attention(v, u, place, &full_down)) == DDPM_OK) {
@@ -103,7 +127,8 @@ static int read_levels(struct conversion *v, struct lucid *u)
             code = read_attention(v, u, place, &full_up);
         }
         if (!code && full_down != full_up)
-            code = conversion_error(v, "downs.%d.2 and %s are of two kinds, full and linear attention", i, place);
+            code = conversion_error(v, "downs.%d.2 and %s are of two kinds, full and linear attention", i,
+                                    place);
         u->full[i] = full_down;
     }
     int full_mid;
@@ -123,11 +148,15 @@ static int read_shapes(struct conversion *v, struct lucid *u)
         return code;
     u->outputs = (int)dim[0];
     if (u->channels == 2 * u->outputs)
-        return conversion_error(v, "self-conditioning (init_conv takes %d channels, final_conv gives %d), which this program does not "
-                                "have", u->channels, u->outputs);
-    if (u->outputs != u->channels && u->outputs != 2 * u->channels)
-        return conversion_error(v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
+        return conversion_error(v,
+                                "self-conditioning (init_conv takes %d channels, final_conv gives %d), which "
+                                "this program does not "
+                                "have",
                                 u->channels, u->outputs);
+    if (u->outputs != u->channels && u->outputs != 2 * u->channels)
+        return conversion_error(
+            v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
+            u->channels, u->outputs);
     if ((code = conversion_shape(v, dim, 2, "time_mlp.1.weight")) != DDPM_OK)
         return code;
     u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
@@ -136,7 +165,8 @@ static int read_shapes(struct conversion *v, struct lucid *u)
 
 /* ---- the tensors ---- */
 
-static int want(struct conversion *v, const char *place, const char *name, int rank, int64_t a, int64_t b, int64_t c, int64_t d)
+static int want(struct conversion *v, const char *place, const char *name, int rank, int64_t a, int64_t b,
+                int64_t c, int64_t d)
 {
     char full[64];
     const int64_t dim[4] = { a, b, c, d };
@@ -144,7 +174,8 @@ static int want(struct conversion *v, const char *place, const char *name, int r
     return conversion_want(v, full, NULL, rank, dim);
 }
 
-static int conv(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in, int64_t size)
+static int conv(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in,
+                int64_t size)
 {
     char full[40];
     snprintf(full, sizeof full, "%s.weight", name);
@@ -162,7 +193,9 @@ static int linear(struct conversion *v, const char *place, const char *name, int
     return code ? code : want(v, place, full, 1, out, 1, 1, 1);
 }
 
-static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...) DD_PRINTF(5, 6);
+static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...)
+    DD_PRINTF(5, 6);
+
 static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...)
 {
     char p[32];
@@ -171,16 +204,24 @@ static int block(struct conversion *v, const struct lucid *u, int in, int out, c
     vsnprintf(p, sizeof p, format, arguments);
     va_end(arguments);
     int code = linear(v, p, "mlp.1", 2 * (int64_t)out, u->time_hidden);
-    if (!code) code = conv(v, p, "block1.proj", out, in, 3);
-    if (!code) code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
-    if (!code) code = conv(v, p, "block2.proj", out, out, 3);
-    if (!code) code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
-    if (!code && in != out) code = conv(v, p, "res_conv", out, in, 1);
+    if (!code)
+        code = conv(v, p, "block1.proj", out, in, 3);
+    if (!code)
+        code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
+    if (!code)
+        code = conv(v, p, "block2.proj", out, out, 3);
+    if (!code)
+        code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
+    if (!code && in != out)
+        code = conv(v, p, "res_conv", out, in, 1);
     return code;
 }
 
-static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format, ...) DD_PRINTF(5, 6);
-static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format, ...)
+static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format,
+                     ...) DD_PRINTF(5, 6);
+
+static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format,
+                     ...)
 {
     char p[32];
     va_list arguments;
@@ -188,11 +229,16 @@ static int attention(struct conversion *v, const struct lucid *u, int channels, 
     vsnprintf(p, sizeof p, format, arguments);
     va_end(arguments);
     int64_t inner = (int64_t)u->heads * u->head_dim;
-    int code = want(v, p, "mem_kv", 4, 2, u->heads, full ? u->memory : u->head_dim, full ? u->head_dim : u->memory);
-    if (!code) code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
-    if (!code) code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
-    if (!code) code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
-    if (!code && !full) code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
+    int code =
+        want(v, p, "mem_kv", 4, 2, u->heads, full ? u->memory : u->head_dim, full ? u->head_dim : u->memory);
+    if (!code)
+        code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
+    if (!code)
+        code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
+    if (!code)
+        code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
+    if (!code && !full)
+        code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
     return code;
 }
 
@@ -209,9 +255,12 @@ static int down(struct conversion *v, const struct lucid *u)
     for (int i = 0; i < u->levels && !code; i++) {
         int in = i > 0 ? u->widths[i - 1] : u->init, last = i + 1 == u->levels;
         code = block(v, u, in, in, "downs.%d.0.", i);
-        if (!code) code = block(v, u, in, in, "downs.%d.1.", i);
-        if (!code) code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
-        if (!code) code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
+        if (!code)
+            code = block(v, u, in, in, "downs.%d.1.", i);
+        if (!code)
+            code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
+        if (!code)
+            code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
     }
     return code;
 }
@@ -220,11 +269,15 @@ static int up(struct conversion *v, const struct lucid *u)
 {
     int code = DDPM_OK;
     for (int i = 0; i < u->levels && !code; i++) {
-        int level = u->levels - 1 - i, out = u->widths[level], in = level > 0 ? u->widths[level - 1] : u->init;
+        int level = u->levels - 1 - i, out = u->widths[level],
+            in = level > 0 ? u->widths[level - 1] : u->init;
         code = block(v, u, out + in, out, "ups.%d.0.", i);
-        if (!code) code = block(v, u, out + in, out, "ups.%d.1.", i);
-        if (!code) code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
-        if (!code) code = sampler(v, level == 0, "ups", i, in, out, 3);
+        if (!code)
+            code = block(v, u, out + in, out, "ups.%d.1.", i);
+        if (!code)
+            code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
+        if (!code)
+            code = sampler(v, level == 0, "ups", i, in, out, 3);
     }
     return code;
 }
@@ -233,15 +286,24 @@ static int tensors(struct conversion *v, const struct lucid *u)
 {
     int deepest = u->widths[u->levels - 1];
     int code = conv(v, "", "init_conv", u->init, u->channels, 7);
-    if (!code) code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
-    if (!code) code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
-    if (!code) code = down(v, u);
-    if (!code) code = block(v, u, deepest, deepest, "mid_block1.");
-    if (!code) code = attention(v, u, deepest, true, "mid_attn.");
-    if (!code) code = block(v, u, deepest, deepest, "mid_block2.");
-    if (!code) code = up(v, u);
-    if (!code) code = block(v, u, 2 * u->init, u->init, "final_res_block.");
-    if (!code) code = conv(v, "", "final_conv", u->outputs, u->init, 1);
+    if (!code)
+        code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
+    if (!code)
+        code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
+    if (!code)
+        code = down(v, u);
+    if (!code)
+        code = block(v, u, deepest, deepest, "mid_block1.");
+    if (!code)
+        code = attention(v, u, deepest, true, "mid_attn.");
+    if (!code)
+        code = block(v, u, deepest, deepest, "mid_block2.");
+    if (!code)
+        code = up(v, u);
+    if (!code)
+        code = block(v, u, 2 * u->init, u->init, "final_res_block.");
+    if (!code)
+        code = conv(v, "", "final_conv", u->outputs, u->init, 1);
     return code;
 }
 
@@ -263,7 +325,9 @@ static int describe(struct conversion *v, const struct lucid *u)
     cJSON *time = cJSON_AddObjectToObject(net, "time");
     cJSON_AddNumberToObject(time, "dim", u->time_dim);
     cJSON_AddNumberToObject(time, "hidden", u->time_hidden);
-    return cJSON_AddStringToObject(time, "order", "sin,cos") == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : tensors(v, u);
+    return cJSON_AddStringToObject(time, "order", "sin,cos") == NULL
+               ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
+               : tensors(v, u);
 }
 
 /* ---- what the user says of the network ---- */
@@ -287,19 +351,25 @@ static void check_network(struct conversion *v, const struct lucid *u)
         settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
         if (mult[i] * u->time_dim != u->widths[i])
-            settings_wrong(v->say, "Unet.dim_mults", "but the tensors show %d channels at level %d, where dim is %d",
-                           u->widths[i], i, u->time_dim);
+            settings_wrong(v->say, "Unet.dim_mults",
+                           "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i,
+                           u->time_dim);
     check(v, "Unet.dim", u->time_dim);
     check(v, "Unet.init_dim", u->init);
     check(v, "Unet.channels", u->channels);
     check(v, "Unet.attn_heads", u->heads);
     check(v, "Unet.attn_dim_head", u->head_dim);
     refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
-    refuse_if(v, "Unet.learned_sinusoidal_cond", settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
-    refuse_if(v, "Unet.random_fourier_features", settings_bool(v->say, "Unet.random_fourier_features", false));
-    refuse_if(v, "GaussianDiffusion.auto_normalize", !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
-    if (settings_bool(v->say, "Unet.learned_variance", u->outputs != u->channels) != (u->outputs != u->channels))
-        settings_wrong(v->say, "Unet.learned_variance", "but final_conv gives %d channels of %d", u->outputs, u->channels);
+    refuse_if(v, "Unet.learned_sinusoidal_cond",
+              settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
+    refuse_if(v, "Unet.random_fourier_features",
+              settings_bool(v->say, "Unet.random_fourier_features", false));
+    refuse_if(v, "GaussianDiffusion.auto_normalize",
+              !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
+    if (settings_bool(v->say, "Unet.learned_variance", u->outputs != u->channels) !=
+        (u->outputs != u->channels))
+        settings_wrong(v->say, "Unet.learned_variance", "but final_conv gives %d channels of %d", u->outputs,
+                       u->channels);
 }
 
 /* ---- the schedule ---- */
@@ -326,7 +396,9 @@ static int objective_shown(const struct conversion *v, const double *weight)
     for (int k = 0; k < 3; k++) {
         bool same = true, seen = false;
         for (int t = 0; t < v->steps && same; t++) {
-            double snr = v->alpha_bar[t] / (1 - v->alpha_bar[t]), expected = k == 0 ? 1 : k == 1 ? snr : snr / (snr + 1);
+            double snr = v->alpha_bar[t] / (1 - v->alpha_bar[t]), expected = k == 0   ? 1
+                                                                             : k == 1 ? snr
+                                                                                      : snr / (snr + 1);
             if (snr >= 5)
                 continue;
             same = fabs(weight[t] - expected) <= 1e-4 * expected;
@@ -342,15 +414,18 @@ static int buffer(struct conversion *v, double **out, const char *name)
 {
     const struct checkpoint_tensor *t = checkpoint_find(v->in, name);
     if (!t || t->rank != 1 || t->dim[0] != v->steps)
-        return conversion_error(v, "%s %s, expected [%d] as betas", name, !t ? "is missing" : "has another shape", v->steps);
+        return conversion_error(v, "%s %s, expected [%d] as betas", name,
+                                !t ? "is missing" : "has another shape", v->steps);
     *out = malloc((size_t)v->steps * sizeof **out);
-    return !*out ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : checkpoint_doubles(v->in, t, *out, v->err);
+    return !*out ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
+                 : checkpoint_doubles(v->in, t, *out, v->err);
 }
 
 /* Buffers and name agree when the table of that name, rounded, is the buffer. */
 static bool is_schedule(const struct conversion *v, const char *name)
 {
-    double *beta = malloc((size_t)v->steps * sizeof *beta), *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
+    double *beta = malloc((size_t)v->steps * sizeof *beta),
+           *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
     bool same = beta && alpha_bar && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
     for (int t = 0; t < v->steps && same; t++)
         same = fabs(beta[t] - v->beta[t]) <= 0x1p-22 * beta[t];
@@ -388,7 +463,8 @@ static int read_buffers(struct conversion *v, int said, const char **name, int *
     free(weight);
     check(v, "GaussianDiffusion.timesteps", v->steps);
     if (*objective >= 0 && shown >= 0 && *objective != shown)
-        settings_wrong(v->say, "GaussianDiffusion.objective", "but the buffer loss_weight shows %s", objectives[shown]);
+        settings_wrong(v->say, "GaussianDiffusion.objective", "but the buffer loss_weight shows %s",
+                       objectives[shown]);
     if (*objective < 0 && (*objective = shown) < 0)
         settings_ask(v->say, "objective=pred_v");
     *name = "buffers";
@@ -396,7 +472,8 @@ static int read_buffers(struct conversion *v, int said, const char **name, int *
         if (is_schedule(v, our_schedules[i]))
             *name = our_schedules[i];
     if (said >= 0 && !code && strcmp(*name, our_schedules[said]))
-        settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "but the buffer betas holds another schedule");
+        settings_wrong(v->say, "GaussianDiffusion.beta_schedule",
+                       "but the buffer betas holds another schedule");
     return code;
 }
 
@@ -434,7 +511,8 @@ static int read(struct conversion *v)
     check_network(v, &u);
     double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
     code = read_diffusion(v, &u);
-    if (!code) code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
+    if (!code)
+        code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
     return code ? code : describe(v, &u);
 }
 

@@ -31,7 +31,8 @@ static int no_memory(struct settings *s)
     return s->code = dd_error(s->err, DDPM_ENOMEM, "out of memory");
 }
 
-static int add(struct settings *s, const char *path, const char *where, const cJSON *value, enum settings_from from)
+static int add(struct settings *s, const char *path, const char *where, const cJSON *value,
+               enum settings_from from)
 {
     if ((s->count & (s->count + 1)) == 0) {
         struct setting *grown = realloc(s->entry, (size_t)(2 * s->count + 2) * sizeof *grown);
@@ -47,9 +48,10 @@ static int add(struct settings *s, const char *path, const char *where, const cJ
 static bool is_default(const cJSON *object, const char *name)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values"))
-        if (cJSON_IsString(item) && !strcmp(item->valuestring, name))
-            return true;
+    cJSON_ArrayForEach(
+        item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values")) if (cJSON_IsString(item) &&
+                                                                                   !strcmp(item->valuestring,
+                                                                                           name)) return true;
     return false;
 }
 
@@ -64,8 +66,8 @@ static int own(struct settings *s, cJSON *value)
 static int add_quoted(struct settings *s, const char *path, const char *where, const cJSON *value,
                       enum settings_from from)
 {
-    cJSON *meant = from == SETTINGS_CONFIG &&
-        cJSON_IsString(value) ? settings_value(value->valuestring) : NULL;
+    cJSON *meant =
+        from == SETTINGS_CONFIG && cJSON_IsString(value) ? settings_value(value->valuestring) : NULL;
     bool same = !meant || cJSON_IsString(meant) || cJSON_IsObject(meant);
     if (same)
         cJSON_Delete(meant);
@@ -78,24 +80,26 @@ static int add_quoted(struct settings *s, const char *path, const char *where, c
 static const cJSON *unwrapped(const cJSON *object)
 {
     const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, "value"), *member;
-    cJSON_ArrayForEach(member, object)
-        if (strcmp(member->string, "value") && strcmp(member->string, "desc"))
-            return object;
+    cJSON_ArrayForEach(member, object) if (strcmp(member->string, "value") &&
+                                           strcmp(member->string, "desc")) return object;
     return inner ? inner : object;
 }
 
 /* Objects are taken apart; the parser bounds how deep they nest. */
-static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value, enum settings_from from)
+static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value,
+                     enum settings_from from)
 {
     if (*path != '\0' && cJSON_IsObject(value))
         value = unwrapped(value);
     if (!cJSON_IsObject(value))
         return add_quoted(s, path, where, value, from);
     const cJSON *member;
-    cJSON_ArrayForEach(member, value) {
+    cJSON_ArrayForEach(member, value)
+    {
         if (is_default(value, member->string))
             continue;
-        const char *below = *path == '\0' ? member->string : dd_arena_text(&s->arena, "%s.%s", path, member->string);
+        const char *below =
+            *path == '\0' ? member->string : dd_arena_text(&s->arena, "%s.%s", path, member->string);
         if (!below)
             return no_memory(s);
         if (add_value(s, below, where, member, from) != DDPM_OK)
@@ -125,12 +129,14 @@ cJSON *settings_value(const char *text)
         if (*end == '\0' && isfinite(number))
             return cJSON_CreateNumber(number);
     }
-    if (*text != '\0' && strchr("[{\"", *text) != NULL && dd_json_parse(&value, text, strlen(text), "value", NULL) == DDPM_OK)
+    if (*text != '\0' && strchr("[{\"", *text) != NULL &&
+        dd_json_parse(&value, text, strlen(text), "value", NULL) == DDPM_OK)
         return value;
     return cJSON_CreateString(text);
 }
 
-static int add_pair(struct settings *s, const char *key, const char *text, const char *where, enum settings_from from)
+static int add_pair(struct settings *s, const char *key, const char *text, const char *where,
+                    enum settings_from from)
 {
     cJSON *value = settings_value(text);
     if (own(s, value) != DDPM_OK)
@@ -149,7 +155,8 @@ int settings_add_text(struct settings *s, const char *key_value)
     if (s->code)
         return s->code;
     if (!equals || equals == key_value)
-        return s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: expected KEY=VALUE, such as --set num_heads=4", key_value);
+        return s->code = dd_error(s->err, DDPM_EUSAGE,
+                                  "--set %s: expected KEY=VALUE, such as --set num_heads=4", key_value);
     const char *key = dd_arena_text(&s->arena, "%.*s", (int)(equals - key_value), key_value);
     return !key ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
@@ -266,8 +273,8 @@ int settings_wrong(struct settings *s, const char *key, const char *format, ...)
     if (!e)
         s->code = dd_error(s->err, DDPM_EUSAGE, "%s: %s", key, why);
     else
-        s->code = dd_error(s->err, e->from == SETTINGS_SET ? DDPM_EUSAGE : DDPM_EDATA, "%s: %s is %.60s, %s", e->where, e->path,
-                           !value ? "?" : value, why);
+        s->code = dd_error(s->err, e->from == SETTINGS_SET ? DDPM_EUSAGE : DDPM_EDATA, "%s: %s is %.60s, %s",
+                           e->where, e->path, !value ? "?" : value, why);
     cJSON_free(value);
     return s->code;
 }
@@ -347,8 +354,7 @@ int settings_numbers(struct settings *s, const char *key, double *list, int most
     } else {
         n = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= most ? 0 : -1;
         if (n == 0)
-            cJSON_ArrayForEach(item, value)
-                list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+            cJSON_ArrayForEach(item, value) list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
     }
     for (int i = 0; i < n; i++)
         if (!(list[i] >= low && list[i] <= high))
@@ -380,13 +386,13 @@ int settings_texts(struct settings *s, const char *key, const char **list, int m
         char *copy = dd_arena_text(&s->arena, "%s", value->valuestring), *place;
         if (!copy)
             no_memory(s);
-        for (char *word = !copy ? NULL : strtok_r(copy, ", ", &place); word && n <= most; word = strtok_r(NULL, ", ", &place))
+        for (char *word = !copy ? NULL : strtok_r(copy, ", ", &place); word && n <= most;
+             word = strtok_r(NULL, ", ", &place))
             if (n++ < most)
                 list[n - 1] = word;
     } else {
-        cJSON_ArrayForEach(item, value)
-            if (n <= most && n++ < most)
-                list[n - 1] = cJSON_IsString(item) ? item->valuestring : "";
+        cJSON_ArrayForEach(item, value) if (n <= most && n++ < most) list[n - 1] =
+            cJSON_IsString(item) ? item->valuestring : "";
     }
     if (n > most || (n == 0 && !cJSON_IsArray(value)))
         settings_wrong(s, key, "expected at most %d texts", most);
@@ -415,7 +421,8 @@ static bool spared(const char *path, const char *const *spare)
         size_t size = strlen(*spare) - 1;
         if ((*spare)[size] != '*' && ends_in(path, *spare))
             return true;
-        for (const char *at = path; at && (*spare)[size] == '*'; at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
+        for (const char *at = path; at && (*spare)[size] == '*';
+             at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
             if (!strncmp(at, *spare, size))
                 return true;
     }
@@ -429,16 +436,21 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
     int more = 0;
     *unused = '\0';
     if (!s->code && s->missing[0] != '\0')
-        s->code = dd_error(s->err, DDPM_EUSAGE, "%s does not say all that is needed; add, with the values that it was trained with instead of "
-                           "these examples:%s", file, s->missing);
+        s->code = dd_error(
+            s->err, DDPM_EUSAGE,
+            "%s does not say all that is needed; add, with the values that it was trained with instead of "
+            "these examples:%s",
+            file, s->missing);
     for (int i = 0; i < s->count && !s->code; i++) {
         const struct setting *e = &s->entry[i];
         if (e->used || spared(e->path, spare))
             continue;
         if (e->from == SETTINGS_SET)
-            s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: this kind of checkpoint knows no such setting", e->path);
+            s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: this kind of checkpoint knows no such setting",
+                               e->path);
         else if (more == 0 && written + strlen(e->path) + 2 + sizeof rest <= size)
-            written += (size_t)snprintf(unused + written, size - written, "%s%s", written > 0 ? ", " : "", e->path);
+            written +=
+                (size_t)snprintf(unused + written, size - written, "%s%s", written > 0 ? ", " : "", e->path);
         else
             more++;
     }

@@ -7,7 +7,12 @@
 #include "family/settings.h"
 
 /* What is left of a text, and what a command has so far: the flag that waits for its value. */
-struct flags { struct settings *s; const char *where; const char *name; bool begun; };
+struct flags {
+    struct settings *s;
+    const char *where;
+    const char *name;
+    bool begun;
+};
 
 static bool is_flag(const char *word)
 {

@@ -5,7 +5,13 @@
 #include "family/settings.h"
 
 enum { VALUES = 10000, DEPTH = 32 };
-struct yaml { yaml_document_t document; const char *where; int values; ddpm_error *err; };
+
+struct yaml {
+    yaml_document_t document;
+    const char *where;
+    int values;
+    ddpm_error *err;
+};
 
 static int refuse(struct yaml *y, const char *why)
 {
@@ -17,8 +23,8 @@ static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int de
 static cJSON *scalar(const yaml_node_t *n)
 {
     static const char *const words[][2] = {
-        { "~", "null" }, { "", "null" }, { "yes", "true" }, { "Yes", "true" }, { "on", "true" },
-        { "no", "false" }, { "No", "false" }, { "off", "false" },
+        { "~", "null" },  { "", "null" },    { "yes", "true" }, { "Yes", "true" },
+        { "on", "true" }, { "no", "false" }, { "No", "false" }, { "off", "false" },
     };
     const char *text = (const char *)n->data.scalar.value;
     if (n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
@@ -97,12 +103,10 @@ int settings_yaml(cJSON **root, const char *text, size_t size, const char *where
     const yaml_node_t *top = loaded ? yaml_document_get_root_node(&y.document) : NULL;
     if (!loaded) {
         code = dd_error(err, DDPM_EDATA, "%s: neither JSON, nor flags, nor YAML: line %zu: %s", where,
-                        parser.problem_mark.line + 1,
-                        parser.problem ? parser.problem : "it cannot be read");
+                        parser.problem_mark.line + 1, parser.problem ? parser.problem : "it cannot be read");
     } else if (!top || top->type != YAML_MAPPING_NODE) {
         code = dd_error(err, DDPM_EDATA,
-                        "%s: expected a JSON object, YAML of names and values, or --NAME VALUE flags",
-                        where);
+                        "%s: expected a JSON object, YAML of names and values, or --NAME VALUE flags", where);
     } else if (is_followed(&parser)) {
         code = refuse(&y, "more than one document: leave only the one that is meant");
     } else {

@@ -8,7 +8,8 @@
 #include <string.h>
 #include "family/unet_tensors.h"
 
-static int want(struct conversion *v, const char *prefix, const char *name, int rank, int64_t a, int64_t b, int64_t size)
+static int want(struct conversion *v, const char *prefix, const char *name, int rank, int64_t a, int64_t b,
+                int64_t size)
 {
     char full[80];
     const int64_t dim[4] = { a, b, size, size };
@@ -17,7 +18,8 @@ static int want(struct conversion *v, const char *prefix, const char *name, int 
 }
 
 /* weight [a] or [a, b] or [a, b, size, size], bias [a] */
-static int pair(struct conversion *v, const char *prefix, const char *name, int rank, int64_t a, int64_t b, int64_t size)
+static int pair(struct conversion *v, const char *prefix, const char *name, int rank, int64_t a, int64_t b,
+                int64_t size)
 {
     char full[40];
     snprintf(full, sizeof full, "%s.weight", name);
@@ -29,12 +31,14 @@ static int pair(struct conversion *v, const char *prefix, const char *name, int 
 static int norm(struct conversion *v, const char *prefix, const char *name, int channels, int groups)
 {
     if (channels % groups != 0)
-        return conversion_error(v, "%s%s normalises %d channels, which cannot be divided into %d groups", prefix, name, channels,
-                                groups);
+        return conversion_error(v, "%s%s normalises %d channels, which cannot be divided into %d groups",
+                                prefix, name, channels, groups);
     return pair(v, prefix, name, 1, channels, 1, 1);
 }
 
-static int resnet(struct conversion *v, const struct unet *u, int in, int out, const char *format, ...) DD_PRINTF(5, 6);
+static int resnet(struct conversion *v, const struct unet *u, int in, int out, const char *format, ...)
+    DD_PRINTF(5, 6);
+
 static int resnet(struct conversion *v, const struct unet *u, int in, int out, const char *format, ...)
 {
     char p[64];
@@ -43,17 +47,24 @@ static int resnet(struct conversion *v, const struct unet *u, int in, int out, c
     vsnprintf(p, sizeof p, format, arguments);
     va_end(arguments);
     int code = norm(v, p, "norm1", in, u->groups);
-    if (!code) code = pair(v, p, "conv1", 4, out, in, 3);
-    if (!code) code = pair(v, p, "time_emb_proj", 2, u->scale_shift ? 2 * out : out, u->time_hidden, 1);
-    if (!code) code = norm(v, p, "norm2", out, u->groups);
-    if (!code) code = pair(v, p, "conv2", 4, out, out, 3);
-    if (!code && in != out) code = pair(v, p, "conv_shortcut", 4, out, in, 1);
+    if (!code)
+        code = pair(v, p, "conv1", 4, out, in, 3);
+    if (!code)
+        code = pair(v, p, "time_emb_proj", 2, u->scale_shift ? 2 * out : out, u->time_hidden, 1);
+    if (!code)
+        code = norm(v, p, "norm2", out, u->groups);
+    if (!code)
+        code = pair(v, p, "conv2", 4, out, out, 3);
+    if (!code && in != out)
+        code = pair(v, p, "conv_shortcut", 4, out, in, 1);
     return code;
 }
 
-static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups, const char *format,
-                     ...) DD_PRINTF(6, 7);
-static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups, const char *format, ...)
+static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups,
+                     const char *format, ...) DD_PRINTF(6, 7);
+
+static int attention(struct conversion *v, const struct unet *u, int channels, int heads, int groups,
+                     const char *format, ...)
 {
     char p[64];
     va_list arguments;
@@ -62,15 +73,20 @@ static int attention(struct conversion *v, const struct unet *u, int channels, i
     va_end(arguments);
     int inner = u->head_dim > 0 ? heads * u->head_dim : channels;
     int code = groups > 0 ? norm(v, p, "group_norm", channels, groups) : DDPM_OK;
-    if (!code) code = pair(v, p, "to_q", 2, inner, channels, 1);
-    if (!code) code = pair(v, p, "to_k", 2, inner, channels, 1);
-    if (!code) code = pair(v, p, "to_v", 2, inner, channels, 1);
-    if (!code) code = pair(v, p, "to_out.0", 2, channels, inner, 1);
+    if (!code)
+        code = pair(v, p, "to_q", 2, inner, channels, 1);
+    if (!code)
+        code = pair(v, p, "to_k", 2, inner, channels, 1);
+    if (!code)
+        code = pair(v, p, "to_v", 2, inner, channels, 1);
+    if (!code)
+        code = pair(v, p, "to_out.0", 2, channels, inner, 1);
     return code;
 }
 
 /* The step between two levels, of `side` "down" or "up". */
-static int step(struct conversion *v, const struct unet *u, const char *side, int block, int channels, bool res)
+static int step(struct conversion *v, const struct unet *u, const char *side, int block, int channels,
+                bool res)
 {
     char p[64];
     if (res)
@@ -89,7 +105,8 @@ static int down(struct conversion *v, const struct unet *u, int *kept, int *top)
         for (int j = 0; j < u->blocks && !code; j++, in = out) {
             code = resnet(v, u, in, out, "down_blocks.%d.resnets.%d.", i, j);
             if (!code && u->heads_down[i] > 0)
-                code = attention(v, u, out, u->heads_down[i], u->groups, "down_blocks.%d.attentions.%d.", i, j);
+                code =
+                    attention(v, u, out, u->heads_down[i], u->groups, "down_blocks.%d.attentions.%d.", i, j);
             kept[(*top)++] = out;
         }
         if (!code && i + 1 < u->levels) {
@@ -116,7 +133,8 @@ static int up(struct conversion *v, const struct unet *u, const int *kept, int t
         for (int j = 0; j <= u->blocks && !code; j++, in = out) {
             code = resnet(v, u, in + kept[--top], out, "up_blocks.%d.resnets.%d.", i, j);
             if (!code && u->heads_up[level] > 0)
-                code = attention(v, u, out, u->heads_up[level], u->groups, "up_blocks.%d.attentions.%d.", i, j);
+                code =
+                    attention(v, u, out, u->heads_up[level], u->groups, "up_blocks.%d.attentions.%d.", i, j);
         }
         if (!code && level > 0)
             code = step(v, u, "up", i, out, u->up_res[level - 1]);
@@ -128,14 +146,22 @@ static int tensors(struct conversion *v, const struct unet *u)
 {
     int kept[1 + UNET_LEVELS * (UNET_BLOCKS + 1)], top = 0;
     int code = pair(v, "", "conv_in", 4, u->init, u->channels, 3);
-    if (!code) code = pair(v, "time_embedding.", "linear_1", 2, u->time_hidden, u->time_dim, 1);
-    if (!code) code = pair(v, "time_embedding.", "linear_2", 2, u->time_hidden, u->time_hidden, 1);
-    if (!code && u->classes > 0) code = want(v, "class_embedding.", "weight", 2, u->classes, u->time_hidden, 1);
-    if (!code) code = down(v, u, kept, &top);
-    if (!code && u->mid) code = middle(v, u, u->widths[u->levels - 1]);
-    if (!code) code = up(v, u, kept, top);
-    if (!code) code = norm(v, "", "conv_norm_out", u->widths[0], u->groups);
-    if (!code) code = pair(v, "", "conv_out", 4, u->outputs, u->widths[0], 3);
+    if (!code)
+        code = pair(v, "time_embedding.", "linear_1", 2, u->time_hidden, u->time_dim, 1);
+    if (!code)
+        code = pair(v, "time_embedding.", "linear_2", 2, u->time_hidden, u->time_hidden, 1);
+    if (!code && u->classes > 0)
+        code = want(v, "class_embedding.", "weight", 2, u->classes, u->time_hidden, 1);
+    if (!code)
+        code = down(v, u, kept, &top);
+    if (!code && u->mid)
+        code = middle(v, u, u->widths[u->levels - 1]);
+    if (!code)
+        code = up(v, u, kept, top);
+    if (!code)
+        code = norm(v, "", "conv_norm_out", u->widths[0], u->groups);
+    if (!code)
+        code = pair(v, "", "conv_out", 4, u->outputs, u->widths[0], 3);
     return code;
 }
 
@@ -194,7 +220,9 @@ int unet_describe(struct conversion *v, const struct unet *u)
     add_samplers(net, "up", u->up_res, u->levels - 1);
     cJSON_AddNumberToObject(net, "mid_scale", u->mid_scale);
     cJSON_AddBoolToObject(net, "center", u->center);
-    return cJSON_AddNumberToObject(net, "dropout", u->dropout) == NULL ? dd_error(v->err, DDPM_ENOMEM, "out of memory") : tensors(v, u);
+    return cJSON_AddNumberToObject(net, "dropout", u->dropout) == NULL
+               ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
+               : tensors(v, u);
 }
 
 const char *unet_layer(const char *name, const char *side, const char *kind, int *block, int *layer)

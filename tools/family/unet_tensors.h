@@ -8,9 +8,10 @@ enum { UNET_LEVELS = 12, UNET_BLOCKS = 64, UNET_WIDTH = 32768, UNET_CHANNELS = 6
 /* Lists run by level, 0 = full size; entry i of down_res and up_res is the step between levels i and i + 1. */
 struct unet {
     int height, width, channels, outputs, classes;
-    int init, levels, widths[UNET_LEVELS], blocks;               /* init: what the first convolution puts out */
-    int heads_down[UNET_LEVELS], heads_mid, heads_up[UNET_LEVELS], head_dim;     /* 0 heads: no attention; dim 0: width / heads */
-    int groups, mid_groups;                                      /* mid_groups 0: no norm before the attention in the middle */
+    int init, levels, widths[UNET_LEVELS], blocks; /* init: what the first convolution puts out */
+    int heads_down[UNET_LEVELS], heads_mid, heads_up[UNET_LEVELS],
+        head_dim;           /* 0 heads: no attention; dim 0: width / heads */
+    int groups, mid_groups; /* mid_groups 0: no norm before the attention in the middle */
     int time_dim, time_hidden;
     const char *act;
     double eps, mid_scale, dropout;

@@ -179,7 +179,8 @@ int dataset_check_labels(const struct dataset *d, int given, const char *advice,
 {
     int classes = d->about->classes;
     if (!classes)
-        return given < 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
+        return given < 0 ? DDPM_OK
+                         : dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
     int code = given < 0 ? check_classes(d, err) : DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++) {
         int label = given >= 0 ? given : dataset_label(d, k);
@@ -200,7 +201,10 @@ static bool is_batch(const char *folder, const char *name)
     return dd_names_end(name, ".bin");
 }
 
-static bool is_test(const char *name) { return !strncasecmp(name, "test", strlen("test")); }
+static bool is_test(const char *name)
+{
+    return !strncasecmp(name, "test", strlen("test"));
+}
 
 /* Takes the test batches away from a folder with others to train on: they are there to be measured on. */
 static void without_test(struct dataset *d, char **name, size_t *names)
@@ -236,7 +240,8 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
         snprintf(path, n, "%s/%s", d->path, name[i]);
         code = dataset_array_open(&d->array[i], path, most, err);
         if (!code && !d->array[i].labelled)
-            code = dd_error(err, DDPM_EDATA, "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
+            code = dd_error(err, DDPM_EDATA,
+                            "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
         d->arrays = i + 1;
         free(path);
     }
@@ -247,7 +252,9 @@ static int part_of(const char *name, size_t length)
 {
     static const char *const part[] = { "train", "training", "val",     "valid", "validation",
                                         "dev",   "test",     "testing", "eval" };
+
     enum { TO_TRAIN = 2, PARTS = sizeof part / sizeof *part };
+
     for (int i = 0; i < PARTS; i++)
         if (strlen(part[i]) == length && !strncasecmp(name, part[i], length))
             return i < TO_TRAIN ? 1 : 2;
@@ -315,15 +322,19 @@ static int choose(struct dataset *d, size_t most, ddpm_error *err)
     for (size_t i = 0; i < d->arrays; i++)
         d->there += d->array[i].count;
     if (most > d->there)
-        return dd_error(err, DDPM_EUSAGE, "-n %zu: %s holds %zu image%s", most, d->path, d->there, d->there == 1 ? "" : "s");
+        return dd_error(err, DDPM_EUSAGE, "-n %zu: %s holds %zu image%s", most, d->path, d->there,
+                        d->there == 1 ? "" : "s");
     d->count = most ? most : d->there;
     d->index = malloc(d->count * sizeof *d->index);
     for (size_t i = 0; d->index && i < d->count; i++)
         d->index[i] = (uint32_t)i;
-    return d->index ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->count);
+    return d->index
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->count);
 }
 
-int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most, ddpm_error *err)
+int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
+                 ddpm_error *err)
 {
     *d = (struct dataset){ .path = path, .about = about, .fit = fit };
     int code = open_source(d, most, err);
@@ -348,7 +359,8 @@ static void see(struct dataset *d, const double *x, const struct image_file *was
 }
 
 /* One image: kept, left out, or the end. */
-static int check_one(struct dataset *d, double *x, size_t k, size_t *good, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
+static int check_one(struct dataset *d, double *x, size_t k, size_t *good, dataset_bad_fn *bad,
+                     dataset_each_fn *each, void *user, ddpm_error *err)
 {
     ddpm_error why = { 0 };
     struct image_file was;
@@ -367,7 +379,8 @@ static int check_one(struct dataset *d, double *x, size_t k, size_t *good, datas
     if ((code = keep(d, x, bytes, d->index[k], err)))
         return code;
     d->index[(*good)++] = d->index[k];
-    return each && each(user, x, k) ? dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path) : DDPM_OK;
+    return each && each(user, x, k) ? dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path)
+                                    : DDPM_OK;
 }
 
 int dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)

@@ -15,7 +15,12 @@
 #include "base/kind.h"
 #include "image/dataset.h"
 
-enum { IDX_HEAD = 20, RECORD = 3073, INFLATES = 1032, SIDE_MAX = 65535 };      /* deflate makes at most 1032 bytes of one */
+enum {
+    IDX_HEAD = 20,
+    RECORD = 3073,
+    INFLATES = 1032,
+    SIDE_MAX = 65535
+}; /* deflate makes at most 1032 bytes of one */
 
 int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err)
 {
@@ -32,13 +37,15 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
 {
     for (int i = 1; i < 4; i++)
         if (dim[i] < 1 || dim[i] > SIDE_MAX)
-            return dd_error(err, DDPM_EDATA, "%s: images of %llu x %llu x %llu; each is 1 to %d", path, (unsigned long long)dim[1],
-                            (unsigned long long)dim[2], (unsigned long long)dim[3], SIDE_MAX);
+            return dd_error(err, DDPM_EDATA, "%s: images of %llu x %llu x %llu; each is 1 to %d", path,
+                            (unsigned long long)dim[1], (unsigned long long)dim[2],
+                            (unsigned long long)dim[3], SIDE_MAX);
     a->height = (int)dim[1], a->width = (int)dim[2], a->channels = (int)dim[3];
     a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (size_t)a->number.bytes + a->labelled;
     a->step[0] = (size_t)(dim[2] * dim[3]), a->step[1] = (size_t)dim[3], a->step[2] = 1;
     if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
-        return dd_error(err, DDPM_EDATA, "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
+        return dd_error(err, DDPM_EDATA,
+                        "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
                         (unsigned long long)dim[0], a->stride, size);
     a->count = (size_t)dim[0];
     return DDPM_OK;
@@ -52,7 +59,8 @@ static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
         return 0;
     dim[3] = 1;
     for (size_t i = 0; i < rank; i++)
-        dim[i] = (uint64_t)p[4 + 4 * i] << 24 | (uint64_t)p[5 + 4 * i] << 16 | (uint64_t)p[6 + 4 * i] << 8 | p[7 + 4 * i];
+        dim[i] = (uint64_t)p[4 + 4 * i] << 24 | (uint64_t)p[5 + 4 * i] << 16 | (uint64_t)p[6 + 4 * i] << 8 |
+                 p[7 + 4 * i];
     return 4 + 4 * rank;
 }
 
@@ -64,18 +72,19 @@ static int check_order(const uint64_t dim[4], const char *path, ddpm_error *err)
     return dd_error(err, DDPM_EDATA,
                     "%s: an IDX file is [n, h, w, c], and this one has images of %llu x %llu with %llu "
                     "channels: transpose it, or save it as .npy",
-                    path, (unsigned long long)dim[1], (unsigned long long)dim[2],
-                    (unsigned long long)dim[3]);
+                    path, (unsigned long long)dim[1], (unsigned long long)dim[2], (unsigned long long)dim[3]);
 }
 
-static int open_idx(struct dataset_array *a, const char *path, size_t head, const uint64_t dim[4], ddpm_error *err)
+static int open_idx(struct dataset_array *a, const char *path, size_t head, const uint64_t dim[4],
+                    ddpm_error *err)
 {
     size_t rest = a->map.size - head;
     int code = check_order(dim, path, err);
     code = code ? code : dataset_array_shape(a, path, dim, rest, err);
     a->data = a->map.data + head;
     if (!code && rest != a->count * a->stride)
-        return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest, a->count * a->stride);
+        return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest,
+                        a->count * a->stride);
     return code;
 }
 
@@ -103,7 +112,8 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     if (!full && n <= IDX_HEAD && status == Z_STREAM_END)
         return dataset_array_refuse(a, path, err);
     if (!full || (all && status != Z_STREAM_END))
-        return dd_error(err, DDPM_EDATA, "%s: its compressed data are damaged, cut off or longer than their head says", path);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: its compressed data are damaged, cut off or longer than their head says", path);
     return DDPM_OK;
 }
 
@@ -165,7 +175,8 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
     *a = (struct dataset_array){ .descriptor = -1, .number = view_byte };
     int code = dd_file_map(&a->map, path, err);
     if (!code && (a->descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path, strerror(errno));
+        code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
+                        strerror(errno));
     if (!code)
         code = open_any(a, path, most, err);
     if (!code && !a->labelled && !a->label)

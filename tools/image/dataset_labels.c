@@ -13,7 +13,8 @@
 /* The name with "images" and "idx3" replaced in its last part; NULL when it does not hold them, or out of memory. */
 static char *labels_name(const char *images)
 {
-    const char *slash = strrchr(images, '/'), *at = strstr(slash ? slash : images, "images"), *idx = at ? strstr(at, "idx3") : NULL;
+    const char *slash = strrchr(images, '/'), *at = strstr(slash ? slash : images, "images"),
+               *idx = at ? strstr(at, "idx3") : NULL;
     char *name = idx ? strdup(images) : NULL;
     if (!name)
         return NULL;
@@ -45,7 +46,7 @@ int dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error
     char *name = labels_name(images);
     struct stat st;
     bool there = name && access(name, R_OK) == 0 && stat(name, &st) == 0;
-    if (there && !S_ISREG(st.st_mode)) {                     /* opening a pipe would wait for its writer */
+    if (there && !S_ISREG(st.st_mode)) { /* opening a pipe would wait for its writer */
         int code = dd_error(err, DDPM_EDATA,
                             "%s: is no regular file, but the labels of %s are expected there", name, images);
         free(name);

@@ -5,12 +5,21 @@
 #include "image/dataset.h"
 
 enum { LINE = 1200, CLASSES_NAMED = 20 };
+
 /* Numbers of 12 bits in 16 reach 0.0625 of white. */
 static const double dark = 0.26;
 
-struct teller { const struct dataset *d; dataset_tell_fn *tell; void *user; char line[LINE]; };
+struct teller {
+    const struct dataset *d;
+    dataset_tell_fn *tell;
+    void *user;
+    char line[LINE];
+};
 
-static void say(struct teller *t) { t->tell(t->user, t->line); }
+static void say(struct teller *t)
+{
+    t->tell(t->user, t->line);
+}
 
 static void say_left_out(struct teller *t)
 {

@@ -90,7 +90,10 @@ static bool is_one_picture(const uint64_t *d)
     return last || (d[0] == 3 && d[1] > 4 && d[2] > 4);
 }
 
-static int likely_channels(uint64_t n) { return n == 1 || n == 3 ? 2 : n == 2 || n == 4; }
+static int likely_channels(uint64_t n)
+{
+    return n == 1 || n == 3 ? 2 : n == 2 || n == 4;
+}
 
 /* Sets the places of h, w and c among the sizes; a place 4 is a size of 1. */
 static int find_layout(int place[3], struct dataset_array *a, const struct head *h, const char *path,

@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include "image/image_file.h"
 
-struct image_source { const unsigned char *data; size_t size; const char *path; };
+struct image_source {
+    const unsigned char *data;
+    size_t size;
+    const char *path;
+};
 
 /* Each fills the sizes of p, its Exif orientation, and with pixels its values too, which the caller frees
    even after an error. */

@@ -52,6 +52,7 @@ static uint32_t number(const unsigned char *d, int bytes, bool big)
 int image_codec_orientation(const unsigned char *d, size_t size)
 {
     enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
+
     size_t prefix = size > 6 && !memcmp(d, "Exif\0", 6) ? 6 : 0;
     d += prefix, size -= prefix;
     if (size < 8 || (memcmp(d, "MM\0*", 4) && memcmp(d, "II*", 4)))
@@ -128,6 +129,7 @@ static const char *kind_of(image_codec **codec, const struct image_source *s)
         { "ftyphei", 7, 4, "HEIF", NULL },
         { "ftypmif1", 8, 4, "HEIF", NULL },
     };
+
     *codec = NULL;
     for (size_t i = 0; i < sizeof kind / sizeof *kind; i++)
         if (s->size >= kind[i].at + kind[i].count &&

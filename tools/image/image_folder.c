@@ -22,7 +22,10 @@ static bool is_picture(const char *name)
     return false;
 }
 
-static bool is_number(const char *name) { return *name && !name[strspn(name, "0123456789")]; }
+static bool is_number(const char *name)
+{
+    return *name && !name[strspn(name, "0123456789")];
+}
 
 static int compare_numbers(const char *a, const char *b)
 {
@@ -107,7 +110,7 @@ static bool number_classes(struct image_folder *f)
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
         while (n && (strncmp(f->class[class], name, n) || f->class[class][n]))
-            class++;
+            class ++;
         f->label[i] = n ? class : -1;
         if (n)
             f->held[class]++;
@@ -133,7 +136,11 @@ static bool leave_out(struct image_folder *f, const char *name)
 }
 
 /* Folders on the way from the top, by which a link that leads back is known. */
-struct level { dev_t device; ino_t inode; const struct level *above; };
+struct level {
+    dev_t device;
+    ino_t inode;
+    const struct level *above;
+};
 
 static char *join(const char *folder, const char *name)
 {
@@ -153,7 +160,7 @@ static bool is_visible(const char *folder, const char *name)
 static bool take_file(struct image_folder *f, const char *below, const char *name)
 {
     if (!strncmp(name, "manifest", 8) && dd_names_end(name, ".jsonl"))
-        return true;                                            /* ddpm sample wrote it */
+        return true; /* ddpm sample wrote it */
     return is_picture(name) ? add_file(f, below) : leave_out(f, name);
 }
 
@@ -221,6 +228,7 @@ int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
 void image_folder_left_out(char *text, size_t size, const struct image_folder *f)
 {
     enum { NAMED = 6 };
+
     size_t n = 0;
     *text = 0;
     for (size_t i = 0; i < f->endings && i < NAMED && n < size; i++)

@@ -18,7 +18,8 @@ struct job {
     jmp_buf back;
     char why[JMSG_LENGTH_MAX];
     bool memory;
-    struct image_file *p; int *orientation;
+    struct image_file *p;
+    int *orientation;
     const struct image_source *s;
     bool pixels;
     ddpm_error *err;
@@ -41,7 +42,10 @@ static void hear(j_common_ptr c, int level)
         leave(c);
 }
 
-static void be_silent(j_common_ptr c) { (void)c; }
+static void be_silent(j_common_ptr c)
+{
+    (void)c;
+}
 
 /* Each scan goes over the whole picture, however few bytes it has. */
 static void count_scans(j_common_ptr c)

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "image/image_codec.h"
 
-enum { CHUNK_MOST = 1 << 26 };                  /* bytes of a chunk, and of all that are kept */
+enum { CHUNK_MOST = 1 << 26 }; /* bytes of a chunk, and of all that are kept */
 
 static int refuse(int status, const struct image_source *s, ddpm_error *err)
 {
@@ -79,7 +79,7 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
     status = spng_decode_image(c, p->value, size, p->bytes == 2 ? SPNG_FMT_RGBA16 : SPNG_FMT_RGBA8,
                                SPNG_DECODE_TRNS);
     if (!status)
-        status = spng_decode_chunks(c);                          /* up to the end of the file */
+        status = spng_decode_chunks(c); /* up to the end of the file */
     if (status)
         return refuse(status, s, err);
     *orientation = orientation_of(c);

@@ -9,12 +9,11 @@ static int refuse(VP8StatusCode status, const struct image_source *s, ddpm_error
     switch (status) {
     case VP8_STATUS_OUT_OF_MEMORY:
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
-    case VP8_STATUS_NOT_ENOUGH_DATA: case VP8_STATUS_SUSPENDED:
-        return image_codec_refuse(s, "it is cut off", err);
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+    case VP8_STATUS_SUSPENDED: return image_codec_refuse(s, "it is cut off", err);
     case VP8_STATUS_UNSUPPORTED_FEATURE:
         return image_codec_refuse(s, "it is a kind of WebP that libwebp does not read", err);
-    default:
-        return image_codec_refuse(s, "the file is damaged", err);
+    default: return image_codec_refuse(s, "the file is damaged", err);
     }
 }
 

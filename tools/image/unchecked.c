@@ -4,12 +4,18 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-struct block { struct block *before, *next; max_align_t data[]; };
+struct block {
+    struct block *before, *next;
+    max_align_t data[];
+};
 
-static _Thread_local struct block list;             /* a ring; list itself is no block */
+static _Thread_local struct block list; /* a ring; list itself is no block */
 static _Thread_local jmp_buf out;
 
-static struct block *block_of(void *p) { return (struct block *)(void *)((char *)p - offsetof(struct block, data)); }
+static struct block *block_of(void *p)
+{
+    return (struct block *)(void *)((char *)p - offsetof(struct block, data));
+}
 
 static void insert(struct block *b)
 {

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /* Runs it; 0, or -1 when memory ran out inside.  In each thread one at a time. */
-int   unchecked_run(void (*run)(void *user), void *user);
+int unchecked_run(void (*run)(void *user), void *user);
 /* As realloc and free, inside of such a run only; never NULL. */
 void *unchecked_realloc(void *p, size_t size);
-void  unchecked_free(void *p);
+void unchecked_free(void *p);
 #endif

@@ -25,7 +25,10 @@
 
 static const char *const fits[] = { "pad", "crop", "resize", NULL };
 
-const char *const *view_fit_names(void) { return fits; }
+const char *const *view_fit_names(void)
+{
+    return fits;
+}
 
 enum view_fit view_fit_named(const char *name)
 {
@@ -66,7 +69,10 @@ static const unsigned char *place_of(const struct view *v, int y, int x, int c)
                          (size_t)v->number.bytes;
 }
 
-static bool is_byte(const struct view_number *n) { return n->kind == 'u' && n->bytes == 1; }
+static bool is_byte(const struct view_number *n)
+{
+    return n->kind == 'u' && n->bytes == 1;
+}
 
 static double value_at(const struct view *v, int y, int x, int c)
 {
@@ -75,8 +81,15 @@ static double value_at(const struct view *v, int y, int x, int c)
     return v->number.half > 0 ? number / v->number.half - 1 : number;
 }
 
-static int colours(int channels) { return channels <= 2 ? 1 : 3; }
-static bool has_alpha(int channels) { return channels % 2 == 0; }
+static int colours(int channels)
+{
+    return channels <= 2 ? 1 : 3;
+}
+
+static bool has_alpha(int channels)
+{
+    return channels % 2 == 0;
+}
 
 /* Bytes are rounded as Pillow does it: the weights of BT.601 in units of 2^-16. */
 static double gray_at(const struct view *v, int y, int x)
@@ -129,13 +142,14 @@ static void advise(char *text, size_t size, const struct view *v, const ddpm_abo
     cJSON_Delete(root);
 }
 
-static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name, ddpm_error *err)
+static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
+                      ddpm_error *err)
 {
     int h = v->height - a->height, w = v->width - a->width;
     char advice[80];
     if (v->channels != a->channels && (!v->picture || a->channels > 4))
-        return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first", name, v->channels,
-                        v->channels == 1 ? "" : "s", a->channels);
+        return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first",
+                        name, v->channels, v->channels == 1 ? "" : "s", a->channels);
     if (fits_by(fit, h, w))
         return DDPM_OK;
     advise(advice, sizeof advice, v, a);
@@ -179,7 +193,8 @@ static bool scale_channel(const struct view *to, const struct view *v, int c, vo
                              STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
                              STBIR_COLORSPACE_LINEAR, NULL);
     for (size_t i = 0; !bytes && i < (size_t)to->height * (size_t)to->width; i++)
-        f[i] = fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f ? copysignf(1, f[i]) : f[i];        /* weights sum to 1 but for rounding */
+        f[i] = fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f ? copysignf(1, f[i])
+                                                         : f[i]; /* weights sum to 1 but for rounding */
     return done;
 }
 
@@ -201,13 +216,16 @@ static int scaled(double *out, const struct view *v, const ddpm_about *a, const 
     to.data = room;
     for (int c = 0; done && c < v->channels; c++)
         done = scale_channel(&to, v, c, plane);
-    int code = done ? place(out, &to, a, name, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory to scale %d x %d pixels", name, v->height, v->width);
+    int code = done ? place(out, &to, a, name, err)
+                    : dd_error(err, DDPM_ENOMEM, "%s: out of memory to scale %d x %d pixels", name, v->height,
+                               v->width);
     free(plane);
     free(room);
     return code;
 }
 
-int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name, ddpm_error *err)
+int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
+              ddpm_error *err)
 {
     int code = check_size(v, a, fit, name, err);
     if (code)

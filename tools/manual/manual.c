@@ -63,7 +63,10 @@ static void put_prose(FILE *f, const char *text)
 
 static void put_head(FILE *f, const char *page, const char *name, const char *does)
 {
-    fprintf(f, ".\\\" Made from the program's tables by tools/manual/manual.c.\n.Dd %s\n.Dt %s 1\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", date, page, name, does);
+    fprintf(f,
+            ".\\\" Made from the program's tables by tools/manual/manual.c.\n.Dd %s\n.Dt %s 1\n.Os\n.Sh "
+            "NAME\n.Nm %s\n.Nd %s\n",
+            date, page, name, does);
 }
 
 static void put_option(FILE *f, const struct option *o)
@@ -115,7 +118,8 @@ static void put_arguments(FILE *f, const char *text)
         size_t n = strcspn(text, " ");
         int optional = *text == '[';
         if (n)
-            fprintf(f, optional ? ".Op Ar %.*s\n" : ".Ar %.*s\n", (int)(optional ? strcspn(text + 1, "].") : n), text + optional);
+            fprintf(f, optional ? ".Op Ar %.*s\n" : ".Ar %.*s\n",
+                    (int)(optional ? strcspn(text + 1, "].") : n), text + optional);
         text += n + (text[n] == ' ');
     }
 }
@@ -148,21 +152,29 @@ static void write_page(const struct command_entry *e)
     finish(f);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void put_environment(FILE *f)
 {
-    static const struct { const char *names, *text; } variable[] = {
+    static const struct {
+        const char *names, *text;
+    } variable[] = {
         { "OMP_NUM_THREADS", "What\n.Fl \\-threads\nis when it is not given." },
         { "NO_COLOR", "When it is set and not empty, nothing is printed in colours." },
         { "TERM", "On a terminal called\n.Ql dumb\nthere is no progress bar." },
-        { "COLORTERM", "Where it is\n.Ql truecolor\nor\n.Ql 24bit\npictures in the terminal have all colours, otherwise those of a palette of 256." },
+        { "COLORTERM", "Where it is\n.Ql truecolor\nor\n.Ql 24bit\npictures in the terminal have all "
+                       "colours, otherwise those of a palette of 256." },
         { "COLUMNS", "The width of such a picture, and of a bar, where no terminal says it." },
         { "SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_MAX",
           "What\n.Fl \\-shard\nof\n.Xr ddpm-sample 1\nis when it is not given: a task of a Slurm array." },
         { "JOB_COMPLETION_INDEX JOB_COMPLETIONS", "Likewise, of an indexed job of Kubernetes." },
-        { "OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE PMI_RANK PMI_SIZE SLURM_PROCID SLURM_STEP_NUM_TASKS", "Likewise, of a launcher." },
+        { "OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE PMI_RANK PMI_SIZE SLURM_PROCID SLURM_STEP_NUM_TASKS",
+          "Likewise, of a launcher." },
     };
+
     fputs(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n", f);
     for (size_t i = 0; i < sizeof variable / sizeof *variable; i++)
         fprintf(f, ".It Ev %s\n%s\n", variable[i].names, variable[i].text);
@@ -173,16 +185,21 @@ static void write_overview(void)
 {
     FILE *f = create("ddpm", "", ".1");
     put_head(f, "DDPM", "ddpm", "make images with diffusion models on ordinary CPUs");
-    fputs(".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar options\n.Op Ar arguments\n.Nm\n.Fl \\-version\n.Sh DESCRIPTION\n.Nm\n"
+    fputs(".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar options\n.Op Ar arguments\n.Nm\n.Fl \\-version\n.Sh "
+          "DESCRIPTION\n.Nm\n"
           "runs the U\\-Nets of\n.Dq Denoising Diffusion Probabilistic Models\nby Ho, Jain and Abbeel.\n"
-          "It has a small model built in, so\n.Ql ddpm sample\nmakes a picture right away.\nThe commands are:\n.Bl -tag -width Ds\n", f);
+          "It has a small model built in, so\n.Ql ddpm sample\nmakes a picture right away.\nThe commands "
+          "are:\n.Bl -tag -width Ds\n",
+          f);
     for (int i = 0; i < commands_count; i++)
         fprintf(f, ".It Xr ddpm-%s 1\n%s\n", commands[i].command->name, commands[i].does);
     fputs(".El\n", f);
     put_environment(f);
     put_exit_codes(f);
-    fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\nddpm sample\nddpm convert google\\-ddpm\\-cifar10\\-32 \\-o cifar10.ddpm\n"
-          "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n", f);
+    fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\nddpm sample\nddpm convert google\\-ddpm\\-cifar10\\-32 "
+          "\\-o cifar10.ddpm\n"
+          "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n",
+          f);
     const char *name[COMMANDS_MAX];
     for (int i = 0; i < commands_count; i++)
         name[i] = commands[i].command->name;
@@ -236,10 +253,14 @@ static void write_completion(void)
 {
     FILE *f = create("ddpm", "", ".bash");
     const struct option *o;
-    fputs("# Completion of ddpm for bash, made from the program's tables by tools/manual/manual.c.  Where no word fits, bash offers files.\n"
-          "_ddpm()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    COMPREPLY=()\n"
-          "    if [ \"$cur\" = '=' ]; then cur=; elif [ \"$prev\" = '=' ]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-          "    [ \"$COMP_CWORD\" -gt 1 ] || prev=\n    case \"${COMP_WORDS[1]} $prev\" in\n    *' ') words='", f);
+    fputs("# Completion of ddpm for bash, made from the program's tables by tools/manual/manual.c.  Where no "
+          "word fits, bash offers files.\n"
+          "_ddpm()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n    "
+          "COMPREPLY=()\n"
+          "    if [ \"$cur\" = '=' ]; then cur=; elif [ \"$prev\" = '=' ]; then "
+          "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+          "    [ \"$COMP_CWORD\" -gt 1 ] || prev=\n    case \"${COMP_WORDS[1]} $prev\" in\n    *' ') words='",
+          f);
     for (int i = 0; i < commands_count; i++)
         fprintf(f, "%s ", commands[i].command->name);
     fputs("--help --version' ;;\n", f);
@@ -251,7 +272,9 @@ static void write_completion(void)
         put_valued(f, c);
         put_options(f, c);
     }
-    fputs("    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o bashdefault -o default -F _ddpm ddpm\n", f);
+    fputs("    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o bashdefault -o "
+          "default -F _ddpm ddpm\n",
+          f);
     finish(f);
 }
 

@@ -9,7 +9,10 @@
 
 enum { BATCH = 16, SAVE_SECONDS = 30 };
 
-uint32_t evaluation_check(const double *x, size_t n) { return (uint32_t)crc32(crc32(0, NULL, 0), (const Bytef *)x, (uInt)(n * sizeof *x)); }
+uint32_t evaluation_check(const double *x, size_t n)
+{
+    return (uint32_t)crc32(crc32(0, NULL, 0), (const Bytef *)x, (uInt)(n * sizeof *x));
+}
 
 static int open_bound(struct evaluation *e, const struct evaluation_options *given, ddpm_error *err)
 {
@@ -20,7 +23,8 @@ static int open_bound(struct evaluation *e, const struct evaluation_options *giv
     return ddpm_bound_create(&e->bound, e->chain, &o, e->d, e->batch, e->warning, err);
 }
 
-static int open_all(struct evaluation *e, const ddpm_model *m, const struct evaluation_options *o, ddpm_error *err)
+static int open_all(struct evaluation *e, const ddpm_model *m, const struct evaluation_options *o,
+                    ddpm_error *err)
 {
     int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->schedule, err);
     if (code || (code = model_net(&e->net, m, e->common, e->batch, err)) || (code = open_bound(e, o, err)) ||
@@ -29,13 +33,17 @@ static int open_all(struct evaluation *e, const ddpm_model *m, const struct eval
     e->x0 = calloc((size_t)e->batch, e->d * sizeof *e->x0);
     e->index = calloc((size_t)e->batch, sizeof *e->index);
     e->y = calloc((size_t)e->batch, sizeof *e->y);
-    return e->x0 && e->index && e->y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
+    return e->x0 && e->index && e->y ? DDPM_OK
+                                     : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
 }
 
-int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data, const struct evaluation_options *o,
-                    const struct command *command, const struct common *common, ddpm_error *err)
+int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
+                    const struct evaluation_options *o, const struct command *command,
+                    const struct common *common, ddpm_error *err)
 {
-    *e = (struct evaluation){ .command = command, .common = common, .about = ddpm_model_about(m), .data = data, .label = o->label };
+    *e = (struct evaluation){
+        .command = command, .common = common, .about = ddpm_model_about(m), .data = data, .label = o->label
+    };
     e->d = (size_t)e->about->height * (size_t)e->about->width * (size_t)e->about->channels;
     e->batch = o->batch ? o->batch : BATCH;
     e->batch = (size_t)e->batch < data->count ? e->batch : (int)data->count;
@@ -76,7 +84,8 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
     for (int row = 0; row < n; row++) {
         if (ddpm_bound_read(e->bound, row)->lost != 1 + i)
             continue;
-        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", e->index[row], ddpm_chain_tables(e->chain)->t[i]);
+        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", e->index[row],
+                 ddpm_chain_tables(e->chain)->t[i]);
         if (!first)
             complain(e->command, &also);
         first = false;
@@ -97,7 +106,8 @@ static bool too_late(struct evaluation *e, double begun, int n, int left)
 
 /* Adds up all terms of n images; nothing is counted when the user interrupts, or when it would take too
    long. */
-static int measure(struct evaluation *e, size_t first, int n, struct progress *p, double done, ddpm_error *err)
+static int measure(struct evaluation *e, size_t first, int n, struct progress *p, double done,
+                   ddpm_error *err)
 {
     int code = load_batch(e, first, n, err), left;
     double begun = progress_now();
@@ -112,7 +122,8 @@ static int measure(struct evaluation *e, size_t first, int n, struct progress *p
         }
     }
     for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
-        tally_add(&e->tally, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d), ddpm_bound_read(e->bound, row));
+        tally_add(&e->tally, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d),
+                  ddpm_bound_read(e->bound, row));
     return code;
 }
 

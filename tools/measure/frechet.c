@@ -25,10 +25,21 @@
 #include "measure/student.h"
 
 /* One set and what is computed of it. */
-struct set { const double *point; size_t n; double *mean, *cov; uint32_t *times; };
-struct space { size_t d; struct set set[2]; double *root, *work, *value; };      /* [d, d] twice, [max(d, n, m)] */
+struct set {
+    const double *point;
+    size_t n;
+    double *mean, *cov;
+    uint32_t *times;
+};
 
-static int open_space(struct space *s, const double *a, size_t n, const double *b, size_t m, size_t d, ddpm_error *err)
+struct space {
+    size_t d;
+    struct set set[2];
+    double *root, *work, *value;
+}; /* [d, d] twice, [max(d, n, m)] */
+
+static int open_space(struct space *s, const double *a, size_t n, const double *b, size_t m, size_t d,
+                      ddpm_error *err)
 {
     size_t square = d * d, most = n > m ? n : m;
     double *block = calloc(4 * square + 3 * d + most, sizeof *block);
@@ -36,8 +47,12 @@ static int open_space(struct space *s, const double *a, size_t n, const double *
     *s = (struct space){ .d = d };
     if (n < 2 || m < 2 || !block || !times) {
         free(block), free(times);
-        return n < 2 || m < 2 ? dd_error(err, DDPM_EUSAGE, "sets of %zu and %zu images: a distance needs at least 2 of each", n, m)
-                              : dd_error(err, DDPM_ENOMEM, "out of memory for the distance of %zu and %zu points in %zu dimensions", n, m, d);
+        return n < 2 || m < 2
+                   ? dd_error(err, DDPM_EUSAGE,
+                              "sets of %zu and %zu images: a distance needs at least 2 of each", n, m)
+                   : dd_error(err, DDPM_ENOMEM,
+                              "out of memory for the distance of %zu and %zu points in %zu dimensions", n, m,
+                              d);
     }
     s->set[0] = (struct set){ a, n, block, block + 2 * d, times };
     s->set[1] = (struct set){ b, m, block + d, block + 2 * d + square, times + n };
@@ -75,10 +90,14 @@ static void moments(struct set *s, size_t d)
 /* value [d] and, if wanted, the eigenvectors in the rows of m [d, d], which is symmetric: column by column is row by row. */
 static int eigen(double *value, double *m, size_t d, bool vectors, ddpm_error *err)
 {
-    lapack_int n = (lapack_int)d, info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, m, n, value);
+    lapack_int n = (lapack_int)d,
+               info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, m, n, value);
     if (info)
-        return dd_error(err, info < -1000 ? DDPM_ENOMEM : DDPM_ENAN, info < -1000 ? "out of memory for eigenvalues" :
-                        "the eigenvalues of a covariance of activations are not found; are all of them finite?");
+        return dd_error(
+            err, info < -1000 ? DDPM_ENOMEM : DDPM_ENAN,
+            info < -1000
+                ? "out of memory for eigenvalues"
+                : "the eigenvalues of a covariance of activations are not found; are all of them finite?");
     return DDPM_OK;
 }
 
@@ -154,7 +173,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int frechet_plain(double *distance, const double *a, size_t n, const double *b, size_t m, size_t d, ddpm_error *err)
+int frechet_plain(double *distance, const double *a, size_t n, const double *b, size_t m, size_t d,
+                  ddpm_error *err)
 {
     struct space s;
     int code = open_space(&s, a, n, b, m, d, err);
@@ -166,7 +186,8 @@ int frechet_plain(double *distance, const double *a, size_t n, const double *b, 
     return code;
 }
 
-int frechet_distance(struct frechet *f, const double *a, size_t n, const double *b, size_t m, size_t d, uint64_t seed, ddpm_error *err)
+int frechet_distance(struct frechet *f, const double *a, size_t n, const double *b, size_t m, size_t d,
+                     uint64_t seed, ddpm_error *err)
 {
     struct space s;
     double again[FRECHET_ROUNDS], mean = 0;

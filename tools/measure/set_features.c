@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include "base/error.h"
 
-double set_features_t(const ddpm_about *a) { return floor(a->steps / 10.0); }
+double set_features_t(const ddpm_about *a)
+{
+    return floor(a->steps / 10.0);
+}
 
 /* Up to batch images from the first on; x [batch, d], y [batch]. */
-static int take(double *point, const struct dataset *data, ddpm_net *net, int label, size_t first, int n, double *x, int32_t *y, ddpm_error *err)
+static int take(double *point, const struct dataset *data, ddpm_net *net, int label, size_t first, int n,
+                double *x, int32_t *y, ddpm_error *err)
 {
     const ddpm_about *a = data->about;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
@@ -22,16 +26,19 @@ static int take(double *point, const struct dataset *data, ddpm_net *net, int la
     return code;
 }
 
-int set_features(double **point, const struct dataset *data, ddpm_net *net, int label, struct progress *p, size_t done, ddpm_error *err)
+int set_features(double **point, const struct dataset *data, ddpm_net *net, int label, struct progress *p,
+                 size_t done, ddpm_error *err)
 {
     const ddpm_net_about *of = ddpm_net_describe(net);
-    size_t d = (size_t)data->about->height * (size_t)data->about->width * (size_t)data->about->channels, features = (size_t)of->features;
+    size_t d = (size_t)data->about->height * (size_t)data->about->width * (size_t)data->about->channels,
+           features = (size_t)of->features;
     double *x = calloc((size_t)of->batch, d * sizeof *x);
     int32_t *y = calloc((size_t)of->batch, sizeof *y);
     int code = DDPM_OK;
     *point = calloc(data->count, features * sizeof **point);
     if (!x || !y || !*point)
-        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the activations of %zu images", data->path, data->count);
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the activations of %zu images", data->path,
+                        data->count);
     for (size_t first = 0; first < data->count && !code; first += (size_t)of->batch) {
         size_t rest = data->count - first;
         int n = rest < (size_t)of->batch ? (int)rest : of->batch;

@@ -8,13 +8,16 @@
 
 enum { IMAGES_FEW = 16, TERMS_LEAST = 8 };
 
-int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain, ddpm_error *err)
+int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain,
+                     ddpm_error *err)
 {
     struct dd_output o;
     int K = ddpm_chain_tables(chain)->K;
     if (K != a->steps)
-        return dd_error(err, DDPM_EUSAGE, "--statistics measures all %d steps of the model, but %d are asked for: leave out --steps",
-                        a->steps, K);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--statistics measures all %d steps of the model, but %d are asked for: leave out --steps",
+            a->steps, K);
     int code = ending_check(path, err);
     if (!code)
         code = dd_output_create(&o, path, force, err);
@@ -48,8 +51,7 @@ bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int
     return p->images > 0;
 }
 
-void statistics_fill(double *all, int T, const double *alpha_bar, const double *value, const double *t,
-                     int K)
+void statistics_fill(double *all, int T, const double *alpha_bar, const double *value, const double *t, int K)
 {
     for (int i = 0, k = 0; i < T; i++) {
         while (k + 1 < K && t[k + 1] <= i)

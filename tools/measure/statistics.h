@@ -5,7 +5,8 @@
 #include "measure/tally.h"
 
 /* Before the work: whether the chain has every step of the model, and the new file can be created. */
-int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain, ddpm_error *err);
+int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain,
+                     ddpm_error *err);
 /* Writes m to path with gamma, mse and bits per dimension of all images that are not lost; weights keep their
    type.  A chain of fewer steps than the model has gives what statistics_fill makes of it, and no bits. */
 int statistics_save(const struct tally *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
@@ -17,7 +18,11 @@ void statistics_fill(double *all, int T, const double *alpha_bar, const double *
                      int K);
 
 /* How many images are measured, and how many terms of each. */
-struct statistics_plan { size_t images; int terms; };
+struct statistics_plan {
+    size_t images;
+    int terms;
+};
+
 /* Plans for no more than so many calls of the network, an image and a term each: all T terms of fewer
    images, or, where that leaves fewer than 16 of them, fewer terms.  False when the calls are too few
    for anything. */

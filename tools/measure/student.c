@@ -12,6 +12,7 @@
 #include <math.h>
 
 static const double pi = 3.14159265358979323846, inside = 0.95;
+
 enum { SUMMED = 1000 };
 
 static double probability(double theta, size_t n)
@@ -48,4 +49,7 @@ double student_quantile(size_t n)
     return sqrt((double)n) * tan(middle);
 }
 
-double normal_quantile(void) { return 1.95996398454005423552; }
+double normal_quantile(void)
+{
+    return 1.95996398454005423552;
+}

@@ -18,7 +18,9 @@ int tally_create(struct tally *t, int K, size_t room, ddpm_error *err)
     *t = (struct tally){ .K = K, .room = room };
     t->sum = calloc((size_t)K * TALLY_SUMS, sizeof *t->sum);
     t->image = calloc(room, TALLY_COLUMNS * sizeof *t->image);
-    return t->sum && t->image ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the results of %zu images of %d steps", room, K);
+    return t->sum && t->image ? DDPM_OK
+                              : dd_error(err, DDPM_ENOMEM,
+                                         "out of memory for the results of %zu images of %d steps", room, K);
 }
 
 void tally_free(struct tally *t)
@@ -30,7 +32,8 @@ void tally_free(struct tally *t)
 void tally_add(struct tally *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
 {
     const double *part[TALLY_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
-    const double row[TALLY_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior, b->lost ? NAN : b->term[0] };
+    const double row[TALLY_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior,
+                                        b->lost ? NAN : b->term[0] };
     memcpy(t->image + t->images * TALLY_COLUMNS, row, sizeof row);
     t->images++;
     t->lost += b->lost != 0;
@@ -39,7 +42,10 @@ void tally_add(struct tally *t, uint32_t index, uint32_t check, const ddpm_bound
             t->sum[s * t->K + i] += part[s][i];
 }
 
-double tally_at(const struct tally *t, int sum, int i) { return t->sum[sum * t->K + i] / (double)(t->images - t->lost); }
+double tally_at(const struct tally *t, int sum, int i)
+{
+    return t->sum[sum * t->K + i] / (double)(t->images - t->lost);
+}
 
 struct tally_mean tally_mean(const struct tally *t, int column)
 {
@@ -62,14 +68,23 @@ int tally_save(const struct tally *t, const char *path, const cJSON *settings, d
     char *text = cJSON_PrintUnformatted(settings);
     const char *meta[] = { key, text, NULL };
     struct dd_entry entry[2] = {
-        { .name = "sums", .dtype = DD_F64, .rank = 2, .dim = { TALLY_SUMS, (uint64_t)t->K }, .data = (const unsigned char *)t->sum },
-        { .name = "images", .dtype = DD_F64, .rank = 2, .dim = { t->images, TALLY_COLUMNS }, .data = (const unsigned char *)t->image },
+        { .name = "sums",
+          .dtype = DD_F64,
+          .rank = 2,
+          .dim = { TALLY_SUMS, (uint64_t)t->K },
+          .data = (const unsigned char *)t->sum },
+        { .name = "images",
+          .dtype = DD_F64,
+          .rank = 2,
+          .dim = { t->images, TALLY_COLUMNS },
+          .data = (const unsigned char *)t->image },
     };
     for (int i = 0; i < 2; i++) {
         entry[i].count = entry[i].dim[0] * entry[i].dim[1];
         entry[i].size = (size_t)entry[i].count * sizeof(double);
     }
-    int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
+    int code =
+        text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
     if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err)))
         code = dd_output_commit(&o, err);
     else if (text && code)
@@ -78,12 +93,13 @@ int tally_save(const struct tally *t, const char *path, const cJSON *settings, d
     return code;
 }
 
-static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, uint64_t rows, uint64_t columns, const char *path, ddpm_error *err)
+static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, uint64_t rows,
+                       uint64_t columns, const char *path, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(s, name);
     if (!e || e->dtype != DD_F64 || e->rank != 2 || e->dim[0] != rows || e->dim[1] != columns)
-        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of float64 [%llu, %llu]", path, name, (unsigned long long)rows,
-                        (unsigned long long)columns);
+        return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of float64 [%llu, %llu]", path, name,
+                        (unsigned long long)rows, (unsigned long long)columns);
     memcpy(out, e->data, e->size);
     return DDPM_OK;
 }
@@ -113,8 +129,8 @@ static int load(struct tally *t, const struct dd_safetensors *s, const struct dd
         code = agree(found, settings, "", path, "give the same options, or another --resume file", err);
     cJSON_Delete(found);
     if (!code && images->dim[0] > t->room)
-        return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured", path,
-                        (unsigned long long)images->dim[0], t->room);
+        return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured",
+                        path, (unsigned long long)images->dim[0], t->room);
     if (code || (code = read_tensor(t->sum, s, "sums", TALLY_SUMS, (uint64_t)t->K, path, err)) ||
         (code = read_tensor(t->image, s, "images", images->dim[0], TALLY_COLUMNS, path, err)))
         return code;

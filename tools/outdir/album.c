@@ -29,7 +29,8 @@ static int check_text(const char *pattern, ddpm_error *err)
     dd_scan_begin(&s, quoted, strlen(quoted));
     if (plain && !dd_scan_string(&s, &t) && !dd_scan_end(&s))
         return DDPM_OK;
-    return dd_error(err, DDPM_EUSAGE, "--name: the pattern is no valid UTF-8, or has control characters: "
+    return dd_error(err, DDPM_EUSAGE,
+                    "--name: the pattern is no valid UTF-8, or has control characters: "
                     "expected one "
                     "such as image-%%06d.png");
 }
@@ -40,11 +41,16 @@ int album_check_pattern(const char *pattern, ddpm_error *err)
     if (p && p[1] == '0' && isdigit((unsigned char)p[2]) && p[2] != '0')
         p += 2;
     if (!p || p[1] != 'd' || strchr(p + 1, '%') || strchr(pattern, '/') || strlen(pattern) > 200)
-        return dd_error(err, DDPM_EUSAGE, "--name %.80s: expected a file name with one %%d or %%06d for the number, such as image-%%06d.png", pattern);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--name %.80s: expected a file name with one %%d or %%06d for the number, such as "
+                        "image-%%06d.png",
+                        pattern);
     if (folder_own_name(pattern))
-        return dd_error(err, DDPM_EUSAGE, "--name %.80s: the program's own files are called so: choose a "
+        return dd_error(err, DDPM_EUSAGE,
+                        "--name %.80s: the program's own files are called so: choose a "
                         "name such as "
-                        "image-%%06d.png", pattern);
+                        "image-%%06d.png",
+                        pattern);
     return check_text(pattern, err);
 }
 
@@ -156,8 +162,10 @@ static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
         code = settings_equal(&ours, a, index, err);
     if (code || ours)
         return code;
-    return dd_error(err, DDPM_ECREATE, "%s exists already and the manifest does not list it: choose another "
-                    "folder or --name", a->path);
+    return dd_error(err, DDPM_ECREATE,
+                    "%s exists already and the manifest does not list it: choose another "
+                    "folder or --name",
+                    a->path);
 }
 
 /* A listed file that is not what the manifest says is missing; it goes where it can only be the image. */
@@ -174,8 +182,7 @@ static int check_listed(struct album *a, const struct ledger_line *line, bool *m
     *missing = true;
     if (may_go(a, line) && unlink(a->path))
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s",
-                        a->path,
-                        strerror(errno));
+                        a->path, strerror(errno));
     return code;
 }
 
@@ -186,13 +193,16 @@ static int check_place(struct album *a, uint32_t index, ddpm_error *err)
     bool there = false;
     int code = look(&there, a, err);
     if (!code && here && here->index != index)
-        code = dd_error(err, DDPM_ECREATE, "%s is image %" PRIu32 " by the manifest, not image %" PRIu32 ": "
+        code = dd_error(err, DDPM_ECREATE,
+                        "%s is image %" PRIu32 " by the manifest, not image %" PRIu32 ": "
                         "choose another "
-                        "--name", a->path, here->index, index);
+                        "--name",
+                        a->path, here->index, index);
     return !code && there && !here && !a->force ? check_unlisted(a, index, err) : code;
 }
 
-static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
+                        int n, ddpm_error *err)
 {
     bool there = false;
     int code = DDPM_OK;
@@ -229,19 +239,24 @@ static int check_room(struct album *a, int missing, ddpm_error *err)
     struct statvfs v;
     double least, most;
     if (access(a->folder, W_OK | X_OK))
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder,
+                        strerror(errno));
     if (statvfs(a->folder, &v))
         return DDPM_OK;
     double room = (double)(geteuid() ? v.f_bavail : v.f_bfree) * (double)v.f_frsize;
     sizes(a, &least, &most);
     if (missing * least > room)
-        return dd_error(err, DDPM_EIO, "%s: %d images take %.3g MB at least and %.3g MB are free: make room, or fewer images", a->folder, missing,
-                        missing * least / 1e6, room / 1e6);
+        return dd_error(
+            err, DDPM_EIO,
+            "%s: %d images take %.3g MB at least and %.3g MB are free: make room, or fewer images", a->folder,
+            missing, missing * least / 1e6, room / 1e6);
     if (v.f_files && v.f_favail < (fsfilcnt_t)missing)
-        return dd_error(err, DDPM_EIO, "%s: its file system has room for %llu more files, not for %d", a->folder, (unsigned long long)v.f_favail, missing);
+        return dd_error(err, DDPM_EIO, "%s: its file system has room for %llu more files, not for %d",
+                        a->folder, (unsigned long long)v.f_favail, missing);
     if (missing * most > room)
-        snprintf(a->warning, sizeof a->warning, "%.100s: %d images may take up to %.3g MB, and %.3g MB are free", a->folder, missing, missing * most / 1e6,
-                 room / 1e6);
+        snprintf(a->warning, sizeof a->warning,
+                 "%.100s: %d images may take up to %.3g MB, and %.3g MB are free", a->folder, missing,
+                 missing * most / 1e6, room / 1e6);
     return DDPM_OK;
 }
 
@@ -322,12 +337,14 @@ static int check_replaced(struct album *a, const uint32_t *index, int n, bool re
     if (code || !there)
         return code;
     if (!readable)
-        return dd_error(err, DDPM_ECREATE, "%s: its manifest is damaged, and it holds %zu file%s that this "
-                        "run does not make again: choose another folder", a->folder, there,
-                        there > 1 ? "s" : "");
-    return dd_error(err, DDPM_ECREATE, "%s: holds %zu image%s that this run does not make again: choose "
-                    "another folder (or its own settings, without --force, to go on)", a->folder,
-                    there, there > 1 ? "s" : "");
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: its manifest is damaged, and it holds %zu file%s that this "
+                        "run does not make again: choose another folder",
+                        a->folder, there, there > 1 ? "s" : "");
+    return dd_error(err, DDPM_ECREATE,
+                    "%s: holds %zu image%s that this run does not make again: choose "
+                    "another folder (or its own settings, without --force, to go on)",
+                    a->folder, there, there > 1 ? "s" : "");
 }
 
 /* Adds a line about the file in the place of an image, where there is one. */
@@ -402,7 +419,8 @@ static int read_folder(struct album *a, const uint32_t *index, int n, ddpm_error
     return !code && !a->begun && !a->force ? folder_unshared(a->folder, err) : code;
 }
 
-static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n,
+                   ddpm_error *err)
 {
     int code = DDPM_OK;
     a->path_size = strlen(a->folder) + 300;
@@ -421,11 +439,14 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     return open_ledger(a, index, n, err);
 }
 
-int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n, ddpm_error *err)
+int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n,
+               ddpm_error *err)
 {
     a->ledger = a->replaced = (struct ledger){ .fd = -1 };
     a->waiting = 0;
-    a->image = (struct gallery){ .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true };
+    a->image = (struct gallery){
+        .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true
+    };
     a->path = a->header = NULL;
     a->damaged = 0, *a->warning = 0;
     return prepare(a, todo, missing, lost, index, n, err);
@@ -450,7 +471,8 @@ static int check_folder(const struct album *a, ddpm_error *err)
     if (a->lock.folder < 0 || fstat(a->lock.folder, &begun))
         return DDPM_OK;
     if (stat(a->folder, &now) || now.st_ino != begun.st_ino || now.st_dev != begun.st_dev)
-        return dd_error(err, DDPM_ECREATE, "%s: the folder was removed or replaced while images were being made", a->folder);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: the folder was removed or replaced while images were being made", a->folder);
     return DDPM_OK;
 }
 
@@ -472,14 +494,17 @@ static int put(struct album *a, const struct ledger_line *line, ddpm_error *err)
 
 int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds, ddpm_error *err)
 {
-    struct ledger_line line = { .index = index, .ok = frame, .file = image_path(a, index, NULL), .step = step, .seconds = seconds };
+    struct ledger_line line = {
+        .index = index, .ok = frame, .file = image_path(a, index, NULL), .step = step, .seconds = seconds
+    };
     int code = check_folder(a, err);
     snprintf(line.seed, sizeof line.seed, "%" PRIu64, a->recipe->seed);
     if (code || !frame)
         return code ? code : ledger_add(&a->ledger, &line, err);
     a->image.index = &index;
     code = gallery_open(&a->image, a->path, err);
-    if (!code && !(code = gallery_add(&a->image, 0, frame, err)) && !(code = gallery_finish(&a->image, err)) &&
+    if (!code && !(code = gallery_add(&a->image, 0, frame, err)) &&
+        !(code = gallery_finish(&a->image, err)) &&
         !(code = ledger_hash(line.sha256, a->image.output.temporary, err)))
         code = put(a, &line, err);
     gallery_free(&a->image);

@@ -51,17 +51,22 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
 static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
 {
     double step, save;
-    int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch, code = measure(&step, &save, a, err);
+    int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch,
+        code = measure(&step, &save, a, err);
     if (code)
         return code;
     double left = pace_left(a->pace), K = fmin(floor((0.9 * left - save * batches) / (a->n * step)), T);
     if (!(K >= 1))
-        return dd_error(err, DDPM_EUSAGE, "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow more time, or ask for fewer",
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow "
+                        "more time, or ask for fewer",
                         a->n, a->n * step + save * batches, 0.9 * left);
     if (!(*steps = malloc(16)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a number");
     snprintf(*steps, 16, "%.0f", K);
-    remark(a->command, a->common, "--steps auto: %s steps, at %.3g ms a step and image for %d images in %.3g s", *steps, 1e3 * step, a->n, left);
+    remark(a->command, a->common,
+           "--steps auto: %s steps, at %.3g ms a step and image for %d images in %.3g s", *steps, 1e3 * step,
+           a->n, left);
     return DDPM_OK;
 }
 
@@ -75,6 +80,7 @@ int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err)
         return code ? code : choose(steps, a, err);
     for (const char *p = *steps; *p; p++)
         K += *p == ',';
-    remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with", K + (strlen(*steps) && (*steps)[strlen(*steps) - 1] != ','), a->folder);
+    remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with",
+           K + (strlen(*steps) && (*steps)[strlen(*steps) - 1] != ','), a->folder);
     return DDPM_OK;
 }

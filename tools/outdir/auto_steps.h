@@ -7,11 +7,16 @@
 /* What is asked for: n images, in batches, of a recipe whose number of steps is open.  folder, which may be NULL, is where they go; force:
    what is there does not count. */
 struct auto_steps {
-    const struct recipe *recipe; const ddpm_model *model; const struct command *command; const struct common *common;
+    const struct recipe *recipe;
+    const ddpm_model *model;
+    const struct command *command;
+    const struct common *common;
     const struct pace *pace;
-    const char *folder; bool force;
+    const char *folder;
+    bool force;
     int n, batch;
 };
+
 /* *steps, allocated, is what the folder was begun with, or else the largest number K <= T with
 
      images * K * seconds of a step and image + saving <= 9/10 of the time left

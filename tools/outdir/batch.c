@@ -49,15 +49,18 @@ static int save(struct batch *b, ddpm_error *err)
     int code = DDPM_OK, K = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
     for (int row = 0; row < s->rows && !code; row++)
         if (ddpm_sampler_lost(s->sampler, row))
-            code = take_image(b, (int)(s->index - b->list) + row, NULL, ddpm_sampler_lost(s->sampler, row), 0, err);
+            code = take_image(b, (int)(s->index - b->list) + row, NULL, ddpm_sampler_lost(s->sampler, row), 0,
+                              err);
     if (code)
         return code;
     studio_flight(s, &b->stop);
     if (b->stop.n)
         code = flight_save(&b->stop, b->album.folder, b->album.part, b->album.header, err);
     if (!code && b->stop.n)
-        code = dd_error(err, TRY_LATER, "%s: %.20s at step %d of %d of a batch: the same command%s goes on "
-                        "from there", b->album.folder, why.text, taken, K, without);
+        code = dd_error(err, TRY_LATER,
+                        "%s: %.20s at step %d of %d of a batch: the same command%s goes on "
+                        "from there",
+                        b->album.folder, why.text, taken, K, without);
     else if (!code)
         code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command%s goes on from there",
                         b->album.folder, why.text, b->made, without);
@@ -70,7 +73,9 @@ static int resume(struct batch *b, ddpm_error *err)
 {
     ddpm_error said;
     struct flight f;
-    int code = b->album.force ? DDPM_OK : flight_load(&f, b->studio, b->album.folder, b->album.part, b->album.header, err);
+    int code = b->album.force
+                   ? DDPM_OK
+                   : flight_load(&f, b->studio, b->album.folder, b->album.part, b->album.header, err);
     if (b->album.force)
         f = (struct flight){ .n = 0 };
     if (code == DDPM_EDATA) {

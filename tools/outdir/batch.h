@@ -8,15 +8,18 @@
 struct batch {
     struct studio *studio;
     struct album album;
-    const uint32_t *index; int n;                /* asked for */
-    uint32_t *todo; int missing;                 /* [n]; how many of them are to be made */
-    int made, lost;                              /* by this run; NaN, earlier runs' included */
-    struct flight stop;                          /* room for the batch under way */
-    const uint32_t *list;                        /* what is being made: todo, or the images of a flight */
+    const uint32_t *index;
+    int n; /* asked for */
+    uint32_t *todo;
+    int missing;          /* [n]; how many of them are to be made */
+    int made, lost;       /* by this run; NaN, earlier runs' included */
+    struct flight stop;   /* room for the batch under way */
+    const uint32_t *list; /* what is being made: todo, or the images of a flight */
 };
+
 /* studio, index, n and the album's fields are set by the caller. */
-int  batch_open(struct batch *b, ddpm_error *err);
+int batch_open(struct batch *b, ddpm_error *err);
 /* TRY_LATER: interrupted, and the next start goes on from there. */
-int  batch_run(struct batch *b, ddpm_error *err);
+int batch_run(struct batch *b, ddpm_error *err);
 void batch_close(struct batch *b);
 #endif

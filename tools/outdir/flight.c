@@ -26,9 +26,21 @@ static char *path_in(const char *folder, const char *part, ddpm_error *err)
 static void describe(struct dd_entry entry[3], const struct flight *f)
 {
     const struct dd_entry e[3] = {
-        { .name = "index", .dtype = DD_U32, .rank = 1, .dim = { (uint64_t)f->n }, .data = (const unsigned char *)f->index },
-        { .name = "state", .dtype = DD_F64, .rank = 3, .dim = { f->buffers, (uint64_t)f->n, f->d }, .data = (const unsigned char *)f->state },
-        { .name = "frames", .dtype = DD_F64, .rank = 3, .dim = { (uint64_t)f->n, f->frames, f->d }, .data = (const unsigned char *)f->frame },
+        { .name = "index",
+          .dtype = DD_U32,
+          .rank = 1,
+          .dim = { (uint64_t)f->n },
+          .data = (const unsigned char *)f->index },
+        { .name = "state",
+          .dtype = DD_F64,
+          .rank = 3,
+          .dim = { f->buffers, (uint64_t)f->n, f->d },
+          .data = (const unsigned char *)f->state },
+        { .name = "frames",
+          .dtype = DD_F64,
+          .rank = 3,
+          .dim = { (uint64_t)f->n, f->frames, f->d },
+          .data = (const unsigned char *)f->frame },
     };
     for (int i = 0; i < 3; i++) {
         entry[i] = e[i];
@@ -39,7 +51,8 @@ static void describe(struct dd_entry entry[3], const struct flight *f)
     }
 }
 
-int flight_save(const struct flight *f, const char *folder, const char *part, const char *header, ddpm_error *err)
+int flight_save(const struct flight *f, const char *folder, const char *part, const char *header,
+                ddpm_error *err)
 {
     struct dd_output o;
     struct dd_entry entry[3];
@@ -68,13 +81,14 @@ static bool all_finite(const double *x, size_t n)
 
 /* The images themselves, the first buffer, and what is shown of them are always finite; a solver's memory is
    NAN until it is written. */
-static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio, const char *header, const char *path, ddpm_error *err)
+static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio,
+                const char *header, const char *path, ddpm_error *err)
 {
     const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
     const struct dd_entry *index = dd_safetensors_find(s, "index");
     int steps = studio->top + 1 + (studio->encode ? studio->top : 0);
-    if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 || strcmp(recipe, header) || atoi(taken) < 1 ||
-        atoi(taken) >= steps)
+    if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 ||
+        strcmp(recipe, header) || atoi(taken) < 1 || atoi(taken) >= steps)
         return dd_error(err, DDPM_EDATA, "%s is of another run", path);
     int code = flight_create(f, studio, (int)index->dim[0], err);
     if (code)
@@ -84,15 +98,19 @@ static int load(struct flight *f, const struct dd_safetensors *s, const struct s
     describe(entry, f);
     for (int i = 0; i < 3; i++) {
         const struct dd_entry *e = dd_safetensors_find(s, entry[i].name);
-        if (!e || e->dtype != entry[i].dtype || e->rank != entry[i].rank || memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
-            return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path, entry[i].name);
+        if (!e || e->dtype != entry[i].dtype || e->rank != entry[i].rank ||
+            memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
+            return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path,
+                            entry[i].name);
         memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
     }
     return all_finite(f->state, (size_t)f->n * f->d) && all_finite(f->frame, (size_t)f->n * f->frames * f->d)
-         ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
+               ? DDPM_OK
+               : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
 }
 
-int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err)
+int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part,
+                const char *header, ddpm_error *err)
 {
     struct dd_file file;
     struct dd_safetensors container;
@@ -124,12 +142,15 @@ void flight_keep(struct flight *f, const uint32_t *index, int n)
             continue;
         f->index[kept] = f->index[k];
         for (size_t b = 0; b < f->buffers; b++)
-            memmove(f->state + (b * (size_t)f->n + (size_t)kept) * f->d, f->state + (b * (size_t)f->n + (size_t)k) * f->d, f->d * sizeof *f->state);
-        memmove(f->frame + (size_t)kept * f->frames * f->d, f->frame + (size_t)k * f->frames * f->d, f->frames * f->d * sizeof *f->frame);
+            memmove(f->state + (b * (size_t)f->n + (size_t)kept) * f->d,
+                    f->state + (b * (size_t)f->n + (size_t)k) * f->d, f->d * sizeof *f->state);
+        memmove(f->frame + (size_t)kept * f->frames * f->d, f->frame + (size_t)k * f->frames * f->d,
+                f->frames * f->d * sizeof *f->frame);
         kept++;
     }
-    for (size_t b = 1; b < f->buffers; b++)      /* rows of a buffer lie side by side again */
-        memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d, (size_t)kept * f->d * sizeof *f->state);
+    for (size_t b = 1; b < f->buffers; b++) /* rows of a buffer lie side by side again */
+        memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d,
+                (size_t)kept * f->d * sizeof *f->state);
     f->n = kept;
 }
 
@@ -139,8 +160,10 @@ int flight_check(const char *folder, const char *part, ddpm_error *err)
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
     if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        code = dd_error(err, DDPM_ECREATE, "%s: is a folder, where a batch that is stopped would be saved: "
-                        "take it out of the way", path);
+        code = dd_error(err, DDPM_ECREATE,
+                        "%s: is a folder, where a batch that is stopped would be saved: "
+                        "take it out of the way",
+                        path);
     free(path);
     return code;
 }
@@ -152,7 +175,8 @@ int flight_remove(const char *folder, const char *part, ddpm_error *err)
     int code = path ? DDPM_OK : DDPM_ENOMEM;
     /* Where nothing may be written, unlink fails even for a file that is not there. */
     if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
-        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,
+                        strerror(errno));
     free(path);
     return code;
 }

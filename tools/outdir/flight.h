@@ -6,12 +6,14 @@
 #define DDPM_FLIGHT_H
 #include "sample/studio.h"
 
-int  flight_save(const struct flight *f, const char *folder, const char *part, const char *header, ddpm_error *err);
+int flight_save(const struct flight *f, const char *folder, const char *part, const char *header,
+                ddpm_error *err);
 /* f->n is 0 when there is none.  DDPM_EDATA: damaged, or of another run. */
-int  flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part, const char *header, ddpm_error *err);
+int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part,
+                const char *header, ddpm_error *err);
 /* Leaves those images of f that are among index [n], ascending or not. */
 void flight_keep(struct flight *f, const uint32_t *index, int n);
 /* Returns DDPM_ECREATE where a folder lies in the file's place, which nothing replaces or removes. */
-int  flight_check(const char *folder, const char *part, ddpm_error *err);
-int  flight_remove(const char *folder, const char *part, ddpm_error *err);       /* nothing where there is none */
+int flight_check(const char *folder, const char *part, ddpm_error *err);
+int flight_remove(const char *folder, const char *part, ddpm_error *err); /* nothing where there is none */
 #endif

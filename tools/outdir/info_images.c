@@ -23,8 +23,8 @@ enum { SHOWN = 100 };
 bool info_is_picture(const char *path)
 {
     struct dd_file f;
-    bool png = dd_file_map(&f, path, NULL) == DDPM_OK && f.size >= 8 &&
-               !memcmp(f.data, "\x89PNG\r\n\x1a\n", 8);
+    bool png =
+        dd_file_map(&f, path, NULL) == DDPM_OK && f.size >= 8 && !memcmp(f.data, "\x89PNG\r\n\x1a\n", 8);
     dd_file_unmap(&f);
     return png;
 }
@@ -115,7 +115,11 @@ int info_picture(const char *path, bool json, ddpm_error *err)
 }
 
 /* What a folder holds of what its manifests list. */
-struct count { size_t listed, made, lost; uint32_t first, last; int asked; };
+struct count {
+    size_t listed, made, lost;
+    uint32_t first, last;
+    int asked;
+};
 
 static void count_lines(struct count *c, const struct ledger *l, const char *folder)
 {
@@ -188,9 +192,12 @@ int info_images(const char *path, bool json, ddpm_error *err)
     if (!code && !first)
         code = dd_error(err, DDPM_EDATA,
                         "%s: its manifest is empty: the run that began it was stopped at once", path);
-    if (!code) code = dd_json_parse(&root, first->header, strlen(first->header), first->path, err);
-    if (!code) code = count_asked(&c.asked, &p, err);
-    if (!code) code = ledger_join(&l, p.ledger, p.count, err);
+    if (!code)
+        code = dd_json_parse(&root, first->header, strlen(first->header), first->path, err);
+    if (!code)
+        code = count_asked(&c.asked, &p, err);
+    if (!code)
+        code = ledger_join(&l, p.ledger, p.count, err);
     if (!code) {
         count_lines(&c, &l, path);
         print_images(path, &c, root, json);

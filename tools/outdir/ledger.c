@@ -36,11 +36,11 @@ static bool consists_of(const char *text, const char *characters, size_t least, 
 }
 
 static int check_texts(const char *file, uint32_t index, const char *sha256, const char *seed,
-                       const char *where,
-                       ddpm_error *err)
+                       const char *where, ddpm_error *err)
 {
     if (!fits(file, index))
-        return dd_error(err, DDPM_EDATA, "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in "
+        return dd_error(err, DDPM_EDATA,
+                        "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in "
                         "this folder",
                         where, file, index);
     if (sha256 && !consists_of(sha256, "0123456789abcdef", 64, 64))
@@ -94,7 +94,7 @@ static int read_line(struct ledger *l, const char *text, size_t size, size_t num
 {
     char where[160];
     cJSON *root = NULL;
-    if ((l->lines & (l->lines - 1)) == 0) {      /* room for 1, 2, 4, ... lines */
+    if ((l->lines & (l->lines - 1)) == 0) { /* room for 1, 2, 4, ... lines */
         struct ledger_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
         if (!more)
             return out_of_memory(l, err);
@@ -118,8 +118,10 @@ static int read_header(struct ledger *l, const char *text, size_t size, ddpm_err
     cJSON *root = NULL;
     int code = dd_json_parse(&root, text, size, l->path, err);
     if (!code && !cJSON_IsObject(root))
-        code = dd_error(err, DDPM_EDATA, "%s: its first line is no JSON object, which would hold the "
-                        "settings", l->path);
+        code = dd_error(err, DDPM_EDATA,
+                        "%s: its first line is no JSON object, which would hold the "
+                        "settings",
+                        l->path);
     cJSON_Delete(root);
     if (!code && !(l->header = strndup(text, size)))
         code = out_of_memory(l, err);
@@ -131,13 +133,15 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
     const char *end = memchr(text, '\n', size);
     size_t number = 1;
     int code = DDPM_OK;
-    if (!end && l->part) {                       /* killed at its first line, before there was an image to list */
+    if (!end && l->part) { /* killed at its first line, before there was an image to list */
         l->torn = size;
         return DDPM_OK;
     }
     if (size && !end)
-        return dd_error(err, DDPM_EDATA, "%s: its first line, which holds the settings, is not whole: "
-                        "choose another folder", l->path);
+        return dd_error(err, DDPM_EDATA,
+                        "%s: its first line, which holds the settings, is not whole: "
+                        "choose another folder",
+                        l->path);
     if (size && (code = read_header(l, text, (size_t)(end - text), err)))
         return code;
     l->size = size ? (size_t)(end - text) + 1 : 0;
@@ -174,7 +178,8 @@ int ledger_hash(char hex[65], const char *path, ddpm_error *err)
 static int by_place(const void *a, const void *b)
 {
     const struct ledger_line *x = a, *y = b;
-    return x->index != y->index ? (x->index < y->index ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
+    return x->index != y->index ? (x->index < y->index ? -1 : 1)
+                                : (x->place > y->place) - (x->place < y->place);
 }
 
 static int by_state(const void *a, const void *b)
@@ -216,10 +221,11 @@ static int order_files(struct ledger *l, ddpm_error *err)
     qsort(l->named, l->files, sizeof *l->named, by_name);
     for (size_t i = 1; i < l->files; i++)
         if (!strcmp(l->named[i - 1]->file, l->named[i]->file))
-            return dd_error(err, DDPM_EDATA, "%s: images %" PRIu32 " and %" PRIu32 " are both listed as "
+            return dd_error(err, DDPM_EDATA,
+                            "%s: images %" PRIu32 " and %" PRIu32 " are both listed as "
                             "%.80s",
-                            l->path ? l->path : "manifest.jsonl", l->named[i - 1]->index,
-                                l->named[i]->index, l->named[i]->file);
+                            l->path ? l->path : "manifest.jsonl", l->named[i - 1]->index, l->named[i]->index,
+                            l->named[i]->file);
     return DDPM_OK;
 }
 
@@ -314,7 +320,7 @@ static int begin_file(const struct ledger *l, const char *header, bool replace, 
 static int append(struct ledger *l, char *line, ddpm_error *err)
 {
     size_t done = 0, size = strlen(line) + 1;
-    line[size - 1] = '\n';                       /* in place of the zero: nobody reads it as a string any more */
+    line[size - 1] = '\n'; /* in place of the zero: nobody reads it as a string any more */
     while (done < size) {
         ssize_t n = write(l->fd, line + done, size - done);
         if (n < 0 && errno == EINTR)
@@ -342,11 +348,13 @@ int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *
         return code;
     l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (l->fd < 0)
-        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s", l->path, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s",
+                        l->path, strerror(errno));
     if (begins && !l->part)
         l->size = strlen(header) + 1;
     else if (l->torn && (ftruncate(l->fd, (off_t)l->size) || fsync(l->fd)))
-        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path, strerror(errno));
+        return dd_error(err, DDPM_EIO, "%s: its torn last line cannot be cut off: %s", l->path,
+                        strerror(errno));
     if (begins && l->part) {
         char *line = strdup(header);
         code = line ? append(l, line, err) : out_of_memory(l, err);
@@ -359,9 +367,12 @@ int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *
 static char *line_text(const struct ledger_line *line)
 {
     cJSON *o = cJSON_CreateObject();
-    bool whole = cJSON_AddNumberToObject(o, "i", line->index) && cJSON_AddStringToObject(o, "file", line->file) &&
-                 (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) && cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
-                 (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) && cJSON_AddStringToObject(o, "seed", line->seed))) &&
+    bool whole = cJSON_AddNumberToObject(o, "i", line->index) &&
+                 cJSON_AddStringToObject(o, "file", line->file) &&
+                 (!line->ok || cJSON_AddStringToObject(o, "sha256", line->sha256)) &&
+                 cJSON_AddStringToObject(o, "status", line->ok ? "ok" : "nan") &&
+                 (line->ok || (cJSON_AddNumberToObject(o, "step", line->step) &&
+                               cJSON_AddStringToObject(o, "seed", line->seed))) &&
                  cJSON_AddNumberToObject(o, "seconds", rint(1000 * line->seconds) / 1000);
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);

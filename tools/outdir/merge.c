@@ -12,7 +12,11 @@
 #include "sample/recipe.h"
 
 enum { NAMED = 5 };
-struct missing { uint32_t index[NAMED]; int count; };
+
+struct missing {
+    uint32_t index[NAMED];
+    int count;
+};
 
 /* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells of. */
 static int is_there(bool *there, const struct merge *m, const struct ledger_line *line, ddpm_error *err)
@@ -31,7 +35,8 @@ static int is_there(bool *there, const struct merge *m, const struct ledger_line
     return code;
 }
 
-static int count(struct merge *m, struct missing *missing, const struct ledger *l, const uint32_t *index, int n, ddpm_error *err)
+static int count(struct merge *m, struct missing *missing, const struct ledger *l, const uint32_t *index,
+                 int n, ddpm_error *err)
 {
     int code = DDPM_OK;
     m->images = m->lost = 0;
@@ -53,8 +58,11 @@ static int refuse(const struct merge *m, const struct missing *missing, int n, d
     char list[12 * NAMED + 8] = "";
     for (int i = 0; i < missing->count && i < NAMED; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", i ? ", " : "", missing->index[i]);
-    return dd_error(err, DDPM_EMISSING, "%s: of %d images %d are missing%s: %s%s; start the shards again, or one run for all of them", m->folder, n,
-                    missing->count, m->check ? " or damaged" : "", list, missing->count > NAMED ? ", ..." : "");
+    return dd_error(
+        err, DDPM_EMISSING,
+        "%s: of %d images %d are missing%s: %s%s; start the shards again, or one run for all of them",
+        m->folder, n, missing->count, m->check ? " or damaged" : "", list,
+        missing->count > NAMED ? ", ..." : "");
 }
 
 /* Of a folder that was merged before. */
@@ -71,7 +79,8 @@ static int count_listed(struct merge *m, struct missing *missing, const struct l
 }
 
 /* The shards' lists; those that say the same once. */
-static int count_asked(struct merge *m, struct missing *missing, const struct ledger *l, const struct parts *p, ddpm_error *err)
+static int count_asked(struct merge *m, struct missing *missing, const struct ledger *l,
+                       const struct parts *p, ddpm_error *err)
 {
     int code = DDPM_OK, n = 0;
     const char *before = "";
@@ -103,12 +112,14 @@ static int join(struct ledger *l, struct parts *p, const struct merge *m, ddpm_e
     for (size_t i = 0; i < p->count && !code; i++) {
         const struct ledger *from = &p->ledger[i];
         if (from->header && l->header)
-            code = strcmp(from->header, l->header) ? recipe_compare(from->header, l->header, from->path, err) : DDPM_OK;
+            code = strcmp(from->header, l->header) ? recipe_compare(from->header, l->header, from->path, err)
+                                                   : DDPM_OK;
         else if (from->header && !(l->header = strdup(from->header)))
             code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", from->path);
     }
     if (!code && !l->header)
-        code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir", m->folder);
+        code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir",
+                        m->folder);
     return code ? code : ledger_join(l, p->ledger, p->count, err);
 }
 
@@ -147,7 +158,7 @@ int merge_missing(int *missing, const char *folder, const uint32_t *index, int n
         code = join(&l, &p, &m, err);
     if (!code)
         code = count(&m, &found, &l, index, n, err);
-    *missing = code == DDPM_EMISSING ? n : found.count;    /* no folder, or nothing is listed yet */
+    *missing = code == DDPM_EMISSING ? n : found.count; /* no folder, or nothing is listed yet */
     ledger_free(&l);
     parts_free(&p);
     return code == DDPM_EMISSING ? DDPM_OK : code;

@@ -7,11 +7,13 @@
 
 struct merge {
     const char *folder;
-    const uint32_t *index; int n;        /* what is to be there; NULL: what the shards were asked for */
-    bool check;                          /* read every image */
-    double wait;                         /* seconds, for a run that is still at work */
-    int images, lost;                    /* found: whole ones; lost to NaN */
+    const uint32_t *index;
+    int n;            /* what is to be there; NULL: what the shards were asked for */
+    bool check;       /* read every image */
+    double wait;      /* seconds, for a run that is still at work */
+    int images, lost; /* found: whole ones; lost to NaN */
 };
+
 /* How many of index [n] no manifest of the folder accounts for, or whose file is not there. */
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err);
 /* DDPM_EMISSING: some images are not there, and nothing is changed.  Afterwards the folder is as one run would have left it. */

@@ -52,7 +52,8 @@ int parts_read(struct parts *p, const char *folder, const char *but, const char 
     if (!code && !p->ledger)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
     for (size_t i = 0; i < n && !code; i++) {
-        snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"), name[i] + strlen("manifest"));
+        snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"),
+                 name[i] + strlen("manifest"));
         if (but && !strcmp(part, but))
             continue;
         struct ledger *l = &p->ledger[p->count++];
@@ -86,7 +87,8 @@ int parts_remove(const char *folder, ddpm_error *err)
         } else {
             snprintf(path, size, "%s/%s", folder, name[i]);
             if (unlink(path) && errno != ENOENT)
-                code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path, strerror(errno));
+                code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,
+                                strerror(errno));
         }
         free(path);
     }

@@ -3,11 +3,15 @@
 #define DDPM_PARTS_H
 #include "outdir/ledger.h"
 
-struct parts { struct ledger *ledger; size_t count; };         /* in order of their names */
+struct parts {
+    struct ledger *ledger;
+    size_t count;
+}; /* in order of their names */
+
 /* All manifests of the folder but the one of a part, "-0-of-4" or "" (NULL: all), whole or still growing.  Unless header is NULL, one that
    begins otherwise is DDPM_EUSAGE. */
-int  parts_read(struct parts *p, const char *folder, const char *but, const char *header, ddpm_error *err);
+int parts_read(struct parts *p, const char *folder, const char *but, const char *header, ddpm_error *err);
 void parts_free(struct parts *p);
 /* Removes the manifests of shards and the batches that they were stopped in; manifest.jsonl stays. */
-int  parts_remove(const char *folder, ddpm_error *err);
+int parts_remove(const char *folder, ddpm_error *err);
 #endif

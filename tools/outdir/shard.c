@@ -26,7 +26,9 @@ static int variable(long *value, const char *name, long fallback, ddpm_error *er
         return DDPM_OK;
     *value = take_number(&end);
     if (*value < 0 || *end || *value > INT32_MAX)
-        return dd_error(err, DDPM_EUSAGE, "the variable %s is \"%.40s\", expected a whole number: unset it, or give --shard I/N (0/1: all images)",
+        return dd_error(err, DDPM_EUSAGE,
+                        "the variable %s is \"%.40s\", expected a whole number: unset it, or give --shard "
+                        "I/N (0/1: all images)",
                         name, text);
     return DDPM_OK;
 }
@@ -35,7 +37,9 @@ static int variable(long *value, const char *name, long fallback, ddpm_error *er
 static int add(struct shard *s, const char *name, long place, long count, ddpm_error *err)
 {
     if (place < 0 || place >= count || count > SHARDS_MAX / s->of)
-        return dd_error(err, DDPM_EUSAGE, "the variables of %s make this shard %ld of %ld: give --shard I/N (0/1: all images)", name, place, count);
+        return dd_error(err, DDPM_EUSAGE,
+                        "the variables of %s make this shard %ld of %ld: give --shard I/N (0/1: all images)",
+                        name, place, count);
     if (count == 1)
         return DDPM_OK;
     s->number = (int)(s->number * count + place);
@@ -51,12 +55,16 @@ static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
     long id, count, low, high;
     int code = variable(&id, "SLURM_ARRAY_TASK_ID", -1, err);
-    if (code || id < 0 || (code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err)) || (code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err)) ||
+    if (code || id < 0 || (code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err)) ||
+        (code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err)) ||
         (code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err)))
         return code;
     long step = count > 1 ? (high - low) / (count - 1) : 1;
     if (step < 1 || (count > 1 && (high - low) % (count - 1)) || (id - low) % step)
-        return dd_error(err, DDPM_EUSAGE, "the %ld tasks of this Slurm array, %ld to %ld, are no row of even steps: give --shard I/N", count, low, high);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "the %ld tasks of this Slurm array, %ld to %ld, are no row of even steps: give --shard I/N",
+            count, low, high);
     return add(s, "SLURM_ARRAY_TASK_ID", count > 1 ? (id - low) / step : 0, count, err);
 }
 
@@ -68,15 +76,19 @@ static int add_kubernetes(struct shard *s, ddpm_error *err)
     if (code || index < 0 || (code = variable(&count, "JOB_COMPLETIONS", 0, err)))
         return code;
     if (count < 1)
-        return dd_error(err, DDPM_EUSAGE, "JOB_COMPLETION_INDEX is %ld, and nothing says of how many: set JOB_COMPLETIONS to the job's completions, "
-                        "or give --shard I/N", index);
+        return dd_error(err, DDPM_EUSAGE,
+                        "JOB_COMPLETION_INDEX is %ld, and nothing says of how many: set JOB_COMPLETIONS to "
+                        "the job's completions, "
+                        "or give --shard I/N",
+                        index);
     return add(s, "JOB_COMPLETION_INDEX", index, count, err);
 }
 
 /* The innermost launcher counts.  A batch script of Slurm has SLURM_PROCID as well, but SLURM_STEP_NUM_TASKS only what srun has started. */
 static int add_launcher(struct shard *s, ddpm_error *err)
 {
-    static const char *const names[][2] = { { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" }, { "PMI_RANK", "PMI_SIZE" },
+    static const char *const names[][2] = { { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" },
+                                            { "PMI_RANK", "PMI_SIZE" },
                                             { "SLURM_PROCID", "SLURM_STEP_NUM_TASKS" } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         long rank, size;

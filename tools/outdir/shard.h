@@ -7,15 +7,17 @@
 #include "cli/options.h"
 
 enum { SHARDS_MAX = 1000000 };
+
 struct shard {
-    int number, of;                      /* of 1: there is nobody to share with */
-    bool asked;                          /* on the command line, if only by "auto" */
-    char source[128];                    /* the variables that said so, or "" */
-    char part[32];                       /* "-0-of-4", in the names of its files; "" for of 1 */
+    int number, of;   /* of 1: there is nobody to share with */
+    bool asked;       /* on the command line, if only by "auto" */
+    char source[128]; /* the variables that said so, or "" */
+    char part[32];    /* "-0-of-4", in the names of its files; "" for of 1 */
 };
+
 /* text: "I/N"; "auto" or NULL: from the variables of Slurm's arrays and steps, Kubernetes' indexed jobs and
    MPI's launchers. */
-int  shard_read(struct shard *s, const char *text, ddpm_error *err);
+int shard_read(struct shard *s, const char *text, ddpm_error *err);
 /* Says which n of all images this run makes, and why.  What only variables say is told even with -q: whoever
    did not mean it would take a part for the whole. */
 void shard_tell(const struct shard *s, const struct command *command, const struct common *c, int n, int all);

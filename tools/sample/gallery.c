@@ -10,13 +10,15 @@
 struct layout layout_of(const ddpm_about *a, int n, int frames)
 {
     int columns = frames > 1 ? frames : (int)ceil(sqrt(n));
-    return (struct layout){ columns, frames > 1 ? n : (n + columns - 1) / columns, frames, a->height, a->width };
+    return (struct layout){ columns, frames > 1 ? n : (n + columns - 1) / columns, frames, a->height,
+                            a->width };
 }
 
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err)
 {
     if ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6)
-        return dd_error(err, DDPM_EUSAGE, "%d x %d tiles make too large a picture: use --outdir", l->columns, l->rows);
+        return dd_error(err, DDPM_EUSAGE, "%d x %d tiles make too large a picture: use --outdir", l->columns,
+                        l->rows);
     return picture_create(p, l->columns * l->width, l->rows * l->height, a->channels, err);
 }
 
@@ -46,7 +48,8 @@ static int head_of_array(FILE *f, const struct gallery *g, ddpm_error *err)
 
 static size_t image_size(const struct gallery *g)
 {
-    return (size_t)g->layout.frames * (size_t)g->about->height * (size_t)g->about->width * (size_t)g->about->channels;
+    return (size_t)g->layout.frames * (size_t)g->about->height * (size_t)g->about->width *
+           (size_t)g->about->channels;
 }
 
 static int open_array(struct gallery *g, ddpm_error *err)
@@ -88,14 +91,18 @@ int gallery_finish(struct gallery *g, ddpm_error *err)
     char *text = g->array ? NULL : recipe_text(g->recipe, g->index, g->n);
     int code = DDPM_OK;
     if (!g->array)
-        code = text ? picture_write(g->output.stream, &g->picture, text, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+        code = text ? picture_write(g->output.stream, &g->picture, text, err)
+                    : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
     cJSON_free(text);
     if (!code && fflush(g->output.stream))
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", g->output.path, strerror(errno));
     return code;
 }
 
-int gallery_commit(struct gallery *g, ddpm_error *err) { return dd_output_commit(&g->output, err); }
+int gallery_commit(struct gallery *g, ddpm_error *err)
+{
+    return dd_output_commit(&g->output, err);
+}
 
 void gallery_free(struct gallery *g)
 {

@@ -8,26 +8,31 @@
 #include "sample/recipe.h"
 
 /* n images of frames states each, in one picture: a near-square grid, or a row for each image when there are states to show. */
-struct layout { int columns, rows, frames, height, width; };
+struct layout {
+    int columns, rows, frames, height, width;
+};
 struct layout layout_of(const ddpm_about *a, int n, int frames);
-int  layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
+int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
 /* The image at a place; frame [frames, h, w, c], NULL: there is none, its tiles are crossed out. */
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame);
 
 struct gallery {
-    const ddpm_about *about; const struct recipe *recipe;
-    const uint32_t *index; int n;
-    bool array, single, force;                   /* single: an array of the one image, not of n */
+    const ddpm_about *about;
+    const struct recipe *recipe;
+    const uint32_t *index;
+    int n;
+    bool array, single, force; /* single: an array of the one image, not of n */
     struct layout layout;
     struct picture picture;
     struct dd_output output;
-    double *nan;                                 /* [frames, d]: what stands in an array for a lost image */
+    double *nan; /* [frames, d]: what stands in an array for a lost image */
 };
+
 /* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be written to. */
-int  gallery_open(struct gallery *g, const char *file, ddpm_error *err);
+int gallery_open(struct gallery *g, const char *file, ddpm_error *err);
 /* The image at a place of index, of an array in order; frame as in layout_put. */
-int  gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err);
-int  gallery_finish(struct gallery *g, ddpm_error *err);     /* every byte is in output.temporary */
-int  gallery_commit(struct gallery *g, ddpm_error *err);
-void gallery_free(struct gallery *g);            /* what is not committed leaves no trace */
+int gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err);
+int gallery_finish(struct gallery *g, ddpm_error *err); /* every byte is in output.temporary */
+int gallery_commit(struct gallery *g, ddpm_error *err);
+void gallery_free(struct gallery *g); /* what is not committed leaves no trace */
 #endif

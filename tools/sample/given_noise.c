@@ -10,8 +10,8 @@
 #include "base/safetensors.h"
 
 /* One tensor, as double with channels last: rows images of the model's shape. */
-static int read_noise(double **out, const struct dd_safetensors *s, const char *name, size_t rows, const size_t shape[3],
-                      const char *path, ddpm_error *err)
+static int read_noise(double **out, const struct dd_safetensors *s, const char *name, size_t rows,
+                      const size_t shape[3], const char *path, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(s, name);
     size_t c = shape[0], pixels = shape[1] * shape[2], d = c * pixels;
@@ -23,7 +23,8 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
     if (!plain || !*out)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for %s of %s", name, path);
     else if (dd_dtype_to_double(plain, e->data, e->dtype, rows * d))
-        code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", path, name, dd_dtype_name(e->dtype));
+        code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", path, name,
+                        dd_dtype_name(e->dtype));
     for (size_t i = 0; !code && i < rows * d; i++)
         (*out)[i / d * d + i % pixels * c + i % d / pixels] = plain[i];
     free(plain);
@@ -31,8 +32,8 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
 }
 
 /* The shape [lead..., c, h, w] of a tensor that is there; lead[] gets what stands before. */
-static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char *name, int leads, const size_t shape[3],
-                   const char *path, ddpm_error *err)
+static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char *name, int leads,
+                   const size_t shape[3], const char *path, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(s, name);
     if (!e)
@@ -41,8 +42,8 @@ static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char 
     for (int k = 0; right && k < 3; k++)
         right = e->dim[leads + k] == shape[k];
     if (!right || !e->count)
-        return dd_error(err, DDPM_EDATA, "%s: %s must be [%sn, %zu, %zu, %zu] for this model", path, name, leads > 1 ? "K, " : "",
-                        shape[0], shape[1], shape[2]);
+        return dd_error(err, DDPM_EDATA, "%s: %s must be [%sn, %zu, %zu, %zu] for this model", path, name,
+                        leads > 1 ? "K, " : "", shape[0], shape[1], shape[2]);
     memcpy(lead, e->dim, (size_t)leads * sizeof *lead);
     return DDPM_OK;
 }
@@ -59,15 +60,14 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
 
 /* Checks the shapes of what will be asked for, and how much of it there is. */
 static int check_noise(struct given_noise *g, const struct dd_safetensors *s, const size_t shape[3],
-                       uint32_t last,
-                       const char *path, ddpm_error *err)
+                       uint32_t last, const char *path, ddpm_error *err)
 {
     uint64_t n[2] = { 0 }, z[2] = { 0 };
     int code = lead_of(n, s, "x_T", 1, shape, path, err);
     if (!code && g->draws && !dd_safetensors_find(s, "z"))
         return dd_error(err, DDPM_EDATA,
                         "%s: there is no tensor z, from which the steps of this sampler take their noise",
-                            path);
+                        path);
     if (!code && g->draws)
         code = lead_of(z, s, "z", 2, shape, path, err);
     if (code)
@@ -84,22 +84,28 @@ static int check_noise(struct given_noise *g, const struct dd_safetensors *s, co
 }
 
 int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain,
-                     uint32_t last, bool draws,
-                     ddpm_error *err)
+                     uint32_t last, bool draws, ddpm_error *err)
 {
     struct dd_file f = { .data = NULL };
     struct dd_safetensors s = { .entries = 0 };
     const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
-    *g = (struct given_noise){ .chain = ddpm_chain_tables(chain), .d = shape[0] * shape[1] * shape[2],
+    *g = (struct given_noise){ .chain = ddpm_chain_tables(chain),
+                               .d = shape[0] * shape[1] * shape[2],
                                .draws = draws };
     g->K = g->chain->K;
     int code = dd_file_map(&f, path, err);
-    if (!code) code = dd_safetensors_read(&s, f.data, f.size, path, err);
-    if (!code) code = check_noise(g, &s, shape, last, path, err);
-    if (!code) code = hash_file(g->sha256, &f, err);
-    if (!code) code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err);
-    if (!code && draws) code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
-    if (!code) code = dd_file_unchanged(&f, path, err);
+    if (!code)
+        code = dd_safetensors_read(&s, f.data, f.size, path, err);
+    if (!code)
+        code = check_noise(g, &s, shape, last, path, err);
+    if (!code)
+        code = hash_file(g->sha256, &f, err);
+    if (!code)
+        code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err);
+    if (!code && draws)
+        code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
+    if (!code)
+        code = dd_file_unchanged(&f, path, err);
     if (code)
         given_noise_close(g);
     dd_safetensors_free(&s);

@@ -8,7 +8,10 @@
 #include "cli/progress.h"
 
 enum mode { LETTERS, PALETTE, FULL };
-struct color { int red, green, blue; };
+
+struct color {
+    int red, green, blue;
+};
 
 static enum mode mode_of(FILE *f)
 {
@@ -29,11 +32,16 @@ static struct color mean_of(const struct picture *p, int x, int y, int width, in
     for (int j = top; j < bottom; j++)
         for (int i = left; i < right; i++)
             for (int c = 0; c < 3; c++)
-                sum[c] += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels + (size_t)(p->channels < 3 ? 0 : c)];
-    return (struct color){ (int)((sum[0] + count / 2) / count), (int)((sum[1] + count / 2) / count), (int)((sum[2] + count / 2) / count) };
+                sum[c] += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
+                                   (size_t)(p->channels < 3 ? 0 : c)];
+    return (struct color){ (int)((sum[0] + count / 2) / count), (int)((sum[1] + count / 2) / count),
+                           (int)((sum[2] + count / 2) / count) };
 }
 
-static int cube_level(int v) { return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40; }
+static int cube_level(int v)
+{
+    return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40;
+}
 
 static int palette_index(struct color c)
 {
@@ -54,7 +62,8 @@ static void put_color(FILE *f, enum mode mode, int ground, struct color c)
 static char letter(struct color upper, struct color lower)
 {
     static const char ramp[] = " .:-=+*#%@";
-    int bright = 299 * (upper.red + lower.red) + 587 * (upper.green + lower.green) + 114 * (upper.blue + lower.blue);
+    int bright =
+        299 * (upper.red + lower.red) + 587 * (upper.green + lower.green) + 114 * (upper.blue + lower.blue);
     return ramp[bright * 10 / (2 * 255 * 1000 + 1)];
 }
 

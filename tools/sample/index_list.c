@@ -61,7 +61,9 @@ int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error
 {
     int64_t size = text ? walk(NULL, text) : n, twice = -1;
     if (size < 0)
-        return dd_error(err, DDPM_EUSAGE, "--index %.80s: expected numbers and ranges such as 0,5,7-9, at most %d images", text, INDEX_LIST_MAX);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--index %.80s: expected numbers and ranges such as 0,5,7-9, at most %d images", text,
+                        INDEX_LIST_MAX);
     *index = malloc((size_t)size * sizeof **index);
     *count = (int)size;
     for (int i = 0; *index && !text && i < n; i++)
@@ -72,5 +74,6 @@ int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error
     }
     if (!*index || twice == -2)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", *count);
-    return twice < 0 ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "--index %.80s: %lld occurs twice", text, (long long)twice);
+    return twice < 0 ? DDPM_OK
+                     : dd_error(err, DDPM_EUSAGE, "--index %.80s: %lld occurs twice", text, (long long)twice);
 }

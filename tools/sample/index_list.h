@@ -5,6 +5,7 @@
 #include "ddpm.h"
 
 enum { INDEX_LIST_MAX = 10000000 };
+
 /* text NULL: 0..n-1.  *index [*count] is allocated, in the order of text; no number occurs twice. */
 int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error *err);
 #endif

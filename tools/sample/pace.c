@@ -20,9 +20,10 @@ static double seconds_of(clockid_t clock)
 /* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime makes another one of. */
 static bool read_time(struct tm *t, const char *text)
 {
-    static const char *const forms[] = { "%H:%M", "%I %p", "%I:%M %p", "%Hh", "%Hh%M", "%Y-%m-%d %H:%M",
-                                         "%Y-%m-%dT%H:%M",
-                                         "%Y-%m-%d %I %p", "%Y-%m-%d %I:%M %p" };
+    static const char *const forms[] = {
+        "%H:%M",          "%I %p",          "%I:%M %p",         "%Hh", "%Hh%M", "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M", "%Y-%m-%d %I %p", "%Y-%m-%d %I:%M %p"
+    };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tm read = *t, same;
         const char *end = strptime(text, forms[i], &read);
@@ -47,13 +48,16 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
     if (!read_time(&t, text))
         return dd_error(err, DDPM_EUSAGE,
                         "--deadline %.40s: expected a time of day such as 06:00 or 6am, or a date and time "
-                        "such as 2030-01-31 06:00", text);
+                        "such as 2030-01-31 06:00",
+                        text);
     struct tm tomorrow = t;
     *deadline = mktime(&t);
     tomorrow.tm_mday++;
     if (*deadline <= now && !strchr(text, '-'))
         *deadline = mktime(&tomorrow);
-    return *deadline > now ? DDPM_OK : dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
+    return *deadline > now
+               ? DDPM_OK
+               : dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
 }
 
 int pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err)
@@ -68,7 +72,10 @@ double pace_left(const struct pace *p)
     return p->deadline ? fmin(left, (double)p->deadline - seconds_of(CLOCK_REALTIME)) : left;
 }
 
-bool pace_over(const struct pace *p) { return pace_left(p) <= p->save; }
+bool pace_over(const struct pace *p)
+{
+    return pace_left(p) <= p->save;
+}
 
 bool pace_allows(const struct pace *p, int rows)
 {
@@ -83,4 +90,7 @@ void pace_step(struct pace *p, double seconds, int rows)
     p->tried = false;
 }
 
-void pace_saved(struct pace *p, double seconds) { p->save = fmax(p->save, 1.5 * seconds); }
+void pace_saved(struct pace *p, double seconds)
+{
+    p->save = fmax(p->save, 1.5 * seconds);
+}

@@ -11,15 +11,19 @@
 #include "ddpm.h"
 
 struct pace {
-    double end; time_t deadline;                 /* INFINITY and 0: none */
-    double save;                                 /* seconds that saving a batch takes at most */
-    double step; int rows; bool tried;           /* of a step of so many images, 0: not known; tried: by a single image */
+    double end;
+    time_t deadline; /* INFINITY and 0: none */
+    double save;     /* seconds that saving a batch takes at most */
+    double step;
+    int rows;
+    bool tried; /* of a step of so many images, 0: not known; tried: by a single image */
 };
+
 /* The run begins.  max_time 0, deadline NULL: none.  deadline: HH:MM, 6am, 6:30pm, 18h or 18h30, the next
    such local time,
    or YYYY-MM-DD before one of the first three (before HH:MM a T will do).
    DDPM_EUSAGE: no such time, or it is past. */
-int  pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err);
+int pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err);
 /* Seconds until it must end; INFINITY without a limit. */
 double pace_left(const struct pace *p);
 /* Whether there is time for no more than to save. */

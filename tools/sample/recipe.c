@@ -9,7 +9,8 @@
 #include "base/json.h"
 
 static const char program[] = "ddpm " DDPM_VERSION;
-enum { FIELDS = 20 };                            /* beside "indices" */
+
+enum { FIELDS = 20 }; /* beside "indices" */
 
 static void add_label(cJSON *o, int label)
 {
@@ -40,7 +41,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "program", program);
     cJSON_AddStringToObject(o, "model", r->model);
     cJSON_AddStringToObject(o, "engine_class", r->engine_class);
-    cJSON_AddStringToObject(o, "seed", seed);                  /* all 64 bits, which a JSON number does not hold */
+    cJSON_AddStringToObject(o, "seed", seed); /* all 64 bits, which a JSON number does not hold */
     cJSON_AddStringToObject(o, "sampler", r->sampler);
     cJSON_AddStringToObject(o, "variance", r->variance);
     cJSON_AddNumberToObject(o, "eta", r->eta);
@@ -60,7 +61,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
-    bool whole = cJSON_GetArraySize(o) == FIELDS + (n > 0) && cJSON_GetArraySize(list) == n;     /* else out of memory on the way */
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (n > 0) &&
+                 cJSON_GetArraySize(list) == n; /* else out of memory on the way */
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
@@ -81,11 +83,13 @@ static uint64_t read_seed(struct dd_json *j)
     errno = 0;
     uint64_t seed = strtoull(text, &end, 10);
     if (!j->code && (errno || *end || *text < '0' || *text > '9'))
-        j->code = dd_error(j->err, DDPM_EDATA, "%s.seed is \"%.40s\", expected a whole number of 64 bits", j->path, text);
+        j->code = dd_error(j->err, DDPM_EDATA, "%s.seed is \"%.40s\", expected a whole number of 64 bits",
+                           j->path, text);
     return seed;
 }
 
-static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name, ddpm_error *err)
+static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
+                       ddpm_error *err)
 {
     struct dd_json j;
     dd_json_begin(&j, root, name, err);
@@ -113,7 +117,8 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     return dd_json_end(&j);
 }
 
-int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err)
+int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
+                ddpm_error *err)
 {
     *index = NULL;
     int code = dd_json_parse(root, text, strlen(text), name, err);
@@ -124,17 +129,18 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
     int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
     if (*n < 1)
-        code = dd_error(err, DDPM_EDATA, "%s: holds no settings of ddpm sample: its text names no images",
-                        name);
+        code =
+            dd_error(err, DDPM_EDATA, "%s: holds no settings of ddpm sample: its text names no images", name);
     else
-        code = list ? read_fields(r, *root, list, *n, name, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
+        code = list ? read_fields(r, *root, list, *n, name, err)
+                    : dd_error(err, DDPM_ENOMEM, "out of memory for the indices of %s", name);
     if (code) {
         free(list);
         cJSON_Delete(*root);
         *root = NULL;
         return code;
     }
-    *index = (uint32_t *)(void *)list;          /* not negative: the same bits */
+    *index = (uint32_t *)(void *)list; /* not negative: the same bits */
     return DDPM_OK;
 }
 
@@ -142,13 +148,16 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
 static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
 {
     enum { BEFORE = 20 };
+
     size_t n = strlen(text), same = 0;
-    char *there = found ? cJSON_PrintUnformatted(found) : NULL, *here = wanted ? cJSON_PrintUnformatted(wanted) : NULL;
+    char *there = found ? cJSON_PrintUnformatted(found) : NULL,
+         *here = wanted ? cJSON_PrintUnformatted(wanted) : NULL;
     const char *f = there ? there : "not", *w = here ? here : "not";
     while (f[same] && f[same] == w[same])
         same++;
     size_t skip = same > 2 * BEFORE ? same - BEFORE : 0;
-    snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key, skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
+    snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key,
+             skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
     cJSON_free(there), cJSON_free(here);
 }
 
@@ -161,14 +170,16 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
         return code;
     if (!(w = cJSON_Parse(wanted)))
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
-    cJSON_ArrayForEach(item, w)
-        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
-            tell_difference(differences, sizeof differences, cJSON_GetObjectItemCaseSensitive(f, item->string), item, item->string);
-    cJSON_ArrayForEach(item, f)
-        if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
-            tell_difference(differences, sizeof differences, item, NULL, item->string);
+    cJSON_ArrayForEach(item,
+                       w) if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
+        tell_difference(differences, sizeof differences, cJSON_GetObjectItemCaseSensitive(f, item->string),
+                        item, item->string);
+    cJSON_ArrayForEach(item, f) if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
+        tell_difference(differences, sizeof differences, item, NULL, item->string);
     if (!code && *differences)
-        code = dd_error(err, DDPM_EUSAGE, "%s was begun with other settings, give the same or choose another folder: %s", name, differences);
+        code = dd_error(err, DDPM_EUSAGE,
+                        "%s was begun with other settings, give the same or choose another folder: %s", name,
+                        differences);
     cJSON_Delete(f), cJSON_Delete(w);
     return code;
 }

@@ -7,24 +7,30 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-enum { LABEL_NONE = -1, LABEL_ALL = -2 };            /* no class; class = index mod classes */
+enum { LABEL_NONE = -1, LABEL_ALL = -2 }; /* no class; class = index mod classes */
+
 struct recipe {
-    const char *model, *engine_class;                /* id; the string of ddpm_net_about */
+    const char *model, *engine_class; /* id; the string of ddpm_net_about */
     uint64_t seed;
-    const char *sampler, *variance, *schedule, *steps;    /* steps: as ddpm_chain_respace takes them, after studio_open a list */
-    double eta, clip;                                /* clip 0: none */
-    int order, corrector; double snr;                /* as in ddpm_sampler_options */
-    const char *from; double noise_to; bool encode;  /* hash of the image that is started from, or ""; the step it is noised or encoded to */
-    int label, keep_steps;                           /* a class or LABEL_...; how many states of each image are shown, at least 1 */
-    const char *noise, *format;                      /* hash of a file of given noise, or ""; "png", "npy" */
+    const char *sampler, *variance, *schedule,
+        *steps;       /* steps: as ddpm_chain_respace takes them, after studio_open a list */
+    double eta, clip; /* clip 0: none */
+    int order, corrector;
+    double snr; /* as in ddpm_sampler_options */
+    const char *from;
+    double noise_to;
+    bool encode; /* hash of the image that is started from, or ""; the step it is noised or encoded to */
+    int label, keep_steps; /* a class or LABEL_...; how many states of each image are shown, at least 1 */
+    const char *noise, *format; /* hash of a file of given noise, or ""; "png", "npy" */
 };
 
 /* text as --class takes it: a number, "all", or NULL for no class. */
-int   recipe_label(int *label, const char *text, ddpm_error *err);
+int recipe_label(int *label, const char *text, ddpm_error *err);
 /* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an error. */
-int   recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name, ddpm_error *err);
+int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
+                ddpm_error *err);
 /* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.  name: of what was found. */
-int   recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
+int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
 #endif

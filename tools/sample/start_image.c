@@ -37,8 +37,9 @@ int start_image_open(struct start_image *s, const char *path, const ddpm_about *
     if (p.width != a->width || p.height != a->height || !same)
         return dd_error(err, DDPM_EDATA,
                         "%s has %d x %d pixels (width x height) of %d channel%s, "
-                        "the model makes %d x %d of %d: scale or convert it first", path, p.width, p.height,
-                        p.channels, p.channels == 1 ? "" : "s", a->width, a->height, a->channels);
+                        "the model makes %d x %d of %d: scale or convert it first",
+                        path, p.width, p.height, p.channels, p.channels == 1 ? "" : "s", a->width, a->height,
+                        a->channels);
 
     s->x = malloc(d * sizeof *s->x);
     code = s->x ? view_picture(s->x, &p, path, a, VIEW_EXACT, err) : DDPM_ENOMEM;

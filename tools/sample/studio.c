@@ -9,7 +9,7 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 
-enum { BATCH_MOST = 4096, DISK = 20000000 };      /* bytes a second that any disk writes */
+enum { BATCH_MOST = 4096, DISK = 20000000 }; /* bytes a second that any disk writes */
 
 /* "0,20,41", or "999," of one step: what ddpm_chain_respace takes, and gives the same chain. */
 static char *list_text(const ddpm_tables *t)
@@ -26,9 +26,12 @@ static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *
     if (!a->classes && r->label != LABEL_NONE)
         return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
     if (a->classes && r->label == LABEL_NONE)
-        return dd_error(err, DDPM_EUSAGE, "this model has %d classes: choose with --class 0..%d or --class all", a->classes, a->classes - 1);
+        return dd_error(err, DDPM_EUSAGE,
+                        "this model has %d classes: choose with --class 0..%d or --class all", a->classes,
+                        a->classes - 1);
     if (r->label >= a->classes && a->classes)
-        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->label, a->classes - 1);
+        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->label,
+                        a->classes - 1);
     return DDPM_OK;
 }
 
@@ -62,11 +65,13 @@ static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm
     s->encode = r->encode;
     s->seed = r->seed;
     if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
-        return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to, t->t[0], t->t[s->top]);
+        return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
+                        t->t[0], t->t[s->top]);
     while (path && t->t[s->top] > r->noise_to)
         s->top--;
     if (r->keep_steps > s->top + 2)
-        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps, s->top + 2);
+        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps,
+                        s->top + 2);
     int code = path ? start_image_open(&s->from, path, s->about, err) : DDPM_OK;
     r->from = code || !path ? "" : s->from.sha256;
     return code;
@@ -76,7 +81,9 @@ static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm
 static int eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
     const struct studio *s = user;
-    return interrupted || (s->pace && s->rows && pace_over(s->pace)) ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, y, n, err);
+    return interrupted || (s->pace && s->rows && pace_over(s->pace))
+               ? DDPM_ECALLBACK
+               : ddpm_net_eps(s->net, out, x, t, y, n, err);
 }
 
 static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
@@ -90,7 +97,7 @@ static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
-    if (!code && !strcmp(r->sampler, "ddpm"))                /* of the others it is no business, or the name says it all */
+    if (!code && !strcmp(r->sampler, "ddpm")) /* of the others it is no business, or the name says it all */
         r->variance = ddpm_sampler_variance(s->sampler);
     return code;
 }
@@ -100,16 +107,20 @@ static void warn_of_x0(struct studio *s, const struct recipe *r)
 {
     static const char *const trusting[] = { "ddim", "dpmpp", "dpmpp-diffusers", "unipc", "ode", NULL };
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
-    double ab = t->alpha_bar[s->top], error2 = s->about->mse ? (1 - ab) / ab * s->about->mse[(int)t->t[s->top]] : 0;
-    bool network = !strcmp(r->variance, "analytic");             /* ddim keeps the network's eps then */
+    double ab = t->alpha_bar[s->top],
+           error2 = s->about->mse ? (1 - ab) / ab * s->about->mse[(int)t->t[s->top]] : 0;
+    bool network = !strcmp(r->variance, "analytic"); /* ddim keeps the network's eps then */
     for (int k = 0; trusting[k] && s->about->prediction == DDPM_EPS && error2 > 1 && !network; k++)
         if (!strcmp(trusting[k], r->sampler))
-            snprintf(s->warning, sizeof s->warning, "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not get over: "
-                     "some images may be noise; ddpm and ddim-diffusers do better", t->t[s->top], sqrt(error2), r->sampler);
+            snprintf(s->warning, sizeof s->warning,
+                     "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not "
+                     "get over: "
+                     "some images may be noise; ddpm and ddim-diffusers do better",
+                     t->t[s->top], sqrt(error2), r->sampler);
 }
 
-static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path, const char *from_path, uint32_t last,
-                    ddpm_error *err)
+static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path,
+                    const char *from_path, uint32_t last, ddpm_error *err)
 {
     s->has_noise = noise_path != NULL;
     int code = check_label(r, s->about, err);
@@ -124,14 +135,22 @@ static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, con
     s->y = calloc((size_t)s->batch, sizeof *s->y);
     s->told = calloc((size_t)s->batch, sizeof *s->told);
     s->start = calloc((size_t)s->batch, s->d * sizeof *s->start);
-    return s->frame && s->y && s->told && s->start ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
+    return s->frame && s->y && s->told && s->start
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
 }
 
-int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
-                int batch, const char *noise_path, const char *from_path, uint32_t last, ddpm_error *err)
+int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command,
+                const struct common *common, int batch, const char *noise_path, const char *from_path,
+                uint32_t last, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
-    *s = (struct studio){ .command = command, .common = common, .about = a, .batch = batch, .frames = r->keep_steps, .label = r->label };
+    *s = (struct studio){ .command = command,
+                          .common = common,
+                          .about = a,
+                          .batch = batch,
+                          .frames = r->keep_steps,
+                          .label = r->label };
     s->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     int code = open_all(s, r, m, noise_path, from_path, last, err);
     if (code)
@@ -157,7 +176,8 @@ static void keep_frame(struct studio *s, int n, int executed, int K)
     for (int f = 0; f < s->frames; f++)
         if (executed == (s->frames == 1 ? K : (int)rint((double)f * K / (s->frames - 1))))
             for (int row = 0; row < n; row++)
-                memcpy(s->frame + ((size_t)row * (size_t)s->frames + (size_t)f) * s->d, x + (size_t)row * s->d, s->d * sizeof *x);
+                memcpy(s->frame + ((size_t)row * (size_t)s->frames + (size_t)f) * s->d,
+                       x + (size_t)row * s->d, s->d * sizeof *x);
 }
 
 /* The sampler's sentence names the first image that was lost in a step; the others get a line each. */
@@ -171,7 +191,8 @@ static void name_lost(struct studio *s, const uint32_t *index, int n, const ddpm
         if (!lost || s->told[row])
             continue;
         s->told[row] = true;
-        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", index[row], ddpm_chain_tables(s->chain)->t[lost - 1]);
+        dd_error(&also, DDPM_ENAN, "image %u is lost at step t = %g as well", index[row],
+                 ddpm_chain_tables(s->chain)->t[lost - 1]);
         if (!first)
             complain(s->command, &also);
         first = false;
@@ -179,8 +200,8 @@ static void name_lost(struct studio *s, const uint32_t *index, int n, const ddpm
 }
 
 /* Step down or up; a lost image is named and does not end the run. */
-static int take_step(struct studio *s, int (*step)(ddpm_sampler *, ddpm_error *), const uint32_t *index, int n, struct progress *p,
-                     ddpm_error *err)
+static int take_step(struct studio *s, int (*step)(ddpm_sampler *, ddpm_error *), const uint32_t *index,
+                     int n, struct progress *p, ddpm_error *err)
 {
     int code = step(s->sampler, err);
     if (code != DDPM_ENAN)
@@ -210,7 +231,8 @@ static void set_up(struct studio *s, const uint32_t *index, int n, int taken)
     s->index = index, s->rows = n, s->taken = taken;
     for (int row = 0; row < n; row++) {
         if (s->about->classes)
-            s->y[row] = s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
+            s->y[row] =
+                s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
         s->told[row] = false;
     }
 }
@@ -220,11 +242,19 @@ static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err
     set_up(s, index, n, 0);
     for (int row = 0; row < n && s->from.x; row++)
         start_one(s, s->start + (size_t)row * s->d, index[row]);
-    return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
+    return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n,
+                              s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
 }
 
-static int steps_up(const struct studio *s) { return s->encode ? s->top : 0; }
-static int steps_of(const struct studio *s) { return s->top + 1 + steps_up(s); }
+static int steps_up(const struct studio *s)
+{
+    return s->encode ? s->top : 0;
+}
+
+static int steps_of(const struct studio *s)
+{
+    return s->top + 1 + steps_up(s);
+}
 
 /* n rows of f from `first` on, as the batch under way. */
 static int start_from(struct studio *s, const struct flight *f, int first, int n, ddpm_error *err)
@@ -232,7 +262,8 @@ static int start_from(struct studio *s, const struct flight *f, int first, int n
     size_t buffers, at = (size_t)first * f->d, size = (size_t)n * f->d * sizeof(double);
     int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
     set_up(s, f->index + first, n, f->taken);
-    int code = ddpm_sampler_start(s->sampler, f->index + first, s->about->classes ? s->y : NULL, n, f->state + at, i, err);
+    int code = ddpm_sampler_start(s->sampler, f->index + first, s->about->classes ? s->y : NULL, n,
+                                  f->state + at, i, err);
     double *state = ddpm_sampler_state(s->sampler, &buffers);
     for (size_t b = 0; b < buffers && !code; b++)
         memcpy(state + b * (size_t)s->batch * s->d, f->state + b * (size_t)f->n * f->d + at, size);
@@ -242,7 +273,7 @@ static int start_from(struct studio *s, const struct flight *f, int first, int n
 
 int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err)
 {
-    static const uint32_t index[BATCH_MOST];                     /* an image that any given noise has */
+    static const uint32_t index[BATCH_MOST]; /* an image that any given noise has */
     struct progress clock;
     progress_begin(&clock, s->common, "", 0);
     set_up(s, index, n, 0);
@@ -287,7 +318,8 @@ static int run_batch(struct studio *s, struct progress *p, double done, ddpm_err
         double begun = progress_seconds(p);
         int code = stopped(s, err);
         if (!code)
-            code = take_step(s, s->taken < up ? ddpm_sampler_encode : ddpm_sampler_step, s->index, s->rows, p, err);
+            code = take_step(s, s->taken < up ? ddpm_sampler_encode : ddpm_sampler_step, s->index, s->rows, p,
+                             err);
         if (code)
             return code == DDPM_ECALLBACK && stopped(s, err) ? TRY_LATER : code;
         if (s->pace)
@@ -295,14 +327,16 @@ static int run_batch(struct studio *s, struct progress *p, double done, ddpm_err
     }
 }
 
-static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, struct progress *p, double begun, ddpm_error *err)
+static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, struct progress *p,
+                   double begun, ddpm_error *err)
 {
     int code = DDPM_OK;
     double ended = progress_seconds(p), seconds = (ended - begun) / s->rows;
     for (int row = 0; row < s->rows && !code; row++) {
         int lost = ddpm_sampler_lost(s->sampler, row);
         s->lost += lost != 0;
-        code = image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
+        code =
+            image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
     }
     if (s->pace)
         pace_saved(s->pace, progress_seconds(p) - ended);
@@ -311,7 +345,8 @@ static int hand_on(struct studio *s, int first, studio_image_fn *image, void *us
 }
 
 /* n images a batch at a time: of f, or from the start with index. */
-static int run_all(struct studio *s, const struct flight *f, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
+static int run_all(struct studio *s, const struct flight *f, const uint32_t *index, int n,
+                   studio_image_fn *image, void *user, ddpm_error *err)
 {
     struct progress own, *p = s->progress ? s->progress : &own;
     int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
@@ -333,12 +368,14 @@ static int run_all(struct studio *s, const struct flight *f, const uint32_t *ind
     return code;
 }
 
-int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err)
+int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user,
+               ddpm_error *err)
 {
     return run_all(s, NULL, index, n, image, user, err);
 }
 
-int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user, ddpm_error *err)
+int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user,
+                  ddpm_error *err)
 {
     return run_all(s, f, f->index, f->n, image, user, err);
 }
@@ -374,8 +411,10 @@ void studio_flight(const struct studio *s, struct flight *f)
             continue;
         f->index[n] = s->index[row];
         for (size_t b = 0; b < f->buffers; b++)
-            memcpy(f->state + (b * (size_t)kept + (size_t)n) * s->d, state + (b * (size_t)s->batch + (size_t)row) * s->d, s->d * sizeof *state);
-        memcpy(f->frame + (size_t)n * f->frames * s->d, s->frame + (size_t)row * f->frames * s->d, f->frames * s->d * sizeof *state);
+            memcpy(f->state + (b * (size_t)kept + (size_t)n) * s->d,
+                   state + (b * (size_t)s->batch + (size_t)row) * s->d, s->d * sizeof *state);
+        memcpy(f->frame + (size_t)n * f->frames * s->d, s->frame + (size_t)row * f->frames * s->d,
+               f->frames * s->d * sizeof *state);
         n++;
     }
 }

@@ -10,46 +10,64 @@
 
 /* A batch stopped between two steps: images index [n] after the steps taken, the sampler's whole state [buffers, n, d], and the states to
    show so far, frame [n, frames, d].  All of it lives in one block, owned. */
-struct flight { int n, taken; size_t buffers, frames, d; uint32_t *index; double *state, *frame; };
+struct flight {
+    int n, taken;
+    size_t buffers, frames, d;
+    uint32_t *index;
+    double *state, *frame;
+};
+
 void flight_free(struct flight *f);
 
 struct studio {
-    const struct command *command; const struct common *common;
-    ddpm_net *net; ddpm_chain *chain; ddpm_sampler *sampler;
+    const struct command *command;
+    const struct common *common;
+    ddpm_net *net;
+    ddpm_chain *chain;
+    ddpm_sampler *sampler;
     const ddpm_about *about;
-    struct given_noise noise; bool has_noise;
-    struct start_image from;                     /* x NULL: from noise */
-    int top; bool encode;                        /* chain position that sampling starts at; reached by the ODE from the image */
-    int batch, frames, label, lost;              /* lost: images that became NaN */
+    struct given_noise noise;
+    bool has_noise;
+    struct start_image from; /* x NULL: from noise */
+    int top;
+    bool encode; /* chain position that sampling starts at; reached by the ODE from the image */
+    int batch, frames, label, lost; /* lost: images that became NaN */
     uint64_t seed;
     size_t d;
-    double *frame;                               /* [batch, frames, d] */
-    double *start;                               /* [batch, d] */
-    const uint32_t *index; int rows, taken;      /* the batch under way, 0 rows: none; steps that it has behind it */
-    int32_t *y;                                  /* [batch] */
-    bool *told;                                  /* [batch] of lost images */
-    char *steps;                                 /* the chain as a list */
-    char warning[256];                           /* the sampler's, or "" */
-    struct pace *pace;                           /* NULL: any time */
-    struct progress *progress; double done;      /* the caller's bar and what it has behind it; NULL: one of its own for each run */
+    double *frame; /* [batch, frames, d] */
+    double *start; /* [batch, d] */
+    const uint32_t *index;
+    int rows, taken;   /* the batch under way, 0 rows: none; steps that it has behind it */
+    int32_t *y;        /* [batch] */
+    bool *told;        /* [batch] of lost images */
+    char *steps;       /* the chain as a list */
+    char warning[256]; /* the sampler's, or "" */
+    struct pace *pace; /* NULL: any time */
+    struct progress *progress;
+    double done; /* the caller's bar and what it has behind it; NULL: one of its own for each run */
 };
+
 /* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
-typedef int studio_image_fn(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err);
+typedef int studio_image_fn(void *user, int place, const double *frame, int lost, double seconds,
+                            ddpm_error *err);
 
 /* Everything that can fail.  Completes r: model, engine_class, variance, steps, noise, which live as long as the studio.
    noise_path and from_path may be NULL; last is the largest index. */
-int  studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command, const struct common *common,
-                 int batch, const char *noise_path, const char *from_path, uint32_t last, ddpm_error *err);
+int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command,
+                const struct common *common, int batch, const char *noise_path, const char *from_path,
+                uint32_t last, ddpm_error *err);
 /* From now on a run stops when p says so; the first step is tried with a single image before, and thrown away. */
-int  studio_pace(struct studio *s, struct pace *p, ddpm_error *err);
+int studio_pace(struct studio *s, struct pace *p, ddpm_error *err);
 /* *seconds of a step of n <= batch images at the top of the chain, which is thrown away. */
-int  studio_try(struct studio *s, int n, double *seconds, ddpm_error *err);
+int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err);
 /* Images index [n], in order; a lost image is reported on stderr and does not end the run.  TRY_LATER: interrupted, or out of time. */
-int  studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user, ddpm_error *err);
+int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user,
+               ddpm_error *err);
 /* The same for the images of f, from where they are. */
-int  studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user, ddpm_error *err);
+int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user,
+                  ddpm_error *err);
 /* Room for n images. */
-int  flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err);
+int flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err);
 /* Into f, which has room for a batch, what was under way when a run was interrupted, without the images that are lost; f->n is 0 when there is
    nothing worth keeping. */
 void studio_flight(const struct studio *s, struct flight *f);

@@ -25,7 +25,10 @@ int canvas_create(struct canvas *c, int width, int height, ddpm_error *err)
     return code;
 }
 
-void canvas_free(struct canvas *c) { picture_free(&c->fine); }
+void canvas_free(struct canvas *c)
+{
+    picture_free(&c->fine);
+}
 
 static void put(struct canvas *c, int x, int y, struct color color)
 {
@@ -76,7 +79,11 @@ double canvas_text_width(const char *words, double size)
 
 void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how)
 {
-    struct { float x, y, z; unsigned char color[4]; } corner[4 * QUADS];
+    struct {
+        float x, y, z;
+        unsigned char color[4];
+    } corner[4 * QUADS];
+
     double unit = how->size / CAPITAL, width = canvas_text_width(words, how->size);
     double back = how->align == CANVAS_LEFT ? 0 : how->align == CANVAS_RIGHT ? width : width / 2;
     char text[LETTERS];
@@ -103,7 +110,8 @@ int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err)
             for (int v = 0; v < FINE; v++)
                 for (int u = 0; u < FINE; u++)
                     sum += c->fine.pixel[3 * ((size_t)(FINE * y + v) * (size_t)c->fine.width +
-                                              (size_t)(FINE * (x / 3) + u)) + (size_t)(x % 3)];
+                                              (size_t)(FINE * (x / 3) + u)) +
+                                         (size_t)(x % 3)];
             p->pixel[(size_t)y * (size_t)c->width * 3 + (size_t)x] = (unsigned char)(sum / (FINE * FINE));
         }
     return code;

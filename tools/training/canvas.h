@@ -5,12 +5,25 @@
 #include <stdbool.h>
 #include "image/picture.h"
 
-struct canvas { struct picture fine; int width, height; };
-struct color { unsigned char red, green, blue; };
-enum canvas_align { CANVAS_LEFT, CANVAS_MIDDLE, CANVAS_RIGHT };
-struct canvas_text { double size; enum canvas_align align; bool upwards; struct color color; };
+struct canvas {
+    struct picture fine;
+    int width, height;
+};
 
-int  canvas_create(struct canvas *c, int width, int height, ddpm_error *err);
+struct color {
+    unsigned char red, green, blue;
+};
+
+enum canvas_align { CANVAS_LEFT, CANVAS_MIDDLE, CANVAS_RIGHT };
+
+struct canvas_text {
+    double size;
+    enum canvas_align align;
+    bool upwards;
+    struct color color;
+};
+
+int canvas_create(struct canvas *c, int width, int height, ddpm_error *err);
 void canvas_free(struct canvas *c);
 void canvas_box(struct canvas *c, double left, double top, double right, double bottom, struct color color);
 /* A line of a width with round ends; a dot where both ends are the same. */
@@ -21,5 +34,5 @@ void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, d
 void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how);
 double canvas_text_width(const char *words, double size);
 /* The picture, each pixel the mean of its parts. */
-int  canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err);
+int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err);
 #endif

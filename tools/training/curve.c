@@ -10,12 +10,18 @@
 #include "training/canvas.h"
 
 enum { WIDTH = 1200, HEIGHT = 780, LEFT = 140, RIGHT = 1150, TOP = 66, BOTTOM = 670 };
+
 enum { TICKS = 24, MARKED = 60 };
+
 static const double letters = 17, small_letters = 15, below_legend = 0.76;
 static const struct color black = { 30, 30, 30 }, grid_color = { 222, 222, 222 }, white = { 255, 255, 255 },
                           pale_blue = { 168, 196, 232 }, blue = { 24, 78, 160 }, red = { 196, 60, 28 };
 
-struct frame { struct canvas canvas; double last, low, high; bool logarithmic; };
+struct frame {
+    struct canvas canvas;
+    double last, low, high;
+    bool logarithmic;
+};
 
 int curve_add(struct curve *c, double step, double value, ddpm_error *err)
 {
@@ -52,11 +58,17 @@ double curve_mean(const struct curve *c, size_t i, size_t side)
     return n ? sum / (double)n : NAN;
 }
 
-size_t curve_side(size_t points) { return points < 12 ? 0 : points < 120 ? 3 : points / 40; }
+size_t curve_side(size_t points)
+{
+    return points < 12 ? 0 : points < 120 ? 3 : points / 40;
+}
 
 /* ---- the frame ---- */
 
-static bool drawn(const struct curve *c, size_t i) { return c->value[i] > 0 && isfinite(c->value[i]); }
+static bool drawn(const struct curve *c, size_t i)
+{
+    return c->value[i] > 0 && isfinite(c->value[i]);
+}
 
 static double round_step(double wanted)
 {
@@ -83,12 +95,15 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
     return n;
 }
 
-static double place_x(const struct frame *f, double step) { return LEFT + step / f->last * (RIGHT - LEFT); }
+static double place_x(const struct frame *f, double step)
+{
+    return LEFT + step / f->last * (RIGHT - LEFT);
+}
 
 static double place_y(const struct frame *f, double v)
 {
-    double part = f->logarithmic ? log(v / f->low) / log(f->high / f->low)
-                                 : (v - f->low) / (f->high - f->low);
+    double part =
+        f->logarithmic ? log(v / f->low) / log(f->high / f->low) : (v - f->low) / (f->high - f->low);
     return BOTTOM - part * (BOTTOM - TOP);
 }
 
@@ -169,7 +184,7 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
     }
     n = curve_ticks(tick, TICKS, 0, f->last, false);
     for (int i = 0; i < n; i++) {
-        if (tick[i] != rint(tick[i]))       /* no step of a training lies between two whole ones */
+        if (tick[i] != rint(tick[i])) /* no step of a training lies between two whole ones */
             continue;
         double x = place_x(f, tick[i]);
         canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
@@ -186,7 +201,12 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
 /* ---- the curves ---- */
 
 /* How a curve is drawn, and what the legend says of it. */
-struct entry { char words[80]; double width; bool marked; struct color color; };
+struct entry {
+    char words[80];
+    double width;
+    bool marked;
+    struct color color;
+};
 
 static void draw_curve(struct frame *f, const struct curve *c, size_t side, const struct entry *e)
 {
@@ -244,8 +264,9 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     }
     if (held->points) {
         bool few = held->points <= MARKED;
-        struct entry e = { .words = "held-out images, averaged weights", .width = 3, .marked = few,
-                           .color = red };
+        struct entry e = {
+            .words = "held-out images, averaged weights", .width = 3, .marked = few, .color = red
+        };
         draw_curve(f, held, 0, &e);
         entry[n++] = e;
     }

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 
-enum { PLACES, FLIPS };                 /* draw */
+enum { PLACES, FLIPS }; /* draw */
 
 void epoch_order(uint32_t *order, size_t n, uint64_t seed, uint32_t epoch)
 {
@@ -38,7 +38,9 @@ int stream_open(struct stream *s, const struct dataset *data, uint64_t seed, boo
     *s = (struct stream){ .data = data, .seed = seed, .flip = flip, .epoch = UINT64_MAX };
     s->order = malloc(data->count * sizeof *s->order);
     s->x = malloc((size_t)a->height * (size_t)a->width * (size_t)a->channels * sizeof *s->x);
-    return s->order && s->x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the order of %zu images", data->count);
+    return s->order && s->x
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "out of memory for the order of %zu images", data->count);
 }
 
 static void put(float *out, const double *x, const ddpm_about *a, bool flip)

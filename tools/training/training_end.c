@@ -15,6 +15,7 @@
 #include "training/training.h"
 
 enum { CALLS_LEAST = 256, TRIES = 3, LONG = 30 };
+
 /* A step of training takes an image forward and backward and makes new weights ready. */
 static const double calls_of_an_image = 4;
 
@@ -48,7 +49,10 @@ double training_end_seconds(const struct training *t)
 /* ---- statistics ---- */
 
 /* `count` images of the held-out ones, evenly spread. */
-struct part { struct dataset data; uint32_t *index; };
+struct part {
+    struct dataset data;
+    uint32_t *index;
+};
 
 static int take_part(struct part *p, const struct dataset *held, size_t count, ddpm_error *err)
 {
@@ -68,8 +72,11 @@ static int open_evaluation(struct evaluation *e, const struct training *t, const
     char steps[16];
     bool all = terms == t->about->steps;
     snprintf(steps, sizeof steps, "%d", terms);
-    const struct evaluation_options o = { .steps = all ? "all" : steps, .schedule = all ? NULL : "logsnr",
-                                          .variance = "auto", .clip = t->about->clip, .label = -1 };
+    const struct evaluation_options o = { .steps = all ? "all" : steps,
+                                          .schedule = all ? NULL : "logsnr",
+                                          .variance = "auto",
+                                          .clip = t->about->clip,
+                                          .label = -1 };
     int code = evaluation_open(e, m, data, &o, t->command, &t->s->common, err);
     e->what = "statistics";
     return code;
@@ -180,9 +187,8 @@ static int show_last(struct training *t, ddpm_error *err)
 int training_finish(struct training *t, ddpm_error *err)
 {
     ddpm_model *m = NULL;
-    int code = t->s->converged && isfinite(t->best)
-                   ? training_output_best(t, &m, err)
-                   : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    int code = t->s->converged && isfinite(t->best) ? training_output_best(t, &m, err)
+                                                    : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
     if (!code)
         code = show_last(t, err);
     if (!code && !interrupted)

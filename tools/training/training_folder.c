@@ -16,8 +16,8 @@ enum { ASIDE_MOST = 10000 };
 
 static bool is_ours(const char *folder, const char *name)
 {
-    return newest_checkpoint_is(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") || !strcmp(name, "loss.png") ||
-           (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
+    return newest_checkpoint_is(folder, name) || !strcmp(name, "best.ddpm") || !strcmp(name, "log.jsonl") ||
+           !strcmp(name, "loss.png") || (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
 /* What stat says of a file of ours; false where there is none, or where its link leads nowhere. */
@@ -52,8 +52,10 @@ static int check_files(struct training_folder *f, ddpm_error *err)
     size_t n;
     int code = dd_names_list(&name, &n, f->path, is_in_the_way, err);
     if (!code && n)
-        code = dd_error(err, DDPM_ECREATE, "%s is a folder, device or pipe, where a training keeps a regular "
-                        "file: move it elsewhere", training_folder_path(f, "%s", name[0]));
+        code = dd_error(err, DDPM_ECREATE,
+                        "%s is a folder, device or pipe, where a training keeps a regular "
+                        "file: move it elsewhere",
+                        training_folder_path(f, "%s", name[0]));
     dd_names_free(name, n);
     return code;
 }
@@ -61,16 +63,21 @@ static int check_files(struct training_folder *f, ddpm_error *err)
 int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err)
 {
     size_t n = strlen(model) + 8;
-    *f = (struct training_folder){ .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .lock = folder_not_locked };
+    *f = (struct training_folder){
+        .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .lock = folder_not_locked
+    };
     if (!f->path || !f->room) {
         training_folder_close(f);
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     }
     snprintf(f->path, n, "%s.train", model);
     int code = folder_make(f->path, err);
-    if (!code) code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
-    if (!code) code = folder_clean(f->path, err);
-    if (!code) code = check_files(f, err);
+    if (!code)
+        code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
+    if (!code)
+        code = folder_clean(f->path, err);
+    if (!code)
+        code = check_files(f, err);
     if (code)
         training_folder_close(f);
     return code;
@@ -131,8 +138,10 @@ static int rename_folder(struct training_folder *f, char *kept, size_t size, ddp
     }
     if (!failed)
         return DDPM_OK;
-    return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s holds the work of an earlier training and "
-                    "cannot be renamed to keep it: %s; choose another name", f->path, strerror(errno));
+    return dd_error(err, dd_file_code(errno, DDPM_ECREATE),
+                    "%s holds the work of an earlier training and "
+                    "cannot be renamed to keep it: %s; choose another name",
+                    f->path, strerror(errno));
 }
 
 int training_folder_set_aside(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
@@ -148,7 +157,8 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     if ((code = rename_folder(f, kept, size, err)))
         return code;
     code = folder_make(f->path, err);
-    if (!code) code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
+    if (!code)
+        code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
     if (!code)
         folder_unlock(&old);
     return code;

@@ -10,16 +10,21 @@
 #include "base/error.h"
 #include "base/file.h"
 
-static int wrong(ddpm_error *err) { return dd_error(err, DDPM_EIO, "the log cannot be written: %s", strerror(errno)); }
+static int wrong(ddpm_error *err)
+{
+    return dd_error(err, DDPM_EIO, "the log cannot be written: %s", strerror(errno));
+}
 
 static int add_point(struct training_log *l, const cJSON *line, double step, ddpm_error *err)
 {
-    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(line, "loss"), *held = cJSON_GetObjectItemCaseSensitive(line, "held_out");
+    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(line, "loss"),
+                *held = cJSON_GetObjectItemCaseSensitive(line, "held_out");
     return curve_add(held ? &l->held : &l->loss, step, cJSON_GetNumberValue(held ? held : loss), err);
 }
 
 /* The lines that stay go into a new file. */
-static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out, int64_t last, ddpm_error *err)
+static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out, int64_t last,
+                      ddpm_error *err)
 {
     const char *at = (const char *)f->data, *end = at + f->size, *next;
     int code = DDPM_OK;
@@ -53,8 +58,10 @@ static int open_end(struct training_log *l, const char *path, ddpm_error *err)
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
         close(fd);
-        return dd_error(err, DDPM_ECREATE, "%s: is a device or pipe, a regular file is expected: "
-                        "move it elsewhere", path);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: is a device or pipe, a regular file is expected: "
+                        "move it elsewhere",
+                        path);
     }
     l->file = fd >= 0 ? fdopen(fd, "ab") : NULL;
     if (l->file)
@@ -80,16 +87,21 @@ int training_log_open(struct training_log *l, const char *path, int64_t step, dd
     return code ? code : open_end(l, path, err);
 }
 
-int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds, double loading, int flush, ddpm_error *err)
+int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds,
+                      double loading, int flush, ddpm_error *err)
 {
     l->sum += r->loss, l->seconds += seconds, l->loading += loading, l->steps++;
     if (!flush && r->step % TRAINING_LOG_EVERY)
         return DDPM_OK;
-    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9), share = l->loading / (l->seconds + 1e-9);
+    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9),
+           share = l->loading / (l->seconds + 1e-9);
     int code = curve_add(&l->loss, (double)r->step, loss, err);
     l->sum = l->seconds = l->loading = 0, l->steps = 0;
-    if (!code && (fprintf(l->file, "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%.4g,\"loading\":%.2g}\n", (long long)r->step,
-                          loss, r->rate, r->norm, rate, share) < 0 || fflush(l->file)))
+    if (!code && (fprintf(l->file,
+                          "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%."
+                          "4g,\"loading\":%.2g}\n",
+                          (long long)r->step, loss, r->rate, r->norm, rate, share) < 0 ||
+                  fflush(l->file)))
         code = wrong(err);
     return code;
 }
@@ -97,7 +109,8 @@ int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int 
 int training_log_held(struct training_log *l, int64_t step, double loss, ddpm_error *err)
 {
     int code = curve_add(&l->held, (double)step, loss, err);
-    if (!code && (fprintf(l->file, "{\"step\":%lld,\"held_out\":%.9g}\n", (long long)step, loss) < 0 || fflush(l->file)))
+    if (!code && (fprintf(l->file, "{\"step\":%lld,\"held_out\":%.9g}\n", (long long)step, loss) < 0 ||
+                  fflush(l->file)))
         code = wrong(err);
     return code;
 }

@@ -15,7 +15,10 @@
 
 enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
 
-static int no_memory(const struct training *t, ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "%s: out of memory", t->name); }
+static int no_memory(const struct training *t, ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "%s: out of memory", t->name);
+}
 
 static int make_model(struct training *t, ddpm_error *err)
 {
@@ -47,7 +50,8 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
         code = dd_error(err, DDPM_EUSAGE, "schedule=cosine ends at a step: add --steps N");
     t->plan.options.seed = s->seed;
     t->plan.options.steps = t->plan.cosine ? s->steps : 0;
-    t->plan.options.threads = (int)s->common.threads, t->plan.options.cpu = s->common.cpu, t->plan.options.conv = s->common.conv;
+    t->plan.options.threads = (int)s->common.threads, t->plan.options.cpu = s->common.cpu,
+    t->plan.options.conv = s->common.conv;
     return code ? code : make_model(t, err);
 }
 
@@ -103,10 +107,13 @@ static int check_images(struct training *t, ddpm_error *err)
 /* The last held of the split's order are held out; both parts keep the order of the data. */
 static int split(struct training *t, ddpm_error *err)
 {
-    size_t n = t->data.count, held = t->s->held_out >= 0 ? (size_t)t->s->held_out : n / HELD_OUT_PART, used = 0, out = 0;
+    size_t n = t->data.count, held = t->s->held_out >= 0 ? (size_t)t->s->held_out : n / HELD_OUT_PART,
+           used = 0, out = 0;
     held = t->s->held_out < 0 && held > HELD_OUT_MOST ? HELD_OUT_MOST : held;
     if (held >= n)
-        return dd_error(err, DDPM_EUSAGE, "--holdout %zu: %s holds %zu images, and some must be left to train with", held, t->name, n);
+        return dd_error(err, DDPM_EUSAGE,
+                        "--holdout %zu: %s holds %zu images, and some must be left to train with", held,
+                        t->name, n);
     if (!held && t->s->converged)
         return dd_error(err, DDPM_EUSAGE, "--until-converged needs images to measure on: add --holdout N");
     uint32_t *order = malloc(n * sizeof *order), *index = malloc(n * sizeof *index);
@@ -137,11 +144,13 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
         int64_t count = 1;
         while (k < m && strcmp(b[k].name, a[i].name) < 0)
             k++;
-        bool same = k < m && !strcmp(b[k].name, a[i].name) && b[k].rank == a[i].rank && !memcmp(b[k].dim, a[i].dim, sizeof a[i].dim);
+        bool same = k < m && !strcmp(b[k].name, a[i].name) && b[k].rank == a[i].rank &&
+                    !memcmp(b[k].dim, a[i].dim, sizeof a[i].dim);
         if (!same && !strncmp(a[i].name, "schedule.", 9))
             continue;
         if (!same)
-            return dd_error(err, DDPM_EUSAGE, "--init %s: its %s does not fit the network that is asked for", path, a[i].name);
+            return dd_error(err, DDPM_EUSAGE, "--init %s: its %s does not fit the network that is asked for",
+                            path, a[i].name);
         for (int r = 0; r < a[i].rank; r++)
             count *= a[i].dim[r];
         if (b[k].dtype == DDPM_F16)
@@ -156,7 +165,8 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
 static bool fill_run(struct training *t, const char *engine_class)
 {
     char seed[24];
-    cJSON *o = t->run = cJSON_CreateObject(), *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1);
+    cJSON *o = t->run = cJSON_CreateObject(),
+          *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1);
     if (!cJSON_AddItemToObject(o, "settings", settings)) {
         cJSON_Delete(settings);
         return false;
@@ -165,9 +175,12 @@ static bool fill_run(struct training *t, const char *engine_class)
     cJSON *data = cJSON_AddObjectToObject(o, "data");
     return cJSON_AddStringToObject(settings, "seed", seed) &&
            (!t->plan.cosine || cJSON_AddNumberToObject(settings, "steps", (double)t->s->steps)) &&
-           cJSON_AddStringToObject(data, "file", t->name) && cJSON_AddNumberToObject(data, "images", (double)t->used.count) &&
-           cJSON_AddNumberToObject(data, "held_out", (double)t->held.count) && cJSON_AddStringToObject(data, "sha256", t->sha256) &&
-           cJSON_AddStringToObject(o, "init", t->init_id) && cJSON_AddStringToObject(o, "engine_class", engine_class);
+           cJSON_AddStringToObject(data, "file", t->name) &&
+           cJSON_AddNumberToObject(data, "images", (double)t->used.count) &&
+           cJSON_AddNumberToObject(data, "held_out", (double)t->held.count) &&
+           cJSON_AddStringToObject(data, "sha256", t->sha256) &&
+           cJSON_AddStringToObject(o, "init", t->init_id) &&
+           cJSON_AddStringToObject(o, "engine_class", engine_class);
 }
 
 /* The names of the classes go into checkpoints, to be read there; the data's hash already tells whether they
@@ -198,16 +211,19 @@ static int describe_run(struct training *t, ddpm_error *err)
 static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
 {
     char advice[300];
-    snprintf(advice, sizeof advice, "give the same options and data, or begin a training of another name "
-             "with its network and weights: --init %.150s", path);
+    snprintf(advice, sizeof advice,
+             "give the same options and data, or begin a training of another name "
+             "with its network and weights: --init %.150s",
+             path);
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
-    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train"), *run = cJSON_GetObjectItemCaseSensitive(train, "run");
+    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train"),
+                *run = cJSON_GetObjectItemCaseSensitive(train, "run");
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
     static const char *const parts[] = { "net", "diffusion" };
     int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
     for (int i = 0; i < 2 && !code; i++)
-        code = agree(cJSON_GetObjectItemCaseSensitive(root, parts[i]), cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path,
-                     advice, err);
+        code = agree(cJSON_GetObjectItemCaseSensitive(root, parts[i]),
+                     cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path, advice, err);
     if (!code)
         code = agree(run, t->run, "", path, advice, err);
     double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
@@ -225,7 +241,7 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
 {
     int code = ddpm_model_open(m, path, err);
     if (code)
-        return code == DDPM_EMISSING ? DDPM_EDATA : code;    /* a link may lead nowhere */
+        return code == DDPM_EMISSING ? DDPM_EDATA : code; /* a link may lead nowhere */
     cJSON *root = cJSON_Parse(ddpm_model_about(*m)->json);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
     const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer");
@@ -264,8 +280,10 @@ static int load_checkpoint(struct training *t, ddpm_error *err)
 {
     ddpm_model *m;
     if (!t->s->resume && !t->s->force && training_folder_newest(&t->folder, INT64_MAX) >= 0)
-        return dd_error(err, DDPM_ECREATE, "%s holds the checkpoints of a training: --resume goes on with "
-                        "it, another name begins anew", t->folder.path);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s holds the checkpoints of a training: --resume goes on with "
+                        "it, another name begins anew",
+                        t->folder.path);
     int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
     if (code || t->saved < 0)
         return code;

@@ -11,7 +11,10 @@
 #include "base/file.h"
 #include "training/training.h"
 
-static bool is_there(const struct training *t) { return access(t->s->output, F_OK) == 0; }
+static bool is_there(const struct training *t)
+{
+    return access(t->s->output, F_OK) == 0;
+}
 
 /* Tells whether the model file can be written, by beginning it. */
 static int try_output(const char *path, ddpm_error *err)
@@ -33,8 +36,10 @@ int training_output_check(struct training *t, ddpm_error *err)
     t->replaces = s->force;
     if (s->force || s->resume || !is_there(t))
         return DDPM_OK;
-    return dd_error(err, DDPM_ECREATE, "%s: exists already: choose another name, or go on with the training "
-                    "that made it (--resume)", s->output);
+    return dd_error(err, DDPM_ECREATE,
+                    "%s: exists already: choose another name, or go on with the training "
+                    "that made it (--resume)",
+                    s->output);
 }
 
 static bool same_part(const cJSON *a, const cJSON *b, const char *key)
@@ -128,20 +133,24 @@ int training_output_find(struct training *t, ddpm_error *err)
     if (!t->s->resume || !is_there(t))
         return DDPM_OK;
     if (t->saved < 0)
-        return dd_error(err, DDPM_ECREATE, "%s: exists already, and %s holds no checkpoint to go on from: "
-                        "choose another name (--init %s begins with its weights)", path, t->folder.path,
-                        path);
+        return dd_error(err, DDPM_ECREATE,
+                        "%s: exists already, and %s holds no checkpoint to go on from: "
+                        "choose another name (--init %s begins with its weights)",
+                        path, t->folder.path, path);
     int code = ddpm_model_open(&m, path, &why);
     if (code)
-        return dd_error(err, code == DDPM_EDATA ? DDPM_ECREATE : code, "%.300s; it is no model of this "
-                        "training: choose another name", why.text);
+        return dd_error(err, code == DDPM_EDATA ? DDPM_ECREATE : code,
+                        "%.300s; it is no model of this "
+                        "training: choose another name",
+                        why.text);
     if (same_training(t, m)) {
         t->replaces = true;
         t->done = has_ended(t) && is_result(t, m);
     } else {
-        code = dd_error(err, DDPM_ECREATE, "%s: exists already, and its network or data are not those of %s: "
-                        "choose another name (--init %s begins with its weights)", path, t->folder.path,
-                        path);
+        code = dd_error(err, DDPM_ECREATE,
+                        "%s: exists already, and its network or data are not those of %s: "
+                        "choose another name (--init %s begins with its weights)",
+                        path, t->folder.path, path);
     }
     ddpm_model_close(m);
     return code || t->done ? code : try_output(path, err);

@@ -11,27 +11,33 @@
 #include "base/json.h"
 #include "base/scan.h"
 
-static const char basis[] =
-    "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":{\"order\":\"sin,cos\"}},"
-    "\"diffusion\":{\"steps\":1000,\"name\":\"linear:1e-4,0.02\",\"prediction\":\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
-    "\"train\":{\"batch\":64,\"accumulate\":1,\"min_snr\":0,\"beta1\":0.9,\"beta2\":0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
-    "\"schedule\":\"constant\",\"flip\":false}}";
+static const char basis[] = "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":{\"order\":\"sin,cos\"}},"
+                            "\"diffusion\":{\"steps\":1000,\"name\":\"linear:1e-4,0.02\",\"prediction\":"
+                            "\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
+                            "\"train\":{\"batch\":64,\"accumulate\":1,\"min_snr\":0,\"beta1\":0.9,\"beta2\":"
+                            "0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
+                            "\"schedule\":\"constant\",\"flip\":false}}";
 
 /* What only one architecture has; of lucidrains' they are his defaults. */
-static const char ddpm_basis[] =
-    "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{\"eps\":1e-6},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,"
-    "\"center\":false,\"dropout\":0}}";
+static const char ddpm_basis[] = "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{"
+                                 "\"eps\":1e-6},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,"
+                                 "\"center\":false,\"dropout\":0}}";
 static const char lucid_basis[] = "{\"net\":{\"arch\":\"lucid\",\"heads\":4,\"dim\":32,\"memory\":4}}";
 
 /* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight passes.  `ddpm`: for that architecture alone. */
-static const struct { const char *name, *text, *ddpm; } presets[] = {
-    { "tiny",    "{\"net\":{\"widths\":[32,64,64]},\"train\":{\"lr\":1e-3,\"warmup\":100,\"ema\":0.999}}",
-                 "{\"net\":{\"blocks\":1,\"norm\":{\"groups\":8}}}" },
-    { "small",   "{\"net\":{\"widths\":[64,128,128]},\"train\":{\"lr\":5e-4,\"warmup\":500,\"ema\":0.9995}}",
-                 "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":16}}}" },
-    { "cifar10", "{\"net\":{\"widths\":[128,256,256,256]},\"train\":{\"batch\":16,\"accumulate\":8,\"lr\":2e-4,\"warmup\":5000,\"ema\":0.9999,\"flip\":true}}",
-                 "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":32},\"dropout\":0.1}}" },
+static const struct {
+    const char *name, *text, *ddpm;
+} presets[] = {
+    { "tiny", "{\"net\":{\"widths\":[32,64,64]},\"train\":{\"lr\":1e-3,\"warmup\":100,\"ema\":0.999}}",
+      "{\"net\":{\"blocks\":1,\"norm\":{\"groups\":8}}}" },
+    { "small", "{\"net\":{\"widths\":[64,128,128]},\"train\":{\"lr\":5e-4,\"warmup\":500,\"ema\":0.9995}}",
+      "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":16}}}" },
+    { "cifar10",
+      "{\"net\":{\"widths\":[128,256,256,256]},\"train\":{\"batch\":16,\"accumulate\":8,\"lr\":2e-4,"
+      "\"warmup\":5000,\"ema\":0.9999,\"flip\":true}}",
+      "{\"net\":{\"blocks\":2,\"norm\":{\"groups\":32},\"dropout\":0.1}}" },
 };
+
 enum { PRESETS = sizeof presets / sizeof *presets };
 
 const char *const *training_presets(void)
@@ -42,9 +48,15 @@ const char *const *training_presets(void)
     return names;
 }
 
-static cJSON *member(const cJSON *object, const char *key) { return cJSON_GetObjectItemCaseSensitive(object, key); }
+static cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
 
-static int no_memory(ddpm_error *err) { return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of the training"); }
+static int no_memory(ddpm_error *err)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of the training");
+}
 
 /* Takes value.  Named here: cJSON's own replacing does not say when it got no memory for the name. */
 static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
@@ -85,7 +97,9 @@ static int check_sections(const cJSON *from, const char *path, ddpm_error *err)
 {
     for (const cJSON *f = from->child; f; f = f->next)
         if (strcmp(f->string, "net") && strcmp(f->string, "diffusion") && strcmp(f->string, "train"))
-            return dd_error(err, DDPM_EDATA, "%s: %.60s stands outside of net, diffusion and train, which hold all keys", path, f->string);
+            return dd_error(err, DDPM_EDATA,
+                            "%s: %.60s stands outside of net, diffusion and train, which hold all keys", path,
+                            f->string);
         else if (!cJSON_IsObject(f))
             return dd_error(err, DDPM_EDATA, "%s: %s: expected an object of KEY: VALUE", path, f->string);
     return DDPM_OK;
@@ -97,7 +111,10 @@ static int merge_file(cJSON *root, const char *path, ddpm_error *err)
     cJSON *from = NULL;
     int code = dd_file_map(&f, path, err);
     if (!code && !(code = dd_json_parse(&from, (const char *)f.data, f.size, path, err)))
-        code = cJSON_IsObject(from) ? check_sections(from, path, err) : dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
+        code =
+            cJSON_IsObject(from)
+                ? check_sections(from, path, err)
+                : dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
     if (!code)
         code = merge(root, from, err);
     cJSON_Delete(from);
@@ -132,7 +149,9 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
 {
     const char *equals = strchr(pair, '=');
     if (!equals || equals == pair || equals - pair > 60)
-        return dd_error(err, DDPM_EUSAGE, "--set %.60s: expected KEY=VALUE, such as --set batch=32 or --set net.widths=32,64,64", pair);
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--set %.60s: expected KEY=VALUE, such as --set batch=32 or --set net.widths=32,64,64", pair);
     if (!dd_scan_is_utf8(pair))
         return dd_error(err, DDPM_EUSAGE, "--set %.60s: is no valid UTF-8, which a model file holds", pair);
     char path[64], *place;
@@ -141,13 +160,18 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
     char *key = strtok_r(path, ".", &place);
     for (char *next; key && (next = strtok_r(NULL, ".", &place)); key = next)
         if (!cJSON_IsObject(object = member(object, key)))
-            return dd_error(err, DDPM_EUSAGE, "--set %.60s: there is no section %s; keys are those of a model file, and of train", pair, key);
-    if (key && object != root && (object != member(root, "train") || member(object, key) || !strcmp(key, "loss")))
+            return dd_error(
+                err, DDPM_EUSAGE,
+                "--set %.60s: there is no section %s; keys are those of a model file, and of train", pair,
+                key);
+    if (key && object != root &&
+        (object != member(root, "train") || member(object, key) || !strcmp(key, "loss")))
         return put(object, key, value_of(equals + 1), err);
     char list[300] = "";
     for (const cJSON *m = member(root, "train")->child; m; m = m->next)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s, ", m->string);
-    return dd_error(err, DDPM_EUSAGE, "--set %.60s: choose from %sloss, or write net.KEY or diffusion.KEY", pair, list);
+    return dd_error(err, DDPM_EUSAGE, "--set %.60s: choose from %sloss, or write net.KEY or diffusion.KEY",
+                    pair, list);
 }
 
 /* ---- what follows ---- */
@@ -189,10 +213,15 @@ static int follow_ddpm(cJSON *net, ddpm_error *err)
     cJSON *head = member(net, "heads"), *norm = member(net, "norm");
     int levels = cJSON_GetArraySize(widths), h = side(net, "height"), w = side(net, "width");
     int code = put_new(head, "down", heads(h > w ? h : w, levels), err);
-    if (!code) code = put_new(head, "up", heads(h > w ? h : w, levels), err);
-    if (!code) code = put_new(head, "mid", cJSON_CreateNumber(1), err);
-    if (!code) code = put_new(norm, "mid_attention", cJSON_CreateNumber(cJSON_GetNumberValue(member(norm, "groups"))), err);
-    if (!code) code = put_new(net, "down", same_texts("conv", levels - 1), err);
+    if (!code)
+        code = put_new(head, "up", heads(h > w ? h : w, levels), err);
+    if (!code)
+        code = put_new(head, "mid", cJSON_CreateNumber(1), err);
+    if (!code)
+        code = put_new(norm, "mid_attention",
+                       cJSON_CreateNumber(cJSON_GetNumberValue(member(norm, "groups"))), err);
+    if (!code)
+        code = put_new(net, "down", same_texts("conv", levels - 1), err);
     return code ? code : put_new(net, "up", same_texts("conv", levels - 1), err);
 }
 
@@ -220,12 +249,17 @@ static int follow(cJSON *root, ddpm_error *err)
         if (put(net, "widths", cJSON_CreateDoubleArray(&one, 1), err))
             return err->code;
     }
-    double first = cJSON_GetNumberValue(cJSON_GetArrayItem(member(net, "widths"), 0)), c = cJSON_GetNumberValue(member(net, "channels"));
+    double first = cJSON_GetNumberValue(cJSON_GetArrayItem(member(net, "widths"), 0)),
+           c = cJSON_GetNumberValue(member(net, "channels"));
     int code = put_new(net, "init", cJSON_CreateNumber(first), err);
-    if (!code) code = put_new(time, "dim", cJSON_CreateNumber(first), err);
-    if (!code) code = put_new(time, "hidden", cJSON_CreateNumber(4 * first), err);
-    if (!code) code = put_new(net, "outputs", cJSON_CreateNumber(learned ? 2 * c : c), err);
-    if (!code) code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
+    if (!code)
+        code = put_new(time, "dim", cJSON_CreateNumber(first), err);
+    if (!code)
+        code = put_new(time, "hidden", cJSON_CreateNumber(4 * first), err);
+    if (!code)
+        code = put_new(net, "outputs", cJSON_CreateNumber(learned ? 2 * c : c), err);
+    if (!code)
+        code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
     return code ? code : is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
 }
 
@@ -233,7 +267,9 @@ static int follow(cJSON *root, ddpm_error *err)
 
 static int read_train(struct training_plan *p, ddpm_error *err)
 {
-    static const char *const losses[] = { [DDPM_SIMPLE] = "simple", [DDPM_VLB] = "vlb", [DDPM_HYBRID] = "hybrid", NULL };
+    static const char *const losses[] = {
+        [DDPM_SIMPLE] = "simple", [DDPM_VLB] = "vlb", [DDPM_HYBRID] = "hybrid", NULL
+    };
     static const char *const schedules[] = { "constant", "cosine", NULL };
     ddpm_trainer_options *o = &p->options;
     struct dd_json j;
@@ -266,7 +302,12 @@ static int take_shape(cJSON *net, const int shape[3], ddpm_error *err)
 }
 
 /* Where a plan comes from, see training_plan_read. */
-struct origin { const char *preset; const cJSON *init; const struct option_texts *config, *set; const int *shape; };
+struct origin {
+    const char *preset;
+    const cJSON *init;
+    const struct option_texts *config, *set;
+    const int *shape;
+};
 
 /* All that is said, on what is taken for granted of an architecture. */
 static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
@@ -277,10 +318,14 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
     while (strcmp(presets[k].name, o->preset))
         k++;
     int code = p->root ? merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err) : no_memory(err);
-    if (!code) code = merge_text(p->root, presets[k].text, err);
-    if (!code && !lucid) code = merge_text(p->root, presets[k].ddpm, err);
-    if (!code && o->init) code = put(p->root, "net", cJSON_Duplicate(member(o->init, "net"), 1), err);
-    if (!code && o->init) code = put(p->root, "diffusion", cJSON_Duplicate(member(o->init, "diffusion"), 1), err);
+    if (!code)
+        code = merge_text(p->root, presets[k].text, err);
+    if (!code && !lucid)
+        code = merge_text(p->root, presets[k].ddpm, err);
+    if (!code && o->init)
+        code = put(p->root, "net", cJSON_Duplicate(member(o->init, "net"), 1), err);
+    if (!code && o->init)
+        code = put(p->root, "diffusion", cJSON_Duplicate(member(o->init, "diffusion"), 1), err);
     for (int i = 0; i < o->config->count && !code; i++)
         code = merge_file(p->root, o->config->text[i], err);
     for (int i = 0; i < o->set->count && !code; i++)
@@ -291,14 +336,18 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
 static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
 {
     int code = gather(p, o, false, err);
-    if (!code && is_lucid(p->root)) code = gather(p, o, true, err);
-    if (!code) code = take_shape(member(p->root, "net"), o->shape, err);
-    if (!code) code = follow(p->root, err);
+    if (!code && is_lucid(p->root))
+        code = gather(p, o, true, err);
+    if (!code)
+        code = take_shape(member(p->root, "net"), o->shape, err);
+    if (!code)
+        code = follow(p->root, err);
     return code ? code : read_train(p, err);
 }
 
-int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init, const struct option_texts *config,
-                       const struct option_texts *set_texts, const int shape[3], ddpm_error *err)
+int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
+                       const struct option_texts *config, const struct option_texts *set_texts,
+                       const int shape[3], ddpm_error *err)
 {
     *p = (struct training_plan){ .root = NULL };
     int code = read_all(p, &(struct origin){ preset, init, config, set_texts, shape }, err);
@@ -310,7 +359,8 @@ int training_plan_read(struct training_plan *p, const char *preset, const cJSON 
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
                           const char *fit)
 {
-    cJSON *root = cJSON_Duplicate(p->root, 1), *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
+    cJSON *root = cJSON_Duplicate(p->root, 1),
+          *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
     bool good =
         cJSON_AddNumberToObject(root, "version", 1) && cJSON_AddStringToObject(source, "family", "ddpm") &&

@@ -9,14 +9,16 @@
 #include "cli/options.h"
 
 struct training_plan {
-    cJSON *root;                         /* "net", "diffusion", "train" */
-    ddpm_trainer_options options;        /* from "train"; steps, seed, threads, cpu, conv are the caller's */
+    cJSON *root;                  /* "net", "diffusion", "train" */
+    ddpm_trainer_options options; /* from "train"; steps, seed, threads, cpu, conv are the caller's */
     bool flip, cosine;
 };
+
 const char *const *training_presets(void);
 /* init: the metadata of a model whose "net" and "diffusion" are taken, or NULL; shape: height, width, channels of the data, 0: not known. */
-int  training_plan_read(struct training_plan *p, const char *preset, const cJSON *init, const struct option_texts *config,
-                        const struct option_texts *set, const int shape[3], ddpm_error *err);
+int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
+                       const struct option_texts *config, const struct option_texts *set, const int shape[3],
+                       ddpm_error *err);
 /* Metadata for ddpm_model_create; "source" says what it is trained on, and with which --fit (NULL: none).  To
    be freed with cJSON_free; NULL: out of memory. */
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,

@@ -11,7 +11,10 @@
 
 enum { SAVE_SECONDS = 600, EVAL_EVERY = 1000 };
 
-static bool due(int64_t step, int64_t every) { return every && step % every == 0; }
+static bool due(int64_t step, int64_t every)
+{
+    return every && step % every == 0;
+}
 
 static int put(cJSON *o, const char *key, cJSON *value)
 {
@@ -38,7 +41,8 @@ static int save(struct training *t, ddpm_error *err)
     ddpm_model *m = NULL;
     int64_t step = ddpm_trainer_done(t->trainer);
     char *text = run_text(t);
-    int code = text ? ddpm_trainer_model(t->trainer, &m, 1, text, err) : dd_error(err, DDPM_ENOMEM, "out of memory for a checkpoint");
+    int code = text ? ddpm_trainer_model(t->trainer, &m, 1, text, err)
+                    : dd_error(err, DDPM_ENOMEM, "out of memory for a checkpoint");
     if (!code)
         code = ddpm_model_save(m, training_folder_checkpoint(&t->folder, step), DDPM_SAVE_REPLACE, err);
     if (!code) {
@@ -67,7 +71,8 @@ static int held_loss(struct training *t, double *loss, ddpm_error *err)
             t->y[row] = dataset_label(&t->held, first + row);
         }
         if (!code)
-            code = ddpm_trainer_loss(t->trainer, t->x0, t->about->classes ? t->y : NULL, (int)n, (uint32_t)first, &part, err);
+            code = ddpm_trainer_loss(t->trainer, t->x0, t->about->classes ? t->y : NULL, (int)n,
+                                     (uint32_t)first, &part, err);
         sum += code ? 0 : part * (double)n;
     }
     free(x);
@@ -142,7 +147,8 @@ static int step(struct training *t, ddpm_error *err)
         return code;
     bool saves = saves_at(t, r.step);
     snprintf(t->progress.note, sizeof t->progress.note, "step %lld, loss %.4g", (long long)r.step, r.loss);
-    code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, loading, saves, err);
+    code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, loading,
+                             saves, err);
     if (!code && t->held.count && evaluates_at(t, r.step, saves))
         code = evaluate(t, r.step, err);
     if (!code && saves)
@@ -185,8 +191,10 @@ static int evaluate_last(struct training *t, ddpm_error *err)
 static int rescue(struct training *t, int code, ddpm_error *err)
 {
     ddpm_error why = *err, also;
-    if (code == DDPM_ENAN || code == DDPM_EIO || code == DDPM_ENOMEM || ddpm_trainer_done(t->trainer) == t->saved || save(t, &also) == DDPM_OK)
-        dd_error(err, code, "%.320s; the last good checkpoint is %s", why.text, training_folder_checkpoint(&t->folder, t->saved));
+    if (code == DDPM_ENAN || code == DDPM_EIO || code == DDPM_ENOMEM ||
+        ddpm_trainer_done(t->trainer) == t->saved || save(t, &also) == DDPM_OK)
+        dd_error(err, code, "%.320s; the last good checkpoint is %s", why.text,
+                 training_folder_checkpoint(&t->folder, t->saved));
     return code;
 }
 

@@ -9,7 +9,11 @@
 #include "training/training.h"
 
 enum { IMAGES = 16, STEPS = 50 };
-struct grid { struct picture picture; struct layout layout; };
+
+struct grid {
+    struct picture picture;
+    struct layout layout;
+};
 
 static int put_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
@@ -19,11 +23,13 @@ static int put_image(void *user, int place, const double *frame, int lost, doubl
     return DDPM_OK;
 }
 
-static int write_grid(const struct grid *g, const struct recipe *r, const uint32_t *index, const char *path, ddpm_error *err)
+static int write_grid(const struct grid *g, const struct recipe *r, const uint32_t *index, const char *path,
+                      ddpm_error *err)
 {
     struct dd_output o;
     char *text = recipe_text(r, index, IMAGES);
-    int code = text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    int code = text ? dd_output_create(&o, path, 1, err)
+                    : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
     if (!code && !(code = picture_write(o.stream, &g->picture, text, err)))
         code = dd_output_commit(&o, err);
     else if (text)
@@ -38,8 +44,15 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     struct common common = t->s->common;
     char steps[16];
     uint32_t index[IMAGES];
-    struct recipe r = { .sampler = ddpm_sampler_names()[0], .variance = "auto", .steps = steps, .schedule = ddpm_schedule_names()[0],
-                        .clip = a->clip, .label = a->classes ? LABEL_ALL : LABEL_NONE, .keep_steps = 1, .format = "png", .snr = 0.16 };
+    struct recipe r = { .sampler = ddpm_sampler_names()[0],
+                        .variance = "auto",
+                        .steps = steps,
+                        .schedule = ddpm_schedule_names()[0],
+                        .clip = a->clip,
+                        .label = a->classes ? LABEL_ALL : LABEL_NONE,
+                        .keep_steps = 1,
+                        .format = "png",
+                        .snr = 0.16 };
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct studio s;
     struct progress bar;
@@ -55,10 +68,13 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
         bar.what = "samples";
         s.progress = &bar;
         code = studio_run(&s, index, IMAGES, put_image, &g, err);
-        if (code == TRY_LATER)                   /* there is no picture then, and the caller sees why */
+        if (code == TRY_LATER) /* there is no picture then, and the caller sees why */
             code = DDPM_OK;
         else if (!code)
-            code = write_grid(&g, &r, index, training_folder_path(&t->folder, "grid-%09lld.png", (long long)ddpm_trainer_done(t->trainer)), err);
+            code = write_grid(&g, &r, index,
+                              training_folder_path(&t->folder, "grid-%09lld.png",
+                                                   (long long)ddpm_trainer_done(t->trainer)),
+                              err);
         studio_close(&s);
     }
     picture_free(&g.picture);

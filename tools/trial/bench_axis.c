@@ -37,7 +37,10 @@ static void write_tick(FILE *script, double v, bool first)
     fprintf(script, "%s\"%.6g\" %.9g", first ? "" : ", ", v, v);
 }
 
-static void end_ticks(FILE *script) { fputs(")\n", script); }
+static void end_ticks(FILE *script)
+{
+    fputs(")\n", script);
+}
 
 /* Multiples of powers of ten by the factors within the axis; writes them, or counts them for script NULL. */
 static int powers(FILE *script, const struct axis *a, const double *factor, int factors)
@@ -70,7 +73,9 @@ static void steps(FILE *script, const struct axis *a, int parts)
 void axis_write(FILE *script, char name, const struct axis *a)
 {
     static const double factor[] = { 1, 2, 5 };
+
     enum { LEAST = 3, MOST = 9 };
+
     int n = a->log ? powers(NULL, a, factor, 3) : 0;
 
     write_range(script, name, a);
@@ -128,7 +133,9 @@ bool boxes_label(struct boxes *b, double x, double y, double width, double heigh
     static const double sides[][2] = {
         { 1, 0.7 }, { -1, 0.7 }, { 1, -0.7 }, { -1, -0.7 }, { 0, 1 }, { 0, -1 },
     };
+
     enum { SIDES = sizeof sides / sizeof *sides, GAP = 5 };
+
     for (int try = 0; try < 2 * SIDES; try++) {
         const double *side = sides[try % SIDES];
         double u = x + side[0] * (width / 2 + GAP), v = y + side[1] * (height / 2 + GAP);

@@ -7,7 +7,10 @@
 /* What is black in a light page and white in a dark one; the page puts the colour of its text there. */
 #define BENCH_INK "#010203"
 
-struct axis { double low, high; bool log; };
+struct axis {
+    double low, high;
+    bool log;
+};
 /* Returns an axis with some room around the n numbers.  NAN is left out, and of a logarithmic axis what is
    not above 0.  Numbers less than three times apart are on no logarithmic one. */
 struct axis axis_fit(const double *v, int n, bool log);
@@ -20,9 +23,18 @@ void axis_write_at(FILE *script, char name, const struct axis *a, const double *
 double axis_place(const struct axis *a, double v);
 
 /* Rectangles of a plot, in points.  A soft one may be touched where there is no other place. */
-struct box { double left, right, bottom, top; bool soft; };
+struct box {
+    double left, right, bottom, top;
+    bool soft;
+};
+
 enum { BOXES_MAX = 256 };
-struct boxes { struct box frame, taken[BOXES_MAX]; int n; };
+
+struct boxes {
+    struct box frame, taken[BOXES_MAX];
+    int n;
+};
+
 void boxes_take(struct boxes *b, double left, double right, double bottom, double top, bool soft);
 /* Puts the middle of a label of this size beside the point x, y where it touches nothing, and takes it.
    Returns false where there is none. */

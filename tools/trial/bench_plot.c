@@ -11,7 +11,8 @@
 #include "trial/bench_axis.h"
 #include "trial/bench_report.h"
 
-static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7", "#d09000", "#7f7fe0", "#808080", "#a06040", "#e04040" };
+static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7", "#d09000",
+                                      "#7f7fe0", "#808080", "#a06040", "#e04040" };
 
 /* gnuplot with these as its standard input and output.  The exit code; 127: there is none. */
 static int run_gnuplot(FILE *script, FILE *out)
@@ -22,7 +23,8 @@ static int run_gnuplot(FILE *script, FILE *out)
     pid_t child = fork();
     if (child == 0) {
         FILE *nowhere = fopen("/dev/null", "w");
-        if (!nowhere || dup2(fileno(script), 0) < 0 || dup2(fileno(out), 1) < 0 || dup2(fileno(nowhere), 2) < 0)
+        if (!nowhere || dup2(fileno(script), 0) < 0 || dup2(fileno(out), 1) < 0 ||
+            dup2(fileno(nowhere), 2) < 0)
             _exit(126);
         execlp("gnuplot", "gnuplot", "-", (char *)NULL);
         _exit(127);
@@ -46,8 +48,12 @@ int bench_plot_check(ddpm_error *err)
         fclose(out);
     if (!status)
         return DDPM_OK;
-    return dd_error(err, DDPM_EUNSUPPORTED, status == 127 ? "--report draws with gnuplot, which is not installed: apt-get install gnuplot-nox, or leave --report out"
-                    : "--report draws with gnuplot, which has no SVG or cannot be started (exit code %d): leave --report out", status);
+    return dd_error(err, DDPM_EUNSUPPORTED,
+                    status == 127 ? "--report draws with gnuplot, which is not installed: apt-get install "
+                                    "gnuplot-nox, or leave --report out"
+                                  : "--report draws with gnuplot, which has no SVG or cannot be started "
+                                    "(exit code %d): leave --report out",
+                    status);
 }
 
 /* gnuplot writes that ink in one way for lines and in another for text. */
@@ -79,12 +85,22 @@ static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
             fprintf(to, "%.*scurrentColor", (int)(at - rest), rest);
         fputs(rest, to);
     }
-    return begun && !ferror(to) ? DDPM_OK : dd_error(err, DDPM_EIO, "gnuplot drew nothing; is its version at least 5.0?");
+    return begun && !ferror(to)
+               ? DDPM_OK
+               : dd_error(err, DDPM_EIO, "gnuplot drew nothing; is its version at least 5.0?");
 }
 
 /* The page draws at this size or somewhat larger, and on a narrow screen smaller; so letters are large. */
-enum { WIDTH = 560, HEIGHT = 400, LETTERS = 14, LEFT = 76, RIGHT = 545, BOTTOM = 64,
-       LEGEND_ROW = 22, LEGEND_COLUMNS = 3 };
+enum {
+    WIDTH = 560,
+    HEIGHT = 400,
+    LETTERS = 14,
+    LEFT = 76,
+    RIGHT = 545,
+    BOTTOM = 64,
+    LEGEND_ROW = 22,
+    LEGEND_COLUMNS = 3
+};
 
 /* Where the plot ends below the legend of so many entries. */
 static int top_of(int entries)
@@ -112,14 +128,18 @@ static int finish(FILE *to, FILE *script, ddpm_error *err)
 {
     FILE *out = tmpfile();
     int status = out ? run_gnuplot(script, out) : 126;
-    int code = status ? dd_error(err, DDPM_EIO, "gnuplot failed on the plots (exit code %d)", status) : copy_svg(to, out, err);
+    int code = status ? dd_error(err, DDPM_EIO, "gnuplot failed on the plots (exit code %d)", status)
+                      : copy_svg(to, out, err);
     if (out)
         fclose(out);
     fclose(script);
     return code;
 }
 
-static const char *text_of(const cJSON *row, const char *name) { return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, name)); }
+static const char *text_of(const cJSON *row, const char *name)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, name));
+}
 
 static double number_of(const cJSON *row, const char *name)
 {
@@ -132,8 +152,7 @@ static int read_column(double v[TRIALS_MAX], const cJSON *rows, const char *name
 {
     const cJSON *row;
     int n = 0;
-    cJSON_ArrayForEach(row, rows)
-        v[n++] = number_of(row, name);
+    cJSON_ArrayForEach(row, rows) v[n++] = number_of(row, name);
     return n;
 }
 
@@ -145,7 +164,8 @@ static int write_data(FILE *script, const cJSON *rows, const struct axis *y, con
     static const char *const columns[] = { "steps", "seconds", "distance", "low", "high" };
     const cJSON *row;
     int n = 0;
-    cJSON_ArrayForEach(row, rows) {
+    cJSON_ArrayForEach(row, rows)
+    {
         if (!n || strcmp(text_of(row, "sampler"), name[n - 1])) {
             if (n)
                 fputs("end\n", script);
@@ -170,14 +190,18 @@ static int samplers_of(const cJSON *rows)
     const cJSON *row;
     const char *last = "";
     int n = 0;
-    cJSON_ArrayForEach(row, rows) {
+    cJSON_ArrayForEach(row, rows)
+    {
         n += strcmp(text_of(row, "sampler"), last) != 0;
         last = text_of(row, "sampler");
     }
     return n;
 }
 
-static const char *color(int k) { return colors[(size_t)k % (sizeof colors / sizeof *colors)]; }
+static const char *color(int k)
+{
+    return colors[(size_t)k % (sizeof colors / sizeof *colors)];
+}
 
 static int ascending(const void *a, const void *b)
 {
@@ -220,7 +244,9 @@ static int front_order(int order[TRIALS_MAX], const cJSON *rows)
         if (!cJSON_IsTrue(cJSON_GetObjectItem(row, "front")))
             continue;
         double seconds = cJSON_GetObjectItem(row, "seconds")->valuedouble;
-        for (; k > 0 && cJSON_GetObjectItem(cJSON_GetArrayItem(rows, order[k - 1]), "seconds")->valuedouble > seconds; k--)
+        for (; k > 0 &&
+               cJSON_GetObjectItem(cJSON_GetArrayItem(rows, order[k - 1]), "seconds")->valuedouble > seconds;
+             k--)
             order[k] = order[k - 1];
         order[k] = i, n++;
     }
@@ -235,7 +261,8 @@ static void write_front(FILE *script, const cJSON *rows, const char *block, bool
     for (int i = 0; i < n; i++) {
         const cJSON *row = cJSON_GetArrayItem(rows, order[i]);
         if (!knee || cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")))
-            fprintf(script, "%s %s\n", bench_number(seconds, row, "seconds"), bench_number(distance, row, "distance"));
+            fprintf(script, "%s %s\n", bench_number(seconds, row, "seconds"),
+                    bench_number(distance, row, "distance"));
     }
     fputs("end\n", script);
 }
@@ -243,9 +270,7 @@ static void write_front(FILE *script, const cJSON *rows, const char *block, bool
 static bool has_knee(const cJSON *rows)
 {
     const cJSON *row;
-    cJSON_ArrayForEach(row, rows)
-        if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")))
-            return true;
+    cJSON_ArrayForEach(row, rows) if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee"))) return true;
     return false;
 }
 
@@ -265,9 +290,7 @@ static struct axis distance_axis(const cJSON *rows)
     else
         v[used++] = 0;
     const cJSON *row;
-    cJSON_ArrayForEach(row, rows)
-        if (used < 2 * TRIALS_MAX)
-            v[used++] = number_of(row, "high");
+    cJSON_ArrayForEach(row, rows) if (used < 2 * TRIALS_MAX) v[used++] = number_of(row, "high");
     return axis_fit(v, used, log);
 }
 
@@ -282,7 +305,8 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
     const cJSON *row;
     const char *last = "";
     int set = -1;
-    cJSON_ArrayForEach(row, rows) {
+    cJSON_ArrayForEach(row, rows)
+    {
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
         double v = BOTTOM + up * axis_place(y, number_of(row, "distance"));
         double low = BOTTOM + up * axis_place(y, number_of(row, "low"));
@@ -292,7 +316,8 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
         boxes_take(&b, u - POINT, u + POINT, v - POINT, v + POINT, false);
         boxes_take(&b, u - 1, u + 1, low, high, true);
     }
-    cJSON_ArrayForEach(row, rows) {
+    cJSON_ArrayForEach(row, rows)
+    {
         char text[32];
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
         double v = BOTTOM + up * axis_place(y, number_of(row, "distance"));

@@ -37,6 +37,7 @@ static void make_window(double w[WINDOW])
 
 /* a, b, a^2, b^2, ab of one place: sums over the window, rows first. */
 enum { SUMS = 5 };
+
 static void add_pixel(double sum[SUMS], double w, double a, double b)
 {
     sum[0] += w * a, sum[1] += w * b, sum[2] += w * a * a, sum[3] += w * b * b, sum[4] += w * a * b;
@@ -52,7 +53,8 @@ static double similarity(const double s[SUMS])
 }
 
 /* Of one channel; row [h, w - 10, SUMS]: the window applied along the rows. */
-static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c, const double window[WINDOW], double (*row)[SUMS])
+static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c,
+                           const double window[WINDOW], double (*row)[SUMS])
 {
     int width = w - WINDOW + 1, height = h - WINDOW + 1;
     double total = 0;
@@ -75,7 +77,8 @@ static double ssim_channel(const unsigned char *a, const unsigned char *b, int h
     return total / height / width;
 }
 
-int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c, ddpm_error *err)
+int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, size_t n, int h, int w, int c,
+                 ddpm_error *err)
 {
     double window[WINDOW], sum = 0, (*row)[SUMS];
     size_t d = (size_t)h * (size_t)w * (size_t)c;
@@ -187,7 +190,8 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
         if (!front[i] || i == first || i == last)
             continue;
         double along = log(seconds[i] / seconds[first]) / log(seconds[last] / seconds[first]);
-        double up = (distance[i] - distance[last]) / (distance[first] - distance[last]), below = 1 - along - up;
+        double up = (distance[i] - distance[last]) / (distance[first] - distance[last]),
+               below = 1 - along - up;
         if (knee < 0 || below > most)
             knee = i, most = below;
     }
@@ -201,7 +205,8 @@ static bool better(const int *K, const double *seconds, const double *distance, 
     return distance[a] != distance[b] ? distance[a] < distance[b] : seconds[a] < seconds[b];
 }
 
-int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n, double limit)
+int quality_best(const int *K, const double *seconds, const double *distance, const double *low, int n,
+                 double limit)
 {
     double least = INFINITY;
     int best = -1;
@@ -209,7 +214,8 @@ int quality_best(const int *K, const double *seconds, const double *distance, co
         if (seconds[i] <= limit)
             least = fmin(least, distance[i]);
     for (int i = 0; i < n; i++)
-        if (seconds[i] <= limit && !isnan(distance[i]) && low[i] <= least && (best < 0 || better(K, seconds, distance, i, best)))
+        if (seconds[i] <= limit && !isnan(distance[i]) && low[i] <= least &&
+            (best < 0 || better(K, seconds, distance, i, best)))
             best = i;
     return best;
 }

@@ -9,17 +9,31 @@
 #include "cli/folder.h"
 
 enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
+
 /* counts: of what went wrong; nothing is to be shown where all are 0. */
-struct column { const char *name, *head; bool counts; };
-static const struct column columns[] = {
-    { "steps", "steps", false }, { "seconds", "seconds per image", false }, { "spread", "spread, %", false },
-    { "images_per_second", "images per second", false }, { "network", "network, %", false },
-    { "memory", "memory, MiB", false }, { "bits", "bits/dim", false },
-    { "distance", "Frechet distance", false }, { "low", "low", false }, { "high", "high", false },
-    { "images", "images", false }, { "rmse", "RMSE", false },
-    { "psnr", "PSNR, dB", false }, { "ssim", "SSIM", false },
-    { "discarded", "discarded", true }, { "lost", "lost", true },
+struct column {
+    const char *name, *head;
+    bool counts;
 };
+static const struct column columns[] = {
+    { "steps", "steps", false },
+    { "seconds", "seconds per image", false },
+    { "spread", "spread, %", false },
+    { "images_per_second", "images per second", false },
+    { "network", "network, %", false },
+    { "memory", "memory, MiB", false },
+    { "bits", "bits/dim", false },
+    { "distance", "Frechet distance", false },
+    { "low", "low", false },
+    { "high", "high", false },
+    { "images", "images", false },
+    { "rmse", "RMSE", false },
+    { "psnr", "PSNR, dB", false },
+    { "ssim", "SSIM", false },
+    { "discarded", "discarded", true },
+    { "lost", "lost", true },
+};
+
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static const char head[] =
@@ -27,7 +41,8 @@ static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width\">\n"
     "<title>ddpm bench</title>\n<style>\n"
     ":root { color-scheme: light dark; --ground: #fff; --ink: #1a1a1a; --line: #ccc; --mark: #eef4fb }\n"
-    "@media (prefers-color-scheme: dark) { :root { --ground: #15171a; --ink: #e6e6e6; --line: #444; --mark: #20303f } }\n"
+    "@media (prefers-color-scheme: dark) { :root { --ground: #15171a; --ink: #e6e6e6; --line: #444; --mark: "
+    "#20303f } }\n"
     "body { background: var(--ground); color: var(--ink); font: 15px/1.5 sans-serif;\n"
     "  max-width: 64em; margin: 1em auto; padding: 0 1em }\n"
     "table { border-collapse: collapse; font-variant-numeric: tabular-nums } .wide { overflow-x: auto }\n"
@@ -64,14 +79,17 @@ static const char *text_of(const cJSON *o, const char *name)
     return text ? text : "";
 }
 
-static bool is(const cJSON *row, const char *name) { return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, name)); }
+static bool is(const cJSON *row, const char *name)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, name));
+}
 
 static bool is_shown(const struct bench_result *r, const struct column *c)
 {
     const cJSON *row;
     bool any = false;
-    cJSON_ArrayForEach(row, r->rows)
-        any = any || cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, c->name)) != 0;
+    cJSON_ArrayForEach(row, r->rows) any =
+        any || cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, c->name)) != 0;
     return bench_result_has(r, c->name) && (any || !c->counts);
 }
 
@@ -84,7 +102,8 @@ static void put_rows(FILE *f, const struct bench_result *r)
         if (is_shown(r, &columns[k]))
             fprintf(f, "<th>%s</th>", columns[k].head);
     fputs("<th></th></tr>\n", f);
-    cJSON_ArrayForEach(row, r->rows) {
+    cJSON_ArrayForEach(row, r->rows)
+    {
         fprintf(f, "<tr%s><td>%s</td>", is(row, "front") ? " class=\"front\"" : "", text_of(row, "sampler"));
         for (int k = 0; k < COLUMNS; k++)
             if (is_shown(r, &columns[k]))
@@ -126,7 +145,8 @@ static void put_object(FILE *f, const char *id, const cJSON *o)
     const cJSON *member;
     char text[32];
     fprintf(f, "<table id=\"%s\">\n", id);
-    cJSON_ArrayForEach(member, o) {
+    cJSON_ArrayForEach(member, o)
+    {
         fprintf(f, "<tr><td>%s</td><td>", member->string);
         put_text(f, cJSON_IsString(member) ? member->valuestring : bench_short(text, o, member->string));
         fputs("</td></tr>\n", f);
@@ -134,7 +154,10 @@ static void put_object(FILE *f, const char *id, const cJSON *o)
     fputs("</table>\n", f);
 }
 
-static double microseconds(const cJSON *layer) { return cJSON_GetNumberValue(cJSON_GetObjectItem(layer, "microseconds")); }
+static double microseconds(const cJSON *layer)
+{
+    return cJSON_GetNumberValue(cJSON_GetObjectItem(layer, "microseconds"));
+}
 
 static int slower_first(const void *a, const void *b)
 {
@@ -149,14 +172,18 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
     size_t n = 0;
     if (!list)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the profile");
-    cJSON_ArrayForEach(layer, r->profile)
-        list[n++] = layer;
+    cJSON_ArrayForEach(layer, r->profile) list[n++] = layer;
     qsort(list, n, sizeof *list, slower_first);
     n = n < LAYERS_SHOWN ? n : LAYERS_SHOWN;
-    fprintf(f, "<h2>Where the time goes</h2>\n<p>Microseconds per image and step, the slowest %zu of %d operations of the network.</p>\n"
-            "<table id=\"profile\">\n<tr><th>name</th><th>operation</th><th>engine</th><th>microseconds</th></tr>\n", n, cJSON_GetArraySize(r->profile));
+    fprintf(f,
+            "<h2>Where the time goes</h2>\n<p>Microseconds per image and step, the slowest %zu of %d "
+            "operations of the network.</p>\n"
+            "<table "
+            "id=\"profile\">\n<tr><th>name</th><th>operation</th><th>engine</th><th>microseconds</th></tr>\n",
+            n, cJSON_GetArraySize(r->profile));
     for (size_t i = 0; i < n; i++)
-        fprintf(f, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n", text_of(list[i], "name"), text_of(list[i], "op"), text_of(list[i], "engine"),
+        fprintf(f, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>\n", text_of(list[i], "name"),
+                text_of(list[i], "op"), text_of(list[i], "engine"),
                 bench_short(text, list[i], "microseconds"));
     fputs("</table>\n", f);
     free(list);
@@ -167,11 +194,14 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
 static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_error *err)
 {
     const struct picture *all = &one->images;
-    struct picture p = { all->width, height, all->channels, all->pixel + (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels };
+    struct picture p = { all->width, height, all->channels,
+                         all->pixel +
+                             (size_t)i * (size_t)height * (size_t)all->width * (size_t)all->channels };
     char *png = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&png, &size);
-    int code = memory ? picture_write(memory, &p, "", err) : dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
+    int code = memory ? picture_write(memory, &p, "", err)
+                      : dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
     if (memory)
         fclose(memory);
     unsigned char *text = code ? NULL : malloc(4 * (size / 3) + 8);
@@ -179,7 +209,8 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
     if (!code) {
         EVP_EncodeBlock(text, (const unsigned char *)png, (int)size);
-        fprintf(f, "<td><img alt=\"%s, %d steps, image %d\" src=\"data:image/png;base64,%s\"></td>", one->sampler, one->K, i, (const char *)text);
+        fprintf(f, "<td><img alt=\"%s, %d steps, image %d\" src=\"data:image/png;base64,%s\"></td>",
+                one->sampler, one->K, i, (const char *)text);
     }
     free(text), free(png);
     return code;
@@ -189,11 +220,13 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
 static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_error *err)
 {
     int code = DDPM_OK;
-    fprintf(f, "<h3>%s</h3>\n<p>%s</p>\n<div class=\"wide\"><table class=\"sheet\">\n<tr>",
-            t->trial[first].sampler,
-            t->trial[first].fixed ? "A row is the same noise under more and more steps." :
-            "Its steps draw noise of their own: a row is the same number of an image, and the pictures do "
-            "not correspond.");
+    fprintf(
+        f, "<h3>%s</h3>\n<p>%s</p>\n<div class=\"wide\"><table class=\"sheet\">\n<tr>",
+        t->trial[first].sampler,
+        t->trial[first].fixed
+            ? "A row is the same noise under more and more steps."
+            : "Its steps draw noise of their own: a row is the same number of an image, and the pictures do "
+              "not correspond.");
     for (int i = first; i < last; i++)
         fprintf(f, "<th>%d</th>", t->trial[i].K);
     fputs("</tr>\n", f);
@@ -223,10 +256,15 @@ static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
 
 static void put_explanation(FILE *f, const struct bench_result *r)
 {
-    fputs("<p>Every row was run from noise to images; nothing is extrapolated. Seconds per image are the median over rounds, the spread is slowest less "
-          "fastest as a share of it; network is the share of the time spent in the network; memory the peak of the process. The Frechet distance "
-          "compares activations of the model's own middle block, not Inception's: it is no FID, and means nothing across models. It is corrected for the "
-          "number of images; low and high are its 95 % interval. RMSE (of 255), PSNR and SSIM compare with the same sampler's most steps.</p>\n<p>Compared with: ", f);
+    fputs("<p>Every row was run from noise to images; nothing is extrapolated. Seconds per image are the "
+          "median over rounds, the spread is slowest less "
+          "fastest as a share of it; network is the share of the time spent in the network; memory the peak "
+          "of the process. The Frechet distance "
+          "compares activations of the model's own middle block, not Inception's: it is no FID, and means "
+          "nothing across models. It is corrected for the "
+          "number of images; low and high are its 95 % interval. RMSE (of 255), PSNR and SSIM compare with "
+          "the same sampler's most steps.</p>\n<p>Compared with: ",
+          f);
     put_text(f, text_of(r->settings, "reference"));
     fputs(".</p>\n", f);
     if (*text_of(r->machine, "refusal")) {
@@ -249,8 +287,10 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
     fputs("<h2>Time against steps</h2>\n", f);
     int code = bench_plot_time(f, r, err);
     fputs("<h2>Quality against time</h2>\n<p>Numbers beside points are steps, bars the 95 % "
-          "intervals. Values below the axis are drawn at its lower end.</p>\n", f);
-    if (code || (code = bench_plot_quality(f, r, err)) || (code = put_sheets(f, t, err)) || (code = put_profile(f, r, err)))
+          "intervals. Values below the axis are drawn at its lower end.</p>\n",
+          f);
+    if (code || (code = bench_plot_quality(f, r, err)) || (code = put_sheets(f, t, err)) ||
+        (code = put_profile(f, r, err)))
         return code;
     fputs("<h2>Settings</h2>\n", f);
     put_object(f, "settings", r->settings);
@@ -269,7 +309,8 @@ static int write_csv(FILE *f, const struct bench_result *r, const struct trials 
     for (int k = 0; k < COLUMNS; k++)
         fprintf(f, ",%s", columns[k].name);
     fputs(",front,knee\n", f);
-    cJSON_ArrayForEach(row, r->rows) {
+    cJSON_ArrayForEach(row, r->rows)
+    {
         fputs(text_of(row, "sampler"), f);
         for (int k = 0; k < COLUMNS; k++)
             fprintf(f, ",%s", bench_number(text, row, columns[k].name));
@@ -278,9 +319,14 @@ static int write_csv(FILE *f, const struct bench_result *r, const struct trials 
     return DDPM_OK;
 }
 
-static const struct { const char *name; int (*write)(FILE *, const struct bench_result *, const struct trials *, ddpm_error *); } files[] = {
-    { "report.csv", write_csv }, { "report.html", write_html },
+static const struct {
+    const char *name;
+    int (*write)(FILE *, const struct bench_result *, const struct trials *, ddpm_error *);
+} files[] = {
+    { "report.csv", write_csv },
+    { "report.html", write_html },
 };
+
 enum { FILES = sizeof files / sizeof *files };
 
 int bench_report_check(const char *folder, bool force, ddpm_error *err)
@@ -296,7 +342,8 @@ int bench_report_check(const char *folder, bool force, ddpm_error *err)
     return code;
 }
 
-int bench_report_write(const char *folder, bool force, const struct bench_result *r, const struct trials *t, ddpm_error *err)
+int bench_report_write(const char *folder, bool force, const struct bench_result *r, const struct trials *t,
+                       ddpm_error *err)
 {
     char path[4096];
     int code = DDPM_OK;

@@ -41,7 +41,8 @@ static cJSON *settings_of(const struct trials *t)
     char seed[24], reference[96], text[1024];
     time_t now = time(NULL);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
-    snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler, t->reference.K);
+    snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
+             t->reference.K);
     cJSON_AddStringToObject(o, "program", "ddpm " DDPM_VERSION);
     machine_command_line(text, sizeof text);
     cJSON_AddStringToObject(o, "command", text);
@@ -137,14 +138,17 @@ static cJSON *choice_of(const struct trials *t, int best)
     return o;
 }
 
-int bench_result_create(struct bench_result *r, const struct trials *t, const char *refusal, int best, ddpm_error *err)
+int bench_result_create(struct bench_result *r, const struct trials *t, const char *refusal, int best,
+                        ddpm_error *err)
 {
-    *r = (struct bench_result){ settings_of(t), cJSON_CreateArray(), cJSON_CreateArray(), machine_of(t, refusal), t->limit > 0 ? choice_of(t, best) : NULL };
+    *r = (struct bench_result){ settings_of(t), cJSON_CreateArray(), cJSON_CreateArray(),
+                                machine_of(t, refusal), t->limit > 0 ? choice_of(t, best) : NULL };
     for (int i = 0; i < t->count; i++)
         cJSON_AddItemToArray(r->rows, row_of(t, &t->trial[i]));
     for (size_t i = 0; i < t->layers; i++)
         cJSON_AddItemToArray(r->profile, layer_of(t, &t->layer[i]));
-    bool whole = r->settings && r->machine && cJSON_GetArraySize(r->rows) == t->count && cJSON_GetArraySize(r->profile) == (int)t->layers;
+    bool whole = r->settings && r->machine && cJSON_GetArraySize(r->rows) == t->count &&
+                 cJSON_GetArraySize(r->profile) == (int)t->layers;
     return whole ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the results");
 }
 
@@ -173,8 +177,7 @@ void bench_result_lines(const struct bench_result *r)
 {
     const cJSON *row;
     print_line("settings", r->settings);
-    cJSON_ArrayForEach(row, r->rows)
-        print_line("", row);
+    cJSON_ArrayForEach(row, r->rows) print_line("", row);
     print_line("profile", r->profile);
     print_line("machine", r->machine);
     if (r->choice)
@@ -190,20 +193,23 @@ static double value(const cJSON *row, const char *name)
 /* The columns of the table for people, which fit 80 characters; images_per_second, network and rmse, which
    say little beside the others, are in the JSON and the report.  One that no row has a number in is left
    out. */
-static const struct cell { const char *name, *head, *format; int width; } cells[] = {
-    { "steps", "steps", "%.0f", 5 }, { "seconds", "s/image", "%.3g", 7 }, { "spread", "spread", "%.0f%%", 6 },
-    { "memory", "MiB", "%.0f", 4 }, { "bits", "bits/dim", "%.4g", 8 },
-    { "distance", "distance", "%.3g", 8 }, { "low", "low", "%.3g", 5 }, { "high", "high", "%.3g", 5 },
-    { "psnr", "PSNR", "%.3g", 5 }, { "ssim", "SSIM", "%.3f", 5 },
+static const struct cell {
+    const char *name, *head, *format;
+    int width;
+} cells[] = {
+    { "steps", "steps", "%.0f", 5 },     { "seconds", "s/image", "%.3g", 7 },
+    { "spread", "spread", "%.0f%%", 6 }, { "memory", "MiB", "%.0f", 4 },
+    { "bits", "bits/dim", "%.4g", 8 },   { "distance", "distance", "%.3g", 8 },
+    { "low", "low", "%.3g", 5 },         { "high", "high", "%.3g", 5 },
+    { "psnr", "PSNR", "%.3g", 5 },       { "ssim", "SSIM", "%.3f", 5 },
 };
+
 enum { CELLS = sizeof cells / sizeof *cells };
 
 bool bench_result_has(const struct bench_result *r, const char *name)
 {
     const cJSON *row;
-    cJSON_ArrayForEach(row, r->rows)
-        if (!isnan(value(row, name)))
-            return true;
+    cJSON_ArrayForEach(row, r->rows) if (!isnan(value(row, name))) return true;
     return false;
 }
 
@@ -233,8 +239,7 @@ void bench_result_table(const struct bench_result *r)
         if (bench_result_has(r, cells[k].name))
             printf(" %*s", cells[k].width, cells[k].head);
     putchar('\n');
-    cJSON_ArrayForEach(row, r->rows)
-        print_row(r, row);
+    cJSON_ArrayForEach(row, r->rows) print_row(r, row);
     snprintf(text, sizeof text,
              "distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle "
              "block at t = %g (no FID), 95 %% interval",

@@ -14,13 +14,22 @@
 enum { RETRIES = 3 };
 
 /* One studio for the trial; its recipe points into it. */
-static int open_studio(struct studio *s, struct recipe *r, struct trials *t, const struct trial *one, char steps[16], ddpm_error *err)
+static int open_studio(struct studio *s, struct recipe *r, struct trials *t, const struct trial *one,
+                       char steps[16], ddpm_error *err)
 {
     bool ancestral = !strcmp(one->sampler, ddpm_sampler_names()[0]);
     snprintf(steps, 16, "%d", one->K);
     *r = (struct recipe){
-        .seed = t->seed, .sampler = one->sampler, .variance = ancestral ? t->variance : "auto", .schedule = t->schedule, .steps = steps,
-        .clip = t->about->clip, .snr = 0.16, .keep_steps = 1, .label = t->about->classes ? LABEL_ALL : LABEL_NONE, .format = "npy",
+        .seed = t->seed,
+        .sampler = one->sampler,
+        .variance = ancestral ? t->variance : "auto",
+        .schedule = t->schedule,
+        .steps = steps,
+        .clip = t->about->clip,
+        .snr = 0.16,
+        .keep_steps = 1,
+        .label = t->about->classes ? LABEL_ALL : LABEL_NONE,
+        .format = "npy",
     };
     return studio_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n, err);
 }
@@ -86,7 +95,14 @@ int trials_check(struct trials *t, ddpm_error *err)
 }
 
 /* What studio_run hands over of one run. */
-struct run { struct trials *t; struct trial *one; int first; bool counted; double seconds; int lost; };
+struct run {
+    struct trials *t;
+    struct trial *one;
+    int first;
+    bool counted;
+    double seconds;
+    int lost;
+};
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
@@ -132,7 +148,8 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
 
 static int run_round(struct trials *t, struct trial *one, int round, ddpm_error *err)
 {
-    int first = (int)((int64_t)t->n * round / t->rounds), n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first, code;
+    int first = (int)((int64_t)t->n * round / t->rounds),
+        n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first, code;
     struct run r = { .t = t, .one = one, .first = first, .counted = true };
     one->seconds[round] = NAN;
     for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
@@ -259,7 +276,8 @@ static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
     t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
-    while (!code && !interrupted && (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
+    while (!code && !interrupted &&
+           (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
         batch = t->batch;
         if ((code = warm_up(t, err)))
             return code;

@@ -9,10 +9,14 @@
 #include "measure/set_features.h"
 #include "trial/trial.h"
 
-static size_t image_size(const ddpm_about *a) { return (size_t)a->height * (size_t)a->width * (size_t)a->channels; }
+static size_t image_size(const ddpm_about *a)
+{
+    return (size_t)a->height * (size_t)a->width * (size_t)a->channels;
+}
 
 /* point [n, features] of the images of a trial, the first of which has this index. */
-static int features_of(double *point, const struct trials *t, const struct trial *one, int index, ddpm_net *net, ddpm_error *err)
+static int features_of(double *point, const struct trials *t, const struct trial *one, int index,
+                       ddpm_net *net, ddpm_error *err)
 {
     size_t d = image_size(t->about);
     double *x = calloc((size_t)t->batch, d * sizeof *x);
@@ -25,7 +29,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
             y[row] = (int32_t)((index + first + row) % t->about->classes);
-        code = ddpm_net_features(net, point + (size_t)first * (size_t)t->features, x, set_features_t(t->about), t->about->classes ? y : NULL, n, err);
+        code = ddpm_net_features(net, point + (size_t)first * (size_t)t->features, x,
+                                 set_features_t(t->about), t->about->classes ? y : NULL, n, err);
     }
     free(x), free(y);
     return code;
@@ -37,7 +42,8 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
     size_t features = (size_t)t->features, m = t->data ? t->data->count : (size_t)t->n;
     struct progress p;
     double *reference = NULL, *point = calloc((size_t)t->n, features * sizeof *point);
-    int code = point ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+    int code =
+        point ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
     progress_begin(&p, t->common, "sets", t->count);
     if (!code && t->data)
         code = set_features(&reference, t->data, net, -1, &p, 0, err);
@@ -79,7 +85,8 @@ static int measure_limits(struct trials *t, ddpm_error *err)
             continue;
         one->rmse = quality_rmse(one->images.pixel, most->images.pixel, image_size(a) * (size_t)t->n);
         one->psnr = quality_psnr(one->rmse);
-        code = quality_ssim(&one->ssim, one->images.pixel, most->images.pixel, (size_t)t->n, a->height, a->width, a->channels, err);
+        code = quality_ssim(&one->ssim, one->images.pixel, most->images.pixel, (size_t)t->n, a->height,
+                            a->width, a->channels, err);
     }
     return code;
 }
