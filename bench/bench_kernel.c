@@ -145,9 +145,9 @@ static void run_adam(struct work *w)
     w->bytes = 28.0 * PIXELS * C;
 }
 
-static void run_lean(struct work *w)
+static void run_lerp(struct work *w)
 {
-    w->k->lean(w->y, w->y + PIXELS * C, w->x, 1e-4f, PIXELS * C);
+    w->k->lerp(w->y, w->y + PIXELS * C, w->x, 1e-4f, PIXELS * C);
     w->bytes = 20.0 * PIXELS * C;
 }
 

@@ -117,19 +117,19 @@ static int resume(struct job *j, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
     if (stat(j->s->resume, &s) && errno == ENOENT)
         return check_writable(j->s->resume, err);
-    int code = tally_load(&j->e.tally, j->s->resume, j->about_run, err);
-    for (size_t k = 0; k < j->e.tally.images && !code; k++) {
-        const double *row = j->e.tally.image + k * TALLY_COLUMNS;
+    int code = eval_sums_load(&j->e.eval_sums, j->s->resume, j->about_run, err);
+    for (size_t k = 0; k < j->e.eval_sums.images && !code; k++) {
+        const double *row = j->e.eval_sums.image + k * EVAL_SUMS_COLUMNS;
         code = dataset_read(&j->data, j->e.x0, k, err);
-        if (!code &&
-            (row[TALLY_INDEX] != j->data.index[k] || row[TALLY_CHECK] != evaluation_check(j->e.x0, j->e.d)))
+        if (!code && (row[EVAL_SUMS_INDEX] != j->data.index[k] ||
+                      row[EVAL_SUMS_CHECK] != evaluation_check(j->e.x0, j->e.d)))
             code = dd_error(err, DDPM_EUSAGE, "%s was begun with other data: image %zu differs", j->s->resume,
                             k);
     }
-    if (!code && j->e.tally.images < j->data.count)
+    if (!code && j->e.eval_sums.images < j->data.count)
         code = check_writable(j->s->resume, err);
-    if (!code && j->e.tally.images)
-        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.tally.images,
+    if (!code && j->e.eval_sums.images)
+        remark(&command_eval, &j->s->common, "going on after %zu of %zu images", j->e.eval_sums.images,
                j->data.count);
     return code;
 }
@@ -177,7 +177,7 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
 static int save(void *user, ddpm_error *err)
 {
     const struct job *j = user;
-    return tally_save(&j->e.tally, j->s->resume, j->about_run, err);
+    return eval_sums_save(&j->e.eval_sums, j->s->resume, j->about_run, err);
 }
 
 static void job_close(struct job *j)
@@ -202,10 +202,11 @@ static void print_steps(const struct job *j, bool json)
     static const char *const heads[] = { "i", "t", "bits", "mse_eps", "mse_x0" };
     if (!json)
         printf("%6s%8s%14s%14s%14s\n", heads[0], heads[1], heads[2], heads[3], heads[4]);
-    for (int i = 0; i < j->e.tally.K; i++) {
-        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i], tally_at(&j->e.tally, TALLY_TERM, i),
-                              tally_at(&j->e.tally, TALLY_MSE_EPS, i),
-                              tally_at(&j->e.tally, TALLY_MSE_X0, i) };
+    for (int i = 0; i < j->e.eval_sums.K; i++) {
+        const double v[5] = { i, ddpm_chain_tables(j->e.chain)->t[i],
+                              eval_sums_at(&j->e.eval_sums, EVAL_SUMS_TERM, i),
+                              eval_sums_at(&j->e.eval_sums, EVAL_SUMS_MSE_EPS, i),
+                              eval_sums_at(&j->e.eval_sums, EVAL_SUMS_MSE_X0, i) };
         if (!json)
             printf("%6g%8g%14.6g%14.6g%14.6g\n", v[0], v[1], v[2], v[3], v[4]);
         for (int k = 0; k < 5 && json; k++) {
@@ -219,12 +220,12 @@ static void print_steps(const struct job *j, bool json)
 
 static void print_result(const struct job *j)
 {
-    const struct tally *t = &j->e.tally;
-    struct tally_mean total = tally_mean(t, TALLY_TOTAL), prior = tally_mean(t, TALLY_PRIOR),
-                      l0 = tally_mean(t, TALLY_L0);
+    const struct eval_sums *t = &j->e.eval_sums;
+    struct eval_sums_mean total = eval_sums_mean(t, EVAL_SUMS_TOTAL),
+                          prior = eval_sums_mean(t, EVAL_SUMS_PRIOR), l0 = eval_sums_mean(t, EVAL_SUMS_L0);
     double between = 0, low = fmax(0, total.mean - total.half), high = total.mean + total.half;
     for (int i = 1; i < t->K; i++)
-        between += tally_at(t, TALLY_TERM, i);
+        between += eval_sums_at(t, EVAL_SUMS_TERM, i);
     const char *variance = ddpm_bound_variance(j->e.bound);
     size_t n = t->images - t->lost;
     if (!j->s->common.json) {
@@ -265,12 +266,12 @@ static int finish(struct job *j)
 {
     if (interrupted) {
         notice(&command_eval, "interrupted after %zu of %zu images; the same command goes on from %s",
-               j->e.tally.images, j->data.count, j->s->resume);
+               j->e.eval_sums.images, j->data.count, j->s->resume);
         return INTERRUPTED;
     }
     print_steps(j, j->s->common.json);
     print_result(j);
-    return j->e.tally.lost ? exit_code(DDPM_ENAN) : 0;
+    return j->e.eval_sums.lost ? exit_code(DDPM_ENAN) : 0;
 }
 
 /* Two sets and the network that looks at them. */
@@ -370,7 +371,7 @@ static int run(void *settings, char **argument, int arguments)
         code = evaluation_run(&j.e, j.s->resume ? save : NULL, &j, &err);
     }
     if (!code && !interrupted && j.s->output)
-        code = statistics_save(&j.e.tally, j.e.chain, j.model, j.s->output, j.s->force, &err);
+        code = statistics_save(&j.e.eval_sums, j.e.chain, j.model, j.s->output, j.s->force, &err);
     int status = code ? complain(&command_eval, &err) : finish(&j);
     job_close(&j);
     return status;

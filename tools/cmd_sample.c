@@ -19,7 +19,7 @@
 #include "outdir/merge.h"
 #include "cli/options.h"
 #include "outdir/shard.h"
-#include "sample/studio.h"
+#include "sample/generator.h"
 
 struct settings {
     struct common common;
@@ -48,12 +48,12 @@ struct job {
     uint32_t *index;
     int n; /* of this shard */
     ddpm_model *model;
-    struct pace pace;
+    struct time_budget time_budget;
     char *steps;    /* chosen by --steps auto */
     double seconds; /* that making the images took */
-    struct studio studio;
-    struct gallery gallery; /* without --outdir */
-    struct batch batch;     /* with it */
+    struct generator generator;
+    struct image_output image_output; /* without --outdir */
+    struct batch batch;               /* with it */
 };
 
 static const char *const *yes_no(void)
@@ -232,7 +232,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (!code)
         code = recipe_label(&j->recipe.label, s->label, err);
     if (!code && s->name)
-        code = album_check_pattern(s->name, err);
+        code = image_store_check_pattern(s->name, err);
     if (!code)
         code = index_list(&j->index, &j->n, s->index, (int)n, err);
     return code ? code : read_shard(j, s, err);
@@ -258,16 +258,16 @@ static const char *default_file(const struct job *j)
     return strcmp(j->recipe.format, "npy") ? "sample.png" : "sample.npy";
 }
 
-static int open_gallery(struct job *j, const struct settings *s, ddpm_error *err)
+static int open_image_output(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    struct gallery *g = &j->gallery;
-    *g = (struct gallery){ .about = ddpm_model_about(j->model),
-                           .recipe = &j->recipe,
-                           .index = j->index,
-                           .n = j->n,
-                           .array = !strcmp(j->recipe.format, "npy"),
-                           .force = s->force };
-    int code = gallery_open(g, s->output ? s->output : default_file(j), err);
+    struct image_output *g = &j->image_output;
+    *g = (struct image_output){ .about = ddpm_model_about(j->model),
+                                .recipe = &j->recipe,
+                                .index = j->index,
+                                .n = j->n,
+                                .array = !strcmp(j->recipe.format, "npy"),
+                                .force = s->force };
+    int code = image_output_open(g, s->output ? s->output : default_file(j), err);
     interrupt_removes(g->output.temporary);
     if (!code && g->output.standard && (s->common.json || s->show))
         return dd_error(err, DDPM_EUSAGE, "the image itself goes to standard output: leave out %s",
@@ -279,54 +279,54 @@ static int open_batch(struct job *j, const struct settings *s, ddpm_error *err)
 {
     struct batch *b = &j->batch;
     bool array = !strcmp(j->recipe.format, "npy");
-    b->studio = &j->studio, b->index = j->index, b->n = j->n;
-    b->album = (struct album){ .about = ddpm_model_about(j->model),
-                               .recipe = &j->recipe,
-                               .folder = s->outdir,
-                               .pattern = s->name ? s->name
-                                          : array ? "image-%06d.npy"
-                                                  : "image-%06d.png",
-                               .array = array,
-                               .force = s->force,
-                               .check = s->check_existing,
-                               .retry = s->retry_nan,
-                               .part = b->album.part,
-                               .lock = b->album.lock,
-                               .asked = s->index ? s->index : j->range };
+    b->generator = &j->generator, b->index = j->index, b->n = j->n;
+    b->image_store = (struct image_store){ .about = ddpm_model_about(j->model),
+                                           .recipe = &j->recipe,
+                                           .folder = s->outdir,
+                                           .pattern = s->name ? s->name
+                                                      : array ? "image-%06d.npy"
+                                                              : "image-%06d.png",
+                                           .array = array,
+                                           .force = s->force,
+                                           .check = s->check_existing,
+                                           .retry = s->retry_nan,
+                                           .part = b->image_store.part,
+                                           .lock = b->image_store.lock,
+                                           .asked = s->index ? s->index : j->range };
     return batch_open(b, err);
 }
 
 /* What is worth knowing before the wait. */
 static void announce(const struct job *j, const struct settings *s)
 {
-    const ddpm_tables *t = ddpm_chain_tables(j->studio.chain);
+    const ddpm_tables *t = ddpm_chain_tables(j->generator.chain);
     if (t->warning)
         remark(&command_sample, &s->common, "%s", t->warning);
-    if (*j->studio.warning)
-        remark(&command_sample, &s->common, "%s", j->studio.warning);
-    if (s->outdir && *j->batch.album.warning)
-        remark(&command_sample, &s->common, "%s", j->batch.album.warning);
-    if (s->outdir && j->batch.album.damaged)
+    if (*j->generator.warning)
+        remark(&command_sample, &s->common, "%s", j->generator.warning);
+    if (s->outdir && *j->batch.image_store.warning)
+        remark(&command_sample, &s->common, "%s", j->batch.image_store.warning);
+    if (s->outdir && j->batch.image_store.damaged)
         remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir,
-               j->batch.album.damaged);
+               j->batch.image_store.damaged);
     if (s->common.verbose)
         remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler,
                j->recipe.variance, t->K, j->recipe.steps);
 }
 
 /* For one file the time says how many steps are taken, and then it takes what it takes: stopped, nothing would be left of it. */
-static int open_studio(struct job *j, const struct settings *s, int batch, ddpm_error *err)
+static int open_generator(struct job *j, const struct settings *s, int batch, ddpm_error *err)
 {
-    const struct auto_steps a = { &j->recipe, j->model, &command_sample,
-                                  &s->common, &j->pace, s->outdir,
-                                  s->force,   j->n,     batch };
+    const struct auto_steps a = {
+        &j->recipe, j->model, &command_sample, &s->common, &j->time_budget, s->outdir, s->force, j->n, batch
+    };
     int code = picks_steps(s) ? auto_steps(&j->steps, &a, err) : DDPM_OK;
     if (code)
         return code;
     if (j->steps)
         j->recipe.steps = j->steps;
-    return studio_open(&j->studio, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise,
-                       s->from, largest(j->index, j->n), err);
+    return generator_open(&j->generator, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise,
+                          s->from, largest(j->index, j->n), err);
 }
 
 /* As many at once as memory has room for. */
@@ -349,12 +349,12 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
     if (!code)
         code = read_settings(j, s, err);
     if (!code)
-        code = pace_begin(&j->pace, s->max_time, s->deadline, err);
+        code = time_budget_begin(&j->time_budget, s->max_time, s->deadline, err);
     if (code || !j->n)
         return code;
     if (s->outdir) {
-        j->batch.album.folder = s->outdir, j->batch.album.part = j->shard.part;
-        code = album_lock(&j->batch.album, s->wait, err);
+        j->batch.image_store.folder = s->outdir, j->batch.image_store.part = j->shard.part;
+        code = image_store_lock(&j->batch.image_store, s->wait, err);
     }
     if (code || (code = model_open(&j->model, s->model, err)))
         return code;
@@ -363,20 +363,20 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
     j->recipe.clip = clip_of(s, ddpm_model_about(j->model));
     code = pick_batch(j, s, &batch, err);
     if (!code)
-        code = open_studio(j, s, batch, err);
-    if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_gallery(j, s, err)))
+        code = open_generator(j, s, batch, err);
+    if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_image_output(j, s, err)))
         announce(j, s);
     if (!code && s->outdir && timed(s) && j->batch.missing)
-        code = studio_pace(&j->studio, &j->pace, err);
+        code = generator_time_budget(&j->generator, &j->time_budget, err);
     return code;
 }
 
 static void job_close(struct job *j)
 {
-    gallery_free(&j->gallery);
+    image_output_free(&j->image_output);
     interrupt_removes(NULL);
     batch_close(&j->batch);
-    studio_close(&j->studio);
+    generator_close(&j->generator);
     ddpm_model_close(j->model);
     free(j->index), free(j->steps), free(j->whole);
 }
@@ -385,25 +385,25 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 {
     struct job *j = user;
     (void)seconds;
-    return gallery_add(&j->gallery, place, lost ? NULL : frame, err);
+    return image_output_add(&j->image_output, place, lost ? NULL : frame, err);
 }
 
 static int make_file(struct job *j, ddpm_error *err)
 {
-    int code = studio_run(&j->studio, j->index, j->n, take_image, j, err);
+    int code = generator_run(&j->generator, j->index, j->n, take_image, j, err);
     if (code == TRY_LATER)
         return dd_error(
             err, code,
             "interrupted, and nothing is written: --outdir is what can be stopped and gone on with");
-    if (!code && !(code = gallery_finish(&j->gallery, err)))
-        code = gallery_commit(&j->gallery, err);
+    if (!code && !(code = image_output_finish(&j->image_output, err)))
+        code = image_output_commit(&j->image_output, err);
     return code;
 }
 
 static void report(const struct job *j, const struct settings *s)
 {
     const char *where = s->outdir ? s->outdir : s->output ? s->output : default_file(j);
-    int lost = s->outdir ? j->batch.lost : j->studio.lost, there = j->n - lost;
+    int lost = s->outdir ? j->batch.lost : j->generator.lost, there = j->n - lost;
     if (!s->common.json) {
         char before[60] = "", of[24] = "", shard[40] = "", took[PROGRESS_TOOK];
         if (j->shard.of > 1) {
@@ -470,7 +470,7 @@ static int merge(const struct settings *s)
 /* A part of the images that nobody asked for by --shard is not all of them. */
 static int status_of(const struct job *j)
 {
-    if (j->studio.lost || j->batch.lost)
+    if (j->generator.lost || j->batch.lost)
         return exit_code(DDPM_ENAN);
     return j->left ? exit_code(TRY_LATER) : 0;
 }
@@ -478,7 +478,7 @@ static int status_of(const struct job *j)
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
-    struct job j = { .n = 0, .batch.album.lock = folder_not_locked };
+    struct job j = { .n = 0, .batch.image_store.lock = folder_not_locked };
     ddpm_error err;
     int status;
     (void)argument, (void)arguments;
@@ -493,7 +493,7 @@ static int run(void *settings, char **argument, int arguments)
     if (!code && j.whole)
         code = merge_missing(&j.left, s->outdir, j.whole, j.all, &err);
     if (!code && s->show)
-        half_blocks_draw(stdout, &j.gallery.picture);
+        half_blocks_draw(stdout, &j.image_output.picture);
     if (code)
         status = complain(&command_sample, &err);
     else

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "base/rng.h"
-#include "sample/gallery.h"
+#include "sample/image_output.h"
 #include "cli/command_model.h"
 #include "cli/json_line.h"
 #include "cli/options.h"
-#include "outdir/parts.h"
-#include "sample/studio.h"
+#include "outdir/shard_manifests.h"
+#include "sample/generator.h"
 
 struct settings {
     struct common common;
@@ -33,7 +33,7 @@ struct check {
     uint32_t *index;
     int n;
     struct layout layout;
-    struct studio studio;
+    struct generator generator;
     bool other_class;
 };
 
@@ -81,8 +81,8 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
 {
     struct recipe again = c->recipe;
     int batch = s->batch < c->n ? (int)s->batch : c->n;
-    int code = studio_open(&c->studio, &again, m, &command_verify, &s->common, batch, NULL,
-                           *c->recipe.from ? s->from : NULL, 0, err);
+    int code = generator_open(&c->generator, &again, m, &command_verify, &s->common, batch, NULL,
+                              *c->recipe.from ? s->from : NULL, 0, err);
     if (code)
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->recipe.from))
@@ -91,7 +91,7 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
     if (c->other_class)
         remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path,
                c->recipe.engine_class, again.engine_class, OTHER_CLASS_LEVELS);
-    return studio_run(&c->studio, c->index, c->n, take_image, c, err);
+    return generator_run(&c->generator, c->index, c->n, take_image, c, err);
 }
 
 /* 0 or 1; how many values differ and by how much goes to stdout. */
@@ -137,7 +137,7 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
         status = compare(&c, s);
     }
     free(c.text);
-    studio_close(&c.studio);
+    generator_close(&c.generator);
     picture_free(&c.found);
     picture_free(&c.made);
     cJSON_Delete(c.root);
@@ -146,20 +146,20 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
 }
 
 /* Moves n of the lines, drawn by the seed, to the front: the first steps of a shuffle (Fisher and Yates). */
-static void draw(struct ledger_line *line, size_t lines, size_t n, uint64_t seed)
+static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t seed)
 {
     const struct dd_rng rng = { .seed = seed, .purpose_draw = (uint32_t)DD_RNG_ORDER << 24 };
     for (size_t i = 0; i < n; i++) {
         uint32_t word;
         dd_rng_words(&rng, &word, i, 1);
         size_t k = i + (size_t)((uint64_t)word * (lines - i) >> 32);
-        struct ledger_line swap = line[i];
+        struct manifest_line swap = line[i];
         line[i] = line[k], line[k] = swap;
     }
 }
 
 /* The file that a line tells of: what the manifest says, and what its settings give. */
-static int verify_line(const struct ledger_line *line, const char *folder, const ddpm_model *m,
+static int verify_line(const struct manifest_line *line, const char *folder, const ddpm_model *m,
                        const struct settings *s)
 {
     char hex[65];
@@ -169,7 +169,7 @@ static int verify_line(const struct ledger_line *line, const char *folder, const
     int code = path ? DDPM_OK : dd_error(&err, DDPM_ENOMEM, "out of memory for a path"), status = 0;
     if (path)
         snprintf(path, size, "%s/%s", folder, line->file);
-    if (!code && !(code = ledger_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
+    if (!code && !(code = manifest_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
         notice(&command_verify,
                "%s is not the file that the manifest lists: ddpm sample --check-existing "
                "makes it again",
@@ -184,19 +184,19 @@ static int verify_line(const struct ledger_line *line, const char *folder, const
 
 static int verify_folder(const char *folder, const ddpm_model *m, const struct settings *s)
 {
-    struct parts p = { .count = 0 };
-    struct ledger l = { .fd = -1 };
+    struct shard_manifests p = { .count = 0 };
+    struct manifest l = { .fd = -1 };
     ddpm_error err;
     size_t ok = 0, n = 0;
-    int worst = 0, code = parts_read(&p, folder, NULL, NULL, &err);
+    int worst = 0, code = shard_manifests_read(&p, folder, NULL, NULL, &err);
     if (!code && p.count)
-        code = ledger_join(&l, p.ledger, p.count, &err);
+        code = manifest_join(&l, p.manifest, p.count, &err);
     else if (!code)
         code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir",
                         folder);
     for (size_t i = 0; i < l.lines && !code; i++)
         if (l.line[i].ok) {
-            struct ledger_line swap = l.line[ok];
+            struct manifest_line swap = l.line[ok];
             l.line[ok++] = l.line[i], l.line[i] = swap;
         }
     if (!code) {
@@ -208,8 +208,8 @@ static int verify_folder(const char *folder, const ddpm_model *m, const struct s
         int status = verify_line(&l.line[i], folder, m, s);
         worst = status > worst ? status : worst;
     }
-    ledger_free(&l);
-    parts_free(&p);
+    manifest_free(&l);
+    shard_manifests_free(&p);
     return code ? complain(&command_verify, &err) : worst;
 }
 

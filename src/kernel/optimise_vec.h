@@ -12,7 +12,7 @@ static void K(adam)(float *w, float *m, float *v, const float *g, size_t n, cons
                 vf_put(w + i, vf_fma(vf_set(-a->step), vf_div(first, under), kept), lanes););
 }
 
-static void K(lean)(float *y, float *low, const float *x, float rate, size_t n)
+static void K(lerp)(float *y, float *low, const float *x, float rate, size_t n)
 {
     EACH_VECTOR(i, n, vf from = vf_take(y + i, lanes); vf rest = vf_take(low + i, lanes);
                 vf gap = vf_sub(vf_sub(vf_take(x + i, lanes), from), rest);

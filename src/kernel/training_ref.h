@@ -13,7 +13,7 @@ static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, con
     }
 }
 
-static void lean_ref(float *y, float *low, const float *x, float rate, size_t n)
+static void lerp_ref(float *y, float *low, const float *x, float rate, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float t = low[i] + rate * ((x[i] - y[i]) - low[i]), sum = y[i] + t;

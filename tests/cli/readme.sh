@@ -105,9 +105,9 @@ test_readme_troubles() {
 		case $message in
 		*'(its statistics)'*)                      # only of a bad model
 			printf '%s\n' "$message" | sed 's/ \.\.\. /\n/g; s/: some/:\nsome/' | while IFS= read -r words; do
-				grep -qF -e "${words# }" "$top/tools/sample/studio.c" || { echo "$words"; break; }
+				grep -qF -e "${words# }" "$top/tools/sample/generator.c" || { echo "$words"; break; }
 			done >lacking
-			[ ! -s lacking ] || fail "tools/sample/studio.c does not say $(cat lacking)"
+			[ ! -s lacking ] || fail "tools/sample/generator.c does not say $(cat lacking)"
 			continue ;;
 		'out of memory:') setting LDFLAGS | grep -q sanitize && continue ;;         # has its own words
 		esac

@@ -19,8 +19,8 @@ settings     tools/family/settings.c,tools/family/settings_flags.c,tools/family/
 picture      tools/sample/recipe.c                           recipe_compare|tell_difference
 image tools/image/image_file.c,tools/image/image_png.c,tools/image/image_jpeg.c,tools/image/image_webp.c .*_head|.*_text
 dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c .*(class|part).*
-ledger       tools/outdir/ledger.c                           ledger_hash|ledger_join|by_state|ledger_ask|ledger_write|begin_file|append
-flight       tools/outdir/flight.c                           flight_(remove|check)
+manifest       tools/outdir/manifest.c                           manifest_hash|manifest_join|by_state|manifest_ask|manifest_write|begin_file|append
+saved_batch       tools/outdir/saved_batch.c                           saved_batch_(remove|check)
 plan         tools/training/training_plan.c                    -
 resume       tools/training/training_log.c,src/train/snapshot.c metadata|training_log_step|dd_snapshot_model|train_object|fill_kept|training_log_held|wrong'
 

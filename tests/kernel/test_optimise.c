@@ -1,5 +1,5 @@
-/* adam, lean and squares: the reference against closed forms, the others against the reference within the bounds of kernels.def, to
-   which the reference adds its own rounding, 1 u.  lean has the same bits everywhere. */
+/* adam, lerp and squares: the reference against closed forms, the others against the reference within the bounds of kernels.def, to
+   which the reference adds its own rounding, 1 u.  lerp has the same bits everywhere. */
 #include "tests/kernel/fence.h"
 
 enum { MOST = 150 };
@@ -42,7 +42,7 @@ void check_adam(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-void check_lean(const struct dd_kernels *k, const struct dd_kernels *ref)
+void check_lerp(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t n = 0; n < MOST; n++) {
         struct plane y = plane(0, 1, n, n, n % 2 ? SPECIAL : ORDINARY),
@@ -51,20 +51,20 @@ void check_lean(const struct dd_kernels *k, const struct dd_kernels *ref)
         for (size_t i = 0; i < n; i++)
             low.at[i] *= 0x1p-26f;
         struct plane want = plane_copy(3, &y), want_low = plane_copy(4, &low);
-        ref->lean(want.at, want_low.at, x.at, 0.3f, n);
-        k->lean(y.at, low.at, x.at, 0.3f, n);
-        plane_check(&y, "lean");
-        plane_check(&low, "lean");
+        ref->lerp(want.at, want_low.at, x.at, 0.3f, n);
+        k->lerp(y.at, low.at, x.at, 0.3f, n);
+        plane_check(&y, "lerp");
+        plane_check(&low, "lerp");
         for (size_t i = 0; i < n; i++) {
-            near(k, "lean", &y, 0, i, want.at[i], 0);
-            near(k, "lean: low", &low, 0, i, want_low.at[i], 0);
+            near(k, "lerp", &y, 0, i, want.at[i], 0);
+            near(k, "lerp: low", &low, 0, i, want_low.at[i], 0);
         }
     }
 }
 
 /* x stays where it is, so after n steps the gap is (1 - rate)^n of what it was, to 1e-6 of what it was.
    A mean in float32 stands still at the last of these rates.  The sum of y and low is read in double. */
-TEST(kernel_reference, lean_follows_its_closed_form)
+TEST(kernel_reference, lerp_follows_its_closed_form)
 {
     static const float rates[] = { 0.1f, 1e-3f, 1e-4f, 1e-5f };
     struct dd_kernels k;
@@ -78,7 +78,7 @@ TEST(kernel_reference, lean_follows_its_closed_form)
             x[i] = y[i] + (i == 6 ? 1 : 1e-3f);
         }
         for (int s = 0; s < STEPS; s++)
-            k.lean(y, low, x, rates[r], N);
+            k.lerp(y, low, x, rates[r], N);
         for (int i = 0; i < N; i++) {
             double gap = (double)x[i] - begin[i], left = exp(STEPS * log1p(-(double)rates[r]));
             CHECK_NEAR((double)y[i] + low[i], x[i] - gap * left, 1e-6 * gap);
@@ -126,8 +126,8 @@ TEST(kernel_reference, optimise)
     dd_kernels_init(&k, 0);
     k.adam(&w, &m, &v, &g, 1, &a); /* h = 4, sqrt(v) = 1 */
     CHECK(m == 1.75f && v == 1 && w == 1.5f - 2 * 1.75f / 5);
-    k.lean(&y, &low, x, 0.5f, 1);
+    k.lerp(&y, &low, x, 0.5f, 1);
     CHECK(y == 2 && low == 0 && k.squares(x, 2) == 25);
-    k.lean(&y, &low, x, 0x1p-25f, 1); /* 2 + 2^-25 is no float */
+    k.lerp(&y, &low, x, 0x1p-25f, 1); /* 2 + 2^-25 is no float */
     CHECK(y == 2 && low == 0x1p-25f);
 }

@@ -1,9 +1,9 @@
 /* Times of day as people write them, read back through the C library's calendar. */
 #include <time.h>
 #include "tests/check.h"
-#include "tools/sample/pace.h"
+#include "tools/sample/time_budget.h"
 
-TEST(pace, times_of_day)
+TEST(time_budget, times_of_day)
 {
     static const struct {
         const char *text;
@@ -18,10 +18,10 @@ TEST(pace, times_of_day)
                                        "6am7", "am",   "",    "6 o'clock", "2030-02-31 6pm" };
     time_t now = time(NULL);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct pace p;
+        struct time_budget p;
         struct tm t = { .tm_hour = -1 };
         ddpm_error err = { .text = "" };
-        CHECK(pace_begin(&p, 0, good[i].text, &err) == DDPM_OK);
+        CHECK(time_budget_begin(&p, 0, good[i].text, &err) == DDPM_OK);
         localtime_r(&p.deadline, &t);
         if (t.tm_hour != good[i].hour || t.tm_min != good[i].minute || t.tm_sec)
             check_fail(__FILE__, __LINE__, "%s is read as %d:%02d: %s", good[i].text, t.tm_hour, t.tm_min,
@@ -30,12 +30,12 @@ TEST(pace, times_of_day)
         CHECK(p.deadline > now && p.deadline <= now + 26 * 3600);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct pace p;
-        if (pace_begin(&p, 0, bad[i], NULL) != DDPM_EUSAGE)
+        struct time_budget p;
+        if (time_budget_begin(&p, 0, bad[i], NULL) != DDPM_EUSAGE)
             check_fail(__FILE__, __LINE__, "%s is taken for a time", bad[i]);
     }
-    struct pace p;
+    struct time_budget p;
     struct tm t;
-    CHECK(pace_begin(&p, 0, "2130-01-31 6:30pm", NULL) == DDPM_OK && localtime_r(&p.deadline, &t));
+    CHECK(time_budget_begin(&p, 0, "2130-01-31 6:30pm", NULL) == DDPM_OK && localtime_r(&p.deadline, &t));
     CHECK(t.tm_year == 230 && t.tm_mon == 0 && t.tm_mday == 31 && t.tm_hour == 18 && t.tm_min == 30);
 }

@@ -28,7 +28,7 @@ static int open_all(struct evaluation *e, const ddpm_model *m, const struct eval
 {
     int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->schedule, err);
     if (code || (code = model_net(&e->net, m, e->common, e->batch, err)) || (code = open_bound(e, o, err)) ||
-        (code = tally_create(&e->tally, ddpm_chain_tables(e->chain)->K, e->data->count, err)))
+        (code = eval_sums_create(&e->eval_sums, ddpm_chain_tables(e->chain)->K, e->data->count, err)))
         return code;
     e->x0 = calloc((size_t)e->batch, e->d * sizeof *e->x0);
     e->index = calloc((size_t)e->batch, sizeof *e->index);
@@ -55,7 +55,7 @@ int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct data
 
 void evaluation_close(struct evaluation *e)
 {
-    tally_free(&e->tally);
+    eval_sums_free(&e->eval_sums);
     ddpm_bound_free(e->bound);
     ddpm_net_free(e->net);
     ddpm_chain_free(e->chain);
@@ -96,7 +96,7 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
    too late. */
 static bool too_late(struct evaluation *e, double begun, int n, int left)
 {
-    int terms = e->tally.K - left;
+    int terms = e->eval_sums.K - left;
     double now = progress_now();
     if (!e->until || !terms)
         return false;
@@ -113,7 +113,7 @@ static int measure(struct evaluation *e, size_t first, int n, struct progress *p
     double begun = progress_now();
     while (!code && !interrupted && !e->late && (left = ddpm_bound_left(e->bound)) > 0) {
         e->late = too_late(e, begun, n, left);
-        progress_at(p, done + (double)(e->tally.K - left) * n);
+        progress_at(p, done + (double)(e->eval_sums.K - left) * n);
         code = ddpm_bound_step(e->bound, err);
         if (code == DDPM_ENAN) {
             progress_clear(p);
@@ -122,8 +122,8 @@ static int measure(struct evaluation *e, size_t first, int n, struct progress *p
         }
     }
     for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
-        tally_add(&e->tally, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d),
-                  ddpm_bound_read(e->bound, row));
+        eval_sums_add(&e->eval_sums, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d),
+                      ddpm_bound_read(e->bound, row));
     return code;
 }
 
@@ -142,17 +142,17 @@ int evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err)
 int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, ddpm_error *err)
 {
     struct progress p;
-    size_t begun = e->tally.images;
+    size_t begun = e->eval_sums.images;
     double saved = 0;
     int code = DDPM_OK;
-    progress_begin(&p, e->common, "terms", (double)e->data->count * e->tally.K);
-    p.first = (double)begun * e->tally.K;
+    progress_begin(&p, e->common, "terms", (double)e->data->count * e->eval_sums.K);
+    p.first = (double)begun * e->eval_sums.K;
     p.what = e->what;
-    while (!code && !interrupted && !e->late && e->tally.images < e->data->count) {
-        size_t first = e->tally.images, rest = e->data->count - first;
+    while (!code && !interrupted && !e->late && e->eval_sums.images < e->data->count) {
+        size_t first = e->eval_sums.images, rest = e->data->count - first;
         int n = rest < (size_t)e->batch ? (int)rest : e->batch;
-        code = measure(e, first, n, &p, (double)first * e->tally.K, err);
-        bool last = interrupted || e->tally.images == e->data->count;
+        code = measure(e, first, n, &p, (double)first * e->eval_sums.K, err);
+        bool last = interrupted || e->eval_sums.images == e->data->count;
         if (!code && save && (last || progress_seconds(&p) - saved > SAVE_SECONDS)) {
             saved = progress_seconds(&p);
             code = save(user, err);

@@ -1,10 +1,10 @@
-/* Bits per dimension of a data set: every image through every term of a bound, a batch at a time, into a tally.  Noise belongs to (seed,
+/* Bits per dimension of a data set: every image through every term of a bound, a batch at a time, into a eval_sums.  Noise belongs to (seed,
    place in the data, t), so that batch, threads and interruptions change no bit. */
 #ifndef DDPM_EVALUATION_H
 #define DDPM_EVALUATION_H
 #include "image/dataset.h"
 #include "cli/options.h"
-#include "measure/tally.h"
+#include "measure/eval_sums.h"
 
 struct evaluation_options {
     const char *steps, *schedule, *variance; /* as in command-line.md */
@@ -22,7 +22,7 @@ struct evaluation {
     ddpm_net *net;
     ddpm_chain *chain;
     ddpm_bound *bound;
-    struct tally tally;
+    struct eval_sums eval_sums;
     size_t d;
     double until, call; /* it has to end at this progress_now(), 0: any; see below */
     bool late;
@@ -37,9 +37,9 @@ struct evaluation {
 int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
                     const struct evaluation_options *o, const struct command *command,
                     const struct common *common, ddpm_error *err);
-/* Checksums of values as bytes: a tally's TALLY_CHECK of an image, and the list of steps as one number. */
+/* Checksums of values as bytes: a eval_sums's EVAL_SUMS_CHECK of an image, and the list of steps as one number. */
 uint32_t evaluation_check(const double *x, size_t n);
-/* The images that the tally does not count yet, until none is left or the user interrupts; nothing is counted of a batch that is not
+/* The images that the eval_sums does not count yet, until none is left or the user interrupts; nothing is counted of a batch that is not
    whole.  save, which may be NULL, is called every half minute and at the end. */
 /* With `until` set, a batch that would end later by its own rate is given up, `late` is true then, and
    `call` is how many seconds an image takes for one term. */

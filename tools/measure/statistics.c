@@ -69,7 +69,7 @@ void statistics_fill(double *all, int T, const double *alpha_bar, const double *
     }
 }
 
-int statistics_save(const struct tally *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
+int statistics_save(const struct eval_sums *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
                     bool force, ddpm_error *err)
 {
     unsigned flags = (has_halves(m) ? DDPM_SAVE_F16 : 0) | (force ? DDPM_SAVE_REPLACE : 0);
@@ -82,13 +82,13 @@ int statistics_save(const struct tally *t, const ddpm_chain *chain, const ddpm_m
     if (!gamma)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the statistics of %d steps", a->steps);
     for (int i = 0; i < t->K; i++) {
-        at[i] = tally_at(t, TALLY_GAMMA, i);
-        at[K + (size_t)i] = tally_at(t, TALLY_MSE, i);
+        at[i] = eval_sums_at(t, EVAL_SUMS_GAMMA, i);
+        at[K + (size_t)i] = eval_sums_at(t, EVAL_SUMS_MSE, i);
     }
 
     statistics_fill(gamma, a->steps, a->alpha_bar, at, step, t->K);
     statistics_fill(mse, a->steps, a->alpha_bar, at + K, step, t->K);
-    double bits = t->K == a->steps ? tally_mean(t, TALLY_TOTAL).mean : NAN;
+    double bits = t->K == a->steps ? eval_sums_mean(t, EVAL_SUMS_TOTAL).mean : NAN;
     code = ddpm_model_add_statistics(&with, m, gamma, mse, images, bits, err);
     if (!code)
         code = ddpm_model_save(with, path, flags, err);

@@ -2,14 +2,14 @@
 #ifndef DDPM_STATISTICS_H
 #define DDPM_STATISTICS_H
 #include <stdbool.h>
-#include "measure/tally.h"
+#include "measure/eval_sums.h"
 
 /* Before the work: whether the chain has every step of the model, and the new file can be created. */
 int statistics_check(const char *path, bool force, const ddpm_about *a, const ddpm_chain *chain,
                      ddpm_error *err);
 /* Writes m to path with gamma, mse and bits per dimension of all images that are not lost; weights keep their
    type.  A chain of fewer steps than the model has gives what statistics_fill makes of it, and no bits. */
-int statistics_save(const struct tally *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
+int statistics_save(const struct eval_sums *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
                     bool force, ddpm_error *err);
 /* Fills all [T] from the values at K steps t, the first 0 and the last T - 1.  Between two of them the
    value goes in a straight line over ln(alpha_bar / (1 - alpha_bar)), or over the step where that is

@@ -7,22 +7,22 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "base/json.h"
-#include "outdir/parts.h"
+#include "outdir/shard_manifests.h"
 
 /* What a folder was begun with; *steps stays NULL where there is no manifest. */
 static int read_folder(char **steps, const char *folder, ddpm_error *err)
 {
-    struct parts p = { 0 };
+    struct shard_manifests p = { 0 };
     cJSON *root = NULL;
-    int code = access(folder, F_OK) ? DDPM_OK : parts_read(&p, folder, NULL, NULL, err);
-    const struct ledger *l = !code && p.count ? &p.ledger[0] : NULL;
+    int code = access(folder, F_OK) ? DDPM_OK : shard_manifests_read(&p, folder, NULL, NULL, err);
+    const struct manifest *l = !code && p.count ? &p.manifest[0] : NULL;
     if (l && l->header)
         code = dd_json_parse(&root, l->header, strlen(l->header), l->path, err);
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "steps");
     if (!code && cJSON_IsString(list) && !(*steps = strdup(list->valuestring)))
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a list of steps");
     cJSON_Delete(root);
-    parts_free(&p);
+    shard_manifests_free(&p);
     return code;
 }
 
@@ -30,21 +30,21 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
 static int measure(double *step, double *save, const struct auto_steps *a, ddpm_error *err)
 {
     struct recipe r = *a->recipe;
-    struct studio s;
-    struct pace p = *a->pace;
-    double left = pace_left(&p), one, all;
+    struct generator s;
+    struct time_budget p = *a->time_budget;
+    double left = time_budget_left(&p), one, all;
     r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
     r.keep_steps = 1;
-    int code = studio_open(&s, &r, a->model, a->command, a->common, a->batch, NULL, NULL, 0, err);
+    int code = generator_open(&s, &r, a->model, a->command, a->common, a->batch, NULL, NULL, 0, err);
     if (code)
         return code;
-    code = studio_pace(&s, &p, err);
+    code = generator_time_budget(&s, &p, err);
     if (!code)
-        code = studio_try(&s, 1, &one, err);
-    if (!code && one * a->batch < left / 20 && !(code = studio_try(&s, a->batch, &all, err)))
+        code = generator_try(&s, 1, &one, err);
+    if (!code && one * a->batch < left / 20 && !(code = generator_try(&s, a->batch, &all, err)))
         one = all / a->batch;
     *step = one, *save = p.save;
-    studio_close(&s);
+    generator_close(&s);
     return code;
 }
 
@@ -55,7 +55,8 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
         code = measure(&step, &save, a, err);
     if (code)
         return code;
-    double left = pace_left(a->pace), K = fmin(floor((0.9 * left - save * batches) / (a->n * step)), T);
+    double left = time_budget_left(a->time_budget),
+           K = fmin(floor((0.9 * left - save * batches) / (a->n * step)), T);
     if (!(K >= 1))
         return dd_error(err, DDPM_EUSAGE,
                         "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow "

@@ -1,8 +1,8 @@
 /* --steps auto: the most steps for which there is time. */
 #ifndef DDPM_AUTO_STEPS_H
 #define DDPM_AUTO_STEPS_H
-#include "sample/pace.h"
-#include "sample/studio.h"
+#include "sample/time_budget.h"
+#include "sample/generator.h"
 
 /* What is asked for: n images, in batches, of a recipe whose number of steps is open.  folder, which may be NULL, is where they go; force:
    what is there does not count. */
@@ -11,7 +11,7 @@ struct auto_steps {
     const ddpm_model *model;
     const struct command *command;
     const struct common *common;
-    const struct pace *pace;
+    const struct time_budget *time_budget;
     const char *folder;
     bool force;
     int n, batch;

@@ -13,7 +13,7 @@
 #include "base/scan.h"
 #include "sample/index_list.h"
 #include "cli/json_line.h"
-#include "outdir/parts.h"
+#include "outdir/shard_manifests.h"
 #include "image/picture.h"
 #include "sample/recipe.h"
 
@@ -31,13 +31,13 @@ bool info_is_picture(const char *path)
 
 bool info_is_images(const char *path)
 {
-    struct parts p = { .count = 0 };
+    struct shard_manifests p = { .count = 0 };
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
         return false;
-    int code = parts_read(&p, path, NULL, NULL, NULL);
+    int code = shard_manifests_read(&p, path, NULL, NULL, NULL);
     bool images = code ? code == DDPM_EDATA : p.count > 0;
-    parts_free(&p);
+    shard_manifests_free(&p);
     return images;
 }
 
@@ -121,11 +121,11 @@ struct count {
     int asked;
 };
 
-static void count_lines(struct count *c, const struct ledger *l, const char *folder)
+static void count_lines(struct count *c, const struct manifest *l, const char *folder)
 {
     c->listed = l->lines;
     for (size_t i = 0; i < l->lines; i++) {
-        const struct ledger_line *line = &l->line[i];
+        const struct manifest_line *line = &l->line[i];
         char path[PATH_MAX];
         struct stat st;
         int length = snprintf(path, sizeof path, "%s/%s", folder, line->ok ? line->file : "");
@@ -137,16 +137,16 @@ static void count_lines(struct count *c, const struct ledger *l, const char *fol
 }
 
 /* How many images the shards were asked for together; 0: that is not written down. */
-static int count_asked(int *asked, const struct parts *p, ddpm_error *err)
+static int count_asked(int *asked, const struct shard_manifests *p, ddpm_error *err)
 {
     int code = DDPM_OK;
     *asked = 0;
     for (size_t i = 0; i < p->count && !code; i++) {
         uint32_t *index = NULL;
         int n = 0;
-        if (!p->ledger[i].asked)
+        if (!p->manifest[i].asked)
             continue;
-        code = index_list(&index, &n, p->ledger[i].asked, 0, err);
+        code = index_list(&index, &n, p->manifest[i].asked, 0, err);
         *asked = n > *asked ? n : *asked;
         free(index);
     }
@@ -180,15 +180,15 @@ static void print_images(const char *path, const struct count *c, cJSON *root, b
 
 int info_images(const char *path, bool json, ddpm_error *err)
 {
-    struct parts p = { .count = 0 };
-    struct ledger l = { .fd = -1 };
+    struct shard_manifests p = { .count = 0 };
+    struct manifest l = { .fd = -1 };
     struct count c = { .listed = 0 };
     cJSON *root = NULL;
-    const struct ledger *first = NULL;
-    int code = parts_read(&p, path, NULL, NULL, err);
+    const struct manifest *first = NULL;
+    int code = shard_manifests_read(&p, path, NULL, NULL, err);
     for (size_t i = 0; i < p.count && !code && !first; i++)
-        if (p.ledger[i].header)
-            first = &p.ledger[i];
+        if (p.manifest[i].header)
+            first = &p.manifest[i];
     if (!code && !first)
         code = dd_error(err, DDPM_EDATA,
                         "%s: its manifest is empty: the run that began it was stopped at once", path);
@@ -197,13 +197,13 @@ int info_images(const char *path, bool json, ddpm_error *err)
     if (!code)
         code = count_asked(&c.asked, &p, err);
     if (!code)
-        code = ledger_join(&l, p.ledger, p.count, err);
+        code = manifest_join(&l, p.manifest, p.count, err);
     if (!code) {
         count_lines(&c, &l, path);
         print_images(path, &c, root, json);
     }
     cJSON_Delete(root);
-    ledger_free(&l);
-    parts_free(&p);
+    manifest_free(&l);
+    shard_manifests_free(&p);
     return code;
 }

@@ -8,7 +8,7 @@
 #include "cli/folder.h"
 #include "sample/index_list.h"
 #include "cli/options.h"
-#include "outdir/parts.h"
+#include "outdir/shard_manifests.h"
 #include "sample/recipe.h"
 
 enum { NAMED = 5 };
@@ -19,7 +19,7 @@ struct missing {
 };
 
 /* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells of. */
-static int is_there(bool *there, const struct merge *m, const struct ledger_line *line, ddpm_error *err)
+static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";
     struct stat st;
@@ -29,19 +29,19 @@ static int is_there(bool *there, const struct merge *m, const struct ledger_line
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     snprintf(path, size, "%s/%s", m->folder, line->file);
     *there = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-    int code = *there && m->check ? ledger_hash(hex, path, err) : DDPM_OK;
+    int code = *there && m->check ? manifest_hash(hex, path, err) : DDPM_OK;
     *there = *there && (!m->check || !strcmp(hex, line->sha256));
     free(path);
     return code;
 }
 
-static int count(struct merge *m, struct missing *missing, const struct ledger *l, const uint32_t *index,
+static int count(struct merge *m, struct missing *missing, const struct manifest *l, const uint32_t *index,
                  int n, ddpm_error *err)
 {
     int code = DDPM_OK;
     m->images = m->lost = 0;
     for (int i = 0; i < n && !code; i++) {
-        const struct ledger_line *line = ledger_find(l, index[i]);
+        const struct manifest_line *line = manifest_find(l, index[i]);
         bool there = false;
         if (line && line->ok)
             code = is_there(&there, m, line, err);
@@ -66,7 +66,7 @@ static int refuse(const struct merge *m, const struct missing *missing, int n, d
 }
 
 /* Of a folder that was merged before. */
-static int count_listed(struct merge *m, struct missing *missing, const struct ledger *l, ddpm_error *err)
+static int count_listed(struct merge *m, struct missing *missing, const struct manifest *l, ddpm_error *err)
 {
     uint32_t *index = malloc((l->lines + 1) * sizeof *index);
     if (!index)
@@ -79,20 +79,20 @@ static int count_listed(struct merge *m, struct missing *missing, const struct l
 }
 
 /* The shards' lists; those that say the same once. */
-static int count_asked(struct merge *m, struct missing *missing, const struct ledger *l,
-                       const struct parts *p, ddpm_error *err)
+static int count_asked(struct merge *m, struct missing *missing, const struct manifest *l,
+                       const struct shard_manifests *p, ddpm_error *err)
 {
     int code = DDPM_OK, n = 0;
     const char *before = "";
     for (size_t i = 0; i < p->count && !code && !missing->count; i++) {
         uint32_t *index = NULL;
-        const char *asked = p->ledger[i].asked;
+        const char *asked = p->manifest[i].asked;
         if (!asked || !strcmp(asked, before))
             continue;
         before = asked;
         code = index_list(&index, &n, asked, 0, err);
         if (code == DDPM_EUSAGE)
-            code = dd_error(err, DDPM_EDATA, "%s: \"asked\" is no list of images", p->ledger[i].path);
+            code = dd_error(err, DDPM_EDATA, "%s: \"asked\" is no list of images", p->manifest[i].path);
         if (!code)
             code = count(m, missing, l, index, n, err);
         if (!code && missing->count)
@@ -102,15 +102,15 @@ static int count_asked(struct merge *m, struct missing *missing, const struct le
     return code || *before ? code : count_listed(m, missing, l, err);
 }
 
-/* All lines in one ledger, under the header that all manifests share. */
-static int join(struct ledger *l, struct parts *p, const struct merge *m, ddpm_error *err)
+/* All lines in one manifest, under the header that all manifests share. */
+static int join(struct manifest *l, struct shard_manifests *p, const struct merge *m, ddpm_error *err)
 {
     int code = DDPM_OK;
-    *l = (struct ledger){ .fd = -1, .path = ledger_path(m->folder, "") };
+    *l = (struct manifest){ .fd = -1, .path = manifest_path(m->folder, "") };
     if (!l->path)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     for (size_t i = 0; i < p->count && !code; i++) {
-        const struct ledger *from = &p->ledger[i];
+        const struct manifest *from = &p->manifest[i];
         if (from->header && l->header)
             code = strcmp(from->header, l->header) ? recipe_compare(from->header, l->header, from->path, err)
                                                    : DDPM_OK;
@@ -120,62 +120,62 @@ static int join(struct ledger *l, struct parts *p, const struct merge *m, ddpm_e
     if (!code && !l->header)
         code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir",
                         m->folder);
-    return code ? code : ledger_join(l, p->ledger, p->count, err);
+    return code ? code : manifest_join(l, p->manifest, p->count, err);
 }
 
 /* Returns whether the one manifest of a folder is what merging would write. */
-static bool is_merged(const struct parts *p, const struct ledger *merged)
+static bool is_merged(const struct shard_manifests *p, const struct manifest *merged)
 {
-    const struct ledger *only = p->ledger;
+    const struct manifest *only = p->manifest;
     return p->count == 1 && !strcmp(only->path, merged->path) && !only->torn && !only->asked;
 }
 
-static int merge_parts(struct merge *m, struct parts *p, ddpm_error *err)
+static int merge_parts(struct merge *m, struct shard_manifests *p, ddpm_error *err)
 {
-    struct ledger l;
+    struct manifest l;
     struct missing missing = { .count = 0 };
     int code = join(&l, p, m, err);
     if (!code && m->index && !(code = count(m, &missing, &l, m->index, m->n, err)) && missing.count)
         code = refuse(m, &missing, m->n, err);
     if (!code && !m->index)
         code = count_asked(m, &missing, &l, p, err);
-    if (!code && !is_merged(p, &l) && !(code = ledger_write(&l, err)))
-        code = parts_remove(m->folder, err);
+    if (!code && !is_merged(p, &l) && !(code = manifest_write(&l, err)))
+        code = shard_manifests_remove(m->folder, err);
     if (!code)
         code = folder_clean(m->folder, err);
-    ledger_free(&l);
+    manifest_free(&l);
     return code;
 }
 
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err)
 {
     struct merge m = { .folder = folder };
-    struct parts p = { .count = 0 };
-    struct ledger l = { .fd = -1 };
+    struct shard_manifests p = { .count = 0 };
+    struct manifest l = { .fd = -1 };
     struct missing found = { .count = 0 };
-    int code = parts_read(&p, folder, NULL, NULL, err);
+    int code = shard_manifests_read(&p, folder, NULL, NULL, err);
     if (!code)
         code = join(&l, &p, &m, err);
     if (!code)
         code = count(&m, &found, &l, index, n, err);
     *missing = code == DDPM_EMISSING ? n : found.count; /* no folder, or nothing is listed yet */
-    ledger_free(&l);
-    parts_free(&p);
+    manifest_free(&l);
+    shard_manifests_free(&p);
     return code == DDPM_EMISSING ? DDPM_OK : code;
 }
 
 int merge_folder(struct merge *m, ddpm_error *err)
 {
     struct folder_lock lock;
-    struct parts p;
+    struct shard_manifests p;
     int code = folder_lock(&lock, m->folder, NULL, m->wait, ", or wait for it with --wait SEC", err);
     if (code)
         return code;
     if (lock.folder < 0)
         code = dd_error(err, DDPM_EMISSING, "%s: there is no such folder", m->folder);
-    if (!code && !(code = parts_read(&p, m->folder, NULL, NULL, err))) {
+    if (!code && !(code = shard_manifests_read(&p, m->folder, NULL, NULL, err))) {
         code = merge_parts(m, &p, err);
-        parts_free(&p);
+        shard_manifests_free(&p);
     }
     folder_unlock(&lock);
     return code;

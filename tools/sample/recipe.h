@@ -13,7 +13,7 @@ struct recipe {
     const char *model, *engine_class; /* id; the string of ddpm_net_about */
     uint64_t seed;
     const char *sampler, *variance, *schedule,
-        *steps;       /* steps: as ddpm_chain_respace takes them, after studio_open a list */
+        *steps;       /* steps: as ddpm_chain_respace takes them, after generator_open a list */
     double eta, clip; /* clip 0: none */
     int order, corrector;
     double snr; /* as in ddpm_sampler_options */

@@ -130,11 +130,11 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
         e.until = t->s->time > 0 ? t->began + t->s->time : 0;
         code = evaluation_run(&e, NULL, NULL, err);
         t->call = e.late ? e.call : t->call;
-        *late = e.tally.images == 0;
+        *late = e.eval_sums.images == 0;
         if (!code && !interrupted && !*late) {
-            t->measured = (struct statistics_plan){ e.tally.images, p->terms };
-            t->bits = tally_mean(&e.tally, TALLY_TOTAL).mean;
-            code = statistics_save(&e.tally, e.chain, m, t->s->output, true, err);
+            t->measured = (struct statistics_plan){ e.eval_sums.images, p->terms };
+            t->bits = eval_sums_mean(&e.eval_sums, EVAL_SUMS_TOTAL).mean;
+            code = statistics_save(&e.eval_sums, e.chain, m, t->s->output, true, err);
         }
         evaluation_close(&e);
     }

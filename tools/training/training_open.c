@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/agree.h"
+#include "cli/compare_settings.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -222,10 +222,11 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
     static const char *const parts[] = { "net", "diffusion" };
     int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
     for (int i = 0; i < 2 && !code; i++)
-        code = agree(cJSON_GetObjectItemCaseSensitive(root, parts[i]),
-                     cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path, advice, err);
+        code = compare_settings(cJSON_GetObjectItemCaseSensitive(root, parts[i]),
+                                cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path,
+                                advice, err);
     if (!code)
-        code = agree(run, t->run, "", path, advice, err);
+        code = compare_settings(run, t->run, "", path, advice, err);
     double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
     double since = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "since"));
     if (!code && isfinite(loss)) {

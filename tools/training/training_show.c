@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
-#include "sample/gallery.h"
-#include "sample/studio.h"
+#include "sample/image_output.h"
+#include "sample/generator.h"
 #include "training/training.h"
 
 enum { IMAGES = 16, STEPS = 50 };
@@ -54,7 +54,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .format = "png",
                         .snr = 0.16 };
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
-    struct studio s;
+    struct generator s;
     struct progress bar;
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
@@ -63,11 +63,11 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     int code = layout_picture(&g.picture, &g.layout, a, err);
     if (code)
         return code;
-    if (!(code = studio_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
+    if (!(code = generator_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
         progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(steps));
         bar.what = "samples";
         s.progress = &bar;
-        code = studio_run(&s, index, IMAGES, put_image, &g, err);
+        code = generator_run(&s, index, IMAGES, put_image, &g, err);
         if (code == TRY_LATER) /* there is no picture then, and the caller sees why */
             code = DDPM_OK;
         else if (!code)
@@ -75,7 +75,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                               training_folder_path(&t->folder, "grid-%09lld.png",
                                                    (long long)ddpm_trainer_done(t->trainer)),
                               err);
-        studio_close(&s);
+        generator_close(&s);
     }
     picture_free(&g.picture);
     return code;

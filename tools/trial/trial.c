@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "trial/bench_quality.h"
 #include "cli/interrupt.h"
-#include "sample/studio.h"
+#include "sample/generator.h"
 
 enum { RETRIES = 3 };
 
-/* One studio for the trial; its recipe points into it. */
-static int open_studio(struct studio *s, struct recipe *r, struct trials *t, const struct trial *one,
-                       char steps[16], ddpm_error *err)
+/* One generator for the trial; its recipe points into it. */
+static int open_generator(struct generator *s, struct recipe *r, struct trials *t, const struct trial *one,
+                          char steps[16], ddpm_error *err)
 {
     bool ancestral = !strcmp(one->sampler, ddpm_sampler_names()[0]);
     snprintf(steps, 16, "%d", one->K);
@@ -31,10 +31,11 @@ static int open_studio(struct studio *s, struct recipe *r, struct trials *t, con
         .label = t->about->classes ? LABEL_ALL : LABEL_NONE,
         .format = "npy",
     };
-    return studio_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n, err);
+    return generator_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n,
+                          err);
 }
 
-static int note_network(struct trials *t, const struct studio *s, ddpm_error *err)
+static int note_network(struct trials *t, const struct generator *s, ddpm_error *err)
 {
     const ddpm_net_about *a = ddpm_net_describe(s->net);
     const ddpm_node *node;
@@ -68,17 +69,17 @@ static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_er
 
 static int check_one(struct trials *t, struct trial *one, int images, ddpm_error *err)
 {
-    struct studio s;
+    struct generator s;
     struct recipe r;
     char steps[16];
-    int code = open_studio(&s, &r, t, one, steps, err);
+    int code = open_generator(&s, &r, t, one, steps, err);
     if (code)
         return code;
     one->fixed = !ddpm_sampler_noisy(s.sampler);
     if (*s.warning && t->common->verbose)
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
     code = t->layer ? DDPM_OK : note_network(t, &s, err);
-    studio_close(&s);
+    generator_close(&s);
     return code ? code : make_room(&one->images, t->about, images, err);
 }
 
@@ -94,7 +95,7 @@ int trials_check(struct trials *t, ddpm_error *err)
     return code;
 }
 
-/* What studio_run hands over of one run. */
+/* What generator_run hands over of one run. */
 struct run {
     struct trials *t;
     struct trial *one;
@@ -124,25 +125,25 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_error *err)
 {
     struct trials *t = r->t;
-    struct studio s;
+    struct generator s;
     struct recipe recipe;
     const ddpm_node *node;
     char steps[16];
     uint32_t list[4096];
     r->seconds = 0, r->lost = 0, *network = 0;
-    int code = open_studio(&s, &recipe, t, r->one, steps, err);
+    int code = open_generator(&s, &recipe, t, r->one, steps, err);
     if (code)
         return code;
     for (int i = 0; i < n; i++)
         list[i] = index + (uint32_t)i;
     s.progress = &t->progress;
     s.done = t->done;
-    code = studio_run(&s, list, n, take_image, r, err);
+    code = generator_run(&s, list, n, take_image, r, err);
     ddpm_net_nodes(s.net, &node);
     for (size_t i = 0; i < t->layers; i++)
         *network += node[i].seconds, t->layer[i].seconds += node[i].seconds;
     t->image_steps += (double)n * r->one->K;
-    studio_close(&s);
+    generator_close(&s);
     return code;
 }
 

@@ -101,7 +101,7 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     if (code)
         return code;
     code = evaluation_run(&e, NULL, NULL, err);
-    *bits = code || interrupted ? NAN : tally_mean(&e.tally, TALLY_TOTAL).mean;
+    *bits = code || interrupted ? NAN : eval_sums_mean(&e.eval_sums, EVAL_SUMS_TOTAL).mean;
     evaluation_close(&e);
     return code;
 }

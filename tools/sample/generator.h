@@ -1,25 +1,25 @@
 /* Makes the images of a recipe, a batch at a time: network, chain and sampler in one. */
-#ifndef DDPM_STUDIO_H
-#define DDPM_STUDIO_H
+#ifndef DDPM_GENERATOR_H
+#define DDPM_GENERATOR_H
 #include "sample/given_noise.h"
 #include "cli/options.h"
-#include "sample/pace.h"
+#include "sample/time_budget.h"
 #include "cli/progress.h"
 #include "sample/recipe.h"
 #include "sample/start_image.h"
 
 /* A batch stopped between two steps: images index [n] after the steps taken, the sampler's whole state [buffers, n, d], and the states to
    show so far, frame [n, frames, d].  All of it lives in one block, owned. */
-struct flight {
+struct saved_batch {
     int n, taken;
     size_t buffers, frames, d;
     uint32_t *index;
     double *state, *frame;
 };
 
-void flight_free(struct flight *f);
+void saved_batch_free(struct saved_batch *f);
 
-struct studio {
+struct generator {
     const struct command *command;
     const struct common *common;
     ddpm_net *net;
@@ -37,39 +37,39 @@ struct studio {
     double *frame; /* [batch, frames, d] */
     double *start; /* [batch, d] */
     const uint32_t *index;
-    int rows, taken;   /* the batch under way, 0 rows: none; steps that it has behind it */
-    int32_t *y;        /* [batch] */
-    bool *told;        /* [batch] of lost images */
-    char *steps;       /* the chain as a list */
-    char warning[256]; /* the sampler's, or "" */
-    struct pace *pace; /* NULL: any time */
+    int rows, taken;                 /* the batch under way, 0 rows: none; steps that it has behind it */
+    int32_t *y;                      /* [batch] */
+    bool *told;                      /* [batch] of lost images */
+    char *steps;                     /* the chain as a list */
+    char warning[256];               /* the sampler's, or "" */
+    struct time_budget *time_budget; /* NULL: any time */
     struct progress *progress;
     double done; /* the caller's bar and what it has behind it; NULL: one of its own for each run */
 };
 
 /* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
-typedef int studio_image_fn(void *user, int place, const double *frame, int lost, double seconds,
-                            ddpm_error *err);
+typedef int generator_image_fn(void *user, int place, const double *frame, int lost, double seconds,
+                               ddpm_error *err);
 
-/* Everything that can fail.  Completes r: model, engine_class, variance, steps, noise, which live as long as the studio.
+/* Everything that can fail.  Completes r: model, engine_class, variance, steps, noise, which live as long as the generator.
    noise_path and from_path may be NULL; last is the largest index. */
-int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command,
-                const struct common *common, int batch, const char *noise_path, const char *from_path,
-                uint32_t last, ddpm_error *err);
+int generator_open(struct generator *s, struct recipe *r, const ddpm_model *m, const struct command *command,
+                   const struct common *common, int batch, const char *noise_path, const char *from_path,
+                   uint32_t last, ddpm_error *err);
 /* From now on a run stops when p says so; the first step is tried with a single image before, and thrown away. */
-int studio_pace(struct studio *s, struct pace *p, ddpm_error *err);
+int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err);
 /* *seconds of a step of n <= batch images at the top of the chain, which is thrown away. */
-int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err);
+int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err);
 /* Images index [n], in order; a lost image is reported on stderr and does not end the run.  TRY_LATER: interrupted, or out of time. */
-int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user,
-               ddpm_error *err);
-/* The same for the images of f, from where they are. */
-int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user,
+int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,
                   ddpm_error *err);
+/* The same for the images of f, from where they are. */
+int generator_resume(struct generator *s, const struct saved_batch *f, generator_image_fn *image, void *user,
+                     ddpm_error *err);
 /* Room for n images. */
-int flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err);
+int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, ddpm_error *err);
 /* Into f, which has room for a batch, what was under way when a run was interrupted, without the images that are lost; f->n is 0 when there is
    nothing worth keeping. */
-void studio_flight(const struct studio *s, struct flight *f);
-void studio_close(struct studio *s);
+void generator_saved_batch(const struct generator *s, struct saved_batch *f);
+void generator_close(struct generator *s);
 #endif

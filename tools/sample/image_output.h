@@ -1,6 +1,6 @@
 /* One file of finished images: a picture (a grid when there are several) or an array. */
-#ifndef DDPM_GALLERY_H
-#define DDPM_GALLERY_H
+#ifndef DDPM_IMAGE_OUTPUT_H
+#define DDPM_IMAGE_OUTPUT_H
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/file.h"
@@ -16,7 +16,7 @@ int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *
 /* The image at a place; frame [frames, h, w, c], NULL: there is none, its tiles are crossed out. */
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame);
 
-struct gallery {
+struct image_output {
     const ddpm_about *about;
     const struct recipe *recipe;
     const uint32_t *index;
@@ -29,10 +29,10 @@ struct gallery {
 };
 
 /* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be written to. */
-int gallery_open(struct gallery *g, const char *file, ddpm_error *err);
+int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
 /* The image at a place of index, of an array in order; frame as in layout_put. */
-int gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err);
-int gallery_finish(struct gallery *g, ddpm_error *err); /* every byte is in output.temporary */
-int gallery_commit(struct gallery *g, ddpm_error *err);
-void gallery_free(struct gallery *g); /* what is not committed leaves no trace */
+int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);
+int image_output_finish(struct image_output *g, ddpm_error *err); /* every byte is in output.temporary */
+int image_output_commit(struct image_output *g, ddpm_error *err);
+void image_output_free(struct image_output *g); /* what is not committed leaves no trace */
 #endif

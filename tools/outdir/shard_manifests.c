@@ -1,5 +1,5 @@
 /* Parts are found by their names; who asks in the middle of another's line gets the lines before it. */
-#include "outdir/parts.h"
+#include "outdir/shard_manifests.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,40 +42,41 @@ static bool is_of_shard(const char *folder, const char *name)
     return part_length(name, "manifest", ".jsonl") > 0 || part_length(name, "resume", ".safetensors") > 0;
 }
 
-int parts_read(struct parts *p, const char *folder, const char *but, const char *header, ddpm_error *err)
+int shard_manifests_read(struct shard_manifests *p, const char *folder, const char *but, const char *header,
+                         ddpm_error *err)
 {
     char **name = NULL, part[32];
     size_t n = 0;
-    *p = (struct parts){ .count = 0 };
+    *p = (struct shard_manifests){ .count = 0 };
     int code = dd_names_list(&name, &n, folder, is_manifest, err);
-    p->ledger = code ? NULL : malloc((n + 1) * sizeof *p->ledger);
-    if (!code && !p->ledger)
+    p->manifest = code ? NULL : malloc((n + 1) * sizeof *p->manifest);
+    if (!code && !p->manifest)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
     for (size_t i = 0; i < n && !code; i++) {
         snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"),
                  name[i] + strlen("manifest"));
         if (but && !strcmp(part, but))
             continue;
-        struct ledger *l = &p->ledger[p->count++];
-        code = ledger_read(l, folder, part, err);
+        struct manifest *l = &p->manifest[p->count++];
+        code = manifest_read(l, folder, part, err);
         if (!code && header && l->header && strcmp(l->header, header))
             code = recipe_compare(l->header, header, l->path, err);
     }
     dd_names_free(name, n);
     if (code)
-        parts_free(p);
+        shard_manifests_free(p);
     return code;
 }
 
-void parts_free(struct parts *p)
+void shard_manifests_free(struct shard_manifests *p)
 {
     for (size_t i = 0; i < p->count; i++)
-        ledger_free(&p->ledger[i]);
-    free(p->ledger);
-    *p = (struct parts){ .count = 0 };
+        manifest_free(&p->manifest[i]);
+    free(p->manifest);
+    *p = (struct shard_manifests){ .count = 0 };
 }
 
-int parts_remove(const char *folder, ddpm_error *err)
+int shard_manifests_remove(const char *folder, ddpm_error *err)
 {
     char **name = NULL, *path = NULL;
     size_t n = 0;

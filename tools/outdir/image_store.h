@@ -3,13 +3,13 @@
    The order is: temporary file, line of the manifest (synchronised), file (synchronised), rename, folder (synchronised).  After a crash
    anywhere an image is either listed and whole, or made again.  A file that is replaced stays until
    the rename, so the line comes last there. */
-#ifndef DDPM_ALBUM_H
-#define DDPM_ALBUM_H
+#ifndef DDPM_IMAGE_STORE_H
+#define DDPM_IMAGE_STORE_H
 #include "cli/folder.h"
-#include "sample/gallery.h"
-#include "outdir/ledger.h"
+#include "sample/image_output.h"
+#include "outdir/manifest.h"
 
-struct album {
+struct image_store {
     const ddpm_about *about;
     const struct recipe *recipe;
     const char *folder, *pattern;
@@ -17,13 +17,13 @@ struct album {
     const char *part,
         *asked; /* of a shard (shard.h), or ""; the images that all shards are to make, "0-99" */
     struct folder_lock lock;
-    struct ledger ledger;
-    struct gallery image; /* the one being written */
-    char *header;         /* the recipe's text */
-    bool begun;           /* a manifest says what the folder holds */
+    struct manifest manifest;
+    struct image_output image; /* the one being written */
+    char *header;              /* the recipe's text */
+    bool begun;                /* a manifest says what the folder holds */
     /* The files that --force found in the places of its images, by manifest-replaced.jsonl.  It goes with the
        last of them; waiting counts those whose images are still to be made. */
-    struct ledger replaced;
+    struct manifest replaced;
     size_t waiting;
     char *path;
     size_t path_size;  /* room for the name of an image */
@@ -33,16 +33,16 @@ struct album {
 
 /* "image-%06d.png" and the like: one %d or %0Nd, no folder, none of the program's own names, text that a
    manifest can hold. */
-int album_check_pattern(const char *pattern, ddpm_error *err);
-/* Locks the folder, or a part of it, before it is read; part and folder are set.  album_open does it where that was not possible before. */
-int album_lock(struct album *a, double wait, ddpm_error *err);
+int image_store_check_pattern(const char *pattern, ddpm_error *err);
+/* Locks the folder, or a part of it, before it is read; part and folder are set.  image_store_open does it where that was not possible before. */
+int image_store_lock(struct image_store *a, double wait, ddpm_error *err);
 /* Fields from about to lock are set by the caller.  todo [n] gets those of index [n] that are missing, in order, *missing of them; *lost
    counts those that were lost before and stay so.  Nothing is written unless something is missing.  DDPM_EUSAGE: the folder was begun
    with other settings.  DDPM_ECREATE: with force, the folder has images that are not among those of index. */
-int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n,
-               ddpm_error *err);
+int image_store_open(struct image_store *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
+                     int n, ddpm_error *err);
 /* frame [frames, h, w, c]; NULL: lost at step. */
-int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds,
-              ddpm_error *err);
-void album_close(struct album *a);
+int image_store_add(struct image_store *a, uint32_t index, const double *frame, int step, double seconds,
+                    ddpm_error *err);
+void image_store_close(struct image_store *a);
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "tests/fuzz/scratch.h"
 #include "base/safetensors.h"
-#include "tools/outdir/flight.h"
+#include "tools/outdir/saved_batch.h"
 
 static const char
     header[] = "R",
@@ -21,9 +21,9 @@ static const char
                  "\"program\":\"test\"}}";
 
 /* A sampler that keeps several buffers, and states to show. */
-static const struct studio *studio(void)
+static const struct generator *generator(void)
 {
-    static struct studio s;
+    static struct generator s;
     static ddpm_model *m;
     static const struct common common = { .threads = 1, .quiet = true };
     struct recipe r = { .sampler = "dpmpp",
@@ -37,24 +37,24 @@ static const struct studio *studio(void)
     ddpm_error err;
     if (!m)
         require(!ddpm_model_create(&m, metadata, &err) &&
-                !studio_open(&s, &r, m, &command_sample, &common, 2, NULL, NULL, 9, &err));
+                !generator_open(&s, &r, m, &command_sample, &common, 2, NULL, NULL, 9, &err));
     return &s;
 }
 
-static void keep_and_save(struct flight *f, const struct studio *s, ddpm_error *err)
+static void keep_and_save(struct saved_batch *f, const struct generator *s, ddpm_error *err)
 {
     static const uint32_t wanted[] = { 0, 2, 3, 7 };
-    struct flight again;
-    flight_keep(f, wanted, 4);
+    struct saved_batch again;
+    saved_batch_keep(f, wanted, 4);
     if (!f->n)
         return;
-    require(!flight_save(f, scratch_path(""), "", header, err) &&
-            !flight_load(&again, s, scratch_path(""), "", header, err));
+    require(!saved_batch_save(f, scratch_path(""), "", header, err) &&
+            !saved_batch_load(&again, s, scratch_path(""), "", header, err));
     require(again.n == f->n && again.taken == f->taken &&
             !memcmp(again.index, f->index, (size_t)f->n * sizeof *f->index));
     require(!memcmp(again.state, f->state, (size_t)f->n * f->buffers * f->d * sizeof *f->state));
     require(!memcmp(again.frame, f->frame, (size_t)f->n * f->frames * f->d * sizeof *f->frame));
-    flight_free(&again);
+    saved_batch_free(&again);
 }
 
 /* The same tensors and metadata with the hash of their file, without which nothing behind it is read; false:
@@ -79,25 +79,25 @@ static int hash_it(const uint8_t *data, size_t size)
     return 1;
 }
 
-static void load(const struct studio *s, size_t size)
+static void load(const struct generator *s, size_t size)
 {
-    struct flight f;
+    struct saved_batch f;
     ddpm_error err = { 0, "" };
-    int code = flight_load(&f, s, scratch_path(""), "", header, &err);
+    int code = saved_batch_load(&f, s, scratch_path(""), "", header, &err);
     require(!code || (code == DDPM_EDATA && strstr(err.text, "resume.safetensors") &&
                       !strchr(err.text, '\n') && !f.n));
     if (!code) {
         require(size ? f.n > 0 && f.taken > 0 && f.taken < 5 : !f.n);
         keep_and_save(&f, s, &err);
     }
-    flight_free(&f);
+    saved_batch_free(&f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct studio *s = studio();
+    const struct generator *s = generator();
     scratch_write("resume.safetensors", data, size);
     load(s, size);
     if (hash_it(data, size))

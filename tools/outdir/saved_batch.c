@@ -1,5 +1,5 @@
 /* The file is written whole, synchronised and renamed; it is removed once its images are in the folder. */
-#include "outdir/flight.h"
+#include "outdir/saved_batch.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static char *path_in(const char *folder, const char *part, ddpm_error *err)
 }
 
 /* The three tensors of f, whose data point into it. */
-static void describe(struct dd_entry entry[3], const struct flight *f)
+static void describe(struct dd_entry entry[3], const struct saved_batch *f)
 {
     const struct dd_entry e[3] = {
         { .name = "index",
@@ -51,8 +51,8 @@ static void describe(struct dd_entry entry[3], const struct flight *f)
     }
 }
 
-int flight_save(const struct flight *f, const char *folder, const char *part, const char *header,
-                ddpm_error *err)
+int saved_batch_save(const struct saved_batch *f, const char *folder, const char *part, const char *header,
+                     ddpm_error *err)
 {
     struct dd_output o;
     struct dd_entry entry[3];
@@ -81,16 +81,16 @@ static bool all_finite(const double *x, size_t n)
 
 /* The images themselves, the first buffer, and what is shown of them are always finite; a solver's memory is
    NAN until it is written. */
-static int load(struct flight *f, const struct dd_safetensors *s, const struct studio *studio,
+static int load(struct saved_batch *f, const struct dd_safetensors *s, const struct generator *generator,
                 const char *header, const char *path, ddpm_error *err)
 {
     const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
     const struct dd_entry *index = dd_safetensors_find(s, "index");
-    int steps = studio->top + 1 + (studio->encode ? studio->top : 0);
+    int steps = generator->top + 1 + (generator->encode ? generator->top : 0);
     if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 ||
         strcmp(recipe, header) || atoi(taken) < 1 || atoi(taken) >= steps)
         return dd_error(err, DDPM_EDATA, "%s is of another run", path);
-    int code = flight_create(f, studio, (int)index->dim[0], err);
+    int code = saved_batch_create(f, generator, (int)index->dim[0], err);
     if (code)
         return code;
     struct dd_entry entry[3];
@@ -109,13 +109,13 @@ static int load(struct flight *f, const struct dd_safetensors *s, const struct s
                : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
 }
 
-int flight_load(struct flight *f, const struct studio *s, const char *folder, const char *part,
-                const char *header, ddpm_error *err)
+int saved_batch_load(struct saved_batch *f, const struct generator *s, const char *folder, const char *part,
+                     const char *header, ddpm_error *err)
 {
     struct dd_file file;
     struct dd_safetensors container;
     char *path = path_in(folder, part, err);
-    *f = (struct flight){ .n = 0 };
+    *f = (struct saved_batch){ .n = 0 };
     int code = path ? folder_regular(path, err) : DDPM_ENOMEM;
     if (!code && !(code = dd_file_map(&file, path, err))) {
         code = dd_safetensors_check_hash(file.data, file.size, path, err);
@@ -127,11 +127,11 @@ int flight_load(struct flight *f, const struct studio *s, const char *folder, co
     }
     free(path);
     if (code)
-        flight_free(f);
+        saved_batch_free(f);
     return code == DDPM_EMISSING ? DDPM_OK : code;
 }
 
-void flight_keep(struct flight *f, const uint32_t *index, int n)
+void saved_batch_keep(struct saved_batch *f, const uint32_t *index, int n)
 {
     int kept = 0;
     for (int k = 0; k < f->n; k++) {
@@ -154,7 +154,7 @@ void flight_keep(struct flight *f, const uint32_t *index, int n)
     f->n = kept;
 }
 
-int flight_check(const char *folder, const char *part, ddpm_error *err)
+int saved_batch_check(const char *folder, const char *part, ddpm_error *err)
 {
     struct stat st;
     char *path = path_in(folder, part, err);
@@ -168,7 +168,7 @@ int flight_check(const char *folder, const char *part, ddpm_error *err)
     return code;
 }
 
-int flight_remove(const char *folder, const char *part, ddpm_error *err)
+int saved_batch_remove(const char *folder, const char *part, ddpm_error *err)
 {
     struct stat st;
     char *path = path_in(folder, part, err);

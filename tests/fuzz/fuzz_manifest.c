@@ -3,52 +3,52 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
-#include "tools/outdir/ledger.h"
+#include "tools/outdir/manifest.h"
 #include "tools/sample/recipe.h"
 
 static const char recipe[] =
     "{\"model\":\"m\",\"engine_class\":\"e\",\"seed\":\"7\",\"sampler\":\"ddpm\",\"steps\":\"0,9\"}";
 
-static void check_list(const struct ledger *l, size_t size)
+static void check_list(const struct manifest *l, size_t size)
 {
     require(l->size + l->torn == size && (l->header || !l->lines));
     for (size_t i = 0; i < l->lines; i++) {
-        const struct ledger_line *line = &l->line[i];
+        const struct manifest_line *line = &l->line[i];
         require(i == 0 || l->line[i - 1].index < line->index);
-        require(ledger_find(l, line->index) == line && line->file[0] && !strchr(line->file, '/') &&
+        require(manifest_find(l, line->index) == line && line->file[0] && !strchr(line->file, '/') &&
                 strlen(line->sha256) < sizeof line->sha256);
     }
 }
 
 /* One more line behind what l holds; its lines and that one are then there. */
-static void append(struct ledger *l, const char *part, ddpm_error *err)
+static void append(struct manifest *l, const char *part, ddpm_error *err)
 {
     char name[] = "image-2147483647.png";
-    const struct ledger_line image = {
+    const struct manifest_line image = {
         .index = INT32_MAX,
         .ok = true,
         .file = name,
         .seconds = 1,
         .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
     };
-    struct ledger again;
-    size_t more = !ledger_find(l, image.index), lines = l->lines;
-    require(!ledger_open(l, l->header ? l->header : recipe, false, err) && !ledger_add(l, &image, err));
-    require(!ledger_read(&again, scratch_path(""), part, err) && !again.torn && again.size == l->size &&
+    struct manifest again;
+    size_t more = !manifest_find(l, image.index), lines = l->lines;
+    require(!manifest_open(l, l->header ? l->header : recipe, false, err) && !manifest_add(l, &image, err));
+    require(!manifest_read(&again, scratch_path(""), part, err) && !again.torn && again.size == l->size &&
             again.lines == lines + more);
     for (size_t i = 0; i + 1 < again.lines; i++)
         require(again.line[i].index == l->line[i].index && again.line[i].ok == l->line[i].ok &&
                 !strcmp(again.line[i].file, l->line[i].file));
-    require(!strcmp(ledger_find(&again, image.index)->file, name));
-    ledger_free(&again);
+    require(!strcmp(manifest_find(&again, image.index)->file, name));
+    manifest_free(&again);
 }
 
 static void read_as(const char *name, const char *part, const uint8_t *data, size_t size)
 {
-    struct ledger l;
+    struct manifest l;
     ddpm_error err = { 0, "" };
     scratch_write(name, data, size);
-    int code = ledger_read(&l, scratch_path(""), part, &err);
+    int code = manifest_read(&l, scratch_path(""), part, &err);
     refused(code, &err);
     require(!code || strstr(err.text, name));
     if (!code) {
@@ -58,7 +58,7 @@ static void read_as(const char *name, const char *part, const uint8_t *data, siz
         if (!*part || size) /* a shard locks its manifest, which is therefore there */
             append(&l, part, &err);
     }
-    ledger_free(&l);
+    manifest_free(&l);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* A file is made under a temporary name and renamed when it is whole.  A picture is a grid of ceil(sqrt(n)) columns, or a row of states
    for each image. */
-#include "sample/gallery.h"
+#include "sample/image_output.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
             picture_cross(p, place * l->frames + f, l->columns, l->height, l->width);
 }
 
-static int head_of_array(FILE *f, const struct gallery *g, ddpm_error *err)
+static int head_of_array(FILE *f, const struct image_output *g, ddpm_error *err)
 {
     size_t dim[5];
     int rank = 0;
@@ -46,13 +46,13 @@ static int head_of_array(FILE *f, const struct gallery *g, ddpm_error *err)
     return array_head(f, "<f4", dim, rank, err);
 }
 
-static size_t image_size(const struct gallery *g)
+static size_t image_size(const struct image_output *g)
 {
     return (size_t)g->layout.frames * (size_t)g->about->height * (size_t)g->about->width *
            (size_t)g->about->channels;
 }
 
-static int open_array(struct gallery *g, ddpm_error *err)
+static int open_array(struct image_output *g, ddpm_error *err)
 {
     size_t size = image_size(g);
     if (!(g->nan = malloc(size * sizeof *g->nan)))
@@ -62,7 +62,7 @@ static int open_array(struct gallery *g, ddpm_error *err)
     return DDPM_OK;
 }
 
-int gallery_open(struct gallery *g, const char *file, ddpm_error *err)
+int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 {
     g->layout = layout_of(g->about, g->n, g->recipe->keep_steps);
     g->picture = (struct picture){ .pixel = NULL };
@@ -74,11 +74,11 @@ int gallery_open(struct gallery *g, const char *file, ddpm_error *err)
     if (!code && g->array)
         code = head_of_array(g->output.stream, g, err);
     if (code)
-        gallery_free(g);
+        image_output_free(g);
     return code;
 }
 
-int gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *err)
+int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err)
 {
     if (g->array)
         return array_values(g->output.stream, frame ? frame : g->nan, image_size(g), err);
@@ -86,7 +86,7 @@ int gallery_add(struct gallery *g, int place, const double *frame, ddpm_error *e
     return DDPM_OK;
 }
 
-int gallery_finish(struct gallery *g, ddpm_error *err)
+int image_output_finish(struct image_output *g, ddpm_error *err)
 {
     char *text = g->array ? NULL : recipe_text(g->recipe, g->index, g->n);
     int code = DDPM_OK;
@@ -99,12 +99,12 @@ int gallery_finish(struct gallery *g, ddpm_error *err)
     return code;
 }
 
-int gallery_commit(struct gallery *g, ddpm_error *err)
+int image_output_commit(struct image_output *g, ddpm_error *err)
 {
     return dd_output_commit(&g->output, err);
 }
 
-void gallery_free(struct gallery *g)
+void image_output_free(struct image_output *g)
 {
     dd_output_abandon(&g->output);
     picture_free(&g->picture);

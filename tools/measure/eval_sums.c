@@ -1,11 +1,11 @@
-/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in tally.h, and the settings as
+/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and the settings as
    metadata.  It carries a hash, because nothing else would tell a number that has changed from one that was
    measured. */
-#include "measure/tally.h"
+#include "measure/eval_sums.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/agree.h"
+#include "cli/compare_settings.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/safetensors.h"
@@ -13,56 +13,56 @@
 
 static const char key[] = "ddpm.eval";
 
-int tally_create(struct tally *t, int K, size_t room, ddpm_error *err)
+int eval_sums_create(struct eval_sums *t, int K, size_t room, ddpm_error *err)
 {
-    *t = (struct tally){ .K = K, .room = room };
-    t->sum = calloc((size_t)K * TALLY_SUMS, sizeof *t->sum);
-    t->image = calloc(room, TALLY_COLUMNS * sizeof *t->image);
+    *t = (struct eval_sums){ .K = K, .room = room };
+    t->sum = calloc((size_t)K * EVAL_SUMS_SUMS, sizeof *t->sum);
+    t->image = calloc(room, EVAL_SUMS_COLUMNS * sizeof *t->image);
     return t->sum && t->image ? DDPM_OK
                               : dd_error(err, DDPM_ENOMEM,
                                          "out of memory for the results of %zu images of %d steps", room, K);
 }
 
-void tally_free(struct tally *t)
+void eval_sums_free(struct eval_sums *t)
 {
     free(t->sum);
     free(t->image);
 }
 
-void tally_add(struct tally *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
+void eval_sums_add(struct eval_sums *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
 {
-    const double *part[TALLY_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
-    const double row[TALLY_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior,
-                                        b->lost ? NAN : b->term[0] };
-    memcpy(t->image + t->images * TALLY_COLUMNS, row, sizeof row);
+    const double *part[EVAL_SUMS_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
+    const double row[EVAL_SUMS_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior,
+                                            b->lost ? NAN : b->term[0] };
+    memcpy(t->image + t->images * EVAL_SUMS_COLUMNS, row, sizeof row);
     t->images++;
     t->lost += b->lost != 0;
-    for (int s = 0; s < TALLY_SUMS && !b->lost; s++)
+    for (int s = 0; s < EVAL_SUMS_SUMS && !b->lost; s++)
         for (int i = 0; i < t->K; i++)
             t->sum[s * t->K + i] += part[s][i];
 }
 
-double tally_at(const struct tally *t, int sum, int i)
+double eval_sums_at(const struct eval_sums *t, int sum, int i)
 {
     return t->sum[sum * t->K + i] / (double)(t->images - t->lost);
 }
 
-struct tally_mean tally_mean(const struct tally *t, int column)
+struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
 {
     double n = (double)(t->images - t->lost), sum = 0, squares = 0;
     for (size_t k = 0; k < t->images; k++)
-        if (!isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]))
-            sum += t->image[k * TALLY_COLUMNS + (size_t)column];
+        if (!isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]))
+            sum += t->image[k * EVAL_SUMS_COLUMNS + (size_t)column];
     double mean = sum / n;
     for (size_t k = 0; k < t->images; k++)
-        if (!isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]))
-            squares += pow(t->image[k * TALLY_COLUMNS + (size_t)column] - mean, 2);
+        if (!isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]))
+            squares += pow(t->image[k * EVAL_SUMS_COLUMNS + (size_t)column] - mean, 2);
     if (!(n > 1))
-        return (struct tally_mean){ mean, NAN };
-    return (struct tally_mean){ mean, student_quantile((size_t)n - 1) * sqrt(squares / (n - 1) / n) };
+        return (struct eval_sums_mean){ mean, NAN };
+    return (struct eval_sums_mean){ mean, student_quantile((size_t)n - 1) * sqrt(squares / (n - 1) / n) };
 }
 
-int tally_save(const struct tally *t, const char *path, const cJSON *settings, ddpm_error *err)
+int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *settings, ddpm_error *err)
 {
     struct dd_output o;
     char *text = cJSON_PrintUnformatted(settings);
@@ -71,12 +71,12 @@ int tally_save(const struct tally *t, const char *path, const cJSON *settings, d
         { .name = "sums",
           .dtype = DD_F64,
           .rank = 2,
-          .dim = { TALLY_SUMS, (uint64_t)t->K },
+          .dim = { EVAL_SUMS_SUMS, (uint64_t)t->K },
           .data = (const unsigned char *)t->sum },
         { .name = "images",
           .dtype = DD_F64,
           .rank = 2,
-          .dim = { t->images, TALLY_COLUMNS },
+          .dim = { t->images, EVAL_SUMS_COLUMNS },
           .data = (const unsigned char *)t->image },
     };
     for (int i = 0; i < 2; i++) {
@@ -114,8 +114,8 @@ static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err
     return dd_error(err, code, "%.350s: another --resume file measures all images anew", why.text);
 }
 
-static int load(struct tally *t, const struct dd_safetensors *s, const struct dd_file *f, const char *path,
-                const cJSON *settings, ddpm_error *err)
+static int load(struct eval_sums *t, const struct dd_safetensors *s, const struct dd_file *f,
+                const char *path, const cJSON *settings, ddpm_error *err)
 {
     const char *text = dd_safetensors_meta(s, key);
     const struct dd_entry *images = dd_safetensors_find(s, "images");
@@ -126,21 +126,22 @@ static int load(struct tally *t, const struct dd_safetensors *s, const struct dd
     if (!code)
         code = dd_json_parse(&found, text, strlen(text), path, err);
     if (!code)
-        code = agree(found, settings, "", path, "give the same options, or another --resume file", err);
+        code = compare_settings(found, settings, "", path, "give the same options, or another --resume file",
+                                err);
     cJSON_Delete(found);
     if (!code && images->dim[0] > t->room)
         return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured",
                         path, (unsigned long long)images->dim[0], t->room);
-    if (code || (code = read_tensor(t->sum, s, "sums", TALLY_SUMS, (uint64_t)t->K, path, err)) ||
-        (code = read_tensor(t->image, s, "images", images->dim[0], TALLY_COLUMNS, path, err)))
+    if (code || (code = read_tensor(t->sum, s, "sums", EVAL_SUMS_SUMS, (uint64_t)t->K, path, err)) ||
+        (code = read_tensor(t->image, s, "images", images->dim[0], EVAL_SUMS_COLUMNS, path, err)))
         return code;
     t->images = (size_t)images->dim[0];
     for (size_t k = 0; k < t->images; k++)
-        t->lost += isnan(t->image[k * TALLY_COLUMNS + TALLY_TOTAL]);
+        t->lost += isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]);
     return DDPM_OK;
 }
 
-int tally_load(struct tally *t, const char *path, const cJSON *settings, ddpm_error *err)
+int eval_sums_load(struct eval_sums *t, const char *path, const cJSON *settings, ddpm_error *err)
 {
     struct dd_file f;
     struct dd_safetensors s;

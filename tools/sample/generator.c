@@ -1,6 +1,6 @@
 /* A batch starts at the top of the chain (or at the given image's step), goes down step by step and is handed on image by image; an image
    lost to NaN is named and leaves the others as they are. */
-#include "sample/studio.h"
+#include "sample/generator.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *
     return DDPM_OK;
 }
 
-static int open_chain(struct studio *s, struct recipe *r, ddpm_error *err)
+static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
     int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->schedule, err);
     if (code)
@@ -48,7 +48,7 @@ static int open_chain(struct studio *s, struct recipe *r, ddpm_error *err)
 }
 
 /* The noise of the steps is asked for only where the sampler draws any. */
-static int open_noise(struct studio *s, struct recipe *r, const char *path, uint32_t last, ddpm_error *err)
+static int open_noise(struct generator *s, struct recipe *r, const char *path, uint32_t last, ddpm_error *err)
 {
     r->noise = s->has_noise ? s->noise.sha256 : "";
     if (!s->has_noise)
@@ -58,7 +58,7 @@ static int open_noise(struct studio *s, struct recipe *r, const char *path, uint
 }
 
 /* Where sampling starts: at the top, or at the last listed step up to --noise-to. */
-static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm_error *err)
+static int open_start(struct generator *s, struct recipe *r, const char *path, ddpm_error *err)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     s->top = t->K - 1;
@@ -80,13 +80,13 @@ static int open_start(struct studio *s, struct recipe *r, const char *path, ddpm
 /* A step of several calls stops between them: the sampler then puts back what was before the step. */
 static int eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
 {
-    const struct studio *s = user;
-    return interrupted || (s->pace && s->rows && pace_over(s->pace))
+    const struct generator *s = user;
+    return interrupted || (s->time_budget && s->rows && time_budget_over(s->time_budget))
                ? DDPM_ECALLBACK
                : ddpm_net_eps(s->net, out, x, t, y, n, err);
 }
 
-static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
+static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
 {
     ddpm_sampler_options o;
     ddpm_sampler_defaults(&o, s->about);
@@ -103,7 +103,7 @@ static int open_sampler(struct studio *s, struct recipe *r, ddpm_error *err)
 }
 
 /* x0 of the top step is off by so much on average, and clipping leaves noise: what goes on from that x0 alone keeps it, see bench/RESULTS.md. */
-static void warn_of_x0(struct studio *s, const struct recipe *r)
+static void warn_of_x0(struct generator *s, const struct recipe *r)
 {
     static const char *const trusting[] = { "ddim", "dpmpp", "dpmpp-diffusers", "unipc", "ode", NULL };
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
@@ -119,7 +119,7 @@ static void warn_of_x0(struct studio *s, const struct recipe *r)
                      t->t[s->top], sqrt(error2), r->sampler);
 }
 
-static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, const char *noise_path,
+static int open_all(struct generator *s, struct recipe *r, const ddpm_model *m, const char *noise_path,
                     const char *from_path, uint32_t last, ddpm_error *err)
 {
     s->has_noise = noise_path != NULL;
@@ -140,25 +140,25 @@ static int open_all(struct studio *s, struct recipe *r, const ddpm_model *m, con
                : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
 }
 
-int studio_open(struct studio *s, struct recipe *r, const ddpm_model *m, const struct command *command,
-                const struct common *common, int batch, const char *noise_path, const char *from_path,
-                uint32_t last, ddpm_error *err)
+int generator_open(struct generator *s, struct recipe *r, const ddpm_model *m, const struct command *command,
+                   const struct common *common, int batch, const char *noise_path, const char *from_path,
+                   uint32_t last, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
-    *s = (struct studio){ .command = command,
-                          .common = common,
-                          .about = a,
-                          .batch = batch,
-                          .frames = r->keep_steps,
-                          .label = r->label };
+    *s = (struct generator){ .command = command,
+                             .common = common,
+                             .about = a,
+                             .batch = batch,
+                             .frames = r->keep_steps,
+                             .label = r->label };
     s->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     int code = open_all(s, r, m, noise_path, from_path, last, err);
     if (code)
-        studio_close(s);
+        generator_close(s);
     return code;
 }
 
-void studio_close(struct studio *s)
+void generator_close(struct generator *s)
 {
     ddpm_sampler_free(s->sampler);
     ddpm_net_free(s->net);
@@ -166,11 +166,11 @@ void studio_close(struct studio *s)
     start_image_close(&s->from);
     ddpm_chain_free(s->chain);
     free(s->frame), free(s->y), free(s->steps), free(s->told), free(s->start);
-    *s = (struct studio){ .d = 0 };
+    *s = (struct generator){ .d = 0 };
 }
 
 /* The states to show are spread evenly over 0..K executed steps, the last one always among them. */
-static void keep_frame(struct studio *s, int n, int executed, int K)
+static void keep_frame(struct generator *s, int n, int executed, int K)
 {
     const double *x = ddpm_sampler_state(s->sampler, NULL);
     for (int f = 0; f < s->frames; f++)
@@ -181,7 +181,7 @@ static void keep_frame(struct studio *s, int n, int executed, int K)
 }
 
 /* The sampler's sentence names the first image that was lost in a step; the others get a line each. */
-static void name_lost(struct studio *s, const uint32_t *index, int n, const ddpm_error *sentence)
+static void name_lost(struct generator *s, const uint32_t *index, int n, const ddpm_error *sentence)
 {
     ddpm_error also;
     bool first = true;
@@ -200,7 +200,7 @@ static void name_lost(struct studio *s, const uint32_t *index, int n, const ddpm
 }
 
 /* Step down or up; a lost image is named and does not end the run. */
-static int take_step(struct studio *s, int (*step)(ddpm_sampler *, ddpm_error *), const uint32_t *index,
+static int take_step(struct generator *s, int (*step)(ddpm_sampler *, ddpm_error *), const uint32_t *index,
                      int n, struct progress *p, ddpm_error *err)
 {
     int code = step(s->sampler, err);
@@ -212,7 +212,7 @@ static int take_step(struct studio *s, int (*step)(ddpm_sampler *, ddpm_error *)
 }
 
 /* x [d]: the given image, for the ODE to carry up, or with x_T's noise on it. */
-static void start_one(struct studio *s, double *x, uint32_t index)
+static void start_one(struct generator *s, double *x, uint32_t index)
 {
     if (s->encode) {
         memcpy(x, s->from.x, s->d * sizeof *x);
@@ -226,7 +226,7 @@ static void start_one(struct studio *s, double *x, uint32_t index)
 }
 
 /* Classes and, where an image is given, the start of the batch's images. */
-static void set_up(struct studio *s, const uint32_t *index, int n, int taken)
+static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
 {
     s->index = index, s->rows = n, s->taken = taken;
     for (int row = 0; row < n; row++) {
@@ -237,7 +237,7 @@ static void set_up(struct studio *s, const uint32_t *index, int n, int taken)
     }
 }
 
-static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err)
+static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *err)
 {
     set_up(s, index, n, 0);
     for (int row = 0; row < n && s->from.x; row++)
@@ -246,18 +246,18 @@ static int start(struct studio *s, const uint32_t *index, int n, ddpm_error *err
                               s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
 }
 
-static int steps_up(const struct studio *s)
+static int steps_up(const struct generator *s)
 {
     return s->encode ? s->top : 0;
 }
 
-static int steps_of(const struct studio *s)
+static int steps_of(const struct generator *s)
 {
     return s->top + 1 + steps_up(s);
 }
 
 /* n rows of f from `first` on, as the batch under way. */
-static int start_from(struct studio *s, const struct flight *f, int first, int n, ddpm_error *err)
+static int start_from(struct generator *s, const struct saved_batch *f, int first, int n, ddpm_error *err)
 {
     size_t buffers, at = (size_t)first * f->d, size = (size_t)n * f->d * sizeof(double);
     int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
@@ -271,7 +271,7 @@ static int start_from(struct studio *s, const struct flight *f, int first, int n
     return code;
 }
 
-int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err)
+int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err)
 {
     static const uint32_t index[BATCH_MOST]; /* an image that any given noise has */
     struct progress clock;
@@ -285,28 +285,30 @@ int studio_try(struct studio *s, int n, double *seconds, ddpm_error *err)
     return code == DDPM_ENAN || (code == DDPM_ECALLBACK && interrupted) ? DDPM_OK : code;
 }
 
-int studio_pace(struct studio *s, struct pace *p, ddpm_error *err)
+int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err)
 {
     size_t buffers, image = (size_t)s->frames * s->d;
     double seconds;
     ddpm_sampler_state(s->sampler, &buffers);
     p->save = 0.25 + (double)((size_t)s->batch * (image + buffers * s->d) * sizeof(double)) / DISK;
-    int code = studio_try(s, 1, &seconds, err);
-    pace_step(p, seconds, 1);
+    int code = generator_try(s, 1, &seconds, err);
+    time_budget_step(p, seconds, 1);
     p->tried = true;
-    s->pace = p;
+    s->time_budget = p;
     return code;
 }
 
-static int stopped(const struct studio *s, ddpm_error *err)
+static int stopped(const struct generator *s, ddpm_error *err)
 {
     if (interrupted)
         return dd_error(err, TRY_LATER, "interrupted");
-    return s->pace && !pace_allows(s->pace, s->rows) ? dd_error(err, TRY_LATER, "out of time") : DDPM_OK;
+    return s->time_budget && !time_budget_allows(s->time_budget, s->rows)
+               ? dd_error(err, TRY_LATER, "out of time")
+               : DDPM_OK;
 }
 
 /* The batch under way to its end. */
-static int run_batch(struct studio *s, struct progress *p, double done, ddpm_error *err)
+static int run_batch(struct generator *s, struct progress *p, double done, ddpm_error *err)
 {
     int up = steps_up(s);
     for (;; s->taken++) {
@@ -322,12 +324,12 @@ static int run_batch(struct studio *s, struct progress *p, double done, ddpm_err
                              err);
         if (code)
             return code == DDPM_ECALLBACK && stopped(s, err) ? TRY_LATER : code;
-        if (s->pace)
-            pace_step(s->pace, progress_seconds(p) - begun, s->rows);
+        if (s->time_budget)
+            time_budget_step(s->time_budget, progress_seconds(p) - begun, s->rows);
     }
 }
 
-static int hand_on(struct studio *s, int first, studio_image_fn *image, void *user, struct progress *p,
+static int hand_on(struct generator *s, int first, generator_image_fn *image, void *user, struct progress *p,
                    double begun, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -338,22 +340,22 @@ static int hand_on(struct studio *s, int first, studio_image_fn *image, void *us
         code =
             image(user, first + row, s->frame + (size_t)row * (size_t)s->frames * s->d, lost, seconds, err);
     }
-    if (s->pace)
-        pace_saved(s->pace, progress_seconds(p) - ended);
+    if (s->time_budget)
+        time_budget_saved(s->time_budget, progress_seconds(p) - ended);
     s->rows = 0;
     return code;
 }
 
 /* n images a batch at a time: of f, or from the start with index. */
-static int run_all(struct studio *s, const struct flight *f, const uint32_t *index, int n,
-                   studio_image_fn *image, void *user, ddpm_error *err)
+static int run_all(struct generator *s, const struct saved_batch *f, const uint32_t *index, int n,
+                   generator_image_fn *image, void *user, ddpm_error *err)
 {
     struct progress own, *p = s->progress ? s->progress : &own;
     int K = steps_of(s), left = K - (f ? f->taken : 0), code = DDPM_OK;
     if (!s->progress)
         progress_begin(&own, s->common, "image steps", (double)n * left);
-    if (s->pace && isfinite(pace_left(s->pace)))
-        p->limit = pace_left(s->pace);
+    if (s->time_budget && isfinite(time_budget_left(s->time_budget)))
+        p->limit = time_budget_left(s->time_budget);
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
         double begun = progress_seconds(p);
@@ -368,21 +370,21 @@ static int run_all(struct studio *s, const struct flight *f, const uint32_t *ind
     return code;
 }
 
-int studio_run(struct studio *s, const uint32_t *index, int n, studio_image_fn *image, void *user,
-               ddpm_error *err)
+int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,
+                  ddpm_error *err)
 {
     return run_all(s, NULL, index, n, image, user, err);
 }
 
-int studio_resume(struct studio *s, const struct flight *f, studio_image_fn *image, void *user,
-                  ddpm_error *err)
+int generator_resume(struct generator *s, const struct saved_batch *f, generator_image_fn *image, void *user,
+                     ddpm_error *err)
 {
     return run_all(s, f, f->index, f->n, image, user, err);
 }
 
-int flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *err)
+int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, ddpm_error *err)
 {
-    *f = (struct flight){ .n = n, .frames = (size_t)s->frames, .d = s->d };
+    *f = (struct saved_batch){ .n = n, .frames = (size_t)s->frames, .d = s->d };
     ddpm_sampler_state(s->sampler, &f->buffers);
     f->state = calloc((size_t)n, (f->buffers + f->frames) * f->d * sizeof *f->state + sizeof *f->index);
     if (!f->state)
@@ -392,13 +394,13 @@ int flight_create(struct flight *f, const struct studio *s, int n, ddpm_error *e
     return DDPM_OK;
 }
 
-void flight_free(struct flight *f)
+void saved_batch_free(struct saved_batch *f)
 {
     free(f->state);
-    *f = (struct flight){ .n = 0 };
+    *f = (struct saved_batch){ .n = 0 };
 }
 
-void studio_flight(const struct studio *s, struct flight *f)
+void generator_saved_batch(const struct generator *s, struct saved_batch *f)
 {
     int kept = 0, n = 0;
     for (int row = 0; row < s->rows && s->taken; row++)

@@ -1,5 +1,5 @@
 /* Members of wanted only: what found says beside them is progress, not a setting. */
-#include "cli/agree.h"
+#include "cli/compare_settings.h"
 #include <stdio.h>
 #include "base/error.h"
 
@@ -13,8 +13,8 @@ static int differ(const cJSON *found, const cJSON *wanted, const char *key, cons
     return code;
 }
 
-int agree(const cJSON *found, const cJSON *wanted, const char *path, const char *file, const char *advice,
-          ddpm_error *err)
+int compare_settings(const cJSON *found, const cJSON *wanted, const char *path, const char *file,
+                     const char *advice, ddpm_error *err)
 {
     const cJSON *w;
     int code = DDPM_OK;
@@ -23,7 +23,7 @@ int agree(const cJSON *found, const cJSON *wanted, const char *path, const char 
         char key[96];
         snprintf(key, sizeof key, "%s%s%s", path, *path ? "." : "", w->string);
         if (cJSON_IsObject(w) && cJSON_IsObject(f))
-            code = agree(f, w, key, file, advice, err);
+            code = compare_settings(f, w, key, file, advice, err);
         else if (!cJSON_Compare(f, w, 1))
             code = differ(f, w, key, file, advice, err);
     }

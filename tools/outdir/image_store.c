@@ -1,5 +1,5 @@
 /* What is listed and there is done; what is listed and not there, or lost to NaN and to be tried again, or not listed, is missing. */
-#include "outdir/album.h"
+#include "outdir/image_store.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/scan.h"
 #include "base/names.h"
-#include "outdir/parts.h"
+#include "outdir/shard_manifests.h"
 
 /* DDPM_EUSAGE unless a string of JSON can hold the pattern and a line of text can show it. */
 static int check_text(const char *pattern, ddpm_error *err)
@@ -35,7 +35,7 @@ static int check_text(const char *pattern, ddpm_error *err)
                     "such as image-%%06d.png");
 }
 
-int album_check_pattern(const char *pattern, ddpm_error *err)
+int image_store_check_pattern(const char *pattern, ddpm_error *err)
 {
     const char *p = strchr(pattern, '%');
     if (p && p[1] == '0' && isdigit((unsigned char)p[2]) && p[2] != '0')
@@ -65,7 +65,7 @@ static void put_name(char name[NAME_MOST], const char *pattern, uint32_t index)
 }
 
 /* Sets path to that of an image: its listed name, or the pattern with the index.  Returns the name. */
-static char *image_path(struct album *a, uint32_t index, const struct ledger_line *line)
+static char *image_path(struct image_store *a, uint32_t index, const struct manifest_line *line)
 {
     char name[NAME_MOST];
     put_name(name, a->pattern, index);
@@ -75,7 +75,7 @@ static char *image_path(struct album *a, uint32_t index, const struct ledger_lin
 
 /* Says whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so it is neither an image
    nor to be replaced by one. */
-static int look(bool *there, const struct album *a, ddpm_error *err)
+static int look(bool *there, const struct image_store *a, ddpm_error *err)
 {
     struct stat st;
     *there = lstat(a->path, &st) == 0;
@@ -87,7 +87,7 @@ static int look(bool *there, const struct album *a, ddpm_error *err)
 
 /* Whether a listed file may go: it lies where this image belongs, or it is a picture that names this image
    alone. Any other may be somebody's that the manifest wrongly lists. */
-static bool may_go(struct album *a, const struct ledger_line *line)
+static bool may_go(struct image_store *a, const struct manifest_line *line)
 {
     const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };
     char name[NAME_MOST], *text = NULL;
@@ -111,13 +111,13 @@ static bool may_go(struct album *a, const struct ledger_line *line)
     return ours;
 }
 
-static double values(const struct album *a)
+static double values(const struct image_store *a)
 {
     return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
 }
 
 /* Whether the file at path is a whole picture of this image with these settings; an array has its size only. */
-static int settings_equal(bool *equal, struct album *a, uint32_t index, ddpm_error *err)
+static int settings_equal(bool *equal, struct image_store *a, uint32_t index, ddpm_error *err)
 {
     enum { HEAD = 128 };
     struct picture p;
@@ -141,24 +141,24 @@ static int settings_equal(bool *equal, struct album *a, uint32_t index, ddpm_err
 }
 
 /* Says whether the file at a->path is the one that --force found there when it began with these settings. */
-static int is_replaced(bool *known, const struct album *a, ddpm_error *err)
+static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err)
 {
     bool same = a->replaced.header && !strcmp(a->replaced.header, a->header);
-    const struct ledger_line *line =
-        same ? ledger_named(&a->replaced, a->path + strlen(a->folder) + 1) : NULL;
+    const struct manifest_line *line =
+        same ? manifest_named(&a->replaced, a->path + strlen(a->folder) + 1) : NULL;
     char sha256[65];
-    int code = line ? ledger_hash(sha256, a->path, err) : DDPM_OK;
+    int code = line ? manifest_hash(sha256, a->path, err) : DDPM_OK;
     *known = line && !code && !strcmp(sha256, line->sha256);
     return code;
 }
 
 /* Checks a file in the place of an image that is not listed.  The image is made again if the file has its
    settings, or if --force began to replace it. */
-static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
+static int check_unlisted(struct image_store *a, uint32_t index, ddpm_error *err)
 {
     bool ours = false;
     int code = is_replaced(&ours, a, err);
-    if (!code && !ours && a->ledger.header)
+    if (!code && !ours && a->manifest.header)
         code = settings_equal(&ours, a, index, err);
     if (code || ours)
         return code;
@@ -169,11 +169,12 @@ static int check_unlisted(struct album *a, uint32_t index, ddpm_error *err)
 }
 
 /* A listed file that is not what the manifest says is missing; it goes where it can only be the image. */
-static int check_listed(struct album *a, const struct ledger_line *line, bool *missing, ddpm_error *err)
+static int check_listed(struct image_store *a, const struct manifest_line *line, bool *missing,
+                        ddpm_error *err)
 {
     char hex[65];
     bool equal = false;
-    int code = ledger_hash(hex, a->path, err);
+    int code = manifest_hash(hex, a->path, err);
     if (!code && !strcmp(hex, line->sha256))
         code = settings_equal(&equal, a, line->index, err);
     if (code || equal)
@@ -187,9 +188,9 @@ static int check_listed(struct album *a, const struct ledger_line *line, bool *m
 }
 
 /* The place where an image is to be made holds nothing of others, and no other image is listed there. */
-static int check_place(struct album *a, uint32_t index, ddpm_error *err)
+static int check_place(struct image_store *a, uint32_t index, ddpm_error *err)
 {
-    const struct ledger_line *here = ledger_named(&a->ledger, image_path(a, index, NULL));
+    const struct manifest_line *here = manifest_named(&a->manifest, image_path(a, index, NULL));
     bool there = false;
     int code = look(&there, a, err);
     if (!code && here && here->index != index)
@@ -201,14 +202,14 @@ static int check_place(struct album *a, uint32_t index, ddpm_error *err)
     return !code && there && !here && !a->force ? check_unlisted(a, index, err) : code;
 }
 
-static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
+static int find_missing(struct image_store *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
                         int n, ddpm_error *err)
 {
     bool there = false;
     int code = DDPM_OK;
     *missing = *lost = 0;
     for (int i = 0; i < n && !code; i++) {
-        const struct ledger_line *line = ledger_find(&a->ledger, index[i]);
+        const struct manifest_line *line = manifest_find(&a->manifest, index[i]);
         bool again = !line || (!line->ok && a->retry);
         if (line && line->ok) {
             image_path(a, index[i], line);
@@ -227,14 +228,14 @@ static int find_missing(struct album *a, uint32_t *todo, int *missing, int *lost
 }
 
 /* Bytes of an image: what it takes at least (deflate makes at most 1032 bytes of one) and what it takes without compression. */
-static void sizes(const struct album *a, double *least, double *most)
+static void sizes(const struct image_store *a, double *least, double *most)
 {
     double text = (double)strlen(a->header) + 100;
     *least = a->array ? 128 + 4 * values(a) : text + values(a) / 1032;
     *most = a->array ? *least : text + values(a) * 1.01;
 }
 
-static int check_room(struct album *a, int missing, ddpm_error *err)
+static int check_room(struct image_store *a, int missing, ddpm_error *err)
 {
     struct statvfs v;
     double least, most;
@@ -260,9 +261,9 @@ static int check_room(struct album *a, int missing, ddpm_error *err)
     return DDPM_OK;
 }
 
-int album_lock(struct album *a, double wait, ddpm_error *err)
+int image_store_lock(struct image_store *a, double wait, ddpm_error *err)
 {
-    char *part = *a->part ? ledger_path(a->folder, a->part) : NULL;
+    char *part = *a->part ? manifest_path(a->folder, a->part) : NULL;
     int code = *a->part && !part ? dd_error(err, DDPM_ENOMEM, "out of memory for a path") : DDPM_OK;
     if (!code)
         code = folder_lock(&a->lock, a->folder, part, wait, ", or wait for it with --wait SEC", err);
@@ -271,21 +272,22 @@ int album_lock(struct album *a, double wait, ddpm_error *err)
 }
 
 /* Reads our own for more lines, and what all others list. */
-static int read_manifests(struct album *a, ddpm_error *err)
+static int read_manifests(struct image_store *a, ddpm_error *err)
 {
-    struct parts others = { .count = 0 };
-    int code = ledger_read(&a->ledger, a->folder, a->part, err);
-    if (!code && a->ledger.header && !a->force)
-        code = recipe_compare(a->ledger.header, a->header, a->ledger.path, err);
-    a->begun = a->ledger.header;
-    if (!code && !(code = parts_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
+    struct shard_manifests others = { .count = 0 };
+    int code = manifest_read(&a->manifest, a->folder, a->part, err);
+    if (!code && a->manifest.header && !a->force)
+        code = recipe_compare(a->manifest.header, a->header, a->manifest.path, err);
+    a->begun = a->manifest.header;
+    if (!code &&
+        !(code = shard_manifests_read(&others, a->folder, a->part, a->force ? NULL : a->header, err))) {
         for (size_t i = 0; i < others.count; i++)
-            a->begun = a->begun || others.ledger[i].header;
-        code = ledger_join(&a->ledger, others.ledger, others.count, err);
-        parts_free(&others);
+            a->begun = a->begun || others.manifest[i].header;
+        code = manifest_join(&a->manifest, others.manifest, others.count, err);
+        shard_manifests_free(&others);
     }
-    if (!code && !(code = ledger_read(&a->replaced, a->folder, "-replaced", err)))
-        code = ledger_join(&a->replaced, NULL, 0, err);
+    if (!code && !(code = manifest_read(&a->replaced, a->folder, "-replaced", err)))
+        code = manifest_join(&a->replaced, NULL, 0, err);
     return code;
 }
 
@@ -302,7 +304,7 @@ static bool is_of_others(const char *folder, const char *name)
 }
 
 /* Counts the images of the manifests that are there, or, where a manifest cannot be read, all files. */
-static int count_there(size_t *there, struct album *a, bool readable, ddpm_error *err)
+static int count_there(size_t *there, struct image_store *a, bool readable, ddpm_error *err)
 {
     char **name = NULL;
     if (!readable) {
@@ -312,26 +314,26 @@ static int count_there(size_t *there, struct album *a, bool readable, ddpm_error
     }
 
     *there = 0;
-    for (size_t i = 0; i < a->ledger.files; i++) {
-        image_path(a, 0, a->ledger.named[i]);
+    for (size_t i = 0; i < a->manifest.files; i++) {
+        image_path(a, 0, a->manifest.named[i]);
         *there += is_there(a->path);
     }
     for (size_t i = 0; i < a->replaced.files; i++) {
         image_path(a, 0, a->replaced.named[i]);
-        *there += !ledger_named(&a->ledger, a->replaced.named[i]->file) && is_there(a->path);
+        *there += !manifest_named(&a->manifest, a->replaced.named[i]->file) && is_there(a->path);
     }
     return DDPM_OK;
 }
 
 /* Refuses to begin anew where the folder has images that this run does not make: nothing would list them any
    more. */
-static int check_replaced(struct album *a, const uint32_t *index, int n, bool readable, ddpm_error *err)
+static int check_replaced(struct image_store *a, const uint32_t *index, int n, bool readable, ddpm_error *err)
 {
     size_t there;
     int code = count_there(&there, a, readable, err);
     for (int i = 0; i < n && !code && there; i++) {
         const char *name = image_path(a, index[i], NULL);
-        bool counted = !readable || ledger_named(&a->ledger, name) || ledger_named(&a->replaced, name);
+        bool counted = !readable || manifest_named(&a->manifest, name) || manifest_named(&a->replaced, name);
         there -= counted && is_there(a->path);
     }
     if (code || !there)
@@ -348,25 +350,25 @@ static int check_replaced(struct album *a, const uint32_t *index, int n, bool re
 }
 
 /* Adds a line about the file in the place of an image, where there is one. */
-static int note_file(struct ledger *l, struct album *a, uint32_t index, ddpm_error *err)
+static int note_file(struct manifest *l, struct image_store *a, uint32_t index, ddpm_error *err)
 {
-    struct ledger_line *line = &l->line[l->lines];
+    struct manifest_line *line = &l->line[l->lines];
     const char *name = image_path(a, index, NULL);
     if (!is_there(a->path))
         return DDPM_OK;
-    *line = (struct ledger_line){ .index = index, .ok = true, .file = strdup(name) };
+    *line = (struct manifest_line){ .index = index, .ok = true, .file = strdup(name) };
     if (!line->file)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the name of an image");
     l->lines++;
-    return ledger_hash(line->sha256, a->path, err);
+    return manifest_hash(line->sha256, a->path, err);
 }
 
 /* Writes down which files are replaced, so that a start without --force goes on with it. */
-static int note_replaced(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+static int note_replaced(struct image_store *a, const uint32_t *index, int n, ddpm_error *err)
 {
-    struct ledger *l = &a->replaced;
-    ledger_forget(l);
-    l->path = l->path ? l->path : ledger_path(a->folder, "-replaced");
+    struct manifest *l = &a->replaced;
+    manifest_forget(l);
+    l->path = l->path ? l->path : manifest_path(a->folder, "-replaced");
     l->header = strdup(a->header);
     l->line = malloc((size_t)n * sizeof *l->line);
     bool room = l->path && l->header && l->line;
@@ -374,9 +376,9 @@ static int note_replaced(struct album *a, const uint32_t *index, int n, ddpm_err
     for (int i = 0; i < n && !code; i++)
         code = note_file(l, a, index[i], err);
     if (!code)
-        code = ledger_join(l, NULL, 0, err);
+        code = manifest_join(l, NULL, 0, err);
     if (!code && l->files)
-        code = ledger_write(l, err);
+        code = manifest_write(l, err);
     else if (!code)
         unlink(l->path);
     a->waiting = l->files;
@@ -384,43 +386,43 @@ static int note_replaced(struct album *a, const uint32_t *index, int n, ddpm_err
 }
 
 /* Counts the files that are still to be replaced; the list of them goes with the last. */
-static void count_waiting(struct album *a)
+static void count_waiting(struct image_store *a)
 {
     a->waiting = 0;
     for (size_t i = 0; i < a->replaced.files; i++)
-        a->waiting += !ledger_named(&a->ledger, a->replaced.named[i]->file);
+        a->waiting += !manifest_named(&a->manifest, a->replaced.named[i]->file);
     if (a->replaced.header && !a->waiting && !*a->part)
         unlink(a->replaced.path);
 }
 
 /* Makes the manifest ready for more lines.  With force it is a new one, and those of shards go. */
-static int open_ledger(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+static int open_manifest(struct image_store *a, const uint32_t *index, int n, ddpm_error *err)
 {
     int code = a->force ? note_replaced(a, index, n, err) : DDPM_OK;
     if (!code)
-        code = ledger_open(&a->ledger, a->header, a->force, err);
+        code = manifest_open(&a->manifest, a->header, a->force, err);
     if (!code && a->force)
-        code = parts_remove(a->folder, err);
-    if (!code && *a->part && (!a->ledger.asked || strcmp(a->ledger.asked, a->asked)))
-        code = ledger_ask(&a->ledger, a->asked, err);
+        code = shard_manifests_remove(a->folder, err);
+    if (!code && *a->part && (!a->manifest.asked || strcmp(a->manifest.asked, a->asked)))
+        code = manifest_ask(&a->manifest, a->asked, err);
     return code || !*a->part ? code : folder_synchronise(a->folder, err);
 }
 
 /* Reads what the folder holds and checks that this run may work there. */
-static int read_folder(struct album *a, const uint32_t *index, int n, ddpm_error *err)
+static int read_folder(struct image_store *a, const uint32_t *index, int n, ddpm_error *err)
 {
     int code = read_manifests(a, err);
     if (a->force && (!code || code == DDPM_EDATA)) {
         code = check_replaced(a, index, n, !code, err);
-        ledger_forget(&a->ledger);
+        manifest_forget(&a->manifest);
     } else if (!code) {
         count_waiting(a);
     }
     return !code && !a->begun && !a->force ? folder_unshared(a->folder, err) : code;
 }
 
-static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n,
-                   ddpm_error *err)
+static int prepare(struct image_store *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
+                   int n, ddpm_error *err)
 {
     int code = DDPM_OK;
     a->path_size = strlen(a->folder) + 300;
@@ -428,7 +430,7 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     a->header = recipe_text(a->recipe, NULL, 0);
     if (!a->path || !a->header)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
-    if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = album_lock(a, 0, err))))
+    if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = image_store_lock(a, 0, err))))
         return code;
     if ((code = read_folder(a, index, n, err)) ||
         (code = find_missing(a, todo, missing, lost, index, n, err)) || !*missing)
@@ -436,15 +438,15 @@ static int prepare(struct album *a, uint32_t *todo, int *missing, int *lost, con
     /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards leave them to a run on its own. */
     if ((code = check_room(a, *missing, err)) || (!*a->part && (code = folder_clean(a->folder, err))))
         return code;
-    return open_ledger(a, index, n, err);
+    return open_manifest(a, index, n, err);
 }
 
-int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index, int n,
-               ddpm_error *err)
+int image_store_open(struct image_store *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
+                     int n, ddpm_error *err)
 {
-    a->ledger = a->replaced = (struct ledger){ .fd = -1 };
+    a->manifest = a->replaced = (struct manifest){ .fd = -1 };
     a->waiting = 0;
-    a->image = (struct gallery){
+    a->image = (struct image_output){
         .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true
     };
     a->path = a->header = NULL;
@@ -452,20 +454,20 @@ int album_open(struct album *a, uint32_t *todo, int *missing, int *lost, const u
     return prepare(a, todo, missing, lost, index, n, err);
 }
 
-void album_close(struct album *a)
+void image_store_close(struct image_store *a)
 {
-    gallery_free(&a->image);
-    if (a->ledger.path)
-        ledger_free(&a->ledger);
+    image_output_free(&a->image);
+    if (a->manifest.path)
+        manifest_free(&a->manifest);
     if (a->replaced.path)
-        ledger_free(&a->replaced);
+        manifest_free(&a->replaced);
     folder_unlock(&a->lock);
     free(a->path), cJSON_free(a->header);
     a->path = a->header = NULL;
 }
 
 /* Whether the folder at this name is still the one that is locked. */
-static int check_folder(const struct album *a, ddpm_error *err)
+static int check_folder(const struct image_store *a, ddpm_error *err)
 {
     struct stat begun, now;
     if (a->lock.folder < 0 || fstat(a->lock.folder, &begun))
@@ -478,35 +480,36 @@ static int check_folder(const struct album *a, ddpm_error *err)
 
 /* Puts the finished image in its place and its line into the manifest.  The line comes first where there was
    no file, and last where the image replaces one: a listed file is never an older one. */
-static int put(struct album *a, const struct ledger_line *line, ddpm_error *err)
+static int put(struct image_store *a, const struct manifest_line *line, ddpm_error *err)
 {
     bool replaces = is_there(a->path);
-    int code = replaces ? gallery_commit(&a->image, err) : DDPM_OK;
+    int code = replaces ? image_output_commit(&a->image, err) : DDPM_OK;
     if (!code)
-        code = ledger_add(&a->ledger, line, err);
+        code = manifest_add(&a->manifest, line, err);
     if (!code && !replaces)
-        code = gallery_commit(&a->image, err);
-    bool waited = ledger_named(&a->replaced, line->file) && !ledger_named(&a->ledger, line->file);
+        code = image_output_commit(&a->image, err);
+    bool waited = manifest_named(&a->replaced, line->file) && !manifest_named(&a->manifest, line->file);
     if (!code && waited && !--a->waiting)
         unlink(a->replaced.path);
     return code;
 }
 
-int album_add(struct album *a, uint32_t index, const double *frame, int step, double seconds, ddpm_error *err)
+int image_store_add(struct image_store *a, uint32_t index, const double *frame, int step, double seconds,
+                    ddpm_error *err)
 {
-    struct ledger_line line = {
+    struct manifest_line line = {
         .index = index, .ok = frame, .file = image_path(a, index, NULL), .step = step, .seconds = seconds
     };
     int code = check_folder(a, err);
     snprintf(line.seed, sizeof line.seed, "%" PRIu64, a->recipe->seed);
     if (code || !frame)
-        return code ? code : ledger_add(&a->ledger, &line, err);
+        return code ? code : manifest_add(&a->manifest, &line, err);
     a->image.index = &index;
-    code = gallery_open(&a->image, a->path, err);
-    if (!code && !(code = gallery_add(&a->image, 0, frame, err)) &&
-        !(code = gallery_finish(&a->image, err)) &&
-        !(code = ledger_hash(line.sha256, a->image.output.temporary, err)))
+    code = image_output_open(&a->image, a->path, err);
+    if (!code && !(code = image_output_add(&a->image, 0, frame, err)) &&
+        !(code = image_output_finish(&a->image, err)) &&
+        !(code = manifest_hash(line.sha256, a->image.output.temporary, err)))
         code = put(a, &line, err);
-    gallery_free(&a->image);
+    image_output_free(&a->image);
     return code;
 }

@@ -1,5 +1,5 @@
 /* JSON lines.  Every line is appended by one write and synchronised, so only the last can be torn; it is cut off before the next. */
-#include "outdir/ledger.h"
+#include "outdir/manifest.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "cli/folder.h"
 
-static int out_of_memory(const struct ledger *l, ddpm_error *err)
+static int out_of_memory(const struct manifest *l, ddpm_error *err)
 {
     return dd_error(err, DDPM_ENOMEM, "out of memory for %s", l->path ? l->path : "a manifest");
 }
@@ -52,7 +52,7 @@ static int check_texts(const char *file, uint32_t index, const char *sha256, con
     return DDPM_OK;
 }
 
-static int read_fields(struct ledger_line *line, const cJSON *root, const char *where, ddpm_error *err)
+static int read_fields(struct manifest_line *line, const cJSON *root, const char *where, ddpm_error *err)
 {
     static const char *const states[] = { "ok", "nan", NULL };
     struct dd_json j;
@@ -77,7 +77,7 @@ static int read_fields(struct ledger_line *line, const cJSON *root, const char *
     return code;
 }
 
-static int read_asked(struct ledger *l, const cJSON *root, const char *where, ddpm_error *err)
+static int read_asked(struct manifest *l, const cJSON *root, const char *where, ddpm_error *err)
 {
     struct dd_json j;
     dd_json_begin(&j, root, where, err);
@@ -90,18 +90,18 @@ static int read_asked(struct ledger *l, const cJSON *root, const char *where, dd
     return l->asked ? DDPM_OK : out_of_memory(l, err);
 }
 
-static int read_line(struct ledger *l, const char *text, size_t size, size_t number, ddpm_error *err)
+static int read_line(struct manifest *l, const char *text, size_t size, size_t number, ddpm_error *err)
 {
     char where[160];
     cJSON *root = NULL;
     if ((l->lines & (l->lines - 1)) == 0) { /* room for 1, 2, 4, ... lines */
-        struct ledger_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
+        struct manifest_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
         if (!more)
             return out_of_memory(l, err);
         l->line = more;
     }
-    struct ledger_line *line = &l->line[l->lines];
-    *line = (struct ledger_line){ .place = l->lines };
+    struct manifest_line *line = &l->line[l->lines];
+    *line = (struct manifest_line){ .place = l->lines };
     snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
     int code = dd_json_parse(&root, text, size, where, err);
     bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
@@ -113,7 +113,7 @@ static int read_line(struct ledger *l, const char *text, size_t size, size_t num
 }
 
 /* Reads the first line, which holds the settings: an object, whatever is in it. */
-static int read_header(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+static int read_header(struct manifest *l, const char *text, size_t size, ddpm_error *err)
 {
     cJSON *root = NULL;
     int code = dd_json_parse(&root, text, size, l->path, err);
@@ -128,7 +128,7 @@ static int read_header(struct ledger *l, const char *text, size_t size, ddpm_err
     return code;
 }
 
-static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_error *err)
+static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err)
 {
     const char *end = memchr(text, '\n', size);
     size_t number = 1;
@@ -160,7 +160,7 @@ static int read_lines(struct ledger *l, const char *text, size_t size, ddpm_erro
     return DDPM_OK;
 }
 
-int ledger_hash(char hex[65], const char *path, ddpm_error *err)
+int manifest_hash(char hex[65], const char *path, ddpm_error *err)
 {
     struct dd_file f;
     struct dd_hash h;
@@ -177,18 +177,18 @@ int ledger_hash(char hex[65], const char *path, ddpm_error *err)
 
 static int by_place(const void *a, const void *b)
 {
-    const struct ledger_line *x = a, *y = b;
+    const struct manifest_line *x = a, *y = b;
     return x->index != y->index ? (x->index < y->index ? -1 : 1)
                                 : (x->place > y->place) - (x->place < y->place);
 }
 
 static int by_state(const void *a, const void *b)
 {
-    const struct ledger_line *x = a, *y = b;
+    const struct manifest_line *x = a, *y = b;
     return x->index == y->index && x->ok != y->ok ? (x->ok ? 1 : -1) : by_place(a, b);
 }
 
-static void keep_last(struct ledger *l, int (*compare)(const void *, const void *))
+static void keep_last(struct manifest *l, int (*compare)(const void *, const void *))
 {
     size_t kept = 0;
     if (l->lines)
@@ -203,12 +203,12 @@ static void keep_last(struct ledger *l, int (*compare)(const void *, const void 
 
 static int by_name(const void *a, const void *b)
 {
-    const struct ledger_line *const *x = a, *const *y = b;
+    const struct manifest_line *const *x = a, *const *y = b;
     return strcmp((*x)->file, (*y)->file);
 }
 
 /* The images that are there in order of their files' names; no two share a file. */
-static int order_files(struct ledger *l, ddpm_error *err)
+static int order_files(struct manifest *l, ddpm_error *err)
 {
     free(l->named);
     l->files = 0;
@@ -229,7 +229,7 @@ static int order_files(struct ledger *l, ddpm_error *err)
     return DDPM_OK;
 }
 
-const struct ledger_line *ledger_named(const struct ledger *l, const char *file)
+const struct manifest_line *manifest_named(const struct manifest *l, const char *file)
 {
     size_t low = 0, high = l->files;
     while (low < high) {
@@ -243,12 +243,12 @@ const struct ledger_line *ledger_named(const struct ledger *l, const char *file)
     return NULL;
 }
 
-int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error *err)
+int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_error *err)
 {
     size_t lines = l->lines;
     for (size_t i = 0; i < count; i++)
         lines += from[i].lines;
-    struct ledger_line *more = lines > l->lines ? realloc(l->line, lines * sizeof *more) : l->line;
+    struct manifest_line *more = lines > l->lines ? realloc(l->line, lines * sizeof *more) : l->line;
     if (lines > l->lines && !more)
         return out_of_memory(l, err);
     l->line = more;
@@ -263,7 +263,7 @@ int ledger_join(struct ledger *l, struct ledger *from, size_t count, ddpm_error 
     return order_files(l, err);
 }
 
-char *ledger_path(const char *folder, const char *part)
+char *manifest_path(const char *folder, const char *part)
 {
     size_t size = strlen(folder) + strlen(part) + sizeof "/manifest.jsonl";
     char *path = malloc(size);
@@ -272,10 +272,10 @@ char *ledger_path(const char *folder, const char *part)
     return path;
 }
 
-int ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_error *err)
+int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err)
 {
     struct dd_file f;
-    *l = (struct ledger){ .path = ledger_path(folder, part), .fd = -1, .part = *part };
+    *l = (struct manifest){ .path = manifest_path(folder, part), .fd = -1, .part = *part };
     if (!l->path)
         return out_of_memory(l, err);
     int code = folder_regular(l->path, err);
@@ -291,9 +291,9 @@ int ledger_read(struct ledger *l, const char *folder, const char *part, ddpm_err
     return code;
 }
 
-const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index)
+const struct manifest_line *manifest_find(const struct manifest *l, uint32_t index)
 {
-    struct ledger_line *base = l->line;
+    struct manifest_line *base = l->line;
     for (size_t n = l->lines; n;) {
         size_t half = n / 2;
         if (base[half].index == index)
@@ -306,7 +306,7 @@ const struct ledger_line *ledger_find(const struct ledger *l, uint32_t index)
     return NULL;
 }
 
-static int begin_file(const struct ledger *l, const char *header, bool replace, ddpm_error *err)
+static int begin_file(const struct manifest *l, const char *header, bool replace, ddpm_error *err)
 {
     struct dd_output o;
     int code = dd_output_create(&o, l->path, replace, err);
@@ -317,7 +317,7 @@ static int begin_file(const struct ledger *l, const char *header, bool replace, 
 }
 
 /* What an append that fails has written is cut off again. */
-static int append(struct ledger *l, char *line, ddpm_error *err)
+static int append(struct manifest *l, char *line, ddpm_error *err)
 {
     size_t done = 0, size = strlen(line) + 1;
     line[size - 1] = '\n'; /* in place of the zero: nobody reads it as a string any more */
@@ -340,7 +340,7 @@ static int append(struct ledger *l, char *line, ddpm_error *err)
 }
 
 /* The file of a part is its lock too, so nothing may be renamed into its place. */
-int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *err)
+int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err)
 {
     bool begins = replace || !l->header;
     int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
@@ -364,7 +364,7 @@ int ledger_open(struct ledger *l, const char *header, bool replace, ddpm_error *
 }
 
 /* NULL: out of memory. */
-static char *line_text(const struct ledger_line *line)
+static char *line_text(const struct manifest_line *line)
 {
     cJSON *o = cJSON_CreateObject();
     bool whole = cJSON_AddNumberToObject(o, "i", line->index) &&
@@ -379,7 +379,7 @@ static char *line_text(const struct ledger_line *line)
     return text;
 }
 
-int ledger_add(struct ledger *l, const struct ledger_line *line, ddpm_error *err)
+int manifest_add(struct manifest *l, const struct manifest_line *line, ddpm_error *err)
 {
     char *text = line_text(line);
     int code = text ? append(l, text, err) : out_of_memory(l, err);
@@ -387,7 +387,7 @@ int ledger_add(struct ledger *l, const struct ledger_line *line, ddpm_error *err
     return code;
 }
 
-int ledger_ask(struct ledger *l, const char *list, ddpm_error *err)
+int manifest_ask(struct manifest *l, const char *list, ddpm_error *err)
 {
     cJSON *o = cJSON_CreateObject();
     char *text = cJSON_AddStringToObject(o, "asked", list) ? cJSON_PrintUnformatted(o) : NULL;
@@ -397,7 +397,7 @@ int ledger_ask(struct ledger *l, const char *list, ddpm_error *err)
     return code;
 }
 
-int ledger_write(const struct ledger *l, ddpm_error *err)
+int manifest_write(const struct manifest *l, ddpm_error *err)
 {
     struct dd_output o;
     int code = dd_output_create(&o, l->path, 1, err);
@@ -418,19 +418,19 @@ int ledger_write(const struct ledger *l, ddpm_error *err)
     return code;
 }
 
-void ledger_forget(struct ledger *l)
+void manifest_forget(struct manifest *l)
 {
     for (size_t i = 0; i < l->lines; i++)
         free(l->line[i].file);
     free(l->line), free(l->named), free(l->header), free(l->asked);
-    *l = (struct ledger){ .path = l->path, .fd = l->fd, .part = l->part };
+    *l = (struct manifest){ .path = l->path, .fd = l->fd, .part = l->part };
 }
 
-void ledger_free(struct ledger *l)
+void manifest_free(struct manifest *l)
 {
-    ledger_forget(l);
+    manifest_forget(l);
     if (l->path && l->fd >= 0)
         close(l->fd);
     free(l->path);
-    *l = (struct ledger){ .fd = -1 };
+    *l = (struct manifest){ .fd = -1 };
 }

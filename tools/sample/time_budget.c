@@ -1,6 +1,6 @@
 /* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step; more images take in proportion
    longer, fewer just as long.  A quarter is added for what a busy machine may do to a step. */
-#include "sample/pace.h"
+#include "sample/time_budget.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,37 +60,37 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
                : dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
 }
 
-int pace_begin(struct pace *p, double max_time, const char *deadline, ddpm_error *err)
+int time_budget_begin(struct time_budget *p, double max_time, const char *deadline, ddpm_error *err)
 {
-    *p = (struct pace){ .end = max_time > 0 ? seconds_of(CLOCK_BOOTTIME) + max_time : INFINITY };
+    *p = (struct time_budget){ .end = max_time > 0 ? seconds_of(CLOCK_BOOTTIME) + max_time : INFINITY };
     return deadline ? read_deadline(&p->deadline, deadline, err) : DDPM_OK;
 }
 
-double pace_left(const struct pace *p)
+double time_budget_left(const struct time_budget *p)
 {
     double left = isfinite(p->end) ? p->end - seconds_of(CLOCK_BOOTTIME) : INFINITY;
     return p->deadline ? fmin(left, (double)p->deadline - seconds_of(CLOCK_REALTIME)) : left;
 }
 
-bool pace_over(const struct pace *p)
+bool time_budget_over(const struct time_budget *p)
 {
-    return pace_left(p) <= p->save;
+    return time_budget_left(p) <= p->save;
 }
 
-bool pace_allows(const struct pace *p, int rows)
+bool time_budget_allows(const struct time_budget *p, int rows)
 {
     double more = rows > p->rows && p->rows ? (double)rows / p->rows : 1;
-    return pace_left(p) > p->save + 1.25 * p->step * more;
+    return time_budget_left(p) > p->save + 1.25 * p->step * more;
 }
 
-void pace_step(struct pace *p, double seconds, int rows)
+void time_budget_step(struct time_budget *p, double seconds, int rows)
 {
     p->step = p->tried ? seconds : fmax(seconds, 0.9 * p->step);
     p->rows = rows;
     p->tried = false;
 }
 
-void pace_saved(struct pace *p, double seconds)
+void time_budget_saved(struct time_budget *p, double seconds)
 {
     p->save = fmax(p->save, 1.5 * seconds);
 }
