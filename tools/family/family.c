@@ -135,6 +135,18 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
     return DDPM_OK;
 }
 
+void conversion_check_int(struct conversion *v, const char *key, int found)
+{
+    if (settings_int(v->say, key, -1, 1 << 20, found) != found)
+        settings_wrong(v->say, key, "but the tensors show %d", found);
+}
+
+void conversion_refuse_if(struct conversion *v, const char *key, bool asked)
+{
+    if (asked)
+        settings_wrong(v->say, key, "which this program does not have");
+}
+
 static int freq_room(struct conversion *v, int half)
 {
     v->freqs = half;

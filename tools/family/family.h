@@ -60,6 +60,10 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
 /* Has a tensor this part in its name? */
 bool conversion_mentions(const struct conversion *v, const char *part);
 bool conversion_has(const struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
+/* Notes an error when the setting is given and is not `found`, which the tensors show. */
+void conversion_check_int(struct conversion *v, const char *key, int found);
+/* Notes an error about the setting when `asked`: it asks for what this program does not have. */
+void conversion_refuse_if(struct conversion *v, const char *key, bool asked);
 /* f_i = exp(-ln(10000) i / divisor) in float32, i < half, in the order of roundings of diffusers and OpenAI; and of Ho and
    lucidrains, which divide first. */
 int conversion_freq_late(struct conversion *v, int half, double divisor);

@@ -36,12 +36,6 @@ static int choice(struct conversion *v, const char *key, const char *const *name
     return 0;
 }
 
-static void refuse_if(struct conversion *v, const char *key, bool asked)
-{
-    if (asked)
-        settings_wrong(v->say, key, "which this program does not have");
-}
-
 /* kind [levels]: 0 convolution without attention, 1 attention and the sampler of `sampler`, 2 residual sampler. */
 static void read_blocks(struct conversion *v, const char *key, const char *side, const char *const *defaults,
                         int levels, int *kind)
@@ -128,7 +122,7 @@ static int read_time(struct conversion *v, struct unet *u)
     static const char *const embeddings[] = { "positional", NULL };
     struct settings *s = v->say;
     choice(v, "unet.time_embedding_type", embeddings);
-    refuse_if(v, "unet.class_embed_type", settings_given(s, "unet.class_embed_type"));
+    conversion_refuse_if(v, "unet.class_embed_type", settings_given(s, "unet.class_embed_type"));
     u->classes = settings_int(s, "unet.num_class_embeds", 1, UNET_CLASSES, 0);
     u->time_dim = u->init = u->widths[0];
     u->time_hidden = settings_int(s, "unet.time_embedding_dim", 1, 1 << 20, 4 * u->widths[0]);
@@ -271,10 +265,12 @@ static const struct scheduler *scheduler_of(struct conversion *v)
         snprintf(key, sizeof key, "scheduler.%s", solver_settings[i]);
         settings_find(s, key);
     }
-    refuse_if(v, "scheduler.use_flow_sigmas", settings_bool(s, "scheduler.use_flow_sigmas", false));
-    refuse_if(v, "scheduler.use_dynamic_shifting", settings_bool(s, "scheduler.use_dynamic_shifting", false));
+    conversion_refuse_if(v, "scheduler.use_flow_sigmas",
+                         settings_bool(s, "scheduler.use_flow_sigmas", false));
+    conversion_refuse_if(v, "scheduler.use_dynamic_shifting",
+                         settings_bool(s, "scheduler.use_dynamic_shifting", false));
     const char *type = settings_text(s, "scheduler.timestep_type", "discrete");
-    refuse_if(v, "scheduler.timestep_type", !strcmp(type, "continuous"));
+    conversion_refuse_if(v, "scheduler.timestep_type", !strcmp(type, "continuous"));
     if (!found->own)
         conversion_note(v,
                         "%s: its noise schedule and what the network predicts are taken; how it steps is no "
@@ -329,7 +325,7 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
 static void read_sampling(struct conversion *v)
 {
     struct settings *s = v->say;
-    refuse_if(v, "scheduler.thresholding", settings_bool(s, "scheduler.thresholding", false));
+    conversion_refuse_if(v, "scheduler.thresholding", settings_bool(s, "scheduler.thresholding", false));
     if (!settings_bool(s, "scheduler.set_alpha_to_one", true))
         conversion_note(v,
                         "set_alpha_to_one false: concerns the last step of diffusers' DDIM and PNDM alone, "

@@ -64,12 +64,6 @@ static int read_shapes(struct conversion *v, struct unet *u)
     return code;
 }
 
-static void check_int(struct conversion *v, const char *key, int found)
-{
-    if (settings_int(v->say, key, 0, 1 << 20, found) != found)
-        settings_wrong(v->say, key, "but the tensors show %d", found);
-}
-
 static void check_lists(struct conversion *v, const struct unet *u)
 {
     int list[32], n = settings_ints(v->say, "model.ch_mult", list, UNET_LEVELS, 1, 1024);
@@ -95,29 +89,23 @@ static void check_lists(struct conversion *v, const struct unet *u)
     }
 }
 
-static void refuse(struct conversion *v, const char *key, bool asked)
-{
-    if (asked)
-        settings_wrong(v->say, key, "which this program does not have");
-}
-
 static void read_config(struct conversion *v, struct unet *u)
 {
     struct settings *s = v->say;
     if (!settings_size(s, "model.resolution", &u->height, &u->width) &&
         !settings_size(s, "data.image_size", &u->height, &u->width))
         settings_ask(s, "resolution=32");
-    check_int(v, "model.ch", u->time_dim);
-    check_int(v, "model.num_res_blocks", u->blocks);
-    check_int(v, "model.in_channels", u->channels);
-    check_int(v, "model.out_ch", u->outputs);
-    check_int(v, "data.channels", u->channels);
+    conversion_check_int(v, "model.ch", u->time_dim);
+    conversion_check_int(v, "model.num_res_blocks", u->blocks);
+    conversion_check_int(v, "model.in_channels", u->channels);
+    conversion_check_int(v, "model.out_ch", u->outputs);
+    conversion_check_int(v, "data.channels", u->channels);
     if (u->width > 0)
         check_lists(v, u);
-    refuse(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
-    refuse(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
-    refuse(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
-    refuse(v, "data.logit_transform", settings_bool(s, "data.logit_transform", false));
+    conversion_refuse_if(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
+    conversion_refuse_if(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
+    conversion_refuse_if(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
+    conversion_refuse_if(v, "data.logit_transform", settings_bool(s, "data.logit_transform", false));
     u->dropout = settings_number(s, "model.dropout", 0, 1, 0);
 }
 

@@ -1,12 +1,11 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4).  Our names are its names.
-   Inside of a GaussianDiffusion the schedule lies beside the network as buffers, and loss_weight tells the
-   objective. */
-#include <math.h>
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  Our
+   names are its names. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "family/family.h"
+#include "family/lucidrains_schedule.h"
 
 enum { LEVELS = 12 };
 
@@ -96,8 +95,11 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
     if (code)
         return code;
-    if (u->heads == 0)
-        u->heads = heads, u->head_dim = head_dim, u->memory = memory;
+    if (u->heads == 0) {
+        u->heads = heads;
+        u->head_dim = head_dim;
+        u->memory = memory;
+    }
     if (u->heads != heads || u->head_dim != head_dim || u->memory != memory)
         return conversion_error(
             v,
@@ -143,7 +145,8 @@ static int read_shapes(struct conversion *v, struct lucid *u)
         code = refuse_old(v);
     if (code || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
         return code;
-    u->init = (int)dim[0], u->channels = (int)dim[1];
+    u->init = (int)dim[0];
+    u->channels = (int)dim[1];
     if ((code = conversion_shape(v, dim, 2, "final_conv.weight")) != DDPM_OK)
         return code;
     u->outputs = (int)dim[0];
@@ -159,7 +162,8 @@ static int read_shapes(struct conversion *v, struct lucid *u)
             u->channels, u->outputs);
     if ((code = conversion_shape(v, dim, 2, "time_mlp.1.weight")) != DDPM_OK)
         return code;
-    u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
+    u->time_hidden = (int)dim[0];
+    u->time_dim = (int)dim[1];
     return read_levels(v, u);
 }
 
@@ -332,18 +336,6 @@ static int describe(struct conversion *v, const struct lucid *u)
 
 /* ---- what the user says of the network ---- */
 
-static void check(struct conversion *v, const char *key, int found)
-{
-    if (settings_int(v->say, key, 0, 1 << 20, found) != found)
-        settings_wrong(v->say, key, "but the tensors show %d", found);
-}
-
-static void refuse_if(struct conversion *v, const char *key, bool asked)
-{
-    if (asked)
-        settings_wrong(v->say, key, "which this program does not have");
-}
-
 static void check_network(struct conversion *v, const struct lucid *u)
 {
     int mult[LEVELS], n = settings_ints(v->say, "Unet.dim_mults", mult, LEVELS, 1, 1024);
@@ -354,150 +346,22 @@ static void check_network(struct conversion *v, const struct lucid *u)
             settings_wrong(v->say, "Unet.dim_mults",
                            "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i,
                            u->time_dim);
-    check(v, "Unet.dim", u->time_dim);
-    check(v, "Unet.init_dim", u->init);
-    check(v, "Unet.channels", u->channels);
-    check(v, "Unet.attn_heads", u->heads);
-    check(v, "Unet.attn_dim_head", u->head_dim);
-    refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
-    refuse_if(v, "Unet.learned_sinusoidal_cond",
-              settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
-    refuse_if(v, "Unet.random_fourier_features",
-              settings_bool(v->say, "Unet.random_fourier_features", false));
-    refuse_if(v, "GaussianDiffusion.auto_normalize",
-              !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
+    conversion_check_int(v, "Unet.dim", u->time_dim);
+    conversion_check_int(v, "Unet.init_dim", u->init);
+    conversion_check_int(v, "Unet.channels", u->channels);
+    conversion_check_int(v, "Unet.attn_heads", u->heads);
+    conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
+    conversion_refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
+    conversion_refuse_if(v, "Unet.learned_sinusoidal_cond",
+                         settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
+    conversion_refuse_if(v, "Unet.random_fourier_features",
+                         settings_bool(v->say, "Unet.random_fourier_features", false));
+    conversion_refuse_if(v, "GaussianDiffusion.auto_normalize",
+                         !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
     if (settings_bool(v->say, "Unet.learned_variance", u->outputs != u->channels) !=
         (u->outputs != u->channels))
         settings_wrong(v->say, "Unet.learned_variance", "but final_conv gives %d channels of %d", u->outputs,
                        u->channels);
-}
-
-/* ---- the schedule ---- */
-
-static const char *const objectives[] = { "pred_noise", "pred_x0", "pred_v" };
-static const char *const predictions[] = { "eps", "x0", "v" };
-
-static int objective_said(struct conversion *v)
-{
-    const char *text = settings_text(v->say, "GaussianDiffusion.objective", NULL);
-    for (int i = 0; text && i < 3; i++)
-        if (!strcmp(text, objectives[i]))
-            return i;
-    if (text)
-        settings_wrong(v->say, "GaussianDiffusion.objective", "expected pred_noise, pred_x0 or pred_v");
-    return -1;
-}
-
-/* With snr = alpha_bar / (1 - alpha_bar) the loss is weighted by 1, snr or snr / (snr + 1); clipping, if any, begins at snr =
-   5.  float32 buffers carry 2^-24 in alpha_bar, hence less than 6 x 2^-24 in snr; 1e-4 is far above that and far below the
-   distance of the three. */
-static int objective_shown(const struct conversion *v, const double *weight)
-{
-    for (int k = 0; k < 3; k++) {
-        bool same = true, seen = false;
-        for (int t = 0; t < v->steps && same; t++) {
-            double snr = v->alpha_bar[t] / (1 - v->alpha_bar[t]), expected = k == 0   ? 1
-                                                                             : k == 1 ? snr
-                                                                                      : snr / (snr + 1);
-            if (snr >= 5)
-                continue;
-            same = fabs(weight[t] - expected) <= 1e-4 * expected;
-            seen = true;
-        }
-        if (same && seen)
-            return k;
-    }
-    return -1;
-}
-
-static int buffer(struct conversion *v, double **out, const char *name)
-{
-    const struct checkpoint_tensor *t = checkpoint_find(v->in, name);
-    if (!t || t->rank != 1 || t->dim[0] != v->steps)
-        return conversion_error(v, "%s %s, expected [%d] as betas", name,
-                                !t ? "is missing" : "has another shape", v->steps);
-    *out = malloc((size_t)v->steps * sizeof **out);
-    return !*out ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
-                 : checkpoint_doubles(v->in, t, *out, v->err);
-}
-
-/* Buffers and name agree when the table of that name, rounded, is the buffer. */
-static bool is_schedule(const struct conversion *v, const char *name)
-{
-    double *beta = malloc((size_t)v->steps * sizeof *beta),
-           *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
-    bool same = beta && alpha_bar && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
-    for (int t = 0; t < v->steps && same; t++)
-        same = fabs(beta[t] - v->beta[t]) <= 0x1p-22 * beta[t];
-    free(beta);
-    free(alpha_bar);
-    return same;
-}
-
-static const char *const schedules[] = { "linear", "cosine", "sigmoid" };
-static const char *const our_schedules[] = { "openai-linear", "lucid-cosine", "lucid-sigmoid" };
-
-static int schedule_said(struct conversion *v)
-{
-    const char *text = settings_text(v->say, "GaussianDiffusion.beta_schedule", NULL);
-    for (int i = 0; text && i < 3; i++)
-        if (!strcmp(text, schedules[i]))
-            return i;
-    if (text)
-        settings_wrong(v->say, "GaussianDiffusion.beta_schedule", "expected linear, cosine or sigmoid");
-    return -1;
-}
-
-static int read_buffers(struct conversion *v, int said, const char **name, int *objective)
-{
-    const struct checkpoint_tensor *betas = checkpoint_find(v->in, "betas");
-    if (betas->rank != 1 || betas->dim[0] < 1 || betas->dim[0] > 65535)
-        return conversion_error(v, "betas has another shape, expected one dimension of at most 65535");
-    double *weight = NULL;
-    v->steps = (int)betas->dim[0];
-    int code = buffer(v, &v->beta, "betas"), shown = -1;
-    if (!code)
-        code = buffer(v, &v->alpha_bar, "alphas_cumprod");
-    if (!code && conversion_has(v, "loss_weight") && (code = buffer(v, &weight, "loss_weight")) == DDPM_OK)
-        shown = objective_shown(v, weight);
-    free(weight);
-    check(v, "GaussianDiffusion.timesteps", v->steps);
-    if (*objective >= 0 && shown >= 0 && *objective != shown)
-        settings_wrong(v->say, "GaussianDiffusion.objective", "but the buffer loss_weight shows %s",
-                       objectives[shown]);
-    if (*objective < 0 && (*objective = shown) < 0)
-        settings_ask(v->say, "objective=pred_v");
-    *name = "buffers";
-    for (int i = 0; i < 3 && !code; i++)
-        if (is_schedule(v, our_schedules[i]))
-            *name = our_schedules[i];
-    if (said >= 0 && !code && strcmp(*name, our_schedules[said]))
-        settings_wrong(v->say, "GaussianDiffusion.beta_schedule",
-                       "but the buffer betas holds another schedule");
-    return code;
-}
-
-static int read_diffusion(struct conversion *v, const struct lucid *u)
-{
-    struct settings *s = v->say;
-    int objective = objective_said(v), said = schedule_said(v), code = DDPM_OK;
-    int steps = settings_int(s, "GaussianDiffusion.timesteps", 1, 65535, 0);
-    const char *name = said >= 0 ? our_schedules[said] : "";
-    if (conversion_has(v, "betas")) {
-        code = read_buffers(v, said, &name, &objective);
-        steps = v->steps;
-    } else {
-        if (objective < 0)
-            settings_ask(s, "objective=pred_v");
-        if (said < 0)
-            settings_ask(s, "beta_schedule=sigmoid");
-        if (steps == 0)
-            settings_ask(s, "timesteps=1000");
-    }
-    if (code || s->code || s->missing[0] != '\0')
-        return code ? code : DDPM_EUSAGE;
-    return conversion_diffusion(v, steps, name, predictions[objective],
-                                u->outputs == u->channels ? "beta-tilde" : "learned-range", 1, 1);
 }
 
 static int read(struct conversion *v)
@@ -510,7 +374,7 @@ static int read(struct conversion *v)
         settings_ask(v->say, "image_size=32");
     check_network(v, &u);
     double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
-    code = read_diffusion(v, &u);
+    code = lucidrains_diffusion(v, u.outputs != u.channels);
     if (!code)
         code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
     return code ? code : describe(v, &u);

@@ -141,13 +141,6 @@ static void read_heads(struct conversion *v, struct unet *u)
     u->heads_mid = heads_of(v, heads, channels, u->widths[u->levels - 1]);
 }
 
-/* A flag that the tensors answer too. */
-static void check_int(struct conversion *v, const char *key, int found)
-{
-    if (settings_int(v->say, key, -1, 1 << 20, found) != found)
-        settings_wrong(v->say, key, "but the tensors show %d", found);
-}
-
 static void check_bool(struct conversion *v, const char *key, bool found)
 {
     if (settings_bool(v->say, key, found) != found)
@@ -187,8 +180,8 @@ static void check_attention(struct conversion *v, const struct unet *u)
 
 static void check_flags(struct conversion *v, const struct unet *u)
 {
-    check_int(v, "num_channels", u->time_dim);
-    check_int(v, "num_res_blocks", u->blocks);
+    conversion_check_int(v, "num_channels", u->time_dim);
+    conversion_check_int(v, "num_res_blocks", u->blocks);
     check_bool(v, "learn_sigma", u->outputs == 2 * u->channels);
     check_bool(v, "class_cond", u->classes > 0);
     check_bool(v, "use_scale_shift_norm", u->scale_shift);
