@@ -15,6 +15,20 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
     }
 }
 
+void dd_embed_backward(float *dt, const struct dd_map *dy, const struct dd_map *y, const float *f,
+                       int cos_first)
+{
+    size_t half = (size_t)y->c / 2, s = cos_first ? half : 0, c = cos_first ? 0 : half;
+
+    for (int i = 0; i < y->n; i++) {
+        const float *row = y->data + (size_t)i * y->stride, *grad = dy->data + (size_t)i * dy->stride;
+        double sum = 0;
+        for (size_t k = 0; k < half; k++)
+            sum += (double)f[k] * ((double)grad[s + k] * row[c + k] - (double)grad[c + k] * row[s + k]);
+        dt[i] = (float)sum;
+    }
+}
+
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
                             const int32_t *label)
 {

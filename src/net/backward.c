@@ -126,7 +126,9 @@ static void conv(const struct step *b, const struct dd_conv_gradient *g)
         dd_pre_store_backward(&b->ctx, &b->dy, map_of(&residual, b, n->dresidual.value), n->dresidual.add,
                               map_of(&add, b, n->dadd.value), n->dadd.add, &b->dy, NULL, n->scale,
                               DD_ACT_NONE);
-    dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x, has_pre(n) ? &b->pre : NULL);
+    if (b->net->program.derivatives == DD_BY_PARAMETERS)
+        dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x,
+                                 has_pre(n) ? &b->pre : NULL);
     if (!b->dx.data)
         return;
     for (int first = 0, most = images_of_pass(b->net, n); first < b->x.n; first += most) {
@@ -196,6 +198,9 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
     case DD_OP_COPY: resample(b); break;
     case DD_OP_DROPOUT: dd_dropout_backward(&b->ctx, &b->dy, n->p, s->masks, (uint32_t)(n->of - 1)); break;
     case DD_OP_EMBED:
+        if (s->dt)
+            dd_embed_backward(s->dt, &b->dy, &b->x, w, n->cos_first);
+        break;
     case DD_OPS: break;
     }
     if (b->dx.data && n->op != DD_OP_CONV)

@@ -9,7 +9,8 @@
    activation functions, by the derivative at their input (convolutions have none behind them; RMS norms begin at their x), the softmax of
    attention, and the masks of dropout.  Kept beside the values: mean and rstd of a group norm, behind its scale and shift.
 
-   No gradient goes into the sinusoids of the timestep, which have no parameters before them. */
+   By parameters, no gradient goes into the sinusoids of the timestep, which have no parameters before them.
+   By inputs, their node ends with the gradient by t, and no convolution keeps its x for its own weights. */
 #include <stdlib.h>
 #include "net/program.h"
 
@@ -52,7 +53,7 @@ static void prepare(struct pass *s)
         int own = s->p->value[n->y].home;
         if (n->op == DD_OP_NORM)
             s->p->home[own].c += 2 * n->groups;
-        if (n->op == DD_OP_EMBED)
+        if (n->op == DD_OP_EMBED && s->p->derivatives == DD_BY_PARAMETERS)
             s->constant = own;
     }
 }
@@ -81,10 +82,10 @@ static struct dd_flow into(struct pass *s, const struct dd_node *n, int value)
     return (struct dd_flow){ s->values + value, before > 0 };
 }
 
-static bool keeps_x(const struct dd_node *n)
+static bool keeps_x(const struct pass *s, const struct dd_node *n)
 {
     switch (n->op) {
-    case DD_OP_CONV:
+    case DD_OP_CONV: return s->p->derivatives == DD_BY_PARAMETERS || n->norm || n->pre != DD_ACT_NONE;
     case DD_OP_NORM:
     case DD_OP_RMS:
     case DD_OP_ATTENTION:
@@ -97,13 +98,15 @@ static void reverse(struct pass *s, int node)
 {
     const struct dd_node *n = &s->p->node[node];
     struct dd_node b = *n;
-    if (n->op == DD_OP_EMBED)
+    if (n->op == DD_OP_EMBED && s->p->derivatives == DD_BY_PARAMETERS)
         return;
     if (mark(s, n->y) < s->p->value[n->y].c)
         s->partial = n->name;
     b.of = node + 1;
     b.y = s->values + n->y;
-    b.x = keeps_x(n) ? n->x : 0;
+    b.x = keeps_x(s, n) ? n->x : 0;
+    if (n->op == DD_OP_EMBED)
+        b.x = n->y; /* sine and cosine are each other's derivatives */
     b.add = b.residual = 0;
     b.dresidual = into(s, n, n->residual);
     b.dadd = into(s, n, n->add);
@@ -138,7 +141,7 @@ static bool begin(struct pass *s)
 
 int dd_differentiate(struct dd_program *p, ddpm_error *err)
 {
-    struct pass s = { .p = p, .values = p->values, .homes = p->homes };
+    struct pass s = { .p = p, .values = p->values, .homes = p->homes, .constant = -1 };
     bool begun = begin(&s);
     mirror(&s);
     prepare(&s);

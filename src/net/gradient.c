@@ -42,37 +42,47 @@ static void lay_out(struct dd_gradient *g)
     g->count = at;
 }
 
+/* Returns how many numbers the largest parameter has. */
+static size_t largest(const struct dd_program *p)
+{
+    int64_t most = 0;
+    for (int i = 0; i < p->params; i++)
+        most = p->param[i].count > most ? p->param[i].count : most;
+    return (size_t)most;
+}
+
 static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_program *p = &g->net->program;
+    bool by_parameters = p->derivatives == DD_BY_PARAMETERS;
     if (!(g->offset = malloc((size_t)p->params * sizeof *g->offset)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for the list of parameters");
     lay_out(g);
+
+    /* By inputs, what the small layers add for their parameters goes to one place that nobody reads. */
+    size_t sums = by_parameters ? g->count : largest(p);
     g->weights = dd_memory(g->count, sizeof *g->weights);
-    g->sums = dd_memory(g->count, sizeof *g->sums);
+    g->sums = dd_memory(sums, sizeof *g->sums);
     if (!g->weights || !g->sums)
         return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for weights and gradients",
-                        2 * g->count * sizeof(float));
+                        (g->count + sums) * sizeof(float));
+
     for (int i = 0; i < p->params; i++)
         if (g->offset[i] != SIZE_MAX) {
             dd_params_read(g->weights + g->offset[i], &p->param[i], m);
-            g->net->sums[i] = g->sums + g->offset[i];
+            g->net->sums[i] = by_parameters ? g->sums + g->offset[i] : g->sums;
         }
     dd_gradient_pack(g);
     return DDPM_OK;
 }
 
-int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o,
-                       double dropout, ddpm_error *err)
+static int create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o,
+                  enum dd_derivatives derivatives, double dropout, ddpm_error *err)
 {
-    *out = NULL;
-    dropout = dropout < 0 ? m->config.dropout : dropout;
-    if (!(dropout < 1))
-        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected less than 1", dropout);
     struct dd_gradient *g = calloc(1, sizeof *g);
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network in training");
-    int code = dd_net_create_training(&g->net, m, o, dropout, err);
+    int code = dd_net_create_training(&g->net, m, o, derivatives, dropout, err);
     if (!code) {
         g->forward = dd_program_forward(&g->net->program);
         code = fill(g, m, err);
@@ -82,6 +92,30 @@ int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm
     else
         *out = g;
     return code;
+}
+
+int dd_gradient_create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o,
+                       double dropout, ddpm_error *err)
+{
+    *out = NULL;
+    dropout = dropout < 0 ? m->config.dropout : dropout;
+    if (!(dropout < 1))
+        return dd_error(err, DDPM_EUSAGE, "dropout is %g, expected less than 1", dropout);
+    return create(out, m, o, DD_BY_PARAMETERS, dropout, err);
+}
+
+int dd_gradient_create_by_inputs(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_options *o,
+                                 ddpm_error *err)
+{
+    *out = NULL;
+    int code = create(out, m, o, DD_BY_INPUTS, 0, err);
+    if (code)
+        return code;
+
+    /* The layers hold what they need of the weights by now. */
+    free((*out)->weights);
+    (*out)->weights = NULL;
+    return DDPM_OK;
 }
 
 size_t dd_gradient_count(const struct dd_gradient *g)

@@ -11,6 +11,10 @@ struct dd_gradient;
    probability 0 <= p < 1 of a zero; negative: the model's own.  Nothing can fail for memory afterwards. */
 int dd_gradient_create(struct dd_gradient **g, const ddpm_model *m, const ddpm_net_options *o, double dropout,
                        ddpm_error *err);
+/* The same without gradients by parameters: dd_gradient_backward gives those by x and t alone, which takes less
+   memory and time.  The weights stay m's, there is no dropout, and the vectors below are NULL. */
+int dd_gradient_create_by_inputs(struct dd_gradient **g, const ddpm_model *m, const ddpm_net_options *o,
+                                 ddpm_error *err);
 /* How many numbers the vectors hold: every parameter of m->program but time.freq. */
 size_t dd_gradient_count(const struct dd_gradient *g);
 /* Where parameter `param` of m->program begins in them, in the layout of its tensor; SIZE_MAX for time.freq.  (Nodes are in order, but a
@@ -23,7 +27,7 @@ void dd_gradient_pack(struct dd_gradient *g);
 /* s->out [n, h, w, outputs] = network(s->x, s->t, s->y) under s->masks; s->n <= batch, labels in range. */
 void dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s);
 /* Behind the forward pass of the same slice and masks: sums += the gradients of the parameters, from s->dout [n, h, w, outputs]; s->dx
-   [n, h, w, channels] is overwritten unless NULL. */
+   [n, h, w, channels], and by inputs also s->dt [n], are overwritten unless NULL. */
 void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s);
 /* Goes through both passes again and stops at the first node whose output, or gradient of inputs or of parameters, is not finite: its name
    and operation; NULL when there is none.  s->out and sums hold nothing of use then. */

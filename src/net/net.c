@@ -61,7 +61,7 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
         struct dd_conv_shape shape;
         if (n->op != DD_OP_CONV)
             continue;
-        shape = dd_program_shape(&net->program, n);
+        shape = dd_program_shape(&net->program, n->of ? &net->program.node[n->of - 1] : n);
         setup.engine = net->program.training ? dd_conv_gradient_engine(&shape, net->engine) : net->engine;
         code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err)
                      : dd_conv_open(&net->conv[i], &shape, &setup, err);
@@ -143,13 +143,13 @@ static int describe(ddpm_net *net, ddpm_error *err)
     return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
 }
 
-static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, bool training,
-                 ddpm_error *err)
+static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
+                 enum dd_derivatives derivatives, ddpm_error *err)
 {
     int code = take_options(net, o, err);
     if (!code)
-        code = dd_program_create(&net->program, &net->config, training, err);
-    if (!code && !training)
+        code = dd_program_create(&net->program, &net->config, derivatives, err);
+    if (!code && derivatives == DD_NO_DERIVATIVES)
         code = dd_program_fold(&net->program, err);
     if (!code)
         code = make_lists(net, err);
@@ -175,8 +175,8 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o, 
     return code;
 }
 
-static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o, const double *dropout,
-                  ddpm_error *err)
+static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o,
+                  enum dd_derivatives derivatives, double dropout, ddpm_error *err)
 {
     *out = NULL;
     ddpm_net *net = calloc(1, sizeof *net);
@@ -184,9 +184,8 @@ static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network");
     net->config = m->config;
     net->t_scale = m->diffusion.t_scale;
-    if (dropout)
-        net->config.dropout = *dropout;
-    int code = build(net, m, o, dropout, err);
+    net->config.dropout = dropout;
+    int code = build(net, m, o, derivatives, err);
     if (code)
         dd_net_free(net);
     else
@@ -196,13 +195,13 @@ static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o
 
 int dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)
 {
-    return create(net, m, o, NULL, err);
+    return create(net, m, o, DD_NO_DERIVATIVES, m->config.dropout, err);
 }
 
-int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout,
-                           ddpm_error *err)
+int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o,
+                           enum dd_derivatives derivatives, double dropout, ddpm_error *err)
 {
-    return create(net, m, o, &dropout, err);
+    return create(net, m, o, derivatives, dropout, err);
 }
 
 void dd_net_free(ddpm_net *net)

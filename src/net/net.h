@@ -28,7 +28,7 @@ struct ddpm_net {
 };
 
 /* A slice of at most net->batch images on its way through the list.  In training only: the masks of dropout, NULL for none; dout, the
-   gradient by out; dx, where the gradient by x is written, or NULL. */
+   gradient by out; dx and dt, where the gradients by x and t are written, or NULL. */
 struct dd_slice {
     float *out;
     const float *x, *t;
@@ -36,13 +36,14 @@ struct dd_slice {
     int n;
     const struct dd_dropout *masks;
     const float *dout;
-    float *dx;
+    float *dx, *dt;
 };
 
 int dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
-/* With dropout and backward nodes, which want sums and packed weights of their own before they run. */
-int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, double dropout,
-                           ddpm_error *err);
+/* With backward nodes, which want sums and packed weights of their own before they run, and by parameters with
+   dropout. */
+int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o,
+                           enum dd_derivatives derivatives, double dropout, ddpm_error *err);
 void dd_net_free(ddpm_net *net);
 int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
                ddpm_error *err);

@@ -181,7 +181,7 @@ void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *
     struct dd_node drop = {
         .op = DD_OP_DROPOUT, .name = name, .x = n->x, .norm = n->norm, .pre = n->pre, .p = probability
     };
-    if (!p->training || probability == 0)
+    if (p->derivatives != DD_BY_PARAMETERS || probability == 0)
         return;
     if (!n->norm && n->pre == DD_ACT_NONE)
         drop.y = n->x;
@@ -247,10 +247,11 @@ double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
     }
 }
 
-int dd_program_init(struct dd_program *p, bool training)
+int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)
 {
     memset(p, 0, sizeof *p);
-    p->training = training;
+    p->derivatives = derivatives;
+    p->training = derivatives != DD_NO_DERIVATIVES;
     p->param = malloc(FIRST * sizeof *p->param);
     p->home = malloc(FIRST * sizeof *p->home);
     p->value = malloc(FIRST * sizeof *p->value);

@@ -35,6 +35,13 @@ enum dd_place {
     DD_PLACE_OUTPUT_GRADIENT
 };
 
+/* The gradients that a backward pass behind the forward one is for. */
+enum dd_derivatives {
+    DD_NO_DERIVATIVES,
+    DD_BY_PARAMETERS, /* and by x where the caller wants it: training */
+    DD_BY_INPUTS      /* by x and t alone */
+};
+
 enum dd_init { DD_INIT_UNIFORM, DD_INIT_NORMAL, DD_INIT_ONE, DD_INIT_ZERO, DD_INIT_FREQUENCY };
 
 struct dd_param {
@@ -109,15 +116,17 @@ struct dd_program {
     int nodes;
     int middle;         /* value: what the middle block, or the way down, gives */
     int64_t parameters; /* numbers that training changes */
-    bool training;      /* dropout and the backward nodes are there */
-    bool failed;        /* out of memory; sticks */
+    enum dd_derivatives derivatives;
+    bool training; /* the backward nodes are there, and by parameters dropout */
+    bool failed;   /* out of memory; sticks */
 };
 
-/* Builds the program of a configuration, see program_create.c; training: with dropout and with the backward
-   pass behind the forward one.  The caller frees it with dd_program_free. */
-int dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err);
+/* Builds the program of a configuration, see program_create.c, with the backward pass for `derivatives`
+   behind the forward one.  The caller frees it with dd_program_free. */
+int dd_program_create(struct dd_program *p, const struct dd_config *c, enum dd_derivatives derivatives,
+                      ddpm_error *err);
 /* Makes an empty program, which a builder fills.  DDPM_ENOMEM: dd_program_free still has to follow. */
-int dd_program_init(struct dd_program *p, bool training);
+int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives);
 void dd_program_free(struct dd_program *p);
 /* Makes a program for inference shorter and faster, with the same results up to rounding. */
 int dd_program_fold(struct dd_program *p, ddpm_error *err);

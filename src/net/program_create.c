@@ -1,5 +1,5 @@
-/* From a configuration to a program: the builder of its architecture appends the forward nodes, and for
-   training dd_differentiate appends the backward ones. */
+/* From a configuration to a program: the builder of its architecture appends the forward nodes, and where
+   gradients are wanted dd_differentiate appends the backward ones. */
 #include "base/error.h"
 #include "net/program.h"
 
@@ -14,9 +14,10 @@ static void build(struct dd_program *p, const struct dd_config *c)
         dd_lucid_build(p, c);
 }
 
-int dd_program_create(struct dd_program *p, const struct dd_config *c, bool training, ddpm_error *err)
+int dd_program_create(struct dd_program *p, const struct dd_config *c, enum dd_derivatives derivatives,
+                      ddpm_error *err)
 {
-    int code = dd_program_init(p, training);
+    int code = dd_program_init(p, derivatives);
 
     if (!code)
         build(p, c);
@@ -27,7 +28,7 @@ int dd_program_create(struct dd_program *p, const struct dd_config *c, bool trai
                         "net.widths: the network would have %lld parameters, expected at most %lld",
                         (long long)p->parameters, (long long)most_parameters);
 
-    if (!code && training)
+    if (!code && p->training)
         code = dd_differentiate(p, err);
     if (code)
         dd_program_free(p);

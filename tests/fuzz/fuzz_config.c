@@ -19,8 +19,8 @@ static int read_all(const cJSON *root, ddpm_error *err)
         return code;
     code = dd_config_diffusion(&d, cJSON_GetObjectItemCaseSensitive(root, "diffusion"), &c, err);
     refused(code, err);
-    for (int training = 0; training < 2; training++) {
-        if (dd_program_create(&p, &c, training, err))
+    for (enum dd_derivatives of = DD_NO_DERIVATIVES; of <= DD_BY_INPUTS; of++) {
+        if (dd_program_create(&p, &c, of, err))
             continue;
         require(p.nodes > 0 && p.params > 0);
         dd_program_free(&p);

@@ -1,4 +1,4 @@
-/* Gradients of whole networks, of every parameter and of x, against the original implementations in double (make_gradients.py): classes
+/* Gradients of whole networks, by every parameter, by x and by t, against the original implementations in double (make_gradients.py): classes
    and scale-shift norms of diffusers, residual up and down of guided-diffusion, Ho's network, memory tokens and both attentions of
    lucidrains.  Weights and x, t, y are those of the cases in golden/cases.
 
@@ -101,17 +101,36 @@ static void check_param(const struct data *d, const struct net_case *c, const st
     free(want);
 }
 
-static void backward(struct dd_gradient *g, const struct dd_config *f, const struct data *io,
+/* Holds dx, and dt unless that is NULL, to the original's. */
+static void check_inputs(const struct data *d, const struct net_case *c, const struct dd_config *f,
+                         const float *dx, const float *dt)
+{
+    size_t in = (size_t)(IMAGES * f->height * f->width * f->channels);
+    double *spread = data_get(d, c->name, ".spread"), *want_dt = data_get(d, c->name, ".dt");
+    float *want = data_get(d, c->name, ".dx"),
+          *torch_dx = images(dx, f->channels, f->height, f->width, torch_to_nchw);
+    REQUIRE(spread && want && want_dt);
+
+    CHECK_NEAR(distance(torch_dx, want, in), 0, TIMES * spread[0]);
+    for (int i = 0; dt && i < IMAGES; i++)
+        CHECK_NEAR(dt[i], want_dt[i], TIMES * hypot(want_dt[IMAGES], want_dt[IMAGES + 1]));
+
+    free(spread);
+    free(want_dt);
+    free(want);
+    free(torch_dx);
+}
+
+/* Runs both passes of the case; by_inputs: g has no gradients by parameters, and dt is checked too. */
+static void backward(struct dd_gradient *g, bool by_inputs, const struct dd_config *f, const struct data *io,
                      const struct data *d, const struct net_case *c)
 {
     size_t in = (size_t)(IMAGES * f->height * f->width * f->channels),
            outs = (size_t)(IMAGES * f->height * f->width * f->outputs);
-    float *x = data_get(io, "x", ""), *dout = data_get(d, c->name, ".dout"),
-          *want = data_get(d, c->name, ".dx"), t[IMAGES];
+    float *x = data_get(io, "x", ""), *dout = data_get(d, c->name, ".dout"), t[IMAGES], dt[IMAGES];
     int64_t *step = data_get(io, "t", ""), *label = data_get(io, "y", "");
     int32_t y[IMAGES] = { 0 };
-    double *spread = data_get(d, c->name, ".spread");
-    REQUIRE(x && dout && want && step && spread);
+    REQUIRE(x && dout && step);
     for (int i = 0; i < IMAGES; i++) {
         t[i] = (float)step[i];
         y[i] = label ? (int32_t)label[i] : 0;
@@ -120,13 +139,12 @@ static void backward(struct dd_gradient *g, const struct dd_config *f, const str
           *nd = images(dout, f->outputs, f->height, f->width, torch_to_nhwc);
     float *out = malloc(outs * sizeof *out), *dx = malloc(in * sizeof *dx);
     struct dd_slice s = {
-        .out = out, .x = nx, .t = t, .y = label ? y : NULL, .n = IMAGES, .dout = nd, .dx = dx
+        .out = out, .x = nx, .t = t, .y = label ? y : NULL, .n = IMAGES, .dout = nd, .dx = dx, .dt = dt
     };
     dd_gradient_forward(g, &s);
     dd_gradient_backward(g, &s);
-    float *torch_dx = images(dx, f->channels, f->height, f->width, torch_to_nchw);
-    CHECK_NEAR(distance(torch_dx, want, in), 0, TIMES * spread[0]);
-    void *all[] = { x, dout, want, step, label, nx, nd, out, dx, torch_dx, spread };
+    check_inputs(d, c, f, dx, by_inputs ? dt : NULL);
+    void *all[] = { x, dout, step, label, nx, nd, out, dx };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -137,16 +155,18 @@ static void check_case(const struct net_case *c)
                *from = check_path(check_source(), "tests/golden/cases/%s", c->checkpoint);
     char io_path[128];
     struct data io, d;
-    struct dd_gradient *g = NULL;
+    struct dd_gradient *g = NULL, *by_inputs = NULL;
     ddpm_model *m = NULL;
     ddpm_error err = { 0 };
     snprintf(io_path, sizeof io_path, "cases/%.*s/io.safetensors", (int)strcspn(c->checkpoint, "/"),
              c->checkpoint);
     REQUIRE(data_open(&io, io_path) && data_open(&d, "data/gradients.safetensors"));
     REQUIRE(converted(from, c->flags, path) == 0 && ddpm_model_open(&m, path, &err) == DDPM_OK);
-    REQUIRE(dd_gradient_create(&g, m, &(ddpm_net_options){ .batch = IMAGES, .threads = 2 }, -1, &err) ==
-            DDPM_OK);
-    backward(g, &m->config, &io, &d, c);
+    ddpm_net_options options = { .batch = IMAGES, .threads = 2 };
+    REQUIRE(dd_gradient_create(&g, m, &options, -1, &err) == DDPM_OK);
+    REQUIRE(dd_gradient_create_by_inputs(&by_inputs, m, &options, &err) == DDPM_OK);
+    backward(by_inputs, true, &m->config, &io, &d, c);
+    backward(g, false, &m->config, &io, &d, c);
     int checked = 0;
     for (int i = 0; i < m->program.params; i++)
         if (dd_gradient_offset(g, i) != SIZE_MAX) {
@@ -155,6 +175,7 @@ static void check_case(const struct net_case *c)
         }
     CHECK(checked == m->program.params - 1 && dd_gradient_count(g) == (size_t)m->program.parameters);
     dd_gradient_free(g);
+    dd_gradient_free(by_inputs);
     ddpm_model_close(m);
     data_close(&io);
     data_close(&d);

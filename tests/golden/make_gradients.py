@@ -9,6 +9,7 @@ For each case, with the x, t and y of its io.safetensors and dout from a fixed c
 double (the sinusoids of the timestep in float32, as always).  The gradients of a checkpoint are a checkpoint: they are saved in its
 layout and go through `ddpm convert`, which gives them our names and order of rows.  Stored for NAME in A3 B3 C1 D1:
   NAME.dout [2, outputs, h, w], NAME.dx [2, c, h, w]     float32
+  NAME.dt [2, 2]       float64: the gradient by each t, and its difference in torch's float32
   NAME.spread [2]      float64: the norm of the difference of torch's float32 dx, and that of its output, as a part of the output's norm
   NAME.PARAMETER [6]   float64: four projections of the gradient on signs, its norm, the norm of the difference of torch's float32 one
   NAME.whole.PARAMETER        some whole gradients, float32
@@ -113,10 +114,11 @@ def converted(case, state, flags):
 def gradients(make, folder, dtype, x, t, y, dout):
     net, run = make(folder, dtype)
     x = x.to(dtype).requires_grad_()
+    t = t.to(dtype).requires_grad_()
     y_hat = run(x, t, y)
     y_hat.backward(dout.to(dtype))
     zero = torch.zeros(1)
-    return y_hat.detach().double(), x.grad, {k: (p.grad if p.grad is not None else zero.expand_as(p)).detach().contiguous() for k, p in net.named_parameters()}
+    return y_hat.detach().double(), x.grad, t.grad, {k: (p.grad if p.grad is not None else zero.expand_as(p)).detach().contiguous() for k, p in net.named_parameters()}
 
 
 OPENAI = ["image_size=16", "num_channels=32", "num_res_blocks=1", "channel_mult=1,1", "learn_sigma=true", "class_cond=false",
@@ -136,14 +138,15 @@ for number, (name, case, make, flags, whole) in enumerate(RUNS):
     shape = io["out"].shape
     u = (words(number << 40, io["out"].numel()) >> np.uint64(12)).astype(np.float64) * 2.0 ** -52
     dout = torch.from_numpy((2 * u - 1).astype(np.float32)).reshape(shape)
-    result, dx, exact = gradients(make, folder, torch.float64, io["x"], io["t"], y, dout)
-    single_result, single_dx, single = gradients(make, folder, torch.float32, io["x"], io["t"], y, dout)
+    result, dx, dt, exact = gradients(make, folder, torch.float64, io["x"], io["t"], y, dout)
+    single_result, single_dx, single_dt, single = gradients(make, folder, torch.float32, io["x"], io["t"], y, dout)
     # A float32 checkpoint rounds a gradient; what it loses goes through as a second one.
     high = converted(case, {k: v.float() for k, v in exact.items()}, flags)
     low = converted(case, {k: (v - v.float().double()).float() for k, v in exact.items()}, flags)
     other = converted(case, single, flags)
     out[f"{name}.dout"], out[f"{name}.dx"] = dout, dx.float().contiguous()
     out[f"{name}.spread"] = torch.stack([(single_dx.double() - dx).norm(), (single_result - result).norm() / result.norm()])
+    out[f"{name}.dt"] = torch.stack([dt, single_dt.double() - dt])
     worst = 0
     for k in high:
         g = high[k].astype(np.float64) + low[k]

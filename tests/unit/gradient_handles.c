@@ -119,7 +119,7 @@ TEST(gradient, cifar10_at_batch_16_fits)
     struct dd_plan plan;
     known_net_json(json, sizeof json, k->net, k->diffusion);
     REQUIRE(ddpm_model_create(&m, json, &err) == DDPM_OK);
-    REQUIRE(dd_program_create(&p, &m->config, true, &err) == DDPM_OK &&
+    REQUIRE(dd_program_create(&p, &m->config, DD_BY_PARAMETERS, &err) == DDPM_OK &&
             dd_plan_create(&plan, &p, 16, &err) == DDPM_OK);
     double weights = 4.0 * (double)p.parameters, planned = 4.0 * (double)plan.floats;
     CHECK(planned + (8 + 5) * weights < 6e9);

@@ -13,7 +13,7 @@ static int create(struct dd_program *p, const char *net, ddpm_error *err)
     if (!code)
         code = dd_config_net(&c, root, err);
     cJSON_Delete(root);
-    return code ? code : dd_program_create(p, &c, false, err);
+    return code ? code : dd_program_create(p, &c, DD_NO_DERIVATIVES, err);
 }
 
 TEST(program, counts_of_published_networks)
