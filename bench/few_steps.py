@@ -18,7 +18,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DDPM = os.environ.get("DDPM", os.path.join(TOP, "build", "ddpm"))
 DATA = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
-BITS = [(K, schedule, variance) for K in ("10", "25") for schedule in ("iddpm", "optimal") for variance in ("beta-tilde", "analytic")]
+BITS = [(K, spacing, variance) for K in ("10", "25") for spacing in ("iddpm", "optimal") for variance in ("beta-tilde", "analytic")]
 BITS += [("50", "optimal", "analytic")]
 WHOLE = ("all", "iddpm", "beta-tilde")
 SETS = [("20", "ddpm", "iddpm", ["--variance", "beta-tilde"]), ("20", "ddpm", "iddpm", ["--variance", "analytic"]), ("20", "ddpm", "quad", []),
@@ -59,14 +59,14 @@ def mean_and_error(values):
 
 def bits(folder, images, chain):
     path = os.path.join(folder, "bits-%s-%s-%s.safetensors" % chain)
-    run("eval", DATA, "--fit", "pad", "-n", images, "-q", "--json", "--resume", path, "--steps", chain[0], "--schedule", chain[1], "--variance", chain[2])
+    run("eval", DATA, "--fit", "pad", "-n", images, "-q", "--json", "--resume", path, "--steps", chain[0], "--spacing", chain[1], "--variance", chain[2])
     return totals(path)
 
 
 def sample(folder, images, row, seed="0"):
-    steps, sampler, schedule, more = row
-    path = os.path.join(folder, "-".join(["set", steps, sampler, schedule, *more] + ["seed", seed] * (seed != "0")).replace("---", "-"))
-    chosen = [] if schedule == "all" else ["--schedule", schedule]
+    steps, sampler, spacing, more = row
+    path = os.path.join(folder, "-".join(["set", steps, sampler, spacing, *more] + ["seed", seed] * (seed != "0")).replace("---", "-"))
+    chosen = [] if spacing == "all" else ["--spacing", spacing]
     run("sample", "-q", "-n", images, "--outdir", path, "--steps", steps, "--sampler", sampler, "--seed", seed, *chosen, *more)
     return path
 
@@ -99,7 +99,7 @@ def ratio(folder, images):
 
 
 def over_seeds(folder, images, seeds):
-    print("\n| K | sampler | schedule | distance | with its bias |\n|---|---|---|---|---|")
+    print("\n| K | sampler | spacing | distance | with its bias |\n|---|---|---|---|---|")
     for row in AGAIN:
         sets = [distance(folder, images, row, str(seed)) for seed in range(seeds)]
         distances, plain = (mean_and_error([d[key] for d in sets]) for key in ("distance", "plain"))
@@ -109,7 +109,7 @@ def over_seeds(folder, images, seeds):
 def main():
     folder, images, seeds = (sys.argv[1:] + ["1000", "3"][len(sys.argv) - 2:])[:3]
     os.makedirs(folder, exist_ok=True)
-    print("| K | sampler | schedule | distance | with its bias |\n|---|---|---|---|---|")
+    print("| K | sampler | spacing | distance | with its bias |\n|---|---|---|---|---|")
     for row in SETS:
         d = distance(folder, images, row)
         print("| %s | %s | %s | %.2f (%.2f to %.2f) | %.2f |" % (row[0], " ".join([row[1], *row[3]]), row[2], d["distance"], *d["interval"], d["plain"]), flush=True)
@@ -117,7 +117,7 @@ def main():
     ratio(folder, images)
     found = {chain: bits(folder, images, chain) for chain in BITS}
     whole = bits(folder, images, WHOLE)
-    print("\n| K | schedule | variance | bits/dim | difference |\n|---|---|---|---|---|\n| 1000 | all | beta-tilde | %.3f ± %.3f | |" % mean_and_error(whole))
+    print("\n| K | spacing | variance | bits/dim | difference |\n|---|---|---|---|---|\n| 1000 | all | beta-tilde | %.3f ± %.3f | |" % mean_and_error(whole))
     for chain in reversed(BITS):
         pairs = [a - b for a, b in zip(found[chain], whole)]
         print("| %s | %s | %s | %.3f ± %.3f | %.3f ± %.3f |" % (*chain, *mean_and_error(found[chain]), *mean_and_error(pairs)))

@@ -199,12 +199,12 @@ DDPM_API int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec
    one before it in the model's own chain. */
 DDPM_API int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar,
                                ddpm_error *err);
-/* steps: "50", "all", "0,10,20,999" ("999,": one step), "iddpm:10,15,20"; schedule: one of ddpm_schedule_names, NULL: "iddpm". */
-DDPM_API int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule,
+/* steps: "50", "all", "0,10,20,999" ("999,": one step), "iddpm:10,15,20"; spacing: one of ddpm_spacing_names, NULL: "iddpm". */
+DDPM_API int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *spacing,
                                 ddpm_error *err);
 DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);
 DDPM_API void ddpm_chain_free(ddpm_chain *c);
-DDPM_API const char *const *ddpm_schedule_names(void); /* NULL-terminated, the default first */
+DDPM_API const char *const *ddpm_spacing_names(void); /* NULL-terminated, the default first */
 
 /* ---- samplers ---- */
 

@@ -21,10 +21,10 @@ int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alph
     DD_ENTRY(int, dd_chain_create(c, K, t, alpha_bar, NULL, err));
 }
 
-int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *schedule,
+int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *spacing,
                        ddpm_error *err)
 {
-    DD_ENTRY(int, dd_respace(c, a, steps, schedule, err));
+    DD_ENTRY(int, dd_respace(c, a, steps, spacing, err));
 }
 
 const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c)
@@ -37,7 +37,7 @@ void ddpm_chain_free(ddpm_chain *c)
     free(c);
 }
 
-const char *const *ddpm_schedule_names(void)
+const char *const *ddpm_spacing_names(void)
 {
     return dd_respace_names();
 }

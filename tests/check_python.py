@@ -77,7 +77,7 @@ def test_structs_as_in_c():
 def test_sample_is_that_of_the_program():
     for options, words in (({}, []), (dict(seed=2**63 + 7, sampler="ddim-diffusers", eta=0.5), ["--seed", str(2**63 + 7), "--sampler", "ddim-diffusers", "--eta", "0.5"]),
                            (dict(index=[5, 1, 9], steps=[0, 400, 999], clip=False), ["--index", "5,1,9", "--clip", "no", "--steps", "0,400,999"]),
-                           (dict(sampler="dpmpp", order=3, schedule="trailing", variance="auto"), ["--sampler", "dpmpp", "--order", "3", "--schedule", "trailing"])):
+                           (dict(sampler="dpmpp", order=3, spacing="trailing", variance="auto"), ["--sampler", "dpmpp", "--order", "3", "--spacing", "trailing"])):
         options.setdefault("steps", 10)
         if "index" not in options:
             options["n"] = 3
@@ -97,7 +97,7 @@ def test_what_is_said_of_a_model():
     assert (model.height, model.width, model.channels, model.outputs, model.classes, model.steps) == (32, 32, 1, 1, 0, 1000)
     close(np.cumprod(1 - model.beta), model.alpha_bar, 1e-6)      # lucidrains computes both in float32
     assert model.prediction in ("eps", "x0", "v") and "net" in model.metadata
-    assert ddpm.samplers()[0] == "ddpm" and ddpm.variances()[0] == "auto" and "trailing" in ddpm.schedules()
+    assert ddpm.samplers()[0] == "ddpm" and ddpm.variances()[0] == "auto" and "trailing" in ddpm.spacings()
 
 
 def test_eps_of_diffusers():
@@ -206,7 +206,7 @@ def test_numbers_are_never_changed():
     refuses(sample, "eta", -0.1, 1.5, np.nan, np.inf, True, np.True_, "0.5", [0.5], 1j, sampler="ddim")
     refuses(sample, "order", -1, 4, 2**32 + 2, [2], None, *NO_WHOLE, sampler="dpmpp")
     refuses(sample, "clip", 0, 1, 0.5, "no", np.array([True]), [])
-    for name in "sampler", "schedule", "variance":
+    for name in "sampler", "spacing", "variance":
         refuses(sample, name, 1, True, b"ddpm", "ddpm\0", "", [])
     for name, most in ("batch", 4097), ("threads", 4097):
         refuses(lambda **given: ddpm.Model(DEFAULT, **given), name, -1, most, 2**32 + 1, None, [1], *NO_WHOLE)

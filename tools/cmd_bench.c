@@ -16,7 +16,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *sampler, *schedule, *variance, *fit, *report, *npy;
+    const char *model, *steps, *sampler, *spacing, *variance, *fit, *report, *npy;
     int64_t images, rounds, batch;
     double time, suggest, spread;
     uint64_t seed;
@@ -179,7 +179,7 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
         return code;
     t->command = &command_bench, t->common = &s->common, t->model = j->model;
     t->file = s->model ? s->model : "embedded", t->about = ddpm_model_about(j->model);
-    t->schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0], t->variance = s->variance,
+    t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0], t->variance = s->variance,
     t->seed = s->seed;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
         return code;
@@ -396,10 +396,10 @@ static const struct option options[] = {
       NULL, FIELD(images), 2, 4096 },
     { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL,
       FIELD(rounds), 1, ROUNDS_MAX },
-    { "schedule", 0, OPTION_CHOICE, "NAME",
+    { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
-      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+      ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names,
       FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },

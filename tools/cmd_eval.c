@@ -26,7 +26,7 @@ enum { BATCH = 16 };
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *variance, *clip, *fit, *resume, *output, *against;
+    const char *model, *steps, *spacing, *variance, *clip, *fit, *resume, *output, *against;
     int64_t images, batch, label;
     double memory;
     uint64_t seed;
@@ -157,7 +157,7 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
             "--statistics and -o go together: the new model file is where the statistics are kept");
     j->about = ddpm_model_about(j->model);
     struct evaluation_options o = { s->steps ? s->steps : "all",
-                                    s->schedule,
+                                    s->spacing,
                                     s->variance ? s->variance : "auto",
                                     clip_of(s, j->about),
                                     s->seed,
@@ -287,11 +287,11 @@ static int open_sets(struct comparison *c, const char *path, ddpm_error *err)
 {
     struct job *j = c->j;
     const struct settings *s = j->s;
-    if (s->steps || s->schedule || s->variance || s->clip || s->statistics || s->resume || s->output ||
+    if (s->steps || s->spacing || s->variance || s->clip || s->statistics || s->resume || s->output ||
         s->memory > 0)
         return dd_error(
             err, DDPM_EUSAGE,
-            "--against compares two sets of images and measures no chain: leave out --steps, --schedule, "
+            "--against compares two sets of images and measures no chain: leave out --steps, --spacing, "
             "--variance, --clip, --statistics, --resume, --memory-limit and -o");
     int code = model_open_whole(&j->model, s->model, err);
     if (code)
@@ -385,10 +385,10 @@ static const struct option options[] = {
       INT32_MAX },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)",
       NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME",
+    { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
-      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+      ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME", "of a step (default: auto)", ddpm_variance_names, FIELD(variance),
       0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
@@ -407,7 +407,7 @@ static const struct option options[] = {
       "fewer at a time where they take more: 500M, 1G (default: what the cgroup says)", NULL, FIELD(memory),
       0, 0 },
     { "statistics", 0, OPTION_FLAG, NULL,
-      "write the model with the statistics for --variance analytic and --schedule optimal", NULL,
+      "write the model with the statistics for --variance analytic and --spacing optimal", NULL,
       FIELD(statistics), 0, 0 },
     { "output", 'o', OPTION_TEXT, "NEW", "the model file of --statistics", NULL, FIELD(output), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace an existing NEW", NULL, FIELD(force), 0, 0 },

@@ -23,7 +23,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *schedule, *sampler, *variance, *clip, *label, *index, *noise, *from, *output,
+    const char *model, *steps, *spacing, *sampler, *variance, *clip, *label, *index, *noise, *from, *output,
         *outdir, *name, *format, *shard, *deadline;
     int64_t images, batch, keep_steps, order, corrector;
     double eta, snr, noise_to, wait, max_time, memory;
@@ -217,7 +217,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
         .sampler = s->sampler ? s->sampler : ddpm_sampler_names()[0],
         .variance = s->variance,
         .steps = s->steps,
-        .schedule = s->schedule ? s->schedule : ddpm_schedule_names()[0],
+        .spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0],
         .eta = s->eta,
         .keep_steps = (int)s->keep_steps,
         .format = format_of(s),
@@ -510,10 +510,10 @@ static const struct option options[] = {
     { "steps", 0, OPTION_TEXT, "STEPS",
       "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)",
       NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME",
+    { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
-      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+      ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "sampler", 0, OPTION_CHOICE, "NAME", "(default: ddpm)", ddpm_sampler_names, FIELD(sampler), 0, 0 },
     { "variance", 0, OPTION_CHOICE, "NAME",
       "of a ddpm step (default: auto, which is analytic where statistics are stored)", ddpm_variance_names,

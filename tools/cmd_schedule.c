@@ -11,7 +11,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *betas, *steps, *schedule;
+    const char *model, *betas, *steps, *spacing;
     int64_t timesteps;
     bool csv;
 };
@@ -85,7 +85,7 @@ static int chain_create(ddpm_chain **chain, const struct settings *s, ddpm_error
             code = ddpm_betas(beta, alpha_bar, T, s->betas ? s->betas : "linear", err);
         if (!code) {
             ddpm_about a = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
-            code = ddpm_chain_respace(chain, &a, s->steps, s->schedule, err);
+            code = ddpm_chain_respace(chain, &a, s->steps, s->spacing, err);
         }
         free(beta);
         free(alpha_bar);
@@ -93,7 +93,7 @@ static int chain_create(ddpm_chain **chain, const struct settings *s, ddpm_error
     }
     code = model_open(&m, s->model, err);
     if (!code)
-        code = ddpm_chain_respace(chain, ddpm_model_about(m), s->steps, s->schedule, err);
+        code = ddpm_chain_respace(chain, ddpm_model_about(m), s->steps, s->spacing, err);
     ddpm_model_close(m);
     return code;
 }
@@ -138,10 +138,10 @@ static const struct option options[] = {
       65535 },
     { "steps", 0, OPTION_TEXT, "STEPS", "50, all, a list 0,10,999 or sections iddpm:10,15,20 (default: all)",
       NULL, FIELD(steps), 0, 0 },
-    { "schedule", 0, OPTION_CHOICE, "NAME",
+    { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
-      ddpm_schedule_names, FIELD(schedule), 0, 0 },
+      ddpm_spacing_names, FIELD(spacing), 0, 0 },
     { "csv", 0, OPTION_FLAG, NULL, "comma-separated, all digits", NULL, FIELD(csv), 0, 0 },
 };
 const struct command command_schedule = {
@@ -153,7 +153,7 @@ const struct command command_schedule = {
     .does = "Prints, per step, i, C(i), beta, alpha, alpha_bar, beta_tilde, posterior mean coefficients, log "
             "SNR.",
     .examples = "  ddpm schedule --timesteps 7 --steps 4\n  ddpm schedule -m model.ddpm --steps 50 "
-                "--schedule trailing --json\n",
+                "--spacing trailing --json\n",
     .options = options,
     .count = sizeof options / sizeof *options,
     .size = sizeof(struct settings),

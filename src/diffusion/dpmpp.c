@@ -137,7 +137,7 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
         snprintf(does, sizeof does, "%d of %d steps take a lower one", lower, t->K);
     snprintf(warning, 256,
              "order %d is not stable over a step as long as from t = %g to %g, %.1f times the "
-             "one before; %s; schedule logsnr has the most even steps",
+             "one before; %s; spacing logsnr has the most even steps",
              s->options.order, t->t[at], t->t[at - 1], ratio, does);
 }
 

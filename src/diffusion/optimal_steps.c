@@ -1,4 +1,4 @@
-/* optimal_steps.c: the schedule "optimal", the list C(0) < ... < C(K-1) of least bound (Watson, Ho, Norouzi, Chan 2021; with the variance
+/* optimal_steps.c: the spacing "optimal", the list C(0) < ... < C(K-1) of least bound (Watson, Ho, Norouzi, Chan 2021; with the variance
    of Bao et al. 2022).
 
    The bound of a chain is a sum over its pairs of neighbours, so it is the length of a path, and the shortest with exactly K nodes
@@ -95,17 +95,17 @@ static int check(const ddpm_about *a, ddpm_error *err)
     if (!a->gamma || !a->mse)
         return dd_error(
             err, DDPM_EUSAGE,
-            "schedule \"optimal\" needs statistics that this model does not have; make a model that has "
-            "them with `ddpm eval DATA --statistics -o NEW`, or choose another schedule");
+            "spacing \"optimal\" needs statistics that this model does not have; make a model that has "
+            "them with `ddpm eval DATA --statistics -o NEW`, or choose another spacing");
     if (a->steps > DD_OPTIMAL_STEPS_MAX)
         return dd_error(err, DDPM_EUSAGE,
-                        "schedule \"optimal\" is for models of at most %d steps; this one has %d: choose "
-                        "another schedule",
+                        "spacing \"optimal\" is for models of at most %d steps; this one has %d: choose "
+                        "another spacing",
                         DD_OPTIMAL_STEPS_MAX, a->steps);
     for (int t = 0; t < a->steps; t++)
         if (!(a->gamma[t] >= 0 && a->mse[t] >= 0 && isfinite(a->gamma[t] + a->mse[t])))
             return dd_error(err, DDPM_EDATA,
-                            "schedule \"optimal\": gamma is %g and mse %g at t = %d; a mean "
+                            "spacing \"optimal\": gamma is %g and mse %g at t = %d; a mean "
                             "square is 0 or more",
                             a->gamma[t], a->mse[t], t);
     return DDPM_OK;

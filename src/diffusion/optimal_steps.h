@@ -21,6 +21,6 @@ void dd_optimal_steps_path(const struct dd_optimal_steps *p, double *node, int c
 
 /* L of the step from r down to s < r in bits per dimension, as the model's statistics say. */
 double dd_optimal_steps_term(const ddpm_about *a, int s, int r);
-/* c [K], K >= 2: the schedule "optimal"; an error when the model has no statistics. */
+/* c [K], K >= 2: the spacing "optimal"; an error when the model has no statistics. */
 int dd_optimal_steps(double *c, int K, const ddpm_about *a, ddpm_error *err);
 #endif

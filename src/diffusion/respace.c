@@ -196,27 +196,27 @@ static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps,
     return DDPM_OK;
 }
 
-static int find_preset(int *preset, const char *schedule, ddpm_error *err)
+static int find_preset(int *preset, const char *spacing, ddpm_error *err)
 {
     char choices[128] = "";
     *preset = 0;
-    for (int i = 0; schedule && names[i]; i++) {
+    for (int i = 0; spacing && names[i]; i++) {
         size_t used = strlen(choices);
-        if (!strcmp(names[i], schedule)) {
+        if (!strcmp(names[i], spacing)) {
             *preset = i;
             return DDPM_OK;
         }
         snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
     }
-    return schedule ? dd_error(err, DDPM_EUSAGE, "schedule \"%.60s\": no such spacing; it is one of %s",
-                               schedule, choices)
-                    : DDPM_OK;
+    return spacing ? dd_error(err, DDPM_EUSAGE, "spacing \"%.60s\": no such spacing; it is one of %s",
+                              spacing, choices)
+                   : DDPM_OK;
 }
 
-int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule,
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *spacing,
                ddpm_error *err)
 {
-    int K, T = a->steps, preset, code = find_preset(&preset, schedule, err);
+    int K, T = a->steps, preset, code = find_preset(&preset, spacing, err);
     if (code)
         return code;
     if (T < 1 || T > DD_STEPS_MAX)

@@ -5,7 +5,7 @@
 
 /* See ddpm_chain_respace; of the model, its steps, alpha_bar, beta unless NULL and, for "optimal", gamma
    and mse. */
-int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *schedule,
+int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *spacing,
                ddpm_error *err);
 const char *const *dd_respace_names(void);
 #endif

@@ -80,7 +80,7 @@ test_convert_tells() {
 	expect 0 ddpm info model.ddpm; prints 'beta-tilde'; prints 'model-790000.ckpt'
 	expect 0 with "$guided_flags" ddpm convert "$guided" -o model.ddpm --force; says 'averaged'; says 'use_new_attention_order'; says 'predict_xstart'
 	expect 0 ddpm convert "$tree/A3_scale_shift_classes/unet" --dry-run; says 'scheduler_config.json'; prints 'f32:linear:0.0001,0.02'
-	expect 0 ddpm convert "$tree/A3_scale_shift_classes" --set timestep_spacing=trailing --dry-run; says '--schedule'
+	expect 0 ddpm convert "$tree/A3_scale_shift_classes" --set timestep_spacing=trailing --dry-run; says '--spacing'
 	expect 0 ddpm convert "$tree/A3_scale_shift_classes" --dry-run --json; prints '"parameters":182019'
 	only model.ddpm
 }

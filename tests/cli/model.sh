@@ -53,7 +53,7 @@ test_schedule() {
 	expect 0 ddpm schedule --timesteps 1000 --json; prints '{"i":0,"c":0,"beta":0.0001,'
 	expect 0 ddpm schedule --betas linear:1e-6,0.02 --steps 0,1,999 --csv; prints '0,0,9.9999999999999995e-07,'
 	for name in iddpm leading linspace trailing quad logsnr; do
-		expect 0 ddpm schedule -q --steps 13 --schedule $name --csv
+		expect 0 ddpm schedule -q --steps 13 --spacing $name --csv
 		[ "$(sed 1d out | cut -d, -f2 | sort -nu | wc -l)" -eq 13 ] || fail "$name: $(cat out)"
 	done
 	expect 64 ddpm schedule -m x --betas linear

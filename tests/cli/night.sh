@@ -21,7 +21,7 @@ test_goes_on() {
 	expect 0 ddpm sample --json -n 6 --steps 3 --outdir d; prints '{"wrote":"d","images":6,"lost":0,"made":0}'
 	same_set d all
 	for words in '--seed 1' '--sampler ddim' '--eta 1 --sampler ddim' '--conv gemm' '--format npy' \
-		'--schedule quad' '--variance beta' '--clip no'; do
+		'--spacing quad' '--variance beta' '--clip no'; do
 		expect 64 ddpm sample -n 9 --steps 3 --outdir d $words; says 'there and'
 	done
 	expect 64 ddpm sample -n 9 --steps 4 --outdir d; says 'there and'

@@ -52,6 +52,9 @@ test_mistakes_of_options() {
 		expect 64 ddpm $command --quiet=1; says 'takes no value'
 	done
 	expect 64 ddpm sample --stpes 4; says 'did you mean --steps?'
+	for command in sample bench schedule 'eval .'; do
+		expect 64 ddpm $command --schedule quad; says 'unknown option --schedule; did you mean --spacing?'
+	done
 	grep -q -- '--[a-z]*, \.\.\. (--help lists all)$' err || fail "the options are cut off: $(cat err)"
 	expect 64 ddpm sample --sampler ddmp; says 'did you mean ddpm?'
 	expect 64 ddpm sample --steps --seed 3; says '--steps needs a value'
@@ -127,7 +130,7 @@ test_steps() {
 		expect 64 ddpm schedule "--steps=$bad"
 		only
 	done
-	expect 64 ddpm sample --schedule nosuch; says 'iddpm'
+	expect 64 ddpm sample --spacing nosuch; says 'iddpm'
 }
 
 test_ways_to_write() {
@@ -168,7 +171,7 @@ test_x0_warning() {
 test_chains_refused() {
 	case=$top/tests/golden/cases/A3_scale_shift_classes
 	ddpm convert "$case" -o plain.ddpm -q || fail 'convert'
-	for words in '--variance analytic' '--sampler ddim --variance analytic' '--schedule optimal'; do
+	for words in '--variance analytic' '--sampler ddim --variance analytic' '--spacing optimal'; do
 		expect 64 ddpm sample -m plain.ddpm --class 0 --steps 5 $words; says 'ddpm eval DATA --statistics -o NEW'
 	done
 	expect 0 ddpm sample -m plain.ddpm --class 0 --steps 5 -n 1 -v -o a.png; says 'variance beta-tilde'

@@ -30,14 +30,14 @@ test_each_engine_alone() {
 
 test_verify() {
 	ddpm sample -q -n 4 --steps 3 --seed 18446744073709551615 -o a.png || fail 'sample'
-	ddpm sample -q -n 2 --steps 3 --sampler ddim --eta 0.5 --schedule trailing --outdir d || fail 'sample'
+	ddpm sample -q -n 2 --steps 3 --sampler ddim --eta 0.5 --spacing trailing --outdir d || fail 'sample'
 	ddpm sample -q -n 1 --steps 3 --variance beta --clip no -o c.png || fail 'sample'
 	expect 0 ddpm verify a.png d/image-000000.png d/image-000001.png c.png
 	[ "$(grep -c 'are the same' out)" -eq 4 ] || fail "$(cat out)"
 	ddpm sample -q -n 1 --steps 1 -o one.png && ddpm sample -q -n 1 --steps 998, -o list.png || fail 'sample'
 	expect 0 ddpm verify one.png list.png
 	expect 0 ddpm verify a.png --threads 3 --batch 1 --json; prints '"differ":0'
-	ddpm sample -q --index 1 --steps 3 --sampler ddim --eta 0.5 --schedule trailing -o e.png || fail 'sample'
+	ddpm sample -q --index 1 --steps 3 --sampler ddim --eta 0.5 --spacing trailing -o e.png || fail 'sample'
 	same d/image-000001.png e.png 'one image in a folder or as a file'
 }
 
@@ -60,6 +60,31 @@ test_verify_rejects() {
 	done
 	expect 66 ddpm verify nothing.png; says 'nothing.png'
 	expect 65 ddpm verify .
+}
+
+# Earlier versions wrote `schedule` for the key `spacing`; earlier PICTURE: it as they wrote it.
+earlier() {
+	size=$(printf '%d' "0x$(od -An -tx1 -j33 -N4 "$1" | tr -d ' \n')")
+	tail -c +42 "$1" | head -c "$size" | sed 's/"spacing":/"schedule":/' >text
+	{ head -c 33 "$1"; png_part tEXt text; tail -c +$((33 + 12 + size + 1)) "$1"; } >earlier.png
+	! cmp -s earlier.png "$1" && mv earlier.png "$1"
+}
+
+test_files_of_earlier_versions() {
+	set -- --steps 2 --spacing trailing --sampler ddim
+	ddpm sample -q -n 4 "$@" -o a.png && ddpm sample -q -n 3 "$@" --outdir d || fail 'sample'
+	cp -r d unlisted
+	earlier a.png && earlier unlisted/image-000002.png || fail 'a.png has no spacing'
+	expect 0 ddpm verify a.png; prints 'are the same'
+	expect 0 ddpm info a.png; prints 'spacing       trailing'
+	for folder in d unlisted; do sed -i 's/"spacing":/"schedule":/' $folder/manifest.jsonl; done
+	expect 0 ddpm info d; prints 'spacing       trailing'
+	expect 0 ddpm sample -n 4 "$@" --outdir d --check-existing; says '4 images, 1 of them made now'
+	expect 0 ddpm verify d; [ "$(grep -c 'are the same' out)" -eq 4 ] || fail "$(cat out)"
+	expect 64 ddpm sample -n 4 --steps 2 --sampler ddim --outdir d; says 'spacing is "trailing" there and "iddpm" here'
+	sed -i /image-000002/d unlisted/manifest.jsonl
+	expect 0 ddpm sample -q -n 3 "$@" --outdir unlisted
+	expect 0 ddpm verify unlisted/image-000002.png
 }
 
 # Every sampler and every option that a picture depends on is in its text: verify makes it again.
@@ -89,7 +114,7 @@ test_from_an_image() {
 	expect 65 ddpm sample --from wide.png --noise-to 5 -o c.png
 	says '64 x 32 pixels (width x height) of 1 channel, the'
 	for words in '--from a.png' '--noise-to 5' '--encode --sampler ode' '--from a.png --noise-to -1' '--from a.png --noise-to 1000' \
-		'--from a.png --noise-to 5 --schedule trailing --steps 8' '--from a.png --noise-to x' '--from a.png --noise-to 500 --encode' \
+		'--from a.png --noise-to 5 --spacing trailing --steps 8' '--from a.png --noise-to x' '--from a.png --noise-to 500 --encode' \
 		'--from a.png --noise-to 500 --encode --sampler dpmpp' '--from a.png --noise-to 500 --encode --sampler ddim --eta 0.5' \
 		'--from a.png --noise-to 400 --steps 8 --keep-steps 9'; do
 		expect 64 ddpm sample $words

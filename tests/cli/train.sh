@@ -39,7 +39,7 @@ test_train() {
 	loads
 	expect 0 ddpm info m.ddpm; prints 'source        ddpm, d, weights ema'; prints 'of 3 images,'; prints 'bits/dim'
 	expect 0 ddpm info "$(newest)"; prints 'training      step 25, 50 images, loss'; prints 'batch 2'; prints 'seed "5"'
-	expect 0 ddpm sample -m m.ddpm -n 2 --steps 4 --variance analytic --schedule optimal -q
+	expect 0 ddpm sample -m m.ddpm -n 2 --steps 4 --variance analytic --spacing optimal -q
 	expect 0 ddpm eval d -m m.ddpm -q
 	expect 73 train --steps 1; says 'exists already'
 	mv m.ddpm n.ddpm
@@ -402,7 +402,7 @@ test_train_archs() {
 	expect 64 lucid --set net.arch=unet; says 'one of these is expected: ddpm lucid'
 	expect 0 train --force --steps 2 --holdout 2 --set diffusion.variance=learned-range --set diffusion.prediction=v -q
 	expect 0 ddpm info m.ddpm; prints 'predicts      v, variance learned-range'; prints 'of 2 images,'
-	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --schedule optimal --variance analytic -q
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --spacing optimal --variance analytic -q
 }
 
 # Training begins with a converted checkpoint of each family, its network, classes, prediction and variance: at a rate that is

@@ -91,7 +91,7 @@ test_train_time() {
 	prints 'of the 1000 steps'
 	awk -v t="$(cat took)" 'BEGIN { exit !(t > 90) }' || fail "only $(cat took) s of 120 were used"
 	expect 0 ddpm info m.ddpm; prints 'gamma and mse of '
-	expect 0 ddpm sample -m m.ddpm -n 1 --steps 5 --variance analytic --schedule optimal -q
+	expect 0 ddpm sample -m m.ddpm -n 1 --steps 5 --variance analytic --spacing optimal -q
 	expect 0 crash CRASH_CLOCK=0.002 -- train d -o m.ddpm $small --force $long --time 2s
 	says 'no time is left for statistics'
 	expect 0 ddpm info m.ddpm; ! grep -q gamma out || fail "$(cat out)"

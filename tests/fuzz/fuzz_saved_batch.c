@@ -28,7 +28,7 @@ static const struct generator *generator(void)
     static const struct common common = { .threads = 1, .quiet = true };
     struct recipe r = { .sampler = "dpmpp",
                         .variance = "auto",
-                        .schedule = "iddpm",
+                        .spacing = "iddpm",
                         .steps = "5",
                         .clip = 1,
                         .order = 3,

@@ -1,4 +1,4 @@
-/* The variance "analytic" and the schedule "optimal" against the implementation of Bao et al. 2022: sigma*^2 of every pair, the closed
+/* The variance "analytic" and the spacing "optimal" against the implementation of Bao et al. 2022: sigma*^2 of every pair, the closed
    form of one Gaussian, whole runs, their bounds, best paths.  The original counts n = 1..N = t + 1.  Tolerances are the README's rule: 10 times the
    distance to long double, not below 1e-12. */
 #include "golden/reference.h"

@@ -2,13 +2,13 @@
 #include "golden/reference.h"
 #include "check.h"
 
-static int chain_of(ddpm_chain **chain, int T, const char *betas, const char *steps, const char *schedule,
+static int chain_of(ddpm_chain **chain, int T, const char *betas, const char *steps, const char *spacing,
                     ddpm_error *err)
 {
     static double beta[4000], alpha_bar[4000];
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     return ddpm_betas(beta, alpha_bar, T, betas, err) ||
-           ddpm_chain_respace(chain, &about, steps, schedule, err);
+           ddpm_chain_respace(chain, &about, steps, spacing, err);
 }
 
 /* Compares C(i) with the numbers at key, which run down when reversed. */

@@ -10,7 +10,7 @@
 enum { IMAGES = 2 };
 
 struct run {
-    const char *name, *checkpoint, *flags[CONVERTED_FLAGS], *steps, *schedule, *sampler, *variance;
+    const char *name, *checkpoint, *flags[CONVERTED_FLAGS], *steps, *spacing, *sampler, *variance;
     double eta;
 };
 
@@ -54,7 +54,7 @@ static void sample(double *x, const struct run *r, ddpm_model *m, ddpm_net *net)
     ddpm_sampler *s = NULL;
     ddpm_error err;
     ddpm_sampler_defaults(&o, a);
-    CHECK(ddpm_chain_respace(&chain, a, r->steps, r->schedule, &err) == 0);
+    CHECK(ddpm_chain_respace(&chain, a, r->steps, r->spacing, &err) == 0);
     struct noise noise = { ddpm_chain_tables(chain), a };
     o.sampler = r->sampler;
     o.variance = r->variance;

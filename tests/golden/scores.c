@@ -59,11 +59,11 @@ TEST(property, respaced_score)
     REQUIRE(!mixture_read(&m));
     about.alpha_bar = m.alpha_bar;
     reference_noise(x, 3, 0, MIXTURE_D, 1);
-    for (const char *const *schedule = ddpm_schedule_names(); *schedule; schedule++) {
+    for (const char *const *spacing = ddpm_spacing_names(); *spacing; spacing++) {
         ddpm_chain *chain = NULL;
-        if (!strcmp(*schedule, "optimal")) /* needs statistics */
+        if (!strcmp(*spacing, "optimal")) /* needs statistics */
             continue;
-        REQUIRE(!ddpm_chain_respace(&chain, &about, "37", *schedule, NULL));
+        REQUIRE(!ddpm_chain_respace(&chain, &about, "37", *spacing, NULL));
         const ddpm_tables *c = ddpm_chain_tables(chain);
         for (int i = 0; i < c->K; i++) {
             mixture_eps(&m, eps, x, c->t[i], NULL, 1, NULL);

@@ -18,7 +18,7 @@ static void every_count(int T, const char *betas, int all)
     static double beta[T_MAX], alpha_bar[T_MAX];
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas, NULL));
-    for (const char *const *name = ddpm_schedule_names(); *name; name++)
+    for (const char *const *name = ddpm_spacing_names(); *name; name++)
         for (int K = 1; K <= T && strcmp(*name, "optimal"); K++) {
             char steps[16];
             ddpm_chain *chain = NULL;

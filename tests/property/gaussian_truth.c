@@ -39,7 +39,7 @@ struct said {
 };
 
 /* Returns the variance of K steps, in units of V; *said: whether the sampler or the chain warned. */
-static double variance_of(const struct setting *g, int K, const char *schedule, struct said *said)
+static double variance_of(const struct setting *g, int K, const char *spacing, struct said *said)
 {
     ddpm_about about = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
@@ -49,7 +49,7 @@ static double variance_of(const struct setting *g, int K, const char *schedule, 
     double sum = 0;
     elements = 2 + K * (1 + g->corrector);
     snprintf(steps, sizeof steps, "%d", K);
-    CHECK(!ddpm_chain_respace(&chain, &about, steps, schedule, NULL));
+    CHECK(!ddpm_chain_respace(&chain, &about, steps, spacing, NULL));
     ddpm_sampler_options o = { .sampler = g->sampler,
                                .variance = "auto",
                                .eta = g->eta,
@@ -112,7 +112,7 @@ TEST(property, multistep_is_stable_or_says_so)
     static const double etas[] = { 0, 0.25, 0.5, 1 };
     for (int b = 0; b < 2; b++) {
         REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas[b], NULL));
-        for (const char *const *name = ddpm_schedule_names(); *name && strcmp(*name, "optimal"); name++)
+        for (const char *const *name = ddpm_spacing_names(); *name && strcmp(*name, "optimal"); name++)
             for (int k = 0; k < 2 * 4 * 29; k++) {
                 struct setting g = { "dpmpp", 2 + k % 2, 0, etas[k / 2 % 4] }, one = { "dpmpp", 1, 0, g.eta };
                 int step = k / 8, K = step < 19 ? 2 + step : 20 * (step - 18);
@@ -137,7 +137,7 @@ TEST(property, unipc_is_stable)
 
     for (int b = 0; b < 2; b++) {
         REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas[b], NULL));
-        for (const char *const *name = ddpm_schedule_names(); *name && strcmp(*name, "optimal"); name++)
+        for (const char *const *name = ddpm_spacing_names(); *name && strcmp(*name, "optimal"); name++)
             for (int K = 2; K <= 200; K = K < 20 ? K + 1 : K + 20) {
                 struct said said;
                 double v = variance_of(&g, K, *name, &said);
@@ -154,7 +154,7 @@ TEST(property, unstable_orders_are_said)
     static const struct {
         struct setting setting;
         int K;
-        const char *schedule;
+        const char *spacing;
         bool said;
     } of[] = {
         { { "dpmpp", 3, 0, 0 }, 15, NULL, true },
@@ -180,7 +180,7 @@ TEST(property, unstable_orders_are_said)
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
     for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
         struct said said = { false, false };
-        variance_of(&of[k].setting, of[k].K, of[k].schedule, &said);
+        variance_of(&of[k].setting, of[k].K, of[k].spacing, &said);
         if (said.sampler != of[k].said)
             check_fail(__FILE__, __LINE__, "%s of order %d, eta %g, %d steps: %s", of[k].setting.sampler,
                        of[k].setting.order, of[k].setting.eta, of[k].K, said.sampler ? "warned" : "no word");

@@ -1,4 +1,4 @@
-/* The schedule "optimal": the dynamic program against brute force, the list against what it must be. */
+/* The spacing "optimal": the dynamic program against brute force, the list against what it must be. */
 #include <stdint.h>
 #include "check.h"
 #include "base/rng.h"

@@ -13,7 +13,7 @@ TEST(recipe, comes_back)
                               .seed = UINT64_MAX,
                               .sampler = "ddim",
                               .variance = "auto",
-                              .schedule = "iddpm",
+                              .spacing = "iddpm",
                               .steps = "0,999",
                               .eta = 0.1,
                               .clip = 1,
@@ -62,11 +62,23 @@ TEST(recipe, differences)
     CHECK(recipe_compare("rubbish", b, "file", &err) == DDPM_EDATA && strstr(err.text, "file"));
 }
 
+TEST(recipe, key_of_earlier_versions)
+{
+    const char *const now = "{\"seed\":\"7\",\"spacing\":\"quad\"}";
+    const char *const both = "{\"seed\":\"7\",\"spacing\":\"quad\",\"schedule\":\"quad\"}";
+    ddpm_error err;
+    CHECK(recipe_same(now, now) && recipe_same("{\"seed\":\"7\",\"schedule\":\"quad\"}", now));
+    CHECK(!recipe_same("{\"seed\":\"7\",\"schedule\":\"iddpm\"}", now) && !recipe_same(both, now));
+    CHECK(!recipe_same("", now));
+    CHECK(recipe_compare("{\"seed\":\"7\",\"schedule\":\"iddpm\"}", now, "file", &err) == DDPM_EUSAGE);
+    CHECK(strstr(err.text, "spacing is \"iddpm\" there and \"quad\" here"));
+}
+
 TEST(recipe, wrong_ones)
 {
     static const char seed_below_0[] = "{\"program\":\"\",\"model\":\"\",\"engine_class\":\"\",\"seed\":\"-"
                                        "1\",\"sampler\":\"\",\"variance\":\"\",\"eta\":0,\"clip\":0,"
-                                       "\"schedule\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,"
+                                       "\"spacing\":\"\",\"steps\":\"\",\"class\":\"none\",\"keep_steps\":1,"
                                        "\"noise\":\"\",\"format\":\"\",\"indices\":[0]}";
     static const char *const wrong[] = {
         "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}", seed_below_0

@@ -3,18 +3,18 @@
 
 static double beta[1000], alpha_bar[1000];
 
-static int respace(ddpm_chain **chain, int T, const char *steps, const char *schedule, ddpm_error *err)
+static int respace(ddpm_chain **chain, int T, const char *steps, const char *spacing, ddpm_error *err)
 {
     ddpm_about about = { .steps = T, .alpha_bar = alpha_bar };
     return ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", err) ||
-           ddpm_chain_respace(chain, &about, steps, schedule, err);
+           ddpm_chain_respace(chain, &about, steps, spacing, err);
 }
 
-static void expect(int T, const char *steps, const char *schedule, const char *list)
+static void expect(int T, const char *steps, const char *spacing, const char *list)
 {
     char found[256] = "";
     ddpm_chain *chain = NULL;
-    REQUIRE(!respace(&chain, T, steps, schedule, NULL));
+    REQUIRE(!respace(&chain, T, steps, spacing, NULL));
     const ddpm_tables *c = ddpm_chain_tables(chain);
     for (int i = 0; i < c->K; i++)
         snprintf(found + strlen(found), sizeof found - strlen(found), i ? " %g" : "%g", c->t[i]);
@@ -43,7 +43,7 @@ TEST(unit, step_lists)
 TEST(unit, step_lists_refused)
 {
     static const struct {
-        const char *steps, *schedule, *mentions;
+        const char *steps, *spacing, *mentions;
     } bad[] = {
         { "0", NULL, "\"0\" is not a number from 1 to 1000" },
         { "-5", NULL, "\"-5\" is not a number from 1 to 1000" },
@@ -71,12 +71,12 @@ TEST(unit, step_lists_refused)
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         ddpm_error err = { 0 };
         ddpm_chain *chain = NULL;
-        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].schedule, &err) == DDPM_EUSAGE &&
+        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].spacing, &err) == DDPM_EUSAGE &&
               err.code == DDPM_EUSAGE && !chain);
         if (!strstr(err.text, bad[k].mentions))
             check_fail(__FILE__, __LINE__, "steps \"%s\": \"%s\" does not mention \"%s\"", bad[k].steps,
                        err.text, bad[k].mentions);
-        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].schedule, NULL) == DDPM_EUSAGE);
+        CHECK(respace(&chain, 1000, bad[k].steps, bad[k].spacing, NULL) == DDPM_EUSAGE);
     }
     char many[4096] = "0";
     for (int i = 1; i <= 1000; i++)

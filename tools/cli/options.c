@@ -124,6 +124,12 @@ static const char *advice(char out[400], const char *text, const char *const *na
     return out;
 }
 
+/* Returns the present name of an option that earlier versions called `text`, else text. */
+static const char *present_name(const char *text)
+{
+    return strcmp(text, "--schedule") ? text : "--spacing";
+}
+
 static int unknown_option(const struct command *c, const char *argument, int length, ddpm_error *err)
 {
     char text[64], list[400], name[NAMES_MAX][32];
@@ -134,7 +140,7 @@ static int unknown_option(const struct command *c, const char *argument, int len
         names[i] = name[i];
     }
     snprintf(text, sizeof text, "%.*s", length, argument);
-    return dd_error(err, DDPM_EUSAGE, "unknown option %s; %s", text, advice(list, text, names));
+    return dd_error(err, DDPM_EUSAGE, "unknown option %s; %s", text, advice(list, present_name(text), names));
 }
 
 static int set_int(const struct option *o, int64_t *field, const char *text, ddpm_error *err)

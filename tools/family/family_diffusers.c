@@ -335,7 +335,7 @@ static void read_sampling(struct conversion *v)
     if (strcmp(spacing, "leading") || offset != 0)
         conversion_note(v,
                         "timestep_spacing %s, steps_offset %d: which steps are taken is not part of a model, "
-                        "see ddpm sample --schedule",
+                        "see ddpm sample --spacing",
                         spacing, offset);
 }
 

@@ -26,7 +26,7 @@ static int open_bound(struct evaluation *e, const struct evaluation_options *giv
 static int open_all(struct evaluation *e, const ddpm_model *m, const struct evaluation_options *o,
                     ddpm_error *err)
 {
-    int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->schedule, err);
+    int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->spacing, err);
     if (code || (code = model_net(&e->net, m, e->common, e->batch, err)) || (code = open_bound(e, o, err)) ||
         (code = eval_sums_create(&e->eval_sums, ddpm_chain_tables(e->chain)->K, e->data->count, err)))
         return code;

@@ -7,8 +7,8 @@
 #include "measure/eval_sums.h"
 
 struct evaluation_options {
-    const char *steps, *schedule, *variance; /* as in command-line.md */
-    double clip;                             /* as in ddpm_about */
+    const char *steps, *spacing, *variance; /* as in command-line.md */
+    double clip;                            /* as in ddpm_about */
     uint64_t seed;
     int batch, label; /* 0: up to 16; the class of all images, negative: the data's */
 };

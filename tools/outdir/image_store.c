@@ -132,7 +132,7 @@ static int settings_equal(bool *equal, struct image_store *a, uint32_t index, dd
     if (code)
         return code;
     wanted = recipe_text(a->recipe, &index, 1);
-    *equal = wanted && !strcmp(text, wanted);
+    *equal = wanted && recipe_same(text, wanted);
     code = wanted ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a picture");
     cJSON_free(wanted);
     free(text);
@@ -143,7 +143,7 @@ static int settings_equal(bool *equal, struct image_store *a, uint32_t index, dd
 /* Says whether the file at a->path is the one that --force found there when it began with these settings. */
 static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err)
 {
-    bool same = a->replaced.header && !strcmp(a->replaced.header, a->header);
+    bool same = a->replaced.header && recipe_same(a->replaced.header, a->header);
     const struct manifest_line *line =
         same ? manifest_named(&a->replaced, a->path + strlen(a->folder) + 1) : NULL;
     char sha256[65];

@@ -193,7 +193,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
         code = dd_error(err, DDPM_EDATA,
                         "%s: its manifest is empty: the run that began it was stopped at once", path);
     if (!code)
-        code = dd_json_parse(&root, first->header, strlen(first->header), first->path, err);
+        code = recipe_parse(&root, first->header, first->path, err);
     if (!code)
         code = count_asked(&c.asked, &p, err);
     if (!code)

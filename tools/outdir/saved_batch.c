@@ -88,7 +88,7 @@ static int load(struct saved_batch *f, const struct dd_safetensors *s, const str
     const struct dd_entry *index = dd_safetensors_find(s, "index");
     int steps = generator->top + 1 + (generator->encode ? generator->top : 0);
     if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 ||
-        strcmp(recipe, header) || atoi(taken) < 1 || atoi(taken) >= steps)
+        !recipe_same(recipe, header) || atoi(taken) < 1 || atoi(taken) >= steps)
         return dd_error(err, DDPM_EDATA, "%s is of another run", path);
     int code = saved_batch_create(f, generator, (int)index->dim[0], err);
     if (code)

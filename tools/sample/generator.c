@@ -37,7 +37,7 @@ static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *
 
 static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
-    int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->schedule, err);
+    int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->spacing, err);
     if (code)
         return code;
     const ddpm_tables *t = ddpm_chain_tables(s->chain);

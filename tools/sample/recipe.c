@@ -52,7 +52,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "from", r->from);
     cJSON_AddNumberToObject(o, "noise_to", r->noise_to);
     cJSON_AddBoolToObject(o, "encode", r->encode);
-    cJSON_AddStringToObject(o, "schedule", r->schedule);
+    cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
     add_label(o, r->label);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
@@ -107,7 +107,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->from = dd_json_text(&j, "from");
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
-    r->schedule = dd_json_text(&j, "schedule");
+    r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
     r->label = read_label(&j, root);
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
@@ -117,11 +117,22 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     return dd_json_end(&j);
 }
 
+int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err)
+{
+    int code = dd_json_parse(root, text, strlen(text), name, err);
+    cJSON *former = code ? NULL : cJSON_GetObjectItemCaseSensitive(*root, "schedule");
+
+    /* The new key is the shorter one, so it fits into the memory of the old. */
+    if (former && !cJSON_GetObjectItemCaseSensitive(*root, "spacing"))
+        strcpy(former->string, "spacing");
+    return code;
+}
+
 int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
                 ddpm_error *err)
 {
     *index = NULL;
-    int code = dd_json_parse(root, text, strlen(text), name, err);
+    int code = recipe_parse(root, text, name, err);
     if (code) {
         *root = NULL;
         return code;
@@ -165,7 +176,7 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
 {
     char differences[400] = "";
     cJSON *f, *w, *item;
-    int code = dd_json_parse(&f, found, strlen(found), name, err);
+    int code = recipe_parse(&f, found, name, err);
     if (code)
         return code;
     if (!(w = cJSON_Parse(wanted)))
@@ -182,4 +193,9 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
                         differences);
     cJSON_Delete(f), cJSON_Delete(w);
     return code;
+}
+
+bool recipe_same(const char *found, const char *wanted)
+{
+    return !strcmp(found, wanted) || recipe_compare(found, wanted, "settings", NULL) == DDPM_OK;
 }

@@ -12,7 +12,7 @@ enum { LABEL_NONE = -1, LABEL_ALL = -2 }; /* no class; class = index mod classes
 struct recipe {
     const char *model, *engine_class; /* id; the string of ddpm_net_about */
     uint64_t seed;
-    const char *sampler, *variance, *schedule,
+    const char *sampler, *variance, *spacing,
         *steps;       /* steps: as ddpm_chain_respace takes them, after generator_open a list */
     double eta, clip; /* clip 0: none */
     int order, corrector;
@@ -28,9 +28,13 @@ struct recipe {
 int recipe_label(int *label, const char *text, ddpm_error *err);
 /* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
+/* Parses settings into *root (cJSON_Delete).  Earlier versions wrote `schedule` for the key `spacing`: it is renamed. */
+int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err);
 /* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an error. */
 int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
                 ddpm_error *err);
 /* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.  name: of what was found. */
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
+/* Returns whether both texts hold the same settings; false too where one of them holds none. */
+bool recipe_same(const char *found, const char *wanted);
 #endif

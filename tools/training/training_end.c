@@ -73,7 +73,7 @@ static int open_evaluation(struct evaluation *e, const struct training *t, const
     bool all = terms == t->about->steps;
     snprintf(steps, sizeof steps, "%d", terms);
     const struct evaluation_options o = { .steps = all ? "all" : steps,
-                                          .schedule = all ? NULL : "logsnr",
+                                          .spacing = all ? NULL : "logsnr",
                                           .variance = "auto",
                                           .clip = t->about->clip,
                                           .label = -1 };

@@ -47,7 +47,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     struct recipe r = { .sampler = ddpm_sampler_names()[0],
                         .variance = "auto",
                         .steps = steps,
-                        .schedule = ddpm_schedule_names()[0],
+                        .spacing = ddpm_spacing_names()[0],
                         .clip = a->clip,
                         .label = a->classes ? LABEL_ALL : LABEL_NONE,
                         .keep_steps = 1,

@@ -61,7 +61,7 @@ static cJSON *settings_of(const struct trials *t)
     cJSON_AddNumberToObject(o, "threads", t->threads);
     cJSON_AddStringToObject(o, "cpu", t->cpu);
     cJSON_AddStringToObject(o, "engine_class", t->engine_class);
-    cJSON_AddStringToObject(o, "schedule", t->schedule);
+    cJSON_AddStringToObject(o, "spacing", t->spacing);
     cJSON_AddStringToObject(o, "variance", t->variance);
     cJSON_AddStringToObject(o, "seed", seed);
     cJSON_AddStringToObject(o, "data", t->data ? t->data->path : "");

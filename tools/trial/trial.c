@@ -23,7 +23,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
         .seed = t->seed,
         .sampler = one->sampler,
         .variance = ancestral ? t->variance : "auto",
-        .schedule = t->schedule,
+        .spacing = t->spacing,
         .steps = steps,
         .clip = t->about->clip,
         .snr = 0.16,

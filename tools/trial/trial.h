@@ -38,7 +38,7 @@ struct trials { /* the first part is set by the caller */
     const struct common *common;
     const ddpm_model *model;
     const ddpm_about *about;
-    const char *schedule, *variance, *file; /* file: of the model */
+    const char *spacing, *variance, *file; /* file: of the model */
     uint64_t seed;
     int n, least, batch, rounds; /* n images of each set, or as few as least where the budget takes no more */
     struct dataset *data;        /* NULL: none */

@@ -96,7 +96,7 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     struct evaluation e;
     char steps[16];
     snprintf(steps, sizeof steps, "%d", K);
-    struct evaluation_options o = { steps, t->schedule, t->variance, t->about->clip, t->seed, t->batch, -1 };
+    struct evaluation_options o = { steps, t->spacing, t->variance, t->about->clip, t->seed, t->batch, -1 };
     int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
     if (code)
         return code;

@@ -24,7 +24,7 @@ import numpy as np
 from . import library, numbers
 from .library import Error, call, lib
 
-__all__ = ["Error", "Model", "samplers", "schedules", "variances"]
+__all__ = ["Error", "Model", "samplers", "spacings", "variances"]
 __version__ = "0.1.0"
 
 
@@ -33,9 +33,9 @@ def samplers():
     return library.names(lib.ddpm_sampler_names)
 
 
-def schedules():
-    """The names that sample(schedule=...) takes, the default first."""
-    return library.names(lib.ddpm_schedule_names)
+def spacings():
+    """The names that sample(spacing=...) takes, the default first."""
+    return library.names(lib.ddpm_spacing_names)
 
 
 def variances():
@@ -143,7 +143,7 @@ class Model:
         import torch
         return torch.from_numpy(array)
 
-    def sample(self, n=None, steps=50, seed=0, *, sampler=None, schedule=None, variance=None, eta=None,
+    def sample(self, n=None, steps=50, seed=0, *, sampler=None, spacing=None, variance=None, eta=None,
                order=0, clip=None, y=None, index=None):
         """Images [n, h, w, c], float32 in [-1, 1].  Every image is a matter of model, seed, its index (0..n-1, or the list index) and the
         settings alone, as in `ddpm sample`, whose options have the same names and bounds; n is 16 where
@@ -153,7 +153,7 @@ class Model:
         index = self._indices(n, index)
         y = self._classes(y, len(index))
         options = self._options(seed, sampler, variance, eta, order, clip)
-        steps, schedule = _steps(steps), numbers.choice("schedule", schedule)
+        steps, spacing = _steps(steps), numbers.choice("spacing", spacing)
         images = np.empty((len(index), self.height, self.width, self.channels), np.float32)
         chain, handle = c_void_p(), c_void_p()
         size = self.height * self.width * self.channels
@@ -161,7 +161,7 @@ class Model:
         with self._lock:
             options.eps_user = self._handle()
             try:
-                call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, schedule)
+                call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, spacing)
                 call(lib.ddpm_sampler_create, byref(handle), chain, byref(options), size, batch, None)
                 for first in range(0, len(index), batch):
                     rows = slice(first, first + batch)

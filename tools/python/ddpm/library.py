@@ -84,7 +84,7 @@ _declare(c_int, "ddpm_net_run", c_void_p, _floats, _floats, _floats, POINTER(c_i
 _declare(None, "ddpm_net_free", c_void_p)
 _declare(c_int, "ddpm_chain_respace", _handle, POINTER(About), c_char_p, c_char_p, _error)
 _declare(None, "ddpm_chain_free", c_void_p)
-for _name in ("ddpm_sampler_names", "ddpm_schedule_names", "ddpm_variance_names"):
+for _name in ("ddpm_sampler_names", "ddpm_spacing_names", "ddpm_variance_names"):
     _declare(POINTER(c_char_p), _name)
 _declare(None, "ddpm_sampler_defaults", POINTER(SamplerOptions), POINTER(About))
 _declare(c_int, "ddpm_sampler_create", _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error)
