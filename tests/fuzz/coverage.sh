@@ -12,8 +12,8 @@ readers='json         src/base/json.c,src/base/scan.c          dd_scan_unescape|
 safetensors  src/base/safetensors.c,src/base/scan.c   dd_safetensors_(has|check)_hash
 model src/net/model_file.c,src/net/model.c (make|write|to|room|half|fill)_.*|draw|.*(a_text|save|init|alloc.*)
 config       src/net/config.c                         -
-pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
-torch        tools/checkpoint/source.c,tools/checkpoint/source_states.c,tools/checkpoint/torch_zip.c,tools/checkpoint/torch_legacy.c,tools/checkpoint/torch_states.c,tools/checkpoint/torch_tensor.c,tools/checkpoint/checkpoint.c,tools/checkpoint/unwrap.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
+pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_stack.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
+torch        tools/checkpoint/source.c,tools/checkpoint/source_states.c,tools/checkpoint/torch_zip.c,tools/checkpoint/torch_legacy.c,tools/checkpoint/torch_states.c,tools/checkpoint/torch_tensor.c,tools/checkpoint/checkpoint.c,tools/checkpoint/unwrap.c,tools/checkpoint/unet_candidates.c,tools/checkpoint/unet_choice.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
 folder       tools/checkpoint/diffusers_folder.c,tools/family/family.c,tools/family/family_diffusers.c,tools/family/unet_tensors.c conversion_shape|conversion_has|conversion_freq_early|family_names|unet_layer
 settings     tools/family/settings.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|texts|ask)
 picture      tools/sample/recipe.c                           recipe_compare|tell_difference

@@ -1,7 +1,7 @@
 /* Which tensors of a training file are the U-Net (checkpoint-families.md 7.5), on tables of names alone: item
    stands for the tensor, and is here the full name itself. */
 #include "tests/check.h"
-#include "tools/checkpoint/source.h"
+#include "tools/checkpoint/unwrap.h"
 
 static struct source source;
 static struct dd_arena arena;

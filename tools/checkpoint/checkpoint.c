@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/source.h"
+#include "checkpoint/unwrap.h"
 
 static int hash_data(char hex[65], const unsigned char *data, size_t size, ddpm_error *err)
 {

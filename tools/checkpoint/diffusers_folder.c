@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "checkpoint/python_json.h"
 #include "checkpoint/source.h"
+#include "checkpoint/tensor_names.h"
 
 /* In the order of preference. */
 static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
@@ -271,7 +272,7 @@ struct averages {
 
 static int is_average_name(const struct dirent *e)
 {
-    return names_average(e->d_name, strlen(e->d_name));
+    return name_says_average(e->d_name, strlen(e->d_name));
 }
 
 /* Does folder hold a U-Net?  One named unet_ema is believed. */

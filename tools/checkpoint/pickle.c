@@ -1,216 +1,102 @@
-/* The machine: a stack of nodes, a stack of marks (heights of the first), a memo.  Every opcode is at least one byte and makes at
-   most one node or one reference per byte read, so all three are bounded by the length of the pickle. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Reads a pickle (pickle.h): the opcodes, and the values that they make.  pickle_stack.c has the stack.
+
+   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py describes each
+   opcode).  Every opcode is one byte, followed by its argument: an integer, a length and as many bytes, or a
+   line.  Numbers are little-endian but for BINFLOAT.  The value left on the stack at STOP is the result. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "checkpoint/pickle.h"
+#include "checkpoint/pickle_stack.h"
 
-struct machine {
-    struct pickle *p;
-    struct dd_arena *arena;
-    const unsigned char *data;
-    size_t size, at, start, operations; /* start: of the opcode being done */
-    struct pickle_node **stack, **memo;
-    size_t *mark;
-    size_t top, room, marks, mark_room, memos, memo_room, persistent_room;
-    struct pickle_node nothing, *none, *truth[2]; /* nothing stands in for what an error withheld */
-    ddpm_error *err;
-    int code;
+/* The opcodes that files of torch.save contain, under the names that pickletools gives them.  Every other one
+   is refused. */
+enum opcode {
+    OP_PROTO = 0x80,
+    OP_FRAME = 0x95,
+    OP_STOP = '.',
+
+    /* Values.  Python 2 wrote names as byte strings (the STRING ones). */
+    OP_NONE = 'N',
+    OP_NEWTRUE = 0x88,
+    OP_NEWFALSE = 0x89,
+    OP_BININT1 = 'K',
+    OP_BININT2 = 'M',
+    OP_BININT = 'J',
+    OP_LONG1 = 0x8a,
+    OP_LONG4 = 0x8b,
+    OP_INT = 'I',
+    OP_BINFLOAT = 'G',
+    OP_BINUNICODE = 'X',
+    OP_SHORT_BINUNICODE = 0x8c,
+    OP_BINUNICODE8 = 0x8d,
+    OP_BINSTRING = 'T',
+    OP_SHORT_BINSTRING = 'U',
+    OP_BINBYTES = 'B',
+    OP_SHORT_BINBYTES = 'C',
+
+    /* Containers. */
+    OP_EMPTY_TUPLE = ')',
+    OP_TUPLE1 = 0x85,
+    OP_TUPLE2 = 0x86,
+    OP_TUPLE3 = 0x87,
+    OP_TUPLE = 't',
+    OP_EMPTY_LIST = ']',
+    OP_APPEND = 'a',
+    OP_APPENDS = 'e',
+    OP_EMPTY_DICT = '}',
+    OP_SETITEM = 's',
+    OP_SETITEMS = 'u',
+    OP_EMPTY_SET = 0x8f,
+    OP_ADDITEMS = 0x90,
+    OP_FROZENSET = 0x91,
+
+    /* Stack and memo. */
+    OP_MARK = '(',
+    OP_POP = '0',
+    OP_POP_MARK = '1',
+    OP_DUP = '2',
+    OP_BINPUT = 'q',
+    OP_LONG_BINPUT = 'r',
+    OP_MEMOIZE = 0x94,
+    OP_BINGET = 'h',
+    OP_LONG_BINGET = 'j',
+
+    /* Globals, calls of them, objects. */
+    OP_GLOBAL = 'c',
+    OP_STACK_GLOBAL = 0x93,
+    OP_REDUCE = 'R',
+    OP_NEWOBJ = 0x81,
+    OP_NEWOBJ_EX = 0x92,
+    OP_BUILD = 'b',
+    OP_BINPERSID = 'Q'
 };
 
-static void fail(struct machine *m, int code, const char *format, ...) DD_PRINTF(3, 4);
+/* ---- values ---- */
 
-static void fail(struct machine *m, int code, const char *format, ...)
+static void push_int(struct pickle_machine *m, int64_t v)
 {
-    char text[256];
-    va_list ap;
-    if (m->code)
-        return;
-    va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
-    va_end(ap);
-    m->code = dd_error(m->err, code, "pickle, byte %zu: %s", m->start, text);
-}
-
-static void bad(struct machine *m, const char *what)
-{
-    fail(m, DDPM_EDATA, "%s", what);
-}
-
-/* ---- bytes ---- */
-
-static const unsigned char *take(struct machine *m, uint64_t n)
-{
-    if (n > m->size - m->at) {
-        fail(m, DDPM_EDATA, "cut short: %llu more bytes are asked for, %zu are left", (unsigned long long)n,
-             m->size - m->at);
-        return NULL;
-    }
-    m->at += (size_t)n;
-    return m->data + m->at - n;
-}
-
-static uint64_t take_uint(struct machine *m, unsigned bytes)
-{
-    const unsigned char *b = take(m, bytes);
-    uint64_t v = 0;
-    for (unsigned i = bytes; b && i--;)
-        v = v << 8 | b[i];
-    return v;
-}
-
-/* A line, without its end. */
-static const char *take_line(struct machine *m, size_t *length)
-{
-    const unsigned char *from = m->data + m->at, *end = memchr(from, '\n', m->size - m->at);
-    *length = 0;
-    if (!end) {
-        bad(m, "a line has no end");
-        return "";
-    }
-    *length = (size_t)(end - from);
-    m->at += *length + 1;
-    return (const char *)from;
-}
-
-/* ---- stack, marks and memo ---- */
-
-static int grow(struct machine *m, void **list, size_t *room, size_t need, size_t size)
-{
-    if (need <= *room)
-        return 1;
-    size_t more = *room * 2 > need ? *room * 2 : need + 64;
-    void *to = realloc(*list, more * size);
-    if (!to) {
-        fail(m, DDPM_ENOMEM, "out of memory");
-        return 0;
-    }
-    memset((char *)to + *room * size, 0, (more - *room) * size);
-    *list = to;
-    *room = more;
-    return 1;
-}
-
-static void push(struct machine *m, struct pickle_node *n)
-{
-    if (grow(m, (void **)&m->stack, &m->room, m->top + 1, sizeof *m->stack))
-        m->stack[m->top++] = n;
-}
-
-static struct pickle_node *pop(struct machine *m)
-{
-    size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
-    if (m->top > floor)
-        return m->stack[--m->top];
-    bad(m, "the stack is empty");
-    return &m->nothing;
-}
-
-static struct pickle_node *peek(struct machine *m)
-{
-    struct pickle_node *n = pop(m);
-    if (!m->code)
-        m->top++;
-    return n;
-}
-
-static void set_mark(struct machine *m)
-{
-    if (grow(m, (void **)&m->mark, &m->mark_room, m->marks + 1, sizeof *m->mark))
-        m->mark[m->marks++] = m->top;
-}
-
-/* The n nodes above the last mark, which both leave the stack; valid until the next push.  NULL when there is none. */
-static struct pickle_node **pop_to_mark(struct machine *m, size_t *n)
-{
-    *n = 0;
-    if (!m->marks) {
-        bad(m, "there is no mark");
-        return NULL;
-    }
-    size_t from = m->mark[--m->marks];
-    *n = m->top - from;
-    m->top = from;
-    return *n ? m->stack + from : NULL;
-}
-
-static void memo_put(struct machine *m, uint64_t index)
-{
-    struct pickle_node *n = peek(m);
-    /* A pickler numbers what it stores; a number beyond the count of opcodes only asks for memory. */
-    if (index > m->operations) {
-        fail(m, DDPM_EDATA, "memo index %llu after %zu operations", (unsigned long long)index, m->operations);
-        return;
-    }
-    if (grow(m, (void **)&m->memo, &m->memo_room, (size_t)index + 1, sizeof *m->memo))
-        m->memo[index] = n;
-    m->memos++;
-}
-
-static void memo_get(struct machine *m, uint64_t index)
-{
-    if (index < m->memo_room && m->memo[index])
-        push(m, m->memo[index]);
-    else
-        fail(m, DDPM_EDATA, "memo index %llu was never set", (unsigned long long)index);
-}
-
-/* ---- nodes ---- */
-
-static struct pickle_node *make(struct machine *m, enum pickle_kind kind)
-{
-    struct pickle_node *n = dd_arena(m->arena, 1, sizeof *n);
-    if (!n) {
-        fail(m, DDPM_ENOMEM, "out of memory");
-        n = &m->nothing;
-    }
-    n->kind = (unsigned char)kind;
-    return n;
-}
-
-static void append(struct machine *m, struct pickle_node *to, struct pickle_node *const *item, size_t n)
-{
-    if (m->code || !n)
-        return;
-    if (n > to->room - to->count) {
-        size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
-        struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);
-        if (!list) {
-            fail(m, DDPM_ENOMEM, "out of memory");
-            return;
-        }
-        if (to->count)
-            memcpy(list, to->item, to->count * sizeof *list);
-        to->item = list;
-        to->room = (uint32_t)more;
-    }
-    memcpy(to->item + to->count, item, n * sizeof *item);
-    to->count += (uint32_t)n;
-}
-
-static void push_int(struct machine *m, int64_t v)
-{
-    struct pickle_node *n = make(m, PICKLE_INT);
+    struct pickle_node *n = pickle_make(m, PICKLE_INT);
     n->integer = v;
-    push(m, n);
+    pickle_push(m, n);
 }
 
-/* Two's complement, little-endian, of any length; what an int64 cannot hold stays a string of bytes. */
-static void push_long(struct machine *m, uint64_t bytes)
+/* Pushes an integer in two's complement of any length.  One that an int64_t cannot hold stays a string of
+   bytes. */
+static void push_long(struct pickle_machine *m, uint64_t bytes)
 {
-    const unsigned char *b = take(m, bytes);
+    const unsigned char *b = pickle_take(m, bytes);
     uint64_t v = 0;
     if (!b)
         return;
+
     if (bytes > 8) {
-        struct pickle_node *n = make(m, PICKLE_LONG);
+        struct pickle_node *n = pickle_make(m, PICKLE_LONG);
         n->text = (const char *)b;
         n->count = (uint32_t)bytes;
-        push(m, n);
+        pickle_push(m, n);
         return;
     }
+
     for (unsigned i = 0; i < bytes; i++)
         v |= (uint64_t)b[i] << 8 * i;
     if (bytes && bytes < 8 && b[bytes - 1] & 0x80)
@@ -218,307 +104,377 @@ static void push_long(struct machine *m, uint64_t bytes)
     push_int(m, (int64_t)v);
 }
 
-static void push_decimal(struct machine *m)
+/* Pushes a number written in decimal digits; "00" and "01" are False and True. */
+static void push_decimal(struct pickle_machine *m)
 {
     size_t length;
-    const char *s = take_line(m, &length);
+    const char *s = pickle_take_line(m, &length);
     char text[24], *end;
     if (length == 2 && s[0] == '0' && (s[1] == '0' || s[1] == '1')) {
-        push(m, m->truth[s[1] == '1']);
+        pickle_push(m, m->truth[s[1] == '1']);
         return;
     }
+
     pickle_show(text, sizeof text, s, length);
     long long v = strtoll(text, &end, 10);
     if (!length || length > 19 || *end)
-        bad(m, "this is no integer");
+        pickle_bad(m, "this is no integer");
     push_int(m, v);
 }
 
-static void push_float(struct machine *m)
+/* Pushes a double, the only big-endian number of a pickle. */
+static void push_float(struct pickle_machine *m)
 {
-    const unsigned char *b = take(m, 8);
+    const unsigned char *b = pickle_take(m, 8);
     uint64_t v = 0;
     for (int i = 0; b && i < 8; i++)
         v = v << 8 | b[i];
-    struct pickle_node *n = make(m, PICKLE_FLOAT);
+
+    struct pickle_node *n = pickle_make(m, PICKLE_FLOAT);
     memcpy(&n->number, &v, sizeof v);
-    push(m, n);
+    pickle_push(m, n);
 }
 
-static void push_text(struct machine *m, enum pickle_kind kind, uint64_t length)
+/* The node refers to the bytes of the pickle; it has no copy of them. */
+static void push_text(struct pickle_machine *m, enum pickle_kind kind, uint64_t length)
 {
-    const unsigned char *b = take(m, length);
-    struct pickle_node *n = make(m, kind);
+    const unsigned char *b = pickle_take(m, length);
+    struct pickle_node *n = pickle_make(m, kind);
     n->text = b ? (const char *)b : "";
     n->count = b ? (uint32_t)length : 0;
-    push(m, n);
+    pickle_push(m, n);
 }
 
-static void push_tuple(struct machine *m, size_t n)
+/* Returns a node for what no tensor needs: a set, or an object of this class. */
+static struct pickle_node *opaque(struct pickle_machine *m, unsigned char global)
 {
-    struct pickle_node *item[3] = { 0 }, *t = make(m, PICKLE_TUPLE);
-    for (size_t i = n; i--;)
-        item[i] = pop(m);
-    append(m, t, item, n);
-    push(m, t);
+    struct pickle_node *n = pickle_make(m, PICKLE_OPAQUE);
+    n->global = global;
+    return n;
 }
 
-static void push_marked_tuple(struct machine *m)
+/* ---- containers ---- */
+
+static void push_tuple(struct pickle_machine *m, size_t n)
+{
+    struct pickle_node *item[3] = { 0 }, *t = pickle_make(m, PICKLE_TUPLE);
+    for (size_t i = n; i--;)
+        item[i] = pickle_pop(m);
+    pickle_append(m, t, item, n);
+    pickle_push(m, t);
+}
+
+static void push_marked_tuple(struct pickle_machine *m)
 {
     size_t n;
-    struct pickle_node **item = pop_to_mark(m, &n), *t = make(m, PICKLE_TUPLE);
-    append(m, t, item, n);
-    push(m, t);
+    struct pickle_node **item = pickle_pop_to_mark(m, &n), *t = pickle_make(m, PICKLE_TUPLE);
+    pickle_append(m, t, item, n);
+    pickle_push(m, t);
 }
 
-/* ---- what changes a container: n items onto a list, n keys and values into a dict; opaque ones swallow them ---- */
-
-static void add(struct machine *m, enum pickle_kind kind, struct pickle_node *const *item, size_t n)
+/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An opaque object
+   takes them and forgets them. */
+static void add(struct pickle_machine *m, enum pickle_kind kind, struct pickle_node *const *item, size_t n)
 {
-    struct pickle_node *to = peek(m);
+    struct pickle_node *to = pickle_peek(m);
     if (to->kind == PICKLE_OPAQUE)
         return;
-    if (to->kind != kind)
-        bad(m,
-            kind == PICKLE_LIST ? "items are added to what is no list" : "keys are set in what is no dict");
+    if (to->kind != kind && kind == PICKLE_LIST)
+        pickle_bad(m, "items are added to what is no list");
+    else if (to->kind != kind)
+        pickle_bad(m, "keys are set in what is no dict");
     else if (kind == PICKLE_DICT && n % 2)
-        bad(m, "a key without a value");
+        pickle_bad(m, "a key without a value");
     else
-        append(m, to, item, n);
+        pickle_append(m, to, item, n);
 }
 
-static void add_popped(struct machine *m, enum pickle_kind kind, size_t n)
+static void add_popped(struct pickle_machine *m, enum pickle_kind kind, size_t n)
 {
     struct pickle_node *item[2] = { 0 };
     for (size_t i = n; i--;)
-        item[i] = pop(m);
+        item[i] = pickle_pop(m);
     add(m, kind, item, n);
 }
 
-static void add_marked(struct machine *m, enum pickle_kind kind)
+static void add_marked(struct pickle_machine *m, enum pickle_kind kind)
 {
     size_t n;
-    struct pickle_node **item = pop_to_mark(m, &n);
+    struct pickle_node **item = pickle_pop_to_mark(m, &n);
     add(m, kind, item, n);
 }
 
 /* ---- globals and calls ---- */
 
-static void push_global(struct machine *m, const char *module, size_t module_length, const char *name,
+static void push_global(struct pickle_machine *m, const char *module, size_t module_length, const char *name,
                         size_t name_length)
 {
-    struct pickle_node *n = make(m, PICKLE_GLOBAL);
+    struct pickle_node *n = pickle_make(m, PICKLE_GLOBAL);
     ddpm_error why = { 0 };
-    int code = m->code ? m->code : pickle_global(n, m->arena, module, module_length, name, name_length, &why);
+    if (m->code)
+        return;
+
+    int code = pickle_global(n, m->arena, module, module_length, name, name_length, &why);
     if (code)
-        fail(m, code, "%s", why.text);
+        pickle_fail(m, code, "%s", why.text);
     else if (n->global == PICKLE_FOREIGN)
         pickle_note_foreign(m->p, n->text);
-    push(m, n);
+    pickle_push(m, n);
 }
 
-static void push_line_global(struct machine *m)
+static void push_line_global(struct pickle_machine *m)
 {
     size_t module_length, name_length;
-    const char *module = take_line(m, &module_length), *name = take_line(m, &name_length);
+    const char *module = pickle_take_line(m, &module_length), *name = pickle_take_line(m, &name_length);
     push_global(m, module, module_length, name, name_length);
 }
 
-static void push_stack_global(struct machine *m)
+static void push_stack_global(struct pickle_machine *m)
 {
-    struct pickle_node *name = pop(m), *module = pop(m);
+    struct pickle_node *name = pickle_pop(m), *module = pickle_pop(m);
     if (name->kind != PICKLE_TEXT || module->kind != PICKLE_TEXT)
-        bad(m, "a global whose name is no text");
+        pickle_bad(m, "a global whose name is no text");
     else
         push_global(m, module->text, module->count, name->text, name->count);
 }
 
-/* OrderedDict(): empty, or from a list of pairs, as Python 2 wrote it. */
-static struct pickle_node *ordered_dict(struct machine *m, const struct pickle_node *arguments)
+/* Returns OrderedDict(): empty, or of a list of pairs, as Python 2 wrote it. */
+static struct pickle_node *ordered_dict(struct pickle_machine *m, const struct pickle_node *arguments)
 {
-    struct pickle_node *d = make(m, PICKLE_DICT);
+    struct pickle_node *d = pickle_make(m, PICKLE_DICT);
     const struct pickle_node *pairs = arguments->count ? arguments->item[0] : NULL;
     if (arguments->count > 1 || (pairs && pairs->kind != PICKLE_LIST))
-        bad(m, "an OrderedDict of what is no list of pairs");
+        pickle_bad(m, "an OrderedDict of what is no list of pairs");
+
     for (size_t i = 0; !m->code && pairs && i < pairs->count; i++) {
         const struct pickle_node *pair = pairs->item[i];
         if ((pair->kind != PICKLE_LIST && pair->kind != PICKLE_TUPLE) || pair->count != 2)
-            bad(m, "an OrderedDict of what is no list of pairs");
+            pickle_bad(m, "an OrderedDict of what is no list of pairs");
         else
-            append(m, d, pair->item, 2);
+            pickle_append(m, d, pair->item, 2);
     }
     return d;
 }
 
-static void call(struct machine *m)
+/* Pushes what a call stands for.  Nothing is called: a dict or a size is built here, the makers of tensors stay
+   as a node with their arguments, and every other call becomes an opaque node. */
+static void call(struct pickle_machine *m)
 {
-    struct pickle_node *arguments = pop(m), *callee = pop(m), *n;
+    struct pickle_node *arguments = pickle_pop(m), *callee = pickle_pop(m), *n;
     if (arguments->kind != PICKLE_TUPLE)
-        bad(m, "a call whose arguments are no tuple");
+        pickle_bad(m, "a call whose arguments are no tuple");
     if (callee->kind != PICKLE_GLOBAL)
-        bad(m, "a call of what is no global: refused, nothing was executed");
+        pickle_bad(m, "a call of what is no global: refused, nothing was executed");
     if (m->code)
         return;
+
     switch (callee->global) {
     case PICKLE_ORDERED_DICT: n = ordered_dict(m, arguments); break;
     case PICKLE_SIZE:
-        n = arguments->count == 1 && arguments->item[0]->kind == PICKLE_TUPLE ? arguments->item[0]
-                                                                              : make(m, PICKLE_OPAQUE);
+        if (arguments->count == 1 && arguments->item[0]->kind == PICKLE_TUPLE)
+            n = arguments->item[0];
+        else
+            n = opaque(m, PICKLE_SIZE);
         break;
     case PICKLE_TENSOR_V1:
     case PICKLE_TENSOR_V2:
     case PICKLE_TENSOR_V3:
     case PICKLE_TENSOR_TYPED:
     case PICKLE_PARAMETER:
-        n = make(m, PICKLE_CALL);
-        append(m, n, (struct pickle_node *[]){ callee, arguments }, 2);
+        n = pickle_make(m, PICKLE_CALL);
+        pickle_append(m, n, (struct pickle_node *[]){ callee, arguments }, 2);
         break;
-    default: n = make(m, PICKLE_OPAQUE); n->global = callee->global;
+    default: n = opaque(m, callee->global);
     }
-    push(m, n);
+
+    pickle_push(m, n);
 }
 
-static void push_persistent(struct machine *m)
+static void push_persistent(struct pickle_machine *m)
 {
-    struct pickle_node *id = pop(m), *n = make(m, PICKLE_PERSISTENT);
-    append(m, n, &id, 1);
-    push(m, n);
-    if (grow(m, (void **)&m->p->persistent, &m->persistent_room, m->p->persistents + 1,
-             sizeof *m->p->persistent))
+    struct pickle_node *id = pickle_pop(m), *n = pickle_make(m, PICKLE_PERSISTENT);
+    pickle_append(m, n, &id, 1);
+    pickle_push(m, n);
+
+    if (pickle_grow(m, (void **)&m->p->persistent, &m->persistent_room, m->p->persistents + 1,
+                    sizeof *m->p->persistent))
         m->p->persistent[m->p->persistents++] = n;
 }
 
-/* ---- the loop ---- */
+/* ---- opcodes ---- */
 
-static void pop_one(struct machine *m)
+/* Does POP, which removes a mark when nothing lies above it. */
+static void pop_one(struct pickle_machine *m)
 {
     if (m->marks && m->mark[m->marks - 1] == m->top)
         m->marks--;
     else
-        pop(m);
+        pickle_pop(m);
 }
 
-static void protocol(struct machine *m)
-{
-    uint64_t version = take_uint(m, 1);
-    if (version > 5)
-        fail(m, DDPM_EDATA, "pickle protocol %d; 2 to 5 are known", (int)version);
-}
-
-static void unknown(struct machine *m, unsigned op)
-{
-    fail(m, DDPM_EDATA, "opcode 0x%02x ('%c') is none that a checkpoint needs: refused", op,
-         op > 32 && op < 127 ? (int)op : '?');
-}
-
-static void operate(struct machine *m, unsigned op)
+static void drop_marked(struct pickle_machine *m)
 {
     size_t n;
-    switch (op) {
-    case 0x80: protocol(m); break;
-    case 0x95: take_uint(m, 8); break; /* FRAME: only a hint for reading ahead */
-    case 'N': push(m, m->none); break;
-    case 0x88:
-    case 0x89: push(m, m->truth[op == 0x88]); break;
-    case 'K': push_int(m, (int64_t)take_uint(m, 1)); break;
-    case 'M': push_int(m, (int64_t)take_uint(m, 2)); break;
-    case 'J': push_int(m, (int32_t)(uint32_t)take_uint(m, 4)); break;
-    case 0x8a: push_long(m, take_uint(m, 1)); break;
-    case 0x8b: push_long(m, take_uint(m, 4)); break;
-    case 'I': push_decimal(m); break;
-    case 'G': push_float(m); break;
-    case 'X':
-    case 'T': push_text(m, PICKLE_TEXT, take_uint(m, 4)); break; /* Python 2 wrote names as byte strings */
-    case 'U':
-    case 0x8c: push_text(m, PICKLE_TEXT, take_uint(m, 1)); break;
-    case 0x8d: push_text(m, PICKLE_TEXT, take_uint(m, 8)); break;
-    case 'B': push_text(m, PICKLE_BYTES, take_uint(m, 4)); break;
-    case 'C': push_text(m, PICKLE_BYTES, take_uint(m, 1)); break;
-    case '(': set_mark(m); break;
-    case '0': pop_one(m); break;
-    case '1': pop_to_mark(m, &n); break;
-    case '2': push(m, peek(m)); break;
-    case ')': push_tuple(m, 0); break;
-    case 0x85:
-    case 0x86:
-    case 0x87: push_tuple(m, op - 0x84); break;
-    case 't': push_marked_tuple(m); break;
-    case ']': push(m, make(m, PICKLE_LIST)); break;
-    case '}': push(m, make(m, PICKLE_DICT)); break;
-    case 0x8f: push(m, make(m, PICKLE_OPAQUE)); break; /* EMPTY_SET */
-    case 0x91:
-        pop_to_mark(m, &n);
-        push(m, make(m, PICKLE_OPAQUE));
-        break; /* FROZENSET */
-    case 0x90:
-        pop_to_mark(m, &n);
-        peek(m);
-        break; /* ADDITEMS */
-    case 'a': add_popped(m, PICKLE_LIST, 1); break;
-    case 's': add_popped(m, PICKLE_DICT, 2); break;
-    case 'e': add_marked(m, PICKLE_LIST); break;
-    case 'u': add_marked(m, PICKLE_DICT); break;
-    case 'q': memo_put(m, take_uint(m, 1)); break;
-    case 'r': memo_put(m, take_uint(m, 4)); break;
-    case 0x94: memo_put(m, m->memos); break;
-    case 'h': memo_get(m, take_uint(m, 1)); break;
-    case 'j': memo_get(m, take_uint(m, 4)); break;
-    case 'c': push_line_global(m); break;
-    case 0x93: push_stack_global(m); break;
-    case 'R':
-    case 0x81: call(m); break;
-    case 0x92:
-        pop(m);
-        call(m);
-        break; /* NEWOBJ_EX: keywords are for what is opaque */
-    case 'b':
-        pop(m);
-        peek(m);
-        break; /* BUILD: on an OrderedDict it only sets _metadata */
-    case 'Q': push_persistent(m); break;
-    default: unknown(m, op);
-    }
+    pickle_pop_to_mark(m, &n);
 }
 
-static void run(struct machine *m, size_t *used)
+static void check_protocol(struct pickle_machine *m)
+{
+    uint64_t version = pickle_take_uint(m, 1);
+    if (version > 5)
+        pickle_fail(m, DDPM_EDATA, "pickle protocol %d; 2 to 5 are known", (int)version);
+}
+
+/* The functions below do one opcode each and return 1; 0: the opcode is none of theirs. */
+
+static int push_value(struct pickle_machine *m, unsigned op)
+{
+    switch (op) {
+    case OP_NONE: pickle_push(m, m->none); break;
+    case OP_NEWTRUE: pickle_push(m, m->truth[1]); break;
+    case OP_NEWFALSE: pickle_push(m, m->truth[0]); break;
+    case OP_BININT1: push_int(m, (int64_t)pickle_take_uint(m, 1)); break;
+    case OP_BININT2: push_int(m, (int64_t)pickle_take_uint(m, 2)); break;
+    case OP_BININT: push_int(m, (int32_t)(uint32_t)pickle_take_uint(m, 4)); break;
+    case OP_LONG1: push_long(m, pickle_take_uint(m, 1)); break;
+    case OP_LONG4: push_long(m, pickle_take_uint(m, 4)); break;
+    case OP_INT: push_decimal(m); break;
+    case OP_BINFLOAT: push_float(m); break;
+    case OP_SHORT_BINUNICODE:
+    case OP_SHORT_BINSTRING: push_text(m, PICKLE_TEXT, pickle_take_uint(m, 1)); break;
+    case OP_BINUNICODE:
+    case OP_BINSTRING: push_text(m, PICKLE_TEXT, pickle_take_uint(m, 4)); break;
+    case OP_BINUNICODE8: push_text(m, PICKLE_TEXT, pickle_take_uint(m, 8)); break;
+    case OP_SHORT_BINBYTES: push_text(m, PICKLE_BYTES, pickle_take_uint(m, 1)); break;
+    case OP_BINBYTES: push_text(m, PICKLE_BYTES, pickle_take_uint(m, 4)); break;
+    default: return 0;
+    }
+    return 1;
+}
+
+static int build_container(struct pickle_machine *m, unsigned op)
+{
+    switch (op) {
+    case OP_EMPTY_TUPLE: push_tuple(m, 0); break;
+    case OP_TUPLE1:
+    case OP_TUPLE2:
+    case OP_TUPLE3: push_tuple(m, op - OP_TUPLE1 + 1); break;
+    case OP_TUPLE: push_marked_tuple(m); break;
+    case OP_EMPTY_LIST: pickle_push(m, pickle_make(m, PICKLE_LIST)); break;
+    case OP_APPEND: add_popped(m, PICKLE_LIST, 1); break;
+    case OP_APPENDS: add_marked(m, PICKLE_LIST); break;
+    case OP_EMPTY_DICT: pickle_push(m, pickle_make(m, PICKLE_DICT)); break;
+    case OP_SETITEM: add_popped(m, PICKLE_DICT, 2); break;
+    case OP_SETITEMS: add_marked(m, PICKLE_DICT); break;
+    case OP_EMPTY_SET: pickle_push(m, opaque(m, PICKLE_OTHER)); break;
+    case OP_ADDITEMS:
+        drop_marked(m);
+        pickle_peek(m);
+        break;
+    case OP_FROZENSET:
+        drop_marked(m);
+        pickle_push(m, opaque(m, PICKLE_OTHER));
+        break;
+    default: return 0;
+    }
+    return 1;
+}
+
+static int arrange(struct pickle_machine *m, unsigned op)
+{
+    switch (op) {
+    case OP_MARK: pickle_set_mark(m); break;
+    case OP_POP: pop_one(m); break;
+    case OP_POP_MARK: drop_marked(m); break;
+    case OP_DUP: pickle_push(m, pickle_peek(m)); break;
+    case OP_BINPUT: pickle_memo_put(m, pickle_take_uint(m, 1)); break;
+    case OP_LONG_BINPUT: pickle_memo_put(m, pickle_take_uint(m, 4)); break;
+    case OP_MEMOIZE: pickle_memo_put(m, m->memos); break;
+    case OP_BINGET: pickle_memo_get(m, pickle_take_uint(m, 1)); break;
+    case OP_LONG_BINGET: pickle_memo_get(m, pickle_take_uint(m, 4)); break;
+    default: return 0;
+    }
+    return 1;
+}
+
+static int build_object(struct pickle_machine *m, unsigned op)
+{
+    switch (op) {
+    case OP_GLOBAL: push_line_global(m); break;
+    case OP_STACK_GLOBAL: push_stack_global(m); break;
+    case OP_REDUCE:
+    case OP_NEWOBJ: call(m); break;
+    case OP_NEWOBJ_EX: /* only opaque objects have keyword arguments */
+        pickle_pop(m);
+        call(m);
+        break;
+    case OP_BUILD: /* the state of an OrderedDict is its _metadata; other objects are opaque */
+        pickle_pop(m);
+        pickle_peek(m);
+        break;
+    case OP_BINPERSID: push_persistent(m); break;
+    default: return 0;
+    }
+    return 1;
+}
+
+static void operate(struct pickle_machine *m, unsigned op)
+{
+    if (op == OP_PROTO)
+        check_protocol(m);
+    else if (op == OP_FRAME)
+        pickle_take_uint(m, 8); /* the length of a frame is only a hint for reading ahead */
+    else if (!push_value(m, op) && !build_container(m, op) && !arrange(m, op) && !build_object(m, op))
+        pickle_fail(m, DDPM_EDATA, "opcode 0x%02x ('%c') is none that a checkpoint needs: refused", op,
+                    op > 32 && op < 127 ? (int)op : '?');
+}
+
+/* ---- the loop ---- */
+
+static void run(struct pickle_machine *m, size_t *used)
 {
     while (!m->code) {
         m->start = m->at;
-        const unsigned char *op = take(m, 1);
-        if (op && *op == '.')
+        const unsigned char *op = pickle_take(m, 1);
+        if (op && *op == OP_STOP)
             break;
         if (op)
             operate(m, *op);
         m->operations++;
     }
-    m->p->root = pop(m);
+
+    m->p->root = pickle_pop(m);
     *used = m->at;
     if (m->code == DDPM_OK && (m->top || m->marks))
-        bad(m, "values are left behind at its end");
+        pickle_bad(m, "values are left behind at its end");
 }
 
 int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
                 size_t *used, ddpm_error *err)
 {
-    struct machine m = { .p = p,
-                         .arena = arena,
-                         .data = data,
-                         .size = size < PICKLE_BYTES_MAX ? size : PICKLE_BYTES_MAX,
-                         .err = err };
+    struct pickle_machine m = { .p = p,
+                                .arena = arena,
+                                .data = data,
+                                .size = size < PICKLE_BYTES_MAX ? size : PICKLE_BYTES_MAX,
+                                .err = err };
     *p = (struct pickle){ 0 };
-    m.none = make(&m, PICKLE_NONE);
+
+    m.none = pickle_make(&m, PICKLE_NONE);
     for (int i = 0; i < 2; i++) {
-        m.truth[i] = make(&m, PICKLE_BOOL);
+        m.truth[i] = pickle_make(&m, PICKLE_BOOL);
         m.truth[i]->integer = i;
     }
     run(&m, used);
+
+    /* The list of persistent ids grew by realloc.  It is kept in the arena. */
     struct pickle_node **kept = m.code ? NULL : dd_arena(arena, p->persistents + 1, sizeof *kept);
     if (kept && p->persistents)
         memcpy(kept, p->persistent, p->persistents * sizeof *kept);
     else if (!kept)
-        fail(&m, DDPM_ENOMEM, "out of memory");
+        pickle_fail(&m, DDPM_ENOMEM, "out of memory");
     free(p->persistent);
     p->persistent = kept;
+
     free(m.stack);
     free(m.memo);
     free(m.mark);

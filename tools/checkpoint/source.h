@@ -95,25 +95,6 @@ int torch_tensor(struct checkpoint_tensor *t, struct source *s, const struct pic
 /* Adds a state with its tensors, which are then sorted; a doubled name is an error. */
 int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
 
-/* unwrap.c: which tensors of s are the U-Net, under which names (checkpoint-families.md 5.5, 7.5). */
-struct choice {
-    struct named *tensor;
-    size_t tensors;
-    const char *weights;
-    int has_ema, has_raw;
-    /* tensors of other networks beside the U-Net, which are left out, and one of them */
-    size_t left;
-    const char *left_name;
-};
-
-/* names_average.c: does text, up to length, hold this word, in any case, between what is no part of it? */
-int names_word(const char *text, size_t length, const char *word);
-/* Does a key, a path or a prefix speak of an average of weights: "ema", "model_avg", "averaged_model",
-   "EMAModel"? */
-int names_average(const char *text, size_t length);
-int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want,
-           ddpm_error *err);
-
 /* diffusers_folder.c: the files of a folder; source[0] then holds the tensors of all shards in one state. */
 struct files {
     struct dd_arena arena;

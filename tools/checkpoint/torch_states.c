@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/source.h"
+#include "checkpoint/tensor_names.h"
 
 /* ---- storages ---- */
 
@@ -238,7 +239,7 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
     const char *path = bare ? path_of(s, at) : "";
     if (!path)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
-    if (!*path || !(shadow || names_average(path, strlen(path))))
+    if (!*path || !(shadow || name_says_average(path, strlen(path))))
         return DDPM_OK;
     bool list = node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE;
     if (!s->nameless || (shadow && !s->shadow)) {

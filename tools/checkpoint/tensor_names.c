@@ -1,10 +1,21 @@
-/* Words in the names of tensors, keys and folders, and those that speak of an average of weights. */
+/* Segments and words of the names of tensors, keys and folders (tensor_names.h).  Words end where letters do, or
+   where camel case begins a new one. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include "checkpoint/source.h"
+#include "checkpoint/tensor_names.h"
 
-/* Does a word end at text[end], which stands inside of length?  In "EMACallback" it does. */
+size_t name_segment(const char *name)
+{
+    return strcspn(name, ".");
+}
+
+int name_begins(const char *name, const char *with)
+{
+    return !strncmp(name, with, strlen(with));
+}
+
+/* Returns whether a word may end before text[end].  One ends before the C of "EMACallback". */
 static int ends_word(const char *text, size_t length, size_t end)
 {
     if (end == length || !isalpha((unsigned char)text[end]))
@@ -13,7 +24,7 @@ static int ends_word(const char *text, size_t length, size_t end)
     return isupper((unsigned char)text[end]) && (islower((unsigned char)text[end - 1]) || next_low);
 }
 
-/* Does a word begin at text[i]?  In "modelEma" it does. */
+/* Returns whether a word may begin at text[i].  One begins at the E of "modelEma". */
 static int begins_word(const char *text, size_t i)
 {
     if (!i || !isalnum((unsigned char)text[i - 1]))
@@ -21,7 +32,7 @@ static int begins_word(const char *text, size_t i)
     return islower((unsigned char)text[i - 1]) && isupper((unsigned char)text[i]);
 }
 
-int names_word(const char *text, size_t length, const char *word)
+int name_has_word(const char *text, size_t length, const char *word)
 {
     size_t n = strlen(word);
     for (size_t i = 0; i + n <= length; i++)
@@ -30,11 +41,11 @@ int names_word(const char *text, size_t length, const char *word)
     return 0;
 }
 
-int names_average(const char *text, size_t length)
+int name_says_average(const char *text, size_t length)
 {
     static const char *const words[] = { "ema", "avg", "average", "averaged", "swa", "shadow", "polyak" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (names_word(text, length, words[i]))
-            return !names_word(text, length, "exp_avg");
+        if (name_has_word(text, length, words[i]))
+            return !name_has_word(text, length, "exp_avg");
     return 0;
 }
