@@ -42,7 +42,7 @@ int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err
 
 struct bench_input {
     float *x, *y, *t;
-    int32_t *label;
+    int32_t *classes;
     int n;
 };
 

@@ -37,8 +37,8 @@ int bench_input_create(struct bench_input *in, const ddpm_about *a, int n)
     *in = (struct bench_input){ malloc(floats * sizeof *in->x),
                                 malloc(pixels * (size_t)a->outputs * sizeof *in->y),
                                 calloc((size_t)n, sizeof *in->t),
-                                a->classes ? calloc((size_t)n, sizeof *in->label) : NULL, n };
-    if (!in->x || !in->y || !in->t || (a->classes && !in->label))
+                                a->classes ? calloc((size_t)n, sizeof *in->classes) : NULL, n };
+    if (!in->x || !in->y || !in->t || (a->classes && !in->classes))
         return -1;
     for (size_t i = 0; i < floats; i++)
         in->x[i] = (float)(i * 7919 % 2001) / 1000 - 1;
@@ -50,7 +50,7 @@ void bench_input_free(struct bench_input *in)
     free(in->x);
     free(in->y);
     free(in->t);
-    free(in->label);
+    free(in->classes);
 }
 
 int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options *o, double least,
@@ -65,7 +65,7 @@ int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options
     double begin = bench_now();
     for (int i = 0; !code && (i < 2 || bench_now() - begin < least); i++) {
         double start = bench_now();
-        code = ddpm_net_run(net, in.y, in.x, in.t, in.label, in.n, err);
+        code = ddpm_net_run(net, in.y, in.x, in.t, in.classes, in.n, err);
         if (i && bench_now() - start < r->seconds)
             r->seconds = bench_now() - start;
     }

@@ -105,14 +105,14 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     static double seconds[STEPS_MOST];
     const ddpm_node *list;
     size_t nodes = ddpm_net_nodes(net, &list);
-    int code = ddpm_net_run(net, in->y, in->x, in->t, in->label, in->n, err);
+    int code = ddpm_net_run(net, in->y, in->x, in->t, in->classes, in->n, err);
     r->startup = since_exec();
     for (size_t i = 0; i < nodes; i++)
         r->nodes[i] = -list[i].seconds;
     double begin = bench_now();
     while (!code && r->steps < STEPS_MOST && (s->steps ? r->steps < s->steps : r->steps < 3 || r->wall < 5)) {
         double start = bench_now();
-        code = ddpm_net_run(net, in->y, in->x, in->t, in->label, in->n, err);
+        code = ddpm_net_run(net, in->y, in->x, in->t, in->classes, in->n, err);
         seconds[r->steps++] = bench_now() - start;
         r->wall = bench_now() - begin;
     }

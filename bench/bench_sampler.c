@@ -30,7 +30,7 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
     int batch = ddpm_net_describe(net)->batch, steps = 0;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     uint32_t *index = calloc((size_t)batch, sizeof *index);
-    int32_t *label = a->classes ? calloc((size_t)batch, sizeof *label) : NULL;
+    int32_t *classes = a->classes ? calloc((size_t)batch, sizeof *classes) : NULL;
     ddpm_sampler *sampler = NULL;
     ddpm_sampler_options o;
     ddpm_sampler_defaults(&o, a);
@@ -39,7 +39,7 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
         index[i] = (uint32_t)i;
     int code = ddpm_sampler_create(&sampler, c, &o, d, batch, NULL, err);
     if (!code)
-        code = ddpm_sampler_start(sampler, index, label, batch, NULL, 0, err);
+        code = ddpm_sampler_start(sampler, index, classes, batch, NULL, 0, err);
     if (!code)
         code = ddpm_sampler_step(sampler, err); /* untimed: the first one touches fresh memory */
     double network = in_nodes(net), begin = bench_now();
@@ -54,7 +54,7 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
                100 * (all - network) / network, s->steps);
     ddpm_sampler_free(sampler);
     free(index);
-    free(label);
+    free(classes);
     return code;
 }
 

@@ -97,14 +97,14 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
                    const struct settings *s, ddpm_error *err)
 {
     ddpm_trainer_report report;
-    int code = ddpm_trainer_step(t, in->x, in->label, &report, err);
+    int code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
     for (size_t i = 0; i < r->count; i++)
         r->nodes[i] = -r->list[i].seconds;
     r->step = 1e9;
     for (int i = 0; i < s->steps && !code; i++) {
         double forward = nodes_from(r, 0, r->forwards), backward = nodes_from(r, r->forwards, r->count),
                start = bench_now();
-        code = ddpm_trainer_step(t, in->x, in->label, &report, err);
+        code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
         double seconds = bench_now() - start;
         if (seconds < r->step) {
             r->step = seconds;

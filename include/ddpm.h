@@ -156,24 +156,24 @@ typedef struct ddpm_net_about {
 
 /* Takes from m what it needs; m may be closed then. */
 DDPM_API int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
-/* out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, y [n] or NULL).  DDPM_EUSAGE: a class out of range.
+/* out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).  DDPM_EUSAGE: a class out of range.
    An image whose output is not finite is DDPM_ENAN (err names it and the first layer); the other images are right all the same. */
-DDPM_API int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
-                          ddpm_error *err);
+DDPM_API int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes,
+                          int n, ddpm_error *err);
 /* out [n, features] = the middle block's output (without one, the way down's), its mean over space, at x [n, d], all at step t of the
-   model's chain, y [n] or NULL.  Errors as of ddpm_net_run; nothing of out is to be used then. */
-DDPM_API int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
-                               ddpm_error *err);
+   model's chain, classes [n] or NULL.  Errors as of ddpm_net_run; nothing of out is to be used then. */
+DDPM_API int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes,
+                               int n, ddpm_error *err);
 DDPM_API size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list);
 DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
 DDPM_API void ddpm_net_free(ddpm_net *net);
 
 /* A network as samplers and bounds see it: out [n, m, d], m = 1, or 2 with v behind the prediction; x [n, d], all at step t;
-   y [n] or NULL.  Non-zero ends the run with DDPM_ECALLBACK, except DDPM_ENAN: the rows that are not finite are then dropped
+   classes [n] or NULL.  Non-zero ends the run with DDPM_ECALLBACK, except DDPM_ENAN: the rows that are not finite are then dropped
    and the run goes on; *err is passed through.  ddpm_net_eps is this for a ddpm_net (user): it scales t and converts. */
-typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                         ddpm_error *err);
-DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n,
+DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *classes, int n,
                           ddpm_error *err);
 /* z [d] ~ N(0, I) for one image; t = INFINITY is x_T; draw counts further draws at the same t. */
 typedef void ddpm_noise_fn(void *user, double *z, size_t d, uint32_t index, double t, int draw);
@@ -235,8 +235,8 @@ DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a
 /* warning [256] or NULL: "" or one sentence, such as that beta at few steps is noisy. */
 DDPM_API int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o,
                                  size_t d, int batch, char *warning, ddpm_error *err);
-/* Begins n <= batch images, index [n], y [n] or NULL; x [n, d] at chain position i, or NULL: x_T from noise, i = K-1. */
-DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n,
+/* Begins n <= batch images, index [n], classes [n] or NULL; x [n, d] at chain position i, or NULL: x_T from noise, i = K-1. */
+DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n,
                                 const double *x, int i, ddpm_error *err);
 DDPM_API int ddpm_sampler_step(
     ddpm_sampler *s, ddpm_error *err); /* one step; DDPM_ENAN names images, which stay out from then on */
@@ -269,9 +269,9 @@ typedef struct ddpm_bound_image {
    the seed, but other numbers than sampling's. */
 DDPM_API int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
                                int batch, char *warning, ddpm_error *err);
-/* Begins n <= batch images x0 [n, d], index [n], y [n] or NULL. */
-DDPM_API int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
-                              ddpm_error *err);
+/* Begins n <= batch images x0 [n, d], index [n], classes [n] or NULL. */
+DDPM_API int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes,
+                              int n, ddpm_error *err);
 DDPM_API int ddpm_bound_step(ddpm_bound *b,
                              ddpm_error *err);     /* one term of each; DDPM_ENAN as in ddpm_sampler_step */
 DDPM_API int ddpm_bound_left(const ddpm_bound *b); /* terms still to take */
@@ -329,18 +329,18 @@ DDPM_API void ddpm_trainer_defaults(ddpm_trainer_options *o);
    had never stopped. */
 DDPM_API int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o,
                                  ddpm_error *err);
-/* One step of the optimiser: x0 [accumulate * batch, h, w, c] in [-1, 1], y [accumulate * batch] or NULL.  Timesteps, noise and dropout of an
+/* One step of the optimiser: x0 [accumulate * batch, h, w, c] in [-1, 1], classes [accumulate * batch] or NULL.  Timesteps, noise and dropout of an
    image follow from the seed and how many were trained with before it.  DDPM_ENAN names step and layer, and DDPM_EUSAGE a class out of
    range; the trainer then stays as it was before the step.  r may be NULL. */
-DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
-                               ddpm_error *err);
+DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes,
+                               ddpm_trainer_report *r, ddpm_error *err);
 /* Steps of the optimiser behind the weights, those of the checkpoint that was gone on from among them. */
 DDPM_API int64_t ddpm_trainer_done(const ddpm_trainer *t);
 /* Mean loss of n images x0 [n, h, w, c] with the averaged weights and without dropout; timesteps and noise, others than those trained with,
    belong to (seed, first + k), so the mean over a whole set does not depend on how it is divided.
    loss may be NULL. */
-DDPM_API int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first,
-                               double *loss, ddpm_error *err);
+DDPM_API int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n,
+                               uint32_t first, double *loss, ddpm_error *err);
 /* A model with the averaged weights, float32, without the statistics of other weights.  whole: a training checkpoint, which also holds the
    trained weights themselves (raw.NAME), the optimiser's moments (adam.m.NAME, adam.v.NAME), the second
    part of the average (average.low.NAME), and in its metadata "train":

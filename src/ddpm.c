@@ -175,20 +175,20 @@ int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options 
     DD_ENTRY(int, dd_net_create(net, m, o, err));
 }
 
-int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
+int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes, int n,
                  ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    DD_TEAM_ENTRY(&net->team, int, dd_net_run(net, out, x, t, y, n, err));
+    DD_TEAM_ENTRY(&net->team, int, dd_net_run(net, out, x, t, classes, n, err));
 }
 
-int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
                       ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    DD_TEAM_ENTRY(&net->team, int, dd_features(net, out, x, t, y, n, err));
+    DD_TEAM_ENTRY(&net->team, int, dd_features(net, out, x, t, classes, n, err));
 }
 
 size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list)
@@ -202,12 +202,13 @@ const ddpm_net_about *ddpm_net_describe(const ddpm_net *net)
     return &net->about;
 }
 
-int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *classes, int n,
+                 ddpm_error *err)
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
     struct dd_team *team = &((ddpm_net *)net)->team;
-    DD_TEAM_ENTRY(team, int, dd_net_eps(net, out, x, t, y, n, err));
+    DD_TEAM_ENTRY(team, int, dd_net_eps(net, out, x, t, classes, n, err));
 }
 
 void ddpm_net_free(ddpm_net *net)

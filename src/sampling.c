@@ -77,10 +77,10 @@ int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sample
     DD_ENTRY(int, dd_sampler_create(s, NULL, DD_RNG_SAMPLE, c, o, d, batch, warning, err));
 }
 
-int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x,
+int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n, const double *x,
                        int i, ddpm_error *err)
 {
-    DD_ENTRY(int, dd_sampler_start(s, index, y, n, x, i, err));
+    DD_ENTRY(int, dd_sampler_start(s, index, classes, n, x, i, err));
 }
 
 int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err)

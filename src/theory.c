@@ -41,10 +41,10 @@ int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_op
     DD_ENTRY(int, dd_bound_create(b, c, o, d, batch, warning, err));
 }
 
-int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
+int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes, int n,
                      ddpm_error *err)
 {
-    DD_ENTRY(int, dd_bound_start(b, x0, index, y, n, err));
+    DD_ENTRY(int, dd_bound_start(b, x0, index, classes, n, err));
 }
 
 int ddpm_bound_step(ddpm_bound *b, ddpm_error *err)

@@ -11,10 +11,10 @@ int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_traine
     DD_ENTRY(int, dd_trainer_create(t, m, o, err));
 }
 
-int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
                       ddpm_error *err)
 {
-    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_step(t, x0, y, r, err));
+    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_step(t, x0, classes, r, err));
 }
 
 int64_t ddpm_trainer_done(const ddpm_trainer *t)
@@ -22,10 +22,10 @@ int64_t ddpm_trainer_done(const ddpm_trainer *t)
     return t->done;
 }
 
-int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
-                      ddpm_error *err)
+int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
+                      double *loss, ddpm_error *err)
 {
-    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_loss(t, x0, y, n, first, loss, err));
+    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_loss(t, x0, classes, n, first, loss, err));
 }
 
 int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run, ddpm_error *err)

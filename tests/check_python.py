@@ -104,13 +104,13 @@ def test_eps_of_diffusers():
     for config in ({}, dict(num_class_embeds=5)):
         net, model = converted(**config)
         x, t = torch.randn(3, 2, 16, 24), torch.tensor([0, 500, 999])
-        y = torch.tensor([4, 0, 2]) if config else None
+        classes = torch.tensor([4, 0, 2]) if config else None
         with torch.no_grad():
-            expected = net(x, t, class_labels=y).sample
-        close(model(x, t, y), expected, EPS_TOLERANCE)
-        found = model(x.numpy(), t.numpy(), y)
-        assert isinstance(found, np.ndarray) and isinstance(model(x, t, y), torch.Tensor)
-        close(found[1:2], model(x[1:2], 500, None if y is None else [0]), 0)
+            expected = net(x, t, class_labels=classes).sample
+        close(model(x, t, classes), expected, EPS_TOLERANCE)
+        found = model(x.numpy(), t.numpy(), classes)
+        assert isinstance(found, np.ndarray) and isinstance(model(x, t, classes), torch.Tensor)
+        close(found[1:2], model(x[1:2], 500, None if classes is None else [0]), 0)
 
 
 def test_inside_schedulers():
@@ -160,10 +160,10 @@ def test_mistakes():
     raises(ddpm.Error, "1001", model.sample, 1, steps=1001)
     raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 3, 32, 32)), 0)
     raises(ValueError, "[n, 1, 32, 32]", model, np.zeros((1, 32)), 0)
-    _, labelled = converted(num_class_embeds=5)
-    raises(ddpm.Error, "class", labelled.sample, 1, steps=2, y=5)
-    raises(ddpm.Error, "class", labelled.sample, 1, steps=2)
-    raises(ddpm.Error, "has none", model.sample, 1, steps=2, y=0)
+    _, conditional = converted(num_class_embeds=5)
+    raises(ddpm.Error, "class", conditional.sample, 1, steps=2, classes=5)
+    raises(ddpm.Error, "class", conditional.sample, 1, steps=2)
+    raises(ddpm.Error, "has none", model.sample, 1, steps=2, classes=0)
     with open(DEFAULT, "rb") as file, open("cut.ddpm", "wb") as cut:
         cut.write(file.read(100000))
     raises(ddpm.Error, "cut.ddpm", ddpm.Model, "cut.ddpm")
@@ -193,10 +193,10 @@ def test_numbers_are_never_changed():
     """What the program refuses of --seed, -n, --class and so on is refused.
     A number makes the same image in every type that holds it."""
     _, model = converted(num_class_embeds=5)
-    sample = lambda **given: model.sample(**dict(dict(n=1, steps=2, y=2), **given))
+    sample = lambda **given: model.sample(**dict(dict(n=1, steps=2, classes=2), **given))
     refuses(sample, "seed", -1, 2**64, 2**200, None, [2], np.int64(-1), *NO_WHOLE)
     refuses(sample, "n", -1, 0, 10**7 + 1, 2**32 + 1, [1], *NO_WHOLE)
-    refuses(sample, "y", -1, 5, 2**32 + 2, 2**64 + 2, [2, 2], [[2]], [True], ["2"], [2.0], [np.nan],
+    refuses(sample, "classes", -1, 5, 2**32 + 2, 2**64 + 2, [2, 2], [[2]], [True], ["2"], [2.0], [np.nan],
             np.array([2.5]), np.array([True]), *NO_WHOLE)
     refuses(sample, "index", [-1], [2**31], [2**32 + 1], [1.5], [np.nan], [True], ["1"], [], [3, 3],
             np.array([-1]), np.array([1.0]), *NO_WHOLE, n=None)
@@ -218,7 +218,7 @@ def test_numbers_are_never_changed():
     for three in [np.int64(3)], (3,), range(3, 4), np.array([3]), torch.tensor([3]), iter([3]):
         assert sample(seed=7, index=three, n=None).tobytes() == expected
     for two in np.uint8(2), [2], torch.tensor([2]):
-        assert sample(seed=7, index=[3], y=two, n=None).tobytes() == expected
+        assert sample(seed=7, index=[3], classes=two, n=None).tobytes() == expected
     assert sample(seed=np.uint64(2**64 - 1)).tobytes() == sample(seed=2**64 - 1).tobytes()
     assert sample(sampler="ddim", eta=1).tobytes() == sample(sampler="ddim", eta=np.float32(1)).tobytes()
 
@@ -227,14 +227,14 @@ def test_numbers_of_the_network_are_never_changed():
     _, model = converted(num_class_embeds=5)
     x = np.zeros((2, 2, 16, 24), np.float32)
     for function in model, model.output:
-        call = lambda **given: function(**dict(dict(x=x, t=5, y=[0, 1]), **given))
+        call = lambda **given: function(**dict(dict(x=x, t=5, classes=[0, 1]), **given))
         refuses(call, "t", -1, 1000, 999.5, np.nan, np.inf, True, "5", None, [5, True], [5, "6"], [5, np.nan],
                 [5, 6, 7], [[5, 6]], 5j, np.array(["5", "6"]))
-        refuses(call, "y", -1, 5, 2.7, True, [0, 5], [0, 2.0], [0, True], [0, "1"], [0, 1, 2],
+        refuses(call, "classes", -1, 5, 2.7, True, [0, 5], [0, 2.0], [0, True], [0, "1"], [0, 1, 2],
                 np.array([0.0, 1.0]), "1")
         refuses(call, "x", x.astype(np.uint8), x.astype(bool), x.astype(np.complex64), x.astype(str), None)
         for t in [5, 5], np.float16(5), np.array([5, 5]), torch.tensor([5.0, 5.0]), torch.tensor(5):
-            assert call(t=t, y=torch.tensor([0, 1])).tobytes() == call().tobytes()
+            assert call(t=t, classes=torch.tensor([0, 1])).tobytes() == call().tobytes()
     _, other = converted("v_prediction")
     refuses(other, "t", 0.5, [1, 1.5], -1, 1000, x=x)
 

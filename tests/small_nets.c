@@ -87,14 +87,14 @@ struct small_batch small_batch_create(const ddpm_model *m, int n)
     b.x = malloc((size_t)n * b.in * sizeof *b.x);
     b.out = calloc((size_t)n * b.outs, sizeof *b.out);
     b.t = malloc((size_t)n * sizeof *b.t);
-    b.y = a->classes ? malloc((size_t)n * sizeof *b.y) : NULL;
+    b.classes = a->classes ? malloc((size_t)n * sizeof *b.classes) : NULL;
     for (int i = 0; i < n; i++) {
         ddpm_noise(&seed, z, b.in, (uint32_t)i, INFINITY, 0);
         for (size_t k = 0; k < b.in; k++)
             b.x[(size_t)i * b.in + k] = (float)z[k];
         b.t[i] = (float)(i * 37 % 500) + 0.25f;
-        if (b.y)
-            b.y[i] = i % a->classes;
+        if (b.classes)
+            b.classes[i] = i % a->classes;
     }
     free(z);
     return b;
@@ -105,5 +105,5 @@ void small_batch_free(struct small_batch *b)
     free(b->x);
     free(b->out);
     free(b->t);
-    free(b->y);
+    free(b->classes);
 }

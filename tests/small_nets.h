@@ -13,10 +13,10 @@ void small_net_json(char *text, size_t size, const char *name);
 /* With weights drawn from seed 1; fails the test and returns NULL when it cannot be made. */
 ddpm_model *small_net_create(const char *name);
 
-/* n images of noise that is the same for the same image, with t, labels (NULL without classes) and room for the output. */
+/* n images of noise that is the same for the same image, with t, classes (NULL without classes) and room for the output. */
 struct small_batch {
     float *x, *t, *out;
-    int32_t *y;
+    int32_t *classes;
     int n;
     size_t in, outs;
 }; /* in, outs: floats of an image */

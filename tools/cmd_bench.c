@@ -141,7 +141,7 @@ static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *e
     if (!code)
         code = dataset_check(&j->data, NULL, NULL, NULL, err);
     j->trials.data = &j->data;
-    return code ? code : dataset_check_labels(&j->data, -1, "data with labels are needed", err);
+    return code ? code : dataset_check_classes(&j->data, -1, "data with classes are needed", err);
 }
 
 static void array_path(char path[4096], const struct settings *s, const struct trial *one)

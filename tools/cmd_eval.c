@@ -27,12 +27,12 @@ enum { BATCH = 16 };
 struct settings {
     struct common common;
     const char *model, *steps, *spacing, *variance, *clip, *fit, *resume, *output, *against;
-    int64_t images, batch, label;
+    int64_t images, batch, class;
     double memory;
     uint64_t seed;
     bool skip_bad, statistics, force;
 };
-static const struct settings defaults = { .label = -1 };
+static const struct settings defaults = { .class = -1 };
 
 /* One run. */
 struct job {
@@ -70,7 +70,7 @@ static int open_data(struct job *j, struct dataset *data, const char *path, ddpm
     int code = dataset_open(data, path, j->about, view_fit_named(s->fit), (size_t)s->images, err);
     if (!code)
         code = dataset_check(data, s->skip_bad ? tell_bad : NULL, NULL, j, err);
-    return code ? code : dataset_check_labels(data, (int)s->label, "choose one with --class", err);
+    return code ? code : dataset_check_classes(data, (int)s->class, "choose one with --class", err);
 }
 
 static double clip_of(const struct settings *s, const ddpm_about *a)
@@ -92,7 +92,7 @@ static int describe_run(struct job *j, ddpm_error *err)
               cJSON_AddStringToObject(o, "variance", ddpm_bound_variance(j->e.bound)) &&
               cJSON_AddNumberToObject(o, "clip", clip_of(j->s, j->about)) &&
               cJSON_AddStringToObject(o, "seed", seed) &&
-              cJSON_AddNumberToObject(o, "class", (double)j->s->label) &&
+              cJSON_AddNumberToObject(o, "class", (double)j->s->class) &&
               cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(j->e.net)->engine_class);
     return ok ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings");
 }
@@ -162,7 +162,7 @@ static int job_open(struct job *j, const char *path, ddpm_error *err)
                                     clip_of(s, j->about),
                                     s->seed,
                                     0,
-                                    (int)s->label };
+                                    (int)s->class };
     if ((code = open_data(j, &j->data, path, err)) || (code = pick_batch(j, &o.batch, err)) ||
         (code = evaluation_open(&j->e, j->model, &j->data, &o, &command_eval, &s->common, err)))
         return code;
@@ -329,13 +329,13 @@ static int compare_sets(struct comparison *c, const char *path, ddpm_error *err)
 {
     struct job *j = c->j;
     struct progress p;
-    int label = (int)j->s->label, code = open_sets(c, path, err);
+    int class = (int)j->s->class, code = open_sets(c, path, err);
     if (code)
         return code;
     progress_begin(&p, &j->s->common, "images", (double)(j->data.count + c->other.count));
-    code = set_features(&c->a, &j->data, c->net, label, &p, 0, err);
+    code = set_features(&c->a, &j->data, c->net, class, &p, 0, err);
     if (!code)
-        code = set_features(&c->b, &c->other, c->net, label, &p, j->data.count, err);
+        code = set_features(&c->b, &c->other, c->net, class, &p, j->data.count, err);
     progress_clear(&p);
     return code ? code
                 : frechet_distance(&c->f, c->a, j->data.count, c->b, c->other.count,
@@ -393,7 +393,7 @@ static const struct option options[] = {
       0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
       0, 0 },
-    { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(label), 0,
+    { "class", 0, OPTION_INT, "K", "class of all images (default: the data's)", NULL, FIELD(class), 0,
       INT32_MAX },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "fit", 0, OPTION_CHOICE, "HOW",

@@ -1,5 +1,5 @@
 /* ddpm forward: out = network(x, t, y), once, on the tensors of a safetensors file: x [n, c, h, w], t [n] as the network is fed,
-   y [n] class labels where there are any.  A tensor `out` [n, c', h, w] in the file is what is expected. */
+   y [n] the classes, where the model has any.  A tensor `out` [n, c', h, w] in the file is what is expected. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -32,7 +32,7 @@ struct forward {
     ddpm_net *net;
     size_t n, c, h, w, outputs;
     float *x, *t, *out, *plain, *expected;
-    int32_t *y;
+    int32_t *classes;
     struct dd_output output;
 };
 
@@ -132,14 +132,14 @@ static int read_y(struct forward *f, ddpm_error *err)
     if (!is_whole(e))
         return dd_error(err, DDPM_EDATA, "%s: y has type %s, expected I64 or I32", f->path,
                         dd_dtype_name(e->dtype));
-    if (!(f->y = malloc(f->n * sizeof *f->y)))
+    if (!(f->classes = malloc(f->n * sizeof *f->classes)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for y of %s", f->path);
     for (size_t i = 0; i < f->n; i++) {
         int64_t k = whole_number(e, i);
         if (k < 0 || k >= classes)
             return dd_error(err, DDPM_EDATA, "%s: y[%zu] is %" PRId64 ", expected 0 to %d", f->path, i, k,
                             classes - 1);
-        f->y[i] = (int32_t)k;
+        f->classes[i] = (int32_t)k;
     }
     return DDPM_OK;
 }
@@ -176,7 +176,7 @@ static void forward_free(struct forward *f)
     ddpm_model_close(f->model);
     dd_safetensors_free(&f->io);
     dd_file_unmap(&f->file);
-    free(f->x), free(f->t), free(f->y), free(f->out), free(f->plain), free(f->expected);
+    free(f->x), free(f->t), free(f->classes), free(f->out), free(f->plain), free(f->expected);
 }
 
 static int write_out(struct forward *f, ddpm_error *err)
@@ -253,7 +253,7 @@ static int run(void *settings, char **argument, int arguments)
     (void)arguments;
     int code = forward_create(&f, argument[0], s, &err);
     if (!code)
-        code = ddpm_net_run(f.net, f.out, f.x, f.t, f.y, (int)f.n, &err);
+        code = ddpm_net_run(f.net, f.out, f.x, f.t, f.classes, (int)f.n, &err);
     if (!code) {
         layout_to_nchw(f.plain, f.out, f.n, f.outputs, f.h, f.w);
         if (s->output)

@@ -23,7 +23,7 @@
 
 struct settings {
     struct common common;
-    const char *model, *steps, *spacing, *sampler, *variance, *clip, *label, *index, *noise, *from, *output,
+    const char *model, *steps, *spacing, *sampler, *variance, *clip, *class, *index, *noise, *from, *output,
         *outdir, *name, *format, *shard, *deadline;
     int64_t images, batch, keep_steps, order, corrector;
     double eta, snr, noise_to, wait, max_time, memory;
@@ -230,7 +230,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (!(code = check_start(s, err)))
         code = check_langevin(s, err);
     if (!code)
-        code = recipe_label(&j->recipe.label, s->label, err);
+        code = recipe_class(&j->recipe.class, s->class, err);
     if (!code && s->name)
         code = image_store_check_pattern(s->name, err);
     if (!code)
@@ -535,7 +535,7 @@ static const struct option options[] = {
       FIELD(encode), 0, 0 },
     { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
       0, 0 },
-    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(label), 0, 0 },
+    { "class", 0, OPTION_TEXT, "K", "class of the images; all: index mod classes", NULL, FIELD(class), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
     { "index", 0, OPTION_TEXT, "LIST", "which images of the seed, such as 0,5,7-9 (default: 0 to N-1)", NULL,
       FIELD(index), 0, 0 },

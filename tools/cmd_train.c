@@ -183,7 +183,7 @@ const struct command command_train = {
     .most = 1,
     .run = run,
     .does = "Trains a network on images: a folder of them (or of sub-folders, one a class), an IDX file (.gz "
-            "too; labels beside it), CIFAR-10's\n"
+            "too; classes beside it), CIFAR-10's\n"
             "binary batches, or a .npy or .npz array.  SIGTERM and Ctrl-C save and exit 75 within a step; "
             "the same command with --resume goes on.",
     .examples =

@@ -94,11 +94,11 @@ static double prior(const double *x0, double alpha_bar, size_t d)
     return 0.5 * not_negative(sum / (double)d - alpha_bar - log1p(-alpha_bar)) / ln2;
 }
 
-int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
+int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes, int n,
                    ddpm_error *err)
 {
     ddpm_sampler *s = b->s;
-    int K = s->tables->K, code = dd_sampler_start(s, index, y, n, x0, K - 1, err);
+    int K = s->tables->K, code = dd_sampler_start(s, index, classes, n, x0, K - 1, err);
     if (code)
         return code;
     memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);

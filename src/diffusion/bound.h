@@ -11,7 +11,7 @@ struct ddpm_bound {
 
 int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,
                     char *warning, ddpm_error *err);
-int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *y, int n,
+int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes, int n,
                    ddpm_error *err);
 int dd_bound_step(ddpm_bound *b, ddpm_error *err);
 void dd_bound_free(ddpm_bound *b);

@@ -147,9 +147,9 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
     s->image = dd_arena(&s->arena, batch, sizeof *s->image);
     s->row = dd_arena(&s->arena, batch, sizeof *s->row);
-    s->y = dd_arena(&s->arena, batch, sizeof *s->y);
+    s->classes = dd_arena(&s->arena, batch, sizeof *s->classes);
     s->state = dd_memory(s->d, rows * sizeof *s->state);
-    if (!s->image || !s->row || !s->y || !s->state)
+    if (!s->image || !s->row || !s->classes || !s->state)
         return dd_error(
             err, DDPM_ENOMEM,
             "out of memory for the state of %d images of %zu elements; a smaller batch needs less", s->batch,
@@ -322,11 +322,11 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     int first = 0;
     for (int k = 0; k < s->live; k++) {
         memcpy(s->input + (size_t)k * s->d, dd_sampler_row(s, buffer, k), s->d * sizeof *s->input);
-        s->y[k] = s->image[s->row[k]].y;
+        s->classes[k] = s->image[s->row[k]].class;
     }
-    int code = s->live
-                   ? o->eps(o->eps_user, s->output, s->input, t, s->classes ? s->y : NULL, s->live, &given)
-                   : DDPM_OK;
+    int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->has_classes ? s->classes : NULL,
+                                s->live, &given)
+                       : DDPM_OK;
     given.text[sizeof given.text - 1] = 0; /* the caller's function may have filled it to its end */
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
@@ -351,8 +351,8 @@ static void draw_start(ddpm_sampler *s)
         memcpy(dd_sampler_row(s, 0, k), dd_sampler_noise(s, k, s->tables->K, 0), s->d * sizeof *s->state);
 }
 
-int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i,
-                     ddpm_error *err)
+int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n, const double *x,
+                     int i, ddpm_error *err)
 {
     if (n < 1 || n > s->batch)
         return dd_error(err, DDPM_EUSAGE,
@@ -364,9 +364,9 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, i
         return dd_error(err, DDPM_EDATA, "the given images hold a value that is not finite");
     s->n = s->live = n;
     s->i = x ? i : s->tables->K - 1;
-    s->classes = y != NULL;
+    s->has_classes = classes != NULL;
     for (int k = 0; k < n; k++) {
-        s->image[k] = (struct dd_image){ index[k], y ? y[k] : 0, 0 };
+        s->image[k] = (struct dd_image){ index[k], classes ? classes[k] : 0, 0 };
         s->row[k] = k;
     }
     for (size_t e = 0; e < state_size(s); e++)

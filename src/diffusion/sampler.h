@@ -36,13 +36,13 @@ struct ddpm_sampler {
 
     struct dd_image {
         uint32_t index;
-        int32_t y;
+        int32_t class;
         int lost;
     } * image; /* [batch], by row; lost as ddpm_sampler_lost */
 
     int *row;               /* [batch] rows of the live images, ascending */
-    int32_t *y;             /* [batch] classes of the live images, as the network gets them */
-    int classes;            /* whether there are any */
+    int32_t *classes;       /* [batch] classes of the live images, as the network gets them */
+    int has_classes;        /* whether there are any */
     double *state, *before; /* [kind->buffers, batch, d], and before the step that is under way */
     double *begun;          /* the same behind its correctors, if there are any */
     double *input, *output; /* [live, d], [live, outputs, d] of the last prediction */
@@ -78,8 +78,8 @@ int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
 int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
                       const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
                       ddpm_error *err);
-int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *y, int n, const double *x, int i,
-                     ddpm_error *err);
+int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n, const double *x,
+                     int i, ddpm_error *err);
 int dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
 int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);

@@ -30,21 +30,21 @@ void dd_embed_backward(float *dt, const struct dd_map *dy, const struct dd_map *
 }
 
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
-                            const int32_t *label)
+                            const int32_t *classes)
 {
     size_t c = (size_t)y->c;
     for (int i = 0; i < y->n; i++) {
         float *row = y->data + (size_t)i * y->stride;
-        ctx->k->post(row, c, row, c, table + (size_t)label[i] * c, NULL, 0, 1, 1, c);
+        ctx->k->post(row, c, row, c, table + (size_t)classes[i] * c, NULL, 0, 1, 1, c);
     }
 }
 
 void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
-                             const int32_t *label)
+                             const int32_t *classes)
 {
     size_t c = (size_t)dy->c;
     for (int i = 0; i < dy->n; i++) {
-        float *row = dtable + (size_t)label[i] * c;
+        float *row = dtable + (size_t)classes[i] * c;
         ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);
     }
 }

@@ -10,10 +10,10 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
    d sin(t f) = f cos(t f) dt, d cos(t f) = -f sin(t f) dt. */
 void dd_embed_backward(float *dt, const struct dd_map *dy, const struct dd_map *y, const float *f,
                        int cos_first);
-/* y [n, c] += table[label[n]] [c]. */
+/* y [n, c] += table[classes[n]] [c]. */
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
-                            const int32_t *label);
-/* dtable[label[n]] [c] += dy [n, c], image after image; what y held before the class has the gradient dy as it is. */
+                            const int32_t *classes);
+/* dtable[classes[n]] [c] += dy [n, c], image after image; what y held before the class has the gradient dy as it is. */
 void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
-                             const int32_t *label);
+                             const int32_t *classes);
 #endif

@@ -182,7 +182,7 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
     struct step step = begin(net, s, n), *b = &step;
     const float *w = net->packed[n->of - 1];
     switch (n->op) {
-    case DD_OP_CLASS: dd_embed_class_backward(&b->ctx, b->dweight, &b->dy, s->y); break;
+    case DD_OP_CLASS: dd_embed_class_backward(&b->ctx, b->dweight, &b->dy, s->classes); break;
     case DD_OP_CONV: conv(b, net->reverse[node]); break;
     case DD_OP_NORM: norm(b, w); break;
     case DD_OP_RMS: rms(b, w); break;

@@ -25,7 +25,7 @@ static int take(void *user, int node, const struct dd_map *y)
     return 1;
 }
 
-int dd_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+int dd_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
                 ddpm_error *err)
 {
     const struct dd_config *c = &net->config;
@@ -33,11 +33,13 @@ int dd_features(ddpm_net *net, double *out, const double *x, double t, const int
            outs = d / (size_t)c->channels * (size_t)c->outputs;
     size_t features = (size_t)net->about.features;
     float *in = net->io, *o = in + (size_t)net->batch * d, *step = o + (size_t)net->batch * outs;
-    int code = dd_net_check_labels(net, y, n, err);
+    int code = dd_net_check_classes(net, classes, n, err);
     for (int i = 0; i < n && !code; i += net->batch) {
-        struct dd_slice s = {
-            .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch
-        };
+        struct dd_slice s = { .out = o,
+                              .x = in,
+                              .t = step,
+                              .classes = classes ? classes + i : NULL,
+                              .n = n - i < net->batch ? n - i : net->batch };
         struct means m = { net, out + (size_t)i * features };
         for (size_t k = 0; k < (size_t)s.n * d; k++)
             in[k] = (float)x[(size_t)i * d + k];

@@ -85,7 +85,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
     const float *w = net->packed[node];
     switch (n->op) {
     case DD_OP_EMBED: dd_embed_forward(ctx, &y, s->t, w, n->cos_first); break;
-    case DD_OP_CLASS: dd_embed_class_forward(ctx, &y, w, s->y); break;
+    case DD_OP_CLASS: dd_embed_class_forward(ctx, &y, w, s->classes); break;
     case DD_OP_CONV: conv(net, ctx, s, n, net->conv[node]); break;
     case DD_OP_NORM: norm(net, ctx, s, node); break;
     case DD_OP_RMS: rms(net, ctx, s, node); break;

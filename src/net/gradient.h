@@ -24,7 +24,7 @@ float *dd_gradient_weights(struct dd_gradient *g); /* [count], for the caller to
 float *dd_gradient_sums(struct dd_gradient *g);    /* [count], what backward adds to; the caller zeroes it */
 /* After the weights were changed, and before the next forward. */
 void dd_gradient_pack(struct dd_gradient *g);
-/* s->out [n, h, w, outputs] = network(s->x, s->t, s->y) under s->masks; s->n <= batch, labels in range. */
+/* s->out [n, h, w, outputs] = network(s->x, s->t, s->classes) under s->masks; s->n <= batch, classes in range. */
 void dd_gradient_forward(struct dd_gradient *g, const struct dd_slice *s);
 /* Behind the forward pass of the same slice and masks: sums += the gradients of the parameters, from s->dout [n, h, w, outputs]; s->dx
    [n, h, w, channels], and by inputs also s->dt [n], are overwritten unless NULL. */

@@ -288,7 +288,7 @@ static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int
     return (struct dd_slice){ .out = s->out + pixels * (size_t)c->outputs,
                               .x = s->x + pixels * (size_t)c->channels,
                               .t = s->t + i,
-                              .y = s->y ? s->y + i : NULL,
+                              .classes = s->classes ? s->classes + i : NULL,
                               .n = 1 };
 }
 
@@ -318,27 +318,28 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
                     lost->images, n);
 }
 
-int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err)
+int dd_net_check_classes(const ddpm_net *net, const int32_t *classes, int n, ddpm_error *err)
 {
-    int classes = net->config.classes;
-    if (!classes && y)
+    int known = net->config.classes;
+
+    if (!known && classes)
         return dd_error(err, DDPM_EUSAGE, "classes are given to a model that has none");
-    if (classes && !y)
+    if (known && !classes)
         return dd_error(err, DDPM_EUSAGE, "the model has %d classes: a class is needed for every image",
-                        classes);
-    for (int i = 0; y && i < n; i++)
-        if (y[i] < 0 || y[i] >= classes)
-            return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i, (int)y[i],
-                            classes - 1);
+                        known);
+    for (int i = 0; known && i < n; i++)
+        if (classes[i] < 0 || classes[i] >= known)
+            return dd_error(err, DDPM_EUSAGE, "the class of image %d is %d, expected 0 to %d", i,
+                            (int)classes[i], known - 1);
     return DDPM_OK;
 }
 
-int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
+int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes, int n,
                ddpm_error *err)
 {
-    struct dd_slice all = { .out = out, .x = x, .t = t, .y = y, .n = n };
+    struct dd_slice all = { .out = out, .x = x, .t = t, .classes = classes, .n = n };
     struct lost lost = { 0 };
-    int code = dd_net_check_labels(net, y, n, err);
+    int code = dd_net_check_classes(net, classes, n, err);
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {
@@ -357,20 +358,22 @@ static void split(double *out, const float *o, size_t pixels, size_t channels, s
             out[(k / channels * pixels + i) * channels + k % channels] = o[i * outputs + k];
 }
 
-int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
                ddpm_error *err)
 {
     size_t channels = (size_t)net->config.channels, outputs = (size_t)net->config.outputs;
     size_t pixels = (size_t)net->config.height * (size_t)net->config.width, batch = (size_t)net->batch;
     float *in = net->io, *o = in + batch * pixels * channels, *step = o + batch * pixels * outputs;
     struct lost lost = { 0 };
-    int code = dd_net_check_labels(net, y, n, err);
+    int code = dd_net_check_classes(net, classes, n, err);
     if (code)
         return code;
     for (int i = 0; i < n; i += net->batch) {
-        struct dd_slice s = {
-            .out = o, .x = in, .t = step, .y = y ? y + i : NULL, .n = n - i < net->batch ? n - i : net->batch
-        };
+        struct dd_slice s = { .out = o,
+                              .x = in,
+                              .t = step,
+                              .classes = classes ? classes + i : NULL,
+                              .n = n - i < net->batch ? n - i : net->batch };
         const double *from = x + (size_t)i * pixels * channels;
         for (size_t k = 0; k < (size_t)s.n * pixels * channels; k++)
             in[k] = (float)from[k];

@@ -32,7 +32,7 @@ struct ddpm_net {
 struct dd_slice {
     float *out;
     const float *x, *t;
-    const int32_t *y;
+    const int32_t *classes;
     int n;
     const struct dd_dropout *masks;
     const float *dout;
@@ -45,12 +45,12 @@ int dd_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o
 int dd_net_create_training(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o,
                            enum dd_derivatives derivatives, double dropout, ddpm_error *err);
 void dd_net_free(ddpm_net *net);
-int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *y, int n,
+int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes, int n,
                ddpm_error *err);
-int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *y, int n,
+int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
                ddpm_error *err);
-/* Whether y [n] is what the model's classes ask for. */
-int dd_net_check_labels(const ddpm_net *net, const int32_t *y, int n, ddpm_error *err);
+/* Returns DDPM_EUSAGE unless classes [n] (NULL: none) are those that the model asks for. */
+int dd_net_check_classes(const ddpm_net *net, const int32_t *classes, int n, ddpm_error *err);
 /* Nodes first to end - 1 for one slice; seen, which may be NULL, is told of every node that is done and of its y, and ends the walk by a
    non-zero value, which is returned. */
 typedef int dd_net_seen(void *user, int node, const struct dd_map *y);

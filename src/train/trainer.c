@@ -124,17 +124,19 @@ void dd_trainer_free(ddpm_trainer *t)
 
 /* ---- what goes through the network ---- */
 
-static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *y, size_t n, ddpm_error *err)
+static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *classes, size_t n,
+                        ddpm_error *err)
 {
-    int classes = t->plain->config.classes;
-    if (!classes != !y)
+    int known = t->plain->config.classes;
+
+    if (!classes != !known)
         return dd_error(err, DDPM_EUSAGE,
-                        classes ? "the model has classes: one is needed for every image"
-                                : "classes are given to a model that has none");
+                        known ? "the model has classes: one is needed for every image"
+                              : "classes are given to a model that has none");
     for (size_t i = 0; i < n; i++) {
-        if (y && (y[i] < 0 || y[i] >= classes))
-            return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i, (int)y[i],
-                            classes - 1);
+        if (classes && (classes[i] < 0 || classes[i] >= known))
+            return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i,
+                            (int)classes[i], known - 1);
         for (size_t e = i * t->loss.d; e < (i + 1) * t->loss.d; e++)
             if (!isfinite(x0[e]))
                 return dd_error(err, DDPM_EUSAGE, "image %zu holds a number that is not finite", i);
@@ -152,7 +154,7 @@ static void pack(ddpm_trainer *t)
 /* n <= batch images x0 that are first .. of what draw counts. */
 struct pass {
     const float *x0;
-    const int32_t *y;
+    const int32_t *classes;
     int n;
     struct dd_loss_draw draw;
     double scale;
@@ -164,7 +166,7 @@ static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
     return (struct dd_slice){ .out = t->out,
                               .x = t->x,
                               .t = t->t,
-                              .y = p->y,
+                              .classes = p->classes,
                               .n = p->n,
                               .masks = p->draw.held_out ? NULL : &p->masks,
                               .dout = t->dout };
@@ -179,16 +181,13 @@ static double run_forward(ddpm_trainer *t, const struct pass *p)
     return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->ctx.threads);
 }
 
-static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *y, int k)
+static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *classes, int k)
 {
     size_t at = (size_t)k * (size_t)t->batch;
     uint64_t first = (uint64_t)t->images + at;
-    return (struct pass){ x0 + at * t->loss.d,
-                          y ? y + at : NULL,
-                          t->batch,
-                          { t->seed, first, false },
-                          1 / ((double)t->batch * t->accumulate),
-                          { t->seed, first } };
+    return (
+        struct pass){ x0 + at * t->loss.d,       classes ? classes + at : NULL,          t->batch,
+                      { t->seed, first, false }, 1 / ((double)t->batch * t->accumulate), { t->seed, first } };
 }
 
 /* Names the first layer of a pass that makes something not finite, if there is one. */
@@ -204,11 +203,12 @@ static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
 
 /* ---- one step ---- */
 
-static int lost(ddpm_trainer *t, const float *x0, const int32_t *y, double loss, double norm, ddpm_error *err)
+static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double loss, double norm,
+                ddpm_error *err)
 {
     bool named = false;
     for (int k = 0; k < t->accumulate && !named; k++) {
-        struct pass p = pass_of(t, x0, y, k);
+        struct pass p = pass_of(t, x0, classes, k);
         named = name_layer(t, &p, err);
     }
     if (!named)
@@ -226,19 +226,19 @@ static void zero(ddpm_trainer *t)
         memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
 }
 
-int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
                     ddpm_error *err)
 {
     size_t n = (size_t)t->batch * (size_t)t->accumulate;
     float *w = dd_gradient_weights(t->gradient), *sums = dd_gradient_sums(t->gradient);
     double loss = 0, norm = INFINITY;
-    int code = check_images(t, x0, y, n, err);
+    int code = check_images(t, x0, classes, n, err);
     if (code)
         return code;
     pack(t);
     zero(t);
     for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
-        struct pass p = pass_of(t, x0, y, k);
+        struct pass p = pass_of(t, x0, classes, k);
         struct dd_slice s = slice_of(t, &p);
         loss += run_forward(t, &p);
         if (isfinite(loss))
@@ -247,7 +247,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_tra
     if (isfinite(loss))
         norm = dd_optimiser_norm(&t->ctx, sums, t->count);
     if (!isfinite(norm))
-        return lost(t, x0, y, loss, norm, err);
+        return lost(t, x0, classes, loss, norm, err);
     dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, sums, t->count, norm, t->done);
     dd_average_step(&t->ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
     t->packed = false;
@@ -275,14 +275,14 @@ static void exchange(ddpm_trainer *t)
     t->packed = false;
 }
 
-static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *sum,
-                    ddpm_error *err)
+static int held_out(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
+                    double *sum, ddpm_error *err)
 {
     pack(t);
     *sum = 0;
     for (int i = 0; i < n; i += t->batch) {
         struct pass p = { x0 + (size_t)i * t->loss.d,
-                          y ? y + i : NULL,
+                          classes ? classes + i : NULL,
                           n - i < t->batch ? n - i : t->batch,
                           { t->seed, (uint64_t)first + (uint64_t)i, true },
                           1,
@@ -298,8 +298,8 @@ static int held_out(ddpm_trainer *t, const float *x0, const int32_t *y, int n, u
     return DDPM_OK;
 }
 
-int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
-                    ddpm_error *err)
+int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
+                    double *loss, ddpm_error *err)
 {
     double sum;
     if (n < 1)
@@ -309,11 +309,11 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, u
                         "%d images from number %lu on; numbers end at 2^32 - 1, behind "
                         "which noise would repeat",
                         n, (unsigned long)first);
-    int code = check_images(t, x0, y, (size_t)n, err);
+    int code = check_images(t, x0, classes, (size_t)n, err);
     if (code)
         return code;
     exchange(t);
-    code = held_out(t, x0, y, n, first, &sum, err);
+    code = held_out(t, x0, classes, n, first, &sum, err);
     exchange(t);
     if (!code && loss)
         *loss = sum / n;

@@ -24,9 +24,9 @@ struct ddpm_trainer {
 
 void dd_trainer_defaults(ddpm_trainer_options *o);
 int dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
-int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *y, ddpm_trainer_report *r,
+int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
                     ddpm_error *err);
-int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *y, int n, uint32_t first, double *loss,
-                    ddpm_error *err);
+int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
+                    double *loss, ddpm_error *err);
 void dd_trainer_free(ddpm_trainer *t);
 #endif

@@ -23,11 +23,11 @@ static void read_all(const char *path, enum view_fit fit, int channels)
         return;
     if (!dataset_shape(&d, shape, &err) && d.count <= MOST && !dataset_keep(&d, 4096, &err) &&
         !dataset_check(&d, leave_out, NULL, NULL, &err))
-        dataset_check_labels(&d, -1, "", &err);
+        dataset_check_classes(&d, -1, "", &err);
     for (size_t k = 0; k < d.count && k < MOST; k++)
         if (!dataset_read(&d, x, k, &err))
             for (int e = 0; e < SIDE * SIDE * channels; e++)
-                if (!(x[e] >= -1 && x[e] <= 1) || dataset_label(&d, k) < -1)
+                if (!(x[e] >= -1 && x[e] <= 1) || dataset_class(&d, k) < -1)
                     abort();
     dataset_close(&d);
 }

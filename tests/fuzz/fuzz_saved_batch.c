@@ -32,7 +32,7 @@ static const struct generator *generator(void)
                         .steps = "5",
                         .clip = 1,
                         .order = 3,
-                        .label = LABEL_NONE,
+                        .class = CLASS_NONE,
                         .keep_steps = 2 };
     ddpm_error err;
     if (!m)

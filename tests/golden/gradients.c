@@ -128,23 +128,28 @@ static void backward(struct dd_gradient *g, bool by_inputs, const struct dd_conf
     size_t in = (size_t)(IMAGES * f->height * f->width * f->channels),
            outs = (size_t)(IMAGES * f->height * f->width * f->outputs);
     float *x = data_get(io, "x", ""), *dout = data_get(d, c->name, ".dout"), t[IMAGES], dt[IMAGES];
-    int64_t *step = data_get(io, "t", ""), *label = data_get(io, "y", "");
-    int32_t y[IMAGES] = { 0 };
+    int64_t *step = data_get(io, "t", ""), *given = data_get(io, "y", "");
+    int32_t classes[IMAGES] = { 0 };
     REQUIRE(x && dout && step);
     for (int i = 0; i < IMAGES; i++) {
         t[i] = (float)step[i];
-        y[i] = label ? (int32_t)label[i] : 0;
+        classes[i] = given ? (int32_t)given[i] : 0;
     }
     float *nx = images(x, f->channels, f->height, f->width, torch_to_nhwc),
           *nd = images(dout, f->outputs, f->height, f->width, torch_to_nhwc);
     float *out = malloc(outs * sizeof *out), *dx = malloc(in * sizeof *dx);
-    struct dd_slice s = {
-        .out = out, .x = nx, .t = t, .y = label ? y : NULL, .n = IMAGES, .dout = nd, .dx = dx, .dt = dt
-    };
+    struct dd_slice s = { .out = out,
+                          .x = nx,
+                          .t = t,
+                          .classes = given ? classes : NULL,
+                          .n = IMAGES,
+                          .dout = nd,
+                          .dx = dx,
+                          .dt = dt };
     dd_gradient_forward(g, &s);
     dd_gradient_backward(g, &s);
     check_inputs(d, c, f, dx, by_inputs ? dt : NULL);
-    void *all[] = { x, dout, step, label, nx, nd, out, dx };
+    void *all[] = { x, dout, step, given, nx, nd, out, dx };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }

@@ -2,7 +2,7 @@
 
     python make_arrays.py DATA CORPUS
 
-Pixel v of image n at y, x in channel c is (37 n + 11 y + 5 x + 83 c) mod 256; labels are (3 n) mod 10.  Floats are v / 127.5 - 1.
+Pixel v of image n at y, x in channel c is (37 n + 11 y + 5 x + 83 c) mod 256; classes are (3 n) mod 10.  Floats are v / 127.5 - 1.
 """
 import gzip, os, sys
 import numpy as np

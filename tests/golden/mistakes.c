@@ -16,7 +16,7 @@ struct golden {
     cJSON *root;
     size_t n, c, h, w, outputs;
     float *x, *t, *out; /* x [n, h, w, c], t [n], out [n, h, w, outputs] */
-    int32_t *y;         /* [n] or NULL */
+    int32_t *classes;   /* [n] or NULL */
 };
 
 /* ---- the case ---- */
@@ -65,11 +65,11 @@ static int golden_open(struct golden *g, const char *folder)
         g->x = pixels(&io, "x", g->c, g);
         g->out = pixels(&io, "out", g->outputs, g);
         g->t = floats(&io, "t");
-        float *labels = dd_safetensors_find(&io, "y") ? floats(&io, "y") : NULL;
-        g->y = labels ? malloc(g->n * sizeof *g->y) : NULL;
-        for (size_t i = 0; labels && i < g->n; i++)
-            g->y[i] = (int32_t)labels[i];
-        free(labels);
+        float *classes = dd_safetensors_find(&io, "y") ? floats(&io, "y") : NULL;
+        g->classes = classes ? malloc(g->n * sizeof *g->classes) : NULL;
+        for (size_t i = 0; classes && i < g->n; i++)
+            g->classes[i] = (int32_t)classes[i];
+        free(classes);
         dd_safetensors_free(&io);
     }
     dd_file_unmap(&file);
@@ -79,7 +79,7 @@ static int golden_open(struct golden *g, const char *folder)
 static void golden_close(struct golden *g)
 {
     cJSON_Delete(g->root);
-    free(g->x), free(g->t), free(g->out), free(g->y);
+    free(g->x), free(g->t), free(g->out), free(g->classes);
 }
 
 static const char *text_of(const struct golden *g, const char *key)
@@ -133,7 +133,7 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
 }
 
 /* max |network - out|, or NAN. */
-static double distance(const struct golden *g, const ddpm_model *m, const int32_t *y)
+static double distance(const struct golden *g, const ddpm_model *m, const int32_t *classes)
 {
     const ddpm_net_options o = { .batch = (int)g->n, .threads = 1, .conv = "gemm" };
     size_t size = g->n * g->h * g->w * g->outputs;
@@ -141,7 +141,7 @@ static double distance(const struct golden *g, const ddpm_model *m, const int32_
     double most = 0;
     ddpm_net *net = NULL;
     ddpm_error err = { 0, "" };
-    if (ddpm_net_create(&net, m, &o, &err) || ddpm_net_run(net, out, g->x, g->t, y, (int)g->n, &err)) {
+    if (ddpm_net_create(&net, m, &o, &err) || ddpm_net_run(net, out, g->x, g->t, classes, (int)g->n, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", text_of(g, "name"), err.text);
         most = NAN;
     }
@@ -320,11 +320,11 @@ static void make(const struct golden *g, const ddpm_model *right, const struct m
 {
     ddpm_model *m = wrong->set ? convert_wrongly(g, wrong) : spoil(right, wrong);
     int32_t swapped[2] = { 0, 0 };
-    bool labels = !strcmp(wrong->name, "labels swapped");
-    if (labels && g->y && g->n == 2)
-        swapped[0] = g->y[1], swapped[1] = g->y[0];
+    bool swap = !strcmp(wrong->name, "labels swapped");
+    if (swap && g->classes && g->n == 2)
+        swapped[0] = g->classes[1], swapped[1] = g->classes[0];
     if (m) {
-        double moved = distance(g, m, labels ? swapped : g->y);
+        double moved = distance(g, m, swap ? swapped : g->classes);
         if (!(moved > 5 * tolerance && fabs(moved - expected) <= tolerance))
             check_fail(__FILE__, __LINE__, "%s, %s: the output moves by %.6g, expected %.6g within %g",
                        text_of(g, "name"), wrong->name, moved, expected, tolerance);
@@ -344,7 +344,7 @@ static void check_case(const char *folder)
     ddpm_model *right = convert(&g, "", "");
     const cJSON *change;
     if (right)
-        CHECK(distance(&g, right, g.y) <= tolerance);
+        CHECK(distance(&g, right, g.classes) <= tolerance);
     cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if"))
     {
         const struct mistake *wrong = mistakes, *end = mistakes + sizeof mistakes / sizeof *mistakes;

@@ -139,11 +139,11 @@ void mixture_eps_at(const struct mixture *m, double *eps, const double *x, doubl
     }
 }
 
-int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n,
+int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *classes, int n,
                 ddpm_error *err)
 {
     const struct mixture *m = mixture;
-    (void)y, (void)err;
+    (void)classes, (void)err;
     for (int b = 0; b < n; b++, x += MIXTURE_D, out += MIXTURE_D) {
         mixture_eps_at(m, out, x, m->alpha_bar[(int)t]);
         if (!m->learned)

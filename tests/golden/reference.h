@@ -30,7 +30,7 @@ struct mixture {
 };
 
 int mixture_read(struct mixture *m);
-int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *y, int n,
+int mixture_eps(void *mixture, double *out, const double *x, double t, const int32_t *classes, int n,
                 ddpm_error *err);
 /* eps [48] at x [48] for any alpha_bar. */
 void mixture_eps_at(const struct mixture *m, double *eps, const double *x, double alpha_bar);

@@ -110,11 +110,11 @@ struct along {
     const ddpm_tables *chain;
 };
 
-static int chain_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int chain_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                      ddpm_error *err)
 {
     const struct along *a = user;
-    (void)y, (void)err;
+    (void)classes, (void)err;
     for (int b = 0; b < n; b++)
         mixture_eps_at(&a->p->m, out + b * MIXTURE_D, x + b * MIXTURE_D, a->chain->alpha_bar[(int)t]);
     return DDPM_OK;
@@ -260,11 +260,11 @@ struct levels {
     int n;
 };
 
-static int level_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int level_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                      ddpm_error *err)
 {
     const struct levels *l = user;
-    (void)y, (void)err;
+    (void)classes, (void)err;
     for (int b = 0; b < n; b++)
         mixture_eps_at(l->m, out + b * MIXTURE_D, x + b * MIXTURE_D, l->chain->alpha_bar[(int)t]);
     return DDPM_OK;

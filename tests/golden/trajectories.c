@@ -146,12 +146,12 @@ TEST(golden, ermongroup_runs)
 }
 
 /* The mixture's x0 instead of its eps: a chain that ends at alpha_bar = 0 can be taken then. */
-static int mixture_x0(void *mixture, double *out, const double *x, double t, const int32_t *y, int n,
+static int mixture_x0(void *mixture, double *out, const double *x, double t, const int32_t *classes, int n,
                       ddpm_error *err)
 {
     const struct mixture *m = mixture;
     double a = sqrt(m->alpha_bar[(int)t]), sigma = sqrt(1 - m->alpha_bar[(int)t]);
-    mixture_eps(mixture, out, x, t, y, n, err);
+    mixture_eps(mixture, out, x, t, classes, n, err);
     for (int e = 0; e < n * MIXTURE_D; e++)
         out[e] = (x[e] - sigma * out[e]) / a;
     return DDPM_OK;

@@ -126,12 +126,12 @@ TEST(gradient, moves_are_adjoint)
 
 TEST(gradient, classes)
 {
-    static const int32_t label[] = { 2, 0, 2, 2 };
+    static const int32_t classes[] = { 2, 0, 2, 2 };
     struct dd_kernels k;
     struct dd_map dy = map_create(4, 1, 1, 19, 2, 5);
     float *table = floats_create(3 * 19, -1, 1, 1), *before = floats_create(3 * 19, -1, 1, 1);
     dd_kernels_init(&k, dd_cpu_detect());
-    dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL }, table, &dy, label);
+    dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL }, table, &dy, classes);
     for (size_t c = 0; c < 19; c++) {
         const float *d = dy.data + c;
         CHECK(table[c] == before[c] + d[dy.stride]);

@@ -16,12 +16,12 @@ struct gaussian {
     int prediction;
 };
 
-static int gaussian_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int gaussian_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                         ddpm_error *err)
 {
     const struct gaussian *g = user;
     double ab = alpha_bar[(int)t], a = sqrt(ab), s = sqrt(1 - ab);
-    (void)y, (void)err;
+    (void)classes, (void)err;
     for (int e = 0; e < n * D; e++) {
         double eps = s * x[e] / (ab * g->v + 1 - ab) + g->off, x0 = (x[e] - s * eps) / a;
         out[e] = g->prediction == DDPM_EPS ? eps : g->prediction == DDPM_X0 ? x0 : a * eps - s * x0;

@@ -10,11 +10,11 @@ static const double MEAN = 0.3, V = 0.04;
 static double beta[T], alpha_bar[T];
 static int elements;
 
-static int exact_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int exact_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                      ddpm_error *err)
 {
     double ab = alpha_bar[(int)t];
-    (void)user, (void)y, (void)err;
+    (void)user, (void)classes, (void)err;
     for (int e = 0; e < n * elements; e++)
         out[e] = sqrt(1 - ab) * (x[e] - sqrt(ab) * MEAN) / (ab * V + 1 - ab);
     return DDPM_OK;

@@ -71,7 +71,7 @@ static int run(struct small_batch *b, int n, const ddpm_model *m, int batch, int
     ddpm_error err = { 0, "" };
     int code = ddpm_net_create(&net, m, &o, &err);
     if (!code) {
-        code = ddpm_net_run(net, b->out, b->x, b->t, b->y, n, &err);
+        code = ddpm_net_run(net, b->out, b->x, b->t, b->classes, n, &err);
         ddpm_net_free(net);
     }
     if (code)
@@ -156,7 +156,8 @@ static int unfolded(struct small_batch *b, const ddpm_model *m, const ddpm_net_o
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return code;
     }
-    dd_gradient_forward(g, &(struct dd_slice){ .out = b->out, .x = b->x, .t = b->t, .y = b->y, .n = b->n });
+    dd_gradient_forward(g, &(struct dd_slice){
+                               .out = b->out, .x = b->x, .t = b->t, .classes = b->classes, .n = b->n });
     dd_gradient_free(g);
     return DDPM_OK;
 }
@@ -173,7 +174,7 @@ static int folded_has_the_same_bits(const struct small_net *s, const char *conv)
         return 0;
     }
     struct small_batch a = small_batch_create(m, 2), b = small_batch_create(m, 2);
-    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 2, &err) == DDPM_OK);
+    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 2, &err) == DDPM_OK);
     if (unfolded(&b, m, &o) == DDPM_OK && memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out))
         check_fail(__FILE__, __LINE__, "%s, %s: the folded network has other bits", s->name, conv);
     int left = count_nodes(net, "upsample");
@@ -214,7 +215,8 @@ TEST(property, folded_attention_is_the_same_function)
             check_fail(__FILE__, __LINE__, "%s: %s", *e, err.text);
             continue;
         }
-        CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 2, &err) == DDPM_OK && unfolded(&b, m, &o) == DDPM_OK);
+        CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 2, &err) == DDPM_OK &&
+              unfolded(&b, m, &o) == DDPM_OK);
         for (size_t i = 0; i < 2 * a.outs; i++)
             CHECK_NEAR(a.out[i], b.out[i], 2e-5);
         CHECK(memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out));

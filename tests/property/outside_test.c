@@ -75,7 +75,7 @@ static int run_network(struct results *r, const ddpm_model *m, ddpm_error *err)
     int code = ddpm_net_create(&net, m, &o, err);
     for (int i = 0; i < 2 && !code; i++) {
         const struct small_batch *b = &input[i];
-        code = ddpm_net_run(net, b->out, b->x, b->t, b->y, IMAGES, err);
+        code = ddpm_net_run(net, b->out, b->x, b->t, b->classes, IMAGES, err);
         keep(r, b->out, IMAGES * b->outs * sizeof *b->out);
     }
     ddpm_net_free(net);

@@ -160,16 +160,16 @@ TEST(embed, classes)
 {
     unsigned masks[4];
     int sets = instruction_sets(masks);
-    static const int32_t label[] = { 2, 0, 2 };
+    static const int32_t classes[] = { 2, 0, 2 };
     float *table = floats_create(3 * 19, -1, 1, 1);
     for (int set = 0; set < sets; set++) {
         struct dd_kernels k;
         struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
         dd_kernels_init(&k, masks[set]);
-        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, label);
+        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, classes);
         for (int i = 0; i < 3 * 19; i++)
             CHECK(at(&y, i / 19, 0, 0, i % 19) ==
-                  at(&before, i / 19, 0, 0, i % 19) + table[label[i / 19] * 19 + i % 19]);
+                  at(&before, i / 19, 0, 0, i % 19) + table[classes[i / 19] * 19 + i % 19]);
         CHECK(map_whole(&y));
         map_free(&y), map_free(&before);
     }

@@ -13,7 +13,7 @@ struct toy {
     double until;
 };
 
-static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int toy_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                    ddpm_error *err)
 {
     struct toy *toy = user;
@@ -23,10 +23,10 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
     for (int b = 0; b < n; b++)
         for (int e = 0; e < D; e++) {
             double *o = out + (size_t)b * (size_t)(toy->outputs * D) + e, v = x[b * D + e];
-            o[0] = 0.7 * v + 0.2 * sin(3 * v + t / T + y[b]);
+            o[0] = 0.7 * v + 0.2 * sin(3 * v + t / T + classes[b]);
             if (toy->outputs == 2)
                 o[D] = cos(v);
-            if (y[b] == toy->sick && t < toy->until && e == 4) {
+            if (classes[b] == toy->sick && t < toy->until && e == 4) {
                 o[(toy->outputs - 1) * D] = NAN;
                 snprintf(err->text, sizeof err->text, "down_blocks.0 gave NaN");
                 code = DDPM_ENAN;
@@ -126,10 +126,10 @@ static void run(const struct setting *g, const ddpm_chain *chain, double *x, con
     ddpm_sampler *s = sampler_of(g, &toy, chain, batch);
     for (int first = 0; s && first < n; first += batch) {
         int count = n - first < batch ? n - first : batch;
-        int32_t y[IMAGES];
+        int32_t classes[IMAGES];
         for (int k = 0; k < count; k++)
-            y[k] = (int32_t)index[first + k];
-        CHECK(!ddpm_sampler_start(s, index + first, y, count, NULL, 0, NULL));
+            classes[k] = (int32_t)index[first + k];
+        CHECK(!ddpm_sampler_start(s, index + first, classes, count, NULL, 0, NULL));
         while (ddpm_sampler_left(s))
             CHECK(!ddpm_sampler_step(s, NULL));
         memcpy(x + first * D, ddpm_sampler_state(s, NULL), (size_t)(count * D) * sizeof *x);
@@ -138,7 +138,7 @@ static void run(const struct setting *g, const ddpm_chain *chain, double *x, con
 }
 
 static const uint32_t in_order[IMAGES] = { 0, 1, 2, 3, 4 };
-static const int32_t classes[IMAGES] = { 0, 1, 2, 3, 4 };
+static const int32_t class_of[IMAGES] = { 0, 1, 2, 3, 4 };
 
 TEST(property, batch_never_shows)
 {
@@ -163,7 +163,7 @@ TEST(property, noisy_says_whether_noise_is_drawn)
     for (int g = 0; chain && g < SETTINGS; g++) {
         struct toy toy = { .sick = -1, .counts = true };
         ddpm_sampler *s = sampler_of(&settings[g], &toy, chain, IMAGES);
-        CHECK(s && !ddpm_sampler_start(s, in_order, classes, IMAGES, NULL, 0, NULL));
+        CHECK(s && !ddpm_sampler_start(s, in_order, class_of, IMAGES, NULL, 0, NULL));
         while (s && ddpm_sampler_left(s))
             CHECK(!ddpm_sampler_step(s, NULL));
         CHECK(s && ddpm_sampler_noisy(s) == (toy.draws > 0));
@@ -182,11 +182,11 @@ TEST(property, saved_state_goes_on)
         run(&settings[g], chain, whole, in_order, IMAGES, IMAGES);
         ddpm_sampler *first = sampler_of(&settings[g], &toy, chain, IMAGES),
                      *second = sampler_of(&settings[g], &toy, chain, IMAGES);
-        REQUIRE(first && second && !ddpm_sampler_start(first, in_order, classes, IMAGES, NULL, 0, NULL));
+        REQUIRE(first && second && !ddpm_sampler_start(first, in_order, class_of, IMAGES, NULL, 0, NULL));
         for (int j = 0; j < 5; j++)
             CHECK(!ddpm_sampler_step(first, NULL));
         const double *saved = ddpm_sampler_state(first, &buffers);
-        REQUIRE(!ddpm_sampler_start(second, in_order, classes, IMAGES, saved, ddpm_sampler_left(first) - 1,
+        REQUIRE(!ddpm_sampler_start(second, in_order, class_of, IMAGES, saved, ddpm_sampler_left(first) - 1,
                                     NULL));
         memcpy(ddpm_sampler_state(second, NULL), saved, buffers * IMAGES * D * sizeof *saved);
         while (ddpm_sampler_left(second))
@@ -207,7 +207,7 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
     int told = 0;
     run(g, chain, whole, in_order, IMAGES, IMAGES);
     ddpm_sampler *s = sampler_of(g, &toy, chain, IMAGES);
-    REQUIRE(s && !ddpm_sampler_start(s, in_order, classes, IMAGES, NULL, 0, NULL));
+    REQUIRE(s && !ddpm_sampler_start(s, in_order, class_of, IMAGES, NULL, 0, NULL));
     double *x = ddpm_sampler_state(s, NULL);
     while (ddpm_sampler_left(s)) {
         ddpm_error err = { 0 };
@@ -258,10 +258,10 @@ TEST(property, a_run_ends_when_all_are_lost)
     ddpm_chain_free(chain);
 }
 
-static int full_text_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int full_text_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                          ddpm_error *err)
 {
-    (void)user, (void)out, (void)x, (void)t, (void)y, (void)n;
+    (void)user, (void)out, (void)x, (void)t, (void)classes, (void)n;
     memset(err->text, 'e', sizeof err->text);
     return err->code = DDPM_EIO;
 }
@@ -291,7 +291,7 @@ static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
     struct toy toy = { .sick = -1 };
     run(g, chain, whole, in_order, IMAGES, IMAGES);
     ddpm_sampler *s = sampler_of(g, &toy, chain, IMAGES);
-    REQUIRE(s && !ddpm_sampler_start(s, in_order, classes, IMAGES, NULL, 0, NULL));
+    REQUIRE(s && !ddpm_sampler_start(s, in_order, class_of, IMAGES, NULL, 0, NULL));
     while (ddpm_sampler_left(s)) {
         ddpm_error err = { 0 };
         toy.answer = 7;

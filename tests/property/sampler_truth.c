@@ -12,12 +12,12 @@ struct truth {
     double v;
 };
 
-static int truth_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int truth_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                      ddpm_error *err)
 {
     const struct truth *p = user;
     double ab = alpha_bar[(int)t], a = sqrt(ab), s = sqrt(1 - ab);
-    (void)y, (void)n, (void)err;
+    (void)classes, (void)n, (void)err;
     for (int e = 0; e < D; e++) {
         double eps = (x[e] - a * point[e]) / s;
         out[e] = p->prediction == DDPM_EPS  ? eps

@@ -33,11 +33,11 @@ struct line {
     int K, calls;
 };
 
-static int line_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int line_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                     ddpm_error *err)
 {
     struct line *l = user;
-    (void)y, (void)err;
+    (void)classes, (void)err;
     l->calls++;
     for (int b = 0; b < n; b++)
         exact_eps(out + b * D, x + b * D, ddpm_chain_tables(l->chain)->alpha_bar[(int)t]);

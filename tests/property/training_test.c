@@ -112,8 +112,8 @@ static ddpm_trainer_report train(ddpm_trainer *t, const struct subject *s, int f
     ddpm_error err = { 0, "" };
     for (int k = first; k < first + n; k++) {
         size_t at = (size_t)(k % 4) * BATCH;
-        if (ddpm_trainer_step(t, s->images.x + at * s->images.in, s->images.y ? s->images.y + at : NULL, &r,
-                              &err))
+        if (ddpm_trainer_step(t, s->images.x + at * s->images.in,
+                              s->images.classes ? s->images.classes + at : NULL, &r, &err))
             check_fail(__FILE__, __LINE__, "%s", err.text);
         CHECK(r.step == k + 1 && ddpm_trainer_done(t) == k + 1);
     }
@@ -185,7 +185,7 @@ static void resumed(const char *net)
     part = begin(&s, opened);
     ddpm_model_close(opened);
     CHECK(ddpm_trainer_done(part) == 2);
-    CHECK(!ddpm_trainer_loss(part, s.images.x, s.images.y, 5, 0, &loss, NULL));
+    CHECK(!ddpm_trainer_loss(part, s.images.x, s.images.classes, 5, 0, &loss, NULL));
     train(part, &s, 2, 2);
     same_state(whole, part, "resumed");
     ddpm_trainer_free(whole);
@@ -248,8 +248,8 @@ static void averaged_and_whole(const char *net)
     REQUIRE(!ddpm_trainer_model(a, &average, 0, NULL, NULL));
     s.o.dropout = 0;
     b = begin(&s, average);
-    CHECK(!ddpm_trainer_loss(a, s.images.x, s.images.y, 20, 100, &of_run, NULL));
-    CHECK(!ddpm_trainer_loss(b, s.images.x, s.images.y, 20, 100, &of_model, NULL));
+    CHECK(!ddpm_trainer_loss(a, s.images.x, s.images.classes, 20, 100, &of_run, NULL));
+    CHECK(!ddpm_trainer_loss(b, s.images.x, s.images.classes, 20, 100, &of_model, NULL));
     CHECK_NEAR(of_run, of_model, 0);
     ddpm_trainer_free(a);
     ddpm_trainer_free(b);

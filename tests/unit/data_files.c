@@ -1,5 +1,5 @@
 /* Values of data sets' files made by numpy (tests/golden/make_arrays.py): pixel v of image n at y, x in channel c is (37 n + 11 y + 5 x +
-   83 c) mod 256, its value v / 127.5 - 1; labels are 3 n mod 10. */
+   83 c) mod 256, its value v / 127.5 - 1; classes are 3 n mod 10. */
 #include "check.h"
 #include "tools/image/dataset.h"
 
@@ -9,7 +9,7 @@ static const char *file_of(const char *name)
 }
 
 /* float32 rounds a value once: 2^-25 of at most 1. */
-static void check_values(const char *name, int n, int h, int w, int c, int labelled, double tolerance)
+static void check_values(const char *name, int n, int h, int w, int c, int with_classes, double tolerance)
 {
     const ddpm_about about = { .height = h, .width = w, .channels = c };
     struct dataset d;
@@ -23,7 +23,7 @@ static void check_values(const char *name, int n, int h, int w, int c, int label
     CHECK(d.count == (size_t)n);
     for (int i = 0; i < n; i++) {
         CHECK(!dataset_read(&d, x, (size_t)i, &err) &&
-              dataset_label(&d, (size_t)i) == (labelled ? 3 * i % 10 : -1));
+              dataset_class(&d, (size_t)i) == (with_classes ? 3 * i % 10 : -1));
         for (int e = 0; e < h * w * c; e++) {
             int v = (37 * i + 11 * (e / c / w) + 5 * (e / c % w) + 83 * (e % c)) % 256;
             CHECK_NEAR(x[e], v / 127.5 - 1, tolerance);

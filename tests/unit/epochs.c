@@ -73,7 +73,7 @@ TEST(epoch, stream_goes_on_anywhere)
     struct dataset d;
     struct stream s;
     float whole[ALL * D], piece[ALL * D];
-    int32_t y[ALL];
+    int32_t classes[ALL];
     int mirrored = 0;
     for (int i = 0; i < N * D; i++)
         idx[16 + i] = (unsigned char)(6 * i);
@@ -82,9 +82,9 @@ TEST(epoch, stream_goes_on_anywhere)
     fwrite(idx, 1, sizeof idx, f);
     fclose(f);
     REQUIRE(!dataset_open(&d, path, &a, VIEW_EXACT, 0, NULL) && !stream_open(&s, &d, 5, true, NULL));
-    REQUIRE(!stream_read(&s, whole, y, 0, ALL, NULL));
+    REQUIRE(!stream_read(&s, whole, classes, 0, ALL, NULL));
     for (size_t at = 0, n = 1; at < ALL; at += n, n = n % 4 + 1)
-        REQUIRE(!stream_read(&s, piece + at * D, y + at, at, at + n > ALL ? ALL - at : n, NULL));
+        REQUIRE(!stream_read(&s, piece + at * D, classes + at, at, at + n > ALL ? ALL - at : n, NULL));
     CHECK(!memcmp(whole, piece, sizeof whole));
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[N] = { 0 };

@@ -1,4 +1,4 @@
-/* Networks as handles: options, labels, images that are lost, the adapter for samplers. */
+/* Networks as handles: options, classes, images that are lost, the adapter for samplers. */
 #include "net/net.h"
 #include "tests/check.h"
 #include "tests/process_memory.h"
@@ -49,25 +49,26 @@ TEST(net_handles, outlive_their_model)
     ddpm_error err;
     REQUIRE(m && ddpm_net_create(&net, m, NULL, &err) == DDPM_OK);
     struct small_batch a = small_batch_create(m, 1), b = small_batch_create(m, 1);
-    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 1, &err) == DDPM_OK);
+    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 1, &err) == DDPM_OK);
     ddpm_model_close(m);
-    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 1, &err) == DDPM_OK &&
+    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.classes, 1, &err) == DDPM_OK &&
           !memcmp(a.out, b.out, a.outs * sizeof *a.out));
     small_batch_free(&a);
     small_batch_free(&b);
     ddpm_net_free(net);
 }
 
-static void run_refused(ddpm_net *net, struct small_batch *b, const int32_t *y, const char *says)
+static void run_refused(ddpm_net *net, struct small_batch *b, const int32_t *classes, const char *says)
 {
     ddpm_error err = { 0, "" };
     b->out[0] = 7;
-    CHECK(ddpm_net_run(net, b->out, b->x, b->t, y, b->n, &err) == DDPM_EUSAGE && err.code == DDPM_EUSAGE);
+    CHECK(ddpm_net_run(net, b->out, b->x, b->t, classes, b->n, &err) == DDPM_EUSAGE &&
+          err.code == DDPM_EUSAGE);
     CHECK_TEXT(err.text, says);
     CHECK(b->out[0] == 7); /* before any work */
 }
 
-TEST(net_handles, labels)
+TEST(net_handles, classes)
 {
     ddpm_model *m = small_net_create("turns"), *plain = small_net_create("plain");
     ddpm_net *net;
@@ -95,9 +96,9 @@ TEST(net_handles, a_lost_image_spoils_no_other)
     ddpm_error err = { 0, "" };
     REQUIRE(m && ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 2 }, &err) == DDPM_OK);
     struct small_batch a = small_batch_create(m, 5), b = small_batch_create(m, 5);
-    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.y, 5, &err) == DDPM_OK);
+    CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 5, &err) == DDPM_OK);
     b.x[2 * b.in + 11] = NAN;
-    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, 5, &err) == DDPM_ENAN);
+    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.classes, 5, &err) == DDPM_ENAN);
     CHECK(strstr(err.text, "NaN or infinity, first in the input, then after center (copy), in image 2 of the "
                            "batch; 1 of 5 images"));
     for (size_t i = 0; i < 5; i++)
@@ -146,8 +147,8 @@ TEST(net_handles, eps_of_samplers)
         x[i] = b.x[i];
     for (int i = 0; i < N; i++)
         b.t[i] = 333.0f * 0.5f;
-    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.y, N, &err) == DDPM_OK);
-    CHECK(ddpm_net_eps(net, out, x, 333, b.y, N, &err) == DDPM_OK);
+    CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.classes, N, &err) == DDPM_OK);
+    CHECK(ddpm_net_eps(net, out, x, 333, b.classes, N, &err) == DDPM_OK);
     for (int i = 0; i < N; i++)
         for (int k = 0; k < D; k++)
             for (int part = 0; part < 2; part++)

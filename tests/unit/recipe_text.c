@@ -17,7 +17,7 @@ TEST(recipe, comes_back)
                               .steps = "0,999",
                               .eta = 0.1,
                               .clip = 1,
-                              .label = 7,
+                              .class = 7,
                               .keep_steps = 3,
                               .noise = "",
                               .format = "png",
@@ -36,7 +36,7 @@ TEST(recipe, comes_back)
     char *text = recipe_text(&r, index, 3);
     REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
     CHECK(n == 3 && !memcmp(list, index, sizeof index));
-    CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.label == 7 && q.keep_steps == 3);
+    CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.class == 7 && q.keep_steps == 3);
     CHECK(q.order == 3 && q.corrector == 2 && q.snr == 0.16 && q.noise_to == 500 && q.encode);
     CHECK_TEXT(q.engine_class, r.engine_class);
     CHECK_TEXT(q.steps, r.steps);

@@ -4,10 +4,10 @@
 
 enum { T = 20, D = 4 };
 
-static int constant_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int constant_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                         ddpm_error *err)
 {
-    (void)user, (void)x, (void)t, (void)y, (void)err;
+    (void)user, (void)x, (void)t, (void)classes, (void)err;
     for (int e = 0; e < n * D; e++)
         out[e] = 0.1;
     return DDPM_OK;

@@ -89,14 +89,15 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
     return bytes;
 }
 
-static void not_taken(ddpm_trainer *t, const float *x0, const int32_t *y, int code, const char *says,
+static void not_taken(ddpm_trainer *t, const float *x0, const int32_t *classes, int code, const char *says,
                       const char *also)
 {
     ddpm_error err = { 0, "" };
     ddpm_trainer_report r;
     size_t before, after;
     char *was = state_of(t, &before);
-    if (ddpm_trainer_step(t, x0, y, &r, &err) != code || !strstr(err.text, says) || !strstr(err.text, also))
+    if (ddpm_trainer_step(t, x0, classes, &r, &err) != code || !strstr(err.text, says) ||
+        !strstr(err.text, also))
         check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\" and \"%s\"", err.text, says, also);
     char *is = state_of(t, &after);
     CHECK(before && before == after && !memcmp(was, is, before));

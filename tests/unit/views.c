@@ -140,10 +140,10 @@ TEST(dataset, kept_and_cut_off)
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\5\2\1\0\2\1", 13);
     REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
-    CHECK(dataset_label(&d, 0) == 2 && dataset_label(&d, 4) == 1 &&
-          dataset_check_labels(&d, -1, "", &err) == DDPM_OK);
+    CHECK(dataset_class(&d, 0) == 2 && dataset_class(&d, 4) == 1 &&
+          dataset_check_classes(&d, -1, "", &err) == DDPM_OK);
     a.classes = 2;
-    CHECK(dataset_check_labels(&d, -1, "", &err) == DDPM_EUSAGE);
+    CHECK(dataset_check_classes(&d, -1, "", &err) == DDPM_EUSAGE);
     REQUIRE(dataset_keep(&d, 3 * 4 + 3, &err) == DDPM_OK &&
             dataset_check(&d, NULL, NULL, NULL, &err) == DDPM_OK && d.count == 5);
     CHECK(truncate(path, 30) == 0);

@@ -15,13 +15,13 @@ struct gauss {
 };
 
 /* A ddpm_eps_fn: the samplers see a network as nothing more than this. */
-static int gauss_eps(void *user, double *out, const double *x, double t, const int32_t *y, int n,
+static int gauss_eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                      ddpm_error *err)
 {
     const struct gauss *g = user;
     double alpha_bar = g->alpha_bar[(int)t],
            variance = alpha_bar * g->deviation * g->deviation + 1 - alpha_bar;
-    (void)y, (void)err;
+    (void)classes, (void)err;
     for (int k = 0; k < n * D; k++)
         out[k] = sqrt(1 - alpha_bar) * (x[k] - sqrt(alpha_bar) * g->mean) / variance;
     return 0;

@@ -25,7 +25,7 @@ static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i,
 {
     const struct dataset_array *a;
     const unsigned char *data = find(d, &a, i);
-    struct view v = { data + a->labelled, a->height, a->width, a->channels, { 0 }, a->number, false };
+    struct view v = { data + a->class_byte, a->height, a->width, a->channels, { 0 }, a->number, false };
     memcpy(v.step, a->step, sizeof v.step);
     int code = dataset_array_unchanged(a, name, err);
     if (code)
@@ -144,14 +144,14 @@ static int keep(struct dataset *d, const double *x, bool bytes, size_t i, ddpm_e
     return DDPM_OK;
 }
 
-int dataset_label(const struct dataset *d, size_t k)
+int dataset_class(const struct dataset *d, size_t k)
 {
     const struct dataset_array *a;
     size_t i = d->index[k];
     if (d->folder.files)
-        return d->folder.label[i];
+        return d->folder.class_of[i];
     const unsigned char *data = find(d, &a, i);
-    return a->labelled ? *data : a->label ? a->label[(size_t)(data - a->data) / a->stride] : -1;
+    return a->class_byte ? *data : a->classes ? a->classes[(size_t)(data - a->data) / a->stride] : -1;
 }
 
 /* A picture above the classes, or a class without pictures, would give wrong numbers or none. */
@@ -161,7 +161,7 @@ static int check_classes(const struct dataset *d, ddpm_error *err)
     char left_out[160];
     image_folder_left_out(left_out, sizeof left_out, f);
     for (size_t k = 0; k < d->count && f->classes; k++)
-        if (f->label[d->index[k]] < 0)
+        if (f->class_of[d->index[k]] < 0)
             return dd_error(err, DDPM_EDATA,
                             "%s/%s lies in no sub-folder, and the sub-folders are the classes: move it "
                             "into one, or away",
@@ -171,11 +171,11 @@ static int check_classes(const struct dataset *d, ddpm_error *err)
             return dd_error(err, DDPM_EDATA,
                             "%s/%s holds no picture, and every sub-folder is a class (left out: %s): "
                             "convert them to PNG, JPEG or WebP, or move the folder away",
-                            d->path, f->class[i], *left_out ? left_out : "nothing");
+                            d->path, f->class_name[i], *left_out ? left_out : "nothing");
     return DDPM_OK;
 }
 
-int dataset_check_labels(const struct dataset *d, int given, const char *advice, ddpm_error *err)
+int dataset_check_classes(const struct dataset *d, int given, const char *advice, ddpm_error *err)
 {
     int classes = d->about->classes;
     if (!classes)
@@ -183,14 +183,14 @@ int dataset_check_labels(const struct dataset *d, int given, const char *advice,
                          : dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
     int code = given < 0 ? check_classes(d, err) : DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++) {
-        int label = given >= 0 ? given : dataset_label(d, k);
-        if (label < 0)
+        int class = given >= 0 ? given : dataset_class(d, k);
+        if (class < 0)
             code = dd_error(err, DDPM_EUSAGE, "this model has %d classes and the data have none: %s", classes,
                             advice);
-        else if (label >= classes)
+        else if (class >= classes)
             code = dd_error(err, DDPM_EUSAGE,
                             "this model has %d classes, from 0, and the data have others, such as %d: %s",
-                            classes, label, advice);
+                            classes, class, advice);
     }
     return code;
 }
@@ -239,7 +239,7 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
             return dd_error(err, DDPM_ENOMEM, "%s: out of memory for a name", d->path);
         snprintf(path, n, "%s/%s", d->path, name[i]);
         code = dataset_array_open(&d->array[i], path, most, err);
-        if (!code && !d->array[i].labelled)
+        if (!code && !d->array[i].class_byte)
             code = dd_error(err, DDPM_EDATA,
                             "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
         d->arrays = i + 1;

@@ -9,7 +9,7 @@
 #include "image/image_folder.h"
 #include "image/view.h"
 
-/* A file that holds many images of one size, count of them, stride bytes apart; a label, one byte, before the pixels. */
+/* A file that holds many images of one size, count of them, stride bytes apart; the byte before the pixels may be a class. */
 struct dataset_array {
     struct dd_file map;
     unsigned char *inflated; /* of a .gz or .npz; data is in here */
@@ -18,10 +18,10 @@ struct dataset_array {
     int height, width, channels;
     size_t step[3];
     struct view_number number; /* as in a view */
-    bool labelled;
-    int32_t *label; /* [count] of labels that lie beside the images, or NULL */
-    char note[160]; /* what was concluded from the data, or empty */
-    int descriptor; /* tells whether the file has changed */
+    bool class_byte;           /* the byte before the pixels is the class */
+    int32_t *classes;          /* [count] of a file or array beside the images, or NULL */
+    char note[160];            /* what was concluded from the data, or empty */
+    int descriptor;            /* tells whether the file has changed */
 };
 
 /* most: only this many are wanted, and taken out of a .gz. */
@@ -34,17 +34,17 @@ int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddp
    cannot hold. */
 int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,
                         ddpm_error *err);
-/* An array of numpy, p [size]; the first of them in a .npz, its labels beside it. */
+/* An array of numpy, p [size]; the first of them in a .npz, its classes beside it. */
 bool dataset_is_numpy(const unsigned char *p, size_t size);
 int dataset_numpy(struct dataset_array *a, const char *path, const unsigned char *p, size_t size,
                   ddpm_error *err);
 int dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err);
 /* Integers of rank 1, as many as there are images; DDPM_EDATA when they are something else. */
-int dataset_numpy_labels(int32_t **label, const char *path, const unsigned char *p, size_t size, size_t count,
-                         ddpm_error *err);
+int dataset_numpy_classes(int32_t **classes, const char *path, const unsigned char *p, size_t size,
+                          size_t count, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
 /* The labels of "train-images-idx3-ubyte.gz" are "train-labels-idx1-ubyte.gz", or the same without .gz; NULL when there is no such file. */
-int dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error *err);
+int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_error *err);
 
 /* An image [h, w, c] that is not read again: byte levels, or float32 where it has others; both NULL when it
    is not kept. */
@@ -87,9 +87,9 @@ int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
 int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err);
 /* x [h, w, c] of the model in [-1, 1], byte levels or numbers of float32; 0 <= k < count. */
 int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err);
-int dataset_label(const struct dataset *d, size_t k); /* -1: has none */
-/* Every label is below the classes of the model; given, when not negative, stands for all of them.  advice ends the sentence. */
-int dataset_check_labels(const struct dataset *d, int given, const char *advice, ddpm_error *err);
+int dataset_class(const struct dataset *d, size_t k); /* -1: has none */
+/* Checks that every class is below the classes of the model; given, when not negative, stands for all of them.  advice ends the sentence. */
+int dataset_check_classes(const struct dataset *d, int given, const char *advice, ddpm_error *err);
 /* Reads every image once.  The first bad one is an error, or with bad not NULL each is told and left out; DDPM_EDATA when none is left.
    each, when not NULL, is given every image that is not; non-zero ends it with DDPM_ECALLBACK. */
 typedef void dataset_bad_fn(void *user, const ddpm_error *why);

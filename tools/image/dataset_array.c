@@ -1,7 +1,7 @@
 /* Files of many images, known by their first bytes.  No copy is made but of what a .gz inflates to.
 
    IDX (LeCun, Cortes, Burges, "The MNIST database"): 0 0 8 r, r big-endian sizes [n, h, w] or [n, h, w, c], bytes.
-   CIFAR-10 binary (Krizhevsky): records of a label below 10 and 3 x 32 x 32 bytes, no head.
+   CIFAR-10 binary (Krizhevsky): records of a class below 10 and 3 x 32 x 32 bytes, no head.
    numpy's arrays are read by dataset_numpy.c and dataset_npz.c. */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
                             (unsigned long long)dim[1], (unsigned long long)dim[2],
                             (unsigned long long)dim[3], SIDE_MAX);
     a->height = (int)dim[1], a->width = (int)dim[2], a->channels = (int)dim[3];
-    a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (size_t)a->number.bytes + a->labelled;
+    a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (size_t)a->number.bytes + a->class_byte;
     a->step[0] = (size_t)(dim[2] * dim[3]), a->step[1] = (size_t)dim[3], a->step[2] = 1;
     if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
         return dd_error(err, DDPM_EDATA,
@@ -163,7 +163,7 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
         return open_gz(a, path, most, err);
     if (!is_cifar(&a->map))
         return dataset_array_refuse(a, path, err);
-    a->labelled = true;
+    a->class_byte = true;
     a->data = p;
     int code = dataset_array_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
     a->step[0] = 32, a->step[1] = 1, a->step[2] = 32 * 32;
@@ -179,8 +179,8 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
                         strerror(errno));
     if (!code)
         code = open_any(a, path, most, err);
-    if (!code && !a->labelled && !a->label)
-        code = dataset_labels(&a->label, path, a->count, err);
+    if (!code && !a->class_byte && !a->classes)
+        code = dataset_labels(&a->classes, path, a->count, err);
     if (code)
         dataset_array_close(a);
     return code;
@@ -202,7 +202,7 @@ int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddp
 void dataset_array_close(struct dataset_array *a)
 {
     dd_file_unmap(&a->map);
-    free(a->inflated), free(a->label);
+    free(a->inflated), free(a->classes);
     if (a->descriptor > 0)
         close(a->descriptor);
     *a = (struct dataset_array){ .descriptor = -1 };

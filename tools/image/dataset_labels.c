@@ -25,7 +25,7 @@ static char *labels_name(const char *images)
     return name;
 }
 
-static int read_labels(int32_t **label, gzFile f, const char *name, size_t count, ddpm_error *err)
+static int read_labels(int32_t **classes, gzFile f, const char *name, size_t count, ddpm_error *err)
 {
     unsigned char head[8];
     if (gzread(f, head, 8) != 8 || memcmp(head, "\0\0\010\1", 4))
@@ -33,15 +33,15 @@ static int read_labels(int32_t **label, gzFile f, const char *name, size_t count
     size_t n = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
     if (n != count)
         return dd_error(err, DDPM_EDATA, "%s: %zu labels for %zu images", name, n, count);
-    if (!(*label = malloc((n + 1) * sizeof **label)))
+    if (!(*classes = malloc((n + 1) * sizeof **classes)))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", name, n);
     for (size_t i = 0; i < n; i++)
-        if (((*label)[i] = gzgetc(f)) < 0)
+        if (((*classes)[i] = gzgetc(f)) < 0)
             return dd_error(err, DDPM_EDATA, "%s: cut off or damaged", name);
     return DDPM_OK;
 }
 
-int dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error *err)
+int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_error *err)
 {
     char *name = labels_name(images);
     struct stat st;
@@ -53,7 +53,7 @@ int dataset_labels(int32_t **label, const char *images, size_t count, ddpm_error
         return code;
     }
     gzFile f = there ? gzopen(name, "rb") : NULL;
-    int code = f ? read_labels(label, f, name, count, err) : DDPM_OK;
+    int code = f ? read_labels(classes, f, name, count, err) : DDPM_OK;
     if (f)
         gzclose(f);
     free(name);

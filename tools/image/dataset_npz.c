@@ -1,5 +1,5 @@
 /* Several arrays of numpy in a zip: the images are arr_0, as np.savez and OpenAI's samplers name them, with
-   labels in arr_1; or the only array. */
+   classes in arr_1; or the only array. */
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -48,7 +48,7 @@ static zip_int64_t find_images(zip_t *z, char *names, size_t room)
     return found >= 0 ? found : arrays == 1 ? only : -1;
 }
 
-static int read_labels(struct dataset_array *a, zip_t *z, const char *path, ddpm_error *err)
+static int read_classes(struct dataset_array *a, zip_t *z, const char *path, ddpm_error *err)
 {
     zip_int64_t at = zip_name_locate(z, "arr_1.npy", 0);
     unsigned char *data = NULL;
@@ -57,7 +57,7 @@ static int read_labels(struct dataset_array *a, zip_t *z, const char *path, ddpm
         return DDPM_OK;
     int code = read_member(&data, &size, z, (zip_uint64_t)at, path, err);
     if (!code)
-        code = dataset_numpy_labels(&a->label, path, data, size, a->count, err);
+        code = dataset_numpy_classes(&a->classes, path, data, size, a->count, err);
     free(data);
     return code;
 }
@@ -87,7 +87,7 @@ int dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err)
     if (!code)
         code = dataset_numpy(a, path, a->inflated, size, err);
     if (!code)
-        code = read_labels(a, z, path, err);
+        code = read_classes(a, z, path, err);
     zip_discard(z);
     return code;
 }

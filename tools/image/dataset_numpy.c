@@ -220,25 +220,25 @@ int dataset_numpy(struct dataset_array *a, const char *path, const unsigned char
     return find_meaning(a, path, err);
 }
 
-int dataset_numpy_labels(int32_t **label, const char *path, const unsigned char *p, size_t size, size_t count,
-                         ddpm_error *err)
+int dataset_numpy_classes(int32_t **classes, const char *path, const unsigned char *p, size_t size,
+                          size_t count, ddpm_error *err)
 {
     struct head h;
     int code = dataset_is_numpy(p, size) ? read_head(&h, path, p, size, err) : DDPM_EDATA;
     if (code)
-        return dd_error(err, DDPM_EDATA, "%s: its labels arr_1 are no array of integers", path);
+        return dd_error(err, DDPM_EDATA, "%s: its classes arr_1 are no array of integers", path);
     size_t bytes = (size_t)h.number.bytes;
     if (h.rank != 1 || h.number.kind == 'f' || h.number.kind == 'b' || h.dim[0] != count ||
         (size - h.size) / bytes < count)
-        return dd_error(err, DDPM_EDATA, "%s: expected %zu integers as its labels arr_1; it is %.120s", path,
+        return dd_error(err, DDPM_EDATA, "%s: expected %zu integers as its classes arr_1; it is %.120s", path,
                         count, h.text);
-    if (!(*label = malloc(count * sizeof **label)))
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", path, count);
+    if (!(*classes = malloc(count * sizeof **classes)))
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu classes", path, count);
     for (size_t i = 0; i < count; i++) {
         double v = view_number_at(p + h.size + i * bytes, &h.number);
         if (v < 0 || v > INT32_MAX)
-            return dd_error(err, DDPM_EDATA, "%s: label %zu is %g, expected 0 or more", path, i, v);
-        (*label)[i] = (int32_t)v;
+            return dd_error(err, DDPM_EDATA, "%s: class %zu is %g, expected 0 or more", path, i, v);
+        (*classes)[i] = (int32_t)v;
     }
     return DDPM_OK;
 }

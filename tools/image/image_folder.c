@@ -78,8 +78,8 @@ static bool grow(void *array, size_t n, size_t size)
 static bool add_class(struct image_folder *f, const char *name)
 {
     size_t n = (size_t)f->classes;
-    if (!grow(&f->class, n, sizeof *f->class) || !grow(&f->held, n, sizeof *f->held) ||
-        !(f->class[n] = strdup(name)))
+    if (!grow(&f->class_name, n, sizeof *f->class_name) || !grow(&f->held, n, sizeof *f->held) ||
+        !(f->class_name[n] = strdup(name)))
         return false;
     f->held[n] = 0;
     f->classes++;
@@ -98,20 +98,20 @@ static bool add_file(struct image_folder *f, const char *below)
 static bool number_classes(struct image_folder *f)
 {
     int class = 0;
-    f->label = malloc((f->files + 1) * sizeof *f->label);
-    if (!f->label)
+    f->class_of = malloc((f->files + 1) * sizeof *f->class_of);
+    if (!f->class_of)
         return false;
     if (f->classes)
-        qsort(f->class, (size_t)f->classes, sizeof *f->class, compare_folders);
+        qsort(f->class_name, (size_t)f->classes, sizeof *f->class_name, compare_folders);
     if (f->files)
         qsort(f->file, f->files, sizeof *f->file, compare_paths);
 
     for (size_t i = 0; i < f->files; i++) {
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
-        while (n && (strncmp(f->class[class], name, n) || f->class[class][n]))
+        while (n && (strncmp(f->class_name[class], name, n) || f->class_name[class][n]))
             class ++;
-        f->label[i] = n ? class : -1;
+        f->class_of[i] = n ? class : -1;
         if (n)
             f->held[class]++;
     }
@@ -259,9 +259,9 @@ static size_t character_at(const unsigned char *s)
     return n;
 }
 
-void image_folder_class(char *text, size_t size, const struct image_folder *f, int label)
+void image_folder_class(char *text, size_t size, const struct image_folder *f, int class)
 {
-    const unsigned char *s = (const unsigned char *)f->class[label];
+    const unsigned char *s = (const unsigned char *)f->class_name[class];
     size_t at = 0;
     while (*s) {
         size_t n = character_at(s);
@@ -277,7 +277,7 @@ void image_folder_class(char *text, size_t size, const struct image_folder *f, i
 void image_folder_close(struct image_folder *f)
 {
     dd_names_free(f->file, f->files);
-    dd_names_free(f->class, (size_t)f->classes);
-    free(f->label), free(f->held), free(f->left_out);
+    dd_names_free(f->class_name, (size_t)f->classes);
+    free(f->class_of), free(f->held), free(f->left_out);
     *f = (struct image_folder){ .classes = 0 };
 }

@@ -12,11 +12,11 @@ struct image_folder_ending {
 
 struct image_folder {
     char **file;
-    int *label;
-    size_t files; /* names below the folder; -1: in no sub-folder */
-    char **class;
-    size_t *held;
-    int classes; /* sub-folders, and how many pictures lie below each */
+    int *class_of; /* of each file; -1: in no sub-folder */
+    size_t files;  /* names below the folder */
+    char **class_name;
+    size_t *held; /* how many pictures lie below each sub-folder */
+    int classes;  /* sub-folders */
     struct image_folder_ending *left_out;
     size_t endings; /* files that are no pictures by their names */
 };
@@ -28,6 +28,6 @@ int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
 /* "2 .gif, 1 .tif"; empty when nothing was left out. */
 void image_folder_left_out(char *text, size_t size, const struct image_folder *f);
 /* The name of a class as text: what is no character of UTF-8, or controls terminals, is "?". */
-void image_folder_class(char *text, size_t size, const struct image_folder *f, int label);
+void image_folder_class(char *text, size_t size, const struct image_folder *f, int class);
 void image_folder_close(struct image_folder *f);
 #endif

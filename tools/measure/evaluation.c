@@ -32,18 +32,21 @@ static int open_all(struct evaluation *e, const ddpm_model *m, const struct eval
         return code;
     e->x0 = calloc((size_t)e->batch, e->d * sizeof *e->x0);
     e->index = calloc((size_t)e->batch, sizeof *e->index);
-    e->y = calloc((size_t)e->batch, sizeof *e->y);
-    return e->x0 && e->index && e->y ? DDPM_OK
-                                     : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
+    e->classes = calloc((size_t)e->batch, sizeof *e->classes);
+    return e->x0 && e->index && e->classes
+               ? DDPM_OK
+               : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
 }
 
 int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
                     const struct evaluation_options *o, const struct command *command,
                     const struct common *common, ddpm_error *err)
 {
-    *e = (struct evaluation){
-        .command = command, .common = common, .about = ddpm_model_about(m), .data = data, .label = o->label
-    };
+    *e = (struct evaluation){ .command = command,
+                              .common = common,
+                              .about = ddpm_model_about(m),
+                              .data = data,
+                              .class = o->class };
     e->d = (size_t)e->about->height * (size_t)e->about->width * (size_t)e->about->channels;
     e->batch = o->batch ? o->batch : BATCH;
     e->batch = (size_t)e->batch < data->count ? e->batch : (int)data->count;
@@ -59,7 +62,7 @@ void evaluation_close(struct evaluation *e)
     ddpm_bound_free(e->bound);
     ddpm_net_free(e->net);
     ddpm_chain_free(e->chain);
-    free(e->x0), free(e->index), free(e->y);
+    free(e->x0), free(e->index), free(e->classes);
     *e = (struct evaluation){ .batch = 0 };
 }
 
@@ -69,10 +72,11 @@ static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err
     for (int row = 0; row < n && !code; row++) {
         size_t k = first + (size_t)row;
         e->index[row] = e->data->index[k];
-        e->y[row] = e->label >= 0 ? (int32_t)e->label : dataset_label(e->data, k);
+        e->classes[row] = e->class >= 0 ? (int32_t)e->class : dataset_class(e->data, k);
         code = dataset_read(e->data, e->x0 + (size_t)row * e->d, k, err);
     }
-    return code ? code : ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->y : NULL, n, err);
+    return code ? code
+                : ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->classes : NULL, n, err);
 }
 
 /* The sentence of the step names the first image that position i lost; the others get a line each. */

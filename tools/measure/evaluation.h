@@ -10,7 +10,7 @@ struct evaluation_options {
     const char *steps, *spacing, *variance; /* as in command-line.md */
     double clip;                            /* as in ddpm_about */
     uint64_t seed;
-    int batch, label; /* 0: up to 16; the class of all images, negative: the data's */
+    int batch, class; /* 0: up to 16; the class of all images, negative: the data's */
 };
 
 struct evaluation {
@@ -18,7 +18,7 @@ struct evaluation {
     const struct common *common;
     const ddpm_about *about;
     const struct dataset *data;
-    int batch, label;
+    int batch, class;
     ddpm_net *net;
     ddpm_chain *chain;
     ddpm_bound *bound;
@@ -28,7 +28,7 @@ struct evaluation {
     bool late;
     double *x0;
     uint32_t *index;
-    int32_t *y; /* [batch, d], [batch], [batch] */
+    int32_t *classes; /* [batch, d], [batch], [batch] */
     char warning[256];
     const char *what; /* what the bar says, or NULL */
 };

@@ -21,16 +21,16 @@ static char *list_text(const ddpm_tables *t)
     return text;
 }
 
-static int check_label(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
+static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
 {
-    if (!a->classes && r->label != LABEL_NONE)
+    if (!a->classes && r->class != CLASS_NONE)
         return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
-    if (a->classes && r->label == LABEL_NONE)
+    if (a->classes && r->class == CLASS_NONE)
         return dd_error(err, DDPM_EUSAGE,
                         "this model has %d classes: choose with --class 0..%d or --class all", a->classes,
                         a->classes - 1);
-    if (r->label >= a->classes && a->classes)
-        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->label,
+    if (r->class >= a->classes && a->classes)
+        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->class,
                         a->classes - 1);
     return DDPM_OK;
 }
@@ -78,12 +78,13 @@ static int open_start(struct generator *s, struct recipe *r, const char *path, d
 }
 
 /* A step of several calls stops between them: the sampler then puts back what was before the step. */
-static int eps(void *user, double *out, const double *x, double t, const int32_t *y, int n, ddpm_error *err)
+static int eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
+               ddpm_error *err)
 {
     const struct generator *s = user;
     return interrupted || (s->time_budget && s->rows && time_budget_over(s->time_budget))
                ? DDPM_ECALLBACK
-               : ddpm_net_eps(s->net, out, x, t, y, n, err);
+               : ddpm_net_eps(s->net, out, x, t, classes, n, err);
 }
 
 static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
@@ -123,7 +124,7 @@ static int open_all(struct generator *s, struct recipe *r, const ddpm_model *m, 
                     const char *from_path, uint32_t last, ddpm_error *err)
 {
     s->has_noise = noise_path != NULL;
-    int code = check_label(r, s->about, err);
+    int code = check_class(r, s->about, err);
     if (code || (code = open_chain(s, r, err)) || (code = open_start(s, r, from_path, err)) ||
         (code = model_net(&s->net, m, s->common, s->batch, err)) || (code = open_sampler(s, r, err)) ||
         (code = open_noise(s, r, noise_path, last, err)))
@@ -132,10 +133,10 @@ static int open_all(struct generator *s, struct recipe *r, const ddpm_model *m, 
     r->model = s->about->id;
     r->engine_class = ddpm_net_describe(s->net)->engine_class;
     s->frame = calloc((size_t)s->batch * (size_t)s->frames, s->d * sizeof *s->frame);
-    s->y = calloc((size_t)s->batch, sizeof *s->y);
+    s->classes = calloc((size_t)s->batch, sizeof *s->classes);
     s->told = calloc((size_t)s->batch, sizeof *s->told);
     s->start = calloc((size_t)s->batch, s->d * sizeof *s->start);
-    return s->frame && s->y && s->told && s->start
+    return s->frame && s->classes && s->told && s->start
                ? DDPM_OK
                : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
 }
@@ -150,7 +151,7 @@ int generator_open(struct generator *s, struct recipe *r, const ddpm_model *m, c
                              .about = a,
                              .batch = batch,
                              .frames = r->keep_steps,
-                             .label = r->label };
+                             .class = r->class };
     s->d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
     int code = open_all(s, r, m, noise_path, from_path, last, err);
     if (code)
@@ -165,7 +166,7 @@ void generator_close(struct generator *s)
     given_noise_close(&s->noise);
     start_image_close(&s->from);
     ddpm_chain_free(s->chain);
-    free(s->frame), free(s->y), free(s->steps), free(s->told), free(s->start);
+    free(s->frame), free(s->classes), free(s->steps), free(s->told), free(s->start);
     *s = (struct generator){ .d = 0 };
 }
 
@@ -231,8 +232,8 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
     s->index = index, s->rows = n, s->taken = taken;
     for (int row = 0; row < n; row++) {
         if (s->about->classes)
-            s->y[row] =
-                s->label == LABEL_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->label;
+            s->classes[row] =
+                s->class == CLASS_ALL ? (int32_t)(index[row] % (uint32_t)s->about->classes) : s->class;
         s->told[row] = false;
     }
 }
@@ -242,7 +243,7 @@ static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *
     set_up(s, index, n, 0);
     for (int row = 0; row < n && s->from.x; row++)
         start_one(s, s->start + (size_t)row * s->d, index[row]);
-    return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n,
+    return ddpm_sampler_start(s->sampler, index, s->about->classes ? s->classes : NULL, n,
                               s->from.x ? s->start : NULL, s->encode ? 0 : s->top, err);
 }
 
@@ -262,7 +263,7 @@ static int start_from(struct generator *s, const struct saved_batch *f, int firs
     size_t buffers, at = (size_t)first * f->d, size = (size_t)n * f->d * sizeof(double);
     int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
     set_up(s, f->index + first, n, f->taken);
-    int code = ddpm_sampler_start(s->sampler, f->index + first, s->about->classes ? s->y : NULL, n,
+    int code = ddpm_sampler_start(s->sampler, f->index + first, s->about->classes ? s->classes : NULL, n,
                                   f->state + at, i, err);
     double *state = ddpm_sampler_state(s->sampler, &buffers);
     for (size_t b = 0; b < buffers && !code; b++)
@@ -278,7 +279,7 @@ int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err)
     progress_begin(&clock, s->common, "", 0);
     set_up(s, index, n, 0);
     s->rows = 0;
-    int code = ddpm_sampler_start(s->sampler, index, s->about->classes ? s->y : NULL, n, NULL, 0, err);
+    int code = ddpm_sampler_start(s->sampler, index, s->about->classes ? s->classes : NULL, n, NULL, 0, err);
     if (!code)
         code = ddpm_sampler_step(s->sampler, err);
     *seconds = progress_seconds(&clock);

@@ -31,14 +31,14 @@ struct generator {
     struct start_image from; /* x NULL: from noise */
     int top;
     bool encode; /* chain position that sampling starts at; reached by the ODE from the image */
-    int batch, frames, label, lost; /* lost: images that became NaN */
+    int batch, frames, class, lost; /* lost: images that became NaN */
     uint64_t seed;
     size_t d;
     double *frame; /* [batch, frames, d] */
     double *start; /* [batch, d] */
     const uint32_t *index;
     int rows, taken;                 /* the batch under way, 0 rows: none; steps that it has behind it */
-    int32_t *y;                      /* [batch] */
+    int32_t *classes;                /* [batch] */
     bool *told;                      /* [batch] of lost images */
     char *steps;                     /* the chain as a list */
     char warning[256];               /* the sampler's, or "" */

@@ -12,24 +12,24 @@ static const char program[] = "ddpm " DDPM_VERSION;
 
 enum { FIELDS = 20 }; /* beside "indices" */
 
-static void add_label(cJSON *o, int label)
+static void add_class(cJSON *o, int class)
 {
-    if (label >= 0)
-        cJSON_AddNumberToObject(o, "class", label);
+    if (class >= 0)
+        cJSON_AddNumberToObject(o, "class", class);
     else
-        cJSON_AddStringToObject(o, "class", label == LABEL_ALL ? "all" : "none");
+        cJSON_AddStringToObject(o, "class", class == CLASS_ALL ? "all" : "none");
 }
 
-int recipe_label(int *label, const char *text, ddpm_error *err)
+int recipe_class(int *class, const char *text, ddpm_error *err)
 {
     char *end;
-    long v = text ? strtol(text, &end, 10) : LABEL_NONE;
+    long v = text ? strtol(text, &end, 10) : CLASS_NONE;
     if (text && !strcmp(text, "all"))
-        *label = LABEL_ALL;
+        *class = CLASS_ALL;
     else if (text && (*text < '0' || *text > '9' || *end || v > INT32_MAX))
         return dd_error(err, DDPM_EUSAGE, "--class %.40s: expected the number of a class, or all", text);
     else
-        *label = (int)v;
+        *class = (int)v;
     return DDPM_OK;
 }
 
@@ -54,7 +54,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddBoolToObject(o, "encode", r->encode);
     cJSON_AddStringToObject(o, "spacing", r->spacing);
     cJSON_AddStringToObject(o, "steps", r->steps);
-    add_label(o, r->label);
+    add_class(o, r->class);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
     cJSON_AddStringToObject(o, "noise", r->noise);
     cJSON_AddStringToObject(o, "format", r->format);
@@ -68,12 +68,12 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     return text;
 }
 
-static int read_label(struct dd_json *j, const cJSON *root)
+static int read_class(struct dd_json *j, const cJSON *root)
 {
     static const char *const names[] = { "none", "all", NULL };
     if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(root, "class")))
         return dd_json_int(j, "class", 0, INT32_MAX);
-    return dd_json_choice(j, "class", names) ? LABEL_ALL : LABEL_NONE;
+    return dd_json_choice(j, "class", names) ? CLASS_ALL : CLASS_NONE;
 }
 
 static uint64_t read_seed(struct dd_json *j)
@@ -109,7 +109,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->encode = dd_json_bool(&j, "encode");
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
-    r->label = read_label(&j, root);
+    r->class = read_class(&j, root);
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
     r->noise = dd_json_text(&j, "noise");
     r->format = dd_json_text(&j, "format");

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-enum { LABEL_NONE = -1, LABEL_ALL = -2 }; /* no class; class = index mod classes */
+enum { CLASS_NONE = -1, CLASS_ALL = -2 }; /* no class; class = index mod classes */
 
 struct recipe {
     const char *model, *engine_class; /* id; the string of ddpm_net_about */
@@ -20,12 +20,12 @@ struct recipe {
     const char *from;
     double noise_to;
     bool encode; /* hash of the image that is started from, or ""; the step it is noised or encoded to */
-    int label, keep_steps; /* a class or LABEL_...; how many states of each image are shown, at least 1 */
+    int class, keep_steps; /* a class or CLASS_...; how many states of each image are shown, at least 1 */
     const char *noise, *format; /* hash of a file of given noise, or ""; "png", "npy" */
 };
 
 /* text as --class takes it: a number, "all", or NULL for no class. */
-int recipe_label(int *label, const char *text, ddpm_error *err);
+int recipe_class(int *class, const char *text, ddpm_error *err);
 /* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* Parses settings into *root (cJSON_Delete).  Earlier versions wrote `schedule` for the key `spacing`: it is renamed. */

@@ -52,7 +52,7 @@ static void put(float *out, const double *x, const ddpm_about *a, bool flip)
                 *out++ = (float)x[(y * w + (flip ? w - 1 - k : k)) * c + i];
 }
 
-int stream_read(struct stream *s, float *x0, int32_t *y, uint64_t position, size_t n, ddpm_error *err)
+int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position, size_t n, ddpm_error *err)
 {
     const ddpm_about *a = s->data->about;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels, count = s->data->count;
@@ -66,7 +66,7 @@ int stream_read(struct stream *s, float *x0, int32_t *y, uint64_t position, size
         code = dataset_read(s->data, s->x, s->order[place], err);
         if (!code)
             put(x0 + row * d, s->x, a, s->flip && epoch_flip(s->seed, (uint32_t)epoch, place));
-        y[row] = code ? 0 : dataset_label(s->data, s->order[place]);
+        classes[row] = code ? 0 : dataset_class(s->data, s->order[place]);
     }
     return code;
 }

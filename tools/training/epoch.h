@@ -21,7 +21,7 @@ struct stream {
 };
 
 int stream_open(struct stream *s, const struct dataset *data, uint64_t seed, bool flip, ddpm_error *err);
-/* x0 [n, h, w, c], y [n]: the images from a position on. */
-int stream_read(struct stream *s, float *x0, int32_t *y, uint64_t position, size_t n, ddpm_error *err);
+/* x0 [n, h, w, c], classes [n]: the images from a position on. */
+int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position, size_t n, ddpm_error *err);
 void stream_close(struct stream *s);
 #endif

@@ -29,12 +29,12 @@ struct training {
     const ddpm_about *about;         /* that the trainer began with */
     struct dataset data, used, held; /* used and held: parts of data, by its index */
     size_t skipped;
-    char sha256[65], init_id[65]; /* of the images and labels; of --init or "" */
+    char sha256[65], init_id[65]; /* of the images and classes; of --init or "" */
     cJSON *run; /* "run" of a checkpoint: settings that a resumed run must share, and progress */
     ddpm_trainer *trainer;
     struct stream stream;
     float *x0;
-    int32_t *y;
+    int32_t *classes;
     size_t images;
     int64_t saved;       /* images of a step; the last saved step, -1: none */
     bool replaces, done; /* MODEL may be replaced; it is what would be written */

@@ -76,7 +76,7 @@ static int open_evaluation(struct evaluation *e, const struct training *t, const
                                           .spacing = all ? NULL : "logsnr",
                                           .variance = "auto",
                                           .clip = t->about->clip,
-                                          .label = -1 };
+                                          .class = -1 };
     int code = evaluation_open(e, m, data, &o, t->command, &t->s->common, err);
     e->what = "statistics";
     return code;

@@ -75,12 +75,12 @@ static int take_image(void *user, const double *x, size_t k)
     struct training *t = ((void **)user)[0];
     struct dd_hash *h = ((void **)user)[1];
     size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
-    int32_t label = dataset_label(&t->data, k);
+    int32_t class = dataset_class(&t->data, k);
     for (size_t e = 0; e < d; e++) {
         float v = (float)x[e];
         dd_hash_add(h, &v, sizeof v);
     }
-    dd_hash_add(h, &label, sizeof label);
+    dd_hash_add(h, &class, sizeof class);
     progress_at(&t->progress, (double)(k + 1));
     return interrupted != 0;
 }
@@ -99,8 +99,8 @@ static int check_images(struct training *t, ddpm_error *err)
     progress_clear(&t->progress);
     dd_hash_end(&h, t->sha256);
     if (!code)
-        code = dataset_check_labels(&t->data, -1, "leave net.classes at 0, or set it to as many as there are",
-                                    err);
+        code = dataset_check_classes(&t->data, -1,
+                                     "leave net.classes at 0, or set it to as many as there are", err);
     return code;
 }
 
@@ -307,8 +307,8 @@ static int open_trainer(struct training *t, ddpm_error *err)
         code = stream_open(&t->stream, &t->used, t->s->seed, t->plan.flip, err);
     t->images = (size_t)t->plan.options.batch * (size_t)t->plan.options.accumulate;
     t->x0 = malloc(t->images * d * sizeof *t->x0);
-    t->y = malloc(t->images * sizeof *t->y);
-    return code || (t->x0 && t->y) ? code : no_memory(t, err);
+    t->classes = malloc(t->images * sizeof *t->classes);
+    return code || (t->x0 && t->classes) ? code : no_memory(t, err);
 }
 
 /* What an earlier training has left stays, under another name. */
@@ -377,5 +377,5 @@ void training_close(struct training *t)
     training_plan_free(&t->plan);
     ddpm_model_close(t->model);
     dataset_close(&t->data);
-    free(t->x0), free(t->y);
+    free(t->x0), free(t->classes);
 }

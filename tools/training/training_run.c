@@ -68,10 +68,10 @@ static int held_loss(struct training *t, double *loss, ddpm_error *err)
             code = dataset_read(&t->held, x, first + row, err);
             for (size_t e = 0; e < d && !code; e++)
                 t->x0[row * d + e] = (float)x[e];
-            t->y[row] = dataset_label(&t->held, first + row);
+            t->classes[row] = dataset_class(&t->held, first + row);
         }
         if (!code)
-            code = ddpm_trainer_loss(t->trainer, t->x0, t->about->classes ? t->y : NULL, (int)n,
+            code = ddpm_trainer_loss(t->trainer, t->x0, t->about->classes ? t->classes : NULL, (int)n,
                                      (uint32_t)first, &part, err);
         sum += code ? 0 : part * (double)n;
     }
@@ -139,10 +139,10 @@ static int step(struct training *t, ddpm_error *err)
     double start = progress_seconds(&t->progress);
     uint64_t position = (uint64_t)ddpm_trainer_done(t->trainer) * t->images;
     ddpm_trainer_report r;
-    int code = stream_read(&t->stream, t->x0, t->y, position, t->images, err);
+    int code = stream_read(&t->stream, t->x0, t->classes, position, t->images, err);
     double loading = progress_seconds(&t->progress) - start;
     if (!code)
-        code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->y : NULL, &r, err);
+        code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->classes : NULL, &r, err);
     if (code)
         return code;
     bool saves = saves_at(t, r.step);

@@ -49,7 +49,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .steps = steps,
                         .spacing = ddpm_spacing_names()[0],
                         .clip = a->clip,
-                        .label = a->classes ? LABEL_ALL : LABEL_NONE,
+                        .class = a->classes ? CLASS_ALL : CLASS_NONE,
                         .keep_steps = 1,
                         .format = "png",
                         .snr = 0.16 };

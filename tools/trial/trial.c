@@ -28,7 +28,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
         .clip = t->about->clip,
         .snr = 0.16,
         .keep_steps = 1,
-        .label = t->about->classes ? LABEL_ALL : LABEL_NONE,
+        .class = t->about->classes ? CLASS_ALL : CLASS_NONE,
         .format = "npy",
     };
     return generator_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n,

@@ -20,19 +20,19 @@ static int features_of(double *point, const struct trials *t, const struct trial
 {
     size_t d = image_size(t->about);
     double *x = calloc((size_t)t->batch, d * sizeof *x);
-    int32_t *y = calloc((size_t)t->batch, sizeof *y);
-    int code = x && y ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", t->batch);
+    int32_t *classes = calloc((size_t)t->batch, sizeof *classes);
+    int code = x && classes ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", t->batch);
     for (int first = 0; first < t->n && !code; first += t->batch) {
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
         for (size_t e = 0; e < (size_t)n * d; e++)
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
-            y[row] = (int32_t)((index + first + row) % t->about->classes);
+            classes[row] = (int32_t)((index + first + row) % t->about->classes);
         code = ddpm_net_features(net, point + (size_t)first * (size_t)t->features, x,
-                                 set_features_t(t->about), t->about->classes ? y : NULL, n, err);
+                                 set_features_t(t->about), t->about->classes ? classes : NULL, n, err);
     }
-    free(x), free(y);
+    free(x), free(classes);
     return code;
 }
 

@@ -103,24 +103,24 @@ class Model:
         return dict(num_train_timesteps=self.steps, trained_betas=self.beta.tolist(), clip_sample=self._about.clip > 0,
                     clip_sample_range=self._about.clip or 1.0, prediction_type="epsilon")
 
-    def __call__(self, x, t, y=None):
+    def __call__(self, x, t, classes=None):
         """eps [n, c, h, w] at x [n, c, h, w], also of a model that predicts x0 or v (then t = 0..T-1 are whole steps), without a learned
-        variance; t and y as for output().  A torch tensor gives a torch tensor, anything else an array, both float32."""
+        variance; t and classes as for output().  A torch tensor gives a torch tensor, anything else an array, both float32."""
         step = self._times(t, len(x))
         if self.prediction == "eps":
-            return self.output(x, t, y)[:, :self.channels]
+            return self.output(x, t, classes)[:, :self.channels]
         if not np.all(step == np.floor(step)):
             raise ValueError(f"t is {t}, expected whole steps from 0 to {self.steps - 1}, since the model predicts {self.prediction}")
-        out = self.output(x, t, y)[:, :self.channels]
+        out = self.output(x, t, classes)[:, :self.channels]
         alpha_bar = self.alpha_bar[step.astype(np.int64)].reshape(-1, 1, 1, 1)
         signal, noise = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
         x, predicted = np.asarray(x, np.float64), np.asarray(out, np.float64)
         eps = signal * predicted + noise * x if self.prediction == "v" else (x - signal * predicted) / noise
         return self._like(out, eps.astype(np.float32))
 
-    def output(self, x, t, y=None):
+    def output(self, x, t, classes=None):
         """What the network itself says, [n, outputs, h, w] at x [n, c, h, w]: eps, x0 or v as self.prediction says, and behind it what a
-        learned variance is made of; t, a step 0..T-1 or one for each image; y: classes [n]."""
+        learned variance is made of; t, a step 0..T-1 or one for each image; classes [n], or None."""
         like = x
         x = numbers.pixels("x", x)
         x = np.ascontiguousarray(np.moveaxis(x, 1, -1) if x.ndim == 4 else x)
@@ -129,11 +129,11 @@ class Model:
             raise ValueError(f"x is {list(np.moveaxis(x, -1, 1).shape) if x.ndim == 4 else list(x.shape)}, expected [n, {shape[2]}, {shape[0]}, {shape[1]}]")
         # The library computes this product in float32 as well.
         t = self._times(t, n).astype(np.float32) * np.float32(self._about.t_scale)
-        y = self._classes(y, n)
+        classes = self._classes(classes, n)
         out = np.empty((n, self.height, self.width, self.outputs), np.float32)
         with self._lock:
             call(lib.ddpm_net_run, self._handle(), out.ctypes.data_as(POINTER(c_float)), x.ctypes.data_as(POINTER(c_float)),
-                 t.ctypes.data_as(POINTER(c_float)), self._pointer(y), n)
+                 t.ctypes.data_as(POINTER(c_float)), self._pointer(classes), n)
         return self._like(like, np.ascontiguousarray(np.moveaxis(out, -1, 1)))
 
     @staticmethod
@@ -144,14 +144,14 @@ class Model:
         return torch.from_numpy(array)
 
     def sample(self, n=None, steps=50, seed=0, *, sampler=None, spacing=None, variance=None, eta=None,
-               order=0, clip=None, y=None, index=None):
+               order=0, clip=None, classes=None, index=None):
         """Images [n, h, w, c], float32 in [-1, 1].  Every image is a matter of model, seed, its index (0..n-1, or the list index) and the
         settings alone, as in `ddpm sample`, whose options have the same names and bounds; n is 16 where
-        there is no index either. y: a class, or one for each image. clip=False leaves the predicted x0 as
+        there is no index either. classes: a class, or one for each image. clip=False leaves the predicted x0 as
         it is. An image that the network loses to NaN is NaN, with a warning; the others are right all the
         same."""
         index = self._indices(n, index)
-        y = self._classes(y, len(index))
+        classes = self._classes(classes, len(index))
         options = self._options(seed, sampler, variance, eta, order, clip)
         steps, spacing = _steps(steps), numbers.choice("spacing", spacing)
         images = np.empty((len(index), self.height, self.width, self.channels), np.float32)
@@ -165,7 +165,7 @@ class Model:
                 call(lib.ddpm_sampler_create, byref(handle), chain, byref(options), size, batch, None)
                 for first in range(0, len(index), batch):
                     rows = slice(first, first + batch)
-                    images[rows] = self._run(handle, index[rows], None if y is None else y[rows]).reshape(-1, *images.shape[1:])
+                    images[rows] = self._run(handle, index[rows], None if classes is None else classes[rows]).reshape(-1, *images.shape[1:])
             finally:
                 lib.ddpm_sampler_free(handle)
                 lib.ddpm_chain_free(chain)
@@ -187,11 +187,11 @@ class Model:
             options.clip = (options.clip or 1.0) if clip else 0.0
         return options
 
-    def _run(self, handle, index, y):
+    def _run(self, handle, index, classes):
         """Images index [n] from noise to x [n, d]."""
         n, buffers = len(index), library.c_size_t()
         numbered = np.ascontiguousarray(index).ctypes.data_as(POINTER(c_uint32))
-        call(lib.ddpm_sampler_start, handle, numbered, self._pointer(y), n, None, 0)
+        call(lib.ddpm_sampler_start, handle, numbered, self._pointer(classes), n, None, 0)
         while lib.ddpm_sampler_left(handle) > 0:
             try:
                 call(lib.ddpm_sampler_step, handle)
@@ -225,16 +225,16 @@ class Model:
         last = self.steps - 1
         return np.array(numbers.spread("t", t, n, lambda name, v: numbers.real(name, v, 0, last)), np.float64)
 
-    def _classes(self, y, n):
+    def _classes(self, classes, n):
         """Classes of n images or None; the library says which the model has."""
-        if y is None:
+        if classes is None:
             return None
         most = numbers.INT32_MAX
-        return np.array(numbers.spread("y", y, n, lambda name, v: numbers.whole(name, v, 0, most)), np.int32)
+        return np.array(numbers.spread("classes", classes, n, lambda name, v: numbers.whole(name, v, 0, most)), np.int32)
 
     @staticmethod
-    def _pointer(y):
-        return None if y is None else y.ctypes.data_as(POINTER(c_int32))
+    def _pointer(classes):
+        return None if classes is None else classes.ctypes.data_as(POINTER(c_int32))
 
     def _handle(self):
         if not self._net:
