@@ -1,5 +1,6 @@
-/* Reads "net" and "diffusion" of a model file.  What passes here can be built: every count is bounded, every width divides into its
-   groups and heads, every level halves evenly, so that up-sampling (x2) meets the size of the skip connection it is joined to. */
+/* Reads "net" and "diffusion" of a model file.  What passes here can be built: every count is bounded,
+   every width divides into its groups and heads, and every level halves evenly, so that up-sampling by 2
+   meets the size of the skip connection it is joined to. */
 #include "net/config.h"
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@ static const char *const archs[] = { "ddpm", "lucid", NULL };
 static const char *const orders[] = { "sin,cos", "cos,sin", NULL };
 static const char *const acts[] = { "silu", "gelu", "relu", "mish", NULL };
 
-static const enum dd_act act_of[] = { DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
+static const enum dd_act act_of[] = { DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH }; /* by acts */
 
 static const char *const pads[] = { "right", "both", NULL };
 static const char *const samplers[] = { "conv", "res", NULL };
@@ -41,6 +42,7 @@ static int read_heads(struct dd_config *c, const cJSON *heads, ddpm_error *err)
     int up = dd_json_ints(&j, "up", c->heads_up, DD_LEVELS, 0, COUNT);
     c->heads_mid = dd_json_int(&j, "mid", 0, COUNT);
     c->head_dim = dd_json_int(&j, "dim", 0, WIDTH);
+
     int code = dd_json_end(&j);
     if (!code && down != c->levels)
         code = wrong_length("net.heads.down", down, c->levels, err);
@@ -59,7 +61,7 @@ static int read_norm(struct dd_config *c, const cJSON *norm, ddpm_error *err)
     return dd_json_end(&j);
 }
 
-/* "conv" or "res" for each step between two levels. */
+/* Reads "conv" (res[i] = 0) or "res" (1) for each step between two levels. */
 static int read_samplers(int *res, struct dd_json *j, const char *key, const char *path, int levels)
 {
     const char *text[DD_LEVELS] = { NULL };
@@ -68,6 +70,7 @@ static int read_samplers(int *res, struct dd_json *j, const char *key, const cha
         return j->code;
     if (n != levels - 1)
         return wrong_length(path, n, levels - 1, j->err);
+
     for (int i = 0; i < n; i++) {
         res[i] = !strcmp(text[i], samplers[1]);
         if (!res[i] && strcmp(text[i], samplers[0]))
@@ -87,7 +90,9 @@ static int read_ddpm(struct dd_config *c, struct dd_json *j)
     c->mid_scale = dd_json_number(j, "mid_scale", 1e-6, 1e6);
     c->center = dd_json_bool(j, "center");
     c->dropout = dd_json_number(j, "dropout", 0, 1);
+
     const cJSON *heads = dd_json_object(j, "heads"), *norm = dd_json_object(j, "norm");
+
     int code = j->code;
     if (!code)
         code = read_heads(c, heads, j->err);
@@ -141,18 +146,21 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
     if (!code && c->init % c->groups)
         code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide",
                         c->init, c->groups);
+
     for (int i = 0; i < c->levels && !code; i++) {
         char path[32];
         if (c->widths[i] % c->groups)
             return dd_error(err, DDPM_EDATA,
                             "net.widths[%d] is %d, which net.norm.groups = %d does not divide", i,
                             c->widths[i], c->groups);
+
         snprintf(path, sizeof path, "net.heads.down[%d]", i);
         code = check_heads(path, i, c->widths[i], c->heads_down[i], c->head_dim, err);
         snprintf(path, sizeof path, "net.heads.up[%d]", i);
         if (!code)
             code = check_heads(path, i, c->widths[i], c->heads_up[i], c->head_dim, err);
     }
+
     if (!code && c->mid_groups && c->widths[c->levels - 1] % c->mid_groups)
         code =
             dd_error(err, DDPM_EDATA, "net.norm.mid_attention is %d, which does not divide the last width %d",
@@ -177,6 +185,7 @@ static int check(const struct dd_config *c, ddpm_error *err)
         return dd_error(err, DDPM_EDATA,
                         "net.outputs is %d, expected net.channels = %d, or %d with a learned variance",
                         c->outputs, c->channels, 2 * c->channels);
+
     int code = check_side("height", c->height, c->levels, err);
     if (!code)
         code = check_side("width", c->width, c->levels, err);
@@ -189,6 +198,7 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
 {
     struct dd_json j;
     memset(c, 0, sizeof *c);
+
     dd_json_begin(&j, net, "net", err);
     c->arch = (enum dd_arch)dd_json_choice(&j, "arch", archs);
     c->height = dd_json_int(&j, "height", 1, SIDE);
@@ -199,6 +209,8 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->levels = dd_json_ints(&j, "widths", c->widths, DD_LEVELS, 1, WIDTH);
     c->init = dd_json_int(&j, "init", 1, WIDTH);
     const cJSON *time = dd_json_object(&j, "time");
+
+    /* What depends on the number of levels comes after it is known to be good. */
     int code = j.code;
     if (!code && c->levels == 0)
         code = dd_error(err, DDPM_EDATA, "net.widths is empty, expected 1 to %d levels", DD_LEVELS);
@@ -224,6 +236,7 @@ int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const st
     d->variance = dd_json_choice(&j, "variance", variances);
     d->clip = dd_json_number(&j, "clip", 0, 1e6);
     d->t_scale = dd_json_number(&j, "t_scale", 1e-6, 1e6);
+
     int code = dd_json_end(&j);
     if (!code && d->variance >= DDPM_LEARNED && c->outputs != 2 * c->channels)
         code = dd_error(err, DDPM_EDATA, "diffusion.variance is \"%s\" but net.outputs is %d, expected %d",

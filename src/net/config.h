@@ -1,5 +1,6 @@
-/* The configuration of a network and of its diffusion: the JSON of a model file, read strictly and bounded before anything is
-   allocated by it. */
+/* The configuration of a network and of its diffusion: "net" and "diffusion" of a model file's metadata.
+   They are read strictly, and every count is bounded before anything is allocated by it. model-file.md
+   lists the keys. */
 #ifndef DD_CONFIG_H
 #define DD_CONFIG_H
 #include "base/json.h"
@@ -9,28 +10,39 @@ enum { DD_LEVELS = 12 };
 
 enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
 
-/* Lists run by level, 0 = full size; entry i of down_res and up_res is the step between levels i and i + 1. */
+/* Lists run by level; level 0 has the full size. */
 struct dd_config {
     enum dd_arch arch;
     int height, width, channels, outputs, classes;
-    int init, levels, widths[DD_LEVELS];  /* init: what the first convolution puts out */
-    int time_dim, time_hidden, cos_first; /* width of the sinusoids and of the network behind them */
-    int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS], head_dim, blocks, groups,
-        mid_groups; /* ddpm */
+    int init; /* channels that the first convolution puts out */
+    int levels, widths[DD_LEVELS];
+    int time_dim, time_hidden; /* widths of the sinusoids and of the network behind them */
+    int cos_first;             /* cosines stand before sines */
+    double dropout;
+
+    /* DD_ARCH_DDPM; entry i of down_res and up_res is the step between levels i and i + 1 */
+    int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS];
+    int head_dim; /* of both architectures */
+    int blocks, groups, mid_groups;
     int down_res[DD_LEVELS], up_res[DD_LEVELS];
     enum dd_act act;
     bool mid, scale_shift, pad_both, center;
-    double norm_eps, mid_scale, dropout;
-    int full[DD_LEVELS], heads, memory; /* lucid; and head_dim */
+    double norm_eps, mid_scale;
+
+    /* DD_ARCH_LUCID */
+    int full[DD_LEVELS], heads, memory;
 };
 
 struct dd_diffusion {
-    int steps, prediction, variance; /* DDPM_EPS..., DDPM_BETA... */
-    const char *name;                /* lives as long as the JSON */
+    int steps;        /* T */
+    int prediction;   /* DDPM_EPS... */
+    int variance;     /* DDPM_BETA... */
+    const char *name; /* of the noise schedule; lives as long as the JSON */
     double clip, t_scale;
 };
 
-/* The objects "net" and "diffusion"; NULL is an error that *err already holds. */
+/* Read one object each.  A NULL object is an error that *err already holds.  DDPM_EDATA: a key is missing,
+   unknown or out of its range. */
 int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err);
 int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const struct dd_config *c,
                         ddpm_error *err);

@@ -1,11 +1,12 @@
-/* The tensors of a model: every parameter of the network's nodes, time.freq among them, and
+/* The tensors of a model.  Their names and shapes follow from the metadata alone:
 
-     schedule.beta, schedule.alpha_bar, stats.gamma, stats.mse [T], double;
+     every parameter of the network's nodes, and time.freq;
+     schedule.beta [T], schedule.alpha_bar [T], double;
+     stats.gamma [T], stats.mse [T], double, where the metadata have "stats";
+     in a training checkpoint raw.NAME, adam.m.NAME, adam.v.NAME and average.low.NAME besides every NAME that
+     training changes.
 
-   in a training checkpoint also raw.NAME, adam.m.NAME, adam.v.NAME and average.low.NAME beside every NAME
-   that training changes.  Versions that averaged in single floats wrote no average.low.NAME, and no
-   "average" in "train".
-   Their names and shapes follow from the metadata alone; see model.h. */
+   Versions that kept the average in single floats wrote neither average.low.NAME nor "average" in "train". */
 #include "net/model.h"
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +24,9 @@ static int read_source(const cJSON *source, ddpm_error *err)
     dd_json_begin(&j, source, "source", err);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
-    if (dd_json_has(&j, "fit")) /* how images of another size were trained on */
+
+    /* How training images of another size were fitted. */
+    if (dd_json_has(&j, "fit"))
         dd_json_text(&j, "fit");
     return dd_json_end(&j);
 }
@@ -40,7 +43,8 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
 
 const char dd_model_average[] = "NAME + average.low.NAME";
 
-/* How far training has come; what its caller wrote down is the caller's business. */
+/* Reads how far training has come.  The object "run" belongs to the caller of the trainer and is not looked
+   at. */
 static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
 {
     static const double most = 0x1p53;
@@ -49,10 +53,12 @@ static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
     const cJSON *trainer = dd_json_object(&j, "trainer");
     dd_json_object(&j, "run");
     int code = dd_json_end(&j);
+
     dd_json_begin(&j, trainer, "train.trainer", err);
     double steps = dd_json_number(&j, "step", 0, most), images = dd_json_number(&j, "images", 0, most);
     m->low = dd_json_has(&j, "average");
     const char *average = m->low ? dd_json_text(&j, "average") : dd_model_average;
+
     if (!code)
         code = dd_json_end(&j);
     if (!code && strcmp(average, dd_model_average))
@@ -62,6 +68,7 @@ static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
         code =
             dd_error(err, DDPM_EDATA,
                      "train.trainer: step is %.17g, images %.17g: whole numbers are expected", steps, images);
+
     m->steps = (int64_t)steps;
     m->images = (int64_t)images;
     return code;
@@ -79,6 +86,7 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
 {
     struct dd_json j;
     const char *id = NULL;
+
     dd_json_begin(&j, m->root, "", err);
     dd_json_int(&j, "version", 1, 1);
     const cJSON *net = dd_json_object(&j, "net"), *diffusion = dd_json_object(&j, "diffusion");
@@ -91,6 +99,7 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
         train = dd_json_object(&j, "train");
     if (has_id || dd_json_has(&j, "id"))
         id = dd_json_text(&j, "id");
+
     int code = dd_json_end(&j);
     if (!code)
         code = dd_config_net(&m->config, net, err);
@@ -126,6 +135,7 @@ static void add_table(ddpm_model *m, const char *name)
 
 const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v", "average.low" };
 
+/* Lists what training keeps besides one parameter. */
 static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
 {
     for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW) && p->init != DD_INIT_FREQUENCY; k++) {
@@ -149,6 +159,7 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
     m->param = dd_arena(&m->arena, most, sizeof *m->param);
     if (!m->tensor || !m->param)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the list of tensors");
+
     for (int i = 0; i < p->params; i++) {
         ddpm_tensor *t = &m->tensor[m->tensors++];
         *t = (ddpm_tensor){ .name = p->param[i].name, .dtype = DDPM_F32, .rank = p->param[i].rank };
@@ -164,6 +175,7 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
         add_table(m, "stats.gamma");
         add_table(m, "stats.mse");
     }
+
     qsort(m->tensor, m->tensors, sizeof *m->tensor, compare_names);
     for (size_t i = 0; i < m->tensors; i++)
         m->param[i] = -1;
@@ -179,6 +191,7 @@ int dd_model_describe(ddpm_model **out, const char *json, size_t size, const cha
     ddpm_model *m = calloc(1, sizeof *m);
     if (!m)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+
     int code = dd_json_parse(&m->root, json, size, name, err);
     if (!code) {
         code = read_metadata(m, has_id, err);
@@ -191,6 +204,7 @@ int dd_model_describe(ddpm_model **out, const char *json, size_t size, const cha
         if (code)
             dd_error_context(err, "%s", name);
     }
+
     if (code) {
         dd_model_free(m);
         return code;
@@ -210,7 +224,7 @@ size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count)
     return (size_t)n * size[t->dtype];
 }
 
-/* f_i = 10000^(-i / d), d = half - 1 for "sin,cos" and half for "cos,sin". */
+/* Fills f_i = 10000^(-i / d), with d = half - 1 for "sin,cos" and half for "cos,sin". */
 static void fill_frequencies(float *f, int half, bool cos_first)
 {
     int d = cos_first ? half : half - 1;
@@ -218,7 +232,7 @@ static void fill_frequencies(float *f, int half, bool cos_first)
         f[i] = (float)exp(-log(10000) * i / (d ? d : 1));
 }
 
-/* Not touched page by page: a large configuration costs memory only as its tensors are filled. */
+/* calloc does not touch the pages, so a large configuration costs memory only as its tensors are filled. */
 int dd_model_allocate(ddpm_model *m, ddpm_error *err)
 {
     size_t total = ALIGN;
@@ -227,6 +241,7 @@ int dd_model_allocate(ddpm_model *m, ddpm_error *err)
     m->block = calloc(1, total);
     if (!m->block)
         return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for the tensors of the model", total);
+
     char *at = (char *)m->block + (ALIGN - (uintptr_t)m->block % ALIGN) % ALIGN;
     for (size_t i = 0; i < m->tensors; i++) {
         m->tensor[i].data = at;
@@ -240,18 +255,20 @@ void dd_model_about(ddpm_model *m)
 {
     const struct dd_config *c = &m->config;
     const struct dd_diffusion *d = &m->diffusion;
-    m->about = (ddpm_about){ .height = c->height,
-                             .width = c->width,
-                             .channels = c->channels,
-                             .outputs = c->outputs,
-                             .classes = c->classes,
-                             .steps = d->steps,
-                             .prediction = d->prediction,
-                             .variance = d->variance,
-                             .clip = d->clip,
-                             .t_scale = d->t_scale,
-                             .json = m->json,
-                             .id = m->id };
+    m->about = (ddpm_about){
+        .height = c->height,
+        .width = c->width,
+        .channels = c->channels,
+        .outputs = c->outputs,
+        .classes = c->classes,
+        .steps = d->steps,
+        .prediction = d->prediction,
+        .variance = d->variance,
+        .clip = d->clip,
+        .t_scale = d->t_scale,
+        .json = m->json,
+        .id = m->id,
+    };
     m->about.beta = dd_model_find(m, "schedule.beta")->data;
     m->about.alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
     if (m->stats) {
@@ -262,6 +279,7 @@ void dd_model_about(ddpm_model *m)
 
 /* ---- initial weights ---- */
 
+/* Draws one parameter: uniform within 1 / sqrt(fan_in), as PyTorch's layers begin, or standard normal. */
 static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 {
     double bound = p->init == DD_INIT_UNIFORM ? 1 / sqrt((double)p->fan_in) : 0;
@@ -278,11 +296,14 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 
 void dd_model_init(ddpm_model *m, uint64_t seed)
 {
-    uint32_t index = 0; /* what training keeps, float without being a parameter, does not count */
+    /* A tensor's noise is that of its place among parameters and tables.  What training keeps besides does
+       not count, so a training checkpoint begins like its model. */
+    uint32_t index = 0;
     for (size_t i = 0; i < m->tensors; i++) {
         index += i && (m->param[i - 1] >= 0 || m->tensor[i - 1].dtype == DDPM_F64);
         if (m->param[i] < 0)
             continue;
+
         const struct dd_param *p = &m->program.param[m->param[i]];
         float *w = m->tensor[i].data;
         struct dd_rng r = { .seed = seed, .index = index, .purpose_draw = (uint32_t)DD_RNG_WEIGHTS << 24 };
@@ -294,9 +315,20 @@ void dd_model_init(ddpm_model *m, uint64_t seed)
     }
 }
 
-/* ---- what a model must fulfil to be used ---- */
+/* ---- checks before a model is used ---- */
 
-/* Index of the first number that is not finite, or -1.  By exponent bits, block by block: this runs over all weights at each start. */
+static bool is_finite(const ddpm_tensor *t, int64_t i)
+{
+    if (t->dtype == DDPM_F32)
+        return (((const uint32_t *)t->data)[i] & 0x7f800000) != 0x7f800000;
+    if (t->dtype == DDPM_F16)
+        return (((const uint16_t *)t->data)[i] & 0x7c00) != 0x7c00;
+    return isfinite(((const double *)t->data)[i]);
+}
+
+/* Returns the index of the first number that is not finite, or -1.  All exponent bits are set in such a
+   number.  This runs over all weights at each start, so a block is tested as a whole by a loop that
+   vectorises. */
 static int64_t not_finite(const ddpm_tensor *t)
 {
     int64_t n;
@@ -304,6 +336,7 @@ static int64_t not_finite(const ddpm_tensor *t)
     const uint32_t *f32 = t->data;
     const uint16_t *f16 = t->data;
     const double *f64 = t->data;
+
     for (int64_t i = 0, end; i < n; i = end) {
         int bad = 0;
         end = n - i < 4096 ? n : i + 4096;
@@ -316,10 +349,9 @@ static int64_t not_finite(const ddpm_tensor *t)
         else
             for (int64_t k = i; k < end; k++)
                 bad |= !isfinite(f64[k]);
+
         for (int64_t k = i; bad && k < end; k++)
-            if (t->dtype == DDPM_F32   ? (f32[k] & 0x7f800000) == 0x7f800000
-                : t->dtype == DDPM_F16 ? (f16[k] & 0x7c00) == 0x7c00
-                                       : !isfinite(f64[k]))
+            if (!is_finite(t, k))
                 return k;
     }
     return -1;
@@ -329,13 +361,15 @@ static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *
 {
     const double *beta = m->about.beta, *alpha_bar = m->about.alpha_bar;
     int T = m->diffusion.steps;
+
     for (int t = 0; t < T; t++) {
-        bool last = t == T - 1, zero = last && alpha_bar[t] == 0;
+        bool last = t == T - 1, zero = last && alpha_bar[t] == 0; /* zero terminal SNR */
         if (zero && m->diffusion.prediction == DDPM_EPS)
             return dd_error(err, DDPM_EDATA,
                             "%s: schedule.alpha_bar[%d] is 0: eps cannot be predicted from pure noise; "
                             "only x0 and v models can have zero terminal SNR",
                             name, t);
+
         if (!(beta[t] > 0 && (beta[t] < 1 || (zero && beta[t] == 1))))
             return dd_error(err, DDPM_EDATA, "%s: schedule.beta[%d] is %.9g, expected between 0 and 1", name,
                             t, beta[t]);
@@ -348,11 +382,12 @@ static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *
     return DDPM_OK;
 }
 
-/* Both statistics are means of squares. */
+/* Checks that the statistics are not negative: both are means of squares. */
 static int validate_statistics(const ddpm_model *m, const char *name, ddpm_error *err)
 {
     for (int t = 0; m->stats && t < m->diffusion.steps; t++) {
         bool of_gamma = m->about.gamma[t] < 0;
+
         if (of_gamma || m->about.mse[t] < 0)
             return dd_error(err, DDPM_EDATA, "%s: stats.%s[%d] is %g, but a mean of squares is at least 0",
                             name, of_gamma ? "gamma" : "mse", t,

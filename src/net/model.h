@@ -1,4 +1,5 @@
-/* A model: its metadata, the list of tensors that follows from them, and their data, owned or lying in a mapped file. */
+/* A model: its metadata, the list of tensors that follows from them, and the tensors' data, which is owned
+   or lies in a mapped file. */
 #ifndef DD_MODEL_H
 #define DD_MODEL_H
 #include "base/file.h"
@@ -7,43 +8,51 @@
 struct ddpm_model {
     struct dd_config config;
     struct dd_diffusion diffusion;
-    struct dd_program program; /* its parameters are the tensors, beside schedule.* and stats.* */
+    struct dd_program program; /* its parameters are the tensors, besides schedule.* and stats.* */
     ddpm_tensor *tensor;       /* [tensors] in order of names */
-    int *param;                /* [tensors] index in program.param, -1 for the others */
+    int *param;                /* [tensors] index in program.param, or -1 */
     size_t tensors;
     ddpm_about about;
-    bool stats;
-    bool training, low;    /* a training checkpoint, whose average has a second part: */
-    int64_t steps, images; /* taken so far, and trained with so far */
+    bool stats;     /* stats.gamma and stats.mse are there */
+    bool training;  /* a training checkpoint */
+    bool low;       /* a training checkpoint whose average has a second part, average.low.NAME */
+    int64_t steps;  /* training checkpoint: steps taken so far */
+    int64_t images; /* training checkpoint: images trained with so far */
     char id[65];
     cJSON *root; /* the metadata */
-    char *json;
+    char *json;  /* the same as text */
     void *block; /* the data of a created model */
     struct dd_file file;
-    const char *path; /* path: NULL where there is no file */
+    const char *path; /* of the file; NULL where there is none */
     struct dd_arena arena;
 };
 
-/* Metadata and tensors without data; name is for messages.  has_id: "id" must be there, else it is passed over. */
+/* Makes a model of metadata; its tensors have no data yet. name is for messages. has_id: "id" must be
+   there; otherwise it is ignored. */
 int dd_model_describe(ddpm_model **m, const char *json, size_t size, const char *name, bool has_id,
                       ddpm_error *err);
-/* Zeroed data, with time.freq by the formula; schedule.* is left to the caller. */
+/* Gives the tensors zeroed data, and fills time.freq by its formula.  The caller fills schedule.*. */
 int dd_model_allocate(ddpm_model *m, ddpm_error *err);
 /* Points m->about at what m holds, once its tensors have data. */
 void dd_model_about(ddpm_model *m);
+/* Draws the initial weights, see ddpm_model_init. */
 void dd_model_init(ddpm_model *m, uint64_t seed);
-/* Finite numbers everywhere, 0 < beta < 1, alpha_bar strictly falling. */
+/* Checks that all numbers are finite, that 0 < beta < 1 and that alpha_bar falls strictly.  DDPM_EDATA:
+   they are not; *err names the tensor and the element. */
 int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err);
+/* Returns the tensor of this name, or NULL. */
 const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name);
 
-/* What training keeps beside a parameter, PREFIX.NAME. */
+/* What training keeps besides a parameter NAME, as tensors PREFIX.NAME. */
 enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_LOW, DD_MODEL_KEPT };
 
+/* The prefixes. */
 extern const char *const dd_model_kept[DD_MODEL_KEPT];
-/* What "average" of "train.trainer" says where the average has a second part. */
+/* The value of "average" in "train.trainer" where the average has a second part. */
 extern const char dd_model_average[];
-size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count); /* count may be NULL */
-/* To be asked once tensors have been read: DDPM_EDATA when the file they lie in was written to meanwhile. */
+/* Returns the size of a tensor in bytes; *count, which may be NULL, is its number of elements. */
+size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count);
+/* Checks, once tensors have been read, that their file was not written to meanwhile.  DDPM_EDATA: it was. */
 int dd_model_unchanged(const ddpm_model *m, ddpm_error *err);
 void dd_model_free(ddpm_model *m);
 #endif

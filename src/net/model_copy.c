@@ -1,5 +1,5 @@
-/* Models made of models: metadata are changed as JSON and read again as strictly as a file's, and what the two models have in common is
-   copied, bit for bit. */
+/* Models made of models: metadata are changed as JSON and read again as strictly as a file's, and what the
+   two models have in common is copied, bit for bit. */
 #include "net/model_copy.h"
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* The model file of model-file.md: a safetensors container whose metadata hold "format": "ddpm" and "ddpm": the JSON. */
+/* The model file of model-file.md: a safetensors container whose metadata hold "format": "ddpm" and "ddpm":
+   the JSON. */
 #ifndef DD_MODEL_FILE_H
 #define DD_MODEL_FILE_H
 #include "net/model.h"

@@ -1,5 +1,5 @@
-/* A copy of a model, bit for bit, that also has stats.gamma and stats.mse [T], and "stats": {"images": N, "bits": B} in its
-   metadata, B only when it is a number. */
+/* A copy of a model, bit for bit, that also has stats.gamma and stats.mse [T], and "stats": {"images": N,
+   "bits": B} in its metadata, B only when it is a number. */
 #include "net/model_statistics.h"
 #include <math.h>
 #include <string.h>

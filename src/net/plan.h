@@ -4,9 +4,11 @@
 #include "net/program.h"
 
 struct dd_plan {
-    size_t *offset, floats;
-}; /* [homes], in floats from the start of the block */
+    size_t *offset; /* [homes], in floats from the start of the block */
+    size_t floats;  /* of the block */
+};
 
+/* Plans the block for slices of at most `batch` images.  The caller frees it with dd_plan_free. */
 int dd_plan_create(struct dd_plan *plan, const struct dd_program *p, int batch, ddpm_error *err);
 void dd_plan_free(struct dd_plan *plan);
 #endif

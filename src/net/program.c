@@ -1,11 +1,12 @@
-/* The flat list of nodes and what it is built with; see program.h. */
+/* The flat list of nodes, and the functions that builders append to it with; see program.h. */
 #include "net/program.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST = 64 }; /* entries that every list has from the start */
+/* Entries that every list has room for from the start. */
+enum { FIRST = 64 };
 
 const char *dd_program_op(const struct dd_node *n)
 {
@@ -32,7 +33,9 @@ int dd_program_forward(const struct dd_program *p)
     return i;
 }
 
-/* The list with one more zeroed entry, the last.  When that fails there is none, and the last one before it is written over. */
+/* Returns the list with one more entry, zeroed, at its end.  Room doubles whenever the count is a power of
+   two.  Without memory no entry is added, p->failed is set, and the caller overwrites what was the last
+   entry. */
 static void *more(struct dd_program *p, void *list, int *count, size_t size)
 {
     if (*count >= FIRST && !(*count & (*count - 1))) {
@@ -43,6 +46,7 @@ static void *more(struct dd_program *p, void *list, int *count, size_t size)
         }
         list = bigger;
     }
+
     memset((char *)list + (size_t)*count * size, 0, size);
     ++*count;
     return list;
@@ -55,6 +59,7 @@ const char *dd_program_name(struct dd_program *p, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+
     const char *name = dd_arena_text(&p->arena, "%s", text);
     if (!name)
         p->failed = true;
@@ -79,6 +84,7 @@ int dd_program_value(struct dd_program *p, int h, int w, int c)
 int dd_program_slice(struct dd_program *p, int value, int offset, int c)
 {
     p->value = more(p, p->value, &p->values, sizeof *p->value);
+
     struct dd_value *part = &p->value[p->values - 1];
     *part = p->value[value];
     part->offset += offset;
@@ -92,8 +98,11 @@ int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, 
     p->param = more(p, p->param, &p->params, sizeof *p->param);
     struct dd_param *a = &p->param[p->params - 1];
     *a = (struct dd_param){ .name = name, .rank = rank, .count = 1, .fan_in = fan_in, .init = init };
-    for (int i = 0; i < rank; i++)
-        a->count *= a->dim[i] = dim[i];
+
+    for (int i = 0; i < rank; i++) {
+        a->dim[i] = dim[i];
+        a->count *= dim[i];
+    }
     if (init != DD_INIT_FREQUENCY)
         p->parameters += a->count;
     return p->params - 1;
@@ -136,6 +145,7 @@ int dd_program_stack(struct dd_program *p, struct dd_node n)
         n.stride = 1;
     if (n.scale == 0)
         n.scale = 1;
+
     return dd_program_node(p, n, half_up(x->h, n.stride), half_up(x->w, n.stride), 0);
 }
 
@@ -144,11 +154,15 @@ int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const c
     const struct dd_node *n = &p->node[node];
     int cin = p->value[n->x].c, y = n->y;
     int64_t dim[4] = { rows, cin, n->kernel, n->kernel }, fan_in = (int64_t)cin * n->kernel * n->kernel;
-    int w = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_UNIFORM, fan_in,
-                             n->linear ? 2 : 4, dim);
-    int b =
-        bias ? dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim) : -1;
-    dd_program_give(p, node, w, b);
+
+    const char *weight_name = dd_program_name(p, "%s.weight", name);
+    int weight = dd_program_param(p, weight_name, DD_INIT_UNIFORM, fan_in, n->linear ? 2 : 4, dim);
+    int its_bias = -1;
+    if (bias)
+        its_bias = dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_UNIFORM, fan_in, 1, dim);
+    dd_program_give(p, node, weight, its_bias);
+
+    /* The output and its home grow by these rows. */
     int part = dd_program_slice(p, y, p->value[y].c, rows);
     p->value[y].c += rows;
     p->home[p->value[y].home].c += rows;
@@ -164,11 +178,17 @@ int dd_program_conv(struct dd_program *p, int rows, struct dd_node n)
 
 int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb)
 {
+    struct dd_node norm = {
+        .op = DD_OP_NORM,
+        .name = name,
+        .x = x,
+        .groups = groups,
+        .eps = eps,
+        .emb = emb,
+    };
     int64_t c = p->value[x].c;
-    int node = dd_program_node(
-        p,
-        (struct dd_node){ .op = DD_OP_NORM, .name = name, .x = x, .groups = groups, .eps = eps, .emb = emb },
-        1, 1, 2 * (int)c);
+    int node = dd_program_node(p, norm, 1, 1, 2 * (int)c);
+
     int gamma = dd_program_param(p, dd_program_name(p, "%s.weight", name), DD_INIT_ONE, 0, 1, &c);
     int beta = dd_program_param(p, dd_program_name(p, "%s.bias", name), DD_INIT_ZERO, 0, 1, &c);
     dd_program_give(p, node, gamma, beta);
@@ -178,14 +198,22 @@ int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, d
 void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *n, double probability)
 {
     struct dd_value v = p->value[n->x];
-    struct dd_node drop = {
-        .op = DD_OP_DROPOUT, .name = name, .x = n->x, .norm = n->norm, .pre = n->pre, .p = probability
-    };
     if (p->derivatives != DD_BY_PARAMETERS || probability == 0)
         return;
+
+    struct dd_node drop = {
+        .op = DD_OP_DROPOUT,
+        .name = name,
+        .x = n->x,
+        .norm = n->norm,
+        .pre = n->pre,
+        .p = probability,
+    };
+    /* Without anything to apply to x it works in place. */
     if (!n->norm && n->pre == DD_ACT_NONE)
         drop.y = n->x;
     int node = dd_program_node(p, drop, v.h, v.w, v.c);
+
     n->x = p->node[node].y;
     n->norm = 0;
     n->pre = DD_ACT_NONE;
@@ -196,13 +224,15 @@ int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, i
 {
     struct dd_value v = p->value[x];
     struct dd_node n = { .op = op, .name = name, .x = x, .norm = norm, .pre = pre };
-    int node = op == DD_OP_UPSAMPLE
-                   ? dd_program_node(p, n, 2 * v.h, 2 * v.w, v.c)
-                   : dd_program_node(p, n, v.h / 2, v.w / 2, op == DD_OP_UNSHUFFLE ? 4 * v.c : v.c);
+    int node;
+    if (op == DD_OP_UPSAMPLE)
+        node = dd_program_node(p, n, 2 * v.h, 2 * v.w, v.c);
+    else
+        node = dd_program_node(p, n, v.h / 2, v.w / 2, op == DD_OP_UNSHUFFLE ? 4 * v.c : v.c);
     return p->node[node].y;
 }
 
-/* Moves a value to another home, or copies it there when it shares its home already. */
+/* Moves a value to another home, or copies it there when its own home is shared or the caller's. */
 static void place(struct dd_program *p, int value, int into, int offset)
 {
     const struct dd_value *v = &p->value[value];
@@ -212,6 +242,7 @@ static void place(struct dd_program *p, int value, int into, int offset)
         int node = dd_program_node(p, copy, v->h, v->w, v->c);
         value = p->node[node].y;
     }
+
     p->value[value].home = into;
     p->value[value].offset = offset;
 }
@@ -220,6 +251,7 @@ int dd_program_join(struct dd_program *p, int a, int b)
 {
     struct dd_value va = p->value[a], vb = p->value[b];
     int both = dd_program_value(p, va.h, va.w, va.c + vb.c), into = p->value[both].home;
+
     place(p, a, into, 0);
     place(p, b, into, va.c);
     return both;
@@ -229,8 +261,19 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
 {
     const struct dd_value *x = &p->value[n->x];
     int pad = n->kernel / 2, before = n->right ? 0 : pad;
-    return (struct dd_conv_shape){ x->h,   x->w, x->c, p->value[n->y].c, n->kernel, n->stride, before,
-                                   before, pad,  pad,  n->doubled };
+    return (struct dd_conv_shape){
+        .h = x->h,
+        .w = x->w,
+        .cin = x->c,
+        .cout = p->value[n->y].c,
+        .kernel = n->kernel,
+        .stride = n->stride,
+        .top = before,
+        .left = before,
+        .bottom = pad,
+        .right = pad,
+        .doubled = n->doubled,
+    };
 }
 
 double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
@@ -252,6 +295,7 @@ int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)
     memset(p, 0, sizeof *p);
     p->derivatives = derivatives;
     p->training = derivatives != DD_NO_DERIVATIVES;
+
     p->param = malloc(FIRST * sizeof *p->param);
     p->home = malloc(FIRST * sizeof *p->home);
     p->value = malloc(FIRST * sizeof *p->value);
@@ -260,6 +304,7 @@ int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)
     if (!p->param || !p->home || !p->value || !p->part || !p->node)
         return DDPM_ENOMEM;
 
+    /* Value 0, which is no value. */
     dd_program_value(p, 0, 0, 0);
     return DDPM_OK;
 }

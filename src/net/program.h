@@ -1,8 +1,9 @@
-/* The network as a flat list of nodes, built once from a configuration.  Memory plan, forward pass, profile, FLOP count and golden
-   activations are walks over this list.
+/* The network as a flat list of nodes, built once from a configuration.  The memory plan, the forward pass,
+   the profile, the count of operations and the golden activations are walks over this list.
 
-   A value is a map of c channels; it lies in a home, a buffer of h x w pixels, from channel `offset` on.  So a concatenation costs
-   nothing: its two producers write side by side into one home.  Value 0 is no value. */
+   A value is a map of h x w pixels of c channels.  It lies in a home, a buffer of h x w pixels, from channel
+   `offset` on.  A concatenation therefore costs nothing: its two producers write side by side into one home.
+   Value 0 is no value. */
 #ifndef DD_PROGRAM_H
 #define DD_PROGRAM_H
 #include "base/memory.h"
@@ -26,7 +27,8 @@ enum dd_op {
     DD_OPS
 };
 
-/* In the planned block, or the caller's arrays: x and out, and the gradients by them. */
+/* Where a home lies: in the planned block, or in one of the caller's arrays, which are x and out and the
+   gradients by them. */
 enum dd_place {
     DD_PLACE_BLOCK,
     DD_PLACE_INPUT,
@@ -44,10 +46,13 @@ enum dd_derivatives {
 
 enum dd_init { DD_INIT_UNIFORM, DD_INIT_NORMAL, DD_INIT_ONE, DD_INIT_ZERO, DD_INIT_FREQUENCY };
 
+/* A tensor of the model that training changes, or time.freq. */
 struct dd_param {
     const char *name;
     int rank;
-    int64_t dim[4], count, fan_in;
+    int64_t dim[4];
+    int64_t count;  /* the product of dim */
+    int64_t fan_in; /* inputs that an output depends on, the bound of DD_INIT_UNIFORM */
     enum dd_init init;
 };
 
@@ -60,52 +65,64 @@ struct dd_value {
     int h, w, c, home, offset;
 };
 
+/* A gradient that a backward node writes or, with `add`, adds to.  value 0: none. */
 struct dd_flow {
     int value;
     bool add;
-}; /* a gradient that a backward node writes or, add, adds to; value 0: none */
+};
 
+/* Parameters of a node, indices of program.param; bias -1: none.  A node may have several parts.  Those of a
+   convolution are stacked rows, unless `product` says otherwise. */
 struct dd_part {
     int node, weight, bias;
-}; /* parameters of a node; bias -1: none.  The parts of a convolution are stacked rows, */
+};
 
-enum dd_product {
-    DD_PRODUCT_NONE,
-    DD_PRODUCT_PLAIN,
-    DD_PRODUCT_TURNED
-}; /* or two matrices: the second, as it is or transposed, times the first */
+/* How a convolution of two parts is the product of two matrices: the second one, as it is or transposed,
+   times the first one.  Transposed, the second one's bias is left out. */
+enum dd_product { DD_PRODUCT_NONE, DD_PRODUCT_PLAIN, DD_PRODUCT_TURNED };
 
 struct dd_node {
     enum dd_op op;
     const char *name; /* prefix of its parameters */
     int part, parts;  /* the first of its parts, and how many there are */
-    int y, x;         /* values; a norm yields [1, 1, 2c]: scale, then shift */
-    int norm;         /* value of a norm node, applied to x on load, then pre */
+
+    /* Values: what it writes and reads.  A convolution writes (conv(pre(x)) + add + residual) * scale, an RMS
+       norm act(rms(x) (1 + s) + b) + residual. */
+    int y, x;
+    int norm; /* the [1, 1, 2c] of a norm node, scale and shift, applied to x before `pre` */
     enum dd_act pre;
-    int add, residual; /* values added on store, then scale, then act */
+    int add; /* [1, 1, c], the same for every pixel */
+    int residual;
     float scale;
-    enum dd_act act;
+    enum dd_act act; /* rms only */
+
+    /* conv */
     int kernel, stride;
-    bool doubled;            /* x is read as if every pixel were 2x2 */
-    bool right;              /* padding right and below only */
-    bool linear;             /* the weight is stored as [out, in] */
-    enum dd_product product; /* of its two parts; transposed, the second one's bias is left out */
-    int groups;              /* norm */
+    bool doubled; /* x is read as if every pixel were 2x2 */
+    bool right;   /* padding right and below only */
+    bool linear;  /* the weight is stored as [out, in] */
+    enum dd_product product;
+
+    /* norm and rms */
+    int groups;
     double eps;
-    int emb; /* norm, rms: value holding s, then b */
-    struct dd_attention attention;
-    bool cos_first; /* embed */
-    float a, b;     /* copy: y = a x + b; with a norm, of what that makes of x */
-    double p;       /* dropout: probability of a zero */
-    /* A backward node is a copy of its forward node; y is the gradient that it starts from, other values are left where it needs them. */
-    int of; /* 1 + that forward node; 0: this is one */
+    int emb; /* the value that holds s, then b */
+
+    struct dd_attention attention; /* both kinds of attention */
+    bool cos_first;                /* embed */
+    float a, b;                    /* copy: y = a pre(x) + b */
+    double p;                      /* dropout: the probability of a zero */
+
+    /* A backward node is a copy of its forward node.  Its y is the gradient that it starts from; of the other
+       values those that it reads are left. */
+    int of; /* 1 + the index of its forward node; 0: this is one */
     struct dd_flow dx, dnorm, dadd, dresidual, demb;
 };
 
 struct dd_program {
-    struct dd_arena arena; /* names */
-    struct dd_param *param;
-    int params; /* in order of construction */
+    struct dd_arena arena;  /* names */
+    struct dd_param *param; /* in order of construction */
+    int params;
     struct dd_home *home;
     int homes;
     struct dd_value *value;
@@ -114,56 +131,69 @@ struct dd_program {
     int parts;
     struct dd_node *node;
     int nodes;
-    int middle;         /* value: what the middle block, or the way down, gives */
-    int64_t parameters; /* numbers that training changes */
+    int middle;         /* the value that the middle block, or without one the way down, gives */
+    int64_t parameters; /* how many numbers training changes */
     enum dd_derivatives derivatives;
     bool training; /* the backward nodes are there, and by parameters dropout */
-    bool failed;   /* out of memory; sticks */
+    bool failed;   /* out of memory; stays set */
 };
 
-/* Builds the program of a configuration, see program_create.c, with the backward pass for `derivatives`
-   behind the forward one.  The caller frees it with dd_program_free. */
+/* Builds the program of a configuration, see program_create.c, with the backward pass for `derivatives` behind
+   the forward one.  The caller frees it with dd_program_free.  DDPM_EDATA: too many parameters. */
 int dd_program_create(struct dd_program *p, const struct dd_config *c, enum dd_derivatives derivatives,
                       ddpm_error *err);
 /* Makes an empty program, which a builder fills.  DDPM_ENOMEM: dd_program_free still has to follow. */
 int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives);
 void dd_program_free(struct dd_program *p);
-/* Makes a program for inference shorter and faster, with the same results up to rounding. */
+/* Makes a program for inference shorter and faster, with the same results up to rounding; see
+   program_fold.c. */
 int dd_program_fold(struct dd_program *p, ddpm_error *err);
+/* Returns the name of the operation: "conv", or "conv backward" for a backward node. */
 const char *dd_program_op(const struct dd_node *n);
-/* How many of the nodes are the forward pass. */
+/* Returns how many of the nodes are the forward pass. */
 int dd_program_forward(const struct dd_program *p);
+/* Returns the shape of a convolution. */
 struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n);
-double dd_program_flops(const struct dd_program *p,
-                        const struct dd_node *n); /* per image: convolutions and attention */
-/* The first part of a node, or NULL. */
+/* Returns the floating-point operations of a node for one image; only convolutions and attention count. */
+double dd_program_flops(const struct dd_program *p, const struct dd_node *n);
+/* Returns the first part of a node, or NULL. */
 const struct dd_part *dd_program_part(const struct dd_program *p, const struct dd_node *n);
 
-/* What the two builders below are written in.  Out of memory sets failed, and ids stay harmless. */
+/* The functions below are what the two builders are written in.  Out of memory sets p->failed, after which
+   the indices that they return are of no use but do no harm. */
+
+/* Returns the formatted text, of at most 255 characters, which lives as long as the program. */
 const char *dd_program_name(struct dd_program *p, const char *format, ...) DD_PRINTF(2, 3);
+/* Adds a value in a home of its own. */
 int dd_program_value(struct dd_program *p, int h, int w, int c);
-/* c channels of a value, from `offset` on, as a value. */
+/* Adds a value that is c channels of another one, from its channel `offset` on. */
 int dd_program_slice(struct dd_program *p, int value, int offset, int c);
 int dd_program_param(struct dd_program *p, const char *name, enum dd_init init, int64_t fan_in, int rank,
                      const int64_t *dim);
-/* Appends a node with an output of h x w x c; returns its index. */
+/* Appends a node, with an output of h x w x c unless n.y is set; returns its index. */
 int dd_program_node(struct dd_program *p, struct dd_node n, int h, int w, int c);
+/* Gives a node one more part. */
 void dd_program_give(struct dd_program *p, int node, int weight, int bias);
-/* A convolution that has no rows yet, and rows for it: parameters NAME.weight, NAME.bias.  Returns node; value of these rows. */
+/* Appends a convolution that has no rows yet; returns its node. */
 int dd_program_stack(struct dd_program *p, struct dd_node n);
+/* Adds rows to it, with the parameters NAME.weight and NAME.bias; returns the value of these rows. */
 int dd_program_rows(struct dd_program *p, int node, int rows, bool bias, const char *name);
-/* These return the output's value. */
+/* Appends a convolution of these rows, with a bias; returns the value of its output. */
 int dd_program_conv(struct dd_program *p, int rows, struct dd_node n);
+/* Appends a group norm of x; returns the value of its scale and shift.  emb 0: none. */
 int dd_program_norm(struct dd_program *p, const char *name, int x, int groups, double eps, int emb);
-/* In training, dropout between act(norm(x)) and node n, which is then given what is left. */
+/* In training, appends dropout between act(norm(x)) and node n, which then reads what dropout leaves. */
 void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *n, double probability);
+/* Appends DD_OP_UPSAMPLE, DD_OP_AVGPOOL or DD_OP_UNSHUFFLE; returns the value of its output. */
 int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, int x, int norm,
                         enum dd_act pre);
-int dd_program_join(struct dd_program *p, int a,
-                    int b); /* [a | b]; a value that already has a place is copied */
+/* Returns the value [a | b].  A value that already shares its home is copied. */
+int dd_program_join(struct dd_program *p, int a, int b);
 
+/* The builders, one for each value of "net.arch". */
 void dd_unet_build(struct dd_program *p, const struct dd_config *c);
 void dd_lucid_build(struct dd_program *p, const struct dd_config *c);
-/* Appends the backward nodes, see differentiate.c.  DDPM_EUNSUPPORTED: a home with gradients for some of its channels only. */
+/* Appends the backward nodes, see differentiate.c.  DDPM_EUNSUPPORTED: only some channels of a value have a
+   gradient where all are needed. */
 int dd_differentiate(struct dd_program *p, ddpm_error *err);
 #endif

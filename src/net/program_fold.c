@@ -1,42 +1,52 @@
-/* A program for inference made shorter.  A program that is trained stays as it was built.
+/* Makes a program for inference shorter.  A program that is trained stays as it was built.
 
-   Up-sampling folded into the convolution that alone reads it: the convolution reads each pixel of the small image four times
-   (dd_conv_shape's `doubled`), and the large one is never made.  What the up-sampling applied on load the convolution applies, since
-   act(x scale + shift) of a copy is the copy.
+   1.  Up-sampling is folded into the convolution that alone reads it.  The convolution reads each pixel of
+   the small image four times (dd_conv_shape's `doubled`), and the large image is never made.  The
+   convolution also applies what the up-sampling applied on load, since act(x scale + shift) of a copy is
+   the copy of it.
 
-   Attention of one head as wide as its tokens z = norm(x): with q = Q z + a, k = K z + b, v = V z + c and y = O (P v) + d,
-     q_i . k_j = (K^T Q z_i + K^T a) . z_j + q_i . b,   y_i = O V (P z)_i + O c + d,
-   where q_i . b is the same for all j, so that softmax does not see it, and the rows of P add up to 1.  So z itself is key and value, K^T Q and O V
-   are made once, and of four matrices two are left.  Several heads would need a K^T Q each. */
+   2. Attention of one head that is as wide as its tokens z = norm(x) needs two matrices instead of four.
+   With q = Q z + a, k = K z + b, v = V z + c and y = O (P v) + d, P being the softmax,
+
+     q_i . k_j = (K^T Q z_i + K^T a) . z_j + q_i . b,   y_i = O V (P z)_i + O c + d.
+
+   The term q_i . b is the same for all j, so softmax does not see it, and the rows of P add up to 1.  So z
+   itself serves as key and value, and the products K^T Q and O V are made once.  Several heads would need a
+   K^T Q each, which is why they are left as they are. */
 #include <string.h>
 #include "net/program.h"
 
+/* Returns how many times a node reads a value. */
 static int reads(const struct dd_node *n, int value)
 {
     return (n->x == value) + (n->norm == value) + (n->add == value) + (n->residual == value) +
            (n->emb == value);
 }
 
-/* The convolution that may read what node `up` reads, or NULL. */
+/* Returns the convolution that may read what node `up` reads, or NULL. */
 static struct dd_node *follower(struct dd_program *p, const struct dd_node *up)
 {
     const struct dd_value *y = &p->value[up->y];
     struct dd_node *found = NULL;
     if (up->op != DD_OP_UPSAMPLE || p->home[y->home].c != y->c || p->home[y->home].place != DD_PLACE_BLOCK)
         return NULL;
-    for (struct dd_node *n = p->node; n < p->node + p->nodes; n++)
-        if (reads(n, up->y)) {
-            if (found || n->op != DD_OP_CONV || n->x != up->y || reads(n, up->y) > 1)
-                return NULL;
-            found = n;
-        }
+
+    for (struct dd_node *n = p->node; n < p->node + p->nodes; n++) {
+        if (!reads(n, up->y))
+            continue;
+        if (found || n->op != DD_OP_CONV || n->x != up->y || reads(n, up->y) > 1)
+            return NULL;
+        found = n;
+    }
+
     if (!found || found->stride != 1 || found->kernel == 1 ||
         ((up->norm || up->pre) && (found->norm || found->pre)))
         return NULL;
     return found;
 }
 
-/* The 1x1 convolution that gives `value`, or that alone reads it, of so many parts and with nothing before or between; or -1. */
+/* Returns the node of the 1x1 convolution that writes `value`, or, unless `gives`, that alone reads it.  It
+   must have this many parts and apply no activation on load. -1: there is no such node. */
 static int projection(const struct dd_program *p, int value, bool gives, int parts)
 {
     int found = -1;
@@ -52,17 +62,18 @@ static int projection(const struct dd_program *p, int value, bool gives, int par
     return found;
 }
 
-/* The last node goes to `at`. */
+/* Moves the last node to index `at`. */
 static void move_node(struct dd_program *p, int at)
 {
     struct dd_node last = p->node[p->nodes - 1];
+
     memmove(&p->node[at + 1], &p->node[at], sizeof last * (size_t)(p->nodes - 1 - at));
     p->node[at] = last;
     for (int i = 0; i < p->parts; i++)
         p->part[i].node += p->part[i].node >= at;
 }
 
-/* Returns whether a node was added in front. */
+/* Folds the attention of node `mix`, see 2. above.  Returns whether it did, which adds a node in front. */
 static bool fold_head(struct dd_program *p, int mix)
 {
     const struct dd_attention *a = &p->node[mix].attention;
@@ -70,27 +81,39 @@ static bool fold_head(struct dd_program *p, int mix)
     if (a->heads != 1 || a->memory || qkv < 0 || out < 0 || p->node[out].norm ||
         p->node[out].x != p->node[mix].y || p->value[p->node[qkv].x].c != a->dim)
         return false;
+
     struct dd_node *q = &p->node[qkv], *o = &p->node[out];
     struct dd_value all = p->value[q->y];
     const char *name = p->node[mix].name;
-    struct dd_node copy = {
-        .op = DD_OP_COPY, .name = dd_program_name(p, "%s.tokens", name), .x = q->x, .norm = q->norm, .a = 1
-    };
-    int query = dd_program_slice(p, q->y, 0, a->dim),
-        tokens = copy.y = dd_program_slice(p, q->y, a->dim, a->dim);
+
+    /* The value [q | k | v] becomes [query | tokens]; a copy of norm(x) writes the tokens. */
+    int query = dd_program_slice(p, q->y, 0, a->dim), tokens = dd_program_slice(p, q->y, a->dim, a->dim);
     p->home[all.home].c = p->value[q->y].c = 2 * a->dim;
     p->node[mix].attention.tied = true;
+    struct dd_node copy = {
+        .op = DD_OP_COPY,
+        .name = dd_program_name(p, "%s.tokens", name),
+        .y = tokens,
+        .x = q->x,
+        .norm = q->norm,
+        .a = 1,
+    };
+
+    /* O V takes over the part of V, which stands before its own. */
     o->name = dd_program_name(p, "%s.to_v.to_out", name);
     o->part = q->part + 2;
     o->parts = 2;
     o->product = DD_PRODUCT_PLAIN;
     p->part[o->part].node = out;
+
+    /* K^T Q reads the tokens, to which the norm has been applied. */
     q->name = dd_program_name(p, "%s.to_q.to_k", name);
     q->parts = 2;
     q->product = DD_PRODUCT_TURNED;
     q->x = tokens;
     q->y = query;
     q->norm = 0;
+
     dd_program_node(p, copy, all.h, all.w, a->dim);
     if (!p->failed)
         move_node(p, qkv);
@@ -105,6 +128,7 @@ static void remove_node(struct dd_program *p, int node)
         p->part[i].node -= p->part[i].node > node;
 }
 
+/* Folds every up-sampling that can be, see 1. above. */
 static void fold_up(struct dd_program *p)
 {
     for (int i = 0; i < p->nodes; i++) {
@@ -112,6 +136,7 @@ static void fold_up(struct dd_program *p)
         struct dd_node *conv = follower(p, up);
         if (!conv)
             continue;
+
         conv->x = up->x;
         conv->doubled = true;
         if (up->norm || up->pre) {
@@ -128,6 +153,8 @@ int dd_program_fold(struct dd_program *p, ddpm_error *err)
     for (int i = 0; i < p->nodes; i++)
         if (p->node[i].op == DD_OP_ATTENTION && !p->node[i].attention.tied && !p->failed)
             i += fold_head(p, i);
-    return p->failed ? dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes")
-                     : DDPM_OK;
+
+    if (p->failed)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the list of the network's nodes");
+    return DDPM_OK;
 }
