@@ -70,7 +70,7 @@ test_train_refusals() {
 	expect 64 train --steps 1 --set nets.widths=3; says 'there is no section nets'
 	expect 64 train --steps 1 --set net.height=15; says 'cannot be halved'
 	expect 64 train --steps 1 --set net.classes=2; says 'the data have none'
-	expect 64 train --time 1s --set schedule=cosine; says 'add --steps'
+	expect 64 train --time 1s --set lr_schedule=cosine; says 'add --steps'
 	expect 64 train --steps 1 --holdout 4; says 'left to train with'
 	expect 64 train --until-converged 2; says 'add --holdout'
 	expect 64 train --steps 1 -n 5; says 'holds 4 images'
@@ -107,6 +107,26 @@ test_train_resumed() {
 	same m.ddpm.train/step-000000009.ddpm whole.step 'stopped after step 4'
 	! cmp -s first whole || fail 'five steps more change nothing'
 	[ "$(grep -c held_out m.ddpm.train/log.jsonl)" -eq 3 ] || fail "$(cat m.ddpm.train/log.jsonl)"
+}
+
+# rehash FILE: puts the SHA-256 of the file into its head, computed with zeros in the place of its digits.
+rehash() {
+	zeros=$(printf '%064d' 0)
+	LC_ALL=C sed "1s/\"sha256\":\"[0-9a-f]*\"/\"sha256\":\"$zeros\"/" "$1" >zeroed
+	digits=$(sha256sum zeroed | cut -c1-64)
+	LC_ALL=C sed "1s/\"sha256\":\"$zeros\"/\"sha256\":\"$digits\"/" zeroed >"$1"; rm zeroed
+}
+
+# Earlier versions wrote `schedule` for the key `lr_schedule`.
+test_train_resumed_from_an_earlier_version() {
+	pictures 5
+	set -- --set lr_schedule=cosine --steps 3 --save-every 1 --holdout 0
+	expect 0 train "$@" -q; mv m.ddpm whole; rm m.ddpm.train/step-000000003.ddpm
+	file=$(newest)
+	LC_ALL=C sed 's/\\"lr_schedule\\":/\\"schedule\\":   /' "$file" >earlier; ! cmp -s earlier "$file" || fail "$file has no lr_schedule"
+	rehash earlier; mv earlier "$file"; loads
+	expect 0 train "$@" --resume; says 'going on after step 2'; same m.ddpm whole
+	expect 64 train --steps 3 --holdout 0 --resume; says 'settings.lr_schedule "cosine", not "constant"'
 }
 
 # A training that has ended: nothing to do at equal steps, and with more the bits of one that has not ended.
@@ -277,7 +297,7 @@ test_train_nan() {
 # Nine digits are written.
 test_train_cosine() {
 	pictures 3
-	expect 0 train --steps 12 --set warmup=4 --set lr=0.003 --set schedule=cosine --save-every 1 --holdout 0 -q
+	expect 0 train --steps 12 --set warmup=4 --set lr=0.003 --set lr_schedule=cosine --save-every 1 --holdout 0 -q
 	awk -F'[:,]' '/"loss"/ { n++; s = $2 - 1; rate = s < 4 ? 0.003 * (s + 1) / 4 : 0.0015 * (1 + cos(3.14159265358979324 * (s - 4) / 8))
 		if ($2 != n || ($6 - rate) ^ 2 > (1e-8 * rate) ^ 2) { print; exit 1 } } END { if (n != 12) exit 1 }' m.ddpm.train/log.jsonl >out || fail "$(cat out m.ddpm.train/log.jsonl)"
 	awk -F'"loading":' '/"loss"/ && !($2 + 0 >= 0 && $2 + 0 <= 1) { exit 1 }' m.ddpm.train/log.jsonl || fail "the share of loading: $(cat m.ddpm.train/log.jsonl)"

@@ -47,7 +47,7 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
     code = training_plan_read(&t->plan, s->preset, root, &s->config, &s->set, shape, err);
     cJSON_Delete(root);
     if (!code && t->plan.cosine && !s->steps)
-        code = dd_error(err, DDPM_EUSAGE, "schedule=cosine ends at a step: add --steps N");
+        code = dd_error(err, DDPM_EUSAGE, "lr_schedule=cosine ends at a step: add --steps N");
     t->plan.options.seed = s->seed;
     t->plan.options.steps = t->plan.cosine ? s->steps : 0;
     t->plan.options.threads = (int)s->common.threads, t->plan.options.cpu = s->common.cpu,
@@ -208,6 +208,21 @@ static int describe_run(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Renames a key of earlier versions: they wrote `schedule` for `lr_schedule`. */
+static int rename_former(const cJSON *run, ddpm_error *err)
+{
+    cJSON *settings = cJSON_GetObjectItemCaseSensitive(run, "settings");
+    cJSON *former = cJSON_GetObjectItemCaseSensitive(settings, "schedule");
+
+    if (!former || cJSON_GetObjectItemCaseSensitive(settings, "lr_schedule"))
+        return DDPM_OK;
+    cJSON_DetachItemViaPointer(settings, former);
+    if (cJSON_AddItemToObject(settings, "lr_schedule", former))
+        return DDPM_OK;
+    cJSON_Delete(former);
+    return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a checkpoint");
+}
+
 static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
 {
     char advice[300];
@@ -225,6 +240,8 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
         code = compare_settings(cJSON_GetObjectItemCaseSensitive(root, parts[i]),
                                 cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path,
                                 advice, err);
+    if (!code)
+        code = rename_former(run, err);
     if (!code)
         code = compare_settings(run, t->run, "", path, advice, err);
     double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));

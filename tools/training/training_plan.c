@@ -16,7 +16,7 @@ static const char basis[] = "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":
                             "\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
                             "\"train\":{\"batch\":64,\"accumulate\":1,\"min_snr\":0,\"beta1\":0.9,\"beta2\":"
                             "0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
-                            "\"schedule\":\"constant\",\"flip\":false}}";
+                            "\"lr_schedule\":\"constant\",\"flip\":false}}";
 
 /* What only one architecture has; of lucidrains' they are his defaults. */
 static const char ddpm_basis[] = "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{"
@@ -287,7 +287,7 @@ static int read_train(struct training_plan *p, ddpm_error *err)
     o->clip = dd_json_number(&j, "clip", 0, 1e9);
     o->warmup = dd_json_int(&j, "warmup", 0, INT32_MAX);
     o->ema = dd_json_number(&j, "ema", 0, 1);
-    p->cosine = dd_json_choice(&j, "schedule", schedules) == 1;
+    p->cosine = dd_json_choice(&j, "lr_schedule", schedules) == 1;
     p->flip = dd_json_bool(&j, "flip");
     return dd_json_end(&j);
 }
