@@ -18,6 +18,7 @@
 #include "cli/json_line.h"
 #include "outdir/merge.h"
 #include "cli/options.h"
+#include "outdir/image_name.h"
 #include "outdir/shard.h"
 #include "sample/generator.h"
 
@@ -232,7 +233,7 @@ static int read_settings(struct job *j, const struct settings *s, ddpm_error *er
     if (!code)
         code = recipe_class(&j->recipe.class, s->class, err);
     if (!code && s->name)
-        code = image_store_check_pattern(s->name, err);
+        code = image_name_check(s->name, err);
     if (!code)
         code = index_list(&j->index, &j->n, s->index, (int)n, err);
     return code ? code : read_shard(j, s, err);
@@ -279,7 +280,8 @@ static int open_batch(struct job *j, const struct settings *s, ddpm_error *err)
 {
     struct batch *b = &j->batch;
     bool array = !strcmp(j->recipe.format, "npy");
-    b->generator = &j->generator, b->index = j->index, b->n = j->n;
+    b->generator = &j->generator;
+    b->work = (struct image_work){ .index = j->index, .n = j->n };
     b->image_store = (struct image_store){ .about = ddpm_model_about(j->model),
                                            .recipe = &j->recipe,
                                            .folder = s->outdir,
@@ -366,7 +368,7 @@ static int job_open(struct job *j, const struct settings *s, ddpm_error *err)
         code = open_generator(j, s, batch, err);
     if (!code && !(code = s->outdir ? open_batch(j, s, err) : open_image_output(j, s, err)))
         announce(j, s);
-    if (!code && s->outdir && timed(s) && j->batch.missing)
+    if (!code && s->outdir && timed(s) && j->batch.work.missing)
         code = generator_time_budget(&j->generator, &j->time_budget, err);
     return code;
 }

@@ -57,6 +57,9 @@ test_force_replaces_all_or_nothing() {
 	[ "$(cat d/manifest.jsonl)" = rubbish ] || fail 'the manifest was replaced'
 	expect 0 ddpm sample -q -n 6 --steps 2 --outdir d --force
 	same_set d all
+	expect 0 ddpm sample -q -n 2 --steps 2 --outdir hidden --name .x%d.png
+	echo rubbish >hidden/manifest.jsonl
+	expect 73 ddpm sample -n 1 --steps 2 --outdir hidden --name .x%d.png --force; says 'holds 1 file that'
 }
 
 # Before every operation on files each image is the old or the new one, and what is listed is new.  A start

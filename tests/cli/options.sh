@@ -51,10 +51,10 @@ test_mistakes_of_options() {
 		expect 64 ddpm $command --conv winnograd; says 'gemm'
 		expect 64 ddpm $command --quiet=1; says 'takes no value'
 	done
-	expect 64 ddpm sample --stpes 4; says 'did you mean --steps?'
 	for command in sample bench schedule 'eval .'; do
 		expect 64 ddpm $command --schedule quad; says 'unknown option --schedule; did you mean --spacing?'
 	done
+	expect 64 ddpm sample --stpes 4; says 'did you mean --steps?'
 	grep -q -- '--[a-z]*, \.\.\. (--help lists all)$' err || fail "the options are cut off: $(cat err)"
 	expect 64 ddpm sample --sampler ddmp; says 'did you mean ddpm?'
 	expect 64 ddpm sample --steps --seed 3; says '--steps needs a value'

@@ -1,5 +1,5 @@
-/* A saved_batch (saved_batch.h) is taken up before anything else, and removed when its images are listed; interrupted, the batch under way becomes one, in
-   room that was there from the beginning. */
+/* A saved batch (saved_batch.h) is taken up before anything else, and removed when its images are listed.  When a run
+   is interrupted, the batch under way is saved, in memory that was there from the beginning. */
 #include "outdir/batch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,76 +18,100 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 
 int batch_open(struct batch *b, ddpm_error *err)
 {
-    b->made = b->lost = b->missing = 0;
+    struct image_work *w = &b->work;
+    b->made = b->lost = w->missing = 0;
     b->stop = (struct saved_batch){ .n = 0 };
-    b->todo = malloc((size_t)b->n * sizeof *b->todo);
-    if (!b->todo)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", b->n);
-    return image_store_open(&b->image_store, b->todo, &b->missing, &b->lost, b->index, b->n, err);
-}
-
-/* Takes the images of f out of todo. */
-static void leave_out(struct batch *b, const struct saved_batch *f)
-{
-    int kept = 0;
-    for (int i = 0; i < b->missing; i++) {
-        bool flies = false;
-        for (int k = 0; k < f->n && !flies; k++)
-            flies = f->index[k] == b->todo[i];
-        if (!flies)
-            b->todo[kept++] = b->todo[i];
-    }
-    b->missing = kept;
-}
-
-/* What a stop in the middle leaves: images lost so far in the manifest, the others in the file.  err says why it stopped. */
-static int save(struct batch *b, ddpm_error *err)
-{
-    const struct generator *s = b->generator;
-    const char *without = b->image_store.force ? " without --force" : "";
-    ddpm_error why = *err;
-    int code = DDPM_OK, K = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
-    for (int row = 0; row < s->rows && !code; row++)
-        if (ddpm_sampler_lost(s->sampler, row))
-            code = take_image(b, (int)(s->index - b->list) + row, NULL, ddpm_sampler_lost(s->sampler, row), 0,
-                              err);
-    if (code)
-        return code;
-    generator_saved_batch(s, &b->stop);
-    if (b->stop.n)
-        code = saved_batch_save(&b->stop, b->image_store.folder, b->image_store.part, b->image_store.header,
-                                err);
-    if (!code && b->stop.n)
-        code = dd_error(err, TRY_LATER,
-                        "%s: %.20s at step %d of %d of a batch: the same command%s goes on "
-                        "from there",
-                        b->image_store.folder, why.text, taken, K, without);
-    else if (!code)
-        code = dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command%s goes on from there",
-                        b->image_store.folder, why.text, b->made, without);
+    w->todo = malloc((size_t)w->n * sizeof *w->todo);
+    if (!w->todo)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", w->n);
+    int code = image_store_open(&b->image_store, w, err);
+    b->lost = w->lost;
     return code;
 }
 
-/* A file that cannot be used costs time, not images: it goes.  That is said even with -q, because a disk may
-   be failing. */
-static int resume(struct batch *b, ddpm_error *err)
+static bool holds(const struct saved_batch *f, uint32_t index)
 {
-    ddpm_error said;
-    struct saved_batch f;
-    int code = b->image_store.force ? DDPM_OK
-                                    : saved_batch_load(&f, b->generator, b->image_store.folder,
-                                                       b->image_store.part, b->image_store.header, err);
-    if (b->image_store.force)
-        f = (struct saved_batch){ .n = 0 };
-    if (code == DDPM_EDATA) {
-        dd_error(&said, code, "%s; what it holds is made again", err->text);
-        complain(b->generator->command, &said);
-        code = DDPM_OK;
+    for (int k = 0; k < f->n; k++)
+        if (f->index[k] == index)
+            return true;
+    return false;
+}
+
+/* Takes the images of f out of what is to be made. */
+static void leave_out(struct image_work *w, const struct saved_batch *f)
+{
+    int kept = 0;
+    for (int i = 0; i < w->missing; i++)
+        if (!holds(f, w->todo[i]))
+            w->todo[kept++] = w->todo[i];
+    w->missing = kept;
+}
+
+/* Lists the images of the batch under way that are lost to NaN so far. */
+static int list_lost(struct batch *b, ddpm_error *err)
+{
+    const struct generator *s = b->generator;
+    int code = DDPM_OK, first = (int)(s->index - b->list);
+    for (int row = 0; row < s->rows && !code; row++) {
+        int lost = ddpm_sampler_lost(s->sampler, row);
+        if (lost)
+            code = take_image(b, first + row, NULL, lost, 0, err);
     }
+    return code;
+}
+
+/* Saves what a stop in the middle leaves: the images lost so far in the manifest, the others in a file.  err says why
+   the run stopped, and then that the next start goes on. */
+static int save(struct batch *b, ddpm_error *err)
+{
+    const struct generator *s = b->generator;
+    const struct image_store *a = &b->image_store;
+    const char *without = a->force ? " without --force" : "";
+    ddpm_error why = *err;
+    int steps = s->top + 1 + (s->encode ? s->top : 0), taken = s->taken;
+    int code = list_lost(b, err);
     if (code)
         return code;
-    saved_batch_keep(&f, b->todo, b->missing);
-    leave_out(b, &f);
+
+    generator_saved_batch(s, &b->stop);
+    if (!b->stop.n)
+        return dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command%s goes on from there",
+                        a->folder, why.text, b->made, without);
+    code = saved_batch_save(&b->stop, a->folder, a->part, a->header, err);
+    if (code)
+        return code;
+    return dd_error(err, TRY_LATER,
+                    "%s: %.20s at step %d of %d of a batch: the same command%s goes on from there", a->folder,
+                    why.text, taken, steps, without);
+}
+
+/* Loads the saved batch, f->n = 0 where there is none or with --force.  A file that cannot be used costs time, not
+   images.  That is said even with -q, because a disk may be failing. */
+static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *err)
+{
+    const struct image_store *a = &b->image_store;
+    ddpm_error said;
+    *f = (struct saved_batch){ .n = 0 };
+    if (a->force)
+        return DDPM_OK;
+    int code = saved_batch_load(f, b->generator, a->folder, a->part, a->header, err);
+    if (code != DDPM_EDATA)
+        return code;
+    dd_error(&said, code, "%s; what it holds is made again", err->text);
+    complain(b->generator->command, &said);
+    return DDPM_OK;
+}
+
+/* Finishes the images of a saved batch and removes its file. */
+static int resume(struct batch *b, ddpm_error *err)
+{
+    struct saved_batch f;
+    int code = load_saved(&f, b, err);
+    if (code)
+        return code;
+
+    saved_batch_keep(&f, b->work.todo, b->work.missing);
+    leave_out(&b->work, &f);
     b->list = f.index;
     if (f.n)
         code = generator_resume(b->generator, &f, take_image, b, err);
@@ -99,14 +123,20 @@ static int resume(struct batch *b, ddpm_error *err)
 
 int batch_run(struct batch *b, ddpm_error *err)
 {
-    int code = saved_batch_check(b->image_store.folder, b->image_store.part, err);
-    if (code || !b->missing)
-        return code ? code : saved_batch_remove(b->image_store.folder, b->image_store.part, err);
-    code = saved_batch_create(&b->stop, b->generator, b->generator->batch, err);
-    if (code || (code = resume(b, err)) || !b->missing)
+    const struct image_store *a = &b->image_store;
+    struct image_work *w = &b->work;
+    int code = saved_batch_check(a->folder, a->part, err);
+    if (!code && !w->missing)
+        return saved_batch_remove(a->folder, a->part, err);
+    if (!code)
+        code = saved_batch_create(&b->stop, b->generator, b->generator->batch, err);
+    if (!code)
+        code = resume(b, err);
+    if (code || !w->missing)
         return code;
-    b->list = b->todo;
-    code = generator_run(b->generator, b->todo, b->missing, take_image, b, err);
+
+    b->list = w->todo;
+    code = generator_run(b->generator, w->todo, w->missing, take_image, b, err);
     return code == TRY_LATER ? save(b, err) : code;
 }
 
@@ -114,6 +144,6 @@ void batch_close(struct batch *b)
 {
     image_store_close(&b->image_store);
     saved_batch_free(&b->stop);
-    free(b->todo);
-    b->todo = NULL;
+    free(b->work.todo);
+    b->work.todo = NULL;
 }

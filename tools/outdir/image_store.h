@@ -1,8 +1,8 @@
 /* A folder of images: which of them are there, by the manifest, and how one more gets in.
 
-   The order is: temporary file, line of the manifest (synchronised), file (synchronised), rename, folder (synchronised).  After a crash
-   anywhere an image is either listed and whole, or made again.  A file that is replaced stays until
-   the rename, so the line comes last there. */
+   An image is written in this order: temporary file, line of the manifest (synchronised), file (synchronised),
+   rename, folder (synchronised).  After a crash anywhere an image is either listed and whole, or made again.
+   Where an image replaces a file, the file stays until the rename and the line comes last. */
 #ifndef DDPM_IMAGE_STORE_H
 #define DDPM_IMAGE_STORE_H
 #include "cli/folder.h"
@@ -10,19 +10,23 @@
 #include "outdir/manifest.h"
 
 struct image_store {
+    /* Set by the caller. */
     const ddpm_about *about;
     const struct recipe *recipe;
-    const char *folder, *pattern;
-    bool array, force, check, retry; /* check: read what is there; retry: lost images again */
-    const char *part,
-        *asked; /* of a shard (shard.h), or ""; the images that all shards are to make, "0-99" */
+    const char *folder, *pattern; /* pattern of the names (image_name.h) */
+    bool array, force;
+    bool check;        /* read the images that are there */
+    bool retry;        /* make images again that were lost to NaN */
+    const char *part;  /* of a shard (shard.h), or "" */
+    const char *asked; /* the images that all shards are to make, "0-99" */
     struct folder_lock lock;
+
     struct manifest manifest;
     struct image_output image; /* the one being written */
     char *header;              /* the recipe's text */
     bool begun;                /* a manifest says what the folder holds */
-    /* The files that --force found in the places of its images, by manifest-replaced.jsonl.  It goes with the
-       last of them; waiting counts those whose images are still to be made. */
+    /* The files that --force found in the places of its images, by manifest-replaced.jsonl.  The list goes with
+       the last of them; waiting counts those whose images are still to be made. */
     struct manifest replaced;
     size_t waiting;
     char *path;
@@ -31,18 +35,29 @@ struct image_store {
     char warning[256]; /* about room on the disk, or "" */
 };
 
-/* "image-%06d.png" and the like: one %d or %0Nd, no folder, none of the program's own names, text that a
-   manifest can hold. */
-int image_store_check_pattern(const char *pattern, ddpm_error *err);
-/* Locks the folder, or a part of it, before it is read; part and folder are set.  image_store_open does it where that was not possible before. */
+/* The images asked for, and what is left to do of them. */
+struct image_work {
+    const uint32_t *index; /* [n] asked for */
+    int n;
+    uint32_t *todo; /* [n] room for the missing ones, in the order of index */
+    int missing;
+    int lost; /* lost to NaN before, and not tried again */
+};
+
+/* Locks the folder, or a part of it, before it is read; part and folder are set.  image_store_open does it where
+   that was not possible before. */
 int image_store_lock(struct image_store *a, double wait, ddpm_error *err);
-/* Fields from about to lock are set by the caller.  todo [n] gets those of index [n] that are missing, in order, *missing of them; *lost
-   counts those that were lost before and stay so.  Nothing is written unless something is missing.  DDPM_EUSAGE: the folder was begun
-   with other settings.  DDPM_ECREATE: with force, the folder has images that are not among those of index. */
-int image_store_open(struct image_store *a, uint32_t *todo, int *missing, int *lost, const uint32_t *index,
-                     int n, ddpm_error *err);
-/* frame [frames, h, w, c]; NULL: lost at step. */
+/* Opens the folder and fills todo, missing and lost of w, whose index, n and todo are set by the caller.  Nothing
+   is written unless something is missing.  DDPM_EUSAGE: the folder was begun with other settings.  DDPM_ECREATE:
+   with force, the folder has images that are not among those of index. */
+int image_store_open(struct image_store *a, struct image_work *w, ddpm_error *err);
+/* Adds a finished image, frame [frames, h, w, c], or NULL for one that was lost at `step`. */
 int image_store_add(struct image_store *a, uint32_t index, const double *frame, int step, double seconds,
                     ddpm_error *err);
 void image_store_close(struct image_store *a);
+
+/* Sets a->path to that of an image: its listed name, or the pattern with the index.  Returns the name. */
+char *image_store_path(struct image_store *a, uint32_t index, const struct manifest_line *line);
+/* Returns the number of values of a file of one image. */
+double image_store_values(const struct image_store *a);
 #endif

@@ -1,0 +1,180 @@
+/* Every image asked for is looked up in the manifest, and its place in the folder is looked at.  A file that may be
+   somebody's is never removed or replaced. */
+#include "outdir/missing_images.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/error.h"
+#include "outdir/image_name.h"
+
+/* Says whether there is something at a->path.  DDPM_ECREATE: it is no regular file, so it is neither an image
+   nor to be replaced by one. */
+static int look(bool *there, const struct image_store *a, ddpm_error *err)
+{
+    struct stat st;
+    *there = lstat(a->path, &st) == 0;
+    int code = *there ? folder_regular(a->path, err) : DDPM_OK;
+    if (code && err)
+        err->code = DDPM_ECREATE;
+    return code ? DDPM_ECREATE : DDPM_OK;
+}
+
+/* Returns whether the picture at a->path names this image alone. */
+static bool names_image(const struct image_store *a, uint32_t index)
+{
+    struct picture p = { .pixel = NULL };
+    struct recipe r;
+    char *text = NULL;
+    cJSON *root = NULL;
+    uint32_t *list = NULL;
+    int n = 0;
+    bool ours = !picture_read(&p, &text, a->path, NULL) &&
+                !recipe_read(&r, &root, &list, &n, text, a->path, NULL) && n == 1 && *list == index;
+
+    cJSON_Delete(root);
+    free(list);
+    free(text);
+    picture_free(&p);
+    return ours;
+}
+
+/* Returns whether a listed file may go: it lies where this image belongs, or it is a picture that names this image
+   alone.  Any other may be somebody's that the manifest wrongly lists. */
+static bool may_go(struct image_store *a, const struct manifest_line *line)
+{
+    const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };
+    char name[IMAGE_NAME_MOST];
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        image_name_put(name, patterns[i], line->index);
+        if (!strcmp(name, line->file))
+            return true;
+    }
+
+    image_store_path(a, 0, line);
+    bool ours = names_image(a, line->index);
+    return ours;
+}
+
+/* Says whether the file at a->path is a whole picture of this image with these settings.  An array holds no
+   settings; it is judged by its size. */
+static int settings_equal(bool *equal, const struct image_store *a, uint32_t index, ddpm_error *err)
+{
+    enum { HEAD = 128 };
+
+    struct picture p;
+    struct stat st;
+    char *text = NULL;
+    if (a->array) {
+        *equal = stat(a->path, &st) == 0 && (double)st.st_size == HEAD + 4 * image_store_values(a);
+        return DDPM_OK;
+    }
+
+    *equal = false;
+    int code = picture_read(&p, &text, a->path, err);
+    if (code)
+        return code == DDPM_EDATA ? DDPM_OK : code;
+    char *wanted = recipe_text(a->recipe, &index, 1);
+    *equal = wanted && recipe_same(text, wanted);
+    code = wanted ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a picture");
+    cJSON_free(wanted);
+    free(text);
+    picture_free(&p);
+    return code;
+}
+
+/* Says whether the file at a->path is the one that --force found there when it began with these settings. */
+static int is_replaced(bool *known, const struct image_store *a, ddpm_error *err)
+{
+    const char *name = a->path + strlen(a->folder) + 1;
+    const struct manifest_line *line = NULL;
+    char sha256[65];
+    if (a->replaced.header && recipe_same(a->replaced.header, a->header))
+        line = manifest_named(&a->replaced, name);
+    int code = line ? manifest_hash(sha256, a->path, err) : DDPM_OK;
+    *known = line && !code && !strcmp(sha256, line->sha256);
+    return code;
+}
+
+/* Checks a file in the place of an image that is not listed.  The image is made again if the file has its
+   settings, or if --force began to replace it. */
+static int check_unlisted(const struct image_store *a, uint32_t index, ddpm_error *err)
+{
+    bool ours = false;
+    int code = is_replaced(&ours, a, err);
+    if (!code && !ours && a->manifest.header)
+        code = settings_equal(&ours, a, index, err);
+    if (code || ours)
+        return code;
+    return dd_error(err, DDPM_ECREATE,
+                    "%s exists already and the manifest does not list it: choose another folder or --name",
+                    a->path);
+}
+
+/* Checks a listed file by its hash and settings.  One that differs is damaged: its image is missing. */
+static int check_listed(struct image_store *a, const struct manifest_line *line, bool *missing,
+                        ddpm_error *err)
+{
+    char hex[65];
+    bool equal = false;
+    int code = manifest_hash(hex, a->path, err);
+    if (!code && !strcmp(hex, line->sha256))
+        code = settings_equal(&equal, a, line->index, err);
+    if (code || equal)
+        return code;
+
+    a->damaged++;
+    *missing = true;
+    if (may_go(a, line) && unlink(a->path))
+        code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s is damaged and cannot be removed: %s",
+                        a->path, strerror(errno));
+    return code;
+}
+
+/* Checks that the place where an image is to be made holds nothing of others, and no other listed image. */
+static int check_place(struct image_store *a, uint32_t index, ddpm_error *err)
+{
+    const struct manifest_line *here = manifest_named(&a->manifest, image_store_path(a, index, NULL));
+    bool there = false;
+    int code = look(&there, a, err);
+    if (!code && here && here->index != index)
+        code =
+            dd_error(err, DDPM_ECREATE,
+                     "%s is image %" PRIu32 " by the manifest, not image %" PRIu32 ": choose another --name",
+                     a->path, here->index, index);
+    return !code && there && !here && !a->force ? check_unlisted(a, index, err) : code;
+}
+
+/* Says whether an image is to be made, by its line in the manifest (NULL: there is none) and its file. */
+static int is_missing(bool *missing, struct image_store *a, uint32_t index, const struct manifest_line *line,
+                      ddpm_error *err)
+{
+    bool there = false;
+    int code = DDPM_OK;
+    *missing = !line || (!line->ok && a->retry);
+    if (line && line->ok) {
+        image_store_path(a, index, line);
+        code = look(&there, a, err);
+        *missing = !there;
+        if (!code && there && a->check)
+            code = check_listed(a, line, missing, err);
+    }
+    return !code && *missing ? check_place(a, index, err) : code;
+}
+
+int missing_images_find(struct image_store *a, struct image_work *w, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    w->missing = w->lost = 0;
+    for (int i = 0; i < w->n && !code; i++) {
+        const struct manifest_line *line = manifest_find(&a->manifest, w->index[i]);
+        bool missing = false;
+        code = is_missing(&missing, a, w->index[i], line, err);
+        w->lost += line && !line->ok && !a->retry;
+        if (missing)
+            w->todo[w->missing++] = w->index[i];
+    }
+    return !code && a->damaged ? folder_synchronise(a->folder, err) : code;
+}
