@@ -107,17 +107,16 @@ static void push_long(struct pickle_machine *m, uint64_t bytes)
 /* Pushes a number written in decimal digits; "00" and "01" are False and True. */
 static void push_decimal(struct pickle_machine *m)
 {
-    size_t length;
-    const char *s = pickle_take_line(m, &length);
-    char text[24], *end;
-    if (length == 2 && s[0] == '0' && (s[1] == '0' || s[1] == '1')) {
-        pickle_push(m, m->truth[s[1] == '1']);
+    struct pickle_span line = pickle_take_line(m);
+    if (line.length == 2 && line.text[0] == '0' && (line.text[1] == '0' || line.text[1] == '1')) {
+        pickle_push(m, m->truth[line.text[1] == '1']);
         return;
     }
 
-    pickle_show(text, sizeof text, s, length);
+    char text[24], *end;
+    pickle_show(text, sizeof text, line.text, line.length);
     long long v = strtoll(text, &end, 10);
-    if (!length || length > 19 || *end)
+    if (!line.length || line.length > 19 || *end)
         pickle_bad(m, "this is no integer");
     push_int(m, v);
 }
@@ -206,15 +205,14 @@ static void add_marked(struct pickle_machine *m, enum pickle_kind kind)
 
 /* ---- globals and calls ---- */
 
-static void push_global(struct pickle_machine *m, const char *module, size_t module_length, const char *name,
-                        size_t name_length)
+static void push_global(struct pickle_machine *m, struct pickle_span module, struct pickle_span name)
 {
     struct pickle_node *n = pickle_make(m, PICKLE_GLOBAL);
     ddpm_error why = { 0 };
     if (m->code)
         return;
 
-    int code = pickle_global(n, m->arena, module, module_length, name, name_length, &why);
+    int code = pickle_global(n, m->arena, module, name, &why);
     if (code)
         pickle_fail(m, code, "%s", why.text);
     else if (n->global == PICKLE_FOREIGN)
@@ -224,9 +222,8 @@ static void push_global(struct pickle_machine *m, const char *module, size_t mod
 
 static void push_line_global(struct pickle_machine *m)
 {
-    size_t module_length, name_length;
-    const char *module = pickle_take_line(m, &module_length), *name = pickle_take_line(m, &name_length);
-    push_global(m, module, module_length, name, name_length);
+    struct pickle_span module = pickle_take_line(m), name = pickle_take_line(m);
+    push_global(m, module, name);
 }
 
 static void push_stack_global(struct pickle_machine *m)
@@ -235,7 +232,8 @@ static void push_stack_global(struct pickle_machine *m)
     if (name->kind != PICKLE_TEXT || module->kind != PICKLE_TEXT)
         pickle_bad(m, "a global whose name is no text");
     else
-        push_global(m, module->text, module->count, name->text, name->count);
+        push_global(m, (struct pickle_span){ module->text, module->count },
+                    (struct pickle_span){ name->text, name->count });
 }
 
 /* Returns OrderedDict(): empty, or of a list of pairs, as Python 2 wrote it. */

@@ -1,7 +1,11 @@
-/* Which globals a pickle may name (checkpoint-families.md 7.3).  None is ever called: the first table is what
-   tensors are made of, the second what training files hold beside them.  Classes of other programs are passed
-   over.  What only an attack needs is refused and called so,
-       and so is an unknown name of a library that is known here. */
+/* Decides which globals a pickle may name (checkpoint-families.md 7.3).  A global is "module.name", a class or a
+   function of Python; Python's own reader would import it.  Here none is ever imported or called:
+
+   - tensors are made of the globals in `needed`;
+   - training files hold those in `tolerated` beside them; what is made with them becomes opaque;
+   - those in `hostile` serve an attack, and are refused with these words;
+   - any other name of a library in `known` is refused, because it may be one of those under another name;
+   - classes of other programs are passed over, and named to the user. */
 #include <ctype.h>
 #include <string.h>
 #include "base/error.h"
@@ -46,22 +50,17 @@ static const struct {
     { "torch", "uint64", PICKLE_DTYPE, DD_U64 },
 };
 
+/* In these lists a name that ends in '.' stands for all that begin with it. */
 static const char *const tolerated[] = {
-    /* a name that ends in '.' stands for all that begin so */
+    /* containers and numbers of Python */
     "collections.Counter",
     "collections.defaultdict",
-    "torch.device",
-    "torch.Tensor",
-    "torch.nn.parameter.Parameter",
-    "torch.serialization._get_layout",
-    "_codecs.encode",
     "builtins.set",
     "builtins.frozenset",
     "builtins.bytearray",
     "builtins.complex",
     "builtins.slice",
     "builtins.range",
-    "builtins.getattr",
     "builtins.object",
     "builtins.list",
     "builtins.dict",
@@ -70,12 +69,22 @@ static const char *const tolerated[] = {
     "builtins.float",
     "builtins.bool",
     "builtins.str",
+    "builtins.getattr",
+    "_codecs.encode",
+
+    /* torch and numpy */
+    "torch.device",
+    "torch.Tensor",
+    "torch.nn.parameter.Parameter",
+    "torch.serialization._get_layout",
     "numpy.core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct",
     "numpy._core.multiarray.scalar",
     "numpy.dtype",
     "numpy.ndarray",
+
+    /* settings of training programs */
     "argparse.Namespace",
     "pathlib.",
     "pytorch_lightning.",
@@ -84,6 +93,7 @@ static const char *const tolerated[] = {
 };
 
 static const char *const hostile[] = {
+    /* the system and its processes */
     "os.",
     "posix.",
     "nt.",
@@ -92,53 +102,32 @@ static const char *const hostile[] = {
     "commands.",
     "pty.",
     "shutil.",
-    "socket.",
     "ctypes.",
-    "importlib.",
-    "runpy.",
-    "code.",
+    "_thread.",
+    "atexit.",
+
+    /* code from text, and other modules */
     "builtins.eval",
     "builtins.exec",
     "builtins.execfile",
     "builtins.compile",
-    "builtins.open",
     "builtins.__import__",
-    "builtins.globals",
-    "builtins.setattr",
-    "builtins.delattr",
-    "builtins.input",
-    "builtins.breakpoint",
     "builtins.apply",
-    "webbrowser.",
-    "http.",
-    "urllib.",
-    "urllib2.",
-    "requests.",
-    "aiohttp.",
-    "httplib.",
-    "httplib2.",
-    "asyncio.",
-    "smtplib.",
-    "ftplib.",
-    "telnetlib.",
-    "xmlrpc.",
-    "socketserver.",
-    "_thread.",
-    "pickle.",
-    "_pickle.",
-    "cPickle.",
-    "dill.",
-    "cloudpickle.",
-    "joblib.",
-    "marshal.",
-    "shelve.",
-    "operator.attrgetter",
-    "operator.methodcaller",
-    "_operator.attrgetter",
-    "_operator.methodcaller",
+    "builtins.breakpoint",
+    "builtins.input",
+    "importlib.",
+    "imp.",
+    "runpy.",
+    "code.",
+    "codeop.",
+    "pkgutil.",
+    "zipimport.",
+    "py_compile.",
+    "compileall.",
     "types.CodeType",
     "types.FunctionType",
-    "codeop.",
+
+    /* programs of the standard library that run code */
     "timeit.",
     "pdb.",
     "bdb.",
@@ -147,27 +136,62 @@ static const char *const hostile[] = {
     "profile.runctx",
     "doctest.",
     "pydoc.",
+    "idlelib.",
+    "lib2to3.",
+    "linecache.",
+
+    /* any attribute of any object */
+    "builtins.globals",
+    "builtins.setattr",
+    "builtins.delattr",
+    "operator.attrgetter",
+    "operator.methodcaller",
+    "_operator.attrgetter",
+    "_operator.methodcaller",
+
+    /* files */
+    "builtins.open",
+    "io.open",
+    "_io.open",
+    "io.FileIO",
+    "_io.FileIO",
+
+    /* the network */
+    "socket.",
+    "socketserver.",
+    "webbrowser.",
+    "http.",
+    "httplib.",
+    "httplib2.",
+    "urllib.",
+    "urllib2.",
+    "requests.",
+    "aiohttp.",
+    "asyncio.",
+    "smtplib.",
+    "ftplib.",
+    "telnetlib.",
+    "xmlrpc.",
+
+    /* pickles and their like */
+    "pickle.",
+    "_pickle.",
+    "cPickle.",
+    "dill.",
+    "cloudpickle.",
+    "joblib.",
+    "marshal.",
+    "shelve.",
+
+    /* installers */
     "pip.",
     "setuptools.",
     "distutils.",
     "ensurepip.",
     "venv.",
-    "imp.",
-    "zipimport.",
-    "pkgutil.",
-    "linecache.",
-    "atexit.",
-    "idlelib.",
-    "lib2to3.",
-    "io.open",
-    "_io.open",
-    "io.FileIO",
-    "_io.FileIO",
-    "py_compile.",
-    "compileall.",
 };
 
-/* Libraries of which only the names in the tables above are let pass. */
+/* Libraries whose names pass only if a table above has them. */
 static const char *const known[] = { "builtins.", "numpy.", "torch." };
 
 static int listed(const char *const *list, size_t n, const char *full)
@@ -180,7 +204,8 @@ static int listed(const char *const *list, size_t n, const char *full)
     return 0;
 }
 
-/* Letters, digits, underscores, and between them dots where those are allowed. */
+/* Returns whether text is a name of Python: letters, digits and underscores, beginning with no digit.  dots: single
+   dots may stand between them. */
 static int is_name(const char *text, int dots)
 {
     for (const char *c = text; *c; c++)
@@ -190,6 +215,7 @@ static int is_name(const char *text, int dots)
     return *text && !isdigit((unsigned char)*text);
 }
 
+/* Returns whether a global is one of another program.  torch's own layers and optimizers count as such. */
 static int is_foreign(const char *module, const char *name, const char *full)
 {
     if (!is_name(module, 1) || !is_name(name, 0))
@@ -198,12 +224,14 @@ static int is_foreign(const char *module, const char *name, const char *full)
            !strncmp(full, "torch.optim.", 12);
 }
 
-int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *module, size_t module_length,
-                  const char *name, size_t name_length, ddpm_error *err)
+int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_span module,
+                  struct pickle_span name, ddpm_error *err)
 {
     char m[96], s[96];
-    pickle_show(m, sizeof m, module, module_length);
-    pickle_show(s, sizeof s, name, name_length);
+    pickle_show(m, sizeof m, module.text, module.length);
+    pickle_show(s, sizeof s, name.text, name.length);
+
+    /* Python 2 called builtins __builtin__. */
     const char *family = !strcmp(m, "__builtin__") ? "builtins" : m;
     char *full = dd_arena_text(arena, "%s.%s", family, s);
     if (!full)
@@ -211,20 +239,24 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, const char *mod
     n->kind = PICKLE_GLOBAL;
     n->text = full;
     n->count = (uint32_t)strlen(full);
+
     if (listed(hostile, sizeof hostile / sizeof *hostile, full))
         return dd_error(err, DDPM_EDATA,
                         "the pickle asks for %s, which only an attack needs: refused, nothing was executed",
                         full);
+
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!strcmp(family, needed[i].module) && !strcmp(s, needed[i].name)) {
             n->global = (unsigned char)needed[i].global;
             n->dtype = (unsigned char)needed[i].dtype;
             return DDPM_OK;
         }
+
+    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots here. */
     n->global = PICKLE_OTHER;
-    /* Protocol 4 lets a name climb through attributes: pathlib's "os.system". */
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;
+
     n->global = PICKLE_FOREIGN;
     if (is_foreign(family, s, full))
         return DDPM_OK;

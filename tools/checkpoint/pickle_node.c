@@ -1,4 +1,4 @@
-/* Small questions to a pickle's tree. */
+/* Looks up keys and texts in the tree of a pickle, and prepares its texts for messages (pickle.h). */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@ const char *pickle_show(char *out, size_t room, const char *text, size_t length)
     for (size_t i = 0; i < n; i++)
         out[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
     out[n] = 0;
+
     if (n < length && n >= 3)
         memcpy(out + n - 3, "...", 3);
     return out;
@@ -21,6 +22,7 @@ void pickle_note_foreign(struct pickle *p, const char *name)
     for (const char *at = p->foreign; (at = strstr(at, name)) != NULL; at += n)
         if ((at == p->foreign || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
             return;
+
     if (used + n + 8 < sizeof p->foreign)
         snprintf(p->foreign + used, sizeof p->foreign - used, "%s%s", used ? ", " : "", name);
     else if (used + 5 < sizeof p->foreign && strcmp(p->foreign + used - 3, "..."))
@@ -35,6 +37,7 @@ int pickle_is(const struct pickle_node *text, const char *value)
 
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key)
 {
+    /* The search begins at the end: the last value set under a key counts, as in Python. */
     for (size_t i = dict->kind == PICKLE_DICT ? dict->count : 0; i >= 2; i -= 2)
         if (pickle_is(dict->item[i - 2], key))
             return dict->item[i - 1];
@@ -43,6 +46,7 @@ struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key)
 
 const char *pickle_text(struct pickle_node *text, struct dd_arena *arena)
 {
+    /* The text is a piece of the pickle until a copy replaces it; then room is 1. */
     char *copy = text->room ? NULL : dd_arena(arena, (size_t)text->count + 1, 1);
     if (copy) {
         memcpy(copy, text->text, text->count);

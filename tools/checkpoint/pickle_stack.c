@@ -48,18 +48,17 @@ uint64_t pickle_take_uint(struct pickle_machine *m, unsigned bytes)
     return v;
 }
 
-const char *pickle_take_line(struct pickle_machine *m, size_t *length)
+struct pickle_span pickle_take_line(struct pickle_machine *m)
 {
     const unsigned char *from = m->data + m->at, *end = memchr(from, '\n', m->size - m->at);
-    *length = 0;
     if (!end) {
         pickle_bad(m, "a line has no end");
-        return "";
+        return (struct pickle_span){ "", 0 };
     }
 
-    *length = (size_t)(end - from);
-    m->at += *length + 1;
-    return (const char *)from;
+    struct pickle_span line = { (const char *)from, (size_t)(end - from) };
+    m->at += line.length + 1;
+    return line;
 }
 
 /* ---- stack and marks ---- */

@@ -41,7 +41,7 @@ const unsigned char *pickle_take(struct pickle_machine *m, uint64_t n);
 /* Returns an unsigned little-endian number of so many bytes (at most 8); 0 after an error. */
 uint64_t pickle_take_uint(struct pickle_machine *m, unsigned bytes);
 /* Returns the line that begins here, without its end; "" after an error. */
-const char *pickle_take_line(struct pickle_machine *m, size_t *length);
+struct pickle_span pickle_take_line(struct pickle_machine *m);
 
 /* Makes room for need elements of size bytes in *list, zeroed.  Returns 0 after an error. */
 int pickle_grow(struct pickle_machine *m, void **list, size_t *room, size_t need, size_t size);
