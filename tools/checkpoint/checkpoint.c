@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "base/hash.h"
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/diffusers_folder.h"
 #include "checkpoint/unwrap.h"
 
 static int hash_data(char hex[65], const unsigned char *data, size_t size, ddpm_error *err)

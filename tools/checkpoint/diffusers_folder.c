@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
+#include "checkpoint/diffusers_folder.h"
 #include "checkpoint/python_json.h"
-#include "checkpoint/source.h"
 #include "checkpoint/tensor_names.h"
 
 /* In the order of preference. */

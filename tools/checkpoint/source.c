@@ -1,5 +1,4 @@
-/* One file of weights: what it is, by its first bytes (checkpoint-families.md 6, 7.1), and the tables of
-   tensors in it. */
+/* Opens one file of weights (source.h): its first bytes tell what it is (checkpoint-families.md 6, 7.1). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -11,6 +10,7 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
     int code = dd_safetensors_read(&s->safetensors, data, size, s->name, err);
     if (code)
         return code;
+
     size_t n = s->safetensors.entries;
     if (dd_safetensors_meta(&s->safetensors, "ddpm"))
         return dd_error(err, DDPM_EDATA,
@@ -18,6 +18,7 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
                         s->name);
     if (!n)
         return dd_error(err, DDPM_EDATA, "%s: holds no tensors", s->name);
+
     struct named *list = dd_arena(&s->arena, n, sizeof *list);
     if (!list)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
@@ -28,20 +29,21 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
 
 int source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err)
 {
-    int code;
     s->name = dd_arena_text(&s->arena, "%s", name);
     if (!s->name)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+
     struct dd_kind kind = dd_kind(data, size);
-    if (kind.torch)
-        code = *data == 'P' ? torch_zip_read(s, data, size, err) : torch_legacy_read(s, data, size, err);
-    else if (kind.is)
+    if (kind.torch) {
+        /* A zip archive begins with "PK", a pickle with 0x80. */
+        int code = *data == 'P' ? torch_zip_read(s, data, size, err) : torch_legacy_read(s, data, size, err);
+        return code ? dd_error_context(err, "%s", s->name) : DDPM_OK;
+    }
+    if (kind.is)
         return dd_kind_error(err, s->name, kind, "no checkpoint");
-    else if (size < 8)
+    if (size < 8)
         return dd_error(err, DDPM_EDATA, "%s: has %zu bytes, too few for any checkpoint", s->name, size);
-    else
-        return read_safetensors(s, data, size, err);
-    return code ? dd_error_context(err, "%s", s->name) : DDPM_OK;
+    return read_safetensors(s, data, size, err);
 }
 
 int source_open(struct source *s, const char *path, ddpm_error *err)
@@ -61,7 +63,6 @@ void source_close(struct source *s)
 
 int source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error *err)
 {
-    const struct dd_entry *e = n->item;
     t->name = n->name;
     if (!n->source->safetensors.entries) {
         int code = torch_tensor(t, n->source, n->item, err);
@@ -69,9 +70,12 @@ int source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error
             dd_error_context(err, "%s: tensor %.120s", n->source->name, n->name);
         return code;
     }
+
+    const struct dd_entry *e = n->item;
     t->dtype = e->dtype;
     t->rank = e->rank;
     t->data = e->data;
+
     int64_t stride = 1;
     for (int i = e->rank; i--;) {
         t->dim[i] = (int64_t)e->dim[i];

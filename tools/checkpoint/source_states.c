@@ -4,17 +4,18 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-static int named_order(const void *a, const void *b)
+int source_order(const void *a, const void *b)
 {
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
 int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err)
 {
-    qsort(tensor, tensors, sizeof *tensor, named_order);
+    qsort(tensor, tensors, sizeof *tensor, source_order);
     for (size_t i = 1; i < tensors; i++)
         if (!strcmp(tensor[i - 1].name, tensor[i].name))
             return dd_error(err, DDPM_EDATA, "tensor %.120s is there twice", tensor[i].name);
+
     if (s->states == s->room) {
         size_t room = s->room ? 2 * s->room : 8;
         struct state *list = dd_arena(&s->arena, room, sizeof *list);
@@ -25,6 +26,7 @@ int source_add(struct source *s, const char *path, struct named *tensor, size_t 
         s->state = list;
         s->room = room;
     }
+
     s->state[s->states++] = (struct state){ path, tensor, tensors, NULL };
     return DDPM_OK;
 }
@@ -32,5 +34,5 @@ int source_add(struct source *s, const char *path, struct named *tensor, size_t 
 const struct named *source_find(const struct state *state, const char *name)
 {
     struct named key = { name, NULL, NULL };
-    return bsearch(&key, state->tensor, state->tensors, sizeof key, named_order);
+    return bsearch(&key, state->tensor, state->tensors, sizeof key, source_order);
 }

@@ -1,110 +1,18 @@
-/* The tree that a torch pickle builds: its storages, from the persistent ids, and its dictionaries of tensors, which
-   become the states of a source (checkpoint-families.md 7.3, 7.5). */
+/* The dictionaries of tensors in the tree of a torch pickle, which become the states of a source
+   (checkpoint-families.md 7.5), and averages whose tensors are a list without names. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/source.h"
 #include "checkpoint/tensor_names.h"
 
-/* ---- storages ---- */
+enum {
+    DEPTH_MAX = 12,   /* no training file keeps weights deeper, */
+    TABLES_MAX = 256, /* or in more dictionaries, */
+    LIST_MAX = 16     /* or behind more elements of a list */
+};
 
-static int storage_order(const void *a, const void *b)
-{
-    return strcmp(((const struct torch_storage *)a)->key, ((const struct torch_storage *)b)->key);
-}
-
-int torch_is_count(const struct pickle_node *n)
-{
-    return n->kind == PICKLE_INT && n->integer >= 0;
-}
-
-/* ("storage", type, key, location, count) and, in legacy files, view metadata. */
-static int read_storage(struct torch_storage *out, struct dd_arena *arena, const struct pickle_node *id,
-                        size_t length, ddpm_error *err)
-{
-    char shown[64];
-    if (id->kind != PICKLE_TUPLE || !id->count || id->item[0]->kind != PICKLE_TEXT)
-        return dd_error(err, DDPM_EDATA, "a persistent id that is no tuple beginning with \"storage\"");
-    if (!pickle_is(id->item[0], "storage"))
-        return dd_error(err, DDPM_EDATA,
-                        "a persistent id \"%s\" where only \"storage\" is known; was a whole module saved? "
-                        "(save its state_dict())",
-                        pickle_show(shown, sizeof shown, id->item[0]->text, id->item[0]->count));
-    if (id->count != length || id->item[1]->kind != PICKLE_GLOBAL || id->item[2]->kind != PICKLE_TEXT ||
-        !torch_is_count(id->item[4]))
-        return dd_error(err, DDPM_EDATA,
-                        "a storage id that is not (\"storage\", type, key, location, count%s)",
-                        length > 5 ? ", view" : "");
-    struct pickle_node *type = id->item[1], *key = id->item[2];
-    if (type->global != PICKLE_STORAGE && type->global != PICKLE_UNTYPED)
-        return dd_error(err, DDPM_EDATA, "a storage of type %s", type->text);
-    if (memchr(key->text, 0, key->count))
-        return dd_error(err, DDPM_EDATA, "a storage key with a zero byte");
-    out->key = pickle_text(key, arena);
-    out->dtype = (enum dd_dtype)type->dtype;
-    out->count = (uint64_t)id->item[4]->integer;
-    return out->key ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory");
-}
-
-int torch_storages(struct source *s, int legacy, ddpm_error *err)
-{
-    struct torch *t = &s->torch;
-    size_t n = t->pickle.persistents, kept = 0;
-    struct torch_storage *list = dd_arena(&s->arena, n + 1, sizeof *list);
-    if (!list)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        int code = read_storage(&list[i], &s->arena, t->pickle.persistent[i]->item[0], legacy ? 6 : 5, err);
-        if (code)
-            return code;
-    }
-    qsort(list, n, sizeof *list, storage_order);
-    for (size_t i = 0; i < n; i++) {
-        if (kept && !strcmp(list[kept - 1].key, list[i].key)) {
-            if (list[kept - 1].dtype != list[i].dtype || list[kept - 1].count != list[i].count)
-                return dd_error(err, DDPM_EDATA, "storage %.64s is described twice, differently",
-                                list[i].key);
-        } else {
-            list[kept++] = list[i];
-        }
-    }
-    t->storage = list;
-    t->storages = kept;
-    return DDPM_OK;
-}
-
-struct torch_storage *torch_storage_find(const struct torch *t, const char *key, size_t length)
-{
-    size_t low = 0, high = memchr(key, 0, length) ? 0 : t->storages;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const char *k = t->storage[middle].key;
-        int order = strncmp(k, key, length);
-        if (!order && !k[length])
-            return &t->storage[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-/* ---- dictionaries of tensors ---- */
-
-static int looks_like_tensor(const struct pickle_node *n)
-{
-    return n->kind == PICKLE_CALL;
-}
-
-const struct pickle_node *torch_parameter(const struct pickle_node *n)
-{
-    for (int i = 0;
-         i < 4 && n->kind == PICKLE_CALL && n->item[0]->global == PICKLE_PARAMETER && n->item[1]->count; i++)
-        n = n->item[1]->item[0];
-    return n;
-}
+/* ---- places in the tree ---- */
 
 /* Where a container lies in the tree. */
 struct place {
@@ -114,17 +22,30 @@ struct place {
     int depth;
 };
 
-enum { DEPTH = 12, TABLES = 256 }; /* no training file keeps weights deeper, or more tables of them */
-
+/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is bounded by DEPTH_MAX. */
 static const char *path_of(struct source *s, const struct place *at)
 {
     char shown[64];
     if (!at->outer)
         return "";
+
     const char *outer = path_of(s, at->outer);
-    return outer ? dd_arena_text(&s->arena, "%s%s%s", outer, *outer ? "." : "",
-                                 pickle_show(shown, sizeof shown, at->key, at->length))
-                 : NULL;
+    if (!outer)
+        return NULL;
+    return dd_arena_text(&s->arena, "%s%s%s", outer, *outer ? "." : "",
+                         pickle_show(shown, sizeof shown, at->key, at->length));
+}
+
+/* ---- dictionaries of tensors ---- */
+
+static int looks_like_tensor(const struct pickle_node *n)
+{
+    return n->kind == PICKLE_CALL;
+}
+
+static int is_sequence(const struct pickle_node *n)
+{
+    return n->kind == PICKLE_LIST || n->kind == PICKLE_TUPLE;
 }
 
 static int check_name(const struct pickle_node *key, ddpm_error *err)
@@ -137,7 +58,7 @@ static int check_name(const struct pickle_node *key, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* The keys of a dict that stand for tensors, as one state. */
+/* Adds the tensors of a dict, if it has any, as one state. */
 static int add_state(struct source *s, const struct pickle_node *dict, const struct place *at,
                      ddpm_error *err)
 {
@@ -146,12 +67,14 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
         count += dict->item[i]->kind == PICKLE_TEXT && looks_like_tensor(dict->item[i + 1]);
     if (!count)
         return DDPM_OK;
-    if (s->states == TABLES)
-        return dd_error(err, DDPM_EDATA, "holds more than %d tables of tensors", TABLES);
+
+    if (s->states == TABLES_MAX)
+        return dd_error(err, DDPM_EDATA, "holds more than %d tables of tensors", TABLES_MAX);
     struct named *list = dd_arena(&s->arena, count, sizeof *list);
     const char *path = path_of(s, at);
     if (!list || !path)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+
     for (uint32_t i = 0; i < dict->count; i += 2) {
         struct pickle_node *key = dict->item[i];
         if (key->kind != PICKLE_TEXT || !looks_like_tensor(dict->item[i + 1]))
@@ -165,19 +88,23 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
         if (!list[n++].name)
             return dd_error(err, DDPM_ENOMEM, "out of memory");
     }
+
     int code = source_add(s, path, list, n, err);
     if (!code)
         s->state[s->states - 1].dict = dict;
     return code;
 }
 
-/* Have two tensors the same shape, by what the pickle says of it? */
+/* ---- an average without names ---- */
+
+/* Returns whether two tensors have the same shape, by what the pickle says: their third argument is the size. */
 static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
 {
     a = torch_parameter(a);
     b = torch_parameter(b);
     if (a->kind != PICKLE_CALL || b->kind != PICKLE_CALL || a->item[1]->count < 4 || b->item[1]->count < 4)
         return 0;
+
     const struct pickle_node *x = a->item[1]->item[2], *y = b->item[1]->item[2];
     int same = x->kind == PICKLE_TUPLE && y->kind == PICKLE_TUPLE && x->count == y->count;
     for (uint32_t i = 0; same && i < x->count; i++)
@@ -186,8 +113,8 @@ static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
     return same;
 }
 
-/* Fills list [list of tensors] with the names of dict, if that holds as many tensors, of the same shapes in
-   the same order. */
+/* Fills list with the tensors of s->unnamed under the names of a state, if that has as many, of the same shapes
+   in the same order.  Returns whether it has. */
 static int take_names(struct named *list, struct source *s, const struct state *like)
 {
     uint32_t n = 0;
@@ -203,8 +130,8 @@ static int take_names(struct named *list, struct source *s, const struct state *
     return n == s->unnamed->count;
 }
 
-/* Gives an average without names those of the weights beside it: both are in the order of the model's
-   parameters(). */
+/* Gives an average without names those of the weights beside it.  Both are in the order of the model's
+   parameters(), as torch_ema writes them. */
 static int name_average(struct source *s, ddpm_error *err)
 {
     if (!s->unnamed || !s->states)
@@ -212,51 +139,69 @@ static int name_average(struct source *s, ddpm_error *err)
     struct named *list = dd_arena(&s->arena, s->unnamed->count + 1, sizeof *list);
     if (!list)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
-    for (size_t i = 0; i < s->states; i++)
-        if (s->state[i].tensors == s->unnamed->count && take_names(list, s, &s->state[i])) {
-            s->named_like = s->state[i].path;
-            int code = source_add(s, s->nameless, list, s->unnamed->count, err);
-            s->nameless = NULL;
-            return code;
-        }
+
+    for (size_t i = 0; i < s->states; i++) {
+        if (s->state[i].tensors != s->unnamed->count || !take_names(list, s, &s->state[i]))
+            continue;
+        s->named_like = s->state[i].path;
+        int code = source_add(s, s->nameless, list, s->unnamed->count, err);
+        s->nameless = NULL;
+        return code;
+    }
     return DDPM_OK;
 }
 
-static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err);
+/* Returns whether a container holds tensors without names: in a list, or in a dict under numbers. */
+static int holds_nameless(const struct pickle_node *node)
+{
+    if (is_sequence(node)) {
+        for (uint32_t i = 0; i < node->count && i < LIST_MAX; i++)
+            if (looks_like_tensor(node->item[i]))
+                return 1;
+    } else if (node->kind == PICKLE_DICT) {
+        for (uint32_t i = 0; i + 1 < node->count && i < LIST_MAX; i += 2)
+            if (node->item[i]->kind != PICKLE_TEXT && looks_like_tensor(node->item[i + 1]))
+                return 1;
+    }
+    return 0;
+}
 
-/* Remembers an average whose tensors have no names: a list of them, a dict of them under numbers, or an
-   object of its program. */
+/* Remembers an average whose tensors have no names.  An object of another program is one too, if its path says
+   so: what it holds was not built. */
 static int note_nameless(struct source *s, const struct pickle_node *node, const struct place *at,
                          ddpm_error *err)
 {
     int shadow = at->length == strlen("shadow_params") && !memcmp(at->key, "shadow_params", at->length);
-    int bare = shadow || (node->kind == PICKLE_OPAQUE && node->global == PICKLE_FOREIGN);
-    for (uint32_t i = 0;
-         i < node->count && i < 16 && (node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE); i++)
-        bare |= looks_like_tensor(node->item[i]);
-    for (uint32_t i = 0; i + 1 < node->count && i < 16 && node->kind == PICKLE_DICT; i += 2)
-        bare |= node->item[i]->kind != PICKLE_TEXT && looks_like_tensor(node->item[i + 1]);
-    const char *path = bare ? path_of(s, at) : "";
+    int foreign = node->kind == PICKLE_OPAQUE && node->global == PICKLE_FOREIGN;
+    if (!shadow && !foreign && !holds_nameless(node))
+        return DDPM_OK;
+
+    const char *path = path_of(s, at);
     if (!path)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     if (!*path || !(shadow || name_says_average(path, strlen(path))))
         return DDPM_OK;
-    bool list = node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE;
+
+    bool list = is_sequence(node);
     if (!s->nameless || (shadow && !s->shadow)) {
         s->nameless = path;
         s->unnamed = list ? node : NULL;
         s->shadow = shadow;
     } else if (list && shadow == s->shadow) {
-        s->unnamed = NULL; /* of several, nothing says which one is meant */
+        s->unnamed = NULL; /* nothing says which of several is meant */
     }
     return DDPM_OK;
 }
+
+/* ---- the walk ---- */
+
+static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err);
 
 static int visit_list(struct source *s, const struct pickle_node *list, const struct place *at,
                       ddpm_error *err)
 {
     int code = DDPM_OK;
-    for (uint32_t i = 0; !code && i < list->count && i < 16; i++) {
+    for (uint32_t i = 0; !code && i < list->count && i < LIST_MAX; i++) {
         char index[16];
         int length = snprintf(index, sizeof index, "[%u]", i);
         code = visit(s, list->item[i], &(struct place){ at, index, (size_t)length, at->depth + 1 }, err);
@@ -267,72 +212,93 @@ static int visit_list(struct source *s, const struct pickle_node *list, const st
 static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at,
                       ddpm_error *err)
 {
+    /* The state of a torch optimizer also holds tensors, its moments. */
     if (pickle_get(dict, "state") && pickle_get(dict, "param_groups")) {
         s->optimizer = 1;
         return DDPM_OK;
     }
+
     int code = add_state(s, dict, at, err);
-    for (uint32_t i = 0; !code && i < dict->count; i += 2)
-        if (dict->item[i]->kind == PICKLE_TEXT)
-            code =
-                visit(s, dict->item[i + 1],
-                      &(struct place){ at, dict->item[i]->text, dict->item[i]->count, at->depth + 1 }, err);
+    for (uint32_t i = 0; !code && i < dict->count; i += 2) {
+        const struct pickle_node *key = dict->item[i];
+        if (key->kind != PICKLE_TEXT)
+            continue;
+        struct place inner = { at, key->text, key->count, at->depth + 1 };
+        code = visit(s, dict->item[i + 1], &inner, err);
+    }
     return code;
 }
 
-/* Each container is entered once, so shared and cyclic ones end. */
+/* Walks what lies under a node.  Each container is entered once, so the walk of shared and cyclic ones ends. */
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
 {
-    int list = node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE;
-    if ((!list && node->kind != PICKLE_DICT && node->kind != PICKLE_OPAQUE) || node->visited ||
-        at->depth > DEPTH)
+    int container = is_sequence(node) || node->kind == PICKLE_DICT || node->kind == PICKLE_OPAQUE;
+    if (!container || node->visited || at->depth > DEPTH_MAX)
         return DDPM_OK;
     node->visited = 1;
+
     int code = note_nameless(s, node, at, err);
     if (code || node->kind == PICKLE_OPAQUE)
         return code;
-    return list ? visit_list(s, node, at, err) : visit_dict(s, node, at, err);
+    return is_sequence(node) ? visit_list(s, node, at, err) : visit_dict(s, node, at, err);
 }
+
+/* ---- the whole ---- */
 
 static const char *kind_name(const struct pickle_node *n)
 {
-    static const char *const name[] = { "None",       "a bool",
-                                        "an integer", "an integer",
-                                        "a number",   "a text",
-                                        "bytes",      "a tuple",
-                                        "a list",     "a dict",
-                                        "a class",    "a single tensor",
-                                        "a storage",  "an object of another class" };
+    static const char *const name[] = {
+        [PICKLE_NONE] = "None",
+        [PICKLE_BOOL] = "a bool",
+        [PICKLE_INT] = "an integer",
+        [PICKLE_LONG] = "an integer",
+        [PICKLE_FLOAT] = "a number",
+        [PICKLE_TEXT] = "a text",
+        [PICKLE_BYTES] = "bytes",
+        [PICKLE_TUPLE] = "a tuple",
+        [PICKLE_LIST] = "a list",
+        [PICKLE_DICT] = "a dict",
+        [PICKLE_GLOBAL] = "a class",
+        [PICKLE_CALL] = "a single tensor",
+        [PICKLE_PERSISTENT] = "a storage",
+        [PICKLE_OPAQUE] = "an object of another class",
+    };
     return name[n->kind];
+}
+
+/* Says why a file without any state is no checkpoint. */
+static int no_states(const struct source *s, ddpm_error *err)
+{
+    if (s->nameless)
+        return dd_error(err, DDPM_EDATA,
+                        "holds only an average without names (%s); save the model with the average copied "
+                        "into it",
+                        s->nameless);
+    if (s->optimizer)
+        return dd_error(err, DDPM_EDATA,
+                        "holds an optimizer's state (state, param_groups) and no weights; give the model's "
+                        "file");
+    if (*s->torch.pickle.foreign)
+        return dd_error(err, DDPM_EDATA,
+                        "holds no tensors under names but objects of a program's own classes (%.100s): save "
+                        "the model's state_dict()",
+                        s->torch.pickle.foreign);
+    return dd_error(err, DDPM_EDATA, "holds no tensors under names: its top object is %s",
+                    kind_name(s->torch.pickle.root));
 }
 
 int torch_states(struct source *s, ddpm_error *err)
 {
     struct pickle_node *root = s->torch.pickle.root;
-    const struct pickle_node *version = pickle_get(root, "version");
     int code = visit(s, root, &(struct place){ 0 }, err);
     if (!code)
         code = name_average(s, err);
     if (code)
         return code;
-    if (!s->states && s->nameless)
-        return dd_error(err, DDPM_EDATA,
-                        "holds only an average without names (%s); save the model with the average copied "
-                        "into it",
-                        s->nameless);
-    if (!s->states && s->optimizer)
-        return dd_error(
-            err, DDPM_EDATA,
-            "holds an optimizer's state (state, param_groups) and no weights; give the model's file");
-    if (!s->states && *s->torch.pickle.foreign)
-        return dd_error(err, DDPM_EDATA,
-                        "holds no tensors under names but objects of a program's own classes (%.100s): save "
-                        "the model's "
-                        "state_dict()",
-                        s->torch.pickle.foreign);
     if (!s->states)
-        return dd_error(err, DDPM_EDATA, "holds no tensors under names: its top object is %s",
-                        kind_name(root));
+        return no_states(s, err);
+
+    const struct pickle_node *version = pickle_get(root, "version");
     if (version && version->kind == PICKLE_TEXT) {
         char shown[32];
         s->version =

@@ -1,12 +1,17 @@
-/* The zip container of torch.save (checkpoint-families.md 7.2): FOLDER/data.pkl and one stored member
-   FOLDER/data/KEY per storage.  libzip reads the archive, from the mapped file, and compares every CRC; the
-   storages are then used where they lie, so a checkpoint costs no memory of its own.  Nothing is ever
-   written, and no member is named by anything but the pickle's own keys. */
+/* Reads the zip container of torch.save (checkpoint-families.md 7.2):
+
+     FOLDER/data.pkl    the pickle
+     FOLDER/data/KEY    one member for each storage, stored without compression
+     FOLDER/byteorder   "little" or "big"; little where it is missing
+
+   libzip reads the archive from the mapped file and compares every CRC.  The storages are then used where they lie
+   in the file, so that a checkpoint needs no memory of its own.  Nothing is unpacked or written. */
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"
 #include "checkpoint/source.h"
 
+/* Returns the name of a member in the archive's folder; NULL when out of memory. */
 static char *member(struct source *s, const char *name)
 {
     return dd_arena_text(&s->arena, "%s/%s", s->torch.folder, name);
@@ -22,7 +27,7 @@ static int exists(struct source *s, const char *name)
 
 struct view {
     const unsigned char *data;
-    zip_uint64_t size, at;
+    zip_uint64_t size, at; /* at: the next byte that libzip reads */
     zip_error_t error;
 };
 
@@ -34,10 +39,12 @@ static zip_int64_t view_stat(const struct view *v, zip_stat_t *stat)
     return sizeof *stat;
 }
 
+/* Answers libzip, which reads a file through such a function (zip_source_function(3)). */
 static zip_int64_t view_command(void *user, void *data, zip_uint64_t length, zip_source_cmd_t command)
 {
     struct view *v = user;
     zip_int64_t to;
+
     switch (command) {
     case ZIP_SOURCE_OPEN: v->at = 0; return 0;
     case ZIP_SOURCE_READ:
@@ -68,14 +75,17 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
     zip_error_t why;
     if (!v)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+
     *v = (struct view){ .data = data, .size = size };
     zip_error_init(&v->error);
     zip_error_init(&why);
     zip_source_t *from = zip_source_function_create(view_command, v, &why);
     s->torch.view = v;
     s->torch.zip = from ? zip_open_from_source(from, ZIP_RDONLY | ZIP_CHECKCONS, &why) : NULL;
-    int code = s->torch.zip ? DDPM_OK : zip_error_code_zip(&why) == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA;
-    if (code) {
+
+    int code = DDPM_OK;
+    if (!s->torch.zip) {
+        code = zip_error_code_zip(&why) == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA;
         dd_error(err, code, "begins as a zip archive but is damaged or cut short (%s)",
                  zip_error_strerror(&why));
         zip_source_free(from);
@@ -86,17 +96,19 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
 
 /* ---- members ---- */
 
-/* Member index's place in the archive, once it is known that reading it costs no more than the file's own size. */
+/* Finds a member, and checks that its bytes are stored as they are and that the sum of what is read does not exceed
+   the size of the file. */
 static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error *err)
 {
     char *full = member(s, name);
     if (!full)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     zip_int64_t index = zip_name_locate(s->torch.zip, full, 0);
-    const zip_uint64_t needed = ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
-                                ZIP_STAT_ENCRYPTION_METHOD;
     if (index < 0)
         return dd_error(err, DDPM_EDATA, "member %.100s is not in the archive", full);
+
+    const zip_uint64_t needed = ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
+                                ZIP_STAT_ENCRYPTION_METHOD;
     if (zip_stat_index(s->torch.zip, (zip_uint64_t)index, 0, stat) != 0 || (stat->valid & needed) != needed)
         return dd_error(err, DDPM_EDATA, "member %.100s: %s", full, zip_strerror(s->torch.zip));
     if (stat->comp_method != ZIP_CM_STORE || stat->encryption_method != ZIP_EM_NONE)
@@ -110,7 +122,8 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
     return DDPM_OK;
 }
 
-/* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file libzip took the bytes from. */
+/* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file libzip took the bytes
+   from: the view stands behind the first chunk once that is read. */
 static int read_through(struct source *s, const unsigned char **data, zip_file_t *f, const zip_stat_t *stat,
                         ddpm_error *err)
 {
@@ -118,6 +131,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     unsigned char chunk[1 << 14];
     zip_uint64_t first = 0, done = 0;
     zip_int64_t n;
+
     while ((n = zip_fread(f, chunk, sizeof chunk)) > 0) {
         if (!done)
             first = v->at - (zip_uint64_t)n;
@@ -126,6 +140,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
             return dd_error(err, DDPM_EIO, "the file changed while it was read");
         done += (zip_uint64_t)n;
     }
+
     if (n < 0)
         return dd_error(err, DDPM_EDATA, "%s", zip_error_strerror(zip_file_get_error(f)));
     if (done != stat->size)
@@ -135,7 +150,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     return DDPM_OK;
 }
 
-/* A whole member, in place.  Members that share bytes cannot make the sum of what is read larger than the file. */
+/* Checks a whole member and returns it in place. */
 static int load(struct source *s, const char *name, const unsigned char **data, size_t *size, ddpm_error *err)
 {
     zip_stat_t stat;
@@ -145,10 +160,12 @@ static int load(struct source *s, const char *name, const unsigned char **data, 
     zip_file_t *f = zip_fopen_index(s->torch.zip, stat.index, 0);
     if (!f)
         return dd_error(err, DDPM_EDATA, "member %.100s: %s", name, zip_strerror(s->torch.zip));
+
     code = read_through(s, data, f, &stat, err);
     if (code)
         dd_error_context(err, "member %.100s", name);
     zip_fclose(f);
+
     s->torch.left -= stat.size;
     *size = (size_t)stat.size;
     return code;
@@ -161,6 +178,7 @@ int torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_erro
     char *name = dd_arena_text(&s->arena, "data/%s", storage->key);
     if (!name)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+
     int code = find(s, name, &stat, err);
     if (code)
         return code;
@@ -171,6 +189,7 @@ int torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_erro
     return load(s, name, &storage->data, &size, err);
 }
 
+/* Tells a file of torch.save from other archives, and reads its byte order. */
 static int check_marks(struct source *s, ddpm_error *err)
 {
     const unsigned char *text;
@@ -183,6 +202,7 @@ static int check_marks(struct source *s, ddpm_error *err)
         return dd_error(err, DDPM_EDATA,
                         "is a zip archive but no torch file: it has no %.64s/data.pkl; unpack it first",
                         s->torch.folder);
+
     if (!exists(s, "byteorder"))
         return DDPM_OK;
     int code = load(s, "byteorder", &text, &size, err);
@@ -202,6 +222,8 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     if (code)
         return code;
     s->torch.left = size;
+
+    /* The folder has any name; that of the first member tells it. */
     const char *first = zip_get_name(s->torch.zip, 0, 0), *slash = first ? strchr(first, '/') : NULL;
     if (!slash)
         return dd_error(err, DDPM_EDATA,
@@ -209,12 +231,14 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     s->torch.folder = dd_arena_text(&s->arena, "%.*s", (int)(slash - first), first);
     if (!s->torch.folder)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
+
     if ((code = check_marks(s, err)) != DDPM_OK ||
         (code = load(s, "data.pkl", &pickle, &length, err)) != DDPM_OK)
         return code;
     if (length > PICKLE_BYTES_MAX)
         return dd_error(err, DDPM_EDATA, "data.pkl has %zu bytes; more than %d is no table of tensors",
                         length, PICKLE_BYTES_MAX);
+
     if ((code = pickle_read(&s->torch.pickle, &s->arena, pickle, length, &used, err)) != DDPM_OK ||
         (code = torch_storages(s, 0, err)) != DDPM_OK)
         return code;

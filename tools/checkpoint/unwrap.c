@@ -156,11 +156,6 @@ static void take_all(struct choice *out, const struct state *state)
 
 /* ---- the whole ---- */
 
-static int named_order(const void *a, const void *b)
-{
-    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
-}
-
 int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want,
            ddpm_error *err)
 {
@@ -191,7 +186,7 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
         return code;
 
     /* The buffers of the module around the U-Net may have names that are also within it. */
-    qsort(out->tensor, out->tensors, sizeof *out->tensor, named_order);
+    qsort(out->tensor, out->tensors, sizeof *out->tensor, source_order);
     for (size_t i = 1; i < out->tensors; i++)
         if (!strcmp(out->tensor[i - 1].name, out->tensor[i].name))
             return dd_error(err, DDPM_EDATA, "%s: tensor %.120s is there twice", s->name,
