@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 
 enum { MOST_WORKERS = 64 };
 
@@ -153,24 +153,17 @@ static int wanted(const struct check_test *t, int argc, char **argv)
     return !any;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Runs one test, prints its name and whatever it has to say, and counts its result. */
 static void run(const struct check_test *t, struct board *b)
 {
-    double start = now();
+    double start = dd_clock(CLOCK_MONOTONIC);
 
     printf("%s.%s\n", t->group, t->name);
     failures = skipped = 0;
     t->run();
 
-    if (now() - start > 5)
-        printf("  %.1f s\n", now() - start);
+    if (dd_clock(CLOCK_MONOTONIC) - start > 5)
+        printf("  %.1f s\n", dd_clock(CLOCK_MONOTONIC) - start);
     if (failures)
         printf("  FAILED: %d checks\n", failures);
     atomic_int *result = &b->passed;

@@ -27,6 +27,11 @@ int dd_error(ddpm_error *err, int code, const char *format, ...)
     return code;
 }
 
+int dd_error_memory(ddpm_error *err, const char *what)
+{
+    return dd_error(err, DDPM_ENOMEM, "out of memory for %s", what);
+}
+
 int dd_error_context(ddpm_error *err, const char *format, ...)
 {
     if (!err)

@@ -12,6 +12,8 @@
 
 /* Fills *err (may be NULL) and returns code, so that a caller can write: return dd_error(err, DDPM_EDATA, "..."). */
 int dd_error(ddpm_error *err, int code, const char *format, ...) DD_PRINTF(3, 4);
+/* Fills *err with "out of memory for WHAT" and returns DDPM_ENOMEM. */
+int dd_error_memory(ddpm_error *err, const char *what);
 /* Puts "context: " before a text that is already there; returns err->code. */
 int dd_error_context(ddpm_error *err, const char *format, ...) DD_PRINTF(2, 3);
 #endif

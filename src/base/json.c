@@ -1,6 +1,7 @@
 /* JSON values by their keys.  The text is first checked by dd_scan, because cJSON lets invalid UTF-8, control characters, leading
    zeros and escaped NULs pass; then cJSON builds the tree; then doubled keys and infinite numbers are looked for. */
 #include "base/json.h"
+#include "base/names.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -209,15 +210,13 @@ const char *dd_json_text(struct dd_json *j, const char *key)
 int dd_json_choice(struct dd_json *j, const char *key, const char *const *names)
 {
     const char *text = dd_json_text(j, key);
-    char all[160];
-    size_t used = 0;
+    char all[160] = "";
     if (j->code)
         return 0;
     for (int i = 0; names[i]; i++) {
         if (!strcmp(text, names[i]))
             return i;
-        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? " " : "", names[i]);
-        used = used < sizeof all ? used : sizeof all - 1;
+        dd_names_join(all, sizeof all, names[i]);
     }
     fail(j, DDPM_EDATA, key, "\"%.60s\" found, one of these is expected: %s", text, all);
     return 0;

@@ -1,5 +1,6 @@
 /* Blocks aligned to 64 bytes: a line of the cache, and the widest vector.  Large ones lie on huge pages where the system gives them. */
 #include "base/memory.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,4 +25,15 @@ void *dd_memory(size_t n, size_t size)
         madvise(p, bytes / HUGE * HUGE, MADV_HUGEPAGE);
 #endif
     return p ? memset(p, 0, bytes) : NULL;
+}
+
+void *dd_memory_more(void *list, size_t n, size_t size)
+{
+    enum { FIRST = 64 };
+
+    bool is_full = !n || (n >= FIRST && (n & (n - 1)) == 0);
+    if (!is_full)
+        return list;
+    size_t room = n ? 2 * n : FIRST;
+    return room <= SIZE_MAX / 2 / size ? realloc(list, room * size) : NULL;
 }

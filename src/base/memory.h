@@ -10,6 +10,11 @@ void *dd_memory(size_t n, size_t size);
 /* n * size rounded up to a multiple of align, at least align; 0 when that is too large. */
 size_t dd_memory_bytes(size_t n, size_t size, size_t align);
 
+/* Returns a list of n elements of this size with space for one more, or NULL when out of memory; then the list
+   stays as it was.  Every element of a list is added in this way, because the space follows from n: 64, 128,
+   256, ... elements.  A list begins as NULL with n = 0 and is released with free(). */
+void *dd_memory_more(void *list, size_t n, size_t size);
+
 struct dd_arena {
     struct dd_arena_chunk *chunk;
 }; /* {0} is empty */

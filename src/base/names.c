@@ -1,17 +1,25 @@
-/* Lists the names in a folder in the order of their bytes. */
+/* Lists the names in a folder in the order of their bytes, and names in a text. */
 #include "base/names.h"
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 
 bool dd_names_end(const char *name, const char *ending)
 {
     size_t n = strlen(name), m = strlen(ending);
     return n > m && *name != '.' && !strcasecmp(name + n - m, ending);
+}
+
+void dd_names_join(char *list, size_t size, const char *name)
+{
+    size_t used = strlen(list);
+    snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
 }
 
 void dd_names_free(char **name, size_t n)
@@ -27,22 +35,18 @@ static int compare(const void *a, const void *b)
 }
 
 /* Appends a copy of one name; false: there is no memory. */
-static bool append(char ***name, size_t *n, size_t *room, const char *one)
+static bool append(char ***name, size_t *n, const char *one)
 {
-    if (*n == *room) {
-        char **more = realloc(*name, (2 * *room + 64) * sizeof *more);
-        if (!more)
-            return false;
-        *name = more;
-        *room = 2 * *room + 64;
-    }
+    char **more = dd_memory_more(*name, *n, sizeof *more);
+    if (!more)
+        return false;
+    *name = more;
     (*name)[*n] = strdup(one);
     return (*name)[*n] && ++*n;
 }
 
 int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err)
 {
-    size_t room = 0;
     int code = DDPM_OK;
     *name = NULL;
     *n = 0;
@@ -52,7 +56,7 @@ int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted
                         strerror(errno));
 
     for (struct dirent *e; !code && (e = readdir(folder));)
-        if (wanted(path, e->d_name) && !append(name, n, &room, e->d_name))
+        if (wanted(path, e->d_name) && !append(name, n, e->d_name))
             code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the names in it", path);
     closedir(folder);
 

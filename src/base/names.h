@@ -1,4 +1,4 @@
-/* The names in a folder, and their endings. */
+/* The names in a folder, the endings of names, and lists of names in a text. */
 #ifndef DD_NAMES_H
 #define DD_NAMES_H
 #include <stdbool.h>
@@ -14,4 +14,6 @@ int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted
 void dd_names_free(char **name, size_t n);
 /* Returns whether a name, not that of a hidden file, has this ending, in upper or lower case. */
 bool dd_names_end(const char *name, const char *ending);
+/* Adds a name to a list "A, B", which begins as an empty text of this size; what does not fit is cut off. */
+void dd_names_join(char *list, size_t size, const char *name);
 #endif

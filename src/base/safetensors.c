@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/hash.h"
 #include "base/kind.h"
+#include "base/memory.h"
 #include "base/scan.h"
 
 enum { HEADER_MOST = 100000000 };
@@ -22,7 +23,7 @@ struct reader {
     struct dd_safetensors *s;
     struct dd_scan scan;
     const unsigned char *data; /* [size] */
-    size_t size, entry_room, meta_room;
+    size_t size;
     char *text; /* where the next name goes */
     const char *file;
     ddpm_error *err;
@@ -32,25 +33,6 @@ static int wrong_header(const struct reader *r)
 {
     return dd_error(r->err, DDPM_EDATA, "%s: safetensors header, byte %zu: %s", r->file,
                     (size_t)(r->scan.at - r->scan.start), r->scan.fault);
-}
-
-static int no_memory(const struct reader *r)
-{
-    return dd_error(r->err, DDPM_ENOMEM, "%s: out of memory for its table of tensors", r->file);
-}
-
-/* Makes room for one more element of a table that doubles. */
-static int grow(void **table, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return 0;
-    size_t more = *room ? 2 * *room : 16;
-    void *p = realloc(*table, more * size);
-    if (!p)
-        return -1;
-    *table = p;
-    *room = more;
-    return 0;
 }
 
 /* A string of the header, kept with a NUL behind it; NULL on a fault. */
@@ -189,8 +171,10 @@ static int read_entry(struct reader *r, const char *name)
                         r->file, name, dd_dtype_name(e.dtype), size, offset[1] - offset[0]);
     e.data = r->data + offset[0];
     e.size = (size_t)size;
-    if (grow((void **)&r->s->entry, r->s->entries, &r->entry_room, sizeof e))
-        return no_memory(r);
+    struct dd_entry *more = dd_memory_more(r->s->entry, r->s->entries, sizeof e);
+    if (!more)
+        return dd_error_memory(r->err, r->file);
+    r->s->entry = more;
     r->s->entry[r->s->entries++] = e;
     return DDPM_OK;
 }
@@ -207,8 +191,10 @@ static int read_metadata(struct reader *r)
         if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key") ||
             !(m.value = keep_string(r)))
             return wrong_header(r);
-        if (grow((void **)&r->s->meta, r->s->metas, &r->meta_room, sizeof m))
-            return no_memory(r);
+        struct dd_meta *more = dd_memory_more(r->s->meta, r->s->metas, sizeof m);
+        if (!more)
+            return dd_error_memory(r->err, r->file);
+        r->s->meta = more;
         r->s->meta[r->s->metas++] = m;
     } while (dd_scan_take(s, ','));
     return dd_scan_expect(s, '}', "a comma or the closing bracket is expected") ? wrong_header(r) : DDPM_OK;
@@ -329,7 +315,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
     };
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);
-    int code = r.text ? read_header(&r) : no_memory(&r);
+    int code = r.text ? read_header(&r) : dd_error_memory(r.err, r.file);
     if (!code)
         code = check_cover(&r);
     if (!code)

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/names.h"
 
 enum { NUMBERS = 3 };
 
@@ -212,10 +213,8 @@ enum { SCHEDULES = sizeof schedules / sizeof schedules[0] };
 static int unknown(const char *spec, ddpm_error *err)
 {
     char names[256] = "";
-    for (int i = 0; i < SCHEDULES; i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", schedules[i].name);
-    }
+    for (int i = 0; i < SCHEDULES; i++)
+        dd_names_join(names, sizeof names, schedules[i].name);
     return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": no such schedule; it is one of %s", spec, names);
 }
 

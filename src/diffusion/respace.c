@@ -18,6 +18,7 @@
 #include "diffusion/respace.h"
 #include "diffusion/betas.h"
 #include "diffusion/optimal_steps.h"
+#include "base/names.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,12 +202,11 @@ static int find_preset(int *preset, const char *spacing, ddpm_error *err)
     char choices[128] = "";
     *preset = 0;
     for (int i = 0; spacing && names[i]; i++) {
-        size_t used = strlen(choices);
         if (!strcmp(names[i], spacing)) {
             *preset = i;
             return DDPM_OK;
         }
-        snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
+        dd_names_join(choices, sizeof choices, names[i]);
     }
     return spacing ? dd_error(err, DDPM_EUSAGE, "spacing \"%.60s\": no such spacing; it is one of %s",
                               spacing, choices)

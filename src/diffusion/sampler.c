@@ -1,5 +1,6 @@
 /* sampler.c: what all samplers share: options, the batch and who is still in it, prediction and noise.  The list of samplers is here. */
 #include "diffusion/sampler.h"
+#include "base/names.h"
 #include "base/rng.h"
 #include "diffusion/langevin.h"
 #include "diffusion/marginal.h"
@@ -36,12 +37,11 @@ static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm
 {
     char choices[128] = "";
     for (int i = 0; names[i]; i++) {
-        size_t used = strlen(choices);
         if (!strcmp(names[i], name)) {
             *kind = kinds[i];
             return DDPM_OK;
         }
-        snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "", names[i]);
+        dd_names_join(choices, sizeof choices, names[i]);
     }
     return dd_error(err, DDPM_EUSAGE, "sampler \"%.60s\": no such sampler; it is one of %s", name, choices);
 }

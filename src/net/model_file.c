@@ -139,11 +139,6 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
 
 /* ---- writing ---- */
 
-static int no_memory(const char *path, ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
-}
-
 static bool to_half(const ddpm_tensor *t, unsigned flags)
 {
     return t->dtype == DDPM_F32 && t->rank >= 2 && (flags & DDPM_SAVE_F16);
@@ -248,10 +243,10 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
 {
     char id[65];
     if (make_id(id, entry, m->tensors))
-        return no_memory(path, err);
+        return dd_error_memory(err, path);
     char *json = metadata_text(m, id);
     if (!json)
-        return no_memory(path, err);
+        return dd_error_memory(err, path);
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
     struct dd_output o;
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
@@ -274,7 +269,7 @@ int dd_model_file_save(const ddpm_model *m, const char *path, unsigned flags, dd
 {
     struct dd_entry *entry = malloc(m->tensors * sizeof *entry);
     char *room = malloc(room_for_conversion(m, flags) + 1), *at = room;
-    int code = entry && room ? DDPM_OK : no_memory(path, err);
+    int code = entry && room ? DDPM_OK : dd_error_memory(err, path);
     for (size_t i = 0; i < m->tensors && !code; i++)
         code = make_entry(&entry[i], &m->tensor[i], flags, &at, path, err);
     if (!code)

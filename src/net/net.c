@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "base/clock.h"
 #include "layer/conv_gradient.h"
 #include "layer/parallel.h"
 #include "net/backward.h"
@@ -224,29 +224,22 @@ void dd_net_free(ddpm_net *net)
 
 /* ---- run ---- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_net_seen *seen, void *user)
 {
-    double before = now();
+    double before = dd_clock(CLOCK_MONOTONIC);
     int stop = 0;
     for (int i = first; i < end && !stop; i++) {
         if (net->program.node[i].of)
             dd_backward_node(net, s, i);
         else
             dd_forward_node(net, s, i);
-        double after = now();
+        double after = dd_clock(CLOCK_MONOTONIC);
         net->list[i].seconds += after - before;
         before = after;
         if (seen) {
             struct dd_map y = dd_forward_map(net, s, net->program.node[i].y);
             stop = seen(user, i, &y);
-            before = now();
+            before = dd_clock(CLOCK_MONOTONIC);
         }
     }
     return stop;

@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Entries that every list has room for from the start. */
-enum { FIRST = 64 };
+#include "base/memory.h"
 
 const char *dd_program_op(const struct dd_node *n)
 {
@@ -33,19 +31,17 @@ int dd_program_forward(const struct dd_program *p)
     return i;
 }
 
-/* Returns the list with one more entry, zeroed, at its end.  Room doubles whenever the count is a power of
-   two.  Without memory no entry is added, p->failed is set, and the caller overwrites what was the last
+/* Returns the list with one more entry, zeroed, at its end.  Without memory no entry is added, p->failed is set, and the caller overwrites what was the last
    entry. */
 static void *more(struct dd_program *p, void *list, int *count, size_t size)
 {
-    if (*count >= FIRST && !(*count & (*count - 1))) {
-        void *bigger = realloc(list, 2 * (size_t)*count * size);
-        if (!bigger) {
-            p->failed = true;
-            return list;
-        }
-        list = bigger;
+    /* dd_program_init made room for the first entries, so that there always is a last one. */
+    void *longer = *count ? dd_memory_more(list, (size_t)*count, size) : list;
+    if (!longer) {
+        p->failed = true;
+        return list;
     }
+    list = longer;
 
     memset((char *)list + (size_t)*count * size, 0, size);
     ++*count;
@@ -296,11 +292,11 @@ int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)
     p->derivatives = derivatives;
     p->training = derivatives != DD_NO_DERIVATIVES;
 
-    p->param = malloc(FIRST * sizeof *p->param);
-    p->home = malloc(FIRST * sizeof *p->home);
-    p->value = malloc(FIRST * sizeof *p->value);
-    p->part = malloc(FIRST * sizeof *p->part);
-    p->node = malloc(FIRST * sizeof *p->node);
+    p->param = dd_memory_more(NULL, 0, sizeof *p->param);
+    p->home = dd_memory_more(NULL, 0, sizeof *p->home);
+    p->value = dd_memory_more(NULL, 0, sizeof *p->value);
+    p->part = dd_memory_more(NULL, 0, sizeof *p->part);
+    p->node = dd_memory_more(NULL, 0, sizeof *p->node);
     if (!p->param || !p->home || !p->value || !p->part || !p->node)
         return DDPM_ENOMEM;
 

@@ -419,7 +419,7 @@ test_train_archs() {
 	expect 64 lucid --set net.classes=2; says 'arch "lucid" has no classes'
 	expect 64 lucid --set net.norm.groups=4; says 'there is no section norm'
 	expect 64 lucid --set net.mid=true; says 'mid'
-	expect 64 lucid --set net.arch=unet; says 'one of these is expected: ddpm lucid'
+	expect 64 lucid --set net.arch=unet; says 'one of these is expected: ddpm, lucid'
 	expect 0 train --force --steps 2 --holdout 2 --set diffusion.variance=learned-range --set diffusion.prediction=v -q
 	expect 0 ddpm info m.ddpm; prints 'predicts      v, variance learned-range'; prints 'of 2 images,'
 	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --spacing optimal --variance analytic -q

@@ -277,7 +277,7 @@ TEST(json, wrong_reads)
     wrong(fraction, "net.number: 1.5 found, a whole number between 0 and 9 is expected");
     wrong(too_small, "net.int: -3 found, a whole number between 0 and 9 is expected");
     wrong(outside, "net.number: 1.5 found, a number between 0 and 1 is expected");
-    wrong(no_choice, "net.text: \"a\" found, one of these is expected: b c");
+    wrong(no_choice, "net.text: \"a\" found, one of these is expected: b, c");
     wrong(too_long, "net.list: 3 values found, at most 2 are expected");
     wrong(not_texts, "net.list[0]: a string is expected, found a number");
     wrong(not_list, "net.sub: a list is expected, found an object");

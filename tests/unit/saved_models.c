@@ -40,7 +40,7 @@ TEST(model, configurations_that_are_refused)
         { "plain", "\"blocks\": 1,", "", "net.blocks: missing" },
         { "plain", "\"blocks\": 1", "\"blocks\": 1, \"block\": 1", "net.block: unknown key" },
         { "plain", "\"act\": \"silu\"", "\"act\": \"swish\"",
-          "net.act: \"swish\" found, one of these is expected: silu gelu relu mish" },
+          "net.act: \"swish\" found, one of these is expected: silu, gelu, relu, mish" },
         { "plain", "[4,8]", "[4,2147483647]",
           "net.widths[1]: 2147483647 found, a whole number between 1 and 32768" },
         { "plain", "[4,8]", "[]", "net.widths is empty" },

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/error.h"
+#include "base/names.h"
 #include "checkpoint/diffusers_folder.h"
 #include "checkpoint/python_json.h"
 #include "checkpoint/tensor_names.h"
@@ -21,11 +22,6 @@ static const struct {
 } variants[] = { { "ema", "ema" }, { "", "" }, { "non_ema", "raw" }, { "fp16", "" }, { "bf16", "" } };
 
 enum { VARIANTS = sizeof variants / sizeof *variants, FORMS = sizeof forms / sizeof *forms };
-
-static int no_memory(ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "out of memory");
-}
 
 static int is_file(const char *path)
 {
@@ -79,7 +75,7 @@ static int shard_names(const char ***list, size_t *count, struct files *f, const
         n++;
     *list = dd_arena(&f->arena, n + 1, sizeof **list);
     if (!*list)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     n = 0;
     for (const cJSON *c = map->child; c; c = c->next) {
         const char *name = cJSON_GetStringValue(c);
@@ -103,11 +99,11 @@ static int open_shards(struct files *f, const char *const *name, size_t count, c
 {
     f->source = dd_arena(&f->arena, count, sizeof *f->source);
     if (!f->source)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     for (size_t i = 0; i < count; i++) {
         char *file = dd_arena_text(&f->arena, "%s/%s", folder, name[i]);
         if (!file)
-            return no_memory(err);
+            return dd_error_memory(err, "the names of the folder");
         f->sources = i + 1;
         int code = source_open(&f->source[i], file, err);
         if (code)
@@ -128,7 +124,7 @@ static int merge(struct files *f, const cJSON *map, const char *const *name, con
         total += f->source[i].state->tensors;
     struct named *list = dd_arena(&f->source->arena, total + 1, sizeof *list);
     if (!list)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     for (const cJSON *c = map->child; c; c = c->next) {
         const char **at = bsearch(&c->valuestring, name, f->sources, sizeof *name, text_order);
         const struct named *found =
@@ -181,7 +177,7 @@ static int find_others(struct files *f, const char *folder, int taken, ddpm_erro
         for (int form = 0; form < FORMS && !f->others; form++) {
             char *path = weights_path(f, folder, i, form);
             if (!path)
-                return no_memory(err);
+                return dd_error_memory(err, "the names of the folder");
             if (i != taken && (*variants[i].label || !*variants[i].name) && is_file(path))
                 f->others = path + strlen(folder) + 1;
         }
@@ -197,7 +193,7 @@ static int find_weights(struct files *f, const char *folder, const char *want, d
         for (int form = 0; form < FORMS; form++) {
             char *path = weights_path(f, folder, order[i], form);
             if (!path)
-                return no_memory(err);
+                return dd_error_memory(err, "the names of the folder");
             if (!is_file(path))
                 continue;
             f->weights = path;
@@ -224,17 +220,16 @@ static int is_weights(const struct dirent *e)
 static int no_weights(const char *folder, const char *lacks, ddpm_error *err)
 {
     char list[300] = "";
-    size_t used = 0;
     struct dirent **entry = NULL;
     int n = scandir(folder, &entry, is_weights, alphasort);
     for (int i = 0; i < n; i++) {
-        const char *name = used < 200 ? entry[i]->d_name : "";
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.80s", used && *name ? ", " : "", name);
+        if (strlen(list) < 200)
+            dd_names_join(list, sizeof list, entry[i]->d_name);
         free(entry[i]);
     }
     free(entry);
-    return dd_error(err, DDPM_EMISSING, "%s: %s%s%s%s", folder, lacks, used ? "; there is " : "", list,
-                    used ? ": give the file that is meant" : "");
+    return dd_error(err, DDPM_EMISSING, "%s: %s%s%s%s", folder, lacks, *list ? "; there is " : "", list,
+                    *list ? ": give the file that is meant" : "");
 }
 
 static int open_weights(struct files *f, const char *folder, const char *want, ddpm_error *err)
@@ -251,7 +246,7 @@ static int open_weights(struct files *f, const char *folder, const char *want, d
         return open_sharded(f, folder, f->weights, err);
     f->source = dd_arena(&f->arena, 1, sizeof *f->source);
     if (!f->source)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     f->sources = 1;
     return source_open(f->source, f->weights, err);
 }
@@ -298,7 +293,7 @@ static int find_averages(struct averages *a, struct files *f, const char *parent
     for (int i = 0; i < n; i++) {
         char *path = dd_arena_text(&f->arena, "%s/%s", parent, entry[i]->d_name);
         if (!path)
-            code = no_memory(err);
+            code = dd_error_memory(err, "the names of the folder");
         if (!code && holds_unet(f, path, entry[i]->d_name)) {
             if (a->count < 2)
                 a->name[a->count] = path + strlen(parent) + 1;
@@ -318,7 +313,7 @@ static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
     for (int i = 0; i < 2 && !f->scheduler; i++) {
         f->scheduler_path = dd_arena_text(&f->arena, "%s/%s", folder, names[i]);
         if (!f->scheduler_path)
-            return no_memory(err);
+            return dd_error_memory(err, "the names of the folder");
         if (!is_file(f->scheduler_path))
             continue;
         int code = python_json_file(&f->scheduler, f->scheduler_path, err);
@@ -339,7 +334,7 @@ static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_e
         const char *index = dd_arena_text(&f->arena, "%s/../model_index.json", folder);
         const char *above = dd_arena_text(&f->arena, "%s/..", folder);
         if (!unet || !index || !above)
-            return no_memory(err);
+            return dd_error_memory(err, "the names of the folder");
         code = find_averages(&a, f, above, folder, err);
         if (!code && (same_place(folder, unet) || a.self || is_file(index)))
             code = scheduler_in(f, above, err);
@@ -365,7 +360,7 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
     const char *unet = dd_arena_text(&f->arena, "%s/../unet", folder);
     const char *ema = dd_arena_text(&f->arena, "%s/../unet_ema", folder);
     if (!above || !unet || !ema)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     int code = find_averages(&a, f, above, folder, err);
     if (is_average(f->config) || same_place(folder, ema) || (a.self && same_place(unet, unet)))
         f->label = "ema";
@@ -378,7 +373,8 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 static int open_model(struct files *f, const char *folder, int inner, const char *want, ddpm_error *err)
 {
     const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
-    int code = config ? python_json_file(&f->config, config, err) : no_memory(err);
+    int code =
+        config ? python_json_file(&f->config, config, err) : dd_error_memory(err, "the names of the folder");
     if (!code)
         code = check_class(f->config, config, err);
     if (!code)
@@ -394,7 +390,7 @@ static int open_one_of(struct files *f, const char *path, const char *raw, const
 {
     const char *average = dd_arena_text(&f->arena, "%s/%s", path, a->name[0]);
     if (!average)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     f->both = raw != NULL;
     if (f->both && want && !strcmp(want, "raw")) {
         int code = open_model(f, raw, raw != path, want, err);
@@ -418,13 +414,13 @@ int diffusers_folder_open(struct files *f, const char *path, const char *want, d
     const char *unet = dd_arena_text(&f->arena, "%s/unet", path);
     const char *raw = dd_arena_text(&f->arena, "%s/unet/config.json", path);
     if (!index || !bare || !unet || !raw)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     int code = check_pipeline(index, err);
     if (!code)
         code = find_averages(&a, f, path, NULL, err);
     const char *average = a.count ? dd_arena_text(&f->arena, "%s/%s/config.json", path, a.name[0]) : "";
     if (code || !average)
-        return code ? code : no_memory(err);
+        return code ? code : dd_error_memory(err, "the names of the folder");
     const char *given = is_file(raw) ? unet : NULL;
     if (!given && is_file(bare))
         given = path;
@@ -442,7 +438,7 @@ int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
     const char *folder = slash ? dd_arena_text(&f->arena, "%.*s", length, path) : ".";
     const char *config = folder ? dd_arena_text(&f->arena, "%s/config.json", folder) : NULL;
     if (!config)
-        return no_memory(err);
+        return dd_error_memory(err, "the names of the folder");
     int code = is_file(config) ? python_json_file(&f->config, config, err) : DDPM_OK;
     if (!code && f->config && !cJSON_GetObjectItemCaseSensitive(f->config, "block_out_channels")) {
         cJSON_Delete(f->config);

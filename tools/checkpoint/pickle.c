@@ -294,9 +294,7 @@ static void push_persistent(struct pickle_machine *m)
     pickle_append(m, n, &id, 1);
     pickle_push(m, n);
 
-    if (pickle_grow(m, (void **)&m->p->persistent, &m->persistent_room, m->p->persistents + 1,
-                    sizeof *m->p->persistent))
-        m->p->persistent[m->p->persistents++] = n;
+    pickle_list_add(m, &m->p->persistent, &m->p->persistents, n);
 }
 
 /* ---- opcodes ---- */

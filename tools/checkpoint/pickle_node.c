@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/names.h"
 #include "checkpoint/pickle.h"
 
 const char *pickle_show(char *out, size_t room, const char *text, size_t length)
@@ -24,7 +25,7 @@ void pickle_note_foreign(struct pickle *p, const char *name)
             return;
 
     if (used + n + 8 < sizeof p->foreign)
-        snprintf(p->foreign + used, sizeof p->foreign - used, "%s%s", used ? ", " : "", name);
+        dd_names_join(p->foreign, sizeof p->foreign, name);
     else if (used + 5 < sizeof p->foreign && strcmp(p->foreign + used - 3, "..."))
         strcpy(p->foreign + used, " ...");
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/memory.h"
 #include "checkpoint/pickle_stack.h"
 
 void pickle_fail(struct pickle_machine *m, int code, const char *format, ...)
@@ -63,28 +64,21 @@ struct pickle_span pickle_take_line(struct pickle_machine *m)
 
 /* ---- stack and marks ---- */
 
-int pickle_grow(struct pickle_machine *m, void **list, size_t *room, size_t need, size_t size)
+void pickle_list_add(struct pickle_machine *m, struct pickle_node ***list, size_t *count,
+                     struct pickle_node *n)
 {
-    if (need <= *room)
-        return 1;
-
-    size_t more = *room * 2 > need ? *room * 2 : need + 64;
-    void *to = realloc(*list, more * size);
-    if (!to) {
+    struct pickle_node **more = dd_memory_more(*list, *count, sizeof *more);
+    if (!more) {
         pickle_fail(m, DDPM_ENOMEM, "out of memory");
-        return 0;
+        return;
     }
-
-    memset((char *)to + *room * size, 0, (more - *room) * size);
-    *list = to;
-    *room = more;
-    return 1;
+    *list = more;
+    more[(*count)++] = n;
 }
 
 void pickle_push(struct pickle_machine *m, struct pickle_node *n)
 {
-    if (pickle_grow(m, (void **)&m->stack, &m->room, m->top + 1, sizeof *m->stack))
-        m->stack[m->top++] = n;
+    pickle_list_add(m, &m->stack, &m->top, n);
 }
 
 struct pickle_node *pickle_pop(struct pickle_machine *m)
@@ -106,8 +100,13 @@ struct pickle_node *pickle_peek(struct pickle_machine *m)
 
 void pickle_set_mark(struct pickle_machine *m)
 {
-    if (pickle_grow(m, (void **)&m->mark, &m->mark_room, m->marks + 1, sizeof *m->mark))
-        m->mark[m->marks++] = m->top;
+    size_t *more = dd_memory_more(m->mark, m->marks, sizeof *more);
+    if (!more) {
+        pickle_fail(m, DDPM_ENOMEM, "out of memory");
+        return;
+    }
+    m->mark = more;
+    m->mark[m->marks++] = m->top;
 }
 
 struct pickle_node **pickle_pop_to_mark(struct pickle_machine *m, size_t *n)
@@ -137,14 +136,16 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
                     m->operations);
         return;
     }
-    if (pickle_grow(m, (void **)&m->memo, &m->memo_room, (size_t)index + 1, sizeof *m->memo))
+    while (!m->code && m->memo_size <= index)
+        pickle_list_add(m, &m->memo, &m->memo_size, NULL);
+    if (!m->code)
         m->memo[index] = n;
     m->memos++;
 }
 
 void pickle_memo_get(struct pickle_machine *m, uint64_t index)
 {
-    if (index < m->memo_room && m->memo[index])
+    if (index < m->memo_size && m->memo[index])
         pickle_push(m, m->memo[index]);
     else
         pickle_fail(m, DDPM_EDATA, "memo index %llu was never set", (unsigned long long)index);

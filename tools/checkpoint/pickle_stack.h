@@ -17,13 +17,12 @@ struct pickle_machine {
     size_t operations; /* opcodes done */
 
     struct pickle_node **stack;
-    size_t top, room;
+    size_t top;
     size_t *mark; /* heights of the stack at each MARK that is still open */
-    size_t marks, mark_room;
+    size_t marks;
     struct pickle_node **memo; /* values by the number under which the pickle stored them; NULL: none */
-    size_t memo_room;
+    size_t memo_size;
     size_t memos; /* values stored */
-    size_t persistent_room;
 
     struct pickle_node *none, *truth[2]; /* the one None, False and True */
     struct pickle_node nothing;          /* stands for a value after an error */
@@ -43,8 +42,9 @@ uint64_t pickle_take_uint(struct pickle_machine *m, unsigned bytes);
 /* Returns the line that begins here, without its end; "" after an error. */
 struct pickle_span pickle_take_line(struct pickle_machine *m);
 
-/* Makes room for need elements of size bytes in *list, zeroed.  Returns 0 after an error. */
-int pickle_grow(struct pickle_machine *m, void **list, size_t *room, size_t need, size_t size);
+/* Adds n behind the nodes of *list. */
+void pickle_list_add(struct pickle_machine *m, struct pickle_node ***list, size_t *count,
+                     struct pickle_node *n);
 
 void pickle_push(struct pickle_machine *m, struct pickle_node *n);
 /* Takes the value on top of the stack.  It never reaches below the last mark; after an error it returns

@@ -20,11 +20,6 @@ static const struct {
 /* How the names of LitEma's copies begin. */
 #define DOTLESS "model_ema."
 
-static int no_memory(ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "out of memory");
-}
-
 /* Returns whether the state, whose names are sorted, has one that begins with prefix and then with. */
 static int any_begins(const struct state *state, const char *prefix, const char *with)
 {
@@ -108,12 +103,12 @@ static int add_dotless(struct candidates *all, const struct candidate *raw, cons
     size_t length = strlen(raw->prefix);
     char *full = dd_arena_text(all->arena, "%s%s", raw->prefix, first);
     if (!full)
-        return no_memory(all->err);
+        return dd_error_memory(all->err, "the names of the tensors");
 
     for (size_t skip = 0; skip <= length; skip += name_segment(full + skip) + 1) {
         char *name = dotless(all->arena, full + skip);
         if (!name)
-            return no_memory(all->err);
+            return dd_error_memory(all->err, "the names of the tensors");
         if (!source_find(raw->state, name))
             continue;
 
@@ -135,7 +130,7 @@ static int add_candidate(struct candidates *all, const struct state *state, cons
 {
     char *prefix = dd_arena_text(all->arena, "%.*s", (int)length, name);
     if (!prefix)
-        return no_memory(all->err);
+        return dd_error_memory(all->err, "the names of the tensors");
     if (!any_begins(state, prefix, signatures[signature].second))
         return DDPM_OK;
 

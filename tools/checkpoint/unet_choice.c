@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/names.h"
 #include "checkpoint/tensor_names.h"
 #include "checkpoint/unet_candidates.h"
 
@@ -43,8 +44,7 @@ static int keep_part(struct candidates *all)
     if (!kept) {
         char path[CANDIDATE_PATH], there[400] = "";
         for (size_t i = 0; i < all->count; i++)
-            snprintf(there + strlen(there), sizeof there - strlen(there), "%s%s", i ? ", " : "",
-                     candidate_path(path, &all->list[i]));
+            dd_names_join(there, sizeof there, candidate_path(path, &all->list[i]));
         return dd_error(all->err, DDPM_EDATA, "%s: holds no U-Net %.80s: there is %s", all->s->name, part,
                         *there ? there : "none of a known family");
     }

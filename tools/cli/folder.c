@@ -12,8 +12,10 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/names.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 
@@ -52,16 +54,10 @@ static bool begins(const char *name, const char *word)
     return !strncasecmp(name, word, strlen(word));
 }
 
-static bool ends(const char *name, const char *word)
-{
-    size_t n = strlen(name), m = strlen(word);
-    return n >= m && !strcasecmp(name + n - m, word);
-}
-
 bool folder_own_name(const char *name)
 {
-    return begins(name, ".ddpm-") || (begins(name, "manifest") && ends(name, ".jsonl")) ||
-           (begins(name, "resume") && ends(name, ".safetensors"));
+    return begins(name, ".ddpm-") || (begins(name, "manifest") && dd_names_end(name, ".jsonl")) ||
+           (begins(name, "resume") && dd_names_end(name, ".safetensors"));
 }
 
 int folder_regular(const char *path, ddpm_error *err)
@@ -166,20 +162,13 @@ static int held(int fd, const char *path, const char *advice, ddpm_error *err)
                     advice);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 const struct folder_lock folder_not_locked = { -1, -1, NULL };
 
 /* Until end, a monotonic time. */
 static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
 {
     while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
-        if (interrupted || now() >= end)
+        if (interrupted || dd_clock(CLOCK_MONOTONIC) >= end)
             return held(fd, path, advice, err);
         nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
     }
@@ -213,7 +202,7 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
 int folder_lock(struct folder_lock *l, const char *path, const char *part, double wait, const char *advice,
                 ddpm_error *err)
 {
-    double end = now() + wait;
+    double end = dd_clock(CLOCK_MONOTONIC) + wait;
     *l = (struct folder_lock){ open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, NULL };
     if (l->folder < 0)
         return errno == ENOENT ? DDPM_OK

@@ -10,16 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 
 enum { BAR_LEAST = 10, BAR_MOST = 40, LINE = 256 };
 
 double progress_now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return dd_clock(CLOCK_MONOTONIC);
 }
 
 int progress_columns(FILE *f)

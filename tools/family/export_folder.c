@@ -21,11 +21,6 @@ enum { WEIGHTS, CONFIG, SCHEDULER, INDEX, FILES };
 static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json",
                                           "scheduler/scheduler_config.json", "model_index.json" };
 
-static int no_memory(ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "out of memory for the exported folder");
-}
-
 static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 {
     struct stat st;
@@ -72,10 +67,10 @@ static int write_weights(FILE *f, const ddpm_model *m, ddpm_error *err)
     struct dd_arena arena = { NULL };
     size_t n = ddpm_model_tensors(m, &t), entries = 0;
     struct dd_entry *entry = dd_arena(&arena, n, sizeof *entry);
-    int code = entry ? DDPM_OK : no_memory(err);
+    int code = entry ? DDPM_OK : dd_error_memory(err, "the exported folder");
     for (size_t i = 0; i < n && !code; i++)
         if (is_plain(t[i].name) && make_entry(&entry[entries++], &t[i], &arena) != DDPM_OK)
-            code = no_memory(err);
+            code = dd_error_memory(err, "the exported folder");
     if (!code)
         code = dd_safetensors_write(f, entry, entries, meta, err);
     dd_arena_free(&arena);
@@ -86,7 +81,7 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
 {
     char *text = cJSON_Print(object);
     if (!text)
-        return no_memory(err);
+        return dd_error_memory(err, "the exported folder");
     fprintf(f, "%s\n", text); /* what fails here, commit sees */
     cJSON_free(text);
     return DDPM_OK;
@@ -140,7 +135,7 @@ int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *un
     const struct export e = { m, unet, scheduler };
     size_t size = strlen(folder) + 64;
     char *path = malloc(size);
-    int code = path ? make_folder(folder, replace, err) : no_memory(err);
+    int code = path ? make_folder(folder, replace, err) : dd_error_memory(err, "the exported folder");
     bool made = !code && !replace;
     for (int k = 0; k < 2 && !code; k++) {
         snprintf(path, size, "%s/%s", folder, k ? "scheduler" : "unet");

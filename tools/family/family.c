@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/memory.h"
 #include "family/family.h"
 
 static const struct family *const families[] = { &family_diffusers, &family_openai, &family_ho,
@@ -79,14 +80,10 @@ int conversion_error(struct conversion *v, const char *format, ...)
 
 int conversion_want(struct conversion *v, const char *name, const char *from, int rank, const int64_t *dim)
 {
-    if (v->wants == v->room) {
-        size_t room = v->room > 0 ? 2 * v->room : 512;
-        struct want *grown = realloc(v->want, room * sizeof *grown);
-        if (!grown)
-            return dd_error(v->err, DDPM_ENOMEM, "out of memory");
-        v->want = grown;
-        v->room = room;
-    }
+    struct want *more = dd_memory_more(v->want, v->wants, sizeof *more);
+    if (!more)
+        return dd_error_memory(v->err, "the list of the network's tensors");
+    v->want = more;
     struct want *w = &v->want[v->wants++];
     memset(w, 0, sizeof *w);
     snprintf(w->name, sizeof w->name, "%s", name);

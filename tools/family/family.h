@@ -22,7 +22,7 @@ struct conversion {
     struct settings *say;
     cJSON *net, *diffusion; /* "net" and "diffusion" of the model file */
     struct want *want;
-    size_t wants, room;
+    size_t wants;
     float *freq;
     int freqs; /* time.freq as the origin rounds it */
     double *beta, *alpha_bar;

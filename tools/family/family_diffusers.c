@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/names.h"
 #include "family/unet_tensors.h"
 
 static const char *const signature[] = { "conv_in.weight", "time_embedding.linear_1.weight", NULL };
@@ -31,7 +32,7 @@ static int choice(struct conversion *v, const char *key, const char *const *name
             return i;
     char list[120] = "";
     for (int i = 0; names[i]; i++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "", names[i]);
+        dd_names_join(list, sizeof list, names[i]);
     settings_wrong(v->say, key, "and this program has: %s", list);
     return 0;
 }

@@ -7,8 +7,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/kind.h"
+#include "base/memory.h"
 #include "checkpoint/python_json.h"
 #include "family/settings.h"
+
+static int no_memory(struct settings *s)
+{
+    return s->code = dd_error_memory(s->err, "the settings of the checkpoint");
+}
 
 void settings_begin(struct settings *s, ddpm_error *err)
 {
@@ -16,7 +22,7 @@ void settings_begin(struct settings *s, ddpm_error *err)
     s->err = err;
     s->owned = cJSON_CreateArray();
     if (!s->owned)
-        s->code = dd_error(err, DDPM_ENOMEM, "out of memory");
+        no_memory(s);
 }
 
 void settings_free(struct settings *s)
@@ -26,20 +32,13 @@ void settings_free(struct settings *s)
     dd_arena_free(&s->arena);
 }
 
-static int no_memory(struct settings *s)
-{
-    return s->code = dd_error(s->err, DDPM_ENOMEM, "out of memory");
-}
-
 static int add(struct settings *s, const char *path, const char *where, const cJSON *value,
                enum settings_from from)
 {
-    if ((s->count & (s->count + 1)) == 0) {
-        struct setting *grown = realloc(s->entry, (size_t)(2 * s->count + 2) * sizeof *grown);
-        if (!grown)
-            return no_memory(s);
-        s->entry = grown;
-    }
+    struct setting *more = dd_memory_more(s->entry, (size_t)s->count, sizeof *more);
+    if (!more)
+        return no_memory(s);
+    s->entry = more;
     s->entry[s->count++] = (struct setting){ path, where, value, from, false };
     return s->code;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/names.h"
 
 /* ---- a folder and all below it ---- */
@@ -62,16 +63,14 @@ static int compare_paths(const void *one, const void *two)
     }
 }
 
-/* Makes room for one element more behind n of this size, where n is 0 or a power of two. */
-static bool grow(void *array, size_t n, size_t size)
+/* Makes room in the list at `list` for one element more behind its n. */
+static bool grow(void *list, size_t n, size_t size)
 {
-    void *old, *more;
-    memcpy(&old, array, sizeof old);
-    if (n & (n - 1))
-        return true;
-    more = realloc(old, (n ? 2 * n : 1) * size);
+    void *old;
+    memcpy(&old, list, sizeof old);
+    void *more = dd_memory_more(old, n, size);
     if (more)
-        memcpy(array, &more, sizeof more);
+        memcpy(list, &more, sizeof more);
     return more != NULL;
 }
 

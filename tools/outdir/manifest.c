@@ -13,11 +13,12 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "cli/folder.h"
 
 static int out_of_memory(const struct manifest *l, ddpm_error *err)
 {
-    return dd_error(err, DDPM_ENOMEM, "out of memory for %s", l->path ? l->path : "a manifest");
+    return dd_error_memory(err, l->path ? l->path : "a manifest");
 }
 
 /* Whether an image of this number may be called so: in this folder, with the number in the name, and not as
@@ -94,12 +95,10 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
 {
     char where[160];
     cJSON *root = NULL;
-    if ((l->lines & (l->lines - 1)) == 0) { /* room for 1, 2, 4, ... lines */
-        struct manifest_line *more = realloc(l->line, (l->lines ? 2 * l->lines : 1) * sizeof *more);
-        if (!more)
-            return out_of_memory(l, err);
-        l->line = more;
-    }
+    struct manifest_line *more = dd_memory_more(l->line, l->lines, sizeof *more);
+    if (!more)
+        return out_of_memory(l, err);
+    l->line = more;
     struct manifest_line *line = &l->line[l->lines];
     *line = (struct manifest_line){ .place = l->lines };
     snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
@@ -245,20 +244,19 @@ const struct manifest_line *manifest_named(const struct manifest *l, const char 
 
 int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_error *err)
 {
-    size_t lines = l->lines;
-    for (size_t i = 0; i < count; i++)
-        lines += from[i].lines;
-    struct manifest_line *more = lines > l->lines ? realloc(l->line, lines * sizeof *more) : l->line;
-    if (lines > l->lines && !more)
-        return out_of_memory(l, err);
-    l->line = more;
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < from[i].lines; k++)
-            more[l->lines++] = from[i].line[k];
+        for (size_t k = 0; k < from[i].lines; k++) {
+            struct manifest_line *more = dd_memory_more(l->line, l->lines, sizeof *more);
+            if (!more)
+                return out_of_memory(l, err);
+            l->line = more;
+            l->line[l->lines++] = from[i].line[k];
+            from[i].line[k].file = NULL;
+        }
         from[i].lines = 0;
     }
-    for (size_t k = 0; k < lines; k++)
-        more[k].place = k;
+    for (size_t k = 0; k < l->lines; k++)
+        l->line[k].place = k;
     keep_last(l, by_state);
     return order_files(l, err);
 }

@@ -4,18 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/error.h"
 
 #ifndef CLOCK_BOOTTIME
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC
 #endif
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime makes another one of. */
 static bool read_time(struct tm *t, const char *text)
@@ -38,7 +32,7 @@ static bool read_time(struct tm *t, const char *text)
 
 static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 {
-    time_t now = (time_t)seconds_of(CLOCK_REALTIME);
+    time_t now = (time_t)dd_clock(CLOCK_REALTIME);
     struct tm t;
     char today[40];
     localtime_r(&now, &t);
@@ -62,14 +56,14 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 
 int time_budget_begin(struct time_budget *p, double max_time, const char *deadline, ddpm_error *err)
 {
-    *p = (struct time_budget){ .end = max_time > 0 ? seconds_of(CLOCK_BOOTTIME) + max_time : INFINITY };
+    *p = (struct time_budget){ .end = max_time > 0 ? dd_clock(CLOCK_BOOTTIME) + max_time : INFINITY };
     return deadline ? read_deadline(&p->deadline, deadline, err) : DDPM_OK;
 }
 
 double time_budget_left(const struct time_budget *p)
 {
-    double left = isfinite(p->end) ? p->end - seconds_of(CLOCK_BOOTTIME) : INFINITY;
-    return p->deadline ? fmin(left, (double)p->deadline - seconds_of(CLOCK_REALTIME)) : left;
+    double left = isfinite(p->end) ? p->end - dd_clock(CLOCK_BOOTTIME) : INFINITY;
+    return p->deadline ? fmin(left, (double)p->deadline - dd_clock(CLOCK_REALTIME)) : left;
 }
 
 bool time_budget_over(const struct time_budget *p)

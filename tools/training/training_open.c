@@ -15,16 +15,11 @@
 
 enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
 
-static int no_memory(const struct training *t, ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "%s: out of memory", t->name);
-}
-
 static int make_model(struct training *t, ddpm_error *err)
 {
     char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit);
     ddpm_model *m = NULL;
-    int code = text ? ddpm_model_create(&m, text, err) : no_memory(t, err);
+    int code = text ? ddpm_model_create(&m, text, err) : dd_error_memory(err, t->name);
     cJSON_free(text);
     if (code)
         return code == DDPM_EDATA && !t->s->config.count ? err->code = DDPM_EUSAGE : code;
@@ -91,7 +86,7 @@ static int check_images(struct training *t, ddpm_error *err)
     void *user[2] = { t, &h };
     int code = dataset_keep(&t->data, (size_t)t->s->cache << 20, err);
     if (!code && dd_hash_begin(&h))
-        code = no_memory(t, err);
+        code = dd_error_memory(err, t->name);
     if (code)
         return code;
     progress_begin(&t->progress, &t->s->common, "images read", (double)t->data.count);
@@ -129,7 +124,7 @@ static int split(struct training *t, ddpm_error *err)
         t->used.count = n - held;
         t->held.count = held, t->held.index += n - held;
     }
-    int code = order && index && is_held ? DDPM_OK : no_memory(t, err);
+    int code = order && index && is_held ? DDPM_OK : dd_error_memory(err, t->name);
     free(order), free(index), free(is_held);
     return code;
 }
@@ -193,9 +188,9 @@ static int describe_classes(struct training *t, ddpm_error *err)
         char name[64];
         image_folder_class(name, sizeof name, f, i);
         if (!cJSON_AddItemToArray(names, cJSON_CreateString(name)))
-            return no_memory(t, err);
+            return dd_error_memory(err, t->name);
     }
-    return names || !t->about->classes || !f->classes ? DDPM_OK : no_memory(t, err);
+    return names || !t->about->classes || !f->classes ? DDPM_OK : dd_error_memory(err, t->name);
 }
 
 static int describe_run(struct training *t, ddpm_error *err)
@@ -203,7 +198,7 @@ static int describe_run(struct training *t, ddpm_error *err)
     ddpm_net *net = NULL;
     int code = model_net(&net, t->model, &t->s->common, 1, err);
     if (!code && !fill_run(t, ddpm_net_describe(net)->engine_class))
-        code = no_memory(t, err);
+        code = dd_error_memory(err, t->name);
     ddpm_net_free(net);
     return code;
 }
@@ -325,7 +320,7 @@ static int open_trainer(struct training *t, ddpm_error *err)
     t->images = (size_t)t->plan.options.batch * (size_t)t->plan.options.accumulate;
     t->x0 = malloc(t->images * d * sizeof *t->x0);
     t->classes = malloc(t->images * sizeof *t->classes);
-    return code || (t->x0 && t->classes) ? code : no_memory(t, err);
+    return code || (t->x0 && t->classes) ? code : dd_error_memory(err, t->name);
 }
 
 /* What an earlier training has left stays, under another name. */

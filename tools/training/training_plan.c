@@ -53,11 +53,6 @@ static cJSON *member(const cJSON *object, const char *key)
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-static int no_memory(ddpm_error *err)
-{
-    return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of the training");
-}
-
 /* Takes value.  Named here: cJSON's own replacing does not say when it got no memory for the name. */
 static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
@@ -69,7 +64,7 @@ static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
         done = cJSON_AddItemToObject(object, key, value);
     if (!done)
         cJSON_Delete(value);
-    return done ? DDPM_OK : no_memory(err);
+    return done ? DDPM_OK : dd_error_memory(err, "the settings of the training");
 }
 
 static int merge(cJSON *into, const cJSON *from, ddpm_error *err)
@@ -88,7 +83,7 @@ static int merge(cJSON *into, const cJSON *from, ddpm_error *err)
 static int merge_text(cJSON *root, const char *text, ddpm_error *err)
 {
     cJSON *from = cJSON_Parse(text);
-    int code = from ? merge(root, from, err) : no_memory(err);
+    int code = from ? merge(root, from, err) : dd_error_memory(err, "the settings of the training");
     cJSON_Delete(from);
     return code;
 }
@@ -317,7 +312,8 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
     p->root = cJSON_Parse(basis);
     while (strcmp(presets[k].name, o->preset))
         k++;
-    int code = p->root ? merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err) : no_memory(err);
+    int code = p->root ? merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err)
+                       : dd_error_memory(err, "the settings of the training");
     if (!code)
         code = merge_text(p->root, presets[k].text, err);
     if (!code && !lucid)
