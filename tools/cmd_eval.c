@@ -337,9 +337,9 @@ static int compare_sets(struct comparison *c, const char *path, ddpm_error *err)
     if (!code)
         code = set_features(&c->b, &c->other, c->net, class, &p, j->data.count, err);
     progress_clear(&p);
-    return code ? code
-                : frechet_distance(&c->f, c->a, j->data.count, c->b, c->other.count,
-                                   (size_t)ddpm_net_describe(c->net)->features, j->s->seed, err);
+    struct frechet_sets sets = { c->a, c->b, j->data.count, c->other.count,
+                                 (size_t)ddpm_net_describe(c->net)->features };
+    return code ? code : frechet_distance(&c->f, &sets, j->s->seed, err);
 }
 
 static int run_comparison(struct job *j, const char *path)

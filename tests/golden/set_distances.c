@@ -25,9 +25,9 @@ TEST(golden, frechet_distances)
                expected = reference_number(it, "distance");
         size_t n = (size_t)reference_number(it, "n"), m = (size_t)reference_number(it, "m"),
                d = (size_t)reference_number(it, "d");
-        CHECK(!frechet_plain(&found, a, n, b, m, d, NULL));
+        CHECK(!frechet_plain(&found, &(struct frechet_sets){ a, b, n, m, d }, NULL));
         CHECK_NEAR(found, expected, 1e-11 * expected);
-        CHECK(!frechet_plain(&found, b, m, a, n, d, NULL));
+        CHECK(!frechet_plain(&found, &(struct frechet_sets){ b, a, m, n, d }, NULL));
         CHECK_NEAR(found, expected, 1e-11 * expected);
         free(a), free(b);
     }
@@ -41,14 +41,15 @@ TEST(unit, frechet_closed_forms)
     double flat[3 * 8], found, s = sqrt(8.0);
     for (int e = 0; e < 24; e++)
         flat[e] = sin(e);
-    CHECK(!frechet_plain(&found, a, 3, b, 2, 1, NULL));
+    CHECK(!frechet_plain(&found, &(struct frechet_sets){ a, b, 3, 2, 1 }, NULL));
     CHECK_NEAR(found, 25 + (s - 1) * (s - 1), 1e-13);
-    CHECK(!frechet_plain(&found, flat, 3, flat, 3, 8, NULL));
+    CHECK(!frechet_plain(&found, &(struct frechet_sets){ flat, flat, 3, 3, 8 }, NULL));
     CHECK_NEAR(found, 0, 1e-6);
     ddpm_error err = { 0 };
     struct frechet f;
-    CHECK(frechet_plain(&found, a, 3, b, 1, 1, &err) == DDPM_EUSAGE && strstr(err.text, "at least 2"));
-    CHECK(frechet_distance(&f, a, 1, b, 2, 1, 0, &err) == DDPM_EUSAGE);
+    CHECK(frechet_plain(&found, &(struct frechet_sets){ a, b, 3, 1, 1 }, &err) == DDPM_EUSAGE &&
+          strstr(err.text, "at least 2"));
+    CHECK(frechet_distance(&f, &(struct frechet_sets){ a, b, 1, 2, 1 }, 0, &err) == DDPM_EUSAGE);
 }
 
 /* Two samples of one distribution, in as many dimensions as the embedded model's: 0 lies in the interval, and a distance without the
@@ -64,14 +65,14 @@ TEST(property, frechet_of_samples)
     dd_rng_normal(&(struct dd_rng){ .seed = 1 }, a, N * D);
     dd_rng_normal(&(struct dd_rng){ .seed = 2 }, b, N * D);
     dd_rng_normal(&(struct dd_rng){ .seed = 3 }, noise, N * D);
-    REQUIRE(!frechet_distance(&f, a, N, a, N, D, 7, NULL));
+    REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, a, N, N, D }, 7, NULL));
     CHECK_NEAR(f.plain, 0, 1e-6);
     CHECK(f.distance == 0 && f.low == 0 && f.high == 0);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         for (int e = 0; e < N * D; e++)
             moved[e] = b[e] + sizes[k] * noise[e];
-        REQUIRE(!frechet_distance(&f, a, N, moved, N, D, 7, NULL) &&
-                !frechet_distance(&again, a, N, moved, N, D, 7, NULL));
+        REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, moved, N, N, D }, 7, NULL) &&
+                !frechet_distance(&again, &(struct frechet_sets){ a, moved, N, N, D }, 7, NULL));
         CHECK(f.plain == again.plain && f.low == again.low && f.high == again.high);
         CHECK(f.low <= f.distance && f.distance <= f.high && f.distance < f.plain);
         CHECK(k ? f.distance > before : f.low == 0);
@@ -96,7 +97,7 @@ TEST(property, frechet_interval_of_few_points)
         dd_rng_normal(&(struct dd_rng){ .seed = 9000 + (uint64_t)k }, b, N);
         for (int e = 0; e < N; e++)
             b[e] += 2;
-        REQUIRE(!frechet_distance(&f, a, N, b, N, 1, (uint64_t)k, NULL));
+        REQUIRE(!frechet_distance(&f, &(struct frechet_sets){ a, b, N, N, 1 }, (uint64_t)k, NULL));
         held += f.low <= 4 && 4 <= f.high;
     }
     CHECK(held >= 0.85 * TIMES);

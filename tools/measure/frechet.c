@@ -1,20 +1,26 @@
-/* The Frechet distance of two Gaussians with the mean mu and covariance S (divisor n - 1) of each set (Dowson and Landau 1982; Heusel et al. 2017):
+/* The Frechet distance of two Gaussians that have the means mu and the covariances S (divisor n - 1) of two sets
+   (Dowson and Landau 1982; Heusel et al. 2017):
 
      D = |mu_a - mu_b|^2 + tr S_a + tr S_b - 2 tr (S_a^1/2 S_b S_a^1/2)^1/2
 
-   with S^1/2 = V L^1/2 V^T, S = V L V^T, and the last trace the sum of the roots of the eigenvalues, by LAPACK (dsyevd).  Eigenvalues
-   below 0, by rounding, are 0.
+   Here S^1/2 = V L^1/2 V^T for S = V L V^T.  The last trace is the sum of the roots of the eigenvalues.  LAPACK
+   (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding makes negative count as 0.
 
-   D of two samples of one distribution is not 0 on average but of the order of d^2 / n.  The bootstrap tells how much: both sets drawn
-   anew from themselves, with repetition, FRECHET_ROUNDS times, have D*_r, which is as much above D as D above the truth.  Hence (Efron and Tibshirani 1993, chapter 10)
+   D of two samples of one distribution is not 0 on average but of the order of d^2 / n.  The bootstrap shows by
+   how much: FRECHET_ROUNDS times both sets are drawn anew from themselves, with repetition, and have distance
+   D*_r.  On average D*_r is as much above D as D is above the truth.  Hence (Efron and Tibshirani 1993,
+   chapter 10)
 
-     distance = 2 D - mean D*,   interval = 2 D - q_97.5 % to 2 D - q_2.5 % of D*                              nothing below 0
+     distance = 2 D - mean D*,   interval = 2 D - q_97.5 % to 2 D - q_2.5 % of D*,   nothing below 0
 
-   Draws from n points have only n - 1 of n of their variance, and quantiles as of a known one.  So both
-   ends of the interval are moved away from the distance by the factor t sqrt(n / (n - 1)) / 1.96 of the
-   smaller set; t is Student's quantile (Hesterberg 2015, section 5.3).  It then holds 0 for two samples of
-   one distribution.  Draw r of set k: Philox, index = set, t = round, purpose order of data. */
+   Draws from n points have n - 1 of n of the variance of the distribution, and their quantiles are those of a
+   variance that is known.  So both ends of the interval are moved away from the distance by the factor
+   t sqrt(n / (n - 1)) / 1.96 of the smaller set, where t is Student's quantile (Hesterberg 2015, section 5.3).
+   The interval then holds 0 for two samples of one distribution.
+
+   Draw r of set k comes from Philox with index k, t = r and the purpose "order of data". */
 #include "measure/frechet.h"
+#include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
 #include <stdbool.h>
@@ -26,37 +32,46 @@
 
 /* One set and what is computed of it. */
 struct set {
-    const double *point;
+    const double *point; /* [n, d] */
     size_t n;
-    double *mean, *cov;
-    uint32_t *times;
+    uint32_t *times; /* [n]: how often each point is taken, n in all */
+    double *mean;    /* [d] */
+    double *cov;     /* [d, d] */
 };
 
 struct space {
     size_t d;
     struct set set[2];
-    double *root, *work, *value;
-}; /* [d, d] twice, [max(d, n, m)] */
+    double *away;        /* [max(n, m), d]: points less their mean */
+    double *root, *work; /* [d, d] */
+    double *value;       /* [max(d, n, m)] */
+};
 
-static int open_space(struct space *s, const double *a, size_t n, const double *b, size_t m, size_t d,
-                      ddpm_error *err)
+static int open_space(struct space *s, const struct frechet_sets *of, ddpm_error *err)
 {
-    size_t square = d * d, most = n > m ? n : m;
-    double *block = calloc(4 * square + 3 * d + most, sizeof *block);
-    uint32_t *times = calloc(n + m, sizeof *times);
+    size_t d = of->d, square = d * d, most = of->n > of->m ? of->n : of->m;
+
     *s = (struct space){ .d = d };
-    if (n < 2 || m < 2 || !block || !times) {
-        free(block), free(times);
-        return n < 2 || m < 2
-                   ? dd_error(err, DDPM_EUSAGE,
-                              "sets of %zu and %zu images: a distance needs at least 2 of each", n, m)
-                   : dd_error(err, DDPM_ENOMEM,
-                              "out of memory for the distance of %zu and %zu points in %zu dimensions", n, m,
-                              d);
+    if (of->n < 2 || of->m < 2)
+        return dd_error(err, DDPM_EUSAGE, "sets of %zu and %zu images: a distance needs at least 2 of each",
+                        of->n, of->m);
+
+    double *block = calloc(4 * square + 3 * d + most, sizeof *block);
+    uint32_t *times = calloc(of->n + of->m, sizeof *times);
+    s->away = calloc(most, d * sizeof *s->away);
+    if (!block || !times || !s->away) {
+        free(block);
+        free(times);
+        free(s->away);
+        return dd_error(err, DDPM_ENOMEM,
+                        "out of memory for the distance of %zu and %zu points in %zu dimensions", of->n,
+                        of->m, d);
     }
-    s->set[0] = (struct set){ a, n, block, block + 2 * d, times };
-    s->set[1] = (struct set){ b, m, block + d, block + 2 * d + square, times + n };
-    s->root = block + 2 * d + 2 * square;
+
+    double *cov = block + 2 * d;
+    s->set[0] = (struct set){ of->a, of->n, times, block, cov };
+    s->set[1] = (struct set){ of->b, of->m, times + of->n, block + d, cov + square };
+    s->root = cov + 2 * square;
     s->work = s->root + square;
     s->value = s->work + square;
     return DDPM_OK;
@@ -66,81 +81,102 @@ static void close_space(struct space *s)
 {
     free(s->set[0].mean);
     free(s->set[0].times);
+    free(s->away);
 }
 
-/* mean [d], cov [d, d] of the points, each as often as times says. */
-static void moments(struct set *s, size_t d)
+/* Fills m [d, d] = rows^T rows of rows [n, d].  BLAS computes one triangle, the other is copied. */
+static void multiply_by_itself(double *m, const double *rows, size_t n, size_t d)
 {
-    memset(s->mean, 0, d * sizeof *s->mean);
-    memset(s->cov, 0, d * d * sizeof *s->cov);
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t e = 0; e < d && s->times[i]; e++)
-            s->mean[e] += s->times[i] * s->point[i * d + e] / (double)s->n;
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t e = 0; e < d && s->times[i]; e++) {
-            double away = s->times[i] * (s->point[i * d + e] - s->mean[e]) / (double)(s->n - 1);
-            for (size_t f = 0; f <= e; f++)
-                s->cov[e * d + f] += away * (s->point[i * d + f] - s->mean[f]);
-        }
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)n, 1, rows, (int)d, 0, m, (int)d);
     for (size_t e = 0; e < d; e++)
         for (size_t f = 0; f < e; f++)
-            s->cov[f * d + e] = s->cov[e * d + f];
+            m[e * d + f] = m[f * d + e];
 }
 
-/* value [d] and, if wanted, the eigenvectors in the rows of m [d, d], which is symmetric: column by column is row by row. */
-static int eigen(double *value, double *m, size_t d, bool vectors, ddpm_error *err)
+/* Fills c = a b, each [d, d]. */
+static void multiply(double *c, const double *a, const double *b, size_t d)
 {
-    lapack_int n = (lapack_int)d,
-               info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, m, n, value);
+    int n = (int)d;
+
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, b, n, 0, c, n);
+}
+
+/* Fills mean and covariance of the points, each taken as often as `times` says. */
+static void find_moments(struct space *s, struct set *set)
+{
+    size_t d = s->d, rows = 0;
+
+    memset(set->mean, 0, d * sizeof *set->mean);
+    for (size_t i = 0; i < set->n; i++)
+        for (size_t e = 0; e < d && set->times[i]; e++)
+            set->mean[e] += set->times[i] * set->point[i * d + e] / (double)set->n;
+
+    /* A point that is taken k times is one row with the weight of k. */
+    for (size_t i = 0; i < set->n; i++) {
+        double weight = sqrt(set->times[i] / (double)(set->n - 1));
+        if (!set->times[i])
+            continue;
+        for (size_t e = 0; e < d; e++)
+            s->away[rows * d + e] = weight * (set->point[i * d + e] - set->mean[e]);
+        rows++;
+    }
+    multiply_by_itself(set->cov, s->away, rows, d);
+}
+
+/* Fills value [d] with the eigenvalues of m [d, d], which is symmetric, and m with the eigenvectors, one a
+   row, if they are wanted.  To LAPACK, which counts by columns, a symmetric matrix is the same. */
+static int find_eigenvalues(double *value, double *m, size_t d, bool vectors, ddpm_error *err)
+{
+    lapack_int n = (lapack_int)d;
+    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'U', n, m, n, value);
+
+    if (info < -1000)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for eigenvalues");
     if (info)
         return dd_error(
-            err, info < -1000 ? DDPM_ENOMEM : DDPM_ENAN,
-            info < -1000
-                ? "out of memory for eigenvalues"
-                : "the eigenvalues of a covariance of activations are not found; are all of them finite?");
+            err, DDPM_ENAN,
+            "the eigenvalues of a covariance of activations are not found; are all of them finite?");
     return DDPM_OK;
 }
 
-/* root [d, d] = S_a^1/2. */
-static int take_root(struct space *s, ddpm_error *err)
+/* Fills root = S_a^1/2 = W^T W, where row k of W is eigenvector k times the fourth root of its eigenvalue. */
+static int find_root(struct space *s, ddpm_error *err)
 {
     size_t d = s->d;
+
     memcpy(s->work, s->set[0].cov, d * d * sizeof *s->work);
-    int code = eigen(s->value, s->work, d, true, err);
-    memset(s->root, 0, d * d * sizeof *s->root);
-    for (size_t k = 0; k < d && !code; k++)
+    int code = find_eigenvalues(s->value, s->work, d, true, err);
+    if (code)
+        return code;
+
+    for (size_t k = 0; k < d; k++)
         for (size_t e = 0; e < d; e++)
-            for (size_t f = 0; f < d; f++)
-                s->root[e * d + f] += sqrt(fmax(s->value[k], 0)) * s->work[k * d + e] * s->work[k * d + f];
-    return code;
+            s->work[k * d + e] *= sqrt(sqrt(fmax(s->value[k], 0)));
+    multiply_by_itself(s->root, s->work, d, d);
+    return DDPM_OK;
 }
 
-/* c [d, d] = a b */
-static void multiply(double *c, const double *a, const double *b, size_t d)
-{
-    memset(c, 0, d * d * sizeof *c);
-    for (size_t e = 0; e < d; e++)
-        for (size_t k = 0; k < d; k++)
-            for (size_t f = 0; f < d; f++)
-                c[e * d + f] += a[e * d + k] * b[k * d + f];
-}
-
+/* Fills *distance = D of the points that are taken. */
 static int measure(double *distance, struct space *s, ddpm_error *err)
 {
     size_t d = s->d;
-    const struct set *a = &s->set[0], *b = &s->set[1];
+    struct set *a = &s->set[0], *b = &s->set[1];
     double sum = 0;
-    moments(&s->set[0], d);
-    moments(&s->set[1], d);
+
+    find_moments(s, a);
+    find_moments(s, b);
     for (size_t e = 0; e < d; e++)
         sum += pow(a->mean[e] - b->mean[e], 2) + a->cov[e * d + e] + b->cov[e * d + e];
-    int code = take_root(s, err);
+
+    int code = find_root(s, err);
     if (code)
         return code;
     multiply(s->work, s->root, b->cov, d);
     multiply(b->cov, s->work, s->root, d);
-    if ((code = eigen(s->value, b->cov, d, false, err)))
+    code = find_eigenvalues(s->value, b->cov, d, false, err);
+    if (code)
         return code;
+
     for (size_t e = 0; e < d; e++)
         sum -= 2 * sqrt(fmax(s->value[e], 0));
     *distance = fmax(0, sum);
@@ -154,12 +190,13 @@ static void take_all(struct space *s)
             s->set[k].times[i] = 1;
 }
 
-/* n points of each set, with repetition. */
+/* Draws as many points of each set as it has, with repetition. */
 static void draw(struct space *s, uint64_t seed, int round)
 {
     for (int k = 0; k < 2; k++) {
         struct set *set = &s->set[k];
         struct dd_rng r = { seed, (uint32_t)k, (uint32_t)round, (uint32_t)DD_RNG_ORDER << 24 };
+
         memset(set->times, 0, set->n * sizeof *set->times);
         dd_rng_uniform(&r, s->value, set->n);
         for (size_t i = 0; i < set->n; i++)
@@ -170,32 +207,47 @@ static void draw(struct space *s, uint64_t seed, int round)
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
+
     return (x > y) - (x < y);
 }
 
-int frechet_plain(double *distance, const double *a, size_t n, const double *b, size_t m, size_t d,
-                  ddpm_error *err)
+int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error *err)
 {
     struct space s;
-    int code = open_space(&s, a, n, b, m, d, err);
+    int code = open_space(&s, sets, err);
     if (code)
         return code;
+
     take_all(&s);
     code = measure(distance, &s, err);
     close_space(&s);
     return code;
 }
 
-int frechet_distance(struct frechet *f, const double *a, size_t n, const double *b, size_t m, size_t d,
-                     uint64_t seed, ddpm_error *err)
+/* Fills f from D and the distances of all draws, which are sorted; least: points of the smaller set. */
+static void conclude(struct frechet *f, double plain, const double *again, double mean, size_t least)
+{
+    double corrected = 2 * plain - mean, share = (double)(least - 1) / (double)least;
+    double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
+
+    f->plain = plain;
+    f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);
+    f->above = wider * fmax(0, mean - again[FRECHET_ROUNDS / 40]);
+    f->distance = fmax(0, corrected);
+    f->low = fmax(0, corrected - f->below);
+    f->high = fmax(0, corrected + f->above);
+}
+
+int frechet_distance(struct frechet *f, const struct frechet_sets *sets, uint64_t seed, ddpm_error *err)
 {
     struct space s;
-    double again[FRECHET_ROUNDS], mean = 0;
-    int code = open_space(&s, a, n, b, m, d, err);
+    double plain = NAN, again[FRECHET_ROUNDS], mean = 0;
+    int code = open_space(&s, sets, err);
     if (code)
         return code;
+
     take_all(&s);
-    code = measure(&f->plain, &s, err);
+    code = measure(&plain, &s, err);
     for (int r = 0; r < FRECHET_ROUNDS && !code; r++) {
         draw(&s, seed, r);
         code = measure(&again[r], &s, err);
@@ -204,15 +256,8 @@ int frechet_distance(struct frechet *f, const double *a, size_t n, const double 
     close_space(&s);
     if (code)
         return code;
+
     qsort(again, FRECHET_ROUNDS, sizeof *again, compare);
-    size_t least = n < m ? n : m;
-    double corrected = 2 * f->plain - mean;
-    double share = (double)(least - 1) / (double)least;
-    double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
-    f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);
-    f->above = wider * fmax(0, mean - again[FRECHET_ROUNDS / 40]);
-    f->distance = fmax(0, corrected);
-    f->low = fmax(0, corrected - f->below);
-    f->high = fmax(0, corrected + f->above);
+    conclude(f, plain, again, mean, sets->n < sets->m ? sets->n : sets->m);
     return DDPM_OK;
 }

@@ -1,5 +1,5 @@
-/* The Frechet distance between two sets of points: of images, by what a network says of each (ddpm_net_features).  It is no FID: that has
-   the activations of one certain network for photographs. */
+/* The Frechet distance between two sets of points.  For images a point is what a network says of one of them
+   (ddpm_net_features).  This is no FID, which takes the activations of one certain network for photographs. */
 #ifndef DDPM_FRECHET_H
 #define DDPM_FRECHET_H
 #include <stddef.h>
@@ -8,16 +8,22 @@
 
 enum { FRECHET_ROUNDS = 200 };
 
-/* plain: of the samples; distance: corrected for their size, with its 95 % interval; below, above: how far it
-   reaches from the distance where nothing ends it at 0. */
-struct frechet {
-    double plain, distance, low, high, below, above;
+/* Two sets, at least two finite points of each. */
+struct frechet_sets {
+    const double *a, *b; /* [n, d], [m, d] */
+    size_t n, m, d;
 };
 
-/* *distance of a [n, d] and b [m, d] as they are; n, m at least 2. */
-int frechet_plain(double *distance, const double *a, size_t n, const double *b, size_t m, size_t d,
-                  ddpm_error *err);
-/* The same draws for the same seed. */
-int frechet_distance(struct frechet *f, const double *a, size_t n, const double *b, size_t m, size_t d,
-                     uint64_t seed, ddpm_error *err);
+struct frechet {
+    double plain;        /* of the samples as they are */
+    double distance;     /* corrected for the size of the samples */
+    double low, high;    /* its 95 % interval; nothing is below 0 */
+    double below, above; /* how far the interval reaches from the distance where nothing ends it at 0 */
+};
+
+/* Fills *distance of the samples as they are.  DDPM_EUSAGE: fewer than two points in a set; DDPM_ENAN: points
+   that are not finite. */
+int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error *err);
+/* Fills f by the bootstrap.  The same seed draws the same samples.  Errors as above. */
+int frechet_distance(struct frechet *f, const struct frechet_sets *sets, uint64_t seed, ddpm_error *err);
 #endif

@@ -56,7 +56,8 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
         progress_at(&p, i);
         if (one->lost || (code = features_of(point, t, one, 0, net, err)))
             continue;
-        code = frechet_distance(&one->distance, point, (size_t)t->n, reference, m, features, t->seed, err);
+        struct frechet_sets sets = { point, reference, (size_t)t->n, m, features };
+        code = frechet_distance(&one->distance, &sets, t->seed, err);
         one->compared = !code;
     }
     progress_clear(&p);
