@@ -1,18 +1,23 @@
-/* features.c: out[c] = mean over the pixels of h[., ., c], h what the middle block of the network gives: the activations by which sets of
-   images are compared.  The walk over the list ends there. */
+/* Features of images, by which sets of images are compared:
+
+     out[c] = mean over the pixels of h[., ., c],
+
+   where h is the output of the network's middle block.  The walk over the list of nodes ends there. */
 #include "net/features.h"
 #include <math.h>
 
 struct means {
     const ddpm_net *net;
-    double *out;
-}; /* out [n, features] of a slice */
+    double *out; /* [n, features] of a slice */
+};
 
+/* Ends the walk at the middle, with its means in out. */
 static int take(void *user, int node, const struct dd_map *y)
 {
     const struct means *m = user;
     if (m->net->program.node[node].y != m->net->program.middle)
         return 0;
+
     size_t pixels = (size_t)y->h * (size_t)y->w;
     for (int i = 0; i < y->n; i++)
         for (int c = 0; c < y->c; c++) {

@@ -1,5 +1,5 @@
-/* Models made of models: metadata are changed as JSON and read again as strictly as a file's, and what the
-   two models have in common is copied, bit for bit. */
+/* Models made of models.  Metadata are changed as JSON and read again as strictly as a file's.  The tensors
+   that both models have are copied bit for bit. */
 #include "net/model_copy.h"
 #include <string.h>
 
@@ -17,6 +17,7 @@ int dd_model_copy_described(ddpm_model **copy, cJSON *metadata, const char *name
 {
     char *json = metadata ? cJSON_PrintUnformatted(metadata) : NULL;
     cJSON_Delete(metadata);
+
     *copy = NULL;
     if (!json)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the metadata of a model");
@@ -25,12 +26,14 @@ int dd_model_copy_described(ddpm_model **copy, cJSON *metadata, const char *name
     return code;
 }
 
+/* Gives the tensors data: m's, as it is stored, or zeros. */
 static int fill(ddpm_model *copy, const ddpm_model *m, ddpm_error *err)
 {
     for (size_t i = 0; i < copy->tensors; i++) {
         const ddpm_tensor *from = dd_model_find(m, copy->tensor[i].name);
         copy->tensor[i].dtype = from ? from->dtype : copy->tensor[i].dtype;
     }
+
     int code = dd_model_allocate(copy, err);
     for (size_t i = 0; !code && i < copy->tensors; i++) {
         ddpm_tensor *t = &copy->tensor[i];
@@ -38,6 +41,7 @@ static int fill(ddpm_model *copy, const ddpm_model *m, ddpm_error *err)
         if (from)
             memcpy(t->data, from->data, dd_model_bytes(t, NULL));
     }
+
     if (!code)
         dd_model_about(copy);
     return code ? code : dd_model_unchanged(m, err);
@@ -48,6 +52,7 @@ int dd_model_copy(ddpm_model **copy, const ddpm_model *m, cJSON *metadata, const
     int code = dd_model_copy_described(copy, metadata, name, err);
     if (!code)
         code = fill(*copy, m, err);
+
     if (code) {
         dd_model_free(*copy);
         *copy = NULL;

@@ -1,4 +1,5 @@
-/* Reading, writing and checking model files.  The tensors must be exactly those that the metadata ask for. */
+/* Reads, writes and checks model files.  The tensors must be exactly those that the metadata ask for.  The
+   id of a model is the SHA-256 of all tensor bytes, in order of names. */
 #include "net/model_file.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "base/kind.h"
 #include "base/safetensors.h"
 
-/* The first few complaints about tensors, and their number. */
+/* The first three complaints about tensors, and the number of all. */
 struct complaints {
     char text[320];
     int count;
@@ -22,6 +23,7 @@ static void complain(struct complaints *c, const char *format, ...)
     va_list ap;
     if (c->count++ >= 3)
         return;
+
     snprintf(c->text + used, sizeof c->text - used, "%s", used ? ", " : "");
     used = strlen(c->text);
     va_start(ap, format);
@@ -29,6 +31,7 @@ static void complain(struct complaints *c, const char *format, ...)
     va_end(ap);
 }
 
+/* Writes "[64,3,3,3]". */
 static const char *shape_text(char text[96], int rank, const int64_t *dim)
 {
     int used = snprintf(text, 96, "[");
@@ -46,7 +49,8 @@ static bool same_shape(const ddpm_tensor *t, const struct dd_entry *e)
     return same;
 }
 
-/* Only weights of two and more dimensions may be float16, and none of which training goes on from. */
+/* Accepts the type that a tensor is stored as.  Only weights of two and more dimensions may be float16, and
+   none of a training checkpoint, from whose bits training goes on. */
 static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype, bool training)
 {
     if (dtype == DD_F16 && t->dtype == DDPM_F32 && t->rank >= 2 && !training)
@@ -56,7 +60,7 @@ static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype, bool training)
     return true;
 }
 
-/* The data of t: where they lie, or a copy when that is not aligned as C wants it. */
+/* Points t at its data where they lie, or at a copy where that is not aligned as C requires. */
 static int take_data(ddpm_model *m, ddpm_tensor *t, const struct dd_entry *e, ddpm_error *err)
 {
     t->data = (void *)(uintptr_t)e->data;
@@ -69,6 +73,7 @@ static int take_data(ddpm_model *m, ddpm_tensor *t, const struct dd_entry *e, dd
     return DDPM_OK;
 }
 
+/* Compares the tensors of the file with those of the model, and points these at their data. */
 static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name, ddpm_error *err)
 {
     struct complaints c = { "", 0 };
@@ -91,9 +96,11 @@ static int match(ddpm_model *m, const struct dd_safetensors *s, const char *name
             code = take_data(m, t, e, err);
         }
     }
+
     for (size_t i = 0; i < s->entries && !code; i++)
         if (!dd_model_find(m, s->entry[i].name))
             complain(&c, "%.80s is not expected", s->entry[i].name);
+
     if (!code && c.count)
         code = dd_error(err, DDPM_EDATA, "%s: %d tensor%s not fit: %s%s", name, c.count,
                         c.count > 1 ? "s do" : " does", c.text, c.count > 3 ? ", ..." : "");
@@ -111,12 +118,14 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
         kind.hint = "make one with ddpm convert";
     if (kind.is)
         return dd_kind_error(err, name, kind, "no model file of ddpm");
+
     bool hashed = dd_safetensors_has_hash(data, size);
     int code = hashed ? dd_safetensors_check_hash(data, size, name, err) : DDPM_OK;
     if (!code)
         code = dd_safetensors_read(&s, data, size, name, err);
     if (code)
         return code;
+
     const char *format = dd_safetensors_meta(&s, "format"), *json = dd_safetensors_meta(&s, "ddpm");
     if (!format || strcmp(format, "ddpm") || !json)
         code =
@@ -125,10 +134,12 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
                      name);
     if (!code)
         code = dd_model_describe(&m, json, strlen(json), name, true, err);
+    /* A training checkpoint is always written with its hash. */
     if (!code && m->low && !hashed)
         code = dd_safetensors_check_hash(data, size, name, err);
     if (!code)
         code = match(m, &s, name, err);
+
     dd_safetensors_free(&s);
     if (code)
         dd_model_free(m);
@@ -160,7 +171,8 @@ static int half_overflow(const ddpm_tensor *t, const uint16_t *half, int64_t n, 
     return DDPM_OK;
 }
 
-/* The entry of t as it will be stored, its data converted into *room where they must be. */
+/* Makes the entry of t as it will be stored.  Data of another type are converted into *room, which moves
+   on. */
 static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, char **room, const char *path,
                       ddpm_error *err)
 {
@@ -169,16 +181,20 @@ static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, 
     int64_t n;
     size_t size = dd_model_bytes(t, &n);
     int code = DDPM_OK;
-    *e = (struct dd_entry){ .name = t->name,
-                            .dtype = dtype[t->dtype],
-                            .rank = t->rank,
-                            .count = (uint64_t)n,
-                            .size = size,
-                            .data = t->data };
+
+    *e = (struct dd_entry){
+        .name = t->name,
+        .dtype = dtype[t->dtype],
+        .rank = t->rank,
+        .count = (uint64_t)n,
+        .size = size,
+        .data = t->data,
+    };
     for (int i = 0; i < t->rank; i++)
         e->dim[i] = (uint64_t)t->dim[i];
     if (!to_half(t, flags) && !to_float(t, flags))
         return code;
+
     e->data = (unsigned char *)*room;
     if (to_half(t, flags)) {
         e->dtype = DD_F16;
@@ -190,6 +206,8 @@ static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, 
         e->size = 2 * size;
         dd_dtype_to_float((float *)(void *)*room, t->data, DD_F16, (size_t)n);
     }
+
+    /* The next one begins on a cache line of its own. */
     *room += (e->size + 63) / 64 * 64;
     return code;
 }
@@ -200,12 +218,15 @@ static size_t room_for_conversion(const ddpm_model *m, unsigned flags)
     for (size_t i = 0; i < m->tensors; i++) {
         const ddpm_tensor *t = &m->tensor[i];
         size_t size = dd_model_bytes(t, NULL);
-        room += to_half(t, flags) ? size / 2 + 64 : to_float(t, flags) ? 2 * size + 64 : 0;
+        if (to_half(t, flags))
+            room += size / 2 + 64;
+        else if (to_float(t, flags))
+            room += 2 * size + 64;
     }
     return room;
 }
 
-/* SHA-256 of all tensor bytes, in order of names. */
+/* Fills id with the SHA-256 of all tensor bytes, in order of names; returns -1 when out of memory. */
 static int make_id(char id[65], const struct dd_entry *entry, size_t entries)
 {
     struct dd_hash h;
@@ -217,7 +238,7 @@ static int make_id(char id[65], const struct dd_entry *entry, size_t entries)
     return 0;
 }
 
-/* The metadata with this id, as text to be freed by cJSON_free; NULL when out of memory. */
+/* Returns the metadata with this id as text, which the caller frees by cJSON_free; NULL: out of memory. */
 static char *metadata_text(const ddpm_model *m, const char *id)
 {
     cJSON *root = cJSON_Duplicate(m->root, 1);
@@ -230,7 +251,7 @@ static char *metadata_text(const ddpm_model *m, const char *id)
     return text;
 }
 
-/* Writes the container.  A training checkpoint, which is gone on with bit by bit, carries its hash. */
+/* Writes the container.  A training checkpoint carries its hash, since training goes on from its bits. */
 static int write_tensors(FILE *f, const ddpm_model *m, const struct dd_entry *entry, const char *const *meta,
                          ddpm_error *err)
 {
@@ -247,6 +268,7 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
     char *json = metadata_text(m, id);
     if (!json)
         return dd_error_memory(err, path);
+
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
     struct dd_output o;
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
@@ -261,6 +283,7 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
             code = dd_output_commit(&o, err);
         }
     }
+
     cJSON_free(json);
     return code;
 }
@@ -270,10 +293,12 @@ int dd_model_file_save(const ddpm_model *m, const char *path, unsigned flags, dd
     struct dd_entry *entry = malloc(m->tensors * sizeof *entry);
     char *room = malloc(room_for_conversion(m, flags) + 1), *at = room;
     int code = entry && room ? DDPM_OK : dd_error_memory(err, path);
+
     for (size_t i = 0; i < m->tensors && !code; i++)
         code = make_entry(&entry[i], &m->tensor[i], flags, &at, path, err);
     if (!code)
         code = write_file(m, entry, path, flags, err);
+
     free(room);
     free(entry);
     return code;
@@ -285,11 +310,13 @@ int dd_model_file_check(const ddpm_model *m, ddpm_error *err)
     char id[65];
     if (!m->id[0])
         return dd_error(err, DDPM_EUSAGE, "the model has no id to check, because it was never saved");
+
     if (dd_hash_begin(&h))
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     for (size_t i = 0; i < m->tensors; i++)
         dd_hash_add(&h, m->tensor[i].data, dd_model_bytes(&m->tensor[i], NULL));
     dd_hash_end(&h, id);
+
     int code = dd_model_unchanged(m, err);
     if (code)
         return code;

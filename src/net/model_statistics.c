@@ -1,15 +1,17 @@
-/* A copy of a model, bit for bit, that also has stats.gamma and stats.mse [T], and "stats": {"images": N,
-   "bits": B} in its metadata, B only when it is a number. */
+/* Copies a model bit for bit and adds what was measured of its network (Bao et al. 2022, arXiv 2201.06503):
+   the tensors stats.gamma and stats.mse [T], and in the metadata "stats": {"images":  N, "bits":  B}.  B is
+   left out when it is not a number. */
 #include "net/model_statistics.h"
 #include <math.h>
 #include <string.h>
 #include "net/model_copy.h"
 
-/* What m says with these statistics; NULL when out of memory. */
+/* Returns m's metadata with these statistics; NULL: out of memory. */
 static cJSON *metadata(const ddpm_model *m, int images, double bits)
 {
     cJSON *root = dd_model_copy_metadata(m, "stats"),
           *stats = root ? cJSON_AddObjectToObject(root, "stats") : NULL;
+
     bool done = stats && cJSON_AddNumberToObject(stats, "images", images);
     if (done && (!isfinite(bits) || cJSON_AddNumberToObject(stats, "bits", bits)))
         return root;
