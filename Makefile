@@ -21,9 +21,8 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 endif
 say = $(if $(V),,@echo '  $1 $@';)
 
-# A file called *_PART.c is built only where configure found PART.
-absent  = $(filter-out $(PARTS),avx2 avx512 neon dnnl)
-sources = $(filter-out $(foreach p,$(absent),%_$p.c),\
+# A file called *_PART.c is built only where configure found PART, and with the flags that PART needs.
+sources = $(filter-out $(foreach p,$(ABSENT),%_$p.c),\
             $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(addprefix $(srcdir)/,$1)))))
 objects = $(patsubst %.c,$(O)/%.o,$(call sources,$1))
 
@@ -57,12 +56,13 @@ $(O)/ddpm-check: $(CHECK) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-bench: $(BENCH) $(O)/tests/known_nets.o $(O)/tests/process_memory.o $(O)/libddpm.a
 $(FUZZERS): $(O)/%: $(O)/tests/fuzz/%.o $(FEED) $(PARTS_OF_TOOL) $(O)/libddpm.a
 $(O)/ddpm-manual: $(O)/tools/manual/manual.o $(PARTS_OF_TOOL) $(O)/libddpm.a
+# Each is linked with the libraries that it uses; those of the tools come with their objects.
+$(O)/ddpm $(O)/ddpm-check $(O)/ddpm-manual $(FUZZERS): tool_libs = $(TOOL_LIBS)
 $(O)/ddpm $(O)/ddpm-check $(O)/ddpm-bench $(O)/ddpm-manual $(FUZZERS):
-	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(TOOL_LIBS) $(LDLIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) $(link) -o $@ $^ $(tool_libs) $(LDLIBS)
 
 # Instruction sets are a matter of single files, never of the whole build.
-$(O)/%_avx2.o:   isa = $(CFLAGS_avx2)
-$(O)/%_avx512.o: isa = $(CFLAGS_avx512)
+$(foreach p,$(PARTS),$(eval $(O)/%_$p.o: isa = $(CFLAGS_$p)))
 $(O)/tests/%.o:  isa = -I$(srcdir)/tests -DSOURCE_DIR='"$(abspath $(srcdir))"'
 $(O)/tools/cli/embedded.o: $(srcdir)/tools/default.ddpm
 $(O)/tools/cli/embedded.o: isa = -DDEFAULT_MODEL='"$(srcdir)/tools/default.ddpm"'

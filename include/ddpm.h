@@ -135,9 +135,13 @@ typedef struct ddpm_net ddpm_net;
 typedef struct ddpm_net_options {
     int batch;   /* images run at once, 0: 1; ddpm_net_run takes any n, in slices of this */
     int threads; /* 0: OMP_NUM_THREADS, or what affinity, cgroup quota and physical (performance) cores allow */
-    const char *cpu,
-        *conv; /* NULL: the best; "ref avx2 avx512 neon"; "auto dnnl winograd gemm ref"; gemm takes the least memory */
+    const char *cpu;  /* the best instruction set to use, one of ddpm_cpu_names; NULL: the best of this CPU */
+    const char *conv; /* one of ddpm_conv_names; NULL: "auto"; "gemm" takes the least memory */
 } ddpm_net_options;
+
+/* NULL-terminated; also what this build or this CPU does not have. */
+DDPM_API const char *const *ddpm_cpu_names(void);  /* "ref" first */
+DDPM_API const char *const *ddpm_conv_names(void); /* "auto" first */
 
 typedef struct ddpm_node { /* one operation of the flat list */
     const char *name, *op,

@@ -1,6 +1,8 @@
 /* The public functions for models and networks: arguments are checked here, the work is done inside. */
 #include <string.h>
+#include "base/cpu.h"
 #include "base/outside.h"
+#include "net/engine_class.h"
 #include "net/features.h"
 #include "net/model_file.h"
 #include "net/model_statistics.h"
@@ -168,6 +170,16 @@ size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list)
 const ddpm_about *ddpm_model_about(const ddpm_model *m)
 {
     return &m->about;
+}
+
+const char *const *ddpm_cpu_names(void)
+{
+    return dd_cpu_names();
+}
+
+const char *const *ddpm_conv_names(void)
+{
+    return dd_engine_class_names();
 }
 
 int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err)

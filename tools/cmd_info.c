@@ -32,26 +32,18 @@ static const char *variance_name(int v)
 
 static void print_machine(bool json)
 {
-    const struct {
-        const char *name;
-        int on;
-    } parts[] = {
-        { "openmp", HAVE_OPENMP }, { "avx2", HAVE_AVX2 }, { "avx512", HAVE_AVX512 },
-        { "neon", HAVE_NEON },     { "dnnl", HAVE_DNNL },
-    };
-
+    static const char *const parts[] = { BUILT_WITH NULL };
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "build");
     cJSON_AddStringToObject(o, "version", DDPM_VERSION);
     cJSON_AddStringToObject(o, "cpu", dd_cpu_name(dd_cpu_detect()));
     cJSON_AddNumberToObject(o, "threads", dd_cpu_threads(""));
     if (!json)
         printf("program       ddpm %s, built with", DDPM_VERSION);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (parts[i].on) {
-            cJSON_AddItemToArray(list, cJSON_CreateString(parts[i].name));
-            if (!json)
-                printf(" %s", parts[i].name);
-        }
+    for (int i = 0; parts[i]; i++) {
+        cJSON_AddItemToArray(list, cJSON_CreateString(parts[i]));
+        if (!json)
+            printf(" %s", parts[i]);
+    }
     if (json) {
         json_line(o);
         return;

@@ -48,16 +48,13 @@ static void print_welcome(void)
 
 static void print_version(void)
 {
-    static const char *const parts[] = {
-        HAVE_OPENMP ? " openmp" : "", HAVE_AVX2 ? " avx2" : "", HAVE_AVX512 ? " avx512" : "",
-        HAVE_NEON ? " neon" : "",     HAVE_DNNL ? " dnnl" : "",
-    };
+    static const char *const parts[] = { BUILT_WITH NULL };
     ddpm_model *m = NULL;
     ddpm_net *net = NULL;
     struct common c = { 0 };
     printf("ddpm %s\nbuilt with:", DDPM_VERSION);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        fputs(parts[i], stdout);
+    for (int i = 0; parts[i]; i++)
+        printf(" %s", parts[i]);
     printf("\nCPU: %s, %d threads\n", dd_cpu_name(dd_cpu_detect()), dd_cpu_threads(""));
     if (!model_open(&m, NULL, NULL) && !model_net(&net, m, &c, 1, NULL))
         printf("engine class: %s\n", ddpm_net_describe(net)->engine_class);

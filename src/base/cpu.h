@@ -5,17 +5,33 @@
 
 enum { DD_THREADS_MOST = 1024 };
 
-enum { DD_CPU_AVX2 = 1, DD_CPU_AVX512 = 2, DD_CPU_NEON = 4 };
+/* A bit DD_CPU_NAME for each set of cpu.def, by which sets of them are described. */
+enum {
 
-/* What the CPU and the operating system offer (AVX2 stands for AVX2 and FMA; AVX512 for F, BW, DQ and VL, with AVX2). */
+#define CPU_SET(name, NAME, includes) DD_CPU_INDEX_##NAME,
+#include "base/cpu.def"
+#undef CPU_SET
+};
+
+enum {
+
+#define CPU_SET(name, NAME, includes) DD_CPU_##NAME = 1 << DD_CPU_INDEX_##NAME,
+#include "base/cpu.def"
+#undef CPU_SET
+};
+
+/* Returns what the CPU and the operating system offer.  AVX2 stands for AVX2 and FMA; AVX512 for F, BW, DQ and VL,
+   with AVX2. */
 unsigned dd_cpu_detect(void);
-/* *cpu: what is there, up to name: NULL (all), "ref", "avx2", "avx512" or "neon".  DDPM_EUSAGE: no such name; DDPM_EUNSUPPORTED: not
-   on this CPU. */
+/* Sets *cpu to what is there, up to the set of this name; NULL: all.  DDPM_EUSAGE: there is no such name;
+   DDPM_EUNSUPPORTED: this CPU does not have it. */
 int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err);
-/* "avx512", "avx2", "neon" or "ref": the highest in cpu. */
+/* Returns the name of the best set in cpu: "avx512", "avx2", "neon" or "ref". */
 const char *dd_cpu_name(unsigned cpu);
-/* OMP_NUM_THREADS where it is a number above 0; else the smallest of: the physical cores (performance cores, if some are slower) among the
-   processors of the affinity mask, the cgroup v1 or v2 quota rounded up; at least 1.
-   sysroot: "", or in tests a folder that holds /proc and /sys. */
+/* Returns the names of all sets, "ref" first, NULL last. */
+const char *const *dd_cpu_names(void);
+/* Returns OMP_NUM_THREADS where it is a number above 0.  Otherwise it returns the smallest of two numbers, at least 1:
+   the physical cores among the processors of the affinity mask (only the performance cores, if some are slower),
+   and the quota of cgroup v1 or v2, rounded up.  sysroot: "", or in tests a folder that holds /proc and /sys. */
 int dd_cpu_threads(const char *sysroot);
 #endif

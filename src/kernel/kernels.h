@@ -24,7 +24,7 @@ struct dd_adam {
 enum { DD_GEMM_MR_MAX = 32 };
 
 struct dd_kernels {
-    const char *name; /* "ref avx2 avx512 neon" */
+    const char *name; /* of the best instruction set in it: "ref", or a name of cpu.def */
     size_t gemm_mr,
         gemm_nr; /* rows, at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns */
 #define KERNEL(name, ret, params) ret(*name) params;
@@ -32,12 +32,12 @@ struct dd_kernels {
 #undef KERNEL
 };
 
-/* The reference first, then what cpu (DD_CPU_...) and the build have. */
+/* Fills the table with the reference, then with what cpu (DD_CPU_...) and the build have. */
 void dd_kernels_init(struct dd_kernels *k, unsigned cpu);
 
-/* Each fills in what it has. */
+/* Each fills in the kernels that its instruction set has. */
 void dd_kernels_ref(struct dd_kernels *k);
-void dd_kernels_avx2(struct dd_kernels *k);
-void dd_kernels_avx512(struct dd_kernels *k);
-void dd_kernels_neon(struct dd_kernels *k);
+#define CPU_SET(name, NAME, includes) void dd_kernels_##name(struct dd_kernels *k);
+#include "base/cpu.def"
+#undef CPU_SET
 #endif

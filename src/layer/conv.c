@@ -11,11 +11,8 @@
 enum { PIXELS = 64 }; /* of a task in the two passes */
 
 /* A line of a list for each engine of DD_CONV_ENGINES that is built. */
-#define BUILT_0(line)
-#define BUILT_1(line) line,
-#define IF_BUILT(built, line) BUILT_##built(line)
-#define ENGINE(name, built) IF_BUILT(built, &dd_conv_##name)
-#define NAME(name, built) IF_BUILT(built, #name)
+#define ENGINE(name, built) DD_IF_BUILT(built, &dd_conv_##name, )
+#define NAME(name, built) DD_IF_BUILT(built, #name, )
 static const struct dd_conv_engine *const engines[] = { DD_CONV_ENGINES(ENGINE) NULL };
 
 const char *const *dd_conv_engines(void)

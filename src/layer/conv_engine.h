@@ -3,7 +3,7 @@
    batch at once. */
 #ifndef DD_CONV_ENGINE_H
 #define DD_CONV_ENGINE_H
-#include "config.h"
+#include "base/built.h"
 #include "layer/conv.h"
 
 enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8, DD_CONV_WHOLE = 16 };

@@ -1,4 +1,5 @@
-/* The choice of a convolution engine by name, and the engine class of model-file.md as text. */
+/* Chooses a convolution engine by name, and writes the engine class of model-file.md: everything besides model,
+   seed, index and settings that decides bits. */
 #include "net/engine_class.h"
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +8,14 @@
 #include <gnu/libc-version.h>
 #endif
 
+/* All of them, whether or not this build has them. */
 #define NAME(name, built) #name,
-static const char *const engines[] = { DD_CONV_ENGINES(NAME) NULL };
+static const char *const names[] = { "auto", DD_CONV_ENGINES(NAME) NULL };
+
+const char *const *dd_engine_class_names(void)
+{
+    return names;
+}
 
 static const char *find(const char *const *list, const char *name)
 {
@@ -18,7 +25,7 @@ static const char *find(const char *const *list, const char *name)
     return NULL;
 }
 
-/* "auto, dnnl, winograd, gemm or ref" */
+/* Writes "auto, dnnl, winograd, gemm or ref". */
 static const char *choices(char text[96], const char *const *list)
 {
     snprintf(text, 96, "auto");
@@ -31,11 +38,13 @@ int dd_engine_class_choose(const char **engine, const char *name, ddpm_error *er
 {
     char text[96];
     *engine = NULL;
+
     if (!name || !strcmp(name, "auto"))
         return DDPM_OK;
-    if (!find(engines, name))
+    if (!find(names, name))
         return dd_error(err, DDPM_EUSAGE, "unknown convolution engine \"%.40s\": choose %s", name,
-                        choices(text, engines));
+                        choices(text, names + 1));
+
     *engine = find(dd_conv_engines(), name);
     if (!*engine)
         return dd_error(err, DDPM_EUNSUPPORTED, "this build has no convolution engine %s: choose %s", name,
@@ -56,6 +65,7 @@ const char *dd_engine_class_text(struct dd_arena *a, const char *cpu, const char
 {
     char list[64] = "", library[32];
     dd_conv_library(library);
+
     for (const char *const *e = dd_conv_engines(); *e; e++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? " " : "", *e);
     return dd_arena_text(a, "ddpm " DDPM_VERSION ", %s, conv %s of %s, %s, libc %s", cpu,

@@ -80,6 +80,18 @@ test_symbols() {
 	[ "$(grep -c DDPM_API "$top/include/ddpm.h")" -eq $(($(wc -l <found) + 2)) ] || fail 'ddpm.h promises what the library does not have'
 }
 
+# Program and library name the libraries that they use, and no others.
+test_links() {
+	[ -z "${RUN:-}" ] && ldd -u "$program" >unused 2>&1 || grep -q '^Unused' unused || skip 'ldd cannot tell what is not used'
+	for file in "$program" "$(dirname "$program")/libddpm.so.0"; do
+		[ -e "$file" ] || continue
+		ldd -u "$file" >unused 2>&1
+		for library in $(setting LDLIBS) $(setting TOOL_LIBS); do
+			! grep "/lib${library#-l}[.-]" unused >found || fail "$(basename "$file") is linked with $(cat found)"
+		done
+	done
+}
+
 # Eps is exact there, so x_T ~ N(0, 1) is scaled to the data: the mean of 6400 numbers is off by less than 5 of its deviations, 0.2/80 each.
 test_examples() {
 	installed

@@ -13,18 +13,6 @@
 #include "base/cpu.h"
 #include "base/error.h"
 
-static const char *const *cpu_names(void)
-{
-    static const char *const names[] = { "ref", "avx2", "avx512", "neon", NULL };
-    return names;
-}
-
-static const char *const *conv_names(void)
-{
-    static const char *const names[] = { "auto", "dnnl", "winograd", "gemm", "ref", NULL };
-    return names;
-}
-
 static const char *const *memory_names(void)
 {
     static const char *const names[] = { "full", "low", NULL };
@@ -36,9 +24,9 @@ static const struct option common_options[] = {
     { "threads", 0, OPTION_INT, "N",
       "threads (default: OMP_NUM_THREADS, or what affinity, cgroup quota and physical cores allow)", NULL,
       FIELD(threads), 1, DD_THREADS_MOST },
-    { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", cpu_names,
+    { "cpu", 0, OPTION_CHOICE, "SET", "highest instruction set to use (default: the best)", ddpm_cpu_names,
       FIELD(cpu), 0, 0 },
-    { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", conv_names,
+    { "conv", 0, OPTION_CHOICE, "ENGINE", "engine of the convolutions (default: auto)", ddpm_conv_names,
       FIELD(conv), 0, 0 },
     { "memory", 0, OPTION_CHOICE, "HOW",
       "low: no second copy of the weights, by --conv gemm; steps take up to twice as long (default: full)",
