@@ -72,7 +72,7 @@ def sample(folder, images, row, seed="0"):
 
 
 def distance(folder, images, row, seed="0"):
-    return json.loads(run("eval", sample(folder, images, row, seed), "--against", DATA, "--fit", "pad", "-n", images, "--json", "-q"))
+    return json.loads(run("distance", sample(folder, images, row, seed), DATA, "--fit", "pad", "-n", images, "--json", "-q"))
 
 
 def without(path, block, data):
@@ -81,7 +81,7 @@ def without(path, block, data):
         for i, name in enumerate(sorted(n for n in os.listdir(path) if n.endswith(".png"))):
             if i % BLOCKS != block:
                 os.link(os.path.join(path, name), os.path.join(part, name))
-        return json.loads(run("eval", part, "--against", data, "--fit", "pad", "--json", "-q"))
+        return json.loads(run("distance", part, data, "--fit", "pad", "--json", "-q"))
 
 
 def ratio(folder, images):

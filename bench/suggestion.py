@@ -40,7 +40,7 @@ def make(path, images, sampler, K):
 def distance(folder, images, sampler, K):
     path = os.path.join(folder, "%s-%d" % (sampler, K))
     make(path, images, sampler, K)
-    return json.loads(run("eval", path, *MODEL, "--against", os.path.join(folder, "data.npy"), "--fit", FIT, "--json", "-q"))
+    return json.loads(run("distance", path, os.path.join(folder, "data.npy"), *MODEL, "--fit", FIT, "--json", "-q"))
 
 
 def seconds(sampler, K):

@@ -8,6 +8,7 @@ const struct command_entry commands[] = {
     { &command_forward, "run the network once on given tensors" },
     { &command_schedule, "print the steps that a sampler takes" },
     { &command_eval, "measure bits per dimension of a data set" },
+    { &command_distance, "measure how far two sets of images are apart" },
     { &command_train, "train a model on images" },
     { &command_bench, "measure time and quality against the number of steps" },
     { &command_verify, "make a picture again from its own text and compare" },

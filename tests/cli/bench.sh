@@ -15,16 +15,16 @@ test_bench() {
 	[ "$(grep -c 'bits' one.quality)" -eq 6 ] || fail 'qualities'
 	same one.quality two.quality 'threads, batch and rounds'
 	for file in a/*; do same "$file" "b/${file#a/}"; done
-	# The arrays are the images of ddpm sample as bytes, and the distance is that of ddpm eval.
+	# The arrays are the images of ddpm sample as bytes, and the distance is that of ddpm distance.
 	[ "$(ls a | wc -l)" -eq 6 ] || fail "six arrays, not $(ls a)"
 	grep -aq "'|u1', 'fortran_order': False, 'shape': (6, 32, 32, 1)" a/ddim-4.npy || fail 'the head of a/ddim-4.npy'
 	ddpm sample -q -n 6 --sampler ddim --steps 4 --outdir d || fail 'sample'
-	expect 0 ddpm eval d --against a/ddim-4.npy --json; prints '"distance":0,'
+	expect 0 ddpm distance d a/ddim-4.npy --json; prints '"distance":0,'
 	ddpm sample -q --index 6-11 --steps 8 --outdir e || fail 'sample'
-	expect 0 ddpm eval a/ddim-4.npy --against e --json
+	expect 0 ddpm distance a/ddim-4.npy e --json
 	awk -F'[:,]' '{ printf "%.6g\n", $2 }' out >expected
 	sed -n 's/.*"sampler":"ddim","steps":4,.*"distance":\([^,]*\),.*/\1/p' one | awk '{ printf "%.6g\n", $1 }' >found
-	same found expected 'the distance of eval and bench'
+	same found expected 'the distance of distance and bench'
 	# Deterministic samplers are compared with their own most steps, the others are not.
 	[ "$(grep -c '"rmse":null' one)" -eq 4 ] || fail 'RMSE of ddpm, or none of ddim'
 }

@@ -1,4 +1,5 @@
-# Bits per dimension: the same numbers however a run is cut up, and one line for data that cannot be used.
+# Bits per dimension: the same numbers however a run is cut up, and one line for data that cannot be used.  The
+# distance of two sets.
 
 test_eval() {
 	ddpm sample -q -n 5 --steps 3 --outdir d || fail 'sample'
@@ -89,6 +90,18 @@ test_eval_resumed() {
 	expect 73 ddpm eval e --steps 2 --resume no/state; says 'no'
 }
 
+# Without --resume an interruption says that nothing is kept, and how to keep it.
+test_eval_interrupted_for_nothing() {
+	ddpm sample -q -n 2 --steps 3 --outdir d || fail 'sample'
+	( exec ${RUN:-} "$program" eval d -v --threads 1 >out 2>err ) &
+	for i in $(seq 6000); do grep -q variance err && break; sleep 0.01; done
+	kill -TERM $! 2>/dev/null
+	wait $!
+	code=$?
+	[ $code -eq 75 ] || fail "exit code $code, expected 75"
+	says 'and nothing is kept: add --resume FILE'; [ ! -s out ] || fail "an interrupted run printed $(cat out)"
+}
+
 # What was counted goes on to the same bits.  A run that ended before it was interrupted is begun again.
 test_eval_interrupted() {
 	ddpm sample -q -n 4 --steps 3 --outdir d || fail 'sample'
@@ -151,23 +164,28 @@ test_eval_folders() {
 
 # Two sets by the middle of the network.  A set is at 0 from itself, in an interval that 12 images leave wide.
 # What cannot be compared is one line.
-test_eval_against() {
+test_distance() {
 	ddpm sample -q -n 12 --steps 3 --outdir d || fail 'sample'
 	ddpm sample -q -n 6 --steps 3 --seed 1 --outdir e || fail 'sample'
-	expect 0 ddpm eval d --against d; prints 'Frechet distance 0, 95 % interval 0 to '
+	expect 0 ddpm distance d d; prints 'Frechet distance 0, 95 % interval 0 to '
 	prints '; 12 and 12 images'; prints 'at t = 100'
-	expect 0 ddpm eval d --against e --json --threads 1 --batch 5; mv out one; grep -q '"images":12,"against":6' one || fail 'counts'
-	expect 0 ddpm eval d --against e --json --threads 3; same out one 'threads and batch'
-	expect 0 ddpm eval d --against e -n 4 --json; prints '"images":4,"against":4'
-	expect 64 ddpm eval d --against e -n 1; says 'at least 2'
-	expect 64 ddpm eval d --against e --steps 5; says 'measures no chain'
-	expect 64 ddpm eval d --against e --resume state; says 'measures no chain'
-	expect 66 ddpm eval d --against nowhere; says 'nowhere'
-	head -c 3073 /dev/zero >batch.bin; expect 65 ddpm eval d --against batch.bin; says '3 channels'
+	expect 0 ddpm distance d e --json --threads 1 --batch 5; mv out one; grep -q '"images":\[12,6\]' one || fail 'counts'
+	expect 0 ddpm distance d e --json --threads 3; same out one 'threads and batch'
+	expect 0 ddpm distance d e -n 4 --json; prints '"images":[4,4]'
+	expect 64 ddpm distance d e -n 1; says 'at least 2'
+	expect 64 ddpm distance d e --steps 5; says 'unknown option --steps'
+	expect 64 ddpm distance d; expect 64 ddpm distance d e d
+	expect 64 ddpm eval d --against e; says '--against is a command of its own: ddpm distance A B'
+	expect 66 ddpm distance d nowhere; says 'nowhere'
+	expect 66 ddpm distance nowhere d; says 'nowhere'
+	head -c 3073 /dev/zero >batch.bin; expect 65 ddpm distance d batch.bin; says '3 channels'
+	head -c 100 d/image-000001.png >e/bad.png
+	expect 65 ddpm distance d e; says 'e/bad.png'
+	expect 0 ddpm distance d e --skip-bad --json; says 'e/bad.png'; prints '"images":[12,6],"skipped":[0,1]'
 }
 
 # By the activations of the embedded model: training data and other data of the same kind cannot be told apart, and noise on them is seen in order.
-test_eval_against_noise() {
+test_distance_of_noise() {
 	mnist=/usr/share/datasets/fashion-mnist
 	[ -f $mnist/t10k-images-idx3-ubyte.gz ] && command -v python3 >/dev/null || skip 'dataset-fashion-mnist and python3 are needed'
 	cat >noisy.py <<-'END'
@@ -183,7 +201,7 @@ test_eval_against_noise() {
 	END
 	python3 noisy.py || fail 'noisy.py'
 	for size in 0 8 16 32 64; do
-		expect 0 ddpm eval $mnist/train-images-idx3-ubyte.gz --against $size.npy --fit pad -n 128 --json; cat out >>all
+		expect 0 ddpm distance $mnist/train-images-idx3-ubyte.gz $size.npy --fit pad -n 128 --json; cat out >>all
 	done
 	head -n 1 all | grep -q '"interval":\[0,' || fail "data against data: $(head -n 1 all)"
 	sed 's/{"distance":\([^,]*\),.*/\1/' all | awk 'NR > 1 && $1 <= before { exit 1 } { before = $1 }' || fail "noise: $(cat all)"

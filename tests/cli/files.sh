@@ -101,7 +101,8 @@ test_pipes_as_inputs() {
 		verify pipe
 		eval pipe
 		eval d
-		eval d --against pipe
+		distance d pipe
+		distance pipe d
 		train pipe -o x --steps 1
 		train d -o x --steps 1
 		train t-images-idx3-ubyte -o x --steps 1

@@ -44,7 +44,7 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
-	{ for c in 'train photos' sample verify schedule eval bench info; do readme_commands "ddpm $c"; done
+	{ for c in 'train photos' sample verify schedule eval distance bench info; do readme_commands "ddpm $c"; done
 	  readme_commands 'ddpm convert' | grep -e '--to ' -e '--dry-run'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/' \
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
@@ -57,7 +57,7 @@ test_readme_commands() {
 	[ "$(wc -l <commands)" -ge 28 ] || fail "commands: $(cat commands)"
 	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
 	sed -i '/--shard/d; /--merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh
-	sed 's/ images --against/ photos --against/' commands >again && mv again commands
+	sed 's/ddpm distance \(.*\) images /ddpm distance \1 photos /' commands >again && mv again commands
 	while read -r line; do expect 0 $line; done <commands
 	[ -s sample.png ] && [ -s four.png ] && [ -s way.png ] && [ -s images/image-000002.png ] && [ -s arrays/ddpm-3.npy ] || fail 'a file is missing'
 }

@@ -108,14 +108,14 @@ test_steps_auto() {
 }
 
 # What bench suggests is within one notch, a row of its list of steps, of the nearest row within the time of a table that is made apart: times from
-# the folders of ddpm sample, distances of four times as many other images from ddpm eval.  The times allowed lie between two rows.
+# the folders of ddpm sample, distances of four times as many other images from ddpm distance.  The times allowed lie between two rows.
 test_suggestion_of_a_table() {
 	! grep -q __asan_init "$program" || skip 'with a sanitizer it takes minutes'
 	crash_library
 	ddpm sample -q --index 1000-1063 --steps 32 --batch 16 --outdir most || fail 'sample'
 	for k in 4 8 16 32; do for sampler in ddpm ddim-diffusers; do
 		crash CRASH_CLOCK=0.002 -- sample -q --index 2000-2063 --steps $k --sampler $sampler --batch 8 --threads 1 --outdir $sampler-$k || fail 'sample'
-		expect 0 ddpm eval $sampler-$k --against most --json
+		expect 0 ddpm distance $sampler-$k most --json
 		sed -n 's/.*"seconds":\([0-9.]*\).*/\1/p' $sampler-$k/manifest.jsonl | sort -g | awk '{ s[NR] = $1 } END { printf "%g ", s[int((NR + 1) / 2)] }'
 		sed 's/.*"distance":\([^,]*\),.*/'"$k"' \1/' out
 	done; done >table

@@ -118,6 +118,12 @@ static const char *present_name(const char *text)
     return strcmp(text, "--schedule") ? text : "--spacing";
 }
 
+/* Returns the command that does what an option of another command did in earlier versions, or NULL. */
+static const char *moved_option(const struct command *c, const char *text)
+{
+    return !strcmp(c->name, "eval") && !strcmp(text, "--against") ? "ddpm distance A B" : NULL;
+}
+
 static int unknown_option(const struct command *c, const char *argument, int length, ddpm_error *err)
 {
     char text[64], list[400], name[NAMES_MAX][32];
@@ -128,6 +134,8 @@ static int unknown_option(const struct command *c, const char *argument, int len
         names[i] = name[i];
     }
     snprintf(text, sizeof text, "%.*s", length, argument);
+    if (moved_option(c, text))
+        return dd_error(err, DDPM_EUSAGE, "%s is a command of its own: %s", text, moved_option(c, text));
     return dd_error(err, DDPM_EUSAGE, "unknown option %s; %s", text, advice(list, present_name(text), names));
 }
 

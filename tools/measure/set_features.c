@@ -3,27 +3,40 @@
 #include <math.h>
 #include <stdlib.h>
 #include "base/error.h"
+#include "cli/interrupt.h"
+
+/* A data set, the network that looks at it, and room for a batch. */
+struct look {
+    const struct dataset *data;
+    ddpm_net *net;
+    int class;
+    size_t d;         /* values of an image */
+    double *x;        /* [batch, d] */
+    int32_t *classes; /* [batch] */
+};
 
 double set_features_t(const ddpm_about *a)
 {
     return floor(a->steps / 10.0);
 }
 
-/* Up to batch images from the first on; x [batch, d], classes [batch]. */
-static int take(double *point, const struct dataset *data, ddpm_net *net, int class, size_t first, int n,
-                double *x, int32_t *classes, ddpm_error *err)
+/* Fills point [n, features] of the images from the first on; n is at most a batch. */
+static int look_at(double *point, const struct look *l, size_t first, int n, ddpm_error *err)
 {
-    const ddpm_about *a = data->about;
-    size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels;
-    int code = DDPM_OK;
-    for (int row = 0; row < n && !code; row++) {
+    const ddpm_about *a = l->data->about;
+
+    for (int row = 0; row < n; row++) {
         size_t k = first + (size_t)row;
-        classes[row] = class >= 0 ? class : dataset_class(data, k);
-        code = dataset_read(data, x + (size_t)row * d, k, err);
+        int code = dataset_read(l->data, l->x + (size_t)row * l->d, k, err);
+        if (code)
+            return code;
+        l->classes[row] = l->class >= 0 ? l->class : dataset_class(l->data, k);
     }
-    if (!code &&
-        (code = ddpm_net_features(net, point, x, set_features_t(a), a->classes ? classes : NULL, n, err)))
-        dd_error_context(err, "%s, from image %u on", data->path, data->index[first]);
+
+    int code =
+        ddpm_net_features(l->net, point, l->x, set_features_t(a), a->classes ? l->classes : NULL, n, err);
+    if (code)
+        dd_error_context(err, "%s, from image %u on", l->data->path, l->data->index[first]);
     return code;
 }
 
@@ -31,22 +44,29 @@ int set_features(double **point, const struct dataset *data, ddpm_net *net, int 
                  size_t done, ddpm_error *err)
 {
     const ddpm_net_about *of = ddpm_net_describe(net);
-    size_t d = (size_t)data->about->height * (size_t)data->about->width * (size_t)data->about->channels,
-           features = (size_t)of->features;
-    double *x = calloc((size_t)of->batch, d * sizeof *x);
-    int32_t *classes = calloc((size_t)of->batch, sizeof *classes);
+    const ddpm_about *a = data->about;
+    size_t features = (size_t)of->features, batch = (size_t)of->batch;
+    struct look l = { .data = data,
+                      .net = net,
+                      .class = class,
+                      .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels };
     int code = DDPM_OK;
+
+    l.x = calloc(batch, l.d * sizeof *l.x);
+    l.classes = calloc(batch, sizeof *l.classes);
     *point = calloc(data->count, features * sizeof **point);
-    if (!x || !classes || !*point)
+    if (!l.x || !l.classes || !*point)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for the activations of %zu images", data->path,
                         data->count);
-    for (size_t first = 0; first < data->count && !code; first += (size_t)of->batch) {
+
+    for (size_t first = 0; first < data->count && !code && !interrupted; first += batch) {
         size_t rest = data->count - first;
-        int n = rest < (size_t)of->batch ? (int)rest : of->batch;
         progress_at(p, (double)(done + first));
-        code = take(*point + first * features, data, net, class, first, n, x, classes, err);
+        code = look_at(*point + first * features, &l, first, (int)(rest < batch ? rest : batch), err);
     }
-    free(x), free(classes);
+
+    free(l.x);
+    free(l.classes);
     if (code) {
         free(*point);
         *point = NULL;

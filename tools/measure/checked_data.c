@@ -1,0 +1,39 @@
+/* Opens the images of a command that measures them, and reads each once before the first is measured. */
+#include "measure/checked_data.h"
+
+static void tell_bad(void *user, const ddpm_error *why)
+{
+    struct checked_data *c = user;
+
+    c->skipped++;
+    remark(c->command, c->common, "%s: skipped", why->text);
+}
+
+static void tell_note(void *user, const char *line)
+{
+    const struct checked_data *c = user;
+
+    remark(c->command, c->common, "%s", line);
+}
+
+int checked_data_open(struct checked_data *c, const char *path, const ddpm_about *about,
+                      const struct checked_data_options *o, ddpm_error *err)
+{
+    int code = dataset_open(&c->set, path, about, view_fit_named(o->fit), o->images, err);
+
+    if (!code)
+        code = dataset_check(&c->set, o->skip_bad ? tell_bad : NULL, NULL, c, err);
+    if (!code)
+        code = dataset_check_classes(&c->set, o->class, "choose one with --class", err);
+    return code;
+}
+
+void checked_data_tell(const struct checked_data *c)
+{
+    dataset_notes(&c->set, tell_note, (void *)c);
+}
+
+void checked_data_close(struct checked_data *c)
+{
+    dataset_close(&c->set);
+}
