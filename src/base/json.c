@@ -236,8 +236,7 @@ int dd_json_ints(struct dd_json *j, const char *key, int *values, int most, int 
     char place[64];
     int n = 0;
     const cJSON *all = list(j, key, most), *c;
-    cJSON_ArrayForEach(c, all)
-    {
+    cJSON_ArrayForEach(c, all) {
         snprintf(place, sizeof place, "%.40s[%d]", key, n);
         values[n++] = integer(j, place, c, low, high);
     }
@@ -249,8 +248,7 @@ int dd_json_texts(struct dd_json *j, const char *key, const char **values, int m
     char place[64];
     int n = 0;
     const cJSON *all = list(j, key, most), *c;
-    cJSON_ArrayForEach(c, all)
-    {
+    cJSON_ArrayForEach(c, all) {
         snprintf(place, sizeof place, "%.40s[%d]", key, n);
         if (!cJSON_IsString(c))
             fail(j, DDPM_EDATA, place, "a string is expected, found %s", type_name(c));

@@ -150,8 +150,7 @@ static void compare_terms(const cJSON *run, struct subject *u, int row)
     double *x0 = reference_numbers(cJSON_GetArrayItem(reference_get(run, "xstart_mse"), row), "", NULL);
     double *eps = reference_numbers(cJSON_GetArrayItem(reference_get(run, "mse"), row), "", NULL);
     int k = 0;
-    cJSON_ArrayForEach(at, reference_get(run, "chain_i"))
-    {
+    cJSON_ArrayForEach(at, reference_get(run, "chain_i")) {
         int i = at->valueint;
         if (i > 0)
             near(run, "term", row, found->term[i], vb[k], fmax(1e-12, absolute));
@@ -185,8 +184,7 @@ static void bound_runs(const cJSON *root)
 {
     const cJSON *run;
     double *x0 = images(root);
-    cJSON_ArrayForEach(run, reference_get(root, "runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         struct subject u;
         double clip = cJSON_IsTrue(reference_get(run, "clip_denoised"));
         if (subject_open(&u,

@@ -83,7 +83,8 @@ TEST(golden, corrector_runs)
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/correctors.json"));
     const cJSON *run;
     REQUIRE(root && !mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "runs")) replay(run, &m);
+    cJSON_ArrayForEach(run, reference_get(root, "runs"))
+        replay(run, &m);
     for (const char *const *name = ddpm_sampler_names(); *name; name++) {
         ddpm_chain *chain = NULL;
         ddpm_sampler *s = NULL;
@@ -98,8 +99,8 @@ TEST(golden, corrector_runs)
         int runs = !strcmp(*name, "langevin");
         REQUIRE(!ddpm_chain_create(&chain, 2, (double[]){ 0, 999 }, (double[]){ 0.9, 0.001 }, NULL));
         int admits = !ddpm_sampler_create(&s, chain, &o, MIXTURE_D, 1, NULL, NULL);
-        cJSON_ArrayForEach(run, reference_get(root, "runs")) runs +=
-            !strcmp(*name, reference_text(run, "sampler"));
+        cJSON_ArrayForEach(run, reference_get(root, "runs"))
+            runs += !strcmp(*name, reference_text(run, "sampler"));
         if (admits != (runs > 0))
             check_fail(__FILE__, __LINE__, "%s: %d runs, corrector taken: %d", *name, runs, admits);
         ddpm_sampler_free(s);

@@ -56,7 +56,8 @@ static void forward(const cJSON *root)
     REQUIRE(
         !dd_posterior_create(&p, NULL, ddpm_chain_tables(chain), "beta-tilde", DDPM_BETA, 1000, NULL, NULL));
     double *x0 = reference_numbers(root, "x0_values", NULL);
-    cJSON_ArrayForEach(entry, reference_get(root, "entries")) compare_entry(entry, x0, &m, &p);
+    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
+        compare_entry(entry, x0, &m, &p);
     free(x0);
     dd_posterior_free(&p);
     ddpm_chain_free(chain);
@@ -73,15 +74,13 @@ static void mixture(const cJSON *root)
     struct mixture m;
     const cJSON *v;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(v, reference_get(root, "noise_check"))
-    {
+    cJSON_ArrayForEach(v, reference_get(root, "noise_check")) {
         double z;
         reference_noise(&z, (int)reference_number(v, "step"), (int)reference_number(v, "i"), 1, 1);
         CHECK_NEAR(z, reference_number(v, "z"),
                    1.3e-15 * 10); /* ten times what two library routines differ by (README, "Noise") */
     }
-    cJSON_ArrayForEach(v, reference_get(root, "eps_points"))
-    {
+    cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {
         double x[ALL], eps[ALL], *expected = reference_numbers(v, "eps", NULL);
         int half = !strncmp(reference_text(v, "x"), "0.5*", 4);
         reference_noise(x, half, 0, ALL, 1);

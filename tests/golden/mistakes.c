@@ -345,8 +345,7 @@ static void check_case(const char *folder)
     const cJSON *change;
     if (right)
         CHECK(distance(&g, right, g.classes) <= tolerance);
-    cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if"))
-    {
+    cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if")) {
         const struct mistake *wrong = mistakes, *end = mistakes + sizeof mistakes / sizeof *mistakes;
         while (wrong < end && strcmp(wrong->name, change->string))
             wrong++;

@@ -39,8 +39,7 @@ static void compare_variances(const cJSON *run, const struct mixture *m, const d
     double tolerance = fmax(1e-12, 10 * reference_number(run, "sigma2_max_rel_diff_to_longdouble"));
     const cJSON *pair;
     int i = c->K;
-    cJSON_ArrayForEach(pair, reference_get(run, "sigma2"))
-    {
+    cJSON_ArrayForEach(pair, reference_get(run, "sigma2")) {
         int s = (int)reference_number(pair, "s"), r = (int)reference_number(pair, "r");
         int ancestral = strncmp(reference_text(run, "name"), "analytic_ddim", 13);
         REQUIRE(--i > 0 && c->t[i] == r - 1);
@@ -103,7 +102,8 @@ static void analytic_runs(const cJSON *root)
 {
     const cJSON *run;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL);
-    cJSON_ArrayForEach(run, reference_get(root, "sampling.runs")) replay(run, gamma);
+    cJSON_ArrayForEach(run, reference_get(root, "sampling.runs"))
+        replay(run, gamma);
     free(gamma);
 }
 
@@ -119,8 +119,7 @@ static void single_gaussian(const cJSON *root)
     const cJSON *chain;
     double v = reference_number(root, "single_gaussian.v");
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains"))
-    {
+    cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains")) {
         int n;
         double *s = reference_numbers(chain, "pairs_s", &n), *r = reference_numbers(chain, "pairs_r", NULL);
         double *truth = reference_numbers(chain, "true_conditional_variance", NULL);
@@ -180,14 +179,13 @@ static void analytic_bounds(const cJSON *root)
     const cJSON *run, *other;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), *x0 = bound_images();
     REQUIRE(x0);
-    cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs")) {
         struct mixture m;
         ddpm_chain *chain = NULL;
         ddpm_bound *b = NULL;
         const cJSON *steps = NULL;
-        cJSON_ArrayForEach(other, reference_get(root, "sampling.runs")) steps =
-            reference_number(other, "K") == reference_number(run, "K") ? other : steps;
+        cJSON_ArrayForEach(other, reference_get(root, "sampling.runs"))
+            steps = reference_number(other, "K") == reference_number(run, "K") ? other : steps;
         REQUIRE(steps && !mixture_read(&m) && !chain_of(&chain, &m, steps));
         const ddpm_tables *c = ddpm_chain_tables(chain);
         ddpm_sampler_options o = { .variance = "analytic",
@@ -223,15 +221,13 @@ static void toy_case(const cJSON *it)
     double *cost = malloc((size_t)nodes * (size_t)nodes * sizeof *cost), node[32];
     struct dd_optimal_steps best;
     REQUIRE(cost && nodes == 21);
-    cJSON_ArrayForEach(row, rows)
-    {
+    cJSON_ArrayForEach(row, rows) {
         double *line = reference_numbers(row, "", NULL);
         memcpy(cost + s++ * nodes, line, (size_t)nodes * sizeof *line);
         free(line);
     }
     REQUIRE(!dd_optimal_steps_create(&best, cost, nodes, nodes, NULL));
-    cJSON_ArrayForEach(path, reference_get(it, "paths"))
-    {
+    cJSON_ArrayForEach(path, reference_get(it, "paths")) {
         int K = (int)reference_number(path, "K"), n;
         double *expected = reference_numbers(path, "path", &n), nats = reference_number(path, "cost_nats");
         dd_optimal_steps_path(&best, node, K + 1);
@@ -246,7 +242,8 @@ static void toy_case(const cJSON *it)
 static void toy_paths(const cJSON *root)
 {
     const cJSON *it;
-    cJSON_ArrayForEach(it, reference_get(root, "toy_dp.cases")) toy_case(it);
+    cJSON_ArrayForEach(it, reference_get(root, "toy_dp.cases"))
+        toy_case(it);
 }
 
 TEST(golden, optimal_paths)
@@ -264,8 +261,7 @@ static void segments(const cJSON *root)
     REQUIRE(!mixture_read(&m));
     for (int i = 0; i < 1000; i++)
         mse[i] = 1 - gamma[i];
-    cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists"))
-    {
+    cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists")) {
         double *split = reference_numbers(list, "split_K1_N1_K2_bad", NULL),
                *expected = reference_numbers(list, "steps_n", NULL);
         ddpm_about about = { .steps = (int)split[1], .alpha_bar = m.alpha_bar, .gamma = gamma, .mse = mse };

@@ -72,7 +72,8 @@ double *reference_numbers(const cJSON *object, const char *path, int *n)
     double *list = malloc(((size_t)cJSON_GetArraySize(array) + 1) * sizeof *list);
     if (!list)
         abort();
-    cJSON_ArrayForEach(v, array) list[count++] = cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
+    cJSON_ArrayForEach(v, array)
+        list[count++] = cJSON_IsNumber(v) ? v->valuedouble : INFINITY;
     if (n)
         *n = count;
     return list;

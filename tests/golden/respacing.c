@@ -108,13 +108,14 @@ static void respacing(const cJSON *root)
         improved_entry(entry, 1000, reference_text(entry, "schedule"));
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.other_T"))
         improved_entry(entry, (int)reference_number(entry, "T"), "cosine");
-    cJSON_ArrayForEach(entry,
-                       reference_get(root,
-                                     "improved_diffusion.errors")) if (strncmp(reference_text(entry, "spec"),
-                                                                               "ddim", 4))
-        CHECK(improved(&chain, 1000, "openai-linear", reference_text(entry, "spec"), &err) == DDPM_EUSAGE);
-    cJSON_ArrayForEach(entry, reference_get(root, "diffusers.lists")) diffusers_entry(entry);
-    cJSON_ArrayForEach(entry, reference_get(root, "ermongroup.lists")) ermon_entry(entry);
+    cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.errors"))
+        if (strncmp(reference_text(entry, "spec"), "ddim", 4))
+            CHECK(improved(&chain, 1000, "openai-linear", reference_text(entry, "spec"), &err) ==
+                  DDPM_EUSAGE);
+    cJSON_ArrayForEach(entry, reference_get(root, "diffusers.lists"))
+        diffusers_entry(entry);
+    cJSON_ArrayForEach(entry, reference_get(root, "ermongroup.lists"))
+        ermon_entry(entry);
 }
 
 TEST(golden, respacing)

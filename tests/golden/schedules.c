@@ -108,8 +108,7 @@ static void compare_float32(const cJSON *entry, const char *spec, int T)
 static void schedules(const cJSON *root)
 {
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, reference_get(root, "schedules"))
-    {
+    cJSON_ArrayForEach(entry, reference_get(root, "schedules")) {
         double beta[4000], alpha_bar[4000];
         char spec[128];
         int T = (int)reference_number(entry, "T");

@@ -31,8 +31,7 @@ static void scores(const cJSON *root)
     cJSON_Delete(forward);
     REQUIRE(!mixture_read(&m));
     reference_noise(z, 1, 0, ALL, 1);
-    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
-    {
+    cJSON_ArrayForEach(entry, reference_get(root, "entries")) {
         double ab = m.alpha_bar[(int)reference_number(entry, "t")],
                *expected = reference_numbers(entry, "score", NULL);
         ddpm_diffuse(x, x0, z, ab, ALL);

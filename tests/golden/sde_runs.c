@@ -168,8 +168,7 @@ static void sde_runs(const cJSON *root)
     double eps = reference_number(root, "eps");
     const cJSON *run;
     REQUIRE(!mixture_read(&p.m) && reference_number(root, "N") == N);
-    cJSON_ArrayForEach(run, reference_get(root, "runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         integrate(run, &p, eps);
         if (!strcmp(reference_text(run, "kind"), "sde"))
             sample(run, &p, eps);
@@ -322,8 +321,7 @@ static void langevin_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "langevin.runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "langevin.runs")) {
         if (!strcmp(reference_text(run, "name"), "langevin")) {
             langevin(run, &m);
         } else {

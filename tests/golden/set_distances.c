@@ -19,8 +19,7 @@ TEST(golden, frechet_distances)
     cJSON *root = read_expected();
     const cJSON *it;
     REQUIRE(root);
-    cJSON_ArrayForEach(it, reference_get(root, "sets"))
-    {
+    cJSON_ArrayForEach(it, reference_get(root, "sets")) {
         double *a = reference_numbers(it, "a", NULL), *b = reference_numbers(it, "b", NULL), found = NAN,
                expected = reference_number(it, "distance");
         size_t n = (size_t)reference_number(it, "n"), m = (size_t)reference_number(it, "m"),

@@ -20,8 +20,7 @@ TEST(golden, ssim)
     const cJSON *it;
     int n, seen = 0;
     REQUIRE(root);
-    cJSON_ArrayForEach(it, root)
-    {
+    cJSON_ArrayForEach(it, root) {
         unsigned char *a = bytes_of(it, "a", &n), *b = bytes_of(it, "b", &n);
         int h = (int)reference_number(it, "h"), w = (int)reference_number(it, "w"),
             c = (int)reference_number(it, "c");

@@ -15,8 +15,7 @@ TEST(golden, student_quantiles)
     cJSON_ArrayForEach(one, list)
         CHECK_NEAR(student_quantile(++n), one->valuedouble, 1e-12 * one->valuedouble);
     CHECK(n == 1000);
-    cJSON_ArrayForEach(one, reference_get(file, "large"))
-    {
+    cJSON_ArrayForEach(one, reference_get(file, "large")) {
         size_t freedom = (size_t)cJSON_GetArrayItem(one, 0)->valuedouble;
         CHECK_NEAR(student_quantile(freedom), cJSON_GetArrayItem(one, 1)->valuedouble, 1e-12);
     }

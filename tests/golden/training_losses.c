@@ -159,7 +159,8 @@ static void learned_range_losses(const cJSON *root)
     cJSON_Delete(forward);
     reference_noise(z, 1, 0, 2 * MIXTURE_D, 1);
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(entry, reference_get(root, "entries")) learned_range(&m, entry, x0, z);
+    cJSON_ArrayForEach(entry, reference_get(root, "entries"))
+        learned_range(&m, entry, x0, z);
     free(x0);
 }
 

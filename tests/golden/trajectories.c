@@ -86,8 +86,7 @@ static void replay_spec(const cJSON *run, const char *sampler, const char *varia
 static void ddpm_runs(const cJSON *root)
 {
     const cJSON *run;
-    cJSON_ArrayForEach(run, reference_get(root, "runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         const char *variance = reference_text(run, "variance");
         int learned = !strncmp(variance, "learned_range", 13);
         replay_spec(run, "ddpm",
@@ -121,8 +120,7 @@ static void ermongroup_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run, *noisy = reference_get(root, "ermongroup_ddpm_noisy.runs");
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "ermongroup.runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "ermongroup.runs")) {
         ddpm_chain *chain = NULL;
         if (!chain_of_run(&chain, &m, run, 1))
             replay(run,
@@ -132,8 +130,7 @@ static void ermongroup_runs(const cJSON *root)
         else
             CHECK(!strcmp(reference_text(run, "kind"), "quad") && reference_number(run, "K") == 50);
     }
-    cJSON_ArrayForEach(run, noisy)
-    {
+    cJSON_ArrayForEach(run, noisy) {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
         replay(run, &(ddpm_sampler_options){ .sampler = "ddpm", .variance = "beta", .clip = 1 }, &m, chain);
@@ -198,7 +195,8 @@ static void encode_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run;
     REQUIRE(!mixture_read(&m) && forward_x0);
-    cJSON_ArrayForEach(run, reference_get(root, "encode.runs")) encode(run, &m, forward_x0);
+    cJSON_ArrayForEach(run, reference_get(root, "encode.runs"))
+        encode(run, &m, forward_x0);
 }
 
 TEST(golden, encode_runs)
@@ -216,8 +214,7 @@ static void fast_runs(const cJSON *root)
     const cJSON *run;
     int seen = 0;
     REQUIRE(!mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "ode"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "ode")) {
         const char *name = reference_text(run, "name");
         int dpmpp = !strncmp(name, "dpmpp_", 6);
         ddpm_chain *chain = NULL;
@@ -249,8 +246,7 @@ TEST(golden, dpmpp_sde_runs)
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/dpmpp_sde.json"));
     const cJSON *run;
     REQUIRE(root && !mixture_read(&m));
-    cJSON_ArrayForEach(run, reference_get(root, "runs"))
-    {
+    cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
         replay(run,

@@ -66,8 +66,10 @@ static void check_entry(const char *folder, const cJSON *entry)
         return;
     CHECK(code == err.code && (code == DDPM_EDATA || code == DDPM_EMISSING));
     CHECK(strstr(err.text, name) || strstr(err.text, "diffusion_pytorch_model"));
-    cJSON_ArrayForEach(word, words) if (!strstr(err.text, word->valuestring))
-        check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text, word->valuestring);
+    cJSON_ArrayForEach(word, words)
+        if (!strstr(err.text, word->valuestring))
+            check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text,
+                       word->valuestring);
 }
 
 TEST(checkpoint, bad)
@@ -84,8 +86,7 @@ TEST(checkpoint, bad)
     REQUIRE(code == DDPM_OK);
     double before = process_memory("VmHWM");
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files"))
-    {
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files")) {
         check_entry(folder, entry);
         n++;
     }
