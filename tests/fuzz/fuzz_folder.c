@@ -7,7 +7,7 @@
 #include <string.h>
 #include "tests/fuzz/scratch.h"
 #include "tools/checkpoint/checkpoint.h"
-#include "tools/family/family.h"
+#include "tools/family/converted_model.h"
 #include "tools/family/settings.h"
 
 #define WEIGHTS "unet/diffusion_pytorch_model"
@@ -42,6 +42,7 @@ static void one_line(int code, const ddpm_error *err)
 static void read_family(const struct checkpoint *in)
 {
     const struct family *f;
+    ddpm_model *m = NULL;
     struct settings say;
     ddpm_error err = { 0, "" };
     settings_begin(&say, &err);
@@ -51,6 +52,9 @@ static void read_family(const struct checkpoint *in)
         code = settings_add_object(&say, in->scheduler, "scheduler", "scheduler_config.json");
     if (!code && (code = family_find(&f, "auto", in, &err)) == DDPM_OK)
         code = family_read(&v, f);
+    if (!code)
+        code = converted_model(&m, &v, f);
+    ddpm_model_close(m);
     one_line(code, &err);
     conversion_free(&v);
     settings_free(&say);

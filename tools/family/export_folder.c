@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/safetensors.h"
+#include "family/family.h"
 
 static const char index_text[] =
     "{\n  \"_class_name\": \"DDPMPipeline\",\n  \"_diffusers_version\": \"" EXPORT_DIFFUSERS "\",\n"
@@ -37,16 +38,6 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
                     strerror(number));
 }
 
-/* What diffusers computes itself, and what only this program stores. */
-static bool is_plain(const char *name)
-{
-    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.", "average." };
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (!strncmp(name, others[i], strlen(others[i])))
-            return false;
-    return true;
-}
-
 static int make_entry(struct dd_entry *e, const ddpm_tensor *t, struct dd_arena *arena)
 {
     *e = (struct dd_entry){ .name = t->name, .dtype = DD_F32, .rank = t->rank, .count = 1, .data = t->data };
@@ -69,7 +60,7 @@ static int write_weights(FILE *f, const ddpm_model *m, ddpm_error *err)
     struct dd_entry *entry = dd_arena(&arena, n, sizeof *entry);
     int code = entry ? DDPM_OK : dd_error_memory(err, "the exported folder");
     for (size_t i = 0; i < n && !code; i++)
-        if (is_plain(t[i].name) && make_entry(&entry[entries++], &t[i], &arena) != DDPM_OK)
+        if (family_is_weight(t[i].name) && make_entry(&entry[entries++], &t[i], &arena) != DDPM_OK)
             code = dd_error_memory(err, "the exported folder");
     if (!code)
         code = dd_safetensors_write(f, entry, entries, meta, err);
@@ -88,14 +79,13 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
 }
 
 /* What the four files are made of. */
-struct export
-{
+struct contents {
     const ddpm_model *model;
     const cJSON *unet, *scheduler;
 };
 
 /* Writes one of the files; path is for messages. */
-static int write_file(struct dd_output *o, int file, const struct export *e, const char *path,
+static int write_file(struct dd_output *o, int file, const struct contents *e, const char *path,
                       ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -108,7 +98,7 @@ static int write_file(struct dd_output *o, int file, const struct export *e, con
     return code ? dd_error_context(err, "%s", path) : DDPM_OK;
 }
 
-static int write_files(const struct export *e, const char *folder, char *path, size_t size, bool replace,
+static int write_files(const struct contents *e, const char *folder, char *path, size_t size, bool replace,
                        ddpm_error *err)
 {
     struct dd_output output[FILES] = { { .stream = NULL } };
@@ -132,7 +122,7 @@ static int write_files(const struct export *e, const char *folder, char *path, s
 int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *unet, const cJSON *scheduler,
                         bool replace, ddpm_error *err)
 {
-    const struct export e = { m, unet, scheduler };
+    const struct contents e = { m, unet, scheduler };
     size_t size = strlen(folder) + 64;
     char *path = malloc(size);
     int code = path ? make_folder(folder, replace, err) : dd_error_memory(err, "the exported folder");

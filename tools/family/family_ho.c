@@ -1,9 +1,11 @@
 /* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training
-   code (checkpoint-families.md 3).  The tensors tell the shape; the size of the images, the schedule and the
-   variance stand in a configuration that the file does not hold. */
+   code (checkpoint-families.md 3).  The tensors tell the shape.  The file does not hold the configuration, which
+   says the size of the images, the schedule and the variance. */
 #include <stdio.h>
 #include <string.h>
-#include "family/unet_tensors.h"
+#include "family/family.h"
+#include "family/unet_config.h"
+#include "family/unet_names.h"
 
 static const char *const signature[] = { "temb.dense.0.weight", "down.0.block.0.norm1.weight", NULL };
 static const char *const spare[] = { "note",
@@ -21,6 +23,9 @@ static const char *const spare[] = { "note",
                                      "model.ema_rate",
                                      NULL };
 
+/* ---- what the tensors say ---- */
+
+/* Returns how many tensors have the names of the format with 0, 1, ...; at most most + 1. */
 static int count(const struct conversion *v, const char *format, int most)
 {
     int n = 0;
@@ -35,17 +40,20 @@ static int count(const struct conversion *v, const char *format, int most)
 
 static int read_shapes(struct conversion *v, struct unet *u)
 {
-    int64_t dim[4];
-    int code = conversion_shape(v, dim, 2, "temb.dense.0.weight");
+    int64_t time[4], in[4], out[4], dim[4];
+    int code = conversion_shape(v, time, 2, "temb.dense.0.weight");
+    if (!code)
+        code = conversion_shape(v, in, 4, "conv_in.weight");
+    if (!code)
+        code = conversion_shape(v, out, 4, "conv_out.weight");
     if (code)
         return code;
-    u->time_hidden = (int)dim[0], u->time_dim = (int)dim[1];
-    if ((code = conversion_shape(v, dim, 4, "conv_in.weight")) != DDPM_OK)
-        return code;
-    u->init = (int)dim[0], u->channels = (int)dim[1];
-    if ((code = conversion_shape(v, dim, 4, "conv_out.weight")) != DDPM_OK)
-        return code;
-    u->outputs = (int)dim[0];
+
+    u->time_hidden = (int)time[0];
+    u->time_dim = (int)time[1];
+    u->init = (int)in[0];
+    u->channels = (int)in[1];
+    u->outputs = (int)out[0];
     u->levels = count(v, "down.%d.block.0.conv1.weight", UNET_LEVELS);
     u->blocks = count(v, "down.0.block.%d.conv1.weight", UNET_BLOCKS);
     if (u->levels < 1 || u->levels > UNET_LEVELS || u->blocks < 1 || u->blocks > UNET_BLOCKS ||
@@ -54,6 +62,7 @@ static int read_shapes(struct conversion *v, struct unet *u)
                                 "expected 1 to %d levels of 1 to %d blocks and as many channels out as in, "
                                 "found %d, %d, and %d from %d",
                                 UNET_LEVELS, UNET_BLOCKS, u->levels, u->blocks, u->outputs, u->channels);
+
     u->heads_mid = 1;
     for (int i = 0; i < u->levels && !code; i++) {
         code = conversion_shape(v, dim, 4, "down.%d.block.0.conv1.weight", i);
@@ -64,19 +73,27 @@ static int read_shapes(struct conversion *v, struct unet *u)
     return code;
 }
 
-static void check_lists(struct conversion *v, const struct unet *u)
+/* ---- what the configuration says ---- */
+
+static void check_widths(struct conversion *v, const struct unet *u)
 {
-    int list[32], n = settings_ints(v->say, "model.ch_mult", list, UNET_LEVELS, 1, 1024);
+    int mult[UNET_LEVELS], n = settings_ints(v->say, "model.ch_mult", mult, UNET_LEVELS, 1, 1024);
     if (n > 0 && n != u->levels)
         settings_wrong(v->say, "model.ch_mult", "but the tensors show %d levels", u->levels);
     for (int i = 0; i < n && i < u->levels; i++)
-        if (list[i] * u->time_dim != u->widths[i])
+        if (mult[i] * u->time_dim != u->widths[i])
             settings_wrong(v->say, "model.ch_mult",
                            "but the tensors show %d channels at level %d, where ch is %d", u->widths[i], i,
                            u->time_dim);
-    n = settings_ints(v->say, "model.attn_resolutions", list, 32, 1, 1 << 16);
+}
+
+/* A level has attention where its width is listed. */
+static void check_attention(struct conversion *v, const struct unet *u)
+{
+    int list[32], n = settings_ints(v->say, "model.attn_resolutions", list, 32, 1, 1 << 16);
     if (!settings_given(v->say, "model.attn_resolutions"))
         return;
+
     for (int i = 0; i < u->levels; i++) {
         bool listed = false;
         for (int k = 0; k < n; k++)
@@ -100,8 +117,9 @@ static void read_config(struct conversion *v, struct unet *u)
     conversion_check_int(v, "model.in_channels", u->channels);
     conversion_check_int(v, "model.out_ch", u->outputs);
     conversion_check_int(v, "data.channels", u->channels);
+    check_widths(v, u);
     if (u->width > 0)
-        check_lists(v, u);
+        check_attention(v, u);
     conversion_refuse_if(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
     conversion_refuse_if(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
     conversion_refuse_if(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
@@ -109,140 +127,167 @@ static void read_config(struct conversion *v, struct unet *u)
     u->dropout = settings_number(s, "model.dropout", 0, 1, 0);
 }
 
-/* The published models of 256 x 256 have the small variance, those of 32 and 64 the large one. */
+/* Returns our name of the variance.  The published models of 256 x 256 pixels have the small one, those of 32
+   and 64 the large one. */
 static const char *variance_name(struct conversion *v, const struct unet *u)
 {
     struct settings *s = v->say;
-    const char *fallback = u->width >= 256 ? "fixedsmall" : "fixedlarge";
-    const char *type = settings_text(s, "model.var_type", settings_text(s, "logvar_type", NULL));
-    if (!type)
-        conversion_note(v, "var_type: taken as %s, as published for images of this size", type = fallback);
-    if (strcmp(type, "fixedsmall") && strcmp(type, "fixedlarge"))
-        settings_wrong(s, settings_given(s, "model.var_type") ? "model.var_type" : "logvar_type",
+    const char *outside = settings_text(s, "logvar_type", NULL);
+    const char *type = settings_text(s, "model.var_type", outside);
+    if (!type) {
+        type = u->width >= 256 ? "fixedsmall" : "fixedlarge";
+        conversion_note(v, "var_type: taken as %s, as published for images of this size", type);
+    }
+
+    bool small = !strcmp(type, "fixedsmall");
+    if (!small && strcmp(type, "fixedlarge"))
+        settings_wrong(s, type == outside ? "logvar_type" : "model.var_type",
                        "expected fixedlarge or fixedsmall");
-    return !strcmp(type, "fixedsmall") ? "beta-tilde" : "beta";
+    return small ? "beta-tilde" : "beta";
+}
+
+/* Writes our name of the schedule, "linear:0.0001,0.02".  cast: ermongroup's code rounds its tables to
+   float32. */
+static void write_schedule(char name[160], const char *schedule, double start, double end, bool cast)
+{
+    char first[32], last[32];
+    const char *rounded = cast ? "cast:" : "";
+    conversion_number(first, start);
+    conversion_number(last, end);
+    if (!strcmp(schedule, "jsd"))
+        snprintf(name, 160, "%s%s", rounded, schedule);
+    else if (!strcmp(schedule, "const"))
+        snprintf(name, 160, "%s%s:%s", rounded, schedule, last);
+    else
+        snprintf(name, 160, "%s%s:%s,%s", rounded, schedule, first, last);
+}
+
+/* Returns the name of the schedule, and says what is taken as published where nothing else is said. */
+static const char *schedule_of(struct conversion *v, int steps, double start, double end)
+{
+    static const char *const schedules[] = { "linear",   "quad",     "const",  "jsd",
+                                             "warmup10", "warmup50", "sigmoid" };
+    static const char *const keys[] = { "diffusion.beta_schedule", "diffusion.beta_start",
+                                        "diffusion.beta_end", "diffusion.num_diffusion_timesteps" };
+    struct settings *s = v->say;
+    const char *schedule = settings_text(s, keys[0], schedules[0]);
+    char first[32], last[32];
+    bool complete = true, known = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        complete = settings_given(s, keys[i]) && complete;
+    if (!complete)
+        conversion_note(v,
+                        "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, "
+                        "num_diffusion_timesteps %d, as published where not said",
+                        schedule, conversion_number(first, start), conversion_number(last, end), steps);
+
+    for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
+        known = known || !strcmp(schedule, schedules[i]);
+    if (!known)
+        settings_wrong(s, keys[0], "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
+    return schedule;
 }
 
 static int read_diffusion(struct conversion *v, const struct unet *u)
 {
-    static const char *const schedules[] = { "linear",   "quad",     "const",  "jsd",
-                                             "warmup10", "warmup50", "sigmoid" };
     struct settings *s = v->say;
-    const char *variance = variance_name(v, u), *schedule = settings_text(s, "diffusion.beta_schedule", NULL);
-    char first[32], last[32], name[160];
-    int steps = settings_int(s, "diffusion.num_diffusion_timesteps", 1, 65535, 1000), known = 0;
-    bool start_given = settings_given(s, "diffusion.beta_start"),
-         end_given = settings_given(s, "diffusion.beta_end");
-    const char *start = conversion_number(first, settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4));
-    const char *end = conversion_number(last, settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02));
-    if (!schedule || !start_given || !end_given || !settings_given(s, "diffusion.num_diffusion_timesteps"))
-        conversion_note(v,
-                        "schedule: taken as beta_schedule %s, beta_start %s, beta_end %s, "
-                        "num_diffusion_timesteps %d, as published "
-                        "where not said",
-                        !schedule ? "linear" : schedule, start, end, steps);
-    if (!schedule)
-        schedule = schedules[0];
-    for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
-        known = known || !strcmp(schedule, schedules[i]);
-    if (!known)
-        settings_wrong(s, "diffusion.beta_schedule",
-                       "expected linear, quad, const, jsd, warmup10, warmup50 or sigmoid");
+    char name[160];
+    struct diffusion d = { .name = name, .prediction = "eps", .clip = 1, .t_scale = 1 };
+    d.variance = variance_name(v, u);
+    d.steps = settings_int(s, "diffusion.num_diffusion_timesteps", 1, 65535, 1000);
+    double start = settings_number(s, "diffusion.beta_start", 1e-12, 1, 1e-4);
+    double end = settings_number(s, "diffusion.beta_end", 1e-12, 1, 0.02);
+    const char *schedule = schedule_of(v, d.steps, start, end);
     if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
-    bool two = strcmp(schedule, "const"), none = !strcmp(schedule, "jsd");
-    /* ermongroup's files, the ones that hold an average beside the raw weights, come with tables rounded to float32. */
-    int used = snprintf(name, sizeof name, "%s%s", v->in->has_ema ? "cast:" : "", schedule);
-    if (!none)
-        snprintf(name + used, sizeof name - (size_t)used, ":%s%s%s", two ? start : end, two ? "," : "",
-                 two ? end : "");
-    return conversion_diffusion(v, steps, name, "eps", variance, 1, 1);
-}
 
-/* "to_q.weight" and the like to the names inside of a block: what takes the place of the beginning of *part, which is moved
-   behind it. */
-static const char *inside(const char **part)
-{
-    static const char *const names[][2] = {
-        { "time_emb_proj.", "temb_proj." },
-        { "conv_shortcut.", "nin_shortcut." },
-        { "group_norm.", "norm." },
-        { "to_q.", "q." },
-        { "to_k.", "k." },
-        { "to_v.", "v." },
-        { "to_out.0.", "proj_out." },
-        { "linear_1.", "dense.0." },
-        { "linear_2.", "dense.1." },
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strncmp(*part, names[i][0], strlen(names[i][0]))) {
-            *part += strlen(names[i][0]);
-            return names[i][1];
-        }
-    return "";
-}
-
-/* Where a tensor of ours lies, "up.2.attn.1.": up is counted from full size. */
-static const char *place(char text[24], const char **part, const struct unet *u, const char *name)
-{
-    static const char *const fixed[][2] = {
-        { "time_embedding.", "temb." },
-        { "mid_block.resnets.0.", "mid.block_1." },
-        { "mid_block.attentions.0.", "mid.attn_1." },
-        { "mid_block.resnets.1.", "mid.block_2." },
-        { "conv_norm_out.", "norm_out." },
-    };
-    int block, layer;
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (!strncmp(name, fixed[i][0], strlen(fixed[i][0]))) {
-            *part = name + strlen(fixed[i][0]);
-            return fixed[i][1];
-        }
-    if ((*part = unet_layer(name, "down", "resnets", &block, &layer)) != NULL)
-        snprintf(text, 24, "down.%d.block.%d.", block, layer);
-    else if ((*part = unet_layer(name, "down", "attentions", &block, &layer)) != NULL)
-        snprintf(text, 24, "down.%d.attn.%d.", block, layer);
-    else if ((*part = unet_layer(name, "down", "downsamplers", &block, &layer)) != NULL)
-        snprintf(text, 24, "down.%d.downsample.", block);
-    else if ((*part = unet_layer(name, "up", "resnets", &block, &layer)) != NULL)
-        snprintf(text, 24, "up.%d.block.%d.", u->levels - 1 - block, layer);
-    else if ((*part = unet_layer(name, "up", "attentions", &block, &layer)) != NULL)
-        snprintf(text, 24, "up.%d.attn.%d.", u->levels - 1 - block, layer);
-    else if ((*part = unet_layer(name, "up", "upsamplers", &block, &layer)) != NULL)
-        snprintf(text, 24, "up.%d.upsample.", u->levels - 1 - block);
-    else {
-        *part = name;
-        return "";
-    }
-    return text;
+    /* Only ermongroup's files hold an average beside the raw weights. */
+    write_schedule(name, schedule, start, end, v->in->has_ema);
+    return conversion_diffusion(v, &d);
 }
 
 static int read(struct conversion *v)
 {
-    struct unet u = { .act = "silu",
-                      .groups = 32,
-                      .mid_groups = 32,
-                      .eps = 1e-6,
-                      .mid_scale = 1,
-                      .mid = true,
-                      .pad_right = true };
-    int code = read_shapes(v, &u);
+    struct unet *u = dd_arena(&v->arena, 1, sizeof *u);
+    if (!u)
+        return dd_error_memory(v->err, "the configuration");
+    *u = (struct unet){ .act = "silu",
+                        .groups = 32,
+                        .mid_groups = 32,
+                        .eps = 1e-6,
+                        .mid_scale = 1,
+                        .mid = true,
+                        .pad_right = true };
+    v->shape = u;
+
+    int code = read_shapes(v, u);
     if (code)
         return code;
-    read_config(v, &u);
-    code = read_diffusion(v, &u);
-    if (!code)
-        code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, 10000);
-    if (!code)
-        code = unet_describe(v, &u);
-    if (code)
+    read_config(v, u);
+    if ((code = read_diffusion(v, u)) != DDPM_OK)
         return code;
-    for (size_t i = 0; i < v->wants; i++) {
-        char text[24];
-        const char *part, *where = place(text, &part, &u, v->want[i].name), *within = inside(&part);
-        snprintf(v->want[i].from, sizeof v->want[i].from, "%s%s%s", where, within, part);
-    }
-    return DDPM_OK;
+
+    v->net = unet_to_json(u);
+    return v->net ? conversion_freq_divide_first(v, u->time_dim / 2, u->time_dim / 2 - 1, 10000)
+                  : dd_error_memory(v->err, "the configuration");
 }
 
-const struct family family_ho = { "ho", "Ho et al. (pesser, ermongroup)", signature, spare, read, NULL };
+/* ---- the map of names ---- */
+
+/* What our names begin with outside of blocks, and inside of them. */
+static const struct unet_rename names[] = {
+    { "time_embedding.linear_1.", "temb.dense.0." },
+    { "time_embedding.linear_2.", "temb.dense.1." },
+    { "conv_norm_out.", "norm_out." },
+
+    { "time_emb_proj.", "temb_proj." },
+    { "conv_shortcut.", "nin_shortcut." },
+
+    { "group_norm.", "norm." },
+    { "to_q.", "q." },
+    { "to_k.", "k." },
+    { "to_v.", "v." },
+    { "to_out.0.", "proj_out." },
+};
+
+enum { NAMES = sizeof names / sizeof *names };
+
+/* Writes the beginning of the foreign name, "up.2.attn.1.".  There a level of the way up is counted from full
+   size, as on the way down. */
+static void write_place(char text[64], const struct unet *u, const struct unet_place *p)
+{
+    const char *side = p->side == UNET_UP ? "up" : "down";
+    int level = p->side == UNET_UP ? u->levels - 1 - p->block : p->block;
+
+    if (p->side == UNET_MIDDLE && p->part == UNET_ATTENTION)
+        snprintf(text, 64, "mid.attn_1.");
+    else if (p->side == UNET_MIDDLE)
+        snprintf(text, 64, "mid.block_%d.", p->layer + 1);
+    else if (p->part == UNET_SAMPLER)
+        snprintf(text, 64, "%s.%d.%ssample.", side, level, side);
+    else
+        snprintf(text, 64, "%s.%d.%s.%d.", side, level, p->part == UNET_ATTENTION ? "attn" : "block",
+                 p->layer);
+}
+
+static void map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
+{
+    struct unet_place p;
+    char place[64], inside[64];
+    if (unet_find_place(&p, ours->name)) {
+        write_place(place, v->shape, &p);
+        unet_rename(inside, sizeof inside, p.inside, names, NAMES);
+        snprintf(from->name, sizeof from->name, "%s%s", place, inside);
+    } else {
+        unet_rename(from->name, sizeof from->name, ours->name, names, NAMES);
+    }
+}
+
+const struct family family_ho = {
+    .name = "ho",
+    .origin = "Ho et al. (pesser, ermongroup)",
+    .signature = signature,
+    .spare = spare,
+    .read = read,
+    .map = map,
+};

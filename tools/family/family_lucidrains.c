@@ -86,15 +86,17 @@ static int refuse_old(struct conversion *v)
     return DDPM_OK;
 }
 
-/* mem_kv is [2, heads, dim, memory] of a linear attention, [2, heads, memory, dim] of a full one; to_out tells which it is. */
+/* Reads the attention at `place`.  to_out tells whether it is a full or a linear one: mem_kv is [2, heads,
+   memory, channels of a head] of a full one, and of a linear one its last two dimensions change places. */
 static int read_attention(struct conversion *v, struct lucid *u, const char *place, int *full)
 {
     int64_t dim[4];
     int code = conversion_shape(v, dim, 4, "%s.mem_kv", place);
-    *full = conversion_has(v, "%s.to_out.weight", place);
-    int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
     if (code)
         return code;
+    *full = conversion_has(v, "%s.to_out.weight", place);
+    int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
+
     if (u->heads == 0) {
         u->heads = heads;
         u->head_dim = head_dim;
@@ -109,229 +111,80 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     return DDPM_OK;
 }
 
+/* Reads the width of level i and its two attentions, on the way down and on the way up. */
+static int read_level(struct conversion *v, struct lucid *u, int i)
+{
+    bool last = i + 1 == u->levels;
+    int64_t dim[4];
+    char down[24], up[24];
+    int full_up;
+    snprintf(down, sizeof down, "downs.%d.2", i);
+    snprintf(up, sizeof up, "ups.%d.2", u->levels - 1 - i);
+
+    int code = conversion_shape(v, dim, 4, last ? "downs.%d.3.weight" : "downs.%d.3.1.weight", i);
+    if (!code)
+        code = read_attention(v, u, down, &u->full[i]);
+    if (!code)
+        code = read_attention(v, u, up, &full_up);
+    if (code)
+        return code;
+
+    u->widths[i] = (int)dim[0];
+    if (u->full[i] != full_up)
+        return conversion_error(v, "%s and %s are of two kinds, full and linear attention", down, up);
+    return DDPM_OK;
+}
+
 static int read_levels(struct conversion *v, struct lucid *u)
 {
-    int64_t dim[4];
-    int code = DDPM_OK, full_down, full_up;
-    char place[24];
+    int code = DDPM_OK, full_mid;
     while (u->levels <= LEVELS && conversion_has(v, "downs.%d.0.block1.proj.weight", u->levels))
         u->levels++;
     if (u->levels < 1 || u->levels > LEVELS)
         return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS,
                                 u->levels);
-    for (int i = 0; i < u->levels && !code; i++) {
-        code =
-            conversion_shape(v, dim, 4, i + 1 < u->levels ? "downs.%d.3.1.weight" : "downs.%d.3.weight", i);
-        u->widths[i] = (int)dim[0];
-        snprintf(place, sizeof place, "downs.%d.2", i);
-        if (!code && (code = read_attention(v, u, place, &full_down)) == DDPM_OK) {
-            snprintf(place, sizeof place, "ups.%d.2", u->levels - 1 - i);
-            code = read_attention(v, u, place, &full_up);
-        }
-        if (!code && full_down != full_up)
-            code = conversion_error(v, "downs.%d.2 and %s are of two kinds, full and linear attention", i,
-                                    place);
-        u->full[i] = full_down;
-    }
-    int full_mid;
+    for (int i = 0; i < u->levels && !code; i++)
+        code = read_level(v, u, i);
     return code ? code : read_attention(v, u, "mid_attn", &full_mid);
 }
 
-static int read_shapes(struct conversion *v, struct lucid *u)
+/* Reads the widths outside of the levels. */
+static int read_ends(struct conversion *v, struct lucid *u)
 {
-    int64_t dim[4];
-    int code = refuse_others(v);
+    int64_t in[4], out[4], time[4];
+    int code = conversion_shape(v, in, 4, "init_conv.weight");
     if (!code)
-        code = refuse_old(v);
-    if (code || (code = conversion_shape(v, dim, 4, "init_conv.weight")) != DDPM_OK)
+        code = conversion_shape(v, out, 2, "final_conv.weight");
+    if (!code)
+        code = conversion_shape(v, time, 2, "time_mlp.1.weight");
+    if (code)
         return code;
-    u->init = (int)dim[0];
-    u->channels = (int)dim[1];
-    if ((code = conversion_shape(v, dim, 2, "final_conv.weight")) != DDPM_OK)
-        return code;
-    u->outputs = (int)dim[0];
+
+    u->init = (int)in[0];
+    u->channels = (int)in[1];
+    u->outputs = (int)out[0];
+    u->time_hidden = (int)time[0];
+    u->time_dim = (int)time[1];
     if (u->channels == 2 * u->outputs)
         return conversion_error(v,
                                 "self-conditioning (init_conv takes %d channels, final_conv gives %d), which "
-                                "this program does not "
-                                "have",
+                                "this program does not have",
                                 u->channels, u->outputs);
     if (u->outputs != u->channels && u->outputs != 2 * u->channels)
         return conversion_error(
             v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
             u->channels, u->outputs);
-    if ((code = conversion_shape(v, dim, 2, "time_mlp.1.weight")) != DDPM_OK)
-        return code;
-    u->time_hidden = (int)dim[0];
-    u->time_dim = (int)dim[1];
-    return read_levels(v, u);
+    return DDPM_OK;
 }
 
-/* ---- the tensors ---- */
-
-static int want(struct conversion *v, const char *place, const char *name, int rank, int64_t a, int64_t b,
-                int64_t c, int64_t d)
+static int read_shapes(struct conversion *v, struct lucid *u)
 {
-    char full[64];
-    const int64_t dim[4] = { a, b, c, d };
-    snprintf(full, sizeof full, "%s%s", place, name);
-    return conversion_want(v, full, NULL, rank, dim);
-}
-
-static int conv(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in,
-                int64_t size)
-{
-    char full[40];
-    snprintf(full, sizeof full, "%s.weight", name);
-    int code = want(v, place, full, 4, out, in, size, size);
-    snprintf(full, sizeof full, "%s.bias", name);
-    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
-}
-
-static int linear(struct conversion *v, const char *place, const char *name, int64_t out, int64_t in)
-{
-    char full[40];
-    snprintf(full, sizeof full, "%s.weight", name);
-    int code = want(v, place, full, 2, out, in, 1, 1);
-    snprintf(full, sizeof full, "%s.bias", name);
-    return code ? code : want(v, place, full, 1, out, 1, 1, 1);
-}
-
-static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...)
-    DD_PRINTF(5, 6);
-
-static int block(struct conversion *v, const struct lucid *u, int in, int out, const char *format, ...)
-{
-    char p[32];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(p, sizeof p, format, arguments);
-    va_end(arguments);
-    int code = linear(v, p, "mlp.1", 2 * (int64_t)out, u->time_hidden);
+    int code = refuse_others(v);
     if (!code)
-        code = conv(v, p, "block1.proj", out, in, 3);
+        code = refuse_old(v);
     if (!code)
-        code = want(v, p, "block1.norm.g", 4, 1, out, 1, 1);
-    if (!code)
-        code = conv(v, p, "block2.proj", out, out, 3);
-    if (!code)
-        code = want(v, p, "block2.norm.g", 4, 1, out, 1, 1);
-    if (!code && in != out)
-        code = conv(v, p, "res_conv", out, in, 1);
-    return code;
-}
-
-static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format,
-                     ...) DD_PRINTF(5, 6);
-
-static int attention(struct conversion *v, const struct lucid *u, int channels, bool full, const char *format,
-                     ...)
-{
-    char p[32];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(p, sizeof p, format, arguments);
-    va_end(arguments);
-    int64_t inner = (int64_t)u->heads * u->head_dim;
-    int code =
-        want(v, p, "mem_kv", 4, 2, u->heads, full ? u->memory : u->head_dim, full ? u->head_dim : u->memory);
-    if (!code)
-        code = want(v, p, "norm.g", 4, 1, channels, 1, 1);
-    if (!code)
-        code = want(v, p, "to_qkv.weight", 4, 3 * inner, channels, 1, 1);
-    if (!code)
-        code = conv(v, p, full ? "to_out" : "to_out.0", channels, inner, 1);
-    if (!code && !full)
-        code = want(v, p, "to_out.1.g", 4, 1, channels, 1, 1);
-    return code;
-}
-
-static int sampler(struct conversion *v, bool outermost, const char *side, int i, int out, int in, int size)
-{
-    char p[32];
-    snprintf(p, sizeof p, "%s.%d.", side, i);
-    return conv(v, p, outermost ? "3" : "3.1", out, in, outermost ? 3 : size);
-}
-
-static int down(struct conversion *v, const struct lucid *u)
-{
-    int code = DDPM_OK;
-    for (int i = 0; i < u->levels && !code; i++) {
-        int in = i > 0 ? u->widths[i - 1] : u->init, last = i + 1 == u->levels;
-        code = block(v, u, in, in, "downs.%d.0.", i);
-        if (!code)
-            code = block(v, u, in, in, "downs.%d.1.", i);
-        if (!code)
-            code = attention(v, u, in, u->full[i], "downs.%d.2.", i);
-        if (!code)
-            code = sampler(v, last, "downs", i, u->widths[i], last ? in : 4 * in, 1);
-    }
-    return code;
-}
-
-static int up(struct conversion *v, const struct lucid *u)
-{
-    int code = DDPM_OK;
-    for (int i = 0; i < u->levels && !code; i++) {
-        int level = u->levels - 1 - i, out = u->widths[level],
-            in = level > 0 ? u->widths[level - 1] : u->init;
-        code = block(v, u, out + in, out, "ups.%d.0.", i);
-        if (!code)
-            code = block(v, u, out + in, out, "ups.%d.1.", i);
-        if (!code)
-            code = attention(v, u, out, u->full[level], "ups.%d.2.", i);
-        if (!code)
-            code = sampler(v, level == 0, "ups", i, in, out, 3);
-    }
-    return code;
-}
-
-static int tensors(struct conversion *v, const struct lucid *u)
-{
-    int deepest = u->widths[u->levels - 1];
-    int code = conv(v, "", "init_conv", u->init, u->channels, 7);
-    if (!code)
-        code = linear(v, "", "time_mlp.1", u->time_hidden, u->time_dim);
-    if (!code)
-        code = linear(v, "", "time_mlp.3", u->time_hidden, u->time_hidden);
-    if (!code)
-        code = down(v, u);
-    if (!code)
-        code = block(v, u, deepest, deepest, "mid_block1.");
-    if (!code)
-        code = attention(v, u, deepest, true, "mid_attn.");
-    if (!code)
-        code = block(v, u, deepest, deepest, "mid_block2.");
-    if (!code)
-        code = up(v, u);
-    if (!code)
-        code = block(v, u, 2 * u->init, u->init, "final_res_block.");
-    if (!code)
-        code = conv(v, "", "final_conv", u->outputs, u->init, 1);
-    return code;
-}
-
-static int describe(struct conversion *v, const struct lucid *u)
-{
-    cJSON *net = v->net = cJSON_CreateObject();
-    cJSON_AddStringToObject(net, "arch", "lucid");
-    cJSON_AddNumberToObject(net, "height", u->height);
-    cJSON_AddNumberToObject(net, "width", u->width);
-    cJSON_AddNumberToObject(net, "channels", u->channels);
-    cJSON_AddNumberToObject(net, "outputs", u->outputs);
-    cJSON_AddNumberToObject(net, "classes", 0);
-    cJSON_AddNumberToObject(net, "init", u->init);
-    cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
-    cJSON_AddItemToObject(net, "full", cJSON_CreateIntArray(u->full, u->levels));
-    cJSON_AddNumberToObject(net, "heads", u->heads);
-    cJSON_AddNumberToObject(net, "dim", u->head_dim);
-    cJSON_AddNumberToObject(net, "memory", u->memory);
-    cJSON *time = cJSON_AddObjectToObject(net, "time");
-    cJSON_AddNumberToObject(time, "dim", u->time_dim);
-    cJSON_AddNumberToObject(time, "hidden", u->time_hidden);
-    return cJSON_AddStringToObject(time, "order", "sin,cos") == NULL
-               ? dd_error(v->err, DDPM_ENOMEM, "out of memory")
-               : tensors(v, u);
+        code = read_ends(v, u);
+    return code ? code : read_levels(v, u);
 }
 
 /* ---- what the user says of the network ---- */
@@ -364,6 +217,31 @@ static void check_network(struct conversion *v, const struct lucid *u)
                        u->channels);
 }
 
+/* ---- our configuration ---- */
+
+/* Makes "net" of the model file (model-file.md). */
+static int describe(struct conversion *v, const struct lucid *u)
+{
+    cJSON *net = v->net = cJSON_CreateObject();
+    cJSON_AddStringToObject(net, "arch", "lucid");
+    cJSON_AddNumberToObject(net, "height", u->height);
+    cJSON_AddNumberToObject(net, "width", u->width);
+    cJSON_AddNumberToObject(net, "channels", u->channels);
+    cJSON_AddNumberToObject(net, "outputs", u->outputs);
+    cJSON_AddNumberToObject(net, "classes", 0);
+    cJSON_AddNumberToObject(net, "init", u->init);
+    cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
+    cJSON_AddItemToObject(net, "full", cJSON_CreateIntArray(u->full, u->levels));
+    cJSON_AddNumberToObject(net, "heads", u->heads);
+    cJSON_AddNumberToObject(net, "dim", u->head_dim);
+    cJSON_AddNumberToObject(net, "memory", u->memory);
+    cJSON *time = cJSON_AddObjectToObject(net, "time");
+    cJSON_AddNumberToObject(time, "dim", u->time_dim);
+    cJSON_AddNumberToObject(time, "hidden", u->time_hidden);
+    return cJSON_AddStringToObject(time, "order", "sin,cos") ? DDPM_OK
+                                                             : dd_error_memory(v->err, "the configuration");
+}
+
 static int read(struct conversion *v)
 {
     struct lucid u = { 0 };
@@ -374,12 +252,14 @@ static int read(struct conversion *v)
         settings_ask(v->say, "image_size=32");
     check_network(v, &u);
     double theta = settings_number(v->say, "Unet.sinusoidal_pos_emb_theta", 1, 1e12, 10000);
+
     code = lucidrains_diffusion(v, u.outputs != u.channels);
     if (!code)
-        code = conversion_freq_early(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
+        code = conversion_freq_divide_first(v, u.time_dim / 2, u.time_dim / 2 - 1, theta);
     return code ? code : describe(v, &u);
 }
 
+/* The buffers of GaussianDiffusion follow from its betas. */
 static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)
 {
     (void)v;
@@ -389,4 +269,11 @@ static bool ignores(const struct conversion *v, const struct checkpoint_tensor *
     return false;
 }
 
-const struct family family_lucidrains = { "lucidrains", "lucidrains", signature, spare, read, ignores };
+const struct family family_lucidrains = {
+    .name = "lucidrains",
+    .origin = "lucidrains",
+    .signature = signature,
+    .spare = spare,
+    .read = read,
+    .ignores = ignores,
+};

@@ -74,7 +74,7 @@ static int read_buffer(struct conversion *v, double **out, const char *name)
                                 t ? "has another shape" : "is missing", v->steps);
     *out = malloc((size_t)v->steps * sizeof **out);
     if (!*out)
-        return dd_error(v->err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(v->err, "the schedule");
     return checkpoint_doubles(v->in, t, *out, v->err);
 }
 
@@ -160,6 +160,11 @@ int lucidrains_diffusion(struct conversion *v, bool learned_variance)
     if (code || s->code || s->missing[0] != '\0')
         return code ? code : DDPM_EUSAGE;
 
-    return conversion_diffusion(v, steps, name, predictions[objective],
-                                learned_variance ? "learned-range" : "beta-tilde", 1, 1);
+    struct diffusion d = { .steps = steps,
+                           .name = name,
+                           .prediction = predictions[objective],
+                           .variance = learned_variance ? "learned-range" : "beta-tilde",
+                           .clip = 1,
+                           .t_scale = 1 };
+    return conversion_diffusion(v, &d);
 }

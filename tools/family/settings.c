@@ -47,10 +47,9 @@ static int add(struct settings *s, const char *path, const char *where, const cJ
 static bool is_default(const cJSON *object, const char *name)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(
-        item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values")) if (cJSON_IsString(item) &&
-                                                                                   !strcmp(item->valuestring,
-                                                                                           name)) return true;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(object, "_use_default_values"))
+        if (cJSON_IsString(item) && !strcmp(item->valuestring, name))
+            return true;
     return false;
 }
 
@@ -79,8 +78,9 @@ static int add_quoted(struct settings *s, const char *path, const char *where, c
 static const cJSON *unwrapped(const cJSON *object)
 {
     const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, "value"), *member;
-    cJSON_ArrayForEach(member, object) if (strcmp(member->string, "value") &&
-                                           strcmp(member->string, "desc")) return object;
+    cJSON_ArrayForEach(member, object)
+        if (strcmp(member->string, "value") && strcmp(member->string, "desc"))
+            return object;
     return inner ? inner : object;
 }
 
@@ -93,8 +93,7 @@ static int add_value(struct settings *s, const char *path, const char *where, co
     if (!cJSON_IsObject(value))
         return add_quoted(s, path, where, value, from);
     const cJSON *member;
-    cJSON_ArrayForEach(member, value)
-    {
+    cJSON_ArrayForEach(member, value) {
         if (is_default(value, member->string))
             continue;
         const char *below =
@@ -353,7 +352,8 @@ int settings_numbers(struct settings *s, const char *key, double *list, int most
     } else {
         n = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= most ? 0 : -1;
         if (n == 0)
-            cJSON_ArrayForEach(item, value) list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+            cJSON_ArrayForEach(item, value)
+                list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
     }
     for (int i = 0; i < n; i++)
         if (!(list[i] >= low && list[i] <= high))
@@ -390,8 +390,9 @@ int settings_texts(struct settings *s, const char *key, const char **list, int m
             if (n++ < most)
                 list[n - 1] = word;
     } else {
-        cJSON_ArrayForEach(item, value) if (n <= most && n++ < most) list[n - 1] =
-            cJSON_IsString(item) ? item->valuestring : "";
+        cJSON_ArrayForEach(item, value)
+            if (n <= most && n++ < most)
+                list[n - 1] = cJSON_IsString(item) ? item->valuestring : "";
     }
     if (n > most || (n == 0 && !cJSON_IsArray(value)))
         settings_wrong(s, key, "expected at most %d texts", most);

@@ -1,0 +1,294 @@
+/* From a configuration and a map of names to a model.
+
+   ddpm_model_create fixes the names and shapes of our tensors.  The account then goes through them and through
+   the checkpoint: every weight of ours must be met by one foreign tensor of the right shape, and every foreign
+   tensor must be needed.  Only then are the numbers read. */
+#include "family/converted_model.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/scan.h"
+
+/* ---- the empty model ---- */
+
+/* Returns the metadata without "id", a text to be freed with cJSON_free; NULL when out of memory. */
+static char *metadata(struct conversion *v, const struct family *f)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "version", 1);
+    cJSON_AddItemToObject(root, "net", v->net);
+    cJSON_AddItemToObject(root, "diffusion", v->diffusion);
+    v->net = v->diffusion = NULL;
+
+    cJSON *source = cJSON_AddObjectToObject(root, "source");
+    cJSON_AddStringToObject(source, "family", f->name);
+    cJSON_AddStringToObject(source, "file", v->in->file);
+    cJSON_AddStringToObject(source, "sha256", v->in->sha256);
+    cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
+    bool complete = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) != NULL;
+
+    char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
+    if (text)
+        dd_scan_repair(text);
+    cJSON_Delete(root);
+    return text;
+}
+
+static double member(const cJSON *object, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(value) ? value->valuedouble : 0;
+}
+
+/* Returns a number of weights that the network has at least: those of one 3 x 3 convolution for each block of
+   a level, of a matrix behind the time embedding and of the table of classes.  No part of the network is more
+   than a few times larger than these together. */
+static double least_weights(const cJSON *net)
+{
+    double hidden = member(cJSON_GetObjectItemCaseSensitive(net, "time"), "hidden");
+    double least = hidden * (hidden + member(net, "classes"));
+    double blocks = cJSON_HasObjectItem(net, "blocks") ? member(net, "blocks") : 1;
+    const cJSON *width;
+    cJSON_ArrayForEach(width, cJSON_GetObjectItemCaseSensitive(net, "widths")) {
+        least += blocks * 9 * width->valuedouble * width->valuedouble;
+    }
+    return least;
+}
+
+/* Memory goes by the size of the file, whatever a configuration says.  A small network may be created in any
+   case: the account then names the tensors that differ. */
+static int check_size(struct conversion *v)
+{
+    static const double small = 1 << 22;
+    double least = least_weights(v->net), elements = 0;
+    for (size_t i = 0; i < v->in->tensors; i++) {
+        const struct checkpoint_tensor *t = &v->in->tensor[i];
+        double n = 1;
+        for (int k = 0; k < t->rank; k++)
+            n *= (double)t->dim[k];
+        elements += n;
+    }
+    if (least > small && least > elements)
+        return conversion_error(
+            v, "the network that is described has at least %.0f weights, the file holds %.0f", least,
+            elements);
+    return DDPM_OK;
+}
+
+static int create(ddpm_model **m, struct conversion *v, const struct family *f)
+{
+    int code = check_size(v);
+    if (code)
+        return code;
+    char *json = metadata(v, f);
+    if (!json)
+        return dd_error_memory(v->err, "the model");
+    code = ddpm_model_create(m, json, v->err);
+    cJSON_free(json);
+    return code ? dd_error_context(v->err, "%s", v->in->file) : DDPM_OK;
+}
+
+/* ---- the account of tensors ---- */
+
+/* Complaints of one kind: how many there are, and the first few. */
+struct complaints {
+    int count;
+    bool cut;
+    size_t used;
+    char text[400];
+};
+
+static void complain_about(struct complaints *c, const char *format, ...) DD_PRINTF(2, 3);
+
+static void complain_about(struct complaints *c, const char *format, ...)
+{
+    char one[200];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(one, sizeof one, format, arguments);
+    va_end(arguments);
+
+    const char *between = c->count++ > 0 ? ", " : "";
+    c->cut = c->cut || c->used + strlen(between) + strlen(one) >= sizeof c->text;
+    if (!c->cut)
+        c->used += (size_t)snprintf(c->text + c->used, sizeof c->text - c->used, "%s%s", between, one);
+}
+
+/* Adds "2 missing: a, b" to a sentence, at most `share` characters of it. */
+static void append(char *text, size_t size, const char *kind, const struct complaints *c, int share)
+{
+    size_t used = strlen(text);
+    bool cut = c->cut || c->used > (size_t)share;
+    if (c->count > 0)
+        snprintf(text + used, size - used, "%s%d %s: %.*s%s", used > 0 ? "; " : "", c->count, kind, share,
+                 c->text, cut ? " ..." : "");
+}
+
+static const char *shape_text(char text[64], int rank, const int64_t *dim)
+{
+    int used = snprintf(text, 64, "[");
+    for (int i = 0; i < rank && used < 63; i++)
+        used += snprintf(text + used, 64 - (size_t)used, "%s%lld", i > 0 ? ", " : "", (long long)dim[i]);
+    snprintf(text + (used < 62 ? used : 62), 2, "]");
+    return text;
+}
+
+/* Writes to dim the shape that the foreign tensor should have. */
+static void expected_shape(int64_t dim[4], const struct foreign *from, const ddpm_tensor *ours)
+{
+    memcpy(dim, ours->dim, 4 * sizeof *dim);
+    dim[0] *= from->parts;
+}
+
+/* Compares shapes.  The foreign tensor may have further dimensions of 1: a 1 x 1 convolution is a matrix. */
+static bool has_shape(const struct checkpoint_tensor *t, int rank, const int64_t dim[4])
+{
+    if (t->rank < rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i] != (i < rank ? dim[i] : 1))
+            return false;
+    return true;
+}
+
+/* Checks one weight of ours and marks the foreign tensor that it needs.  Parts of one foreign tensor make one
+   complaint. */
+static void check_weight(const struct conversion *v, const struct family *f, const ddpm_tensor *ours,
+                         struct complaints *missing, struct complaints *shapes, bool *used)
+{
+    struct foreign from;
+    int64_t dim[4];
+    char found[64], expected[64];
+    family_map(&from, f, v, ours);
+    expected_shape(dim, &from, ours);
+
+    const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
+    if (t)
+        used[t - v->in->tensor] = true;
+    if (from.part > 0)
+        return;
+    if (!t)
+        complain_about(missing, "%s", from.name);
+    else if (!has_shape(t, ours->rank, dim))
+        complain_about(shapes, "%s is %s, expected %s", from.name, shape_text(found, t->rank, t->dim),
+                       shape_text(expected, ours->rank, dim));
+}
+
+static int account(struct conversion *v, const struct family *f, const ddpm_model *m)
+{
+    struct complaints missing = { 0 }, shapes = { 0 }, unexpected = { 0 };
+    char shape[64], text[400] = "";
+    const ddpm_tensor *ours;
+    size_t count = ddpm_model_tensors(m, &ours);
+    bool *used = calloc(v->in->tensors + 1, sizeof *used);
+    if (!used)
+        return dd_error_memory(v->err, "the model");
+
+    for (size_t i = 0; i < count; i++)
+        if (family_is_weight(ours[i].name))
+            check_weight(v, f, &ours[i], &missing, &shapes, used);
+    for (size_t i = 0; i < v->in->tensors; i++) {
+        const struct checkpoint_tensor *t = &v->in->tensor[i];
+        if (!used[i] && (!f->ignores || !f->ignores(v, t)))
+            complain_about(&unexpected, "%s %s", t->name, shape_text(shape, t->rank, t->dim));
+    }
+    free(used);
+
+    /* Each kind gets its share of one sentence. */
+    int share = 330 / ((missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0) + 1) + 60;
+    append(text, sizeof text, "missing", &missing, share);
+    append(text, sizeof text, "of a wrong shape", &shapes, share);
+    append(text, sizeof text, "unexpected", &unexpected, share);
+    return *text == '\0' ? DDPM_OK : conversion_error(v, "of %zu tensors, %s", v->in->tensors, text);
+}
+
+/* ---- the numbers ---- */
+
+static int64_t elements_of(const ddpm_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->dim[i];
+    return n;
+}
+
+/* Reads a tensor of several parts and takes the rows of one: see struct foreign. */
+static int read_part(const struct conversion *v, const struct foreign *from,
+                     const struct checkpoint_tensor *t, const ddpm_tensor *ours)
+{
+    int64_t rows = ours->dim[0], row = elements_of(ours) / rows;
+    float *out = ours->data, *all = malloc((size_t)(from->parts * rows * row) * sizeof *all);
+    if (!all)
+        return dd_error_memory(v->err, from->name);
+
+    int code = checkpoint_floats(v->in, t, all, v->err);
+    for (int64_t r = 0; r < rows && !code; r++) {
+        int64_t theirs = (r / from->run * from->parts + from->part) * from->run + r % from->run;
+        memcpy(out + r * row, all + theirs * row, (size_t)row * sizeof *out);
+    }
+    free(all);
+    return code;
+}
+
+static int fill_weight(const struct conversion *v, const struct family *f, const ddpm_tensor *ours)
+{
+    struct foreign from;
+    family_map(&from, f, v, ours);
+    const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
+    return from.parts > 1 ? read_part(v, &from, t, ours) : checkpoint_floats(v->in, t, ours->data, v->err);
+}
+
+/* Fills a table that no checkpoint holds among its weights.  A named schedule is in the model already. */
+static void fill_table(const struct conversion *v, const ddpm_tensor *ours)
+{
+    size_t n = (size_t)elements_of(ours);
+    if (!strcmp(ours->name, "time.freq"))
+        memcpy(ours->data, v->freq, n * sizeof *v->freq);
+    else if (v->beta && !strcmp(ours->name, "schedule.beta"))
+        memcpy(ours->data, v->beta, n * sizeof *v->beta);
+    else if (v->alpha_bar && !strcmp(ours->name, "schedule.alpha_bar"))
+        memcpy(ours->data, v->alpha_bar, n * sizeof *v->alpha_bar);
+}
+
+static int fill(const struct conversion *v, const struct family *f, const ddpm_model *m)
+{
+    const ddpm_tensor *ours;
+    size_t count = ddpm_model_tensors(m, &ours);
+    int code = DDPM_OK;
+    for (size_t i = 0; i < count && !code; i++) {
+        if (family_is_weight(ours[i].name))
+            code = fill_weight(v, f, &ours[i]);
+        else
+            fill_table(v, &ours[i]);
+    }
+    return code ? code : checkpoint_unchanged(v->in, v->err);
+}
+
+int converted_model(ddpm_model **m, struct conversion *v, const struct family *f)
+{
+    *m = NULL;
+    int code = create(m, v, f);
+    if (!code)
+        code = account(v, f, *m);
+    if (!code)
+        code = fill(v, f, *m);
+    if (code) {
+        ddpm_model_close(*m);
+        *m = NULL;
+    }
+    return code;
+}
+
+size_t converted_weights(const ddpm_model *m, double *parameters)
+{
+    const ddpm_tensor *t;
+    size_t count = ddpm_model_tensors(m, &t), weights = 0;
+    *parameters = 0;
+    for (size_t i = 0; i < count; i++)
+        if (family_is_weight(t[i].name)) {
+            *parameters += (double)elements_of(&t[i]);
+            weights++;
+        }
+    return weights;
+}

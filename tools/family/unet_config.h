@@ -1,0 +1,44 @@
+/* The configuration of the U-Net that three of the four families build, and "net" of a model file, which holds
+   it (model-file.md). */
+#ifndef DDPM_UNET_CONFIG_H
+#define DDPM_UNET_CONFIG_H
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+enum { UNET_LEVELS = 12, UNET_BLOCKS = 64, UNET_WIDTH = 32768, UNET_CHANNELS = 64, UNET_CLASSES = 1 << 20 };
+
+/* Lists run by level; level 0 has the full size of the image. */
+struct unet {
+    int height, width, channels, outputs, classes;
+    int init; /* channels behind the first convolution */
+    int levels, widths[UNET_LEVELS];
+    int blocks; /* residual blocks of a level on the way down; the way up has one more */
+
+    /* Heads of the attentions of a level; 0: it has none.  head_dim 0: a head has width / heads channels. */
+    int heads_down[UNET_LEVELS], heads_mid, heads_up[UNET_LEVELS], head_dim;
+
+    int groups;     /* of the group norms */
+    int mid_groups; /* of the norm before the attention in the middle; 0: there is no such norm */
+    double eps;
+    bool scale_shift;
+
+    int time_dim, time_hidden;
+    bool cos_first;
+
+    bool mid;         /* the block in the middle is there */
+    double mid_scale; /* its outputs are divided by that */
+
+    /* Entry i is the step between the levels i and i + 1: a residual block, or else a convolution. */
+    bool down_res[UNET_LEVELS], up_res[UNET_LEVELS];
+    bool pad_right; /* a convolution down is padded at right and bottom only */
+
+    const char *act; /* "silu", "gelu", "relu", "mish" */
+    bool center;     /* the network begins with 2 x - 1 */
+    double dropout;
+};
+
+/* Returns "net" of a model file, which the caller deletes; NULL when out of memory. */
+cJSON *unet_to_json(const struct unet *u);
+/* Fills *u from "net" of an open model, whose arch is "ddpm"; u->act lives as long as net. */
+void unet_from_json(struct unet *u, const cJSON *net);
+#endif
