@@ -1,4 +1,4 @@
-"""check_diffusers.py PROGRAM: folders written by `ddpm convert --to diffusers`, as the real diffusers sees them.
+"""check_diffusers.py PROGRAM: folders written by `ddpm export`, as the real diffusers sees them.
 
 Networks of every kind that the exporter takes are made by diffusers with random weights, converted to model files and exported again:
 the folder loads strictly, gives the eps of the network that it began as to 1e-5, has its schedule, and converts back to the same
@@ -105,12 +105,12 @@ def round_trip(first, second):
 
 
 def refused(model, what):
-    done = ddpm("convert", model, "-o", "there", "--to", "diffusers", status=65)
+    done = ddpm("export", "-m", model, "-o", "there", status=65)
     assert what in done.stderr and not os.path.exists("there"), done.stderr
 
 
 def export(model):
-    ddpm("convert", model, "-o", "there", "--to", "diffusers")
+    ddpm("export", "-m", model, "-o", "there")
     net, scheduler = load("there")
     same_schedule(scheduler, model)
     ddpm("convert", "there", "-o", "back.ddpm", "-q")

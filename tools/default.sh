@@ -11,4 +11,4 @@ mkdir -p "$1"
 "$ddpm" train "$images" -o "$1/default.ddpm" --resume --preset tiny --steps 6000 --seed 0 --fit pad --holdout 208 --save-every 500 \
 	--set net.height=32 --set net.width=32 --set diffusion.prediction=v --set diffusion.variance=beta-tilde \
 	--set lr_schedule=cosine --set warmup=200 --set flip=true
-"$ddpm" convert "$1/default.ddpm" --to ddpm --dtype f16 -o tools/default.ddpm --force
+"$ddpm" export -m "$1/default.ddpm" --to ddpm --dtype f16 -o tools/default.ddpm --force

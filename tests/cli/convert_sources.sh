@@ -233,30 +233,33 @@ test_convert_output() {
 # The other way; what diffusers makes of it is tests/check_diffusers.py's business.
 test_convert_export() {
 	expect 0 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" -o a.ddpm -q
-	expect 0 ddpm convert a.ddpm -o there --to diffusers; says 'written to there for diffusers'
+	expect 0 ddpm export -m a.ddpm -o there; says 'written to there for diffusers'
 	[ "$(cd there && find . -type f | sort | tr '\n' ' ')" = \
 	  './model_index.json ./scheduler/scheduler_config.json ./unet/config.json ./unet/diffusion_pytorch_model.safetensors ' ] || fail "$(find there)"
-	expect 73 ddpm convert a.ddpm -o there --to diffusers; says 'exists already'
-	expect 0 ddpm convert a.ddpm -o there --to diffusers --force -q
+	expect 73 ddpm export -m a.ddpm -o there; says 'exists already'
+	expect 0 ddpm export -m a.ddpm -o there --force -q
 	expect 0 ddpm convert there -o b.ddpm -q
-	expect 0 ddpm convert b.ddpm -o again --to diffusers -q
+	expect 0 ddpm export -m b.ddpm -o again -q
 	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
 	for kind in mkdir mkfifo; do        # Nothing is replaced where the last file cannot be.
 		mv there/model_index.json index; echo mine >there/unet/config.json; $kind there/model_index.json
-		expect 73 ddpm convert a.ddpm -o there --to diffusers --force; says 'model_index.json'
+		expect 73 ddpm export -m a.ddpm -o there --force; says 'model_index.json'
 		[ "$(cat there/unet/config.json)" = mine ] || fail "replaced, though it fails: $kind"
 		[ -z "$(find there -name '.ddpm-*')" ] || fail "left behind: $(find there)"
 		rm -rf there/model_index.json; mv index there/model_index.json
 	done
-	expect 0 ddpm convert a.ddpm -o there --to diffusers --force -q
-	expect 64 ddpm convert a.ddpm -o c --to diffusers --dtype f16; says 'leave --dtype f16 out'
-	expect 64 ddpm convert a.ddpm -o c --to diffusers --weights raw; says 'only -o, --force'
-	expect 64 ddpm convert a.ddpm -o c --to onnx; says 'choose from diffusers'
-	expect 66 ddpm convert no.ddpm -o c --to diffusers
-	expect 73 ddpm convert a.ddpm -o no/c --to diffusers; says 'no/c'
+	expect 0 ddpm export -m a.ddpm -o there --force -q
+	expect 64 ddpm export -m a.ddpm -o c --dtype f16; says 'leave --dtype f16 out'
+	expect 64 ddpm export -m a.ddpm -o c --weights raw; says 'unknown option --weights'
+	expect 64 ddpm export -m a.ddpm -o c --to onnx; says 'choose from diffusers'
+	expect 64 ddpm convert a.ddpm -o c --to diffusers; says '--to is a command of its own: ddpm export'
+	expect 65 ddpm convert a.ddpm -o c; says 'already; ddpm export makes other files of it'
+	expect 64 ddpm export -m a.ddpm; says 'add -o FOLDER'
+	expect 66 ddpm export -m no.ddpm -o c
+	expect 73 ddpm export -m a.ddpm -o no/c; says 'no/c'
 	expect 0 ddpm convert "$top/tests/golden/cases/D1_unet3/unet.pt" --set image_size=24 --set objective=pred_v --set beta_schedule=sigmoid --set timesteps=1000 -o d.ddpm -q
-	expect 65 ddpm convert d.ddpm -o c --to diffusers; says 'net.arch is "lucid"'
-	( trap '' XFSZ; ulimit -f 100; expect 74 ddpm convert a.ddpm -o c --to diffusers; says 'diffusion_pytorch_model.safetensors' ) || exit 1
+	expect 65 ddpm export -m d.ddpm -o c; says 'net.arch is "lucid"'
+	( trap '' XFSZ; ulimit -f 100; expect 74 ddpm export -m a.ddpm -o c; says 'diffusion_pytorch_model.safetensors' ) || exit 1
 	absent c
 }
 
@@ -265,16 +268,15 @@ test_convert_model_file() {
 	local case=$top/tests/golden/cases/A3_scale_shift_classes
 	expect 0 ddpm convert "$case" -o whole.ddpm -q
 	expect 0 ddpm convert "$case" --dtype f16 -o half.ddpm -q
-	expect 0 ddpm convert whole.ddpm --to ddpm -o again.ddpm -q
+	expect 0 ddpm export -m whole.ddpm --to ddpm -o again.ddpm -q
 	same whole.ddpm again.ddpm 'the same file again'
-	expect 0 ddpm convert whole.ddpm --to ddpm --dtype f16 -o made.ddpm; says 'written to made.ddpm for ddpm'
+	expect 0 ddpm export -m whole.ddpm --to ddpm --dtype f16 -o made.ddpm; says 'written to made.ddpm for ddpm'
 	same half.ddpm made.ddpm 'float16 of the checkpoint and of the model file'
-	expect 0 ddpm convert half.ddpm --to ddpm -o wide.ddpm -q
-	expect 0 ddpm convert wide.ddpm --to ddpm --dtype f16 -o narrow.ddpm -q
+	expect 0 ddpm export -m half.ddpm --to ddpm -o wide.ddpm -q
+	expect 0 ddpm export -m wide.ddpm --to ddpm --dtype f16 -o narrow.ddpm -q
 	same half.ddpm narrow.ddpm 'float16, widened and made narrow again'
-	expect 73 ddpm convert half.ddpm --to ddpm -o whole.ddpm; says '--force'
-	expect 64 ddpm convert half.ddpm --to ddpm --set a=b -o c.ddpm; says 'only -o, --force and --dtype'
-	expect 65 ddpm convert "$case/unet/config.json" --to ddpm -o c.ddpm
-	expect 64 ddpm convert half.ddpm --to ddpm; says 'where to'
+	expect 73 ddpm export -m half.ddpm --to ddpm -o whole.ddpm; says '--force'
+	expect 65 ddpm export -m "$case/unet/config.json" --to ddpm -o c.ddpm
+	expect 64 ddpm export -m half.ddpm --to ddpm; says 'where to'
 	absent c.ddpm
 }

@@ -161,14 +161,14 @@ test_info_of_images() {
 test_names_of_models() {
 	cp "$top/tools/default.ddpm" m.ddpm; expect 0 ddpm sample -q -n 2 --steps 1 --outdir d
 	for name in a.pt a.bin a.CKPT a.npz a.png -; do
-		expect 64 ddpm convert m.ddpm --to ddpm -o $name; says "$name: "
+		expect 64 ddpm export -m m.ddpm --to ddpm -o $name; says "$name: "
 		expect 64 ddpm convert "$top/tests/golden/cases/A3_scale_shift_classes" -o $name; says "$name: "
 		expect 64 ddpm train d --steps 1 -o $name; says "$name: "
 		expect 64 ddpm eval d --statistics -o $name; says "$name: "
 		expect 64 ddpm forward m.ddpm none -o $name; says "$name: "
 	done
-	expect 0 ddpm convert m.ddpm --to ddpm -o m.v2 -q; rm m.v2
-	ln -s /dev/null null; expect 73 ddpm convert m.ddpm --to diffusers -o null --force
+	expect 0 ddpm export -m m.ddpm --to ddpm -o m.v2 -q; rm m.v2
+	ln -s /dev/null null; expect 73 ddpm export -m m.ddpm -o null --force
 	[ -L null ] && rm -r null d m.ddpm; only
 }
 

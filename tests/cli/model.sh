@@ -19,7 +19,7 @@ test_damaged_model() {
 	ddpm sample -q -n 2 --steps 1 --outdir d || fail sample
 	for words in 'info m.ddpm --check' 'sample -m m.ddpm -o x.png' 'verify -m m.ddpm d' 'eval -m m.ddpm d' \
 		'distance -m m.ddpm d d' 'eval -m m.ddpm d --statistics -o x' 'bench -m m.ddpm --steps 1 -n 2' \
-		'convert m.ddpm -o x --to diffusers' 'convert m.ddpm -o x --to ddpm --dtype f16' \
+		'export -m m.ddpm -o x' 'export -m m.ddpm -o x --to ddpm --dtype f16' \
 		'train d -o x --init m.ddpm --steps 1'; do
 		expect 65 ddpm $words; says 'm.ddpm: the tensors have changed'; absent x x.png x.train
 	done

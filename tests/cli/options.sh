@@ -114,7 +114,7 @@ test_values_of_sample() {
 
 # What is missing is said before what else would be needed.
 test_missing_input_first() {
-	for words in 'convert absent' 'convert absent --to diffusers' 'convert absent --to ddpm -o a.txt' \
+	for words in 'convert absent' 'export -m absent' 'export -m absent --to ddpm -o a.txt' \
 		'train absent' 'sample --from absent' 'sample -m absent --encode' \
 		'sample --noise absent --sampler langevin' 'sample -m absent --steps auto' \
 		'sample --from absent --noise-to 5000'; do

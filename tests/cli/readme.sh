@@ -23,7 +23,7 @@ readme_commands() {
 
 test_readme_converts() {
 	readme_checkpoints
-	readme_commands 'ddpm convert' | grep -v -e '--to ' -e '--dry-run' >commands
+	readme_commands 'ddpm convert' | grep -v -e '--dry-run' >commands
 	[ "$(wc -l <commands)" -eq 6 ] || fail "six commands, not $(cat commands)"
 	ran=0
 	while read -r line; do
@@ -44,8 +44,8 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
-	{ for c in 'train photos' sample verify schedule eval distance bench info; do readme_commands "ddpm $c"; done
-	  readme_commands 'ddpm convert' | grep -e '--to ' -e '--dry-run'; } |
+	{ for c in 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
+	  readme_commands 'ddpm convert' | grep -e '--dry-run'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/' \
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
 		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \

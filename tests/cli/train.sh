@@ -162,8 +162,8 @@ test_train_resumed_after_the_end() {
 test_train_checkpoint_for_diffusers() {
 	pictures 3
 	expect 0 train --steps 2 --holdout 0 -q --set net.norm.groups=8
-	expect 0 ddpm convert m.ddpm --to diffusers -o one -q
-	expect 0 ddpm convert "$(newest)" --to diffusers -o other -q
+	expect 0 ddpm export -m m.ddpm -o one -q
+	expect 0 ddpm export -m "$(newest)" -o other -q
 	same one/unet/diffusion_pytorch_model.safetensors other/unet/diffusion_pytorch_model.safetensors
 }
 

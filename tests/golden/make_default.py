@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_default.py FOLDER: what PyTorch and diffusers make of the embedded model, exported by
-    ddpm convert tools/default.ddpm --to diffusers -o FOLDER
+    ddpm export -m tools/default.ddpm -o FOLDER
 The mean squared error of eps on the first 1,000 test images of Fashion-MNIST is printed for default_model.c; one noised image for each t goes
 to data/default_io.safetensors (x, t, out) for `ddpm forward`.  Noise by the formula that default_model.c opens with."""
 import gzip

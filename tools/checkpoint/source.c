@@ -14,7 +14,7 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
     size_t n = s->safetensors.entries;
     if (dd_safetensors_meta(&s->safetensors, "ddpm"))
         return dd_error(err, DDPM_EDATA,
-                        "%s: is a model file of this program already; --to says what it is to become",
+                        "%s: is a model file of this program already; ddpm export makes other files of it",
                         s->name);
     if (!n)
         return dd_error(err, DDPM_EDATA, "%s: holds no tensors", s->name);

@@ -121,7 +121,14 @@ static const char *present_name(const char *text)
 /* Returns the command that does what an option of another command did in earlier versions, or NULL. */
 static const char *moved_option(const struct command *c, const char *text)
 {
-    return !strcmp(c->name, "eval") && !strcmp(text, "--against") ? "ddpm distance A B" : NULL;
+    static const struct {
+        const char *command, *option, *present;
+    } moved[] = { { "eval", "--against", "ddpm distance A B" }, { "convert", "--to", "ddpm export" } };
+
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
+        if (!strcmp(c->name, moved[i].command) && !strcmp(text, moved[i].option))
+            return moved[i].present;
+    return NULL;
 }
 
 static int unknown_option(const struct command *c, const char *argument, int length, ddpm_error *err)

@@ -51,8 +51,8 @@ struct command {
     const void *defaults;                                       /* the command's struct */
     int (*run)(void *settings, char **argument, int arguments); /* exit code of command-line.md */
 };
-extern const struct command command_sample, command_convert, command_info, command_forward, command_schedule,
-    command_verify, command_eval, command_distance, command_train, command_bench;
+extern const struct command command_sample, command_convert, command_export, command_info, command_forward,
+    command_schedule, command_verify, command_eval, command_distance, command_train, command_bench;
 extern const char exit_codes[]; /* what --help says of them */
 
 /* Fills settings from argv [argc], which follows the command's name; *argument [*arguments] are the positional ones, argv reordered. */
