@@ -1,4 +1,5 @@
-/* A foreign checkpoint opened: its files found and read, the U-Net chosen among their tensors, and each tensor laid out. */
+/* A foreign checkpoint opened: its files found and read, the U-Net chosen among their tensors, and
+   each tensor laid out. */
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,8 +114,8 @@ static int is_average(const struct dirent *e)
     return !strncmp(e->d_name, "ema_", 4);
 }
 
-/* Returns the name of the average of the same step, or NULL: OpenAI's training writes ema_0.9999_000100.pt
-   beside model000100.pt. */
+/* Returns the name of the average of the same step, or NULL: OpenAI's training writes
+   ema_0.9999_000100.pt beside model000100.pt. */
 static const char *average_of_step(struct files *f, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *found = NULL;
@@ -132,8 +133,8 @@ static const char *average_of_step(struct files *f, const char *path)
     return found;
 }
 
-/* Joins what the tensors say of the weights with what their place says; a label that nothing gives is not
-   made up. */
+/* Joins what the tensors say of the weights with what their place says; a label that nothing gives
+   is not made up. */
 static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     if (!*f->label && *c->weights == 'r')

@@ -1,12 +1,14 @@
-/* Foreign checkpoints as flat lists of named tensors: torch.save files (zip and legacy, read by a pickle machine that executes nothing),
-   safetensors files, diffusers folders.  Wrappers are opened, prefixes stripped, the average (EMA) preferred where there is one. */
+/* Foreign checkpoints as flat lists of named tensors: torch.save files (zip and legacy, read by a
+   pickle machine that executes nothing), safetensors files, diffusers folders.  Wrappers are
+   opened, prefixes stripped, the average (EMA) preferred where there is one. */
 #ifndef DDPM_CHECKPOINT_H
 #define DDPM_CHECKPOINT_H
 #include <stdarg.h>
 #include <cjson/cJSON.h>
 #include "base/safetensors.h"
 
-/* A tensor as it lies in the file: element (i0, i1, ...) at data + (sum of i_k * stride_k) elements of dtype. */
+/* A tensor as it lies in the file: element (i0, i1, ...) at data + (sum of i_k * stride_k) elements
+   of dtype. */
 struct checkpoint_tensor {
     const char *name;
     enum dd_dtype dtype;
@@ -30,19 +32,21 @@ struct checkpoint {
     void *owned;
 };
 
-/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); part: which of several U-Nets,
-   by the beginning of its tensors' names, or NULL.  "ema" is refused where nothing says that the weights are
-   an average.  Refuses hostile and unknown files with one sentence. */
+/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); part: which of
+   several U-Nets, by the beginning of its tensors' names, or NULL.  "ema" is refused where nothing
+   says that the weights are an average.  Refuses hostile and unknown files with one sentence. */
 int checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
                     ddpm_error *err);
 /* The same from memory, which outlives c; name stands for the file's. */
 int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name,
                            const char *want, ddpm_error *err);
-/* To be asked once tensors have been read: DDPM_EDATA when one of the files was written to meanwhile. */
+/* To be asked once tensors have been read: DDPM_EDATA when one of the files was written to
+   meanwhile. */
 int checkpoint_unchanged(const struct checkpoint *c, ddpm_error *err);
 void checkpoint_close(struct checkpoint *c);
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, const char *name);
-/* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming file and tensor. */
+/* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming
+   file and tensor. */
 int checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out,
                       ddpm_error *err);
 int checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out,

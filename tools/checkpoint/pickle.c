@@ -1,15 +1,17 @@
-/* Reads a pickle (pickle.h): the opcodes, and the values that they make.  pickle_stack.c has the stack.
+/* Reads a pickle (pickle.h): the opcodes, and the values that they make.  pickle_stack.c has the
+   stack.
 
-   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py describes each
-   opcode).  Every opcode is one byte, followed by its argument: an integer, a length and as many bytes, or a
-   line.  Numbers are little-endian but for BINFLOAT.  The value left on the stack at STOP is the result. */
+   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py
+   describes each opcode).  Every opcode is one byte, followed by its argument: an integer, a length
+   and as many bytes, or a line.  Numbers are little-endian but for BINFLOAT.  The value left on the
+   stack at STOP is the result. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/pickle_stack.h"
 
-/* The opcodes that files of torch.save contain, under the names that pickletools gives them.  Every other one
-   is refused. */
+/* The opcodes that files of torch.save contain, under the names that pickletools gives them.  Every
+   other one is refused. */
 enum opcode {
     OP_PROTO = 0x80,
     OP_FRAME = 0x95,
@@ -80,8 +82,8 @@ static void push_int(struct pickle_machine *m, int64_t v)
     pickle_push(m, n);
 }
 
-/* Pushes an integer in two's complement of any length.  One that an int64_t cannot hold stays a string of
-   bytes. */
+/* Pushes an integer in two's complement of any length.  One that an int64_t cannot hold stays a
+   string of bytes. */
 static void push_long(struct pickle_machine *m, uint64_t bytes)
 {
     const unsigned char *b = pickle_take(m, bytes);
@@ -171,8 +173,8 @@ static void push_marked_tuple(struct pickle_machine *m)
     pickle_push(m, t);
 }
 
-/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An opaque object
-   takes them and forgets them. */
+/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An
+   opaque object takes them and forgets them. */
 static void add(struct pickle_machine *m, enum pickle_kind kind, struct pickle_node *const *item, size_t n)
 {
     struct pickle_node *to = pickle_peek(m);
@@ -254,8 +256,8 @@ static struct pickle_node *ordered_dict(struct pickle_machine *m, const struct p
     return d;
 }
 
-/* Pushes what a call stands for.  Nothing is called: a dict or a size is built here, the makers of tensors stay
-   as a node with their arguments, and every other call becomes an opaque node. */
+/* Pushes what a call stands for.  Nothing is called: a dict or a size is built here, the makers of
+   tensors stay as a node with their arguments, and every other call becomes an opaque node. */
 static void call(struct pickle_machine *m)
 {
     struct pickle_node *arguments = pickle_pop(m), *callee = pickle_pop(m), *n;

@@ -1,9 +1,9 @@
-/* Reads a pickle, the format in which torch.save writes the names and shapes of tensors (PEP 307 and 3154), and
-   executes nothing: it builds the tree of values that the pickle describes, with an inert node in the place of
-   every global, call and persistent id.
+/* Reads a pickle, the format in which torch.save writes the names and shapes of tensors (PEP 307
+   and 3154), and executes nothing: it builds the tree of values that the pickle describes, with an
+   inert node in the place of every global, call and persistent id.
 
-   It knows the opcodes and globals that files of torch.save need (checkpoint-families.md 7.3) and refuses every
-   other by name.  Memory is proportional to the bytes read, and no function recurses. */
+   It knows the opcodes and globals that files of torch.save need (checkpoint-families.md 7.3) and
+   refuses every other by name.  Memory is proportional to the bytes read, and no function recurses. */
 #ifndef DDPM_PICKLE_H
 #define DDPM_PICKLE_H
 #include "base/memory.h"
@@ -65,8 +65,8 @@ struct pickle {
 /* A longer pickle is refused.  Those of real files stay below a megabyte. */
 enum { PICKLE_BYTES_MAX = 1 << 23 };
 
-/* Reads one pickle from data [size], which outlives the nodes.  *used: its bytes, with the STOP at its end.  The
-   nodes live in the arena.  DDPM_EDATA: the error names the byte. */
+/* Reads one pickle from data [size], which outlives the nodes.  *used: its bytes, with the STOP at
+   its end.  The nodes live in the arena.  DDPM_EDATA: the error names the byte. */
 int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
                 size_t *used, ddpm_error *err);
 
@@ -87,10 +87,10 @@ void pickle_note_foreign(struct pickle *p, const char *name);
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key);
 /* Returns whether a node is this text. */
 int pickle_is(const struct pickle_node *text, const char *value);
-/* Returns a text as a C string, which is copied once however often the pickle refers to it; NULL: out of
-   memory. */
+/* Returns a text as a C string, which is copied once however often the pickle refers to it; NULL:
+   out of memory. */
 const char *pickle_text(struct pickle_node *text, struct dd_arena *arena);
-/* Writes text [length] for a message into out [room]: shortened with "...", and with '?' for every byte that does
-   not print.  Returns out. */
+/* Writes text [length] for a message into out [room]: shortened with "...", and with '?' for every
+   byte that does not print.  Returns out. */
 const char *pickle_show(char *out, size_t room, const char *text, size_t length);
 #endif

@@ -1,5 +1,6 @@
-/* Decides which globals a pickle may name (checkpoint-families.md 7.3).  A global is "module.name", a class or a
-   function of Python; Python's own reader would import it.  Here none is ever imported or called:
+/* Decides which globals a pickle may name (checkpoint-families.md 7.3).  A global is "module.name",
+   a class or a function of Python; Python's own reader would import it.  Here none is ever imported
+   or called:
 
    - tensors are made of the globals in `needed`;
    - training files hold those in `tolerated` beside them; what is made with them becomes opaque;
@@ -204,8 +205,8 @@ static int listed(const char *const *list, size_t n, const char *full)
     return 0;
 }
 
-/* Returns whether text is a name of Python: letters, digits and underscores, beginning with no digit.  dots: single
-   dots may stand between them. */
+/* Returns whether text is a name of Python: letters, digits and underscores, beginning with no
+   digit.  dots: single dots may stand between them. */
 static int is_name(const char *text, int dots)
 {
     for (const char *c = text; *c; c++)
@@ -215,7 +216,8 @@ static int is_name(const char *text, int dots)
     return *text && !isdigit((unsigned char)*text);
 }
 
-/* Returns whether a global is one of another program.  torch's own layers and optimizers count as such. */
+/* Returns whether a global is one of another program.  torch's own layers and optimizers count as
+   such. */
 static int is_foreign(const char *module, const char *name, const char *full)
 {
     if (!is_name(module, 1) || !is_name(name, 0))
@@ -252,7 +254,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
             return DDPM_OK;
         }
 
-    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots here. */
+    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots
+       here. */
     n->global = PICKLE_OTHER;
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;

@@ -1,7 +1,7 @@
 /* The bytes, stack, marks, memo and nodes of the pickle machine (pickle_stack.h).
 
-   After the first error every function still returns something harmless, so that pickle.c need not ask after
-   each step. */
+   After the first error every function still returns something harmless, so that pickle.c need not
+   ask after each step. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,8 +129,8 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
 {
     struct pickle_node *n = pickle_peek(m);
 
-    /* A pickler numbers what it stores from 0.  A number beyond the count of opcodes would only claim
-       memory. */
+    /* A pickler numbers what it stores from 0.  A number beyond the count of opcodes would only
+       claim memory. */
     if (index > m->operations) {
         pickle_fail(m, DDPM_EDATA, "memo index %llu after %zu operations", (unsigned long long)index,
                     m->operations);
@@ -170,7 +170,8 @@ void pickle_append(struct pickle_machine *m, struct pickle_node *to, struct pick
     if (m->code || !n)
         return;
 
-    /* The arena cannot resize a block.  Doubling it keeps the abandoned ones below the last one's size. */
+    /* The arena cannot resize a block.  Doubling it keeps the abandoned ones below the last one's
+       size. */
     if (n > to->room - to->count) {
         size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
         struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);

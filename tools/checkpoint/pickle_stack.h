@@ -1,8 +1,8 @@
-/* The state of the pickle machine: the bytes that it reads, its stack, marks and memo, and the nodes that it
-   makes.  pickle.c drives it.
+/* The state of the pickle machine: the bytes that it reads, its stack, marks and memo, and the
+   nodes that it makes.  pickle.c drives it.
 
-   An opcode takes at least one byte and adds at most one node, or one reference per byte read, so the memory of
-   all of these is proportional to the length of the pickle. */
+   An opcode takes at least one byte and adds at most one node, or one reference per byte read, so
+   the memory of all of these is proportional to the length of the pickle. */
 #ifndef DDPM_PICKLE_STACK_H
 #define DDPM_PICKLE_STACK_H
 #include "checkpoint/pickle.h"
@@ -47,13 +47,14 @@ void pickle_list_add(struct pickle_machine *m, struct pickle_node ***list, size_
                      struct pickle_node *n);
 
 void pickle_push(struct pickle_machine *m, struct pickle_node *n);
-/* Takes the value on top of the stack.  It never reaches below the last mark; after an error it returns
-   m->nothing. */
+/* Takes the value on top of the stack.  It never reaches below the last mark; after an error it
+   returns m->nothing. */
 struct pickle_node *pickle_pop(struct pickle_machine *m);
 /* Returns the value on top of the stack, which stays there. */
 struct pickle_node *pickle_peek(struct pickle_machine *m);
 void pickle_set_mark(struct pickle_machine *m);
-/* Takes the last mark and the n values above it.  They are valid until the next push; NULL when n is 0. */
+/* Takes the last mark and the n values above it.  They are valid until the next push; NULL when n
+   is 0. */
 struct pickle_node **pickle_pop_to_mark(struct pickle_machine *m, size_t *n);
 
 /* Stores the value on top of the stack under index. */

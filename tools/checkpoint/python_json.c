@@ -1,4 +1,5 @@
-/* Puts Python's numbers that JSON does not have into quotes: the strict parser then reads them as texts. */
+/* Puts Python's numbers that JSON does not have into quotes: the strict parser then reads them as
+   texts. */
 #include "checkpoint/python_json.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* JSON as Python's json module writes it: NaN, Infinity and -Infinity are values, and a byte order mark may
-   stand in front. */
+/* JSON as Python's json module writes it: NaN, Infinity and -Infinity are values, and a byte order
+   mark may stand in front. */
 #ifndef DDPM_PYTHON_JSON_H
 #define DDPM_PYTHON_JSON_H
 #include <stddef.h>

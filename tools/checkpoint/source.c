@@ -1,4 +1,5 @@
-/* Opens one file of weights (source.h): its first bytes tell what it is (checkpoint-families.md 6, 7.1). */
+/* Opens one file of weights (source.h): its first bytes tell what it is (checkpoint-families.md 6,
+   7.1). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"

@@ -1,6 +1,6 @@
-/* A file of weights that was opened, before it is decided which of its tensors are the U-Net (unwrap.h).  Every
-   dictionary of named tensors in it is a state.  Their names are known and sorted; a tensor is read when it is
-   asked for. */
+/* A file of weights that was opened, before it is decided which of its tensors are the U-Net
+   (unwrap.h).  Every dictionary of named tensors in it is a state.  Their names are known and
+   sorted; a tensor is read when it is asked for. */
 #ifndef DDPM_SOURCE_H
 #define DDPM_SOURCE_H
 #include "base/file.h"
@@ -46,8 +46,8 @@ struct source {
     const char *part;   /* the U-Net that the user means, by the beginning of its names, or NULL */
 };
 
-/* Opens a file and finds its states.  Its kind is known by its first bytes.  Errors name the file.  The caller
-   calls source_close, after an error too. */
+/* Opens a file and finds its states.  Its kind is known by its first bytes.  Errors name the file.
+   The caller calls source_close, after an error too. */
 int source_open(struct source *s, const char *path, ddpm_error *err);
 /* The same from memory, which outlives s. */
 int source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err);

@@ -1,5 +1,5 @@
-/* Segments and words of the names of tensors, keys and folders (tensor_names.h).  Words end where letters do, or
-   where camel case begins a new one. */
+/* Segments and words of the names of tensors, keys and folders (tensor_names.h).  Words end where
+   letters do, or where camel case begins a new one. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>

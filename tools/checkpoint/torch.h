@@ -1,7 +1,7 @@
-/* Files of torch.save (checkpoint-families.md 7).  A pickle describes a tree of Python values.  The numbers lie
-   in storages beside it, which the pickle refers to by keys, and a tensor is a view of a storage: an offset, a
-   size and strides.  Two containers hold pickle and storages: a zip archive (torch_zip.c), and until torch 1.6
-   one stream of bytes (torch_legacy.c). */
+/* Files of torch.save (checkpoint-families.md 7).  A pickle describes a tree of Python values.  The
+   numbers lie in storages beside it, which the pickle refers to by keys, and a tensor is a view of
+   a storage: an offset, a size and strides.  Two containers hold pickle and storages: a zip archive
+   (torch_zip.c), and until torch 1.6 one stream of bytes (torch_legacy.c). */
 #ifndef DDPM_TORCH_H
 #define DDPM_TORCH_H
 #include "base/memory.h"

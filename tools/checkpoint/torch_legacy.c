@@ -1,4 +1,5 @@
-/* Reads the container of torch.save before 1.6 (checkpoint-families.md 7.4; _legacy_load of torch.serialization):
+/* Reads the container of torch.save before 1.6 (checkpoint-families.md 7.4; _legacy_load of
+   torch.serialization):
 
      pickle   a magic number
      pickle   the version of the protocol, 1001

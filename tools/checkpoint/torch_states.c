@@ -22,7 +22,8 @@ struct place {
     int depth;
 };
 
-/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is bounded by DEPTH_MAX. */
+/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is bounded by
+   DEPTH_MAX. */
 static const char *path_of(struct source *s, const struct place *at)
 {
     char shown[64];
@@ -97,7 +98,8 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
 
 /* ---- an average without names ---- */
 
-/* Returns whether two tensors have the same shape, by what the pickle says: their third argument is the size. */
+/* Returns whether two tensors have the same shape, by what the pickle says: their third argument is
+   the size. */
 static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
 {
     a = torch_parameter(a);
@@ -113,8 +115,8 @@ static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
     return same;
 }
 
-/* Fills list with the tensors of s->unnamed under the names of a state, if that has as many, of the same shapes
-   in the same order.  Returns whether it has. */
+/* Fills list with the tensors of s->unnamed under the names of a state, if that has as many, of the
+   same shapes in the same order.  Returns whether it has. */
 static int take_names(struct named *list, struct source *s, const struct state *like)
 {
     uint32_t n = 0;
@@ -130,8 +132,8 @@ static int take_names(struct named *list, struct source *s, const struct state *
     return n == s->unnamed->count;
 }
 
-/* Gives an average without names those of the weights beside it.  Both are in the order of the model's
-   parameters(), as torch_ema writes them. */
+/* Gives an average without names those of the weights beside it.  Both are in the order of the
+   model's parameters(), as torch_ema writes them. */
 static int name_average(struct source *s, ddpm_error *err)
 {
     if (!s->unnamed || !s->states)
@@ -166,8 +168,8 @@ static int holds_nameless(const struct pickle_node *node)
     return 0;
 }
 
-/* Remembers an average whose tensors have no names.  An object of another program is one too, if its path says
-   so: what it holds was not built. */
+/* Remembers an average whose tensors have no names.  An object of another program is one too, if
+   its path says so: what it holds was not built. */
 static int note_nameless(struct source *s, const struct pickle_node *node, const struct place *at,
                          ddpm_error *err)
 {
@@ -229,7 +231,8 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
     return code;
 }
 
-/* Walks what lies under a node.  Each container is entered once, so the walk of shared and cyclic ones ends. */
+/* Walks what lies under a node.  Each container is entered once, so the walk of shared and cyclic
+   ones ends. */
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
 {
     int container = is_sequence(node) || node->kind == PICKLE_DICT || node->kind == PICKLE_OPAQUE;

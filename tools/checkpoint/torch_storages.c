@@ -1,6 +1,6 @@
-/* The storages of a torch file: arrays of numbers of one type, to which the pickle refers by persistent ids.  An
-   id is the tuple ("storage", type, key, location, count), with a view as sixth element in the legacy container
-   (torch.serialization's persistent_id). */
+/* The storages of a torch file: arrays of numbers of one type, to which the pickle refers by
+   persistent ids.  An id is the tuple ("storage", type, key, location, count), with a view as sixth
+   element in the legacy container (torch.serialization's persistent_id). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"

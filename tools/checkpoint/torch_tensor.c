@@ -1,6 +1,7 @@
-/* The place of a tensor in a torch file (checkpoint-families.md 7.3, 7.4).  The pickle makes a tensor by calling
-   _rebuild_tensor_v2(storage, offset, size, stride, ...) of torch._utils, or one of its relatives, and its element
-   (i_0, i_1, ...) is storage[offset + sum_k i_k stride_k].  Offset and strides count elements. */
+/* The place of a tensor in a torch file (checkpoint-families.md 7.3, 7.4).  The pickle makes a
+   tensor by calling _rebuild_tensor_v2(storage, offset, size, stride, ...) of torch._utils, or one
+   of its relatives, and its element (i_0, i_1, ...) is storage[offset + sum_k i_k stride_k].
+   Offset and strides count elements. */
 #include "base/error.h"
 #include "checkpoint/source.h"
 
@@ -38,8 +39,8 @@ static int read_shape(struct checkpoint_tensor *t, const struct pickle_node *siz
     return DDPM_OK;
 }
 
-/* Returns the number of elements, or UINT64_MAX when it overflows.  *last: the index in the storage, counted from
-   the first element, of the one farthest from it, sum_k (dim_k - 1) stride_k. */
+/* Returns the number of elements, or UINT64_MAX when it overflows.  *last: the index in the
+   storage, counted from the first element, of the one farthest from it, sum_k (dim_k - 1) stride_k. */
 static uint64_t extent(const struct checkpoint_tensor *t, uint64_t *last)
 {
     uint64_t count = 1, far = 0, step;
@@ -62,8 +63,8 @@ struct part {
     uint64_t first, count;
 };
 
-/* Finds the storage that a node refers to: the whole, or the part that the view (key, offset, count) of a legacy
-   file selects. */
+/* Finds the storage that a node refers to: the whole, or the part that the view (key, offset,
+   count) of a legacy file selects. */
 static int find_storage(struct part *part, struct source *s, const struct pickle_node *node, ddpm_error *err)
 {
     if (node->kind != PICKLE_PERSISTENT)
@@ -87,8 +88,8 @@ static int find_storage(struct part *part, struct source *s, const struct pickle
     return DDPM_OK;
 }
 
-/* Points t, whose shape is known, at its elements.  as: the dtype of a tensor in an untyped storage, which counts
-   bytes; NULL otherwise. */
+/* Points t, whose shape is known, at its elements.  as: the dtype of a tensor in an untyped
+   storage, which counts bytes; NULL otherwise. */
 static int locate(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage,
                   uint64_t offset, const struct pickle_node *as, ddpm_error *err)
 {

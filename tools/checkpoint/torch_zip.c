@@ -4,8 +4,9 @@
      FOLDER/data/KEY    one member for each storage, stored without compression
      FOLDER/byteorder   "little" or "big"; little where it is missing
 
-   libzip reads the archive from the mapped file and compares every CRC.  The storages are then used where they lie
-   in the file, so that a checkpoint needs no memory of its own.  Nothing is unpacked or written. */
+   libzip reads the archive from the mapped file and compares every CRC.  The storages are then used
+   where they lie in the file, so that a checkpoint needs no memory of its own.  Nothing is unpacked
+   or written. */
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"
@@ -96,8 +97,8 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
 
 /* ---- members ---- */
 
-/* Finds a member, and checks that its bytes are stored as they are and that the sum of what is read does not exceed
-   the size of the file. */
+/* Finds a member, and checks that its bytes are stored as they are and that the sum of what is read
+   does not exceed the size of the file. */
 static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error *err)
 {
     char *full = member(s, name);
@@ -122,8 +123,8 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
     return DDPM_OK;
 }
 
-/* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file libzip took the bytes
-   from: the view stands behind the first chunk once that is read. */
+/* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file
+   libzip took the bytes from: the view stands behind the first chunk once that is read. */
 static int read_through(struct source *s, const unsigned char **data, zip_file_t *f, const zip_stat_t *stat,
                         ddpm_error *err)
 {

@@ -1,5 +1,5 @@
-/* Finds the U-Nets of an opened file (unet_candidates.h): searches every state for the first tensor of each
-   known kind of U-Net, and tells averages from raw weights by their names. */
+/* Finds the U-Nets of an opened file (unet_candidates.h): searches every state for the first tensor
+   of each known kind of U-Net, and tells averages from raw weights by their names. */
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
@@ -51,8 +51,8 @@ static int add(struct candidates *all, const struct candidate *c)
 
 /* ---- averages ---- */
 
-/* Returns whether prefix belongs to torch's AveragedModel, which holds the average as "module." and counts in
-   n_averaged beside it. */
+/* Returns whether prefix belongs to torch's AveragedModel, which holds the average as "module." and
+   counts in n_averaged beside it. */
 static int is_averaged_module(const struct state *state, const char *prefix)
 {
     static const char module[] = "module.", counter[] = "n_averaged";
@@ -65,8 +65,8 @@ static int is_averaged_module(const struct state *state, const char *prefix)
     return source_find(state, name) != NULL;
 }
 
-/* Returns whether the state holds the average of Lightning's WeightAveraging, which puts it into state_dict, and
-   the raw weights into current_model_state. */
+/* Returns whether the state holds the average of Lightning's WeightAveraging, which puts it into
+   state_dict, and the raw weights into current_model_state. */
 static int replaces_current(const struct candidates *all, const struct state *state)
 {
     int current = 0;
@@ -96,8 +96,8 @@ static char *dotless(struct dd_arena *arena, const char *name)
     return text;
 }
 
-/* Adds LitEma's average of a raw candidate, if there is one.  LitEma names its copies after the module that it
-   averages, which may be any outer part of the prefix: each is tried. */
+/* Adds LitEma's average of a raw candidate, if there is one.  LitEma names its copies after the
+   module that it averages, which may be any outer part of the prefix: each is tried. */
 static int add_dotless(struct candidates *all, const struct candidate *raw, const char *first)
 {
     size_t length = strlen(raw->prefix);
@@ -123,8 +123,8 @@ static int add_dotless(struct candidates *all, const struct candidate *raw, cons
 
 /* ---- the search ---- */
 
-/* Adds the candidate whose first tensor is name [length] + signature, if the second name is there too, and the
-   average that LitEma may have made of it. */
+/* Adds the candidate whose first tensor is name [length] + signature, if the second name is there
+   too, and the average that LitEma may have made of it. */
 static int add_candidate(struct candidates *all, const struct state *state, const char *name, size_t length,
                          size_t signature)
 {

@@ -1,9 +1,10 @@
 /* The U-Nets that an opened file may hold, and the choice among them.
 
-   Training programs wrap a U-Net: its tensors lie under a prefix P ("module.", "model.diffusion_model.") in one
-   of several dictionaries (states), and an average of the weights lies beside the raw ones, under another prefix
-   or in another state.  A pair (state, P) is a candidate when the state holds two names of a known U-Net, for
-   instance P"conv_in.weight" and one that begins with P"down_blocks." (checkpoint-families.md 5.5, 7.5). */
+   Training programs wrap a U-Net: its tensors lie under a prefix P ("module.",
+   "model.diffusion_model.") in one of several dictionaries (states), and an average of the weights
+   lies beside the raw ones, under another prefix or in another state.  A pair (state, P) is a
+   candidate when the state holds two names of a known U-Net, for instance P"conv_in.weight" and one
+   that begins with P"down_blocks." (checkpoint-families.md 5.5, 7.5). */
 #ifndef DDPM_UNET_CANDIDATES_H
 #define DDPM_UNET_CANDIDATES_H
 #include "checkpoint/unwrap.h"
@@ -15,8 +16,8 @@ struct candidate {
     int copy;    /* the second set of raw weights that lucidrains' EMA class keeps ("online_model.") */
     int buffers; /* the module around it keeps the noise schedule, which belongs to it (lucidrains) */
 
-    /* LitEma registers its copies under the raw names without their dots: "model_ema.", then the raw name from
-       byte skip on.  dotless is that beginning; NULL for every other candidate. */
+    /* LitEma registers its copies under the raw names without their dots: "model_ema.", then the
+       raw name from byte skip on.  dotless is that beginning; NULL for every other candidate. */
     const char *dotless;
     size_t skip;
 };
@@ -36,13 +37,13 @@ int candidates_find(struct candidates *all);
 
 /* Returns the tensor of a candidate that stands for NAME of the U-Net; NULL when there is none. */
 const struct named *candidate_tensor(const struct candidate *c, struct dd_arena *arena, const char *name);
-/* Writes where a candidate lies: the path of its state and the prefix in it, as in "ema.ema_model".  "." is the
-   state at the top of the file.  Returns text. */
+/* Writes where a candidate lies: the path of its state and the prefix in it, as in
+   "ema.ema_model".  "." is the state at the top of the file.  Returns text. */
 const char *candidate_path(char text[CANDIDATE_PATH], const struct candidate *c);
 
-/* Chooses the candidate that the user means (s->part, and want of unwrap), and says in *out what its weights
-   are.  *raw: the raw weights, which may be the chosen ones; NULL when there are none.  *chosen: NULL when there
-   is no candidate and the file has one state. */
+/* Chooses the candidate that the user means (s->part, and want of unwrap), and says in *out what
+   its weights are.  *raw: the raw weights, which may be the chosen ones; NULL when there are none.
+   *chosen: NULL when there is no candidate and the file has one state. */
 int candidates_choose(struct choice *out, const struct candidate **chosen, const struct candidate **raw,
                       struct candidates *all, const char *want);
 #endif

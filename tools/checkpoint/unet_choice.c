@@ -1,6 +1,6 @@
-/* Chooses among the U-Nets of an opened file (unet_candidates.h), and says whether the weights chosen are an
-   average (ema) or raw.  A label is never guessed: it follows from what lies beside the weights or from the name
-   of the file, and is "" otherwise. */
+/* Chooses among the U-Nets of an opened file (unet_candidates.h), and says whether the weights
+   chosen are an average (ema) or raw.  A label is never guessed: it follows from what lies beside
+   the weights or from the name of the file, and is "" otherwise. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 /* ---- the part that the user names ---- */
 
-/* Returns whether part is the path of a candidate or the prefix of its tensors.  exact: the whole of it;
-   otherwise its first segments suffice. */
+/* Returns whether part is the path of a candidate or the prefix of its tensors.  exact: the whole
+   of it; otherwise its first segments suffice. */
 static int is_meant(const struct candidate *c, const char *part, int exact)
 {
     char path[CANDIDATE_PATH];
@@ -69,8 +69,8 @@ static int ambiguous(const struct candidates *all, const struct candidate *a, co
                     all->s->name, candidate_path(one, a), candidate_path(two, b));
 }
 
-/* Finds the one candidate that is (is not) an average; NULL: there is none.  A copy counts only where there is
-   no other.  Two are an error, unless any of them will do. */
+/* Finds the one candidate that is (is not) an average; NULL: there is none.  A copy counts only
+   where there is no other.  Two are an error, unless any of them will do. */
 static int single(const struct candidate **one, const struct candidates *all, int average, int any)
 {
     *one = NULL;
@@ -86,8 +86,8 @@ static int single(const struct candidate **one, const struct candidates *all, in
     return DDPM_OK;
 }
 
-/* Returns what the name of a file says of the weights.  OpenAI's training writes ema_0.9999_000100.pt and
-   model000100.pt. */
+/* Returns what the name of a file says of the weights.  OpenAI's training writes
+   ema_0.9999_000100.pt and model000100.pt. */
 static const char *said_by_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -98,8 +98,8 @@ static const char *said_by_name(const char *path)
     return digits >= 6 && !strcmp(base + 5 + digits, ".pt") ? "raw" : "";
 }
 
-/* Returns the path of a state without a U-Net whose name speaks of an average, and which has at least half as
-   many tensors as the raw weights; NULL when there is none. */
+/* Returns the path of a state without a U-Net whose name speaks of an average, and which has at
+   least half as many tensors as the raw weights; NULL when there is none. */
 static const char *average_state(const struct candidates *all, const struct candidate *raw)
 {
     for (size_t k = 0; k < all->s->states; k++) {
@@ -114,8 +114,8 @@ static const char *average_state(const struct candidates *all, const struct cand
     return NULL;
 }
 
-/* Returns one name of an average inside the state of the raw weights, if at least a third of the state's tensors
-   belong to one; NULL otherwise.  lucidrains' online_model is no average. */
+/* Returns one name of an average inside the state of the raw weights, if at least a third of the
+   state's tensors belong to one; NULL otherwise.  lucidrains' online_model is no average. */
 static const char *average_within(const struct state *state)
 {
     size_t inner = 0;
@@ -131,8 +131,8 @@ static const char *average_within(const struct state *state)
     return 3 * inner >= state->tensors ? found : NULL;
 }
 
-/* Returns where an average of the raw weights lies that cannot be used, because its tensors have no names or
-   other ones than a known U-Net; NULL when there is none. */
+/* Returns where an average of the raw weights lies that cannot be used, because its tensors have no
+   names or other ones than a known U-Net; NULL when there is none. */
 static const char *unknown_average(const struct candidates *all, const struct candidate *raw)
 {
     const char *path = all->s->nameless;
@@ -143,8 +143,8 @@ static const char *unknown_average(const struct candidates *all, const struct ca
     return path;
 }
 
-/* Labels one set of weights that is not marked as an average, raw, or NULL where no U-Net is known.  average_left:
-   the user's part left an average out, beside which these weights are raw. */
+/* Labels one set of weights that is not marked as an average, raw, or NULL where no U-Net is
+   known.  average_left: the user's part left an average out, beside which these weights are raw. */
 static int label_lonely(struct choice *out, const struct candidates *all, const struct candidate *raw,
                         const char *want, int average_left)
 {

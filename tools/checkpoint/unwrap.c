@@ -1,6 +1,7 @@
-/* Takes the U-Net out of an opened file (unwrap.h): finds the candidates, chooses one (unet_choice.c), and
-   accounts for every tensor of its state.  A tensor is part of the U-Net, or known to lie beside one, or a reason
-   to refuse the file: it may show that this is a model of latents, or of several networks. */
+/* Takes the U-Net out of an opened file (unwrap.h): finds the candidates, chooses one
+   (unet_choice.c), and accounts for every tensor of its state.  A tensor is part of the U-Net, or
+   known to lie beside one, or a reason to refuse the file: it may show that this is a model of
+   latents, or of several networks. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -14,8 +15,8 @@ static int inside(const struct candidate *c, const char *name)
     return name_begins(name, c->prefix) && (*c->prefix || !name_says_average(name, name_segment(name)));
 }
 
-/* Returns whether a tensor may lie beside a U-Net in the same state: a single tensor, one of an average, of the
-   EMA class's copy or its counter, or of another candidate. */
+/* Returns whether a tensor may lie beside a U-Net in the same state: a single tensor, one of an
+   average, of the EMA class's copy or its counter, or of another candidate. */
 static int beside(const struct candidates *all, const struct candidate *c, const char *name)
 {
     const char *last = strrchr(name, '.');
@@ -29,8 +30,8 @@ static int beside(const struct candidates *all, const struct candidate *c, const
     return 0;
 }
 
-/* Returns the last segment of a name if it is a buffer of the module around the U-Net: for the prefix "a.model."
-   that of "a.betas".  NULL otherwise. */
+/* Returns the last segment of a name if it is a buffer of the module around the U-Net: for the
+   prefix "a.model." that of "a.betas".  NULL otherwise. */
 static const char *own_buffer(const struct candidate *c, const char *name)
 {
     size_t parent = strlen(c->prefix);
@@ -41,7 +42,8 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
 }
 
-/* Returns whether a tensor belongs to a network that a training measures with, and that makes no images. */
+/* Returns whether a tensor belongs to a network that a training measures with, and that makes no
+   images. */
 static int measures(const char *name)
 {
     static const char *const words[] = { "metric",    "metrics",       "fid",  "kid",  "inception",
@@ -108,7 +110,8 @@ static int gather(struct choice *out, const struct candidates *all, const struct
     return missing ? lacks(all, missing, lost) : DDPM_OK;
 }
 
-/* Compares the names of both sets: a tensor that only the raw one has would be missing from the average. */
+/* Compares the names of both sets: a tensor that only the raw one has would be missing from the
+   average. */
 static int compare(const struct candidates *all, const struct candidate *average, const struct candidate *raw)
 {
     size_t length = strlen(raw->prefix), missing = 0;
@@ -125,7 +128,8 @@ static int compare(const struct candidates *all, const struct candidate *average
 
 /* ---- a file without a known U-Net ---- */
 
-/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or 0. */
+/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or
+   0. */
 static size_t common_wrapper(const struct state *state, size_t at)
 {
     static const char *const wrappers[] = { "module.", "_orig_mod.", "_forward_module.", "model." };
@@ -139,8 +143,8 @@ static size_t common_wrapper(const struct state *state, size_t at)
     return 0;
 }
 
-/* Puts all tensors of the file's one state into *out, without wrappers, for the caller to say what is wrong with
-   them. */
+/* Puts all tensors of the file's one state into *out, without wrappers, for the caller to say what
+   is wrong with them. */
 static void take_all(struct choice *out, const struct state *state)
 {
     size_t strip = 0, wrapper;
