@@ -233,6 +233,20 @@ typedef struct ddpm_sampler_options {
     void *noise_user; /* NULL: ddpm_noise of the seed */
 } ddpm_sampler_options;
 
+/* What a sampler takes of the options and what it does; 1: yes, 0: no. */
+typedef struct ddpm_sampler_traits {
+    int takes_eta;            /* eta may be above 0 */
+    int takes_variance;       /* every name of a variance; otherwise only "auto" */
+    int takes_analytic;       /* the variance "analytic" beside "auto" */
+    int order, highest_order; /* of a solver: the default of its orders 1 to highest; 0: no choice of order */
+    int corrector;            /* the fewest Langevin steps before each of its steps, -1: it takes none */
+    int noisy;                /* its steps draw noise even with eta 0 and variance "auto" */
+    int encodes;              /* ddpm_sampler_encode works, with eta 0 and variance "auto" */
+    int trusts_x0;            /* an error of x0 at the first step stays in the image to the end */
+} ddpm_sampler_traits;
+
+/* The traits of a sampler by its name, which live as long as the program; NULL: there is no such sampler. */
+DDPM_API const ddpm_sampler_traits *ddpm_sampler_traits_of(const char *sampler);
 DDPM_API const char *const *ddpm_sampler_names(void);  /* NULL-terminated, the default first */
 DDPM_API const char *const *ddpm_variance_names(void); /* likewise: "auto" first */
 DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a);

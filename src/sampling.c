@@ -47,6 +47,11 @@ void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int d
     DD_ENTRY_VOID(dd_noise(z, *(const uint64_t *)seed, index, t, DD_RNG_SAMPLE, draw, d));
 }
 
+const ddpm_sampler_traits *ddpm_sampler_traits_of(const char *sampler)
+{
+    return sampler ? dd_sampler_traits(sampler) : NULL;
+}
+
 const char *const *ddpm_sampler_names(void)
 {
     return dd_sampler_names();
@@ -108,7 +113,7 @@ const char *ddpm_sampler_variance(const ddpm_sampler *s)
 int ddpm_sampler_noisy(const ddpm_sampler *s)
 {
     const ddpm_sampler_options *o = &s->options;
-    return s->kind->noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
+    return s->kind->traits.noisy || o->eta > 0 || o->corrector > 0 || !strcmp(o->variance, "analytic");
 }
 
 int ddpm_sampler_lost(const ddpm_sampler *s, int row)

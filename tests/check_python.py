@@ -58,7 +58,7 @@ def raises(kind, text, function, *arguments, **options):
 
 def test_structs_as_in_c():
     kinds = [kind for kind in vars(library).values() if isinstance(kind, type) and hasattr(kind, "c_name")]
-    assert len(kinds) == 4
+    assert len(kinds) == 5
     lines, expected = [], []
     for kind in kinds:
         lines.append(f"sizeof({kind.c_name})")
@@ -97,6 +97,7 @@ def test_what_is_said_of_a_model():
     assert (model.height, model.width, model.channels, model.outputs, model.classes, model.steps) == (32, 32, 1, 1, 0, 1000)
     close(np.cumprod(1 - model.beta), model.alpha_bar, 1e-6)      # lucidrains computes both in float32
     assert model.prediction in ("eps", "x0", "v") and "net" in model.metadata
+    assert ddpm.sampler_traits("dpmpp")["highest_order"] == 3 and ddpm.sampler_traits("euler") is None
     assert ddpm.samplers()[0] == "ddpm" and ddpm.variances()[0] == "auto" and "trailing" in ddpm.spacings()
 
 

@@ -97,6 +97,11 @@ static int check_ending(const struct settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+static const ddpm_sampler_traits *traits_of(const struct settings *s)
+{
+    return ddpm_sampler_traits_of(s->sampler ? s->sampler : ddpm_sampler_names()[0]);
+}
+
 static int check_start(const struct settings *s, ddpm_error *err)
 {
     if (s->from && s->noise_to < 0)
@@ -106,7 +111,7 @@ static int check_start(const struct settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE, "--noise-to belongs to --from IMAGE");
     if (!s->from && s->encode)
         return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
-    if (s->encode && (!s->sampler || (strcmp(s->sampler, "ode") && strcmp(s->sampler, "ddim")) || s->eta > 0))
+    if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
         return dd_error(err, DDPM_EUSAGE,
                         "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
     return DDPM_OK;
@@ -114,7 +119,7 @@ static int check_start(const struct settings *s, ddpm_error *err)
 
 static int check_langevin(const struct settings *s, ddpm_error *err)
 {
-    bool langevin = s->sampler && !strcmp(s->sampler, "langevin");
+    bool langevin = traits_of(s)->corrector > 0;
     if (s->snr != SNR_UNSET && !langevin && !s->corrector)
         return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
     if (s->noise && (langevin || s->corrector))
@@ -202,14 +207,15 @@ static int check_time(const struct settings *s, ddpm_error *err)
 /* What can be said without the model. */
 static int read_settings(struct job *j, const struct settings *s, ddpm_error *err)
 {
-    bool ddim = s->sampler && (!strcmp(s->sampler, "ddim") || !strcmp(s->sampler, "ddim-diffusers"));
+    const ddpm_sampler_traits *traits = traits_of(s);
     uint32_t n = s->images ? (uint32_t)s->images : IMAGES;
     if (s->images && s->index)
         return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
     int code = check_places(s, err);
     if (code || (code = check_time(s, err)))
         return code;
-    if (ddim && strcmp(s->variance, "auto") && strcmp(s->variance, "analytic"))
+    if (traits->takes_analytic && !traits->takes_variance && strcmp(s->variance, "auto") &&
+        strcmp(s->variance, "analytic"))
         return dd_error(err, DDPM_EUSAGE,
                         "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic",
                         s->variance, s->sampler);

@@ -22,5 +22,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_ancestral = {
-    .buffers = 1, .noisy = true, .check = dd_sampler_no_eta, .step = step
+    .traits = { .takes_variance = 1, .takes_analytic = 1, .noisy = 1 },
+    .buffers = 1,
+    .step = step,
 };

@@ -25,11 +25,7 @@ enum { PARTS = 5 }; /* term, mse_eps, mse_x0, gamma, mse */
 
 static const double ln2 = 0.69314718055994530942;
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    return (void)s, (void)err, DDPM_OK;
-}
-static const struct dd_sampler_kind kind = { .buffers = 2, .check = check };
+static const struct dd_sampler_kind kind = { .traits = { .takes_variance = 1 }, .buffers = 2 };
 
 static int allocate(ddpm_bound *b, ddpm_error *err)
 {

@@ -16,19 +16,6 @@
 #include <math.h>
 #include <string.h>
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    const ddpm_sampler_options *o = &s->options;
-    int code = dd_sampler_eta(s, err);
-    if (!code && strcmp(o->variance, "auto") && strcmp(o->variance, "analytic"))
-        code = dd_error(
-            err, DDPM_EUSAGE,
-            "variance \"%.60s\" is given, but sampler ddim takes its noise from eta; leave it at auto, or "
-            "take analytic, or sampler ddpm",
-            o->variance);
-    return code;
-}
-
 static double analytic_sigma(const ddpm_sampler *s, double here, double before, double lambda, int i)
 {
     enum { GREY = 1 };
@@ -83,5 +70,14 @@ static int encode(ddpm_sampler *s, int i, ddpm_error *err)
     return move(s, DERIVED, i, s->tables->alpha_bar[i + 1], 0, 0, err);
 }
 
-const struct dd_sampler_kind dd_ddim = { .buffers = 1, .check = check, .step = step, .encode = encode };
-const struct dd_sampler_kind dd_ddim_diffusers = { .buffers = 1, .check = check, .step = step_diffusers };
+const struct dd_sampler_kind dd_ddim = {
+    .traits = { .takes_eta = 1, .takes_analytic = 1, .encodes = 1, .trusts_x0 = 1 },
+    .buffers = 1,
+    .step = step,
+    .encode = encode,
+};
+const struct dd_sampler_kind dd_ddim_diffusers = {
+    .traits = { .takes_eta = 1, .takes_analytic = 1 },
+    .buffers = 1,
+    .step = step_diffusers,
+};

@@ -58,12 +58,6 @@ static double lambda_of(const ddpm_tables *t, int i)
     return i < 0 ? INFINITY : t->log_snr[i] / 2;
 }
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    int code = dd_sampler_eta(s, err);
-    return code ? code : dd_sampler_no_variance(s, err);
-}
-
 /* Returns the order that position i of a chain takes with so many positions behind it. */
 static int order_of(const ddpm_sampler *s, int i, int history)
 {
@@ -207,20 +201,14 @@ static void warn_diffusers(const ddpm_sampler *s, char *warning)
 }
 
 const struct dd_sampler_kind dd_dpmpp = {
+    .traits = { .takes_eta = 1, .order = 2, .highest_order = 3, .corrector = -1, .trusts_x0 = 1 },
     .buffers = 3,
-    .check = check,
     .warn = warn_own,
     .step = step,
-    .order = 2,
-    .highest = 3,
-    .corrector = -1,
 };
 const struct dd_sampler_kind dd_dpmpp_diffusers = {
+    .traits = { .order = 3, .highest_order = 3, .corrector = -1, .trusts_x0 = 1 },
     .buffers = 3,
-    .check = dd_sampler_no_noise,
     .warn = warn_diffusers,
     .step = step_diffusers,
-    .order = 3,
-    .highest = 3,
-    .corrector = -1,
 };

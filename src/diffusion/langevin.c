@@ -88,12 +88,6 @@ int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err)
     return code;
 }
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    int code = dd_sampler_no_noise(s, err);
-    return code ? code : dd_sampler_no_zero(s, err);
-}
-
 static void warn(const ddpm_sampler *s, char *warning)
 {
     const ddpm_tables *t = s->tables;
@@ -122,9 +116,9 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_langevin = {
+    .traits = { .corrector = 1 },
     .buffers = 1,
-    .corrector = 1,
-    .check = check,
+    .check = dd_sampler_no_zero,
     .warn = warn,
     .step = step,
 };

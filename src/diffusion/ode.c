@@ -70,12 +70,6 @@ static double diffusion(void *user, double u)
 
 static const ddpm_sde unscaled = { .drift = drift, .diffusion = diffusion };
 
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    int code = dd_sampler_no_noise(s, err);
-    return code ? code : dd_sampler_no_zero(s, err);
-}
-
 static double clock_of(const ddpm_tables *t, int i)
 {
     return i < 0 ? 0 : sqrt((1 - t->alpha_bar[i]) / t->alpha_bar[i]);
@@ -167,10 +161,9 @@ static int encode(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_ode = {
+    .traits = { .order = 2, .highest_order = 2, .encodes = 1, .trusts_x0 = 1 },
     .buffers = 1,
-    .order = 2,
-    .highest = 2,
-    .check = check,
+    .check = dd_sampler_no_zero,
     .warn = warn,
     .step = step,
     .encode = encode,

@@ -6,6 +6,7 @@
 #include "diffusion/marginal.h"
 #include "diffusion/noise.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,34 @@ const char *const *dd_sampler_names(void)
     return names;
 }
 
+const ddpm_sampler_traits *dd_sampler_traits(const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], name))
+            return &kinds[i]->traits;
+    return NULL;
+}
+
+/* Writes "A, B or C", the samplers that have a trait: an int at `offset` of ddpm_sampler_traits that is not 0. */
+static const char *list_having(char list[128], size_t offset)
+{
+    const char *last = NULL;
+    size_t used = 0;
+    *list = 0;
+    for (int i = 0; names[i]; i++) {
+        if (!*(const int *)(const void *)((const char *)&kinds[i]->traits + offset))
+            continue;
+        if (last)
+            used += (size_t)snprintf(list + used, 128 - used, "%s%s", used ? ", " : "", last);
+        last = names[i];
+    }
+    if (last)
+        snprintf(list + used, 128 - used, "%s%s", used ? " or " : "", last);
+    return list;
+}
+
+#define LIST_HAVING(list, trait) list_having(list, offsetof(ddpm_sampler_traits, trait))
+
 static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm_error *err)
 {
     char choices[128] = "";
@@ -49,7 +78,7 @@ static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm
 static int check_solver(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
-    int highest = s->kind->highest;
+    int highest = s->kind->traits.highest_order;
     if (o->order < 0 || (o->order && !highest))
         return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order",
                         o->order, o->sampler);
@@ -59,16 +88,43 @@ static int check_solver(const ddpm_sampler *s, ddpm_error *err)
     if (o->corrector < 0 || o->corrector > DD_CORRECTOR_MAX)
         return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible",
                         o->corrector, DD_CORRECTOR_MAX);
-    if (o->corrector && s->kind->corrector < 0)
+    if (o->corrector && s->kind->traits.corrector < 0)
         return dd_error(
             err, DDPM_EUSAGE,
             "sampler %s builds on its earlier steps, which a corrector would change: leave the corrector out",
             o->sampler);
-    if ((o->corrector || s->kind->corrector > 0) && !(o->snr > 0 && o->snr < 1))
+    if ((o->corrector || s->kind->traits.corrector > 0) && !(o->snr > 0 && o->snr < 1))
         return dd_error(err, DDPM_EUSAGE,
                         "snr is %g; the signal-to-noise ratio of a Langevin step lies between 0 and 1",
                         o->snr);
     return DDPM_OK;
+}
+
+static int check_eta(const ddpm_sampler *s, ddpm_error *err)
+{
+    double eta = s->options.eta;
+    char list[128];
+    if (!s->kind->traits.takes_eta && eta != 0)
+        return dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0, or take %s",
+                        eta, s->options.sampler, LIST_HAVING(list, takes_eta));
+    if (!(eta >= 0 && eta <= 1))
+        return dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
+    return DDPM_OK;
+}
+
+static int check_variance(const ddpm_sampler *s, ddpm_error *err)
+{
+    const ddpm_sampler_options *o = &s->options;
+    const ddpm_sampler_traits *traits = &s->kind->traits;
+    char list[128];
+    if (!strcmp(o->variance, "auto") || traits->takes_variance ||
+        (traits->takes_analytic && !strcmp(o->variance, "analytic")))
+        return DDPM_OK;
+    return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler %s %s, or take %s",
+                    o->variance, o->sampler,
+                    traits->takes_analytic ? "takes its noise from eta; leave it at auto, take analytic"
+                                           : "has no choice of it; leave it at auto",
+                    LIST_HAVING(list, takes_variance));
 }
 
 static int check(const ddpm_sampler *s, ddpm_error *err)
@@ -92,41 +148,13 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
             "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
             "leave that step out",
             s->tables->t[s->tables->K - 1]);
+
     int code = check_solver(s, err);
-    return code ? code : s->kind->check(s, err);
-}
-
-int dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err)
-{
-    double eta = s->options.eta;
-    return eta == 0 ? DDPM_OK
-                    : dd_error(err, DDPM_EUSAGE,
-                               "eta is %g, but sampler %s has none; leave it at 0, or take ddim or dpmpp",
-                               eta, s->options.sampler);
-}
-
-int dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err)
-{
-    double eta = s->options.eta;
-    return eta >= 0 && eta <= 1 ? DDPM_OK
-                                : dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
-}
-
-int dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err)
-{
-    const ddpm_sampler_options *o = &s->options;
-    if (strcmp(o->variance, "auto"))
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "variance \"%.60s\" is given, but sampler %s has no choice of it; leave it at auto or take ddpm",
-            o->variance, o->sampler);
-    return DDPM_OK;
-}
-
-int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err)
-{
-    int code = dd_sampler_no_eta(s, err);
-    return code ? code : dd_sampler_no_variance(s, err);
+    if (!code)
+        code = check_eta(s, err);
+    if (!code)
+        code = check_variance(s, err);
+    return code || !s->kind->check ? code : s->kind->check(s, err);
 }
 
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
@@ -179,9 +207,9 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     s->tables = &s->chain->tables;
     code = check(s, err);
     if (!o->order)
-        s->options.order = s->kind->order;
-    if (o->corrector < s->kind->corrector)
-        s->options.corrector = s->kind->corrector;
+        s->options.order = s->kind->traits.order;
+    if (o->corrector < s->kind->traits.corrector)
+        s->options.corrector = s->kind->traits.corrector;
     if (!code)
         code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T,
                                    o->gamma, err);
@@ -421,12 +449,14 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err)
 int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
-    if (!s->kind->encode || o->eta > 0 || strcmp(o->variance, "auto"))
+    bool encodes = s->kind->traits.encodes;
+    char list[128];
+    if (!encodes || o->eta > 0 || strcmp(o->variance, "auto"))
         return dd_error(
             err, DDPM_EUSAGE,
-            "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take ode, or "
-            "ddim with eta 0 and variance auto",
-            o->sampler, s->kind->encode ? " with these options" : "");
+            "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take "
+            "%s, with eta 0 and variance auto",
+            o->sampler, encodes ? " with these options" : "", LIST_HAVING(list, encodes));
     if (s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
         return dd_error(err, DDPM_EUSAGE, "no step is left towards noise");
     return take_step(s, s->kind->encode, 0, 1, err);

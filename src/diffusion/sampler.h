@@ -12,16 +12,17 @@
 #include "diffusion/posterior.h"
 
 struct dd_sampler_kind {
-    int buffers; /* [batch, d] each: x and what else lasts between steps, NAN at the start */
-    int (*check)(const ddpm_sampler *s, ddpm_error *err); /* the options of a new sampler */
-    void (*warn)(const ddpm_sampler *s, char *warning);   /* [256]: what a run will do; NULL: nothing */
-    int (*step)(ddpm_sampler *s, int i,
-                ddpm_error *err); /* every live image from chain position i to i - 1; -1 is the image */
-    int (*encode)(ddpm_sampler *s, int i,
-                  ddpm_error *err); /* from i to i + 1; NULL where noise or history comes in */
-    int order, highest;             /* of a solver: the default of its orders 1..highest; 0: it has none */
-    bool noisy;                     /* draws noise in its steps whatever its options */
-    int corrector;                  /* least number of Langevin steps before a step; -1: none are possible */
+    ddpm_sampler_traits traits;
+    /* Buffers [batch, d] of the state: x and what else lasts between steps, NAN at the start. */
+    int buffers;
+    /* Checks what the traits do not say of the options of a new sampler; NULL: nothing. */
+    int (*check)(const ddpm_sampler *s, ddpm_error *err);
+    /* Says in warning [256] what a run will do; NULL: nothing. */
+    void (*warn)(const ddpm_sampler *s, char *warning);
+    /* Takes every live image from chain position i to i - 1; -1 is the image. */
+    int (*step)(ddpm_sampler *s, int i, ddpm_error *err);
+    /* Takes every live image from i to i + 1, where traits.encodes. */
+    int (*encode)(ddpm_sampler *s, int i, ddpm_error *err);
 };
 
 struct ddpm_sampler {
@@ -67,14 +68,10 @@ const double *dd_sampler_v(const ddpm_sampler *s, int k);
 /* z [d] of the k-th live image leaving position i, into s->z. */
 const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
-/* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
-/* For the check of a kind: that has an eta, 0 to 1; none; no choice of variance; neither; that needs every alpha_bar above 0. */
-int dd_sampler_eta(const ddpm_sampler *s, ddpm_error *err);
-int dd_sampler_no_eta(const ddpm_sampler *s, ddpm_error *err);
-int dd_sampler_no_variance(const ddpm_sampler *s, ddpm_error *err);
-int dd_sampler_no_noise(const ddpm_sampler *s, ddpm_error *err);
+/* For the check of a kind: refuses a chain that reaches alpha_bar = 0. */
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
 
+/* kind NULL: the one that the options name.  purpose of the noise: DD_RNG_SAMPLE... */
 int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint32_t purpose,
                       const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch, char *warning,
                       ddpm_error *err);
@@ -84,4 +81,5 @@ int dd_sampler_step(ddpm_sampler *s, ddpm_error *err);
 int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 void dd_sampler_free(ddpm_sampler *s);
 const char *const *dd_sampler_names(void);
+const ddpm_sampler_traits *dd_sampler_traits(const char *name); /* NULL: no such sampler */
 #endif

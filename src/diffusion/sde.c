@@ -49,7 +49,7 @@ static const ddpm_sde variance_preserving = { .drift = drift, .diffusion = diffu
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const double *rate = s->options.rate;
-    int code = dd_sampler_no_noise(s, err);
+    int code = DDPM_OK;
     for (int i = 0; rate && !code && i < s->tables->K; i++)
         if (!(rate[i] > 0 && isfinite(rate[i])))
             code = dd_error(err, DDPM_EUSAGE, "the rate of step t = %g is %g; it is a positive number",
@@ -79,8 +79,8 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_sde = {
+    .traits = { .noisy = 1 },
     .buffers = 1,
-    .noisy = true,
     .check = check,
     .warn = warn,
     .step = step,

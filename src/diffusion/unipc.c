@@ -84,10 +84,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
 }
 
 const struct dd_sampler_kind dd_unipc = {
+    .traits = { .order = 2, .highest_order = 2, .corrector = -1, .trusts_x0 = 1 },
     .buffers = BUFFERS,
-    .check = dd_sampler_no_noise,
     .step = step,
-    .order = 2,
-    .highest = 2,
-    .corrector = -1,
 };

@@ -98,26 +98,29 @@ static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
-    if (!code && !strcmp(r->sampler, "ddpm")) /* of the others it is no business, or the name says it all */
+    /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were given. */
+    if (!code && ddpm_sampler_traits_of(r->sampler)->takes_variance)
         r->variance = ddpm_sampler_variance(s->sampler);
     return code;
 }
 
-/* x0 of the top step is off by so much on average, and clipping leaves noise: what goes on from that x0 alone keeps it, see bench/RESULTS.md. */
+/* Warns where the model predicts x0 at the top step with a large error, by its statistics.  Clipping leaves noise in
+   such an x0, and a sampler that goes on from it alone keeps that noise (bench/RESULTS.md). */
 static void warn_of_x0(struct generator *s, const struct recipe *r)
 {
-    static const char *const trusting[] = { "ddim", "dpmpp", "dpmpp-diffusers", "unipc", "ode", NULL };
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
-    double ab = t->alpha_bar[s->top],
-           error2 = s->about->mse ? (1 - ab) / ab * s->about->mse[(int)t->t[s->top]] : 0;
-    bool network = !strcmp(r->variance, "analytic"); /* ddim keeps the network's eps then */
-    for (int k = 0; trusting[k] && s->about->prediction == DDPM_EPS && error2 > 1 && !network; k++)
-        if (!strcmp(trusting[k], r->sampler))
-            snprintf(s->warning, sizeof s->warning,
-                     "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not "
-                     "get over: "
-                     "some images may be noise; ddpm and ddim-diffusers do better",
-                     t->t[s->top], sqrt(error2), r->sampler);
+    double ab = t->alpha_bar[s->top];
+    bool analytic = !strcmp(r->variance, "analytic"); /* ddim then keeps the network's own eps */
+    if (!s->about->mse || s->about->prediction != DDPM_EPS || analytic ||
+        !ddpm_sampler_traits_of(r->sampler)->trusts_x0)
+        return;
+
+    double error2 = (1 - ab) / ab * s->about->mse[(int)t->t[s->top]];
+    if (error2 > 1)
+        snprintf(s->warning, sizeof s->warning,
+                 "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not get "
+                 "over: some images may be noise; ddpm and ddim-diffusers do better",
+                 t->t[s->top], sqrt(error2), r->sampler);
 }
 
 static int open_all(struct generator *s, struct recipe *r, const ddpm_model *m, const char *noise_path,

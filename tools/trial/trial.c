@@ -17,12 +17,12 @@ enum { RETRIES = 3 };
 static int open_generator(struct generator *s, struct recipe *r, struct trials *t, const struct trial *one,
                           char steps[16], ddpm_error *err)
 {
-    bool ancestral = !strcmp(one->sampler, ddpm_sampler_names()[0]);
+    const ddpm_sampler_traits *traits = ddpm_sampler_traits_of(one->sampler);
     snprintf(steps, 16, "%d", one->K);
     *r = (struct recipe){
         .seed = t->seed,
         .sampler = one->sampler,
-        .variance = ancestral ? t->variance : "auto",
+        .variance = traits->takes_variance ? t->variance : "auto",
         .spacing = t->spacing,
         .steps = steps,
         .clip = t->about->clip,

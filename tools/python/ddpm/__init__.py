@@ -24,13 +24,19 @@ import numpy as np
 from . import library, numbers
 from .library import Error, call, lib
 
-__all__ = ["Error", "Model", "samplers", "spacings", "variances"]
+__all__ = ["Error", "Model", "sampler_traits", "samplers", "spacings", "variances"]
 __version__ = "0.1.0"
 
 
 def samplers():
     """The names that sample(sampler=...) takes, the default first."""
     return library.names(lib.ddpm_sampler_names)
+
+
+def sampler_traits(name):
+    """What a sampler takes and does, by the names of ddpm_sampler_traits in ddpm.h; None: there is no such sampler."""
+    found = lib.ddpm_sampler_traits_of(name.encode())
+    return {key: getattr(found.contents, key) for key, _ in library.SamplerTraits._fields_} if found else None
 
 
 def spacings():

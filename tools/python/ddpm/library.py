@@ -25,6 +25,12 @@ class NetOptions(Structure):
     _fields_ = [("batch", c_int), ("threads", c_int), ("cpu", c_char_p), ("conv", c_char_p)]
 
 
+class SamplerTraits(Structure):
+    c_name = "ddpm_sampler_traits"
+    _fields_ = [(name, c_int) for name in ("takes_eta", "takes_variance", "takes_analytic", "order", "highest_order", "corrector",
+                                           "noisy", "encodes", "trusts_x0")]
+
+
 class SamplerOptions(Structure):
     c_name = "ddpm_sampler_options"
     _fields_ = [("sampler", c_char_p), ("variance", c_char_p), ("eta", c_double), ("clip", c_double), ("order", c_int), ("corrector", c_int),
@@ -86,6 +92,7 @@ _declare(c_int, "ddpm_chain_respace", _handle, POINTER(About), c_char_p, c_char_
 _declare(None, "ddpm_chain_free", c_void_p)
 for _name in ("ddpm_sampler_names", "ddpm_spacing_names", "ddpm_variance_names"):
     _declare(POINTER(c_char_p), _name)
+_declare(POINTER(SamplerTraits), "ddpm_sampler_traits_of", c_char_p)
 _declare(None, "ddpm_sampler_defaults", POINTER(SamplerOptions), POINTER(About))
 _declare(c_int, "ddpm_sampler_create", _handle, c_void_p, POINTER(SamplerOptions), c_size_t, c_int, c_char_p, _error)
 _declare(c_int, "ddpm_sampler_start", c_void_p, POINTER(c_uint32), POINTER(c_int32), c_int, POINTER(c_double), c_int, _error)
