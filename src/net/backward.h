@@ -1,10 +1,21 @@
 /* One node of the list, backward. */
 #ifndef DD_BACKWARD_H
 #define DD_BACKWARD_H
-#include "net/net.h"
+#include "net/operation.h"
 
-/* Gradients by parameters are added to net->sums. */
+/* Computes a backward node.  The gradients by parameters are added to net->sums. */
 void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node);
-/* Bytes of scratch that a node asks for. */
+/* Returns the bytes of scratch that a node asks for. */
 size_t dd_backward_scratch(const ddpm_net *net, int node);
+
+/* What the operations share. */
+
+/* Returns the map of a value in *m and a pointer to it; NULL for value 0. */
+const struct dd_map *dd_backward_map(struct dd_map *m, const struct dd_backward *b, int value);
+/* Makes dx of dx'. */
+void dd_backward_pre(const struct dd_backward *b);
+/* Returns how many images an operation that goes in passes, and what undoes its pre, take at a time. */
+int dd_backward_images_of_pass(const ddpm_net *net, const struct dd_node *n);
+/* Returns the same work for the images first .. first + n - 1 alone. */
+struct dd_backward dd_backward_images(const struct dd_backward *b, int first, int n);
 #endif

@@ -1,21 +1,23 @@
-/* Reverse-mode differentiation of a program: behind its nodes, in reverse order, comes one backward node for each of them that a gradient
-   passes.
+/* Reverse-mode differentiation of a program: behind its nodes, in reverse order, comes one backward node
+   for each of them that a gradient passes.
 
-   Every home has a twin of the same shape for the gradients by its values, so a value v of the forward pass has its gradient in value
-   v + (number of values before), at the same channels: the gradient of a concatenation is one map, and those of its halves lie in it.
-   Of all nodes that a value goes into, the last in forward order is the first to write its gradient and overwrites, the others add.
+   Every home has a twin of the same shape for the gradients by its values, so a value v of the forward pass
+   has its gradient in value v + (number of values before), at the same channels: the gradient of a
+   concatenation is one map, and those of its halves lie in it.  Of all nodes that a value goes into, the
+   last in forward order is the first to write its gradient and overwrites, the others add.
 
-   What forward must keep follows from what a backward node mentions, since the memory plan goes by that.  Recomputed instead of kept: all
-   activation functions, by the derivative at their input (convolutions have none behind them; RMS norms begin at their x), the softmax of
-   attention, and the masks of dropout.  Kept beside the values: mean and rstd of a group norm, behind its scale and shift.
+   What forward must keep follows from what a backward node mentions, since the memory plan goes by that.
+   Recomputed instead of kept: all activation functions, by the derivative at their input (convolutions have
+   none behind them;  RMS norms begin at their x), the softmax of attention, and the masks of dropout.  Kept
+   beside the values: mean and rstd of a group norm, behind its scale and shift.
 
    By parameters, no gradient goes into the sinusoids of the timestep, which have no parameters before them.
    By inputs, their node ends with the gradient by t, and no convolution keeps its x for its own weights. */
 #include <stdlib.h>
-#include "net/program.h"
+#include "net/operation.h"
 
-/* values, homes: of the forward pass; constant: the home that no gradient goes into.  Channel c of home h has a gradient already, or not:
-   written[first[h] + c]. */
+/* values, homes: of the forward pass; constant: the home that no gradient goes into.  Channel c of home h
+   has a gradient already, or not: written[first[h] + c]. */
 struct pass {
     struct dd_program *p;
     int values, homes, constant;
@@ -45,15 +47,21 @@ static void mirror(struct pass *s)
     }
 }
 
-/* Room behind the scale and shift of group norms, and what never gets a gradient. */
+/* Says whether no gradient goes into what a node writes. */
+static bool is_constant(const struct pass *s, const struct dd_node *n)
+{
+    return dd_operation(n)->before_parameters && s->p->derivatives == DD_BY_PARAMETERS;
+}
+
+/* Makes room behind the scale and shift of group norms, and finds what never gets a gradient. */
 static void prepare(struct pass *s)
 {
     for (int i = 0; i < s->p->nodes; i++) {
         const struct dd_node *n = &s->p->node[i];
         int own = s->p->value[n->y].home;
-        if (n->op == DD_OP_NORM)
+        if (dd_operation(n)->leaves_moments)
             s->p->home[own].c += 2 * n->groups;
-        if (n->op == DD_OP_EMBED && s->p->derivatives == DD_BY_PARAMETERS)
+        if (is_constant(s, n))
             s->constant = own;
     }
 }
@@ -82,37 +90,35 @@ static struct dd_flow into(struct pass *s, const struct dd_node *n, int value)
     return (struct dd_flow){ s->values + value, before > 0 };
 }
 
-static bool keeps_x(const struct pass *s, const struct dd_node *n)
+/* Returns the value that the backward node reads as its x, or 0. */
+static int kept(const struct pass *s, const struct dd_node *n)
 {
-    switch (n->op) {
-    case DD_OP_CONV: return s->p->derivatives == DD_BY_PARAMETERS || n->norm || n->pre != DD_ACT_NONE;
-    case DD_OP_NORM:
-    case DD_OP_RMS:
-    case DD_OP_ATTENTION:
-    case DD_OP_LINEAR_ATTENTION: return true;
-    default: return n->norm || n->pre != DD_ACT_NONE;
-    }
+    const struct dd_operation *o = dd_operation(n);
+    if (o->reads_y)
+        return n->y;
+    if (o->reads_x || n->norm || n->pre != DD_ACT_NONE)
+        return n->x;
+    return o->reads_x_for_parameters && s->p->derivatives == DD_BY_PARAMETERS ? n->x : 0;
 }
 
 static void reverse(struct pass *s, int node)
 {
     const struct dd_node *n = &s->p->node[node];
     struct dd_node b = *n;
-    if (n->op == DD_OP_EMBED && s->p->derivatives == DD_BY_PARAMETERS)
+    if (is_constant(s, n))
         return;
+
     if (mark(s, n->y) < s->p->value[n->y].c)
         s->partial = n->name;
     b.of = node + 1;
     b.y = s->values + n->y;
-    b.x = keeps_x(s, n) ? n->x : 0;
-    if (n->op == DD_OP_EMBED)
-        b.x = n->y; /* sine and cosine are each other's derivatives */
+    b.x = kept(s, n);
     b.add = b.residual = 0;
     b.dresidual = into(s, n, n->residual);
     b.dadd = into(s, n, n->add);
     b.dnorm = into(s, n, n->norm);
-    if (n->op == DD_OP_NORM)
-        b.norm = n->y; /* for mean and rstd */
+    if (dd_operation(n)->leaves_moments)
+        b.norm = n->y;
     if (b.dnorm.add)
         s->partial = n->name;
     b.demb = into(s, n, n->emb);

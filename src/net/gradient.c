@@ -18,7 +18,7 @@ struct dd_gradient {
 
 static size_t place(struct dd_gradient *g, int param, size_t at)
 {
-    if (param < 0)
+    if (param < 0 || g->net->program.param[param].init == DD_INIT_FREQUENCY)
         return at;
     g->offset[param] = at;
     return at + (size_t)g->net->program.param[param].count;
@@ -32,8 +32,6 @@ static void lay_out(struct dd_gradient *g)
     for (int i = 0; i < p->params; i++)
         g->offset[i] = SIZE_MAX;
     for (int i = 0; i < g->forward; i++) {
-        if (p->node[i].op == DD_OP_EMBED)
-            continue;
         for (int k = 0; k < p->parts; k++)
             at = p->part[k].node == i ? place(g, p->part[k].weight, at) : at;
         for (int k = 0; k < p->parts; k++)

@@ -13,6 +13,7 @@
 #include "net/backward.h"
 #include "net/engine_class.h"
 #include "net/forward.h"
+#include "net/operation.h"
 #include "net/params.h"
 
 enum { BATCH_MOST = 4096 };
@@ -131,12 +132,12 @@ static int describe(ddpm_net *net, ddpm_error *err)
         const struct dd_node *n = &net->program.node[i];
         const struct dd_value *y = &net->program.value[n->y];
         net->list[i] = (ddpm_node){ .name = n->name,
-                                    .op = dd_program_op(n),
+                                    .op = dd_operation_name(n),
                                     .height = y->h,
                                     .width = y->w,
                                     .channels = y->c,
                                     .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
-                                    .flops = dd_program_flops(&net->program, n) };
+                                    .flops = dd_operation_flops(&net->program, n) };
         a->flops += net->list[i].flops;
     }
     a->engine_class = dd_engine_class_text(&net->arena, net->kernels.name, net->engine);

@@ -6,23 +6,6 @@
 #include <string.h>
 #include "base/memory.h"
 
-const char *dd_program_op(const struct dd_node *n)
-{
-    static const char *const ops[DD_OPS][2] = { { "embed", "" },
-                                                { "class", "class backward" },
-                                                { "conv", "conv backward" },
-                                                { "norm", "norm backward" },
-                                                { "rms", "rms backward" },
-                                                { "attention", "attention backward" },
-                                                { "linear-attention", "linear-attention backward" },
-                                                { "upsample", "upsample backward" },
-                                                { "avgpool", "avgpool backward" },
-                                                { "unshuffle", "unshuffle backward" },
-                                                { "copy", "copy backward" },
-                                                { "dropout", "dropout backward" } };
-    return ops[n->op][n->of != 0];
-}
-
 int dd_program_forward(const struct dd_program *p)
 {
     int i = 0;
@@ -31,8 +14,8 @@ int dd_program_forward(const struct dd_program *p)
     return i;
 }
 
-/* Returns the list with one more entry, zeroed, at its end.  Without memory no entry is added, p->failed is set, and the caller overwrites what was the last
-   entry. */
+/* Returns the list with one more entry, zeroed, at its end.  Without memory no entry is added, p->failed is
+   set, and the caller overwrites what was the last entry. */
 static void *more(struct dd_program *p, void *list, int *count, size_t size)
 {
     /* dd_program_init made room for the first entries, so that there always is a last one. */
@@ -270,20 +253,6 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
         .right = pad,
         .doubled = n->doubled,
     };
-}
-
-double dd_program_flops(const struct dd_program *p, const struct dd_node *n)
-{
-    struct dd_conv_shape s;
-    double times = n->of ? 2 : 1; /* by weights and by input; of each of two factors */
-    switch (n->op) {
-    case DD_OP_CONV:
-        s = dd_program_shape(p, n->of ? &p->node[n->of - 1] : n);
-        return times * dd_conv_flops(&s);
-    case DD_OP_ATTENTION: return times * dd_attention_flops(&n->attention);
-    case DD_OP_LINEAR_ATTENTION: return times * dd_linear_attention_flops(&n->attention);
-    default: return 0;
-    }
 }
 
 int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)

@@ -12,19 +12,10 @@
 #include "net/config.h"
 
 enum dd_op {
-    DD_OP_EMBED,
-    DD_OP_CLASS,
-    DD_OP_CONV,
-    DD_OP_NORM,
-    DD_OP_RMS,
-    DD_OP_ATTENTION,
-    DD_OP_LINEAR_ATTENTION,
-    DD_OP_UPSAMPLE,
-    DD_OP_AVGPOOL,
-    DD_OP_UNSHUFFLE,
-    DD_OP_COPY,
-    DD_OP_DROPOUT,
-    DD_OPS
+
+#define OPERATION(NAME, ...) DD_OP_##NAME,
+#include "net/operation.def"
+#undef OPERATION
 };
 
 /* Where a home lies: in the planned block, or in one of the caller's arrays, which are x and out and the
@@ -138,8 +129,8 @@ struct dd_program {
     bool failed;   /* out of memory; stays set */
 };
 
-/* Builds the program of a configuration, see program_create.c, with the backward pass for `derivatives` behind
-   the forward one.  The caller frees it with dd_program_free.  DDPM_EDATA: too many parameters. */
+/* Builds the program of a configuration, see program_create.c, with the backward pass for `derivatives`
+   behind the forward one.  The caller frees it with dd_program_free.  DDPM_EDATA: too many parameters. */
 int dd_program_create(struct dd_program *p, const struct dd_config *c, enum dd_derivatives derivatives,
                       ddpm_error *err);
 /* Makes an empty program, which a builder fills.  DDPM_ENOMEM: dd_program_free still has to follow. */
@@ -148,14 +139,10 @@ void dd_program_free(struct dd_program *p);
 /* Makes a program for inference shorter and faster, with the same results up to rounding; see
    program_fold.c. */
 int dd_program_fold(struct dd_program *p, ddpm_error *err);
-/* Returns the name of the operation: "conv", or "conv backward" for a backward node. */
-const char *dd_program_op(const struct dd_node *n);
 /* Returns how many of the nodes are the forward pass. */
 int dd_program_forward(const struct dd_program *p);
 /* Returns the shape of a convolution. */
 struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct dd_node *n);
-/* Returns the floating-point operations of a node for one image; only convolutions and attention count. */
-double dd_program_flops(const struct dd_program *p, const struct dd_node *n);
 /* Returns the first part of a node, or NULL. */
 const struct dd_part *dd_program_part(const struct dd_program *p, const struct dd_node *n);
 

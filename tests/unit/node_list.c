@@ -1,5 +1,6 @@
 /* The list of nodes: what is counted over it is what is known of published networks. */
 #include "net/model.h"
+#include "net/operation.h"
 #include "tests/check.h"
 #include "tests/known_nets.h"
 
@@ -27,7 +28,7 @@ TEST(program, counts_of_published_networks)
             continue;
         }
         for (int i = 0; i < p.nodes; i++)
-            flops += dd_program_flops(&p, &p.node[i]);
+            flops += dd_operation_flops(&p, &p.node[i]);
         if (p.parameters != k->parameters || fabs(flops / 2e9 - k->gmac) > 0.0006)
             check_fail(__FILE__, __LINE__, "%s: %lld parameters, %.3f GMAC, expected %lld and %.3f", k->name,
                        (long long)p.parameters, flops / 2e9, k->parameters, k->gmac);

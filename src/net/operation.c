@@ -1,0 +1,331 @@
+/* From a node to the layer that computes it: for each operation its forward pass, then its backward pass,
+   and the scratch that they ask for.  The table at the end is made of operation.def. */
+#include "layer/conv_gradient.h"
+#include "layer/embed.h"
+#include "layer/norm.h"
+#include "layer/parallel.h"
+#include "layer/pre.h"
+#include "layer/resample.h"
+#include "net/backward.h"
+#include "net/forward.h"
+#include "net/operation.h"
+#include "net/params.h"
+
+/* ---- timestep and class ---- */
+
+static void embed_forward(const struct dd_forward *f)
+{
+    dd_embed_forward(&f->ctx, &f->y, f->s->t, f->weights, f->n->cos_first);
+}
+
+static void embed_backward(const struct dd_backward *b)
+{
+    if (b->s->dt)
+        dd_embed_backward(b->s->dt, &b->dy, &b->x, b->weights, b->n->cos_first);
+}
+
+static void class_forward(const struct dd_forward *f)
+{
+    dd_embed_class_forward(&f->ctx, &f->y, f->weights, f->s->classes);
+}
+
+static void class_backward(const struct dd_backward *b)
+{
+    dd_embed_class_backward(&b->ctx, b->dweight, &b->dy, b->s->classes);
+}
+
+/* ---- convolution ---- */
+
+static void conv_forward(const struct dd_forward *f)
+{
+    const struct dd_node *n = f->n;
+    struct dd_post post = { .scale = n->scale };
+    struct dd_map add, residual;
+    if (n->add) {
+        add = dd_forward_map(f->net, f->s, n->add);
+        post.add = add.data;
+        post.add_stride = add.stride;
+    }
+    if (n->residual) {
+        residual = dd_forward_map(f->net, f->s, n->residual);
+        post.residual = &residual;
+    }
+
+    bool plain = !n->add && !n->residual && n->scale == 1;
+    dd_conv_forward(f->net->conv[f->node], &f->ctx, &f->y, &f->x, f->pre, plain ? NULL : &post);
+}
+
+static size_t conv_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)n;
+    return dd_conv_scratch(net->conv[node]);
+}
+
+static double conv_flops(const struct dd_program *p, const struct dd_node *n)
+{
+    struct dd_conv_shape shape = dd_program_shape(p, n);
+    return dd_conv_flops(&shape);
+}
+
+/* What was done on store is undone first, in place in dy. */
+static void conv_backward(const struct dd_backward *b)
+{
+    const struct dd_node *n = b->n;
+    const struct dd_conv_gradient *g = b->net->reverse[b->node];
+    struct dd_map residual, add;
+    if (n->dresidual.value || n->dadd.value || n->scale != 1)
+        dd_pre_store_backward(&b->ctx, &b->dy, dd_backward_map(&residual, b, n->dresidual.value),
+                              n->dresidual.add, dd_backward_map(&add, b, n->dadd.value), n->dadd.add, &b->dy,
+                              NULL, n->scale, DD_ACT_NONE);
+
+    if (b->net->program.derivatives == DD_BY_PARAMETERS)
+        dd_conv_gradient_weights(g, &b->ctx, b->dweight, b->dbias, &b->dy, &b->x,
+                                 dd_forward_has_pre(n) ? &b->pre : NULL);
+    if (!b->dx.data)
+        return;
+
+    int most = dd_backward_images_of_pass(b->net, n);
+    for (int first = 0; first < b->x.n; first += most) {
+        int images = (int)dd_min((size_t)most, (size_t)(b->x.n - first));
+        struct dd_backward part = dd_backward_images(b, first, images);
+        dd_conv_gradient_data(g, &part.ctx, &part.inner, &part.dy);
+        dd_backward_pre(&part);
+    }
+}
+
+static size_t conv_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    const struct dd_value *y = &net->program.value[n->y];
+    size_t gradient = dd_conv_gradient_scratch(net->reverse[node]);
+    size_t store = n->dadd.value ? dd_pre_scratch(net->batch, y->h, y->w, y->c) : 0;
+    return gradient > store ? gradient : store;
+}
+
+/* ---- norms ---- */
+
+/* Returns beta of a norm, which lies behind its gamma. */
+static const float *beta_of(const ddpm_net *net, const struct dd_node *n, const float *gamma)
+{
+    return gamma + dd_params_second(&net->program, dd_program_part(&net->program, n));
+}
+
+static void norm_forward(const struct dd_forward *f)
+{
+    const struct dd_node *n = f->n;
+    struct dd_map emb = { .data = NULL };
+    if (n->emb)
+        emb = dd_forward_map(f->net, f->s, n->emb);
+
+    size_t nc = (size_t)f->y.n * (size_t)f->x.c;
+    float *scale = f->y.data, *shift = scale + nc;
+    float *moments = f->net->program.training ? shift + nc : NULL;
+    dd_norm_forward(&f->ctx, scale, shift, moments, &f->x, n->groups, n->eps, f->weights,
+                    beta_of(f->net, n, f->weights), emb.data, emb.stride);
+}
+
+static size_t norm_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    const struct dd_value *x = &net->program.value[n->x];
+    (void)node;
+    return dd_norm_scratch(net->batch, x->h, x->w, x->c);
+}
+
+static void norm_backward(const struct dd_backward *b)
+{
+    const struct dd_node *n = b->n;
+    struct dd_map demb, emb, forward = dd_forward_map(b->net, b->s, n->norm);
+    dd_backward_map(&demb, b, n->demb.value);
+    dd_backward_map(&emb, b, n->emb);
+
+    size_t nc = (size_t)b->x.n * (size_t)b->x.c;
+    const float *dscale = b->dy.data, *dshift = dscale + nc, *moments = forward.data + 2 * nc;
+    dd_norm_backward(&b->ctx, &b->dx, b->dweight, b->dbias, n->emb ? demb.data : NULL, demb.stride,
+                     n->demb.add, dscale, dshift, &b->x, n->groups, moments, b->weights,
+                     beta_of(b->net, n, b->weights), n->emb ? emb.data : NULL, emb.stride);
+}
+
+static size_t norm_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)node;
+    return dd_norm_backward_scratch(net->batch, net->program.value[n->x].c);
+}
+
+static void rms_forward(const struct dd_forward *f)
+{
+    const struct dd_node *n = f->n;
+    struct dd_map emb = { .data = NULL }, residual;
+    if (n->emb)
+        emb = dd_forward_map(f->net, f->s, n->emb);
+    if (n->residual)
+        residual = dd_forward_map(f->net, f->s, n->residual);
+    dd_norm_rms_forward(&f->ctx, &f->y, &f->x, f->weights, emb.data, emb.stride,
+                        n->residual ? &residual : NULL, n->act);
+}
+
+static void rms_backward(const struct dd_backward *b)
+{
+    const struct dd_node *n = b->n;
+    struct dd_map demb, emb, residual;
+    dd_backward_map(&demb, b, n->demb.value);
+    dd_backward_map(&emb, b, n->emb);
+    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, b->dweight, n->emb ? demb.data : NULL, demb.stride,
+                         n->demb.add, dd_backward_map(&residual, b, n->dresidual.value), n->dresidual.add,
+                         &b->dy, &b->x, b->weights, n->emb ? emb.data : NULL, emb.stride, n->act);
+}
+
+static size_t rms_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    const struct dd_value *x = &net->program.value[n->x];
+    (void)node;
+    return dd_norm_rms_backward_scratch(net->batch, x->h, x->w, x->c, net->threads);
+}
+
+/* ---- attention ---- */
+
+static void attention_forward(const struct dd_forward *f)
+{
+    dd_attention_forward(&f->ctx, &f->y, &f->x, &f->n->attention, f->weights);
+}
+
+static size_t attention_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)node;
+    return dd_attention_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+}
+
+static void attention_backward(const struct dd_backward *b)
+{
+    dd_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &b->n->attention, b->weights);
+}
+
+static size_t attention_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)node;
+    return dd_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+}
+
+static double attention_flops(const struct dd_program *p, const struct dd_node *n)
+{
+    (void)p;
+    return dd_attention_flops(&n->attention);
+}
+
+static void linear_forward(const struct dd_forward *f)
+{
+    dd_linear_attention_forward(&f->ctx, &f->y, &f->x, &f->n->attention, f->weights);
+}
+
+static size_t linear_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)node;
+    return dd_linear_attention_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+}
+
+static void linear_backward(const struct dd_backward *b)
+{
+    dd_linear_attention_backward(&b->ctx, &b->inner, b->dweight, &b->dy, &b->x, &b->n->attention, b->weights);
+}
+
+static size_t linear_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    (void)node;
+    return dd_linear_attention_backward_scratch(&net->kernels, &n->attention, net->batch, net->threads);
+}
+
+static double linear_flops(const struct dd_program *p, const struct dd_node *n)
+{
+    (void)p;
+    return dd_linear_attention_flops(&n->attention);
+}
+
+/* ---- resolution, copies, dropout ---- */
+
+/* In these backward passes dx' has no data where they read the network's input and nobody asks for its
+   gradient. */
+
+static size_t resample_scratch(const ddpm_net *net, const struct dd_node *n, int node)
+{
+    const struct dd_value *x = &net->program.value[n->x];
+    (void)node;
+    return dd_forward_has_pre(n) ? dd_resample_scratch(net->batch, x->h, x->w, x->c) : 0;
+}
+
+static void upsample_forward(const struct dd_forward *f)
+{
+    dd_resample_up_forward(&f->ctx, &f->y, &f->x, f->pre);
+}
+
+static void upsample_backward(const struct dd_backward *b)
+{
+    if (b->inner.data)
+        dd_resample_up_backward(&b->ctx, &b->inner, b->add, &b->dy);
+}
+
+static void avgpool_forward(const struct dd_forward *f)
+{
+    dd_resample_mean_forward(&f->ctx, &f->y, &f->x, f->pre);
+}
+
+static void avgpool_backward(const struct dd_backward *b)
+{
+    if (b->inner.data)
+        dd_resample_mean_backward(&b->ctx, &b->inner, b->add, &b->dy);
+}
+
+static void unshuffle_forward(const struct dd_forward *f)
+{
+    dd_resample_unshuffle_forward(&f->ctx, &f->y, &f->x);
+}
+
+static void unshuffle_backward(const struct dd_backward *b)
+{
+    if (b->inner.data)
+        dd_resample_unshuffle_backward(&b->ctx, &b->inner, b->add, &b->dy);
+}
+
+static void copy_forward(const struct dd_forward *f)
+{
+    dd_resample_copy_forward(&f->ctx, &f->y, &f->x, f->pre, f->n->a, f->n->b);
+}
+
+static void copy_backward(const struct dd_backward *b)
+{
+    if (b->inner.data)
+        dd_resample_copy_backward(&b->ctx, &b->inner, b->add, &b->dy, b->n->a);
+}
+
+static void dropout_forward(const struct dd_forward *f)
+{
+    dd_dropout_forward(&f->ctx, &f->y, &f->x, f->pre, f->n->p, f->s->masks, (uint32_t)f->node);
+}
+
+static void dropout_backward(const struct dd_backward *b)
+{
+    dd_dropout_backward(&b->ctx, &b->dy, b->n->p, b->s->masks, (uint32_t)(b->n->of - 1));
+}
+
+const struct dd_operation *dd_operation(const struct dd_node *n)
+{
+    static const struct dd_operation operations[] = {
+#define OPERATION(NAME, text, ...) \
+    [DD_OP_##NAME] = { .name = text, .backward_name = text " backward", __VA_ARGS__ },
+#include "net/operation.def"
+#undef OPERATION
+    };
+    return &operations[n->op];
+}
+
+const char *dd_operation_name(const struct dd_node *n)
+{
+    return n->of ? dd_operation(n)->backward_name : dd_operation(n)->name;
+}
+
+/* Backward takes twice as many: a convolution has a gradient by weights and one by its input, a product of
+   attention one by each of its factors. */
+double dd_operation_flops(const struct dd_program *p, const struct dd_node *n)
+{
+    const struct dd_operation *o = dd_operation(n);
+    if (!o->flops)
+        return 0;
+    return n->of ? 2 * o->flops(p, &p->node[n->of - 1]) : o->flops(p, n);
+}
