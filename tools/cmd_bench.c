@@ -383,6 +383,7 @@ static int run(void *settings, char **argument, int arguments)
 
 #define FIELD(f) offsetof(struct settings, f)
 static const struct option options[] = {
+    OPTION_GROUP("What is measured"),
     { "model", 'm', OPTION_TEXT, "MODEL", "model file (default: the embedded one)", NULL, FIELD(model), 0,
       0 },
     { "steps", 0, OPTION_TEXT, "LIST",
@@ -390,12 +391,6 @@ static const struct option options[] = {
       0 },
     { "sampler", 0, OPTION_TEXT, "LIST", "samplers (default: ddpm,ddim-diffusers)", NULL, FIELD(sampler), 0,
       0 },
-    { "images", 'n', OPTION_INT, "N",
-      "images of each set, and of DATA (default: what --time allows, from 32 "
-      "on; with --steps alone 16)",
-      NULL, FIELD(images), 2, 4096 },
-    { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL,
-      FIELD(rounds), 1, ROUNDS_MAX },
     { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",
@@ -403,12 +398,21 @@ static const struct option options[] = {
     { "variance", 0, OPTION_CHOICE, "NAME", "of a ddpm step (default: auto)", ddpm_variance_names,
       FIELD(variance), 0, 0 },
     { "seed", 0, OPTION_SEED, "S", "64 bits (default: 0)", NULL, FIELD(seed), 0, 0 },
-    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL,
-      FIELD(batch), 1, 4096 },
+    { "fit", 0, OPTION_CHOICE, "HOW",
+      "data of another size than the model's: pad with black, crop the middle, or resize and crop",
+      view_fit_names, FIELD(fit), 0, 0 },
+    OPTION_GROUP("How long"),
+    { "images", 'n', OPTION_INT, "N",
+      "images of each set, and of DATA (default: what --time allows, from 32 "
+      "on; with --steps alone 16)",
+      NULL, FIELD(images), 2, 4096 },
+    { "rounds", 0, OPTION_INT, "R", "times that each is timed, on N/R images (default: 2)", NULL,
+      FIELD(rounds), 1, ROUNDS_MAX },
     { "time", 0, OPTION_TIME, "TIME",
       "for all of it: says how many images, and leaves the most steps out "
       "where too few fit: 90s, 10m, 2h (default: 90s; with --steps none)",
       NULL, FIELD(time), 0, 0 },
+    OPTION_GROUP("What is told"),
     { "suggest", 0, OPTION_TIME, "TIME",
       "name sampler and steps of the best images within so much time per image: 5s, 500ms", NULL,
       FIELD(suggest), 0, 0 },
@@ -418,10 +422,10 @@ static const struct option options[] = {
       FIELD(report), 0, 0 },
     { "npy", 0, OPTION_TEXT, "DIR", "write the images there, SAMPLER-STEPS.npy, bytes [n,h,w,c]", NULL,
       FIELD(npy), 0, 0 },
-    { "fit", 0, OPTION_CHOICE, "HOW",
-      "data of another size than the model's: pad with black, crop the middle, or resize and crop",
-      view_fit_names, FIELD(fit), 0, 0 },
     { "force", 0, OPTION_FLAG, NULL, "replace existing files", NULL, FIELD(force), 0, 0 },
+    OPTION_GROUP("Processor"),
+    { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: up to 8)", NULL,
+      FIELD(batch), 1, 4096 },
 };
 const struct command command_bench = {
     .name = "bench",
@@ -437,6 +441,7 @@ const struct command command_bench = {
         "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
     .options = options,
     .count = sizeof options / sizeof *options,
+    .common = COMMON_NETWORK | COMMON_VERBOSE,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

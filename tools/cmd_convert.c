@@ -56,7 +56,7 @@ static void print_map(const struct conversion *v, const struct family *f, const 
         if (family_is_weight(t[i].name)) {
             struct foreign from;
             family_map(&from, f, v, &t[i]);
-            printf("%s <- %s\n", t[i].name, from.name);
+            print_plain("%s <- %s\n", t[i].name, from.name);
         }
 }
 

@@ -143,6 +143,7 @@ static const struct option options[] = {
       view_fit_names, FIELD(fit), 0, 0 },
     { "skip-bad", 0, OPTION_FLAG, NULL, "leave out images that cannot be used, and count them", NULL,
       FIELD(skip_bad), 0, 0 },
+    OPTION_GROUP("Processor"),
     { "batch", 0, OPTION_INT, "B", "images that go through the network together (default: 16)", NULL,
       FIELD(batch), 1, 4096 },
 };
@@ -161,6 +162,7 @@ const struct command command_distance = {
                 "  ddpm distance -m model.ddpm samples photos --json\n",
     .options = options,
     .count = sizeof options / sizeof *options,
+    .common = COMMON_NETWORK | COMMON_VERBOSE,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

@@ -286,6 +286,7 @@ const struct command command_forward = {
                 "io.safetensors -o out.safetensors\n",
     .options = options,
     .count = sizeof options / sizeof *options,
+    .common = COMMON_NETWORK | COMMON_VERBOSE,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

@@ -78,8 +78,8 @@ static void print_classes(const cJSON *classes)
 {
     int k = 0;
     for (const cJSON *c = classes ? classes->child : NULL; c; c = c->next, k++)
-        printf("%s %d %s%s", k ? "" : "classes      ", k, cJSON_IsString(c) ? c->valuestring : "?",
-               c->next ? "," : "\n");
+        print_plain("%s %d %s%s", k ? "" : "classes      ", k, cJSON_IsString(c) ? c->valuestring : "?",
+                    c->next ? "," : "\n");
 }
 
 /* What ddpm train wrote into its checkpoints. */
@@ -102,19 +102,10 @@ static void print_training(const cJSON *train)
     printf("\n             ");
     for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
         char *value = cJSON_PrintUnformatted(s);
-        printf(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
+        print_plain(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
         cJSON_free(value);
     }
     print_classes(cJSON_GetObjectItemCaseSensitive(run, "classes"));
-}
-
-/* Puts '?' in the place of what drives a terminal: a name in somebody's model file may hold it. */
-static char *printable(char *text)
-{
-    for (char *c = text; c && *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    return text;
 }
 
 /* The provenance that the converter wrote, and whether statistics are stored. */
@@ -125,9 +116,9 @@ static void print_source(const ddpm_about *a)
     static const char *const keys[] = { "family", "file", "weights", "program", "sha256" };
     printf("source       ");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const char *text = printable(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i])));
+        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i]));
         if (text && *text)
-            printf("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
+            print_plain("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }
     putchar('\n');
     const cJSON *stats = cJSON_GetObjectItemCaseSensitive(root, "stats"),
@@ -258,6 +249,7 @@ const struct command command_info = {
                 "  ddpm info sample.png\n",
     .options = options,
     .count = sizeof options / sizeof *options,
+    .common = COMMON_NETWORK,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

@@ -115,10 +115,10 @@ static int compare(const struct check *c, const struct settings *s)
         cJSON_AddBoolToObject(o, "other_class", c->other_class);
         json_line(o);
     } else if (differ) {
-        printf("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size,
-               largest, same ? ", as another engine class may" : "");
+        print_plain("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size,
+                    largest, same ? ", as another engine class may" : "");
     } else {
-        printf("%s: all %zu values are the same\n", c->path, size);
+        print_plain("%s: all %zu values are the same\n", c->path, size);
     }
     return same ? 0 : 1;
 }
@@ -262,6 +262,7 @@ const struct command command_verify = {
                 "--sample 20 --seed 3\n",
     .options = options,
     .count = sizeof options / sizeof *options,
+    .common = COMMON_NETWORK | COMMON_VERBOSE,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

@@ -4,12 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/scan.h"
 
 static void settle(char *text, size_t room, int length)
 {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    dd_scan_plain(text);
     if (length >= (int)room)
         memcpy(text + room - 4, "...", 4);
 }

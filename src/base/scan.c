@@ -70,6 +70,19 @@ void dd_scan_repair(char *text)
     }
 }
 
+char *dd_scan_plain(char *text)
+{
+    dd_scan_repair(text);
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < ' ' || *c == 127)
+            *c = '?';
+        /* U+0080 to U+009F are C2 80 to C2 9F. */
+        if (*c == 0xc2 && c[1] < 0xa0)
+            c[0] = c[1] = '?';
+    }
+    return text;
+}
+
 /* Four hexadecimal digits, or -1. */
 static long hex4(const unsigned char *p, const unsigned char *end)
 {

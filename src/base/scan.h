@@ -31,4 +31,6 @@ size_t dd_scan_unescape(char *out, struct dd_scan_text t);
 bool dd_scan_is_utf8(const char *text);
 /* Puts '?' in the place of every byte that makes text no UTF-8: a name of a file may hold any. */
 void dd_scan_repair(char *text);
+/* The same, and for every control character, which could drive a terminal; returns text. */
+char *dd_scan_plain(char *text);
 #endif

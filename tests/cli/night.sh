@@ -296,9 +296,9 @@ test_one_at_a_time() {
 	for i in $(seq 3000); do flock -n d true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 3 --steps 1 --outdir d; says 'another ddpm'; says '--wait'
 	! grep -q FLOCK /proc/locks 2>/dev/null || says "process"
-	expect 75 ddpm sample -n 3 --steps 1 --outdir d --wait 0.2
+	expect 75 ddpm sample -n 3 --steps 1 --outdir d --wait 200ms
 	{ sleep 0.5; kill -KILL $holder; } &
-	expect 0 ddpm sample -q -n 3 --steps 1 --outdir d --wait 60
+	expect 0 ddpm sample -q -n 3 --steps 1 --outdir d --wait 60s
 	wait 2>/dev/null
 }
 

@@ -11,7 +11,7 @@ test_help() {
 	for command in sample convert info forward schedule verify; do
 		expect 0 ddpm $command --help
 		cp out asked; expect 0 ddpm help $command; cmp -s out asked || fail "help $command is not $command --help"
-		prints "Usage: ddpm $command"; prints 'Examples:'; prints 'Exit codes:'; prints '--threads'
+		prints "Usage: ddpm $command"; prints 'Examples:'; prints 'Exit codes:'; prints '--quiet'
 		expect 0 ddpm $command -h
 	done
 }
@@ -35,11 +35,16 @@ test_help_fits_the_terminal() {
 	rm -f typescript seen found expected long
 }
 
+# whole COMMAND TEXT: the last error says this and no more.
+whole() { [ "$(cat err)" = "ddpm $1: $2" ] || fail "not \"$2\" but $(cat err)"; }
 test_mistakes_of_options() {
 	expect 64 ddpm sampel; says 'did you mean sample?'
 	for command in sample convert info forward schedule verify; do
-		expect 64 ddpm $command --no-such-thing; says '--no-such-thing'; says '--threads'
+		expect 64 ddpm $command --no-such-thing; whole "$command" "unknown option --no-such-thing; ddpm $command --help lists all"
 		expect 64 ddpm $command -Z; says '-Z'
+		expect 64 ddpm $command --quiet=1; says 'takes no value'
+	done
+	for command in sample info forward verify eval train bench; do
 		expect 64 ddpm $command --threads 0; says '--threads 0'; says 'from 1 to 1024'
 		expect 64 ddpm $command --threads 1025; says 'from 1 to 1024'
 		expect 64 ddpm $command --threads 1 --threads=2; says '--threads is given twice'
@@ -48,17 +53,37 @@ test_mistakes_of_options() {
 		expect 64 ddpm $command --threads; says 'needs a value'
 		expect 64 ddpm $command --threads=; says 'empty'
 		expect 64 ddpm $command --cpu avx3; says 'avx512'
-		expect 64 ddpm $command --conv winnograd; says 'gemm'
-		expect 64 ddpm $command --quiet=1; says 'takes no value'
+		expect 64 ddpm $command --conv winnograd; whole "$command" "--conv winnograd: did you mean winograd? choose from auto, dnnl, winograd, gemm, ref"
 	done
 	for command in sample bench schedule 'eval .'; do
 		expect 64 ddpm $command --schedule quad; says 'unknown option --schedule; did you mean --spacing?'
 	done
-	expect 64 ddpm sample --stpes 4; says 'did you mean --steps?'
-	grep -q -- '--[a-z]*, \.\.\. (--help lists all)$' err || fail "the options are cut off: $(cat err)"
+	# One suggestion, and only where at most a third of the letters are wrong, or the name was not written to its end.
+	for mistake in '--stpes steps' '--varience variance' '--check check-existing' '-steps steps' '--noise_to noise-to'; do
+		set -- $mistake
+		expect 64 ddpm sample $1; whole sample "unknown option $1; did you mean --$2?"
+	done
+	for mistake in --width --num-images --s --scheduler; do
+		expect 64 ddpm sample $mistake; whole sample "unknown option $mistake; ddpm sample --help lists all"
+	done
+	# What a command has no use for it does not take.
+	for words in 'schedule --conv gemm' 'schedule --threads=2' 'convert --cpu avx2' 'convert --memory low'; do
+		set -- $words; option=${2%%=*}
+		expect 64 ddpm $words; whole $1 "unknown option $option: ddpm $1 makes no network"
+	done
+	expect 64 ddpm info -v; whole info 'unknown option -v: ddpm info has no more to say'
+	expect 64 ddpm info -qv; whole info 'unknown option -qv: ddpm info has no more to say'
 	expect 64 ddpm sample --sampler ddmp; says 'did you mean ddpm?'
 	expect 64 ddpm sample --steps --seed 3; says '--steps needs a value'
 	expect 64 ddpm sample more; says 'one too many'
+	# A model among the arguments belongs behind -m.
+	: >weights.safetensors
+	for words in 'sample foo.ddpm' 'sample weights.safetensors' 'schedule foo.ddpm' 'bench foo.ddpm' 'eval foo.ddpm' 'eval foo.ddpm data' \
+		'eval data foo.ddpm' 'verify foo.ddpm a.png' 'sample -n 1 FOO.DDPM'; do
+		model=$(printf '%s\n' $words | grep -i -e ddpm -e weights)
+		expect 64 ddpm $words; says "argument $model: did you mean -m $model?"
+	done
+	mkdir data.ddpm; expect 65 ddpm eval data.ddpm; rmdir data.ddpm; rm weights.safetensors
 	expect 64 ddpm forward one; says 'MODEL IO'
 	expect 64 ddpm verify; says 'FILE'
 	only
@@ -95,6 +120,13 @@ test_invalid_names() {
 	expect 0 ddpm train "$(printf 'd\033[2J')" -o m.ddpm -q --steps 1 --holdout 0 --set net.widths=8 \
 		--set net.norm.groups=8 --set batch=1 --set diffusion.steps=3
 	expect 0 ddpm info m.ddpm; prints 'd?[2J'
+	# ESC, U+009B (in UTF-8, and as a byte) would begin a sequence of the terminal's; é is text.
+	odd=$(printf 'a\033[1m\302\233m\233m\303\251'); plain=$(printf 'a?[1m??m?m\303\251')
+	cp d/image-000000.png "$odd.png"
+	expect 0 ddpm verify "$odd.png"; prints "$plain.png: all"
+	expect 66 ddpm verify "$odd"; says "$plain: cannot be opened"
+	expect 0 ddpm sample -n 1 --steps 1 -o "$odd.png" --force; says "wrote $plain.png"
+	expect 0 ddpm sample -n 1 --steps 1 --outdir "$odd.d" -q; expect 0 ddpm verify "$odd.d"; prints "$plain.d/image-000000.png: all"
 }
 
 test_values_of_sample() {
@@ -103,7 +135,7 @@ test_values_of_sample() {
 		'--class 0' '--class all' '--name a%d.png' '--outdir d --name a.png' '--outdir d --name a%d%d.png' '--outdir d --name a%s.png' \
 		'--outdir d --name ../%d.png' '--outdir d --name %0999d' '-o a.png --outdir d' '-n 3 --index 0' '--format gif' '--clip maybe' \
 		'--keep-steps 0' '--keep-steps 52' '--sampler ddim --variance beta' '--variance learned' '--batch 0' \
-		'--order 2' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
+		'--order 2' '--order 0' '--order 4' '--sampler ddim --order 1' '--sampler dpmpp --order 0' '--sampler dpmpp --order 4' '--sampler unipc --order 3' \
 		'--sampler ode --order 3' '--sampler ode --eta 0.5' '--sampler unipc --eta 1' '--sampler dpmpp --eta 1.5' '--sampler dpmpp-diffusers --eta 1' '--sampler sde --variance beta' \
 		'--sampler dpmpp --corrector 1' '--corrector -1' '--snr 0.2' '--corrector 1 --snr 1' '--corrector 1 --snr 0' \
 		'--sampler langevin --noise /dev/null'; do

@@ -186,11 +186,11 @@ test_shard_locks() {
 	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 1/2
 	absent d/resume-1-of-2.safetensors
 	{ sleep 0.5; kill -KILL $holder; } &
-	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 0/2 --wait 60
+	expect 0 ddpm sample -q -n 6 --steps 8 --outdir d --shard 0/2 --wait 60s
 	flock -s -F d sleep 60 & holder=$!
 	for i in $(seq 3000); do flock -n d true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 6 --steps 8 --outdir d; says 'd: another ddpm'
-	expect 75 ddpm sample --merge --outdir d --wait 0.1
+	expect 75 ddpm sample --merge --outdir d --wait 100ms
 	kill -KILL $holder; wait $holder 2>/dev/null
 	expect 0 ddpm sample -q --merge --outdir d
 	same_folder d all

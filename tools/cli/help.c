@@ -37,7 +37,8 @@ static void write_words(const char *text, int at, int indent, int columns)
         n += bar;
         if (begun && at + space + n > columns) {
             printf("\n%*s", indent, "");
-            at = indent, space = 0;
+            at = indent;
+            space = 0;
         }
         printf("%s%.*s", space ? " " : "", n, text);
         at += space + n;
@@ -71,15 +72,17 @@ static void print_option(const struct option *o, int columns)
 void options_help(const struct command *c)
 {
     const struct option *o;
+    struct option_walk w = { .command = c };
     int columns = width();
     printf("Usage: ddpm %s [options]%s%s\n\n", c->name, *c->arguments ? " " : "", c->arguments);
     write_words(c->does, 0, 0, columns);
-    puts("\nOptions:");
-    for (int i = 0; (o = option_at(c, i)); i++) {
-        if (i == c->count)
-            puts("\nCommon options:");
+
+    while ((o = option_next(&w))) {
+        if (w.begins_group)
+            printf("\n%s:\n", w.group);
         print_option(o, columns);
     }
+
     printf("\nExamples:\n%s\n", c->examples);
     write_words(exit_codes, 0, 0, columns);
 }

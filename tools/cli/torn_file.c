@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/scan.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 
@@ -64,9 +65,8 @@ static void say_file(uintptr_t address)
             length = 0;
             path = path_of(line, address);
         }
-    for (char *c = line; path && *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    if (path)
+        dd_scan_plain(line);
     say(path ? path : "a file");
 }
 

@@ -1,5 +1,6 @@
 /* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)) and its completion for bash into FOLDER,
    all from the tables that the program reads its command line by.  DATE is the day of the pages. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,10 +125,24 @@ static void put_arguments(FILE *f, const char *text)
     }
 }
 
+/* Writes the options of a command, a subsection for each of their groups. */
+static void put_groups(FILE *f, const struct command *c)
+{
+    const struct option *o;
+    struct option_walk w = { .command = c };
+    bool open = false;
+    while ((o = option_next(&w))) {
+        if (w.begins_group)
+            fprintf(f, "%s.Ss %s\n.Bl -tag -width Ds\n", open ? ".El\n" : "", w.group);
+        open = true;
+        put_option(f, o);
+    }
+    fputs(".El\n", f);
+}
+
 static void write_page(const struct command_entry *e)
 {
     const struct command *c = e->command;
-    const struct option *o;
     char page[64], name[64];
     snprintf(name, sizeof name, "ddpm-%s", c->name);
     snprintf(page, sizeof page, "DDPM-%s", c->name);
@@ -139,13 +154,7 @@ static void write_page(const struct command_entry *e)
     put_arguments(f, c->arguments);
     fputs(".Sh DESCRIPTION\n", f);
     put_prose(f, c->does);
-    fputs(".Pp\nThe options are:\n.Bl -tag -width Ds\n", f);
-    for (int i = 0; i < c->count; i++)
-        put_option(f, &c->options[i]);
-    fputs(".El\n.Pp\nEvery command also has:\n.Bl -tag -width Ds\n", f);
-    for (int i = c->count; (o = option_at(c, i)); i++)
-        put_option(f, o);
-    fputs(".El\n", f);
+    put_groups(f, c);
     put_exit_codes(f);
     put_examples(f, c->examples);
     fputs(".Sh SEE ALSO\n.Xr ddpm 1\n", f);
@@ -226,8 +235,9 @@ static void put_choices(FILE *f, const struct command *c, const struct option *o
 static void put_valued(FILE *f, const struct command *c)
 {
     const struct option *o;
+    struct option_walk w = { .command = c };
     const char *between = "    ";
-    for (int i = 0; (o = option_at(c, i)); i++)
+    while ((o = option_next(&w)))
         if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
             fprintf(f, "%s'%s --%s'", between, c->name, o->name);
             between = "|";
@@ -240,9 +250,10 @@ static void put_valued(FILE *f, const struct command *c)
 static void put_options(FILE *f, const struct command *c)
 {
     const struct option *o;
+    struct option_walk w = { .command = c };
     fprintf(f, "    '%s '*) words='", c->name);
-    for (int i = 0; (o = option_at(c, i)); i++) {
-        fprintf(f, "%s--%s", i ? " " : "", o->name);
+    for (const char *between = ""; (o = option_next(&w)); between = " ") {
+        fprintf(f, "%s--%s", between, o->name);
         if (o->letter)
             fprintf(f, " -%c", o->letter);
     }
@@ -266,13 +277,16 @@ static void write_completion(void)
     fputs("--help --version' ;;\n", f);
     for (int k = 0; k < commands_count; k++) {
         const struct command *c = commands[k].command;
-        for (int i = 0; (o = option_at(c, i)); i++)
+        struct option_walk w = { .command = c };
+        while ((o = option_next(&w)))
             if (o->kind == OPTION_CHOICE)
                 put_choices(f, c, o);
         put_valued(f, c);
         put_options(f, c);
     }
-    fputs("    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o bashdefault -o "
+    /* bash from 4.4 on keeps the order of the groups where it is told to. */
+    fputs("    esac\n    compopt -o nosort 2>/dev/null\n    COMPREPLY=($(compgen -W \"$words\" -- "
+          "\"$cur\"))\n}\ncomplete -o bashdefault -o "
           "default -F _ddpm ddpm\n",
           f);
     finish(f);

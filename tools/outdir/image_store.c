@@ -69,7 +69,7 @@ int image_store_lock(struct image_store *a, double wait, ddpm_error *err)
     char *part = *a->part ? manifest_path(a->folder, a->part) : NULL;
     int code = *a->part && !part ? dd_error(err, DDPM_ENOMEM, "out of memory for a path") : DDPM_OK;
     if (!code)
-        code = folder_lock(&a->lock, a->folder, part, wait, ", or wait for it with --wait SEC", err);
+        code = folder_lock(&a->lock, a->folder, part, wait, ", or wait for it with --wait TIME", err);
     free(part);
     return code;
 }

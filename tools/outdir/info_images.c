@@ -46,11 +46,7 @@ static void print_line(const char *key, const char *text)
 {
     char line[SHOWN + 64];
     snprintf(line, sizeof line, "%-13.32s %.*s%s", key, SHOWN, text, strlen(text) > SHOWN ? "..." : "");
-    dd_scan_repair(line);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    puts(line);
+    puts(dd_scan_plain(line));
 }
 
 static void print_setting(const cJSON *item)

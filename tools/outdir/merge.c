@@ -168,7 +168,7 @@ int merge_folder(struct merge *m, ddpm_error *err)
 {
     struct folder_lock lock;
     struct shard_manifests p;
-    int code = folder_lock(&lock, m->folder, NULL, m->wait, ", or wait for it with --wait SEC", err);
+    int code = folder_lock(&lock, m->folder, NULL, m->wait, ", or wait for it with --wait TIME", err);
     if (code)
         return code;
     if (lock.folder < 0)
