@@ -15,7 +15,7 @@ config       src/net/config.c                         -
 pickle       tools/checkpoint/pickle.c,tools/checkpoint/pickle_stack.c,tools/checkpoint/pickle_node.c,tools/checkpoint/pickle_global.c -
 torch        tools/checkpoint/source.c,tools/checkpoint/source_states.c,tools/checkpoint/torch_zip.c,tools/checkpoint/torch_legacy.c,tools/checkpoint/torch_states.c,tools/checkpoint/torch_storages.c,tools/checkpoint/torch_tensor.c,tools/checkpoint/checkpoint.c,tools/checkpoint/unwrap.c,tools/checkpoint/unet_candidates.c,tools/checkpoint/unet_choice.c checkpoint_open|open_files|hash_file|source_open|checkpoint_doubles|checkpoint_find
 folder       tools/checkpoint/diffusers_folder.c,tools/checkpoint/diffusers_weights.c,tools/family/family.c,tools/family/conversion.c,tools/family/converted_model.c,tools/family/family_diffusers.c,tools/family/diffusers_scheduler.c,tools/family/diffusers_words.c,tools/family/unet_config.c conversion_shape|conversion_has|conversion_check_int|conversion_freq_divide_first|family_names|converted_weights|read_part|unet_from_json|number|is_true|says|read_ints|read_samplers|diffusers_word
-settings     tools/family/settings.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|texts|ask)
+settings     tools/family/settings.c,tools/family/settings_values.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|texts|ask)
 picture      tools/sample/recipe.c                           recipe_compare|tell_difference
 image tools/image/image_file.c,tools/image/image_png.c,tools/image/image_jpeg.c,tools/image/image_webp.c .*_head|.*_text
 dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c .*(class|part).*

@@ -1,4 +1,4 @@
-/* What is said about a checkpoint beside its tensors: see settings.h. */
+/* Settings of a checkpoint: taken from files and texts, found by key, accounted for at the end; see settings.h. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/kind.h"
+#include "base/names.h"
 #include "base/memory.h"
 #include "checkpoint/python_json.h"
 #include "family/settings.h"
@@ -43,7 +44,8 @@ static int add(struct settings *s, const char *path, const char *where, const cJ
     return s->code;
 }
 
-/* diffusers lists in "_use_default_values" what its writer did not mean: the defaults of the day apply. */
+/* Returns true for a value that diffusers lists in "_use_default_values": the writer of the file did not choose
+   it, so the constructor's default applies. */
 static bool is_default(const cJSON *object, const char *name)
 {
     const cJSON *item;
@@ -53,6 +55,7 @@ static bool is_default(const cJSON *object, const char *name)
     return false;
 }
 
+/* Takes a value over. */
 static int own(struct settings *s, cJSON *value)
 {
     if (!value || !cJSON_AddItemToArray(s->owned, value))
@@ -60,18 +63,19 @@ static int own(struct settings *s, cJSON *value)
     return DDPM_OK;
 }
 
-/* Adds a value of a file, in which a number, true, false or a list may stand in quotes. */
+/* Adds a value.  In a file of --config a number, true, false or a list may stand in quotes. */
 static int add_quoted(struct settings *s, const char *path, const char *where, const cJSON *value,
                       enum settings_from from)
 {
-    cJSON *meant =
-        from == SETTINGS_CONFIG && cJSON_IsString(value) ? settings_value(value->valuestring) : NULL;
-    bool same = !meant || cJSON_IsString(meant) || cJSON_IsObject(meant);
-    if (same)
+    if (from != SETTINGS_CONFIG || !cJSON_IsString(value))
+        return add(s, path, where, value, from);
+
+    cJSON *meant = settings_value(value->valuestring);
+    if (!meant || cJSON_IsString(meant) || cJSON_IsObject(meant)) {
         cJSON_Delete(meant);
-    else if (own(s, meant) != DDPM_OK)
-        return s->code;
-    return add(s, path, where, same ? value : meant, from);
+        return add(s, path, where, value, from);
+    }
+    return own(s, meant) != DDPM_OK ? s->code : add(s, path, where, meant, from);
 }
 
 /* Weights & Biases writes {"value": 64, "desc": null} for each value. */
@@ -84,7 +88,7 @@ static const cJSON *unwrapped(const cJSON *object)
     return inner ? inner : object;
 }
 
-/* Objects are taken apart; the parser bounds how deep they nest. */
+/* Adds a value; an object is taken apart.  The parser bounds how deep objects nest. */
 static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value,
                      enum settings_from from)
 {
@@ -111,7 +115,6 @@ int settings_add_object(struct settings *s, const cJSON *object, const char *sec
     return s->code || !object ? s->code : add_value(s, section, where, object, SETTINGS_FOLDER);
 }
 
-/* Python's and JSON's spellings; what is neither is a text. */
 cJSON *settings_value(const char *text)
 {
     cJSON *value;
@@ -159,21 +162,25 @@ int settings_add_text(struct settings *s, const char *key_value)
     return !key ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
 
-/* A diffusers configuration does not say in which folder it lay, but what it configures. */
+/* Returns the section that a configuration belongs to.  One of diffusers says what it configures. */
 static const char *section_of(const cJSON *root)
 {
     const char *class = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "_class_name"));
-    return !class ? "" : strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
+    if (!class)
+        return "";
+    return strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
 }
 
+/* Adds the contents of a file: flags, JSON or YAML, told apart by how they begin. */
 static int add_contents(struct settings *s, const char *text, size_t size, const char *where)
 {
-    bool mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
+    bool mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3); /* UTF-8's byte order mark */
     const char *first = text + (mark ? 3 : 0);
     first += strspn(first, " \t\r\n");
-    cJSON *root = NULL;
     if (*first != '{' && strlen(text) == size && settings_has_flags(first))
         return settings_add_flags(s, first, where);
+
+    cJSON *root = NULL;
     s->code = *first == '{' ? python_json_parse(&root, text, size, where, s->err)
                             : settings_yaml(&root, text, size, where, s->err);
     if (s->code) {
@@ -190,6 +197,7 @@ int settings_add_file(struct settings *s, const char *path)
         return s->code;
     if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
         return s->code;
+
     struct dd_kind kind = dd_kind(file.data, file.size);
     const char *where = dd_arena_text(&s->arena, "%s", path);
     bool small = file.size < (size_t)1 << 20;
@@ -202,24 +210,26 @@ int settings_add_file(struct settings *s, const char *path)
         s->code = dd_error(s->err, DDPM_EDATA, "%s: expected a small text, found %zu bytes", path, file.size);
     else
         add_contents(s, text, file.size, where);
+
     dd_file_unmap(&file);
     return s->code;
 }
 
+/* Returns true when the last components of path are tail. */
 static bool ends_in(const char *path, const char *tail)
 {
     size_t a = strlen(path), b = strlen(tail);
     return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
-/* Do two settings of one place, such as one file, say different things? */
+/* Returns true when one place, such as a file, says a setting twice and differently.  diffusers' own files may. */
 static bool contradict(const struct setting *a, const struct setting *b)
 {
     return a->from == b->from && a->from != SETTINGS_FOLDER && !strcmp(a->where, b->where) &&
            !cJSON_IsNull(a->value) && !cJSON_IsNull(b->value) && !cJSON_Compare(a->value, b->value, true);
 }
 
-/* Refuses what one place says twice in different ways: neither is meant for sure. */
+/* Refuses what one place says twice and differently, because nobody can know which is meant. */
 static void refuse_both(struct settings *s, const struct setting *a, const struct setting *b)
 {
     char *one = cJSON_PrintUnformatted(a->value), *two = cJSON_PrintUnformatted(b->value);
@@ -231,6 +241,7 @@ static void refuse_both(struct settings *s, const struct setting *a, const struc
     cJSON_free(two);
 }
 
+/* Returns the last setting that the key names, NULL: none; and marks all of them as used. */
 static struct setting *find(struct settings *s, const char *key)
 {
     struct setting *found = NULL, *other = NULL;
@@ -267,6 +278,7 @@ int settings_wrong(struct settings *s, const char *key, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
+
     char *value = !e ? NULL : cJSON_PrintUnformatted(e->value);
     if (!e)
         s->code = dd_error(s->err, DDPM_EUSAGE, "%s: %s", key, why);
@@ -277,162 +289,47 @@ int settings_wrong(struct settings *s, const char *key, const char *format, ...)
     return s->code;
 }
 
-double settings_number(struct settings *s, const char *key, double low, double high, double fallback)
-{
-    if (!settings_given(s, key))
-        return fallback;
-    const cJSON *value = settings_find(s, key);
-    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high)
-        return value->valuedouble;
-    settings_wrong(s, key, "expected a number from %g to %g", low, high);
-    return fallback;
-}
-
-int settings_int(struct settings *s, const char *key, int low, int high, int fallback)
-{
-    if (!settings_given(s, key))
-        return fallback;
-    const cJSON *value = settings_find(s, key);
-    if (cJSON_IsNumber(value) && value->valuedouble >= low && value->valuedouble <= high &&
-        value->valuedouble == floor(value->valuedouble))
-        return (int)value->valuedouble;
-    settings_wrong(s, key, "expected an integer from %d to %d", low, high);
-    return fallback;
-}
-
-bool settings_bool(struct settings *s, const char *key, bool fallback)
-{
-    if (!settings_given(s, key))
-        return fallback;
-    const cJSON *value = settings_find(s, key);
-    if (!cJSON_IsBool(value))
-        settings_wrong(s, key, "expected true or false");
-    return cJSON_IsTrue(value);
-}
-
-const char *settings_text(struct settings *s, const char *key, const char *fallback)
-{
-    if (!settings_given(s, key))
-        return fallback;
-    const cJSON *value = settings_find(s, key);
-    if (cJSON_IsString(value))
-        return value->valuestring;
-    settings_wrong(s, key, "expected a text");
-    return fallback;
-}
-
-/* "16,8", "24x32", "(1, 2)"; -1 when it is no list of at most so many numbers. */
-static int numbers_in(const char *text, double *list, int most)
-{
-    int n = 0;
-    if (*text == 'x' || (*text != '\0' && text[strlen(text) - 1] == 'x'))
-        return -1;
-    for (text += strspn(text, " ,x()[]"); *text != '\0'; text += strspn(text, " ,x()[]")) {
-        char *end;
-        if (n == most || strchr("+-.0123456789", *text) == NULL)
-            return -1;
-        list[n++] = strtod(text, &end);
-        if (end == text)
-            return -1;
-        text = end;
-    }
-    return n;
-}
-
-int settings_numbers(struct settings *s, const char *key, double *list, int most, double low, double high)
-{
-    if (!settings_given(s, key))
-        return 0;
-    const cJSON *value = settings_find(s, key), *item;
-    int n = 0;
-    if (cJSON_IsString(value)) {
-        n = numbers_in(value->valuestring, list, most);
-    } else if (cJSON_IsNumber(value) && most > 0) {
-        list[n++] = value->valuedouble;
-    } else {
-        n = cJSON_IsArray(value) && cJSON_GetArraySize(value) <= most ? 0 : -1;
-        if (n == 0)
-            cJSON_ArrayForEach(item, value)
-                list[n++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
-    }
-    for (int i = 0; i < n; i++)
-        if (!(list[i] >= low && list[i] <= high))
-            n = -1;
-    if (n < 0)
-        settings_wrong(s, key, "expected at most %d numbers from %g to %g", most, low, high);
-    return n < 0 ? 0 : n;
-}
-
-int settings_ints(struct settings *s, const char *key, int *list, int most, int low, int high)
-{
-    double number[64];
-    int n = settings_numbers(s, key, number, most < 64 ? most : 64, low, high);
-    for (int i = 0; i < n; i++) {
-        list[i] = (int)number[i];
-        if (list[i] != number[i])
-            settings_wrong(s, key, "expected integers");
-    }
-    return n;
-}
-
-int settings_texts(struct settings *s, const char *key, const char **list, int most)
-{
-    if (!settings_given(s, key))
-        return 0;
-    const cJSON *value = settings_find(s, key), *item;
-    int n = 0;
-    if (cJSON_IsString(value)) {
-        char *copy = dd_arena_text(&s->arena, "%s", value->valuestring), *place;
-        if (!copy)
-            no_memory(s);
-        for (char *word = !copy ? NULL : strtok_r(copy, ", ", &place); word && n <= most;
-             word = strtok_r(NULL, ", ", &place))
-            if (n++ < most)
-                list[n - 1] = word;
-    } else {
-        cJSON_ArrayForEach(item, value)
-            if (n <= most && n++ < most)
-                list[n - 1] = cJSON_IsString(item) ? item->valuestring : "";
-    }
-    if (n > most || (n == 0 && !cJSON_IsArray(value)))
-        settings_wrong(s, key, "expected at most %d texts", most);
-    return n > most ? 0 : n;
-}
-
-bool settings_size(struct settings *s, const char *key, int *height, int *width)
-{
-    int size[2], n = settings_ints(s, key, size, 2, 1, 65536);
-    if (n == 0)
-        return false;
-    *height = size[0];
-    *width = size[n - 1];
-    return true;
-}
-
 void settings_ask(struct settings *s, const char *example)
 {
     size_t used = strlen(s->missing);
     snprintf(s->missing + used, sizeof s->missing - used, " --set %s", example);
 }
 
-static bool spared(const char *path, const char *const *spare)
+/* Returns true when a component of path, with what follows, begins with these letters. */
+static bool has_section(const char *path, const char *begin, size_t size)
+{
+    while (strncmp(path, begin, size)) {
+        path = strchr(path, '.');
+        if (!path)
+            return false;
+        path++;
+    }
+    return true;
+}
+
+static bool is_spare(const char *path, const char *const *spare)
 {
     for (; *spare; spare++) {
-        size_t size = strlen(*spare) - 1;
-        if ((*spare)[size] != '*' && ends_in(path, *spare))
+        size_t last = strlen(*spare) - 1;
+        if ((*spare)[last] == '*' ? has_section(path, *spare, last) : ends_in(path, *spare))
             return true;
-        for (const char *at = path; at && (*spare)[size] == '*';
-             at = strchr(at, '.') == NULL ? NULL : strchr(at, '.') + 1)
-            if (!strncmp(at, *spare, size))
-                return true;
     }
     return false;
 }
 
-int settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size)
+/* Adds a path to a list of settings, or counts it where there is no room any more. */
+static void add_unused(char *list, size_t size, const char *path, int *more)
 {
     static const char rest[] = " and 1234567890 more";
-    size_t written = 0;
+    size_t used = strlen(list);
+    if (*more == 0 && used + strlen(path) + 2 + sizeof rest <= size)
+        dd_names_join(list, size, path);
+    else
+        ++*more;
+}
+
+int settings_end(struct settings *s, const char *file, const char *const *spare, char *unused, size_t size)
+{
     int more = 0;
     *unused = '\0';
     if (!s->code && s->missing[0] != '\0')
@@ -441,20 +338,19 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
             "%s does not say all that is needed; add, with the values that it was trained with instead of "
             "these examples:%s",
             file, s->missing);
+
     for (int i = 0; i < s->count && !s->code; i++) {
         const struct setting *e = &s->entry[i];
-        if (e->used || spared(e->path, spare))
+        if (e->used || is_spare(e->path, spare))
             continue;
         if (e->from == SETTINGS_SET)
             s->code = dd_error(s->err, DDPM_EUSAGE, "--set %s: this kind of checkpoint knows no such setting",
                                e->path);
-        else if (more == 0 && written + strlen(e->path) + 2 + sizeof rest <= size)
-            written +=
-                (size_t)snprintf(unused + written, size - written, "%s%s", written > 0 ? ", " : "", e->path);
         else
-            more++;
+            add_unused(unused, size, e->path, &more);
     }
+    size_t used = strlen(unused);
     if (more > 0)
-        snprintf(unused + written, size - written, " and %d more", more);
+        snprintf(unused + used, size - used, " and %d more", more);
     return s->code;
 }

@@ -1,17 +1,17 @@
 /* OpenAI's flags as READMEs and shell scripts have them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`,
-   remarks behind #, continued lines, a command such as `python scripts/image_sample.py --model_path x.pt
+   comments behind #, continued lines, a command such as `python scripts/image_sample.py --model_path x.pt
    $MODEL_FLAGS`.  Nothing of a shell is executed or expanded. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 #include "family/settings.h"
 
-/* What is left of a text, and what a command has so far: the flag that waits for its value. */
+/* The reading of one command. */
 struct flags {
     struct settings *s;
     const char *where;
-    const char *name;
-    bool begun;
+    const char *name; /* of the flag that waits for its value, or NULL */
+    bool begun;       /* the command has had a flag: its other words are values */
 };
 
 static bool is_flag(const char *word)
@@ -19,7 +19,6 @@ static bool is_flag(const char *word)
     return word[0] == '-' && word[1] == '-' && (isalpha((unsigned char)word[2]) || word[2] == '_');
 }
 
-/* Does a flag begin anywhere in the text, at the beginning of a word? */
 bool settings_has_flags(const char *text)
 {
     for (const char *c = text; *c != '\0'; c++)
@@ -28,7 +27,7 @@ bool settings_has_flags(const char *text)
     return false;
 }
 
-/* A flag without a value is true; one whose value is "" is not given. */
+/* Adds the flag that waits, with its value; a flag whose value is "" is not given. */
 static int give(struct flags *f, const char *value)
 {
     int code = f->name && *value != '\0' ? settings_add_pair(f->s, f->name, value, f->where) : DDPM_OK;
@@ -36,14 +35,20 @@ static int give(struct flags *f, const char *value)
     return code;
 }
 
+/* Adds the flag that waits, if any: without a value it is true. */
+static int give_true(struct flags *f)
+{
+    return f->name ? give(f, "true") : DDPM_OK;
+}
+
 static int end_command(struct flags *f)
 {
-    int code = f->name ? give(f, "true") : DDPM_OK;
+    int code = give_true(f);
     f->begun = false;
     return code;
 }
 
-/* What stands behind NAME= of an assignment; the word itself where there is none. */
+/* Returns what stands behind NAME= of an assignment, or the word itself. */
 static char *assigned(char *word)
 {
     size_t n = 0;
@@ -52,36 +57,42 @@ static char *assigned(char *word)
     return n && word[n] == '=' ? word + n + 1 : word;
 }
 
+/* Takes "--NAME" or "--NAME=VALUE". */
+static int take_flag(struct flags *f, char *word)
+{
+    char *equals = strchr(word, '=');
+    int code = give_true(f);
+    f->begun = true;
+    f->name = word + 2;
+    if (!equals || code)
+        return code;
+    *equals = '\0';
+    return give(f, equals + 1);
+}
+
 static int take_word(struct flags *f, char *word)
 {
     if (!f->name && is_flag(assigned(word)))
         word = assigned(word);
-    char *equals = strchr(word, '=');
-    if (is_flag(word)) {
-        int code = f->name ? give(f, "true") : DDPM_OK;
-        f->begun = true;
-        f->name = word + 2;
-        if (!equals || code)
-            return code;
-        *equals = '\0';
-        return give(f, equals + 1);
-    }
-    if (*word == '$')
-        return f->name ? give(f, "true") : DDPM_OK;
+    if (is_flag(word))
+        return take_flag(f, word);
+    if (*word == '$') /* a variable, whose value nobody knows here */
+        return give_true(f);
     if (f->name)
         return give(f, word);
-    if (!f->begun || *word == '\0')
+    if (!f->begun || *word == '\0') /* "python", the name of a script */
         return DDPM_OK;
     return dd_error(f->s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", f->where, word);
 }
 
-/* Copies one word, without its quotes and backslashes, from *text to out and passes over it.  True when it
-   was quoted. */
+/* Copies one word from *text to out, without its quotes and backslashes, and moves *text behind it.  Returns true
+   when some of it was quoted. */
 static bool copy_word(char *out, const char **text)
 {
     const char *c = *text;
     char quote = 0;
     bool quoted = false;
+
     for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>`", *c) == NULL); c++) {
         if (*c == '\\' && c[1] != '\0' && quote != '\'')
             *out++ = *++c == '\n' ? ' ' : *c;
@@ -93,6 +104,7 @@ static bool copy_word(char *out, const char **text)
             *out++ = *c;
         quoted = quoted || quote;
     }
+
     *out = '\0';
     *text = c;
     return quoted;
@@ -100,7 +112,7 @@ static bool copy_word(char *out, const char **text)
 
 static int read_commands(struct flags *f, const char *text, int depth);
 
-/* A quoted word that holds flags, alone or behind NAME=, is a command of its own. */
+/* Takes a quoted word.  One that holds flags, alone or behind NAME=, is read as a command of its own. */
 static int take_quoted(struct flags *f, char *word, int depth)
 {
     struct flags inner = { f->s, f->where, NULL, false };
@@ -108,15 +120,16 @@ static int take_quoted(struct flags *f, char *word, int depth)
     return command ? read_commands(&inner, assigned(word), depth + 1) : take_word(f, word);
 }
 
+/* Reads a text of commands; depth counts the quotes around it. */
 static int read_commands(struct flags *f, const char *text, int depth)
 {
     char *word = dd_arena(&f->s->arena, strlen(text) + 1, 1);
-    int code = word ? DDPM_OK : dd_error(f->s->err, DDPM_ENOMEM, "out of memory");
+    int code = word ? DDPM_OK : dd_error_memory(f->s->err, "the flags");
     while (!code && *text != '\0') {
         if (*text == '#') {
-            text += strcspn(text, "\n");
+            text += strcspn(text, "\n"); /* a comment */
         } else if (*text == '\\' && (text[1] == '\n' || text[1] == '\r')) {
-            text += 2;
+            text += 2; /* the line goes on */
         } else if (strchr("\n;|&<>`", *text) != NULL) {
             bool redirects = *text == '<' || *text == '>';
             code = end_command(f);
@@ -127,7 +140,7 @@ static int read_commands(struct flags *f, const char *text, int depth)
             bool quoted = copy_word(word, &text);
             char *kept = dd_arena_text(&f->s->arena, "%s", word);
             if (!kept)
-                return dd_error(f->s->err, DDPM_ENOMEM, "out of memory");
+                return dd_error_memory(f->s->err, "the flags");
             code = quoted ? take_quoted(f, kept, depth) : take_word(f, kept);
         }
     }

@@ -1,5 +1,6 @@
-/* A YAML document as a JSON tree.  libyaml parses; a plain scalar is read as Python would, a quoted one is a
-   text, tags say nothing.  An alias is its anchor's value again, so the number of values is bounded. */
+/* A YAML document as a JSON tree.  libyaml parses it.  A plain scalar is read as Python would read it, a quoted
+   one is a text, and tags say nothing.  An alias repeats its anchor's value, so that a small file could hold
+   very many: their number is bounded. */
 #include <string.h>
 #include <yaml.h>
 #include "family/settings.h"
@@ -20,6 +21,7 @@ static int refuse(struct yaml *y, const char *why)
 
 static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int depth);
 
+/* Returns the value of a scalar; YAML has more words for null, true and false than JSON and Python. */
 static cJSON *scalar(const yaml_node_t *n)
 {
     static const char *const words[][2] = {
@@ -35,6 +37,7 @@ static cJSON *scalar(const yaml_node_t *n)
     return settings_value(text);
 }
 
+/* Returns the value of a node, without what is below it. */
 static cJSON *value_of(const yaml_node_t *n)
 {
     if (n->type == YAML_SCALAR_NODE)
@@ -65,28 +68,31 @@ static int fill_object(struct yaml *y, cJSON *to, const yaml_node_t *n, int dept
     return code;
 }
 
+/* Adds a node, with all that is below it, to an array (key NULL) or to an object. */
 static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int depth)
 {
     const yaml_node_t *n = yaml_document_get_node(&y->document, node);
     if (!n || depth > DEPTH || ++y->values > VALUES)
         return refuse(y, "more values, or deeper ones, than a configuration has");
+
     cJSON *value = value_of(n);
     if (!value || !(key ? cJSON_AddItemToObject(to, key, value) : cJSON_AddItemToArray(to, value))) {
         cJSON_Delete(value);
-        return dd_error(y->err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(y->err, "the YAML values");
     }
+
     if (n->type == YAML_SEQUENCE_NODE)
         return fill_list(y, value, n, depth + 1);
     return n->type == YAML_MAPPING_NODE ? fill_object(y, value, n, depth + 1) : DDPM_OK;
 }
 
-/* Does another document follow?  Which one is meant, nothing says. */
-static int is_followed(yaml_parser_t *parser)
+/* Returns true when another document follows: nothing says which one is meant. */
+static bool is_followed(yaml_parser_t *parser)
 {
     yaml_document_t next;
     if (!yaml_parser_load(parser, &next))
-        return 1;
-    int is = yaml_document_get_root_node(&next) != NULL;
+        return true;
+    bool is = yaml_document_get_root_node(&next) != NULL;
     yaml_document_delete(&next);
     return is;
 }
@@ -97,8 +103,9 @@ int settings_yaml(cJSON **root, const char *text, size_t size, const char *where
     yaml_parser_t parser;
     *root = NULL;
     if (!yaml_parser_initialize(&parser))
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the YAML values");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+
     int loaded = yaml_parser_load(&parser, &y.document), code;
     const yaml_node_t *top = loaded ? yaml_document_get_root_node(&y.document) : NULL;
     if (!loaded) {
@@ -111,8 +118,9 @@ int settings_yaml(cJSON **root, const char *text, size_t size, const char *where
         code = refuse(&y, "more than one document: leave only the one that is meant");
     } else {
         *root = cJSON_CreateObject();
-        code = *root ? fill_object(&y, *root, top, 0) : dd_error(err, DDPM_ENOMEM, "out of memory");
+        code = *root ? fill_object(&y, *root, top, 0) : dd_error_memory(err, "the YAML values");
     }
+
     if (loaded)
         yaml_document_delete(&y.document);
     yaml_parser_delete(&parser);
