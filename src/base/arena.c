@@ -1,4 +1,5 @@
-/* The arena: a list of chunks, each filled from its front. */
+/* The arena is a list of chunks.  Each is filled from its front; what does not fit into the newest chunk
+   begins another. */
 #include "base/memory.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 
 enum { ALIGN = 16, CHUNK = 16384 };
 
+/* The head of a chunk.  used and size count from the head on. */
 struct dd_arena_chunk {
     struct dd_arena_chunk *next;
     size_t used, size;
@@ -25,6 +27,7 @@ void *dd_arena(struct dd_arena *a, size_t n, size_t size)
     size_t bytes = dd_memory_bytes(n, size, ALIGN);
     if (!bytes)
         return NULL;
+
     if (!a->chunk || a->chunk->size - a->chunk->used < bytes) {
         struct dd_arena_chunk *c = chunk_create(bytes > CHUNK ? bytes : CHUNK);
         if (!c)
@@ -32,6 +35,7 @@ void *dd_arena(struct dd_arena *a, size_t n, size_t size)
         c->next = a->chunk;
         a->chunk = c;
     }
+
     void *p = (char *)a->chunk + a->chunk->used;
     a->chunk->used += bytes;
     return p;
@@ -43,9 +47,11 @@ char *dd_arena_text(struct dd_arena *a, const char *format, ...)
     va_start(ap, format);
     int length = vsnprintf(NULL, 0, format, ap);
     va_end(ap);
+
     char *text = length < 0 ? NULL : dd_arena(a, (size_t)length + 1, 1);
     if (!text)
         return NULL;
+
     va_start(ap, format);
     vsnprintf(text, (size_t)length + 1, format, ap);
     va_end(ap);

@@ -1,5 +1,6 @@
 /* Text for the compiler that depends on a part of the build: DD_IF_BUILT(HAVE_DNNL, line) is the line where
-   configure found oneDNN and nothing elsewhere.  Unlike #if it can stand in the expansion of a list of rows. */
+   configure found oneDNN, and nothing elsewhere.  Unlike #if it can stand in the expansion of a list of
+   rows. */
 #ifndef DD_BUILT_H
 #define DD_BUILT_H
 #include "config.h"

@@ -1,4 +1,5 @@
-/* Linux tells in /proc/self/cgroup and /proc/self/mountinfo where the groups of a process are. */
+/* Finds the control groups of this process.  Linux tells in /proc/self/cgroup to which group of each
+   hierarchy it belongs, and in /proc/self/mountinfo where the hierarchies are mounted. */
 #include "base/cgroup.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 enum { TEXT = 4096 };
 
-/* fopen of a path below the root of the system that is asked about. */
+/* Opens a file for reading, whose path begins below sysroot. */
 static FILE *open_below(const char *sysroot, const char *folder, const char *name)
 {
     char path[TEXT];
@@ -15,44 +16,51 @@ static FILE *open_below(const char *sysroot, const char *folder, const char *nam
     return n < (int)sizeof path ? fopen(path, "re") : NULL;
 }
 
-/* Whether list, separated by commas, holds item. */
+/* Returns whether list, separated by commas, holds item. */
 static int list_has(const char *list, const char *item)
 {
     size_t n = strlen(item);
+
     for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
         if (!strncmp(at, item, n) && (at[n] == 0 || at[n] == ','))
             return 1;
     return 0;
 }
 
-/* The line of /proc/self/cgroup, "id:controllers:path", of the hierarchy that a controller belongs to in this version. */
+/* Fills group with the process's group in the hierarchy that a controller belongs to.  A line of
+   /proc/self/cgroup is "ID:CONTROLLERS:PATH"; that of version 2 has the number 0 and no controllers. */
 static int own_group(char group[TEXT], const char *sysroot, int version, const char *controller)
 {
     char line[TEXT];
     int found = 0;
     FILE *f = open_below(sysroot, "/proc/self/cgroup", "");
+
     while (f && !found && fgets(line, sizeof line, f)) {
         char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path)
             continue;
+
         *path++ = 0;
         path[strcspn(path, "\n")] = 0;
         found = version == 2 ? !strncmp(line, "0:", 2) : list_has(controllers + 1, controller);
         if (found)
             memcpy(group, path, strlen(path) + 1);
     }
+
     if (f)
         fclose(f);
     return found;
 }
 
-/* Where that hierarchy is mounted, and which of its groups is the top there (not "/" in a container without a namespace). */
+/* Fills point with the folder where that hierarchy is mounted, and top with the group that this folder
+   stands for.  In a container without a namespace of its own, top is not "/". */
 static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, int version,
                        const char *controller)
 {
     char line[TEXT], kind[64], options[TEXT];
     int found = 0;
     FILE *f = open_below(sysroot, "/proc/self/mountinfo", "");
+
     while (f && !found && fgets(line, sizeof line, f)) {
         char *rest = strstr(line, " - ");
         if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2)
@@ -61,6 +69,7 @@ static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, in
             found = version == 2 ? !strcmp(kind, "cgroup2")
                                  : !strcmp(kind, "cgroup") && list_has(options, controller);
     }
+
     if (f)
         fclose(f);
     return found;
@@ -72,38 +81,46 @@ double dd_cgroup_least(const char *sysroot, int version, const char *controller,
     if (!own_group(group, sysroot, version, controller) ||
         !mount_point(point, top, sysroot, version, controller))
         return 0;
+    /* The path of the group below the one that is mounted. */
     size_t n = strcmp(top, "/") ? strlen(top) : 0;
     const char *below = !strncmp(group, top, n) && (group[n] == '/' || !group[n]) ? group + n : "";
+
     double least = 0;
+    /* From the group itself upwards, a folder at a time. */
     for (size_t length = strlen(below);; length--) {
         if (length && below[length] && below[length] != '/')
             continue;
+
         snprintf(folder, sizeof folder, "%s%.*s", point, (int)length, below);
         double here = limit(sysroot, folder, version);
         if (here > 0 && (least == 0 || here < least))
             least = here;
+
         if (!length)
             return least;
     }
 }
 
-/* One of a group's two limits of version 2, or version 1's; 0: none, as numbers near 2^63 mean. */
+/* Returns the lower of a group's two limits of version 2, or the one of version 1; 0: none.  Numbers near
+   2^63 mean that there is none. */
 static double memory_here(const char *sysroot, const char *folder, int version)
 {
     static const char *const files[] = { "/memory.limit_in_bytes", "/memory.max", "/memory.high" };
     char line[TEXT];
     double least = 0;
+
     for (int i = version == 2 ? 1 : 0; i < (version == 2 ? 3 : 1); i++) {
         double v = dd_file_line(line, sizeof line, sysroot, folder, files[i]) ? atof(line) : 0;
         if (v > 0 && v < 0x1p60 && (least == 0 || v < least))
             least = v;
     }
+
     return least;
 }
 
 double dd_cgroup_memory(const char *sysroot)
 {
-    double one = dd_cgroup_least(sysroot, 1, "memory", memory_here),
-           two = dd_cgroup_least(sysroot, 2, "memory", memory_here);
+    double one = dd_cgroup_least(sysroot, 1, "memory", memory_here);
+    double two = dd_cgroup_least(sysroot, 2, "memory", memory_here);
     return one > 0 && (two == 0 || one < two) ? one : two;
 }

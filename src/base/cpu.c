@@ -1,18 +1,18 @@
-/* Finds instruction sets by cpuid and xgetbv.  A set counts only where the operating system saves its registers:
-   bits 1 and 2 of XCR0 stand for xmm and ymm, bits 5 to 7 for the masks and zmm. */
+/* Finds instruction sets by cpuid and xgetbv.  A set counts only where the operating system saves its
+   registers: bits 1 and 2 of XCR0 stand for xmm and ymm, bits 5 to 7 for the masks and zmm. */
 #include "base/cpu.h"
 #include "config.h"
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
+#include "base/names.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
+/* Returns the low half of XCR0.  The bytes are xgetbv, which the assembler knows by name only with
+   -mxsave. */
 static unsigned xcr0(void)
 {
     unsigned a, d;
-    /* These bytes are xgetbv, which the compiler itself only knows with -mxsave. */
     __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(a), "=d"(d) : "c"(0));
     return a;
 }
@@ -34,9 +34,10 @@ unsigned dd_cpu_detect(void)
     return has512 ? DD_CPU_AVX2 | DD_CPU_AVX512 : DD_CPU_AVX2;
 }
 #elif defined(__aarch64__)
+/* NEON is part of the base architecture. */
 unsigned dd_cpu_detect(void)
 {
-    return DD_CPU_NEON; /* part of the base architecture */
+    return DD_CPU_NEON;
 }
 #else
 unsigned dd_cpu_detect(void)
@@ -45,11 +46,11 @@ unsigned dd_cpu_detect(void)
 }
 #endif
 
-/* In ascending order. */
+/* The sets in ascending order.  own: the bit of the set itself; includes: all bits that its name stands
+   for. */
 static const struct {
     const char *name;
-    unsigned own;      /* the bit of its own */
-    unsigned includes; /* all bits that its name stands for */
+    unsigned own, includes;
 } sets[] = {
     { "ref", 0, 0 },
 
@@ -72,38 +73,23 @@ const char *const *dd_cpu_names(void)
     return names;
 }
 
-/* Writes "ref, avx2, avx512 or neon". */
-static const char *choices(char text[96])
-{
-    text[0] = '\0';
-    for (int i = 0; i < SETS; i++) {
-        const char *before = i == 0 ? "" : ", ";
-        if (i == SETS - 1)
-            before = " or ";
-        snprintf(text + strlen(text), 96 - strlen(text), "%s%s", before, sets[i].name);
-    }
-    return text;
-}
-
 int dd_cpu_ceiling(unsigned *cpu, const char *name, ddpm_error *err)
 {
     unsigned have = dd_cpu_detect();
+    int i;
     *cpu = have;
     if (!name)
         return DDPM_OK;
 
-    for (int i = 0; i < SETS; i++) {
-        if (strcmp(name, sets[i].name))
-            continue;
-        if ((have & sets[i].includes) != sets[i].includes)
-            return dd_error(err, DDPM_EUNSUPPORTED, "this CPU has no %s: its best instruction set is %s",
-                            name, dd_cpu_name(have));
-        *cpu = sets[i].includes;
-        return DDPM_OK;
-    }
+    int code = dd_names_choose(&i, "instruction set", name, dd_cpu_names(), err);
+    if (code)
+        return code;
 
-    char text[96];
-    return dd_error(err, DDPM_EUSAGE, "unknown instruction set \"%s\": choose %s", name, choices(text));
+    if ((have & sets[i].includes) != sets[i].includes)
+        return dd_error(err, DDPM_EUNSUPPORTED, "this CPU has no %s: its best instruction set is %s", name,
+                        dd_cpu_name(have));
+    *cpu = sets[i].includes;
+    return DDPM_OK;
 }
 
 const char *dd_cpu_name(unsigned cpu)

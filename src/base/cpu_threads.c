@@ -1,7 +1,10 @@
 /* The number of threads: OMP_NUM_THREADS, or by what Linux tells under /proc and /sys
-     min(fast physical cores among the processors we may run on, quota / period of our cgroup and of every group above it).
-   Where a file is missing or makes no sense, as on other systems, its limit does not count.  Work is shared out evenly, so on CPUs of unequal
-   cores a slow one would hold up the others: of those that are allowed only the fast ones count. */
+     min(fast physical cores among the processors we may run on,
+         quota / period of our control group and of every group above it).
+
+   Work is shared out evenly, so on a CPU of unequal cores a slow one would hold up the others: only the fast
+   cores among those allowed count.  Where a file is missing or makes no sense, as on other systems, its limit
+   does not count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"
 #include "base/file.h"
@@ -12,6 +15,7 @@
 
 enum { CPUS_MAX = 8192, WORD = 8 * sizeof(unsigned), TEXT = 4096 };
 
+/* A set of processors. */
 struct cpus {
     unsigned bit[CPUS_MAX / WORD];
 };
@@ -21,29 +25,34 @@ static int cpus_has(const struct cpus *c, long i)
     return c->bit[(size_t)i / WORD] >> (size_t)i % WORD & 1;
 }
 
-/* A list such as "0-3,8,10-11"; returns how many it names, 0 when it is not a list. */
+/* Fills c from a list such as "0-3,8,10-11".  Returns how many processors it names, or 0 when it is no
+   list. */
 static int cpus_parse(struct cpus *c, const char *text)
 {
     int count = 0;
     memset(c, 0, sizeof *c);
+
     for (const char *at = text;; at++) {
         char *end;
         long first = strtol(at, &end, 10), last = first;
+        /* A number, or a range of two. */
         if (end == at)
             return 0;
         if (*end == '-')
             last = strtol(at = end + 1, &end, 10);
         if (end == at || first < 0 || last < first || last >= CPUS_MAX)
             return 0;
+
         for (long i = first; i <= last; i++, count++)
             c->bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
+
         at = end;
         if (*at != ',')
             return count;
     }
 }
 
-/* The processors on which the calling thread may run. */
+/* Fills c with the processors on which the calling thread may run.  Returns how many they are. */
 static int affinity(struct cpus *c, const char *sysroot)
 {
     static const char key[] = "Cpus_allowed_list:";
@@ -51,17 +60,22 @@ static int affinity(struct cpus *c, const char *sysroot)
     int count = 0;
     snprintf(line, sizeof line, "%.4000s/proc/thread-self/status", sysroot);
     FILE *f = fopen(line, "re");
+
     while (f && !count && fgets(line, sizeof line, f))
         if (!strncmp(line, key, sizeof key - 1))
             count = cpus_parse(c, line + sizeof key - 1);
+
     if (f)
         fclose(f);
     return count;
 }
 
+/* Reduces c to the processors that are also in fast, unless none would be left.  Returns how many are in
+   both. */
 static int keep(struct cpus *c, const struct cpus *fast)
 {
     int count = 0;
+
     for (size_t i = 0; i < CPUS_MAX / WORD; i++)
         count += __builtin_popcount(c->bit[i] & fast->bit[i]);
     for (size_t i = 0; count && i < CPUS_MAX / WORD; i++)
@@ -69,7 +83,8 @@ static int keep(struct cpus *c, const struct cpus *fast)
     return count;
 }
 
-/* What arm64 says of a processor, 1024 for the fastest of the machine; 0: nothing. */
+/* Returns the speed of a processor as arm64 tells it, 1024 for the fastest of the machine; 0: nothing is
+   told. */
 static int capacity(long i, const char *sysroot)
 {
     char folder[128], line[TEXT];
@@ -77,26 +92,31 @@ static int capacity(long i, const char *sysroot)
     return dd_file_line(line, sizeof line, sysroot, folder, "cpu_capacity") ? atoi(line) : 0;
 }
 
-/* Leaves the performance cores, where there are any: by Intel's list of them, or else those of more than half the greatest capacity. */
+/* Reduces allowed to the performance cores, where there are any: those of Intel's list, or else those of
+   more than half the greatest capacity. */
 static void leave_fast(struct cpus *allowed, const char *sysroot)
 {
     char line[TEXT];
     struct cpus fast;
     int most = 0;
+
     if (dd_file_line(line, sizeof line, sysroot, "/sys/devices/cpu_core/", "cpus") &&
         cpus_parse(&fast, line) && keep(allowed, &fast))
         return;
+
     for (long i = 0; i < CPUS_MAX; i++)
         if (cpus_has(allowed, i) && capacity(i, sysroot) > most)
             most = capacity(i, sysroot);
+
     memset(&fast, 0, sizeof fast);
+    /* Without capacities all are 0, and 0 > 0 / 2 keeps none: then keep() changes nothing. */
     for (long i = 0; i < CPUS_MAX; i++)
         if (cpus_has(allowed, i) && capacity(i, sysroot) > most / 2)
             fast.bit[(size_t)i / WORD] |= 1u << (size_t)i % WORD;
     keep(allowed, &fast);
 }
 
-/* Of the allowed processors, those that are the first allowed one of their core. */
+/* Returns the number of allowed processors that are the first allowed one of their core. */
 static int physical_cores(const struct cpus *allowed, const char *sysroot)
 {
     int count = 0;
@@ -106,11 +126,13 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
         long first = 0;
         if (!cpus_has(allowed, i))
             continue;
+
         snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/topology/", i);
         int known = (dd_file_line(line, sizeof line, sysroot, folder, "core_cpus_list") &&
                      cpus_parse(&sibling, line)) ||
                     (dd_file_line(line, sizeof line, sysroot, folder, "thread_siblings_list") &&
                      cpus_parse(&sibling, line));
+
         while (known && first < i && !(cpus_has(&sibling, first) && cpus_has(allowed, first)))
             first++;
         count += !known || first == i;
@@ -118,11 +140,13 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
     return count;
 }
 
-/* "200000 100000" (v2) or the two files of v1 as a number of processors, rounded up; 0: no limit. */
+/* Returns the quota of a group in processors, rounded up; 0: none.  Version 2 has one file with "QUOTA
+   PERIOD", version 1 a file for each. */
 static double quota_here(const char *sysroot, const char *folder, int version)
 {
     char quota[TEXT], period[TEXT];
     double q = 0, p = 0;
+
     if (version == 2) {
         if (!dd_file_line(quota, sizeof quota, sysroot, folder, "/cpu.max") ||
             sscanf(quota, "%lf %lf", &q, &p) != 2)
@@ -134,13 +158,16 @@ static double quota_here(const char *sysroot, const char *folder, int version)
         q = atof(quota);
         p = atof(period);
     }
+
     if (!(q > 0 && p > 0 && q / p < CPUS_MAX))
         return 0;
+
     int whole = (int)(q / p);
     return whole + (q > whole * p);
 }
 
-/* OpenMP's own wish, of whose list "4,2" the first number is that of the outermost level; 0: none. */
+/* Returns what OpenMP was asked for; 0: nothing.  In a list such as "4,2" the first number is that of the
+   outermost level. */
 static int wished(void)
 {
     const char *text = getenv("OMP_NUM_THREADS");
@@ -155,15 +182,18 @@ int dd_cpu_threads(const char *sysroot)
     int n = wished();
     if (n)
         return n;
+
     n = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (affinity(&allowed, sysroot)) {
         leave_fast(&allowed, sysroot);
         n = physical_cores(&allowed, sysroot);
     }
+
     for (int version = 1; version <= 2; version++) {
         int limit = (int)dd_cgroup_least(sysroot, version, "cpu", quota_here);
         if (limit && limit < n)
             n = limit;
     }
+
     return n > 1 ? n : 1;
 }

@@ -1,11 +1,15 @@
-/* Element types.  binary16 has 1 sign, 5 exponent and 10 fraction bits: (-1)^s 2^(e-15) 1.f, subnormal (e = 0) 2^-24 f, e = 31
-   infinity or NaN; bfloat16 is the upper half of a binary32. */
+/* Element types and their conversion.
+
+   binary16 has 1 sign, 5 exponent and 10 fraction bits:
+     0 < e < 31    (-1)^s 2^(e-15) 1.f
+     e = 0         (-1)^s 2^-24 f       (subnormal, f taken as a whole number)
+     e = 31        infinity or NaN
+   bfloat16 is the upper half of a binary32. */
 #include "base/dtype.h"
 #include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error \
-    "tensors are used as they lie in the file, which is little-endian: big-endian machines are not supported"
+#error "tensors are used as they lie in the file, little-endian: big-endian machines are not supported"
 #endif
 
 static const struct {
@@ -60,14 +64,17 @@ static uint32_t to_bits(float f)
     return bits;
 }
 
-enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 }; /* in a float's exponent */
+/* In the place of a float's exponent: the difference of the two biases, and a one. */
+enum { BIAS = (127 - 15) << 23, STEP = 1 << 23 };
 
-/* With branches, because nearly all weights go the last way: faster than masks in scalar code. */
+/* Returns value i of in, a binary16.  The branches are faster than masks in scalar code, because nearly all
+   weights take the last way. */
 static float half_at(const unsigned char *in, size_t i)
 {
     uint16_t half;
     memcpy(&half, in + 2 * i, 2);
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
+
     if (rest >= 0x7c00)
         return from_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);
     if (rest < 0x400)
@@ -75,6 +82,7 @@ static float half_at(const unsigned char *in, size_t i)
     return from_bits(sign | ((rest << 13) + BIAS));
 }
 
+/* The same of a bfloat16, a float and a double, which may lie at any address. */
 static float brain_at(const unsigned char *in, size_t i)
 {
     uint16_t half;
@@ -96,6 +104,7 @@ static double double_at(const unsigned char *in, size_t i)
     return v;
 }
 
+/* The body of a conversion, where `at` reads one value. */
 #define EACH(type, at)             \
     for (size_t i = 0; i < n; i++) \
         out[i] = (type)at(in, i);  \
@@ -123,19 +132,24 @@ int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n)
     }
 }
 
-/* Dropping 13 bits of fraction rounds to nearest, ties to even, when half an ulp less one, plus the last kept bit, is added first;
-   a carry into the exponent is right, up to and including infinity.  Below 2^-14 adding 0.5 = 2^23 * 2^-24 lines the units up, and
-   the addition itself rounds. */
+/* Rounds to binary16, to nearest, ties to even.
+
+   Dropping 13 bits of the fraction rounds so when half a unit less one, plus the last kept bit, is added
+   first.  A carry into the exponent is right, up to and including infinity.  Below 2^-14 the addition itself
+   rounds: 0.5 = 2^23 * 2^-24 lines the units up. */
 static uint16_t to_half(float f)
 {
     uint32_t bits = to_bits(f) & 0x7fffffff;
     uint16_t sign = (uint16_t)(to_bits(f) >> 16 & 0x8000);
+
+    /* NaN keeps its upper bits; what rounds beyond the largest finite number is infinity. */
     if (bits > 0x7f800000)
         return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x3ff));
     if (bits >= 0x47800000)
         return sign | 0x7c00;
     if (bits < BIAS + STEP)
         return (uint16_t)(sign | (to_bits(from_bits(bits) + 0.5f) - 0x3f000000));
+
     bits += 0xfff + (bits >> 13 & 1);
     return (uint16_t)(sign | (bits - BIAS) >> 13);
 }

@@ -1,10 +1,11 @@
-/* Types of tensor elements as safetensors names them, all little-endian, and their conversion to float, double and half. */
+/* Types of tensor elements as safetensors names them, all little-endian, and their conversion to float,
+   double and half. */
 #ifndef DD_DTYPE_H
 #define DD_DTYPE_H
 #include <stddef.h>
 #include <stdint.h>
 
-/* In the order of the reference implementation, which writes wide types first. */
+/* The order is that of the reference implementation, which writes wide types first. */
 enum dd_dtype {
     DD_BOOL,
     DD_F4,
@@ -31,12 +32,15 @@ enum dd_dtype {
     DD_DTYPES
 };
 
-const char *dd_dtype_name(enum dd_dtype t); /* "F32" */
-unsigned dd_dtype_bits(enum dd_dtype t);    /* of one value */
+/* Returns the name of a type, such as "F32", and the bits of one value. */
+const char *dd_dtype_name(enum dd_dtype t);
+unsigned dd_dtype_bits(enum dd_dtype t);
 
-/* out [n] from n values of F16, BF16, F32 or F64, which may lie at any address; -1 for other types, which the caller reports. */
+/* Converts n values of F16, BF16, F32 or F64, which may lie at any address, to out [n].  Returns 0, or -1 for
+   other types, which the caller reports. */
 int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n);
 int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n);
-/* Round to nearest, ties to even; too large is infinity. */
+
+/* Rounds in [n] to nearest, ties to even.  What is too large becomes infinity. */
 void dd_dtype_to_half(uint16_t *out, const float *in, size_t n);
 #endif

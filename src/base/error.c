@@ -1,11 +1,12 @@
-/* Error sentences.  A text may quote names that come out of a hostile file, so whatever is not printable becomes '?': a message is
-   one line and cannot drive a terminal.  A text that does not fit ends in "...". */
+/* Error sentences.  A text may quote names out of a hostile file, so every character that is not printable
+   becomes '?': a message is one line and cannot drive a terminal.  A text that does not fit ends in "...". */
 #include "base/error.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/scan.h"
 
+/* Makes text [room] printable.  length: what vsnprintf would have liked to write. */
 static void settle(char *text, size_t room, int length)
 {
     dd_scan_plain(text);
@@ -17,10 +18,12 @@ int dd_error(ddpm_error *err, int code, const char *format, ...)
 {
     if (!err)
         return code;
+
     va_list ap;
     va_start(ap, format);
     int length = vsnprintf(err->text, sizeof err->text, format, ap);
     va_end(ap);
+
     settle(err->text, sizeof err->text, length);
     err->code = code;
     return code;
@@ -35,12 +38,15 @@ int dd_error_context(ddpm_error *err, const char *format, ...)
 {
     if (!err)
         return DDPM_OK;
+
     char context[sizeof err->text], text[sizeof err->text];
     va_list ap;
     va_start(ap, format);
     vsnprintf(context, sizeof context, format, ap);
     va_end(ap);
+
+    /* A caller's own function may have filled the text to its last byte, without an end. */
     memcpy(text, err->text, sizeof text);
-    text[sizeof text - 1] = 0; /* a caller's function may have filled it to its end */
+    text[sizeof text - 1] = 0;
     return dd_error(err, err->code, "%s: %s", context, text);
 }

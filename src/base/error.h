@@ -1,5 +1,6 @@
-/* How a function that can fail says why: an int code of ddpm.h, and in a ddpm_error of the caller's one sentence that names the
-   file, tensor or field, what was found, what was expected and what to do. */
+/* How a function that can fail says why: it returns an int code of ddpm.h, and fills a ddpm_error of the
+   caller's with one sentence.  The sentence names the file, tensor or field, what was found, what was
+   expected, and what to do. */
 #ifndef DD_ERROR_H
 #define DD_ERROR_H
 #include "ddpm.h"
@@ -10,10 +11,13 @@
 #define DD_PRINTF(f, a)
 #endif
 
-/* Fills *err (may be NULL) and returns code, so that a caller can write: return dd_error(err, DDPM_EDATA, "..."). */
+/* Fills *err (may be NULL) and returns code, so that a caller can write: return dd_error(err, DDPM_EDATA,
+   "..."). */
 int dd_error(ddpm_error *err, int code, const char *format, ...) DD_PRINTF(3, 4);
+
+/* Puts "context: " before the text that is already in *err.  Returns err->code. */
+int dd_error_context(ddpm_error *err, const char *format, ...) DD_PRINTF(2, 3);
+
 /* Fills *err with "out of memory for WHAT" and returns DDPM_ENOMEM. */
 int dd_error_memory(ddpm_error *err, const char *what);
-/* Puts "context: " before a text that is already there; returns err->code. */
-int dd_error_context(ddpm_error *err, const char *format, ...) DD_PRINTF(2, 3);
 #endif

@@ -1,4 +1,5 @@
-/* Files: whole ones mapped for reading; new ones written beside their place and renamed into it when complete. */
+/* Files.  Whole ones are mapped for reading.  New ones are written beside their place and renamed into it
+   when they are complete. */
 #ifndef DD_FILE_H
 #define DD_FILE_H
 #include <stdio.h>
@@ -6,7 +7,10 @@
 #include <time.h>
 #include "base/error.h"
 
-/* data [size], never NULL once mapped; the rest says which file it is and when it was last written. */
+/* ---- reading ---- */
+
+/* A mapped file.  data [size] is never NULL once it is mapped; the rest says which file it is, and when it
+   was last written. */
 struct dd_file {
     const unsigned char *data;
     size_t size;
@@ -15,24 +19,39 @@ struct dd_file {
     struct timespec written;
 };
 
-/* A regular file, read-only; an empty one has size 0.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM, DDPM_EDATA (a folder, a
-   device).  Whoever replaces the file by rename, as below, leaves the mapping whole. */
+/* Maps a regular file, read-only; an empty one has size 0.  The mapping stays whole when somebody replaces
+   the file by rename.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM; DDPM_EDATA: a folder, a device. */
 int dd_file_map(struct dd_file *f, const char *path, ddpm_error *err);
-void dd_file_unmap(struct dd_file *f); /* nothing on one that failed, or twice */
-/* To be asked once all is read: DDPM_EDATA when somebody has written into the file since it was mapped. */
+
+/* Does nothing to a file that could not be mapped, or the second time. */
+void dd_file_unmap(struct dd_file *f);
+
+/* Returns DDPM_EDATA when somebody has written into the file since it was mapped.  Ask once everything is
+   read. */
 int dd_file_unchanged(const struct dd_file *f, const char *path, ddpm_error *err);
-/* Gives the memory of a part of the mapping back; who reads there again fetches it again.  Nothing on other memory. */
+
+/* Gives the memory of a part of the mapping back; reading there again fetches it again.  Does nothing to
+   other memory. */
 void dd_file_forget(const struct dd_file *f, const void *data, size_t size);
-/* The first line of the file whose path is root, folder and name joined, without its end, cut to size; 0 when there is none. */
+
+/* Fills line with the first line, without its end and cut to size, of the file whose path is root, folder and
+   name joined.  Returns 0 when there is none. */
 int dd_file_line(char *line, int size, const char *root, const char *folder, const char *name);
-/* The code for an errno; missing: that of a path which leads nowhere, DDPM_EMISSING for an input, DDPM_ECREATE for an output. */
+
+/* Returns the code for an errno.  missing: the code of a path that leads nowhere, DDPM_EMISSING for an input,
+   DDPM_ECREATE for an output. */
 int dd_file_code(int number, int missing);
 
-/* A private temporary in the same folder; nothing is seen at path until commit: flush, fsync, rename, fsync
-   of the folder.  A symbolic link to a regular file, or to nothing, is replaced itself; whatever else is no
-   regular file never is.
-   replace 0: DDPM_ECREATE when path exists (looked at in create and, without a race, in commit). */
-/* temporary NULL: a device or pipe; standard: standard output */
+/* ---- writing ---- */
+
+/* A file being written, as a private temporary in the folder of its path.  Nothing is seen at path until the
+   commit, which flushes, synchronises, renames, and synchronises the folder.
+
+   A symbolic link to a regular file or to nothing is itself replaced.  Anything else that is not a regular
+   file is never replaced.  Where replace is 0, a path that exists is DDPM_ECREATE, in create and once more,
+   without a race, in commit.
+
+   temporary NULL: the output goes to a device or pipe.  standard: it goes to standard output. */
 struct dd_output {
     FILE *stream;
     char *path, *temporary;
@@ -40,9 +59,14 @@ struct dd_output {
 };
 
 int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_error *err);
-/* The same; a device, a pipe, a link to one, or "-", standard output, is opened and written to as it is. */
+
+/* The same, but a device, a pipe, a link to one, or "-" for standard output, is opened and written to as it
+   is. */
 int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddpm_error *err);
-int dd_output_commit(struct dd_output *o,
-                     ddpm_error *err); /* always ends the output; when it fails nothing is left behind */
-void dd_output_abandon(struct dd_output *o); /* removes the temporary; nothing on an ended output */
+
+/* Ends the output, always.  When it fails, nothing is left behind. */
+int dd_output_commit(struct dd_output *o, ddpm_error *err);
+
+/* Removes the temporary.  Does nothing to an output that has ended. */
+void dd_output_abandon(struct dd_output *o);
 #endif

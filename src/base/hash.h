@@ -1,4 +1,4 @@
-/* SHA-256 over libcrypto, as 64 lower-case hexadecimal digits. */
+/* SHA-256 by libcrypto, as 64 lower-case hexadecimal digits. */
 #ifndef DD_HASH_H
 #define DD_HASH_H
 #include <stddef.h>
@@ -11,7 +11,10 @@ struct dd_hash {
     SHA256_CTX state;
 };
 
-int dd_hash_begin(struct dd_hash *h); /* 0, or -1 where libcrypto refuses */
+/* Returns 0, or -1 where libcrypto refuses. */
+int dd_hash_begin(struct dd_hash *h);
 void dd_hash_add(struct dd_hash *h, const void *data, size_t size);
+
+/* Fills hex with the digits and a NUL. */
 void dd_hash_end(struct dd_hash *h, char hex[65]);
 #endif

@@ -1,23 +1,25 @@
-/* JSON values by their keys.  The text is first checked by dd_scan, because cJSON lets invalid UTF-8, control characters, leading
-   zeros and escaped NULs pass; then cJSON builds the tree; then doubled keys and infinite numbers are looked for. */
+/* Reads JSON values by their keys, in three passes.  dd_scan checks the text, because cJSON lets invalid
+   UTF-8, control characters, leading zeros and escaped NULs pass.  Then cJSON builds the tree.  Then the tree
+   is searched for doubled keys and infinite numbers. */
 #include "base/json.h"
-#include "base/names.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/names.h"
 #include "base/scan.h"
 
-enum { TEXT_MOST = 4 << 20 }; /* cJSON takes up to 40 bytes for each of the text */
+/* cJSON takes up to 40 bytes for each byte of the text. */
+enum { TEXT_MOST = 4 << 20 };
 
 static int compare_keys(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A key that an object holds twice, or NULL; *full: out of memory. */
+/* Returns a key that an object holds twice, or NULL. Sets *full where there is no memory. */
 static const char *doubled_key(const cJSON *object, bool *full)
 {
     size_t n = 0;
@@ -28,23 +30,28 @@ static const char *doubled_key(const cJSON *object, bool *full)
         *full = true;
         return NULL;
     }
+
     n = 0;
     for (const cJSON *c = object->child; c; c = c->next)
         key[n++] = c->string;
+    /* Sorted, equal keys are neighbours. */
     qsort(key, n, sizeof *key, compare_keys);
+
     for (size_t i = 1; i < n && !found; i++)
         if (!strcmp(key[i - 1], key[i]))
             found = key[i];
+
     free(key);
     return found;
 }
 
-/* Where in the tree a value is, "net.heads.down[2]", cut when it is too long. */
+/* The place of a value in the tree, such as "net.heads.down[2]", cut when it is too long. */
 struct place {
     char path[128];
     size_t used;
 };
 
+/* Returns the place of a child. */
 static struct place below(const struct place *p, const cJSON *child, int index)
 {
     struct place q = *p;
@@ -52,23 +59,25 @@ static struct place below(const struct place *p, const cJSON *child, int index)
     size_t room = sizeof q.path - q.used;
     int n = child->string ? snprintf(end, room, "%s%s", q.used ? "." : "", child->string)
                           : snprintf(end, room, "[%d]", index);
+
     q.used += (size_t)n < room ? (size_t)n : room - 1;
     return q;
 }
 
-/* Doubled keys and infinite numbers; recursion no deeper than the scanner let pass. */
+/* Searches for doubled keys and infinite numbers.  The recursion goes no deeper than the scanner let pass. */
 static int check_tree(const cJSON *c, const struct place *p, const char *name, ddpm_error *err)
 {
     bool full = false;
     const char *twice = cJSON_IsObject(c) ? doubled_key(c, &full) : NULL;
     if (full)
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+        return dd_error_memory(err, name);
     if (twice)
         return dd_error(err, DDPM_EDATA, "%s: %s%s%s: the key occurs twice", name, p->path,
                         p->used ? "." : "", twice);
     if (cJSON_IsNumber(c) && !isfinite(c->valuedouble))
         return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name,
                         p->used ? p->path : "the top level");
+
     int i = 0;
     for (const cJSON *child = c->child; child; child = child->next, i++) {
         struct place q = below(p, child, i);
@@ -85,23 +94,28 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
     *root = NULL;
     if (size > TEXT_MOST)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes of JSON, at most %d are read", name, size, TEXT_MOST);
+
     dd_scan_begin(&s, text, size);
     if (dd_scan_value(&s) || dd_scan_end(&s))
         return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start),
                         s.fault);
+
     *root = cJSON_ParseWithLength(text, size);
     if (!*root)
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+        return dd_error_memory(err, name);
+
     int code = check_tree(*root, &(struct place){ "", 0 }, name, err);
     if (code) {
         cJSON_Delete(*root);
         *root = NULL;
     }
+
     return code;
 }
 
 /* ---- reading an object ---- */
 
+/* Sets the error of a key, "" for the object itself, unless there is one already. */
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...) DD_PRINTF(4, 5);
 
 static int fail(struct dd_json *j, int code, const char *key, const char *format, ...)
@@ -110,30 +124,41 @@ static int fail(struct dd_json *j, int code, const char *key, const char *format
     va_list ap;
     if (j->code)
         return j->code;
+
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+
     const char *dot = *j->path && *key && *key != '[' ? "." : "";
-    return j->code = dd_error(j->err, code, "%s%s%s: %s", j->path, dot,
-                              *j->path || *key ? key : "the top level", text);
+    j->code =
+        dd_error(j->err, code, "%s%s%s: %s", j->path, dot, *j->path || *key ? key : "the top level", text);
+    return j->code;
 }
 
+/* Bits of one element of dd_json.seen. */
+enum { SEEN_BITS = 8 * sizeof(unsigned) };
+
+/* Returns the type of a value in words. */
 static const char *type_name(const cJSON *c)
 {
-    return cJSON_IsNull(c)     ? "null"
-           : cJSON_IsBool(c)   ? "true or false"
-           : cJSON_IsNumber(c) ? "a number"
-           : cJSON_IsString(c) ? "a string"
-           : cJSON_IsArray(c)  ? "a list"
-                               : "an object";
+    if (cJSON_IsNull(c))
+        return "null";
+    if (cJSON_IsBool(c))
+        return "true or false";
+    if (cJSON_IsNumber(c))
+        return "a number";
+    if (cJSON_IsString(c))
+        return "a string";
+    return cJSON_IsArray(c) ? "a list" : "an object";
 }
 
 void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddpm_error *err)
 {
     *j = (struct dd_json){ .object = object, .err = err };
     snprintf(j->path, sizeof j->path, "%s", path);
+
     if (!object)
-        j->code = DDPM_EDATA; /* whoever was asked for it has already said so */
+        j->code = DDPM_EDATA; /* err already has the text of the first error */
     else if (!cJSON_IsObject(object))
         fail(j, DDPM_EDATA, "", "an object is expected, found %s", type_name(object));
     else if ((size_t)cJSON_GetArraySize(object) > 8 * sizeof j->seen)
@@ -141,19 +166,19 @@ void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddp
              8 * sizeof j->seen);
 }
 
-/* The value of key, marked as seen; NULL when there is none. */
+/* Returns the value of key, and marks it as seen; NULL when there is none. */
 static const cJSON *look(struct dd_json *j, const char *key)
 {
     size_t i = 0;
     for (const cJSON *c = j->code ? NULL : j->object->child; c; c = c->next, i++)
         if (!strcmp(c->string, key)) {
-            j->seen[i / (8 * sizeof *j->seen)] |= 1u << i % (8 * sizeof *j->seen);
+            j->seen[i / SEEN_BITS] |= 1u << i % SEEN_BITS;
             return c;
         }
     return NULL;
 }
 
-/* The value of key if it has the type; else an error that says what was expected, and NULL. */
+/* Returns the value of key if it has the type, else NULL, with an error that says what was expected. */
 static const cJSON *want(struct dd_json *j, const char *key, cJSON_bool (*is)(const cJSON *),
                          const char *expected)
 {
@@ -179,15 +204,18 @@ double dd_json_number(struct dd_json *j, const char *key, double low, double hig
     return c && !j->code ? c->valuedouble : 0;
 }
 
+/* Returns c as a whole number from low to high; 0 where it is none, or NULL. */
 static int integer(struct dd_json *j, const char *key, const cJSON *c, int low, int high)
 {
-    if (c && !cJSON_IsNumber(c))
+    if (!c)
+        return 0;
+
+    double v = c->valuedouble;
+    if (!cJSON_IsNumber(c))
         fail(j, DDPM_EDATA, key, "a whole number is expected, found %s", type_name(c));
-    else if (c &&
-             !(low <= c->valuedouble && c->valuedouble <= high && c->valuedouble == floor(c->valuedouble)))
-        fail(j, DDPM_EDATA, key, "%.15g found, a whole number between %d and %d is expected", c->valuedouble,
-             low, high);
-    return c && !j->code ? (int)c->valuedouble : 0;
+    else if (!(low <= v && v <= high && v == floor(v)))
+        fail(j, DDPM_EDATA, key, "%.15g found, a whole number between %d and %d is expected", v, low, high);
+    return j->code ? 0 : (int)v;
 }
 
 int dd_json_int(struct dd_json *j, const char *key, int low, int high)
@@ -213,16 +241,18 @@ int dd_json_choice(struct dd_json *j, const char *key, const char *const *names)
     char all[160] = "";
     if (j->code)
         return 0;
-    for (int i = 0; names[i]; i++) {
-        if (!strcmp(text, names[i]))
-            return i;
+
+    int i = dd_names_find(names, text);
+    if (i >= 0)
+        return i;
+
+    for (i = 0; names[i]; i++)
         dd_names_join(all, sizeof all, names[i]);
-    }
     fail(j, DDPM_EDATA, key, "\"%.60s\" found, one of these is expected: %s", text, all);
     return 0;
 }
 
-/* The list at key, which must have at most `most` values. */
+/* Returns the list at key, which must have at most `most` values. */
 static const cJSON *list(struct dd_json *j, const char *key, int most)
 {
     const cJSON *c = want(j, key, cJSON_IsArray, "a list");
@@ -267,7 +297,7 @@ int dd_json_end(struct dd_json *j)
 {
     size_t i = 0;
     for (const cJSON *c = j->code ? NULL : j->object->child; c; c = c->next, i++)
-        if (!(j->seen[i / (8 * sizeof *j->seen)] >> i % (8 * sizeof *j->seen) & 1))
+        if (!(j->seen[i / SEEN_BITS] >> i % SEEN_BITS & 1))
             fail(j, DDPM_EDATA, c->string, "unknown key");
     return j->code;
 }

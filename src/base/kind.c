@@ -1,5 +1,5 @@
-/* What a file is, by the bytes that its kind begins with.  The list has what is often given for a model and
-   is none. */
+/* Tells what a file is by the bytes that its kind begins with.  The list has what is often given in the place
+   of a model. */
 #include "base/kind.h"
 #include <ctype.h>
 #include <stdint.h>
@@ -8,13 +8,7 @@
 static const char unpack[] = "unpack it first", again[] = "fetch the file itself again";
 static const char others[] = "only torch and safetensors files are read";
 
-#define MAGIC(at, bytes, is, hint, torch) \
-    {                                     \
-        at, bytes, sizeof bytes - 1,      \
-        {                                 \
-            is, hint, torch, false        \
-        }                                 \
-    }
+#define BYTES(at, bytes) at, bytes, sizeof bytes - 1
 
 static const struct {
     size_t at;
@@ -22,42 +16,38 @@ static const struct {
     size_t size;
     struct dd_kind kind;
 } magics[] = {
-    MAGIC(0, "version https://git-lfs", "a git-lfs pointer, not the file itself",
-          "fetch it with git lfs pull", false),
-    MAGIC(0, "\x89PNG", "a PNG picture", NULL, false),
-    MAGIC(0, "\xff\xd8\xff", "a JPEG picture", NULL, false),
-    MAGIC(0, "GIF8", "a GIF picture", NULL, false),
-    MAGIC(8, "WEBP", "a WebP picture", NULL, false),
-    MAGIC(0, "II*\0", "a TIFF picture", NULL, false),
-    MAGIC(0, "MM\0*", "a TIFF picture", NULL, false),
-    MAGIC(0, "%PDF-", "a PDF document", NULL, false),
-    MAGIC(0, "\x1f\x8b", "compressed with gzip", unpack, false),
-    MAGIC(0, "BZh", "compressed with bzip2", unpack, false),
-    MAGIC(0,
-          "\xfd"
-          "7zXZ",
-          "compressed with xz", unpack, false),
-    MAGIC(0, "\x28\xb5\x2f\xfd", "compressed with zstd", unpack, false),
-    MAGIC(0, "7z\xbc\xaf", "a 7z archive", unpack, false),
-    MAGIC(0, "Rar!", "a RAR archive", unpack, false),
-    MAGIC(257, "ustar", "a tar archive (or a checkpoint of torch before 0.2)", unpack, false),
-    MAGIC(0, "\x89HDF", "an HDF5 file", others, false),
-    MAGIC(0, "\x93NUMPY", "a NumPy .npy array", NULL, false),
-    MAGIC(0, "GGUF", "a GGUF file", others, false),
-    MAGIC(4, "TFL3", "a TensorFlow Lite model", others, false),
-    MAGIC(0, "PAR1", "a Parquet table", NULL, false),
-    MAGIC(0, "SQLite format 3", "an SQLite database", NULL, false),
-    MAGIC(0,
-          "\x7f"
-          "ELF",
-          "a program", NULL, false),
-    MAGIC(0, "PYTORCH1", "a preview of torch's zip format", "save it again with torch 1.6 or later", false),
-    MAGIC(0, "PK\5\6", "an empty zip archive", again, false),
-    MAGIC(0, "\x80\2\x8a\12\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", "a PyTorch file", NULL, true),
-    MAGIC(0, "\x80\2", "a pickle but no file of torch.save", NULL, false),
-    MAGIC(0, "\x80\3", "a pickle but no file of torch.save", NULL, false),
-    MAGIC(0, "\x80\4", "a pickle but no file of torch.save", NULL, false),
-    MAGIC(0, "\x80\5", "a pickle but no file of torch.save", NULL, false),
+    { BYTES(0, "version https://git-lfs"),
+      { .is = "a git-lfs pointer, not the file itself", .hint = "fetch it with git lfs pull" } },
+    { BYTES(0, "\x89PNG"), { .is = "a PNG picture" } },
+    { BYTES(0, "\xff\xd8\xff"), { .is = "a JPEG picture" } },
+    { BYTES(0, "GIF8"), { .is = "a GIF picture" } },
+    { BYTES(8, "WEBP"), { .is = "a WebP picture" } },
+    { BYTES(0, "II*\0"), { .is = "a TIFF picture" } },
+    { BYTES(0, "MM\0*"), { .is = "a TIFF picture" } },
+    { BYTES(0, "%PDF-"), { .is = "a PDF document" } },
+    { BYTES(0, "\x1f\x8b"), { .is = "compressed with gzip", .hint = unpack } },
+    { BYTES(0, "BZh"), { .is = "compressed with bzip2", .hint = unpack } },
+    { BYTES(0, "\3757zXZ"), { .is = "compressed with xz", .hint = unpack } },
+    { BYTES(0, "\x28\xb5\x2f\xfd"), { .is = "compressed with zstd", .hint = unpack } },
+    { BYTES(0, "7z\xbc\xaf"), { .is = "a 7z archive", .hint = unpack } },
+    { BYTES(0, "Rar!"), { .is = "a RAR archive", .hint = unpack } },
+    { BYTES(257, "ustar"), { .is = "a tar archive (or a checkpoint of torch before 0.2)", .hint = unpack } },
+    { BYTES(0, "\x89HDF"), { .is = "an HDF5 file", .hint = others } },
+    { BYTES(0, "\x93NUMPY"), { .is = "a NumPy .npy array" } },
+    { BYTES(0, "GGUF"), { .is = "a GGUF file", .hint = others } },
+    { BYTES(4, "TFL3"), { .is = "a TensorFlow Lite model", .hint = others } },
+    { BYTES(0, "PAR1"), { .is = "a Parquet table" } },
+    { BYTES(0, "SQLite format 3"), { .is = "an SQLite database" } },
+    { BYTES(0, "\177ELF"), { .is = "a program" } },
+    { BYTES(0, "PYTORCH1"),
+      { .is = "a preview of torch's zip format", .hint = "save it again with torch 1.6 or later" } },
+    { BYTES(0, "PK\5\6"), { .is = "an empty zip archive", .hint = again } },
+    { BYTES(0, "\x80\2\x8a\12\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"),
+      { .is = "a PyTorch file", .torch = true } },
+    { BYTES(0, "\x80\2"), { .is = "a pickle but no file of torch.save" } },
+    { BYTES(0, "\x80\3"), { .is = "a pickle but no file of torch.save" } },
+    { BYTES(0, "\x80\4"), { .is = "a pickle but no file of torch.save" } },
+    { BYTES(0, "\x80\5"), { .is = "a pickle but no file of torch.save" } },
 };
 
 static bool has(const unsigned char *data, size_t size, size_t at, const char *bytes, size_t n)
@@ -65,14 +55,16 @@ static bool has(const unsigned char *data, size_t size, size_t at, const char *b
     return size >= at + n && !memcmp(data + at, bytes, n);
 }
 
-/* Is the text somewhere in the first or the last 64 kB?  A zip archive lists its members at its end. */
+/* Returns whether the text stands in the first or the last 64 kB. A zip archive lists its members at its
+   end. */
 static bool mentions(const unsigned char *data, size_t size, const char *text)
 {
     size_t part = size < 1 << 16 ? size : 1 << 16;
     return memmem(data, part, text, strlen(text)) || memmem(data + size - part, part, text, strlen(text));
 }
 
-/* A length that a header may have, also of a file that is cut off, and the first brace behind it. */
+/* Returns whether data begin with a length that a header may have, and a brace behind it.  A file that is
+   cut off counts too. */
 static bool is_safetensors(const unsigned char *data, size_t size)
 {
     uint64_t header = 0;
@@ -81,7 +73,8 @@ static bool is_safetensors(const unsigned char *data, size_t size)
     return size > 8 && header <= 100000000 && data[8] == '{';
 }
 
-/* Text has no control characters but those of lines, and of the bytes above 127 those that UTF-8 has. */
+/* Returns whether data look like text: no control characters but those of lines, and above 127 only bytes
+   of UTF-8. */
 static bool is_text(const unsigned char *data, size_t size)
 {
     for (size_t i = 0; i < size && i < 4096; i++)
@@ -90,6 +83,7 @@ static bool is_text(const unsigned char *data, size_t size)
     return true;
 }
 
+/* Returns whether data begin with a tag, which is given in lower case, in either case. */
 static bool begins_tag(const unsigned char *data, size_t size, const char *tag)
 {
     for (; *tag; tag++, data++, size--)
@@ -98,48 +92,61 @@ static bool begins_tag(const unsigned char *data, size_t size, const char *tag)
     return true;
 }
 
+/* Tells texts apart by what they begin with. */
 static struct dd_kind text_kind(const unsigned char *data, size_t size)
 {
     static const char folder[] = "ddpm convert takes the folder that it lies in";
+    /* A byte order mark and white space may come first. */
     size_t at = has(data, size, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
     while (at < size && isspace(data[at]))
         at++;
+
     if (begins_tag(data + at, size - at, "<!doctype html") || begins_tag(data + at, size - at, "<html"))
-        return (struct dd_kind){ "a web page", "the download went wrong, fetch it again", false, false };
+        return (struct dd_kind){ .is = "a web page", .hint = "the download went wrong, fetch it again" };
     if (begins_tag(data + at, size - at, "<?xml"))
-        return (struct dd_kind){ "an XML file", NULL, false, false };
+        return (struct dd_kind){ .is = "an XML file" };
+
     if (at == size || (data[at] != '{' && data[at] != '['))
-        return (struct dd_kind){ "a text file", NULL, false, true };
+        return (struct dd_kind){ .is = "a text file", .text = true };
+
     if (mentions(data, size, "\"weight_map\""))
-        return (struct dd_kind){ "a JSON file, the index of weights in several files", folder, false, true };
+        return (struct dd_kind){ .is = "a JSON file, the index of weights in several files",
+                                 .hint = folder,
+                                 .text = true };
     if (mentions(data, size, "\"_class_name\""))
-        return (struct dd_kind){ "a JSON file, a configuration of diffusers", folder, false, true };
-    return (struct dd_kind){ "a JSON file", NULL, false, true };
+        return (struct dd_kind){ .is = "a JSON file, a configuration of diffusers",
+                                 .hint = folder,
+                                 .text = true };
+    return (struct dd_kind){ .is = "a JSON file", .text = true };
 }
 
+/* Tells zip archives apart by their members.  The name of the first one begins at byte 30, its length at byte
+   26. */
 static struct dd_kind zip_kind(const unsigned char *data, size_t size)
 {
     size_t n = size >= 30 ? data[26] + 256u * data[27] : 0;
     if (mentions(data, size, "data.pkl"))
-        return (struct dd_kind){ "a PyTorch file", NULL, true, false };
+        return (struct dd_kind){ .is = "a PyTorch file", .torch = true };
     if (n >= 4 && has(data, size, 26 + n, ".npy", 4))
-        return (struct dd_kind){ "a NumPy .npz archive", NULL, false, false };
-    return (struct dd_kind){ "a zip archive", NULL, true, false };
+        return (struct dd_kind){ .is = "a NumPy .npz archive" };
+    return (struct dd_kind){ .is = "a zip archive", .torch = true };
 }
 
-/* The first fields of an ONNX model are the version of the format and the name of the program that
-   wrote it. */
+/* Returns whether data begin like an ONNX model: with the version of the format, and the name of the
+   program that wrote it. */
 static bool is_onnx(const unsigned char *data, size_t size)
 {
     if (size < 8 || data[0] != 8 || data[1] < 1 || data[1] > 32 || data[2] != 0x12 || data[3] < 1 ||
         data[3] > size - 4)
         return false;
+
     for (size_t i = 0; i < data[3]; i++)
         if (!isprint(data[4 + i]))
             return false;
     return true;
 }
 
+/* Returns whether the first 64 kB are zeros, as after a download that reserved its place and failed. */
 static bool is_zeros(const unsigned char *data, size_t size)
 {
     size_t i = 0;
@@ -151,23 +158,27 @@ static bool is_zeros(const unsigned char *data, size_t size)
 struct dd_kind dd_kind(const unsigned char *data, size_t size)
 {
     if (!size)
-        return (struct dd_kind){ "empty", again, false, false };
+        return (struct dd_kind){ .is = "empty", .hint = again };
     if (is_safetensors(data, size))
-        return (struct dd_kind){ NULL, NULL, false, false };
+        return (struct dd_kind){ NULL };
+
     if (has(data, size, 0, "PK\3\4", 4))
         return zip_kind(data, size);
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (has(data, size, magics[i].at, magics[i].bytes, magics[i].size))
             return magics[i].kind;
+
     if (is_onnx(data, size))
-        return (struct dd_kind){ "an ONNX model", others, false, false };
+        return (struct dd_kind){ .is = "an ONNX model", .hint = others };
     if (size >= 48 && has(data, size, size - 8, "\x57\xfb\x80\x8b\x24\x75\x47\xdb", 8))
-        return (struct dd_kind){ "the index of a TensorFlow checkpoint", others, false, false };
+        return (struct dd_kind){ .is = "the index of a TensorFlow checkpoint", .hint = others };
+
     if (is_zeros(data, size))
-        return (struct dd_kind){ "nothing but zero bytes", again, false, false };
+        return (struct dd_kind){ .is = "nothing but zero bytes", .hint = again };
     if (size >= 8 && is_text(data, size))
         return text_kind(data, size);
-    return (struct dd_kind){ NULL, NULL, false, false };
+
+    return (struct dd_kind){ NULL };
 }
 
 int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected)

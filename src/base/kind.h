@@ -5,15 +5,19 @@
 #include <stddef.h>
 #include "base/error.h"
 
-/* "PATH: is IS": "a PNG picture", "compressed with gzip"; NULL where the content says nothing.  hint: what to
-   do, or NULL. */
+/* is:     what the file is: "a PNG picture", "compressed with gzip"; NULL: its content says nothing
+   hint:   what to do, or NULL
+   torch:  it may be a file that `ddpm convert` reads
+   text:   it is text */
 struct dd_kind {
     const char *is, *hint;
     bool torch, text;
-}; /* torch: a file that ddpm convert may read */
+};
 
-/* Looks at data [size], the whole file.  A safetensors file is no stranger: its "is" is NULL. */
+/* Returns the kind of data [size], the whole file.  A safetensors file, which is what callers expect, has no
+   "is". */
 struct dd_kind dd_kind(const unsigned char *data, size_t size);
-/* DDPM_EDATA, "NAME: is IS, EXPECTED: HINT"; expected: "no model file of ddpm". */
+
+/* Returns DDPM_EDATA with "NAME: is IS, EXPECTED: HINT".  expected: "no model file of ddpm". */
 int dd_kind_error(ddpm_error *err, const char *name, struct dd_kind kind, const char *expected);
 #endif

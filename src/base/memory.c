@@ -1,4 +1,5 @@
-/* Blocks aligned to 64 bytes: a line of the cache, and the widest vector.  Large ones lie on huge pages where the system gives them. */
+/* Blocks aligned to 64 bytes, which is a line of the cache and the widest vector.  Large blocks lie on huge
+   pages where the system gives them. */
 #include "base/memory.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@ size_t dd_memory_bytes(size_t n, size_t size, size_t align)
 {
     if (size && n > (SIZE_MAX / 2) / size)
         return 0;
+
     size_t bytes = n * size;
     return bytes ? (bytes + align - 1) / align * align : align;
 }
@@ -34,6 +36,7 @@ void *dd_memory_more(void *list, size_t n, size_t size)
     bool is_full = !n || (n >= FIRST && (n & (n - 1)) == 0);
     if (!is_full)
         return list;
-    size_t room = n ? 2 * n : FIRST;
-    return room <= SIZE_MAX / 2 / size ? realloc(list, room * size) : NULL;
+
+    size_t half = n ? n : FIRST / 2;
+    return half <= SIZE_MAX / 4 / size ? realloc(list, 2 * half * size) : NULL;
 }

@@ -1,4 +1,4 @@
-/* Lists the names in a folder in the order of their bytes, and names in a text. */
+/* Lists the names in a folder in the order of their bytes, and finds a name among those that are possible. */
 #include "base/names.h"
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +22,26 @@ void dd_names_join(char *list, size_t size, const char *name)
     snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
 }
 
+int dd_names_find(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], name))
+            return i;
+    return -1;
+}
+
+int dd_names_choose(int *index, const char *what, const char *name, const char *const *names, ddpm_error *err)
+{
+    char list[256] = "";
+    *index = dd_names_find(names, name);
+    if (*index >= 0)
+        return DDPM_OK;
+
+    for (int i = 0; names[i]; i++)
+        dd_names_join(list, sizeof list, names[i]);
+    return dd_error(err, DDPM_EUSAGE, "%s \"%.60s\": no such %s; it is one of %s", what, name, what, list);
+}
+
 void dd_names_free(char **name, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -34,15 +54,16 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Appends a copy of one name; false: there is no memory. */
+/* Appends a copy of one name.  Returns false when there is no memory. */
 static bool append(char ***name, size_t *n, const char *one)
 {
     char **more = dd_memory_more(*name, *n, sizeof *more);
     if (!more)
         return false;
+
     *name = more;
-    (*name)[*n] = strdup(one);
-    return (*name)[*n] && ++*n;
+    more[*n] = strdup(one);
+    return more[*n] && ++*n;
 }
 
 int dd_names_list(char ***name, size_t *n, const char *path, dd_names_fn *wanted, ddpm_error *err)

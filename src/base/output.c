@@ -1,4 +1,4 @@
-/* New files are written under a private name in the same folder and renamed when they are complete, so that a
+/* Writes new files under a private name in the same folder, and renames them when they are complete.  So a
    reader sees the old file or the new one, and a crash leaves neither half a file nor a lost one.  Devices,
    pipes and standard output are written to as they are. */
 #include "base/file.h"
@@ -12,18 +12,19 @@
 #include <unistd.h>
 #include "base/target.h"
 
-/* The folder part of path, up to and with its last slash. */
+/* Returns the length of the folder part of path, up to and with its last slash. */
 static size_t folder_length(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Refuses whatever a rename must not replace: it would put a file in the place of /dev/null. */
+/* Refuses what a rename must not replace: it would put a file in the place of /dev/null. */
 static int check_target(const char *path, int replace, ddpm_error *err)
 {
     if (!path[folder_length(path)])
         return dd_error(err, DDPM_ECREATE, "\"%s\" is not the name of a file", path);
+
     switch (dd_target_kind(path)) {
     case DD_TARGET_NEW: return DDPM_OK;
     case DD_TARGET_FILE:
@@ -42,8 +43,9 @@ static int check_target(const char *path, int replace, ddpm_error *err)
     }
 }
 
-/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp"; the mode is what the umask leaves of 0666.  It is locked as long as it is written, so
-   that whoever cleans up can tell it from one whose writer was killed. */
+/* Makes the temporary "FOLDER/.ddpm-PID-N.tmp", whose mode is what the umask leaves of 0666.  It is locked
+   as long as it is written: a lock tells those who clean up that the writer is alive.  Returns its
+   descriptor, or -1. */
 static int create_temporary(struct dd_output *o)
 {
     int n = (int)folder_length(o->path), fd = -1;
@@ -53,11 +55,13 @@ static int create_temporary(struct dd_output *o)
         if (fd < 0 && errno != EEXIST)
             break;
     }
+
     if (fd >= 0)
         flock(fd, LOCK_EX | LOCK_NB);
     return fd;
 }
 
+/* Frees the names.  The output has ended then. */
 static void release(struct dd_output *o)
 {
     free(o->path);
@@ -71,24 +75,31 @@ int dd_output_create(struct dd_output *o, const char *path, int replace, ddpm_er
     int code = check_target(path, replace, err), fd;
     if (code)
         return code;
-    *o = (struct dd_output){ .path = strdup(path),
-                             .temporary = malloc(folder_length(path) + 40),
-                             .replace = replace };
+
+    *o = (struct dd_output){
+        .path = strdup(path),
+        .temporary = malloc(folder_length(path) + 40),
+        .replace = replace,
+    };
     if (!o->path || !o->temporary) {
         release(o);
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
+        return dd_error_memory(err, path);
     }
-    if ((fd = create_temporary(o)) < 0) {
+
+    fd = create_temporary(o);
+    if (fd < 0) {
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be created: %s", path,
                         errno == ENOENT ? "its folder does not exist" : strerror(errno));
         release(o);
         return code;
     }
-    if (!(o->stream = fdopen(fd, "wb"))) {
+
+    o->stream = fdopen(fd, "wb");
+    if (!o->stream) {
         close(fd);
         unlink(o->temporary);
         release(o);
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
+        return dd_error_memory(err, path);
     }
     return DDPM_OK;
 }
@@ -98,24 +109,30 @@ int dd_output_create_any(struct dd_output *o, const char *path, int replace, ddp
     bool standard;
     if (strcmp(path, "-") && dd_target_kind(path) != DD_TARGET_STREAM)
         return dd_output_create(o, path, replace, err);
+
     *o = (struct dd_output){ .stream = NULL };
     int fd, code = dd_target_open(&fd, &standard, path, err);
     if (code)
         return code;
-    *o = (struct dd_output){ .stream = fdopen(fd, "wb"),
-                             .path = strdup(standard ? "standard output" : path),
-                             .standard = standard };
+
+    *o = (struct dd_output){
+        .stream = fdopen(fd, "wb"),
+        .path = strdup(standard ? "standard output" : path),
+        .standard = standard,
+    };
     if (o->stream && o->path)
         return DDPM_OK;
+
     if (o->stream)
         fclose(o->stream);
     else
         close(fd);
     release(o);
-    return dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
+    return dd_error_memory(err, path);
 }
 
-/* rename that fails with EEXIST: by flag, else by link, else (file systems without either) by looking first. */
+/* Renames, but fails with EEXIST where there is something at `to`.  The flag does it, or a link; on file
+   systems without either, a look comes first. */
 static int rename_new(const char *from, const char *to)
 {
     struct stat st;
@@ -125,21 +142,26 @@ static int rename_new(const char *from, const char *to)
     if (errno == EEXIST)
         return -1;
 #endif
+
     if (link(from, to) == 0) {
         unlink(from);
         return 0;
     }
+
     if (errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK)
         return -1;
+
     if (lstat(to, &st) == 0) {
         errno = EEXIST;
         return -1;
     }
+
     return rename(from, to);
 }
 
-/* So that the new name survives a crash.  A folder that cannot be opened or synchronised (no read permission, some network file
-   systems) is no error: the file itself is safe.  Uses up the temporary's name, which begins with the folder. */
+/* Synchronises the folder, so that the new name survives a crash.  A folder that cannot be opened or
+   synchronised (no read permission, some network file systems) is no error: the file itself is safe.  Uses
+   up the temporary's name, which begins with the folder. */
 static int sync_folder(struct dd_output *o)
 {
     o->temporary[folder_length(o->temporary)] = 0;
@@ -150,7 +172,8 @@ static int sync_folder(struct dd_output *o)
     return failed ? -1 : 0;
 }
 
-/* Synchronises a file; a pipe and most devices have nothing to synchronise, and say so in these ways. */
+/* Synchronises a file.  A pipe and most devices have nothing to synchronise, and say so by one of these
+   errors. */
 static int synchronise(int fd, bool device)
 {
     if (fsync(fd) == 0)
@@ -158,7 +181,7 @@ static int synchronise(int fd, bool device)
     return device && (errno == EINVAL || errno == ENOTSUP || errno == EROFS) ? 0 : -1;
 }
 
-/* Brings everything to the disk and closes the stream; returns 0, or the errno of the first failure.  The
+/* Brings everything to the disk and closes the stream.  Returns 0, or the errno of the first failure.  The
    flush comes first because after an earlier failed write it fails for the same reason, which ferror would
    not tell. */
 static int finish_stream(FILE *stream, bool device)
@@ -166,19 +189,27 @@ static int finish_stream(FILE *stream, bool device)
     errno = 0;
     int failed = fflush(stream) != 0 || ferror(stream) || synchronise(fileno(stream), device) != 0;
     int number = errno;
+
     if (fclose(stream) != 0 && !failed) {
         failed = 1;
         number = errno;
     }
+
     return failed && !number ? EIO : number * failed;
 }
 
-/* What stands in the place is looked at once more: it may have been put there meanwhile. */
+/* Renames the temporary into its place.  What stands there is examined once more: it may have been put
+   there meanwhile. */
 static int put_in_place(const struct dd_output *o, ddpm_error *err)
 {
-    int code = o->replace ? check_target(o->path, o->replace, err) : DDPM_OK;
-    if (code || (o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
-        return code;
+    if (o->replace) {
+        int code = check_target(o->path, o->replace, err);
+        if (code)
+            return code;
+    }
+    if ((o->replace ? rename(o->temporary, o->path) : rename_new(o->temporary, o->path)) == 0)
+        return DDPM_OK;
+
     if (errno == EEXIST)
         return dd_error(err, DDPM_ECREATE,
                         "%s: exists already: something made it while this was being written", o->path);
@@ -192,16 +223,19 @@ int dd_output_commit(struct dd_output *o, ddpm_error *err)
     int code = DDPM_OK;
     if (number)
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", o->path, strerror(number));
+
     if (!o->temporary) {
         release(o);
         return code;
     }
+
     if (!code)
         code = put_in_place(o, err);
     if (code)
         unlink(o->temporary);
     else if (sync_folder(o) != 0)
         code = dd_error(err, DDPM_EIO, "%s: its folder cannot be synchronised: %s", o->path, strerror(EIO));
+
     release(o);
     return code;
 }

@@ -1,11 +1,15 @@
-/* C99's floating-point environment holds the modes of every machine we know, flush-to-zero among them; the locale "C" of a thread needs no
-   memory with the C libraries we know, and where there is none to be had the caller's stays. */
+/* Sets a thread's floating-point environment and locale to the defaults, and back.
+
+   C99's floating-point environment holds the modes of every machine we know, flush-to-zero among them.  The
+   locale "C" needs no memory with the C libraries we know; where there is none to be had, the caller's locale
+   stays. */
 #include "base/outside.h"
 
 void dd_outside_enter(struct dd_outside *o)
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     o->locale = plain ? uselocale(plain) : (locale_t)0;
+
     fegetenv(&o->mode);
     fesetenv(FE_DFL_ENV);
 }

@@ -1,6 +1,7 @@
-/* What a caller has set in his thread and would change results here: how floating point rounds, flushes denormal numbers and traps
-   (MXCSR, FPCR), and the locale that numbers are read and written by.  The public functions compute under the defaults and leave
-   everything as they found it. */
+/* Keeps out what a caller has set in his thread and what would change results here:
+   - how floating point rounds, flushes denormal numbers and traps (MXCSR, FPCR);
+   - the locale that numbers are read and written by.
+   The public functions compute under the defaults and leave everything as they found it. */
 #ifndef DD_OUTSIDE_H
 #define DD_OUTSIDE_H
 #include <fenv.h>
@@ -9,6 +10,7 @@
 #include <xlocale.h>
 #endif
 
+/* What the caller had set. */
 struct dd_outside {
     fenv_t mode;
     locale_t locale;
@@ -17,7 +19,7 @@ struct dd_outside {
 void dd_outside_enter(struct dd_outside *o);
 void dd_outside_leave(struct dd_outside *o);
 
-/* The body of a public function: call, without what is outside; of one that gives nothing back. */
+/* The body of a public function: makes the call under the defaults, and returns its result. */
 #define DD_ENTRY(type, call)         \
     do {                             \
         struct dd_outside outside_;  \
@@ -26,6 +28,8 @@ void dd_outside_leave(struct dd_outside *o);
         dd_outside_leave(&outside_); \
         return result_;              \
     } while (0)
+
+/* The same of a function that returns nothing. */
 #define DD_ENTRY_VOID(call)          \
     do {                             \
         struct dd_outside outside_;  \

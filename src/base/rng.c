@@ -1,12 +1,18 @@
-/* Noise that is a function of its place: (seed, image, step, purpose, draw, element) -> word -> normal deviate.
+/* Noise that is a function of its place: (seed, image, step, purpose, draw, element) -> word -> normal
+   deviate.
 
-   Words: Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).  Ten rounds of
-     (x0, x1, x2, x3) <- (hi(M1 x2) ^ x1 ^ k0, lo(M1 x2), hi(M0 x0) ^ x3 ^ k1, lo(M0 x0)),   (k0, k1) += (W0, W1) between rounds.
-   One block gives elements 4b .. 4b+3; counter = (b, index, t, purpose << 24 | draw), key = (low, high) word of the seed.
+   Words: Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC
+   2011), which is ten rounds of
+     (x0, x1, x2, x3) <- (hi(M1 x2) ^ x1 ^ k0, lo(M1 x2), hi(M0 x0) ^ x3 ^ k1, lo(M0 x0)),
+     (k0, k1) += (W0, W1) between rounds.
+   Block b gives the elements 4b .. 4b+3.  Its counter is (b, index, t, purpose << 24 | draw), its key the low
+   and the high word of the seed.
 
-   Normals: z = Phi^-1((w + 1/2) 2^-32) by PPND16 of Wichura, "Algorithm AS 241: the percentage points of the normal distribution"
-   (Applied Statistics 37, 1988): three rational functions, relative error about 1e-16.  Only + - * / and sqrt, which IEEE 754
-   rounds correctly, and the logarithm below, so the bits are the same on every machine. */
+   Normals: z = Phi^-1((w + 1/2) 2^-32) by PPND16 of Wichura, "Algorithm AS 241: the percentage points of the
+   normal distribution" (Applied Statistics 37, 1988): three rational functions, relative error about 1e-16.
+
+   Only + - * / and sqrt, which IEEE 754 rounds correctly, and the logarithm below are used, so the bits are
+   the same on every machine. */
 #include "base/rng.h"
 #include <float.h>
 #include <math.h>
@@ -16,7 +22,9 @@ _Static_assert(FLT_EVAL_METHOD == 0,
 
 void dd_rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {
-    uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3], k0 = key[0], k1 = key[1];
+    uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
+    uint32_t k0 = key[0], k1 = key[1];
+
     for (int round = 0; round < 10; round++) {
         uint64_t a = (uint64_t)0xD2511F53 * x0, b = (uint64_t)0xCD9E8D57 * x2;
         x0 = (uint32_t)(b >> 32) ^ x1 ^ k0;
@@ -26,6 +34,7 @@ void dd_rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t ke
         k0 += 0x9E3779B9;
         k1 += 0xBB67AE85;
     }
+
     out[0] = x0;
     out[1] = x1;
     out[2] = x2;
@@ -37,6 +46,7 @@ uint32_t dd_rng_t(double t)
     return isinf(t) ? UINT32_MAX : (uint32_t)llround(65536 * t);
 }
 
+/* Fills out with the words of block b of a stream. */
 static void block(uint32_t out[4], const struct dd_rng *r, size_t b)
 {
     uint32_t counter[4] = { (uint32_t)b, r->index, r->t, r->purpose_draw };
@@ -44,6 +54,7 @@ static void block(uint32_t out[4], const struct dd_rng *r, size_t b)
     dd_rng_philox(out, counter, key);
 }
 
+/* The first word may lie inside of a block. */
 void dd_rng_words(const struct dd_rng *r, uint32_t *w, size_t first, size_t n)
 {
     uint32_t four[4];
@@ -71,25 +82,30 @@ void dd_rng_normal(const struct dd_rng *r, double *z, size_t n)
         z[i] = dd_rng_quantile(z[i]);
 }
 
-/* ln x for normal x > 0.  x = 2^k m with sqrt(1/2) < m <= sqrt(2), f = m - 1, s = f / (2 + f), z = s^2 <= 0.0295:
-     ln m = 2 atanh s = 2 s + s R,   R = 2 (z/3 + z^2/5 + ...), cut where z^11/23 < 2^-60,
-   and 2 s = f - s f is taken as f - f^2/2 + s f^2/2, whose leading terms carry no rounding of the division.  ln 2 is split so that
-   k times its first part is exact. */
+/* Returns ln x for normal x > 0.  With x = 2^k m, sqrt(1/2) < m <= sqrt(2), f = m - 1, s = f / (2 + f) and
+   z = s^2 <= 0.0295,
+     ln m = 2 atanh s = 2 s + s R,   R = 2 (z/3 + z^2/5 + ...), cut where z^11/23 < 2^-60.
+   2 s = f - s f is taken as f - f^2/2 + s f^2/2, whose leading terms carry no rounding of the division.  ln 2
+   is split so that k times its first part is exact. */
 static double log_portable(double x)
 {
     static const double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
+
     int k;
     double m = frexp(x, &k);
     if (m < 0x1.6a09e667f3bcdp-1) {
         m *= 2;
         k--;
     }
+
     double f = m - 1, s = f / (2 + f), z = s * s, square = 0.5 * f * f, series = 0;
     for (int j = 10; j > 0; j--)
         series = (series + 2.0 / (2 * j + 1)) * z;
+
     return k * ln2_high - ((square - (s * (square + series) + k * ln2_low)) - f);
 }
 
+/* Returns p(x) / q(x), two polynomials of degree 7 by Horner's scheme. */
 static double ratio(const double p[8], const double q[8], double x)
 {
     double a = p[7], b = q[7];
@@ -100,6 +116,8 @@ static double ratio(const double p[8], const double q[8], double x)
     return a / b;
 }
 
+/* PPND16.  The coefficients are those of the paper: a and b for the middle, c and d near the tails, e and f
+   far out. */
 double dd_rng_quantile(double p)
 {
     static const double middle_p[8] = { 3.3871328727963666080e0,  1.3314166789178437745e+2,
@@ -138,9 +156,11 @@ double dd_rng_quantile(double p)
                                      1.84631831751005468180e-5,
                                      1.42151175831644588870e-7,
                                      2.04426310338993978564e-15 };
+
     double q = p - 0.5;
     if (fabs(q) <= 0.425)
         return q * ratio(middle_p, middle_q, 0.180625 - q * q);
+
     double r = sqrt(-log_portable(q < 0 ? p : 1 - p));
     double z = r <= 5 ? ratio(near_p, near_q, r - 1.6) : ratio(far_p, far_q, r - 5);
     return q < 0 ? -z : z;

@@ -1,10 +1,12 @@
-/* Reading the safetensors container.  A file is
-     u64 N, little-endian;  N bytes of JSON;  the data,
-   where the JSON is {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"KEY": "VALUE", ...}}
-   with offsets from the start of the data, which the tensors cover exactly: no hole, no overlap, no rest.
+/* Reads the safetensors container.  A file is
+     u64 N, little-endian;  N bytes of JSON;  the data.
+   The JSON is
+     {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...,
+      "__metadata__": {"KEY": "VALUE", ...}}
+   with offsets from the start of the data.  The tensors cover the data exactly: no hole, no overlap, no rest.
 
-   The reader takes one pass over the header, then two sorts.  It allocates what it returns: a table a few times the
-   header's size, and one block for all names, never longer than the header.
+   The reader takes one pass over the header, then two sorts.  It allocates what it returns: a table a few
+   times the header's size, and one block for all names, never longer than the header.
 
    A file may carry a hash of itself.  Its JSON then begins with {"__metadata__":{"sha256":"DIGITS".
    DIGITS is the SHA-256 of the whole file in which these 64 digits are zeros. */
@@ -19,45 +21,51 @@
 
 enum { HEADER_MOST = 100000000 };
 
+/* A header being read.  data [size] is what follows it; the next name goes to text. */
 struct reader {
     struct dd_safetensors *s;
     struct dd_scan scan;
-    const unsigned char *data; /* [size] */
+    const unsigned char *data;
     size_t size;
-    char *text; /* where the next name goes */
+    char *text;
     const char *file;
     ddpm_error *err;
 };
 
+/* Reports the fault that the scanner found. */
 static int wrong_header(const struct reader *r)
 {
     return dd_error(r->err, DDPM_EDATA, "%s: safetensors header, byte %zu: %s", r->file,
                     (size_t)(r->scan.at - r->scan.start), r->scan.fault);
 }
 
-/* A string of the header, kept with a NUL behind it; NULL on a fault. */
+/* Returns the next string of the header, kept with a NUL behind it; NULL after a fault. */
 static char *keep_string(struct reader *r)
 {
     struct dd_scan_text t;
     if (dd_scan_string(&r->scan, &t))
         return NULL;
+
     char *kept = r->text;
     r->text += dd_scan_unescape(kept, t);
     *r->text++ = 0;
+
     return kept;
 }
 
-/* A whole number without sign, fraction or exponent. */
+/* Reads a whole number without sign, fraction or exponent. */
 static int read_size(struct reader *r, uint64_t *v)
 {
     struct dd_scan_text t;
     if (dd_scan_number(&r->scan, &t))
         return -1;
+
     *v = 0;
     for (size_t i = 0; i < t.size; i++) {
         unsigned digit = t.data[i] - (unsigned)'0';
         if (digit > 9 || *v > (UINT64_MAX - digit) / 10) {
             r->scan.at = t.data;
+
             return dd_scan_fail(&r->scan, "a whole number from 0 to 2^64 - 1 is expected");
         }
         *v = *v * 10 + digit;
@@ -65,7 +73,7 @@ static int read_size(struct reader *r, uint64_t *v)
     return 0;
 }
 
-/* A list of at most `most` whole numbers; returns how many, or -1. */
+/* Reads a list of at most `most` whole numbers.  Returns how many there are, or -1. */
 static int read_sizes(struct reader *r, uint64_t *v, int most, const char *too_many)
 {
     int n = 0;
@@ -73,12 +81,14 @@ static int read_sizes(struct reader *r, uint64_t *v, int most, const char *too_m
         return -1;
     if (dd_scan_take(&r->scan, ']'))
         return 0;
+
     do {
         if (n == most)
             return dd_scan_fail(&r->scan, too_many);
         if (read_size(r, &v[n++]))
             return -1;
     } while (dd_scan_take(&r->scan, ','));
+
     return dd_scan_expect(&r->scan, ']', "a comma or the closing bracket is expected") ? -1 : n;
 }
 
@@ -92,31 +102,47 @@ static int read_dtype(struct reader *r, enum dd_dtype *dtype)
     struct dd_scan_text t;
     if (dd_scan_string(&r->scan, &t))
         return -1;
+
     for (int i = 0; i < DD_DTYPES; i++)
         if (is(t, dd_dtype_name((enum dd_dtype)i))) {
             *dtype = (enum dd_dtype)i;
             return 0;
         }
+
     r->scan.at = t.data;
     return dd_scan_fail(&r->scan, "unknown dtype");
 }
 
-/* The object of one tensor.  Fields of other names are passed over, as the reference implementation does. */
+/* The fields of a tensor, as bits. */
+enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4 };
+
+static unsigned field_of(struct dd_scan_text key)
+{
+    if (is(key, "dtype"))
+        return DTYPE;
+    if (is(key, "shape"))
+        return SHAPE;
+    return is(key, "data_offsets") ? OFFSETS : 0;
+}
+
+/* Reads the object of one tensor.  Fields with other names are passed over, as the reference
+   implementation does. */
 static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
 {
-    enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4 };
     struct dd_scan *s = &r->scan;
     struct dd_scan_text key;
-    unsigned seen = 0, field;
+    unsigned seen = 0;
     if (dd_scan_expect(s, '{', "an object with dtype, shape and data_offsets is expected"))
         return -1;
+
     do {
         if (dd_scan_string(s, &key) || dd_scan_expect(s, ':', "a colon is expected after a key"))
             return -1;
-        field = is(key, "dtype") ? DTYPE : is(key, "shape") ? SHAPE : is(key, "data_offsets") ? OFFSETS : 0;
+        unsigned field = field_of(key);
         if (seen & field)
             return dd_scan_fail(s, "a field occurs twice");
         seen |= field;
+
         if (field == DTYPE)
             read_dtype(r, &e->dtype);
         else if (field == SHAPE)
@@ -126,23 +152,27 @@ static int read_fields(struct reader *r, struct dd_entry *e, uint64_t offset[2])
         else if (!field)
             dd_scan_value(s);
     } while (dd_scan_take(s, ','));
+
     if (dd_scan_expect(s, '}', "a comma or the closing bracket is expected"))
         return -1;
-    return seen == (DTYPE | SHAPE | OFFSETS)
-               ? 0
-               : dd_scan_fail(s, "a tensor without dtype, shape or data_offsets");
+    if (seen != (DTYPE | SHAPE | OFFSETS))
+        return dd_scan_fail(s, "a tensor without dtype, shape or data_offsets");
+    return 0;
 }
 
-/* count and size by the shape; -1 when they do not fit into 64 bits or are not whole bytes. */
+/* Fills e->count and *size by the shape.  Returns -1 when they do not fit into 64 bits or are no whole
+   bytes. */
 static int measure(struct dd_entry *e, uint64_t *size)
 {
     uint64_t bits = dd_dtype_bits(e->dtype);
     e->count = 1;
+
     for (int i = 0; i < e->rank; i++) {
         if (e->dim[i] && e->count > UINT64_MAX / e->dim[i])
             return -1;
         e->count *= e->dim[i];
     }
+
     if (e->count > UINT64_MAX / bits || e->count * bits % 8)
         return -1;
     *size = e->count * bits / 8;
@@ -155,11 +185,13 @@ static int read_entry(struct reader *r, const char *name)
     uint64_t offset[2] = { 0 }, size;
     if (read_fields(r, &e, offset))
         return wrong_header(r);
+
     if (offset[0] > offset[1] || offset[1] > r->size)
         return dd_error(r->err, DDPM_EDATA,
                         "%s: tensor %s: data_offsets %" PRIu64 " to %" PRIu64
                         " do not lie in the file's %zu bytes of data",
                         r->file, name, offset[0], offset[1], r->size);
+
     if (measure(&e, &size))
         return dd_error(r->err, DDPM_EDATA,
                         "%s: tensor %s: its shape is too large, or its bits are no whole bytes", r->file,
@@ -169,13 +201,15 @@ static int read_entry(struct reader *r, const char *name)
                         "%s: tensor %s: its shape and dtype %s need %" PRIu64
                         " bytes, its data_offsets span %" PRIu64,
                         r->file, name, dd_dtype_name(e.dtype), size, offset[1] - offset[0]);
+
     e.data = r->data + offset[0];
     e.size = (size_t)size;
-    struct dd_entry *more = dd_memory_more(r->s->entry, r->s->entries, sizeof e);
+
+    struct dd_entry *more = dd_memory_more(r->s->entry, r->s->entries, sizeof *more);
     if (!more)
         return dd_error_memory(r->err, r->file);
     r->s->entry = more;
-    r->s->entry[r->s->entries++] = e;
+    more[r->s->entries++] = e;
     return DDPM_OK;
 }
 
@@ -188,15 +222,19 @@ static int read_metadata(struct reader *r)
         return DDPM_OK;
     do {
         struct dd_meta m = { .key = keep_string(r) };
-        if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key") ||
-            !(m.value = keep_string(r)))
+        if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key"))
             return wrong_header(r);
-        struct dd_meta *more = dd_memory_more(r->s->meta, r->s->metas, sizeof m);
+        m.value = keep_string(r);
+        if (!m.value)
+            return wrong_header(r);
+
+        struct dd_meta *more = dd_memory_more(r->s->meta, r->s->metas, sizeof *more);
         if (!more)
             return dd_error_memory(r->err, r->file);
         r->s->meta = more;
-        r->s->meta[r->s->metas++] = m;
+        more[r->s->metas++] = m;
     } while (dd_scan_take(s, ','));
+
     return dd_scan_expect(s, '}', "a comma or the closing bracket is expected") ? wrong_header(r) : DDPM_OK;
 }
 
@@ -206,6 +244,7 @@ static int read_header(struct reader *r)
     bool metadata = false;
     if (dd_scan_expect(s, '{', "an object is expected"))
         return wrong_header(r);
+
     if (!dd_scan_take(s, '}')) {
         do {
             char *name = keep_string(r);
@@ -215,6 +254,7 @@ static int read_header(struct reader *r)
             if (meta && metadata)
                 return dd_error(r->err, DDPM_EDATA, "%s: the key __metadata__ occurs twice", r->file);
             metadata |= meta;
+
             int code = meta ? read_metadata(r) : read_entry(r, name);
             if (code)
                 return code;
@@ -227,8 +267,9 @@ static int read_header(struct reader *r)
 static int by_place(const void *a, const void *b)
 {
     const struct dd_entry *x = a, *y = b;
-    return x->data != y->data ? (x->data > y->data) - (x->data < y->data)
-                              : (x->size > y->size) - (x->size < y->size);
+    if (x->data != y->data)
+        return x->data > y->data ? 1 : -1;
+    return (x->size > y->size) - (x->size < y->size);
 }
 
 static int by_name(const void *a, const void *b)
@@ -241,18 +282,20 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct dd_meta *)a)->key, ((const struct dd_meta *)b)->key);
 }
 
+/* qsort of an array that may be NULL. */
 static void sort(void *table, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
     if (count)
         qsort(table, count, size, compare);
 }
 
-/* Every byte of the data belongs to exactly one tensor. */
+/* Checks that every byte of the data belongs to exactly one tensor. */
 static int check_cover(const struct reader *r)
 {
     const struct dd_entry *e = r->s->entry;
     const unsigned char *end = r->data;
     sort(r->s->entry, r->s->entries, sizeof *e, by_place);
+
     for (size_t i = 0; i < r->s->entries; i++) {
         if (e[i].data != end)
             return dd_error(r->err, DDPM_EDATA,
@@ -260,17 +303,20 @@ static int check_cover(const struct reader *r)
                             r->file, e[i].name, (size_t)(e[i].data - r->data), (size_t)(end - r->data));
         end += e[i].size;
     }
+
     if (end != r->data + r->size)
         return dd_error(r->err, DDPM_EDATA, "%s: the tensors end at byte %zu of %zu bytes of data", r->file,
                         (size_t)(end - r->data), r->size);
     return DDPM_OK;
 }
 
+/* Leaves both tables sorted by name, as dd_safetensors_find needs them. */
 static int check_names(const struct reader *r)
 {
     const struct dd_safetensors *s = r->s;
     sort(s->entry, s->entries, sizeof *s->entry, by_name);
     sort(s->meta, s->metas, sizeof *s->meta, by_key);
+
     for (size_t i = 1; i < s->entries; i++)
         if (!by_name(&s->entry[i - 1], &s->entry[i]))
             return dd_error(r->err, DDPM_EDATA, "%s: tensor %s occurs twice", r->file, s->entry[i].name);
@@ -300,26 +346,33 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
                         size);
     if (kind.is)
         return dd_kind_error(err, name, kind, "a safetensors file is expected");
+
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
+    if (n > HEADER_MOST && size > 8 && data[8] == '{')
+        return too_long(name, n, err);
     if (n > HEADER_MOST)
-        return size > 8 && data[8] == '{'
-                   ? too_long(name, n, err)
-                   : dd_error(err, DDPM_EDATA,
-                              "%s: is no safetensors file: it begins with no length of a header", name);
+        return dd_error(err, DDPM_EDATA, "%s: is no safetensors file: it begins with no length of a header",
+                        name);
     if (n > size - 8)
         return dd_error(err, DDPM_EDATA, "%s: cut off: its header is %" PRIu64 " bytes, %zu follow", name, n,
                         size - 8);
+
     struct reader r = {
-        .s = s, .data = data + 8 + n, .size = size - 8 - (size_t)n, .file = name, .err = err
+        .s = s,
+        .data = data + 8 + n,
+        .size = size - 8 - (size_t)n,
+        .file = name,
+        .err = err,
     };
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);
-    int code = r.text ? read_header(&r) : dd_error_memory(r.err, r.file);
+    int code = r.text ? read_header(&r) : dd_error_memory(err, name);
     if (!code)
         code = check_cover(&r);
     if (!code)
         code = check_names(&r);
+
     if (code)
         dd_safetensors_free(s);
     return code;
@@ -341,8 +394,8 @@ const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const
 
 const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key)
 {
-    struct dd_meta wanted = { .key = key },
-                   *m = s->metas ? bsearch(&wanted, s->meta, s->metas, sizeof wanted, by_key) : NULL;
+    struct dd_meta wanted = { .key = key };
+    struct dd_meta *m = s->metas ? bsearch(&wanted, s->meta, s->metas, sizeof wanted, by_key) : NULL;
     return m ? m->value : NULL;
 }
 
@@ -360,16 +413,17 @@ int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char
     struct dd_hash h;
     if (size < BEFORE + DIGITS || !dd_safetensors_has_hash(data, size))
         return dd_error(err, DDPM_EDATA,
-                        "%s: is damaged: it does not begin with the hash "
-                        "that such a file carries",
-                        name);
+                        "%s: is damaged: it does not begin with the hash that such a file carries", name);
+
     if (dd_hash_begin(&h))
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its hash", name);
+    /* The hash is that of the file with zeros in the place of its digits. */
     memset(zeros, '0', DIGITS);
     dd_hash_add(&h, data, BEFORE);
     dd_hash_add(&h, zeros, DIGITS);
     dd_hash_add(&h, data + BEFORE + DIGITS, size - BEFORE - DIGITS);
     dd_hash_end(&h, digits);
+
     if (memcmp(digits, data + BEFORE, DIGITS))
         return dd_error(err, DDPM_EDATA, "%s: is damaged: its SHA-256 is %.12s..., but it says %.12s...",
                         name, digits, (const char *)data + BEFORE);

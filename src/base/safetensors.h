@@ -1,5 +1,6 @@
-/* The safetensors container (huggingface.co/docs/safetensors, "Format"): u64 length, JSON header, data.  Reading allocates the table of
-   tensors and its names, a few times the header at most, and leaves the data where they are. */
+/* The safetensors container (huggingface.co/docs/safetensors, "Format"): a length, a JSON header, the data.
+   Reading allocates the table of tensors and their names, a few times the header at most, and leaves the data
+   where they are. */
 #ifndef DD_SAFETENSORS_H
 #define DD_SAFETENSORS_H
 #include <stdbool.h>
@@ -12,7 +13,8 @@ enum { DD_RANK_MAX = 8 };
 /* The JSON of a file that carries its hash begins so. */
 #define DD_SAFETENSORS_HASHED "{\"__metadata__\":{\"sha256\":\""
 
-struct dd_entry { /* data [size] bytes: count = dim[0] ... dim[rank-1] values, aligned to nothing */
+/* A tensor of count = dim[0] ... dim[rank-1] values in data [size] bytes, which are aligned to nothing. */
+struct dd_entry {
     const char *name;
     enum dd_dtype dtype;
     int rank;
@@ -25,7 +27,8 @@ struct dd_meta {
     const char *key, *value;
 };
 
-struct dd_safetensors { /* both tables are sorted by name */
+/* A file that has been read.  Both tables are sorted by name. */
+struct dd_safetensors {
     struct dd_entry *entry;
     size_t entries;
     struct dd_meta *meta;
@@ -33,24 +36,31 @@ struct dd_safetensors { /* both tables are sorted by name */
     void *owned;
 };
 
-/* data [size], the whole file, outlives s; name is for messages.  DDPM_EDATA unless the header is strict JSON (see scan.h), every name
-   differs, every shape fits its bytes, and the tensors cover the data without hole, overlap or rest. */
+/* Reads data [size], the whole file, which must outlive s.  name is for messages.  DDPM_EDATA unless the
+   header is strict JSON (see scan.h), every name differs, every shape fits its bytes, and the tensors cover
+   the data without hole, overlap or rest. */
 int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, size_t size, const char *name,
                         ddpm_error *err);
 void dd_safetensors_free(struct dd_safetensors *s);
-const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name); /* NULL: none */
-const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key);             /* NULL: none */
-/* Writes the entries in the reference writer's order, by dtype from the widest, then by name, so the same entries give the same bytes.
-   meta: key, value, ..., NULL; or NULL. */
+
+/* Each returns what has that name, or NULL. */
+const struct dd_entry *dd_safetensors_find(const struct dd_safetensors *s, const char *name);
+const char *dd_safetensors_meta(const struct dd_safetensors *s, const char *key);
+
+/* Writes the entries in the reference writer's order, by dtype from the widest, then by name: the same
+   entries give the same bytes.  meta: key, value, ..., NULL; or NULL. */
 int dd_safetensors_write(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta,
                          ddpm_error *err);
-/* Writes the same with a hash of the whole file, which comes first in the metadata as "sha256".
-   No key of meta has that name then. */
+
+/* Writes the same with a hash of the whole file, which comes first in the metadata as "sha256".  No key of
+   meta may have that name then. */
 int dd_safetensors_write_hashed(FILE *f, const struct dd_entry *entry, size_t entries,
                                 const char *const *meta, ddpm_error *err);
+
 /* Returns whether data [size], the whole file, begins as one with a hash does. */
 bool dd_safetensors_has_hash(const unsigned char *data, size_t size);
+
 /* Returns DDPM_EDATA unless data [size], the whole file, carries such a hash and fits it.  A single bit that
-   has changed anywhere is found.  The container itself is read by dd_safetensors_read. */
+   has changed anywhere is found.  dd_safetensors_read still has to read the container itself. */
 int dd_safetensors_check_hash(const unsigned char *data, size_t size, const char *name, ddpm_error *err);
 #endif

@@ -1,4 +1,4 @@
-/* Writing the safetensors container of safetensors.c, with a hash of itself where that is asked for. */
+/* Writes the safetensors container of safetensors.c, with a hash of itself where that is asked for. */
 #include "base/safetensors.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +8,8 @@
 
 enum { DIGITS = 64 };
 
-/* The header goes once to nowhere for its length, once to the hash if there is one, and once to the file. */
+/* Where a header goes: once nowhere, for its length alone; once to the hash, if there is one; and once to the
+   file. */
 struct sink {
     FILE *file;
     struct dd_hash *hash;
@@ -65,7 +66,7 @@ static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
     put(o, "]}");
 }
 
-/* What a header says.  digits: the hash, or NULL for a file without one. */
+/* What a header tells.  digits: the hash, or NULL for a file without one. */
 struct contents {
     const struct dd_entry **entry;
     size_t entries;
@@ -82,16 +83,18 @@ static void put_metadata(struct sink *o, const struct contents *c)
     } else {
         put(o, "{\"__metadata__\":{");
     }
+
     for (size_t i = 0; meta && meta[i]; i += 2) {
         put(o, i ? "," : "");
         put_string(o, meta[i]);
         put(o, ":");
         put_string(o, meta[i + 1]);
     }
+
     put(o, c->entries ? "}," : "}");
 }
 
-/* Padded with blanks to a multiple of 8, so that the data begin aligned. */
+/* Writes the header, padded with blanks to a multiple of 8, so that the data begin aligned. */
 static void put_header(struct sink *o, const struct contents *c)
 {
     uint64_t offset = 0;
@@ -99,31 +102,35 @@ static void put_header(struct sink *o, const struct contents *c)
         put_metadata(o, c);
     else
         put(o, "{");
+
     for (size_t i = 0; i < c->entries; i++) {
         put(o, i ? "," : "");
         put_entry(o, c->entry[i], offset);
         offset += c->entry[i]->size;
     }
+
     put(o, "}");
     while (o->size % 8)
         put(o, " ");
 }
 
-/* Wide types first, which aligns each tensor to its own type. */
+/* Sorts wide types first, which aligns each tensor to its own type. */
 static int by_dtype(const void *a, const void *b)
 {
     const struct dd_entry *x = *(const struct dd_entry *const *)a, *y = *(const struct dd_entry *const *)b;
-    return x->dtype != y->dtype ? (x->dtype < y->dtype) - (x->dtype > y->dtype) : strcmp(x->name, y->name);
+    if (x->dtype != y->dtype)
+        return x->dtype < y->dtype ? 1 : -1;
+    return strcmp(x->name, y->name);
 }
 
-/* The eight bytes before the header. */
+/* Fills the eight bytes that come before the header. */
 static void length_bytes(unsigned char bytes[8], uint64_t length)
 {
     for (int i = 0; i < 8; i++)
         bytes[i] = (unsigned char)(length >> 8 * i);
 }
 
-/* The hash of the file as it will be, whose digits are still zeros. */
+/* Fills digits with the hash of the file as it will be; c->digits are still zeros. */
 static int hash_contents(char digits[DIGITS + 1], const struct contents *c, const unsigned char length[8],
                          ddpm_error *err)
 {
@@ -131,10 +138,12 @@ static int hash_contents(char digits[DIGITS + 1], const struct contents *c, cons
     struct sink header = { NULL, &h, 0 };
     if (dd_hash_begin(&h))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
+
     dd_hash_add(&h, length, 8);
     put_header(&header, c);
     for (size_t i = 0; i < c->entries; i++)
         dd_hash_add(&h, c->entry[i]->data, c->entry[i]->size);
+
     dd_hash_end(&h, digits);
     return DDPM_OK;
 }
@@ -145,14 +154,18 @@ static int write_contents(FILE *f, const struct contents *c, const unsigned char
     size_t done = 0;
     fwrite(length, 1, 8, f);
     put_header(&header, c);
+
     errno = 0;
     while (done < c->entries &&
            fwrite(c->entry[done]->data, 1, c->entry[done]->size, f) == c->entry[done]->size)
         done++;
-    if (done < c->entries && errno == EFAULT) /* pages of a mapped file that are no longer there */
-        return dd_error(err, DDPM_EDATA,
-                        "the file that its tensors come from was cut off while it was "
-                        "being read: start again when it is complete");
+
+    /* EFAULT: pages of a mapped file are no longer there. */
+    if (done < c->entries && errno == EFAULT)
+        return dd_error(
+            err, DDPM_EDATA,
+            "the file that its tensors come from was cut off while it was being read: start again "
+            "when it is complete");
     if (done < c->entries || ferror(f))
         return dd_error(err, DDPM_EIO, "tensors cannot be written: %s",
                         errno ? strerror(errno) : "an earlier write failed");
@@ -169,16 +182,19 @@ static int write_file(FILE *f, const struct dd_entry *entry, size_t entries, con
     struct contents c = { order, entries, meta, with_hash ? digits : NULL };
     if (!order)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a table of %zu tensors", entries);
+
     for (size_t i = 0; i < entries; i++)
         order[i] = &entry[i];
     if (entries)
         qsort(order, entries, sizeof *order, by_dtype);
+
     memset(digits, '0', DIGITS);
     put_header(&measure, &c);
     length_bytes(length, measure.size);
     int code = with_hash ? hash_contents(digits, &c, length, err) : DDPM_OK;
     if (!code)
         code = write_contents(f, &c, length, err);
+
     free(order);
     return code;
 }

@@ -1,4 +1,5 @@
-/* JSON by its grammar: value = object | array | string | number | true | false | null.  Nesting is a stack of bits in one word. */
+/* Scans JSON by its grammar: value = object | array | string | number | true | false | null.  Nesting is a
+   stack of bits in one word, so there is no recursion that a hostile text could drive deep. */
 #include "base/scan.h"
 #include <stdint.h>
 #include <string.h>
@@ -35,15 +36,32 @@ int dd_scan_expect(struct dd_scan *s, char c, const char *fault)
     return dd_scan_take(s, c) ? 0 : dd_scan_fail(s, fault);
 }
 
-/* The length of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates, at most U+10FFFF), or 0. */
+/* Returns the length of a UTF-8 sequence by its first byte; 0 where none begins so. */
+static size_t utf8_length_by(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2)
+        return 0;
+    if (first < 0xe0)
+        return 2;
+    if (first < 0xf0)
+        return 3;
+    return first < 0xf5 ? 4 : 0;
+}
+
+/* Returns the length of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates, at most U+10FFFF),
+   or 0. */
 static size_t utf8_length(const unsigned char *p, const unsigned char *end)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    size_t n = utf8_length_by(p[0]);
     if (n > (size_t)(end - p))
         return 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
+
+    /* The second byte decides about longer forms than needed, surrogates, and what lies beyond U+10FFFF. */
     if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
         (p[0] == 0xf4 && p[1] > 0x8f))
         return 0;
@@ -83,15 +101,17 @@ char *dd_scan_plain(char *text)
     return text;
 }
 
-/* Four hexadecimal digits, or -1. */
+/* Returns the value of the four hexadecimal digits at p, or -1 where there are none. */
 static long hex4(const unsigned char *p, const unsigned char *end)
 {
     long v = 0;
     if (end - p < 4)
         return -1;
+
     for (int i = 0; i < 4; i++) {
-        const char *digits = "0123456789abcdef",
-                   *d = memchr(digits, p[i] | ('A' <= p[i] && p[i] <= 'F' ? 32 : 0), 16);
+        static const char digits[] = "0123456789abcdef";
+        int lower = p[i] | ('A' <= p[i] && p[i] <= 'F' ? 32 : 0);
+        const char *d = memchr(digits, lower, 16);
         if (!d)
             return -1;
         v = v * 16 + (d - digits);
@@ -99,21 +119,26 @@ static long hex4(const unsigned char *p, const unsigned char *end)
     return v;
 }
 
-/* The code point of the \u escape whose digits are at p, its length in bytes after the u in *used; -1 when it is none. */
+/* Returns the code point of the \u escape whose digits are at p, or -1 when it is none. *used: its length
+   in bytes after the u.  Two escapes that make a pair of surrogates are one code point. */
 static long escaped_point(const unsigned char *p, const unsigned char *end, size_t *used)
 {
-    long v = hex4(p, end), low;
+    long v = hex4(p, end);
     *used = 4;
     if (v < 0xd800 || v > 0xdfff)
         return v;
-    if (v > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u' || (low = hex4(p + 6, end)) < 0xdc00 ||
-        low > 0xdfff)
+
+    if (v > 0xdbff || end - p < 10 || p[4] != '\\' || p[5] != 'u')
         return -1;
+    long low = hex4(p + 6, end);
+    if (low < 0xdc00 || low > 0xdfff)
+        return -1;
+
     *used = 10;
     return 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
 }
 
-/* The length of the escape at the backslash p, or 0. */
+/* Returns the length of the escape at the backslash p, or 0.  An escaped NUL is none. */
 static size_t escape_length(const unsigned char *p, const unsigned char *end)
 {
     size_t used;
@@ -128,21 +153,22 @@ int dd_scan_string(struct dd_scan *s, struct dd_scan_text *t)
 {
     if (dd_scan_expect(s, '"', "a string is expected"))
         return -1;
+
     t->data = s->at;
     while (s->at < s->end && *s->at != '"') {
-        size_t n = *s->at < ' '     ? 0
-                   : *s->at == '\\' ? escape_length(s->at, s->end)
-                                    : utf8_length(s->at, s->end);
+        bool escape = *s->at == '\\';
+        size_t n = escape ? escape_length(s->at, s->end) : utf8_length(s->at, s->end);
+        if (*s->at < ' ')
+            return dd_scan_fail(s, "a control character in a string");
         if (!n)
-            return dd_scan_fail(s, *s->at == '\\' ? "an invalid escape in a string"
-                                   : *s->at < ' ' ? "a control character in a string"
-                                                  : "invalid UTF-8");
+            return dd_scan_fail(s, escape ? "an invalid escape in a string" : "invalid UTF-8");
         s->at += n;
     }
     t->size = (size_t)(s->at - t->data);
     return dd_scan_expect(s, '"', "a string does not end");
 }
 
+/* Passes over digits.  Returns whether there was one. */
 static bool digits(struct dd_scan *s)
 {
     const unsigned char *first = s->at;
@@ -151,6 +177,7 @@ static bool digits(struct dd_scan *s)
     return s->at > first;
 }
 
+/* Takes the next character if it is one of any. */
 static bool next_is(struct dd_scan *s, const char *any)
 {
     if (s->at == s->end || !*s->at || !strchr(any, *s->at))
@@ -163,6 +190,7 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
 {
     dd_scan_peek(s);
     t->data = s->at;
+    /* A sign, digits without leading zeros, then fraction and exponent where they are begun. */
     next_is(s, "-");
     bool zero = s->at < s->end && *s->at == '0',
          good = digits(s) && !(zero && s->at - t->data > 1 + (*t->data == '-'));
@@ -172,8 +200,10 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
         next_is(s, "+-");
         good = digits(s);
     }
+
     t->size = (size_t)(s->at - t->data);
-    if (t->size > 63) /* cJSON would read the rest as another value */
+    /* cJSON would read the rest of a longer number as another value. */
+    if (t->size > 63)
         return dd_scan_fail(s, "a number of more than 63 characters");
     return good && !s->fault ? 0 : dd_scan_fail(s, "a value is expected");
 }
@@ -187,6 +217,7 @@ static int word(struct dd_scan *s, const char *text)
     return 0;
 }
 
+/* Passes over a value that is no list and no object. */
 static int scalar(struct dd_scan *s)
 {
     struct dd_scan_text t;
@@ -199,6 +230,7 @@ static int scalar(struct dd_scan *s)
     }
 }
 
+/* Passes over a key and its colon. */
 static int key(struct dd_scan *s)
 {
     struct dd_scan_text t;
@@ -207,8 +239,10 @@ static int key(struct dd_scan *s)
 
 int dd_scan_value(struct dd_scan *s)
 {
-    uint64_t objects = 0; /* bit i: the container i levels further out is an object */
+    /* Bit i of objects: the container i levels further out is an object. */
+    uint64_t objects = 0;
     int depth = 0;
+
     do {
         bool object = dd_scan_take(s, '{');
         if (object || dd_scan_take(s, '[')) {
@@ -223,6 +257,8 @@ int dd_scan_value(struct dd_scan *s)
         } else if (scalar(s)) {
             return -1;
         }
+
+        /* A value has ended.  It may be the last one of several containers. */
         while (depth && dd_scan_take(s, objects & 1 ? '}' : ']')) {
             objects >>= 1;
             depth--;
@@ -236,11 +272,12 @@ int dd_scan_value(struct dd_scan *s)
 
 int dd_scan_end(struct dd_scan *s)
 {
-    return dd_scan_peek(s) >= 0 ? dd_scan_fail(s, "something follows the end of the value")
-           : s->fault           ? -1
-                                : 0;
+    if (dd_scan_peek(s) >= 0)
+        return dd_scan_fail(s, "something follows the end of the value");
+    return s->fault ? -1 : 0;
 }
 
+/* Writes the code point v in UTF-8.  Returns the place behind it. */
 static char *put_utf8(char *out, long v)
 {
     if (v < 0x80) {
@@ -255,6 +292,7 @@ static char *put_utf8(char *out, long v)
         *out++ = (char)(0x80 | (v >> 12 & 0x3f));
         *out++ = (char)(0x80 | (v >> 6 & 0x3f));
     }
+
     if (v >= 0x80)
         *out++ = (char)(0x80 | (v & 0x3f));
     return out;
@@ -265,6 +303,7 @@ size_t dd_scan_unescape(char *out, struct dd_scan_text t)
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     const unsigned char *p = t.data, *end = t.data + t.size;
     char *first = out;
+
     while (p < end) {
         size_t used = 0;
         if (*p != '\\') {
@@ -277,5 +316,6 @@ size_t dd_scan_unescape(char *out, struct dd_scan_text t)
             p += 2;
         }
     }
+
     return (size_t)(out - first);
 }

@@ -1,18 +1,18 @@
-/* What stands where an output is to go. */
+/* Tells what stands where an output is to go. */
 #ifndef DD_TARGET_H
 #define DD_TARGET_H
 #include <stdbool.h>
 #include "base/error.h"
 
-enum dd_target {
-    DD_TARGET_NEW,  /* nothing */
-    DD_TARGET_FILE, /* a regular file, a link to one, or a link to nothing */
-    /* a device, a pipe, or a file that a process holds open (/proc/self/fd/1); by links too */
-    DD_TARGET_STREAM,
-    DD_TARGET_OTHER /* a folder, a socket, a disk */
-};
+/* NEW:     nothing
+   FILE:    a regular file, a link to one, or a link to nothing
+   STREAM:  a device, a pipe, or a file that a process holds open (/proc/self/fd/1), by links too
+   OTHER:   a folder, a socket, a disk */
+enum dd_target { DD_TARGET_NEW, DD_TARGET_FILE, DD_TARGET_STREAM, DD_TARGET_OTHER };
+
 enum dd_target dd_target_kind(const char *path);
-/* Opens a DD_TARGET_STREAM, or standard output by the name "-", for writing.  standard: it is standard
+
+/* Opens a DD_TARGET_STREAM, or standard output by the name "-", for writing.  *standard: it is standard
    output. */
 int dd_target_open(int *fd, bool *standard, const char *path, ddpm_error *err);
 #endif

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/names.h"
 #include "tests/check.h"
 
 TEST(error, sentence_and_context)
@@ -57,6 +58,36 @@ TEST(memory, blocks)
         free(p);
     }
     CHECK(!dd_memory(SIZE_MAX / 2, 4) && !dd_memory(SIZE_MAX, 1) && !dd_memory(SIZE_MAX / 4 + 1, 4));
+}
+
+TEST(memory, an_array_that_grows)
+{
+    size_t *array = NULL;
+    for (size_t n = 0; n < 1000; n++) {
+        size_t *more = dd_memory_more(array, n, sizeof *more);
+        REQUIRE(more);
+        array = more;
+        array[n] = n;
+    }
+    for (size_t n = 0; n < 1000; n++)
+        CHECK(array[n] == n);
+    CHECK(!dd_memory_more(array, SIZE_MAX / 2 + 1, sizeof *array));
+    free(array);
+}
+
+TEST(names, of_which_one_is_chosen)
+{
+    static const char *const names[] = { "ddpm", "ddim", "ode", NULL };
+    ddpm_error err;
+    char text[16] = "";
+    int i = -2;
+    CHECK(!dd_names_choose(&i, "sampler", "ode", names, &err) && i == 2);
+    CHECK(dd_names_choose(&i, "sampler", "od", names, &err) == DDPM_EUSAGE);
+    CHECK_TEXT(err.text, "sampler \"od\": no such sampler; it is one of ddpm, ddim, ode");
+    CHECK(dd_names_find(names, "ddim") == 1 && dd_names_find(names, "") == -1);
+    for (int n = 0; names[n]; n++)
+        dd_names_join(text, 11, names[n]);
+    CHECK_TEXT(text, "ddpm, ddim");
 }
 
 TEST(memory, arena)

@@ -56,7 +56,7 @@ TEST(trainer, options_that_are_refused)
     WRONG(plain, o.min_snr = -2, "min_snr is -2");
     WRONG(plain, o.loss = 3, "loss is 3");
     WRONG(plain, o.loss = DDPM_HYBRID, "the loss hybrid is asked for, but the model learns no variance");
-    WRONG(plain, o.cpu = "cray", "unknown instruction set \"cray\"");
+    WRONG(plain, o.cpu = "cray", "instruction set \"cray\": no such instruction set; it is one of ref, avx2");
     WRONG(plain, o.threads = -1, "threads is -1");
     WRONG(turns, o.loss = DDPM_SIMPLE, "would leave the learned variance of the model untrained");
     WRONG(turns, o.loss = DDPM_VLB; o.min_snr = 5, "the loss vlb has no L_simple");
