@@ -32,10 +32,10 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
 
 /* Of the machine (bench_machine.c); 0 where it cannot be measured. */
 double bench_peak(
-    const struct dd_kernels *k);  /* FLOP/s of one core on the instruction set of k; a multiply-add is 2 */
-double bench_read(int threads);   /* bytes/s from memory */
-double bench_copy(void);          /* bytes/s read and written within the second-level cache, one core */
-double bench_region(int threads); /* seconds of an empty parallel region */
+    const struct dd_kernels *k); /* FLOP/s of one core on the instruction set of k; a multiply-add is 2 */
+double bench_read(int threads);  /* bytes/s from memory */
+double bench_copy(void);         /* bytes/s read and written within the second-level cache, one core */
+double bench_loop(int threads);  /* seconds of an empty loop of a run */
 
 /* A model file, or one of tests/known_nets.c with random weights, of images of `size` unless that is 0. */
 int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err);

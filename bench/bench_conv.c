@@ -13,6 +13,7 @@
 #include "bench/bench.h"
 #include "bench/bench_gradient.h"
 #include "layer/conv.h"
+#include "layer/parallel.h"
 
 enum { ENGINES = 4 };
 
@@ -85,6 +86,7 @@ struct options {
     const char *net;
     int batch, threads, rounds, gradients;
     unsigned cpu;
+    struct dd_team *team;
 };
 
 /* One layer made ready for one engine. */
@@ -108,7 +110,8 @@ static int open_engine(struct engine *e, const char *name, const struct dd_conv_
 {
     ddpm_error err;
     *e = (struct engine){ .best = 1e9 };
-    if (dd_conv_open(&e->conv, s, &(struct dd_conv_setup){ k, o->cpu, name, o->batch, o->threads }, &err))
+    if (dd_conv_open(&e->conv, s, &(struct dd_conv_setup){ k, o->cpu, name, o->batch, o->threads, o->team },
+                     &err))
         return fprintf(stderr, "ddpm-bench: %s\n", err.text), 1;
     if (strncmp(dd_conv_engine(e->conv), name, strlen(name))) {
         dd_conv_close(e->conv);
@@ -130,17 +133,28 @@ static void close_engine(struct engine *e)
     free(e->scratch);
 }
 
+static void run_once(const struct engine *e, const struct options *o, const struct dd_context *ctx,
+                     const struct dd_map *y, const struct dd_map *x)
+{
+    DD_TEAM(dd_conv_alone(e->conv) ? NULL : o->team, worker)
+    {
+        struct dd_context own = *ctx;
+        own.worker = worker;
+        dd_conv_forward(e->conv, &own, y, x, NULL, NULL);
+    }
+}
+
 /* Each round runs an engine for at least 2 ms. */
 static void time_engines(struct engine *e, int engines, const struct options *o, const struct dd_kernels *k,
                          const struct dd_map *y, const struct dd_map *x)
 {
     for (int round = 0; round < o->rounds; round++)
         for (int i = 0; i < engines; i++) {
-            struct dd_context ctx = { k, o->threads, e[i].scratch };
+            struct dd_context ctx = { k, o->threads, e[i].scratch, NULL };
             double start = bench_now(), end = start;
             for (; e[i].conv && end - start < 2e-3; end = bench_now()) {
                 double one = bench_now();
-                dd_conv_forward(e[i].conv, &ctx, y, x, NULL, NULL);
+                run_once(&e[i], o, &ctx, y, x);
                 one = bench_now() - one;
                 e[i].best = one < e[i].best ? one : e[i].best;
             }
@@ -191,7 +205,7 @@ static int parse(struct options *o, int argc, char **argv)
 {
     ddpm_error err;
     const char *cpu = NULL;
-    *o = (struct options){ NULL, 1, dd_cpu_threads(""), 5, 0, 0 };
+    *o = (struct options){ NULL, 1, dd_cpu_threads(""), 5, 0, 0, NULL };
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (argv[i][0] != '-' || !strcmp(argv[i], "--gradients")) {
@@ -232,7 +246,8 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
         if (o->net && strcmp(o->net, l->net))
             continue;
         failed =
-            bench_gradient_layer(&one, &s, &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads },
+            bench_gradient_layer(&one, &s,
+                                 &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads, o->team },
                                  o->rounds);
         printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel,
                l->stride, l->count);
@@ -244,33 +259,41 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
     return failed;
 }
 
-int bench_conv(int argc, char **argv)
+static int run_engines(const struct options *o, const struct dd_kernels *k)
 {
-    struct options o;
-    struct dd_kernels k;
     double total[ENGINES + 2] = { 0 };
-    int engines = 0, failed = parse(&o, argc, argv);
-    if (failed)
-        return failed;
-    dd_kernels_init(&k, o.cpu);
-    if (o.gradients)
-        return run_gradients(&o, &k);
+    int engines = 0, failed = 0;
     printf("convolution: %s, %d threads, batch %d; ms an image, GFLOP/s\n%-10s %4s %5s %5s %6s %3s",
-           dd_cpu_name(o.cpu), o.threads, o.batch, "net", "size", "cin", "cout", "kernel", "n");
+           dd_cpu_name(o->cpu), o->threads, o->batch, "net", "size", "cin", "cout", "kernel", "n");
     for (const char *const *name = dd_conv_engines(); *name; name++)
         if (strcmp(*name, "ref"))
             printf("  %9s %6s", *name, ""), engines++;
     putchar('\n');
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++)
-        if (!o.net || !strcmp(o.net, layers[i].net))
-            failed = bench_layer(&layers[i], &k, &o, total);
+        if (!o->net || !strcmp(o->net, layers[i].net))
+            failed = bench_layer(&layers[i], k, o, total);
     if (!failed && total[engines + 1] == 0)
         return fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n",
-                       o.net),
+                       o->net),
                64;
     printf("all, where an engine takes no layer its right neighbour:");
     for (int i = 0; i < engines; i++)
         printf("  %.2f ms", total[i]);
     printf("; the faster of each layer %.2f ms; %.2f GFLOP\n", total[engines], total[engines + 1]);
+    return failed;
+}
+
+int bench_conv(int argc, char **argv)
+{
+    struct options o;
+    struct dd_kernels k;
+    int failed = parse(&o, argc, argv);
+    if (failed)
+        return failed;
+    if (!(o.team = dd_parallel_create(o.threads)))
+        return fprintf(stderr, "ddpm-bench: out of memory\n"), 1;
+    dd_kernels_init(&k, o.cpu);
+    failed = (o.gradients ? run_gradients : run_engines)(&o, &k);
+    dd_parallel_free(o.team);
     return failed;
 }

@@ -6,11 +6,13 @@
 #include "base/memory.h"
 #include "bench/bench.h"
 #include "layer/conv_gradient.h"
+#include "layer/parallel.h"
 
 struct state {
     struct dd_conv *conv;
     struct dd_conv_gradient *gradient;
     struct dd_context ctx;
+    struct dd_team *team;
     struct dd_map x, y, dx;
     struct dd_pre pre;
     float *packed, *packed_data, *w, *dw, *db, *scale;
@@ -35,7 +37,8 @@ static int open_state(struct state *t, const struct dd_conv_shape *s, const stru
     size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
     size_t forward = dd_conv_scratch(t->conv), backward = dd_conv_gradient_scratch(t->gradient);
     t->ctx = (struct dd_context){ setup->k, setup->threads,
-                                  dd_memory(forward > backward ? forward : backward, 1) };
+                                  dd_memory(forward > backward ? forward : backward, 1), NULL };
+    t->team = setup->team;
     t->x = map(setup->batch, s->h, s->w, s->cin);
     t->dx = map(setup->batch, s->h, s->w, s->cin);
     t->y = map(setup->batch, dd_conv_height(s), dd_conv_width(s), s->cout);
@@ -59,20 +62,29 @@ static void close_state(struct state *t)
     free(t->w), free(t->dw), free(t->db), free(t->scale);
 }
 
+/* One thread's part of a pass that is not packing. */
+static void run_layer(struct state *t, int pass, struct dd_worker *worker)
+{
+    struct dd_context ctx = t->ctx;
+    ctx.worker = worker;
+    if (pass == PASS_FORWARD)
+        dd_conv_forward(t->conv, &ctx, &t->y, &t->x, NULL, NULL);
+    else if (pass == PASS_DATA)
+        dd_conv_gradient_data(t->gradient, &ctx, &t->dx, &t->y);
+    else
+        dd_conv_gradient_weights(t->gradient, &ctx, t->dw, t->db, &t->y, &t->x,
+                                 pass == PASS_WEIGHTS ? NULL : &t->pre);
+}
+
 static void run(struct state *t, int pass)
 {
-    switch (pass) {
-    case PASS_PACK: dd_conv_pack(t->conv, t->packed, t->w, NULL); break;
-    case PASS_PACK_DATA: dd_conv_gradient_pack(t->gradient, t->packed_data, t->w); break;
-    case PASS_FORWARD: dd_conv_forward(t->conv, &t->ctx, &t->y, &t->x, NULL, NULL); break;
-    case PASS_DATA: dd_conv_gradient_data(t->gradient, &t->ctx, &t->dx, &t->y); break;
-    case PASS_WEIGHTS:
-        dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, NULL);
-        break;
-    case PASS_WEIGHTS_SILU:
-        dd_conv_gradient_weights(t->gradient, &t->ctx, t->dw, t->db, &t->y, &t->x, &t->pre);
-        break;
-    }
+    if (pass == PASS_PACK)
+        dd_conv_pack(t->conv, t->packed, t->w, NULL);
+    else if (pass == PASS_PACK_DATA)
+        dd_conv_gradient_pack(t->gradient, t->packed_data, t->w);
+    else
+        DD_TEAM(t->team, worker)
+    run_layer(t, pass, worker);
 }
 
 int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s,

@@ -2,7 +2,7 @@
 
      peak        FLOP/s of one core, by independent chains of fused multiply-adds in registers
      bandwidth   bytes/s read from an array larger than any cache, and copied within one that fits the second-level cache
-     region      seconds to start and end a parallel loop with nothing in it */
+     loop        seconds of a loop of a run with nothing in its tasks, after which the threads have met */
 #include "bench/bench.h"
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 9, REGIONS = 1000, LANES = 16, LARGE_TASKS = 512 };
+enum { ROUNDS = 9, LOOPS = 1000, LANES = 16, LARGE_TASKS = 512 };
 
 static const size_t SMALL = (size_t)512 << 10, TASK = (size_t)1 << 20,
                     LARGE = ((size_t)1 << 20) * LARGE_TASKS;
@@ -72,17 +72,21 @@ double bench_read(int threads)
 {
     uint64_t *x = dd_memory(LARGE, 1), sums[LARGE_TASKS];
     double best = INFINITY;
-    if (!x)
+    struct dd_team *team = dd_parallel_create(threads);
+    if (!x || !team) {
+        free(x);
+        dd_parallel_free(team);
         return 0;
+    }
     memset(x, 1, LARGE);
     for (int r = 0; r < ROUNDS; r++) {
         double start = bench_now();
-        DD_PARALLEL(threads)
-        for (size_t task = 0; task < LARGE_TASKS; task++)
-            sums[task] = sum_of(x + task * (TASK / sizeof *x));
+        DD_PARALLEL(team, task, LARGE_TASKS)
+        sums[task] = sum_of(x + task * (TASK / sizeof *x));
         best = fmin(best, bench_now() - start);
     }
     free(x);
+    dd_parallel_free(team);
     return sums[0] ? (double)LARGE / best : 0;
 }
 
@@ -103,18 +107,20 @@ double bench_copy(void)
     return 2 * (double)SMALL / seconds;
 }
 
-double bench_region(int threads)
+double bench_loop(int threads)
 {
+    struct dd_team *team = dd_parallel_create(threads);
     double best = INFINITY;
-    for (int r = 0; r < ROUNDS; r++) {
+    for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
-        for (int i = 0; i < REGIONS; i++) {
-            DD_TEAM(threads)
-            __asm__ volatile("" : : : "memory");
-        }
-        best = fmin(best, (bench_now() - start) / REGIONS);
+        DD_TEAM(team, worker)
+        for (int i = 0; i < LOOPS; i++)
+            DD_TASKS(worker, task, (size_t)threads)
+        __asm__ volatile("" : : : "memory");
+        best = fmin(best, (bench_now() - start) / LOOPS);
     }
-    return best;
+    dd_parallel_free(team);
+    return team ? best : 0;
 }
 
 int bench_machine(int argc, char **argv)
@@ -131,7 +137,7 @@ int bench_machine(int argc, char **argv)
     }
     printf("copy within %zu KB: %.1f GB/s, read and written\n", 2 * SMALL >> 10, 1e-9 * bench_copy());
     for (int threads = 1; threads <= most; threads *= 2)
-        printf("%d thread%s: memory read at %.1f GB/s; an empty parallel region takes %.2f us\n", threads,
-               threads > 1 ? "s" : "", 1e-9 * bench_read(threads), 1e6 * bench_region(threads));
+        printf("%d thread%s: memory read at %.1f GB/s; an empty loop takes %.2f us\n", threads,
+               threads > 1 ? "s" : "", 1e-9 * bench_read(threads), 1e6 * bench_loop(threads));
     return 0;
 }

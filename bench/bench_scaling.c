@@ -7,7 +7,7 @@
    B  bytes/s of memory: read with all threads here; more cores have either the same memory or one that grows with them
    N  nodes, between which the threads meet
    b  seconds a node loses when two threads share it (waiting for each other, uneven pieces): what the step with 2 threads takes
-      beyond the first term, at least an empty parallel region; log2 p is how a tree of meetings grows
+      beyond the first term, at least an empty loop; log2 p is how a tree of meetings grows
 
      ddpm-bench scaling [--cpu SET] */
 #include "base/cpu.h"
@@ -34,14 +34,14 @@ static double model(const struct terms *t, int cores, double bandwidth)
 }
 
 static struct terms terms_of(const struct bench_step *one, const struct bench_step *two, double bandwidth,
-                             double region)
+                             double loop)
 {
     struct terms t = { one->seconds, one->weights + (one->values > CACHE ? one->values : 0), 0, one->nodes };
-    t.lost = fmax(region, (two->seconds - model(&t, 2, bandwidth)) / (double)t.nodes);
+    t.lost = fmax(loop, (two->seconds - model(&t, 2, bandwidth)) / (double)t.nodes);
     return t;
 }
 
-static int one_case(const char *name, int batch, const char *cpu, const double *bandwidth, double region,
+static int one_case(const char *name, int batch, const char *cpu, const double *bandwidth, double loop,
                     ddpm_error *err)
 {
     ddpm_model *m = NULL;
@@ -54,7 +54,7 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
     ddpm_model_close(m);
     if (code)
         return code;
-    struct terms t = terms_of(&one, &two, bandwidth[1], region);
+    struct terms t = terms_of(&one, &two, bandwidth[1], loop);
     printf("%s, batch %d: %.1f GFLOP, A = %.2f ms (%.0f GFLOP/s a core), M = %.0f MB (weights %.0f, values "
            "%.0f), N = %zu, b = %.2f us\n",
            name, batch, 1e-9 * one.flops, 1e3 * t.arithmetic, 1e-9 * one.flops / one.seconds, 1e-6 * t.bytes,
@@ -73,12 +73,12 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
 int bench_scaling(int argc, char **argv)
 {
     const char *cpu = argc > 2 && !strcmp(argv[1], "--cpu") ? argv[2] : NULL;
-    double bandwidth[] = { bench_read(1), bench_read(2) }, region = bench_region(2);
+    double bandwidth[] = { bench_read(1), bench_read(2) }, loop = bench_loop(2);
     ddpm_error err;
     int code = 0;
-    printf("B: %.1f GB/s with 1 thread, %.1f with 2; an empty region of 2 threads %.2f us\n",
-           1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * region);
+    printf("B: %.1f GB/s with 1 thread, %.1f with 2; an empty loop of 2 threads %.2f us\n",
+           1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * loop);
     for (size_t i = 0; i < sizeof cases / sizeof *cases && !code; i++)
-        code = one_case(cases[i].net, cases[i].batch, cpu, bandwidth, region, &err);
+        code = one_case(cases[i].net, cases[i].batch, cpu, bandwidth, loop, &err);
     return code ? fprintf(stderr, "ddpm-bench scaling: %s\n", err.text), 1 : 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "bench/bench.h"
 #include "tests/process_memory.h"
+#include "layer/parallel.h"
 #include "train/average.h"
 #include "train/trainer.h"
 
@@ -83,9 +84,13 @@ static void measure_rest(struct measured *r, ddpm_trainer *t)
         double start = bench_now(), packed, end;
         dd_gradient_pack(t->gradient);
         packed = bench_now();
-        double norm = dd_optimiser_norm(&t->ctx, g, t->count);
-        dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, g, t->count, norm, t->done);
-        dd_average_step(&t->ctx, t->average, t->low, w, t->count, 0.999);
+        DD_TEAM(t->team, worker)
+        {
+            struct dd_context ctx = { &t->kernels, (int)worker->threads, t->scratch, worker };
+            double norm = dd_optimiser_norm(&ctx, g, t->count);
+            dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, g, t->count, norm, t->done);
+            dd_average_step(&ctx, t->average, t->low, w, t->count, 0.999);
+        }
         end = bench_now();
         r->pack = packed - start < r->pack ? packed - start : r->pack;
         r->optimiser = end - packed < r->optimiser ? end - packed : r->optimiser;

@@ -192,7 +192,7 @@ int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, cons
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    DD_TEAM_ENTRY(&net->team, int, dd_net_run(net, out, x, t, classes, n, err));
+    DD_ENTRY(int, dd_net_run(net, out, x, t, classes, n, err));
 }
 
 int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
@@ -200,7 +200,7 @@ int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, con
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    DD_TEAM_ENTRY(&net->team, int, dd_features(net, out, x, t, classes, n, err));
+    DD_ENTRY(int, dd_features(net, out, x, t, classes, n, err));
 }
 
 size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list)
@@ -219,8 +219,7 @@ int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_
 {
     if (n < 0)
         return dd_error(err, DDPM_EUSAGE, "%d images, expected 0 or more", n);
-    struct dd_team *team = &((ddpm_net *)net)->team;
-    DD_TEAM_ENTRY(team, int, dd_net_eps(net, out, x, t, classes, n, err));
+    DD_ENTRY(int, dd_net_eps(net, out, x, t, classes, n, err));
 }
 
 void ddpm_net_free(ddpm_net *net)

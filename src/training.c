@@ -1,4 +1,5 @@
 /* training.c: the public functions over src/train.  See ddpm.h for what they promise. */
+#include "base/outside.h"
 #include "train/snapshot.h"
 
 void ddpm_trainer_defaults(ddpm_trainer_options *o)
@@ -14,7 +15,7 @@ int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_traine
 int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
                       ddpm_error *err)
 {
-    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_step(t, x0, classes, r, err));
+    DD_ENTRY(int, dd_trainer_step(t, x0, classes, r, err));
 }
 
 int64_t ddpm_trainer_done(const ddpm_trainer *t)
@@ -25,7 +26,7 @@ int64_t ddpm_trainer_done(const ddpm_trainer *t)
 int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
                       double *loss, ddpm_error *err)
 {
-    DD_TEAM_ENTRY(dd_gradient_team(t->gradient), int, dd_trainer_loss(t, x0, classes, n, first, loss, err));
+    DD_ENTRY(int, dd_trainer_loss(t, x0, classes, n, first, loss, err));
 }
 
 int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run, ddpm_error *err)

@@ -87,7 +87,9 @@ int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const stru
     if (!c)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
                         s->cout);
-    *c = (struct dd_conv){ .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads };
+    *c = (struct dd_conv){
+        .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .team = setup->team
+    };
     const struct dd_conv_engine *order[] = { forced, rule(s), &dd_conv_gemm };
     code = DDPM_EUNSUPPORTED;
     for (size_t i = 0; i < sizeof order / sizeof *order && code == DDPM_EUNSUPPORTED; i++)
@@ -111,6 +113,11 @@ void dd_conv_close(struct dd_conv *c)
 const char *dd_conv_engine(const struct dd_conv *c)
 {
     return c->label;
+}
+
+int dd_conv_alone(const struct dd_conv *c)
+{
+    return (c->engine->takes & DD_CONV_ALONE) != 0;
 }
 
 size_t dd_conv_packed(const struct dd_conv *c)
@@ -162,8 +169,8 @@ void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const st
                   const struct dd_pre *pre)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks)
+    {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *scale = pre && pre->scale ? pre->scale + image * c : NULL,
                     *shift = scale ? pre->shift + image * c : NULL;
@@ -179,8 +186,8 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
     size_t pixels = (size_t)y->h * y->w, blocks = dd_blocks(pixels, PIXELS);
     if (!post)
         post = &copy;
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < (size_t)y->n * blocks; task++) {
+    DD_TASKS(ctx->worker, task, (size_t)y->n * blocks)
+    {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *add = post->add ? post->add + image * post->add_stride : NULL;
         const struct dd_map *r = post->residual;

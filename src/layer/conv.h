@@ -14,8 +14,10 @@ struct dd_conv_setup {
     unsigned cpu;
     const char *engine;
     int batch, threads;
-}; /* engine NULL: the rule */
+    struct dd_team *team;
+}; /* engine NULL: the rule; team: packs the weights, NULL: the caller alone */
 struct dd_conv;
+struct dd_team;
 
 int dd_conv_height(const struct dd_conv_shape *s); /* of the output */
 int dd_conv_width(const struct dd_conv_shape *s);
@@ -29,6 +31,8 @@ size_t dd_conv_scratch(
     const struct dd_conv *c); /* bytes, at setup.batch and threads, whatever pre, post and strides */
 /* w OIHW, bias [cout] or NULL; packed: dd_conv_packed bytes, kept by the caller.  After this w is not needed. */
 void dd_conv_pack(struct dd_conv *c, void *packed, const float *w, const float *bias);
+/* Whether dd_conv_forward must be called outside of a team's run: the engine brings threads of its own. */
+int dd_conv_alone(const struct dd_conv *c);
 /* pre, post may be NULL; x->n <= batch; y overlaps neither x nor the residual. */
 void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                      const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post);

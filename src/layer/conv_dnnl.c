@@ -13,6 +13,9 @@
 #include <oneapi/dnnl/dnnl.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
+#if HAVE_OPENMP
+#include <omp.h>
+#endif
 
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
@@ -373,5 +376,6 @@ void dd_conv_dnnl_version(char text[32])
     snprintf(text, 32, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-const struct dd_conv_engine dd_conv_dnnl = { "dnnl",    DD_CONV_WHOLE, open_dnnl,
-                                             pack_dnnl, forward_dnnl,  close_dnnl };
+const struct dd_conv_engine dd_conv_dnnl = { "dnnl",       DD_CONV_WHOLE | DD_CONV_ALONE,
+                                             open_dnnl,    pack_dnnl,
+                                             forward_dnnl, close_dnnl };

@@ -1,12 +1,19 @@
 /* What an engine of dd_conv is: a row in the list of conv.c.  An engine says what it takes beyond dense maps and a bias; for what it
    does not take, dd_conv_forward makes a pass over the input before it and over the output behind it.  DD_CONV_WHOLE: it wants the whole
-   batch at once. */
+   batch at once.  DD_CONV_ALONE: it brings threads of its own. */
 #ifndef DD_CONV_ENGINE_H
 #define DD_CONV_ENGINE_H
 #include "base/built.h"
 #include "layer/conv.h"
 
-enum { DD_CONV_PRE = 1, DD_CONV_POST = 2, DD_CONV_STRIDED_X = 4, DD_CONV_STRIDED_Y = 8, DD_CONV_WHOLE = 16 };
+enum {
+    DD_CONV_PRE = 1,
+    DD_CONV_POST = 2,
+    DD_CONV_STRIDED_X = 4,
+    DD_CONV_STRIDED_Y = 8,
+    DD_CONV_WHOLE = 16,
+    DD_CONV_ALONE = 32
+};
 
 /* Weights as they are packed: that of output channel o, input channel i and tap t at at[o * out + i * in + (flipped ? taps - 1 - t : t)].
    OIHW as it is, or turned and transposed for the gradient of the input. */
@@ -20,6 +27,7 @@ struct dd_conv {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
     int batch, threads;
+    struct dd_team *team;
     const struct dd_conv_engine *engine;
     char label[64];                   /* what the engine calls itself; its name unless open says more */
     void *state;                      /* the engine's own, from open to close */

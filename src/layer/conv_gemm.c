@@ -73,9 +73,8 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
 {
     const struct gemm *g = c->state;
     size_t cout = (size_t)c->shape.cout, row = g->taps * g->depth;
-    DD_PARALLEL(c->threads)
-    for (size_t p = 0; p < g->panels; p++)
-        pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
+    DD_PARALLEL(c->team, p, g->panels)
+    pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
     for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
@@ -173,13 +172,13 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
            spans = add ? (size_t)y->n : 1;
     size_t blocks = dd_blocks(span, g->rows), columns = dd_blocks(g->panels, g->task_panels);
     (void)pre;
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < columns * spans * blocks; task++) {
+    DD_TASKS(ctx->worker, task, columns * spans * blocks)
+    {
         size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels,
                start = task % blocks * g->rows;
         size_t first = image * span + start, count = dd_min(g->rows, span - start),
                end = dd_min(panel + g->task_panels, g->panels);
-        float *bias = ctx->scratch + dd_thread() * (g->scratch / sizeof(float));
+        float *bias = ctx->scratch + dd_thread(ctx->worker) * (g->scratch / sizeof(float));
         const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)
             bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);

@@ -87,6 +87,7 @@ int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_sh
                                     .k = setup->k,
                                     .batch = setup->batch,
                                     .threads = setup->threads,
+                                    .team = setup->team,
                                     .tiled = tiled(s, setup->engine) };
     (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
     own.engine = dd_conv_gradient_engine(s, own.engine && !strcmp(own.engine, "dnnl") ? NULL : own.engine);
@@ -162,9 +163,11 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
         w.x = &in;
         w.pre = NULL;
     }
+    DD_ONCE(ctx->worker)
     memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
-    (g->tiled ? dd_conv_gradient_winograd_run : dd_conv_gradient_direct_run)(&w, ctx->threads);
+    (g->tiled ? dd_conv_gradient_winograd_run : dd_conv_gradient_direct_run)(&w, ctx->worker);
     const double *bias = (const double *)(const void *)(w.scratch + g->plan.bias);
+    DD_ONCE(ctx->worker)
     for (size_t o = 0; db && o < cout; o++)
         db[o] = (float)(db[o] + bias[o]);
 }

@@ -182,14 +182,25 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
         copy_patches(w, to, q, count, first, n);
 }
 
-static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t me,
-                 size_t team)
+/* Panels of z or x that a chunk's blocks are copied to; 0: it is read where it lies. */
+static size_t panels_of(const struct dd_conv_gradient_work *w, int of_z)
 {
-    const struct dd_conv_gradient_plan *p = &w->g->plan;
-    size_t panels = of_z == p->swapped ? p->outer.row_panels : p->outer.column_panels,
-           tasks = dd_blocks(c->pixels, BLOCK) * panels;
-    for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++)
-        load_block(w, c, of_z, task / panels, task % panels);
+    const struct dd_conv_outer *o = &w->g->plan.outer;
+    if (in_place(w, of_z))
+        return 0;
+    return of_z == w->g->plan.swapped ? o->row_panels : o->column_panels;
+}
+
+/* Copies what is not read where it lies. */
+static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, struct dd_worker *worker)
+{
+    size_t blocks = dd_blocks(c->pixels, BLOCK), x = panels_of(w, 0), z = panels_of(w, 1);
+    DD_TASKS(worker, task, blocks * (x + z))
+    {
+        int of_z = task >= blocks * x;
+        size_t item = of_z ? task - blocks * x : task, panels = of_z ? z : x;
+        load_block(w, c, of_z, item / panels, item % panels);
+    }
 }
 
 /* Of output channels in panel `panel`.  Where dz is not z, it has as many pixels. */
@@ -237,42 +248,33 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
             add_row(w, own + i * nr, column * nr + i, row * nr, m);
 }
 
-static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels, size_t me,
-                      size_t team)
+static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels,
+                      struct dd_worker *worker)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     const struct dd_conv_outer *o = &p->outer;
     const struct chunk c = chunk_of(w, start, pixels);
     const struct dd_conv_side *rows = p->swapped ? &c.z : &c.x, *columns = p->swapped ? &c.x : &c.z;
-    size_t items = dd_conv_outer_items(o);
-    int copies = !in_place(w, 0) || !in_place(w, 1);
-    if (copies && start > 0)
-        dd_meet(team);
-    for (int of_z = 0; of_z < 2; of_z++)
-        if (!in_place(w, of_z))
-            load(w, &c, of_z, me, team);
-    if (copies)
-        dd_meet(team);
-    for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
-        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,
-                          terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
-    for (size_t panel = me; w->db && panel < dd_blocks((size_t)w->g->shape.cout, o->nr); panel += team)
-        add_bias(w, &c, panel);
+    size_t items = dd_conv_outer_items(o), biases = w->db ? dd_blocks((size_t)w->g->shape.cout, o->nr) : 0;
+    load(w, &c, worker);
+    DD_TASKS(worker, item, items + biases)
+    {
+        if (item < items)
+            dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,
+                              terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
+        else
+            add_bias(w, &c, item - items);
+    }
 }
 
-void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads)
+void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct dd_worker *worker)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     size_t total = (size_t)w->dz->n * (size_t)w->dz->h * (size_t)w->dz->w,
            most = p->outer.planes * p->outer.room;
-    DD_TEAM(threads)
-    {
-        size_t me = dd_thread(), team = dd_team(), panels = p->outer.row_panels * p->outer.column_panels;
-        for (size_t start = 0; start < total; start += most)
-            run_chunk(w, start, dd_min(most, total - start), me, team);
-        dd_meet(team);
-        for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
-            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels,
-                         item / p->outer.row_panels);
-    }
+    for (size_t start = 0; start < total; start += most)
+        run_chunk(w, start, dd_min(most, total - start), worker);
+    DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
+    store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                 item / p->outer.row_panels);
 }

@@ -21,6 +21,7 @@ struct dd_conv_gradient {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
     int batch, threads, tiled;
+    struct dd_team *team;
     struct dd_conv *data; /* stride 1 */
     const float *packed;  /* other strides */
     struct dd_conv_gradient_plan plan;
@@ -47,7 +48,7 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
 void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct dd_context *ctx,
                                   const struct dd_map *dx, const struct dd_map *dz);
 void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g);
-void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, int threads);
+void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct dd_worker *worker);
 void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g);
-void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, int threads);
+void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct dd_worker *worker);
 #endif

@@ -65,9 +65,8 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
     size_t panels = dd_blocks((size_t)g->shape.cin, g->k->gemm_nr),
            phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
     memset(packed + zero_at(g), 0, sizeof(float) * (size_t)g->shape.cout);
-    DD_PARALLEL_UNEVEN(g->threads)
-    for (size_t task = 0; task < phases * panels; task++)
-        pack_panel(g, packed, w, (int)(task / panels), task % panels);
+    DD_PARALLEL(g->team, task, phases * panels)
+    pack_panel(g, packed, w, (int)(task / panels), task % panels);
 }
 
 /* The pixels of a phase: the first row and column, how many of each an image has, and the dz of the first under the first tap. */
@@ -137,9 +136,8 @@ void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct
         struct phase f = phase_of(&g->shape, number);
         size_t rows = (size_t)dx->n * (size_t)f.rows * (f.columns > 0),
                height = dd_blocks(PIXELS, (size_t)f.columns + 1), blocks = dd_blocks(rows, height);
-        DD_PARALLEL_UNEVEN(ctx->threads)
-        for (size_t task = 0; task < panels * blocks; task++)
-            rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height,
-                          dd_min(rows, (task % blocks + 1) * height));
+        DD_TASKS(ctx->worker, task, panels * blocks)
+        rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height,
+                      dd_min(rows, (task % blocks + 1) * height));
     }
 }

@@ -119,37 +119,35 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m);
 }
 
-/* Strips first .. last: thread `me` of the team. */
-static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last, size_t me,
-                      size_t team)
+/* Strips first .. last. */
+static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last,
+                      struct dd_worker *worker)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     size_t start = strip_start(p, first), count = strip_start(p, last) - start,
            items = dd_conv_outer_items(&p->outer);
-    for (size_t s = first + (last - first) * me / team; s < first + (last - first) * (me + 1) / team; s++)
-        load_strip(w, w->scratch + p->thread + me * p->own, s, strip_start(p, s) - start);
-    dd_meet(team);
+    DD_TASKS(worker, strip, last - first)
+    load_strip(w, w->scratch + p->thread + dd_thread(worker) * p->own, first + strip,
+               strip_start(p, first + strip) - start);
     const struct dd_conv_outer *o = &p->outer;
     struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane),
                         b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
-    for (size_t panel = me; w->db && panel < p->outer.column_panels; panel += team)
-        add_bias(w, panel, count);
-    for (size_t item = items * me / team; item < items * (me + 1) / team; item++)
-        dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
-    dd_meet(team);
+    DD_TASKS(worker, item, items + (w->db ? p->outer.column_panels : 0))
+    {
+        if (item < items)
+            dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
+        else
+            add_bias(w, item - items, count);
+    }
 }
 
-void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, int threads)
+void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct dd_worker *worker)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     size_t strips = p->strips * (size_t)w->dz->n, most = p->outer.room / (p->rows * p->across);
-    DD_TEAM(threads)
-    {
-        size_t me = dd_thread(), team = dd_team(), panels = p->outer.row_panels * p->outer.column_panels;
-        for (size_t first = 0; first < strips; first += most)
-            run_chunk(w, first, dd_min(first + most, strips), me, team);
-        for (size_t item = panels * me / team; item < panels * (me + 1) / team; item++)
-            store_panels(w, w->scratch + p->thread + me * p->own, item % p->outer.row_panels,
-                         item / p->outer.row_panels);
-    }
+    for (size_t first = 0; first < strips; first += most)
+        run_chunk(w, first, dd_min(first + most, strips), worker);
+    DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
+    store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                 item / p->outer.row_panels);
 }

@@ -28,6 +28,7 @@ enum {
     OWN_FLOATS = 160 << 10,
     SHARED_FLOATS = 512 << 10,
     ALONE = 24,
+    GROUP = 4,
     LATER = 2,
     NR_MOST = 32
 };
@@ -74,9 +75,10 @@ struct block {
     const float *packed, *bias;
     float *v;
     int doubled;
-    size_t plane, part; /* floats from one plane of V to the next, and from `depth` channels to the next */
-    const struct place *place;     /* of its tiles, by kind */
-    size_t tiles, kind[KINDS + 1]; /* where each kind begins */
+    size_t plane, part;  /* floats from one plane of V to the next, and from `depth` channels to the next */
+    size_t first, tiles; /* of the tiles of all images */
+    const struct place *place; /* of its tiles, by kind; NULL: not found yet */
+    size_t kind[KINDS + 1];    /* where each kind begins */
 };
 
 /* Floats of a plane of some rows: planes a power of two apart would meet in few sets of the cache. */
@@ -202,8 +204,8 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     memset(c->packed + g->bias, 0, sizeof(float) * (g->cout + g->cin));
     if (bias)
         memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
-    DD_PARALLEL(c->threads)
-    for (size_t task = 0; task < g->panels * g->cin; task++) {
+    DD_PARALLEL(c->team, task, g->panels * g->cin)
+    {
         size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
         float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own,
                                 u[PLANES_MOST * NR_MOST];
@@ -231,13 +233,13 @@ static enum kind kind_of(const struct winograd *g, size_t i, size_t j)
     return i < g->down.large ? (j < g->across.large ? LARGE : TALL) : j < g->across.large ? WIDE : SMALL;
 }
 
-/* Counts and sorts tiles first .. first + tiles of all images. */
-static void find_places(struct block *b, struct place *place, size_t first, size_t tiles)
+/* Counts and sorts the block's tiles. */
+static void find_places(struct block *b, struct place *place)
 {
     const struct winograd *g = b->g;
+    size_t first = b->first, tiles = b->tiles;
     size_t across = g->across.all, down = g->down.all, next[KINDS];
     b->place = place;
-    b->tiles = tiles;
     for (size_t t = first; t < first + tiles; t++)
         b->kind[kind_of(g, t / across % down, t % across) + 1]++;
     for (int k = 0; k < KINDS; k++)
@@ -384,65 +386,96 @@ static void run_panel(const struct block *b, float *u, float *m, size_t panel, s
     }
 }
 
-/* Share `me` of the `team` that works on a block: panels, and where these do not go round, parts of a panel's tiles. */
-static void run_block(const struct block *b, float *u, float *m, size_t me, size_t team)
+/* Block i of `blocks`, of `total` tiles. */
+static struct block block_of(const struct block *all, size_t total, size_t i, size_t blocks)
+{
+    struct block b = *all;
+    b.first = total * i / blocks;
+    b.tiles = total * (i + 1) / blocks - b.first;
+    return b;
+}
+
+/* All of a block, by one thread. */
+static void run_alone(struct block *b, float *u, float *m, struct place *places)
+{
+    find_places(b, places);
+    for (size_t t = 0; t < b->tiles; t++)
+        input_tile(b, t);
+    for (size_t panel = 0; panel < b->g->panels; panel++)
+        run_panel(b, u, m, panel, 0, b->tiles);
+}
+
+/* A block by the team: panels, and where these do not go round, parts of a panel's tiles.  A thread finds the places when it has its first
+   task: they lie in its scratch, which is its own only then. */
+static void run_together(struct block *b, float *u, float *m, struct place *places, struct dd_worker *worker,
+                         size_t threads)
 {
     const struct winograd *g = b->g;
-    size_t parts = g->panels % team ? dd_min(dd_blocks(4 * team, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
-    size_t tasks = g->panels * parts;
-    for (size_t t = b->tiles * me / team; t < b->tiles * (me + 1) / team; t++)
-        input_tile(b, t);
-    dd_meet(team);
-    for (size_t task = tasks * me / team; task < tasks * (me + 1) / team; task++) {
+    size_t parts =
+        g->panels % threads ? dd_min(dd_blocks(4 * threads, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
+    DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP))
+    {
+        if (!b->place)
+            find_places(b, places);
+        for (size_t t = group * GROUP; t < dd_min(b->tiles, (group + 1) * GROUP); t++)
+            input_tile(b, t);
+    }
+    DD_TASKS(worker, task, g->panels * parts)
+    {
         size_t part = task % parts, first = b->tiles * part / parts;
+        if (!b->place)
+            find_places(b, places);
         run_panel(b, u, m, task / parts, first, b->tiles * (part + 1) / parts - first);
     }
-    dd_meet(team);
 }
 
 /* bias [n][cout], with each image's add. */
-static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post *post, size_t n)
+static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post *post, size_t n,
+                     struct dd_worker *worker)
 {
     const struct winograd *g = c->state;
-    for (size_t image = 0; image < n; image++)
-        for (size_t o = 0; o < g->cout; o++)
-            bias[image * dd_aligned(g->cout) + o] =
-                c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
+    DD_TASKS(worker, image, n)
+    for (size_t o = 0; o < g->cout; o++)
+        bias[image * dd_aligned(g->cout) + o] =
+            c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
 }
 
 static void forward_winograd(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                              const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     const struct winograd *g = c->state;
-    size_t threads = (size_t)ctx->threads, total = g->across.all * g->down.all * (size_t)x->n;
+    size_t threads = (size_t)ctx->threads, total = g->across.all * g->down.all * (size_t)x->n,
+           me = dd_thread(ctx->worker);
     bool shared = g->made || (threads > 1 && total < ALONE * threads);
-    size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->depth);
-    size_t own = g->u + g->m + g->places;
-    float *bias = ctx->scratch + g->v + threads * own;
-    add_bias(bias, c, post, (size_t)x->n);
+    size_t most = shared ? g->shared : g->own, plane = plane_floats(most, g->depth),
+           own = g->u + g->m + g->places, blocks = dd_blocks(total, most);
+    float *bias = ctx->scratch + g->v + threads * own, *u = ctx->scratch + g->v + me * own, *m = u + g->u;
+    struct place *places = (struct place *)(void *)(m + g->m);
+    struct block all = { .g = g,
+                         .k = ctx->k,
+                         .x = x,
+                         .y = y,
+                         .post = post,
+                         .packed = c->packed,
+                         .bias = bias,
+                         .v = ctx->scratch + (shared ? 0 : me * g->planes * plane),
+                         .doubled = c->shape.doubled,
+                         .plane = plane,
+                         .part = g->planes * plane };
     (void)pre;
-    DD_TEAM(ctx->threads)
-    {
-        size_t me = shared ? 0 : dd_thread(), team = shared ? 1 : dd_team(), first = total * me / team,
-               end = total * (me + 1) / team;
-        float *v = ctx->scratch + me * g->planes * plane, *u = ctx->scratch + g->v + dd_thread() * own,
-              *m = u + g->u;
-        for (size_t blocks = dd_blocks(end - first, most), size; blocks; blocks--, first += size) {
-            size = dd_blocks(end - first, blocks);
-            struct block b = { .g = g,
-                               .k = ctx->k,
-                               .x = x,
-                               .y = y,
-                               .post = post,
-                               .packed = c->packed,
-                               .bias = bias,
-                               .v = v,
-                               .doubled = c->shape.doubled,
-                               .plane = plane,
-                               .part = g->planes * plane };
-            find_places(&b, (struct place *)(m + g->m), first, size);
-            run_block(&b, u, m, shared ? dd_thread() : 0, shared ? dd_team() : 1);
+    add_bias(bias, c, post, (size_t)x->n, ctx->worker);
+    if (shared) {
+        for (size_t i = 0; i < blocks; i++) {
+            struct block b = block_of(&all, total, i, blocks);
+            run_together(&b, u, m, places, ctx->worker, threads);
         }
+        return;
+    }
+    blocks = dd_blocks(blocks, threads) * threads;
+    DD_TASKS(ctx->worker, i, blocks)
+    {
+        struct block b = block_of(&all, total, i, blocks);
+        run_alone(&b, u, m, places);
     }
 }
 

@@ -1,13 +1,15 @@
 /* The embedding of the timestep and of the class.  y [n, dim]: [sin(t f) | cos(t f)] or cos first, f [dim / 2], the product rounded to
    float as the originals round it; an odd dim ends in 0.  A class adds its row of a table [classes, c]. */
 #include "layer/embed.h"
+#include "layer/parallel.h"
 
 void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f,
                       int cos_first)
 {
     size_t half = (size_t)y->c / 2;
-    for (int i = 0; i < y->n; i++) {
-        float *row = y->data + (size_t)i * y->stride, *s = cos_first ? row + half : row,
+    DD_TASKS(ctx->worker, i, (size_t)y->n)
+    {
+        float *row = y->data + i * y->stride, *s = cos_first ? row + half : row,
               *c = cos_first ? row : row + half;
         ctx->k->sincos(s, c, f, t[i], half);
         if (y->c % 2)
@@ -15,13 +17,14 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
     }
 }
 
-void dd_embed_backward(float *dt, const struct dd_map *dy, const struct dd_map *y, const float *f,
-                       int cos_first)
+void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_map *dy,
+                       const struct dd_map *y, const float *f, int cos_first)
 {
     size_t half = (size_t)y->c / 2, s = cos_first ? half : 0, c = cos_first ? 0 : half;
 
-    for (int i = 0; i < y->n; i++) {
-        const float *row = y->data + (size_t)i * y->stride, *grad = dy->data + (size_t)i * dy->stride;
+    DD_TASKS(ctx->worker, i, (size_t)y->n)
+    {
+        const float *row = y->data + i * y->stride, *grad = dy->data + i * dy->stride;
         double sum = 0;
         for (size_t k = 0; k < half; k++)
             sum += (double)f[k] * ((double)grad[s + k] * row[c + k] - (double)grad[c + k] * row[s + k]);
@@ -33,8 +36,9 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
                             const int32_t *classes)
 {
     size_t c = (size_t)y->c;
-    for (int i = 0; i < y->n; i++) {
-        float *row = y->data + (size_t)i * y->stride;
+    DD_TASKS(ctx->worker, i, (size_t)y->n)
+    {
+        float *row = y->data + i * y->stride;
         ctx->k->post(row, c, row, c, table + (size_t)classes[i] * c, NULL, 0, 1, 1, c);
     }
 }
@@ -43,6 +47,7 @@ void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const 
                              const int32_t *classes)
 {
     size_t c = (size_t)dy->c;
+    DD_ONCE(ctx->worker)
     for (int i = 0; i < dy->n; i++) {
         float *row = dtable + (size_t)classes[i] * c;
         ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);

@@ -8,8 +8,8 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
                       int cos_first);
 /* Fills dt [n], the gradient by t, from dy [n, dim] and y [n, dim] of the forward pass:
    d sin(t f) = f cos(t f) dt, d cos(t f) = -f sin(t f) dt. */
-void dd_embed_backward(float *dt, const struct dd_map *dy, const struct dd_map *y, const float *f,
-                       int cos_first);
+void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_map *dy,
+                       const struct dd_map *y, const float *f, int cos_first);
 /* y [n, c] += table[classes[n]] [c]. */
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
                             const int32_t *classes);

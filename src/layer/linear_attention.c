@@ -130,11 +130,12 @@ static void make_c(const struct plan *p, float *c, size_t chunks)
 }
 
 /* y = q' C for a block of pixels. */
-static void make_y(const struct slice *s, const struct dd_map *y, size_t image, size_t head, size_t first)
+static void make_y(const struct slice *s, const struct dd_context *ctx, const struct dd_map *y, size_t image,
+                   size_t head, size_t first)
 {
     const struct plan *p = s->p;
     size_t n = dd_min(PIXELS, p->pixels - first);
-    float *q = s->rows + dd_thread() * p->q_size;
+    float *q = s->rows + dd_thread(ctx->worker) * p->q_size;
     float *out = y->data + ((s->first + image) * p->pixels + first) * y->stride + head * p->dim;
     s->k->affine(q, p->dim, head_input(s, image, head, 0) + first * s->stride, s->stride, NULL, NULL, n,
                  p->dim, DD_ACT_NONE);
@@ -143,14 +144,14 @@ static void make_y(const struct slice *s, const struct dd_map *y, size_t image, 
                        p->dim * p->nr, n, p->dim, p->dim, 0);
 }
 
-static void slice_forward(const struct slice *s, int threads, const struct dd_map *y)
+static void slice_forward(const struct slice *s, const struct dd_context *ctx, const struct dd_map *y)
 {
     const struct plan *p = s->p;
     size_t k_tasks = dd_blocks(p->dim, CHANNELS), tasks = k_tasks + p->panels,
            blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
-    DD_PARALLEL_UNEVEN(threads)
-    for (size_t task = 0; task < heads * tasks; task++) {
+    DD_TASKS(ctx->worker, task, heads * tasks)
+    {
         size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
                v = part >= k_tasks;
         const float *memory = s->memory ? s->memory + (v * p->heads + head) * p->dim * p->memory : NULL;
@@ -160,18 +161,16 @@ static void slice_forward(const struct slice *s, int threads, const struct dd_ma
         else
             make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
     }
-    DD_PARALLEL_UNEVEN(threads)
-    for (size_t task = 0; task < heads * p->chunks; task++) {
+    DD_TASKS(ctx->worker, task, heads * p->chunks)
+    {
         float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads),
               *v = k + p->k_size;
         make_partial(p, s->k, v + p->v_size, k, v, p->tokens, task % p->chunks);
     }
-    DD_PARALLEL_UNEVEN(threads)
-    for (size_t task = 0; task < heads; task++)
-        make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
-    DD_PARALLEL_UNEVEN(threads)
-    for (size_t task = 0; task < heads * blocks; task++)
-        make_y(s, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
+    DD_TASKS(ctx->worker, task, heads)
+    make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
+    DD_TASKS(ctx->worker, task, heads * blocks)
+    make_y(s, ctx, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
 }
 
 void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_map *y,
@@ -189,7 +188,7 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
                            memory_kv,
                            first,
                            dd_min(p.images, (size_t)qkv->n - first) };
-        slice_forward(&s, ctx->threads, y);
+        slice_forward(&s, ctx, y);
     }
 }
 
@@ -329,10 +328,10 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
     struct back b = make_back(&p);
     size_t memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
-    DD_PARALLEL_UNEVEN(ctx->threads)
-    for (size_t task = 0; task < n * p.heads; task++) {
+    DD_TASKS(ctx->worker, task, n * p.heads)
+    {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels, column = head * p.dim;
-        float *own = ctx->scratch + dd_thread() * b.end;
+        float *own = ctx->scratch + dd_thread(ctx->worker) * b.end;
         head_backward(
             &(struct head){ &p, ctx->k, qkv->data + at * qkv->stride + column,
                             dy->data + at * dy->stride + column, memory_kv ? memory_kv + head * memory : NULL,
@@ -340,7 +339,8 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
                             qkv->stride, dy->stride, dqkv->stride, p.heads * p.dim, p.heads * memory,
                             own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
     }
-    for (size_t j = 0; j < 2 * p.heads * memory; j++) {
+    DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
+    for (size_t j = part * memory; j < (part + 1) * memory; j++) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
             sum += dmemory[i * kept + j];

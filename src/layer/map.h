@@ -17,11 +17,16 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
     return (struct dd_map){ data, n, m->h, m->w, m->c, m->stride };
 }
 
-/* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing. */
+struct dd_worker;
+
+/* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing.  worker: this
+   thread's place in the team that computes the layer together (layer/parallel.h), or NULL when the caller is alone.  Every thread of the
+   team calls the layer's function, with the same arguments but for its worker. */
 struct dd_context {
     const struct dd_kernels *k;
     int threads;
     float *scratch;
+    struct dd_worker *worker;
 };
 
 /* Applied to a layer's input while it is loaded: act(x * scale + shift), scale and shift [n, c] (from dd_norm) or NULL. */

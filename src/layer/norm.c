@@ -60,15 +60,15 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            width = channels / (size_t)groups;
     float *sums = ctx->scratch;
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < (size_t)x->n * chunks; task++) {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * chunks)
+    {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
         ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < (size_t)x->n * (size_t)groups; task++) {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * (size_t)groups)
+    {
         size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
         struct moments m =
             group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks,
@@ -143,8 +143,8 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
     size_t width = channels / (size_t)groups;
     double *parts = (double *)(void *)ctx->scratch;
     float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * (size_t)groups; task++) {
+    DD_TASKS(ctx->worker, task, n * (size_t)groups)
+    {
         size_t image = task / (size_t)groups, at = image * channels;
         struct image_backward t = { dscale + at,
                                     dshift + at,
@@ -161,10 +161,14 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
         group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
                        (double)pixels * (double)width, demb_add);
     }
-    add_images(dgamma, parts, n, channels);
-    add_images(dbeta, parts + channels, n, channels);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * chunks; task++) {
+    DD_TASKS(ctx->worker, task, n * chunks + 2)
+    {
+        if (task == n * chunks)
+            add_images(dgamma, parts, n, channels);
+        if (task == n * chunks + 1)
+            add_images(dbeta, parts + channels, n, channels);
+        if (task >= n * chunks)
+            continue;
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
         const float *a = affine + 2 * image * channels;
         ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a,
@@ -177,8 +181,8 @@ void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, c
                          const struct dd_map *residual, enum dd_act act)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < (size_t)x->n * blocks; task++) {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks)
+    {
         size_t image = task / blocks, first = task % blocks * CHUNK, at = image * pixels + first;
         const float *scale = emb ? emb + image * emb_stride : NULL;
         ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, gain, scale,
@@ -225,8 +229,8 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
     size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            n = (size_t)x->n;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * chunks; task++) {
+    DD_TASKS(ctx->worker, task, n * chunks)
+    {
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first,
                count = dd_min(CHUNK, pixels - first);
         const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
@@ -237,12 +241,11 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
         }
         ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels,
                              sums + (task * 2 + 1) * channels,
-                             ctx->scratch + dd_thread() * dd_aligned(channels), from, dy->stride,
+                             ctx->scratch + dd_thread(ctx->worker) * dd_aligned(channels), from, dy->stride,
                              x->data + at * x->stride, x->stride, gain, scale,
                              scale ? scale + channels : NULL, count, channels, act);
     }
-    DD_PARALLEL(ctx->threads)
-    for (size_t first = 0; first < channels; first += CHANNELS)
-        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, first,
-                       dd_min(CHANNELS, channels - first), gain, emb, emb_stride);
+    DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))
+    rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, block * CHANNELS,
+                   dd_min(CHANNELS, channels - block * CHANNELS), gain, emb, emb_stride);
 }

@@ -1,56 +1,95 @@
-/* The loops that threads share.  Work is divided by the problem, never by the number of threads: a loop body is one task, and which
-   thread runs it changes no bit. */
+/* The loops that threads share.
+
+   A run of the network is one parallel region: every thread of the team executes the same code, DD_TEAM's block, and meets the others
+   in its loops.  A loop, DD_TASKS, is a list of tasks that threads claim.  Each begins with its own neighbouring tasks; when these are
+   done it takes from the end of what the slowest has left.  A loop ends when all of its tasks are finished, whoever ran them.  So a
+   thread that is not running delays the others by the one task that it holds, and finds the loops it has missed finished.
+
+   Work is divided by the problem, and a task writes what no other task of its loop reads: which thread runs it changes no bit.  Between
+   loops a thread may compute only what every thread computes alike: numbers and pointers on its own stack, from what no loop writes.
+   Everything else belongs into a task, or into DD_ONCE, a loop of a single task. */
 #ifndef DD_PARALLEL_H
 #define DD_PARALLEL_H
+#include <fenv.h>
+#include <stddef.h>
+#include <stdint.h>
 #include "config.h"
 
 #if HAVE_OPENMP
-#include <omp.h>
 #define DD_PRAGMA(x) _Pragma(#x)
-/* Before a for loop over tasks that take equally long, and over tasks that may not. */
-#define DD_PARALLEL(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(static))
-#define DD_PARALLEL_UNEVEN(threads) DD_PRAGMA(omp parallel for num_threads(threads) schedule(dynamic))
-/* Before a block that every thread runs once. */
-#define DD_TEAM(threads) DD_PRAGMA(omp parallel num_threads(threads))
-
-/* Inside: how many there are, and a place where the `team` that shares some work waits for all. */
-static inline size_t dd_team(void)
-{
-    return (size_t)omp_get_num_threads();
-}
-
-static inline void dd_meet(size_t team)
-{
-    if (team > 1) {
-        _Pragma("omp barrier")
-    }
-}
-
-/* Inside any of these: which of the threads this is. */
-static inline size_t dd_thread(void)
-{
-    return (size_t)omp_get_thread_num();
-}
 #else
-#define DD_PARALLEL(threads) (void)(threads);
-#define DD_PARALLEL_UNEVEN(threads) (void)(threads);
-#define DD_TEAM(threads) (void)(threads);
-
-static inline size_t dd_team(void)
-{
-    return 1;
-}
-
-static inline void dd_meet(size_t team)
-{
-    (void)team;
-}
-
-static inline size_t dd_thread(void)
-{
-    return 0;
-}
+#define DD_PRAGMA(x)
 #endif
+
+/* Threads that work together, one run after the other; a team serves one caller at a time. */
+struct dd_team;
+
+/* One thread's place in a run of its team. */
+struct dd_worker {
+    struct dd_team *team;
+    size_t me, threads; /* threads: how many take part in this run */
+    uint32_t loop;      /* the number of the loop it is in, from 1 on */
+    uint64_t tasks;     /* of the loops up to this one */
+    size_t n, grain;    /* of this loop: tasks; how many are claimed at a time, 1 but in very long loops */
+    size_t end;         /* of what it has claimed */
+    uint64_t finished;  /* tasks of this loop that it has run */
+    fenv_t mode;        /* the floating-point environment that the thread had before */
+};
+
+/* A team of `threads`; NULL: out of memory.  OpenMP starts the threads, in the first run. */
+struct dd_team *dd_parallel_create(int threads);
+void dd_parallel_free(struct dd_team *team);
+/* A test's: is called before every task that is claimed, with which loop it is of and which task; NULL: nothing is. */
+typedef void dd_parallel_delay(uint32_t loop, size_t task);
+void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
+
+/* Before a block that every thread of the team runs once, w its place in it.  A team of NULL is the caller alone.  Leave the block at its
+   end only.  The other threads compute under the default floating-point environment. */
+#define DD_TEAM(team, w)                                         \
+    DD_PRAGMA(omp parallel num_threads(dd_parallel_begin(team))) \
+    for (struct dd_worker w##_place, *w = dd_parallel_join(&w##_place, team); w; w = dd_parallel_leave(w))
+
+/* A loop over tasks 0 .. n - 1; w NULL: the caller alone. */
+#define DD_TASKS(w, task, n) \
+    for (size_t task = dd_tasks_begin(w, n); task != DD_NO_TASK; task = dd_tasks_next(w, task, n))
+/* Before a statement that one of the threads executes. */
+#define DD_ONCE(w) DD_TASKS(w, once_, 1)
+
+/* A run of one loop. */
+#define DD_PARALLEL(team, task, n) \
+    DD_TEAM(team, worker_)         \
+    DD_TASKS(worker_, task, n)
+
+#define DD_NO_TASK SIZE_MAX
+
+/* What these are made of. */
+int dd_parallel_begin(struct dd_team *team);
+struct dd_worker *dd_parallel_join(struct dd_worker *w, struct dd_team *team);
+struct dd_worker *dd_parallel_leave(struct dd_worker *w);
+size_t dd_parallel_open(struct dd_worker *w, size_t n);
+size_t dd_parallel_claim(struct dd_worker *w);
+
+static inline size_t dd_tasks_begin(struct dd_worker *w, size_t n)
+{
+    if (n == 0)
+        return DD_NO_TASK;
+    return w && w->threads > 1 ? dd_parallel_open(w, n) : 0;
+}
+
+static inline size_t dd_tasks_next(struct dd_worker *w, size_t task, size_t n)
+{
+    task++;
+    if (!w || w->threads == 1)
+        return task < n ? task : DD_NO_TASK;
+    w->finished++;
+    return task < w->end ? task : dd_parallel_claim(w);
+}
+
+/* Which of the threads this is, below the team's number. */
+static inline size_t dd_thread(const struct dd_worker *w)
+{
+    return w ? w->me : 0;
+}
 
 static inline size_t dd_min(size_t a, size_t b)
 {

@@ -30,20 +30,23 @@ static size_t chunks_of(const struct dd_map *x)
     return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK);
 }
 
-/* y [n, c] (+)= sums [n, chunks, c] over the chunks, `step` floats apart. */
-static void total(const struct dd_context *ctx, float *y, size_t ys, bool add, const float *sums, size_t step,
-                  size_t n, size_t chunks, size_t c)
+/* Each of y [kinds][n, c] (+)= its sums, of [n, chunks, kinds, c], over the chunks. */
+static void total(const struct dd_context *ctx, float *const *y, size_t kinds, size_t ys, bool add, size_t n,
+                  size_t chunks, size_t c)
 {
     size_t blocks = dd_blocks(c, CHANNELS);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * blocks; task++) {
-        size_t image = task / blocks, first = task % blocks * CHANNELS, width = dd_min(CHANNELS, c - first);
+    DD_TASKS(ctx->worker, task, kinds * n * blocks)
+    {
+        size_t kind = task / (n * blocks), image = task / blocks % n, first = task % blocks * CHANNELS,
+               width = dd_min(CHANNELS, c - first);
+        const float *sums = ctx->scratch + (image * chunks * kinds + kind) * c + first;
+        float *to = y[kind] + image * ys + first;
         double sum[CHANNELS] = { 0 };
         for (size_t i = 0; i < chunks; i++)
             for (size_t j = 0; j < width; j++)
-                sum[j] += sums[(image * chunks + i) * step + first + j];
+                sum[j] += sums[i * kinds * c + j];
         for (size_t j = 0; j < width; j++)
-            y[image * ys + first + j] = (float)(add ? y[image * ys + first + j] + sum[j] : sum[j]);
+            to[j] = (float)(add ? to[j] + sum[j] : sum[j]);
     }
 }
 
@@ -51,8 +54,8 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                      float *dshift, const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
 {
     size_t c = (size_t)x->c, n = (size_t)x->n, chunks = chunks_of(x);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * chunks; task++) {
+    DD_TASKS(ctx->worker, task, n * chunks)
+    {
         struct chunk k = chunk_of(x, task);
         const float *pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride;
         float *sum = dscale ? ctx->scratch + task * 2 * c : NULL;
@@ -61,10 +64,8 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                                 x->stride, dscale ? pre->scale + k.image * c : NULL,
                                 dscale ? pre->shift + k.image * c : NULL, pivot, k.pixels, c, pre->act);
     }
-    if (dscale) {
-        total(ctx, dshift, c, false, ctx->scratch, 2 * c, n, chunks, c);
-        total(ctx, dscale, c, false, ctx->scratch + c, 2 * c, n, chunks, c);
-    }
+    if (dscale)
+        total(ctx, (float *[]){ dshift, dscale }, 2, c, false, n, chunks, c);
 }
 
 /* dz of one chunk. */
@@ -89,8 +90,8 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
                            enum dd_act act)
 {
     size_t c = (size_t)dy->c, n = (size_t)dy->n, chunks = chunks_of(dy);
-    DD_PARALLEL(ctx->threads)
-    for (size_t task = 0; task < n * chunks; task++) {
+    DD_TASKS(ctx->worker, task, n * chunks)
+    {
         struct chunk k = chunk_of(dy, task);
         const float *z = dz->data + k.at * dz->stride;
         store_chunk(ctx->k, &k, dz, dy, v, scale, act);
@@ -103,5 +104,5 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
         }
     }
     if (dadd)
-        total(ctx, dadd->data, dadd->stride, dadd_add, ctx->scratch, c, n, chunks, c);
+        total(ctx, &dadd->data, 1, dadd->stride, dadd_add, n, chunks, c);
 }

@@ -32,7 +32,7 @@ static size_t apart(const ddpm_net *net, const struct dd_node *n)
                       (size_t)dx->c);
 }
 
-static struct dd_backward begin(ddpm_net *net, const struct dd_slice *s, int node)
+static struct dd_backward begin(ddpm_net *net, const struct dd_slice *s, int node, struct dd_worker *worker)
 {
     const struct dd_node *n = &net->program.node[node];
     const struct dd_part *part = dd_program_part(&net->program, n);
@@ -42,7 +42,7 @@ static struct dd_backward begin(ddpm_net *net, const struct dd_slice *s, int nod
         .s = s,
         .n = n,
         .node = node,
-        .ctx = { &net->kernels, net->threads, net->scratch + floats },
+        .ctx = { &net->kernels, net->threads, net->scratch + floats, worker },
         .dy = dd_forward_map(net, s, n->y),
         .x = dd_forward_map(net, s, n->x),
         .add = n->dx.add && !floats,
@@ -106,9 +106,9 @@ struct dd_backward dd_backward_images(const struct dd_backward *b, int first, in
     return part;
 }
 
-void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node)
+void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node, struct dd_worker *worker)
 {
-    struct dd_backward b = begin(net, s, node);
+    struct dd_backward b = begin(net, s, node, worker);
     const struct dd_operation *o = dd_operation(b.n);
     o->backward(&b);
     if (b.dx.data && !o->in_passes)

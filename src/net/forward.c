@@ -35,7 +35,7 @@ bool dd_forward_has_pre(const struct dd_node *n)
     return !dd_operation(n)->leaves_moments && (n->norm || n->pre != DD_ACT_NONE);
 }
 
-void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
+void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node, struct dd_worker *worker)
 {
     const struct dd_node *n = &net->program.node[node];
     struct dd_pre pre = dd_forward_pre(net, s, n);
@@ -44,7 +44,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node)
         .s = s,
         .n = n,
         .node = node,
-        .ctx = { &net->kernels, net->threads, net->scratch },
+        .ctx = { &net->kernels, net->threads, net->scratch, worker },
         .y = dd_forward_map(net, s, n->y),
         .x = dd_forward_map(net, s, n->x),
         .pre = dd_forward_has_pre(n) ? &pre : NULL,

@@ -10,8 +10,8 @@ struct dd_map dd_forward_map(const ddpm_net *net, const struct dd_slice *s, int 
 struct dd_pre dd_forward_pre(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n);
 /* Says whether a node applies anything to x on load. */
 bool dd_forward_has_pre(const struct dd_node *n);
-/* Computes the node's value. */
-void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node);
+/* Computes the node's value; every thread of the team calls it with its worker. */
+void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node, struct dd_worker *worker);
 /* Returns the bytes of scratch that a node asks for. */
 size_t dd_forward_scratch(const ddpm_net *net, int node);
 #endif

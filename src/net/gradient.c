@@ -138,7 +138,7 @@ float *dd_gradient_sums(struct dd_gradient *g)
 
 struct dd_team *dd_gradient_team(struct dd_gradient *g)
 {
-    return &g->net->team;
+    return g->net->team;
 }
 
 const ddpm_net_about *dd_gradient_describe(const struct dd_gradient *g)

@@ -55,7 +55,9 @@ static int make_lists(ddpm_net *net, ddpm_error *err)
 
 static int open_convs(ddpm_net *net, ddpm_error *err)
 {
-    struct dd_conv_setup setup = { &net->kernels, net->cpu, net->engine, net->batch, net->threads };
+    struct dd_conv_setup setup = {
+        &net->kernels, net->cpu, net->engine, net->batch, net->threads, net->team
+    };
     int code = DDPM_OK;
     for (int i = 0; i < net->program.nodes && !code; i++) {
         const struct dd_node *n = &net->program.node[i];
@@ -103,8 +105,7 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* One node after the other, each by all threads: a parallel loop inside another would make OpenMP's runtime ask for memory, without which it
-   ends the process. */
+/* One node after the other, each by all threads. */
 static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
 {
     float *at = net->weights;
@@ -155,7 +156,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
     if (!code)
         code = make_lists(net, err);
     if (!code)
-        code = dd_team_start(&net->team, net->threads, &net->arena, err);
+        code = dd_team_start(&net->team, net->threads, err);
     if (code)
         return code;
     dd_kernels_init(&net->kernels, net->cpu);
@@ -164,11 +165,8 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
         code = dd_plan_create(&net->plan, &net->program, net->batch, err);
     if (!code)
         code = allocate(net, err);
-    if (code)
-        return code;
-    dd_team_enter(&net->team);
-    code = pack(net, m, err);
-    dd_team_leave(&net->team);
+    if (!code)
+        code = pack(net, m, err);
     if (!code)
         code = dd_model_unchanged(m, err);
     if (!code)
@@ -220,27 +218,50 @@ void dd_net_free(ddpm_net *net)
     free(net->scratch);
     free(net->io);
     dd_arena_free(&net->arena);
+    dd_parallel_free(net->team);
     free(net);
 }
 
 /* ---- run ---- */
 
+/* Nodes first .. end - 1, by each thread of the team with its worker, or by the caller alone. */
+static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, struct dd_worker *worker)
+{
+    bool clock = dd_thread(worker) == 0;
+    double before = clock ? dd_clock(CLOCK_MONOTONIC) : 0;
+    for (int i = first; i < end; i++) {
+        if (net->program.node[i].of)
+            dd_backward_node(net, s, i, worker);
+        else
+            dd_forward_node(net, s, i, worker);
+        if (clock) {
+            double after = dd_clock(CLOCK_MONOTONIC);
+            net->list[i].seconds += after - before;
+            before = after;
+        }
+    }
+}
+
+static bool alone(const ddpm_net *net, int node)
+{
+    return net->conv[node] && dd_conv_alone(net->conv[node]);
+}
+
 int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_net_seen *seen, void *user)
 {
-    double before = dd_clock(CLOCK_MONOTONIC);
     int stop = 0;
-    for (int i = first; i < end && !stop; i++) {
-        if (net->program.node[i].of)
-            dd_backward_node(net, s, i);
+    for (int last; first < end && !stop; first = last) {
+        last = first + 1;
+        while (!seen && last < end && !alone(net, first) && !alone(net, last))
+            last++;
+        if (alone(net, first))
+            walk(net, s, first, last, NULL);
         else
-            dd_forward_node(net, s, i);
-        double after = dd_clock(CLOCK_MONOTONIC);
-        net->list[i].seconds += after - before;
-        before = after;
+            DD_TEAM(net->team, worker)
+        walk(net, s, first, last, worker);
         if (seen) {
-            struct dd_map y = dd_forward_map(net, s, net->program.node[i].y);
-            stop = seen(user, i, &y);
-            before = dd_clock(CLOCK_MONOTONIC);
+            struct dd_map y = dd_forward_map(net, s, net->program.node[first].y);
+            stop = seen(user, first, &y);
         }
     }
     return stop;

@@ -15,7 +15,7 @@ struct ddpm_net {
     unsigned cpu;
     const char *engine; /* forced, or NULL */
     int batch, threads;
-    struct dd_team team;
+    struct dd_team *team;
     struct dd_conv **conv;             /* [nodes], NULL for other nodes */
     float **packed;                    /* [nodes], into weights */
     struct dd_conv_gradient **reverse; /* [nodes], of the backward nodes of convolutions */

@@ -21,7 +21,7 @@ static void embed_forward(const struct dd_forward *f)
 static void embed_backward(const struct dd_backward *b)
 {
     if (b->s->dt)
-        dd_embed_backward(b->s->dt, &b->dy, &b->x, b->weights, b->n->cos_first);
+        dd_embed_backward(&b->ctx, b->s->dt, &b->dy, &b->x, b->weights, b->n->cos_first);
 }
 
 static void class_forward(const struct dd_forward *f)

@@ -1,7 +1,5 @@
 /* An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by hand, which can fail with a
-   code; what they leave behind (their stacks among it) is enough for the runtime to start its own.
-
-   The threads of a runtime work for others too, who may have left modes of theirs; and a thread that is started inherits its starter's. */
+   code; what they leave behind (their stacks among it) is enough for the runtime to start its own. */
 #include "net/team.h"
 #include <stdlib.h>
 #include "layer/parallel.h"
@@ -68,9 +66,9 @@ static int rehearse(pthread_t *thread, int n)
     return started;
 }
 
-static int start(int threads, ddpm_error *err)
+static int start(struct dd_team *team, int threads, ddpm_error *err)
 {
-    int others = threads - 1, members = 0;
+    int others = threads - 1;
     pthread_t *thread = malloc((size_t)threads * sizeof *thread);
     int started = thread ? rehearse(thread, others) : 0;
     free(thread);
@@ -80,38 +78,21 @@ static int start(int threads, ddpm_error *err)
                         "-u and -v, "
                         "OMP_STACKSIZE): ask for fewer",
                         started + 1, threads);
-    DD_PRAGMA(omp parallel num_threads(threads) reduction(+ : members))
-    members++;
-    (void)members;
+    DD_TEAM(team, worker)
+    (void)worker;
     return DDPM_OK;
 }
 #else
-static int start(int threads, ddpm_error *err)
+static int start(struct dd_team *team, int threads, ddpm_error *err)
 {
-    (void)threads, (void)err;
+    (void)team, (void)threads, (void)err;
     return DDPM_OK;
 }
 #endif
 
-int dd_team_start(struct dd_team *team, int threads, struct dd_arena *a, ddpm_error *err)
+int dd_team_start(struct dd_team **team, int threads, ddpm_error *err)
 {
-    team->threads = threads;
-    if (!(team->mode = dd_arena(a, (size_t)threads, sizeof *team->mode)))
+    if (!(*team = dd_parallel_create(threads)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d threads", threads);
-    return start(threads, err);
-}
-
-void dd_team_enter(struct dd_team *team)
-{
-    DD_TEAM(team->threads)
-    {
-        fegetenv(&team->mode[dd_thread()]);
-        fesetenv(FE_DFL_ENV);
-    }
-}
-
-void dd_team_leave(struct dd_team *team)
-{
-    DD_TEAM(team->threads)
-    fesetenv(&team->mode[dd_thread()]);
+    return start(*team, threads, err);
 }

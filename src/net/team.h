@@ -1,26 +1,11 @@
-/* The threads of a network: started, and under our own floating-point modes while they work for us (see base/outside.h). */
+/* The threads of a network, started. */
 #ifndef DD_TEAM_H
 #define DD_TEAM_H
-#include "base/memory.h"
-#include "base/outside.h"
+#include "base/error.h"
 
-struct dd_team {
-    int threads;
-    fenv_t *mode;
-}; /* mode [threads]: what each had when the work began */
+struct dd_team;
 
-/* After this the parallel loops of the calling thread have their threads: DDPM_ENOMEM now, or never.  mode comes from a. */
-int dd_team_start(struct dd_team *team, int threads, struct dd_arena *a, ddpm_error *err);
-void dd_team_enter(struct dd_team *team);
-void dd_team_leave(struct dd_team *team);
-
-/* DD_ENTRY of a function that computes with a team. */
-#define DD_TEAM_ENTRY(team, type, call)                   \
-    do {                                                  \
-        struct dd_outside outside_;                       \
-        dd_outside_enter(&outside_), dd_team_enter(team); \
-        type result_ = (call);                            \
-        dd_team_leave(team), dd_outside_leave(&outside_); \
-        return result_;                                   \
-    } while (0)
+/* A team whose threads the calling thread's parallel regions have from here on: DDPM_ENOMEM now, or never.  The caller frees *team with
+   dd_parallel_free, after an error too. */
+int dd_team_start(struct dd_team **team, int threads, ddpm_error *err);
 #endif

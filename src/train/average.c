@@ -21,7 +21,6 @@ void dd_average_step(const struct dd_context *ctx, float *average, float *low, c
                      double decay)
 {
     float rate = (float)(1 - decay);
-    DD_PARALLEL(ctx->threads)
-    for (size_t c = 0; c < dd_blocks(n, CHUNK); c++)
-        ctx->k->lerp(average + c * CHUNK, low + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
+    DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK))
+    ctx->k->lerp(average + c * CHUNK, low + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
 }

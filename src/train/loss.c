@@ -224,14 +224,14 @@ static void draw_noise(const struct dd_loss_draw *draw, double *eps, uint64_t sa
 }
 
 void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
-                   int n, int threads)
+                   int n, struct dd_team *team)
 {
-    DD_PARALLEL(threads)
-    for (int i = 0; i < n; i++) {
-        size_t at = (size_t)i * l->d;
+    DD_PARALLEL(team, i, (size_t)n)
+    {
+        size_t at = i * l->d;
         double *eps = l->eps + at, *image = l->work + WORK * at, *xt = image + l->d;
-        l->t[i] = draw_step(draw, draw->first + (uint64_t)i, l->T);
-        draw_noise(draw, eps, draw->first + (uint64_t)i, l->t[i], l->d);
+        l->t[i] = draw_step(draw, draw->first + i, l->T);
+        draw_noise(draw, eps, draw->first + i, l->t[i], l->d);
         for (size_t e = 0; e < l->d; e++)
             image[e] = x0[at + e];
         dd_marginal_xt(xt, image, eps, l->chain->tables.alpha_bar[l->t[i]], l->d);
@@ -243,9 +243,9 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
 
 /* The outputs of a pixel are its prediction, then its v. */
 static double one(const struct dd_loss *l, float *dout, const float *out, const float *x0, double scale,
-                  int i)
+                  size_t i)
 {
-    size_t at = (size_t)i * l->d, from = (size_t)i * l->pixels * l->outputs, c = l->channels;
+    size_t at = i * l->d, from = i * l->pixels * l->outputs, c = l->channels;
     bool varies = l->outputs > c;
     double *p = l->work + WORK * at, *v = p + l->d, *image = v + l->d, *dp = image + l->d, *dv = dp + l->d;
     for (size_t e = 0; e < l->d; e++) {
@@ -266,12 +266,11 @@ static double one(const struct dd_loss *l, float *dout, const float *out, const 
 }
 
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
-                   int threads)
+                   struct dd_team *team)
 {
     double sum = 0;
-    DD_PARALLEL(threads)
-    for (int i = 0; i < n; i++)
-        l->each[i] = one(l, dout, out, x0, scale, i);
+    DD_PARALLEL(team, i, (size_t)n)
+    l->each[i] = one(l, dout, out, x0, scale, i);
     for (int i = 0; i < n; i++)
         sum += l->each[i];
     return sum;

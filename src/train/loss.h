@@ -21,15 +21,17 @@ struct dd_loss_draw {
     bool held_out;
 };
 
+struct dd_team;
+
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
                    ddpm_error *err);
 void dd_loss_free(struct dd_loss *l);
 /* Draws steps and noise of n images x0 [n, d]: x [n, d] = x_t, t [n] as the network is fed it. */
 void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
-                   int n, int threads);
+                   int n, struct dd_team *team);
 /* The sum over images of their losses, given out [n, pixels, outputs] for what begin drew; dout, of the same shape: its gradient, scaled. */
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
-                   int threads);
+                   struct dd_team *team);
 /* One image at step t: its loss; dp, dv [d], the gradients by the prediction p [d] and by the variance's v [d], which is not read, nor dv
    written, where the loss is no bound. */
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,

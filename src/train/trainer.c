@@ -65,8 +65,8 @@ static int allocate(struct ddpm_trainer *t, ddpm_error *err)
     t->t = dd_memory(batch, sizeof(float));
     t->out = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
     t->dout = dd_memory(batch * t->loss.pixels * t->loss.outputs, sizeof(float));
-    t->ctx.scratch = dd_memory(scratch, 1);
-    if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->ctx.scratch)
+    t->scratch = dd_memory(scratch, 1);
+    if (!t->average || !t->low || !t->m || !t->v || !t->x || !t->t || !t->out || !t->dout || !t->scratch)
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory for training %zu weights; Adam and the average take "
                         "4 floats of each",
@@ -88,7 +88,7 @@ static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer
     if (code)
         return code;
     dd_kernels_init(&t->kernels, cpu);
-    t->ctx = (struct dd_context){ &t->kernels, dd_gradient_describe(t->gradient)->threads, NULL };
+    t->team = dd_gradient_team(t->gradient);
     t->count = dd_gradient_count(t->gradient);
     code = allocate(t, err);
     if (!code)
@@ -118,7 +118,7 @@ void dd_trainer_free(ddpm_trainer *t)
     dd_gradient_free(t->gradient);
     dd_loss_free(&t->loss);
     free(t->average), free(t->low), free(t->m), free(t->v);
-    free(t->x), free(t->t), free(t->out), free(t->dout), free(t->ctx.scratch);
+    free(t->x), free(t->t), free(t->out), free(t->dout), free(t->scratch);
     free(t);
 }
 
@@ -176,9 +176,9 @@ static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
 static double run_forward(ddpm_trainer *t, const struct pass *p)
 {
     struct dd_slice s = slice_of(t, p);
-    dd_loss_begin(&t->loss, &p->draw, t->x, t->t, p->x0, p->n, t->ctx.threads);
+    dd_loss_begin(&t->loss, &p->draw, t->x, t->t, p->x0, p->n, t->team);
     dd_gradient_forward(t->gradient, &s);
-    return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->ctx.threads);
+    return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->team);
 }
 
 static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *classes, int k)
@@ -221,9 +221,26 @@ static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double
 static void zero(ddpm_trainer *t)
 {
     float *sums = dd_gradient_sums(t->gradient);
-    DD_PARALLEL(t->ctx.threads)
-    for (size_t c = 0; c < dd_blocks(t->count, CHUNK); c++)
-        memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
+    DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
+    memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
+}
+
+static struct dd_context context_of(const ddpm_trainer *t, struct dd_worker *worker)
+{
+    return (struct dd_context){ &t->kernels, (int)worker->threads, t->scratch, worker };
+}
+
+static double norm_of(ddpm_trainer *t)
+{
+    double norm = 0;
+    DD_TEAM(t->team, worker)
+    {
+        struct dd_context ctx = context_of(t, worker);
+        double own = dd_optimiser_norm(&ctx, dd_gradient_sums(t->gradient), t->count);
+        if (worker->me == 0)
+            norm = own;
+    }
+    return norm;
 }
 
 int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
@@ -245,11 +262,15 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
             dd_gradient_backward(t->gradient, &s);
     }
     if (isfinite(loss))
-        norm = dd_optimiser_norm(&t->ctx, sums, t->count);
+        norm = norm_of(t);
     if (!isfinite(norm))
         return lost(t, x0, classes, loss, norm, err);
-    dd_optimiser_step(&t->optimiser, &t->ctx, w, t->m, t->v, sums, t->count, norm, t->done);
-    dd_average_step(&t->ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
+    DD_TEAM(t->team, worker)
+    {
+        struct dd_context ctx = context_of(t, worker);
+        dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, norm, t->done);
+        dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
+    }
     t->packed = false;
     if (r)
         *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done),
@@ -265,13 +286,12 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
 static void exchange(ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient);
-    DD_PARALLEL(t->ctx.threads)
-    for (size_t c = 0; c < dd_blocks(t->count, CHUNK); c++)
-        for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
-            float own = w[i];
-            w[i] = t->average[i];
-            t->average[i] = own;
-        }
+    DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
+    for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
+        float own = w[i];
+        w[i] = t->average[i];
+        t->average[i] = own;
+    }
     t->packed = false;
 }
 

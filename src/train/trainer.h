@@ -14,7 +14,8 @@ struct ddpm_trainer {
     struct dd_loss loss;
     struct dd_optimiser optimiser;
     struct dd_kernels kernels;
-    struct dd_context ctx;
+    struct dd_team *team; /* of the gradient */
+    float *scratch;
     size_t count;                 /* numbers of each of these: */
     float *average, *low, *m, *v; /* average is what average + low is rounded to */
     float *x, *t, *out, *dout;    /* of one pass */

@@ -8,6 +8,7 @@
    P . dP (e(T)), and is summed over T or the pixels.  Linear attention: three softmaxes of 12 u + e(T), C or dC, and two sums. */
 #include "base/safetensors.h"
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/attention.h"
 #include "layer/norm.h"
 #include "layer/pre.h"
@@ -70,7 +71,8 @@ static void load_run(const struct layer_case *t, const struct dd_kernels *k, int
     int c = t->meta[3];
     struct dd_map x = input(t, "x", c, 1), du = input(t, "du", c, 0), dx = spread(t, out[0], c, 2);
     struct dd_pre pre = { NULL, NULL, (enum dd_act)t->meta[4] };
-    dd_pre_backward(&(struct dd_context){ k, threads, NULL }, &dx, add, NULL, NULL, &du, &x, &pre);
+    DD_TEAM(team_of(threads), worker)
+    dd_pre_backward(&(struct dd_context){ k, threads, NULL, worker }, &dx, add, NULL, NULL, &du, &x, &pre);
     gather(out[0], &dx);
     map_free(&x), map_free(&du);
 }
@@ -95,12 +97,15 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
           *moments = v + 4 * vector;
     float *emb = t->meta[5] ? all : NULL, *demb = emb ? out[3] : NULL;
     struct dd_map x = input(t, "x", c, 3), du = input(t, "du", c, 1), dx = spread(t, out[0], c, 2);
-    struct dd_context ctx = { k, threads, scratch };
     struct dd_pre pre = { v, v + vector, (enum dd_act)t->meta[6] };
-    dd_norm_forward(&ctx, v, v + vector, moments, &x, groups, 1e-5, gamma, beta, emb, wide);
-    dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
-    dd_norm_backward(&ctx, &dx, out[1], out[2], demb, wide, add, v + 2 * vector, v + 3 * vector, &x, groups,
-                     moments, gamma, beta, emb, wide);
+    DD_TEAM(team_of(threads), worker)
+    {
+        struct dd_context ctx = { k, threads, scratch, worker };
+        dd_norm_forward(&ctx, v, v + vector, moments, &x, groups, 1e-5, gamma, beta, emb, wide);
+        dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
+        dd_norm_backward(&ctx, &dx, out[1], out[2], demb, wide, add, v + 2 * vector, v + 3 * vector, &x,
+                         groups, moments, gamma, beta, emb, wide);
+    }
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
     map_free(&x), map_free(&du), free(v), free(gamma), free(beta), free(all), free(scratch);
@@ -123,8 +128,10 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
                   residual = spread(t, out[3], c, 1);
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
-    dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch }, &dx, add, out[1], emb ? out[2] : NULL,
-                         wide, add, &residual, add, &dy, &x, gain, emb, wide, (enum dd_act)t->meta[5]);
+    DD_TEAM(team_of(threads), worker)
+    dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, out[1],
+                         emb ? out[2] : NULL, wide, add, &residual, add, &dy, &x, gain, emb, wide,
+                         (enum dd_act)t->meta[5]);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
     map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);
@@ -145,8 +152,9 @@ static void attention_run(const struct layer_case *t, const struct dd_kernels *k
     float *scratch = scratch_create(size), *all = numbers(t, "", "memory"), *memory = a.memory ? all : NULL;
     struct dd_map qkv = input(t, "qkv", 3 * inner, 2), dy = input(t, "dy", inner, 1),
                   dqkv = spread(t, out[0], 3 * inner, 3);
+    DD_TEAM(team_of(threads), worker)
     (linear ? dd_linear_attention_backward
-            : dd_attention_backward)(&(struct dd_context){ k, threads, scratch }, &dqkv,
+            : dd_attention_backward)(&(struct dd_context){ k, threads, scratch, worker }, &dqkv,
                                      memory ? out[1] : NULL, &dy, &qkv, &a, memory);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dqkv);

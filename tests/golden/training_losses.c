@@ -222,7 +222,7 @@ TEST(golden, adam)
     REQUIRE(!training_data_open(&g, "training") && dd_optimiser_scratch(N) <= sizeof scratch);
     dd_kernels_init(&k, dd_cpu_detect());
     for (int r = 0; r < 2; r++) {
-        struct dd_context ctx = { &k, 1, (float *)(void *)scratch };
+        struct dd_context ctx = { &k, 1, (float *)(void *)scratch, NULL };
         float w[N], m[N] = { 0 }, v[N] = { 0 }, gradient[N];
         const double *wanted =
                          (const double *)(const void *)training_data_find(&g, "adam.%s%s", runs[r].name, "")

@@ -4,6 +4,7 @@
    A x and A^T dy are sums of at most four products, off by 4 u of their sums of absolute values, u = 2^-24; the inner products are taken
    in double.  So both sides differ by at most 8 u <|A| |x|, |dy|>, and |A| |x| = A |x|, no A here having a negative entry. */
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/attention.h"
 #include "layer/embed.h"
 #include "layer/norm.h"
@@ -86,6 +87,13 @@ static void check_added(const struct dd_map *added, const struct dd_map *before,
         }
 }
 
+static void move(const struct move *t, const struct dd_kernels *k, const struct dd_map *y,
+                 const struct dd_map *x)
+{
+    DD_TEAM(team_of(2), worker)
+    t->forward(&(struct dd_context){ k, 2, NULL, worker }, y, x);
+}
+
 static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
 {
     struct dd_kernels k;
@@ -94,19 +102,21 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
     struct dd_map y = map_create(2, dy.h, dy.w, dy.c, 1, 3), first = map_create(2, h, w, c, 0, 4);
     dd_kernels_init(&k, cpu);
     for (int threads = 1; threads <= 3; threads++) {
-        struct dd_context ctx = { &k, threads, NULL };
         struct dd_map dx = map_create(2, h, w, c, 3, 5), added = map_create(2, h, w, c, 2, 1);
-        t->backward(&ctx, threads == 1 ? &first : &dx, false, &dy);
-        t->backward(&ctx, &added, true, &dy);
+        DD_TEAM(team_of(threads), worker)
+        {
+            struct dd_context ctx = { &k, threads, NULL, worker };
+            t->backward(&ctx, threads == 1 ? &first : &dx, false, &dy);
+            t->backward(&ctx, &added, true, &dy);
+        }
         CHECK(threads == 1 || (map_same(&dx, 0, &first, 0, 2) && map_whole(&dx)));
         check_added(&added, &x, &first);
         map_free(&dx), map_free(&added);
     }
-    struct dd_context ctx = { &k, 2, NULL };
-    t->forward(&ctx, &y, &x);
+    move(t, &k, &y, &x);
     double one = inner(&y, &dy), other = inner(&x, &first);
     absolute(&x), absolute(&dy);
-    t->forward(&ctx, &y, &x);
+    move(t, &k, &y, &x);
     if (!(fabs(one - other) <= 8 * ldexp(1, -24) * inner(&y, &dy)))
         check_fail(__FILE__, __LINE__, "%s, %d x %d x %d: %.9g, expected %.9g", t->name, h, w, c, other, one);
     map_free(&x), map_free(&dy), map_free(&y), map_free(&first);
@@ -131,7 +141,8 @@ TEST(gradient, classes)
     struct dd_map dy = map_create(4, 1, 1, 19, 2, 5);
     float *table = floats_create(3 * 19, -1, 1, 1), *before = floats_create(3 * 19, -1, 1, 1);
     dd_kernels_init(&k, dd_cpu_detect());
-    dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL }, table, &dy, classes);
+    DD_TEAM(team_of(2), worker)
+    dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL, worker }, table, &dy, classes);
     for (size_t c = 0; c < 19; c++) {
         const float *d = dy.data + c;
         CHECK(table[c] == before[c] + d[dy.stride]);
@@ -154,8 +165,9 @@ static void check_store(unsigned cpu, float scale, bool adds)
     for (int i = 0; i < 3; i++) {
         dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6),
         dadd[i] = map_create(2, 1, 1, 37, i, 7);
-        dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch }, &dz[i], &dr[i], adds, &dadd[i],
-                              adds, &dy, NULL, scale, DD_ACT_NONE);
+        DD_TEAM(team_of(i + 1), worker)
+        dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch, worker }, &dz[i], &dr[i], adds,
+                              &dadd[i], adds, &dy, NULL, scale, DD_ACT_NONE);
         CHECK(map_same(&dz[i], 0, &dz[0], 0, 2) && map_same(&dr[i], 0, &dr[0], 0, 2) &&
               map_same(&dadd[i], 0, &dadd[0], 0, 2));
         CHECK(map_whole(&dz[i]) && map_whole(&dr[i]) && map_whole(&dadd[i]));
@@ -200,12 +212,14 @@ TEST(gradient, store_with_an_activation)
             struct dd_map dy = map_create(2, 3, 5, 21, 1, 1), v = map_create(2, 3, 5, 21, 2, 2),
                           want = map_create(2, 3, 5, 21, 0, 3);
             dd_kernels_init(&k, masks[set]);
-            struct dd_context ctx = { &k, 2, NULL };
-            dd_pre_backward(&ctx, &want, false, NULL, NULL, &dy, &v,
+            DD_TEAM(team_of(2), worker)
+            dd_pre_backward(&(struct dd_context){ &k, 2, NULL, worker }, &want, false, NULL, NULL, &dy, &v,
                             &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
             for (size_t i = 0; i < 2 * 3 * 5 * 21; i++)
                 want.data[i] *= 0.7f;
-            dd_pre_store_backward(&ctx, &dy, NULL, false, NULL, false, &dy, &v, 0.7f, (enum dd_act)act);
+            DD_TEAM(team_of(2), worker)
+            dd_pre_store_backward(&(struct dd_context){ &k, 2, NULL, worker }, &dy, NULL, false, NULL, false,
+                                  &dy, &v, 0.7f, (enum dd_act)act);
             CHECK(map_same(&dy, 0, &want, 0, 2) && map_whole(&dy));
             map_free(&dy), map_free(&v), map_free(&want);
         }
@@ -265,7 +279,8 @@ static void run_images(image_gradient *f, const struct dd_kernels *k, int thread
                        const struct dd_map *dy, const struct dd_map *x)
 {
     float *scratch = scratch_create(scratch_of(k, dx->n, threads)), *v = floats_create(V_FLOATS, -1, 1, 9);
-    f(&(struct dd_context){ k, threads, scratch }, dx, dy, x, v);
+    DD_TEAM(team_of(threads), worker)
+    f(&(struct dd_context){ k, threads, scratch, worker }, dx, dy, x, v);
     free(scratch), free(v);
 }
 

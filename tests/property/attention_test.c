@@ -5,6 +5,7 @@
    y = P v then by sum_bound(T), all relative to sum of P |v|.
    Linear attention: q' and k' by 8 u + sum_bound (their sums), C by sum_bound(T), y by sum_bound(D), relative to the same with |v|. */
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/attention.h"
 #include "maps.h"
 
@@ -163,7 +164,8 @@ static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads
     dd_kernels_init(&k, cpu);
     size_t size = s(&k, &t->a, qkv->n, threads);
     float *scratch = scratch_create(size);
-    f(&(struct dd_context){ &k, threads, scratch }, y, &copy, &t->a, t->a.memory ? memory : NULL);
+    DD_TEAM(team_of(threads), worker)
+    f(&(struct dd_context){ &k, threads, scratch, worker }, y, &copy, &t->a, t->a.memory ? memory : NULL);
     CHECK(scratch_whole(scratch, size) && map_whole(y) && map_same(&copy, 0, qkv, 0, qkv->n));
     map_free(&copy), free(scratch);
 }

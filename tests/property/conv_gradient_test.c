@@ -7,6 +7,7 @@
    transforms rounds what it is given by at most 11 u of its size in absolute values, so with E = |G^T| (sum of (|B^T| m |B|) *
    (|A| |dz| |A^T|)) |G| it is (33 + 11 + 7 sqrt(tiles)) u E, with m also for the error of x'. */
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/conv_gradient.h"
 #include "maps.h"
 #include "unit/alloc.h"
@@ -54,21 +55,25 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
 {
     struct dd_kernels k;
     struct dd_conv_gradient *g;
+    struct dd_team *team = team_of(r->threads);
     ddpm_error err = { 0 };
     dd_kernels_init(&k, r->cpu);
-    if (dd_conv_gradient_open(&g, &p->s, &(struct dd_conv_setup){ &k, r->cpu, r->engine, p->x.n, r->threads },
+    if (dd_conv_gradient_open(&g, &p->s,
+                              &(struct dd_conv_setup){ &k, r->cpu, r->engine, p->x.n, r->threads, team },
                               &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
     size_t packed_size = dd_conv_gradient_packed(g), scratch_size = dd_conv_gradient_scratch(g);
     float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
-    struct dd_context ctx = { &k, r->threads, scratch };
     alloc_fail_never();
     dd_conv_gradient_pack(g, packed, p->w);
-    dd_conv_gradient_data(g, &ctx, &p->dx, &p->dz);
+    DD_TEAM(team, worker)
+    dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
     memset(scratch, 0xff, scratch_size);
-    dd_conv_gradient_weights(g, &ctx, p->dw, which & 8 ? NULL : p->db, &p->dz, &p->x,
+    DD_TEAM(team, worker)
+    dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
+                             which & 8 ? NULL : p->db, &p->dz, &p->x,
                              p->pre.scale || p->pre.act ? &p->pre : NULL);
     CHECK(alloc_count() == 0);
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
@@ -277,10 +282,11 @@ static void adjoint(struct dd_conv_shape s, int n)
     ddpm_error err;
     unsigned cpu = dd_cpu_detect();
     dd_kernels_init(&k, cpu);
-    REQUIRE(!dd_conv_open(&c, &s, &(struct dd_conv_setup){ &k, cpu, NULL, n, 2 }, &err));
+    REQUIRE(!dd_conv_open(&c, &s, &(struct dd_conv_setup){ &k, cpu, NULL, n, 2, team_of(2) }, &err));
     float *packed = scratch_create(dd_conv_packed(c)), *scratch = scratch_create(dd_conv_scratch(c));
     dd_conv_pack(c, packed, p.w, NULL);
-    dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch }, &y, &p.x, NULL, NULL);
+    DD_TEAM(team_of(2), worker)
+    dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch, worker }, &y, &p.x, NULL, NULL);
     dd_conv_close(c);
     memset(p.dw, 0, weights * sizeof *p.dw);
     gradient_run(&p, &(struct run){ NULL, cpu, 2 }, 8);
@@ -357,8 +363,8 @@ TEST(conv_gradient, open_survives_every_failing_allocation)
             struct dd_conv_gradient *g = NULL;
             ddpm_error err;
             alloc_fail_at(n);
-            int code =
-                dd_conv_gradient_open(&g, &shapes[i], &(struct dd_conv_setup){ &k, cpu, NULL, 2, 2 }, &err);
+            int code = dd_conv_gradient_open(&g, &shapes[i],
+                                             &(struct dd_conv_setup){ &k, cpu, NULL, 2, 2, NULL }, &err);
             alloc_fail_never();
             if (code == DDPM_OK) {
                 dd_conv_gradient_close(g);

@@ -8,6 +8,7 @@
    come bias, add and residual, o u <= 11 u of them, and what pre and post round. */
 #include <unistd.h>
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/conv.h"
 #include "maps.h"
 #include "unit/alloc.h"
@@ -55,6 +56,18 @@ struct run {
     int batch, threads;
 };
 
+/* By a team of ctx->threads; or, if the engine brings threads of its own, by the caller. */
+static void run_conv(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
+                     const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
+{
+    DD_TEAM(dd_conv_alone(c) ? NULL : team_of(ctx->threads), worker)
+    {
+        struct dd_context own = *ctx;
+        own.worker = worker;
+        dd_conv_forward(c, &own, y, x, pre, post);
+    }
+}
+
 /* Runs images first .. first + n of p through an engine into the same images of y; returns whether it was the engine asked for. */
 static int conv_run(const struct problem *p, const struct run *r, const struct dd_map *y, int first, int n,
                     int which)
@@ -63,14 +76,13 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     struct dd_conv *c;
     ddpm_error err = { 0 };
     dd_kernels_init(&k, r->cpu);
-    struct dd_conv_setup setup = { &k, r->cpu, r->engine, r->batch, r->threads };
+    struct dd_conv_setup setup = { &k, r->cpu, r->engine, r->batch, r->threads, team_of(r->threads) };
     if (dd_conv_open(&c, &p->s, &setup, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", r->engine, err.text);
         return 0;
     }
     size_t packed_size = dd_conv_packed(c), scratch_size = dd_conv_scratch(c);
     float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
-    struct dd_context ctx = { &k, r->threads, scratch };
     struct dd_map in = map_images(&p->x, first, n), out = map_images(y, first, n),
                   residual = map_images(&p->residual, first, n);
     struct dd_pre pre = p->pre;
@@ -86,7 +98,8 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
         struct dd_post ppost = post;
         ppost.add += (size_t)done * post.add_stride, ppost.residual = &pr;
         alloc_fail_never();
-        dd_conv_forward(c, &ctx, &po, &pi, which & 1 ? &ppre : NULL, which & 2 ? &ppost : NULL);
+        run_conv(c, &(struct dd_context){ &k, r->threads, scratch, NULL }, &po, &pi, which & 1 ? &ppre : NULL,
+                 which & 2 ? &ppost : NULL);
         CHECK(alloc_count() == 0);
     }
     int asked = !strncmp(dd_conv_engine(c), r->engine, strlen(r->engine));
@@ -342,7 +355,7 @@ TEST(conv, an_engine_that_does_not_exist)
     struct dd_conv *c;
     ddpm_error err;
     dd_kernels_init(&k, 0);
-    CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1 }, &err) ==
+    CHECK(dd_conv_open(&c, &odd_shapes[0], &(struct dd_conv_setup){ &k, 0, "fftw", 1, 1, NULL }, &err) ==
           DDPM_EUSAGE);
     CHECK(strstr(err.text, "fftw"));
 }
@@ -357,7 +370,8 @@ TEST(conv, open_survives_every_failing_allocation)
             struct dd_conv *c = NULL;
             ddpm_error err;
             alloc_fail_at(n);
-            int code = dd_conv_open(&c, &odd_shapes[2], &(struct dd_conv_setup){ &k, cpu, *e, 2, 2 }, &err);
+            int code =
+                dd_conv_open(&c, &odd_shapes[2], &(struct dd_conv_setup){ &k, cpu, *e, 2, 2, NULL }, &err);
             alloc_fail_never();
             if (code == DDPM_OK) {
                 dd_conv_close(c);

@@ -2,6 +2,7 @@
    (seed, sample, place) and the element alone. */
 #include "layer/dropout.h"
 #include "tests/check.h"
+#include "tests/teams.h"
 
 enum { IMAGES = 3, SIDE = 9, CHANNELS = 301, ELEMENTS = SIDE * SIDE * CHANNELS, ALL = IMAGES * ELEMENTS };
 
@@ -10,21 +11,23 @@ static struct dd_map dense(float *data, int n)
     return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS };
 }
 
-static struct dd_context context(struct dd_kernels *k, int threads)
+/* By a team of this many threads. */
+static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre, double p,
+                 const struct dd_dropout *masks, uint32_t place, int threads)
 {
-    dd_kernels_init(k, dd_cpu_detect());
-    return (struct dd_context){ k, threads, NULL };
+    struct dd_kernels k;
+    dd_kernels_init(&k, dd_cpu_detect());
+    DD_TEAM(team_of(threads), worker)
+    dd_dropout_forward(&(struct dd_context){ &k, threads, NULL, worker }, y, x, pre, p, masks, place);
 }
 
 /* y = dropout of n images of ones, without a pre. */
 static void masks(float *y, int n, double p, struct dd_dropout d, uint32_t place, int threads)
 {
-    struct dd_kernels k;
-    struct dd_context ctx = context(&k, threads);
     for (int i = 0; i < n * ELEMENTS; i++)
         y[i] = 1;
     struct dd_map m = dense(y, n);
-    dd_dropout_forward(&ctx, &m, &m, NULL, p, &d, place);
+    drop(&m, &m, NULL, p, &d, place, threads);
 }
 
 /* The share of zeros, and of pairs of zeros at the same element of two masks, is a mean of independent draws: 5 standard deviations. */
@@ -75,7 +78,7 @@ TEST(dropout, a_mask_belongs_to_its_sample)
 TEST(dropout, backward_has_the_mask_of_forward)
 {
     struct dd_kernels k;
-    struct dd_context ctx = context(&k, 2);
+    dd_kernels_init(&k, dd_cpu_detect());
     struct dd_dropout d = { 9, 4 };
     size_t wide = CHANNELS + 5;
     float *mask = malloc(ALL * sizeof *mask), *x = malloc(ALL * sizeof *x), *u = malloc(ALL * sizeof *u),
@@ -95,7 +98,7 @@ TEST(dropout, backward_has_the_mask_of_forward)
     struct dd_pre pre = { scale, shift, DD_ACT_SILU };
     for (int masked = 0; masked < 2; masked++) {
         int wrong = 0;
-        dd_dropout_forward(&ctx, &my, &mx, &pre, 0.25, masked ? &d : NULL, 11);
+        drop(&my, &mx, &pre, 0.25, masked ? &d : NULL, 11, 2);
         for (size_t i = 0; i < ALL; i++)
             wrong += my.data[i / CHANNELS * wide + i % CHANNELS] != u[i] * (masked ? mask[i] : 1);
         CHECK(wrong == 0);
@@ -104,7 +107,8 @@ TEST(dropout, backward_has_the_mask_of_forward)
     for (size_t i = 0; i < ALL; i++)
         u[i] = 1;
     struct dd_map mu = dense(u, IMAGES);
-    dd_dropout_backward(&ctx, &mu, 0.25, &d, 11);
+    DD_TEAM(team_of(2), worker)
+    dd_dropout_backward(&(struct dd_context){ &k, 2, NULL, worker }, &mu, 0.25, &d, 11);
     CHECK(!memcmp(u, mask, ALL * sizeof *u));
     free(mask);
     free(x);

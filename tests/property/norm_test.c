@@ -4,6 +4,7 @@
    |x - p| <= R, that moves mean by e R and var by 2 e R^2, e = sum_bound(64) + 2 u, hence the normalised value (|x - mean| <= R) by
    e (R + R^2 R / var) rstd; rounding scale and shift, the product and the sum adds 4 u (|x| rstd + |mean| rstd) |gamma (1 + s)| and the like. */
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/norm.h"
 #include "maps.h"
 
@@ -58,8 +59,9 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     size_t size = dd_norm_scratch(x->n, x->h, x->w, x->c), at = (size_t)(first * t->c);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
-    dd_norm_forward(&(struct dd_context){ &k, threads, scratch }, v->scale + at, v->shift + at, NULL, x,
-                    t->groups, 1e-5, v->gamma, v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL,
+    DD_TEAM(team_of(threads), worker)
+    dd_norm_forward(&(struct dd_context){ &k, threads, scratch, worker }, v->scale + at, v->shift + at, NULL,
+                    x, t->groups, 1e-5, v->gamma, v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL,
                     v->stride);
     CHECK(scratch_whole(scratch, size));
     free(scratch);
@@ -178,8 +180,10 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
             for (int team = 0; team < 4; team++) {
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
-                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL }, team ? &y : &expected, &x,
-                                    v.gamma, emb ? v.emb : NULL, v.stride, &r, DD_ACT_SILU);
+                DD_TEAM(team_of(teams[team]), worker)
+                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL, worker },
+                                    team ? &y : &expected, &x, v.gamma, emb ? v.emb : NULL, v.stride, &r,
+                                    DD_ACT_SILU);
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else

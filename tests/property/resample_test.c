@@ -1,5 +1,6 @@
 /* Changes of resolution, the copy and the embeddings.  What only moves numbers must move them exactly. */
 #include "check.h"
+#include "tests/teams.h"
 #include "layer/embed.h"
 #include "layer/resample.h"
 #include "maps.h"
@@ -13,9 +14,9 @@ static float at(const struct dd_map *m, int image, int y, int x, int c)
 
 struct setting {
     struct dd_kernels k;
-    struct dd_context ctx;
+    int threads;
     struct dd_map x;
-    float *scale, *shift;
+    float *scratch, *scale, *shift;
     struct dd_pre pre;
     size_t size;
 };
@@ -24,7 +25,8 @@ static void setting_create(struct setting *s, unsigned cpu, int threads)
 {
     dd_kernels_init(&s->k, cpu);
     s->size = dd_resample_scratch(N, H, W, C);
-    s->ctx = (struct dd_context){ &s->k, threads, scratch_create(s->size) };
+    s->threads = threads;
+    s->scratch = scratch_create(s->size);
     s->x = map_create(N, H, W, C, 4, 1);
     s->scale = floats_create(N * C, 0.5f, 1.5f, 2);
     s->shift = floats_create(N * C, -1, 1, 3);
@@ -33,8 +35,8 @@ static void setting_create(struct setting *s, unsigned cpu, int threads)
 
 static void setting_free(struct setting *s)
 {
-    CHECK(scratch_whole(s->ctx.scratch, s->size));
-    free(s->ctx.scratch), map_free(&s->x), free(s->scale), free(s->shift);
+    CHECK(scratch_whole(s->scratch, s->size));
+    free(s->scratch), map_free(&s->x), free(s->scale), free(s->shift);
 }
 
 /* act(x scale + shift), and what its error is measured by. */
@@ -48,7 +50,9 @@ static double inner(const struct setting *s, int pre, int image, int y, int x, i
 static void check_upsample(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, 2 * H, 2 * W, C, 2, 9);
-    dd_resample_up_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    DD_TEAM(team_of(s->threads), worker)
+    dd_resample_up_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
+                           pre ? &s->pre : NULL);
     for (int i = 0; i < N * 4 * H * W * C; i++) {
         int c = i % C, ox = i / C % (2 * W), oy = i / C / (2 * W) % (2 * H), image = i / C / (4 * H * W);
         double size, exact = inner(s, pre, image, oy / 2, ox / 2, c, &size);
@@ -61,7 +65,9 @@ static void check_upsample(struct setting *s, int pre)
 static void check_avgpool(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, H / 2, W / 2, C, 2, 9);
-    dd_resample_mean_forward(&s->ctx, &y, &s->x, pre ? &s->pre : NULL);
+    DD_TEAM(team_of(s->threads), worker)
+    dd_resample_mean_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
+                             pre ? &s->pre : NULL);
     for (int i = 0; i < N * H * W / 4 * C; i++) {
         int c = i % C, ox = i / C % (W / 2), oy = i / C / (W / 2) % (H / 2), image = i / C / (H * W / 4);
         double exact = 0, size = 0, m;
@@ -80,9 +86,14 @@ static void check_moves(struct setting *s)
 {
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9),
                   z = map_create(N, H, W, C, 0, 9);
-    dd_resample_unshuffle_forward(&s->ctx, &u, &s->x);
-    dd_resample_copy_forward(&s->ctx, &y, &s->x, NULL, 1, 0);
-    dd_resample_copy_forward(&s->ctx, &z, &s->x, NULL, 2, -1);
+    DD_TEAM(team_of(s->threads), worker)
+    dd_resample_unshuffle_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &u, &s->x);
+    DD_TEAM(team_of(s->threads), worker)
+    dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x, NULL,
+                             1, 0);
+    DD_TEAM(team_of(s->threads), worker)
+    dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &z, &s->x, NULL,
+                             2, -1);
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
         float x = at(&s->x, image, oy, ox, c);
@@ -114,7 +125,8 @@ TEST(resample, an_odd_last_row_is_left_out)
     struct dd_kernels k;
     struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
     dd_kernels_init(&k, 0);
-    dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL }, &y, &x, NULL);
+    DD_TEAM(team_of(2), worker)
+    dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, &x, NULL);
     CHECK_NEAR(at(&y, 1, 1, 2, 2),
                ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) /
                    4,
@@ -134,7 +146,8 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
     for (int i = 0; i < half; i++)
         f[i] = expf(-9.210340f * (float)i / (float)(half - 1));
     dd_kernels_init(&k, cpu);
-    dd_embed_forward(&(struct dd_context){ &k, 2, NULL }, &y, t, f, cos_first);
+    DD_TEAM(team_of(2), worker)
+    dd_embed_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, t, f, cos_first);
     for (int n = 0; n < 5; n++) {
         for (int i = 0; i < half; i++) {
             float a = t[n] * f[i];
@@ -166,7 +179,8 @@ TEST(embed, classes)
         struct dd_kernels k;
         struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
         dd_kernels_init(&k, masks[set]);
-        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL }, &y, table, classes);
+        DD_TEAM(team_of(1), worker)
+        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, table, classes);
         for (int i = 0; i < 3 * 19; i++)
             CHECK(at(&y, i / 19, 0, 0, i % 19) ==
                   at(&before, i / 19, 0, 0, i % 19) + table[classes[i / 19] * 19 + i % 19]);

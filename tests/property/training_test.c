@@ -1,6 +1,7 @@
 /* Training: rates and average by closed forms; the bits do not depend on threads, on interruption, nor on what is asked in between; passes
    add up. */
 #include "tests/check.h"
+#include "tests/teams.h"
 #include "tests/small_nets.h"
 #include "train/average.h"
 #include "train/optimiser.h"
@@ -32,7 +33,7 @@ TEST(training, average)
     float average[3] = { 0 }, low[3] = { 0 }, w[3] = { 1, -2, 0.5f };
     double left = 1, binomial = 1;
     dd_kernels_init(&k, dd_cpu_detect());
-    struct dd_context ctx = { &k, 1, NULL };
+    struct dd_context ctx = { &k, 1, NULL, NULL };
     for (int n = 0; n < 60; n++) {
         CHECK(dd_average_decay(0.8, n) == (n < 35 ? (1.0 + n) / (10 + n) : 0.8));
         dd_average_step(&ctx, average, low, w, 3, dd_average_decay(0.8, n));
@@ -57,11 +58,11 @@ TEST(training, norm)
         g[i] = (float)(i % 7 - 3);
         want += (double)g[i] * g[i];
     }
-    struct dd_context ctx = { &k, 1, (float *)(void *)scratch };
+    struct dd_context ctx = { &k, 1, (float *)(void *)scratch, NULL };
     double one = dd_optimiser_norm(&ctx, g, N);
     CHECK_NEAR(one, sqrt(want), 0); /* squares of whole numbers: exact */
-    ctx.threads = 3;
-    CHECK(dd_optimiser_norm(&ctx, g, N) == one);
+    DD_TEAM(team_of(3), worker)
+    CHECK(dd_optimiser_norm(&(struct dd_context){ &k, 3, ctx.scratch, worker }, g, N) == one);
     g[N - 1] = NAN;
     CHECK(isnan(dd_optimiser_norm(&ctx, g, N)));
     free(g);

@@ -181,12 +181,13 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
         return code;
     if (!(w = cJSON_Parse(wanted)))
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
-    cJSON_ArrayForEach(item,
-                       w) if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
-        tell_difference(differences, sizeof differences, cJSON_GetObjectItemCaseSensitive(f, item->string),
-                        item, item->string);
-    cJSON_ArrayForEach(item, f) if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
-        tell_difference(differences, sizeof differences, item, NULL, item->string);
+    cJSON_ArrayForEach(item, w)
+        if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
+            tell_difference(differences, sizeof differences,
+                            cJSON_GetObjectItemCaseSensitive(f, item->string), item, item->string);
+    cJSON_ArrayForEach(item, f)
+        if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
+            tell_difference(differences, sizeof differences, item, NULL, item->string);
     if (!code && *differences)
         code = dd_error(err, DDPM_EUSAGE,
                         "%s was begun with other settings, give the same or choose another folder: %s", name,

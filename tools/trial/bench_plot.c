@@ -152,7 +152,8 @@ static int read_column(double v[TRIALS_MAX], const cJSON *rows, const char *name
 {
     const cJSON *row;
     int n = 0;
-    cJSON_ArrayForEach(row, rows) v[n++] = number_of(row, name);
+    cJSON_ArrayForEach(row, rows)
+        v[n++] = number_of(row, name);
     return n;
 }
 
@@ -164,8 +165,7 @@ static int write_data(FILE *script, const cJSON *rows, const struct axis *y, con
     static const char *const columns[] = { "steps", "seconds", "distance", "low", "high" };
     const cJSON *row;
     int n = 0;
-    cJSON_ArrayForEach(row, rows)
-    {
+    cJSON_ArrayForEach(row, rows) {
         if (!n || strcmp(text_of(row, "sampler"), name[n - 1])) {
             if (n)
                 fputs("end\n", script);
@@ -190,8 +190,7 @@ static int samplers_of(const cJSON *rows)
     const cJSON *row;
     const char *last = "";
     int n = 0;
-    cJSON_ArrayForEach(row, rows)
-    {
+    cJSON_ArrayForEach(row, rows) {
         n += strcmp(text_of(row, "sampler"), last) != 0;
         last = text_of(row, "sampler");
     }
@@ -270,7 +269,9 @@ static void write_front(FILE *script, const cJSON *rows, const char *block, bool
 static bool has_knee(const cJSON *rows)
 {
     const cJSON *row;
-    cJSON_ArrayForEach(row, rows) if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee"))) return true;
+    cJSON_ArrayForEach(row, rows)
+        if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")))
+            return true;
     return false;
 }
 
@@ -290,7 +291,9 @@ static struct axis distance_axis(const cJSON *rows)
     else
         v[used++] = 0;
     const cJSON *row;
-    cJSON_ArrayForEach(row, rows) if (used < 2 * TRIALS_MAX) v[used++] = number_of(row, "high");
+    cJSON_ArrayForEach(row, rows)
+        if (used < 2 * TRIALS_MAX)
+            v[used++] = number_of(row, "high");
     return axis_fit(v, used, log);
 }
 
@@ -305,8 +308,7 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
     const cJSON *row;
     const char *last = "";
     int set = -1;
-    cJSON_ArrayForEach(row, rows)
-    {
+    cJSON_ArrayForEach(row, rows) {
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
         double v = BOTTOM + up * axis_place(y, number_of(row, "distance"));
         double low = BOTTOM + up * axis_place(y, number_of(row, "low"));
@@ -316,8 +318,7 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
         boxes_take(&b, u - POINT, u + POINT, v - POINT, v + POINT, false);
         boxes_take(&b, u - 1, u + 1, low, high, true);
     }
-    cJSON_ArrayForEach(row, rows)
-    {
+    cJSON_ArrayForEach(row, rows) {
         char text[32];
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
         double v = BOTTOM + up * axis_place(y, number_of(row, "distance"));

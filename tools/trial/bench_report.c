@@ -88,8 +88,8 @@ static bool is_shown(const struct bench_result *r, const struct column *c)
 {
     const cJSON *row;
     bool any = false;
-    cJSON_ArrayForEach(row, r->rows) any =
-        any || cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, c->name)) != 0;
+    cJSON_ArrayForEach(row, r->rows)
+        any = any || cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, c->name)) != 0;
     return bench_result_has(r, c->name) && (any || !c->counts);
 }
 
@@ -102,8 +102,7 @@ static void put_rows(FILE *f, const struct bench_result *r)
         if (is_shown(r, &columns[k]))
             fprintf(f, "<th>%s</th>", columns[k].head);
     fputs("<th></th></tr>\n", f);
-    cJSON_ArrayForEach(row, r->rows)
-    {
+    cJSON_ArrayForEach(row, r->rows) {
         fprintf(f, "<tr%s><td>%s</td>", is(row, "front") ? " class=\"front\"" : "", text_of(row, "sampler"));
         for (int k = 0; k < COLUMNS; k++)
             if (is_shown(r, &columns[k]))
@@ -145,8 +144,7 @@ static void put_object(FILE *f, const char *id, const cJSON *o)
     const cJSON *member;
     char text[32];
     fprintf(f, "<table id=\"%s\">\n", id);
-    cJSON_ArrayForEach(member, o)
-    {
+    cJSON_ArrayForEach(member, o) {
         fprintf(f, "<tr><td>%s</td><td>", member->string);
         put_text(f, cJSON_IsString(member) ? member->valuestring : bench_short(text, o, member->string));
         fputs("</td></tr>\n", f);
@@ -172,7 +170,8 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
     size_t n = 0;
     if (!list)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the profile");
-    cJSON_ArrayForEach(layer, r->profile) list[n++] = layer;
+    cJSON_ArrayForEach(layer, r->profile)
+        list[n++] = layer;
     qsort(list, n, sizeof *list, slower_first);
     n = n < LAYERS_SHOWN ? n : LAYERS_SHOWN;
     fprintf(f,
@@ -309,8 +308,7 @@ static int write_csv(FILE *f, const struct bench_result *r, const struct trials 
     for (int k = 0; k < COLUMNS; k++)
         fprintf(f, ",%s", columns[k].name);
     fputs(",front,knee\n", f);
-    cJSON_ArrayForEach(row, r->rows)
-    {
+    cJSON_ArrayForEach(row, r->rows) {
         fputs(text_of(row, "sampler"), f);
         for (int k = 0; k < COLUMNS; k++)
             fprintf(f, ",%s", bench_number(text, row, columns[k].name));

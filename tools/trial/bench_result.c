@@ -177,7 +177,8 @@ void bench_result_lines(const struct bench_result *r)
 {
     const cJSON *row;
     print_line("settings", r->settings);
-    cJSON_ArrayForEach(row, r->rows) print_line("", row);
+    cJSON_ArrayForEach(row, r->rows)
+        print_line("", row);
     print_line("profile", r->profile);
     print_line("machine", r->machine);
     if (r->choice)
@@ -209,7 +210,9 @@ enum { CELLS = sizeof cells / sizeof *cells };
 bool bench_result_has(const struct bench_result *r, const char *name)
 {
     const cJSON *row;
-    cJSON_ArrayForEach(row, r->rows) if (!isnan(value(row, name))) return true;
+    cJSON_ArrayForEach(row, r->rows)
+        if (!isnan(value(row, name)))
+            return true;
     return false;
 }
 
@@ -239,7 +242,8 @@ void bench_result_table(const struct bench_result *r)
         if (bench_result_has(r, cells[k].name))
             printf(" %*s", cells[k].width, cells[k].head);
     putchar('\n');
-    cJSON_ArrayForEach(row, r->rows) print_row(r, row);
+    cJSON_ArrayForEach(row, r->rows)
+        print_row(r, row);
     snprintf(text, sizeof text,
              "distance: Frechet distance of %.0f images from %s, by %.0f activations of the model's middle "
              "block at t = %g (no FID), 95 %% interval",
