@@ -1,5 +1,6 @@
-/* A foreign checkpoint opened: its files found and read, the U-Net chosen among their tensors, and
-   each tensor laid out. */
+/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses
+   the U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the
+   weights. */
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,12 +28,14 @@ static int hash_file(char hex[65], const char *path, ddpm_error *err)
     int code = dd_file_map(&file, path, err);
     if (code)
         return code;
+
     code = hash_data(hex, file.data, file.size, err);
     dd_file_unmap(&file);
     return code;
 }
 
-/* The one source of a checkpoint that is a single file. */
+/* Returns the one source of a checkpoint that is a single file; NULL, and an error, when out of
+   memory. */
 static struct source *only_source(struct files *f, const char *name, ddpm_error *err)
 {
     f->weights = name;
@@ -48,9 +51,12 @@ static int open_files(struct files *f, const char *path, const char *want, ddpm_
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return diffusers_folder_open(f, path, want, err);
+
     struct source *s = only_source(f, path, err);
     return s ? source_open(s, path, err) : DDPM_ENOMEM;
 }
+
+/* ---- the U-Net in it ---- */
 
 static int lay_out(struct checkpoint *c, struct files *f, const struct choice *choice, ddpm_error *err)
 {
@@ -58,6 +64,7 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
     if (!c->tensor)
         return dd_error(err, DDPM_ENOMEM, "out of memory");
     c->tensors = choice->tensors;
+
     for (size_t i = 0; i < choice->tensors; i++) {
         int code = source_tensor(&c->tensor[i], &choice->tensor[i], err);
         if (code)
@@ -85,18 +92,21 @@ static void note(struct checkpoint *c, const char *format, ...)
     va_end(arguments);
 }
 
+/* Fills c with the U-Net among the tensors of f. */
 static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     struct choice choice = { 0 };
     int code = unwrap(&choice, &f->arena, f->source, *f->label ? NULL : want, err);
     if (code || (code = lay_out(c, f, &choice, err)) != DDPM_OK)
         return code;
+
     c->weights = choice.weights;
     c->has_ema = choice.has_ema;
     c->has_raw = choice.has_raw;
     c->version = f->source->version;
     const char *slash = strrchr(f->weights, '/');
     strncpy(c->file, slash ? slash + 1 : f->weights, sizeof c->file - 1);
+
     if (choice.left)
         note(c, "left out: %zu tensors of other networks beside the U-Net, such as %.120s", choice.left,
              choice.left_name);
@@ -109,18 +119,21 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     return DDPM_OK;
 }
 
+/* ---- what is known of the weights ---- */
+
 static int is_average(const struct dirent *e)
 {
     return !strncmp(e->d_name, "ema_", 4);
 }
 
-/* Returns the name of the average of the same step, or NULL: OpenAI's training writes
-   ema_0.9999_000100.pt beside model000100.pt. */
+/* Returns the name of the average of the same step in the folder of a file, or NULL.  OpenAI's
+   training writes ema_0.9999_000100.pt beside model000100.pt. */
 static const char *average_of_step(struct files *f, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *found = NULL;
     char *folder = slash ? dd_arena_text(&f->arena, "%.*s/", (int)(slash - path), path) : ".";
     char *end = strncmp(base, "model", 5) ? NULL : dd_arena_text(&f->arena, "_%s", base + 5);
+
     struct dirent **entry = NULL;
     int count = folder && end ? scandir(folder, &entry, is_average, alphasort) : 0;
     for (int i = 0; i < count; i++) {
@@ -133,8 +146,8 @@ static const char *average_of_step(struct files *f, const char *path)
     return found;
 }
 
-/* Joins what the tensors say of the weights with what their place says; a label that nothing gives
-   is not made up. */
+/* Joins what the tensors say of the weights with what their place says, and notes what lies beside
+   them.  A label that nothing gives is not made up. */
 static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     if (!*f->label && *c->weights == 'r')
@@ -144,6 +157,7 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
         c->has_ema = f->both || *f->label == 'e';
         c->has_raw = f->both || *f->label == 'r';
     }
+
     if (want && *c->weights && strcmp(want, c->weights))
         return dd_error(err, DDPM_EDATA, "%s: holds %s weights only, not the %s ones asked for%s%s",
                         f->weights, *c->weights == 'e' ? "averaged (ema)" : "raw",
@@ -155,6 +169,7 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
                         "%s: nothing says that its weights are averaged (ema), and it has no others: "
                         "leave --weights out to take them",
                         f->weights);
+
     if (f->average_beside && !f->both)
         note(c, "the averaged weights are beside it, in %s", f->average_beside);
     c->others = f->others != NULL;
@@ -165,6 +180,9 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
     return DDPM_OK;
 }
 
+/* ---- opening and closing ---- */
+
+/* Empties *c and gives it its files; NULL, and an error, when out of memory. */
 static struct files *begin(struct checkpoint *c, ddpm_error *err)
 {
     struct files *f = calloc(1, sizeof *f);
@@ -176,7 +194,8 @@ static struct files *begin(struct checkpoint *c, ddpm_error *err)
     return f;
 }
 
-/* "model-00001-of-00003.safetensors": one of several files that only together are a model. */
+/* Returns whether a path ends as "model-00001-of-00003.safetensors" does, the name of one of
+   several files that only together are a model. */
 static int is_shard(const char *path)
 {
     static const char digits[] = "0123456789";
@@ -191,22 +210,31 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     struct files *f = begin(c, err);
     if (!f)
         return DDPM_ENOMEM;
+
     int code = open_files(f, path, want, err);
     if (!code && is_shard(path))
         code = dd_error(err, DDPM_EDATA, "%s: is one of several files of a model: give their folder", path);
+
     int folder = f->config != NULL;
     if (!code) {
         f->source->part = part;
         f->source->beside = folder ? NULL : average_of_step(f, path);
         code = choose(c, f, want, err);
     }
+
+    /* A single file of diffusers' weights, which this tensor tells, has its configuration beside
+       it. */
     if (!code && !folder && checkpoint_find(c, "time_embedding.linear_1.weight"))
         code = diffusers_folder_beside(f, path, err);
     c->config = f->config;
     c->scheduler = f->scheduler;
-    if (!code && (code = label(c, f, want, err)) == DDPM_OK)
-        code = f->sharded ? hash_file(c->sha256, f->weights, err)
-                          : hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
+
+    if (!code)
+        code = label(c, f, want, err);
+    if (!code && f->sharded)
+        code = hash_file(c->sha256, f->weights, err);
+    else if (!code)
+        code = hash_data(c->sha256, f->source->file.data, f->source->file.size, err);
     if (code)
         checkpoint_close(c);
     return code;
@@ -218,6 +246,7 @@ int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size
     struct files *f = begin(c, err);
     struct source *s = f ? only_source(f, name, err) : NULL;
     int code = s ? source_read(s, data, size, name, err) : DDPM_ENOMEM;
+
     if (!code && (code = choose(c, f, want, err)) == DDPM_OK && (code = label(c, f, want, err)) == DDPM_OK)
         code = hash_data(c->sha256, data, size, err);
     if (code)
@@ -257,80 +286,4 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
 {
     struct checkpoint_tensor key = { .name = name };
     return bsearch(&key, c->tensor, c->tensors, sizeof key, tensor_order);
-}
-
-/* ---- values ---- */
-
-enum { BLOCK = 1024 };
-
-/* Do the elements lie as dd_dtype_to_float takes them: row after row, without gaps, little-endian? */
-static int packed(const struct checkpoint_tensor *t)
-{
-    int64_t stride = 1;
-    for (int k = t->rank; k--; stride *= t->dim[k])
-        if (t->dim[k] != 1 && t->stride[k] != stride)
-            return 0;
-    return !t->big_endian;
-}
-
-/* Elements first .. first + n - 1 in row-major order, packed and little-endian. */
-static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64_t first, size_t n,
-                   size_t bytes)
-{
-    int64_t index[DD_RANK_MAX] = { 0 };
-    uint64_t rest = first;
-    for (int k = t->rank; k--; rest /= (uint64_t)t->dim[k])
-        index[k] = (int64_t)(rest % (uint64_t)t->dim[k]);
-    for (size_t i = 0; i < n; i++, out += bytes) {
-        int64_t at = 0;
-        for (int k = 0; k < t->rank; k++)
-            at += index[k] * t->stride[k];
-        const unsigned char *from = t->data + (size_t)at * bytes;
-        for (size_t b = 0; b < bytes; b++)
-            out[b] = from[t->big_endian ? bytes - 1 - b : b];
-        for (int k = t->rank; k-- && ++index[k] == t->dim[k];)
-            index[k] = 0;
-    }
-}
-
-static int read_values(const struct checkpoint *c, const struct checkpoint_tensor *t, float *single,
-                       double *full, ddpm_error *err)
-{
-    unsigned char block[BLOCK * 8];
-    uint64_t count = 1;
-    size_t bytes = dd_dtype_bits(t->dtype) / 8;
-    int straight = packed(t);
-    for (int k = 0; k < t->rank; k++)
-        count *= (uint64_t)t->dim[k];
-    for (uint64_t first = 0; first < count; first += BLOCK) {
-        size_t n = count - first < BLOCK ? (size_t)(count - first) : BLOCK;
-        const unsigned char *from = straight ? t->data + first * bytes : block;
-        if (!straight)
-            gather(block, t, first, n, bytes);
-        if (single ? dd_dtype_to_float(single + first, from, t->dtype, n)
-                   : dd_dtype_to_double(full + first, from, t->dtype, n))
-            return dd_error(err, DDPM_EDATA,
-                            "%s: tensor %.120s is stored as %s; weights are floating-point numbers", c->file,
-                            t->name, dd_dtype_name(t->dtype));
-        for (uint64_t i = first; i < first + n; i++) {
-            double v = single ? (double)single[i] : full[i];
-            if (!(v - v == 0))
-                return dd_error(err, DDPM_EDATA, "%s: tensor %.120s: element %llu of %llu is %s", c->file,
-                                t->name, (unsigned long long)i, (unsigned long long)count,
-                                v != v ? "not a number" : "infinite");
-        }
-    }
-    return DDPM_OK;
-}
-
-int checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out,
-                      ddpm_error *err)
-{
-    return read_values(c, t, out, NULL, err);
-}
-
-int checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out,
-                       ddpm_error *err)
-{
-    return read_values(c, t, NULL, out, err);
 }

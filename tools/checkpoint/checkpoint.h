@@ -1,14 +1,15 @@
-/* Foreign checkpoints as flat lists of named tensors: torch.save files (zip and legacy, read by a
-   pickle machine that executes nothing), safetensors files, diffusers folders.  Wrappers are
-   opened, prefixes stripped, the average (EMA) preferred where there is one. */
+/* Checkpoints that other programs wrote, as flat lists of named tensors: files of torch.save and of
+   safetensors, and folders of diffusers.  Pickles are read by a machine that executes nothing.
+   Wrappers are opened, prefixes stripped, and the average of the weights (EMA) is preferred where
+   there is one. */
 #ifndef DDPM_CHECKPOINT_H
 #define DDPM_CHECKPOINT_H
 #include <stdarg.h>
 #include <cjson/cJSON.h>
 #include "base/safetensors.h"
 
-/* A tensor as it lies in the file: element (i0, i1, ...) at data + (sum of i_k * stride_k) elements
-   of dtype. */
+/* A tensor as it lies in the file: element (i_0, i_1, ...) is at data + (sum_k i_k stride_k)
+   elements. */
 struct checkpoint_tensor {
     const char *name;
     enum dd_dtype dtype;
@@ -19,38 +20,47 @@ struct checkpoint_tensor {
 };
 
 struct checkpoint {
+    /* The tensors of the U-Net, and the buffers of lucidrains' schedule (betas, loss_weight, ...),
+       by name. */
     struct checkpoint_tensor *tensor;
-    size_t
-        tensors; /* sorted by name; the U-Net's, and lucidrains' schedule buffers (betas, loss_weight, ...) */
+    size_t tensors;
+
     const char *weights; /* "ema" or "raw"; "" where the file does not say which it holds */
     int has_ema, has_raw;
-    int others;                 /* a file of other weights lies beside theirs */
-    const char *version;        /* lucidrains Trainer's "version", or NULL */
-    char notes[900];            /* what was left out and what was found elsewhere, a line each */
-    cJSON *config, *scheduler;  /* diffusers folder: unet config and scheduler config, or NULL */
-    char file[256], sha256[65]; /* base name and hash of the weights' file (of the index, when sharded) */
+    int others;          /* a file of other weights lies beside the one that was read */
+    const char *version; /* the "version" of lucidrains' trainer, or NULL */
+    char notes[900];     /* what was left out and what was found elsewhere, a line each */
+
+    cJSON *config, *scheduler; /* those of the U-Net and the scheduler in a diffusers folder, or NULL */
+
+    /* The base name and hash of the file of weights; of the index, when there are several. */
+    char file[256], sha256[65];
     void *owned;
 };
 
-/* path: a file or a folder; want: "ema", "raw" or NULL (ema where it exists); part: which of
-   several U-Nets, by the beginning of its tensors' names, or NULL.  "ema" is refused where nothing
-   says that the weights are an average.  Refuses hostile and unknown files with one sentence. */
+/* Opens a file or a folder.  want: "ema", "raw", or NULL for the average where there is one; "ema"
+   is refused where nothing says that the weights are an average.  part: the U-Net that is meant of
+   several, by the beginning of its tensors' names, or NULL.  DDPM_EDATA: hostile, damaged or
+   unknown; DDPM_EMISSING.  After an error *c is closed. */
 int checkpoint_open(struct checkpoint *c, const char *path, const char *want, const char *part,
                     ddpm_error *err);
 /* The same from memory, which outlives c; name stands for the file's. */
 int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name,
                            const char *want, ddpm_error *err);
-/* To be asked once tensors have been read: DDPM_EDATA when one of the files was written to
-   meanwhile. */
+/* Returns DDPM_EDATA when one of the files was written to since it was opened; ask after reading
+   tensors. */
 int checkpoint_unchanged(const struct checkpoint *c, ddpm_error *err);
 void checkpoint_close(struct checkpoint *c);
+
+/* Returns the tensor of this name; NULL when there is none. */
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, const char *name);
-/* All elements in row-major order as float (double); not floating or not finite: DDPM_EDATA naming
-   file and tensor. */
+/* Reads all elements, in row-major order.  DDPM_EDATA when they are no floating-point numbers or
+   one is not finite; the error names file and tensor. */
 int checkpoint_floats(const struct checkpoint *c, const struct checkpoint_tensor *t, float *out,
                       ddpm_error *err);
 int checkpoint_doubles(const struct checkpoint *c, const struct checkpoint_tensor *t, double *out,
                        ddpm_error *err);
+
 /* Adds a line to the text notes [size], as far as there is room. */
 void checkpoint_add_note(char *notes, size_t size, const char *format, va_list arguments);
 #endif

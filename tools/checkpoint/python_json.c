@@ -1,15 +1,18 @@
-/* Puts Python's numbers that JSON does not have into quotes: the strict parser then reads them as
-   texts. */
-#include "checkpoint/python_json.h"
+/* Puts the numbers of Python that JSON does not have into quotes, so that the strict parser reads
+   them as texts (python_json.h). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
 #include "base/json.h"
 #include "base/kind.h"
+#include "checkpoint/python_json.h"
+
+/* The largest text of a configuration. */
+enum { CONFIG_BYTES_MAX = 4 << 20 };
 
 static const char *const names[] = { "NaN", "Infinity", "-Infinity" };
 
-/* The name that begins here outside of a string; NULL when there is none. */
+/* Returns the name of a number that begins here; NULL when there is none. */
 static const char *name_at(const char *text, size_t size)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -18,11 +21,13 @@ static const char *name_at(const char *text, size_t size)
     return NULL;
 }
 
-/* Copies text to out, which has room for twice its size; returns the length. */
+/* Copies text to out, with quotes around the names that stand outside of strings.  Returns the
+   length, at most twice the size. */
 static size_t quote_names(char *out, const char *text, size_t size)
 {
     size_t n = 0;
-    bool inside = false;
+    bool inside = false; /* of a string */
+
     for (size_t i = 0; i < size; i++) {
         const char *name = inside ? NULL : name_at(text + i, size - i);
         if (name) {
@@ -34,6 +39,7 @@ static size_t quote_names(char *out, const char *text, size_t size)
             i += length - 1;
             continue;
         }
+
         if (text[i] == '"')
             inside = !inside;
         out[n++] = text[i];
@@ -46,12 +52,15 @@ static size_t quote_names(char *out, const char *text, size_t size)
 int python_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err)
 {
     *root = NULL;
+
+    /* A byte order mark may stand in front. */
     if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
         text += 3;
         size -= 3;
     }
-    if (size > (size_t)4 << 20)
+    if (size > CONFIG_BYTES_MAX)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes are too many for a configuration", name, size);
+
     char *quoted = malloc(2 * size + 1);
     if (!quoted)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
@@ -67,10 +76,14 @@ int python_json_file(cJSON **root, const char *path, ddpm_error *err)
     int code = dd_file_map(&file, path, err);
     if (code)
         return code;
+
     struct dd_kind kind = dd_kind(file.data, file.size);
-    code = kind.is && !kind.text ? dd_kind_error(err, path, kind, "JSON is expected")
-                                 : python_json_parse(root, (const char *)file.data, file.size, path, err);
+    if (kind.is && !kind.text)
+        code = dd_kind_error(err, path, kind, "JSON is expected");
+    else
+        code = python_json_parse(root, (const char *)file.data, file.size, path, err);
     dd_file_unmap(&file);
+
     if (!code && !cJSON_IsObject(*root)) {
         cJSON_Delete(*root);
         *root = NULL;

@@ -6,8 +6,8 @@
 #include <cjson/cJSON.h>
 #include "base/error.h"
 
-/* dd_json_parse, with the three as the texts "NaN", "Infinity" and "-Infinity". */
+/* Does as dd_json_parse, with these three as the texts "NaN", "Infinity" and "-Infinity". */
 int python_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err);
-/* The object in a file. */
+/* Reads the object in a file; *root is NULL after an error, and otherwise the caller's. */
 int python_json_file(cJSON **root, const char *path, ddpm_error *err);
 #endif
