@@ -1,5 +1,9 @@
-/* ddpm forward: out = network(x, t, y), once, on the tensors of a safetensors file: x [n, c, h, w], t [n] as the network is fed,
-   y [n] the classes, where the model has any.  A tensor `out` [n, c', h, w] in the file is what is expected. */
+/* ddpm forward: out = network(x, t, y), once, on the tensors of a safetensors file:
+
+     x   [n, c, h, w]     images
+     t   [n]              time steps, as the network is fed
+     y   [n]              classes, where the model has any
+     out [n, c', h, w]    what is expected, where the file has it */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -23,7 +27,7 @@ struct settings {
 };
 static const struct settings defaults = { .tolerance = 1e-4 };
 
-/* Everything of one run; channels last in x [n, h, w, c] and out [n, h, w, outputs], first in plain and expected [n, outputs, h, w]. */
+/* Everything of one run. */
 struct forward {
     const char *path;
     struct dd_file file;
@@ -31,8 +35,12 @@ struct forward {
     ddpm_model *model;
     ddpm_net *net;
     size_t n, c, h, w, outputs;
-    float *x, *t, *out, *plain, *expected;
-    int32_t *classes;
+
+    float *x;                /* [n, h, w, c] */
+    float *t;                /* [n] */
+    int32_t *classes;        /* [n], or NULL */
+    float *out;              /* [n, h, w, outputs] */
+    float *plain, *expected; /* [n, outputs, h, w]: out in the order of the file; NULL: nothing is expected */
     struct dd_output output;
 };
 
@@ -42,19 +50,24 @@ static int find(const struct dd_entry **e, const struct forward *f, const char *
     return *e ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", f->path, name);
 }
 
-/* The shape that the model says, any n; or exactly [n] when channels is 0. */
+/* Checks that a tensor is [n]. */
+static int check_length(const struct forward *f, const struct dd_entry *e, ddpm_error *err)
+{
+    if (e->rank == 1 && e->dim[0] == f->n)
+        return DDPM_OK;
+    return dd_error(err, DDPM_EDATA, "%s: %s must be [%zu], as long as x", f->path, e->name, f->n);
+}
+
+/* Checks that a tensor is [n, channels, h, w]. */
 static int check_shape(const struct forward *f, const struct dd_entry *e, size_t channels, ddpm_error *err)
 {
-    if (!channels)
-        return e->rank == 1 && e->dim[0] == f->n
-                   ? DDPM_OK
-                   : dd_error(err, DDPM_EDATA, "%s: %s must be [%zu], as long as x", f->path, e->name, f->n);
     if (e->rank == 4 && e->dim[0] == f->n && e->dim[1] == channels && e->dim[2] == f->h && e->dim[3] == f->w)
         return DDPM_OK;
     return dd_error(err, DDPM_EDATA, "%s: %s must be [%zu, %zu, %zu, %zu] for this model", f->path, e->name,
                     f->n, channels, f->h, f->w);
 }
 
+/* Reads a tensor of any floating type into *out, which forward_free frees. */
 static int read_floats(float **out, const struct forward *f, const struct dd_entry *e, ddpm_error *err)
 {
     *out = malloc((size_t)e->count * sizeof **out);
@@ -66,13 +79,17 @@ static int read_floats(float **out, const struct forward *f, const struct dd_ent
     return DDPM_OK;
 }
 
+/* Returns element i of a tensor of whole numbers, which need not be aligned in the file. */
 static int64_t whole_number(const struct dd_entry *e, size_t i)
 {
-    int32_t small;
-    int64_t large;
-    if (e->dtype == DD_I32)
-        return memcpy(&small, e->data + 4 * i, 4), small;
-    return memcpy(&large, e->data + 8 * i, 8), large;
+    int32_t narrow;
+    int64_t wide;
+    if (e->dtype == DD_I32) {
+        memcpy(&narrow, e->data + 4 * i, 4);
+        return narrow;
+    }
+    memcpy(&wide, e->data + 8 * i, 8);
+    return wide;
 }
 
 static bool is_whole(const struct dd_entry *e)
@@ -88,52 +105,66 @@ static int read_x(struct forward *f, ddpm_error *err)
     int code = find(&e, f, "x", err);
     if (code)
         return code;
-    f->c = (size_t)a->channels, f->h = (size_t)a->height, f->w = (size_t)a->width,
+
+    f->c = (size_t)a->channels;
+    f->h = (size_t)a->height;
+    f->w = (size_t)a->width;
     f->outputs = (size_t)a->outputs;
     f->n = e->rank ? (size_t)e->dim[0] : 0;
     if (!f->n || f->n > 65536)
         return dd_error(err, DDPM_EDATA, "%s: x holds %zu images, expected 1 to 65536", f->path, f->n);
-    if ((code = check_shape(f, e, f->c, err)) || (code = read_floats(&plain, f, e, err)))
-        return free(plain), code;
-    f->x = malloc((size_t)e->count * sizeof *f->x);
-    if (f->x)
+    code = check_shape(f, e, f->c, err);
+    if (!code)
+        code = read_floats(&plain, f, e, err);
+    if (!code && !(f->x = malloc((size_t)e->count * sizeof *f->x)))
+        code = dd_error_memory(err, "x");
+    if (!code)
         layout_from_nchw(f->x, plain, f->n, f->c, f->h, f->w);
     free(plain);
-    return f->x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for x of %s", f->path);
+    return code;
 }
 
 static int read_t(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e;
     int code = find(&e, f, "t", err);
-    if (code || (code = check_shape(f, e, 0, err)))
+    if (!code)
+        code = check_length(f, e, err);
+    if (code)
         return code;
     if (!is_whole(e))
         return read_floats(&f->t, f, e, err);
-    if (!(f->t = malloc(f->n * sizeof *f->t)))
-        return dd_error(err, DDPM_ENOMEM, "out of memory for t of %s", f->path);
+
+    f->t = malloc(f->n * sizeof *f->t);
+    if (!f->t)
+        return dd_error_memory(err, "t");
     for (size_t i = 0; i < f->n; i++)
         f->t[i] = (float)whole_number(e, i);
     return DDPM_OK;
 }
 
+/* Reads the classes, which the file must have exactly where the model has some. */
 static int read_y(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(&f->io, "y");
-    int code, classes = ddpm_model_about(f->model)->classes;
+    int classes = ddpm_model_about(f->model)->classes;
+    if (!e && !classes)
+        return DDPM_OK;
     if (!e)
-        return classes ? dd_error(err, DDPM_EDATA, "%s: there is no tensor y, and the model has %d classes",
-                                  f->path, classes)
-                       : DDPM_OK;
+        return dd_error(err, DDPM_EDATA, "%s: there is no tensor y, and the model has %d classes", f->path,
+                        classes);
     if (!classes)
         return dd_error(err, DDPM_EDATA, "%s: there is a tensor y, and the model has no classes", f->path);
-    if ((code = check_shape(f, e, 0, err)))
+    int code = check_length(f, e, err);
+    if (code)
         return code;
     if (!is_whole(e))
         return dd_error(err, DDPM_EDATA, "%s: y has type %s, expected I64 or I32", f->path,
                         dd_dtype_name(e->dtype));
-    if (!(f->classes = malloc(f->n * sizeof *f->classes)))
-        return dd_error(err, DDPM_ENOMEM, "out of memory for y of %s", f->path);
+
+    f->classes = malloc(f->n * sizeof *f->classes);
+    if (!f->classes)
+        return dd_error_memory(err, "y");
     for (size_t i = 0; i < f->n; i++) {
         int64_t k = whole_number(e, i);
         if (k < 0 || k >= classes)
@@ -147,24 +178,44 @@ static int read_y(struct forward *f, ddpm_error *err)
 static int read_expected(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(&f->io, "out");
-    int code = e ? check_shape(f, e, f->outputs, err) : DDPM_OK;
-    return e && !code ? read_floats(&f->expected, f, e, err) : code;
+    if (!e)
+        return DDPM_OK;
+    int code = check_shape(f, e, f->outputs, err);
+    return code ? code : read_floats(&f->expected, f, e, err);
 }
 
+static int read_input(struct forward *f, ddpm_error *err)
+{
+    int code = dd_file_map(&f->file, f->path, err);
+    if (!code)
+        code = dd_safetensors_read(&f->io, f->file.data, f->file.size, f->path, err);
+    if (!code)
+        code = read_x(f, err);
+    if (!code)
+        code = read_t(f, err);
+    if (!code)
+        code = read_y(f, err);
+    return code ? code : read_expected(f, err);
+}
+
+/* Everything that can fail before the network runs. */
 static int forward_create(struct forward *f, const char *model, const struct settings *s, ddpm_error *err)
 {
     int code = s->output ? ending_check(s->output, err) : DDPM_OK;
-    if (code || (code = model_open(&f->model, model, err)) || (code = dd_file_map(&f->file, f->path, err)) ||
-        (code = dd_safetensors_read(&f->io, f->file.data, f->file.size, f->path, err)) ||
-        (code = read_x(f, err)) || (code = read_t(f, err)) || (code = read_y(f, err)) ||
-        (code = read_expected(f, err)))
+    if (!code)
+        code = model_open(&f->model, model, err);
+    if (!code)
+        code = read_input(f, err);
+    if (code)
         return code;
+
     size_t size = f->n * f->h * f->w * f->outputs;
     f->out = calloc(size, sizeof *f->out);
     f->plain = calloc(size, sizeof *f->plain);
     if (!f->out || !f->plain)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for the output of %zu images", f->n);
-    if ((code = model_net(&f->net, f->model, &s->common, f->n < 16 ? (int)f->n : 16, err)))
+        return dd_error_memory(err, "the output");
+    code = model_net(&f->net, f->model, &s->common, f->n < 16 ? (int)f->n : 16, err);
+    if (code)
         return code;
     return s->output ? dd_output_create(&f->output, s->output, s->force, err) : DDPM_OK;
 }
@@ -176,7 +227,12 @@ static void forward_free(struct forward *f)
     ddpm_model_close(f->model);
     dd_safetensors_free(&f->io);
     dd_file_unmap(&f->file);
-    free(f->x), free(f->t), free(f->classes), free(f->out), free(f->plain), free(f->expected);
+    free(f->x);
+    free(f->t);
+    free(f->classes);
+    free(f->out);
+    free(f->plain);
+    free(f->expected);
 }
 
 static int write_out(struct forward *f, ddpm_error *err)
@@ -194,7 +250,7 @@ static int write_out(struct forward *f, ddpm_error *err)
     return code ? code : dd_output_commit(&f->output, err);
 }
 
-/* Largest |a - b|, and that over the largest |b|; a NaN anywhere is infinitely far. */
+/* Computes the largest |a - b|, and that over the largest |b|.  A NaN anywhere makes both infinite. */
 static void compare(const struct forward *f, double *absolute, double *relative)
 {
     double largest = 0;
@@ -224,7 +280,7 @@ static void print_json(const struct forward *f, double absolute, double relative
     json_line(o);
 }
 
-/* What came out, and whether it is what was expected: the exit code. */
+/* Says what came out, and returns the exit code: 1 when it is not what is expected. */
 static int report(const struct forward *f, const struct settings *s)
 {
     double absolute = 0, relative = 0;
@@ -233,6 +289,7 @@ static int report(const struct forward *f, const struct settings *s)
     if (f->expected)
         compare(f, &absolute, &relative);
     bool within = absolute <= s->tolerance;
+
     engines_text(engines, sizeof engines, &e);
     if (s->common.verbose)
         remark(&command_forward, &s->common, "convolution engines: %s", engines);
@@ -249,8 +306,8 @@ static int run(void *settings, char **argument, int arguments)
     const struct settings *s = settings;
     struct forward f = { .path = argument[1] };
     ddpm_error err;
-    int status;
     (void)arguments;
+
     int code = forward_create(&f, argument[0], s, &err);
     if (!code)
         code = ddpm_net_run(f.net, f.out, f.x, f.t, f.classes, (int)f.n, &err);
@@ -259,7 +316,7 @@ static int run(void *settings, char **argument, int arguments)
         if (s->output)
             code = write_out(&f, &err);
     }
-    status = code ? complain(&command_forward, &err) : report(&f, s);
+    int status = code ? complain(&command_forward, &err) : report(&f, s);
     forward_free(&f);
     return status;
 }

@@ -1,4 +1,5 @@
-/* ddpm info: what is in a model file and what running it takes; without a file, what this CPU and build offer and the embedded model. */
+/* ddpm info: what is in a model file, and what it takes to run it.  Without a file it shows this CPU, this build and
+   the embedded model. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,61 +18,64 @@ struct settings {
 };
 static const struct settings defaults = { .nodes = false };
 
-static const char *prediction_name(int p)
+static const char *const prediction_names[] = { [DDPM_EPS] = "eps", [DDPM_X0] = "x0", [DDPM_V] = "v" };
+static const char *const variance_names[] = { [DDPM_BETA] = "beta",
+                                              [DDPM_BETA_TILDE] = "beta-tilde",
+                                              [DDPM_LEARNED] = "learned",
+                                              [DDPM_LEARNED_RANGE] = "learned-range" };
+
+/* ---- without a file ---- */
+
+static void print_machine(void)
 {
-    return p == DDPM_EPS ? "eps" : p == DDPM_X0 ? "x0" : "v";
+    static const char *const parts[] = { BUILT_WITH NULL };
+    printf("program       ddpm %s, built with", DDPM_VERSION);
+    for (int i = 0; parts[i]; i++)
+        printf(" %s", parts[i]);
+    printf("\nCPU           %s, %d threads\n\nembedded model\n", dd_cpu_name(dd_cpu_detect()),
+           dd_cpu_threads(""));
 }
 
-static const char *variance_name(int v)
-{
-    return v == DDPM_BETA         ? "beta"
-           : v == DDPM_BETA_TILDE ? "beta-tilde"
-           : v == DDPM_LEARNED    ? "learned"
-                                  : "learned-range";
-}
-
-static void print_machine(bool json)
+static void print_machine_json(void)
 {
     static const char *const parts[] = { BUILT_WITH NULL };
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "build");
     cJSON_AddStringToObject(o, "version", DDPM_VERSION);
     cJSON_AddStringToObject(o, "cpu", dd_cpu_name(dd_cpu_detect()));
     cJSON_AddNumberToObject(o, "threads", dd_cpu_threads(""));
-    if (!json)
-        printf("program       ddpm %s, built with", DDPM_VERSION);
-    for (int i = 0; parts[i]; i++) {
+    for (int i = 0; parts[i]; i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(parts[i]));
-        if (!json)
-            printf(" %s", parts[i]);
-    }
-    if (json) {
-        json_line(o);
-        return;
-    }
-    cJSON_Delete(o);
-    printf("\nCPU           %s, %d threads\n\nembedded model\n", dd_cpu_name(dd_cpu_detect()),
-           dd_cpu_threads(""));
+    json_line(o);
 }
+
+/* ---- a model ---- */
 
 static void print_model_json(const ddpm_about *a, const ddpm_net_about *n, const struct engines *e)
 {
-    cJSON *o = cJSON_CreateObject(), *memory, *engines;
+    cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "id", a->id);
     cJSON_AddItemToObject(o, "model", cJSON_Parse(a->json));
     cJSON_AddNumberToObject(o, "parameters", (double)n->parameters);
     cJSON_AddNumberToObject(o, "flops", n->flops);
-    memory = cJSON_AddObjectToObject(o, "memory");
+
+    cJSON *memory = cJSON_AddObjectToObject(o, "memory");
     cJSON_AddNumberToObject(memory, "weights", (double)n->weights);
     cJSON_AddNumberToObject(memory, "packed", (double)n->packed);
     cJSON_AddNumberToObject(memory, "activations", (double)n->activations);
     cJSON_AddNumberToObject(memory, "scratch", (double)n->scratch);
-    engines = cJSON_AddObjectToObject(o, "engines");
+
+    cJSON *engines = cJSON_AddObjectToObject(o, "engines");
     for (int k = 0; k < e->kinds; k++)
         cJSON_AddNumberToObject(engines, e->name[k], e->count[k]);
     cJSON_AddStringToObject(o, "cpu", n->cpu);
     cJSON_AddNumberToObject(o, "threads", n->threads);
     cJSON_AddStringToObject(o, "engine_class", n->engine_class);
     json_line(o);
+}
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
 static void print_classes(const cJSON *classes)
@@ -82,55 +86,61 @@ static void print_classes(const cJSON *classes)
                     c->next ? "," : "\n");
 }
 
-/* What ddpm train wrote into its checkpoints. */
+/* Prints what ddpm train wrote into its checkpoints: how far it has come, and its settings. */
 static void print_training(const cJSON *train)
 {
-    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer"),
-                *run = cJSON_GetObjectItemCaseSensitive(train, "run");
-    const cJSON *loss = cJSON_GetObjectItemCaseSensitive(run, "loss"),
-                *best = cJSON_GetObjectItemCaseSensitive(run, "best");
+    const cJSON *trainer = member(train, "trainer"), *run = member(train, "run");
+    const cJSON *loss = member(run, "loss"), *best = member(run, "best");
     if (!train)
         return;
-    printf("training      step %.0f, %.0f images",
-           cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step")),
-           cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "images")));
+
+    printf("training      step %.0f, %.0f images", cJSON_GetNumberValue(member(trainer, "step")),
+           cJSON_GetNumberValue(member(trainer, "images")));
     if (loss)
         printf(", loss %.4g", cJSON_GetNumberValue(loss));
     if (best)
-        printf(", best of held-out images %.4g",
-               cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss")));
+        printf(", best of held-out images %.4g", cJSON_GetNumberValue(member(best, "loss")));
+
     printf("\n             ");
     for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
         char *value = cJSON_PrintUnformatted(s);
         print_plain(" %s %s%s", s->string, value ? value : "?", s->next ? "," : "\n");
         cJSON_free(value);
     }
-    print_classes(cJSON_GetObjectItemCaseSensitive(run, "classes"));
+    print_classes(member(run, "classes"));
 }
 
-/* The provenance that the converter wrote, and whether statistics are stored. */
-static void print_source(const ddpm_about *a)
+/* Prints the provenance of a model: ddpm convert or ddpm train wrote it. */
+static void print_source(const cJSON *source)
 {
-    cJSON *root = cJSON_Parse(a->json);
-    const cJSON *source = cJSON_GetObjectItemCaseSensitive(root, "source");
     static const char *const keys[] = { "family", "file", "weights", "program", "sha256" };
     printf("source       ");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, keys[i]));
+        const char *text = cJSON_GetStringValue(member(source, keys[i]));
         if (text && *text)
             print_plain("%s %s%s", i ? "," : "", strcmp(keys[i], "weights") ? "" : "weights ", text);
     }
     putchar('\n');
-    const cJSON *stats = cJSON_GetObjectItemCaseSensitive(root, "stats"),
-                *bits = cJSON_GetObjectItemCaseSensitive(stats, "bits");
-    const cJSON *images = cJSON_GetObjectItemCaseSensitive(stats, "images");
-    if (images)
-        printf("statistics    gamma and mse of %.0f images", cJSON_GetNumberValue(images));
-    if (images && cJSON_IsNumber(bits))
+}
+
+/* Prints how many images the stored statistics are of. */
+static void print_statistics(const cJSON *stats)
+{
+    const cJSON *images = member(stats, "images"), *bits = member(stats, "bits");
+    if (!images)
+        return;
+    printf("statistics    gamma and mse of %.0f images", cJSON_GetNumberValue(images));
+    if (cJSON_IsNumber(bits))
         printf(", %.4g bits/dim", cJSON_GetNumberValue(bits));
-    if (images)
-        putchar('\n');
-    print_training(cJSON_GetObjectItemCaseSensitive(root, "train"));
+    putchar('\n');
+}
+
+static void print_metadata(const ddpm_about *a)
+{
+    cJSON *root = cJSON_Parse(a->json);
+    print_source(member(root, "source"));
+    print_statistics(member(root, "stats"));
+    print_training(member(root, "train"));
     cJSON_Delete(root);
 }
 
@@ -139,11 +149,11 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
     char engines[400];
     engines_text(engines, sizeof engines, e);
     printf("id            %s\n", *a->id ? a->id : "none yet");
-    print_source(a);
+    print_metadata(a);
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");
-    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_name(a->prediction),
-           variance_name(a->variance), a->clip, a->classes);
+    printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_names[a->prediction],
+           variance_names[a->variance], a->clip, a->classes);
     printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0],
            a->alpha_bar[a->steps - 1], a->t_scale);
     printf("network       %.3f million parameters, %.4g GFLOP per image and step\n",
@@ -155,19 +165,22 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
     printf("engine class  %s\n", n->engine_class);
 }
 
-static void print_nodes(const ddpm_net *net, bool json)
+static void print_nodes(const ddpm_net *net)
 {
     const ddpm_node *node;
     size_t nodes = ddpm_net_nodes(net, &node);
-    if (!json)
-        printf("\n%-44s %-10s %-20s %5s %5s %6s %10s\n", "node", "op", "engine", "h", "w", "c", "MFLOP");
+    printf("\n%-44s %-10s %-20s %5s %5s %6s %10s\n", "node", "op", "engine", "h", "w", "c", "MFLOP");
+    for (size_t i = 0; i < nodes; i++)
+        printf("%-44s %-10s %-20s %5d %5d %6d %10.3f\n", node[i].name, node[i].op,
+               *node[i].engine ? node[i].engine : "-", node[i].height, node[i].width, node[i].channels,
+               1e-6 * node[i].flops);
+}
+
+static void print_nodes_json(const ddpm_net *net)
+{
+    const ddpm_node *node;
+    size_t nodes = ddpm_net_nodes(net, &node);
     for (size_t i = 0; i < nodes; i++) {
-        if (!json) {
-            printf("%-44s %-10s %-20s %5d %5d %6d %10.3f\n", node[i].name, node[i].op,
-                   *node[i].engine ? node[i].engine : "-", node[i].height, node[i].width, node[i].channels,
-                   1e-6 * node[i].flops);
-            continue;
-        }
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "node", node[i].name);
         cJSON_AddStringToObject(o, "op", node[i].op);
@@ -180,6 +193,8 @@ static void print_nodes(const ddpm_net *net, bool json)
     }
 }
 
+/* ---- the command ---- */
+
 static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, const char *path,
                     ddpm_error *err)
 {
@@ -189,43 +204,46 @@ static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, co
     return code ? code : model_net(net, *m, &s->common, 1, err);
 }
 
-/* A picture or a folder of images instead of a model. */
+/* Shows a picture or a folder of images. */
 static int run_images(const struct settings *s, const char *path)
 {
     ddpm_error err;
-    int code;
-    if (s->nodes || s->check)
-        code =
-            dd_error(&err, DDPM_EUSAGE, "%s is no model: leave out --%s", path, s->nodes ? "nodes" : "check");
-    else
-        code = (info_is_picture(path) ? info_picture : info_images)(path, s->common.json, &err);
+    if (s->nodes || s->check) {
+        dd_error(&err, DDPM_EUSAGE, "%s is no model: leave out --%s", path, s->nodes ? "nodes" : "check");
+        return complain(&command_info, &err);
+    }
+    int code = (info_is_picture(path) ? info_picture : info_images)(path, s->common.json, &err);
+    return code ? complain(&command_info, &err) : 0;
+}
+
+static int run_model(const struct settings *s, const char *path)
+{
+    ddpm_model *m = NULL;
+    ddpm_net *net = NULL;
+    ddpm_error err;
+    int code = open_all(&m, &net, s, path, &err);
+    if (!code) {
+        struct engines e = engines_of(net);
+        (s->common.json ? print_model_json : print_model)(ddpm_model_about(m), ddpm_net_describe(net), &e);
+        if (s->nodes)
+            (s->common.json ? print_nodes_json : print_nodes)(net);
+        if (s->check)
+            remark(&command_info, &s->common, "the tensors are what the id says");
+    }
+    ddpm_net_free(net);
+    ddpm_model_close(m);
     return code ? complain(&command_info, &err) : 0;
 }
 
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
-    ddpm_error err;
-    if (arguments && (info_is_picture(argument[0]) || info_is_images(argument[0])))
-        return run_images(s, argument[0]);
-    ddpm_model *m = NULL;
-    ddpm_net *net = NULL;
-    int status = 0;
-    if (!arguments)
-        print_machine(s->common.json);
-    if (open_all(&m, &net, s, arguments ? argument[0] : NULL, &err)) {
-        status = complain(&command_info, &err);
-    } else {
-        struct engines e = engines_of(net);
-        (s->common.json ? print_model_json : print_model)(ddpm_model_about(m), ddpm_net_describe(net), &e);
-        if (s->nodes)
-            print_nodes(net, s->common.json);
-        if (s->check)
-            remark(&command_info, &s->common, "the tensors are what the id says");
-    }
-    ddpm_net_free(net);
-    ddpm_model_close(m);
-    return status;
+    const char *path = arguments ? argument[0] : NULL;
+    if (path && (info_is_picture(path) || info_is_images(path)))
+        return run_images(s, path);
+    if (!path)
+        (s->common.json ? print_machine_json : print_machine)();
+    return run_model(s, path);
 }
 
 #define FIELD(f) offsetof(struct settings, f)
@@ -243,7 +261,7 @@ const struct command command_info = {
     .run = run,
     .does = "Shows model, schedule, provenance, parameter and FLOP count, memory plan and engines; without "
             "MODEL: CPU, build, embedded model.\n"
-            "Of a picture, or a folder of ddpm sample --outdir, it shows the settings it was made with, and "
+            "For a picture, or a folder of ddpm sample --outdir, it shows the settings it was made with, and "
             "how much of it is there.",
     .examples = "  ddpm info\n  ddpm info model.ddpm --nodes\n  ddpm info model.ddpm --check --json\n"
                 "  ddpm info sample.png\n",

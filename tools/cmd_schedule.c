@@ -1,10 +1,16 @@
-/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  With C(i) the step of the full chain, alpha_bar =
-   alpha_bar_C(i): alpha_i = alpha_bar_i / alpha_bar_(i-1), beta = 1 - alpha, beta_tilde = (1 - alpha_bar_(i-1)) / (1 - alpha_bar_i) beta,
-   posterior mean = mean_x0 x0 + mean_xt x_t (Ho et al. 2020, eq. 7), log_snr = ln(alpha_bar / (1 - alpha_bar)). */
+/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  C(i) is the step of the full chain:
+
+     alpha_bar_i  = alpha_bar of the full chain at C(i)
+     alpha_i      = alpha_bar_i / alpha_bar_(i-1)
+     beta_i       = 1 - alpha_i
+     beta_tilde_i = (1 - alpha_bar_(i-1)) / (1 - alpha_bar_i) beta_i
+     posterior mean = mean_x0 x0 + mean_xt x_t          (Ho et al. 2020, eq. 7)
+     log_snr_i    = ln(alpha_bar_i / (1 - alpha_bar_i)) */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/error.h"
 #include "cli/command_model.h"
 #include "cli/options.h"
@@ -22,31 +28,35 @@ static const char *const columns[] = { "i",          "c",       "beta",    "alph
 
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Returns alpha_i of 1 - beta and the quotient: the one that has more digits. */
+/* Returns alpha_i as 1 - beta or as the quotient, by the way that keeps more digits. */
 static double alpha_of(const ddpm_tables *t, int i)
 {
-    return t->beta[i] < 0.5 ? 1 - t->beta[i] : t->alpha_bar[i] / (i ? t->alpha_bar[i - 1] : 1);
+    double before = i > 0 ? t->alpha_bar[i - 1] : 1;
+    return t->beta[i] < 0.5 ? 1 - t->beta[i] : t->alpha_bar[i] / before;
 }
 
-static void row(double value[COLUMNS], const ddpm_tables *t, int i)
+/* Fills value with the columns of step i. */
+static void fill_row(double value[COLUMNS], const ddpm_tables *t, int i)
 {
-    const double v[COLUMNS] = { i,
-                                t->t[i],
-                                t->beta[i],
-                                alpha_of(t, i),
-                                t->alpha_bar[i],
-                                t->beta_tilde[i],
-                                t->mean_x0[i],
-                                t->mean_xt[i],
-                                t->log_snr[i] };
-    for (int k = 0; k < COLUMNS; k++)
-        value[k] = v[k];
+    const double row[COLUMNS] = { i,
+                                  t->t[i],
+                                  t->beta[i],
+                                  alpha_of(t, i),
+                                  t->alpha_bar[i],
+                                  t->beta_tilde[i],
+                                  t->mean_x0[i],
+                                  t->mean_xt[i],
+                                  t->log_snr[i] };
+    memcpy(value, row, sizeof row);
 }
 
 static void print_heads(bool csv)
 {
     for (int k = 0; k < COLUMNS; k++)
-        printf(csv ? "%s%s" : k < 2 ? "%s%6s" : "%s%13s", k && csv ? "," : "", columns[k]);
+        if (csv)
+            printf("%s%s", k ? "," : "", columns[k]);
+        else
+            printf(k < 2 ? "%6s" : "%13s", columns[k]);
     putchar('\n');
 }
 
@@ -60,7 +70,7 @@ static void print_cells(const double value[COLUMNS], bool csv)
     putchar('\n');
 }
 
-/* The numbers in full; JSON has no infinity, a log_snr without bound is null. */
+/* Prints the numbers in full.  JSON has no infinity: log_snr is null where there is no signal. */
 static void print_json(const double value[COLUMNS])
 {
     for (int k = 0; k < COLUMNS; k++)
@@ -71,27 +81,28 @@ static void print_json(const double value[COLUMNS])
     puts("}");
 }
 
-/* The chain of named betas, or of the model's own. */
-static int chain_create(ddpm_chain **chain, const struct settings *s, ddpm_error *err)
+/* Makes the chain of named betas. */
+static int chain_of_betas(ddpm_chain **chain, const struct settings *s, ddpm_error *err)
+{
+    int T = s->timesteps ? (int)s->timesteps : 1000;
+    double *beta = malloc((size_t)T * sizeof *beta), *alpha_bar = malloc((size_t)T * sizeof *alpha_bar);
+    int code = beta && alpha_bar ? DDPM_OK : dd_error_memory(err, "the steps");
+    if (!code)
+        code = ddpm_betas(beta, alpha_bar, T, s->betas ? s->betas : "linear", err);
+    if (!code) {
+        ddpm_about a = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
+        code = ddpm_chain_respace(chain, &a, s->steps, s->spacing, err);
+    }
+    free(beta);
+    free(alpha_bar);
+    return code;
+}
+
+/* Makes the chain of a model's own schedule. */
+static int chain_of_model(ddpm_chain **chain, const struct settings *s, ddpm_error *err)
 {
     ddpm_model *m = NULL;
-    int code;
-    if (s->betas || s->timesteps) {
-        int T = s->timesteps ? (int)s->timesteps : 1000;
-        double *beta = malloc((size_t)T * sizeof *beta), *alpha_bar = malloc((size_t)T * sizeof *alpha_bar);
-        if (!beta || !alpha_bar)
-            code = dd_error(err, DDPM_ENOMEM, "out of memory for %d steps", T);
-        else
-            code = ddpm_betas(beta, alpha_bar, T, s->betas ? s->betas : "linear", err);
-        if (!code) {
-            ddpm_about a = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
-            code = ddpm_chain_respace(chain, &a, s->steps, s->spacing, err);
-        }
-        free(beta);
-        free(alpha_bar);
-        return code;
-    }
-    code = model_open(&m, s->model, err);
+    int code = model_open(&m, s->model, err);
     if (!code)
         code = ddpm_chain_respace(chain, ddpm_model_about(m), s->steps, s->spacing, err);
     ddpm_model_close(m);
@@ -109,8 +120,9 @@ static int run(void *settings, char **argument, int arguments)
                  "-m takes the schedule from the model: leave out --betas and --timesteps");
         return complain(&command_schedule, &err);
     }
-    if (chain_create(&chain, s, &err))
+    if ((s->betas || s->timesteps ? chain_of_betas : chain_of_model)(&chain, s, &err))
         return complain(&command_schedule, &err);
+
     const ddpm_tables *t = ddpm_chain_tables(chain);
     if (t->warning)
         remark(&command_schedule, &s->common, "%s", t->warning);
@@ -118,7 +130,7 @@ static int run(void *settings, char **argument, int arguments)
         print_heads(s->csv);
     for (int i = 0; i < t->K; i++) {
         double value[COLUMNS];
-        row(value, t, i);
+        fill_row(value, t, i);
         if (s->common.json)
             print_json(value);
         else

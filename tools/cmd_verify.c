@@ -1,5 +1,6 @@
-/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same engine class must give the same
-   pixels; another one (another instruction set, say) may differ by two levels, and it is said.  Of a folder a random sample is made again. */
+/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same engine class
+   must give the same pixels.  Another one, of another instruction set for example, may differ by two levels, and
+   that is said.  From a folder a random sample of the images is made again. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,25 +25,23 @@ static const struct settings defaults = { .batch = 16, .sample = 8 };
 
 enum { OTHER_CLASS_LEVELS = 2 };
 
+/* Everything of one picture. */
 struct check {
     const char *path;
     struct picture found, made;
-    char *text;
+    char *text; /* of the settings in the file, root their JSON */
     cJSON *root;
     struct recipe recipe;
-    uint32_t *index;
+    uint32_t *index; /* [n] of the images in the picture */
     int n;
     struct layout layout;
     struct generator generator;
-    bool other_class;
+    bool other_class; /* it was made by another engine class than this one */
 };
 
-static int read_file(struct check *c, const ddpm_model *m, const char *from, ddpm_error *err)
+/* Checks that everything is at hand that the recipe asks for. */
+static int check_recipe(const struct check *c, const ddpm_about *a, const char *from, ddpm_error *err)
 {
-    const ddpm_about *a = ddpm_model_about(m);
-    int code = picture_read(&c->found, &c->text, c->path, err);
-    if (code || (code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err)))
-        return code;
     if (!*c->recipe.model)
         return dd_error(err, DDPM_EMISSING,
                         "%s: was made by ddpm train of the weights of that moment, which "
@@ -57,6 +56,21 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
                         c->path);
     if (*c->recipe.from && !from)
         return dd_error(err, DDPM_EMISSING, "%s was made from an image: name it with --from", c->path);
+    return DDPM_OK;
+}
+
+/* Reads the picture and its recipe, and makes room for the same picture again. */
+static int read_file(struct check *c, const ddpm_model *m, const char *from, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(m);
+    int code = picture_read(&c->found, &c->text, c->path, err);
+    if (!code)
+        code = recipe_read(&c->recipe, &c->root, &c->index, &c->n, c->text, c->path, err);
+    if (!code)
+        code = check_recipe(c, a, from, err);
+    if (code)
+        return code;
+
     c->layout = layout_of(a, c->n, c->recipe.keep_steps);
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
@@ -87,6 +101,7 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
+
     c->other_class = strcmp(again.engine_class, c->recipe.engine_class) != 0;
     if (c->other_class)
         remark(&command_verify, &s->common, "%s was made by %s, this is %s: %d levels are allowed", c->path,
@@ -94,35 +109,48 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
     return generator_run(&c->generator, c->index, c->n, take_image, c, err);
 }
 
-/* 0 or 1; how many values differ and by how much goes to stdout. */
-static int compare(const struct check *c, const struct settings *s)
+/* How two pictures differ: values of pixels, how many of them differ, and by how many levels at most. */
+struct difference {
+    size_t values, differ;
+    int largest;
+    bool same; /* as far as the engine classes ask for */
+};
+
+static void print_json(const struct check *c, const struct difference *d)
 {
-    size_t size = (size_t)c->made.width * (size_t)c->made.height * (size_t)c->made.channels, differ = 0;
-    int largest = 0;
-    for (size_t i = 0; i < size; i++) {
-        int d = abs(c->made.pixel[i] - c->found.pixel[i]);
-        differ += d != 0;
-        largest = d > largest ? d : largest;
-    }
-    bool same = largest <= (c->other_class ? OTHER_CLASS_LEVELS : 0);
-    if (s->common.json) {
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "file", c->path);
-        cJSON_AddBoolToObject(o, "same", same);
-        cJSON_AddNumberToObject(o, "values", (double)size);
-        cJSON_AddNumberToObject(o, "differ", (double)differ);
-        cJSON_AddNumberToObject(o, "largest", largest);
-        cJSON_AddBoolToObject(o, "other_class", c->other_class);
-        json_line(o);
-    } else if (differ) {
-        print_plain("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, differ, size,
-                    largest, same ? ", as another engine class may" : "");
-    } else {
-        print_plain("%s: all %zu values are the same\n", c->path, size);
-    }
-    return same ? 0 : 1;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "file", c->path);
+    cJSON_AddBoolToObject(o, "same", d->same);
+    cJSON_AddNumberToObject(o, "values", (double)d->values);
+    cJSON_AddNumberToObject(o, "differ", (double)d->differ);
+    cJSON_AddNumberToObject(o, "largest", d->largest);
+    cJSON_AddBoolToObject(o, "other_class", c->other_class);
+    json_line(o);
 }
 
+/* Compares the pictures, prints how they differ, and returns the exit code, 0 or 1. */
+static int compare(const struct check *c, const struct settings *s)
+{
+    const struct picture *made = &c->made;
+    struct difference d = { .values = (size_t)made->width * (size_t)made->height * (size_t)made->channels };
+    for (size_t i = 0; i < d.values; i++) {
+        int levels = abs(made->pixel[i] - c->found.pixel[i]);
+        d.differ += levels != 0;
+        d.largest = levels > d.largest ? levels : d.largest;
+    }
+    d.same = d.largest <= (c->other_class ? OTHER_CLASS_LEVELS : 0);
+
+    if (s->common.json)
+        print_json(c, &d);
+    else if (d.differ)
+        print_plain("%s: %zu of %zu values differ, the largest difference is %d%s\n", c->path, d.differ,
+                    d.values, d.largest, d.same ? ", as another engine class may" : "");
+    else
+        print_plain("%s: all %zu values are the same\n", c->path, d.values);
+    return d.same ? 0 : 1;
+}
+
+/* Makes one picture again and returns the exit code. */
 static int verify(const char *path, const ddpm_model *m, const struct settings *s)
 {
     struct check c = { .path = path };
@@ -136,6 +164,7 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
     } else {
         status = compare(&c, s);
     }
+
     free(c.text);
     generator_close(&c.generator);
     picture_free(&c.found);
@@ -145,6 +174,15 @@ static int verify(const char *path, const ddpm_model *m, const struct settings *
     return status;
 }
 
+/* ---- a folder ---- */
+
+static void swap_lines(struct manifest_line *a, struct manifest_line *b)
+{
+    struct manifest_line first = *a;
+    *a = *b;
+    *b = first;
+}
+
 /* Moves n of the lines, drawn by the seed, to the front: the first steps of a shuffle (Fisher and Yates). */
 static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t seed)
 {
@@ -152,13 +190,11 @@ static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t se
     for (size_t i = 0; i < n; i++) {
         uint32_t word;
         dd_rng_words(&rng, &word, i, 1);
-        size_t k = i + (size_t)((uint64_t)word * (lines - i) >> 32);
-        struct manifest_line swap = line[i];
-        line[i] = line[k], line[k] = swap;
+        swap_lines(&line[i], &line[i + (size_t)((uint64_t)word * (lines - i) >> 32)]);
     }
 }
 
-/* The file that a line tells of: what the manifest says, and what its settings give. */
+/* Compares the file of a line with the manifest's hash, then makes it again.  Returns the exit code. */
 static int verify_line(const struct manifest_line *line, const char *folder, const ddpm_model *m,
                        const struct settings *s)
 {
@@ -166,10 +202,15 @@ static int verify_line(const struct manifest_line *line, const char *folder, con
     ddpm_error err;
     size_t size = strlen(folder) + strlen(line->file) + 2;
     char *path = malloc(size);
-    int code = path ? DDPM_OK : dd_error(&err, DDPM_ENOMEM, "out of memory for a path"), status = 0;
-    if (path)
+    int code = DDPM_OK, status;
+    if (path) {
         snprintf(path, size, "%s/%s", folder, line->file);
-    if (!code && !(code = manifest_hash(hex, path, &err)) && strcmp(hex, line->sha256)) {
+        code = manifest_hash(hex, path, &err);
+    } else {
+        code = dd_error_memory(&err, "a path");
+    }
+
+    if (!code && strcmp(hex, line->sha256)) {
         notice(&command_verify,
                "%s is not the file that the manifest lists: ddpm sample --check-existing "
                "makes it again",
@@ -182,36 +223,44 @@ static int verify_line(const struct manifest_line *line, const char *folder, con
     return status;
 }
 
+/* Makes a random sample of the images of a manifest again and returns the worst exit code. */
+static int verify_lines(struct manifest *l, const char *folder, const ddpm_model *m, const struct settings *s)
+{
+    size_t ok = 0;
+    int worst = 0;
+    for (size_t i = 0; i < l->lines; i++) /* those that are there come first */
+        if (l->line[i].ok)
+            swap_lines(&l->line[ok++], &l->line[i]);
+    size_t n = (size_t)s->sample < ok ? (size_t)s->sample : ok;
+    draw(l->line, ok, n, s->seed);
+
+    remark(&command_verify, &s->common, "%s: %zu of its %zu images are made again", folder, n, ok);
+    for (size_t i = 0; i < n; i++) {
+        int status = verify_line(&l->line[i], folder, m, s);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
 static int verify_folder(const char *folder, const ddpm_model *m, const struct settings *s)
 {
     struct shard_manifests p = { .count = 0 };
-    struct manifest l = { .fd = -1 };
+    struct manifest all = { .fd = -1 };
     ddpm_error err;
-    size_t ok = 0, n = 0;
-    int worst = 0, code = shard_manifests_read(&p, folder, NULL, NULL, &err);
+    int code = shard_manifests_read(&p, folder, NULL, NULL, &err);
     if (!code && p.count)
-        code = manifest_join(&l, p.manifest, p.count, &err);
+        code = manifest_join(&all, p.manifest, p.count, &err);
     else if (!code)
         code = dd_error(&err, DDPM_EDATA, "%s has no manifest.jsonl: it is no folder of ddpm sample --outdir",
                         folder);
-    for (size_t i = 0; i < l.lines && !code; i++)
-        if (l.line[i].ok) {
-            struct manifest_line swap = l.line[ok];
-            l.line[ok++] = l.line[i], l.line[i] = swap;
-        }
-    if (!code) {
-        n = (size_t)s->sample < ok ? (size_t)s->sample : ok;
-        draw(l.line, ok, n, s->seed);
-        remark(&command_verify, &s->common, "%s: %zu of its %zu images are made again", folder, n, ok);
-    }
-    for (size_t i = 0; i < n && !code; i++) {
-        int status = verify_line(&l.line[i], folder, m, s);
-        worst = status > worst ? status : worst;
-    }
-    manifest_free(&l);
+
+    int status = code ? complain(&command_verify, &err) : verify_lines(&all, folder, m, s);
+    manifest_free(&all);
     shard_manifests_free(&p);
-    return code ? complain(&command_verify, &err) : worst;
+    return status;
 }
+
+/* ---- the command ---- */
 
 static bool is_folder(const char *path)
 {
@@ -229,6 +278,7 @@ static int run(void *settings, char **argument, int arguments)
         ddpm_model_close(m);
         return complain(&command_verify, &err);
     }
+
     for (int i = 0; i < arguments; i++) {
         int status = is_folder(argument[i]) ? verify_folder(argument[i], m, s) : verify(argument[i], m, s);
         worst = status > worst ? status : worst;
@@ -256,7 +306,7 @@ const struct command command_verify = {
     .run = run,
     .does = "Reads the settings stored in a PNG of ddpm sample, makes its images again and compares every "
             "pixel.\n"
-            "Of a folder of ddpm sample --outdir a random sample is made again.\n"
+            "From a folder of ddpm sample --outdir, a random sample is made again.\n"
             "Exits 1 when a pixel differs; made by another engine class, a picture may differ by 2 levels.",
     .examples = "  ddpm verify sample.png\n  ddpm verify -m model.ddpm images/*.png\n  ddpm verify images "
                 "--sample 20 --seed 3\n",
