@@ -93,7 +93,7 @@ test_array() {
 	job=$(sbatch --parsable --cpus-per-task=1 --mem=0 --output=task.%a "$src/tools/unattended/ddpm.slurm" -v $what --batch 2 --outdir array) || { fail 'sbatch'; return; }
 	for i in $(seq 3000); do [ -s array/manifest-1-of-4.jsonl ] && break; sleep 0.1; done
 	scancel --signal=TERM --batch "${job}_1"
-	timeout 900 sbatch -W --dependency=afterok:"$job" --kill-on-invalid-dep=yes --output=merge --wrap 'ddpm sample --merge --outdir array' >log.merge 2>&1 ||
+	timeout 900 sbatch -W --dependency=afterok:"$job" --kill-on-invalid-dep=yes --output=merge --wrap 'ddpm merge --outdir array' >log.merge 2>&1 ||
 		{ fail "the merge: $(cat log.merge merge task.* 2>&1)"; return; }
 	grep -q 'interrupted at step' task.1 && [ "$(grep -c 'shard 1/4, as SLURM_ARRAY_TASK_ID=1 says' task.1)" -eq 2 ] || { fail "the task that was stopped: $(cat task.1)"; return; }
 	same_folder array all
@@ -104,7 +104,7 @@ test_steps() {
 	what='-n 5 --steps 4'
 	ddpm sample -q $what --outdir one || { fail 'one run'; return; }
 	srun --quiet -n 3 ddpm sample --shard auto $what --outdir steps 2>log.srun &&
-		ddpm sample -q --merge --outdir steps || { fail "$(cat log.srun)"; return; }
+		ddpm merge -q --outdir steps || { fail "$(cat log.srun)"; return; }
 	grep -q 'shard 2/3, as SLURM_PROCID=2 says' log.srun || { fail "$(cat log.srun)"; return; }
 	same_folder steps one || return
 	timeout 900 sbatch -W -n 3 --output=batch --wrap "ddpm sample $what --outdir batch.d" >/dev/null || { fail "$(cat batch)"; return; }

@@ -56,7 +56,7 @@ test_readme_commands() {
 		    -e 's/--outdir images/& --steps 3/; s/^ddpm sample$/& --force/' >commands
 	[ "$(wc -l <commands)" -ge 28 ] || fail "commands: $(cat commands)"
 	command -v gnuplot >/dev/null || sed -i '/--report/d' commands
-	sed -i '/--shard/d; /--merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh
+	sed -i '/--shard/d; /ddpm merge/d; /--deadline/d; /--max-time/d' commands          # whole folders: night.sh
 	sed 's/ddpm distance \(.*\) images /ddpm distance \1 photos /' commands >again && mv again commands
 	while read -r line; do expect 0 $line; done <commands
 	[ -s sample.png ] && [ -s four.png ] && [ -s way.png ] && [ -s images/image-000002.png ] && [ -s arrays/ddpm-3.npy ] || fail 'a file is missing'

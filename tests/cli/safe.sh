@@ -46,7 +46,7 @@ test_no_image_in_its_place() {
 			expect 73 ddpm $again $how; says 'image-000001.png'; says 'take it out of the way'
 			[ ! -f d/image-000001.png ] || [ -L d/image-000001.png ] || fail "$kind $how: it was replaced"
 			same d/image-000000.png all/image-000000.png
-			expect 66 ddpm sample --merge -n 3 --outdir d
+			expect 66 ddpm merge -n 3 --outdir d
 		done
 	done
 	expect 0 ddpm verify -q all
@@ -82,13 +82,13 @@ test_forged_manifest() {
 		'{"i":1,"file":"1.png","status":"nan","step":1,"seed":"123456789012345678901","seconds":1}'; do
 		{ head -n 1 all/manifest.jsonl; echo "$wrong"; tail -n 3 all/manifest.jsonl; } >d/manifest.jsonl
 		expect 65 ddpm $again; says 'manifest.jsonl'
-		expect 65 ddpm sample --merge --outdir d
+		expect 65 ddpm merge --outdir d
 	done
 	# What a line may hold it may hold after a merge too.
 	{ head -n 3 all/manifest.jsonl; line 2 image-000002.png 1e29; } >d/manifest.jsonl
 	for time in first second; do
 		head -n 1 all/manifest.jsonl >d/manifest-0-of-2.jsonl
-		expect 0 ddpm sample -q --merge --outdir d
+		expect 0 ddpm merge -q --outdir d
 		expect 0 ddpm $again; says '0 of them made now'
 		grep -q '"seconds":1e+29}' d/manifest.jsonl || fail "$(cat d/manifest.jsonl)"
 	done
@@ -101,7 +101,7 @@ test_links_in_the_folder() {
 		for name in manifest.jsonl manifest-0-of-2.jsonl; do
 			rm -rf d/manifest*; [ $name = manifest.jsonl ] || cp outside d/manifest.jsonl
 			$kind d/$name
-			for ask in "$again" 'sample -n 4 --steps 2 --outdir d' 'sample --merge --outdir d' 'verify d'; do
+			for ask in "$again" 'sample -n 4 --steps 2 --outdir d' 'merge --outdir d' 'verify d'; do
 				expect 65 ddpm $ask; says "$name"
 			done
 			ddpm sample -n 4 --steps 2 --outdir d --shard 0/2 >out 2>err && fail "$kind $name as a shard: $(ls -l d)"
@@ -186,7 +186,7 @@ test_read_only_folder() {
 		expect 0 ddpm sample -n 3 --outdir small/d $how; says '3 images, 0 of them made now'
 	done
 	expect 0 ddpm sample -q -n 4 --steps 2 --outdir small/s --shard 0/2
-	expect 0 ddpm sample --merge --outdir small/d
+	expect 0 ddpm merge --outdir small/d
 	expect 73 ddpm sample -n 4 --steps 2 --outdir small/d; says 'small/d'
 	expect 0 ddpm verify -q small/d
 }

@@ -21,10 +21,10 @@ test_shards() {
 		[ $of -eq 1 ] || [ "$(ls d | grep -c '^manifest-.-of-.\.jsonl$')" -eq $((of < 7 ? of : 7)) ] || fail "$(ls d)"
 		expect 0 ddpm verify -q d
 		[ "$(grep -c 'are the same' out)" -eq 7 ] || fail "$(cat out)"
-		expect 0 ddpm sample --merge --outdir d; says 'wrote d: 7 images'
+		expect 0 ddpm merge --outdir d; says 'wrote d: 7 images'
 		same_folder d all "$of shards"
-		expect 0 ddpm sample --json --merge --outdir d; prints '{"wrote":"d","images":7,"lost":0}'
-		expect 0 ddpm sample -q --merge -n 7 --outdir d --check-existing
+		expect 0 ddpm merge --json --outdir d; prints '{"wrote":"d","images":7,"lost":0}'
+		expect 0 ddpm merge -q -n 7 --outdir d --check-existing
 		[ ! -s out ] && [ ! -s err ] || fail "-q is not quiet: $(cat out err)"
 		same_folder d all
 		rm -r d err.*
@@ -41,13 +41,13 @@ test_shard_without_settings() {
 	ddpm sample -q -n 2 --steps 2 --outdir d || fail sample
 	for line in hello 5 '[]' '"x"' ''; do
 		echo "$line" >d/manifest-0-of-2.jsonl; cp d/manifest.jsonl before
-		for how in '--merge' '-n 2 --steps 2' '-n 2 --steps 2 --shard 1/2'; do
-			expect 65 ddpm sample $how --outdir d; says 'manifest-0-of-2.jsonl'
+		for how in merge 'sample -n 2 --steps 2' 'sample -n 2 --steps 2 --shard 1/2'; do
+			expect 65 ddpm $how --outdir d; says 'manifest-0-of-2.jsonl'
 		done
 		expect 65 ddpm verify d; says 'manifest-0-of-2.jsonl'
 		same d/manifest.jsonl before; rm d/manifest-0-of-2.jsonl
 		echo "$line" >d/manifest.jsonl
-		expect 65 ddpm sample --merge --outdir d; says 'manifest.jsonl'
+		expect 65 ddpm merge --outdir d; says 'manifest.jsonl'
 		mv before d/manifest.jsonl
 	done
 }
@@ -58,19 +58,19 @@ test_shared_out_anew() {
 	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 1/3; says 'wrote d: 2 of 6 images'
 	expect 0 ddpm sample -n 6 --steps 2 --outdir d --shard 0/2
 	says 'wrote d: 3 of 6 images, shard 0/2, 2 of them made now'
-	expect 66 ddpm sample --merge --outdir d; says 'of 6 images 2 are missing: 3, 5'
-	expect 66 ddpm sample --merge -n 7 --outdir d; says 'of 7 images 3 are missing: 3, 5, 6'
+	expect 66 ddpm merge --outdir d; says 'of 6 images 2 are missing: 3, 5'
+	expect 66 ddpm merge -n 7 --outdir d; says 'of 7 images 3 are missing: 3, 5, 6'
 	expect 0 ddpm sample -n 6 --steps 2 --outdir d; says '6 images, 2 of them made now'
 	expect 0 ddpm sample --json -n 6 --steps 2 --outdir d --shard 1/3; prints '"made":0'
-	expect 0 ddpm sample -q --merge --outdir d
+	expect 0 ddpm merge -q --outdir d
 	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4
 	says 'wrote d: 3 of 10 images, shard 1/4, 1 of them made now'
 	for number in 0 2 3; do expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard $number/4; done
 	rm d/image-000009.png; cp d/image-000002.png d/image-000001.png
-	expect 66 ddpm sample --merge --outdir d; says 'of 10 images 1 are missing: 9'
-	expect 66 ddpm sample --merge --outdir d --check-existing; says '2 are missing or damaged: 1, 9'
+	expect 66 ddpm merge --outdir d; says 'of 10 images 1 are missing: 9'
+	expect 66 ddpm merge --outdir d --check-existing; says '2 are missing or damaged: 1, 9'
 	expect 0 ddpm sample -n 10 --steps 2 --outdir d --shard 1/4 --check-existing; says '2 of them made now'
-	expect 0 ddpm sample -q --merge --outdir d
+	expect 0 ddpm merge -q --outdir d
 	same_folder d all
 	expect 64 ddpm sample -n 3 --steps 2 --outdir d --shard 0/2 --seed 1; says 'seed is "0" there and "1" here'
 	expect 0 ddpm sample -q -n 10 --steps 2 --outdir d --shard 0/3; same_folder d all 'after a shard with nothing to do'
@@ -81,27 +81,26 @@ test_shard_refusals() {
 		expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard "$wrong"; says '--shard'
 	done
 	expect 64 ddpm sample -n 4 --steps 1 --shard 0/2; says '--outdir'
-	expect 64 ddpm sample --merge; says '--outdir'
+	expect 64 ddpm merge; says '--outdir'
+	expect 64 ddpm sample --merge --outdir d; says 'ddpm merge --outdir DIR'
+	expect 64 ddpm merge --outdir d -n 2 --index 0; says 'leave one out'
 	expect 64 ddpm sample -n 4 --steps 1 --outdir d --shard 0/2 --force; says 'choose another folder'
-	expect 64 ddpm sample --merge --outdir d --seed 1; says 'leave out --seed'
-	expect 64 ddpm sample --merge --outdir d -m x.ddpm; says 'leave out --model'
-	expect 64 ddpm sample --merge --outdir d --max-time 1h; says 'leave out --max-time'
 	expect 64 ddpm sample -n 4 --outdir d --shard 0/2 --steps auto --max-time 1h; says 'give one'
-	expect 64 ddpm sample --merge --outdir d --shard 0/2; says 'leave out --shard'
-	expect 66 ddpm sample --merge --outdir d; says 'no such folder'
+	expect 64 ddpm merge --outdir d --shard 0/2; says 'unknown option --shard'
+	expect 66 ddpm merge --outdir d; says 'no such folder'
 	mkdir d
-	expect 66 ddpm sample --merge --outdir d; says 'no manifest'
+	expect 66 ddpm merge --outdir d; says 'no manifest'
 	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --shard 0/2
 	expect 64 ddpm sample -n 4 --steps 2 --outdir d --shard 1/2; says 'manifest-0-of-2.jsonl'
 	expect 64 ddpm sample -n 4 --steps 2 --outdir d; says 'manifest-0-of-2.jsonl'
 	[ "$(ls d | tr '\n' ' ')" = 'image-000000.png image-000002.png manifest-0-of-2.jsonl ' ] || fail "$(ls d)"
 	expect 0 ddpm sample -q -n 4 --steps 1 --outdir e --shard 1/2; cp e/*.png d
 	sed 's/"seed":"0"/"seed":"7"/' e/manifest-1-of-2.jsonl >d/manifest-1-of-2.jsonl
-	expect 64 ddpm sample --merge --outdir d; says 'seed is'
+	expect 64 ddpm merge --outdir d; says 'seed is'
 	{ cat e/manifest-1-of-2.jsonl; echo '{"asked":"rubbish"}'; } >d/manifest-1-of-2.jsonl
-	expect 65 ddpm sample --merge --outdir d; says 'no list of images'
+	expect 65 ddpm merge --outdir d; says 'no list of images'
 	{ echo rubbish; cat e/manifest-1-of-2.jsonl; } >d/manifest-1-of-2.jsonl
-	expect 65 ddpm sample --merge --outdir d; says 'manifest-1-of-2.jsonl'
+	expect 65 ddpm merge --outdir d; says 'manifest-1-of-2.jsonl'
 	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --force
 	[ "$(ls d | grep -c manifest)" -eq 1 ] || fail "--force leaves $(ls d)"
 }
@@ -169,7 +168,7 @@ test_sharing_nobody_asked_for() {
 	rm d/image-000003.png
 	expect 75 start SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 $ask --outdir d
 	expect 0 ddpm sample -q -n 7 --steps 1 --outdir d
-	expect 0 ddpm sample -q --merge -n 7 --outdir d
+	expect 0 ddpm merge -q -n 7 --outdir d
 }
 
 # A shard belongs to one run, the folder to shards or to one run; stopped and killed shards go on.
@@ -190,9 +189,9 @@ test_shard_locks() {
 	flock -s -F d sleep 60 & holder=$!
 	for i in $(seq 3000); do flock -n d true || break; sleep 0.02; done
 	expect 75 ddpm sample -n 6 --steps 8 --outdir d; says 'd: another ddpm'
-	expect 75 ddpm sample --merge --outdir d --wait 100ms
+	expect 75 ddpm merge --outdir d --wait 100ms
 	kill -KILL $holder; wait $holder 2>/dev/null
-	expect 0 ddpm sample -q --merge --outdir d
+	expect 0 ddpm merge -q --outdir d
 	same_folder d all
 	# Killed before every operation on files, beside a shard that is done.
 	rm -r d all; kills=0
@@ -203,7 +202,7 @@ test_shard_locks() {
 		cp -r d e
 		crash CRASH_KILL=$kills -- sample -q -n 2 --steps 2 --outdir e --shard 0/2 2>err; end=$?
 		[ $end -eq 0 ] || expect 0 ddpm sample -q -n 2 --steps 2 --outdir e --shard 0/2
-		crash CRASH_KILL=$kills -- sample -q --merge --outdir e 2>err || expect 0 ddpm sample -q --merge --outdir e
+		crash CRASH_KILL=$kills -- merge -q --outdir e 2>err || expect 0 ddpm merge -q --outdir e
 		same_folder e all "killed before operation $kills"
 		rm -r e
 		[ $end -eq 137 ] || break
@@ -218,11 +217,11 @@ test_shard_loss_of_power() {
 	mkdir first second merged
 	expect 0 crash CRASH_STATES=first CRASH_FOLDER=d -- sample -q -n 3 --steps 2 --batch 1 --outdir d --shard 0/2
 	expect 0 crash CRASH_STATES=second CRASH_FOLDER=d -- sample -q -n 3 --steps 2 --outdir d --shard 1/2
-	expect 0 crash CRASH_STATES=merged CRASH_FOLDER=d -- sample -q --merge --outdir d
+	expect 0 crash CRASH_STATES=merged CRASH_FOLDER=d -- merge -q --outdir d
 	same_folder d all
 	goes_on() {
 		for shard in 0/2 1/2; do expect 0 ddpm sample -q -n 3 --steps 2 --outdir "$1" --shard $shard; done
-		expect 0 ddpm sample -q -n 3 --merge --outdir "$1"
+		expect 0 ddpm merge -q -n 3 --outdir "$1"
 	}
 	states_give all goes_on first second merged
 }
@@ -235,7 +234,7 @@ test_shard_nan() {
 	expect 0 ddpm sample -q -m broken.ddpm -n 8 --steps 2 --class all --outdir d --shard 0/2
 	ddpm sample -m broken.ddpm -n 8 --steps 2 --class all --outdir d --shard 1/2 2>err; [ $? -eq 70 ] || fail "$(cat err)"
 	for time in first second; do
-		ddpm sample --merge --outdir d 2>err; code=$?
+		ddpm merge --outdir d 2>err; code=$?
 		[ $code -eq 70 ] || fail "exit code $code after the $time merge: $(cat err)"
 		says 'wrote d: 7 images'; says '1 image is lost to NaN'
 	done
@@ -246,6 +245,6 @@ test_shard_nan() {
 	for shard in 0/2 1/2; do
 		expect 0 ddpm sample -q -m model.ddpm -n 8 --steps 2 --class all --outdir d --retry-nan --shard $shard
 	done
-	expect 0 ddpm sample -q --merge --outdir d
+	expect 0 ddpm merge -q --outdir d
 	same_folder d good
 }

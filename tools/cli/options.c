@@ -46,7 +46,11 @@ static const char *moved_option(const struct command *c, const char *text)
 {
     static const struct {
         const char *command, *option, *present;
-    } moved[] = { { "eval", "--against", "ddpm distance A B" }, { "convert", "--to", "ddpm export" } };
+    } moved[] = {
+        { "sample", "--merge", "ddpm merge --outdir DIR" },
+        { "eval", "--against", "ddpm distance A B" },
+        { "convert", "--to", "ddpm export" },
+    };
 
     for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
         if (!strcmp(c->name, moved[i].command) && !strcmp(text, moved[i].option))
@@ -209,25 +213,4 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
         return DDPM_OK;
     int code = choose_memory(settings, err);
     return code ? code : check_arguments(c, argv, n, err);
-}
-
-const char *option_beside(const struct command *c, const void *settings, const char *const *taken)
-{
-    static const size_t sizes[] = {
-        [OPTION_FLAG] = sizeof(bool),     [OPTION_INT] = sizeof(int64_t),   [OPTION_SEED] = sizeof(uint64_t),
-        [OPTION_NUMBER] = sizeof(double), [OPTION_TIME] = sizeof(double),   [OPTION_SIZE] = sizeof(double),
-        [OPTION_TEXT] = sizeof(char *),   [OPTION_CHOICE] = sizeof(char *),
-    };
-    const char *given = settings, *otherwise = c->defaults;
-    for (int i = 0; i < c->count; i++) {
-        const struct option *o = &c->options[i];
-        if (o->kind == OPTION_HEADING)
-            continue;
-        bool fits = !memcmp(given + o->offset, otherwise + o->offset, sizes[o->kind]);
-        for (int k = 0; taken[k] && !fits; k++)
-            fits = !strcmp(o->name, taken[k]);
-        if (!fits)
-            return o->name;
-    }
-    return NULL;
 }

@@ -68,8 +68,9 @@ struct command {
     const void *defaults;                                       /* the command's struct [size] */
     int (*run)(void *settings, char **argument, int arguments); /* exit code of command-line.md */
 };
-extern const struct command command_sample, command_convert, command_export, command_info, command_forward,
-    command_schedule, command_verify, command_eval, command_distance, command_train, command_bench;
+extern const struct command command_sample, command_merge, command_convert, command_export, command_info,
+    command_forward, command_schedule, command_verify, command_eval, command_distance, command_train,
+    command_bench;
 extern const char exit_codes[]; /* the paragraph about them in --help */
 
 /* Fills settings from argv [argc], the words behind the command's name.  *argument [*arguments] are the
@@ -98,9 +99,6 @@ const char *option_lacking(const struct command *c, const char *word);
 void options_help(const struct command *c);
 /* Prints a paragraph and a newline; on a terminal its lines end between words. */
 void help_words(const char *text);
-/* Returns the first of the command's own options that has another value than its default and is not among
-   taken (NULL-terminated), or NULL. */
-const char *option_beside(const struct command *c, const void *settings, const char *const *taken);
 /* Returns the one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);
 

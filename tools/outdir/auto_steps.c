@@ -1,4 +1,5 @@
-/* The rate is that of a first step of a whole batch, or of one image where that is as much as can be spared for trying. */
+/* The rate is that of a first step of a whole batch, or of one image where that is as much as can be
+   spared for trying. */
 #include "outdir/auto_steps.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A saved batch (saved_batch.h) is taken up before anything else, and removed when its images are listed.  When a run
-   is interrupted, the batch under way is saved, in memory that was there from the beginning. */
+/* A saved batch (saved_batch.h) is taken up before anything else, and removed when its images are listed.
+   When a run is interrupted, the batch under way is saved, in memory that was there from the beginning. */
 #include "outdir/batch.h"
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +60,8 @@ static int list_lost(struct batch *b, ddpm_error *err)
     return code;
 }
 
-/* Saves what a stop in the middle leaves: the images lost so far in the manifest, the others in a file.  err says why
-   the run stopped, and then that the next start goes on. */
+/* Saves what a stop in the middle leaves: the images lost so far in the manifest, the others in a file.
+   err says why the run stopped, and then that the next start goes on. */
 static int save(struct batch *b, ddpm_error *err)
 {
     const struct generator *s = b->generator;
@@ -85,8 +85,8 @@ static int save(struct batch *b, ddpm_error *err)
                     why.text, taken, steps, without);
 }
 
-/* Loads the saved batch, f->n = 0 where there is none or with --force.  A file that cannot be used costs time, not
-   images.  That is said even with -q, because a disk may be failing. */
+/* Loads the saved batch, f->n = 0 where there is none or with --force.   A file that cannot be used costs
+   time, not images.   That is said even with -q, because a disk may be failing. */
 static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *err)
 {
     const struct image_store *a = &b->image_store;

@@ -3,10 +3,11 @@
 #define DDPM_IMAGE_REPLACE_H
 #include "outdir/image_store.h"
 
-/* Refuses to begin anew where the folder has images that this run does not make: nothing would list them any more.
-   readable: the manifests could be read; otherwise every file counts as such an image. */
+/* Refuses to begin anew where the folder has images that this run does not make: nothing would list them
+   any more. readable: the manifests could be read; otherwise every file counts as such an image. */
 int image_replace_check(struct image_store *a, const struct image_work *w, bool readable, ddpm_error *err);
-/* Writes down, in manifest-replaced.jsonl, which files are replaced, so that a start without --force goes on. */
+/* Writes down, in manifest-replaced.jsonl, which files are replaced, so that a start without --force goes
+   on. */
 int image_replace_note(struct image_store *a, const struct image_work *w, ddpm_error *err);
 /* Counts the files that are still to be replaced into a->waiting.  The list of them goes with the last. */
 void image_replace_count(struct image_store *a);

@@ -1,5 +1,5 @@
-/* What is listed and there is done.  What is listed and not there, or lost to NaN and to be tried again, or not
-   listed, is missing (missing_images.c). */
+/* What is listed and there is done.   What is listed and not there, or lost to NaN and to be tried again,
+   or not listed, is missing (missing_images.c). */
 #include "outdir/image_store.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -27,8 +27,8 @@ double image_store_values(const struct image_store *a)
     return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
 }
 
-/* Estimates the bytes of an image: the least that it can take, as deflate makes at most 1032 bytes of one, and the
-   most, without compression. */
+/* Estimates the bytes of an image: the least that it can take, as deflate makes at most 1032 bytes of one,
+   and the most, without compression. */
 static void estimate_size(const struct image_store *a, double *least, double *most)
 {
     double text = (double)strlen(a->header) + 100, values = image_store_values(a);
@@ -88,7 +88,8 @@ static int read_others(struct image_store *a, ddpm_error *err)
     return code;
 }
 
-/* Reads our own manifest, which more lines will be added to, those of all others, and that of replaced files. */
+/* Reads our own manifest, which more lines will be added to, those of all others, and that of replaced
+   files. */
 static int read_manifests(struct image_store *a, ddpm_error *err)
 {
     int code = manifest_read(&a->manifest, a->folder, a->part, err);
@@ -145,8 +146,8 @@ static int prepare(struct image_store *a, struct image_work *w, ddpm_error *err)
     if (code || !w->missing)
         return code;
 
-    /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards leave them
-       to a run on its own. */
+    /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards
+       leave them to a run on its own. */
     code = check_room(a, w->missing, err);
     if (!code && !*a->part)
         code = folder_clean(a->folder, err);

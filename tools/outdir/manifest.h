@@ -1,8 +1,9 @@
-/* manifest.jsonl of a folder of images: a line with the recipe, then a line per image, written and synchronised before the image gets its
-   name.  So a listed image that is not there was never finished, and one that is there and not listed is not ours.
+/* manifest.jsonl of a folder of images: a line with the recipe, then a line per image, written and
+   synchronised before the image gets its name.   So a listed image that is not there was never finished, and
+   one that is there and not listed is not ours.
 
-   Runs that share a folder (shard.h) write a manifest each, manifest-0-of-4.jsonl, in which {"asked": "0-99"} says which images all of them
-   are to make together.  Everybody reads all manifests of a folder. */
+   Runs that share a folder (shard.h) write a manifest each, manifest-0-of-4.jsonl, in which {"asked":
+   "0-99"} says which images all of them are to make together.   Everybody reads all manifests of a folder. */
 #ifndef DDPM_MANIFEST_H
 #define DDPM_MANIFEST_H
 #include <stdbool.h>
@@ -32,7 +33,8 @@ struct manifest {
     bool part;
 };
 
-/* manifest.jsonl, or the one of a part, "-0-of-4" or "".  A last line that is not whole is left out; DDPM_EDATA for anything else that is wrong. */
+/* manifest.jsonl, or the one of a part, "-0-of-4" or "".   A last line that is not whole is left out;
+   DDPM_EDATA for anything else that is wrong. */
 int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err);
 /* Its path, allocated; NULL: out of memory. */
 char *manifest_path(const char *folder, const char *part);
@@ -42,7 +44,8 @@ int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_
 const struct manifest_line *manifest_find(const struct manifest *l, uint32_t index); /* NULL: not listed */
 /* The image that has this file, or NULL. */
 const struct manifest_line *manifest_named(const struct manifest *l, const char *file);
-/* Makes what was read ready for more lines: mended, or begun with header where there was none or it is to be replaced. */
+/* Makes what was read ready for more lines: mended, or begun with header where there was none or it is to
+   be replaced. */
 int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err);
 /* A line, on the disk when this returns. */
 int manifest_add(struct manifest *l, const struct manifest_line *line, ddpm_error *err);

@@ -18,7 +18,8 @@ struct missing {
     int count;
 };
 
-/* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells of. */
+/* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells
+   of. */
 static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";

@@ -1,5 +1,6 @@
-/* Which part of the images a run makes, when several machines share the work: of the list that all are asked for, shard I of N makes those at
-   the places I, I + N, I + 2N, ... (I from 0), so that a longer list leaves every image with its shard. */
+/* Which part of the images a run makes, when several machines share the work: of the list that all are
+   asked for, shard I of N makes those at the places I, I + N, I + 2N, ... (I from 0), so that a longer
+   list leaves every image with its shard. */
 #ifndef DDPM_SHARD_H
 #define DDPM_SHARD_H
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* A batch starts at the top of the chain (or at the given image's step), goes down step by step and is handed on image by image; an image
-   lost to NaN is named and leaves the others as they are. */
+/* A batch starts at the top of the chain (or at the given image's step), goes down step by step and is
+   handed on image by image; an image lost to NaN is named and leaves the others as they are. */
 #include "sample/generator.h"
 #include <math.h>
 #include <stdio.h>
@@ -98,14 +98,16 @@ static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
     if (s->has_noise)
         o.noise = given_noise_draw, o.noise_user = &s->noise;
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
-    /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were given. */
+    /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were
+       given. */
     if (!code && ddpm_sampler_traits_of(r->sampler)->takes_variance)
         r->variance = ddpm_sampler_variance(s->sampler);
     return code;
 }
 
-/* Warns where the model predicts x0 at the top step with a large error, by its statistics.  Clipping leaves noise in
-   such an x0, and a sampler that goes on from it alone keeps that noise (bench/RESULTS.md). */
+/* Warns where the model predicts x0 at the top step with a large error, by its statistics.   Clipping
+   leaves noise in such an x0, and a sampler that goes on from it alone keeps that noise
+   (bench/RESULTS.md). */
 static void warn_of_x0(struct generator *s, const struct recipe *r)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);

@@ -8,8 +8,9 @@
 #include "sample/recipe.h"
 #include "sample/start_image.h"
 
-/* A batch stopped between two steps: images index [n] after the steps taken, the sampler's whole state [buffers, n, d], and the states to
-   show so far, frame [n, frames, d].  All of it lives in one block, owned. */
+/* A batch stopped between two steps: images index [n] after the steps taken, the sampler's whole state
+   [buffers, n, d], and the states to show so far, frame [n, frames, d].   All of it lives in one block,
+   owned. */
 struct saved_batch {
     int n, taken;
     size_t buffers, frames, d;
@@ -47,20 +48,23 @@ struct generator {
     double done; /* the caller's bar and what it has behind it; NULL: one of its own for each run */
 };
 
-/* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at which it was, or 0. */
+/* An image at its place in the list that was asked for: frame [frames, d]; lost: 1 + the chain position at
+   which it was, or 0. */
 typedef int generator_image_fn(void *user, int place, const double *frame, int lost, double seconds,
                                ddpm_error *err);
 
-/* Everything that can fail.  Completes r: model, engine_class, variance, steps, noise, which live as long as the generator.
-   noise_path and from_path may be NULL; last is the largest index. */
+/* Everything that can fail.   Completes r: model, engine_class, variance, steps, noise, which live as long
+   as the generator. noise_path and from_path may be NULL; last is the largest index. */
 int generator_open(struct generator *s, struct recipe *r, const ddpm_model *m, const struct command *command,
                    const struct common *common, int batch, const char *noise_path, const char *from_path,
                    uint32_t last, ddpm_error *err);
-/* From now on a run stops when p says so; the first step is tried with a single image before, and thrown away. */
+/* From now on a run stops when p says so; the first step is tried with a single image before, and thrown
+   away. */
 int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err);
 /* *seconds of a step of n <= batch images at the top of the chain, which is thrown away. */
 int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err);
-/* Images index [n], in order; a lost image is reported on stderr and does not end the run.  TRY_LATER: interrupted, or out of time. */
+/* Images index [n], in order; a lost image is reported on stderr and does not end the run.   TRY_LATER:
+   interrupted, or out of time. */
 int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,
                   ddpm_error *err);
 /* The same for the images of f, from where they are. */
@@ -68,8 +72,8 @@ int generator_resume(struct generator *s, const struct saved_batch *f, generator
                      ddpm_error *err);
 /* Room for n images. */
 int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, ddpm_error *err);
-/* Into f, which has room for a batch, what was under way when a run was interrupted, without the images that are lost; f->n is 0 when there is
-   nothing worth keeping. */
+/* Into f, which has room for a batch, what was under way when a run was interrupted, without the images
+   that are lost; f->n is 0 when there is nothing worth keeping. */
 void generator_saved_batch(const struct generator *s, struct saved_batch *f);
 void generator_close(struct generator *s);
 #endif

@@ -1,5 +1,6 @@
-/* Both tensors are read when the file is opened, checked against model and chain, and kept as double, channels last: drawing is a copy.
-   x_T [n, c, h, w], z [K, n, c, h, w], executed step j = K - 1 - i at chain position i. */
+/* Both tensors are read when the file is opened, checked against model and chain, and kept as double,
+   channels last: drawing is a copy. x_T [n, c, h, w], z [K, n, c, h, w], executed step j = K - 1 - i at
+   chain position i. */
 #include "sample/given_noise.h"
 #include <math.h>
 #include <stdbool.h>

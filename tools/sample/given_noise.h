@@ -1,5 +1,6 @@
-/* Noise from a file instead of from the seed, for comparing with other implementations: a safetensors file with x_T [n, c, h, w] and
-   z [K, n, c, h, w] of any floating type; image index i has row i, the j-th executed step (t descending) takes z[j]. */
+/* Noise from a file instead of from the seed, for comparing with other implementations: a safetensors file
+   with x_T [n, c, h, w] and z [K, n, c, h, w] of any floating type; image index i has row i, the j-th
+   executed step (t descending) takes z[j]. */
 #ifndef DDPM_GIVEN_NOISE_H
 #define DDPM_GIVEN_NOISE_H
 #include <stdbool.h>

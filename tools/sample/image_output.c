@@ -1,5 +1,5 @@
-/* A file is made under a temporary name and renamed when it is whole.  A picture is a grid of ceil(sqrt(n)) columns, or a row of states
-   for each image. */
+/* A file is made under a temporary name and renamed when it is whole.   A picture is a grid of
+   ceil(sqrt(n)) columns, or a row of states for each image. */
 #include "sample/image_output.h"
 #include <errno.h>
 #include <math.h>

@@ -7,7 +7,8 @@
 #include "image/picture.h"
 #include "sample/recipe.h"
 
-/* n images of frames states each, in one picture: a near-square grid, or a row for each image when there are states to show. */
+/* n images of frames states each, in one picture: a near-square grid, or a row for each image when there
+   are states to show. */
 struct layout {
     int columns, rows, frames, height, width;
 };
@@ -28,7 +29,8 @@ struct image_output {
     double *nan; /* [frames, d]: what stands in an array for a lost image */
 };
 
-/* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be written to. */
+/* Fields from about to force are set by the caller.   Nothing exists, or force; everything is there to be
+   written to. */
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
 /* The image at a place of index, of an array in order; frame as in layout_put. */
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);

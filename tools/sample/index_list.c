@@ -1,4 +1,5 @@
-/* The text is walked twice, to count and to store, so that no list is longer than its memory; the order is kept, doubles are refused. */
+/* The text is walked twice, to count and to store, so that no list is longer than its memory; the order is
+   kept, doubles are refused. */
 #include "sample/index_list.h"
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* The recipe as one line of JSON and back; what is read is checked key by key, as it may come from anybody's PNG. */
+/* The recipe as one line of JSON and back; what is read is checked key by key, as it may come from
+   anybody's PNG. */
 #include "sample/recipe.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,6 @@
-/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step; more images take in proportion
-   longer, fewer just as long.  A quarter is added for what a busy machine may do to a step. */
+/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step;
+   more images take in proportion longer, fewer just as long.   A quarter is added for what a busy machine
+   may do to a step. */
 #include "sample/time_budget.h"
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC
 #endif
 
-/* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime makes another one of. */
+/* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime
+   makes another one of. */
 static bool read_time(struct tm *t, const char *text)
 {
     static const char *const forms[] = {

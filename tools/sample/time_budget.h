@@ -1,9 +1,10 @@
-/* How long a run may take: so long from its start (--max-time), or until a time of day (--deadline); and how long it takes, by what steps and
-   saving have taken so far.
+/* How long a run may take: so long from its start (--max-time), or until a time of day (--deadline); and how
+   long it takes, by what steps and saving have taken so far.
 
-   So long is counted by a clock that goes on while the machine is suspended and that nobody sets (CLOCK_BOOTTIME); the time of day is read
-   anew whenever it is asked for, so that a clock that is set right during the run is believed; steps are measured by a clock that stands
-   still while the machine is suspended (CLOCK_MONOTONIC). */
+   So long is counted by a clock that goes on while the machine is suspended and that nobody sets
+   (CLOCK_BOOTTIME); the time of day is read anew whenever it is asked for, so that a clock that is set
+   right during the run is believed; steps are measured by a clock that stands still while the machine is
+   suspended (CLOCK_MONOTONIC). */
 #ifndef DDPM_TIME_BUDGET_H
 #define DDPM_TIME_BUDGET_H
 #include <stdbool.h>

@@ -1,0 +1,170 @@
+/* Options that contradict each other are refused, each pair by a sentence that says which one to leave
+   out. */
+#include "sample/sample_settings.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "base/error.h"
+#include "cli/ending.h"
+
+static const double SNR_DEFAULT = 0.16; /* of Song et al. 2021, for Langevin steps as a corrector */
+
+static const char *name_of(const struct sample_settings *s)
+{
+    const char *name = s->outdir ? s->name : s->output;
+    return name ? name : "";
+}
+
+static const char *sampler_of(const struct sample_settings *s)
+{
+    return s->sampler ? s->sampler : ddpm_sampler_names()[0];
+}
+
+static const ddpm_sampler_traits *traits_of(const struct sample_settings *s)
+{
+    return ddpm_sampler_traits_of(sampler_of(s));
+}
+
+const char *sample_settings_format(const struct sample_settings *s)
+{
+    if (s->format)
+        return s->format;
+    return strcasecmp(ending_of(name_of(s)), "npy") ? "png" : "npy";
+}
+
+bool sample_settings_timed(const struct sample_settings *s)
+{
+    return s->max_time > 0 || s->deadline;
+}
+
+bool sample_settings_auto_steps(const struct sample_settings *s)
+{
+    return !strcmp(s->steps, "auto");
+}
+
+/* A PNG under another format's name would mislead whoever opens it. */
+static int check_ending(const struct sample_settings *s, ddpm_error *err)
+{
+    const char *ending = ending_of(name_of(s)), *format = sample_settings_format(s);
+    bool png = !strcasecmp(ending, "png"), npy = !strcasecmp(ending, "npy");
+    if ((png || npy) && strcasecmp(ending, format))
+        return dd_error(err, DDPM_EUSAGE,
+                        "%.200s: --format %s writes no .%s: leave it out, or choose another name", name_of(s),
+                        format, ending);
+    if (*ending && !png && !npy && !s->format)
+        return dd_error(err, DDPM_EUSAGE,
+                        "%.200s: images are written as .png or .npy: name it so, or add --format",
+                        name_of(s));
+    return DDPM_OK;
+}
+
+/* Checks --show, which draws the one picture that is written. */
+static int check_show(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->show && (s->outdir || strcmp(sample_settings_format(s), "png")))
+        return dd_error(err, DDPM_EUSAGE, "--show draws the one picture that is written: leave out %s",
+                        s->outdir ? "--outdir" : "the format npy");
+    if (s->show && s->common.json)
+        return dd_error(err, DDPM_EUSAGE, "--show and --json both write to standard output: leave one out");
+    return DDPM_OK;
+}
+
+static int check_places(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->output && s->outdir)
+        return dd_error(err, DDPM_EUSAGE, "-o and --outdir both say where images go: leave one out");
+    if (!s->outdir && (s->name || s->wait > 0 || s->check_existing || s->retry_nan))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--name, --wait, --check-existing and --retry-nan are for the files of --outdir");
+    if (!s->outdir && s->shard)
+        return dd_error(err, DDPM_EUSAGE, "--shard is for images in one folder: add --outdir DIR");
+    if (s->force && (s->check_existing || s->retry_nan))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--force makes all images again: leave out --check-existing and --retry-nan");
+    int code = check_show(s, err);
+    return code ? code : check_ending(s, err);
+}
+
+static int check_time(const struct sample_settings *s, ddpm_error *err)
+{
+    bool timed = sample_settings_timed(s), picks = sample_settings_auto_steps(s);
+    if (picks && !timed)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--steps auto takes as many as there is time for: add --max-time 20m or --deadline 06:00");
+    if (picks && (s->from || s->noise))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--steps auto does not know how many steps are taken with %s: give their number",
+                        s->from ? "--from" : "--noise");
+    if (timed && !s->outdir && !picks)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--max-time and --deadline stop what the next start goes on with: add --outdir; or "
+                        "--steps auto for one file");
+    return DDPM_OK;
+}
+
+/* Checks --from and what belongs to it. */
+static int check_start(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->from && s->noise_to < 0)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--from needs --noise-to T, the step up to which the image becomes noise");
+    if (!s->from && s->noise_to >= 0)
+        return dd_error(err, DDPM_EUSAGE, "--noise-to belongs to --from IMAGE");
+    if (!s->from && s->encode)
+        return dd_error(err, DDPM_EUSAGE, "--encode belongs to --from IMAGE");
+    if (s->encode && (!traits_of(s)->encodes || s->eta > 0))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--encode takes a sampler that adds no noise: ode, or ddim with --eta 0");
+    return DDPM_OK;
+}
+
+/* Checks the options that not every sampler takes; the library refuses the others by its own sentences. */
+static int check_sampler(const struct sample_settings *s, ddpm_error *err)
+{
+    const ddpm_sampler_traits *traits = traits_of(s);
+    bool langevin = traits->corrector > 0 || s->corrector;
+    if (traits->takes_analytic && !traits->takes_variance && strcmp(s->variance, "auto") &&
+        strcmp(s->variance, "analytic"))
+        return dd_error(err, DDPM_EUSAGE,
+                        "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic",
+                        s->variance, s->sampler);
+    if (s->snr != SNR_UNSET && !langevin)
+        return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
+    if (s->noise && langevin)
+        return dd_error(err, DDPM_EUSAGE,
+                        "--noise gives one z a step, which is not enough for Langevin steps: leave it out");
+    return DDPM_OK;
+}
+
+int sample_settings_check(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->images && s->index)
+        return dd_error(err, DDPM_EUSAGE, "-n and --index both say how many images: leave one out");
+    int code = check_places(s, err);
+    if (!code)
+        code = check_time(s, err);
+    if (!code)
+        code = check_start(s, err);
+    return code ? code : check_sampler(s, err);
+}
+
+int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
+{
+    *r = (struct recipe){
+        .seed = s->seed,
+        .sampler = sampler_of(s),
+        .variance = s->variance,
+        .steps = s->steps,
+        .spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0],
+        .eta = s->eta,
+        .keep_steps = (int)s->keep_steps,
+        .format = sample_settings_format(s),
+        .order = (int)s->order,
+        .corrector = (int)s->corrector,
+        .snr = s->snr != SNR_UNSET ? s->snr : SNR_DEFAULT,
+        .noise_to = s->noise_to >= 0 ? s->noise_to : 0,
+        .encode = s->encode,
+    };
+    return recipe_class(&r->class, s->class, err);
+}

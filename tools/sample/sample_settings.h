@@ -1,0 +1,47 @@
+/* The settings of `ddpm sample` as its options give them, and what can be said of them before the model is
+   read. */
+#ifndef DDPM_SAMPLE_SETTINGS_H
+#define DDPM_SAMPLE_SETTINGS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "cli/options.h"
+#include "sample/recipe.h"
+
+struct sample_settings {
+    struct common common;
+    /* What is made. */
+    const char *model, *class, *index, *noise, *from;
+    int64_t images; /* 0: not given */
+    uint64_t seed;
+    double noise_to; /* negative: not given */
+    bool encode;
+    /* How it is made. */
+    const char *steps, *spacing, *sampler, *variance, *clip;
+    int64_t order, corrector;
+    double eta, snr; /* snr SNR_UNSET: not given */
+    /* Where it goes. */
+    const char *output, *outdir, *name, *format, *shard;
+    int64_t keep_steps;
+    double wait;
+    bool force, show, check_existing, retry_nan;
+    /* What it may take. */
+    const char *deadline;
+    int64_t batch;
+    double max_time, memory;
+};
+
+enum { SNR_UNSET = -1 };
+
+/* Returns the format of what is written, "png" or "npy": that of --format, else of the ending of the
+   file's name. */
+const char *sample_settings_format(const struct sample_settings *s);
+/* Returns whether the run ends by a time. */
+bool sample_settings_timed(const struct sample_settings *s);
+/* Returns whether the time chooses the number of steps. */
+bool sample_settings_auto_steps(const struct sample_settings *s);
+/* Refuses settings that contradict each other. */
+int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
+/* Fills r with what an image depends on; its strings are those of s.   The model's part (clip, hashes) is
+   left out. */
+int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
+#endif
