@@ -136,8 +136,7 @@ static void close_engine(struct engine *e)
 static void run_once(const struct engine *e, const struct options *o, const struct dd_context *ctx,
                      const struct dd_map *y, const struct dd_map *x)
 {
-    DD_TEAM(dd_conv_alone(e->conv) ? NULL : o->team, worker)
-    {
+    DD_TEAM(dd_conv_alone(e->conv) ? NULL : o->team, worker) {
         struct dd_context own = *ctx;
         own.worker = worker;
         dd_conv_forward(e->conv, &own, y, x, NULL, NULL);

@@ -84,7 +84,7 @@ static void run(struct state *t, int pass)
         dd_conv_gradient_pack(t->gradient, t->packed_data, t->w);
     else
         DD_TEAM(t->team, worker)
-    run_layer(t, pass, worker);
+            run_layer(t, pass, worker);
 }
 
 int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s,

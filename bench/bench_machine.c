@@ -82,7 +82,7 @@ double bench_read(int threads)
     for (int r = 0; r < ROUNDS; r++) {
         double start = bench_now();
         DD_PARALLEL(team, task, LARGE_TASKS)
-        sums[task] = sum_of(x + task * (TASK / sizeof *x));
+            sums[task] = sum_of(x + task * (TASK / sizeof *x));
         best = fmin(best, bench_now() - start);
     }
     free(x);
@@ -114,9 +114,9 @@ double bench_loop(int threads)
     for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
         DD_TEAM(team, worker)
-        for (int i = 0; i < LOOPS; i++)
-            DD_TASKS(worker, task, (size_t)threads)
-        __asm__ volatile("" : : : "memory");
+            for (int i = 0; i < LOOPS; i++)
+                DD_TASKS(worker, task, (size_t)threads)
+                    __asm__ volatile("" : : : "memory");
         best = fmin(best, (bench_now() - start) / LOOPS);
     }
     dd_parallel_free(team);

@@ -84,8 +84,7 @@ static void measure_rest(struct measured *r, ddpm_trainer *t)
         double start = bench_now(), packed, end;
         dd_gradient_pack(t->gradient);
         packed = bench_now();
-        DD_TEAM(t->team, worker)
-        {
+        DD_TEAM(t->team, worker) {
             struct dd_context ctx = { &t->kernels, (int)worker->threads, t->scratch, worker };
             double norm = dd_optimiser_norm(&ctx, g, t->count);
             dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, g, t->count, norm, t->done);

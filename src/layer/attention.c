@@ -125,8 +125,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
     float *packed = ctx->scratch + (size_t)ctx->threads * p->s_size;
     const float *images = qkv->data + first * p->pixels * qkv->stride;
 
-    DD_TASKS(ctx->worker, task, n * p->heads * panels)
-    {
+    DD_TASKS(ctx->worker, task, n * p->heads * panels) {
         size_t panel = task % panels, head = task / panels % p->heads, image = task / panels / p->heads,
                v = panel >= k_panels;
         struct tokens x = { memory_kv ? memory_kv + (v * p->heads + head) * p->memory * p->dim : NULL,
@@ -138,8 +137,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
         else
             pack_k(k, p, to, &x, panel);
     }
-    DD_TASKS(ctx->worker, task, n * p->heads * blocks)
-    {
+    DD_TASKS(ctx->worker, task, n * p->heads * blocks) {
         size_t start = task % blocks * p->rows, head = task / blocks % p->heads,
                image = task / blocks / p->heads;
         size_t rows = dd_min(p->rows, p->pixels - start), at = image * p->pixels + start,
@@ -275,8 +273,7 @@ void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dq
     size_t inner = p.heads * p.dim, memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory),
            n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
-    DD_TASKS(ctx->worker, task, n * p.heads)
-    {
+    DD_TASKS(ctx->worker, task, n * p.heads) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels;
         const float *q = qkv->data + at * qkv->stride + head * p.dim,
                     *m = memory_kv ? memory_kv + head * memory : NULL;
@@ -300,10 +297,10 @@ void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dq
                                       ctx->scratch + dd_thread(ctx->worker) * b.end });
     }
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
-    for (size_t j = part * memory; j < (part + 1) * memory; j++) {
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += dmemory[i * kept + j];
-        dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
-    }
+        for (size_t j = part * memory; j < (part + 1) * memory; j++) {
+            double sum = 0;
+            for (size_t i = 0; i < n; i++)
+                sum += dmemory[i * kept + j];
+            dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
+        }
 }

@@ -169,8 +169,7 @@ void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const st
                   const struct dd_pre *pre)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
-    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *scale = pre && pre->scale ? pre->scale + image * c : NULL,
                     *shift = scale ? pre->shift + image * c : NULL;
@@ -186,8 +185,7 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
     size_t pixels = (size_t)y->h * y->w, blocks = dd_blocks(pixels, PIXELS);
     if (!post)
         post = &copy;
-    DD_TASKS(ctx->worker, task, (size_t)y->n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)y->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *add = post->add ? post->add + image * post->add_stride : NULL;
         const struct dd_map *r = post->residual;

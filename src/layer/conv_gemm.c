@@ -74,7 +74,7 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
     const struct gemm *g = c->state;
     size_t cout = (size_t)c->shape.cout, row = g->taps * g->depth;
     DD_PARALLEL(c->team, p, g->panels)
-    pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
+        pack_panel(g, c->packed + p * row * g->nr, w, p * g->nr, dd_min(g->nr, cout - p * g->nr));
     for (size_t o = 0; o < cout; o++)
         c->packed[g->bias + o] = bias ? bias[o] : 0;
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
@@ -172,8 +172,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
            spans = add ? (size_t)y->n : 1;
     size_t blocks = dd_blocks(span, g->rows), columns = dd_blocks(g->panels, g->task_panels);
     (void)pre;
-    DD_TASKS(ctx->worker, task, columns * spans * blocks)
-    {
+    DD_TASKS(ctx->worker, task, columns * spans * blocks) {
         size_t image = task / blocks % spans, panel = task / (blocks * spans) * g->task_panels,
                start = task % blocks * g->rows;
         size_t first = image * span + start, count = dd_min(g->rows, span - start),

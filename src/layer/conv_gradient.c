@@ -164,10 +164,10 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
         w.pre = NULL;
     }
     DD_ONCE(ctx->worker)
-    memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
+        memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
     (g->tiled ? dd_conv_gradient_winograd_run : dd_conv_gradient_direct_run)(&w, ctx->worker);
     const double *bias = (const double *)(const void *)(w.scratch + g->plan.bias);
     DD_ONCE(ctx->worker)
-    for (size_t o = 0; db && o < cout; o++)
-        db[o] = (float)(db[o] + bias[o]);
+        for (size_t o = 0; db && o < cout; o++)
+            db[o] = (float)(db[o] + bias[o]);
 }

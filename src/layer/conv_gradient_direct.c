@@ -195,8 +195,7 @@ static size_t panels_of(const struct dd_conv_gradient_work *w, int of_z)
 static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, struct dd_worker *worker)
 {
     size_t blocks = dd_blocks(c->pixels, BLOCK), x = panels_of(w, 0), z = panels_of(w, 1);
-    DD_TASKS(worker, task, blocks * (x + z))
-    {
+    DD_TASKS(worker, task, blocks * (x + z)) {
         int of_z = task >= blocks * x;
         size_t item = of_z ? task - blocks * x : task, panels = of_z ? z : x;
         load_block(w, c, of_z, item / panels, item % panels);
@@ -257,8 +256,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     const struct dd_conv_side *rows = p->swapped ? &c.z : &c.x, *columns = p->swapped ? &c.x : &c.z;
     size_t items = dd_conv_outer_items(o), biases = w->db ? dd_blocks((size_t)w->g->shape.cout, o->nr) : 0;
     load(w, &c, worker);
-    DD_TASKS(worker, item, items + biases)
-    {
+    DD_TASKS(worker, item, items + biases) {
         if (item < items)
             dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,
                               terms(&c, item / (o->row_panels * o->column_panels)), start > 0);
@@ -275,6 +273,6 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct d
     for (size_t start = 0; start < total; start += most)
         run_chunk(w, start, dd_min(most, total - start), worker);
     DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
-    store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                 item / p->outer.row_panels);
+        store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                     item / p->outer.row_panels);
 }

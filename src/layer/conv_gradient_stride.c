@@ -66,7 +66,7 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
            phases = (size_t)g->shape.stride * (size_t)g->shape.stride;
     memset(packed + zero_at(g), 0, sizeof(float) * (size_t)g->shape.cout);
     DD_PARALLEL(g->team, task, phases * panels)
-    pack_panel(g, packed, w, (int)(task / panels), task % panels);
+        pack_panel(g, packed, w, (int)(task / panels), task % panels);
 }
 
 /* The pixels of a phase: the first row and column, how many of each an image has, and the dz of the first under the first tap. */
@@ -137,7 +137,7 @@ void dd_conv_gradient_stride_data(const struct dd_conv_gradient *g, const struct
         size_t rows = (size_t)dx->n * (size_t)f.rows * (f.columns > 0),
                height = dd_blocks(PIXELS, (size_t)f.columns + 1), blocks = dd_blocks(rows, height);
         DD_TASKS(ctx->worker, task, panels * blocks)
-        rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height,
-                      dd_min(rows, (task % blocks + 1) * height));
+            rows_of_phase(g, dx, dz, &f, task / blocks, task % blocks * height,
+                          dd_min(rows, (task % blocks + 1) * height));
     }
 }

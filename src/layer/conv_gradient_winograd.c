@@ -127,13 +127,12 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_
     size_t start = strip_start(p, first), count = strip_start(p, last) - start,
            items = dd_conv_outer_items(&p->outer);
     DD_TASKS(worker, strip, last - first)
-    load_strip(w, w->scratch + p->thread + dd_thread(worker) * p->own, first + strip,
-               strip_start(p, first + strip) - start);
+        load_strip(w, w->scratch + p->thread + dd_thread(worker) * p->own, first + strip,
+                   strip_start(p, first + strip) - start);
     const struct dd_conv_outer *o = &p->outer;
     struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane),
                         b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
-    DD_TASKS(worker, item, items + (w->db ? p->outer.column_panels : 0))
-    {
+    DD_TASKS(worker, item, items + (w->db ? p->outer.column_panels : 0)) {
         if (item < items)
             dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
         else
@@ -148,6 +147,6 @@ void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct
     for (size_t first = 0; first < strips; first += most)
         run_chunk(w, first, dd_min(first + most, strips), worker);
     DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
-    store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                 item / p->outer.row_panels);
+        store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                     item / p->outer.row_panels);
 }

@@ -63,9 +63,9 @@ static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, c
     int width = dd_conv_width(&c->shape), height = dd_conv_height(&c->shape);
     (void)pre, (void)post;
     DD_TASKS(ctx->worker, row, (size_t)x->n * height)
-    for (int ox = 0; ox < width; ox++)
-        ref_pixel(c, y->data + (row * width + ox) * y->stride, x,
-                  x->data + row / height * x->h * x->w * x->stride, (int)(row % height), ox);
+        for (int ox = 0; ox < width; ox++)
+            ref_pixel(c, y->data + (row * width + ox) * y->stride, x,
+                      x->data + row / height * x->h * x->w * x->stride, (int)(row % height), ox);
 }
 
 const struct dd_conv_engine dd_conv_ref = { "ref",       DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,

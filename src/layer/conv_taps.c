@@ -144,8 +144,7 @@ static void forward_taps(const struct dd_conv *c, const struct dd_context *ctx, 
     size_t n = (size_t)y->n, height = (size_t)y->h, wanted = dd_blocks(TASKS * (size_t)ctx->threads, n);
     size_t rows = dd_min(dd_blocks(height, wanted), (size_t)g->rows), tasks = dd_blocks(height, rows);
     (void)post;
-    DD_TASKS(ctx->worker, task, n * tasks)
-    {
+    DD_TASKS(ctx->worker, task, n * tasks) {
         size_t first = task % tasks * rows;
         run_task(c, ctx->k, ctx->scratch + dd_thread(ctx->worker) * g->own, y, x, pre, task / tasks,
                  (int)first, (int)dd_min(first + rows, height));

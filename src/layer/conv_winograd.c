@@ -204,8 +204,7 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     memset(c->packed + g->bias, 0, sizeof(float) * (g->cout + g->cin));
     if (bias)
         memcpy(c->packed + g->bias, bias, sizeof(float) * g->cout);
-    DD_PARALLEL(c->team, task, g->panels * g->cin)
-    {
+    DD_PARALLEL(c->team, task, g->panels * g->cin) {
         size_t panel = task / g->cin, i = task % g->cin, o = panel * g->nr;
         float own[9 * NR_MOST], *taps = g->made ? c->packed + task * 9 * g->nr : own,
                                 u[PLANES_MOST * NR_MOST];
@@ -413,15 +412,13 @@ static void run_together(struct block *b, float *u, float *m, struct place *plac
     const struct winograd *g = b->g;
     size_t parts =
         g->panels % threads ? dd_min(dd_blocks(4 * threads, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
-    DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP))
-    {
+    DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP)) {
         if (!b->place)
             find_places(b, places);
         for (size_t t = group * GROUP; t < dd_min(b->tiles, (group + 1) * GROUP); t++)
             input_tile(b, t);
     }
-    DD_TASKS(worker, task, g->panels * parts)
-    {
+    DD_TASKS(worker, task, g->panels * parts) {
         size_t part = task % parts, first = b->tiles * part / parts;
         if (!b->place)
             find_places(b, places);
@@ -435,9 +432,9 @@ static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post 
 {
     const struct winograd *g = c->state;
     DD_TASKS(worker, image, n)
-    for (size_t o = 0; o < g->cout; o++)
-        bias[image * dd_aligned(g->cout) + o] =
-            c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
+        for (size_t o = 0; o < g->cout; o++)
+            bias[image * dd_aligned(g->cout) + o] =
+                c->packed[g->bias + o] + (post && post->add ? post->add[image * post->add_stride + o] : 0);
 }
 
 static void forward_winograd(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
@@ -472,8 +469,7 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
         return;
     }
     blocks = dd_blocks(blocks, threads) * threads;
-    DD_TASKS(ctx->worker, i, blocks)
-    {
+    DD_TASKS(ctx->worker, i, blocks) {
         struct block b = block_of(&all, total, i, blocks);
         run_alone(&b, u, m, places);
     }

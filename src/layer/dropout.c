@@ -26,8 +26,7 @@ void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, co
                         const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place)
 {
     size_t pixels = (size_t)x->h * (size_t)x->w, blocks = dd_blocks(pixels, PIXELS), c = (size_t)x->c;
-    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, n = dd_min(PIXELS, pixels - first),
                at = image * pixels + first;
         const float *scale = pre && pre->scale ? pre->scale + image * c : NULL;
@@ -43,8 +42,7 @@ void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, 
                          const struct dd_dropout *masks, uint32_t place)
 {
     size_t pixels = (size_t)dy->h * (size_t)dy->w, blocks = dd_blocks(pixels, PIXELS);
-    DD_TASKS(ctx->worker, task, (size_t)dy->n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)dy->n * blocks) {
         size_t first = task % blocks * PIXELS;
         if (masks)
             drop_pixels(ctx->k, dy, task / blocks, first, dd_min(PIXELS, pixels - first), p, masks, place);

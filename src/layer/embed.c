@@ -7,8 +7,7 @@ void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, cons
                       int cos_first)
 {
     size_t half = (size_t)y->c / 2;
-    DD_TASKS(ctx->worker, i, (size_t)y->n)
-    {
+    DD_TASKS(ctx->worker, i, (size_t)y->n) {
         float *row = y->data + i * y->stride, *s = cos_first ? row + half : row,
               *c = cos_first ? row : row + half;
         ctx->k->sincos(s, c, f, t[i], half);
@@ -22,8 +21,7 @@ void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_
 {
     size_t half = (size_t)y->c / 2, s = cos_first ? half : 0, c = cos_first ? 0 : half;
 
-    DD_TASKS(ctx->worker, i, (size_t)y->n)
-    {
+    DD_TASKS(ctx->worker, i, (size_t)y->n) {
         const float *row = y->data + i * y->stride, *grad = dy->data + i * dy->stride;
         double sum = 0;
         for (size_t k = 0; k < half; k++)
@@ -36,8 +34,7 @@ void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y
                             const int32_t *classes)
 {
     size_t c = (size_t)y->c;
-    DD_TASKS(ctx->worker, i, (size_t)y->n)
-    {
+    DD_TASKS(ctx->worker, i, (size_t)y->n) {
         float *row = y->data + i * y->stride;
         ctx->k->post(row, c, row, c, table + (size_t)classes[i] * c, NULL, 0, 1, 1, c);
     }
@@ -48,8 +45,8 @@ void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const 
 {
     size_t c = (size_t)dy->c;
     DD_ONCE(ctx->worker)
-    for (int i = 0; i < dy->n; i++) {
-        float *row = dtable + (size_t)classes[i] * c;
-        ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);
-    }
+        for (int i = 0; i < dy->n; i++) {
+            float *row = dtable + (size_t)classes[i] * c;
+            ctx->k->post(row, c, row, c, NULL, dy->data + (size_t)i * dy->stride, 0, 1, 1, c);
+        }
 }

@@ -150,8 +150,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
     size_t k_tasks = dd_blocks(p->dim, CHANNELS), tasks = k_tasks + p->panels,
            blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
-    DD_TASKS(ctx->worker, task, heads * tasks)
-    {
+    DD_TASKS(ctx->worker, task, heads * tasks) {
         size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
                v = part >= k_tasks;
         const float *memory = s->memory ? s->memory + (v * p->heads + head) * p->dim * p->memory : NULL;
@@ -161,16 +160,15 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
         else
             make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
     }
-    DD_TASKS(ctx->worker, task, heads * p->chunks)
-    {
+    DD_TASKS(ctx->worker, task, heads * p->chunks) {
         float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads),
               *v = k + p->k_size;
         make_partial(p, s->k, v + p->v_size, k, v, p->tokens, task % p->chunks);
     }
     DD_TASKS(ctx->worker, task, heads)
-    make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
+        make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
     DD_TASKS(ctx->worker, task, heads * blocks)
-    make_y(s, ctx, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
+        make_y(s, ctx, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
 }
 
 void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_map *y,
@@ -328,8 +326,7 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
     struct back b = make_back(&p);
     size_t memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
-    DD_TASKS(ctx->worker, task, n * p.heads)
-    {
+    DD_TASKS(ctx->worker, task, n * p.heads) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels, column = head * p.dim;
         float *own = ctx->scratch + dd_thread(ctx->worker) * b.end;
         head_backward(
@@ -340,10 +337,10 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
                             own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
     }
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
-    for (size_t j = part * memory; j < (part + 1) * memory; j++) {
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += dmemory[i * kept + j];
-        dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
-    }
+        for (size_t j = part * memory; j < (part + 1) * memory; j++) {
+            double sum = 0;
+            for (size_t i = 0; i < n; i++)
+                sum += dmemory[i * kept + j];
+            dmemory_kv[j] = (float)(dmemory_kv[j] + sum);
+        }
 }

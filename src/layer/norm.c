@@ -60,15 +60,13 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            width = channels / (size_t)groups;
     float *sums = ctx->scratch;
-    DD_TASKS(ctx->worker, task, (size_t)x->n * chunks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
         ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
-    DD_TASKS(ctx->worker, task, (size_t)x->n * (size_t)groups)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * (size_t)groups) {
         size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
         struct moments m =
             group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks,
@@ -143,8 +141,7 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
     size_t width = channels / (size_t)groups;
     double *parts = (double *)(void *)ctx->scratch;
     float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
-    DD_TASKS(ctx->worker, task, n * (size_t)groups)
-    {
+    DD_TASKS(ctx->worker, task, n * (size_t)groups) {
         size_t image = task / (size_t)groups, at = image * channels;
         struct image_backward t = { dscale + at,
                                     dshift + at,
@@ -161,8 +158,7 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
         group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
                        (double)pixels * (double)width, demb_add);
     }
-    DD_TASKS(ctx->worker, task, n * chunks + 2)
-    {
+    DD_TASKS(ctx->worker, task, n * chunks + 2) {
         if (task == n * chunks)
             add_images(dgamma, parts, n, channels);
         if (task == n * chunks + 1)
@@ -181,8 +177,7 @@ void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, c
                          const struct dd_map *residual, enum dd_act act)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
-    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * CHUNK, at = image * pixels + first;
         const float *scale = emb ? emb + image * emb_stride : NULL;
         ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, gain, scale,
@@ -229,8 +224,7 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
     size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            n = (size_t)x->n;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
-    DD_TASKS(ctx->worker, task, n * chunks)
-    {
+    DD_TASKS(ctx->worker, task, n * chunks) {
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first,
                count = dd_min(CHUNK, pixels - first);
         const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
@@ -246,6 +240,6 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
                              scale ? scale + channels : NULL, count, channels, act);
     }
     DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))
-    rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, block * CHANNELS,
-                   dd_min(CHANNELS, channels - block * CHANNELS), gain, emb, emb_stride);
+        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, block * CHANNELS,
+                       dd_min(CHANNELS, channels - block * CHANNELS), gain, emb, emb_stride);
 }

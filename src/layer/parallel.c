@@ -13,6 +13,7 @@
 #include "layer/parallel.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,6 @@ struct range {
 
 struct dd_team {
     int threads;
-    pid_t process; /* a fork has none of its parent's threads */
     dd_parallel_delay *delay;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -45,13 +45,23 @@ struct dd_team {
     struct range range[]; /* [threads] */
 };
 
+/* The process in which OpenMP has started threads: 0, none yet; the library's only variable, for a fork has to know. */
+static _Atomic pid_t first_process;
+
+/* Whether OpenMP can be asked for threads here.  In a child of a process that has used them its runtime would wait for threads that are not
+   there. */
+static bool has_threads(void)
+{
+    pid_t none = 0, own = getpid();
+    return atomic_compare_exchange_strong(&first_process, &none, own) || none == own;
+}
+
 struct dd_team *dd_parallel_create(int threads)
 {
     struct dd_team *t = dd_memory(1, sizeof *t + (size_t)threads * sizeof *t->range);
     if (!t)
         return NULL;
     t->threads = threads;
-    t->process = getpid();
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->changed, NULL);
     return t;
@@ -126,7 +136,7 @@ static void wake(struct dd_team *t)
 
 int dd_parallel_begin(struct dd_team *t)
 {
-    if (!t || t->process != getpid())
+    if (!t || t->threads == 1 || !has_threads())
         return 1;
     atomic_store_explicit(&t->sum, 0, memory_order_relaxed);
     atomic_store_explicit(&t->number, 0, memory_order_relaxed);

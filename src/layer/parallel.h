@@ -58,7 +58,7 @@ void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
 /* A run of one loop. */
 #define DD_PARALLEL(team, task, n) \
     DD_TEAM(team, worker_)         \
-    DD_TASKS(worker_, task, n)
+        DD_TASKS(worker_, task, n)
 
 #define DD_NO_TASK SIZE_MAX
 

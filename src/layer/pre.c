@@ -35,8 +35,7 @@ static void total(const struct dd_context *ctx, float *const *y, size_t kinds, s
                   size_t chunks, size_t c)
 {
     size_t blocks = dd_blocks(c, CHANNELS);
-    DD_TASKS(ctx->worker, task, kinds * n * blocks)
-    {
+    DD_TASKS(ctx->worker, task, kinds * n * blocks) {
         size_t kind = task / (n * blocks), image = task / blocks % n, first = task % blocks * CHANNELS,
                width = dd_min(CHANNELS, c - first);
         const float *sums = ctx->scratch + (image * chunks * kinds + kind) * c + first;
@@ -54,8 +53,7 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                      float *dshift, const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
 {
     size_t c = (size_t)x->c, n = (size_t)x->n, chunks = chunks_of(x);
-    DD_TASKS(ctx->worker, task, n * chunks)
-    {
+    DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(x, task);
         const float *pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride;
         float *sum = dscale ? ctx->scratch + task * 2 * c : NULL;
@@ -90,8 +88,7 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
                            enum dd_act act)
 {
     size_t c = (size_t)dy->c, n = (size_t)dy->n, chunks = chunks_of(dy);
-    DD_TASKS(ctx->worker, task, n * chunks)
-    {
+    DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(dy, task);
         const float *z = dz->data + k.at * dz->stride;
         store_chunk(ctx->k, &k, dz, dy, v, scale, act);

@@ -32,8 +32,7 @@ static struct rows load(const struct dd_context *ctx, const struct dd_map *x, co
 void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                             const struct dd_pre *pre)
 {
-    DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h)
-    {
+    DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
         struct rows r = load(ctx, x, pre, row, 1);
         ctx->k->upsample(y->data + row * 2 * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 1,
                          (size_t)x->w, (size_t)x->c);
@@ -44,9 +43,9 @@ void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *
                              const struct dd_map *dy)
 {
     DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h)
-    ctx->k->upsample_backward(dx->data + row * (size_t)dx->w * dx->stride, dx->stride, add,
-                              dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1, (size_t)dx->w,
-                              (size_t)dx->c);
+        ctx->k->upsample_backward(dx->data + row * (size_t)dx->w * dx->stride, dx->stride, add,
+                                  dy->data + row * 2 * (size_t)dy->w * dy->stride, dy->stride, 1,
+                                  (size_t)dx->w, (size_t)dx->c);
 }
 
 /* Where output row `row` of all images begins in x; an odd last row of an image is left out. */
@@ -58,8 +57,7 @@ static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
 void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                               const struct dd_pre *pre)
 {
-    DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h)
-    {
+    DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h) {
         struct rows r = load(ctx, x, pre, pair(y, x, row), 2);
         ctx->k->avgpool(y->data + row * (size_t)y->w * y->stride, y->stride, r.data, r.stride, 2,
                         (size_t)x->w, (size_t)x->c);
@@ -73,8 +71,7 @@ static void each_pair(const struct dd_context *ctx, pairs_backward *f, const str
                       const struct dd_map *dy)
 {
     size_t h = (size_t)dx->h, pairs = dd_blocks(h, 2);
-    DD_TASKS(ctx->worker, task, (size_t)dx->n * pairs)
-    {
+    DD_TASKS(ctx->worker, task, (size_t)dx->n * pairs) {
         size_t image = task / pairs, row = task % pairs;
         f(dx->data + (image * h + 2 * row) * (size_t)dx->w * dx->stride, dx->stride, add,
           dy->data + (image * (size_t)dy->h + row) * (size_t)dy->w * dy->stride, dy->stride,
@@ -92,9 +89,9 @@ void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd
                                    const struct dd_map *x)
 {
     DD_TASKS(ctx->worker, row, (size_t)y->n * (size_t)y->h)
-    ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride,
-                      x->data + pair(y, x, row) * (size_t)x->w * x->stride, x->stride, 2, (size_t)x->w,
-                      (size_t)x->c);
+        ctx->k->unshuffle(y->data + row * (size_t)y->w * y->stride, y->stride,
+                          x->data + pair(y, x, row) * (size_t)x->w * x->stride, x->stride, 2, (size_t)x->w,
+                          (size_t)x->c);
 }
 
 void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
@@ -107,8 +104,7 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
                               const struct dd_pre *pre, float a, float b)
 {
     size_t c = (size_t)x->c;
-    DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h)
-    {
+    DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
         const float *from = x->data + row * (size_t)x->w * x->stride;
         float *to = y->data + row * (size_t)x->w * y->stride;
         const float *scale = pre && pre->scale ? pre->scale + row / (size_t)x->h * c : NULL;
@@ -127,8 +123,7 @@ void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map
                                const struct dd_map *dy, float a)
 {
     size_t w = (size_t)dx->w, c = (size_t)dx->c;
-    DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h)
-    {
+    DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h) {
         const float *from = dy->data + row * w * dy->stride;
         float *to = dx->data + row * w * dx->stride;
         if (a == 1 || !add)

@@ -258,7 +258,7 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
             walk(net, s, first, last, NULL);
         else
             DD_TEAM(net->team, worker)
-        walk(net, s, first, last, worker);
+                walk(net, s, first, last, worker);
         if (seen) {
             struct dd_map y = dd_forward_map(net, s, net->program.node[first].y);
             stop = seen(user, first, &y);

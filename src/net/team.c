@@ -79,7 +79,7 @@ static int start(struct dd_team *team, int threads, ddpm_error *err)
                         "OMP_STACKSIZE): ask for fewer",
                         started + 1, threads);
     DD_TEAM(team, worker)
-    (void)worker;
+        (void)worker;
     return DDPM_OK;
 }
 #else

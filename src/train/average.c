@@ -22,5 +22,5 @@ void dd_average_step(const struct dd_context *ctx, float *average, float *low, c
 {
     float rate = (float)(1 - decay);
     DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK))
-    ctx->k->lerp(average + c * CHUNK, low + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
+        ctx->k->lerp(average + c * CHUNK, low + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
 }

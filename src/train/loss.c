@@ -226,8 +226,7 @@ static void draw_noise(const struct dd_loss_draw *draw, double *eps, uint64_t sa
 void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
                    int n, struct dd_team *team)
 {
-    DD_PARALLEL(team, i, (size_t)n)
-    {
+    DD_PARALLEL(team, i, (size_t)n) {
         size_t at = i * l->d;
         double *eps = l->eps + at, *image = l->work + WORK * at, *xt = image + l->d;
         l->t[i] = draw_step(draw, draw->first + i, l->T);
@@ -270,7 +269,7 @@ double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float
 {
     double sum = 0;
     DD_PARALLEL(team, i, (size_t)n)
-    l->each[i] = one(l, dout, out, x0, scale, i);
+        l->each[i] = one(l, dout, out, x0, scale, i);
     for (int i = 0; i < n; i++)
         sum += l->each[i];
     return sum;

@@ -58,8 +58,7 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
 {
     double *part = (double *)(void *)ctx->scratch, sum = 0;
     size_t chunks = dd_blocks(n, CHUNK);
-    DD_TASKS(ctx->worker, c, chunks)
-    {
+    DD_TASKS(ctx->worker, c, chunks) {
         size_t end = dd_min(n, (c + 1) * CHUNK);
         part[c] = 0;
         for (size_t i = c * CHUNK; i < end; i += SQUARES)
@@ -85,8 +84,7 @@ void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ct
         .step = (float)(rate / (1 - pow(o->beta1, step))),
         .keep = (float)(1 - rate * o->decay),
     };
-    DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK))
-    {
+    DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK)) {
         size_t i = c * CHUNK;
         ctx->k->adam(w + i, m + i, v + i, g + i, dd_min(CHUNK, n - i), &a);
     }

@@ -222,7 +222,7 @@ static void zero(ddpm_trainer *t)
 {
     float *sums = dd_gradient_sums(t->gradient);
     DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
-    memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
+        memset(sums + c * CHUNK, 0, dd_min(CHUNK, t->count - c * CHUNK) * sizeof *sums);
 }
 
 static struct dd_context context_of(const ddpm_trainer *t, struct dd_worker *worker)
@@ -233,8 +233,7 @@ static struct dd_context context_of(const ddpm_trainer *t, struct dd_worker *wor
 static double norm_of(ddpm_trainer *t)
 {
     double norm = 0;
-    DD_TEAM(t->team, worker)
-    {
+    DD_TEAM(t->team, worker) {
         struct dd_context ctx = context_of(t, worker);
         double own = dd_optimiser_norm(&ctx, dd_gradient_sums(t->gradient), t->count);
         if (worker->me == 0)
@@ -265,8 +264,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
         norm = norm_of(t);
     if (!isfinite(norm))
         return lost(t, x0, classes, loss, norm, err);
-    DD_TEAM(t->team, worker)
-    {
+    DD_TEAM(t->team, worker) {
         struct dd_context ctx = context_of(t, worker);
         dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, norm, t->done);
         dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
@@ -287,11 +285,11 @@ static void exchange(ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient);
     DD_PARALLEL(t->team, c, dd_blocks(t->count, CHUNK))
-    for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
-        float own = w[i];
-        w[i] = t->average[i];
-        t->average[i] = own;
-    }
+        for (size_t i = c * CHUNK; i < dd_min(t->count, (c + 1) * CHUNK); i++) {
+            float own = w[i];
+            w[i] = t->average[i];
+            t->average[i] = own;
+        }
     t->packed = false;
 }
 

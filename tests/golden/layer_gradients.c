@@ -72,7 +72,8 @@ static void load_run(const struct layer_case *t, const struct dd_kernels *k, int
     struct dd_map x = input(t, "x", c, 1), du = input(t, "du", c, 0), dx = spread(t, out[0], c, 2);
     struct dd_pre pre = { NULL, NULL, (enum dd_act)t->meta[4] };
     DD_TEAM(team_of(threads), worker)
-    dd_pre_backward(&(struct dd_context){ k, threads, NULL, worker }, &dx, add, NULL, NULL, &du, &x, &pre);
+        dd_pre_backward(&(struct dd_context){ k, threads, NULL, worker }, &dx, add, NULL, NULL, &du, &x,
+                        &pre);
     gather(out[0], &dx);
     map_free(&x), map_free(&du);
 }
@@ -98,8 +99,7 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
     float *emb = t->meta[5] ? all : NULL, *demb = emb ? out[3] : NULL;
     struct dd_map x = input(t, "x", c, 3), du = input(t, "du", c, 1), dx = spread(t, out[0], c, 2);
     struct dd_pre pre = { v, v + vector, (enum dd_act)t->meta[6] };
-    DD_TEAM(team_of(threads), worker)
-    {
+    DD_TEAM(team_of(threads), worker) {
         struct dd_context ctx = { k, threads, scratch, worker };
         dd_norm_forward(&ctx, v, v + vector, moments, &x, groups, 1e-5, gamma, beta, emb, wide);
         dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
@@ -129,9 +129,9 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
     DD_TEAM(team_of(threads), worker)
-    dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, out[1],
-                         emb ? out[2] : NULL, wide, add, &residual, add, &dy, &x, gain, emb, wide,
-                         (enum dd_act)t->meta[5]);
+        dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, out[1],
+                             emb ? out[2] : NULL, wide, add, &residual, add, &dy, &x, gain, emb, wide,
+                             (enum dd_act)t->meta[5]);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
     map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);
@@ -153,9 +153,9 @@ static void attention_run(const struct layer_case *t, const struct dd_kernels *k
     struct dd_map qkv = input(t, "qkv", 3 * inner, 2), dy = input(t, "dy", inner, 1),
                   dqkv = spread(t, out[0], 3 * inner, 3);
     DD_TEAM(team_of(threads), worker)
-    (linear ? dd_linear_attention_backward
-            : dd_attention_backward)(&(struct dd_context){ k, threads, scratch, worker }, &dqkv,
-                                     memory ? out[1] : NULL, &dy, &qkv, &a, memory);
+        (linear ? dd_linear_attention_backward
+                : dd_attention_backward)(&(struct dd_context){ k, threads, scratch, worker }, &dqkv,
+                                         memory ? out[1] : NULL, &dy, &qkv, &a, memory);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dqkv);
     map_free(&qkv), map_free(&dy), free(all), free(scratch);

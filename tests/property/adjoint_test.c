@@ -91,7 +91,7 @@ static void move(const struct move *t, const struct dd_kernels *k, const struct 
                  const struct dd_map *x)
 {
     DD_TEAM(team_of(2), worker)
-    t->forward(&(struct dd_context){ k, 2, NULL, worker }, y, x);
+        t->forward(&(struct dd_context){ k, 2, NULL, worker }, y, x);
 }
 
 static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
@@ -103,8 +103,7 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
     dd_kernels_init(&k, cpu);
     for (int threads = 1; threads <= 3; threads++) {
         struct dd_map dx = map_create(2, h, w, c, 3, 5), added = map_create(2, h, w, c, 2, 1);
-        DD_TEAM(team_of(threads), worker)
-        {
+        DD_TEAM(team_of(threads), worker) {
             struct dd_context ctx = { &k, threads, NULL, worker };
             t->backward(&ctx, threads == 1 ? &first : &dx, false, &dy);
             t->backward(&ctx, &added, true, &dy);
@@ -142,7 +141,7 @@ TEST(gradient, classes)
     float *table = floats_create(3 * 19, -1, 1, 1), *before = floats_create(3 * 19, -1, 1, 1);
     dd_kernels_init(&k, dd_cpu_detect());
     DD_TEAM(team_of(2), worker)
-    dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL, worker }, table, &dy, classes);
+        dd_embed_class_backward(&(struct dd_context){ &k, 2, NULL, worker }, table, &dy, classes);
     for (size_t c = 0; c < 19; c++) {
         const float *d = dy.data + c;
         CHECK(table[c] == before[c] + d[dy.stride]);
@@ -166,8 +165,8 @@ static void check_store(unsigned cpu, float scale, bool adds)
         dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6),
         dadd[i] = map_create(2, 1, 1, 37, i, 7);
         DD_TEAM(team_of(i + 1), worker)
-        dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch, worker }, &dz[i], &dr[i], adds,
-                              &dadd[i], adds, &dy, NULL, scale, DD_ACT_NONE);
+            dd_pre_store_backward(&(struct dd_context){ &k, i + 1, scratch, worker }, &dz[i], &dr[i], adds,
+                                  &dadd[i], adds, &dy, NULL, scale, DD_ACT_NONE);
         CHECK(map_same(&dz[i], 0, &dz[0], 0, 2) && map_same(&dr[i], 0, &dr[0], 0, 2) &&
               map_same(&dadd[i], 0, &dadd[0], 0, 2));
         CHECK(map_whole(&dz[i]) && map_whole(&dr[i]) && map_whole(&dadd[i]));
@@ -213,13 +212,13 @@ TEST(gradient, store_with_an_activation)
                           want = map_create(2, 3, 5, 21, 0, 3);
             dd_kernels_init(&k, masks[set]);
             DD_TEAM(team_of(2), worker)
-            dd_pre_backward(&(struct dd_context){ &k, 2, NULL, worker }, &want, false, NULL, NULL, &dy, &v,
-                            &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
+                dd_pre_backward(&(struct dd_context){ &k, 2, NULL, worker }, &want, false, NULL, NULL, &dy,
+                                &v, &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
             for (size_t i = 0; i < 2 * 3 * 5 * 21; i++)
                 want.data[i] *= 0.7f;
             DD_TEAM(team_of(2), worker)
-            dd_pre_store_backward(&(struct dd_context){ &k, 2, NULL, worker }, &dy, NULL, false, NULL, false,
-                                  &dy, &v, 0.7f, (enum dd_act)act);
+                dd_pre_store_backward(&(struct dd_context){ &k, 2, NULL, worker }, &dy, NULL, false, NULL,
+                                      false, &dy, &v, 0.7f, (enum dd_act)act);
             CHECK(map_same(&dy, 0, &want, 0, 2) && map_whole(&dy));
             map_free(&dy), map_free(&v), map_free(&want);
         }
@@ -280,7 +279,7 @@ static void run_images(image_gradient *f, const struct dd_kernels *k, int thread
 {
     float *scratch = scratch_create(scratch_of(k, dx->n, threads)), *v = floats_create(V_FLOATS, -1, 1, 9);
     DD_TEAM(team_of(threads), worker)
-    f(&(struct dd_context){ k, threads, scratch, worker }, dx, dy, x, v);
+        f(&(struct dd_context){ k, threads, scratch, worker }, dx, dy, x, v);
     free(scratch), free(v);
 }
 

@@ -165,7 +165,7 @@ static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads
     size_t size = s(&k, &t->a, qkv->n, threads);
     float *scratch = scratch_create(size);
     DD_TEAM(team_of(threads), worker)
-    f(&(struct dd_context){ &k, threads, scratch, worker }, y, &copy, &t->a, t->a.memory ? memory : NULL);
+        f(&(struct dd_context){ &k, threads, scratch, worker }, y, &copy, &t->a, t->a.memory ? memory : NULL);
     CHECK(scratch_whole(scratch, size) && map_whole(y) && map_same(&copy, 0, qkv, 0, qkv->n));
     map_free(&copy), free(scratch);
 }

@@ -69,12 +69,12 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     alloc_fail_never();
     dd_conv_gradient_pack(g, packed, p->w);
     DD_TEAM(team, worker)
-    dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
+        dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
     memset(scratch, 0xff, scratch_size);
     DD_TEAM(team, worker)
-    dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
-                             which & 8 ? NULL : p->db, &p->dz, &p->x,
-                             p->pre.scale || p->pre.act ? &p->pre : NULL);
+        dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
+                                 which & 8 ? NULL : p->db, &p->dz, &p->x,
+                                 p->pre.scale || p->pre.act ? &p->pre : NULL);
     CHECK(alloc_count() == 0);
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
     CHECK(map_whole(&p->dx));
@@ -286,7 +286,7 @@ static void adjoint(struct dd_conv_shape s, int n)
     float *packed = scratch_create(dd_conv_packed(c)), *scratch = scratch_create(dd_conv_scratch(c));
     dd_conv_pack(c, packed, p.w, NULL);
     DD_TEAM(team_of(2), worker)
-    dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch, worker }, &y, &p.x, NULL, NULL);
+        dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch, worker }, &y, &p.x, NULL, NULL);
     dd_conv_close(c);
     memset(p.dw, 0, weights * sizeof *p.dw);
     gradient_run(&p, &(struct run){ NULL, cpu, 2 }, 8);

@@ -60,8 +60,7 @@ struct run {
 static void run_conv(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                      const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
-    DD_TEAM(dd_conv_alone(c) ? NULL : team_of(ctx->threads), worker)
-    {
+    DD_TEAM(dd_conv_alone(c) ? NULL : team_of(ctx->threads), worker) {
         struct dd_context own = *ctx;
         own.worker = worker;
         dd_conv_forward(c, &own, y, x, pre, post);

@@ -18,7 +18,7 @@ static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd
     struct dd_kernels k;
     dd_kernels_init(&k, dd_cpu_detect());
     DD_TEAM(team_of(threads), worker)
-    dd_dropout_forward(&(struct dd_context){ &k, threads, NULL, worker }, y, x, pre, p, masks, place);
+        dd_dropout_forward(&(struct dd_context){ &k, threads, NULL, worker }, y, x, pre, p, masks, place);
 }
 
 /* y = dropout of n images of ones, without a pre. */
@@ -108,7 +108,7 @@ TEST(dropout, backward_has_the_mask_of_forward)
         u[i] = 1;
     struct dd_map mu = dense(u, IMAGES);
     DD_TEAM(team_of(2), worker)
-    dd_dropout_backward(&(struct dd_context){ &k, 2, NULL, worker }, &mu, 0.25, &d, 11);
+        dd_dropout_backward(&(struct dd_context){ &k, 2, NULL, worker }, &mu, 0.25, &d, 11);
     CHECK(!memcmp(u, mask, ALL * sizeof *u));
     free(mask);
     free(x);

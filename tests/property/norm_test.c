@@ -60,9 +60,9 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
     DD_TEAM(team_of(threads), worker)
-    dd_norm_forward(&(struct dd_context){ &k, threads, scratch, worker }, v->scale + at, v->shift + at, NULL,
-                    x, t->groups, 1e-5, v->gamma, v->beta, t->emb ? v->emb + (size_t)first * v->stride : NULL,
-                    v->stride);
+        dd_norm_forward(&(struct dd_context){ &k, threads, scratch, worker }, v->scale + at, v->shift + at,
+                        NULL, x, t->groups, 1e-5, v->gamma, v->beta,
+                        t->emb ? v->emb + (size_t)first * v->stride : NULL, v->stride);
     CHECK(scratch_whole(scratch, size));
     free(scratch);
 }
@@ -181,9 +181,9 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
                 DD_TEAM(team_of(teams[team]), worker)
-                dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL, worker },
-                                    team ? &y : &expected, &x, v.gamma, emb ? v.emb : NULL, v.stride, &r,
-                                    DD_ACT_SILU);
+                    dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL, worker },
+                                        team ? &y : &expected, &x, v.gamma, emb ? v.emb : NULL, v.stride, &r,
+                                        DD_ACT_SILU);
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else

@@ -51,8 +51,8 @@ static void check_upsample(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, 2 * H, 2 * W, C, 2, 9);
     DD_TEAM(team_of(s->threads), worker)
-    dd_resample_up_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
-                           pre ? &s->pre : NULL);
+        dd_resample_up_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
+                               pre ? &s->pre : NULL);
     for (int i = 0; i < N * 4 * H * W * C; i++) {
         int c = i % C, ox = i / C % (2 * W), oy = i / C / (2 * W) % (2 * H), image = i / C / (4 * H * W);
         double size, exact = inner(s, pre, image, oy / 2, ox / 2, c, &size);
@@ -66,8 +66,8 @@ static void check_avgpool(struct setting *s, int pre)
 {
     struct dd_map y = map_create(N, H / 2, W / 2, C, 2, 9);
     DD_TEAM(team_of(s->threads), worker)
-    dd_resample_mean_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
-                             pre ? &s->pre : NULL);
+        dd_resample_mean_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
+                                 pre ? &s->pre : NULL);
     for (int i = 0; i < N * H * W / 4 * C; i++) {
         int c = i % C, ox = i / C % (W / 2), oy = i / C / (W / 2) % (H / 2), image = i / C / (H * W / 4);
         double exact = 0, size = 0, m;
@@ -87,13 +87,14 @@ static void check_moves(struct setting *s)
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9),
                   z = map_create(N, H, W, C, 0, 9);
     DD_TEAM(team_of(s->threads), worker)
-    dd_resample_unshuffle_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &u, &s->x);
+        dd_resample_unshuffle_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &u,
+                                      &s->x);
     DD_TEAM(team_of(s->threads), worker)
-    dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x, NULL,
-                             1, 0);
+        dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &y, &s->x,
+                                 NULL, 1, 0);
     DD_TEAM(team_of(s->threads), worker)
-    dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &z, &s->x, NULL,
-                             2, -1);
+        dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &z, &s->x,
+                                 NULL, 2, -1);
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
         float x = at(&s->x, image, oy, ox, c);
@@ -126,7 +127,7 @@ TEST(resample, an_odd_last_row_is_left_out)
     struct dd_map x = map_create(2, 5, 7, 3, 0, 1), y = map_create(2, 2, 3, 3, 0, 2);
     dd_kernels_init(&k, 0);
     DD_TEAM(team_of(2), worker)
-    dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, &x, NULL);
+        dd_resample_mean_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, &x, NULL);
     CHECK_NEAR(at(&y, 1, 1, 2, 2),
                ((double)at(&x, 1, 2, 4, 2) + at(&x, 1, 2, 5, 2) + at(&x, 1, 3, 4, 2) + at(&x, 1, 3, 5, 2)) /
                    4,
@@ -147,7 +148,7 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
         f[i] = expf(-9.210340f * (float)i / (float)(half - 1));
     dd_kernels_init(&k, cpu);
     DD_TEAM(team_of(2), worker)
-    dd_embed_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, t, f, cos_first);
+        dd_embed_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, t, f, cos_first);
     for (int n = 0; n < 5; n++) {
         for (int i = 0; i < half; i++) {
             float a = t[n] * f[i];
@@ -180,7 +181,7 @@ TEST(embed, classes)
         struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
         dd_kernels_init(&k, masks[set]);
         DD_TEAM(team_of(1), worker)
-        dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, table, classes);
+            dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, table, classes);
         for (int i = 0; i < 3 * 19; i++)
             CHECK(at(&y, i / 19, 0, 0, i % 19) ==
                   at(&before, i / 19, 0, 0, i % 19) + table[classes[i / 19] * 19 + i % 19]);

@@ -62,7 +62,7 @@ TEST(training, norm)
     double one = dd_optimiser_norm(&ctx, g, N);
     CHECK_NEAR(one, sqrt(want), 0); /* squares of whole numbers: exact */
     DD_TEAM(team_of(3), worker)
-    CHECK(dd_optimiser_norm(&(struct dd_context){ &k, 3, ctx.scratch, worker }, g, N) == one);
+        CHECK(dd_optimiser_norm(&(struct dd_context){ &k, 3, ctx.scratch, worker }, g, N) == one);
     g[N - 1] = NAN;
     CHECK(isnan(dd_optimiser_norm(&ctx, g, N)));
     free(g);
