@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "image/array_file.h"
 #include "trial/bench_quality.h"
 #include "trial/bench_report.h"
 #include "cli/command_model.h"

@@ -18,7 +18,7 @@ folder       tools/checkpoint/diffusers_folder.c,tools/checkpoint/diffusers_weig
 settings     tools/family/settings.c,tools/family/settings_values.c,tools/family/settings_flags.c,tools/family/settings_yaml.c settings_(add_object|texts|ask)
 picture      tools/sample/recipe.c                           recipe_compare|tell_difference
 image tools/image/image_file.c,tools/image/image_png.c,tools/image/image_jpeg.c,tools/image/image_webp.c .*_head|.*_text
-dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c .*(class|part).*
+dataset tools/image/dataset_array.c,tools/image/dataset_numpy.c,tools/image/dataset_npz.c,tools/image/dataset.c,tools/image/dataset_open.c .*(class|part).*
 manifest       tools/outdir/manifest.c                           manifest_hash|manifest_join|by_state|manifest_ask|manifest_write|begin_file|append
 saved_batch       tools/outdir/saved_batch.c                           saved_batch_(remove|check)
 plan         tools/training/training_plan.c                    -

@@ -4,6 +4,7 @@
 #include <zlib.h>
 #include "tests/check.h"
 #include "tools/sample/index_list.h"
+#include "tools/image/array_file.h"
 #include "tools/image/picture.h"
 
 enum { ROOM = 1 << 16 };

@@ -1,14 +1,14 @@
-/* Images in the order of their file, or of their names in a folder. */
-#include "image/dataset.h"
+/* Reads and checks the images of a data set (dataset.h); dataset_open.c finds where they lie. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 #include "base/error.h"
-#include "base/names.h"
+#include "image/dataset.h"
 
-/* The image's first byte in the array that holds it. */
+/* ---- one image ---- */
+
+/* Returns the first byte of image i of the set, and the array that holds it. */
 static const unsigned char *find(const struct dataset *d, const struct dataset_array **array, size_t i)
 {
     const struct dataset_array *a = d->array;
@@ -18,23 +18,31 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
     return a->data + i * a->stride;
 }
 
-/* The pages of a mapped file that has been cut off are gone, and those that were written to are other images;
-   a .gz is in memory. */
+/* Reads image i of the set.  The file is asked first whether it has changed: the pages of a mapped
+   file that was cut off are gone, and those that were written to are other images. */
 static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i, const char *name,
                       ddpm_error *err)
 {
     const struct dataset_array *a;
     const unsigned char *data = find(d, &a, i);
-    struct view v = { data + a->class_byte, a->height, a->width, a->channels, { 0 }, a->number, false };
+    struct view v = {
+        .data = data + a->class_byte,
+        .height = a->height,
+        .width = a->width,
+        .channels = a->channels,
+        .number = a->number,
+    };
     memcpy(v.step, a->step, sizeof v.step);
+
     int code = dataset_array_unchanged(a, name, err);
     if (code)
         return code;
+
     *bytes = a->number.bytes == 1 && a->number.kind == 'u';
     return view_read(x, &v, d->about, d->fit, name, err);
 }
 
-/* Of image i in the set, for messages; allocated. */
+/* Returns the name of image i of the set for messages, allocated; NULL when out of memory. */
 static char *name_of(const struct dataset *d, size_t i)
 {
     size_t n = strlen(d->path) + (d->folder.files ? strlen(d->folder.file[i]) : 0) + 32;
@@ -51,19 +59,24 @@ static size_t size_of(const struct dataset *d)
     return (size_t)d->about->height * (size_t)d->about->width * (size_t)d->about->channels;
 }
 
-/* Reads image i of the set; bytes tells whether x are byte levels.  Other numbers are rounded to float32, as
-   they are kept. */
+/* Reads image i of the set from its file.  *bytes: x are byte levels.  Other numbers are rounded to
+   float32, because they are kept so.  *was: what a picture held. */
 static int read_again(const struct dataset *d, double *x, bool *bytes, struct image_file *was, size_t i,
                       ddpm_error *err)
 {
     char *name = name_of(d, i);
     if (!name)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a name in %s", d->path);
-    int code = d->folder.files ? view_picture(x, was, name, d->about, d->fit, err)
-                               : read_array(d, x, bytes, i, name, err);
-    free(name);
-    if (!code && d->folder.files)
+
+    int code;
+    if (d->folder.files) {
+        code = view_picture(x, was, name, d->about, d->fit, err);
         *bytes = was->bytes == 1;
+    } else {
+        code = read_array(d, x, bytes, i, name, err);
+    }
+    free(name);
+
     for (size_t e = 0; !code && !*bytes && e < size_of(d); e++)
         x[e] = (double)(float)x[e];
     return code;
@@ -78,17 +91,21 @@ int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
     bool bytes;
     if (!kept->level && !kept->value)
         return read_again(d, x, &bytes, &was, i, err);
+
     for (size_t e = 0; e < size; e++)
         x[e] = kept->level ? kept->level[e] / 127.5 - 1 : (double)kept->value[e];
     return DDPM_OK;
 }
 
-/* A picture that cannot be read is found later, where it may be left out. */
+/* ---- the shape of all ---- */
+
+/* Passes over pictures that cannot be read; dataset_check finds them, and may leave them out. */
 static int folder_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 {
     struct image_file p;
     ddpm_error why, first = { .code = DDPM_OK };
     bool known = false;
+
     for (size_t i = 0; i < d->folder.files && !(known && shape[2] == 3); i++) {
         char *name = name_of(d, i);
         if (!name)
@@ -99,9 +116,14 @@ static int folder_shape(const struct dataset *d, int shape[3], ddpm_error *err)
             first = why;
         if (code)
             continue;
-        if (!known)
-            shape[0] = p.height, shape[1] = p.width, shape[2] = 1;
-        shape[2] = p.channels > 2 ? 3 : shape[2];
+
+        if (!known) {
+            shape[0] = p.height;
+            shape[1] = p.width;
+            shape[2] = 1;
+        }
+        if (p.channels > 2)
+            shape[2] = 3;
         known = true;
     }
     return known ? DDPM_OK : dd_error(err, first.code, "%s", first.text);
@@ -111,30 +133,38 @@ int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 {
     if (!d->arrays)
         return folder_shape(d, shape, err);
-    shape[0] = d->array->height, shape[1] = d->array->width, shape[2] = d->array->channels;
+    shape[0] = d->array->height;
+    shape[1] = d->array->width;
+    shape[2] = d->array->channels;
     return DDPM_OK;
 }
+
+/* ---- images in memory ---- */
 
 int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err)
 {
     d->kept = calloc(d->there, sizeof *d->kept);
     d->room = bytes;
-    return d->kept
-               ? DDPM_OK
-               : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->there);
+    if (!d->kept)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->there);
+    return DDPM_OK;
 }
 
+/* Keeps image i of the set, if there is room for it. */
 static int keep(struct dataset *d, const double *x, bool bytes, size_t i, ddpm_error *err)
 {
     size_t size = size_of(d), room = size * (bytes ? 1 : sizeof(float));
     if (!d->kept || room > d->room)
         return DDPM_OK;
+
     struct dataset_kept *k = &d->kept[i];
-    *k = bytes ? (struct dataset_kept){ .level = malloc(room) }
-               : (struct dataset_kept){ .value = malloc(room) };
-    if (!k->level && !k->value)
+    void *made = malloc(room);
+    if (!made)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its images: keep fewer with --cache",
                         d->path);
+    k->level = bytes ? made : NULL;
+    k->value = bytes ? NULL : made;
+
     for (size_t e = 0; e < size; e++)
         if (bytes)
             k->level[e] = (unsigned char)rint(127.5 * (x[e] + 1));
@@ -144,22 +174,29 @@ static int keep(struct dataset *d, const double *x, bool bytes, size_t i, ddpm_e
     return DDPM_OK;
 }
 
+/* ---- classes ---- */
+
 int dataset_class(const struct dataset *d, size_t k)
 {
     const struct dataset_array *a;
     size_t i = d->index[k];
     if (d->folder.files)
         return d->folder.class_of[i];
+
     const unsigned char *data = find(d, &a, i);
-    return a->class_byte ? *data : a->classes ? a->classes[(size_t)(data - a->data) / a->stride] : -1;
+    if (a->class_byte)
+        return *data;
+    return a->classes ? a->classes[(size_t)(data - a->data) / a->stride] : -1;
 }
 
-/* A picture above the classes, or a class without pictures, would give wrong numbers or none. */
+/* Refuses a picture that lies beside the folders of the classes, and a class without pictures:
+   these would be given a wrong number, or none. */
 static int check_classes(const struct dataset *d, ddpm_error *err)
 {
     const struct image_folder *f = &d->folder;
     char left_out[160];
     image_folder_left_out(left_out, sizeof left_out, f);
+
     for (size_t k = 0; k < d->count && f->classes; k++)
         if (f->class_of[d->index[k]] < 0)
             return dd_error(err, DDPM_EDATA,
@@ -178,9 +215,11 @@ static int check_classes(const struct dataset *d, ddpm_error *err)
 int dataset_check_classes(const struct dataset *d, int given, const char *advice, ddpm_error *err)
 {
     int classes = d->about->classes;
+    if (!classes && given >= 0)
+        return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
     if (!classes)
-        return given < 0 ? DDPM_OK
-                         : dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
+        return DDPM_OK;
+
     int code = given < 0 ? check_classes(d, err) : DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++) {
         int class = given >= 0 ? given : dataset_class(d, k);
@@ -195,149 +234,33 @@ int dataset_check_classes(const struct dataset *d, int given, const char *advice
     return code;
 }
 
-static bool is_batch(const char *folder, const char *name)
-{
-    (void)folder;
-    return dd_names_end(name, ".bin");
-}
+/* ---- opening ---- */
 
-static bool is_test(const char *name)
-{
-    return !strncasecmp(name, "test", strlen("test"));
-}
-
-/* Takes the test batches away from a folder with others to train on: they are there to be measured on. */
-static void without_test(struct dataset *d, char **name, size_t *names)
-{
-    size_t kept = 0, others = 0;
-    for (size_t i = 0; i < *names; i++)
-        others += !is_test(name[i]);
-    for (size_t i = 0; i < *names; i++) {
-        if (!is_test(name[i]) || !others) {
-            name[kept++] = name[i];
-            continue;
-        }
-        if (d->tests++)
-            free(name[i]);
-        else
-            d->test = name[i];
-    }
-    *names = kept;
-}
-
-/* CIFAR-10's folder: its batches, one after the other. */
-static int open_batches(struct dataset *d, char **name, size_t names, size_t most, ddpm_error *err)
-{
-    int code = DDPM_OK;
-    d->array = calloc(names, sizeof *d->array);
-    if (!d->array)
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu files", d->path, names);
-    for (size_t i = 0; i < names && !code; i++) {
-        size_t n = strlen(d->path) + strlen(name[i]) + 2;
-        char *path = malloc(n);
-        if (!path)
-            return dd_error(err, DDPM_ENOMEM, "%s: out of memory for a name", d->path);
-        snprintf(path, n, "%s/%s", d->path, name[i]);
-        code = dataset_array_open(&d->array[i], path, most, err);
-        if (!code && !d->array[i].class_byte)
-            code = dd_error(err, DDPM_EDATA,
-                            "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
-        d->arrays = i + 1;
-        free(path);
-    }
-    return code;
-}
-
-static int part_of(const char *name, size_t length)
-{
-    static const char *const part[] = { "train", "training", "val",     "valid", "validation",
-                                        "dev",   "test",     "testing", "eval" };
-
-    enum { TO_TRAIN = 2, PARTS = sizeof part / sizeof *part };
-
-    for (int i = 0; i < PARTS; i++)
-        if (strlen(part[i]) == length && !strncasecmp(name, part[i], length))
-            return i < TO_TRAIN ? 1 : 2;
-    return 0;
-}
-
-/* Folders such as train and test, at any depth, are parts of a set, no classes, and not meant to be taken
-   together. */
-static int check_parts(const struct dataset *d, ddpm_error *err)
-{
-    const char *part[3] = { NULL };
-    int length[3] = { 0 };
-    for (size_t i = 0; i < d->folder.files; i++) {
-        const char *file = d->folder.file[i], *from = file;
-        for (const char *end = strchr(from, '/'); end; end = strchr(from, '/')) {
-            int k = part_of(from, (size_t)(end - from));
-            if (!part[k])
-                part[k] = file, length[k] = (int)(end - file);
-            from = end + 1;
-        }
-    }
-    if (!part[1] || !part[2])
-        return DDPM_OK;
-    return dd_error(err, DDPM_EDATA,
-                    "%s holds the parts %.*s and %.*s of a data set: name one of them, such as %s/%.*s",
-                    d->path, length[1], part[1], length[2], part[2], d->path, length[1], part[1]);
-}
-
-static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
-{
-    char **name, left_out[160];
-    size_t names;
-    int code = image_folder_open(&d->folder, d->path, err);
-    if (code || d->folder.files)
-        return code ? code : check_parts(d, err);
-    code = dd_names_list(&name, &names, d->path, is_batch, err);
-    image_folder_left_out(left_out, sizeof left_out, &d->folder);
-    if (!code && !names)
-        code = dd_error(err, DDPM_EDATA,
-                        "%s holds no image: expected .png, .jpg or .webp files, in it or in sub-folders, or "
-                        "CIFAR-10's .bin%s%s",
-                        d->path, *left_out ? "; found " : "", left_out);
-    if (!code)
-        without_test(d, name, &names);
-    if (!code)
-        code = open_batches(d, name, names, most, err);
-    dd_names_free(name, names);
-    return code;
-}
-
-static int open_source(struct dataset *d, size_t most, ddpm_error *err)
-{
-    struct stat s;
-    if (!stat(d->path, &s) && S_ISDIR(s.st_mode))
-        return open_folder(d, most, err);
-    if (!(d->array = calloc(1, sizeof *d->array)))
-        return dd_error(err, DDPM_ENOMEM, "%s: out of memory", d->path);
-    d->arrays = 1;
-    return dataset_array_open(d->array, d->path, most, err);
-}
-
+/* Lists the first most images, or all. */
 static int choose(struct dataset *d, size_t most, ddpm_error *err)
 {
     d->there = d->folder.files;
     for (size_t i = 0; i < d->arrays; i++)
         d->there += d->array[i].count;
+
     if (most > d->there)
         return dd_error(err, DDPM_EUSAGE, "-n %zu: %s holds %zu image%s", most, d->path, d->there,
                         d->there == 1 ? "" : "s");
+
     d->count = most ? most : d->there;
     d->index = malloc(d->count * sizeof *d->index);
-    for (size_t i = 0; d->index && i < d->count; i++)
+    if (!d->index)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->count);
+    for (size_t i = 0; i < d->count; i++)
         d->index[i] = (uint32_t)i;
-    return d->index
-               ? DDPM_OK
-               : dd_error(err, DDPM_ENOMEM, "%s: out of memory for a list of %zu images", d->path, d->count);
+    return DDPM_OK;
 }
 
 int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
                  ddpm_error *err)
 {
     *d = (struct dataset){ .path = path, .about = about, .fit = fit };
-    int code = open_source(d, most, err);
+    int code = dataset_open_source(d, most, err);
     if (!code)
         code = choose(d, most, err);
     if (code)
@@ -345,29 +268,41 @@ int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, e
     return code;
 }
 
+/* ---- the check ---- */
+
+/* Counts what was done to an image. */
 static void see(struct dataset *d, const double *x, const struct image_file *was)
 {
     struct dataset_seen *s = &d->seen;
     int channels = d->about->channels;
-    bool picture = d->folder.files > 0;
-    s->repeated += picture && was->channels <= 2 && channels > 2;
-    s->grayed += picture && was->channels > 2 && channels <= 2;
-    s->opaque += picture && was->channels % 2 && channels % 2 == 0;
-    s->wide += picture && was->bytes == 2;
+    if (d->folder.files > 0) {
+        s->repeated += was->channels <= 2 && channels > 2;
+        s->grayed += was->channels > 2 && channels <= 2;
+        s->opaque += was->channels % 2 && channels % 2 == 0;
+        s->wide += was->bytes == 2;
+    }
+
     for (size_t e = 0; e < size_of(d); e++)
         s->largest = x[e] > s->largest ? x[e] : s->largest;
 }
 
-/* One image: kept, left out, or the end. */
-static int check_one(struct dataset *d, double *x, size_t k, size_t *good, dataset_bad_fn *bad,
-                     dataset_each_fn *each, void *user, ddpm_error *err)
+struct check {
+    double *x;   /* room for an image */
+    size_t good; /* images so far that are */
+    dataset_bad_fn *bad;
+    dataset_each_fn *each;
+    void *user;
+};
+
+/* Checks image k: it is good, or left out, or an error. */
+static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *err)
 {
     ddpm_error why = { 0 };
     struct image_file was;
     bool bytes;
-    int code = read_again(d, x, &bytes, &was, d->index[k], &why);
-    if (code && bad && code != DDPM_ENOMEM) {
-        bad(user, &why);
+    int code = read_again(d, c->x, &bytes, &was, d->index[k], &why);
+    if (code && c->bad && code != DDPM_ENOMEM) {
+        c->bad(c->user, &why);
         return DDPM_OK;
     }
     if (code) {
@@ -375,25 +310,35 @@ static int check_one(struct dataset *d, double *x, size_t k, size_t *good, datas
             *err = why;
         return code;
     }
-    see(d, x, &was);
-    if ((code = keep(d, x, bytes, d->index[k], err)))
+
+    see(d, c->x, &was);
+    code = keep(d, c->x, bytes, d->index[k], err);
+    if (code)
         return code;
-    d->index[(*good)++] = d->index[k];
-    return each && each(user, x, k) ? dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path)
-                                    : DDPM_OK;
+
+    d->index[c->good++] = d->index[k];
+    if (c->each && c->each(c->user, c->x, k))
+        return dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path);
+    return DDPM_OK;
 }
 
 int dataset_check(struct dataset *d, dataset_bad_fn *bad, dataset_each_fn *each, void *user, ddpm_error *err)
 {
-    size_t good = 0;
+    struct check c = { .bad = bad, .each = each, .user = user };
     d->seen = (struct dataset_seen){ .largest = -1 };
-    double *x = malloc(size_of(d) * sizeof *x);
-    int code = x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for an image", d->path);
+    c.x = malloc(size_of(d) * sizeof *c.x);
+    if (!c.x)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for an image", d->path);
+
+    int code = DDPM_OK;
     for (size_t k = 0; k < d->count && !code; k++)
-        code = check_one(d, x, k, &good, bad, each, user, err);
-    free(x);
-    d->count = code ? d->count : good;
-    return code || good ? code : dd_error(err, DDPM_EDATA, "%s: none of its images can be used", d->path);
+        code = check_one(d, &c, k, err);
+    free(c.x);
+    if (code)
+        return code;
+
+    d->count = c.good;
+    return c.good ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: none of its images can be used", d->path);
 }
 
 void dataset_close(struct dataset *d)
@@ -402,8 +347,13 @@ void dataset_close(struct dataset *d)
         dataset_array_close(&d->array[i]);
     free(d->array);
     image_folder_close(&d->folder);
-    for (size_t i = 0; d->kept && i < d->there; i++)
-        free(d->kept[i].level), free(d->kept[i].value);
-    free(d->index), free(d->kept), free(d->test);
+
+    for (size_t i = 0; d->kept && i < d->there; i++) {
+        free(d->kept[i].level);
+        free(d->kept[i].value);
+    }
+    free(d->kept);
+    free(d->index);
+    free(d->test);
     *d = (struct dataset){ .path = d->path };
 }

@@ -1,8 +1,10 @@
-/* Files of many images, known by their first bytes.  No copy is made but of what a .gz inflates to.
+/* Opens files of many images (dataset_array.h), which are known by their first bytes.  Only what a
+   .gz inflates to is copied.
 
-   IDX (LeCun, Cortes, Burges, "The MNIST database"): 0 0 8 r, r big-endian sizes [n, h, w] or [n, h, w, c], bytes.
-   CIFAR-10 binary (Krizhevsky): records of a class below 10 and 3 x 32 x 32 bytes, no head.
-   numpy's arrays are read by dataset_numpy.c and dataset_npz.c. */
+   IDX (LeCun, Cortes, Burges, "The MNIST database"): the bytes 0 0 8 r, then r sizes of four bytes,
+   big-endian, [n, h, w] or [n, h, w, c], then a byte for each number. CIFAR-10 binary (Krizhevsky):
+   records of a class below 10 and 3 x 32 x 32 bytes, channel by channel, no head. Arrays of numpy:
+   dataset_numpy.c and dataset_npz.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,14 +15,14 @@
 #include <zlib.h>
 #include "base/error.h"
 #include "base/kind.h"
-#include "image/dataset.h"
+#include "image/dataset_array.h"
 
 enum {
-    IDX_HEAD = 20,
-    RECORD = 3073,
-    INFLATES = 1032,
+    IDX_HEAD = 20,   /* bytes of the longest head */
+    RECORD = 3073,   /* bytes of an image of CIFAR-10 */
+    INFLATES = 1032, /* deflate makes at most so many bytes of one */
     SIDE_MAX = 65535
-}; /* deflate makes at most 1032 bytes of one */
+};
 
 int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err)
 {
@@ -31,7 +33,6 @@ int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_e
                     path, kind.is ? kind.is : "", kind.is ? ", " : "");
 }
 
-/* dim [4] = n, h, w, c. */
 int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,
                         ddpm_error *err)
 {
@@ -40,9 +41,15 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
             return dd_error(err, DDPM_EDATA, "%s: images of %llu x %llu x %llu; each is 1 to %d", path,
                             (unsigned long long)dim[1], (unsigned long long)dim[2],
                             (unsigned long long)dim[3], SIDE_MAX);
-    a->height = (int)dim[1], a->width = (int)dim[2], a->channels = (int)dim[3];
+
+    a->height = (int)dim[1];
+    a->width = (int)dim[2];
+    a->channels = (int)dim[3];
     a->stride = (size_t)(dim[1] * dim[2] * dim[3]) * (size_t)a->number.bytes + a->class_byte;
-    a->step[0] = (size_t)(dim[2] * dim[3]), a->step[1] = (size_t)dim[3], a->step[2] = 1;
+    a->step[0] = (size_t)(dim[2] * dim[3]);
+    a->step[1] = (size_t)dim[3];
+    a->step[2] = 1;
+
     if (dim[0] < 1 || dim[0] > UINT32_MAX || size / a->stride < dim[0])
         return dd_error(err, DDPM_EDATA,
                         "%s: its head says %llu images of %zu bytes, which %zu bytes cannot hold", path,
@@ -51,12 +58,16 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
     return DDPM_OK;
 }
 
-/* The size of an IDX head, or 0. */
+/* ---- IDX ---- */
+
+/* Returns the bytes of the IDX head that p [size] begins with, and its sizes as n, h, w, c; 0 when
+   it is none. */
 static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
 {
     size_t rank = size >= 4 && !p[0] && !p[1] && p[2] == 8 ? p[3] : 0;
     if ((rank != 3 && rank != 4) || size < 4 + 4 * rank)
         return 0;
+
     dim[3] = 1;
     for (size_t i = 0; i < rank; i++)
         dim[i] = (uint64_t)p[4 + 4 * i] << 24 | (uint64_t)p[5 + 4 * i] << 16 | (uint64_t)p[6 + 4 * i] << 8 |
@@ -64,7 +75,7 @@ static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
     return 4 + 4 * rank;
 }
 
-/* A picture of at most 4 rows and more than 4 channels is one whose channels come first. */
+/* Refuses images of at most 4 rows and more than 4 channels: their channels come first. */
 static int check_order(const uint64_t dim[4], const char *path, ddpm_error *err)
 {
     if (dim[1] > 4 || dim[3] <= 4)
@@ -80,7 +91,8 @@ static int open_idx(struct dataset_array *a, const char *path, size_t head, cons
 {
     size_t rest = a->map.size - head;
     int code = check_order(dim, path, err);
-    code = code ? code : dataset_array_shape(a, path, dim, rest, err);
+    if (!code)
+        code = dataset_array_shape(a, path, dim, rest, err);
     a->data = a->map.data + head;
     if (!code && rest != a->count * a->stride)
         return dd_error(err, DDPM_EDATA, "%s: %zu bytes follow its head, expected %zu", path, rest,
@@ -88,7 +100,9 @@ static int open_idx(struct dataset_array *a, const char *path, size_t head, cons
     return code;
 }
 
-/* The first n bytes of what the file inflates to; all: there is nothing behind them. */
+/* ---- IDX, compressed ---- */
+
+/* Fills out with the first n bytes of what the file inflates to.  all: nothing may follow them. */
 static int inflate_head(unsigned char *out, size_t n, const struct dataset_array *a, const char *path,
                         bool all, ddpm_error *err)
 {
@@ -98,17 +112,22 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     int status = inflateInit2(&z, 15 + 16);
     if (status != Z_OK)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory to inflate it", path);
+
     for (size_t done = 0; status == Z_OK && done < n; done = (size_t)(z.next_out - out)) {
         z.next_out = out + done;
         z.avail_out = n - done > UINT_MAX ? UINT_MAX : (uInt)(n - done);
         status = inflate(&z, Z_NO_FLUSH);
     }
+
+    /* The checksum stands at the end, and is compared when that is read. */
     bool full = z.total_out == n;
     if (full && all && status == Z_OK) {
-        z.next_out = &spare, z.avail_out = 1;
+        z.next_out = &spare;
+        z.avail_out = 1;
         status = inflate(&z, Z_FINISH);
     }
     inflateEnd(&z);
+
     if (!full && n <= IDX_HEAD && status == Z_STREAM_END)
         return dataset_array_refuse(a, path, err);
     if (!full || (all && status != Z_STREAM_END))
@@ -123,6 +142,7 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     uint64_t dim[4];
     if (a->map.size > UINT_MAX)
         return dd_error(err, DDPM_EDATA, "%s: too large; gunzip it first", path);
+
     int code = inflate_head(start, sizeof start, a, path, false, err);
     if (code)
         return code;
@@ -132,21 +152,44 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     if ((code = check_order(dim, path, err)) ||
         (code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
         return code;
+
     bool all = !most || most >= a->count;
     size_t n = head + (all ? a->count : most) * a->stride;
-    if (!(a->inflated = malloc(n)))
+    a->inflated = malloc(n);
+    if (!a->inflated)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, n);
     a->data = a->inflated + head;
     return inflate_head(a->inflated, n, a, path, all, err);
 }
 
+/* ---- CIFAR-10 ---- */
+
+/* Returns whether a file consists of records that begin with a class. */
 static bool is_cifar(const struct dd_file *f)
 {
-    for (size_t at = 0; at < f->size && f->size % RECORD == 0; at += RECORD)
+    if (!f->size || f->size % RECORD)
+        return false;
+    for (size_t at = 0; at < f->size; at += RECORD)
         if (f->data[at] > 9)
             return false;
-    return f->size && f->size % RECORD == 0;
+    return true;
 }
+
+static int open_cifar(struct dataset_array *a, const char *path, ddpm_error *err)
+{
+    const uint64_t dim[4] = { a->map.size / RECORD, 32, 32, 3 };
+    a->class_byte = true;
+    a->data = a->map.data;
+    int code = dataset_array_shape(a, path, dim, a->map.size, err);
+
+    /* Channel by channel, unlike the rest. */
+    a->step[0] = 32;
+    a->step[1] = 1;
+    a->step[2] = 32 * 32;
+    return code;
+}
+
+/* ---- any of them ---- */
 
 static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
@@ -161,13 +204,7 @@ static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm
         return dataset_npz(a, path, err);
     if (size >= 2 && p[0] == 0x1F && p[1] == 0x8B)
         return open_gz(a, path, most, err);
-    if (!is_cifar(&a->map))
-        return dataset_array_refuse(a, path, err);
-    a->class_byte = true;
-    a->data = p;
-    int code = dataset_array_shape(a, path, (uint64_t[]){ size / RECORD, 32, 32, 3 }, size, err);
-    a->step[0] = 32, a->step[1] = 1, a->step[2] = 32 * 32;
-    return code;
+    return is_cifar(&a->map) ? open_cifar(a, path, err) : dataset_array_refuse(a, path, err);
 }
 
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
@@ -177,6 +214,7 @@ int dataset_array_open(struct dataset_array *a, const char *path, size_t most, d
     if (!code && (a->descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         code = dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
                         strerror(errno));
+
     if (!code)
         code = open_any(a, path, most, err);
     if (!code && !a->class_byte && !a->classes)
@@ -191,6 +229,7 @@ int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddp
     struct stat s;
     if (a->inflated)
         return DDPM_OK;
+
     if (fstat(a->descriptor, &s) || (size_t)s.st_size < a->map.size)
         return dd_error(err, DDPM_EDATA, "%s: the file has become shorter while it was in use", name);
     if ((size_t)s.st_size == a->map.size && s.st_mtim.tv_sec == a->map.written.tv_sec &&
@@ -202,7 +241,8 @@ int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddp
 void dataset_array_close(struct dataset_array *a)
 {
     dd_file_unmap(&a->map);
-    free(a->inflated), free(a->classes);
+    free(a->inflated);
+    free(a->classes);
     if (a->descriptor > 0)
         close(a->descriptor);
     *a = (struct dataset_array){ .descriptor = -1 };

@@ -1,4 +1,6 @@
-/* IDX labels: 0 0 8 1, a big-endian count, a byte each (LeCun, Cortes, Burges); zlib reads a file that is not compressed as it stands. */
+/* Reads the labels beside an IDX file of images (LeCun, Cortes, Burges, "The MNIST database"): the
+   bytes 0 0 8 1, a big-endian count of four bytes, and a byte for each label.  zlib reads a file
+   that is not compressed as it is. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +10,19 @@
 #include <zlib.h>
 #include "base/error.h"
 #include "base/names.h"
-#include "image/dataset.h"
+#include "image/dataset_array.h"
 
-/* The name with "images" and "idx3" replaced in its last part; NULL when it does not hold them, or out of memory. */
+/* Returns the name of the images' file with "images" and "idx3" replaced in its last part,
+   allocated; NULL when it does not contain them, or when out of memory. */
 static char *labels_name(const char *images)
 {
-    const char *slash = strrchr(images, '/'), *at = strstr(slash ? slash : images, "images"),
-               *idx = at ? strstr(at, "idx3") : NULL;
+    const char *slash = strrchr(images, '/');
+    const char *at = strstr(slash ? slash : images, "images");
+    const char *idx = at ? strstr(at, "idx3") : NULL;
     char *name = idx ? strdup(images) : NULL;
     if (!name)
         return NULL;
+
     memcpy(name + (at - images), "labels", 6);
     name[idx - images + 3] = '1';
     if (access(name, R_OK) != 0 && dd_names_end(name, ".gz"))
@@ -30,10 +35,13 @@ static int read_labels(int32_t **classes, gzFile f, const char *name, size_t cou
     unsigned char head[8];
     if (gzread(f, head, 8) != 8 || memcmp(head, "\0\0\010\1", 4))
         return dd_error(err, DDPM_EDATA, "%s: lies beside the images, but is no IDX file of labels", name);
+
     size_t n = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
     if (n != count)
         return dd_error(err, DDPM_EDATA, "%s: %zu labels for %zu images", name, n, count);
-    if (!(*classes = malloc((n + 1) * sizeof **classes)))
+
+    *classes = malloc((n + 1) * sizeof **classes);
+    if (!*classes)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", name, n);
     for (size_t i = 0; i < n; i++)
         if (((*classes)[i] = gzgetc(f)) < 0)
@@ -46,12 +54,15 @@ int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_err
     char *name = labels_name(images);
     struct stat st;
     bool there = name && access(name, R_OK) == 0 && stat(name, &st) == 0;
-    if (there && !S_ISREG(st.st_mode)) { /* opening a pipe would wait for its writer */
+
+    /* Opening a pipe would wait for its writer. */
+    if (there && !S_ISREG(st.st_mode)) {
         int code = dd_error(err, DDPM_EDATA,
                             "%s: is no regular file, but the labels of %s are expected there", name, images);
         free(name);
         return code;
     }
+
     gzFile f = there ? gzopen(name, "rb") : NULL;
     int code = f ? read_labels(classes, f, name, count, err) : DDPM_OK;
     if (f)

@@ -1,4 +1,4 @@
-/* What users are told about a data set, once. */
+/* Tells what users should know of a data set, once (dataset.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,8 @@
 
 enum { LINE = 1200, CLASSES_NAMED = 20 };
 
-/* Numbers of 12 bits in 16 reach 0.0625 of white. */
+/* Images without a value above this part of white are dark, perhaps by mistake: numbers of 14 bits
+   in 16 reach 0.25, those of 12 bits 0.0625. */
 static const double dark = 0.26;
 
 struct teller {
@@ -34,6 +35,7 @@ static void say_left_out(struct teller *t)
                  d->test, d->tests - 1);
     if (d->tests)
         say(t);
+
     if (*text && d->folder.files) {
         snprintf(t->line, LINE, "%s: left out %s; PNG, JPEG and WebP are read", d->path, text);
         say(t);
@@ -49,12 +51,30 @@ static void say_arrays(struct teller *t)
         }
 }
 
+/* Adds "0 NAME, 1 NAME, ..." to the line; of many classes the first and the last. */
+static void list_classes(struct teller *t, const struct image_folder *f)
+{
+    char name[40];
+    int n = (int)strlen(t->line);
+    for (int i = 0; i < f->classes; i++) {
+        if (i >= CLASSES_NAMED && i < f->classes - 1)
+            continue;
+
+        const char *before = i ? "," : "";
+        if (i > CLASSES_NAMED)
+            before = " ...";
+        image_folder_class(name, sizeof name, f, i);
+        n += snprintf(t->line + n, (size_t)(LINE - n), "%s %d %s", before, i, name);
+    }
+}
+
 static void say_classes(struct teller *t)
 {
     const struct image_folder *f = &t->d->folder;
-    int classes = t->d->about->classes, n = 0;
+    int classes = t->d->about->classes;
     if (!f->classes || !f->files)
         return;
+
     if (!classes) {
         snprintf(t->line, LINE,
                  "%s: %zu pictures, those of its %d sub-folder%s among them, are one set: the model has no "
@@ -63,20 +83,11 @@ static void say_classes(struct teller *t)
         say(t);
         return;
     }
-    char name[40];
-    n = snprintf(t->line, LINE, "classes:");
-    for (int i = 0; i < f->classes; i++) {
-        bool last = i == f->classes - 1;
-        if (i >= CLASSES_NAMED && !last)
-            continue;
-        image_folder_class(name, sizeof name, f, i);
-        n += snprintf(t->line + n, (size_t)(LINE - n), "%s %d %s",
-                      i > CLASSES_NAMED ? " ..."
-                      : i               ? ","
-                                        : "",
-                      i, name);
-    }
+
+    snprintf(t->line, LINE, "classes:");
+    list_classes(t, f);
     say(t);
+
     if (f->classes < classes) {
         snprintf(t->line, LINE, "the model has %d classes, %s has %d: the others get no picture", classes,
                  t->d->path, f->classes);
@@ -97,12 +108,15 @@ void dataset_notes(const struct dataset *d, dataset_tell_fn *tell, void *user)
     struct teller t = { .d = d, .tell = tell, .user = user };
     const struct dataset_seen *s = &d->seen;
     double white = (s->largest + 1) / 2;
+
     say_left_out(&t);
     say_arrays(&t);
     say_classes(&t);
+
     say_count(&t, s->repeated, "gray picture is", "gray pictures are", "taken as red, green and blue alike");
     say_count(&t, s->grayed, "picture in colour is", "pictures in colour are", "taken as gray");
     say_count(&t, s->opaque, "picture has", "pictures have", "no transparency: opaque everywhere");
+
     if (white <= dark) {
         snprintf(
             t.line, LINE,

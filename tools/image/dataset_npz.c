@@ -1,15 +1,17 @@
-/* Several arrays of numpy in a zip: the images are arr_0, as np.savez and OpenAI's samplers name them, with
-   classes in arr_1; or the only array. */
+/* Reads a .npz, the zip archive of np.savez with a member NAME.npy for each array.  The images are
+   arr_0, as np.savez and OpenAI's samplers name them, with their classes in arr_1; or they are the
+   only array. */
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"
 #include "base/names.h"
-#include "image/dataset.h"
+#include "image/dataset_array.h"
 
-enum { INFLATES = 1032 }; /* deflate makes at most 1032 bytes of one */
+/* Deflate makes at most 1032 bytes of one. */
+enum { INFLATES = 1032 };
 
-/* Returns the member's contents in data [*size], allocated. */
+/* Reads a member into *data [*size], allocated; the caller frees it after an error too. */
 static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_t at, const char *path,
                        ddpm_error *err)
 {
@@ -19,33 +21,42 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     if (s.size / INFLATES > s.comp_size)
         return dd_error(err, DDPM_EDATA, "%s: %s claims %llu bytes in %llu", path, s.name,
                         (unsigned long long)s.size, (unsigned long long)s.comp_size);
+
     *size = (size_t)s.size;
-    if (!(*data = malloc(*size + 1)))
+    *data = malloc(*size + 1);
+    if (!*data)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, *size);
+
+    /* libzip compares the CRC when it meets the end, so it is asked for one byte more. */
     zip_file_t *f = zip_fopen_index(z, at, 0);
     zip_int64_t n = f ? zip_fread(f, *data, s.size) : -1;
-    if (n >= 0 && zip_fread(f, *data + n, 1) != 0) /* libzip compares the CRC when it meets the end */
+    if (n >= 0 && zip_fread(f, *data + n, 1) != 0)
         n = -1;
     if (f && zip_fclose(f))
         n = -1;
     return n == (zip_int64_t)s.size ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: %s is damaged", path, s.name);
 }
 
-/* Returns the index of the images, or -1; names lists the arrays. */
+/* Returns the index of the images, or -1.  names [room]: a list of the arrays. */
 static zip_int64_t find_images(zip_t *z, char *names, size_t room)
 {
     zip_int64_t n = zip_get_num_entries(z, 0), only = -1, found = zip_name_locate(z, "arr_0.npy", 0);
     int arrays = 0;
     *names = 0;
+
     for (zip_int64_t i = 0; i < n; i++) {
         const char *name = zip_get_name(z, (zip_uint64_t)i, 0);
         if (!name || !dd_names_end(name, ".npy"))
             continue;
+
         only = i;
         if (arrays++ < 8 && strlen(names) + strlen(name) + 3 < room)
-            strcat(strcat(names, arrays > 1 ? ", " : ""), name);
+            dd_names_join(names, room, name);
     }
-    return found >= 0 ? found : arrays == 1 ? only : -1;
+
+    if (found < 0 && arrays == 1)
+        found = only;
+    return found;
 }
 
 static int read_classes(struct dataset_array *a, zip_t *z, const char *path, ddpm_error *err)
@@ -55,6 +66,7 @@ static int read_classes(struct dataset_array *a, zip_t *z, const char *path, ddp
     size_t size;
     if (at < 0)
         return DDPM_OK;
+
     int code = read_member(&data, &size, z, (zip_uint64_t)at, path, err);
     if (!code)
         code = dataset_numpy_classes(&a->classes, path, data, size, a->count, err);
@@ -71,17 +83,21 @@ int dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err)
     if (!z)
         return dd_error(err, why == ZIP_ER_MEMORY ? DDPM_ENOMEM : DDPM_EDATA,
                         "%s: begins as a zip archive (.npz) but is damaged or cut short", path);
+
     zip_int64_t at = find_images(z, names, sizeof names);
     if (at < 0 && !*names) {
         zip_discard(z);
         return dataset_array_refuse(a, path, err);
     }
-    int code = at >= 0 ? read_member(&a->inflated, &size, z, (zip_uint64_t)at, path, err)
-                       : dd_error(err, DDPM_EDATA,
-                                  "%s: expected one array, or the images in arr_0; it holds %s: save the "
-                                  "images as a .npy of their "
-                                  "own",
-                                  path, names);
+
+    int code;
+    if (at < 0)
+        code = dd_error(err, DDPM_EDATA,
+                        "%s: expected one array, or the images in arr_0; it holds %s: save the images as a "
+                        ".npy of their own",
+                        path, names);
+    else
+        code = read_member(&a->inflated, &size, z, (zip_uint64_t)at, path, err);
     if (!code && !dataset_is_numpy(a->inflated, size))
         code = dd_error(err, DDPM_EDATA, "%s: its member is no .npy array", path);
     if (!code)

@@ -1,4 +1,4 @@
-/* What the readers of PNG, JPEG and WebP share. */
+/* The readers of PNG, JPEG and WebP, and the functions that they share. */
 #ifndef DDPM_IMAGE_CODEC_H
 #define DDPM_IMAGE_CODEC_H
 #include <stdbool.h>
@@ -11,18 +11,18 @@ struct image_source {
     const char *path;
 };
 
-/* Each fills the sizes of p, its Exif orientation, and with pixels its values too, which the caller frees
-   even after an error. */
+/* Fills the sizes of p, its Exif orientation, and with pixels its values too, which the caller
+   frees even after an error.  DDPM_EDATA: it is damaged. */
 typedef int image_codec(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
                         ddpm_error *err);
 image_codec image_png, image_jpeg, image_webp;
 
-/* Says that the pixels cannot be read, and why. */
+/* Returns DDPM_EDATA: the pixels cannot be read, and why. */
 int image_codec_refuse(const struct image_source *s, const char *why, ddpm_error *err);
-/* Refuses sizes that this file cannot have, before memory is asked for; with pixels, makes room for so many
-   channels of p. */
+/* Refuses sizes that the file cannot have, before memory is asked for.  With pixels, makes room for
+   so many channels of p. */
 int image_codec_room(struct image_file *p, const struct image_source *s, int channels, bool pixels,
                      ddpm_error *err);
-/* Returns the orientation in Exif data, 1 to 8; 1 where there is none that can be read. */
+/* Returns the orientation in Exif data d [size], 1 to 8; 1 where there is none that can be read. */
 int image_codec_orientation(const unsigned char *d, size_t size);
 #endif

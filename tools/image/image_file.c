@@ -1,17 +1,19 @@
-/* Chooses the reader of a picture by its first bytes, and turns the picture upright.
+/* Chooses the reader of a picture by its first bytes, and turns the picture upright (image_file.h).
 
-   Exif 2.3, tag 0x0112: 1 as it is, 2 mirrored, 3 turned by 180 degrees, 4 upside down, 5 transposed, 6 to be
-   turned right, 7 transposed about the other diagonal, 8 to be turned left. */
-#include "image/image_file.h"
+   Exif 2.3 lies in a picture as a TIFF file: "MM" or "II" for the order of bytes, then a list of
+   entries of 12 bytes, each a tag, a type, a count and a value.  Tag 0x0112 is the orientation: 1
+   as it is, 2 mirrored, 3 turned by 180 degrees, 4 upside down, 5 transposed, 6 to be turned right,
+   7 transposed about the other diagonal, 8 to be turned left. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "image/image_codec.h"
+#include "image/image_file.h"
 
-/* Deflate makes at most 1032 bytes of one, and a byte can be eight pixels.  A picture of one colour takes
-   next to nothing as WebP, so that small ones are believed. */
+/* Deflate makes at most 1032 bytes of one, and a byte can be eight pixels.  A picture of one colour
+   takes next to nothing as WebP, so up to 2^24 pixels are believed. */
 #define PIXELS_A_BYTE (8 * 1032.0)
 #define PIXELS_BELIEVED 0x1p24
 #define PIXELS_MOST 0x1p28
@@ -25,6 +27,7 @@ int image_codec_room(struct image_file *p, const struct image_source *s, int cha
                      ddpm_error *err)
 {
     double count = (double)p->width * p->height;
+
     if (p->width < 1 || p->height < 1)
         return dd_error(err, DDPM_EDATA, "%s has %d x %d pixels", s->path, p->width, p->height);
     if (count > PIXELS_BELIEVED && count > PIXELS_A_BYTE * (double)s->size)
@@ -35,11 +38,15 @@ int image_codec_room(struct image_file *p, const struct image_source *s, int cha
                         s->path, p->width, p->height);
     if (!pixels)
         return DDPM_OK;
+
     p->value = malloc((size_t)p->width * (size_t)p->height * (size_t)channels * (size_t)p->bytes);
-    return p->value ? DDPM_OK
-                    : dd_error(err, DDPM_ENOMEM, "%s: out of memory for %d x %d pixels", s->path, p->width,
-                               p->height);
+    if (!p->value)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %d x %d pixels", s->path, p->width,
+                        p->height);
+    return DDPM_OK;
 }
+
+/* ---- the orientation ---- */
 
 static uint32_t number(const unsigned char *d, int bytes, bool big)
 {
@@ -54,13 +61,16 @@ int image_codec_orientation(const unsigned char *d, size_t size)
     enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
 
     size_t prefix = size > 6 && !memcmp(d, "Exif\0", 6) ? 6 : 0;
-    d += prefix, size -= prefix;
+    d += prefix;
+    size -= prefix;
     if (size < 8 || (memcmp(d, "MM\0*", 4) && memcmp(d, "II*", 4)))
         return 1;
+
     bool big = *d == 'M';
     size_t at = number(d + 4, 4, big);
     if (at > size - 2)
         return 1;
+
     size_t entries = number(d + at, 2, big);
     for (at += 2; entries > 0 && at + ENTRY <= size; entries--, at += ENTRY)
         if (number(d + at, 2, big) == ORIENTATION && number(d + at + 2, 2, big) == SHORT) {
@@ -73,20 +83,25 @@ int image_codec_orientation(const unsigned char *d, size_t size)
 static void turn_sizes(struct image_file *p, int orientation)
 {
     int width = p->width;
-    if (orientation >= 5)
-        p->width = p->height, p->height = width;
+    if (orientation < 5)
+        return;
+    p->width = p->height;
+    p->height = width;
 }
 
+/* Turns the picture upright.  Orientations from 5 on swap rows and columns; others count one of
+   them, or both, backwards. */
 static int turn(struct image_file *p, int orientation, const char *path, ddpm_error *err)
 {
-    bool swap = orientation >= 5,
-         rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    bool swap = orientation >= 5;
+    bool rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     bool columns = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    size_t pixel = (size_t)p->channels * (size_t)p->bytes, width = (size_t)p->width,
-           height = (size_t)p->height;
-    unsigned char *to = orientation == 1 ? p->value : malloc(width * height * pixel), *old = p->value;
+    size_t pixel = (size_t)p->channels * (size_t)p->bytes;
+    size_t width = (size_t)p->width, height = (size_t)p->height;
     if (orientation == 1)
         return DDPM_OK;
+
+    unsigned char *to = malloc(width * height * pixel), *old = p->value;
     if (!to)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory to turn it", path);
 
@@ -103,7 +118,9 @@ static int turn(struct image_file *p, int orientation, const char *path, ddpm_er
     return DDPM_OK;
 }
 
-/* Returns what the first bytes say, or NULL; codec is who reads it, or NULL. */
+/* ---- the format ---- */
+
+/* Returns the name of the format that the first bytes tell, or NULL.  *codec: its reader, or NULL. */
 static const char *kind_of(image_codec **codec, const struct image_source *s)
 {
     static const struct {
@@ -145,12 +162,14 @@ static int read_source(struct image_file *p, const struct image_source *s, bool 
     image_codec *codec;
     int orientation = 1;
     const char *name = kind_of(&codec, s);
+
     if (!codec && name)
         return dd_error(err, DDPM_EDATA,
                         "%s is a %s file, which is not read: convert it to PNG, JPEG or WebP", s->path, name);
     if (!codec)
         return dd_error(err, DDPM_EDATA, "%s is no image that can be read: expected PNG, JPEG or WebP",
                         s->path);
+
     int code = codec(p, &orientation, s, pixels, err);
     if (!code && pixels)
         return turn(p, orientation, s->path, err);

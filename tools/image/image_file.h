@@ -1,23 +1,24 @@
-/* A picture as its file holds it: PNG, JPEG or WebP.  Bytes stay bytes, and 16 bits stay 16 bits. */
+/* A picture as its file holds it, PNG, JPEG or WebP.  Bytes stay bytes, and 16 bits stay 16 bits. */
 #ifndef DDPM_IMAGE_FILE_H
 #define DDPM_IMAGE_FILE_H
 #include "ddpm.h"
 
-/* value [height, width, channels]; each has 1 byte, or 2 in the machine's order.  Channels: gray, gray and
-   alpha, RGB, RGB and alpha. */
 struct image_file {
-    int width, height, channels, bytes;
-    unsigned char *value;
+    int width, height;
+    int channels;         /* 1 to 4: gray, gray and alpha, RGB, RGB and alpha */
+    int bytes;            /* of a value: 1, or 2 in the machine's order */
+    unsigned char *value; /* [height, width, channels] */
 };
 
-/* Reads the picture and turns it upright as its Exif orientation says. */
+/* Reads a picture and turns it upright as its Exif orientation says.  The caller frees it with
+   image_file_free. DDPM_EDATA: it is damaged, too large, or of a format that is not read. */
 int image_file_read(struct image_file *p, const char *path, ddpm_error *err);
 int image_file_read_memory(struct image_file *p, const unsigned char *data, size_t size, const char *path,
                            ddpm_error *err);
-/* Reads the head alone: value is NULL. */
+/* Reads the head alone; value is NULL. */
 int image_file_head(struct image_file *p, const char *path, ddpm_error *err);
-/* Returns the text that a PNG holds under this keyword, allocated; NULL where it holds none.  A wrong
-   checksum is an error. */
+/* Finds the text that a PNG holds under this keyword; the caller frees it.  NULL where it holds
+   none.  A wrong checksum is an error. */
 int image_file_text(char **text, const unsigned char *data, size_t size, const char *keyword,
                     const char *path, ddpm_error *err);
 void image_file_free(struct image_file *p);

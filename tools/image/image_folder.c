@@ -1,6 +1,5 @@
-/* Names are compared byte by byte, so that the order is the same everywhere; names that are numbers stand
-   first, in order of their values. */
-#include "image/image_folder.h"
+/* Lists the pictures below a folder (image_folder.h).  Names are compared byte by byte, so that the
+   order is the same everywhere.  Names that are numbers stand first, in order of their values. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +10,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/names.h"
+#include "image/image_folder.h"
 
-/* ---- a folder and all below it ---- */
+/* ---- the order of names ---- */
 
 static bool is_picture(const char *name)
 {
@@ -28,6 +28,7 @@ static bool is_number(const char *name)
     return *name && !name[strspn(name, "0123456789")];
 }
 
+/* Compares numbers of any length by their values; of equal ones ("1", "01") the names. */
 static int compare_numbers(const char *a, const char *b)
 {
     const char *x = a + strspn(a, "0"), *y = b + strspn(b, "0");
@@ -36,7 +37,7 @@ static int compare_numbers(const char *a, const char *b)
     return order ? order : strcmp(a, b);
 }
 
-/* Numbers stand before other names. */
+/* Compares the names of folders, for qsort. */
 static int compare_folders(const void *one, const void *two)
 {
     const char *a = *(char *const *)one, *b = *(char *const *)two;
@@ -46,22 +47,29 @@ static int compare_folders(const void *one, const void *two)
     return number_a ? compare_numbers(a, b) : strcmp(a, b);
 }
 
-/* Folder by folder; the files of a folder stand before those of its sub-folders. */
+/* Compares paths folder by folder, for qsort.  The files of a folder stand before those of its
+   sub-folders. */
 static int compare_paths(const void *one, const void *two)
 {
     char *a = *(char *const *)one, *b = *(char *const *)two;
     for (;;) {
         char *end_a = strchr(a, '/'), *end_b = strchr(b, '/');
+        if (!end_a && !end_b)
+            return strcmp(a, b);
         if (!end_a || !end_b)
-            return end_a || end_b ? (end_a != NULL) - (end_b != NULL) : strcmp(a, b);
+            return end_a ? 1 : -1;
+
         *end_a = *end_b = 0;
         int order = compare_folders(&a, &b);
         *end_a = *end_b = '/';
         if (order)
             return order;
-        a = end_a + 1, b = end_b + 1;
+        a = end_a + 1;
+        b = end_b + 1;
     }
 }
+
+/* ---- the lists ---- */
 
 /* Makes room in the list at `list` for one element more behind its n. */
 static bool grow(void *list, size_t n, size_t size)
@@ -77,8 +85,10 @@ static bool grow(void *list, size_t n, size_t size)
 static bool add_class(struct image_folder *f, const char *name)
 {
     size_t n = (size_t)f->classes;
-    if (!grow(&f->class_name, n, sizeof *f->class_name) || !grow(&f->held, n, sizeof *f->held) ||
-        !(f->class_name[n] = strdup(name)))
+    if (!grow(&f->class_name, n, sizeof *f->class_name) || !grow(&f->held, n, sizeof *f->held))
+        return false;
+    f->class_name[n] = strdup(name);
+    if (!f->class_name[n])
         return false;
     f->held[n] = 0;
     f->classes++;
@@ -87,13 +97,16 @@ static bool add_class(struct image_folder *f, const char *name)
 
 static bool add_file(struct image_folder *f, const char *below)
 {
-    if (!grow(&f->file, f->files, sizeof *f->file) || !(f->file[f->files] = strdup(below)))
+    if (!grow(&f->file, f->files, sizeof *f->file))
+        return false;
+    f->file[f->files] = strdup(below);
+    if (!f->file[f->files])
         return false;
     f->files++;
     return true;
 }
 
-/* Sorts files and classes, and numbers the classes. */
+/* Sorts files and classes, and tells every file its class. */
 static bool number_classes(struct image_folder *f)
 {
     int class = 0;
@@ -105,6 +118,8 @@ static bool number_classes(struct image_folder *f)
     if (f->files)
         qsort(f->file, f->files, sizeof *f->file, compare_paths);
 
+    /* Both are in the same order, so the class of a file is that of the one before it, or a later
+       one. */
     for (size_t i = 0; i < f->files; i++) {
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
@@ -117,24 +132,29 @@ static bool number_classes(struct image_folder *f)
     return true;
 }
 
+/* Counts a file that is no picture under its ending. */
 static bool leave_out(struct image_folder *f, const char *name)
 {
     const char *dot = strrchr(name, '.');
     struct image_folder_ending e = { .count = 1 };
     for (size_t i = 0; dot && i + 1 < sizeof e.text && dot[i]; i++)
         e.text[i] = (char)(isprint((unsigned char)dot[i]) ? tolower((unsigned char)dot[i]) : '?');
+
     for (size_t i = 0; i < f->endings; i++)
         if (!strcmp(f->left_out[i].text, e.text)) {
             f->left_out[i].count++;
             return true;
         }
+
     if (!grow(&f->left_out, f->endings, sizeof e))
         return false;
     f->left_out[f->endings++] = e;
     return true;
 }
 
-/* Folders on the way from the top, by which a link that leads back is known. */
+/* ---- the walk ---- */
+
+/* A folder on the way from the top, by which a link that leads back is known. */
 struct level {
     dev_t device;
     ino_t inode;
@@ -158,8 +178,9 @@ static bool is_visible(const char *folder, const char *name)
 
 static bool take_file(struct image_folder *f, const char *below, const char *name)
 {
+    /* ddpm sample writes a manifest beside its images. */
     if (!strncmp(name, "manifest", 8) && dd_names_end(name, ".jsonl"))
-        return true; /* ddpm sample wrote it */
+        return true;
     return is_picture(name) ? add_file(f, below) : leave_out(f, name);
 }
 
@@ -171,7 +192,8 @@ static int no_names(const char *path, ddpm_error *err)
 static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
                 ddpm_error *err);
 
-/* below: the path from root to a name in it or further down. */
+/* Takes a file, or a folder and what lies in it.  below: the path from root to it; name: the last
+   part of that. */
 static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
                      const struct level *above, ddpm_error *err)
 {
@@ -180,16 +202,19 @@ static int take_name(struct image_folder *f, const char *root, const char *below
     int code = path ? DDPM_OK : no_names(root, err);
     bool is_folder = path && !stat(path, &s) && S_ISDIR(s.st_mode);
     struct level here = { is_folder ? s.st_dev : 0, is_folder ? s.st_ino : 0, above };
+
     for (const struct level *l = above; is_folder && l && !code; l = l->above)
         if (l->device == here.device && l->inode == here.inode)
             code =
                 dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link", path);
+
     if (!code && is_folder && !above->above && !add_class(f, name))
         code = no_names(root, err);
     if (!code && is_folder)
         code = walk(f, root, below, &here, err);
     else if (!code && !take_file(f, below, name))
         code = no_names(root, err);
+
     free(path);
     return code;
 }
@@ -214,15 +239,19 @@ int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err)
 {
     struct stat s = { .st_dev = 0 };
     *f = (struct image_folder){ .classes = 0 };
-    int code = stat(path, &s) ? dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s",
-                                         path, strerror(errno))
-                              : walk(f, path, "", &(struct level){ s.st_dev, s.st_ino, NULL }, err);
+    if (stat(path, &s))
+        return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be read: %s", path,
+                        strerror(errno));
+
+    int code = walk(f, path, "", &(struct level){ s.st_dev, s.st_ino, NULL }, err);
     if (!code && !number_classes(f))
         code = no_names(path, err);
     if (code)
         image_folder_close(f);
     return code;
 }
+
+/* ---- texts ---- */
 
 void image_folder_left_out(char *text, size_t size, const struct image_folder *f)
 {
@@ -237,21 +266,28 @@ void image_folder_left_out(char *text, size_t size, const struct image_folder *f
         snprintf(text + n, size - n, " and others");
 }
 
-/* Returns how many bytes the character at s has (Unicode 15, table 3-7), or 0 where there is none that can be
-   shown. */
+/* Returns how many bytes the character of UTF-8 at s has (Unicode 15, table 3-7); 0 where there is
+   none that can be shown. */
 static size_t character_at(const unsigned char *s)
 {
-    size_t n = 2 + (s[0] >= 0xE0) + (s[0] >= 0xF0);
-    unsigned char low = s[0] == 0xE0   ? 0xA0
-                        : s[0] == 0xF0 ? 0x90
-                                       : 0x80,
-                  high = s[0] == 0xED   ? 0x9F
-                         : s[0] == 0xF4 ? 0x8F
-                                        : 0xBF;
     if (s[0] < 0x80)
         return s[0] >= 0x20 && s[0] != 0x7F;
-    if (s[0] < 0xC2 || s[0] > 0xF4 || s[1] < low || s[1] > high || (s[0] == 0xC2 && s[1] < 0xA0))
+    if (s[0] < 0xC2 || s[0] > 0xF4)
         return 0;
+
+    /* The second byte of some is limited: no overlong forms, surrogates, or values beyond U+10FFFF. */
+    unsigned char low = 0x80, high = 0xBF;
+    switch (s[0]) {
+    case 0xC2: low = 0xA0; break; /* U+0080 to U+009F control terminals */
+    case 0xE0: low = 0xA0; break;
+    case 0xED: high = 0x9F; break;
+    case 0xF0: low = 0x90; break;
+    case 0xF4: high = 0x8F; break;
+    }
+    if (s[1] < low || s[1] > high)
+        return 0;
+
+    size_t n = 2 + (s[0] >= 0xE0) + (s[0] >= 0xF0);
     for (size_t i = 2; i < n; i++)
         if (s[i] < 0x80 || s[i] > 0xBF)
             return 0;
@@ -263,12 +299,12 @@ void image_folder_class(char *text, size_t size, const struct image_folder *f, i
     const unsigned char *s = (const unsigned char *)f->class_name[class];
     size_t at = 0;
     while (*s) {
-        size_t n = character_at(s);
-        if (at + (n ? n : 1) >= size)
+        size_t shown = character_at(s), n = shown ? shown : 1;
+        if (at + n >= size)
             break;
-        memcpy(text + at, n ? (const char *)s : "?", n ? n : 1);
-        at += n ? n : 1;
-        s += n ? n : 1;
+        memcpy(text + at, shown ? (const char *)s : "?", n);
+        at += n;
+        s += n;
     }
     text[at] = 0;
 }
@@ -277,6 +313,8 @@ void image_folder_close(struct image_folder *f)
 {
     dd_names_free(f->file, f->files);
     dd_names_free(f->class_name, (size_t)f->classes);
-    free(f->class_of), free(f->held), free(f->left_out);
+    free(f->class_of);
+    free(f->held);
+    free(f->left_out);
     *f = (struct image_folder){ .classes = 0 };
 }

@@ -1,33 +1,38 @@
-/* The pictures below a folder, whose sub-folders are classes. */
+/* The pictures below a folder.  Its sub-folders are classes. */
 #ifndef DDPM_IMAGE_FOLDER_H
 #define DDPM_IMAGE_FOLDER_H
 #include <stdbool.h>
 #include <stddef.h>
 #include "ddpm.h"
 
+/* Files that are no pictures by their names. */
 struct image_folder_ending {
-    char text[12];
+    char text[12]; /* ".tif" */
     size_t count;
-}; /* ".tif" */
-
-struct image_folder {
-    char **file;
-    int *class_of; /* of each file; -1: in no sub-folder */
-    size_t files;  /* names below the folder */
-    char **class_name;
-    size_t *held; /* how many pictures lie below each sub-folder */
-    int classes;  /* sub-folders */
-    struct image_folder_ending *left_out;
-    size_t endings; /* files that are no pictures by their names */
 };
 
-/* Takes pictures by their endings at any depth: in order of names, those of a folder before those of its
-   sub-folders.  The sub-folders of the first level are the classes 0, 1, ... in order of names, or of numbers
-   where they are named so, with pictures or without.  Names that begin with a dot are passed over. */
+struct image_folder {
+    char **file;   /* [files] paths below the folder */
+    int *class_of; /* [files]; -1: in no sub-folder */
+    size_t files;
+
+    char **class_name; /* [classes] sub-folders */
+    size_t *held;      /* [classes] pictures below each */
+    int classes;
+
+    struct image_folder_ending *left_out;
+    size_t endings;
+};
+
+/* Lists the pictures at any depth, known by their endings, in order of names: those of a folder
+   before those of its sub-folders.  The sub-folders of the first level are the classes 0, 1, ...,
+   with pictures or without, in order of names, where numbers stand first in order of their values.
+   Names that begin with a dot are passed over.  After an error *f is closed. */
 int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err);
-/* "2 .gif, 1 .tif"; empty when nothing was left out. */
+/* Writes what was left out, as in "2 .gif, 1 .tif"; empty when nothing was. */
 void image_folder_left_out(char *text, size_t size, const struct image_folder *f);
-/* The name of a class as text: what is no character of UTF-8, or controls terminals, is "?". */
+/* Writes the name of a class for a message, with "?" for bytes that are no UTF-8 or that control
+   terminals. */
 void image_folder_class(char *text, size_t size, const struct image_folder *f, int class);
 void image_folder_close(struct image_folder *f);
 #endif

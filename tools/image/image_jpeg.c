@@ -1,5 +1,7 @@
-/* JPEG by libjpeg-turbo.  CMYK becomes RGB as (255 - C) (255 - K) / 255; Adobe's programs store it inverted.
-   A warning that pixels are missing or wrong is an error. */
+/* Reads JPEG with libjpeg-turbo.  CMYK becomes RGB as R = (255 - C) (255 - K) / 255; Adobe's
+   programs store it inverted. A warning that pixels are missing or wrong is an error.
+
+   libjpeg reports errors to functions that must not return.  They jump back into image_jpeg. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,15 +11,19 @@
 #include "base/error.h"
 #include "image/image_codec.h"
 
-enum { SCANS_MOST = 100, EXIF = JPEG_APP0 + 1 }; /* a progressive picture has about ten scans */
+/* A progressive picture has about ten scans. */
+enum { SCANS_MOST = 100, EXIF = JPEG_APP0 + 1 };
 
 struct job {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr error;
     struct jpeg_progress_mgr progress;
+
     jmp_buf back;
-    char why[JMSG_LENGTH_MAX];
-    bool memory;
+    char why[JMSG_LENGTH_MAX]; /* what was wrong, */
+    bool memory;               /* or memory ran out */
+
+    /* The arguments of image_jpeg. */
     struct image_file *p;
     int *orientation;
     const struct image_source *s;
@@ -25,6 +31,7 @@ struct job {
     ddpm_error *err;
 };
 
+/* Answers an error of libjpeg. */
 static void leave(j_common_ptr c)
 {
     struct job *j = c->client_data;
@@ -33,6 +40,7 @@ static void leave(j_common_ptr c)
     longjmp(j->back, 1);
 }
 
+/* Answers a message of libjpeg: warnings have level -1. */
 static void hear(j_common_ptr c, int level)
 {
     int what = c->err->msg_code;
@@ -47,12 +55,14 @@ static void be_silent(j_common_ptr c)
     (void)c;
 }
 
-/* Each scan goes over the whole picture, however few bytes it has. */
+/* Is called now and then.  Each scan goes over the whole picture, however few bytes it has, so that
+   many could keep a reader busy for hours. */
 static void count_scans(j_common_ptr c)
 {
     struct job *j = c->client_data;
     if (j->jpeg.input_scan_number <= SCANS_MOST)
         return;
+
     snprintf(j->why, sizeof j->why, "more than %d scans", SCANS_MOST);
     longjmp(j->back, 1);
 }
@@ -66,6 +76,7 @@ static void read_orientation(struct job *j)
         }
 }
 
+/* Makes RGB of CMYK, in place. */
 static void from_cmyk(struct image_file *p, bool inverted)
 {
     size_t pixels = (size_t)p->width * (size_t)p->height;
@@ -78,10 +89,11 @@ static void from_cmyk(struct image_file *p, bool inverted)
     }
 }
 
-/* Everything in here may end in leave(). */
+/* Reads the picture.  Every call of libjpeg in here may end in leave(). */
 static int decode(struct job *j)
 {
     struct jpeg_decompress_struct *c = &j->jpeg;
+
     jpeg_create_decompress(c);
     c->progress = &j->progress;
     jpeg_mem_src(c, j->s->data, j->s->size);
@@ -89,15 +101,23 @@ static int decode(struct job *j)
     jpeg_read_header(c, TRUE);
     read_orientation(j);
 
-    bool gray = c->jpeg_color_space == JCS_GRAYSCALE,
-         cmyk = c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK;
-    size_t stored = cmyk ? 4 : gray ? 1 : 3;
+    bool gray = c->jpeg_color_space == JCS_GRAYSCALE;
+    bool cmyk = c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK;
+    size_t stored = 3;
+    c->out_color_space = JCS_RGB;
+    if (gray) {
+        stored = 1;
+        c->out_color_space = JCS_GRAYSCALE;
+    } else if (cmyk) {
+        stored = 4;
+        c->out_color_space = JCS_CMYK;
+    }
+
     *j->p = (struct image_file){ (int)c->image_width, (int)c->image_height, gray ? 1 : 3, 1, NULL };
     int code = image_codec_room(j->p, j->s, (int)stored, j->pixels, j->err);
     if (code || !j->pixels)
         return code;
 
-    c->out_color_space = cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_start_decompress(c);
     while (c->output_scanline < c->output_height) {
         JSAMPROW row = j->p->value + (size_t)c->output_scanline * (size_t)j->p->width * stored;
@@ -119,14 +139,18 @@ int image_jpeg(struct image_file *p, int *orientation, const struct image_source
                      .progress.progress_monitor = count_scans };
     int code;
     j.jpeg.err = jpeg_std_error(&j.error);
-    j.error.error_exit = leave, j.error.emit_message = hear, j.error.output_message = be_silent;
+    j.error.error_exit = leave;
+    j.error.emit_message = hear;
+    j.error.output_message = be_silent;
     j.jpeg.client_data = &j;
+
     if (!setjmp(j.back))
         code = decode(&j);
     else if (j.memory)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its pixels", s->path);
     else
         code = image_codec_refuse(s, j.why, err);
+
     jpeg_destroy_decompress(&j.jpeg);
     return code;
 }

@@ -1,12 +1,13 @@
-/* PNG by libspng.  Palettes, gray below 8 bits and transparent colours become samples of 8 or 16 bits; gamma
-   and colour profiles are left aside. */
+/* Reads PNG with libspng.  Palettes, gray below 8 bits and transparent colours become samples of 8
+   or 16 bits.  Gamma and colour profiles are not applied. */
 #include <spng.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "image/image_codec.h"
 
-enum { CHUNK_MOST = 1 << 26 }; /* bytes of a chunk, and of all that are kept */
+/* Bytes of a chunk, and of all that are kept. */
+enum { CHUNK_MOST = 1 << 26 };
 
 static int refuse(int status, const struct image_source *s, ddpm_error *err)
 {
@@ -16,12 +17,13 @@ static int refuse(int status, const struct image_source *s, ddpm_error *err)
         return image_codec_refuse(s, "it is cut off", err);
     if (status == SPNG_EOVERFLOW)
         return image_codec_refuse(s, "it claims more of them than any file holds", err);
-    return image_codec_refuse(s,
-                              status == SPNG_ECHUNK_CRC ? "a checksum is wrong, the file is damaged"
-                                                        : spng_strerror(status),
-                              err);
+    if (status == SPNG_ECHUNK_CRC)
+        return image_codec_refuse(s, "a checksum is wrong, the file is damaged", err);
+    return image_codec_refuse(s, spng_strerror(status), err);
 }
 
+/* Returns a reader of the file; NULL when out of memory.  damaged: what becomes of a chunk that no
+   pixel needs and whose checksum is wrong. */
 static spng_ctx *open_png(const struct image_source *s, int damaged)
 {
     spng_ctx *c = spng_ctx_new(0);
@@ -33,11 +35,11 @@ static spng_ctx *open_png(const struct image_source *s, int damaged)
     return c;
 }
 
-/* Keeps the channels that there are of R, G, B and A, in place. */
+/* Keeps those of R, G, B and A that the picture has, in place. */
 static void squeeze(struct image_file *p)
 {
-    size_t pixels = (size_t)p->width * (size_t)p->height, channels = (size_t)p->channels,
-           bytes = (size_t)p->bytes;
+    size_t pixels = (size_t)p->width * (size_t)p->height;
+    size_t channels = (size_t)p->channels, bytes = (size_t)p->bytes;
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < channels; c++) {
             size_t from = channels == 2 && c == 1 ? 3 : c;
@@ -45,12 +47,14 @@ static void squeeze(struct image_file *p)
         }
 }
 
-/* Exif data may stand before or behind the pixels. */
+/* Returns the orientation in the chunks that were read so far.  Exif may stand before or behind the
+   pixels. */
 static int orientation_of(spng_ctx *c)
 {
     struct spng_exif exif;
-    return spng_get_exif(c, &exif) ? 1
-                                   : image_codec_orientation((const unsigned char *)exif.data, exif.length);
+    if (spng_get_exif(c, &exif))
+        return 1;
+    return image_codec_orientation((const unsigned char *)exif.data, exif.length);
 }
 
 static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const struct image_source *s,
@@ -58,16 +62,19 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
 {
     struct spng_ihdr head;
     struct spng_trns clear;
+
     int status = spng_get_ihdr(c, &head);
     if (status)
         return refuse(status, s, err);
     status = spng_get_trns(c, &clear);
     if (status && status != SPNG_ECHUNKAVAIL)
         return refuse(status, s, err);
-    bool gray =
-        head.color_type == SPNG_COLOR_TYPE_GRAYSCALE || head.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
-    bool alpha = head.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
-                 head.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA || !status;
+
+    /* The tRNS chunk gives transparent colours to pictures without alpha. */
+    int type = head.color_type;
+    bool gray = type == SPNG_COLOR_TYPE_GRAYSCALE || type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
+    bool alpha =
+        type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA || type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA || !status;
     *p = (struct image_file){ (int)head.width, (int)head.height, (gray ? 1 : 3) + alpha,
                               head.bit_depth == 16 ? 2 : 1, NULL };
     *orientation = orientation_of(c);
@@ -75,6 +82,7 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
     int code = image_codec_room(p, s, 4, pixels, err);
     if (code || !pixels)
         return code;
+
     size_t size = 4 * (size_t)p->width * (size_t)p->height * (size_t)p->bytes;
     status = spng_decode_image(c, p->value, size, p->bytes == 2 ? SPNG_FMT_RGBA16 : SPNG_FMT_RGBA8,
                                SPNG_DECODE_TRNS);
@@ -82,6 +90,7 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
         status = spng_decode_chunks(c); /* up to the end of the file */
     if (status)
         return refuse(status, s, err);
+
     *orientation = orientation_of(c);
     squeeze(p);
     return DDPM_OK;
@@ -97,6 +106,7 @@ int image_png(struct image_file *p, int *orientation, const struct image_source 
     return code;
 }
 
+/* Finds the tEXt chunk with this keyword. */
 static int find_text(char **text, spng_ctx *c, const char *keyword, const struct image_source *s,
                      ddpm_error *err)
 {
@@ -104,6 +114,7 @@ static int find_text(char **text, spng_ctx *c, const char *keyword, const struct
     int status = spng_get_text(c, NULL, &n);
     if (status)
         return status == SPNG_ECHUNKAVAIL ? DDPM_OK : refuse(status, s, err);
+
     struct spng_text *all = calloc(n, sizeof *all);
     if (!all)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", s->path);
@@ -111,12 +122,15 @@ static int find_text(char **text, spng_ctx *c, const char *keyword, const struct
     uint32_t i = 0;
     while (!status && i < n && (all[i].type != SPNG_TEXT || strcmp(all[i].keyword, keyword)))
         i++;
+
     bool found = !status && i < n;
     *text = found ? strdup(all[i].text) : NULL;
     free(all);
     if (status)
         return refuse(status, s, err);
-    return !found || *text ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", s->path);
+    if (found && !*text)
+        return dd_error(err, DDPM_ENOMEM, "%s: out of memory for its text", s->path);
+    return DDPM_OK;
 }
 
 int image_file_text(char **text, const unsigned char *data, size_t size, const char *keyword,

@@ -1,4 +1,4 @@
-/* WebP by libwebp.  Its pixels are always RGB, with alpha or without. */
+/* Reads WebP with libwebp.  Its pixels are always RGB, with alpha or without. */
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include "base/error.h"
@@ -36,17 +36,20 @@ int image_webp(struct image_file *p, int *orientation, const struct image_source
     WebPDecoderConfig c;
     if (!WebPInitDecoderConfig(&c))
         return image_codec_refuse(s, "libwebp is of another version than its header", err);
+
     VP8StatusCode status = WebPGetFeatures(s->data, s->size, &c.input);
     if (status != VP8_STATUS_OK)
         return refuse(status, s, err);
     if (c.input.has_animation)
         return image_codec_refuse(s, "it is an animation, save one picture of it", err);
+
     *p = (struct image_file){ c.input.width, c.input.height, 3 + (c.input.has_alpha != 0), 1, NULL };
     *orientation = orientation_of(s);
     int code = image_codec_room(p, s, p->channels, pixels, err);
     if (code || !pixels)
         return code;
 
+    /* libwebp writes straight into p. */
     size_t row = (size_t)p->width * (size_t)p->channels;
     c.output.colorspace = p->channels == 4 ? MODE_RGBA : MODE_RGB;
     c.output.is_external_memory = 1;

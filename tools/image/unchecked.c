@@ -1,15 +1,16 @@
-/* Every block of a run is in a list, so that a jump out of it loses none. */
-#include "image/unchecked.h"
+/* Keeps every block of a run in a list, so that a jump out of the run loses none (unchecked.h). */
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include "image/unchecked.h"
 
 struct block {
     struct block *before, *next;
     max_align_t data[];
 };
 
-static _Thread_local struct block list; /* a ring; list itself is no block */
+/* The blocks form a ring with list, which is none itself. */
+static _Thread_local struct block list;
 static _Thread_local jmp_buf out;
 
 static struct block *block_of(void *p)
@@ -32,12 +33,16 @@ static void take_out(struct block *b)
 
 void *unchecked_realloc(void *p, size_t size)
 {
-    struct block *b = p ? block_of(p) : NULL, *made;
+    struct block *b = p ? block_of(p) : NULL;
     if (b)
         take_out(b);
-    made = size < SIZE_MAX - sizeof *b ? realloc(b, sizeof *b + size) : NULL;
-    if (made)
-        return insert(made), made->data;
+
+    struct block *made = size < SIZE_MAX - sizeof *b ? realloc(b, sizeof *b + size) : NULL;
+    if (made) {
+        insert(made);
+        return made->data;
+    }
+
     if (b)
         insert(b);
     longjmp(out, 1);
@@ -58,6 +63,7 @@ int unchecked_run(void (*run)(void *user), void *user)
         run(user);
         return 0;
     }
+
     while (list.next != &list)
         unchecked_free(list.next->data);
     return -1;

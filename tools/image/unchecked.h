@@ -1,11 +1,12 @@
-/* Memory for code that does not look whether it got any (stb's PNG writer): where it runs out, the code is left and all that it took released. */
+/* Memory for code that does not check whether it got any, such as stb's PNG writer.  When memory
+   runs out, the code is left by a long jump, and everything that it took is released. */
 #ifndef DDPM_UNCHECKED_H
 #define DDPM_UNCHECKED_H
 #include <stddef.h>
 
-/* Runs it; 0, or -1 when memory ran out inside.  In each thread one at a time. */
+/* Runs it.  Returns 0, or -1 when memory ran out inside.  Runs of one thread do not nest. */
 int unchecked_run(void (*run)(void *user), void *user);
-/* As realloc and free, inside of such a run only; never NULL. */
+/* Do as realloc and free, inside of such a run only.  unchecked_realloc never returns NULL. */
 void *unchecked_realloc(void *p, size_t size);
 void unchecked_free(void *p);
 #endif

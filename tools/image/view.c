@@ -1,6 +1,9 @@
-/* An image of H x W pixels is scaled by s = max(h / H, w / W) to round(s H) x round(s W) with a triangle as wide as two output pixels, or
-   two input pixels where that is more (bilinear, and no aliases), on the values as they are stored; then its middle is taken. */
-#include "image/view.h"
+/* Reads an image as one of the model's size and channels (view.h).
+
+   To be scaled, H x W pixels become round(s H) x round(s W) with s = max(h / H, w / W), so that h x
+   w are covered, and the middle is taken.  The filter is a triangle as wide as two output pixels,
+   or two input pixels where that is more: bilinear, without aliases.  It works on the values as
+   they are stored. */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdint.h>
@@ -10,6 +13,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "config.h"
+#include "image/view.h"
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -38,6 +42,8 @@ enum view_fit view_fit_named(const char *name)
     return name ? (enum view_fit)(VIEW_PAD + i) : VIEW_EXACT;
 }
 
+/* ---- values ---- */
+
 const struct view_number view_byte = { 'u', 1, false, 127.5 };
 
 double view_number_at(const unsigned char *p, const struct view_number *n)
@@ -45,14 +51,18 @@ double view_number_at(const unsigned char *p, const struct view_number *n)
     uint64_t bits = 0;
     float single;
     double value;
+
     for (int i = 0; i < n->bytes; i++)
         bits |= (uint64_t)p[i] << 8 * (n->big_endian ? n->bytes - 1 - i : i);
+
+    /* A negative integer is extended by ones. */
     if (n->kind == 'i' && n->bytes < 8 && bits >> (8 * n->bytes - 1))
         bits |= UINT64_MAX << 8 * n->bytes;
     if (n->kind == 'i')
         return (double)(int64_t)bits;
     if (n->kind != 'f')
         return (double)bits;
+
     if (n->bytes == 8) {
         memcpy(&value, &bits, sizeof value);
         return value;
@@ -81,6 +91,8 @@ static double value_at(const struct view *v, int y, int x, int c)
     return v->number.half > 0 ? number / v->number.half - 1 : number;
 }
 
+/* ---- channels ---- */
+
 static int colours(int channels)
 {
     return channels <= 2 ? 1 : 3;
@@ -91,17 +103,19 @@ static bool has_alpha(int channels)
     return channels % 2 == 0;
 }
 
-/* Bytes are rounded as Pillow does it: the weights of BT.601 in units of 2^-16. */
+/* Returns a colour as gray, as ITU-R BT.601 weighs it. */
 static double gray_at(const struct view *v, int y, int x)
 {
     if (!is_byte(&v->number))
         return 0.299 * value_at(v, y, x, 0) + 0.587 * value_at(v, y, x, 1) + 0.114 * value_at(v, y, x, 2);
+
+    /* Bytes are rounded as Pillow does it, with the weights in units of 2^-16. */
     unsigned sum = 19595u * *place_of(v, y, x, 0) + 38470u * *place_of(v, y, x, 1) +
                    7471u * *place_of(v, y, x, 2) + 0x8000;
     return (sum >> 16) / v->number.half - 1;
 }
 
-/* Returns channel c of the model's channels. */
+/* Returns channel c of a pixel, of so many channels that the model has. */
 static double channel_at(const struct view *v, int y, int x, int c, int channels)
 {
     if (!v->picture || v->channels == channels)
@@ -113,7 +127,9 @@ static double channel_at(const struct view *v, int y, int x, int c, int channels
     return colours(v->channels) == 1 ? value_at(v, y, x, 0) : gray_at(v, y, x);
 }
 
-/* h and w: how much larger the image is. */
+/* ---- sizes ---- */
+
+/* Returns whether an image that is larger than the model's by h and w, or smaller, is accepted. */
 static bool fits_by(enum view_fit fit, int h, int w)
 {
     switch (fit) {
@@ -124,7 +140,7 @@ static bool fits_by(enum view_fit fit, int h, int w)
     }
 }
 
-/* Says what to do about another size: what the model's training did, when that is known. */
+/* Writes what to do about another size: what the model's training did, when that is known. */
 static void advise(char *text, size_t size, const struct view *v, const ddpm_about *a)
 {
     cJSON *root = a->json ? cJSON_Parse(a->json) : NULL;
@@ -133,6 +149,7 @@ static void advise(char *text, size_t size, const struct view *v, const ddpm_abo
     int h = v->height - a->height, w = v->width - a->width, known = 0;
     while (trained && fits[known] && strcmp(fits[known], trained))
         known++;
+
     if (trained && fits[known] && fits_by(view_fit_named(trained), h, w))
         snprintf(text, size, "--fit %.16s treats it as the model's training did", trained);
     else if (h <= 0 && w <= 0)
@@ -147,18 +164,23 @@ static int check_size(const struct view *v, const ddpm_about *a, enum view_fit f
 {
     int h = v->height - a->height, w = v->width - a->width;
     char advice[80];
+
     if (v->channels != a->channels && (!v->picture || a->channels > 4))
         return dd_error(err, DDPM_EDATA, "%s: %d channel%s, but the model has %d; convert the images first",
                         name, v->channels, v->channels == 1 ? "" : "s", a->channels);
     if (fits_by(fit, h, w))
         return DDPM_OK;
+
     advise(advice, sizeof advice, v, a);
     return dd_error(err, DDPM_EDATA,
                     "%s: %d x %d pixels (width x height), but the model's images have %d x %d; %s", name,
                     v->width, v->height, a->width, a->height, advice);
 }
 
-/* Centred: where the model's image is larger, black; where it is smaller, the middle. */
+/* ---- placing and scaling ---- */
+
+/* Fills out with the middle of the image, or with the image in the middle of black where it is
+   smaller. */
 static int place(double *out, const struct view *v, const ddpm_about *a, const char *name, ddpm_error *err)
 {
     int top = (v->height - a->height) / 2, left = (v->width - a->width) / 2;
@@ -176,12 +198,13 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
     return DDPM_OK;
 }
 
-/* plane: room for one channel of v; to has a plane of its own for each. */
+/* Scales channel c of v into the plane that to has for it.  plane: room for one channel of v. */
 static bool scale_channel(const struct view *to, const struct view *v, int c, void *plane)
 {
     bool bytes = is_byte(&v->number);
     unsigned char *byte = plane, *out = (unsigned char *)(uintptr_t)place_of(to, 0, 0, c);
     float *value = plane, *f = (float *)(void *)out;
+
     for (int y = 0; y < v->height; y++)
         for (int x = 0; x < v->width; x++)
             if (bytes)
@@ -192,33 +215,45 @@ static bool scale_channel(const struct view *to, const struct view *v, int c, vo
                              bytes ? STBIR_TYPE_UINT8 : STBIR_TYPE_FLOAT, 1, STBIR_ALPHA_CHANNEL_NONE, 0,
                              STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
                              STBIR_COLORSPACE_LINEAR, NULL);
+
+    /* The weights of the filter sum to 1 but for rounding. */
     for (size_t i = 0; !bytes && i < (size_t)to->height * (size_t)to->width; i++)
-        f[i] = fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f ? copysignf(1, f[i])
-                                                         : f[i]; /* weights sum to 1 but for rounding */
+        if (fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f)
+            f[i] = copysignf(1, f[i]);
     return done;
 }
 
+/* Fills out with the middle of the scaled image. */
 static int scaled(double *out, const struct view *v, const ddpm_about *a, const char *name, ddpm_error *err)
 {
     double sy = (double)a->height / v->height, sx = (double)a->width / v->width, s = sy > sx ? sy : sx;
     size_t size = is_byte(&v->number) ? 1 : sizeof(float);
-    struct view to = { NULL,
-                       (int)fmax(a->height, rint(s * v->height)),
-                       (int)fmax(a->width, rint(s * v->width)),
-                       v->channels,
-                       { 0 },
-                       is_byte(&v->number) ? v->number : (struct view_number){ 'f', 4, false, 0 },
-                       v->picture };
-    to.step[0] = (size_t)to.width, to.step[1] = 1, to.step[2] = (size_t)to.height * (size_t)to.width;
+
+    /* The scaled image lies channel by channel, in bytes or float32. */
+    struct view to = {
+        .height = (int)fmax(a->height, rint(s * v->height)),
+        .width = (int)fmax(a->width, rint(s * v->width)),
+        .channels = v->channels,
+        .number = is_byte(&v->number) ? v->number : (struct view_number){ 'f', 4, false, 0 },
+        .picture = v->picture,
+    };
+    to.step[0] = (size_t)to.width;
+    to.step[1] = 1;
+    to.step[2] = (size_t)to.height * (size_t)to.width;
+
     unsigned char *room = malloc((size_t)to.height * (size_t)to.width * (size_t)v->channels * size);
     void *plane = malloc((size_t)v->height * (size_t)v->width * size);
     bool done = room && plane;
     to.data = room;
     for (int c = 0; done && c < v->channels; c++)
         done = scale_channel(&to, v, c, plane);
-    int code = done ? place(out, &to, a, name, err)
-                    : dd_error(err, DDPM_ENOMEM, "%s: out of memory to scale %d x %d pixels", name, v->height,
-                               v->width);
+
+    int code;
+    if (done)
+        code = place(out, &to, a, name, err);
+    else
+        code = dd_error(err, DDPM_ENOMEM, "%s: out of memory to scale %d x %d pixels", name, v->height,
+                        v->width);
     free(plane);
     free(room);
     return code;
@@ -230,9 +265,12 @@ int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fi
     int code = check_size(v, a, fit, name, err);
     if (code)
         return code;
+
     bool same = v->height == a->height && v->width == a->width;
     return fit == VIEW_RESIZE && !same ? scaled(x, v, a, name, err) : place(x, v, a, name, err);
 }
+
+/* ---- files of pictures ---- */
 
 static int check_opaque(const struct view *v, const char *name, ddpm_error *err)
 {
@@ -252,11 +290,20 @@ int view_picture(double *x, struct image_file *was, const char *path, const ddpm
     int code = image_file_read(was, path, err);
     if (code)
         return code;
+
     size_t channels = (size_t)was->channels;
-    struct view v = { was->value, was->height, was->width, was->channels, { 0 }, view_byte, true };
-    v.step[0] = channels * (size_t)was->width, v.step[1] = channels, v.step[2] = 1;
+    struct view v = {
+        .data = was->value,
+        .height = was->height,
+        .width = was->width,
+        .channels = was->channels,
+        .step = { channels * (size_t)was->width, channels, 1 },
+        .number = view_byte,
+        .picture = true,
+    };
     if (was->bytes == 2)
         v.number = (struct view_number){ 'u', 2, false, 32767.5 };
+
     if (has_alpha(v.channels) && !has_alpha(a->channels))
         code = check_opaque(&v, path, err);
     if (!code)

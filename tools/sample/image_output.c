@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "image/array_file.h"
 
 struct layout layout_of(const ddpm_about *a, int n, int frames)
 {
