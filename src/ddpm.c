@@ -1,4 +1,5 @@
-/* The public functions for models and networks: arguments are checked here, the work is done inside. */
+/* The public functions for models and networks.  They check their arguments and call inward; ddpm.h says
+   what they promise. */
 #include <string.h>
 #include "base/cpu.h"
 #include "base/outside.h"
@@ -8,6 +9,7 @@
 #include "net/model_statistics.h"
 #include "net/net.h"
 
+/* Opens a model in a mapped file, which then belongs to it; on failure the file is unmapped. */
 static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm_error *err)
 {
     int code = dd_model_file_open(m, f->data, f->size, path, err);
@@ -15,17 +17,19 @@ static int open_mapped(ddpm_model **m, struct dd_file *f, const char *path, ddpm
         dd_file_unmap(f);
         return code;
     }
+
     (*m)->file = *f;
     (*m)->path = dd_arena_text(&(*m)->arena, "%s", path);
     return (*m)->path ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
 }
 
-/* The schedule of a known name; another one's tables stay zero for the caller to fill. */
+/* Fills the schedule of a known name.  The tables of another one stay zero for the caller to fill. */
 static int fill_schedule(ddpm_model *m, ddpm_error *err)
 {
     double *beta = dd_model_find(m, "schedule.beta")->data,
            *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
     size_t size = (size_t)m->diffusion.steps * sizeof *beta;
+
     int code = ddpm_betas(beta, alpha_bar, m->diffusion.steps, m->diffusion.name, NULL);
     if (code == DDPM_ENOMEM)
         return dd_error(err, code, "out of memory for the schedule");
@@ -43,6 +47,7 @@ static int check_end(const ddpm_model *m, ddpm_error *err)
     const double *beta = dd_model_find(m, "schedule.beta")->data;
     const double *alpha_bar = dd_model_find(m, "schedule.alpha_bar")->data;
     int last = m->diffusion.steps - 1;
+
     if (m->diffusion.prediction != DDPM_EPS || alpha_bar[last] != 0 || beta[last] == 0)
         return DDPM_OK;
     return dd_error(err, DDPM_EDATA,
@@ -61,6 +66,7 @@ static int create(ddpm_model **m, const char *json, ddpm_error *err)
         code = fill_schedule(*m, err);
     if (!code)
         code = check_end(*m, err);
+
     if (code) {
         dd_model_free(*m);
         *m = NULL;
@@ -81,14 +87,17 @@ void ddpm_model_init(ddpm_model *m, uint64_t seed)
         DD_ENTRY_VOID(dd_model_init(m, seed));
 }
 
+/* Checks what was opened; on failure the model is freed. */
 static int finish_open(ddpm_model **m, const char *name, ddpm_error *err)
 {
     dd_model_about(*m);
     int code = dd_model_validate(*m, name, err);
-    /* Whatever is wrong with a file that is being written to, this is why. */
+
+    /* A file that was written to meanwhile explains every other error, so that is what is said then. */
     if (dd_model_unchanged(*m, code ? NULL : err))
         code = dd_model_unchanged(*m, err);
     dd_file_forget(&(*m)->file, (*m)->file.data, (*m)->file.size);
+
     if (code) {
         dd_model_free(*m);
         *m = NULL;

@@ -1,4 +1,5 @@
-/* sampling.c: the public functions over src/diffusion: schedules, chains, samplers, noise.  See ddpm.h for what they promise. */
+/* The public functions over src/diffusion that take steps: schedules, chains, samplers, noise. ddpm.h says
+   what they promise. */
 #include "base/outside.h"
 #include "base/rng.h"
 #include "diffusion/betas.h"
@@ -105,8 +106,8 @@ int ddpm_sampler_left(const ddpm_sampler *s)
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)
 {
-    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned",
-                                         "analytic" }; /* by DDPM_BETA... */
+    /* By DDPM_BETA... */
+    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned", "analytic" };
     return names[s->posterior.variance];
 }
 

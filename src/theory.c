@@ -1,4 +1,5 @@
-/* theory.c: the public functions over src/diffusion that take no step: forward process, conversions, score, bound.  See ddpm.h. */
+/* The public functions over src/diffusion that take no step: forward process, conversions, score, bound.
+   ddpm.h says what they promise. */
 #include "base/outside.h"
 #include "diffusion/bound.h"
 #include "diffusion/marginal.h"

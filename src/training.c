@@ -1,4 +1,5 @@
-/* training.c: the public functions over src/train.  See ddpm.h for what they promise. */
+/* The public functions over src/train.  ddpm.h says what they promise; here they only put our floating-point
+   modes in place and call inward. */
 #include "base/outside.h"
 #include "train/snapshot.h"
 

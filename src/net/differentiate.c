@@ -1,31 +1,42 @@
-/* Reverse-mode differentiation of a program: behind its nodes, in reverse order, comes one backward node
-   for each of them that a gradient passes.
+/* Differentiates a program in reverse mode (Linnainmaa 1970): behind its nodes, in reverse order, it
+   appends one backward node for each of them that a gradient passes.
 
-   Every home has a twin of the same shape for the gradients by its values, so a value v of the forward pass
-   has its gradient in value v + (number of values before), at the same channels: the gradient of a
-   concatenation is one map, and those of its halves lie in it.  Of all nodes that a value goes into, the
-   last in forward order is the first to write its gradient and overwrites, the others add.
+   Every home has a twin of the same shape for the gradients by its values.  A value v of the forward pass
+   therefore has its gradient in value v + (number of values before), at the same channels.  The gradient of
+   a concatenation is one map, in which those of its halves lie.  Where several nodes read a value, the last
+   of them in forward order writes its gradient first and overwrites; the others add.
 
-   What forward must keep follows from what a backward node mentions, since the memory plan goes by that.
-   Recomputed instead of kept: all activation functions, by the derivative at their input (convolutions have
-   none behind them;  RMS norms begin at their x), the softmax of attention, and the masks of dropout.  Kept
-   beside the values: mean and rstd of a group norm, behind its scale and shift.
+   The memory plan keeps what a backward node mentions, and nothing else.  Recomputed instead of kept are
+
+     all activation functions, by the derivative at their input, since convolutions have none behind them and
+     RMS norms begin at their x; the softmax of attention; the masks of dropout.
+
+   The mean and 1 / std of a group norm are kept besides, behind its scale and shift.
 
    By parameters, no gradient goes into the sinusoids of the timestep, which have no parameters before them.
    By inputs, their node ends with the gradient by t, and no convolution keeps its x for its own weights. */
 #include <stdlib.h>
 #include "net/operation.h"
 
-/* values, homes: of the forward pass; constant: the home that no gradient goes into.  Channel c of home h
-   has a gradient already, or not: written[first[h] + c]. */
 struct pass {
     struct dd_program *p;
-    int values, homes, constant;
-    size_t *first;
-    unsigned char *written;
-    const char *partial;
+    int values, homes;      /* how many the forward pass has */
+    int constant;           /* the home that no gradient goes into, or -1 */
+    size_t *first;          /* [homes] */
+    unsigned char *written; /* written[first[h] + c]: channel c of home h has a gradient already */
+    const char *partial;    /* a node where some channels had a gradient and some had none, or NULL */
 };
 
+static enum dd_place twin_place(enum dd_place place)
+{
+    switch (place) {
+    case DD_PLACE_INPUT: return DD_PLACE_INPUT_GRADIENT;
+    case DD_PLACE_OUTPUT: return DD_PLACE_OUTPUT_GRADIENT;
+    default: return place;
+    }
+}
+
+/* Adds the twin of every home and of every value. */
 static void mirror(struct pass *s)
 {
     struct dd_program *p = s->p;
@@ -33,12 +44,11 @@ static void mirror(struct pass *s)
         dd_program_value(p, 0, 0, 0);
     if (p->failed)
         return;
+
     for (int i = 0; i < s->homes; i++) {
         struct dd_home *h = &p->home[s->homes + i];
         *h = p->home[i];
-        h->place = h->place == DD_PLACE_INPUT    ? DD_PLACE_INPUT_GRADIENT
-                   : h->place == DD_PLACE_OUTPUT ? DD_PLACE_OUTPUT_GRADIENT
-                                                 : h->place;
+        h->place = twin_place(h->place);
     }
     for (int i = 0; i < s->values; i++) {
         struct dd_value *v = &p->value[s->values + i];
@@ -66,7 +76,7 @@ static void prepare(struct pass *s)
     }
 }
 
-/* How many channels of a value have a gradient, before all of them are marked as having one. */
+/* Returns how many channels of a value have a gradient, and marks all of them as having one. */
 static int mark(struct pass *s, int value)
 {
     const struct dd_value *v = &s->p->value[value];
@@ -79,11 +89,12 @@ static int mark(struct pass *s, int value)
     return before;
 }
 
-/* Where the gradient by an input of node n goes. */
+/* Returns where the gradient by an input of node n goes. */
 static struct dd_flow into(struct pass *s, const struct dd_node *n, int value)
 {
     if (!value || s->p->value[value].home == s->constant)
         return (struct dd_flow){ 0, false };
+
     int before = mark(s, value);
     if (before && before < s->p->value[value].c)
         s->partial = n->name;
@@ -101,36 +112,42 @@ static int kept(const struct pass *s, const struct dd_node *n)
     return o->reads_x_for_parameters && s->p->derivatives == DD_BY_PARAMETERS ? n->x : 0;
 }
 
+/* Appends the backward node of a node. */
 static void reverse(struct pass *s, int node)
 {
     const struct dd_node *n = &s->p->node[node];
-    struct dd_node b = *n;
     if (is_constant(s, n))
         return;
-
     if (mark(s, n->y) < s->p->value[n->y].c)
         s->partial = n->name;
+
+    struct dd_node b = *n;
     b.of = node + 1;
     b.y = s->values + n->y;
     b.x = kept(s, n);
     b.add = b.residual = 0;
+
     b.dresidual = into(s, n, n->residual);
     b.dadd = into(s, n, n->add);
     b.dnorm = into(s, n, n->norm);
     if (dd_operation(n)->leaves_moments)
         b.norm = n->y;
+    /* The gradients by scale and shift are sums over one consumer; dd_pre_backward cannot add to them. */
     if (b.dnorm.add)
         s->partial = n->name;
+
     b.demb = into(s, n, n->emb);
     if (n->x != n->y)
         b.dx = into(s, n, n->x);
     dd_program_node(s->p, b, 0, 0, 0);
 }
 
+/* Prepares `written`; the caller brings the gradient by the output.  Returns false when out of memory. */
 static bool begin(struct pass *s)
 {
     const struct dd_program *p = s->p;
     size_t channels = 0;
+
     s->first = malloc((size_t)s->homes * sizeof *s->first);
     for (int i = 0; i < s->homes && s->first; i++) {
         s->first[i] = channels;
@@ -139,6 +156,7 @@ static bool begin(struct pass *s)
     s->written = calloc(channels, 1);
     if (!s->first || !s->written)
         return false;
+
     for (int i = 1; i < s->values; i++)
         if (p->home[p->value[i].home].place == DD_PLACE_OUTPUT)
             mark(s, i);
@@ -149,10 +167,12 @@ int dd_differentiate(struct dd_program *p, ddpm_error *err)
 {
     struct pass s = { .p = p, .values = p->values, .homes = p->homes, .constant = -1 };
     bool begun = begin(&s);
+
     mirror(&s);
     prepare(&s);
     for (int i = p->nodes - 1; i >= 0 && begun && !p->failed; i--)
         reverse(&s, i);
+
     free(s.first);
     free(s.written);
     if (!begun || p->failed)

@@ -1,7 +1,9 @@
-/* A network in training: its two vectors and the walks over its list; what a backward pass is made of stands in differentiate.c.
+/* A network in training: its two vectors, and the walks over its list. differentiate.c makes the backward
+   nodes.
 
-   In the vectors the weights of a node's parts lie one behind the other, and behind them the biases, so that the stacked rows of a
-   convolution (q, k and v; the projections of the timestep) are one matrix for its layer, forward and backward, without a copy. */
+   In the vectors the weights of a node's parts lie one behind the other, and behind them the biases.  So
+   the stacked rows of a convolution (q, k and v; the projections of the timestep) are one matrix for its
+   layer, forward and backward, without a copy. */
 #include "net/gradient.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,12 @@ struct dd_gradient {
     ddpm_net *net;
     int forward;           /* how many nodes are the forward pass */
     size_t count, *offset; /* [params] */
-    float *weights, *sums; /* [count] */
+    float *weights;        /* [count] */
+    float *sums;           /* [room]; room is count, or by inputs that of the largest parameter */
+    size_t room;
 };
 
+/* Places a parameter at `at`; returns where the next one begins. */
 static size_t place(struct dd_gradient *g, int param, size_t at)
 {
     if (param < 0 || g->net->program.param[param].init == DD_INIT_FREQUENCY)
@@ -24,7 +29,7 @@ static size_t place(struct dd_gradient *g, int param, size_t at)
     return at + (size_t)g->net->program.param[param].count;
 }
 
-/* Where everything lies in the vectors. */
+/* Finds where every parameter lies in the vectors, and how long these are. */
 static void lay_out(struct dd_gradient *g)
 {
     const struct dd_program *p = &g->net->program;
@@ -33,9 +38,11 @@ static void lay_out(struct dd_gradient *g)
         g->offset[i] = SIZE_MAX;
     for (int i = 0; i < g->forward; i++) {
         for (int k = 0; k < p->parts; k++)
-            at = p->part[k].node == i ? place(g, p->part[k].weight, at) : at;
+            if (p->part[k].node == i)
+                at = place(g, p->part[k].weight, at);
         for (int k = 0; k < p->parts; k++)
-            at = p->part[k].node == i ? place(g, p->part[k].bias, at) : at;
+            if (p->part[k].node == i)
+                at = place(g, p->part[k].bias, at);
     }
     g->count = at;
 }
@@ -53,23 +60,25 @@ static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
 {
     const struct dd_program *p = &g->net->program;
     bool by_parameters = p->derivatives == DD_BY_PARAMETERS;
+
     if (!(g->offset = malloc((size_t)p->params * sizeof *g->offset)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for the list of parameters");
     lay_out(g);
 
     /* By inputs, what the small layers add for their parameters goes to one place that nobody reads. */
-    size_t sums = by_parameters ? g->count : largest(p);
+    g->room = by_parameters ? g->count : largest(p);
     g->weights = dd_memory(g->count, sizeof *g->weights);
-    g->sums = dd_memory(sums, sizeof *g->sums);
+    g->sums = dd_memory(g->room, sizeof *g->sums);
     if (!g->weights || !g->sums)
         return dd_error(err, DDPM_ENOMEM, "out of memory: %zu bytes for weights and gradients",
-                        (g->count + sums) * sizeof(float));
+                        (g->count + g->room) * sizeof(float));
 
-    for (int i = 0; i < p->params; i++)
-        if (g->offset[i] != SIZE_MAX) {
-            dd_params_read(g->weights + g->offset[i], &p->param[i], m);
-            g->net->sums[i] = by_parameters ? g->sums + g->offset[i] : g->sums;
-        }
+    for (int i = 0; i < p->params; i++) {
+        if (g->offset[i] == SIZE_MAX)
+            continue;
+        dd_params_read(g->weights + g->offset[i], &p->param[i], m);
+        g->net->sums[i] = by_parameters ? g->sums + g->offset[i] : g->sums;
+    }
     dd_gradient_pack(g);
     return DDPM_OK;
 }
@@ -160,8 +169,10 @@ void dd_gradient_pack(struct dd_gradient *g)
         const struct dd_part *part = dd_program_part(&net->program, &net->program.node[i]);
         if (!part || g->offset[part->weight] == SIZE_MAX)
             continue;
-        const float *weight = g->weights + g->offset[part->weight],
-                    *bias = part->bias < 0 ? NULL : g->weights + g->offset[part->bias];
+
+        const float *weight = g->weights + g->offset[part->weight], *bias = NULL;
+        if (part->bias >= 0)
+            bias = g->weights + g->offset[part->bias];
         if (net->reverse[i])
             dd_conv_gradient_pack(net->reverse[i], net->packed[i], weight);
         else if (i < g->forward)
@@ -184,7 +195,7 @@ void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s)
 struct search {
     const ddpm_net *net;
     const struct dd_slice *s;
-    int node;
+    int node; /* the last one that was looked at */
 };
 
 static bool finite_value(const struct search *f, int value)
@@ -195,12 +206,13 @@ static bool finite_value(const struct search *f, int value)
 
 static bool finite_sums(const ddpm_net *net, int param)
 {
-    struct dd_map all = {
-        param < 0 ? NULL : net->sums[param], 1, 1, 1, param < 0 ? 0 : (int)net->program.param[param].count, 0
-    };
+    if (param < 0)
+        return true;
+    struct dd_map all = { net->sums[param], 1, 1, 1, (int)net->program.param[param].count, 0 };
     return dd_net_finite(&all);
 }
 
+/* Ends the walk at the first node that writes something not finite. */
 static int find_bad(void *user, int node, const struct dd_map *y)
 {
     struct search *f = user;
@@ -209,19 +221,20 @@ static int find_bad(void *user, int node, const struct dd_map *y)
     f->node = node;
     if (!n->of)
         return !dd_net_finite(y);
+
     bool good = finite_value(f, n->dx.value) && finite_value(f, n->dnorm.value) &&
                 finite_value(f, n->dadd.value) && finite_value(f, n->dresidual.value) &&
                 finite_value(f, n->demb.value);
     for (int i = 0; i < p->parts && good; i++)
-        good = p->part[i].node != n->of - 1 ||
-               (finite_sums(f->net, p->part[i].weight) && finite_sums(f->net, p->part[i].bias));
+        if (p->part[i].node == n->of - 1)
+            good = finite_sums(f->net, p->part[i].weight) && finite_sums(f->net, p->part[i].bias);
     return !good;
 }
 
 const ddpm_node *dd_gradient_bad(struct dd_gradient *g, const struct dd_slice *s)
 {
     struct search f = { g->net, s, 0 };
-    memset(g->sums, 0, g->count * sizeof *g->sums);
+    memset(g->sums, 0, g->room * sizeof *g->sums);
     return dd_net_walk(g->net, s, 0, g->net->program.nodes, find_bad, &f) ? &g->net->list[f.node] : NULL;
 }
 

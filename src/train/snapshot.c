@@ -1,18 +1,20 @@
-/* From a model to the vectors of a trainer and back.  A parameter NAME of the model is the average; a training checkpoint has beside it
+/* Copies between a model and the vectors of a trainer.  A parameter NAME of the model is the average.  A
+   training checkpoint holds besides
 
-     raw.NAME the weights themselves,   adam.m.NAME, adam.v.NAME the optimiser's moments,
-     average.low.NAME what the average has beyond NAME,
+     raw.NAME                   the weights themselves,
+     adam.m.NAME, adam.v.NAME   the optimiser's moments,
+     average.low.NAME           what the average has beyond NAME,
      "train": {"trainer": {"step": steps done, "images": images they took, "average": what it is made of},
-               "run": what the caller keeps}
+               "run": what the caller keeps}.
 
-   which is all that the next step depends on, with the options and the images. */
+   The next step depends on nothing else but the options and the images. */
 #include "train/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "net/model_copy.h"
 
-/* The data of a tensor that training leaves alone. */
+/* Copies the data of a tensor that training leaves alone; NULL: out of memory. */
 static void *kept(ddpm_model *plain, const ddpm_tensor *from)
 {
     size_t size = dd_model_bytes(from, NULL);
@@ -28,8 +30,10 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
     int code = dd_model_copy_described(&t->plain, root, "model to train", err);
     if (code)
         return code;
+
     memcpy(t->average, dd_gradient_weights(t->gradient), t->count * sizeof *t->average);
     memset(t->low, 0, t->count * sizeof *t->low);
+
     for (size_t i = 0; i < t->plain->tensors; i++) {
         ddpm_tensor *a = &t->plain->tensor[i];
         size_t offset =
@@ -49,6 +53,7 @@ static const ddpm_tensor *find_kept(const ddpm_model *m, int which, const char *
     return dd_model_find(m, text);
 }
 
+/* Checks the second moments of one parameter. */
 static int check_second(const float *v, size_t n, const char *name, ddpm_error *err)
 {
     for (size_t i = 0; i < n; i++)
@@ -69,16 +74,19 @@ int dd_snapshot_resume(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *
         size_t offset = dd_gradient_offset(t->gradient, p), n = (size_t)param->count;
         if (offset == SIZE_MAX)
             continue;
+
+        /* A checkpoint of an average in one part leaves t->low at zero. */
         for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW); k++)
             memcpy(to[k] + offset, find_kept(m, k, param->name)->data, n * sizeof(float));
         code = check_second(t->v + offset, n, param->name, err);
     }
+
     t->done = m->steps;
     t->images = m->images;
     return code;
 }
 
-/* {"trainer": {"step", "images"}, "run": run, which is taken over}; NULL when out of memory. */
+/* Returns the object "train", which takes over `run`; NULL: out of memory. */
 static cJSON *train_object(const struct ddpm_trainer *t, cJSON *run)
 {
     cJSON *train = cJSON_CreateObject(), *trainer = train ? cJSON_AddObjectToObject(train, "trainer") : NULL;
@@ -93,6 +101,7 @@ static cJSON *train_object(const struct ddpm_trainer *t, cJSON *run)
     return NULL;
 }
 
+/* Makes the metadata of a training checkpoint. */
 static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run, ddpm_error *err)
 {
     cJSON *own = NULL, *train;
@@ -103,6 +112,7 @@ static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run,
         cJSON_Delete(own);
         return dd_error(err, DDPM_EUSAGE, "run: a JSON object is expected");
     }
+
     train = train_object(t, own);
     *root = train ? dd_model_copy_metadata(t->plain, "train") : NULL;
     if (*root && cJSON_AddItemToObject(*root, "train", train))
@@ -113,6 +123,7 @@ static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run,
     return dd_error(err, DDPM_ENOMEM, "out of memory for the metadata of a training checkpoint");
 }
 
+/* Fills what a training checkpoint holds besides the model. */
 static void fill_kept(const struct ddpm_trainer *t, ddpm_model *m)
 {
     const float *from[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v, t->low };

@@ -1,13 +1,13 @@
-/* What a trainer has of a model, and the model it makes, see snapshot.c. */
+/* Takes a model into a trainer, and makes models of a trainer, see snapshot.c. */
 #ifndef DD_SNAPSHOT_H
 #define DD_SNAPSHOT_H
 #include "train/trainer.h"
 
-/* t->plain, whose parameters are t->average; and that average.  Before the first step: the model's weights. */
+/* Makes t->plain, a model whose parameters are t->average; the average begins as the weights of m. */
 int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *err);
-/* Of a training checkpoint: the trained weights, the moments, and how far it had come. */
+/* Takes the trained weights, the moments and the steps done from a training checkpoint. */
 int dd_snapshot_resume(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *err);
-/* See ddpm_trainer_model. */
+/* Makes a model of what t holds, see ddpm_trainer_model. */
 int dd_snapshot_model(const struct ddpm_trainer *t, ddpm_model **m, bool whole, const char *run,
                       ddpm_error *err);
 #endif
