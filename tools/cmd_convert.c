@@ -64,12 +64,14 @@ static void print_json(const struct convert *s, const ddpm_model *m, const char 
 {
     double parameters;
     size_t weights = converted_weights(m, &parameters);
+
     cJSON *o = cJSON_Parse(ddpm_model_about(m)->json);
     if (!s->dry_run) {
         cJSON_AddStringToObject(o, "id", id);
         cJSON_AddStringToObject(o, "output", s->output);
         cJSON_AddStringToObject(o, "dtype", s->dtype);
     }
+
     cJSON_AddNumberToObject(o, "tensors", (double)weights);
     cJSON_AddNumberToObject(o, "parameters", parameters);
     json_line(o);
@@ -80,6 +82,7 @@ static void tell(struct conversion *v, const struct convert *s, const struct fam
 {
     double parameters;
     size_t weights = converted_weights(m, &parameters);
+
     tell_weights(v->in, s, f);
     tell_notes(v, s);
     if (s->common.json) {
@@ -88,6 +91,7 @@ static void tell(struct conversion *v, const struct convert *s, const struct fam
         puts(ddpm_model_about(m)->json);
         print_map(v, f, m);
     }
+
     remark(&command_convert, &s->common, "%s%s: %zu tensors, %.0f parameters",
            s->dry_run ? "would be written" : "written to ", s->dry_run ? "" : s->output, weights, parameters);
 }
@@ -119,6 +123,7 @@ static int convert(struct conversion *v, const struct convert *s)
         code = family_read(v, f);
     if (!code)
         code = converted_model(&m, v, f);
+
     if (!code && !s->dry_run)
         code = write_model(id, m, s->output, !strcmp(s->dtype, "f16"), s->force, v->err);
     if (!code)

@@ -43,6 +43,7 @@ static int run(void *settings, char **argument, int arguments)
     if (!code)
         code = folder ? export_diffusers(m, s->output, s->force, &err)
                       : write_model(id, m, s->output, half, s->force, &err);
+
     ddpm_model_close(m);
     if (code)
         return complain(&command_export, &err);

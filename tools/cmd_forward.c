@@ -227,6 +227,7 @@ static void forward_free(struct forward *f)
     ddpm_model_close(f->model);
     dd_safetensors_free(&f->io);
     dd_file_unmap(&f->file);
+
     free(f->x);
     free(f->t);
     free(f->classes);
@@ -245,6 +246,7 @@ static int write_out(struct forward *f, ddpm_error *err)
                           .count = count,
                           .size = count * sizeof(float),
                           .data = (const unsigned char *)f->plain };
+
     const char *const meta[] = { NULL };
     int code = dd_safetensors_write(f->output.stream, &e, 1, meta, err);
     return code ? code : dd_output_commit(&f->output, err);
@@ -255,12 +257,14 @@ static void compare(const struct forward *f, double *absolute, double *relative)
 {
     double largest = 0;
     *absolute = 0;
+
     for (size_t i = 0; i < f->n * f->outputs * f->h * f->w; i++) {
         double d = fabs((double)f->plain[i] - f->expected[i]);
-        if (!(d <= *absolute))
+        if (!(d <= *absolute)) /* true for NaN, too */
             *absolute = isnan(d) ? INFINITY : d;
         largest = fmax(largest, fabs((double)f->expected[i]));
     }
+
     *relative = largest > 0 ? *absolute / largest : *absolute;
 }
 
@@ -272,6 +276,7 @@ static void print_json(const struct forward *f, double absolute, double relative
     cJSON_AddStringToObject(o, "engine_class", ddpm_net_describe(f->net)->engine_class);
     for (int k = 0; k < e.kinds; k++)
         cJSON_AddNumberToObject(list, e.name[k], e.count[k]);
+
     if (f->expected) {
         cJSON_AddNumberToObject(o, "max_abs", absolute);
         cJSON_AddNumberToObject(o, "relative", relative);

@@ -150,12 +150,14 @@ static void print_model(const ddpm_about *a, const ddpm_net_about *n, const stru
     engines_text(engines, sizeof engines, e);
     printf("id            %s\n", *a->id ? a->id : "none yet");
     print_metadata(a);
+
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");
     printf("predicts      %s, variance %s, x0 clipped to %g, %d classes\n", prediction_names[a->prediction],
            variance_names[a->variance], a->clip, a->classes);
     printf("schedule      T = %d, alpha_bar %.6g to %.6g, network fed t * %g\n", a->steps, a->alpha_bar[0],
            a->alpha_bar[a->steps - 1], a->t_scale);
+
     printf("network       %.3f million parameters, %.4g GFLOP per image and step\n",
            1e-6 * (double)n->parameters, 1e-9 * n->flops);
     printf("memory        MB at batch %d: weights %.1f, packed %.1f, activations %.1f, scratch %.1f\n",
@@ -170,6 +172,7 @@ static void print_nodes(const ddpm_net *net)
     const ddpm_node *node;
     size_t nodes = ddpm_net_nodes(net, &node);
     printf("\n%-44s %-10s %-20s %5s %5s %6s %10s\n", "node", "op", "engine", "h", "w", "c", "MFLOP");
+
     for (size_t i = 0; i < nodes; i++)
         printf("%-44s %-10s %-20s %5d %5d %6d %10.3f\n", node[i].name, node[i].op,
                *node[i].engine ? node[i].engine : "-", node[i].height, node[i].width, node[i].channels,
@@ -180,6 +183,7 @@ static void print_nodes_json(const ddpm_net *net)
 {
     const ddpm_node *node;
     size_t nodes = ddpm_net_nodes(net, &node);
+
     for (size_t i = 0; i < nodes; i++) {
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "node", node[i].name);
@@ -222,6 +226,7 @@ static int run_model(const struct settings *s, const char *path)
     ddpm_net *net = NULL;
     ddpm_error err;
     int code = open_all(&m, &net, s, path, &err);
+
     if (!code) {
         struct engines e = engines_of(net);
         (s->common.json ? print_model_json : print_model)(ddpm_model_about(m), ddpm_net_describe(net), &e);
@@ -230,6 +235,7 @@ static int run_model(const struct settings *s, const char *path)
         if (s->check)
             remark(&command_info, &s->common, "the tensors are what the id says");
     }
+
     ddpm_net_free(net);
     ddpm_model_close(m);
     return code ? complain(&command_info, &err) : 0;

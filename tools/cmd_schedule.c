@@ -87,12 +87,14 @@ static int chain_of_betas(ddpm_chain **chain, const struct settings *s, ddpm_err
     int T = s->timesteps ? (int)s->timesteps : 1000;
     double *beta = malloc((size_t)T * sizeof *beta), *alpha_bar = malloc((size_t)T * sizeof *alpha_bar);
     int code = beta && alpha_bar ? DDPM_OK : dd_error_memory(err, "the steps");
+
     if (!code)
         code = ddpm_betas(beta, alpha_bar, T, s->betas ? s->betas : "linear", err);
     if (!code) {
         ddpm_about a = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
         code = ddpm_chain_respace(chain, &a, s->steps, s->spacing, err);
     }
+
     free(beta);
     free(alpha_bar);
     return code;

@@ -190,6 +190,8 @@ static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t se
     for (size_t i = 0; i < n; i++) {
         uint32_t word;
         dd_rng_words(&rng, &word, i, 1);
+
+        /* word * n / 2^32 is one of 0..n-1. */
         swap_lines(&line[i], &line[i + (size_t)((uint64_t)word * (lines - i) >> 32)]);
     }
 }

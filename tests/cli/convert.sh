@@ -43,6 +43,11 @@ test_convert_memory() {
 		( ulimit -v 300000; ddpm convert -q "$bad/$path" -o model.ddpm ) >out 2>err
 		[ $? -eq 65 ] || fail "$path: $(cat err)"
 	done
+	for set in block_out_channels=16384 time_embedding_dim=32768 'num_class_embeds=1000000 --set time_embedding_dim=1000'; do
+		( ulimit -v 300000; ddpm convert -q "$bad/ok_safetensors" --set $set -o model.ddpm ) >out 2>err
+		[ $? -eq 65 ] || fail "$set: $(cat err)"
+		says 'weights, the file holds 777'
+	done
 }
 
 test_convert_unknown() {

@@ -94,6 +94,7 @@ void conversion_refuse_if(struct conversion *v, const char *key, bool asked)
 
 /* ---- the embedding of the time ---- */
 
+/* Makes room for half frequencies. */
 static int make_freq(struct conversion *v, int half, double divisor)
 {
     if (!(divisor > 0))
@@ -105,6 +106,8 @@ static int make_freq(struct conversion *v, int half, double divisor)
 int conversion_freq_divide_last(struct conversion *v, int half, double divisor)
 {
     int code = make_freq(v, half, divisor);
+
+    /* Every cast is a rounding of the origin. */
     for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)-log(10000) * (float)i / (float)divisor);
     return code;
@@ -113,6 +116,7 @@ int conversion_freq_divide_last(struct conversion *v, int half, double divisor)
 int conversion_freq_divide_first(struct conversion *v, int half, double divisor, double theta)
 {
     int code = make_freq(v, half, divisor);
+
     for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)i * (float)-(log(theta) / divisor));
     return code;
@@ -120,7 +124,7 @@ int conversion_freq_divide_first(struct conversion *v, int half, double divisor,
 
 /* ---- the noise schedule ---- */
 
-/* With few steps a named schedule may give a beta of more than 1: ddpm_betas refuses that. */
+/* Refuses a schedule of so many steps that gives a beta of more than 1. */
 static int check_schedule(struct conversion *v, int steps, const char *name)
 {
     double *beta = malloc(2 * (size_t)steps * sizeof *beta);

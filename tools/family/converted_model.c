@@ -49,6 +49,7 @@ static double least_weights(const cJSON *net)
     double hidden = member(cJSON_GetObjectItemCaseSensitive(net, "time"), "hidden");
     double least = hidden * (hidden + member(net, "classes"));
     double blocks = cJSON_HasObjectItem(net, "blocks") ? member(net, "blocks") : 1;
+
     const cJSON *width;
     cJSON_ArrayForEach(width, cJSON_GetObjectItemCaseSensitive(net, "widths")) {
         least += blocks * 9 * width->valuedouble * width->valuedouble;
@@ -69,6 +70,7 @@ static int check_size(struct conversion *v)
             n *= (double)t->dim[k];
         elements += n;
     }
+
     if (least > small && least > elements)
         return conversion_error(
             v, "the network that is described has at least %.0f weights, the file holds %.0f", least,
@@ -81,9 +83,11 @@ static int create(ddpm_model **m, struct conversion *v, const struct family *f)
     int code = check_size(v);
     if (code)
         return code;
+
     char *json = metadata(v, f);
     if (!json)
         return dd_error_memory(v->err, "the model");
+
     code = ddpm_model_create(m, json, v->err);
     cJSON_free(json);
     return code ? dd_error_context(v->err, "%s", v->in->file) : DDPM_OK;
@@ -195,8 +199,9 @@ static int account(struct conversion *v, const struct family *f, const ddpm_mode
     }
     free(used);
 
-    /* Each kind gets its share of one sentence. */
-    int share = 330 / ((missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0) + 1) + 60;
+    /* Each kind gets its share of one sentence; "of a wrong shape" and the like take up to 25 characters. */
+    int kinds = (missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0);
+    int share = 360 / (kinds + !kinds) - 25;
     append(text, sizeof text, "missing", &missing, share);
     append(text, sizeof text, "of a wrong shape", &shapes, share);
     append(text, sizeof text, "unexpected", &unexpected, share);
@@ -256,6 +261,7 @@ static int fill(const struct conversion *v, const struct family *f, const ddpm_m
     const ddpm_tensor *ours;
     size_t count = ddpm_model_tensors(m, &ours);
     int code = DDPM_OK;
+
     for (size_t i = 0; i < count && !code; i++) {
         if (family_is_weight(ours[i].name))
             code = fill_weight(v, f, &ours[i]);
@@ -273,6 +279,7 @@ int converted_model(ddpm_model **m, struct conversion *v, const struct family *f
         code = account(v, f, *m);
     if (!code)
         code = fill(v, f, *m);
+
     if (code) {
         ddpm_model_close(*m);
         *m = NULL;
@@ -284,6 +291,7 @@ size_t converted_weights(const ddpm_model *m, double *parameters)
 {
     const ddpm_tensor *t;
     size_t count = ddpm_model_tensors(m, &t), weights = 0;
+
     *parameters = 0;
     for (size_t i = 0; i < count; i++)
         if (family_is_weight(t[i].name)) {

@@ -164,9 +164,12 @@ static const char *schedule_name(char name[128], struct conversion *v, const str
     double start = settings_number(s, "scheduler.beta_start", 1e-12, 1, k->start);
     double end = settings_number(s, "scheduler.beta_end", 1e-12, 1, k->end);
     bool zero = settings_bool(s, "scheduler.rescale_betas_zero_snr", false);
+
+    /* At alpha_bar = 0 the input is pure noise: eps tells nothing of the image. */
     if (zero && predicts_eps)
         settings_wrong(s, "scheduler.rescale_betas_zero_snr",
                        "but a network that predicts epsilon says nothing where the signal is zero");
+
     diffusers_schedule(name, schedule, start, end, zero);
     return name;
 }
@@ -177,6 +180,7 @@ static const char *variance_name(struct conversion *v, int channels, int outputs
     int type = diffusers_choice(v, "scheduler.variance_type", diffusers_variances);
     const struct word *variance = &diffusers_variances[type];
     int expected = strcmp(variance->ours, "learned-range") ? channels : 2 * channels;
+
     if (outputs < channels)
         settings_wrong(v->say, "unet.in_channels",
                        "but out_channels %d: a network that is given further channels (super-resolution, "

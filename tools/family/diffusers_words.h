@@ -7,8 +7,8 @@ struct word {
     const char *theirs, *ours;
 };
 
-/* Each list ends with {NULL, NULL}; its first entry is diffusers' default.  Where two of their words mean the
-   same, the export writes the first. */
+/* Each list ends with {NULL, NULL}; its first entry is diffusers' default.  The export writes the first of two
+   words that mean the same. */
 extern const struct word diffusers_acts[], diffusers_predictions[], diffusers_variances[],
     diffusers_time_shifts[], diffusers_samplers[];
 
@@ -23,7 +23,7 @@ enum { DIFFUSERS_PLAIN, DIFFUSERS_RESIDUAL, DIFFUSERS_ATTENTION, DIFFUSERS_BLOCK
 
 extern const char *const diffusers_blocks[2][DIFFUSERS_BLOCKS]; /* way down, way up */
 
-/* Returns diffusers' word for ours; NULL: there is none. */
+/* Returns the first word of diffusers for ours; NULL: there is none. */
 const char *diffusers_word(const struct word *list, const char *ours);
 
 /* Writes our name of a schedule of theirs between the betas `start` and `end`. */

@@ -243,6 +243,7 @@ static int find_schedule(const struct exporter *e, double start, double end, boo
 {
     static const int order[] = { DIFFUSERS_LINEAR, DIFFUSERS_SCALED_LINEAR, DIFFUSERS_SIGMOID,
                                  DIFFUSERS_COSINE };
+
     for (int i = 0; i < DIFFUSERS_SCHEDULES; i++) {
         char name[128];
         diffusers_schedule(name, order[i], start, end, zero);
@@ -316,6 +317,7 @@ static int read_model(struct exporter *e, const cJSON *root)
     const cJSON *diffusion = cJSON_GetObjectItemCaseSensitive(root, "diffusion");
     if (strcmp(text(net, "arch"), "ddpm"))
         return refuse(e, "net.arch is \"%s\", UNet2DModel is \"ddpm\"", text(net, "arch"));
+
     unet_from_json(&e->unet, net);
     e->schedule = text(diffusion, "name");
     e->prediction = text(diffusion, "prediction");
@@ -329,6 +331,7 @@ int export_diffusers(const ddpm_model *m, const char *folder, bool replace, ddpm
     cJSON *root = cJSON_Parse(e.about->json);
     cJSON *unet = cJSON_CreateObject(), *scheduler = cJSON_CreateObject();
     int code = root && unet && scheduler ? DDPM_OK : dd_error_memory(err, "the exported folder");
+
     if (!code)
         code = read_model(&e, root);
     if (!code)
@@ -337,6 +340,7 @@ int export_diffusers(const ddpm_model *m, const char *folder, bool replace, ddpm
         code = describe_scheduler(scheduler, &e);
     if (!code)
         code = export_folder_write(m, folder, unet, scheduler, replace, err);
+
     cJSON_Delete(root);
     cJSON_Delete(unet);
     cJSON_Delete(scheduler);

@@ -1,5 +1,7 @@
-/* The files are all written under temporary names before the first of them is renamed, so that what a folder
-   held stays whole when one cannot be written; when renaming fails, those of a new folder are taken away. */
+/* The folder of a diffusers pipeline: see export_folder.h.
+
+   All files are written under temporary names before the first of them is renamed.  So what a folder held stays
+   whole when one cannot be written.  When renaming fails, the files of a new folder are removed. */
 #include "family/export_folder.h"
 #include <errno.h>
 #include <stdio.h>
@@ -22,12 +24,14 @@ enum { WEIGHTS, CONFIG, SCHEDULER, INDEX, FILES };
 static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json",
                                           "scheduler/scheduler_config.json", "model_index.json" };
 
+/* Makes a folder; one that exists already will do where may_exist. */
 static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0)
         return DDPM_OK;
     int number = errno;
+
     if (number == EEXIST && !may_exist)
         return dd_error(err, DDPM_ECREATE,
                         "%s: exists already: choose another name, or allow it to be replaced (--force)",
@@ -38,12 +42,14 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
                     strerror(number));
 }
 
+/* Describes a tensor for the file of weights, as float32; *arena holds what had to be widened. */
 static int make_entry(struct dd_entry *e, const ddpm_tensor *t, struct dd_arena *arena)
 {
     *e = (struct dd_entry){ .name = t->name, .dtype = DD_F32, .rank = t->rank, .count = 1, .data = t->data };
     for (int i = 0; i < t->rank; i++)
         e->count *= e->dim[i] = (uint64_t)t->dim[i];
     e->size = (size_t)e->count * sizeof(float);
+
     if (t->dtype != DDPM_F16)
         return DDPM_OK;
     float *wide = dd_arena(arena, (size_t)e->count, sizeof *wide);
@@ -59,11 +65,13 @@ static int write_weights(FILE *f, const ddpm_model *m, ddpm_error *err)
     size_t n = ddpm_model_tensors(m, &t), entries = 0;
     struct dd_entry *entry = dd_arena(&arena, n, sizeof *entry);
     int code = entry ? DDPM_OK : dd_error_memory(err, "the exported folder");
+
     for (size_t i = 0; i < n && !code; i++)
         if (family_is_weight(t[i].name) && make_entry(&entry[entries++], &t[i], &arena) != DDPM_OK)
             code = dd_error_memory(err, "the exported folder");
     if (!code)
         code = dd_safetensors_write(f, entry, entries, meta, err);
+
     dd_arena_free(&arena);
     return code;
 }
@@ -73,7 +81,7 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
     char *text = cJSON_Print(object);
     if (!text)
         return dd_error_memory(err, "the exported folder");
-    fprintf(f, "%s\n", text); /* what fails here, commit sees */
+    fprintf(f, "%s\n", text); /* dd_output_commit reports a failed write */
     cJSON_free(text);
     return DDPM_OK;
 }
@@ -90,7 +98,7 @@ static int write_file(struct dd_output *o, int file, const struct contents *e, c
 {
     int code = DDPM_OK;
     if (file == INDEX)
-        fputs(index_text, o->stream); /* what fails here, commit sees */
+        fputs(index_text, o->stream); /* dd_output_commit reports a failed write */
     else if (file == WEIGHTS)
         code = write_weights(o->stream, e->model, err);
     else

@@ -135,11 +135,14 @@ static int read_time(struct conversion *v, struct unet *u)
     struct settings *s = v->say;
     expect_word(v, "unet.time_embedding_type", "positional");
     conversion_refuse_if(v, "unet.class_embed_type", settings_given(s, "unet.class_embed_type"));
+
     u->classes = settings_int(s, "unet.num_class_embeds", 1, UNET_CLASSES, 0);
     u->init = u->widths[0];
     u->time_dim = u->widths[0];
     u->time_hidden = settings_int(s, "unet.time_embedding_dim", 1, 1 << 20, 4 * u->widths[0]);
     u->cos_first = settings_bool(s, "unet.flip_sin_to_cos", true);
+
+    /* f_i = 10000^(-i / (half - shift)). */
     double shift = settings_number(s, "unet.freq_shift", -1e6, 1e6, 0);
     return s->code ? s->code : conversion_freq_divide_last(v, u->time_dim / 2, u->time_dim / 2 - shift);
 }
@@ -161,11 +164,13 @@ static int read_unet(struct conversion *v, struct unet *u)
     u->act = diffusers_acts[diffusers_choice(v, "unet.act_fn", diffusers_acts)].ours;
     if (!settings_size(s, "unet.sample_size", &u->height, &u->width))
         settings_ask(s, "sample_size=32");
+
     u->channels = settings_int(s, "unet.in_channels", 1, UNET_CHANNELS, 3);
     u->outputs = settings_int(s, "unet.out_channels", 1, 2 * UNET_CHANNELS, 3);
     u->center = settings_bool(s, "unet.center_input_sample", false);
     u->pad_right = settings_int(s, "unet.downsample_padding", 0, 1, 1) == 0;
     u->blocks = settings_int(s, "unet.layers_per_block", 1, UNET_BLOCKS, 2);
+
     read_widths(v, u);
     read_levels(v, u);
     read_norms(v, u);
@@ -193,6 +198,7 @@ static void map(struct foreign *from, const struct conversion *v, const ddpm_ten
                                          { ".key.", ".to_k." },
                                          { ".value.", ".to_v." },
                                          { ".proj_attn.", ".to_out.0." } };
+
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const char *at = strstr(ours->name, names[k].ours);
         if (!at || checkpoint_find(v->in, ours->name) != NULL)
@@ -225,6 +231,7 @@ static bool is_alias(const struct conversion *v, const struct checkpoint_tensor 
     const char *at = strstr(t->name, ".Conv2d_0.");
     if (!at)
         return false;
+
     snprintf(name, sizeof name, "%.*s.conv.%s", (int)(at - t->name), t->name, at + strlen(".Conv2d_0."));
     const struct checkpoint_tensor *twin = checkpoint_find(v->in, name);
     if (!twin || twin->rank != t->rank || memcmp(twin->dim, t->dim, (size_t)t->rank * sizeof *t->dim))

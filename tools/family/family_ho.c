@@ -112,6 +112,8 @@ static void read_config(struct conversion *v, struct unet *u)
     if (!settings_size(s, "model.resolution", &u->height, &u->width) &&
         !settings_size(s, "data.image_size", &u->height, &u->width))
         settings_ask(s, "resolution=32");
+
+    /* The tensors answer these too. */
     conversion_check_int(v, "model.ch", u->time_dim);
     conversion_check_int(v, "model.num_res_blocks", u->blocks);
     conversion_check_int(v, "model.in_channels", u->channels);
@@ -120,6 +122,8 @@ static void read_config(struct conversion *v, struct unet *u)
     check_widths(v, u);
     if (u->width > 0)
         check_attention(v, u);
+
+    /* This program has these in one way only. */
     conversion_refuse_if(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
     conversion_refuse_if(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
     conversion_refuse_if(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
@@ -154,6 +158,7 @@ static void write_schedule(char name[160], const char *schedule, double start, d
     const char *rounded = cast ? "cast:" : "";
     conversion_number(first, start);
     conversion_number(last, end);
+
     if (!strcmp(schedule, "jsd"))
         snprintf(name, 160, "%s%s", rounded, schedule);
     else if (!strcmp(schedule, "const"))
@@ -274,6 +279,7 @@ static void map(struct foreign *from, const struct conversion *v, const ddpm_ten
 {
     struct unet_place p;
     char place[64], inside[64];
+
     if (unet_find_place(&p, ours->name)) {
         write_place(place, v->shape, &p);
         unet_rename(inside, sizeof inside, p.inside, names, NAMES);

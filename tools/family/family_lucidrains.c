@@ -1,5 +1,5 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  Our
-   names are its names. */
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  The tensors tell
+   its shape, and our names are its names.  lucidrains_schedule.c has the rest. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ static const char *const spare[] = { "note",
                                      "dropout",
                                      "Trainer.*",
                                      NULL };
+/* What GaussianDiffusion keeps beside the network. */
 static const char *const buffers[] = { "betas",
                                        "alphas_cumprod",
                                        "alphas_cumprod_prev",
@@ -37,14 +38,19 @@ static const char *const buffers[] = { "betas",
                                        "loss_weight",
                                        NULL };
 
+/* Lists run by level; level 0 has the full size of the image. */
 struct lucid {
-    int height, width, channels, outputs, init, levels, widths[LEVELS], time_dim, time_hidden;
-    int full[LEVELS], heads, head_dim, memory;
+    int height, width, channels, outputs;
+    int init; /* channels behind the first convolution */
+    int levels, widths[LEVELS];
+    int time_dim, time_hidden;
+    int full[LEVELS];            /* 1: full attention, 0: linear */
+    int heads, head_dim, memory; /* of every attention; memory: keys and values that it has learned */
 };
 
 /* ---- what the tensors say ---- */
 
-/* Networks of the same author that have other inputs. */
+/* Refuses networks of the same author that have other inputs. */
 static int refuse_others(struct conversion *v)
 {
     const struct checkpoint_tensor *first = checkpoint_find(v->in, "init_conv.weight");
@@ -53,6 +59,7 @@ static int refuse_others(struct conversion *v)
                                 "a network of lucidrains for %s: its init_conv.weight has %d dimensions; "
                                 "this program has images alone",
                                 first->rank == 3 ? "sequences (Unet1D)" : "videos", first->rank);
+
     if (conversion_has(v, "classes_emb.weight") || conversion_has(v, "null_classes_emb"))
         return conversion_error(v, "lucidrains' classifier_free_guidance, a network that is given classes "
                                    "(classes_emb), which this program does not have for lucidrains");
@@ -62,6 +69,7 @@ static int refuse_others(struct conversion *v)
     return DDPM_OK;
 }
 
+/* Refuses versions before 2.0, and embeddings of the time that are learned or random. */
 static int refuse_old(struct conversion *v)
 {
     const char *why = NULL;
@@ -73,12 +81,14 @@ static int refuse_old(struct conversion *v)
         why = "its attention has no memory (mid_attn.mem_kv)";
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
+
     if (why)
         return conversion_error(v,
                                 "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
                                 "%s; this program has those from 2.0 on",
                                 v->in->version ? " (" : "", v->in->version ? v->in->version : "",
                                 v->in->version ? ")" : "", why);
+
     if (conversion_has(v, "time_mlp.0.weights"))
         return conversion_error(
             v,
@@ -94,9 +104,10 @@ static int read_attention(struct conversion *v, struct lucid *u, const char *pla
     int code = conversion_shape(v, dim, 4, "%s.mem_kv", place);
     if (code)
         return code;
-    *full = conversion_has(v, "%s.to_out.weight", place);
-    int heads = (int)dim[1], head_dim = (int)dim[*full ? 3 : 2], memory = (int)dim[*full ? 2 : 3];
 
+    *full = conversion_has(v, "%s.to_out.weight", place);
+    int heads = (int)dim[1], head_dim = (int)(*full ? dim[3] : dim[2]);
+    int memory = (int)(*full ? dim[2] : dim[3]);
     if (u->heads == 0) {
         u->heads = heads;
         u->head_dim = head_dim;
@@ -121,6 +132,7 @@ static int read_level(struct conversion *v, struct lucid *u, int i)
     snprintf(down, sizeof down, "downs.%d.2", i);
     snprintf(up, sizeof up, "ups.%d.2", u->levels - 1 - i);
 
+    /* Between two levels the convolution follows a rearrangement of pixels; the last level has it alone. */
     int code = conversion_shape(v, dim, 4, last ? "downs.%d.3.weight" : "downs.%d.3.1.weight", i);
     if (!code)
         code = read_attention(v, u, down, &u->full[i]);
@@ -143,6 +155,7 @@ static int read_levels(struct conversion *v, struct lucid *u)
     if (u->levels < 1 || u->levels > LEVELS)
         return conversion_error(v, "expected 1 to %d levels (downs.0, downs.1, ...), found %d", LEVELS,
                                 u->levels);
+
     for (int i = 0; i < u->levels && !code; i++)
         code = read_level(v, u, i);
     return code ? code : read_attention(v, u, "mid_attn", &full_mid);
@@ -199,11 +212,13 @@ static void check_network(struct conversion *v, const struct lucid *u)
             settings_wrong(v->say, "Unet.dim_mults",
                            "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i,
                            u->time_dim);
+
     conversion_check_int(v, "Unet.dim", u->time_dim);
     conversion_check_int(v, "Unet.init_dim", u->init);
     conversion_check_int(v, "Unet.channels", u->channels);
     conversion_check_int(v, "Unet.attn_heads", u->heads);
     conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
+
     conversion_refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
     conversion_refuse_if(v, "Unet.learned_sinusoidal_cond",
                          settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
@@ -211,6 +226,7 @@ static void check_network(struct conversion *v, const struct lucid *u)
                          settings_bool(v->say, "Unet.random_fourier_features", false));
     conversion_refuse_if(v, "GaussianDiffusion.auto_normalize",
                          !settings_bool(v->say, "GaussianDiffusion.auto_normalize", true));
+
     if (settings_bool(v->say, "Unet.learned_variance", u->outputs != u->channels) !=
         (u->outputs != u->channels))
         settings_wrong(v->say, "Unet.learned_variance", "but final_conv gives %d channels of %d", u->outputs,
@@ -229,12 +245,14 @@ static int describe(struct conversion *v, const struct lucid *u)
     cJSON_AddNumberToObject(net, "channels", u->channels);
     cJSON_AddNumberToObject(net, "outputs", u->outputs);
     cJSON_AddNumberToObject(net, "classes", 0);
+
     cJSON_AddNumberToObject(net, "init", u->init);
     cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
     cJSON_AddItemToObject(net, "full", cJSON_CreateIntArray(u->full, u->levels));
     cJSON_AddNumberToObject(net, "heads", u->heads);
     cJSON_AddNumberToObject(net, "dim", u->head_dim);
     cJSON_AddNumberToObject(net, "memory", u->memory);
+
     cJSON *time = cJSON_AddObjectToObject(net, "time");
     cJSON_AddNumberToObject(time, "dim", u->time_dim);
     cJSON_AddNumberToObject(time, "hidden", u->time_hidden);

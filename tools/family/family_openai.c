@@ -64,6 +64,7 @@ static bool has_sampler(const struct conversion *v, int block, const char *part)
 static int count_blocks(struct conversion *v, struct unet *u)
 {
     int blocks = 0, last = 0;
+
     while (conversion_has(v, "output_blocks.%d.0.in_layers.2.weight", blocks) &&
            blocks <= UNET_BLOCKS * UNET_LEVELS)
         blocks++;
@@ -111,6 +112,8 @@ static int read_ends(struct conversion *v, struct unet *u)
     u->channels = (int)in[1];
     u->outputs = (int)out[0];
     u->classes = (int)classes[0];
+
+    /* Six channels in are a super-resolution network, which read_unet refuses in words of its own. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels && u->channels != 6)
         return conversion_error(
             v,
@@ -132,6 +135,7 @@ static int read_levels(struct conversion *v, struct unet *u)
         u->widths[i] = (int)dim[0];
         if (i + 1 == u->levels)
             break;
+        /* A step that is not a convolution is a residual block. */
         u->down_res[i] = !conversion_has(v, "input_blocks.%d.0.op.weight", next - 1);
         u->up_res[i] = !has_sampler(v, (u->levels - 1 - i) * (u->blocks + 1) - 1, "conv");
     }
@@ -194,6 +198,7 @@ static void check_mult(struct conversion *v, const struct unet *u)
     int n = settings_numbers(v->say, "channel_mult", mult, UNET_LEVELS, 0, 1024);
     if (n > 0 && n != u->levels)
         settings_wrong(v->say, "channel_mult", "but the tensors show %d levels", u->levels);
+
     for (int i = 0; i < n && i < u->levels; i++)
         if ((int)(mult[i] * u->time_dim) != u->widths[i])
             settings_wrong(v->say, "channel_mult",
@@ -230,6 +235,7 @@ static void check_flags(struct conversion *v, const struct unet *u)
     check_bool(v, "use_scale_shift_norm", u->scale_shift);
     if (u->levels > 1)
         check_bool(v, "resblock_updown", u->down_res[0]);
+
     check_mult(v, u);
     if (u->width > 0)
         check_attention(v, u);

@@ -59,6 +59,7 @@ static int objective_shown(const struct conversion *v, const double *weight)
             same = fabs(weight[t] - expected) <= 1e-4 * expected;
             seen = true;
         }
+
         if (same && seen)
             return k;
     }

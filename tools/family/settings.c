@@ -96,6 +96,7 @@ static int add_value(struct settings *s, const char *path, const char *where, co
         value = unwrapped(value);
     if (!cJSON_IsObject(value))
         return add_quoted(s, path, where, value, from);
+
     const cJSON *member;
     cJSON_ArrayForEach(member, value) {
         if (is_default(value, member->string))
@@ -104,6 +105,7 @@ static int add_value(struct settings *s, const char *path, const char *where, co
             *path == '\0' ? member->string : dd_arena_text(&s->arena, "%s.%s", path, member->string);
         if (!below)
             return no_memory(s);
+
         if (add_value(s, below, where, member, from) != DDPM_OK)
             break;
     }
@@ -125,14 +127,17 @@ cJSON *settings_value(const char *text)
         return cJSON_CreateFalse();
     if (!strcmp(text, "None") || !strcmp(text, "null"))
         return cJSON_CreateNull();
+
     if (*text != '\0' && strspn(text, "+-.0123456789eE") == strlen(text)) {
         double number = strtod(text, &end);
         if (*end == '\0' && isfinite(number))
             return cJSON_CreateNumber(number);
     }
+
     if (*text != '\0' && strchr("[{\"", *text) != NULL &&
         dd_json_parse(&value, text, strlen(text), "value", NULL) == DDPM_OK)
         return value;
+
     return cJSON_CreateString(text);
 }
 
@@ -251,6 +256,7 @@ static struct setting *find(struct settings *s, const char *key)
             found = &s->entry[i];
             found->used = true;
         }
+
     if (other)
         refuse_both(s, other, found);
     return found;

@@ -74,6 +74,7 @@ static int take_word(struct flags *f, char *word)
 {
     if (!f->name && is_flag(assigned(word)))
         word = assigned(word);
+
     if (is_flag(word))
         return take_flag(f, word);
     if (*word == '$') /* a variable, whose value nobody knows here */
@@ -125,6 +126,7 @@ static int read_commands(struct flags *f, const char *text, int depth)
 {
     char *word = dd_arena(&f->s->arena, strlen(text) + 1, 1);
     int code = word ? DDPM_OK : dd_error_memory(f->s->err, "the flags");
+
     while (!code && *text != '\0') {
         if (*text == '#') {
             text += strcspn(text, "\n"); /* a comment */
@@ -144,6 +146,7 @@ static int read_commands(struct flags *f, const char *text, int depth)
             code = quoted ? take_quoted(f, kept, depth) : take_word(f, kept);
         }
     }
+
     return code ? code : end_command(f);
 }
 

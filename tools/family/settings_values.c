@@ -57,8 +57,10 @@ const char *settings_text(struct settings *s, const char *key, const char *fallb
 static int numbers_in(const char *text, double *list, int most)
 {
     int n = 0;
+    /* "24x" is a size of which one half is missing. */
     if (*text == 'x' || (*text != '\0' && text[strlen(text) - 1] == 'x'))
         return -1;
+
     for (text += strspn(text, " ,x()[]"); *text != '\0'; text += strspn(text, " ,x()[]")) {
         char *end;
         if (n == most || strchr("+-.0123456789", *text) == NULL)
@@ -82,6 +84,7 @@ static int read_numbers(const cJSON *value, double *list, int most)
         list[0] = value->valuedouble;
         return 1;
     }
+
     if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) > most)
         return -1;
     cJSON_ArrayForEach(item, value)
@@ -123,6 +126,7 @@ static int split_words(struct settings *s, const char *text, const char **list, 
     int n = 0;
     if (!copy)
         s->code = dd_error_memory(s->err, "the settings of the checkpoint");
+
     char *word = copy ? strtok_r(copy, ", ", &place) : NULL;
     for (; word && n <= most; word = strtok_r(NULL, ", ", &place))
         if (n++ < most)

@@ -29,6 +29,7 @@ static cJSON *scalar(const yaml_node_t *n)
         { "on", "true" }, { "no", "false" }, { "No", "false" }, { "off", "false" },
     };
     const char *text = (const char *)n->data.scalar.value;
+
     if (n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
         return cJSON_CreateString(text);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -63,6 +64,7 @@ static int fill_object(struct yaml *y, cJSON *to, const yaml_node_t *n, int dept
         if (!key || key->type != YAML_SCALAR_NODE ||
             strlen((const char *)key->data.scalar.value) != key->data.scalar.length)
             return refuse(y, "a key that is no text");
+
         code = add_node(y, to, (const char *)key->data.scalar.value, p->value, depth);
     }
     return code;

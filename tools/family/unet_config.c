@@ -50,14 +50,17 @@ cJSON *unet_to_json(const struct unet *u)
     cJSON_AddNumberToObject(net, "channels", u->channels);
     cJSON_AddNumberToObject(net, "outputs", u->outputs);
     cJSON_AddNumberToObject(net, "classes", u->classes);
+
     cJSON_AddNumberToObject(net, "init", u->init);
     cJSON_AddItemToObject(net, "widths", cJSON_CreateIntArray(u->widths, u->levels));
     cJSON_AddNumberToObject(net, "blocks", u->blocks);
     cJSON_AddBoolToObject(net, "mid", u->mid);
     cJSON_AddStringToObject(net, "act", u->act);
+
     add_heads(net, u);
     add_norm(net, u);
     add_time(net, u);
+
     cJSON_AddBoolToObject(net, "scale_shift", u->scale_shift);
     cJSON_AddStringToObject(net, "pad", pads[u->pad_right]);
     add_samplers(net, "down", u->down_res, u->levels - 1);
@@ -134,6 +137,7 @@ void unet_from_json(struct unet *u, const cJSON *net)
                         .act = cJSON_GetStringValue(member(net, "act")),
                         .center = is_true(net, "center"),
                         .dropout = number(net, "dropout") };
+
     u->levels = read_ints(u->widths, member(net, "widths"));
     read_ints(u->heads_down, member(heads, "down"));
     read_ints(u->heads_up, member(heads, "up"));

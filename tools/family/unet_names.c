@@ -28,6 +28,7 @@ bool unet_find_place(struct unet_place *p, const char *name)
     static const char *const kinds[][3] = { [UNET_DOWN] = { "resnets", "attentions", "downsamplers" },
                                             [UNET_MIDDLE] = { "resnets", "attentions" },
                                             [UNET_UP] = { "resnets", "attentions", "upsamplers" } };
+
     for (int side = UNET_DOWN; side <= UNET_UP; side++)
         for (int part = UNET_RESNET; part <= UNET_SAMPLER; part++) {
             const char *kind = kinds[side][part];
@@ -36,6 +37,7 @@ bool unet_find_place(struct unet_place *p, const char *name)
                 p->inside = read_place(name, sides[side], kind, &p->block, &p->layer);
             else if (kind)
                 p->inside = read_middle(name, kind, &p->layer);
+
             if (p->inside)
                 return true;
         }

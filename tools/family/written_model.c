@@ -51,10 +51,12 @@ static int compare_tensor(const ddpm_tensor *made, const ddpm_tensor *read, cons
     void *bytes = malloc(size);
     if (!bytes)
         return dd_error_memory(err, "a tensor");
+
     bool same = !strcmp(made->name, read->name) && elements_of(read) == n &&
                 convert_as_written(bytes, made, read->dtype, n) == DDPM_OK &&
                 !memcmp(bytes, read->data, size);
     free(bytes);
+
     if (same)
         return DDPM_OK;
     return dd_error(err, DDPM_EIO, "%s: read again, %s is not what was written; the file is removed", path,
