@@ -29,6 +29,7 @@ double bench_number(const char *name, const char *text, double least, double mos
     char *end;
     double x = strtod(text, &end);
     bool whole = most == INT_MAX;
+
     if (end == text || *end || !(x >= least && x <= most) || (whole && x != (int)x)) {
         fprintf(stderr, "ddpm-bench: %s is \"%s\", expected a %snumber from %g to %.10g\n", name, text,
                 whole ? "whole " : "", least, most);
@@ -53,6 +54,7 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
 {
     double seconds[ROUNDS];
     long calls = 1;
+
     for (;; calls *= 2) {
         double start = bench_now();
         for (long i = 0; i < calls; i++)

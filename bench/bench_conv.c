@@ -109,6 +109,7 @@ static int open_engine(struct engine *e, const char *name, const struct dd_conv_
                        const struct dd_kernels *k, const struct options *o, const float *w)
 {
     ddpm_error err;
+
     *e = (struct engine){ .best = 1e9 };
     if (dd_conv_open(&e->conv, s, &(struct dd_conv_setup){ k, o->cpu, name, o->batch, o->threads, o->team },
                      &err))
@@ -171,6 +172,7 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
     struct dd_map y = { NULL, o->batch, dd_conv_height(&s), dd_conv_width(&s), s.cout, (size_t)s.cout };
     float *w = filled((size_t)(s.cin * s.cout * s.kernel * s.kernel));
     struct engine e[ENGINES];
+
     x.data = filled((size_t)(x.n * x.h * x.w * x.c));
     y.data = filled((size_t)(y.n * y.h * y.w * y.c));
     if (!w || !x.data || !y.data)
@@ -196,7 +198,9 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
     total[engines] += l->count * 1e3 * best / o->batch;
     total[engines + 1] += l->count * dd_conv_flops(&s) * 1e-9;
     putchar('\n');
-    free(w), free(x.data), free(y.data);
+    free(w);
+    free(x.data);
+    free(y.data);
     return failed;
 }
 
@@ -204,6 +208,7 @@ static int parse(struct options *o, int argc, char **argv)
 {
     ddpm_error err;
     const char *cpu = NULL;
+
     *o = (struct options){ NULL, 1, dd_cpu_threads(""), 5, 0, 0, NULL };
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -233,6 +238,7 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
 {
     struct bench_gradient sum = { 0 };
     int failed = 0;
+
     printf("convolution: %s, %d threads, batch %d; ms of the batch; GFLOP/s of the definition, and times "
            "forward\n%-10s %4s %5s %5s %6s %3s\n",
            dd_cpu_name(o->cpu), o->threads, o->batch, "net", "size", "cin", "cout", "kernel", "n");
@@ -262,11 +268,14 @@ static int run_engines(const struct options *o, const struct dd_kernels *k)
 {
     double total[ENGINES + 2] = { 0 };
     int engines = 0, failed = 0;
+
     printf("convolution: %s, %d threads, batch %d; ms an image, GFLOP/s\n%-10s %4s %5s %5s %6s %3s",
            dd_cpu_name(o->cpu), o->threads, o->batch, "net", "size", "cin", "cout", "kernel", "n");
     for (const char *const *name = dd_conv_engines(); *name; name++)
-        if (strcmp(*name, "ref"))
-            printf("  %9s %6s", *name, ""), engines++;
+        if (strcmp(*name, "ref")) {
+            printf("  %9s %6s", *name, "");
+            engines++;
+        }
     putchar('\n');
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++)
         if (!o->net || !strcmp(o->net, layers[i].net))
@@ -287,6 +296,7 @@ int bench_conv(int argc, char **argv)
     struct options o;
     struct dd_kernels k;
     int failed = parse(&o, argc, argv);
+
     if (failed)
         return failed;
     if (!(o.team = dd_parallel_create(o.threads)))

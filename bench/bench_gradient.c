@@ -36,6 +36,7 @@ static int open_state(struct state *t, const struct dd_conv_shape *s, const stru
 {
     size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
     size_t forward = dd_conv_scratch(t->conv), backward = dd_conv_gradient_scratch(t->gradient);
+
     t->ctx = (struct dd_context){ setup->k, setup->threads,
                                   dd_memory(forward > backward ? forward : backward, 1), NULL };
     t->team = setup->team;
@@ -59,7 +60,10 @@ static void close_state(struct state *t)
     dd_conv_gradient_close(t->gradient);
     free(t->ctx.scratch), free(t->x.data), free(t->dx.data), free(t->y.data), free(t->packed),
         free(t->packed_data);
-    free(t->w), free(t->dw), free(t->db), free(t->scale);
+    free(t->w);
+    free(t->dw);
+    free(t->db);
+    free(t->scale);
 }
 
 /* One thread's part of a pass that is not packing. */
@@ -93,6 +97,7 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
     struct state t = { 0 };
     ddpm_error err = { .text = "out of memory" };
     struct dd_conv_setup forward = *setup;
+
     forward.engine = dd_conv_gradient_engine(s, NULL);
     int failed = dd_conv_open(&t.conv, s, &forward, &err) ||
                  dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
@@ -120,6 +125,7 @@ void bench_gradient_print(const struct bench_gradient *b, double flops)
 {
     static const char *const names[PASSES] = { "pack", "pack for data", "forward",
                                                "data", "weights",       "weights with SiLU" };
+
     for (int pass = PASS_FORWARD; pass < PASSES; pass++) {
         printf("  %s %.3f", names[pass], 1e3 * b->seconds[pass]);
         if (flops > 0)

@@ -19,6 +19,7 @@ static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *e
 {
     struct bench_step r = { 0 };
     int code = 0;
+
     printf("%4d", size);
     for (int i = 0; i < BATCHES && !code; i++) {
         o->batch = batches[i];
@@ -42,6 +43,7 @@ int bench_growth(int argc, char **argv)
     ddpm_net_options o = { 0 };
     ddpm_error err;
     int code = 0;
+
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 < argc && !strcmp(argv[i], "--threads"))
             o.threads = (int)bench_number(argv[i], argv[i + 1], 1, INT_MAX);

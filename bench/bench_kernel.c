@@ -171,6 +171,7 @@ static void run_gemm(struct work *w)
 {
     const float *a[DD_GEMM_MR_MAX];
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
+
     for (size_t tile = 0; tile < TILES; tile++) {
         for (size_t i = 0; i < mr; i++)
             a[i] = w->x + (tile * mr + i) * w->depth;
@@ -192,6 +193,7 @@ static void run_input(struct work *w, size_t tile)
 {
     const float *pixel[64];
     size_t pixels = (tile + 2) * (tile + 2);
+
     for (size_t t = 0; t < PIXELS / 16; t++) {
         float *v = w->y + t % 16 * C;
         for (size_t i = 0; i < pixels; i++)
@@ -208,6 +210,7 @@ static void run_output(struct work *w, size_t tile)
 {
     float *pixel[36];
     size_t nr = w->k->gemm_nr;
+
     for (size_t t = 0; t < PIXELS / 16; t++)
         for (size_t column = 0; column < C; column += nr) {
             const float *m = w->x + t % 16 * nr;
@@ -289,6 +292,7 @@ static void run_outer(struct work *w)
 static void run_winograd_output_adjoint(struct work *w)
 {
     const float *pixel[16];
+
     for (size_t t = 0; t < PIXELS / 16; t++) {
         for (size_t i = 0; i < 16; i++)
             pixel[i] = w->x + (t * 16 + i) * C;
@@ -339,6 +343,7 @@ static void gemm_table(struct work *w)
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
     struct dd_gemm_post post = { w->v, w->x, C, 1 };
     double top = bench_peak(w->k);
+
     printf("%s: one core's peak %.1f GFLOP/s; gemm, rows x %zu:\n", w->k->name, 1e-9 * top, w->k->gemm_nr);
     for (size_t m = w->k->gemm_mr; m; m = m > 2 ? m / 2 : m - 1)
         for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
@@ -360,6 +365,7 @@ static void gemm_table(struct work *w)
 static void table(struct work *w, double reference[KERNELS])
 {
     double top = bench_peak(w->k), copy = bench_copy();
+
     for (int i = 0; i < KERNELS; i++) {
         w->m = w->k->gemm_mr;
         w->depth = DEPTH;
@@ -388,8 +394,10 @@ int bench_kernels(int argc, char **argv)
                       .v = dd_memory(FLOATS, sizeof(float)),
                       .b = dd_memory(FLOATS, sizeof(float)) };
     (void)argc, (void)argv;
+
     if (!w.x || !w.y || !w.v || !w.b)
         return 71;
+
     for (int i = 0; i < FLOATS; i++)
         w.x[i] = w.v[i] = w.b[i] = (float)(i * 7 % 64 - 32) / 32;
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
@@ -402,6 +410,9 @@ int bench_kernels(int argc, char **argv)
         if (masks[i])
             gemm_table(&w);
     }
-    free(w.x), free(w.y), free(w.v), free(w.b);
+    free(w.x);
+    free(w.y);
+    free(w.v);
+    free(w.b);
     return 0;
 }

@@ -29,6 +29,7 @@ enum { CHAINS = 12, LINKS = 10000 };
 static void chains(size_t nr)
 {
     long n = LINKS;
+
     if (nr == 32)
         __asm__ volatile(LOOP("zmm")
                          : "+r"(n)
@@ -47,6 +48,7 @@ static void chains(size_t nr)
 double bench_peak(const struct dd_kernels *k)
 {
     double best = INFINITY;
+
 #if defined __x86_64__
     for (int i = 0; i < 200; i++) {
         double start = bench_now();
@@ -60,6 +62,7 @@ double bench_peak(const struct dd_kernels *k)
 static uint64_t sum_of(const uint64_t *x)
 {
     uint64_t lane[LANES] = { 0 }, sum = 0;
+
     for (size_t i = 0; i < TASK / sizeof *x; i += LANES)
         for (size_t j = 0; j < LANES; j++)
             lane[j] += x[i + j];
@@ -73,6 +76,7 @@ double bench_read(int threads)
     uint64_t *x = dd_memory(LARGE, 1), sums[LARGE_TASKS];
     double best = INFINITY;
     struct dd_team *team = dd_parallel_create(threads);
+
     if (!x || !team) {
         free(x);
         dd_parallel_free(team);
@@ -99,6 +103,7 @@ static void copy_small(void *state)
 double bench_copy(void)
 {
     char *x = dd_memory(2 * SMALL, 1);
+
     if (!x)
         return 0;
     memset(x, 1, 2 * SMALL);
@@ -111,6 +116,7 @@ double bench_loop(int threads)
 {
     struct dd_team *team = dd_parallel_create(threads);
     double best = INFINITY;
+
     for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
         DD_TEAM(team, worker)
@@ -128,6 +134,7 @@ int bench_machine(int argc, char **argv)
     static const unsigned masks[] = { DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512 };
     int most = dd_cpu_threads("");
     (void)argc, (void)argv;
+
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         struct dd_kernels k;
         if ((masks[i] & dd_cpu_detect()) != masks[i])

@@ -9,6 +9,7 @@
 static int resized(char *out, size_t n, const char *net, int size)
 {
     const char *height = strstr(net, "\"height\""), *after = height ? strstr(height, "\"channels\"") : NULL;
+
     if (!after)
         return -1;
     int length = snprintf(out, n, "%.*s\"height\": %d, \"width\": %d, %s", (int)(height - net), net, size,
@@ -20,10 +21,12 @@ int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err
 {
     const struct known_net *known = known_net_find(name);
     char net[2048], json[4096];
+
     if (!known)
         return ddpm_model_open(m, name, err);
     if (size && resized(net, sizeof net, known->net, size))
         return snprintf(err->text, sizeof err->text, "the configuration of %s has no height", name), 1;
+
     known_net_json(json, sizeof json, size ? net : known->net, known->diffusion);
     int code = ddpm_model_create(m, json, err);
     if (!code)
@@ -34,6 +37,7 @@ int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err
 int bench_input_create(struct bench_input *in, const ddpm_about *a, int n)
 {
     size_t pixels = (size_t)n * (size_t)a->height * (size_t)a->width, floats = pixels * (size_t)a->channels;
+
     *in = (struct bench_input){ malloc(floats * sizeof *in->x),
                                 malloc(pixels * (size_t)a->outputs * sizeof *in->y),
                                 calloc((size_t)n, sizeof *in->t),
@@ -59,6 +63,7 @@ int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options
     struct bench_input in = { 0 };
     ddpm_net *net = NULL;
     int code = ddpm_net_create(&net, m, o, err);
+
     *r = (struct bench_step){ .seconds = 1e9 };
     if (!code && bench_input_create(&in, ddpm_model_about(m), o->batch))
         code = snprintf(err->text, sizeof err->text, "out of memory");

@@ -76,6 +76,7 @@ static int parse(struct settings *s, int argc, char **argv)
 static double since_exec(void)
 {
     double age = 0;
+
 #ifdef __linux__
     FILE *f = fopen("/proc/self/stat", "r");
     char line[1024] = "";
@@ -106,6 +107,7 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     const ddpm_node *list;
     size_t nodes = ddpm_net_nodes(net, &list);
     int code = ddpm_net_run(net, in->y, in->x, in->t, in->classes, in->n, err);
+
     r->startup = since_exec();
     for (size_t i = 0; i < nodes; i++)
         r->nodes[i] = -list[i].seconds;
@@ -130,6 +132,7 @@ static void print_kinds(const struct measured *r, const ddpm_node *list, size_t 
     const char *kind[KINDS_MOST];
     double spent[KINDS_MOST], sum = 0;
     int kinds = 0;
+
     for (size_t i = 0; i < nodes; i++) {
         int k = 0;
         while (k < kinds && strcmp(kind[k], list[i].op))
@@ -149,6 +152,7 @@ static void print_kinds(const struct measured *r, const ddpm_node *list, size_t 
 static void print_slowest(const struct measured *r, const ddpm_node *list, size_t nodes, int batch)
 {
     char *printed = calloc(nodes, 1);
+
     printf("  %9s %7s %8s  %-12s %-10s %-20s %s\n", "ms/step", "%", "GFLOP/s", "output", "op", "engine",
            "node");
     for (int k = 0; printed && k < SLOWEST && k < (int)nodes; k++) {
@@ -173,6 +177,7 @@ static void print(const struct measured *r, const ddpm_net *net, const struct se
     const ddpm_node *list;
     size_t nodes = ddpm_net_nodes(net, &list);
     double mb = 1024 * 1024, peak = process_memory("VmHWM") / mb;
+
     if (s->json) {
         printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"steps\": %d, "
                "\"ms_step_min\": %.4f, "
@@ -200,6 +205,7 @@ static int run(ddpm_net *net, const ddpm_about *a, const struct settings *s, ddp
     struct measured r = { .nodes = calloc(ddpm_net_nodes(net, &list), sizeof(double)) };
     struct bench_input in;
     int code = 1;
+
     if (bench_input_create(&in, a, ddpm_net_describe(net)->batch) || !r.nodes)
         snprintf(err->text, sizeof err->text, "out of memory");
     else if (!(code = measure(&r, net, &in, s, err)))
@@ -218,6 +224,7 @@ int bench_net(int argc, char **argv)
     int code = parse(&s, argc, argv);
     if (code)
         return code;
+
     code = bench_model_open(&m, s.model, 0, &err);
     if (!code && s.save)
         code = ddpm_model_save(m, s.save, DDPM_SAVE_REPLACE, &err);

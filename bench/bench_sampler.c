@@ -18,6 +18,7 @@ static double in_nodes(const ddpm_net *net)
     const ddpm_node *list;
     size_t nodes = ddpm_net_nodes(net, &list);
     double seconds = 0;
+
     for (size_t i = 0; i < nodes; i++)
         seconds += list[i].seconds;
     return seconds;
@@ -33,8 +34,11 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
     int32_t *classes = a->classes ? calloc((size_t)batch, sizeof *classes) : NULL;
     ddpm_sampler *sampler = NULL;
     ddpm_sampler_options o;
+
     ddpm_sampler_defaults(&o, a);
-    o.sampler = name, o.eps = ddpm_net_eps, o.eps_user = net;
+    o.sampler = name;
+    o.eps = ddpm_net_eps;
+    o.eps_user = net;
     for (int i = 0; index && i < batch; i++)
         index[i] = (uint32_t)i;
     int code = ddpm_sampler_create(&sampler, c, &o, d, batch, NULL, err);
@@ -90,6 +94,7 @@ int bench_sampler(int argc, char **argv)
     int code = parse(&s, argc, argv);
     if (code)
         return code;
+
     code = bench_model_open(&m, s.model, 0, &err);
     if (!code)
         code = ddpm_chain_respace(&c, ddpm_model_about(m), s.steps, NULL, &err);

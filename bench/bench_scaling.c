@@ -47,6 +47,7 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
     ddpm_model *m = NULL;
     struct bench_step one, two;
     int code = bench_model_open(&m, name, 0, err);
+
     if (!code)
         code = bench_step(&one, m, &(ddpm_net_options){ .batch = batch, .threads = 1, .cpu = cpu }, 3, err);
     if (!code)
@@ -76,6 +77,7 @@ int bench_scaling(int argc, char **argv)
     double bandwidth[] = { bench_read(1), bench_read(2) }, loop = bench_loop(2);
     ddpm_error err;
     int code = 0;
+
     printf("B: %.1f GB/s with 1 thread, %.1f with 2; an empty loop of 2 threads %.2f us\n",
            1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * loop);
     for (size_t i = 0; i < sizeof cases / sizeof *cases && !code; i++)

@@ -79,6 +79,7 @@ static double nodes_from(const struct measured *r, size_t first, size_t end)
 static void measure_rest(struct measured *r, ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
+
     r->pack = r->optimiser = 1e9;
     for (int i = 0; i < 3; i++) {
         double start = bench_now(), packed, end;
@@ -102,6 +103,7 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
 {
     ddpm_trainer_report report;
     int code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
+
     for (size_t i = 0; i < r->count; i++)
         r->nodes[i] = -r->list[i].seconds;
     r->step = 1e9;
@@ -128,6 +130,7 @@ static void print_kinds(const struct measured *r, const char *pass, size_t first
     const char *kind[KINDS_MOST];
     double spent[KINDS_MOST] = { 0 }, all = 0;
     int kinds = 0;
+
     for (size_t i = 0; i < r->count; i++)
         all += r->nodes[i];
     for (size_t i = first; i < end; i++) {
@@ -145,6 +148,7 @@ static void print_kinds(const struct measured *r, const char *pass, size_t first
 static void print_slowest(const struct measured *r)
 {
     char *printed = calloc(r->count, 1);
+
     for (int k = 0; printed && k < SLOWEST && k < (int)r->count; k++) {
         size_t worst = r->count;
         for (size_t i = 0; i < r->count; i++)
@@ -163,6 +167,7 @@ static void print(const struct measured *r, const ddpm_trainer *t, const struct 
 {
     const ddpm_net_about *a = dd_gradient_describe(t->gradient);
     double mb = 1024 * 1024, ms = 1e3 / s->o.batch, peak = process_memory("VmHWM") / mb;
+
     if (s->json) {
         printf("{\"model\": \"%s\", \"cpu\": \"%s\", \"threads\": %d, \"batch\": %d, \"ms_image\": %.4f, "
                "\"forward\": %.4f, \"backward\": %.4f, "
@@ -189,6 +194,7 @@ static int run(ddpm_trainer *t, const ddpm_about *a, const struct settings *s, d
     struct measured r = { 0 };
     struct bench_input in;
     int code = 1;
+
     r.count = dd_gradient_nodes(t->gradient, &r.list, &r.forwards);
     r.nodes = calloc(r.count, sizeof *r.nodes);
     if (bench_input_create(&in, a, s->o.batch) || !r.nodes)
@@ -209,6 +215,7 @@ int bench_train(int argc, char **argv)
     int code = parse(&s, argc, argv);
     if (code)
         return code;
+
     code = bench_model_open(&m, s.model, 0, &err);
     if (!code) {
         s.o.loss = ddpm_model_about(m)->variance == DDPM_LEARNED_RANGE ? DDPM_HYBRID : DDPM_SIMPLE;

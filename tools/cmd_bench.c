@@ -48,6 +48,7 @@ struct job {
 static bool next_word(char word[64], const char **list)
 {
     size_t length = strcspn(*list, ",");
+
     if (!**list)
         return false;
     snprintf(word, 64, "%.*s", (int)length, *list);
@@ -58,6 +59,7 @@ static bool next_word(char word[64], const char **list)
 static int parse_sampler(const char **sampler, const char *word, ddpm_error *err)
 {
     const char *const *names = ddpm_sampler_names(), *near = nearest_name(word, names);
+
     for (int i = 0; names[i]; i++)
         if (!strcmp(names[i], word)) {
             *sampler = names[i];
@@ -71,6 +73,7 @@ static int parse_steps(int *K, const char *word, int T, ddpm_error *err)
 {
     char *end;
     long v = strcmp(word, "all") ? strtol(word, &end, 10) : T;
+
     if (strcmp(word, "all") && (*word < '0' || *word > '9' || *end || v < 1 || v > T))
         return dd_error(err, DDPM_EUSAGE,
                         "--steps %.40s: expected numbers of steps from 1 to %d, such as 10,50,all", word, T);
@@ -96,6 +99,7 @@ static int list_trials(struct trials *t, const struct settings *s, ddpm_error *e
     char word[64];
     const char *sampler = NULL, *samplers = s->sampler;
     int T = t->about->steps, K = 0, code = DDPM_OK;
+
     while (!code && next_word(word, &samplers)) {
         if ((code = parse_sampler(&sampler, word, err)))
             return code;
@@ -112,6 +116,7 @@ static int list_trials(struct trials *t, const struct settings *s, ddpm_error *e
 static int check_settings(struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
+
     if (j->trials.n < s->rounds)
         return dd_error(err, DDPM_EUSAGE, "-n %d: every one of the %lld rounds needs an image", j->trials.n,
                         (long long)s->rounds);
@@ -131,6 +136,7 @@ static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *e
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
     int code = dataset_open(&j->data, path, t->about, view_fit_named(s->fit), fitted ? 0 : (size_t)t->n, err);
+
     if (!code && fitted) {
         j->data.count = j->data.count < (size_t)t->n ? j->data.count : (size_t)t->n;
         t->n = (int)j->data.count;
@@ -156,6 +162,7 @@ static int check_outputs(const struct job *j, ddpm_error *err)
     const struct settings *s = j->s;
     char path[4096];
     int code = s->report ? bench_report_check(s->report, s->force, err) : DDPM_OK;
+
     if (!code && s->npy)
         code = folder_make(s->npy, err);
     for (int i = 0; i < j->trials.count && !code && s->npy; i++) {
@@ -171,6 +178,7 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
 {
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
+
     t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
     bool fitted = !s->images && t->budget > 0;
     t->n = fitted ? IMAGES_MOST : s->images ? (int)s->images : IMAGES;
@@ -178,13 +186,17 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     int code = check_settings(j, err);
     if (code || (code = model_open_whole(&j->model, s->model, err)))
         return code;
-    t->command = &command_bench, t->common = &s->common, t->model = j->model;
-    t->file = s->model ? s->model : "embedded", t->about = ddpm_model_about(j->model);
+    t->command = &command_bench;
+    t->common = &s->common;
+    t->model = j->model;
+    t->file = s->model ? s->model : "embedded";
+    t->about = ddpm_model_about(j->model);
     t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0], t->variance = s->variance,
     t->seed = s->seed;
     if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
         return code;
-    t->rounds = (int)s->rounds, t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
+    t->rounds = (int)s->rounds;
+    t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
     code = (code = trials_check(t, err)) ? code : check_outputs(j, err);
     if (!code && arguments)
         dataset_notes(&j->data, tell_note, j);
@@ -204,6 +216,7 @@ static int write_arrays(const struct job *j, ddpm_error *err)
     const struct trials *t = &j->trials;
     char path[4096];
     int code = DDPM_OK;
+
     for (int i = 0; i < t->count && !code; i++) {
         const struct picture *p = &t->trial[i].images;
         const size_t dim[4] = { (size_t)t->n, (size_t)t->about->height, (size_t)t->about->width,
@@ -228,6 +241,7 @@ static int write_arrays(const struct job *j, ddpm_error *err)
 static void judge(struct job *j)
 {
     double noise = 100 * trials_noise(&j->trials);
+
     if (isnan(noise) && j->s->rounds < 2)
         snprintf(j->refusal, sizeof j->refusal,
                  "one round does not tell how noisy the machine is: use --rounds 2 or more");
@@ -256,6 +270,7 @@ static void tell_overlap(struct job *j, const struct quality_points *p)
     size_t size = sizeof j->refusal;
     char took[PROGRESS_TIME];
     int first, used;
+
     t->needed = quality_needed(p, t->n, &first);
     progress_time(took, t->needed * t->work);
     if (t->count < 2 || isnan(p->distance[0]))
@@ -277,21 +292,27 @@ static void rank(struct job *j)
     const struct quality_points points = { seconds, distance, below, above, t->count };
     int K[TRIALS_MAX];
     bool front[TRIALS_MAX];
+
     j->best = -1;
     judge(j);
     for (int i = 0; i < t->count; i++) {
         const struct trial *one = &t->trial[i];
-        seconds[i] = one->median, K[i] = one->K;
+        seconds[i] = one->median;
+        K[i] = one->K;
         distance[i] = one->compared ? one->distance.distance : NAN;
-        low[i] = one->distance.low, below[i] = one->distance.below, above[i] = one->distance.above;
+        low[i] = one->distance.low;
+        below[i] = one->distance.below;
+        above[i] = one->distance.above;
     }
     if (*j->refusal)
         return;
     if (!quality_front(front, &points))
         tell_overlap(j, &points);
     int knee = quality_knee(front, seconds, distance, t->count);
-    for (int i = 0; i < t->count; i++)
-        t->trial[i].front = front[i], t->trial[i].knee = i == knee;
+    for (int i = 0; i < t->count; i++) {
+        t->trial[i].front = front[i];
+        t->trial[i].knee = i == knee;
+    }
     if (t->limit > 0)
         j->best = quality_best(K, seconds, distance, low, t->count, t->limit);
 }
@@ -300,6 +321,7 @@ static void announce(const struct job *j)
 {
     const struct trials *t = &j->trials;
     int lost = t->reference.lost;
+
     for (int i = 0; i < t->count; i++)
         lost += t->trial[i].lost;
     if (t->left_out)
@@ -324,6 +346,7 @@ static void announce(const struct job *j)
 static int tell(const struct job *j, const struct bench_result *r)
 {
     const struct trials *t = &j->trials;
+
     announce(j);
     if (j->s->common.json)
         bench_result_lines(r);
@@ -342,6 +365,7 @@ static int tell(const struct job *j, const struct bench_result *r)
 static int conclude(struct job *j, int *status, ddpm_error *err)
 {
     struct bench_result r = { NULL, NULL, NULL, NULL, NULL };
+
     rank(j);
     int code = bench_result_create(&r, &j->trials, *j->refusal ? j->refusal : NULL, j->best, err);
     if (!code && j->s->npy)
@@ -361,8 +385,10 @@ static int run(void *settings, char **argument, int arguments)
     struct job *j = calloc(1, sizeof *j);
     ddpm_error err;
     int status = 0;
+
     if (!j)
         return dd_error(&err, DDPM_ENOMEM, "out of memory"), complain(&command_bench, &err);
+
     j->s = settings;
     int code = job_open(j, argument, arguments, &err);
     if (!code) {
@@ -373,9 +399,10 @@ static int run(void *settings, char **argument, int arguments)
         code = trials_compare(&j->trials, &err);
     if (!code && !interrupted)
         code = conclude(j, &status, &err);
-    if (interrupted)
-        status = INTERRUPTED, fprintf(stderr, "ddpm bench: interrupted; nothing was written\n");
-    else if (code)
+    if (interrupted) {
+        status = INTERRUPTED;
+        fprintf(stderr, "ddpm bench: interrupted; nothing was written\n");
+    } else if (code)
         status = complain(&command_bench, &err);
     job_close(j);
     free(j);

@@ -1,8 +1,8 @@
-/* ddpm distance: the Frechet distance of two sets of images by the network's mid-block activations, with a 95 %
-   interval (frechet.c, set_features.c).
+/* ddpm distance: the Frechet distance of two sets of images by the network's mid-block
+   activations, with a 95 % interval (frechet.c, set_features.c).
 
-   Image k of a set goes through the network as it is, without noise, at step T / 10.  The mean of the middle
-   block over space is its point.  Batch and threads change no bit of a point. */
+   Image k of a set goes through the network as it is, without noise, at step T / 10.  The mean
+   of the middle block over space is its point.  Batch and threads change no bit of a point. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"

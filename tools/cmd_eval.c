@@ -1,9 +1,9 @@
-/* ddpm eval: bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et al. 2020, equation
-   5).  It prints the mean over images with a 95 % interval, and every term with the mean squared errors of eps and
-   x0.
+/* ddpm eval: bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et
+   al. 2020, equation 5).  It prints the mean over images with a 95 % interval, and every term
+   with the mean squared errors of eps and x0.
 
-   Noise belongs to (seed, place in the data, t), so two chains are compared image by image.  Batch, threads and
-   interruptions change no bit. */
+   Noise belongs to (seed, place in the data, t), so two chains are compared image by image.
+   Batch, threads and interruptions change no bit. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -115,6 +115,7 @@ static int resume(struct job *j, ddpm_error *err)
 
     if (!j->s->resume)
         return DDPM_OK;
+    /* What begins anew has nothing to read, but must be able to write. */
     if (!strcmp(j->s->resume, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
     if (stat(j->s->resume, &s) && errno == ENOENT)

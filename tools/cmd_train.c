@@ -19,6 +19,7 @@ static const struct train_settings defaults = {
 static int check(struct training *t, const char *data, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
+
     if (access(data, F_OK))
         return dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", data,
                         strerror(errno));
@@ -36,6 +37,7 @@ static int check(struct training *t, const char *data, ddpm_error *err)
 static void announce(const struct training *t)
 {
     const struct train_settings *s = t->s;
+
     if (t->saved >= 0)
         remark(t->command, &s->common, "going on after step %lld", (long long)t->saved);
     remark(t->command, &s->common,
@@ -66,6 +68,7 @@ static void print_result(const struct training *t)
 {
     const struct statistics_plan *m = &t->measured;
     long long step = (long long)ddpm_trainer_done(t->trainer);
+
     if (t->s->common.json && !m->images)
         printf("{\"step\":%lld,\"bits\":null}\n", step);
     else if (t->s->common.json)
@@ -83,6 +86,7 @@ static int finish(struct training *t, ddpm_error *err)
     int code = training_finish(t, err);
     if (code || interrupted)
         return code;
+
     remark(t->command, &t->s->common, "step %lld, written to %s", (long long)ddpm_trainer_done(t->trainer),
            t->s->output);
     print_result(t);
@@ -93,6 +97,7 @@ static int finish(struct training *t, ddpm_error *err)
 static void tell_done(const struct training *t)
 {
     double bits = training_output_bits(t);
+
     remark(t->command, &t->s->common,
            "step %lld is reached and %s is written: nothing to do (a greater "
            "--steps goes on)",
@@ -107,8 +112,10 @@ static int run(void *settings, char **argument, int arguments)
     struct training t = { .s = settings, .command = &command_train };
     ddpm_error err;
     (void)arguments;
+
     if (check(&t, argument[0], &err))
         return complain(&command_train, &err);
+
     interrupt_catch();
     t.began = progress_now();
     int code = training_open(&t, argument[0], &err), status;

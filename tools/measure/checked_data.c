@@ -1,4 +1,5 @@
-/* Opens the images of a command that measures them, and reads each once before the first is measured. */
+/* Opens the images of a command that measures them, and reads each once before the first is
+   measured. */
 #include "measure/checked_data.h"
 
 static void tell_bad(void *user, const ddpm_error *why)

@@ -1,5 +1,5 @@
-/* The images of a command that measures them: opened, every one read once, and their classes compared with those
-   of the model. */
+/* The images of a command that measures them: opened, every one read once, and their classes
+   compared with those of the model. */
 #ifndef DDPM_CHECKED_DATA_H
 #define DDPM_CHECKED_DATA_H
 #include "cli/options.h"
@@ -19,9 +19,9 @@ struct checked_data {
     const struct common *common;
 };
 
-/* Opens the data set at path for a model; command and common, which say what is skipped, are set before.  Errors
-   are those of dataset_open, dataset_check and dataset_check_classes.  checked_data_close is allowed after an
-   error too. */
+/* Opens the data set at path for a model; command and common, which say what is skipped, are set
+   before.  Errors are those of dataset_open, dataset_check and dataset_check_classes.
+   checked_data_close is allowed after an error too. */
 int checked_data_open(struct checked_data *c, const char *path, const ddpm_about *about,
                       const struct checked_data_options *o, ddpm_error *err);
 /* Says what is to be said once about the data: what was converted, which class is which number. */

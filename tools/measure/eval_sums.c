@@ -1,6 +1,6 @@
-/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and the settings as
-   metadata.  It carries a hash, because nothing else would tell a number that has changed from one that was
-   measured. */
+/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and
+   the settings as metadata.  It carries a hash, because nothing else would tell a number that
+   has changed from one that was measured. */
 #include "measure/eval_sums.h"
 #include <math.h>
 #include <stdlib.h>
@@ -18,9 +18,9 @@ int eval_sums_create(struct eval_sums *t, int K, size_t room, ddpm_error *err)
     *t = (struct eval_sums){ .K = K, .room = room };
     t->sum = calloc((size_t)K * EVAL_SUMS_SUMS, sizeof *t->sum);
     t->image = calloc(room, EVAL_SUMS_COLUMNS * sizeof *t->image);
-    return t->sum && t->image ? DDPM_OK
-                              : dd_error(err, DDPM_ENOMEM,
-                                         "out of memory for the results of %zu images of %d steps", room, K);
+    if (t->sum && t->image)
+        return DDPM_OK;
+    return dd_error(err, DDPM_ENOMEM, "out of memory for the results of %zu images of %d steps", room, K);
 }
 
 void eval_sums_free(struct eval_sums *t)
@@ -32,11 +32,17 @@ void eval_sums_free(struct eval_sums *t)
 void eval_sums_add(struct eval_sums *t, uint32_t index, uint32_t check, const ddpm_bound_image *b)
 {
     const double *part[EVAL_SUMS_SUMS] = { b->term, b->mse_eps, b->mse_x0, b->gamma, b->mse };
-    const double row[EVAL_SUMS_COLUMNS] = { index, check, b->lost ? NAN : b->total, b->lost ? NAN : b->prior,
-                                            b->lost ? NAN : b->term[0] };
+    double row[EVAL_SUMS_COLUMNS] = { index, check, NAN, NAN, NAN };
+
+    if (!b->lost) {
+        row[EVAL_SUMS_TOTAL] = b->total;
+        row[EVAL_SUMS_PRIOR] = b->prior;
+        row[EVAL_SUMS_L0] = b->term[0];
+    }
     memcpy(t->image + t->images * EVAL_SUMS_COLUMNS, row, sizeof row);
     t->images++;
     t->lost += b->lost != 0;
+
     for (int s = 0; s < EVAL_SUMS_SUMS && !b->lost; s++)
         for (int i = 0; i < t->K; i++)
             t->sum[s * t->K + i] += part[s][i];
@@ -47,16 +53,25 @@ double eval_sums_at(const struct eval_sums *t, int sum, int i)
     return t->sum[sum * t->K + i] / (double)(t->images - t->lost);
 }
 
+static bool is_lost(const struct eval_sums *t, size_t k)
+{
+    return isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]);
+}
+
 struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
 {
     double n = (double)(t->images - t->lost), sum = 0, squares = 0;
+
     for (size_t k = 0; k < t->images; k++)
-        if (!isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]))
+        if (!is_lost(t, k))
             sum += t->image[k * EVAL_SUMS_COLUMNS + (size_t)column];
+
     double mean = sum / n;
+    /* A second pass, since a sum of squares less the square of a sum would cancel. */
     for (size_t k = 0; k < t->images; k++)
-        if (!isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]))
+        if (!is_lost(t, k))
             squares += pow(t->image[k * EVAL_SUMS_COLUMNS + (size_t)column] - mean, 2);
+
     if (!(n > 1))
         return (struct eval_sums_mean){ mean, NAN };
     return (struct eval_sums_mean){ mean, student_quantile((size_t)n - 1) * sqrt(squares / (n - 1) / n) };
@@ -79,32 +94,42 @@ int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *set
           .dim = { t->images, EVAL_SUMS_COLUMNS },
           .data = (const unsigned char *)t->image },
     };
+
     for (int i = 0; i < 2; i++) {
         entry[i].count = entry[i].dim[0] * entry[i].dim[1];
         entry[i].size = (size_t)entry[i].count * sizeof(double);
     }
-    int code =
-        text ? dd_output_create(&o, path, 1, err) : dd_error(err, DDPM_ENOMEM, "%s: out of memory", path);
-    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err)))
-        code = dd_output_commit(&o, err);
-    else if (text && code)
+
+    if (!text)
+        return dd_error_memory(err, path);
+    int code = dd_output_create(&o, path, 1, err);
+    if (!code)
+        code = dd_safetensors_write_hashed(o.stream, entry, 2, meta, err);
+    if (code)
         dd_output_abandon(&o);
+    else
+        code = dd_output_commit(&o, err);
     cJSON_free(text);
     return code;
 }
 
-static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, uint64_t rows,
-                       uint64_t columns, const char *path, ddpm_error *err)
+struct shape {
+    uint64_t rows, columns;
+};
+
+static int read_tensor(double *out, const struct dd_safetensors *s, const char *name, struct shape shape,
+                       const char *path, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(s, name);
-    if (!e || e->dtype != DD_F64 || e->rank != 2 || e->dim[0] != rows || e->dim[1] != columns)
+
+    if (!e || e->dtype != DD_F64 || e->rank != 2 || e->dim[0] != shape.rows || e->dim[1] != shape.columns)
         return dd_error(err, DDPM_EDATA, "%s: expected a tensor %s of float64 [%llu, %llu]", path, name,
-                        (unsigned long long)rows, (unsigned long long)columns);
+                        (unsigned long long)shape.rows, (unsigned long long)shape.columns);
     memcpy(out, e->data, e->size);
     return DDPM_OK;
 }
 
-/* Says how to go on without a damaged file, which stays where it is. */
+/* Returns DDPM_EDATA for a file that has changed, and says how to go on without it. */
 static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err)
 {
     ddpm_error why;
@@ -120,8 +145,10 @@ static int load(struct eval_sums *t, const struct dd_safetensors *s, const struc
     const char *text = dd_safetensors_meta(s, key);
     const struct dd_entry *images = dd_safetensors_find(s, "images");
     cJSON *found = NULL;
+
     if (!text || !images)
         return dd_error(err, DDPM_EDATA, "%s is no file of ddpm eval --resume", path);
+
     int code = check_hash(f, path, err);
     if (!code)
         code = dd_json_parse(&found, text, strlen(text), path, err);
@@ -129,15 +156,23 @@ static int load(struct eval_sums *t, const struct dd_safetensors *s, const struc
         code = compare_settings(found, settings, "", path, "give the same options, or another --resume file",
                                 err);
     cJSON_Delete(found);
-    if (!code && images->dim[0] > t->room)
+    if (code)
+        return code;
+
+    if (images->dim[0] > t->room)
         return dd_error(err, DDPM_EUSAGE, "%s holds %llu images already, more than the %zu to be measured",
                         path, (unsigned long long)images->dim[0], t->room);
-    if (code || (code = read_tensor(t->sum, s, "sums", EVAL_SUMS_SUMS, (uint64_t)t->K, path, err)) ||
-        (code = read_tensor(t->image, s, "images", images->dim[0], EVAL_SUMS_COLUMNS, path, err)))
+    const struct shape sums = { EVAL_SUMS_SUMS, (uint64_t)t->K },
+                       rows = { images->dim[0], EVAL_SUMS_COLUMNS };
+    code = read_tensor(t->sum, s, "sums", sums, path, err);
+    if (!code)
+        code = read_tensor(t->image, s, "images", rows, path, err);
+    if (code)
         return code;
+
     t->images = (size_t)images->dim[0];
     for (size_t k = 0; k < t->images; k++)
-        t->lost += isnan(t->image[k * EVAL_SUMS_COLUMNS + EVAL_SUMS_TOTAL]);
+        t->lost += is_lost(t, k);
     return DDPM_OK;
 }
 
@@ -148,6 +183,7 @@ int eval_sums_load(struct eval_sums *t, const char *path, const cJSON *settings,
     int code = dd_file_map(&f, path, err);
     if (code)
         return code;
+
     code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code) {
         code = load(t, &s, &f, path, settings, err);

@@ -1,5 +1,6 @@
-/* What an evaluation has found so far: sums over images for every step, the parts of every image, and both in a file to go on from.
-   Images are added in the order of the data, so that a run in pieces adds the same numbers in the same order. */
+/* What an evaluation has found so far: sums over images for every step, the parts of every
+   image, and both in a file to go on from.  Images are added in the order of the data, so a run
+   in pieces adds the same numbers in the same order. */
 #ifndef DDPM_EVAL_SUMS_H
 #define DDPM_EVAL_SUMS_H
 #include <cjson/cJSON.h>
@@ -7,29 +8,39 @@
 #include <stdint.h>
 #include "ddpm.h"
 
+/* The rows of eval_sums.sum, as in ddpm_bound_image. */
 enum { EVAL_SUMS_TERM, EVAL_SUMS_MSE_EPS, EVAL_SUMS_MSE_X0, EVAL_SUMS_GAMMA, EVAL_SUMS_MSE, EVAL_SUMS_SUMS };
 
+/* The columns of eval_sums.image: index in the data, checksum of the values, bits per dimension. */
 enum { EVAL_SUMS_INDEX, EVAL_SUMS_CHECK, EVAL_SUMS_TOTAL, EVAL_SUMS_PRIOR, EVAL_SUMS_L0, EVAL_SUMS_COLUMNS };
 
 struct eval_sums {
-    int K;
-    size_t images, lost, room; /* lost: of the images, those that became NaN; they are in no sum */
-    double *sum;               /* [EVAL_SUMS_SUMS, K] */
-    double *image; /* [room, EVAL_SUMS_COLUMNS]: index, CRC-32 of its values, bits per dimension or NaN */
+    int K;         /* steps of the chain */
+    size_t images; /* measured so far */
+    size_t lost;   /* images that became NaN; they are in no sum */
+    size_t room;   /* for so many images */
+    double *sum;   /* [EVAL_SUMS_SUMS, K] */
+    double *image; /* [room, EVAL_SUMS_COLUMNS]; bits of a lost image are NaN */
 };
 
-/* half: of the 95 % interval by Student's distribution, NaN for fewer than two images. */
+/* A mean over images. */
 struct eval_sums_mean {
-    double mean, half;
+    double mean;
+    double half; /* half of its 95 % interval by Student's distribution; NaN for fewer than two images */
 };
 
+/* DDPM_ENOMEM is the only error.  eval_sums_free releases; it is allowed after an error too. */
 int eval_sums_create(struct eval_sums *t, int K, size_t room, ddpm_error *err);
 void eval_sums_free(struct eval_sums *t);
+/* Adds an image: its index, the checksum of its values and its bound.  There must be room. */
 void eval_sums_add(struct eval_sums *t, uint32_t index, uint32_t check, const ddpm_bound_image *image);
-double eval_sums_at(const struct eval_sums *t, int sum, int i); /* mean over images at chain position i */
+/* Returns the mean over images of one sum (EVAL_SUMS_TERM, ...) at chain position i. */
+double eval_sums_at(const struct eval_sums *t, int sum, int i);
+/* Returns the mean over images of one column (EVAL_SUMS_TOTAL, ...). */
 struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column);
-/* settings: an object of texts and numbers that says what the numbers are of. */
+/* Writes the file.  settings: an object of texts and numbers that says what was measured. */
 int eval_sums_save(const struct eval_sums *t, const char *path, const cJSON *settings, ddpm_error *err);
-/* DDPM_EUSAGE when the file was made under other settings, which are named, or holds more images than there is room for. */
+/* Reads the file.  DDPM_EUSAGE: it was made under other settings, which are named, or holds more
+   images than there is room for.  DDPM_EDATA: it is damaged or something else. */
 int eval_sums_load(struct eval_sums *t, const char *path, const cJSON *settings, ddpm_error *err);
 #endif

@@ -1,4 +1,5 @@
-/* Images are counted in the order of the data; one that the network loses to NaN is named and leaves the others as they are. */
+/* Images are counted in the order of the data.  An image that the network loses to NaN is named
+   and leaves the others as they are. */
 #include "measure/evaluation.h"
 #include <stdlib.h>
 #include <zlib.h>
@@ -17,9 +18,13 @@ uint32_t evaluation_check(const double *x, size_t n)
 static int open_bound(struct evaluation *e, const struct evaluation_options *given, ddpm_error *err)
 {
     ddpm_sampler_options o;
+
     ddpm_sampler_defaults(&o, e->about);
-    o.variance = given->variance, o.clip = given->clip, o.seed = given->seed;
-    o.eps = ddpm_net_eps, o.eps_user = e->net;
+    o.variance = given->variance;
+    o.clip = given->clip;
+    o.seed = given->seed;
+    o.eps = ddpm_net_eps;
+    o.eps_user = e->net;
     return ddpm_bound_create(&e->bound, e->chain, &o, e->d, e->batch, e->warning, err);
 }
 
@@ -27,15 +32,21 @@ static int open_all(struct evaluation *e, const ddpm_model *m, const struct eval
                     ddpm_error *err)
 {
     int code = ddpm_chain_respace(&e->chain, e->about, o->steps, o->spacing, err);
-    if (code || (code = model_net(&e->net, m, e->common, e->batch, err)) || (code = open_bound(e, o, err)) ||
-        (code = eval_sums_create(&e->eval_sums, ddpm_chain_tables(e->chain)->K, e->data->count, err)))
+    if (!code)
+        code = model_net(&e->net, m, e->common, e->batch, err);
+    if (!code)
+        code = open_bound(e, o, err);
+    if (!code)
+        code = eval_sums_create(&e->eval_sums, ddpm_chain_tables(e->chain)->K, e->data->count, err);
+    if (code)
         return code;
+
     e->x0 = calloc((size_t)e->batch, e->d * sizeof *e->x0);
     e->index = calloc((size_t)e->batch, sizeof *e->index);
     e->classes = calloc((size_t)e->batch, sizeof *e->classes);
-    return e->x0 && e->index && e->classes
-               ? DDPM_OK
-               : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
+    if (e->x0 && e->index && e->classes)
+        return DDPM_OK;
+    return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", e->batch);
 }
 
 int evaluation_open(struct evaluation *e, const ddpm_model *m, const struct dataset *data,
@@ -62,28 +73,34 @@ void evaluation_close(struct evaluation *e)
     ddpm_bound_free(e->bound);
     ddpm_net_free(e->net);
     ddpm_chain_free(e->chain);
-    free(e->x0), free(e->index), free(e->classes);
+    free(e->x0);
+    free(e->index);
+    free(e->classes);
     *e = (struct evaluation){ .batch = 0 };
 }
 
 static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     for (int row = 0; row < n && !code; row++) {
         size_t k = first + (size_t)row;
         e->index[row] = e->data->index[k];
         e->classes[row] = e->class >= 0 ? (int32_t)e->class : dataset_class(e->data, k);
         code = dataset_read(e->data, e->x0 + (size_t)row * e->d, k, err);
     }
-    return code ? code
-                : ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->classes : NULL, n, err);
+    if (code)
+        return code;
+    return ddpm_bound_start(e->bound, e->x0, e->index, e->about->classes ? e->classes : NULL, n, err);
 }
 
-/* The sentence of the step names the first image that position i lost; the others get a line each. */
+/* Names every image that chain position i lost.  The sentence of the step names the first; the
+   others get a line each. */
 static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error *sentence)
 {
     ddpm_error also;
     bool first = true;
+
     complain(e->command, sentence);
     for (int row = 0; row < n; row++) {
         if (ddpm_bound_read(e->bound, row)->lost != 1 + i)
@@ -96,35 +113,39 @@ static void name_lost(const struct evaluation *e, int n, int i, const ddpm_error
     }
 }
 
-/* True when the rate since `begun`, by the terms of n images that are behind, says that the rest ends
-   too late. */
+/* Returns whether n images will end too late, by the rate of their terms since `begun`; left:
+   their terms that are still to come. */
 static bool too_late(struct evaluation *e, double begun, int n, int left)
 {
     int terms = e->eval_sums.K - left;
     double now = progress_now();
+
+    /* Nothing is known before the first term. */
     if (!e->until || !terms)
         return false;
     e->call = (now - begun) / ((double)terms * n);
     return now + e->call * left * n > e->until;
 }
 
-/* Adds up all terms of n images; nothing is counted when the user interrupts, or when it would take too
-   long. */
-static int measure(struct evaluation *e, size_t first, int n, struct progress *p, double done,
-                   ddpm_error *err)
+/* Adds up all terms of n images from the first on.  Nothing is counted when the user interrupts,
+   or when it would take too long. */
+static int measure(struct evaluation *e, size_t first, int n, struct progress *p, ddpm_error *err)
 {
     int code = load_batch(e, first, n, err), left;
-    double begun = progress_now();
+    double begun = progress_now(), done = (double)first * e->eval_sums.K;
+
     while (!code && !interrupted && !e->late && (left = ddpm_bound_left(e->bound)) > 0) {
         e->late = too_late(e, begun, n, left);
         progress_at(p, done + (double)(e->eval_sums.K - left) * n);
         code = ddpm_bound_step(e->bound, err);
+        /* A lost image drops out of its batch; the others go on. */
         if (code == DDPM_ENAN) {
             progress_clear(p);
             name_lost(e, n, left - 1, err);
             code = DDPM_OK;
         }
     }
+
     for (int row = 0; row < n && !code && !interrupted && !e->late; row++)
         eval_sums_add(&e->eval_sums, e->index[row], evaluation_check(e->x0 + (size_t)row * e->d, e->d),
                       ddpm_bound_read(e->bound, row));
@@ -135,6 +156,8 @@ int evaluation_try(struct evaluation *e, double *seconds, ddpm_error *err)
 {
     int code = load_batch(e, 0, 1, err);
     double begun = progress_now();
+
+    /* The first term also fetches the weights into memory; the second is timed. */
     for (int i = 0; i < 2 && !code && ddpm_bound_left(e->bound) > 0; i++) {
         begun = progress_now();
         code = ddpm_bound_step(e->bound, err);
@@ -149,13 +172,16 @@ int evaluation_run(struct evaluation *e, evaluation_save_fn *save, void *user, d
     size_t begun = e->eval_sums.images;
     double saved = 0;
     int code = DDPM_OK;
+
     progress_begin(&p, e->common, "terms", (double)e->data->count * e->eval_sums.K);
     p.first = (double)begun * e->eval_sums.K;
     p.what = e->what;
+
     while (!code && !interrupted && !e->late && e->eval_sums.images < e->data->count) {
         size_t first = e->eval_sums.images, rest = e->data->count - first;
         int n = rest < (size_t)e->batch ? (int)rest : e->batch;
-        code = measure(e, first, n, &p, (double)first * e->eval_sums.K, err);
+        code = measure(e, first, n, &p, err);
+
         bool last = interrupted || e->eval_sums.images == e->data->count;
         if (!code && save && (last || progress_seconds(&p) - saved > SAVE_SECONDS)) {
             saved = progress_seconds(&p);

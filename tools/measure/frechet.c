@@ -1,22 +1,24 @@
-/* The Frechet distance of two Gaussians that have the means mu and the covariances S (divisor n - 1) of two sets
-   (Dowson and Landau 1982; Heusel et al. 2017):
+/* The Frechet distance of two Gaussians that have the means mu and the covariances S (divisor
+   n - 1) of two sets (Dowson and Landau 1982; Heusel et al. 2017):
 
      D = |mu_a - mu_b|^2 + tr S_a + tr S_b - 2 tr (S_a^1/2 S_b S_a^1/2)^1/2
 
-   Here S^1/2 = V L^1/2 V^T for S = V L V^T.  The last trace is the sum of the roots of the eigenvalues.  LAPACK
-   (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding makes negative count as 0.
+   Here S^1/2 = V L^1/2 V^T for S = V L V^T.  The last trace is the sum of the roots of the
+   eigenvalues.  LAPACK (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding
+   makes negative count as 0.
 
-   D of two samples of one distribution is not 0 on average but of the order of d^2 / n.  The bootstrap shows by
-   how much: FRECHET_ROUNDS times both sets are drawn anew from themselves, with repetition, and have distance
-   D*_r.  On average D*_r is as much above D as D is above the truth.  Hence (Efron and Tibshirani 1993,
-   chapter 10)
+   D of two samples of one distribution is not 0 on average but of the order of d^2 / n.  The
+   bootstrap shows by how much: FRECHET_ROUNDS times both sets are drawn anew from themselves,
+   with repetition, and have distance D*_r.  On average D*_r is as much above D as D is above the
+   truth.  Hence (Efron and Tibshirani 1993, chapter 10)
 
      distance = 2 D - mean D*,   interval = 2 D - q_97.5 % to 2 D - q_2.5 % of D*,   nothing below 0
 
-   Draws from n points have n - 1 of n of the variance of the distribution, and their quantiles are those of a
-   variance that is known.  So both ends of the interval are moved away from the distance by the factor
-   t sqrt(n / (n - 1)) / 1.96 of the smaller set, where t is Student's quantile (Hesterberg 2015, section 5.3).
-   The interval then holds 0 for two samples of one distribution.
+   Draws from n points have n - 1 of n of the variance of the distribution, and their quantiles
+   are those of a variance that is known.  So both ends of the interval are moved away from the
+   distance by the factor t sqrt(n / (n - 1)) / 1.96 of the smaller set, where t is Student's
+   quantile (Hesterberg 2015, section 5.3). The interval then holds 0 for two samples of one
+   distribution.
 
    Draw r of set k comes from Philox with index k, t = r and the purpose "order of data". */
 #include "measure/frechet.h"
@@ -123,8 +125,9 @@ static void find_moments(struct space *s, struct set *set)
     multiply_by_itself(set->cov, s->away, rows, d);
 }
 
-/* Fills value [d] with the eigenvalues of m [d, d], which is symmetric, and m with the eigenvectors, one a
-   row, if they are wanted.  To LAPACK, which counts by columns, a symmetric matrix is the same. */
+/* Fills value [d] with the eigenvalues of m [d, d], which is symmetric, and m with the
+   eigenvectors, one a row, if they are wanted.  To LAPACK, which counts by columns, a symmetric
+   matrix is the same. */
 static int find_eigenvalues(double *value, double *m, size_t d, bool vectors, ddpm_error *err)
 {
     lapack_int n = (lapack_int)d;
@@ -139,7 +142,8 @@ static int find_eigenvalues(double *value, double *m, size_t d, bool vectors, dd
     return DDPM_OK;
 }
 
-/* Fills root = S_a^1/2 = W^T W, where row k of W is eigenvector k times the fourth root of its eigenvalue. */
+/* Fills root = S_a^1/2 = W^T W, where row k of W is eigenvector k times the fourth root of its
+   eigenvalue. */
 static int find_root(struct space *s, ddpm_error *err)
 {
     size_t d = s->d;
@@ -149,6 +153,7 @@ static int find_root(struct space *s, ddpm_error *err)
     if (code)
         return code;
 
+    /* Eigenvalues of a covariance are not negative, but for rounding. */
     for (size_t k = 0; k < d; k++)
         for (size_t e = 0; e < d; e++)
             s->work[k * d + e] *= sqrt(sqrt(fmax(s->value[k], 0)));
@@ -168,6 +173,7 @@ static int measure(double *distance, struct space *s, ddpm_error *err)
     for (size_t e = 0; e < d; e++)
         sum += pow(a->mean[e] - b->mean[e], 2) + a->cov[e * d + e] + b->cov[e * d + e];
 
+    /* The covariance of b is not needed any more, so the product takes its place. */
     int code = find_root(s, err);
     if (code)
         return code;
@@ -224,7 +230,8 @@ int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error 
     return code;
 }
 
-/* Fills f from D and the distances of all draws, which are sorted; least: points of the smaller set. */
+/* Fills f from D and the distances of all draws, which are sorted; least: points of the smaller
+   set. */
 static void conclude(struct frechet *f, double plain, const double *again, double mean, size_t least)
 {
     double corrected = 2 * plain - mean, share = (double)(least - 1) / (double)least;
@@ -257,6 +264,7 @@ int frechet_distance(struct frechet *f, const struct frechet_sets *sets, uint64_
     if (code)
         return code;
 
+    /* conclude() reads the quantiles off the sorted distances. */
     qsort(again, FRECHET_ROUNDS, sizeof *again, compare);
     conclude(f, plain, again, mean, sets->n < sets->m ? sets->n : sets->m);
     return DDPM_OK;

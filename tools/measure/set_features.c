@@ -1,4 +1,5 @@
-/* Images go through the network a batch at a time; what it says of one does not depend on the others. */
+/* Images go through the network a batch at a time; what it says of one does not depend on the
+   others. */
 #include "measure/set_features.h"
 #include <math.h>
 #include <stdlib.h>
@@ -67,6 +68,8 @@ int set_features(double **point, const struct dataset *data, ddpm_net *net, int 
 
     free(l.x);
     free(l.classes);
+
+    /* After an error the caller has nothing to free. */
     if (code) {
         free(*point);
         *point = NULL;

@@ -1,4 +1,5 @@
-/* Which evaluation can be stored, and the model with it: gamma, mse [T], see model-file.md "stats". */
+/* gamma_t, mse_t [T] are means over images: the mean square of the predicted eps and its mean
+   squared error.  An evaluation of fewer steps gives the others by interpolation. */
 #include "measure/statistics.h"
 #include <math.h>
 #include <stdlib.h>
@@ -13,11 +14,13 @@ int statistics_check(const char *path, bool force, const ddpm_about *a, const dd
 {
     struct dd_output o;
     int K = ddpm_chain_tables(chain)->K;
+
     if (K != a->steps)
         return dd_error(
             err, DDPM_EUSAGE,
             "--statistics measures all %d steps of the model, but %d are asked for: leave out --steps",
             a->steps, K);
+
     int code = ending_check(path, err);
     if (!code)
         code = dd_output_create(&o, path, force, err);
@@ -30,6 +33,7 @@ static bool has_halves(const ddpm_model *m)
 {
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list);
+
     for (size_t i = 0; i < n; i++)
         if (list[i].dtype == DDPM_F16)
             return true;
@@ -40,6 +44,9 @@ bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int
 {
     size_t few = images < IMAGES_FEW ? images : IMAGES_FEW;
     int least = T < TERMS_LEAST ? T : TERMS_LEAST;
+
+    /* The calls are enough for everything, for all terms of some images, for some terms of the
+       fewest images, or for the fewest terms of fewer images still. */
     if (calls >= (double)images * T)
         *p = (struct statistics_plan){ images, T };
     else if (calls >= (double)few * T)
@@ -61,6 +68,7 @@ void statistics_fill(double *all, int T, const double *alpha_bar, const double *
             continue;
         }
 
+        /* Positions on the scale of the line: `from` and `to` of the two values, `at` of step i. */
         double a = alpha_bar[(int)t[k]], b = alpha_bar[(int)t[k + 1]], here = alpha_bar[i];
         double from = log(a) - log1p(-a), to = log(b) - log1p(-b), at = log(here) - log1p(-here);
         double part = isfinite(from) && isfinite(to) && to < from ? (at - from) / (to - from)
@@ -73,23 +81,26 @@ int statistics_save(const struct eval_sums *t, const ddpm_chain *chain, const dd
                     bool force, ddpm_error *err)
 {
     unsigned flags = (has_halves(m) ? DDPM_SAVE_F16 : 0) | (force ? DDPM_SAVE_REPLACE : 0);
-    int images = (int)(t->images - t->lost), code;
+    int images = (int)(t->images - t->lost);
     const ddpm_about *a = ddpm_model_about(m);
     const double *step = ddpm_chain_tables(chain)->t;
     size_t T = (size_t)a->steps, K = (size_t)t->K;
-    double *gamma = calloc(2 * (T + K), sizeof *gamma), *mse = gamma + T, *at = mse + T;
     ddpm_model *with = NULL;
+    double *gamma = calloc(2 * (T + K), sizeof *gamma); /* [T], then mse [T], then both at the K steps */
+
     if (!gamma)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the statistics of %d steps", a->steps);
+
+    double *mse = gamma + T, *at = mse + T;
     for (int i = 0; i < t->K; i++) {
         at[i] = eval_sums_at(t, EVAL_SUMS_GAMMA, i);
         at[K + (size_t)i] = eval_sums_at(t, EVAL_SUMS_MSE, i);
     }
-
     statistics_fill(gamma, a->steps, a->alpha_bar, at, step, t->K);
     statistics_fill(mse, a->steps, a->alpha_bar, at + K, step, t->K);
+
     double bits = t->K == a->steps ? eval_sums_mean(t, EVAL_SUMS_TOTAL).mean : NAN;
-    code = ddpm_model_add_statistics(&with, m, gamma, mse, images, bits, err);
+    int code = ddpm_model_add_statistics(&with, m, gamma, mse, images, bits, err);
     if (!code)
         code = ddpm_model_save(with, path, flags, err);
     ddpm_model_close(with);

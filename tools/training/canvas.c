@@ -104,6 +104,7 @@ void canvas_text(struct canvas *c, double x, double y, const char *words, const 
 int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err)
 {
     int code = picture_create(p, c->width, c->height, 3, err);
+
     for (int y = 0; y < c->height && !code; y++)
         for (int x = 0; x < 3 * c->width; x++) {
             int sum = FINE * FINE / 2;

@@ -30,12 +30,17 @@ int curve_add(struct curve *c, double step, double value, ddpm_error *err)
         double *both = malloc(2 * room * sizeof *both);
         if (!both)
             return dd_error(err, DDPM_ENOMEM, "out of memory for a curve of %zu points", room);
-        for (size_t i = 0; i < c->points; i++)
-            both[i] = c->step[i], both[room + i] = c->value[i];
+        for (size_t i = 0; i < c->points; i++) {
+            both[i] = c->step[i];
+            both[room + i] = c->value[i];
+        }
         free(c->step);
-        c->step = both, c->value = both + room, c->room = room;
+        c->step = both;
+        c->value = both + room;
+        c->room = room;
     }
-    c->step[c->points] = step, c->value[c->points++] = value;
+    c->step[c->points] = step;
+    c->value[c->points++] = value;
     return DDPM_OK;
 }
 
@@ -49,6 +54,7 @@ double curve_mean(const struct curve *c, size_t i, size_t side)
 {
     double sum = 0;
     size_t n = 0, half = i / 4 < side ? i / 4 : side;
+
     for (size_t k = i - half; k <= i + half && k < c->points; k++) {
         if (!(c->value[k] > 0) || !isfinite(c->value[k]))
             continue;
@@ -80,6 +86,7 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
 {
     static const double marks[] = { 1, 2, 5 };
     int n = 0;
+
     if (logarithmic) {
         for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
             for (int k = 0; k < 3 && n < room; k++) {
@@ -158,6 +165,7 @@ static void whole_number(char out[32], double v)
 {
     char digits[24];
     int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
+
     for (int i = 0; i < n; i++) {
         if (i && (n - i) % 3 == 0)
             out[at++] = ',';
@@ -175,6 +183,7 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
     double tick[TICKS];
     char label[32];
     int n = curve_ticks(tick, TICKS, f->low, f->high, f->logarithmic);
+
     for (int i = 0; i < n; i++) {
         double y = place_y(f, tick[i]);
         canvas_line(c, LEFT, y, RIGHT, y, 1, grid_color);
@@ -211,6 +220,7 @@ struct entry {
 static void draw_curve(struct frame *f, const struct curve *c, size_t side, const struct entry *e)
 {
     double x = NAN, y = NAN;
+
     for (size_t i = 0; i < c->points; i++) {
         if (!drawn(c, i))
             continue;
@@ -227,6 +237,7 @@ static void draw_legend(struct frame *f, const struct entry *e, int n)
 {
     const struct canvas_text how = { small_letters, CANVAS_LEFT, false, black };
     double widest = 0, row = 32, right = RIGHT - 16, top = TOP + 14;
+
     for (int i = 0; i < n; i++)
         widest = fmax(widest, canvas_text_width(e[i].words, how.size));
     double left = right - widest - 92, bottom = top + row * n + 12;
@@ -248,6 +259,7 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     struct entry entry[3];
     char steps[32];
     int n = 0;
+
     if (loss->points) {
         bool few = !side && loss->points <= MARKED;
         struct entry e = { .width = side ? 1.5 : 3, .marked = few, .color = side ? pale_blue : blue };
@@ -280,6 +292,7 @@ static int write_picture(const char *path, const struct canvas *c, ddpm_error *e
     int code = canvas_picture(&p, c, err);
     if (code)
         return code;
+
     if (!(code = dd_output_create(&o, path, 1, err)) && !(code = picture_write(o.stream, &p, "{}", err)))
         code = dd_output_commit(&o, err);
     else
@@ -296,6 +309,7 @@ int curve_write(const char *path, const struct curve_words *w, const struct curv
     int code = canvas_create(&f.canvas, WIDTH, HEIGHT, err);
     if (code)
         return code;
+
     canvas_text(&f.canvas, LEFT, TOP / 2, w->title, &title);
     if (choose_range(&f, loss, held)) {
         draw_axes(&f, w);

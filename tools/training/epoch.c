@@ -10,6 +10,7 @@ void epoch_order(uint32_t *order, size_t n, uint64_t seed, uint32_t epoch)
 {
     struct dd_rng r = { .seed = seed, .index = epoch, .purpose_draw = (uint32_t)DD_RNG_ORDER << 24 | PLACES };
     uint32_t word[256];
+
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
     for (size_t block = (n + 255) / 256; block-- > 0;) {
@@ -35,6 +36,7 @@ bool epoch_flip(uint64_t seed, uint32_t epoch, size_t place)
 int stream_open(struct stream *s, const struct dataset *data, uint64_t seed, bool flip, ddpm_error *err)
 {
     const ddpm_about *a = data->about;
+
     *s = (struct stream){ .data = data, .seed = seed, .flip = flip, .epoch = UINT64_MAX };
     s->order = malloc(data->count * sizeof *s->order);
     s->x = malloc((size_t)a->height * (size_t)a->width * (size_t)a->channels * sizeof *s->x);
@@ -57,6 +59,7 @@ int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position
     const ddpm_about *a = s->data->about;
     size_t d = (size_t)a->height * (size_t)a->width * (size_t)a->channels, count = s->data->count;
     int code = DDPM_OK;
+
     for (size_t row = 0; row < n && !code; row++) {
         uint64_t epoch = (position + row) / count;
         size_t place = (size_t)((position + row) % count);
@@ -73,6 +76,7 @@ int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position
 
 void stream_close(struct stream *s)
 {
-    free(s->order), free(s->x);
+    free(s->order);
+    free(s->x);
     *s = (struct stream){ .data = NULL };
 }

@@ -71,6 +71,7 @@ static int open_evaluation(struct evaluation *e, const struct training *t, const
 {
     char steps[16];
     bool all = terms == t->about->steps;
+
     snprintf(steps, sizeof steps, "%d", terms);
     const struct evaluation_options o = { .steps = all ? "all" : steps,
                                           .spacing = all ? NULL : "logsnr",
@@ -87,8 +88,10 @@ int training_try(struct training *t, ddpm_error *err)
     struct evaluation e;
     struct part one;
     ddpm_model *m = NULL;
+
     if (!(t->s->time > 0) || !t->held.count)
         return DDPM_OK;
+
     int code = take_part(&one, &t->held, 1, err);
     if (!code)
         code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
@@ -106,6 +109,7 @@ static void announce(const struct training *t, const struct statistics_plan *p)
     char terms[64], some[32] = "", duration[PROGRESS_TIME], in[PROGRESS_TIME + 16] = "";
     double seconds = (double)p->images * p->terms * training_call_seconds(t);
     bool whole = p->images == t->held.count && p->terms == t->about->steps;
+
     snprintf(terms, sizeof terms, p->terms == t->about->steps ? "all %d" : "%d of %d", p->terms,
              t->about->steps);
     if (p->images < t->held.count)
@@ -126,6 +130,7 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
     struct evaluation e;
     struct part part;
     int code = take_part(&part, &t->held, p->images, err);
+
     if (!code && !(code = open_evaluation(&e, t, m, &part.data, p->terms, err))) {
         e.until = t->s->time > 0 ? t->began + t->s->time : 0;
         code = evaluation_run(&e, NULL, NULL, err);
@@ -149,6 +154,7 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
     struct statistics_plan p;
     int code = DDPM_OK;
     bool late = true;
+
     for (int i = 0; i < TRIES && late && !code && !interrupted; i++) {
         double calls = calls_allowed(t), left = training_time_left(t);
         if (isfinite(left))
@@ -172,8 +178,10 @@ static int show_last(struct training *t, ddpm_error *err)
 {
     char duration[PROGRESS_TIME];
     double seconds = training_show_seconds(t);
+
     if (!t->s->grid_every || t->shown == ddpm_trainer_done(t->trainer))
         return DDPM_OK;
+
     progress_time(duration, seconds);
     if (seconds <= training_time_left(t) / 2) {
         if (seconds > LONG)
@@ -189,6 +197,7 @@ int training_finish(struct training *t, ddpm_error *err)
     ddpm_model *m = NULL;
     int code = t->s->converged && isfinite(t->best) ? training_output_best(t, &m, err)
                                                     : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+
     if (!code)
         code = show_last(t, err);
     if (!code && !interrupted)

@@ -25,6 +25,7 @@ static bool examine(struct stat *st, const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
     char *path = is_ours(folder, name) ? malloc(size) : NULL;
+
     if (!path)
         return false;
     snprintf(path, size, "%s/%s", folder, name);
@@ -51,6 +52,7 @@ static int check_files(struct training_folder *f, ddpm_error *err)
     char **name;
     size_t n;
     int code = dd_names_list(&name, &n, f->path, is_in_the_way, err);
+
     if (!code && n)
         code = dd_error(err, DDPM_ECREATE,
                         "%s is a folder, device or pipe, where a training keeps a regular "
@@ -63,6 +65,7 @@ static int check_files(struct training_folder *f, ddpm_error *err)
 int training_folder_open(struct training_folder *f, const char *model, ddpm_error *err)
 {
     size_t n = strlen(model) + 8;
+
     *f = (struct training_folder){
         .path = malloc(n), .room = malloc(n + 64), .size = n + 64, .lock = folder_not_locked
     };
@@ -87,6 +90,7 @@ const char *training_folder_path(struct training_folder *f, const char *format, 
 {
     va_list ap;
     size_t n = (size_t)snprintf(f->room, f->size, "%s/", f->path);
+
     va_start(ap, format);
     vsnprintf(f->room + n, f->size - n, format, ap);
     va_end(ap);
@@ -98,6 +102,7 @@ int64_t training_folder_newest(struct training_folder *f, int64_t below)
     char **name;
     size_t n;
     int64_t newest = -1;
+
     dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
     for (size_t i = 0; i < n; i++) {
         int64_t step = strtoll(name[i] + 5, NULL, 10);
@@ -116,6 +121,7 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 {
     char **name;
     size_t n;
+
     dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
@@ -128,6 +134,7 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 static int rename_folder(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
 {
     int failed = -1;
+
     errno = ENAMETOOLONG;
     for (int i = 1; i < ASIDE_MOST && failed; i++) {
         if (snprintf(kept, size, "%s.%d", f->path, i) >= (int)size)
@@ -150,6 +157,7 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     size_t n;
     struct folder_lock old = f->lock;
     int code = dd_names_list(&name, &n, f->path, is_work, err);
+
     dd_names_free(name, n);
     *kept = 0;
     if (code || !n)
@@ -170,6 +178,7 @@ void training_folder_close(struct training_folder *f)
     if (f->path && f->lock.folder >= 0)
         rmdir(f->path);
     folder_unlock(&f->lock);
-    free(f->path), free(f->room);
+    free(f->path);
+    free(f->room);
     *f = (struct training_folder){ .lock = folder_not_locked };
 }

@@ -28,6 +28,7 @@ static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out
 {
     const char *at = (const char *)f->data, *end = at + f->size, *next;
     int code = DDPM_OK;
+
     for (; !code && at < end && (next = memchr(at, '\n', (size_t)(end - at))); at = next + 1) {
         cJSON *line = cJSON_ParseWithLength(at, (size_t)(next - at));
         double step = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(line, "step"));
@@ -56,6 +57,7 @@ static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 {
     struct stat st;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+
     if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
         close(fd);
         return dd_error(err, DDPM_ECREATE,
@@ -76,6 +78,7 @@ static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 int training_log_open(struct training_log *l, const char *path, int64_t step, ddpm_error *err)
 {
     struct dd_file f;
+
     *l = (struct training_log){ .file = NULL };
     int code = dd_file_map(&f, path, err);
     if (code == DDPM_EMISSING)
@@ -90,13 +93,17 @@ int training_log_open(struct training_log *l, const char *path, int64_t step, dd
 int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds,
                       double loading, int flush, ddpm_error *err)
 {
-    l->sum += r->loss, l->seconds += seconds, l->loading += loading, l->steps++;
+    l->sum += r->loss;
+    l->seconds += seconds;
+    l->loading += loading;
+    l->steps++;
     if (!flush && r->step % TRAINING_LOG_EVERY)
         return DDPM_OK;
     double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9),
            share = l->loading / (l->seconds + 1e-9);
     int code = curve_add(&l->loss, (double)r->step, loss, err);
-    l->sum = l->seconds = l->loading = 0, l->steps = 0;
+    l->sum = l->seconds = l->loading = 0;
+    l->steps = 0;
     if (!code && (fprintf(l->file,
                           "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%."
                           "4g,\"loading\":%.2g}\n",
@@ -119,6 +126,7 @@ void training_log_close(struct training_log *l)
 {
     if (l->file)
         fclose(l->file);
-    curve_free(&l->loss), curve_free(&l->held);
+    curve_free(&l->loss);
+    curve_free(&l->held);
     l->file = NULL;
 }

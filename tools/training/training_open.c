@@ -20,6 +20,7 @@ static int make_model(struct training *t, ddpm_error *err)
     char *text = training_plan_model(&t->plan, t->name, t->sha256, t->s->fit);
     ddpm_model *m = NULL;
     int code = text ? ddpm_model_create(&m, text, err) : dd_error_memory(err, t->name);
+
     cJSON_free(text);
     if (code)
         return code == DDPM_EDATA && !t->s->config.count ? err->code = DDPM_EUSAGE : code;
@@ -36,6 +37,7 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
     int code = dataset_shape(&t->data, shape, err);
     if (code)
         return code;
+
     for (int i = 0; i < 2 && t->data.folder.files; i++)
         shape[i] = 32;
     cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
@@ -71,6 +73,7 @@ static int take_image(void *user, const double *x, size_t k)
     struct dd_hash *h = ((void **)user)[1];
     size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
     int32_t class = dataset_class(&t->data, k);
+
     for (size_t e = 0; e < d; e++) {
         float v = (float)x[e];
         dd_hash_add(h, &v, sizeof v);
@@ -104,6 +107,7 @@ static int split(struct training *t, ddpm_error *err)
 {
     size_t n = t->data.count, held = t->s->held_out >= 0 ? (size_t)t->s->held_out : n / HELD_OUT_PART,
            used = 0, out = 0;
+
     held = t->s->held_out < 0 && held > HELD_OUT_MOST ? HELD_OUT_MOST : held;
     if (held >= n)
         return dd_error(err, DDPM_EUSAGE,
@@ -122,10 +126,13 @@ static int split(struct training *t, ddpm_error *err)
         memcpy(t->data.index, index, n * sizeof *index);
         t->used = t->held = t->data;
         t->used.count = n - held;
-        t->held.count = held, t->held.index += n - held;
+        t->held.count = held;
+        t->held.index += n - held;
     }
     int code = order && index && is_held ? DDPM_OK : dd_error_memory(err, t->name);
-    free(order), free(index), free(is_held);
+    free(order);
+    free(index);
+    free(is_held);
     return code;
 }
 
@@ -135,6 +142,7 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
 {
     const ddpm_tensor *a, *b;
     size_t n = ddpm_model_tensors(to, &a), m = ddpm_model_tensors(from, &b), k = 0;
+
     for (size_t i = 0; i < n; i++) {
         int64_t count = 1;
         while (k < m && strcmp(b[k].name, a[i].name) < 0)
@@ -162,6 +170,7 @@ static bool fill_run(struct training *t, const char *engine_class)
     char seed[24];
     cJSON *o = t->run = cJSON_CreateObject(),
           *settings = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(t->plan.root, "train"), 1);
+
     if (!cJSON_AddItemToObject(o, "settings", settings)) {
         cJSON_Delete(settings);
         return false;
@@ -184,6 +193,7 @@ static int describe_classes(struct training *t, ddpm_error *err)
 {
     const struct image_folder *f = &t->data.folder;
     cJSON *names = t->about->classes && f->classes ? cJSON_AddArrayToObject(t->run, "classes") : NULL;
+
     for (int i = 0; names && i < f->classes; i++) {
         char name[64];
         image_folder_class(name, sizeof name, f, i);
@@ -197,6 +207,7 @@ static int describe_run(struct training *t, ddpm_error *err)
 {
     ddpm_net *net = NULL;
     int code = model_net(&net, t->model, &t->s->common, 1, err);
+
     if (!code && !fill_run(t, ddpm_net_describe(net)->engine_class))
         code = dd_error_memory(err, t->name);
     ddpm_net_free(net);
@@ -221,6 +232,7 @@ static int rename_former(const cJSON *run, ddpm_error *err)
 static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
 {
     char advice[300];
+
     snprintf(advice, sizeof advice,
              "give the same options and data, or begin a training of another name "
              "with its network and weights: --init %.150s",
@@ -255,6 +267,7 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
     int code = ddpm_model_open(m, path, err);
     if (code)
         return code == DDPM_EMISSING ? DDPM_EDATA : code; /* a link may lead nowhere */
+
     cJSON *root = cJSON_Parse(ddpm_model_about(*m)->json);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
     const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer");
@@ -273,6 +286,7 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
 static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     *m = NULL;
     t->saved = training_folder_newest(&t->folder, INT64_MAX);
     while (t->saved >= 0) {
@@ -292,11 +306,13 @@ static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
 static int load_checkpoint(struct training *t, ddpm_error *err)
 {
     ddpm_model *m;
+
     if (!t->s->resume && !t->s->force && training_folder_newest(&t->folder, INT64_MAX) >= 0)
         return dd_error(err, DDPM_ECREATE,
                         "%s holds the checkpoints of a training: --resume goes on with "
                         "it, another name begins anew",
                         t->folder.path);
+
     int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
     if (code || t->saved < 0)
         return code;
@@ -315,6 +331,7 @@ static int open_trainer(struct training *t, ddpm_error *err)
 {
     size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
     int code = ddpm_trainer_create(&t->trainer, t->model, &t->plan.options, err);
+
     if (!code)
         code = stream_open(&t->stream, &t->used, t->s->seed, t->plan.flip, err);
     t->images = (size_t)t->plan.options.batch * (size_t)t->plan.options.accumulate;
@@ -346,6 +363,7 @@ static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
     int code = read_plan(t, init, err);
     if (code || (code = check_images(t, err)) || (code = split(t, err)) || (code = make_model(t, err)))
         return code;
+
     t->used.about = t->held.about = t->about;
     ddpm_model_init(t->model, t->s->seed);
     if (init && (code = copy_weights(t->model, init, t->s->init, err)))
@@ -365,9 +383,12 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
 {
     ddpm_model *init = NULL;
     const char *slash = strrchr(path, '/');
+
     snprintf(t->name, sizeof t->name, "%s", slash && slash[1] ? slash + 1 : path);
     dd_scan_repair(t->name);
-    t->folder.lock = folder_not_locked, t->best = INFINITY, t->saved = -1;
+    t->folder.lock = folder_not_locked;
+    t->best = INFINITY;
+    t->saved = -1;
     int code = training_output_check(t, err);
     if (!code)
         code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);
@@ -389,5 +410,6 @@ void training_close(struct training *t)
     training_plan_free(&t->plan);
     ddpm_model_close(t->model);
     dataset_close(&t->data);
-    free(t->x0), free(t->classes);
+    free(t->x0);
+    free(t->classes);
 }

@@ -33,6 +33,7 @@ int training_output_check(struct training *t, ddpm_error *err)
     int code = try_output(s->output, err);
     if (code)
         return s->resume && is_there(t) ? DDPM_OK : code;
+
     t->replaces = s->force;
     if (s->force || s->resume || !is_there(t))
         return DDPM_OK;
@@ -55,6 +56,7 @@ static bool same_training(const struct training *t, const ddpm_model *m)
     const cJSON *of_a = cJSON_GetObjectItemCaseSensitive(a, "source");
     const cJSON *of_b = cJSON_GetObjectItemCaseSensitive(b, "source");
     bool same = same_part(a, b, "net") && same_part(a, b, "diffusion") && same_part(of_a, of_b, "sha256");
+
     cJSON_Delete(a);
     cJSON_Delete(b);
     return same;
@@ -74,6 +76,7 @@ static bool same_weights(const ddpm_model *m, const ddpm_model *other)
 {
     const ddpm_tensor *a, *b;
     size_t n = ddpm_model_tensors(m, &a), all = ddpm_model_tensors(other, &b), k = 0;
+
     for (size_t i = 0; i < n; i++) {
         if (!strncmp(a[i].name, "stats.", 6))
             continue;
@@ -94,6 +97,7 @@ int training_output_best(struct training *t, ddpm_model **m, ddpm_error *err)
     int code = ddpm_model_open(m, path, err);
     if (code)
         return code;
+
     if ((code = ddpm_model_check(*m, err)))
         dd_error_context(err, "%s", path);
     else if (!same_training(t, *m))
@@ -116,6 +120,7 @@ static bool is_result(struct training *t, const ddpm_model *m)
 {
     bool of_best = t->s->converged && isfinite(t->best), same;
     ddpm_model *best = NULL;
+
     if (t->held.count && !ddpm_model_about(m)->gamma)
         return false;
     if (of_best && training_output_best(t, &best, NULL))
@@ -130,6 +135,7 @@ int training_output_find(struct training *t, ddpm_error *err)
     const char *path = t->s->output;
     ddpm_error why;
     ddpm_model *m;
+
     if (!t->s->resume || !is_there(t))
         return DDPM_OK;
     if (t->saved < 0)
@@ -137,6 +143,7 @@ int training_output_find(struct training *t, ddpm_error *err)
                         "%s: exists already, and %s holds no checkpoint to go on from: "
                         "choose another name (--init %s begins with its weights)",
                         path, t->folder.path, path);
+
     int code = ddpm_model_open(&m, path, &why);
     if (code)
         return dd_error(err, code == DDPM_EDATA ? DDPM_ECREATE : code,
@@ -159,6 +166,7 @@ int training_output_find(struct training *t, ddpm_error *err)
 double training_output_bits(const struct training *t)
 {
     ddpm_model *m;
+
     if (ddpm_model_open(&m, t->s->output, NULL))
         return NAN;
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);

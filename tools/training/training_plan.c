@@ -58,6 +58,7 @@ static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
     cJSON *old = member(object, key);
     bool done = value && old && (value->string || (value->string = strdup(key)));
+
     if (done)
         done = cJSON_ReplaceItemViaPointer(object, old, value);
     else if (value && !old)
@@ -70,6 +71,7 @@ static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 static int merge(cJSON *into, const cJSON *from, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     for (const cJSON *f = from ? from->child : NULL; f && !code; f = f->next) {
         cJSON *old = member(into, f->string);
         if (cJSON_IsObject(f) && cJSON_IsObject(old))
@@ -105,6 +107,7 @@ static int merge_file(cJSON *root, const char *path, ddpm_error *err)
     struct dd_file f;
     cJSON *from = NULL;
     int code = dd_file_map(&f, path, err);
+
     if (!code && !(code = dd_json_parse(&from, (const char *)f.data, f.size, path, err)))
         code =
             cJSON_IsObject(from)
@@ -122,16 +125,20 @@ static cJSON *value_of(const char *text)
 {
     size_t n = strlen(text) + 3;
     char *listed = malloc(n), *end;
+
     if (!listed)
         return NULL;
+
     snprintf(listed, n, "[%s]", text);
     cJSON *list = cJSON_Parse(listed), *value = NULL;
     free(listed);
     bool bare = list && cJSON_GetArraySize(list) == 1;
     if (bare)
         value = cJSON_DetachItemFromArray(list, 0);
-    else if (list)
-        value = list, list = NULL;
+    else if (list) {
+        value = list;
+        list = NULL;
+    }
     cJSON_Delete(list);
     if (value && (!cJSON_IsNumber(value) || (strtod(text, &end), !*end)))
         return value;
@@ -143,12 +150,14 @@ static cJSON *value_of(const char *text)
 static int set(cJSON *root, const char *pair, ddpm_error *err)
 {
     const char *equals = strchr(pair, '=');
+
     if (!equals || equals == pair || equals - pair > 60)
         return dd_error(
             err, DDPM_EUSAGE,
             "--set %.60s: expected KEY=VALUE, such as --set batch=32 or --set net.widths=32,64,64", pair);
     if (!dd_scan_is_utf8(pair))
         return dd_error(err, DDPM_EUSAGE, "--set %.60s: is no valid UTF-8, which a model file holds", pair);
+
     char path[64], *place;
     snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
     cJSON *object = strchr(path, '.') ? root : member(root, "train");
@@ -208,6 +217,7 @@ static int follow_ddpm(cJSON *net, ddpm_error *err)
     cJSON *head = member(net, "heads"), *norm = member(net, "norm");
     int levels = cJSON_GetArraySize(widths), h = side(net, "height"), w = side(net, "width");
     int code = put_new(head, "down", heads(h > w ? h : w, levels), err);
+
     if (!code)
         code = put_new(head, "up", heads(h > w ? h : w, levels), err);
     if (!code)
@@ -239,6 +249,7 @@ static int follow(cJSON *root, ddpm_error *err)
     cJSON *net = member(root, "net"), *time = member(net, "time"), *train = member(root, "train");
     const char *variance = cJSON_GetStringValue(member(member(root, "diffusion"), "variance"));
     bool learned = variance && !strncmp(variance, "learned", 7);
+
     if (!cJSON_IsArray(member(net, "widths")) && cJSON_IsNumber(member(net, "widths"))) {
         double one = cJSON_GetNumberValue(member(net, "widths"));
         if (put(net, "widths", cJSON_CreateDoubleArray(&one, 1), err))
@@ -268,6 +279,7 @@ static int read_train(struct training_plan *p, ddpm_error *err)
     static const char *const schedules[] = { "constant", "cosine", NULL };
     ddpm_trainer_options *o = &p->options;
     struct dd_json j;
+
     ddpm_trainer_defaults(o);
     dd_json_begin(&j, member(p->root, "train"), "train", err);
     o->batch = dd_json_int(&j, "batch", 1, 1 << 16);
@@ -308,6 +320,7 @@ struct origin {
 static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
 {
     int k = 0;
+
     cJSON_Delete(p->root);
     p->root = cJSON_Parse(basis);
     while (strcmp(presets[k].name, o->preset))
@@ -332,6 +345,7 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
 static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
 {
     int code = gather(p, o, false, err);
+
     if (!code && is_lucid(p->root))
         code = gather(p, o, true, err);
     if (!code)
@@ -357,6 +371,7 @@ char *training_plan_model(const struct training_plan *p, const char *file, const
 {
     cJSON *root = cJSON_Duplicate(p->root, 1),
           *source = root ? cJSON_AddObjectToObject(root, "source") : NULL;
+
     cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
     bool good =
         cJSON_AddNumberToObject(root, "version", 1) && cJSON_AddStringToObject(source, "family", "ddpm") &&

@@ -26,6 +26,7 @@ static char *run_text(struct training *t)
 {
     cJSON *best = isfinite(t->best) ? cJSON_CreateObject() : NULL;
     int code = DDPM_OK;
+
     if (best) {
         cJSON_AddNumberToObject(best, "loss", t->best);
         cJSON_AddNumberToObject(best, "since", (double)t->since);
@@ -43,6 +44,7 @@ static int save(struct training *t, ddpm_error *err)
     char *text = run_text(t);
     int code = text ? ddpm_trainer_model(t->trainer, &m, 1, text, err)
                     : dd_error(err, DDPM_ENOMEM, "out of memory for a checkpoint");
+
     if (!code)
         code = ddpm_model_save(m, training_folder_checkpoint(&t->folder, step), DDPM_SAVE_REPLACE, err);
     if (!code) {
@@ -62,6 +64,7 @@ static int held_loss(struct training *t, double *loss, ddpm_error *err)
     struct stream s = { .data = &t->held };
     double *x = malloc(d * sizeof *x), sum = 0, part;
     int code = x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for an image");
+
     for (size_t first = 0; first < s.data->count && !code; first += n) {
         n = s.data->count - first < t->images ? s.data->count - first : t->images;
         for (size_t row = 0; row < n && !code; row++) {
@@ -86,6 +89,7 @@ static int save_best(struct training *t, ddpm_error *err)
     int code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
     if (code)
         return code;
+
     code = ddpm_model_save(m, training_folder_path(&t->folder, "best.ddpm"), DDPM_SAVE_REPLACE, err);
     ddpm_model_close(m);
     return code;
@@ -95,6 +99,7 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
 {
     double loss;
     int code = held_loss(t, &loss, err);
+
     if (!code)
         code = training_log_held(&t->log, step, loss, err);
     if (code || !t->s->converged)
@@ -117,6 +122,7 @@ static bool saves_at(const struct training *t, int64_t step)
 static bool shows_at(const struct training *t, int64_t step)
 {
     double cost = training_show_seconds(t);
+
     if (interrupted || !t->s->grid_every || training_time_left(t) < cost + training_end_seconds(t))
         return false;
     if (t->s->grid_every > 0)
@@ -141,6 +147,7 @@ static int step(struct training *t, ddpm_error *err)
     ddpm_trainer_report r;
     int code = stream_read(&t->stream, t->x0, t->classes, position, t->images, err);
     double loading = progress_seconds(&t->progress) - start;
+
     if (!code)
         code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->classes : NULL, &r, err);
     if (code)
@@ -161,6 +168,7 @@ static int step(struct training *t, ddpm_error *err)
 static bool at_end(const struct training *t)
 {
     int64_t done = ddpm_trainer_done(t->trainer), here = done - t->first;
+
     if ((t->s->steps && done >= t->s->steps) || (t->s->converged && t->since >= t->s->converged))
         return true;
     if (!(t->s->time > 0) || !here)
@@ -182,6 +190,7 @@ static int evaluate_last(struct training *t, ddpm_error *err)
     int64_t done = ddpm_trainer_done(t->trainer);
     const struct curve *held = &t->log.held;
     bool measured = held->points && held->step[held->points - 1] >= (double)done;
+
     if (!t->held.count || t->s->eval_every || t->s->save_every || t->s->converged || measured || interrupted)
         return DDPM_OK;
     return evaluate(t, done, err);
@@ -191,6 +200,7 @@ static int evaluate_last(struct training *t, ddpm_error *err)
 static int rescue(struct training *t, int code, ddpm_error *err)
 {
     ddpm_error why = *err, also;
+
     if (code == DDPM_ENAN || code == DDPM_EIO || code == DDPM_ENOMEM ||
         ddpm_trainer_done(t->trainer) == t->saved || save(t, &also) == DDPM_OK)
         dd_error(err, code, "%.320s; the last good checkpoint is %s", why.text,

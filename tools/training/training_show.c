@@ -30,6 +30,7 @@ static int write_grid(const struct grid *g, const struct recipe *r, const uint32
     char *text = recipe_text(r, index, IMAGES);
     int code = text ? dd_output_create(&o, path, 1, err)
                     : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+
     if (!code && !(code = picture_write(o.stream, &g->picture, text, err)))
         code = dd_output_commit(&o, err);
     else if (text)
@@ -56,6 +57,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct generator s;
     struct progress bar;
+
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
     for (uint32_t i = 0; i < IMAGES; i++)
@@ -95,6 +97,7 @@ int training_show_curve(struct training *t, ddpm_error *err)
     const ddpm_trainer_options *o = &t->plan.options;
     const char *slash = strrchr(t->s->output, '/'), *path = training_folder_path(&t->folder, "loss.png");
     char title[100], value[100];
+
     snprintf(title, sizeof title, "%.60s, step %lld", slash ? slash + 1 : t->s->output,
              (long long)ddpm_trainer_done(t->trainer));
     snprintf(value, sizeof value, "%smean squared error of %s%s (no unit)", o->min_snr > 0 ? "weighted " : "",
@@ -110,6 +113,7 @@ int training_show(struct training *t, ddpm_error *err)
     int code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
     if (code)
         return code;
+
     if (t->about->channels <= 4)
         code = draw_grid(t, m, err);
     ddpm_model_close(m);

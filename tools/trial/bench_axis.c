@@ -6,9 +6,12 @@
 struct axis axis_fit(const double *v, int n, bool log)
 {
     double low = INFINITY, high = -INFINITY;
+
     for (int i = 0; i < n; i++)
-        if (!isnan(v[i]) && (!log || v[i] > 0))
-            low = fmin(low, v[i]), high = fmax(high, v[i]);
+        if (!isnan(v[i]) && (!log || v[i] > 0)) {
+            low = fmin(low, v[i]);
+            high = fmax(high, v[i]);
+        }
     if (low > high)
         return (struct axis){ 0, 1, false };
     if (log && high >= 3 * low) {
@@ -46,6 +49,7 @@ static void end_ticks(FILE *script)
 static int powers(FILE *script, const struct axis *a, const double *factor, int factors)
 {
     int n = 0;
+
     for (double power = pow(10, floor(log10(a->low))); power <= a->high; power *= 10)
         for (int k = 0; k < factors; k++) {
             double v = factor[k] * power;
@@ -63,6 +67,7 @@ static void steps(FILE *script, const struct axis *a, int parts)
 {
     double raw = (a->high - a->low) / parts, power = pow(10, floor(log10(raw))), step = 10 * power;
     const double factor[] = { 5, 2, 1 };
+
     for (int k = 0; k < 3; k++)
         step = raw <= factor[k] * power ? factor[k] * power : step;
     double first = ceil(a->low / step);
@@ -90,6 +95,7 @@ void axis_write(FILE *script, char name, const struct axis *a)
 void axis_write_at(FILE *script, char name, const struct axis *a, const double *v, int n)
 {
     double last = -1;
+
     write_range(script, name, a);
     start_ticks(script, name);
     for (int i = 0; i < n; i++) {
@@ -117,8 +123,10 @@ void boxes_take(struct boxes *b, double left, double right, double bottom, doubl
 static bool is_free(const struct boxes *b, const struct box *a, bool soft_too)
 {
     const struct box *f = &b->frame;
+
     if (a->left < f->left || a->right > f->right || a->bottom < f->bottom || a->top > f->top)
         return false;
+
     for (int i = 0; i < b->n; i++) {
         const struct box *c = &b->taken[i];
         bool apart = a->right <= c->left || c->right <= a->left || a->top <= c->bottom || c->top <= a->bottom;
@@ -143,7 +151,8 @@ bool boxes_label(struct boxes *b, double x, double y, double width, double heigh
         if (!is_free(b, &place, try < SIDES))
             continue;
         boxes_take(b, place.left, place.right, place.bottom, place.top, false);
-        middle[0] = u, middle[1] = v;
+        middle[0] = u;
+        middle[1] = v;
         return true;
     }
     return false;

@@ -18,6 +18,7 @@ static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7"
 static int run_gnuplot(FILE *script, FILE *out)
 {
     int status = 0;
+
     fflush(script);
     rewind(script);
     pid_t child = fork();
@@ -38,6 +39,7 @@ int bench_plot_check(ddpm_error *err)
 {
     FILE *script = tmpfile(), *out = tmpfile();
     int status = 126;
+
     if (script && out) {
         fputs("set terminal svg\n", script);
         status = run_gnuplot(script, out);
@@ -61,10 +63,13 @@ static char *find_ink(char *text, size_t *length)
 {
     static const char *const inks[] = { "rgb(  1,   2,   3)", "rgb(1,2,3)" };
     char *first = NULL;
+
     for (int k = 0; k < 2; k++) {
         char *at = strstr(text, inks[k]);
-        if (at && (!first || at < first))
-            first = at, *length = strlen(inks[k]);
+        if (at && (!first || at < first)) {
+            first = at;
+            *length = strlen(inks[k]);
+        }
     }
     return first;
 }
@@ -75,6 +80,7 @@ static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
     char line[4096], *at;
     size_t length;
     bool begun = false;
+
     rewind(from);
     while (fgets(line, sizeof line, from)) {
         char *rest = line;
@@ -130,6 +136,7 @@ static int finish(FILE *to, FILE *script, ddpm_error *err)
     int status = out ? run_gnuplot(script, out) : 126;
     int code = status ? dd_error(err, DDPM_EIO, "gnuplot failed on the plots (exit code %d)", status)
                       : copy_svg(to, out, err);
+
     if (out)
         fclose(out);
     fclose(script);
@@ -165,6 +172,7 @@ static int write_data(FILE *script, const cJSON *rows, const struct axis *y, con
     static const char *const columns[] = { "steps", "seconds", "distance", "low", "high" };
     const cJSON *row;
     int n = 0;
+
     cJSON_ArrayForEach(row, rows) {
         if (!n || strcmp(text_of(row, "sampler"), name[n - 1])) {
             if (n)
@@ -190,6 +198,7 @@ static int samplers_of(const cJSON *rows)
     const cJSON *row;
     const char *last = "";
     int n = 0;
+
     cJSON_ArrayForEach(row, rows) {
         n += strcmp(text_of(row, "sampler"), last) != 0;
         last = text_of(row, "sampler");
@@ -213,6 +222,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
     const char *name[TRIALS_MAX];
     double K[TRIALS_MAX], seconds[TRIALS_MAX];
     int rows = read_column(K, r->rows, "steps");
+
     read_column(seconds, r->rows, "seconds");
     const struct axis x = axis_fit(K, rows, true), y = axis_fit(seconds, rows, true);
     if (!bench_result_has(r, "seconds"))
@@ -237,6 +247,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
 static int front_order(int order[TRIALS_MAX], const cJSON *rows)
 {
     int n = 0;
+
     for (int i = 0; i < cJSON_GetArraySize(rows); i++) {
         const cJSON *row = cJSON_GetArrayItem(rows, i);
         int k = n;
@@ -247,7 +258,8 @@ static int front_order(int order[TRIALS_MAX], const cJSON *rows)
                cJSON_GetObjectItem(cJSON_GetArrayItem(rows, order[k - 1]), "seconds")->valuedouble > seconds;
              k--)
             order[k] = order[k - 1];
-        order[k] = i, n++;
+        order[k] = i;
+        n++;
     }
     return n;
 }
@@ -256,6 +268,7 @@ static void write_front(FILE *script, const cJSON *rows, const char *block, bool
 {
     int order[TRIALS_MAX], n = front_order(order, rows);
     char seconds[32], distance[32];
+
     fprintf(script, "$%s << end\n", block);
     for (int i = 0; i < n; i++) {
         const cJSON *row = cJSON_GetArrayItem(rows, order[i]);
@@ -281,6 +294,7 @@ static struct axis distance_axis(const cJSON *rows)
 {
     double v[2 * TRIALS_MAX], most = 0, least = INFINITY;
     int n = read_column(v, rows, "distance"), used = n;
+
     for (int i = 0; i < n; i++) {
         most = fmax(most, v[i]);
         least = v[i] > 0 ? fmin(least, v[i]) : least;
@@ -308,6 +322,7 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
     const cJSON *row;
     const char *last = "";
     int set = -1;
+
     cJSON_ArrayForEach(row, rows) {
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
         double v = BOTTOM + up * axis_place(y, number_of(row, "distance"));
@@ -340,8 +355,10 @@ int bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err)
     int order[TRIALS_MAX], front = front_order(order, r->rows);
     int rows = read_column(seconds, r->rows, "seconds"), entries = samplers_of(r->rows);
     const struct axis x = axis_fit(seconds, rows, true), y = distance_axis(r->rows);
+
     if (!bench_result_has(r, "seconds") || !bench_result_has(r, "distance"))
         return fputs("<p>No set could be compared.</p>\n", to), DDPM_OK;
+
     FILE *script = tmpfile();
     if (!script)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));

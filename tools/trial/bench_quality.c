@@ -40,7 +40,11 @@ enum { SUMS = 5 };
 
 static void add_pixel(double sum[SUMS], double w, double a, double b)
 {
-    sum[0] += w * a, sum[1] += w * b, sum[2] += w * a * a, sum[3] += w * b * b, sum[4] += w * a * b;
+    sum[0] += w * a;
+    sum[1] += w * b;
+    sum[2] += w * a * a;
+    sum[3] += w * b * b;
+    sum[4] += w * a * b;
 }
 
 static double similarity(const double s[SUMS])
@@ -58,6 +62,7 @@ static double ssim_channel(const unsigned char *a, const unsigned char *b, int h
 {
     int width = w - WINDOW + 1, height = h - WINDOW + 1;
     double total = 0;
+
     for (int y = 0; y < h; y++)
         for (int x = 0; x < width; x++) {
             double *sum = row[y * width + x];
@@ -82,6 +87,7 @@ int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, s
 {
     double window[WINDOW], sum = 0, (*row)[SUMS];
     size_t d = (size_t)h * (size_t)w * (size_t)c;
+
     *ssim = NAN;
     if (h < WINDOW || w < WINDOW)
         return DDPM_OK;
@@ -101,12 +107,15 @@ double quality_median(const double *v, int n)
 {
     int there = 0;
     double low = NAN, high = NAN;
+
     for (int i = 0; i < n; i++)
         there += !isnan(v[i]);
     for (int i = 0; i < n; i++) {
         int below = 0, up_to = 0;
-        for (int k = 0; k < n; k++)
-            below += v[k] < v[i], up_to += v[k] <= v[i];
+        for (int k = 0; k < n; k++) {
+            below += v[k] < v[i];
+            up_to += v[k] <= v[i];
+        }
         if (below <= (there - 1) / 2 && up_to > (there - 1) / 2)
             low = v[i];
         if (below <= there / 2 && up_to > there / 2)
@@ -119,9 +128,13 @@ double quality_spread(const double *v, int n)
 {
     double least = INFINITY, most = -INFINITY;
     int there = 0;
+
     for (int i = 0; i < n; i++)
-        if (!isnan(v[i]))
-            least = fmin(least, v[i]), most = fmax(most, v[i]), there++;
+        if (!isnan(v[i])) {
+            least = fmin(least, v[i]);
+            most = fmax(most, v[i]);
+            there++;
+        }
     return there > 1 ? (most - least) / quality_median(v, n) : NAN;
 }
 
@@ -139,6 +152,7 @@ static bool nearer(const struct quality_points *p, int i, int k)
 int quality_front(bool *front, const struct quality_points *p)
 {
     int there = 0;
+
     for (int i = 0; i < p->n; i++) {
         front[i] = known(p, i);
         for (int k = 0; k < p->n && front[i]; k++)
@@ -156,6 +170,7 @@ int quality_front(bool *front, const struct quality_points *p)
 static double needed_by(const struct quality_points *p, int images, int i)
 {
     double most = 0;
+
     for (int k = 0; k < p->n; k++) {
         double gap = p->distance[k] - p->distance[i];
         if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
@@ -167,11 +182,14 @@ static double needed_by(const struct quality_points *p, int images, int i)
 double quality_needed(const struct quality_points *p, int images, int *first)
 {
     double least = INFINITY;
+
     *first = -1;
     for (int i = 0; i < p->n; i++) {
         double needed = known(p, i) ? needed_by(p, images, i) : 0;
-        if (needed > 0 && needed < least)
-            *first = i, least = needed;
+        if (needed > 0 && needed < least) {
+            *first = i;
+            least = needed;
+        }
     }
     return least;
 }
@@ -180,6 +198,7 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
 {
     int first = -1, last = -1, knee = -1;
     double most = 0;
+
     for (int i = 0; i < n; i++) {
         if (!front[i])
             continue;
@@ -192,8 +211,10 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
         double along = log(seconds[i] / seconds[first]) / log(seconds[last] / seconds[first]);
         double up = (distance[i] - distance[last]) / (distance[first] - distance[last]),
                below = 1 - along - up;
-        if (knee < 0 || below > most)
-            knee = i, most = below;
+        if (knee < 0 || below > most) {
+            knee = i;
+            most = below;
+        }
     }
     return knee;
 }
@@ -210,6 +231,7 @@ int quality_best(const int *K, const double *seconds, const double *distance, co
 {
     double least = INFINITY;
     int best = -1;
+
     for (int i = 0; i < n; i++)
         if (seconds[i] <= limit)
             least = fmin(least, distance[i]);

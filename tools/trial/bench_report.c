@@ -97,6 +97,7 @@ static void put_rows(FILE *f, const struct bench_result *r)
 {
     const cJSON *row;
     char text[32];
+
     fputs("<div class=\"wide\"><table id=\"rows\">\n<tr><th>sampler</th>", f);
     for (int k = 0; k < COLUMNS; k++)
         if (is_shown(r, &columns[k]))
@@ -125,6 +126,7 @@ static void put_facts(FILE *f, const struct bench_result *r)
 {
     const cJSON *s = r->settings;
     char threads[32], height[32], width[32], channels[32], size[128], cpu[96];
+
     snprintf(size, sizeof size, ", %s x %s pixels, channels: %s", bench_short(height, s, "height"),
              bench_short(width, s, "width"), bench_short(channels, s, "channels"));
     snprintf(cpu, sizeof cpu, ", as %s", text_of(s, "cpu"));
@@ -143,6 +145,7 @@ static void put_object(FILE *f, const char *id, const cJSON *o)
 {
     const cJSON *member;
     char text[32];
+
     fprintf(f, "<table id=\"%s\">\n", id);
     cJSON_ArrayForEach(member, o) {
         fprintf(f, "<tr><td>%s</td><td>", member->string);
@@ -168,8 +171,10 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
     const cJSON *layer, **list = malloc(((size_t)cJSON_GetArraySize(r->profile) + 1) * sizeof *list);
     char text[32];
     size_t n = 0;
+
     if (!list)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the profile");
+
     cJSON_ArrayForEach(layer, r->profile)
         list[n++] = layer;
     qsort(list, n, sizeof *list, slower_first);
@@ -201,6 +206,7 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
     FILE *memory = open_memstream(&png, &size);
     int code = memory ? picture_write(memory, &p, "", err)
                       : dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
+
     if (memory)
         fclose(memory);
     unsigned char *text = code ? NULL : malloc(4 * (size / 3) + 8);
@@ -211,7 +217,8 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
         fprintf(f, "<td><img alt=\"%s, %d steps, image %d\" src=\"data:image/png;base64,%s\"></td>",
                 one->sampler, one->K, i, (const char *)text);
     }
-    free(text), free(png);
+    free(text);
+    free(png);
     return code;
 }
 
@@ -219,6 +226,7 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
 static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     fprintf(
         f, "<h3>%s</h3>\n<p>%s</p>\n<div class=\"wide\"><table class=\"sheet\">\n<tr>",
         t->trial[first].sampler,
@@ -242,6 +250,7 @@ static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_
 static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     fputs("<h2>Images under more and more steps</h2>\n", f);
     if (t->about->channels > 4)
         return fputs("<p>A picture has at most 4 channels.</p>\n", f), DDPM_OK;
@@ -304,6 +313,7 @@ static int write_csv(FILE *f, const struct bench_result *r, const struct trials 
     const cJSON *row;
     char text[32];
     (void)t, (void)err;
+
     fputs("sampler", f);
     for (int k = 0; k < COLUMNS; k++)
         fprintf(f, ",%s", columns[k].name);
@@ -331,6 +341,7 @@ int bench_report_check(const char *folder, bool force, ddpm_error *err)
 {
     char path[4096];
     int code = folder_make(folder, err);
+
     for (int i = 0; i < FILES && !code; i++) {
         struct dd_output o;
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
@@ -345,6 +356,7 @@ int bench_report_write(const char *folder, bool force, const struct bench_result
 {
     char path[4096];
     int code = DDPM_OK;
+
     for (int i = 0; i < FILES && !code; i++) {
         struct dd_output o;
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);

@@ -39,6 +39,7 @@ static cJSON *settings_of(const struct trials *t)
 {
     cJSON *o = cJSON_CreateObject();
     char seed[24], reference[96], text[1024];
+
     time_t now = time(NULL);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
@@ -76,6 +77,7 @@ static cJSON *settings_of(const struct trials *t)
 static cJSON *row_of(const struct trials *t, const struct trial *one)
 {
     cJSON *o = cJSON_CreateObject();
+
     cJSON_AddStringToObject(o, "sampler", one->sampler);
     cJSON_AddNumberToObject(o, "steps", one->K);
     add(o, "seconds", one->median);
@@ -102,6 +104,7 @@ static cJSON *row_of(const struct trials *t, const struct trial *one)
 static cJSON *layer_of(const struct trials *t, const struct layer_time *l)
 {
     cJSON *o = cJSON_CreateObject();
+
     cJSON_AddStringToObject(o, "name", l->name);
     cJSON_AddStringToObject(o, "op", l->op);
     cJSON_AddStringToObject(o, "engine", l->engine);
@@ -112,6 +115,7 @@ static cJSON *layer_of(const struct trials *t, const struct layer_time *l)
 static cJSON *machine_of(const struct trials *t, const char *refusal)
 {
     cJSON *o = cJSON_CreateObject();
+
     cJSON_AddStringToObject(o, "power_before", machine_power_name(t->before.power));
     cJSON_AddStringToObject(o, "power_after", machine_power_name(t->after.power));
     add(o, "mhz_before", t->before.mhz);
@@ -128,6 +132,7 @@ static cJSON *machine_of(const struct trials *t, const char *refusal)
 static cJSON *choice_of(const struct trials *t, int best)
 {
     cJSON *o = cJSON_CreateObject();
+
     add(o, "limit", t->limit);
     if (best >= 0) {
         cJSON_AddStringToObject(o, "sampler", t->trial[best].sampler);
@@ -164,6 +169,7 @@ void bench_result_free(struct bench_result *r)
 static void print_line(const char *name, const cJSON *o)
 {
     char *text = cJSON_PrintUnformatted(o);
+
     if (text)
         dd_scan_repair(text);
     if (*name)
@@ -176,6 +182,7 @@ static void print_line(const char *name, const cJSON *o)
 void bench_result_lines(const struct bench_result *r)
 {
     const cJSON *row;
+
     print_line("settings", r->settings);
     cJSON_ArrayForEach(row, r->rows)
         print_line("", row);
@@ -237,6 +244,7 @@ void bench_result_table(const struct bench_result *r)
 {
     const cJSON *row, *s = r->settings;
     char text[600];
+
     printf("%-15s", "sampler");
     for (int k = 0; k < CELLS; k++)
         if (bench_result_has(r, cells[k].name))

@@ -18,6 +18,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
                           char steps[16], ddpm_error *err)
 {
     const ddpm_sampler_traits *traits = ddpm_sampler_traits_of(one->sampler);
+
     snprintf(steps, 16, "%d", one->K);
     *r = (struct recipe){
         .seed = t->seed,
@@ -39,6 +40,7 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
 {
     const ddpm_net_about *a = ddpm_net_describe(s->net);
     const ddpm_node *node;
+
     t->layers = ddpm_net_nodes(s->net, &node);
     t->features = a->features;
     t->threads = a->threads;
@@ -75,6 +77,7 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
     int code = open_generator(&s, &r, t, one, steps, err);
     if (code)
         return code;
+
     one->fixed = !ddpm_sampler_noisy(s.sampler);
     if (*s.warning && t->common->verbose)
         remark(t->command, t->common, "%s, %d steps: %s", one->sampler, one->K, s.warning);
@@ -86,8 +89,10 @@ static int check_one(struct trials *t, struct trial *one, int images, ddpm_error
 int trials_check(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     t->silent = *t->common;
-    t->silent.quiet = true, t->silent.verbose = false;
+    t->silent.quiet = true;
+    t->silent.verbose = false;
     for (int i = 0; i < t->count && !code; i++) {
         code = check_one(t, &t->trial[i], 1, err);
         t->largest = t->trial[i].K > t->largest ? t->trial[i].K : t->largest;
@@ -110,6 +115,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
     struct run *r = user;
     const ddpm_about *a = r->t->about;
     (void)err;
+
     r->seconds += seconds;
     r->lost += lost != 0;
     if (!r->counted)
@@ -130,7 +136,10 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     const ddpm_node *node;
     char steps[16];
     uint32_t list[4096];
-    r->seconds = 0, r->lost = 0, *network = 0;
+
+    r->seconds = 0;
+    r->lost = 0;
+    *network = 0;
     int code = open_generator(&s, &recipe, t, r->one, steps, err);
     if (code)
         return code;
@@ -140,8 +149,10 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     s.done = t->done;
     code = generator_run(&s, list, n, take_image, r, err);
     ddpm_net_nodes(s.net, &node);
-    for (size_t i = 0; i < t->layers; i++)
-        *network += node[i].seconds, t->layer[i].seconds += node[i].seconds;
+    for (size_t i = 0; i < t->layers; i++) {
+        *network += node[i].seconds;
+        t->layer[i].seconds += node[i].seconds;
+    }
     t->image_steps += (double)n * r->one->K;
     generator_close(&s);
     return code;
@@ -152,6 +163,7 @@ static int run_round(struct trials *t, struct trial *one, int round, ddpm_error 
     int first = (int)((int64_t)t->n * round / t->rounds),
         n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first, code;
     struct run r = { .t = t, .one = one, .first = first, .counted = true };
+
     one->seconds[round] = NAN;
     for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
         struct machine_state before, after;
@@ -164,7 +176,8 @@ static int run_round(struct trials *t, struct trial *one, int round, ddpm_error 
         one->lost += tries ? 0 : r.lost;
         if (!machine_state_throttled(&before, &after)) {
             one->seconds[round] = r.seconds / n;
-            one->network += network, one->whole += r.seconds;
+            one->network += network;
+            one->whole += r.seconds;
             one->memory = fmax(one->memory, machine_memory_peak());
             break;
         }
@@ -211,6 +224,7 @@ static double image_steps(const struct trials *t)
 static double image_seconds(const struct trials *t)
 {
     double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
+
     for (int i = 0; i < t->count; i++) {
         bool again = false;
         for (int k = 0; k < i; k++)
@@ -225,6 +239,7 @@ static int warm_up(struct trials *t, ddpm_error *err)
 {
     int fewest = fewest_steps(t), code = DDPM_OK;
     double network;
+
     for (int i = 0; i < t->count && !code && !interrupted; i++) {
         struct run r = { .t = t, .one = &t->trial[i] };
         if (t->trial[i].K != fewest)
@@ -244,14 +259,18 @@ static int warm_up(struct trials *t, ddpm_error *err)
 static void leave_out_slow(struct trials *t)
 {
     int fewest = fewest_steps(t);
+
     for (int i = t->count - 1; i >= 0 && t->limit > 0; i--)
-        if (t->trial[i].K * t->trial[i].step > 2 * t->limit && t->trial[i].K > fewest)
-            remove_trial(t, i), t->slow++;
+        if (t->trial[i].K * t->trial[i].step > 2 * t->limit && t->trial[i].K > fewest) {
+            remove_trial(t, i);
+            t->slow++;
+        }
 }
 
 static void leave_out_most(struct trials *t)
 {
     int most = most_steps(t);
+
     for (int i = t->count - 1; i >= 0 && t->reference.K == most; i--)
         if (t->trial[i].K == most)
             remove_trial(t, i);
@@ -276,7 +295,9 @@ static void fit_to_budget(struct trials *t)
 static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
-    t->reference.sampler = t->trial[0].sampler, t->reference.K = most_steps(t);
+
+    t->reference.sampler = t->trial[0].sampler;
+    t->reference.K = most_steps(t);
     while (!code && !interrupted &&
            (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
         batch = t->batch;
@@ -300,6 +321,7 @@ static int run_reference(struct trials *t, ddpm_error *err)
     struct run r = { .t = t, .one = &t->reference, .counted = true };
     double network;
     int code = run_once(&r, (uint32_t)t->n, t->n, &network, err);
+
     t->reference.lost = r.lost;
     t->done += (double)t->n * t->reference.K;
     return code;

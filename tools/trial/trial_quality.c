@@ -22,6 +22,7 @@ static int features_of(double *point, const struct trials *t, const struct trial
     double *x = calloc((size_t)t->batch, d * sizeof *x);
     int32_t *classes = calloc((size_t)t->batch, sizeof *classes);
     int code = x && classes ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for %d images", t->batch);
+
     for (int first = 0; first < t->n && !code; first += t->batch) {
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
@@ -32,7 +33,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
         code = ddpm_net_features(net, point + (size_t)first * (size_t)t->features, x,
                                  set_features_t(t->about), t->about->classes ? classes : NULL, n, err);
     }
-    free(x), free(classes);
+    free(x);
+    free(classes);
     return code;
 }
 
@@ -44,6 +46,7 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
     double *reference = NULL, *point = calloc((size_t)t->n, features * sizeof *point);
     int code =
         point ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+
     progress_begin(&p, t->common, "sets", t->count);
     if (!code && t->data)
         code = set_features(&reference, t->data, net, -1, &p, 0, err);
@@ -61,7 +64,8 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
         one->compared = !code;
     }
     progress_clear(&p);
-    free(reference), free(point);
+    free(reference);
+    free(point);
     return code;
 }
 
@@ -78,6 +82,7 @@ static int measure_limits(struct trials *t, ddpm_error *err)
 {
     const ddpm_about *a = t->about;
     int code = DDPM_OK;
+
     for (int i = 0; i < t->count && !code; i++) {
         struct trial *one = &t->trial[i];
         const struct trial *most = most_of(t, one->sampler);
@@ -96,6 +101,7 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
 {
     struct evaluation e;
     char steps[16];
+
     snprintf(steps, sizeof steps, "%d", K);
     struct evaluation_options o = { steps, t->spacing, t->variance, t->about->clip, t->seed, t->batch, -1 };
     int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
@@ -111,6 +117,7 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
 static int measure_bits(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
+
     for (int i = 0; i < t->count && !code; i++) {
         int k = 0;
         t->trial[i].bits = NAN;
@@ -128,6 +135,7 @@ int trials_compare(struct trials *t, ddpm_error *err)
 {
     ddpm_net *net;
     int code = model_net(&net, t->model, t->common, t->batch, err);
+
     if (!code)
         code = measure_distances(t, net, err);
     ddpm_net_free(net);
