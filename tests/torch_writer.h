@@ -1,4 +1,5 @@
-/* Writes pickles and torch.save containers opcode by opcode, right and wrong ones, for tests of the readers. */
+/* Writes pickles and containers of torch.save opcode by opcode, right and wrong ones, for tests of
+   their readers. */
 #ifndef TORCH_WRITER_H
 #define TORCH_WRITER_H
 #include <stddef.h>
@@ -24,9 +25,10 @@ struct tensor {
     int64_t view_offset, view_count;
 };
 
-/* _rebuild_tensor_v2 of a storage id; legacy: with a view (view_count > 0) or None as its sixth element. */
+/* Writes a call of _rebuild_tensor_v2 with a storage id; legacy: the id has a view (view_count > 0)
+   or None as its sixth element. */
 void put_tensor(struct writer *w, const struct tensor *t, int legacy);
-/* What comes before and after one dict of name and tensor, and the whole of it. */
+/* Writes a whole pickle: one dict of n names and tensors. */
 void put_state(struct writer *w, const char *const *name, const struct tensor *t, int n, int legacy);
 
 struct member {
@@ -36,10 +38,10 @@ struct member {
     int compressed;
 };
 
-/* A zip archive in memory; free() it. */
+/* Returns a zip archive in memory; the caller frees it. */
 unsigned char *write_zip(size_t *size, const struct member *member, int members);
-/* Magic, protocol and system information of the legacy container. */
+/* Writes magic, protocol and system information of the legacy container. */
 void put_legacy_head(struct writer *w, int protocol, int little_endian);
-/* A list of storage keys, as a pickle. */
+/* Writes a list of storage keys, as a pickle. */
 void put_keys(struct writer *w, const char *const *key, int n);
 #endif

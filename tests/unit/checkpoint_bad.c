@@ -1,5 +1,6 @@
-/* Corrupt and hostile files (../shared/reference/checkpoints/bad, listed in bad.json), every truncation of small good ones, and
-   failing allocations: one sentence each, bounded memory, nothing executed. */
+/* Corrupt and hostile files (../shared/reference/checkpoints/bad, listed in bad.json), every
+   beginning of small good ones, and allocations that fail.  Each ends in one sentence, with bounded
+   memory, and nothing is executed. */
 #include <cjson/cJSON.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -9,7 +10,7 @@
 #include "tests/unit/alloc.h"
 #include "tools/checkpoint/checkpoint.h"
 
-/* All values of all tensors; 0 or the code of the first error. */
+/* Reads all values of all tensors.  Returns 0 or the code of the first error. */
 static int read_everything(const struct checkpoint *c, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -35,7 +36,8 @@ static int open_everything(const char *path, ddpm_error *err)
     return code;
 }
 
-/* What only a configuration can know: the tensors are well formed, but not those of the network it describes. */
+/* Returns whether only a configuration can tell that a file is bad: its tensors are well formed,
+   but are not those of the network that it describes. */
 static int is_for_the_converter(const char *name)
 {
     static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape",
@@ -91,7 +93,8 @@ TEST(checkpoint, bad)
         n++;
     }
     CHECK(n >= 71);
-    /* The largest has 0.2 MB; 16 bytes of nodes and stack for each, a sanitizer's share. */
+    /* The largest file has 0.2 MB.  Nodes and stack take 16 bytes for each byte of it, and a
+       sanitizer its share. */
     CHECK(process_memory("VmHWM") - before < 64 << 20);
     CHECK(access("/tmp/ddpm_pwned", F_OK) != 0);
     cJSON_Delete(root);
@@ -104,7 +107,8 @@ static const char *seed_path(size_t i)
     return check_path(check_source(), "tests/unit/seeds/%s", seeds[i]);
 }
 
-/* No beginning of a file is a file.  Each length lies at the end of a block of its own, where a sanitizer sees the next byte read. */
+/* No beginning of a file is a file.  Each lies at the end of a block of its own, where a sanitizer
+   sees a read of the next byte. */
 TEST(checkpoint, truncated)
 {
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {

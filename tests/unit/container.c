@@ -1,5 +1,5 @@
-/* The safetensors container against checkpoint-families.md section 6: its byte vectors, every check, and
-   files of the reference writer. */
+/* The safetensors container against checkpoint-families.md section 6: its byte vectors, every
+   check, and files of the reference writer. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -7,7 +7,8 @@
 #include "base/safetensors.h"
 #include "tests/check.h"
 
-/* A file from a header and the number of data bytes, in a block of exactly its size; freed by the caller. */
+/* Returns a file of this header and so many bytes of data, in a block of exactly its size; the
+   caller frees it. */
 static unsigned char *make(const char *header, size_t length, size_t bytes, size_t *size)
 {
     *size = 8 + length + bytes;
@@ -202,7 +203,8 @@ TEST(safetensors, contents)
     free(file);
 }
 
-/* A header of size bytes that begins with head and goes on with unit; it must be refused within a second or two of the CPU. */
+/* Checks that a header of size bytes that begins with head and repeats unit is refused within a
+   second or two of the CPU. */
 static void bomb(const char *head, const char *unit, size_t size)
 {
     size_t n = strlen(head), step = strlen(unit);
@@ -229,7 +231,7 @@ TEST(safetensors, bombs)
     bomb("{", T("a", "U8", "[0]", "[0,0]") ",", 10000000);
 }
 
-/* Many tensors in an unlucky order: the time of two sorts, not of a search for each. */
+/* Many tensors in an unlucky order take the time of two sorts, not that of a search for each. */
 TEST(safetensors, hundred_thousand_tensors)
 {
     enum { N = 100000, ROOM = 80 };
@@ -256,7 +258,7 @@ TEST(safetensors, hundred_thousand_tensors)
 typedef int writer(FILE *f, const struct dd_entry *entry, size_t entries, const char *const *meta,
                    ddpm_error *err);
 
-/* Writes to a temporary and reads it back whole; freed by the caller. */
+/* Writes to a temporary file and returns what it holds; the caller frees it. */
 static unsigned char *written_by(writer *writes, const struct dd_entry *entry, size_t entries,
                                  const char *const *meta, size_t *size)
 {
@@ -373,7 +375,8 @@ TEST(safetensors, a_file_carries_its_hash)
     free(file);
 }
 
-/* Every single bit, every length, and a file that was written without a hash. */
+/* The hash tells a change of every single bit and of the length, and that a file was written
+   without one. */
 TEST(safetensors, every_changed_bit_is_found)
 {
     static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -443,7 +446,7 @@ TEST(safetensors, bad_files)
     }
 }
 
-/* Written by the reference implementation: writing what was read gives the same bytes. */
+/* A file of the reference implementation that was read and is written again has the same bytes. */
 TEST(safetensors, reference_files)
 {
     static const char *const names[] = { "A1_google/unet/diffusion_pytorch_model.safetensors",
@@ -470,7 +473,7 @@ TEST(safetensors, reference_files)
     }
 }
 
-/* The pages of a file that was cut off behind the mapping's back are no memory any more. */
+/* A file is cut off while it is mapped: the pages behind its end are no memory any more. */
 TEST(safetensors, written_from_a_file_that_is_cut)
 {
     enum { SIZE = 1 << 16 };

@@ -1,5 +1,6 @@
-/* The pickle machine: each opcode's effect on hand-written pickles (checkpoint-families.md 7.3; CPython's
-   pickletools gives the same values), and the refusal, by name and byte, of everything else. */
+/* The pickle machine on pickles written by hand: the effect of each opcode (checkpoint-families.md
+   7.3; CPython's pickletools gives the same values), and the refusal of everything else, by name
+   and byte. */
 #include "tests/check.h"
 #include "tests/torch_writer.h"
 #include "tools/checkpoint/pickle.h"
@@ -7,7 +8,7 @@
 static struct dd_arena arena;
 static ddpm_error error;
 
-/* The root of a pickle, or NULL when it is refused. */
+/* Returns the root of a pickle; NULL when it is refused. */
 static struct pickle_node *read_bytes(const void *data, size_t size)
 {
     static struct pickle p;
@@ -72,9 +73,12 @@ TEST(pickle, containers)
     n = READ("\x80\2}(U\1aK\1U\1bK\2uU\1cK\3s.");
     CHECK(n && n->kind == PICKLE_DICT && n->count == 6);
     CHECK(n && is_int(pickle_get(n, "b"), 2) && is_int(pickle_get(n, "c"), 3) && !pickle_get(n, "d"));
-    CHECK((n = READ("\x80\2}(U\1aK\1U\1aK\2u.")) &&
-          is_int(pickle_get(n, "a"), 2));                /* the last one counts, as in Python */
-    n = READ("\x80\2(K\1K\2K\3\x31K\4K\5\x30\x32\x86."); /* POP_MARK, POP, DUP */
+
+    /* The last value of a key counts, as in Python. */
+    CHECK((n = READ("\x80\2}(U\1aK\1U\1aK\2u.")) && is_int(pickle_get(n, "a"), 2));
+
+    /* POP_MARK, POP, DUP. */
+    n = READ("\x80\2(K\1K\2K\3\x31K\4K\5\x30\x32\x86.");
     CHECK(n && n->count == 2 && is_int(n->item[0], 4) && n->item[0] == n->item[1]);
 }
 

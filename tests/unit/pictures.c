@@ -1,5 +1,6 @@
-/* What picture_write makes is a PNG by the standard's own rules (chunks and their CRC-32), keeps pixels and text, and damage is seen;
-   an array is what numpy's format description says. */
+/* picture_write makes a PNG by the rules of the standard (chunks and their CRC-32) that keeps
+   pixels and text, and damage to it is seen.  An array is what numpy's description of its format
+   says. */
 #include <stdint.h>
 #include <zlib.h>
 #include "tests/check.h"
@@ -14,7 +15,7 @@ static size_t u32(const unsigned char *p)
     return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
 }
 
-/* A picture with another value in every place, as a file in data; its size. */
+/* Writes a picture with another value in every place as a file into data.  Returns its size. */
 static size_t make(unsigned char data[ROOM], struct picture *p, int channels, const char *text)
 {
     ddpm_error err;
@@ -97,14 +98,16 @@ TEST(picture, damage_is_seen)
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
           strstr(err.text, "claims"));
-    data[16] = data[20] = 0x7F, data[25] = 2; /* a row of such colours overflows */
+    /* A row of so many colours overflows. */
+    data[16] = data[20] = 0x7F;
+    data[25] = 2;
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "claims more"));
     picture_free(&p);
 }
 
-/* clamp(rint(127.5 (x + 1))), half to even: 127.5 becomes 128. */
+/* A level is clamp(rint(127.5 (x + 1))), half to even: 127.5 becomes 128. */
 TEST(picture, levels)
 {
     struct picture p;
@@ -123,7 +126,8 @@ TEST(picture, levels)
     CHECK(picture_create(&p, 1 << 20, 1 << 20, 3, &err) == DDPM_EUSAGE);
 }
 
-/* Format 1.0: magic, version, length of the rest of the head (little-endian), the head padded with spaces to a multiple of 64 and ended by a new line. */
+/* Format 1.0: magic, version, length of the rest of the head (little-endian), and the head, padded
+   with blanks to a multiple of 64 and ended by a new line. */
 TEST(picture, array)
 {
     unsigned char data[256];

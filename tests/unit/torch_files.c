@@ -1,6 +1,6 @@
-/* Containers and tensors of torch.save, written here opcode by opcode: places, strides, views, byte orders, and
-   what is refused.  Element (i0, i1, ...) of a tensor is storage[offset + sum i_k stride_k]; the storages count
-   0, 1, 2, ..., so the expected values follow from that rule alone. */
+/* Containers and tensors of torch.save, written here opcode by opcode: places, strides, views, byte
+   orders, and what is refused.  Element (i0, i1, ...) of a tensor is storage[offset + sum i_k
+   stride_k]; the storages count 0, 1, 2, ..., so the expected values follow from that rule alone. */
 #include "tests/unit/torch_opened.h"
 
 TEST(torch, strides)
@@ -79,9 +79,8 @@ TEST(torch, tensors_out_of_place)
 
 TEST(torch, element_types)
 {
-    static const unsigned char bytes[] = {
-        0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0
-    }; /* half 1, -2; bfloat16 1, -2 */
+    /* Half 1, -2; bfloat16 1, -2. */
+    static const unsigned char bytes[] = { 0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0 };
     struct tensor t = {
         .type = "HalfStorage", .key = "h", .count = 4, .rank = 1, .dim = { 2 }, .stride = { 1 }
     };
@@ -272,7 +271,8 @@ TEST(torch, strangers)
           strstr(open_error.text, "tar archive"));
 }
 
-/* A header of 640 bytes begins with 80 02, as pickles do, one of 35615 with gzip's 1f 8b: what it is stands behind the length. */
+/* A safetensors file begins with the length of its header: 640 is 80 02, as pickles begin, and
+   35615 is 1f 8b, as gzip does.  The kind of file is known by what follows. */
 TEST(torch, safetensors_that_begin_like_others)
 {
     static const size_t headers[] = { 640, 896, 1152, 35615 };

@@ -1,5 +1,5 @@
-/* What the tree of values in a file of torch.save means: the object at its top, averages without names beside
-   named weights, names that many tables share. */
+/* The meaning of the tree of values in a file of torch.save: the object at its top, averages
+   without names beside named weights, names that many tables share. */
 #include "tests/unit/torch_opened.h"
 #include "tests/unit/alloc.h"
 
@@ -24,7 +24,8 @@ TEST(torch, top_objects)
     }
 }
 
-/* "model" has names; the average beside it does not, or lies deeper, or is an object of its program. */
+/* "model" has names.  The average beside it has none, or lies deeper, or is an object of its
+   program. */
 TEST(torch, averages_beside_named_weights)
 {
     static const struct {
@@ -61,7 +62,8 @@ TEST(torch, averages_beside_named_weights)
     }
 }
 
-/* A list of as many tensors, of the same shapes in the same order, is the average of the named ones. */
+/* A list of as many tensors, of the same shapes in the same order, is the average of the named
+   ones. */
 TEST(torch, averages_named_by_order)
 {
     static struct writer w;
@@ -92,7 +94,8 @@ TEST(torch, averages_named_by_order)
     w.size = 0;
 }
 
-/* Of two lists neither is known to be meant, but shadow_params is, beside what torch_ema keeps with it. */
+/* Nothing says which of two lists is the average, unless one is shadow_params, beside which
+   torch_ema keeps another. */
 TEST(torch, several_averages_without_names)
 {
     static const struct {
@@ -127,7 +130,8 @@ TEST(torch, several_averages_without_names)
     w.size = 0;
 }
 
-/* A name of 30,000 bytes, written once and referred to by each of 250 tables (and of 300, which is refused): it is copied once. */
+/* A name of 30,000 bytes is written once, and 250 tables refer to it: it is copied once.  300
+   tables are refused. */
 TEST(torch, shared_names)
 {
     static struct writer w;

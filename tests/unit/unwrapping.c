@@ -1,5 +1,6 @@
-/* Which tensors of a training file are the U-Net (checkpoint-families.md 7.5), on tables of names alone: item
-   stands for the tensor, and is here the full name itself. */
+/* The choice of the tensors in a training file that are the U-Net (checkpoint-families.md 7.5).
+   Tables of names suffice: the item of a name, which stands for the tensor, is here the full name
+   itself. */
 #include "tests/check.h"
 #include "tools/checkpoint/unwrap.h"
 
@@ -17,7 +18,7 @@ static void begin(const char *file)
     source.name = dd_arena_text(&source.arena, "%s", file);
 }
 
-/* A state at path whose names are prefix + each of the words. */
+/* Adds a state at path whose names are prefix + each of the words. */
 static void state(const char *path, const char *prefix, const char *words)
 {
     static struct named list[8][32];
@@ -39,7 +40,7 @@ static int run(const char *want)
     return unwrap(&choice, &arena, &source, want, &error);
 }
 
-/* The i-th tensor has this name, and came from the one with that full name. */
+/* Returns whether tensor i has this name, and came from the one with that full name. */
 static int got(size_t i, const char *name, const char *from)
 {
     return i < choice.tensors && !strcmp(choice.tensor[i].name, name) && choice.tensor[i].item &&
@@ -174,8 +175,8 @@ TEST(unwrap, dictionaries)
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
 }
 
-/* Where averages are kept by timm, torch's swa_utils, torch_ema, Lightning's callbacks and trainers with
-   names of their own. */
+/* The places in which timm, torch's swa_utils, torch_ema, Lightning's callbacks and other trainers
+   keep averages. */
 TEST(unwrap, averages_by_name)
 {
     static const struct {

@@ -1,5 +1,6 @@
-/* How an image becomes one of another size.  Scaling is compared with the sum that defines it: the value at place i of n is the mean of the
-   N stored ones, weighted by a triangle of half-width max(1, N / n) around (i + 1/2) N / n, the outermost repeated beyond the edges. */
+/* An image becomes one of another size.  Scaling is compared with the sum that defines it: value i
+   of n is the mean of the N stored ones, weighted by a triangle of half-width max(1, N / n) around
+   (i + 1/2) N / n.  The outermost ones are repeated beyond the edges. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static double triangle(const double *v, int step, int N, int n, int i)
     return sum / weights;
 }
 
-/* v [H, W] to out [h, w], columns first. */
+/* Scales v [H, W] to out [h, w], columns first. */
 static void scale(double *out, const double *v, int H, int W, int h, int w)
 {
     static double half[64 * 64];
@@ -64,7 +65,8 @@ TEST(view, scaled)
                 for (int i = 0; i < H * W; i++)
                     plane[i] = byte[planar ? c * H * W + i : 3 * i + c] / 127.5 - 1;
                 scale(wanted, plane, H, W, h2, w2);
-                for (int i = 0; i < h * w; i++) /* half a level of rounding, and float32's */
+                /* The tolerance is half a level of rounding, and that of float32. */
+                for (int i = 0; i < h * w; i++)
                     CHECK_NEAR(x[i * 3 + c], wanted[(top + i / w) * w2 + left + i % w], (0.5 + 1e-3) / 127.5);
             }
         }
@@ -79,7 +81,7 @@ TEST(view, scaled)
     }
 }
 
-/* One colour stays that colour, white and black of float32 too. */
+/* An image of one colour keeps that colour, white and black of float32 too. */
 TEST(view, of_one_colour)
 {
     static float number[30 * 23];
@@ -125,7 +127,7 @@ TEST(dataset, written_to)
     dataset_close(&d);
 }
 
-/* What is kept is not read again; what is not kept is missed when the file becomes shorter. */
+/* Images that are kept are not read again; the others are missed when the file becomes shorter. */
 TEST(dataset, kept_and_cut_off)
 {
     static unsigned char idx[16 + 5 * 4] = { 0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 2 };

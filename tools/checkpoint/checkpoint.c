@@ -132,6 +132,8 @@ static const char *average_of_step(struct files *f, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *found = NULL;
     char *folder = slash ? dd_arena_text(&f->arena, "%.*s/", (int)(slash - path), path) : ".";
+
+    /* For model000100.pt the end is "_000100.pt". */
     char *end = strncmp(base, "model", 5) ? NULL : dd_arena_text(&f->arena, "_%s", base + 5);
 
     struct dirent **entry = NULL;
@@ -150,6 +152,7 @@ static const char *average_of_step(struct files *f, const char *path)
    them.  A label that nothing gives is not made up. */
 static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
+    /* The tensors outweigh their place. */
     if (!*f->label && *c->weights == 'r')
         f->average_beside = f->source->beside;
     if (!*c->weights && *f->label) {
@@ -222,8 +225,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
         code = choose(c, f, want, err);
     }
 
-    /* A single file of diffusers' weights, which this tensor tells, has its configuration beside
-       it. */
+    /* This tensor tells a single file of diffusers' weights, which has its configuration beside it. */
     if (!code && !folder && checkpoint_find(c, "time_embedding.linear_1.weight"))
         code = diffusers_folder_beside(f, path, err);
     c->config = f->config;

@@ -173,7 +173,8 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
     if (!above || !unet || !ema)
         return dd_error_memory(err, "the paths of a checkpoint");
 
-    int code = find_averages(&a, f, above, folder, err), has_unet = same_place(unet, unet);
+    int code = find_averages(&a, f, above, folder, err);
+    int has_unet = same_place(unet, unet); /* it exists */
     if (is_average(f->config) || same_place(folder, ema) || (a.self && has_unet))
         f->label = "ema";
     else if (same_place(folder, unet) && a.count)
@@ -242,6 +243,7 @@ int diffusers_folder_open(struct files *f, const char *path, const char *want, d
     if (code || !average)
         return code ? code : dd_error_memory(err, "the paths of a checkpoint");
 
+    /* unet/ is preferred to a model in the folder itself. */
     const char *given = diffusers_is_file(raw) ? unet : NULL;
     if (!given && diffusers_is_file(bare))
         given = path;
@@ -276,6 +278,7 @@ int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
     if (!code)
         code = label_folder(f, folder, err);
 
+    /* The name of a variant outweighs the place. */
     if (strstr(base, ".ema.") || strstr(base, ".non_ema."))
         f->label = strstr(base, ".ema.") ? "ema" : "raw";
     return code ? code : find_scheduler(f, folder, 0, err);

@@ -99,6 +99,7 @@ static void push_long(struct pickle_machine *m, uint64_t bytes)
         return;
     }
 
+    /* The last byte has the sign. */
     for (unsigned i = 0; i < bytes; i++)
         v |= (uint64_t)b[i] << 8 * i;
     if (bytes && bytes < 8 && b[bytes - 1] & 0x80)
@@ -115,6 +116,7 @@ static void push_decimal(struct pickle_machine *m)
         return;
     }
 
+    /* A line has no zero at its end, so it is copied; 19 characters cannot overflow. */
     char text[24], *end;
     pickle_show(text, sizeof text, line.text, line.length);
     long long v = strtoll(text, &end, 10);
@@ -158,6 +160,7 @@ static struct pickle_node *opaque(struct pickle_machine *m, unsigned char global
 
 static void push_tuple(struct pickle_machine *m, size_t n)
 {
+    /* The last item is on top. */
     struct pickle_node *item[3] = { 0 }, *t = pickle_make(m, PICKLE_TUPLE);
     for (size_t i = n; i--;)
         item[i] = pickle_pop(m);
@@ -207,6 +210,7 @@ static void add_marked(struct pickle_machine *m, enum pickle_kind kind)
 
 /* ---- globals and calls ---- */
 
+/* Pushes the node of a global, if a pickle may name it. */
 static void push_global(struct pickle_machine *m, struct pickle_span module, struct pickle_span name)
 {
     struct pickle_node *n = pickle_make(m, PICKLE_GLOBAL);
@@ -270,7 +274,7 @@ static void call(struct pickle_machine *m)
 
     switch (callee->global) {
     case PICKLE_ORDERED_DICT: n = ordered_dict(m, arguments); break;
-    case PICKLE_SIZE:
+    case PICKLE_SIZE: /* torch.Size(tuple) is that tuple */
         if (arguments->count == 1 && arguments->item[0]->kind == PICKLE_TUPLE)
             n = arguments->item[0];
         else
@@ -290,6 +294,8 @@ static void call(struct pickle_machine *m)
     pickle_push(m, n);
 }
 
+/* Pushes a node for a value outside of the pickle, and lists it: torch stores the numbers of
+   tensors so. */
 static void push_persistent(struct pickle_machine *m)
 {
     struct pickle_node *id = pickle_pop(m), *n = pickle_make(m, PICKLE_PERSISTENT);
@@ -429,6 +435,7 @@ static void operate(struct pickle_machine *m, unsigned op)
 
 /* ---- the loop ---- */
 
+/* Reads opcodes up to STOP, which leaves one value on the stack. */
 static void run(struct pickle_machine *m, size_t *used)
 {
     while (!m->code) {

@@ -20,6 +20,8 @@ const char *pickle_show(char *out, size_t room, const char *text, size_t length)
 void pickle_note_foreign(struct pickle *p, const char *name)
 {
     size_t used = strlen(p->foreign), n = strlen(name);
+
+    /* A name may be a part of another one that is there already. */
     for (const char *at = p->foreign; (at = strstr(at, name)) != NULL; at += n)
         if ((at == p->foreign || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
             return;

@@ -16,6 +16,7 @@ void pickle_fail(struct pickle_machine *m, int code, const char *format, ...)
     va_list ap;
     if (m->code)
         return;
+
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
@@ -83,9 +84,11 @@ void pickle_push(struct pickle_machine *m, struct pickle_node *n)
 
 struct pickle_node *pickle_pop(struct pickle_machine *m)
 {
+    /* Values below a mark belong to the container around it. */
     size_t floor = m->marks ? m->mark[m->marks - 1] : 0;
     if (m->top > floor)
         return m->stack[--m->top];
+
     pickle_bad(m, "the stack is empty");
     return &m->nothing;
 }

@@ -31,7 +31,7 @@ struct source {
     struct state *state;
     size_t states, room;
 
-    /* What a torch file says beside its states. */
+    /* Beside its states a torch file says: */
     const char *version; /* that of lucidrains' trainer, or NULL */
     int optimizer;       /* an optimizer's state lies beside the weights */
 

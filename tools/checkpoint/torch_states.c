@@ -14,7 +14,7 @@ enum {
 
 /* ---- places in the tree ---- */
 
-/* Where a container lies in the tree. */
+/* The place of a container in the tree. */
 struct place {
     const struct place *outer;
     const char *key;
@@ -124,6 +124,7 @@ static int take_names(struct named *list, struct source *s, const struct state *
         struct pickle_node *key = like->dict->item[i];
         if (key->kind != PICKLE_TEXT || !looks_like_tensor(like->dict->item[i + 1]))
             continue;
+
         if (n == s->unnamed->count || !same_shape(like->dict->item[i + 1], s->unnamed->item[n]))
             return 0;
         list[n] = (struct named){ pickle_text(key, &s->arena), s, s->unnamed->item[n] };
@@ -185,6 +186,8 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
         return DDPM_OK;
 
     bool list = is_sequence(node);
+    /* A list called shadow_params is preferred to any other; a second one of the same rank makes
+       both doubtful. */
     if (!s->nameless || (shadow && !s->shadow)) {
         s->nameless = path;
         s->unnamed = list ? node : NULL;

@@ -134,6 +134,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     zip_int64_t n;
 
     while ((n = zip_fread(f, chunk, sizeof chunk)) > 0) {
+        /* libzip read the first chunk up to v->at. */
         if (!done)
             first = v->at - (zip_uint64_t)n;
         if (first > v->size || done + (zip_uint64_t)n > v->size - first ||
@@ -222,6 +223,8 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     int code = open_archive(s, data, size, err);
     if (code)
         return code;
+
+    /* Members that share bytes could make more to read than the file has. */
     s->torch.left = size;
 
     /* The folder has any name; that of the first member tells it. */

@@ -23,6 +23,7 @@ static const struct {
 /* Returns whether the state, whose names are sorted, has one that begins with prefix and then with. */
 static int any_begins(const struct state *state, const char *prefix, const char *with)
 {
+    /* The range low .. high - 1 is halved until a name fits. */
     size_t low = 0, high = state->tensors, n = strlen(prefix);
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -152,6 +153,8 @@ static int search_state(struct candidates *all, const struct state *state)
         for (size_t i = 0; i < state->tensors; i++) {
             const char *name = state->tensor[i].name;
             size_t length = strlen(name);
+
+            /* The name has to end with the first of the signature, at a dot. */
             if (length < n || strcmp(name + length - n, signatures[k].first) ||
                 (length > n && name[length - n - 1] != '.'))
                 continue;
@@ -186,6 +189,7 @@ const char *candidate_path(char text[CANDIDATE_PATH], const struct candidate *c)
 {
     size_t length = strlen(c->prefix);
     int inner = length ? (int)length - 1 : 0;
+
     snprintf(text, CANDIDATE_PATH, "%.70s%s%.*s", c->state->path, *c->state->path && inner ? "." : "",
              inner > 70 ? 70 : inner, c->prefix);
     if (c->dotless)

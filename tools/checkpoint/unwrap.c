@@ -37,6 +37,8 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     size_t parent = strlen(c->prefix);
     if (!parent)
         return NULL;
+
+    /* The prefix ends in a dot.  The module around the U-Net ends at the dot before that. */
     while (--parent && c->prefix[parent - 1] != '.')
         ;
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
@@ -98,9 +100,11 @@ static int gather(struct choice *out, const struct candidates *all, const struct
             n.item = from->item;
             out->tensor[out->tensors++] = n;
         } else if (buffer && c->buffers) {
+            /* The noise schedule of lucidrains. */
             n.name = buffer;
             out->tensor[out->tensors++] = n;
         } else if (!buffer && !beside(all, c, n.name)) {
+            /* Another network: left out when the user named a part, or when it only measures. */
             if (!all->s->part && !measures(n.name))
                 return outside(all, c, n.name);
             out->left++;

@@ -1,4 +1,4 @@
-/* Which tensors of an opened file are the U-Net, and the names that they have inside it
+/* The U-Net taken out of an opened file: its tensors, under the names that they have inside it
    (checkpoint-families.md 5.5, 7.5). */
 #ifndef DDPM_UNWRAP_H
 #define DDPM_UNWRAP_H

@@ -19,6 +19,7 @@ int array_head(FILE *f, const char *type, const size_t *dim, int rank, ddpm_erro
     n = (size_t)snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type,
                          shape);
 
+    /* 10 bytes stand in front of the head, and one new line ends it. */
     size_t padding = 63 - (10 + n) % 64, length = n + padding + 1;
     const unsigned char start[10] = {
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)length, (unsigned char)(length >> 8)

@@ -301,6 +301,7 @@ static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *e
     struct image_file was;
     bool bytes;
     int code = read_again(d, c->x, &bytes, &was, d->index[k], &why);
+    /* A lack of memory says nothing about the image. */
     if (code && c->bad && code != DDPM_ENOMEM) {
         c->bad(c->user, &why);
         return DDPM_OK;
@@ -316,6 +317,7 @@ static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *e
     if (code)
         return code;
 
+    /* The list closes up over those that are left out. */
     d->index[c->good++] = d->index[k];
     if (c->each && c->each(c->user, c->x, k))
         return dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path);

@@ -17,7 +17,7 @@ struct dataset_kept {
     float *value;
 };
 
-/* What dataset_check saw of pictures: how many were given other channels, and how many have 16
+/* Counts of pictures that dataset_check saw: those that were given other channels, and those of 16
    bits. */
 struct dataset_seen {
     size_t repeated; /* gray ones as RGB */

@@ -109,10 +109,11 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     unsigned char spare;
     const struct dd_file *f = &a->map;
     z_stream z = { .next_in = (Bytef *)f->data, .avail_in = (uInt)f->size };
-    int status = inflateInit2(&z, 15 + 16);
+    int status = inflateInit2(&z, 15 + 16); /* the largest window, and the head of gzip */
     if (status != Z_OK)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory to inflate it", path);
 
+    /* zlib counts in 32 bits, so a large file is inflated in parts. */
     for (size_t done = 0; status == Z_OK && done < n; done = (size_t)(z.next_out - out)) {
         z.next_out = out + done;
         z.avail_out = n - done > UINT_MAX ? UINT_MAX : (uInt)(n - done);

@@ -30,8 +30,8 @@ struct dataset_array {
    closed. */
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
-/* Returns DDPM_EDATA when the file is not as it was when it was opened.  What was inflated is in
-   memory. */
+/* Returns DDPM_EDATA when the file is not as it was when it was opened.  An inflated file is in
+   memory and cannot change. */
 int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddpm_error *err);
 
 /* ---- for the readers of the formats ---- */

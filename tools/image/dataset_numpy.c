@@ -139,6 +139,7 @@ static int find_layout(int place[3], struct dataset_array *a, const struct head 
                         "%s: expected images [n, h, w], [n, h, w, c] or [n, c, h, w]; it is %.120s", path,
                         h->text);
 
+    /* one: how likely [n, c, h, w] is, three: [n, h, w, c]. */
     int one = likely_channels(d[1]), three = likely_channels(d[3]);
     bool square_first = d[1] == d[2], square_last = d[2] == d[3];
     if (h->rank == 3) {

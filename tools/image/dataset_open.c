@@ -35,6 +35,7 @@ static void without_test(struct dataset *d, char **name, size_t *names)
             name[kept++] = name[i];
             continue;
         }
+        /* The name of the first is told to the user. */
         if (d->tests++)
             free(name[i]);
         else
@@ -62,7 +63,7 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
         if (!code && !d->array[i].class_byte)
             code = dd_error(err, DDPM_EDATA,
                             "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
-        d->arrays = i + 1;
+        d->arrays = i + 1; /* so many are closed with d */
         free(path);
     }
     return code;
@@ -95,6 +96,7 @@ static int check_parts(const struct dataset *d, ddpm_error *err)
     for (size_t i = 0; i < d->folder.files; i++) {
         const char *file = d->folder.file[i], *from = file;
         for (const char *end = strchr(from, '/'); end; end = strchr(from, '/')) {
+            /* The first file of each kind is named by its path up to the folder of the part. */
             int k = part_of(from, (size_t)(end - from));
             if (!part[k]) {
                 part[k] = file;

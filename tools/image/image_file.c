@@ -60,6 +60,7 @@ int image_codec_orientation(const unsigned char *d, size_t size)
 {
     enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
 
+    /* JPEG puts a prefix in front. */
     size_t prefix = size > 6 && !memcmp(d, "Exif\0", 6) ? 6 : 0;
     d += prefix;
     size -= prefix;
@@ -109,6 +110,7 @@ static int turn(struct image_file *p, int orientation, const char *path, ddpm_er
     p->value = to;
     for (size_t y = 0; y < (size_t)p->height; y++)
         for (size_t x = 0; x < (size_t)p->width; x++, to += pixel) {
+            /* Pixel (x, y) of the upright picture is (column, row) of the old one. */
             size_t row = swap ? x : y, column = swap ? y : x;
             row = rows ? height - 1 - row : row;
             column = columns ? width - 1 - column : column;

@@ -59,6 +59,7 @@ static int compare_paths(const void *one, const void *two)
         if (!end_a || !end_b)
             return end_a ? 1 : -1;
 
+        /* Ends both names where their folder ends, for the comparison. */
         *end_a = *end_b = 0;
         int order = compare_folders(&a, &b);
         *end_a = *end_b = '/';
@@ -201,13 +202,18 @@ static int take_name(struct image_folder *f, const char *root, const char *below
     char *path = join(root, below);
     int code = path ? DDPM_OK : no_names(root, err);
     bool is_folder = path && !stat(path, &s) && S_ISDIR(s.st_mode);
-    struct level here = { is_folder ? s.st_dev : 0, is_folder ? s.st_ino : 0, above };
+    struct level here = { .above = above };
+    if (is_folder) {
+        here.device = s.st_dev;
+        here.inode = s.st_ino;
+    }
 
     for (const struct level *l = above; is_folder && l && !code; l = l->above)
         if (l->device == here.device && l->inode == here.inode)
             code =
                 dd_error(err, DDPM_EDATA, "%s leads back to a folder that it lies in: remove the link", path);
 
+    /* The sub-folders of the first level are the classes. */
     if (!code && is_folder && !above->above && !add_class(f, name))
         code = no_names(root, err);
     if (!code && is_folder)

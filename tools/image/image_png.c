@@ -42,6 +42,7 @@ static void squeeze(struct image_file *p)
     size_t channels = (size_t)p->channels, bytes = (size_t)p->bytes;
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < channels; c++) {
+            /* Gray is R, and G and B are the same. */
             size_t from = channels == 2 && c == 1 ? 3 : c;
             memmove(p->value + (i * channels + c) * bytes, p->value + (4 * i + from) * bytes, bytes);
         }

@@ -93,6 +93,7 @@ void picture_cross(struct picture *p, int i, int columns, int height, int width)
     for (int y = 0; y < height; y++) {
         unsigned char *row = tile_row(p, i, columns, y, height, width);
         for (int k = 0; k < width; k++)
+            /* Diagonal lines in both directions, every eight pixels. */
             memset(row + k * p->channels, (k + y) % 8 == 0 || (k - y) % 8 == 0 ? 255 : 0,
                    (size_t)p->channels);
     }
@@ -125,6 +126,8 @@ static void write_spliced(void *user, void *data, int size)
     put_u32(head, sizeof keyword + length);
     memcpy(head + 4, "tEXt", 4);
     memcpy(head + 8, keyword, sizeof keyword);
+
+    /* The checksum covers type, keyword and text. */
     uLong crc = crc32(0, head + 4, 4 + sizeof keyword);
     put_u32(tail, crc32(crc, (const Bytef *)s->text, (uInt)length));
 

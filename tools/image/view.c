@@ -67,6 +67,7 @@ double view_number_at(const unsigned char *p, const struct view_number *n)
         memcpy(&value, &bits, sizeof value);
         return value;
     }
+
     const unsigned char low_first[4] = { (unsigned char)bits, (unsigned char)(bits >> 8),
                                          (unsigned char)(bits >> 16), (unsigned char)(bits >> 24) };
     dd_dtype_to_float(&single, low_first, n->bytes == 2 ? DD_F16 : DD_F32, 1);
@@ -120,6 +121,8 @@ static double channel_at(const struct view *v, int y, int x, int c, int channels
 {
     if (!v->picture || v->channels == channels)
         return value_at(v, y, x, c);
+
+    /* Alpha stands behind the colours; a picture without is opaque. */
     if (c == colours(channels))
         return has_alpha(v->channels) ? value_at(v, y, x, colours(v->channels)) : 1;
     if (colours(channels) == colours(v->channels))
@@ -188,6 +191,7 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
         for (int x = left; x < left + a->width; x++)
             for (int c = 0; c < a->channels; c++) {
                 bool inside = y >= 0 && x >= 0 && y < v->height && x < v->width;
+                /* Outside is black.  Numbers beyond [-1, 1], or none, are refused. */
                 double value = inside ? channel_at(v, y, x, c, a->channels) : -1, half = v->number.half;
                 if (!(value >= -1 && value <= 1))
                     return dd_error(err, DDPM_EDATA,
@@ -211,6 +215,7 @@ static bool scale_channel(const struct view *to, const struct view *v, int c, vo
                 *byte++ = *place_of(v, y, x, c);
             else
                 *value++ = (float)value_at(v, y, x, c);
+
     bool done = stbir_resize(plane, v->width, v->height, 0, out, to->width, to->height, 0,
                              bytes ? STBIR_TYPE_UINT8 : STBIR_TYPE_FLOAT, 1, STBIR_ALPHA_CHANNEL_NONE, 0,
                              STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
@@ -241,6 +246,7 @@ static int scaled(double *out, const struct view *v, const ddpm_about *a, const 
     to.step[1] = 1;
     to.step[2] = (size_t)to.height * (size_t)to.width;
 
+    /* One channel at a time is copied to plane and scaled from there. */
     unsigned char *room = malloc((size_t)to.height * (size_t)to.width * (size_t)v->channels * size);
     void *plane = malloc((size_t)v->height * (size_t)v->width * size);
     bool done = room && plane;

@@ -7,7 +7,7 @@
 #include "ddpm.h"
 #include "image/image_file.h"
 
-/* What becomes of an image of another size (--fit).  PAD puts it on black, CROP takes its middle,
+/* How an image of another size is treated (--fit).  PAD puts it on black, CROP takes its middle,
    RESIZE scales it until it just covers the size, and takes the middle. */
 enum view_fit { VIEW_EXACT, VIEW_PAD, VIEW_CROP, VIEW_RESIZE };
 
