@@ -2,7 +2,7 @@
 # coverage.sh [READER...]: how much of each reader its corpus reaches: lines of its files, without the functions that are no part of reading.
 # Below 90 % is a failure.  SHOW=1 lists the lines that are not reached.
 # What only happens when there is no memory is reached by the tests of the n-th allocation, and is left out here: lines that say DDPM_ENOMEM,
-# out_of_memory or no_memory.
+# out_of_memory, no_memory or dd_error_memory.
 set -u
 src=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mkdir -p "${BUILD:-build}/coverage" && cd "${BUILD:-build}/coverage" && pwd)
@@ -27,7 +27,7 @@ resume       tools/training/training_log.c,src/train/snapshot.c metadata|trainin
 cd "$work" || exit 1
 [ -f config.mak ] || "$src/configure" CC=clang --without-openmp --without-dnnl --without-avx512 --without-avx2 CFLAGS='-O1 -fprofile-instr-generate -fcoverage-mapping' \
 	LDFLAGS=-fprofile-instr-generate >configure.out || { cat configure.out; exit 1; }
-${MAKE:-make} -s $(echo "$readers" | sed 's,\([a-z]*\).*,build/fuzz_\1,') >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
+${MAKE:-make} -s $(echo "$readers" | sed 's,\([a-z_]*\).*,build/fuzz_\1,') >make.log 2>&1 || { tail -n 20 make.log; exit 1; }
 
 sh "$src/tests/fuzz/corpus.sh" unpack committed || exit 1
 
@@ -44,7 +44,7 @@ measure() {
 		!wanted { next }
 		/^FN:/ { split(substr($0, 4), f, ","); name[f[1]] = f[2] }
 		/^DA:/ { split(substr($0, 4), d, ","); if (d[1] in name) within = name[d[1]]; sub(/^.*:/, "", within)
-		         if (leave != "-" && within ~ "^(" leave ")$" || text[d[1]] ~ /ENOMEM|out_of_memory|no_memory/ || text[d[1]] ~ /^[{}]$/) next
+		         if (leave != "-" && within ~ "^(" leave ")$" || text[d[1]] ~ /ENOMEM|out_of_memory|no_memory|error_memory/ || text[d[1]] ~ /^[{}]$/) next
 		         lines++; if (d[2] > 0) reached++; else if (show) print "  " file ":" d[1] ": " text[d[1]] }
 		END { printf "%s: %d of %d lines, %.1f %%\n", reader, reached, lines, 100 * reached / lines; exit reached < 0.9 * lines }' "$1.lcov"
 }

@@ -1,11 +1,9 @@
 /* OpenAI's improved-diffusion and guided-diffusion (checkpoint-families.md 2).  The tensors tell the shape of
    the network.  The file does not hold the flags, which say the heads, their order, the schedule and the size
-   of the images. */
+   of the images.  openai_names.c has the map of names. */
 #include <stdio.h>
 #include <string.h>
-#include "family/family.h"
-#include "family/unet_config.h"
-#include "family/unet_names.h"
+#include "family/openai_names.h"
 
 static const char *const signature[] = { "time_embed.0.weight", "input_blocks.0.0.weight", NULL };
 
@@ -36,11 +34,6 @@ static const char *const spare[] = { "note",
                                      "clip_denoised",
                                      "classifier_*",
                                      NULL };
-
-struct openai {
-    struct unet unet;
-    bool new_order; /* of the rows of qkv, see split_qkv */
-};
 
 /* ---- what the tensors say ---- */
 
@@ -340,101 +333,11 @@ static int read(struct conversion *v)
                   : dd_error_memory(v->err, "the configuration");
 }
 
-/* ---- the map of names ---- */
-
-/* What our names begin with outside of blocks, and inside of them. */
-static const struct unet_rename names[] = {
-    { "conv_in.", "input_blocks.0.0." },
-    { "time_embedding.linear_1.", "time_embed.0." },
-    { "time_embedding.linear_2.", "time_embed.2." },
-    { "class_embedding.", "label_emb." },
-    { "conv_norm_out.", "out.0." },
-    { "conv_out.", "out.2." },
-
-    { "norm1.", "in_layers.0." },
-    { "conv1.", "in_layers.2." },
-    { "time_emb_proj.", "emb_layers.1." },
-    { "norm2.", "out_layers.0." },
-    { "conv2.", "out_layers.3." },
-    { "conv_shortcut.", "skip_connection." },
-
-    { "group_norm.", "norm." },
-    { "to_q.", "qkv." },
-    { "to_k.", "qkv." },
-    { "to_v.", "qkv." },
-    { "to_out.0.", "proj_out." },
-};
-
-enum { NAMES = sizeof names / sizeof *names };
-
-/* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual
-   block, attention, step up.  A step down is a block of its own. */
-static void write_place(char text[64], const struct openai *o, const struct unet_place *p)
-{
-    const struct unet *u = &o->unet;
-    int blocks = u->blocks + 1; /* of a level, with the step behind it */
-    int at = p->block * blocks + p->layer, module = p->part == UNET_ATTENTION;
-    bool conv = !strncmp(p->inside, "conv.", 5);
-
-    if (p->side == UNET_MIDDLE)
-        snprintf(text, 64, "middle_block.%d.", module ? 1 : 2 * p->layer);
-    else if (p->side == UNET_DOWN && p->part == UNET_SAMPLER)
-        snprintf(text, 64, "input_blocks.%d.0.%s", (p->block + 1) * blocks, conv ? "op." : "");
-    else if (p->side == UNET_DOWN)
-        snprintf(text, 64, "input_blocks.%d.%d.", 1 + at, module);
-    else if (p->part == UNET_SAMPLER)
-        snprintf(text, 64, "output_blocks.%d.%d.%s", (p->block + 1) * blocks - 1,
-                 u->heads_up[u->levels - 1 - p->block] ? 2 : 1, conv ? "conv." : "");
-    else
-        snprintf(text, 64, "output_blocks.%d.%d.", at, module);
-}
-
-static int heads_at(const struct unet *u, const struct unet_place *p)
-{
-    switch (p->side) {
-    case UNET_DOWN: return u->heads_down[p->block];
-    case UNET_UP: return u->heads_up[u->levels - 1 - p->block];
-    default: return u->heads_mid;
-    }
-}
-
-/* The rows of qkv are in the old order q, k, v of head 0, then of head 1; in the new one q of all heads, then
-   k, then v. */
-static void split_qkv(struct foreign *from, const struct openai *o, const struct unet_place *p, int64_t rows)
-{
-    static const char *const parts[] = { "to_q.", "to_k.", "to_v." };
-    for (int k = 0; k < 3; k++)
-        if (!strncmp(p->inside, parts[k], strlen(parts[k]))) {
-            from->parts = 3;
-            from->part = k;
-            from->run = o->new_order ? rows : rows / heads_at(&o->unet, p);
-        }
-}
-
-static void map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
-{
-    const struct openai *o = v->shape;
-    struct unet_place p;
-    char place[64] = "", inside[64];
-    if (!unet_find_place(&p, ours->name)) {
-        unet_rename(from->name, sizeof from->name, ours->name, names, NAMES);
-        return;
-    }
-
-    write_place(place, o, &p);
-    if (!strncmp(p.inside, "conv.", 5))
-        snprintf(inside, sizeof inside, "%s", p.inside + 5);
-    else
-        unet_rename(inside, sizeof inside, p.inside, names, NAMES);
-    snprintf(from->name, sizeof from->name, "%s%s", place, inside);
-    split_qkv(from, o, &p, ours->dim[0]);
-}
-
 const struct family family_openai = {
     .name = "openai",
     .origin = "OpenAI",
     .signature = signature,
     .spare = spare,
     .read = read,
-    .map = map,
+    .map = openai_map,
 };

@@ -1,0 +1,94 @@
+/* The names of the tensors of OpenAI's networks (checkpoint-families.md 2).  input_blocks are the way down,
+   output_blocks the way up; both are numbered over all levels. */
+#include "family/openai_names.h"
+#include <stdio.h>
+#include <string.h>
+#include "family/unet_names.h"
+
+/* What our names begin with outside of blocks, and inside of them. */
+static const struct unet_rename names[] = {
+    { "conv_in.", "input_blocks.0.0." },
+    { "time_embedding.linear_1.", "time_embed.0." },
+    { "time_embedding.linear_2.", "time_embed.2." },
+    { "class_embedding.", "label_emb." },
+    { "conv_norm_out.", "out.0." },
+    { "conv_out.", "out.2." },
+
+    { "norm1.", "in_layers.0." },
+    { "conv1.", "in_layers.2." },
+    { "time_emb_proj.", "emb_layers.1." },
+    { "norm2.", "out_layers.0." },
+    { "conv2.", "out_layers.3." },
+    { "conv_shortcut.", "skip_connection." },
+    { "conv.", "" }, /* of a sampler: write_place has its other name */
+
+    { "group_norm.", "norm." },
+    { "to_q.", "qkv." },
+    { "to_k.", "qkv." },
+    { "to_v.", "qkv." },
+    { "to_out.0.", "proj_out." },
+};
+
+enum { NAMES = sizeof names / sizeof *names };
+
+/* Returns the heads of the attentions of a place; 0: there are none. */
+static int heads_at(const struct unet *u, const struct unet_place *p)
+{
+    switch (p->side) {
+    case UNET_DOWN: return u->heads_down[p->block];
+    case UNET_UP: return u->heads_up[u->levels - 1 - p->block];
+    default: return u->heads_mid;
+    }
+}
+
+/* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual block,
+   attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 of them on the way down;
+   on the way up it has one residual block more. */
+static void write_place(char text[64], const struct openai *o, const struct unet_place *p)
+{
+    const struct unet *u = &o->unet;
+    int blocks = u->blocks + 1;
+    int at = p->block * blocks + p->layer, module = p->part == UNET_ATTENTION;
+    bool conv = !strncmp(p->inside, "conv.", 5); /* a step that is no residual block */
+
+    if (p->side == UNET_MIDDLE)
+        snprintf(text, 64, "middle_block.%d.", module ? 1 : 2 * p->layer);
+    else if (p->side == UNET_DOWN && p->part == UNET_SAMPLER)
+        snprintf(text, 64, "input_blocks.%d.0.%s", (p->block + 1) * blocks, conv ? "op." : "");
+    else if (p->side == UNET_DOWN)
+        snprintf(text, 64, "input_blocks.%d.%d.", 1 + at, module);
+    else if (p->part == UNET_SAMPLER)
+        snprintf(text, 64, "output_blocks.%d.%d.%s", (p->block + 1) * blocks - 1, heads_at(u, p) > 0 ? 2 : 1,
+                 conv ? "conv." : "");
+    else
+        snprintf(text, 64, "output_blocks.%d.%d.", at, module);
+}
+
+/* Fills *from for a tensor that is a part of qkv.  Its rows are in the old order q, k, v of head 0, then of
+   head 1; in the new order q of all heads, then k, then v. */
+static void split_qkv(struct foreign *from, const struct openai *o, const struct unet_place *p, int64_t rows)
+{
+    static const char *const parts[] = { "to_q.", "to_k.", "to_v." };
+    for (int k = 0; k < 3; k++)
+        if (!strncmp(p->inside, parts[k], strlen(parts[k]))) {
+            from->parts = 3;
+            from->part = k;
+            from->run = o->new_order ? rows : rows / heads_at(&o->unet, p);
+        }
+}
+
+void openai_map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
+{
+    const struct openai *o = v->shape;
+    struct unet_place p;
+    char place[64], inside[64];
+    if (!unet_find_place(&p, ours->name)) {
+        unet_rename(from->name, sizeof from->name, ours->name, names, NAMES);
+        return;
+    }
+
+    write_place(place, o, &p);
+    unet_rename(inside, sizeof inside, p.inside, names, NAMES);
+    snprintf(from->name, sizeof from->name, "%s%s", place, inside);
+    split_qkv(from, o, &p, ours->dim[0]);
+}
