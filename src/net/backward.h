@@ -3,8 +3,8 @@
 #define DD_BACKWARD_H
 #include "net/operation.h"
 
-/* Computes a backward node; every thread of the team calls it with its worker.  The gradients by parameters are
-   added to net->sums. */
+/* Computes a backward node; every thread of the team calls it with its worker.  The gradients by parameters
+   are added to net->sums. */
 void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node, struct dd_worker *worker);
 /* Returns the bytes of scratch that a node asks for. */
 size_t dd_backward_scratch(const ddpm_net *net, int node);

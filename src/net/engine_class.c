@@ -1,5 +1,5 @@
-/* Chooses a convolution engine by name, and writes the engine class of model-file.md: everything besides model,
-   seed, index and settings that decides bits. */
+/* Chooses a convolution engine by name, and writes the engine class of model-file.md: everything besides
+   model, seed, index and settings that decides bits. */
 #include "net/engine_class.h"
 #include <stdio.h>
 #include <string.h>

@@ -33,24 +33,14 @@ static int take(void *user, int node, const struct dd_map *y)
 int dd_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes, int n,
                 ddpm_error *err)
 {
-    const struct dd_config *c = &net->config;
-    size_t d = (size_t)c->height * (size_t)c->width * (size_t)c->channels,
-           outs = d / (size_t)c->channels * (size_t)c->outputs;
     size_t features = (size_t)net->about.features;
-    float *in = net->io, *o = in + (size_t)net->batch * d, *step = o + (size_t)net->batch * outs;
     int code = dd_net_check_classes(net, classes, n, err);
+
     for (int i = 0; i < n && !code; i += net->batch) {
-        struct dd_slice s = { .out = o,
-                              .x = in,
-                              .t = step,
-                              .classes = classes ? classes + i : NULL,
-                              .n = n - i < net->batch ? n - i : net->batch };
+        struct dd_slice s = dd_net_load(net, x, t, classes, n, i);
         struct means m = { net, out + (size_t)i * features };
-        for (size_t k = 0; k < (size_t)s.n * d; k++)
-            in[k] = (float)x[(size_t)i * d + k];
-        for (int k = 0; k < s.n; k++)
-            step[k] = (float)t * (float)net->t_scale;
         dd_net_walk(net, &s, 0, net->program.nodes, take, &m);
+
         for (size_t k = 0; k < (size_t)s.n * features && !code; k++)
             if (!isfinite(m.out[k]))
                 code = dd_error(err, DDPM_ENAN,

@@ -1,7 +1,8 @@
-/* Networks: everything that can fail fails in create; a run is a walk over the list of nodes, slice by slice.
+/* Networks.  Everything that can fail fails in create; a run is a walk over the list of nodes, slice by
+   slice.
 
-   No bit depends on batch, slices or threads: the layers see to that, and an image that is computed once more alone (to name the node
-   that made a NaN) goes the same way. */
+   No bit of an image depends on batch, slices or threads: the layers see to that.  So an image in which a
+   NaN was found can be computed once more, alone, to name the node that made it. */
 #include "net/net.h"
 #include <math.h>
 #include <stdio.h>
@@ -29,11 +30,13 @@ static int take_options(ddpm_net *net, const ddpm_net_options *o, ddpm_error *er
 {
     static const ddpm_net_options none = { 0, 0, NULL, NULL };
     o = o ? o : &none;
+
     if (o->batch < 0 || o->batch > BATCH_MOST)
         return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d, or 0 for 1", o->batch, BATCH_MOST);
     if (o->threads < 0 || o->threads > DD_THREADS_MOST)
         return dd_error(err, DDPM_EUSAGE, "threads is %d, expected 1 to %d, or 0 for what the machine has",
                         o->threads, DD_THREADS_MOST);
+
     net->batch = o->batch ? o->batch : 1;
     net->threads = o->threads ? o->threads : dd_cpu_threads("");
     int code = dd_cpu_ceiling(&net->cpu, o->cpu, err);
@@ -48,9 +51,10 @@ static int make_lists(ddpm_net *net, ddpm_error *err)
     net->list = dd_arena(&net->arena, n, sizeof *net->list);
     net->reverse = dd_arena(&net->arena, n, sizeof *net->reverse);
     net->sums = dd_arena(&net->arena, (size_t)net->program.params, sizeof *net->sums);
-    return net->conv && net->packed && net->list && net->reverse && net->sums
-               ? DDPM_OK
-               : dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
+
+    if (!net->conv || !net->packed || !net->list || !net->reverse || !net->sums)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the network's lists");
+    return DDPM_OK;
 }
 
 static int open_convs(ddpm_net *net, ddpm_error *err)
@@ -61,10 +65,11 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
     int code = DDPM_OK;
     for (int i = 0; i < net->program.nodes && !code; i++) {
         const struct dd_node *n = &net->program.node[i];
-        struct dd_conv_shape shape;
         if (n->op != DD_OP_CONV)
             continue;
-        shape = dd_program_shape(&net->program, n->of ? &net->program.node[n->of - 1] : n);
+
+        struct dd_conv_shape shape =
+            dd_program_shape(&net->program, n->of ? &net->program.node[n->of - 1] : n);
         setup.engine = net->program.training ? dd_conv_gradient_engine(&shape, net->engine) : net->engine;
         code = n->of ? dd_conv_gradient_open(&net->reverse[i], &shape, &setup, err)
                      : dd_conv_open(&net->conv[i], &shape, &setup, err);
@@ -74,6 +79,7 @@ static int open_convs(ddpm_net *net, ddpm_error *err)
     return code;
 }
 
+/* Returns the floats of a node in the packed block. */
 static size_t packed_floats(const ddpm_net *net, int node)
 {
     if (net->reverse[node])
@@ -85,8 +91,9 @@ static int allocate(ddpm_net *net, ddpm_error *err)
 {
     ddpm_net_about *a = &net->about;
     const struct dd_config *c = &net->config;
-    size_t floats = 0, io = (size_t)net->batch *
-                            ((size_t)c->height * (size_t)c->width * (size_t)(c->channels + c->outputs) + 1);
+    size_t pixels = (size_t)c->height * (size_t)c->width, floats = 0;
+    size_t io = (size_t)net->batch * (pixels * (size_t)(c->channels + c->outputs) + 1);
+
     for (int i = 0; i < net->program.nodes; i++) {
         size_t scratch = net->program.node[i].of ? dd_backward_scratch(net, i) : dd_forward_scratch(net, i);
         a->scratch = scratch > a->scratch ? scratch : a->scratch;
@@ -94,6 +101,7 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     }
     a->packed = floats * sizeof(float);
     a->activations = net->plan.floats * sizeof(float);
+
     if (!(net->weights = dd_memory(floats, sizeof(float))))
         return no_memory(err, "weights", a->packed);
     if (!(net->activations = dd_memory(net->plan.floats, sizeof(float))))
@@ -105,7 +113,8 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* One node after the other, each by all threads. */
+/* Packs the parameters of one node after the other, each by all threads.  gradient.c packs those of
+   backward nodes. */
 static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
 {
     float *at = net->weights;
@@ -114,12 +123,14 @@ static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
         net->packed[i] = floats ? at : NULL;
         at += floats;
     }
+
     int code = DDPM_OK;
     for (int i = 0; i < dd_program_forward(&net->program) && !code; i++)
         code = dd_params_pack(net->packed[i], &net->program, i, net->conv[i], m, err);
     return code;
 }
 
+/* Fills net->about and net->list. */
 static int describe(ddpm_net *net, ddpm_error *err)
 {
     ddpm_net_about *a = &net->about;
@@ -129,18 +140,22 @@ static int describe(ddpm_net *net, ddpm_error *err)
     a->weights = a->parameters * sizeof(float);
     a->features = net->program.value[net->program.middle].c;
     a->cpu = net->kernels.name;
+
     for (int i = 0; i < net->program.nodes; i++) {
         const struct dd_node *n = &net->program.node[i];
         const struct dd_value *y = &net->program.value[n->y];
-        net->list[i] = (ddpm_node){ .name = n->name,
-                                    .op = dd_operation_name(n),
-                                    .height = y->h,
-                                    .width = y->w,
-                                    .channels = y->c,
-                                    .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
-                                    .flops = dd_operation_flops(&net->program, n) };
+        net->list[i] = (ddpm_node){
+            .name = n->name,
+            .op = dd_operation_name(n),
+            .height = y->h,
+            .width = y->w,
+            .channels = y->c,
+            .engine = net->conv[i] ? dd_conv_engine(net->conv[i]) : "",
+            .flops = dd_operation_flops(&net->program, n),
+        };
         a->flops += net->list[i].flops;
     }
+
     a->engine_class = dd_engine_class_text(&net->arena, net->kernels.name, net->engine);
     return a->engine_class ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the engine class");
 }
@@ -159,6 +174,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
         code = dd_team_start(&net->team, net->threads, err);
     if (code)
         return code;
+
     dd_kernels_init(&net->kernels, net->cpu);
     code = open_convs(net, err);
     if (!code)
@@ -181,6 +197,7 @@ static int create(ddpm_net **out, const ddpm_model *m, const ddpm_net_options *o
     ddpm_net *net = calloc(1, sizeof *net);
     if (!net)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network");
+
     net->config = m->config;
     net->t_scale = m->diffusion.t_scale;
     net->config.dropout = dropout;
@@ -224,7 +241,8 @@ void dd_net_free(ddpm_net *net)
 
 /* ---- run ---- */
 
-/* Nodes first .. end - 1, by each thread of the team with its worker, or by the caller alone. */
+/* Computes nodes first .. end - 1.  Each thread of the team calls it with its worker; NULL: the caller is
+   alone.  The first thread takes the time. */
 static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, struct dd_worker *worker)
 {
     bool clock = dd_thread(worker) == 0;
@@ -242,6 +260,8 @@ static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, st
     }
 }
 
+/* Says whether a node is computed by the calling thread alone, outside of the team: its engine has threads
+   of its own. */
 static bool alone(const ddpm_net *net, int node)
 {
     return net->conv[node] && dd_conv_alone(net->conv[node]);
@@ -251,6 +271,7 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
 {
     int stop = 0;
     for (int last; first < end && !stop; first = last) {
+        /* The nodes first .. last - 1 are one region of the team; where each is shown, every node is one. */
         last = first + 1;
         while (!seen && last < end && !alone(net, first) && !alone(net, last))
             last++;
@@ -259,6 +280,7 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
         else
             DD_TEAM(net->team, worker)
                 walk(net, s, first, last, worker);
+
         if (seen) {
             struct dd_map y = dd_forward_map(net, s, net->program.node[first].y);
             stop = seen(user, first, &y);
@@ -292,21 +314,27 @@ static int find_bad(void *user, int node, const struct dd_map *y)
 
 /* What was lost in a run over several slices. */
 struct lost {
-    int images, first, node;
-    bool input;
+    int images; /* how many */
+    int first;  /* the first of them */
+    int node;   /* the first node after which it was not finite */
+    bool input; /* its input was not finite already */
 };
 
+/* Returns image i of a slice alone. */
 static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int i)
 {
     const struct dd_config *c = &net->config;
     size_t pixels = (size_t)c->height * (size_t)c->width * (size_t)i;
-    return (struct dd_slice){ .out = s->out + pixels * (size_t)c->outputs,
-                              .x = s->x + pixels * (size_t)c->channels,
-                              .t = s->t + i,
-                              .classes = s->classes ? s->classes + i : NULL,
-                              .n = 1 };
+    return (struct dd_slice){
+        .out = s->out + pixels * (size_t)c->outputs,
+        .x = s->x + pixels * (size_t)c->channels,
+        .t = s->t + i,
+        .classes = s->classes ? s->classes + i : NULL,
+        .n = 1,
+    };
 }
 
+/* Runs a slice whose images are number `first` and on of the run. */
 static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct lost *lost)
 {
     const struct dd_config *c = &net->config;
@@ -316,6 +344,7 @@ static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct
         struct dd_slice one = one_of(net, s, i);
         if (all_finite(one.out, pixels * (size_t)c->outputs) || lost->images++)
             continue;
+
         lost->first = first + i;
         lost->input = !all_finite(one.x, pixels * (size_t)c->channels) || !isfinite(*one.t);
         dd_net_walk(net, &one, 0, net->program.nodes, find_bad, &lost->node);
@@ -326,6 +355,7 @@ static int report(const ddpm_net *net, const struct lost *lost, int n, ddpm_erro
 {
     if (!lost->images)
         return DDPM_OK;
+
     const ddpm_node *node = &net->list[lost->node];
     return dd_error(err, DDPM_ENAN,
                     "NaN or infinity, first %s %s (%s), in image %d of the batch; %d of %d images are lost",
@@ -357,6 +387,7 @@ int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const 
     int code = dd_net_check_classes(net, classes, n, err);
     if (code)
         return code;
+
     for (int i = 0; i < n; i += net->batch) {
         struct dd_slice s = one_of(net, &all, i);
         s.n = n - i < net->batch ? n - i : net->batch;
@@ -365,7 +396,30 @@ int dd_net_run(ddpm_net *net, float *out, const float *x, const float *t, const 
     return report(net, &lost, n, err);
 }
 
-/* out [2, d] <- o [d / c, 2c]: the prediction, then v; or out [d] <- o [d]. */
+struct dd_slice dd_net_load(ddpm_net *net, const double *x, double t, const int32_t *classes, int n,
+                            int first)
+{
+    const struct dd_config *c = &net->config;
+    size_t batch = (size_t)net->batch, pixels = (size_t)c->height * (size_t)c->width;
+    size_t d = pixels * (size_t)c->channels;
+    float *in = net->io, *out = in + batch * d, *step = out + batch * pixels * (size_t)c->outputs;
+    struct dd_slice s = {
+        .out = out,
+        .x = in,
+        .t = step,
+        .classes = classes ? classes + first : NULL,
+        .n = n - first < net->batch ? n - first : net->batch,
+    };
+
+    const double *from = x + (size_t)first * d;
+    for (size_t k = 0; k < (size_t)s.n * d; k++)
+        in[k] = (float)from[k];
+    for (int k = 0; k < s.n; k++)
+        step[k] = (float)t * (float)net->t_scale;
+    return s;
+}
+
+/* Fills out [2, d], the prediction and behind it v, from o [d / c, 2c]; or out [d] from o [d]. */
 static void split(double *out, const float *o, size_t pixels, size_t channels, size_t outputs)
 {
     for (size_t i = 0; i < pixels; i++)
@@ -377,27 +431,17 @@ int dd_net_eps(ddpm_net *net, double *out, const double *x, double t, const int3
                ddpm_error *err)
 {
     size_t channels = (size_t)net->config.channels, outputs = (size_t)net->config.outputs;
-    size_t pixels = (size_t)net->config.height * (size_t)net->config.width, batch = (size_t)net->batch;
-    float *in = net->io, *o = in + batch * pixels * channels, *step = o + batch * pixels * outputs;
+    size_t pixels = (size_t)net->config.height * (size_t)net->config.width, floats = pixels * outputs;
     struct lost lost = { 0 };
     int code = dd_net_check_classes(net, classes, n, err);
     if (code)
         return code;
+
     for (int i = 0; i < n; i += net->batch) {
-        struct dd_slice s = { .out = o,
-                              .x = in,
-                              .t = step,
-                              .classes = classes ? classes + i : NULL,
-                              .n = n - i < net->batch ? n - i : net->batch };
-        const double *from = x + (size_t)i * pixels * channels;
-        for (size_t k = 0; k < (size_t)s.n * pixels * channels; k++)
-            in[k] = (float)from[k];
-        for (int k = 0; k < s.n; k++)
-            step[k] = (float)t * (float)net->t_scale;
+        struct dd_slice s = dd_net_load(net, x, t, classes, n, i);
         run_slice(net, &s, i, &lost);
-        for (size_t k = 0; k < (size_t)s.n; k++)
-            split(out + ((size_t)i + k) * pixels * outputs, o + k * pixels * outputs, pixels, channels,
-                  outputs);
+        for (int k = 0; k < s.n; k++)
+            split(out + (size_t)(i + k) * floats, s.out + (size_t)k * floats, pixels, channels, outputs);
     }
     return report(net, &lost, n, err);
 }

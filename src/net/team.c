@@ -1,5 +1,8 @@
-/* An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by hand, which can fail with a
-   code; what they leave behind (their stacks among it) is enough for the runtime to start its own. */
+/* Starts the threads of a network.
+
+   An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by
+   hand, which can fail with a code.  What they leave behind, their stacks among it, is enough for the
+   runtime to start its own. */
 #include "net/team.h"
 #include <stdlib.h>
 #include "layer/parallel.h"
@@ -17,8 +20,8 @@ static void *wait_at(void *gate)
     return NULL;
 }
 
-/* The bytes that "512K", "1G" or " 20000 b" asks for (OpenMP 4.5, section 4.7), or 0 when it is no size; K is
-   the default. */
+/* Returns the bytes that "512K", "1G" or " 20000 b" asks for (OpenMP 4.5, section 4.7), or 0 when it is no
+   size.  Without a unit it means K. */
 static size_t stack_bytes(const char *text)
 {
     static const char units[] = "bkmg";
@@ -26,10 +29,12 @@ static size_t stack_bytes(const char *text)
     unsigned long long n = text ? strtoull(text, &end, 10) : 0;
     if (!n)
         return 0;
+
     end += strspn(end, " \t");
     const char *unit = *end ? memchr(units, tolower((unsigned char)*end), 4) : units + 1;
     if (!unit || (*end && end[1 + strspn(end + 1, " \t")]))
         return 0;
+
     int shift = 10 * (int)(unit - units);
     return n > SIZE_MAX >> shift ? SIZE_MAX : (size_t)n << shift;
 }
@@ -49,16 +54,18 @@ static void take_stack_size(pthread_attr_t *attr)
     }
 }
 
-/* How many of n threads can run at once beside this one. */
+/* Returns how many of n threads can run at once besides this one. */
 static int rehearse(pthread_t *thread, int n)
 {
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     pthread_attr_t attr;
     int started = 0;
+
     take_stack_size(&attr);
     pthread_mutex_lock(&gate);
     while (started < n && pthread_create(&thread[started], &attr, wait_at, &gate) == 0)
         started++;
+
     pthread_mutex_unlock(&gate);
     pthread_attr_destroy(&attr);
     for (int i = 0; i < started; i++)
@@ -74,9 +81,8 @@ static int start(struct dd_team *team, int threads, ddpm_error *err)
     free(thread);
     if (started < others)
         return dd_error(err, DDPM_ENOMEM,
-                        "out of memory or of processes: only %d of %d threads could be started (see ulimit "
-                        "-u and -v, "
-                        "OMP_STACKSIZE): ask for fewer",
+                        "out of memory or of processes: only %d of %d threads could be started "
+                        "(see ulimit -u and -v, OMP_STACKSIZE): ask for fewer",
                         started + 1, threads);
     DD_TEAM(team, worker)
         (void)worker;
@@ -85,7 +91,9 @@ static int start(struct dd_team *team, int threads, ddpm_error *err)
 #else
 static int start(struct dd_team *team, int threads, ddpm_error *err)
 {
-    (void)team, (void)threads, (void)err;
+    (void)team;
+    (void)threads;
+    (void)err;
     return DDPM_OK;
 }
 #endif

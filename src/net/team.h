@@ -5,7 +5,7 @@
 
 struct dd_team;
 
-/* A team whose threads the calling thread's parallel regions have from here on: DDPM_ENOMEM now, or never.  The caller frees *team with
-   dd_parallel_free, after an error too. */
+/* Makes a team, and starts its threads for the parallel regions of the calling thread.  DDPM_ENOMEM comes
+   from here or never.  The caller frees *team with dd_parallel_free, after an error too. */
 int dd_team_start(struct dd_team **team, int threads, ddpm_error *err);
 #endif

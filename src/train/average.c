@@ -1,5 +1,5 @@
-/* The exponential moving average of the weights (Polyak and Juditsky 1992; Ho et al. 2020, appendix B), with a decay that grows so that the
-   first weights are soon forgotten:
+/* The exponential moving average of the weights (Polyak and Juditsky 1992; Ho et al. 2020, appendix B).
+   Its decay grows with the steps, so that the first weights are soon forgotten:
 
      average <- average + (1 - d_n) (w - average)
      d_n = min(decay, (1 + n) / (10 + n)),   n = 0, 1, ... steps before this one

@@ -1,20 +1,28 @@
-/* The losses of training (Ho et al. 2020, sections 3.2 and 3.4; Nichol and Dhariwal 2021, section 3), of one image x0 [d] at a step t, with
-   eps ~ N(0, I), x_t = a x0 + s eps, a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t), p what the network says about (x_t, t):
+/* The losses of training (Ho et al. 2020, sections 3.2 and 3.4; Nichol and Dhariwal 2021, section 3).
 
-     e = p - target,   target eps, x0 or v = a eps - s x0
-     L_simple = w_t mean e^2,   w_t = 1, or such that the weight of the error of x0 is min(SNR_t, gamma), SNR_t = a^2 / s^2 (Hang et al. 2023):
-                eps: min(SNR, gamma) / SNR,   x0: min(SNR, gamma),   v: min(SNR, gamma) / (SNR + 1)
-     L_vlb    = T L_t in bits per dimension, L_t the term of bound.c (t = 0: of decoder.c), without clipping of x0
+   For one image x0 [d] at a step t, with eps ~ N(0, I), a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t) and
+   x_t = a x0 + s eps, let p be the network's prediction at (x_t, t):
+
+     e = p - target,   the target being eps, x0 or v = a eps - s x0
+     L_simple = w_t mean e^2
+     L_vlb    = T L_t in bits per dimension, L_t the term of bound.c (t = 0: of decoder.c), x0 not clipped
      hybrid   = L_simple + L_vlb / 1000, where L_vlb is not differentiated through p
 
-   x0 - x0_theta = c e, c = s / a, -1 or s, so no difference of near numbers is ever taken:
+   The weight w_t is 1, or with min_snr it makes the weight of the error of x0 min(SNR_t, gamma), where
+   SNR_t = a^2 / s^2 (Hang et al. 2023):
 
-     L_t = mean (u + exp(-u) - 1 + (mean_x0 c e)^2 exp(-lv)) / 2,   lv = ln sigma^2 as v says,  u = lv - ln beta_tilde
-     dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)                     (over d)
+     eps: min(SNR, gamma) / SNR,   x0: min(SNR, gamma),   v: min(SNR, gamma) / (SNR + 1)
 
-   The step is t = floor(w T / 2^32).  In training w is a word of Philox, stream (sample, 0xFFFFFFFF, purpose train), the noise that of
-   (sample, t, purpose train), sample being 56 bits wide: the low 32 are the index, the others the draw.  For images held out, w is a word of
-   the seed plus the index times 2^32 / golden ratio, so that even few images have steps from everywhere; the noise is that of eval. */
+   Since x0 - x0_theta = c e with c = s / a, -1 or s, no difference of near numbers is ever taken:
+
+     L_t = mean (u + exp(-u) - 1 + (mean_x0 c e)^2 exp(-lv)) / 2,
+           lv = ln sigma^2 as v says,   u = lv - ln beta_tilde
+     dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)   (over d)
+
+   The step is t = floor(w T / 2^32).  In training w is a word of Philox, stream (sample, 0xFFFFFFFF,
+   purpose train), and the noise that of (sample, t, purpose train).  A sample has 56 bits: the low 32 are
+   the index, the others the draw.  For images held out, w is a word of the seed plus the index times 2^32 /
+   golden ratio, so that even few images have steps from everywhere; the noise is that of eval. */
 #include "train/loss.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -24,10 +32,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Rows of d numbers in an image's room: p, v, x0, dp, dv. */
 enum { WORK = 5 };
 
 static const double ln2 = 0.69314718055994530942;
 
+/* Makes the chain of all steps. */
 static int make_chain(struct dd_loss *l, const ddpm_about *a, ddpm_error *err)
 {
     double *t = dd_memory((size_t)a->steps, sizeof *t);
@@ -52,9 +62,11 @@ static int allocate(struct dd_loss *l, size_t batch, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Checks whether a model can be trained by this loss. */
 static int check(const ddpm_about *a, int kind, double min_snr, ddpm_error *err)
 {
     bool learned = a->variance == DDPM_LEARNED || a->variance == DDPM_LEARNED_RANGE;
+
     if (kind < DDPM_SIMPLE || kind > DDPM_HYBRID)
         return dd_error(err, DDPM_EUSAGE, "loss is %d, expected DDPM_SIMPLE, DDPM_VLB or DDPM_HYBRID", kind);
     if (kind != DDPM_SIMPLE && !learned)
@@ -86,15 +98,18 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
                    ddpm_error *err)
 {
     size_t pixels = (size_t)a->height * (size_t)a->width, channels = (size_t)a->channels;
-    *l = (struct dd_loss){ .kind = kind,
-                           .prediction = a->prediction,
-                           .T = a->steps,
-                           .min_snr = min_snr,
-                           .t_scale = a->t_scale,
-                           .pixels = pixels,
-                           .channels = channels,
-                           .outputs = (size_t)a->outputs,
-                           .d = pixels * channels };
+    *l = (struct dd_loss){
+        .kind = kind,
+        .prediction = a->prediction,
+        .T = a->steps,
+        .min_snr = min_snr,
+        .t_scale = a->t_scale,
+        .pixels = pixels,
+        .channels = channels,
+        .outputs = (size_t)a->outputs,
+        .d = pixels * channels,
+    };
+
     int code = check(a, kind, min_snr, err);
     if (!code)
         code = make_chain(l, a, err);
@@ -111,12 +126,17 @@ int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_
 void dd_loss_free(struct dd_loss *l)
 {
     dd_posterior_free(&l->posterior);
-    free(l->chain), free(l->t), free(l->eps), free(l->work), free(l->each);
+    free(l->chain);
+    free(l->t);
+    free(l->eps);
+    free(l->work);
+    free(l->each);
     *l = (struct dd_loss){ 0 };
 }
 
 /* ---- one image ---- */
 
+/* Returns w_t. */
 static double weight_of(const struct dd_loss *l, double alpha_bar)
 {
     double snr = alpha_bar / (1 - alpha_bar), least = snr < l->min_snr ? snr : l->min_snr;
@@ -129,28 +149,36 @@ static double weight_of(const struct dd_loss *l, double alpha_bar)
     return snr > l->min_snr ? l->min_snr / snr : 1;
 }
 
-/* de = p - target; the sum of its squares. */
+static double target_of(const struct dd_loss *l, double x0, double eps, double a, double s)
+{
+    switch (l->prediction) {
+    case DDPM_EPS: return eps;
+    case DDPM_X0: return x0;
+    default: return a * eps - s * x0;
+    }
+}
+
+/* Fills de = p - target; returns the sum of its squares. */
 static double errors(const struct dd_loss *l, double *de, const double *p, const double *x0,
                      const double *eps, double a, double s)
 {
     double sum = 0;
     for (size_t e = 0; e < l->d; e++) {
-        double target = l->prediction == DDPM_EPS  ? eps[e]
-                        : l->prediction == DDPM_X0 ? x0[e]
-                                                   : a * eps[e] - s * x0[e];
-        de[e] = p[e] - target;
+        de[e] = p[e] - target_of(l, x0[e], eps[e], a, s);
         sum += de[e] * de[e];
     }
     return sum;
 }
 
-/* The sum over d of L_t in nats, its derivatives by v, and by p where the errors de of p were unless that is kept. */
+/* Returns the sum over d of L_t in nats, and fills dv with its derivatives by v.  Unless `keep`, its
+   derivatives by p replace the errors of p in de. */
 static double bound(const struct dd_loss *l, double *de, double *dv, const double *v, const double *x0,
                     double c, int t, bool keep)
 {
     const struct dd_posterior *p = &l->posterior;
     double sum = 0, away = p->tables->mean_x0[t] * c,
            by_v = p->variance == DDPM_LEARNED ? 1 : 0.5 * (p->log_large[t] - p->log_small[t]);
+
     dd_posterior_log_variance(p, dv, v, t, l->d);
     for (size_t e = 0; e < l->d; e++) {
         double lv = dv[e], by_lv, by_p;
@@ -169,7 +197,8 @@ static double bound(const struct dd_loss *l, double *de, double *dv, const doubl
     return sum;
 }
 
-static void times(double *x, double factor, size_t n)
+/* Multiplies n numbers by a factor. */
+static void multiply(double *x, double factor, size_t n)
 {
     for (size_t e = 0; e < n; e++)
         x[e] *= factor;
@@ -178,33 +207,37 @@ static void times(double *x, double factor, size_t n)
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
                      const double *x0, const double *eps, int t)
 {
-    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar),
-           d = (double)l->d;
-    double c = l->prediction == DDPM_EPS  ? s / a
-               : l->prediction == DDPM_X0 ? -1
-                                          : s,
-           weight = weight_of(l, alpha_bar);
+    double alpha_bar = l->chain->tables.alpha_bar[t], a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar);
+    double d = (double)l->d, weight = weight_of(l, alpha_bar), c = s;
+    if (l->prediction == DDPM_EPS)
+        c = s / a;
+    else if (l->prediction == DDPM_X0)
+        c = -1;
+
     double simple = errors(l, dp, p, x0, eps, a, s) * weight / d, bits = l->T / (d * ln2);
     if (l->kind == DDPM_VLB) {
         double vlb = bound(l, dp, dv, v, x0, c, t, false);
-        times(dp, bits, l->d);
-        times(dv, bits, l->d);
+        multiply(dp, bits, l->d);
+        multiply(dv, bits, l->d);
         return vlb * bits;
     }
+
     if (l->kind == DDPM_HYBRID) {
         simple += bound(l, dp, dv, v, x0, c, t, true) * bits / 1000;
-        times(dv, bits / 1000, l->d);
+        multiply(dv, bits / 1000, l->d);
     }
-    times(dp, 2 * weight / d, l->d);
+    multiply(dp, 2 * weight / d, l->d);
     return simple;
 }
 
 /* ---- a batch ---- */
 
+/* Draws the step of a sample. */
 static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
 {
     struct dd_rng r = { .seed = draw->seed, .t = UINT32_MAX, .purpose_draw = (uint32_t)DD_RNG_EVAL << 24 };
     uint32_t word;
+
     if (!draw->held_out) {
         r.index = (uint32_t)sample;
         r.purpose_draw = (uint32_t)DD_RNG_TRAIN << 24 | (uint32_t)(sample >> 32 & 0xffffff);
@@ -215,6 +248,7 @@ static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
     return (int)((uint64_t)word * (uint64_t)T >> 32);
 }
 
+/* Draws the noise of a sample at step t. */
 static void draw_noise(const struct dd_loss_draw *draw, double *eps, uint64_t sample, int t, size_t d)
 {
     uint32_t high = draw->held_out ? 0 : (uint32_t)(sample >> 32 & 0xffffff);
@@ -240,7 +274,8 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
     }
 }
 
-/* The outputs of a pixel are its prediction, then its v. */
+/* Returns the loss of image i and fills its part of dout.  The outputs of a pixel are its prediction, then
+   its v. */
 static double one(const struct dd_loss *l, float *dout, const float *out, const float *x0, double scale,
                   size_t i)
 {
@@ -254,6 +289,7 @@ static double one(const struct dd_loss *l, float *dout, const float *out, const 
         dv[e] = 0;
         image[e] = x0[at + e];
     }
+
     double loss = dd_loss_image(l, dp, dv, p, v, image, l->eps + at, l->t[i]);
     for (size_t e = 0; e < l->d; e++) {
         size_t o = from + e / c * l->outputs + e % c;

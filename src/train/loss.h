@@ -6,16 +6,22 @@
 #include "diffusion/posterior.h"
 
 struct dd_loss {
-    int kind, prediction, T; /* DDPM_SIMPLE..., DDPM_EPS... */
+    int kind;       /* DDPM_SIMPLE... */
+    int prediction; /* DDPM_EPS... */
+    int T;
     double min_snr, t_scale;
-    size_t pixels, channels, outputs, d; /* of an image; d = pixels * channels */
-    ddpm_chain *chain;                   /* the model's own, all T steps */
-    struct dd_posterior posterior;       /* where the loss is a bound */
-    int *t;                              /* [batch] drawn steps */
-    double *eps, *work, *each;           /* [batch, d] drawn noise; [batch, 5, d]; [batch] losses */
+    size_t pixels, channels, outputs; /* of an image */
+    size_t d;                         /* pixels * channels */
+    ddpm_chain *chain;                /* the model's own, of all T steps */
+    struct dd_posterior posterior;    /* where the loss is a bound */
+
+    /* Of a batch: the drawn steps [batch] and noise [batch, d], room [batch, 5, d], losses [batch]. */
+    int *t;
+    double *eps, *work, *each;
 };
 
-/* What is drawn belongs to (seed, first + k) for the k-th image: for training, or for a loss on images held out. */
+/* The k-th image draws from the streams of (seed, first + k), for training or for a loss on images held
+   out. */
 struct dd_loss_draw {
     uint64_t seed, first;
     bool held_out;
@@ -23,17 +29,21 @@ struct dd_loss_draw {
 
 struct dd_team;
 
+/* Prepares the loss of this kind for a model and batches of at most `batch` images.  DDPM_EUSAGE or
+   DDPM_EDATA: the model cannot be trained by it.  The caller frees it with dd_loss_free. */
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
                    ddpm_error *err);
 void dd_loss_free(struct dd_loss *l);
-/* Draws steps and noise of n images x0 [n, d]: x [n, d] = x_t, t [n] as the network is fed it. */
+/* Draws steps and noise of n images x0 [n, d]: fills x [n, d] with x_t, and t [n] with the timesteps as the
+   network is fed them. */
 void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
                    int n, struct dd_team *team);
-/* The sum over images of their losses, given out [n, pixels, outputs] for what begin drew; dout, of the same shape: its gradient, scaled. */
+/* Returns the sum of the images' losses, given out [n, pixels, outputs] for what begin drew.  Fills dout,
+   of the same shape, with its gradient times `scale`. */
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
                    struct dd_team *team);
-/* One image at step t: its loss; dp, dv [d], the gradients by the prediction p [d] and by the variance's v [d], which is not read, nor dv
-   written, where the loss is no bound. */
+/* Returns the loss of one image at step t.  Fills dp and dv [d] with the gradients by the prediction p [d]
+   and by the variance's v [d].  Where the loss is no bound v is not read and dv not written. */
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
                      const double *x0, const double *eps, int t);
 #endif

@@ -1,12 +1,15 @@
-/* Adam (Kingma and Ba 2015, algorithm 1), with decoupled decay AdamW (Loshchilov and Hutter 2019), n = 1, 2, ... being the step:
+/* Adam (Kingma and Ba 2015, algorithm 1), with decoupled decay AdamW (Loshchilov and Hutter 2019).  In step
+   n = 1, 2, ...
 
      h = g min(1, clip / ||g||),   m = beta1 m + (1 - beta1) h,   v = beta2 v + (1 - beta2) h^2
      w = (1 - rate_n decay) w - rate_n / (1 - beta1^n)  m / (sqrt(v) / sqrt(1 - beta2^n) + epsilon)
-     rate_n = rate n / warmup,                              n <= warmup
-            = rate,                                         or, with an end,
-            = rate (1 + cos(pi (n - 1 - warmup) / (steps - warmup))) / 2, 0 beyond it
 
-   What depends on n alone is computed in double.  Threads share constant chunks, whose squares are added up in order. */
+     rate_n = rate n / warmup                                                    for n <= warmup,
+            = rate                                                               afterwards, or with an end
+            = rate (1 + cos(pi (n - 1 - warmup) / (steps - warmup))) / 2,        and 0 beyond it
+
+   The factors of a step are computed in double.  Threads share constant chunks, whose squares are added up
+   in order. */
 #include "train/optimiser.h"
 #include <math.h>
 #include "layer/parallel.h"
@@ -44,9 +47,9 @@ double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done)
         return o->rate * (double)(done + 1) / (double)o->warmup;
     if (!o->steps)
         return o->rate;
-    return done < o->steps
-               ? o->rate * 0.5 * (1 + cos(pi * (double)(done - o->warmup) / (double)(o->steps - o->warmup)))
-               : 0;
+    if (done >= o->steps)
+        return 0;
+    return o->rate * 0.5 * (1 + cos(pi * (double)(done - o->warmup) / (double)(o->steps - o->warmup)));
 }
 
 size_t dd_optimiser_scratch(size_t n)
@@ -58,12 +61,14 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
 {
     double *part = (double *)(void *)ctx->scratch, sum = 0;
     size_t chunks = dd_blocks(n, CHUNK);
+
     DD_TASKS(ctx->worker, c, chunks) {
         size_t end = dd_min(n, (c + 1) * CHUNK);
         part[c] = 0;
         for (size_t i = c * CHUNK; i < end; i += SQUARES)
             part[c] += ctx->k->squares(g + i, dd_min(SQUARES, end - i));
     }
+
     for (size_t c = 0; c < chunks; c++)
         sum += part[c];
     return sqrt(sum);
@@ -84,6 +89,7 @@ void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ct
         .step = (float)(rate / (1 - pow(o->beta1, step))),
         .keep = (float)(1 - rate * o->decay),
     };
+
     DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK)) {
         size_t i = c * CHUNK;
         ctx->k->adam(w + i, m + i, v + i, g + i, dd_min(CHUNK, n - i), &a);

@@ -1,4 +1,4 @@
-/* Adam, its rate, and the norm of the gradient, see optimiser.c. */
+/* Adam, its learning rate, and the norm of the gradient; see optimiser.c. */
 #ifndef DD_OPTIMISER_H
 #define DD_OPTIMISER_H
 #include "base/error.h"
@@ -9,14 +9,15 @@ struct dd_optimiser {
     int64_t warmup, steps;
 };
 
+/* Checks the settings.  DDPM_EUSAGE: one is out of its range. */
 int dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err);
-/* The rate of the step that follows `done` others. */
+/* Returns the learning rate of the step that follows `done` others. */
 double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done);
-/* Bytes of ctx->scratch that the norm of n numbers needs. */
+/* Returns the bytes of ctx->scratch that the norm of n numbers needs. */
 size_t dd_optimiser_scratch(size_t n);
-/* ||g||, g [n]; not finite when a number is not, or beyond 1.8e19. */
+/* Returns ||g||, g [n].  It is not finite when a number is not, or when it is beyond 1.8e19. */
 double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n);
-/* The step that follows `done` others: w, m, v [n] from g [n] of this norm. */
+/* Takes the step that follows `done` others: changes w, m and v [n] by the gradient g [n] of this norm. */
 void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
                        float *v, const float *g, size_t n, double norm, int64_t done);
 #endif

@@ -1,11 +1,14 @@
-/* Algorithm 1 of Ho et al. 2020.  One step, images k = images .. images + accumulate * batch - 1 of the run, in passes of `batch`:
+/* Training, algorithm 1 of Ho et al. 2020.  One step takes the images k = images .. images + accumulate *
+   batch - 1 of the run, in passes of `batch`:
 
-     draw t_k, eps_k;  loss = mean over k of loss_k;  g = its gradient;  optimiser.c: w, m, v;  average.c: average
+     draw t_k and eps_k;   loss = mean over k of loss_k;   g = its gradient by w;
+     w, m, v by optimiser.c;   average by average.c
 
-   Passes add to one sum, in order.  An image's draws depend on its number alone (loss.c), its gradients on no other image, but the sum is
-   rounded: it is the same for any number of threads, and for another division into passes the same up to rounding.
+   Passes add to one sum, in order.  An image's draws depend on its number alone (loss.c), and its gradients
+   on no other image.  Their sum is rounded: it is the same for any number of threads, and for another
+   division into passes the same up to rounding.
 
-   Nothing changes before loss and norm are known to be finite; then nothing can fail. */
+   Nothing changes before loss and norm are known to be finite; from then on nothing can fail. */
 #include "train/trainer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,27 +23,38 @@ enum { BATCH_MOST = 4096, PASSES_MOST = 65536, CHUNK = 1 << 16 };
 
 void dd_trainer_defaults(ddpm_trainer_options *o)
 {
-    *o = (ddpm_trainer_options){ .batch = 64,
-                                 .accumulate = 1,
-                                 .rate = 2e-4,
-                                 .beta1 = 0.9,
-                                 .beta2 = 0.999,
-                                 .epsilon = 1e-8,
-                                 .clip = 1,
-                                 .ema = 0.9999,
-                                 .dropout = -1 };
+    *o = (ddpm_trainer_options){
+        .batch = 64,
+        .accumulate = 1,
+        .rate = 2e-4,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .epsilon = 1e-8,
+        .clip = 1,
+        .ema = 0.9999,
+        .dropout = -1,
+    };
 }
 
 /* ---- create ---- */
 
 static int take_options(struct ddpm_trainer *t, const ddpm_trainer_options *o, ddpm_error *err)
 {
-    t->optimiser = (struct dd_optimiser){ o->rate,  o->beta1, o->beta2,  o->epsilon,
-                                          o->decay, o->clip,  o->warmup, o->steps };
+    t->optimiser = (struct dd_optimiser){
+        .rate = o->rate,
+        .beta1 = o->beta1,
+        .beta2 = o->beta2,
+        .epsilon = o->epsilon,
+        .decay = o->decay,
+        .clip = o->clip,
+        .warmup = o->warmup,
+        .steps = o->steps,
+    };
     t->batch = o->batch;
     t->accumulate = o->accumulate;
     t->ema = o->ema;
     t->seed = o->seed;
+
     if (o->batch < 1 || o->batch > BATCH_MOST)
         return dd_error(err, DDPM_EUSAGE, "batch is %d, expected 1 to %d", o->batch, BATCH_MOST);
     if (o->accumulate < 1 || o->accumulate > PASSES_MOST)
@@ -102,6 +116,7 @@ int dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_
     struct ddpm_trainer *made = calloc(1, sizeof *made);
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a trainer");
+
     int code = build(made, m, o, err);
     if (code)
         dd_trainer_free(made);
@@ -117,8 +132,15 @@ void dd_trainer_free(ddpm_trainer *t)
     dd_model_free(t->plain);
     dd_gradient_free(t->gradient);
     dd_loss_free(&t->loss);
-    free(t->average), free(t->low), free(t->m), free(t->v);
-    free(t->x), free(t->t), free(t->out), free(t->dout), free(t->scratch);
+    free(t->average);
+    free(t->low);
+    free(t->m);
+    free(t->v);
+    free(t->x);
+    free(t->t);
+    free(t->out);
+    free(t->dout);
+    free(t->scratch);
     free(t);
 }
 
@@ -133,6 +155,7 @@ static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *c
         return dd_error(err, DDPM_EUSAGE,
                         known ? "the model has classes: one is needed for every image"
                               : "classes are given to a model that has none");
+
     for (size_t i = 0; i < n; i++) {
         if (classes && (classes[i] < 0 || classes[i] >= known))
             return dd_error(err, DDPM_EUSAGE, "the class of image %zu is %d, expected 0 to %d", i,
@@ -144,6 +167,7 @@ static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *c
     return DDPM_OK;
 }
 
+/* Gives the layers the weights, unless they have them. */
 static void pack(ddpm_trainer *t)
 {
     if (!t->packed)
@@ -151,28 +175,30 @@ static void pack(ddpm_trainer *t)
     t->packed = true;
 }
 
-/* n <= batch images x0 that are first .. of what draw counts. */
+/* One pass through the network. */
 struct pass {
-    const float *x0;
+    const float *x0; /* [n, d], n <= batch */
     const int32_t *classes;
     int n;
-    struct dd_loss_draw draw;
-    double scale;
+    struct dd_loss_draw draw; /* counts the images */
+    double scale;             /* of the gradient */
     struct dd_dropout masks;
 };
 
 static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
 {
-    return (struct dd_slice){ .out = t->out,
-                              .x = t->x,
-                              .t = t->t,
-                              .classes = p->classes,
-                              .n = p->n,
-                              .masks = p->draw.held_out ? NULL : &p->masks,
-                              .dout = t->dout };
+    return (struct dd_slice){
+        .out = t->out,
+        .x = t->x,
+        .t = t->t,
+        .classes = p->classes,
+        .n = p->n,
+        .masks = p->draw.held_out ? NULL : &p->masks,
+        .dout = t->dout,
+    };
 }
 
-/* The sum of the losses; leaves their gradient in dout. */
+/* Returns the sum of the losses of a pass, and leaves their gradient in dout. */
 static double run_forward(ddpm_trainer *t, const struct pass *p)
 {
     struct dd_slice s = slice_of(t, p);
@@ -181,19 +207,26 @@ static double run_forward(ddpm_trainer *t, const struct pass *p)
     return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->team);
 }
 
+/* Returns pass k of a step. */
 static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t *classes, int k)
 {
     size_t at = (size_t)k * (size_t)t->batch;
     uint64_t first = (uint64_t)t->images + at;
-    return (
-        struct pass){ x0 + at * t->loss.d,       classes ? classes + at : NULL,          t->batch,
-                      { t->seed, first, false }, 1 / ((double)t->batch * t->accumulate), { t->seed, first } };
+    return (struct pass){
+        .x0 = x0 + at * t->loss.d,
+        .classes = classes ? classes + at : NULL,
+        .n = t->batch,
+        .draw = { t->seed, first, false },
+        .scale = 1 / ((double)t->batch * t->accumulate),
+        .masks = { t->seed, first },
+    };
 }
 
 /* Names the first layer of a pass that makes something not finite, if there is one. */
 static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
 {
     struct dd_slice s = slice_of(t, p);
+
     run_forward(t, p);
     const ddpm_node *bad = dd_gradient_bad(t->gradient, &s);
     if (bad)
@@ -203,6 +236,7 @@ static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
 
 /* ---- one step ---- */
 
+/* Says which layer made a step not finite. */
 static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double loss, double norm,
                 ddpm_error *err)
 {
@@ -214,6 +248,7 @@ static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double
     if (!named)
         dd_error(err, DDPM_ENAN,
                  "the loss is %g and the norm of the gradient %g, though every layer is finite", loss, norm);
+
     dd_error_context(err, "step %lld was not taken", (long long)t->done + 1);
     return DDPM_ENAN;
 }
@@ -251,6 +286,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
     int code = check_images(t, x0, classes, n, err);
     if (code)
         return code;
+
     pack(t);
     zero(t);
     for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
@@ -260,19 +296,23 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
         if (isfinite(loss))
             dd_gradient_backward(t->gradient, &s);
     }
+
     if (isfinite(loss))
         norm = norm_of(t);
     if (!isfinite(norm))
         return lost(t, x0, classes, loss, norm, err);
+
     DD_TEAM(t->team, worker) {
         struct dd_context ctx = context_of(t, worker);
         dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, norm, t->done);
         dd_average_step(&ctx, t->average, t->low, w, t->count, dd_average_decay(t->ema, t->done));
     }
     t->packed = false;
-    if (r)
-        *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, dd_optimiser_rate(&t->optimiser, t->done),
-                                    norm };
+
+    if (r) {
+        double rate = dd_optimiser_rate(&t->optimiser, t->done);
+        *r = (ddpm_trainer_report){ t->done + 1, loss / (double)n, rate, norm };
+    }
     t->done++;
     t->images += (int64_t)n;
     return DDPM_OK;
@@ -280,7 +320,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
 
 /* ---- images held out ---- */
 
-/* The trained weights in the place of the averaged ones, and back. */
+/* Exchanges the trained weights and the averaged ones. */
 static void exchange(ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient);
@@ -293,25 +333,29 @@ static void exchange(ddpm_trainer *t)
     t->packed = false;
 }
 
+/* Sums the losses of images held out. */
 static int held_out(ddpm_trainer *t, const float *x0, const int32_t *classes, int n, uint32_t first,
                     double *sum, ddpm_error *err)
 {
     pack(t);
     *sum = 0;
     for (int i = 0; i < n; i += t->batch) {
-        struct pass p = { x0 + (size_t)i * t->loss.d,
-                          classes ? classes + i : NULL,
-                          n - i < t->batch ? n - i : t->batch,
-                          { t->seed, (uint64_t)first + (uint64_t)i, true },
-                          1,
-                          { 0, 0 } };
+        struct pass p = {
+            .x0 = x0 + (size_t)i * t->loss.d,
+            .classes = classes ? classes + i : NULL,
+            .n = n - i < t->batch ? n - i : t->batch,
+            .draw = { t->seed, (uint64_t)first + (uint64_t)i, true },
+            .scale = 1,
+        };
         double loss = run_forward(t, &p);
         *sum += loss;
         if (isfinite(loss))
             continue;
+
         if (!name_layer(t, &p, err))
             dd_error(err, DDPM_ENAN, "the loss is %g, though every layer is finite", loss);
-        return dd_error_context(err, "averaged weights after %lld steps", (long long)t->done), DDPM_ENAN;
+        dd_error_context(err, "averaged weights after %lld steps", (long long)t->done);
+        return DDPM_ENAN;
     }
     return DDPM_OK;
 }
@@ -330,6 +374,7 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, in
     int code = check_images(t, x0, classes, (size_t)n, err);
     if (code)
         return code;
+
     exchange(t);
     code = held_out(t, x0, classes, n, first, &sum, err);
     exchange(t);

@@ -10,19 +10,23 @@ struct ddpm_trainer {
     double ema;
     uint64_t seed;
     struct dd_gradient *gradient; /* holds the trained weights */
-    ddpm_model *plain; /* the model without data of its own for parameters: they are those of average */
+    ddpm_model *plain;            /* the model; the data of its parameters are average */
     struct dd_loss loss;
     struct dd_optimiser optimiser;
     struct dd_kernels kernels;
     struct dd_team *team; /* of the gradient */
     float *scratch;
-    size_t count;                 /* numbers of each of these: */
-    float *average, *low, *m, *v; /* average is what average + low is rounded to */
-    float *x, *t, *out, *dout;    /* of one pass */
-    int64_t done, images;         /* steps, and images they took */
-    bool packed;                  /* the gradient's weights, since they last changed */
+
+    size_t count;         /* of numbers in each of the next four */
+    float *average, *low; /* the average is average + low, of which average is the rounded sum */
+    float *m, *v;         /* moments of Adam */
+
+    float *x, *t, *out, *dout; /* of one pass */
+    int64_t done, images;      /* steps done, and images they took */
+    bool packed;               /* the layers have the weights as they are now */
 };
 
+/* These are ddpm_trainer_defaults, _create, _step, _loss and _free of ddpm.h. */
 void dd_trainer_defaults(ddpm_trainer_options *o);
 int dd_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o, ddpm_error *err);
 int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, ddpm_trainer_report *r,
