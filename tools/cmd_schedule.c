@@ -28,6 +28,12 @@ static const char *const columns[] = { "i",          "c",       "beta",    "alph
 
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
+/* The cells of the table for people, which has 80 characters where no value is below 1e-99. */
+static const char *const cells[COLUMNS] = { "%5.0f",   " %5.0f", " %9.4g", " %9.4g", " %9.4g",
+                                            " %10.4g", " %9.4g", " %9.4g", " %7.3f" };
+static const char *const heads[COLUMNS] = { "%5s",   " %5s", " %9s", " %9s", " %9s",
+                                            " %10s", " %9s", " %9s", " %7s" };
+
 /* Returns alpha_i as 1 - beta or as the quotient, by the way that keeps more digits. */
 static double alpha_of(const ddpm_tables *t, int i)
 {
@@ -56,7 +62,7 @@ static void print_heads(bool csv)
         if (csv)
             printf("%s%s", k ? "," : "", columns[k]);
         else
-            printf(k < 2 ? "%6s" : "%13s", columns[k]);
+            printf(heads[k], columns[k]);
     putchar('\n');
 }
 
@@ -66,7 +72,7 @@ static void print_cells(const double value[COLUMNS], bool csv)
         if (csv)
             printf("%s%.17g", k ? "," : "", value[k]);
         else
-            printf(k < 2 ? "%6g" : " %12.6g", value[k]);
+            printf(cells[k], value[k]);
     putchar('\n');
 }
 

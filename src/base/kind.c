@@ -175,7 +175,7 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
 
     if (is_zeros(data, size))
         return (struct dd_kind){ .is = "nothing but zero bytes", .hint = again };
-    if (size >= 8 && is_text(data, size))
+    if (is_text(data, size))
         return text_kind(data, size);
 
     return (struct dd_kind){ NULL };

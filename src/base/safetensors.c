@@ -340,13 +340,12 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
     uint64_t n = 0;
     struct dd_kind kind = dd_kind(data, size);
     *s = (struct dd_safetensors){ 0 };
+    if (kind.is)
+        return dd_kind_error(err, name, kind, "a safetensors file is expected");
     if (size < 8)
         return dd_error(err, DDPM_EDATA,
                         "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name,
                         size);
-    if (kind.is)
-        return dd_kind_error(err, name, kind, "a safetensors file is expected");
-
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
     if (n > HEADER_MOST && size > 8 && data[8] == '{')

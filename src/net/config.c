@@ -143,9 +143,6 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
 {
     int code =
         check_heads("net.heads.mid", c->levels - 1, c->widths[c->levels - 1], c->heads_mid, c->head_dim, err);
-    if (!code && c->init % c->groups)
-        code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide",
-                        c->init, c->groups);
 
     for (int i = 0; i < c->levels && !code; i++) {
         char path[32];
@@ -161,6 +158,10 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
             code = check_heads(path, i, c->widths[i], c->heads_up[i], c->head_dim, err);
     }
 
+    /* net.init is net.widths[0] unless it is given, so the widths are blamed first. */
+    if (!code && c->init % c->groups)
+        code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide",
+                        c->init, c->groups);
     if (!code && c->mid_groups && c->widths[c->levels - 1] % c->mid_groups)
         code =
             dd_error(err, DDPM_EDATA, "net.norm.mid_attention is %d, which does not divide the last width %d",

@@ -128,6 +128,9 @@ test_bench_overlaps() {
 	python3 check.py || fail '32 images'
 	expect 0 ddpm bench --steps 2,4 --sampler ddpm,ddim-diffusers -n 4 --spread 1e6; prints 'SSIM'
 	awk '!/^distance/ && length($0) > 80 { print; exit 1 }' out >long || fail "over 80 columns: $(cat long)"
+	ddpm sample -q -n 4 --steps 1 --outdir data
+	expect 0 ddpm bench --steps 2,4 --sampler ddpm,ddim-diffusers -n 4 --spread 1e6 data; prints 'bits/dim'
+	awk '!/^distance/ && length($0) > 80 { print; exit 1 }' out >long || fail "over 80 columns: $(cat long)"
 	expect 0 ddpm bench --steps 2 --sampler ddpm -n 4 --spread 1e6
 	! grep -q ranked err || fail "a single row: $(cat err)"
 	! grep -q 'PSNR\|bits/dim' out || fail "empty columns: $(cat out)"

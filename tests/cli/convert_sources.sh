@@ -152,6 +152,7 @@ pasted_files() {
 	  \$M $diffusion --dropout '0.0' >log.txt 2>&1 &
 	END
 	echo "$model --channel_mult \"\" --class_cond= $diffusion" >empty
+	echo "$model $diffusion" | tr _ - >dashes
 	printf 'set M=%s\r\nset D=%s\r\n' "$model" "$diffusion" >windows
 	printf 'run `%s`:\n```bash\n$ python a.py --data_dir x %s\n```\n' "$model" "$diffusion" >markdown
 	cat >quoted <<-END
@@ -185,7 +186,7 @@ test_convert_pasted() {
 	model='--image_size 16 --num_head_channels 8' diffusion='--diffusion_steps 1000 --noise_schedule linear'
 	expect 0 with "$guided_flags" ddpm convert "$guided" -o right.ddpm
 	pasted_files
-	for file in three comments shell empty windows markdown quoted wandb yaml tags; do
+	for file in three comments shell empty dashes windows markdown quoted wandb yaml tags; do
 		expect 0 ddpm convert "$guided" --config $file -o made.ddpm --force
 		same right.ddpm made.ddpm "$file: $(cat $file)"
 	done

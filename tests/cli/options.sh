@@ -173,6 +173,10 @@ test_ways_to_write() {
 	expect 66 ddpm verify -q -- -n; says '-n'
 	expect 0 ddpm schedule --timesteps 7 --steps 4 --csv
 	[ "$(sed 1d out | cut -d, -f2 | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "C = $(cut -d, -f2 out)"
+	for words in '--steps 20' '--betas cosine --timesteps 4000' '--timesteps 65535 --betas linear:1e-7,1e-5 --steps 20'; do
+		expect 0 ddpm schedule $words
+		awk 'length($0) > 80 || NF != 9 { print; exit 1 }' out >long || fail "$words, over 80 columns: $(cat long)"
+	done
 	expect 64 ddpm schedule --timesteps 65536
 	says 'expected a whole number from 1 to 65535'
 	expect 0 ddpm schedule --timesteps 65535 --steps 3 --csv

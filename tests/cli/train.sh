@@ -67,6 +67,7 @@ test_train_refusals() {
 	expect 64 train --steps 1 --set batsh=3; says 'choose from batch'
 	expect 64 train --steps 1 --set batch=0; says 'train.batch'
 	expect 64 train --steps 1 --set net.colour=3; says 'colour'
+	expect 64 train --steps 1 --set net.widths=3; says 'net.widths[0] is 3, which net.norm.groups'
 	expect 64 train --steps 1 --set nets.widths=3; says 'there is no section nets'
 	expect 64 train --steps 1 --set net.height=15; says 'cannot be halved'
 	expect 64 train --steps 1 --set net.classes=2; says 'the data have none'

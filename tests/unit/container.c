@@ -147,7 +147,8 @@ TEST(safetensors, lengths)
         size_t size;
         const char *says;
     } bad[] = {
-        { { 0 }, 0, "0 bytes" },
+        { { 0 }, 0, "is empty" },
+        { { 'h', 'i', '\n' }, 3, "is a text file" },
         { { 2 }, 7, "7 bytes" },
         { { 2 }, 8, "cut off" },
         { { 2, 0, 0, 0, 0, 0, 0, 0, '{' }, 9, "cut off" },

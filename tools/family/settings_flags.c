@@ -57,17 +57,18 @@ static char *assigned(char *word)
     return n && word[n] == '=' ? word + n + 1 : word;
 }
 
-/* Takes "--NAME" or "--NAME=VALUE". */
+/* Takes "--NAME" or "--NAME=VALUE".  --image-size is --image_size. */
 static int take_flag(struct flags *f, char *word)
 {
     char *equals = strchr(word, '=');
     int code = give_true(f);
+    if (equals)
+        *equals = '\0';
     f->begun = true;
     f->name = word + 2;
-    if (!equals || code)
-        return code;
-    *equals = '\0';
-    return give(f, equals + 1);
+    for (char *dash = word + 2; (dash = strchr(dash, '-'));)
+        *dash = '_';
+    return equals && !code ? give(f, equals + 1) : code;
 }
 
 static int take_word(struct flags *f, char *word)

@@ -198,9 +198,8 @@ static double value(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-/* The columns of the table for people, which fit 80 characters; images_per_second, network and rmse, which
-   say little beside the others, are in the JSON and the report.  One that no row has a number in is left
-   out. */
+/* The columns of the table for people, which fits 80 characters.  images_per_second, network and rmse, which
+   say little beside the others, are in the JSON and the report alone. */
 static const struct cell {
     const char *name, *head, *format;
     int width;
@@ -208,8 +207,8 @@ static const struct cell {
     { "steps", "steps", "%.0f", 5 },     { "seconds", "s/image", "%.3g", 7 },
     { "spread", "spread", "%.0f%%", 6 }, { "memory", "MiB", "%.0f", 4 },
     { "bits", "bits/dim", "%.4g", 8 },   { "distance", "distance", "%.3g", 8 },
-    { "low", "low", "%.3g", 5 },         { "high", "high", "%.3g", 5 },
-    { "psnr", "PSNR", "%.3g", 5 },       { "ssim", "SSIM", "%.3f", 5 },
+    { "low", "low", "%.3g", 6 },         { "high", "high", "%.3g", 6 },
+    { "psnr", "PSNR", "%.3g", 4 },       { "ssim", "SSIM", "%.2f", 4 },
 };
 
 enum { CELLS = sizeof cells / sizeof *cells };
@@ -223,6 +222,14 @@ bool bench_result_has(const struct bench_result *r, const char *name)
     return false;
 }
 
+/* Returns whether a column is shown: some row has a number in it.  Where bits per dimension are known, images
+   are compared with data, and PSNR and SSIM, which compare them with other images, say little. */
+static bool is_shown(const struct bench_result *r, const struct cell *c)
+{
+    bool compares_images = !strcmp(c->name, "psnr") || !strcmp(c->name, "ssim");
+    return bench_result_has(r, c->name) && !(compares_images && bench_result_has(r, "bits"));
+}
+
 static void print_row(const struct bench_result *r, const cJSON *row)
 {
     printf("%-15s", cJSON_GetStringValue(cJSON_GetObjectItem(row, "sampler")));
@@ -231,7 +238,7 @@ static void print_row(const struct bench_result *r, const cJSON *row)
         char text[32] = "-";
         if (!isnan(v))
             snprintf(text, sizeof text, cells[k].format, v);
-        if (bench_result_has(r, cells[k].name))
+        if (is_shown(r, &cells[k]))
             printf(" %*s", cells[k].width, text);
     }
     if (cJSON_IsTrue(cJSON_GetObjectItem(row, "knee")))
@@ -247,7 +254,7 @@ void bench_result_table(const struct bench_result *r)
 
     printf("%-15s", "sampler");
     for (int k = 0; k < CELLS; k++)
-        if (bench_result_has(r, cells[k].name))
+        if (is_shown(r, &cells[k]))
             printf(" %*s", cells[k].width, cells[k].head);
     putchar('\n');
     cJSON_ArrayForEach(row, r->rows)
@@ -258,6 +265,6 @@ void bench_result_table(const struct bench_result *r)
              value(s, "images"), cJSON_GetStringValue(cJSON_GetObjectItem(s, "reference")),
              value(s, "activations"), value(s, "activations_t"));
     help_words(text);
-    if (bench_result_has(r, "psnr"))
+    if (bench_result_has(r, "psnr") && !bench_result_has(r, "bits"))
         help_words("PSNR, SSIM: of samplers without noise, to their own most steps");
 }
