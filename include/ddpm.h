@@ -97,11 +97,39 @@ enum { DDPM_EPS, DDPM_X0, DDPM_V }; /* what the network predicts */
 
 enum { DDPM_BETA, DDPM_BETA_TILDE, DDPM_LEARNED, DDPM_LEARNED_RANGE }; /* the model's own variance */
 
+/* The rows of a tuned solver's table, each [K] in the order of a chain: position 0 is left last. */
+enum {
+    /* Steps, rising within 0 to T - 1; between whole ones ln(alpha_bar / (1 - alpha_bar)) is linear in t. */
+    DDPM_TUNED_T,
+    /* What the network is told instead, within 0 to T - 1. */
+    DDPM_TUNED_FED,
+    /* Corrections of DPM-Solver++(2M), 0 for none: a and b of the factors 1 + a of x and 1 + b of the predictions, and the
+       weights of the two predictions before, less the present one. */
+    DDPM_TUNED_OF_X,
+    DDPM_TUNED_OF_M,
+    DDPM_TUNED_BEFORE1,
+    DDPM_TUNED_BEFORE2,
+    DDPM_TUNED_ROWS
+};
+
+/* A solver of K steps that was learned for one model, and what is known of it. */
+typedef struct ddpm_tuned {
+    int K;
+    const double *table; /* [DDPM_TUNED_ROWS, K] */
+    const char *teacher; /* the solver whose images it was to make, such as "dpmpp, 60 steps" */
+    int images;          /* on so many other noises these were measured: */
+    double error;        /* mean |x0 - the teacher's| per element */
+    double untuned;      /* the same of the best untuned solver of K steps */
+    int equals;          /* the least number of untuned steps that come as near, 0: none that was tried */
+} ddpm_tuned;
+
 typedef struct ddpm_about { /* a caller with an own network fills one by hand */
     int height, width, channels, outputs, classes, steps, prediction, variance;
     double clip, t_scale; /* x0 is clipped to +-clip, 0: not; the network is fed t * t_scale */
     const double *beta, *alpha_bar, *gamma, *mse; /* [steps]; gamma, mse NULL when not stored */
     const char *json, *id;                        /* metadata text; SHA-256 of the tensors, "" until saved */
+    const ddpm_tuned *tuned;                      /* [tuned_count] in order of K */
+    int tuned_count;
 } ddpm_about;
 
 /* A new model from the metadata of a model file ("version", "net", "diffusion" and "source" as there; "id" is not read).
@@ -123,6 +151,9 @@ DDPM_API int ddpm_model_check(const ddpm_model *m,
    images cost under the full chain, in bits per dimension, NAN: not known. */
 DDPM_API int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma,
                                        const double *mse, int images, double bits, ddpm_error *err);
+/* A copy of m with a tuned solver, in place of the one of as many steps if it has one, to be saved. */
+DDPM_API int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver,
+                                  ddpm_error *err);
 DDPM_API void ddpm_model_close(ddpm_model *m);
 /* The tensors in order of names; data of a created model may be written (this is how a converter fills one). */
 DDPM_API size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list);
@@ -206,6 +237,8 @@ DDPM_API int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const dou
 /* steps: "50", "all", "0,10,20,999" ("999,": one step), "iddpm:10,15,20"; spacing: one of ddpm_spacing_names, NULL: "iddpm". */
 DDPM_API int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *spacing,
                                 ddpm_error *err);
+/* The chain of a->tuned with K steps, for the sampler "tuned".  DDPM_EUSAGE: the model has none, err says which it has. */
+DDPM_API int ddpm_chain_tuned(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err);
 DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);
 DDPM_API void ddpm_chain_free(ddpm_chain *c);
 DDPM_API const char *const *ddpm_spacing_names(void); /* NULL-terminated, the default first */
@@ -226,6 +259,8 @@ typedef struct ddpm_sampler_options {
     int own_variance, T;     /* what "auto" refers to: ddpm_about.variance and steps */
     const double *
         gamma; /* [T] what "analytic" and "auto" refer to: ddpm_about.gamma or NULL; read only by ddpm_sampler_create */
+    const ddpm_tuned *tuned; /* [tuned_count] the model's solvers; read only by ddpm_sampler_create */
+    int tuned_count;
     uint64_t seed;
     ddpm_eps_fn *eps;
     void *eps_user;
@@ -242,6 +277,7 @@ typedef struct ddpm_sampler_traits {
     int corrector;            /* the fewest Langevin steps before each of its steps, -1: it takes none */
     int noisy;                /* its steps draw noise even with eta 0 and variance "auto" */
     int encodes;              /* ddpm_sampler_encode works, with eta 0 and variance "auto" */
+    int own_steps;            /* its steps were learned for the model: ddpm_chain_tuned makes the chain */
     int trusts_x0;            /* an error of x0 at the first step stays in the image to the end */
 } ddpm_sampler_traits;
 
@@ -367,6 +403,35 @@ DDPM_API int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *
 DDPM_API int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run,
                                 ddpm_error *err);
 DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
+
+/* ---- tuning: a solver of few steps, learned for one model ---- */
+
+typedef struct ddpm_tuner ddpm_tuner;
+
+typedef struct ddpm_tuner_options {
+    int K;           /* steps of the solver */
+    const double *t; /* [K] the steps to begin with, rising to T - 1; read only by ddpm_tuner_create */
+    int batch;       /* images of a step of tuning */
+    int64_t steps;   /* the rates fall by half a cosine until then */
+    int threads;     /* as in ddpm_net_options, like the next two */
+    const char *cpu, *conv;
+} ddpm_tuner_options;
+
+/* Fills in 16 images and 400 steps; K and t are the caller's. */
+DDPM_API void ddpm_tuner_defaults(ddpm_tuner_options *o);
+/* Makes a tuner, whose solver at first is DPM-Solver++(2M) at o->t.  m may be closed then. */
+DDPM_API int ddpm_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_options *o,
+                               ddpm_error *err);
+/* Takes one step of Adam towards the teacher's images x0 [batch, d] of the noises x [batch, d]; classes [batch] or
+   NULL.  *loss is the mean distance |x0' - x0| before the step.  DDPM_ENAN: nothing was changed. */
+DDPM_API int ddpm_tuner_step(ddpm_tuner *t, const double *x, const double *x0, const int32_t *classes,
+                             double *loss, ddpm_error *err);
+/* Returns the present solver, [6, K] as in ddpm_tuned; it is overwritten by the next call. */
+DDPM_API const double *ddpm_tuner_table(ddpm_tuner *t);
+/* Returns all that changes, [count], the last number being how many steps are done: saved and restored whole, it lets
+   a tuner with the same options go on to the same bits. */
+DDPM_API double *ddpm_tuner_state(ddpm_tuner *t, size_t *count);
+DDPM_API void ddpm_tuner_free(ddpm_tuner *t);
 
 /* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
 

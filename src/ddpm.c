@@ -7,6 +7,7 @@
 #include "net/features.h"
 #include "net/model_file.h"
 #include "net/model_statistics.h"
+#include "net/model_tuned.h"
 #include "net/net.h"
 
 /* Opens a model in a mapped file, which then belongs to it; on failure the file is unmapped. */
@@ -163,6 +164,11 @@ int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const doub
     if (images < 1)
         return dd_error(err, DDPM_EUSAGE, "statistics of %d images are given, expected 1 or more", images);
     DD_ENTRY(int, dd_model_statistics(with, m, gamma, mse, images, bits, err));
+}
+
+int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_model_tuned_add(with, m, solver, err));
 }
 
 void ddpm_model_close(ddpm_model *m)

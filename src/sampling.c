@@ -9,6 +9,7 @@
 #include "diffusion/respace.h"
 #include "diffusion/sampler.h"
 #include "diffusion/sde.h"
+#include "diffusion/tuned.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,11 @@ int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, c
                        ddpm_error *err)
 {
     DD_ENTRY(int, dd_respace(c, a, steps, spacing, err));
+}
+
+int ddpm_chain_tuned(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_tuned_chain(c, a, K, err));
 }
 
 const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c)
@@ -74,7 +80,9 @@ void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
                                  .outputs = a->outputs / a->channels,
                                  .own_variance = a->variance,
                                  .T = a->steps,
-                                 .gamma = a->gamma };
+                                 .gamma = a->gamma,
+                                 .tuned = a->tuned,
+                                 .tuned_count = a->tuned_count };
 }
 
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,

@@ -2,6 +2,7 @@
    modes in place and call inward. */
 #include "base/outside.h"
 #include "train/snapshot.h"
+#include "train/tuner.h"
 
 void ddpm_trainer_defaults(ddpm_trainer_options *o)
 {
@@ -38,4 +39,35 @@ int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const c
 void ddpm_trainer_free(ddpm_trainer *t)
 {
     dd_trainer_free(t);
+}
+
+void ddpm_tuner_defaults(ddpm_tuner_options *o)
+{
+    dd_tuner_defaults(o);
+}
+
+int ddpm_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_options *o, ddpm_error *err)
+{
+    DD_ENTRY(int, dd_tuner_create(t, m, o, err));
+}
+
+int ddpm_tuner_step(ddpm_tuner *t, const double *x, const double *x0, const int32_t *classes, double *loss,
+                    ddpm_error *err)
+{
+    DD_TEAM_ENTRY(dd_tuner_team(t), int, dd_tuner_step(t, x, x0, classes, loss, err));
+}
+
+const double *ddpm_tuner_table(ddpm_tuner *t)
+{
+    return dd_tuner_table(t);
+}
+
+double *ddpm_tuner_state(ddpm_tuner *t, size_t *count)
+{
+    return dd_tuner_state(t, count);
+}
+
+void ddpm_tuner_free(ddpm_tuner *t)
+{
+    dd_tuner_free(t);
 }

@@ -288,6 +288,11 @@ int dd_json_texts(struct dd_json *j, const char *key, const char **values, int m
     return j->code ? 0 : n;
 }
 
+const cJSON *dd_json_list(struct dd_json *j, const char *key, int most)
+{
+    return list(j, key, most);
+}
+
 const cJSON *dd_json_object(struct dd_json *j, const char *key)
 {
     return want(j, key, cJSON_IsObject, "an object");

@@ -28,6 +28,8 @@ void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddp
 /* Returns whether the object has the key, also where its value is null.  Does not mark it. */
 bool dd_json_has(struct dd_json *j, const char *key);
 
+/* Returns a list of at most `most` values, to be walked by cJSON_ArrayForEach; NULL after an error. */
+const cJSON *dd_json_list(struct dd_json *j, const char *key, int most);
 /* Each returns the value of a key, which must be there.  A whole number may be written as 4.0.  A text lives
    as long as the root, and is "" after an error; an object is NULL after one. */
 double dd_json_number(struct dd_json *j, const char *key, double low, double high);

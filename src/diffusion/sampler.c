@@ -20,6 +20,7 @@
     X("unipc", dd_unipc)                     \
     X("sde", dd_sde)                         \
     X("ode", dd_ode)                         \
+    X("tuned", dd_tuned)                     \
     X("langevin", dd_langevin)
 
 #define DECLARE(name, kind) extern const struct dd_sampler_kind kind;
@@ -205,6 +206,7 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     if (code)
         return code;
     s->tables = &s->chain->tables;
+    s->told = s->tables->t;
     code = check(s, err);
     if (!o->order)
         s->options.order = s->kind->traits.order;
@@ -213,6 +215,8 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
     if (!code)
         code = dd_posterior_create(&s->posterior, warning, s->tables, o->variance, o->own_variance, o->T,
                                    o->gamma, err);
+    if (!code && s->kind->begin)
+        code = s->kind->begin(s, err);
     if (code)
         return code;
     if (s->kind->warn && !*warning)
@@ -352,8 +356,8 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
         memcpy(s->input + (size_t)k * s->d, dd_sampler_row(s, buffer, k), s->d * sizeof *s->input);
         s->classes[k] = s->image[s->row[k]].class;
     }
-    int code = s->live ? o->eps(o->eps_user, s->output, s->input, t, s->has_classes ? s->classes : NULL,
-                                s->live, &given)
+    int code = s->live ? o->eps(o->eps_user, s->output, s->input, s->told[i],
+                                s->has_classes ? s->classes : NULL, s->live, &given)
                        : DDPM_OK;
     given.text[sizeof given.text - 1] = 0; /* the caller's function may have filled it to its end */
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);

@@ -17,6 +17,8 @@ struct dd_sampler_kind {
     int buffers;
     /* Checks what the traits do not say of the options of a new sampler; NULL: nothing. */
     int (*check)(const ddpm_sampler *s, ddpm_error *err);
+    /* Takes what a new sampler needs besides; NULL: nothing. */
+    int (*begin)(ddpm_sampler *s, ddpm_error *err);
     /* Says in warning [256] what a run will do; NULL: nothing. */
     void (*warn)(const ddpm_sampler *s, char *warning);
     /* Takes every live image from chain position i to i - 1; -1 is the image. */
@@ -30,6 +32,8 @@ struct ddpm_sampler {
     ddpm_sampler_options options;
     ddpm_chain *chain;
     const ddpm_tables *tables; /* of the chain */
+    const double *told;        /* [K] the steps that the network is told; t unless the kind has others */
+    const double *table;       /* of a tuned solver; NULL: it is another sampler */
     struct dd_posterior posterior;
     size_t d;
     uint32_t purpose;      /* of the noise */

@@ -3,6 +3,7 @@
      every parameter of the network's nodes, and time.freq;
      schedule.beta [T], schedule.alpha_bar [T], double;
      stats.gamma [T], stats.mse [T], double, where the metadata have "stats";
+     tuned.K [6, K], double, for each solver in the list "tuned" of the metadata;
      in a training checkpoint raw.NAME, adam.m.NAME, adam.v.NAME and average.low.NAME besides every NAME that
      training changes.
 
@@ -14,6 +15,7 @@
 #include <string.h>
 #include "base/dtype.h"
 #include "base/rng.h"
+#include "net/model_tuned.h"
 
 enum { ALIGN = 64 };
 
@@ -90,10 +92,12 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
     dd_json_begin(&j, m->root, "", err);
     dd_json_int(&j, "version", 1, 1);
     const cJSON *net = dd_json_object(&j, "net"), *diffusion = dd_json_object(&j, "diffusion");
-    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL, *train = NULL;
+    const cJSON *source = dd_json_object(&j, "source"), *stats = NULL, *tuned = NULL, *train = NULL;
     m->stats = dd_json_has(&j, "stats");
     if (m->stats)
         stats = dd_json_object(&j, "stats");
+    if (dd_json_has(&j, "tuned"))
+        tuned = dd_json_list(&j, "tuned", DD_MODEL_TUNED_MOST);
     m->training = dd_json_has(&j, "train");
     if (m->training)
         train = dd_json_object(&j, "train");
@@ -109,6 +113,8 @@ static int read_metadata(ddpm_model *m, bool has_id, ddpm_error *err)
         code = read_source(source, err);
     if (!code && stats)
         code = read_stats(stats, err);
+    if (!code && tuned)
+        code = dd_model_tuned_read(m, tuned, err);
     if (!code && train)
         code = read_training(m, train, err);
     if (!code && has_id)
@@ -153,7 +159,7 @@ static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
 static int list_tensors(ddpm_model *m, ddpm_error *err)
 {
     const struct dd_program *p = &m->program;
-    size_t most = (size_t)p->params * (m->training ? 1 + DD_MODEL_KEPT : 1) + 4;
+    size_t most = (size_t)p->params * (m->training ? 1 + DD_MODEL_KEPT : 1) + 4 + DD_MODEL_TUNED_MOST;
     int code = DDPM_OK;
     m->tensor = dd_arena(&m->arena, most, sizeof *m->tensor);
     m->param = dd_arena(&m->arena, most, sizeof *m->param);
@@ -175,6 +181,9 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
         add_table(m, "stats.gamma");
         add_table(m, "stats.mse");
     }
+    code = dd_model_tuned_list(m, err);
+    if (code)
+        return code;
 
     qsort(m->tensor, m->tensors, sizeof *m->tensor, compare_names);
     for (size_t i = 0; i < m->tensors; i++)
@@ -275,6 +284,7 @@ void dd_model_about(ddpm_model *m)
         m->about.gamma = dd_model_find(m, "stats.gamma")->data;
         m->about.mse = dd_model_find(m, "stats.mse")->data;
     }
+    dd_model_tuned_about(m);
 }
 
 /* ---- initial weights ---- */
@@ -405,7 +415,9 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err)
                             m->tensor[i].name, (long long)k);
     }
     int code = validate_schedule(m, name, err);
-    return code ? code : validate_statistics(m, name, err);
+    if (!code)
+        code = validate_statistics(m, name, err);
+    return code ? code : dd_model_tuned_validate(m, name, err);
 }
 
 int dd_model_unchanged(const ddpm_model *m, ddpm_error *err)

@@ -13,6 +13,8 @@ struct ddpm_model {
     int *param;                /* [tensors] index in program.param, or -1 */
     size_t tensors;
     ddpm_about about;
+    ddpm_tuned *tuned; /* [tuned_count] in order of K, their tables being tensors */
+    int tuned_count;
     bool stats;     /* stats.gamma and stats.mse are there */
     bool training;  /* a training checkpoint */
     bool low;       /* a training checkpoint whose average has a second part, average.low.NAME */

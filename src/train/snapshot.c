@@ -25,8 +25,10 @@ static void *kept(ddpm_model *plain, const ddpm_tensor *from)
 int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *err)
 {
     cJSON *root = dd_model_copy_metadata(m, "stats");
-    if (root)
+    if (root) {
         cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
+        cJSON_DeleteItemFromObjectCaseSensitive(root, "tuned"); /* learned for the weights as they were */
+    }
     int code = dd_model_copy_described(&t->plain, root, "model to train", err);
     if (code)
         return code;

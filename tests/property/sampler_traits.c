@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "check.h"
+#include "tests/untuned_solver.h"
 
 enum { D = 2, T = 40 };
 
@@ -25,6 +26,8 @@ static void noise(void *user, double *z, size_t d, uint32_t index, double t, int
 
 static double beta[T], alpha_bar[T], gamma_half[T];
 static int draws;
+static double table[DDPM_TUNED_ROWS * UNTUNED_MOST];
+static ddpm_tuned solver;
 
 static ddpm_sampler_options options_of(const char *sampler)
 {
@@ -39,6 +42,8 @@ static ddpm_sampler_options options_of(const char *sampler)
     o.eps = eps;
     o.noise = noise;
     o.noise_user = &draws;
+    o.tuned = &solver;
+    o.tuned_count = 1;
     return o;
 }
 
@@ -100,6 +105,7 @@ TEST(property, sampler_traits)
     ddpm_chain *chain = NULL;
     CHECK(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
     REQUIRE(!ddpm_chain_respace(&chain, &about, "4", NULL, NULL));
+    solver = untuned_solver(table, chain);
     for (int t = 0; t < T; t++)
         gamma_half[t] = 0.5;
     for (const char *const *name = ddpm_sampler_names(); *name; name++) {

@@ -1,5 +1,6 @@
 /* Chains, samplers and bounds: any allocation may fail, then DDPM_ENOMEM and nothing half made; after create no step allocates. */
 #include "check.h"
+#include "tests/untuned_solver.h"
 #include "unit/alloc.h"
 
 enum { T = 20, D = 4 };
@@ -20,8 +21,15 @@ static int build(ddpm_chain **chain, ddpm_sampler **s, const char *sampler, cons
     ddpm_sampler_options o = {
         .sampler = sampler, .variance = "auto", .outputs = 1, .T = T, .snr = 0.2, .eps = constant_eps
     };
+    double table[DDPM_TUNED_ROWS * UNTUNED_MOST];
     int code = ddpm_chain_respace(chain, &about, "5", NULL, err);
-    return code ? code : ddpm_sampler_create(s, *chain, &o, D, 2, NULL, err);
+    if (code)
+        return code;
+
+    ddpm_tuned solver = untuned_solver(table, *chain);
+    o.tuned = &solver;
+    o.tuned_count = 1;
+    return ddpm_sampler_create(s, *chain, &o, D, 2, NULL, err);
 }
 
 static void survive(const char *sampler)
