@@ -27,7 +27,7 @@ sources = $(filter-out $(foreach p,$(ABSENT),%_$p.c),\
 objects = $(patsubst %.c,$(O)/%.o,$(call sources,$1))
 
 LIB   := $(call objects,src/*.c src/*/*.c)
-ROOMS := cli image checkpoint family sample outdir measure training trial
+ROOMS := cli image checkpoint family sample outdir measure training tuning trial
 TOOL  := $(call objects,tools/*.c $(ROOMS:%=tools/%/*.c))
 CHECK := $(call objects,$(addprefix tests/,*.c unit/*.c kernel/*.c golden/*.c property/*.c))
 BENCH := $(call objects,bench/*.c)

@@ -144,12 +144,26 @@ static void print_metadata(const ddpm_about *a)
     cJSON_Delete(root);
 }
 
+/* Lists the tuned solvers with what is known of them. */
+static void print_solvers(const ddpm_about *a)
+{
+    for (int i = 0; i < a->tuned_count; i++) {
+        const ddpm_tuned *s = &a->tuned[i];
+        printf("tuned         %d steps, distance to %s: %.4f, untuned %.4f", s->K, s->teacher, s->error,
+               s->untuned);
+        if (s->equals)
+            printf(" (as near as %d steps untuned)", s->equals);
+        putchar('\n');
+    }
+}
+
 static void print_model(const ddpm_about *a, const ddpm_net_about *n, const struct engines *e)
 {
     char engines[400];
     engines_text(engines, sizeof engines, e);
     printf("id            %s\n", *a->id ? a->id : "none yet");
     print_metadata(a);
+    print_solvers(a);
 
     printf("image         %d x %d pixels (width x height), %d channel%s\n", a->width, a->height, a->channels,
            a->channels == 1 ? "" : "s");

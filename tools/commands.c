@@ -12,6 +12,7 @@ const struct command_entry commands[] = {
     { &command_eval, "measure bits per dimension of a data set" },
     { &command_distance, "measure how far two sets of images are apart" },
     { &command_train, "train a model on images" },
+    { &command_tune, "learn a solver of few steps for a model" },
     { &command_bench, "measure time and quality against the number of steps" },
     { &command_verify, "make a picture again from its own text and compare" },
 };

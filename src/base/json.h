@@ -28,8 +28,6 @@ void dd_json_begin(struct dd_json *j, const cJSON *object, const char *path, ddp
 /* Returns whether the object has the key, also where its value is null.  Does not mark it. */
 bool dd_json_has(struct dd_json *j, const char *key);
 
-/* Returns a list of at most `most` values, to be walked by cJSON_ArrayForEach; NULL after an error. */
-const cJSON *dd_json_list(struct dd_json *j, const char *key, int most);
 /* Each returns the value of a key, which must be there.  A whole number may be written as 4.0.  A text lives
    as long as the root, and is "" after an error; an object is NULL after one. */
 double dd_json_number(struct dd_json *j, const char *key, double low, double high);
@@ -37,6 +35,9 @@ int dd_json_int(struct dd_json *j, const char *key, int low, int high);
 bool dd_json_bool(struct dd_json *j, const char *key);
 const char *dd_json_text(struct dd_json *j, const char *key);
 const cJSON *dd_json_object(struct dd_json *j, const char *key);
+
+/* Returns a list of at most `most` values, to be walked by cJSON_ArrayForEach; NULL after an error. */
+const cJSON *dd_json_list(struct dd_json *j, const char *key, int most);
 
 /* Returns the index of the text in names, which end with NULL. */
 int dd_json_choice(struct dd_json *j, const char *key, const char *const *names);

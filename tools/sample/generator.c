@@ -35,9 +35,27 @@ static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *
     return DDPM_OK;
 }
 
+/* Opens the chain of a sampler whose steps were learned.  The recipe holds their number, or their list as a
+   picture that was made with them has it. */
+static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err)
+{
+    bool list = strchr(r->steps, ',');
+    int K = list ? 0 : atoi(r->steps);
+    for (const char *p = r->steps; list && *p; p++)
+        K += (*p == ',' && p[1]) || !p[1];
+    if (!list && strspn(r->steps, "0123456789") != strlen(r->steps))
+        return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
+                        r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
+    r->spacing = "tuned";
+    return ddpm_chain_tuned(&s->chain, s->about, K, err);
+}
+
 static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
-    int code = ddpm_chain_respace(&s->chain, s->about, r->steps, r->spacing, err);
+    const ddpm_sampler_traits *traits = ddpm_sampler_traits_of(r->sampler);
+    int code = traits && traits->own_steps
+                   ? open_own_chain(s, r, err)
+                   : ddpm_chain_respace(&s->chain, s->about, r->steps, r->spacing, err);
     if (code)
         return code;
     const ddpm_tables *t = ddpm_chain_tables(s->chain);

@@ -167,7 +167,10 @@ class Model:
         with self._lock:
             options.eps_user = self._handle()
             try:
-                call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, spacing)
+                if sampler_traits(options.sampler.decode())["own_steps"]:
+                    call(lib.ddpm_chain_tuned, byref(chain), byref(self._about), int(steps) if steps.isdigit() else 0)
+                else:
+                    call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, spacing)
                 call(lib.ddpm_sampler_create, byref(handle), chain, byref(options), size, batch, None)
                 for first in range(0, len(index), batch):
                     rows = slice(first, first + batch)

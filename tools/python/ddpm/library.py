@@ -17,7 +17,7 @@ class About(Structure):
     c_name = "ddpm_about"
     _fields_ = ([(name, c_int) for name in ("height", "width", "channels", "outputs", "classes", "steps", "prediction", "variance")] +
                 [("clip", c_double), ("t_scale", c_double)] +
-                [(name, POINTER(c_double)) for name in ("beta", "alpha_bar", "gamma", "mse")] + [("json", c_char_p), ("id", c_char_p)])
+                [(name, POINTER(c_double)) for name in ("beta", "alpha_bar", "gamma", "mse")] + [("json", c_char_p), ("id", c_char_p), ("tuned", c_void_p), ("tuned_count", c_int)])
 
 
 class NetOptions(Structure):
@@ -28,14 +28,14 @@ class NetOptions(Structure):
 class SamplerTraits(Structure):
     c_name = "ddpm_sampler_traits"
     _fields_ = [(name, c_int) for name in ("takes_eta", "takes_variance", "takes_analytic", "order", "highest_order", "corrector",
-                                           "noisy", "encodes", "trusts_x0")]
+                                           "noisy", "encodes", "own_steps", "trusts_x0")]
 
 
 class SamplerOptions(Structure):
     c_name = "ddpm_sampler_options"
     _fields_ = [("sampler", c_char_p), ("variance", c_char_p), ("eta", c_double), ("clip", c_double), ("order", c_int), ("corrector", c_int),
                 ("snr", c_double), ("rate", POINTER(c_double)), ("prediction", c_int), ("outputs", c_int), ("own_variance", c_int), ("T", c_int),
-                ("gamma", POINTER(c_double)), ("seed", c_uint64), ("eps", c_void_p), ("eps_user", c_void_p), ("noise", c_void_p),
+                ("gamma", POINTER(c_double)), ("tuned", c_void_p), ("tuned_count", c_int), ("seed", c_uint64), ("eps", c_void_p), ("eps_user", c_void_p), ("noise", c_void_p),
                 ("noise_user", c_void_p)]
 
 
@@ -88,6 +88,7 @@ _declare(POINTER(About), "ddpm_model_about", c_void_p)
 _declare(c_int, "ddpm_net_create", _handle, c_void_p, POINTER(NetOptions), _error)
 _declare(c_int, "ddpm_net_run", c_void_p, _floats, _floats, _floats, POINTER(c_int32), c_int, _error)
 _declare(None, "ddpm_net_free", c_void_p)
+_declare(c_int, "ddpm_chain_tuned", _handle, POINTER(About), c_int, _error)
 _declare(c_int, "ddpm_chain_respace", _handle, POINTER(About), c_char_p, c_char_p, _error)
 _declare(None, "ddpm_chain_free", c_void_p)
 for _name in ("ddpm_sampler_names", "ddpm_spacing_names", "ddpm_variance_names"):

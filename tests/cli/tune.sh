@@ -1,0 +1,67 @@
+# tune.sh: ddpm tune and the solvers that it stores.  Sourced by run.sh.
+
+# small.ddpm: a network with random weights that takes no time.
+small_model() {
+	head -c 8192 /dev/zero >zero
+	{ printf '\000\000\010\003\000\000\000\010\000\000\000\010\000\000\000\010'; head -c 512 zero; } >zeros-idx3-ubyte
+	ddpm train -q zeros-idx3-ubyte -o small.ddpm --preset tiny --steps 1 --set net.height=8 --set net.width=8 \
+		--set net.widths=16 --set net.norm.groups=8 --set net.channels=1 --set net.outputs=1 --set batch=1 --holdout 0 --grid-every 0 >/dev/null 2>&1 || fail 'no small model'
+	rm zero zeros-idx3-ubyte
+}
+tune() { ddpm tune -m small.ddpm -n 16 --iterations 26 "$@"; }
+
+test_tune() {
+	small_model
+	expect 0 tune --steps 2,3 -o tuned.ddpm --threads 1; prints '2 steps: distance to the teacher'; prints '3 steps: '
+	expect 0 ddpm info tuned.ddpm; prints 'tuned         2 steps, distance to dpmpp'; prints 'tuned         3 steps'
+	expect 0 ddpm info --check tuned.ddpm
+
+	# No bit depends on threads.
+	expect 0 tune --steps 2,3 -o other.ddpm --threads 3
+	same tuned.ddpm other.ddpm 'other threads'
+
+	# Pictures hold what they were made with.
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 3 -n 4 -o four.png
+	expect 0 ddpm verify -m tuned.ddpm four.png; prints 'are the same'
+	expect 0 ddpm info four.png; prints 'sampler       tuned'; prints 'spacing       tuned'
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 2 -n 4 --outdir some
+	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 2 -n 5 --outdir some
+	expect 0 ddpm verify -m tuned.ddpm some
+}
+
+test_tune_refused() {
+	small_model
+	expect 64 tune; says '-o NEW is missing'
+	expect 64 tune -o a.ddpm --steps 4,3; says 'numbers of steps that rise'
+	expect 64 tune -o a.ddpm --steps 4x; says 'numbers of steps that rise'
+	expect 64 tune -o a.ddpm --steps 1001; says '1 to 64'
+	expect 73 tune -o no/a.ddpm; says 'no/a.ddpm'
+	expect 73 tune -o small.ddpm; says 'small.ddpm'
+	expect 66 ddpm tune -m none.ddpm -o a.ddpm; says 'none.ddpm'
+	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 -o a.png
+	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one'
+	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps all -o a.png; says 'takes a number of steps'
+	absent a.ddpm a.png
+}
+
+# Stopped and gone on with: the same bits.
+test_tune_resumed() {
+	small_model
+	expect 0 tune --steps 2,3 -o whole.ddpm
+	for seconds in 0.2 0.5; do
+		rm -f state part.ddpm
+		timeout -s TERM $seconds "$program" tune -m small.ddpm -n 16 --iterations 26 --steps 2,3 -o part.ddpm \
+			--resume state >out 2>err
+		[ -e part.ddpm ] || expect 0 tune --steps 2,3 -o part.ddpm --resume state
+		same whole.ddpm part.ddpm "stopped after $seconds s"
+	done
+
+	# A state of other settings is named, a damaged one refused; neither is written over.
+	cp state before
+	expect 64 tune --steps 2,3 -o next.ddpm --resume state --seed 3; says 'seed'
+	same state before
+	printf 'X' | dd of=state bs=1 seek=3000 conv=notrunc 2>/dev/null; cp state before
+	expect 65 tune --steps 2,3 -o next.ddpm --resume state; says 'state'
+	same state before
+	absent next.ddpm
+}

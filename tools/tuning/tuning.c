@@ -1,0 +1,356 @@
+/* Teacher, student, and which student is best.
+
+   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A solver of K steps begins as DPM-Solver++(2M) at
+   the times of the spacing that comes nearest to the teacher, is tuned (src/train/tuner.c), and every EVERY steps its
+   distance to the teacher is measured on images that it does not learn from, by the sampler that users run.  The
+   nearest is kept; the first is the untuned one, so none is ever worse.
+
+   All noises are those of one seed and of the images' indices, so nothing depends on batch, threads or interruption. */
+#include "tuning/tuning.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "cli/command_model.h"
+#include "cli/interrupt.h"
+
+enum { TEACHER_STEPS = 60, EVERY = 25, TUNER_BATCH = 16, COMPARED_MOST = 100 };
+
+const char tuning_teacher[] = "dpmpp of order 3, 60 steps";
+static const char *const spacings[] = { "iddpm", "trailing", "logsnr", "quad", NULL };
+
+/* ---- any solver, any images ---- */
+
+/* Called with images first..first + n - 1, x [n, d]. */
+typedef void images_fn(void *user, struct tuning *t, int first, int n, const double *x);
+
+static int make_batch(struct tuning *t, ddpm_sampler *s, int first, int n, ddpm_error *err)
+{
+    uint32_t index[256];
+    int32_t class[256];
+    for (int k = 0; k < n; k++) {
+        index[k] = (uint32_t)(first + k);
+        class[k] = t->about->classes ? (first + k) % t->about->classes : 0;
+    }
+
+    int code = ddpm_sampler_start(s, index, t->about->classes ? class : NULL, n, NULL, 0, err);
+    while (!code && !interrupted && ddpm_sampler_left(s))
+        code = ddpm_sampler_step(s, err);
+    return code;
+}
+
+/* Makes images first..last - 1 with a sampler on a chain, which it frees. */
+static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o, int first, int last,
+                images_fn *take, void *user, ddpm_error *err)
+{
+    ddpm_sampler *s = NULL;
+    size_t buffers;
+    int code = ddpm_sampler_create(&s, chain, o, t->d, t->batch, NULL, err);
+    while (!code && !interrupted && first < last) {
+        int n = last - first < t->batch ? last - first : t->batch;
+        code = make_batch(t, s, first, n, err);
+        if (!code && !interrupted)
+            take(user, t, first, n, ddpm_sampler_state(s, &buffers));
+        first += n;
+    }
+    ddpm_sampler_free(s);
+    ddpm_chain_free(chain);
+    return code;
+}
+
+/* Fills the options of a sampler for this run. */
+static ddpm_sampler_options options_of(const struct tuning *t, const char *sampler, int order)
+{
+    ddpm_sampler_options o;
+    ddpm_sampler_defaults(&o, t->about);
+    o.sampler = sampler;
+    o.order = order;
+    o.seed = t->seed;
+    o.eps = ddpm_net_eps;
+    o.eps_user = t->net;
+    return o;
+}
+
+/* ---- the teacher ---- */
+
+struct teaching {
+    struct progress progress;
+};
+
+static void keep_images(void *user, struct tuning *t, int first, int n, const double *x)
+{
+    struct teaching *p = user;
+    float *to = t->image + (size_t)first * t->d;
+    for (size_t e = 0; e < (size_t)n * t->d; e++)
+        to[e] = (float)x[e];
+    t->taught = first + n;
+    progress_at(&p->progress, t->taught);
+}
+
+int tuning_teach(struct tuning *t, ddpm_error *err)
+{
+    int all = t->teach + t->choose + t->measure;
+    int steps = TEACHER_STEPS < t->about->steps ? TEACHER_STEPS : t->about->steps;
+    ddpm_sampler_options o = options_of(t, "dpmpp", 3);
+    struct teaching p;
+    ddpm_chain *chain;
+    char text[16];
+    snprintf(text, sizeof text, "%d", steps);
+    if (t->taught == all)
+        return DDPM_OK;
+
+    progress_begin(&p.progress, t->common, "images", all);
+    p.progress.first = t->taught;
+    p.progress.what = "teacher";
+    int code = ddpm_chain_respace(&chain, t->about, text, NULL, err);
+    if (!code)
+        code = make(t, chain, &o, t->taught, all, keep_images, &p, err);
+    progress_clear(&p.progress);
+    if (code == DDPM_ENAN)
+        dd_error_context(err, "the teacher");
+    return code;
+}
+
+/* ---- distances to the teacher ---- */
+
+static void add_distances(void *user, struct tuning *t, int first, int n, const double *x)
+{
+    const float *teacher = t->image + (size_t)first * t->d;
+    double sum = 0;
+    for (size_t e = 0; e < (size_t)n * t->d; e++)
+        sum += fabs(x[e] - teacher[e]);
+    *(double *)user += sum;
+}
+
+/* Measures the mean distance of images first..first + n - 1, made on the chain, which is freed, to the teacher's. */
+static int distance(double *mean, struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o,
+                    int first, int n, ddpm_error *err)
+{
+    *mean = 0;
+    int code = make(t, chain, o, first, first + n, add_distances, mean, err);
+    *mean /= (double)n * (double)t->d;
+    return code;
+}
+
+static int distance_untuned(double *mean, struct tuning *t, int K, const char *spacing, int first, int n,
+                            ddpm_error *err)
+{
+    ddpm_sampler_options o = options_of(t, "dpmpp", 2);
+    ddpm_chain *chain;
+    char steps[16];
+    snprintf(steps, sizeof steps, "%d", K);
+    int code = ddpm_chain_respace(&chain, t->about, steps, spacing, err);
+    return code ? code : distance(mean, t, chain, &o, first, n, err);
+}
+
+static int distance_tuned(double *mean, struct tuning *t, const double *table, int K, int first, int n,
+                          ddpm_error *err)
+{
+    ddpm_tuned solver = { .K = K, .table = table };
+    ddpm_about about = *t->about;
+    about.tuned = &solver;
+    about.tuned_count = 1;
+
+    ddpm_sampler_options o = options_of(t, "tuned", 0);
+    ddpm_chain *chain;
+    o.tuned = &solver;
+    o.tuned_count = 1;
+    int code = ddpm_chain_tuned(&chain, &about, K, err);
+    return code ? code : distance(mean, t, chain, &o, first, n, err);
+}
+
+/* ---- one solver ---- */
+
+static int find_spacing(struct tuning *t, int K, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    t->spacing = spacings[0];
+    t->untuned = INFINITY;
+    for (int i = 0; spacings[i] && !code && !interrupted; i++) {
+        double mean;
+        code = distance_untuned(&mean, t, K, spacings[i], t->teach, t->choose, err);
+        if (!code && mean < t->untuned) {
+            t->untuned = mean;
+            t->spacing = spacings[i];
+        }
+    }
+    return code;
+}
+
+int tuning_make_tuner(struct tuning *t, ddpm_error *err)
+{
+    int K = t->K[t->at];
+    ddpm_tuner_options o;
+    ddpm_chain *chain;
+    char steps[16];
+    snprintf(steps, sizeof steps, "%d", K);
+    int code = ddpm_chain_respace(&chain, t->about, steps, t->spacing, err);
+    if (code)
+        return code;
+
+    const ddpm_tables *tables = ddpm_chain_tables(chain);
+    ddpm_tuner_defaults(&o);
+    o.K = K;
+    o.t = tables->t;
+    o.batch = TUNER_BATCH;
+    o.steps = t->iterations;
+    o.threads = (int)t->common->threads;
+    o.cpu = t->common->cpu;
+    o.conv = t->common->conv;
+    code = ddpm_tuner_create(&t->tuner, t->model, &o, err);
+
+    t->table = calloc(DDPM_TUNED_ROWS * (size_t)K, sizeof *t->table);
+    if (!code && !t->table)
+        code = dd_error(err, DDPM_ENOMEM, "out of memory for a solver of %d steps", K);
+    for (int i = 0; i < K && !code; i++)
+        t->table[DDPM_TUNED_T * K + i] = t->table[DDPM_TUNED_FED * K + i] = tables->t[i];
+    ddpm_chain_free(chain);
+    return code;
+}
+
+int tuning_begin(struct tuning *t, ddpm_error *err)
+{
+    int code = find_spacing(t, t->K[t->at], err);
+    if (!code && !interrupted)
+        code = tuning_make_tuner(t, err);
+    t->best = t->untuned;
+    return code;
+}
+
+/* Takes one step of tuning from the images that follow those of the step before. */
+static int take_step(struct tuning *t, double *loss, ddpm_error *err)
+{
+    size_t count, size = (size_t)TUNER_BATCH * t->d;
+    double *state = ddpm_tuner_state(t->tuner, &count), *x = malloc(2 * size * sizeof *x), *x0 = x + size;
+    int32_t class[TUNER_BATCH];
+    int64_t first = (int64_t)state[count - 1] * TUNER_BATCH;
+    if (!x)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", TUNER_BATCH);
+
+    for (int k = 0; k < TUNER_BATCH; k++) {
+        int index = (int)((first + k) % t->teach);
+        uint64_t seed = t->seed;
+        ddpm_noise(&seed, x + (size_t)k * t->d, t->d, (uint32_t)index, INFINITY, 0);
+        for (size_t e = 0; e < t->d; e++)
+            x0[(size_t)k * t->d + e] = t->image[(size_t)index * t->d + e];
+        class[k] = t->about->classes ? index % t->about->classes : 0;
+    }
+
+    int code = ddpm_tuner_step(t->tuner, x, x0, t->about->classes ? class : NULL, loss, err);
+    free(x);
+    return code;
+}
+
+/* Measures the present solver on the images that choose, and keeps it when it is the nearest so far. */
+static int choose(struct tuning *t, ddpm_error *err)
+{
+    int K = t->K[t->at];
+    const double *table = ddpm_tuner_table(t->tuner);
+    double mean;
+    int code = distance_tuned(&mean, t, table, K, t->teach, t->choose, err);
+    if (!code && !interrupted && mean < t->best) {
+        t->best = mean;
+        memcpy(t->table, table, DDPM_TUNED_ROWS * (size_t)K * sizeof *table);
+    }
+    return code;
+}
+
+/* Finds the least number of untuned steps that come as near as the tuned solver, on the images that measure. */
+static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
+{
+    int code = DDPM_OK, most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;
+    for (int K = solver->K + 1; K <= most && !code && !interrupted && !solver->equals; K++) {
+        double mean;
+        code = distance_untuned(&mean, t, K, t->spacing, t->teach + t->choose, t->measure, err);
+        if (!code && mean <= solver->error)
+            solver->equals = K;
+    }
+    return code;
+}
+
+/* Measures the best solver and moves on to the next. */
+static int finish(struct tuning *t, ddpm_error *err)
+{
+    int first = t->teach + t->choose;
+    ddpm_tuned *solver = &t->done[t->at];
+    *solver =
+        (ddpm_tuned){ .K = t->K[t->at], .table = t->table, .teacher = tuning_teacher, .images = t->measure };
+
+    int code = distance_tuned(&solver->error, t, t->table, solver->K, first, t->measure, err);
+    if (!code)
+        code = distance_untuned(&solver->untuned, t, solver->K, t->spacing, first, t->measure, err);
+    if (!code)
+        code = find_equal(solver, t, err);
+    if (code || interrupted)
+        return code;
+
+    ddpm_tuner_free(t->tuner);
+    t->tuner = NULL;
+    t->table = NULL;
+    t->at++;
+    return DDPM_OK;
+}
+
+/* Returns when the solver at hand has to end, so that those after it have as much time. */
+static double end_of_share(const struct tuning *t)
+{
+    double now = progress_now();
+    return t->until > 0 ? now + (t->until - now) / (t->count - t->at) : INFINITY;
+}
+
+int tuning_solve(struct tuning *t, tuning_save_fn *save, void *user, ddpm_error *err)
+{
+    struct progress p;
+    size_t count;
+    const double *done = ddpm_tuner_state(t->tuner, &count) + count - 1;
+    double end = end_of_share(t), loss;
+    char what[24];
+    int code = DDPM_OK;
+    snprintf(what, sizeof what, "%d steps", t->K[t->at]);
+    progress_begin(&p, t->common, "iterations", (double)t->iterations);
+    p.first = *done;
+    p.what = what;
+
+    while (!code && !interrupted && *done < (double)t->iterations && progress_now() < end) {
+        code = take_step(t, &loss, err);
+        bool last = *done >= (double)t->iterations || progress_now() >= end;
+        if (!code && ((int64_t)*done % EVERY == 0 || last)) {
+            code = choose(t, err);
+            if (!code && !interrupted)
+                code = save(user, err);
+        }
+        snprintf(p.note, sizeof p.note, "distance %.4f, untuned %.4f", t->best, t->untuned);
+        progress_at(&p, *done);
+    }
+    progress_clear(&p);
+    return code || interrupted ? code : finish(t, err);
+}
+
+/* ---- open and close ---- */
+
+int tuning_open(struct tuning *t, ddpm_error *err)
+{
+    size_t images = (size_t)t->teach + (size_t)t->choose + (size_t)t->measure;
+    t->about = ddpm_model_about(t->model);
+    t->d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
+    for (int i = 0; i < t->count; i++)
+        if (t->K[i] > t->about->steps)
+            return dd_error(err, DDPM_EUSAGE, "--steps: %d steps are asked for, but the model has %d",
+                            t->K[i], t->about->steps);
+
+    t->image = calloc(images, t->d * sizeof *t->image);
+    if (!t->image)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %zu images of the teacher", images);
+    return model_net(&t->net, t->model, t->common, t->batch, err);
+}
+
+void tuning_close(struct tuning *t)
+{
+    for (int i = 0; i < t->at; i++)
+        free((double *)t->done[i].table);
+    ddpm_tuner_free(t->tuner);
+    ddpm_net_free(t->net);
+    free(t->table);
+    free(t->image);
+}
