@@ -54,7 +54,7 @@ int ddpm_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_opti
 int ddpm_tuner_step(ddpm_tuner *t, const double *x, const double *x0, const int32_t *classes, double *loss,
                     ddpm_error *err)
 {
-    DD_TEAM_ENTRY(dd_tuner_team(t), int, dd_tuner_step(t, x, x0, classes, loss, err));
+    DD_ENTRY(int, dd_tuner_step(t, x, x0, classes, loss, err));
 }
 
 const double *ddpm_tuner_table(ddpm_tuner *t)

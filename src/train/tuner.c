@@ -174,11 +174,6 @@ void dd_tuner_free(ddpm_tuner *t)
     free(t);
 }
 
-struct dd_team *dd_tuner_team(ddpm_tuner *t)
-{
-    return dd_gradient_team(t->gradient);
-}
-
 double *dd_tuner_state(ddpm_tuner *t, size_t *count)
 {
     *count = 3 * DD_TUNER_KINDS * (size_t)t->K + 1;

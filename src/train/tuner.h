@@ -23,6 +23,5 @@ const double *dd_tuner_table(ddpm_tuner *t);
 double *dd_tuner_state(ddpm_tuner *t, size_t *count);
 /* Returns the gradient that the last step went against, [6, K] by logits of the times, shifts, a, b, c1, c2. */
 const double *dd_tuner_slope(const ddpm_tuner *t);
-struct dd_team *dd_tuner_team(ddpm_tuner *t);
 void dd_tuner_free(ddpm_tuner *t);
 #endif
