@@ -158,6 +158,10 @@ static int open_image_output(struct job *j, ddpm_error *err)
         .array = is_array(j),
         .force = s->force,
     };
+    if (!g->array) {
+        struct layout l = layout_of(g->about, g->n, j->recipe.keep_steps);
+        j->recipe.scale = layout_scale(&l, (int)s->scale);
+    }
     int code = image_output_open(g, output_of(j), err);
     interrupt_removes(g->output.temporary);
     if (!code && g->output.standard && (s->common.json || s->show))
@@ -441,6 +445,9 @@ static const struct option options[] = {
       format_names, FIELD(format), 0, 0 },
     { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)",
       NULL, FIELD(keep_steps), 1, 1000 },
+    { "scale", 0, OPTION_INT, "N",
+      "make each pixel N x N of them (default: 1; several images in one file: what makes it 512 wide)", NULL,
+      FIELD(scale), 1, SCALE_MOST },
     { "show", 0, OPTION_FLAG, NULL,
       "draw the picture here too: in colours on a terminal, in letters elsewhere and with NO_COLOR", NULL,
       FIELD(show), 0, 0 },

@@ -75,11 +75,11 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
         return code;
-    if (c->found.width != c->made.width || c->found.height != c->made.height ||
-        c->found.channels != c->made.channels)
+    int width = c->made.width * c->recipe.scale, height = c->made.height * c->recipe.scale;
+    if (c->found.width != width || c->found.height != height || c->found.channels != c->made.channels)
         return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d",
-                        c->path, c->found.width, c->found.height, c->found.channels, c->made.width,
-                        c->made.height, c->made.channels);
+                        c->path, c->found.width, c->found.height, c->found.channels, width, height,
+                        c->made.channels);
     return DDPM_OK;
 }
 
@@ -128,17 +128,28 @@ static void print_json(const struct check *c, const struct difference *d)
     json_line(o);
 }
 
-/* Compares the pictures, prints how they differ, and returns the exit code, 0 or 1. */
-static int compare(const struct check *c, const struct settings *s)
+/* Compares every value of the picture that was found with the pixel of scale 1 that it shows. */
+static struct difference difference_of(const struct check *c)
 {
-    const struct picture *made = &c->made;
-    struct difference d = { .values = (size_t)made->width * (size_t)made->height * (size_t)made->channels };
+    const struct picture *found = &c->found;
+    size_t channels = (size_t)found->channels, row = (size_t)found->width * channels,
+           scale = (size_t)c->recipe.scale;
+    struct difference d = { .values = (size_t)found->height * row };
     for (size_t i = 0; i < d.values; i++) {
-        int levels = abs(made->pixel[i] - c->found.pixel[i]);
+        size_t y = i / row / scale, x = i % row / channels / scale;
+        size_t at = (y * (size_t)c->made.width + x) * channels + i % channels;
+        int levels = abs(c->made.pixel[at] - found->pixel[i]);
         d.differ += levels != 0;
         d.largest = levels > d.largest ? levels : d.largest;
     }
     d.same = d.largest <= (c->other_class ? OTHER_CLASS_LEVELS : 0);
+    return d;
+}
+
+/* Compares the pictures, prints how they differ, and returns the exit code, 0 or 1. */
+static int compare(const struct check *c, const struct settings *s)
+{
+    struct difference d = difference_of(c);
 
     if (s->common.json)
         print_json(c, &d);

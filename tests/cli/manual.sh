@@ -76,13 +76,15 @@ test_completion() {
 		complete_with $command - >found; help_options $command >expected
 		same found expected "$command: $(diff found expected)"
 		help_choices $command >choices
-		case $command in convert|export|schedule) ;; *) grep -q -- '^--conv auto ' choices || fail "choices of $command: $(cat choices)" ;; esac
+		case $command in convert|export|merge|schedule) ;; *) grep -q -- '^--conv auto ' choices || fail "choices of $command: $(cat choices)" ;; esac
 		while read -r option words; do
 			printf '%s\n' $words | LC_ALL=C sort >expected
 			complete_with $command $option '' >found; same found expected "$command $option"
 			complete_with $command $option = '' >found; same found expected "$command $option="
 		done <choices
-		[ $command = convert ] || [ $command = export ] || [ $command = schedule ] || [ -z "$(complete_with $command --threads '')" ] || fail "$command --threads has nothing to choose from"
+		case $command in convert|export|merge|schedule) ;; *)
+			[ -z "$(complete_with $command --threads '')" ] || fail "$command --threads has nothing to choose from" ;;
+		esac
 	done
 	[ "$(complete_with sa)" = sample ] && [ "$(complete_with sample --sampler uni)" = unipc ] && [ "$(complete_with sample --outd)" = --outdir ] || fail 'a word that has begun'
 	[ -z "$(complete_with sample --model '')" ] && [ -z "$(complete_with sample -m '')" ] || fail 'files are for bash to offer'

@@ -62,6 +62,22 @@ test_verify_rejects() {
 	expect 65 ddpm verify .
 }
 
+# A grid is large enough to look at; --scale says otherwise.  Of a picture that is told smaller than it is, verify says so.
+test_scale() {
+	set -- --steps 2 -n 3
+	ddpm sample -q "$@" -o grid.png && ddpm sample -q "$@" --scale 1 -o one.png && ddpm sample -q "$@" --scale 7 -o seven.png &&
+		ddpm sample -q -n 1 --steps 2 -o single.png || fail sample
+	for size in 'grid 512' 'one 64' 'seven 448' 'single 32'; do
+		expect 0 ddpm info "${size% *}.png"; prints "pixels        ${size#* } x ${size#* }, 1 channel"
+	done
+	expect 0 ddpm info grid.png; prints 'scale         8'
+	expect 0 ddpm verify grid.png one.png seven.png single.png; [ "$(grep -c 'are the same' out)" -eq 4 ] || fail "$(cat out)"
+	for words in '--outdir d' '--format npy' '-o a.npy'; do expect 64 ddpm sample -n 2 --scale 2 $words; says '--scale is for one picture'; done
+	for scale in 0 513 x; do expect 64 ddpm sample -n 2 --scale $scale; says '--scale'; done
+	expect 64 ddpm sample -n 9 --steps 2 --scale 512 -o large.png; says 'take a smaller one'
+	absent large.png d
+}
+
 # Earlier versions wrote `schedule` for the key `spacing`; earlier PICTURE: it as they wrote it.
 earlier() {
 	size=$(printf '%d' "0x$(od -An -tx1 -j33 -N4 "$1" | tr -d ' \n')")
@@ -110,7 +126,7 @@ test_from_an_image() {
 		expect 66 ddpm verify b.png --from other.png; says 'another image'
 		expect 0 ddpm verify b.png --from a.png --batch 1
 	done
-	ddpm sample -q -n 2 --steps 1 -o wide.png || fail 'sample'
+	ddpm sample -q -n 2 --steps 1 --scale 1 -o wide.png || fail 'sample'
 	expect 65 ddpm sample --from wide.png --noise-to 5 -o c.png
 	says '64 x 32 pixels (width x height) of 1 channel, the'
 	for words in '--from a.png' '--noise-to 5' '--encode --sampler ode' '--from a.png --noise-to -1' '--from a.png --noise-to 1000' \

@@ -62,6 +62,28 @@ TEST(recipe, differences)
     CHECK(recipe_compare("rubbish", b, "file", &err) == DDPM_EDATA && strstr(err.text, "file"));
 }
 
+/* A scale of 1 is not written, as no version before --scale wrote it. */
+TEST(recipe, scale)
+{
+    for (int scale = 0; scale < 3; scale++) {
+        const struct recipe r = { "m",           "e",        .sampler = "", .variance = "", .spacing = "",
+                                  .steps = "",   .from = "", .noise = "",   .format = "",   .keep_steps = 1,
+                                  .scale = scale };
+        const uint32_t index = 0;
+        struct recipe q;
+        cJSON *root;
+        uint32_t *list;
+        int n;
+        ddpm_error err;
+        char *text = recipe_text(&r, &index, 1);
+        REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
+        CHECK(!strstr(text, "scale") == (scale < 2) && q.scale == (scale < 2 ? 1 : scale));
+        free(text);
+        free(list);
+        cJSON_Delete(root);
+    }
+}
+
 TEST(recipe, key_of_earlier_versions)
 {
     const char *const now = "{\"seed\":\"7\",\"spacing\":\"quad\"}";

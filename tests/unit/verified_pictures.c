@@ -61,3 +61,22 @@ TEST(verify, one_pixel)
     free(text);
     picture_free(&p);
 }
+
+/* Every pixel of an enlarged one counts, beside the one that it was copied from too. */
+TEST(verify, enlarged_pixels)
+{
+    const char *path = check_path(check_folder(), "picture.png");
+    struct picture p;
+    char *text;
+    ddpm_error err;
+    REQUIRE(command(&command_sample, (const char *const[]){ "-q", "-n", "2", "--steps", "1", "--scale", "3",
+                                                            "-o", path, NULL }) == 0);
+    REQUIRE(picture_read(&p, &text, path, &err) == DDPM_OK);
+    CHECK(p.width == 3 * 2 * 32 && p.height == 3 * 32);
+    size_t last = (size_t)(p.width * p.height * p.channels) - 1;
+    CHECK(verify_changed(&p, text, 0, 0) == 0);
+    CHECK(verify_changed(&p, text, 0, 1) == 1 && verify_changed(&p, text, 1, 1) == 1 &&
+          verify_changed(&p, text, (size_t)p.width, 1) == 1 && verify_changed(&p, text, last, 1) == 1);
+    free(text);
+    picture_free(&p);
+}

@@ -42,7 +42,7 @@ int picture_create(struct picture *p, int width, int height, int channels, ddpm_
     if (channels < 1 || channels > 4)
         return dd_error(err, DDPM_EUSAGE, "PNG has 1 to 4 channels and the model %d: use --format npy",
                         channels);
-    if ((double)width * height * channels > 0x1p28)
+    if ((double)width * height * channels > PICTURE_MOST)
         return dd_error(err, DDPM_EUSAGE, "a picture of %d x %d pixels is too large: use --outdir", width,
                         height);
 

@@ -9,7 +9,9 @@ struct picture {
     unsigned char *pixel;        /* [height, width, channels] */
 };
 
-/* Makes a black picture.  DDPM_EUSAGE: it has more than 2^28 bytes, or a number of channels that
+#define PICTURE_MOST 0x1p28 /* bytes of its pixels */
+
+/* Makes a black picture.  DDPM_EUSAGE: it has more than PICTURE_MOST bytes, or a number of channels that
    PNG does not have. */
 int picture_create(struct picture *p, int width, int height, int channels, ddpm_error *err);
 void picture_free(struct picture *p);

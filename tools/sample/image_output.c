@@ -15,6 +15,14 @@ struct layout layout_of(const ddpm_about *a, int n, int frames)
                             a->width };
 }
 
+int layout_scale(const struct layout *l, int asked)
+{
+    int width = l->columns * l->width;
+    if (asked || l->columns * l->rows == 1 || width >= WIDTH_LEAST)
+        return asked ? asked : 1;
+    return (WIDTH_LEAST + width - 1) / width;
+}
+
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err)
 {
     if ((double)l->columns * l->width > 1e6 || (double)l->rows * l->height > 1e6)
@@ -63,13 +71,27 @@ static int open_array(struct image_output *g, ddpm_error *err)
     return DDPM_OK;
 }
 
+static int open_picture(struct image_output *g, ddpm_error *err)
+{
+    const struct picture *p = &g->picture;
+    int scale = g->recipe->scale, code = layout_picture(&g->picture, &g->layout, g->about, err);
+    if (code || scale <= 1)
+        return code;
+    if ((double)p->width * scale * p->height * scale * p->channels > PICTURE_MOST)
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--scale %d makes a picture of %d x %d pixels, which is too large: take a smaller one", scale,
+            p->width * scale, p->height * scale);
+    return picture_create(&g->large, p->width * scale, p->height * scale, p->channels, err);
+}
+
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err)
 {
     g->layout = layout_of(g->about, g->n, g->recipe->keep_steps);
-    g->picture = (struct picture){ .pixel = NULL };
+    g->picture = g->large = (struct picture){ .pixel = NULL };
     g->output = (struct dd_output){ .stream = NULL };
     g->nan = NULL;
-    int code = g->array ? open_array(g, err) : layout_picture(&g->picture, &g->layout, g->about, err);
+    int code = g->array ? open_array(g, err) : open_picture(g, err);
     if (!code)
         code = dd_output_create_any(&g->output, file, g->force, err);
     if (!code && g->array)
@@ -87,12 +109,32 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
     return DDPM_OK;
 }
 
+/* Enlarges a picture by the nearest neighbour: each pixel becomes scale x scale of them. */
+static void enlarge(struct picture *large, const struct picture *p, int scale)
+{
+    size_t channels = (size_t)p->channels;
+    for (int y = 0; y < large->height; y++)
+        for (int x = 0; x < large->width; x++)
+            memcpy(large->pixel + ((size_t)y * (size_t)large->width + (size_t)x) * channels,
+                   p->pixel + ((size_t)(y / scale) * (size_t)p->width + (size_t)(x / scale)) * channels,
+                   channels);
+}
+
+/* Returns the picture to be written, at the recipe's scale. */
+static const struct picture *scaled(struct image_output *g)
+{
+    if (!g->large.pixel)
+        return &g->picture;
+    enlarge(&g->large, &g->picture, g->recipe->scale);
+    return &g->large;
+}
+
 int image_output_finish(struct image_output *g, ddpm_error *err)
 {
     char *text = g->array ? NULL : recipe_text(g->recipe, g->index, g->n);
     int code = DDPM_OK;
     if (!g->array)
-        code = text ? picture_write(g->output.stream, &g->picture, text, err)
+        code = text ? picture_write(g->output.stream, scaled(g), text, err)
                     : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
     cJSON_free(text);
     if (!code && fflush(g->output.stream))
@@ -109,6 +151,7 @@ void image_output_free(struct image_output *g)
 {
     dd_output_abandon(&g->output);
     picture_free(&g->picture);
+    picture_free(&g->large);
     free(g->nan);
     g->nan = NULL;
 }

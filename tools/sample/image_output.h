@@ -12,6 +12,13 @@
 struct layout {
     int columns, rows, frames, height, width;
 };
+
+/* The least width of a picture of several tiles where nobody says its scale. */
+enum { WIDTH_LEAST = 512 };
+
+/* Returns the scale of a picture: `asked`, or where that is 0 the least one by which several tiles are WIDTH_LEAST
+   wide; a single tile then stays as it is. */
+int layout_scale(const struct layout *l, int asked);
 struct layout layout_of(const ddpm_about *a, int n, int frames);
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
 /* The image at a place; frame [frames, h, w, c], NULL: there is none, its tiles are crossed out. */
@@ -24,7 +31,8 @@ struct image_output {
     int n;
     bool array, single, force; /* single: an array of the one image, not of n */
     struct layout layout;
-    struct picture picture;
+    struct picture picture; /* at scale 1 */
+    struct picture large;   /* at the recipe's scale, where that is above 1 */
     struct dd_output output;
     double *nan; /* [frames, d]: what stands in an array for a lost image */
 };

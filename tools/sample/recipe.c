@@ -11,7 +11,7 @@
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
-enum { FIELDS = 20 }; /* beside "indices" */
+enum { FIELDS = 20 }; /* beside "scale" and "indices" */
 
 static void add_class(cJSON *o, int class)
 {
@@ -57,12 +57,14 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "steps", r->steps);
     add_class(o, r->class);
     cJSON_AddNumberToObject(o, "keep_steps", r->keep_steps);
+    if (r->scale > 1)
+        cJSON_AddNumberToObject(o, "scale", r->scale);
     cJSON_AddStringToObject(o, "noise", r->noise);
     cJSON_AddStringToObject(o, "format", r->format);
     list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
-    bool whole = cJSON_GetArraySize(o) == FIELDS + (n > 0) &&
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->scale > 1) + (n > 0) &&
                  cJSON_GetArraySize(list) == n; /* else out of memory on the way */
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
@@ -112,6 +114,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->steps = dd_json_text(&j, "steps");
     r->class = read_class(&j, root);
     r->keep_steps = dd_json_int(&j, "keep_steps", 1, 1000000);
+    r->scale = dd_json_has(&j, "scale") ? dd_json_int(&j, "scale", 1, SCALE_MOST) : 1;
     r->noise = dd_json_text(&j, "noise");
     r->format = dd_json_text(&j, "format");
     dd_json_ints(&j, "indices", list, n, 0, INT32_MAX);

@@ -7,21 +7,28 @@
 #include <stdint.h>
 #include "ddpm.h"
 
+enum { SCALE_MOST = 512 };
+
 enum { CLASS_NONE = -1, CLASS_ALL = -2 }; /* no class; class = index mod classes */
 
 struct recipe {
-    const char *model, *engine_class; /* id; the string of ddpm_net_about */
+    const char *model;        /* its id */
+    const char *engine_class; /* the string of ddpm_net_about */
     uint64_t seed;
-    const char *sampler, *variance, *spacing,
-        *steps;       /* steps: as ddpm_chain_respace takes them, after generator_open a list */
-    double eta, clip; /* clip 0: none */
+    const char *sampler, *variance, *spacing;
+    const char *steps; /* as ddpm_chain_respace takes them; a list after generator_open */
+    double eta;
+    double clip; /* 0: none */
     int order, corrector;
-    double snr; /* as in ddpm_sampler_options */
-    const char *from;
-    double noise_to;
-    bool encode; /* hash of the image that is started from, or ""; the step it is noised or encoded to */
-    int class, keep_steps; /* a class or CLASS_...; how many states of each image are shown, at least 1 */
-    const char *noise, *format; /* hash of a file of given noise, or ""; "png", "npy" */
+    double snr;       /* as in ddpm_sampler_options */
+    const char *from; /* hash of the image that is started from, or "" */
+    double noise_to;  /* the step that it is noised or encoded to */
+    bool encode;
+    int class;          /* a class, or CLASS_... */
+    int keep_steps;     /* how many states of each image are shown, at least 1 */
+    int scale;          /* the pixels of a picture are scale x scale; 0 is as 1 */
+    const char *noise;  /* hash of a file of given noise, or "" */
+    const char *format; /* "png", "npy" */
 };
 
 /* text as --class takes it: a number, "all", or NULL for no class. */

@@ -69,6 +69,14 @@ static int check_show(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+static int check_scale(const struct sample_settings *s, ddpm_error *err)
+{
+    if (s->scale && (s->outdir || strcmp(sample_settings_format(s), "png")))
+        return dd_error(err, DDPM_EUSAGE, "--scale is for one picture: leave it out, or leave out %s",
+                        s->outdir ? "--outdir" : "the format npy");
+    return DDPM_OK;
+}
+
 static int check_places(const struct sample_settings *s, ddpm_error *err)
 {
     if (s->output && s->outdir)
@@ -82,6 +90,8 @@ static int check_places(const struct sample_settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE,
                         "--force makes all images again: leave out --check-existing and --retry-nan");
     int code = check_show(s, err);
+    if (!code)
+        code = check_scale(s, err);
     return code ? code : check_ending(s, err);
 }
 

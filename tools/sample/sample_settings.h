@@ -21,7 +21,7 @@ struct sample_settings {
     double eta, snr; /* snr SNR_UNSET: not given */
     /* Where it goes. */
     const char *output, *outdir, *name, *format, *shard;
-    int64_t keep_steps;
+    int64_t keep_steps, scale; /* scale 0: not given */
     double wait;
     bool force, show, check_existing, retry_nan;
     /* What it may take. */
