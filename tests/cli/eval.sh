@@ -156,7 +156,7 @@ test_eval_bad_data() {
 test_eval_folders() {
 	mkdir d; ddpm sample -q -n 2 --steps 1 --outdir d/b && ddpm sample -q -n 2 --steps 1 --seed 1 --outdir d/a && mkdir d/empty || fail 'sample'
 	expect 0 ddpm eval d --steps 2 --json; prints '"images":4'
-	ddpm sample -q -n 4 --steps 1 -o grid.png || fail 'sample'
+	ddpm sample -q -n 4 --steps 1 --scale 1 -o grid.png || fail 'sample'
 	mkdir e && mv grid.png e
 	expect 65 ddpm eval e --steps 2; says '--fit crop'
 	expect 0 ddpm eval e --steps 2 --fit resize --json; prints '"images":1'

@@ -136,7 +136,7 @@ test_from_an_image() {
 		expect 64 ddpm sample $words
 	done
 	expect 66 ddpm sample --from nothing.png --noise-to 5
-	ddpm sample -q -n 4 --steps 1 -o grid.png || fail 'sample'
+	ddpm sample -q -n 4 --steps 1 --scale 1 -o grid.png || fail 'sample'
 	expect 65 ddpm sample --from grid.png --noise-to 500; says '64 x 64'; says '32 x 32'
 	echo rubbish >rubbish.png
 	expect 65 ddpm sample --from rubbish.png --noise-to 500; says 'rubbish.png'
