@@ -1,24 +1,37 @@
-/* Softmax attention (Vaswani et al. 2017, equation 1) within each head of D channels over T = memory + h w tokens:
-     S = q k^T / sqrt(D) [h w, T],  P = softmax over T of S,  y = P v [h w, D].
+/* Softmax attention (Vaswani et al. 2017, equation 1) within each head of D channels over T = memory + h w
+   tokens:
 
-   For a slice of the images, every head's k^T and v are packed for the gemm kernel (panels of nr columns, zeros in the last), memory
-   tokens first; then a task is a block of query rows: its rows of S, complete, in a thread's own scratch, softmax, times v.  So S as a
-   whole is never in memory, and each element is one sum in order of channels or tokens.
-   Forward's scratch: per image of a slice and head, k^T panels [T / nr][D][nr] and v panels [D / nr][T][nr]; per thread S [rows, T].
+     S = q k^T / sqrt(D) [h w, T],   P = softmax over T of S,   y = P v [h w, D].
 
-   Backward, P once more from q and k, a task being a head of an image:
-     dv = P^T dy,  dP = dy v^T,  dS = P (dP - P . dP) / sqrt(D),  dq = dS k,  dk = dS^T q.
-   Blocks of query rows follow one another, each adding its outer products to dk and dv.  What memory tokens get is kept per image,
-   [n, heads, 2, memory, D], and added up over the images at the end.
-   Backward's scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], a panel [rows][nr] of dy or q that does not
-   fill one, P and dS [rows, T], dk and dv panels [D / nr][T][nr]. */
+   For a slice of the images, k^T and v of every head are packed for the gemm kernel, in panels of nr
+   columns with zeros in the last, memory tokens first.  Then a task is a block of query rows: its rows of
+   S, complete, in a thread's own scratch; softmax; times v.  So S as a whole is never in memory, and each
+   element is one sum in order of channels or tokens.
+
+   Scratch: per thread S [rows, T]; per image of a slice and head, k^T panels [T / nr][D][nr] and v panels
+   [D / nr][T][nr].
+
+   Backward makes P once more from q and k.  A task is a head of an image:
+
+     dv = P^T dy,   dP = dy v^T,   dS = P (dP - P . dP) / sqrt(D),   dq = dS k,   dk = dS^T q.
+
+   Blocks of query rows follow one another, each adding its outer products to dk and dv.  The gradients by
+   memory tokens are kept per image, [n, heads, 2, memory, D], and added up over the images at the end.
+
+   Scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], a panel
+   [rows][nr] of dy or q that does not fill one, P and dS [rows, T], dk and dv panels [D / nr][T][nr]. */
 #include "layer/attention.h"
 #include <math.h>
 #include <string.h>
 #include "layer/matrix.h"
 
-/* Rows of a task, so that one head of a small image gives several; floats: of S in a task, which then stays in the second-level cache, and of each of three such in backward; of a slice's panels. */
-enum { ROWS = 36, ROWS_FLOATS = 64 << 10, BACKWARD_FLOATS = 48 << 10, SLICE_FLOATS = 2 << 20, LINE = 16 };
+enum {
+    ROWS = 36,                  /* of a task, so that one head of a small image gives several */
+    ROWS_FLOATS = 64 << 10,     /* of S in a task, which then stays in the second-level cache */
+    BACKWARD_FLOATS = 48 << 10, /* of each of three such in backward */
+    SLICE_FLOATS = 2 << 20,     /* of a slice's panels */
+    LINE = 16                   /* of a cache line */
+};
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
@@ -30,12 +43,14 @@ struct plan {
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
 {
-    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w,
-                      .heads = (size_t)a->heads,
-                      .dim = (size_t)a->dim,
-                      .memory = (size_t)a->memory,
-                      .mr = k->gemm_mr,
-                      .nr = k->gemm_nr };
+    struct plan p = {
+        .pixels = (size_t)a->h * (size_t)a->w,
+        .heads = (size_t)a->heads,
+        .dim = (size_t)a->dim,
+        .memory = (size_t)a->memory,
+        .mr = k->gemm_mr,
+        .nr = k->gemm_nr,
+    };
     p.tokens = p.memory + p.pixels;
     p.v = (a->tied ? 1 : 2) * p.heads * p.dim;
     p.rows = dd_min(dd_blocks(dd_min(p.pixels, ROWS), p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;
@@ -59,13 +74,14 @@ double dd_attention_flops(const struct dd_attention *a)
     return 4 * pixels * (pixels + a->memory) * a->heads * a->dim;
 }
 
-/* Token t of k or v: a row of the memory or of the image. */
+/* The tokens of k or v: rows of the memory, then of the image. */
 struct tokens {
     const float *memory, *image;
     size_t stride;
 };
 
-/* Copies or transposes tokens first .. first + count, of which some may be memory, `columns` channels each. */
+/* Copies or transposes `columns` channels, from `column` on, of tokens first .. first + count - 1, of which
+   some may be memory. */
 static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float *y, size_t ys,
                         const struct tokens *x, size_t first, size_t count, size_t column, size_t columns,
                         int transposed)
@@ -83,7 +99,7 @@ static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float 
     }
 }
 
-/* k^T or v^T: panel of nr tokens, [dim][nr]. */
+/* Packs a panel of nr tokens of k^T or v^T, [dim][nr]. */
 static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x,
                    size_t panel)
 {
@@ -94,7 +110,7 @@ static void pack_k(const struct dd_kernels *k, const struct plan *p, float *y, c
     pack_tokens(k, p, y, p->nr, x, first, count, 0, p->dim, 1);
 }
 
-/* Up to nr columns of y [rows, .] as a panel [rows][nr]. */
+/* Packs up to nr columns of y [rows, .] as a panel [rows][nr]. */
 static void pack_columns(const struct dd_kernels *k, const struct plan *p, float *panel, const float *y,
                          size_t ys, size_t rows, size_t columns)
 {
@@ -103,7 +119,7 @@ static void pack_columns(const struct dd_kernels *k, const struct plan *p, float
     k->affine(panel, p->nr, y, ys, NULL, NULL, rows, columns, DD_ACT_NONE);
 }
 
-/* v or k: panel of nr channels, [tokens][nr]. */
+/* Packs a panel of nr channels of v or k, [tokens][nr]. */
 static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, const struct tokens *x,
                    size_t panel)
 {
@@ -114,7 +130,7 @@ static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, c
     pack_tokens(k, p, y, p->nr, x, 0, p->tokens, column, columns, 0);
 }
 
-/* Images first .. first + n. */
+/* Computes images first .. first + n - 1. */
 static void slice_forward(const struct dd_context *ctx, const struct plan *p, const struct dd_map *y,
                           const struct dd_map *qkv, const float *memory_kv, size_t first, size_t n)
 {
@@ -137,6 +153,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
         else
             pack_k(k, p, to, &x, panel);
     }
+
     DD_TASKS(ctx->worker, task, n * p->heads * blocks) {
         size_t start = task % blocks * p->rows, head = task / blocks % p->heads,
                image = task / blocks / p->heads;
@@ -144,6 +161,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
                ss = dd_aligned(p->tokens);
         const float *b = packed + (image * p->heads + head) * head_size;
         float *s = ctx->scratch + dd_thread(ctx->worker) * p->s_size;
+
         dd_matrix_multiply(k, s, ss, images + at * qkv->stride + head * p->dim, qkv->stride, b,
                            p->dim * p->nr, rows, p->dim, p->tokens, 0);
         k->softmax(s, ss, (float)(1 / sqrt((double)p->dim)), rows, p->tokens);
@@ -160,10 +178,13 @@ void dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, 
         slice_forward(ctx, &p, y, qkv, memory_kv, first, dd_min(p.images, (size_t)qkv->n - first));
 }
 
-/* The parts of a thread's scratch, in floats from its beginning; stride: of P and dS, a line more than it
-   need be, else the lines of a column would all compete for the same sets of the cache. */
+/* The parts of a thread's scratch, in floats from its beginning. */
 struct back {
-    size_t rows, stride, k_t, v_t, k, block, p, ds, dk, dv, end;
+    size_t rows; /* of a block of queries */
+    /* Floats between the rows of P and dS: a line more than they need, since otherwise the lines of a
+       column would all compete for the same sets of the cache. */
+    size_t stride;
+    size_t k_t, v_t, k, block, p, ds, dk, dv, end;
 };
 
 static struct back make_back(const struct plan *p)
@@ -190,18 +211,21 @@ size_t dd_attention_backward_scratch(const struct dd_kernels *k, const struct dd
            ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
-/* One head of one image: q, k, v and their gradients, dy, what the memory's key and value get, the thread's scratch. */
+/* One head of one image. */
 struct head {
     const struct dd_kernels *kernels;
     const struct plan *p;
     const struct back *b;
     const float *q, *dy;
-    size_t stride, dy_stride, d_stride;
+    size_t stride, dy_stride, d_stride; /* of q, dy and the gradients */
     struct tokens k, v;
-    float *dq, *dk, *dv, *dmemory_k, *dmemory_v, *scratch;
+    float *dq, *dk, *dv;
+    float *dmemory_k, *dmemory_v; /* what the memory's key and value get */
+    float *scratch;               /* the thread's */
 };
 
-/* d, panels [dim / nr][tokens][nr], (+)= x^T y over a block of rows: x [rows, tokens], y [rows, dim]. */
+/* Makes d, panels [dim / nr][tokens][nr], x^T y over a block of rows, or with `load` adds that.  x [rows,
+   tokens], y [rows, dim]. */
 static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows,
                       int load)
 {
@@ -217,7 +241,7 @@ static void add_outer(const struct head *h, float *d, const float *x, const floa
     }
 }
 
-/* d of the image's tokens and the memory's out of panels. */
+/* Copies the gradients of the memory's tokens and of the image's out of panels. */
 static void store_outer(const struct head *h, float *dmemory, float *d, const float *panel)
 {
     const struct plan *p = h->p;
@@ -230,6 +254,7 @@ static void store_outer(const struct head *h, float *dmemory, float *d, const fl
     }
 }
 
+/* Goes backward through the block of query rows from `start` on. */
 static void block_backward(const struct head *h, size_t start)
 {
     const struct plan *p = h->p;
@@ -237,13 +262,18 @@ static void block_backward(const struct head *h, size_t start)
     size_t rows = dd_min(h->b->rows, p->pixels - start), ss = h->b->stride;
     const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
     float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
+
+    /* P, then what dv gets of it. */
     dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim,
                        p->tokens, 0);
     k->softmax(s, ss, scale, rows, p->tokens);
     add_outer(h, h->scratch + h->b->dv, s, dy, h->dy_stride, rows, start > 0);
+
+    /* dP, then dS in its place. */
     dd_matrix_multiply(k, ds, ss, dy, h->dy_stride, h->scratch + h->b->v_t, p->dim * p->nr, rows, p->dim,
                        p->tokens, 0);
     k->softmax_backward(ds, ss, s, ss, scale, rows, p->tokens);
+
     dd_matrix_multiply(k, h->dq + start * h->d_stride, h->d_stride, ds, ss, h->scratch + h->b->k,
                        p->tokens * p->nr, rows, p->tokens, p->dim, 0);
     add_outer(h, h->scratch + h->b->dk, ds, q, h->stride, rows, start > 0);
@@ -258,8 +288,10 @@ static void head_backward(const struct head *h)
     }
     for (size_t panel = 0; panel < dd_blocks(p->dim, p->nr); panel++)
         pack_v(h->kernels, p, h->scratch + h->b->k, &h->k, panel);
+
     for (size_t start = 0; start < p->pixels; start += h->b->rows)
         block_backward(h, start);
+
     store_outer(h, h->dmemory_k, h->dk, h->scratch + h->b->dk);
     store_outer(h, h->dmemory_v, h->dv, h->scratch + h->b->dv);
 }
@@ -273,29 +305,33 @@ void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dq
     size_t inner = p.heads * p.dim, memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory),
            n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
+
     DD_TASKS(ctx->worker, task, n * p.heads) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels;
         const float *q = qkv->data + at * qkv->stride + head * p.dim,
                     *m = memory_kv ? memory_kv + head * memory : NULL;
         float *dq = dqkv->data + at * dqkv->stride + head * p.dim,
               *dm = dmemory + image * kept + head * memory;
-        head_backward(&(struct head){ ctx->k,
-                                      &p,
-                                      &b,
-                                      q,
-                                      dy->data + at * dy->stride + head * p.dim,
-                                      qkv->stride,
-                                      dy->stride,
-                                      dqkv->stride,
-                                      { m, q + inner, qkv->stride },
-                                      { m ? m + p.heads * memory : NULL, q + 2 * inner, qkv->stride },
-                                      dq,
-                                      dq + inner,
-                                      dq + 2 * inner,
-                                      dm,
-                                      dm + p.heads * memory,
-                                      ctx->scratch + dd_thread(ctx->worker) * b.end });
+        head_backward(&(struct head){
+            .kernels = ctx->k,
+            .p = &p,
+            .b = &b,
+            .q = q,
+            .dy = dy->data + at * dy->stride + head * p.dim,
+            .stride = qkv->stride,
+            .dy_stride = dy->stride,
+            .d_stride = dqkv->stride,
+            .k = { m, q + inner, qkv->stride },
+            .v = { m ? m + p.heads * memory : NULL, q + 2 * inner, qkv->stride },
+            .dq = dq,
+            .dk = dq + inner,
+            .dv = dq + 2 * inner,
+            .dmemory_k = dm,
+            .dmemory_v = dm + p.heads * memory,
+            .scratch = ctx->scratch + dd_thread(ctx->worker) * b.end,
+        });
     }
+
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
         for (size_t j = part * memory; j < (part + 1) * memory; j++) {
             double sum = 0;

@@ -1,12 +1,15 @@
-/* Dropout.  Element e (in NHWC order) of sample s at place q is dropped when w < p 2^32, w the word e of the Philox stream
-   (seed, index = low word of s, t = q, purpose dropout, draw = the 24 bits of s above): a mask is a function of its place, so backward
-   makes it anew instead of keeping it. */
+/* Dropout (Srivastava et al. 2014).  Element e, in NHWC order, of sample s at place q is dropped when w < p
+   2^32.  w is word e of the Philox stream (seed, index = low word of s, t = q, purpose dropout, draw = the
+   24 bits of s above).  A mask is a function of its place, so backward makes it anew instead of keeping it.
+   */
 #include "layer/dropout.h"
 #include "base/rng.h"
 #include "layer/parallel.h"
 
-enum { PIXELS = 64 }; /* of a task */
+/* Pixels of a task. */
+enum { PIXELS = 64 };
 
+/* Applies the mask to pixels first .. first + n - 1 of an image. */
 static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first,
                         size_t n, double p, const struct dd_dropout *masks, uint32_t place)
 {
@@ -15,6 +18,7 @@ static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size
     uint32_t counter[4] = { 0, (uint32_t)sample, place,
                             (uint32_t)DD_RNG_DROPOUT << 24 | (uint32_t)(sample >> 32 & 0xffffff) };
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
+
     for (size_t i = first; i < first + n; i++) {
         counter[0] = (uint32_t)(i * c / 4);
         k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4,

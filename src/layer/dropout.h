@@ -1,18 +1,20 @@
-/* Dropout (Srivastava et al. 2014): y = mask act(x scale + shift) / (1 - p), where an element of the mask is 0 with probability p. */
+/* Dropout (Srivastava et al. 2014): y = mask act(x scale + shift) / (1 - p), where an element of the mask
+   is 0 with probability p. */
 #ifndef DD_DROPOUT_H
 #define DD_DROPOUT_H
 #include <stdint.h>
 #include "layer/map.h"
 
-/* Which masks a batch gets: image i is sample first + i of the stream of seed, see model-file.md "Noise". */
+/* The masks of a batch: image i is sample first + i of the stream of seed, see model-file.md "Noise". */
 struct dd_dropout {
     uint64_t seed, first;
 };
 
-/* place tells the masks of one network apart.  pre may be NULL; masks NULL: y = act(x scale + shift).  y may be x. */
+/* Computes y, or with masks NULL y = act(x scale + shift). place tells the masks of one network apart.
+   pre may be NULL; y may be x. */
 void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                         const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place);
-/* dy <- mask dy / (1 - p), of the same mask: the gradient of act(x scale + shift). */
+/* Changes dy into mask dy / (1 - p), of the same mask: the gradient by act(x scale + shift). */
 void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
                          const struct dd_dropout *masks, uint32_t place);
 #endif

@@ -1,35 +1,51 @@
 /* Linear attention (Shen et al. 2018) within each head of D channels over T = memory + h w tokens:
-     q' = softmax over D of q / sqrt(D) [h w, D],  k' = softmax over T of k [T, D],  C = k'^T v [D, D],  y = q' C [h w, D].
 
-   The factor 1 / sqrt(D) goes into C.  Four loops: k' transposed, [D, T], so that its rows are what gemm sums over, and v in panels of nr
-   columns; partial C of constant chunks of tokens; their sums in double, in order; y.
-   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D / nr][T][nr], partial C [chunks][D / nr][D][nr], of which the first becomes C.
+     q' = softmax over D of q / sqrt(D) [h w, D],   k' = softmax over T of k [T, D],
+     C = k'^T v [D, D],   y = q' C [h w, D].
 
-   Backward, a task being a head of an image, with C carrying the factor:
-     dq' = dy C^T,  dC = q'^T dy / sqrt(D),  dv = k' dC,  dk' = v dC^T,  then softmax backwards, over D for q, over T for k.
-   Backward's scratch: what memory tokens get per image, [n, 2, heads, D, memory]; per thread k' [D, T], a packed factor, q' [h w, D], a
-   transposed factor, C or dC in chunks, then plain and packed. */
+   The factor 1 / sqrt(D) goes into C.  There are four loops: k' transposed, [D, T], so that its rows are
+   what gemm sums over, and v in panels of nr columns; partial C of constant chunks of tokens; their sums in
+   double, in order; y.
+
+   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D /
+   nr][T][nr] and partial C [chunks][D / nr][D][nr], of which the first becomes C.
+
+   Backward, a task is a head of an image, and C carries the factor:
+
+     dq' = dy C^T,   dC = q'^T dy / sqrt(D),   dv = k' dC,   dk' = v dC^T,
+
+   then softmax backwards, over D for q and over T for k.
+
+   Scratch: the gradients by memory tokens per image, [n, 2, heads, D, memory]; per thread k' [D, T], a
+   packed factor, q' [h w, D], a transposed factor, C or dC in chunks, then plain and packed. */
 #include <math.h>
 #include <string.h>
 #include "layer/attention.h"
 #include "layer/matrix.h"
 
-/* Tokens of a partial C; channels of k that a task transposes (a cache line); pixels of a task; floats of a slice. */
-enum { TOKENS = 512, CHANNELS = 16, PIXELS = 96, SLICE_FLOATS = 2 << 20 };
+enum {
+    TOKENS = 512,           /* of a partial C */
+    CHANNELS = 16,          /* of k that a task transposes: a cache line */
+    PIXELS = 96,            /* of a task */
+    SLICE_FLOATS = 2 << 20, /* of a slice */
+};
 
 struct plan {
     size_t pixels, heads, dim, memory, tokens, nr, panels;
-    size_t chunks, q_size, k_size, v_size, c_size, head_size; /* floats; c_size of one C */
-    size_t images;                                            /* of a slice */
+    size_t chunks;
+    size_t q_size, k_size, v_size, c_size, head_size; /* floats; c_size is that of one C */
+    size_t images;                                    /* of a slice */
 };
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
 {
-    struct plan p = { .pixels = (size_t)a->h * (size_t)a->w,
-                      .heads = (size_t)a->heads,
-                      .dim = (size_t)a->dim,
-                      .memory = (size_t)a->memory,
-                      .nr = k->gemm_nr };
+    struct plan p = {
+        .pixels = (size_t)a->h * (size_t)a->w,
+        .heads = (size_t)a->heads,
+        .dim = (size_t)a->dim,
+        .memory = (size_t)a->memory,
+        .nr = k->gemm_nr,
+    };
     p.tokens = p.memory + p.pixels;
     p.panels = dd_blocks(p.dim, p.nr);
     p.chunks = dd_blocks(p.tokens, TOKENS);
@@ -56,7 +72,7 @@ double dd_linear_attention_flops(const struct dd_attention *a)
     return 2 * (2 * pixels + a->memory) * a->heads * a->dim * a->dim;
 }
 
-/* One slice of images: where its parts lie. */
+/* One slice of images, and where its parts lie. */
 struct slice {
     const struct plan *p;
     const struct dd_kernels *k;
@@ -72,13 +88,14 @@ static float *head_scratch(const struct slice *s, size_t image, size_t head)
     return s->scratch + (image * s->p->heads + head) * s->p->head_size;
 }
 
-/* q (0), k (1) or v (2) of a head. */
+/* Returns q (which = 0), k (1) or v (2) of a head. */
 static const float *head_input(const struct slice *s, size_t image, size_t head, size_t which)
 {
     return s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim;
 }
 
-/* Channels first .. of k', [channels, tokens], of k [pixels, .]; memory, NULL if none, is [dim, memory]. */
+/* Makes channels first and following of k', [channels, tokens], from k [pixels, .].  memory [dim, memory],
+   NULL: none. */
 static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory,
                    const float *x, size_t xs, size_t first)
 {
@@ -91,7 +108,7 @@ static void make_k(const struct plan *p, const struct dd_kernels *kernels, float
     kernels->softmax(k, p->tokens, 1, n, p->tokens);
 }
 
-/* A panel of v, [tokens][nr]. */
+/* Packs a panel of v, [tokens][nr]. */
 static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory,
                    const float *x, size_t xs, size_t panel)
 {
@@ -104,7 +121,8 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
     kernels->affine(v + p->memory * p->nr, p->nr, x + first, xs, NULL, NULL, p->pixels, n, DD_ACT_NONE);
 }
 
-/* c, panels [dim][nr], = the part of a [dim, tokens] b, b in panels [tokens][nr], that is the chunk's. */
+/* Makes c, panels [dim][nr], the chunk's part of the product a [dim, tokens] b, with b in panels
+   [tokens][nr]. */
 static void make_partial(const struct plan *p, const struct dd_kernels *kernels, float *c, const float *a,
                          const float *b, size_t tokens, size_t chunk)
 {
@@ -117,7 +135,7 @@ static void make_partial(const struct plan *p, const struct dd_kernels *kernels,
                            0);
 }
 
-/* The sum of the chunks / sqrt(dim), in the place of the first. */
+/* Puts the sum of the chunks, divided by sqrt(dim), in the place of the first one. */
 static void make_c(const struct plan *p, float *c, size_t chunks)
 {
     double scale = 1 / sqrt((double)p->dim);
@@ -129,7 +147,7 @@ static void make_c(const struct plan *p, float *c, size_t chunks)
     }
 }
 
-/* y = q' C for a block of pixels. */
+/* Computes y = q' C for a block of pixels. */
 static void make_y(const struct slice *s, const struct dd_context *ctx, const struct dd_map *y, size_t image,
                    size_t head, size_t first)
 {
@@ -150,6 +168,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
     size_t k_tasks = dd_blocks(p->dim, CHANNELS), tasks = k_tasks + p->panels,
            blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
+
     DD_TASKS(ctx->worker, task, heads * tasks) {
         size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
                v = part >= k_tasks;
@@ -160,11 +179,13 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
         else
             make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
     }
+
     DD_TASKS(ctx->worker, task, heads * p->chunks) {
         float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads),
               *v = k + p->k_size;
         make_partial(p, s->k, v + p->v_size, k, v, p->tokens, task % p->chunks);
     }
+
     DD_TASKS(ctx->worker, task, heads)
         make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
     DD_TASKS(ctx->worker, task, heads * blocks)
@@ -177,15 +198,17 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
 {
     struct plan p = make_plan(ctx->k, a);
     for (size_t first = 0; first < (size_t)qkv->n; first += p.images) {
-        struct slice s = { &p,
-                           ctx->k,
-                           qkv->data + first * p.pixels * qkv->stride,
-                           ctx->scratch,
-                           ctx->scratch + (size_t)ctx->threads * p.q_size,
-                           qkv->stride,
-                           memory_kv,
-                           first,
-                           dd_min(p.images, (size_t)qkv->n - first) };
+        struct slice s = {
+            .p = &p,
+            .k = ctx->k,
+            .qkv = qkv->data + first * p.pixels * qkv->stride,
+            .rows = ctx->scratch,
+            .scratch = ctx->scratch + (size_t)ctx->threads * p.q_size,
+            .stride = qkv->stride,
+            .memory = memory_kv,
+            .first = first,
+            .n = dd_min(p.images, (size_t)qkv->n - first),
+        };
         slice_forward(&s, ctx, y);
     }
 }
@@ -214,18 +237,19 @@ size_t dd_linear_attention_backward_scratch(const struct dd_kernels *k, const st
            ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
-/* One head of one image: q, where k is `inner` and v 2 inner floats behind, their gradients alike, dy, the memory's key, where the value
-   is `values` floats behind, and what it gets; the parts of the thread's scratch. */
+/* One head of one image. */
 struct head {
     const struct plan *p;
     const struct dd_kernels *kernels;
-    const float *q, *dy, *memory;
-    float *dq, *dmemory;
+    const float *q; /* k lies `inner` floats behind, v twice as many */
+    const float *dy;
+    const float *memory; /* the memory's key; its value lies `values` floats behind */
+    float *dq, *dmemory; /* their gradients, alike */
     size_t stride, dy_stride, d_stride, inner, values;
-    float *k, *packed, *q_soft, *turned, *c, *plain;
+    float *k, *packed, *q_soft, *turned, *c, *plain; /* the parts of the thread's scratch */
 };
 
-/* a [dim, tokens] b, b packed, / sqrt(dim): panels in c, rows of dim in plain. */
+/* Computes a [dim, tokens] b / sqrt(dim), with b packed: as panels in c, and as rows of dim in plain. */
 static void make_product(const struct head *h, const float *a, size_t tokens)
 {
     const struct plan *p = h->p;
@@ -238,7 +262,7 @@ static void make_product(const struct head *h, const float *a, size_t tokens)
                            dd_min(p->nr, p->dim - j * p->nr), DD_ACT_NONE);
 }
 
-/* dq, from C; then dC takes C's place. */
+/* Makes dq of C; then dC takes C's place. */
 static void query_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -267,7 +291,7 @@ static void query_backward(const struct head *h)
     make_product(h, h->turned, p->pixels);
 }
 
-/* dv, from dC and k'. */
+/* Makes dv of dC and k'. */
 static void value_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -282,7 +306,7 @@ static void value_backward(const struct head *h)
     }
 }
 
-/* dk, from dC, v and k': v^T in panels of nr tokens, then dk' in rows of channels. */
+/* Makes dk of dC, v and k': first v^T in panels of nr tokens, then dk' in rows of channels. */
 static void key_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -312,6 +336,7 @@ static void head_backward(const struct head *h)
     for (size_t panel = 0; panel < p->panels; panel++)
         make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner,
                h->stride, panel);
+
     make_product(h, h->k, p->tokens);
     query_backward(h);
     value_backward(h);

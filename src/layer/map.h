@@ -1,5 +1,8 @@
-/* What every layer works on.  A map is n images of h x w pixels of c channels; pixels are `stride` floats apart, images h * w * stride.
-   A vector [n, c] is a map of one pixel.  So a concatenation is two producers writing into one buffer. */
+/* The arguments that all layers share.
+
+   A map is n images of h x w pixels of c channels.  Pixels lie `stride` floats apart, images h * w *
+   stride.  A vector [n, c] is a map of one pixel.  So a concatenation is two producers that write into one
+   buffer. */
 #ifndef DD_MAP_H
 #define DD_MAP_H
 #include "kernel/kernels.h"
@@ -10,7 +13,7 @@ struct dd_map {
     size_t stride;
 };
 
-/* n images of a map from `first` on. */
+/* Returns n images of a map from `first` on. */
 static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int n)
 {
     float *data = m->data ? m->data + (size_t)first * (size_t)m->h * (size_t)m->w * m->stride : NULL;
@@ -19,27 +22,27 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
 
 struct dd_worker;
 
-/* scratch: the caller's block, as large as the layer asked for at its own batch and threads; its contents mean nothing.  worker: this
-   thread's place in the team that computes the layer together (layer/parallel.h), or NULL when the caller is alone.  Every thread of the
-   team calls the layer's function, with the same arguments but for its worker. */
+/* Every thread of the team that computes a layer together calls the layer's function, with the same
+   arguments but for its worker. */
 struct dd_context {
     const struct dd_kernels *k;
     int threads;
-    float *scratch;
-    struct dd_worker *worker;
+    float *scratch;           /* the caller's, as large as the layer asked for; its contents mean nothing */
+    struct dd_worker *worker; /* this thread's place in the team (parallel.h); NULL: the caller is alone */
 };
 
-/* Applied to a layer's input while it is loaded: act(x * scale + shift), scale and shift [n, c] (from dd_norm) or NULL. */
+/* What a layer applies to its input while it loads it: act(x * scale + shift), with scale and shift [n, c]
+   of a group norm, or NULL. */
 struct dd_pre {
     const float *scale, *shift;
     enum dd_act act;
 };
 
-/* Applied on store: (y + add + residual) * scale; add [n, .] by images add_stride floats apart, or NULL; residual or NULL. */
+/* What a layer applies to its output while it stores it: (y + add + residual) * scale. */
 struct dd_post {
-    const float *add;
-    size_t add_stride;
-    const struct dd_map *residual;
+    const float *add;              /* [n, c], or NULL */
+    size_t add_stride;             /* floats between the images of add */
+    const struct dd_map *residual; /* or NULL */
     float scale;
 };
 #endif

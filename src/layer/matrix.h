@@ -1,10 +1,11 @@
-/* y [rows, n] = x [rows, depth] b, load: +=, where b is packed for the gemm kernel: panels of nr columns, each [depth][nr], `panel`
-   floats apart. */
+/* A product of matrices by the gemm kernel. */
 #ifndef DD_MATRIX_H
 #define DD_MATRIX_H
 #include "layer/parallel.h"
 #include "kernel/kernels.h"
 
+/* Computes y [rows, n] = x [rows, depth] b, or with `load` y += x b.  Rows of y and x lie ys and xs floats
+   apart.  b is packed for the kernel: panels of nr columns, each [depth][nr], `panel` floats apart. */
 static inline void dd_matrix_multiply(const struct dd_kernels *k, float *y, size_t ys, const float *x,
                                       size_t xs, const float *b, size_t panel, size_t rows, size_t depth,
                                       size_t n, int load)

@@ -1,22 +1,37 @@
-/* Group norm (Wu and He 2018) and RMS norm.
+/* Group norm (Wu and He 2018) and RMS norm (Zhang and Sennrich 2019).
 
-   Group norm of x [n, h, w, c], group g being c / groups neighbouring channels over all pixels, N values:
+   Group norm of x [n, h, w, c]: group g is c / groups neighbouring channels over all P pixels, N values.
+
      y = (x - mean_g) / sqrt(var_g + eps) * gamma + beta, then y * (1 + s) + b,
-   leaves as scale = rstd gamma (1 + s) and shift = (beta - mean rstd gamma) (1 + s) + b.  Float sums of x - p and (x - p)^2 over chunks
-   of 64 pixels, p the channel's value at the first pixel; from there on double, in order:
-     mean = sum over c of (P p_c + S_c) / N,  var = sum over c of (Q_c - 2 d_c S_c + P d_c^2) / N,  d_c = mean - p_c, P pixels.
+
+   leaves as scale = rstd gamma (1 + s) and shift = (beta - mean rstd gamma) (1 + s) + b.  The sums S_c of x
+   - p and Q_c of (x - p)^2, p being the channel's value at the first pixel, are float over chunks of 64
+   pixels; from there on everything is double, in order:
+
+     mean = sum over c of (P p_c + S_c) / N,
+     var  = sum over c of (Q_c - 2 d_c S_c + P d_c^2) / N,   d_c = mean - p_c.
+
    Scratch: [n, chunks, 2, c].
 
-   Backward, h = x - mean, n = h rstd, G the sum over pixels of g, H that of g n, g the gradient by y, which consumers leave as
-   dshift = G and dscale = sum of g (x - p), so H = rstd (dscale + (p - mean) G):
-     db = G,  ds = gamma H + beta G,  dgamma = sum over images of (1 + s) H,  dbeta = of (1 + s) G,
-     dx = g scale - rstd (m1 + n m2),  m1 = sum over the group's c of gamma (1 + s) G / N,  m2 = of gamma (1 + s) H / N;
-   the consumer has made the first term, here follows the second, as x a + b with a, b [n, c].  All of it in double but a, b.
-   RMS norm: rms_backward of kernels.def over the same chunks; ds = gain * product, db = sum, dg = sqrt(c) (1 + s) * product. */
+   Backward: with h = x - mean, n = h rstd and g the gradient by y, let G be the sum over pixels of g, and H
+   that of g n.  Consumers leave dshift = G and dscale = sum of g (x - p), so H = rstd (dscale + (p - mean)
+   G), and
+
+     db = G,   ds = gamma H + beta G,
+     dgamma = sum over images of (1 + s) H,   dbeta = sum over images of (1 + s) G,
+     dx = g scale - rstd (m1 + n m2),
+          m1 = sum over the group's c of gamma (1 + s) G / N,   m2 = the same of gamma (1 + s) H / N.
+
+   The consumer has made the first term of dx. The second follows here as x a + b, with a and b [n, c].
+   All of it is double but a and b.
+
+   RMS norm: rms_backward of kernels.def over the same chunks; then ds = gain * product, db = sum,
+   dg = sqrt(c) (1 + s) * product. */
 #include "layer/norm.h"
 #include <math.h>
 #include "layer/parallel.h"
 
+/* Pixels of a partial sum; channels of a task. */
 enum { CHUNK = 64, CHANNELS = 16 };
 
 size_t dd_norm_scratch(int n, int h, int w, int c)
@@ -28,7 +43,8 @@ struct moments {
     double mean, rstd;
 };
 
-/* Of channels first .. first + width; pivot, sums as of channel 0 of the image. */
+/* Returns the moments of channels first .. first + width - 1.  pivot and sums begin at channel 0 of the
+   image. */
 static struct moments group_moments(const float *pivot, const float *sums, size_t chunks, size_t pixels,
                                     size_t channels, size_t first, size_t width, double eps)
 {
@@ -40,6 +56,7 @@ static struct moments group_moments(const float *pivot, const float *sums, size_
         mean += count * pivot[c] + s;
     }
     mean /= total;
+
     for (size_t c = first; c < first + width; c++) {
         double s = 0, q = 0, d = mean - pivot[c];
         for (size_t i = 0; i < chunks; i++) {
@@ -48,8 +65,9 @@ static struct moments group_moments(const float *pivot, const float *sums, size_
         }
         var += q - 2 * d * s + count * d * d;
     }
-    /* Rounding can leave a constant group a little below 0; a NaN passes. */
     var /= total;
+
+    /* Rounding can leave a constant group a little below 0; a NaN passes. */
     return (struct moments){ mean, 1 / sqrt((var < 0 ? 0 : var) + eps) };
 }
 
@@ -60,12 +78,14 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            width = channels / (size_t)groups;
     float *sums = ctx->scratch;
+
     DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
         ctx->k->moments(sums + task * 2 * channels, sums + (task * 2 + 1) * channels,
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
+
     DD_TASKS(ctx->worker, task, (size_t)x->n * (size_t)groups) {
         size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
         struct moments m =
@@ -75,6 +95,7 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
             moments[2 * task] = (float)m.mean;
             moments[2 * task + 1] = (float)m.rstd;
         }
+
         for (size_t c = first; c < first + width; c++) {
             double s = emb ? 1 + (double)emb[image * emb_stride + c] : 1,
                    b = emb ? emb[image * emb_stride + channels + c] : 0;
@@ -89,11 +110,15 @@ size_t dd_norm_backward_scratch(int n, int c)
     return (2 * sizeof(double) + 2 * sizeof(float)) * (size_t)n * (size_t)c;
 }
 
-/* Of one image: scale and shift's sums, where x begins, and what comes out. */
+/* The backward pass of one image. */
 struct image_backward {
-    const float *dscale, *dshift, *pivot, *gamma, *beta, *emb; /* emb: s, then b, or NULL */
-    float *a, *b, *demb;
-    double *dgamma, *dbeta;
+    const float *dscale, *dshift; /* sums of the consumer */
+    const float *pivot;           /* the first pixel */
+    const float *gamma, *beta;
+    const float *emb;       /* s, then b; or NULL */
+    float *a, *b;           /* dx += x a + b */
+    float *demb;            /* like emb */
+    double *dgamma, *dbeta; /* of this image */
     size_t channels;
 };
 
@@ -114,13 +139,14 @@ static void group_backward(const struct image_backward *t, size_t first, size_t 
             *db = (float)((add ? *db : 0) + g);
         }
     }
+
     for (size_t c = first; c < first + width; c++) {
         t->a[c] = (float)(-rstd * rstd * m2);
         t->b[c] = (float)(rstd * (mean * rstd * m2 - m1));
     }
 }
 
-/* y [c] += sum over images of x [n, 2, c], one after the other. */
+/* Adds to y [c] the sum over images of x [n, 2, c], one after the other. */
 static void add_images(float *y, const double *x, size_t n, size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
@@ -141,23 +167,28 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
     size_t width = channels / (size_t)groups;
     double *parts = (double *)(void *)ctx->scratch;
     float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
+
     DD_TASKS(ctx->worker, task, n * (size_t)groups) {
         size_t image = task / (size_t)groups, at = image * channels;
-        struct image_backward t = { dscale + at,
-                                    dshift + at,
-                                    x->data + image * pixels * x->stride,
-                                    gamma,
-                                    beta,
-                                    emb ? emb + image * emb_stride : NULL,
-                                    affine + 2 * at,
-                                    affine + 2 * at + channels,
-                                    emb ? demb + image * demb_stride : NULL,
-                                    parts + 2 * at,
-                                    parts + 2 * at + channels,
-                                    channels };
+        struct image_backward t = {
+            .dscale = dscale + at,
+            .dshift = dshift + at,
+            .pivot = x->data + image * pixels * x->stride,
+            .gamma = gamma,
+            .beta = beta,
+            .emb = emb ? emb + image * emb_stride : NULL,
+            .a = affine + 2 * at,
+            .b = affine + 2 * at + channels,
+            .demb = emb ? demb + image * demb_stride : NULL,
+            .dgamma = parts + 2 * at,
+            .dbeta = parts + 2 * at + channels,
+            .channels = channels,
+        };
         group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
                        (double)pixels * (double)width, demb_add);
     }
+
+    /* Two tasks more sum up the parameters. */
     DD_TASKS(ctx->worker, task, n * chunks + 2) {
         if (task == n * chunks)
             add_images(dgamma, parts, n, channels);
@@ -165,6 +196,7 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
             add_images(dbeta, parts + channels, n, channels);
         if (task >= n * chunks)
             continue;
+
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
         const float *a = affine + 2 * image * channels;
         ctx->k->affine_add(dx->data + at * dx->stride, dx->stride, x->data + at * x->stride, x->stride, a,
@@ -191,7 +223,7 @@ size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
     return dd_norm_scratch(n, h, w, c) + sizeof(float) * (size_t)threads * dd_aligned((size_t)c);
 }
 
-/* From sums [n, chunks, 2, c] of h, then h n, to dg and demb, for channels first .. first + width. */
+/* Makes dg and demb of sums [n, chunks, 2, c] of h, then h n, for channels first .. first + width - 1. */
 static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add, const float *sums, size_t n,
                            size_t chunks, size_t channels, size_t first, size_t width, const float *gain,
                            const float *emb, size_t emb_stride)
@@ -224,6 +256,7 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
     size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
            n = (size_t)x->n;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
+
     DD_TASKS(ctx->worker, task, n * chunks) {
         size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first,
                count = dd_min(CHUNK, pixels - first);
@@ -239,6 +272,7 @@ void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx,
                              x->data + at * x->stride, x->stride, gain, scale,
                              scale ? scale + channels : NULL, count, channels, act);
     }
+
     DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))
         rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, block * CHANNELS,
                        dd_min(CHANNELS, channels - block * CHANNELS), gain, emb, emb_stride);

@@ -1,11 +1,17 @@
-/* Backward of u = act(x scale + shift), which a consumer computes while it loads x, and of y = act((z + add + residual) scale), which a
-   producer computes while it stores z.  scale and shift [n, c] come from the group norm of x itself (norm.c), so what it wants of them is
-     dscale = sum of g (x - p),  dshift = sum of g,  g = du act'(x scale + shift),
-   p the channel's value at the image's first pixel: around it the sums lose nothing where the mean is large.
-   Sums are float over chunks of 64 pixels, then double over the chunks, in order.  Scratch: [n, chunks, 2, c]. */
+/* The backward pass of u = act(x scale + shift), which a layer computes while it loads x, and of
+   y = act((z + add + residual) scale), which a layer computes while it stores z.
+
+   scale and shift [n, c] come from the group norm of x itself (norm.c), so the norm wants the sums
+
+     dscale = sum of g (x - p),   dshift = sum of g,   g = du act'(x scale + shift),
+
+   p being the channel's value at the image's first pixel: around it the sums lose nothing where the mean is
+   large.  Sums are float over chunks of 64 pixels, then double over the chunks, in order.  Scratch: [n,
+   chunks, 2, c]. */
 #include "layer/pre.h"
 #include "layer/parallel.h"
 
+/* Pixels of a partial sum; channels of a task. */
 enum { CHUNK = 64, CHANNELS = 64 };
 
 size_t dd_pre_scratch(int n, int h, int w, int c)
@@ -13,7 +19,7 @@ size_t dd_pre_scratch(int n, int h, int w, int c)
     return sizeof(float) * (size_t)n * dd_blocks((size_t)h * (size_t)w, CHUNK) * 2 * (size_t)c;
 }
 
-/* A chunk of pixels of one image: where it begins in a map, and how long it is. */
+/* A chunk of pixels of one image: the pixel of the map at which it begins, and its length. */
 struct chunk {
     size_t image, at, pixels;
 };
@@ -30,7 +36,8 @@ static size_t chunks_of(const struct dd_map *x)
     return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK);
 }
 
-/* Each of y [kinds][n, c] (+)= its sums, of [n, chunks, kinds, c], over the chunks. */
+/* Makes each of y [kinds][n, c] its sum over the chunks of scratch [n, chunks, kinds, c], or with `add`
+   adds it.  Images of y lie ys floats apart. */
 static void total(const struct dd_context *ctx, float *const *y, size_t kinds, size_t ys, bool add, size_t n,
                   size_t chunks, size_t c)
 {
@@ -40,6 +47,7 @@ static void total(const struct dd_context *ctx, float *const *y, size_t kinds, s
                width = dd_min(CHANNELS, c - first);
         const float *sums = ctx->scratch + (image * chunks * kinds + kind) * c + first;
         float *to = y[kind] + image * ys + first;
+
         double sum[CHANNELS] = { 0 };
         for (size_t i = 0; i < chunks; i++)
             for (size_t j = 0; j < width; j++)
@@ -53,6 +61,7 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                      float *dshift, const struct dd_map *du, const struct dd_map *x, const struct dd_pre *pre)
 {
     size_t c = (size_t)x->c, n = (size_t)x->n, chunks = chunks_of(x);
+
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(x, task);
         const float *pivot = x->data + (k.at - task % chunks * CHUNK) * x->stride;
@@ -62,11 +71,12 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
                                 x->stride, dscale ? pre->scale + k.image * c : NULL,
                                 dscale ? pre->shift + k.image * c : NULL, pivot, k.pixels, c, pre->act);
     }
+
     if (dscale)
         total(ctx, (float *[]){ dshift, dscale }, 2, c, false, n, chunks, c);
 }
 
-/* dz of one chunk. */
+/* Makes dz of one chunk. */
 static void store_chunk(const struct dd_kernels *k, const struct chunk *at, const struct dd_map *dz,
                         const struct dd_map *dy, const struct dd_map *v, float scale, enum dd_act act)
 {
@@ -88,6 +98,7 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
                            enum dd_act act)
 {
     size_t c = (size_t)dy->c, n = (size_t)dy->n, chunks = chunks_of(dy);
+
     DD_TASKS(ctx->worker, task, n * chunks) {
         struct chunk k = chunk_of(dy, task);
         const float *z = dz->data + k.at * dz->stride;
@@ -100,6 +111,7 @@ void dd_pre_store_backward(const struct dd_context *ctx, const struct dd_map *dz
                          dresidual->stride, 1, k.pixels, c);
         }
     }
+
     if (dadd)
         total(ctx, &dadd->data, 1, dadd->stride, dadd_add, n, chunks, c);
 }

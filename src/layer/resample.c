@@ -1,7 +1,14 @@
-/* Changes of resolution without weights; a task is a row of the output.
-     up: y(i, j) = x(i/2, j/2);  mean: y(i, j) = mean of x(2i..2i+1, 2j..2j+1);  unshuffle: pixel (2i+p1, 2j+p2) to channel c*4+p1*2+p2.
-   Backward of these: the sum of the four y, a quarter of the one y, the y it went to; a task is a row or pair of rows of dx.
-   With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h, w, c]. */
+/* Changes of resolution without weights.  A task is a row of the output.
+
+     up:         y(i, j) = x(i/2, j/2)
+     mean:       y(i, j) = mean of x(2i..2i+1, 2j..2j+1)
+     unshuffle:  pixel (2i + p1, 2j + p2) becomes channel c * 4 + p1 * 2 + p2 of pixel (i, j)
+
+   Backward, dx is the sum of the four dy, a quarter of the one dy, or the dy it went to.  A task is a row
+   or a pair of rows of dx.
+
+   With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h,
+   w, c]. */
 #include "layer/resample.h"
 #include "layer/parallel.h"
 
@@ -10,12 +17,13 @@ size_t dd_resample_scratch(int n, int h, int w, int c)
     return sizeof(float) * (size_t)n * (size_t)h * (size_t)w * (size_t)c;
 }
 
+/* Rows of pixels, `stride` floats apart. */
 struct rows {
     const float *data;
     size_t stride;
 };
 
-/* Rows first .. first + count of all images' rows, after pre. */
+/* Returns rows first .. first + count - 1 of all images' rows, after pre. */
 static struct rows load(const struct dd_context *ctx, const struct dd_map *x, const struct dd_pre *pre,
                         size_t first, size_t count)
 {
@@ -23,6 +31,7 @@ static struct rows load(const struct dd_context *ctx, const struct dd_map *x, co
     const float *data = x->data + first * w * x->stride;
     if (!pre)
         return (struct rows){ data, x->stride };
+
     float *y = ctx->scratch + first * w * c;
     ctx->k->affine(y, c, data, x->stride, pre->scale ? pre->scale + image * c : NULL,
                    pre->scale ? pre->shift + image * c : NULL, count * w, c, pre->act);
@@ -48,7 +57,8 @@ void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *
                                   (size_t)dx->w, (size_t)dx->c);
 }
 
-/* Where output row `row` of all images begins in x; an odd last row of an image is left out. */
+/* Returns the row of x at which row `row` of the output begins, both counted over all images.  An odd last
+   row of an image is left out. */
 static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
 {
     return row / (size_t)y->h * (size_t)x->h + row % (size_t)y->h * 2;
@@ -66,7 +76,8 @@ void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map 
 
 typedef void pairs_backward(float *, size_t, int, const float *, size_t, size_t, size_t, size_t);
 
-/* Pairs of rows of dx, of which the last of an image may be one row that nothing was made of. */
+/* Applies f to the pairs of rows of dx.  The last pair of an image may be one row, of which nothing was
+   made. */
 static void each_pair(const struct dd_context *ctx, pairs_backward *f, const struct dd_map *dx, bool add,
                       const struct dd_map *dy)
 {

@@ -1,30 +1,31 @@
-/* Changes of resolution without weights, and the copy that is left where a join could not be planned away.  Backward: dx = or, add, +=;
-   a forward with a pre is followed by dd_pre_backward. */
+/* Changes of resolution without weights, and the copy that remains where a join could not be planned away.
+   The backward functions write dx, or with `add` add to it.  Where forward had a pre, dd_pre_backward
+   follows. */
 #ifndef DD_RESAMPLE_H
 #define DD_RESAMPLE_H
 #include <stdbool.h>
 #include "layer/map.h"
 
-/* Nearest neighbour, y twice x. */
+/* Up-sampling by the nearest neighbour: y is twice as high and wide as x. */
 void dd_resample_up_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                             const struct dd_pre *pre);
 void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
                              const struct dd_map *dy);
-/* Means of 2 x 2, y half of x; an odd last row or column of x is left out. */
+/* Means of 2 x 2 pixels: y is half of x.  An odd last row or column of x is left out. */
 void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                               const struct dd_pre *pre);
 void dd_resample_mean_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
                                const struct dd_map *dy);
-/* 2 x 2 pixels become channels c*4 + p1*2 + p2 of one. */
+/* Space to channels: pixel (p1, p2) of 2 x 2 becomes the channels c * 4 + p1 * 2 + p2 of one pixel. */
 void dd_resample_unshuffle_forward(const struct dd_context *ctx, const struct dd_map *y,
                                    const struct dd_map *x);
 void dd_resample_unshuffle_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
                                     const struct dd_map *dy);
-/* y = a x + b; with a pre a is 1, b 0, and no scratch wanted. */
+/* The copy y = a x + b; with a pre a is 1 and b 0.  It needs no scratch. */
 void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                               const struct dd_pre *pre, float a, float b);
 void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
                                const struct dd_map *dy, float a);
-size_t dd_resample_scratch(int n, int h, int w,
-                           int c); /* bytes, h and w of the input; for up and mean with a pre */
+/* Returns the bytes of scratch of up and mean with a pre, h and w being those of the input. */
+size_t dd_resample_scratch(int n, int h, int w, int c);
 #endif
