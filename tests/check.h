@@ -1,6 +1,6 @@
 /* The test harness: a test is a function registered by one line in its own file.
 
-     TEST(rng, known_answers) { ... CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("../shared is not there"); }
+     TEST(rng, known_answers) { ... CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("there is no ..."); }
 
    Run: ddpm-check [-l] [-j WORKERS] [-t SUBSTRING]...
    The last line of output is `N passed, N failed, N skipped`. */
@@ -22,7 +22,9 @@ struct check_test {
 void check_register(struct check_test *t);
 void check_fail(const char *file, int line, const char *format, ...);
 void check_skip(const char *format, ...);
-/* The folder of reference data ("../shared" beside the source), or NULL; and of the source tree. */
+/* The folder of large reference files ("../shared" beside the source), or NULL; and the source tree.  A test
+   that needs a file which is not there is skipped with this reason, which run.sh sums up in one line. */
+#define CHECK_NO_REFERENCE "large reference files, not in this repository"
 const char *check_shared(void);
 const char *check_source(void);
 /* A path below one of them, in a static ring of buffers. */

@@ -16,14 +16,21 @@ log=${TESTS_LOG:-$build/check.log}
 : >"$log"
 status=0
 
+# Skips for want of the large reference files, which no clone has, are summed up in one line at the end.
+want='large reference files, not in this repository'
 part() {
-	"$@" 2>&1 | tee -a "$log"
+	"$@" 2>&1 | tee -a "$log" | awk -v want="  skipped: $want" 'index($0, want) != 1 { print; fflush() }'
+}
+sum_up() {
+	count=$(grep -c "^  skipped: $want" "$log")
+	[ "$count" -eq 0 ] || echo "skipped: $count tests need $want"
 }
 
 only=
 for word in ${TESTS:-}; do only="$only -t $word"; done
 part $RUN "$build/ddpm-check" -j "$JOBS" $only
 if [ -n "$only" ]; then
+	sum_up
 	tail -n 1 "$log"
 	grep -q ' 0 failed' "$log"
 	exit
@@ -43,5 +50,6 @@ totals=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1
 set -- $totals
 expected=$((1 + $(echo $fuzzers | wc -w) + $([ -f "$src/tests/cli/run.sh" ] && echo 1 || echo 0)))
 [ "$4" -eq "$expected" ] || { echo "a part of the tests died: $4 of $expected reported"; status=1; }
+sum_up
 echo "$1 passed, $2 failed, $3 skipped"
 [ "$2" -eq 0 ] && [ "$status" -eq 0 ]

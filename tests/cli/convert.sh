@@ -16,7 +16,7 @@ bad_entries() {
 
 test_convert_bad() {
 	bad=$shared/reference/checkpoints/bad
-	[ -f "$bad/bad.json" ] || skip '../shared is not there'
+	reference "$bad/bad.json"
 	bad_entries "$bad/bad.json" >entries
 	[ "$(wc -l <entries)" -eq 71 ] || fail "$(wc -l <entries) entries"
 	while read -r path expect word; do
@@ -35,7 +35,7 @@ test_convert_bad() {
 # Whatever a file holds, memory goes by its size: these ask for terabytes.
 test_convert_memory() {
 	bad=$shared/reference/checkpoints/bad
-	[ -d "$bad" ] || skip '../shared is not there'
+	reference "$bad"
 	[ -z "${RUN:-}" ] || skip 'the emulator needs the memory for itself'
 	( ulimit -v 300000; ddpm convert -q "$bad/ok_safetensors" -o model.ddpm ) >out 2>err || skip 'this build does not run under ulimit -v'
 	rm model.ddpm
@@ -58,7 +58,7 @@ test_convert_unknown() {
 	expect 64 ddpm convert "$pesser" --family nosuch -o model.ddpm; says 'diffusers'
 	only
 	for file in "$shared"/checkpoints/foreign/pulfer/*.pt; do
-		[ -f "$file" ] || skip '../shared is not there'
+		reference "$file"
 		expect 65 ddpm convert "$file" -o model.ddpm; says 'no known family'; says 'network.b1'
 	done
 	only

@@ -188,7 +188,7 @@ test_ways_to_write() {
 # A model of eps, trained briefly: its x0 at t = 999 is garbage.  What trusts it warns, what does not is silent; the embedded model's v is good there.
 test_x0_warning() {
 	local folder=$shared/checkpoints/fashion32
-	[ -d "$folder" ] || skip '../shared is not there'
+	reference "$folder"
 	expect 0 ddpm convert "$folder" -o plain.ddpm -q
 	expect 0 ddpm sample -n 1 --steps 2 --outdir images -q
 	expect 0 ddpm eval images -m plain.ddpm --statistics -o brief.ddpm -q

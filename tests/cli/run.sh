@@ -16,6 +16,8 @@ shared=$top/../shared
 ddpm() { ${RUN:-} "$program" "$@"; }
 fail() { echo "  FAILED: $*"; exit 1; }
 skip() { echo "  skipped: $*"; exit 99; }
+# reference PATH: skips the test where this large file or folder is missing; tests/run.sh sums that up.
+reference() { [ -e "$1" ] || skip 'large reference files, not in this repository'; }
 
 # expect CODE COMMAND...: runs it; what it printed is in the files out and err.  An error is one line.
 expect() {

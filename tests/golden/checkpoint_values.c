@@ -123,7 +123,7 @@ static void check_case(const char *root, size_t i)
 TEST(checkpoint, values)
 {
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     char root[4096];
     snprintf(root, sizeof root, "%s/reference/checkpoints", check_shared());
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
@@ -148,7 +148,7 @@ TEST(checkpoint, what_a_file_says)
     };
 
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
         struct checkpoint c;
         ddpm_error err = { 0 };

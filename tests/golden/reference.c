@@ -28,9 +28,8 @@ void reference_each(const char *name, void (*test)(const cJSON *root))
         test(root);
     cJSON_Delete(root);
     if (!check_shared()) {
-        check_skip(
-            "../shared is not there: only the runs of tests/golden/data/diffusion/%s.json were checked",
-            name);
+        check_skip(CHECK_NO_REFERENCE ": only the runs of tests/golden/data/diffusion/%s.json were checked",
+                   name);
         return;
     }
     root = reference_read(check_path(check_shared(), "reference/diffusion/%s.json", name));

@@ -101,7 +101,7 @@ static void check_run(const struct run *r)
     ddpm_error err = { 0 };
     const ddpm_net_options options = { .batch = IMAGES };
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     const char *path = check_path(check_folder(), "model.ddpm");
     REQUIRE(converted(check_path(check_shared(), "reference/checkpoints/%s", r->checkpoint), r->flags,
                       path) == 0);

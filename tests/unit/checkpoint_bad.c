@@ -77,7 +77,7 @@ static void check_entry(const char *folder, const cJSON *entry)
 TEST(checkpoint, bad)
 {
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     char folder[4096];
     struct dd_file file;
     cJSON *root;
@@ -151,7 +151,7 @@ TEST(checkpoint, out_of_memory)
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
         survive(seed_path(i));
     if (!check_shared())
-        SKIP("../shared is not there: no folder is tried");
+        SKIP(CHECK_NO_REFERENCE ": no folder is tried");
     survive(check_path(check_shared(), "reference/checkpoints/A8_sharded"));
     survive(check_path(check_shared(), "reference/checkpoints/bad/ok_bin_zip"));
 }

@@ -432,7 +432,7 @@ TEST(safetensors, bad_files)
                                          "st_shape_overflow",  "st_unknown_dtype", "ok_safetensors",
                                          "st_int_weights" };
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *path =
             check_path(check_shared(), "reference/checkpoints/bad/%s/diffusion_pytorch_model.safetensors",
@@ -455,7 +455,7 @@ TEST(safetensors, reference_files)
                                          "A1_google/io.safetensors",
                                          "A6_bare_old_names/diffusion_pytorch_model.safetensors" };
     if (!check_shared())
-        SKIP("../shared is not there");
+        SKIP(CHECK_NO_REFERENCE);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *path = check_path(check_shared(), "reference/checkpoints/%s", names[i]);
         struct dd_file f;
