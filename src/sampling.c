@@ -1,5 +1,5 @@
-/* The public functions over src/diffusion that take steps: schedules, chains, samplers, noise. ddpm.h says
-   what they promise. */
+/* sampling.c: the public functions over src/diffusion that take steps: schedules, chains, samplers, noise.
+   ddpm.h has what they promise. */
 #include "base/outside.h"
 #include "base/rng.h"
 #include "diffusion/betas.h"
@@ -66,23 +66,24 @@ const char *const *ddpm_sampler_names(void)
 
 const char *const *ddpm_variance_names(void)
 {
-    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", "analytic", NULL };
-    return names;
+    return dd_posterior_names();
 }
 
 void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a)
 {
-    *o = (ddpm_sampler_options){ .sampler = dd_sampler_names()[0],
-                                 .variance = "auto",
-                                 .clip = a->clip,
-                                 .snr = 0.16,
-                                 .prediction = a->prediction,
-                                 .outputs = a->outputs / a->channels,
-                                 .own_variance = a->variance,
-                                 .T = a->steps,
-                                 .gamma = a->gamma,
-                                 .tuned = a->tuned,
-                                 .tuned_count = a->tuned_count };
+    *o = (ddpm_sampler_options){
+        .sampler = dd_sampler_names()[0],
+        .variance = "auto",
+        .clip = a->clip,
+        .snr = 0.16,
+        .prediction = a->prediction,
+        .outputs = a->outputs / a->channels,
+        .own_variance = a->variance,
+        .T = a->steps,
+        .gamma = a->gamma,
+        .tuned = a->tuned,
+        .tuned_count = a->tuned_count,
+    };
 }
 
 int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
@@ -114,8 +115,13 @@ int ddpm_sampler_left(const ddpm_sampler *s)
 
 const char *ddpm_sampler_variance(const ddpm_sampler *s)
 {
-    /* By DDPM_BETA... */
-    static const char *const names[] = { "beta", "beta-tilde", "learned", "learned", "analytic" };
+    static const char *const names[] = {
+        [DDPM_BETA] = "beta",
+        [DDPM_BETA_TILDE] = "beta-tilde",
+        [DDPM_LEARNED] = "learned",
+        [DDPM_LEARNED_RANGE] = "learned",
+        [DD_POSTERIOR_ANALYTIC] = "analytic",
+    };
     return names[s->posterior.variance];
 }
 

@@ -1,5 +1,5 @@
-/* The public functions over src/diffusion that take no step: forward process, conversions, score, bound.
-   ddpm.h says what they promise. */
+/* theory.c: the public functions over src/diffusion that take no step: the forward process, conversions, the
+   score, and bounds.  ddpm.h has what they promise. */
 #include "base/outside.h"
 #include "diffusion/bound.h"
 #include "diffusion/marginal.h"

@@ -1,16 +1,20 @@
-/* ancestral.c: the sampler "ddpm", algorithm 2 of Ho et al. 2020 on any chain: for i = K-1..0
+/* ancestral.c: the sampler "ddpm", ancestral sampling, which is algorithm 2 of Ho, Jain, Abbeel 2020 on any
+   chain.  For i = K-1, ..., 0:
 
-     x_{i-1} = mean_x0_i x0 + mean_xt_i x_i + [i > 0] sigma_i z,   z ~ N(0, I),   x0 from the network, clipped
+     x_{i-1} = mean_x0_i x0 + mean_xt_i x_i + [i > 0] sigma_i z,   z ~ N(0, I)   (equations 7, 11)
 
-   sigma as posterior.c says. */
+   x0 is what the network predicts, clipped.  The last step adds no noise.  posterior.c has the choices of
+   sigma. */
 #include "diffusion/sampler.h"
 
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = dd_sampler_predict(s, 0, i, err);
+
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *sigma = s->x0;
         dd_posterior_mean(&s->posterior, x, dd_sampler_x0(s, x, k, i), x, i, s->d);
+
         if (i == 0)
             continue;
         const double *z = dd_sampler_noise(s, k, i, 0);

@@ -1,25 +1,33 @@
-/* betas.c: noise schedules, beta_t for t = 0..T-1 and alpha_bar_t = prod_{s <= t} (1 - beta_s), with the roundings of their origins.
+/* betas.c: noise schedules, beta_t for t = 0, ..., T-1 and alpha_bar_t = prod_{s <= t} (1 - beta_s), with the
+   roundings of their origins.
 
    spec = [f32: | cast:] NAME [:NUMBER,...] [+zero-snr]
 
-   NAME                NUMBERs (default)     beta_t
-   linear              b0,b1 (1e-4,0.02)     b0 to b1, even                              Ho et al. 2020; diffusers; ermongroup
-   openai-linear       b0,b1 (1e-4,0.02)     the same times 1000/T                       Nichol and Dhariwal 2021; lucidrains
-   scaled_linear, quad b0,b1 (1e-4,0.02)     sqrt b0 to sqrt b1, even, squared           diffusers; Ho
-   sqrt                b0,b1 (1e-4,0.02)     the square root of linear                   latent-diffusion
-   sigmoid             b0,b1 (1e-4,0.02)     b0 + (b1 - b0) S(-6 to 6, even)             ermongroup; diffusers
-   const               b1 (0.02)             b1                                          Ho
-   warmup10, warmup50  b0,b1 (1e-4,0.02)     b0 to b1 in the first 10 or 50 %, then b1   Ho
-   jsd                                       1/T, 1/(T-1), ..., 1                        Sohl-Dickstein et al. 2015; Ho
-   cosine, squaredcos_cap_v2                 min(1 - g((t+1)/T) / g(t/T), 0.999), g(u) = cos^2((u + 0.008) / 1.008 pi/2)
-   lucid-cosine                              the same, g divided by g(0) before          lucidrains
-   lucid-sigmoid       a,b,tau (-3,3,1)      as cosine with g(u) = (S(b/tau) - S((u (b-a) + a) / tau)) / (S(b/tau) - S(a/tau)),
-                                             over g(0)                                   Jabri et al. 2022; lucidrains
-   where S(x) = 1 / (1 + e^-x).
+   NAME                  NUMBERs (default)    beta_t                                      origin
+   linear                b0,b1 (1e-4,0.02)    b0 to b1, even                              [1] [2] [3]
+   openai-linear         b0,b1 (1e-4,0.02)    the same times 1000/T                       [4] [5]
+   scaled_linear, quad   b0,b1 (1e-4,0.02)    sqrt b0 to sqrt b1, even, squared           [2] [1]
+   sqrt                  b0,b1 (1e-4,0.02)    the square root of linear                   latent-diffusion
+   sigmoid               b0,b1 (1e-4,0.02)    b0 + (b1 - b0) S(-6 to 6, even)             [3] [2]
+   const                 b1 (0.02)            b1                                          [1]
+   warmup10, warmup50    b0,b1 (1e-4,0.02)    b0 to b1 in the first 10 or 50 %, then b1   [1]
+   jsd                                        1/T, 1/(T-1), ..., 1                        [6] [1]
+   cosine, squaredcos_cap_v2                  from g                                      [4] [2]
+   lucid-cosine                               from g / g(0)                               [5]
+   lucid-sigmoid         a,b,tau (-3,3,1)     from G / G(0)                               [7] [5]
 
-   Tables are double, as improved-diffusion's, Ho's and lucidrains' are.  `f32:` computes as torch does in float32 (diffusers), `cast:`
-   rounds beta to float32 first and goes on in float32 (ermongroup).  `+zero-snr` shifts and scales sqrt(alpha_bar) so that it ends at
-   0 (Lin et al. 2023, algorithm 1; diffusers' rescale_betas_zero_snr). */
+   where
+
+     S(x) = 1 / (1 + e^-x)
+     from g:  beta_t = min(1 - g((t+1)/T) / g(t/T), 0.999),  g(u) = cos^2((u + 0.008) / 1.008 pi/2)
+     G(u) = (S(b/tau) - S((u (b-a) + a) / tau)) / (S(b/tau) - S(a/tau))
+
+   [1] Ho et al. 2020, their program   [2] diffusers   [3] ermongroup's ddim   [4] Nichol and Dhariwal 2021
+   [5] lucidrains   [6] Sohl-Dickstein et al. 2015   [7] Jabri et al. 2022
+
+   Tables are double, as those of [4], [1] and [5] are.  `f32:` computes as torch does in float32 (diffusers).
+   `cast:` rounds beta to float32 first and goes on in float32 (ermongroup).  `+zero-snr` shifts and scales
+   sqrt(alpha_bar) so that it ends at 0 (Lin et al. 2023, algorithm 1; diffusers' rescale_betas_zero_snr). */
 #include "diffusion/betas.h"
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +37,7 @@
 
 enum { NUMBERS = 3 };
 
-/* The arithmetic a table is made in: v [n] runs evenly from a to b; every result is rounded. */
+/* The arithmetic that a table is made in.  ramp fills v [n], evenly from a to b; round rounds a result. */
 struct arithmetic {
     void (*ramp)(double *v, double a, double b, int n);
     double (*round)(double x);
@@ -45,17 +53,19 @@ static double to_float(double x)
     return (float)x;
 }
 
-/* numpy.linspace: two roundings a value, the last one forced. */
+/* numpy.linspace: two roundings for a value; the last value is set. */
 static void ramp_double(double *v, double a, double b, int n)
 {
     double step = n > 1 ? (b - a) / (n - 1) : 0;
     for (int i = 0; i < n; i++)
         v[i] = i * step + a;
+
     if (n > 1)
         v[n - 1] = b;
 }
 
-/* torch.linspace on float32: each half counts from its own end; a fused multiply-add, so one rounding a value. */
+/* torch.linspace on float32: each half counts from its own end, with a fused multiply-add and so one
+   rounding for a value. */
 static void ramp_float(double *v, double a, double b, int n)
 {
     float first = (float)a, last = (float)b, step = n > 1 ? (last - first) / (float)(n - 1) : 0;
@@ -70,6 +80,7 @@ static double logistic(double x)
     return 1 / (1 + exp(-x));
 }
 
+/* The schedules of the table above.  b: their numbers. */
 static void linear(double *beta, const double *b, const struct arithmetic *r, int T)
 {
     r->ramp(beta, b[0], b[1], T);
@@ -150,11 +161,12 @@ static void cosine(double *beta, const double *b, const struct arithmetic *r, in
         beta[t] = r->round(fmin(1 - squared_cosine((t + 1.0) / T) / squared_cosine((double)t / T), 0.999));
 }
 
-/* lucidrains: alpha_bar is given, divided by its first value; beta clipped to 0..0.999. */
+/* lucidrains' way: alpha_bar is given, divided by its first value; beta is clipped to 0..0.999. */
 static void from_alpha_bar(double *beta, double (*g)(double u, const double *b), const double *b,
                            const struct arithmetic *r, int T)
 {
     double start = g(0, b), before = 1;
+
     for (int t = 0; t < T; t++) {
         double here = g((t + 1.0) / T, b) / start;
         beta[t] = r->round(fmin(fmax(1 - here / before, 0), 0.999));
@@ -171,8 +183,9 @@ static double lucid_cosine_at(double u, const double *b)
 
 static double lucid_sigmoid_at(double u, const double *b)
 {
-    float low = (float)logistic((float)(b[0] / b[2])),
-          high = (float)logistic((float)(b[1] / b[2])); /* float32 in the original */
+    /* These two are float32 in the original. */
+    float low = (float)logistic((float)(b[0] / b[2]));
+    float high = (float)logistic((float)(b[1] / b[2]));
     return (high - logistic((u * (b[1] - b[0]) + b[0]) / b[2])) / (high - low);
 }
 
@@ -186,6 +199,7 @@ static void lucid_sigmoid(double *beta, const double *b, const struct arithmetic
     from_alpha_bar(beta, lucid_sigmoid_at, b, r, T);
 }
 
+/* fallback: the default numbers. */
 static const struct schedule {
     const char *name;
     int numbers;
@@ -218,12 +232,13 @@ static int unknown(const char *spec, ddpm_error *err)
     return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": no such schedule; it is one of %s", spec, names);
 }
 
-/* The numbers behind the name, text up to end; an empty text leaves the defaults. */
+/* Fills b with the numbers in text up to end; an empty text leaves the defaults. */
 static int read_numbers(double *b, const char *text, const char *end, const struct schedule *s,
                         const char *spec, ddpm_error *err)
 {
     int n = 0;
     memcpy(b, s->fallback, sizeof s->fallback);
+
     for (const char *p = text; p < end; n++) {
         char *after;
         double v = strtod(p + 1, &after);
@@ -235,27 +250,31 @@ static int read_numbers(double *b, const char *text, const char *end, const stru
             b[n] = v;
         p = after;
     }
+
     if (n && n != s->numbers)
         return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": %s takes %d numbers, %d given", spec, s->name,
                         s->numbers, n);
     return DDPM_OK;
 }
 
+/* Fills alpha_bar from beta.  The product is double: torch's float32 cumprod keeps it so, too. */
 static void accumulate(double *alpha_bar, const double *beta, const struct arithmetic *r, int T)
 {
-    double product = 1; /* also torch's float32 cumprod keeps its product in double */
+    double product = 1;
     for (int t = 0; t < T; t++) {
         product *= r->round(1 - beta[t]);
         alpha_bar[t] = r->round(product);
     }
 }
 
-/* sqrt(alpha_bar) becomes (s_t - s_{T-1}) s_0 / (s_0 - s_{T-1}); alpha_bar is only work space here. */
+/* Turns sqrt(alpha_bar) into (s_t - s_{T-1}) s_0 / (s_0 - s_{T-1}), and beta accordingly. alpha_bar is
+   only work space here. */
 static void end_at_zero(double *beta, double *alpha_bar, const struct arithmetic *r, int T)
 {
     accumulate(alpha_bar, beta, r, T);
     double first = r->round(sqrt(alpha_bar[0])), last = r->round(sqrt(alpha_bar[T - 1]));
     double scale = r->round(first / r->round(first - last)), before = 1;
+
     for (int t = 0; t < T; t++) {
         double s = r->round(r->round(r->round(sqrt(alpha_bar[t])) - last) * scale), here = r->round(s * s);
         beta[t] = r->round(1 - r->round(here / before));
@@ -281,6 +300,7 @@ static int check(const double *beta, const double *alpha_bar, int T, const char 
     return DDPM_OK;
 }
 
+/* Moves *text behind prefix, if it begins so. */
 static int starts_with(const char **text, const char *prefix)
 {
     size_t n = strlen(prefix);
@@ -296,6 +316,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
     int as_torch = starts_with(&name, "f32:"), cast = !as_torch && starts_with(&name, "cast:");
     int zero = end - name > 9 && !strcmp(end - 9, "+zero-snr");
     double b[NUMBERS];
+
     if (T < 1 || T > DD_STEPS_MAX)
         return dd_error(err, DDPM_EUSAGE, "a schedule of %d steps is asked for; choose 1 to %d", T,
                         DD_STEPS_MAX);
@@ -303,6 +324,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
         return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": +zero-snr needs at least 2 steps", spec);
     if (zero)
         end -= 9;
+
     const char *colon = memchr(name, ':', (size_t)(end - name));
     size_t length = (size_t)((colon ? colon : end) - name);
     const struct schedule *s = schedules;
@@ -310,6 +332,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
         s++;
     if (s == schedules + SCHEDULES)
         return unknown(spec, err);
+
     int code = read_numbers(b, name + length, end, s, spec, err);
     if (code)
         return code;

@@ -1,10 +1,11 @@
-/* Noise schedules by name; the grammar of spec and the table of names open betas.c. */
+/* Noise schedules by name.  The grammar of spec and the table of names are in betas.c. */
 #ifndef DD_BETAS_H
 #define DD_BETAS_H
 #include "base/error.h"
 
-enum { DD_STEPS_MAX = 65535 }; /* T at most: a step must fit into the noise counter, see base/rng.h */
+/* The largest T: a step must fit into the counter of the noise, see base/rng.h. */
+enum { DD_STEPS_MAX = 65535 };
 
-/* beta [T], alpha_bar [T]; 0 < beta < 1, but the last may be 1: then alpha_bar ends with 0. */
+/* Fills beta [T] and alpha_bar [T].  0 < beta < 1, but the last may be 1: alpha_bar ends with 0 then. */
 int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err);
 #endif

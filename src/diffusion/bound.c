@@ -1,17 +1,30 @@
-/* bound.c: -log2 p(x0) / d <= L_T + sum_{i=1}^{K-1} L_i + L_0 on any chain i = 0..K-1   (Ho et al. 2020, equation 5; bits per dimension)
+/* bound.c: the variational bound of an image on any chain i = 0, ..., K-1, in bits per dimension (Ho et al.
+   2020, equation 5):
 
-     x_i = sqrt(alpha_bar_i) x0 + sqrt(1 - alpha_bar_i) z_i,   one z_i a term
-     L_T = KL(q(x_{K-1} | x0) || N(0, I)) = (alpha_bar x0^2 - alpha_bar - ln(1 - alpha_bar)) / 2          alpha_bar at K-1
-     L_i = KL(q(x_{i-1} | x_i, x0) || p(x_{i-1} | x_i)),   equal means but for x0, so with u = ln sigma_i^2 - ln beta_tilde_i
+     -log2 p(x0) / d <= L_T + sum_{i=1}^{K-1} L_i + L_0
+
+     x_i = sqrt(alpha_bar_i) x0 + sqrt(1 - alpha_bar_i) z_i,   one z_i for each term
+     L_T = KL(q(x_{K-1} | x0) || N(0, I))
+         = (alpha_bar x0^2 - alpha_bar - ln(1 - alpha_bar)) / 2,   alpha_bar at K-1
+     L_i = KL(q(x_{i-1} | x_i, x0) || p(x_{i-1} | x_i))
          = (u + e^-u - 1 + mean_x0_i^2 (x0 - x0_theta)^2 / sigma_i^2) / 2
-     L_0 = the decoder around x0_theta, decoder.c, of variance sigma_0^2
+           u = ln sigma_i^2 - ln beta_tilde_i
+     L_0 = -ln p(x0 | x_1), the decoder around x0_theta of variance sigma_0^2 (decoder.c)
 
-   Means over d, divided by ln 2.  sigma is any of posterior.c, whose first element is improved-diffusion's (beta_tilde_1 of this chain;
-   Analytic-DPM takes that of the full chain; our analytic variance has one of its own).  x0_theta is clipped as the options say, which
-   for a bound means as trained, and whatever the network predicts.  With each term come, per image,
+   L_i has this form because the two means differ in x0 alone.  All are means over d, divided by ln 2.
 
-     mse_x0 = (x0 - x0_theta)^2,  mse_eps = (z - eps_theta)^2, eps_theta from the clipped x0_theta
-     gamma = ||eps||^2 / d,  mse = (z - eps)^2, eps as the network has it: what model files store as stats.gamma, stats.mse */
+   sigma is any of posterior.c.  Its first element is improved-diffusion's, beta_tilde_1 of this chain.
+   (Analytic-DPM takes that of the full chain; our analytic variance has a value of its own.)  x0_theta is
+   clipped as the options say, which for a bound means as in training, and whatever the network predicts.
+
+   With each term come, per image,
+
+     mse_x0  = (x0 - x0_theta)^2
+     mse_eps = (z - eps_theta)^2,   eps_theta from the clipped x0_theta
+     gamma   = ||eps||^2 / d,       eps as the network has it
+     mse     = (z - eps)^2
+
+   The last two are what model files store as stats.gamma and stats.mse. */
 #include "diffusion/bound.h"
 #include "base/rng.h"
 #include "diffusion/decoder.h"
@@ -21,7 +34,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 5 }; /* term, mse_eps, mse_x0, gamma, mse */
+/* The values of a term: the term itself, mse_eps, mse_x0, gamma, mse. */
+enum { PARTS = 5 };
 
 static const double ln2 = 0.69314718055994530942;
 
@@ -37,13 +51,16 @@ static int allocate(ddpm_bound *b, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory for the bounds of %zu images of %zu steps; a smaller batch needs less",
                         batch, K);
+
     for (size_t row = 0; row < batch; row++) {
         const double *part = b->part + row * PARTS * K;
-        b->image[row] = (ddpm_bound_image){ .term = part,
-                                            .mse_eps = part + K,
-                                            .mse_x0 = part + 2 * K,
-                                            .gamma = part + 3 * K,
-                                            .mse = part + 4 * K };
+        b->image[row] = (ddpm_bound_image){
+            .term = part,
+            .mse_eps = part + K,
+            .mse_x0 = part + 2 * K,
+            .gamma = part + 3 * K,
+            .mse = part + 4 * K,
+        };
     }
     return DDPM_OK;
 }
@@ -55,11 +72,14 @@ int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_opti
     ddpm_sampler_options own = *o;
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a bound");
+
     own.sampler = NULL;
     own.eta = own.order = own.corrector = 0;
+
     int code = dd_sampler_create(&made->s, &kind, DD_RNG_EVAL, c, &own, d, batch, warning, err);
     if (!code)
         code = allocate(made, err);
+
     if (code)
         dd_bound_free(made);
     else
@@ -72,7 +92,9 @@ void dd_bound_free(ddpm_bound *b)
     if (!b)
         return;
     dd_sampler_free(b->s);
-    free(b->image), free(b->part), free(b->work);
+    free(b->image);
+    free(b->part);
+    free(b->work);
     free(b);
 }
 
@@ -82,6 +104,7 @@ static double not_negative(double v)
     return v < 0 ? 0 : v;
 }
 
+/* Returns L_T of one image. */
 static double prior(const double *x0, double alpha_bar, size_t d)
 {
     double sum = 0;
@@ -97,15 +120,18 @@ int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const
     int K = s->tables->K, code = dd_sampler_start(s, index, classes, n, x0, K - 1, err);
     if (code)
         return code;
+
     memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);
     memset(b->part, 0, (size_t)s->batch * PARTS * (size_t)K * sizeof *b->part);
-    for (int row = 0; row < n; row++)
-        b->image[row].total = b->image[row].prior =
-            prior(x0 + (size_t)row * s->d, s->tables->alpha_bar[K - 1], s->d);
+
+    for (int row = 0; row < n; row++) {
+        b->image[row].prior = prior(x0 + (size_t)row * s->d, s->tables->alpha_bar[K - 1], s->d);
+        b->image[row].total = b->image[row].prior;
+    }
     return DDPM_OK;
 }
 
-/* L_i of one image in bits per dimension, given x0_theta and ln sigma^2. */
+/* Returns L_i of one image, given x0_theta and ln sigma^2. */
 static double term(const struct dd_posterior *p, const double *x0, const double *theta, const double *lv,
                    int i, size_t d)
 {
@@ -120,24 +146,29 @@ static double term(const struct dd_posterior *p, const double *x0, const double 
     return sum / (double)d / ln2;
 }
 
-/* The k-th live image at position i, after the prediction. */
+/* Measures the term of the k-th live image at position i, after the prediction. */
 static void measure(ddpm_bound *b, int k, int i)
 {
     ddpm_sampler *s = b->s;
     size_t d = s->d, K = (size_t)s->tables->K;
     const double *xi = dd_sampler_row(s, 0, k), *x0 = dd_sampler_row(s, 1, k);
     const double *theta = dd_sampler_x0(s, xi, k, i), *z = dd_sampler_noise(s, k, i, 0);
-    double *part = b->part + (size_t)s->row[k] * PARTS * K + i, *lv = b->work, *eps = lv + d,
-           alpha_bar = s->tables->alpha_bar[i];
+    double *part = b->part + (size_t)s->row[k] * PARTS * K + i, *lv = b->work, *eps = lv + d;
+    double alpha_bar = s->tables->alpha_bar[i];
+
     dd_posterior_log_variance(&s->posterior, lv, dd_sampler_v(s, k), i, d);
     part[0] = term(&s->posterior, x0, theta, lv, i, d);
+
     dd_marginal_eps(eps, xi, theta, alpha_bar, d);
     part[K] = dd_score_simple(eps, z, d);
     part[2 * K] = dd_score_simple(theta, x0, d);
+
     dd_sampler_eps(s, eps, xi, k, i);
     part[4 * K] = dd_score_simple(eps, z, d);
+    /* gamma is the mean square: the difference from zeros. */
     memset(lv, 0, d * sizeof *lv);
     part[3 * K] = dd_score_simple(eps, lv, d);
+
     b->image[s->row[k]].total += part[0];
 }
 
@@ -147,14 +178,17 @@ int dd_bound_step(ddpm_bound *b, ddpm_error *err)
     int i = s->i, before = s->live;
     if (i < 0 || !before)
         return dd_error(err, DDPM_EUSAGE, "no term is left to measure");
+
     for (int k = 0; k < before; k++)
         dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0),
                        s->tables->alpha_bar[i], s->d);
+
     int code = dd_sampler_predict(s, 0, i, err);
     if (code)
         return code;
     for (int k = 0; k < s->live; k++)
         measure(b, k, i);
+
     s->i--;
     return s->live < before ? DDPM_ENAN : DDPM_OK;
 }

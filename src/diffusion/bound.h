@@ -1,12 +1,17 @@
-/* The variational bound of a batch of images, one chain position after the other, see bound.c. */
+/* The variational bound of a batch of images, one chain position after the other.  See bound.c, and
+   ddpm_bound_create and the functions after it. */
 #ifndef DD_BOUND_H
 #define DD_BOUND_H
 #include "diffusion/sampler.h"
 
+/* s       its batch, network, noise and variance; buffer 0 is x_i, buffer 1 is x0
+   image   [batch]
+   part    [batch, 5, K], to which image points
+   work    [2, d] */
 struct ddpm_bound {
-    ddpm_sampler *s;         /* its batch, network, noise and variance; buffer 0 is x_i, 1 is x0 */
-    ddpm_bound_image *image; /* [batch] */
-    double *part, *work;     /* [batch, 5, K] what image points to; [2, d] */
+    ddpm_sampler *s;
+    ddpm_bound_image *image;
+    double *part, *work;
 };
 
 int dd_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d, int batch,

@@ -1,20 +1,21 @@
-/* chain.c: the tables of a chain i = 0..K-1 (Ho, Jain, Abbeel 2020, equations 4, 6, 7), from alpha_bar_i at
-   the kept steps:
+/* chain.c: the tables of a chain i = 0, ..., K-1, from alpha_bar_i at its steps (Ho, Jain, Abbeel 2020,
+   equations 4, 6 and 7):
 
      alpha_i      = alpha_bar_i / alpha_bar_{i-1},  alpha_bar_{-1} = 1,  beta_i = 1 - alpha_i
      rest_i       = 1 - alpha_bar_i
      beta_tilde_i = beta_i rest_{i-1} / rest_i
-     q(x_{i-1} | x_i, x0) = N(mean_x0 x0 + mean_xt x_i, beta_tilde_i I),
-       mean_x0_i  = beta_i sqrt(alpha_bar_{i-1}) / rest_i,  mean_xt_i = rest_{i-1} sqrt(alpha_i) / rest_i
      log_snr_i    = ln(alpha_bar_i / rest_i)
+     q(x_{i-1} | x_i, x0) = N(mean_x0 x0 + mean_xt x_i, beta_tilde_i I)
+     mean_x0_i    = beta_i sqrt(alpha_bar_{i-1}) / rest_i
+     mean_xt_i    = rest_{i-1} sqrt(alpha_i) / rest_i
 
    Both differences lose the digits that alpha_bar shares with 1.  A schedule knows its beta, so where its
    table is given and a step follows the one before it in the schedule, beta_i is that of the table, and
 
      rest_i       = rest_{i-1} (1 - beta_i) + beta_i,   rest_{-1} = 0,
 
-   a sum of positive numbers, which loses nothing.  Otherwise a full chain and a respaced one are the same
-   thing. */
+   a sum of positive numbers, which loses nothing.  Apart from that, a full chain and a respaced one are the
+   same thing. */
 #include "diffusion/chain.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -23,11 +24,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Refuses steps and alpha_bar that are no chain. */
 static int check(int K, const double *t, const double *alpha_bar, ddpm_error *err)
 {
     if (K < 1 || K > DD_STEPS_MAX)
         return dd_error(err, DDPM_EUSAGE, "a chain of %d steps is asked for; choose 1 to %d", K,
                         DD_STEPS_MAX);
+
     for (int i = 0; i < K; i++) {
         if (!(t[i] >= 0 && t[i] <= DD_STEPS_MAX) || (i && t[i] <= t[i - 1]))
             return dd_error(err, DDPM_EUSAGE,
@@ -54,13 +57,15 @@ static int follows(const double *t, int i)
     return t[i] == floor(t[i]) && t[i] == (i ? t[i - 1] + 1 : 0);
 }
 
-/* Fills the tables behind t and alpha_bar, which are there; beta_of [steps] or NULL: the schedule's beta. */
+/* Fills the tables behind t and alpha_bar, which are there. beta_of [steps]: the schedule's beta by step,
+   or NULL. */
 static void fill(double *block, const double *beta_of, int K)
 {
     const double *t = block, *alpha_bar = block + K;
-    double *beta = block + 2 * K, *beta_tilde = beta + K, *mean_x0 = beta_tilde + K, *mean_xt = mean_x0 + K,
-           *log_snr = mean_xt + K;
+    double *beta = block + 2 * K, *beta_tilde = beta + K;
+    double *mean_x0 = beta_tilde + K, *mean_xt = mean_x0 + K, *log_snr = mean_xt + K;
     double rest_before = 0;
+
     for (int i = 0; i < K; i++) {
         double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before, rest = 1 - here;
         beta[i] = 1 - alpha;
@@ -68,10 +73,12 @@ static void fill(double *block, const double *beta_of, int K)
             beta[i] = beta_of[(int)t[i]];
             rest = rest_before * (1 - beta[i]) + beta[i];
         }
+
         beta_tilde[i] = beta[i] * rest_before / rest;
         mean_x0[i] = beta[i] * sqrt(before) / rest;
         mean_xt[i] = rest_before * sqrt(alpha) / rest;
         log_snr[i] = log(here / rest);
+
         rest_before = rest;
     }
 }
@@ -85,6 +92,7 @@ static ddpm_chain *allocate(int K, ddpm_error *err)
         dd_error(err, DDPM_ENOMEM, "out of memory for a chain of %d steps", K);
         return NULL;
     }
+
     double *b = c->block;
     c->tables = (ddpm_tables){ K, b, b + n, b + 2 * n, b + 3 * n, b + 4 * n, b + 5 * n, b + 6 * n, NULL };
     return c;
@@ -96,12 +104,15 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
     int code = check(K, t, alpha_bar, err);
     if (code)
         return code;
+
     ddpm_chain *c = allocate(K, err);
     if (!c)
         return DDPM_ENOMEM;
+
     memcpy(c->block, t, (size_t)K * sizeof *t);
     memcpy(c->block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
     fill(c->block, beta, K);
+
     if (alpha_bar[K - 1] > 0.01) {
         snprintf(c->warning, sizeof c->warning,
                  "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "
@@ -109,6 +120,7 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
                  t[K - 1], alpha_bar[K - 1]);
         c->tables.warning = c->warning;
     }
+
     *chain = c;
     return DDPM_OK;
 }
@@ -118,9 +130,11 @@ int dd_chain_copy(ddpm_chain **chain, const ddpm_chain *from, ddpm_error *err)
     ddpm_chain *c = allocate(from->tables.K, err);
     if (!c)
         return DDPM_ENOMEM;
+
     memcpy(c->block, from->block, 7 * (size_t)from->tables.K * sizeof *c->block);
     memcpy(c->warning, from->warning, sizeof c->warning);
     c->tables.warning = from->tables.warning ? c->warning : NULL;
+
     *chain = c;
     return DDPM_OK;
 }

@@ -1,57 +1,68 @@
-/* dpmpp.c: the sampler "dpmpp", multistep DPM-Solver++ with data prediction (Lu et al. 2022, algorithm 2 and appendix; the midpoint form), on
-   any chain.  Of the processes that have the marginals of the model's own, the one with eta^2 times the noise of its reverse is, with
-   alpha = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar), lambda = ln(alpha / sigma) and h = lambda_{i-1} - lambda_i (Xue et al. 2023, SA-Solver,
-   proposition 4.2 with tau = eta),
+/* dpmpp.c: the sampler "dpmpp", multistep DPM-Solver++ with data prediction (Lu et al. 2022, algorithm 2 and
+   appendix, the midpoint form), on any chain.
 
-     x_{i-1} = sigma_{i-1} / sigma_i e^(-eta^2 h) x_i + alpha_{i-1} integral_0^h (1 + eta^2) e^(-(1 + eta^2)(h - u)) x0(lambda_i + u) du
+   The equation.  Many processes have the marginals of the model's own; one of them has eta^2 times the noise
+   of its reverse.  With alpha = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar), lambda = ln(alpha / sigma) and
+   h = lambda_{i-1} - lambda_i, a step of it is (Xue et al. 2023, SA-Solver, proposition 4.2 with tau = eta)
+
+     x_{i-1} = sigma_{i-1} / sigma_i e^(-eta^2 h) x_i
+               + alpha_{i-1} integral_0^h (1 + eta^2) e^(-(1 + eta^2)(h - u)) x0(lambda_i + u) du
                + sigma_{i-1} sqrt(1 - e^(-2 eta^2 h)) z
 
-   eta = 0 is the ODE, eta = 1 the reverse SDE (Lu et al., SDE-DPM-Solver++).  With c = (1 + eta^2) h and m0, m1, m2 the x0 predicted
-   at positions i, i + 1, i + 2, the integral is
+   eta = 0 is the ODE, eta = 1 the reverse SDE (Lu et al., SDE-DPM-Solver++).
 
-     -(p1 m0 + c1 D1 + c2 D2),     p1 = e^-c - 1
-     order 1:  c1 = c2 = 0;  this is DDIM with eta = 0 where eta = 0, and, noise and all, with eta = 1 where eta = 1
-     order 2:  D1 = (m0 - m1) / r0,  c1 = p1 / 2,  c2 = 0,                            r0 = (lambda_i - lambda_{i+1}) / h
-     order 3:  with d0 = (m0 - m1) / r0, d1 = (m1 - m2) / r1, q = (d0 - d1) / (r0 + r1),   r1 = (lambda_{i+1} - lambda_{i+2}) / h
-               D1 = d0 + r0 q,  D2 = 2 q,  c1 = -(p1 / c + 1),  c2 = (p1 + c) / c^2 - 1/2
+   The integral.  With c = (1 + eta^2) h, p1 = e^-c - 1, and m0, m1, m2 the x0 predicted at positions i, i +
+   1, i + 2, it is -(p1 m0 + c1 D1 + c2 D2), where
 
-   In units of h, D1 and 2 q are the first and second derivative of x0 by lambda, and Taylor's expansion of the integral takes c2 times the
-   whole second derivative.  The authors' program, diffusers and everybody after them have D2 = q, which is of second order only: that is
-   "dpmpp-diffusers", of order 3 unless told otherwise; in orders 1 and 2 it is "dpmpp" without eta.  (Its SDE of order 3 has c2 = (p1 + c) / c^2
-   + 1/2, which does not vanish with h.)
+     order 1:  c1 = c2 = 0
+     order 2:  c1 = p1 / 2,  c2 = 0,  D1 = (m0 - m1) / r0,              r0 = (lambda_i - lambda_{i+1}) / h
+     order 3:  c1 = -(p1 / c + 1),  c2 = (p1 + c) / c^2 - 1/2,
+               D1 = d0 + r0 q,  D2 = 2 q,                               r1 = (lambda_{i+1} - lambda_{i+2}) / h
+               d0 = (m0 - m1) / r0,  d1 = (m1 - m2) / r1,  q = (d0 - d1) / (r0 + r1)
 
-   Steps with too short a history take the order it allows; the last one has sigma_{-1} = 0, h infinite, and
-   is x0; of a chain of fewer than 15 steps the last but one has order 2 at most.  The variance that a
-   network may have learned is not used.  (At the start of a chain of zero SNR lambda is minus infinity, and
-   so are r0 and r1 afterwards: the differences then vanish, as they should.)
+   Order 1 is DDIM with the same eta, where eta is 0 or 1, noise and all.
 
-   Stability.  Late in a chain x0 follows x: m = y = x / alpha at the worst, which data of little variance
+   "dpmpp-diffusers".  In units of h, D1 and 2 q are the first and second derivative of x0 by lambda, and
+   Taylor's expansion of the integral takes c2 times the whole second derivative.  The authors' program,
+   diffusers and everybody after them have D2 = q, which is of second order only.  That is "dpmpp-diffusers",
+   of order 3 unless told otherwise; in orders 1 and 2 it is "dpmpp" without eta.  (Its SDE of order 3 has c2
+   = (p1 + c) / c^2 + 1/2, which does not vanish with h, and is left out.)
+
+   The ends.  Steps with too short a history take the order that it allows.  The last step has sigma_{-1} = 0
+   and h infinite, and is x0.  In a chain of fewer than 15 steps the last but one has order 2 at most.  A
+   variance that the network has learned is not used.  At the start of a chain of zero SNR lambda is minus
+   infinity, and so are r0 and r1 afterwards: the differences then vanish, as they should.
+
+   Stability.  Late in a chain x0 follows x: at the worst m = y = x / alpha, which data of little variance
    come near.  Then every step is
 
      y_{i-1} - y_i = s (y_i - y_{i+1}) - p (y_{i+1} - y_{i+2}) + noise
 
-   and with |s| <= 1, |p| <= 1 no difference is answered by a larger one.  (Both roots of z^2 = s z - p lie
-   in the unit disc then.)  This bounds the ratio of a step to the one before it, 1 / r0:
+   and with |s| <= 1, |p| <= 1 no difference is answered by a larger one, because both roots of z^2 = s z - p
+   lie in the unit disc.  This bounds the ratio of a step to the one before it, 1 / r0:
 
      order 2:  s = (1 - e^-c) / (2 r0),  p = 0,   so 1 / r0 <= 2 / (1 - e^-c)
      order 3:  s = a / r0 + b,  p = b r0 / r1,  b = (a r0 + g) / (r0 (r0 + r1)),
                a = p1 / c + 1,  g = 1 - 2 (p1 + c) / c^2
 
-   A step beyond it takes the highest order within it, and the sampler says so when it is made.
-   "dpmpp-diffusers" (with g / 2) is left as it is published, and only said.  Order 2 with eta = 0 needs no
-   bound.  Its path is smooth: m0 - m1 is short where the step before was, and the step is off by a part of
-   the change of x0 at most.  Noise gives m0 - m1 a part that goes with the square root of that step. */
+   A step beyond the bound takes the highest order within it, and the sampler says so when it is made.
+   "dpmpp-diffusers" (with g / 2) is left as it is published; it only says so.  Order 2 with eta = 0 needs no
+   bound.  Its path is smooth: m0 - m1 is short where the step before was short, and the step is off by a part
+   of the change of x0 at most.  Noise gives m0 - m1 a part that goes with the square root of that step. */
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { FEW = 15 }; /* steps below which the end is stabilised */
+/* Chains of fewer steps are stabilised at their end. */
+enum { FEW = 15 };
 
+/* A step: x is of_x x - of_m (p1 m0 + c1 D1 + c2 D2) + of_z z.  second is D2 / q: 2, or 1 of
+   "dpmpp-diffusers". */
 struct update {
     int order;
     double of_x, of_m, of_z, p1, c, r0, r1, second;
-}; /* second: D2 / q */
+};
 
 static double lambda_of(const ddpm_tables *t, int i)
 {
@@ -62,22 +73,31 @@ static double lambda_of(const ddpm_tables *t, int i)
 static int order_of(const ddpm_sampler *s, int i, int history)
 {
     int order = history < s->options.order ? history + 1 : s->options.order;
+
     if (i == 0)
         return 1;
     return i == 1 && s->tables->K < FEW && order > 2 ? 2 : order;
 }
 
+/* Returns the step from position i of this order. */
 static struct update update_of(const ddpm_tables *t, int i, double eta, int order, double second)
 {
-    double here = lambda_of(t, i), h = lambda_of(t, i - 1) - here, to = i ? t->alpha_bar[i - 1] : 1,
-           c = (1 + eta * eta) * h;
+    double here = lambda_of(t, i), h = lambda_of(t, i - 1) - here;
+    double to = i ? t->alpha_bar[i - 1] : 1, c = (1 + eta * eta) * h;
     struct update u = {
-        order, sqrt((1 - to) / (1 - t->alpha_bar[i])), sqrt(to), 0, expm1(-c), c, 0, 0, second
+        .order = order,
+        .of_x = sqrt((1 - to) / (1 - t->alpha_bar[i])),
+        .of_m = sqrt(to),
+        .p1 = expm1(-c),
+        .c = c,
+        .second = second,
     };
+
     if (eta > 0) {
         u.of_x *= exp(-eta * eta * h);
         u.of_z = sqrt((1 - to) * -expm1(-2 * eta * eta * h));
     }
+
     if (order > 1)
         u.r0 = (here - lambda_of(t, i + 1)) / h;
     if (order > 2)
@@ -85,46 +105,53 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
     return u;
 }
 
-/* Returns whether the step is within the bound or needs none, see Stability above.  NaN, at zero SNR, stands
-   for differences that vanish. */
+/* Returns whether the step is within the bound or needs none, see Stability above.  NaN, at zero SNR,
+   stands for differences that vanish. */
 static bool is_stable(const struct update *u)
 {
     if (u->order < 2)
         return true;
     if (u->order == 2)
         return u->of_z == 0 || !(-u->p1 > 2 * u->r0);
+
     double a = u->p1 / u->c + 1, second = u->second * (0.5 - (u->p1 + u->c) / (u->c * u->c));
     double b = (a * u->r0 + second) / (u->r0 * (u->r0 + u->r1));
+
     return !(fabs(a / u->r0 + b) > 1 || fabs(b * u->r0 / u->r1) > 1);
 }
 
-/* Fills the step from position i with so many positions behind it; `published`: at the order that is asked
+/* Fills the step from position i with so many positions behind it. `published`: at the order that is asked
    for, stable or not. */
 static void choose(struct update *u, const ddpm_sampler *s, int i, int history, double second, bool published)
 {
     double eta = s->options.eta;
     int order = order_of(s, i, history);
     *u = update_of(s->tables, i, eta, order, second);
+
     while (!published && i && !is_stable(u))
         *u = update_of(s->tables, i, eta, --order, second);
 }
 
-/* Says where a whole run leaves the bound. */
+/* Says in warning where a whole run leaves the bound. */
 static void warn(const ddpm_sampler *s, char *warning, double second, bool published)
 {
     const ddpm_tables *t = s->tables;
     int lower = 0, kept = 0, at = 0;
+
     for (int i = t->K - 1; i > 0; i--) {
         struct update u;
         int history = t->K - 1 - i, order = order_of(s, i, history);
         choose(&u, s, i, history, second, published);
+
         bool beyond = u.order < order || !is_stable(&u);
         at = beyond ? i : at;
         lower += u.order < order;
         kept += beyond && u.order == order;
     }
+
     if (!lower && !kept)
         return;
+
     double ratio = (t->log_snr[at - 1] - t->log_snr[at]) / (t->log_snr[at] - t->log_snr[at + 1]);
     char does[64] = "images may get too much contrast";
     if (lower)
@@ -135,20 +162,22 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
              s->options.order, t->t[at], t->t[at - 1], ratio, does);
 }
 
-/* z is read where of_z is above 0. */
+/* Makes the step with x [d], m0, m1, m2 [d]; z [d] is read where of_z is above 0. */
 static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2,
                   const double *z, size_t d)
 {
     double second = u->p1 / 2, third = -(u->p1 / u->c + 1), fourth = (u->p1 + u->c) / (u->c * u->c) - 0.5;
+
     for (size_t e = 0; e < d; e++) {
         double sum = u->p1 * m0[e];
         if (u->order == 2)
             sum += second * (m0[e] - m1[e]) / u->r0;
         if (u->order == 3) {
-            double d0 = (m0[e] - m1[e]) / u->r0, d1 = (m1[e] - m2[e]) / u->r1,
-                   q = (d0 - d1) / (u->r0 + u->r1);
+            double d0 = (m0[e] - m1[e]) / u->r0, d1 = (m1[e] - m2[e]) / u->r1;
+            double q = (d0 - d1) / (u->r0 + u->r1);
             sum += third * (d0 + u->r0 * q) + fourth * u->second * q;
         }
+
         x[e] = u->of_x * x[e] - u->of_m * sum;
         if (u->of_z > 0)
             x[e] += u->of_z * z[e];
@@ -163,15 +192,19 @@ static int history_of(const double *m1, const double *m2)
     return isnan(m2[0]) ? 1 : 2;
 }
 
+/* Takes every live image from position i to i - 1.  The buffers 1 and 2 keep m1 and m2. */
 static int move(ddpm_sampler *s, int i, double second, bool published, ddpm_error *err)
 {
     int code = dd_sampler_predict(s, 0, i, err);
+
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k), *m1 = dd_sampler_row(s, 1, k), *m2 = dd_sampler_row(s, 2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
+
         struct update u;
         choose(&u, s, i, history_of(m1, m2), second, published);
         apply(x, &u, m0, m1, m2, u.of_z > 0 ? dd_sampler_noise(s, k, i, 0) : NULL, s->d);
+
         for (size_t e = 0; e < s->d; e++) {
             m2[e] = m1[e];
             m1[e] = m0[e];
@@ -206,6 +239,7 @@ const struct dd_sampler_kind dd_dpmpp = {
     .warn = warn_own,
     .step = step,
 };
+
 const struct dd_sampler_kind dd_dpmpp_diffusers = {
     .traits = { .order = 3, .highest_order = 3, .corrector = -1, .trusts_x0 = 1 },
     .buffers = 3,

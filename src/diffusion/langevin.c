@@ -1,25 +1,32 @@
-/* langevin.c: Langevin dynamics towards a density p known by its gradient, or by an unbiased estimate of it from a minibatch
-   (Welling and Teh 2011, equation 4):
+/* langevin.c: Langevin dynamics towards a density p that is known by its gradient, or by an unbiased estimate
+   of the gradient from a minibatch (Welling and Teh 2011, equation 4):
 
-     x <- x + delta_t / 2 grad ln p(x) + sqrt(delta_t) z,   z ~ N(0, I),   delta_t = a (b + t)^-gamma, t = 0, 1, ...
+     x <- x + delta_t / 2 grad ln p(x) + sqrt(delta_t) z,   z ~ N(0, I)
+     delta_t = a (b + t)^-gamma,   t = 0, 1, ...
 
-   gamma = 0 is a constant step; 1/2 < gamma <= 1 sums to infinity while its squares do not, so that the minibatch's noise dies out and
-   the chain does not stop short.
+   gamma = 0 is a constant step.  With 1/2 < gamma <= 1 the steps sum to infinity while their squares do not,
+   so that the minibatch's noise dies out and the dynamics do not stop short.
 
-   The sampler "langevin" (Song and Ermon 2019, algorithm 1) takes the score s(x, t) = -eps / sigma_i, sigma_i^2 = 1 - alpha_bar_i: at each
-   noise level of the chain, from the top, N steps, N the option `corrector`, and then x sqrt(alpha_bar_{i-1} / alpha_bar_i), which is what
-   their unscaled x does from level to level; the last state is x0.  As the corrector of another sampler (Song et al. 2021, algorithms 3
-   and 5) the N steps come before each step of the predictor.  The step's size is in both
+   The sampler "langevin" (Song and Ermon 2019, algorithm 1) takes the score s(x, t) = -eps / sigma_i with
+   sigma_i^2 = 1 - alpha_bar_i.  At each noise level of the chain, from the top, it takes N steps, N being the
+   option `corrector`, and then multiplies x by sqrt(alpha_bar_{i-1} / alpha_bar_i), which is what their
+   unscaled x does from level to level.  The last state is x0.
 
-     delta_i = 4 r^2 (1 - alpha_bar_i),   r = snr = |delta/2 s| / |sqrt(delta) z|  where |s| = sqrt(d) / sigma_i,
+   As the corrector of another sampler (Song et al. 2021, algorithms 3 and 5) the N steps come before each
+   step of the predictor.
 
-   that is Song and Ermon's epsilon sigma_i^2 / sigma_L^2 with r^2 = epsilon / (4 sigma_L^2), and Song et al.'s rule (r = 0.16) with the
-   expected norms in place of the batch's, so that no image sees another.
+   The size of a step is the same in both:
 
-   How much noise "langevin" leaves.  In the unscaled y = x / sqrt(alpha_bar), of variance v_y, with s = (1
-   - alpha_bar) / alpha_bar, a step takes delta / v_y = 4 r^2 s / v_y of the excess e of the variance away,
-   and from level to level the variance to come falls by 2 s for each unit of lambda = ln(alpha_bar / (1 -
-   alpha_bar)) / 2.  K levels over a range L of lambda, N steps at each:
+     delta_i = 4 r^2 (1 - alpha_bar_i)
+     r = snr = |delta/2 s| / |sqrt(delta) z|,   where |s| = sqrt(d) / sigma_i
+
+   That is Song and Ermon's epsilon sigma_i^2 / sigma_L^2 with r^2 = epsilon / (4 sigma_L^2), and Song et
+   al.'s rule (r = 0.16) with the expected norms in place of the batch's, so that no image sees another.
+
+   How much noise "langevin" leaves.  Take the unscaled y = x / sqrt(alpha_bar), of variance v_y, and s = (1 -
+   alpha_bar) / alpha_bar.  A step takes delta / v_y = 4 r^2 s / v_y of the excess e of the variance away.
+   From level to level the variance to come falls by 2 s for each unit of lambda = ln(alpha_bar / (1 -
+   alpha_bar)) / 2.  With K levels over a range L of lambda and N steps at each,
 
      de/dlambda = -4 r^2 s N K / L / v_y e + 2 s,   which stays at   e = v_y L / (2 N K r^2) */
 #include "diffusion/langevin.h"
@@ -29,7 +36,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double ALLOWED = 0.05; /* of the variance, as noise that is left unsaid */
+/* The part of the variance that may be left as noise without a word. */
+static const double ALLOWED = 0.05;
 
 void dd_langevin_step(double *x, const double *gradient, const double *z, double step, size_t d)
 {
@@ -40,7 +48,7 @@ void dd_langevin_step(double *x, const double *gradient, const double *z, double
 
 static int check_steps(const ddpm_langevin *l, int64_t first, int64_t steps, ddpm_error *err)
 {
-    const int64_t most = (int64_t)1 << 40; /* what the noise counter tells apart */
+    const int64_t most = (int64_t)1 << 40; /* so many steps the counter of the noise tells apart */
     if (!l->gradient || !(l->a > 0) || !(l->b + (double)first > 0 || l->gamma == 0))
         return dd_error(err, DDPM_EUSAGE,
                         "Langevin dynamics needs a gradient, a > 0 and b + t > 0; a is %g, b is %g", l->a,
@@ -61,16 +69,20 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
 {
     double *gradient = work, *z = work + d;
     int code = check_steps(l, first, steps, err);
+
     for (int64_t t = first; !code && t < first + steps; t++) {
         double of_t = (double)(t & 0xFFFF);
         int draw = (int)(t >> 16);
+
         code = l->gradient(l->user, gradient, x, t, d, err);
         if (code)
             return DDPM_ECALLBACK;
+
         if (l->noise)
             l->noise(l->noise_user, z, d, l->index, of_t, draw);
         else
             dd_noise(z, l->seed, l->index, of_t, DD_RNG_SAMPLE, draw, d);
+
         dd_langevin_step(x, gradient, z, l->a * pow(l->b + (double)t, -l->gamma), d);
     }
     return code;
@@ -79,6 +91,7 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
 int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err)
 {
     double r = s->options.snr, size = 4 * r * r * (1 - s->tables->alpha_bar[i]);
+
     int code = dd_sampler_predict(s, 0, i, err);
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
@@ -88,12 +101,14 @@ int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err)
     return code;
 }
 
+/* Warns where the last formula above leaves more noise than ALLOWED, with v_y = 1. */
 static void warn(const ddpm_sampler *s, char *warning)
 {
     const ddpm_tables *t = s->tables;
     double r = s->options.snr, range = (t->log_snr[0] - t->log_snr[t->K - 1]) / 2;
     double one = range / (2 * t->K * r * r);
     int N = s->options.corrector;
+
     if (one / N > ALLOWED)
         snprintf(warning, 256,
                  "%d steps with a corrector of %d leave noise in the images, some %.0f %% of "
@@ -101,14 +116,15 @@ static void warn(const ddpm_sampler *s, char *warning)
                  t->K, N, 100 * one / N, ceil(one / ALLOWED), 100 * ALLOWED);
 }
 
-/* The Langevin steps at position i are behind us. */
+/* Leaves position i, where the Langevin steps have been taken: by scaling, or at the end by x0. */
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = i ? DDPM_OK : dd_sampler_predict(s, 0, 0, err);
     for (int k = 0; !code && k < s->live; k++) {
-        double *x = dd_sampler_row(s, 0, k),
-               scale = i ? sqrt(s->tables->alpha_bar[i - 1] / s->tables->alpha_bar[i]) : 1;
+        double *x = dd_sampler_row(s, 0, k);
+        double scale = i ? sqrt(s->tables->alpha_bar[i - 1] / s->tables->alpha_bar[i]) : 1;
         const double *from = i ? x : dd_sampler_x0(s, x, k, 0);
+
         for (size_t e = 0; e < s->d; e++)
             x[e] = scale * from[e];
     }

@@ -5,11 +5,13 @@
 
 enum { DD_CORRECTOR_MAX = 10000 };
 
-/* x [d] <- x + step/2 gradient + sqrt(step) z */
+/* Takes x [d] one step on: x + step/2 gradient + sqrt(step) z. */
 void dd_langevin_step(double *x, const double *gradient, const double *z, double step, size_t d);
+
 /* See ddpm_langevin_run. */
 int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first, int64_t steps,
                     ddpm_error *err);
-/* One step of every live image at chain position i, the draw-th there. */
+
+/* Takes one step with every live image at chain position i, the draw-th there. */
 int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err);
 #endif

@@ -3,14 +3,17 @@
 #define DD_MARGINAL_H
 #include <stddef.h>
 
-/* xt [d] = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps */
+/* Fills xt [d] = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps. */
 void dd_marginal_xt(double *xt, const double *x0, const double *eps, double alpha_bar, size_t d);
-/* x0 [d] as predicted by p [d], DDPM_EPS, DDPM_X0 or DDPM_V, clipped to +-clip unless clip is 0. */
+
+/* Fills x0 [d] as p [d] predicts it (DDPM_EPS, DDPM_X0 or DDPM_V), clipped to +-clip unless clip is 0. */
 void dd_marginal_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
                     double alpha_bar, size_t d);
-/* eps [d] as predicted by p [d]; it may be xt. */
+
+/* Fills eps [d] as p [d] predicts it.  eps may be xt. */
 void dd_marginal_net_eps(double *eps, const double *xt, const double *p, int prediction, double alpha_bar,
                          size_t d);
-/* eps [d] that leads from x0 to xt. */
+
+/* Fills eps [d] with what leads from x0 to xt.  eps may be xt. */
 void dd_marginal_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
 #endif

@@ -1,7 +1,8 @@
-/* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing
-   else: so neither batch nor order nor the number of steps shows in it.  t = INFINITY is x_T.  The counter
-   has 32 bits for t, in units of 1/65536, and 24 for draw; what does not fit would repeat the noise of
-   another place, so it gives NaN instead. */
+/* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing else,
+   so that neither batch nor order nor the number of steps shows in it.  t = INFINITY is x_T.
+
+   The counter has 32 bits for t, in units of 1/65536, and 24 for draw.  What does not fit would repeat the
+   noise of another place, so it gives NaN instead. */
 #include "diffusion/noise.h"
 #include "base/rng.h"
 #include <math.h>
@@ -21,6 +22,7 @@ void dd_noise(double *z, uint64_t seed, uint32_t index, double t, uint32_t purpo
             z[e] = NAN;
         return;
     }
+
     struct dd_rng r = { seed, index, dd_rng_t(t), purpose << 24 | (uint32_t)draw };
     dd_rng_normal(&r, z, d);
 }

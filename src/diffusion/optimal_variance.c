@@ -1,27 +1,36 @@
-/* optimal_variance.c: the variance "analytic" (Bao, Li, Zhu, Zhang 2022, "Analytic-DPM", theorems 1 and 2).  Of all p(x_s | x_r) =
-   N(mu, sigma^2 I), s < r steps of any chain, with mu the mean of q(x_s | x_r, x0 = x0_theta(x_r)), the bound is least for
+/* optimal_variance.c: the variance "analytic" (Bao, Li, Zhu, Zhang 2022, "Analytic-DPM", theorems 1 and 2).
 
-     sigma*^2 = lambda^2 + m^2 E||x0 - x0_theta||^2 / d,        m = sqrt(ab_s) - sqrt((1 - ab_s - lambda^2) ab_r / (1 - ab_r)),
-     E||x0 - x0_theta||^2 / d = (1 - ab_r) / ab_r (1 - gamma_r),     gamma_r = E||eps_theta(x_r)||^2 / d,
+   Take all p(x_s | x_r) = N(mu, sigma^2 I), for steps s < r of any chain, with mu the mean of
+   q(x_s | x_r, x0 = x0_theta(x_r)).  Among them the bound is least for
 
-   where lambda^2 is the variance of q(x_s | x_r, x0): beta_tilde for ancestral sampling, eta^2 beta_tilde for DDIM, and ab alpha_bar.
-   The second line holds for the perfect network, eps_theta = E[eps | x_r], whose mean squared error is 1 - gamma.
+     sigma*^2 = lambda^2 + m^2 E||x0 - x0_theta||^2 / d
+     m = sqrt(ab_s) - sqrt((1 - ab_s - lambda^2) ab_r / (1 - ab_r))
+     E||x0 - x0_theta||^2 / d = (1 - ab_r) / ab_r (1 - gamma_r),     gamma_r = E||eps_theta(x_r)||^2 / d
 
-   m is computed without cancellation, as (ab_s - ab_r + lambda^2 ab_r) / ((1 - ab_r) (sqrt(ab_s) + sqrt((1 - ab_s - lambda^2) ab_r /
-   (1 - ab_r)))); for lambda^2 = beta_tilde it is mean_x0 of chain.c.  At the end of a chain ab_s = 1, lambda = 0, m = 1: then sigma*^2
-   is the error of x0 itself, which is what the decoder L_0 wants.
+   where ab is alpha_bar and lambda^2 the variance of q(x_s | x_r, x0): beta_tilde for ancestral sampling,
+   eta^2 beta_tilde for DDIM.  The last line holds for the perfect network, eps_theta = E[eps | x_r], whose
+   mean squared error is 1 - gamma.
 
-   Clipped as in the paper: the data lie in [-1, 1], so the error of x0 lies in 0..1 whatever the statistics say, and sigma*^2 between
-   lambda^2 and lambda^2 + m^2 (theorem 2).  And where an image is wanted, not a bound, the noise of the step that enters t = 0, which
-   nothing removes, has E|sigma z| <= grey 2/255, that is sigma <= grey 2/255 sqrt(pi/2): 2 grey values for ancestral sampling, 1 for
-   DDIM (the paper's section F.2). */
+   m is computed without cancellation, as
+
+     (ab_s - ab_r + lambda^2 ab_r) / ((1 - ab_r) (sqrt(ab_s) + sqrt((1 - ab_s - lambda^2) ab_r / (1 - ab_r))))
+
+   For lambda^2 = beta_tilde it is mean_x0 of chain.c.  At the end of a chain ab_s = 1, lambda = 0 and m = 1:
+   sigma*^2 is then the error of x0 itself, which is what the decoder L_0 wants.
+
+   It is clipped as in the paper.  The data lie in [-1, 1], so the error of x0 lies in 0..1 whatever the
+   statistics say, and sigma*^2 lies between lambda^2 and lambda^2 + m^2 (theorem 2).
+
+   Where an image is wanted and not a bound, the step that enters t = 0 is limited too, because nothing
+   removes its noise: E|sigma z| <= grey 2/255, that is sigma <= grey 2/255 sqrt(pi/2), with 2 grey values for
+   ancestral sampling and 1 for DDIM (the paper's section F.2). */
 #include "diffusion/optimal_variance.h"
 #include <math.h>
 
 double dd_optimal_variance(double here, double before, double lambda2, double mse)
 {
-    double error = here > 0 ? (1 - here) / here * mse : 1,
-           root = sqrt(fmax(0, 1 - before - lambda2) * here / (1 - here));
+    double error = here > 0 ? (1 - here) / here * mse : 1;
+    double root = sqrt(fmax(0, 1 - before - lambda2) * here / (1 - here));
     double m = (before - here + lambda2 * here) / ((1 - here) * (sqrt(before) + root));
     return lambda2 + m * m * fmin(fmax(error, 0), 1);
 }
@@ -32,6 +41,7 @@ double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i,
     return i == 1 && tables->t[0] == 0 ? fmin(sigma2, sigma * sigma) : sigma2;
 }
 
+/* Returns whether t is one of 0, ..., T-1. */
 static int is_step(double t, int T)
 {
     return t < T && t == floor(t);
@@ -53,12 +63,14 @@ int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables
             err, DDPM_EUSAGE,
             "variance \"analytic\" needs statistics that this model does not have; make a model that has "
             "them with `ddpm eval DATA --statistics -o NEW`");
+
     for (int i = 0; i < tables->K; i++) {
         double t = tables->t[i];
         if (!is_step(t, T))
             return dd_error(
                 err, DDPM_EUSAGE,
                 "variance \"analytic\" at t = %g: the model's statistics are of the steps 0 to %d", t, T - 1);
+
         at[i] = gamma[(int)t];
         if (!(at[i] >= 0 && isfinite(at[i])))
             return dd_error(err, DDPM_EDATA, "gamma is %g at t = %g; a mean square is 0 or more", at[i], t);

@@ -1,26 +1,39 @@
-/* posterior.c: one reverse step, p(x_{i-1} | x_i) = N(mean_x0_i x0 + mean_xt_i x_i, sigma_i^2 I)   (Ho et al. 2020, equations 6, 7, 11)
+/* posterior.c: one reverse step (Ho et al. 2020, equations 6, 7 and 11),
 
-     variance       sigma_i^2
-     beta           beta_i                      the upper bound: exact for data N(0, I)
-     beta-tilde     beta_tilde_i                the lower bound: exact for data of one point
-     learned        e^v                         (DDPM_LEARNED), or
-                    beta_i^f beta_tilde_i^(1-f), f = (v + 1) / 2, not clipped   (DDPM_LEARNED_RANGE; Nichol and Dhariwal 2021, equation 15)
-     analytic       sigma*_i^2                  the least bound, from statistics (optimal_variance.c)
-     auto           learned if the model has it; at K = T the model's own; else analytic where there are statistics; else the model's
-                    own, but beta-tilde when K < T/4
+     p(x_{i-1} | x_i) = N(mean_x0_i x0 + mean_xt_i x_i, sigma_i^2 I)
 
-   of the chain's own tables, respaced or not.  beta_tilde_0 = 0 has no logarithm: as in improved-diffusion, element 0 of both tables is
-   beta_tilde_1 (of a chain of one step: beta_0); only a learned range ends at beta_0 itself.  No sampler adds noise there; a bound
-   needs it.  The analytic variance has a value of its own there, the error of x0; only where statistics claim that there is none does
-   it take beta's. */
+   by the tables of the chain, respaced or not.  The choices of sigma_i^2 are
+
+     beta         beta_i, the upper bound: exact for data N(0, I)
+     beta-tilde   beta_tilde_i, the lower bound: exact for data of one point
+     learned      DDPM_LEARNED: e^v
+                  DDPM_LEARNED_RANGE: beta_i^f beta_tilde_i^(1-f), f = (v + 1) / 2, not clipped
+                  (Nichol and Dhariwal 2021, equation 15)
+     analytic     sigma*_i^2, the least bound, from statistics (optimal_variance.c)
+     auto         learned, if the model has it;
+                  at K = T the model's own;
+                  else analytic, where there are statistics;
+                  else beta-tilde for K < T/4, and the model's own for K >= T/4
+
+   beta_tilde_0 = 0 has no logarithm.  As in improved-diffusion, element 0 of both tables is beta_tilde_1 (in
+   a chain of one step: beta_0); only a learned range ends at beta_0 itself.  No sampler adds noise there, but
+   a bound needs a value.  The analytic variance has a value of its own there, the error of x0.  Only where
+   statistics claim that there is no error does it take that of the tables. */
 #include "diffusion/posterior.h"
+#include "base/names.h"
 #include "diffusion/optimal_variance.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Measured in bench/RESULTS.md, "Few steps". */
+const char *const *dd_posterior_names(void)
+{
+    static const char *const names[] = { "auto", "beta", "beta-tilde", "learned", "analytic", NULL };
+    return names;
+}
+
+/* Returns what "auto" comes to.  bench/RESULTS.md has the measurements behind it, "Few steps". */
 static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma)
 {
     if (own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE || t->K == T)
@@ -30,45 +43,46 @@ static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma
     return 4 * (long)t->K < T ? DDPM_BETA_TILDE : own;
 }
 
+/* Fills *variance by its name. */
 static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T,
                   const double *gamma, ddpm_error *err)
 {
-    int K = t->K, learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T;
-    if (!strcmp(name, "auto"))
-        *variance = choose_auto(t, own, T, gamma);
-    else if (!strcmp(name, "beta"))
-        *variance = DDPM_BETA;
-    else if (!strcmp(name, "beta-tilde"))
-        *variance = DDPM_BETA_TILDE;
-    else if (!strcmp(name, "learned") && learned)
-        *variance = own;
-    else if (!strcmp(name, "analytic"))
-        *variance = DD_POSTERIOR_ANALYTIC;
-    else if (!strcmp(name, "learned"))
+    enum { AUTO, BETA, BETA_TILDE, LEARNED, ANALYTIC };
+
+    int K = t->K, learned = own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE, few = 4 * (long)K < T, chosen;
+    int code = dd_names_choose(&chosen, "variance", name, dd_posterior_names(), err);
+    if (code)
+        return code;
+    if (chosen == LEARNED && !learned)
         return dd_error(
             err, DDPM_EUSAGE,
             "variance \"learned\": this model has learned none; choose auto, beta, beta-tilde or analytic");
-    else
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "variance \"%.60s\": no such variance; it is one of auto, beta, beta-tilde, learned, analytic",
-            name);
+
+    switch (chosen) {
+    case AUTO: *variance = choose_auto(t, own, T, gamma); break;
+    case BETA: *variance = DDPM_BETA; break;
+    case BETA_TILDE: *variance = DDPM_BETA_TILDE; break;
+    case LEARNED: *variance = own; break;
+    case ANALYTIC: *variance = DD_POSTERIOR_ANALYTIC; break;
+    }
     if (*variance == DDPM_BETA && few)
         snprintf(warning, 256,
                  "variance beta leaves noise in the images at %d of %d steps; beta-tilde does not", K, T);
     return DDPM_OK;
 }
 
-/* Frees what it cannot fill. */
+/* Fills gamma and log_optimal; frees the tables when it cannot. */
 static int fill_optimal(struct dd_posterior *p, const double *gamma, int T, ddpm_error *err)
 {
     const ddpm_tables *t = p->tables;
     int code = dd_optimal_variance_gamma(p->gamma, gamma, t, T, err);
+
     for (int i = 0; !code && i < t->K; i++) {
         double sigma2 = dd_optimal_variance(t->alpha_bar[i], i ? t->alpha_bar[i - 1] : 1, t->beta_tilde[i],
                                             1 - p->gamma[i]);
         p->log_optimal[i] = sigma2 > 0 ? log(sigma2) : p->log_small[i];
     }
+
     if (code)
         dd_posterior_free(p);
     return code;
@@ -80,19 +94,24 @@ int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables
     int K = tables->K, code = choose(&p->variance, warning, tables, name, own, T, gamma, err);
     if (code)
         return code;
+
     p->tables = tables;
     p->log_small = malloc(4 * (size_t)K * sizeof *p->log_small);
     if (!p->log_small)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the variances of %d steps", K);
+
     p->log_large = p->log_small + K;
     p->log_optimal = p->log_large + K;
     p->gamma = p->log_optimal + K;
+
     for (int i = 1; i < K; i++) {
         p->log_small[i] = log(tables->beta_tilde[i]);
         p->log_large[i] = log(tables->beta[i]);
     }
+
     p->log_small[0] = log(K > 1 ? tables->beta_tilde[1] : tables->beta[0]);
     p->log_large[0] = p->variance == DDPM_LEARNED_RANGE ? log(tables->beta[0]) : p->log_small[0];
+
     return p->variance == DD_POSTERIOR_ANALYTIC ? fill_optimal(p, gamma, T, err) : DDPM_OK;
 }
 
@@ -118,17 +137,22 @@ void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double 
         mean[e] = of_x0 * x0[e] + of_xi * xi[e];
 }
 
+/* Returns ln of beta_i^f beta_tilde_i^(1-f). */
+static double between(const struct dd_posterior *p, double f, int i)
+{
+    return f * p->log_large[i] + (1 - f) * p->log_small[i];
+}
+
 void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d)
 {
-    const double *table = p->variance == DDPM_BETA               ? p->log_large
-                          : p->variance == DD_POSTERIOR_ANALYTIC ? p->log_optimal
-                                                                 : p->log_small;
-    double fixed = table[i];
     for (size_t e = 0; e < d; e++) {
-        double f = p->variance == DDPM_LEARNED_RANGE ? (v[e] + 1) / 2 : 0;
-        lv[e] = p->variance == DDPM_LEARNED         ? v[e]
-                : p->variance == DDPM_LEARNED_RANGE ? f * p->log_large[i] + (1 - f) * p->log_small[i]
-                                                    : fixed;
+        switch (p->variance) {
+        case DDPM_BETA: lv[e] = p->log_large[i]; break;
+        case DDPM_BETA_TILDE: lv[e] = p->log_small[i]; break;
+        case DDPM_LEARNED: lv[e] = v[e]; break;
+        case DDPM_LEARNED_RANGE: lv[e] = between(p, (v[e] + 1) / 2, i); break;
+        case DD_POSTERIOR_ANALYTIC: lv[e] = p->log_optimal[i]; break;
+        }
     }
 }
 

@@ -1,28 +1,42 @@
-/* The reverse step p(x_{i-1} | x_i) = N(mean, sigma^2 I): its mean from x0, and the choice of sigma. */
+/* The reverse step p(x_{i-1} | x_i) = N(mean, sigma^2 I): its mean from x0, and the choice of sigma.  See
+   posterior.c. */
 #ifndef DD_POSTERIOR_H
 #define DD_POSTERIOR_H
 #include "base/error.h"
 
-/* variance: DDPM_BETA... or the optimal one; log_small, log_large [K]: ln of beta_tilde and of beta, the first element as the head of
-   posterior.c says; gamma, log_optimal [K] where the variance is analytic. */
+/* The variance "analytic", beside DDPM_BETA... of ddpm.h. */
 enum { DD_POSTERIOR_ANALYTIC = DDPM_LEARNED_RANGE + 1 };
 
+/* variance      DDPM_BETA... or DD_POSTERIOR_ANALYTIC
+   log_small     [K] ln beta_tilde, its first element as posterior.c says
+   log_large     [K] ln beta, likewise
+   log_optimal   [K] ln sigma*^2, where the variance is analytic
+   gamma         [K] the statistics behind it, likewise */
 struct dd_posterior {
     const ddpm_tables *tables;
     int variance;
     double *log_small, *log_large, *log_optimal, *gamma;
 };
 
-/* name: "auto beta beta-tilde learned analytic"; own, gamma: ddpm_about.variance and gamma of a model of T steps; warning [256]. */
+/* Chooses the variance called name, one of dd_posterior_names().  own and gamma are ddpm_about.variance and
+   gamma of a model of T steps.  warning [256] gets a sentence where the choice is a bad one. */
 int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name,
                         int own, int T, const double *gamma, ddpm_error *err);
 void dd_posterior_free(struct dd_posterior *p);
-/* For images, not bounds: an analytic variance adds no more noise to the image than the eye forgives (optimal_variance.c). */
+
+/* Returns the names of the variances, "auto" first, NULL last. */
+const char *const *dd_posterior_names(void);
+
+/* Limits an analytic variance to what the eye forgives (optimal_variance.c), for images and not for
+   bounds. */
 void dd_posterior_for_images(struct dd_posterior *p);
-/* mean [d] of q(x_{i-1} | x_i, x0); mean may be xi. */
+
+/* Fills mean [d] with that of q(x_{i-1} | x_i, x0).  mean may be xi. */
 void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i,
                        size_t d);
-/* sigma [d] at position i, and ln sigma^2; v [d] is what the network says where the variance is learned. */
+
+/* Each fills [d] at position i, with ln sigma^2 or sigma.  v [d] is what the network says where the variance
+   is learned. */
 void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d);
 void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d);
 #endif

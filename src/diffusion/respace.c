@@ -1,20 +1,22 @@
-/* respace.c: the step list C(i), i = 0..K-1, of a shorter chain, C strictly increasing within 0..T-1; its alpha_bar_i is alpha_bar_{C(i)}
-   (Nichol and Dhariwal 2021, section 4).  rint is half to even, as Python's and numpy's round are.
+/* respace.c: the list of steps C(i), i = 0, ..., K-1, of a shorter chain (Nichol and Dhariwal 2021, section
+   4).  C is strictly increasing within 0, ..., T-1, and alpha_bar_i of the chain is alpha_bar_{C(i)}.  rint
+   is half to even, as Python's and numpy's round are.
 
-   preset     C(i) before the fix-up                                       source
-   iddpm      rint(0 + s + s + ...), i times s = (T-1)/(K-1), summed       improved-diffusion, one section
-   leading    i floor(T/K)                                                 diffusers; "ddimK" of improved-diffusion
-   linspace   rint(i (T-1)/(K-1))                                          diffusers
-   trailing   rint((i+1) T/K) - 1                                          diffusers, without its float arange
-   quad       floor((i sqrt(0.8 T)/(K-1))^2)                               Song, Meng, Ermon 2021
-   logsnr     the step whose ln(alpha_bar/(1-alpha_bar)) is nearest to i/(K-1) of the way between the two ends
-   optimal    the list of least bound, from the model's statistics         optimal_steps.c
+   spacing    C(i) before the fix-up                            source
+   iddpm      rint(0 + s + s + ...), i times s = (T-1)/(K-1)    improved-diffusion, one section
+   leading    i floor(T/K)                                      diffusers; "ddimK" of improved-diffusion
+   linspace   rint(i (T-1)/(K-1))                               diffusers
+   trailing   rint((i+1) T/K) - 1                               diffusers, without its float arange
+   quad       floor((i sqrt(0.8 T)/(K-1))^2)                    Song, Meng, Ermon 2021
+   logsnr     the step whose ln(alpha_bar/(1-alpha_bar)) is nearest to i/(K-1) of the way between the ends
+   optimal    the list of least bound, from statistics          optimal_steps.c
 
-   The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for every K in 1..T and leaves
-   a list that is one already.  K = 1 is [T-1]: a chain of one step starts from noise.
+   The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for
+   every K in 1, ..., T, and leaves a list that has them already.  K = 1 is [T-1]: a chain of one step starts
+   from noise.
 
-   A list "0,10,999" is taken as it stands; "999," is a list of one.  Sections "iddpm:10,15,20" cut 0..T-1 into parts of equal size, the
-   first T mod parts one longer, and space each as iddpm does. */
+   A list "0,10,999" is taken as it stands; "999," is a list of one.  Sections "iddpm:10,15,20" cut 0, ...,
+   T-1 into parts of equal size, the first T mod parts one longer, and space each as iddpm does. */
 #include "diffusion/respace.h"
 #include "diffusion/betas.h"
 #include "diffusion/optimal_steps.h"
@@ -24,12 +26,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* c [K], K >= 2, from alpha_bar [T] */
+/* Fills c [K], K >= 2, before the fix-up, from alpha_bar [T]. */
 typedef void preset_fn(double *c, int K, const double *alpha_bar, int T);
 
+/* Fills c [count] with steps of the `size` steps from start on, spaced as iddpm does. */
 static void section(double *c, int count, int start, int size)
 {
     double stride = count > 1 ? (size - 1.0) / (count - 1) : 1, way = 0;
+
     for (int i = 0; i < count; i++, way += stride)
         c[i] = start + rint(way);
 }
@@ -51,6 +55,7 @@ static void linspace(double *c, int K, const double *alpha_bar, int T)
 {
     double stride = (T - 1.0) / (K - 1);
     (void)alpha_bar;
+
     for (int i = 0; i < K; i++)
         c[i] = rint(i * stride);
 }
@@ -67,7 +72,7 @@ static void quad(double *c, int K, const double *alpha_bar, int T)
     double top = sqrt(0.8 * T), stride = top / (K - 1);
     (void)alpha_bar;
     for (int i = 0; i < K; i++) {
-        double root = i < K - 1 ? i * stride : top; /* numpy.linspace forces its last value */
+        double root = i < K - 1 ? i * stride : top; /* numpy.linspace sets its last value */
         c[i] = floor(root * root);
     }
 }
@@ -79,8 +84,10 @@ static double log_snr(double alpha_bar)
 
 static void logsnr(double *c, int K, const double *alpha_bar, int T)
 {
-    int last = alpha_bar[T - 1] > 0 ? T - 1 : T - 2, t = 0; /* a chain of zero SNR has no finite end */
+    /* A chain of zero SNR has no finite end. */
+    int last = alpha_bar[T - 1] > 0 ? T - 1 : T - 2, t = 0;
     double high = log_snr(alpha_bar[0]), low = log_snr(alpha_bar[last]);
+
     for (int i = 0; i < K - 1; i++) {
         double wanted = high + (low - high) * i / (K - 1);
         while (t < last && fabs(log_snr(alpha_bar[t + 1]) - wanted) < fabs(log_snr(alpha_bar[t]) - wanted))
@@ -94,14 +101,16 @@ static void logsnr(double *c, int K, const double *alpha_bar, int T)
 #define NAME(x) #x,
 #define FUNCTION(x) x,
 static const char *const names[] = { PRESETS(NAME) "optimal", NULL };
-static preset_fn *const presets[] = { PRESETS(FUNCTION)
-                                          NULL }; /* optimal asks more of the model than alpha_bar */
+
+/* "optimal" has no function here: it asks more of the model than alpha_bar. */
+static preset_fn *const presets[] = { PRESETS(FUNCTION) NULL };
 
 const char *const *dd_respace_names(void)
 {
     return names;
 }
 
+/* Makes c [K] strictly increasing within 0, ..., T-1. */
 static void fix_up(double *c, int K, int T)
 {
     for (int i = 1; i < K; i++)
@@ -110,7 +119,7 @@ static void fix_up(double *c, int K, int T)
         c[i] = fmin(c[i], T - K + i);
 }
 
-/* How many entries a list has; it may end with a comma, which makes "999," a list of one. */
+/* Returns how many entries a list has.  It may end with a comma, which makes "999," a list of one. */
 static int entries(const char *list)
 {
     int n = 0;
@@ -119,18 +128,20 @@ static int entries(const char *list)
     return n ? n : 1;
 }
 
-/* The next number of a list; low..high is what it may be.  *text moves behind it and its comma. */
+/* Reads the next number of a list, which lies within low..high, and moves *text behind it and its comma. */
 static int next_number(int *number, const char **text, int low, int high, const char *steps, ddpm_error *err)
 {
     size_t length = strcspn(*text, ",");
-    long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10)
-                                                             : -1; /* too large stays too large */
+
+    /* strtol makes LONG_MAX of a number too large for it, which is too large here too. */
+    long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10) : -1;
     if (v < low || v > high)
         return dd_error(
             err, DDPM_EUSAGE,
             "steps \"%.60s\": \"%.*s\" is not a number from %d to %d; steps are a count, all, a rising list "
             "such as 0,10,999 or sections such as iddpm:10,15,20",
             steps, (int)(length > 20 ? 20 : length), *text, low, high);
+
     *number = (int)v;
     *text += length + ((*text)[length] == ',');
     return DDPM_OK;
@@ -143,6 +154,7 @@ static int read_list(double *c, int K, int T, const char *steps, ddpm_error *err
         int code = next_number(&number, &text, 0, T - 1, steps, err);
         if (code)
             return code;
+
         c[i] = number;
         if (i && c[i] <= c[i - 1])
             return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %g follows %g, but the list rises strictly",
@@ -156,12 +168,14 @@ static int read_sections(double *c, int *K, int T, const char *steps, ddpm_error
     const char *text = strchr(steps, ':') + 1;
     int parts = entries(text), start = 0;
     *K = 0;
+
     for (int k = 0, count; k < parts; k++) {
         int size = T / parts + (k < T % parts), code = next_number(&count, &text, 1, size, steps, err);
         if (code) {
             dd_error_context(err, "section %d of %d", k + 1, parts);
             return code;
         }
+
         section(c + *K, count, start, size);
         *K += count;
         start += size;
@@ -169,18 +183,20 @@ static int read_sections(double *c, int *K, int T, const char *steps, ddpm_error
     return DDPM_OK;
 }
 
-/* c [T] takes any list. */
+/* Fills c [T], which has room for any list, and *K. */
 static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps, int preset, ddpm_error *err)
 {
     const char *text = steps;
     int code, T = a->steps;
+
     if (!strncmp(steps, "iddpm:", 6)) {
         code = read_sections(c, K, T, steps, err);
     } else if (strchr(steps, ',')) {
         *K = entries(steps);
-        return *K > T ? dd_error(err, DDPM_EUSAGE,
-                                 "steps \"%.60s\": %d steps are listed, but the model has %d", steps, *K, T)
-                      : read_list(c, *K, T, steps, err);
+        if (*K > T)
+            return dd_error(err, DDPM_EUSAGE, "steps \"%.60s\": %d steps are listed, but the model has %d",
+                            steps, *K, T);
+        return read_list(c, *K, T, steps, err);
     } else {
         *K = T;
         code = strcmp(steps, "all") ? next_number(K, &text, 1, T, steps, err) : DDPM_OK;
@@ -191,44 +207,33 @@ static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps,
     }
     if (code)
         return code;
+
     if (*K == 1)
         c[0] = T - 1;
     fix_up(c, *K, T);
     return DDPM_OK;
 }
 
-static int find_preset(int *preset, const char *spacing, ddpm_error *err)
-{
-    char choices[128] = "";
-    *preset = 0;
-    for (int i = 0; spacing && names[i]; i++) {
-        if (!strcmp(names[i], spacing)) {
-            *preset = i;
-            return DDPM_OK;
-        }
-        dd_names_join(choices, sizeof choices, names[i]);
-    }
-    return spacing ? dd_error(err, DDPM_EUSAGE, "spacing \"%.60s\": no such spacing; it is one of %s",
-                              spacing, choices)
-                   : DDPM_OK;
-}
-
 int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *spacing,
                ddpm_error *err)
 {
-    int K, T = a->steps, preset, code = find_preset(&preset, spacing, err);
+    int K, T = a->steps, preset = 0;
+    int code = spacing ? dd_names_choose(&preset, "spacing", spacing, names, err) : DDPM_OK;
     if (code)
         return code;
     if (T < 1 || T > DD_STEPS_MAX)
         return dd_error(err, DDPM_EUSAGE, "the model has %d steps; 1 to %d are possible", T, DD_STEPS_MAX);
+
     double *c = malloc(2 * (size_t)T * sizeof *c);
     if (!c)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", T);
+
     code = read_steps(c, &K, a, steps, preset, err);
     for (int i = 0; !code && i < K; i++)
         c[T + i] = a->alpha_bar[(int)c[i]];
     if (!code)
         code = dd_chain_create(chain, K, c, c + T, a->beta, err);
+
     free(c);
     return code;
 }

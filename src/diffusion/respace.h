@@ -3,9 +3,11 @@
 #define DD_RESPACE_H
 #include "diffusion/chain.h"
 
-/* See ddpm_chain_respace; of the model, its steps, alpha_bar, beta unless NULL and, for "optimal", gamma
-   and mse. */
+/* See ddpm_chain_respace.  Reads the model's steps, alpha_bar, beta unless NULL and, for "optimal", gamma and
+   mse. */
 int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *spacing,
                ddpm_error *err);
+
+/* Returns the names of the spacings, the default first, NULL last. */
 const char *const *dd_respace_names(void);
 #endif

@@ -1,4 +1,5 @@
-/* sampler.c: what all samplers share: options, the batch and who is still in it, prediction and noise.  The list of samplers is here. */
+/* sampler.c: what all samplers share: options, the batch and its live images, prediction and noise.  The list
+   of samplers is here. */
 #include "diffusion/sampler.h"
 #include "base/names.h"
 #include "base/rng.h"
@@ -37,18 +38,18 @@ const char *const *dd_sampler_names(void)
 
 const ddpm_sampler_traits *dd_sampler_traits(const char *name)
 {
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(names[i], name))
-            return &kinds[i]->traits;
-    return NULL;
+    int i = dd_names_find(names, name);
+    return i < 0 ? NULL : &kinds[i]->traits;
 }
 
-/* Writes "A, B or C", the samplers that have a trait: an int at `offset` of ddpm_sampler_traits that is not 0. */
+/* Writes "A, B or C", the samplers that have a trait: an int at `offset` of ddpm_sampler_traits that is not
+   0. */
 static const char *list_having(char list[128], size_t offset)
 {
     const char *last = NULL;
     size_t used = 0;
     *list = 0;
+
     for (int i = 0; names[i]; i++) {
         if (!*(const int *)(const void *)((const char *)&kinds[i]->traits + offset))
             continue;
@@ -65,17 +66,13 @@ static const char *list_having(char list[128], size_t offset)
 
 static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm_error *err)
 {
-    char choices[128] = "";
-    for (int i = 0; names[i]; i++) {
-        if (!strcmp(names[i], name)) {
-            *kind = kinds[i];
-            return DDPM_OK;
-        }
-        dd_names_join(choices, sizeof choices, names[i]);
-    }
-    return dd_error(err, DDPM_EUSAGE, "sampler \"%.60s\": no such sampler; it is one of %s", name, choices);
+    int i, code = dd_names_choose(&i, "sampler", name, names, err);
+    if (!code)
+        *kind = kinds[i];
+    return code;
 }
 
+/* Checks order, corrector and snr. */
 static int check_solver(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -83,9 +80,11 @@ static int check_solver(const ddpm_sampler *s, ddpm_error *err)
     if (o->order < 0 || (o->order && !highest))
         return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order",
                         o->order, o->sampler);
+
     if (o->order > highest)
         return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has 1 to %d", o->order,
                         o->sampler, highest);
+
     if (o->corrector < 0 || o->corrector > DD_CORRECTOR_MAX)
         return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible",
                         o->corrector, DD_CORRECTOR_MAX);
@@ -128,6 +127,7 @@ static int check_variance(const ddpm_sampler *s, ddpm_error *err)
                     LIST_HAVING(list, takes_variance));
 }
 
+/* Checks all options, by the traits of the kind and then by its own check. */
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -174,6 +174,7 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
 {
     size_t batch = (size_t)s->batch, copies = s->options.corrector ? 3 : 2;
     size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
+
     s->image = dd_arena(&s->arena, batch, sizeof *s->image);
     s->row = dd_arena(&s->arena, batch, sizeof *s->row);
     s->classes = dd_arena(&s->arena, batch, sizeof *s->classes);
@@ -183,6 +184,8 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
             err, DDPM_ENOMEM,
             "out of memory for the state of %d images of %zu elements; a smaller batch needs less", s->batch,
             s->d);
+
+    /* Without correctors `begun` is `before`. */
     s->before = s->state + (size_t)s->kind->buffers * batch * s->d;
     s->begun = s->state + (copies - 1) * (size_t)s->kind->buffers * batch * s->d;
     s->input = s->begun + (size_t)s->kind->buffers * batch * s->d;
@@ -192,6 +195,7 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Makes a sampler complete whose kind, options, d and batch are set. */
 static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -200,11 +204,13 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
             err, DDPM_EUSAGE,
             "the options are not complete: begin with ddpm_sampler_defaults, set eps, and give d and "
             "batch of at least 1");
+
     int code = s->kind ? DDPM_OK : find_kind(&s->kind, o->sampler, err);
     if (!code)
         code = dd_chain_copy(&s->chain, c, err);
     if (code)
         return code;
+
     s->tables = &s->chain->tables;
     s->told = s->tables->t;
     code = check(s, err);
@@ -219,6 +225,7 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
         code = s->kind->begin(s, err);
     if (code)
         return code;
+
     if (s->kind->warn && !*warning)
         s->kind->warn(s, warning);
     if (s->purpose == DD_RNG_SAMPLE)
@@ -234,6 +241,7 @@ int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint
     ddpm_sampler *made = dd_memory(1, sizeof *made);
     if (!made)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a sampler");
+
     made->kind = kind;
     made->purpose = purpose;
     made->options = *o;
@@ -243,7 +251,9 @@ int dd_sampler_create(ddpm_sampler **s, const struct dd_sampler_kind *kind, uint
     if (!warning)
         warning = unread;
     warning[0] = 0;
+
     int code = set_up(made, c, warning, err);
+
     if (code)
         dd_sampler_free(made);
     else
@@ -326,7 +336,8 @@ static int all_finite(const double *v, size_t n)
     return 1;
 }
 
-/* Closes the ranks: images without a finite prediction are marked and leave.  Returns how many; *first is the row of the first. */
+/* Marks the images without a finite prediction, which leave, and closes the ranks.  Returns how many they
+   are; *first is the row of the first one. */
 static int drop_lost(ddpm_sampler *s, int *first, int i)
 {
     size_t size = (size_t)s->options.outputs * s->d;
@@ -338,6 +349,7 @@ static int drop_lost(ddpm_sampler *s, int *first, int i)
             s->image[s->row[k]].lost = 1 + i;
             continue;
         }
+
         if (kept < k)
             memcpy(s->output + (size_t)kept * size, s->output + (size_t)k * size, size * sizeof *s->output);
         s->row[kept++] = s->row[k];
@@ -352,14 +364,19 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
     ddpm_error given = { 0 };
     double t = s->tables->t[i];
     int first = 0;
+
     for (int k = 0; k < s->live; k++) {
         memcpy(s->input + (size_t)k * s->d, dd_sampler_row(s, buffer, k), s->d * sizeof *s->input);
         s->classes[k] = s->image[s->row[k]].class;
     }
-    int code = s->live ? o->eps(o->eps_user, s->output, s->input, s->told[i],
-                                s->has_classes ? s->classes : NULL, s->live, &given)
-                       : DDPM_OK;
-    given.text[sizeof given.text - 1] = 0; /* the caller's function may have filled it to its end */
+
+    int code = DDPM_OK;
+    if (s->live)
+        code = o->eps(o->eps_user, s->output, s->input, s->told[i], s->has_classes ? s->classes : NULL,
+                      s->live, &given);
+
+    /* The caller's function may have filled the text to its end. */
+    given.text[sizeof given.text - 1] = 0;
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
         dd_error(err, DDPM_ENAN, "image %u %s lost at step t = %g: %s", s->image[first].index,
@@ -377,6 +394,7 @@ static size_t state_size(const ddpm_sampler *s)
     return (size_t)s->kind->buffers * (size_t)s->batch * s->d;
 }
 
+/* Fills x with x_T of every image. */
 static void draw_start(ddpm_sampler *s)
 {
     for (int k = 0; k < s->n; k++)
@@ -394,13 +412,16 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
                         s->tables->K - 1);
     if (x && !all_finite(x, (size_t)n * s->d))
         return dd_error(err, DDPM_EDATA, "the given images hold a value that is not finite");
+
     s->n = s->live = n;
     s->i = x ? i : s->tables->K - 1;
     s->has_classes = classes != NULL;
+
     for (int k = 0; k < n; k++) {
         s->image[k] = (struct dd_image){ index[k], classes ? classes[k] : 0, 0 };
         s->row[k] = k;
     }
+
     for (size_t e = 0; e < state_size(s); e++)
         s->state[e] = NAN;
     if (x)
@@ -410,12 +431,15 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
     return DDPM_OK;
 }
 
-/* What images were that have been lost at position i or above since the step began; `all`: every image. */
+/* Puts the state from before the step back, of the images that were lost in it; `all`: of every image. */
 static void put_back(ddpm_sampler *s, int all)
 {
     for (int row = 0, k = 0; row < s->n; row++) {
-        if (k < s->live && s->row[k] == row && ++k && !all)
+        bool is_live = k < s->live && s->row[k] == row;
+        k += is_live;
+        if (is_live && !all)
             continue;
+
         for (int b = 0; b < s->kind->buffers; b++) {
             size_t at = ((size_t)b * (size_t)s->batch + (size_t)row) * s->d;
             memcpy(s->state + at, s->before + at, s->d * sizeof *s->state);
@@ -423,18 +447,22 @@ static void put_back(ddpm_sampler *s, int all)
     }
 }
 
-/* One step of the kind, up or down the chain, by `move` positions. */
+/* Makes one step of the kind, up or down the chain by `move` positions, behind its correctors.  An image
+   lost in an earlier step is put back too, to the state it has kept. */
 static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_error *), int correctors,
                      int move, ddpm_error *err)
 {
     int before = s->live, code = DDPM_OK;
     memcpy(s->before, s->state, state_size(s) * sizeof *s->state);
+
     for (int draw = 1; !code && draw <= correctors; draw++)
         code = dd_langevin_correct(s, s->i, draw, err);
+
     if (s->begun != s->before)
         memcpy(s->begun, s->state, state_size(s) * sizeof *s->state);
     if (!code)
         code = step(s, s->i, err);
+
     if (code || s->live < before)
         put_back(s, code != DDPM_OK);
     if (code)

@@ -1,8 +1,13 @@
-/* score.c: the gradient of ln q(x_t) and what eps has to do with it (Vincent 2011; Song and Ermon 2019; Ho et al. 2020, section 3.2).
+/* score.c: the gradient of ln q(x_t), and what eps has to do with it (Vincent 2011; Song and Ermon 2019; Ho
+   et al. 2020, section 3.2).
 
-     s(x, t) = grad_x ln q_t(x) = -E[eps | x_t = x] / sqrt(1 - alpha_bar_t),   so a network of eps is one of the score
-     denoising score matching:   E ||s(x_t, t) - grad ln q(x_t | x0)||^2,   grad ln q(x_t | x0) = -z / sqrt(1 - alpha_bar_t)
-     L_simple:                   E ||eps(x_t, t) - z||^2  =  (1 - alpha_bar_t) times the former                      means over d */
+     s(x, t) = grad_x ln q_t(x) = -E[eps | x_t = x] / sqrt(1 - alpha_bar_t)
+
+   So a network that predicts eps predicts the score.  Two losses train it, both means over d:
+
+     denoising score matching:   E ||s(x_t, t) - grad ln q(x_t | x0)||^2,
+                                 grad ln q(x_t | x0) = -z / sqrt(1 - alpha_bar_t)
+     L_simple:                   E ||eps(x_t, t) - z||^2,   which is 1 - alpha_bar_t times the former */
 #include "diffusion/score.h"
 #include <math.h>
 

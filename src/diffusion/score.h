@@ -3,10 +3,13 @@
 #define DD_SCORE_H
 #include <stddef.h>
 
-/* s [d] = -eps / sqrt(1 - alpha_bar); s may be eps. */
+/* Fills s [d] = -eps / sqrt(1 - alpha_bar).  s may be eps. */
 void dd_score(double *s, const double *eps, double alpha_bar, size_t d);
-/* Denoising score matching: the mean over d of (s + z / sqrt(1 - alpha_bar))^2, where z [d] made x_t. */
+
+/* Returns the loss of denoising score matching: the mean over d of (s + z / sqrt(1 - alpha_bar))^2, where z
+   [d] made x_t. */
 double dd_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
-/* L_simple: the mean over d of (eps - z)^2. */
+
+/* Returns L_simple, the mean over d of (eps - z)^2. */
 double dd_score_simple(const double *eps, const double *z, size_t d);
 #endif

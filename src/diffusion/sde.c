@@ -1,11 +1,16 @@
-/* sde.c: the equation dx = f(x, t) dt + g(t) dW and its reverse (Anderson 1982; Song et al. 2021, equations 5 and 6), by Euler-Maruyama:
+/* sde.c: the equation dx = f(x, t) dt + g(t) dW and its reverse (Anderson 1982; Song et al. 2021, equations 5
+   and 6), by Euler-Maruyama:
 
      onward, h > 0:    x <- x + f h + g sqrt(h) z
-     reverse, h < 0:   x <- x + (f - g^2 s) h + g sqrt(-h) z,   s = grad ln p_t(x)                                  all [d]
+     reverse, h < 0:   x <- x + (f - g^2 s) h + g sqrt(-h) z,   s = grad ln p_t(x)        all [d]
 
-   The sampler "sde" is the variance-preserving equation dx = -1/2 beta(t) x dt + sqrt(beta(t)) dW (their equation 11) in the clock
-   tau = integral of beta dt = -ln alpha_bar, where f = -x/2 and g = 1.  So step i is of length ln(alpha_bar_{i-1} / alpha_bar_i), or of the
-   rate beta(t_i) dt that the options give.  s comes from the clipped x0; the last step adds no noise. */
+   The sampler "sde" is the reverse of the variance-preserving equation (their equation 11)
+
+     dx = -1/2 beta(t) x dt + sqrt(beta(t)) dW
+
+   in the clock tau = integral of beta dt = -ln alpha_bar, where f = -x/2 and g = 1.  So step i has the length
+   ln(alpha_bar_{i-1} / alpha_bar_i), or the rate beta(t_i) dt that the options give.  s comes from the
+   clipped x0.  The last step adds no noise. */
 #include "diffusion/sde.h"
 #include "diffusion/sampler.h"
 #include <math.h>
@@ -16,6 +21,8 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
 {
     double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
     p->drift(p->user, f, x, t, d);
+
+    /* Where g = 0 the score may be anything. */
     for (size_t e = 0; e < d; e++)
         x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
 }
@@ -27,20 +34,24 @@ int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double 
         return dd_error(err, DDPM_EUSAGE, "the equation has no score, which a step back needs (h = %g)", h);
     if (h < 0 && p->score(p->user, work, x, t, d, err))
         return DDPM_ECALLBACK;
+
     dd_sde_step(p, x, work, z, t, h, work + d, d);
     return DDPM_OK;
 }
 
+/* f and g of the variance-preserving equation in the clock tau. */
 static void drift(void *user, double *f, const double *x, double t, size_t d)
 {
-    (void)user, (void)t;
+    (void)user;
+    (void)t;
     for (size_t e = 0; e < d; e++)
         f[e] = -x[e] / 2;
 }
 
 static double diffusion(void *user, double t)
 {
-    (void)user, (void)t;
+    (void)user;
+    (void)t;
     return 1;
 }
 
@@ -57,7 +68,7 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
-/* As of the variance beta, which is Euler's too. */
+/* Euler's step leaves as much noise as the variance beta does. */
 static void warn(const ddpm_sampler *s, char *warning)
 {
     int K = s->tables->K, T = s->options.T;
@@ -68,10 +79,14 @@ static void warn(const ddpm_sampler *s, char *warning)
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     const double *alpha_bar = s->tables->alpha_bar, *rate = s->options.rate;
-    double tau = -log(alpha_bar[i]), length = rate ? rate[i] : log((i ? alpha_bar[i - 1] : 1) / alpha_bar[i]);
+    double tau = -log(alpha_bar[i]);
+    double length = rate ? rate[i] : log((i ? alpha_bar[i - 1] : 1) / alpha_bar[i]);
+
     int code = dd_sampler_predict(s, 0, i, err);
+
     for (int k = 0; !code && k < s->live; k++) {
-        double *x = dd_sampler_row(s, 0, k), *f = s->input; /* the network has read its input */
+        /* The network has read its input, whose place serves as work space. */
+        double *x = dd_sampler_row(s, 0, k), *f = s->input;
         const double *score = dd_sampler_score(s, x, k, i), *z = i ? dd_sampler_noise(s, k, i, 0) : NULL;
         dd_sde_step(&variance_preserving, x, score, z, tau, -length, f, s->d);
     }

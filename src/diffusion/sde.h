@@ -3,11 +3,13 @@
 #define DD_SDE_H
 #include "base/error.h"
 
-/* x [d] one Euler-Maruyama step of length h on from t; h < 0: the reverse process, which needs score [d] at (x, t).  f [d] is work space;
-   z [d] NULL: the mean alone. */
+/* Takes x [d] one Euler-Maruyama step of length h on from t.  h < 0: the reverse process, which needs score
+   [d] at (x, t).  z [d] NULL: the mean alone.  f [d] is work space. */
 void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h,
                  double *f, size_t d);
-/* slope [d] = f(x, t) - g(t)^2 / 2 score(x, t), the right side of the probability-flow ODE; slope and score may be one. */
+
+/* Fills slope [d] = f(x, t) - g(t)^2 / 2 score(x, t), the right side of the probability-flow ODE.  slope may
+   be score. */
 void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
                   size_t d);
 
