@@ -2,6 +2,7 @@
 #include "family/family.h"
 #include <stdio.h>
 #include <string.h>
+#include "base/names.h"
 
 static const struct family *const families[] = { &family_diffusers, &family_openai, &family_ho,
                                                  &family_lucidrains };
@@ -10,7 +11,9 @@ enum { FAMILIES = sizeof families / sizeof *families };
 
 const char *const *family_names(void)
 {
-    static const char *const names[] = { "auto", "diffusers", "openai", "ho", "lucidrains", NULL };
+    static const char *names[FAMILIES + 2] = { "auto" };
+    for (int i = 0; i < FAMILIES; i++)
+        names[i + 1] = families[i]->name;
     return names;
 }
 
@@ -20,6 +23,21 @@ static bool has_signature(const struct family *f, const struct checkpoint *c)
         if (checkpoint_find(c, *s) == NULL)
             return false;
     return true;
+}
+
+/* Says which tensor each family is known by. */
+static int unknown_family(const struct checkpoint *c, ddpm_error *err)
+{
+    char list[300] = "";
+    for (int i = 0; i < FAMILIES; i++) {
+        char one[80];
+        snprintf(one, sizeof one, "%s (%s)", families[i]->signature[0], families[i]->name);
+        dd_names_join(list, sizeof list, one);
+    }
+    return dd_error(
+        err, DDPM_EDATA,
+        "%s: a U-Net of no known family: expected one of the tensors %s; found %zu others such as %s",
+        c->file, list, c->tensors, c->tensors > 0 ? c->tensor[0].name : "none");
 }
 
 int family_find(const struct family **f, const char *name, const struct checkpoint *c, ddpm_error *err)
@@ -38,11 +56,7 @@ int family_find(const struct family **f, const char *name, const struct checkpoi
         if ((named || !strcmp(name, "auto")) && has_signature(*f, c))
             return DDPM_OK;
     }
-    return dd_error(err, DDPM_EDATA,
-                    "%s: a U-Net of no known family: expected the tensors conv_in.weight (diffusers), "
-                    "input_blocks.0.0.weight (OpenAI), temb.dense.0.weight (Ho) or init_conv.weight "
-                    "(lucidrains), found %zu others such as %s",
-                    c->file, c->tensors, c->tensors > 0 ? c->tensor[0].name : "none");
+    return unknown_family(c, err);
 }
 
 int family_read(struct conversion *v, const struct family *f)

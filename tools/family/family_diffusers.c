@@ -23,7 +23,9 @@ static const char *const spare[] = { "note",
                                      "unet.use_ema_warmup",
                                      NULL };
 
-/* Refuses all words but one, of which this program knows no others. */
+enum { LEVELS = 4 }; /* of the constructor's defaults */
+
+/* Refuses all words but this one. */
 static void expect_word(struct conversion *v, const char *key, const char *word)
 {
     const struct word only[] = { { word, word }, { NULL, NULL } };
@@ -38,8 +40,10 @@ static void read_blocks(struct conversion *v, const char *key, bool up, const ch
 {
     const char *const *names = diffusers_blocks[up], *list[UNET_LEVELS];
     int n = settings_texts(v->say, key, list, UNET_LEVELS);
-    if (!settings_given(v->say, key))
-        memcpy(list, defaults, (size_t)(n = 4) * sizeof *list);
+    if (!settings_given(v->say, key)) {
+        n = LEVELS;
+        memcpy(list, defaults, LEVELS * sizeof *list);
+    }
     if (n != levels)
         settings_wrong(v->say, key, "expected %d entries, one for each of block_out_channels", levels);
 
@@ -69,23 +73,26 @@ static int heads_of(struct conversion *v, struct unet *u, int head_dim, int chan
     return channels / head_dim;
 }
 
+/* Reads u->levels and u->widths. */
 static void read_widths(struct conversion *v, struct unet *u)
 {
-    static const int widths[] = { 224, 448, 672, 896 };
+    static const int widths[LEVELS] = { 224, 448, 672, 896 };
     u->levels = settings_ints(v->say, "unet.block_out_channels", u->widths, UNET_LEVELS, 1, UNET_WIDTH);
-    if (!settings_given(v->say, "unet.block_out_channels"))
-        memcpy(u->widths, widths, (size_t)(u->levels = 4) * sizeof *widths);
-    else if (u->levels == 0)
+    if (!settings_given(v->say, "unet.block_out_channels")) {
+        u->levels = LEVELS;
+        memcpy(u->widths, widths, sizeof widths);
+    } else if (u->levels == 0) {
         settings_wrong(v->say, "unet.block_out_channels", "expected at least one");
+    }
 }
 
 /* Reads the kinds of blocks and what follows from them: heads and steps between the levels.  diffusers lists
    the blocks of the way up from the deepest level. */
 static void read_levels(struct conversion *v, struct unet *u)
 {
-    static const char *const downs[] = { "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D",
-                                         "AttnDownBlock2D" };
-    static const char *const ups[] = { "AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D" };
+    static const char *const downs[LEVELS] = { "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D",
+                                               "AttnDownBlock2D" };
+    static const char *const ups[LEVELS] = { "AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D" };
     struct settings *s = v->say;
     int down[UNET_LEVELS] = { 0 }, up[UNET_LEVELS] = { 0 }, last = u->levels - 1;
     read_blocks(v, "unet.down_block_types", false, downs, u->levels, down);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "family/openai_names.h"
 
-static const char *const signature[] = { "time_embed.0.weight", "input_blocks.0.0.weight", NULL };
+static const char *const signature[] = { "input_blocks.0.0.weight", "time_embed.0.weight", NULL };
 
 /* Flags of training and of sampling. */
 static const char *const spare[] = { "note",
