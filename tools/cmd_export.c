@@ -44,6 +44,9 @@ static int run(void *settings, char **argument, int arguments)
         code = folder ? export_diffusers(m, s->output, s->force, &err)
                       : write_model(id, m, s->output, half, s->force, &err);
 
+    if (!code && folder && ddpm_model_about(m)->tuned_count)
+        remark(&command_export, &s->common,
+               "the tuned solvers are left out: diffusers has no place for them");
     ddpm_model_close(m);
     if (code)
         return complain(&command_export, &err);

@@ -23,7 +23,7 @@
 enum { IMAGES = 16, BATCH = 16 };
 
 static const struct sample_settings defaults = {
-    .steps = "50", .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
+    .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
 };
 
 /* One run: what was asked for, and what makes and takes the images. */
@@ -31,7 +31,7 @@ struct job {
     const struct sample_settings *s;
     struct recipe recipe;
     struct time_budget time_budget;
-    char *steps;     /* chosen by --steps auto */
+    char *steps;     /* chosen by --steps auto or --fast */
     uint32_t *index; /* [n] of this shard */
     int n;
 
@@ -271,7 +271,15 @@ static int open_model(struct job *j, ddpm_error *err)
         code = model_check(j->model, j->s->model, err);
     if (!code)
         j->recipe.clip = clip_of(j->s, ddpm_model_about(j->model));
-    return code;
+    if (code || !j->s->fast)
+        return code;
+
+    j->steps = sample_settings_fast(&j->recipe, ddpm_model_about(j->model));
+    if (!j->steps)
+        return dd_error(err, DDPM_ENOMEM, "out of memory");
+    remark(&command_sample, &j->s->common, "--fast takes sampler %s with %s steps", j->recipe.sampler,
+           j->steps);
+    return DDPM_OK;
 }
 
 /* Opens all that the run needs.  A shard without images needs nothing. */
@@ -413,6 +421,9 @@ static const struct option options[] = {
     { "steps", 0, OPTION_TEXT, "STEPS",
       "50, all, a list 0,10,999, sections iddpm:10,15,20, or auto: what --max-time allows (default: 50)",
       NULL, FIELD(steps), 0, 0 },
+    { "fast", 0, OPTION_FLAG, NULL,
+      "few steps: a solver that was tuned for the model and is near enough, else unipc with 10", NULL,
+      FIELD(fast), 0, 0 },
     { "spacing", 0, OPTION_CHOICE, "NAME",
       "how the steps are chosen; optimal: least bound of all lists "
       "from 0 to T-1 (default: iddpm)",

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command_model.h"
+#include "cli/ending.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "tuning/tuning_state.h"
@@ -99,6 +100,8 @@ static int job_open(struct job *j, ddpm_error *err)
     if (!code)
         code = model_open_whole(&j->model, s->model, err);
     if (!code)
+        code = ending_check(s->output, err);
+    if (!code)
         code = check_output(s->output, s->force, err);
     if (code)
         return code;
@@ -164,7 +167,7 @@ static int write_model(struct job *j, ddpm_error *err)
         m = made;
     }
     if (!code)
-        code = ddpm_model_save(made, j->s->output, j->s->force ? DDPM_SAVE_REPLACE : 0, err);
+        code = ddpm_model_save(made, j->s->output, model_save_flags(j->model, j->s->force), err);
     ddpm_model_close(made);
     return code;
 }

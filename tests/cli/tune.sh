@@ -27,6 +27,16 @@ test_tune() {
 	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 2 -n 4 --outdir some
 	expect 0 ddpm sample -m tuned.ddpm --sampler tuned --steps 2 -n 5 --outdir some
 	expect 0 ddpm verify -m tuned.ddpm some
+
+	# --fast says what it takes: a solver that is near enough, here the first, or unipc.
+	expect 0 ddpm sample -m tuned.ddpm --fast -n 1 -o fast.png; says '--fast takes sampler tuned with 2 steps'
+	expect 0 ddpm verify -m tuned.ddpm fast.png
+	expect 0 ddpm sample -m small.ddpm --fast -n 1 -o other.png; says '--fast takes sampler unipc with 10 steps'
+
+	# Training goes on without solvers, which fit the weights as they were; diffusers has no place for them.
+	expect 0 ddpm export -m tuned.ddpm -o folder; says 'the tuned solvers are left out'
+	expect 0 ddpm convert folder -o back.ddpm
+	expect 0 ddpm info back.ddpm; ! grep -q tuned out || fail "$(cat out)"
 }
 
 test_tune_refused() {
@@ -41,6 +51,9 @@ test_tune_refused() {
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 -o a.png
 	says 'the model has no tuned solver of 6 steps, it has none: `ddpm tune --steps 6` makes one'
 	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps all -o a.png; says 'takes a number of steps'
+	expect 64 ddpm sample -m small.ddpm --sampler tuned --steps 6 --spacing quad -o a.png; says 'has steps of its own'
+	expect 64 ddpm sample -m small.ddpm --fast --steps 6 -o a.png; says '--fast chooses the sampler and its steps'
+	expect 64 tune -o a.png; says 'a.png'
 	absent a.ddpm a.png
 }
 

@@ -110,3 +110,15 @@ int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int b
     ddpm_net_options o = { .batch = batch, .threads = (int)c->threads, .cpu = c->cpu, .conv = c->conv };
     return ddpm_net_create(net, m, &o, err);
 }
+
+unsigned model_save_flags(const ddpm_model *m, bool replace)
+{
+    const ddpm_tensor *list;
+    size_t n = ddpm_model_tensors(m, &list);
+    unsigned flags = replace ? DDPM_SAVE_REPLACE : 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (list[i].dtype == DDPM_F16)
+            flags |= DDPM_SAVE_F16;
+    return flags;
+}

@@ -21,4 +21,7 @@ int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
 int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err);
 /* A network of batch images with the threads, instruction set and engine that the user asked for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
+/* Returns the flags of ddpm_model_save for what is made of m: weights as narrow as m's, and whether a file may be
+   replaced. */
+unsigned model_save_flags(const ddpm_model *m, bool replace);
 #endif

@@ -75,7 +75,8 @@ int family_read(struct conversion *v, const struct family *f)
 
 bool family_is_weight(const char *name)
 {
-    static const char *const others[] = { "time.", "schedule.", "stats.", "raw.", "adam.", "average." };
+    static const char *const others[] = { "time.", "schedule.", "stats.",  "tuned.",
+                                          "raw.",  "adam.",     "average." };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strncmp(name, others[i], strlen(others[i])))
             return false;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/command_model.h"
 #include "cli/ending.h"
 
 enum { IMAGES_FEW = 16, TERMS_LEAST = 8 };
@@ -27,17 +28,6 @@ int statistics_check(const char *path, bool force, const ddpm_about *a, const dd
     if (!code)
         dd_output_abandon(&o);
     return code;
-}
-
-static bool has_halves(const ddpm_model *m)
-{
-    const ddpm_tensor *list;
-    size_t n = ddpm_model_tensors(m, &list);
-
-    for (size_t i = 0; i < n; i++)
-        if (list[i].dtype == DDPM_F16)
-            return true;
-    return false;
 }
 
 bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int T)
@@ -80,7 +70,7 @@ void statistics_fill(double *all, int T, const double *alpha_bar, const double *
 int statistics_save(const struct eval_sums *t, const ddpm_chain *chain, const ddpm_model *m, const char *path,
                     bool force, ddpm_error *err)
 {
-    unsigned flags = (has_halves(m) ? DDPM_SAVE_F16 : 0) | (force ? DDPM_SAVE_REPLACE : 0);
+    unsigned flags = model_save_flags(m, force);
     int images = (int)(t->images - t->lost);
     const ddpm_about *a = ddpm_model_about(m);
     const double *step = ddpm_chain_tables(chain)->t;

@@ -2,10 +2,15 @@
    out. */
 #include "sample/sample_settings.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "base/error.h"
 #include "cli/ending.h"
+
+static const char STEPS_DEFAULT[] = "50";
+
+enum { UNTUNED_STEPS = 10 }; /* of --fast, where no tuned solver is near enough */
 
 static const double SNR_DEFAULT = 0.16; /* of Song et al. 2021, for Langevin steps as a corrector */
 
@@ -39,7 +44,7 @@ bool sample_settings_timed(const struct sample_settings *s)
 
 bool sample_settings_auto_steps(const struct sample_settings *s)
 {
-    return !strcmp(s->steps, "auto");
+    return s->steps && !strcmp(s->steps, "auto");
 }
 
 /* A PNG under another format's name would mislead whoever opens it. */
@@ -134,6 +139,13 @@ static int check_sampler(const struct sample_settings *s, ddpm_error *err)
 {
     const ddpm_sampler_traits *traits = traits_of(s);
     bool langevin = traits->corrector > 0 || s->corrector;
+    if (s->fast && (s->sampler || s->steps || s->spacing))
+        return dd_error(
+            err, DDPM_EUSAGE,
+            "--fast chooses the sampler and its steps: leave out --sampler, --steps and --spacing");
+    if (traits->own_steps && s->spacing)
+        return dd_error(err, DDPM_EUSAGE, "--spacing %s: sampler %s has steps of its own: leave it out",
+                        s->spacing, s->sampler);
     if (traits->takes_analytic && !traits->takes_variance && strcmp(s->variance, "auto") &&
         strcmp(s->variance, "analytic"))
         return dd_error(err, DDPM_EUSAGE,
@@ -159,13 +171,30 @@ int sample_settings_check(const struct sample_settings *s, ddpm_error *err)
     return code ? code : check_sampler(s, err);
 }
 
+char *sample_settings_fast(struct recipe *r, const ddpm_about *a)
+{
+    int K = UNTUNED_STEPS < a->steps ? UNTUNED_STEPS : a->steps;
+    r->sampler = "unipc";
+    for (int i = a->tuned_count - 1; i >= 0; i--)
+        if (a->tuned[i].error <= FAST_DISTANCE) {
+            r->sampler = "tuned";
+            K = a->tuned[i].K;
+        }
+
+    char *steps = malloc(12);
+    if (steps)
+        snprintf(steps, 12, "%d", K);
+    r->steps = steps;
+    return steps;
+}
+
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err)
 {
     *r = (struct recipe){
         .seed = s->seed,
         .sampler = sampler_of(s),
         .variance = s->variance,
-        .steps = s->steps,
+        .steps = s->steps ? s->steps : STEPS_DEFAULT,
         .spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0],
         .eta = s->eta,
         .keep_steps = (int)s->keep_steps,

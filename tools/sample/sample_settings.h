@@ -18,6 +18,7 @@ struct sample_settings {
     /* How it is made. */
     const char *steps, *spacing, *sampler, *variance, *clip;
     int64_t order, corrector;
+    bool fast;
     double eta, snr; /* snr SNR_UNSET: not given */
     /* Where it goes. */
     const char *output, *outdir, *name, *format, *shard;
@@ -32,6 +33,9 @@ struct sample_settings {
 
 enum { SNR_UNSET = -1 };
 
+/* Mean distance per element, of values from -1 to 1: about that of 10 steps of the best solver that is not tuned. */
+#define FAST_DISTANCE 0.05
+
 /* Returns the format of what is written, "png" or "npy": that of --format, else of the ending of the
    file's name. */
 const char *sample_settings_format(const struct sample_settings *s);
@@ -41,6 +45,9 @@ bool sample_settings_timed(const struct sample_settings *s);
 bool sample_settings_auto_steps(const struct sample_settings *s);
 /* Refuses settings that contradict each other. */
 int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
+/* Sets sampler and steps of r as --fast takes them for a model: its tuned solver of the fewest steps whose images
+   are within FAST_DISTANCE of the teacher's, else unipc of 10 steps.  Returns r's steps, allocated; NULL: out of memory. */
+char *sample_settings_fast(struct recipe *r, const ddpm_about *a);
 /* Fills r with what an image depends on; its strings are those of s.   The model's part (clip, hashes) is
    left out. */
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
