@@ -1,5 +1,6 @@
-/* ddpm train: from images to a model.  Everything that can fail fails before the first step; from then on the last checkpoint always loads, and
-   the same command with --resume goes on from it to the same bits as if it had never stopped. */
+/* ddpm train: trains a model on images.  Everything that can fail fails before the first step.
+   From then on the last checkpoint always loads, and the same command with --resume goes on
+   from it, to the same bits as if it had never stopped. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ static const struct train_settings defaults = {
     .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3, .grid_every = -1, .cache = 1024
 };
 
+/* Checks what options alone say. */
 static int check(struct training *t, const char *data, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
@@ -49,6 +51,7 @@ static void announce(const struct training *t)
         remark(t->command, &s->common, "%zu image%s skipped", t->skipped, t->skipped == 1 ? "" : "s");
 }
 
+/* Says what an interruption left, and returns its exit code. */
 static int interrupted_at(const struct training *t)
 {
     if (t->written)
@@ -93,7 +96,7 @@ static int finish(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* Nothing is left to do. */
+/* Says that nothing is left to do. */
 static void tell_done(const struct training *t)
 {
     double bits = training_output_bits(t);
@@ -102,9 +105,12 @@ static void tell_done(const struct training *t)
            "step %lld is reached and %s is written: nothing to do (a greater "
            "--steps goes on)",
            (long long)t->saved, t->s->output);
-    if (t->s->common.json)
-        printf(isnan(bits) ? "{\"step\":%lld,\"bits\":null}\n" : "{\"step\":%lld,\"bits\":%.17g}\n",
-               (long long)t->saved, bits);
+    if (!t->s->common.json)
+        return;
+    if (isnan(bits))
+        printf("{\"step\":%lld,\"bits\":null}\n", (long long)t->saved);
+    else
+        printf("{\"step\":%lld,\"bits\":%.17g}\n", (long long)t->saved, bits);
 }
 
 static int run(void *settings, char **argument, int arguments)
@@ -118,7 +124,7 @@ static int run(void *settings, char **argument, int arguments)
 
     interrupt_catch();
     t.began = progress_now();
-    int code = training_open(&t, argument[0], &err), status;
+    int code = training_open(&t, argument[0], &err);
     if (!code && t.done) {
         tell_done(&t);
     } else if (!code) {
@@ -127,6 +133,9 @@ static int run(void *settings, char **argument, int arguments)
     }
     if (!code && !t.done && !interrupted)
         code = finish(&t, &err);
+
+    /* DDPM_ECALLBACK: the user interrupted while the data were read. */
+    int status;
     if (interrupted && (!code || code == DDPM_ECALLBACK))
         status = interrupted_at(&t);
     else

@@ -130,6 +130,27 @@ test_train_resumed_from_an_earlier_version() {
 	expect 64 train --steps 3 --holdout 0 --resume; says 'settings.lr_schedule "cosine", not "constant"'
 }
 
+# The hash tells whether data are the same, whatever their name is by now; the model keeps the first name.
+test_train_resumed_with_moved_data() {
+	pictures 5
+	expect 0 train --steps 4 --holdout 0 -q; mv m.ddpm whole; rm -r m.ddpm.train
+	expect 0 train --steps 2 --holdout 0 -q
+	mkdir elsewhere && mv d elsewhere/photos
+	expect 0 ddpm train elsewhere/photos -o m.ddpm $small --steps 4 --holdout 0 -q --resume; same m.ddpm whole 'moved data'
+}
+
+# Pictures that are read again and have changed by then end a training; what was done until then is saved.
+test_train_changed_data() {
+	pictures 5
+	( exec ${RUN:-} "$program" train d -o m.ddpm $small --steps 1000000 --holdout 0 --cache 0 -q >bg.out 2>err ) &
+	for i in $(seq 6000); do [ -s m.ddpm.train/log.jsonl ] && break; sleep 0.01; done
+	head -c 256 "$program" | png other.png 16 16; mv other.png d/03.png
+	wait $!
+	code=$?
+	[ $code -eq 65 ] || fail "exit code $code, expected 65"
+	says 'd/03.png: has changed since the training began; the last good checkpoint is'; loads
+}
+
 # A training that has ended: nothing to do at equal steps, and with more the bits of one that has not ended.
 test_train_resumed_after_the_end() {
 	pictures 7

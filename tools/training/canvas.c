@@ -1,5 +1,6 @@
-/* Everything is drawn three times as fine as the picture will be, in plain colours; the mean over 3 x 3
-   makes edges smooth.  Letters are the rectangles of stb_easy_font, whose capitals are 7 units high. */
+/* Everything is drawn in plain colours on a page three times as fine as the picture.  The mean
+   over 3 x 3 pixels makes edges smooth.  Letters are the rectangles of stb_easy_font, whose
+   capitals are 7 units high. */
 #include "training/canvas.h"
 #include <math.h>
 #include <string.h>
@@ -30,6 +31,7 @@ void canvas_free(struct canvas *c)
     picture_free(&c->fine);
 }
 
+/* Paints a pixel of the fine page; nothing outside of it. */
 static void put(struct canvas *c, int x, int y, struct color color)
 {
     if (x >= 0 && y >= 0 && x < c->fine.width && y < c->fine.height)
@@ -62,7 +64,7 @@ void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, d
     }
 }
 
-/* stb_easy_font takes a text that may be written to. */
+/* Copies words, cut to size, since stb_easy_font takes a text that may be written to. */
 static void copy(char out[LETTERS], const char *words)
 {
     size_t n = strlen(words) < LETTERS ? strlen(words) : LETTERS - 1;
@@ -85,10 +87,11 @@ void canvas_text(struct canvas *c, double x, double y, const char *words, const 
     } corner[4 * QUADS];
 
     double unit = how->size / CAPITAL, width = canvas_text_width(words, how->size);
-    double back = how->align == CANVAS_LEFT ? 0 : how->align == CANVAS_RIGHT ? width : width / 2;
+    double back = width / 2 * how->align;
     char text[LETTERS];
     copy(text, words);
 
+    /* Each letter is a few rectangles; corners 0 and 2 are opposite. */
     int quads = stb_easy_font_print(0, 0, text, NULL, corner, sizeof corner);
     for (int q = 0; q < quads; q++) {
         double left = corner[4 * q].x * unit - back, right = corner[4 * q + 2].x * unit - back;
@@ -101,19 +104,30 @@ void canvas_text(struct canvas *c, double x, double y, const char *words, const 
     }
 }
 
+/* Returns colour k of a pixel of the picture: the rounded mean of its parts. */
+static unsigned char mean_of(const struct canvas *c, int x, int y, int k)
+{
+    int sum = FINE * FINE / 2;
+
+    for (int v = 0; v < FINE; v++) {
+        size_t row = (size_t)(FINE * y + v) * (size_t)c->fine.width;
+        for (int u = 0; u < FINE; u++)
+            sum += c->fine.pixel[3 * (row + (size_t)(FINE * x + u)) + (size_t)k];
+    }
+    return (unsigned char)(sum / (FINE * FINE));
+}
+
 int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err)
 {
     int code = picture_create(p, c->width, c->height, 3, err);
 
-    for (int y = 0; y < c->height && !code; y++)
-        for (int x = 0; x < 3 * c->width; x++) {
-            int sum = FINE * FINE / 2;
-            for (int v = 0; v < FINE; v++)
-                for (int u = 0; u < FINE; u++)
-                    sum += c->fine.pixel[3 * ((size_t)(FINE * y + v) * (size_t)c->fine.width +
-                                              (size_t)(FINE * (x / 3) + u)) +
-                                         (size_t)(x % 3)];
-            p->pixel[(size_t)y * (size_t)c->width * 3 + (size_t)x] = (unsigned char)(sum / (FINE * FINE));
-        }
-    return code;
+    if (code)
+        return code;
+
+    unsigned char *out = p->pixel;
+    for (int y = 0; y < c->height; y++)
+        for (int x = 0; x < c->width; x++)
+            for (int k = 0; k < 3; k++)
+                *out++ = mean_of(c, x, y, k);
+    return DDPM_OK;
 }

@@ -1,12 +1,12 @@
-/* A white page to draw on, in smooth lines and letters, that becomes a picture.  Places are in pixels
-   of that picture. */
+/* A white page to draw on, in smooth lines and letters, that becomes a picture.  Places and
+   sizes are in pixels of that picture, x to the right and y down. */
 #ifndef DDPM_CANVAS_H
 #define DDPM_CANVAS_H
 #include <stdbool.h>
 #include "image/picture.h"
 
 struct canvas {
-    struct picture fine;
+    struct picture fine; /* what has been drawn, three times as fine */
     int width, height;
 };
 
@@ -14,25 +14,29 @@ struct color {
     unsigned char red, green, blue;
 };
 
+/* The part of a text that stands at its place, in halves of its width. */
 enum canvas_align { CANVAS_LEFT, CANVAS_MIDDLE, CANVAS_RIGHT };
 
 struct canvas_text {
-    double size;
+    double size; /* height of a capital letter */
     enum canvas_align align;
-    bool upwards;
+    bool upwards; /* written from below */
     struct color color;
 };
 
+/* Makes a white page.  DDPM_ENOMEM is the only error. */
 int canvas_create(struct canvas *c, int width, int height, ddpm_error *err);
 void canvas_free(struct canvas *c);
+/* Fills a rectangle. */
 void canvas_box(struct canvas *c, double left, double top, double right, double bottom, struct color color);
-/* A line of a width with round ends; a dot where both ends are the same. */
+/* Draws a line of a width with round ends; a dot where both ends are the same. */
 void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, double width,
                  struct color color);
-/* ASCII with its middle line through y, or, written upwards, through x; aligned at the other
-   coordinate.  size is the height of a capital letter. */
+/* Writes ASCII, at most 99 letters, with its middle line through y and aligned at x; written
+   upwards it is the other way round. */
 void canvas_text(struct canvas *c, double x, double y, const char *words, const struct canvas_text *how);
+/* Returns the width of words in letters of this size. */
 double canvas_text_width(const char *words, double size);
-/* The picture, each pixel the mean of its parts. */
+/* Makes the picture, to be released with picture_free. */
 int canvas_picture(struct picture *p, const struct canvas *c, ddpm_error *err);
 #endif

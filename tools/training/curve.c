@@ -1,5 +1,9 @@
-/* x = left + step / last width, y = bottom - part height, where part goes from 0 at the lowest to 1 at
-   the highest value: in their logarithms where the highest is more than ten times the lowest. */
+/* A point of the curve is at
+
+     x = left + width step / last,   y = bottom - height part,
+
+   where part rises from 0 at the lowest to 1 at the highest value.  It is linear in the value,
+   or in its logarithm where the highest value is more than ten times the lowest. */
 #include "training/curve.h"
 #include <math.h>
 #include <stdio.h>
@@ -7,38 +11,39 @@
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "training/canvas.h"
 
 enum { WIDTH = 1200, HEIGHT = 780, LEFT = 140, RIGHT = 1150, TOP = 66, BOTTOM = 670 };
 
 enum { TICKS = 24, MARKED = 60 };
 
-static const double letters = 17, small_letters = 15, below_legend = 0.76;
+static const double letters = 17, small_letters = 15;
+/* The right half of the curves ends at this part of the height; the legend stands above. */
+static const double below_legend = 0.76;
 static const struct color black = { 30, 30, 30 }, grid_color = { 222, 222, 222 }, white = { 255, 255, 255 },
                           pale_blue = { 168, 196, 232 }, blue = { 24, 78, 160 }, red = { 196, 60, 28 };
 
+/* The page and the ranges of its axes. */
 struct frame {
     struct canvas canvas;
-    double last, low, high;
-    bool logarithmic;
+    double last;      /* step at the right end */
+    double low, high; /* values at the lower and the upper end */
+    bool logarithmic; /* the axis of values */
 };
 
 int curve_add(struct curve *c, double step, double value, ddpm_error *err)
 {
-    if (c->points == c->room) {
-        size_t room = 2 * c->room + 256;
-        double *both = malloc(2 * room * sizeof *both);
-        if (!both)
-            return dd_error(err, DDPM_ENOMEM, "out of memory for a curve of %zu points", room);
-        for (size_t i = 0; i < c->points; i++) {
-            both[i] = c->step[i];
-            both[room + i] = c->value[i];
-        }
-        free(c->step);
-        c->step = both;
-        c->value = both + room;
-        c->room = room;
-    }
+    double *steps = dd_memory_more(c->step, c->points, sizeof *steps);
+    if (!steps)
+        return dd_error_memory(err, "a curve");
+    c->step = steps;
+
+    double *values = dd_memory_more(c->value, c->points, sizeof *values);
+    if (!values)
+        return dd_error_memory(err, "a curve");
+    c->value = values;
+
     c->step[c->points] = step;
     c->value[c->points++] = value;
     return DDPM_OK;
@@ -47,6 +52,7 @@ int curve_add(struct curve *c, double step, double value, ddpm_error *err)
 void curve_free(struct curve *c)
 {
     free(c->step);
+    free(c->value);
     *c = (struct curve){ .points = 0 };
 }
 
@@ -66,7 +72,9 @@ double curve_mean(const struct curve *c, size_t i, size_t side)
 
 size_t curve_side(size_t points)
 {
-    return points < 12 ? 0 : points < 120 ? 3 : points / 40;
+    if (points < 12)
+        return 0;
+    return points < 120 ? 3 : points / 40;
 }
 
 /* ---- the frame ---- */
@@ -76,10 +84,16 @@ static bool drawn(const struct curve *c, size_t i)
     return c->value[i] > 0 && isfinite(c->value[i]);
 }
 
+/* Returns the least of 1, 2 and 5 times a power of ten that is at least `wanted`. */
 static double round_step(double wanted)
 {
     double ten = pow(10, floor(log10(wanted))), part = wanted / ten;
-    return ten * (part <= 1 ? 1 : 10) * (part <= 1 || part > 5 ? 1 : part <= 2 ? 0.2 : 0.5);
+
+    if (part <= 1)
+        return ten;
+    if (part <= 2)
+        return 2 * ten;
+    return part <= 5 ? 5 * ten : 10 * ten;
 }
 
 int curve_ticks(double *tick, int room, double low, double high, bool logarithmic)
@@ -96,6 +110,8 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
             }
         return n;
     }
+
+    /* 1e-9 of a step: rounding does not lose a mark at the end of the axis. */
     double step = round_step((high - low) / 7);
     for (double k = ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && n < room; k++)
         tick[n++] = k == 0 ? 0 : k * step;
@@ -125,7 +141,7 @@ static void widen(struct frame *f, const struct curve *c)
     }
 }
 
-/* Raises the top so far that what lies in the right half stays below the legend. */
+/* Raises the upper end so far that what lies in the right half stays below the legend. */
 static void leave_room(struct frame *f, const struct curve *c)
 {
     for (size_t i = 0; i < c->points; i++) {
@@ -137,7 +153,7 @@ static void leave_room(struct frame *f, const struct curve *c)
     }
 }
 
-/* The range of the values, with some room; false: there is none. */
+/* Chooses the ranges of both axes, with some room; false: there is nothing to draw. */
 static bool choose_range(struct frame *f, const struct curve *loss, const struct curve *held)
 {
     *f = (struct frame){ .canvas = f->canvas, .last = 1, .low = INFINITY, .high = -INFINITY };
@@ -145,6 +161,7 @@ static bool choose_range(struct frame *f, const struct curve *loss, const struct
     widen(f, held);
     if (!(f->low <= f->high))
         return false;
+
     f->logarithmic = f->high > 10 * f->low;
     if (f->logarithmic) {
         f->low /= 1.15;
@@ -155,12 +172,13 @@ static bool choose_range(struct frame *f, const struct curve *loss, const struct
         f->high += room;
     }
     f->last *= 1.02;
+
     leave_room(f, loss);
     leave_room(f, held);
     return true;
 }
 
-/* 12000 as "12,000". */
+/* Writes a whole number with commas: 12000 as "12,000". */
 static void whole_number(char out[32], double v)
 {
     char digits[24];
@@ -191,9 +209,11 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
         snprintf(label, sizeof label, "%.6g", tick[i]);
         canvas_text(c, LEFT - 14, y, label, &right);
     }
+
+    /* No step of a training lies between two whole ones. */
     n = curve_ticks(tick, TICKS, 0, f->last, false);
     for (int i = 0; i < n; i++) {
-        if (tick[i] != rint(tick[i])) /* no step of a training lies between two whole ones */
+        if (tick[i] != rint(tick[i]))
             continue;
         double x = place_x(f, tick[i]);
         canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
@@ -201,6 +221,7 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
         whole_number(label, tick[i]);
         canvas_text(c, x, BOTTOM + 28, label, &middle);
     }
+
     canvas_line(c, LEFT, TOP, LEFT, BOTTOM, 1.5, black);
     canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, 1.5, black);
     canvas_text(c, (LEFT + RIGHT) / 2, BOTTOM + 72, "training step", &middle);
@@ -225,7 +246,11 @@ static void draw_curve(struct frame *f, const struct curve *c, size_t side, cons
         if (!drawn(c, i))
             continue;
         double u = place_x(f, c->step[i]), v = place_y(f, curve_mean(c, i, side));
-        canvas_line(&f->canvas, isnan(x) ? u : x, isnan(x) ? v : y, u, v, e->width, e->color);
+        if (isnan(x)) {
+            x = u;
+            y = v;
+        }
+        canvas_line(&f->canvas, x, y, u, v, e->width, e->color);
         if (e->marked)
             canvas_line(&f->canvas, u, v, u, v, 9, e->color);
         x = u;
@@ -240,9 +265,12 @@ static void draw_legend(struct frame *f, const struct entry *e, int n)
 
     for (int i = 0; i < n; i++)
         widest = fmax(widest, canvas_text_width(e[i].words, how.size));
+
+    /* The frame is a rectangle under a smaller white one. */
     double left = right - widest - 92, bottom = top + row * n + 12;
     canvas_box(&f->canvas, left - 1.5, top - 1.5, right + 1.5, bottom + 1.5, grid_color);
     canvas_box(&f->canvas, left, top, right, bottom, white);
+
     for (int i = 0; i < n; i++) {
         double y = top + 6 + row * (i + 0.5);
         canvas_line(&f->canvas, left + 16, y, left + 60, y, e[i].width, e[i].color);
@@ -260,9 +288,14 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     char steps[32];
     int n = 0;
 
+    /* The loss of single points is pale where their means are drawn over it. */
     if (loss->points) {
         bool few = !side && loss->points <= MARKED;
-        struct entry e = { .width = side ? 1.5 : 3, .marked = few, .color = side ? pale_blue : blue };
+        struct entry e = { .width = 3, .marked = few, .color = blue };
+        if (side) {
+            e.width = 1.5;
+            e.color = pale_blue;
+        }
         snprintf(e.words, sizeof e.words, "training, means of %d steps", w->steps);
         draw_curve(f, loss, 0, &e);
         entry[n++] = e;
@@ -293,10 +326,13 @@ static int write_picture(const char *path, const struct canvas *c, ddpm_error *e
     if (code)
         return code;
 
-    if (!(code = dd_output_create(&o, path, 1, err)) && !(code = picture_write(o.stream, &p, "{}", err)))
-        code = dd_output_commit(&o, err);
-    else
+    code = dd_output_create(&o, path, 1, err);
+    if (!code)
+        code = picture_write(o.stream, &p, "{}", err);
+    if (code)
         dd_output_abandon(&o);
+    else
+        code = dd_output_commit(&o, err);
     picture_free(&p);
     return code;
 }

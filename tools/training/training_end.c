@@ -1,20 +1,24 @@
-/* What comes behind the last step: a picture, the model file, its statistics.
+/* Makes what comes behind the last step: a picture, the model file, its statistics.
 
-   Statistics take about one call of the network for every image and term.  They are given no more calls
-   than the steps have had images, or 256 of them, so that they take less time than the steps did.  That
-   depends on the settings alone.  With --time they also have to end in time, by the rate that a first
-   call has shown: a tenth of the time is kept for them and for the picture, or less when they need
-   less. */
+   Statistics take about one call of the network for every image and term.  They get at most as
+   many calls as the steps have had images, and at least 256, so that they take less time than
+   the steps did.  That depends on the settings alone.  With --time they also have to end in
+   time, by the rate that a first call has shown.  A tenth of the time is kept for them and for
+   the picture, or less when they need less. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"
-#include "measure/evaluation.h"
 #include "cli/interrupt.h"
+#include "measure/evaluation.h"
 #include "measure/statistics.h"
 #include "training/training.h"
 
-enum { CALLS_LEAST = 256, TRIES = 3, LONG = 30 };
+enum {
+    CALLS_LEAST = 256,
+    TRIES = 3, /* plans of statistics, each with less than the one before */
+    LONG = 30  /* seconds of a picture that are worth a word */
+};
 
 /* A step of training takes an image forward and backward and makes new weights ready. */
 static const double calls_of_an_image = 4;
@@ -43,17 +47,19 @@ double training_end_seconds(const struct training *t)
     double held = (double)t->held.count, calls = fmin(calls_allowed(t), held * t->about->steps);
     double seconds = calls * training_call_seconds(t) + (t->s->grid_every ? training_show_seconds(t) : 0);
     double loss = held * training_call_seconds(t);
+
     return loss + (t->s->time > 0 ? fmin(seconds, t->s->time / 10) : seconds);
 }
 
 /* ---- statistics ---- */
 
-/* `count` images of the held-out ones, evenly spread. */
+/* A part of the held-out images. */
 struct part {
     struct dataset data;
     uint32_t *index;
 };
 
+/* Takes `count` images, evenly spread. */
 static int take_part(struct part *p, const struct dataset *held, size_t count, ddpm_error *err)
 {
     *p = (struct part){ .data = *held, .index = malloc((count + 1) * sizeof *p->index) };
@@ -110,8 +116,11 @@ static void announce(const struct training *t, const struct statistics_plan *p)
     double seconds = (double)p->images * p->terms * training_call_seconds(t);
     bool whole = p->images == t->held.count && p->terms == t->about->steps;
 
-    snprintf(terms, sizeof terms, p->terms == t->about->steps ? "all %d" : "%d of %d", p->terms,
-             t->about->steps);
+    if (p->terms == t->about->steps)
+        snprintf(terms, sizeof terms, "all %d", p->terms);
+    else
+        snprintf(terms, sizeof terms, "%d of %d", p->terms, t->about->steps);
+
     if (p->images < t->held.count)
         snprintf(some, sizeof some, "%zu of ", p->images);
     progress_time(duration, seconds);
@@ -123,7 +132,8 @@ static void announce(const struct training *t, const struct statistics_plan *p)
            whole ? "" : " (ddpm eval DATA --statistics -o NEW: of all)");
 }
 
-/* Measures what p says and stores it; *late: there was not even time for the first images. */
+/* Measures what the plan says and stores it.  Sets *late when there was not even time for the first
+   images. */
 static int measure(struct training *t, const ddpm_model *m, const struct statistics_plan *p, bool *late,
                    ddpm_error *err)
 {
@@ -147,8 +157,8 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
     return code;
 }
 
-/* Where the time is over before the first images are measured, fewer terms are tried at the rate that
-   was seen. */
+/* Measures as much as there is time for.  When the time is over before the first images are
+   measured, fewer terms are tried, at the rate that was seen. */
 static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *err)
 {
     struct statistics_plan p;
@@ -157,6 +167,8 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
 
     for (int i = 0; i < TRIES && late && !code && !interrupted; i++) {
         double calls = calls_allowed(t), left = training_time_left(t);
+
+        /* A fifth of the time is left for what the rate does not tell. */
         if (isfinite(left))
             calls = fmin(calls, 0.8 * fmax(left, 0) / (training_call_seconds(t) + 1e-9));
         if (!statistics_plan(&p, calls, t->held.count, t->about->steps))
@@ -173,7 +185,8 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
 
 /* ---- the end ---- */
 
-/* A last picture, unless it was just drawn or takes more than half of the time that is left. */
+/* Draws a last picture, unless it was just drawn or takes more than half of the time that is
+   left. */
 static int show_last(struct training *t, ddpm_error *err)
 {
     char duration[PROGRESS_TIME];
@@ -195,11 +208,16 @@ static int show_last(struct training *t, ddpm_error *err)
 int training_finish(struct training *t, ddpm_error *err)
 {
     ddpm_model *m = NULL;
-    int code = t->s->converged && isfinite(t->best) ? training_output_best(t, &m, err)
-                                                    : ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
+    int code;
+
+    if (t->s->converged && isfinite(t->best))
+        code = training_output_best(t, &m, err);
+    else
+        code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
 
     if (!code)
         code = show_last(t, err);
+
     if (!code && !interrupted)
         code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
     if (!code && !interrupted) {

@@ -1,4 +1,4 @@
-/* Names of the files, and the newest checkpoint by them: steps have nine digits, so names sort as steps do. */
+/* Steps have nine digits in the names of checkpoints, so the names sort as the steps do. */
 #include "training/training_folder.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -20,7 +20,8 @@ static bool is_ours(const char *folder, const char *name)
            !strcmp(name, "loss.png") || (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
-/* What stat says of a file of ours; false where there is none, or where its link leads nowhere. */
+/* Fills *st for a file of ours.  Returns false where there is none, or where its link leads
+   nowhere. */
 static bool examine(struct stat *st, const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
@@ -40,13 +41,15 @@ static bool is_in_the_way(const char *folder, const char *name)
     return examine(&st, folder, name) && !S_ISREG(st.st_mode);
 }
 
-/* A log without a line is that of a training that was killed before its first checkpoint. */
+/* Returns whether a training has made this file.  A log without a line is that of a training
+   that was killed before its first checkpoint. */
 static bool is_work(const char *folder, const char *name)
 {
     struct stat st;
     return examine(&st, folder, name) && st.st_size > 0;
 }
 
+/* Returns DDPM_ECREATE when something that is no regular file stands where one of ours will. */
 static int check_files(struct training_folder *f, ddpm_error *err)
 {
     char **name;
@@ -130,7 +133,8 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
     dd_names_free(name, n);
 }
 
-/* The first name FOLDER.N that the folder can get: rename never replaces a folder with something in it. */
+/* Renames the folder to the first FOLDER.N that is free, since rename never replaces a folder with
+   something in it.  kept [size]: that name. */
 static int rename_folder(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
 {
     int failed = -1;
@@ -172,7 +176,7 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     return code;
 }
 
-/* A folder with nothing in it is that of a training that was refused. */
+/* An empty folder is that of a training that was refused: rmdir removes no other. */
 void training_folder_close(struct training_folder *f)
 {
     if (f->path && f->lock.folder >= 0)

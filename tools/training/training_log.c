@@ -1,4 +1,5 @@
-/* Lines are written whole and handed to the system at once; a half one, of a process that was killed, is taken out on opening. */
+/* Lines are written whole and handed to the system at once.  Half a line, of a process that was
+   killed, is taken out when the log is opened. */
 #include "training/training_log.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -19,10 +20,13 @@ static int add_point(struct training_log *l, const cJSON *line, double step, ddp
 {
     const cJSON *loss = cJSON_GetObjectItemCaseSensitive(line, "loss"),
                 *held = cJSON_GetObjectItemCaseSensitive(line, "held_out");
-    return curve_add(held ? &l->held : &l->loss, step, cJSON_GetNumberValue(held ? held : loss), err);
+
+    if (held)
+        return curve_add(&l->held, step, cJSON_GetNumberValue(held), err);
+    return curve_add(&l->loss, step, cJSON_GetNumberValue(loss), err);
 }
 
-/* The lines that stay go into a new file. */
+/* Copies the lines up to step `last`, and adds their losses to the curves. */
 static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out, int64_t last,
                       ddpm_error *err)
 {
@@ -46,13 +50,16 @@ static int rewrite(struct training_log *l, const struct dd_file *f, const char *
 {
     struct dd_output o;
     int code = dd_output_create(&o, path, 1, err);
-    if (!code && !(code = copy_lines(l, f, o.stream, step, err)))
+    if (!code)
+        code = copy_lines(l, f, o.stream, step, err);
+    if (!code)
         return dd_output_commit(&o, err);
     dd_output_abandon(&o);
     return code;
 }
 
-/* Opens a regular file only: a pipe would wait for its reader, and a link would lead out of the folder. */
+/* Opens a regular file only: a pipe would wait for its reader, and a link would lead out of the
+   folder. */
 static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 {
     struct stat st;
@@ -68,6 +75,7 @@ static int open_end(struct training_log *l, const char *path, ddpm_error *err)
     l->file = fd >= 0 ? fdopen(fd, "ab") : NULL;
     if (l->file)
         return DDPM_OK;
+
     int number = errno;
     if (fd >= 0)
         close(fd);
@@ -90,20 +98,23 @@ int training_log_open(struct training_log *l, const char *path, int64_t step, dd
     return code ? code : open_end(l, path, err);
 }
 
-int training_log_step(struct training_log *l, const ddpm_trainer_report *r, int images, double seconds,
-                      double loading, int flush, ddpm_error *err)
+int training_log_step(struct training_log *l, const ddpm_trainer_report *r, struct training_log_cost cost,
+                      bool flush, ddpm_error *err)
 {
     l->sum += r->loss;
-    l->seconds += seconds;
-    l->loading += loading;
+    l->seconds += cost.seconds;
+    l->loading += cost.loading;
     l->steps++;
     if (!flush && r->step % TRAINING_LOG_EVERY)
         return DDPM_OK;
-    double loss = l->sum / (double)l->steps, rate = (double)(images * l->steps) / (l->seconds + 1e-9),
-           share = l->loading / (l->seconds + 1e-9);
+
+    /* 1e-9: steps may be faster than the clock is fine. */
+    double loss = l->sum / (double)l->steps, seconds = l->seconds + 1e-9;
+    double rate = (double)(cost.images * l->steps) / seconds, share = l->loading / seconds;
     int code = curve_add(&l->loss, (double)r->step, loss, err);
     l->sum = l->seconds = l->loading = 0;
     l->steps = 0;
+
     if (!code && (fprintf(l->file,
                           "{\"step\":%lld,\"loss\":%.9g,\"rate\":%.9g,\"norm\":%.9g,\"images_per_second\":%."
                           "4g,\"loading\":%.2g}\n",

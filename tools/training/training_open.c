@@ -1,9 +1,10 @@
-/* In this order: what the options say alone, the network, every image once, the checkpoint to go on from, the trainer. */
+/* Opens a training in this order: what the options say alone, the network, every image once, the
+   checkpoint to go on from, the trainer.  Whatever can fail has then failed before the first
+   step. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/compare_settings.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -38,6 +39,7 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
     if (code)
         return code;
 
+    /* Photos have any size; 32 x 32 is what a first training can do with them. */
     for (int i = 0; i < 2 && t->data.folder.files; i++)
         shape[i] = 32;
     cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
@@ -47,7 +49,8 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
         code = dd_error(err, DDPM_EUSAGE, "lr_schedule=cosine ends at a step: add --steps N");
     t->plan.options.seed = s->seed;
     t->plan.options.steps = t->plan.cosine ? s->steps : 0;
-    t->plan.options.threads = (int)s->common.threads, t->plan.options.cpu = s->common.cpu,
+    t->plan.options.threads = (int)s->common.threads;
+    t->plan.options.cpu = s->common.cpu;
     t->plan.options.conv = s->common.conv;
     return code ? code : make_model(t, err);
 }
@@ -67,6 +70,7 @@ static void tell_note(void *user, const char *line)
     remark(t->command, &t->s->common, "%s", line);
 }
 
+/* Adds an image and its class to the hash of the data, and keeps its checksum. */
 static int take_image(void *user, const double *x, size_t k)
 {
     struct training *t = ((void **)user)[0];
@@ -74,6 +78,7 @@ static int take_image(void *user, const double *x, size_t k)
     size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
     int32_t class = dataset_class(&t->data, k);
 
+    t->check[t->data.index[k]] = epoch_checksum(x, d);
     for (size_t e = 0; e < d; e++) {
         float v = (float)x[e];
         dd_hash_add(h, &v, sizeof v);
@@ -83,38 +88,53 @@ static int take_image(void *user, const double *x, size_t k)
     return interrupted != 0;
 }
 
+/* Reads every image once. */
 static int check_images(struct training *t, ddpm_error *err)
 {
     struct dd_hash h;
     void *user[2] = { t, &h };
-    int code = dataset_keep(&t->data, (size_t)t->s->cache << 20, err);
+
+    t->check = calloc(t->data.count, sizeof *t->check);
+    int code = t->check ? DDPM_OK : dd_error_memory(err, t->name);
+    if (!code)
+        code = dataset_keep(&t->data, (size_t)t->s->cache << 20, err);
     if (!code && dd_hash_begin(&h))
         code = dd_error_memory(err, t->name);
     if (code)
         return code;
+
     progress_begin(&t->progress, &t->s->common, "images read", (double)t->data.count);
     code = dataset_check(&t->data, t->s->skip_bad ? tell_bad : NULL, take_image, user, err);
     progress_clear(&t->progress);
     dd_hash_end(&h, t->sha256);
+
     if (!code)
         code = dataset_check_classes(&t->data, -1,
                                      "leave net.classes at 0, or set it to as many as there are", err);
     return code;
 }
 
-/* The last held of the split's order are held out; both parts keep the order of the data. */
+static size_t held_out(const struct training *t)
+{
+    size_t part = t->data.count / HELD_OUT_PART;
+
+    if (t->s->held_out >= 0)
+        return (size_t)t->s->held_out;
+    return part < HELD_OUT_MOST ? part : HELD_OUT_MOST;
+}
+
+/* Holds the last images of a random order out.  Both parts keep the order of the data. */
 static int split(struct training *t, ddpm_error *err)
 {
-    size_t n = t->data.count, held = t->s->held_out >= 0 ? (size_t)t->s->held_out : n / HELD_OUT_PART,
-           used = 0, out = 0;
+    size_t n = t->data.count, held = held_out(t), used = 0, out = 0;
 
-    held = t->s->held_out < 0 && held > HELD_OUT_MOST ? HELD_OUT_MOST : held;
     if (held >= n)
         return dd_error(err, DDPM_EUSAGE,
                         "--holdout %zu: %s holds %zu images, and some must be left to train with", held,
                         t->name, n);
     if (!held && t->s->converged)
         return dd_error(err, DDPM_EUSAGE, "--until-converged needs images to measure on: add --holdout N");
+
     uint32_t *order = malloc(n * sizeof *order), *index = malloc(n * sizeof *index);
     bool *is_held = calloc(n, sizeof *is_held);
     if (order && index && is_held) {
@@ -123,6 +143,7 @@ static int split(struct training *t, ddpm_error *err)
             is_held[order[i]] = true;
         for (size_t i = 0; i < n; i++)
             index[is_held[i] ? n - held + out++ : used++] = t->data.index[i];
+
         memcpy(t->data.index, index, n * sizeof *index);
         t->used = t->held = t->data;
         t->used.count = n - held;
@@ -138,6 +159,7 @@ static int split(struct training *t, ddpm_error *err)
 
 /* ---- what the trainer begins with ---- */
 
+/* Copies the tensors of --init.  Tensors of both models are in order of names. */
 static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path, ddpm_error *err)
 {
     const ddpm_tensor *a, *b;
@@ -149,11 +171,14 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
             k++;
         bool same = k < m && !strcmp(b[k].name, a[i].name) && b[k].rank == a[i].rank &&
                     !memcmp(b[k].dim, a[i].dim, sizeof a[i].dim);
+
+        /* Another schedule is allowed: only weights are taken. */
         if (!same && !strncmp(a[i].name, "schedule.", 9))
             continue;
         if (!same)
             return dd_error(err, DDPM_EUSAGE, "--init %s: its %s does not fit the network that is asked for",
                             path, a[i].name);
+
         for (int r = 0; r < a[i].rank; r++)
             count *= a[i].dim[r];
         if (b[k].dtype == DDPM_F16)
@@ -164,7 +189,7 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
     return DDPM_OK;
 }
 
-/* Settings that decide about bits; progress is added as it comes. */
+/* Fills t->run with the settings that decide about bits.  Progress is added to it as it comes. */
 static bool fill_run(struct training *t, const char *engine_class)
 {
     char seed[24];
@@ -175,6 +200,7 @@ static bool fill_run(struct training *t, const char *engine_class)
         cJSON_Delete(settings);
         return false;
     }
+
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->s->seed);
     cJSON *data = cJSON_AddObjectToObject(o, "data");
     return cJSON_AddStringToObject(settings, "seed", seed) &&
@@ -187,8 +213,8 @@ static bool fill_run(struct training *t, const char *engine_class)
            cJSON_AddStringToObject(o, "engine_class", engine_class);
 }
 
-/* The names of the classes go into checkpoints, to be read there; the data's hash already tells whether they
-   are the same. */
+/* Adds the names of the classes to t->run, for whoever reads a checkpoint.  They are not
+   compared, since the hash of the data tells whether they are the same. */
 static int describe_classes(struct training *t, ddpm_error *err)
 {
     const struct image_folder *f = &t->data.folder;
@@ -214,133 +240,22 @@ static int describe_run(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* Renames a key of earlier versions: they wrote `schedule` for `lr_schedule`. */
-static int rename_former(const cJSON *run, ddpm_error *err)
-{
-    cJSON *settings = cJSON_GetObjectItemCaseSensitive(run, "settings");
-    cJSON *former = cJSON_GetObjectItemCaseSensitive(settings, "schedule");
-
-    if (!former || cJSON_GetObjectItemCaseSensitive(settings, "lr_schedule"))
-        return DDPM_OK;
-    cJSON_DetachItemViaPointer(settings, former);
-    if (cJSON_AddItemToObject(settings, "lr_schedule", former))
-        return DDPM_OK;
-    cJSON_Delete(former);
-    return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a checkpoint");
-}
-
-static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
-{
-    char advice[300];
-
-    snprintf(advice, sizeof advice,
-             "give the same options and data, or begin a training of another name "
-             "with its network and weights: --init %.150s",
-             path);
-    cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
-    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train"),
-                *run = cJSON_GetObjectItemCaseSensitive(train, "run");
-    const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
-    static const char *const parts[] = { "net", "diffusion" };
-    int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
-    for (int i = 0; i < 2 && !code; i++)
-        code = compare_settings(cJSON_GetObjectItemCaseSensitive(root, parts[i]),
-                                cJSON_GetObjectItemCaseSensitive(t->plan.root, parts[i]), parts[i], path,
-                                advice, err);
-    if (!code)
-        code = rename_former(run, err);
-    if (!code)
-        code = compare_settings(run, t->run, "", path, advice, err);
-    double loss = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "loss"));
-    double since = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(best, "since"));
-    if (!code && isfinite(loss)) {
-        t->best = loss;
-        t->since = since > 0 && since < 0x1p53 ? (int64_t)since : 0;
-    }
-    cJSON_Delete(root);
-    return code;
-}
-
-/* Opens the checkpoint of a step.  DDPM_EDATA: what lies there is no whole checkpoint of this step. */
-static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_error *err)
-{
-    int code = ddpm_model_open(m, path, err);
-    if (code)
-        return code == DDPM_EMISSING ? DDPM_EDATA : code; /* a link may lead nowhere */
-
-    cJSON *root = cJSON_Parse(ddpm_model_about(*m)->json);
-    const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
-    const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer");
-    double held = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step"));
-    cJSON_Delete(root);
-    if (held == (double)step)
-        return DDPM_OK;
-    ddpm_model_close(*m);
-    *m = NULL;
-    if (isnan(held))
-        return dd_error(err, DDPM_EDATA, "%s: is no training checkpoint", path);
-    return dd_error(err, DDPM_EDATA, "%s: is the checkpoint of step %.0f under another name", path, held);
-}
-
-/* Opens the newest checkpoint that is whole.  Others are said and passed over: their steps are made again. */
-static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
-{
-    int code = DDPM_OK;
-
-    *m = NULL;
-    t->saved = training_folder_newest(&t->folder, INT64_MAX);
-    while (t->saved >= 0) {
-        code = open_checkpoint(m, training_folder_checkpoint(&t->folder, t->saved), t->saved, err);
-        if (code != DDPM_EDATA)
-            return code;
-        notice(t->command, "%s; an older checkpoint is taken if there is one", err->text);
-        t->saved = training_folder_newest(&t->folder, t->saved);
-    }
-    if (code == DDPM_EDATA)
-        dd_error(err, DDPM_EDATA, "%s holds no checkpoint that is whole: begin a training of another name",
-                 t->folder.path);
-    return code;
-}
-
-/* The newest checkpoint, if there is one to go on from. */
-static int load_checkpoint(struct training *t, ddpm_error *err)
-{
-    ddpm_model *m;
-
-    if (!t->s->resume && !t->s->force && training_folder_newest(&t->folder, INT64_MAX) >= 0)
-        return dd_error(err, DDPM_ECREATE,
-                        "%s holds the checkpoints of a training: --resume goes on with "
-                        "it, another name begins anew",
-                        t->folder.path);
-
-    int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
-    if (code || t->saved < 0)
-        return code;
-    const char *path = training_folder_checkpoint(&t->folder, t->saved);
-    if ((code = check_checkpoint(t, m, path, err))) {
-        ddpm_model_close(m);
-        return code;
-    }
-    ddpm_model_close(t->model);
-    t->model = m;
-    t->about = t->data.about = t->used.about = t->held.about = ddpm_model_about(m);
-    return DDPM_OK;
-}
-
 static int open_trainer(struct training *t, ddpm_error *err)
 {
-    size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels;
     int code = ddpm_trainer_create(&t->trainer, t->model, &t->plan.options, err);
 
     if (!code)
-        code = stream_open(&t->stream, &t->used, t->s->seed, t->plan.flip, err);
+        code = stream_open(&t->stream, &t->used, t->check, t->s->seed, t->plan.flip, err);
+    if (code)
+        return code;
+
     t->images = (size_t)t->plan.options.batch * (size_t)t->plan.options.accumulate;
-    t->x0 = malloc(t->images * d * sizeof *t->x0);
+    t->x0 = malloc(t->images * t->stream.d * sizeof *t->x0);
     t->classes = malloc(t->images * sizeof *t->classes);
-    return code || (t->x0 && t->classes) ? code : dd_error_memory(err, t->name);
+    return t->x0 && t->classes ? DDPM_OK : dd_error_memory(err, t->name);
 }
 
-/* What an earlier training has left stays, under another name. */
+/* Renames the folder of an earlier training, so that what it made stays. */
 static int begin_anew(struct training *t, ddpm_error *err)
 {
     char kept[4096];
@@ -358,25 +273,49 @@ static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
     return code;
 }
 
+/* Opens what is needed for the first step. */
+static int begin(struct training *t, ddpm_error *err)
+{
+    int code = describe_classes(t, err);
+
+    if (!code)
+        code = open_trainer(t, err);
+    if (!code && t->saved < 0)
+        code = begin_anew(t, err);
+    if (!code)
+        code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    if (!code)
+        dataset_notes(&t->data, tell_note, t);
+    return code;
+}
+
 static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
 {
     int code = read_plan(t, init, err);
-    if (code || (code = check_images(t, err)) || (code = split(t, err)) || (code = make_model(t, err)))
+    if (!code)
+        code = check_images(t, err);
+    if (!code)
+        code = split(t, err);
+
+    /* The metadata of the model hold the hash of the data, so it is made again. */
+    if (!code)
+        code = make_model(t, err);
+    if (code)
         return code;
 
     t->used.about = t->held.about = t->about;
     ddpm_model_init(t->model, t->s->seed);
-    if (init && (code = copy_weights(t->model, init, t->s->init, err)))
-        return code;
-    if ((code = describe_run(t, err)) || (code = training_folder_open(&t->folder, t->s->output, err)) ||
-        (code = load_checkpoint(t, err)) || (code = training_output_find(t, err)) || t->done ||
-        (code = describe_classes(t, err)) || (code = open_trainer(t, err)) ||
-        (t->saved < 0 && (code = begin_anew(t, err))))
-        return code;
-    code = training_log_open(&t->log, training_folder_path(&t->folder, "log.jsonl"), t->saved, err);
+    if (init)
+        code = copy_weights(t->model, init, t->s->init, err);
     if (!code)
-        dataset_notes(&t->data, tell_note, t);
-    return code;
+        code = describe_run(t, err);
+    if (!code)
+        code = training_folder_open(&t->folder, t->s->output, err);
+    if (!code)
+        code = training_resume(t, err);
+    if (!code)
+        code = training_output_find(t, err);
+    return code || t->done ? code : begin(t, err);
 }
 
 int training_open(struct training *t, const char *path, ddpm_error *err)
@@ -389,6 +328,7 @@ int training_open(struct training *t, const char *path, ddpm_error *err)
     t->folder.lock = folder_not_locked;
     t->best = INFINITY;
     t->saved = -1;
+
     int code = training_output_check(t, err);
     if (!code)
         code = dataset_open(&t->data, path, NULL, view_fit_named(t->s->fit), (size_t)t->s->images, err);
@@ -410,6 +350,7 @@ void training_close(struct training *t)
     training_plan_free(&t->plan);
     ddpm_model_close(t->model);
     dataset_close(&t->data);
+    free(t->check);
     free(t->x0);
     free(t->classes);
 }

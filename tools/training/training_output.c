@@ -1,8 +1,9 @@
-/* The model file of a training: whether it may be written, and whether it is there already.
+/* Finds whether the model file of a training may be written, and whether it is there already.
 
-   A MODEL that is there is replaced when the user allows it, or when it is of the training that is gone on
-   with: its network, diffusion and data are the checkpoint's.  It is all that is asked for when the training
-   has ended, its weights are those that would be written, and it has statistics if images are held out. */
+   A MODEL that is there is replaced when the user allows it, or when it is of the training that
+   is gone on with: its network, diffusion and data are the checkpoint's.  It is all that is
+   asked for when the training has ended, its weights are those that would be written, and it has
+   statistics if images are held out. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static bool is_there(const struct training *t)
     return access(t->s->output, F_OK) == 0;
 }
 
-/* Tells whether the model file can be written, by beginning it. */
+/* Returns whether the model file can be written, by beginning it. */
 static int try_output(const char *path, ddpm_error *err)
 {
     struct dd_output o;
@@ -26,7 +27,8 @@ static int try_output(const char *path, ddpm_error *err)
     return code;
 }
 
-/* A training that has ended writes nothing, so where it may be one training_output_find tells. */
+/* A training that has ended writes nothing.  So with --resume a place that cannot be written is
+   no error yet; training_output_find tells. */
 int training_output_check(struct training *t, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
@@ -49,7 +51,7 @@ static bool same_part(const cJSON *a, const cJSON *b, const char *key)
     return x && y && cJSON_Compare(x, y, 1);
 }
 
-/* Whether m was made out of the data, and with the network and diffusion, of the checkpoint. */
+/* Returns whether m has the network, diffusion and data of the checkpoint. */
 static bool same_training(const struct training *t, const ddpm_model *m)
 {
     cJSON *a = cJSON_Parse(ddpm_model_about(m)->json), *b = cJSON_Parse(t->about->json);
@@ -71,7 +73,8 @@ static size_t bytes_of(const ddpm_tensor *a)
     return bytes;
 }
 
-/* Whether every tensor of m but its statistics is in the other, bit for bit. */
+/* Returns whether every tensor of m but its statistics is in the other, bit for bit.  Both lists
+   are in order of names. */
 static bool same_weights(const ddpm_model *m, const ddpm_model *other)
 {
     const ddpm_tensor *a, *b;
@@ -90,7 +93,7 @@ static bool same_weights(const ddpm_model *m, const ddpm_model *other)
     return true;
 }
 
-/* The id of a model covers its tensors; what else it says is compared with the checkpoint. */
+/* The id of a model covers its tensors.  What else it says is compared with the checkpoint. */
 int training_output_best(struct training *t, ddpm_model **m, ddpm_error *err)
 {
     const char *path = training_folder_path(&t->folder, "best.ddpm");
@@ -115,7 +118,7 @@ static bool has_ended(const struct training *t)
     return (t->s->steps && t->saved >= t->s->steps) || (t->s->converged && t->since >= t->s->converged);
 }
 
-/* Whether m is what the end of this training would write. */
+/* Returns whether m is what the end of this training would write. */
 static bool is_result(struct training *t, const ddpm_model *m)
 {
     bool of_best = t->s->converged && isfinite(t->best), same;

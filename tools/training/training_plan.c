@@ -1,7 +1,14 @@
-/* Defaults that follow from others: init and time.dim are widths[0], time.hidden four times that; outputs is channels, twice that with a
-   learned variance; a learned variance is trained by the hybrid loss.  Arch "ddpm": one head of attention at the levels of 9 to 16 pixels and
-   in the middle; "conv" between all levels; mid_attention is groups.  Arch "lucid": attention proper at the last level, as lucidrains has it.
-   Sizes and channels are the data's. */
+/* Gathers the settings of a training and fills in what follows from others:
+
+     net.init, net.time.dim      net.widths[0]
+     net.time.hidden             4 net.widths[0]
+     net.outputs                 the channels, twice as many with a learned variance
+     train.loss                  hybrid with a learned variance, else simple
+     net.height, .width, .channels   the data's
+
+   Arch "ddpm" has one head of attention at the levels of 9 to 16 pixels and in the middle,
+   "conv" between all levels, and norm.mid_attention = norm.groups.  Arch "lucid" has attention
+   proper at the last level, as lucidrains has it. */
 #include "training/training_plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +25,14 @@ static const char basis[] = "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":
                             "0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
                             "\"lr_schedule\":\"constant\",\"flip\":false}}";
 
-/* What only one architecture has; of lucidrains' they are his defaults. */
+/* The keys that only one architecture has.  Those of lucidrains' have his defaults. */
 static const char ddpm_basis[] = "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{"
                                  "\"eps\":1e-6},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,"
                                  "\"center\":false,\"dropout\":0}}";
 static const char lucid_basis[] = "{\"net\":{\"arch\":\"lucid\",\"heads\":4,\"dim\":32,\"memory\":4}}";
 
-/* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight passes.  `ddpm`: for that architecture alone. */
+/* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight
+   passes. Member ddpm holds what that architecture alone has. */
 static const struct {
     const char *name, *text, *ddpm;
 } presets[] = {
@@ -53,7 +61,8 @@ static cJSON *member(const cJSON *object, const char *key)
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-/* Takes value.  Named here: cJSON's own replacing does not say when it got no memory for the name. */
+/* Sets object[key] and takes value, which may be NULL: out of memory.  The value gets its name
+   here, since cJSON's own replacing does not say when it got no memory for the name. */
 static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
     cJSON *old = member(object, key);
@@ -68,6 +77,7 @@ static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
     return done ? DDPM_OK : dd_error_memory(err, "the settings of the training");
 }
 
+/* Sets every member of from in into; objects are merged. */
 static int merge(cJSON *into, const cJSON *from, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -120,7 +130,8 @@ static int merge_file(cJSON *root, const char *path, ddpm_error *err)
     return code;
 }
 
-/* A number, true or false, a list "32,64,64" where all of it is numbers or texts between brackets, or else a text. */
+/* Returns the value that a text stands for: a number, true or false, a list such as "32,64,64",
+   or else the text itself.  NULL: out of memory. */
 static cJSON *value_of(const char *text)
 {
     size_t n = strlen(text) + 3;
@@ -132,21 +143,22 @@ static cJSON *value_of(const char *text)
     snprintf(listed, n, "[%s]", text);
     cJSON *list = cJSON_Parse(listed), *value = NULL;
     free(listed);
-    bool bare = list && cJSON_GetArraySize(list) == 1;
-    if (bare)
+    if (list && cJSON_GetArraySize(list) == 1) {
         value = cJSON_DetachItemFromArray(list, 0);
-    else if (list) {
+        cJSON_Delete(list);
+    } else {
         value = list;
-        list = NULL;
     }
-    cJSON_Delete(list);
-    if (value && (!cJSON_IsNumber(value) || (strtod(text, &end), !*end)))
+
+    /* cJSON skips spaces; a number with something behind it is a text. */
+    strtod(text, &end);
+    if (value && (!cJSON_IsNumber(value) || !*end))
         return value;
     cJSON_Delete(value);
     return cJSON_CreateString(text);
 }
 
-/* "train" is the section of a key without one. */
+/* Sets the value of KEY=VALUE.  A key without a section belongs to "train". */
 static int set(cJSON *root, const char *pair, ddpm_error *err)
 {
     const char *equals = strchr(pair, '=');
@@ -158,6 +170,7 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
     if (!dd_scan_is_utf8(pair))
         return dd_error(err, DDPM_EUSAGE, "--set %.60s: is no valid UTF-8, which a model file holds", pair);
 
+    /* Walks down the sections of net.norm.groups; `key` is the last word. */
     char path[64], *place;
     snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
     cJSON *object = strchr(path, '.') ? root : member(root, "train");
@@ -168,9 +181,12 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
                 err, DDPM_EUSAGE,
                 "--set %.60s: there is no section %s; keys are those of a model file, and of train", pair,
                 key);
+
+    /* "train" has a fixed list of keys; other sections are checked when the network is made. */
     if (key && object != root &&
         (object != member(root, "train") || member(object, key) || !strcmp(key, "loss")))
         return put(object, key, value_of(equals + 1), err);
+
     char list[300] = "";
     for (const cJSON *m = member(root, "train")->child; m; m = m->next)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s, ", m->string);
@@ -180,6 +196,7 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
 
 /* ---- what follows ---- */
 
+/* Sets object[key] where nobody has set it, and takes value. */
 static int put_new(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
     if (!member(object, key))
@@ -196,6 +213,7 @@ static cJSON *same_texts(const char *text, int n)
     return list;
 }
 
+/* Returns the heads of attention, level after level; `pixels` is the side of the first. */
 static cJSON *heads(int pixels, int levels)
 {
     cJSON *list = cJSON_CreateArray();
@@ -204,7 +222,7 @@ static cJSON *heads(int pixels, int levels)
     return list;
 }
 
-/* 0 for what is no size: whoever reads the network says so. */
+/* Returns a size, or 0 for what is none; whoever reads the network says so. */
 static int side(const cJSON *net, const char *key)
 {
     double v = cJSON_GetNumberValue(member(net, key));
@@ -255,6 +273,7 @@ static int follow(cJSON *root, ddpm_error *err)
         if (put(net, "widths", cJSON_CreateDoubleArray(&one, 1), err))
             return err->code;
     }
+
     double first = cJSON_GetNumberValue(cJSON_GetArrayItem(member(net, "widths"), 0)),
            c = cJSON_GetNumberValue(member(net, "channels"));
     int code = put_new(net, "init", cJSON_CreateNumber(first), err);
@@ -266,7 +285,9 @@ static int follow(cJSON *root, ddpm_error *err)
         code = put_new(net, "outputs", cJSON_CreateNumber(learned ? 2 * c : c), err);
     if (!code)
         code = put_new(train, "loss", cJSON_CreateString(learned ? "hybrid" : "simple"), err);
-    return code ? code : is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
+    if (code)
+        return code;
+    return is_lucid(root) ? follow_lucid(net, err) : follow_ddpm(net, err);
 }
 
 /* ---- the trainer's options ---- */
@@ -308,7 +329,7 @@ static int take_shape(cJSON *net, const int shape[3], ddpm_error *err)
     return code;
 }
 
-/* Where a plan comes from, see training_plan_read. */
+/* The sources of a plan, see training_plan_read. */
 struct origin {
     const char *preset;
     const cJSON *init;
@@ -316,7 +337,7 @@ struct origin {
     const int *shape;
 };
 
-/* All that is said, on what is taken for granted of an architecture. */
+/* Gathers what is said, upon what is taken for granted of an architecture; later sources win. */
 static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
 {
     int k = 0;
@@ -325,8 +346,12 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
     p->root = cJSON_Parse(basis);
     while (strcmp(presets[k].name, o->preset))
         k++;
-    int code = p->root ? merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err)
-                       : dd_error_memory(err, "the settings of the training");
+
+    int code = DDPM_OK;
+    if (!p->root)
+        code = dd_error_memory(err, "the settings of the training");
+    if (!code)
+        code = merge_text(p->root, lucid ? lucid_basis : ddpm_basis, err);
     if (!code)
         code = merge_text(p->root, presets[k].text, err);
     if (!code && !lucid)
@@ -335,6 +360,7 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
         code = put(p->root, "net", cJSON_Duplicate(member(o->init, "net"), 1), err);
     if (!code && o->init)
         code = put(p->root, "diffusion", cJSON_Duplicate(member(o->init, "diffusion"), 1), err);
+
     for (int i = 0; i < o->config->count && !code; i++)
         code = merge_file(p->root, o->config->text[i], err);
     for (int i = 0; i < o->set->count && !code; i++)
@@ -342,6 +368,7 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
     return code;
 }
 
+/* Gathers twice where the architecture turns out to be the other. */
 static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
 {
     int code = gather(p, o, false, err);
@@ -363,7 +390,11 @@ int training_plan_read(struct training_plan *p, const char *preset, const cJSON 
     int code = read_all(p, &(struct origin){ preset, init, config, set_texts, shape }, err);
     if (code)
         training_plan_free(p);
-    return code == DDPM_EDATA && !config->count ? err->code = DDPM_EUSAGE : code;
+
+    /* Without a file it was the command line that said something wrong. */
+    if (code == DDPM_EDATA && !config->count)
+        code = err->code = DDPM_EUSAGE;
+    return code;
 }
 
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,

@@ -1,6 +1,7 @@
-/* What is to be trained and how: "net" and "diffusion" as in a model file, and "train".  A preset, then --config FILE (JSON with some of the
-   three), then --set KEY=VALUE (net.widths=32,64; a key of "train" without its section: batch=32); what comes later wins.  What nobody says
-   follows from the rest, see training_plan.c. */
+/* The plan of a training: "net" and "diffusion" as in a model file, and "train".  It comes from
+   a preset, then --config FILE (JSON with some of the three), then --set KEY=VALUE
+   (net.widths=32,64; a key of "train" without its section: batch=32).  What comes later wins.
+   What nobody says follows from the rest, see training_plan.c. */
 #ifndef DDPM_TRAINING_PLAN_H
 #define DDPM_TRAINING_PLAN_H
 #include <cjson/cJSON.h>
@@ -11,16 +12,20 @@
 struct training_plan {
     cJSON *root;                  /* "net", "diffusion", "train" */
     ddpm_trainer_options options; /* from "train"; steps, seed, threads, cpu, conv are the caller's */
-    bool flip, cosine;
+    bool flip;                    /* mirror images at random */
+    bool cosine;                  /* lr_schedule */
 };
 
+/* Returns the names of the presets, NULL-terminated. */
 const char *const *training_presets(void);
-/* init: the metadata of a model whose "net" and "diffusion" are taken, or NULL; shape: height, width, channels of the data, 0: not known. */
+/* Reads a plan.  init: the metadata of a model whose "net" and "diffusion" are taken, or NULL;
+   shape: height, width, channels of the data, 0: not known.  DDPM_EUSAGE, DDPM_EDATA: a setting
+   that is none, which is named. */
 int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
                        const struct option_texts *config, const struct option_texts *set, const int shape[3],
                        ddpm_error *err);
-/* Metadata for ddpm_model_create; "source" says what it is trained on, and with which --fit (NULL: none).  To
-   be freed with cJSON_free; NULL: out of memory. */
+/* Returns metadata for ddpm_model_create, to be freed with cJSON_free; NULL: out of memory.
+   "source" says what it is trained on, and with which --fit (NULL: none). */
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
                           const char *fit);
 void training_plan_free(struct training_plan *p);

@@ -1,7 +1,10 @@
-/* Algorithm 1 of Ho et al. 2020, a step of the optimiser at a time.  After each step, in this order and
-   each where it is due: a line of the log, the loss of the held-out images, a checkpoint, pictures; so
-   a run that goes on from a checkpoint does what the one before would have done. Where nobody says at
-   which steps, checkpoints and pictures come by the clock.  What ends a training never does. */
+/* Algorithm 1 of Ho et al. 2020, a step of the optimiser at a time.  After a step come, each
+   where it is due and in this order, a line of the log, the loss of the held-out images, a
+   checkpoint, pictures.  So a run that goes on from a checkpoint does what the one before would
+   have done.
+
+   Checkpoints and pictures come by the clock where no option says at which steps.  The end of a
+   training depends on the clock with --time alone. */
 #include "training/training.h"
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +14,7 @@
 
 enum { SAVE_SECONDS = 600, EVAL_EVERY = 1000 };
 
+/* Returns whether something comes at this step that comes every so many steps, 0: never. */
 static bool due(int64_t step, int64_t every)
 {
     return every && step % every == 0;
@@ -22,6 +26,8 @@ static int put(cJSON *o, const char *key, cJSON *value)
     return value && cJSON_AddItemToObject(o, key, value) ? DDPM_OK : DDPM_ENOMEM;
 }
 
+/* Returns "run" of a checkpoint with the progress until now, to be freed with cJSON_free; NULL:
+   out of memory. */
 static char *run_text(struct training *t)
 {
     cJSON *best = isfinite(t->best) ? cJSON_CreateObject() : NULL;
@@ -42,9 +48,10 @@ static int save(struct training *t, ddpm_error *err)
     ddpm_model *m = NULL;
     int64_t step = ddpm_trainer_done(t->trainer);
     char *text = run_text(t);
-    int code = text ? ddpm_trainer_model(t->trainer, &m, 1, text, err)
-                    : dd_error(err, DDPM_ENOMEM, "out of memory for a checkpoint");
+    if (!text)
+        return dd_error_memory(err, "a checkpoint");
 
+    int code = ddpm_trainer_model(t->trainer, &m, 1, text, err);
     if (!code)
         code = ddpm_model_save(m, training_folder_checkpoint(&t->folder, step), DDPM_SAVE_REPLACE, err);
     if (!code) {
@@ -57,29 +64,42 @@ static int save(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* The mean over the held-out images, with the averaged weights. */
+/* Fills the trainer's input with n held-out images from the first on; x [d]. */
+static int load_held(struct training *t, double *x, size_t first, size_t n, ddpm_error *err)
+{
+    size_t d = t->stream.d;
+
+    for (size_t row = 0; row < n; row++) {
+        int code = dataset_read(&t->held, x, first + row, err);
+        if (!code)
+            code = epoch_check(&t->held, t->check, x, first + row, err);
+        if (code)
+            return code;
+        for (size_t e = 0; e < d; e++)
+            t->x0[row * d + e] = (float)x[e];
+        t->classes[row] = dataset_class(&t->held, first + row);
+    }
+    return DDPM_OK;
+}
+
+/* Fills *loss with the mean over the held-out images, with the averaged weights. */
 static int held_loss(struct training *t, double *loss, ddpm_error *err)
 {
-    size_t d = (size_t)t->about->height * (size_t)t->about->width * (size_t)t->about->channels, n;
-    struct stream s = { .data = &t->held };
-    double *x = malloc(d * sizeof *x), sum = 0, part;
-    int code = x ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for an image");
+    size_t count = t->held.count, n;
+    double *x = malloc(t->stream.d * sizeof *x), sum = 0, part;
+    int code = x ? DDPM_OK : dd_error_memory(err, "an image");
 
-    for (size_t first = 0; first < s.data->count && !code; first += n) {
-        n = s.data->count - first < t->images ? s.data->count - first : t->images;
-        for (size_t row = 0; row < n && !code; row++) {
-            code = dataset_read(&t->held, x, first + row, err);
-            for (size_t e = 0; e < d && !code; e++)
-                t->x0[row * d + e] = (float)x[e];
-            t->classes[row] = dataset_class(&t->held, first + row);
-        }
+    for (size_t first = 0; first < count && !code; first += n) {
+        n = count - first < t->images ? count - first : t->images;
+        code = load_held(t, x, first, n, err);
         if (!code)
             code = ddpm_trainer_loss(t->trainer, t->x0, t->about->classes ? t->classes : NULL, (int)n,
                                      (uint32_t)first, &part, err);
-        sum += code ? 0 : part * (double)n;
+        if (!code)
+            sum += part * (double)n;
     }
     free(x);
-    *loss = sum / (double)t->held.count;
+    *loss = sum / (double)count;
     return code;
 }
 
@@ -95,6 +115,7 @@ static int save_best(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Measures the held-out images.  Until convergence, the weights with the least loss are kept. */
 static int evaluate(struct training *t, int64_t step, ddpm_error *err)
 {
     double loss;
@@ -104,6 +125,7 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
         code = training_log_held(&t->log, step, loss, err);
     if (code || !t->s->converged)
         return code;
+
     t->since = loss < t->best ? 0 : t->since + 1;
     if (t->since)
         return DDPM_OK;
@@ -111,14 +133,14 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
     return save_best(t, err);
 }
 
-/* Every ten minutes, or every --save-every steps. */
+/* Checkpoints come every ten minutes, or every --save-every steps. */
 static bool saves_at(const struct training *t, int64_t step)
 {
     return t->s->save_every ? due(step, t->s->save_every) : progress_now() - t->saved_at >= SAVE_SECONDS;
 }
 
-/* Every ten minutes, or twenty times as long as the last one took; or every --grid-every steps.  None
-   is begun that would end after the time is over. */
+/* Pictures come every ten minutes, or more seldom where they would take more than a twentieth of
+   the time; or every --grid-every steps.  None is begun that would end after the time is over. */
 static bool shows_at(const struct training *t, int64_t step)
 {
     double cost = training_show_seconds(t);
@@ -130,8 +152,9 @@ static bool shows_at(const struct training *t, int64_t step)
     return progress_now() - t->shown_at >= fmax(SAVE_SECONDS, 20 * cost);
 }
 
-/* The loss of the held-out images decides when a training has converged, so that its steps depend on
-   settings alone. Otherwise there are some early ones, for the curve, and one with every checkpoint. */
+/* Until convergence the held-out images are measured at steps that depend on settings alone,
+   since their loss decides about the end.  Otherwise they are measured early, for the curve, and
+   with every checkpoint. */
 static bool evaluates_at(const struct training *t, int64_t step, bool saves)
 {
     int64_t every = t->s->eval_every ? t->s->eval_every : t->s->save_every;
@@ -140,6 +163,7 @@ static bool evaluates_at(const struct training *t, int64_t step, bool saves)
     return saves || step == 100 || step == 200 || step == 500 || due(step, EVAL_EVERY);
 }
 
+/* Does one step of the optimiser, and what is due after it. */
 static int step(struct training *t, ddpm_error *err)
 {
     double start = progress_seconds(&t->progress);
@@ -152,10 +176,15 @@ static int step(struct training *t, ddpm_error *err)
         code = ddpm_trainer_step(t->trainer, t->x0, t->about->classes ? t->classes : NULL, &r, err);
     if (code)
         return code;
+
+    /* The line of the log comes before the checkpoint, so that a checkpoint never lacks its
+       line. */
     bool saves = saves_at(t, r.step);
     snprintf(t->progress.note, sizeof t->progress.note, "step %lld, loss %.4g", (long long)r.step, r.loss);
-    code = training_log_step(&t->log, &r, (int)t->images, progress_seconds(&t->progress) - start, loading,
-                             saves, err);
+    struct training_log_cost cost = { .images = (int)t->images,
+                                      .seconds = progress_seconds(&t->progress) - start,
+                                      .loading = loading };
+    code = training_log_step(&t->log, &r, cost, saves, err);
     if (!code && t->held.count && evaluates_at(t, r.step, saves))
         code = evaluate(t, r.step, err);
     if (!code && saves)
@@ -165,6 +194,7 @@ static int step(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Returns whether another step would be too much: of steps, of time, or after convergence. */
 static bool at_end(const struct training *t)
 {
     int64_t done = ddpm_trainer_done(t->trainer), here = done - t->first;
@@ -184,7 +214,8 @@ static void tell(struct training *t)
     progress_at(&t->progress, (double)ddpm_trainer_done(t->trainer) * (double)t->images);
 }
 
-/* The curve of a training whose steps of measuring nobody chose ends where the training does. */
+/* Measures the held-out images behind the last step, unless options say at which steps they are
+   measured. */
 static int evaluate_last(struct training *t, ddpm_error *err)
 {
     int64_t done = ddpm_trainer_done(t->trainer);
@@ -196,7 +227,8 @@ static int evaluate_last(struct training *t, ddpm_error *err)
     return evaluate(t, done, err);
 }
 
-/* What went wrong in a step left the trainer as it was: the work until then is saved, unless saving is what went wrong. */
+/* Saves the work after an error in a step, which leaves the trainer as it was, and names the newest
+   checkpoint.  Nothing is saved where the error says that saving would go wrong too. */
 static int rescue(struct training *t, int code, ddpm_error *err)
 {
     ddpm_error why = *err, also;
@@ -213,6 +245,8 @@ int training_run(struct training *t, ddpm_error *err)
     t->first = ddpm_trainer_done(t->trainer);
     t->shown = -1;
     t->saved_at = t->shown_at = progress_now();
+
+    /* A checkpoint of step 0 shows before the first step that checkpoints can be written. */
     int code = t->saved < 0 ? save(t, err) : DDPM_OK;
     if (!code)
         code = training_try(t, err);
@@ -223,8 +257,10 @@ int training_run(struct training *t, ddpm_error *err)
     t->progress.what = "training";
     t->progress.first = (double)t->first * (double)t->images;
     t->progress.limit = t->s->time > 0 ? fmax(training_time_left(t), 1e-3) : 0;
+
     while (!code && !interrupted && !at_end(t)) {
-        if (!(code = step(t, err)))
+        code = step(t, err);
+        if (!code)
             tell(t);
     }
     if (!code)

@@ -1,11 +1,13 @@
-/* Images 0 to 15 of seed 0 in 50 steps of the default sampler, or all there are when that is fewer: the noise is always the same, so pictures
-   of two steps can be laid side by side. */
+/* Draws images 0 to 15 of seed 0 in 50 steps of the default sampler, or in all steps where there
+   are fewer. The noise is always the same, so pictures of two steps of a training can be laid
+   side by side. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/error.h"
 #include "base/file.h"
-#include "sample/image_output.h"
 #include "sample/generator.h"
+#include "sample/image_output.h"
 #include "training/training.h"
 
 enum { IMAGES = 16, STEPS = 50 };
@@ -18,7 +20,8 @@ struct grid {
 static int put_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct grid *g = user;
-    (void)seconds, (void)err;
+    (void)seconds;
+    (void)err;
     layout_put(&g->picture, &g->layout, place, lost ? NULL : frame);
     return DDPM_OK;
 }
@@ -28,15 +31,40 @@ static int write_grid(const struct grid *g, const struct recipe *r, const uint32
 {
     struct dd_output o;
     char *text = recipe_text(r, index, IMAGES);
-    int code = text ? dd_output_create(&o, path, 1, err)
-                    : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    if (!text)
+        return dd_error_memory(err, "the text of a picture");
 
-    if (!code && !(code = picture_write(o.stream, &g->picture, text, err)))
-        code = dd_output_commit(&o, err);
-    else if (text)
+    int code = dd_output_create(&o, path, 1, err);
+
+    if (!code)
+        code = picture_write(o.stream, &g->picture, text, err);
+    if (code)
         dd_output_abandon(&o);
+    else
+        code = dd_output_commit(&o, err);
     cJSON_free(text);
     return code;
+}
+
+/* Makes the images and writes the picture; none is written when the user interrupts. */
+static int make_grid(struct training *t, struct generator *s, struct grid *g, const struct recipe *r,
+                     ddpm_error *err)
+{
+    const char *path =
+        training_folder_path(&t->folder, "grid-%09lld.png", (long long)ddpm_trainer_done(t->trainer));
+    struct progress bar;
+    uint32_t index[IMAGES];
+
+    for (uint32_t i = 0; i < IMAGES; i++)
+        index[i] = i;
+    progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(r->steps));
+    bar.what = "samples";
+    s->progress = &bar;
+
+    int code = generator_run(s, index, IMAGES, put_image, g, err);
+    if (code == TRY_LATER)
+        return DDPM_OK;
+    return code ? code : write_grid(g, r, index, path, err);
 }
 
 static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
@@ -44,7 +72,6 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     const ddpm_about *a = ddpm_model_about(m);
     struct common common = t->s->common;
     char steps[16];
-    uint32_t index[IMAGES];
     struct recipe r = { .sampler = ddpm_sampler_names()[0],
                         .variance = "auto",
                         .steps = steps,
@@ -56,27 +83,16 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
                         .snr = 0.16 };
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct generator s;
-    struct progress bar;
 
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
-    for (uint32_t i = 0; i < IMAGES; i++)
-        index[i] = i;
     int code = layout_picture(&g.picture, &g.layout, a, err);
     if (code)
         return code;
-    if (!(code = generator_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err))) {
-        progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(steps));
-        bar.what = "samples";
-        s.progress = &bar;
-        code = generator_run(&s, index, IMAGES, put_image, &g, err);
-        if (code == TRY_LATER) /* there is no picture then, and the caller sees why */
-            code = DDPM_OK;
-        else if (!code)
-            code = write_grid(&g, &r, index,
-                              training_folder_path(&t->folder, "grid-%09lld.png",
-                                                   (long long)ddpm_trainer_done(t->trainer)),
-                              err);
+
+    code = generator_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err);
+    if (!code) {
+        code = make_grid(t, &s, &g, &r, err);
         generator_close(&s);
     }
     picture_free(&g.picture);
