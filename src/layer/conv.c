@@ -1,14 +1,19 @@
-/* Convolution: the choice of an engine, and the passes around engines that take less than they are given.
+/* Chooses the engine of a convolution, and makes the passes around engines that take less than they are
+   given.
 
-   y = (conv(act(x * scale + shift)) + bias + add + residual) * scale: the inner part is `pre`, the outer `post` (map.h).  Without
-   an engine's help the inner part is one pass into scratch, the outer one pass over the output; padding is zeros of the inner result. */
+     y = (conv(act(x * scale + shift)) + bias + add + residual) * scale:
+
+   the inner part is `pre`, the outer `post` (map.h).  What an engine does not take of the inner part is one
+   pass into scratch, what it does not take of the outer one is a pass over the output.  Padding is zeros of
+   the inner result. */
 #include "layer/conv_engine.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/parallel.h"
 
-enum { PIXELS = 64 }; /* of a task in the two passes */
+/* Pixels of a task in the two passes. */
+enum { PIXELS = 64 };
 
 /* A line of a list for each engine of DD_CONV_ENGINES that is built. */
 #define ENGINE(name, built) DD_IF_BUILT(built, &dd_conv_##name, )
@@ -45,8 +50,8 @@ double dd_conv_flops(const struct dd_conv_shape *s)
     return 2.0 * dd_conv_height(s) * dd_conv_width(s) * s->cout * s->cin * s->kernel * s->kernel;
 }
 
-/* The rule: which engine is tried first.  By measurement, see bench/RESULTS.md, "Which engine takes a layer": winograd where an image has
-   some tiles, and channels enough to pay for the transforms. */
+/* Returns the engine that is tried first: winograd where an image has some tiles, and channels enough to
+   pay for the transforms.  The bounds were measured, see bench/RESULTS.md, "Which engine takes a layer". */
 static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 {
     enum { PIXELS_LEAST = 4 * 4, CHANNELS_LEAST = 32 };
@@ -72,8 +77,9 @@ static int find_engine(const struct dd_conv_engine **e, const char *name, ddpm_e
     for (int i = 0; engines[i]; i++)
         if (!strcmp(engines[i]->name, name))
             *e = engines[i];
-    return *e ? DDPM_OK
-              : dd_error(err, DDPM_EUSAGE, "no convolution engine of this build is called \"%s\"", name);
+    if (!*e)
+        return dd_error(err, DDPM_EUSAGE, "no convolution engine of this build is called \"%s\"", name);
+    return DDPM_OK;
 }
 
 int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const struct dd_conv_setup *setup,
@@ -83,18 +89,26 @@ int dd_conv_open(struct dd_conv **out, const struct dd_conv_shape *s, const stru
     int code = find_engine(&forced, setup->engine, err);
     if (code)
         return code;
+
     struct dd_conv *c = calloc(1, sizeof *c);
     if (!c)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
                         s->cout);
     *c = (struct dd_conv){
-        .shape = *s, .k = setup->k, .batch = setup->batch, .threads = setup->threads, .team = setup->team
+        .shape = *s,
+        .k = setup->k,
+        .batch = setup->batch,
+        .threads = setup->threads,
+        .team = setup->team,
     };
+
+    /* An engine that does not take the shape leaves it to the next; gemm takes every shape. */
     const struct dd_conv_engine *order[] = { forced, rule(s), &dd_conv_gemm };
     code = DDPM_EUNSUPPORTED;
     for (size_t i = 0; i < sizeof order / sizeof *order && code == DDPM_EUNSUPPORTED; i++)
         if (order[i])
             code = try_engine(c, order[i], setup, err);
+
     if (code) {
         free(c);
         return code;
@@ -125,7 +139,7 @@ size_t dd_conv_packed(const struct dd_conv *c)
     return c->packed_size;
 }
 
-/* Images that go through the input pass and the engine at a time. */
+/* Returns how many images go through the input pass and the engine at a time. */
 static int images_of_pass(const struct dd_conv *c)
 {
     size_t image = (size_t)c->shape.h * (size_t)c->shape.w * (size_t)c->shape.cin;
@@ -200,7 +214,7 @@ static int dense(const struct dd_map *m)
     return m->stride == (size_t)m->c || m->n * m->h * m->w == 1;
 }
 
-/* All images there are in the maps; at most images_of_pass(c) where there is an input pass. */
+/* Computes all images of the maps, which are at most images_of_pass(c) where there is an input pass. */
 static void forward_images(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                            const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post,
                            int input_pass)
@@ -215,11 +229,13 @@ static void forward_images(struct dd_conv *c, const struct dd_context *ctx, cons
         pre = NULL;
     }
     inner.scratch += input_floats(c);
+
     if (!dense(y) && !(takes & DD_CONV_STRIDED_Y)) {
         out.data = inner.scratch;
         out.stride = (size_t)out.c;
     }
     inner.scratch += output_floats(c);
+
     c->engine->forward(c, &inner, &out, &in, pre, takes & DD_CONV_POST ? post : NULL);
     if (out.data != y->data || (post && !(takes & DD_CONV_POST)))
         output_pass(ctx, y, &out, post);
@@ -236,6 +252,7 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
         struct dd_map in = dd_map_images(x, first, n), out = dd_map_images(y, first, n), residual;
         struct dd_pre its_pre = pre ? *pre : (struct dd_pre){ 0 };
         struct dd_post its_post = post ? *post : (struct dd_post){ 0 };
+
         if (its_pre.scale) {
             its_pre.scale += (size_t)first * (size_t)x->c;
             its_pre.shift += (size_t)first * (size_t)x->c;
@@ -246,6 +263,7 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
             residual = dd_map_images(its_post.residual, first, n);
             its_post.residual = &residual;
         }
+
         forward_images(c, ctx, &out, &in, pre ? &its_pre : NULL, post ? &its_post : NULL, input_pass);
     }
 }

@@ -1,11 +1,13 @@
 /* Convolution by oneDNN, C API of 2.x and 3.x: dense NHWC maps, bias, direct algorithms only.
 
-   Only implementations on the list below are taken: their bits were shown by test not to depend on threads, batch or place, and they can
-   be faster than our GEMM.  There is one primitive for the full batch and one for a single image; they must agree in the layout of the
-   packed weights.  Packed: weights as oneDNN wants them, then bias.  Scratch: oneDNN's scratchpad.
+   Only implementations on the list below are taken.  Tests have shown that their bits do not depend on
+   threads, batch or place, and they can be faster than our GEMM.  There is one primitive for the full batch
+   and one for a single image; they must agree in the layout of the packed weights.  Packed: weights as
+   oneDNN wants them, then bias.  Scratch: oneDNN's scratchpad.
 
-   oneDNN knows one instruction set ceiling per process, which can be set only before its first use.  So the first engine that is opened
-   sets it, and an engine that wants another is refused.  Its threads are those of OpenMP at the call, set and put back here. */
+   oneDNN knows one instruction set ceiling per process, which can be set only before its first use.  So the
+   first engine that is opened sets it, and an engine that wants another is refused.  Its threads are those
+   of OpenMP at the call, which are set and put back here. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include <omp.h>
 #endif
 
+/* The API of 3.x. */
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
 static const char *const allowed[] = { "jit:avx2", "jit:avx512_core", NULL };
@@ -45,6 +48,7 @@ struct onednn {
     size_t bias; /* floats before it in the packed block */
 };
 
+/* Sets the threads that oneDNN will use; returns how many were set before. */
 static int use_threads(int threads)
 {
 #if HAVE_OPENMP
@@ -56,12 +60,14 @@ static int use_threads(int threads)
 #endif
 }
 
+/* Makes oneDNN use the instruction sets of cpu and no others; returns whether it does. */
 static int set_ceiling(unsigned cpu)
 {
     dnnl_cpu_isa_t isa = cpu & DD_CPU_AVX512 ? dnnl_cpu_isa_avx512_core : dnnl_cpu_isa_avx2;
     if (!(cpu & DD_CPU_AVX2))
         return 0;
-    /* Fails when it was set before; what then holds is asked for. */
+
+    /* This fails when the ceiling was set before, so the one that holds is asked for. */
     dnnl_set_max_cpu_isa(isa);
     return dnnl_get_effective_cpu_isa() == isa;
 }
@@ -111,7 +117,7 @@ static int is_allowed(const char *name)
 
 enum { SRC, WEIGHTS, BIAS, DST, LAYOUTS };
 
-/* *desc becomes the first implementation that is allowed; dnnl_unimplemented when there is none. */
+/* Sets *desc to the first implementation that is allowed; dnnl_unimplemented: there is none. */
 static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l,
                                          const struct dd_conv_shape *s, dnnl_primitive_attr_t attr)
 {
@@ -146,14 +152,17 @@ static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engin
 #endif
 }
 
-/* The description for n images; maps and bias dense, the weights' layout oneDNN's choice. */
+/* Describes the convolution of n images.  Maps and bias are dense, the layout of the weights is oneDNN's
+   choice. */
 static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine,
                               const struct dd_conv_shape *s, int n)
 {
-    const dnnl_dims_t dims[LAYOUTS] = { { n, s->cin, s->h, s->w },
-                                        { s->cout, s->cin, s->kernel, s->kernel },
-                                        { s->cout },
-                                        { n, s->cout, dd_conv_height(s), dd_conv_width(s) } };
+    const dnnl_dims_t dims[LAYOUTS] = {
+        { n, s->cin, s->h, s->w },
+        { s->cout, s->cin, s->kernel, s->kernel },
+        { s->cout },
+        { n, s->cout, dd_conv_height(s), dd_conv_width(s) },
+    };
     static const dnnl_format_tag_t tags[LAYOUTS] = { dnnl_nhwc, dnnl_format_tag_any, dnnl_x, dnnl_nhwc };
     layout l[LAYOUTS];
     dnnl_status_t status = dnnl_success;
@@ -162,10 +171,12 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine,
         status = make_layout(&l[made], made == BIAS ? 1 : 4, dims[made], tags[made]);
         made += !status;
     }
+
     dnnl_primitive_attr_t attr = NULL;
     if (!status && !(status = dnnl_primitive_attr_create(&attr)) &&
         !(status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user)))
         status = find_implementation(desc, engine, l, s, attr);
+
     if (attr)
         dnnl_primitive_attr_destroy(attr);
     while (made > 0)
@@ -213,7 +224,7 @@ static void close_primitive(struct primitive *p)
         dnnl_primitive_desc_destroy(p->desc);
 }
 
-/* The reorder from w OIHW into the packed block. */
+/* Opens the reorder from w OIHW into the packed block. */
 static dnnl_status_t open_reorder(struct onednn *o, const struct dd_conv_shape *s)
 {
     const dnnl_dims_t dims = { s->cout, s->cin, s->kernel, s->kernel };
@@ -268,7 +279,7 @@ static dnnl_status_t open_all(struct onednn *o, const struct dd_conv *c)
     return status;
 }
 
-/* Both primitives are of one implementation and read the same packed weights. */
+/* Says whether both primitives are of one implementation and read the same packed weights. */
 static int agree(const struct primitive *a, const struct primitive *b)
 {
     return !strcmp(implementation(a->desc), implementation(b->desc)) &&
@@ -286,6 +297,7 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
         return dd_error(err, DDPM_EUNSUPPORTED,
                         "oneDNN does not run at this instruction set: it has one ceiling per process, set at "
                         "its first use");
+
     struct onednn *o = calloc(1, sizeof *o);
     if (!o)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
@@ -295,11 +307,12 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     use_threads(before);
     if (status || (o->batch.run && !agree(&o->one, &o->batch))) {
         close_state(o);
-        return status == dnnl_out_of_memory
-                   ? dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution")
-                   : dd_error(err, DDPM_EUNSUPPORTED,
-                              "oneDNN has no implementation of this shape that is on the list");
+        if (status == dnnl_out_of_memory)
+            return dd_error(err, DDPM_ENOMEM, "oneDNN is out of memory for a convolution");
+        return dd_error(err, DDPM_EUNSUPPORTED,
+                        "oneDNN has no implementation of this shape that is on the list");
     }
+
     snprintf(c->label, sizeof c->label, "dnnl:%s", implementation(o->one.desc));
     o->bias = dd_aligned(
         dd_blocks(dnnl_memory_desc_get_size(layout_of(&o->one, dnnl_query_weights_md)), sizeof(float)));
@@ -310,7 +323,8 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
-/* There is no way to fail from here on: what oneDNN reports becomes NaN, which the caller sees in the output. */
+/* Executes a primitive.  From here on there is no way to fail: an error of oneDNN becomes NaN, which the
+   caller sees in the output. */
 static void run(const struct dd_conv *c, dnnl_primitive_t p, int arguments, const dnnl_exec_arg_t *argument,
                 float *out, size_t floats)
 {
@@ -328,10 +342,12 @@ static void pack_dnnl(struct dd_conv *c, const struct dd_conv_weights *w, const 
     float *b = c->packed + o->bias;
     for (int i = 0; i < c->shape.cout; i++)
         b[i] = bias ? bias[i] : 0;
+
     dnnl_memory_set_data_handle(o->plain, (void *)(size_t)w->at);
     dnnl_memory_set_data_handle(o->packed, c->packed);
     run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } },
         c->packed, o->bias);
+
     for (struct primitive *p = &o->one; p; p = p == &o->one && o->batch.run ? &o->batch : NULL) {
         dnnl_memory_set_data_handle(p->weights, c->packed);
         dnnl_memory_set_data_handle(p->bias, b);
@@ -344,11 +360,11 @@ static void primitive_forward(const struct dd_conv *c, const struct primitive *p
     dnnl_memory_set_data_handle(p->src, x);
     dnnl_memory_set_data_handle(p->dst, y);
     dnnl_memory_set_data_handle(p->scratchpad, scratch);
-    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, p->src },
-                                          { DNNL_ARG_WEIGHTS, p->weights },
-                                          { DNNL_ARG_BIAS, p->bias },
-                                          { DNNL_ARG_DST, p->dst },
-                                          { DNNL_ARG_SCRATCHPAD, p->scratchpad } };
+
+    const dnnl_exec_arg_t arguments[] = {
+        { DNNL_ARG_SRC, p->src }, { DNNL_ARG_WEIGHTS, p->weights },       { DNNL_ARG_BIAS, p->bias },
+        { DNNL_ARG_DST, p->dst }, { DNNL_ARG_SCRATCHPAD, p->scratchpad },
+    };
     run(c, p->run, (int)(sizeof arguments / sizeof *arguments), arguments, y, floats);
 }
 
@@ -357,7 +373,9 @@ static void forward_dnnl(const struct dd_conv *c, const struct dd_context *ctx, 
 {
     const struct onednn *o = c->state;
     size_t in = (size_t)x->h * x->w * x->c, out = (size_t)y->h * y->w * y->c;
-    (void)pre, (void)post;
+    (void)pre;
+    (void)post;
+
     if (o->batch.run && x->n == c->batch)
         primitive_forward(c, &o->batch, y->data, x->data, ctx->scratch, out * (size_t)x->n);
     else
@@ -376,6 +394,11 @@ void dd_conv_dnnl_version(char text[32])
     snprintf(text, 32, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-const struct dd_conv_engine dd_conv_dnnl = { "dnnl",       DD_CONV_WHOLE | DD_CONV_ALONE,
-                                             open_dnnl,    pack_dnnl,
-                                             forward_dnnl, close_dnnl };
+const struct dd_conv_engine dd_conv_dnnl = {
+    .name = "dnnl",
+    .takes = DD_CONV_WHOLE | DD_CONV_ALONE,
+    .open = open_dnnl,
+    .pack = pack_dnnl,
+    .forward = forward_dnnl,
+    .close = close_dnnl,
+};

@@ -1,22 +1,23 @@
-/* What an engine of dd_conv is: a row in the list of conv.c.  An engine says what it takes beyond dense maps and a bias; for what it
-   does not take, dd_conv_forward makes a pass over the input before it and over the output behind it.  DD_CONV_WHOLE: it wants the whole
-   batch at once.  DD_CONV_ALONE: it brings threads of its own. */
+/* The engines of dd_conv.  An engine says what it takes besides dense maps and a bias.  For what it does
+   not take, dd_conv_forward makes a pass over the input before it and over the output behind it. */
 #ifndef DD_CONV_ENGINE_H
 #define DD_CONV_ENGINE_H
 #include "base/built.h"
 #include "layer/conv.h"
 
+/* What an engine takes. */
 enum {
-    DD_CONV_PRE = 1,
-    DD_CONV_POST = 2,
-    DD_CONV_STRIDED_X = 4,
-    DD_CONV_STRIDED_Y = 8,
-    DD_CONV_WHOLE = 16,
-    DD_CONV_ALONE = 32
+    DD_CONV_PRE = 1,       /* it applies pre itself */
+    DD_CONV_POST = 2,      /* it applies post itself */
+    DD_CONV_STRIDED_X = 4, /* x may be strided */
+    DD_CONV_STRIDED_Y = 8, /* y may be strided */
+    DD_CONV_WHOLE = 16,    /* it wants the whole batch at once */
+    DD_CONV_ALONE = 32     /* it brings threads of its own */
 };
 
-/* Weights as they are packed: that of output channel o, input channel i and tap t at at[o * out + i * in + (flipped ? taps - 1 - t : t)].
-   OIHW as it is, or turned and transposed for the gradient of the input. */
+/* Weights before they are packed: that of output channel o, input channel i and tap t is at[o * out + i *
+   in + (flipped ? taps - 1 - t : t)].  So they are OIHW as it is, or turned and transposed for the gradient
+   by the input. */
 struct dd_conv_weights {
     const float *at;
     size_t out, in;
@@ -29,32 +30,33 @@ struct dd_conv {
     int batch, threads;
     struct dd_team *team;
     const struct dd_conv_engine *engine;
-    char label[64];                   /* what the engine calls itself; its name unless open says more */
+    char label[64];                   /* what the engine calls itself: its name, unless open says more */
     void *state;                      /* the engine's own, from open to close */
-    size_t packed_size, scratch_size; /* bytes the engine asks for; set by open */
+    size_t packed_size, scratch_size; /* bytes that the engine asks for; set by open */
     float *packed;                    /* the caller's block, from pack on */
 };
 
 struct dd_conv_engine {
     const char *name;
     unsigned takes; /* DD_CONV_... */
-    /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  When it fails there is nothing to close. */
+    /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  After a failure there is
+       nothing to close. */
     int (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
     void (*pack)(struct dd_conv *c, const struct dd_conv_weights *w, const float *bias);
-    /* ctx->scratch is scratch_size bytes; pre and post are NULL unless taken, post holds no more than was asked for. */
+    /* ctx->scratch has scratch_size bytes.  pre and post are NULL unless the engine takes them. */
     void (*forward)(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                     const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post);
     void (*close)(struct dd_conv *c); /* NULL: nothing to do */
 };
 
 extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
-/* What gemm is for the shapes that dd_conv_taps_takes. */
+/* Takes the place of gemm for the shapes that dd_conv_taps_takes. */
 extern const struct dd_conv_engine dd_conv_taps;
 int dd_conv_taps_takes(const struct dd_conv_shape *s);
-/* dd_conv_pack of any weights; flipped or transposed ones not by the dnnl engine. */
+/* Packs weights of any layout; the dnnl engine takes OIHW only. */
 void dd_conv_pack_weights(struct dd_conv *c, void *packed, const struct dd_conv_weights *w,
                           const float *bias);
-/* y = act(x scale + shift), y dense or strided. */
+/* Computes y = act(x scale + shift), y dense or strided. */
 void dd_conv_load(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                   const struct dd_pre *pre);
 
@@ -63,12 +65,13 @@ static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
     return s->kernel == 1 && s->stride == 1 && !s->doubled && !s->top && !s->left && !s->bottom && !s->right;
 }
 
-/* Where the pixels of the rectangle of `rows` x `columns` from (row, column) on lie, row by row: image has h x w of them, `stride` floats
-   apart; `zero` outside of it. */
+/* Fills pixel [rows * columns] with pointers to the pixels of a rectangle from (row, column) on, row by
+   row.  image has h x w pixels, `stride` floats apart; outside of it lies `zero`. */
 static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row,
                                 int column, int rows, int columns, const float *zero)
 {
     int whole = row >= 0 && column >= 0 && row + rows <= h && column + columns <= w;
+
     for (int y = row; y < row + rows; y++) {
         ptrdiff_t at = ((ptrdiff_t)y * w + column) * (ptrdiff_t)stride;
         if (whole)
@@ -80,8 +83,9 @@ static inline void dd_rectangle(const float **pixel, const float *image, int h, 
     }
 }
 
-/* Fetches channels first .. first + n of the rectangle of `rows` x `columns` from (row, column) on, or of what lies there of the next image: they
-   are read and written in an order that the processor does not foresee.  Always inlined: else GCC sees no effect in it and drops the call. */
+/* Fetches channels first .. first + n - 1 of a rectangle from (row, column) on, or of what lies there of
+   the next image: they are read and written in an order that the processor does not foresee.  It is always
+   inlined, since otherwise GCC sees no effect in it and drops the call. */
 static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image,
                                                                      int row, int column, int rows,
                                                                      int columns, size_t first, size_t n)

@@ -1,26 +1,36 @@
-/* Convolution as a matrix product without the matrix: y [pixels, cout] = A [pixels, taps * cin] W [taps * cin, cout] + b, where the row of
-   A that belongs to an output pixel is `taps` pointers into the NHWC input, to a row of zeros outside it (Dukhan 2019, "The Indirect
-   Convolution Algorithm").  A 1x1 convolution and a linear layer are the case of one tap.
+/* Convolution as a matrix product without the matrix (Dukhan 2019, "The Indirect Convolution Algorithm"):
 
-   Packed: panels [cout / nr][taps * cin][nr] with zeros in the last, bias [cout], zeros [cin].  A task is a block of rows times a block
-   of panels; inside it a chunk of taps of a panel meets every tile of rows before the next.  Each element is one sum, taps then channels
-   ascending, whatever the division. */
+     y [pixels, cout] = A [pixels, taps * cin] W [taps * cin, cout] + b.
+
+   The row of A that belongs to an output pixel is `taps` pointers into the NHWC input, or to a row of zeros
+   outside of it.  A 1x1 convolution and a linear layer are the case of one tap.
+
+   Packed: panels [cout / nr][taps * cin][nr] with zeros in the last, bias [cout], zeros [cin].  A task is a
+   block of rows times a block of panels.  Inside it every tile of rows meets a chunk of taps of a panel
+   before the next chunk.  Each element is one sum, over taps and then channels in ascending order, whatever
+   the division. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-/* Measured, see bench/RESULTS.md: tiles of rows that share a chunk of weights; bytes of a chunk, which stays in the second-level cache;
-   tasks an image should give at least, and the work that is enough for one. */
-enum { TILES = 16, CHUNK = 256 << 10, TASKS = 32 };
+/* Measured, see bench/RESULTS.md. */
+enum {
+    TILES = 16,        /* of rows that share a chunk of weights */
+    CHUNK = 256 << 10, /* bytes of a chunk, which stays in the second-level cache */
+    TASKS = 32         /* that an image should give at least */
+};
 
-static const double TASK_FLOPS = 16e6;
+static const double TASK_FLOPS = 16e6; /* the work that is enough for a task */
 
 struct gemm {
     size_t taps, depth, mr, nr;
-    size_t panels, task_panels, chunk_taps; /* in all; of a task; of a chunk */
-    size_t rows;                            /* of a task */
-    size_t bias, zero, scratch;             /* where in the packed block; bytes a thread needs */
+    size_t panels;      /* in all */
+    size_t task_panels; /* of a task */
+    size_t chunk_taps;  /* of a chunk */
+    size_t rows;        /* of a task */
+    size_t bias, zero;  /* where they lie in the packed block */
+    size_t scratch;     /* bytes of a thread */
 };
 
 static size_t clamp(double x, size_t low, size_t high)
@@ -36,6 +46,7 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
                         s->cout);
+
     g->taps = (size_t)s->kernel * s->kernel;
     g->depth = (size_t)s->cin;
     g->mr = setup->k->gemm_mr;
@@ -46,6 +57,7 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     g->task_panels =
         clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
               g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
+
     g->bias = g->panels * g->taps * g->depth * g->nr;
     g->zero = g->bias + (size_t)s->cout;
     g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) +
@@ -56,7 +68,7 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
-/* One panel, from output channel `first` on, of which there are n <= nr. */
+/* Packs one panel: n <= nr output channels from `first` on. */
 static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_weights *w, size_t first,
                        size_t n)
 {
@@ -80,7 +92,7 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
 }
 
-/* row [taps], mr apart: where the output pixel whose first tap lies at (y0, x0) reads. */
+/* Fills row [taps], mr apart, with the pixels that an output pixel reads whose first tap lies at (y0, x0). */
 static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image,
                         size_t stride, int y0, int x0, const float *zero)
 {
@@ -94,7 +106,7 @@ static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape
     }
 }
 
-/* a [tiles][taps][mr] for output pixels first .. first + count of all images. */
+/* Fills a [tiles][taps][mr] for output pixels first .. first + count - 1, counted over all images. */
 static void point(const float **a, const struct dd_conv *c, const struct dd_map *x, size_t first,
                   size_t count)
 {
@@ -121,7 +133,8 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
         }
 }
 
-/* Fetches the pixels that the n output pixels of a tile read and none before them did: those of a stride lie where the processor does not look. */
+/* Fetches the pixels that the n output pixels of a tile read and that none before them has read.  With a
+   stride they lie where the processor does not look ahead. */
 static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
@@ -135,8 +148,9 @@ static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
                     __builtin_prefetch(a[(size_t)(kh * s->kernel + kw) * g->mr + j] + i, 0, 2);
 }
 
-/* y [rows first .. first + count, channels of one panel].  The tiles of rows that meet a chunk of weights fetch the next one ahead, each its
-   part; of rows that are `fresh`, no panel having met them, also those of the next tile. */
+/* Computes rows first .. first + count - 1 of y, for the channels of one panel.  The tiles of rows that
+   meet a chunk of weights fetch the next chunk ahead, each its part.  Where rows are `fresh`, since no
+   panel has met them, each tile also fetches those of the next one. */
 static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a,
                           size_t panel, const float *bias, size_t first, size_t count, int fresh,
                           const struct dd_post *post)
@@ -150,8 +164,12 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
         const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr,
                     *ahead = b + taps * g->depth * g->nr;
         for (size_t i = 0; i < count; i += g->mr, ahead += taps * g->depth * step) {
-            struct dd_gemm_post last = { bias, r ? r->data + (first + i) * r->stride + column : NULL,
-                                         r ? r->stride : 0, post ? post->scale : 1 };
+            struct dd_gemm_post last = {
+                .bias = bias,
+                .residual = r ? r->data + (first + i) * r->stride + column : NULL,
+                .residual_stride = r ? r->stride : 0,
+                .scale = post ? post->scale : 1,
+            };
             if (fresh && tap == 0 && i + g->mr < count)
                 fetch_tile(c, a + (i + g->mr) * g->taps, dd_min(g->mr, count - i - g->mr));
             c->k->gemm(y->data + (first + i) * y->stride + column, y->stride, a + i * g->taps + tap * g->mr,
@@ -161,8 +179,8 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
     }
 }
 
-/* Rows run through all images unless an image has a bias of its own (post->add).  A thread has neighbouring tasks: what it fetches ahead is
-   then its own. */
+/* Rows run through all images, unless an image has a bias of its own (post->add).  A thread has
+   neighbouring tasks, so what it fetches ahead is its own. */
 static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                          const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -181,6 +199,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
         const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)
             bias[o - panel * g->nr] = c->packed[g->bias + o] + (add ? add[image * post->add_stride + o] : 0);
+
         point(a, c, x, first, count);
         for (size_t p = panel; p < end; p++)
             panel_forward(c, y, a, p, bias + (p - panel) * g->nr, first, count, p == panel && g->taps > 1,
@@ -194,6 +213,10 @@ static void close_gemm(struct dd_conv *c)
 }
 
 const struct dd_conv_engine dd_conv_gemm = {
-    "gemm",    DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_gemm, pack_gemm, forward_gemm,
-    close_gemm
+    .name = "gemm",
+    .takes = DD_CONV_POST | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+    .open = open_gemm,
+    .pack = pack_gemm,
+    .forward = forward_gemm,
+    .close = close_gemm,
 };

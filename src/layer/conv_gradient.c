@@ -1,8 +1,8 @@
 /* Gradients of a convolution, see conv_gradient.h.
 
-   By x: where the stride is 1, a convolution of dz with the weights transposed and turned by half a circle, padded by kernel - 1 less the
-   forward padding; it goes through the engines of conv.c.  Other strides: conv_gradient_stride.c.  By w: conv_gradient_winograd.c and
-   conv_gradient_direct.c. */
+   By x: where the stride is 1 it is a convolution of dz with the weights transposed and turned by half a
+   circle, padded by kernel - 1 less the forward padding, and goes through the engines of conv.c.  Other
+   strides: conv_gradient_stride.c.  By w: conv_gradient_winograd.c and conv_gradient_direct.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
@@ -24,8 +24,8 @@ struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s)
     };
 }
 
-/* Whether the gradient by the weights goes by Winograd: where the forward pass could, with channels enough to pay for the transforms and
-   tiles that are not mostly edge. */
+/* Says whether the gradient by the weights goes by Winograd: where the forward pass could, with channels
+   enough to pay for the transforms, and tiles that are not mostly edge. */
 static int tiled(const struct dd_conv_shape *s, const char *engine)
 {
     enum { CHANNELS_LEAST = 16 };
@@ -83,13 +83,21 @@ int dd_conv_gradient_open(struct dd_conv_gradient **out, const struct dd_conv_sh
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory for the gradient of a convolution of %d to %d channels", s->cin,
                         s->cout);
-    *g = (struct dd_conv_gradient){ .shape = *s,
-                                    .k = setup->k,
-                                    .batch = setup->batch,
-                                    .threads = setup->threads,
-                                    .team = setup->team,
-                                    .tiled = tiled(s, setup->engine) };
-    (g->tiled ? dd_conv_gradient_winograd_plan : dd_conv_gradient_direct_plan)(g);
+
+    *g = (struct dd_conv_gradient){
+        .shape = *s,
+        .k = setup->k,
+        .batch = setup->batch,
+        .threads = setup->threads,
+        .team = setup->team,
+        .tiled = tiled(s, setup->engine),
+    };
+    if (g->tiled)
+        dd_conv_gradient_winograd_plan(g);
+    else
+        dd_conv_gradient_direct_plan(g);
+
+    /* The dnnl engine does not take turned weights. */
     own.engine = dd_conv_gradient_engine(s, own.engine && !strcmp(own.engine, "dnnl") ? NULL : own.engine);
     struct dd_conv_shape t = dd_conv_gradient_shape(s);
     int code = s->stride == 1 ? dd_conv_open(&g->data, &t, &own, err) : DDPM_OK;
@@ -113,13 +121,13 @@ size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
     return g->data ? dd_conv_packed(g->data) : dd_conv_gradient_stride_packed(g);
 }
 
-/* Of x', where it is made before and not on the way. */
+/* Returns the floats of x', where it is made before and not on the way. */
 static size_t input_floats(const struct dd_conv_gradient *g)
 {
     const struct dd_conv_shape *s = &g->shape;
-    return g->tiled || g->plan.exchanged || s->kernel == 1
-               ? 0
-               : dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
+    if (g->tiled || g->plan.exchanged || s->kernel == 1)
+        return 0;
+    return dd_aligned((size_t)g->batch * (size_t)s->h * (size_t)s->w * (size_t)s->cin);
 }
 
 size_t dd_conv_gradient_scratch(const struct dd_conv_gradient *g)
@@ -156,6 +164,7 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
     struct dd_map in = *x;
     struct dd_conv_gradient_work w = { g, dz, x, pre, ctx->scratch + input_floats(g), dw, db };
     size_t cout = (size_t)g->shape.cout;
+
     if (pre && input_floats(g)) {
         in.data = ctx->scratch;
         in.stride = (size_t)in.c;
@@ -163,9 +172,14 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
         w.x = &in;
         w.pre = NULL;
     }
+
     DD_ONCE(ctx->worker)
         memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
-    (g->tiled ? dd_conv_gradient_winograd_run : dd_conv_gradient_direct_run)(&w, ctx->worker);
+    if (g->tiled)
+        dd_conv_gradient_winograd_run(&w, ctx->worker);
+    else
+        dd_conv_gradient_direct_run(&w, ctx->worker);
+
     const double *bias = (const double *)(const void *)(w.scratch + g->plan.bias);
     DD_ONCE(ctx->worker)
         for (size_t o = 0; db && o < cout; o++)

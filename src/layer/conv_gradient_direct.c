@@ -1,20 +1,31 @@
-/* The gradient of any convolution by its weights as a sum of outer products over output pixels q:
+/* The gradient of any convolution by its weights, as a sum of outer products over output pixels q:
+
      dw[o, (tap, i)] += sum over q of dz[q, o] x'[q stride + tap - padding, i].
 
-   Where x has more channels, the stride is 1 and padding leaves the size as it is, it is summed the other way round, so that patches are copies
-   of the smaller map:
-     dw[o, (tap, i)] = sum over input pixels p of x'[p, i] dz[p + padding - tap, o],
-   the same sum for the convolution that gives dx, with x' and dz exchanged.  In what follows z is the map read by pixels and x the one read by
-   patches.
+   Where x has more channels, the stride is 1 and padding leaves the size as it is, it is summed the other
+   way round, so that patches are copies of the smaller map:
 
-   Blocks of pixels are copied into panels of channels, of z and, as rows of taps * cin numbers, of x, where they cannot be read where they
-   are.  Which of the two gives the rows is chosen so that fewer columns of a panel stay empty.  So that small layers occupy many threads,
-   the pixels of a chunk are divided among several planes, which are added up in the end. */
+     dw[o, (tap, i)] = sum over input pixels p of x'[p, i] dz[p + padding - tap, o].
+
+   This is the same sum for the convolution that gives dx, with x' and dz exchanged.  In what follows z is
+   the map that is read by pixels, and x the one that is read by patches.
+
+   Blocks of pixels are copied into panels of channels: those of z and, as rows of taps * cin numbers, those
+   of x, unless they can be read where they are.  The one that gives the rows is chosen so that fewer
+   columns of a panel stay empty.  So that small layers occupy many threads, the pixels of a chunk are
+   divided among several planes, which are added up in the end. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { BLOCK = 64, CHUNK_LEAST = 1 << 16, CHUNK_MOST = 1 << 20, ITEMS = 16, FEW = 4 };
+enum {
+    BLOCK = 64,            /* pixels that are copied at a time */
+    CHUNK_LEAST = 1 << 16, /* floats of a chunk */
+    CHUNK_MOST = 1 << 20,
+    ITEMS = 16, /* of products that threads share, at least */
+    FEW = 4     /* a vector of fewer numbers would cost more than those */
+};
 
+/* Says whether the sum goes the other way round. */
 static int exchanged(const struct dd_conv_shape *s)
 {
     return s->kernel > 1 && s->stride == 1 && s->cin > s->cout && s->h == dd_conv_height(s) &&
@@ -27,10 +38,12 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     const struct dd_conv_shape *s = &p->sum;
     p->exchanged = exchanged(&g->shape);
     p->sum = p->exchanged ? dd_conv_gradient_shape(&g->shape) : g->shape;
+
     size_t patch = (size_t)s->kernel * (size_t)s->kernel * (size_t)s->cin, cout = (size_t)s->cout,
            nr = g->k->gemm_nr;
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
+
     size_t planes = pixels < BLOCK ? 1 : dd_blocks(ITEMS, dd_blocks(patch, nr) * dd_blocks(cout, nr));
     size_t twice = 2 * patch * cout, chunk = dd_min(twice > CHUNK_LEAST ? twice : CHUNK_LEAST, CHUNK_MOST);
     size_t blocks =
@@ -40,7 +53,7 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     dd_conv_gradient_place(g, nr * nr);
 }
 
-/* A map, and what is applied to it on load. */
+/* A map, and the pre that is applied to it on load. */
 struct source {
     const struct dd_map *map;
     const struct dd_pre *pre;
@@ -51,8 +64,8 @@ static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
     return of_z == w->g->plan.exchanged ? (struct source){ w->x, w->pre } : (struct source){ w->dz, NULL };
 }
 
-/* n channels of x from i on at `count` output pixels from (oy, ox) on, of one row, under one tap.  A vector of a few
-   numbers would cost more than those. */
+/* Copies n channels of x from i on, as `count` output pixels of one row from (oy, ox) on see them under one
+   tap. */
 static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox,
                      int count, size_t tap, size_t i, size_t n)
 {
@@ -63,6 +76,8 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     size_t nr = w->g->k->gemm_nr, at = image * (size_t)x->c + i;
     int iy = oy * s->stride + (int)tap / s->kernel - s->top,
         ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
+
+    /* Pixels before .. last - 1 lie inside of the image; the others are zeros. */
     if (iy < 0 || iy >= s->h)
         before = count;
     while (before < count && ix + before * s->stride < 0)
@@ -74,6 +89,7 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
             memset(to + (size_t)q * nr, 0, n * sizeof *to);
     if (last == before)
         return;
+
     const float *from =
         x->data +
         ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride +
@@ -89,7 +105,8 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
                 to[(size_t)q * nr + c] = from[c];
 }
 
-/* Numbers first .. first + n of the patches at output pixels q .. q + count of all images. */
+/* Copies numbers first .. first + n - 1 of the patches at output pixels q .. q + count - 1, counted over
+   all images. */
 static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_t q, size_t count,
                          size_t first, size_t n)
 {
@@ -107,7 +124,7 @@ static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_
     }
 }
 
-/* The same of z, or where patches are the pixels themselves, one after the other. */
+/* Copies the same of z, or of x where patches are the pixels themselves, one after the other. */
 static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q,
                         size_t count, size_t first, size_t n)
 {
@@ -123,7 +140,7 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, const struct sour
     }
 }
 
-/* Whether z or x needs no copy: nothing is applied to it, and of columns all nr of each panel are there. */
+/* Says whether z or x needs no copy: nothing is applied to it, and as columns it fills every panel. */
 static int in_place(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
@@ -132,7 +149,8 @@ static int in_place(const struct dd_conv_gradient_work *w, int of_z)
            (rows || (size_t)channels % w->g->k->gemm_nr == 0);
 }
 
-/* Pixels start .. start + pixels of all images, `share` of them, whole blocks, for each plane. */
+/* Pixels start .. start + pixels - 1, counted over all images; each plane has `share` of them, whole
+   blocks. */
 struct chunk {
     size_t start, pixels, share;
     struct dd_conv_side z, x;
@@ -156,13 +174,13 @@ static struct chunk chunk_of(const struct dd_conv_gradient_work *w, size_t start
     return (struct chunk){ start, pixels, share, side_of(w, 1, start, share), side_of(w, 0, start, share) };
 }
 
-/* How many terms a plane has. */
+/* Returns how many terms a plane has. */
 static size_t terms(const struct chunk *c, size_t plane)
 {
     return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share));
 }
 
-/* Copies a block of the chunk, those channels of it that make panel `panel` of z or x. */
+/* Copies, of a block of the chunk, the channels that make panel `panel` of z or x. */
 static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block,
                        size_t panel)
 {
@@ -182,7 +200,7 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
         copy_patches(w, to, q, count, first, n);
 }
 
-/* Panels of z or x that a chunk's blocks are copied to; 0: it is read where it lies. */
+/* Returns how many panels of z or x a chunk's blocks are copied to; 0: it is read where it lies. */
 static size_t panels_of(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_outer *o = &w->g->plan.outer;
@@ -191,7 +209,7 @@ static size_t panels_of(const struct dd_conv_gradient_work *w, int of_z)
     return of_z == w->g->plan.swapped ? o->row_panels : o->column_panels;
 }
 
-/* Copies what is not read where it lies. */
+/* Copies z and x, unless they are read where they lie. */
 static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, struct dd_worker *worker)
 {
     size_t blocks = dd_blocks(c->pixels, BLOCK), x = panels_of(w, 0), z = panels_of(w, 1);
@@ -202,7 +220,7 @@ static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, s
     }
 }
 
-/* Of output channels in panel `panel`.  Where dz is not z, it has as many pixels. */
+/* Adds up db for the output channels of a panel.  Where dz is not z, it has as many pixels. */
 static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *c, size_t panel)
 {
     const struct dd_map *dz = w->dz;
@@ -213,7 +231,7 @@ static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *
     }
 }
 
-/* dw += a row of sums, those of channel o of z and patch numbers first .. first + m. */
+/* Adds to dw a row of sums: those of channel o of z and patch numbers first .. first + m - 1. */
 static void add_row(const struct dd_conv_gradient_work *w, const float *sum, size_t o, size_t first, size_t m)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
@@ -229,7 +247,7 @@ static void add_row(const struct dd_conv_gradient_work *w, const float *sum, siz
     }
 }
 
-/* dw of a panel of rows and one of columns. */
+/* Adds to dw the sums of a panel of rows and one of columns. */
 static void store_panels(const struct dd_conv_gradient_work *w, float *own, size_t row, size_t column)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
@@ -247,6 +265,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
             add_row(w, own + i * nr, column * nr + i, row * nr, m);
 }
 
+/* Adds up the pixels start .. start + pixels - 1. */
 static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels,
                       struct dd_worker *worker)
 {
@@ -255,6 +274,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     const struct chunk c = chunk_of(w, start, pixels);
     const struct dd_conv_side *rows = p->swapped ? &c.z : &c.x, *columns = p->swapped ? &c.x : &c.z;
     size_t items = dd_conv_outer_items(o), biases = w->db ? dd_blocks((size_t)w->g->shape.cout, o->nr) : 0;
+
     load(w, &c, worker);
     DD_TASKS(worker, item, items + biases) {
         if (item < items)
@@ -272,6 +292,7 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct d
            most = p->outer.planes * p->outer.room;
     for (size_t start = 0; start < total; start += most)
         run_chunk(w, start, dd_min(most, total - start), worker);
+
     DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
         store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
                      item / p->outer.row_panels);

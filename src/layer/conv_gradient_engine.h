@@ -1,5 +1,5 @@
-/* Inside of dd_conv_gradient: the gradient by the input is that of another convolution or, strided, of several; the gradient by the weights
-   is direct or, 3x3 of stride 1, by Winograd. */
+/* The inside of dd_conv_gradient.  The gradient by the input is that of another convolution or, strided, of
+   several.  The gradient by the weights is direct or, for 3x3 of stride 1, by Winograd. */
 #ifndef DD_CONV_GRADIENT_ENGINE_H
 #define DD_CONV_GRADIENT_ENGINE_H
 #include "layer/conv_engine.h"
@@ -9,18 +9,28 @@
 /* How a gradient by the weights is cut, and where its parts lie in the scratch block, in floats. */
 struct dd_conv_gradient_plan {
     struct dd_conv_outer outer;
-    int exchanged, swapped;   /* direct: patches are of dz; rows are channels of what is read by pixels */
-    struct dd_conv_shape sum; /* direct: the convolution whose gradient is summed */
-    size_t across, down, rows,
-        strips; /* winograd: tiles of an image; rows of tiles of a strip; strips of an image */
-    size_t a, b, c, bias, zero, thread; /* thread: the first thread's own part */
-    size_t own, all;                    /* floats of a thread; of the whole */
+
+    /* direct */
+    int exchanged;            /* patches are of dz */
+    int swapped;              /* rows are channels of the map that is read by pixels */
+    struct dd_conv_shape sum; /* the convolution whose gradient is summed */
+
+    /* winograd */
+    size_t across, down; /* tiles of an image */
+    size_t rows;         /* of tiles of a strip */
+    size_t strips;       /* of an image */
+
+    size_t a, b, c, bias, zero;
+    size_t thread; /* the first thread's own part */
+    size_t own;    /* floats of a thread */
+    size_t all;    /* floats of the whole */
 };
 
 struct dd_conv_gradient {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
-    int batch, threads, tiled;
+    int batch, threads;
+    int tiled; /* the gradient by the weights goes by Winograd */
     struct dd_team *team;
     struct dd_conv *data; /* stride 1 */
     const float *packed;  /* other strides */
@@ -35,11 +45,12 @@ struct dd_conv_gradient_work {
     float *scratch, *dw, *db;
 };
 
-/* The convolution of stride 1 that gives dx. */
+/* Returns the convolution of stride 1 that gives dx. */
 struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s);
-/* Sets the plan's places from a on, for `own` floats of each thread. */
+/* Sets the plan's places from a on, with `own` floats for each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
-/* bias [cout] of double += sums over `count` <= 64 rows of panel `panel` of dz, which lie at z, zs apart. */
+/* Adds to bias [cout], of double, the sums over `count` <= 64 rows of panel `panel` of dz, which lie at z,
+   zs floats apart. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
                            size_t count);
 

@@ -1,22 +1,28 @@
-/* The gradient of a strided convolution by its input.  An input pixel p is met only by taps of its own phase, tap = (p + padding) mod stride in
-   each direction:
-     dx[p] = sum over those taps, o of w[o, tap] dz[(p + padding - tap) / stride, o],
-   so the pixels of a phase are a convolution of stride 1 with a part of the kernel: for 3x3 of stride 2 of 2x2, 2x1, 1x2 and 1x1 taps, without
-   a product by zero.  Each runs as in conv_gemm.c, a tile being a run of pixels of one row, `stride` apart.
+/* The gradient of a strided convolution by its input.  An input pixel p is met only by taps of its own phase,
+   tap = (p + padding) mod stride in each direction:
+
+     dx[p] = sum over those taps, o of w[o, tap] dz[(p + padding - tap) / stride, o].
+
+   So the pixels of a phase are a convolution of stride 1 with a part of the kernel, without a product by
+   zero: for 3x3 of stride 2 these parts have 2x2, 2x1, 1x2 and 1x1 taps.  Each runs as in conv_gemm.c; a
+   tile is a run of pixels of one row, `stride` apart.
 
    Packed: for each phase panels [cin / nr][taps of the phase][cout][nr]; zeros [cout]. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { PIXELS = 256, TAPS = 64 }; /* of a task, about; taps to which the rows of a tile point at a time */
+enum {
+    PIXELS = 256, /* of a task, about */
+    TAPS = 64     /* to which the rows of a tile point at a time */
+};
 
-/* The taps first, first + stride, .. of one direction. */
+/* Returns how many taps first, first + stride, .. one direction has. */
 static size_t phase_taps(const struct dd_conv_shape *s, int first)
 {
     return first < s->kernel ? (size_t)((s->kernel - 1 - first) / s->stride + 1) : 0;
 }
 
-/* Panels of phases before `phase`, in floats of a panel of one tap. */
+/* Returns how many taps the phases before `phase` have. */
 static size_t taps_before(const struct dd_conv_shape *s, int phase)
 {
     size_t sum = 0;
@@ -36,7 +42,7 @@ size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g)
     return sizeof(float) * (zero_at(g) + (size_t)g->shape.cout);
 }
 
-/* Where the panel of a phase lies, or its part from tap number `tap` on. */
+/* Returns where the panel of a phase lies, or its part from tap number `tap` on. */
 static size_t panel_at(const struct dd_conv_gradient *g, int phase, size_t panel, size_t taps, size_t tap)
 {
     size_t nr = g->k->gemm_nr, panels = dd_blocks((size_t)g->shape.cin, nr);
@@ -69,28 +75,33 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
         pack_panel(g, packed, w, (int)(task / panels), task % panels);
 }
 
-/* The pixels of a phase: the first row and column, how many of each an image has, and the dz of the first under the first tap. */
+/* The pixels of a phase. */
 struct phase {
-    int number, row, column, rows, columns, oy, ox;
-    size_t down, across;
+    int number;
+    int row, column;     /* the first */
+    int rows, columns;   /* of an image */
+    int oy, ox;          /* the pixel of dz that is under the first tap of the first pixel */
+    size_t down, across; /* taps */
 };
 
 static struct phase phase_of(const struct dd_conv_shape *s, int number)
 {
     int top = number / s->stride, left = number % s->stride, step = s->stride;
     int row = ((top - s->top) % step + step) % step, column = ((left - s->left) % step + step) % step;
-    return (struct phase){ number,
-                           row,
-                           column,
-                           row < s->h ? (s->h - 1 - row) / step + 1 : 0,
-                           column < s->w ? (s->w - 1 - column) / step + 1 : 0,
-                           (row + s->top - top) / step,
-                           (column + s->left - left) / step,
-                           phase_taps(s, top),
-                           phase_taps(s, left) };
+    return (struct phase){
+        .number = number,
+        .row = row,
+        .column = column,
+        .rows = row < s->h ? (s->h - 1 - row) / step + 1 : 0,
+        .columns = column < s->w ? (s->w - 1 - column) / step + 1 : 0,
+        .oy = (row + s->top - top) / step,
+        .ox = (column + s->left - left) / step,
+        .down = phase_taps(s, top),
+        .across = phase_taps(s, left),
+    };
 }
 
-/* m pixels from number (row, column) of the phase on, a panel of channels. */
+/* Computes m pixels from number (row, column) of the phase on, and a panel of channels. */
 static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
                  const struct phase *f, size_t panel, size_t image, int row, int column, size_t m)
 {
@@ -101,6 +112,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
            tap = 0;
     size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
     float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
+
     do {
         size_t part = dd_min(TAPS, taps - tap);
         for (size_t t = tap; t < tap + part; t++)
@@ -117,7 +129,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
     } while (tap < taps);
 }
 
-/* Rows first .. last of the phase, counted through all images. */
+/* Computes rows first .. last - 1 of the phase, counted over all images. */
 static void rows_of_phase(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
                           const struct phase *f, size_t panel, size_t first, size_t last)
 {

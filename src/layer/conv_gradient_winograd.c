@@ -1,15 +1,26 @@
-/* The gradient of a 3x3 convolution of stride 1 by its weights, by Winograd's F(4x4, 3x3): forward is y = A^T [(G g G^T) * (B^T d B)] A for each
-   tile, summed over input channels, so by the chain rule
-     dw = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G
-   with an outer product over channels in the place of *: 36 multiplications where the definition has 144.
+/* The gradient of a 3x3 convolution of stride 1 by its weights, by Winograd's F(4x4, 3x3).  Forward is
+   y = A^T [(G g G^T) * (B^T d B)] A for each tile, summed over input channels, so by the chain rule
 
-   A strip is some rows of tiles of one image, what a thread transforms at a time; its input, activated if there is a pre, fits the cache.
-   Threads transform the strips of a chunk, meet, share the 36 planes' products, and meet again.  The sum of the tile's dz, for db, is plane 7
-   of A dz A^T, for the second row of A is all ones. */
+     dw = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G,
+
+   with an outer product over channels in the place of *.  It takes 36 multiplications where the definition
+   has 144.
+
+   A strip is some rows of tiles of one image, the piece that a thread transforms at a time.  Its input,
+   activated if there is a pre, fits the cache.  Threads transform the strips of a chunk, meet, share the
+   products of the 36 planes, and meet again.  The sum of the tile's dz, for db, is plane 7 of A dz A^T,
+   since the second row of A is all ones. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
-enum { PLANES = 36, SUMS = 7, STRIP_TILES = 32, CHUNK_FLOATS = 1 << 19, CHUNK_TILES = 128, BIAS_ROWS = 64 };
+enum {
+    PLANES = 36,
+    SUMS = 7,               /* the plane that holds sums of dz */
+    STRIP_TILES = 32,       /* of a strip, at least */
+    CHUNK_FLOATS = 1 << 19, /* of a chunk, about */
+    CHUNK_TILES = 128,      /* of a chunk, at least */
+    BIAS_ROWS = 64
+};
 
 void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
 {
@@ -28,20 +39,20 @@ void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
     dd_conv_gradient_place(g, load > store ? load : store);
 }
 
-/* Tiles before strip s of all images. */
+/* Returns how many tiles lie before strip s, counted over all images. */
 static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
 {
     return s / p->strips * p->across * p->down + dd_min(s % p->strips * p->rows, p->down) * p->across;
 }
 
-/* An image, its first row in memory, and how many lie there. */
+/* The rows of an image that lie in memory. */
 struct window {
     const float *data;
     size_t stride;
     int first, rows;
 };
 
-/* What the strip of tile rows first .. last of an image reads, through pre. */
+/* Returns the rows that the strip of tile rows first .. last - 1 of an image reads, after pre. */
 static struct window strip_window(const struct dd_conv_gradient_work *w, float *own, size_t image,
                                   size_t first, size_t last)
 {
@@ -50,6 +61,7 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
     const float *data = x->data + image * (size_t)x->h * width * x->stride;
     if (!w->pre)
         return (struct window){ data, x->stride, 0, x->h };
+
     int top = first ? (int)first * 4 - 1 : 0, end = (int)dd_min((size_t)x->h, last * 4 + 1);
     const float *scale = w->pre->scale ? w->pre->scale + image * c : NULL,
                 *shift = scale ? w->pre->shift + image * c : NULL;
@@ -60,7 +72,7 @@ static struct window strip_window(const struct dd_conv_gradient_work *w, float *
 
 typedef void transform(float *v, size_t plane, const float *const *x, size_t channels);
 
-/* All channels of a tile into the panels at `to`, one after the other `panel` floats apart. */
+/* Transforms all channels of a tile into the panels at `to`, which lie `panel` floats apart. */
 static void tile_panels(transform *f, float *to, size_t plane, size_t panel, size_t nr, const float **pixel,
                         int pixels, size_t channels)
 {
@@ -71,7 +83,7 @@ static void tile_panels(transform *f, float *to, size_t plane, size_t panel, siz
     }
 }
 
-/* Strip s of all images into A and B from term t on. */
+/* Transforms strip s, counted over all images, into A and B from term t on. */
 static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t s, size_t t)
 {
     const struct dd_conv_gradient *g = w->g;
@@ -83,6 +95,7 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     const float *z = w->dz->data + image * (size_t)w->dz->h * (size_t)w->dz->w * w->dz->stride,
                 *pixel[PLANES], *zero = w->scratch + p->zero;
     float *a = w->scratch + p->a + t * o->nr, *b = w->scratch + p->b + t * o->nr;
+
     for (size_t tile = first * p->across; tile < last * p->across; tile++, a += o->nr, b += o->nr) {
         int row = (int)((unsigned)tile / (unsigned)p->across) * 4,
             column = (int)((unsigned)tile % (unsigned)p->across) * 4;
@@ -90,13 +103,14 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
             dd_rectangle_ahead(w->x, image, row + 5, column, 4, 4, 0, o->rows);
         dd_rectangle(pixel, x.data, x.rows, g->shape.w, x.stride, row - 1 - x.first, column - 1, 6, 6, zero);
         tile_panels(g->k->winograd_input, a, o->a_plane, panel, o->nr, pixel, 36, o->rows);
+
         dd_rectangle_ahead(w->dz, image, row + 4, column, 4, 4, 0, o->columns);
         dd_rectangle(pixel, z, g->shape.h, g->shape.w, w->dz->stride, row, column, 4, 4, zero);
         tile_panels(g->k->winograd_output_adjoint, b, o->b_plane, panel, o->nr, pixel, 16, o->columns);
     }
 }
 
-/* The sums of B's plane for db, of one panel. */
+/* Adds B's plane of sums to db, for one panel. */
 static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t count)
 {
     const struct dd_conv_outer *o = &w->g->plan.outer;
@@ -105,7 +119,8 @@ static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t
         dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t));
 }
 
-/* dw of a panel of input and one of output channels: G^T C G, turned from [i][tap][o] to [o][i][tap]. */
+/* Adds to dw, for a panel of input and one of output channels, G^T C G, turned from [i][tap][o] to
+   [o][i][tap]. */
 static void store_panels(const struct dd_conv_gradient_work *w, float *own, size_t row, size_t column)
 {
     const struct dd_kernels *k = w->g->k;
@@ -119,7 +134,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     k->post(dw, 9 * o->rows, turned, 9 * nr, NULL, dw, 9 * o->rows, 1, n, 9 * m);
 }
 
-/* Strips first .. last. */
+/* Adds up strips first .. last - 1. */
 static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_t last,
                       struct dd_worker *worker)
 {
@@ -129,6 +144,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_
     DD_TASKS(worker, strip, last - first)
         load_strip(w, w->scratch + p->thread + dd_thread(worker) * p->own, first + strip,
                    strip_start(p, first + strip) - start);
+
     const struct dd_conv_outer *o = &p->outer;
     struct dd_conv_side a = dd_conv_outer_copy(o, w->scratch + p->a, o->a_plane),
                         b = dd_conv_outer_copy(o, w->scratch + p->b, o->b_plane);
@@ -146,6 +162,7 @@ void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct
     size_t strips = p->strips * (size_t)w->dz->n, most = p->outer.room / (p->rows * p->across);
     for (size_t first = 0; first < strips; first += most)
         run_chunk(w, first, dd_min(first + most, strips), worker);
+
     DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
         store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
                      item / p->outer.row_panels);

@@ -1,8 +1,14 @@
-/* Sums of outer products, what gradients of weights are made of: for each plane C [rows, columns] += A^T B, A [terms, rows], B [terms, columns].
+/* Sums of outer products, of which gradients by weights are made.  For each plane
 
-   A and B are copies of `room` terms of a plane at a time, in panels of nr channels, [plane][panel][room][nr], or lie where they are, see
-   struct dd_conv_side; C is [plane][panel of columns][rows][nr].  Whoever fills A and B, and adds them piece by piece, does so in a fixed order of terms: an element of C is one sum in that order, wherever
-   the pieces are cut.  Planes are one line of the cache further apart than they need be, else all would compete for the same sets. */
+     C [rows, columns] += A^T B,   A [terms, rows],   B [terms, columns].
+
+   A and B are copies of `room` terms of a plane at a time, in panels of nr channels,
+   [plane][panel][room][nr], or lie where they are, see struct dd_conv_side.  C is [plane][panel of
+   columns][rows][nr].  Whoever fills A and B, and adds them piece by piece, does so in a fixed order of
+   terms: an element of C is one sum in that order, wherever the pieces are cut.
+
+   Planes are one line of the cache further apart than they need be, since otherwise all would compete for
+   the same sets. */
 #ifndef DD_CONV_OUTER_H
 #define DD_CONV_OUTER_H
 #include "kernel/kernels.h"
@@ -14,8 +20,8 @@ struct dd_conv_outer {
     size_t a_plane, b_plane, c_plane; /* floats */
 };
 
-/* A or B: panel p of term t of plane k begins at data + k plane + p panel + t stride.  Of A's panels only the channels there are are read,
-   of B's all nr. */
+/* A or B: panel p of term t of plane k begins at data + k plane + p panel + t stride.  In the last panel of
+   A only the channels that there are are read, in that of B all nr. */
 struct dd_conv_side {
     const float *data;
     size_t stride, panel, plane;
@@ -26,32 +32,37 @@ static inline struct dd_conv_outer dd_conv_outer_of(const struct dd_kernels *k, 
 {
     size_t nr = k->gemm_nr, row_panels = dd_blocks(rows, nr), column_panels = dd_blocks(columns, nr),
            line = 16;
-    return (struct dd_conv_outer){ planes,
-                                   rows,
-                                   columns,
-                                   room,
-                                   k->gemm_mr,
-                                   nr,
-                                   row_panels,
-                                   column_panels,
-                                   dd_aligned(row_panels * room * nr) + line,
-                                   dd_aligned(column_panels * room * nr) + line,
-                                   dd_aligned(column_panels * rows * nr) + line };
+    return (struct dd_conv_outer){
+        .planes = planes,
+        .rows = rows,
+        .columns = columns,
+        .room = room,
+        .mr = k->gemm_mr,
+        .nr = nr,
+        .row_panels = row_panels,
+        .column_panels = column_panels,
+        .a_plane = dd_aligned(row_panels * room * nr) + line,
+        .b_plane = dd_aligned(column_panels * room * nr) + line,
+        .c_plane = dd_aligned(column_panels * rows * nr) + line,
+    };
 }
 
+/* Returns A or B as a copy at `data`, with planes `plane` floats apart. */
 static inline struct dd_conv_side dd_conv_outer_copy(const struct dd_conv_outer *o, const float *data,
                                                      size_t plane)
 {
     return (struct dd_conv_side){ data, o->nr, o->room * o->nr, plane };
 }
 
+/* Returns how many items there are for dd_conv_outer_add. */
 static inline size_t dd_conv_outer_items(const struct dd_conv_outer *o)
 {
     return o->planes * o->column_panels * o->row_panels;
 }
 
-/* Item: a plane, a panel of columns and in it a panel of rows.  Its `count` terms, a part of them that stays in the first-level cache at a
-   time; load: added to C. */
+/* Computes one item of C, which is a plane, a panel of columns and in it a panel of rows, from `count`
+   terms; with `load` it adds to C.  A part of the terms that stays in the first-level cache is taken at a
+   time. */
 static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct dd_kernels *k, float *c,
                                      const struct dd_conv_side *a, const struct dd_conv_side *b, size_t item,
                                      size_t count, int load)

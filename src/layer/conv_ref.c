@@ -1,7 +1,9 @@
-/* Convolution in the plainest C, sums in double: what every other engine is tested against.
+/* Convolution in the plainest C, with sums in double: every other engine is tested against it.
 
-   y[p, o] = b[o] + sum over taps (kh, kw) inside the image, i < cin, of x[p * stride + (kh, kw) - (top, left), i] * w[o, kh, kw, i].
-   Packed: w [cout, kernel, kernel, cin], then b [cout]. */
+     y[p, o] = b[o] + sum over taps (kh, kw) and i < cin of
+               x[p * stride + (kh, kw) - (top, left), i] * w[o, kh, kw, i],
+
+   where pixels outside of the image are 0.  Packed: w [cout, kernel, kernel, cin], then b [cout]. */
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
@@ -9,7 +11,8 @@
 static int open_ref(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err)
 {
     const struct dd_conv_shape *s = &c->shape;
-    (void)setup, (void)err;
+    (void)setup;
+    (void)err;
     c->packed_size = sizeof(float) * (size_t)s->cout * ((size_t)s->kernel * s->kernel * s->cin + 1);
     return DDPM_OK;
 }
@@ -35,7 +38,7 @@ static double product(const float *a, const float *b, int n)
     return sum;
 }
 
-/* All channels of output pixel (oy, ox) of one image. */
+/* Computes all channels of output pixel (oy, ox) of one image. */
 static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x, const float *image, int oy,
                       int ox)
 {
@@ -61,13 +64,19 @@ static void forward_ref(const struct dd_conv *c, const struct dd_context *ctx, c
                         const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
     int width = dd_conv_width(&c->shape), height = dd_conv_height(&c->shape);
-    (void)pre, (void)post;
+    (void)pre;
+    (void)post;
+
     DD_TASKS(ctx->worker, row, (size_t)x->n * height)
         for (int ox = 0; ox < width; ox++)
             ref_pixel(c, y->data + (row * width + ox) * y->stride, x,
                       x->data + row / height * x->h * x->w * x->stride, (int)(row % height), ox);
 }
 
-const struct dd_conv_engine dd_conv_ref = { "ref",       DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
-                                            open_ref,    pack_ref,
-                                            forward_ref, NULL };
+const struct dd_conv_engine dd_conv_ref = {
+    .name = "ref",
+    .takes = DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+    .open = open_ref,
+    .pack = pack_ref,
+    .forward = forward_ref,
+};

@@ -1,28 +1,34 @@
 /* Convolution of stride 1 to a few channels, by taps:
+
      Z [pixels, (tap, o)] = sum over i of x'[p, i] w[o, i, tap],
-     y[q, o]              = b[o] + sum over taps of Z[q + tap - padding, (tap, o)],
-   one product with taps * cout columns, where one for every tap would leave most lanes of its few columns empty: 32 lanes instead of 72 for
-   3x3 to three channels at AVX2.
+     y[q, o]              = b[o] + sum over taps of Z[q + tap - padding, (tap, o)].
 
-   A task is some rows of outputs of one image: it makes Z of the input rows that they read, a run of pixels at a time, through pre, and adds
-   up.  Rows that two tasks read are made twice; each sum runs over channels, then over taps ascending, wherever the rows are cut.
+   This is one product with taps * cout columns.  One product for every tap would leave most lanes of its
+   few columns empty: for 3x3 to three channels at AVX2 this takes 32 lanes instead of 72.
 
-   Packed: panels [taps * cout / nr][cin][nr] with zeros in the last, bias [cout].  Scratch of a thread: Z of a task, x' of a run. */
+   A task is some rows of outputs of one image.  It makes Z of the input rows that they read, a run of
+   pixels at a time, through pre, and adds up.  Rows that two tasks read are made twice.  Each sum runs over
+   channels, then over taps in ascending order, wherever the rows are cut.
+
+   Packed: panels [taps * cout / nr][cin][nr] with zeros in the last, bias [cout].  Scratch of a thread: Z
+   of a task, x' of a run. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
 enum {
-    RUN = 96,
-    PIXELS = 4096,
-    TASKS = 4
-}; /* pixels of a run; of a task, at most and about; tasks a thread should have */
+    RUN = 96,      /* pixels of a run */
+    PIXELS = 4096, /* pixels of a task, about and at most */
+    TASKS = 4      /* that a thread should have */
+};
 
 struct taps {
     size_t taps, columns, panels, mr, nr;
-    int rows;            /* of a task, at most */
-    size_t bias, z, own; /* where in the packed block; floats of Z, of a thread */
+    int rows;    /* of a task, at most */
+    size_t bias; /* where it lies in the packed block */
+    size_t z;    /* floats of Z */
+    size_t own;  /* floats of a thread */
 };
 
 int dd_conv_taps_takes(const struct dd_conv_shape *s)
@@ -39,6 +45,7 @@ static int open_taps(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a convolution of %d to %d channels", s->cin,
                         s->cout);
+
     g->taps = (size_t)s->kernel * (size_t)s->kernel;
     g->columns = g->taps * (size_t)s->cout;
     g->mr = setup->k->gemm_mr;
@@ -69,7 +76,7 @@ static void pack_taps(struct dd_conv *c, const struct dd_conv_weights *w, const 
         c->packed[g->bias + o] = bias ? bias[o] : 0;
 }
 
-/* Z of `count` pixels, the first of which lies at x, `stride` floats before the next. */
+/* Makes Z of `count` pixels, which lie at x, `stride` floats apart. */
 static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x,
                      size_t stride, size_t count)
 {
@@ -88,7 +95,7 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     }
 }
 
-/* Z of all pixels of rows top .. end of an image. */
+/* Makes Z of all pixels of rows top .. end - 1 of an image. */
 static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x,
                       const struct dd_pre *pre, size_t image, int top, int end)
 {
@@ -106,7 +113,7 @@ static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float
     }
 }
 
-/* The outputs of pixel (oy, ox), from Z of rows top and below. */
+/* Adds up the outputs of pixel (oy, ox).  z begins at row `top`. */
 static void add_taps(const struct dd_conv *c, float *y, const float *z, int top, int oy, int ox)
 {
     const struct taps *g = c->state;
@@ -122,6 +129,7 @@ static void add_taps(const struct dd_conv *c, float *y, const float *z, int top,
         }
 }
 
+/* Computes output rows first .. last - 1 of an image. */
 static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *y,
                      const struct dd_map *x, const struct dd_pre *pre, size_t image, int first, int last)
 {
@@ -130,6 +138,7 @@ static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float 
         end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
     if (end > top)
         make_rows(c, k, own, x, pre, image, top, end);
+
     for (int oy = first; oy < last; oy++)
         for (int ox = 0; ox < y->w; ox++)
             add_taps(c,
@@ -157,6 +166,10 @@ static void close_taps(struct dd_conv *c)
 }
 
 const struct dd_conv_engine dd_conv_taps = {
-    "gemm",    DD_CONV_PRE | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y, open_taps, pack_taps, forward_taps,
-    close_taps
+    .name = "gemm",
+    .takes = DD_CONV_PRE | DD_CONV_STRIDED_X | DD_CONV_STRIDED_Y,
+    .open = open_taps,
+    .pack = pack_taps,
+    .forward = forward_taps,
+    .close = close_taps,
 };

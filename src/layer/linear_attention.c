@@ -351,16 +351,33 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
     struct back b = make_back(&p);
     size_t memory = p.memory * p.dim, kept = dd_aligned(2 * p.heads * memory), n = (size_t)qkv->n;
     float *dmemory = ctx->scratch + (size_t)ctx->threads * b.end;
+
     DD_TASKS(ctx->worker, task, n * p.heads) {
         size_t image = task / p.heads, head = task % p.heads, at = image * p.pixels, column = head * p.dim;
         float *own = ctx->scratch + dd_thread(ctx->worker) * b.end;
-        head_backward(
-            &(struct head){ &p, ctx->k, qkv->data + at * qkv->stride + column,
-                            dy->data + at * dy->stride + column, memory_kv ? memory_kv + head * memory : NULL,
-                            dqkv->data + at * dqkv->stride + column, dmemory + image * kept + head * memory,
-                            qkv->stride, dy->stride, dqkv->stride, p.heads * p.dim, p.heads * memory,
-                            own + b.k, own + b.packed, own + b.q, own + b.turned, own + b.c, own + b.plain });
+        head_backward(&(struct head){
+            .p = &p,
+            .kernels = ctx->k,
+            .q = qkv->data + at * qkv->stride + column,
+            .dy = dy->data + at * dy->stride + column,
+            .memory = memory_kv ? memory_kv + head * memory : NULL,
+            .dq = dqkv->data + at * dqkv->stride + column,
+            .dmemory = dmemory + image * kept + head * memory,
+            .stride = qkv->stride,
+            .dy_stride = dy->stride,
+            .d_stride = dqkv->stride,
+            .inner = p.heads * p.dim,
+            .values = p.heads * memory,
+            .k = own + b.k,
+            .packed = own + b.packed,
+            .q_soft = own + b.q,
+            .turned = own + b.turned,
+            .c = own + b.c,
+            .plain = own + b.plain,
+        });
     }
+
+    /* The memory is that of all images. */
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
         for (size_t j = part * memory; j < (part + 1) * memory; j++) {
             double sum = 0;

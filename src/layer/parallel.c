@@ -1,15 +1,18 @@
 /* How threads claim tasks and wait for each other.
 
-   Loops are numbered from 1 in every run.  For each thread there is a range, one word that holds the number of a loop, the first task that
-   is left of it and the end.  A word with the number of an earlier loop stands for the thread's whole share of the present one: nobody has
-   claimed of it yet.  The thread itself claims the first of its range, by a compare-and-swap of the word.  When its range is empty, it takes
-   the last half of the longest range there is, and makes that its own.
+   Loops are numbered from 1 in every run.  For each thread there is a range: one word that holds the number
+   of a loop, the first task that is left of it, and the end.  A word with the number of an earlier loop
+   stands for the thread's whole share of the present one, of which nobody has claimed anything yet.
 
-   A thread that finds nothing left adds how many tasks it has run to the run's sum.  Who completes the sum of all tasks of the loops so far
-   has finished the loop: it publishes the loop's number, on which the others wait.  A thread that comes late, having slept through some
-   loops, sees this number, or a later one in a range, and goes on; it needs nothing from the loops that it has missed.
+   The thread itself claims the first task of its range, by a compare-and-swap of the word.  When its range
+   is empty, it takes the last half of the longest range there is and makes that its own.
 
-   A thread waits by looking at the number for a while, then it sleeps. */
+   A thread that finds nothing left adds the number of tasks that it has run to the run's sum.  The thread
+   that completes the sum of all tasks of the loops so far has finished the loop.  It publishes the loop's
+   number, on which the others wait.  A thread that comes late, having slept through some loops, sees this
+   number, or a later one in a range, and goes on.  It needs nothing from the loops that it has missed.
+
+   A thread waits by looking at the number for a while; then it sleeps. */
 #include "layer/parallel.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,10 +25,12 @@
 #include <omp.h>
 #endif
 
-/* A range: 24 bits of the loop's number, 20 of the first task, 20 of the end, in units of the loop's grain. */
+/* A range has 24 bits of the loop's number, 20 of the first task and 20 of the end, in units of the loop's
+   grain. */
 enum { TASK_BITS = 20, LOOP_BITS = 24, TASKS_MOST = (1 << TASK_BITS) - 1 };
 
-/* How long a thread looks before it sleeps, see bench/decisions.md. */
+/* How long a thread looks before it sleeps, and how often it looks between two glances at the clock; see
+   bench/decisions.md. */
 enum { SPIN_NANOSECONDS = 20000, LOOKS = 16 };
 
 struct range {
@@ -45,11 +50,12 @@ struct dd_team {
     struct range range[]; /* [threads] */
 };
 
-/* The process in which OpenMP has started threads: 0, none yet; the library's only variable, for a fork has to know. */
+/* The process in which OpenMP has started threads; 0: none yet.  It is the library's only variable, because
+   a fork has to know. */
 static _Atomic pid_t first_process;
 
-/* Whether OpenMP can be asked for threads here.  In a child of a process that has used them its runtime would wait for threads that are not
-   there. */
+/* Says whether OpenMP can be asked for threads here.  In a child of a process that has used them its
+   runtime would wait for threads that are not there. */
 static bool has_threads(void)
 {
     pid_t none = 0, own = getpid();
@@ -114,6 +120,7 @@ static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
         else if (nanoseconds() - start > SPIN_NANOSECONDS)
             break;
     }
+
     pthread_mutex_lock(&t->mutex);
     atomic_fetch_add(&t->sleepers, 1);
     while ((int32_t)(atomic_load(at) - value) < 0)
@@ -122,7 +129,8 @@ static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
     pthread_mutex_unlock(&t->mutex);
 }
 
-/* Wakes who sleeps, after a change of what wait_for looks at.  Change and look have one order with those of wait_for. */
+/* Wakes the threads that sleep, after a change of what wait_for looks at.  The change and this look have
+   the same order as those of wait_for, so that none is missed. */
 static void wake(struct dd_team *t)
 {
     if (!atomic_load(&t->sleepers))
@@ -138,6 +146,7 @@ int dd_parallel_begin(struct dd_team *t)
 {
     if (!t || t->threads == 1 || !has_threads())
         return 1;
+
     atomic_store_explicit(&t->sum, 0, memory_order_relaxed);
     atomic_store_explicit(&t->number, 0, memory_order_relaxed);
     atomic_store_explicit(&t->left, 0, memory_order_relaxed);
@@ -193,13 +202,13 @@ static size_t end_of(uint64_t word)
     return word & TASKS_MOST;
 }
 
-/* By how many loops a range is ahead of loop `loop`. */
+/* Returns by how many loops a range is ahead of loop `loop`. */
 static int32_t ahead_of(uint64_t word, uint32_t loop)
 {
     return (int32_t)(((uint32_t)(word >> (64 - LOOP_BITS)) - loop) << (32 - LOOP_BITS));
 }
 
-/* Thread i's range as it is now: what `word` says, or its whole share. */
+/* Returns thread i's range as it is now: what `word` says, or its whole share. */
 static uint64_t range_now(const struct dd_worker *w, size_t i, uint64_t word)
 {
     if (ahead_of(word, w->loop) >= 0)
@@ -209,7 +218,7 @@ static uint64_t range_now(const struct dd_worker *w, size_t i, uint64_t word)
                    (units * (i + 1) + w->threads - 1) / w->threads);
 }
 
-/* Begins with unit `unit`. */
+/* Begins with a unit of `grain` tasks; returns its first task. */
 static size_t begin_unit(struct dd_worker *w, size_t unit)
 {
     size_t task = unit * w->grain;
@@ -219,7 +228,8 @@ static size_t begin_unit(struct dd_worker *w, size_t unit)
     return task;
 }
 
-/* Claims the first of the thread's own range; returns DD_NO_TASK when nothing is left of it, or the loop is over. */
+/* Claims the first task of the thread's own range; returns DD_NO_TASK when nothing is left of it, or the
+   loop is over. */
 static size_t claim_own(struct dd_worker *w)
 {
     _Atomic uint64_t *own = &w->team->range[w->me].word;
@@ -233,7 +243,8 @@ static size_t claim_own(struct dd_worker *w)
     return begin_unit(w, first_of(now));
 }
 
-/* Finds the longest range; returns how much is left of it, 0: nothing of any, or the loop is over. */
+/* Finds the longest range; returns how much is left of it.  0: nothing is left of any, or the loop is over.
+   */
 static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *word)
 {
     size_t most = 0;
@@ -252,7 +263,8 @@ static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *wor
     return most;
 }
 
-/* Takes the last half of the longest range and begins with its first task; returns DD_NO_TASK when there is none. */
+/* Takes the last half of the longest range and begins with its first task; returns DD_NO_TASK when there is
+   none. */
 static size_t claim_others(struct dd_worker *w)
 {
     size_t of = 0, left;
@@ -276,6 +288,7 @@ static void finish(struct dd_worker *w)
 {
     struct dd_team *t = w->team;
     uint64_t mine = w->finished;
+
     w->finished = 0;
     if (mine && atomic_fetch_add_explicit(&t->sum, mine, memory_order_acq_rel) + mine == w->tasks) {
         atomic_store(&t->number, w->loop);

@@ -1,0 +1,241 @@
+/* Computes a block of tiles of the winograd engine, see conv_winograd.c: V of its inputs, then for each
+   panel of columns the products M, and from these its outputs. */
+#include <string.h>
+#include "layer/conv_winograd.h"
+
+enum {
+    GROUP = 4, /* tiles of a task of the input transform */
+    LATER = 2  /* tiles between fetching an output ahead and writing it */
+};
+
+/* Returns the place of tile (i, j) of an image. */
+static struct dd_winograd_place place_of(const struct dd_winograd *g, size_t image, size_t i, size_t j)
+{
+    size_t down = dd_min(i, g->down.large), across = dd_min(j, g->across.large);
+    return (struct dd_winograd_place){
+        .image = image,
+        .row = (int)(down * g->tile + (i - down) * 4),
+        .column = (int)(across * g->tile + (j - across) * 4),
+        .rows = i < g->down.large ? (int)g->tile : 4,
+        .columns = j < g->across.large ? (int)g->tile : 4,
+    };
+}
+
+static enum dd_winograd_kind kind_of(const struct dd_winograd *g, size_t i, size_t j)
+{
+    if (i < g->down.large)
+        return j < g->across.large ? DD_WINOGRAD_LARGE : DD_WINOGRAD_TALL;
+    return j < g->across.large ? DD_WINOGRAD_WIDE : DD_WINOGRAD_SMALL;
+}
+
+/* Finds the places of the block's tiles, sorted by kind. */
+static void find_places(struct dd_winograd_block *b, struct dd_winograd_place *place)
+{
+    const struct dd_winograd *g = b->g;
+    size_t first = b->first, tiles = b->tiles;
+    size_t across = g->across.all, down = g->down.all, next[DD_WINOGRAD_KINDS];
+
+    b->place = place;
+    for (size_t t = first; t < first + tiles; t++)
+        b->kind[kind_of(g, t / across % down, t % across) + 1]++;
+    for (int k = 0; k < DD_WINOGRAD_KINDS; k++) {
+        next[k] = b->kind[k];
+        b->kind[k + 1] += b->kind[k];
+    }
+
+    for (size_t t = first; t < first + tiles; t++) {
+        size_t i = t / across % down, j = t % across;
+        place[next[kind_of(g, i, j)]++] = place_of(g, t / across / down, i, j);
+    }
+}
+
+/* Makes V of tile t of the block.  Doubled, pixels come in pairs, and tiles begin with the second of one. */
+static void input_tile(const struct dd_winograd_block *b, size_t t)
+{
+    const struct dd_winograd *g = b->g;
+    const struct dd_map *x = b->x;
+    const struct dd_winograd_place *at = b->place + t;
+    int rows = at->rows + 2, columns = at->columns + 2;
+    const float *image = x->data + at->image * (size_t)x->h * (size_t)x->w * x->stride;
+    const float *pixel[DD_WINOGRAD_PLANES], *zero = b->packed + g->zero;
+
+    if (!b->doubled) {
+        dd_rectangle_ahead(x, at->image, at->row + rows - 1, at->column, rows - 2, columns - 2, 0, g->cin);
+        dd_rectangle(pixel, image, x->h, x->w, x->stride, at->row - 1, at->column - 1, rows, columns, zero);
+    } else {
+        const float *single[DD_WINOGRAD_PLANES];
+        dd_rectangle(single, image, x->h, x->w, x->stride, at->row / 2 - 1, at->column / 2 - 1, rows / 2 + 1,
+                     columns / 2 + 1, zero);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                pixel[i * columns + j] = single[(i + 1) / 2 * (columns / 2 + 1) + (j + 1) / 2];
+    }
+
+    for (size_t part = 0; part < g->parts; part++) {
+        float *v = b->v + part * b->part + t * g->depth;
+        size_t depth = dd_min(g->depth, g->cin - part * g->depth);
+        for (int i = 0; i < rows * columns && part > 0; i++)
+            pixel[i] += g->depth;
+        if (g->tile == 6)
+            b->k->winograd6_input(v, b->plane, pixel, depth, at->rows, at->columns);
+        else
+            g->input(v, b->plane, pixel, depth);
+    }
+}
+
+/* Computes the outputs of a tile in columns `column` .. `column` + n - 1, from its M. */
+static void output_tile(const struct dd_winograd_block *b, const float *m, size_t plane,
+                        const struct dd_winograd_place *at, size_t column, size_t n)
+{
+    const struct dd_winograd *g = b->g;
+    const struct dd_map *y = b->y, *r = b->post ? b->post->residual : NULL;
+    float *pixel[DD_WINOGRAD_PIXELS], **to = pixel;
+    const float *residual[DD_WINOGRAD_PIXELS], *const *residuals = r ? residual : NULL;
+    const float *bias = b->bias + at->image * dd_aligned(g->cout) + column;
+    float scale = b->post ? b->post->scale : 1;
+    size_t first = (at->image * (size_t)y->h + (size_t)at->row) * (size_t)y->w + (size_t)at->column;
+
+    /* Outputs beyond the edge of the image are not written. */
+    for (int i = 0; i < at->rows; i++)
+        for (int j = 0; j < at->columns; j++)
+            *to++ = i < y->h - at->row && j < y->w - at->column
+                        ? y->data + (first + (size_t)i * (size_t)y->w + (size_t)j) * y->stride + column
+                        : NULL;
+    if (r)
+        dd_rectangle(residual, r->data + at->image * (size_t)y->h * (size_t)y->w * r->stride + column, y->h,
+                     y->w, r->stride, at->row, at->column, at->rows, at->columns, NULL);
+
+    if (g->tile == 6)
+        b->k->winograd6_output(pixel, m, plane, bias, residuals, scale, n, at->rows, at->columns);
+    else
+        g->output(pixel, m, plane, bias, residuals, scale, n);
+}
+
+/* Finds the tiles of the block that have product k. */
+static void range_of(const struct dd_winograd_block *b, size_t k, size_t *first, size_t *end)
+{
+    bool six = b->g->tile == 6, rows = six && (k / 8 == 5 || k / 8 == 6),
+         columns = six && (k % 8 == 5 || k % 8 == 6);
+    *first = columns ? b->kind[DD_WINOGRAD_LARGE] : 0;
+    *end = b->tiles;
+    if (rows)
+        *end = b->kind[DD_WINOGRAD_WIDE];
+    else if (columns)
+        *end = b->kind[DD_WINOGRAD_SMALL];
+}
+
+/* Adds the channels of one part to M, for tiles first .. first + tiles - 1 of the block and n columns.  The
+   rows of a product are split evenly, so that no tile of it is nearly empty.  During each, `fetch` floats
+   from `ahead` on are fetched. */
+static void add_products(const struct dd_winograd_block *b, float *m, const float *u, size_t part,
+                         size_t first, size_t tiles, size_t n, const float *ahead, size_t fetch)
+{
+    const struct dd_winograd *g = b->g;
+    size_t plane = dd_winograd_plane(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
+    const float *a[DD_GEMM_MR_MAX];
+    for (size_t k = 0; k < g->used; k++) {
+        size_t t, end;
+        range_of(b, g->plane[k], &t, &end);
+        t = t > first ? t : first;
+        end = dd_min(end, first + tiles);
+        if (t >= end)
+            continue;
+
+        size_t calls = dd_blocks(end - t, g->mr), rows = dd_blocks(end - t, calls),
+               step = dd_blocks(fetch, calls * depth);
+        const float *v = b->v + part * b->part + g->plane[k] * b->plane + t * g->depth,
+                    *next = ahead + k * fetch;
+        const float *uk =
+            g->made ? u + g->plane[k] * dd_winograd_plane(g->depth, g->nr) : u + k * depth * g->nr;
+        for (; t < end; t += rows, next += step * depth) {
+            size_t count = dd_min(rows, end - t);
+            for (size_t i = 0; i < count; i++, v += g->depth)
+                a[i] = v;
+            b->k->gemm(m + g->plane[k] * plane + (t - first) * g->nr, g->nr, a, uk, 1, depth, count, n,
+                       part > 0, NULL, next, step);
+        }
+    }
+}
+
+/* Fetches the outputs that tile t of those in work will write, and the residual that it will add, in
+   columns `column` ..  `column` + n - 1; behind the last tile, those of the next panel.  It is always
+   inlined, as dd_rectangle_ahead. */
+static inline __attribute__((always_inline)) void output_ahead(const struct dd_winograd_block *b, size_t t,
+                                                               size_t first, size_t tiles, size_t column,
+                                                               size_t n)
+{
+    bool beyond = t >= first + tiles;
+    const struct dd_winograd_place *at = b->place + (beyond ? dd_min(t - tiles, first + tiles - 1) : t);
+    if (beyond && column + n >= b->g->cout)
+        return;
+    column += beyond ? n : 0;
+    dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, n);
+    if (b->post && b->post->residual)
+        dd_rectangle_ahead(b->post->residual, at->image, at->row, at->column, at->rows, at->columns, column,
+                           n);
+}
+
+/* Does all that is left once V is there, for one panel of columns and tiles first .. first + tiles - 1 of
+   the block. */
+static void run_panel(const struct dd_winograd_block *b, float *u, float *m, size_t panel, size_t first,
+                      size_t tiles)
+{
+    const struct dd_winograd *g = b->g;
+    size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column),
+           plane = dd_winograd_plane(tiles, g->nr), size = g->cin * g->nr;
+
+    /* Products that are always 0 are not made. */
+    for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
+        memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
+
+    for (size_t part = 0; part < g->parts && g->made; part++) {
+        size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
+        const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
+        g->weights(u, dd_winograd_plane(g->depth, g->nr), taps, depth);
+        add_products(b, m, u, part, first, tiles, n, taps + 9 * depth * g->nr,
+                     dd_blocks(9 * depth * g->nr, g->used));
+    }
+    if (!g->made)
+        add_products(b, m, b->packed + panel * g->used * size, 0, first, tiles, n,
+                     b->packed + (panel * g->used + 1) * size, size);
+
+    for (size_t t = first; t < first + tiles; t++) {
+        output_ahead(b, t + LATER, first, tiles, column, n);
+        output_tile(b, m + (t - first) * g->nr, plane, b->place + t, column, n);
+    }
+}
+
+void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *m,
+                                  struct dd_winograd_place *places)
+{
+    find_places(b, places);
+    for (size_t t = 0; t < b->tiles; t++)
+        input_tile(b, t);
+    for (size_t panel = 0; panel < b->g->panels; panel++)
+        run_panel(b, u, m, panel, 0, b->tiles);
+}
+
+/* Computes a block, by the team: panels, and where these do not go round, parts of a panel's tiles.  A
+   thread finds the places when it has its first task, since they lie in its scratch, which is its own only
+   then. */
+void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, float *m,
+                                     struct dd_winograd_place *places, struct dd_worker *worker,
+                                     size_t threads)
+{
+    const struct dd_winograd *g = b->g;
+    size_t parts =
+        g->panels % threads ? dd_min(dd_blocks(4 * threads, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
+    DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP)) {
+        if (!b->place)
+            find_places(b, places);
+        for (size_t t = group * GROUP; t < dd_min(b->tiles, (group + 1) * GROUP); t++)
+            input_tile(b, t);
+    }
+
+    DD_TASKS(worker, task, g->panels * parts) {
+        size_t part = task % parts, first = b->tiles * part / parts;
+        if (!b->place)
+            find_places(b, places);
+        run_panel(b, u, m, task / parts, first, b->tiles * (part + 1) / parts - first);
+    }
+}
