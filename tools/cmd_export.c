@@ -1,9 +1,11 @@
 /* ddpm export: a model file to a folder that diffusers loads, or to a model file of smaller weights. */
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <string.h>
 #include "base/error.h"
 #include "cli/command_model.h"
 #include "cli/ending.h"
+#include "cli/json_line.h"
 #include "cli/options.h"
 #include "family/export_diffusers.h"
 #include "family/written_model.h"
@@ -28,6 +30,20 @@ static int check(const struct settings *s, bool folder, ddpm_error *err)
     return folder ? DDPM_OK : ending_check(s->output, err);
 }
 
+/* Says what was written.  id: of the model file that was read, or of the one that was written. */
+static void tell(const struct settings *s, const char *id)
+{
+    remark(&command_export, &s->common, "written to %s for %s", s->output, s->to);
+    if (!s->common.json)
+        return;
+
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "output", s->output);
+    cJSON_AddStringToObject(o, "to", s->to);
+    cJSON_AddStringToObject(o, "id", id);
+    json_line(o);
+}
+
 static int run(void *settings, char **argument, int arguments)
 {
     const struct settings *s = settings;
@@ -43,6 +59,8 @@ static int run(void *settings, char **argument, int arguments)
     if (!code)
         code = folder ? export_diffusers(m, s->output, s->force, &err)
                       : write_model(id, m, s->output, half, s->force, &err);
+    if (!code)
+        tell(s, folder ? ddpm_model_about(m)->id : id);
 
     if (!code && folder && ddpm_model_about(m)->tuned_count)
         remark(&command_export, &s->common,
@@ -50,7 +68,6 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_model_close(m);
     if (code)
         return complain(&command_export, &err);
-    remark(&command_export, &s->common, "written to %s for %s", s->output, s->to);
     return 0;
 }
 

@@ -238,7 +238,8 @@ test_convert_export() {
 	[ "$(cd there && find . -type f | sort | tr '\n' ' ')" = \
 	  './model_index.json ./scheduler/scheduler_config.json ./unet/config.json ./unet/diffusion_pytorch_model.safetensors ' ] || fail "$(find there)"
 	expect 73 ddpm export -m a.ddpm -o there; says 'exists already'
-	expect 0 ddpm export -m a.ddpm -o there --force -q
+	expect 0 ddpm export -m a.ddpm -o there --force -q --json
+	prints '{"output":"there","to":"diffusers","id":"'
 	expect 0 ddpm convert there -o b.ddpm -q
 	expect 0 ddpm export -m b.ddpm -o again -q
 	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
