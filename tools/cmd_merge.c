@@ -1,4 +1,4 @@
-/* ddpm merge: one manifest for a folder that several shards filled, once no image is missing.   The folder
+/* ddpm merge: one manifest for a folder that several shards filled, once no image is missing.  The folder
    says all: its manifests hold the settings, and which images the shards were asked for. */
 #include <stdlib.h>
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* ddpm sample: images from noise, into one file or, by as many starts as it takes, into a folder.
-   Everything that can fail is tried before the first step.   An image that the network loses to NaN is
+   Everything that can fail is tried before the first step.  An image that the network loses to NaN is
    named, crossed out or left out, and the others are what they would have been without it. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,19 +48,7 @@ struct job {
     double seconds;                   /* that making the images took */
 };
 
-static const char *const *yes_no(void)
-{
-    static const char *const names[] = { "yes", "no", NULL };
-    return names;
-}
-
-static const char *const *format_names(void)
-{
-    static const char *const names[] = { "png", "npy", NULL };
-    return names;
-}
-
-/* Reads which part of the images this run makes.   Without --outdir every process makes what it is asked
+/* Reads which part of the images this run makes.  Without --outdir every process makes what it is asked
    for: there the variables of a job mean nothing. */
 static int read_shard(struct job *j, ddpm_error *err)
 {
@@ -114,24 +102,6 @@ static int read_settings(struct job *j, ddpm_error *err)
     if (!code)
         code = read_shard(j, err);
     return code ? code : time_budget_begin(&j->time_budget, s->max_time, s->deadline, err);
-}
-
-/* Returns the bound of |x0| that the settings ask for; 0: none. */
-static double clip_of(const struct sample_settings *s, const ddpm_about *a)
-{
-    if (!s->clip)
-        return a->clip;
-    if (strcmp(s->clip, "yes"))
-        return 0;
-    return a->clip > 0 ? a->clip : 1;
-}
-
-static uint32_t largest(const uint32_t *index, int n)
-{
-    uint32_t last = 0;
-    for (int i = 0; i < n; i++)
-        last = index[i] > last ? index[i] : last;
-    return last;
 }
 
 static bool is_array(const struct job *j)
@@ -219,7 +189,7 @@ static void announce(const struct job *j)
                j->recipe.variance, t->K, j->recipe.steps);
 }
 
-/* Opens the generator.   With --steps auto the time left decides how many steps one file gets; the run then
+/* Opens the generator.  With --steps auto the time left decides how many steps one file gets; the run then
    takes what it takes, as a stop would leave nothing of the file. */
 static int open_generator(struct job *j, int batch, ddpm_error *err)
 {
@@ -240,8 +210,16 @@ static int open_generator(struct job *j, int batch, ddpm_error *err)
         return code;
     if (j->steps)
         j->recipe.steps = j->steps;
-    return generator_open(&j->generator, &j->recipe, j->model, &command_sample, &s->common, batch, s->noise,
-                          s->from, largest(j->index, j->n), err);
+    const struct generator_options o = {
+        .model = j->model,
+        .command = &command_sample,
+        .common = &s->common,
+        .batch = batch,
+        .noise_path = s->noise,
+        .from_path = s->from,
+        .last = index_list_largest(j->index, j->n),
+    };
+    return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
 /* Finds as large a batch as was asked for and memory has room for. */
@@ -270,7 +248,7 @@ static int open_model(struct job *j, ddpm_error *err)
     if (!code)
         code = model_check(j->model, j->s->model, err);
     if (!code)
-        j->recipe.clip = clip_of(j->s, ddpm_model_about(j->model));
+        j->recipe.clip = sample_settings_clip(j->s, ddpm_model_about(j->model));
     if (code || !j->s->fast)
         return code;
 
@@ -443,8 +421,8 @@ static const struct option options[] = {
       FIELD(corrector), 0, 10000 },
     { "snr", 0, OPTION_NUMBER, "X", "signal-to-noise ratio of a Langevin step, below 1 (default: 0.16)", NULL,
       FIELD(snr), 0, 1 },
-    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)", yes_no, FIELD(clip),
-      0, 0 },
+    { "clip", 0, OPTION_CHOICE, "CHOICE", "clip the predicted x0 (default: as trained)",
+      sample_settings_clips, FIELD(clip), 0, 0 },
     OPTION_GROUP("Where it goes"),
     { "output", 'o', OPTION_TEXT, "FILE",
       "one .png or .npy, a grid when N > 1; - is standard output (default: sample.png)", NULL, FIELD(output),
@@ -453,7 +431,7 @@ static const struct option options[] = {
       "a file for each image, and manifest.jsonl; makes those that are missing", NULL, FIELD(outdir), 0, 0 },
     { "name", 0, OPTION_TEXT, "PATTERN", "their names (default: image-%06d.png)", NULL, FIELD(name), 0, 0 },
     { "format", 0, OPTION_CHOICE, "NAME", "npy: float32 [n,h,w,c] (default: by the name's ending, else png)",
-      format_names, FIELD(format), 0, 0 },
+      sample_settings_formats, FIELD(format), 0, 0 },
     { "keep-steps", 0, OPTION_INT, "K", "show K states of each image, side by side (default: 1, the last)",
       NULL, FIELD(keep_steps), 1, 1000 },
     { "scale", 0, OPTION_INT, "N",
@@ -491,8 +469,6 @@ static const struct option options[] = {
 const struct command command_sample = {
     .name = "sample",
     .arguments = "",
-    .least = 0,
-    .most = 0,
     .run = run,
     .does = "Makes images from noise.  An image depends on model, seed, index and sampler settings, not on "
             "batch, threads or order.\n"

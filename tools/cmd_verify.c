@@ -95,8 +95,14 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
 {
     struct recipe again = c->recipe;
     int batch = s->batch < c->n ? (int)s->batch : c->n;
-    int code = generator_open(&c->generator, &again, m, &command_verify, &s->common, batch, NULL,
-                              *c->recipe.from ? s->from : NULL, 0, err);
+    const struct generator_options o = {
+        .model = m,
+        .command = &command_verify,
+        .common = &s->common,
+        .batch = batch,
+        .from_path = *c->recipe.from ? s->from : NULL,
+    };
+    int code = generator_open(&c->generator, &again, &o, err);
     if (code)
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->recipe.from))

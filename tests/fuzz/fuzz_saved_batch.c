@@ -34,10 +34,13 @@ static const struct generator *generator(void)
                         .order = 3,
                         .class = CLASS_NONE,
                         .keep_steps = 2 };
+    struct generator_options o = { .command = &command_sample, .common = &common, .batch = 2, .last = 9 };
     ddpm_error err;
-    if (!m)
-        require(!ddpm_model_create(&m, metadata, &err) &&
-                !generator_open(&s, &r, m, &command_sample, &common, 2, NULL, NULL, 9, &err));
+    if (!m) {
+        require(!ddpm_model_create(&m, metadata, &err));
+        o.model = m;
+        require(!generator_open(&s, &r, &o, &err));
+    }
     return &s;
 }
 

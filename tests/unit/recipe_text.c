@@ -161,7 +161,8 @@ TEST(recipe, given_noise)
     ddpm_error err;
     double z[SIZE];
     REQUIRE(write_noise(path, 2) && ddpm_chain_create(&chain, K, t, alpha_bar, &err) == DDPM_OK);
-    REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, true, &err) == DDPM_OK);
+    REQUIRE(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, true }, &err) ==
+            DDPM_OK);
     for (uint32_t n = 0; n < N; n++)
         for (int j = 0; j <= K; j++) {
             given_noise_draw(&g, z, SIZE, n, j ? t[K - j] : INFINITY, 0);
@@ -170,7 +171,9 @@ TEST(recipe, given_noise)
         }
     given_noise_close(&g);
     for (int draws = 0; draws < 2; draws++)
-        CHECK(given_noise_open(&g, path, &a, chain, N, draws, &err) == DDPM_EDATA && strstr(err.text, path));
+        CHECK(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N, draws }, &err) ==
+                  DDPM_EDATA &&
+              strstr(err.text, path));
     ddpm_chain_free(chain);
 }
 
@@ -188,9 +191,11 @@ TEST(recipe, given_start_alone)
         const char *path = check_path(folder, "%zu", tensors);
         struct given_noise g;
         REQUIRE(write_noise(path, tensors));
-        CHECK(given_noise_open(&g, path, &a, chain, N - 1, true, &err) == DDPM_EDATA);
+        CHECK(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, true }, &err) ==
+              DDPM_EDATA);
         CHECK(strstr(err.text, tensors == 1 ? "no tensor z" : "z has 2 steps"));
-        REQUIRE(given_noise_open(&g, path, &a, chain, N - 1, false, &err) == DDPM_OK);
+        REQUIRE(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, false }, &err) ==
+                DDPM_OK);
         given_noise_draw(&g, x, SIZE, 2, INFINITY, 0);
         CHECK(x[0] == 2000 && x[1] == 2100);
         given_noise_close(&g);

@@ -36,7 +36,10 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
     double left = time_budget_left(&p), one, all;
     r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
     r.keep_steps = 1;
-    int code = generator_open(&s, &r, a->model, a->command, a->common, a->batch, NULL, NULL, 0, err);
+    const struct generator_options o = {
+        .model = a->model, .command = a->command, .common = a->common, .batch = a->batch
+    };
+    int code = generator_open(&s, &r, &o, err);
     if (code)
         return code;
     code = generator_time_budget(&s, &p, err);

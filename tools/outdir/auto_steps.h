@@ -4,7 +4,7 @@
 #include "sample/time_budget.h"
 #include "sample/generator.h"
 
-/* What is asked for: n images, in batches, of a recipe whose number of steps is open.   folder, which may
+/* What is asked for: n images, in batches, of a recipe whose number of steps is open.  folder, which may
    be NULL, is where they go; force: what is there does not count. */
 struct auto_steps {
     const struct recipe *recipe;

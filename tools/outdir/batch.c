@@ -85,8 +85,8 @@ static int save(struct batch *b, ddpm_error *err)
                     why.text, taken, steps, without);
 }
 
-/* Loads the saved batch, f->n = 0 where there is none or with --force.   A file that cannot be used costs
-   time, not images.   That is said even with -q, because a disk may be failing. */
+/* Loads the saved batch, f->n = 0 where there is none or with --force.  A file that cannot be used costs
+   time, not images.  That is said even with -q, because a disk may be failing. */
 static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *err)
 {
     const struct image_store *a = &b->image_store;

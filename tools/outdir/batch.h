@@ -1,5 +1,5 @@
-/* A folder of images made by as many starts as it takes.   Each start makes exactly what is missing, first
-   of all a batch that was stopped mid-chain.   A signal or a time ends a run early by `interrupted`; which
+/* A folder of images made by as many starts as it takes.  Each start makes exactly what is missing, first
+   of all a batch that was stopped mid-chain.  A signal or a time ends a run early by `interrupted`; which
    images are asked for (a shard of them) is decided before. */
 #ifndef DDPM_BATCH_H
 #define DDPM_BATCH_H

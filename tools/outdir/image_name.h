@@ -7,7 +7,7 @@
 enum { IMAGE_NAME_MOST = 256 };
 
 /* Checks a pattern: one %d or %0Nd, N from 1 to 9, no folder, none of the program's own names, and text
-   that a manifest can hold.   DDPM_EUSAGE names what is wrong with it. */
+   that a manifest can hold.  DDPM_EUSAGE names what is wrong with it. */
 int image_name_check(const char *pattern, ddpm_error *err);
 /* Writes the name that a checked pattern gives image `index`. */
 void image_name_put(char name[IMAGE_NAME_MOST], const char *pattern, uint32_t index);

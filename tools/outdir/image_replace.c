@@ -1,5 +1,5 @@
 /* What --force finds in the places of its images is listed with hashes before the first of them is
-   replaced.   After an interruption a file of that list is known to be one that may be replaced, whatever
+   replaced.  After an interruption a file of that list is known to be one that may be replaced, whatever
    its settings. */
 #include "outdir/image_replace.h"
 #include <stdlib.h>
@@ -17,7 +17,7 @@ bool image_replace_is_there(const char *path)
     return lstat(path, &st) == 0;
 }
 
-/* Returns whether a file may be an image.   A hidden one is, where its name ends like one: --name may begin
+/* Returns whether a file may be an image.  A hidden one is, where its name ends like one: --name may begin
    with a dot. */
 static bool may_be_image(const char *folder, const char *name)
 {

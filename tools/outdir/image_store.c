@@ -1,4 +1,4 @@
-/* What is listed and there is done.   What is listed and not there, or lost to NaN and to be tried again,
+/* What is listed and there is done.  What is listed and not there, or lost to NaN and to be tried again,
    or not listed, is missing (missing_images.c). */
 #include "outdir/image_store.h"
 #include <errno.h>

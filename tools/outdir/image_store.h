@@ -1,8 +1,8 @@
 /* A folder of images: which of them are there, by the manifest, and how one more gets in.
 
    An image is written in this order: temporary file, line of the manifest (synchronised), file
-   (synchronised), rename, folder (synchronised).   After a crash anywhere an image is either listed and
-   whole, or made again.   Where an image replaces a file, the file stays until the rename and the line
+   (synchronised), rename, folder (synchronised).  After a crash anywhere an image is either listed and
+   whole, or made again.  Where an image replaces a file, the file stays until the rename and the line
    comes last. */
 #ifndef DDPM_IMAGE_STORE_H
 #define DDPM_IMAGE_STORE_H
@@ -26,7 +26,7 @@ struct image_store {
     struct image_output image; /* the one being written */
     char *header;              /* the recipe's text */
     bool begun;                /* a manifest says what the folder holds */
-    /* The files that --force found in the places of its images, by manifest-replaced.jsonl.   The list goes
+    /* The files that --force found in the places of its images, by manifest-replaced.jsonl.  The list goes
        with the last of them; waiting counts those whose images are still to be made. */
     struct manifest replaced;
     size_t waiting;
@@ -45,11 +45,11 @@ struct image_work {
     int lost; /* lost to NaN before, and not tried again */
 };
 
-/* Locks the folder, or a part of it, before it is read; part and folder are set.   image_store_open does it
+/* Locks the folder, or a part of it, before it is read; part and folder are set.  image_store_open does it
    where that was not possible before. */
 int image_store_lock(struct image_store *a, double wait, ddpm_error *err);
 /* Opens the folder and fills todo, missing and lost of w, whose index, n and todo are set by the caller.
-   Nothing is written unless something is missing.   DDPM_EUSAGE: the folder was begun with other settings.
+   Nothing is written unless something is missing.  DDPM_EUSAGE: the folder was begun with other settings.
    DDPM_ECREATE: with force, the folder has images that are not among those of index. */
 int image_store_open(struct image_store *a, struct image_work *w, ddpm_error *err);
 /* Adds a finished image, frame [frames, h, w, c], or NULL for one that was lost at `step`. */

@@ -1,4 +1,4 @@
-/* JSON lines.   Every line is appended by one write and synchronised, so only the last can be torn; it is
+/* JSON lines.  Every line is appended by one write and synchronised, so only the last can be torn; it is
    cut off before the next. */
 #include "outdir/manifest.h"
 #include <cjson/cJSON.h>

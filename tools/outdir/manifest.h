@@ -1,9 +1,9 @@
 /* manifest.jsonl of a folder of images: a line with the recipe, then a line per image, written and
-   synchronised before the image gets its name.   So a listed image that is not there was never finished, and
+   synchronised before the image gets its name.  So a listed image that is not there was never finished, and
    one that is there and not listed is not ours.
 
    Runs that share a folder (shard.h) write a manifest each, manifest-0-of-4.jsonl, in which {"asked":
-   "0-99"} says which images all of them are to make together.   Everybody reads all manifests of a folder. */
+   "0-99"} says which images all of them are to make together.  Everybody reads all manifests of a folder. */
 #ifndef DDPM_MANIFEST_H
 #define DDPM_MANIFEST_H
 #include <stdbool.h>
@@ -33,7 +33,7 @@ struct manifest {
     bool part;
 };
 
-/* manifest.jsonl, or the one of a part, "-0-of-4" or "".   A last line that is not whole is left out;
+/* manifest.jsonl, or the one of a part, "-0-of-4" or "".  A last line that is not whole is left out;
    DDPM_EDATA for anything else that is wrong. */
 int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err);
 /* Its path, allocated; NULL: out of memory. */

@@ -16,7 +16,7 @@ struct merge {
 
 /* How many of index [n] no manifest of the folder accounts for, or whose file is not there. */
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err);
-/* DDPM_EMISSING: some images are not there, and nothing is changed.   Afterwards the folder is as one run
+/* DDPM_EMISSING: some images are not there, and nothing is changed.  Afterwards the folder is as one run
    would have left it. */
 int merge_folder(struct merge *m, ddpm_error *err);
 #endif

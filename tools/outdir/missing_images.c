@@ -1,4 +1,4 @@
-/* Every image asked for is looked up in the manifest, and its place in the folder is looked at.   A file
+/* Every image asked for is looked up in the manifest, and its place in the folder is looked at.  A file
    that may be somebody's is never removed or replaced. */
 #include "outdir/missing_images.h"
 #include <errno.h>
@@ -42,7 +42,7 @@ static bool names_image(const struct image_store *a, uint32_t index)
 }
 
 /* Returns whether a listed file may go: it lies where this image belongs, or it is a picture that names
-   this image alone.   Any other may be somebody's that the manifest wrongly lists. */
+   this image alone.  Any other may be somebody's that the manifest wrongly lists. */
 static bool may_go(struct image_store *a, const struct manifest_line *line)
 {
     const char *const patterns[] = { a->pattern, "image-%06d.png", "image-%06d.npy" };

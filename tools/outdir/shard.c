@@ -50,7 +50,7 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
 }
 
 /* The tasks of an array are numbered from anywhere, in any even steps; in 1,2,5 nobody could say which
-   place 2 has.   SLURM_ARRAY_TASK_STEP is 1 for every list, 1,3 too. */
+   place 2 has.  SLURM_ARRAY_TASK_STEP is 1 for every list, 1,3 too. */
 static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
     long id, count, low, high;
@@ -84,7 +84,7 @@ static int add_kubernetes(struct shard *s, ddpm_error *err)
     return add(s, "JOB_COMPLETION_INDEX", index, count, err);
 }
 
-/* The innermost launcher counts.   A batch script of Slurm has SLURM_PROCID as well, but
+/* The innermost launcher counts.  A batch script of Slurm has SLURM_PROCID as well, but
    SLURM_STEP_NUM_TASKS only what srun has started. */
 static int add_launcher(struct shard *s, ddpm_error *err)
 {

@@ -1,6 +1,6 @@
 /* Both tensors are read when the file is opened, checked against model and chain, and kept as double,
-   channels last: drawing is a copy. x_T [n, c, h, w], z [K, n, c, h, w], executed step j = K - 1 - i at
-   chain position i. */
+   channels last: drawing is a copy.  x_T is [n, c, h, w], z [K, n, c, h, w]; executed step j = K - 1 - i
+   is at chain position i. */
 #include "sample/given_noise.h"
 #include <math.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/safetensors.h"
 
-/* One tensor, as double with channels last: rows images of the model's shape. */
+/* Reads a tensor as double with channels last: rows images of the model's shape [c, h, w]. */
 static int read_noise(double **out, const struct dd_safetensors *s, const char *name, size_t rows,
                       const size_t shape[3], const char *path, ddpm_error *err)
 {
@@ -18,6 +18,7 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
     size_t c = shape[0], pixels = shape[1] * shape[2], d = c * pixels;
     if (!e)
         return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", path, name);
+
     double *plain = malloc(rows * d * sizeof *plain);
     *out = malloc(rows * d * sizeof **out);
     int code = DDPM_OK;
@@ -32,7 +33,7 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
     return code;
 }
 
-/* The shape [lead..., c, h, w] of a tensor that is there; lead[] gets what stands before. */
+/* Checks that a tensor has the shape [lead..., c, h, w]; lead [leads] gets what stands before. */
 static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char *name, int leads,
                    const size_t shape[3], const char *path, ddpm_error *err)
 {
@@ -59,7 +60,7 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks the shapes of what will be asked for, and how much of it there is. */
+/* Checks the shapes of what will be asked for, and that there is enough of it for image `last`. */
 static int check_noise(struct given_noise *g, const struct dd_safetensors *s, const size_t shape[3],
                        uint32_t last, const char *path, ddpm_error *err)
 {
@@ -84,29 +85,43 @@ static int check_noise(struct given_noise *g, const struct dd_safetensors *s, co
     return DDPM_OK;
 }
 
-int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain,
-                     uint32_t last, bool draws, ddpm_error *err)
+/* Reads what is needed of the tensors of an open file. */
+static int read_tensors(struct given_noise *g, const struct dd_safetensors *s, const char *path,
+                        const struct given_noise_needs *needs, ddpm_error *err)
 {
+    const ddpm_about *a = needs->about;
+    const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
+    int code = check_noise(g, s, shape, needs->last, path, err);
+    if (!code)
+        code = read_noise(&g->x_T, s, "x_T", g->n, shape, path, err);
+    if (!code && needs->draws)
+        code = read_noise(&g->z, s, "z", (size_t)g->K * g->n, shape, path, err);
+    return code;
+}
+
+int given_noise_open(struct given_noise *g, const char *path, const struct given_noise_needs *needs,
+                     ddpm_error *err)
+{
+    const ddpm_about *a = needs->about;
     struct dd_file f = { .data = NULL };
     struct dd_safetensors s = { .entries = 0 };
-    const size_t shape[3] = { (size_t)a->channels, (size_t)a->height, (size_t)a->width };
-    *g = (struct given_noise){ .chain = ddpm_chain_tables(chain),
-                               .d = shape[0] * shape[1] * shape[2],
-                               .draws = draws };
+    *g = (struct given_noise){
+        .chain = ddpm_chain_tables(needs->chain),
+        .d = (size_t)a->channels * (size_t)a->height * (size_t)a->width,
+        .draws = needs->draws,
+    };
     g->K = g->chain->K;
+
     int code = dd_file_map(&f, path, err);
     if (!code)
         code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code)
-        code = check_noise(g, &s, shape, last, path, err);
-    if (!code)
         code = hash_file(g->sha256, &f, err);
     if (!code)
-        code = read_noise(&g->x_T, &s, "x_T", g->n, shape, path, err);
-    if (!code && draws)
-        code = read_noise(&g->z, &s, "z", (size_t)g->K * g->n, shape, path, err);
+        code = read_tensors(g, &s, path, needs, err);
     if (!code)
         code = dd_file_unchanged(&f, path, err);
+
     if (code)
         given_noise_close(g);
     dd_safetensors_free(&s);

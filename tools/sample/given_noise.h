@@ -1,5 +1,5 @@
 /* Noise from a file instead of from the seed, for comparing with other implementations: a safetensors file
-   with x_T [n, c, h, w] and z [K, n, c, h, w] of any floating type; image index i has row i, the j-th
+   with x_T [n, c, h, w] and z [K, n, c, h, w] of any floating type.  Image index i has row i; the j-th
    executed step (t descending) takes z[j]. */
 #ifndef DDPM_GIVEN_NOISE_H
 #define DDPM_GIVEN_NOISE_H
@@ -16,9 +16,17 @@ struct given_noise {
     char sha256[65];
 };
 
-/* last: the largest index that will be asked for; draws: steps draw noise, else z is not looked at. */
-int given_noise_open(struct given_noise *g, const char *path, const ddpm_about *a, const ddpm_chain *chain,
-                     uint32_t last, bool draws, ddpm_error *err);
+/* What a run asks of the file. */
+struct given_noise_needs {
+    const ddpm_about *about;
+    const ddpm_chain *chain;
+    uint32_t last; /* the largest index */
+    bool draws;    /* steps draw noise, else z is not looked at */
+};
+
+/* Reads and checks the file.  DDPM_EDATA: it lacks what is needed, or has another shape. */
+int given_noise_open(struct given_noise *g, const char *path, const struct given_noise_needs *needs,
+                     ddpm_error *err);
 void given_noise_close(struct given_noise *g);
 ddpm_noise_fn given_noise_draw; /* user: struct given_noise */
 #endif

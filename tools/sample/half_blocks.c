@@ -1,7 +1,7 @@
 /* A character cell is twice as high as wide, so U+2580, the upper half block, shows two square pixels: the
    upper in the colour of letters, the lower in that of the ground (ISO 6429 SGR 38 and 48; 24 bits where
    COLORTERM says so, else xterm's palette: the cube 16..231 of levels 0 95 135 175 215 255, the grays
-   232..255 of 8 + 10 k).   A picture wider than the terminal is shrunk by means over boxes. */
+   232..255 of 8 + 10 k).  A picture wider than the terminal is shrunk by means over boxes. */
 #include "sample/half_blocks.h"
 #include <stdlib.h>
 #include <string.h>

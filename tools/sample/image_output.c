@@ -1,4 +1,4 @@
-/* A file is made under a temporary name and renamed when it is whole.   A picture is a grid of
+/* A file is made under a temporary name and renamed when it is whole.  A picture is a grid of
    ceil(sqrt(n)) columns, or a row of states for each image. */
 #include "sample/image_output.h"
 #include <errno.h>

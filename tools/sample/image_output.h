@@ -16,8 +16,8 @@ struct layout {
 /* The least width of a picture of several tiles where nobody says its scale. */
 enum { WIDTH_LEAST = 512 };
 
-/* Returns the scale of a picture: `asked`, or where that is 0 the least one by which several tiles are WIDTH_LEAST
-   wide; a single tile then stays as it is. */
+/* Returns the scale of a picture: `asked`, or where that is 0 the least one by which several tiles are
+   WIDTH_LEAST wide; a single tile then stays as it is. */
 int layout_scale(const struct layout *l, int asked);
 struct layout layout_of(const ddpm_about *a, int n, int frames);
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
@@ -37,7 +37,7 @@ struct image_output {
     double *nan; /* [frames, d]: what stands in an array for a lost image */
 };
 
-/* Fields from about to force are set by the caller.   Nothing exists, or force; everything is there to be
+/* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be
    written to. */
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
 /* The image at a place of index, of an array in order; frame as in layout_put. */

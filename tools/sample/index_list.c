@@ -6,17 +6,21 @@
 #include <string.h>
 #include "base/error.h"
 
-/* A number at *p of at most ten digits, below 2^31; -1: there is none. */
+/* Returns the number at *p, of at most ten digits and below 2^31, and moves *p behind it; -1: there is
+   none. */
 static int64_t take_number(const char **p)
 {
     int64_t v = 0;
     int digits = 0;
-    for (; isdigit((unsigned char)**p && digits < 11 ? **p : 0); digits++)
-        v = 10 * v + (*(*p)++ - '0');
+    while (digits < 11 && isdigit((unsigned char)**p)) {
+        v = 10 * v + (**p - '0');
+        digits++;
+        (*p)++;
+    }
     return digits && v <= INT32_MAX ? v : -1;
 }
 
-/* Counts, and stores where index is not NULL; -1: a mistake in text. */
+/* Returns how many numbers the text lists, and stores them where index is not NULL; -1: a mistake in text. */
 static int64_t walk(uint32_t *index, const char *text)
 {
     int64_t n = 0;
@@ -42,13 +46,14 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The smallest number that occurs twice, or -1; -2: out of memory. */
+/* Returns the smallest number that occurs twice, or -1; -2: out of memory. */
 static int64_t doubled(const uint32_t *index, int n)
 {
     int64_t found = -1;
     uint32_t *sorted = malloc((size_t)n * sizeof *sorted);
     if (!sorted)
         return -2;
+
     memcpy(sorted, index, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, compare);
     for (int i = 1; i < n && found < 0; i++)
@@ -65,6 +70,7 @@ int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error
         return dd_error(err, DDPM_EUSAGE,
                         "--index %.80s: expected numbers and ranges such as 0,5,7-9, at most %d images", text,
                         INDEX_LIST_MAX);
+
     *index = malloc((size_t)size * sizeof **index);
     *count = (int)size;
     for (int i = 0; *index && !text && i < n; i++)
@@ -75,6 +81,15 @@ int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error
     }
     if (!*index || twice == -2)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", *count);
-    return twice < 0 ? DDPM_OK
-                     : dd_error(err, DDPM_EUSAGE, "--index %.80s: %lld occurs twice", text, (long long)twice);
+    if (twice >= 0)
+        return dd_error(err, DDPM_EUSAGE, "--index %.80s: %lld occurs twice", text, (long long)twice);
+    return DDPM_OK;
+}
+
+uint32_t index_list_largest(const uint32_t *index, int n)
+{
+    uint32_t last = 0;
+    for (int i = 0; i < n; i++)
+        last = index[i] > last ? index[i] : last;
+    return last;
 }

@@ -6,6 +6,9 @@
 
 enum { INDEX_LIST_MAX = 10000000 };
 
-/* text NULL: 0..n-1.  *index [*count] is allocated, in the order of text; no number occurs twice. */
+/* Reads a list; text NULL: 0..n-1.  *index [*count] is allocated, in the order of text; no number occurs
+   twice. */
 int index_list(uint32_t **index, int *count, const char *text, int n, ddpm_error *err);
+/* Returns the largest of index [n]; 0 for none. */
+uint32_t index_list_largest(const uint32_t *index, int n);
 #endif

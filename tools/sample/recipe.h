@@ -1,4 +1,4 @@
-/* A recipe: all on which an image depends, beside its index.   A PNG's text is one, with the indices of its
+/* A recipe: all on which an image depends, beside its index.  A PNG's text is one, with the indices of its
    images; the first line of a manifest is one without. */
 #ifndef DDPM_RECIPE_H
 #define DDPM_RECIPE_H
@@ -35,14 +35,14 @@ struct recipe {
 int recipe_class(int *class, const char *text, ddpm_error *err);
 /* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
-/* Parses settings into *root (cJSON_Delete).   Earlier versions wrote `schedule` for the key `spacing`: it
+/* Parses settings into *root (cJSON_Delete).  Earlier versions wrote `schedule` for the key `spacing`: it
    is renamed. */
 int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err);
-/* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.   Both are NULL after an
+/* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an
    error. */
 int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
                 ddpm_error *err);
-/* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.   name: of
+/* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.  name: of
    what was found. */
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
 /* Returns whether both texts hold the same settings; false too where one of them holds none. */

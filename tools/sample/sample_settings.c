@@ -14,6 +14,18 @@ enum { UNTUNED_STEPS = 10 }; /* of --fast, where no tuned solver is near enough 
 
 static const double SNR_DEFAULT = 0.16; /* of Song et al. 2021, for Langevin steps as a corrector */
 
+const char *const *sample_settings_clips(void)
+{
+    static const char *const names[] = { "yes", "no", NULL };
+    return names;
+}
+
+const char *const *sample_settings_formats(void)
+{
+    static const char *const names[] = { "png", "npy", NULL };
+    return names;
+}
+
 static const char *name_of(const struct sample_settings *s)
 {
     const char *name = s->outdir ? s->name : s->output;
@@ -45,6 +57,15 @@ bool sample_settings_timed(const struct sample_settings *s)
 bool sample_settings_auto_steps(const struct sample_settings *s)
 {
     return s->steps && !strcmp(s->steps, "auto");
+}
+
+double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a)
+{
+    if (!s->clip)
+        return a->clip;
+    if (strcmp(s->clip, "yes"))
+        return 0;
+    return a->clip > 0 ? a->clip : 1;
 }
 
 /* A PNG under another format's name would mislead whoever opens it. */

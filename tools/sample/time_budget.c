@@ -1,5 +1,5 @@
 /* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step;
-   more images take in proportion longer, fewer just as long.   A quarter is added for what a busy machine
+   more images take in proportion longer, fewer just as long.  A quarter is added for what a busy machine
    may do to a step. */
 #include "sample/time_budget.h"
 #include <math.h>

@@ -90,7 +90,10 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     if (code)
         return code;
 
-    code = generator_open(&s, &r, m, t->command, &common, IMAGES, NULL, NULL, IMAGES - 1, err);
+    const struct generator_options o = {
+        .model = m, .command = t->command, .common = &common, .batch = IMAGES, .last = IMAGES - 1
+    };
+    code = generator_open(&s, &r, &o, err);
     if (!code) {
         code = make_grid(t, &s, &g, &r, err);
         generator_close(&s);

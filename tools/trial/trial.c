@@ -32,8 +32,14 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
         .class = t->about->classes ? CLASS_ALL : CLASS_NONE,
         .format = "npy",
     };
-    return generator_open(s, r, t->model, t->command, &t->silent, t->batch, NULL, NULL, 2 * (uint32_t)t->n,
-                          err);
+    const struct generator_options o = {
+        .model = t->model,
+        .command = t->command,
+        .common = &t->silent,
+        .batch = t->batch,
+        .last = 2 * (uint32_t)t->n,
+    };
+    return generator_open(s, r, &o, err);
 }
 
 static int note_network(struct trials *t, const struct generator *s, ddpm_error *err)

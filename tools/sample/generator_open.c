@@ -1,0 +1,228 @@
+/* Opens what makes the images of a recipe: the chain of the steps, the start, the network, the sampler and
+   given noise. All that can fail fails here, before the first step. */
+#include "sample/generator.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "cli/command_model.h"
+#include "cli/interrupt.h"
+
+/* Writes a chain as ddpm_chain_respace takes it and gives the same chain: "0,20,41", or "999," for one
+   step. */
+static char *list_text(const ddpm_tables *t)
+{
+    size_t size = (size_t)t->K * 25 + 1, n = 0;
+    char *text = malloc(size);
+    for (int i = 0; text && i < t->K; i++)
+        n += (size_t)snprintf(text + n, size - n, "%.17g%s", t->t[i], i + 1 < t->K || i == 0 ? "," : "");
+    return text;
+}
+
+static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
+{
+    if (!a->classes && r->class != CLASS_NONE)
+        return dd_error(err, DDPM_EUSAGE, "this model has no classes: leave out --class");
+    if (a->classes && r->class == CLASS_NONE)
+        return dd_error(err, DDPM_EUSAGE,
+                        "this model has %d classes: choose with --class 0..%d or --class all", a->classes,
+                        a->classes - 1);
+    if (r->class >= a->classes && a->classes)
+        return dd_error(err, DDPM_EUSAGE, "--class %d: this model has classes 0 to %d", r->class,
+                        a->classes - 1);
+    return DDPM_OK;
+}
+
+/* Opens the chain of a sampler whose steps were learned.  The recipe holds their number, or their list as a
+   picture that was made with them has it. */
+static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err)
+{
+    bool list = strchr(r->steps, ',');
+    int K = list ? 0 : atoi(r->steps);
+    for (const char *p = r->steps; list && *p; p++)
+        K += (*p == ',' && p[1]) || !p[1];
+    if (!list && strspn(r->steps, "0123456789") != strlen(r->steps))
+        return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
+                        r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
+    r->spacing = "tuned";
+    return ddpm_chain_tuned(&s->chain, s->about, K, err);
+}
+
+static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
+{
+    const ddpm_sampler_traits *traits = ddpm_sampler_traits_of(r->sampler);
+    int code = traits && traits->own_steps
+                   ? open_own_chain(s, r, err)
+                   : ddpm_chain_respace(&s->chain, s->about, r->steps, r->spacing, err);
+    if (code)
+        return code;
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    if (!(s->steps = list_text(t)))
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
+    r->steps = s->steps;
+    return DDPM_OK;
+}
+
+/* Opens a file of given noise.  The noise of the steps is asked for only where the sampler draws any. */
+static int open_noise(struct generator *s, struct recipe *r, const struct generator_options *o,
+                      ddpm_error *err)
+{
+    r->noise = s->has_noise ? s->noise.sha256 : "";
+    if (!s->has_noise)
+        return DDPM_OK;
+    const struct given_noise_needs needs = {
+        .about = s->about,
+        .chain = s->chain,
+        .last = o->last,
+        .draws = ddpm_sampler_noisy(s->sampler),
+    };
+    return given_noise_open(&s->noise, o->noise_path, &needs, err);
+}
+
+/* Chooses where sampling starts: at the top, or at the last listed step up to --noise-to. */
+static int open_start(struct generator *s, struct recipe *r, const char *path, ddpm_error *err)
+{
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    s->top = t->K - 1;
+    s->encode = r->encode;
+    s->seed = r->seed;
+    if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
+        return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
+                        t->t[0], t->t[s->top]);
+    while (path && t->t[s->top] > r->noise_to)
+        s->top--;
+
+    if (r->keep_steps > s->top + 2)
+        return dd_error(err, DDPM_EUSAGE, "--keep-steps %d: there are %d states to show", r->keep_steps,
+                        s->top + 2);
+
+    int code = path ? start_image_open(&s->from, path, s->about, err) : DDPM_OK;
+    r->from = code || !path ? "" : s->from.sha256;
+    return code;
+}
+
+/* Runs the network, unless the run is to stop.  So a step of several calls stops between them; the sampler
+   then puts back what was before the step. */
+static int eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
+               ddpm_error *err)
+{
+    const struct generator *s = user;
+    bool late = s->time_budget && s->rows && time_budget_over(s->time_budget);
+    return interrupted || late ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, classes, n, err);
+}
+
+static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
+{
+    ddpm_sampler_options o;
+    ddpm_sampler_defaults(&o, s->about);
+    o.sampler = r->sampler;
+    o.variance = r->variance;
+    o.eta = r->eta;
+    o.clip = r->clip;
+    o.seed = r->seed;
+    o.order = r->order;
+    o.corrector = r->corrector;
+    o.snr = r->snr;
+    o.eps = eps;
+    o.eps_user = s;
+    if (s->has_noise) {
+        o.noise = given_noise_draw;
+        o.noise_user = &s->noise;
+    }
+
+    int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
+    /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were
+       given. */
+    if (!code && ddpm_sampler_traits_of(r->sampler)->takes_variance)
+        r->variance = ddpm_sampler_variance(s->sampler);
+    return code;
+}
+
+/* Warns where the model predicts x0 at the top step with a large error, by its statistics.  Clipping
+   leaves noise in such an x0, and a sampler that goes on from it alone keeps that noise
+   (bench/RESULTS.md). */
+static void warn_of_x0(struct generator *s, const struct recipe *r)
+{
+    const ddpm_tables *t = ddpm_chain_tables(s->chain);
+    double ab = t->alpha_bar[s->top];
+    bool analytic = !strcmp(r->variance, "analytic"); /* ddim then keeps the network's own eps */
+    if (!s->about->mse || s->about->prediction != DDPM_EPS || analytic ||
+        !ddpm_sampler_traits_of(r->sampler)->trusts_x0)
+        return;
+
+    double error2 = (1 - ab) / ab * s->about->mse[(int)t->t[s->top]];
+    if (error2 > 1)
+        snprintf(s->warning, sizeof s->warning,
+                 "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not get "
+                 "over: some images may be noise; ddpm and ddim-diffusers do better",
+                 t->t[s->top], sqrt(error2), r->sampler);
+}
+
+static int allocate(struct generator *s, ddpm_error *err)
+{
+    size_t batch = (size_t)s->batch;
+    s->frame = calloc(batch * (size_t)s->frames, s->d * sizeof *s->frame);
+    s->start = calloc(batch, s->d * sizeof *s->start);
+    s->classes = calloc(batch, sizeof *s->classes);
+    s->told = calloc(batch, sizeof *s->told);
+    if (!s->frame || !s->start || !s->classes || !s->told)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", s->batch);
+    return DDPM_OK;
+}
+
+static int open_all(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err)
+{
+    s->has_noise = o->noise_path != NULL;
+    int code = check_class(r, s->about, err);
+    if (!code)
+        code = open_chain(s, r, err);
+    if (!code)
+        code = open_start(s, r, o->from_path, err);
+    if (!code)
+        code = model_net(&s->net, o->model, s->common, s->batch, err);
+    if (!code)
+        code = open_sampler(s, r, err);
+    if (!code)
+        code = open_noise(s, r, o, err);
+    if (code)
+        return code;
+
+    warn_of_x0(s, r);
+    r->model = s->about->id;
+    r->engine_class = ddpm_net_describe(s->net)->engine_class;
+    return allocate(s, err);
+}
+
+int generator_open(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err)
+{
+    const ddpm_about *a = ddpm_model_about(o->model);
+    *s = (struct generator){
+        .command = o->command,
+        .common = o->common,
+        .about = a,
+        .batch = o->batch,
+        .frames = r->keep_steps,
+        .class = r->class,
+        .d = (size_t)a->height * (size_t)a->width * (size_t)a->channels,
+    };
+    int code = open_all(s, r, o, err);
+    if (code)
+        generator_close(s);
+    return code;
+}
+
+void generator_close(struct generator *s)
+{
+    ddpm_sampler_free(s->sampler);
+    ddpm_net_free(s->net);
+    given_noise_close(&s->noise);
+    start_image_close(&s->from);
+    ddpm_chain_free(s->chain);
+    free(s->frame);
+    free(s->start);
+    free(s->classes);
+    free(s->told);
+    free(s->steps);
+    *s = (struct generator){ .d = 0 };
+}
