@@ -1,4 +1,5 @@
-/* The table of commands: what the program has, in the order in which it is told; help, man pages and completion come from it. */
+/* The table of commands, in the order in which --help lists them.  Help, man pages and completion come from
+   it. */
 #ifndef DDPM_COMMANDS_H
 #define DDPM_COMMANDS_H
 #include "cli/options.h"

@@ -1,5 +1,5 @@
-/* ddpm: the program.  main finds the command in the table of commands.c, reads its options, runs it, and makes sure that what went to
-   standard output arrived there. */
+/* The program.  main finds the command in the table of commands.c, reads its options, runs it, and makes sure
+   that what went to standard output arrived there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void print_overview(void)
                "ddpm --version shows build and CPU.");
 }
 
-/* For somebody who is here for the first time. */
+/* Prints what somebody needs who is here for the first time. */
 static void print_welcome(void)
 {
     char text[400];
@@ -37,6 +37,7 @@ static void print_welcome(void)
          "  ddpm convert CHECKPOINT -o my.ddpm      from diffusers, OpenAI, Ho, lucidrains\n"
          "  ddpm sample -m my.ddpm --steps 100\n"
          "  ddpm train IMAGES -o my.ddpm --time 1h  a model of your own\n");
+
     size_t n = (size_t)snprintf(text, sizeof text, "Commands:");
     for (int i = 0; i < commands_count && n < sizeof text; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, " %s", commands[i].command->name);
@@ -52,16 +53,20 @@ static void print_version(void)
     ddpm_model *m = NULL;
     ddpm_net *net = NULL;
     struct common c = { 0 };
+
     printf("ddpm %s\nbuilt with:", DDPM_VERSION);
     for (int i = 0; parts[i]; i++)
         printf(" %s", parts[i]);
     printf("\nCPU: %s, %d threads\n", dd_cpu_name(dd_cpu_detect()), dd_cpu_threads(""));
+
+    /* The engine class is a network's. */
     if (!model_open(&m, NULL, NULL) && !model_net(&net, m, &c, 1, NULL))
         printf("engine class: %s\n", ddpm_net_describe(net)->engine_class);
     ddpm_net_free(net);
     ddpm_model_close(m);
 }
 
+/* Returns the command of this name; NULL: there is none, and a sentence has said so. */
 static const struct command *find_command(const char *name)
 {
     const char *names[COMMANDS_MAX + 1] = { NULL };
@@ -70,6 +75,7 @@ static const struct command *find_command(const char *name)
         if (!strcmp(name, names[i]))
             return commands[i].command;
     }
+
     const char *near = nearest_name(name, names);
     ddpm_error said;
     dd_error(&said, DDPM_EUSAGE, "unknown command %.60s", name);
@@ -81,15 +87,18 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* name NULL: of all commands. */
+/* Prints the help of a command; name NULL: of all commands. */
 static int help(const char *name)
 {
-    const struct command *c = name ? find_command(name) : NULL;
-    if (c)
-        options_help(c);
-    else if (!name)
+    if (!name) {
         print_overview();
-    return name && !c ? exit_code(DDPM_EUSAGE) : 0;
+        return 0;
+    }
+    const struct command *c = find_command(name);
+    if (!c)
+        return exit_code(DDPM_EUSAGE);
+    options_help(c);
+    return 0;
 }
 
 static int run_command(const struct command *c, int argc, char **argv)
@@ -102,19 +111,20 @@ static int run_command(const struct command *c, int argc, char **argv)
         fprintf(stderr, "ddpm %s: out of memory\n", c->name);
         return exit_code(DDPM_ENOMEM);
     }
+
     memcpy(settings, c->defaults, c->size);
     if (options_parse(c, settings, argc, argv, &argument, &arguments, &err))
         status = complain(c, &err);
     else if (((struct common *)settings)->help)
-        options_help(c), status = 0;
+        status = help(c->name);
     else
         status = c->run(settings, argument, arguments);
     free(settings);
     return status;
 }
 
-/* A standard stream that the caller closed would let a file take its number, and results would go into that file: such a stream
-   is opened on a place where nothing can be read or written. */
+/* Opens a standard stream that the caller closed on a place where nothing can be read or written.  Otherwise a
+   file would get its number, and results would go into that file. */
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd < 3; fd++)
@@ -127,6 +137,7 @@ int main(int argc, char **argv)
     const char *first = argc > 1 ? argv[1] : "";
     const struct command *c = NULL;
     int status = 0;
+
     hold_standard_streams();
     torn_file_catch();
     if (argc < 2)
@@ -137,6 +148,7 @@ int main(int argc, char **argv)
         print_version();
     else
         status = (c = find_command(first)) ? run_command(c, argc - 2, argv + 2) : exit_code(DDPM_EUSAGE);
+
     if ((fflush(stdout) || ferror(stdout)) && status == 0) {
         fprintf(stderr, "ddpm: cannot write to standard output: %s\n", strerror(errno));
         status = exit_code(DDPM_EIO);

@@ -1,4 +1,4 @@
-/* No path is the embedded model: see command_model.h. */
+/* Opens the model of a command, and says what to do about one that is missing. */
 #include "cli/command_model.h"
 #include <ctype.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "cli/newest_checkpoint.h"
 
-/* An address, or "OWNER/NAME" where there is no such folder: what names a model on a hub, which has no ending
-   such as ".json". */
+/* Returns whether a path names a model on a hub: it is an address, or "OWNER/NAME" without an ending such as
+   ".json", where there is no folder OWNER. */
 static bool names_hub(const char *path)
 {
     char owner[256];
@@ -25,6 +25,7 @@ static bool names_hub(const char *path)
     if (!slash || slash == path || !slash[1] || strchr(slash + 1, '/') || strchr(".~", *path) ||
         slash - path > 255)
         return false;
+
     snprintf(owner, sizeof owner, "%.*s", (int)(slash - path), path);
     return stat(owner, &st) != 0;
 }
@@ -39,8 +40,7 @@ int missing_path(const char *path, ddpm_error *err)
                     path, strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
 }
 
-/* Fills *err when a training is to write the model at path, or is the folder at path; false: neither is
-   so. */
+/* Returns whether a training is to write the model at path, or is the folder at path; *err then says so. */
 static bool names_training(const char *path, ddpm_error *err)
 {
     char folder[4096], newest[4096];
@@ -49,6 +49,7 @@ static bool names_training(const char *path, ddpm_error *err)
     if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
         !newest_checkpoint(newest, sizeof newest, folder))
         return false;
+
     if (is_folder)
         dd_error(err, DDPM_EDATA, "%s: is the folder of a training: take its newest checkpoint, %s", path,
                  newest);
@@ -90,7 +91,8 @@ int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
 {
     const char *name = path ? path : "the embedded model";
     int code = ddpm_model_check(m, err);
-    if (code && strncmp(err->text, name, strlen(name))) /* else the sentence names it already */
+    bool is_named = code && !strncmp(err->text, name, strlen(name));
+    if (code && !is_named)
         dd_error_context(err, "%s", name);
     return code;
 }

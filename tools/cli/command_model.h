@@ -6,20 +6,21 @@
 
 extern const unsigned char embedded_model[];
 size_t embedded_size(void);
-/* path NULL: the embedded model. */
+/* Opens the model at path; NULL: the embedded one. */
 int model_open(ddpm_model **m, const char *path, ddpm_error *err);
-/* Returns DDPM_EMISSING.  err has said that path is not there; it says more when a model on a hub has that
+/* Returns DDPM_EMISSING.  *err says that path is not there, and says more when a model on a hub has that
    name. */
 int missing_path(const char *path, ddpm_error *err);
-/* Returns DDPM_EMISSING or the like unless something is at path; NULL: nothing is asked for.  A command says
-   that before it asks for more. */
+/* Returns DDPM_EMISSING or the like unless something is at path, or path is NULL.  A command says that before
+   it asks for more. */
 int input_check(const char *path, ddpm_error *err);
-/* DDPM_EDATA unless the tensors are those that the id stands for; path as before.  All of them are read. */
+/* Reads all tensors and returns DDPM_EDATA unless they are those that the model's id stands for; path is as
+   before. */
 int model_check(const ddpm_model *m, const char *path, ddpm_error *err);
-/* Opens a model and checks it: what is made from a damaged one would get an id of its own, and nothing would
+/* Opens a model and checks it.  A model made from a damaged one would get an id of its own, and nothing would
    tell any more that it is damaged. */
 int model_open_whole(ddpm_model **m, const char *path, ddpm_error *err);
-/* A network of batch images with the threads, instruction set and engine that the user asked for. */
+/* Creates a network for batch images with the threads, instruction set and engine that the user asked for. */
 int model_net(ddpm_net **net, const ddpm_model *m, const struct common *c, int batch, ddpm_error *err);
 /* Returns the flags of ddpm_model_save for what is made of m: weights as narrow as m's, and whether a file may be
    replaced. */

@@ -1,15 +1,17 @@
-/* Members of wanted only: what found says beside them is progress, not a setting. */
+/* Compares the settings of a run with those that it was begun with. */
 #include "cli/compare_settings.h"
 #include <stdio.h>
 #include "base/error.h"
 
+/* Says that a setting differs. */
 static int differ(const cJSON *found, const cJSON *wanted, const char *key, const char *file,
                   const char *advice, ddpm_error *err)
 {
     char *was = found ? cJSON_PrintUnformatted(found) : NULL, *is = cJSON_PrintUnformatted(wanted);
     int code = dd_error(err, DDPM_EUSAGE, "%s was begun with %s %.80s, not %.80s: %s", file, key,
                         was ? was : "unknown", is ? is : "", advice);
-    cJSON_free(was), cJSON_free(is);
+    cJSON_free(was);
+    cJSON_free(is);
     return code;
 }
 
@@ -18,6 +20,8 @@ int compare_settings(const cJSON *found, const cJSON *wanted, const char *path, 
 {
     const cJSON *w;
     int code = DDPM_OK;
+
+    /* Only members of wanted are compared: those that found has beside them are progress, not settings. */
     for (w = wanted->child; w && !code; w = w->next) {
         const cJSON *f = cJSON_GetObjectItemCaseSensitive(found, w->string);
         char key[96];

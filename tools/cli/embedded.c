@@ -1,4 +1,5 @@
-/* The default model, put into the program by the assembler: the file's bytes stand between two labels of the read-only data. */
+/* Puts the default model into the program: the assembler copies the bytes of its file between two labels in the
+   read-only data. */
 #include "cli/command_model.h"
 
 #define TEXT_(x) #x

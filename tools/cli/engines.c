@@ -1,4 +1,4 @@
-/* Counted over the nodes that had a choice; in the order in which they first occur. */
+/* Counts the convolution engines over the nodes of a network that had a choice. */
 #include "cli/engines.h"
 #include <stdio.h>
 #include <string.h>

@@ -6,10 +6,12 @@
 enum { ENGINES_MAX = 16 };
 
 struct engines {
-    const char *name[ENGINES_MAX];
+    const char *name[ENGINES_MAX]; /* in the order in which they first occur */
     int count[ENGINES_MAX], kinds;
 };
+
+/* Returns the engines of a network; their names live as long as it does. */
 struct engines engines_of(const ddpm_net *net);
-/* "dnnl:jit:avx2 12, gemm 3" */
+/* Writes them as "dnnl:jit:avx2 12, gemm 3". */
 void engines_text(char *out, size_t size, const struct engines *e);
 #endif

@@ -1,4 +1,7 @@
-/* The lock is flock on the folder itself: there is no file that could be left behind.  Linux tells in /proc/locks who holds one. */
+/* Makes, locks and cleans a folder that a run works in.
+
+   The lock is flock(2) on the folder itself, so no lock file can be left behind.  Linux tells in /proc/locks
+   which process holds one. */
 #include "cli/folder.h"
 #include <dirent.h>
 #include <errno.h>
@@ -28,11 +31,11 @@ int folder_synchronise(const char *path, ddpm_error *err)
     return failed ? dd_error(err, DDPM_EIO, "%s: cannot be synchronised: %s", path, strerror(EIO)) : DDPM_OK;
 }
 
-/* A new folder's name is safe once the one above is synchronised. */
 int folder_make(const char *path, ddpm_error *err)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0) {
+        /* The name of a new folder is on the disk once the folder above is synchronised. */
         char *above = malloc(strlen(path) + sizeof "/..");
         int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
         if (above) {
@@ -42,6 +45,7 @@ int folder_make(const char *path, ddpm_error *err)
         free(above);
         return code;
     }
+
     int number = errno;
     if (number == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return DDPM_OK;
@@ -75,7 +79,6 @@ static int cannot_read(const char *path, ddpm_error *err)
     return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be read: %s", path, strerror(errno));
 }
 
-/* The first name in order is told, so that the sentence is the same every time. */
 int folder_unshared(const char *path, ddpm_error *err)
 {
     char first[256] = "";
@@ -86,34 +89,36 @@ int folder_unshared(const char *path, ddpm_error *err)
     for (const struct dirent *e; (e = readdir(d));) {
         if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
             continue;
+        /* The order of a folder is anybody's; the first name by its bytes makes the same sentence every time. */
         if (!count++ || strcmp(e->d_name, first) < 0)
             snprintf(first, sizeof first, "%.255s", e->d_name);
     }
     closedir(d);
+
     if (!count)
         return DDPM_OK;
     return dd_error(err, DDPM_ECREATE,
-                    "%s: has no manifest and holds %d other file%s (%.100s%s): choose a "
-                    "new or empty "
-                    "folder, or have images among them with --force",
+                    "%s: has no manifest and holds %d other file%s (%.100s%s): choose a new or empty folder, "
+                    "or have images among them with --force",
                     path, count, count > 1 ? "s" : "", first, count > 1 ? ", ..." : "");
 }
 
-/* Whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
+/* Returns whether a name is ".ddpm-PID-N.tmp", as base/output.c makes it. */
 static bool is_temporary(const char *name)
 {
     static const char digits[] = "0123456789";
     if (strncmp(name, ".ddpm-", 6))
         return false;
+
     size_t process = strspn(name + 6, digits);
     const char *rest = name + 6 + process;
     if (!process || *rest++ != '-')
         return false;
+
     size_t number = strspn(rest, digits);
     return number && !strcmp(rest + number, ".tmp");
 }
 
-/* Temporaries of runs that were killed: nobody holds their lock. */
 int folder_clean(const char *path, ddpm_error *err)
 {
     DIR *d = opendir(path);
@@ -123,6 +128,8 @@ int folder_clean(const char *path, ddpm_error *err)
         struct stat st;
         if (!is_temporary(e->d_name))
             continue;
+
+        /* A run holds the lock of its temporaries, so a lock that is to be had says that the run was killed. */
         int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
             unlinkat(dirfd(d), e->d_name, 0);
@@ -133,7 +140,7 @@ int folder_clean(const char *path, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* The process that holds the lock, or 0: not known. */
+/* Returns the process that holds the lock of a file; 0: that is not known. */
 static long holder(int fd)
 {
     struct stat st;
@@ -141,17 +148,21 @@ static long holder(int fd)
     long found = 0, process;
     unsigned major_number, minor_number;
     unsigned long long inode;
+
+    /* A line is "1: FLOCK  ADVISORY  WRITE 1234 08:02:131234 0 EOF". */
     FILE *f = fstat(fd, &st) ? NULL : fopen("/proc/locks", "re");
     while (f && !found && fgets(line, sizeof line, f))
         if (sscanf(line, "%*d: FLOCK %*s WRITE %ld %x:%x:%llu", &process, &major_number, &minor_number,
                    &inode) == 4 &&
             inode == st.st_ino && makedev(major_number, minor_number) == st.st_dev && process > 0)
             found = process;
+
     if (f)
         fclose(f);
     return found;
 }
 
+/* Says that somebody else holds the lock. */
 static int held(int fd, const char *path, const char *advice, ddpm_error *err)
 {
     long process = holder(fd);
@@ -164,7 +175,7 @@ static int held(int fd, const char *path, const char *advice, ddpm_error *err)
 
 const struct folder_lock folder_not_locked = { -1, -1, NULL };
 
-/* Until end, a monotonic time. */
+/* Takes the lock, shared or alone (how), waiting for it until end, a time of the monotonic clock. */
 static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
 {
     while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
@@ -175,12 +186,15 @@ static int lock(int fd, int how, const char *path, double end, const char *advic
     return DDPM_OK;
 }
 
-/* The one who held it may have removed the file at its end: then it is made anew.  Where nothing may be written, nothing is locked. */
+/* Locks the file of a part, which is made where it is missing.  Where nothing may be written, nothing is
+   locked. */
 static int lock_part(struct folder_lock *l, const char *path, double end, const char *advice, ddpm_error *err)
 {
     struct stat mine, named;
-    if (!(l->path = strdup(path)))
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    l->path = strdup(path);
+    if (!l->path)
+        return dd_error_memory(err, "a path");
+
     for (;;) {
         l->part = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (l->part < 0 && (errno == EACCES || errno == EROFS))
@@ -188,10 +202,13 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
         if (l->part < 0)
             return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path,
                             strerror(errno));
+
+        /* Whoever held the lock may have removed the file meanwhile: then the file under this name is another. */
         int code = lock(l->part, LOCK_EX, path, end, advice, err);
         if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
             mine.st_dev == named.st_dev)
             return DDPM_OK;
+
         close(l->part);
         l->part = -1;
         if (code)
@@ -203,11 +220,14 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
                 ddpm_error *err)
 {
     double end = dd_clock(CLOCK_MONOTONIC) + wait;
-    *l = (struct folder_lock){ open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1, NULL };
+    *l = folder_not_locked;
+    l->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l->folder < 0 && errno == ENOENT)
+        return DDPM_OK;
     if (l->folder < 0)
-        return errno == ENOENT ? DDPM_OK
-                               : dd_error(err, dd_file_code(errno, DDPM_ECREATE),
-                                          "%s: cannot be opened as a folder: %s", path, strerror(errno));
+        return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path,
+                        strerror(errno));
+
     int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
     if (!code && part)
         code = lock_part(l, part, end, advice, err);
@@ -221,6 +241,7 @@ void folder_unlock(struct folder_lock *l)
     struct stat st;
     if (l->part >= 0 && fstat(l->part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
         unlink(l->path);
+
     if (l->part >= 0)
         close(l->part);
     if (l->folder >= 0)

@@ -15,7 +15,7 @@ const char exit_codes[] =
     "73 output cannot be created, 74 I/O error, 75 try again later (locked, interrupted or\n"
     "out of time, and resumable), 77 no permission.";
 
-/* The width of the terminal, or 0: standard output is none. */
+/* Returns the width of the terminal; 0: standard output is none. */
 static int width(void)
 {
     return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0;
@@ -31,6 +31,7 @@ static void write_words(const char *text, int at, int indent, int columns)
         puts(text);
         return;
     }
+
     while (*(text += strspn(text, " \n"))) {
         int n = (int)strcspn(text, " \n|"), bar = text[n] == '|', joined = begun && text[-1] == '|';
         int space = begun && !joined;
@@ -53,6 +54,7 @@ void help_words(const char *text)
     write_words(text, 0, 0, width());
 }
 
+/* Prints the name of an option, and in the column beside it (on a narrow terminal below it) its help. */
 static void print_option(const struct option *o, int columns)
 {
     char left[80], letter[8] = "   ", text[1024];
@@ -61,10 +63,12 @@ static void print_option(const struct option *o, int columns)
     if (o->kind == OPTION_CHOICE)
         for (const char *const *p = o->choices(); *p && n < sizeof text; p++)
             n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", p == o->choices() ? ": " : "|", *p);
+
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c,", o->letter);
     snprintf(left, sizeof left, "%s --%s%s%s", letter, o->name, o->value ? " " : "",
              o->value ? o->value : "");
+
     int at = narrow ? printf("  %s\n%*s", left, NARROW_INDENT, "") : printf("  %-27s ", left);
     write_words(text, narrow ? NARROW_INDENT : at, narrow ? NARROW_INDENT : INDENT, columns);
 }

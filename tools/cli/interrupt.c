@@ -1,4 +1,4 @@
-/* Nothing is done in the handler but what POSIX allows there. */
+/* Notes signals that ask a command to stop.  The handler calls only what POSIX allows there. */
 #include "cli/interrupt.h"
 #include <limits.h>
 #include <stdio.h>
@@ -29,10 +29,12 @@ void interrupt_catch(void)
     static const int stop[] = { SIGINT, SIGTERM, SIGHUP };
     struct sigaction a = { .sa_handler = note, .sa_flags = SA_RESTART }, before;
     sigemptyset(&a.sa_mask);
+
+    /* nohup, and shells for jobs in the background, have signals ignored. */
     for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
-        if (!sigaction(stop[i], NULL, &before) &&
-            before.sa_handler != SIG_IGN) /* nohup, and jobs in the background */
+        if (!sigaction(stop[i], NULL, &before) && before.sa_handler != SIG_IGN)
             sigaction(stop[i], &a, NULL);
+
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }

@@ -1,14 +1,19 @@
-/* SIGINT, SIGTERM and SIGHUP: the first asks a long command to stop where it can go on from later, the second ends it at once.  A reader
-   who left (SIGPIPE) and a limit on the size of files (SIGXFSZ) become errors of the write that meets them. */
+/* Signals.  The first SIGINT, SIGTERM or SIGHUP asks a long command to stop where a later start can go on; the
+   second ends it at once.  A reader who left (SIGPIPE) and a limit on the size of files (SIGXFSZ) become errors
+   of the write that meets them. */
 #ifndef DDPM_INTERRUPT_H
 #define DDPM_INTERRUPT_H
 #include <signal.h>
 
-enum { INTERRUPTED = 75 }; /* the exit code, of both ways */
+/* The exit code after the first signal and after the second. */
+enum { INTERRUPTED = 75 };
 
 extern volatile sig_atomic_t interrupted; /* the signal, or 0 */
-void interrupt_catch(void);               /* what the caller of the program ignores stays ignored */
-/* An unfinished file that the second signal is to remove; NULL: there is none any more. */
+
+/* Notes the signals from now on.  Those that the caller of the program ignores stay ignored. */
+void interrupt_catch(void);
+/* Names an unfinished file that the second signal is to remove; NULL: there is none any more. */
 void interrupt_removes(const char *path);
-void interrupt_remove(void); /* removes it, from a handler too */
+/* Removes that file; a handler may call it. */
+void interrupt_remove(void);
 #endif

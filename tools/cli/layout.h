@@ -1,4 +1,4 @@
-/* Between the files of others, [n, c, h, w], and ours, [n, h, w, c]. */
+/* Converts between the layout of other programs' files, [n, c, h, w], and ours, [n, h, w, c]. */
 #ifndef DDPM_LAYOUT_H
 #define DDPM_LAYOUT_H
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Linux tells each value in a small file of its own.  A machine without one of them (a container, another system) has NAN or unknown there. */
+/* Reads the state of the machine.  Linux tells each value in a small file of its own; a value whose file is
+   missing (in a container, on another system) is NAN or unknown. */
 #include "cli/machine_state.h"
 #include <glob.h>
 #include <math.h>
@@ -10,7 +11,7 @@
 #endif
 #include "base/file.h"
 
-/* Sum, largest and count of the numbers in all files of a pattern. */
+/* The sum, the largest and the count of the numbers in all files of a pattern. */
 struct numbers {
     double sum, most;
     int count;
@@ -28,14 +29,18 @@ static struct numbers read_numbers(const char *root, const char *pattern)
         if (!dd_file_line(text, sizeof text, "", "", found.gl_pathv[i]))
             continue;
         double v = strtod(text, &end);
-        if (end != text)
-            n.sum += v, n.most = fmax(n.most, v), n.count++;
+        if (end == text)
+            continue;
+        n.sum += v;
+        n.most = fmax(n.most, v);
+        n.count++;
     }
     globfree(&found);
     return n;
 }
 
-/* A supply of type Mains or USB that is online feeds the machine; otherwise a battery that is discharging does. */
+/* Returns what feeds the machine: a supply (type Mains or USB) that is online, else a battery that is
+   discharging. */
 static enum machine_power read_power(const char *root)
 {
     enum machine_power power = MACHINE_POWER_UNKNOWN;
@@ -56,7 +61,7 @@ static enum machine_power read_power(const char *root)
     return power;
 }
 
-/* What the processors run at, where there is no cpufreq: the lines "cpu MHz : 2100.000". */
+/* Returns the mean clock of the lines "cpu MHz : 2100.000", for machines without cpufreq. */
 static double cpuinfo_mhz(const char *root)
 {
     char path[512], line[256];
@@ -65,8 +70,10 @@ static double cpuinfo_mhz(const char *root)
     snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "cpu MHz : %lf", &v) == 1)
-            sum += v, count++;
+        if (sscanf(line, "cpu MHz : %lf", &v) == 1) {
+            sum += v;
+            count++;
+        }
     if (f)
         fclose(f);
     return count ? sum / count : NAN;
@@ -78,6 +85,8 @@ void machine_state_read(struct machine_state *s, const char *root)
     struct numbers heat = read_numbers(root, "/sys/class/thermal/thermal_zone*/temp");
     if (!heat.count)
         heat = read_numbers(root, "/sys/class/hwmon/hwmon*/temp*_input");
+
+    /* The files hold kHz and thousandths of a degree. */
     s->power = read_power(root);
     s->mhz = clock.count ? clock.sum / clock.count / 1e3 : cpuinfo_mhz(root);
     s->celsius = heat.count ? heat.most / 1e3 : NAN;
@@ -90,6 +99,7 @@ void machine_processor(char *name, size_t size, const char *root)
     char path[512], line[256];
     snprintf(name, size, "unknown");
     snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
+
     FILE *f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f)) {
         const char *colon = strchr(line, ':');
@@ -103,7 +113,6 @@ void machine_processor(char *name, size_t size, const char *root)
         fclose(f);
 }
 
-/* Words with a byte 0 behind each; one with a character that the shell knows is put in quotes. */
 void machine_command_line(char *line, size_t size)
 {
     char words[4096], *word = words;
@@ -112,6 +121,9 @@ void machine_command_line(char *line, size_t size)
     if (f)
         fclose(f);
     words[length] = 0;
+
+    /* The file holds the words with a zero byte behind each.  A word with a character that the shell knows is
+       put in quotes. */
     for (word += strlen(word) + 1; word < words + length && used < size; word += strlen(word) + 1) {
         const char *quote = word[strcspn(word, " \t\n'\"\\$&|;<>()*?[#~`")] ? "'" : "";
         used += (size_t)snprintf(line + used, size - used, " %s%s%s", quote, word, quote);
@@ -126,16 +138,19 @@ bool machine_state_throttled(const struct machine_state *before, const struct ma
 
 const char *machine_power_name(enum machine_power power)
 {
-    return power == MACHINE_AC ? "AC" : power == MACHINE_BATTERY ? "battery" : "unknown";
+    switch (power) {
+    case MACHINE_AC: return "AC";
+    case MACHINE_BATTERY: return "battery";
+    default: return "unknown";
+    }
 }
 
-/* 5 there: the peak starts anew (proc(5), since Linux 4.0). */
 void machine_memory_begin(void)
 {
     FILE *f = fopen("/proc/self/clear_refs", "w");
     if (!f)
         return;
-    fputs("5", f);
+    fputs("5", f); /* starts the peak anew (proc(5), since Linux 4.0) */
     fclose(f);
 }
 

@@ -1,15 +1,19 @@
-/* The most that the process has held after a network for one image was made is measured; what more images add is known:
+/* Chooses a batch that fits the memory.
 
-     peak(batch) = peak(1) + (batch - 1) (activations + scratch + samples) + images kept
+   A network for one image is made, and the most that the process has held then is measured.  A batch takes
 
-   where activations and scratch of one image are the network's own numbers, of which more images take at most as many times more. */
+     peak(batch) = peak(1) + (batch - 1) (activations + scratch + samples) + images kept,
+
+   where activations and scratch of one image are the network's own numbers: B images take at most B times as
+   much. */
 #include "cli/memory_limit.h"
 #include "base/cgroup.h"
 #include "base/error.h"
 #include "cli/command_model.h"
 #include "cli/machine_state.h"
 
-/* States of an image beside the network: two of each of a sampler's buffers (at most 4), input, output, x0, noise, start; what a stop saves. */
+/* States of an image beside the network: two of each of a sampler's buffers (at most 4), input, output, x0,
+   noise, start, and what a stop saves. */
 enum { STATES = 20 };
 
 void memory_limit_find(struct memory_limit *l, const char *sysroot)
@@ -20,6 +24,8 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
     l->name = "the limit of this cgroup";
 }
 
+/* Makes *batch smaller until the process fits; DDPM_ENOMEM when one image does not fit, or when the batch was
+   asked for. */
 static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
                      const struct common *c, ddpm_error *err)
 {
@@ -28,15 +34,17 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     ddpm_net *net;
     if (!(l->bytes > 0))
         return DDPM_OK;
+
     int code = model_net(&net, m, c, 1, err);
     if (code)
         return code;
     const ddpm_net_about *n = ddpm_net_describe(net);
-    double image =
-        (double)n->activations + (double)n->scratch + (STATES + 2.0 * l->frames) * d * sizeof(double);
-    double first = machine_memory_peak() + (image - (double)n->activations - (double)n->scratch) +
-                   l->images * d * l->frames * sizeof(float);
+    double samples = (STATES + 2.0 * l->frames) * d * sizeof(double);
+    double kept = l->images * d * l->frames * sizeof(float);
+    double image = (double)n->activations + (double)n->scratch + samples;
+    double first = machine_memory_peak() + samples + kept;
     ddpm_net_free(net);
+
     double fit = 1 + (l->bytes - first) / image;
     if (fit < 1)
         return dd_error(err, DDPM_ENOMEM, "out of memory: a single image takes %.0f MB, %s is %.0f MB",

@@ -7,6 +7,6 @@
 
 /* Returns whether a name in a folder is that of a checkpoint. */
 bool newest_checkpoint_is(const char *folder, const char *name);
-/* Fills path with the newest checkpoint in a folder, which need not be a training's; false: there is none. */
+/* Fills path with the newest checkpoint in a folder; false: there is none.  The folder may be any. */
 bool newest_checkpoint(char *path, size_t size, const char *folder);
 #endif

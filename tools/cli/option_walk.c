@@ -34,7 +34,7 @@ static const struct option messages[] = {
     { "help", 'h', OPTION_FLAG, NULL, "this text", NULL, FIELD(help), 0, 0 },
 };
 
-/* A command has the options of a list for which its bits `common` hold `needs`. */
+/* A command has the options of a list whose bits `needs` are among its bits `common`; otherwise says why not. */
 static const struct {
     const struct option *option;
     int count;
@@ -82,6 +82,7 @@ const struct option *option_next(struct option_walk *w)
     return NULL;
 }
 
+/* Returns whether an option is meant by "--name", or by one of the letters of "-xyz". */
 static bool is_called(const struct option *o, const char *word)
 {
     if (o->kind == OPTION_HEADING)

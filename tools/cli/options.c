@@ -58,7 +58,7 @@ static const char *moved_option(const struct command *c, const char *text)
     return NULL;
 }
 
-/* word: "--name" without a value, or letters "-xyz". */
+/* Refuses a word, "--name" without a value or letters "-xyz", with the best advice that there is. */
 static int unknown_option(const struct command *c, const char *word, ddpm_error *err)
 {
     const char *present = moved_option(c, word), *lacking = option_lacking(c, word);
@@ -78,7 +78,8 @@ static int unknown_option(const struct command *c, const char *word, ddpm_error 
                 : dd_error(err, DDPM_EUSAGE, "unknown option %.60s; ddpm %s --help lists all", word, c->name);
 }
 
-/* Returns whether an argument looks like the model of a command that takes its model as -m. */
+/* Returns whether an argument looks like the model of a command that takes its model as -m: by its ending, or
+   because it is one too many and there is such a file. */
 static bool is_model(const struct command *c, const char *argument, bool surplus)
 {
     struct stat st;
@@ -88,12 +89,14 @@ static bool is_model(const struct command *c, const char *argument, bool surplus
            (dd_names_end(argument, ".ddpm") || (surplus && exists));
 }
 
+/* Checks the positional arguments [n]. */
 static int check_arguments(const struct command *c, char *const *argument, int n, ddpm_error *err)
 {
     for (int i = 0; i < n; i++)
         if (is_model(c, argument[i], i >= c->most))
             return dd_error(err, DDPM_EUSAGE, "argument %.200s: did you mean -m %.200s?", argument[i],
                             argument[i]);
+
     if (n < c->least)
         return dd_error(err, DDPM_EUSAGE, "an argument is missing; it takes: %s", c->arguments);
     if (n > c->most)
@@ -109,17 +112,18 @@ static bool looks_like_option(const char *s)
     return s[0] == '-' && (isalpha((unsigned char)s[1]) || s[1] == '-');
 }
 
-/* How far a command line is read, and which options with a value it has given so far. */
+/* A command line while it is read. */
 struct reading {
     const struct command *command;
-    void *settings;
-    int i, argc;
+    void *settings; /* the command's struct */
+    int argc;
     char **argv;
-    const struct option *given[NAMES_MAX];
+    int i;                                 /* the word being read */
+    const struct option *given[NAMES_MAX]; /* the options with a value so far [count] */
     int count;
 };
 
-/* Refuses a second value of an option that takes one: it would silently win. */
+/* Refuses a second value of an option that takes one, because it would win silently. */
 static int note_given(struct reading *r, const struct option *o, const char *text, ddpm_error *err)
 {
     for (int k = 0; k < r->count; k++)
@@ -131,16 +135,18 @@ static int note_given(struct reading *r, const struct option *o, const char *tex
     return DDPM_OK;
 }
 
-/* Takes the value of o out of its own argument (rest) or the next one; r->i moves on in the second case. */
+/* Takes the value of o, which is the rest of its own word or (rest NULL) the next word. */
 static int take_value(struct reading *r, const struct option *o, const char *rest, ddpm_error *err)
 {
     if (!rest && (r->i + 1 == r->argc || looks_like_option(r->argv[r->i + 1])))
         return dd_error(err, DDPM_EUSAGE, "--%s needs a value: --%s=%s", o->name, o->name, o->value);
+
     const char *text = rest ? rest : r->argv[++r->i];
     int code = note_given(r, o, text, err);
     return code ? code : option_set(o, r->settings, text, err);
 }
 
+/* Takes a word --name or --name=value. */
 static int take_long(struct reading *r, ddpm_error *err)
 {
     const char *name = r->argv[r->i] + 2;
@@ -161,6 +167,7 @@ static int take_long(struct reading *r, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Takes a word of letters: flags, and at the end one option with a value. */
 static int take_letters(struct reading *r, ddpm_error *err)
 {
     const char *word = r->argv[r->i];
@@ -175,7 +182,8 @@ static int take_letters(struct reading *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* gemm packs least: weights as they are, padded to whole vectors. */
+/* Makes --memory low the engine that takes the least memory.  gemm packs the weights as they are, padded to
+   whole vectors. */
 static int choose_memory(struct common *c, ddpm_error *err)
 {
     static const char least[] = "gemm";
@@ -192,6 +200,7 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
 {
     struct reading r = { .command = c, .settings = settings, .argc = argc, .argv = argv };
     int n = 0, ended = 0;
+
     for (; r.i < argc; r.i++) {
         char *word = argv[r.i];
         int code = DDPM_OK;
@@ -206,6 +215,8 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
         if (code)
             return code;
     }
+
+    /* The positional arguments have moved to the front. */
     *argument = argv;
     *arguments = n;
 

@@ -1,5 +1,7 @@
-/* The rate is what has been done since the start by the time it took.  The time left is what the
-   rest takes at that rate, and what follows it.
+/* Shows how far a long command is.
+
+   The rate is what has been done since the start, divided by the time it took.  The time left is what the rest
+   takes at that rate, and what follows it.
 
    The bar is drawn ten times a second at most.  It is shorter than the terminal is wide, which is
    asked at every draw, and the cursor goes back to its first column.  When the terminal becomes
@@ -35,6 +37,7 @@ void progress_begin(struct progress *p, const struct common *c, const char *unit
     const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
     bool dumb = !terminal || !strcmp(terminal, "dumb");
     double now = progress_now();
+
     *p = (struct progress){ .unit = unit, .total = total, .start = now, .last = now };
     p->bar = !c->quiet && isatty(STDERR_FILENO) && !dumb;
     p->lines = !c->quiet && c->verbose && !p->bar;
@@ -61,9 +64,10 @@ void progress_time(char out[PROGRESS_TIME], double seconds)
 
 /* ---- what is known at one moment ---- */
 
-/* The part that is done is negative, and the seconds left are infinite, where they are not known. */
 struct state {
-    double rate, part, left;
+    double rate; /* a second */
+    double part; /* that is done, 0 to 1; negative: not known */
+    double left; /* seconds; infinite: not known */
 };
 
 static struct state state_of(const struct progress *p, double done)
@@ -75,6 +79,7 @@ static struct state state_of(const struct progress *p, double done)
         s.left = s.rate > 0 ? fmax(p->total - done, 0) / s.rate + p->after : INFINITY;
     }
 
+    /* A limit of time that comes first ends the command. */
     double until_limit = p->limit > 0 ? fmax(p->limit - elapsed, 0) : INFINITY;
     if (until_limit < s.left) {
         s.left = until_limit;
@@ -96,7 +101,7 @@ static bool append(char *line, int room, const char *more)
     return true;
 }
 
-/* The time left, then the note, then the rate: each where there is room for it. */
+/* Appends the time left, the note and the rate, each where there is room for it. */
 static void append_words(char *words, const struct progress *p, const struct state *s, double done, int room)
 {
     char text[PROGRESS_TIME + 64], time[PROGRESS_TIME];
@@ -123,6 +128,7 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
         *out = 0;
         return;
     }
+
     if (s.part >= 0) {
         char percent[16];
         snprintf(percent, sizeof percent, "%3.0f %%", floor(100 * s.part));
@@ -130,11 +136,13 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
     }
     append_words(words, p, &s, done, room);
 
+    /* The name of what is going on, and the bar, get the room that the words leave. */
     int left = room - (int)strlen(words);
     if (p->what && left >= (int)strlen(p->what) + 2 + (s.part >= 0 ? BAR_LEAST + 3 : 0)) {
         snprintf(what, sizeof what, "%.60s: ", p->what);
         left -= (int)strlen(what);
     }
+
     int width = left - 3 < BAR_MOST ? left - 3 : BAR_MOST;
     if (s.part >= 0 && *words && width >= BAR_LEAST / 2) {
         memset(bar, '.', (size_t)width + 1);
@@ -146,6 +154,7 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
     snprintf(out, size, "%s%s%s", what, bar, words);
 }
 
+/* Draws the line, the bar in colour, and leaves the cursor in the first column. */
 static void draw(const struct progress *p, double done)
 {
     char line[LINE];
@@ -159,6 +168,7 @@ static void draw(const struct progress *p, double done)
     fflush(stderr);
 }
 
+/* Prints a line for a log. */
 static void print_line(const struct progress *p, double done)
 {
     struct state s = state_of(p, done);
@@ -175,6 +185,7 @@ void progress_at(struct progress *p, double done)
     double now = progress_now();
     if (now - p->last < (p->bar ? 0.1 : 30) || !(p->bar || p->lines))
         return;
+
     p->last = now;
     if (p->bar)
         draw(p, done);
@@ -188,7 +199,7 @@ void progress_clear(const struct progress *p)
         fprintf(stderr, "\r\033[J");
 }
 
-/* As progress_time, but a short time in more than whole seconds. */
+/* Writes a length of time as progress_time does, but a short one with two decimals. */
 static void short_time(char out[PROGRESS_TIME], double seconds)
 {
     if (seconds < 10)
@@ -203,8 +214,11 @@ void progress_took(char out[PROGRESS_TOOK], double seconds, int images)
     *out = 0;
     if (images < 1 || !(seconds > 0))
         return;
+
     short_time(all, seconds);
     short_time(each, seconds / images);
-    snprintf(out, PROGRESS_TOOK, ", in %s%s%s%s", all, images > 1 ? ", " : "", images > 1 ? each : "",
-             images > 1 ? " an image" : "");
+    if (images > 1)
+        snprintf(out, PROGRESS_TOOK, ", in %s, %s an image", all, each);
+    else
+        snprintf(out, PROGRESS_TOOK, ", in %s", all);
 }

@@ -1,6 +1,8 @@
-/* Pages of a mapped file that is cut off are gone, and reading there is SIGBUS.  The handler finds the file's
-   name in /proc/self/maps, whose lines are "BEGIN-END MODE OFFSET DEVICE INODE   PATH", and does nothing but
-   what POSIX allows there. */
+/* Ends the program with a sentence when a mapped file is cut off while it is read.
+
+   The pages behind the new end are gone, and reading there raises SIGBUS.  The handler finds the name of the
+   file in /proc/self/maps, whose lines are "BEGIN-END MODE OFFSET DEVICE INODE   PATH".  It calls only what
+   POSIX allows in a handler. */
 #include "cli/torn_file.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -34,7 +36,7 @@ static uintptr_t take_hex(const char **at)
     return v;
 }
 
-/* The path in a line of maps when the address lies between its two numbers, else NULL. */
+/* Returns the path in a line of maps when the address lies between its two numbers, else NULL. */
 static const char *path_of(const char *line, uintptr_t address)
 {
     const char *at = line;
@@ -45,7 +47,7 @@ static const char *path_of(const char *line, uintptr_t address)
     return address >= begin && address < take_hex(&at) ? strchr(line, '/') : NULL;
 }
 
-/* Says the name of the file that is mapped at the address. */
+/* Writes the name of the file that is mapped at the address. */
 static void say_file(uintptr_t address)
 {
     static char line[PATH_MAX + 128];

@@ -1,5 +1,7 @@
-/* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)) and its completion for bash into FOLDER,
-   all from the tables that the program reads its command line by.  DATE is the day of the pages. */
+/* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)), and the completion
+   for bash, into FOLDER.  All of them come from the tables by which the program reads its command line.  DATE is
+   the day of the pages. */
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 
 static const char *folder, *date;
 
+/* Opens FOLDER/NAME MIDDLE ENDING for writing, or ends the program. */
 static FILE *create(const char *name, const char *middle, const char *ending)
 {
     char path[1000];
@@ -28,7 +31,8 @@ static void finish(FILE *f)
     }
 }
 
-/* Text as roff takes it: a backslash and a minus that begins an option are themselves, no line begins with a request. */
+/* Writes text as roff takes it: a backslash, and a minus that begins an option, are themselves, and no line
+   begins with a request. */
 static void put(FILE *f, const char *text)
 {
     char before = '\n';
@@ -44,7 +48,7 @@ static void put(FILE *f, const char *text)
     }
 }
 
-/* Sentences, a line each and wrapped, as mdoc wants its source. */
+/* Writes sentences, a line each and wrapped, as mdoc wants its source. */
 static void put_prose(FILE *f, const char *text)
 {
     char line[2000];
@@ -54,6 +58,7 @@ static void put_prose(FILE *f, const char *text)
         memcpy(line, text, n);
         line[n] = 0;
         put(f, line);
+
         column += (int)n + 1;
         text += n + strspn(text + n, " \n");
         int ends = n && (line[n - 1] == '.' || line[n - 1] == ';') && *text;
@@ -80,17 +85,17 @@ static void put_option(FILE *f, const struct option *o)
     if (o->value)
         fprintf(f, " Ar %s", o->value);
     fputc('\n', f);
+
     snprintf(help, sizeof help, "%s%s", o->help, o->kind == OPTION_CHOICE ? ":" : "");
     put_prose(f, help);
-    if (o->kind == OPTION_CHOICE) {
+    if (o->kind == OPTION_CHOICE)
         for (const char *const *p = o->choices(); *p; p++)
             fprintf(f, ".Cm %s%s\n", *p, p[1] ? " ," : " .");
-    }
     if (o->kind == OPTION_TEXTS)
         fputs("May be repeated.\n", f);
 }
 
-/* Examples are lines that begin with two spaces. */
+/* Writes the examples, which are lines that begin with two spaces. */
 static void put_examples(FILE *f, const char *text)
 {
     fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\n", f);
@@ -112,7 +117,7 @@ static void put_exit_codes(FILE *f)
     put_prose(f, strchr(exit_codes, ':') + 2);
 }
 
-/* The command's arguments as they are shown by --help, a word an argument. */
+/* Writes the command's arguments, which --help shows a word each: "IN", "[DATA]", "FILE...". */
 static void put_arguments(FILE *f, const char *text)
 {
     while (*text) {
@@ -147,13 +152,15 @@ static void write_page(const struct command_entry *e)
     snprintf(name, sizeof name, "ddpm-%s", c->name);
     snprintf(page, sizeof page, "DDPM-%s", c->name);
     for (char *p = page; *p; p++)
-        *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+        *p = (char)toupper((unsigned char)*p);
+
     FILE *f = create("ddpm-", c->name, ".1");
     put_head(f, page, name, e->does);
     fprintf(f, ".Sh SYNOPSIS\n.Nm ddpm Cm %s\n.Op Ar options\n", c->name);
     put_arguments(f, c->arguments);
     fputs(".Sh DESCRIPTION\n", f);
     put_prose(f, c->does);
+
     put_groups(f, c);
     put_exit_codes(f);
     put_examples(f, c->examples);
@@ -171,17 +178,18 @@ static void put_environment(FILE *f)
     static const struct {
         const char *names, *text;
     } variable[] = {
-        { "OMP_NUM_THREADS", "What\n.Fl \\-threads\nis when it is not given." },
-        { "NO_COLOR", "When it is set and not empty, nothing is printed in colours." },
-        { "TERM", "On a terminal called\n.Ql dumb\nthere is no progress bar." },
-        { "COLORTERM", "Where it is\n.Ql truecolor\nor\n.Ql 24bit\npictures in the terminal have all "
-                       "colours, otherwise those of a palette of 256." },
+        { "OMP_NUM_THREADS", "The number of threads where\n.Fl \\-threads\nis not given." },
+        { "NO_COLOR", "Nothing is printed in colours when it is set and not empty." },
+        { "TERM", "There is no progress bar on a terminal called\n.Ql dumb ." },
+        { "COLORTERM",
+          "Pictures in the terminal have all colours where it is\n.Ql truecolor\nor\n.Ql 24bit ,\nand "
+          "otherwise those of a palette of 256." },
         { "COLUMNS", "The width of such a picture, and of a bar, where no terminal says it." },
         { "SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_MAX",
-          "What\n.Fl \\-shard\nof\n.Xr ddpm-sample 1\nis when it is not given: a task of a Slurm array." },
-        { "JOB_COMPLETION_INDEX JOB_COMPLETIONS", "Likewise, of an indexed job of Kubernetes." },
+          "The shard of\n.Xr ddpm-sample 1\nwhere\n.Fl \\-shard\nis not given: a task of a Slurm array." },
+        { "JOB_COMPLETION_INDEX JOB_COMPLETIONS", "The same for an indexed job of Kubernetes." },
         { "OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE PMI_RANK PMI_SIZE SLURM_PROCID SLURM_STEP_NUM_TASKS",
-          "Likewise, of a launcher." },
+          "The same for a process of a launcher." },
     };
 
     fputs(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n", f);
@@ -203,12 +211,15 @@ static void write_overview(void)
     for (int i = 0; i < commands_count; i++)
         fprintf(f, ".It Xr ddpm-%s 1\n%s\n", commands[i].command->name, commands[i].does);
     fputs(".El\n", f);
+
     put_environment(f);
     put_exit_codes(f);
     fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\nddpm sample\nddpm convert google\\-ddpm\\-cifar10\\-32 "
           "\\-o cifar10.ddpm\n"
           "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n",
           f);
+
+    /* mdoc wants what is to be seen in the order of names. */
     const char *name[COMMANDS_MAX];
     for (int i = 0; i < commands_count; i++)
         name[i] = commands[i].command->name;
@@ -219,7 +230,7 @@ static void write_overview(void)
     finish(f);
 }
 
-/* The words that may follow "COMMAND OPTION": those of a choice. */
+/* Writes a case for "COMMAND OPTION" of a choice, with the words that may follow. */
 static void put_choices(FILE *f, const struct command *c, const struct option *o)
 {
     fprintf(f, "    '%s --%s'", c->name, o->name);
@@ -231,7 +242,7 @@ static void put_choices(FILE *f, const struct command *c, const struct option *o
     fputs("' ;;\n", f);
 }
 
-/* "COMMAND OPTION" that are followed by some other value, where files are offered. */
+/* Writes a case for all "COMMAND OPTION" that are followed by some other value: there bash offers files. */
 static void put_valued(FILE *f, const struct command *c)
 {
     const struct option *o;
@@ -247,6 +258,7 @@ static void put_valued(FILE *f, const struct command *c)
     fputs(") ;;\n", f);
 }
 
+/* Writes a case for the options of a command, in the order of their groups. */
 static void put_options(FILE *f, const struct command *c)
 {
     const struct option *o;
@@ -298,7 +310,8 @@ int main(int argc, char **argv)
         fputs("usage: ddpm-manual FOLDER DATE\n", stderr);
         return 64;
     }
-    folder = argv[1], date = argv[2];
+    folder = argv[1];
+    date = argv[2];
     write_overview();
     for (int i = 0; i < commands_count; i++)
         write_page(&commands[i]);
