@@ -25,11 +25,14 @@ static void tell_weights(const struct checkpoint *c, const struct convert *s, co
 {
     bool ema = !strcmp(c->weights, "ema"), raw = !strcmp(c->weights, "raw");
     if (c->has_ema && c->has_raw) {
-        remark(&command_convert, &s->common, "%s: %s, the %s weights (--weights %s for the others)", c->file,
-               f->origin, ema ? "averaged (ema)" : "raw", ema ? "raw" : "ema");
+        remark(&command_convert, &s->common,
+               ema ? "%s: %s, the averaged (ema) weights (--weights raw for the others)"
+                   : "%s: %s, the raw weights (--weights ema for the others)",
+               c->file, f->origin);
         return;
     }
 
+    /* A label is never guessed. */
     const char *which = "the only weights there are (averaged or raw, it does not say)";
     if (ema)
         which = "averaged (ema) weights";
@@ -92,8 +95,12 @@ static void tell(struct conversion *v, const struct convert *s, const struct fam
         print_map(v, f, m);
     }
 
-    remark(&command_convert, &s->common, "%s%s: %zu tensors, %.0f parameters",
-           s->dry_run ? "would be written" : "written to ", s->dry_run ? "" : s->output, weights, parameters);
+    if (s->dry_run)
+        remark(&command_convert, &s->common, "would be written: %zu tensors, %.0f parameters", weights,
+               parameters);
+    else
+        remark(&command_convert, &s->common, "written to %s: %zu tensors, %.0f parameters", s->output,
+               weights, parameters);
 }
 
 /* ---- the command ---- */

@@ -101,6 +101,7 @@ static void print_training(const cJSON *train)
     if (best)
         printf(", best of held-out images %.4g", cJSON_GetNumberValue(member(best, "loss")));
 
+    /* "run" begins with the object of the settings. */
     printf("\n             ");
     for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
         char *value = cJSON_PrintUnformatted(s);

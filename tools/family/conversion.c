@@ -1,4 +1,4 @@
-/* What the families share when they read a checkpoint: see conversion.h. */
+/* Functions that the families share when they read a checkpoint: see conversion.h. */
 #include "family/conversion.h"
 #include <math.h>
 #include <stdarg.h>

@@ -26,6 +26,8 @@ static char *metadata(struct conversion *v, const struct family *f)
     cJSON_AddStringToObject(source, "file", v->in->file);
     cJSON_AddStringToObject(source, "sha256", v->in->sha256);
     cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
+
+    /* cJSON passes over what it cannot allocate; the last addition stands for all of them. */
     bool complete = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) != NULL;
 
     char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
@@ -168,6 +170,7 @@ static void check_weight(const struct conversion *v, const struct family *f, con
     expected_shape(dim, &from, ours);
 
     const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
+    /* q, k and v may be parts of one tensor, which is then missing or wrong once. */
     if (t)
         used[t - v->in->tensor] = true;
     if (from.part > 0)

@@ -181,6 +181,7 @@ static const char *variance_name(struct conversion *v, int channels, int outputs
     const struct word *variance = &diffusers_variances[type];
     int expected = strcmp(variance->ours, "learned-range") ? channels : 2 * channels;
 
+    /* Further channels in are a condition, such as a small image. */
     if (outputs < channels)
         settings_wrong(v->say, "unet.in_channels",
                        "but out_channels %d: a network that is given further channels (super-resolution, "
@@ -228,6 +229,8 @@ int diffusers_read_scheduler(struct conversion *v, int channels, int outputs)
     char name[128];
     d.name = schedule_name(name, v, k, !strcmp(d.prediction, "eps"));
     d.variance = variance_name(v, channels, outputs);
+
+    /* Without clipping the range is still a setting that is used. */
     double range = settings_number(s, "scheduler.clip_sample_range", 1e-6, 1e6, 1);
     d.clip = settings_bool(s, "scheduler.clip_sample", true) ? range : 0;
     read_sampling(v);

@@ -94,7 +94,8 @@ static int add_side(cJSON *c, const struct exporter *e, bool up)
     cJSON *list = cJSON_AddArrayToObject(c, up ? "up_block_types" : "down_block_types");
     bool any_conv = false, any_res = false;
     for (int i = 0; i < u->levels; i++) {
-        int level = up ? u->levels - 1 - i : i, step = up ? level - 1 : level;
+        int level = up ? u->levels - 1 - i : i;
+        int step = up ? level - 1 : level; /* the step behind it, between the levels step and step + 1 */
         bool steps = i + 1 < u->levels, res = steps && (up ? u->up_res : u->down_res)[step];
         bool attends = (up ? u->heads_up : u->heads_down)[level] > 0;
         int kind = res ? DIFFUSERS_RESIDUAL : DIFFUSERS_PLAIN;

@@ -86,7 +86,7 @@ static int write_text(FILE *f, const cJSON *object, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* What the four files are made of. */
+/* The contents of the four files. */
 struct contents {
     const ddpm_model *model;
     const cJSON *unet, *scheduler;

@@ -7,7 +7,7 @@
 #define DDPM_FAMILY_H
 #include "family/conversion.h"
 
-/* Where a tensor of ours lies in the checkpoint.  parts 3: the foreign tensor holds the rows of q, k and v, in
+/* The place of a tensor of ours in the checkpoint.  parts 3: the foreign tensor holds the rows of q, k and v, in
    runs of `run` rows, and ours are those of one part:
    our row r is its row (r / run * 3 + part) * run + r % run. */
 struct foreign {

@@ -239,7 +239,7 @@ static int read(struct conversion *v)
 
 /* ---- the map of names ---- */
 
-/* What our names begin with outside of blocks, and inside of them. */
+/* Beginnings of our names: first of those outside of blocks, then of those inside. */
 static const struct unet_rename names[] = {
     { "time_embedding.linear_1.", "temb.dense.0." },
     { "time_embedding.linear_2.", "temb.dense.1." },

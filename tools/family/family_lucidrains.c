@@ -22,7 +22,7 @@ static const char *const spare[] = { "note",
                                      "dropout",
                                      "Trainer.*",
                                      NULL };
-/* What GaussianDiffusion keeps beside the network. */
+/* Tables that GaussianDiffusion keeps beside the network. */
 static const char *const buffers[] = { "betas",
                                        "alphas_cumprod",
                                        "alphas_cumprod_prev",
@@ -82,12 +82,15 @@ static int refuse_old(struct conversion *v)
     else if (v->in->version && atoi(v->in->version) < 2)
         why = "its trainer says so";
 
-    if (why)
+    if (why) {
+        char version[40] = "";
+        if (v->in->version)
+            snprintf(version, sizeof version, " (%.32s)", v->in->version);
         return conversion_error(v,
-                                "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s%s%s: "
-                                "%s; this program has those from 2.0 on",
-                                v->in->version ? " (" : "", v->in->version ? v->in->version : "",
-                                v->in->version ? ")" : "", why);
+                                "a network of lucidrains' denoising-diffusion-pytorch before 2.0%s: %s; this "
+                                "program has those from 2.0 on",
+                                version, why);
+    }
 
     if (conversion_has(v, "time_mlp.0.weights"))
         return conversion_error(
@@ -213,12 +216,14 @@ static void check_network(struct conversion *v, const struct lucid *u)
                            "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i,
                            u->time_dim);
 
+    /* The tensors answer these too. */
     conversion_check_int(v, "Unet.dim", u->time_dim);
     conversion_check_int(v, "Unet.init_dim", u->init);
     conversion_check_int(v, "Unet.channels", u->channels);
     conversion_check_int(v, "Unet.attn_heads", u->heads);
     conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
 
+    /* This program has these in one way only. */
     conversion_refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
     conversion_refuse_if(v, "Unet.learned_sinusoidal_cond",
                          settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));

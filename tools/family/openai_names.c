@@ -5,7 +5,7 @@
 #include <string.h>
 #include "family/unet_names.h"
 
-/* What our names begin with outside of blocks, and inside of them. */
+/* Beginnings of our names: first of those outside of blocks, then of those inside. */
 static const struct unet_rename names[] = {
     { "conv_in.", "input_blocks.0.0." },
     { "time_embedding.linear_1.", "time_embed.0." },

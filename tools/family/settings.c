@@ -185,6 +185,7 @@ static int add_contents(struct settings *s, const char *text, size_t size, const
     if (*first != '{' && strlen(text) == size && settings_has_flags(first))
         return settings_add_flags(s, first, where);
 
+    /* A text that begins with "{" is JSON, as Python may have written it; any other is YAML. */
     cJSON *root = NULL;
     s->code = *first == '{' ? python_json_parse(&root, text, size, where, s->err)
                             : settings_yaml(&root, text, size, where, s->err);
@@ -203,6 +204,7 @@ int settings_add_file(struct settings *s, const char *path)
     if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
         return s->code;
 
+    /* The file is closed before the values are asked for: its name and its text are copied. */
     struct dd_kind kind = dd_kind(file.data, file.size);
     const char *where = dd_arena_text(&s->arena, "%s", path);
     bool small = file.size < (size_t)1 << 20;
@@ -252,6 +254,7 @@ static struct setting *find(struct settings *s, const char *key)
     struct setting *found = NULL, *other = NULL;
     for (int i = 0; i < s->count; i++)
         if (ends_in(s->entry[i].path, key) || ends_in(key, s->entry[i].path)) {
+            /* The later wins, but not within one place. */
             other = found && contradict(found, &s->entry[i]) ? found : NULL;
             found = &s->entry[i];
             found->used = true;

@@ -1,4 +1,4 @@
-/* What is said about a checkpoint beside its tensors, under the origin's own names.  It comes from three places, of
+/* Settings: everything that is said about a checkpoint beside its tensors, under the origin's own names.  It comes from three places, of
    which the later wins: the JSON of a diffusers folder; --config FILE, which is JSON or YAML nested as the origin
    nests it, or OpenAI's flags; --set KEY=VALUE.
 

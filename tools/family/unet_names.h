@@ -9,7 +9,7 @@ enum unet_side { UNET_DOWN, UNET_MIDDLE, UNET_UP };
 
 enum unet_part { UNET_RESNET, UNET_ATTENTION, UNET_SAMPLER };
 
-/* Where a tensor lies: "up_blocks.2.attentions.1.to_q.weight" is in attention 1 of block 2 of the way up, and
+/* The place of a tensor: "up_blocks.2.attentions.1.to_q.weight" is in attention 1 of block 2 of the way up, and
    there it is "to_q.weight".  A sampler is the step between two levels. */
 struct unet_place {
     enum unet_side side;
