@@ -77,7 +77,7 @@ open_cluster() {
 	nothing "Slurm does not start here: $(grep -h -i -E 'fatal|error' log.controller log.one | tail -n 1)"
 }
 
-# What one run leaves, but for the seconds that it took.
+# The files that one run leaves, without the seconds that it took.
 same_folder() {
 	( cd "$1" && ls -A ) >found; ( cd "$2" && ls -A ) >wanted
 	cmp -s found wanted || { fail "$1 holds $(cat found)"; return; }

@@ -1,5 +1,5 @@
-# Steps against time and quality.  No time is expected to have any value: what the report says must be what the JSON says, and what is chosen
-# must follow from the rows of the same run.
+# Steps against time and quality.  No time is expected to have any value: what the report says must be what
+# the JSON says, and what is chosen must follow from the rows of the same run.
 
 test_bench() {
 	expect 0 ddpm bench --steps 2,4,8 -n 6 --sampler ddpm,ddim --json --spread 1e6 --npy a; mv out one
@@ -7,7 +7,7 @@ test_bench() {
 	for key in '{"settings":' '{"profile":' '{"machine":' '"reference":"6 other images, ddpm, 8 steps"'; do
 		grep -qF "$key" one || fail "no $key in $(cat one)"
 	done
-	# What images are worth does not depend on threads, batch and rounds.
+	# The measured quality does not depend on threads, batch and rounds.
 	expect 0 ddpm bench --steps 2,4,8 -n 6 --sampler ddpm,ddim --json --spread 1e6 --threads 1 --batch 4 --rounds 3 --npy b; mv out two
 	for file in one two; do
 		sed -n 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\),.*\("bits".*\),"front".*/\1 \2 \3/p' $file >$file.quality
@@ -41,7 +41,8 @@ test_bench_data() {
 	expect 66 ddpm bench nowhere --steps 3; says 'nowhere'
 }
 
-# The suggestion follows from the rows: of those whose interval reaches the least distance the most steps, then the least distance, the least time.
+# The suggestion follows from the rows whose interval reaches the least distance: the most steps, then the
+# least distance, then the least time.
 test_bench_suggest() {
 	expect 0 ddpm bench --steps 2,4,8,16 -n 4 --suggest 10m --json --spread 1e6
 	tail -1 out | sed 's/.*"sampler":"\([^"]*\)","steps":\([0-9]*\).*/\1 \2/' >found
@@ -71,7 +72,7 @@ test_bench_refuses() {
 	expect 73 ddpm bench --steps 2 --sampler ddpm --npy a; says 'exists already'
 }
 
-# What does not fit the time is left out, and said so; at least the fewest steps stay.
+# Numbers of steps that do not fit the time are left out, which is said; at least the fewest steps stay.
 test_bench_time() {
 	expect 0 ddpm bench --steps 2,1000 --sampler ddpm -n 2 --time 1ms --json --spread 1e6
 	says 'distances are from 2 steps, not 1000'
@@ -80,7 +81,7 @@ test_bench_time() {
 	expect 0 ddpm bench --steps 2,8 --sampler ddpm --time 1ms --json --spread 1e6 --npy a
 	prints '"images":32'; says 'distances are from 2 steps'
 	grep -aq "'shape': (32, 32, 32, 1)" a/ddpm-2.npy || fail 'the head of a/ddpm-2.npy'
-	# Of data as many as there are; a time has a unit as everywhere.
+	# With data there are at most as many images as the data has.  A time has a unit as everywhere.
 	ddpm sample -q -n 5 --steps 1 --outdir d || fail 'sample'
 	expect 0 ddpm bench d --steps 2 --sampler ddpm --time 11d --json --spread 1e6
 	prints '"images":5'; prints '"reference_images":5'
@@ -102,7 +103,8 @@ test_bench_uses_its_time() {
 		fail "$(cat images)"
 }
 
-# What overlaps is not ranked, whatever the seed, and a number of images is named; what lies apart is.
+# Rows whose intervals overlap are not ranked, whatever the seed, and a number of images is named.  Rows that
+# lie apart are ranked.
 test_bench_overlaps() {
 	command -v python3 >/dev/null || skip 'python3 is needed'
 	cat >check.py <<-'END'

@@ -1,12 +1,13 @@
-# Checkpoints of the original implementations, with their outputs: through convert and forward as a user would, under every engine and
-# instruction set, within the tolerance that comes with each.  Some lie in the tree (golden/cases), all in ../shared.
+# Checkpoints of the original implementations, with their outputs: through convert and forward as a user
+# would, under every engine and instruction set, within the tolerance that comes with each.  Some lie in the
+# tree (golden/cases), all in ../shared.
 cases=$shared/reference/checkpoints
 [ -d "$cases" ] || cases=$top/tests/golden/cases
 
 # top KEY: a number or text at the top of case.json.
 top_of() { sed -n "s/^ \"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" case.json; }
 
-# What a user has to say beside the file: as JSON, and as a line KEY=VALUE each.
+# The settings that a user has to give beside the file: as JSON, and as a line KEY=VALUE each.
 flags_as_json() {
 	awk '/^ "converter_flags": [{][}]/ { print "{}" } /^ "converter_flags": [{]$/ { print "{"; inside = 1; next }
 	     inside && /^ [}]/ { print "}"; exit } inside' case.json
@@ -21,14 +22,16 @@ flags_as_lines() {
 		value == "[" { list = key; items = ""; next }
 		{ gsub(/^"|"$/, "", value); print path key "=" value }'
 }
-# lucidrains' files do not say how large the images are, nor do their flags: what the user knows is the size of x.
+# lucidrains' files do not say how large the images are, nor do their flags: what the user knows is the size
+# of x.
 size_as_line() {
 	case $family in
 	D)  echo "image_size=$(sed -n '/^  "x": \[/,/\]/p' case.json | sed -n '4,5s/[^0-9]//gp' | tr '\n' 'x' | sed 's/x$//')" ;;
 	esac
 }
 
-# convert_case FOLDER ARGUMENT...: twice, by --config and by --set, to the same bytes; leaves model.ddpm and io.safetensors.
+# convert_case FOLDER ARGUMENT...: twice, by --config and by --set, to the same bytes; leaves model.ddpm and
+# io.safetensors.
 convert_case() {
 	from=$1; shift
 	cp "$from/case.json" "$from/io.safetensors" .
@@ -42,7 +45,8 @@ convert_case() {
 	same model.ddpm again.ddpm "$name by --config and by --set"
 }
 
-# forward_case: under every engine of the build and instruction set of the machine; more threads change no bit, see sameness.sh.
+# forward_case: under every engine of the build and instruction set of the machine; more threads change no
+# bit, see sameness.sh.
 forward_case() {
 	for forced in ref-ref ref-gemm ref-winograd avx2-ref avx2-gemm avx2-winograd avx2-dnnl avx512-ref avx512-gemm avx512-winograd avx512-dnnl \
 	              neon-ref neon-gemm neon-winograd neon-dnnl; do
@@ -58,7 +62,7 @@ forward_case() {
 	done
 }
 
-# Nothing forced: no layer is left to the reference.
+# default_case: with no engine forced, no layer is left to the reference.
 default_case() {
 	expect 0 ddpm forward model.ddpm io.safetensors --tolerance "$tolerance" --json
 	prints '"engines":{"'

@@ -1,4 +1,4 @@
-# Foreign checkpoints: what is refused and how, what is asked for, what is said; that the converted networks are right is for cases.sh.
+# Foreign checkpoints: refusals, questions and remarks.  cases.sh shows that the converted networks are right.
 tree=$top/tests/golden/cases
 pesser=$tree/C1_pesser/model-790000.ckpt
 guided=$tree/B3_guided_updown/ema_0.9999_000100.pt
@@ -109,7 +109,7 @@ test_convert_contradictions() {
 	only
 }
 
-# What accelerate's scripts leave: unet/ as it was trained, unet_ema/ its average; here they differ in one
+# accelerate's scripts leave unet/ as it was trained and unet_ema/, its average; here they differ in one
 # byte of a weight.
 accelerate_folder() {
 	cp -r "$tree/A3_scale_shift_classes/unet" "$1/unet" && cp -r "$1/unet" "$1/unet_ema" &&

@@ -20,7 +20,7 @@ test_convert_relatives() {
 	only a.safetensors model-00001-of-00002.safetensors
 }
 
-# What a file given for a model or a checkpoint is.
+# A file that is given for a model or a checkpoint and is something else is called what it is.
 test_convert_strangers() {
 	echo '{"a": 1}' >json; echo 'root:x:0:0' >text; : >empty
 	printf 'version https://git-lfs.github.com/spec/v1\noid' >lfs
@@ -73,7 +73,7 @@ test_convert_strangers() {
 	absent x.png m.ddpm
 }
 
-# What a file can ask for and this program does not have.
+# A file that asks for something which this program does not have is refused.
 test_convert_refuses() {
 	for flag in class_embed_type=timestep time_embedding_type=fourier resnet_time_scale_shift=ada_group act_fn=tanh downsample_padding=2 mid_block_type=Odd \
 	            downsample_type=kernel thresholding=true variance_type=learned variance_type=fixed_large_log prediction_type=flow \
@@ -243,7 +243,7 @@ test_convert_export() {
 	expect 0 ddpm convert there -o b.ddpm -q
 	expect 0 ddpm export -m b.ddpm -o again -q
 	for file in unet/diffusion_pytorch_model.safetensors unet/config.json scheduler/scheduler_config.json; do same there/$file again/$file; done
-	for kind in mkdir mkfifo; do        # Nothing is replaced where the last file cannot be.
+	for kind in mkdir mkfifo; do        # no file is replaced where the last one cannot be
 		mv there/model_index.json index; echo mine >there/unet/config.json; $kind there/model_index.json
 		expect 73 ddpm export -m a.ddpm -o there --force; says 'model_index.json'
 		[ "$(cat there/unet/config.json)" = mine ] || fail "replaced, though it fails: $kind"

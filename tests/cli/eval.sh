@@ -102,7 +102,7 @@ test_eval_interrupted_for_nothing() {
 	says 'and nothing is kept: add --resume FILE'; [ ! -s out ] || fail "an interrupted run printed $(cat out)"
 }
 
-# What was counted goes on to the same bits.  A run that ended before it was interrupted is begun again.
+# A run that was interrupted goes on to the same bits.  One that had ended is begun again.
 test_eval_interrupted() {
 	ddpm sample -q -n 4 --steps 3 --outdir d || fail 'sample'
 	expect 0 ddpm eval d --steps 60 --json; mv out whole
@@ -163,7 +163,7 @@ test_eval_folders() {
 }
 
 # Two sets by the middle of the network.  A set is at 0 from itself, in an interval that 12 images leave wide.
-# What cannot be compared is one line.
+# Sets that cannot be compared are refused in one line.
 test_distance() {
 	ddpm sample -q -n 12 --steps 3 --outdir d || fail 'sample'
 	ddpm sample -q -n 6 --steps 3 --seed 1 --outdir e || fail 'sample'
@@ -184,7 +184,8 @@ test_distance() {
 	expect 0 ddpm distance d e --skip-bad --json; says 'e/bad.png'; prints '"images":[12,6],"skipped":[0,1]'
 }
 
-# By the activations of the embedded model: training data and other data of the same kind cannot be told apart, and noise on them is seen in order.
+# The activations of the embedded model do not tell training data from other data of the same kind, and they
+# see more noise as a larger distance.
 test_distance_of_noise() {
 	mnist=/usr/share/datasets/fashion-mnist
 	[ -f $mnist/t10k-images-idx3-ubyte.gz ] && command -v python3 >/dev/null || skip 'dataset-fashion-mnist and python3 are needed'

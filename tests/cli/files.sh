@@ -1,4 +1,5 @@
-# Where results go: nothing is overwritten, nothing half-made stays behind, and a full or forbidden place has its exit code.
+# Files of results: nothing is overwritten, nothing half-made stays behind, and a full or forbidden place has
+# its exit code.
 
 # A file system of 8 kB in the folder small.
 small_disk() {
@@ -33,7 +34,7 @@ test_one_file() {
 	only sample.png before.png rubbish.ddpm
 }
 
-# What no rename may replace: devices, pipes, what a process holds open, by whatever links.
+# No rename may replace devices, pipes, or files that a process holds open, by whatever links.
 test_devices() {
 	expect 0 ddpm sample -q -n 1 --steps 1 -o ref.png
 	ddpm sample -q -n 1 --steps 1 -o - >a.png; same a.png ref.png 'standard output by -'

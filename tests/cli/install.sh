@@ -1,4 +1,4 @@
-# What make install leaves on a machine: a library that others can build against, and nothing once it is removed.
+# make install leaves a library that others can build against, and make uninstall leaves nothing.
 
 # in_build GOAL...: make of this build, whatever make runs the tests.
 in_build() {
@@ -6,7 +6,8 @@ in_build() {
 }
 setting() { sed -n "s/^$1 = //p" "$(dirname "$program")/../config.mak"; }
 
-# Installs into ./root; after that `package WORDS` is pkg-config against it, `link_static` and `link_shared FILE.c... -o NAME` build.
+# Installs into ./root; after that `package WORDS` is pkg-config against it, `link_static` and `link_shared
+# FILE.c... -o NAME` build.
 installed() {
 	command -v pkg-config >/dev/null || skip 'there is no pkg-config'
 	root=$PWD/root
@@ -66,7 +67,8 @@ test_header_as_cxx() {
 	[ "$(wc -c <image.pgm)" -eq $((13 + 1024)) ] || fail "$(wc -c <image.pgm) bytes"
 }
 
-# The functions that the shared library shows, against those of the header and the list of those that programs may have been built with.
+# The functions that the shared library shows, against those of the header and the list of those that programs
+# may have been built with.
 test_symbols() {
 	lib=$(dirname "$program")/libddpm.so.0
 	[ -f "$lib" ] || skip 'this build has no shared library'
@@ -92,7 +94,8 @@ test_links() {
 	done
 }
 
-# Eps is exact there, so x_T ~ N(0, 1) is scaled to the data: the mean of 6400 numbers is off by less than 5 of its deviations, 0.2/80 each.
+# Eps is exact there, so x_T ~ N(0, 1) is scaled to the data: the mean of 6400 numbers is off by less than 5
+# of its deviations, 0.2/80 each.
 test_examples() {
 	installed
 	link_shared $cc -Wshadow "$top/tools/examples/own_eps.c" -o own_eps 2>log || fail "$(cat log)"

@@ -1,6 +1,8 @@
-# Too little memory, too few processes, a network that breaks: a code and a line, no half-made file, no harm to others.
+# Too little memory, too few processes, a network that breaks: a code and a line, no half-made file, no harm
+# to others.
 
-# Whatever the limit, either the picture is made or it is 71 before anything is written; below some limit the program itself does not load.
+# With any limit either the picture is made, or the program exits with 71 before anything is written.  Below
+# some limit the program itself does not load.
 test_memory_limit() {
 	[ -z "${RUN:-}" ] || skip 'the emulator needs the memory for itself'
 	( ulimit -v 4000000 && ddpm --version >/dev/null 2>&1 ) || skip 'this build does not run under ulimit -v'
@@ -20,8 +22,8 @@ test_memory_limit() {
 	[ $refused -gt 0 ] || fail 'no limit was refused with 71'
 }
 
-# What the program was started by does not count: a limit that holds from a shell holds from a process of
-# 600 MB that becomes the program.
+# The memory of the program that started this one does not count: a limit that holds from a shell holds from a
+# process of 600 MB that becomes the program.
 test_memory_of_the_parent() {
 	[ -z "${RUN:-}" ] || skip 'the emulator would be what the process becomes'
 	cat >large.c <<-'END'
@@ -114,7 +116,8 @@ break_class_3() {
 	new_id "$1"
 }
 
-# The embedding of class 3 becomes so large that sums overflow: images 3 and 13 are lost, each other one stays what it was.
+# The embedding of class 3 becomes so large that sums overflow: images 3 and 13 are lost, each other one stays
+# what it was.
 test_nan() {
 	model_with_classes
 	expect 0 ddpm sample -q -m model.ddpm -n 15 --steps 2 --class all --outdir good

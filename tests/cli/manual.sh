@@ -1,4 +1,5 @@
-# --help, man pages and completion are three views of one table: they name the same options and the same choices.
+# --help, man pages and completion are three views of one table: they name the same options and the same
+# choices.
 
 # help_options COMMAND: what --help lists, "--name" and "-x" a line each; help_choices: "--name a b c".
 help_options() { ddpm "$1" --help | sed -n 's/^  \(-[a-zA-Z],\|   \) \(--[a-z0-9-]*\).*/\1\n\2/p' | tr -d ', ' | grep . | LC_ALL=C sort; }

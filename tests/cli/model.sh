@@ -1,4 +1,4 @@
-# What is said of a model, and the network run once.
+# ddpm info of a model, and ddpm forward, which runs the network once.
 
 test_info() {
 	expect 0 ddpm info; prints 'embedded model'; prints 'CPU'; prints 'parameters'; prints 'engine class'
@@ -44,7 +44,8 @@ test_forward() {
 	expect 65 ddpm forward "$top/tools/default.ddpm" cut; says 'cut'
 }
 
-# The noise of the command line is the noise of a file that holds the same: x_T and z of image 0 as one model's first and only step.
+# The noise of the command line is the noise of a file that holds the same: x_T and z of image 0 as one
+# model's first and only step.
 test_schedule() {
 	expect 0 ddpm schedule --timesteps 7 --steps 4 --json
 	[ "$(sed 's/.*"c":\([0-9]*\).*/\1/' out | tr '\n' ' ')" = '0 2 4 6 ' ] || fail "$(cat out)"

@@ -1,5 +1,5 @@
-# Left alone at night: a folder of images survives kills, signals, loss of power, full disks and second starts, and ends up the same.
-# NIGHT=long kills 200 times instead of 60.
+# Left alone at night: a folder of images survives kills, signals, loss of power, full disks and second
+# starts, and ends up the same. NIGHT=long kills 200 times instead of 60.
 
 # The images of two folders are the same, and nothing else is in the first.
 same_set() {
@@ -160,7 +160,8 @@ test_verify_folder() {
 	expect 65 ddpm verify empty; says 'manifest.jsonl'
 }
 
-# An image lost to NaN is listed with seed and step, stays lost until it is to be tried again, and is 70 as long as it is lost.
+# An image lost to NaN is listed with seed and step, stays lost until it is to be tried again, and is 70 as
+# long as it is lost.
 test_retry_nan() {
 	model_with_classes
 	expect 0 ddpm sample -q -m model.ddpm -n 12 --steps 2 --class all --outdir good
@@ -182,7 +183,8 @@ test_retry_nan() {
 	expect 0 ddpm sample -q -m model.ddpm -n 12 --steps 2 --class all --outdir d
 }
 
-# SIGTERM in the middle of the chain of every sampler, twice, then to the same bits; another batch size does not matter.
+# SIGTERM in the middle of the chain of every sampler, twice, then to the same bits; another batch size does
+# not matter.
 test_stopped_mid_chain() {
 	crash_library
 	ddpm sample -q -n 1 --steps 8 -o a.png || fail 'sample'
@@ -230,7 +232,8 @@ test_second_signal() {
 	[ ! -e x.png ] && [ "$(temporaries .)" -eq 0 ] || fail "left behind: $(ls -A)"
 }
 
-# Killed at random: before an operation on files, most of them between the open of a temporary and its rename, or at any time.
+# Killed at random: before an operation on files, most of them between the open of a temporary and its rename,
+# or at any time.
 test_killed() {
 	crash_library
 	kills=60 between=0 random=12345
@@ -260,7 +263,8 @@ test_killed() {
 	[ "${NIGHT:-}" != long ] || [ $between -ge 50 ] || fail "only $between kills hit between open and rename"
 }
 
-# What a loss of power can leave before every operation on files: any of it started again gives the same set.
+# A loss of power is simulated before every operation on files.  A new start gives the same set from whatever
+# it leaves.
 test_loss_of_power() {
 	crash_library
 	expect 0 crash CRASH_TICKS=ticks -- sample -q -n 3 --steps 12 --outdir all

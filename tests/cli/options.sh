@@ -26,7 +26,7 @@ test_help_fits_the_terminal() {
 			TERM=xterm script -qec "stty cols $columns; '$program' $words" typescript </dev/null |
 				tr -d '\r' >seen
 			tr -d ' \n' <seen >found; cmp -s found expected || fail "$columns columns: other words: $(cat seen)"
-			# What is to be copied, and the lines of a table, stay whole.
+			# Lines that are to be copied, and those of a table, stay whole.
 			sed '/^Examples:/,/^Exit/d; /^  [a-z]/d; /^Usage/d; /^ddpm: runs/d' seen |
 				awk -v most=$columns 'length($0) > most { print; exit 1 }' >long ||
 				fail "'$words' in $columns columns: $(cat long)"
@@ -66,7 +66,7 @@ test_mistakes_of_options() {
 	for mistake in --width --num-images --s --scheduler; do
 		expect 64 ddpm sample $mistake; whole sample "unknown option $mistake; ddpm sample --help lists all"
 	done
-	# What a command has no use for it does not take.
+	# A command does not take an option that means nothing to it.
 	for words in 'schedule --conv gemm' 'schedule --threads=2' 'convert --cpu avx2' 'convert --memory low'; do
 		set -- $words; option=${2%%=*}
 		expect 64 ddpm $words; whole $1 "unknown option $option: ddpm $1 makes no network"
@@ -144,7 +144,7 @@ test_values_of_sample() {
 	done
 }
 
-# What is missing is said before what else would be needed.
+# A missing file is named before anything else that would be needed.
 test_missing_input_first() {
 	for words in 'convert absent' 'export -m absent' 'export -m absent --to ddpm -o a.txt' \
 		'train absent' 'sample --from absent' 'sample -m absent --encode' \
@@ -185,7 +185,8 @@ test_ways_to_write() {
 		fail "alpha is not alpha_bar_i / alpha_bar_(i-1): $(cat out)"
 }
 
-# A model of eps, trained briefly: its x0 at t = 999 is garbage.  What trusts it warns, what does not is silent; the embedded model's v is good there.
+# The x0 at t = 999 of a model of eps that was trained briefly is garbage.  A sampler that trusts it warns,
+# another one is silent.  The v of the embedded model is good there.
 test_x0_warning() {
 	local folder=$shared/checkpoints/fashion32
 	reference "$folder"
@@ -203,7 +204,8 @@ test_x0_warning() {
 	expect 0 ddpm verify b.png
 }
 
-# Statistics that a model does not have, and lists that a sampler cannot take: one line that says what to do, and no file.
+# Statistics that a model does not have, and lists that a sampler cannot take: one line that says what to do,
+# and no file.
 test_chains_refused() {
 	case=$top/tests/golden/cases/A3_scale_shift_classes
 	ddpm convert "$case" -o plain.ddpm -q || fail 'convert'

@@ -1,5 +1,6 @@
-# Whoever starts it, and from where: the same files, and no word with -q.  (A clock that is set is test_clocks, modes of floating point and a
-# comma locale of a program that asks for one are tests/property/outside_test.c.)
+# The program makes the same files, and says no word with -q, whoever starts it and from where.  (A clock that
+# is set is test_clocks, modes of floating point and a comma locale of a program that asks for one are
+# tests/property/outside_test.c.)
 
 # started WHAT...: three images, by the shell function or command WHAT, that have to be those of `all`.
 started() {
@@ -30,7 +31,8 @@ test_surroundings() {
 	[ "$(stat -c %a x.png m.ddpm | sort -u)" = 600 ] || fail "files get $(stat -c %a x.png m.ddpm)"
 }
 
-# Between what one image at a time takes and what 16 take, fewer go at a time, the process stays below, and the images are the same.
+# Between what one image at a time takes and what 16 take, fewer go at a time, the process stays below, and
+# the images are the same.
 test_batch_by_memory() {
 	crash_library
 	for batch in 1 16; do

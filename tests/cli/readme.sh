@@ -36,7 +36,8 @@ test_readme_converts() {
 	[ $ran -eq 6 ] || [ ! -d "$foreign" ] && [ $ran -ge 4 ] || fail "$ran of them could be run"
 }
 
-# The commands run as they are printed, but for what takes time: numbers of images and of steps, the data's size.
+# The commands run as they are printed, but for what takes time: numbers of images and of steps, the data's
+# size.
 test_readme_commands() {
 	readme_checkpoints
 	expect 0 ddpm convert -q model-790000.ckpt --set resolution=32 -o cifar10.ddpm

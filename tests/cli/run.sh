@@ -32,7 +32,7 @@ says()   { grep -qF -e "$1" err || fail "standard error lacks \"$1\": $(cat err)
 prints() { grep -qF -e "$1" out || fail "standard output lacks \"$1\": $(cat out)"; }
 same()   { cmp -s "$1" "$2" || fail "$1 and $2 differ${3:+: $3}"; }
 absent() { for file; do [ ! -e "$file" ] || fail "$file was left behind"; done; }
-# Nothing in the folder but what expect writes and the names given.
+# only NAME...: the folder holds nothing but these files and those that expect writes.
 only() {
 	for file in $(ls -A); do
 		case " out err $* " in *" $file "*) ;; *) fail "$file was left behind" ;; esac

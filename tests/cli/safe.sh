@@ -1,4 +1,4 @@
-# What may lie in a folder of images beside them: nothing of others is taken, followed, replaced or removed,
+# Other files in a folder of images: none of them is taken, followed, replaced or removed,
 # and what is not an image does not count as one.
 
 # In d, 3 images and what they were made by; in all, the same.
@@ -84,7 +84,7 @@ test_forged_manifest() {
 		expect 65 ddpm $again; says 'manifest.jsonl'
 		expect 65 ddpm merge --outdir d
 	done
-	# What a line may hold it may hold after a merge too.
+	# A line may hold the same after a merge.
 	{ head -n 3 all/manifest.jsonl; line 2 image-000002.png 1e29; } >d/manifest.jsonl
 	for time in first second; do
 		head -n 1 all/manifest.jsonl >d/manifest-0-of-2.jsonl
@@ -174,7 +174,7 @@ test_folder_of_others() {
 	[ "$(ls -A e | wc -l)" -eq 6 ] || fail "$(ls -A e)"
 }
 
-# Where nothing can be written a folder that has everything is done.
+# A folder that has everything is done, even where nothing can be written.
 test_read_only_folder() {
 	small_disk
 	mount -o remount,size=1m small || skip 'mount is not allowed here'

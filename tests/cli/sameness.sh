@@ -41,8 +41,9 @@ test_verify() {
 	same d/image-000001.png e.png 'one image in a folder or as a file'
 }
 
-# A picture without compression by the text of one file and the pixels of another would need a PNG writer; the embedded model gives both:
-# the text of seed 1 in front of the pixels of seed 2, and of a picture whose seed digit is changed.
+# A picture without compression by the text of one file and the pixels of another would need a PNG writer; the
+# embedded model gives both: the text of seed 1 in front of the pixels of seed 2, and of a picture whose seed
+# digit is changed.
 test_verify_rejects() {
 	ddpm sample -q -n 1 --steps 1 --seed 1 -o a.png && ddpm sample -q -n 1 --steps 1 --seed 2 -o b.png || fail 'sample'
 	size=$(($(printf '%d' "0x$(od -An -tx1 -j33 -N4 a.png | tr -d ' \n')") + 12 + 33))
@@ -62,7 +63,8 @@ test_verify_rejects() {
 	expect 65 ddpm verify .
 }
 
-# A grid is large enough to look at; --scale says otherwise.  Of a picture that is told smaller than it is, verify says so.
+# A grid is large enough to look at; --scale says otherwise.  Of a picture that is told smaller than it is,
+# verify says so.
 test_scale() {
 	set -- --steps 2 -n 3
 	ddpm sample -q "$@" -o grid.png && ddpm sample -q "$@" --scale 1 -o one.png && ddpm sample -q "$@" --scale 7 -o seven.png &&

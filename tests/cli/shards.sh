@@ -1,7 +1,7 @@
-# Many machines: a folder that several runs fill, each with its shard, and merge.  However the work is shared, stopped and taken up again, the
-# folder ends up as one run leaves it.
+# Many machines: several runs fill a folder, each with its shard, and merge it.  The folder ends up as one run
+# leaves it, however the work is shared, stopped and taken up again.
 
-# What a run leaves, but for the seconds that it took.
+# same_folder A B: a run left the same files in both, but for the seconds that it took.
 same_folder() {
 	same_set "$@"
 	sed 's/"seconds":.*//' "$1/manifest.jsonl" >found; sed 's/"seconds":.*//' "$2/manifest.jsonl" >wanted
@@ -210,7 +210,7 @@ test_shard_locks() {
 	[ $kills -gt 12 ] || fail "there were only $kills operations"
 }
 
-# What a loss of power can leave of a shard that begins, of one beside another, and of a merge.
+# A loss of power is simulated in a shard that begins, in one beside another, and in a merge.
 test_shard_loss_of_power() {
 	crash_library
 	expect 0 ddpm sample -q -n 3 --steps 2 --outdir all

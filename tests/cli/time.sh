@@ -1,7 +1,9 @@
-# --max-time, --deadline, --steps auto and bench --suggest, by a clock of the tests' own (crash.c): 2 ms for every question about the time, of which
-# a step asks one per node of the network, some ninety.  So nothing here depends on how fast the machine is.
+# --max-time, --deadline, --steps auto and bench --suggest, by a clock of the tests' own (crash.c): 2 ms for
+# every question about the time, of which a step asks one per node of the network, some ninety.  So nothing
+# here depends on how fast the machine is.
 
-# timed CODE SECONDS VARIABLE=VALUE... -- ARGUMENTS: expects the exit code after at most so many seconds of that clock.
+# timed CODE SECONDS VARIABLE=VALUE... -- ARGUMENTS: expects the exit code after at most so many seconds of
+# that clock.
 timed() {
 	code_wanted=$1 most=$2; shift 2
 	expect $code_wanted crash TZ=UTC0 CRASH_CLOCK=${pace:-0.002} CRASH_TIME=took "$@"
@@ -32,8 +34,9 @@ test_max_time() {
 	done
 }
 
-# Steps that take longer than the quarter of a second kept for saving: one that is begun too late ends too late for three of four times a quarter
-# of a step apart, whatever is left when it begins.  Those that can end are made: 1.25 steps and the time to save are left, here with some room.
+# Steps that take longer than the quarter of a second kept for saving: one that is begun too late ends too
+# late for three of four times a quarter of a step apart, whatever is left when it begins.  Those that can end
+# are made: 1.25 steps and the time to save are left, here with some room.
 test_last_step() {
 	crash_library
 	pace=0.01
@@ -50,7 +53,8 @@ test_last_step() {
 	pace=
 }
 
-# A clock that is set does not matter to --max-time and is believed by --deadline; sleep counts for both, and not as a slow step.
+# A clock that is set does not matter to --max-time and is believed by --deadline; sleep counts for both, and
+# not as a slow step.
 test_clocks() {
 	crash_library
 	expect 0 ddpm sample -q -n 1 --steps 20 --outdir all
@@ -107,8 +111,9 @@ test_steps_auto() {
 	expect 64 ddpm sample --steps auto --max-time 5s --noise a.png; says '--noise'
 }
 
-# What bench suggests is within one notch, a row of its list of steps, of the nearest row within the time of a table that is made apart: times from
-# the folders of ddpm sample, distances of four times as many other images from ddpm distance.  The times allowed lie between two rows.
+# The suggestion of bench is compared with a table that is made apart: times are those of folders of ddpm
+# sample, distances those of four times as many other images by ddpm distance.  The suggestion is at most one
+# row of the list of steps away from the nearest row within the time.  The times allowed lie between two rows.
 test_suggestion_of_a_table() {
 	! grep -q __asan_init "$program" || skip 'with a sanitizer it takes minutes'
 	crash_library

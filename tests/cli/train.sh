@@ -1,4 +1,5 @@
-# Training: refusals before the first step, the same bytes however often a run is stopped, and a last checkpoint that always loads.
+# Training: refusals before the first step, the same bytes however often a run is stopped, and a last
+# checkpoint that always loads.
 
 # pictures N [WIDTH]: N gray pictures in ./d, out of the bytes of the program.
 pictures() {
@@ -180,7 +181,7 @@ test_train_resumed_after_the_end() {
 	same m.ddpm first
 }
 
-# What training keeps beside the weights stays behind: a checkpoint becomes the folder that its model becomes.
+# A checkpoint is exported as its model is: what training keeps beside the weights stays behind.
 test_train_checkpoint_for_diffusers() {
 	pictures 3
 	expect 0 train --steps 2 --holdout 0 -q --set net.norm.groups=8
@@ -283,7 +284,8 @@ test_train_interrupted_at_the_end() {
 	expect 0 ddpm "$@" --resume; same m.ddpm whole
 }
 
-# The second signal does not wait for the step that the first lets end: nothing of that step is kept, and what was there is whole.
+# The second signal does not wait for the step that the first lets end: nothing of that step is kept, and what
+# was there is whole.
 test_train_second_signal() {
 	[ -z "${RUN:-}" ] || skip 'the emulator would get the signal'
 	pictures 6
@@ -299,7 +301,8 @@ test_train_second_signal() {
 	loads
 }
 
-# The weights of class 3 overflow: the first step that draws it names itself, the layer, and the checkpoint before.
+# The weights of class 3 overflow: the first step that draws it names itself, the layer, and the checkpoint
+# before.
 test_train_nan() {
 	model_with_classes
 	break_class_3 model.ddpm
@@ -315,8 +318,8 @@ test_train_nan() {
 	expect 70 ddpm train d -o m.ddpm --init model.ddpm --steps 10 --set batch=1 --set lr=1e-6 --holdout 0 --grid-every 0 --threads 1 -q --resume; says "step $step was not taken"
 }
 
-# The rate of every step: up over the warm-up, then half a cosine that would be 0 at the step behind the last (Loshchilov and Hutter 2017).
-# Nine digits are written.
+# The rate of every step: up over the warm-up, then half a cosine that would be 0 at the step behind the last
+# (Loshchilov and Hutter 2017). Nine digits are written.
 test_train_cosine() {
 	pictures 3
 	expect 0 train --steps 12 --set warmup=4 --set lr=0.003 --set lr_schedule=cosine --save-every 1 --holdout 0 -q
@@ -414,8 +417,8 @@ test_train_classes() {
 	expect 0 train --force --holdout 0 --time 1s -q
 }
 
-# The mean loss of steps 201 to 300 on 512 images.  PyTorch's is 0.0832 and 0.0772 with seeds 0 and 1 (tests/golden/train_loss.py 2): the mean
-# and five of their standard deviations are 0.1.
+# The mean loss of steps 201 to 300 on 512 images.  PyTorch's is 0.0832 and 0.0772 with seeds 0 and 1
+# (tests/golden/train_loss.py 2): the mean and five of their standard deviations are 0.1.
 test_train_loss() {
 	images=/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz
 	[ -e "$images" ] || skip "$images is not there: install dataset-fashion-mnist (Debian's name)"
@@ -447,8 +450,8 @@ test_train_archs() {
 	expect 0 ddpm sample -m m.ddpm -n 1 --steps 4 --force --spacing optimal --variance analytic -q
 }
 
-# Training begins with a converted checkpoint of each family, its network, classes, prediction and variance: at a rate that is
-# nothing in float32 it stays what it is.
+# Training begins with a converted checkpoint of each family, its network, classes, prediction and variance:
+# at a rate that is nothing in float32 it stays what it is.
 test_train_init_of_each_family() {
 	cases=$top/tests/golden/cases
 	mkdir d

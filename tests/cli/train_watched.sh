@@ -31,7 +31,7 @@ test_bar_fits() {
 	done
 }
 
-# What follows the last step has bars of its own, and lines with -v where there is no terminal.
+# The parts behind the last step have bars of their own, and lines with -v where there is no terminal.
 test_bar_of_each_part() {
 	[ -z "${RUN:-}" ] && script -qec true typescript >/dev/null 2>&1 ||
 		skip 'there is no script(1) that gives a terminal'
@@ -57,7 +57,7 @@ test_bar_resized_in_tmux() {
 	words="train d -o m.ddpm $in_a_line --holdout 0 --steps 99999999"
 	screen -u new-session -d -x 120 -y 20 "'$program' $words" ||
 		skip 'tmux does not start'
-	# What is drawn before tmux tells the new width wraps.  It tells at once when the last change is not new.
+	# A bar that is drawn before tmux tells the new width wraps.  tmux tells at once when the last change is not new.
 	for columns in 120 50 30 100 20; do
 		screen resize-window -x $columns -y 20 2>err || skip 'this tmux cannot resize a window'
 		for i in $(seq 600); do
@@ -166,8 +166,8 @@ test_train_by_the_clock() {
 grid-000000023.png grid-000000024.png" ] || fail "$(ls m.ddpm.train)"
 }
 
-# What can be sampled from while a training is under way, said to whoever asks for the model or gives
-# the folder.
+# While a training is under way, a user who asks for the model or gives the folder is told which checkpoint
+# can be sampled from.
 test_train_sampled_meanwhile() {
 	pictures 6
 	expect 0 train --holdout 0 --steps 4 --save-every 3 -q

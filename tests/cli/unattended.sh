@@ -1,4 +1,4 @@
-# What is shipped for starts that nobody watches: systemd's units, a crontab, a script for Slurm.
+# The files for starts that nobody watches: systemd's units, a crontab, a script for Slurm.
 
 units=$top/tools/unattended
 
@@ -22,7 +22,8 @@ test_unattended_crontab() {
 	! sed 's|^\*/30|*/x|' "$units/ddpm.crontab" | crontab -n - >out 2>&1 || fail 'the validator does not see a wrong minute'
 }
 
-# Every option that they give is one of the program's; cron's line as cron runs it, with a model that is not there.
+# Every option that they give is one of the program's; cron's line as cron runs it, with a model that is not
+# there.
 test_unattended_commands() {
 	sh -n "$units/ddpm.slurm" || fail 'ddpm.slurm is no shell script'
 	! command -v shellcheck >/dev/null || shellcheck "$units/ddpm.slurm" >out || fail "$(cat out)"
