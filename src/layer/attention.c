@@ -51,6 +51,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
         .mr = k->gemm_mr,
         .nr = k->gemm_nr,
     };
+
     p.tokens = p.memory + p.pixels;
     p.v = (a->tied ? 1 : 2) * p.heads * p.dim;
     p.rows = dd_min(dd_blocks(dd_min(p.pixels, ROWS), p.mr), 1 + ROWS_FLOATS / (p.tokens * p.mr)) * p.mr;

@@ -3,9 +3,8 @@
 
      y = (conv(act(x * scale + shift)) + bias + add + residual) * scale:
 
-   the inner part is `pre`, the outer `post` (map.h).  What an engine does not take of the inner part is one
-   pass into scratch, what it does not take of the outer one is a pass over the output.  Padding is zeros of
-   the inner result. */
+   the inner part is `pre`, the outer `post` (map.h).  The inner part is one pass into scratch and the outer
+   part one pass over the output, unless the engine takes them.  Padding is zeros of the inner result. */
 #include "layer/conv_engine.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +198,7 @@ static void output_pass(const struct dd_context *ctx, const struct dd_map *y, co
     size_t pixels = (size_t)y->h * y->w, blocks = dd_blocks(pixels, PIXELS);
     if (!post)
         post = &copy;
+
     DD_TASKS(ctx->worker, task, (size_t)y->n * blocks) {
         size_t image = task / blocks, first = task % blocks * PIXELS, at = image * pixels + first;
         const float *add = post->add ? post->add + image * post->add_stride : NULL;

@@ -201,6 +201,8 @@ static dnnl_status_t open_primitive(struct primitive *p, dnnl_engine_t engine, c
     dnnl_status_t status = describe(&p->desc, engine, s, n);
     if (status)
         return status;
+
+    /* Each step is taken when those before it were without an error. */
     (void)((status = dnnl_primitive_create(&p->run, p->desc)) ||
            (status = make_memory(&p->src, p, dnnl_query_src_md, engine)) ||
            (status = make_memory(&p->weights, p, dnnl_query_weights_md, engine)) ||
@@ -234,6 +236,7 @@ static dnnl_status_t open_reorder(struct onednn *o, const struct dd_conv_shape *
     dnnl_status_t status = make_layout(&from, 4, dims, dnnl_oihw);
     if (status)
         return status;
+
     status = dnnl_reorder_primitive_desc_create(&desc, view(&from), o->engine, to, o->engine, NULL);
     if (!status) {
         status = dnnl_primitive_create(&o->reorder, desc);
@@ -249,6 +252,7 @@ static void close_state(struct onednn *o)
 {
     close_primitive(&o->one);
     close_primitive(&o->batch);
+
     if (o->plain)
         dnnl_memory_destroy(o->plain);
     if (o->packed)

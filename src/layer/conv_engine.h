@@ -5,7 +5,7 @@
 #include "base/built.h"
 #include "layer/conv.h"
 
-/* What an engine takes. */
+/* Flags of what an engine takes. */
 enum {
     DD_CONV_PRE = 1,       /* it applies pre itself */
     DD_CONV_POST = 2,      /* it applies post itself */

@@ -121,6 +121,8 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
             a[i] = x->data + (first + i) * x->stride;
         return;
     }
+
+    /* (oy, ox) steps through the output pixels, row by row and image by image. */
     for (size_t i = 0; i < count; i += g->mr, a += g->taps * g->mr)
         for (size_t j = 0; j < dd_min(g->mr, count - i); j++) {
             point_pixel(a + j, g->mr, s, image, x->stride, (int)oy * s->stride - s->top,
@@ -149,8 +151,8 @@ static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
 }
 
 /* Computes rows first .. first + count - 1 of y, for the channels of one panel.  The tiles of rows that
-   meet a chunk of weights fetch the next chunk ahead, each its part.  Where rows are `fresh`, since no
-   panel has met them, each tile also fetches those of the next one. */
+   meet a chunk of weights fetch the next chunk ahead, each its part.  Rows are `fresh` when no panel has
+   met them; then each tile also fetches the pixels of the next one. */
 static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a,
                           size_t panel, const float *bias, size_t first, size_t count, int fresh,
                           const struct dd_post *post)
@@ -159,6 +161,7 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
     const struct dd_map *r = post ? post->residual : NULL;
     size_t column = panel * g->nr, n = dd_min(g->nr, (size_t)c->shape.cout - column),
            step = dd_blocks(g->nr, dd_blocks(count, g->mr));
+
     for (size_t tap = 0; tap < g->taps; tap += g->chunk_taps) {
         size_t taps = dd_min(g->chunk_taps, g->taps - tap);
         const float *b = c->packed + (panel * g->taps + tap) * g->depth * g->nr,

@@ -2,8 +2,8 @@
 
      dw[o, (tap, i)] += sum over q of dz[q, o] x'[q stride + tap - padding, i].
 
-   Where x has more channels, the stride is 1 and padding leaves the size as it is, it is summed the other
-   way round, so that patches are copies of the smaller map:
+   The sum goes the other way round where x has more channels, the stride is 1 and padding leaves the size
+   as it is, so that patches are copies of the smaller map:
 
      dw[o, (tap, i)] = sum over input pixels p of x'[p, i] dz[p + padding - tap, o].
 
@@ -112,6 +112,8 @@ static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_
 {
     size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin,
            nr = w->g->k->gemm_nr;
+
+    /* A run is output pixels of one row. */
     for (size_t run; count; q += run, count -= run, to += run * nr) {
         size_t ox = q % width, part;
         run = dd_min(count, width - ox);
@@ -194,6 +196,7 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
     float *to = w->scratch + (rows ? p->a : p->b) + at / c->share * side->plane + panel * side->panel +
                 at % c->share * o->nr;
     const struct source in = source_of(w, of_z);
+
     if (of_z || dd_conv_is_pointwise(&p->sum))
         copy_pixels(w, &in, to, q, count, first, n);
     else
@@ -220,7 +223,7 @@ static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, s
     }
 }
 
-/* Adds up db for the output channels of a panel.  Where dz is not z, it has as many pixels. */
+/* Adds up db for the output channels of a panel.  dz has as many pixels as z, where it is not z itself. */
 static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *c, size_t panel)
 {
     const struct dd_map *dz = w->dz;
@@ -254,10 +257,12 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
     const struct dd_conv_outer *o = &p->outer;
     size_t nr = o->nr, m = dd_min(nr, o->rows - row * nr), n = dd_min(nr, o->columns - column * nr);
     float *c = w->scratch + p->c + (column * o->rows + row * nr) * nr;
+
     for (size_t plane = 1; plane < o->planes; plane++)
         w->g->k->post(c, nr, c + plane * o->c_plane, nr, NULL, c, nr, 1, m, n);
     if (!p->swapped)
         w->g->k->transpose(own, nr, c, nr, m, n);
+
     for (size_t i = 0; i < (p->swapped ? m : n); i++)
         if (p->swapped)
             add_row(w, c + i * nr, row * nr + i, column * nr, n);

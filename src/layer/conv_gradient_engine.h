@@ -6,7 +6,7 @@
 #include "layer/conv_gradient.h"
 #include "layer/conv_outer.h"
 
-/* How a gradient by the weights is cut, and where its parts lie in the scratch block, in floats. */
+/* A gradient by the weights: how it is cut, and where its parts lie in the scratch block, in floats. */
 struct dd_conv_gradient_plan {
     struct dd_conv_outer outer;
 

@@ -57,6 +57,7 @@ static void pack_panel(const struct dd_conv_gradient *g, float *packed, const fl
            n = dd_min(nr, cin - panel * nr);
     int top = phase / s->stride, left = phase % s->stride;
     float *to = packed + panel_at(g, phase, panel, phase_taps(s, top) * phase_taps(s, left), 0);
+
     for (int kh = top; kh < s->kernel; kh += s->stride)
         for (int kw = left; kw < s->kernel; kw += s->stride)
             for (size_t o = 0; o < (size_t)s->cout; o++, to += nr) {

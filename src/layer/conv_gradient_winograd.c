@@ -35,6 +35,8 @@ void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
     tiles = tiles > CHUNK_TILES ? tiles : CHUNK_TILES;
     p->outer = dd_conv_outer_of(g->k, PLANES, cin, cout,
                                 strip * dd_min(dd_blocks(tiles, strip), p->strips * (size_t)g->batch));
+    /* A thread's own part holds the rows of a strip while it is loaded, and dw of two panels while they are
+       stored. */
     size_t load = (4 * p->rows + 2) * (size_t)s->w * cin, store = 2 * 9 * nr * nr;
     dd_conv_gradient_place(g, load > store ? load : store);
 }

@@ -4,8 +4,8 @@
 
    A and B are copies of `room` terms of a plane at a time, in panels of nr channels,
    [plane][panel][room][nr], or lie where they are, see struct dd_conv_side.  C is [plane][panel of
-   columns][rows][nr].  Whoever fills A and B, and adds them piece by piece, does so in a fixed order of
-   terms: an element of C is one sum in that order, wherever the pieces are cut.
+   columns][rows][nr].  The caller fills A and B and adds them piece by piece, in a fixed order of terms: an
+   element of C is one sum in that order, wherever the pieces are cut.
 
    Planes are one line of the cache further apart than they need be, since otherwise all would compete for
    the same sets. */

@@ -45,6 +45,7 @@ static void ref_pixel(const struct dd_conv *c, float *y, const struct dd_map *x,
     const struct dd_conv_shape *s = &c->shape;
     size_t taps = (size_t)s->kernel * s->kernel, cin = (size_t)s->cin;
     const float *bias = c->packed + (size_t)s->cout * taps * cin;
+
     for (int o = 0; o < s->cout; o++) {
         const float *w = c->packed + (size_t)o * taps * cin;
         double sum = bias[o];

@@ -83,6 +83,7 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     const struct taps *g = c->state;
     const float *a[DD_GEMM_MR_MAX];
     size_t cin = (size_t)c->shape.cin;
+
     for (size_t first = 0; first < count; first += g->mr) {
         size_t m = dd_min(g->mr, count - first);
         for (size_t i = 0; i < m; i++)
@@ -104,6 +105,7 @@ static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float
            count = (size_t)(end - top) * (size_t)x->w;
     const float *scale = pre && pre->scale ? pre->scale + image * cin : NULL,
                 *shift = scale ? pre->shift + image * cin : NULL;
+
     for (size_t done = 0, n; done < count; done += n) {
         const float *from = x->data + (first + done) * x->stride;
         n = dd_min(RUN, count - done);

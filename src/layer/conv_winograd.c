@@ -4,9 +4,8 @@
      F(2x2, 3x3)   16 where it has 36, on small images;
      F(6x6, 3x3)   64 where it has 324, on large ones.
 
-   Of an image that is doubled as it is read, 25, 9 and 49 of them remain.  Where an image is no multiple of
-   6, the last tiles of a side of F(6x6) have 4 rows or columns, by the same weights: 32 is 6, 6, 6, 6, 4,
-   4.
+   An image that is doubled as it is read needs only 25, 9 and 49 of them.  F(6x6) cuts a side that is no
+   multiple of 6 into sixes and one or two fours at the end, by the same weights: 32 is 6, 6, 6, 6, 4, 4.
 
    An image is cut into tiles of, say, 4x4 output pixels.  For a block of tiles
 

@@ -8,7 +8,8 @@
 
 enum { DD_WINOGRAD_PLANES = 64, DD_WINOGRAD_PIXELS = 36 }; /* of a tile, at most */
 
-/* How a side of an image is cut into tiles: `all` of them, the first `large` `tile` wide, the others 4. */
+/* The tiles along a side of an image: `all` of them, of which the first `large` are `tile` wide and the
+   others 4. */
 struct dd_winograd_side {
     size_t large, all;
 };
@@ -36,7 +37,7 @@ struct dd_winograd {
     size_t u, m, places; /* floats of U, M and places of one thread */
 };
 
-/* Where a tile lies: its image, the first row and column of its outputs, and how many of each there are. */
+/* The place of a tile: its image, the first row and column of its outputs, and how many of each there are. */
 struct dd_winograd_place {
     size_t image;
     int row, column, rows, columns;

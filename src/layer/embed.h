@@ -14,7 +14,7 @@ void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_
 /* Adds to y [n, c] the row classes[n] of table [classes, c]. */
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
                             const int32_t *classes);
-/* Adds dy [n, c] to row classes[n] of dtable, image after image.  What y held before the class has dy
+/* Adds dy [n, c] to row classes[n] of dtable, image after image.  The value of y before the class has dy
    itself as its gradient. */
 void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
                              const int32_t *classes);

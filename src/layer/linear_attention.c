@@ -46,6 +46,7 @@ static struct plan make_plan(const struct dd_kernels *k, const struct dd_attenti
         .memory = (size_t)a->memory,
         .nr = k->gemm_nr,
     };
+
     p.tokens = p.memory + p.pixels;
     p.panels = dd_blocks(p.dim, p.nr);
     p.chunks = dd_blocks(p.tokens, TOKENS);
@@ -197,6 +198,7 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
                                  const float *memory_kv)
 {
     struct plan p = make_plan(ctx->k, a);
+
     for (size_t first = 0; first < (size_t)qkv->n; first += p.images) {
         struct slice s = {
             .p = &p,
@@ -312,6 +314,8 @@ static void key_backward(const struct head *h)
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
     size_t panels = dd_blocks(p->tokens, p->nr);
+
+    /* v^T, first the tokens of the memory, then those of the image; a panel may hold both. */
     memset(h->packed + (panels - 1) * p->nr * p->dim, 0, sizeof(float) * p->nr * p->dim);
     for (size_t t = 0, n; t < p->tokens; t += n) {
         float *to = h->packed + t / p->nr * p->nr * p->dim + t % p->nr;
@@ -321,6 +325,8 @@ static void key_backward(const struct head *h)
         else
             k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
     }
+
+    /* dk', then softmax backwards over the tokens. */
     dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim,
                        p->tokens, 0);
     k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);

@@ -31,14 +31,14 @@ struct dd_context {
     struct dd_worker *worker; /* this thread's place in the team (parallel.h); NULL: the caller is alone */
 };
 
-/* What a layer applies to its input while it loads it: act(x * scale + shift), with scale and shift [n, c]
+/* A layer's change of its input while it loads it: act(x * scale + shift), with scale and shift [n, c]
    of a group norm, or NULL. */
 struct dd_pre {
     const float *scale, *shift;
     enum dd_act act;
 };
 
-/* What a layer applies to its output while it stores it: (y + add + residual) * scale. */
+/* A layer's change of its output while it stores it: (y + add + residual) * scale. */
 struct dd_post {
     const float *add;              /* [n, c], or NULL */
     size_t add_stride;             /* floats between the images of add */

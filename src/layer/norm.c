@@ -229,6 +229,7 @@ static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add,
                            const float *emb, size_t emb_stride)
 {
     double root = sqrt((double)channels);
+
     for (size_t c = first; c < first + width; c++) {
         double total = 0;
         for (size_t image = 0; image < n; image++) {

@@ -1,4 +1,4 @@
-/* How threads claim tasks and wait for each other.
+/* Lets threads claim tasks and wait for each other.
 
    Loops are numbered from 1 in every run.  For each thread there is a range: one word that holds the number
    of a loop, the first task that is left of it, and the end.  A word with the number of an earlier loop
@@ -29,7 +29,7 @@
    grain. */
 enum { TASK_BITS = 20, LOOP_BITS = 24, TASKS_MOST = (1 << TASK_BITS) - 1 };
 
-/* How long a thread looks before it sleeps, and how often it looks between two glances at the clock; see
+/* The time that a thread looks before it sleeps, and how often it looks between two glances at the clock; see
    bench/decisions.md. */
 enum { SPIN_NANOSECONDS = 20000, LOOKS = 16 };
 
@@ -163,6 +163,8 @@ struct dd_worker *dd_parallel_join(struct dd_worker *w, struct dd_team *t)
     w->me = (size_t)omp_get_thread_num();
     w->threads = (size_t)omp_get_num_threads();
 #endif
+
+    /* This makes the caller's preparations visible here. */
     if (w->threads > 1)
         (void)atomic_load_explicit(&t->begun, memory_order_acquire);
     if (w->me > 0) {
@@ -248,12 +250,14 @@ static size_t claim_own(struct dd_worker *w)
 static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *word)
 {
     size_t most = 0;
+
     for (size_t k = 1; k < w->threads; k++) {
         size_t i = (w->me + k) % w->threads;
         uint64_t seen = atomic_load_explicit(&w->team->range[i].word, memory_order_relaxed),
                  now = range_now(w, i, seen);
         if (ahead_of(now, w->loop) > 0)
             return 0;
+
         if (end_of(now) - first_of(now) > most) {
             most = end_of(now) - first_of(now);
             *of = i;
@@ -269,6 +273,7 @@ static size_t claim_others(struct dd_worker *w)
 {
     size_t of = 0, left;
     uint64_t word = 0;
+
     while ((left = longest_range(w, &of, &word))) {
         uint64_t now = range_now(w, of, word);
         size_t end = end_of(now), middle = end - (left + 1) / 2;
@@ -276,6 +281,7 @@ static size_t claim_others(struct dd_worker *w)
                                                      word_of(w->loop, first_of(now), middle),
                                                      memory_order_relaxed, memory_order_relaxed))
             continue;
+
         atomic_store_explicit(&w->team->range[w->me].word, word_of(w->loop, middle + 1, end),
                               memory_order_relaxed);
         return begin_unit(w, middle);

@@ -115,10 +115,12 @@ void dd_resample_copy_forward(const struct dd_context *ctx, const struct dd_map 
                               const struct dd_pre *pre, float a, float b)
 {
     size_t c = (size_t)x->c;
+
     DD_TASKS(ctx->worker, row, (size_t)x->n * (size_t)x->h) {
         const float *from = x->data + row * (size_t)x->w * x->stride;
         float *to = y->data + row * (size_t)x->w * y->stride;
         const float *scale = pre && pre->scale ? pre->scale + row / (size_t)x->h * c : NULL;
+
         if (a == 1 && b == 0)
             ctx->k->affine(to, y->stride, from, x->stride, scale,
                            scale ? pre->shift + row / (size_t)x->h * c : NULL, (size_t)x->w, c,
@@ -134,6 +136,7 @@ void dd_resample_copy_backward(const struct dd_context *ctx, const struct dd_map
                                const struct dd_map *dy, float a)
 {
     size_t w = (size_t)dx->w, c = (size_t)dx->c;
+
     DD_TASKS(ctx->worker, row, (size_t)dx->n * (size_t)dx->h) {
         const float *from = dy->data + row * w * dy->stride;
         float *to = dx->data + row * w * dx->stride;

@@ -1,6 +1,6 @@
 /* Changes of resolution without weights, and the copy that remains where a join could not be planned away.
-   The backward functions write dx, or with `add` add to it.  Where forward had a pre, dd_pre_backward
-   follows. */
+   The backward functions write dx, or with `add` add to it.  dd_pre_backward follows them when forward had
+   a pre. */
 #ifndef DD_RESAMPLE_H
 #define DD_RESAMPLE_H
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* Computes one backward node of the list.
 
-   What the forward node applied to its input on load, x' = act(x scale + shift), is undone behind the
+   The forward node may apply x' = act(x scale + shift) to its input on load.  This is undone behind the
    operation's own backward pass.  That pass leaves dx', and dd_pre_backward makes dx of it and the two sums
    that the norm's node begins with. dx' lies where dx goes, but in scratch where that holds other terms of
    dx which it must not overwrite.

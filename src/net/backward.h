@@ -9,7 +9,7 @@ void dd_backward_node(ddpm_net *net, const struct dd_slice *s, int node, struct 
 /* Returns the bytes of scratch that a node asks for. */
 size_t dd_backward_scratch(const ddpm_net *net, int node);
 
-/* What the operations share. */
+/* The functions below serve the operations. */
 
 /* Returns the map of a value in *m and a pointer to it; NULL for value 0. */
 const struct dd_map *dd_backward_map(struct dd_map *m, const struct dd_backward *b, int value);

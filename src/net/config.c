@@ -1,6 +1,6 @@
-/* Reads "net" and "diffusion" of a model file.  What passes here can be built: every count is bounded,
-   every width divides into its groups and heads, and every level halves evenly, so that up-sampling by 2
-   meets the size of the skip connection it is joined to. */
+/* Reads "net" and "diffusion" of a model file.  A configuration that passes can be built: every count is
+   bounded, every width divides into its groups and heads, and every level halves evenly, so that
+   up-sampling by 2 meets the size of the skip connection it is joined to. */
 #include "net/config.h"
 #include <stdio.h>
 #include <string.h>
@@ -211,7 +211,7 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->init = dd_json_int(&j, "init", 1, WIDTH);
     const cJSON *time = dd_json_object(&j, "time");
 
-    /* What depends on the number of levels comes after it is known to be good. */
+    /* The keys whose number depends on the levels come after these are known to be good. */
     int code = j.code;
     if (!code && c->levels == 0)
         code = dd_error(err, DDPM_EDATA, "net.widths is empty, expected 1 to %d levels", DD_LEVELS);

@@ -3,7 +3,7 @@
 
    Every home has a twin of the same shape for the gradients by its values.  A value v of the forward pass
    therefore has its gradient in value v + (number of values before), at the same channels.  The gradient of
-   a concatenation is one map, in which those of its halves lie.  Where several nodes read a value, the last
+   a concatenation is one map, in which those of its halves lie.  When several nodes read a value, the last
    of them in forward order writes its gradient first and overwrites; the others add.
 
    The memory plan keeps what a backward node mentions, and nothing else.  Recomputed instead of kept are

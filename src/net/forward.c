@@ -50,6 +50,7 @@ void dd_forward_node(ddpm_net *net, const struct dd_slice *s, int node, struct d
         .pre = dd_forward_has_pre(n) ? &pre : NULL,
         .weights = net->packed[node],
     };
+
     dd_operation(n)->forward(&f);
 }
 

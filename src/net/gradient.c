@@ -34,8 +34,10 @@ static void lay_out(struct dd_gradient *g)
 {
     const struct dd_program *p = &g->net->program;
     size_t at = 0;
+
     for (int i = 0; i < p->params; i++)
         g->offset[i] = SIZE_MAX;
+
     for (int i = 0; i < g->forward; i++) {
         for (int k = 0; k < p->parts; k++)
             if (p->part[k].node == i)
@@ -89,6 +91,7 @@ static int create(struct dd_gradient **out, const ddpm_model *m, const ddpm_net_
     struct dd_gradient *g = calloc(1, sizeof *g);
     if (!g)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a network in training");
+
     int code = dd_net_create_training(&g->net, m, o, derivatives, dropout, err);
     if (!code) {
         g->forward = dd_program_forward(&g->net->program);

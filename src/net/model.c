@@ -27,7 +27,7 @@ static int read_source(const cJSON *source, ddpm_error *err)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
 
-    /* How training images of another size were fitted. */
+    /* The way in which training images of another size were fitted. */
     if (dd_json_has(&j, "fit"))
         dd_json_text(&j, "fit");
     return dd_json_end(&j);
@@ -264,6 +264,7 @@ void dd_model_about(ddpm_model *m)
 {
     const struct dd_config *c = &m->config;
     const struct dd_diffusion *d = &m->diffusion;
+
     m->about = (ddpm_about){
         .height = c->height,
         .width = c->width,
@@ -306,8 +307,8 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 
 void dd_model_init(ddpm_model *m, uint64_t seed)
 {
-    /* A tensor's noise is that of its place among parameters and tables.  What training keeps besides does
-       not count, so a training checkpoint begins like its model. */
+    /* A tensor's noise is that of its place among parameters and tables.  The tensors of a training
+       checkpoint do not count, so it begins like its model. */
     uint32_t index = 0;
     for (size_t i = 0; i < m->tensors; i++) {
         index += i && (m->param[i - 1] >= 0 || m->tensor[i - 1].dtype == DDPM_F64);

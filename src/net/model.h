@@ -45,7 +45,7 @@ int dd_model_validate(const ddpm_model *m, const char *name, ddpm_error *err);
 /* Returns the tensor of this name, or NULL. */
 const ddpm_tensor *dd_model_find(const ddpm_model *m, const char *name);
 
-/* What training keeps besides a parameter NAME, as tensors PREFIX.NAME. */
+/* The tensors PREFIX.NAME that training keeps besides a parameter NAME. */
 enum { DD_MODEL_RAW, DD_MODEL_ADAM_M, DD_MODEL_ADAM_V, DD_MODEL_LOW, DD_MODEL_KEPT };
 
 /* The prefixes. */

@@ -224,6 +224,7 @@ void dd_net_free(ddpm_net *net)
 {
     if (!net)
         return;
+
     for (int i = 0; net->conv && i < net->program.nodes; i++)
         dd_conv_close(net->conv[i]);
     for (int i = 0; net->reverse && i < net->program.nodes; i++)
@@ -247,6 +248,7 @@ static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, st
 {
     bool clock = dd_thread(worker) == 0;
     double before = clock ? dd_clock(CLOCK_MONOTONIC) : 0;
+
     for (int i = first; i < end; i++) {
         if (net->program.node[i].of)
             dd_backward_node(net, s, i, worker);
@@ -312,7 +314,7 @@ static int find_bad(void *user, int node, const struct dd_map *y)
     return !dd_net_finite(y);
 }
 
-/* What was lost in a run over several slices. */
+/* The images lost in a run over several slices. */
 struct lost {
     int images; /* how many */
     int first;  /* the first of them */

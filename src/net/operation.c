@@ -67,7 +67,7 @@ static double conv_flops(const struct dd_program *p, const struct dd_node *n)
     return dd_conv_flops(&shape);
 }
 
-/* What was done on store is undone first, in place in dy. */
+/* Undoes first what forward did on store, in place in dy. */
 static void conv_backward(const struct dd_backward *b)
 {
     const struct dd_node *n = b->n;

@@ -1,4 +1,5 @@
-/* What a walk over the list of nodes asks of an operation: a row of operation.def for each. */
+/* The operations of a network, as a walk over the list of nodes sees them: a row of operation.def for each.
+   */
 #ifndef DD_OPERATION_H
 #define DD_OPERATION_H
 #include "net/net.h"
@@ -47,14 +48,14 @@ struct dd_operation {
     /* Floating-point operations of the forward pass for one image; NULL: not counted. */
     double (*flops)(const struct dd_program *p, const struct dd_node *n);
 
-    /* What forward keeps for backward; a node with a pre keeps its x in any case. */
+    /* The values that forward keeps for backward; a node with a pre keeps its x in any case. */
     bool reads_x;                /* backward reads x */
     bool reads_x_for_parameters; /* backward reads x for the gradients by its parameters alone */
     bool reads_y;                /* backward reads y, as its x */
     bool leaves_moments;         /* y holds means and deviations of its groups, behind scale and shift */
     bool before_parameters;      /* nothing before it has parameters: it has a backward node by inputs only */
 
-    /* How backward leaves dx'. */
+    /* The way in which backward leaves dx'. */
     bool adds;      /* it can add to what is there; otherwise it overwrites */
     bool in_place;  /* it changes dy, and dx' is what it leaves there */
     bool in_passes; /* it takes a few images at a time, and calls dd_backward_pre itself */

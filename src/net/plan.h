@@ -1,4 +1,4 @@
-/* Where every home of a program lies in one block of activations. */
+/* The memory plan: the place of every home of a program in one block of activations. */
 #ifndef DD_PLAN_H
 #define DD_PLAN_H
 #include "net/program.h"

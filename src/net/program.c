@@ -240,6 +240,7 @@ struct dd_conv_shape dd_program_shape(const struct dd_program *p, const struct d
 {
     const struct dd_value *x = &p->value[n->x];
     int pad = n->kernel / 2, before = n->right ? 0 : pad;
+
     return (struct dd_conv_shape){
         .h = x->h,
         .w = x->w,

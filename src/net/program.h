@@ -18,7 +18,7 @@ enum dd_op {
 #undef OPERATION
 };
 
-/* Where a home lies: in the planned block, or in one of the caller's arrays, which are x and out and the
+/* The place of a home: in the planned block, or in one of the caller's arrays, which are x and out and the
    gradients by them. */
 enum dd_place {
     DD_PLACE_BLOCK,
@@ -68,7 +68,7 @@ struct dd_part {
     int node, weight, bias;
 };
 
-/* How a convolution of two parts is the product of two matrices: the second one, as it is or transposed,
+/* A convolution of two parts may be the product of two matrices: the second one, as it is or transposed,
    times the first one.  Transposed, the second one's bias is left out. */
 enum dd_product { DD_PRODUCT_NONE, DD_PRODUCT_PLAIN, DD_PRODUCT_TURNED };
 

@@ -1,7 +1,7 @@
 /* Starts the threads of a network.
 
    An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by
-   hand, which can fail with a code.  What they leave behind, their stacks among it, is enough for the
+   hand, which can fail with a code.  Their stacks and all else that they leave behind are enough for the
    runtime to start its own. */
 #include "net/team.h"
 #include <stdlib.h>
@@ -78,6 +78,7 @@ static int start(struct dd_team *team, int threads, ddpm_error *err)
     int others = threads - 1;
     pthread_t *thread = malloc((size_t)threads * sizeof *thread);
     int started = thread ? rehearse(thread, others) : 0;
+
     free(thread);
     if (started < others)
         return dd_error(err, DDPM_ENOMEM,

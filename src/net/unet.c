@@ -85,7 +85,7 @@ static int time_embedding(struct unet *u)
     return emb;
 }
 
-/* What a resnet does besides: it may resample, and it divides its sum by `scale`. */
+/* The variations of a resnet: it may resample, and it divides its sum by `scale`. */
 struct resnet {
     int width;     /* of its output */
     enum dd_op op; /* DD_OP_UPSAMPLE, DD_OP_AVGPOOL, or DD_OP_CONV for neither */

@@ -263,6 +263,7 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
     DD_PARALLEL(team, i, (size_t)n) {
         size_t at = i * l->d;
         double *eps = l->eps + at, *image = l->work + WORK * at, *xt = image + l->d;
+
         l->t[i] = draw_step(draw, draw->first + i, l->T);
         draw_noise(draw, eps, draw->first + i, l->t[i], l->d);
         for (size_t e = 0; e < l->d; e++)

@@ -15,7 +15,7 @@ struct dd_loss {
     ddpm_chain *chain;                /* the model's own, of all T steps */
     struct dd_posterior posterior;    /* where the loss is a bound */
 
-    /* Of a batch: the drawn steps [batch] and noise [batch, d], room [batch, 5, d], losses [batch]. */
+    /* The drawn steps [batch] and noise [batch, d] of a batch, room [batch, 5, d], and its losses [batch]. */
     int *t;
     double *eps, *work, *each;
 };
@@ -43,7 +43,7 @@ void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x,
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
                    struct dd_team *team);
 /* Returns the loss of one image at step t.  Fills dp and dv [d] with the gradients by the prediction p [d]
-   and by the variance's v [d].  Where the loss is no bound v is not read and dv not written. */
+   and by the variance's v [d].  v is not read and dv not written unless the loss is a bound. */
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
                      const double *x0, const double *eps, int t);
 #endif

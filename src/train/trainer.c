@@ -129,6 +129,7 @@ void dd_trainer_free(ddpm_trainer *t)
 {
     if (!t)
         return;
+
     dd_model_free(t->plain);
     dd_gradient_free(t->gradient);
     dd_loss_free(&t->loss);
