@@ -72,11 +72,11 @@ static struct moments group_moments(const float *pivot, const float *sums, size_
 }
 
 void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, float *moments,
-                     const struct dd_map *x, int groups, double eps, const float *gamma, const float *beta,
-                     const float *emb, size_t emb_stride)
+                     const struct dd_map *x, const struct dd_norm *norm)
 {
-    size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
-           width = channels / (size_t)groups;
+    const float *gamma = norm->gamma, *beta = norm->beta, *emb = norm->emb.data;
+    size_t pixels = (size_t)x->h * x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
+    size_t groups = (size_t)norm->groups, width = channels / groups;
     float *sums = ctx->scratch;
 
     DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
@@ -86,19 +86,19 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
 
-    DD_TASKS(ctx->worker, task, (size_t)x->n * (size_t)groups) {
-        size_t image = task / (size_t)groups, first = task % (size_t)groups * width;
+    DD_TASKS(ctx->worker, task, (size_t)x->n * groups) {
+        size_t image = task / groups, first = task % groups * width;
         struct moments m =
             group_moments(x->data + image * pixels * x->stride, sums + image * chunks * 2 * channels, chunks,
-                          pixels, channels, first, width, eps);
+                          pixels, channels, first, width, norm->eps);
         if (moments) {
             moments[2 * task] = (float)m.mean;
             moments[2 * task + 1] = (float)m.rstd;
         }
 
         for (size_t c = first; c < first + width; c++) {
-            double s = emb ? 1 + (double)emb[image * emb_stride + c] : 1,
-                   b = emb ? emb[image * emb_stride + channels + c] : 0;
+            double s = emb ? 1 + (double)emb[image * norm->emb.stride + c] : 1,
+                   b = emb ? emb[image * norm->emb.stride + channels + c] : 0;
             scale[image * channels + c] = (float)(m.rstd * gamma[c] * s);
             shift[image * channels + c] = (float)((beta[c] - m.mean * m.rstd * gamma[c]) * s + b);
         }
@@ -157,43 +157,43 @@ static void add_images(float *y, const double *x, size_t n, size_t channels)
     }
 }
 
-void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, float *dgamma, float *dbeta,
-                      float *demb, size_t demb_stride, bool demb_add, const float *dscale,
-                      const float *dshift, const struct dd_map *x, int groups, const float *moments,
-                      const float *gamma, const float *beta, const float *emb, size_t emb_stride)
+void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
+                      const struct dd_norm_gradients *d, const struct dd_norm_sums *sums,
+                      const struct dd_map *x, const struct dd_norm *norm)
 {
-    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
-           n = (size_t)x->n;
-    size_t width = channels / (size_t)groups;
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK);
+    size_t n = (size_t)x->n, channels = (size_t)x->c;
+    size_t groups = (size_t)norm->groups, width = channels / groups;
+    const float *emb = norm->emb.data;
     double *parts = (double *)(void *)ctx->scratch;
     float *affine = ctx->scratch + 2 * n * channels * sizeof(double) / sizeof(float);
 
-    DD_TASKS(ctx->worker, task, n * (size_t)groups) {
-        size_t image = task / (size_t)groups, at = image * channels;
+    DD_TASKS(ctx->worker, task, n * groups) {
+        size_t image = task / groups, at = image * channels;
         struct image_backward t = {
-            .dscale = dscale + at,
-            .dshift = dshift + at,
+            .dscale = sums->dscale + at,
+            .dshift = sums->dshift + at,
             .pivot = x->data + image * pixels * x->stride,
-            .gamma = gamma,
-            .beta = beta,
-            .emb = emb ? emb + image * emb_stride : NULL,
+            .gamma = norm->gamma,
+            .beta = norm->beta,
+            .emb = emb ? emb + image * norm->emb.stride : NULL,
             .a = affine + 2 * at,
             .b = affine + 2 * at + channels,
-            .demb = emb ? demb + image * demb_stride : NULL,
+            .demb = emb ? d->demb + image * d->demb_stride : NULL,
             .dgamma = parts + 2 * at,
             .dbeta = parts + 2 * at + channels,
             .channels = channels,
         };
-        group_backward(&t, task % (size_t)groups * width, width, moments[2 * task], moments[2 * task + 1],
-                       (double)pixels * (double)width, demb_add);
+        group_backward(&t, task % groups * width, width, sums->moments[2 * task], sums->moments[2 * task + 1],
+                       (double)pixels * (double)width, d->demb_add);
     }
 
     /* Two tasks more sum up the parameters. */
     DD_TASKS(ctx->worker, task, n * chunks + 2) {
         if (task == n * chunks)
-            add_images(dgamma, parts, n, channels);
+            add_images(d->dgamma, parts, n, channels);
         if (task == n * chunks + 1)
-            add_images(dbeta, parts + channels, n, channels);
+            add_images(d->dbeta, parts + channels, n, channels);
         if (task >= n * chunks)
             continue;
 
@@ -205,16 +205,18 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, flo
 }
 
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                         const float *gain, const float *emb, size_t emb_stride,
-                         const struct dd_map *residual, enum dd_act act)
+                         const struct dd_norm_rms *rms, const struct dd_map *residual)
 {
     size_t pixels = (size_t)x->h * x->w, blocks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c;
+    const float *emb = rms->emb.data;
+
     DD_TASKS(ctx->worker, task, (size_t)x->n * blocks) {
         size_t image = task / blocks, first = task % blocks * CHUNK, at = image * pixels + first;
-        const float *scale = emb ? emb + image * emb_stride : NULL;
-        ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, gain, scale,
-                    scale ? scale + channels : NULL, residual ? residual->data + at * residual->stride : NULL,
-                    residual ? residual->stride : 0, dd_min(CHUNK, pixels - first), channels, act);
+        const float *scale = emb ? emb + image * rms->emb.stride : NULL;
+        ctx->k->rms(y->data + at * y->stride, y->stride, x->data + at * x->stride, x->stride, rms->gain,
+                    scale, scale ? scale + channels : NULL,
+                    residual ? residual->data + at * residual->stride : NULL, residual ? residual->stride : 0,
+                    dd_min(CHUNK, pixels - first), channels, rms->act);
     }
 }
 
@@ -224,10 +226,10 @@ size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
 }
 
 /* Makes dg and demb of sums [n, chunks, 2, c] of h, then h n, for channels first .. first + width - 1. */
-static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add, const float *sums, size_t n,
-                           size_t chunks, size_t channels, size_t first, size_t width, const float *gain,
-                           const float *emb, size_t emb_stride)
+static void rms_parameters(const struct dd_norm_gradients *d, const float *sums, size_t n, size_t chunks,
+                           size_t channels, size_t first, size_t width, const struct dd_norm_rms *rms)
 {
+    const float *emb = rms->emb.data;
     double root = sqrt((double)channels);
 
     for (size_t c = first; c < first + width; c++) {
@@ -238,43 +240,47 @@ static void rms_parameters(float *dg, float *demb, size_t demb_stride, bool add,
                 h += sums[i * 2 * channels + c];
                 product += sums[(i * 2 + 1) * channels + c];
             }
-            total += product * (emb ? 1 + (double)emb[image * emb_stride + c] : 1);
+
+            total += product * (emb ? 1 + (double)emb[image * rms->emb.stride + c] : 1);
             if (emb) {
-                float *ds = &demb[image * demb_stride + c], *db = ds + channels;
-                *ds = (float)((add ? *ds : 0) + product * gain[c]);
-                *db = (float)((add ? *db : 0) + h);
+                float *ds = &d->demb[image * d->demb_stride + c], *db = ds + channels;
+                *ds = (float)((d->demb_add ? *ds : 0) + product * rms->gain[c]);
+                *db = (float)((d->demb_add ? *db : 0) + h);
             }
         }
-        dg[c] = (float)(dg[c] + root * total);
+        d->dgamma[c] = (float)(d->dgamma[c] + root * total);
     }
 }
 
-void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dg,
-                          float *demb, size_t demb_stride, bool demb_add, const struct dd_map *dresidual,
-                          bool residual_add, const struct dd_map *dy, const struct dd_map *x,
-                          const float *gain, const float *emb, size_t emb_stride, enum dd_act act)
+void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                          const struct dd_norm_gradients *d, struct dd_norm_residual dresidual,
+                          const struct dd_map *dy, const struct dd_map *x, const struct dd_norm_rms *rms)
 {
-    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK), channels = (size_t)x->c,
-           n = (size_t)x->n;
+    size_t pixels = (size_t)x->h * (size_t)x->w, chunks = dd_blocks(pixels, CHUNK);
+    size_t n = (size_t)x->n, channels = (size_t)x->c;
+    const float *emb = rms->emb.data;
     float *sums = ctx->scratch + (size_t)ctx->threads * dd_aligned(channels);
 
     DD_TASKS(ctx->worker, task, n * chunks) {
-        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first,
-               count = dd_min(CHUNK, pixels - first);
-        const float *scale = emb ? emb + image * emb_stride : NULL, *from = dy->data + at * dy->stride;
-        if (dresidual) {
-            float *r = dresidual->data + at * dresidual->stride;
-            ctx->k->post(r, dresidual->stride, from, dy->stride, NULL, residual_add ? r : NULL,
-                         dresidual->stride, 1, count, channels);
+        size_t image = task / chunks, first = task % chunks * CHUNK, at = image * pixels + first;
+        size_t count = dd_min(CHUNK, pixels - first);
+        const float *scale = emb ? emb + image * rms->emb.stride : NULL, *from = dy->data + at * dy->stride;
+
+        /* dx may be dy, so the residual gets its gradient first. */
+        if (dresidual.map) {
+            size_t stride = dresidual.map->stride;
+            float *r = dresidual.map->data + at * stride;
+            ctx->k->post(r, stride, from, dy->stride, NULL, dresidual.add ? r : NULL, stride, 1, count,
+                         channels);
         }
         ctx->k->rms_backward(dx->data + at * dx->stride, dx->stride, add, sums + task * 2 * channels,
                              sums + (task * 2 + 1) * channels,
                              ctx->scratch + dd_thread(ctx->worker) * dd_aligned(channels), from, dy->stride,
-                             x->data + at * x->stride, x->stride, gain, scale,
-                             scale ? scale + channels : NULL, count, channels, act);
+                             x->data + at * x->stride, x->stride, rms->gain, scale,
+                             scale ? scale + channels : NULL, count, channels, rms->act);
     }
 
     DD_TASKS(ctx->worker, block, dd_blocks(channels, CHANNELS))
-        rms_parameters(dg, demb, demb_stride, demb_add, sums, n, chunks, channels, block * CHANNELS,
-                       dd_min(CHANNELS, channels - block * CHANNELS), gain, emb, emb_stride);
+        rms_parameters(d, sums, n, chunks, channels, block * CHANNELS,
+                       dd_min(CHANNELS, channels - block * CHANNELS), rms);
 }

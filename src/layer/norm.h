@@ -5,35 +5,68 @@
 #include <stdbool.h>
 #include "layer/map.h"
 
+/* s [c], then b [c] of each image, `stride` floats apart; data NULL: none. */
+struct dd_norm_emb {
+    const float *data;
+    size_t stride;
+};
+
+struct dd_norm {
+    int groups;
+    double eps;                /* of forward */
+    const float *gamma, *beta; /* [c] */
+    struct dd_norm_emb emb;
+};
+
+/* The gradients by the parameters of a norm, or by g of an RMS norm, which has no beta. */
+struct dd_norm_gradients {
+    float *dgamma, *dbeta; /* [c], added to */
+    float *demb;           /* like emb, NULL with it; written, or with demb_add added to */
+    size_t demb_stride;
+    bool demb_add;
+};
+
+/* What the passes before leave for the backward pass of a norm. */
+struct dd_norm_sums {
+    const float *dscale, *dshift; /* [n, c], by dd_pre_backward of the consumer */
+    const float *moments;         /* [n, groups, 2], by dd_norm_forward */
+};
+
 /* Computes y = (x - mean_g) / sqrt(var_g + eps) * gamma + beta, then y * (1 + s) + b, in the form x * scale
-   + shift: fills scale and shift [n, c].  emb holds s [c], then b [c] of each image, emb_stride floats
-   apart; NULL: neither.  moments [n, groups, 2] receives mean and 1 / sqrt(var + eps); NULL: no backward
-   pass follows. */
+   + shift: fills scale and shift [n, c].  moments [n, groups, 2] receives mean and 1 / sqrt(var + eps);
+   NULL: no backward pass follows. */
 void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, float *moments,
-                     const struct dd_map *x, int groups, double eps, const float *gamma, const float *beta,
-                     const float *emb, size_t emb_stride);
+                     const struct dd_map *x, const struct dd_norm *norm);
 /* Return the bytes of scratch that forward and backward need. */
 size_t dd_norm_scratch(int n, int h, int w, int c);
 size_t dd_norm_backward_scratch(int n, int c);
-/* ADDS to dx what x contributes through mean and variance; dd_pre_backward of the consumer has begun dx,
-   and has left the sums dscale and dshift [n, c].  Adds to dgamma and dbeta [c].  demb is like emb, NULL
-   with it: it is written, or with demb_add added to. */
-void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx, float *dgamma, float *dbeta,
-                      float *demb, size_t demb_stride, bool demb_add, const float *dscale,
-                      const float *dshift, const struct dd_map *x, int groups, const float *moments,
-                      const float *gamma, const float *beta, const float *emb, size_t emb_stride);
-/* Computes y = act(x / max(||x||, 1e-12) * gain * (1 + s) + b) + residual.  gain [c] holds g sqrt(c); emb
-   as above; residual may be NULL. */
+/* ADDS to dx what x contributes through mean and variance; dd_pre_backward of the consumer has begun dx.
+   Fills d. */
+void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
+                      const struct dd_norm_gradients *d, const struct dd_norm_sums *sums,
+                      const struct dd_map *x, const struct dd_norm *norm);
+
+struct dd_norm_rms {
+    const float *gain; /* [c], g sqrt(c) */
+    struct dd_norm_emb emb;
+    enum dd_act act;
+};
+
+/* Computes y = act(x / max(||x||, 1e-12) * gain * (1 + s) + b) + residual; residual may be NULL. */
 void dd_norm_rms_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
-                         const float *gain, const float *emb, size_t emb_stride,
-                         const struct dd_map *residual, enum dd_act act);
-/* Adds to dg [c] the gradient by g, which is not that by gain.  dx is written, or with `add` added to; it
-   may be dy where `add` is false.  demb as above.  The residual's gradient is dy itself: dresidual, or
-   NULL, is written, or with residual_add added to. */
-void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add, float *dg,
-                          float *demb, size_t demb_stride, bool demb_add, const struct dd_map *dresidual,
-                          bool residual_add, const struct dd_map *dy, const struct dd_map *x,
-                          const float *gain, const float *emb, size_t emb_stride, enum dd_act act);
+                         const struct dd_norm_rms *rms, const struct dd_map *residual);
+
+/* The gradient by the residual is dy itself: `map`, or NULL, is written, or with `add` added to. */
+struct dd_norm_residual {
+    const struct dd_map *map;
+    bool add;
+};
+
+/* Writes dx, or with `add` adds to it; dx may be dy where `add` is false.  Fills d, where d->dgamma is the
+   gradient by g, which is not that by gain. */
+void dd_norm_rms_backward(const struct dd_context *ctx, const struct dd_map *dx, bool add,
+                          const struct dd_norm_gradients *d, struct dd_norm_residual dresidual,
+                          const struct dd_map *dy, const struct dd_map *x, const struct dd_norm_rms *rms);
 /* Returns the bytes of scratch that it needs; forward needs none. */
 size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads);
 #endif

@@ -103,24 +103,50 @@ static size_t conv_backward_scratch(const ddpm_net *net, const struct dd_node *n
 
 /* ---- norms ---- */
 
-/* Returns beta of a norm, which lies behind its gamma. */
-static const float *beta_of(const ddpm_net *net, const struct dd_node *n, const float *gamma)
+/* Returns what s and b of a norm are: the map emb, or none. */
+static struct dd_norm_emb emb_of(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n)
 {
-    return gamma + dd_params_second(&net->program, dd_program_part(&net->program, n));
+    if (!n->emb)
+        return (struct dd_norm_emb){ NULL, 0 };
+    struct dd_map emb = dd_forward_map(net, s, n->emb);
+    return (struct dd_norm_emb){ emb.data, emb.stride };
+}
+
+/* Returns a norm, whose beta lies behind its gamma. */
+static struct dd_norm norm_of(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n,
+                              const float *weights)
+{
+    const struct dd_part *part = dd_program_part(&net->program, n);
+    return (struct dd_norm){
+        .groups = n->groups,
+        .eps = n->eps,
+        .gamma = weights,
+        .beta = weights + dd_params_second(&net->program, part),
+        .emb = emb_of(net, s, n),
+    };
+}
+
+/* Returns where the gradients by the parameters of a norm or an RMS norm go. */
+static struct dd_norm_gradients gradients_of(const struct dd_backward *b)
+{
+    struct dd_map demb;
+    dd_backward_map(&demb, b, b->n->demb.value);
+    return (struct dd_norm_gradients){
+        .dgamma = b->dweight,
+        .dbeta = b->dbias,
+        .demb = b->n->emb ? demb.data : NULL,
+        .demb_stride = demb.stride,
+        .demb_add = b->n->demb.add,
+    };
 }
 
 static void norm_forward(const struct dd_forward *f)
 {
-    const struct dd_node *n = f->n;
-    struct dd_map emb = { .data = NULL };
-    if (n->emb)
-        emb = dd_forward_map(f->net, f->s, n->emb);
-
+    struct dd_norm norm = norm_of(f->net, f->s, f->n, f->weights);
     size_t nc = (size_t)f->y.n * (size_t)f->x.c;
     float *scale = f->y.data, *shift = scale + nc;
     float *moments = f->net->program.training ? shift + nc : NULL;
-    dd_norm_forward(&f->ctx, scale, shift, moments, &f->x, n->groups, n->eps, f->weights,
-                    beta_of(f->net, n, f->weights), emb.data, emb.stride);
+    dd_norm_forward(&f->ctx, scale, shift, moments, &f->x, &norm);
 }
 
 static size_t norm_scratch(const ddpm_net *net, const struct dd_node *n, int node)
@@ -132,16 +158,13 @@ static size_t norm_scratch(const ddpm_net *net, const struct dd_node *n, int nod
 
 static void norm_backward(const struct dd_backward *b)
 {
-    const struct dd_node *n = b->n;
-    struct dd_map demb, emb, forward = dd_forward_map(b->net, b->s, n->norm);
-    dd_backward_map(&demb, b, n->demb.value);
-    dd_backward_map(&emb, b, n->emb);
-
+    struct dd_norm norm = norm_of(b->net, b->s, b->n, b->weights);
+    struct dd_norm_gradients d = gradients_of(b);
+    struct dd_map forward = dd_forward_map(b->net, b->s, b->n->norm);
     size_t nc = (size_t)b->x.n * (size_t)b->x.c;
-    const float *dscale = b->dy.data, *dshift = dscale + nc, *moments = forward.data + 2 * nc;
-    dd_norm_backward(&b->ctx, &b->dx, b->dweight, b->dbias, n->emb ? demb.data : NULL, demb.stride,
-                     n->demb.add, dscale, dshift, &b->x, n->groups, moments, b->weights,
-                     beta_of(b->net, n, b->weights), n->emb ? emb.data : NULL, emb.stride);
+
+    struct dd_norm_sums sums = { b->dy.data, b->dy.data + nc, forward.data + 2 * nc };
+    dd_norm_backward(&b->ctx, &b->dx, &d, &sums, &b->x, &norm);
 }
 
 static size_t norm_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)
@@ -152,25 +175,23 @@ static size_t norm_backward_scratch(const ddpm_net *net, const struct dd_node *n
 
 static void rms_forward(const struct dd_forward *f)
 {
-    const struct dd_node *n = f->n;
-    struct dd_map emb = { .data = NULL }, residual;
-    if (n->emb)
-        emb = dd_forward_map(f->net, f->s, n->emb);
-    if (n->residual)
-        residual = dd_forward_map(f->net, f->s, n->residual);
-    dd_norm_rms_forward(&f->ctx, &f->y, &f->x, f->weights, emb.data, emb.stride,
-                        n->residual ? &residual : NULL, n->act);
+    struct dd_norm_rms rms = { f->weights, emb_of(f->net, f->s, f->n), f->n->act };
+    struct dd_map residual;
+    if (f->n->residual)
+        residual = dd_forward_map(f->net, f->s, f->n->residual);
+    dd_norm_rms_forward(&f->ctx, &f->y, &f->x, &rms, f->n->residual ? &residual : NULL);
 }
 
 static void rms_backward(const struct dd_backward *b)
 {
-    const struct dd_node *n = b->n;
-    struct dd_map demb, emb, residual;
-    dd_backward_map(&demb, b, n->demb.value);
-    dd_backward_map(&emb, b, n->emb);
-    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, b->dweight, n->emb ? demb.data : NULL, demb.stride,
-                         n->demb.add, dd_backward_map(&residual, b, n->dresidual.value), n->dresidual.add,
-                         &b->dy, &b->x, b->weights, n->emb ? emb.data : NULL, emb.stride, n->act);
+    struct dd_norm_rms rms = { b->weights, emb_of(b->net, b->s, b->n), b->n->act };
+    struct dd_norm_gradients d = gradients_of(b);
+    struct dd_map residual;
+    struct dd_norm_residual dresidual = {
+        .map = dd_backward_map(&residual, b, b->n->dresidual.value),
+        .add = b->n->dresidual.add,
+    };
+    dd_norm_rms_backward(&b->ctx, &b->dx, b->add, &d, dresidual, &b->dy, &b->x, &rms);
 }
 
 static size_t rms_backward_scratch(const ddpm_net *net, const struct dd_node *n, int node)

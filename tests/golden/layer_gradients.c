@@ -99,12 +99,14 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
     float *emb = t->meta[5] ? all : NULL, *demb = emb ? out[3] : NULL;
     struct dd_map x = input(t, "x", c, 3), du = input(t, "du", c, 1), dx = spread(t, out[0], c, 2);
     struct dd_pre pre = { v, v + vector, (enum dd_act)t->meta[6] };
+    struct dd_norm norm = { groups, 1e-5, gamma, beta, { emb, wide } };
+    struct dd_norm_gradients d = { out[1], out[2], demb, wide, add };
+    struct dd_norm_sums sums = { v + 2 * vector, v + 3 * vector, moments };
     DD_TEAM(team_of(threads), worker) {
         struct dd_context ctx = { k, threads, scratch, worker };
-        dd_norm_forward(&ctx, v, v + vector, moments, &x, groups, 1e-5, gamma, beta, emb, wide);
+        dd_norm_forward(&ctx, v, v + vector, moments, &x, &norm);
         dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
-        dd_norm_backward(&ctx, &dx, out[1], out[2], demb, wide, add, v + 2 * vector, v + 3 * vector, &x,
-                         groups, moments, gamma, beta, emb, wide);
+        dd_norm_backward(&ctx, &dx, &d, &sums, &x, &norm);
     }
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
@@ -128,10 +130,11 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
                   residual = spread(t, out[3], c, 1);
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
+    struct dd_norm_rms rms = { gain, { emb, wide }, (enum dd_act)t->meta[5] };
+    struct dd_norm_gradients d = { out[1], NULL, emb ? out[2] : NULL, wide, add };
     DD_TEAM(team_of(threads), worker)
-        dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, out[1],
-                             emb ? out[2] : NULL, wide, add, &residual, add, &dy, &x, gain, emb, wide,
-                             (enum dd_act)t->meta[5]);
+        dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, &d,
+                             (struct dd_norm_residual){ &residual, add }, &dy, &x, &rms);
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
     map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);

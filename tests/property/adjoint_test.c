@@ -252,17 +252,20 @@ static void norm_gradient(const struct dd_context *ctx, const struct dd_map *dx,
     struct dd_pre pre = { v, v + all, DD_ACT_SILU };
     for (size_t i = 0; i < 4 * c; i++)
         gamma[i] = 1 + (float)i / 64;
-    dd_norm_forward(ctx, v, v + all, moments, x, 4, 1e-5, gamma, gamma + c, NULL, 0);
+    struct dd_norm norm = { 4, 1e-5, gamma, gamma + c, { NULL, 0 } };
+    struct dd_norm_gradients d = { .dgamma = gamma + 2 * c, .dbeta = gamma + 3 * c };
+    struct dd_norm_sums sums = { v + 2 * all, v + 3 * all, moments };
+    dd_norm_forward(ctx, v, v + all, moments, x, &norm);
     dd_pre_backward(ctx, dx, false, v + 2 * all, v + 3 * all, dy, x, &pre);
-    dd_norm_backward(ctx, dx, gamma + 2 * c, gamma + 3 * c, NULL, 0, false, v + 2 * all, v + 3 * all, x, 4,
-                     moments, gamma, gamma + c, NULL, 0);
+    dd_norm_backward(ctx, dx, &d, &sums, x, &norm);
 }
 
 static void rms_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
                          const struct dd_map *x, float *v)
 {
-    dd_norm_rms_backward(ctx, dx, false, v, NULL, 0, false, NULL, false, dy, x, v + 512, NULL, 0,
-                         DD_ACT_MISH);
+    struct dd_norm_rms rms = { v + 512, { NULL, 0 }, DD_ACT_MISH };
+    struct dd_norm_gradients d = { .dgamma = v };
+    dd_norm_rms_backward(ctx, dx, false, &d, (struct dd_norm_residual){ NULL, false }, dy, x, &rms);
 }
 
 static size_t scratch_of(const struct dd_kernels *k, int n, int threads)

@@ -59,10 +59,12 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     size_t size = dd_norm_scratch(x->n, x->h, x->w, x->c), at = (size_t)(first * t->c);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
+    struct dd_norm norm = { .groups = t->groups, .eps = 1e-5, .gamma = v->gamma, .beta = v->beta };
+    if (t->emb)
+        norm.emb = (struct dd_norm_emb){ v->emb + (size_t)first * v->stride, v->stride };
     DD_TEAM(team_of(threads), worker)
         dd_norm_forward(&(struct dd_context){ &k, threads, scratch, worker }, v->scale + at, v->shift + at,
-                        NULL, x, t->groups, 1e-5, v->gamma, v->beta,
-                        t->emb ? v->emb + (size_t)first * v->stride : NULL, v->stride);
+                        NULL, x, &norm);
     CHECK(scratch_whole(scratch, size));
     free(scratch);
 }
@@ -180,10 +182,10 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
             for (int team = 0; team < 4; team++) {
                 struct dd_kernels k;
                 dd_kernels_init(&k, masks[set]);
+                struct dd_norm_rms rms = { v.gamma, { emb ? v.emb : NULL, v.stride }, DD_ACT_SILU };
                 DD_TEAM(team_of(teams[team]), worker)
                     dd_norm_rms_forward(&(struct dd_context){ &k, teams[team], NULL, worker },
-                                        team ? &y : &expected, &x, v.gamma, emb ? v.emb : NULL, v.stride, &r,
-                                        DD_ACT_SILU);
+                                        team ? &y : &expected, &x, &rms, &r);
                 if (team)
                     CHECK(map_same(&y, 0, &expected, 0, 3) && map_whole(&y));
                 else
