@@ -1,6 +1,5 @@
-/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses
-   the U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the
-   weights. */
+/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses the
+   U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the weights. */
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@ static int hash_data(char hex[65], const unsigned char *data, size_t size, ddpm_
 {
     struct dd_hash hash;
     if (dd_hash_begin(&hash) != 0)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     dd_hash_add(&hash, data, size);
     dd_hash_end(&hash, hex);
     return DDPM_OK;
@@ -34,14 +33,14 @@ static int hash_file(char hex[65], const char *path, ddpm_error *err)
     return code;
 }
 
-/* Returns the one source of a checkpoint that is a single file; NULL, and an error, when out of
-   memory. */
+/* Returns the one source of a checkpoint that is a single file; NULL, and an error,
+   when out of memory. */
 static struct source *only_source(struct files *f, const char *name, ddpm_error *err)
 {
     f->weights = name;
     f->source = dd_arena(&f->arena, 1, sizeof *f->source);
     if (!f->source)
-        dd_error(err, DDPM_ENOMEM, "out of memory");
+        dd_error_memory(err, "the tensors of a checkpoint");
     f->sources = f->source != NULL;
     return f->source;
 }
@@ -62,7 +61,7 @@ static int lay_out(struct checkpoint *c, struct files *f, const struct choice *c
 {
     c->tensor = dd_arena(&f->arena, choice->tensors, sizeof *c->tensor);
     if (!c->tensor)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     c->tensors = choice->tensors;
 
     for (size_t i = 0; i < choice->tensors; i++) {
@@ -193,7 +192,7 @@ static struct files *begin(struct checkpoint *c, ddpm_error *err)
     if (f)
         f->label = "";
     else
-        dd_error(err, DDPM_ENOMEM, "out of memory");
+        dd_error_memory(err, "the tensors of a checkpoint");
     return f;
 }
 

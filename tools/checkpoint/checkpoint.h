@@ -1,15 +1,14 @@
-/* Checkpoints that other programs wrote, as flat lists of named tensors: files of torch.save and of
-   safetensors, and folders of diffusers.  Pickles are read by a machine that executes nothing.
-   Wrappers are opened, prefixes stripped, and the average of the weights (EMA) is preferred where
-   there is one. */
+/* Checkpoints that other programs wrote, as flat lists of named tensors: files of torch.save and
+   of safetensors, and folders of diffusers.  Pickles are read by a machine that executes
+   nothing. Wrappers are opened, prefixes stripped, and the average of the weights (EMA) is
+   preferred where there is one. */
 #ifndef DDPM_CHECKPOINT_H
 #define DDPM_CHECKPOINT_H
 #include <stdarg.h>
 #include <cjson/cJSON.h>
 #include "base/safetensors.h"
 
-/* A tensor as it lies in the file: element (i_0, i_1, ...) is at data + (sum_k i_k stride_k)
-   elements. */
+/* A tensor as it lies in the file: element (i_0, i_1, ...) is at data + (sum_k i_k stride_k) elements. */
 struct checkpoint_tensor {
     const char *name;
     enum dd_dtype dtype;
@@ -20,8 +19,8 @@ struct checkpoint_tensor {
 };
 
 struct checkpoint {
-    /* The tensors of the U-Net, and the buffers of lucidrains' schedule (betas, loss_weight, ...),
-       by name. */
+    /* The tensors of the U-Net, and the buffers of lucidrains' schedule (betas,
+       loss_weight, ...), by name. */
     struct checkpoint_tensor *tensor;
     size_t tensors;
 
@@ -47,8 +46,8 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
 /* The same from memory, which outlives c; name stands for the file's. */
 int checkpoint_open_memory(struct checkpoint *c, const unsigned char *data, size_t size, const char *name,
                            const char *want, ddpm_error *err);
-/* Returns DDPM_EDATA when one of the files was written to since it was opened; ask after reading
-   tensors. */
+/* Returns DDPM_EDATA when one of the files was written to since it was opened; ask
+   after reading tensors. */
 int checkpoint_unchanged(const struct checkpoint *c, ddpm_error *err);
 void checkpoint_close(struct checkpoint *c);
 

@@ -1,5 +1,5 @@
-/* The values of a checkpoint's tensors, in row-major order whatever their strides and byte order in
-   the file. */
+/* The values of a checkpoint's tensors, in row-major order whatever their strides and byte
+   order in the file. */
 #include <math.h>
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
@@ -7,8 +7,8 @@
 /* Elements that are gathered at a time. */
 enum { BLOCK = 1024 };
 
-/* Returns whether the elements lie as dd_dtype_to_float takes them: row after row, without gaps,
-   little-endian. */
+/* Returns whether the elements lie as dd_dtype_to_float takes them: row after row, without
+   gaps, little-endian. */
 static int packed(const struct checkpoint_tensor *t)
 {
     int64_t stride = 1;

@@ -13,8 +13,7 @@
 #include "checkpoint/diffusers_weights.h"
 #include "checkpoint/python_json.h"
 
-/* Forms and variants stand in the order of preference.  Halves are taken where there is nothing
-   else. */
+/* Forms and variants stand in the order of preference.  Halves are taken where there is nothing else. */
 static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
 
 static const struct {
@@ -153,8 +152,8 @@ static char *weights_path(struct files *f, const char *folder, int variant, int 
     return dd_arena_text(&f->arena, "%s/diffusion_pytorch_model%s%s.%s", folder, dot, name, forms[form]);
 }
 
-/* Remembers the first file beside the one of variant `taken` that holds other weights.  Halves hold
-   the same. */
+/* Remembers the first file beside the one of variant `taken` that holds other weights.
+   Halves hold the same. */
 static int find_others(struct files *f, const char *folder, int taken, ddpm_error *err)
 {
     for (int i = 0; i < VARIANTS && !f->others; i++)

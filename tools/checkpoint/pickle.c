@@ -294,8 +294,8 @@ static void call(struct pickle_machine *m)
     pickle_push(m, n);
 }
 
-/* Pushes a node for a value outside of the pickle, and lists it: torch stores the numbers of
-   tensors so. */
+/* Pushes a node for a value outside of the pickle, and lists it: torch stores the
+   numbers of tensors so. */
 static void push_persistent(struct pickle_machine *m)
 {
     struct pickle_node *id = pickle_pop(m), *n = pickle_make(m, PICKLE_PERSISTENT);

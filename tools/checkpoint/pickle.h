@@ -87,8 +87,8 @@ void pickle_note_foreign(struct pickle *p, const char *name);
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key);
 /* Returns whether a node is this text. */
 int pickle_is(const struct pickle_node *text, const char *value);
-/* Returns a text as a C string, which is copied once however often the pickle refers to it; NULL:
-   out of memory. */
+/* Returns a text as a C string, which is copied once however often the pickle refers to it;
+   NULL: out of memory. */
 const char *pickle_text(struct pickle_node *text, struct dd_arena *arena);
 /* Writes text [length] for a message into out [room]: shortened with "...", and with '?' for every
    byte that does not print.  Returns out. */

@@ -216,8 +216,8 @@ static int is_name(const char *text, int dots)
     return *text && !isdigit((unsigned char)*text);
 }
 
-/* Returns whether a global is one of another program.  torch's own layers and optimizers count as
-   such. */
+/* Returns whether a global is one of another program.  torch's own layers and
+   optimizers count as such. */
 static int is_foreign(const char *module, const char *name, const char *full)
 {
     if (!is_name(module, 1) || !is_name(name, 0))
@@ -237,7 +237,7 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
     const char *family = !strcmp(m, "__builtin__") ? "builtins" : m;
     char *full = dd_arena_text(arena, "%s.%s", family, s);
     if (!full)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the texts of a pickle");
     n->kind = PICKLE_GLOBAL;
     n->text = full;
     n->count = (uint32_t)strlen(full);
@@ -254,8 +254,7 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
             return DDPM_OK;
         }
 
-    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots
-       here. */
+    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots here. */
     n->global = PICKLE_OTHER;
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;

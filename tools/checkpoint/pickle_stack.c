@@ -132,8 +132,8 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
 {
     struct pickle_node *n = pickle_peek(m);
 
-    /* A pickler numbers what it stores from 0.  A number beyond the count of opcodes would only
-       claim memory. */
+    /* A pickler numbers what it stores from 0.  A number beyond the count of opcodes would
+       only claim memory. */
     if (index > m->operations) {
         pickle_fail(m, DDPM_EDATA, "memo index %llu after %zu operations", (unsigned long long)index,
                     m->operations);
@@ -173,8 +173,8 @@ void pickle_append(struct pickle_machine *m, struct pickle_node *to, struct pick
     if (m->code || !n)
         return;
 
-    /* The arena cannot resize a block.  Doubling it keeps the abandoned ones below the last one's
-       size. */
+    /* The arena cannot resize a block.  Doubling it keeps the abandoned ones below
+       the last one's size. */
     if (n > to->room - to->count) {
         size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
         struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);

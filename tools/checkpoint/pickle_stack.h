@@ -53,8 +53,8 @@ struct pickle_node *pickle_pop(struct pickle_machine *m);
 /* Returns the value on top of the stack, which stays there. */
 struct pickle_node *pickle_peek(struct pickle_machine *m);
 void pickle_set_mark(struct pickle_machine *m);
-/* Takes the last mark and the n values above it.  They are valid until the next push; NULL when n
-   is 0. */
+/* Takes the last mark and the n values above it.  They are valid until the next
+   push; NULL when n is 0. */
 struct pickle_node **pickle_pop_to_mark(struct pickle_machine *m, size_t *n);
 
 /* Stores the value on top of the stack under index. */

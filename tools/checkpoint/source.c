@@ -1,5 +1,6 @@
-/* Opens one file of weights (source.h): its first bytes tell what it is (checkpoint-families.md 6,
-   7.1). */
+/* Opens one file of weights (source.h).  Its first bytes tell what it is (checkpoint-families.md 6,
+   7.1): "PK" begins a zip archive of torch, 0x80 a pickle, and a file of safetensors has the length
+   of a JSON header (int64), the header and the numbers. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -22,7 +23,7 @@ static int read_safetensors(struct source *s, const unsigned char *data, size_t 
 
     struct named *list = dd_arena(&s->arena, n, sizeof *list);
     if (!list)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     for (size_t i = 0; i < n; i++)
         list[i] = (struct named){ s->safetensors.entry[i].name, s, &s->safetensors.entry[i] };
     return source_add(s, "", list, n, err);
@@ -32,7 +33,7 @@ int source_read(struct source *s, const unsigned char *data, size_t size, const 
 {
     s->name = dd_arena_text(&s->arena, "%s", name);
     if (!s->name)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     struct dd_kind kind = dd_kind(data, size);
     if (kind.torch) {

@@ -20,7 +20,7 @@ int source_add(struct source *s, const char *path, struct named *tensor, size_t 
         size_t room = s->room ? 2 * s->room : 8;
         struct state *list = dd_arena(&s->arena, room, sizeof *list);
         if (!list)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
+            return dd_error_memory(err, "the tensors of a checkpoint");
         if (s->states)
             memcpy(list, s->state, s->states * sizeof *list);
         s->state = list;

@@ -1,5 +1,5 @@
-/* Names of tensors, "ema.down_blocks.0.conv.weight": their segments between the dots, and the words
-   in them. */
+/* Names of tensors, "ema.down_blocks.0.conv.weight": their segments between the dots, and
+   the words in them. */
 #ifndef DDPM_TENSOR_NAMES_H
 #define DDPM_TENSOR_NAMES_H
 #include <stddef.h>

@@ -22,8 +22,8 @@ struct place {
     int depth;
 };
 
-/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is bounded by
-   DEPTH_MAX. */
+/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is
+   bounded by DEPTH_MAX. */
 static const char *path_of(struct source *s, const struct place *at)
 {
     char shown[64];
@@ -49,6 +49,7 @@ static int is_sequence(const struct pickle_node *n)
     return n->kind == PICKLE_LIST || n->kind == PICKLE_TUPLE;
 }
 
+/* Refuses names with blanks or control characters. */
 static int check_name(const struct pickle_node *key, ddpm_error *err)
 {
     char shown[64];
@@ -74,7 +75,7 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
     struct named *list = dd_arena(&s->arena, count, sizeof *list);
     const char *path = path_of(s, at);
     if (!list || !path)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     for (uint32_t i = 0; i < dict->count; i += 2) {
         struct pickle_node *key = dict->item[i];
@@ -83,11 +84,12 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
         int code = check_name(key, err);
         if (code)
             return code;
+
         list[n].name = pickle_text(key, &s->arena);
         list[n].source = s;
         list[n].item = dict->item[i + 1];
         if (!list[n++].name)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
+            return dd_error_memory(err, "the tensors of a checkpoint");
     }
 
     int code = source_add(s, path, list, n, err);
@@ -98,8 +100,8 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
 
 /* ---- an average without names ---- */
 
-/* Returns whether two tensors have the same shape, by what the pickle says: their third argument is
-   the size. */
+/* Returns whether two tensors have the same shape, by what the pickle says: their third
+   argument is the size. */
 static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
 {
     a = torch_parameter(a);
@@ -127,6 +129,7 @@ static int take_names(struct named *list, struct source *s, const struct state *
 
         if (n == s->unnamed->count || !same_shape(like->dict->item[i + 1], s->unnamed->item[n]))
             return 0;
+        /* The state has copied the name already, so this cannot fail. */
         list[n] = (struct named){ pickle_text(key, &s->arena), s, s->unnamed->item[n] };
         n++;
     }
@@ -141,7 +144,7 @@ static int name_average(struct source *s, ddpm_error *err)
         return DDPM_OK;
     struct named *list = dd_arena(&s->arena, s->unnamed->count + 1, sizeof *list);
     if (!list)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     for (size_t i = 0; i < s->states; i++) {
         if (s->state[i].tensors != s->unnamed->count || !take_names(list, s, &s->state[i]))
@@ -181,13 +184,13 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
 
     const char *path = path_of(s, at);
     if (!path)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     if (!*path || !(shadow || name_says_average(path, strlen(path))))
         return DDPM_OK;
 
+    /* A list called shadow_params is preferred to any other; a second one of the same rank
+       makes both doubtful. */
     bool list = is_sequence(node);
-    /* A list called shadow_params is preferred to any other; a second one of the same rank makes
-       both doubtful. */
     if (!s->nameless || (shadow && !s->shadow)) {
         s->nameless = path;
         s->unnamed = list ? node : NULL;
@@ -234,8 +237,8 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
     return code;
 }
 
-/* Walks what lies under a node.  Each container is entered once, so the walk of shared and cyclic
-   ones ends. */
+/* Walks what lies under a node.  Each container is entered once, so the walk of shared
+   and cyclic ones ends. */
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
 {
     int container = is_sequence(node) || node->kind == PICKLE_DICT || node->kind == PICKLE_OPAQUE;
@@ -310,7 +313,7 @@ int torch_states(struct source *s, ddpm_error *err)
         s->version =
             dd_arena_text(&s->arena, "%s", pickle_show(shown, sizeof shown, version->text, version->count));
         if (!s->version)
-            return dd_error(err, DDPM_ENOMEM, "out of memory");
+            return dd_error_memory(err, "the tensors of a checkpoint");
     }
     return DDPM_OK;
 }

@@ -39,7 +39,7 @@ static int read_storage(struct torch_storage *out, struct dd_arena *arena, const
     out->key = pickle_text(key, arena);
     out->dtype = (enum dd_dtype)type->dtype;
     out->count = (uint64_t)id->item[4]->integer;
-    return out->key ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory");
+    return out->key ? DDPM_OK : dd_error_memory(err, "the tensors of a checkpoint");
 }
 
 int torch_storages(struct source *s, int legacy, ddpm_error *err)
@@ -48,7 +48,7 @@ int torch_storages(struct source *s, int legacy, ddpm_error *err)
     size_t n = t->pickle.persistents, kept = 0;
     struct torch_storage *list = dd_arena(&s->arena, n + 1, sizeof *list);
     if (!list)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     for (size_t i = 0; i < n; i++) {
         int code = read_storage(&list[i], &s->arena, t->pickle.persistent[i]->item[0], legacy ? 6 : 5, err);

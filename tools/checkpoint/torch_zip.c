@@ -4,9 +4,9 @@
      FOLDER/data/KEY    one member for each storage, stored without compression
      FOLDER/byteorder   "little" or "big"; little where it is missing
 
-   libzip reads the archive from the mapped file and compares every CRC.  The storages are then used
-   where they lie in the file, so that a checkpoint needs no memory of its own.  Nothing is unpacked
-   or written. */
+   libzip reads the archive from the mapped file and compares every CRC.  The storages are then
+   used where they lie in the file, so that a checkpoint needs no memory of its own.  Nothing is
+   unpacked or written. */
 #include <string.h>
 #include <zip.h>
 #include "base/error.h"
@@ -75,7 +75,7 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
     struct view *v = dd_arena(&s->arena, 1, sizeof *v);
     zip_error_t why;
     if (!v)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     *v = (struct view){ .data = data, .size = size };
     zip_error_init(&v->error);
@@ -103,7 +103,7 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
 {
     char *full = member(s, name);
     if (!full)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     zip_int64_t index = zip_name_locate(s->torch.zip, full, 0);
     if (index < 0)
         return dd_error(err, DDPM_EDATA, "member %.100s is not in the archive", full);
@@ -179,7 +179,7 @@ int torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_erro
     zip_stat_t stat;
     char *name = dd_arena_text(&s->arena, "data/%s", storage->key);
     if (!name)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     int code = find(s, name, &stat, err);
     if (code)
@@ -234,7 +234,7 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
                         "is a zip archive but no torch file: its members lie in no folder; unpack it first");
     s->torch.folder = dd_arena_text(&s->arena, "%.*s", (int)(slash - first), first);
     if (!s->torch.folder)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
 
     if ((code = check_marks(s, err)) != DDPM_OK ||
         (code = load(s, "data.pkl", &pickle, &length, err)) != DDPM_OK)

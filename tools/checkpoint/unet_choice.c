@@ -193,8 +193,8 @@ int candidates_choose(struct choice *out, const struct candidate **chosen, const
     if (!all->count)
         return label_unknown(out, all, want);
 
-    /* Nothing marks raw weights as such but an average in the same file, which --part may have left
-       out. */
+    /* Nothing marks raw weights as such but an average in the same file, which --part
+       may have left out. */
     int average_left = averages && !any_average(all);
     if ((code = single(&average, all, 1, raw_alone)) != DDPM_OK || (code = single(raw, all, 0, 0)) != DDPM_OK)
         return code;

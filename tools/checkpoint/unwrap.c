@@ -44,8 +44,8 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
 }
 
-/* Returns whether a tensor belongs to a network that a training measures with, and that makes no
-   images. */
+/* Returns whether a tensor belongs to a network that a training measures with, and
+   that makes no images. */
 static int measures(const char *name)
 {
     static const char *const words[] = { "metric",    "metrics",       "fid",  "kid",  "inception",
@@ -114,8 +114,8 @@ static int gather(struct choice *out, const struct candidates *all, const struct
     return missing ? lacks(all, missing, lost) : DDPM_OK;
 }
 
-/* Compares the names of both sets: a tensor that only the raw one has would be missing from the
-   average. */
+/* Compares the names of both sets: a tensor that only the raw one has would be
+   missing from the average. */
 static int compare(const struct candidates *all, const struct candidate *average, const struct candidate *raw)
 {
     size_t length = strlen(raw->prefix), missing = 0;
@@ -132,8 +132,7 @@ static int compare(const struct candidates *all, const struct candidate *average
 
 /* ---- a file without a known U-Net ---- */
 
-/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or
-   0. */
+/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or 0. */
 static size_t common_wrapper(const struct state *state, size_t at)
 {
     static const char *const wrappers[] = { "module.", "_orig_mod.", "_forward_module.", "model." };
@@ -180,7 +179,7 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
     const struct state *state = chosen ? chosen->state : s->state;
     out->tensor = dd_arena(arena, state->tensors, sizeof *out->tensor);
     if (!out->tensor)
-        return dd_error(err, DDPM_ENOMEM, "out of memory");
+        return dd_error_memory(err, "the tensors of a checkpoint");
     if (!chosen) {
         take_all(out, state);
         return DDPM_OK;

@@ -17,8 +17,8 @@ struct dataset_kept {
     float *value;
 };
 
-/* Counts of pictures that dataset_check saw: those that were given other channels, and those of 16
-   bits. */
+/* Counts of pictures that dataset_check saw: those that were given other channels,
+   and those of 16 bits. */
 struct dataset_seen {
     size_t repeated; /* gray ones as RGB */
     size_t grayed;   /* colours as gray */
@@ -46,9 +46,8 @@ struct dataset {
     size_t room;               /* bytes that are left for more of them */
 };
 
-/* Opens the set at path, which outlives d.  most: the first so many images, DDPM_EUSAGE when there
-   are fewer; 0: all. about may be set later in d, before an image is read.  After an error *d is
-   closed. */
+/* Opens the set at path, which outlives d.  most: the first so many images, DDPM_EUSAGE when there are
+   fewer; 0: all. about may be set later in d, before an image is read.  After an error *d is closed. */
 int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
                  ddpm_error *err);
 /* Fills shape with height, width and channels of the first image as it is stored.  A folder has
@@ -57,8 +56,8 @@ int dataset_shape(const struct dataset *d, int shape[3], ddpm_error *err);
 /* Makes dataset_check keep images in so many bytes of memory; dataset_read takes them from there. */
 int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err);
 
-/* Fills x [h, w, c] of the model, in [-1, 1]: byte levels v / 127.5 - 1, or numbers of float32.  0
-   <= k < count. */
+/* Fills x [h, w, c] of the model, in [-1, 1]: byte levels v / 127.5 - 1, or numbers of
+   float32.  0 <= k < count. */
 int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err);
 /* Returns the class of image k; -1: it has none. */
 int dataset_class(const struct dataset *d, size_t k);

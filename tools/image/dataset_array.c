@@ -1,10 +1,11 @@
 /* Opens files of many images (dataset_array.h), which are known by their first bytes.  Only what a
    .gz inflates to is copied.
 
-   IDX (LeCun, Cortes, Burges, "The MNIST database"): the bytes 0 0 8 r, then r sizes of four bytes,
-   big-endian, [n, h, w] or [n, h, w, c], then a byte for each number. CIFAR-10 binary (Krizhevsky):
-   records of a class below 10 and 3 x 32 x 32 bytes, channel by channel, no head. Arrays of numpy:
-   dataset_numpy.c and dataset_npz.c. */
+   - IDX (LeCun, Cortes, Burges, "The MNIST database"): the bytes 0 0 8 r, then r sizes of four
+     bytes, big-endian, [n, h, w] or [n, h, w, c], then a byte for each number.
+   - CIFAR-10 binary (Krizhevsky): records of a class below 10 and 3 x 32 x 32 bytes, channel by
+     channel, without a head.
+   - Arrays of numpy: dataset_numpy.c and dataset_npz.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,8 +61,8 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
 
 /* ---- IDX ---- */
 
-/* Returns the bytes of the IDX head that p [size] begins with, and its sizes as n, h, w, c; 0 when
-   it is none. */
+/* Returns the bytes of the IDX head that p [size] begins with, and its sizes as n, h, w, c;
+   0 when it is none. */
 static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
 {
     size_t rank = size >= 4 && !p[0] && !p[1] && p[2] == 8 ? p[3] : 0;
@@ -102,7 +103,7 @@ static int open_idx(struct dataset_array *a, const char *path, size_t head, cons
 
 /* ---- IDX, compressed ---- */
 
-/* Fills out with the first n bytes of what the file inflates to.  all: nothing may follow them. */
+/* Fills out with the first n bytes that the file inflates to.  all: nothing may follow them. */
 static int inflate_head(unsigned char *out, size_t n, const struct dataset_array *a, const char *path,
                         bool all, ddpm_error *err)
 {

@@ -1,5 +1,5 @@
 /* A file that holds many images of one size, as an array of numbers: IDX (also .gz), CIFAR-10
-   binary, .npy or .npz. The numbers stay where they lie in the mapped file, or in the memory that
+   binary, .npy or .npz.  The numbers stay where they lie in the mapped file, or in the memory that
    they were inflated to. */
 #ifndef DDPM_DATASET_ARRAY_H
 #define DDPM_DATASET_ARRAY_H
@@ -26,8 +26,7 @@ struct dataset_array {
 };
 
 /* Opens the file at path.  most: only so many images are wanted, and taken out of a .gz; 0: all.
-   DDPM_EDATA: it is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is
-   closed. */
+   DDPM_EDATA: it is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is closed. */
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
 /* Returns DDPM_EDATA when the file is not as it was when it was opened.  An inflated file is in

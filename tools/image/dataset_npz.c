@@ -1,6 +1,6 @@
-/* Reads a .npz, the zip archive of np.savez with a member NAME.npy for each array.  The images are
-   arr_0, as np.savez and OpenAI's samplers name them, with their classes in arr_1; or they are the
-   only array. */
+/* Reads a .npz, the zip archive of np.savez with a member NAME.npy for each array.  The images
+   are arr_0, as np.savez and OpenAI's samplers name them, with their classes in arr_1; or they
+   are the only array. */
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>

@@ -11,8 +11,8 @@
    others.  When both are as likely, the image is square.
 
    Type and range tell what the numbers mean.  uint8 and whole numbers up to 255 are levels of 255,
-   uint16 of 65535. Floats lie in [-1, 1]; without a negative one, in [0, 1] or up to 255.  Anything
-   else is refused. */
+   uint16 of 65535.  Floats lie in [-1, 1]; without a negative one, in [0, 1] or up to 255.
+   Anything else is refused. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,8 +46,8 @@ static const char *value_of(const char *head, const char *key)
     return at ? at + strlen(key) + strspn(at + strlen(key), ": ") : "";
 }
 
-/* Reads descr, "'<f4'": byte order, kind and bytes of a number.  Returns whether it is one of those
-   known here. */
+/* Reads descr, "'<f4'": byte order, kind and bytes of a number.  Returns whether it is one
+   of those known here. */
 static bool read_type(struct head *h)
 {
     const char *t = value_of(h->text, "'descr'");
@@ -107,8 +107,8 @@ static int read_head(struct head *h, const char *path, const unsigned char *p, s
 
 /* ---- the order of its sizes ---- */
 
-/* Returns whether sizes [n, h, w] are at least as likely those of one picture in colour, [h, w, c]
-   or [3, h, w]. */
+/* Returns whether sizes [n, h, w] are at least as likely those of one picture in colour, [h,
+   w, c] or [3, h, w]. */
 static bool is_one_picture(const uint64_t *d)
 {
     bool last = (d[2] == 3 || d[2] == 4) && d[0] > 4 && d[1] > 4;

@@ -22,8 +22,7 @@ static bool is_test(const char *name)
     return !strncasecmp(name, "test", strlen("test"));
 }
 
-/* Leaves the test batches out of a folder with others to train on: they are there to be measured
-   on. */
+/* Leaves the test batches out of a folder with others to train on: they are there to be measured on. */
 static void without_test(struct dataset *d, char **name, size_t *names)
 {
     size_t kept = 0, others = 0;
@@ -71,8 +70,7 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
 
 /* ---- a folder of pictures ---- */
 
-/* Returns which part of a data set a folder is called after: 1 to train on, 2 to measure on, 0
-   none. */
+/* Returns which part of a data set a folder is called after: 1 to train on, 2 to measure on, 0 none. */
 static int part_of(const char *name, size_t length)
 {
     static const char *const part[] = { "train", "training", "val",     "valid", "validation",

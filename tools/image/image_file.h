@@ -11,7 +11,7 @@ struct image_file {
 };
 
 /* Reads a picture and turns it upright as its Exif orientation says.  The caller frees it with
-   image_file_free. DDPM_EDATA: it is damaged, too large, or of a format that is not read. */
+   image_file_free.  DDPM_EDATA: it is damaged, too large, or of a format that is not read. */
 int image_file_read(struct image_file *p, const char *path, ddpm_error *err);
 int image_file_read_memory(struct image_file *p, const unsigned char *data, size_t size, const char *path,
                            ddpm_error *err);

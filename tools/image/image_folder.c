@@ -47,8 +47,8 @@ static int compare_folders(const void *one, const void *two)
     return number_a ? compare_numbers(a, b) : strcmp(a, b);
 }
 
-/* Compares paths folder by folder, for qsort.  The files of a folder stand before those of its
-   sub-folders. */
+/* Compares paths folder by folder, for qsort.  The files of a folder stand before those
+   of its sub-folders. */
 static int compare_paths(const void *one, const void *two)
 {
     char *a = *(char *const *)one, *b = *(char *const *)two;
@@ -110,7 +110,7 @@ static bool add_file(struct image_folder *f, const char *below)
 /* Sorts files and classes, and tells every file its class. */
 static bool number_classes(struct image_folder *f)
 {
-    int class = 0;
+    int number = 0;
     f->class_of = malloc((f->files + 1) * sizeof *f->class_of);
     if (!f->class_of)
         return false;
@@ -119,16 +119,15 @@ static bool number_classes(struct image_folder *f)
     if (f->files)
         qsort(f->file, f->files, sizeof *f->file, compare_paths);
 
-    /* Both are in the same order, so the class of a file is that of the one before it, or a later
-       one. */
+    /* Both are in the same order, so the class of a file is that of the one before it, or a later one. */
     for (size_t i = 0; i < f->files; i++) {
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
-        while (n && (strncmp(f->class_name[class], name, n) || f->class_name[class][n]))
-            class ++;
-        f->class_of[i] = n ? class : -1;
+        while (n && (strncmp(f->class_name[number], name, n) || f->class_name[number][n]))
+            number++;
+        f->class_of[i] = n ? number : -1;
         if (n)
-            f->held[class]++;
+            f->held[number]++;
     }
     return true;
 }
@@ -193,8 +192,8 @@ static int no_names(const char *path, ddpm_error *err)
 static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
                 ddpm_error *err);
 
-/* Takes a file, or a folder and what lies in it.  below: the path from root to it; name: the last
-   part of that. */
+/* Takes a file, or a folder and what lies in it.  below: the path from root to it; name: the
+   last part of that. */
 static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
                      const struct level *above, ddpm_error *err)
 {

@@ -31,8 +31,8 @@ struct image_folder {
 int image_folder_open(struct image_folder *f, const char *path, ddpm_error *err);
 /* Writes what was left out, as in "2 .gif, 1 .tif"; empty when nothing was. */
 void image_folder_left_out(char *text, size_t size, const struct image_folder *f);
-/* Writes the name of a class for a message, with "?" for bytes that are no UTF-8 or that control
-   terminals. */
+/* Writes the name of a class for a message, with "?" for bytes that are no UTF-8 or that
+   control terminals. */
 void image_folder_class(char *text, size_t size, const struct image_folder *f, int class);
 void image_folder_close(struct image_folder *f);
 #endif

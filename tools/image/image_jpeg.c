@@ -1,5 +1,9 @@
-/* Reads JPEG with libjpeg-turbo.  CMYK becomes RGB as R = (255 - C) (255 - K) / 255; Adobe's
-   programs store it inverted. A warning that pixels are missing or wrong is an error.
+/* Reads JPEG with libjpeg-turbo.  A file is a list of segments, each begun by a marker of two
+   bytes: sizes and channels, tables, one or more scans of the pixels, and Exif with the orientation
+   in segment APP1.
+
+   CMYK becomes RGB as R = (255 - C) (255 - K) / 255; Adobe's programs store it inverted.  A warning
+   that pixels are missing or wrong is an error.
 
    libjpeg reports errors to functions that must not return.  They jump back into image_jpeg. */
 #include <setjmp.h>

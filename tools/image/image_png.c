@@ -1,5 +1,10 @@
-/* Reads PNG with libspng.  Palettes, gray below 8 bits and transparent colours become samples of 8
-   or 16 bits.  Gamma and colour profiles are not applied. */
+/* Reads PNG with libspng (PNG, third edition).  A file is a signature of 8 bytes and chunks, each a
+   length, a type, data and a CRC-32: IHDR with sizes, depth and type of colour, PLTE with a
+   palette, tRNS with transparent colours, IDAT with the pixels, deflated, eXIf with the
+   orientation, tEXt with a keyword and a text.
+
+   Palettes, gray below 8 bits and transparent colours become samples of 8 or 16 bits.  Gamma and
+   colour profiles are not applied. */
 #include <spng.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +53,8 @@ static void squeeze(struct image_file *p)
         }
 }
 
-/* Returns the orientation in the chunks that were read so far.  Exif may stand before or behind the
-   pixels. */
+/* Returns the orientation in the chunks that were read so far.  Exif may stand before or
+   behind the pixels. */
 static int orientation_of(spng_ctx *c)
 {
     struct spng_exif exif;

@@ -1,4 +1,6 @@
-/* Reads WebP with libwebp.  Its pixels are always RGB, with alpha or without. */
+/* Reads WebP with libwebp.  A file is a RIFF container ("RIFF", length, "WEBP") of chunks: the
+   pixels as VP8, lossy, or VP8L, lossless, and EXIF with the orientation.  The pixels are always
+   RGB, with alpha or without. */
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include "base/error.h"

@@ -21,8 +21,7 @@ void picture_tile(struct picture *p, int i, int columns, const double *x, int he
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
 /* Writes a PNG with text, which is ASCII, in a tEXt chunk `ddpm`. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
-/* Reads pixels and text, which the caller frees.  DDPM_EDATA: it is no PNG, or one without this
-   text. */
+/* Reads pixels and text, which the caller frees.  DDPM_EDATA: it is no PNG, or one without this text. */
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size,
                         const char *path, ddpm_error *err);

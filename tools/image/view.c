@@ -182,8 +182,8 @@ static int check_size(const struct view *v, const ddpm_about *a, enum view_fit f
 
 /* ---- placing and scaling ---- */
 
-/* Fills out with the middle of the image, or with the image in the middle of black where it is
-   smaller. */
+/* Fills out with the middle of the image, or with the image in the middle of black
+   where it is smaller. */
 static int place(double *out, const struct view *v, const ddpm_about *a, const char *name, ddpm_error *err)
 {
     int top = (v->height - a->height) / 2, left = (v->width - a->width) / 2;

@@ -1,5 +1,5 @@
-/* An image where it lies in a file or in memory, and how it becomes one of the model's size and
-   channels. */
+/* An image where it lies in a file or in memory, and how it becomes one of the model's
+   size and channels. */
 #ifndef DDPM_VIEW_H
 #define DDPM_VIEW_H
 #include <stdbool.h>
@@ -44,8 +44,8 @@ struct view {
    alpha is opaque. */
 int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
               ddpm_error *err);
-/* Does the same for a file of a picture; *was: what it held.  Transparency is refused where the
-   model has none. */
+/* Does the same for a file of a picture; *was: what it held.  Transparency is refused where
+   the model has none. */
 int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a, enum view_fit fit,
                  ddpm_error *err);
 #endif
