@@ -13,13 +13,18 @@ TEST(torch, strides)
                         .dim = { 2, 3 },
                         .stride = { 3, 1 } };
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 2, 3, 4, 5, 6 }, 6));
+
+    /* The transpose of [3, 2]. */
     t.stride[0] = 1;
-    t.stride[1] = 2; /* the transpose of [3, 2] */
+    t.stride[1] = 2;
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 2, 4, 6 }, 6));
+
     t.stride[0] = 10;
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 11, 13, 15 }, 6));
+
     struct tensor scalar = { .type = "FloatStorage", .key = "0", .count = STORED, .offset = 23 };
     CHECK(open_one(&scalar) == DDPM_OK && opened.tensor[0].rank == 0 && values_are((float[]){ 23 }, 1));
+
     struct tensor empty = { .type = "FloatStorage",
                             .key = "0",
                             .count = STORED,
@@ -28,6 +33,7 @@ TEST(torch, strides)
                             .dim = { 0, INT64_MAX },
                             .stride = { 7, 7 } };
     CHECK(open_one(&empty) == DDPM_OK && opened.tensor[0].dim[0] == 0 && values_are((float[]){ 0 }, 0));
+
     struct tensor eight = { .type = "FloatStorage",
                             .key = "0",
                             .count = STORED,
@@ -257,7 +263,8 @@ TEST(torch, strangers)
         { "PYTORCH1xxxx", 12, "preview" },
         { "<!DOCTYPE html>", 15, "web page" },
         { "\x80\2}q\0.aaa", 8, "no file of torch.save" },
-        { "abc", 3, "3 bytes, too few" },
+        { "abc", 3, "a text file" },
+        { "\1\2\3", 3, "3 bytes, too few" },
     };
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -91,6 +91,7 @@ TEST(unwrap, file_names_of_openai)
         CHECK(run(NULL) == DDPM_OK);
         CHECK_TEXT(choice.weights, names[i].weights);
     }
+
     begin("model000100.pt");
     state("", "", B_NAMES);
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "holds raw weights only"));
@@ -106,7 +107,9 @@ TEST(unwrap, ermongroup)
     CHECK(got(0, "down.0.block.0.x", "down.0.block.0.x"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw") &&
           got(0, "down.0.block.0.x", "module.down.0.block.0.x"));
-    begin("ckpt.pth"); /* trained without an average */
+
+    /* Trained without an average. */
+    begin("ckpt.pth");
     state("[0]", "module.", "temb.dense.0.weight down.0.block.0.x");
     source.optimizer = 1;
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "raw"));
@@ -124,6 +127,7 @@ TEST(unwrap, lucidrains)
     CHECK(run(NULL) == DDPM_OK && choice.tensors == 3 && !strcmp(choice.weights, "ema"));
     CHECK(got(0, "betas", "ema_model.betas") && got(1, "downs.0.x", "ema_model.model.downs.0.x"));
     CHECK(run("raw") == DDPM_OK && got(0, "betas", "betas") && got(1, "downs.0.x", "model.downs.0.x"));
+
     begin("ema-only.pt");
     state("ema", "",
           "initted ema_model.model.init_conv.weight ema_model.model.downs.0.x "
@@ -144,6 +148,7 @@ TEST(unwrap, lightning)
     CHECK(got(0, "input_blocks.0.0.weight", "model_ema.diffusion_modelinput_blocks00weight"));
     CHECK(run("raw") == DDPM_OK &&
           got(1, "time_embed.0.weight", "model.diffusion_model.time_embed.0.weight"));
+
     begin("last.ckpt");
     state("", "",
           "model.input_blocks.0.0.weight model.input_blocks.1.0.weight model.time_embed.0.weight "
@@ -170,8 +175,9 @@ TEST(unwrap, dictionaries)
         CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") &&
               got(0, "conv_in.weight", "conv_in.weight"));
     }
+
     begin("x.pt");
-    state("schema", "", A_NAMES); /* not every "ema" is one */
+    state("schema", "", A_NAMES); /* has "ema" in it */
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
 }
 
@@ -207,16 +213,20 @@ TEST(unwrap, averages_by_name)
         CHECK(got(0, "conv_in.weight", check_path("", "%sconv_in.weight", averages[i].prefix) + 1));
         CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
     }
-    /* torch's AveragedModel alone */
+
+    /* torch's AveragedModel alone. */
     begin("swa.pt");
     state("", "", "n_averaged module.conv_in.weight module.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
-    /* Lightning's WeightAveraging */
+
+    /* Lightning's WeightAveraging. */
     begin("last.ckpt");
     state("state_dict", "unet.", A_NAMES);
     state("current_model_state", "unet.", A_NAMES);
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_raw);
-    for (int i = 0; i < 4; i++) { /* words that only look so */
+
+    /* Words that only look so. */
+    for (int i = 0; i < 4; i++) {
         static const char *const others[] = { "schema", "cinema_model", "exp_avg", "swarm" };
         begin("x.pt");
         state(others[i], "", A_NAMES);
@@ -231,7 +241,7 @@ TEST(unwrap, parts)
     state("last", "", A_NAMES);
     state("ema.fast", "model.", A_NAMES);
     source.part = "last";
-    /* for an average lies beside */
+    /* They are raw because an average lies beside them. */
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "raw"));
     source.part = "ema.fast";
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") &&
@@ -239,6 +249,7 @@ TEST(unwrap, parts)
     CHECK(run("raw") == DDPM_EDATA);
     source.part = "las";
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "there is best, last, ema.fast.model"));
+
     begin("x.ckpt");
     state("state_dict", "", "unet.conv_in.weight unet.down_blocks.0.x vae.decoder.x fid.inception.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "vae.decoder.x") &&
@@ -248,6 +259,7 @@ TEST(unwrap, parts)
         source.part = same[i];
         CHECK(run(NULL) == DDPM_OK && choice.tensors == 2 && choice.left == 2);
     }
+
     begin("x.ckpt");
     state("state_dict", "",
           "unet.conv_in.weight unet.down_blocks.0.x fid.inception.fc.weight val_metrics.fid.x lpips.net.x");
@@ -261,56 +273,79 @@ TEST(unwrap, refuses)
     state("ema", "", A_NAMES);
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "lack 1 tensors, for instance mid_block.x"));
     CHECK(run("raw") == DDPM_OK);
+
     begin("x.pt");
     state("best", "", A_NAMES);
     state("last", "", A_NAMES);
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "two U-Nets") && strstr(error.text, "best") &&
           strstr(error.text, "last"));
+
     begin("x.pt");
     state("", "",
           "model.diffusion_model.input_blocks.0.0.weight model.diffusion_model.time_embed.0.weight "
           "first_stage_model.decoder.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "first_stage_model.decoder.x"));
+
     begin("x.pt");
     state("gen", "", "a.weight");
     state("disc", "", "b.weight");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "no known U-Net"));
+
     begin("x.pt");
     state("model", "", A_NAMES);
     source.nameless = "ema.shadow_params";
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
-    begin("x.pt"); /* as many tensors under numbers, or without dots */
+
+    /* An average with as many tensors under numbers, or without dots. */
+    begin("x.pt");
     state("model", "", A_NAMES);
     state("ema_weights", "", "0 1");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_weights)"));
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "ema_weights"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
+
     begin("x.pt");
     state("", "", "ema_params.0 ema_params.1 model.conv_in.weight model.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "has other names (ema_params.1)"));
     CHECK(run("raw") == DDPM_OK && choice.tensors == 2 && !strcmp(choice.weights, "raw"));
-    begin("x.pt"); /* the raw weights at the top, their average below it */
+}
+
+TEST(unwrap, averages_below_and_beside)
+{
+    /* The raw weights at the top, their average below it. */
+    begin("x.pt");
     state("", "", "conv_in.weight down_blocks.0.x ema.conv_in.weight ema.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
     CHECK(got(0, "conv_in.weight", "ema.conv_in.weight") && got(1, "down_blocks.0.x", "ema.down_blocks.0.x"));
     CHECK(run("raw") == DDPM_OK && got(0, "conv_in.weight", "conv_in.weight") && choice.tensors == 2);
-    begin("x.pt"); /* two averages of one model */
+
+    /* Two averages of one model. */
+    begin("x.pt");
     state("model", "", A_NAMES);
     state("ema_0.9", "", A_NAMES);
     state("ema_0.99", "", A_NAMES);
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "ema_0.9 and ema_0.99"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
-    begin("x.pt"); /* a rate and a counter are no average */
+
+    /* A rate and a counter are no average. */
+    begin("x.pt");
     state("model", "", A_NAMES " mid_block.x mid_block.y mid_block.z");
     state("ema", "", "decay step");
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
+}
+
+TEST(unwrap, names_unknown_or_doubled)
+{
+    /* An unknown network is handed on without its wrappers, for the families to refuse. */
     begin("x.pt");
-    state("", "", "module.model.a module.model.b"); /* unknown: handed on for the family to say so */
+    state("", "", "module.model.a module.model.b");
     CHECK(run(NULL) == DDPM_OK && got(0, "a", "module.model.a"));
+
     begin("x.pt");
     state("", "", "betas model.betas model.init_conv.weight model.downs.0.x");
     CHECK(run(NULL) == DDPM_EDATA && strstr(error.text, "betas is there twice"));
+
     begin("");
 }

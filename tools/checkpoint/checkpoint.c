@@ -1,5 +1,6 @@
-/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses the
-   U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the weights. */
+/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses
+   the U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the
+   weights. */
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +58,7 @@ static int open_files(struct files *f, const char *path, const char *want, ddpm_
 
 /* ---- the U-Net in it ---- */
 
+/* Lays out every tensor of the choice. */
 static int lay_out(struct checkpoint *c, struct files *f, const struct choice *choice, ddpm_error *err)
 {
     c->tensor = dd_arena(&f->arena, choice->tensors, sizeof *c->tensor);

@@ -8,7 +8,8 @@
 #include <cjson/cJSON.h>
 #include "base/safetensors.h"
 
-/* A tensor as it lies in the file: element (i_0, i_1, ...) is at data + (sum_k i_k stride_k) elements. */
+/* A tensor as it lies in the file: element (i_0, i_1, ...) is at data + (sum_k i_k stride_k)
+   elements. */
 struct checkpoint_tensor {
     const char *name;
     enum dd_dtype dtype;

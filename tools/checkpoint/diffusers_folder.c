@@ -130,9 +130,10 @@ static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Takes the scheduler of the pipeline that folder belongs to: its own, that of the folder above when
-   this is its unet, or that of the pipeline in which this is a checkpoint.  inner: how many levels
-   folder lies below the one that the user gave, 0 or 1; a scheduler from above that one is noted. */
+/* Takes the scheduler of the pipeline that folder belongs to: its own, that of the folder above
+   when this is its unet, or that of the pipeline in which this is a checkpoint.  inner: how many
+   levels folder lies below the one that the user gave, 0 or 1; a scheduler from above that one is
+   noted. */
 static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_error *err)
 {
     int code = scheduler_in(f, folder, err);

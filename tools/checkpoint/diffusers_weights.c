@@ -13,7 +13,8 @@
 #include "checkpoint/diffusers_weights.h"
 #include "checkpoint/python_json.h"
 
-/* Forms and variants stand in the order of preference.  Halves are taken where there is nothing else. */
+/* Forms and variants stand in the order of preference.  Halves are taken where there is nothing
+   else. */
 static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
 
 static const struct {
@@ -70,6 +71,7 @@ static int list_shards(struct index *x, struct files *f, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Opens the shards, one source each. */
 static int open_shards(struct files *f, const struct index *x, ddpm_error *err)
 {
     f->source = dd_arena(&f->arena, x->shards, sizeof *f->source);
@@ -118,6 +120,7 @@ static int merge(struct files *f, const struct index *x, ddpm_error *err)
     return source_add(f->source, "", list, n, err);
 }
 
+/* Opens the weights whose index is at path, in shards in folder. */
 static int open_sharded(struct files *f, const char *folder, const char *path, ddpm_error *err)
 {
     struct index x = { .path = path, .folder = folder };

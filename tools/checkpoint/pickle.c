@@ -329,14 +329,16 @@ static void check_protocol(struct pickle_machine *m)
         pickle_fail(m, DDPM_EDATA, "pickle protocol %d; 2 to 5 are known", (int)version);
 }
 
-/* The functions below do one opcode each and return 1; 0: the opcode is none of theirs. */
+/* The next four functions do one opcode each and return 1; 0: the opcode is none of theirs. */
 
+/* Pushes a value that follows the opcode or is the opcode itself. */
 static int push_value(struct pickle_machine *m, unsigned op)
 {
     switch (op) {
     case OP_NONE: pickle_push(m, m->none); break;
     case OP_NEWTRUE: pickle_push(m, m->truth[1]); break;
     case OP_NEWFALSE: pickle_push(m, m->truth[0]); break;
+
     case OP_BININT1: push_int(m, (int64_t)pickle_take_uint(m, 1)); break;
     case OP_BININT2: push_int(m, (int64_t)pickle_take_uint(m, 2)); break;
     case OP_BININT: push_int(m, (int32_t)(uint32_t)pickle_take_uint(m, 4)); break;
@@ -344,6 +346,7 @@ static int push_value(struct pickle_machine *m, unsigned op)
     case OP_LONG4: push_long(m, pickle_take_uint(m, 4)); break;
     case OP_INT: push_decimal(m); break;
     case OP_BINFLOAT: push_float(m); break;
+
     case OP_SHORT_BINUNICODE:
     case OP_SHORT_BINSTRING: push_text(m, PICKLE_TEXT, pickle_take_uint(m, 1)); break;
     case OP_BINUNICODE:
@@ -356,6 +359,7 @@ static int push_value(struct pickle_machine *m, unsigned op)
     return 1;
 }
 
+/* Makes a container, or adds to one. */
 static int build_container(struct pickle_machine *m, unsigned op)
 {
     switch (op) {
@@ -364,12 +368,16 @@ static int build_container(struct pickle_machine *m, unsigned op)
     case OP_TUPLE2:
     case OP_TUPLE3: push_tuple(m, op - OP_TUPLE1 + 1); break;
     case OP_TUPLE: push_marked_tuple(m); break;
+
     case OP_EMPTY_LIST: pickle_push(m, pickle_make(m, PICKLE_LIST)); break;
     case OP_APPEND: add_popped(m, PICKLE_LIST, 1); break;
     case OP_APPENDS: add_marked(m, PICKLE_LIST); break;
+
     case OP_EMPTY_DICT: pickle_push(m, pickle_make(m, PICKLE_DICT)); break;
     case OP_SETITEM: add_popped(m, PICKLE_DICT, 2); break;
     case OP_SETITEMS: add_marked(m, PICKLE_DICT); break;
+
+    /* No tensor needs a set. */
     case OP_EMPTY_SET: pickle_push(m, opaque(m, PICKLE_OTHER)); break;
     case OP_ADDITEMS:
         drop_marked(m);
@@ -384,6 +392,7 @@ static int build_container(struct pickle_machine *m, unsigned op)
     return 1;
 }
 
+/* Moves values on the stack, and between it and the memo. */
 static int arrange(struct pickle_machine *m, unsigned op)
 {
     switch (op) {
@@ -401,6 +410,7 @@ static int arrange(struct pickle_machine *m, unsigned op)
     return 1;
 }
 
+/* Names a global, calls one, or refers to a storage. */
 static int build_object(struct pickle_machine *m, unsigned op)
 {
     switch (op) {

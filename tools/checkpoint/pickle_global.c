@@ -254,7 +254,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
             return DDPM_OK;
         }
 
-    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots here. */
+    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots
+       here. */
     n->global = PICKLE_OTHER;
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;

@@ -30,6 +30,7 @@ static int next_pickle(struct source *s, struct pickle *p, struct stream *f, con
     return code;
 }
 
+/* Reads the three pickles before the object. */
 static int check_head(struct source *s, struct stream *f, ddpm_error *err)
 {
     struct pickle magic, protocol, machine;

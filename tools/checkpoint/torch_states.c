@@ -217,6 +217,7 @@ static int visit_list(struct source *s, const struct pickle_node *list, const st
     return code;
 }
 
+/* Adds the tensors of a dict as a state, and walks what lies under its names. */
 static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at,
                       ddpm_error *err)
 {
@@ -254,6 +255,7 @@ static int visit(struct source *s, struct pickle_node *node, const struct place 
 
 /* ---- the whole ---- */
 
+/* Returns what a node is, for a message. */
 static const char *kind_name(const struct pickle_node *n)
 {
     static const char *const name[] = {

@@ -21,6 +21,7 @@ const struct pickle_node *torch_parameter(const struct pickle_node *node)
     return node;
 }
 
+/* Fills in the sizes and strides. */
 static int read_shape(struct checkpoint_tensor *t, const struct pickle_node *size,
                       const struct pickle_node *stride, ddpm_error *err)
 {

@@ -70,6 +70,7 @@ static zip_int64_t view_command(void *user, void *data, zip_uint64_t length, zip
     }
 }
 
+/* Opens the archive in data [size]. */
 static int open_archive(struct source *s, const unsigned char *data, size_t size, ddpm_error *err)
 {
     struct view *v = dd_arena(&s->arena, 1, sizeof *v);

@@ -146,6 +146,7 @@ static int add_candidate(struct candidates *all, const struct state *state, cons
     return code;
 }
 
+/* Adds every candidate in the state. */
 static int search_state(struct candidates *all, const struct state *state)
 {
     for (size_t k = 0; k < sizeof signatures / sizeof *signatures; k++) {

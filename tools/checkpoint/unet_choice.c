@@ -145,8 +145,8 @@ static const char *unknown_average(const struct candidates *all, const struct ca
 
 /* Labels one set of weights that is not marked as an average, raw, or NULL where no U-Net is
    known.  average_left: the user's part left an average out, beside which these weights are raw. */
-static int label_lonely(struct choice *out, const struct candidates *all, const struct candidate *raw,
-                        const char *want, int average_left)
+static int label_unmarked(struct choice *out, const struct candidates *all, const struct candidate *raw,
+                          const char *want, int average_left)
 {
     const struct source *s = all->s;
     const char *unknown = unknown_average(all, raw);
@@ -177,7 +177,7 @@ static int label_unknown(struct choice *out, const struct candidates *all, const
         return dd_error(all->err, DDPM_EDATA,
                         "%s: holds %zu tables of tensors (%.60s, %.60s, ...) and no known U-Net in any",
                         all->s->name, all->s->states, state[0].path, state[1].path);
-    return label_lonely(out, all, NULL, want, 0);
+    return label_unmarked(out, all, NULL, want, 0);
 }
 
 int candidates_choose(struct choice *out, const struct candidate **chosen, const struct candidate **raw,
@@ -200,7 +200,7 @@ int candidates_choose(struct choice *out, const struct candidate **chosen, const
         return code;
     if (!average) {
         *chosen = *raw;
-        return label_lonely(out, all, *raw, want, average_left);
+        return label_unmarked(out, all, *raw, want, average_left);
     }
 
     *chosen = raw_alone ? *raw : average;

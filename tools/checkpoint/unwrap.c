@@ -132,7 +132,8 @@ static int compare(const struct candidates *all, const struct candidate *average
 
 /* ---- a file without a known U-Net ---- */
 
-/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or 0. */
+/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or
+   0. */
 static size_t common_wrapper(const struct state *state, size_t at)
 {
     static const char *const wrappers[] = { "module.", "_orig_mod.", "_forward_module.", "model." };

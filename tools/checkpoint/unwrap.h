@@ -13,8 +13,9 @@ struct choice {
     const char *left_name; /* and the name of one of them */
 };
 
-/* Fills *out, in the arena.  want: "ema" or "raw", or NULL for the average where there is one. s->part
-   limits the choice to what it names.  An error names the file and what to add to the command. */
+/* Fills *out, in the arena.  want: "ema" or "raw", or NULL for the average where there is one.
+   s->part limits the choice to what it names.  An error names the file and what to add to the
+   command. */
 int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want,
            ddpm_error *err);
 #endif

@@ -1,6 +1,7 @@
 /* Writes arrays in numpy's format .npy, version 1.0 (NEP 1, numpy.lib.format): "\x93NUMPY", the
-   version, the length of the head in two bytes, the head, the values.  The head is a dict of Python,
-   padded with blanks so that the values begin at a multiple of 64 bytes, and ends with a new line. */
+   version, the length of the head in two bytes, the head, the values.  The head is a dict of
+   Python, padded with blanks so that the values begin at a multiple of 64 bytes, and ends with a
+   new line. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>

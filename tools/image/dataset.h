@@ -46,8 +46,9 @@ struct dataset {
     size_t room;               /* bytes that are left for more of them */
 };
 
-/* Opens the set at path, which outlives d.  most: the first so many images, DDPM_EUSAGE when there are
-   fewer; 0: all. about may be set later in d, before an image is read.  After an error *d is closed. */
+/* Opens the set at path, which outlives d.  most: the first so many images, DDPM_EUSAGE when there
+   are fewer; 0: all. about may be set later in d, before an image is read.  After an error *d is
+   closed. */
 int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, enum view_fit fit, size_t most,
                  ddpm_error *err);
 /* Fills shape with height, width and channels of the first image as it is stored.  A folder has

@@ -138,6 +138,7 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     return DDPM_OK;
 }
 
+/* Opens a compressed IDX file: its head first, then as much as is wanted. */
 static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
     unsigned char start[IDX_HEAD];
@@ -193,6 +194,7 @@ static int open_cifar(struct dataset_array *a, const char *path, ddpm_error *err
 
 /* ---- any of them ---- */
 
+/* Opens the mapped file by its first bytes. */
 static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
     uint64_t dim[4];

@@ -26,7 +26,8 @@ struct dataset_array {
 };
 
 /* Opens the file at path.  most: only so many images are wanted, and taken out of a .gz; 0: all.
-   DDPM_EDATA: it is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is closed. */
+   DDPM_EDATA: it is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is
+   closed. */
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
 /* Returns DDPM_EDATA when the file is not as it was when it was opened.  An inflated file is in

@@ -22,6 +22,7 @@ static void say(struct teller *t)
     t->tell(t->user, t->line);
 }
 
+/* Tells of test batches and of files that are no pictures. */
 static void say_left_out(struct teller *t)
 {
     const struct dataset *d = t->d;
@@ -68,6 +69,7 @@ static void list_classes(struct teller *t, const struct image_folder *f)
     }
 }
 
+/* Tells which class is which number, or that the sub-folders are no classes. */
 static void say_classes(struct teller *t)
 {
     const struct image_folder *f = &t->d->folder;

@@ -59,6 +59,7 @@ static zip_int64_t find_images(zip_t *z, char *names, size_t room)
     return found;
 }
 
+/* Reads the classes in arr_1, if it is there. */
 static int read_classes(struct dataset_array *a, zip_t *z, const char *path, ddpm_error *err)
 {
     zip_int64_t at = zip_name_locate(z, "arr_1.npy", 0);

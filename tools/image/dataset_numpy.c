@@ -80,6 +80,7 @@ static bool read_shape(struct head *h)
     return *at == ')';
 }
 
+/* Reads the head of p [size]. */
 static int read_head(struct head *h, const char *path, const unsigned char *p, size_t size, ddpm_error *err)
 {
     size_t start = size > 12 && p[6] > 1 ? 12 : 10, length = 0;

@@ -22,7 +22,8 @@ static bool is_test(const char *name)
     return !strncasecmp(name, "test", strlen("test"));
 }
 
-/* Leaves the test batches out of a folder with others to train on: they are there to be measured on. */
+/* Leaves the test batches out of a folder with others to train on: they are there to be measured
+   on. */
 static void without_test(struct dataset *d, char **name, size_t *names)
 {
     size_t kept = 0, others = 0;
@@ -70,7 +71,8 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
 
 /* ---- a folder of pictures ---- */
 
-/* Returns which part of a data set a folder is called after: 1 to train on, 2 to measure on, 0 none. */
+/* Returns which part of a data set a folder is called after: 1 to train on, 2 to measure on, 0
+   none. */
 static int part_of(const char *name, size_t length)
 {
     static const char *const part[] = { "train", "training", "val",     "valid", "validation",
@@ -113,6 +115,7 @@ static int check_parts(const struct dataset *d, ddpm_error *err)
 
 /* ---- the source ---- */
 
+/* Opens a folder of pictures, or of batches where it holds no picture. */
 static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
 {
     char **name, left_out[160];

@@ -159,6 +159,7 @@ static const char *kind_of(image_codec **codec, const struct image_source *s)
     return NULL;
 }
 
+/* Reads the picture, or its head alone, and turns it upright. */
 static int read_source(struct image_file *p, const struct image_source *s, bool pixels, ddpm_error *err)
 {
     image_codec *codec;

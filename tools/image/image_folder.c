@@ -119,7 +119,8 @@ static bool number_classes(struct image_folder *f)
     if (f->files)
         qsort(f->file, f->files, sizeof *f->file, compare_paths);
 
-    /* Both are in the same order, so the class of a file is that of the one before it, or a later one. */
+    /* Both are in the same order, so the class of a file is that of the one before it, or a later
+       one. */
     for (size_t i = 0; i < f->files; i++) {
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
@@ -227,6 +228,7 @@ static int take_name(struct image_folder *f, const char *root, const char *below
 static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
                 ddpm_error *err)
 {
+    /* below is empty for the root itself. */
     char **name = NULL, *path = *below ? join(root, below) : strdup(root);
     size_t n = 0;
     int code = path ? dd_names_list(&name, &n, path, is_visible, err) : no_names(root, err);

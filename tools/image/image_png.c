@@ -63,6 +63,7 @@ static int orientation_of(spng_ctx *c)
     return image_codec_orientation((const unsigned char *)exif.data, exif.length);
 }
 
+/* Reads the head, and with pixels the rest. */
 static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const struct image_source *s,
                     bool pixels, ddpm_error *err)
 {

@@ -11,8 +11,8 @@ struct picture {
 
 #define PICTURE_MOST 0x1p28 /* bytes of its pixels */
 
-/* Makes a black picture.  DDPM_EUSAGE: it has more than PICTURE_MOST bytes, or a number of channels that
-   PNG does not have. */
+/* Makes a black picture.  DDPM_EUSAGE: it has more than PICTURE_MOST bytes, or a number of channels
+   that PNG does not have. */
 int picture_create(struct picture *p, int width, int height, int channels, ddpm_error *err);
 void picture_free(struct picture *p);
 /* Fills tile i of a picture with `columns` tiles a row from x [height, width, channels] in [-1, 1]. */
@@ -21,7 +21,8 @@ void picture_tile(struct picture *p, int i, int columns, const double *x, int he
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
 /* Writes a PNG with text, which is ASCII, in a tEXt chunk `ddpm`. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
-/* Reads pixels and text, which the caller frees.  DDPM_EDATA: it is no PNG, or one without this text. */
+/* Reads pixels and text, which the caller frees.  DDPM_EDATA: it is no PNG, or one without this
+   text. */
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size,
                         const char *path, ddpm_error *err);

@@ -162,6 +162,7 @@ static void advise(char *text, size_t size, const struct view *v, const ddpm_abo
     cJSON_Delete(root);
 }
 
+/* Refuses an image whose channels or size cannot become the model's. */
 static int check_size(const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
                       ddpm_error *err)
 {
