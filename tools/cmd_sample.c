@@ -184,6 +184,9 @@ static void announce(const struct job *j)
     if (s->outdir && a->damaged)
         remark(&command_sample, &s->common, "%s: %d images are damaged and made again", s->outdir,
                a->damaged);
+    if (s->outdir && s->name && a->named)
+        remark(&command_sample, &s->common, "%s: %d images are there under other names, and keep them",
+               s->outdir, a->named);
     if (s->common.verbose)
         remark(&command_sample, &s->common, "%s, variance %s, %d steps: %s", j->recipe.sampler,
                j->recipe.variance, t->K, j->recipe.steps);

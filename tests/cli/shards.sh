@@ -105,6 +105,29 @@ test_shard_refusals() {
 	[ "$(ls d | grep -c manifest)" -eq 1 ] || fail "--force leaves $(ls d)"
 }
 
+# Of two lines about one image the one counts that has the hash of its file; where neither has it, the image is damaged.
+test_contradicting_manifests() {
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir all
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --shard 0/2
+	expect 0 ddpm sample -q -n 4 --steps 1 --outdir d --shard 1/2
+	line=$(grep image-000002 d/manifest-0-of-2.jsonl)
+	wrong=$(echo "$line" | sed 's/"sha256":"......../"sha256":"01234567/')
+	for order in 1-of-2 0-of-2; do
+		cp -r d e
+		if [ $order = 1-of-2 ]; then echo "$wrong" >>e/manifest-1-of-2.jsonl; else
+			sed -i '/image-000002/d' e/manifest-0-of-2.jsonl; echo "$wrong" >>e/manifest-0-of-2.jsonl; echo "$line" >>e/manifest-1-of-2.jsonl
+		fi
+		cp -r e f
+		expect 0 ddpm merge -q --outdir e; same_folder e all "the wrong line in $order"
+		cp f/image-000000.png f/image-000002.png
+		expect 66 ddpm merge --outdir f; says 'of 4 images 1 are missing or damaged: 2'
+		rm -r e f
+	done
+	# Another --name is for new images.
+	expect 0 ddpm sample -n 5 --steps 1 --outdir all --name x%d.png; says 'all: 4 images are there under other names, and keep them'
+	[ -f all/x4.png ] && [ ! -f all/x3.png ] || fail "$(ls all)"
+}
+
 # The variables of job arrays and launchers: shard FROM VARIABLE=VALUE...: this is what they mean.
 test_shard_of_a_job() {
 	sample() { no_job env "$@" ${RUN:-} "$program" sample --index 0 --steps 1 --outdir d --shard auto; }

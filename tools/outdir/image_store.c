@@ -162,7 +162,7 @@ int image_store_open(struct image_store *a, struct image_work *w, ddpm_error *er
         .about = a->about, .recipe = a->recipe, .n = 1, .array = a->array, .single = true, .force = true
     };
     a->path = a->header = NULL;
-    a->damaged = 0;
+    a->damaged = a->named = 0;
     *a->warning = 0;
     w->missing = w->lost = 0;
     return prepare(a, w, err);

@@ -33,6 +33,7 @@ struct image_store {
     char *path;
     size_t path_size;  /* room for the name of an image */
     int damaged;       /* images that check found to be remade */
+    int named;         /* images that are there under other names than the pattern's */
     char warning[256]; /* about room on the disk, or "" */
 };
 

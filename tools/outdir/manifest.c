@@ -1,5 +1,5 @@
-/* JSON lines.  Every line is appended by one write and synchronised, so only the last can be torn; it is
-   cut off before the next. */
+/* A manifest is a file of JSON lines.  Every line is appended by one write and synchronised, so only the
+   last can be torn; it is cut off before the next. */
 #include "outdir/manifest.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -22,8 +22,8 @@ static int out_of_memory(const struct manifest *l, ddpm_error *err)
     return dd_error_memory(err, l->path ? l->path : "a manifest");
 }
 
-/* Whether an image of this number may be called so: in this folder, with the number in the name, and not as
-   one of the program's own files. */
+/* Returns whether an image of this number may be called so: in this folder, with the number in the name,
+   and not as one of the program's own files. */
 static bool fits(const char *file, uint32_t index)
 {
     char number[16];
@@ -42,9 +42,8 @@ static int check_texts(const char *file, uint32_t index, const char *sha256, con
 {
     if (!fits(file, index))
         return dd_error(err, DDPM_EDATA,
-                        "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in "
-                        "this folder",
-                        where, file, index);
+                        "%s: file is \"%.80s\", expected the name of image %" PRIu32 " in this folder", where,
+                        file, index);
     if (sha256 && !consists_of(sha256, "0123456789abcdef", 64, 64))
         return dd_error(err, DDPM_EDATA, "%s: sha256 is \"%.80s\", expected 64 hexadecimal digits", where,
                         sha256);
@@ -60,6 +59,7 @@ static int read_fields(struct manifest_line *line, const cJSON *root, const char
     struct dd_json j;
     dd_json_begin(&j, root, where, err);
     line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
+
     const char *file = dd_json_text(&j, "file"), *sha256 = NULL, *seed = NULL;
     line->ok = dd_json_choice(&j, "status", states) == 0;
     if (line->ok) {
@@ -69,6 +69,7 @@ static int read_fields(struct manifest_line *line, const cJSON *root, const char
         seed = dd_json_text(&j, "seed");
     }
     line->seconds = dd_json_number(&j, "seconds", 0, 1e30);
+
     int code = dd_json_end(&j);
     if (!code)
         code = check_texts(file, line->index, sha256, seed, where, err);
@@ -119,9 +120,7 @@ static int read_header(struct manifest *l, const char *text, size_t size, ddpm_e
     int code = dd_json_parse(&root, text, size, l->path, err);
     if (!code && !cJSON_IsObject(root))
         code = dd_error(err, DDPM_EDATA,
-                        "%s: its first line is no JSON object, which would hold the "
-                        "settings",
-                        l->path);
+                        "%s: its first line is no JSON object, which would hold the settings", l->path);
     cJSON_Delete(root);
     if (!code && !(l->header = strndup(text, size)))
         code = out_of_memory(l, err);
@@ -144,6 +143,7 @@ static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_er
                         l->path);
     if (size && (code = read_header(l, text, (size_t)(end - text), err)))
         return code;
+
     l->size = size ? (size_t)(end - text) + 1 : 0;
     while (l->size < size) {
         const char *line = text + l->size;
@@ -167,27 +167,41 @@ int manifest_hash(char hex[65], const char *path, ddpm_error *err)
     int code = dd_file_map(&f, path, err);
     if (code)
         return code;
-    if (dd_hash_begin(&h))
+    if (dd_hash_begin(&h)) {
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a hash");
-    else
-        dd_hash_add(&h, f.data, f.size), dd_hash_end(&h, hex);
+    } else {
+        dd_hash_add(&h, f.data, f.size);
+        dd_hash_end(&h, hex);
+    }
     dd_file_unmap(&f);
     return code;
 }
 
+/* Orders lines by image, and those of one image by their place. */
 static int by_place(const void *a, const void *b)
 {
     const struct manifest_line *x = a, *y = b;
-    return x->index != y->index ? (x->index < y->index ? -1 : 1)
-                                : (x->place > y->place) - (x->place < y->place);
+    if (x->index != y->index)
+        return x->index < y->index ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
+/* Orders lines by image, and those of one image so that one that is not lost comes last. */
 static int by_state(const void *a, const void *b)
 {
     const struct manifest_line *x = a, *y = b;
-    return x->index == y->index && x->ok != y->ok ? (x->ok ? 1 : -1) : by_place(a, b);
+    if (x->index == y->index && x->ok != y->ok)
+        return x->ok ? 1 : -1;
+    return by_place(a, b);
 }
 
+static void free_line(struct manifest_line *line)
+{
+    free(line->file);
+    free(line->other);
+}
+
+/* Keeps the last line of each image in the order of `compare`. */
 static void keep_last(struct manifest *l, int (*compare)(const void *, const void *))
 {
     size_t kept = 0;
@@ -195,10 +209,28 @@ static void keep_last(struct manifest *l, int (*compare)(const void *, const voi
         qsort(l->line, l->lines, sizeof *l->line, compare);
     for (size_t i = 0; i < l->lines; i++)
         if (i + 1 < l->lines && l->line[i + 1].index == l->line[i].index)
-            free(l->line[i].file);
+            free_line(&l->line[i]);
         else
             l->line[kept++] = l->line[i];
     l->lines = kept;
+}
+
+/* Notes the hash of a line that will be dropped where it contradicts the line that is kept, which is the
+   next. */
+static int note_contradictions(struct manifest *l, ddpm_error *err)
+{
+    if (l->lines)
+        qsort(l->line, l->lines, sizeof *l->line, by_state);
+    for (size_t i = 0; i + 1 < l->lines; i++) {
+        const struct manifest_line *line = &l->line[i];
+        struct manifest_line *next = &l->line[i + 1];
+        if (line->index != next->index || !line->ok)
+            continue;
+        const char *hash = strcmp(line->sha256, next->sha256) ? line->sha256 : line->other;
+        if (hash && !next->other && !(next->other = strdup(hash)))
+            return out_of_memory(l, err);
+    }
+    return DDPM_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -207,7 +239,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->file, (*y)->file);
 }
 
-/* The images that are there in order of their files' names; no two share a file. */
+/* Orders the images that are there by the names of their files, of which no two share one. */
 static int order_files(struct manifest *l, ddpm_error *err)
 {
     free(l->named);
@@ -252,14 +284,16 @@ int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_
                 return out_of_memory(l, err);
             l->line = more;
             l->line[l->lines++] = from[i].line[k];
-            from[i].line[k].file = NULL;
+            from[i].line[k].file = from[i].line[k].other = NULL;
         }
         from[i].lines = 0;
     }
     for (size_t k = 0; k < l->lines; k++)
         l->line[k].place = k;
+
+    int code = note_contradictions(l, err);
     keep_last(l, by_state);
-    return order_files(l, err);
+    return code ? code : order_files(l, err);
 }
 
 char *manifest_path(const char *folder, const char *part)
@@ -297,10 +331,12 @@ const struct manifest_line *manifest_find(const struct manifest *l, uint32_t ind
         size_t half = n / 2;
         if (base[half].index == index)
             return &base[half];
-        if (base[half].index < index)
-            base += half + 1, n -= half + 1;
-        else
+        if (base[half].index < index) {
+            base += half + 1;
+            n -= half + 1;
+        } else {
             n = half;
+        }
     }
     return NULL;
 }
@@ -315,7 +351,8 @@ static int begin_file(const struct manifest *l, const char *header, bool replace
     return dd_output_commit(&o, err);
 }
 
-/* What an append that fails has written is cut off again. */
+/* Appends a line, whose zero at the end becomes a newline.  What an append that fails has written is cut
+   off again. */
 static int append(struct manifest *l, char *line, ddpm_error *err)
 {
     size_t done = 0, size = strlen(line) + 1;
@@ -328,6 +365,7 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
             break;
         done += (size_t)n;
     }
+
     if (done == size && fdatasync(l->fd) == 0) {
         l->size += size;
         return DDPM_OK;
@@ -338,13 +376,14 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
     return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
 }
 
-/* The file of a part is its lock too, so nothing may be renamed into its place. */
+/* The file of a part is its lock too, so nothing may be renamed into its place: its header is appended. */
 int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err)
 {
     bool begins = replace || !l->header;
     int code = begins && !l->part ? begin_file(l, header, replace || l->size == 0, err) : DDPM_OK;
     if (code)
         return code;
+
     l->fd = open(l->path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (l->fd < 0)
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened for more lines: %s",
@@ -362,7 +401,7 @@ int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_err
     return code;
 }
 
-/* NULL: out of memory. */
+/* Returns a line as JSON, allocated; NULL: out of memory. */
 static char *line_text(const struct manifest_line *line)
 {
     cJSON *o = cJSON_CreateObject();
@@ -420,8 +459,11 @@ int manifest_write(const struct manifest *l, ddpm_error *err)
 void manifest_forget(struct manifest *l)
 {
     for (size_t i = 0; i < l->lines; i++)
-        free(l->line[i].file);
-    free(l->line), free(l->named), free(l->header), free(l->asked);
+        free_line(&l->line[i]);
+    free(l->line);
+    free(l->named);
+    free(l->header);
+    free(l->asked);
     *l = (struct manifest){ .path = l->path, .fd = l->fd, .part = l->part };
 }
 

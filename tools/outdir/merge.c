@@ -13,29 +13,53 @@
 
 enum { NAMED = 5 };
 
+/* The images that are missing: how many, and the first of them. */
 struct missing {
-    uint32_t index[NAMED];
     int count;
+    uint32_t index[NAMED];
+    bool damaged; /* a file was compared with its line */
 };
 
-/* Whether the image of a line is in the folder, and, where that is asked for, the one that the line tells
-   of. */
+/* Says whether the image of a line is in the folder, and, with m->check, the one that the line tells of.
+   A line that another contradicts is always checked. */
 static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";
     struct stat st;
+    bool check = m->check || line->other;
     size_t size = strlen(m->folder) + strlen(line->file) + 2;
     char *path = malloc(size);
     if (!path)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+
     snprintf(path, size, "%s/%s", m->folder, line->file);
     *there = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-    int code = *there && m->check ? manifest_hash(hex, path, err) : DDPM_OK;
-    *there = *there && (!m->check || !strcmp(hex, line->sha256));
+    int code = *there && check ? manifest_hash(hex, path, err) : DDPM_OK;
+    if (check && strcmp(hex, line->sha256))
+        *there = false;
     free(path);
     return code;
 }
 
+/* Settles which of two lines about one image is true: the one that has the hash of its file. */
+static int settle(struct manifest *l, const struct merge *m, ddpm_error *err)
+{
+    int code = DDPM_OK;
+    for (size_t i = 0; i < l->lines && !code; i++) {
+        struct manifest_line *line = &l->line[i];
+        struct manifest_line other = *line;
+        bool there = false;
+        if (!line->other)
+            continue;
+        snprintf(other.sha256, sizeof other.sha256, "%s", line->other);
+        code = is_there(&there, m, &other, err);
+        if (!code && there)
+            *line = other;
+    }
+    return code;
+}
+
+/* Counts the images of index [n] that the folder holds, those that are lost, and those that are missing. */
 static int count(struct merge *m, struct missing *missing, const struct manifest *l, const uint32_t *index,
                  int n, ddpm_error *err)
 {
@@ -43,17 +67,22 @@ static int count(struct merge *m, struct missing *missing, const struct manifest
     m->images = m->lost = 0;
     for (int i = 0; i < n && !code; i++) {
         const struct manifest_line *line = manifest_find(l, index[i]);
-        bool there = false;
+        bool there = false, lost = line && !line->ok;
         if (line && line->ok)
             code = is_there(&there, m, line, err);
         m->images += there;
-        m->lost += line && !line->ok;
-        if ((!line || line->ok) && !there && missing->count++ < NAMED)
-            missing->index[missing->count - 1] = index[i];
+        m->lost += lost;
+        if (there || lost)
+            continue;
+        missing->damaged = missing->damaged || m->check || (line && line->other);
+        if (missing->count < NAMED)
+            missing->index[missing->count] = index[i];
+        missing->count++;
     }
     return code;
 }
 
+/* Names the images that are missing. */
 static int refuse(const struct merge *m, const struct missing *missing, int n, ddpm_error *err)
 {
     char list[12 * NAMED + 8] = "";
@@ -62,11 +91,11 @@ static int refuse(const struct merge *m, const struct missing *missing, int n, d
     return dd_error(
         err, DDPM_EMISSING,
         "%s: of %d images %d are missing%s: %s%s; start the shards again, or one run for all of them",
-        m->folder, n, missing->count, m->check ? " or damaged" : "", list,
+        m->folder, n, missing->count, missing->damaged ? " or damaged" : "", list,
         missing->count > NAMED ? ", ..." : "");
 }
 
-/* Of a folder that was merged before. */
+/* Counts the images that the manifest lists, for a folder that was merged before. */
 static int count_listed(struct merge *m, struct missing *missing, const struct manifest *l, ddpm_error *err)
 {
     uint32_t *index = malloc((l->lines + 1) * sizeof *index);
@@ -74,12 +103,13 @@ static int count_listed(struct merge *m, struct missing *missing, const struct m
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu indices", m->folder, l->lines);
     for (size_t i = 0; i < l->lines; i++)
         index[i] = l->line[i].index;
+
     int code = count(m, missing, l, index, (int)l->lines, err);
     free(index);
     return !code && missing->count ? refuse(m, missing, (int)l->lines, err) : code;
 }
 
-/* The shards' lists; those that say the same once. */
+/* Counts the images that the shards were asked for.  Lists that say the same are counted once. */
 static int count_asked(struct merge *m, struct missing *missing, const struct manifest *l,
                        const struct shard_manifests *p, ddpm_error *err)
 {
@@ -103,25 +133,36 @@ static int count_asked(struct merge *m, struct missing *missing, const struct ma
     return code || *before ? code : count_listed(m, missing, l, err);
 }
 
-/* All lines in one manifest, under the header that all manifests share. */
-static int join(struct manifest *l, struct shard_manifests *p, const struct merge *m, ddpm_error *err)
+/* Takes the header that all manifests share, or refuses those of different settings. */
+static int join_headers(struct manifest *l, const struct shard_manifests *p, const struct merge *m,
+                        ddpm_error *err)
 {
     int code = DDPM_OK;
-    *l = (struct manifest){ .fd = -1, .path = manifest_path(m->folder, "") };
-    if (!l->path)
-        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
     for (size_t i = 0; i < p->count && !code; i++) {
         const struct manifest *from = &p->manifest[i];
-        if (from->header && l->header)
-            code = strcmp(from->header, l->header) ? recipe_compare(from->header, l->header, from->path, err)
-                                                   : DDPM_OK;
-        else if (from->header && !(l->header = strdup(from->header)))
+        if (!from->header)
+            continue;
+        if (l->header)
+            code = recipe_compare(from->header, l->header, from->path, err);
+        else if (!(l->header = strdup(from->header)))
             code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", from->path);
     }
     if (!code && !l->header)
         code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir",
                         m->folder);
-    return code ? code : manifest_join(l, p->manifest, p->count, err);
+    return code;
+}
+
+/* Joins all lines in one manifest. */
+static int join(struct manifest *l, struct shard_manifests *p, const struct merge *m, ddpm_error *err)
+{
+    *l = (struct manifest){ .fd = -1, .path = manifest_path(m->folder, "") };
+    if (!l->path)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+    int code = join_headers(l, p, m, err);
+    if (!code)
+        code = manifest_join(l, p->manifest, p->count, err);
+    return code ? code : settle(l, m, err);
 }
 
 /* Returns whether the one manifest of a folder is what merging would write. */
@@ -131,17 +172,30 @@ static bool is_merged(const struct shard_manifests *p, const struct manifest *me
     return p->count == 1 && !strcmp(only->path, merged->path) && !only->torn && !only->asked;
 }
 
+/* Counts what the folder holds, and refuses to merge where anything is missing. */
+static int count_all(struct merge *m, const struct manifest *l, const struct shard_manifests *p,
+                     ddpm_error *err)
+{
+    struct missing missing = { .count = 0 };
+    if (!m->index)
+        return count_asked(m, &missing, l, p, err);
+    int code = count(m, &missing, l, m->index, m->n, err);
+    return !code && missing.count ? refuse(m, &missing, m->n, err) : code;
+}
+
 static int merge_parts(struct merge *m, struct shard_manifests *p, ddpm_error *err)
 {
     struct manifest l;
-    struct missing missing = { .count = 0 };
     int code = join(&l, p, m, err);
-    if (!code && m->index && !(code = count(m, &missing, &l, m->index, m->n, err)) && missing.count)
-        code = refuse(m, &missing, m->n, err);
-    if (!code && !m->index)
-        code = count_asked(m, &missing, &l, p, err);
-    if (!code && !is_merged(p, &l) && !(code = manifest_write(&l, err)))
-        code = shard_manifests_remove(m->folder, err);
+    if (!code)
+        code = count_all(m, &l, p, err);
+
+    /* The new manifest is in its place before the old ones go. */
+    if (!code && !is_merged(p, &l)) {
+        code = manifest_write(&l, err);
+        if (!code)
+            code = shard_manifests_remove(m->folder, err);
+    }
     if (!code)
         code = folder_clean(m->folder, err);
     manifest_free(&l);
@@ -159,7 +213,9 @@ int merge_missing(int *missing, const char *folder, const uint32_t *index, int n
         code = join(&l, &p, &m, err);
     if (!code)
         code = count(&m, &found, &l, index, n, err);
-    *missing = code == DDPM_EMISSING ? n : found.count; /* no folder, or nothing is listed yet */
+
+    /* DDPM_EMISSING: there is no folder, or nothing is listed yet. */
+    *missing = code == DDPM_EMISSING ? n : found.count;
     manifest_free(&l);
     shard_manifests_free(&p);
     return code == DDPM_EMISSING ? DDPM_OK : code;

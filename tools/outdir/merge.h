@@ -7,16 +7,18 @@
 
 struct merge {
     const char *folder;
-    const uint32_t *index;
-    int n;            /* what is to be there; NULL: what the shards were asked for */
-    bool check;       /* read every image */
-    double wait;      /* seconds, for a run that is still at work */
-    int images, lost; /* found: whole ones; lost to NaN */
+    const uint32_t *index; /* [n] what is to be there; NULL: what the shards were asked for */
+    int n;
+    bool check;  /* read every image */
+    double wait; /* seconds, for a run that is still at work */
+    int images;  /* found: whole ones */
+    int lost;    /* found: lost to NaN */
 };
 
-/* How many of index [n] no manifest of the folder accounts for, or whose file is not there. */
+/* Counts the images of index [n] that no manifest of the folder accounts for, or whose file is not there. */
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err);
-/* DDPM_EMISSING: some images are not there, and nothing is changed.  Afterwards the folder is as one run
-   would have left it. */
+/* Merges the manifests; afterwards the folder is as one run would have left it.  Of two lines about one
+   image the one counts that has the hash of its file.  DDPM_EMISSING: some images are not there, and
+   nothing is changed. */
 int merge_folder(struct merge *m, ddpm_error *err);
 #endif

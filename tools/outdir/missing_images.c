@@ -147,6 +147,14 @@ static int check_place(struct image_store *a, uint32_t index, ddpm_error *err)
     return !code && there && !here && !a->force ? check_unlisted(a, index, err) : code;
 }
 
+/* Returns whether a listed image has another name than the pattern gives it. */
+static bool has_other_name(const struct image_store *a, const struct manifest_line *line)
+{
+    char name[IMAGE_NAME_MOST];
+    image_name_put(name, a->pattern, line->index);
+    return strcmp(name, line->file) != 0;
+}
+
 /* Says whether an image is to be made, by its line in the manifest (NULL: there is none) and its file. */
 static int is_missing(bool *missing, struct image_store *a, uint32_t index, const struct manifest_line *line,
                       ddpm_error *err)
@@ -160,6 +168,7 @@ static int is_missing(bool *missing, struct image_store *a, uint32_t index, cons
         *missing = !there;
         if (!code && there && a->check)
             code = check_listed(a, line, missing, err);
+        a->named += !*missing && has_other_name(a, line);
     }
     return !code && *missing ? check_place(a, index, err) : code;
 }
