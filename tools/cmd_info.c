@@ -1,5 +1,5 @@
-/* ddpm info: what is in a model file, and what it takes to run it.  Without a file it shows this CPU, this build and
-   the embedded model. */
+/* ddpm info: what is in a model file, and what it takes to run it.  Without a file it shows this CPU,
+   this build and the embedded model. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>

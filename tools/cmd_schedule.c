@@ -1,4 +1,5 @@
-/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  C(i) is the step of the full chain:
+/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  C(i) is the step of the
+   full chain:
 
      alpha_bar_i  = alpha_bar of the full chain at C(i)
      alpha_i      = alpha_bar_i / alpha_bar_(i-1)

@@ -1,6 +1,6 @@
-/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same engine class
-   must give the same pixels.  Another one, of another instruction set for example, may differ by two levels, and
-   that is said.  From a folder a random sample of the images is made again. */
+/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same
+   engine class must give the same pixels.  Another one, of another instruction set for example, may
+   differ by two levels, and that is said.  From a folder a random sample of the images is made again. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>

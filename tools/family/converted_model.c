@@ -1,8 +1,8 @@
 /* From a configuration and a map of names to a model.
 
-   ddpm_model_create fixes the names and shapes of our tensors.  The account then goes through them and through
-   the checkpoint: every weight of ours must be met by one foreign tensor of the right shape, and every foreign
-   tensor must be needed.  Only then are the numbers read. */
+   ddpm_model_create fixes the names and shapes of our tensors.  The account then goes through them and
+   through the checkpoint: every weight of ours must be met by one foreign tensor of the right shape, and
+   every foreign tensor must be needed.  Only then are the numbers read. */
 #include "family/converted_model.h"
 #include <stdarg.h>
 #include <stdio.h>

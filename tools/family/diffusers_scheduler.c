@@ -1,7 +1,7 @@
 /* diffusers' scheduler_config.json (checkpoint-families.md 1.1, 8.1).
 
-   A scheduler of diffusers is a noise schedule and a way to step.  Only the first is part of a model.  A field
-   that is missing has the constructor's default; null is a value of its own. */
+   A scheduler of diffusers is a noise schedule and a way to step.  Only the first is part of a model.  A
+   field that is missing has the constructor's default; null is a value of its own. */
 #include "family/diffusers_scheduler.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,8 +131,8 @@ static const struct scheduler *read_class(struct conversion *v)
 
 /* ---- the noise schedule ---- */
 
-/* Reads the list trained_betas.  diffusers computes beta and 1 - beta in float32; torch.cumprod accumulates in
-   double and rounds what it puts out. */
+/* Reads the list trained_betas.  diffusers computes beta and 1 - beta in float32; torch.cumprod
+   accumulates in double and rounds what it puts out. */
 static int read_betas(struct conversion *v, int steps)
 {
     struct settings *s = v->say;

@@ -7,7 +7,7 @@
 /* Makes v->diffusion, for a network of so many channels and outputs. */
 int diffusers_read_scheduler(struct conversion *v, int channels, int outputs);
 
-/* Returns the index of the setting's text in the list; the first is the default.  Notes an error when it is no
-   word of the list. */
+/* Returns the index of the setting's text in the list; the first is the default.  Notes an error when it
+   is no word of the list. */
 int diffusers_choice(struct conversion *v, const char *key, const struct word *list);
 #endif

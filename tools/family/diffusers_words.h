@@ -1,5 +1,5 @@
-/* Words of diffusers' configurations and ours for the same things (checkpoint-families.md 1, 8.1).  The import
-   reads the lists forwards, the export backwards. */
+/* Words of diffusers' configurations and ours for the same things (checkpoint-families.md 1, 8.1).  The
+   import reads the lists forwards, the export backwards. */
 #ifndef DDPM_DIFFUSERS_WORDS_H
 #define DDPM_DIFFUSERS_WORDS_H
 
@@ -7,8 +7,8 @@ struct word {
     const char *theirs, *ours;
 };
 
-/* Each list ends with {NULL, NULL}; its first entry is diffusers' default.  The export writes the first of two
-   words that mean the same. */
+/* Each list ends with {NULL, NULL}; its first entry is diffusers' default.  The export writes the first
+   of two words that mean the same. */
 extern const struct word diffusers_acts[], diffusers_predictions[], diffusers_variances[],
     diffusers_time_shifts[], diffusers_samplers[];
 

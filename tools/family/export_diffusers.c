@@ -1,9 +1,9 @@
-/* The reverse of family_diffusers.c and diffusers_scheduler.c (checkpoint-families.md 1.1, 8.1): UNet2DModel's
-   config.json and scheduler_config.json from "net" and "diffusion" of a model.
+/* The reverse of family_diffusers.c and diffusers_scheduler.c (checkpoint-families.md 1.1, 8.1):
+   UNet2DModel's config.json and scheduler_config.json from "net" and "diffusion" of a model.
 
-   diffusers has one number for some things of which our model has several: heads, samplers of levels with
-   attention, widths of the embedding.  These must agree.  A schedule that no name of diffusers gives is written
-   out as trained_betas, which it rounds to float32. */
+   diffusers has one number for some things of which our model has several: heads, samplers of levels
+   with attention, widths of the embedding.  These must agree.  A schedule that no name of diffusers
+   gives is written out as trained_betas, which it rounds to float32. */
 #include "family/export_diffusers.h"
 #include <cjson/cJSON.h>
 #include <math.h>

@@ -1,7 +1,8 @@
 /* The folder of a diffusers pipeline: see export_folder.h.
 
-   All files are written under temporary names before the first of them is renamed.  So what a folder held stays
-   whole when one cannot be written.  When renaming fails, the files of a new folder are removed. */
+   All files are written under temporary names before the first of them is renamed.  So what a folder
+   held stays whole when one cannot be written.  When renaming fails, the files of a new folder are
+   removed. */
 #include "family/export_folder.h"
 #include <errno.h>
 #include <stdio.h>

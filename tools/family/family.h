@@ -1,15 +1,17 @@
 /* The families of foreign checkpoints.
 
-   A family recognises its own tensors.  It reads a checkpoint and what the user says into the configuration of
-   one of our networks, and it maps our names of tensors to its own.  The names and shapes of our tensors are
-   those that ddpm_model_create makes of the configuration; nothing else describes them. */
+   A family recognises its own tensors.  It reads a checkpoint and what the user says into the
+   configuration of one of our networks, and it maps our names of tensors to its own.  The names and
+   shapes of our tensors are those that ddpm_model_create makes of the configuration; nothing else
+   describes them. */
 #ifndef DDPM_FAMILY_H
 #define DDPM_FAMILY_H
 #include "family/conversion.h"
 
-/* The place of a tensor of ours in the checkpoint.  parts 3: the foreign tensor holds the rows of q, k and v, in
-   runs of `run` rows, and ours are those of one part:
-   our row r is its row (r / run * 3 + part) * run + r % run. */
+/* The place of a tensor of ours in the checkpoint.  parts 3: the foreign tensor holds the rows of q, k
+   and v, in runs of `run` rows, and ours are those of one part:
+
+     our row r is its row (r / run * 3 + part) * run + r % run */
 struct foreign {
     char name[128];
     int parts, part; /* 1 and 0 for a tensor that is ours alone */

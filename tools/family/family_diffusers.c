@@ -230,8 +230,8 @@ static bool are_equal(const struct checkpoint *c, const struct checkpoint_tensor
     return same;
 }
 
-/* A sampler's convolution may stand in the file twice, also as Conv2d_0: returns true for this one when it holds
-   the same numbers. */
+/* A sampler's convolution may stand in the file twice, also as Conv2d_0: returns true for this one when
+   it holds the same numbers. */
 static bool is_alias(const struct conversion *v, const struct checkpoint_tensor *t)
 {
     char name[96];

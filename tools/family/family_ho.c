@@ -1,6 +1,6 @@
-/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's training
-   code (checkpoint-families.md 3).  The tensors tell the shape.  The file does not hold the configuration, which
-   says the size of the images, the schedule and the variance. */
+/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's
+   training code (checkpoint-families.md 3).  The tensors tell the shape.  The file does not hold the
+   configuration, which says the size of the images, the schedule and the variance. */
 #include <stdio.h>
 #include <string.h>
 #include "family/family.h"

@@ -1,5 +1,5 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  The tensors tell
-   its shape, and our names are its names.  lucidrains_schedule.c has the rest. */
+/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  The
+   tensors tell its shape, and our names are its names.  lucidrains_schedule.c has the rest. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -44,8 +44,8 @@ static int level_start(const struct unet *u, int level)
     return 1 + level * (u->blocks + 1);
 }
 
-/* Returns true when output block `block` ends in a step up that has a tensor PART.weight.  It is module 1, or 2
-   behind an attention. */
+/* Returns true when output block `block` ends in a step up that has a tensor PART.weight.  It is module
+   1, or 2 behind an attention. */
 static bool has_sampler(const struct conversion *v, int block, const char *part)
 {
     return conversion_has(v, "output_blocks.%d.1.%s.weight", block, part) ||

@@ -41,9 +41,9 @@ static int heads_at(const struct unet *u, const struct unet_place *p)
     }
 }
 
-/* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual block,
-   attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 of them on the way down;
-   on the way up it has one residual block more. */
+/* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual
+   block, attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 of them on
+   the way down; on the way up it has one residual block more. */
 static void write_place(char text[64], const struct openai *o, const struct unet_place *p)
 {
     const struct unet *u = &o->unet;

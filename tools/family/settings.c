@@ -1,4 +1,5 @@
-/* Settings of a checkpoint: taken from files and texts, found by key, accounted for at the end; see settings.h. */
+/* Settings of a checkpoint: taken from files and texts, found by key, accounted for at the end; see
+   settings.h. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,8 +45,8 @@ static int add(struct settings *s, const char *path, const char *where, const cJ
     return s->code;
 }
 
-/* Returns true for a value that diffusers lists in "_use_default_values": the writer of the file did not choose
-   it, so the constructor's default applies. */
+/* Returns true for a value that diffusers lists in "_use_default_values": the writer of the file did not
+   choose it, so the constructor's default applies. */
 static bool is_default(const cJSON *object, const char *name)
 {
     const cJSON *item;
@@ -229,7 +230,8 @@ static bool ends_in(const char *path, const char *tail)
     return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
-/* Returns true when one place, such as a file, says a setting twice and differently.  diffusers' own files may. */
+/* Returns true when one place, such as a file, says a setting twice and differently.  diffusers' own
+   files may. */
 static bool contradict(const struct setting *a, const struct setting *b)
 {
     return a->from == b->from && a->from != SETTINGS_FOLDER && !strcmp(a->where, b->where) &&

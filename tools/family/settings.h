@@ -1,10 +1,10 @@
-/* Settings: everything that is said about a checkpoint beside its tensors, under the origin's own names.  It comes from three places, of
-   which the later wins: the JSON of a diffusers folder; --config FILE, which is JSON or YAML nested as the origin
-   nests it, or OpenAI's flags; --set KEY=VALUE.
+/* Settings: everything that is said about a checkpoint beside its tensors, under the origin's own names.
+   It comes from three places, of which the later wins: the JSON of a diffusers folder; --config FILE,
+   which is JSON or YAML nested as the origin nests it, or OpenAI's flags; --set KEY=VALUE.
 
-   A value is known by its path, "model.ch".  A path and a key name the same value when one ends in the other, by
-   whole components: the key "model.ch" finds "ch", "model.ch" and "config_yaml.model.ch".  So nesting may be
-   left out, and wrapping does not matter. */
+   A value is known by its path, "model.ch".  A path and a key name the same value when one ends in the
+   other, by whole components: the key "model.ch" finds "ch", "model.ch" and "config_yaml.model.ch".  So
+   nesting may be left out, and wrapping does not matter. */
 #ifndef DDPM_SETTINGS_H
 #define DDPM_SETTINGS_H
 #include <stdbool.h>
@@ -44,29 +44,31 @@ int settings_add_text(struct settings *s, const char *key_value);
 /* Returns the value that a text stands for, as Python or JSON spells it; any other text is a text. */
 cJSON *settings_value(const char *text);
 
-/* settings_flags.c.  The first tells whether a text has a flag --NAME anywhere at the beginning of a word; the
-   second adds all flags of a text of shell commands; the third adds one. */
+/* settings_flags.c.  The first tells whether a text has a flag --NAME anywhere at the beginning of a
+   word; the second adds all flags of a text of shell commands; the third adds one. */
 bool settings_has_flags(const char *text);
 int settings_add_flags(struct settings *s, const char *text, const char *where);
 int settings_add_pair(struct settings *s, const char *key, const char *text, const char *where);
 
-/* settings_yaml.c.  Parses a YAML document whose top is a mapping.  The caller deletes *root, on an error too. */
+/* settings_yaml.c.  Parses a YAML document whose top is a mapping.  The caller deletes *root, on an
+   error too. */
 int settings_yaml(cJSON **root, const char *text, size_t size, const char *where, ddpm_error *err);
 
-/* Returns the value of a key and marks it as used; NULL when nobody said it.  A JSON null is a value of its own. */
+/* Returns the value of a key and marks it as used; NULL when nobody said it.  A JSON null is a value of
+   its own. */
 const cJSON *settings_find(struct settings *s, const char *key);
 /* Returns true when the key is said, and not null. */
 bool settings_given(struct settings *s, const char *key);
 
-/* Return a value within its bounds; the fallback when it is not given.  On an error they note it and return the
-   fallback. */
+/* Return a value within its bounds; the fallback when it is not given.  On an error they note it and
+   return the fallback. */
 int settings_int(struct settings *s, const char *key, int low, int high, int fallback);
 double settings_number(struct settings *s, const char *key, double low, double high, double fallback);
 bool settings_bool(struct settings *s, const char *key, bool fallback);
 const char *settings_text(struct settings *s, const char *key, const char *fallback);
 
-/* Fill list [most] from a list, a single value, or a text such as "16,8", "24x32" or "(1, 2)".  Return the count,
-   0 when the key is not given. */
+/* Fill list [most] from a list, a single value, or a text such as "16,8", "24x32" or "(1, 2)".  Return
+   the count, 0 when the key is not given. */
 int settings_numbers(struct settings *s, const char *key, double *list, int most, double low, double high);
 int settings_ints(struct settings *s, const char *key, int *list, int most, int low, int high);
 int settings_texts(struct settings *s, const char *key, const char **list, int most);

@@ -87,8 +87,8 @@ static int take_word(struct flags *f, char *word)
     return dd_error(f->s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", f->where, word);
 }
 
-/* Copies one word from *text to out, without its quotes and backslashes, and moves *text behind it.  Returns true
-   when some of it was quoted. */
+/* Copies one word from *text to out, without its quotes and backslashes, and moves *text behind it.
+   Returns true when some of it was quoted. */
 static bool copy_word(char *out, const char **text)
 {
     const char *c = *text;

@@ -52,8 +52,8 @@ const char *settings_text(struct settings *s, const char *key, const char *fallb
     return fallback;
 }
 
-/* Fills list [most] from a text such as "16,8", "24x32" or "(1, 2)" and returns the count; -1 when the text is
-   no list of at most so many numbers. */
+/* Fills list [most] from a text such as "16,8", "24x32" or "(1, 2)" and returns the count; -1 when the
+   text is no list of at most so many numbers. */
 static int numbers_in(const char *text, double *list, int most)
 {
     int n = 0;

@@ -1,6 +1,6 @@
-/* A YAML document as a JSON tree.  libyaml parses it.  A plain scalar is read as Python would read it, a quoted
-   one is a text, and tags say nothing.  An alias repeats its anchor's value, so that a small file could hold
-   very many: their number is bounded. */
+/* A YAML document as a JSON tree.  libyaml parses it.  A plain scalar is read as Python would read it, a
+   quoted one is a text, and tags say nothing.  An alias repeats its anchor's value, so that a small file
+   could hold very many: their number is bounded. */
 #include <string.h>
 #include <yaml.h>
 #include "family/settings.h"

@@ -1,5 +1,5 @@
-/* The configuration of the U-Net that three of the four families build, and "net" of a model file, which holds
-   it (model-file.md). */
+/* The configuration of the U-Net that three of the four families build, and "net" of a model file, which
+   holds it (model-file.md). */
 #ifndef DDPM_UNET_CONFIG_H
 #define DDPM_UNET_CONFIG_H
 #include <cjson/cJSON.h>

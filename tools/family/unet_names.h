@@ -1,5 +1,5 @@
-/* Our names of the U-Net's tensors, which are diffusers' (checkpoint-families.md 1.2), taken apart for a family
-   that has others. */
+/* Our names of the U-Net's tensors, which are diffusers' (checkpoint-families.md 1.2), taken apart for a
+   family that has others. */
 #ifndef DDPM_UNET_NAMES_H
 #define DDPM_UNET_NAMES_H
 #include <stdbool.h>
@@ -9,8 +9,8 @@ enum unet_side { UNET_DOWN, UNET_MIDDLE, UNET_UP };
 
 enum unet_part { UNET_RESNET, UNET_ATTENTION, UNET_SAMPLER };
 
-/* The place of a tensor: "up_blocks.2.attentions.1.to_q.weight" is in attention 1 of block 2 of the way up, and
-   there it is "to_q.weight".  A sampler is the step between two levels. */
+/* The place of a tensor: "up_blocks.2.attentions.1.to_q.weight" is in attention 1 of block 2 of the way
+   up, and there it is "to_q.weight".  A sampler is the step between two levels. */
 struct unet_place {
     enum unet_side side;
     enum unet_part part;

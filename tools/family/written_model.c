@@ -37,7 +37,8 @@ static int convert_as_written(void *bytes, const ddpm_tensor *made, int dtype, s
         return DDPM_OK;
     }
 
-    /* A file has float16 for float32 where DDPM_SAVE_F16 asks for it, and float32 for float16 where it does not. */
+    /* A file has float16 for float32 where DDPM_SAVE_F16 asks for it, and float32 for float16 where it
+       does not. */
     if (made->dtype == DDPM_F32 && dtype == DDPM_F16) {
         dd_dtype_to_half(bytes, made->data, n);
         return DDPM_OK;

@@ -5,8 +5,8 @@
 #include "ddpm.h"
 
 /* Writes m to path, weights as float16 where half, and compares every tensor with what was written.  id
-   becomes the file's.  An existing file is replaced only where force, and only once the new one, beside it, has
-   been compared.  Returns DDPM_EIO when the file is not what was written; it is removed then. */
+   becomes the file's.  An existing file is replaced only where force, and only once the new one, beside
+   it, has been compared.  Returns DDPM_EIO when the file is not what was written; it is removed then. */
 int write_model(char id[65], const ddpm_model *m, const char *path, bool half, bool force, ddpm_error *err);
 
 /* Returns the choices of --dtype: "f32", "f16", NULL. */
