@@ -3,7 +3,7 @@
          quota / period of our control group and of every group above it).
 
    Work is shared out evenly, so on a CPU of unequal cores a slow one would hold up the others: only the fast
-   cores among those allowed count.  Where a file is missing or makes no sense, as on other systems, its limit
+   cores among those allowed count.  If a file is missing or makes no sense, as on other systems, its limit
    does not count. */
 #include "base/cpu.h"
 #include "base/cgroup.h"

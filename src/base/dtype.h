@@ -41,6 +41,6 @@ unsigned dd_dtype_bits(enum dd_dtype t);
 int dd_dtype_to_float(float *out, const void *in, enum dd_dtype t, size_t n);
 int dd_dtype_to_double(double *out, const void *in, enum dd_dtype t, size_t n);
 
-/* Rounds in [n] to nearest, ties to even.  What is too large becomes infinity. */
+/* Rounds in [n] to nearest, ties to even.  Too large a value becomes infinity. */
 void dd_dtype_to_half(uint16_t *out, const float *in, size_t n);
 #endif

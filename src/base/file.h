@@ -48,7 +48,7 @@ int dd_file_code(int number, int missing);
    commit, which flushes, synchronises, renames, and synchronises the folder.
 
    A symbolic link to a regular file or to nothing is itself replaced.  Anything else that is not a regular
-   file is never replaced.  Where replace is 0, a path that exists is DDPM_ECREATE, in create and once more,
+   file is never replaced.  With replace 0, a path that exists is DDPM_ECREATE, in create and once more,
    without a race, in commit.
 
    temporary NULL: the output goes to a device or pipe.  standard: it goes to standard output. */

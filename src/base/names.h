@@ -16,7 +16,8 @@ void dd_names_free(char **name, size_t n);
 /* Returns whether a name, not that of a hidden file, has this ending, in upper or lower case. */
 bool dd_names_end(const char *name, const char *ending);
 
-/* Adds a name to a list "A, B", which begins as an empty text of this size.  What does not fit is cut off. */
+/* Adds a name to a list "A, B", which begins as an empty text of this size.  A list that is too long is
+   cut. */
 void dd_names_join(char *list, size_t size, const char *name);
 
 /* Returns the index of name in names, which end with NULL, or -1. */

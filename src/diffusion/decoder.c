@@ -26,7 +26,7 @@
      d(-ln p)/d mean       = (phi(b) - phi(a)) / (sigma p)
      d(-ln p)/d ln sigma^2 = (b phi(b) - a phi(a)) / (2 p)
 
-   Where h|m| <= 1 the differences would cancel.  With q = phi(m) exp(-h^2/2),
+   For h|m| <= 1 the differences would cancel.  With q = phi(m) exp(-h^2/2),
 
      phi(b) - phi(a)       = -2 q sinh(h m)
      b phi(b) - a phi(a)   = 2 q (h cosh(h m) - m sinh(h m)) */

@@ -1,7 +1,7 @@
 /* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing else,
    so that neither batch nor order nor the number of steps shows in it.  t = INFINITY is x_T.
 
-   The counter has 32 bits for t, in units of 1/65536, and 24 for draw.  What does not fit would repeat the
+   The counter has 32 bits for t, in units of 1/65536, and 24 for draw.  Larger numbers would repeat the
    noise of another place, so it gives NaN instead. */
 #include "diffusion/noise.h"
 #include "base/rng.h"

@@ -21,7 +21,7 @@
    It is clipped as in the paper.  The data lie in [-1, 1], so the error of x0 lies in 0..1 whatever the
    statistics say, and sigma*^2 lies between lambda^2 and lambda^2 + m^2 (theorem 2).
 
-   Where an image is wanted and not a bound, the step that enters t = 0 is limited too, because nothing
+   If an image is wanted and not a bound, the step that enters t = 0 is limited too, because nothing
    removes its noise: E|sigma z| <= grey 2/255, that is sigma <= grey 2/255 sqrt(pi/2), with 2 grey values for
    ancestral sampling and 1 for DDIM (the paper's section F.2). */
 #include "diffusion/optimal_variance.h"

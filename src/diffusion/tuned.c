@@ -1,16 +1,17 @@
-/* tuned.c: the sampler "tuned": a multistep solver of data prediction whose times and coefficients were learned for
-   one model and one number of steps (tuner.c learns them).  With alpha = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar),
-   lambda = ln(alpha / sigma), h = lambda_{i-1} - lambda_i, p1 = e^-h - 1, and m0, m1, m2 the x0 predicted at positions
-   i, i + 1, i + 2,
+/* tuned.c: the sampler "tuned": a multistep solver of data prediction whose times and coefficients were
+   learned for one model and one number of steps (tuner.c learns them).  With alpha = sqrt(alpha_bar), sigma =
+   sqrt(1 - alpha_bar), lambda = ln(alpha / sigma), h = lambda_{i-1} - lambda_i, p1 = e^-h - 1, and m0, m1, m2
+   the x0 predicted at positions i, i + 1, i + 2,
 
      x_{i-1} = (1 + a) sigma_{i-1} / sigma_i x_i - (1 + b) alpha_{i-1} S
      S = p1 (m0 + (m0 - m1) / (2 r0) + c1 (m1 - m0) + c2 (m2 - m0)),      r0 = (lambda_i - lambda_{i+1}) / h
 
-   The network is told the step `fed` instead of t.  A prediction that does not exist drops out together with its
-   coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped as m0 is.
+   The network is told the step `fed` instead of t.  A prediction that does not exist drops out together with
+   its coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped as m0
+   is.
 
-   Where fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order 2, to
-   the bit.  Solvers with learned times and coefficients are compared in arXiv 2510.17699. */
+   Where fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order
+   2, to the bit.  Solvers with learned times and coefficients are compared in arXiv 2510.17699. */
 #include "diffusion/tuned.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,9 @@
-/* Arithmetic on arrays of float, dispatched through one table per handle.  NHWC: a pixel is `channels` floats, pixels are
-   `stride` floats apart.  See kernels.def for the list; every kernel exists in plain C (kernels_ref.c) and over the vector
-   vocabulary. */
+/* Arithmetic on arrays of float, called through one table of functions per handle.  Arrays are NHWC: a pixel
+   is `channels` floats, and pixels are `stride` floats apart.
+
+   kernels.def lists every kernel, with what it computes and how exactly.  Each exists twice: in plain C
+   (kernels_ref.c), and over the vector vocabulary (kernels_vec.h), which is compiled for each instruction
+   set. */
 #ifndef DD_KERNELS_H
 #define DD_KERNELS_H
 #include <stddef.h>
@@ -9,24 +12,25 @@
 
 enum dd_act { DD_ACT_NONE, DD_ACT_SILU, DD_ACT_GELU, DD_ACT_RELU, DD_ACT_MISH };
 
-/* What gemm does to a tile before it stores it, see kernels.def. */
+/* What the kernel gemm does to a tile before it stores it, see kernels.def. */
 struct dd_gemm_post {
     const float *bias, *residual;
     size_t residual_stride;
     float scale;
 };
 
-/* The numbers of one step of adam, see kernels.def. */
+/* The numbers of one step of the kernel adam, see kernels.def. */
 struct dd_adam {
     float clip, keep1, take1, keep2, take2, root, epsilon, step, keep;
 };
 
 enum { DD_GEMM_MR_MAX = 32 };
 
+/* The table.  name: that of the best instruction set in it, "ref" or one of cpu.def. gemm_mr, gemm_nr: rows,
+   at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns. */
 struct dd_kernels {
-    const char *name; /* of the best instruction set in it: "ref", or a name of cpu.def */
-    size_t gemm_mr,
-        gemm_nr; /* rows, at most DD_GEMM_MR_MAX, and columns of a gemm tile; a panel of b has gemm_nr columns */
+    const char *name;
+    size_t gemm_mr, gemm_nr;
 #define KERNEL(name, ret, params) ret(*name) params;
 #include "kernel/kernels.def"
 #undef KERNEL

@@ -1,16 +1,19 @@
-/* Every kernel of kernels.def in the plainest C: the truth for the tests, and what runs where there is no vector unit.
-   Sums and functions are taken in double and rounded to float once, at the store. */
+/* Every kernel of kernels.def in the plainest C: the truth for the tests, and what runs where there is no
+   vector unit.  Sums and functions are taken in double and rounded to float once, at the store. */
 #include <math.h>
 #include "kernel/kernels.h"
 
+/* Rows and columns of a gemm tile. */
 enum { MR = 4, NR = 8 };
 
-/* SiLU x / (1 + e^-x), GELU x Phi(x) (Hendrycks and Gimpel 2016, the exact erf form), mish x tanh(ln(1 + e^x)) (Misra 2019).
-   At -inf each is its limit, 0, not the -inf * 0 of its formula. */
+/* Returns the activation: SiLU x / (1 + e^-x), GELU x Phi(x) (Hendrycks and Gimpel 2016, the exact form by
+   erf), ReLU, mish x tanh(ln(1 + e^x)) (Misra 2019).  At -inf each is its limit, 0, and not the -inf * 0 of
+   its formula. */
 static double act_ref(double x, enum dd_act act)
 {
     if (act != DD_ACT_NONE && x == -INFINITY)
         return 0;
+
     switch (act) {
     case DD_ACT_NONE: break;
     case DD_ACT_SILU: return x / (1 + exp(-x));
@@ -21,14 +24,16 @@ static double act_ref(double x, enum dd_act act)
     return x;
 }
 
-/* The derivative; at the infinities its limit, at the corner of ReLU 0. */
+/* Returns the derivative: at the infinities its limit, at the corner of ReLU 0. */
 static double act_slope_ref(double x, enum dd_act act)
 {
     if (act == DD_ACT_NONE)
         return 1;
     if (isinf(x))
         return x > 0;
+
     double s = 1 / (1 + exp(-x)), t = tanh(log1p(exp(x)));
+
     switch (act) {
     case DD_ACT_NONE: break;
     case DD_ACT_SILU: return s * (1 + x * (1 - s));
@@ -73,13 +78,14 @@ static void affine_backward_ref(float *dx, size_t dxs, int add, float *sum, floa
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
-            double v = x[p * xs + c],
-                   g = du[p * dus + c] * act_slope_ref(scale ? v * scale[c] + shift[c] : v, act);
-            double d = scale ? g * scale[c] : g;
+            double v = x[p * xs + c], z = scale ? v * scale[c] + shift[c] : v;
+            double g = du[p * dus + c] * act_slope_ref(z, act), d = scale ? g * scale[c] : g;
+
             dx[p * dxs + c] = (float)(add ? dx[p * dxs + c] + d : d);
             s += g;
             q += sum ? g * (v - pivot[c]) : 0;
         }
+
         if (sum) {
             sum[c] = (float)s;
             product[c] = (float)q;
@@ -120,6 +126,7 @@ static void moments_ref(float *sum, float *square, const float *x, size_t xs, co
     }
 }
 
+/* Returns ||x||_2. */
 static double norm_ref(const float *x, size_t channels)
 {
     double square = 0;
@@ -135,6 +142,7 @@ static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float 
     for (size_t p = 0; p < pixels; p++) {
         double norm = norm_ref(x + p * xs, channels);
         norm = norm < 1e-12 ? 1e-12 : norm;
+
         for (size_t c = 0; c < channels; c++) {
             double v = x[p * xs + c] * (gain[c] / norm);
             if (scale)
@@ -145,7 +153,7 @@ static void rms_ref(float *y, size_t ys, const float *x, size_t xs, const float 
     }
 }
 
-/* Of one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 + scale). */
+/* The parts of one element: n = x / norm, h = dy act'(n gain (1 + scale) + shift), t = h gain (1 + scale). */
 struct rms_term {
     double n, h, t;
 };
@@ -158,7 +166,7 @@ static struct rms_term rms_term(double x, double norm, double dy, size_t c, cons
     return (struct rms_term){ n, h, h * a };
 }
 
-/* Below 1e-12 n is x times a constant, so the term of the norm is not there. */
+/* Where the norm is below 1e-12, n is x times a constant, and the term of the norm is not there. */
 static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
                              const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
                              const float *scale, const float *shift, size_t pixels, size_t channels,
@@ -168,6 +176,7 @@ static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *
     (void)row;
     for (size_t p = 0; p < pixels; p++)
         norm[p] = norm_ref(x + p * xs, channels);
+
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
@@ -178,12 +187,14 @@ static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *
         sum[c] = (float)s;
         product[c] = (float)q;
     }
+
     for (size_t p = 0; p < pixels; p++) {
         double along = 0;
         for (size_t c = 0; c < channels; c++) {
             struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
             along += norm[p] < 1e-12 ? 0 : e.n * e.t;
         }
+
         for (size_t c = 0; c < channels; c++) {
             struct rms_term e = rms_term(x[p * xs + c], norm[p], dy[p * dys + c], c, gain, scale, shift, act);
             double d = (e.t - e.n * along) / (norm[p] < 1e-12 ? 1e-12 : norm[p]);
@@ -199,6 +210,7 @@ static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
         for (size_t i = 0; i < n; i++)
             if ((double)a * x[i] > largest)
                 largest = (double)a * x[i];
+
         for (size_t i = 0; i < n; i++)
             sum += exp((double)a * x[i] - largest);
         for (size_t i = 0; i < n; i++)
@@ -213,6 +225,7 @@ static void softmax_backward_ref(float *d, size_t ds, const float *y, size_t ys,
         double sum = 0;
         for (size_t i = 0; i < n; i++)
             sum += (double)y[i] * d[i];
+
         for (size_t i = 0; i < n; i++)
             d[i] = (float)((double)a * y[i] * (d[i] - sum));
     }
@@ -257,13 +270,19 @@ static void avgpool_ref(float *y, size_t ys, const float *x, size_t xs, size_t h
             }
 }
 
+/* Returns whether pixel (i, j) is part of a block of 2x2; the last row or column of an odd size is not. */
+static int in_block_ref(size_t i, size_t j, size_t h, size_t w)
+{
+    return i / 2 < h / 2 && j / 2 < w / 2;
+}
+
 static void avgpool_backward_ref(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h,
                                  size_t w, size_t channels)
 {
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
             for (size_t c = 0; c < channels; c++) {
-                double d = i / 2 < h / 2 && j / 2 < w / 2 ? dy[(i / 2 * (w / 2) + j / 2) * dys + c] / 4.0 : 0;
+                double d = in_block_ref(i, j, h, w) ? dy[(i / 2 * (w / 2) + j / 2) * dys + c] / 4.0 : 0;
                 dx[c] = (float)(add ? dx[c] + d : d);
             }
 }
@@ -282,9 +301,8 @@ static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
             for (size_t c = 0; c < channels; c++) {
-                float d = i / 2 < h / 2 && j / 2 < w / 2
-                              ? dy[(i / 2 * (w / 2) + j / 2) * dys + c * 4 + i % 2 * 2 + j % 2]
-                              : 0;
+                size_t from = c * 4 + i % 2 * 2 + j % 2;
+                float d = in_block_ref(i, j, h, w) ? dy[(i / 2 * (w / 2) + j / 2) * dys + from] : 0;
                 dx[c] = add ? dx[c] + d : d;
             }
 }
@@ -300,15 +318,18 @@ static void gemm_ref(float *c, size_t cs, const float *const *a, const float *b,
                      size_t m, size_t n, int load, const struct dd_gemm_post *post, const float *ahead,
                      size_t step)
 {
-    (void)ahead, (void)step;
+    (void)ahead;
+    (void)step;
     for (size_t i = 0; i < m; i++) {
         double acc[NR] = { 0 };
         for (size_t j = 0; load && j < n; j++)
             acc[j] = c[i * cs + j];
+
         for (size_t tap = 0; tap < taps; tap++)
             for (size_t k = 0; k < depth; k++)
                 for (size_t j = 0; j < NR; j++)
                     acc[j] += (double)a[tap * MR + i][k] * b[(tap * depth + k) * NR + j];
+
         for (size_t j = 0; j < n; j++) {
             if (post) {
                 acc[j] += post->bias ? post->bias[j] : 0;

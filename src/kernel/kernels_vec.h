@@ -1,21 +1,25 @@
-/* The vector kernels, written once.  kernels_ISA.c includes this after vec_ISA.h, which gives the vocabulary, vf being VL floats:
+/* The vector kernels, written once.  kernels_ISA.c includes this after vec_ISA.h, which gives the vocabulary.
+   vf is a vector of VL floats:
+
      vf_set(a)                        a in every lane
-     vf_load, vf_store                of VL floats, at any address
-     vf_ahead(p)                      fetches the line at p into the second-level cache; always inlined, else GCC sees no effect in it and drops it
-     vf_next(p)                       the same into the first-level cache
-     vf_load_n, vf_store_n(.., n)     of the first n < VL only: no other address is touched, other lanes read as 0
+     vf_load(p), vf_store(p, a)       VL floats, at any address
+     vf_load_n, vf_store_n(.., n)     the first n < VL only, no other address; other lanes read as 0
      vf_load_or(p, n, fill)           the same, other lanes from fill
-     vf_add, vf_sub, vf_mul, vf_div   of two
+     vf_ahead(p)                      fetches the line at p into the second-level cache
+     vf_next(p)                       the same into the first-level cache
+     vf_add, vf_sub, vf_mul, vf_div   of two vectors
      vf_sqrt(a)                       correctly rounded
      vf_round(a)                      the nearest whole number, ties to even
      vf_fma(a, b, c)                  a b + c, rounded once; the only place where a product is not rounded
      vf_min, vf_max(a, b)             b if either is a NaN (NEON: a NaN), so the data come second
      vf_above(a, b, c)                b where a > 0, else c
      vf_pow2(k)                       2^k for whole k; 2^-127 is 0, 2^128 is infinite
-     vf_zip_low, vf_zip_high(a, b)    a0 b0 a1 b1 ..., the first and the second VL of them
-     vf_sum(a)                        of the lanes, in a fixed order
-     vf_lanes; vf_low_products(a, b)  of the low halves of VL / 2 lanes of 64 bits and the 32-bit number b: whole products
-   and ISA, its name; GEMM_MR and EACH_GEMM_ROW, the rows of a gemm tile. */
+     vf_zip_low, vf_zip_high(a, b)    a0 b0 a1 b1 ..., the first VL of them and the second
+     vf_sum(a)                        the sum of the lanes, in a fixed order
+     vf_low_products(a, b)            products of b and the low halves of vf_lanes, VL / 2 lanes of 64 bits
+
+   and ISA, its name; GEMM_MR and EACH_GEMM_ROW, the rows of a gemm tile.  The two that fetch are always
+   inlined, because GCC sees no effect in a function of theirs and drops it. */
 #include <math.h>
 #include <string.h>
 #include "kernel/kernels.h"
@@ -32,8 +36,9 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Runs the statements over n floats: i is the offset of a vector, `lanes` its floats, a constant but in the tail.  The tail is
-   the same code, so an element's bits do not depend on its place. */
+/* Runs a block of statements over n floats, a vector at a time: i is its offset, `lanes` how many floats it
+   has, a constant but in the tail.  The tail is the same code, so an element's bits do not depend on its
+   place. */
 #define EACH_VECTOR(i, n, ...)           \
     do {                                 \
         size_t i = 0;                    \
@@ -47,6 +52,7 @@
         }                                \
     } while (0)
 
+/* Loads and stores of `lanes` floats. */
 INLINE vf vf_take(const float *p, size_t lanes)
 {
     return lanes == VL ? vf_load(p) : vf_load_n(p, lanes);

@@ -1,5 +1,6 @@
-/* A tile of A^T B, for gradients: rows and columns are channels, the sum runs over pixels.  A step of it reads GEMM_MR floats beside one
-   another and GEMM_NR others, and fetches those of AHEAD steps later; all sums stay in registers as in gemm_vec.h. */
+/* A tile of A^T B, for gradients: rows and columns are channels, and the sum runs over pixels.  A step reads
+   GEMM_MR floats beside one another and GEMM_NR others, and fetches those of AHEAD steps later.  All sums
+   stay in registers, as in gemm_vec.h. */
 
 enum { AHEAD = 24 };
 
@@ -7,21 +8,31 @@ INLINE void outer_tile(float *c, const float *a, size_t as, const float *b, size
                        const int m)
 {
     vf sum[GEMM_MR][2];
-    UNROLL for (int i = 0; i < m; i++) UNROLL for (int v = 0; v < 2; v++) sum[i][v] =
-        load ? vf_load(c + i * GEMM_NR + v * VL) : vf_set(0);
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        UNROLL
+        for (int v = 0; v < 2; v++)
+            sum[i][v] = load ? vf_load(c + i * GEMM_NR + v * VL) : vf_set(0);
+    }
+
     for (size_t t = 0; t < count; t++, a += as, b += bs) {
         vf_ahead(a + AHEAD * as);
         vf_ahead(b + AHEAD * bs);
         const vf left = vf_load(b), right = vf_load(b + VL);
-        UNROLL for (int i = 0; i < m; i++)
-        {
+        UNROLL
+        for (int i = 0; i < m; i++) {
             const vf x = vf_set(a[i]);
             sum[i][0] = vf_fma(x, left, sum[i][0]);
             sum[i][1] = vf_fma(x, right, sum[i][1]);
         }
     }
-    UNROLL for (int i = 0; i < m; i++) UNROLL for (int v = 0; v < 2; v++)
-        vf_store(c + i * GEMM_NR + v * VL, sum[i][v]);
+
+    UNROLL
+    for (int i = 0; i < m; i++) {
+        UNROLL
+        for (int v = 0; v < 2; v++)
+            vf_store(c + i * GEMM_NR + v * VL, sum[i][v]);
+    }
 }
 
 typedef void outer_rows(float *c, const float *a, size_t as, const float *b, size_t bs, size_t count,

@@ -1,12 +1,13 @@
-/* softmax and its backward: e^(a x_i - m) / sum of them, m = max a x_i.  Sums are taken in chunks, so that their error grows with the number of
-   chunks and the length of one, not with n. */
+/* softmax and its backward: e^(a x_i - m) / sum of them, m = max a x_i.  Sums are taken in chunks, so that
+   their error grows with the number of chunks and the length of one, not with n. */
 
 enum { SOFTMAX_CHUNK = 64 };
 
+/* Returns the largest of x [n]. */
 static float largest(const float *x, size_t n)
 {
     vf m = vf_set(-INFINITY);
-    EACH_VECTOR(i, n, m = vf_max(m, vf_take_or(x + i, lanes, vf_set(-INFINITY))););
+    EACH_VECTOR(i, n, { m = vf_max(m, vf_take_or(x + i, lanes, vf_set(-INFINITY))); });
     float lane[VL], top = -INFINITY;
     vf_store(lane, m);
     for (int i = 0; i < VL; i++)
@@ -14,12 +15,17 @@ static float largest(const float *x, size_t n)
     return top;
 }
 
-/* x = e^(a x - m); returns their sum, lane by lane.  A lane beyond n counts as -inf, so as 0. */
+/* Replaces x by e^(a x - m).  Returns their sum, lane by lane; a lane beyond n counts as -inf, and so as
+   0. */
 INLINE vf exp_run(float *x, float a, float m, size_t n)
 {
     vf sum = vf_set(0);
-    EACH_VECTOR(i, n, vf v = vf_take_or(x + i, lanes, vf_set(-INFINITY));
-                v = vf_exp(vf_fma(vf_set(a), v, vf_set(-m))); vf_put(x + i, v, lanes); sum = vf_add(sum, v););
+    EACH_VECTOR(i, n, {
+        vf v = vf_take_or(x + i, lanes, vf_set(-INFINITY));
+        v = vf_exp(vf_fma(vf_set(a), v, vf_set(-m)));
+        vf_put(x + i, v, lanes);
+        sum = vf_add(sum, v);
+    });
     return sum;
 }
 
@@ -31,14 +37,15 @@ static void K(softmax)(float *x, size_t xs, float a, size_t rows, size_t n)
         for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
             sum = vf_add(sum, exp_run(x + i, a, m, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
         vf inverse = vf_set(1 / vf_sum(sum));
-        EACH_VECTOR(i, n, vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes););
+        EACH_VECTOR(i, n, { vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes); });
     }
 }
 
+/* Returns x . y, lane by lane. */
 INLINE vf dot_run(const float *x, const float *y, size_t n)
 {
     vf sum = vf_set(0);
-    EACH_VECTOR(i, n, sum = vf_fma(vf_take(x + i, lanes), vf_take(y + i, lanes), sum););
+    EACH_VECTOR(i, n, { sum = vf_fma(vf_take(x + i, lanes), vf_take(y + i, lanes), sum); });
     return sum;
 }
 
@@ -50,7 +57,9 @@ static void K(softmax_backward)(float *d, size_t ds, const float *y, size_t ys, 
         for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
             sum = vf_add(sum, dot_run(y + i, d + i, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
         vf along = vf_set(vf_sum(sum));
-        EACH_VECTOR(i, n, vf scaled = vf_mul(vf_set(a), vf_take(y + i, lanes));
-                    vf_put(d + i, vf_mul(scaled, vf_sub(vf_take(d + i, lanes), along)), lanes););
+        EACH_VECTOR(i, n, {
+            vf scaled = vf_mul(vf_set(a), vf_take(y + i, lanes));
+            vf_put(d + i, vf_mul(scaled, vf_sub(vf_take(d + i, lanes), along)), lanes);
+        });
     }
 }

@@ -1,12 +1,14 @@
-/* The part of kernels_ref.c that only training asks for: what a step does to whole vectors of parameters, and dropout. */
+/* The part of kernels_ref.c that only training asks for: what a step does to whole vectors of parameters, and
+   dropout. */
 #include "base/rng.h"
 
 static void adam_ref(float *w, float *m, float *v, const float *g, size_t n, const struct dd_adam *a)
 {
     for (size_t i = 0; i < n; i++) {
         double h = (double)a->clip * g[i];
-        double first = (double)a->keep1 * m[i] + a->take1 * h,
-               second = (double)a->keep2 * v[i] + a->take2 * h * h;
+        double first = (double)a->keep1 * m[i] + a->take1 * h;
+        double second = (double)a->keep2 * v[i] + a->take2 * h * h;
+
         m[i] = (float)first;
         v[i] = (float)second;
         w[i] = (float)((double)a->keep * w[i] - a->step * (first / (a->root * sqrt(second) + a->epsilon)));
@@ -26,10 +28,8 @@ static void dropout_ref(float *y, size_t n, const uint32_t *counter, const uint3
                         uint32_t limit, float scale)
 {
     for (size_t i = skip; i < skip + n; i++) {
-        uint32_t word[4];
-        dd_rng_philox(word,
-                      (uint32_t[]){ counter[0] + (uint32_t)(i / 4), counter[1], counter[2], counter[3] },
-                      key);
+        uint32_t at[4] = { counter[0] + (uint32_t)(i / 4), counter[1], counter[2], counter[3] }, word[4];
+        dd_rng_philox(word, at, key);
         y[i - skip] = word[i % 4] < limit ? 0 : y[i - skip] * scale;
     }
 }

@@ -3,11 +3,13 @@
 #include <stdint.h>
 #define ISA avx2
 
-enum { VL = 8, GEMM_MR = 6 }; /* 12 sums, 2 of b and 1 of a: 15 of the 16 registers */
+/* A gemm tile of 6 rows takes 12 sums, 2 vectors of b and 1 of a: 15 of the 16 registers. */
+enum { VL = 8, GEMM_MR = 6 };
 
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6)
 typedef __m256 vf;
 
+/* A mask of the first n lanes. */
 static inline __m256i vf_first(size_t n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

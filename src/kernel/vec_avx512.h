@@ -4,10 +4,9 @@
 #include <stdint.h>
 #define ISA avx512
 
-enum {
-    VL = 16,
-    GEMM_MR = 12
-}; /* 24 sums, 2 of b, 1 of a; twelve rows are what 15 general registers can point to */
+/* A gemm tile of 12 rows takes 24 sums, 2 vectors of b and 1 of a: 27 of the 32 registers.  More rows than 12
+   would need more pointers than the 15 general registers can hold. */
+enum { VL = 16, GEMM_MR = 12 };
 
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 typedef __m512 vf;
@@ -36,7 +35,9 @@ static inline void vf_store(float *p, vf a)
 {
     _mm512_storeu_ps(p, a);
 }
-#if EMULATED_AVX512 /* SIMDe's masked loads read the whole vector, its masked stores clear what the mask leaves out */
+
+#if EMULATED_AVX512
+/* SIMDe's masked loads read the whole vector, and its masked stores clear what the mask leaves out. */
 static inline vf vf_load_or(const float *p, size_t n, vf fill)
 {
     float t[VL];

@@ -4,7 +4,8 @@
 #include <string.h>
 #define ISA neon
 
-enum { VL = 4, GEMM_MR = 8 }; /* 16 sums, 2 of b, up to 8 of a: 26 of the 32 registers */
+/* A gemm tile of 8 rows takes 16 sums, 2 vectors of b and up to 8 of a: 26 of the 32 registers. */
+enum { VL = 4, GEMM_MR = 8 };
 
 #define EACH_GEMM_ROW(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 typedef float32x4_t vf;

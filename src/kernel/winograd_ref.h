@@ -1,6 +1,8 @@
-/* The transforms of Winograd's convolutions in double, part of kernels_ref.c; the matrices are those of winograd_vec.h and winograd_gradient_vec.h. */
+/* The transforms of Winograd's convolutions in double, part of kernels_ref.c.  The matrices are those of
+   winograd_vec.h and winograd_gradient_vec.h. */
 
-/* y [ya, yb] = A x B^T, A [ya, xa] and B [yb, xb] in rows of 8, x [xa, xb]; where a factor is 0 an infinity in x does not count. */
+/* Fills y [ya, yb] = A x B^T for x [xa, xb], with A [ya, xa] and B [yb, xb] in rows of 8.  If a factor is
+   0, an infinity in x does not count. */
 static void sandwich(double *y, const double (*a)[8], const double (*b)[8], const double *x, int ya, int yb,
                      int xa, int xb)
 {
@@ -13,7 +15,7 @@ static void sandwich(double *y, const double (*a)[8], const double (*b)[8], cons
         }
 }
 
-/* B^T and A^T of a side with n outputs; `points` of the largest tile, 8, 6 or 4. */
+/* Returns B^T of a side with n outputs.  points: those of the largest tile, 8, 6 or 4. */
 static const double (*input_matrix(int n, int points))[8]
 {
     static const double six[8][8] = {
@@ -31,9 +33,15 @@ static const double (*input_matrix(int n, int points))[8]
         { 0, -2, -1, 2, 1, 0 }, { 0, 2, -1, -2, 1, 0 }, { 0, 4, 0, -5, 0, 1 }
     };
     static const double two[4][8] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
-    return n == 6 ? six : n == 2 ? two : points == 8 ? four_of_six : four;
+
+    if (n == 6)
+        return six;
+    if (n == 2)
+        return two;
+    return points == 8 ? four_of_six : four;
 }
 
+/* Returns A^T of a side with n outputs. */
 static const double (*output_matrix(int n))[8]
 {
     static const double six[6][8] = { { 1, 1, 1, 1, 1, 1, 1, 0 },
@@ -46,10 +54,13 @@ static const double (*output_matrix(int n))[8]
         { 1, 1, 1, 1, 1, 0 }, { 0, 1, -1, 2, -2, 0 }, { 0, 1, 1, 4, 4, 0 }, { 0, 1, -1, 8, -8, 1 }
     };
     static const double two[2][8] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } };
-    return n == 6 ? six : n == 4 ? four : two;
+
+    if (n == 6)
+        return six;
+    return n == 4 ? four : two;
 }
 
-/* Where product k of a tile of `rows` x `columns` outputs lies among those of the largest. */
+/* Returns the place of product k of a tile of `rows` x `columns` outputs among those of the largest tile. */
 static size_t place_of(int k, int rows, int columns, int points)
 {
     int i = k / (columns + 2), j = k % (columns + 2);
@@ -64,6 +75,7 @@ static void transform_input(float *v, size_t plane, const float *const *x, size_
         double d[64], u[64];
         for (int k = 0; k < high * wide; k++)
             d[k] = x[k][c];
+
         sandwich(u, input_matrix(rows, points), input_matrix(columns, points), d, high, wide, high, wide);
         for (int k = 0; k < high * wide; k++)
             v[place_of(k, rows, columns, points) * plane + c] = (float)u[k];
@@ -79,6 +91,7 @@ static void transform_output(float *const *y, const float *m, size_t plane, cons
         double d[64], o[36];
         for (int k = 0; k < high * wide; k++)
             d[k] = m[place_of(k, rows, columns, points) * plane + c];
+
         sandwich(o, output_matrix(rows), output_matrix(columns), d, rows, columns, high, wide);
         for (int k = 0; k < rows * columns; k++)
             if (y[k])
@@ -121,7 +134,7 @@ static void winograd2_output_ref(float *const *y, const float *m, size_t plane, 
     transform_output(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
 
-/* y[0..7 step ys] = G x[0..2 step xs] of F(6x6, 3x3). */
+/* Fills y[0..7 step ys] = G x[0..2 step xs] of F(6x6, 3x3). */
 static void weights_eight_ref(double *y, int ys, const double *x, int xs)
 {
     double rising = x[0] + 4 * x[2 * xs], falling = 4 * x[0] + x[2 * xs], odd = x[xs];
@@ -157,20 +170,27 @@ static void weights_four_ref(double *y, int ys, const double *x, int xs)
     y[3 * ys] = x[2 * xs];
 }
 
+typedef void transform_line(double *y, int ys, const double *x, int xs);
+
+/* Fills u with G g G^T, of `side` points, for count * NR filters. */
 static void transform_weights(float *u, size_t plane, const float *w, size_t count, int side)
 {
+    transform_line *line = weights_four_ref;
+    if (side == 8)
+        line = weights_eight_ref;
+    else if (side == 6)
+        line = weights_six_ref;
+
     for (size_t i = 0; i < count * NR; i++) {
         double x[9], half[24], y[64];
         for (int k = 0; k < 9; k++)
             x[k] = w[(i / NR * 9 + (size_t)k) * NR + i % NR];
+
         for (int k = 0; k < 3; k++)
-            (side == 8   ? weights_eight_ref
-             : side == 6 ? weights_six_ref
-                         : weights_four_ref)(half + k, 3, x + k, 3);
+            line(half + k, 3, x + k, 3);
         for (int k = 0; k < side; k++)
-            (side == 8   ? weights_eight_ref
-             : side == 6 ? weights_six_ref
-                         : weights_four_ref)(y + side * k, 1, half + 3 * k, 1);
+            line(y + side * k, 1, half + 3 * k, 1);
+
         for (int k = 0; k < side * side; k++)
             u[(size_t)k * plane + i] = (float)y[k];
     }

@@ -1,5 +1,9 @@
-/* The transforms of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016): y = A^T [(G g G^T) * (B^T d B)] A, points 0, 1, -1, 2, -2,
-   1/2, -1/2, infinity, the same without 1/2 and -1/2, and 0, 1, -1, infinity:
+/* The transforms of Winograd's convolutions F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray 2016):
+
+     y = A^T [(G g G^T) * (B^T d B)] A
+
+   F(6x6) has the points 0, 1, -1, 2, -2, 1/2, -1/2, infinity; F(4x4) the same without 1/2 and -1/2; F(2x2)
+   has 0, 1, -1, infinity.  In this order:
 
      B^T = 1    0 -21/4     0  21/4     0 -1 0     A^T = 1 1  1  1   1    1     1 0
            0    1     1 -17/4 -17/4     1  1 0           0 1 -1  2  -2  1/2  -1/2 0
@@ -32,7 +36,8 @@
               0      0     1
    Each transform is applied to columns, then to rows.
 
-   A side of F(6x6) may have 4 outputs: the points of F(4x4) are among its own, U is that of F(6x6), so B^T takes over what G differs by:
+   A side of F(6x6) may have 4 outputs, because the points of F(4x4) are among its own.  U is that of F(6x6)
+   then, so B^T takes over what the two G differ by:
 
      B^T = 1     0  -5/4    0   1/4 0
            0    -3    -3  3/4   3/4 0
@@ -41,7 +46,7 @@
            0  15/2 -15/4 -15/2 15/4 0
            0     4     0   -5     0 1 */
 
-/* d[i * step], i < 8, becomes B^T d. */
+/* Replaces d[i * step], i < 8, by B^T d. */
 INLINE void winograd_eight(vf *d, int step)
 {
     vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step], d6 = d[6 * step];
@@ -50,6 +55,7 @@ INLINE void winograd_eight(vf *d, int step)
     vf e = vf_fma(vf_set(2), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(0.5f), d1)));
     vf f = vf_fma(vf_set(4), d2, vf_fma(vf_set(-5), d4, d6));
     vf g = vf_fma(vf_set(0.5f), d5, vf_fma(vf_set(-2.5f), d3, vf_mul(vf_set(2), d1)));
+
     d[0] = vf_fma(vf_set(5.25f), vf_sub(d4, d2), vf_sub(d[0], d6));
     d[step] = vf_add(a, b);
     d[2 * step] = vf_sub(a, b);
@@ -78,8 +84,8 @@ INLINE void winograd_six(vf *d, int step)
 INLINE void winograd_six_of_eight(vf *d, int step)
 {
     vf d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4)),
-       b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
+    vf a = vf_fma(vf_set(-3), d2, vf_mul(vf_set(0.75f), d4));
+    vf b = vf_fma(vf_set(-3), d1, vf_mul(vf_set(0.75f), d3));
     vf c = vf_mul(vf_set(3.75f), vf_sub(d4, d2)), e = vf_mul(vf_set(7.5f), vf_sub(d3, d1));
     d[0] = vf_fma(vf_set(0.25f), d4, vf_fma(vf_set(-1.25f), d2, d[0]));
     d[step] = vf_add(a, b);
@@ -99,27 +105,32 @@ INLINE void winograd_quad(vf *d, int step)
     d[3 * step] = vf_sub(d1, d[3 * step]);
 }
 
-/* Of a side with n outputs; `points` of the largest tile. */
+/* Applies B^T of a side with n outputs.  points: those of the largest tile.  Both are constants. */
 INLINE void winograd_input_line(vf *d, int step, const int n, const int points)
 {
-    (n == 6        ? winograd_eight
-     : n == 2      ? winograd_quad
-     : points == 8 ? winograd_six_of_eight
-                   : winograd_six)(d, step);
+    if (n == 6)
+        winograd_eight(d, step);
+    else if (n == 2)
+        winograd_quad(d, step);
+    else if (points == 8)
+        winograd_six_of_eight(d, step);
+    else
+        winograd_six(d, step);
 }
 
-/* Point i of a side with n outputs among those of the largest tile. */
+/* Returns the place of point i of a side with n outputs among those of the largest tile. */
 INLINE int winograd_point(int i, const int n, const int points)
 {
     return i == n + 1 ? points - 1 : i;
 }
 
-/* y[i * ys], i < 6, is A^T m, m[i * ms], i < 8. */
+/* Fills y[i * ys], i < 6, with A^T m, m[i * ms], i < 8. */
 INLINE void winograd_output_six(vf *y, int ys, const vf *m, int ms)
 {
     vf a = vf_add(m[ms], m[2 * ms]), b = vf_sub(m[ms], m[2 * ms]);
     vf c = vf_add(m[3 * ms], m[4 * ms]), d = vf_sub(m[3 * ms], m[4 * ms]);
     vf e = vf_add(m[5 * ms], m[6 * ms]), f = vf_sub(m[5 * ms], m[6 * ms]);
+
     y[0] = vf_add(vf_add(m[0], a), vf_add(c, e));
     y[ys] = vf_fma(vf_set(2), d, vf_fma(vf_set(0.5f), f, b));
     y[2 * ys] = vf_fma(vf_set(4), c, vf_fma(vf_set(0.25f), e, a));
@@ -146,25 +157,40 @@ INLINE void winograd_pair(vf *y, int ys, const vf *m, int ms)
     y[ys] = vf_sub(vf_sub(m[ms], m[2 * ms]), m[3 * ms]);
 }
 
+/* Applies A^T of a side with `tile` outputs, a constant. */
 INLINE void winograd_output_line(vf *y, int ys, const vf *m, int ms, const int tile)
 {
-    (tile == 6 ? winograd_output_six : tile == 4 ? winograd_four : winograd_pair)(y, ys, m, ms);
+    if (tile == 6)
+        winograd_output_six(y, ys, m, ms);
+    else if (tile == 4)
+        winograd_four(y, ys, m, ms);
+    else
+        winograd_pair(y, ys, m, ms);
 }
 
+/* Transforms the columns of d, then its rows, which are stored among the points of the largest tile. */
 INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, size_t channels, const int rows,
                                const int columns, const int points)
 {
     const int high = rows + 2, wide = columns + 2;
-    EACH_VECTOR(
-        c, channels, vf d[64]; UNROLL for (int j = 0; j < wide; j++) {
-            UNROLL for (int i = 0; i < high; i++) d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
+    EACH_VECTOR(c, channels, {
+        vf d[64];
+        UNROLL
+        for (int j = 0; j < wide; j++) {
+            UNROLL
+            for (int i = 0; i < high; i++)
+                d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
             winograd_input_line(d + j, wide, rows, points);
-        } UNROLL for (int i = 0; i < high; i++) {
+        }
+        UNROLL
+        for (int i = 0; i < high; i++) {
             winograd_input_line(d + wide * i, 1, columns, points);
             float *to = v + (size_t)(points * winograd_point(i, rows, points)) * plane + c;
-            UNROLL for (int j = 0; j < wide; j++)
+            UNROLL
+            for (int j = 0; j < wide; j++)
                 vf_put(to + (size_t)winograd_point(j, columns, points) * plane, d[wide * i + j], lanes);
-        });
+        }
+    });
 }
 
 static void K(winograd_input)(float *v, size_t plane, const float *const *x, size_t channels)
@@ -195,28 +221,33 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
                                 const int columns, const int points)
 {
     const int high = rows + 2, wide = columns + 2;
-    EACH_VECTOR(
-        c, channels, vf d[6 * 8]; vf o[6]; vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
-        UNROLL for (int j = 0; j < wide; j++) {
+    EACH_VECTOR(c, channels, {
+        vf d[6 * 8];
+        vf o[6];
+        vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
+        UNROLL
+        for (int j = 0; j < wide; j++) {
             vf column[8];
-            UNROLL for (int i = 0; i < high; i++) column[i] =
-                vf_take(m +
-                            (size_t)(points * winograd_point(i, rows, points) +
-                                     winograd_point(j, columns, points)) *
-                                plane +
-                            c,
-                        lanes);
-            winograd_output_line(d + j, wide, column, 1, rows);
-        } UNROLL for (int i = 0; i < rows; i++) {
-            winograd_output_line(o, 1, d + wide * i, 1, columns);
-            UNROLL for (int j = 0; j < columns; j++) if (y[columns * i + j])
-            {
-                vf sum = vf_add(o[j], b);
-                if (residual)
-                    sum = vf_add(sum, vf_take(residual[columns * i + j] + c, lanes));
-                vf_put(y[columns * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
+            UNROLL
+            for (int i = 0; i < high; i++) {
+                int point = points * winograd_point(i, rows, points) + winograd_point(j, columns, points);
+                column[i] = vf_take(m + (size_t)point * plane + c, lanes);
             }
-        });
+            winograd_output_line(d + j, wide, column, 1, rows);
+        }
+        UNROLL
+        for (int i = 0; i < rows; i++) {
+            winograd_output_line(o, 1, d + wide * i, 1, columns);
+            UNROLL
+            for (int j = 0; j < columns; j++)
+                if (y[columns * i + j]) {
+                    vf sum = vf_add(o[j], b);
+                    if (residual)
+                        sum = vf_add(sum, vf_take(residual[columns * i + j] + c, lanes));
+                    vf_put(y[columns * i + j] + c, vf_mul(sum, vf_set(scale)), lanes);
+                }
+        }
+    });
 }
 
 static void K(winograd_output)(float *const *y, const float *m, size_t plane, const float *bias,
@@ -245,7 +276,7 @@ static void K(winograd2_output)(float *const *y, const float *m, size_t plane, c
     winograd_output_run(y, m, plane, bias, residual, scale, channels, 2, 2, 4);
 }
 
-/* y[i * ys], i < 8, is G x, x[i * xs], i < 3, of F(6x6, 3x3). */
+/* Fills y[i * ys], i < 8, with G x, x[i * xs], i < 3, of F(6x6, 3x3). */
 INLINE void winograd_weights_eight(vf *y, int ys, const vf *x, int xs)
 {
     vf low = x[0], odd = x[xs], high = x[2 * xs];
@@ -266,8 +297,8 @@ INLINE void winograd_weights_eight(vf *y, int ys, const vf *x, int xs)
 INLINE void winograd_weights_six(vf *y, int ys, const vf *x, int xs)
 {
     vf low = x[0], odd = x[xs], high = x[2 * xs];
-    vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high)),
-       rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
+    vf even = vf_mul(vf_set(-1.0f / 6), vf_add(low, high));
+    vf rising = vf_fma(vf_set(1.0f / 6), high, vf_mul(vf_set(1.0f / 24), low));
     y[0] = vf_mul(vf_set(0.25f), low);
     y[ys] = vf_fma(vf_set(-1.0f / 6), odd, even);
     y[2 * ys] = vf_fma(vf_set(1.0f / 6), odd, even);
@@ -287,30 +318,41 @@ INLINE void winograd_weights_four(vf *y, int ys, const vf *x, int xs)
     y[3 * ys] = high;
 }
 
+/* Applies G of a side with `tile` outputs, a constant. */
 INLINE void winograd_weights_line(vf *y, int ys, const vf *x, int xs, const int tile)
 {
-    (tile == 6   ? winograd_weights_eight
-     : tile == 4 ? winograd_weights_six
-                 : winograd_weights_four)(y, ys, x, xs);
+    if (tile == 6)
+        winograd_weights_eight(y, ys, x, xs);
+    else if (tile == 4)
+        winograd_weights_six(y, ys, x, xs);
+    else
+        winograd_weights_four(y, ys, x, xs);
 }
 
 INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t count, const int tile)
 {
     const int side = tile + 2;
-    for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u += GEMM_NR)
-        UNROLL for (int j = 0; j < GEMM_NR; j += VL)
-        {
+    for (size_t i = 0; i < count; i++, w += 9 * GEMM_NR, u += GEMM_NR) {
+        UNROLL
+        for (int j = 0; j < GEMM_NR; j += VL) {
             vf x[9];
             vf d[8 * 3];
             vf o[8];
-            UNROLL for (int k = 0; k < 9; k++) x[k] = vf_load(w + k * GEMM_NR + j);
-            UNROLL for (int k = 0; k < 3; k++) winograd_weights_line(d + k, 3, x + k, 3, tile);
-            UNROLL for (int k = 0; k < side; k++)
-            {
+            UNROLL
+            for (int k = 0; k < 9; k++)
+                x[k] = vf_load(w + k * GEMM_NR + j);
+            UNROLL
+            for (int k = 0; k < 3; k++)
+                winograd_weights_line(d + k, 3, x + k, 3, tile);
+            UNROLL
+            for (int k = 0; k < side; k++) {
                 winograd_weights_line(o, 1, d + 3 * k, 1, tile);
-                UNROLL for (int l = 0; l < side; l++) vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
+                UNROLL
+                for (int l = 0; l < side; l++)
+                    vf_store(u + (size_t)(side * k + l) * plane + j, o[l]);
             }
         }
+    }
 }
 
 static void K(winograd_weights)(float *u, size_t plane, const float *w, size_t count)
