@@ -142,6 +142,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
     float *packed = ctx->scratch + (size_t)ctx->threads * p->s_size;
     const float *images = qkv->data + first * p->pixels * qkv->stride;
 
+    /* Pack k^T and v of all heads. */
     DD_TASKS(ctx->worker, task, n * p->heads * panels) {
         size_t panel = task % panels, head = task / panels % p->heads, image = task / panels / p->heads,
                v = panel >= k_panels;
@@ -155,6 +156,7 @@ static void slice_forward(const struct dd_context *ctx, const struct plan *p, co
             pack_k(k, p, to, &x, panel);
     }
 
+    /* A block of queries: S, P, y. */
     DD_TASKS(ctx->worker, task, n * p->heads * blocks) {
         size_t start = task % blocks * p->rows, head = task / blocks % p->heads,
                image = task / blocks / p->heads;
@@ -333,6 +335,7 @@ void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dq
         });
     }
 
+    /* The memory is that of all images. */
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
         for (size_t j = part * memory; j < (part + 1) * memory; j++) {
             double sum = 0;

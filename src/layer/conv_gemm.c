@@ -53,11 +53,14 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     g->nr = setup->k->gemm_nr;
     g->panels = dd_blocks((size_t)s->cout, g->nr);
     g->rows = TILES * g->mr;
+
+    /* Cuts the work into chunks of taps and tasks. */
     g->chunk_taps = clamp((double)CHUNK / (double)(g->depth * g->nr * sizeof(float)), 1, g->taps);
     g->task_panels =
         clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
               g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
 
+    /* Places in the packed block, and the scratch of a thread. */
     g->bias = g->panels * g->taps * g->depth * g->nr;
     g->zero = g->bias + (size_t)s->cout;
     g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) +
@@ -198,6 +201,8 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
                start = task % blocks * g->rows;
         size_t first = image * span + start, count = dd_min(g->rows, span - start),
                end = dd_min(panel + g->task_panels, g->panels);
+
+        /* The bias of the task's channels, with what the image adds to it. */
         float *bias = ctx->scratch + dd_thread(ctx->worker) * (g->scratch / sizeof(float));
         const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)

@@ -42,8 +42,11 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     size_t patch = (size_t)s->kernel * (size_t)s->kernel * (size_t)s->cin, cout = (size_t)s->cout,
            nr = g->k->gemm_nr;
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
+
+    /* Columns are padded to whole panels and rows are not, so the way with less padding is taken. */
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
 
+    /* Planes enough that threads share some products, and as many pixels as make these worth their while. */
     size_t planes = pixels < BLOCK ? 1 : dd_blocks(ITEMS, dd_blocks(patch, nr) * dd_blocks(cout, nr));
     size_t twice = 2 * patch * cout, chunk = dd_min(twice > CHUNK_LEAST ? twice : CHUNK_LEAST, CHUNK_MOST);
     size_t blocks =
@@ -281,6 +284,8 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_
     size_t items = dd_conv_outer_items(o), biases = w->db ? dd_blocks((size_t)w->g->shape.cout, o->nr) : 0;
 
     load(w, &c, worker);
+
+    /* Products and sums of dz go on side by side. */
     DD_TASKS(worker, item, items + biases) {
         if (item < items)
             dd_conv_outer_add(o, w->g->k, w->scratch + p->c, rows, columns, item,

@@ -136,6 +136,8 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     g->panels = dd_blocks(g->cout, g->nr);
 
     size_t all = g->across.all * g->down.all * (size_t)c->batch;
+
+    /* Tiles and channels of a block. */
     g->own = g->made ? 0 : dd_min(all, tiles_in(OWN_FLOATS, g));
     g->shared = dd_min(all, tiles_in(g->made ? MADE_FLOATS : SHARED_FLOATS, g));
     g->parts = g->made ? dd_blocks(g->cin, U_FLOATS / (g->planes * g->nr)) : 1;
@@ -236,6 +238,8 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
     (void)pre;
 
     add_bias(bias, c, post, (size_t)x->n, ctx->worker);
+
+    /* One block after the other, each by all threads; or blocks of their own. */
     if (shared) {
         for (size_t i = 0; i < blocks; i++) {
             struct dd_winograd_block b = block_of(&all, total, i, blocks);

@@ -74,6 +74,7 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
     for (size_t part = 0; part < g->parts; part++) {
         float *v = b->v + part * b->part + t * g->depth;
         size_t depth = dd_min(g->depth, g->cin - part * g->depth);
+
         for (int i = 0; i < rows * columns && part > 0; i++)
             pixel[i] += g->depth;
         if (g->tile == 6)
@@ -133,7 +134,9 @@ static void add_products(const struct dd_winograd_block *b, float *m, const floa
     const struct dd_winograd *g = b->g;
     size_t plane = dd_winograd_plane(tiles, g->nr), depth = dd_min(g->depth, g->cin - part * g->depth);
     const float *a[DD_GEMM_MR_MAX];
+
     for (size_t k = 0; k < g->used; k++) {
+        /* Takes those of the tiles that have this product. */
         size_t t, end;
         range_of(b, g->plane[k], &t, &end);
         t = t > first ? t : first;
@@ -147,6 +150,7 @@ static void add_products(const struct dd_winograd_block *b, float *m, const floa
                     *next = ahead + k * fetch;
         const float *uk =
             g->made ? u + g->plane[k] * dd_winograd_plane(g->depth, g->nr) : u + k * depth * g->nr;
+
         for (; t < end; t += rows, next += step * depth) {
             size_t count = dd_min(rows, end - t);
             for (size_t i = 0; i < count; i++, v += g->depth)
@@ -158,7 +162,7 @@ static void add_products(const struct dd_winograd_block *b, float *m, const floa
 }
 
 /* Fetches the outputs that tile t of those in work will write, and the residual that it will add, in
-   columns `column` ..  `column` + n - 1; behind the last tile, those of the next panel.  It is always
+   columns `column` .. `column` + n - 1; behind the last tile, those of the next panel.  It is always
    inlined, as dd_rectangle_ahead. */
 static inline __attribute__((always_inline)) void output_ahead(const struct dd_winograd_block *b, size_t t,
                                                                size_t first, size_t tiles, size_t column,
@@ -168,6 +172,7 @@ static inline __attribute__((always_inline)) void output_ahead(const struct dd_w
     const struct dd_winograd_place *at = b->place + (beyond ? dd_min(t - tiles, first + tiles - 1) : t);
     if (beyond && column + n >= b->g->cout)
         return;
+
     column += beyond ? n : 0;
     dd_rectangle_ahead(b->y, at->image, at->row, at->column, at->rows, at->columns, column, n);
     if (b->post && b->post->residual)
@@ -188,6 +193,7 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
     for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
         memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
 
+    /* U is made for some channels at a time, and the next ones are fetched meanwhile; or it is there. */
     for (size_t part = 0; part < g->parts && g->made; part++) {
         size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
         const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
@@ -225,6 +231,7 @@ void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, floa
     const struct dd_winograd *g = b->g;
     size_t parts =
         g->panels % threads ? dd_min(dd_blocks(4 * threads, g->panels), dd_blocks(b->tiles, g->mr)) : 1;
+
     DD_TASKS(worker, group, dd_blocks(b->tiles, GROUP)) {
         if (!b->place)
             find_places(b, places);

@@ -170,6 +170,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
            blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
 
+    /* k' and v of all heads. */
     DD_TASKS(ctx->worker, task, heads * tasks) {
         size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
                v = part >= k_tasks;
@@ -181,6 +182,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
             make_k(p, s->k, to, memory, head_input(s, image, head, 1), s->stride, part * CHANNELS);
     }
 
+    /* C, from its parts in constant chunks of tokens. */
     DD_TASKS(ctx->worker, task, heads * p->chunks) {
         float *k = head_scratch(s, task / p->chunks / p->heads, task / p->chunks % p->heads),
               *v = k + p->k_size;
@@ -189,6 +191,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
 
     DD_TASKS(ctx->worker, task, heads)
         make_c(p, head_scratch(s, task / p->heads, task % p->heads) + p->k_size + p->v_size, p->chunks);
+
     DD_TASKS(ctx->worker, task, heads * blocks)
         make_y(s, ctx, y, task / blocks / p->heads, task / blocks % p->heads, task % blocks * PIXELS);
 }
@@ -269,6 +272,8 @@ static void query_backward(const struct head *h)
 {
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
+
+    /* dq' = dy C^T, with C^T packed. */
     for (size_t j = 0; j < p->panels; j++) {
         size_t n = dd_min(p->nr, p->dim - j * p->nr);
         float *to = h->packed + j * p->nr * p->dim;
@@ -278,10 +283,13 @@ static void query_backward(const struct head *h)
     }
     dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels,
                        p->dim, p->dim, 0);
+
+    /* q' once more, then softmax backwards. */
     k->affine(h->q_soft, p->dim, h->q, h->stride, NULL, NULL, p->pixels, p->dim, DD_ACT_NONE);
     k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
     k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
 
+    /* dC = q'^T dy / sqrt(D), with dy packed. */
     k->transpose(h->turned, p->pixels, h->q_soft, p->dim, p->pixels, p->dim);
     for (size_t j = 0; j < p->panels; j++) {
         size_t n = dd_min(p->nr, p->dim - j * p->nr);
@@ -298,6 +306,7 @@ static void value_backward(const struct head *h)
 {
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
+
     k->transpose(h->turned, p->dim, h->k, p->tokens, p->dim, p->tokens);
     dd_matrix_multiply(k, h->dq + 2 * h->inner, h->d_stride, h->turned + p->memory * p->dim, p->dim, h->c,
                        p->dim * p->nr, p->pixels, p->dim, p->dim, 0);

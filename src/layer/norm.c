@@ -79,6 +79,7 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     size_t groups = (size_t)norm->groups, width = channels / groups;
     float *sums = ctx->scratch;
 
+    /* S_c and Q_c of each chunk. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
@@ -86,6 +87,7 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
 
+    /* The moments of each group, then scale and shift of its channels. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * groups) {
         size_t image = task / groups, first = task % groups * width;
         struct moments m =

@@ -175,6 +175,7 @@ static int build(ddpm_net *net, const ddpm_model *m, const ddpm_net_options *o,
     if (code)
         return code;
 
+    /* The engines say how much memory they need, so that all of it is there before the weights are packed. */
     dd_kernels_init(&net->kernels, net->cpu);
     code = open_convs(net, err);
     if (!code)
@@ -349,6 +350,7 @@ static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct
 
         lost->first = first + i;
         lost->input = !all_finite(one.x, pixels * (size_t)c->channels) || !isfinite(*one.t);
+        /* Once more, alone, up to the first node that is not finite. */
         dd_net_walk(net, &one, 0, net->program.nodes, find_bad, &lost->node);
     }
 }

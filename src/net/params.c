@@ -114,6 +114,8 @@ static void multiply(float *w, float *bias, const struct factors *f)
 static float *product(const float **bias, const struct dd_program *p, int node, const ddpm_model *m)
 {
     const struct dd_node *n = &p->node[node];
+
+    /* The second part is the next one of this node. */
     int second = n->part + 1;
     while (p->part[second].node != node)
         second++;

@@ -74,6 +74,7 @@ static size_t lowest(const struct life *life, int i, const struct life **rival)
         if (life[k].first <= life[i].last && life[i].first <= life[k].last)
             rival[rivals++] = &life[k];
 
+    /* Goes through them by offset, and behind each one that is in the way. */
     if (rivals)
         qsort(rival, rivals, sizeof *rival, by_offset);
     for (size_t k = 0; k < rivals && at + life[i].size > rival[k]->offset; k++)

@@ -182,6 +182,7 @@ static double bound(const struct dd_loss *l, double *de, double *dv, const doubl
     dd_posterior_log_variance(p, dv, v, t, l->d);
     for (size_t e = 0; e < l->d; e++) {
         double lv = dv[e], by_lv, by_p;
+
         if (t == 0) {
             sum += dd_decoder_gradient(&by_p, &by_lv, x0[e], x0[e] - c * de[e], exp(0.5 * lv));
             by_p *= -c;
@@ -191,6 +192,7 @@ static double bound(const struct dd_loss *l, double *de, double *dv, const doubl
             by_lv = -0.5 * (less + square * de[e] * de[e]);
             by_p = square * de[e];
         }
+
         dv[e] = by_lv * by_v;
         de[e] = keep ? de[e] : by_p;
     }
@@ -214,6 +216,7 @@ double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const doub
     else if (l->prediction == DDPM_X0)
         c = -1;
 
+    /* dp holds the errors e until it is scaled below; vlb alone replaces them in bound. */
     double simple = errors(l, dp, p, x0, eps, a, s) * weight / d, bits = l->T / (d * ln2);
     if (l->kind == DDPM_VLB) {
         double vlb = bound(l, dp, dv, v, x0, c, t, false);

@@ -101,9 +101,11 @@ static int build(struct ddpm_trainer *t, const ddpm_model *m, const ddpm_trainer
         code = dd_gradient_create(&t->gradient, m, &net, o->dropout, err);
     if (code)
         return code;
+
     dd_kernels_init(&t->kernels, cpu);
     t->team = dd_gradient_team(t->gradient);
     t->count = dd_gradient_count(t->gradient);
+
     code = allocate(t, err);
     if (!code)
         code = dd_snapshot_begin(t, m, err);
@@ -203,6 +205,7 @@ static struct dd_slice slice_of(ddpm_trainer *t, const struct pass *p)
 static double run_forward(ddpm_trainer *t, const struct pass *p)
 {
     struct dd_slice s = slice_of(t, p);
+
     dd_loss_begin(&t->loss, &p->draw, t->x, t->t, p->x0, p->n, t->team);
     dd_gradient_forward(t->gradient, &s);
     return dd_loss_end(&t->loss, t->dout, t->out, p->x0, p->scale, p->n, t->team);
@@ -288,6 +291,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
     if (code)
         return code;
 
+    /* The gradient of all passes. */
     pack(t);
     zero(t);
     for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
@@ -303,6 +307,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
     if (!isfinite(norm))
         return lost(t, x0, classes, loss, norm, err);
 
+    /* From here on nothing can fail. */
     DD_TEAM(t->team, worker) {
         struct dd_context ctx = context_of(t, worker);
         dd_optimiser_step(&t->optimiser, &ctx, w, t->m, t->v, sums, t->count, norm, t->done);
