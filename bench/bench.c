@@ -1,5 +1,7 @@
-/* ddpm-bench NAME [argument]...: runs one measurement of the engine; `make bench` runs all that RESULTS.md tells. */
+/* ddpm-bench NAME [argument]...: runs one measurement of the engine.  `make bench` runs all that
+   RESULTS.md tells. */
 #include "bench/bench.h"
+#include "base/clock.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,9 +42,7 @@ double bench_number(const char *name, const char *text, double least, double mos
 
 double bench_now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return dd_clock(CLOCK_MONOTONIC);
 }
 
 static int ascending(const void *a, const void *b)
@@ -55,6 +55,7 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
     double seconds[ROUNDS];
     long calls = 1;
 
+    /* The first calls also warm up. */
     for (;; calls *= 2) {
         double start = bench_now();
         for (long i = 0; i < calls; i++)
@@ -62,6 +63,7 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
         if (bench_now() - start >= least / 2)
             break;
     }
+
     rounds = rounds < ROUNDS ? rounds : ROUNDS;
     for (int r = 0; r < rounds; r++) {
         double start = bench_now();
@@ -69,6 +71,7 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
             f(state);
         seconds[r] = (bench_now() - start) / (double)calls;
     }
+
     qsort(seconds, (size_t)rounds, sizeof *seconds, ascending);
     return (struct bench_time){ seconds[rounds / 2], seconds[0] };
 }

@@ -1,10 +1,13 @@
-/* Convolution engines on the layers of the full-size nets: milliseconds of an image (the minimum over interleaved rounds) and GFLOP/s.
+/* Times convolution engines on the layers of the full-size nets: milliseconds of an image, the
+   minimum over interleaved rounds, and GFLOP/s.
 
      ddpm-bench conv [NET] [--batch N] [--threads N] [--cpu SET] [--rounds N] [--gradients]
 
-   With --gradients, instead: the forward pass of training, the gradients by input and by weights, and packing for each of the passes.
-   NET: cifar (google/ddpm-cifar10-32), celebahq (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels),
-   lucidrains (dim 64, 64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer; the last line weighs by it. */
+   With --gradients it times the forward pass of training, the gradients by input and by weights,
+   and packing for each of the passes instead. NET: cifar (google/ddpm-cifar10-32), celebahq
+   (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels), lucidrains (dim 64,
+   64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer;
+   the last line weighs by it. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +107,7 @@ static float *filled(size_t n)
     return x;
 }
 
-/* conv is NULL where the engine does not take the layer. */
+/* Opens a layer for an engine; conv is NULL where the engine does not take the layer. */
 static int open_engine(struct engine *e, const char *name, const struct dd_conv_shape *s,
                        const struct dd_kernels *k, const struct options *o, const float *w)
 {
@@ -112,17 +115,22 @@ static int open_engine(struct engine *e, const char *name, const struct dd_conv_
 
     *e = (struct engine){ .best = 1e9 };
     if (dd_conv_open(&e->conv, s, &(struct dd_conv_setup){ k, o->cpu, name, o->batch, o->threads, o->team },
-                     &err))
-        return fprintf(stderr, "ddpm-bench: %s\n", err.text), 1;
+                     &err)) {
+        fprintf(stderr, "ddpm-bench: %s\n", err.text);
+        return 1;
+    }
     if (strncmp(dd_conv_engine(e->conv), name, strlen(name))) {
         dd_conv_close(e->conv);
         e->conv = NULL;
         return 0;
     }
+
     e->packed = dd_memory(dd_conv_packed(e->conv), 1);
     e->scratch = dd_memory(dd_conv_scratch(e->conv) + 1, 1);
-    if (!e->packed || !e->scratch)
-        return fprintf(stderr, "ddpm-bench: out of memory\n"), 1;
+    if (!e->packed || !e->scratch) {
+        fprintf(stderr, "ddpm-bench: out of memory\n");
+        return 1;
+    }
     dd_conv_pack(e->conv, e->packed, w, NULL);
     return 0;
 }
@@ -144,7 +152,7 @@ static void run_once(const struct engine *e, const struct options *o, const stru
     }
 }
 
-/* Each round runs an engine for at least 2 ms. */
+/* Times all engines of a layer in turns.  Each round runs an engine for at least 2 ms. */
 static void time_engines(struct engine *e, int engines, const struct options *o, const struct dd_kernels *k,
                          const struct dd_map *y, const struct dd_map *x)
 {
@@ -175,13 +183,17 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
 
     x.data = filled((size_t)(x.n * x.h * x.w * x.c));
     y.data = filled((size_t)(y.n * y.h * y.w * y.c));
-    if (!w || !x.data || !y.data)
-        return fprintf(stderr, "ddpm-bench: out of memory\n"), 1;
+    if (!w || !x.data || !y.data) {
+        fprintf(stderr, "ddpm-bench: out of memory\n");
+        return 1;
+    }
+
     for (const char *const *name = dd_conv_engines(); *name && !failed; name++)
         if (strcmp(*name, "ref"))
             failed = open_engine(&e[engines++], *name, &s, k, o, w);
     if (!failed)
         time_engines(e, engines, o, k, &y, &x);
+
     printf("%-10s %4d %5d %5d  %dx%d/%d %3d", l->net, l->size, l->cin, l->cout, l->kernel, l->kernel,
            l->stride, l->count);
     double best = 1e9;
@@ -192,12 +204,15 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
             printf("  %9.3f %6.1f", ms, dd_conv_flops(&s) * 1e-6 / ms);
         else
             printf("  %9s %6s", "-", "-");
+
+        /* Where an engine does not take the layer, the last one stands in. */
         total[i] += l->count * (e[i].conv ? ms : 1e3 * e[engines - 1].best / o->batch);
         close_engine(&e[i]);
     }
     total[engines] += l->count * 1e3 * best / o->batch;
     total[engines + 1] += l->count * dd_conv_flops(&s) * 1e-9;
     putchar('\n');
+
     free(w);
     free(x.data);
     free(y.data);
@@ -227,11 +242,16 @@ static int parse(struct options *o, int argc, char **argv)
             o->rounds = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--cpu"))
             cpu = value;
-        else
-            return fprintf(stderr, "ddpm-bench conv: unknown argument %s\n", argv[i]), 64;
+        else {
+            fprintf(stderr, "ddpm-bench conv: unknown argument %s\n", argv[i]);
+            return 64;
+        }
         i++;
     }
-    return dd_cpu_ceiling(&o->cpu, cpu, &err) ? fprintf(stderr, "ddpm-bench conv: %s\n", err.text), 64 : 0;
+    if (!dd_cpu_ceiling(&o->cpu, cpu, &err))
+        return 0;
+    fprintf(stderr, "ddpm-bench conv: %s\n", err.text);
+    return 64;
 }
 
 static int run_gradients(const struct options *o, const struct dd_kernels *k)
@@ -248,8 +268,10 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
         struct dd_conv_shape s = { l->size, l->size, l->cin, l->cout, l->kernel, l->stride,
                                    pad,     pad,     pad,    pad,     0 };
         struct bench_gradient one;
+
         if (o->net && strcmp(o->net, l->net))
             continue;
+
         failed =
             bench_gradient_layer(&one, &s,
                                  &(struct dd_conv_setup){ k, o->cpu, NULL, o->batch, o->threads, o->team },
@@ -277,13 +299,15 @@ static int run_engines(const struct options *o, const struct dd_kernels *k)
             engines++;
         }
     putchar('\n');
+
     for (size_t i = 0; i < sizeof layers / sizeof *layers && !failed; i++)
         if (!o->net || !strcmp(o->net, layers[i].net))
             failed = bench_layer(&layers[i], k, o, total);
-    if (!failed && total[engines + 1] == 0)
-        return fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n",
-                       o->net),
-               64;
+    if (!failed && total[engines + 1] == 0) {
+        fprintf(stderr, "ddpm-bench conv: no layers of a net called %s; without a name all are run\n",
+                o->net);
+        return 64;
+    }
     printf("all, where an engine takes no layer its right neighbour:");
     for (int i = 0; i < engines; i++)
         printf("  %.2f ms", total[i]);
@@ -299,8 +323,10 @@ int bench_conv(int argc, char **argv)
 
     if (failed)
         return failed;
-    if (!(o.team = dd_parallel_create(o.threads)))
-        return fprintf(stderr, "ddpm-bench: out of memory\n"), 1;
+    if (!(o.team = dd_parallel_create(o.threads))) {
+        fprintf(stderr, "ddpm-bench: out of memory\n");
+        return 1;
+    }
     dd_kernels_init(&k, o.cpu);
     failed = (o.gradients ? run_gradients : run_engines)(&o, &k);
     dd_parallel_free(o.team);

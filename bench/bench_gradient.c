@@ -1,5 +1,6 @@
-/* Times of a convolution's passes in a step of training, see bench_gradient.h: forward by training's rule, the gradients by input and by weights (also
-   through scale, shift and SiLU), and what packing the changed weights costs.  The passes take turns. */
+/* Times a convolution's passes in a step of training: forward by training's rule, the gradients
+   by input and by weights (also through scale, shift and SiLU), and packing the changed weights.
+   The passes take turns. */
 #include "bench/bench_gradient.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static struct dd_map map(int n, int h, int w, int c)
     return (struct dd_map){ filled((size_t)n * (size_t)h * (size_t)w * (size_t)c), n, h, w, c, (size_t)c };
 }
 
-/* 0 when there is all memory. */
+/* Returns 0 when there is memory for all. */
 static int open_state(struct state *t, const struct dd_conv_shape *s, const struct dd_conv_setup *setup)
 {
     size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
@@ -58,15 +59,19 @@ static void close_state(struct state *t)
 {
     dd_conv_close(t->conv);
     dd_conv_gradient_close(t->gradient);
-    free(t->ctx.scratch), free(t->x.data), free(t->dx.data), free(t->y.data), free(t->packed),
-        free(t->packed_data);
+    free(t->ctx.scratch);
+    free(t->x.data);
+    free(t->dx.data);
+    free(t->y.data);
+    free(t->packed);
+    free(t->packed_data);
     free(t->w);
     free(t->dw);
     free(t->db);
     free(t->scale);
 }
 
-/* One thread's part of a pass that is not packing. */
+/* Does one thread's part of a pass that is not packing. */
 static void run_layer(struct state *t, int pass, struct dd_worker *worker)
 {
     struct dd_context ctx = t->ctx;

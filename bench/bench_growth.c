@@ -1,9 +1,9 @@
-/* How the time of a step grows with the size of the images and with the batch, of the network for CelebA-HQ (its levels exist at every
-   size from 32):
+/* Shows how the time of a step grows with the size of the images and with the batch.  The
+   network is that for CelebA-HQ, whose levels exist at every size from 32.
 
      ddpm-bench growth [--threads N] [--cpu SET]
 
-   A cell that would take longer than CELL seconds by the one before it is left out. */
+   A cell is left out that would take longer than CELL seconds, by the cell before it. */
 #include "bench/bench.h"
 #include <limits.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@ static const int sizes[] = { 32, 64, 128, 256 }, batches[] = { 1, 2, 4, 8, 16, 3
 
 enum { SIZES = sizeof sizes / sizeof *sizes, BATCHES = sizeof batches / sizeof *batches };
 
+/* Prints the times for one size of images and every batch. */
 static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *err)
 {
     struct bench_step r = { 0 };
@@ -49,13 +50,17 @@ int bench_growth(int argc, char **argv)
             o.threads = (int)bench_number(argv[i], argv[i + 1], 1, INT_MAX);
         else if (i + 1 < argc && !strcmp(argv[i], "--cpu"))
             o.cpu = argv[i + 1];
-        else
-            return fprintf(stderr, "ddpm-bench growth: unknown or incomplete argument %s\n", argv[i]), 64;
+        else {
+            fprintf(stderr, "ddpm-bench growth: unknown or incomplete argument %s\n", argv[i]);
+            return 64;
+        }
     }
+
     printf("celebahq's network; ms an image and step, GFLOP/s, MB held, for a batch of\nsize");
     for (int i = 0; i < BATCHES; i++)
         printf("  %22d", batches[i]);
     putchar('\n');
+
     for (int i = 0; i < SIZES && !code; i++) {
         ddpm_model *m = NULL;
         code = bench_model_open(&m, "celebahq", sizes[i], &err);
@@ -63,5 +68,8 @@ int bench_growth(int argc, char **argv)
             code = row(m, sizes[i], &o, &err);
         ddpm_model_close(m);
     }
-    return code ? fprintf(stderr, "ddpm-bench growth: %s\n", err.text), 1 : 0;
+    if (!code)
+        return 0;
+    fprintf(stderr, "ddpm-bench growth: %s\n", err.text);
+    return 1;
 }

@@ -1,6 +1,8 @@
-/* Every kernel of kernels.def on every instruction set the machine has, at sizes of the 32x32 level of a CIFAR-10 net: time,
-   GB/s of what it reads and writes, GFLOP/s where it multiplies, times the reference, and the share of what the machine can do:
-   of its peak of fused multiply-adds for what multiplies, of a copy within the cache for what moves. */
+/* Times every kernel of kernels.def on every instruction set of the machine, at sizes of the
+   32x32 level of a CIFAR-10 net: time, GB/s of what it reads and writes, GFLOP/s where it
+   multiplies, how many times as fast as the reference it is, and the share of what the machine
+   can do.  That is the peak of fused multiply-adds for kernels that multiply, and a copy within
+   the cache for kernels that move. */
 #include "base/memory.h"
 #include "bench/bench.h"
 #include "kernel/kernels.h"
@@ -14,7 +16,8 @@ enum { ROUNDS = 7 };
 
 static const double LEAST = 0.005;
 
-/* v and b stand for vectors of channels and for a packed panel.  A run writes down the bytes and operations it cost. */
+/* The arrays of all runs: v stands for vectors of channels, b for a packed panel.  A run writes
+   down the bytes and operations that it cost. */
 struct work {
     const struct dd_kernels *k;
     float *x, *y, *v, *b;
@@ -166,7 +169,8 @@ static void run_squares(struct work *w)
     w->bytes = 4.0 * PIXELS * C;
 }
 
-/* TILES tiles of rows against one panel, as an engine walks them: a in L1 or L2, the panel used again from L1. */
+/* Multiplies TILES tiles of rows by one panel, as an engine does: a is in L1 or L2, the panel is
+   used again from L1. */
 static void run_gemm(struct work *w)
 {
     const float *a[DD_GEMM_MR_MAX];
@@ -181,14 +185,14 @@ static void run_gemm(struct work *w)
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
 }
 
-/* The transforms over all tiles, with planes for 16 of them an odd number of lines apart, as the layer keeps them.  Outputs come a panel
-   of columns at a time. */
+/* The transforms go over all tiles.  Planes for 16 of them lie an odd number of lines apart, as
+   in the layer.  Outputs come a panel of columns at a time. */
 static size_t plane_of(size_t columns)
 {
     return 16 * columns + 16;
 }
 
-/* Tiles of tile * tile outputs. */
+/* Transforms back to tiles of tile * tile outputs. */
 static void run_input(struct work *w, size_t tile)
 {
     const float *pixel[64];
@@ -279,7 +283,7 @@ static void run_winograd6_weights(struct work *w)
     run_weights(w, w->k->winograd6_weights, 64);
 }
 
-/* A panel of all channels of a block of tiles against another. */
+/* Adds the outer products of two panels of all channels of a block of tiles. */
 static void run_outer(struct work *w)
 {
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
@@ -326,6 +330,7 @@ struct call {
     struct work *work;
 };
 
+/* Runs once, for bench_time. */
 static void call(void *state)
 {
     struct call *c = state;
@@ -338,6 +343,7 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
     return bench_time(call, &c, ROUNDS, LEAST);
 }
 
+/* Prints what gemm does with panels of every height, plain and with bias and residual. */
 static void gemm_table(struct work *w)
 {
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
@@ -353,6 +359,7 @@ static void gemm_table(struct work *w)
             double plain = timed(w, run_gemm).best;
             w->post = &post;
             double posted = timed(w, run_gemm).best;
+
             plain = w->flops / plain;
             posted = w->flops / posted;
             printf("  rows %2zu depth %4zu  %7.1f GFLOP/s %5.1f %%   with bias and residual %7.1f GFLOP/s "
@@ -362,6 +369,8 @@ static void gemm_table(struct work *w)
         }
 }
 
+/* Prints a line for each kernel; `reference` holds seconds of an operation or byte, by the first
+   table. */
 static void table(struct work *w, double reference[KERNELS])
 {
     double top = bench_peak(w->k), copy = bench_copy();
@@ -373,15 +382,21 @@ static void table(struct work *w, double reference[KERNELS])
         w->flops = 0;
         for (size_t j = 0; j < FLOATS; j++)
             w->y[j] = w->x[j];
+
+        /* A kernel that multiplies is measured in operations, another in bytes. */
         double t = timed(w, kernels[i].run).median;
+        double amount = w->bytes, peak = copy;
+        if (w->flops) {
+            amount = w->flops;
+            peak = top;
+        }
         if (!reference[i])
-            reference[i] = t / (w->flops ? w->flops : w->bytes);
+            reference[i] = t / amount;
         printf("%-7s %-24s %9.2f us %7.2f GB/s", w->k->name, kernels[i].name, 1e6 * t, 1e-9 * w->bytes / t);
         if (w->flops)
             printf(" %7.1f GFLOP/s", 1e-9 * w->flops / t);
-        printf("  %5.1f x the reference %5.1f %% of the peak\n",
-               reference[i] * (w->flops ? w->flops : w->bytes) / t,
-               100 * (w->flops ? w->flops / top : w->bytes / copy) / t);
+        printf("  %5.1f x the reference %5.1f %% of the peak\n", reference[i] * amount / t,
+               100 * amount / peak / t);
     }
 }
 
@@ -393,8 +408,9 @@ int bench_kernels(int argc, char **argv)
                       .y = dd_memory(FLOATS, sizeof(float)),
                       .v = dd_memory(FLOATS, sizeof(float)),
                       .b = dd_memory(FLOATS, sizeof(float)) };
-    (void)argc, (void)argv;
 
+    (void)argc;
+    (void)argv;
     if (!w.x || !w.y || !w.v || !w.b)
         return 71;
 

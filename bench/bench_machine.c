@@ -1,7 +1,9 @@
-/* What the machine can do, for the shares and the model that the other measurements tell:
+/* Measures what the machine can do, for the shares and the model that the other measurements
+   tell:
 
      peak        FLOP/s of one core, by independent chains of fused multiply-adds in registers
-     bandwidth   bytes/s read from an array larger than any cache, and copied within one that fits the second-level cache
+     bandwidth   bytes/s read from an array larger than any cache, and copied within one that
+                 fits the second-level cache
      loop        seconds of a loop of a run with nothing in its tasks, after which the threads have met */
 #include "bench/bench.h"
 #include "base/cpu.h"
@@ -82,6 +84,7 @@ double bench_read(int threads)
         dd_parallel_free(team);
         return 0;
     }
+
     memset(x, 1, LARGE);
     for (int r = 0; r < ROUNDS; r++) {
         double start = bench_now();
@@ -106,6 +109,7 @@ double bench_copy(void)
 
     if (!x)
         return 0;
+
     memset(x, 1, 2 * SMALL);
     double seconds = bench_time(copy_small, x, ROUNDS, 0.005).best;
     free(x);
@@ -119,6 +123,7 @@ double bench_loop(int threads)
 
     for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
+        /* The barrier keeps the compiler from dropping a loop that does nothing. */
         DD_TEAM(team, worker)
             for (int i = 0; i < LOOPS; i++)
                 DD_TASKS(worker, task, (size_t)threads)
@@ -133,7 +138,9 @@ int bench_machine(int argc, char **argv)
 {
     static const unsigned masks[] = { DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512 };
     int most = dd_cpu_threads("");
-    (void)argc, (void)argv;
+
+    (void)argc;
+    (void)argv;
 
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         struct dd_kernels k;

@@ -1,8 +1,10 @@
-/* Whole steps of a network: time, rate, share of each kind of node, the slowest nodes, start-up and memory.
+/* Times whole steps of a network: time, rate, share of each kind of node, the slowest nodes,
+   start-up and memory.
 
-   ddpm-bench net [NAME|MODEL] [--batch N] [--threads N] [--conv ENGINE] [--cpu SET] [--steps N] [--save FILE] [--json]
-   NAME is one of tests/known_nets.c (cifar10, celebahq, openai64, lucid64, ...), with random weights.  --save writes it as a model
-   file: start-up time means something only for a file. */
+   ddpm-bench net [NAME|MODEL] [--batch N] [--threads N] [--conv ENGINE] [--cpu SET] [--steps N]
+   [--save FILE] [--json] NAME is one of tests/known_nets.c (cifar10, celebahq, openai64,
+   lucid64, ...), with random weights.  --save writes it as a model file: start-up time means
+   something only for a file. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +74,7 @@ static int parse(struct settings *s, int argc, char **argv)
     return 0;
 }
 
-/* Seconds since this process was started, to 10 ms. */
+/* Returns the seconds since this process was started, to 10 ms. */
 static double since_exec(void)
 {
     double age = 0;
@@ -83,6 +85,8 @@ static double since_exec(void)
     unsigned long long ticks = 0;
     struct timespec t;
     const char *after = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+
+    /* Field 22 is the start of the process, in ticks since the machine was started. */
     clock_gettime(CLOCK_BOOTTIME, &t);
     if (after &&
         sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
@@ -99,7 +103,7 @@ static int ascending(const void *a, const void *b)
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-/* The first step apart, then steps until s->steps, or for 5 seconds and at least 3. */
+/* Times the first step apart, then s->steps of them, or for 5 seconds and at least 3. */
 static int measure(struct measured *r, ddpm_net *net, const struct bench_input *in, const struct settings *s,
                    ddpm_error *err)
 {
@@ -109,8 +113,11 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     int code = ddpm_net_run(net, in->y, in->x, in->t, in->classes, in->n, err);
 
     r->startup = since_exec();
+
+    /* A node's seconds count from the first step on, which is not timed. */
     for (size_t i = 0; i < nodes; i++)
         r->nodes[i] = -list[i].seconds;
+
     double begin = bench_now();
     while (!code && r->steps < STEPS_MOST && (s->steps ? r->steps < s->steps : r->steps < 3 || r->wall < 5)) {
         double start = bench_now();
@@ -120,6 +127,7 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     }
     for (size_t i = 0; i < nodes; i++)
         r->nodes[i] += list[i].seconds;
+
     qsort(seconds, (size_t)r->steps, sizeof *seconds, ascending);
     r->least = seconds[0];
     r->median = seconds[r->steps / 2];
@@ -127,6 +135,7 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
     return code;
 }
 
+/* Prints the share of each kind of node. */
 static void print_kinds(const struct measured *r, const ddpm_node *list, size_t nodes)
 {
     const char *kind[KINDS_MOST];
@@ -144,6 +153,7 @@ static void print_kinds(const struct measured *r, const ddpm_node *list, size_t 
         spent[k] += r->nodes[i];
         sum += r->nodes[i];
     }
+
     for (int k = 0; k < kinds; k++)
         printf("  %-16s %8.3f ms %6.2f %%\n", kind[k], 1e3 * spent[k] / r->steps, 100 * spent[k] / r->wall);
     printf("  nodes sum to %.2f %% of the wall time\n", 100 * sum / r->wall);
@@ -160,6 +170,7 @@ static void print_slowest(const struct measured *r, const ddpm_node *list, size_
         for (size_t i = 0; i < nodes; i++)
             if (!printed[i] && (worst == nodes || r->nodes[i] > r->nodes[worst]))
                 worst = i;
+
         const ddpm_node *n = &list[worst];
         double seconds = r->nodes[worst] / r->steps;
         char shape[32];
@@ -186,6 +197,7 @@ static void print(const struct measured *r, const ddpm_net *net, const struct se
                a->flops * a->batch / r->least * 1e-9, r->startup, peak);
         return;
     }
+
     printf("%s: %.1f M parameters, %.2f GFLOP an image and step\n  %s, %d threads, batch %d\n", s->model,
            (double)a->parameters * 1e-6, a->flops * 1e-9, a->engine_class, a->threads, a->batch);
     printf("  weights %.1f MB, packed %.1f, activations %.1f, scratch %.1f; peak %.1f MB\n",
@@ -195,6 +207,7 @@ static void print(const struct measured *r, const ddpm_net *net, const struct se
     printf("  an image and step: %.3f ms least, %.3f ms median of %d steps; %.1f GFLOP/s\n",
            1e3 * r->least / a->batch, 1e3 * r->median / a->batch, r->steps,
            a->flops * a->batch / r->least * 1e-9);
+
     print_kinds(r, list, nodes);
     print_slowest(r, list, nodes, a->batch);
 }

@@ -1,5 +1,5 @@
-/* What each sampler adds to the time of the network: all that a step takes less what the network's nodes take (arithmetic, noise,
-   conversion between float and double).
+/* Measures what each sampler adds to the time of the network: the time of a step less that of
+   the network's nodes.  It is arithmetic, noise, and conversion between float and double.
 
      ddpm-bench sampler [NAME|MODEL] [--batch N] [--threads N] [--steps N] */
 #include "bench/bench.h"
@@ -39,16 +39,21 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
     o.sampler = name;
     o.eps = ddpm_net_eps;
     o.eps_user = net;
+
     for (int i = 0; index && i < batch; i++)
         index[i] = (uint32_t)i;
+
     int code = ddpm_sampler_create(&sampler, c, &o, d, batch, NULL, err);
     if (!code)
         code = ddpm_sampler_start(sampler, index, classes, batch, NULL, 0, err);
+
+    /* The first step is not timed, since it touches fresh memory. */
     if (!code)
-        code = ddpm_sampler_step(sampler, err); /* untimed: the first one touches fresh memory */
+        code = ddpm_sampler_step(sampler, err);
     double network = in_nodes(net), begin = bench_now();
     for (; !code && ddpm_sampler_left(sampler); steps++)
         code = ddpm_sampler_step(sampler, err);
+
     double all = bench_now() - begin;
     network = in_nodes(net) - network;
     if (!code)
@@ -56,6 +61,7 @@ static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *
                "steps)\n",
                name, 1e3 * (all - network) / steps / batch, 1e3 * network / steps / batch,
                100 * (all - network) / network, s->steps);
+
     ddpm_sampler_free(sampler);
     free(index);
     free(classes);
@@ -77,8 +83,10 @@ static int parse(struct settings *s, int argc, char **argv)
             s->net.threads = (int)bench_number(argv[i], value, 1, INT_MAX);
         else if (!strcmp(argv[i], "--steps"))
             s->steps = value;
-        else
-            return fprintf(stderr, "ddpm-bench sampler: unknown argument %s\n", argv[i]), 64;
+        else {
+            fprintf(stderr, "ddpm-bench sampler: unknown argument %s\n", argv[i]);
+            return 64;
+        }
         i++;
     }
     return 0;
@@ -108,5 +116,8 @@ int bench_sampler(int argc, char **argv)
     ddpm_net_free(net);
     ddpm_chain_free(c);
     ddpm_model_close(m);
-    return code ? fprintf(stderr, "ddpm-bench sampler: %s\n", err.text), 1 : 0;
+    if (!code)
+        return 0;
+    fprintf(stderr, "ddpm-bench sampler: %s\n", err.text);
+    return 1;
 }

@@ -1,12 +1,13 @@
-/* Steps with 1, 2, ... threads as measured, and what 8 and 64 cores would give by a model:
+/* Times steps with 1, 2, ... threads, and tells what 8 and 64 cores would give by a model:
 
      T(p) = max(A / p, M / B(p)) + N b log2 p
 
-   A  seconds of arithmetic of one core: the step with 1 thread (its FLOPs at the rate of one core)
-   M  bytes that must come from memory: the packed weights, once a step, and the values between nodes, when they are more than CACHE
-   B  bytes/s of memory: read with all threads here; more cores have either the same memory or one that grows with them
-   N  nodes, between which the threads meet
-   b  seconds a node loses when two threads share it (waiting for each other, uneven pieces): what the step with 2 threads takes
+   A  seconds of arithmetic of one core: the step with 1 thread (its FLOPs at the rate of one
+   core) M  bytes that must come from memory: the packed weights, once a step, and the values
+   between nodes, when they are more than CACHE B  bytes/s of memory: read with all threads here;
+   more cores have either the same memory or one that grows with them N  nodes, between which the
+   threads meet b  seconds a node loses when two threads share it (waiting for each other, uneven
+   pieces): what the step with 2 threads takes
       beyond the first term, at least an empty loop; log2 p is how a tree of meetings grows
 
      ddpm-bench scaling [--cpu SET] */
@@ -28,11 +29,13 @@ struct terms {
     size_t nodes;
 };
 
+/* Returns T(p) of the model. */
 static double model(const struct terms *t, int cores, double bandwidth)
 {
     return fmax(t->arithmetic / cores, t->bytes / bandwidth) + (double)t->nodes * t->lost * log2(cores);
 }
 
+/* Returns the terms that two measured steps give, with 1 and 2 threads. */
 static struct terms terms_of(const struct bench_step *one, const struct bench_step *two, double bandwidth,
                              double loop)
 {
@@ -55,6 +58,7 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
     ddpm_model_close(m);
     if (code)
         return code;
+
     struct terms t = terms_of(&one, &two, bandwidth[1], loop);
     printf("%s, batch %d: %.1f GFLOP, A = %.2f ms (%.0f GFLOP/s a core), M = %.0f MB (weights %.0f, values "
            "%.0f), N = %zu, b = %.2f us\n",
@@ -62,6 +66,8 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
            1e-6 * one.weights, 1e-6 * one.values, t.nodes, 1e6 * t.lost);
     printf("  measured: 1 thread %.2f ms a step, 2 threads %.2f ms (x %.2f)\n", 1e3 * one.seconds,
            1e3 * two.seconds, one.seconds / two.seconds);
+
+    /* More cores have either the same memory, or one that grows with them. */
     for (int cores = 8; cores <= 64; cores *= 8) {
         double same = model(&t, cores, bandwidth[1]), more = model(&t, cores, bandwidth[0] * cores);
         printf("  model: %2d cores %.2f ms (x %.1f) with this memory, %.2f ms (x %.1f) with memory in "
@@ -82,5 +88,8 @@ int bench_scaling(int argc, char **argv)
            1e-9 * bandwidth[0], 1e-9 * bandwidth[1], 1e6 * loop);
     for (size_t i = 0; i < sizeof cases / sizeof *cases && !code; i++)
         code = one_case(cases[i].net, cases[i].batch, cpu, bandwidth, loop, &err);
-    return code ? fprintf(stderr, "ddpm-bench scaling: %s\n", err.text), 1 : 0;
+    if (!code)
+        return 0;
+    fprintf(stderr, "ddpm-bench scaling: %s\n", err.text);
+    return 1;
 }

@@ -1,7 +1,9 @@
-/* Steps of training: milliseconds an image of each part, the share of each kind of node forward and backward, the slowest nodes, memory.
+/* Times steps of training: milliseconds an image of each part, the share of each kind of node
+   forward and backward, the slowest nodes, memory.
 
-   ddpm-bench train [NAME|MODEL] [--batch N] [--threads N] [--dropout P] [--steps N] [--cpu SET] [--json]
-   NAME as for `net`.  The network's own dropout unless --dropout says another.  Parts are of the fastest step. */
+   ddpm-bench train [NAME|MODEL] [--batch N] [--threads N] [--dropout P] [--steps N] [--cpu SET]
+   [--json] NAME is as for `net`.  Dropout is the network's own unless --dropout says another.
+   Parts are those of the fastest step. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,8 @@ struct settings {
     int steps, json;
 };
 
-/* Seconds of the fastest step and of its parts; nodes [nodes] of all timed steps, of which `forward` are the forward pass. */
+/* Seconds of the fastest step and of its parts; nodes [nodes] of all timed steps, of which
+   `forward` are the forward pass. */
 struct measured {
     double step, forward, backward, pack, optimiser, *nodes;
     size_t count, forwards;
@@ -75,7 +78,7 @@ static double nodes_from(const struct measured *r, size_t first, size_t end)
     return sum;
 }
 
-/* What the step does beside the network, once more by itself. */
+/* Times what a step does beside the network, once more by itself. */
 static void measure_rest(struct measured *r, ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
@@ -92,12 +95,13 @@ static void measure_rest(struct measured *r, ddpm_trainer *t)
             dd_average_step(&ctx, t->average, t->low, w, t->count, 0.999);
         }
         end = bench_now();
+
         r->pack = packed - start < r->pack ? packed - start : r->pack;
         r->optimiser = end - packed < r->optimiser ? end - packed : r->optimiser;
     }
 }
 
-/* One step that is not timed, then s->steps of them. */
+/* Does one step that is not timed, then times s->steps of them. */
 static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input *in,
                    const struct settings *s, ddpm_error *err)
 {
@@ -106,6 +110,7 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
 
     for (size_t i = 0; i < r->count; i++)
         r->nodes[i] = -r->list[i].seconds;
+
     r->step = 1e9;
     for (int i = 0; i < s->steps && !code; i++) {
         double forward = nodes_from(r, 0, r->forwards), backward = nodes_from(r, r->forwards, r->count),
@@ -118,6 +123,7 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
             r->backward = nodes_from(r, r->forwards, r->count) - backward;
         }
     }
+
     for (size_t i = 0; i < r->count; i++)
         r->nodes[i] = (r->nodes[i] + r->list[i].seconds) / s->steps;
     if (!code)
@@ -141,6 +147,7 @@ static void print_kinds(const struct measured *r, const char *pass, size_t first
             kind[kinds++] = r->list[i].op;
         spent[k] += r->nodes[i];
     }
+
     for (int k = 0; k < kinds; k++)
         printf("  %-8s %-16s %9.3f ms %6.2f %%\n", pass, kind[k], 1e3 * spent[k], 100 * spent[k] / all);
 }
@@ -154,6 +161,7 @@ static void print_slowest(const struct measured *r)
         for (size_t i = 0; i < r->count; i++)
             if (!printed[i] && (worst == r->count || r->nodes[i] > r->nodes[worst]))
                 worst = i;
+
         const ddpm_node *n = &r->list[worst];
         printed[worst] = 1;
         printf("  %9.3f ms  %s %dx%dx%d %s %s\n", 1e3 * r->nodes[worst],
@@ -176,6 +184,7 @@ static void print(const struct measured *r, const ddpm_trainer *t, const struct 
                ms * r->pack, ms * r->optimiser, peak);
         return;
     }
+
     printf("%s: %.1f M parameters, %s, %d threads, batch %d\n", s->model, (double)a->parameters * 1e-6,
            a->engine_class, a->threads, s->o.batch);
     printf("  weights and gradients %.1f MB, Adam and average %.1f, packed %.1f, activations %.1f, scratch "
@@ -184,6 +193,7 @@ static void print(const struct measured *r, const ddpm_trainer *t, const struct 
            (double)a->activations / mb, (double)a->scratch / mb, peak);
     printf("  an image: %.3f ms; forward %.3f, backward %.3f, packing %.3f, optimiser and average %.3f\n",
            ms * r->step, ms * r->forward, ms * r->backward, ms * r->pack, ms * r->optimiser);
+
     print_kinds(r, "forward", 0, r->forwards);
     print_kinds(r, "backward", r->forwards, r->count);
     print_slowest(r);

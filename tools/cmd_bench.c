@@ -1,6 +1,8 @@
-/* ddpm bench: what a number of steps costs and what it buys.  Every sampler with every number of steps makes the same images, and is timed
-   doing it (trial.c); then the sets are compared (trial_quality.c) and ranked: the Pareto front of seconds and Frechet distance and its knee, and
-   with --suggest the nearest within a time.  On a machine too noisy for the times to mean anything nothing is ranked. */
+/* ddpm bench: measures what a number of steps costs and what it buys.  Every sampler with every
+   number of steps makes the same images and is timed (trial.c).  Then the sets are compared
+   (trial_quality.c) and ranked: the Pareto front of seconds and Frechet distance, its knee, and
+   with --suggest the nearest within a time.  Nothing is ranked on a machine that is too noisy
+   for the times to mean anything. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +10,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "image/array_file.h"
-#include "trial/bench_quality.h"
-#include "trial/bench_report.h"
 #include "cli/command_model.h"
 #include "cli/folder.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "trial/bench_rank.h"
+#include "trial/bench_report.h"
 
 struct settings {
     struct common common;
@@ -30,21 +32,19 @@ static const char default_steps[] = "10,25,50,100,250,1000";
 
 enum {
     DEFAULT_TIME = 90, /* seconds of sampling: with all the rest below two minutes */
-    IMAGES = 16,
-    IMAGES_MOST = 4096,
-    IMAGES_LEAST = 32
-}; /* of fewer the intervals of all distances overlap */
+    IMAGES = 16,       /* of a set, where neither -n nor the time says */
+    IMAGES_LEAST = 32  /* with fewer the intervals of all distances overlap */
+};
 
 struct job {
     const struct settings *s;
     ddpm_model *model;
     struct dataset data;
     struct trials trials;
-    char refusal[400];
-    int best; /* why nothing is ranked, or ""; the suggested row, or -1 */
+    struct bench_rank rank;
 };
 
-/* Takes a word off a comma-separated list; false: none is left. */
+/* Takes a word off a comma-separated list.  Returns false when none is left. */
 static bool next_word(char word[64], const char **list)
 {
     size_t length = strcspn(*list, ",");
@@ -93,7 +93,8 @@ static int add_trial(struct trials *t, const char *sampler, int K, ddpm_error *e
     return DDPM_OK;
 }
 
-/* Of the default list what the model has. */
+/* Lists all pairs of sampler and steps.  Of the default numbers of steps those are left out that
+   the model does not have. */
 static int list_trials(struct trials *t, const struct settings *s, ddpm_error *err)
 {
     char word[64];
@@ -105,8 +106,11 @@ static int list_trials(struct trials *t, const struct settings *s, ddpm_error *e
             return code;
         const char *steps = s->steps ? s->steps : default_steps;
         while (!code && next_word(word, &steps))
-            if (s->steps || atoi(word) <= T)
-                code = (code = parse_steps(&K, word, T, err)) ? code : add_trial(t, sampler, K, err);
+            if (s->steps || atoi(word) <= T) {
+                code = parse_steps(&K, word, T, err);
+                if (!code)
+                    code = add_trial(t, sampler, K, err);
+            }
     }
     if (!code && !t->count)
         code = dd_error(err, DDPM_EUSAGE, "--steps, --sampler: expected at least one of each");
@@ -130,7 +134,8 @@ static void tell_note(void *user, const char *line)
     remark(&command_bench, &j->s->common, "%s", line);
 }
 
-/* fitted: as many as there are and a set may have, of which the time may take fewer. */
+/* Opens the data.  fitted: as many images as there are and a set may have; the time may take
+   fewer later. */
 static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -148,7 +153,9 @@ static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *e
     if (!code)
         code = dataset_check(&j->data, NULL, NULL, NULL, err);
     j->trials.data = &j->data;
-    return code ? code : dataset_check_classes(&j->data, -1, "data with classes are needed", err);
+    if (!code)
+        code = dataset_check_classes(&j->data, -1, "data with classes are needed", err);
+    return code;
 }
 
 static void array_path(char path[4096], const struct settings *s, const struct trial *one)
@@ -156,7 +163,7 @@ static void array_path(char path[4096], const struct settings *s, const struct t
     snprintf(path, 4096, "%s/%s-%d.npy", s->npy, one->sampler, one->K);
 }
 
-/* Every file that will be written can be: its name is free. */
+/* Returns whether every file that will be written can be: its name is free. */
 static int check_outputs(const struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -168,10 +175,27 @@ static int check_outputs(const struct job *j, ddpm_error *err)
     for (int i = 0; i < j->trials.count && !code && s->npy; i++) {
         struct dd_output o;
         array_path(path, s, &j->trials.trial[i]);
-        if (!(code = dd_output_create(&o, path, s->force, err)))
+        code = dd_output_create(&o, path, s->force, err);
+        if (!code)
             dd_output_abandon(&o);
     }
     return code;
+}
+
+/* Chooses how many images a set has.  Returns whether the number is to be fitted to a time. */
+static bool choose_images(struct trials *t, const struct settings *s)
+{
+    t->budget = s->steps ? 0 : DEFAULT_TIME;
+    if (s->time >= 0)
+        t->budget = s->time;
+
+    t->n = s->images ? (int)s->images : IMAGES;
+    t->least = t->n;
+    if (s->images || !(t->budget > 0))
+        return false;
+    t->n = TRIAL_IMAGES_MOST;
+    t->least = IMAGES_LEAST;
+    return true;
 }
 
 static int job_open(struct job *j, char **argument, int arguments, ddpm_error *err)
@@ -179,25 +203,31 @@ static int job_open(struct job *j, char **argument, int arguments, ddpm_error *e
     const struct settings *s = j->s;
     struct trials *t = &j->trials;
 
-    t->budget = s->time >= 0 ? s->time : s->steps ? 0 : DEFAULT_TIME;
-    bool fitted = !s->images && t->budget > 0;
-    t->n = fitted ? IMAGES_MOST : s->images ? (int)s->images : IMAGES;
-    t->least = fitted ? IMAGES_LEAST : t->n;
+    bool fitted = choose_images(t, s);
     int code = check_settings(j, err);
-    if (code || (code = model_open_whole(&j->model, s->model, err)))
+    if (!code)
+        code = model_open_whole(&j->model, s->model, err);
+    if (code)
         return code;
     t->command = &command_bench;
     t->common = &s->common;
     t->model = j->model;
     t->file = s->model ? s->model : "embedded";
     t->about = ddpm_model_about(j->model);
-    t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0], t->variance = s->variance,
+    t->spacing = s->spacing ? s->spacing : ddpm_spacing_names()[0];
+    t->variance = s->variance;
     t->seed = s->seed;
-    if ((code = list_trials(t, s, err)) || (arguments && (code = open_data(j, argument[0], fitted, err))))
+
+    code = list_trials(t, s, err);
+    if (!code && arguments)
+        code = open_data(j, argument[0], fitted, err);
+    if (code)
         return code;
     t->rounds = (int)s->rounds;
     t->batch = (int)s->batch < t->n ? (int)s->batch : t->n;
-    code = (code = trials_check(t, err)) ? code : check_outputs(j, err);
+    code = trials_check(t, err);
+    if (!code)
+        code = check_outputs(j, err);
     if (!code && arguments)
         dataset_notes(&j->data, tell_note, j);
     return code;
@@ -210,7 +240,7 @@ static void job_close(struct job *j)
     ddpm_model_close(j->model);
 }
 
-/* One array of bytes for each trial, [n, h, w, c]. */
+/* Writes an array of bytes [n, h, w, c] for each trial. */
 static int write_arrays(const struct job *j, ddpm_error *err)
 {
     const struct trials *t = &j->trials;
@@ -224,7 +254,9 @@ static int write_arrays(const struct job *j, ddpm_error *err)
         size_t size = dim[0] * dim[1] * dim[2] * dim[3];
         struct dd_output o;
         array_path(path, j->s, &t->trial[i]);
-        if ((code = dd_output_create(&o, path, j->s->force, err)))
+
+        code = dd_output_create(&o, path, j->s->force, err);
+        if (code)
             return code;
         code = array_head(o.stream, "|u1", dim, 4, err);
         if (!code && fwrite(p->pixel, 1, size, o.stream) != size)
@@ -235,86 +267,6 @@ static int write_arrays(const struct job *j, ddpm_error *err)
             code = dd_output_commit(&o, err);
     }
     return code;
-}
-
-/* Why the times cannot be compared, or nothing. */
-static void judge(struct job *j)
-{
-    double noise = 100 * trials_noise(&j->trials);
-
-    if (isnan(noise) && j->s->rounds < 2)
-        snprintf(j->refusal, sizeof j->refusal,
-                 "one round does not tell how noisy the machine is: use --rounds 2 or more");
-    else if (isnan(noise))
-        snprintf(j->refusal, sizeof j->refusal,
-                 "the processor is slowed down for heat: %d runs were discarded, and too few are left",
-                 trials_discarded(&j->trials));
-    else if (noise > j->s->spread)
-        snprintf(j->refusal, sizeof j->refusal,
-                 "the machine is too noisy: rounds of the same work differ by %.0f %%, more than --spread "
-                 "%g; close other programs",
-                 noise, j->s->spread);
-}
-
-/* Rounds a number up to two digits: what is estimated has no more. */
-static double two_digits(double v)
-{
-    double unit = v > 99 ? pow(10, floor(log10(v)) - 1) : 1;
-    return unit * ceil(v / unit);
-}
-
-/* Says that the distances are not ranked, and how many images a set would rank a first one. */
-static void tell_overlap(struct job *j, const struct quality_points *p)
-{
-    struct trials *t = &j->trials;
-    size_t size = sizeof j->refusal;
-    char took[PROGRESS_TIME];
-    int first, used;
-
-    t->needed = quality_needed(p, t->n, &first);
-    progress_time(took, t->needed * t->work);
-    if (t->count < 2 || isnan(p->distance[0]))
-        return;
-    used = snprintf(j->refusal, size, "the intervals of the distances overlap, with %d images a set; ", t->n);
-    if (first < 0)
-        snprintf(j->refusal + used, size - (size_t)used, "the fastest row has the least distance");
-    else
-        snprintf(j->refusal + used, size - (size_t)used,
-                 "about %.0f%s would tell %s of %d steps from all that is faster, and take about %s",
-                 two_digits(t->needed), t->needed > IMAGES_MOST ? ", more than -n can make," : "",
-                 t->trial[first].sampler, t->trial[first].K, took);
-}
-
-static void rank(struct job *j)
-{
-    struct trials *t = &j->trials;
-    double seconds[TRIALS_MAX], distance[TRIALS_MAX], low[TRIALS_MAX], below[TRIALS_MAX], above[TRIALS_MAX];
-    const struct quality_points points = { seconds, distance, below, above, t->count };
-    int K[TRIALS_MAX];
-    bool front[TRIALS_MAX];
-
-    j->best = -1;
-    judge(j);
-    for (int i = 0; i < t->count; i++) {
-        const struct trial *one = &t->trial[i];
-        seconds[i] = one->median;
-        K[i] = one->K;
-        distance[i] = one->compared ? one->distance.distance : NAN;
-        low[i] = one->distance.low;
-        below[i] = one->distance.below;
-        above[i] = one->distance.above;
-    }
-    if (*j->refusal)
-        return;
-    if (!quality_front(front, &points))
-        tell_overlap(j, &points);
-    int knee = quality_knee(front, seconds, distance, t->count);
-    for (int i = 0; i < t->count; i++) {
-        t->trial[i].front = front[i];
-        t->trial[i].knee = i == knee;
-    }
-    if (t->limit > 0)
-        j->best = quality_best(K, seconds, distance, low, t->count, t->limit);
 }
 
 static void announce(const struct job *j)
@@ -338,11 +290,12 @@ static void announce(const struct job *j)
     if (trials_discarded(t))
         remark(&command_bench, &j->s->common, "%d runs were slowed down for heat and are discarded",
                trials_discarded(t));
-    if (*j->refusal)
-        remark(&command_bench, &j->s->common, "nothing is ranked: %s", j->refusal);
+    if (*j->rank.refusal)
+        remark(&command_bench, &j->s->common, "nothing is ranked: %s", j->rank.refusal);
 }
 
-/* The exit code: what was asked for is a suggestion, and there may be none. */
+/* Tells the results and returns the exit code: not 0 where a suggestion was asked for and there
+   is none. */
 static int tell(const struct job *j, const struct bench_result *r)
 {
     const struct trials *t = &j->trials;
@@ -352,22 +305,28 @@ static int tell(const struct job *j, const struct bench_result *r)
         bench_result_lines(r);
     else
         bench_result_table(r);
-    if (t->limit > 0 && j->best >= 0 && !j->s->common.json)
+    if (t->limit > 0 && j->rank.best >= 0 && !j->s->common.json)
         printf("within %g s per image: --sampler %s --steps %d (%.3g s)\n", t->limit,
-               t->trial[j->best].sampler, t->trial[j->best].K, t->trial[j->best].median);
-    else if (t->limit > 0 && j->best < 0 && (!*j->refusal || t->needed != 0))
+               t->trial[j->rank.best].sampler, t->trial[j->rank.best].K, t->trial[j->rank.best].median);
+    else if (t->limit > 0 && j->rank.best < 0 && (!*j->rank.refusal || t->needed != 0))
         remark(&command_bench, &j->s->common, "nothing takes at most %g s per image", t->limit);
-    if (t->limit > 0 && j->best >= 0 && *j->refusal)
+    if (t->limit > 0 && j->rank.best >= 0 && *j->rank.refusal)
         remark(&command_bench, &j->s->common, "the suggestion is the most steps that take no longer");
-    return t->limit > 0 && j->best < 0 ? (*j->refusal && t->needed == 0 ? INTERRUPTED : 1) : 0;
+
+    /* A machine that is too noisy may be quieter later. */
+    if (!(t->limit > 0) || j->rank.best >= 0)
+        return 0;
+    return *j->rank.refusal && t->needed == 0 ? INTERRUPTED : 1;
 }
 
+/* Ranks, writes and tells what was found. */
 static int conclude(struct job *j, int *status, ddpm_error *err)
 {
-    struct bench_result r = { NULL, NULL, NULL, NULL, NULL };
+    struct bench_result r = { .settings = NULL };
 
-    rank(j);
-    int code = bench_result_create(&r, &j->trials, *j->refusal ? j->refusal : NULL, j->best, err);
+    bench_rank(&j->rank, &j->trials, j->s->spread);
+    int code =
+        bench_result_create(&r, &j->trials, *j->rank.refusal ? j->rank.refusal : NULL, j->rank.best, err);
     if (!code && j->s->npy)
         code = write_arrays(j, err);
     if (!code && j->s->report)
@@ -386,8 +345,10 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_error err;
     int status = 0;
 
-    if (!j)
-        return dd_error(&err, DDPM_ENOMEM, "out of memory"), complain(&command_bench, &err);
+    if (!j) {
+        dd_error_memory(&err, "the trials");
+        return complain(&command_bench, &err);
+    }
 
     j->s = settings;
     int code = job_open(j, argument, arguments, &err);
@@ -399,11 +360,13 @@ static int run(void *settings, char **argument, int arguments)
         code = trials_compare(&j->trials, &err);
     if (!code && !interrupted)
         code = conclude(j, &status, &err);
+
     if (interrupted) {
         status = INTERRUPTED;
-        fprintf(stderr, "ddpm bench: interrupted; nothing was written\n");
-    } else if (code)
+        notice(&command_bench, "interrupted; nothing was written");
+    } else if (code) {
         status = complain(&command_bench, &err);
+    }
     job_close(j);
     free(j);
     return status;

@@ -61,6 +61,7 @@ double curve_mean(const struct curve *c, size_t i, size_t side)
     double sum = 0;
     size_t n = 0, half = i / 4 < side ? i / 4 : side;
 
+    /* i - half is not below 0, since half is at most i / 4. */
     for (size_t k = i - half; k <= i + half && k < c->points; k++) {
         if (!(c->value[k] > 0) || !isfinite(c->value[k]))
             continue;

@@ -16,6 +16,7 @@ void epoch_order(uint32_t *order, size_t n, uint64_t seed, uint32_t epoch)
 
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
+
     for (size_t block = (n + 255) / 256; block-- > 0;) {
         size_t first = block * 256, m = n - first < 256 ? n - first : 256;
         dd_rng_words(&r, word, first, m);
@@ -100,6 +101,7 @@ int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position
         uint64_t epoch = (position + row) / count;
         size_t place = (size_t)((position + row) % count);
 
+        /* The order is made once for an epoch. */
         if (epoch != s->epoch)
             epoch_order(s->order, count, s->seed, (uint32_t)epoch);
         s->epoch = epoch;

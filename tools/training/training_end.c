@@ -220,6 +220,8 @@ int training_finish(struct training *t, ddpm_error *err)
 
     if (!code && !interrupted)
         code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
+
+    /* The model is there; an error in its statistics does not take it away. */
     if (!code && !interrupted) {
         t->written = true;
         if (t->held.count && (code = measure_in_time(t, m, err))) {

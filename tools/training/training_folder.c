@@ -126,6 +126,8 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
     size_t n;
 
     dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
+
+    /* Names begin with "step-".  Later checkpoints leave the list, the oldest of the others go. */
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)
@@ -166,8 +168,12 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     *kept = 0;
     if (code || !n)
         return code;
-    if ((code = rename_folder(f, kept, size, err)))
+
+    code = rename_folder(f, kept, size, err);
+    if (code)
         return code;
+
+    /* The lock belongs to the renamed folder; it is given up once the new one is locked. */
     code = folder_make(f->path, err);
     if (!code)
         code = folder_lock(&f->lock, f->path, NULL, 0, "", err);

@@ -36,6 +36,8 @@ static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out
     for (; !code && at < end && (next = memchr(at, '\n', (size_t)(end - at))); at = next + 1) {
         cJSON *line = cJSON_ParseWithLength(at, (size_t)(next - at));
         double step = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(line, "step"));
+
+        /* A line without a step has NAN here, and goes. */
         if (step <= (double)last) {
             code = add_point(l, line, step, err);
             fwrite(at, 1, (size_t)(next + 1 - at), out);

@@ -57,6 +57,8 @@ static bool same_training(const struct training *t, const ddpm_model *m)
     cJSON *a = cJSON_Parse(ddpm_model_about(m)->json), *b = cJSON_Parse(t->about->json);
     const cJSON *of_a = cJSON_GetObjectItemCaseSensitive(a, "source");
     const cJSON *of_b = cJSON_GetObjectItemCaseSensitive(b, "source");
+
+    /* "source" also names the file, which may have moved. */
     bool same = same_part(a, b, "net") && same_part(a, b, "diffusion") && same_part(of_a, of_b, "sha256");
 
     cJSON_Delete(a);
@@ -85,6 +87,7 @@ static bool same_weights(const ddpm_model *m, const ddpm_model *other)
             continue;
         while (k < all && strcmp(b[k].name, a[i].name) < 0)
             k++;
+
         size_t bytes = bytes_of(&a[i]);
         if (k == all || strcmp(b[k].name, a[i].name) || b[k].dtype != a[i].dtype ||
             bytes_of(&b[k]) != bytes || memcmp(a[i].data, b[k].data, bytes))

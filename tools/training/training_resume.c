@@ -49,10 +49,13 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
              "give the same options and data, or begin a training of another name "
              "with its network and weights: --init %.150s",
              path);
+
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
     const cJSON *run = cJSON_GetObjectItemCaseSensitive(train, "run");
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
+
+    /* The network and the chain, then what t->run says. */
     static const char *const parts[] = { "net", "diffusion" };
     int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
     for (int i = 0; i < 2 && !code; i++)
@@ -87,10 +90,13 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
     cJSON *root = cJSON_Parse(ddpm_model_about(*m)->json);
     const cJSON *train = cJSON_GetObjectItemCaseSensitive(root, "train");
     const cJSON *trainer = cJSON_GetObjectItemCaseSensitive(train, "trainer");
+
     double held = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(trainer, "step"));
     cJSON_Delete(root);
     if (held == (double)step)
         return DDPM_OK;
+
+    /* A file under another name is no checkpoint of this step, whole as it may be. */
     ddpm_model_close(*m);
     *m = NULL;
     if (isnan(held))

@@ -253,6 +253,7 @@ int training_run(struct training *t, ddpm_error *err)
     if (code)
         return code;
 
+    /* The bar counts images: those of earlier starts too. */
     progress_begin(&t->progress, &t->s->common, "images", (double)t->s->steps * (double)t->images);
     t->progress.what = "training";
     t->progress.first = (double)t->first * (double)t->images;

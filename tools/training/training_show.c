@@ -62,6 +62,8 @@ static int make_grid(struct training *t, struct generator *s, struct grid *g, co
     s->progress = &bar;
 
     int code = generator_run(s, index, IMAGES, put_image, g, err);
+
+    /* The user interrupted: the caller sees it too. */
     if (code == TRY_LATER)
         return DDPM_OK;
     return code ? code : write_grid(g, r, index, path, err);
@@ -84,6 +86,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct generator s;
 
+    /* The generator says nothing of its own; the bar is that of make_grid. */
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
     int code = layout_picture(&g.picture, &g.layout, a, err);
@@ -133,6 +136,7 @@ int training_show(struct training *t, ddpm_error *err)
     if (code)
         return code;
 
+    /* A picture has at most four channels. */
     if (t->about->channels <= 4)
         code = draw_grid(t, m, err);
     ddpm_model_close(m);

@@ -1,5 +1,6 @@
-/* A label is tried at six places around its point, first with nothing touched, then with soft rectangles
-   touched. */
+/* Writes axes for gnuplot, with ticks at round numbers, and finds places for labels.  A label is
+   tried at six places around its point: first where it touches nothing, then where it touches
+   soft rectangles. */
 #include "trial/bench_axis.h"
 #include <math.h>
 
@@ -19,8 +20,11 @@ struct axis axis_fit(const double *v, int n, bool log)
         return (struct axis){ low / room, high * room, true };
     }
 
+    /* An axis of numbers that are not negative does not go below 0. */
     double span = high > low ? high - low : fmax(fabs(high), 1e-9), below = low - 0.08 * span;
-    return (struct axis){ low >= 0 ? fmax(0, below) : below, high + 0.08 * span, false };
+    if (low >= 0)
+        below = fmax(0, below);
+    return (struct axis){ below, high + 0.08 * span, false };
 }
 
 static void write_range(FILE *script, char name, const struct axis *a)
@@ -29,7 +33,7 @@ static void write_range(FILE *script, char name, const struct axis *a)
     fprintf(script, "%s logscale %c\n", a->log ? "set" : "unset", name);
 }
 
-/* Ticks are written one after the other: start, any number of ticks, end. */
+/* Begins the ticks of an axis.  write_tick adds one, end_ticks ends them. */
 static void start_ticks(FILE *script, char name)
 {
     fprintf(script, "set %ctics nomirror tc rgb '" BENCH_INK "' (", name);
@@ -45,7 +49,8 @@ static void end_ticks(FILE *script)
     fputs(")\n", script);
 }
 
-/* Multiples of powers of ten by the factors within the axis; writes them, or counts them for script NULL. */
+/* Writes the multiples of powers of ten by the factors that lie on the axis, and returns how
+   many there are.  script NULL: counts them. */
 static int powers(FILE *script, const struct axis *a, const double *factor, int factors)
 {
     int n = 0;
@@ -62,7 +67,7 @@ static int powers(FILE *script, const struct axis *a, const double *factor, int 
     return n;
 }
 
-/* Writes ticks at round distances, at most parts + 1 of them. */
+/* Writes ticks that are apart by 1, 2 or 5 times a power of ten, at most parts + 1 of them. */
 static void steps(FILE *script, const struct axis *a, int parts)
 {
     double raw = (a->high - a->low) / parts, power = pow(10, floor(log10(raw))), step = 10 * power;
@@ -70,6 +75,7 @@ static void steps(FILE *script, const struct axis *a, int parts)
 
     for (int k = 0; k < 3; k++)
         step = raw <= factor[k] * power ? factor[k] * power : step;
+
     double first = ceil(a->low / step);
     for (double i = first; i * step <= a->high; i++)
         write_tick(script, i * step, i == first);
@@ -94,7 +100,7 @@ void axis_write(FILE *script, char name, const struct axis *a)
 
 void axis_write_at(FILE *script, char name, const struct axis *a, const double *v, int n)
 {
-    double last = -1;
+    double last = -1; /* place of the last tick */
 
     write_range(script, name, a);
     start_ticks(script, name);
@@ -129,6 +135,7 @@ static bool is_free(const struct boxes *b, const struct box *a, bool soft_too)
 
     for (int i = 0; i < b->n; i++) {
         const struct box *c = &b->taken[i];
+
         bool apart = a->right <= c->left || c->right <= a->left || a->top <= c->bottom || c->top <= a->bottom;
         if (!apart && (soft_too || !c->soft))
             return false;

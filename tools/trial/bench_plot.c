@@ -1,6 +1,7 @@
-/* Plots by gnuplot as SVG. What is black on white in a light page and white on black in a dark one is drawn
-   in BENCH_INK, which becomes the colour of the page's text; the samplers have colours that can be told
-   from each other, and from both grounds (Okabe and Ito 2008). */
+/* Draws plots by gnuplot as SVG.  Axes and text are drawn in BENCH_INK, which is replaced by the
+   colour of the page's text, so that they are black in a light page and white in a dark one.
+   The samplers have colours that can be told from each other and from both grounds (Okabe and
+   Ito 2008). */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,13 +15,16 @@
 static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7", "#d09000",
                                       "#7f7fe0", "#808080", "#a06040", "#e04040" };
 
-/* gnuplot with these as its standard input and output.  The exit code; 127: there is none. */
+/* Runs gnuplot with these as its standard input and output, and returns its exit code; 127: it
+   is not installed, 126: it could not be started. */
 static int run_gnuplot(FILE *script, FILE *out)
 {
     int status = 0;
 
     fflush(script);
     rewind(script);
+
+    /* Its messages go nowhere: they would be lines of another program among ours. */
     pid_t child = fork();
     if (child == 0) {
         FILE *nowhere = fopen("/dev/null", "w");
@@ -30,6 +34,7 @@ static int run_gnuplot(FILE *script, FILE *out)
         execlp("gnuplot", "gnuplot", "-", (char *)NULL);
         _exit(127);
     }
+
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 126;
@@ -58,7 +63,8 @@ int bench_plot_check(ddpm_error *err)
                     status);
 }
 
-/* gnuplot writes that ink in one way for lines and in another for text. */
+/* Returns the first BENCH_INK in text, or NULL.  gnuplot writes it in one way for lines and in
+   another for text. */
 static char *find_ink(char *text, size_t *length)
 {
     static const char *const inks[] = { "rgb(  1,   2,   3)", "rgb(1,2,3)" };
@@ -74,7 +80,7 @@ static char *find_ink(char *text, size_t *length)
     return first;
 }
 
-/* What gnuplot wrote, without the head of a file of its own, in the page's ink. */
+/* Copies what gnuplot wrote, from <svg on, with the page's colour of text for BENCH_INK. */
 static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
 {
     char line[4096], *at;
@@ -87,16 +93,19 @@ static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
         begun = begun || strstr(line, "<svg");
         if (!begun)
             continue;
+
+        /* A line may hold the colour more than once. */
         for (; (at = find_ink(rest, &length)); rest = at + length)
             fprintf(to, "%.*scurrentColor", (int)(at - rest), rest);
         fputs(rest, to);
     }
-    return begun && !ferror(to)
-               ? DDPM_OK
-               : dd_error(err, DDPM_EIO, "gnuplot drew nothing; is its version at least 5.0?");
+    if (begun && !ferror(to))
+        return DDPM_OK;
+    return dd_error(err, DDPM_EIO, "gnuplot drew nothing; is its version at least 5.0?");
 }
 
-/* The page draws at this size or somewhat larger, and on a narrow screen smaller; so letters are large. */
+/* Sizes in points.  The page draws the plot at this size or somewhat larger, and on a narrow
+   screen smaller, so the letters are large. */
 enum {
     WIDTH = 560,
     HEIGHT = 400,
@@ -108,12 +117,13 @@ enum {
     LEGEND_COLUMNS = 3
 };
 
-/* Where the plot ends below the legend of so many entries. */
+/* Returns the upper end of the plot, which lies below the legend of so many entries. */
 static int top_of(int entries)
 {
     return HEIGHT - 14 - LEGEND_ROW * ((entries + LEGEND_COLUMNS - 1) / LEGEND_COLUMNS);
 }
 
+/* Writes what both plots have: size, margins, legend, frame, the words at the axes. */
 static void begin(FILE *script, const char *name, const char *x, const char *y, int entries)
 {
     fprintf(script, "set terminal svg size %d,%d dynamic font 'sans-serif,%d' name '%s'\n", WIDTH, HEIGHT,
@@ -130,6 +140,7 @@ static void begin(FILE *script, const char *name, const char *x, const char *y, 
     fprintf(script, "set ylabel '%s' tc rgb '" BENCH_INK "'\n", y);
 }
 
+/* Runs gnuplot on the script and copies the plot; closes the script. */
 static int finish(FILE *to, FILE *script, ddpm_error *err)
 {
     FILE *out = tmpfile();
@@ -164,9 +175,9 @@ static int read_column(double v[TRIALS_MAX], const cJSON *rows, const char *name
     return n;
 }
 
-/* A block of data for each sampler: lines of steps, seconds, distance, low, high.  What lies below the axis
-   y is written as its lower end, since a logarithmic axis has no place for 0. Returns how many blocks; name
-   [TRIALS_MAX]. */
+/* Writes a block of data for each sampler: lines of steps, seconds, distance, low, high.  A
+   value below the axis y is written as its lower end, since a logarithmic axis has no place for
+   0.  Fills name with the samplers and returns how many blocks there are. */
 static int write_data(FILE *script, const cJSON *rows, const struct axis *y, const char *name[TRIALS_MAX])
 {
     static const char *const columns[] = { "steps", "seconds", "distance", "low", "high" };
@@ -193,6 +204,7 @@ static int write_data(FILE *script, const cJSON *rows, const struct axis *y, con
     return n;
 }
 
+/* Returns how many samplers the rows have; those of one sampler follow each other. */
 static int samplers_of(const cJSON *rows)
 {
     const cJSON *row;
@@ -225,13 +237,17 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
 
     read_column(seconds, r->rows, "seconds");
     const struct axis x = axis_fit(K, rows, true), y = axis_fit(seconds, rows, true);
-    if (!bench_result_has(r, "seconds"))
-        return fputs("<p>Nothing could be timed.</p>\n", to), DDPM_OK;
+    if (!bench_result_has(r, "seconds")) {
+        fputs("<p>Nothing could be timed.</p>\n", to);
+        return DDPM_OK;
+    }
+
     FILE *script = tmpfile();
     if (!script)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 
     begin(script, "time", "steps", "seconds per image", samplers_of(r->rows));
+    /* The axis wants its ticks in order; the rows stay as they are. */
     qsort(K, (size_t)rows, sizeof *K, ascending);
     axis_write_at(script, 'x', &x, K, rows);
     axis_write(script, 'y', &y);
@@ -243,7 +259,8 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
     return finish(to, script, err);
 }
 
-/* The points of the front by their time. */
+/* Fills order with the rows of the front in order of their time, by insertion, and returns how
+   many there are. */
 static int front_order(int order[TRIALS_MAX], const cJSON *rows)
 {
     int n = 0;
@@ -253,11 +270,11 @@ static int front_order(int order[TRIALS_MAX], const cJSON *rows)
         int k = n;
         if (!cJSON_IsTrue(cJSON_GetObjectItem(row, "front")))
             continue;
-        double seconds = cJSON_GetObjectItem(row, "seconds")->valuedouble;
-        for (; k > 0 &&
-               cJSON_GetObjectItem(cJSON_GetArrayItem(rows, order[k - 1]), "seconds")->valuedouble > seconds;
-             k--)
+        double seconds = number_of(row, "seconds");
+        while (k > 0 && number_of(cJSON_GetArrayItem(rows, order[k - 1]), "seconds") > seconds) {
             order[k] = order[k - 1];
+            k--;
+        }
         order[k] = i;
         n++;
     }
@@ -288,8 +305,8 @@ static bool has_knee(const cJSON *rows)
     return false;
 }
 
-/* An axis around the distances and the upper ends of their intervals; lower ends may reach beyond it, down
-   to 0. */
+/* Returns an axis around the distances and the upper ends of their intervals.  Lower ends may
+   reach beyond it, down to 0. */
 static struct axis distance_axis(const cJSON *rows)
 {
     double v[2 * TRIALS_MAX], most = 0, least = INFINITY;
@@ -299,11 +316,10 @@ static struct axis distance_axis(const cJSON *rows)
         most = fmax(most, v[i]);
         least = v[i] > 0 ? fmin(least, v[i]) : least;
     }
+
+    /* The axis begins at 0, or well below the least distance where it is logarithmic. */
     bool log = most > 10 * least;
-    if (log)
-        v[used++] = least / 2;
-    else
-        v[used++] = 0;
+    v[used++] = log ? least / 2 : 0;
     const cJSON *row;
     cJSON_ArrayForEach(row, rows)
         if (used < 2 * TRIALS_MAX)
@@ -311,8 +327,8 @@ static struct axis distance_axis(const cJSON *rows)
     return axis_fit(v, used, log);
 }
 
-/* The number of steps beside each point, where it touches nothing: neither points nor other numbers, nor
-   error bars if that can be.  */
+/* Writes the number of steps beside each point, where it touches neither points nor other
+   numbers, and error bars only where there is no other place. */
 static void write_labels(FILE *script, const cJSON *rows, int entries, const struct axis *x,
                          const struct axis *y)
 {
@@ -330,9 +346,12 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
         double high = BOTTOM + up * axis_place(y, number_of(row, "high"));
         if (isnan(number_of(row, "seconds")) || isnan(number_of(row, "distance")))
             continue;
+
+        /* A point is never touched; its bar may be, where there is no other place. */
         boxes_take(&b, u - POINT, u + POINT, v - POINT, v + POINT, false);
         boxes_take(&b, u - 1, u + 1, low, high, true);
     }
+
     cJSON_ArrayForEach(row, rows) {
         char text[32];
         double u = LEFT + across * axis_place(x, number_of(row, "seconds"));
@@ -356,8 +375,10 @@ int bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err)
     int rows = read_column(seconds, r->rows, "seconds"), entries = samplers_of(r->rows);
     const struct axis x = axis_fit(seconds, rows, true), y = distance_axis(r->rows);
 
-    if (!bench_result_has(r, "seconds") || !bench_result_has(r, "distance"))
-        return fputs("<p>No set could be compared.</p>\n", to), DDPM_OK;
+    if (!bench_result_has(r, "seconds") || !bench_result_has(r, "distance")) {
+        fputs("<p>No set could be compared.</p>\n", to);
+        return DDPM_OK;
+    }
 
     FILE *script = tmpfile();
     if (!script)
@@ -368,12 +389,15 @@ int bench_plot_quality(FILE *to, const struct bench_result *r, ddpm_error *err)
     axis_write(script, 'x', &x);
     axis_write(script, 'y', &y);
     write_labels(script, r->rows, entries, &x, &y);
+
     int n = write_data(script, r->rows, &y, name);
     write_front(script, r->rows, "front", false);
     write_front(script, r->rows, "knee", true);
     for (int k = 0; k < n; k++)
         fprintf(script, "%s $set%d using 2:3:4:5 with yerrorbars lc rgb '%s' lw 1.5 pt 7 ps 0.6 title '%s'",
                 k ? "," : "plot", k + 1, color(k), name[k]);
+
+    /* The front is a line through its points; the knee is a ring around one of them. */
     if (front > 1)
         fputs(", $front using 1:2 with lines lc rgb '" BENCH_INK "' dt 2 title 'Pareto front'", script);
     if (has_knee(r->rows))

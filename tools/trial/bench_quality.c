@@ -1,11 +1,14 @@
-/* PSNR = 20 log10(255 / RMSE).  SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13): at every place where a Gaussian window w of 11 x 11
-   pixels and deviation 1.5, of sum 1, lies within the image,
+/* PSNR = 20 log10(255 / RMSE).  SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13): at
+   every place where a Gaussian window w of 11 x 11 pixels and deviation 1.5, of sum 1, lies
+   within the image,
 
-     (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_a^2 + s_b^2 + C2)),   C1 = (0.01 * 255)^2,  C2 = (0.03 * 255)^2
+     (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_a^2 + s_b^2 + C2))
 
-   with mu = sum w x, s_ab = sum w x_a x_b - mu_a mu_b; the mean over places, channels and images.
+   with C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, mu = sum w x and s_ab = sum w x_a x_b - mu_a
+   mu_b.  The result is the mean over places, channels and images.
 
-   The knee is that of Satopaa, Albrecht, Irwin and Raghavan 2011, with time on a logarithmic scale and both axes from 0 to 1. */
+   The knee is that of Satopaa, Albrecht, Irwin and Raghavan 2011, with time on a logarithmic
+   scale and both axes from 0 to 1. */
 #include "trial/bench_quality.h"
 #include <math.h>
 #include <stdlib.h>
@@ -35,7 +38,7 @@ static void make_window(double w[WINDOW])
         w[i] /= sum;
 }
 
-/* a, b, a^2, b^2, ab of one place: sums over the window, rows first. */
+/* The sums over the window of a, b, a^2, b^2 and ab, at one place. */
 enum { SUMS = 5 };
 
 static void add_pixel(double sum[SUMS], double w, double a, double b)
@@ -47,6 +50,7 @@ static void add_pixel(double sum[SUMS], double w, double a, double b)
     sum[4] += w * a * b;
 }
 
+/* Returns the formula above for the sums of one place. */
 static double similarity(const double s[SUMS])
 {
     const double c1 = 0.01 * 255 * 0.01 * 255, c2 = 0.03 * 255 * 0.03 * 255;
@@ -56,7 +60,8 @@ static double similarity(const double s[SUMS])
     return fmin(1, fmax(-1, same / all));
 }
 
-/* Of one channel; row [h, w - 10, SUMS]: the window applied along the rows. */
+/* Returns the mean over the places of one channel.  The window is a product, so it is applied
+   along the rows first, into row [h, w - 10, SUMS], then down the columns. */
 static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c,
                            const double window[WINDOW], double (*row)[SUMS])
 {
@@ -102,7 +107,8 @@ int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, s
     return DDPM_OK;
 }
 
-/* How many of v are below x, and how many are at most x: there are too few values for a sort to matter. */
+/* Value i is the k-th smallest when at most k values are below it and more than k are up to it.
+   The values are too few for a sort to matter. */
 double quality_median(const double *v, int n)
 {
     int there = 0;
@@ -143,7 +149,7 @@ static bool known(const struct quality_points *p, int i)
     return !isnan(p->seconds[i]) && !isnan(p->distance[i]);
 }
 
-/* Whether the interval of i lies wholly below that of k. */
+/* Returns whether the interval of i lies wholly below that of k. */
 static bool nearer(const struct quality_points *p, int i, int k)
 {
     return p->distance[i] + p->above[i] < p->distance[k] - p->below[k];
@@ -165,8 +171,8 @@ int quality_front(bool *front, const struct quality_points *p)
     return there < 2 ? 0 : there;
 }
 
-/* Images that put the interval of point i below those of all that take no longer; 0: nothing is as fast as
-   it.  */
+/* Returns how many images put the interval of point i below those of all that take no longer; 0:
+   nothing is as fast as it. */
 static double needed_by(const struct quality_points *p, int images, int i)
 {
     double most = 0;
@@ -219,6 +225,7 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     return knee;
 }
 
+/* Returns whether point a is to be preferred to point b, see quality_best. */
 static bool better(const int *K, const double *seconds, const double *distance, int a, int b)
 {
     if (K[a] != K[b])

@@ -1,19 +1,18 @@
-/* report.html holds all it shows: plots as SVG, images as data URIs, no script, nothing from elsewhere.  Every number in its tables is the
-   text of a number of the JSON. */
+/* report.html holds all it shows: plots as SVG, images as data URIs, no script, nothing from
+   elsewhere.  Every number in its tables is the text of a number of the JSON. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/file.h"
-#include "trial/bench_report.h"
 #include "cli/folder.h"
+#include "trial/bench_report.h"
 
 enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
 
-/* counts: of what went wrong; nothing is to be shown where all are 0. */
 struct column {
     const char *name, *head;
-    bool counts;
+    bool counts; /* counts what went wrong, and is not shown where all rows have 0 */
 };
 static const struct column columns[] = {
     { "steps", "steps", false },
@@ -63,7 +62,7 @@ static const char head[] =
     ".sheet td { padding: 2px; border: 0 } .sheet th { text-align: center }\n"
     "</style>\n<h1>Steps against time and quality</h1>\n";
 
-/* Text of a file name or a model as HTML. */
+/* Writes a text, such as a file name, as HTML. */
 static void put_text(FILE *f, const char *text)
 {
     for (; *text; text++)
@@ -93,6 +92,13 @@ static bool is_shown(const struct bench_result *r, const struct column *c)
     return bench_result_has(r, c->name) && (any || !c->counts);
 }
 
+static const char *rank_of(const cJSON *row)
+{
+    if (is(row, "knee"))
+        return "knee";
+    return is(row, "front") ? "front" : "";
+}
+
 static void put_rows(FILE *f, const struct bench_result *r)
 {
     const cJSON *row;
@@ -108,7 +114,7 @@ static void put_rows(FILE *f, const struct bench_result *r)
         for (int k = 0; k < COLUMNS; k++)
             if (is_shown(r, &columns[k]))
                 fprintf(f, "<td>%s</td>", bench_short(text, row, columns[k].name));
-        fprintf(f, "<td>%s</td></tr>\n", is(row, "knee") ? "knee" : is(row, "front") ? "front" : "");
+        fprintf(f, "<td>%s</td></tr>\n", rank_of(row));
     }
     fputs("</table></div>\n", f);
 }
@@ -121,7 +127,7 @@ static void put_fact(FILE *f, const char *name, const char *value, const char *m
     fputs("</td></tr>\n", f);
 }
 
-/* What was measured, on what, with what, when and how. */
+/* Writes what was measured, on which processor, with which version, when and how. */
 static void put_facts(FILE *f, const struct bench_result *r)
 {
     const cJSON *s = r->settings;
@@ -140,7 +146,7 @@ static void put_facts(FILE *f, const struct bench_result *r)
     fputs("</table>\n", f);
 }
 
-/* Names and values of an object. */
+/* Writes names and values of an object. */
 static void put_object(FILE *f, const char *id, const cJSON *o)
 {
     const cJSON *member;
@@ -166,6 +172,7 @@ static int slower_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+/* Writes the slowest operations of the network. */
 static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
 {
     const cJSON *layer, **list = malloc(((size_t)cJSON_GetArraySize(r->profile) + 1) * sizeof *list);
@@ -194,7 +201,7 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Image number i of a trial as a picture within the page. */
+/* Writes image i of a trial as a picture within the page. */
 static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_error *err)
 {
     const struct picture *all = &one->images;
@@ -209,6 +216,8 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
 
     if (memory)
         fclose(memory);
+
+    /* Base64 has four characters for every three bytes begun, and a zero. */
     unsigned char *text = code ? NULL : malloc(4 * (size / 3) + 8);
     if (!code && !text)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
@@ -222,7 +231,8 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
     return code;
 }
 
-/* Rows are images, columns numbers of steps, for one sampler; trials first to last. */
+/* Writes the images of one sampler, trials first to last - 1: a row for each image, a column for
+   each number of steps. */
 static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -252,8 +262,11 @@ static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
     int code = DDPM_OK;
 
     fputs("<h2>Images under more and more steps</h2>\n", f);
-    if (t->about->channels > 4)
-        return fputs("<p>A picture has at most 4 channels.</p>\n", f), DDPM_OK;
+    if (t->about->channels > 4) {
+        fputs("<p>A picture has at most 4 channels.</p>\n", f);
+        return DDPM_OK;
+    }
+
     for (int first = 0, last; first < t->count && !code; first = last) {
         for (last = first; last < t->count && t->trial[last].sampler == t->trial[first].sampler; last++)
             continue;
@@ -292,14 +305,21 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
         fputs("<h2>Suggestion</h2>\n", f);
         put_object(f, "suggestion", r->choice);
     }
+
     fputs("<h2>Time against steps</h2>\n", f);
     int code = bench_plot_time(f, r, err);
     fputs("<h2>Quality against time</h2>\n<p>Numbers beside points are steps, bars the 95 % "
           "intervals. Values below the axis are drawn at its lower end.</p>\n",
           f);
-    if (code || (code = bench_plot_quality(f, r, err)) || (code = put_sheets(f, t, err)) ||
-        (code = put_profile(f, r, err)))
+    if (!code)
+        code = bench_plot_quality(f, r, err);
+    if (!code)
+        code = put_sheets(f, t, err);
+    if (!code)
+        code = put_profile(f, r, err);
+    if (code)
         return code;
+
     fputs("<h2>Settings</h2>\n", f);
     put_object(f, "settings", r->settings);
     fputs("<h2>Machine</h2>\n", f);
@@ -312,8 +332,9 @@ static int write_csv(FILE *f, const struct bench_result *r, const struct trials 
 {
     const cJSON *row;
     char text[32];
-    (void)t, (void)err;
 
+    (void)t;
+    (void)err;
     fputs("sampler", f);
     for (int k = 0; k < COLUMNS; k++)
         fprintf(f, ",%s", columns[k].name);
@@ -345,7 +366,8 @@ int bench_report_check(const char *folder, bool force, ddpm_error *err)
     for (int i = 0; i < FILES && !code; i++) {
         struct dd_output o;
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
-        if (!(code = dd_output_create(&o, path, force, err)))
+        code = dd_output_create(&o, path, force, err);
+        if (!code)
             dd_output_abandon(&o);
     }
     return code;
@@ -360,9 +382,11 @@ int bench_report_write(const char *folder, bool force, const struct bench_result
     for (int i = 0; i < FILES && !code; i++) {
         struct dd_output o;
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
-        if ((code = dd_output_create(&o, path, force, err)))
+        code = dd_output_create(&o, path, force, err);
+        if (code)
             return code;
-        if ((code = files[i].write(o.stream, r, t, err)))
+        code = files[i].write(o.stream, r, t, err);
+        if (code)
             dd_output_abandon(&o);
         else
             code = dd_output_commit(&o, err);

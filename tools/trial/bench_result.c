@@ -1,4 +1,4 @@
-/* A number is rounded to six digits when it becomes JSON; what is not known is null. */
+/* A number is rounded to six digits when it becomes JSON.  A number that is not known is null. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/scan.h"
 #include "cli/options.h"
-#include "trial/bench_report.h"
 #include "measure/set_features.h"
+#include "trial/bench_report.h"
 
+/* Adds a number, rounded. */
 static void add(cJSON *o, const char *name, double v)
 {
     char text[32];
@@ -39,8 +40,8 @@ static cJSON *settings_of(const struct trials *t)
 {
     cJSON *o = cJSON_CreateObject();
     char seed[24], reference[96], text[1024];
-
     time_t now = time(NULL);
+
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     snprintf(reference, sizeof reference, "%d other images, %s, %d steps", t->n, t->reference.sampler,
              t->reference.K);
@@ -146,15 +147,20 @@ static cJSON *choice_of(const struct trials *t, int best)
 int bench_result_create(struct bench_result *r, const struct trials *t, const char *refusal, int best,
                         ddpm_error *err)
 {
-    *r = (struct bench_result){ settings_of(t), cJSON_CreateArray(), cJSON_CreateArray(),
-                                machine_of(t, refusal), t->limit > 0 ? choice_of(t, best) : NULL };
+    *r = (struct bench_result){ .settings = settings_of(t),
+                                .machine = machine_of(t, refusal),
+                                .rows = cJSON_CreateArray(),
+                                .profile = cJSON_CreateArray(),
+                                .choice = t->limit > 0 ? choice_of(t, best) : NULL };
     for (int i = 0; i < t->count; i++)
         cJSON_AddItemToArray(r->rows, row_of(t, &t->trial[i]));
     for (size_t i = 0; i < t->layers; i++)
         cJSON_AddItemToArray(r->profile, layer_of(t, &t->layer[i]));
+
+    /* cJSON leaves out what it has no memory for. */
     bool whole = r->settings && r->machine && cJSON_GetArraySize(r->rows) == t->count &&
                  cJSON_GetArraySize(r->profile) == (int)t->layers;
-    return whole ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the results");
+    return whole ? DDPM_OK : dd_error_memory(err, "the results");
 }
 
 void bench_result_free(struct bench_result *r)
@@ -198,8 +204,8 @@ static double value(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-/* The columns of the table for people, which fits 80 characters.  images_per_second, network and rmse, which
-   say little beside the others, are in the JSON and the report alone. */
+/* The columns of the table for people, which fits 80 characters.  The JSON and the report also have
+   images_per_second, network and rmse. */
 static const struct cell {
     const char *name, *head, *format;
     int width;
@@ -222,8 +228,9 @@ bool bench_result_has(const struct bench_result *r, const char *name)
     return false;
 }
 
-/* Returns whether a column is shown: some row has a number in it.  Where bits per dimension are known, images
-   are compared with data, and PSNR and SSIM, which compare them with other images, say little. */
+/* Returns whether a column is shown: some row has a number in it.  Where bits per dimension are
+   known, images are compared with data, and PSNR and SSIM, which compare them with other images,
+   say little. */
 static bool is_shown(const struct bench_result *r, const struct cell *c)
 {
     bool compares_images = !strcmp(c->name, "psnr") || !strcmp(c->name, "ssim");

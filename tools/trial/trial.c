@@ -1,19 +1,21 @@
-/* A round takes every trial once, on the round's share of the images: what disturbs the machine for a while disturbs all of them.  A run
-   during which the processor was slowed down for heat is thrown away and done again, RETRIES times; its images are the same anyway.
+/* A round takes every trial once, on the round's share of the images, so what disturbs the
+   machine for a while disturbs all trials.  A run during which the processor was slowed down for
+   heat is discarded and done again, RETRIES times; its images are the same anyway.
 
-   The time of an image is that of its batch from the first noise to the last step, divided by its images; making the network ready is not in it. */
+   The time of an image is that of its batch from the first noise to the last step, divided by
+   the images of the batch.  Making the network ready is not in it. */
 #include "trial/trial.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
-#include "trial/bench_quality.h"
 #include "cli/interrupt.h"
 #include "sample/generator.h"
+#include "trial/bench_quality.h"
 
 enum { RETRIES = 3 };
 
-/* One generator for the trial; its recipe points into it. */
+/* Opens a generator for the trial.  The recipe points to steps and outlives the generator. */
 static int open_generator(struct generator *s, struct recipe *r, struct trials *t, const struct trial *one,
                           char steps[16], ddpm_error *err)
 {
@@ -42,6 +44,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
     return generator_open(s, r, &o, err);
 }
 
+/* Keeps what the report says of the network. */
 static int note_network(struct trials *t, const struct generator *s, ddpm_error *err)
 {
     const ddpm_net_about *a = ddpm_net_describe(s->net);
@@ -62,8 +65,8 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
     return DDPM_OK;
 }
 
-/* Gives p, which loses what it has, room for images as bytes, one below the other.  They may have any number of
-   channels, more than a PNG has too. */
+/* Gives p room for images as bytes, one below the other, instead of what it has.  They may have
+   any number of channels, more than a PNG has too. */
 static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
 {
     picture_free(p);
@@ -75,6 +78,7 @@ static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_er
     return DDPM_OK;
 }
 
+/* Returns whether a trial can be run, and makes room for its images. */
 static int check_one(struct trials *t, struct trial *one, int images, ddpm_error *err)
 {
     struct generator s;
@@ -106,22 +110,22 @@ int trials_check(struct trials *t, ddpm_error *err)
     return code;
 }
 
-/* What generator_run hands over of one run. */
+/* A run of a trial, as generator_run hands over its images. */
 struct run {
     struct trials *t;
     struct trial *one;
-    int first;
-    bool counted;
-    double seconds;
-    int lost;
+    int first;      /* place of its first image in the set */
+    bool counted;   /* its images are kept */
+    double seconds; /* of all its images */
+    int lost;       /* of them */
 };
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct run *r = user;
     const ddpm_about *a = r->t->about;
-    (void)err;
 
+    (void)err;
     r->seconds += seconds;
     r->lost += lost != 0;
     if (!r->counted)
@@ -133,7 +137,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
     return DDPM_OK;
 }
 
-/* n images from number index on; *network: seconds of it spent in the network. */
+/* Makes n images from number index on.  *network: seconds that were spent in the network. */
 static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_error *err)
 {
     struct trials *t = r->t;
@@ -141,7 +145,7 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     struct recipe recipe;
     const ddpm_node *node;
     char steps[16];
-    uint32_t list[4096];
+    uint32_t list[TRIAL_IMAGES_MOST];
 
     r->seconds = 0;
     r->lost = 0;
@@ -149,11 +153,13 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     int code = open_generator(&s, &recipe, t, r->one, steps, err);
     if (code)
         return code;
+
     for (int i = 0; i < n; i++)
         list[i] = index + (uint32_t)i;
     s.progress = &t->progress;
     s.done = t->done;
     code = generator_run(&s, list, n, take_image, r, err);
+
     ddpm_net_nodes(s.net, &node);
     for (size_t i = 0; i < t->layers; i++) {
         *network += node[i].seconds;
@@ -164,21 +170,26 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     return code;
 }
 
+/* Times a trial on its share of the images, again where heat slowed the processor down. */
 static int run_round(struct trials *t, struct trial *one, int round, ddpm_error *err)
 {
-    int first = (int)((int64_t)t->n * round / t->rounds),
-        n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first, code;
+    int first = (int)((int64_t)t->n * round / t->rounds);
+    int n = (int)((int64_t)t->n * (round + 1) / t->rounds) - first;
     struct run r = { .t = t, .one = one, .first = first, .counted = true };
 
     one->seconds[round] = NAN;
     for (int tries = 0; tries <= RETRIES && !interrupted; tries++) {
         struct machine_state before, after;
         double network;
+
         machine_state_read(&before, "");
         machine_memory_begin();
-        if ((code = run_once(&r, (uint32_t)first, n, &network, err)))
+        int code = run_once(&r, (uint32_t)first, n, &network, err);
+        if (code)
             return code;
         machine_state_read(&after, "");
+
+        /* Images are the same in every try. */
         one->lost += tries ? 0 : r.lost;
         if (!machine_state_throttled(&before, &after)) {
             one->seconds[round] = r.seconds / n;
@@ -216,7 +227,7 @@ static int fewest_steps(const struct trials *t)
     return fewest;
 }
 
-/* Steps that each image of a set stands for: its own and those of the reference. */
+/* Returns the steps that each image of a set stands for: its own and those of the reference. */
 static double image_steps(const struct trials *t)
 {
     double steps = t->data ? 0 : t->reference.K;
@@ -225,8 +236,9 @@ static double image_steps(const struct trials *t)
     return steps;
 }
 
-/* Returns the seconds that each image of a set stands for: its steps, those of the reference or, on data,
-   of the bound, which is one for each chain, and one more for each look at its activations.  */
+/* Returns the seconds that each image of a set stands for: its steps in every trial; those of
+   the reference or, on data, of the bound, which is measured once for each number of steps; and
+   one step for each look at its activations. */
 static double image_seconds(const struct trials *t)
 {
     double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
@@ -240,7 +252,8 @@ static double image_seconds(const struct trials *t)
     return seconds;
 }
 
-/* The fewest steps of each sampler for a batch of images, untimed but for what they say of all that follows. */
+/* Runs the fewest steps of each sampler for a batch of images.  What they take is not reported;
+   it tells what all that follows will take. */
 static int warm_up(struct trials *t, ddpm_error *err)
 {
     int fewest = fewest_steps(t), code = DDPM_OK;
@@ -255,13 +268,16 @@ static int warm_up(struct trials *t, ddpm_error *err)
             if (t->trial[k].sampler == t->trial[i].sampler)
                 t->trial[k].step = r.seconds / t->batch / fewest;
     }
+
+    /* The profile is that of the rounds alone. */
     for (size_t i = 0; i < t->layers; i++)
         t->layer[i].seconds = 0;
     t->image_steps = 0;
     return code;
 }
 
-/* The reference keeps its own number of steps: what is too slow to be chosen may still be what others are compared with. */
+/* Removes trials that take more than twice the limit.  The reference keeps its number of steps:
+   others may be compared with what is too slow to be chosen. */
 static void leave_out_slow(struct trials *t)
 {
     int fewest = fewest_steps(t);
@@ -273,6 +289,7 @@ static void leave_out_slow(struct trials *t)
         }
 }
 
+/* Removes the trials of the most steps. */
 static void leave_out_most(struct trials *t)
 {
     int most = most_steps(t);
@@ -284,10 +301,12 @@ static void leave_out_most(struct trials *t)
     t->left_out++;
 }
 
-/* All sets have as many images as the time takes: distances of sets of different sizes are off by different amounts. */
+/* Fits the number of images, then the numbers of steps, to the budget.  All sets have the same
+   number of images, since distances of sets of different sizes are off by different amounts. */
 static void fit_to_budget(struct trials *t)
 {
     while (t->budget > 0) {
+        /* Rounds have equal shares of the images. */
         double n = floor(t->budget / image_seconds(t) / t->rounds) * t->rounds;
         if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
             t->n = (int)fmax(t->least, fmin(n, t->n));
@@ -297,23 +316,30 @@ static void fit_to_budget(struct trials *t)
     }
 }
 
-/* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller batches, which take longer for an image. */
+/* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller
+   batches, which take longer for an image; so it warms up again until the batch stays. */
 static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
 
     t->reference.sampler = t->trial[0].sampler;
     t->reference.K = most_steps(t);
-    while (!code && !interrupted &&
-           (t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch) < batch) {
+    while (!interrupted) {
+        t->batch = t->n / t->rounds < t->batch ? t->n / t->rounds : t->batch;
+        if (t->batch == batch)
+            break;
         batch = t->batch;
-        if ((code = warm_up(t, err)))
+        code = warm_up(t, err);
+        if (code)
             return code;
         leave_out_slow(t);
+
+        /* On data nothing is compared with a set of the most steps, which may be gone. */
         if (t->data)
             t->reference.K = most_steps(t);
         fit_to_budget(t);
     }
+
     t->work = t->count ? image_seconds(t) : 0;
     for (int i = 0; i < t->count && !code && !interrupted; i++)
         code = make_room(&t->trial[i].images, t->about, t->n, err);
@@ -322,6 +348,7 @@ static int prepare(struct trials *t, ddpm_error *err)
     return code || t->data ? code : check_one(t, &t->reference, t->n, err);
 }
 
+/* Makes the images of the reference: those that follow the images of the trials. */
 static int run_reference(struct trials *t, ddpm_error *err)
 {
     struct run r = { .t = t, .one = &t->reference, .counted = true };
@@ -339,6 +366,7 @@ int trials_run(struct trials *t, ddpm_error *err)
     int code = prepare(t, err);
     if (code || interrupted)
         return code;
+
     progress_begin(&t->progress, t->common, "image steps", image_steps(t) * t->n);
     machine_state_read(&t->before, "");
     for (int round = 0; round < t->rounds && !code && !interrupted; round++)
@@ -348,6 +376,7 @@ int trials_run(struct trials *t, ddpm_error *err)
     if (!code && !interrupted && !t->data)
         code = run_reference(t, err);
     progress_clear(&t->progress);
+
     for (int i = 0; i < t->count; i++) {
         t->trial[i].median = quality_median(t->trial[i].seconds, t->rounds);
         t->trial[i].spread = quality_spread(t->trial[i].seconds, t->rounds);

@@ -1,12 +1,13 @@
-/* Images are compared as the bytes that they are stored as, so that who reads them from --npy finds the same numbers. */
+/* Compares the images of trials as the bytes that --npy stores, so that its reader finds the
+   same numbers. */
 #include <math.h>
 #include <stdlib.h>
 #include "base/error.h"
-#include "trial/bench_quality.h"
 #include "cli/command_model.h"
-#include "measure/evaluation.h"
 #include "cli/interrupt.h"
+#include "measure/evaluation.h"
 #include "measure/set_features.h"
+#include "trial/bench_quality.h"
 #include "trial/trial.h"
 
 static size_t image_size(const ddpm_about *a)
@@ -14,7 +15,7 @@ static size_t image_size(const ddpm_about *a)
     return (size_t)a->height * (size_t)a->width * (size_t)a->channels;
 }
 
-/* point [n, features] of the images of a trial, the first of which has this index. */
+/* Fills point [n, features] of the images of a trial, the first of which has this index. */
 static int features_of(double *point, const struct trials *t, const struct trial *one, int index,
                        ddpm_net *net, ddpm_error *err)
 {
@@ -26,6 +27,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
     for (int first = 0; first < t->n && !code; first += t->batch) {
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
+        /* Levels 0 to 255 become -1 to 1; image k has class k modulo the classes, as it was
+           made. */
         for (size_t e = 0; e < (size_t)n * d; e++)
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
@@ -38,7 +41,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
     return code;
 }
 
-/* The two sets and the distance of each trial from the reference; one that has lost an image is in no comparison. */
+/* Measures the distance of each trial from the reference.  A set that has lost an image is not
+   compared. */
 static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
 {
     size_t features = (size_t)t->features, m = t->data ? t->data->count : (size_t)t->n;
@@ -69,6 +73,7 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
     return code;
 }
 
+/* Returns the trial of a sampler with the most steps. */
 static const struct trial *most_of(const struct trials *t, const char *sampler)
 {
     const struct trial *most = NULL;
@@ -78,6 +83,7 @@ static const struct trial *most_of(const struct trials *t, const char *sampler)
     return most;
 }
 
+/* Compares the images of samplers without noise with those of their own most steps. */
 static int measure_limits(struct trials *t, ddpm_error *err)
 {
     const ddpm_about *a = t->about;
@@ -103,7 +109,14 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     char steps[16];
 
     snprintf(steps, sizeof steps, "%d", K);
-    struct evaluation_options o = { steps, t->spacing, t->variance, t->about->clip, t->seed, t->batch, -1 };
+    struct evaluation_options o = { .steps = steps,
+                                    .spacing = t->spacing,
+                                    .variance = t->variance,
+                                    .clip = t->about->clip,
+                                    .seed = t->seed,
+                                    .batch = t->batch,
+                                    .class = -1 };
+
     int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
     if (code)
         return code;
@@ -113,7 +126,8 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     return code;
 }
 
-/* Of a chain, whatever the sampler. */
+/* Measures bits per dimension, which belong to the chain, whatever the sampler: once for each
+   number of steps. */
 static int measure_bits(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -141,5 +155,7 @@ int trials_compare(struct trials *t, ddpm_error *err)
     ddpm_net_free(net);
     if (!code)
         code = measure_limits(t, err);
-    return code ? code : measure_bits(t, err);
+    if (!code)
+        code = measure_bits(t, err);
+    return code;
 }

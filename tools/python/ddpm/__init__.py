@@ -167,7 +167,8 @@ class Model:
         with self._lock:
             options.eps_user = self._handle()
             try:
-                if sampler_traits(options.sampler.decode())["own_steps"]:
+                # The library names a sampler that it does not have.
+                if (sampler_traits(options.sampler.decode()) or {}).get("own_steps"):
                     call(lib.ddpm_chain_tuned, byref(chain), byref(self._about), int(steps) if steps.isdigit() else 0)
                 else:
                     call(lib.ddpm_chain_respace, byref(chain), byref(self._about), steps, spacing)
