@@ -18,7 +18,8 @@
    given; where it keeps a pointer of the caller's, the comment says so.
 
    Threads.  A model is immutable once opened and may be shared between threads; every other handle belongs to
-   one thread at a time.  A caller's rounding mode, flush-to-zero and locale change no bit.  They are set
+   one thread at a time.  After fork() a child process may go on with its parent's handles or create its own;
+   there each computes with one thread.  A caller's rounding mode, flush-to-zero and locale change no bit.  They are set
    aside while a function works, on all its threads, for the functions that it calls back too, and are there
    again when it returns.
 

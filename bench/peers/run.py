@@ -211,4 +211,5 @@ def main():
         append(measured)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -53,7 +53,7 @@ void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own)
 }
 
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
-                           size_t count)
+                           size_t count, bool add)
 {
     enum { NR_MOST = 64 };
     const struct dd_conv_gradient *g = w->g;
@@ -62,7 +62,14 @@ void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, 
     float sum[NR_MOST];
     g->k->sums(sum, z, zs, count, n);
     for (size_t j = 0; j < n; j++)
-        bias[j] += sum[j];
+        bias[j] = (add ? bias[j] : 0) + sum[j];
+}
+
+void dd_conv_gradient_store_bias(const struct dd_conv_gradient_work *w)
+{
+    const double *bias = (const double *)(const void *)(w->scratch + w->g->plan.bias);
+    for (int o = 0; w->db && o < w->g->shape.cout; o++)
+        w->db[o] = (float)(w->db[o] + bias[o]);
 }
 
 const char *dd_conv_gradient_engine(const struct dd_conv_shape *s, const char *asked)
@@ -163,7 +170,6 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
 {
     struct dd_map in = *x;
     struct dd_conv_gradient_work w = { g, dz, x, pre, ctx->scratch + input_floats(g), dw, db };
-    size_t cout = (size_t)g->shape.cout;
 
     if (pre && input_floats(g)) {
         in.data = ctx->scratch;
@@ -173,15 +179,8 @@ void dd_conv_gradient_weights(const struct dd_conv_gradient *g, const struct dd_
         w.pre = NULL;
     }
 
-    DD_ONCE(ctx->worker)
-        memset(w.scratch + g->plan.bias, 0, sizeof(float) * (g->plan.thread - g->plan.bias));
     if (g->tiled)
         dd_conv_gradient_winograd_run(&w, ctx->worker);
     else
         dd_conv_gradient_direct_run(&w, ctx->worker);
-
-    const double *bias = (const double *)(const void *)(w.scratch + g->plan.bias);
-    DD_ONCE(ctx->worker)
-        for (size_t o = 0; db && o < cout; o++)
-            db[o] = (float)(db[o] + bias[o]);
 }

@@ -233,7 +233,7 @@ static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *
     for (size_t at = 0, n; at < c->pixels; at += n) {
         n = dd_min(BLOCK, c->pixels - at);
         dd_conv_gradient_bias(w, panel, dz->data + (c->start + at) * dz->stride + panel * w->g->k->gemm_nr,
-                              dz->stride, n);
+                              dz->stride, n, c->start + at > 0);
     }
 }
 
@@ -302,8 +302,11 @@ void dd_conv_gradient_direct_run(const struct dd_conv_gradient_work *w, struct d
            most = p->outer.planes * p->outer.room;
     for (size_t start = 0; start < total; start += most)
         run_chunk(w, start, dd_min(most, total - start), worker);
-
-    DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
-        store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                     item / p->outer.row_panels);
+    size_t panels = p->outer.row_panels * p->outer.column_panels;
+    DD_TASKS(worker, item, panels + 1)
+        if (item == panels)
+            dd_conv_gradient_store_bias(w);
+        else
+            store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                         item / p->outer.row_panels);
 }

@@ -2,6 +2,7 @@
    several.  The gradient by the weights is direct or, for 3x3 of stride 1, by Winograd. */
 #ifndef DD_CONV_GRADIENT_ENGINE_H
 #define DD_CONV_GRADIENT_ENGINE_H
+#include <stdbool.h>
 #include "layer/conv_engine.h"
 #include "layer/conv_gradient.h"
 #include "layer/conv_outer.h"
@@ -49,10 +50,12 @@ struct dd_conv_gradient_work {
 struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s);
 /* Sets the plan's places from a on, with `own` floats for each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
-/* Adds to bias [cout], of double, the sums over `count` <= 64 rows of panel `panel` of dz, which lie at z,
-   zs floats apart. */
+/* Fills bias [cout], of double, with the sums over `count` <= 64 rows of panel `panel` of dz, or adds them.  The
+   rows lie at z, zs floats apart. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
-                           size_t count);
+                           size_t count, bool add);
+/* Adds bias to db, if it is asked for. */
+void dd_conv_gradient_store_bias(const struct dd_conv_gradient_work *w);
 
 size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g);
 void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packed, const float *w);

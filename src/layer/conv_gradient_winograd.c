@@ -112,13 +112,13 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     }
 }
 
-/* Adds B's plane of sums to db, for one panel. */
-static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t count)
+/* Sums one panel of B's plane for db: begins the bias with it or, `add`, adds to it. */
+static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t count, bool add)
 {
     const struct dd_conv_outer *o = &w->g->plan.outer;
     const float *z = w->scratch + w->g->plan.b + SUMS * o->b_plane + panel * o->room * o->nr;
     for (size_t t = 0; t < count; t += BIAS_ROWS)
-        dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t));
+        dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t), add || t > 0);
 }
 
 /* Adds to dw, for a panel of input and one of output channels, G^T C G, turned from [i][tap][o] to
@@ -154,7 +154,7 @@ static void run_chunk(const struct dd_conv_gradient_work *w, size_t first, size_
         if (item < items)
             dd_conv_outer_add(o, w->g->k, w->scratch + p->c, &a, &b, item, count, first > 0);
         else
-            add_bias(w, item - items, count);
+            add_bias(w, item - items, count, first > 0);
     }
 }
 
@@ -162,10 +162,15 @@ void dd_conv_gradient_winograd_run(const struct dd_conv_gradient_work *w, struct
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
     size_t strips = p->strips * (size_t)w->dz->n, most = p->outer.room / (p->rows * p->across);
+    DD_ONCE(worker)
+        memset(w->scratch + p->zero, 0, sizeof(float) * (p->thread - p->zero));
     for (size_t first = 0; first < strips; first += most)
         run_chunk(w, first, dd_min(first + most, strips), worker);
-
-    DD_TASKS(worker, item, p->outer.row_panels * p->outer.column_panels)
-        store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
-                     item / p->outer.row_panels);
+    size_t panels = p->outer.row_panels * p->outer.column_panels;
+    DD_TASKS(worker, item, panels + 1)
+        if (item == panels)
+            dd_conv_gradient_store_bias(w);
+        else
+            store_panels(w, w->scratch + p->thread + dd_thread(worker) * p->own, item % p->outer.row_panels,
+                         item / p->outer.row_panels);
 }
