@@ -45,10 +45,11 @@ test_readme_commands() {
 	for i in 1 2 3 4; do head -c 3073 "$top/tools/default.ddpm" | tr '\000-\377' '\001'; done >cifar-10-batches-bin/test_batch.bin
 	ddpm sample -q -m cifar10.ddpm -n 4 --steps 2 --seed 3 --outdir photos || fail 'sample'
 	rm photos/manifest.jsonl
-	{ for c in 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
+	{ for c in tune 'train photos' sample verify schedule eval distance bench info export; do readme_commands "ddpm $c"; done
 	  readme_commands 'ddpm convert' | grep -e '--dry-run'; } |
 		sed -e 's/ -n 1*0*0 / -n 3 /; s/ -n 1000/ -n 3/; s/ -n 256/ -n 2/; s/ -n 64/ -n 4/' \
 		    -e 's/--steps 250/--steps 5/; s/--steps 50/--steps 3/; s/--steps 100/--steps 3/' \
+		    -e 's/--steps 4,6,8 -o/--steps 6 -n 16 --iterations 1 -o/' \
 		    -e 's/--steps 20 -o/--steps 3 -o/; s/--steps 10,50,250/--steps 2,3/' \
 		    -e 's/-m cifar10.ddpm \(.*--statistics\)/-m photos.ddpm \1/' \
 		    -e 's/--time 8h/--steps 1 --set batch=2 --set diffusion.steps=20/' \
@@ -106,9 +107,9 @@ test_readme_troubles() {
 		case $message in
 		*'(its statistics)'*)                      # only of a bad model
 			printf '%s\n' "$message" | sed 's/ \.\.\. /\n/g; s/: some/:\nsome/' | while IFS= read -r words; do
-				grep -qF -e "${words# }" "$top/tools/sample/generator.c" || { echo "$words"; break; }
+				grep -qF -e "${words# }" "$top"/tools/sample/generator*.c || { echo "$words"; break; }
 			done >lacking
-			[ ! -s lacking ] || fail "tools/sample/generator.c does not say $(cat lacking)"
+			[ ! -s lacking ] || fail "tools/sample does not say $(cat lacking)"
 			continue ;;
 		'out of memory:') setting LDFLAGS | grep -q sanitize && continue ;;         # has its own words
 		esac

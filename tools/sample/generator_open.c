@@ -154,8 +154,8 @@ static void warn_of_x0(struct generator *s, const struct recipe *r)
     double error2 = (1 - ab) / ab * s->about->mse[(int)t->t[s->top]];
     if (error2 > 1)
         snprintf(s->warning, sizeof s->warning,
-                 "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s does not get "
-                 "over: some images may be noise; ddpm and ddim-diffusers do better",
+                 "this model's x0 at t = %g is off by %.1f (its statistics), which sampler %s "
+                 "does not get over: some images may be noise; ddpm and ddim-diffusers do better",
                  t->t[s->top], sqrt(error2), r->sampler);
 }
 
