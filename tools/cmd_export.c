@@ -51,7 +51,8 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_model *m = NULL;
     ddpm_error err;
     char id[65];
-    (void)argument, (void)arguments;
+    (void)argument;
+    (void)arguments;
 
     int code = check(s, folder, &err);
     if (!code)

@@ -123,7 +123,8 @@ static int run(void *settings, char **argument, int arguments)
     const struct settings *s = settings;
     ddpm_error err;
     ddpm_chain *chain = NULL;
-    (void)argument, (void)arguments;
+    (void)argument;
+    (void)arguments;
     if (s->model && (s->betas || s->timesteps)) {
         dd_error(&err, DDPM_EUSAGE,
                  "-m takes the schedule from the model: leave out --betas and --timesteps");

@@ -86,7 +86,8 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct check *c = user;
-    (void)seconds, (void)err;
+    (void)seconds;
+    (void)err;
     layout_put(&c->made, &c->layout, place, lost ? NULL : frame);
     return DDPM_OK;
 }
