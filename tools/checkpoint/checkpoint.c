@@ -78,6 +78,8 @@ void checkpoint_add_note(char *notes, size_t size, const char *format, va_list a
 {
     size_t used = strlen(notes);
     vsnprintf(notes + used, size - used, format, arguments);
+
+    /* A line that does not fit has no end. */
     used = strlen(notes);
     if (used + 1 < size)
         memcpy(notes + used, "\n", 2);
@@ -219,6 +221,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     if (!code && is_shard(path))
         code = dd_error(err, DDPM_EDATA, "%s: is one of several files of a model: give their folder", path);
 
+    /* A folder has said already which weights these are. */
     int folder = f->config != NULL;
     if (!code) {
         f->source->part = part;

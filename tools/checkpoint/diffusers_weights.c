@@ -107,6 +107,7 @@ static int merge(struct files *f, const struct index *x, ddpm_error *err)
 
     for (const cJSON *c = x->map->child; c; c = c->next) {
         const char **at = bsearch(&c->valuestring, x->shard, x->shards, sizeof *x->shard, text_order);
+        /* weight_map may not name more tensors than the shards hold. */
         const struct named *found = at ? source_find(f->source[at - x->shard].state, c->string) : NULL;
         if (!found || n == total)
             return dd_error(err, DDPM_EDATA, "%s: tensor %.100s is not in %.100s", x->path, c->string,

@@ -26,6 +26,7 @@ void pickle_note_foreign(struct pickle *p, const char *name)
         if ((at == p->foreign || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
             return;
 
+    /* Eight bytes stay for the dots that say that there are more. */
     if (used + n + 8 < sizeof p->foreign)
         dd_names_join(p->foreign, sizeof p->foreign, name);
     else if (used + 5 < sizeof p->foreign && strcmp(p->foreign + used - 3, "..."))

@@ -143,7 +143,7 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
         pickle_list_add(m, &m->memo, &m->memo_size, NULL);
     if (!m->code)
         m->memo[index] = n;
-    m->memos++;
+    m->memos++; /* the number that MEMOIZE gives the next value */
 }
 
 void pickle_memo_get(struct pickle_machine *m, uint64_t index)

@@ -43,6 +43,8 @@ static size_t quote_names(char *out, const char *text, size_t size)
         if (text[i] == '"')
             inside = !inside;
         out[n++] = text[i];
+
+        /* An escaped quote does not end the string. */
         if (inside && text[i] == '\\' && i + 1 < size)
             out[n++] = text[++i];
     }

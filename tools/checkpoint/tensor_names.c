@@ -45,6 +45,7 @@ int name_says_average(const char *text, size_t length)
 {
     static const char *const words[] = { "ema", "avg", "average", "averaged", "swa", "shadow", "polyak" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        /* "exp_avg" is a moment of Adam. */
         if (name_has_word(text, length, words[i]))
             return !name_has_word(text, length, "exp_avg");
     return 0;

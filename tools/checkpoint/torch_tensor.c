@@ -102,6 +102,7 @@ static int locate(struct checkpoint_tensor *t, struct source *s, const struct pi
 
     t->dtype = as ? (enum dd_dtype)as->dtype : part.of->dtype;
     size_t bytes = dd_dtype_bits(t->dtype) / 8;
+    /* Only _rebuild_tensor_v3, which names a dtype, refers to untyped storages. */
     int untyped = storage->item[0]->item[1]->global == PICKLE_UNTYPED;
 
     if (untyped != (as != NULL))

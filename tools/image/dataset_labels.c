@@ -41,6 +41,7 @@ static int read_labels(int32_t **classes, gzFile f, const char *name, size_t cou
     if (n != count)
         return dd_error(err, DDPM_EDATA, "%s: %zu labels for %zu images", name, n, count);
 
+    /* One more than needed, because malloc(0) may return NULL. */
     *classes = malloc((n + 1) * sizeof **classes);
     if (!*classes)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", name, n);

@@ -61,6 +61,7 @@ static void list_classes(struct teller *t, const struct image_folder *f)
         if (i >= CLASSES_NAMED && i < f->classes - 1)
             continue;
 
+        /* Dots stand for the classes that are passed over. */
         const char *before = i ? "," : "";
         if (i > CLASSES_NAMED)
             before = " ...";

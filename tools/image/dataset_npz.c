@@ -18,6 +18,7 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     zip_stat_t s;
     if (zip_stat_index(z, at, 0, &s) || !(s.valid & ZIP_STAT_SIZE) || !(s.valid & ZIP_STAT_COMP_SIZE))
         return dd_error(err, DDPM_EDATA, "%s: is damaged: a member without a size", path);
+    /* A small file could claim any amount of memory. */
     if (s.size / INFLATES > s.comp_size)
         return dd_error(err, DDPM_EDATA, "%s: %s claims %llu bytes in %llu", path, s.name,
                         (unsigned long long)s.size, (unsigned long long)s.comp_size);

@@ -26,7 +26,7 @@ int image_codec_refuse(const struct image_source *s, const char *why, ddpm_error
 int image_codec_room(struct image_file *p, const struct image_source *s, int channels, bool pixels,
                      ddpm_error *err)
 {
-    double count = (double)p->width * p->height;
+    double count = (double)p->width * p->height; /* cannot overflow */
 
     if (p->width < 1 || p->height < 1)
         return dd_error(err, DDPM_EDATA, "%s has %d x %d pixels", s->path, p->width, p->height);

@@ -127,6 +127,8 @@ static int decode(struct job *j)
         JSAMPROW row = j->p->value + (size_t)c->output_scanline * (size_t)j->p->width * stored;
         jpeg_read_scanlines(c, &row, 1);
     }
+
+    /* Adobe's programs write this marker. */
     if (cmyk)
         from_cmyk(j->p, c->saw_Adobe_marker);
     return DDPM_OK;

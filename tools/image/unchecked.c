@@ -43,6 +43,7 @@ void *unchecked_realloc(void *p, size_t size)
         return made->data;
     }
 
+    /* The old block is released with the others. */
     if (b)
         insert(b);
     longjmp(out, 1);

@@ -308,6 +308,7 @@ int view_picture(double *x, struct image_file *was, const char *path, const ddpm
         .number = view_byte,
         .picture = true,
     };
+    /* 16 bits: 0 to 65535. */
     if (was->bytes == 2)
         v.number = (struct view_number){ 'u', 2, false, 32767.5 };
 
