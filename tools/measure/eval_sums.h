@@ -1,4 +1,4 @@
-/* What an evaluation has found so far: sums over images for every step, the parts of every
+/* The results of an evaluation so far: sums over images for every step, the parts of every
    image, and both in a file to go on from.  Images are added in the order of the data, so a run
    in pieces adds the same numbers in the same order. */
 #ifndef DDPM_EVAL_SUMS_H

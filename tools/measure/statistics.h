@@ -20,7 +20,7 @@ int statistics_save(const struct eval_sums *t, const ddpm_chain *chain, const dd
 void statistics_fill(double *all, int T, const double *alpha_bar, const double *value, const double *t,
                      int K);
 
-/* What is measured within a limited time. */
+/* A plan of what is measured within a limited time. */
 struct statistics_plan {
     size_t images;
     int terms; /* of each image */

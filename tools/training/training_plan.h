@@ -1,7 +1,7 @@
 /* The plan of a training: "net" and "diffusion" as in a model file, and "train".  It comes from
    a preset, then --config FILE (JSON with some of the three), then --set KEY=VALUE
-   (net.widths=32,64; a key of "train" without its section: batch=32).  What comes later wins.
-   What nobody says follows from the rest, see training_plan.c. */
+   (net.widths=32,64; a key of "train" without its section: batch=32).  Later sources win.
+   Settings that nobody makes follow from the rest, see training_plan.c. */
 #ifndef DDPM_TRAINING_PLAN_H
 #define DDPM_TRAINING_PLAN_H
 #include <cjson/cJSON.h>
