@@ -221,8 +221,11 @@ static int run(ddpm_net *net, const ddpm_about *a, const struct settings *s, ddp
 
     if (bench_input_create(&in, a, ddpm_net_describe(net)->batch) || !r.nodes)
         snprintf(err->text, sizeof err->text, "out of memory");
-    else if (!(code = measure(&r, net, &in, s, err)))
+    else
+        code = measure(&r, net, &in, s, err);
+    if (!code)
         print(&r, net, s);
+
     bench_input_free(&in);
     free(r.nodes);
     return code;

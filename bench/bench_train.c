@@ -209,8 +209,11 @@ static int run(ddpm_trainer *t, const ddpm_about *a, const struct settings *s, d
     r.nodes = calloc(r.count, sizeof *r.nodes);
     if (bench_input_create(&in, a, s->o.batch) || !r.nodes)
         snprintf(err->text, sizeof err->text, "out of memory");
-    else if (!(code = measure(&r, t, &in, s, err)))
+    else
+        code = measure(&r, t, &in, s, err);
+    if (!code)
         print(&r, t, s);
+
     bench_input_free(&in);
     free(r.nodes);
     return code;

@@ -102,9 +102,8 @@ static int list_trials(struct trials *t, const struct settings *s, ddpm_error *e
     int T = t->about->steps, K = 0, code = DDPM_OK;
 
     while (!code && next_word(word, &samplers)) {
-        if ((code = parse_sampler(&sampler, word, err)))
-            return code;
         const char *steps = s->steps ? s->steps : default_steps;
+        code = parse_sampler(&sampler, word, err);
         while (!code && next_word(word, &steps))
             if (s->steps || atoi(word) <= T) {
                 code = parse_steps(&K, word, T, err);

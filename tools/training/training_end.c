@@ -101,7 +101,9 @@ int training_try(struct training *t, ddpm_error *err)
     int code = take_part(&one, &t->held, 1, err);
     if (!code)
         code = ddpm_trainer_model(t->trainer, &m, 0, NULL, err);
-    if (!code && !(code = open_evaluation(&e, t, m, &one.data, t->about->steps, err))) {
+    if (!code)
+        code = open_evaluation(&e, t, m, &one.data, t->about->steps, err);
+    if (!code) {
         code = evaluation_try(&e, &t->call, err);
         evaluation_close(&e);
     }
@@ -141,9 +143,13 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
     struct part part;
     int code = take_part(&part, &t->held, p->images, err);
 
-    if (!code && !(code = open_evaluation(&e, t, m, &part.data, p->terms, err))) {
+    if (!code)
+        code = open_evaluation(&e, t, m, &part.data, p->terms, err);
+    if (!code) {
         e.until = t->s->time > 0 ? t->began + t->s->time : 0;
         code = evaluation_run(&e, NULL, NULL, err);
+
+        /* A rate that was too slow is remembered for the next, smaller plan. */
         t->call = e.late ? e.call : t->call;
         *late = e.eval_sums.images == 0;
         if (!code && !interrupted && !*late) {
@@ -217,14 +223,14 @@ int training_finish(struct training *t, ddpm_error *err)
 
     if (!code)
         code = show_last(t, err);
-
     if (!code && !interrupted)
         code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
 
     /* The model is there; an error in its statistics does not take it away. */
     if (!code && !interrupted) {
         t->written = true;
-        if (t->held.count && (code = measure_in_time(t, m, err))) {
+        code = t->held.count ? measure_in_time(t, m, err) : DDPM_OK;
+        if (code) {
             ddpm_error why = *err;
             dd_error(err, code, "%.320s; %s is written, without statistics", why.text, t->s->output);
         }

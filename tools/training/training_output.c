@@ -104,7 +104,8 @@ int training_output_best(struct training *t, ddpm_model **m, ddpm_error *err)
     if (code)
         return code;
 
-    if ((code = ddpm_model_check(*m, err)))
+    code = ddpm_model_check(*m, err);
+    if (code)
         dd_error_context(err, "%s", path);
     else if (!same_training(t, *m))
         code = dd_error(err, DDPM_EDATA, "%s: its network, diffusion or data are not those of the training",

@@ -118,11 +118,12 @@ static int merge_file(cJSON *root, const char *path, ddpm_error *err)
     cJSON *from = NULL;
     int code = dd_file_map(&f, path, err);
 
-    if (!code && !(code = dd_json_parse(&from, (const char *)f.data, f.size, path, err)))
-        code =
-            cJSON_IsObject(from)
-                ? check_sections(from, path, err)
-                : dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
+    if (!code)
+        code = dd_json_parse(&from, (const char *)f.data, f.size, path, err);
+    if (!code && !cJSON_IsObject(from))
+        code = dd_error(err, DDPM_EDATA, "%s: expected a JSON object with net, diffusion or train", path);
+    if (!code)
+        code = check_sections(from, path, err);
     if (!code)
         code = merge(root, from, err);
     cJSON_Delete(from);

@@ -138,11 +138,14 @@ int training_resume(struct training *t, ddpm_error *err)
     int code = t->s->resume ? open_newest(t, &m, err) : DDPM_OK;
     if (code || t->saved < 0)
         return code;
-    const char *path = training_folder_checkpoint(&t->folder, t->saved);
-    if ((code = check_checkpoint(t, m, path, err))) {
+
+    code = check_checkpoint(t, m, training_folder_checkpoint(&t->folder, t->saved), err);
+    if (code) {
         ddpm_model_close(m);
         return code;
     }
+
+    /* The trainer begins with the model of the checkpoint. */
     ddpm_model_close(t->model);
     t->model = m;
     t->about = t->data.about = t->used.about = t->held.about = ddpm_model_about(m);

@@ -41,6 +41,19 @@ static int features_of(double *point, const struct trials *t, const struct trial
     return code;
 }
 
+/* Fills *point, to be freed, with the points of the data, or of the images of the reference. */
+static int look_at_reference(double **point, const struct trials *t, ddpm_net *net, struct progress *p,
+                             ddpm_error *err)
+{
+    if (t->data)
+        return set_features(point, t->data, net, -1, p, 0, err);
+
+    *point = calloc((size_t)t->n, (size_t)t->features * sizeof **point);
+    if (!*point)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+    return features_of(*point, t, &t->reference, t->n, net, err);
+}
+
 /* Measures the distance of each trial from the reference.  A set that has lost an image is not
    compared. */
 static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
@@ -48,22 +61,24 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
     size_t features = (size_t)t->features, m = t->data ? t->data->count : (size_t)t->n;
     struct progress p;
     double *reference = NULL, *point = calloc((size_t)t->n, features * sizeof *point);
-    int code =
-        point ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
+    int code;
 
     progress_begin(&p, t->common, "sets", t->count);
-    if (!code && t->data)
-        code = set_features(&reference, t->data, net, -1, &p, 0, err);
-    else if (!code && !(reference = calloc((size_t)t->n, features * sizeof *reference)))
+    if (!point)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for the activations of %d images", t->n);
-    else if (!code)
-        code = features_of(reference, t, &t->reference, t->n, net, err);
+    else
+        code = look_at_reference(&reference, t, net, &p, err);
+
     for (int i = 0; i < t->count && !code && !interrupted && !t->reference.lost; i++) {
         struct trial *one = &t->trial[i];
+
         progress_at(&p, i);
-        if (one->lost || (code = features_of(point, t, one, 0, net, err)))
+        if (one->lost)
             continue;
-        struct frechet_sets sets = { point, reference, (size_t)t->n, m, features };
+        code = features_of(point, t, one, 0, net, err);
+        if (code)
+            break;
+        struct frechet_sets sets = { .a = point, .b = reference, .n = (size_t)t->n, .m = m, .d = features };
         code = frechet_distance(&one->distance, &sets, t->seed, err);
         one->compared = !code;
     }
