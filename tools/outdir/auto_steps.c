@@ -1,5 +1,4 @@
-/* The rate is that of a first step of a whole batch, or of one image where that is as much as can be
-   spared for trying. */
+/* The rate is measured by a first step: of a whole batch, or of one image where no more time can be spared for trying. */
 #include "outdir/auto_steps.h"
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +9,7 @@
 #include "base/json.h"
 #include "outdir/shard_manifests.h"
 
-/* What a folder was begun with; *steps stays NULL where there is no manifest. */
+/* Reads the steps that a folder was begun with; *steps stays NULL where there is no manifest. */
 static int read_folder(char **steps, const char *folder, ddpm_error *err)
 {
     struct shard_manifests p = { 0 };
@@ -19,6 +18,7 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
     const struct manifest *l = !code && p.count ? &p.manifest[0] : NULL;
     if (l && l->header)
         code = dd_json_parse(&root, l->header, strlen(l->header), l->path, err);
+
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "steps");
     if (!code && cJSON_IsString(list) && !(*steps = strdup(list->valuestring)))
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a list of steps");
@@ -27,7 +27,7 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
     return code;
 }
 
-/* Seconds of a step of one image, and of saving a batch. */
+/* Measures the seconds of a step of one image, and of saving a batch. */
 static int measure(double *step, double *save, const struct auto_steps *a, ddpm_error *err)
 {
     struct recipe r = *a->recipe;
@@ -42,31 +42,38 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
     int code = generator_open(&s, &r, &o, err);
     if (code)
         return code;
+
     code = generator_time_budget(&s, &p, err);
     if (!code)
         code = generator_try(&s, 1, &one, err);
-    if (!code && one * a->batch < left / 20 && !(code = generator_try(&s, a->batch, &all, err)))
+    if (!code && one * a->batch < left / 20) {
+        code = generator_try(&s, a->batch, &all, err);
         one = all / a->batch;
-    *step = one, *save = p.save;
+    }
+    *step = one;
+    *save = p.save;
     generator_close(&s);
     return code;
 }
 
+/* Chooses the most steps for which there is time. */
 static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
 {
     double step, save;
-    int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch,
-        code = measure(&step, &save, a, err);
+    int T = ddpm_model_about(a->model)->steps, batches = (a->n + a->batch - 1) / a->batch;
+    int code = measure(&step, &save, a, err);
     if (code)
         return code;
-    double left = time_budget_left(a->time_budget),
-           K = fmin(floor((0.9 * left - save * batches) / (a->n * step)), T);
+
+    double left = time_budget_left(a->time_budget), saving = save * batches;
+    double K = fmin(floor((0.9 * left - saving) / (a->n * step)), T);
     if (!(K >= 1))
         return dd_error(err, DDPM_EUSAGE,
                         "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow "
                         "more time, or ask for fewer",
-                        a->n, a->n * step + save * batches, 0.9 * left);
-    if (!(*steps = malloc(16)))
+                        a->n, a->n * step + saving, 0.9 * left);
+    *steps = malloc(16);
+    if (!*steps)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a number");
     snprintf(*steps, 16, "%.0f", K);
     remark(a->command, a->common,
@@ -75,17 +82,24 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Returns how many steps a list has: "0,20,41", or "999," for one. */
+static int count_steps(const char *list)
+{
+    int K = 0;
+    for (const char *p = list; *p; p++)
+        K += *p == ',' || !p[1];
+    return K;
+}
+
 int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err)
 {
-    int code = DDPM_OK, K = 0;
+    int code = DDPM_OK;
     *steps = NULL;
     if (a->folder && !a->force)
         code = read_folder(steps, a->folder, err);
     if (code || !*steps)
         return code ? code : choose(steps, a, err);
-    for (const char *p = *steps; *p; p++)
-        K += *p == ',';
-    remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with",
-           K + (strlen(*steps) && (*steps)[strlen(*steps) - 1] != ','), a->folder);
+    remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with", count_steps(*steps),
+           a->folder);
     return DDPM_OK;
 }

@@ -4,23 +4,22 @@
 #include "sample/time_budget.h"
 #include "sample/generator.h"
 
-/* What is asked for: n images, in batches, of a recipe whose number of steps is open.  folder, which may
-   be NULL, is where they go; force: what is there does not count. */
+/* What is asked for. */
 struct auto_steps {
-    const struct recipe *recipe;
+    const struct recipe *recipe; /* without its number of steps */
     const ddpm_model *model;
     const struct command *command;
     const struct common *common;
     const struct time_budget *time_budget;
-    const char *folder;
-    bool force;
+    const char *folder; /* where the images go, or NULL */
+    bool force;         /* what is there does not count */
     int n, batch;
 };
 
-/* *steps, allocated, is what the folder was begun with, or else the largest number K <= T with
+/* Chooses the steps, *steps allocated: those that the folder was begun with, or else the largest number K <= T with
 
      images * K * seconds of a step and image + saving <= 9/10 of the time left
 
-   Says which on stderr.  DDPM_EUSAGE: there is not even time for one step. */
+   It says on stderr which.  DDPM_EUSAGE: there is not even time for one step. */
 int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err);
 #endif

@@ -78,6 +78,7 @@ static void print_picture(const char *path, const struct picture *p, cJSON *root
         json_line(o);
         return;
     }
+
     const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "model"));
     if (model && *model)
         puts("picture       made by ddpm with these settings; ddpm verify makes it again");
@@ -105,12 +106,13 @@ int info_picture(const char *path, bool json, ddpm_error *err)
     if (!code)
         print_picture(path, &p, root, index, n, json);
     cJSON_Delete(root);
-    free(index), free(text);
+    free(index);
+    free(text);
     picture_free(&p);
     return code;
 }
 
-/* What a folder holds of what its manifests list. */
+/* What a folder holds of the images that its manifests list. */
 struct count {
     size_t listed, made, lost;
     uint32_t first, last;
@@ -132,7 +134,7 @@ static void count_lines(struct count *c, const struct manifest *l, const char *f
     }
 }
 
-/* How many images the shards were asked for together; 0: that is not written down. */
+/* Counts the images that the shards were asked for together; 0: that is not written down. */
 static int count_asked(int *asked, const struct shard_manifests *p, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -163,6 +165,7 @@ static void print_images(const char *path, const struct count *c, cJSON *root, b
         json_line(o);
         return;
     }
+
     printf("folder        of images, made by ddpm with these settings; ddpm verify makes some again\n");
     printf("images        %zu made of %zu %s", c->made, c->asked ? (size_t)c->asked : c->listed,
            c->asked ? "asked for" : "listed");
@@ -190,6 +193,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
                         "%s: its manifest is empty: the run that began it was stopped at once", path);
     if (!code)
         code = recipe_parse(&root, first->header, first->path, err);
+
     if (!code)
         code = count_asked(&c.asked, &p, err);
     if (!code)

@@ -22,24 +22,25 @@ static char *path_in(const char *folder, const char *part, ddpm_error *err)
     return path;
 }
 
-/* The three tensors of f, whose data point into it. */
+/* Describes the three tensors of f; their data point into it. */
 static void describe(struct dd_entry entry[3], const struct saved_batch *f)
 {
+    const uint64_t n = (uint64_t)f->n;
     const struct dd_entry e[3] = {
         { .name = "index",
           .dtype = DD_U32,
           .rank = 1,
-          .dim = { (uint64_t)f->n },
+          .dim = { n },
           .data = (const unsigned char *)f->index },
         { .name = "state",
           .dtype = DD_F64,
           .rank = 3,
-          .dim = { f->buffers, (uint64_t)f->n, f->d },
+          .dim = { f->buffers, n, f->d },
           .data = (const unsigned char *)f->state },
         { .name = "frames",
           .dtype = DD_F64,
           .rank = 3,
-          .dim = { (uint64_t)f->n, f->frames, f->d },
+          .dim = { n, f->frames, f->d },
           .data = (const unsigned char *)f->frame },
     };
     for (int i = 0; i < 3; i++) {
@@ -60,10 +61,13 @@ int saved_batch_save(const struct saved_batch *f, const char *folder, const char
     const char *const meta[] = { "recipe", header, "taken", taken, NULL };
     if (!path)
         return DDPM_ENOMEM;
+
     snprintf(taken, sizeof taken, "%d", f->taken);
     describe(entry, f);
     int code = dd_output_create(&o, path, 1, err);
-    if (!code && !(code = dd_safetensors_write_hashed(o.stream, entry, 3, meta, err)))
+    if (!code)
+        code = dd_safetensors_write_hashed(o.stream, entry, 3, meta, err);
+    if (!code)
         code = dd_output_commit(&o, err);
     else if (o.stream)
         dd_output_abandon(&o);
@@ -79,22 +83,11 @@ static bool all_finite(const double *x, size_t n)
     return i == n;
 }
 
-/* The images themselves, the first buffer, and what is shown of them are always finite; a solver's memory is
-   NAN until it is written. */
-static int load(struct saved_batch *f, const struct dd_safetensors *s, const struct generator *generator,
-                const char *header, const char *path, ddpm_error *err)
+/* Copies the three tensors into f, which has room for them. */
+static int load_tensors(struct saved_batch *f, const struct dd_safetensors *s, const char *path,
+                        ddpm_error *err)
 {
-    const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
-    const struct dd_entry *index = dd_safetensors_find(s, "index");
-    int steps = generator->top + 1 + (generator->encode ? generator->top : 0);
-    if (!recipe || !taken || !index || index->rank != 1 || index->dim[0] < 1 || index->dim[0] > 65536 ||
-        !recipe_same(recipe, header) || atoi(taken) < 1 || atoi(taken) >= steps)
-        return dd_error(err, DDPM_EDATA, "%s is of another run", path);
-    int code = saved_batch_create(f, generator, (int)index->dim[0], err);
-    if (code)
-        return code;
     struct dd_entry entry[3];
-    f->taken = atoi(taken);
     describe(entry, f);
     for (int i = 0; i < 3; i++) {
         const struct dd_entry *e = dd_safetensors_find(s, entry[i].name);
@@ -104,9 +97,34 @@ static int load(struct saved_batch *f, const struct dd_safetensors *s, const str
                             entry[i].name);
         memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
     }
-    return all_finite(f->state, (size_t)f->n * f->d) && all_finite(f->frame, (size_t)f->n * f->frames * f->d)
-               ? DDPM_OK
-               : dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
+    return DDPM_OK;
+}
+
+/* Loads f from an open file.  The images themselves, which are the first buffer, and what is shown of them are always
+   finite; a solver's memory is NAN until it is written. */
+static int load(struct saved_batch *f, const struct dd_safetensors *s, const struct generator *generator,
+                const char *header, const char *path, ddpm_error *err)
+{
+    const char *recipe = dd_safetensors_meta(s, "recipe"), *taken = dd_safetensors_meta(s, "taken");
+    const struct dd_entry *index = dd_safetensors_find(s, "index");
+    int steps = generator->top + 1 + (generator->encode ? generator->top : 0);
+    bool counted = index && index->rank == 1 && index->dim[0] >= 1 && index->dim[0] <= 65536;
+    if (!recipe || !taken || !counted || !recipe_same(recipe, header) || atoi(taken) < 1 ||
+        atoi(taken) >= steps)
+        return dd_error(err, DDPM_EDATA, "%s is of another run", path);
+
+    int code = saved_batch_create(f, generator, (int)index->dim[0], err);
+    if (code)
+        return code;
+    f->taken = atoi(taken);
+    code = load_tensors(f, s, path, err);
+    if (code)
+        return code;
+
+    size_t n = (size_t)f->n;
+    if (!all_finite(f->state, n * f->d) || !all_finite(f->frame, n * f->frames * f->d))
+        return dd_error(err, DDPM_EDATA, "%s: its images hold a value that is not finite", path);
+    return DDPM_OK;
 }
 
 int saved_batch_load(struct saved_batch *f, const struct generator *s, const char *folder, const char *part,
@@ -148,7 +166,9 @@ void saved_batch_keep(struct saved_batch *f, const uint32_t *index, int n)
                 f->frames * f->d * sizeof *f->frame);
         kept++;
     }
-    for (size_t b = 1; b < f->buffers; b++) /* rows of a buffer lie side by side again */
+
+    /* The rows of a buffer lie side by side again. */
+    for (size_t b = 1; b < f->buffers; b++)
         memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d,
                 (size_t)kept * f->d * sizeof *f->state);
     f->n = kept;
@@ -160,10 +180,10 @@ int saved_batch_check(const char *folder, const char *part, ddpm_error *err)
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
     if (path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        code = dd_error(err, DDPM_ECREATE,
-                        "%s: is a folder, where a batch that is stopped would be saved: "
-                        "take it out of the way",
-                        path);
+        code =
+            dd_error(err, DDPM_ECREATE,
+                     "%s: is a folder, where a batch that is stopped would be saved: take it out of the way",
+                     path);
     free(path);
     return code;
 }

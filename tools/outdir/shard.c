@@ -1,12 +1,12 @@
-/* A job is one of an array (Slurm's, Kubernetes') and one of a launcher's processes; both together number
-   the shards, A of them times R: I = a R + r. */
+/* A job is one of an array (of Slurm or Kubernetes), of A, and one of the R processes of a launcher.  Both together
+   number the shards, A times R of them: I = a R + r. */
 #include "outdir/shard.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 
-/* A whole number at the start of *text, which then points behind it; -1: there is none. */
+/* Returns the whole number at the start of *text, which then points behind it; -1: there is none. */
 static long take_number(const char **text)
 {
     char *end;
@@ -17,13 +17,14 @@ static long take_number(const char **text)
     return v;
 }
 
-/* The value of a variable, fallback where it is not set or empty. */
+/* Reads the value of a variable; `fallback` where it is not set or empty. */
 static int variable(long *value, const char *name, long fallback, ddpm_error *err)
 {
     const char *text = getenv(name), *end = text;
     *value = fallback;
     if (!text || !*text)
         return DDPM_OK;
+
     *value = take_number(&end);
     if (*value < 0 || *end || *value > INT32_MAX)
         return dd_error(err, DDPM_EUSAGE,
@@ -33,7 +34,7 @@ static int variable(long *value, const char *name, long fallback, ddpm_error *er
     return DDPM_OK;
 }
 
-/* One more factor of the number: place of count, as the variable name says. */
+/* Adds one more factor to the number: `place` of `count`, as the variable `name` says. */
 static int add(struct shard *s, const char *name, long place, long count, ddpm_error *err)
 {
     if (place < 0 || place >= count || count > SHARDS_MAX / s->of)
@@ -44,21 +45,28 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
         return DDPM_OK;
     s->number = (int)(s->number * count + place);
     s->of = (int)(s->of * count);
+
     size_t n = strlen(s->source);
     snprintf(s->source + n, sizeof s->source - n, "%s%s=%.10s", n ? ", " : "", name, getenv(name));
     return DDPM_OK;
 }
 
-/* The tasks of an array are numbered from anywhere, in any even steps; in 1,2,5 nobody could say which
-   place 2 has.  SLURM_ARRAY_TASK_STEP is 1 for every list, 1,3 too. */
+/* Adds the place in an array of Slurm.  Its tasks are numbered from anywhere, in any even steps; in 1,2,5 nobody could
+   say which place 2 has.  SLURM_ARRAY_TASK_STEP is of no use: it is 1 for every list, for 1,3 too. */
 static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
     long id, count, low, high;
     int code = variable(&id, "SLURM_ARRAY_TASK_ID", -1, err);
-    if (code || id < 0 || (code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err)) ||
-        (code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err)) ||
-        (code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err)))
+    if (code || id < 0)
         return code;
+    code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err);
+    if (!code)
+        code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err);
+    if (!code)
+        code = variable(&high, "SLURM_ARRAY_TASK_MAX", low + count - 1, err);
+    if (code)
+        return code;
+
     long step = count > 1 ? (high - low) / (count - 1) : 1;
     if (step < 1 || (count > 1 && (high - low) % (count - 1)) || (id - low) % step)
         return dd_error(
@@ -68,23 +76,25 @@ static int add_slurm_array(struct shard *s, ddpm_error *err)
     return add(s, "SLURM_ARRAY_TASK_ID", count > 1 ? (id - low) / step : 0, count, err);
 }
 
-/* Kubernetes tells a pod its index, not how many there are. */
+/* Adds the place in an indexed job of Kubernetes, which tells a pod its index, not how many there are. */
 static int add_kubernetes(struct shard *s, ddpm_error *err)
 {
     long index, count;
     int code = variable(&index, "JOB_COMPLETION_INDEX", -1, err);
-    if (code || index < 0 || (code = variable(&count, "JOB_COMPLETIONS", 0, err)))
+    if (code || index < 0)
+        return code;
+    code = variable(&count, "JOB_COMPLETIONS", 0, err);
+    if (code)
         return code;
     if (count < 1)
         return dd_error(err, DDPM_EUSAGE,
                         "JOB_COMPLETION_INDEX is %ld, and nothing says of how many: set JOB_COMPLETIONS to "
-                        "the job's completions, "
-                        "or give --shard I/N",
+                        "the job's completions, or give --shard I/N",
                         index);
     return add(s, "JOB_COMPLETION_INDEX", index, count, err);
 }
 
-/* The innermost launcher counts.  A batch script of Slurm has SLURM_PROCID as well, but
+/* Adds the rank that the innermost launcher gives.  A batch script of Slurm has SLURM_PROCID as well, but
    SLURM_STEP_NUM_TASKS only what srun has started. */
 static int add_launcher(struct shard *s, ddpm_error *err)
 {
@@ -94,33 +104,50 @@ static int add_launcher(struct shard *s, ddpm_error *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         long rank, size;
         int code = variable(&size, names[i][1], 0, err);
-        if (code || (size > 0 && (code = variable(&rank, names[i][0], -1, err))))
+        if (code)
             return code;
-        if (size > 0 && rank >= 0)
+        if (size <= 0)
+            continue;
+        code = variable(&rank, names[i][0], -1, err);
+        if (code)
+            return code;
+        if (rank >= 0)
             return add(s, names[i][0], rank, size, err);
     }
     return DDPM_OK;
 }
 
+/* Reads "I/N". */
 static int read_text(struct shard *s, const char *text, ddpm_error *err)
 {
     const char *end = text;
-    long number = take_number(&end), of = *end == '/' ? (end++, take_number(&end)) : -1;
+    long number = take_number(&end), of = -1;
+    if (*end == '/') {
+        end++;
+        of = take_number(&end);
+    }
     if (number < 0 || of < 1 || *end || of > SHARDS_MAX || number >= of)
         return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected auto, or I/N such as 0/4, I at most N - 1",
                         text);
-    s->number = (int)number, s->of = (int)of;
+    s->number = (int)number;
+    s->of = (int)of;
     return DDPM_OK;
+}
+
+/* Reads the place of a job from the variables that its scheduler and its launcher set. */
+static int read_variables(struct shard *s, ddpm_error *err)
+{
+    int code = add_slurm_array(s, err);
+    if (!code)
+        code = add_kubernetes(s, err);
+    return code ? code : add_launcher(s, err);
 }
 
 int shard_read(struct shard *s, const char *text, ddpm_error *err)
 {
-    int code;
     *s = (struct shard){ .of = 1, .asked = text };
-    if (text && strcmp(text, "auto"))
-        code = read_text(s, text, err);
-    else if (!(code = add_slurm_array(s, err)) && !(code = add_kubernetes(s, err)))
-        code = add_launcher(s, err);
+    bool given = text && strcmp(text, "auto");
+    int code = given ? read_text(s, text, err) : read_variables(s, err);
     if (!code && s->of > 1)
         snprintf(s->part, sizeof s->part, "-%d-of-%d", s->number, s->of);
     return code;

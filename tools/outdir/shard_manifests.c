@@ -1,4 +1,5 @@
-/* Parts are found by their names; who asks in the middle of another's line gets the lines before it. */
+/* The files of shards are found by their names.  A reader that comes in the middle of another's line gets the lines
+   before it. */
 #include "outdir/shard_manifests.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include "base/names.h"
 #include "sample/recipe.h"
 
-/* What stands between before and after, as a part: "" or "-0-of-4"; its length, or -1. */
+/* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the name is none
+   of these. */
 static int part_length(const char *name, const char *before, const char *after)
 {
     static const char digits[] = "0123456789";
@@ -20,6 +22,7 @@ static int part_length(const char *name, const char *before, const char *after)
         return -1;
     if (n == a + b)
         return 0;
+
     const char *number = name + b, *of;
     if (*number++ != '-' || !strspn(number, digits))
         return -1;
@@ -52,6 +55,7 @@ int shard_manifests_read(struct shard_manifests *p, const char *folder, const ch
     p->manifest = code ? NULL : malloc((n + 1) * sizeof *p->manifest);
     if (!code && !p->manifest)
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
+
     for (size_t i = 0; i < n && !code; i++) {
         snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"),
                  name[i] + strlen("manifest"));
