@@ -135,7 +135,7 @@ test_sockets_and_closed_streams() {
 
 # info of what sample made: the settings, and how much of it is there; of a picture from elsewhere it says so.
 test_info_of_images() {
-	expect 0 ddpm sample -q -n 3 --steps 0,500,999 --seed 77 --sampler ddim --eta 0.5 -o a.png
+	expect 0 ddpm sample -q -n 3 --steps 0,500,999 --seed 77 --sampler ddim --eta 0.5 --scale 1 -o a.png
 	expect 0 ddpm info a.png; prints 'made by ddpm with these settings'; prints 'index 0, 1, 2'
 	for line in 'seed          77' 'sampler       ddim' 'eta           0.5' 'steps         0,500,999'; do
 		prints "$line"
