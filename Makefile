@@ -45,7 +45,7 @@ LIBS = $(O)/libddpm.a $(if $(SHARED),$(O)/$(SO))
 
 .PHONY: all sample pictures manual check check-diffusers check-families check-faults check-memcheck check-python check-slurm check-mutants fuzz coverage format lint bench setup install uninstall dist deb \
         check-deb clean help
-all: $(LIBS) $(O)/ddpm                          ## the libraries and the program
+all: $(LIBS) $(O)/ddpm                          ## build the libraries and the program
 
 $(O)/libddpm.a: $(LIB)
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
@@ -88,17 +88,17 @@ $(O)/man/ddpm-%.7: $(srcdir)/tools/manual/%.md $(srcdir)/tools/manual/guide.awk
 	mkdir -p $(@D) && lowdown -sTman --nroff-nolinks -M title=ddpm-$* -M section=7 -M date='$(DATE)' $< | \
 	  awk -v name=ddpm-$* -f $(srcdir)/tools/manual/guide.awk >$@
 
-pictures: all                                   ## the README's pictures, of the embedded model; two minutes
+pictures: all                                   ## draw the README's pictures, of the embedded model; two minutes
 	BUILD=$(O) sh $(srcdir)/tools/pictures/make.sh
-sample: sample.png                              ## a grid of images from the embedded model: sample.png
+sample: sample.png                              ## write sample.png, a grid of images of the embedded model
 sample.png: | all
 	@$(RUN) $(O)/ddpm sample -o $@ && echo 'The picture is $(CURDIR)/$@'
-check: all $(if $(RUN),,manual) $(O)/ddpm-check $(FUZZERS) lint      ## every test
+check: all $(if $(RUN),,manual) $(O)/ddpm-check $(FUZZERS) lint      ## build and run every test
 	@sh $(srcdir)/tools/setup.sh dataset-fashion-mnist pkgconf mandoc lowdown g++ tmux gnuplot-nox python3 || echo 'the tests that need them will be skipped'
 	@RUN='$(RUN)' BUILD=$(O) sh $(srcdir)/tests/run.sh
 check-diffusers: $(O)/ddpm                      # what is exported, in the real diffusers
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_diffusers.py
-coverage:                                       ## how many lines of each reader the inputs of its fuzzer reach
+coverage:                                       ## count the lines of each reader that the inputs of its fuzzer reach
 	BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/fuzz/coverage.sh $(READERS)
 check-memcheck: $(O)/ddpm                       # whole runs under valgrind
 	BUILD=$(O) sh $(srcdir)/tests/memcheck.sh
@@ -108,17 +108,17 @@ check-python: all                               # the Python package, against di
 	BUILD=$(O) sh $(srcdir)/tests/check_diffusers.sh check_python.py
 check-slurm: $(O)/ddpm                          # a job array on a real Slurm of its own
 	BUILD=$(O) sh $(srcdir)/tests/check_slurm.sh
-check-mutants: all $(O)/ddpm-check              ## the tests find bugs that are put in on purpose
+check-mutants: all $(O)/ddpm-check              ## check that the tests find bugs which are put in on purpose
 	RUN='$(RUN)' BUILD=$(O) MAKE='$(MAKE)' sh $(srcdir)/tests/mutants/run.sh $(MUTANTS)
-fuzz:                                           ## libFuzzer on every reader of files, SECONDS_EACH=60; READERS='json torch': on these
+fuzz:                                           ## run libFuzzer on every reader of files, SECONDS_EACH=60; READERS='json torch' names some
 	BUILD=$(O) MAKE='$(MAKE)' bash $(srcdir)/tests/fuzz/run.sh $(READERS)
-check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call of the system fails; FAULTS=all: each of them
+check-faults: $(O)/ddpm $(O)/shim.so            ## whole runs in which one call of the system fails; FAULTS=all tries each
 	BUILD=$(O) sh $(srcdir)/tests/fault/run.sh $(CASES)
 $(O)/shim.so: $(srcdir)/tests/fault/shim.c
 	$(call say,LD) $(CC) -D_GNU_SOURCE -O1 -fPIC -shared -Wall -Wextra -o $@ $<
 format:                                         ## lay the C sources out as .clang-format says
 	cd $(srcdir) && find include src tools tests bench -name '*.[ch]' | xargs clang-format -i
-lint:                                           ## who may include whom; white space
+lint:                                           ## check who may include whom, lengths, white space
 	sh $(srcdir)/tests/lint.sh $(srcdir)
 bench: $(O)/ddpm-bench                          ## time the machine, every kernel, engine and sampler, and whole nets
 	@set -e; for what in machine kernels 'conv --rounds 3' 'net cifar10 --batch 1' 'net cifar10 --batch 4' 'net cifar10 --batch 16' \
@@ -147,7 +147,7 @@ bashes = $(share)/bash-completion/completions
 docs = $(share)/doc/ddpm
 examples = $(docs)/examples
 solib  = $(DESTDIR)$(libdir)
-install: all manual                             ## to $(DESTDIR)$(prefix)
+install: all manual                             ## install to $(DESTDIR)$(prefix)
 	install -d $(bindir) $(incdir) $(solib)/pkgconfig $(addprefix $(share)/man/man,1 3 7) $(bashes) $(examples)
 	install -m 755 $(O)/ddpm $(bindir)
 	install -m 644 $(srcdir)/include/ddpm.h $(incdir)
@@ -168,19 +168,19 @@ uninstall: manual                               ## remove what install made
 	rm -f $(addprefix $(share)/man/man1/,$(notdir $(wildcard $(O)/man/*.1))) $(share)/man/man3/libddpm.3 $(bashes)/ddpm
 	rm -f $(guides:%=$(share)/man/man7/ddpm-%.7) $(guides:%=$(docs)/%.md)
 	rm -f $(addprefix $(examples)/,$(notdir $(wildcard $(srcdir)/tools/unattended/*)))
-dist:                                           ## the committed source as an archive
+dist:                                           ## pack the committed source as an archive
 	@mkdir -p $(O)
 	git -C $(srcdir) archive --prefix=ddpm-$(version)/ HEAD | gzip -9n >$(O)/ddpm-$(version).tar.gz
 # Built from the committed source, in a folder of its own; tools/debian becomes its debian.
-deb: dist                                       ## Debian packages: build/deb/*.deb
+deb: dist                                       ## build Debian packages: build/deb/*.deb
 	rm -rf $(O)/deb && mkdir -p $(O)/deb && tar -xzf $(O)/ddpm-$(version).tar.gz -C $(O)/deb
 	mv $(O)/deb/ddpm-$(version)/tools/debian $(O)/deb/ddpm-$(version)/debian
 	cd $(O)/deb/ddpm-$(version) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
 check-deb: deb                                  # lintian; installed below a root of its own, run, removed
 	sh $(srcdir)/tests/check_deb.sh $(O)/deb
-clean:                                          ## all that make made
+clean:                                          ## remove all that make made
 	rm -rf $(O)
-help:                                           ## this list
-	@sed -n 's/^\([a-z]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
+help:                                           ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## *\(.*\)/\1	\2/p' $(srcdir)/Makefile
 
 -include $(patsubst %.o,%.d,$(LIB) $(TOOL) $(CHECK) $(BENCH) $(FUZZ) $(FEED) $(O)/tools/manual/manual.o)

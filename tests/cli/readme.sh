@@ -68,7 +68,7 @@ test_readme_commands() {
 test_readme_troubles() {
 	readme_checkpoints
 	said() { "$@" >>said 2>&1 </dev/null; }
-	said ddpm sample -m "$pesser"
+	said ddpm sample -m "$pesser"; said ddpm sample my.ddpm
 	printf 'version https://git-lfs.github.com/spec/v1\n' >lfs.pt; said ddpm convert lfs.pt -o a.ddpm
 	said ddpm convert google/ddpm-cifar10-32 -o a.ddpm
 	said ddpm convert "$pesser" --weights ema -o a.ddpm
