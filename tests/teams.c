@@ -6,7 +6,7 @@ enum { MOST = 8 };
 
 struct dd_team *team_of(int threads)
 {
-    static struct dd_team *team[MOST + 1];
+    static _Atomic(struct dd_team *) team[MOST + 1];
     if (threads < 1 || threads > MOST)
         check_fail(__FILE__, __LINE__, "no team of %d threads", threads);
     else if (!team[threads])

@@ -47,7 +47,8 @@ struct dd_team {
     _Alignas(64) _Atomic uint32_t number; /* of the last loop that is finished */
     _Atomic uint32_t left;                /* threads that have left this run */
     _Atomic int sleepers;
-    struct range range[]; /* [threads] */
+    _Atomic uint32_t gone; /* threads that have left any run; counting it is the last they do with the team */
+    struct range range[];  /* [threads] */
 };
 
 /* The process in which OpenMP has started threads; 0: none yet.  It is the library's only variable, because
@@ -77,6 +78,8 @@ void dd_parallel_free(struct dd_team *t)
 {
     if (!t)
         return;
+    /* OpenMP's barrier has ended the runs; this says so to the thread sanitizer, which does not know it. */
+    (void)atomic_load_explicit(&t->gone, memory_order_acquire);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->mutex);
     free(t);
@@ -183,6 +186,7 @@ struct dd_worker *dd_parallel_leave(struct dd_worker *w)
         fesetenv(&w->mode);
         atomic_fetch_add(&t->left, 1);
         wake(t);
+        atomic_fetch_add_explicit(&t->gone, 1, memory_order_release);
     }
     return NULL;
 }
