@@ -1,4 +1,5 @@
-/* The rate is measured by a first step: of a whole batch, or of one image where no more time can be spared for trying. */
+/* The rate is measured by a first step: of a whole batch, or of one image where no more time can be spared
+   for trying. */
 #include "outdir/auto_steps.h"
 #include <math.h>
 #include <stdio.h>

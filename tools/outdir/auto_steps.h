@@ -16,7 +16,8 @@ struct auto_steps {
     int n, batch;
 };
 
-/* Chooses the steps, *steps allocated: those that the folder was begun with, or else the largest number K <= T with
+/* Chooses the steps, *steps allocated: those that the folder was begun with, or else the largest number K <=
+   T with
 
      images * K * seconds of a step and image + saving <= 9/10 of the time left
 

@@ -100,8 +100,8 @@ static int load_tensors(struct saved_batch *f, const struct dd_safetensors *s, c
     return DDPM_OK;
 }
 
-/* Loads f from an open file.  The images themselves, which are the first buffer, and what is shown of them are always
-   finite; a solver's memory is NAN until it is written. */
+/* Loads f from an open file.  The images themselves, which are the first buffer, and what is shown of them
+   are always finite; a solver's memory is NAN until it is written. */
 static int load(struct saved_batch *f, const struct dd_safetensors *s, const struct generator *generator,
                 const char *header, const char *path, ddpm_error *err)
 {

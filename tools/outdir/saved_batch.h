@@ -1,7 +1,8 @@
-/* resume.safetensors beside a manifest: a batch that was stopped mid-chain.  Its tensors are index U32 [n], state F64
-   [buffers, n, d] and frames F64 [n, frames, d].  Its metadata are "recipe", the manifest's header, "taken", the number
-   of steps behind it, and "sha256", the hash of the file (base/safetensors.h), without which it is not believed.  The
-   file of a shard (shard.h) is called resume-0-of-4.safetensors; `part` is that "-0-of-4", or "". */
+/* resume.safetensors beside a manifest: a batch that was stopped mid-chain.  Its tensors are index U32
+   [n], state F64 [buffers, n, d] and frames F64 [n, frames, d].  Its metadata are "recipe", the manifest's
+   header, "taken", the number of steps behind it, and "sha256", the hash of the file (base/safetensors.h),
+   without which it is not believed.  The file of a shard (shard.h) is called resume-0-of-4.safetensors;
+   `part` is that "-0-of-4", or "". */
 #ifndef DDPM_SAVED_BATCH_H
 #define DDPM_SAVED_BATCH_H
 #include "sample/generator.h"

@@ -1,5 +1,5 @@
-/* A job is one of an array (of Slurm or Kubernetes), of A, and one of the R processes of a launcher.  Both together
-   number the shards, A times R of them: I = a R + r. */
+/* A job is one of an array (of Slurm or Kubernetes), of A, and one of the R processes of a launcher.  Both
+   together number the shards, A times R of them:  I = a R + r. */
 #include "outdir/shard.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +51,9 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
     return DDPM_OK;
 }
 
-/* Adds the place in an array of Slurm.  Its tasks are numbered from anywhere, in any even steps; in 1,2,5 nobody could
-   say which place 2 has.  SLURM_ARRAY_TASK_STEP is of no use: it is 1 for every list, for 1,3 too. */
+/* Adds the place in an array of Slurm.  Its tasks are numbered from anywhere, in any even steps; in 1,2,5
+   nobody could say which place 2 has.  SLURM_ARRAY_TASK_STEP is of no use: it is 1 for every list, for 1,3
+   too. */
 static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
     long id, count, low, high;

@@ -1,5 +1,5 @@
-/* The files of shards are found by their names.  A reader that comes in the middle of another's line gets the lines
-   before it. */
+/* The files of shards are found by their names.  A reader that comes in the middle of another's line gets
+   the lines before it. */
 #include "outdir/shard_manifests.h"
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include "base/names.h"
 #include "sample/recipe.h"
 
-/* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the name is none
-   of these. */
+/* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the
+   name is none of these. */
 static int part_length(const char *name, const char *before, const char *after)
 {
     static const char digits[] = "0123456789";

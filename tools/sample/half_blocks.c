@@ -1,7 +1,8 @@
 /* A character cell is twice as high as wide, so U+2580, the upper half block, shows two square pixels: the
-   upper in the colour of letters, the lower in that of the ground (ISO 6429 SGR 38 and 48; 24 bits where
-   COLORTERM says so, else xterm's palette: the cube 16..231 of levels 0 95 135 175 215 255, the grays
-   232..255 of 8 + 10 k).  A picture wider than the terminal is shrunk by means over boxes. */
+   upper one in the colour of letters, the lower one in that of the ground (ISO 6429, SGR 38 and 48).
+   Colours have 24 bits where COLORTERM says so, else they are of xterm's palette: the cube 16..231 of
+   levels 0 95 135 175 215 255, and the grays 232..255 of 8 + 10 k.  A picture wider than the terminal is
+   shrunk by means over boxes. */
 #include "sample/half_blocks.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct color {
     int red, green, blue;
 };
 
+/* Returns what the terminal of f can show; a file gets letters. */
 static enum mode mode_of(FILE *f)
 {
     const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM"), *depth = getenv("COLORTERM");
@@ -22,32 +24,50 @@ static enum mode mode_of(FILE *f)
     return depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit")) ? FULL : PALETTE;
 }
 
-/* The mean over the box of pixel (x, y) of the shrunk picture [height, width]; black below its last row. */
+/* Returns the mean over the box of pixel (x, y) of the shrunk picture [height, width]; black below its
+   last row. */
 static struct color mean_of(const struct picture *p, int x, int y, int width, int height)
 {
     if (y >= height)
         return (struct color){ 0, 0, 0 };
     int left = (int)((int64_t)x * p->width / width), right = (int)((int64_t)(x + 1) * p->width / width);
     int top = (int)((int64_t)y * p->height / height), bottom = (int)((int64_t)(y + 1) * p->height / height);
-    int64_t sum[3] = { 0 }, count = (int64_t)(right - left) * (bottom - top);
-    for (int j = top; j < bottom; j++)
-        for (int i = left; i < right; i++)
-            for (int c = 0; c < 3; c++)
-                sum[c] += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
-                                   (size_t)(p->channels < 3 ? 0 : c)];
-    return (struct color){ (int)((sum[0] + count / 2) / count), (int)((sum[1] + count / 2) / count),
-                           (int)((sum[2] + count / 2) / count) };
+    int64_t mean[3], count = (int64_t)(right - left) * (bottom - top);
+
+    for (int c = 0; c < 3; c++) {
+        int channel = p->channels < 3 ? 0 : c;
+        int64_t sum = 0;
+        for (int j = top; j < bottom; j++)
+            for (int i = left; i < right; i++)
+                sum += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
+                                (size_t)channel];
+        mean[c] = (sum + count / 2) / count;
+    }
+    return (struct color){ (int)mean[0], (int)mean[1], (int)mean[2] };
 }
 
+/* Returns the nearest of the six levels of the cube. */
 static int cube_level(int v)
 {
-    return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40;
+    if (v < 48)
+        return 0;
+    return v < 115 ? 1 : (v - 35) / 40;
+}
+
+/* Returns the nearest gray of the palette: one of the ramp, or black or white of the cube. */
+static int gray_index(int v)
+{
+    if (v < 4)
+        return 16;
+    if (v > 246)
+        return 231;
+    return v > 242 ? 255 : 232 + (v - 3) / 10;
 }
 
 static int palette_index(struct color c)
 {
     if (c.red == c.green && c.green == c.blue)
-        return c.red < 4 ? 16 : c.red > 246 ? 231 : c.red > 242 ? 255 : 232 + (c.red - 3) / 10;
+        return gray_index(c.red);
     return 16 + 36 * cube_level(c.red) + 6 * cube_level(c.green) + cube_level(c.blue);
 }
 
@@ -59,7 +79,7 @@ static void put_color(FILE *f, enum mode mode, int ground, struct color c)
         fprintf(f, "\033[%d;5;%dm", ground ? 48 : 38, palette_index(c));
 }
 
-/* Brightness by ITU-R BT.601. */
+/* Returns the letter of two pixels, by their brightness of ITU-R BT.601. */
 static char letter(struct color upper, struct color lower)
 {
     static const char ramp[] = " .:-=+*#%@";
@@ -74,6 +94,7 @@ void half_blocks_draw(FILE *f, const struct picture *p)
     int most = progress_columns(f), width = p->width < most ? p->width : most;
     int height = (int)((int64_t)p->height * width / p->width);
     height = height ? height : 1;
+
     for (int y = 0; y < height; y += 2) {
         for (int x = 0; x < width; x++) {
             struct color upper = mean_of(p, x, y, width, height), lower = mean_of(p, x, y + 1, width, height);

@@ -11,8 +11,13 @@
 struct layout layout_of(const ddpm_about *a, int n, int frames)
 {
     int columns = frames > 1 ? frames : (int)ceil(sqrt(n));
-    return (struct layout){ columns, frames > 1 ? n : (n + columns - 1) / columns, frames, a->height,
-                            a->width };
+    return (struct layout){
+        .columns = columns,
+        .rows = frames > 1 ? n : (n + columns - 1) / columns,
+        .frames = frames,
+        .height = a->height,
+        .width = a->width,
+    };
 }
 
 int layout_scale(const struct layout *l, int asked)
@@ -41,6 +46,8 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
             picture_cross(p, place * l->frames + f, l->columns, l->height, l->width);
 }
 
+/* Writes the head of an array [n, frames, h, w, c], without n for a single image and without frames where
+   there is one. */
 static int head_of_array(FILE *f, const struct image_output *g, ddpm_error *err)
 {
     size_t dim[5];
@@ -61,6 +68,7 @@ static size_t image_size(const struct image_output *g)
            (size_t)g->about->channels;
 }
 
+/* Makes the values that stand in an array for a lost image. */
 static int open_array(struct image_output *g, ddpm_error *err)
 {
     size_t size = image_size(g);
@@ -71,10 +79,12 @@ static int open_array(struct image_output *g, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Makes the picture, and room for it at the recipe's scale. */
 static int open_picture(struct image_output *g, ddpm_error *err)
 {
     const struct picture *p = &g->picture;
-    int scale = g->recipe->scale, code = layout_picture(&g->picture, &g->layout, g->about, err);
+    int scale = g->recipe->scale;
+    int code = layout_picture(&g->picture, &g->layout, g->about, err);
     if (code || scale <= 1)
         return code;
     if ((double)p->width * scale * p->height * scale * p->channels > PICTURE_MOST)
@@ -129,14 +139,19 @@ static const struct picture *scaled(struct image_output *g)
     return &g->large;
 }
 
+static int write_picture(struct image_output *g, ddpm_error *err)
+{
+    char *text = recipe_text(g->recipe, g->index, g->n);
+    if (!text)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
+    int code = picture_write(g->output.stream, scaled(g), text, err);
+    cJSON_free(text);
+    return code;
+}
+
 int image_output_finish(struct image_output *g, ddpm_error *err)
 {
-    char *text = g->array ? NULL : recipe_text(g->recipe, g->index, g->n);
-    int code = DDPM_OK;
-    if (!g->array)
-        code = text ? picture_write(g->output.stream, scaled(g), text, err)
-                    : dd_error(err, DDPM_ENOMEM, "out of memory for the text of a picture");
-    cJSON_free(text);
+    int code = g->array ? DDPM_OK : write_picture(g, err);
     if (!code && fflush(g->output.stream))
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", g->output.path, strerror(errno));
     return code;

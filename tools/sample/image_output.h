@@ -7,10 +7,11 @@
 #include "image/picture.h"
 #include "sample/recipe.h"
 
-/* n images of frames states each, in one picture: a near-square grid, or a row for each image when there
-   are states to show. */
+/* Where the tiles of n images lie in one picture: in a near-square grid, or in a row for each image when
+   there are several states of it to show. */
 struct layout {
-    int columns, rows, frames, height, width;
+    int columns, rows, frames;
+    int height, width; /* of a tile */
 };
 
 /* The least width of a picture of several tiles where nobody says its scale. */
@@ -19,9 +20,12 @@ enum { WIDTH_LEAST = 512 };
 /* Returns the scale of a picture: `asked`, or where that is 0 the least one by which several tiles are
    WIDTH_LEAST wide; a single tile then stays as it is. */
 int layout_scale(const struct layout *l, int asked);
+/* Lays out n images of `frames` states each. */
 struct layout layout_of(const ddpm_about *a, int n, int frames);
+/* Makes a black picture of all tiles. */
 int layout_picture(struct picture *p, const struct layout *l, const ddpm_about *a, ddpm_error *err);
-/* The image at a place; frame [frames, h, w, c], NULL: there is none, its tiles are crossed out. */
+/* Puts the image of a place into its tiles.  frame [frames, h, w, c];  NULL: there is none, its tiles are
+   crossed out. */
 void layout_put(struct picture *p, const struct layout *l, int place, const double *frame);
 
 struct image_output {
@@ -37,12 +41,15 @@ struct image_output {
     double *nan; /* [frames, d]: what stands in an array for a lost image */
 };
 
-/* Fields from about to force are set by the caller.  Nothing exists, or force; everything is there to be
-   written to. */
+/* Opens the file; the fields from about to force are set by the caller.  It does not exist, or force;
+   everything is there to be written to. */
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
-/* The image at a place of index, of an array in order; frame as in layout_put. */
+/* Adds the image at a place of index; those of an array come in order.  frame as in layout_put. */
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);
-int image_output_finish(struct image_output *g, ddpm_error *err); /* every byte is in output.temporary */
+/* Writes every byte into output.temporary. */
+int image_output_finish(struct image_output *g, ddpm_error *err);
+/* Renames the finished file. */
 int image_output_commit(struct image_output *g, ddpm_error *err);
-void image_output_free(struct image_output *g); /* what is not committed leaves no trace */
+/* Frees g; what is not committed leaves no trace. */
+void image_output_free(struct image_output *g);
 #endif

@@ -1,4 +1,4 @@
-/* The recipe as one line of JSON and back; what is read is checked key by key, as it may come from
+/* The recipe as one line of JSON and back.  What is read is checked key by key, as it may come from
    anybody's PNG. */
 #include "sample/recipe.h"
 #include <errno.h>
@@ -64,6 +64,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     list = n ? cJSON_AddArrayToObject(o, "indices") : NULL;
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
+
     bool whole = cJSON_GetArraySize(o) == FIELDS + (r->scale > 1) + (n > 0) &&
                  cJSON_GetArraySize(list) == n; /* else out of memory on the way */
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
@@ -141,6 +142,7 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
         *root = NULL;
         return code;
     }
+
     *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
     int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
     if (*n < 1)
@@ -159,7 +161,7 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     return DDPM_OK;
 }
 
-/* Appends "KEY is FOUND there and WANTED here"; of long values the part where they begin to differ. */
+/* Appends "KEY is FOUND there and WANTED here"; long values are shown where they begin to differ. */
 static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
 {
     enum { BEFORE = 20 };
@@ -173,7 +175,8 @@ static void tell_difference(char *text, size_t room, const cJSON *found, const c
     size_t skip = same > 2 * BEFORE ? same - BEFORE : 0;
     snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key,
              skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
-    cJSON_free(there), cJSON_free(here);
+    cJSON_free(there);
+    cJSON_free(here);
 }
 
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err)
@@ -196,7 +199,8 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
         code = dd_error(err, DDPM_EUSAGE,
                         "%s was begun with other settings, give the same or choose another folder: %s", name,
                         differences);
-    cJSON_Delete(f), cJSON_Delete(w);
+    cJSON_Delete(f);
+    cJSON_Delete(w);
     return code;
 }
 

@@ -1,5 +1,5 @@
-/* A recipe: all on which an image depends, beside its index.  A PNG's text is one, with the indices of its
-   images; the first line of a manifest is one without. */
+/* A recipe is all on which an image depends, beside its index.  The text of a PNG is a recipe with the
+   indices of its images; the first line of a manifest is one without. */
 #ifndef DDPM_RECIPE_H
 #define DDPM_RECIPE_H
 #include <cjson/cJSON.h>
@@ -31,19 +31,19 @@ struct recipe {
     const char *format; /* "png", "npy" */
 };
 
-/* text as --class takes it: a number, "all", or NULL for no class. */
+/* Reads a class as --class takes it: a number, "all", or NULL for no class. */
 int recipe_class(int *class, const char *text, ddpm_error *err);
-/* JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
+/* Returns r as JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
 /* Parses settings into *root (cJSON_Delete).  Earlier versions wrote `schedule` for the key `spacing`: it
    is renamed. */
 int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err);
-/* The reverse: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an
+/* Reads such a text: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an
    error. */
 int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
                 ddpm_error *err);
-/* DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ.  name: of
-   what was found. */
+/* Returns DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ, and
+   `name`, in which one was found. */
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
 /* Returns whether both texts hold the same settings; false too where one of them holds none. */
 bool recipe_same(const char *found, const char *wanted);

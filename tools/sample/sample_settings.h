@@ -37,7 +37,8 @@ enum { SNR_UNSET = -1 };
 const char *const *sample_settings_clips(void);
 const char *const *sample_settings_formats(void);
 
-/* Mean distance per element, of values from -1 to 1: about that of 10 steps of the best solver that is not tuned. */
+/* Mean distance per element, of values from -1 to 1: about that of 10 steps of the best solver that is not
+   tuned. */
 #define FAST_DISTANCE 0.05
 
 /* Returns the format of what is written, "png" or "npy": that of --format, else of the ending of the
@@ -51,8 +52,9 @@ bool sample_settings_auto_steps(const struct sample_settings *s);
 double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a);
 /* Refuses settings that contradict each other. */
 int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
-/* Sets sampler and steps of r as --fast takes them for a model: its tuned solver of the fewest steps whose images
-   are within FAST_DISTANCE of the teacher's, else unipc of 10 steps.  Returns r's steps, allocated; NULL: out of memory. */
+/* Sets sampler and steps of r as --fast takes them for a model: its tuned solver of the fewest steps whose
+   images are within FAST_DISTANCE of the teacher's, else unipc of 10 steps.  Returns r's steps,
+   allocated;  NULL: out of memory. */
 char *sample_settings_fast(struct recipe *r, const ddpm_about *a);
 /* Fills r with what an image depends on; its strings are those of s.  The model's part (clip, hashes) is
    left out. */

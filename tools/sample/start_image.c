@@ -1,4 +1,4 @@
-/* x = pixel / 127.5 - 1, the inverse of what a PNG is written by. */
+/* A pixel becomes x = pixel / 127.5 - 1, the inverse of what a PNG is written by. */
 #include "sample/start_image.h"
 #include <math.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "image/view.h"
 
-/* The hash is of byte levels, or of float32 where the picture has 16 bits. */
+/* Hashes the pixels: byte levels, or float32 where the picture has 16 bits. */
 static int hash_pixels(struct start_image *s, size_t d, bool bytes)
 {
     struct dd_hash h;
@@ -33,6 +33,8 @@ int start_image_open(struct start_image *s, const char *path, const ddpm_about *
     int code = image_file_head(&p, path, err);
     if (code)
         return code;
+
+    /* A channel of transparency is left out. */
     bool same = p.channels == a->channels || (p.channels % 2 == 0 && p.channels - 1 == a->channels);
     if (p.width != a->width || p.height != a->height || !same)
         return dd_error(err, DDPM_EDATA,
@@ -45,8 +47,9 @@ int start_image_open(struct start_image *s, const char *path, const ddpm_about *
     code = s->x ? view_picture(s->x, &p, path, a, VIEW_EXACT, err) : DDPM_ENOMEM;
     if (!code)
         code = hash_pixels(s, d, p.bytes == 1);
-    return code == DDPM_ENOMEM ? dd_error(err, DDPM_ENOMEM, "out of memory for the pixels of %s", path)
-                               : code;
+    if (code == DDPM_ENOMEM)
+        return dd_error(err, DDPM_ENOMEM, "out of memory for the pixels of %s", path);
+    return code;
 }
 
 void start_image_close(struct start_image *s)

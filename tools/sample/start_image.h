@@ -4,10 +4,11 @@
 #include "ddpm.h"
 
 struct start_image {
-    double *x;
-    char sha256[65];
-}; /* x [h, w, c] in [-1, 1]; hash of the pixels as a PNG holds them */
+    double *x;       /* [h, w, c] in [-1, 1] */
+    char sha256[65]; /* of the pixels as a PNG holds them */
+};
 
+/* Reads the picture at path.  DDPM_EDATA: it has another size or other channels than the model's images. */
 int start_image_open(struct start_image *s, const char *path, const ddpm_about *a, ddpm_error *err);
 void start_image_close(struct start_image *s);
 #endif

@@ -1,5 +1,5 @@
-/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step;
-   more images take in proportion longer, fewer just as long.  A quarter is added for what a busy machine
+/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step.
+   More images take longer in proportion, fewer just as long.  A quarter is added for what a busy machine
    may do to a step. */
 #include "sample/time_budget.h"
 #include <math.h>
@@ -12,8 +12,8 @@
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC
 #endif
 
-/* text as a time of day of the date in t, or as date and time; a date that the calendar has not, mktime
-   makes another one of. */
+/* Reads text as a time of day on the date in t, or as date and time.  mktime would make another date of
+   one that the calendar does not have; such a text is refused. */
 static bool read_time(struct tm *t, const char *text)
 {
     static const char *const forms[] = {
@@ -32,6 +32,7 @@ static bool read_time(struct tm *t, const char *text)
     return false;
 }
 
+/* Reads when the run must end.  A time of day that is over today is that of tomorrow. */
 static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 {
     time_t now = (time_t)dd_clock(CLOCK_REALTIME);
@@ -46,14 +47,15 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
                         "--deadline %.40s: expected a time of day such as 06:00 or 6am, or a date and time "
                         "such as 2030-01-31 06:00",
                         text);
+
     struct tm tomorrow = t;
     *deadline = mktime(&t);
     tomorrow.tm_mday++;
     if (*deadline <= now && !strchr(text, '-'))
         *deadline = mktime(&tomorrow);
-    return *deadline > now
-               ? DDPM_OK
-               : dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
+    if (*deadline <= now)
+        return dd_error(err, DDPM_EUSAGE, "--deadline %.40s is past: it is %s now", text, today);
+    return DDPM_OK;
 }
 
 int time_budget_begin(struct time_budget *p, double max_time, const char *deadline, ddpm_error *err)
