@@ -93,7 +93,7 @@ extern "C" {
 
 /* ---- errors ---- */
 
-/* What a function that can fail returns. */
+/* The results of a function that can fail. */
 enum {
     DDPM_OK,
     DDPM_EUSAGE,       /* an argument is out of range: the caller's mistake */
@@ -118,7 +118,7 @@ typedef struct ddpm_error {
 
 typedef struct ddpm_model ddpm_model;
 
-/* What the network predicts from x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps: eps (Ho et al. 2020),
+/* The network's prediction from x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps: eps (Ho et al. 2020),
    x0, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho 2022). */
 enum { DDPM_EPS, DDPM_X0, DDPM_V };
 
@@ -153,7 +153,7 @@ typedef struct ddpm_tuned {
     int equals;     /* the least number of untuned steps that come as near; 0: none that was tried */
 } ddpm_tuned;
 
-/* What a model is.  A caller with a network of his own fills one by hand. */
+/* A model's description.  A caller with a network of his own fills one by hand. */
 typedef struct ddpm_about {
     int height, width, channels, outputs; /* outputs: channels, or twice as many with a learned variance */
     int classes, steps;                   /* 0: no classes; T */
@@ -372,7 +372,7 @@ typedef struct ddpm_sampler_options {
     void *noise_user;
 } ddpm_sampler_options;
 
-/* What a sampler takes of the options, and what it does; 1: yes, 0: no. */
+/* The options that a sampler takes, and what it does; 1: yes, 0: no. */
 typedef struct ddpm_sampler_traits {
     int takes_eta;            /* eta may be above 0 */
     int takes_variance;       /* every name of a variance; otherwise only "auto" */

@@ -62,6 +62,7 @@ static int mount_point(char point[TEXT], char top[TEXT], const char *sysroot, in
     FILE *f = open_below(sysroot, "/proc/self/mountinfo", "");
 
     while (f && !found && fgets(line, sizeof line, f)) {
+        /* "ID PARENT DEVICE TOP POINT OPTIONS... - KIND SOURCE OPTIONS". */
         char *rest = strstr(line, " - ");
         if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2)
             continue;
@@ -88,6 +89,7 @@ double dd_cgroup_least(const char *sysroot, int version, const char *controller,
     double least = 0;
     /* From the group itself upwards, a folder at a time. */
     for (size_t length = strlen(below);; length--) {
+        /* A folder's name ends at a slash. */
         if (length && below[length] && below[length] != '/')
             continue;
 
@@ -109,7 +111,8 @@ static double memory_here(const char *sysroot, const char *folder, int version)
     char line[TEXT];
     double least = 0;
 
-    for (int i = version == 2 ? 1 : 0; i < (version == 2 ? 3 : 1); i++) {
+    int first = version == 2 ? 1 : 0, end = version == 2 ? 3 : 1;
+    for (int i = first; i < end; i++) {
         double v = dd_file_line(line, sizeof line, sysroot, folder, files[i]) ? atof(line) : 0;
         if (v > 0 && v < 0x1p60 && (least == 0 || v < least))
             least = v;

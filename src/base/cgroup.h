@@ -1,6 +1,6 @@
-/* What the control groups of this process allow, by version 1 and 2.  The limit that counts is the tightest
-   one of the process's own group and of every group above it.  If a file is missing or makes no sense, its
-   limit does not count.  sysroot: "", or in tests a folder that holds /proc and /sys. */
+/* The limits of the control groups of this process, of version 1 and 2.  The limit that counts is the
+   tightest one of the process's own group and of every group above it.  If a file is missing or makes no
+   sense, its limit does not count.  sysroot: "", or in tests a folder that holds /proc and /sys. */
 #ifndef DD_CGROUP_H
 #define DD_CGROUP_H
 

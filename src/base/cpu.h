@@ -1,4 +1,4 @@
-/* What this machine has: instruction sets and the number of threads that it is sensible to start. */
+/* Describes this machine: its instruction sets and the number of threads that it is sensible to start. */
 #ifndef DD_CPU_H
 #define DD_CPU_H
 #include "base/error.h"

@@ -128,6 +128,7 @@ static int physical_cores(const struct cpus *allowed, const char *sysroot)
             continue;
 
         snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%ld/topology/", i);
+        /* Newer and older kernels name the list of a core's threads differently. */
         int known = (dd_file_line(line, sizeof line, sysroot, folder, "core_cpus_list") &&
                      cpus_parse(&sibling, line)) ||
                     (dd_file_line(line, sizeof line, sysroot, folder, "thread_siblings_list") &&
@@ -189,6 +190,7 @@ int dd_cpu_threads(const char *sysroot)
         n = physical_cores(&allowed, sysroot);
     }
 
+    /* The quota of a container may be smaller than its processors. */
     for (int version = 1; version <= 2; version++) {
         int limit = (int)dd_cgroup_least(sysroot, version, "cpu", quota_here);
         if (limit && limit < n)

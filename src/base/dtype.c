@@ -75,6 +75,7 @@ static float half_at(const unsigned char *in, size_t i)
     memcpy(&half, in + 2 * i, 2);
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
 
+    /* Infinity and NaN, then subnormal numbers, then all others. */
     if (rest >= 0x7c00)
         return from_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);
     if (rest < 0x400)

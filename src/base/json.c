@@ -78,6 +78,7 @@ static int check_tree(const cJSON *c, const struct place *p, const char *name, d
         return dd_error(err, DDPM_EDATA, "%s: %s: the number is too large", name,
                         p->used ? p->path : "the top level");
 
+    /* The children of a list have a number, those of an object a key. */
     int i = 0;
     for (const cJSON *child = c->child; child; child = child->next, i++) {
         struct place q = below(p, child, i);
@@ -100,6 +101,7 @@ int dd_json_parse(cJSON **root, const char *text, size_t size, const char *name,
         return dd_error(err, DDPM_EDATA, "%s: not valid JSON at byte %zu: %s", name, (size_t)(s.at - s.start),
                         s.fault);
 
+    /* The text is valid JSON now, so cJSON fails for want of memory only. */
     *root = cJSON_ParseWithLength(text, size);
     if (!*root)
         return dd_error_memory(err, name);

@@ -164,6 +164,7 @@ struct dd_kind dd_kind(const unsigned char *data, size_t size)
 
     if (has(data, size, 0, "PK\3\4", 4))
         return zip_kind(data, size);
+    /* The bytes that kinds begin with, then those that end or fill a file. */
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (has(data, size, magics[i].at, magics[i].bytes, magics[i].size))
             return magics[i].kind;

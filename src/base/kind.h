@@ -1,4 +1,4 @@
-/* What a file is, for messages about a file of another kind than the one expected. */
+/* Tells what a file is, for messages about a file of another kind than the one expected. */
 #ifndef DD_KIND_H
 #define DD_KIND_H
 #include <stdbool.h>

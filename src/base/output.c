@@ -198,7 +198,7 @@ static int finish_stream(FILE *stream, bool device)
     return failed && !number ? EIO : number * failed;
 }
 
-/* Renames the temporary into its place.  What stands there is examined once more: it may have been put
+/* Renames the temporary into its place.  A file there is examined once more: it may have been put
    there meanwhile. */
 static int put_in_place(const struct dd_output *o, ddpm_error *err)
 {
@@ -224,6 +224,7 @@ int dd_output_commit(struct dd_output *o, ddpm_error *err)
     if (number)
         code = dd_error(err, DDPM_EIO, "%s: cannot be written: %s", o->path, strerror(number));
 
+    /* A device or pipe has its bytes already. */
     if (!o->temporary) {
         release(o);
         return code;

@@ -10,7 +10,7 @@
 #include <xlocale.h>
 #endif
 
-/* What the caller had set. */
+/* The settings of the caller. */
 struct dd_outside {
     fenv_t mode;
     locale_t locale;

@@ -99,6 +99,7 @@ static double log_portable(double x)
     }
 
     double f = m - 1, s = f / (2 + f), z = s * s, square = 0.5 * f * f, series = 0;
+    /* The series of R by Horner's scheme, from its smallest term. */
     for (int j = 10; j > 0; j--)
         series = (series + 2.0 / (2 * j + 1)) * z;
 
@@ -157,10 +158,12 @@ double dd_rng_quantile(double p)
                                      1.42151175831644588870e-7,
                                      2.04426310338993978564e-15 };
 
+    /* The middle: a rational function of 0.180625 - q^2. */
     double q = p - 0.5;
     if (fabs(q) <= 0.425)
         return q * ratio(middle_p, middle_q, 0.180625 - q * q);
 
+    /* The tails: rational functions of r, the square root of -ln of the tail. */
     double r = sqrt(-log_portable(q < 0 ? p : 1 - p));
     double z = r <= 5 ? ratio(near_p, near_q, r - 1.6) : ratio(far_p, far_q, r - 5);
     return q < 0 ? -z : z;

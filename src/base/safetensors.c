@@ -213,6 +213,7 @@ static int read_entry(struct reader *r, const char *name)
     return DDPM_OK;
 }
 
+/* Reads the object of strings "__metadata__". */
 static int read_metadata(struct reader *r)
 {
     struct dd_scan *s = &r->scan;
@@ -220,6 +221,7 @@ static int read_metadata(struct reader *r)
         return wrong_header(r);
     if (dd_scan_take(s, '}'))
         return DDPM_OK;
+
     do {
         struct dd_meta m = { .key = keep_string(r) };
         if (!m.key || dd_scan_expect(s, ':', "a colon is expected after a key"))
@@ -238,6 +240,7 @@ static int read_metadata(struct reader *r)
     return dd_scan_expect(s, '}', "a comma or the closing bracket is expected") ? wrong_header(r) : DDPM_OK;
 }
 
+/* Reads the whole header: an object of tensors, and at most one "__metadata__". */
 static int read_header(struct reader *r)
 {
     struct dd_scan *s = &r->scan;
@@ -261,6 +264,7 @@ static int read_header(struct reader *r)
         } while (dd_scan_take(s, ','));
         dd_scan_expect(s, '}', "a comma or the closing bracket is expected");
     }
+    /* Only white space may follow. */
     return dd_scan_end(s) ? wrong_header(r) : DDPM_OK;
 }
 
@@ -346,6 +350,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
         return dd_error(err, DDPM_EDATA,
                         "%s: %zu bytes are no safetensors file, which begins with 8 bytes of length", name,
                         size);
+    /* The length, little-endian. */
     for (int i = 7; i >= 0; i--)
         n = n << 8 | data[i];
     if (n > HEADER_MOST && size > 8 && data[8] == '{')
@@ -364,6 +369,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
         .file = name,
         .err = err,
     };
+    /* The names are never longer than the header, each with its NUL in the place of a quote. */
     dd_scan_begin(&r.scan, data + 8, (size_t)n);
     s->owned = r.text = malloc((size_t)n + 1);
     int code = r.text ? read_header(&r) : dd_error_memory(err, name);
@@ -372,6 +378,7 @@ int dd_safetensors_read(struct dd_safetensors *s, const unsigned char *data, siz
     if (!code)
         code = check_names(&r);
 
+    /* Nothing is left behind by a failure. */
     if (code)
         dd_safetensors_free(s);
     return code;

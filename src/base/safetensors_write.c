@@ -8,7 +8,7 @@
 
 enum { DIGITS = 64 };
 
-/* Where a header goes: once nowhere, for its length alone; once to the hash, if there is one; and once to the
+/* The way of a header: once nowhere, for its length alone; once to the hash, if there is one; and once to the
    file. */
 struct sink {
     FILE *file;
@@ -66,7 +66,7 @@ static void put_entry(struct sink *o, const struct dd_entry *e, uint64_t offset)
     put(o, "]}");
 }
 
-/* What a header tells.  digits: the hash, or NULL for a file without one. */
+/* The contents of a header.  digits: the hash, or NULL for a file without one. */
 struct contents {
     const struct dd_entry **entry;
     size_t entries;

@@ -44,6 +44,7 @@ static bool leads_through_proc(char folder[PATH_MAX], char name[PATH_MAX], const
     snprintf(at, sizeof at, "%s", path);
 
     for (int i = 0; i < LINKS_MOST && split(folder, name, at) && join(at, folder, name); i++) {
+        /* A name that is no link ends the way. */
         ssize_t n = readlink(at, link, sizeof link - 1);
         if (n < 0)
             return false;
@@ -80,6 +81,7 @@ enum dd_target dd_target_kind(const char *path)
     if (lstat(path, &own) != 0)
         return DD_TARGET_NEW;
 
+    /* stat follows links, lstat does not. */
     bool dangling = stat(path, &st) != 0;
 
     if (!dangling && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))

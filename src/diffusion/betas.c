@@ -275,6 +275,7 @@ static void end_at_zero(double *beta, double *alpha_bar, const struct arithmetic
     double first = r->round(sqrt(alpha_bar[0])), last = r->round(sqrt(alpha_bar[T - 1]));
     double scale = r->round(first / r->round(first - last)), before = 1;
 
+    /* beta follows from the neighbours' alpha_bar. */
     for (int t = 0; t < T; t++) {
         double s = r->round(r->round(r->round(sqrt(alpha_bar[t])) - last) * scale), here = r->round(s * s);
         beta[t] = r->round(1 - r->round(here / before));
@@ -325,6 +326,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
     if (zero)
         end -= 9;
 
+    /* NAME ends at the colon, or at the end. */
     const char *colon = memchr(name, ':', (size_t)(end - name));
     size_t length = (size_t)((colon ? colon : end) - name);
     const struct schedule *s = schedules;
@@ -337,6 +339,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
     if (code)
         return code;
 
+    /* "cast:" makes beta in double, and the rest in float. */
     const struct arithmetic *tables = as_torch || cast ? &in_float : &in_double;
     s->fill(beta, b, as_torch ? &in_float : &in_double, T);
     for (int t = 0; t < T; t++)

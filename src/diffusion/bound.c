@@ -121,6 +121,7 @@ int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const
     if (code)
         return code;
 
+    /* Buffer 1 keeps x0; every term makes its own x_i of it. */
     memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);
     memset(b->part, 0, (size_t)s->batch * PARTS * (size_t)K * sizeof *b->part);
 
@@ -136,6 +137,7 @@ static double term(const struct dd_posterior *p, const double *x0, const double 
                    int i, size_t d)
 {
     double sum = 0, of_x0 = p->tables->mean_x0[i];
+
     for (size_t e = 0; e < d; e++) {
         double u = lv[e] - p->log_small[i], away = of_x0 * (x0[e] - theta[e]);
         if (i == 0)
@@ -179,6 +181,7 @@ int dd_bound_step(ddpm_bound *b, ddpm_error *err)
     if (i < 0 || !before)
         return dd_error(err, DDPM_EUSAGE, "no term is left to measure");
 
+    /* x_i by the jump from x0. */
     for (int k = 0; k < before; k++)
         dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0),
                        s->tables->alpha_bar[i], s->d);

@@ -69,6 +69,7 @@ static void fill(double *block, const double *beta_of, int K)
     for (int i = 0; i < K; i++) {
         double here = alpha_bar[i], before = i ? alpha_bar[i - 1] : 1, alpha = here / before, rest = 1 - here;
         beta[i] = 1 - alpha;
+        /* The schedule's own beta, without cancellation. */
         if (beta_of && follows(t, i)) {
             beta[i] = beta_of[(int)t[i]];
             rest = rest_before * (1 - beta[i]) + beta[i];
@@ -113,6 +114,7 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
     memcpy(c->block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
     fill(c->block, beta, K);
 
+    /* x_K is drawn as pure noise, so the chain should begin near it. */
     if (alpha_bar[K - 1] > 0.01) {
         snprintf(c->warning, sizeof c->warning,
                  "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "

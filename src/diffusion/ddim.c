@@ -35,7 +35,7 @@ static double analytic_sigma(const ddpm_sampler *s, double here, double before, 
     return i ? sqrt(dd_optimal_variance_seen(sigma2, s->tables, i, GREY)) : 0;
 }
 
-/* Which eps a step takes: DERIVED from the clipped x0, or the network's OWN. */
+/* The eps that a step takes: DERIVED from the clipped x0, or the network's OWN. */
 enum eps { DERIVED, OWN };
 
 /* Goes from position i to where alpha_bar is b.  lambda: the sigma of equation 12.  sigma: the noise that is
@@ -73,6 +73,7 @@ static int descend(ddpm_sampler *s, enum eps eps, int i, ddpm_error *err)
 
     if (analytic)
         return move(s, OWN, i, b, lambda, analytic_sigma(s, a, b, lambda, i), err);
+    /* Otherwise the noise is the sigma of equation 16. */
     return move(s, eps, i, b, lambda, lambda, err);
 }
 

@@ -84,6 +84,7 @@ static double ln_bin(double m, double h)
     double a = m - h, b = m + h;
     if (h <= 0.5 && h * fabs(m) <= 1)
         return ln_narrow(m, h);
+    /* A tail; the middle of the bin is below 0. */
     if (b <= 0)
         return ln_phi(b) + log(mills(-b) - exp(2 * h * m) * mills(-a));
     return log1p(-0.5 * (erfc(-a * sqrt_half) + erfc(b * sqrt_half)));
@@ -105,6 +106,7 @@ double dd_decoder_gradient(double *by_mean, double *by_log_variance, double x, d
     bool left = x < -0.999;
     bool right = x > 0.999;
 
+    /* phi(a) / p and phi(b) / p, 0 at an infinite end. */
     if (left || right || h * fabs(m) > 1) {
         double at_a = left ? 0 : exp(ln_phi(m - h) + nats), at_b = right ? 0 : exp(ln_phi(m + h) + nats);
         *by_mean = (at_b - at_a) / sigma;

@@ -74,6 +74,7 @@ static int order_of(const ddpm_sampler *s, int i, int history)
 {
     int order = history < s->options.order ? history + 1 : s->options.order;
 
+    /* The last step is x0, whatever the order. */
     if (i == 0)
         return 1;
     return i == 1 && s->tables->K < FEW && order > 2 ? 2 : order;
@@ -93,6 +94,7 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
         .second = second,
     };
 
+    /* The noise of the step takes a part of x away. */
     if (eta > 0) {
         u.of_x *= exp(-eta * eta * h);
         u.of_z = sqrt((1 - to) * -expm1(-2 * eta * eta * h));
@@ -128,6 +130,7 @@ static void choose(struct update *u, const ddpm_sampler *s, int i, int history, 
     int order = order_of(s, i, history);
     *u = update_of(s->tables, i, eta, order, second);
 
+    /* Order 1 is always stable. */
     while (!published && i && !is_stable(u))
         *u = update_of(s->tables, i, eta, --order, second);
 }

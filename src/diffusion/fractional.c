@@ -1,9 +1,10 @@
 /* fractional.c: what a step between two whole ones means.  A model knows alpha_bar_t for t = 0..T-1.  In
    between, the logarithm of the signal-to-noise ratio is linear in t: with n = floor(t) and w = t - n,
 
-     l_n = ln(alpha_bar_n / (1 - alpha_bar_n)),   l(t) = (1 - w) l_n + w l_{n+1},   alpha_bar(t) = 1 / (1 + e^-l(t))
+     l_n = ln(alpha_bar_n / (1 - alpha_bar_n))
+     l(t) = (1 - w) l_n + w l_{n+1},   alpha_bar(t) = 1 / (1 + e^-l(t))
 
-   At a whole t this is the model's own number, to the bit.  Where alpha_bar_{T-1} is 0 its l is minus
+   At a whole t this is the model's own number, to the bit.  If alpha_bar_{T-1} is 0, its l is minus
    infinity, so the last interval is linear in alpha_bar instead. */
 #include "diffusion/fractional.h"
 #include <math.h>

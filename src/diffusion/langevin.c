@@ -71,6 +71,7 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
     int code = check_steps(l, first, steps, err);
 
     for (int64_t t = first; !code && t < first + steps; t++) {
+        /* The counter of the noise has 16 bits for whole steps, and the draws for the rest. */
         double of_t = (double)(t & 0xFFFF);
         int draw = (int)(t >> 16);
 
@@ -90,6 +91,7 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
 
 int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err)
 {
+    /* delta_i = 4 r^2 (1 - alpha_bar_i) */
     double r = s->options.snr, size = 4 * r * r * (1 - s->tables->alpha_bar[i]);
 
     int code = dd_sampler_predict(s, 0, i, err);

@@ -95,6 +95,7 @@ static double scale_of(const ddpm_tables *t, int i)
 /* Returns the factor by which Heun's step from u to another clock comes out too wide, at the worst. */
 static double widens(double u, double to)
 {
+    /* The variance at which the step is worst, within that of images. */
     double v = fmin(1, 2 * to * to), h = to - u, here = u / (v + u * u), there = to / (v + to * to);
 
     return (1 + h / 2 * (here + there * (1 + h * here))) / sqrt((v + to * to) / (v + u * u));
@@ -160,6 +161,7 @@ static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
         double *x = dd_sampler_row(s, 0, k);
         const double *begun = dd_sampler_begun(s, 0, k), *slope = slope_of(s, x, k, to);
 
+        /* The mean of Euler's step and of one with the slope at its end. */
         for (size_t e = 0; e < s->d; e++)
             x[e] = (to_scale * (begun[e] / from_scale + h * slope[e]) + x[e]) / 2;
     }

@@ -66,10 +66,12 @@ int dd_optimal_steps_create(struct dd_optimal_steps *p, const double *cost, int 
         return dd_error(err, DDPM_ENOMEM, "out of memory for the best of all lists of %d steps", nodes);
     }
 
+    /* B_1, of the path that is node 0 alone. */
     for (int r = 0; r < nodes; r++)
         here[r] = r ? INFINITY : 0;
     p->least[0] = here[n - 1];
 
+    /* `here` and `next` change places. */
     for (int k = 1; k < most; k++) {
         double *done = here;
         extend(next, p->from + (size_t)k * n, here, cost, nodes);
@@ -91,6 +93,7 @@ void dd_optimal_steps_free(struct dd_optimal_steps *p)
 void dd_optimal_steps_path(const struct dd_optimal_steps *p, double *node, int count)
 {
     int r = p->nodes - 1;
+
     for (int k = count - 1; k >= 0; k--) {
         node[k] = r;
         r = p->from[(size_t)k * (size_t)p->nodes + (size_t)r];

@@ -36,6 +36,7 @@ const char *const *dd_posterior_names(void)
 /* Returns what "auto" comes to.  bench/RESULTS.md has the measurements behind it, "Few steps". */
 static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma)
 {
+    /* A learned variance, and the full chain, are what the model was trained for. */
     if (own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE || t->K == T)
         return own;
     if (gamma && dd_optimal_variance_known(t, T))
@@ -104,6 +105,7 @@ int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables
     p->log_optimal = p->log_large + K;
     p->gamma = p->log_optimal + K;
 
+    /* Element 0 of beta_tilde has no logarithm. */
     for (int i = 1; i < K; i++) {
         p->log_small[i] = log(tables->beta_tilde[i]);
         p->log_large[i] = log(tables->beta[i]);

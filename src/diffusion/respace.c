@@ -90,6 +90,7 @@ static void logsnr(double *c, int K, const double *alpha_bar, int T)
 
     for (int i = 0; i < K - 1; i++) {
         double wanted = high + (low - high) * i / (K - 1);
+        /* ln SNR falls with t, so the nearest step only moves up. */
         while (t < last && fabs(log_snr(alpha_bar[t + 1]) - wanted) < fabs(log_snr(alpha_bar[t]) - wanted))
             t++;
         c[i] = t;
@@ -113,8 +114,10 @@ const char *const *dd_respace_names(void)
 /* Makes c [K] strictly increasing within 0, ..., T-1. */
 static void fix_up(double *c, int K, int T)
 {
+    /* Upwards, so that no step comes twice. */
     for (int i = 1; i < K; i++)
         c[i] = fmax(c[i], c[i - 1] + 1);
+    /* Below T, with room for the steps that follow. */
     for (int i = 0; i < K; i++)
         c[i] = fmin(c[i], T - K + i);
 }
@@ -208,6 +211,7 @@ static int read_steps(double *c, int *K, const ddpm_about *a, const char *steps,
     if (code)
         return code;
 
+    /* A chain of one step starts from noise. */
     if (*K == 1)
         c[0] = T - 1;
     fix_up(c, *K, T);

@@ -1,4 +1,4 @@
-/* Which steps of a model's chain are taken. */
+/* Chooses which steps of a model's chain are taken. */
 #ifndef DD_RESPACE_H
 #define DD_RESPACE_H
 #include "diffusion/chain.h"

@@ -131,6 +131,7 @@ static int check_variance(const ddpm_sampler *s, ddpm_error *err)
 static int check(const ddpm_sampler *s, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
+
     int learned = o->own_variance == DDPM_LEARNED || o->own_variance == DDPM_LEARNED_RANGE;
     if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA ||
         o->own_variance > DDPM_LEARNED_RANGE)
@@ -463,6 +464,7 @@ static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_erro
     if (!code)
         code = step(s, s->i, err);
 
+    /* Lost images are as they were before the step: all, or those without a prediction. */
     if (code || s->live < before)
         put_back(s, code != DDPM_OK);
     if (code)

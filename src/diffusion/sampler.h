@@ -15,7 +15,7 @@
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
 
-/* What a sampler is: its traits, and its functions. */
+/* A sampler: its traits, and its functions. */
 struct dd_sampler_kind {
     ddpm_sampler_traits traits;
 

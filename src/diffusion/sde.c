@@ -22,7 +22,7 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
     double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
     p->drift(p->user, f, x, t, d);
 
-    /* Where g = 0 the score may be anything. */
+    /* With g = 0 the score may be anything. */
     for (size_t e = 0; e < d; e++)
         x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
 }

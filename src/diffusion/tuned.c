@@ -10,7 +10,7 @@
    its coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped as m0
    is.
 
-   Where fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order
+   With fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order
    2, to the bit.  Solvers with learned times and coefficients are compared in arXiv 2510.17699. */
 #include "diffusion/tuned.h"
 #include <math.h>

@@ -50,6 +50,7 @@ static void correct(double *x, const ddpm_tables *t, int i, const double *last, 
     double phi = b.p1 / -b.h - 1, g1 = phi / b.p1, g2 = 2 * (phi / -b.h - 0.5) / b.p1;
     double rho1 = order > 1 ? (g2 - g1) / (r - 1) : 0, rho2 = order > 1 ? g1 - rho1 : 0.5;
 
+    /* change is rho_1 D + rho_2 (m_j - m_i). */
     for (size_t e = 0; e < d; e++) {
         double change = rho2 * (m0[e] - m1[e]) + (order > 1 ? rho1 * (m2[e] - m1[e]) / r : 0);
         x[e] = b.of_x * last[e] - b.of_m * b.p1 * (m1[e] + change);

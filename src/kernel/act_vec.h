@@ -81,6 +81,7 @@ INLINE vf vf_mish(vf x)
 {
     vf e = vf_exp(vf_min(vf_set(20), x));
     vf n = vf_mul(e, vf_add(e, vf_set(2)));
+
     return vf_mul(vf_max(vf_set(-90), x), vf_div(n, vf_add(n, vf_set(2))));
 }
 
@@ -106,6 +107,7 @@ INLINE vf vf_silu_slope(vf x)
 {
     x = vf_min(vf_set(88), vf_max(vf_set(-86), x));
     vf e = exp_within(vf_sub(vf_set(0), x)), s = vf_div(vf_set(1), vf_add(vf_set(1), e));
+
     return vf_mul(s, vf_fma(x, vf_mul(e, s), vf_set(1)));
 }
 
@@ -119,6 +121,7 @@ INLINE vf vf_gelu_slope(vf x)
 {
     x = vf_min(vf_set(14), vf_max(vf_set(-14), x));
     vf a = vf_max(x, vf_sub(vf_set(0), x)), e = gelu_exp(a), tail = vf_mul(gelu_tail(a), e);
+
     return vf_fma(vf_mul(x, vf_set(0x1.988454p-2f)), e, vf_above(x, vf_sub(vf_set(1), tail), tail));
 }
 
@@ -132,6 +135,7 @@ INLINE vf vf_mish_slope(vf x)
 {
     x = vf_min(vf_set(20), vf_max(vf_set(-86), x));
     vf e = vf_exp(x), n = vf_mul(e, vf_add(e, vf_set(2))), r = vf_div(vf_set(1), vf_add(n, vf_set(2)));
+
     vf second = vf_mul(vf_mul(vf_mul(x, vf_set(4)), e), vf_mul(vf_add(e, vf_set(1)), r));
     return vf_mul(r, vf_add(n, second));
 }

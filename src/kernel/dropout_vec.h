@@ -1,6 +1,6 @@
 /* Dropout by Philox4x32-10 (base/rng.c), VL / 2 blocks at once.  A word of the state is the low half of a
-   64-bit lane.  What the high half holds never comes down again, since products are of low halves, and only
-   products are shifted. */
+   64-bit lane.  The contents of its high half never comes down again, since products are of low halves, and
+   only products are shifted. */
 
 typedef uint32_t vf_words __attribute__((vector_size(4 * VL)));
 
@@ -14,6 +14,7 @@ INLINE void K(philox)(uint32_t *word, uint32_t first, const uint32_t *counter, c
     uint32_t k0 = key[0], k1 = key[1];
     for (unsigned i = 0; i < VL / 2; i++)
         even[i] = counter[0] + first + i;
+
     memcpy(&x0, even, sizeof x0);
     x1 = (x0 ^ x0) + counter[1];
     x2 = (x0 ^ x0) + counter[2];
@@ -44,9 +45,12 @@ static void K(dropout)(float *y, size_t n, const uint32_t *counter, const uint32
 {
     uint32_t word[DROPOUT_WORDS + VL] = { 0 };
     uint32_t block = 0;
+
     for (size_t done = 0, count; done < n; done += count, block += VL / 2, skip = 0) {
+        /* skip words of the first block have been used before. */
         count = n - done < DROPOUT_WORDS - skip ? n - done : DROPOUT_WORDS - skip;
         K(philox)(word, block, counter, key);
+
         EACH_VECTOR(i, count, {
             vf_words w;
             memcpy(&w, word + skip + i, sizeof w);

@@ -23,15 +23,18 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
             sum[i][v] = load ? vf_take(c + i * cs + v * VL, v < nv - 1 ? VL : tail) : vf_set(0);
     }
 
+    /* The sums, in ascending order of tap and k. */
     for (size_t tap = 0; tap < taps; tap++, a += GEMM_MR) {
         const float *row[GEMM_MR];
         UNROLL
         for (int i = 0; i < m; i++)
             row[i] = a[i];
+
         const float *next = taps == 1 ? row[m - 1] + depth : row[m - 1];
         for (size_t k = 0; k < depth; k++, b += GEMM_NR, ahead += step) {
             vf_ahead(ahead);
             vf_next(next + k * (taps == 1 ? m : 1));
+
             const vf left = vf_load(b), right = nv == 2 ? vf_load(b + VL) : left;
             UNROLL
             for (int i = 0; i < m; i++) {
@@ -43,9 +46,11 @@ INLINE void gemm_tile(float *c, size_t cs, const float *const *a, const float *b
         }
     }
 
+    /* Then bias, residual and scale. */
     const float *bias = post ? post->bias : NULL, *residual = post ? post->residual : NULL;
     const size_t rs = post ? post->residual_stride : 0;
     const vf scale = vf_set(post ? post->scale : 1);
+
     UNROLL
     for (int v = 0; v < nv; v++) {
         const size_t lanes = v < nv - 1 ? VL : tail;

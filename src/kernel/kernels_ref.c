@@ -166,7 +166,7 @@ static struct rms_term rms_term(double x, double norm, double dy, size_t c, cons
     return (struct rms_term){ n, h, h * a };
 }
 
-/* Where the norm is below 1e-12, n is x times a constant, and the term of the norm is not there. */
+/* With a norm below 1e-12, n is x times a constant, and the term of the norm is not there. */
 static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *product, float *row,
                              const float *dy, size_t dys, const float *x, size_t xs, const float *gain,
                              const float *scale, const float *shift, size_t pixels, size_t channels,
@@ -177,6 +177,7 @@ static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *
     for (size_t p = 0; p < pixels; p++)
         norm[p] = norm_ref(x + p * xs, channels);
 
+    /* The sums over pixels, then dx of each pixel. */
     for (size_t c = 0; c < channels; c++) {
         double s = 0, q = 0;
         for (size_t p = 0; p < pixels; p++) {
@@ -206,6 +207,7 @@ static void rms_backward_ref(float *dx, size_t dxs, int add, float *sum, float *
 static void softmax_ref(float *x, size_t xs, float a, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, x += xs) {
+        /* The maximum, the sum, the quotients. */
         double largest = -INFINITY, sum = 0;
         for (size_t i = 0; i < n; i++)
             if ((double)a * x[i] > largest)
@@ -301,6 +303,7 @@ static void unshuffle_backward_ref(float *dx, size_t dxs, int add, const float *
     for (size_t i = 0; i < h; i++)
         for (size_t j = 0; j < w; j++, dx += dxs)
             for (size_t c = 0; c < channels; c++) {
+                /* The channel of dy that holds this pixel's c. */
                 size_t from = c * 4 + i % 2 * 2 + j % 2;
                 float d = in_block_ref(i, j, h, w) ? dy[(i / 2 * (w / 2) + j / 2) * dys + from] : 0;
                 dx[c] = add ? dx[c] + d : d;

@@ -52,9 +52,11 @@ INLINE void affine_sums_run(float *dx, size_t dxs, int add, float *sum, float *p
             vf g = vf_take(du + v * VL, lanes);
             if (act != DD_ACT_NONE)
                 g = vf_mul(g, vf_act_slope(vf_fma(in, a, vf_take(shift + v * VL, lanes)), act));
+
             vf d = vf_mul(g, a);
             vf_put(dx + v * VL, add ? vf_add(vf_take(dx + v * VL, lanes), d) : d, lanes);
             s[v] = vf_add(s[v], g);
+
             vf_ahead(x + pixels * xs + v * VL);
             if (add)
                 vf_ahead(dx + pixels * dxs + v * VL);
@@ -75,6 +77,7 @@ INLINE void affine_sums(float *dx, size_t dxs, int add, float *sum, float *produ
                         const float *pivot, size_t pixels, size_t channels, enum dd_act act)
 {
     size_t c = 0;
+    /* Two vectors of channels at a time, then one, then the tail. */
     for (; c + 2 * VL <= channels; c += 2 * VL)
         affine_sums_run(dx + c, dxs, add, sum + c, product + c, du + c, dus, x + c, xs, scale + c, shift + c,
                         pivot + c, pixels, VL, 2, act);
@@ -100,6 +103,7 @@ INLINE void affine_slope_run(float *dx, size_t dxs, int add, const float *du, si
             g = vf_mul(g, vf_act_slope(in, act));
             if (scale)
                 g = vf_mul(g, vf_take(scale + c, lanes));
+
             vf_put(dx + c, add ? vf_add(vf_take(dx + c, lanes), g) : g, lanes);
         });
 }
@@ -135,6 +139,7 @@ static void K(post)(float *y, size_t ys, const float *x, size_t xs, const float 
                 v = vf_add(v, vf_take(bias + c, lanes));
             if (residual)
                 v = vf_add(v, vf_take(residual + p * rs + c, lanes));
+
             vf_put(y + c, vf_mul(v, vf_set(scale)), lanes);
         });
 }

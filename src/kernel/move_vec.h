@@ -78,6 +78,7 @@ static void unshuffle_pixel(float *y, const float *p0, const float *p1, const fl
     size_t c = 0;
     for (; c + VL <= n; c += VL, y += 4 * VL) {
         vf a = vf_load(p0 + c), b = vf_load(p1 + c), d = vf_load(p2 + c), e = vf_load(p3 + c);
+        /* Zips rows p0 with p2 and p1 with p3, and the results again: p0 p1 p2 p3 of each channel. */
         vf even = vf_zip_low(a, d), odd = vf_zip_low(b, e);
         vf_store(y, vf_zip_low(even, odd));
         vf_store(y + VL, vf_zip_high(even, odd));
@@ -160,9 +161,11 @@ static void K(unshuffle_backward)(float *dx, size_t dxs, int add, const float *d
 INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, size_t rows, size_t columns)
 {
     vf a[VL], b[VL];
+
     UNROLL
     for (size_t i = 0; i < VL; i++)
         a[i] = i < rows ? vf_take(x + i * xs, columns) : vf_set(0);
+
     UNROLL
     for (size_t round = 1; round < VL; round *= 2) {
         UNROLL
@@ -174,6 +177,7 @@ INLINE void transpose_square(float *y, size_t ys, const float *x, size_t xs, siz
         for (size_t i = 0; i < VL; i++)
             a[i] = b[i];
     }
+
     UNROLL
     for (size_t j = 0; j < VL; j++)
         if (j < columns)
@@ -190,6 +194,7 @@ INLINE void transpose_strip(float *y, size_t ys, const float *x, size_t xs, size
 {
     for (size_t j = 0; j < columns; j += VL)
         for (size_t i = 0; i < rows; i += VL)
+            /* Whole squares, which are the most, are compiled without tests for an edge. */
             if (i + VL <= rows && j + VL <= columns)
                 transpose_square(y + j * ys + i, ys, x + i * xs + j, xs, VL, VL);
             else

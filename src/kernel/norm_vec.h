@@ -84,6 +84,7 @@ INLINE void rms_run(float *y, size_t ys, const float *x, size_t xs, const float 
 {
     for (size_t p = 0; p < pixels; p++, x += xs, y += ys) {
         float norm = length(x, channels);
+        /* v = x gain / max(||x||, 1e-12) */
         vf inverse = vf_set(1 / (norm < 1e-12f ? 1e-12f : norm));
         EACH_VECTOR(c, channels, {
             vf v = vf_mul(vf_take(x + c, lanes), vf_mul(vf_take(gain + c, lanes), inverse));
@@ -92,6 +93,7 @@ INLINE void rms_run(float *y, size_t ys, const float *x, size_t xs, const float 
             v = vf_act(v, act);
             if (residual)
                 v = vf_add(v, vf_take(residual + p * rs + c, lanes));
+
             vf_put(y + c, v, lanes);
         });
     }
@@ -123,12 +125,15 @@ INLINE void rms_backward_run(float *dx, size_t dxs, int add, float *sum, float *
             if (act != DD_ACT_NONE)
                 h = vf_mul(h,
                            vf_act_slope(scale ? vf_fma(n, a, vf_take(shift + c, lanes)) : vf_mul(n, a), act));
+
             vf t = vf_mul(h, a);
             vf_put(row + c, t, lanes);
             vf_put(sum + c, vf_add(vf_take(sum + c, lanes), h), lanes);
             vf_put(product + c, vf_fma(h, n, vf_take(product + c, lanes)), lanes);
             dot = vf_fma(n, t, dot);
         });
+
+        /* n . t; below 1e-12 the norm counts as a constant. */
         vf along = vf_set(norm < 1e-12f ? 0 : -vf_sum(dot));
         EACH_VECTOR(c, channels, {
             vf n = vf_mul(vf_take(x + c, lanes), inverse);

@@ -8,6 +8,8 @@ static float largest(const float *x, size_t n)
 {
     vf m = vf_set(-INFINITY);
     EACH_VECTOR(i, n, { m = vf_max(m, vf_take_or(x + i, lanes, vf_set(-INFINITY))); });
+
+    /* The largest of the lanes. */
     float lane[VL], top = -INFINITY;
     vf_store(lane, m);
     for (int i = 0; i < VL; i++)
@@ -32,10 +34,13 @@ INLINE vf exp_run(float *x, float a, float m, size_t n)
 static void K(softmax)(float *x, size_t xs, float a, size_t rows, size_t n)
 {
     for (size_t r = 0; r < rows; r++, x += xs) {
+        /* The maximum is subtracted, so that no power is above 1. */
         float m = a * largest(x, n);
         vf sum = vf_set(0);
         for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
             sum = vf_add(sum, exp_run(x + i, a, m, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
+
+        /* One division for the row. */
         vf inverse = vf_set(1 / vf_sum(sum));
         EACH_VECTOR(i, n, { vf_put(x + i, vf_mul(vf_take(x + i, lanes), inverse), lanes); });
     }
@@ -56,6 +61,7 @@ static void K(softmax_backward)(float *d, size_t ds, const float *y, size_t ys, 
         vf sum = vf_set(0);
         for (size_t i = 0; i < n; i += SOFTMAX_CHUNK * VL)
             sum = vf_add(sum, dot_run(y + i, d + i, n - i < SOFTMAX_CHUNK * VL ? n - i : SOFTMAX_CHUNK * VL));
+
         vf along = vf_set(vf_sum(sum));
         EACH_VECTOR(i, n, {
             vf scaled = vf_mul(vf_set(a), vf_take(y + i, lanes));

@@ -5,6 +5,7 @@
 INLINE void adjoint_six(vf *y, int ys, const vf *x, int xs)
 {
     vf even = vf_add(x[0], x[2 * xs]), odd = vf_add(x[xs], x[3 * xs]);
+
     vf even2 = vf_fma(vf_set(4), x[2 * xs], x[0]);
     vf odd2 = vf_fma(vf_set(8), x[3 * xs], vf_mul(vf_set(2), x[xs]));
 
@@ -21,6 +22,7 @@ static void K(winograd_output_adjoint)(float *v, size_t plane, const float *cons
     EACH_VECTOR(c, channels, {
         vf d[4 * 6];
         vf o[6];
+
         UNROLL
         for (int j = 0; j < 4; j++) {
             vf column[4];
@@ -29,6 +31,7 @@ static void K(winograd_output_adjoint)(float *v, size_t plane, const float *cons
                 column[i] = vf_take(x[4 * i + j] + c, lanes);
             adjoint_six(d + j, 4, column, 1);
         }
+
         UNROLL
         for (int i = 0; i < 6; i++) {
             adjoint_six(o, 1, d + 4 * i, 1);
@@ -55,6 +58,7 @@ static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, siz
     EACH_VECTOR(c, channels, {
         vf d[6 * 3];
         vf o[3];
+
         UNROLL
         for (int j = 0; j < 6; j++) {
             vf column[6];
@@ -63,6 +67,7 @@ static void K(winograd_weights_adjoint)(float *y, size_t ys, const float *u, siz
                 column[i] = vf_take(u + (size_t)(6 * i + j) * plane + c, lanes);
             adjoint_three(d + j, 6, column, 1);
         }
+
         UNROLL
         for (int i = 0; i < 3; i++) {
             adjoint_three(o, 1, d + 6 * i, 1);

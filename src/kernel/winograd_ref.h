@@ -10,6 +10,7 @@ static void sandwich(double *y, const double (*a)[8], const double (*b)[8], cons
         for (int j = 0; j < yb; j++) {
             y[i * yb + j] = 0;
             for (int k = 0; k < xa * xb; k++)
+                /* 0 times infinity is NaN, which the vector kernels never make. */
                 if (a[i][k / xb] != 0 && b[j][k % xb] != 0)
                     y[i * yb + j] += a[i][k / xb] * x[k] * b[j][k % xb];
         }
@@ -71,6 +72,7 @@ static void transform_input(float *v, size_t plane, const float *const *x, size_
                             int columns, int points)
 {
     int high = rows + 2, wide = columns + 2;
+
     for (size_t c = 0; c < channels; c++) {
         double d[64], u[64];
         for (int k = 0; k < high * wide; k++)
@@ -87,12 +89,14 @@ static void transform_output(float *const *y, const float *m, size_t plane, cons
                              int columns, int points)
 {
     int high = rows + 2, wide = columns + 2;
+
     for (size_t c = 0; c < channels; c++) {
         double d[64], o[36];
         for (int k = 0; k < high * wide; k++)
             d[k] = m[place_of(k, rows, columns, points) * plane + c];
 
         sandwich(o, output_matrix(rows), output_matrix(columns), d, rows, columns, high, wide);
+
         for (int k = 0; k < rows * columns; k++)
             if (y[k])
                 y[k][c] = (float)((o[k] + (bias ? bias[c] : 0) + (residual ? residual[k][c] : 0)) * scale);

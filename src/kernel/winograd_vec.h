@@ -175,6 +175,7 @@ INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, si
     const int high = rows + 2, wide = columns + 2;
     EACH_VECTOR(c, channels, {
         vf d[64];
+        /* The columns. */
         UNROLL
         for (int j = 0; j < wide; j++) {
             UNROLL
@@ -182,6 +183,7 @@ INLINE void winograd_input_run(float *v, size_t plane, const float *const *x, si
                 d[wide * i + j] = vf_take(x[wide * i + j] + c, lanes);
             winograd_input_line(d + j, wide, rows, points);
         }
+        /* Then the rows, which go to their points. */
         UNROLL
         for (int i = 0; i < high; i++) {
             winograd_input_line(d + wide * i, 1, columns, points);
@@ -225,6 +227,7 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
         vf d[6 * 8];
         vf o[6];
         vf b = bias ? vf_take(bias + c, lanes) : vf_set(0);
+        /* The columns. */
         UNROLL
         for (int j = 0; j < wide; j++) {
             vf column[8];
@@ -235,6 +238,7 @@ INLINE void winograd_output_run(float *const *y, const float *m, size_t plane, c
             }
             winograd_output_line(d + j, wide, column, 1, rows);
         }
+        /* Then the rows, which are pixels. */
         UNROLL
         for (int i = 0; i < rows; i++) {
             winograd_output_line(o, 1, d + wide * i, 1, columns);
@@ -338,12 +342,14 @@ INLINE void winograd_weights_run(float *u, size_t plane, const float *w, size_t 
             vf x[9];
             vf d[8 * 3];
             vf o[8];
+
             UNROLL
             for (int k = 0; k < 9; k++)
                 x[k] = vf_load(w + k * GEMM_NR + j);
             UNROLL
             for (int k = 0; k < 3; k++)
                 winograd_weights_line(d + k, 3, x + k, 3, tile);
+
             UNROLL
             for (int k = 0; k < side; k++) {
                 winograd_weights_line(o, 1, d + 3 * k, 1, tile);
