@@ -103,9 +103,11 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
     ddpm_error err = { .text = "out of memory" };
     struct dd_conv_setup forward = *setup;
 
+    /* Forward by training's rule, which is not that of sampling. */
     forward.engine = dd_conv_gradient_engine(s, NULL);
     int failed = dd_conv_open(&t.conv, s, &forward, &err) ||
                  dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);
+
     for (int pass = 0; pass < PASSES; pass++)
         b->seconds[pass] = failed ? 0 : 1e9;
     for (int i = 0; i < rounds * PASSES && !failed; i++) {
@@ -115,6 +117,7 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
         b->seconds[i % PASSES] = end - start < b->seconds[i % PASSES] ? end - start : b->seconds[i % PASSES];
     }
     close_state(&t);
+
     if (failed)
         fprintf(stderr, "ddpm-bench: %s\n", err.text);
     return failed;

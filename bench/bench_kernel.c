@@ -185,14 +185,14 @@ static void run_gemm(struct work *w)
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
 }
 
-/* The transforms go over all tiles.  Planes for 16 of them lie an odd number of lines apart, as
-   in the layer.  Outputs come a panel of columns at a time. */
+/* Returns the distance of planes for 16 tiles: an odd number of lines, as in the layer.  The
+   transforms below go over all tiles, back a panel of columns at a time. */
 static size_t plane_of(size_t columns)
 {
     return 16 * columns + 16;
 }
 
-/* Transforms back to tiles of tile * tile outputs. */
+/* Transforms the inputs of tiles of tile * tile outputs. */
 static void run_input(struct work *w, size_t tile)
 {
     const float *pixel[64];
@@ -210,6 +210,7 @@ static void run_input(struct work *w, size_t tile)
     w->bytes = 8.0 * (double)pixels * PIXELS / 16 * C;
 }
 
+/* Transforms back to tiles of tile * tile outputs. */
 static void run_output(struct work *w, size_t tile)
 {
     float *pixel[36];

@@ -24,8 +24,10 @@ int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err
 
     if (!known)
         return ddpm_model_open(m, name, err);
-    if (size && resized(net, sizeof net, known->net, size))
-        return snprintf(err->text, sizeof err->text, "the configuration of %s has no height", name), 1;
+    if (size && resized(net, sizeof net, known->net, size)) {
+        snprintf(err->text, sizeof err->text, "the configuration of %s has no height", name);
+        return 1;
+    }
 
     known_net_json(json, sizeof json, size ? net : known->net, known->diffusion);
     int code = ddpm_model_create(m, json, err);
@@ -44,6 +46,7 @@ int bench_input_create(struct bench_input *in, const ddpm_about *a, int n)
                                 a->classes ? calloc((size_t)n, sizeof *in->classes) : NULL, n };
     if (!in->x || !in->y || !in->t || (a->classes && !in->classes))
         return -1;
+
     for (size_t i = 0; i < floats; i++)
         in->x[i] = (float)(i * 7919 % 2001) / 1000 - 1;
     return 0;
@@ -67,6 +70,8 @@ int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options
     *r = (struct bench_step){ .seconds = 1e9 };
     if (!code && bench_input_create(&in, ddpm_model_about(m), o->batch))
         code = snprintf(err->text, sizeof err->text, "out of memory");
+
+    /* The first step is not timed. */
     double begin = bench_now();
     for (int i = 0; !code && (i < 2 || bench_now() - begin < least); i++) {
         double start = bench_now();
@@ -74,12 +79,15 @@ int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options
         if (i && bench_now() - start < r->seconds)
             r->seconds = bench_now() - start;
     }
+
     if (!code) {
         const ddpm_net_about *a = ddpm_net_describe(net);
         const ddpm_node *list;
         r->nodes = ddpm_net_nodes(net, &list);
         r->flops = a->flops * a->batch;
         r->weights = a->packed ? (double)a->packed : (double)a->weights;
+
+        /* Each node writes its output, and another reads it: twice four bytes. */
         for (size_t i = 0; i < r->nodes; i++)
             r->values += 8.0 * a->batch * list[i].height * list[i].width * list[i].channels;
         r->held = (double)(a->weights + a->packed + a->activations + a->scratch);

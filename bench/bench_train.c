@@ -117,6 +117,8 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
                start = bench_now();
         code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
         double seconds = bench_now() - start;
+
+        /* The parts of the fastest step; nodes only count up. */
         if (seconds < r->step) {
             r->step = seconds;
             r->forward = nodes_from(r, 0, r->forwards) - forward;
