@@ -237,6 +237,7 @@ static void forward_images(struct dd_conv *c, const struct dd_context *ctx, cons
     inner.scratch += output_floats(c);
 
     c->engine->forward(c, &inner, &out, &in, pre, takes & DD_CONV_POST ? post : NULL);
+    /* Does the rest of post, and copies to a strided y. */
     if (out.data != y->data || (post && !(takes & DD_CONV_POST)))
         output_pass(ctx, y, &out, post);
 }
@@ -246,6 +247,8 @@ void dd_conv_forward(struct dd_conv *c, const struct dd_context *ctx, const stru
 {
     unsigned takes = c->engine->takes;
     int input_pass = (pre && !(takes & DD_CONV_PRE)) || (!dense(x) && !(takes & DD_CONV_STRIDED_X));
+
+    /* An input pass takes a few images at a time, so that the engine finds them in the cache. */
     int most = input_pass ? images_of_pass(c) : x->n;
     for (int first = 0; first < x->n; first += most) {
         int n = (int)dd_min((size_t)most, (size_t)(x->n - first));

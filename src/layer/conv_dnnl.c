@@ -352,6 +352,7 @@ static void pack_dnnl(struct dd_conv *c, const struct dd_conv_weights *w, const 
     run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } },
         c->packed, o->bias);
 
+    /* Both primitives read them. */
     for (struct primitive *p = &o->one; p; p = p == &o->one && o->batch.run ? &o->batch : NULL) {
         dnnl_memory_set_data_handle(p->weights, c->packed);
         dnnl_memory_set_data_handle(p->bias, b);
@@ -380,6 +381,7 @@ static void forward_dnnl(const struct dd_conv *c, const struct dd_context *ctx, 
     (void)pre;
     (void)post;
 
+    /* A part of a batch goes image by image. */
     if (o->batch.run && x->n == c->batch)
         primitive_forward(c, &o->batch, y->data, x->data, ctx->scratch, out * (size_t)x->n);
     else

@@ -93,6 +93,7 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     if (last == before)
         return;
 
+    /* A strided run is a run of pixels that lie further apart. */
     const float *from =
         x->data +
         ((image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)(ix + before * s->stride)) * x->stride +

@@ -114,6 +114,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
     size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
     float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
 
+    /* A phase without taps still writes its zeros. */
     do {
         size_t part = dd_min(TAPS, taps - tap);
         for (size_t t = tap; t < tap + part; t++)

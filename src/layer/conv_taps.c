@@ -121,6 +121,8 @@ static void add_taps(const struct dd_conv *c, float *y, const float *z, int top,
     const struct taps *g = c->state;
     const struct dd_conv_shape *s = &c->shape;
     int iy = oy - s->top, ix = ox - s->left;
+
+    /* Taps outside of the image add nothing. */
     memcpy(y, c->packed + g->bias, sizeof(float) * (size_t)s->cout);
     for (int kh = iy < 0 ? -iy : 0; kh < s->kernel && iy + kh < s->h; kh++)
         for (int kw = ix < 0 ? -ix : 0; kw < s->kernel && ix + kw < s->w; kw++) {
@@ -136,6 +138,7 @@ static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float 
                      const struct dd_map *x, const struct dd_pre *pre, size_t image, int first, int last)
 {
     const struct dd_conv_shape *s = &c->shape;
+    /* The input rows top .. end - 1 are those that the outputs read. */
     int top = first > s->top ? first - s->top : 0,
         end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
     if (end > top)

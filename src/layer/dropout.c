@@ -20,6 +20,7 @@ static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
 
     for (size_t i = first; i < first + n; i++) {
+        /* Philox makes four words at a time. */
         counter[0] = (uint32_t)(i * c / 4);
         k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4,
                    (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));

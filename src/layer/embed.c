@@ -27,6 +27,7 @@ void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_
         const float *row = y->data + i * y->stride, *grad = dy->data + i * dy->stride;
         double sum = 0;
         for (size_t k = 0; k < half; k++)
+            /* d sin(t f) = f cos(t f) dt, d cos(t f) = -f sin(t f) dt. */
             sum += (double)f[k] * ((double)grad[s + k] * row[c + k] - (double)grad[c + k] * row[s + k]);
         dt[i] = (float)sum;
     }

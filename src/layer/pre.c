@@ -83,6 +83,7 @@ static void store_chunk(const struct dd_kernels *k, const struct chunk *at, cons
     size_t c = (size_t)dy->c;
     float *to = dz->data + at->at * dz->stride;
     const float *from = dy->data + at->at * dy->stride;
+    /* Goes through the activation, or copies where dz is not dy; then scales. */
     if (act != DD_ACT_NONE)
         k->affine_backward(to, dz->stride, 0, NULL, NULL, from, dy->stride, v->data + at->at * v->stride,
                            v->stride, NULL, NULL, NULL, at->pixels, c, act);

@@ -59,6 +59,7 @@ static struct dd_backward begin(ddpm_net *net, const struct dd_slice *s, int nod
         b.dbias = part->bias < 0 ? NULL : net->sums[part->bias];
     }
 
+    /* dx' lies where dx does, in dy, or in scratch. */
     if (n->dx.value)
         b.inner = b.dx = dd_forward_map(net, s, n->dx.value);
     if (dd_operation(n)->in_place)

@@ -118,7 +118,7 @@ static int read_lucid(struct dd_config *c, struct dd_json *j)
 
 static int check_side(const char *name, int side, int levels, ddpm_error *err)
 {
-    for (int i = 0; i + 1 < levels; i++)
+    for (int i = 0; i + 1 < levels; i++) /* a size at each level but the last is halved */
         if ((side >> i) % 2)
             return dd_error(
                 err, DDPM_EDATA,

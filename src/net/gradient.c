@@ -176,6 +176,7 @@ void dd_gradient_pack(struct dd_gradient *g)
         const float *weight = g->weights + g->offset[part->weight], *bias = NULL;
         if (part->bias >= 0)
             bias = g->weights + g->offset[part->bias];
+        /* A convolution packs its weights twice: backward reads them transposed. */
         if (net->reverse[i])
             dd_conv_gradient_pack(net->reverse[i], net->packed[i], weight);
         else if (i < g->forward)

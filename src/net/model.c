@@ -186,6 +186,7 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
         return code;
 
     qsort(m->tensor, m->tensors, sizeof *m->tensor, compare_names);
+    /* From tensors back to parameters, since sorting has moved them. */
     for (size_t i = 0; i < m->tensors; i++)
         m->param[i] = -1;
     for (int i = 0; i < p->params; i++)
@@ -299,7 +300,7 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
         n = (size_t)p->count - i < 256 ? (size_t)p->count - i : 256;
         dd_rng_words(r, word, i, n);
         for (size_t k = 0; k < n; k++) {
-            double u = (word[k] + 0.5) * 0x1p-32;
+            double u = (word[k] + 0.5) * 0x1p-32; /* within (0, 1), both ends left out */
             w[i + k] = (float)(p->init == DD_INIT_UNIFORM ? (2 * u - 1) * bound : dd_rng_quantile(u));
         }
     }

@@ -114,6 +114,7 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
     struct dd_kind kind = dd_kind(data, size);
     ddpm_model *m = NULL;
     *out = NULL;
+    /* A file of another kind is named by its first bytes. */
     if (kind.torch)
         kind.hint = "make one with ddpm convert";
     if (kind.is)
@@ -270,6 +271,8 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
         return dd_error_memory(err, path);
 
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
+
+    /* Nothing is seen under this name before all of it is written. */
     struct dd_output o;
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
     if (!code) {

@@ -39,6 +39,7 @@ const char *dd_program_name(struct dd_program *p, const char *format, ...)
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
 
+    /* Without memory the name is empty, so that builders need not look. */
     const char *name = dd_arena_text(&p->arena, "%s", text);
     if (!name)
         p->failed = true;
@@ -100,6 +101,7 @@ void dd_program_give(struct dd_program *p, int node, int weight, int bias)
 {
     p->part = more(p, p->part, &p->parts, sizeof *p->part);
     p->part[p->parts - 1] = (struct dd_part){ node, weight, bias };
+    /* Parts of one node need not be neighbours in the list. */
     if (p->node[node].parts++ == 0)
         p->node[node].part = p->parts - 1;
 }

@@ -39,6 +39,7 @@ static struct dd_node *follower(struct dd_program *p, const struct dd_node *up)
         found = n;
     }
 
+    /* Both may not apply something: the convolution has room for one. */
     if (!found || found->stride != 1 || found->kernel == 1 ||
         ((up->norm || up->pre) && (found->norm || found->pre)))
         return NULL;

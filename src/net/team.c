@@ -35,6 +35,7 @@ static size_t stack_bytes(const char *text)
     if (!unit || (*end && end[1 + strspn(end + 1, " \t")]))
         return 0;
 
+    /* Too much for a size_t is as much as there is. */
     int shift = 10 * (int)(unit - units);
     return n > SIZE_MAX >> shift ? SIZE_MAX : (size_t)n << shift;
 }
@@ -62,6 +63,7 @@ static int rehearse(pthread_t *thread, int n)
     int started = 0;
 
     take_stack_size(&attr);
+    /* All of them wait at the gate, so that they are there at the same time. */
     pthread_mutex_lock(&gate);
     while (started < n && pthread_create(&thread[started], &attr, wait_at, &gate) == 0)
         started++;

@@ -20,7 +20,8 @@ double dd_average_decay(double decay, int64_t done)
 void dd_average_step(const struct dd_context *ctx, float *average, float *low, const float *w, size_t n,
                      double decay)
 {
-    float rate = (float)(1 - decay);
+    float rate = (float)(1 - decay); /* in double, since a float near 1 would leave little of it */
+
     DD_TASKS(ctx->worker, c, dd_blocks(n, CHUNK))
         ctx->k->lerp(average + c * CHUNK, low + c * CHUNK, w + c * CHUNK, rate, dd_min(CHUNK, n - c * CHUNK));
 }

@@ -184,6 +184,7 @@ static double bound(const struct dd_loss *l, double *de, double *dv, const doubl
         double lv = dv[e], by_lv, by_p;
 
         if (t == 0) {
+            /* The decoder's term, whose mean is x0_theta. */
             sum += dd_decoder_gradient(&by_p, &by_lv, x0[e], x0[e] - c * de[e], exp(0.5 * lv));
             by_p *= -c;
         } else {
@@ -246,6 +247,7 @@ static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
         r.purpose_draw = (uint32_t)DD_RNG_TRAIN << 24 | (uint32_t)(sample >> 32 & 0xffffff);
     }
     dd_rng_words(&r, &word, 0, 1);
+    /* A golden-ratio sequence: any first few of its points are spread evenly. */
     if (draw->held_out)
         word += (uint32_t)sample * 0x9E3779B9u;
     return (int)((uint64_t)word * (uint64_t)T >> 32);

@@ -69,6 +69,7 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
             part[c] += ctx->k->squares(g + i, dd_min(SQUARES, end - i));
     }
 
+    /* Adds up in order, whichever thread computed the parts. */
     for (size_t c = 0; c < chunks; c++)
         sum += part[c];
     return sqrt(sum);
@@ -78,6 +79,7 @@ void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ct
                        float *v, const float *g, size_t n, double norm, int64_t done)
 {
     double rate = dd_optimiser_rate(o, done), step = (double)(done + 1);
+    /* Bias corrections and rate are folded into the kernel's factors. */
     struct dd_adam a = {
         .clip = (float)(o->clip > 0 && norm > o->clip ? o->clip / norm : 1),
         .keep1 = (float)o->beta1,

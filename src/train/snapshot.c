@@ -33,6 +33,7 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
     if (code)
         return code;
 
+    /* The parameters of m are the average.  dd_snapshot_resume then sets the weights. */
     memcpy(t->average, dd_gradient_weights(t->gradient), t->count * sizeof *t->average);
     memset(t->low, 0, t->count * sizeof *t->low);
 

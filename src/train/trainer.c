@@ -381,6 +381,7 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, in
     if (code)
         return code;
 
+    /* The network computes with the averaged weights for a while. */
     exchange(t);
     code = held_out(t, x0, classes, n, first, &sum, err);
     exchange(t);
