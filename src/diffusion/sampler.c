@@ -7,7 +7,6 @@
 #include "diffusion/marginal.h"
 #include "diffusion/noise.h"
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +41,7 @@ const ddpm_sampler_traits *dd_sampler_traits(const char *name)
     return i < 0 ? NULL : &kinds[i]->traits;
 }
 
-/* Writes "A, B or C", the samplers that have a trait: an int at `offset` of ddpm_sampler_traits that is not
-   0. */
-static const char *list_having(char list[128], size_t offset)
+const char *dd_sampler_having(char list[128], size_t offset)
 {
     const char *last = NULL;
     size_t used = 0;
@@ -62,101 +59,12 @@ static const char *list_having(char list[128], size_t offset)
     return list;
 }
 
-#define LIST_HAVING(list, trait) list_having(list, offsetof(ddpm_sampler_traits, trait))
-
 static int find_kind(const struct dd_sampler_kind **kind, const char *name, ddpm_error *err)
 {
     int i, code = dd_names_choose(&i, "sampler", name, names, err);
     if (!code)
         *kind = kinds[i];
     return code;
-}
-
-/* Checks order, corrector and snr. */
-static int check_solver(const ddpm_sampler *s, ddpm_error *err)
-{
-    const ddpm_sampler_options *o = &s->options;
-    int highest = s->kind->traits.highest_order;
-    if (o->order < 0 || (o->order && !highest))
-        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has no choice of order",
-                        o->order, o->sampler);
-
-    if (o->order > highest)
-        return dd_error(err, DDPM_EUSAGE, "order %d is asked for, but sampler %s has 1 to %d", o->order,
-                        o->sampler, highest);
-
-    if (o->corrector < 0 || o->corrector > DD_CORRECTOR_MAX)
-        return dd_error(err, DDPM_EUSAGE, "%d corrector steps are asked for; 0 to %d are possible",
-                        o->corrector, DD_CORRECTOR_MAX);
-    if (o->corrector && s->kind->traits.corrector < 0)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "sampler %s builds on its earlier steps, which a corrector would change: leave the corrector out",
-            o->sampler);
-    if ((o->corrector || s->kind->traits.corrector > 0) && !(o->snr > 0 && o->snr < 1))
-        return dd_error(err, DDPM_EUSAGE,
-                        "snr is %g; the signal-to-noise ratio of a Langevin step lies between 0 and 1",
-                        o->snr);
-    return DDPM_OK;
-}
-
-static int check_eta(const ddpm_sampler *s, ddpm_error *err)
-{
-    double eta = s->options.eta;
-    char list[128];
-    if (!s->kind->traits.takes_eta && eta != 0)
-        return dd_error(err, DDPM_EUSAGE, "eta is %g, but sampler %s has none; leave it at 0, or take %s",
-                        eta, s->options.sampler, LIST_HAVING(list, takes_eta));
-    if (!(eta >= 0 && eta <= 1))
-        return dd_error(err, DDPM_EUSAGE, "eta is %g, but it lies between 0 and 1", eta);
-    return DDPM_OK;
-}
-
-static int check_variance(const ddpm_sampler *s, ddpm_error *err)
-{
-    const ddpm_sampler_options *o = &s->options;
-    const ddpm_sampler_traits *traits = &s->kind->traits;
-    char list[128];
-    if (!strcmp(o->variance, "auto") || traits->takes_variance ||
-        (traits->takes_analytic && !strcmp(o->variance, "analytic")))
-        return DDPM_OK;
-    return dd_error(err, DDPM_EUSAGE, "variance \"%.60s\" is given, but sampler %s %s, or take %s",
-                    o->variance, o->sampler,
-                    traits->takes_analytic ? "takes its noise from eta; leave it at auto, take analytic"
-                                           : "has no choice of it; leave it at auto",
-                    LIST_HAVING(list, takes_variance));
-}
-
-/* Checks all options, by the traits of the kind and then by its own check. */
-static int check(const ddpm_sampler *s, ddpm_error *err)
-{
-    const ddpm_sampler_options *o = &s->options;
-
-    int learned = o->own_variance == DDPM_LEARNED || o->own_variance == DDPM_LEARNED_RANGE;
-    if (o->prediction < DDPM_EPS || o->prediction > DDPM_V || o->own_variance < DDPM_BETA ||
-        o->own_variance > DDPM_LEARNED_RANGE)
-        return dd_error(err, DDPM_EUSAGE, "prediction %d or variance %d is none of those that ddpm.h lists",
-                        o->prediction, o->own_variance);
-    if (o->outputs != 1 + learned && o->outputs != 2)
-        return dd_error(err, DDPM_EUSAGE,
-                        "the network has %d outputs per element; it is 1, or 2 with a learned variance",
-                        o->outputs);
-    if (!(o->clip >= 0 && isfinite(o->clip)))
-        return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none",
-                        o->clip);
-    if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
-        return dd_error(
-            err, DDPM_EUSAGE,
-            "the list of steps begins at t = %g, where alpha_bar is 0: eps says nothing about x0 there; "
-            "leave that step out",
-            s->tables->t[s->tables->K - 1]);
-
-    int code = check_solver(s, err);
-    if (!code)
-        code = check_eta(s, err);
-    if (!code)
-        code = check_variance(s, err);
-    return code || !s->kind->check ? code : s->kind->check(s, err);
 }
 
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
@@ -173,6 +81,7 @@ int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
 
 static int allocate(ddpm_sampler *s, ddpm_error *err)
 {
+    /* The state, what it was before the step, and with correctors what it was behind them. */
     size_t batch = (size_t)s->batch, copies = s->options.corrector ? 3 : 2;
     size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
 
@@ -214,7 +123,7 @@ static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_erro
 
     s->tables = &s->chain->tables;
     s->told = s->tables->t;
-    code = check(s, err);
+    code = dd_sampler_check(s, err);
     if (!o->order)
         s->options.order = s->kind->traits.order;
     if (o->corrector < s->kind->traits.corrector)
@@ -423,6 +332,7 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
         s->row[k] = k;
     }
 
+    /* NAN: nothing is known yet. */
     for (size_t e = 0; e < state_size(s); e++)
         s->state[e] = NAN;
     if (x)
@@ -490,7 +400,7 @@ int dd_sampler_encode(ddpm_sampler *s, ddpm_error *err)
             err, DDPM_EUSAGE,
             "sampler %s%s cannot lead from an image to noise: it adds noise or keeps a history; take "
             "%s, with eta 0 and variance auto",
-            o->sampler, encodes ? " with these options" : "", LIST_HAVING(list, encodes));
+            o->sampler, encodes ? " with these options" : "", DD_SAMPLER_HAVING(list, encodes));
     if (s->i < 0 || s->i + 1 >= s->tables->K || !s->live)
         return dd_error(err, DDPM_EUSAGE, "no step is left towards noise");
     return take_step(s, s->kind->encode, 0, 1, err);

@@ -11,6 +11,7 @@
 #ifndef DD_SAMPLER_H
 #define DD_SAMPLER_H
 #include <stdbool.h>
+#include <stddef.h>
 #include "base/memory.h"
 #include "diffusion/chain.h"
 #include "diffusion/posterior.h"
@@ -105,6 +106,16 @@ const double *dd_sampler_noise(ddpm_sampler *s, int k, int i, int draw);
 
 /* Refuses a chain that reaches alpha_bar = 0; for the check of a kind. */
 int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err);
+
+/* ---- for sampler_check.c ---- */
+
+/* Refuses options that do not fit the sampler or each other. */
+int dd_sampler_check(const ddpm_sampler *s, ddpm_error *err);
+
+/* Writes "A, B or C", the samplers that have a trait: an int at `offset` of ddpm_sampler_traits that is not 0.
+   Returns list. */
+const char *dd_sampler_having(char list[128], size_t offset);
+#define DD_SAMPLER_HAVING(list, trait) dd_sampler_having(list, offsetof(ddpm_sampler_traits, trait))
 
 /* ---- for the public functions ---- */
 
