@@ -91,6 +91,7 @@ static int read_settings(struct job *j, ddpm_error *err)
         code = input_check(s->from, err);
     if (!code)
         code = input_check(s->noise, err);
+
     if (!code)
         code = sample_settings_check(s, err);
     if (!code)
@@ -179,6 +180,7 @@ static void announce(const struct job *j)
         remark(&command_sample, &s->common, "%s", t->warning);
     if (*j->generator.warning)
         remark(&command_sample, &s->common, "%s", j->generator.warning);
+
     if (s->outdir && *a->warning)
         remark(&command_sample, &s->common, "%s", a->warning);
     if (s->outdir && a->damaged)
@@ -208,11 +210,13 @@ static int open_generator(struct job *j, int batch, ddpm_error *err)
         .n = j->n,
         .batch = batch,
     };
+
     int code = sample_settings_auto_steps(s) ? auto_steps(&j->steps, &a, err) : DDPM_OK;
     if (code)
         return code;
     if (j->steps)
         j->recipe.steps = j->steps;
+
     const struct generator_options o = {
         .model = j->model,
         .command = &command_sample,

@@ -4,7 +4,7 @@
 #include "sample/time_budget.h"
 #include "sample/generator.h"
 
-/* What is asked for. */
+/* The images that there is time for, and what makes them. */
 struct auto_steps {
     const struct recipe *recipe; /* without its number of steps */
     const ddpm_model *model;

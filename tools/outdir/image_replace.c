@@ -1,4 +1,4 @@
-/* What --force finds in the places of its images is listed with hashes before the first of them is
+/* --force lists what it finds in the places of its images, with hashes, before the first of them is
    replaced.  After an interruption a file of that list is known to be one that may be replaced, whatever
    its settings. */
 #include "outdir/image_replace.h"

@@ -1,5 +1,5 @@
-/* What is listed and there is done.  What is listed and not there, or lost to NaN and to be tried again,
-   or not listed, is missing (missing_images.c). */
+/* An image that is listed and there is done.  It is missing when it is listed and not there, or lost to
+   NaN and to be tried again, or not listed (missing_images.c). */
 #include "outdir/image_store.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -146,7 +146,7 @@ static int prepare(struct image_store *a, struct image_work *w, ddpm_error *err)
     if (code || !w->missing)
         return code;
 
-    /* Where locks do not reach another machine, its temporaries look like those of a killed run: shards
+    /* Locks may not reach another machine.  Its temporaries then look like those of a killed run: shards
        leave them to a run on its own. */
     code = check_room(a, w->missing, err);
     if (!code && !*a->part)

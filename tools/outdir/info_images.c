@@ -100,11 +100,14 @@ int info_picture(const char *path, bool json, ddpm_error *err)
     cJSON *root = NULL;
     uint32_t *index = NULL;
     char *text = NULL;
-    int n = 0, code = picture_read(&p, &text, path, err);
+    int n = 0;
+
+    int code = picture_read(&p, &text, path, err);
     if (!code)
         code = recipe_read(&r, &root, &index, &n, text, path, err);
     if (!code)
         print_picture(path, &p, root, index, n, json);
+
     cJSON_Delete(root);
     free(index);
     free(text);
@@ -112,7 +115,7 @@ int info_picture(const char *path, bool json, ddpm_error *err)
     return code;
 }
 
-/* What a folder holds of the images that its manifests list. */
+/* Counts of the images that the manifests of a folder list. */
 struct count {
     size_t listed, made, lost;
     uint32_t first, last;

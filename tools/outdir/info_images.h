@@ -1,10 +1,10 @@
-/* What ddpm info shows of images: of a picture by the settings in it, of a folder by its manifest. */
+/* Shows images for ddpm info: a picture by the settings in it, a folder by its manifest. */
 #ifndef DDPM_INFO_IMAGES_H
 #define DDPM_INFO_IMAGES_H
 #include <stdbool.h>
 #include "ddpm.h"
 
-/* Whether the path is a PNG file; whether it is a folder with a manifest. */
+/* Returns whether the path is a PNG file, or a folder with a manifest. */
 bool info_is_picture(const char *path);
 bool info_is_images(const char *path);
 /* Prints what is known, as one JSON object or as lines.  DDPM_EDATA: the picture was not made by ddpm, or the

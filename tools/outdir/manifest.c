@@ -104,6 +104,7 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
     struct manifest_line *line = &l->line[l->lines];
     *line = (struct manifest_line){ .place = l->lines };
     snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
+
     int code = dd_json_parse(&root, text, size, where, err);
     bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
     if (!code)
@@ -247,10 +248,12 @@ static int order_files(struct manifest *l, ddpm_error *err)
     l->named = malloc((l->lines + 1) * sizeof *l->named);
     if (!l->named)
         return out_of_memory(l, err);
+
     for (size_t i = 0; i < l->lines; i++)
         if (l->line[i].ok)
             l->named[l->files++] = &l->line[i];
     qsort(l->named, l->files, sizeof *l->named, by_name);
+
     for (size_t i = 1; i < l->files; i++)
         if (!strcmp(l->named[i - 1]->file, l->named[i]->file))
             return dd_error(err, DDPM_EDATA,
@@ -311,6 +314,7 @@ int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm
     *l = (struct manifest){ .path = manifest_path(folder, part), .fd = -1, .part = *part };
     if (!l->path)
         return out_of_memory(l, err);
+
     int code = folder_regular(l->path, err);
     if (!code)
         code = dd_file_map(&f, l->path, err);
@@ -351,7 +355,7 @@ static int begin_file(const struct manifest *l, const char *header, bool replace
     return dd_output_commit(&o, err);
 }
 
-/* Appends a line, whose zero at the end becomes a newline.  What an append that fails has written is cut
+/* Appends a line, whose zero at the end becomes a newline.  An append that fails is cut
    off again. */
 static int append(struct manifest *l, char *line, ddpm_error *err)
 {
@@ -441,6 +445,7 @@ int manifest_write(const struct manifest *l, ddpm_error *err)
     int code = dd_output_create(&o, l->path, 1, err);
     if (code)
         return code;
+
     fprintf(o.stream, "%s\n", l->header);
     for (size_t i = 0; i < l->lines && !code; i++) {
         char *text = line_text(&l->line[i]);
@@ -450,6 +455,7 @@ int manifest_write(const struct manifest *l, ddpm_error *err)
             code = out_of_memory(l, err);
         cJSON_free(text);
     }
+
     if (!code)
         return dd_output_commit(&o, err);
     dd_output_abandon(&o);

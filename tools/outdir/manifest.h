@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-/* What is known of one image. */
+/* One image, as a line tells of it. */
 struct manifest_line {
     uint32_t index;
     bool ok; /* not lost to NaN */
@@ -43,7 +43,7 @@ struct manifest {
 int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm_error *err);
 /* Returns its path, allocated; NULL: out of memory. */
 char *manifest_path(const char *folder, const char *part);
-/* Moves the lines of from [count] into l.  Of two about one image, that of an image which is not lost
+/* Moves the lines of from [count] into l.  If two are about one image, that of an image which is not lost
    stays, else the later one.  DDPM_EDATA: two images share a file. */
 int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_error *err);
 /* Returns the line of an image; NULL: it is not listed. */

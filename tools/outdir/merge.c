@@ -70,6 +70,7 @@ static int count(struct merge *m, struct missing *missing, const struct manifest
         bool there = false, lost = line && !line->ok;
         if (line && line->ok)
             code = is_there(&there, m, line, err);
+
         m->images += there;
         m->lost += lost;
         if (there || lost)
@@ -120,6 +121,7 @@ static int count_asked(struct merge *m, struct missing *missing, const struct ma
         const char *asked = p->manifest[i].asked;
         if (!asked || !strcmp(asked, before))
             continue;
+
         before = asked;
         code = index_list(&index, &n, asked, 0, err);
         if (code == DDPM_EUSAGE)

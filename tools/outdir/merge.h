@@ -17,7 +17,7 @@ struct merge {
 
 /* Counts the images of index [n] that no manifest of the folder accounts for, or whose file is not there. */
 int merge_missing(int *missing, const char *folder, const uint32_t *index, int n, ddpm_error *err);
-/* Merges the manifests; afterwards the folder is as one run would have left it.  Of two lines about one
+/* Merges the manifests; afterwards the folder is as one run would have left it.  If two lines are about one
    image the one counts that has the hash of its file.  DDPM_EMISSING: some images are not there, and
    nothing is changed. */
 int merge_folder(struct merge *m, ddpm_error *err);

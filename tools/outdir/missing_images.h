@@ -1,4 +1,4 @@
-/* Which of the images asked for are to be made. */
+/* Finds which of the images asked for are to be made. */
 #ifndef DDPM_MISSING_IMAGES_H
 #define DDPM_MISSING_IMAGES_H
 #include "outdir/image_store.h"

@@ -134,6 +134,7 @@ int saved_batch_load(struct saved_batch *f, const struct generator *s, const cha
     struct dd_safetensors container;
     char *path = path_in(folder, part, err);
     *f = (struct saved_batch){ .n = 0 };
+
     int code = path ? folder_regular(path, err) : DDPM_ENOMEM;
     if (!code && !(code = dd_file_map(&file, path, err))) {
         code = dd_safetensors_check_hash(file.data, file.size, path, err);
@@ -144,6 +145,8 @@ int saved_batch_load(struct saved_batch *f, const struct generator *s, const cha
         dd_file_unmap(&file);
     }
     free(path);
+
+    /* A run without a stopped batch is the usual case. */
     if (code)
         saved_batch_free(f);
     return code == DDPM_EMISSING ? DDPM_OK : code;
@@ -193,7 +196,7 @@ int saved_batch_remove(const char *folder, const char *part, ddpm_error *err)
     struct stat st;
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
-    /* Where nothing may be written, unlink fails even for a file that is not there. */
+    /* In a folder that is read-only unlink fails even for a file that is not there. */
     if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,
                         strerror(errno));

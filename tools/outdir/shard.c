@@ -109,6 +109,7 @@ static int add_launcher(struct shard *s, ddpm_error *err)
             return code;
         if (size <= 0)
             continue;
+
         code = variable(&rank, names[i][0], -1, err);
         if (code)
             return code;

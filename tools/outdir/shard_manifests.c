@@ -84,6 +84,7 @@ int shard_manifests_remove(const char *folder, ddpm_error *err)
 {
     char **name = NULL, *path = NULL;
     size_t n = 0;
+
     int code = dd_names_list(&name, &n, folder, is_of_shard, err);
     for (size_t i = 0; i < n && !code; i++) {
         size_t size = strlen(folder) + strlen(name[i]) + 2;

@@ -58,7 +58,7 @@ struct generator {
     double done;                     /* what that bar has behind it */
 };
 
-/* What a generator is made of, beside a recipe. */
+/* A generator is made of these, beside a recipe. */
 struct generator_options {
     const ddpm_model *model;
     const struct command *command;

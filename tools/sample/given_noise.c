@@ -74,6 +74,7 @@ static int check_noise(struct given_noise *g, const struct dd_safetensors *s, co
         code = lead_of(z, s, "z", 2, shape, path, err);
     if (code)
         return code;
+
     g->n = (uint32_t)n[0];
     if (n[0] <= last)
         return dd_error(err, DDPM_EDATA, "%s: x_T has %llu images, expected at least %u", path,

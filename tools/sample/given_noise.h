@@ -16,7 +16,7 @@ struct given_noise {
     char sha256[65];
 };
 
-/* What a run asks of the file. */
+/* The needs of a run, which the file must meet. */
 struct given_noise_needs {
     const ddpm_about *about;
     const ddpm_chain *chain;

@@ -7,7 +7,7 @@
 #include "image/picture.h"
 #include "sample/recipe.h"
 
-/* Where the tiles of n images lie in one picture: in a near-square grid, or in a row for each image when
+/* The places of n images in one picture: a near-square grid, or a row for each image when
    there are several states of it to show. */
 struct layout {
     int columns, rows, frames;

@@ -32,6 +32,7 @@ static int64_t walk(uint32_t *index, const char *text)
         }
         if (first < 0 || last < first || (*p && *p != ',') || n + last - first >= INDEX_LIST_MAX)
             return -1;
+
         for (int64_t i = first; i <= last; i++, n++)
             if (index)
                 index[n] = (uint32_t)i;

@@ -1,4 +1,4 @@
-/* Which images of a seed: "0,5,7-9" as numbers. */
+/* Reads which images of a seed are asked for: "0,5,7-9" as numbers. */
 #ifndef DDPM_INDEX_LIST_H
 #define DDPM_INDEX_LIST_H
 #include <stdint.h>

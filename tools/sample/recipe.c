@@ -1,4 +1,4 @@
-/* The recipe as one line of JSON and back.  What is read is checked key by key, as it may come from
+/* The recipe as one line of JSON and back.  A text is checked key by key when it is read, as it may come from
    anybody's PNG. */
 #include "sample/recipe.h"
 #include <errno.h>
@@ -97,6 +97,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
 {
     struct dd_json j;
     dd_json_begin(&j, root, name, err);
+
     dd_json_text(&j, "program");
     r->model = dd_json_text(&j, "model");
     r->engine_class = dd_json_text(&j, "engine_class");
@@ -111,6 +112,7 @@ static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, co
     r->from = dd_json_text(&j, "from");
     r->noise_to = dd_json_number(&j, "noise_to", 0, 1000000);
     r->encode = dd_json_bool(&j, "encode");
+
     r->spacing = dd_json_text(&j, "spacing");
     r->steps = dd_json_text(&j, "steps");
     r->class = read_class(&j, root);
@@ -195,6 +197,7 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
     cJSON_ArrayForEach(item, f)
         if (w && !cJSON_GetObjectItemCaseSensitive(w, item->string))
             tell_difference(differences, sizeof differences, item, NULL, item->string);
+
     if (!code && *differences)
         code = dd_error(err, DDPM_EUSAGE,
                         "%s was begun with other settings, give the same or choose another folder: %s", name,

@@ -172,6 +172,7 @@ static int check_sampler(const struct sample_settings *s, ddpm_error *err)
         return dd_error(err, DDPM_EUSAGE,
                         "--variance %s belongs to --sampler ddpm; %s takes --eta, or --variance analytic",
                         s->variance, s->sampler);
+
     if (s->snr != SNR_UNSET && !langevin)
         return dd_error(err, DDPM_EUSAGE, "--snr belongs to --corrector or --sampler langevin");
     if (s->noise && langevin)
