@@ -55,13 +55,14 @@ crash_library() {
 	rm cc.err
 	LD_PRELOAD=$PWD/crash.so ddpm --version >/dev/null 2>&1 || skip 'the sanitizer wants to be loaded first'
 }
-# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so; --default-signal=HUP first where the caller
+# crash VARIABLE=VALUE... -- ARGUMENTS: the program with crash.so, on one thread, as threads that wait ask for the
+# time, and not equally often in every run; --default-signal=HUP first where the caller
 # may be running under nohup.
 crash() {
 	set_to=
 	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
 	shift
-	env $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
+	env OMP_NUM_THREADS=1 $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
 }
 
 # one TEST: runs it and prints its name and what it has to say in one piece.  Both stay in TEST.passed,

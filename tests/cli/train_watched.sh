@@ -5,7 +5,7 @@ in_a_line=$(echo $small)
 # in_columns N: puts what a training that goes on after step 20 writes to a terminal of N columns into seen.
 # The clock is the tests' own, so that every step is drawn.
 in_columns() {
-	own_clock="CRASH_CLOCK=0.02 LD_PRELOAD='$PWD/crash.so'"
+	own_clock="OMP_NUM_THREADS=1 CRASH_CLOCK=0.02 LD_PRELOAD='$PWD/crash.so'"
 	words="train d -o m.ddpm $in_a_line --holdout 0 --steps 60 --resume"
 	TERM=xterm script -qec "stty cols $1; $own_clock '$program' $words" typescript >seen </dev/null ||
 		fail "in a terminal: $(head -c 300 seen)"
@@ -37,7 +37,7 @@ test_bar_of_each_part() {
 		skip 'there is no script(1) that gives a terminal'
 	crash_library
 	pictures 6
-	own_clock="CRASH_CLOCK=0.02 LD_PRELOAD='$PWD/crash.so'"
+	own_clock="OMP_NUM_THREADS=1 CRASH_CLOCK=0.02 LD_PRELOAD='$PWD/crash.so'"
 	words="train d -o m.ddpm $(echo $bare) --holdout 3 --steps 20"
 	TERM=xterm script -qec "stty cols 100; $own_clock '$program' $words" typescript >seen </dev/null ||
 		fail "in a terminal: $(head -c 300 seen)"
