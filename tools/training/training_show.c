@@ -57,7 +57,7 @@ static int make_grid(struct training *t, struct generator *s, struct grid *g, co
 
     for (uint32_t i = 0; i < IMAGES; i++)
         index[i] = i;
-    progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * atoi(r->steps));
+    progress_begin(&bar, &t->s->common, "image steps", (double)IMAGES * ddpm_chain_tables(s->chain)->K);
     bar.what = "samples";
     s->progress = &bar;
 
