@@ -62,7 +62,7 @@ crash() {
 	set_to=
 	while [ "$1" != -- ]; do set_to="$set_to $1"; shift; done
 	shift
-	env OMP_NUM_THREADS=1 $set_to LD_PRELOAD="$PWD/crash.so" "$program" "$@"
+	env $set_to OMP_NUM_THREADS=1 LD_PRELOAD="$PWD/crash.so" "$program" "$@"
 }
 
 # one TEST: runs it and prints its name and what it has to say in one piece.  Both stay in TEST.passed,

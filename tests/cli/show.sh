@@ -59,7 +59,7 @@ test_show_in_tmux() {
 	screen -u new-session -d -x 80 -y 40 "'$program' sample -q -n 1 --steps 5 -o '$PWD/a.png' --show; sleep 600" || skip 'tmux does not start'
 	for i in $(seq 600); do
 		screen capture-pane -p >seen 2>err
-		rows=$(grep -cx '▀\{32\}' seen)
+		rows=$(LC_ALL=C.UTF-8 grep -cx '▀\{32\}' seen)
 		[ "$rows" -lt 16 ] || break
 		sleep 0.1
 	done
