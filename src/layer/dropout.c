@@ -1,13 +1,12 @@
-/* Dropout (Srivastava et al. 2014).  Element e, in NHWC order, of sample s at place q is dropped when w < p
-   2^32.  w is word e of the Philox stream (seed, index = low word of s, t = q, purpose dropout, draw = the
-   24 bits of s above).  A mask is a function of its place, so backward makes it anew instead of keeping it.
-   */
+/* Computes dropout (Srivastava et al. 2014).  Element e of sample s at place q, counted in NHWC order, is
+   dropped when w < p 2^32.  The random word w is word e of the Philox stream (seed, index = low word of s,
+   t = q, purpose dropout, draw = the next 24 bits of s).  A mask is a function of its place in the network,
+   so backward makes it anew instead of keeping it. */
 #include "layer/dropout.h"
 #include "base/rng.h"
 #include "layer/parallel.h"
 
-/* Pixels of a task. */
-enum { PIXELS = 64 };
+enum { PIXELS = 64 }; /* how many pixels a task computes */
 
 /* Applies the mask to pixels first .. first + n - 1 of an image. */
 static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size_t image, size_t first,
@@ -20,7 +19,7 @@ static void drop_pixels(const struct dd_kernels *k, const struct dd_map *y, size
     size_t pixels = (size_t)y->h * (size_t)y->w, c = (size_t)y->c;
 
     for (size_t i = first; i < first + n; i++) {
-        /* Philox makes four words at a time. */
+        /* Philox makes four words at a time, so a pixel may begin inside of a group of four. */
         counter[0] = (uint32_t)(i * c / 4);
         k->dropout(y->data + (image * pixels + i) * y->stride, c, counter, key, i * c % 4,
                    (uint32_t)(p * 0x1p32), (float)(1 / (1 - p)));

@@ -1,40 +1,59 @@
-/* Linear attention (Shen et al. 2018) within each head of D channels over T = memory + h w tokens:
+/* Computes linear attention (Shen et al. 2018) within each head of D channels over T = memory + h w tokens:
 
      q' = softmax over D of q / sqrt(D) [h w, D],   k' = softmax over T of k [T, D],
      C = k'^T v [D, D],   y = q' C [h w, D].
 
-   The factor 1 / sqrt(D) goes into C.  There are four loops: k' transposed, [D, T], so that its rows are
-   what gemm sums over, and v in panels of nr columns; partial C of constant chunks of tokens; their sums in
-   double, in order; y.
+   The factor 1 / sqrt(D) goes into C.  Forward has four loops:
 
-   Scratch: per thread q' of a block of pixels; per image of a slice and head, k' [D, T], v panels [D /
-   nr][T][nr] and partial C [chunks][D / nr][D][nr], of which the first becomes C.
+     1. k' transposed to [D, T], because gemm sums along rows, and v packed in panels of nr columns;
+     2. partial C, one for each chunk of TOKENS tokens;
+     3. C, the sum of the partial C in double, in their order;
+     4. y, in blocks of PIXELS pixels.
 
-   Backward, a task is a head of an image, and C carries the factor:
+   Images are computed in slices, which bound the scratch.  For each thread it holds
+
+     q_size   q' of a block of pixels, [PIXELS, D]
+
+   and for each head of each image of a slice
+
+     k_size   k' [D, T]
+     v_size   v in panels, [D / nr][T][nr]
+     c_size   a partial C [D / nr][D][nr], `chunks` times; the first becomes C
+
+   In backward a task is a head of an image, and C includes the factor:
 
      dq' = dy C^T,   dC = q'^T dy / sqrt(D),   dv = k' dC,   dk' = v dC^T,
 
    then softmax backwards, over D for q and over T for k.
 
-   Scratch: the gradients by memory tokens per image, [n, 2, heads, D, memory]; per thread k' [D, T], a
-   packed factor, q' [h w, D], a transposed factor, C or dC in chunks, then plain and packed. */
+   Scratch holds, with the parts of each thread in `back`:
+
+     k        k' [D, T]
+     packed   the right factor of the present product, packed for gemm
+     q        q' [h w, D]
+     turned   the transpose of the left factor, or dk' [D, T]
+     c        C or dC, first in chunks, then as panels
+     plain    the same C or dC as rows [D, D]
+
+   and behind the threads' parts, for each image, the gradients by memory tokens, [2, heads, D, memory]. */
 #include <math.h>
 #include <string.h>
 #include "layer/attention.h"
 #include "layer/matrix.h"
 
 enum {
-    TOKENS = 512,           /* of a partial C */
-    CHANNELS = 16,          /* of k that a task transposes: a cache line */
-    PIXELS = 96,            /* of a task */
-    SLICE_FLOATS = 2 << 20, /* of a slice */
+    TOKENS = 512,           /* how many tokens a partial C sums over */
+    CHANNELS = 16,          /* how many channels of k a task transposes: a cache line of floats */
+    PIXELS = 96,            /* how many pixels of y a task computes */
+    SLICE_FLOATS = 2 << 20, /* about how many floats of scratch a slice of images takes */
 };
 
+/* The shapes and sizes of the work; sizes are in floats. */
 struct plan {
     size_t pixels, heads, dim, memory, tokens, nr, panels;
     size_t chunks;
-    size_t q_size, k_size, v_size, c_size, head_size; /* floats; c_size is that of one C */
-    size_t images;                                    /* of a slice */
+    size_t q_size, k_size, v_size, c_size, head_size; /* c_size is the size of one C */
+    size_t images;                                    /* how many images a slice has */
 };
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
@@ -73,7 +92,7 @@ double dd_linear_attention_flops(const struct dd_attention *a)
     return 2 * (2 * pixels + a->memory) * a->heads * a->dim * a->dim;
 }
 
-/* One slice of images, and where its parts lie. */
+/* A slice: images first .. first + n - 1 of the batch, and where their data lie. */
 struct slice {
     const struct plan *p;
     const struct dd_kernels *k;
@@ -84,6 +103,7 @@ struct slice {
     size_t first, n;
 };
 
+/* Returns the scratch of a head: k', then v, then the partial C. */
 static float *head_scratch(const struct slice *s, size_t image, size_t head)
 {
     return s->scratch + (image * s->p->heads + head) * s->p->head_size;
@@ -95,8 +115,8 @@ static const float *head_input(const struct slice *s, size_t image, size_t head,
     return s->qkv + image * s->p->pixels * s->stride + (which * s->p->heads + head) * s->p->dim;
 }
 
-/* Makes channels first and following of k', [channels, tokens], from k [pixels, .].  memory [dim, memory],
-   NULL: none. */
+/* Fills CHANNELS rows of k' [dim, tokens], from channel `first` on, from x, the k of a head, [pixels] rows xs
+   floats apart.  memory [dim, memory] is read only if p->memory is not 0. */
 static void make_k(const struct plan *p, const struct dd_kernels *kernels, float *k, const float *memory,
                    const float *x, size_t xs, size_t first)
 {
@@ -109,7 +129,7 @@ static void make_k(const struct plan *p, const struct dd_kernels *kernels, float
     kernels->softmax(k, p->tokens, 1, n, p->tokens);
 }
 
-/* Packs a panel of v, [tokens][nr]. */
+/* Packs a panel of v, [tokens][nr], from x, the v of a head.  memory as in make_k. */
 static void make_v(const struct plan *p, const struct dd_kernels *kernels, float *v, const float *memory,
                    const float *x, size_t xs, size_t panel)
 {
@@ -122,8 +142,8 @@ static void make_v(const struct plan *p, const struct dd_kernels *kernels, float
     kernels->affine(v + p->memory * p->nr, p->nr, x + first, xs, NULL, NULL, p->pixels, n, DD_ACT_NONE);
 }
 
-/* Makes c, panels [dim][nr], the chunk's part of the product a [dim, tokens] b, with b in panels
-   [tokens][nr]. */
+/* Fills the chunk's part of c, in panels [dim][nr], with a b, summed over the chunk's tokens only.  a is
+   [dim, tokens], b is packed in panels [tokens][nr]. */
 static void make_partial(const struct plan *p, const struct dd_kernels *kernels, float *c, const float *a,
                          const float *b, size_t tokens, size_t chunk)
 {
@@ -170,7 +190,7 @@ static void slice_forward(const struct slice *s, const struct dd_context *ctx, c
            blocks = dd_blocks(p->pixels, PIXELS);
     size_t heads = s->n * p->heads;
 
-    /* k' and v of all heads. */
+    /* k' and v of all heads.  A head has k_tasks tasks for channels of k', then one for each panel of v. */
     DD_TASKS(ctx->worker, task, heads * tasks) {
         size_t part = task % tasks, head = task / tasks % p->heads, image = task / tasks / p->heads,
                v = part >= k_tasks;
@@ -218,7 +238,7 @@ void dd_linear_attention_forward(const struct dd_context *ctx, const struct dd_m
     }
 }
 
-/* The parts of a thread's scratch, in floats from its beginning. */
+/* The offsets of the parts of a thread's scratch, in floats; end is the size of the whole. */
 struct back {
     size_t k, packed, q, turned, c, plain, end;
 };
@@ -242,19 +262,21 @@ size_t dd_linear_attention_backward_scratch(const struct dd_kernels *k, const st
            ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
-/* One head of one image. */
+/* The backward pass of one head of one image. */
 struct head {
     const struct plan *p;
     const struct dd_kernels *kernels;
-    const float *q; /* k lies `inner` floats behind, v twice as many */
+    const float *q; /* k lies `inner` floats behind q, and v lies 2 `inner` floats behind q */
     const float *dy;
-    const float *memory; /* the memory's key; its value lies `values` floats behind */
-    float *dq, *dmemory; /* their gradients, alike */
+    const float *memory; /* the memory's keys; its values lie `values` floats behind them, or NULL */
+    float *dq,
+        *dmemory; /* the gradients; dk, dv and those by the memory's values lie at the same distances */
     size_t stride, dy_stride, d_stride, inner, values;
     float *k, *packed, *q_soft, *turned, *c, *plain; /* the parts of the thread's scratch */
 };
 
-/* Computes a [dim, tokens] b / sqrt(dim), with b packed: as panels in c, and as rows of dim in plain. */
+/* Computes a b / sqrt(dim), where a is [dim, tokens] and b lies in h->packed.  h->c receives the product in
+   panels, h->plain in rows [dim, dim]. */
 static void make_product(const struct head *h, const float *a, size_t tokens)
 {
     const struct plan *p = h->p;
@@ -267,7 +289,7 @@ static void make_product(const struct head *h, const float *a, size_t tokens)
                            dd_min(p->nr, p->dim - j * p->nr), DD_ACT_NONE);
 }
 
-/* Makes dq of C; then dC takes C's place. */
+/* Computes dq from C, then replaces C by dC in h->c and h->plain. */
 static void query_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -284,7 +306,7 @@ static void query_backward(const struct head *h)
     dd_matrix_multiply(k, h->dq, h->d_stride, h->dy, h->dy_stride, h->packed, p->dim * p->nr, p->pixels,
                        p->dim, p->dim, 0);
 
-    /* q' once more, then softmax backwards. */
+    /* Computes q' anew, then dq from dq'. */
     k->affine(h->q_soft, p->dim, h->q, h->stride, NULL, NULL, p->pixels, p->dim, DD_ACT_NONE);
     k->softmax(h->q_soft, p->dim, 1, p->pixels, p->dim);
     k->softmax_backward(h->dq, h->d_stride, h->q_soft, p->dim, 1, p->pixels, p->dim);
@@ -301,7 +323,7 @@ static void query_backward(const struct head *h)
     make_product(h, h->turned, p->pixels);
 }
 
-/* Makes dv of dC and k'. */
+/* Computes dv from dC and k', for the pixels and for the memory tokens before them. */
 static void value_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -317,14 +339,16 @@ static void value_backward(const struct head *h)
     }
 }
 
-/* Makes dk of dC, v and k': first v^T in panels of nr tokens, then dk' in rows of channels. */
+/* Computes dk from dC, v and k': first v^T in panels of nr tokens, then dk' [dim, tokens], then dk. */
 static void key_backward(const struct head *h)
 {
     const struct plan *p = h->p;
     const struct dd_kernels *k = h->kernels;
     size_t panels = dd_blocks(p->tokens, p->nr);
 
-    /* v^T, first the tokens of the memory, then those of the image; a panel may hold both. */
+    /* Packs v^T: first the tokens of the memory, then those of the image.  Token t is column t % nr of
+       panel t / nr.  Each turn packs the n tokens up to the end of the panel or of the memory, so that one
+       turn reads from one source.  Only the last panel may have columns without a token; they are zero. */
     memset(h->packed + (panels - 1) * p->nr * p->dim, 0, sizeof(float) * p->nr * p->dim);
     for (size_t t = 0, n; t < p->tokens; t += n) {
         float *to = h->packed + t / p->nr * p->nr * p->dim + t % p->nr;
@@ -335,7 +359,8 @@ static void key_backward(const struct head *h)
             k->transpose(to, p->nr, h->q + 2 * h->inner + (t - p->memory) * h->stride, h->stride, n, p->dim);
     }
 
-    /* dk', then softmax backwards over the tokens. */
+    /* dk' = dC v^T, [dim, tokens], is the transpose of the head's formula; then dk by softmax backwards
+       over the tokens. */
     dd_matrix_multiply(k, h->turned, p->tokens, h->plain, p->dim, h->packed, p->dim * p->nr, p->dim, p->dim,
                        p->tokens, 0);
     k->softmax_backward(h->turned, p->tokens, h->k, p->tokens, 1, p->dim, p->tokens);
@@ -343,6 +368,7 @@ static void key_backward(const struct head *h)
     k->affine(h->dmemory, p->memory, h->turned, p->tokens, NULL, NULL, p->dim, p->memory, DD_ACT_NONE);
 }
 
+/* Computes dq, dk, dv and the head's gradients by memory tokens. */
 static void head_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -352,6 +378,7 @@ static void head_backward(const struct head *h)
         make_v(p, h->kernels, h->packed, h->memory ? h->memory + h->values : NULL, h->q + 2 * h->inner,
                h->stride, panel);
 
+    /* C comes first.  query_backward replaces it by dC, which the other two read. */
     make_product(h, h->k, p->tokens);
     query_backward(h);
     value_backward(h);
@@ -392,7 +419,7 @@ void dd_linear_attention_backward(const struct dd_context *ctx, const struct dd_
         });
     }
 
-    /* The memory is that of all images. */
+    /* All images share the memory, so their gradients are summed, in double and in order. */
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
         for (size_t j = part * memory; j < (part + 1) * memory; j++) {
             double sum = 0;

@@ -5,14 +5,19 @@
    stands for the thread's whole share of the present one, of which nobody has claimed anything yet.
 
    The thread itself claims the first task of its range, by a compare-and-swap of the word.  When its range
-   is empty, it takes the last half of the longest range there is and makes that its own.
+   is empty, it takes the last half of the longest range there is and makes that its own.  The thread with the
+   longest range is the one that parallel.h calls the slowest: it has the most left to do.
 
    A thread that finds nothing left adds the number of tasks that it has run to the run's sum.  The thread
    that completes the sum of all tasks of the loops so far has finished the loop.  It publishes the loop's
    number, on which the others wait.  A thread that comes late, having slept through some loops, sees this
    number, or a later one in a range, and goes on.  It needs nothing from the loops that it has missed.
 
-   A thread waits by looking at the number for a while; then it sleeps. */
+   A thread waits by looking at the number for a while; then it sleeps.
+
+   The operations on ranges are relaxed, because a range only divides the tasks and hands over no data.  What
+   the tasks write becomes visible by the sum and the number: every thread adds to the sum with acquire and
+   release, and the others acquire the number before they begin the next loop. */
 #include "layer/parallel.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,14 +30,15 @@
 #include <omp.h>
 #endif
 
-/* A range has 24 bits of the loop's number, 20 of the first task and 20 of the end, in units of the loop's
-   grain. */
+/* A range holds the loop's number in 24 bits, the first task in 20 and the end in 20.  Tasks are counted in
+   units of the loop's grain. */
 enum { TASK_BITS = 20, LOOP_BITS = 24, TASKS_MOST = (1 << TASK_BITS) - 1 };
 
-/* The time that a thread looks before it sleeps, and how often it looks between two glances at the clock; see
-   bench/decisions.md. */
+/* A thread looks for SPIN_NANOSECONDS before it sleeps, and LOOKS times between two readings of the clock;
+   see bench/decisions.md. */
 enum { SPIN_NANOSECONDS = 20000, LOOKS = 16 };
 
+/* The range of one thread, on a cache line of its own. */
 struct range {
     _Alignas(64) _Atomic uint64_t word;
 };
@@ -42,21 +48,21 @@ struct dd_team {
     dd_parallel_delay *delay;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    _Atomic uint32_t begun;               /* runs */
-    _Alignas(64) _Atomic uint64_t sum;    /* tasks of this run that are finished */
-    _Alignas(64) _Atomic uint32_t number; /* of the last loop that is finished */
-    _Atomic uint32_t left;                /* threads that have left this run */
-    _Atomic int sleepers;
-    _Atomic uint32_t gone; /* threads that have left any run; counting it is the last they do with the team */
-    struct range range[];  /* [threads] */
+    _Atomic uint32_t begun;               /* the number of runs that have begun */
+    _Alignas(64) _Atomic uint64_t sum;    /* the number of tasks of this run that are finished */
+    _Alignas(64) _Atomic uint32_t number; /* the number of the last loop that is finished */
+    _Atomic uint32_t left;                /* how many threads have left this run */
+    _Atomic int sleepers;                 /* how many threads sleep in wait_for */
+    _Atomic uint32_t gone;                /* counts each thread's last access to the team, in all runs */
+    struct range range[];                 /* [threads] */
 };
 
-/* The process in which OpenMP has started threads; 0: none yet.  It is the library's only variable, because
-   a fork has to know. */
+/* The process in which OpenMP has started threads; 0: it has started no threads yet.  It is the library's
+   only global variable, because a fork has to know. */
 static _Atomic pid_t first_process;
 
-/* Says whether OpenMP can be asked for threads here.  In a child of a process that has used them its
-   runtime would wait for threads that are not there. */
+/* Says whether OpenMP can be asked for threads here.  Fork copies the caller alone: OpenMP's runtime in the
+   child would wait for threads that only the parent has. */
 static bool has_threads(void)
 {
     pid_t none = 0, own = getpid();
@@ -78,7 +84,8 @@ void dd_parallel_free(struct dd_team *t)
 {
     if (!t)
         return;
-    /* OpenMP's barrier has ended the runs; this says so to the thread sanitizer, which does not know it. */
+    /* OpenMP's barrier has ended the runs.  The thread sanitizer does not know that barrier; this load
+       shows it the order. */
     (void)atomic_load_explicit(&t->gone, memory_order_acquire);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->mutex);
@@ -108,7 +115,7 @@ static int64_t nanoseconds(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Returns when *at has reached `value`. */
+/* Returns when *at has reached `value`.  The difference is signed, so that numbers may wrap around. */
 static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
 {
     int64_t start = 0;
@@ -132,8 +139,8 @@ static void wait_for(struct dd_team *t, _Atomic uint32_t *at, uint32_t value)
     pthread_mutex_unlock(&t->mutex);
 }
 
-/* Wakes the threads that sleep, after a change of what wait_for looks at.  The change and this look have
-   the same order as those of wait_for, so that none is missed. */
+/* Wakes the threads that sleep, after a change of what wait_for looks at.  All four accesses are sequentially
+   consistent: either wait_for sees the change after it has counted its sleeper, or this sees the sleeper. */
 static void wake(struct dd_team *t)
 {
     if (!atomic_load(&t->sleepers))
@@ -214,7 +221,8 @@ static int32_t ahead_of(uint64_t word, uint32_t loop)
     return (int32_t)(((uint32_t)(word >> (64 - LOOP_BITS)) - loop) << (32 - LOOP_BITS));
 }
 
-/* Returns thread i's range as it is now: what `word` says, or its whole share. */
+/* Returns what `word` of thread i means in this loop: the word itself, or thread i's whole share when the
+   word is of an earlier loop. */
 static uint64_t range_now(const struct dd_worker *w, size_t i, uint64_t word)
 {
     if (ahead_of(word, w->loop) >= 0)
@@ -224,7 +232,7 @@ static uint64_t range_now(const struct dd_worker *w, size_t i, uint64_t word)
                    (units * (i + 1) + w->threads - 1) / w->threads);
 }
 
-/* Begins with a unit of `grain` tasks; returns its first task. */
+/* Begins a unit of `grain` tasks; returns its first task. */
 static size_t begin_unit(struct dd_worker *w, size_t unit)
 {
     size_t task = unit * w->grain;
@@ -234,8 +242,8 @@ static size_t begin_unit(struct dd_worker *w, size_t unit)
     return task;
 }
 
-/* Claims the first task of the thread's own range; returns DD_NO_TASK when nothing is left of it, or the
-   loop is over. */
+/* Claims the first task of the thread's own range.  Returns DD_NO_TASK when nothing is left of it or the loop
+   is over.  A failed compare-and-swap puts the new word into `word`. */
 static size_t claim_own(struct dd_worker *w)
 {
     _Atomic uint64_t *own = &w->team->range[w->me].word;
@@ -249,43 +257,46 @@ static size_t claim_own(struct dd_worker *w)
     return begin_unit(w, first_of(now));
 }
 
-/* Finds the longest range; returns how much is left of it.  0: nothing is left of any, or the loop is over.
-   */
-static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *word)
+/* Finds the longest range of the other threads and returns how much is left of it.  Returns 0 when all are
+   empty or the loop is over.  *seen is the word of thread *of as it was read, because the compare-and-swap
+   that takes from the range has to expect this word. */
+static size_t longest_range(const struct dd_worker *w, size_t *of, uint64_t *seen)
 {
     size_t most = 0;
 
     for (size_t k = 1; k < w->threads; k++) {
         size_t i = (w->me + k) % w->threads;
-        uint64_t seen = atomic_load_explicit(&w->team->range[i].word, memory_order_relaxed),
-                 now = range_now(w, i, seen);
+        uint64_t word = atomic_load_explicit(&w->team->range[i].word, memory_order_relaxed),
+                 now = range_now(w, i, word);
         if (ahead_of(now, w->loop) > 0)
             return 0;
 
         if (end_of(now) - first_of(now) > most) {
             most = end_of(now) - first_of(now);
             *of = i;
-            *word = seen;
+            *seen = word;
         }
     }
     return most;
 }
 
-/* Takes the last half of the longest range and begins with its first task; returns DD_NO_TASK when there is
-   none. */
+/* Takes the last half of the longest range and begins the first task of that half.  Returns DD_NO_TASK when
+   nothing is left. */
 static size_t claim_others(struct dd_worker *w)
 {
     size_t of = 0, left;
-    uint64_t word = 0;
+    uint64_t seen = 0;
 
-    while ((left = longest_range(w, &of, &word))) {
-        uint64_t now = range_now(w, of, word);
+    while ((left = longest_range(w, &of, &seen))) {
+        uint64_t now = range_now(w, of, seen);
         size_t end = end_of(now), middle = end - (left + 1) / 2;
-        if (!atomic_compare_exchange_strong_explicit(&w->team->range[of].word, &word,
+        if (!atomic_compare_exchange_strong_explicit(&w->team->range[of].word, &seen,
                                                      word_of(w->loop, first_of(now), middle),
                                                      memory_order_relaxed, memory_order_relaxed))
             continue;
 
+        /* A plain store is safe.  The thread's own range is empty, so nobody takes from it, and the loop
+           cannot end before this thread has run `middle`. */
         atomic_store_explicit(&w->team->range[w->me].word, word_of(w->loop, middle + 1, end),
                               memory_order_relaxed);
         return begin_unit(w, middle);

@@ -1,16 +1,16 @@
-/* The loops that threads share.
+/* Shares loops among threads.
 
    A run of the network is one parallel region.  Every thread of the team executes the same code, the block
-   of DD_TEAM, and meets the others in its loops. A loop, DD_TASKS, is a list of tasks that threads claim.
-   Each thread begins with neighbouring tasks of its own; when these are done it takes from the end of what
-   the slowest one has left.  A loop ends when all of its tasks are finished, whoever ran them.  So a thread
-   that is not running delays the others by the one task that it holds, and finds the loops it has missed
-   finished.
+   of DD_TEAM, and meets the others in its loops.  A loop, DD_TASKS, is a list of tasks that threads claim.
+   Each thread begins with neighbouring tasks of its own.  When these are done, it takes the last half of what
+   the slowest thread has left: the thread with the most tasks left.  A loop ends when all of its tasks are
+   finished, by whichever thread.  A thread that the system does not run therefore delays the others only by
+   the task that it holds.  When it runs again, the loops that it has missed are finished.
 
-   Work is divided by the problem, and a task writes what no other task of its loop reads, so it changes no
-   bit which thread runs it.  Between loops a thread may only compute what every thread computes alike:
-   numbers and pointers on its own stack, from what no loop writes.  Everything else belongs into a task, or
-   into DD_ONCE, a loop of a single task. */
+   Work is divided by the problem, and a task writes what no other task of its loop reads or writes.  So which
+   thread runs a task changes no bit.  Between loops a thread may only compute what every thread computes
+   alike: numbers and pointers on its own stack, from what no loop writes.  Everything else belongs into a
+   task, or into DD_ONCE, a loop of a single task. */
 #ifndef DD_PARALLEL_H
 #define DD_PARALLEL_H
 #include <fenv.h>
@@ -24,39 +24,39 @@
 #define DD_PRAGMA(x)
 #endif
 
-/* Threads that work together, in one run after the other.  A team serves one caller at a time. */
+/* Threads that work together in every run.  A team serves one caller at a time. */
 struct dd_team;
 
 /* One thread's place in a run of its team. */
 struct dd_worker {
     struct dd_team *team;
-    size_t me;         /* which of the threads it is */
-    size_t threads;    /* how many take part in this run */
-    uint32_t loop;     /* the number of the loop it is in, from 1 on */
-    uint64_t tasks;    /* of the loops up to this one */
-    size_t n;          /* tasks of this loop */
-    size_t grain;      /* how many are claimed at a time: 1, but more in very long loops */
-    size_t end;        /* of what it has claimed */
-    uint64_t finished; /* tasks of this loop that it has run */
+    size_t me;         /* the thread's index, 0 .. threads - 1 */
+    size_t threads;    /* how many threads take part in this run */
+    uint32_t loop;     /* the number of the present loop, from 1 on */
+    uint64_t tasks;    /* how many tasks this run's loops have, up to and with the present one */
+    size_t n;          /* how many tasks the present loop has */
+    size_t grain;      /* how many tasks are claimed at a time: 1, but more in very long loops */
+    size_t end;        /* the task behind the last one that the thread has claimed */
+    uint64_t finished; /* how many tasks of the present loop the thread has run */
     fenv_t mode;       /* the floating-point environment that the thread had before */
 };
 
 /* Makes a team of this many threads, which OpenMP starts in the first run.  NULL: out of memory. */
 struct dd_team *dd_parallel_create(int threads);
 void dd_parallel_free(struct dd_team *team);
-/* For tests: lets `delay` be called before every task that is claimed, with its loop and its number.  NULL:
-   nothing is called. */
+/* Calls `delay` before every claimed unit of tasks, with its loop and its first task; NULL: calls nothing.
+   Only tests use it. */
 typedef void dd_parallel_delay(uint32_t loop, size_t task);
 void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
 
-/* Stands before a block that every thread of the team runs once; w is its place in it.  A team of NULL is
-   the caller alone.  The block may be left at its end only.  The other threads compute under the default
-   floating-point environment. */
+/* Stands before a block that every thread of the team runs once; w is the thread's place in the team.  With
+   a team of NULL the caller runs it alone.  The block may be left at its end only.  The other threads
+   compute under the default floating-point environment. */
 #define DD_TEAM(team, w)                                         \
     DD_PRAGMA(omp parallel num_threads(dd_parallel_begin(team))) \
     for (struct dd_worker w##_place, *w = dd_parallel_join(&w##_place, team); w; w = dd_parallel_leave(w))
 
-/* Stands before the body of a loop over tasks 0 .. n - 1.  w NULL: the caller is alone. */
+/* Stands before the body of a loop over tasks 0 .. n - 1.  With w NULL the caller runs them all. */
 #define DD_TASKS(w, task, n) \
     for (size_t task = dd_tasks_begin(w, n); task != DD_NO_TASK; task = dd_tasks_next(w, task, n))
 /* Stands before a statement that one of the threads executes. */
@@ -69,7 +69,7 @@ void dd_parallel_slow(struct dd_team *team, dd_parallel_delay *delay);
 
 #define DD_NO_TASK SIZE_MAX
 
-/* The functions that these are made of. */
+/* The functions behind the macros above. */
 int dd_parallel_begin(struct dd_team *team);
 struct dd_worker *dd_parallel_join(struct dd_worker *w, struct dd_team *team);
 struct dd_worker *dd_parallel_leave(struct dd_worker *w);
@@ -108,8 +108,8 @@ static inline size_t dd_blocks(size_t n, size_t size)
     return (n + size - 1) / size;
 }
 
-/* Returns how many images of `floats` each go through several passes at a time, so that a pass finds in the
-   cache what the one before has written. */
+/* Returns how many images, of `floats` floats each, go through several passes at a time, so that each pass
+   finds in the cache what the pass before it has written. */
 static inline int dd_images_of_pass(size_t floats, int threads, int batch)
 {
     enum { PASS_FLOATS = 256 << 10 };
@@ -117,8 +117,8 @@ static inline int dd_images_of_pass(size_t floats, int threads, int batch)
     return (int)dd_min(dd_blocks(PASS_FLOATS, floats) * (size_t)threads, (size_t)batch);
 }
 
-/* Returns the floats of a part of a scratch block, rounded up so that the next part begins on a cache line.
-   */
+/* Returns the size of a part of a scratch block, in floats, rounded up so that the next part begins on a
+   cache line. */
 static inline size_t dd_aligned(size_t floats)
 {
     return (floats + 15) & ~(size_t)15;
