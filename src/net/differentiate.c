@@ -1,30 +1,31 @@
-/* Differentiates a program in reverse mode (Linnainmaa 1970): behind its nodes, in reverse order, it
-   appends one backward node for each of them that a gradient passes.
+/* Differentiates a program in reverse mode (Linnainmaa 1970).  It walks the forward nodes from the last to
+   the first and appends a backward node for each one through which a gradient flows.
 
    Every home has a twin of the same shape for the gradients by its values.  A value v of the forward pass
-   therefore has its gradient in value v + (number of values before), at the same channels.  The gradient of
-   a concatenation is one map, in which those of its halves lie.  When several nodes read a value, the last
-   of them in forward order writes its gradient first and overwrites; the others add.
+   therefore has its gradient in value v + (number of forward values), at the same channels.  The gradient
+   of a concatenation is one map that holds the gradients of its halves.  When several nodes read a value,
+   the last of them in forward order writes its gradient first and overwrites; the others add.
 
-   The memory plan keeps what a backward node mentions, and nothing else.  Recomputed instead of kept are
+   The memory plan keeps a forward value only as long as a backward node names it.  The backward pass keeps
+   the mean and 1 / std of a group norm, behind its scale and shift.  It recomputes
 
-     all activation functions, by the derivative at their input, since convolutions have none behind them and
-     RMS norms begin at their x; the softmax of attention; the masks of dropout.
+     activation functions:  their derivative needs their input, which is kept
+     attention:             the softmax
+     dropout:               the masks
 
-   The mean and 1 / std of a group norm are kept besides, behind its scale and shift.
-
-   By parameters, no gradient goes into the sinusoids of the timestep, which have no parameters before them.
-   By inputs, their node ends with the gradient by t, and no convolution keeps its x for its own weights. */
+   With DD_BY_PARAMETERS no gradient goes into the sinusoids of the timestep, because no parameters lie before
+   them.  With DD_BY_INPUTS the sinusoids' backward node gives the gradient by t, and no convolution keeps its
+   x for the gradient by its weights. */
 #include <stdlib.h>
 #include "net/operation.h"
 
 struct pass {
     struct dd_program *p;
-    int values, homes;      /* how many the forward pass has */
+    int values, homes;      /* how many values and homes the forward pass has */
     int constant;           /* the home that no gradient goes into, or -1 */
-    size_t *first;          /* [homes] */
+    size_t *first;          /* [homes] the index in `written` of a home's first channel */
     unsigned char *written; /* written[first[h] + c]: channel c of home h has a gradient already */
-    const char *partial;    /* a node where some channels had a gradient and some had none, or NULL */
+    const char *partial;    /* the name of a node where a gradient is missing in whole or in part, or NULL */
 };
 
 static enum dd_place twin_place(enum dd_place place)
@@ -36,7 +37,8 @@ static enum dd_place twin_place(enum dd_place place)
     }
 }
 
-/* Adds the twin of every home and of every value. */
+/* Adds the twin of every home and of every value.  dd_program_value adds a home to each value, hence enough
+   homes; the shapes are copied afterwards. */
 static void mirror(struct pass *s)
 {
     struct dd_program *p = s->p;
@@ -63,7 +65,9 @@ static bool is_constant(const struct pass *s, const struct dd_node *n)
     return dd_operation(n)->before_parameters && s->p->derivatives == DD_BY_PARAMETERS;
 }
 
-/* Makes room behind the scale and shift of group norms, and finds what never gets a gradient. */
+/* Makes room for the moments behind the scale and shift of group norms, and finds the home that never gets
+   a gradient.  This comes after mirror, so that the twins, which hold no moments, stay as narrow as they
+   were. */
 static void prepare(struct pass *s)
 {
     for (int i = 0; i < s->p->nodes; i++) {
@@ -76,7 +80,7 @@ static void prepare(struct pass *s)
     }
 }
 
-/* Returns how many channels of a value have a gradient, and marks all of them as having one. */
+/* Returns how many channels of a value had a gradient, and marks all of them as having one. */
 static int mark(struct pass *s, int value)
 {
     const struct dd_value *v = &s->p->value[value];
@@ -89,7 +93,8 @@ static int mark(struct pass *s, int value)
     return before;
 }
 
-/* Returns where the gradient by an input of node n goes. */
+/* Returns where the gradient by an input of node n goes.  The first call for a value makes its node
+   overwrite; later calls make it add. */
 static struct dd_flow into(struct pass *s, const struct dd_node *n, int value)
 {
     if (!value || s->p->value[value].home == s->constant)
@@ -118,6 +123,7 @@ static void reverse(struct pass *s, int node)
     const struct dd_node *n = &s->p->node[node];
     if (is_constant(s, n))
         return;
+    /* The gradient by y has to be complete by now. */
     if (mark(s, n->y) < s->p->value[n->y].c)
         s->partial = n->name;
 
@@ -125,24 +131,30 @@ static void reverse(struct pass *s, int node)
     b.of = node + 1;
     b.y = s->values + n->y;
     b.x = kept(s, n);
+    /* The gradient of a sum does not depend on its summands, so the plan need not keep them. */
     b.add = b.residual = 0;
 
+    /* The calls have the order in which the layers write: when two inputs are one value, the first
+       overwrites. */
     b.dresidual = into(s, n, n->residual);
     b.dadd = into(s, n, n->add);
     b.dnorm = into(s, n, n->norm);
+    /* The moments lie behind the scale and shift, in the home of y. */
     if (dd_operation(n)->leaves_moments)
         b.norm = n->y;
-    /* The gradients by scale and shift are sums over one consumer; dd_pre_backward cannot add to them. */
+    /* dd_pre_backward overwrites the gradients by scale and shift, so only one node may read them. */
     if (b.dnorm.add)
         s->partial = n->name;
 
     b.demb = into(s, n, n->emb);
+    /* An operation in place turns dy into dx where it lies. */
     if (n->x != n->y)
         b.dx = into(s, n, n->x);
     dd_program_node(s->p, b, 0, 0, 0);
 }
 
-/* Prepares `written`; the caller brings the gradient by the output.  Returns false when out of memory. */
+/* Makes `written`, in which the output alone has a gradient: the caller brings it.  Returns false when out of
+   memory. */
 static bool begin(struct pass *s)
 {
     const struct dd_program *p = s->p;
@@ -166,10 +178,12 @@ static bool begin(struct pass *s)
 int dd_differentiate(struct dd_program *p, ddpm_error *err)
 {
     struct pass s = { .p = p, .values = p->values, .homes = p->homes, .constant = -1 };
-    bool begun = begin(&s);
 
+    /* The order matters: begin and mirror read the widths of the homes before prepare changes them. */
+    bool begun = begin(&s);
     mirror(&s);
     prepare(&s);
+
     for (int i = p->nodes - 1; i >= 0 && begun && !p->failed; i--)
         reverse(&s, i);
 

@@ -1,21 +1,20 @@
-/* Plans memory by liveness.  A home is alive from the first node that writes into it to the last one that
-   reads it.  The homes are placed one after the other, the largest first, each at the lowest offset where
-   no home lies that is alive at the same time (Pisarchyk and Lee 2020, arXiv 2001.03288, "greedy by size").
-   */
+/* Plans memory by liveness.  A home is alive from the first node that uses it to the last one.  The homes
+   are placed one after the other, the largest first.  Each gets the lowest offset at which it overlaps no
+   home that is alive at the same time (Pisarchyk and Lee 2020, arXiv 2001.03288, "greedy by size"). */
 #include "net/plan.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 16 }; /* floats of a cache line */
+enum { LINE = 16 }; /* the number of floats in a cache line */
 
-/* A home, the first and the last node that use it, and its place in the block in floats. */
+/* A home, the first and the last node that use it, and its size and offset in the block, in floats. */
 struct life {
     int home, first, last;
     size_t size, offset;
 };
 
-/* Notes that a node uses a value. */
+/* Notes that a node uses a value.  Value 0 is no value. */
 static void touch(struct life *life, const struct dd_program *p, int value, int node)
 {
     struct life *l = &life[p->value[value].home];
@@ -65,8 +64,8 @@ static int by_offset(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* Returns the lowest offset where life[i] fits between those of 0..i-1 that are alive at the same time.
-   rival [i] is room to sort them in. */
+/* Returns the lowest offset where life[i] fits between those of life[0] to life[i - 1] that are alive at the
+   same time.  rival [i] is room for sorting them. */
 static size_t lowest(const struct life *life, int i, const struct life **rival)
 {
     size_t rivals = 0, at = 0;
@@ -74,7 +73,7 @@ static size_t lowest(const struct life *life, int i, const struct life **rival)
         if (life[k].first <= life[i].last && life[i].first <= life[k].last)
             rival[rivals++] = &life[k];
 
-    /* Goes through them by offset, and behind each one that is in the way. */
+    /* Goes through the rivals by offset and moves behind each one that is in the way. */
     if (rivals)
         qsort(rival, rivals, sizeof *rival, by_offset);
     for (size_t k = 0; k < rivals && at + life[i].size > rival[k]->offset; k++)
@@ -86,8 +85,10 @@ static size_t lowest(const struct life *life, int i, const struct life **rival)
 static void place(struct dd_plan *plan, struct life *life, int homes, const struct life **rival)
 {
     for (int i = 0; i < homes; i++) {
-        if (life[i].last < 0) /* no node uses it */
+        /* No node uses this home. */
+        if (life[i].last < 0)
             continue;
+
         life[i].offset = lowest(life, i, rival);
         plan->offset[life[i].home] = life[i].offset;
 
