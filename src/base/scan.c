@@ -36,7 +36,7 @@ int dd_scan_expect(struct dd_scan *s, char c, const char *fault)
     return dd_scan_take(s, c) ? 0 : dd_scan_fail(s, fault);
 }
 
-/* Returns the length of a UTF-8 sequence by its first byte; 0 where none begins so. */
+/* Returns the length of a UTF-8 sequence by its first byte; 0 when no sequence begins with that byte. */
 static size_t utf8_length_by(unsigned char first)
 {
     if (first < 0x80)
@@ -101,7 +101,7 @@ char *dd_scan_plain(char *text)
     return text;
 }
 
-/* Returns the value of the four hexadecimal digits at p, or -1 where there are none. */
+/* Returns the value of the four hexadecimal digits at p, or -1 when other characters are there. */
 static long hex4(const unsigned char *p, const unsigned char *end)
 {
     long v = 0;
@@ -119,8 +119,8 @@ static long hex4(const unsigned char *p, const unsigned char *end)
     return v;
 }
 
-/* Returns the code point of the \u escape whose digits are at p, or -1 when it is none. *used: its length
-   in bytes after the u.  Two escapes that make a pair of surrogates are one code point. */
+/* Returns the code point of the \u escape whose digits are at p, or -1 when the escape is invalid.  *used
+   is its length in bytes after the u.  Two escapes that make a pair of surrogates are one code point. */
 static long escaped_point(const unsigned char *p, const unsigned char *end, size_t *used)
 {
     long v = hex4(p, end);
@@ -138,7 +138,7 @@ static long escaped_point(const unsigned char *p, const unsigned char *end, size
     return 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
 }
 
-/* Returns the length of the escape at the backslash p, or 0.  An escaped NUL is none. */
+/* Returns the length of the escape at the backslash p, or 0 for an invalid one.  \u0000 is refused. */
 static size_t escape_length(const unsigned char *p, const unsigned char *end)
 {
     size_t used;
@@ -168,7 +168,7 @@ int dd_scan_string(struct dd_scan *s, struct dd_scan_text *t)
     return dd_scan_expect(s, '"', "a string does not end");
 }
 
-/* Passes over digits.  Returns whether there was one. */
+/* Passes over digits.  Returns whether there was at least one. */
 static bool digits(struct dd_scan *s)
 {
     const unsigned char *first = s->at;
@@ -177,10 +177,11 @@ static bool digits(struct dd_scan *s)
     return s->at > first;
 }
 
-/* Takes the next character if it is one of any. */
-static bool next_is(struct dd_scan *s, const char *any)
+/* Takes the next character if it is one of `choices`.  The test for 0 is there because strchr finds it in
+   every string. */
+static bool next_is(struct dd_scan *s, const char *choices)
 {
-    if (s->at == s->end || !*s->at || !strchr(any, *s->at))
+    if (s->at == s->end || !*s->at || !strchr(choices, *s->at))
         return false;
     s->at++;
     return true;
@@ -190,7 +191,8 @@ int dd_scan_number(struct dd_scan *s, struct dd_scan_text *t)
 {
     dd_scan_peek(s);
     t->data = s->at;
-    /* A sign, digits without leading zeros, then fraction and exponent where they are begun. */
+    /* A number is a sign or nothing, digits without leading zeros, then a fraction and an exponent if a
+       point or an e begins them. */
     next_is(s, "-");
     bool zero = s->at < s->end && *s->at == '0',
          good = digits(s) && !(zero && s->at - t->data > 1 + (*t->data == '-'));
@@ -217,7 +219,7 @@ static int word(struct dd_scan *s, const char *text)
     return 0;
 }
 
-/* Passes over a value that is no list and no object. */
+/* Passes over a string, true, false, null or a number. */
 static int scalar(struct dd_scan *s)
 {
     struct dd_scan_text t;
@@ -239,7 +241,7 @@ static int key(struct dd_scan *s)
 
 int dd_scan_value(struct dd_scan *s)
 {
-    /* Bit i of objects: the container i levels further out is an object. */
+    /* Bit i of objects is 1 if the container i levels further out is an object, 0 if it is an array. */
     uint64_t objects = 0;
     int depth = 0;
 
@@ -258,7 +260,7 @@ int dd_scan_value(struct dd_scan *s)
             return -1;
         }
 
-        /* A value has ended.  It may be the last one of several containers. */
+        /* A value has ended.  It may end the containers around it, too. */
         while (depth && dd_scan_take(s, objects & 1 ? '}' : ']')) {
             objects >>= 1;
             depth--;

@@ -15,10 +15,11 @@
 #include <unistd.h>
 #include "base/file.h"
 
-enum { LINKS_MOST = 40, TRIES = 200 }; /* TRIES: of a hundredth of a second */
+/* A path may go through LINKS_MOST links.  A pipe is tried TRIES times, a hundredth of a second apart. */
+enum { LINKS_MOST = 40, TRIES = 200 };
 
-/* Cuts path into the real path of its folder and the name in it.  Returns false where there is no such
-   folder. */
+/* Cuts path into the real path of its folder and the name in it.  Returns false when there is no
+   such folder. */
 static bool split(char folder[PATH_MAX], char name[PATH_MAX], const char *path)
 {
     char head[PATH_MAX];
@@ -36,15 +37,15 @@ static bool join(char at[PATH_MAX], const char *folder, const char *name)
     return n > 0 && n < PATH_MAX;
 }
 
-/* Follows path from link to link until one lies below /proc.  Its folder and name are then left in folder
-   and name.  Returns whether there is one. */
+/* Follows path from link to link until a link lies below /proc, and leaves that link's folder and name in
+   folder and name.  Returns false when no link lies there. */
 static bool leads_through_proc(char folder[PATH_MAX], char name[PATH_MAX], const char *path)
 {
     char at[PATH_MAX], link[PATH_MAX];
     snprintf(at, sizeof at, "%s", path);
 
     for (int i = 0; i < LINKS_MOST && split(folder, name, at) && join(at, folder, name); i++) {
-        /* A name that is no link ends the way. */
+        /* readlink fails where the name is not a link. */
         ssize_t n = readlink(at, link, sizeof link - 1);
         if (n < 0)
             return false;
@@ -107,7 +108,8 @@ static int open_path(const char *path)
     return fd;
 }
 
-/* Refuses a terminal, which takes bytes for orders, and what belongs to another process. */
+/* Refuses a descriptor that is not open for writing, a terminal (it may obey bytes as control sequences), a
+   disk, a folder, and a regular file that another process holds open. */
 static int check_opened(int fd, bool own, const char *path, ddpm_error *err)
 {
     struct stat st;

@@ -1,8 +1,10 @@
 /* unipc.c: the sampler "unipc", the unified predictor-corrector UniPC-p (Zhao, Bai, Rao, Zhou, Lu 2023,
    algorithms 7 and 8) with data prediction and B(h) = e^h - 1 ("bh2"), p = 1 or 2, on any chain.
 
-   The notation is that of dpmpp.c.  From position i to j = i - 1, with h = lambda_j - lambda_i and p1 = e^-h
-   - 1:
+   The notation is that of dpmpp.c: lambda is half of log SNR, and m_i is the x0 predicted at position i.  A
+   step goes from position i to j = i - 1, with
+
+     h = lambda_j - lambda_i,   p1 = e^-h - 1
 
      base      b(x, m) = sigma_j / sigma_i x - alpha_j p1 m
      predict   x_j^ = b(x_i, m_i) - alpha_j p1 / 2 D                (D = 0 at order 1)
@@ -12,19 +14,18 @@
                order 2:  rho_1 + rho_2 = g_1,  r rho_1 + rho_2 = g_2
                g_1 = (p1 / -h - 1) / p1,   g_2 = 2 ((p1 / -h - 1) / -h - 1/2) / p1
 
-   m_j is the x0 predicted at x_j^, and not again at x_j.  So the prediction that corrects a step is the one
-   that the next step needs anyway: a step here first corrects x_i, which the step before predicted, then
-   predicts x_{i-1}, with one call of the network in all.
+   m_j is predicted at x_j^ and not again at x_j, so a step calls the network once.  The code uses the m_i of
+   its own position first to correct x_i, which the step before it has predicted, and then to predict x_{i-1}.
 
-   The last step has sigma_{-1} = 0 and order 1, is x0, and is not corrected.  The predictor of order 2 is
-   that of "dpmpp" with eta = 0, which needs no bound on its steps. */
+   The last step leads to sigma_{-1} = 0.  It has order 1, returns m_0, and is not corrected.  The predictor
+   of order 2 is that of "dpmpp" with eta = 0, and needs no bound on its steps either. */
 #include "diffusion/sampler.h"
 #include <math.h>
 
-/* The buffers: x predicted at i; x corrected at i + 1; x0 predicted at i + 1 and at i + 2. */
+/* The buffers at position i: X is x_i^, LAST is the corrected x_{i+1}, M1 is m_{i+1} and M2 is m_{i+2}. */
 enum { X, LAST, M1, M2, BUFFERS };
 
-/* A step from one position to the next one below: x is of_x x - of_m sum. */
+/* The factors of the step from position i to i - 1.  b(x, m) is of_x x - of_m p1 m. */
 struct base {
     double of_x, of_m, h, p1;
 };
@@ -40,8 +41,8 @@ static struct base base_of(const ddpm_tables *t, int i)
     return (struct base){ sqrt((1 - to) / (1 - t->alpha_bar[i])), sqrt(to), h, expm1(-h) };
 }
 
-/* Corrects x [d] at position i, from last, m1 and m2 [d] of the positions above. m2 is not read at order
-   1. */
+/* Corrects x [d] at position i.  The step into i began at i + 1, so the head's indices (i, j) are (i + 1, i)
+   here: last is x_{i+1}, m0 is m_i, m1 is m_{i+1} and m2 is m_{i+2}, all [d].  m2 is not read at order 1. */
 static void correct(double *x, const ddpm_tables *t, int i, const double *last, const double *m0,
                     const double *m1, const double *m2, int order, size_t d)
 {
@@ -50,14 +51,14 @@ static void correct(double *x, const ddpm_tables *t, int i, const double *last, 
     double phi = b.p1 / -b.h - 1, g1 = phi / b.p1, g2 = 2 * (phi / -b.h - 0.5) / b.p1;
     double rho1 = order > 1 ? (g2 - g1) / (r - 1) : 0, rho2 = order > 1 ? g1 - rho1 : 0.5;
 
-    /* change is rho_1 D + rho_2 (m_j - m_i). */
+    /* change is rho_2 (m0 - m1) + rho_1 (m2 - m1) / r. */
     for (size_t e = 0; e < d; e++) {
         double change = rho2 * (m0[e] - m1[e]) + (order > 1 ? rho1 * (m2[e] - m1[e]) / r : 0);
         x[e] = b.of_x * last[e] - b.of_m * b.p1 * (m1[e] + change);
     }
 }
 
-/* Takes x [d] from position i to i - 1. */
+/* Takes x [d] from position i to i - 1; m0 is m_i and m1 is m_{i+1}.  m1 is not read at order 1. */
 static void predict(double *x, const ddpm_tables *t, int i, const double *m0, const double *m1, int order,
                     size_t d)
 {
@@ -76,17 +77,17 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
         double *x = dd_sampler_row(s, X, k), *last = dd_sampler_row(s, LAST, k);
         double *m1 = dd_sampler_row(s, M1, k), *m2 = dd_sampler_row(s, M2, k);
         const double *m0 = dd_sampler_x0(s, x, k, i);
-        int two = s->options.order == 2;
+        int second_order = s->options.order == 2;
 
-        /* A buffer is NAN where nothing is known yet. */
+        /* m0 lies in s->x0, so it stays valid while x changes.  M1 and M2 are NAN until steps fill them. */
         if (!isnan(m1[0]))
-            correct(x, s->tables, i, last, m0, m1, m2, two && !isnan(m2[0]) ? 2 : 1, s->d);
+            correct(x, s->tables, i, last, m0, m1, m2, second_order && !isnan(m2[0]) ? 2 : 1, s->d);
         for (size_t e = 0; e < s->d; e++) {
             last[e] = x[e];
             m2[e] = m1[e];
         }
 
-        predict(x, s->tables, i, m0, m1, two && i && !isnan(m1[0]) ? 2 : 1, s->d);
+        predict(x, s->tables, i, m0, m1, second_order && i && !isnan(m1[0]) ? 2 : 1, s->d);
         for (size_t e = 0; e < s->d; e++)
             m1[e] = m0[e];
     }
