@@ -1,9 +1,10 @@
-/* The test harness, see check.h.  A failure is reported and counted once per test.
+/* The test harness; check.h tells how tests are written. A test with a failed check counts as one
+   failure, and its first ten failed checks are printed.
 
-   -j N runs the tests in N worker processes.  Each worker claims the next test from a counter that all share.
-   The output of a test is collected in a file and printed in one piece when the test ends, so that outputs
-   of two tests never mix.  A worker that a signal ends counts as a failure of the test that it ran, and the
-   others go on. */
+   -j N runs the tests in N worker processes. Each worker claims the next test from a counter that
+   all share. The output of a test is collected in a file and printed in one piece when the test
+   ends, so that outputs of two tests never mix. When a signal ends a worker, the test that it ran
+   counts as failed, and the others go on. */
 #include "check.h"
 #include <dirent.h>
 #include <stdarg.h>
@@ -16,7 +17,8 @@
 
 enum { MOST_WORKERS = 64 };
 
-/* The workers share the place of the next test, the results so far, and the test that each of them is at. */
+/* What the workers share: the place of the next test, the results so far, and the test that each of
+   them is running. */
 struct board {
     atomic_int next, passed, failed, skipped;
     const struct check_test *at[MOST_WORKERS];
@@ -153,7 +155,7 @@ static int wanted(const struct check_test *t, int argc, char **argv)
     return !any;
 }
 
-/* Runs one test, prints its name and whatever it has to say, and counts its result. */
+/* Runs one test, prints its name and its output, and counts its result. */
 static void run(const struct check_test *t, struct board *b)
 {
     double start = dd_clock(CLOCK_MONOTONIC);
@@ -174,8 +176,8 @@ static void run(const struct check_test *t, struct board *b)
     atomic_fetch_add(result, 1);
 }
 
-/* Copies what was written to file since the last time to the descriptor to, in one piece where it is short.
-   Empties the file. */
+/* Copies to the descriptor `to` what was written to file since the last call, in one write where it
+   is short, and empties the file. */
 static void publish(int file, int to)
 {
     char text[1 << 16];
@@ -190,7 +192,7 @@ static void publish(int file, int to)
         exit(1);
 }
 
-/* Claims tests of test [count] until none is left.  Standard output and error go to a file meanwhile. */
+/* Claims tests of test [count] until none is left. Meanwhile standard output and error go to a file. */
 static void work(struct board *b, int worker, struct check_test *const *test, int count)
 {
     FILE *file = tmpfile();

@@ -1,4 +1,4 @@
-/* The test harness: a test is a function registered by one line in its own file.
+/* The test harness. A test is a function, registered by one line in its own file:
 
      TEST(rng, known_answers) { ... CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("there is no ..."); }
 
@@ -22,18 +22,20 @@ struct check_test {
 void check_register(struct check_test *t);
 void check_fail(const char *file, int line, const char *format, ...);
 void check_skip(const char *format, ...);
-/* The folder of large reference files ("../shared" beside the source), or NULL; and the source tree.  A test
-   that needs a file which is not there is skipped with this reason, which run.sh sums up in one line. */
+/* check_shared returns the folder of large reference files, "../shared" beside the source, or NULL
+   when there is none; check_source returns the source tree. A test whose reference file is missing
+   is skipped with the reason CHECK_NO_REFERENCE, which run.sh sums up in one line. */
 #define CHECK_NO_REFERENCE "large reference files, not in this repository"
 const char *check_shared(void);
 const char *check_source(void);
-/* A path below one of them, in a static ring of buffers. */
+/* Returns the path of a file below a folder. The result lies in a ring of buffers and is overwritten
+   by the eighth call after this one. */
 const char *check_path(const char *folder, const char *format, ...);
-/* A new private folder for this test, removed at exit. */
+/* Makes a new private folder for the running test; it is removed at exit. */
 const char *check_folder(void);
-/* Writes a file below a folder, making the folders on the way: path begins with /. */
+/* Writes a file below the folder root and makes the folders on the way; path begins with "/". */
 void check_put(const char *root, const char *path, const char *text);
-/* How many files and folders lie in a folder. */
+/* Returns how many files and folders lie in a folder. */
 int check_entries(const char *path);
 
 #define TEST(group_, name_)                                                                        \

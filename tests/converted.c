@@ -1,4 +1,4 @@
-/* Runs ddpm convert inside the test program. */
+/* Runs `ddpm convert` inside the test program. */
 #include "converted.h"
 #include "check.h"
 #include "tools/cli/options.h"

@@ -1,4 +1,5 @@
-/* The configurations are checkpoint-families.md 5.1 to 5.4, the counts its table in 5.4. */
+/* Published architectures. The configurations are those of checkpoint-families.md 5.1 to 5.4;
+   parameters and multiply-accumulates are from the table in 5.4. */
 #include "tests/known_nets.h"
 #include <stdio.h>
 #include <string.h>

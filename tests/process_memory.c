@@ -1,4 +1,4 @@
-/* /proc/self/status has a line "KEY:  N kB" for each. */
+/* Reads /proc/self/status, where Linux keeps a line "KEY:  N kB" for each figure. */
 #include "process_memory.h"
 #include <stdio.h>
 #include <stdlib.h>

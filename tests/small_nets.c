@@ -1,4 +1,5 @@
-/* Few channels and pixels, every option that makes another list of nodes. */
+/* Networks of few channels and pixels. Every option of a configuration that changes the list of
+   nodes is in one of them. */
 #include "tests/small_nets.h"
 #include "tests/check.h"
 #include "tests/known_nets.h"
@@ -8,7 +9,7 @@
     "\", \"clip\": 1, \"t_scale\": 0.5"
 
 const struct small_net small_nets[] = {
-    { "plain", /* checkpoint-families.md 9.2: 11767 parameters */
+    { "plain", /* checkpoint-families.md 9.2, with 11767 parameters */
       "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
       "\"init\": 4, \"widths\": [4,8], "
       "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,1], \"mid\": 1, \"up\": "
@@ -18,7 +19,7 @@ const struct small_net small_nets[] = {
       "\"scale_shift\": false, \"pad\": \"both\", \"down\": [\"conv\"], \"up\": [\"conv\"], \"mid_scale\": "
       "1, \"center\": false, \"dropout\": 0",
       DIFFUSION("beta") },
-    { "turns", /* every turn that a configuration can take, and an odd last level */
+    { "turns", /* every option takes its other value, and the last level has an odd side */
       "\"arch\": \"ddpm\", \"height\": 20, \"width\": 12, \"channels\": 1, \"outputs\": 2, \"classes\": 5, "
       "\"init\": 8, \"widths\": [16,24,32], "
       "\"blocks\": 2, \"mid\": false, \"act\": \"gelu\", \"heads\": {\"down\": [0,2,0], \"mid\": 0, \"up\": "
@@ -29,7 +30,7 @@ const struct small_net small_nets[] = {
       "\"mid_scale\": 1.5, "
       "\"center\": true, \"dropout\": 0.1",
       DIFFUSION("learned-range") },
-    { "wide", /* large enough for more than one task in every layer */
+    { "wide", /* large enough for several tasks in every layer */
       "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
       "\"init\": 64, \"widths\": [64,96], "
       "\"blocks\": 1, \"mid\": true, \"act\": \"silu\", \"heads\": {\"down\": [0,2], \"mid\": 2, \"up\": "

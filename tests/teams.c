@@ -1,4 +1,4 @@
-/* A team of each size, made when it is first asked for and kept. */
+/* Keeps one team for each number of threads, made when it is first asked for. */
 #include "tests/teams.h"
 #include "tests/check.h"
 

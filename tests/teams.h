@@ -3,6 +3,6 @@
 #define TEAMS_H
 #include "layer/parallel.h"
 
-/* The team of this many threads, at most 8, of this process. */
+/* Returns this process's team of so many threads, at most 8. It belongs to this module. */
 struct dd_team *team_of(int threads);
 #endif

@@ -1,5 +1,6 @@
-/* The generator is MT19937 (Matsumoto and Nishimura 1998), seeded by its own multiplicative recurrence.  Convolutions and linear layers
-   are drawn in order of construction, weight then bias, from U(-b, b), b = 1 / sqrt(fan_in); norms are 1 and 0. */
+/* torch's generator is MT19937 (Matsumoto and Nishimura 1998), seeded by its own multiplicative
+   recurrence. torch draws convolutions and linear layers in order of construction, weight before
+   bias, from U(-b, b) with b = 1 / sqrt(fan_in). Norms begin with weight 1 and bias 0. */
 #include "tests/torch_init.h"
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +40,8 @@ static float uniform(struct torch_random *r, float low, float high)
     return (float)(torch_word(r) & 0xffffff) * 0x1p-24f * (high - low) + low;
 }
 
-/* Box and Muller on 16 uniform numbers: the first 8 make radii, the last 8 angles. */
+/* Turns 16 uniform numbers into normal ones by the method of Box and Muller: the first 8 become
+   radii, the last 8 angles. */
 static void normal16(float *d)
 {
     for (int j = 0; j < 8; j++) {
@@ -93,7 +95,7 @@ static void fill(struct init *s, const ddpm_tensor *t, double bound)
         w[i] = uniform(&s->random, -b, b);
 }
 
-/* A convolution or linear layer, where there is one. */
+/* Draws a convolution or linear layer, if the model has one of this name. */
 static void layer(struct init *s, const char *prefix, const char *name)
 {
     char path[160];
@@ -122,7 +124,8 @@ static void attention(struct init *s, const char *prefix)
     layers(s, prefix, (const char *const[]){ ".to_q", ".to_k", ".to_v", ".to_out.0", NULL });
 }
 
-/* Resnets and attentions in turn, then the sampler; 0 when there is no such block. */
+/* Draws the resnets and attentions of a block in turn, then its sampler. Returns the number of
+   resnets; 0: there is no such block. */
 static int block(struct init *s, const char *name, const char *sampler)
 {
     char prefix[96];

@@ -1,4 +1,4 @@
-/* Pickles by hand: opcodes as in checkpoint-families.md 7.3; archives through libzip. */
+/* Writes pickles by hand, with the opcodes of checkpoint-families.md 7.3, and archives with libzip. */
 #include "tests/torch_writer.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* A tuned solver of a chain's own steps without corrections, for tests that go through all samplers. */
+/* A tuned solver with a chain's own steps and no corrections, for tests that go through all
+   samplers. */
 #ifndef UNTUNED_SOLVER_H
 #define UNTUNED_SOLVER_H
 #include <string.h>
@@ -6,7 +7,7 @@
 
 enum { UNTUNED_MOST = 64 };
 
-/* Fills table, which lives as long as the solver. */
+/* Fills table and returns a solver that refers to it, so the table must live as long as the solver. */
 static inline ddpm_tuned untuned_solver(double table[DDPM_TUNED_ROWS * UNTUNED_MOST], const ddpm_chain *chain)
 {
     const ddpm_tables *t = ddpm_chain_tables(chain);

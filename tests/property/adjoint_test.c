@@ -1,8 +1,10 @@
-/* Linear layers: <A x, dy> = <x, A^T dy>, on strided maps, written and added, with the same bits for 1, 2 and 3 threads; and the gradient of
-   an image, whose bits do not depend on the images beside it.
+/* Linear layers and their gradients are adjoint, <A x, dy> = <x, A^T dy>. This is checked on strided
+   maps, with gradients written and added, and with the same bits for 1, 2 and 3 threads. The last
+   tests show that the bits of an image's gradient do not depend on the images beside it.
 
-   A x and A^T dy are sums of at most four products, off by 4 u of their sums of absolute values, u = 2^-24; the inner products are taken
-   in double.  So both sides differ by at most 8 u <|A| |x|, |dy|>, and |A| |x| = A |x|, no A here having a negative entry. */
+   The tolerance: A x and A^T dy are sums of at most four products, so they are off by 4 u times
+   their sums of absolute values, u = 2^-24. The inner products are taken in double. So the two sides
+   differ by at most 8 u <|A| |x|, |dy|>. No A here has a negative entry, hence |A| |x| = A |x|. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/attention.h"
@@ -76,7 +78,8 @@ static void absolute(struct dd_map *m)
         m->data[i] = fabsf(m->data[i]);
 }
 
-/* dx after adding is what was there, x, plus dx, rounded once or, three times, twice. */
+/* Checks that dx after adding is `before` plus dx. The sum is rounded once; where a layer adds three
+   times, twice. */
 static void check_added(const struct dd_map *added, const struct dd_map *before, const struct dd_map *dx)
 {
     for (size_t p = 0; p < (size_t)(dx->n * dx->h * dx->w); p++)
@@ -151,7 +154,8 @@ TEST(gradient, classes)
     map_free(&dy), free(table), free(before);
 }
 
-/* y = (z + add + residual) scale: <y, dy> from the three gradients; dadd carries sums over 64 pixels at a time. */
+/* Checks y = (z + add + residual) scale: the three gradients each give <y, dy>. dadd carries sums
+   over 64 pixels at a time. */
 static void check_store(unsigned cpu, float scale, bool adds)
 {
     struct dd_kernels k;
@@ -200,7 +204,8 @@ TEST(gradient, store_is_adjoint)
             check_store(masks[set], i % 2 ? 0.7f : 1, i / 2);
 }
 
-/* With an activation: in place, the gradient of the load (layer_gradients.c has PyTorch's), times scale. */
+/* With an activation, in place, the gradient is that of the load times scale; layer_gradients.c
+   compares the load's with PyTorch's. */
 TEST(gradient, store_with_an_activation)
 {
     unsigned masks[4];
@@ -224,7 +229,8 @@ TEST(gradient, store_with_an_activation)
         }
 }
 
-/* The gradients by x of images first .. first + n; what parameters get is not looked at. */
+/* Fills the gradients by x of images first .. first + n - 1. The gradients of parameters are not
+   looked at. */
 typedef void image_gradient(const struct dd_context *ctx, const struct dd_map *dx, const struct dd_map *dy,
                             const struct dd_map *x, float *v);
 

@@ -1,9 +1,13 @@
-/* Softmax and linear attention against their formulas in double, and the same bits whatever the batch and the threads.
+/* Softmax and linear attention against their formulas in double. The bits do not depend on the batch
+   or the threads.
 
-   Softmax attention: a score q.k carries sum_bound(D) of the sum of |products| |q|.|k| plus 2 u of itself (the factor, the difference
-   from the maximum); P is off by a factor of at most exp(2 * largest error of a row) and 8 u of exp (act_vec.h), sum and quotient;
-   y = P v then by sum_bound(T), all relative to sum of P |v|.
-   Linear attention: q' and k' by 8 u + sum_bound (their sums), C by sum_bound(T), y by sum_bound(D), relative to the same with |v|. */
+   The tolerance of softmax attention: a score q.k carries sum_bound(D) of |q|.|k| and 2 u of itself,
+   for the factor and the difference from the maximum. P is off by a factor of at most exp(2 times
+   the largest error in its row), and by 8 u for exp (act_vec.h), the sum and the quotient. y = P v
+   adds sum_bound(T). All of this is relative to the sum of P |v|.
+
+   The tolerance of linear attention: q' and k' carry 8 u and the sum_bound of their sums, C carries
+   sum_bound(T), and y sum_bound(D). All of this is relative to the same expression with |v|. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/attention.h"
@@ -33,7 +37,8 @@ typedef void forward(const struct dd_context *, const struct dd_map *, const str
                      const struct dd_attention *, const float *);
 typedef size_t scratch_size(const struct dd_kernels *, const struct dd_attention *, int, int);
 
-/* q (0), k (1), v (2) of image `image`, head, as doubles; token < memory is of the memory.  linear: which layout the memory has. */
+/* Returns an element of q (0), k (1) or v (2) of one image and head as a double. Tokens below
+   `memory` are taken from the memory; linear says which layout it has. */
 static double input(const struct attention_case *t, const struct dd_map *qkv, const float *memory, int linear,
                     int image, int which, int head, int token, int d)
 {
@@ -93,7 +98,8 @@ static void check_softmax(const struct attention_case *t, const struct dd_map *y
     free(p);
 }
 
-/* c [dim, dim] = softmax over tokens of k, transposed, times v; size the same with |v|. */
+/* Computes c [dim, dim], the softmax of k over tokens, transposed, times v; and size, the same with
+   |v|. */
 static void linear_context(const struct attention_case *t, const struct dd_map *qkv, const float *memory,
                            int image, int head, double *c, double *size)
 {
@@ -153,7 +159,7 @@ static void check_linear(const struct attention_case *t, const struct dd_map *y,
     free(c);
 }
 
-/* Runs on a copy of qkv: backward needs what forward read. */
+/* Runs on a copy of qkv, since backward needs what forward read. */
 static void attention_run(forward *f, scratch_size *s, unsigned cpu, int threads,
                           const struct attention_case *t, const struct dd_map *y, const struct dd_map *qkv,
                           const float *memory)

@@ -1,7 +1,9 @@
-/* The bound against closed forms: data and networks whose every term can be written down.
+/* The variational bound against closed forms: data and networks for which every term can be written
+   down.
 
-   Means over data and noise are exact, not sampled: a term is a quadratic form in (x0, z), and the four pairs (+-sqrt(v), +-1) have the
-   moments of N(0, v) x N(0, 1) up to the second, so one image of these four elements has the expectation as its mean. */
+   Means over data and noise are exact, not sampled. A term is a quadratic form in (x0, z), and the
+   four pairs (+-sqrt(v), +-1) have the same first and second moments as N(0, v) x N(0, 1). So the
+   mean over one image of these four elements is the expectation. */
 #include "base/rng.h"
 #include "check.h"
 
@@ -10,7 +12,8 @@ enum { T = 1000, D = 4 };
 static const double signs[2][D] = { { 1, 1, -1, -1 }, { 1, -1, 1, -1 } }, ln2 = 0.69314718055994530942;
 static double beta[T], alpha_bar[T];
 
-/* Data N(0, v I): eps = sqrt(1 - ab) x / (ab v + 1 - ab), whatever the network is to predict; off is a mistake in eps. */
+/* The exact network for data N(0, v I), in the prediction that is asked for: eps = sqrt(1 - ab) x /
+   (ab v + 1 - ab). `off` is added to eps as a mistake. */
 struct gaussian {
     double v, off;
     int prediction;
@@ -70,8 +73,10 @@ static ddpm_bound *measured(const ddpm_chain *chain, const ddpm_sampler_options 
     return b;
 }
 
-/* With the true eps, E (x0 - x0_theta)^2 = v (1 - ab) / (ab v + 1 - ab), and every term but L_0 follows.  x0_theta = (x - s eps) / a loses
-   1/a in digits, the difference x0 - x0_theta again; relative to the term below 1e-9 while a > 0.006, as in this chain. */
+/* With the true eps, E (x0 - x0_theta)^2 = v (1 - ab) / (ab v + 1 - ab), and every term but L_0
+   follows. The tolerance: x0_theta = (x - s eps) / a loses a factor 1/a of precision, and the
+   difference x0 - x0_theta another one. Relative to the term that is below 1e-9 while a > 0.006, as
+   in this chain. */
 TEST(property, bound_of_a_gaussian)
 {
     static const char *const steps[] = { "10", "50", "all" }, *const variances[] = { "beta", "beta-tilde" };
@@ -103,8 +108,9 @@ TEST(property, bound_of_a_gaussian)
     }
 }
 
-/* L_i as a distance of means, and as beta^2 / (2 sigma^2 alpha (1 - ab)) ||z - eps||^2 (Ho et al. 2020, equation 12), for sigma^2 = beta_tilde,
-   where the constant is 0; for beta it is the KL of the variances alone.  The tolerance is that of the test above. */
+/* L_i is a distance of means, and also beta^2 / (2 sigma^2 alpha (1 - ab)) ||z - eps||^2 (Ho et al.
+   2020, equation 12). With sigma^2 = beta_tilde the constant beside it is 0; with beta it is the KL
+   divergence of the variances alone. The tolerance is that of the test above. */
 TEST(property, three_forms_of_a_term)
 {
     struct gaussian g = { 0.3, 0.05, DDPM_EPS };
@@ -138,8 +144,9 @@ TEST(property, three_forms_of_a_term)
     ddpm_chain_free(chain);
 }
 
-/* The variance of x_{i-1} given x_i is beta_tilde + mean_x0^2 Var(x0 | x_i): beta for data N(0, I), beta_tilde for a point.  Where sigma^2 is
-   that, the expected term is ln(sigma^2 / beta_tilde) / 2, its least value; for a point 0. */
+/* The variance of x_{i-1} given x_i is beta_tilde + mean_x0^2 Var(x0 | x_i): beta for data N(0, I),
+   beta_tilde for a single point. With sigma^2 equal to it, the expected term takes its least value,
+   ln(sigma^2 / beta_tilde) / 2, which is 0 for a point. */
 TEST(property, exact_variances)
 {
     struct gaussian normal = { 1, 0, DDPM_EPS }, point = { 0, 0, DDPM_EPS };
@@ -162,7 +169,8 @@ TEST(property, exact_variances)
     ddpm_chain_free(chain);
 }
 
-/* A full chain respaced to K = T is the full chain; rows, batch and order of images change no bit; the noise is the product's, for evaluation. */
+/* A full chain respaced to K = T is the full chain. Rows, batch and order of images change no bit.
+   The noise is the product's noise for evaluation. */
 TEST(property, bounds_are_of_images)
 {
     struct gaussian g = { 0.3, 0.05, DDPM_V };
@@ -177,7 +185,7 @@ TEST(property, bounds_are_of_images)
     o.noise = NULL;
     const uint32_t index[3] = { 4, 9, 2 };
     ddpm_bound *together = measured(all, &o, x0, index, 3, 5);
-    o.eta = 0.5, o.order = 2, o.corrector = 1; /* of samplers: a bound has none of them */
+    o.eta = 0.5, o.order = 2, o.corrector = 1; /* these belong to samplers and must change nothing here */
     for (int k = 0; k < 3; k++) {
         ddpm_bound *alone = measured(list, &o, x0 + k * D, &index[k], 1, 1);
         const ddpm_bound_image *a = ddpm_bound_read(alone, 0), *b = ddpm_bound_read(together, k);

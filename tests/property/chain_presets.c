@@ -1,4 +1,4 @@
-/* What every chain must be: for all presets, all K in 1..T, several T and schedules. */
+/* Invariants of every chain, for all presets, every K in 1..T, several T and schedules. */
 #include "check.h"
 
 enum { T_MAX = 4000 };
@@ -12,7 +12,8 @@ static int is_chain(const ddpm_tables *c, const double *alpha_bar, int K, int T)
     return good;
 }
 
-/* all: every K; else every K up to 200, every 37th, and the last 20.  The optimal list has tests of its own (optimal_lists.c). */
+/* Checks every K if all is set; else every K up to 200, every 37th, and the last 20. optimal_lists.c
+   tests the optimal list. */
 static void every_count(int T, const char *betas, int all)
 {
     static double beta[T_MAX], alpha_bar[T_MAX];
@@ -43,7 +44,7 @@ TEST(property, presets_give_every_count)
     every_count(4000, "cosine", 0);
 }
 
-/* The nearest step to every target, found by trying all. */
+/* Each step is the nearest to its target, which is found here by trying all. */
 TEST(property, logsnr_takes_the_nearest_step)
 {
     enum { T = 1000, K = 12 };
@@ -69,9 +70,9 @@ TEST(property, logsnr_takes_the_nearest_step)
     ddpm_chain_free(chain);
 }
 
-/* Where steps follow each other, beta is the schedule's own, and 1 - alpha_bar the sum b_0 + b_1 (1 - b_0)
-   + ..., whose terms are positive: a few roundings, 2^-53 of it each.  beta_0 = 1e-10 would be off by 8e-8
-   from alpha_bar alone. */
+/* Where steps follow each other, beta is the schedule's own, and 1 - alpha_bar is the sum b_0 + b_1
+   (1 - b_0) + .... Its terms are positive, so it carries a few roundings of 2^-53 of itself.
+   Computed from alpha_bar alone, beta_0 = 1e-10 would be off by 8e-8. */
 TEST(property, beta_is_what_the_schedule_stores)
 {
     static const char *const specs[] = {
@@ -98,8 +99,9 @@ TEST(property, beta_is_what_the_schedule_stores)
     }
 }
 
-/* alpha_bar_t = alpha_bar_{t-1} alpha_t (1 + u1) and its quotient rounds once more, |u| <= 2^-53; so do 1 - beta and 1 - alpha: together at
-   most 4 * 2^-53 between a beta of the schedule and that of its full chain. */
+/* alpha_bar_t = alpha_bar_{t-1} alpha_t is rounded once, and its quotient once more, by 2^-53 each;
+   so are 1 - beta and 1 - alpha. Together a beta of the schedule and that of its full chain differ
+   by at most 4 * 2^-53. */
 TEST(property, full_chain_is_the_schedule)
 {
     static const char *const specs[] = {

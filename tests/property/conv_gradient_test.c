@@ -1,11 +1,18 @@
-/* Gradients of convolutions: by x and by w against the definitions summed in double, <conv(x), y> = <x, conv^T(y)>, and the same bits for
-   any number of threads.
+/* Gradients of convolutions by x and by w against their definitions summed in double. Both are
+   adjoint to the convolution, <conv(x), y> = <x, conv^T(y)>, and their bits do not depend on the
+   number of threads.
 
-   dx sums K = taps * cout products: |dx - exact| <= sum_bound(K + 1) * S, S = sum of |products|, as forward (conv_test.c).
-   dw sums n = images * pixels products in float, dw itself one more: sum_bound(n + 1) * (S + |dw|); x' = act(x s + b) is off by 11 u m as in
-   conv_test.c, and S then holds m in its place.  By Winograd, dW = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G: each of the three
-   transforms rounds what it is given by at most 11 u of its size in absolute values, so with E = |G^T| (sum of (|B^T| m |B|) *
-   (|A| |dz| |A^T|)) |G| it is (33 + 11 + 7 sqrt(tiles)) u E, with m also for the error of x'. */
+   The tolerance of dx: it sums K = taps * cout products, so |dx - exact| <= sum_bound(K + 1) * S,
+   where S is the sum of |products|, as for forward (conv_test.c).
+
+   The tolerance of dw: it sums n = images * pixels products in float, and what dw held before:
+   sum_bound(n + 1) * (S + |dw|). The input x' = act(x s + b) is off by 11 u m as in conv_test.c, and
+   S then holds m in its place.
+
+   By Winograd, dW = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G. Each of the three transforms
+   rounds its input by at most 11 u of its size in absolute values. With
+     E = |G^T| (sum over tiles of (|B^T| m |B|) * (|A| |dz| |A^T|)) |G|
+   the error is at most (33 + 11 + 7 sqrt(tiles)) u E. Here m also stands for the error of x'. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/conv_gradient.h"
@@ -21,7 +28,8 @@ struct problem {
     struct dd_pre pre, *given;
 };
 
-/* which: bit 1 pre with scale and shift, 2 strided x and dx, 4 strided dz, 8 no db; act counts with pre, or alone. */
+/* Makes a problem. The bits of which: 1 pre with scale and shift, 2 strided x and dx, 4 strided dz,
+   8 without db. act applies with pre or alone. */
 static struct problem problem_create(struct dd_conv_shape s, int n, int which, enum dd_act act)
 {
     struct problem p = { .s = s };
@@ -50,7 +58,7 @@ struct run {
     int threads;
 };
 
-/* Overwrites dx, adds to dw and, unless which says no, to db. */
+/* Overwrites dx and adds to dw and, unless bit 8 of which is set, to db. */
 static void gradient_run(struct problem *p, const struct run *r, int which)
 {
     struct dd_kernels k;
@@ -90,7 +98,7 @@ static double at(const struct dd_map *m, int image, int y, int x, int c)
                    (size_t)c];
 }
 
-/* x' and *m, what its error is measured by. */
+/* Returns x' of an element and sets *m to the size that its error is relative to. */
 static double input(const struct problem *p, int image, int y, int x, int i, double *m)
 {
     *m = 0;
@@ -135,7 +143,7 @@ static int by_tiles(const struct dd_conv_shape *s)
     return s->kernel == 3 && s->stride == 1 && s->top == 1 && s->left == 1 && s->bottom == 1 && s->right == 1;
 }
 
-/* y [ny, ny] = |M| x |M|^T, M [ny, nx]. */
+/* Computes y [ny, ny] = |M| x |M|^T for M [ny, nx]. */
 static void sandwich(double *y, const double *m, const double *x, int ny, int nx)
 {
     for (int i = 0; i < ny * ny; i++) {
@@ -145,7 +153,7 @@ static void sandwich(double *y, const double *m, const double *x, int ny, int nx
     }
 }
 
-/* E [9] of output channel o and input channel i. */
+/* Computes E [9] of the head of this file for output channel o and input channel i. */
 static void winograd_size(double *e, const struct problem *p, int o, int i)
 {
     static const double bt[36] = { 4, 0, 5, 0, 1, 0, 0, 4, 4, 1, 1, 0, 0, 4, 4, 1, 1, 0,
@@ -169,7 +177,7 @@ static void winograd_size(double *e, const struct problem *p, int o, int i)
     sandwich(e, gt, sum, 3, 6);
 }
 
-/* before, before_b: what dw and db were. */
+/* Checks dw and db, which held `before` and before_b when the gradients were added. */
 static void check_weights(const struct problem *p, const float *before, const float *before_b, int bias)
 {
     const struct dd_conv_shape *s = &p->s;
@@ -270,8 +278,9 @@ static double inner(const struct dd_map *a, const struct dd_map *b, double *size
     return sum;
 }
 
-/* <conv(x, w), y> = <x, dx(y)> = <w, dw(x, y)>: the layers of full-size nets, images small.  The products are summed in double; the terms'
-   own errors, sum_bound(K) of |products| each (conv_test.c), are independent, so their root mean square counts, 7 times. */
+/* Checks <conv(x, w), y> = <x, dx(y)> = <w, dw(x, y)> for the layers of full-size networks on small
+   images. The products are summed in double. The terms' own errors, sum_bound(K) of |products| each
+   (conv_test.c), are independent, so the tolerance is 7 times their root mean square. */
 static void adjoint(struct dd_conv_shape s, int n)
 {
     struct problem p = problem_create(s, n, 0, DD_ACT_NONE);

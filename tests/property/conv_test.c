@@ -1,11 +1,14 @@
-/* Convolution.  The ref engine against the definition in double; every other engine against ref on the shapes of the full-size nets and
-   on odd ones; each engine gives the same bits whatever the batch, the place in it and the threads.
+/* Convolutions. The ref engine is compared with the definition in double. Every other engine is
+   compared with ref on the shapes of the full-size networks and on odd ones. Each engine gives the
+   same bits whatever the batch, the place in it and the threads.
 
-   A convolution sums K = taps * cin products and a bias:  |y - exact| <= sum_bound(K + 1) * S,  S = sum of |products| + |bias|.
-   With `pre` an input x' = act(x s + b) is off by 1.1 (the largest slope of SiLU) times 2 u (|x s| + |b|), and by 8 u |x'| for the activation
-   (act_vec.h), so by less than 11 u m, m = |x s| + |b| >= |x'|; S then holds |w| m in the place of |w x'|.  `post` adds |add| + |residual|
-   to S and 3 roundings.  Winograd's sum is held to a bound of its own, winograd_bound.c's, to which
-   come bias, add and residual, o u <= 11 u of them, and what pre and post round. */
+   The tolerance: a convolution sums K = taps * cin products and a bias, so
+     |y - exact| <= sum_bound(K + 1) * S,  S = sum of |products| + |bias|.
+   With `pre` the input is x' = act(x s + b). It is off by 1.1 (the largest slope of SiLU) times 2 u
+   (|x s| + |b|), and by 8 u |x'| for the activation (act_vec.h). That is less than 11 u m, where m =
+   |x s| + |b| >= |x'|, and S then holds |w| m in the place of |w x'|. `post` adds |add| + |residual|
+   to S, and 3 roundings. For Winograd the sum has a bound of its own (winograd_bound.c). The
+   roundings of bias, add and residual come to it, o u <= 11 u of them, and those of pre and post. */
 #include <unistd.h>
 #include "check.h"
 #include "tests/teams.h"
@@ -25,7 +28,7 @@ struct problem {
     int n;
 };
 
-/* which: bits 1 pre, 2 post, 4 strided x, 8 strided y and residual. */
+/* Makes a problem. The bits of which: 1 pre, 2 post, 4 strided x, 8 strided y and residual. */
 static struct problem problem_create(struct dd_conv_shape s, int n, int which)
 {
     struct problem p = { .s = s, .n = n };
@@ -56,7 +59,7 @@ struct run {
     int batch, threads;
 };
 
-/* By a team of ctx->threads; or, if the engine brings threads of its own, by the caller. */
+/* Runs in a team of ctx->threads, or in the caller alone if the engine brings threads of its own. */
 static void run_conv(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                      const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -67,7 +70,8 @@ static void run_conv(struct dd_conv *c, const struct dd_context *ctx, const stru
     }
 }
 
-/* Runs images first .. first + n of p through an engine into the same images of y; returns whether it was the engine asked for. */
+/* Runs images first .. first + n - 1 of p through an engine into the same images of y. Returns
+   whether the engine was the one asked for. */
 static int conv_run(const struct problem *p, const struct run *r, const struct dd_map *y, int first, int n,
                     int which)
 {
@@ -109,7 +113,7 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     return asked;
 }
 
-/* *size becomes what its error is measured by, see above. */
+/* Returns an element of the input; sets *size to m of the head of this file. */
 static double exact_input(const struct problem *p, int image, int iy, int ix, int i, int which, double *size)
 {
     *size = 0;
@@ -128,7 +132,7 @@ static double exact_input(const struct problem *p, int image, int iy, int ix, in
     return x;
 }
 
-/* The definition; *size becomes S. */
+/* Returns an element of the output by the definition; sets *size to S. */
 static double exact_output(const struct problem *p, int image, int oy, int ox, int o, int which, double *size)
 {
     const struct dd_conv_shape *s = &p->s;
@@ -165,8 +169,9 @@ static const struct dd_conv_shape odd_shapes[] = {
     { 16, 16, 37, 23, 3, 1, 1, 1, 1, 1, 0 }, { 8, 9, 33, 17, 3, 1, 1, 1, 1, 1, 1 },
     { 9, 7, 149, 5, 3, 1, 1, 1, 1, 1, 0 },
 };
-/* Where the winograd engine cuts sides into sixes and fours.  A side of 32 is 4 sixes and 2 fours, of 36 6, of 38 5 and 2; other sides
-   leave tiles that reach over the border: 31 a four, 33 to 35 a six; 2 and 3 are a four. */
+/* Shapes on which the winograd engine cuts sides into sixes and fours. A side of 32 becomes 4 sixes
+   and 2 fours, 36 becomes 6 sixes, 38 becomes 5 sixes and 2 fours. Other sides leave tiles that
+   reach over the border: a four for 31, a six for 33 to 35. Sides of 2 and 3 are one four. */
 static const struct dd_conv_shape large_shapes[] = {
     { 65, 66, 3, 2, 3, 1, 1, 1, 1, 1, 0 }, { 33, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1 },
     { 32, 32, 5, 3, 3, 1, 1, 1, 1, 1, 0 }, { 38, 34, 2, 19, 3, 1, 1, 1, 1, 1, 0 },
@@ -195,8 +200,8 @@ TEST(conv, ref_is_the_definition)
         }
 }
 
-/* 3x3 layers of google/ddpm-cifar10-32 and ddpm-celebahq-256, an OpenAI 64x64 net (192 channels) and a lucidrains dim-64 net by their
-   channels; the images are smaller, so that ref is quick. */
+/* 3x3 layers of google/ddpm-cifar10-32, ddpm-celebahq-256, an OpenAI 64x64 network (192 channels)
+   and a lucidrains dim-64 network, by their channels. The images are smaller, so that ref is quick. */
 static const struct {
     int cin, cout, kernel, stride;
 } full_size[] = {
@@ -223,7 +228,7 @@ static void absolute(float *x, size_t n)
         x[i] = fabsf(x[i]);
 }
 
-/* S [1, h, w, cout]: ref on absolute values, without activations. */
+/* Returns S [1, h, w, cout], by running ref on absolute values without activations. */
 static struct dd_map sizes_create(struct dd_conv_shape s, int which)
 {
     struct problem a = problem_create(s, 1, which & 3);
@@ -242,7 +247,7 @@ static struct dd_map sizes_create(struct dd_conv_shape s, int which)
     return sizes;
 }
 
-/* The winograd engine's tile, as winograd_bound takes it. */
+/* Returns the winograd engine's tile in the form that winograd_bound takes. */
 static int tile_of(int h, int w, int weights)
 {
     int sixes, fours, six = winograd_cut(h, &sixes, &fours) * winograd_cut(w, &sixes, &fours),
@@ -252,7 +257,8 @@ static int tile_of(int h, int w, int weights)
     return h * w >= 8 * 8 ? 4 : 2;
 }
 
-/* What the winograd engine's sum may be off by: [h, w, cout], NULL where it does not take the shape. */
+/* Returns the bound [h, w, cout] of the winograd engine's sum, or NULL where that engine does not
+   take the shape. */
 static double *transforms_create(const struct problem *p, int which)
 {
     const struct dd_conv_shape *s = &p->s;
@@ -275,7 +281,8 @@ static void against_ref(struct dd_conv_shape s, int which, const unsigned *masks
                   sizes = sizes_create(s, which);
     double *transforms = transforms_create(&p, which);
     CHECK(conv_run(&p, &(struct run){ "ref", 0, 1, 2 }, &expected, 0, 1, which));
-    /* pre and post on both sides; one rounding more than the engine's sum, since ref's own result is a float. */
+    /* Both sides round pre and post. One rounding comes on top of the engine's sum, since ref's own
+       result is a float. */
     double rest = ldexp(1 + 2 * PRE_ULPS * (which & 1) + POST_ULPS * (which & 2), -24);
     double sums = rest + sum_bound((size_t)(s.cin * s.kernel * s.kernel + 1)),
            outside = rest + ldexp(BIAS_ULPS, -24);
@@ -380,7 +387,8 @@ TEST(conv, open_survives_every_failing_allocation)
         }
 }
 
-/* oneDNN has one ceiling per process, so the lower ones are tested in processes of their own. */
+/* oneDNN has one ceiling for the instruction set per process, so the lower ones are tested in
+   processes of their own. */
 TEST(conv, dnnl_below_the_highest_instruction_set)
 {
 #if HAVE_DNNL

@@ -1,5 +1,6 @@
-/* Dropout: how many elements are dropped and that nothing ties them together, that backward has forward's mask, that a mask belongs to
-   (seed, sample, place) and the element alone. */
+/* Dropout. The share of dropped elements is p, and drops are independent. Backward has forward's
+   mask. A mask depends on (seed, sample, place) and the element alone. Tolerances of shares are 5
+   standard deviations. */
 #include "layer/dropout.h"
 #include "tests/check.h"
 #include "tests/teams.h"
@@ -11,7 +12,7 @@ static struct dd_map dense(float *data, int n)
     return (struct dd_map){ data, n, SIDE, SIDE, CHANNELS, CHANNELS };
 }
 
-/* By a team of this many threads. */
+/* Runs dropout in a team of so many threads. */
 static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd_pre *pre, double p,
                  const struct dd_dropout *masks, uint32_t place, int threads)
 {
@@ -21,7 +22,7 @@ static void drop(const struct dd_map *y, const struct dd_map *x, const struct dd
         dd_dropout_forward(&(struct dd_context){ &k, threads, NULL, worker }, y, x, pre, p, masks, place);
 }
 
-/* y = dropout of n images of ones, without a pre. */
+/* Fills y with the dropout of n images of ones, without a pre. */
 static void masks(float *y, int n, double p, struct dd_dropout d, uint32_t place, int threads)
 {
     for (int i = 0; i < n * ELEMENTS; i++)
@@ -30,7 +31,8 @@ static void masks(float *y, int n, double p, struct dd_dropout d, uint32_t place
     drop(&m, &m, NULL, p, &d, place, threads);
 }
 
-/* The share of zeros, and of pairs of zeros at the same element of two masks, is a mean of independent draws: 5 standard deviations. */
+/* The share of zeros is a mean of independent draws, and so is that of pairs of zeros at the same
+   element of two masks. Each is compared within 5 standard deviations. */
 TEST(dropout, drops_as_often_as_it_should)
 {
     static const double p[] = { 0.1, 0.5, 0.9 };
@@ -48,7 +50,7 @@ TEST(dropout, drops_as_often_as_it_should)
         CHECK_NEAR(zeros / ALL, p[i], 5 * sqrt(p[i] * (1 - p[i]) / ALL));
         CHECK_NEAR(pairs / ALL, q, 5 * sqrt(q * (1 - q) / ALL));
         CHECK_NEAR(neighbours / ALL, q,
-                   5 * sqrt(q * (1 - q) * 3 / ALL)); /* overlapping pairs: at most 3 times the variance */
+                   5 * sqrt(q * (1 - q) * 3 / ALL)); /* pairs overlap: at most 3 times the variance */
     }
     free(a);
     free(b);
@@ -57,7 +59,7 @@ TEST(dropout, drops_as_often_as_it_should)
 TEST(dropout, a_mask_belongs_to_its_sample)
 {
     float *a = malloc(ALL * sizeof *a), *b = malloc(ALL * sizeof *b);
-    struct dd_dropout late = { 7, ((uint64_t)1 << 32) - 1 }; /* sample 2^32 among them */
+    struct dd_dropout late = { 7, ((uint64_t)1 << 32) - 1 }; /* the samples cross 2^32 */
     masks(a, IMAGES, 0.5, late, 3, 1);
     masks(b, IMAGES, 0.5, late, 3, 3);
     CHECK(!memcmp(a, b, ALL * sizeof *a));
@@ -66,15 +68,16 @@ TEST(dropout, a_mask_belongs_to_its_sample)
         CHECK(!memcmp(a + i * ELEMENTS, b, ELEMENTS * sizeof *a));
     }
     masks(b, 1, 0.5, (struct dd_dropout){ 7, 0 }, 3, 1);
-    CHECK(memcmp(a + ELEMENTS, b, ELEMENTS * sizeof *a)); /* 2^32 is not 0 */
+    CHECK(memcmp(a + ELEMENTS, b, ELEMENTS * sizeof *a)); /* sample 2^32 differs from sample 0 */
     masks(b, 1, 0.5, (struct dd_dropout){ 8, late.first }, 3, 1);
     CHECK(memcmp(a, b, ELEMENTS * sizeof *a));
     free(a);
     free(b);
 }
 
-/* Forward with scale, shift and activation, into a slice of a wider home, is the kernel's affine times forward's mask on ones; so is
-   backward of ones; without masks it is the affine alone. */
+/* With scale, shift and activation, and into a slice of a wider home, forward is the kernel's affine
+   times the mask that forward makes of ones. Backward of ones has the same mask. Without masks the
+   result is the affine alone. */
 TEST(dropout, backward_has_the_mask_of_forward)
 {
     struct dd_kernels k;

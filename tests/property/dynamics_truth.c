@@ -1,11 +1,13 @@
-/* The integrators on processes of other kinds than ours: an Ornstein-Uhlenbeck process that turns, whose mean and covariance are known, and
-   Langevin dynamics on minibatches towards a posterior that is known. */
+/* The integrators on processes of other kinds than diffusion: a rotating Ornstein-Uhlenbeck process,
+   whose mean and covariance are known, and Langevin dynamics on minibatches, whose posterior is
+   known. */
 #include "check.h"
 
 enum { D = 2 };
 
-/* dx = (-theta x + omega J x) dt + sigma dW, J a quarter turn; x(0) ~ N(m, v I).  So x(t) ~ N(e^(-theta t) R(omega t) m, v_t I),
-   v_t = e^(-2 theta t) v + sigma^2 / (2 theta) (1 - e^(-2 theta t)), R the turn by an angle. */
+/* The process dx = (-theta x + omega J x) dt + sigma dW, where J is a quarter turn and x(0) ~ N(m, v
+   I). So x(t) ~ N(e^(-theta t) R(omega t) m, v_t I) with v_t = e^(-2 theta t) v + sigma^2 / (2
+   theta) (1 - e^(-2 theta t)), where R turns by an angle. */
 static const double THETA = 0.8, OMEGA = 1.5, SIGMA = 0.7, END = 1.2, VARIANCE = 0.04,
                     START[D] = { 1.5, -0.5 };
 
@@ -47,7 +49,7 @@ static int score(void *user, double *s, const double *x, double t, size_t d, ddp
 
 static const ddpm_sde turning = { drift, diffusion, score, NULL };
 
-/* Sums over samples, against N(mean, variance I): mean and covariance within 5 standard errors. */
+/* Compares n samples with N(mean, variance I): mean and covariance within 5 standard errors. */
 static void check_normal(const char *what, const double *x, int n, const double mean[D], double variance)
 {
     double sum[D] = { 0 }, product[3] = { 0 }, worst;
@@ -63,7 +65,7 @@ static void check_normal(const char *what, const double *x, int n, const double 
         check_fail(__FILE__, __LINE__, "%s: %.1f standard errors", what, worst);
 }
 
-/* 4000 samples have standard errors of 2 %; 400 steps have a bias of about theta h = 0.2 %. */
+/* 4000 samples have standard errors of 2 %; the bias of 400 steps is about theta h = 0.2 %. */
 TEST(property, ornstein_uhlenbeck)
 {
     enum { N = 4000, STEPS = 400 };
@@ -90,8 +92,10 @@ TEST(property, ornstein_uhlenbeck)
     check_normal("and back", x, N, START, VARIANCE);
 }
 
-/* Along the ODE a point keeps its place in the Gaussian: x(t) = mean(t) + sqrt(v_t / v_0) R(omega t) (x(0) - m).  Errors fall by 2^order when
-   the step is halved, up to O(h): order is the nearest whole number.  There and back, the errors of Euler's steps, even in h, add up; those of Heun's, odd, cancel but for O(h^3). */
+/* Along the ODE a point keeps its place in the Gaussian: x(t) = mean(t) + sqrt(v_t / v_0) R(omega t)
+   (x(0) - m). Errors fall by 2^order when the step is halved, up to O(h), so the order is the
+   nearest whole number. On the way there and back, the errors of Euler's steps, which are even in h,
+   add up; those of Heun's are odd and cancel but for O(h^3). */
 TEST(property, ordinary_equation)
 {
     const double at[D] = { 1.9, -0.2 };
@@ -115,7 +119,7 @@ TEST(property, ordinary_equation)
     }
 }
 
-/* Onward the equation needs no score; back, and along the ODE, it does. */
+/* The forward equation needs no score; the reverse equation and the ODE do. */
 TEST(unit, equations_without_a_score)
 {
     const ddpm_sde onward = { drift, diffusion, NULL, NULL };
@@ -131,7 +135,8 @@ TEST(unit, equations_without_a_score)
     CHECK(x[0] == 1 && x[1] == 2 && ddpm_ode_step(&onward, x, 0.5, 0.1, 2, work, D, NULL) == DDPM_EUSAGE);
 }
 
-/* Welling and Teh 2011: y_j ~ N(x, 1), j < ALL, prior x ~ N(0, TAU^2).  The posterior is N(S / P, 1 / P), S = sum y, P = ALL + 1 / TAU^2. */
+/* The example of Welling and Teh (2011): y_j ~ N(x, 1) for j < ALL, with the prior x ~ N(0, TAU^2).
+   The posterior is N(S / P, 1 / P) with S = sum y and P = ALL + 1 / TAU^2. */
 enum { ALL = 100, BATCH = 10, CHAINS = 20, STEPS = 100000 };
 
 static const double TAU = 3;
@@ -154,9 +159,10 @@ static int minibatch(void *user, double *g, const double *x, int64_t step, size_
     return 0;
 }
 
-/* Averages over a chain are weighted by its steps (their equation 11).  Twenty chains tell the standard error.  The minibatch's noise adds
-   delta V / 4, V = ALL^2 / BATCH, to the unit noise of a step: 10 % at first, 1 % at the end, some 2 % of the variance on average, where the
-   standard error is about as large. */
+/* Averages over a chain are weighted by its steps (their equation 11). Twenty chains give the
+   standard error. The minibatch's noise adds delta V / 4, V = ALL^2 / BATCH, to the unit noise of a
+   step: 10 % at first and 1 % at the end. On average that is some 2 % of the variance, about as much
+   as the standard error. */
 TEST(property, minibatch_langevin)
 {
     struct data data = { .order = 1 };
@@ -173,7 +179,7 @@ TEST(property, minibatch_langevin)
             double delta = 0.02 * pow(1000.0 + t, -0.55);
             REQUIRE(!ddpm_langevin_run(&l, &x, work, 1, t, 1, NULL));
             if (t < 1000)
-                continue; /* on its way from 0 */
+                continue; /* still on its way from 0 */
             total += delta, first += delta * x, second += delta * x * x;
         }
         mean[c] = first / total;

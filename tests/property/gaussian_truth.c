@@ -1,6 +1,7 @@
-/* Samplers on data N(MEAN, V), whose exact network is linear: so an image is a linear function of its
-   noise, and its variance the sum of the squares of what each noise alone makes.  Element 0 of the image
-   gets no noise, element k the k-th one that is drawn, which is 1 there: no random number is needed. */
+/* Samplers on data N(MEAN, V), whose exact network is linear. An image is therefore a linear
+   function of its noise, and its variance is the sum of the squares of what each noise alone makes.
+   Element 0 of the image gets no noise; element k gets only the k-th noise that is drawn, with the
+   value 1. So no random number is needed. */
 #include <stdbool.h>
 #include "check.h"
 
@@ -38,7 +39,8 @@ struct said {
     bool sampler, chain;
 };
 
-/* Returns the variance of K steps, in units of V; *said: whether the sampler or the chain warned. */
+/* Returns the variance after K steps in units of V; *said tells whether the sampler or the chain
+   warned. */
 static double variance_of(const struct setting *g, int K, const char *spacing, struct said *said)
 {
     ddpm_about about = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
@@ -75,10 +77,10 @@ static double variance_of(const struct setting *g, int K, const char *spacing, s
     return sum / V;
 }
 
-/* Correctors leave the marginal as it is but for their own step: with delta = 4 r^2 s, s = 1 - alpha_bar,
-   they raise the variance v of x_t by at most delta / (4 v) <= r^2 of it, 2.6 %, where it is stationary.  A
-   predictor's own error goes with 1 / K: it is less than half at four times the steps, and what is left at
-   K = 200 is below 15 % (ancestral sampling, 14.2 %, being the worst). */
+/* Correctors keep the marginal up to the bias of their own step. With delta = 4 r^2 s, s = 1 -
+   alpha_bar, they raise the variance v of x_t by at most delta / (4 v) <= r^2 of it, 2.6 %, where it
+   is stationary. The error of a predictor goes with 1 / K: with four times the steps it is less than
+   half, and at K = 200 it is below 15 % (the worst is ancestral sampling, 14.2 %). */
 TEST(property, correctors_keep_the_variance)
 {
     static const struct setting of[] = {
@@ -101,11 +103,11 @@ TEST(property, correctors_keep_the_variance)
         }
 }
 
-/* DDIM's step makes of y = x / alpha a mean of y and x0, neither of which is wider than the data at the
-   end: so no wider is what it makes.  Within the bound of dpmpp.c a step adds to that at most the last
-   change of x0, which is at most as wide: twice the standard deviation, four times the variance.  Order 2
-   without noise needs no bound for that.  Where an order that has one says nothing, and the list does not
-   begin too late, the higher order is nearer to the truth than the first. */
+/* In y = x / alpha, DDIM's step makes a weighted mean of y and x0. Neither is wider than the data at
+   the end, so the result is no wider. Within the bound of dpmpp.c, a step of a higher order adds at
+   most the last change of x0, which is at most as wide: twice the standard deviation, four times the
+   variance. Order 2 without noise needs no bound. Where an order with a bound does not warn, and the
+   list does not begin too late, the higher order is nearer to the truth than the first. */
 TEST(property, multistep_is_stable_or_says_so)
 {
     static const char *const betas[] = { "linear", "cosine" };
@@ -129,7 +131,7 @@ TEST(property, multistep_is_stable_or_says_so)
     }
 }
 
-/* UniPC predicts as order 2 of dpmpp without noise does, and is held to the same bound. */
+/* UniPC predicts as order 2 of dpmpp without noise does, so the same bound holds. */
 TEST(property, unipc_is_stable)
 {
     static const char *const betas[] = { "linear", "cosine" };
@@ -147,8 +149,9 @@ TEST(property, unipc_is_stable)
     }
 }
 
-/* The default spacing's last but one step is much longer than the one before; even steps need no word.
-   Heun's step is too long by itself, Euler's and Langevin's are too few. */
+/* The last but one step of the default spacing is much longer than the one before it, so a warning
+   is due; even steps need none. A step of Heun's can be too long by itself; Euler's and Langevin's
+   can be too few. */
 TEST(property, unstable_orders_are_said)
 {
     static const struct {

@@ -1,16 +1,18 @@
-/* Gradients of whole networks against what any gradient must fulfil: derivatives along directions are differences of the loss, gradients
-   of a batch are the sum of those of its images, and no bit depends on threads. */
+/* Gradients of whole networks against what every gradient must fulfil. Derivatives along directions
+   are differences of the loss. The gradient of a batch is the sum of those of its images. No bit
+   depends on threads. */
 #include "net/gradient.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
 
 enum { BATCH = 3, DIRECTIONS = 3 };
 
-/* What PyTorch's float32 loses of networks like these, those of golden/gradients.c: make_gradients.py finds 5.5e-6 of the output's norm
-   and 2.3e-5 of a gradient's at most. */
+/* The share of a norm that PyTorch's float32 loses on the networks of golden/gradients.c, which are
+   like these: make_gradients.py finds at most 5.5e-6 of the output's norm and 2.3e-5 of a
+   gradient's. */
 static const double OUTPUT = 5.5e-6, GRADIENT = 2.3e-5;
 
-/* A small network in training and a batch for it; the loss is the sum of dout out. */
+/* A small network in training and a batch for it. The loss is the sum of dout * out. */
 struct subject {
     ddpm_model *m;
     struct dd_gradient *g;
@@ -69,7 +71,7 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* v = +- g / |g|; the derivative along it is +- |g|, which is returned. */
+/* Sets v = +- g / |g| and returns the derivative along it, +- |g|. */
 static double direct(float *v, const float *g, size_t n, unsigned *random)
 {
     double length = norm(g, n);
@@ -80,7 +82,7 @@ static double direct(float *v, const float *g, size_t n, unsigned *random)
     return scale < 0 ? -length : length;
 }
 
-/* The loss at (w, x) + h (v, vx). */
+/* Returns the loss at (w, x) + h (v, vx). */
 static double loss_at(struct subject *t, const float *w, const float *v, const float *x, const float *vx,
                       double h)
 {
@@ -103,10 +105,13 @@ static double slope(struct subject *t, const float *w, const float *v, const flo
     return (loss_at(t, w, v, x, vx, h) - loss_at(t, w, v, x, vx, -h)) / (2 * h);
 }
 
-/* In each direction every tensor of weights, and x, moves by h along or against its own gradient.  D(h), the central difference, is off by
-   c h^2 + O(h^4), so (4 D(h/2) - D(h)) / 3 by less than |D(h) - D(h/2)|; and by rounding: the output of networks like these is good to
-   OUTPUT of its norm, at random, so the loss to s = OUTPUT |out| |dout| / sqrt(outs), and the four losses in the quotient make
-   sqrt(2 (4/3)^2 + 2 (1/6)^2) s / h = 1.9 s / h of that, of which five are allowed. */
+/* In each direction every tensor of weights, and x, moves by h along or against its own gradient.
+   The central difference D(h) is off by c h^2 + O(h^4), so (4 D(h/2) - D(h)) / 3 is off by less than
+   |D(h) - D(h/2)|.
+
+   Rounding comes on top. The output of such networks is good to OUTPUT of its norm, at random, so
+   the loss is good to s = OUTPUT |out| |dout| / sqrt(outs). The four losses in the quotient make
+   sqrt(2 (4/3)^2 + 2 (1/6)^2) s / h = 1.9 s / h of that, and five times as much is allowed. */
 static void check_slopes(const char *name, double dropout)
 {
     struct subject t;
@@ -170,8 +175,9 @@ TEST(property, gradients_have_the_same_bits_whatever_the_threads)
     }
 }
 
-/* One image after the other adds up to the batch, to what float32 loses of either; x's gradient has the same bits.  Where the terms of a
-   gradient cancel (the keys' bias), they leave their rounding, about sqrt(n) u of what is added, n pixels of all images. */
+/* The gradients of one image after the other add up to that of the batch, within what float32 loses
+   of either; those by x have the same bits. Where the terms of a gradient cancel (the keys' bias),
+   their rounding is left, about sqrt(n) u of what is added, for n pixels in all images. */
 TEST(property, gradients_of_images_add_up)
 {
     struct subject all, one;
