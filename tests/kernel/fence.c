@@ -1,4 +1,4 @@
-/* Memory for kernel tests, comparison, and one test per kernel; see fence.h. */
+/* Memory for kernel tests, comparisons, and one test per kernel; see fence.h. */
 #include "tests/kernel/fence.h"
 #include <stdint.h>
 #include <sys/mman.h>
@@ -9,7 +9,8 @@ enum { MARGIN = 64, VECTOR = 16 };
 
 static const uint32_t PATTERN = 0x7fc0fe7c; /* a NaN, so that reading it shows too */
 
-/* Whether a masked load may touch the floats it leaves out, as in qemu 7.2, where no CPU does.  A process of its own tries. */
+/* Returns whether a masked load faults on a forbidden page that its mask leaves out. No CPU does that,
+   but qemu 7.2 does. A child process tries it. */
 static int masked_loads_fault(const float *end)
 {
 #if defined __x86_64__
@@ -31,7 +32,8 @@ static int masked_loads_fault(const float *end)
 #endif
 }
 
-/* The end of a slot's floats: where the forbidden page starts, or a vector before it where masked loads fault. */
+/* Returns the end of a slot's floats: where the forbidden page starts, or a vector before it where
+   masked loads fault. */
 static float *slot_end(int slot)
 {
     static int slack = -1;
@@ -152,7 +154,8 @@ double act_bound(enum dd_act act, double want, double error)
            1e-36;
 }
 
-/* The reference too: it must not touch what is not its own either. */
+/* Runs a check for each instruction set, and for the reference too, which must not touch what is not its
+   own either. */
 static void each_isa(void (*check)(const struct dd_kernels *k, const struct dd_kernels *ref))
 {
     static const unsigned masks[] = { 0, DD_CPU_AVX2, DD_CPU_AVX2 | DD_CPU_AVX512, DD_CPU_NEON };
@@ -173,7 +176,7 @@ static void each_isa(void (*check)(const struct dd_kernels *k, const struct dd_k
 #include "kernel/kernels.def"
 #undef KERNEL
 
-/* No function of an instruction set's table is the reference's: a default run spends no time there. */
+/* No function in an instruction set's table is the reference's, so a default run spends no time there. */
 static void no_ref(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     if (!strcmp(k->name, "ref"))

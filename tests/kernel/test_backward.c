@@ -1,4 +1,5 @@
-/* The kernels that take gradients back, against the reference, in place, and one lane further with the same bits. */
+/* The kernels that take gradients back against the reference, within the bounds of kernels.def. In
+   place, and one lane further, they have the same bits. */
 #include "tests/kernel/fence.h"
 
 enum { SIZES = 45, PIXELS = 5 };
@@ -14,7 +15,8 @@ static struct plane shifted(const struct plane *p)
     return (struct plane){ p->at + 1, p->pixels, p->channels - 1, p->stride };
 }
 
-/* The error of du act'(z) that kernels.def gives, and 1 u of g for the reference; z is off by d. */
+/* Returns the bound of du act'(z): the error that kernels.def gives, and 1 u of g for the reference. z
+   is off by d. */
 static double slope_bound(enum dd_act act, double du, double g, double d)
 {
     static const double relative[] = { 0, 5, 0, 0, 11 }, absolute[] = { 0, 2, 19, 0, 7 },
@@ -38,7 +40,8 @@ static void affine_call(const struct dd_kernels *k, const struct affine_case *t,
                        t->shift.at + first, t->pivot.at + first, t->x.pixels, t->channels - first, t->act);
 }
 
-/* g of one element, from the reference without scale behind it: the exact z goes in by float, which is what bend allows for. */
+/* Returns g of one element, from the reference without a scale behind it. The exact z is rounded to
+   float first; `bend` allows for that. */
 static double slope_ref(const struct dd_kernels *ref, float du, double z, enum dd_act act)
 {
     float in = (float)z, g;
@@ -91,7 +94,7 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     affine_check(k, ref, &t, &before, &want, sum, product);
     if (!c)
         return;
-    /* Without its first channel; where nothing is added, over du itself. */
+    /* Repeats the call without the first channel, and over du itself where nothing is added. */
     affine_call(k, &t, t.add ? &before : &t.du, &t.du, 1, moved_sum, moved_product);
     struct plane moved = shifted(t.add ? &before : &t.du), all = shifted(&t.dx);
     same(k, "affine_backward", &moved, &all);
@@ -115,7 +118,7 @@ void check_affine_backward(const struct dd_kernels *k, const struct dd_kernels *
             }
 }
 
-/* Every 0.0093 from -93 to 93, with du = 1: act' itself. */
+/* Arguments from -93 to 93 in steps of 0.0093 with du = 1 give act' itself. */
 TEST(kernel_slopes, over_the_whole_range)
 {
     enum { N = 20001 };
@@ -257,7 +260,7 @@ static void rms_call(const struct dd_kernels *k, const struct rms_case *t, const
                     t->x.pixels, t->channels, t->act);
 }
 
-/* x is ordinary: an infinity would make every channel of its pixel a NaN. */
+/* x is ordinary, since an infinity would make every channel of its pixel a NaN. */
 static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, struct rms_case t, size_t gap,
                      size_t pixels)
 {
@@ -268,7 +271,7 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     t.gain = vector(3, c), t.emb = vector(4, 2 * c), t.row = vector(5, c), t.sum = vector(6, c),
     t.product = vector(7, c);
     if (c)
-        memset(plane_at(&t.x, 1, 0), 0, c * sizeof(float)); /* no norm: 1e-12 takes its place */
+        memset(plane_at(&t.x, 1, 0), 0, c * sizeof(float)); /* the norm is 0: 1e-12 takes its place */
     struct plane before = plane_copy(8, &t.dx), want = plane_copy(9, &t.dx);
     float sum[131], product[131];
     rms_call(ref, &t, &want, &t.dy, sum, product);
@@ -326,7 +329,7 @@ void check_softmax_backward(const struct dd_kernels *k, const struct dd_kernels 
     }
 }
 
-/* 2 u of sum |dy|, one more for adding to what is there; the reference 1 u. */
+/* The bound is 2 u of sum |dy|, and one more u for adding to what is there; the reference has 1 u. */
 void check_upsample_backward(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t i = 0; i < 2 * SIZES; i++) {
@@ -350,8 +353,8 @@ void check_upsample_backward(const struct dd_kernels *k, const struct dd_kernels
 typedef void move_backward(float *dx, size_t dxs, int add, const float *dy, size_t dys, size_t h, size_t w,
                            size_t channels);
 
-/* The gradient of each element is that of one of dy, times 1/4 or 1, and at most one sum is
-   rounded: the bits are those of the definition. */
+/* The gradient of each element is that of one element of dy times 1/4 or 1, and at most one sum is
+   rounded. So the bits are those of the definition. */
 static void move_case(const struct dd_kernels *k, const char *name, move_backward *run, size_t i,
                       int shuffled)
 {

@@ -1,6 +1,7 @@
-/* gemm: the bits of one fused multiply-add after the other, of bias, residual and scale in that order,
-   whatever m, n and the row's place.  That chain itself, and the reference, are held against the sum in double:
-   of n terms each is rounded at most n + 1 times with the sums it is in, (n + 1) u sum|a b|, and three times more after that. */
+/* gemm has the bits of one fused multiply-add after the other, then bias, residual and scale in that
+   order, whatever m, n and the row's place. That chain, and the reference, are compared with the sum in
+   double. Each of n terms is rounded at most n + 1 times in the sums that contain it, (n + 1) u sum |a
+   b|, and three times more after that. */
 #include "tests/kernel/fence.h"
 
 enum { MOST_TAPS = 3 };
@@ -12,7 +13,8 @@ struct product {
     const struct dd_gemm_post *post;
 };
 
-/* want, and error's bound of it: m x n. */
+/* Computes want [m, n] by fmaf, compares it with the sum in double, and sets error [m, n] to the bound
+   of the reference. */
 static void expected(const struct dd_kernels *k, struct plane *want, struct plane *error,
                      const struct product *t, const float *const *rows, const struct plane *b)
 {

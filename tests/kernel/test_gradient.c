@@ -1,4 +1,4 @@
-/* What gradients of convolutions are made of. */
+/* The kernels that gradients of convolutions are made of, against the reference and their definitions. */
 #include "tests/kernel/fence.h"
 
 static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int load, enum values values)
@@ -33,7 +33,7 @@ static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int l
         }
 }
 
-/* The bits of one fused multiply-add after the other. */
+/* outer has the bits of one fused multiply-add after the other. */
 void check_outer(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     (void)ref;
@@ -43,7 +43,8 @@ void check_outer(const struct dd_kernels *k, const struct dd_kernels *ref)
     outer_case(k, 1153, k->gemm_mr, 1, ORDINARY);
 }
 
-/* Along rows and along columns each input meets two roundings at most: 4 u, second order below 0.1 u; the reference one more. */
+/* Along rows and along columns each input is rounded at most twice: 4 u, and second order below 0.1 u.
+   The reference rounds once more. */
 void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double a[6][4] = { { 1, 0, 0, 0 }, { 1, 1, 1, 1 }, { 1, 1, 1, 1 },
@@ -67,7 +68,8 @@ void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_k
     }
 }
 
-/* Each direction: a sum, a rounded constant and two fused multiply-adds, 4 u; both 8 u and second order; the reference one more. */
+/* Each direction has a sum, a rounded constant and two fused multiply-adds, 4 u; both have 8 u and
+   second order. The reference rounds once more. */
 void check_winograd_weights_adjoint(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double gt[3][6] = { { 1. / 4, 1. / 6, 1. / 6, 1. / 24, 1. / 24, 0 },

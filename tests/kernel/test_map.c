@@ -1,8 +1,8 @@
-/* affine, post, moments and rms against the reference, and in place, and one lane further: there every element must have the same
-   bits. */
+/* affine, post, moments and rms against the reference, within the bounds of kernels.def. In place, and
+   one lane further, every element must have the same bits. */
 #include "tests/kernel/fence.h"
 
-/* 0 to 70, then a few larger ones. */
+/* Sizes 0 to 70, then a few larger ones. */
 enum { SIZES = 75, PIXELS = 3 };
 
 static size_t size_of(size_t i)
@@ -11,7 +11,7 @@ static size_t size_of(size_t i)
     return i < 71 ? i : large[i - 71];
 }
 
-/* p without its first channel. */
+/* Returns p without its first channel. */
 static struct plane shifted(const struct plane *p)
 {
     return (struct plane){ p->at + 1, p->pixels, p->channels - 1, p->stride };
@@ -41,7 +41,7 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     same(k, "affine", &in, &out);
 }
 
-/* The whole range of an activation, 20001 channels of one float each. */
+/* Covers the whole range of an activation by 20001 channels of one float each. */
 static void act_case(const struct dd_kernels *k, const struct dd_kernels *ref, enum dd_act act)
 {
     enum { N = 20001 };
@@ -101,7 +101,8 @@ void check_post(const struct dd_kernels *k, const struct dd_kernels *ref)
         }
 }
 
-/* n terms are added one after the other, each rounded before: n u sum|d|; of squares (n + 2) u sum d^2; the reference 1 u. */
+/* n rounded terms are added one after the other: n u sum |d|, and (n + 2) u sum d^2 for squares. The
+   reference has 1 u. */
 static void moments_case(const struct dd_kernels *k, const struct dd_kernels *ref, size_t pixels,
                          size_t channels, size_t gap, enum values values)
 {
@@ -135,8 +136,9 @@ void check_moments(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-/* Relative error of v = x gain / ||x||: a lane adds at most c/4 squares, then two levels more, which the root halves; the root,
-   the inverse and two products 1 u each, 1 u to spare. */
+/* Returns the relative error of v = x gain / ||x||. A lane adds at most c/4 squares, then there are two
+   more levels; the root halves that. The root, the inverse and two products have 1 u each, and 1 u is to
+   spare. */
 static double rms_relative(size_t channels)
 {
     return U * (((double)channels / 4 + 4) / 2 + 5);
@@ -175,7 +177,7 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
         }
     }
     struct plane other =
-        plane(6, PIXELS, channels, channels + gap + 1, ORDINARY); /* in place, at another address */
+        plane(6, PIXELS, channels, channels + gap + 1, ORDINARY); /* the same at another address */
     for (size_t p = 0; p < PIXELS; p++)
         memcpy(plane_at(&other, p, 0), plane_at(&x, p, 0), channels * sizeof(float));
     k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels,

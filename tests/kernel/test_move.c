@@ -1,4 +1,5 @@
-/* upsample, unshuffle and transpose: the bits of their definitions, element by element; avgpool against the reference. */
+/* upsample, unshuffle and transpose have the bits of their definitions, element by element; avgpool is
+   compared with the reference. */
 #include "tests/kernel/fence.h"
 
 static const struct {
@@ -24,7 +25,8 @@ void check_upsample(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-/* (a + b) + (c + d), over 4: each term goes through two roundings of partial sums, 2 u / 4 of sum |x|; the reference u / 4. */
+/* In ((a + b) + (c + d)) / 4 each term is in two rounded partial sums: 2 u / 4 of sum |x|. The reference
+   has u / 4. */
 void check_avgpool(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= CHANNELS; c++) {

@@ -1,5 +1,5 @@
-/* adam, lerp and squares: the reference against closed forms, the others against the reference within the bounds of kernels.def, to
-   which the reference adds its own rounding, 1 u.  lerp has the same bits everywhere. */
+/* adam, lerp and squares. The reference is compared with closed forms, the others with the reference
+   within the bounds of kernels.def and 1 u for its own rounding. lerp has the same bits everywhere. */
 #include "tests/kernel/fence.h"
 
 enum { MOST = 150 };
@@ -62,8 +62,8 @@ void check_lerp(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-/* x stays where it is, so after n steps the gap is (1 - rate)^n of what it was, to 1e-6 of what it was.
-   A mean in float32 stands still at the last of these rates.  The sum of y and low is read in double. */
+/* x does not change, so after n steps the gap is (1 - rate)^n of the first one, to 1e-6 of that. A mean
+   in float32 would stand still at the last of these rates. The sum of y and low is read in double. */
 TEST(kernel_reference, lerp_follows_its_closed_form)
 {
     static const float rates[] = { 0.1f, 1e-3f, 1e-4f, 1e-5f };
@@ -86,7 +86,8 @@ TEST(kernel_reference, lerp_follows_its_closed_form)
     }
 }
 
-/* The same words as the scalar generator's, past the end of a counter's 32 bits too; a NaN that is dropped is gone. */
+/* The words are those of the scalar generator, also past the 32 bits of a counter. A NaN that is dropped
+   is gone. */
 void check_dropout(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     const uint32_t key[2] = { 0x13198a2e, 0x03707344 };
@@ -117,7 +118,8 @@ void check_squares(const struct dd_kernels *k, const struct dd_kernels *ref)
     }
 }
 
-/* By hand: the first step of Adam with every factor a power of two; the mean of 1 and 3; a triangle. */
+/* Values computed by hand: the first step of Adam with every factor a power of two, the mean of 1 and 3,
+   a right triangle. */
 TEST(kernel_reference, optimise)
 {
     struct dd_kernels k;

@@ -1,4 +1,5 @@
-/* The reference itself against closed forms.  Every value has one rounding to float: u times it. */
+/* The reference itself against closed forms. Every value is rounded once to float, so it is off by u
+   times itself. */
 #include "tests/kernel/fence.h"
 
 #define NEAR(got, want) CHECK_NEAR(got, want, U *fabs(want))

@@ -1,7 +1,8 @@
-/* softmax and sincos against the reference. */
+/* softmax and sincos against the reference, within the errors derived below. */
 #include "tests/kernel/fence.h"
 
-/* The exponents of one softmax: the largest a x, and the mean of e = largest - a x weighted by the result. */
+/* The exponents of one softmax: the largest a x, and the mean of e = largest - a x weighted by the
+   result. */
 struct exponents {
     double largest, mean;
 };
@@ -19,8 +20,9 @@ static struct exponents exponents_of(const float *x, double a, size_t n)
     return (struct exponents){ largest, weighted / sum };
 }
 
-/* Relative: e u for rounding the exponent and 2 u for e^x, the same once more for the sum's terms; adding them up in chunks of
-   64 and the n / 64 chunks and lanes; inverse, product and the reference 3 u.  Absolute: e^-87.7 and less is 0. */
+/* The relative error: e u for rounding the exponent and 2 u for e^x, and the same once more for the
+   terms of the sum. Adding up in chunks of 64, then n / 64 chunks and the lanes, comes to it, and 3 u
+   for the inverse, the product and the reference. The absolute error: e^-87.7 and less is 0. */
 static double softmax_bound(double want, double e, double mean, size_t n)
 {
     double additions = (n < 64 ? (double)n : 64) + (double)n / 64 + 4;
@@ -60,7 +62,7 @@ void check_softmax(const struct dd_kernels *k, const struct dd_kernels *ref)
     softmax_case(k, ref, 4100, 0, 1, ORDINARY);
 }
 
-/* 1.8 u of the kernel's own (sincos_vec.h), 1 u of the reference's. */
+/* The bound is 1.8 u for the kernel (sincos_vec.h) and 1 u for the reference. */
 static void sincos_case(const struct dd_kernels *k, const struct dd_kernels *ref, float t, size_t n)
 {
     struct plane f = vector(0, n), s = vector(1, n), c = vector(2, n), sine = vector(3, n),

@@ -1,14 +1,16 @@
-/* The transforms of Winograd's convolution.  That they belong together, as a convolution, is what tests/property shows. */
+/* The transforms of Winograd's convolution against the reference. tests/property shows that together
+   they make a convolution. */
 #include "tests/kernel/fence.h"
 
-/* One side of a tile: its outputs, its points (as many as its inputs), the points along a side of all there are planes for, which of these are
-   its own, |B^T| and |A^T|. */
+/* One side of a tile: its outputs, its points (as many as its inputs), the points along a side of all
+   planes that there are, which of these are its own, |B^T| and |A^T|. */
 struct side {
     int outputs, points, all, point[8];
     double bt[8][8], at[6][8];
 };
 
-/* Of F(6x6, 3x3), F(4x4, 3x3) with the weights of F(6x6, 3x3), F(4x4, 3x3) and F(2x2, 3x3). */
+/* The sides of F(6x6, 3x3), of F(4x4, 3x3) with the weights of F(6x6, 3x3), of F(4x4, 3x3) and of F(2x2,
+   3x3). */
 static const struct side six = { 6,
                                  8,
                                  8,
@@ -60,7 +62,7 @@ static const struct side two = { 2,
                                  { { 1, 0, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 1, 0 }, { 0, 1, 0, 1 } },
                                  { { 1, 1, 1, 0 }, { 0, 1, 1, 1 } } };
 
-/* Which of a tile's products each of the all x all planes holds; -1: none. */
+/* For each of the all x all planes, sets which of the tile's products it holds; -1: none of them. */
 static void products_of(int *product, const struct side *rows, const struct side *columns)
 {
     int all = rows->all;
@@ -70,7 +72,8 @@ static void products_of(int *product, const struct side *rows, const struct side
         product[all * rows->point[k / columns->points] + columns->point[k % columns->points]] = k;
 }
 
-/* |r| |x| |c|^T, r [nr] and c [nc] a row of each side's matrix, x [nr * nc][channel]. */
+/* Returns |r| |x| |c|^T, where r [nr] and c [nc] are rows of the two sides' matrices and x is [nr *
+   nc][channel]. */
 static double size_of(const double *r, int nr, const double *c, int nc, const float *const *x, size_t channel)
 {
     double sum = 0;
@@ -118,15 +121,17 @@ static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref,
             }
 }
 
-/* Along rows and along columns each input meets two roundings at most (an fma and a sum; doubling is exact): 4 u of the sum of sizes,
-   second order below 0.1 u; the reference one more. */
+/* Along rows and along columns each input is rounded at most twice, by an fma and a sum; doubling is
+   exact. That makes 4 u of the sum of sizes and second order below 0.1 u. The reference rounds once
+   more. */
 void check_winograd_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
         input_case(k, ref, "winograd_input", &four, &four, 5.1, c);
 }
 
-/* Three roundings along rows, three along columns: 6 u, second order below 0.1 u; the reference one more. */
+/* Three roundings along rows and three along columns make 6 u, with second order below 0.1 u. The
+   reference rounds once more. */
 void check_winograd6_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
@@ -135,7 +140,7 @@ void check_winograd6_input(const struct dd_kernels *k, const struct dd_kernels *
                        7.1, c);
 }
 
-/* One rounding along rows, one along columns. */
+/* There is one rounding along rows and one along columns. */
 void check_winograd2_input(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
@@ -156,7 +161,7 @@ static void run_output(const struct dd_kernels *k, const struct side *rows, cons
     }
 }
 
-/* Planes that are not the tile's hold NaN. */
+/* Runs one case. Planes that are not the tile's hold NaN. */
 static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref, const char *name,
                         const struct side *rows, const struct side *columns, double ulps, size_t c)
 {
@@ -194,14 +199,15 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
         }
 }
 
-/* Three roundings along rows, three along columns, then bias, residual and scale: 9 u, second order below 0.1 u; the reference one. */
+/* Three roundings along rows, three along columns, then bias, residual and scale make 9 u, with second
+   order below 0.1 u. The reference rounds once more. */
 void check_winograd_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
         output_case(k, ref, "winograd_output", &four, &four, 10.1, c);
 }
 
-/* The same. */
+/* The roundings are those of the four. */
 void check_winograd6_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
@@ -210,7 +216,7 @@ void check_winograd6_output(const struct dd_kernels *k, const struct dd_kernels 
                         10.1, c);
 }
 
-/* Two roundings along rows, two along columns. */
+/* There are two roundings along rows and two along columns, then bias, residual and scale. */
 void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     for (size_t c = 0; c <= 70; c++)
@@ -219,7 +225,7 @@ void check_winograd2_output(const struct dd_kernels *k, const struct dd_kernels 
 
 typedef void weights_kernel(float *u, size_t plane, const float *w, size_t count);
 
-/* Of `count` input channels, against G g G^T in double. */
+/* Compares the weights of `count` input channels with G g G^T in double. */
 static void weights_near(const struct dd_kernels *k, const char *name, weights_kernel *kernel,
                          const double (*g)[3], size_t side, double ulps, size_t count)
 {
@@ -250,7 +256,8 @@ static void weights_case(const struct dd_kernels *k, const struct dd_kernels *re
     }
 }
 
-/* A rounded factor, a sum, a product and an fma at most along rows, and along columns: 8 u, second order below 0.1 u; the reference is in double and rounds once. */
+/* Along rows, and along columns, there are at most a rounded factor, a sum, a product and an fma: 8 u,
+   with second order below 0.1 u. The reference computes in double and rounds once. */
 void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double g[6][3] = { { 1. / 4, 0, 0 },
@@ -262,7 +269,7 @@ void check_winograd_weights(const struct dd_kernels *k, const struct dd_kernels 
     weights_case(k, ref, "winograd_weights", k->winograd_weights, ref->winograd_weights, g, 6, 8.1);
 }
 
-/* The same. */
+/* The roundings are those of the four. */
 void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double g[8][3] = { { 1, 0, 0 },
@@ -276,7 +283,7 @@ void check_winograd6_weights(const struct dd_kernels *k, const struct dd_kernels
     weights_case(k, ref, "winograd6_weights", k->winograd6_weights, ref->winograd6_weights, g, 8, 8.1);
 }
 
-/* A sum and an fma along rows, and along columns; the factors are exact. */
+/* There are a sum and an fma along rows, and the same along columns; the factors are exact. */
 void check_winograd2_weights(const struct dd_kernels *k, const struct dd_kernels *ref)
 {
     static const double g[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };

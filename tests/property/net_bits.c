@@ -1,7 +1,9 @@
-/* The contract of reproducibility.md: an image is the same, bit for bit, whatever the number of threads, the
-   batch and its neighbours.  Up-sampling folded into a convolution
-   (net/program_fold.c) leaves every product and the order of every sum as they are: what it saves are copies,
-   and products with numbers that are exactly 0.  So the folded network has the bits of the other one. */
+/* The contract of reproducibility.md: an image is the same, bit for bit, whatever the number of threads,
+   the batch and its neighbours.
+
+   Up-sampling folded into a convolution (net/program_fold.c) leaves every product and the order of every
+   sum as they are. It saves only copies, and products with numbers that are exactly 0. So the folded
+   network has the bits of the unfolded one. */
 #include "base/cpu.h"
 #include "layer/conv.h"
 #include "net/gradient.h"
@@ -11,7 +13,8 @@
 
 enum { IMAGES = 16 };
 
-/* The families that small_nets has few channels of, with enough for Winograd; small_nets "wide" is Ho's and diffusers'. */
+/* Families that small_nets has with few channels, here with enough for Winograd. The network "wide" of
+   small_nets covers Ho's and diffusers'. */
 static const struct small_net families[] = {
     { "openai",
       "\"arch\": \"ddpm\", \"height\": 16, \"width\": 16, \"channels\": 3, \"outputs\": 6, \"classes\": 7, "
@@ -34,7 +37,7 @@ static const struct small_net families[] = {
     { NULL, NULL, NULL }
 };
 
-/* One head over all channels. */
+/* Attention with one head over all channels. */
 static const struct small_net single_head[] = {
     { "single head",
       "\"arch\": \"ddpm\", \"height\": 12, \"width\": 20, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
@@ -79,7 +82,8 @@ static int run(struct small_batch *b, int n, const ddpm_model *m, int batch, int
     return code;
 }
 
-/* Fewer images at small batches: enough for two slices, one of them not full. */
+/* Compares runs with other threads and batches with one image at a time on one thread. At small batches
+   a few images suffice for two slices, one of them not full. */
 static void same_bits(const ddpm_model *m, const char *name, const char *conv)
 {
     static const struct {
@@ -146,7 +150,7 @@ static int count_nodes(const ddpm_net *net, const char *op)
     return count;
 }
 
-/* A network in training is not folded. */
+/* Fills b->out by a network in training, which is never folded. Returns an error code. */
 static int unfolded(struct small_batch *b, const ddpm_model *m, const ddpm_net_options *o)
 {
     struct dd_gradient *g;
@@ -185,8 +189,9 @@ static int folded_has_the_same_bits(const struct small_net *s, const char *conv)
     return !left;
 }
 
-/* dnnl does not read doubled images: there the folded layer has another engine, and other roundings.  Up-sampling within a residual block
-   is read twice, and not folded: turns, openai. */
+/* The dnnl engine does not read doubled images, so a folded layer has another engine there, and other
+   roundings. Up-sampling within a residual block is read twice and is not folded; "turns" and "openai"
+   have such. */
 TEST(property, folded_up_sampling_has_the_same_bits)
 {
     for (const char *const *e = dd_conv_engines(); *e; e++) {
@@ -200,8 +205,9 @@ TEST(property, folded_up_sampling_has_the_same_bits)
     }
 }
 
-/* Of seven attentions the two of two heads are left as they are, the others get a copy of their tokens, the middle one without a norm.  What
-   comes out is the same function with other roundings; 2e-5 is what golden networks are held to. */
+/* Of seven attentions, the two with two heads are left as they are. The others get a copy of their
+   tokens, the middle one without a norm. The folded network is the same function with other roundings.
+   The tolerance 2e-5 is that of the golden networks. */
 TEST(property, folded_attention_is_the_same_function)
 {
     ddpm_model *m = model_create(single_head->net, single_head->diffusion);

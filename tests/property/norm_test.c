@@ -1,8 +1,11 @@
-/* Group norm and RMS norm against their formulas in double, and the same bits whatever the batch and the threads.
+/* Group norm and RMS norm against their formulas in double. The bits do not depend on the batch or the
+   threads.
 
-   Group norm: a chunk's sums carry at most sum_bound(64) of their absolute sums plus the rounding of x - p and its square; with
-   |x - p| <= R, that moves mean by e R and var by 2 e R^2, e = sum_bound(64) + 2 u, hence the normalised value (|x - mean| <= R) by
-   e (R + R^2 R / var) rstd; rounding scale and shift, the product and the sum adds 4 u (|x| rstd + |mean| rstd) |gamma (1 + s)| and the like. */
+   The tolerance of group norm: the sums over a chunk carry at most sum_bound(64) of their absolute sums,
+   and the rounding of x - p and of its square. With |x - p| <= R and e = sum_bound(64) + 2 u, that moves
+   the mean by e R and the variance by 2 e R^2. Since |x - mean| <= R, the normalised value moves by e (R
+   + R^2 R / var) rstd. Rounding scale and shift, the product and the sum adds 4 u (|x| rstd + |mean|
+   rstd) |gamma (1 + s)| and the like. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/norm.h"
@@ -69,7 +72,7 @@ static void norm_run(unsigned cpu, int threads, const struct norm_case *t, const
     free(scratch);
 }
 
-/* One group of one image. */
+/* Checks one group of one image. */
 static void check_group(const struct norm_case *t, const struct dd_map *x, const struct vectors *v, int image,
                         int group)
 {
@@ -142,7 +145,8 @@ TEST(norm, group_norm_same_bits)
     }
 }
 
-/* ||x|| carries sum_bound(c) / 2 and a few roundings; SiLU has slope at most 1.1 and 8 u of its own (act_vec.h). */
+/* The norm ||x|| carries sum_bound(c) / 2 and a few roundings. SiLU has a slope of at most 1.1, and 8 u
+   of its own (act_vec.h). */
 static void check_rms(const struct dd_map *y, const struct dd_map *x, const struct dd_map *residual,
                       const struct vectors *v, int emb)
 {

@@ -1,4 +1,5 @@
-/* The spacing "optimal": the dynamic program against brute force, the list against what it must be. */
+/* The spacing "optimal": the dynamic program against brute force, and the lists against what every list
+   must be. */
 #include <stdint.h>
 #include "check.h"
 #include "base/rng.h"
@@ -7,8 +8,9 @@
 
 enum { T_MAX = 60, SMALL = 9 };
 
-/* The statistics of a perfect network for data of two points +-1/2 per dimension, gamma by quadrature: with x = sqrt(ab) x0 + s z,
-   E[x0 | x] = tanh(sqrt(ab) x / (2 s^2)) / 2 and eps = (x - sqrt(ab) E[x0 | x]) / s; gamma = 1 - mse = 1 - ab / s^2 E(x0 - E[x0 | x])^2. */
+/* Returns gamma of a perfect network for data of two points +-1/2 per dimension, by quadrature. With x =
+   sqrt(ab) x0 + s z, E[x0 | x] = tanh(sqrt(ab) x / (2 s^2)) / 2 and eps = (x - sqrt(ab) E[x0 | x]) / s.
+   So gamma = 1 - mse = 1 - ab / s^2 E(x0 - E[x0 | x])^2. */
 static double perfect_gamma(double alpha_bar)
 {
     enum { N = 4000 };
@@ -55,7 +57,9 @@ static int respace(ddpm_chain **chain, const ddpm_about *a, int K)
     return ddpm_chain_respace(chain, a, steps, "optimal", NULL);
 }
 
-/* A bit of set says that its step is taken; both ends are.  Sums of at most SMALL terms in the same order: the same bits. */
+/* Returns the least cost over all subsets of steps that include both ends; a bit of `set` says that its
+   step is taken. At most SMALL terms are added in the same order as in the program, so the bits are the
+   same. */
 static double brute_force(const double *cost, int nodes, int count)
 {
     double best = INFINITY;
@@ -96,8 +100,8 @@ TEST(property, optimal_steps_are_those_of_brute_force)
         }
 }
 
-/* Stam's inequality: for a perfect network another step never makes the bound worse.  Each term is rounded a few times, so sums of T
-   terms below 1 bit may differ by T 2^-49. */
+/* For a perfect network another step never makes the bound worse (Stam's inequality). Each term is
+   rounded a few times, so sums of T terms below 1 bit may differ by T 2^-49. */
 TEST(property, optimal_lists_grow_better)
 {
     struct stored s;
@@ -117,7 +121,7 @@ TEST(property, optimal_lists_grow_better)
     }
 }
 
-/* Whatever the statistics say, numbers that no network gives included. */
+/* The list is valid whatever the statistics say, even with numbers that no network gives. */
 TEST(unit, statistics_that_are_no_numbers)
 {
     static const double wrong[] = { NAN, INFINITY, -1e-3 };

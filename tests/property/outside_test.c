@@ -1,8 +1,10 @@
-/* Nothing from outside leaks in: under every rounding mode, with denormal numbers flushed, and in a locale whose decimal point is a comma, the
-   library gives the bits that it gives under the defaults, and leaves the modes of all threads and the locale as they were.
+/* Nothing from outside leaks into the library. Under every rounding mode, with denormal numbers flushed,
+   and in a locale whose decimal point is a comma, it gives the same bits as under the defaults. It
+   leaves the modes of all threads and the locale as they were.
 
-   That a leak would show: the network's input is 1e-39 and every bias and embedding 0, so flushing makes its output 0; the other modes
-   round sums of the noise, tables and optimiser to other numbers; and strtod reads no further than "0" of "0.02" where the point is a comma. */
+   A leak would show. The network's input is 1e-39 and every bias and embedding is 0, so flushing makes
+   its output 0. The other modes round sums of the noise, the tables and the optimiser to other numbers.
+   strtod reads "0.02" only up to "0" where the point is a comma. */
 #include <fenv.h>
 #include <locale.h>
 #include <stdbool.h>
@@ -17,7 +19,7 @@
 
 enum { IMAGES = 2, STEPS = 4, THREADS = 3, T = 50, MOST = 1 << 20 };
 
-/* All that was computed, one thing behind the other. */
+/* All results of a run, one behind the other. */
 struct results {
     size_t size;
     unsigned char byte[MOST];
@@ -43,7 +45,7 @@ static void keep_model(struct results *r, const ddpm_model *m)
     }
 }
 
-/* Every bias and what comes from the timestep. */
+/* Sets every bias and what comes from the timestep to 0, so that the output is as faint as the input. */
 static void make_faint(ddpm_model *m)
 {
     const ddpm_tensor *t;
@@ -54,7 +56,7 @@ static void make_faint(ddpm_model *m)
                    (size_t)t[i].dim[0] * (size_t)(t[i].rank > 1 ? t[i].dim[1] : 1) * sizeof(float));
 }
 
-/* Inputs, made under the defaults: as they come, and faint. */
+/* Inputs that are made under the defaults: ordinary ones, and faint ones. */
 static struct small_batch input[2];
 
 static void inputs_create(void)
@@ -135,7 +137,7 @@ static int train(struct results *r, const ddpm_model *m, ddpm_error *err)
     return code;
 }
 
-/* Through a file and back, by text of its own settings. */
+/* Runs all of it, with the model taken through a file and opened by the text of its own settings. */
 static int everything(struct results *r, ddpm_error *err)
 {
     double beta[T], alpha_bar[T];
@@ -168,7 +170,8 @@ static int everything(struct results *r, ddpm_error *err)
     return code;
 }
 
-/* What a program may have set: rounding, and in the control word of the machine the bits that flush denormal numbers. */
+/* Modes that a program may have set: the rounding, and the bits of the machine's control word that flush
+   denormal numbers. */
 struct mode {
     int rounding;
     bool flush;
@@ -182,10 +185,10 @@ static void set_mode(const struct mode *mode)
     fegetenv(&e);
 #if defined(__x86_64__) && defined(__GLIBC__)
     if (mode->flush)
-        e.__mxcsr |= 0x8040; /* FTZ, DAZ */
+        e.__mxcsr |= 0x8040; /* the bits FTZ and DAZ */
 #elif defined(__aarch64__) && defined(__GLIBC__)
     if (mode->flush)
-        e.__fpcr |= 1u << 24; /* FZ */
+        e.__fpcr |= 1u << 24; /* the bit FZ */
 #endif
     fesetenv(&e);
 }
@@ -197,7 +200,7 @@ static bool has_mode(const struct mode *mode)
     return fegetround() == mode->rounding && flushes == mode->flush;
 }
 
-/* Threads that are in this mode. */
+/* Returns how many threads are in this mode. */
 static int in_mode(const struct mode *mode)
 {
     int count = 0, has[THREADS] = { 0 };
@@ -208,7 +211,8 @@ static int in_mode(const struct mode *mode)
     return count;
 }
 
-/* libgomp leaves each thread its mode; with libomp all threads of a team take their caller's, whose own is again what it was behind it. */
+/* libgomp leaves each thread its mode. With libomp all threads of a team take their caller's mode, and
+   the caller has its own again behind the team. */
 static void same_under(const struct mode *mode, bool others_only, const struct results *wanted,
                        struct results *r)
 {
@@ -256,7 +260,7 @@ TEST(outside, floating_point_modes)
     inputs_free();
 }
 
-/* German numbers, from the system or made here. */
+/* Sets a locale with German numbers, one of the system's or one made here. */
 static bool comma_locale(void)
 {
     char command[4400];

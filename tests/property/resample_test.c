@@ -1,4 +1,5 @@
-/* Changes of resolution, the copy and the embeddings.  What only moves numbers must move them exactly. */
+/* Changes of resolution, the copy and the embeddings against their definitions. What only moves numbers
+   must move them exactly. */
 #include "check.h"
 #include "tests/teams.h"
 #include "layer/embed.h"
@@ -39,7 +40,7 @@ static void setting_free(struct setting *s)
     free(s->scratch), map_free(&s->x), free(s->scale), free(s->shift);
 }
 
-/* act(x scale + shift), and what its error is measured by. */
+/* Returns act(x scale + shift) and sets *size to what its error is relative to. */
 static double inner(const struct setting *s, int pre, int image, int y, int x, int c, double *size)
 {
     double value = at(&s->x, image, y, x, c), a = s->scale[image * C + c], b = s->shift[image * C + c];
@@ -75,7 +76,7 @@ static void check_avgpool(struct setting *s, int pre)
             exact += inner(s, pre, image, 2 * oy + p / 2, 2 * ox + p % 2, c, &m) / 4;
             size += (m + fabs(at(&s->x, image, 2 * oy + p / 2, 2 * ox + p % 2, c))) / 4;
         }
-        /* 11 u of the inner part as in conv_test.c, 3 u of three additions. */
+        /* The inner part is off by 11 u as in conv_test.c, and three additions round by 3 u. */
         CHECK_NEAR(at(&y, image, oy, ox, c), exact, 14 * ldexp(1, -24) * size);
     }
     CHECK(map_whole(&y));
@@ -135,8 +136,8 @@ TEST(resample, an_odd_last_row_is_left_out)
     map_free(&x), map_free(&y);
 }
 
-/* f as checkpoint-families.md 1.3 gives it, here with freq_shift 1; t f is rounded to float, then sine and
-   cosine are right to 2^-22. */
+/* f is that of checkpoint-families.md 1.3, here with freq_shift 1. t f is rounded to float, then sine
+   and cosine are right to 2^-22. */
 static void check_embed(unsigned cpu, int dim, int cos_first)
 {
     static const float t[] = { 0, 1, 999, 500.5f, 12345 };

@@ -1,12 +1,15 @@
-/* What every sampler must keep: an image depends on its own index and on nothing else in the batch; a state that is saved and restored
-   goes on to the same bits; the true eps of a single point gives that point back. */
+/* Invariants of every sampler. An image depends on its own index and on nothing else in the batch. A
+   state that is saved and restored goes on to the same bits. The true eps of a single point gives that
+   point back. */
 #include <stdbool.h>
 #include "check.h"
 
 enum { T = 40, D = 6, IMAGES = 5 };
 
-/* A network that moves with x, t and class, one image at a time.  Image `sick` (told by its class) gives NaN below step `until`. */
-/* fuse: fails at the fuse-th call from now.  counts: draws are counted, and are not the sampler's own. */
+/* A network whose output moves with x, t and class, one image at a time. The image whose class is `sick`
+   gets NaN below step `until`. */
+/* The network fails at the fuse-th call from now. If `counts`, draws are counted and are not made by the
+   sampler. */
 struct toy {
     int outputs, sick, calls, largest, answer, fuse, draws;
     bool counts;
@@ -35,7 +38,7 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
     return code;
 }
 
-/* The product's noise; counts what is drawn in the steps. */
+/* The product's noise, which also counts the draws of the steps. */
 static void toy_noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
 {
     uint64_t seed = 42;
@@ -54,7 +57,7 @@ static ddpm_chain *chain_of(const char *betas, const char *steps)
     return chain;
 }
 
-/* The samplers with every option that changes what they do. */
+/* The samplers, each with every option that changes its steps. */
 static const struct setting {
     const char *sampler, *variance;
     double eta, clip;
@@ -118,7 +121,7 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
     return s;
 }
 
-/* x [n, D] of the given images after all steps, run in batches. */
+/* Fills x [n, D] with the given images after all steps, run in batches. */
 static void run(const struct setting *g, const ddpm_chain *chain, double *x, const uint32_t *index, int n,
                 int batch)
 {
@@ -220,7 +223,8 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
         if (!code)
             continue;
         char sentence[128];
-        int at = ddpm_sampler_lost(s, 2) - 1; /* i, or where a step calls the network below it */
+        int at = ddpm_sampler_lost(s, 2) -
+                 1; /* i, or the position below it where a step calls the network there */
         REQUIRE(code == DDPM_ENAN && err.code == DDPM_ENAN && (at == i || at == i - 1));
         CHECK(c->t[at] < 20 && (at == c->K - 1 || c->t[at + 1] >= 20));
         snprintf(sentence, sizeof sentence, "image 2 is lost at step t = %g: down_blocks.0 gave NaN",
@@ -266,8 +270,7 @@ static int full_text_eps(void *user, double *out, const double *x, double t, con
     return err->code = DDPM_EIO;
 }
 
-/* What a caller's function wrote is read to the end of its text and no further, also where no zero ends
-   it. */
+/* A text that a caller's function wrote is read to its end and no further, also where no zero ends it. */
 TEST(property, a_text_without_end_is_ended)
 {
     ddpm_chain *chain = chain_of("linear:1e-3,0.3", "12");
@@ -284,7 +287,8 @@ TEST(property, a_text_without_end_is_ended)
     ddpm_chain_free(chain);
 }
 
-/* Each step fails at its first call and at its second, if there is one, before it succeeds. */
+/* Each step fails at its first call of the network, then at its second, if there is one, and then
+   succeeds. */
 static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
 {
     double whole[IMAGES * D];
@@ -297,7 +301,7 @@ static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
         toy.answer = 7;
         CHECK(ddpm_sampler_step(s, &err) == DDPM_ECALLBACK && err.code == DDPM_ECALLBACK &&
               strstr(err.text, "returned 7"));
-        toy.answer = DDPM_ENAN; /* though every row is finite */
+        toy.answer = DDPM_ENAN; /* although every row is finite */
         CHECK(ddpm_sampler_step(s, NULL) == DDPM_ECALLBACK);
         toy.answer = 0;
         toy.fuse = 2;

@@ -1,5 +1,5 @@
-/* What ddpm_sampler_traits_of says of every sampler is what the sampler does: an option is taken or refused, steps
-   draw noise or do not, an image leads to noise or does not. */
+/* The traits in ddpm_sampler_traits_of say what each sampler does: whether it takes or refuses an
+   option, whether its steps draw noise, whether it leads an image back to noise. */
 #include <math.h>
 #include <string.h>
 #include "check.h"
@@ -15,7 +15,7 @@ static int eps(void *user, double *out, const double *x, double t, const int32_t
     return DDPM_OK;
 }
 
-/* Counts what the steps draw; x_T is drawn at t = infinity. */
+/* Counts the draws of the steps; x_T is drawn at t = infinity and not counted. */
 static void noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
 {
     (void)index, (void)draw;

@@ -1,4 +1,5 @@
-/* Samplers against closed forms: data of a single point, the variances, what "auto" chooses, and what is refused. */
+/* Samplers against closed forms: data of a single point, the variances, the choice "auto" makes, and
+   refusals. */
 #include "check.h"
 
 enum { T = 1000, D = 8 };
@@ -6,7 +7,7 @@ enum { T = 1000, D = 8 };
 static const double point[D] = { -0.9, -0.5, -0.1, 0, 0.2, 0.6, 0.95, 1.4 };
 static double beta[T], alpha_bar[T];
 
-/* The exact prediction for data that is always `point`; v behind it where the variance is learned. */
+/* The exact prediction for data that is always `point`. Where the variance is learned, v lies behind it. */
 struct truth {
     int prediction;
     double v;
@@ -52,7 +53,7 @@ static ddpm_sampler_options options_of(struct truth *p, const char *sampler, con
                                    .eps_user = p };
 }
 
-/* x [D] after at most `steps` steps. */
+/* Fills x [D] with the state after at most `steps` steps. */
 static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *o, int steps)
 {
     ddpm_sampler *s = NULL;
@@ -69,8 +70,9 @@ static void run(double *x, const ddpm_chain *chain, const ddpm_sampler_options *
     ddpm_sampler_free(s);
 }
 
-/* The last step gives x0 itself.  eps = (x - a p) / s and x0 = (x - s eps) / a round five times, each to |x| or |p| u, u = 2^-53, and v as
-   often: 8 u (|x| + |p|) / a, with |x| < 6 for a normal value; a is that of the last step taken. */
+/* The last step gives x0 itself. The tolerance, u = 2^-53: eps = (x - a p) / s and x0 = (x - s eps) / a
+   round five times, each to |x| or |p| times u, and v as often. That makes 8 u (|x| + |p|) / a, with |x|
+   < 6 for a normal value, where a is that of the last step taken. */
 TEST(property, a_point_comes_back)
 {
     enum { SAMPLERS = 7 };
@@ -108,7 +110,7 @@ TEST(property, x0_is_clipped)
     }
 }
 
-/* Clipping bounds numbers and infinities; what is no number stays none. */
+/* Clipping bounds numbers and infinities, and leaves NaN as it is. */
 TEST(property, clipping_keeps_nan)
 {
     const double xt[5] = { 0.2, 0, 0, 0, 0 }, p[5] = { NAN, INFINITY, -INFINITY, 0.5, 3 };
@@ -119,7 +121,7 @@ TEST(property, clipping_keeps_nan)
     CHECK(isnan(x0[0]) && x0[1] == -1 && x0[2] == 1 && x0[3] == -0.5 && x0[4] == -1);
 }
 
-/* The same images after five steps, noise and all. */
+/* Returns whether both options give the same images after five steps, noise included. */
 static int alike(const ddpm_chain *chain, const ddpm_sampler_options *a, const ddpm_sampler_options *b)
 {
     double x[D], y[D];
@@ -138,7 +140,8 @@ TEST(property, variance_is_what_it_is_called)
     ddpm_sampler_options upper = options_of(&high, "ddpm", "learned", DDPM_LEARNED_RANGE);
     CHECK(alike(chain, &small, &lower) && alike(chain, &large, &upper) && !alike(chain, &small, &large));
 
-    /* x_{i-1} = mean + e^(v/2) z: two values of v differ by (e^(v/2) - e^(w/2)) z, where z is the product's noise. */
+    /* x_{i-1} = mean + e^(v/2) z. So two values v and w of the variance differ by (e^(v/2) - e^(w/2)) z,
+       where z is the product's noise. */
     struct truth two = { DDPM_EPS, log(4) }, quarter = { DDPM_EPS, log(0.25) };
     ddpm_sampler_options a = options_of(&two, "ddpm", "auto", DDPM_LEARNED),
                          b = options_of(&quarter, "ddpm", "auto", DDPM_LEARNED);
@@ -149,11 +152,12 @@ TEST(property, variance_is_what_it_is_called)
     ddpm_noise(&seed, z, D, 3, 999, 0);
     for (int e = 0; e < D; e++)
         CHECK_NEAR(x[e] - y[e], 1.5 * z[e],
-                   2 * 3 * 20 * 0x1p-53); /* x and y: three roundings each, below 20 */
+                   2 * 3 * 20 * 0x1p-53); /* x and y round three times each, below 20 */
     ddpm_chain_free(chain);
 }
 
-/* Learned if the model has it; at K = T the model's own; analytic with statistics; below T/4 beta-tilde; else the model's own. */
+/* "auto" is the learned variance if the model has it, and the model's own at K = T. With statistics it
+   is the analytic one; below T/4 steps it is beta-tilde, else the model's own. */
 TEST(property, auto_variance)
 {
     double gamma[T];
@@ -188,7 +192,8 @@ TEST(property, auto_variance)
         ddpm_chain_free(chain);
     }
 
-    /* Of steps between those of the model nothing is known, and ddim keeps its eta. */
+    /* Nothing is known of steps between those of the model, so they get beta-tilde; and ddim keeps its
+       eta. */
     struct truth p = { DDPM_EPS, NAN };
     ddpm_chain *between = NULL, *chain = chain_of("linear", "10");
     REQUIRE(!ddpm_chain_create(&between, 2, (double[]){ 3.5, 900 }, (double[]){ 0.9, 0.1 }, NULL));
@@ -202,7 +207,8 @@ TEST(property, auto_variance)
     ddpm_chain_free(chain);
 }
 
-/* A chain that begins at alpha_bar = 0: x0 and v know what to do there, but for the samplers whose clock is infinite there. */
+/* A chain may begin at alpha_bar = 0. Predictions of x0 and v are defined there. Samplers whose clock is
+   infinite there refuse it. */
 TEST(property, zero_snr)
 {
     static const char *const samplers[] = {

@@ -1,5 +1,6 @@
-/* Solvers against closed forms, on a mixture of two Gaussians in the plane whose eps is exact: order of convergence, there and back by the
-   ODE, DDIM as a special case of two others, and mean and covariance of what comes out. */
+/* Solvers against closed forms, on a mixture of two Gaussians in the plane whose eps is exact: their
+   order of convergence, the way there and back by the ODE, DDIM as a special case of two others, and the
+   mean and covariance of what comes out. */
 #include "check.h"
 
 enum { D = 2, MOST = 1001, LANGEVIN = 12 };
@@ -7,7 +8,8 @@ enum { D = 2, MOST = 1001, LANGEVIN = 12 };
 static const double weight[2] = { 0.6, 0.4 }, centre[2][D] = { { 0.5, -0.3 }, { -0.7, 0.4 } },
                     spread[2][D] = { { 0.1, 0.2 }, { 0.15, 0.05 } };
 
-/* q_t = sum_k w_k N(a m_k, s_k), s_k = a^2 v_k + 1 - a^2;  eps = sqrt(1 - a^2) sum_k r_k (x - a m_k) / s_k */
+/* The mixture q_t = sum_k w_k N(a m_k, s_k) with s_k = a^2 v_k + 1 - a^2 has eps = sqrt(1 - a^2) sum_k
+   r_k (x - a m_k) / s_k, where r_k is the share of component k at x. */
 static void exact_eps(double *eps, const double *x, double alpha_bar)
 {
     double a = sqrt(alpha_bar), share[2], sum = 0;
@@ -44,7 +46,7 @@ static int line_eps(void *user, double *out, const double *x, double t, const in
     return DDPM_OK;
 }
 
-/* K nodes at even distances of lambda = ln(alpha / sigma), from `low` (noise) to `high`. */
+/* Makes K nodes at even distances of lambda = ln(alpha / sigma), from `low` (noise) to `high`. */
 static void line_of(struct line *l, int K, double low, double high)
 {
     double t[MOST], alpha_bar[MOST];
@@ -77,7 +79,8 @@ static ddpm_sampler *sampler_of(struct line *l, const char *name, double eta, in
 static const double from[D] = { 0.8, -1.1 };
 static const double LOW = -6, HIGH = 1;
 
-/* The ODE's end at HIGH by Runge and Kutta's fourth-order method, in y = x / alpha and lambda: dy/dlambda = -e^-lambda eps. */
+/* The slope of the ODE in y = x / alpha and lambda, dy/dlambda = -e^-lambda eps. Runge and Kutta's
+   fourth-order method follows it to the exact end at HIGH. */
 static void slope(double *k, const double *y, double lambda)
 {
     double alpha_bar = 1 / (1 + exp(-2 * lambda)), x[D];
@@ -109,7 +112,7 @@ static void exact_end(double *x)
         x[e] = y[e] / sqrt(1 + exp(-2 * HIGH));
 }
 
-/* Error at HIGH of N steps from LOW. */
+/* Returns the error at HIGH of N steps from LOW. */
 static double error_of(const char *name, int order, int N, const double *exact)
 {
     struct line l;
@@ -128,16 +131,18 @@ static double error_of(const char *name, int order, int N, const double *exact)
     return error;
 }
 
-/* error = c h^p (1 + b h + O(h^2)): two runs, h and h/2, show the exponent p + b h / (2 ln 2) + O(h^2), the next two half of that away from
-   p.  So twice the second less the first is p + O(h^2), of which p is the nearest whole number; and half of what the second is off by, to
-   O(h^2), is what they differ by. */
+/* With error = c h^p (1 + b h + O(h^2)), the runs h and h/2 show the exponent p + b h / (2 ln 2) +
+   O(h^2), and the runs h/2 and h/4 are off from p by half of that. So twice the second exponent less the
+   first is p + O(h^2), and p is the whole number nearest to it. The difference of the two exponents is
+   half of what the first is off by, to O(h^2). */
 static double order_seen(const double error[3])
 {
     return 2 * log2(error[1] / error[2]) - log2(error[0] / error[1]);
 }
 
-/* UniPC-p has order p + 1 (Zhao et al. 2023, theorem 3.1); dpmpp-diffusers of order 3 has half of a term, see dpmpp.c.  The low-order start
-   is no matter: at lambda = -6 its error, of order alpha^2 h^2 < 1e-8, is below the others'. */
+/* UniPC-p has order p + 1 (Zhao et al. 2023, theorem 3.1); dpmpp-diffusers of order 3 has half of a
+   term, see dpmpp.c. The low-order start does not matter: at lambda = -6 its error, of order alpha^2 h^2
+   < 1e-8, is below the others'. */
 TEST(property, order_of_convergence)
 {
     static const struct {
@@ -169,8 +174,8 @@ TEST(property, order_of_convergence)
     }
 }
 
-/* Up to noise and down again to the same level.  A step of Heun's errs by c h^3 + O(h^4), and the one back by -c h^3 + O(h^4): what is left of
-   both is O(h^4), that is O(h^3) of all steps. */
+/* The run goes up to noise and down again to the same level. A step of Heun's errs by c h^3 + O(h^4),
+   and the step back by -c h^3 + O(h^4). So both together leave O(h^4), which is O(h^3) over all steps. */
 TEST(property, there_and_back)
 {
     double missing[3];
@@ -192,7 +197,7 @@ TEST(property, there_and_back)
     CHECK(lround(order_seen(missing)) == 3);
 }
 
-/* One step of two samplers from position i of the same state; z is the same as well. */
+/* Makes one step of a sampler from position i; the state and z are the same for each sampler. */
 static void one_step(double *x, struct line *l, const char *sampler, const char *variance, double eta,
                      int order, int i)
 {
@@ -213,8 +218,9 @@ static void one_step(double *x, struct line *l, const char *sampler, const char 
     ddpm_sampler_free(s);
 }
 
-/* |x|, |x0| sqrt(alpha_bar) and |z| stay below 10.  Every coefficient is right to a few roundings of a difference, 1 - alpha = beta being the
-   smallest: 8 u / beta, u = 2^-53. */
+/* |x|, |x0| sqrt(alpha_bar) and |z| stay below 10. Every coefficient is right to a few roundings of a
+   difference. The smallest such difference is 1 - alpha = beta, so the tolerance is 8 u / beta, u =
+   2^-53. */
 TEST(property, ddim_is_a_special_case)
 {
     struct line l;
@@ -241,7 +247,8 @@ TEST(property, ddim_is_a_special_case)
     ddpm_chain_free(l.chain);
 }
 
-/* Mean and covariance of n samples against the mixture's, in standard errors, which the samples' own fourth moments give. */
+/* Compares the mean and covariance of n samples with the mixture's, in standard errors that the samples'
+   own fourth moments give. */
 static void check_moments(const char *name, const double *x, int n)
 {
     double mean[D] = { 0 }, worst = 0;
@@ -249,7 +256,7 @@ static void check_moments(const char *name, const double *x, int n)
         for (int k = 0; k < 2; k++)
             mean[e] += weight[k] * centre[k][e];
     for (int e = 0; e < D; e++)
-        for (int f = -1; f <= e; f++) { /* f = -1: the mean itself */
+        for (int f = -1; f <= e; f++) { /* f = -1 is the mean itself */
             double sum = 0, square = 0, expected = 0;
             for (int k = 0; k < 2 && f >= 0; k++)
                 expected += weight[k] * ((centre[k][e] - mean[e]) * (centre[k][f] - mean[f]) +
@@ -265,11 +272,14 @@ static void check_moments(const char *name, const double *x, int n)
         check_fail(__FILE__, __LINE__, "%s: %.1f standard errors", name, worst);
 }
 
-/* 2000 samples: the standard errors are some 2 %, and the chains fine enough for a bias well below: 400 steps of 1/40 in lambda.  Of
-   langevin, in the unscaled y of variance v_y = v + s, s = e^(-2 lambda): a step, delta = 4 r^2 s, takes delta / v_y of the excess e of
-   the variance away, and the noise to come is less by 2 s for each unit of lambda.  So with n steps at each level
-   de/dlambda = -40 n 4 r^2 s / v_y e + 2 s, and e stays at v_y / (80 n r^2), which is 1.2 % for n = 12, r = 0.3.  A step's noise being too
-   strong makes it r^2 s more, which is gone at the end. */
+/* 2000 samples have standard errors of some 2 %. The chains are fine enough for a bias well below that:
+   400 steps of 1/40 in lambda.
+
+   The bias of langevin, in the unscaled y with the variance v_y = v + s, s = e^(-2 lambda): a step,
+   delta = 4 r^2 s, takes delta / v_y of the excess e of the variance away, while the noise to come falls
+   by 2 s for each unit of lambda. With n steps at each level de/dlambda = -40 n 4 r^2 s / v_y e + 2 s,
+   so e stays at v_y / (80 n r^2), which is 1.2 % for n = 12, r = 0.3. A step's noise is too strong by
+   r^2 s more, which is gone at the end. */
 TEST(property, moments_of_the_mixture)
 {
     static const struct {

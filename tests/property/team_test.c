@@ -1,5 +1,6 @@
-/* Teams: every task of a loop runs once and before the next loop, however threads are delayed; bits do not depend on it; and no caller's
-   world makes a run hang: forks, several threads with a network each, OpenMP of the caller's own. */
+/* Teams of threads. Every task of a loop runs once, and before the next loop, however threads are
+   delayed, and bits do not depend on delays. No run hangs in a caller's world of forks, of several
+   threads with a network each, or of OpenMP regions of its own. */
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@ enum { BATCH = 3, LOOPS = 40, TASKS_MOST = 300 };
 
 static const int teams[] = { 1, 2, 3, 7 };
 
-/* Delays one task in 32, up to a millisecond. */
+/* Delays one task in 32, by up to a millisecond. */
 static void delay(uint32_t loop, size_t task)
 {
     static _Atomic uint32_t calls;
@@ -23,7 +24,8 @@ static void delay(uint32_t loop, size_t task)
         usleep(x % 1000);
 }
 
-/* Each loop's task adds up what the loop before has left: wrong where a task is missing, twice there or too early. */
+/* Each loop's tasks add up what the loop before has left. The sum is wrong where a task is missing, runs
+   twice or runs too early. */
 static void run_loops(int threads, unsigned shape)
 {
     static unsigned before[TASKS_MOST], after[TASKS_MOST];
@@ -60,7 +62,7 @@ TEST(team, every_task_runs_once_in_its_loop)
         }
 }
 
-/* More tasks than the word of a range holds. */
+/* A loop with more tasks than the word of a range holds. */
 TEST(team, very_long_loops)
 {
     enum { N = (1 << 21) + 12345 };
@@ -76,7 +78,8 @@ TEST(team, very_long_loops)
     free(seen);
 }
 
-/* Both passes of a network by a team of `threads`, delayed or not; out, dx and sums one behind the other. */
+/* Runs both passes of a network in a team, delayed or not. Returns out, dx and the sums one behind the
+   other; the caller frees them. */
 static float *passes(size_t *size, const char *net, int threads, dd_parallel_delay *delayed)
 {
     ddpm_model *m = small_net_create(net);
@@ -128,7 +131,7 @@ TEST(team, same_bits_when_tasks_are_delayed)
 
 /* ---- the caller's world ---- */
 
-/* A network of its own, for one caller; 0 when its output, in out, is there. */
+/* Runs a network of one caller's own. Returns 0 when its output is in out. */
 static int run_network(const ddpm_model *m, int threads, float *out, int rounds)
 {
     ddpm_net_options o = { .batch = BATCH, .threads = threads };
@@ -155,7 +158,8 @@ static size_t output_size(const ddpm_model *m)
     return BATCH * (size_t)a->height * (size_t)a->width * (size_t)a->outputs * sizeof(float);
 }
 
-/* A child has none of its parent's threads: neither the parent's network nor one of its own may wait for them. */
+/* A child has none of its parent's threads, so neither the parent's network nor one of its own may wait
+   for them. */
 TEST(team, fork_after_use)
 {
     ddpm_model *m = small_net_create("wide");
@@ -224,7 +228,8 @@ TEST(team, a_network_in_each_of_several_threads)
     ddpm_model_close(m);
 }
 
-/* Regions of the caller's before and after, and every thread of one with a network of its own. */
+/* The caller has OpenMP regions before and after, and one in which every thread has a network of its
+   own. */
 TEST(team, callers_with_openmp)
 {
     enum { CALLERS = 3 };

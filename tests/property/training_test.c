@@ -1,5 +1,5 @@
-/* Training: rates and average by closed forms; the bits do not depend on threads, on interruption, nor on what is asked in between; passes
-   add up. */
+/* Training. Rates and the average follow closed forms. The bits do not depend on threads, on
+   interruption, nor on what is asked in between. Passes over parts of a batch add up. */
 #include "tests/check.h"
 #include "tests/teams.h"
 #include "tests/small_nets.h"
@@ -16,7 +16,7 @@ TEST(training, rates)
     CHECK(dd_optimiser_rate(&o, 0) == 0.125 && dd_optimiser_rate(&o, 2) == 0.375 &&
           dd_optimiser_rate(&o, 3) == 0.5);
     CHECK(dd_optimiser_rate(&o, 4) == 0.5 && dd_optimiser_rate(&o, 400) == 0.5);
-    o.steps = 16; /* cos of 0, 60, 90, 120 degrees */
+    o.steps = 16; /* cos of 0, 60, 90 and 120 degrees */
     CHECK_NEAR(dd_optimiser_rate(&o, 4), 0.5, 1e-15);
     CHECK_NEAR(dd_optimiser_rate(&o, 8), 0.375, 1e-15);
     CHECK_NEAR(dd_optimiser_rate(&o, 10), 0.25, 1e-15);
@@ -25,8 +25,9 @@ TEST(training, rates)
           dd_optimiser_rate(&o, 1000) == 0);
 }
 
-/* Weights 1 from the first step on: what is left of the 0 before is prod (1 + n) / (10 + n) = N! 9! / (N + 9)!, n < N, while that is
-   the decay; then its power.  The promise is 1e-6 of the gap. */
+/* All weights are 1 from the first step on. While the decay is (1 + n) / (10 + n), the share of the 0
+   from before that is left is its product, N! 9! / (N + 9)! for n < N; afterwards it falls by the power
+   of the decay. The promise is 1e-6 of the gap. */
 TEST(training, average)
 {
     struct dd_kernels k;
@@ -37,14 +38,14 @@ TEST(training, average)
     for (int n = 0; n < 60; n++) {
         CHECK(dd_average_decay(0.8, n) == (n < 35 ? (1.0 + n) / (10 + n) : 0.8));
         dd_average_step(&ctx, average, low, w, 3, dd_average_decay(0.8, n));
-        binomial *= (n + 10.0) / (n + 1); /* (n + 10 over 9) */
+        binomial *= (n + 10.0) / (n + 1); /* the binomial of n + 10 over 9 */
         left = n < 35 ? 1 / binomial : left * 0.8;
         for (int i = 0; i < 3; i++)
             CHECK_NEAR((double)average[i] + low[i], w[i] * (1 - left), 1e-6 * fabs(w[i]));
     }
 }
 
-/* 3 is 5 in 3 4 0 0 ... many times over; chunks of any length. */
+/* The gradient repeats 3 4 0 0, with norm 5 in each group, and is cut into chunks of any length. */
 TEST(training, norm)
 {
     enum { N = 200001 };
@@ -60,7 +61,7 @@ TEST(training, norm)
     }
     struct dd_context ctx = { &k, 1, (float *)(void *)scratch, NULL };
     double one = dd_optimiser_norm(&ctx, g, N);
-    CHECK_NEAR(one, sqrt(want), 0); /* squares of whole numbers: exact */
+    CHECK_NEAR(one, sqrt(want), 0); /* squares of whole numbers are exact */
     DD_TEAM(team_of(3), worker)
         CHECK(dd_optimiser_norm(&(struct dd_context){ &k, 3, ctx.scratch, worker }, g, N) == one);
     g[N - 1] = NAN;
@@ -106,7 +107,7 @@ static ddpm_trainer *begin(const struct subject *s, const ddpm_model *m)
     return t;
 }
 
-/* Steps first .. first + n - 1 of the run, each with its own images; the last report. */
+/* Trains steps first .. first + n - 1 of the run, each with its own images. Returns the last report. */
 static ddpm_trainer_report train(ddpm_trainer *t, const struct subject *s, int first, int n)
 {
     ddpm_trainer_report r = { 0 };
@@ -121,7 +122,7 @@ static ddpm_trainer_report train(ddpm_trainer *t, const struct subject *s, int f
     return r;
 }
 
-/* All tensors and metadata of two training checkpoints. */
+/* Compares all tensors and metadata of two training checkpoints. */
 static void same_state(const ddpm_trainer *a, const ddpm_trainer *b, const char *what)
 {
     ddpm_model *of[2] = { NULL, NULL };
@@ -166,7 +167,8 @@ TEST(training, same_bits_for_any_threads)
     any_threads("lucid");
 }
 
-/* Two steps, a file, two more, with a loss of images held out in between, are four. */
+/* Two steps, a file and two more steps, with a loss of held-out images in between, are the same as four
+   steps. */
 static void resumed(const char *net)
 {
     struct subject s = subject_create(net);
@@ -197,12 +199,14 @@ static void resumed(const char *net)
 TEST(training, resumed_is_uninterrupted)
 {
     resumed("plain");
-    resumed("turns"); /* with dropout */
+    resumed("turns"); /* has dropout */
     resumed("lucid");
 }
 
-/* 2 x 8 = 16.  The draws are the same, each loss is a mean of the same numbers.  The norm is rounded in another order: golden.training_steps
-   allows a norm of 0.41 or more to be 10 times PyTorch's spread, 7.7e-6, from that in float64, on such a net; here are two of them. */
+/* Two passes of 8 images are one of 16. The draws are the same, and each loss is a mean of the same
+   numbers. The norm is rounded in another order. golden.training_steps allows a norm of 0.41 or more to
+   be 10 times PyTorch's spread, 7.7e-6, from the norm in float64 on such a network; here two of them are
+   compared. */
 TEST(training, passes_add_up)
 {
     struct subject s = subject_create("plain");
@@ -210,15 +214,14 @@ TEST(training, passes_add_up)
     s.o.batch = 8, s.o.accumulate = 2;
     ddpm_trainer *twice = begin(&s, s.m);
     ddpm_trainer_report a = train(at_once, &s, 0, 1), b = train(twice, &s, 0, 1);
-    CHECK_NEAR(a.loss, b.loss,
-               1e-15 * a.loss); /* the network's outputs do not depend on the batch, not in a bit */
+    CHECK_NEAR(a.loss, b.loss, 1e-15 * a.loss); /* the network's outputs have the same bits in any batch */
     CHECK_NEAR(a.norm, b.norm, 2 * (7.7e-6 / 0.41) * a.norm);
     ddpm_trainer_free(at_once);
     ddpm_trainer_free(twice);
     subject_free(&s);
 }
 
-/* The mean does not depend on how the images are divided; what is measured leaves no trace. */
+/* The mean does not depend on how the images are divided, and measuring leaves no trace. */
 TEST(training, loss_of_images_held_out)
 {
     struct subject s = subject_create("plain");
@@ -238,7 +241,7 @@ TEST(training, loss_of_images_held_out)
     subject_free(&s);
 }
 
-/* The same loss as that of the model that comes out, which holds the averaged weights, when nothing is dropped. */
+/* Without dropout, the trainer's loss is that of the final model, which holds the averaged weights. */
 static void averaged_and_whole(const char *net)
 {
     struct subject s = subject_create(net);
@@ -261,10 +264,11 @@ static void averaged_and_whole(const char *net)
 TEST(training, loss_of_averaged_weights_without_dropout)
 {
     averaged_and_whole("plain");
-    averaged_and_whole("turns"); /* with dropout */
+    averaged_and_whole("turns"); /* has dropout */
 }
 
-/* A clip above every norm is none, one below makes the first step smaller than Adam's invariance to scale would with epsilon 0. */
+/* A clip above every norm changes nothing. One below makes the first step smaller; with epsilon 0,
+   Adam's invariance to scale would hide it. */
 TEST(training, clipping)
 {
     struct subject s = subject_create("plain");

@@ -1,17 +1,29 @@
-/* The error of y = A^T [sum over channels i of (G g_i G^T) * (B^T d_i B)] A, with A, B, G of F(6x6, 3x3), F(4x4, 3x3) or F(2x2, 3x3).  Of a tile
-   of F(6x6, 3x3) either side may be a four: then A, B on that side are those of F(4x4, 3x3), each row of B^T times what makes up for U's, which is
-   that of F(6x6, 3x3) at the same point.
+/* A bound for the error of Winograd's convolution, y = A^T [sum over channels i of (G g_i G^T) * (B^T
+   d_i B)] A, with A, B, G of F(6x6, 3x3), F(4x4, 3x3) or F(2x2, 3x3). Either side of a tile of F(6x6,
+   3x3) may be a four. A and B on that side are those of F(4x4, 3x3), but U is that of F(6x6, 3x3) at the
+   same point; each row of B^T is scaled to make up for it.
 
-   Write k for a product of a tile (64, 48, 36 or 16), a_k for its factor in one output, A^T x A^T; U, V for the exact transforms, s_kj for the sum
-   of U_ki V_ki over i <= j; |V| for (|B^T| |d| |B|)_k and |U| for (|G| |g| |G^T|)_k, u = 2^-24.  By kernels.def:
-     V is off by v u |V|, v = 7.1, 5.1 or 3.1;  U by w u |U|, w = 8.1, 8.1 or 4.1;  each fused addition by u |s_kj|;
-     the output by o u sum_k |a_k s_k|, o = 10.1, 10.1 or 8.1.
-   What channel i brings into the output is off by at most c_i = u sum_k |a_k| (v |U_ki| |V|_ki + w |U|_ki |V_ki|), whatever the roundings within a
-   tile have to do with each other.  Between channels, and between the additions of the sums, they are independent and of mean 0, so that
-   (Hoeffding; Higham and Mary 2019)
+   Notation, u = 2^-24:
+     k       a product of a tile (64, 48, 36 or 16)
+     a_k     its factor in one output, from A^T x A^T
+     U, V    the exact transforms of weights and input
+     s_kj    the sum of U_ki V_ki over i <= j
+     |V|_k   (|B^T| |d| |B|)_k
+     |U|_k   (|G| |g| |G^T|)_k
+   The roundings by kernels.def:
+     V is off by v u |V|, v = 7.1, 5.1 or 3.1
+     U is off by w u |U|, w = 8.1, 8.1 or 4.1
+     each fused addition is off by u |s_kj|
+     the output is off by o u sum_k |a_k s_k|, o = 10.1, 10.1 or 8.1
+
+   Channel i brings into the output an error of at most c_i = u sum_k |a_k| (v |U_ki| |V|_ki + w |U|_ki
+   |V_ki|), however the roundings within a tile depend on each other. Between channels, and between the
+   additions of the sums, roundings are independent and of mean 0. So (Hoeffding; Higham and Mary 2019)
      |y - exact| <= 7 sqrt(sum_i c_i^2) + 7 u sqrt(sum_k a_k^2 sum_j s_kj^2) + o u sum_k |a_k s_k|
-   fails with a probability below 4 exp(-24).  The points 2 and -2 make |a_k| as large as 64, along sixes 1024, and |B^T| as large as 100, along
-   sixes 225 and along fours with the smaller U of sixes 506. */
+   fails with a probability below 4 exp(-24).
+
+   The points 2 and -2 make these sizes large: |a_k| up to 64, along sixes 1024; |B^T| up to 100, along
+   sixes 225, and along fours with the smaller U of sixes 506. */
 #include "winograd_bound.h"
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +31,7 @@
 
 enum { PLANES = 64, PIXELS = 36 };
 
-/* One side of a tile. */
+/* One side of a tile: its outputs, its points, and the matrices B^T, G and A^T. */
 struct side {
     int outputs, points;
     double bt[8][8], g[8][3], at[6][8];
@@ -91,7 +103,7 @@ static const struct side two = {
     { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } }
 };
 
-/* v, w, o. */
+/* The factors v, w and o of the head of this file. */
 struct ulps {
     double input, weights, output;
 };
@@ -129,7 +141,8 @@ static void cut(struct run runs[2], int n, int tile)
     }
 }
 
-/* V and |V| [rows.points * columns.points] of one channel, of the tile whose first output is at (row, column). */
+/* Computes V and |V| [rows.points * columns.points] of one channel, for the tile whose first output is
+   at (row, column). */
 static void input_of(double *v, double *size, const struct side *rows, const struct side *columns,
                      const struct dd_conv_shape *s, const double *x, int row, int column)
 {
@@ -149,7 +162,7 @@ static void input_of(double *v, double *size, const struct side *rows, const str
     }
 }
 
-/* U and |U| [rows.points * columns.points] of one channel, one behind the other. */
+/* Computes U and |U| [rows.points * columns.points] of one channel, one behind the other. */
 static void weights_of(double *u, const struct side *rows, const struct side *columns, const float *g)
 {
     int n = columns->points, planes = rows->points * n;
@@ -164,7 +177,8 @@ static void weights_of(double *u, const struct side *rows, const struct side *co
     }
 }
 
-/* Of one tile and one output channel: bound [pixels]; v, size [cin][planes]; u [cin][2][planes]; a [pixels][planes]. */
+/* Fills the bound [pixels] of one tile and one output channel, from v, size [cin][planes], u
+   [cin][2][planes] and a [pixels][planes]. */
 static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int planes, const double *a,
                        const double *v, const double *size, const double *u, int cin)
 {
@@ -194,7 +208,7 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
     }
 }
 
-/* Of the tiles that lie in both runs. */
+/* Fills the bound of the tiles that lie in both runs. */
 static void tiles_bound(double *bound, const struct dd_conv_shape *s, const struct ulps *ulps,
                         const struct run *down, const struct run *across, const double *x, const float *w)
 {
