@@ -1,5 +1,5 @@
-/* The rate is measured by a first step: of a whole batch, or of one image where no more time can be spared
-   for trying. */
+/* The seconds of a step are measured by a trial with one image and then, if that took less than 1/20 of the
+   time left, with a whole batch. */
 #include "outdir/auto_steps.h"
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "outdir/shard_manifests.h"
 
-/* Reads the steps that a folder was begun with; *steps stays NULL where there is no manifest. */
+/* Reads the steps that a folder was begun with; *steps stays NULL if there is no manifest. */
 static int read_folder(char **steps, const char *folder, ddpm_error *err)
 {
     struct shard_manifests p = { 0 };
@@ -28,13 +28,14 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
     return code;
 }
 
-/* Measures the seconds of a step of one image, and of saving a batch. */
+/* Measures the seconds of a step per image, and estimates those of saving a batch. */
 static int measure(double *step, double *save, const struct auto_steps *a, ddpm_error *err)
 {
     struct recipe r = *a->recipe;
     struct generator s;
     struct time_budget p = *a->time_budget;
     double left = time_budget_left(&p), one, all;
+    /* The shortest chain will do, as all steps take the same time. */
     r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
     r.keep_steps = 1;
     const struct generator_options o = {
@@ -66,6 +67,7 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
     if (code)
         return code;
 
+    /* A tenth of the time is left for what was not measured. */
     double left = time_budget_left(a->time_budget), saving = save * batches;
     double K = fmin(floor((0.9 * left - saving) / (a->n * step)), T);
     if (!(K >= 1))
@@ -83,7 +85,7 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Returns how many steps a list has: "0,20,41", or "999," for one. */
+/* Returns how many steps a list has: 3 for "0,20,41", 1 for "999,". */
 static int count_steps(const char *list)
 {
     int K = 0;

@@ -4,16 +4,16 @@
 #include "sample/time_budget.h"
 #include "sample/generator.h"
 
-/* The images that there is time for, and what makes them. */
+/* The images to be made in the time, and what makes them. */
 struct auto_steps {
-    const struct recipe *recipe; /* without its number of steps */
+    const struct recipe *recipe; /* its steps are not read */
     const ddpm_model *model;
     const struct command *command;
     const struct common *common;
     const struct time_budget *time_budget;
-    const char *folder; /* where the images go, or NULL */
-    bool force;         /* what is there does not count */
-    int n, batch;
+    const char *folder; /* the folder for the images, or NULL */
+    bool force;         /* begin the folder anew: its steps do not count */
+    int n, batch;       /* images to be made, and at a time */
 };
 
 /* Chooses the steps, *steps allocated: those that the folder was begun with, or else the largest number K <=
@@ -21,6 +21,6 @@ struct auto_steps {
 
      images * K * seconds of a step and image + saving <= 9/10 of the time left
 
-   It says on stderr which.  DDPM_EUSAGE: there is not even time for one step. */
+   Says on stderr which number it chose.  DDPM_EUSAGE: there is not even time for one step. */
 int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err);
 #endif

@@ -1,11 +1,13 @@
-/* A saved batch (saved_batch.h) is taken up before anything else, and removed when its images are listed.
-   When a run is interrupted, the batch under way is saved, in memory that was there from the beginning. */
+/* A run first finishes a saved batch (saved_batch.h) and removes its file when its images are listed.  When
+   the run is interrupted, it saves the batch under way; the memory for that is allocated at its start, so
+   that saving cannot run out of memory. */
 #include "outdir/batch.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "outdir/saved_batch.h"
 
+/* Puts an image of the list into the folder; lost: 1 + the chain position at which it became NaN, or 0. */
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct batch *b = user;
@@ -37,7 +39,7 @@ static bool holds(const struct saved_batch *f, uint32_t index)
     return false;
 }
 
-/* Takes the images of f out of what is to be made. */
+/* Removes the images of f from those that are to be made. */
 static void leave_out(struct image_work *w, const struct saved_batch *f)
 {
     int kept = 0;
@@ -60,8 +62,8 @@ static int list_lost(struct batch *b, ddpm_error *err)
     return code;
 }
 
-/* Saves what a stop in the middle leaves: the images lost so far in the manifest, the others in a file.
-   err says why the run stopped, and then that the next start goes on. */
+/* Saves the batch under way: lists the images lost so far in the manifest, and writes the others to a file.
+   On entry err says why the run stopped; on return it also says that the next start goes on. */
 static int save(struct batch *b, ddpm_error *err)
 {
     const struct generator *s = b->generator;
@@ -85,8 +87,8 @@ static int save(struct batch *b, ddpm_error *err)
                     why.text, taken, steps, without);
 }
 
-/* Loads the saved batch, f->n = 0 where there is none or with --force.  A file that cannot be used costs
-   time, not images.  That is said even with -q, because a disk may be failing. */
+/* Loads the saved batch; f->n is 0 if there is no file, or with --force.  The images of a file that cannot be
+   used are made again.  That is said even with -q, because a disk may be failing. */
 static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *err)
 {
     const struct image_store *a = &b->image_store;

@@ -1,6 +1,6 @@
-/* A folder of images made by as many starts as it takes.  Each start makes exactly what is missing, first
-   of all a batch that was stopped mid-chain.  A signal or a time ends a run early by `interrupted`; which
-   images are asked for (a shard of them) is decided before. */
+/* Makes a folder of images in as many starts as it takes.  Each start makes exactly the missing images, and
+   first of all a batch that was stopped mid-chain.  A signal (`interrupted`) or the time budget ends a run
+   early.  The caller says which images are asked for, all or those of a shard. */
 #ifndef DDPM_BATCH_H
 #define DDPM_BATCH_H
 #include "outdir/image_store.h"
@@ -10,16 +10,16 @@ struct batch {
     struct generator *generator;
     struct image_store image_store;
     struct image_work work;
-    int made;                /* by this run */
-    int lost;                /* to NaN, by earlier runs too */
+    int made;                /* images made by this run */
+    int lost;                /* images lost to NaN, in earlier runs too */
     struct saved_batch stop; /* room for the batch under way */
-    const uint32_t *list;    /* what is being made: work.todo, or the images of a saved batch */
+    const uint32_t *list;    /* the images being made: work.todo, or those of a saved batch */
 };
 
-/* Opens the folder and finds what is missing; generator, work.index, work.n and the image_store's fields
-   are set by the caller. */
+/* Opens the folder and finds the missing images.  The caller has set generator, work.index, work.n and the
+   first fields of image_store.  batch_close is allowed after an error too. */
 int batch_open(struct batch *b, ddpm_error *err);
-/* Makes what is missing.  TRY_LATER: interrupted, and the next start goes on from there. */
+/* Makes the missing images.  TRY_LATER: interrupted; the next start goes on from there. */
 int batch_run(struct batch *b, ddpm_error *err);
 void batch_close(struct batch *b);
 #endif

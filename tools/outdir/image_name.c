@@ -1,4 +1,4 @@
-/* A pattern is taken apart by hand: printf gets only its number, never the pattern as a format. */
+/* A pattern is taken apart by hand, so that printf never gets it as a format. */
 #include "outdir/image_name.h"
 #include <ctype.h>
 #include <stdbool.h>
@@ -20,7 +20,8 @@ static int check_text(const char *pattern, ddpm_error *err)
     for (const char *p = pattern; *p; p++)
         plain = plain && (unsigned char)*p >= ' ' && *p != 127;
 
-    /* A quote or a backslash would be escaped; here only the bytes above 127 matter. */
+    /* The scanner of JSON strings checks the UTF-8.  A quote or a backslash would be escaped in JSON, so both
+       are replaced here. */
     snprintf(quoted, sizeof quoted, "\"%s\"", pattern);
     for (char *p = quoted + 1; *p && p[1]; p++)
         if (*p == '"' || *p == '\\')

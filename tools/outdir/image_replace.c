@@ -1,6 +1,7 @@
-/* --force lists what it finds in the places of its images, with hashes, before the first of them is
-   replaced.  After an interruption a file of that list is known to be one that may be replaced, whatever
-   its settings. */
+/* --force begins a folder anew.  It is refused where an image would stay that this run does not make again.
+   Before it replaces the first file, it writes the names and hashes of all files in the places of its images
+   to manifest-replaced.jsonl.  After an interruption a file of that list may be replaced, whatever its
+   settings. */
 #include "outdir/image_replace.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,8 @@ bool image_replace_is_there(const char *path)
     return lstat(path, &st) == 0;
 }
 
-/* Returns whether a file may be an image.  A hidden one is, where its name ends like one: --name may begin
-   with a dot. */
+/* Returns whether a file may be an image.  A hidden file counts only with an image's ending, as --name may
+   begin with a dot. */
 static bool may_be_image(const char *folder, const char *name)
 {
     const char *ending = ending_of(name);
@@ -27,7 +28,8 @@ static bool may_be_image(const char *folder, const char *name)
     return (*name != '.' || picture) && !folder_own_name(name) && strcmp(name, "lost+found");
 }
 
-/* Counts the images of the manifests that are there, or, where a manifest cannot be read, all files. */
+/* Counts the listed images whose files exist.  If a manifest cannot be read, counts all files that may be
+   images. */
 static int count_there(size_t *there, struct image_store *a, bool readable, ddpm_error *err)
 {
     char **name = NULL;
@@ -52,28 +54,29 @@ static int count_there(size_t *there, struct image_store *a, bool readable, ddpm
 
 int image_replace_check(struct image_store *a, const struct image_work *w, bool readable, ddpm_error *err)
 {
-    size_t there;
-    int code = count_there(&there, a, readable, err);
-    for (int i = 0; i < w->n && !code && there; i++) {
+    size_t left; /* the images that this run would leave behind, which no manifest would list any more */
+    int code = count_there(&left, a, readable, err);
+    for (int i = 0; i < w->n && !code && left; i++) {
         const char *name = image_store_path(a, w->index[i], NULL);
         bool counted = !readable || manifest_named(&a->manifest, name) || manifest_named(&a->replaced, name);
-        there -= counted && image_replace_is_there(a->path);
+        /* A file that was not counted above is not subtracted. */
+        left -= counted && image_replace_is_there(a->path);
     }
-    if (code || !there)
+    if (code || !left)
         return code;
 
     if (!readable)
         return dd_error(err, DDPM_ECREATE,
                         "%s: its manifest is damaged, and it holds %zu file%s that this run does not make "
                         "again: choose another folder",
-                        a->folder, there, there > 1 ? "s" : "");
+                        a->folder, left, left > 1 ? "s" : "");
     return dd_error(err, DDPM_ECREATE,
                     "%s: holds %zu image%s that this run does not make again: choose another folder (or its "
                     "own settings, without --force, to go on)",
-                    a->folder, there, there > 1 ? "s" : "");
+                    a->folder, left, left > 1 ? "s" : "");
 }
 
-/* Adds a line about the file in the place of an image, where there is one. */
+/* Adds a line about the file in the place of image `index`; does nothing if there is no file. */
 static int note_file(struct manifest *l, struct image_store *a, uint32_t index, ddpm_error *err)
 {
     struct manifest_line *line = &l->line[l->lines];
@@ -101,7 +104,9 @@ int image_replace_note(struct image_store *a, const struct image_work *w, ddpm_e
     for (int i = 0; i < w->n && !code; i++)
         code = note_file(l, a, w->index[i], err);
     if (!code)
-        code = manifest_join(l, NULL, 0, err);
+        code = manifest_join(l, NULL, 0, err); /* joining nothing sorts the lines and indexes them by name */
+
+    /* With nothing to replace, an earlier list is out of date. */
     if (!code && l->files)
         code = manifest_write(l, err);
     else if (!code)
@@ -112,9 +117,11 @@ int image_replace_note(struct image_store *a, const struct image_work *w, ddpm_e
 
 void image_replace_count(struct image_store *a)
 {
+    /* An image that the new manifest lists has been made already. */
     a->waiting = 0;
     for (size_t i = 0; i < a->replaced.files; i++)
         a->waiting += !manifest_named(&a->manifest, a->replaced.named[i]->file);
+    /* A shard leaves the list to the others. */
     if (a->replaced.header && !a->waiting && !*a->part)
         unlink(a->replaced.path);
 }

@@ -1,5 +1,5 @@
-/* An image that is listed and there is done.  It is missing when it is listed and not there, or lost to
-   NaN and to be tried again, or not listed (missing_images.c). */
+/* The store reads all manifests of the folder, finds which images are missing (missing_images.c), and then
+   adds one image after the other.  An image that is listed and whose file exists is done. */
 #include "outdir/image_store.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -27,8 +27,8 @@ double image_store_values(const struct image_store *a)
     return (double)a->recipe->keep_steps * a->about->height * a->about->width * a->about->channels;
 }
 
-/* Estimates the bytes of an image: the least that it can take, as deflate makes at most 1032 bytes of one,
-   and the most, without compression. */
+/* Estimates the bytes of an image file.  The least is at deflate's highest ratio, 1032 to 1; the most is
+   without compression.  An array has a head of 128 bytes and 4 bytes for each value. */
 static void estimate_size(const struct image_store *a, double *least, double *most)
 {
     double text = (double)strlen(a->header) + 100, values = image_store_values(a);
@@ -44,7 +44,7 @@ static int check_room(struct image_store *a, int missing, ddpm_error *err)
     if (access(a->folder, W_OK | X_OK))
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be written to: %s", a->folder,
                         strerror(errno));
-    if (statvfs(a->folder, &v))
+    if (statvfs(a->folder, &v)) /* then nothing is known about the room */
         return DDPM_OK;
 
     double room = (double)(geteuid() ? v.f_bavail : v.f_bfree) * (double)v.f_frsize;
@@ -74,7 +74,7 @@ int image_store_lock(struct image_store *a, double wait, ddpm_error *err)
     return code;
 }
 
-/* Adds what the manifests of others list to our own. */
+/* Adds the lines of the other runs' manifests to our own. */
 static int read_others(struct image_store *a, ddpm_error *err)
 {
     struct shard_manifests others = { .count = 0 };
@@ -88,7 +88,7 @@ static int read_others(struct image_store *a, ddpm_error *err)
     return code;
 }
 
-/* Reads our own manifest, which more lines will be added to, those of all others, and that of replaced
+/* Reads our own manifest, to which lines will be added, those of the other runs, and the list of replaced
    files. */
 static int read_manifests(struct image_store *a, ddpm_error *err)
 {
@@ -99,11 +99,11 @@ static int read_manifests(struct image_store *a, ddpm_error *err)
     if (!code)
         code = read_others(a, err);
     if (!code && !(code = manifest_read(&a->replaced, a->folder, "-replaced", err)))
-        code = manifest_join(&a->replaced, NULL, 0, err);
+        code = manifest_join(&a->replaced, NULL, 0, err); /* sorts and indexes its lines */
     return code;
 }
 
-/* Makes the manifest ready for more lines.  With force it is a new one, and those of shards go. */
+/* Makes the manifest ready for more lines.  With force it is a new one, and those of shards are removed. */
 static int open_manifest(struct image_store *a, const struct image_work *w, ddpm_error *err)
 {
     int code = a->force ? image_replace_note(a, w, err) : DDPM_OK;
@@ -193,8 +193,9 @@ static int check_folder(const struct image_store *a, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Puts the finished image in its place and its line into the manifest.  The line comes first where there was
-   no file, and last where the image replaces one: a listed file is never an older one. */
+/* Puts the finished image in its place and its line into the manifest.  If there was no file, the line comes
+   first; if the image replaces a file, the line comes last, so that the old file is never listed as the new
+   image. */
 static int put(struct image_store *a, const struct manifest_line *line, ddpm_error *err)
 {
     bool replaces = image_replace_is_there(a->path);

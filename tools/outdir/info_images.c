@@ -1,5 +1,5 @@
-/* Settings are shown key by key as the picture or the manifest holds them, once they have been read as
-   strictly as for verify. */
+/* The settings in a picture or a manifest are read as strictly as ddpm verify reads them, and then shown key
+   by key. */
 #include "outdir/info_images.h"
 #include <cjson/cJSON.h>
 #include <limits.h>
@@ -17,7 +17,7 @@
 #include "image/picture.h"
 #include "sample/recipe.h"
 
-/* The characters of a setting that are shown; a list of steps may be long. */
+/* A setting is shown with at most so many characters; a list of steps may be long. */
 enum { SHOWN = 100 };
 
 bool info_is_picture(const char *path)
@@ -41,7 +41,7 @@ bool info_is_images(const char *path)
     return images;
 }
 
-/* Prints a line of anybody's making, which must not drive the terminal. */
+/* Prints a line of a file's text without its control characters, which would drive the terminal. */
 static void print_line(const char *key, const char *text)
 {
     char line[SHOWN + 64];
@@ -115,11 +115,11 @@ int info_picture(const char *path, bool json, ddpm_error *err)
     return code;
 }
 
-/* Counts of the images that the manifests of a folder list. */
+/* The numbers of images in a folder, by its manifests and files. */
 struct count {
-    size_t listed, made, lost;
-    uint32_t first, last;
-    int asked;
+    size_t listed, made, lost; /* made: listed, and the file exists; lost: to NaN */
+    uint32_t first, last;      /* smallest and largest index */
+    int asked;                 /* images that the shards were asked for; 0: not written down */
 };
 
 static void count_lines(struct count *c, const struct manifest *l, const char *folder)
@@ -137,7 +137,7 @@ static void count_lines(struct count *c, const struct manifest *l, const char *f
     }
 }
 
-/* Counts the images that the shards were asked for together; 0: that is not written down. */
+/* Sets *asked to the number of images that all shards are to make; 0: no manifest says so. */
 static int count_asked(int *asked, const struct shard_manifests *p, ddpm_error *err)
 {
     int code = DDPM_OK;

@@ -1,5 +1,5 @@
-/* A manifest is a file of JSON lines.  Every line is appended by one write and synchronised, so only the
-   last can be torn; it is cut off before the next. */
+/* A manifest is a file of JSON lines.  Every line is appended by one write and synchronised, so a crash can
+   tear only the last line; it is cut off before the next line is added. */
 #include "outdir/manifest.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -22,8 +22,8 @@ static int out_of_memory(const struct manifest *l, ddpm_error *err)
     return dd_error_memory(err, l->path ? l->path : "a manifest");
 }
 
-/* Returns whether an image of this number may be called so: in this folder, with the number in the name,
-   and not as one of the program's own files. */
+/* Returns whether `file` may be the name of image `index`.  It has the number in it and no folder, and is not
+   one of the program's own files. */
 static bool fits(const char *file, uint32_t index)
 {
     char number[16];
@@ -133,7 +133,7 @@ static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_er
     const char *end = memchr(text, '\n', size);
     size_t number = 1;
     int code = DDPM_OK;
-    if (!end && l->part) { /* killed at its first line, before there was an image to list */
+    if (!end && l->part) { /* the shard was killed at its first line, before there was an image to list */
         l->torn = size;
         return DDPM_OK;
     }
@@ -145,6 +145,7 @@ static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_er
     if (size && (code = read_header(l, text, (size_t)(end - text), err)))
         return code;
 
+    /* A bad line is an error, unless it is the last one, which a crash may have torn. */
     l->size = size ? (size_t)(end - text) + 1 : 0;
     while (l->size < size) {
         const char *line = text + l->size;
@@ -178,7 +179,7 @@ int manifest_hash(char hex[65], const char *path, ddpm_error *err)
     return code;
 }
 
-/* Orders lines by image, and those of one image by their place. */
+/* Orders lines by image, and the lines about one image by the order in which they were read. */
 static int by_place(const void *a, const void *b)
 {
     const struct manifest_line *x = a, *y = b;
@@ -187,7 +188,7 @@ static int by_place(const void *a, const void *b)
     return (x->place > y->place) - (x->place < y->place);
 }
 
-/* Orders lines by image, and those of one image so that one that is not lost comes last. */
+/* Orders lines by image.  Among the lines about one image, those that are not lost come last. */
 static int by_state(const void *a, const void *b)
 {
     const struct manifest_line *x = a, *y = b;
@@ -202,7 +203,7 @@ static void free_line(struct manifest_line *line)
     free(line->other);
 }
 
-/* Keeps the last line of each image in the order of `compare`. */
+/* Sorts the lines by `compare` and keeps the last one about each image. */
 static void keep_last(struct manifest *l, int (*compare)(const void *, const void *))
 {
     size_t kept = 0;
@@ -216,8 +217,7 @@ static void keep_last(struct manifest *l, int (*compare)(const void *, const voi
     l->lines = kept;
 }
 
-/* Notes the hash of a line that will be dropped where it contradicts the line that is kept, which is the
-   next. */
+/* Notes in the line that will be kept, the last about its image, the hash of a line that contradicts it. */
 static int note_contradictions(struct manifest *l, ddpm_error *err)
 {
     if (l->lines)
@@ -227,6 +227,7 @@ static int note_contradictions(struct manifest *l, ddpm_error *err)
         struct manifest_line *next = &l->line[i + 1];
         if (line->index != next->index || !line->ok)
             continue;
+        /* A hash that was noted before is handed on to the next line. */
         const char *hash = strcmp(line->sha256, next->sha256) ? line->sha256 : line->other;
         if (hash && !next->other && !(next->other = strdup(hash)))
             return out_of_memory(l, err);
@@ -240,7 +241,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->file, (*y)->file);
 }
 
-/* Orders the images that are there by the names of their files, of which no two share one. */
+/* Indexes the lines that are not lost by the names of their files.  DDPM_EDATA: two images share a file. */
 static int order_files(struct manifest *l, ddpm_error *err)
 {
     free(l->named);
@@ -287,7 +288,7 @@ int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_
                 return out_of_memory(l, err);
             l->line = more;
             l->line[l->lines++] = from[i].line[k];
-            from[i].line[k].file = from[i].line[k].other = NULL;
+            from[i].line[k].file = from[i].line[k].other = NULL; /* l owns them now */
         }
         from[i].lines = 0;
     }
@@ -355,12 +356,11 @@ static int begin_file(const struct manifest *l, const char *header, bool replace
     return dd_output_commit(&o, err);
 }
 
-/* Appends a line, whose zero at the end becomes a newline.  An append that fails is cut
-   off again. */
+/* Appends a line, whose zero at the end becomes a newline.  An append that fails is cut off again. */
 static int append(struct manifest *l, char *line, ddpm_error *err)
 {
     size_t done = 0, size = strlen(line) + 1;
-    line[size - 1] = '\n'; /* in place of the zero: nobody reads it as a string any more */
+    line[size - 1] = '\n'; /* replaces the zero: from here on the line is no string */
     while (done < size) {
         ssize_t n = write(l->fd, line + done, size - done);
         if (n < 0 && errno == EINTR)
@@ -380,7 +380,7 @@ static int append(struct manifest *l, char *line, ddpm_error *err)
     return dd_error(err, DDPM_EIO, "%s: cannot be written: %s", l->path, strerror(number));
 }
 
-/* The file of a part is its lock too, so nothing may be renamed into its place: its header is appended. */
+/* The file of a shard is also its lock, so it may not be replaced by a rename; its header is appended. */
 int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_error *err)
 {
     bool begins = replace || !l->header;
@@ -405,7 +405,7 @@ int manifest_open(struct manifest *l, const char *header, bool replace, ddpm_err
     return code;
 }
 
-/* Returns a line as JSON, allocated; NULL: out of memory. */
+/* Returns a line as JSON, to be released by cJSON_free; NULL: out of memory. */
 static char *line_text(const struct manifest_line *line)
 {
     cJSON *o = cJSON_CreateObject();

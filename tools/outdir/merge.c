@@ -1,4 +1,6 @@
-/* The new manifest is in its place before the old ones go, so a merge that is killed is done again. */
+/* Merging joins the manifests of all shards, counts the images that they were asked for, and writes one
+   manifest.  It is in its place before those of the shards are removed, so a merge that was killed can be
+   repeated. */
 #include "outdir/merge.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +19,11 @@ enum { NAMED = 5 };
 struct missing {
     int count;
     uint32_t index[NAMED];
-    bool damaged; /* a file was compared with its line */
+    bool damaged; /* a missing image may also be a damaged one: its file was compared with its hash */
 };
 
-/* Says whether the image of a line is in the folder, and, with m->check, the one that the line tells of.
-   A line that another contradicts is always checked. */
+/* Sets *there to whether the file of a line is in the folder and, with m->check, has the listed hash.  A line
+   that another one contradicts is always checked. */
 static int is_there(bool *there, const struct merge *m, const struct manifest_line *line, ddpm_error *err)
 {
     char hex[65] = "";
@@ -41,7 +43,7 @@ static int is_there(bool *there, const struct merge *m, const struct manifest_li
     return code;
 }
 
-/* Settles which of two lines about one image is true: the one that has the hash of its file. */
+/* Settles contradictions: if two lines give one image different hashes, keeps the hash that its file has. */
 static int settle(struct manifest *l, const struct merge *m, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -59,7 +61,7 @@ static int settle(struct manifest *l, const struct merge *m, ddpm_error *err)
     return code;
 }
 
-/* Counts the images of index [n] that the folder holds, those that are lost, and those that are missing. */
+/* Counts those images of index [n] that are in the folder, are lost to NaN, and are missing. */
 static int count(struct merge *m, struct missing *missing, const struct manifest *l, const uint32_t *index,
                  int n, ddpm_error *err)
 {
@@ -83,7 +85,7 @@ static int count(struct merge *m, struct missing *missing, const struct manifest
     return code;
 }
 
-/* Names the images that are missing. */
+/* Returns DDPM_EMISSING with the first missing images named. */
 static int refuse(const struct merge *m, const struct missing *missing, int n, ddpm_error *err)
 {
     char list[12 * NAMED + 8] = "";
@@ -110,7 +112,7 @@ static int count_listed(struct merge *m, struct missing *missing, const struct m
     return !code && missing->count ? refuse(m, missing, (int)l->lines, err) : code;
 }
 
-/* Counts the images that the shards were asked for.  Lists that say the same are counted once. */
+/* Counts the images that the shards were asked for.  Equal lists, one after the other, are counted once. */
 static int count_asked(struct merge *m, struct missing *missing, const struct manifest *l,
                        const struct shard_manifests *p, ddpm_error *err)
 {
@@ -135,7 +137,7 @@ static int count_asked(struct merge *m, struct missing *missing, const struct ma
     return code || *before ? code : count_listed(m, missing, l, err);
 }
 
-/* Takes the header that all manifests share, or refuses those of different settings. */
+/* Takes the header that all manifests share.  DDPM_EUSAGE: their settings differ. */
 static int join_headers(struct manifest *l, const struct shard_manifests *p, const struct merge *m,
                         ddpm_error *err)
 {
@@ -155,7 +157,7 @@ static int join_headers(struct manifest *l, const struct shard_manifests *p, con
     return code;
 }
 
-/* Joins all lines in one manifest. */
+/* Joins the lines of all manifests in l. */
 static int join(struct manifest *l, struct shard_manifests *p, const struct merge *m, ddpm_error *err)
 {
     *l = (struct manifest){ .fd = -1, .path = manifest_path(m->folder, "") };
@@ -167,14 +169,14 @@ static int join(struct manifest *l, struct shard_manifests *p, const struct merg
     return code ? code : settle(l, m, err);
 }
 
-/* Returns whether the one manifest of a folder is what merging would write. */
+/* Returns whether the folder has only the manifest that merging would write. */
 static bool is_merged(const struct shard_manifests *p, const struct manifest *merged)
 {
     const struct manifest *only = p->manifest;
     return p->count == 1 && !strcmp(only->path, merged->path) && !only->torn && !only->asked;
 }
 
-/* Counts what the folder holds, and refuses to merge where anything is missing. */
+/* Counts the images in the folder.  DDPM_EMISSING: some are missing. */
 static int count_all(struct merge *m, const struct manifest *l, const struct shard_manifests *p,
                      ddpm_error *err)
 {
@@ -192,7 +194,7 @@ static int merge_parts(struct merge *m, struct shard_manifests *p, ddpm_error *e
     if (!code)
         code = count_all(m, &l, p, err);
 
-    /* The new manifest is in its place before the old ones go. */
+    /* From here on the folder changes. */
     if (!code && !is_merged(p, &l)) {
         code = manifest_write(&l, err);
         if (!code)

@@ -3,8 +3,9 @@
 #define DDPM_MISSING_IMAGES_H
 #include "outdir/image_store.h"
 
-/* Fills todo, missing and lost of w.  An image is missing where it is not listed, or listed and not there,
-   or lost and to be tried again; with a->check also where its file is not what the manifest says
-   (a->damaged counts these).  DDPM_ECREATE: something else lies in the place of an image. */
+/* Fills todo, missing and lost of w.  An image is missing if it is not listed, if it is listed and its file
+   is not there, or if it was lost and a->retry is set.  With a->check it is also missing if its file is not
+   what the manifest says (a->damaged counts these).  DDPM_ECREATE: something else lies in the place of an
+   image. */
 int missing_images_find(struct image_store *a, struct image_work *w, ddpm_error *err);
 #endif

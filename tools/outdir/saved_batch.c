@@ -1,4 +1,5 @@
-/* The file is written whole, synchronised and renamed; it is removed once its images are in the folder. */
+/* A saved batch is a safetensors file.  It is written whole, synchronised and renamed, and removed once its
+   images are in the folder. */
 #include "outdir/saved_batch.h"
 #include <errno.h>
 #include <math.h>
@@ -11,6 +12,7 @@
 #include "base/safetensors.h"
 #include "cli/folder.h"
 
+/* Returns the path of the file, allocated; NULL: out of memory. */
 static char *path_in(const char *folder, const char *part, ddpm_error *err)
 {
     size_t size = strlen(folder) + strlen(part) + sizeof "/resume.safetensors";
@@ -22,7 +24,7 @@ static char *path_in(const char *folder, const char *part, ddpm_error *err)
     return path;
 }
 
-/* Describes the three tensors of f; their data point into it. */
+/* Fills entry with the three tensors of f, whose data are those of f. */
 static void describe(struct dd_entry entry[3], const struct saved_batch *f)
 {
     const uint64_t n = (uint64_t)f->n;
@@ -95,13 +97,14 @@ static int load_tensors(struct saved_batch *f, const struct dd_safetensors *s, c
             memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
             return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path,
                             entry[i].name);
+        /* entry[i].data is f's own memory, const only because an entry is meant for reading. */
         memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
     }
     return DDPM_OK;
 }
 
-/* Loads f from an open file.  The images themselves, which are the first buffer, and what is shown of them
-   are always finite; a solver's memory is NAN until it is written. */
+/* Loads f from an open file.  The first buffer, which is the images themselves, and the states to show must
+   be finite; the other buffers are a solver's memory, which is NAN until it is written. */
 static int load(struct saved_batch *f, const struct dd_safetensors *s, const struct generator *generator,
                 const char *header, const char *path, ddpm_error *err)
 {
@@ -146,7 +149,7 @@ int saved_batch_load(struct saved_batch *f, const struct generator *s, const cha
     }
     free(path);
 
-    /* A run without a stopped batch is the usual case. */
+    /* A missing file is no error: few runs are stopped in a batch. */
     if (code)
         saved_batch_free(f);
     return code == DDPM_EMISSING ? DDPM_OK : code;
@@ -155,6 +158,8 @@ int saved_batch_load(struct saved_batch *f, const struct generator *s, const cha
 void saved_batch_keep(struct saved_batch *f, const uint32_t *index, int n)
 {
     int kept = 0;
+
+    /* The kept images move to the front of every buffer, each of which still has room for f->n. */
     for (int k = 0; k < f->n; k++) {
         bool wanted = false;
         for (int i = 0; i < n && !wanted; i++)
@@ -170,7 +175,7 @@ void saved_batch_keep(struct saved_batch *f, const uint32_t *index, int n)
         kept++;
     }
 
-    /* The rows of a buffer lie side by side again. */
+    /* The buffers move together, so that state is [buffers, kept, d] without gaps. */
     for (size_t b = 1; b < f->buffers; b++)
         memmove(f->state + b * (size_t)kept * f->d, f->state + b * (size_t)f->n * f->d,
                 (size_t)kept * f->d * sizeof *f->state);

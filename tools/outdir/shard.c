@@ -1,12 +1,12 @@
-/* A job is one of an array (of Slurm or Kubernetes), of A, and one of the R processes of a launcher.  Both
-   together number the shards, A times R of them:  I = a R + r. */
+/* A process is one of R that a launcher has started in a job, and the job is one of A in an array (of Slurm
+   or Kubernetes).  There are N = A R shards; process r of job a is shard I = a R + r. */
 #include "outdir/shard.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 
-/* Returns the whole number at the start of *text, which then points behind it; -1: there is none. */
+/* Returns the whole number at the start of *text and moves *text behind it; -1: there is no number. */
 static long take_number(const char **text)
 {
     char *end;
@@ -17,7 +17,7 @@ static long take_number(const char **text)
     return v;
 }
 
-/* Reads the value of a variable; `fallback` where it is not set or empty. */
+/* Reads the value of an environment variable; `fallback` if it is not set or empty. */
 static int variable(long *value, const char *name, long fallback, ddpm_error *err)
 {
     const char *text = getenv(name), *end = text;
@@ -34,7 +34,7 @@ static int variable(long *value, const char *name, long fallback, ddpm_error *er
     return DDPM_OK;
 }
 
-/* Adds one more factor to the number: `place` of `count`, as the variable `name` says. */
+/* Splits every shard into `count` and takes number `place` of them, as the variable `name` says. */
 static int add(struct shard *s, const char *name, long place, long count, ddpm_error *err)
 {
     if (place < 0 || place >= count || count > SHARDS_MAX / s->of)
@@ -51,9 +51,9 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
     return DDPM_OK;
 }
 
-/* Adds the place in an array of Slurm.  Its tasks are numbered from anywhere, in any even steps; in 1,2,5
-   nobody could say which place 2 has.  SLURM_ARRAY_TASK_STEP is of no use: it is 1 for every list, for 1,3
-   too. */
+/* Adds the place in an array of Slurm.  Its tasks may be numbered from any number, in any even steps.  Uneven
+   ones such as 1,2,5 are refused, as the place of a task could not be told.  SLURM_ARRAY_TASK_STEP is not
+   read: Slurm sets it to 1 for every list, even for 1,3. */
 static int add_slurm_array(struct shard *s, ddpm_error *err)
 {
     long id, count, low, high;
@@ -77,7 +77,8 @@ static int add_slurm_array(struct shard *s, ddpm_error *err)
     return add(s, "SLURM_ARRAY_TASK_ID", count > 1 ? (id - low) / step : 0, count, err);
 }
 
-/* Adds the place in an indexed job of Kubernetes, which tells a pod its index, not how many there are. */
+/* Adds the place in an indexed job of Kubernetes.  It tells a pod its index, but not how many pods there are:
+   JOB_COMPLETIONS is set by the user. */
 static int add_kubernetes(struct shard *s, ddpm_error *err)
 {
     long index, count;
@@ -95,8 +96,8 @@ static int add_kubernetes(struct shard *s, ddpm_error *err)
     return add(s, "JOB_COMPLETION_INDEX", index, count, err);
 }
 
-/* Adds the rank that the innermost launcher gives.  A batch script of Slurm has SLURM_PROCID as well, but
-   SLURM_STEP_NUM_TASKS only what srun has started. */
+/* Adds the rank from the innermost launcher.  A batch script of Slurm has SLURM_PROCID too, but only a
+   process that srun has started has SLURM_STEP_NUM_TASKS. */
 static int add_launcher(struct shard *s, ddpm_error *err)
 {
     static const char *const names[][2] = { { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" },

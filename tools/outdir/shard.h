@@ -10,18 +10,19 @@
 enum { SHARDS_MAX = 1000000 };
 
 struct shard {
-    int number, of;   /* of 1: there is nobody to share with */
-    bool asked;       /* on the command line, if only by "auto" */
-    char source[128]; /* the variables that said so, or "" */
-    char part[32];    /* "-0-of-4", in the names of its files; "" for of 1 */
+    int number, of;   /* shard `number` (from 0) of `of`; of 1: this run makes all images */
+    bool asked;       /* --shard was given, even as "auto" */
+    char source[128]; /* the variables that number and of were read from, or "" */
+    char part[32];    /* "-0-of-4" in the names of the shard's files; "" if of is 1 */
 };
 
-/* Reads a shard from text, "I/N"; with "auto" or NULL from the variables of Slurm's arrays and steps,
-   Kubernetes' indexed jobs and MPI's launchers. */
+/* Reads a shard from text, "I/N".  If text is "auto" or NULL, reads it from the environment variables of
+   Slurm's arrays and steps, Kubernetes' indexed jobs and MPI's launchers.  DDPM_EUSAGE: text or a variable is
+   wrong. */
 int shard_read(struct shard *s, const char *text, ddpm_error *err);
-/* Says which n of all images this run makes, and why.  A shard that only variables tell of is told even
-   with -q: somebody who did not mean it would take a part for the whole. */
+/* Says that this run makes n of `all` images, and why.  If --shard was not given, it is said even with -q:
+   somebody who did not mean to share would take a part for the whole. */
 void shard_tell(const struct shard *s, const struct command *command, const struct common *c, int n, int all);
-/* Takes out of index [*n] what the shard does not make; the order stays. */
+/* Removes from index [*n] the images that the shard does not make; the order stays. */
 void shard_take(const struct shard *s, uint32_t *index, int *n);
 #endif

@@ -1,5 +1,5 @@
-/* The files of shards are found by their names.  A reader that comes in the middle of another's line gets
-   the lines before it. */
+/* The files of shards are found by their names.  If another run is just writing a line, only the lines before
+   it are read. */
 #include "outdir/shard_manifests.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,9 @@
 static int part_length(const char *name, const char *before, const char *after)
 {
     static const char digits[] = "0123456789";
+
+    enum { LONGEST = 30 };
+
     size_t n = strlen(name), b = strlen(before), a = strlen(after);
     if (n < a + b || strncmp(name, before, b) || strcmp(name + n - a, after))
         return -1;
@@ -30,7 +33,7 @@ static int part_length(const char *name, const char *before, const char *after)
     if (strncmp(of, "-of-", 4))
         return -1;
     size_t last = strspn(of + 4, digits);
-    return last && of + 4 + last == name + n - a && n - a - b < 30 ? (int)(n - a - b) : -1;
+    return last && of + 4 + last == name + n - a && n - a - b < LONGEST ? (int)(n - a - b) : -1;
 }
 
 static bool is_manifest(const char *folder, const char *name)

@@ -1,4 +1,4 @@
-/* The parts of the line that do not apply are empty texts. */
+/* Prints the last line of a run.  The parts of the line that do not apply are empty texts. */
 #include "outdir/written.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -7,13 +7,13 @@
 
 struct written {
     const char *where;
-    int images; /* there now */
-    int lost;   /* to NaN */
-    bool folder;
-    int made;                  /* of the images in a folder, by this run; -1: it makes none */
+    int images;                /* images that are there now */
+    int lost;                  /* images lost to NaN */
+    bool folder;               /* `where` is a folder, not a file */
+    int made;                  /* images of a folder that this run made; -1: the command makes no images */
     const struct shard *shard; /* NULL: no shards */
     int all;                   /* images that all shards make */
-    double seconds;            /* that making them took; 0: nothing was made */
+    double seconds;            /* what making the images took; 0: nothing was made */
 };
 
 /* Prints the line for people to stderr, or with --json an object to standard output. */
