@@ -27,7 +27,7 @@ struct manifest {
     char *path;
     char *header;               /* the settings; NULL: there is no manifest yet */
     char *asked;                /* the list of images that all shards are to make, or NULL */
-    struct manifest_line *line; /* [lines], by index, one for each image: the last that was read */
+    struct manifest_line *line; /* [lines], by index, one for each image */
     size_t lines;
     struct manifest_line *
         *named; /* [files], the images that are not lost, by file name; set by manifest_join */

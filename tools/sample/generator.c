@@ -1,5 +1,6 @@
-/* A batch starts at the top of the chain, or at the step of a given image, goes down step by step and is
-   handed on image by image.  An image lost to NaN is named and leaves the others as they are. */
+/* A batch starts with noise at the top of the chain, or with a given image at the step that was asked for.
+   It goes down step by step (the reverse process), and its images are handed on one by one.  An image lost to
+   NaN is named; the others do not change by it. */
 #include "sample/generator.h"
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 enum { BATCH_MOST = 4096 };
 
-enum { DISK = 20000000 }; /* bytes a second that any disk writes */
+enum { DISK = 20000000 }; /* bytes per second; nearly every disk writes faster */
 
 /* Returns how many steps lead from a given image up to noise. */
 static int steps_up(const struct generator *s)
@@ -23,8 +24,8 @@ static int steps_of(const struct generator *s)
     return steps_up(s) + s->top + 1;
 }
 
-/* Keeps the states to show.  They are spread evenly over 0..K executed steps, with the last one always
-   among them. */
+/* Copies the current state if it is one of those to show.  They are spread evenly over 0..K executed steps,
+   with the last one always among them. */
 static void keep_frame(struct generator *s, int executed, int K)
 {
     const double *x = ddpm_sampler_state(s->sampler, NULL);
@@ -38,8 +39,8 @@ static void keep_frame(struct generator *s, int executed, int K)
     }
 }
 
-/* Names the images that were lost in a step.  The sampler's sentence names the first; the others get a
-   line each. */
+/* Names the images that were lost in a step.  The sampler's sentence names the first; each other one gets a
+   line. */
 static void name_lost(struct generator *s, const ddpm_error *sentence)
 {
     ddpm_error also;
@@ -70,7 +71,8 @@ static int take_step(struct generator *s, struct progress *p, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Fills x [d] with the given image, for the ODE to carry up, or with the noise of x_T on it. */
+/* Fills x [d] with the given image, which the ODE then carries up, or with that image noised to the top step
+   (paper, equation 4), by the noise that x_T would be. */
 static void start_one(struct generator *s, double *x, uint32_t index)
 {
     if (s->encode) {
@@ -78,13 +80,13 @@ static void start_one(struct generator *s, double *x, uint32_t index)
         return;
     }
     if (s->has_noise)
-        given_noise_draw(&s->noise, x, s->d, index, INFINITY, 0);
+        given_noise_draw(&s->noise, x, s->d, index, INFINITY, 0); /* t infinite: x_T */
     else
         ddpm_noise(&s->seed, x, s->d, index, INFINITY, 0);
     ddpm_diffuse(x, s->from.x, x, ddpm_chain_tables(s->chain)->alpha_bar[s->top], s->d);
 }
 
-/* Makes index [n] the batch under way, and fills its classes. */
+/* Makes index [n] the batch under way, with `taken` steps behind it, and fills its classes. */
 static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
 {
     s->index = index;
@@ -99,7 +101,7 @@ static void set_up(struct generator *s, const uint32_t *index, int n, int taken)
     }
 }
 
-/* Returns the classes of the batch as the library takes them. */
+/* Returns the classes of the batch, or NULL for a model without classes. */
 static const int32_t *classes_of(const struct generator *s)
 {
     return s->about->classes ? s->classes : NULL;
@@ -114,10 +116,12 @@ static int start(struct generator *s, const uint32_t *index, int n, ddpm_error *
                               s->encode ? 0 : s->top, err);
 }
 
-/* Makes n rows of f from `first` on the batch under way. */
+/* Makes the n rows of f from row `first` on the batch under way. */
 static int start_from(struct generator *s, const struct saved_batch *f, int first, int n, ddpm_error *err)
 {
     size_t buffers, at = (size_t)first * f->d, size = (size_t)n * f->d * sizeof(double);
+
+    /* i is the chain position after `taken` steps: it rises to top, then falls. */
     int up = steps_up(s), i = f->taken < up ? f->taken : s->top - (f->taken - up);
 
     set_up(s, f->index + first, n, f->taken);
@@ -133,7 +137,7 @@ static int start_from(struct generator *s, const struct saved_batch *f, int firs
 
 int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err)
 {
-    static const uint32_t index[BATCH_MOST]; /* image 0, which any given noise has */
+    static const uint32_t index[BATCH_MOST]; /* all 0: every file of given noise has image 0 */
     struct progress clock;
     progress_begin(&clock, s->common, "", 0);
     set_up(s, index, n, 0);
@@ -172,7 +176,7 @@ static int stopped(const struct generator *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Takes the batch under way to its end. */
+/* Takes the batch under way to its end; done: what the progress bar has behind the batch's first step. */
 static int run_batch(struct generator *s, struct progress *p, double done, ddpm_error *err)
 {
     int up = steps_up(s);
@@ -196,13 +200,14 @@ static int run_batch(struct generator *s, struct progress *p, double done, ddpm_
     }
 }
 
-/* Who takes the images of a run. */
+/* The function that takes the images of a run, and its first argument. */
 struct taker {
     generator_image_fn *image;
     void *user;
 };
 
-/* Hands on the images of the batch, which began at `begun`; the first of them has place `first`. */
+/* Hands on the images of the batch, which began at the time `begun`.  Its first image has the place `first`
+   in the list that was asked for. */
 static int hand_on(struct generator *s, int first, const struct taker *to, struct progress *p, double begun,
                    ddpm_error *err)
 {
@@ -220,7 +225,8 @@ static int hand_on(struct generator *s, int first, const struct taker *to, struc
     return code;
 }
 
-/* Makes n images a batch at a time: those of f, or with f NULL those of index from the start. */
+/* Makes n images, a batch at a time: the images of f from where they are, or, if f is NULL, those of index
+   from the start. */
 static int run_all(struct generator *s, const struct saved_batch *f, const uint32_t *index, int n,
                    const struct taker *to, ddpm_error *err)
 {
@@ -234,7 +240,7 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
         double begun = progress_seconds(p);
-        /* The steps that f has behind it were never part of the bar. */
+        /* The bar counts only the steps that were left; those that f has behind it are subtracted. */
         double done = s->done + (double)first * left - (double)(K - left) * rows;
         code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);
         if (!code)
@@ -265,6 +271,8 @@ int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, 
 {
     *f = (struct saved_batch){ .n = n, .frames = (size_t)s->frames, .d = s->d };
     ddpm_sampler_state(s->sampler, &f->buffers);
+
+    /* One block: state, then frame, then index, which has the smallest alignment. */
     f->state = calloc((size_t)n, (f->buffers + f->frames) * f->d * sizeof *f->state + sizeof *f->index);
     if (!f->state)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images", n);
@@ -286,6 +294,7 @@ void generator_saved_batch(const struct generator *s, struct saved_batch *f)
     for (int row = 0; row < s->rows && s->taken; row++)
         kept += !ddpm_sampler_lost(s->sampler, row);
 
+    /* The rows that are not lost move together: f's buffers have `kept` rows, the sampler's s->batch. */
     const double *state = ddpm_sampler_state(s->sampler, NULL);
     f->n = kept;
     f->taken = s->taken;

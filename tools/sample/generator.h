@@ -1,4 +1,4 @@
-/* Makes the images of a recipe, a batch at a time: network, chain and sampler in one. */
+/* A generator joins network, chain and sampler and makes the images of a recipe, a batch at a time. */
 #ifndef DDPM_GENERATOR_H
 #define DDPM_GENERATOR_H
 #include "sample/given_noise.h"
@@ -10,18 +10,18 @@
 
 struct generator;
 
-/* A batch stopped between two steps.  All of it lives in one block, owned. */
+/* A batch stopped between two steps.  state, frame and index share one owned block. */
 struct saved_batch {
-    int n;          /* images */
-    int taken;      /* steps behind them */
-    size_t buffers; /* of the sampler's state */
-    size_t frames, d;
-    uint32_t *index; /* [n] */
-    double *state;   /* [buffers, n, d], the sampler's whole state */
-    double *frame;   /* [n, frames, d], the states to show so far */
+    int n;            /* images */
+    int taken;        /* steps that were taken */
+    size_t buffers;   /* buffers in the sampler's state */
+    size_t frames, d; /* states to show of each image; values of an image */
+    uint32_t *index;  /* [n] */
+    double *state;    /* [buffers, n, d], the sampler's whole state */
+    double *frame;    /* [n, frames, d], the states to show that were reached so far */
 };
 
-/* Makes room for n images. */
+/* Allocates room for n images.  DDPM_ENOMEM is the only error; saved_batch_free releases. */
 int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, ddpm_error *err);
 void saved_batch_free(struct saved_batch *f);
 
@@ -32,40 +32,41 @@ struct generator {
     ddpm_net *net;
     ddpm_chain *chain;
     ddpm_sampler *sampler;
-    char *steps;       /* the chain as a list */
-    char warning[256]; /* the sampler's, or "" */
+    char *steps;       /* the chain's steps as a list, "0,20,41" */
+    char warning[256]; /* a warning from the sampler, or "" */
 
     struct given_noise noise;
     bool has_noise;
-    struct start_image from; /* x NULL: from noise */
-    int top;                 /* the chain position that sampling starts at */
+    struct start_image from; /* from.x NULL: sampling starts with noise */
+    int top;                 /* the chain position at which sampling starts */
     bool encode;             /* the ODE carries the given image up to top */
 
-    int batch, frames, class;
+    int batch, frames, class; /* images at a time, states to show of each, class or CLASS_... */
     uint64_t seed;
-    size_t d;
-    double *frame;    /* [batch, frames, d] */
-    double *start;    /* [batch, d] */
+    size_t d;         /* values of an image */
+    double *frame;    /* [batch, frames, d], the states to show */
+    double *start;    /* [batch, d], the given image at its step */
     int32_t *classes; /* [batch] */
-    bool *told;       /* [batch], that an image is lost */
+    bool *told;       /* [batch], whether an image was named as lost */
 
-    const uint32_t *index; /* [rows] of the batch under way */
-    int rows, taken;       /* its images, 0: there is none; the steps that it has behind it */
-    int lost;              /* images that became NaN, of all batches */
+    const uint32_t *index; /* [rows], the images of the batch under way */
+    int rows;              /* 0: no batch is under way */
+    int taken;             /* steps that the batch has behind it */
+    int lost;              /* images of all batches that became NaN */
 
-    struct time_budget *time_budget; /* NULL: any time */
-    struct progress *progress;       /* the caller's bar, NULL: one of its own for each run */
-    double done;                     /* what that bar has behind it */
+    struct time_budget *time_budget; /* NULL: there is no limit */
+    struct progress *progress;       /* the caller's bar; NULL: each run has its own */
+    double done;                     /* what the caller's bar counts before this run */
 };
 
-/* A generator is made of these, beside a recipe. */
+/* Everything that a generator needs beside a recipe. */
 struct generator_options {
     const ddpm_model *model;
     const struct command *command;
     const struct common *common;
     int batch;
-    const char *noise_path; /* of given noise (given_noise.h), or NULL */
-    const char *from_path;  /* of an image to start from, or NULL */
+    const char *noise_path; /* a file of given noise (given_noise.h), or NULL */
+    const char *from_path;  /* an image to start from, or NULL */
     uint32_t last;          /* the largest index that will be asked for */
 };
 
@@ -74,19 +75,19 @@ struct generator_options {
 typedef int generator_image_fn(void *user, int place, const double *frame, int lost, double seconds,
                                ddpm_error *err);
 
-/* Opens everything that can fail.  Completes r: model, engine_class, variance, steps, noise, from, which
-   live as long as the generator. */
+/* Opens everything that can fail.  Completes r's model, engine_class, variance, steps, noise and from, whose
+   texts live as long as the generator. */
 int generator_open(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err);
-/* Lets runs stop when p says so, from now on.  The first step is tried with a single image before, and thrown
-   away. */
+/* Makes runs from now on stop when p says so.  Tries a first step with a single image, whose result is thrown
+   away, to know how long a step takes. */
 int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error *err);
-/* Measures the seconds of a step of n <= batch images at the top of the chain.  The step is thrown away. */
+/* Measures the seconds of a step of n <= batch images at the top of the chain.  Its result is thrown away. */
 int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err);
 /* Makes the images index [n], in order.  A lost image is reported on stderr and does not end the run.
    TRY_LATER: interrupted, or out of time. */
 int generator_run(struct generator *s, const uint32_t *index, int n, generator_image_fn *image, void *user,
                   ddpm_error *err);
-/* Makes the images of f in the same way, from where they are. */
+/* Makes the images of f in the same way, from the step at which they were stopped. */
 int generator_resume(struct generator *s, const struct saved_batch *f, generator_image_fn *image, void *user,
                      ddpm_error *err);
 /* Copies into f, which has room for a batch, what was under way when a run was interrupted, without the

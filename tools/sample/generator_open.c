@@ -1,5 +1,5 @@
-/* Opens what makes the images of a recipe: the chain of the steps, the start, the network, the sampler and
-   given noise. All that can fail fails here, before the first step. */
+/* Opens the parts of a generator: the chain of steps, the start, the network, the sampler and given noise.
+   What can fail fails here, before the first step. */
 #include "sample/generator.h"
 #include <math.h>
 #include <stdio.h>
@@ -9,11 +9,11 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 
-/* Writes a chain as ddpm_chain_respace takes it and gives the same chain: "0,20,41", or "999," for one
-   step. */
+/* Returns a chain's steps as text, from which ddpm_chain_respace makes the same chain: "0,20,41", or "999,"
+   for a single step.  Allocated; NULL: out of memory. */
 static char *list_text(const ddpm_tables *t)
 {
-    size_t size = (size_t)t->K * 25 + 1, n = 0;
+    size_t size = (size_t)t->K * 25 + 1, n = 0; /* %.17g takes at most 24 characters */
     char *text = malloc(size);
     for (int i = 0; text && i < t->K; i++)
         n += (size_t)snprintf(text + n, size - n, "%.17g%s", t->t[i], i + 1 < t->K || i == 0 ? "," : "");
@@ -34,14 +34,14 @@ static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *
     return DDPM_OK;
 }
 
-/* Opens the chain of a sampler whose steps were learned.  The recipe holds their number, or their list as a
-   picture that was made with them has it. */
+/* Opens the chain of a sampler whose steps were learned.  The recipe holds their number or, if it is from a
+   picture that was made with them, their list. */
 static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
     bool list = strchr(r->steps, ',');
     int K = list ? 0 : atoi(r->steps);
     for (const char *p = r->steps; list && *p; p++)
-        K += (*p == ',' && p[1]) || !p[1];
+        K += (*p == ',' && p[1]) || !p[1]; /* counts "0,20" as 2 and "999," as 1 */
     if (!list && strspn(r->steps, "0123456789") != strlen(r->steps))
         return dd_error(err, DDPM_EUSAGE, "--steps %.60s: sampler %s takes a number of steps, such as %d",
                         r->steps, r->sampler, s->about->tuned_count ? s->about->tuned[0].K : 6);
@@ -64,7 +64,7 @@ static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Opens a file of given noise.  The noise of the steps is asked for only where the sampler draws any. */
+/* Opens a file of given noise.  The steps' noise z is needed only if the sampler draws noise. */
 static int open_noise(struct generator *s, struct recipe *r, const struct generator_options *o,
                       ddpm_error *err)
 {
@@ -80,7 +80,7 @@ static int open_noise(struct generator *s, struct recipe *r, const struct genera
     return given_noise_open(&s->noise, o->noise_path, &needs, err);
 }
 
-/* Chooses where sampling starts: at the top, or at the last listed step up to --noise-to. */
+/* Chooses where sampling starts: at the top or, with an image, at the last listed step up to --noise-to. */
 static int open_start(struct generator *s, struct recipe *r, const char *path, ddpm_error *err)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
@@ -102,8 +102,8 @@ static int open_start(struct generator *s, struct recipe *r, const char *path, d
     return code;
 }
 
-/* Runs the network, unless the run is to stop.  So a step of several calls stops between them; the sampler
-   then puts back what was before the step. */
+/* Runs the network, unless the run is to stop.  So a step that takes several calls can stop between them; the
+   sampler then restores the state before the step. */
 static int eps(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                ddpm_error *err)
 {
@@ -146,11 +146,13 @@ static void warn_of_x0(struct generator *s, const struct recipe *r)
 {
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     double ab = t->alpha_bar[s->top];
-    bool analytic = !strcmp(r->variance, "analytic"); /* ddim then keeps the network's own eps */
+    bool analytic =
+        !strcmp(r->variance, "analytic"); /* then ddim uses the network's own eps, not that of x0 */
     if (!s->about->mse || s->about->prediction != DDPM_EPS || analytic ||
         !ddpm_sampler_traits_of(r->sampler)->trusts_x0)
         return;
 
+    /* x0 = (x_t - sqrt(1 - ab) eps) / sqrt(ab), so an error of eps grows by sqrt((1 - ab) / ab). */
     double error2 = (1 - ab) / ab * s->about->mse[(int)t->t[s->top]];
     if (error2 > 1)
         snprintf(s->warning, sizeof s->warning,

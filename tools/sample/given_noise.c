@@ -1,6 +1,6 @@
-/* Both tensors are read when the file is opened, checked against model and chain, and kept as double,
-   channels last: drawing is a copy.  x_T is [n, c, h, w], z [K, n, c, h, w]; executed step j = K - 1 - i
-   is at chain position i. */
+/* The file has two tensors: x_T [n, c, h, w], the noise at the start, and z [K, n, c, h, w], the noise of the
+   steps.  x_T and z are read and checked against model and chain when the file is opened, and kept as double
+   with channels last, so that drawing is a copy.  Chain position i is executed step j = K - 1 - i. */
 #include "sample/given_noise.h"
 #include <math.h>
 #include <stdbool.h>
@@ -10,7 +10,8 @@
 #include "base/hash.h"
 #include "base/safetensors.h"
 
-/* Reads a tensor as double with channels last: rows images of the model's shape [c, h, w]. */
+/* Reads a tensor of `rows` images as double and turns each from [c, h, w] to [h, w, c].  *out is allocated,
+   also after an error. */
 static int read_noise(double **out, const struct dd_safetensors *s, const char *name, size_t rows,
                       const size_t shape[3], const char *path, ddpm_error *err)
 {
@@ -27,13 +28,15 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
     else if (dd_dtype_to_double(plain, e->data, e->dtype, rows * d))
         code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", path, name,
                         dd_dtype_name(e->dtype));
+    /* Every image goes from [c, pixels] to [pixels, c]. */
     for (size_t i = 0; !code && i < rows * d; i++)
         (*out)[i / d * d + i % pixels * c + i % d / pixels] = plain[i];
     free(plain);
     return code;
 }
 
-/* Checks that a tensor has the shape [lead..., c, h, w]; lead [leads] gets what stands before. */
+/* Checks that a tensor has the shape [lead..., c, h, w]; lead [leads] gets the leading sizes (n, or K and
+   n). */
 static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char *name, int leads,
                    const size_t shape[3], const char *path, ddpm_error *err)
 {
@@ -60,7 +63,7 @@ static int hash_file(char hex[65], const struct dd_file *f, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks the shapes of what will be asked for, and that there is enough of it for image `last`. */
+/* Checks the shapes of the tensors that will be drawn from, and that they have image `last`. */
 static int check_noise(struct given_noise *g, const struct dd_safetensors *s, const size_t shape[3],
                        uint32_t last, const char *path, ddpm_error *err)
 {
@@ -86,7 +89,7 @@ static int check_noise(struct given_noise *g, const struct dd_safetensors *s, co
     return DDPM_OK;
 }
 
-/* Reads what is needed of the tensors of an open file. */
+/* Reads the tensors that the run needs from an open file. */
 static int read_tensors(struct given_noise *g, const struct dd_safetensors *s, const char *path,
                         const struct given_noise_needs *needs, ddpm_error *err)
 {
@@ -142,6 +145,9 @@ void given_noise_draw(void *user, double *z, size_t d, uint32_t index, double t,
     const struct given_noise *g = user;
     const double *from = g->x_T;
     (void)draw;
+
+    /* An infinite t asks for x_T.  Otherwise the search finds the first chain position whose step is not
+       below t; the last one stands for all above it. */
     if (isfinite(t)) {
         int i = 0;
         while (i + 1 < g->K && g->chain->t[i] < t)

@@ -1,8 +1,8 @@
 /* A character cell is twice as high as wide, so U+2580, the upper half block, shows two square pixels: the
-   upper one in the colour of letters, the lower one in that of the ground (ISO 6429, SGR 38 and 48).
-   Colours have 24 bits where COLORTERM says so, else they are of xterm's palette: the cube 16..231 of
-   levels 0 95 135 175 215 255, and the grays 232..255 of 8 + 10 k.  A picture wider than the terminal is
-   shrunk by means over boxes. */
+   upper one in the foreground colour, the lower one in the background colour (ISO 6429, SGR 38 and 48).
+   Colours have 24 bits if COLORTERM says so.  Otherwise they come from xterm's palette: the colour cube
+   16..231 with the levels 0 95 135 175 215 255, and the grays 232..255 with the levels 8 + 10 k.  A picture
+   wider than the terminal is shrunk: each pixel becomes the mean over a box. */
 #include "sample/half_blocks.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct color {
     int red, green, blue;
 };
 
-/* Returns what the terminal of f can show; a file gets letters. */
+/* Returns how f can show a picture; a file gets letters. */
 static enum mode mode_of(FILE *f)
 {
     const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM"), *depth = getenv("COLORTERM");
@@ -24,8 +24,8 @@ static enum mode mode_of(FILE *f)
     return depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit")) ? FULL : PALETTE;
 }
 
-/* Returns the mean over the box of pixel (x, y) of the shrunk picture [height, width]; black below its
-   last row. */
+/* Returns pixel (x, y) of the shrunk picture [height, width], which is the mean over its box in p; black
+   below the last row. */
 static struct color mean_of(const struct picture *p, int x, int y, int width, int height)
 {
     if (y >= height)
@@ -46,15 +46,15 @@ static struct color mean_of(const struct picture *p, int x, int y, int width, in
     return (struct color){ (int)mean[0], (int)mean[1], (int)mean[2] };
 }
 
-/* Returns the nearest of the six levels of the cube. */
+/* Returns the number of the cube's level that is nearest to v, 0 to 5. */
 static int cube_level(int v)
 {
-    if (v < 48)
+    if (v < 48) /* 48 and 115 lie in the middle between 0 and 95, and 95 and 135 */
         return 0;
     return v < 115 ? 1 : (v - 35) / 40;
 }
 
-/* Returns the nearest gray of the palette: one of the ramp, or black or white of the cube. */
+/* Returns the palette's nearest gray: one of the grays 232..255, or the cube's black (16) or white (231). */
 static int gray_index(int v)
 {
     if (v < 4)
@@ -79,7 +79,7 @@ static void put_color(FILE *f, enum mode mode, int ground, struct color c)
         fprintf(f, "\033[%d;5;%dm", ground ? 48 : 38, palette_index(c));
 }
 
-/* Returns the letter of two pixels, by their brightness of ITU-R BT.601. */
+/* Returns a letter for two pixels by their brightness (luma of ITU-R BT.601). */
 static char letter(struct color upper, struct color lower)
 {
     static const char ramp[] = " .:-=+*#%@";
@@ -104,7 +104,7 @@ void half_blocks_draw(FILE *f, const struct picture *p)
             }
             put_color(f, mode, 0, upper);
             put_color(f, mode, 1, lower);
-            fputs("\342\226\200", f);
+            fputs("\342\226\200", f); /* U+2580 in UTF-8 */
         }
         fputs(mode == LETTERS ? "\n" : "\033[0m\n", f);
     }

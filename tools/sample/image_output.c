@@ -1,5 +1,5 @@
-/* A file is made under a temporary name and renamed when it is whole.  A picture is a grid of
-   ceil(sqrt(n)) columns, or a row of states for each image. */
+/* A file is written under a temporary name and renamed when it is whole.  A picture of n images is a grid
+   with ceil(sqrt(n)) columns; if several states are shown, it has a row of them for each image. */
 #include "sample/image_output.h"
 #include <errno.h>
 #include <math.h>
@@ -46,8 +46,7 @@ void layout_put(struct picture *p, const struct layout *l, int place, const doub
             picture_cross(p, place * l->frames + f, l->columns, l->height, l->width);
 }
 
-/* Writes the head of an array [n, frames, h, w, c], without n for a single image and without frames where
-   there is one. */
+/* Writes the head of an array [n, frames, h, w, c].  With `single` it has no n; with one frame no frames. */
 static int head_of_array(FILE *f, const struct image_output *g, ddpm_error *err)
 {
     size_t dim[5];
@@ -68,7 +67,7 @@ static size_t image_size(const struct image_output *g)
            (size_t)g->about->channels;
 }
 
-/* Makes the values that stand in an array for a lost image. */
+/* Fills the NaNs that an array has in place of a lost image. */
 static int open_array(struct image_output *g, ddpm_error *err)
 {
     size_t size = image_size(g);
@@ -79,7 +78,7 @@ static int open_array(struct image_output *g, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Makes the picture, and room for it at the recipe's scale. */
+/* Allocates the picture and, with a scale above 1, the enlarged one. */
 static int open_picture(struct image_output *g, ddpm_error *err)
 {
     const struct picture *p = &g->picture;

@@ -1,17 +1,19 @@
-/* The text is walked twice, to count and to store, so that no list is longer than its memory; the order is
-   kept, doubles are refused. */
+/* The text is read twice: first the numbers are counted, then stored in an array of that size.  Their order
+   is kept; a number that occurs twice is refused. */
 #include "sample/index_list.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 
-/* Returns the number at *p, of at most ten digits and below 2^31, and moves *p behind it; -1: there is
-   none. */
+/* Returns the number at *p and moves *p behind its digits; -1: there is no number, or it is not below
+   2^31. */
 static int64_t take_number(const char **p)
 {
     int64_t v = 0;
     int digits = 0;
+
+    /* An eleventh digit is read so that the number is refused. */
     while (digits < 11 && isdigit((unsigned char)**p)) {
         v = 10 * v + (**p - '0');
         digits++;
@@ -20,7 +22,8 @@ static int64_t take_number(const char **p)
     return digits && v <= INT32_MAX ? v : -1;
 }
 
-/* Returns how many numbers the text lists, and stores them where index is not NULL; -1: a mistake in text. */
+/* Returns how many numbers the text lists; stores them if index is not NULL.  -1: the text is no such
+   list. */
 static int64_t walk(uint32_t *index, const char *text)
 {
     int64_t n = 0;
@@ -47,7 +50,7 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Returns the smallest number that occurs twice, or -1; -2: out of memory. */
+/* Returns the smallest number that occurs twice; -1: no number does; -2: out of memory. */
 static int64_t doubled(const uint32_t *index, int n)
 {
     int64_t found = -1;

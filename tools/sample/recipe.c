@@ -1,5 +1,5 @@
-/* The recipe as one line of JSON and back.  A text is checked key by key when it is read, as it may come from
-   anybody's PNG. */
+/* Writes a recipe as one line of JSON and reads it back.  A text may come from anybody's PNG, so it is
+   checked key by key. */
 #include "sample/recipe.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 static const char program[] = "ddpm " DDPM_VERSION;
 
-enum { FIELDS = 20 }; /* beside "scale" and "indices" */
+enum { FIELDS = 20 }; /* keys of a recipe without "scale" and "indices" */
 
 static void add_class(cJSON *o, int class)
 {
@@ -42,7 +42,7 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     cJSON_AddStringToObject(o, "program", program);
     cJSON_AddStringToObject(o, "model", r->model);
     cJSON_AddStringToObject(o, "engine_class", r->engine_class);
-    cJSON_AddStringToObject(o, "seed", seed); /* all 64 bits, which a JSON number does not hold */
+    cJSON_AddStringToObject(o, "seed", seed); /* text, as a JSON number does not hold 64 bits */
     cJSON_AddStringToObject(o, "sampler", r->sampler);
     cJSON_AddStringToObject(o, "variance", r->variance);
     cJSON_AddNumberToObject(o, "eta", r->eta);
@@ -65,8 +65,8 @@ char *recipe_text(const struct recipe *r, const uint32_t *index, int n)
     for (int i = 0; i < n; i++)
         cJSON_AddItemToArray(list, cJSON_CreateNumber(index[i]));
 
-    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->scale > 1) + (n > 0) &&
-                 cJSON_GetArraySize(list) == n; /* else out of memory on the way */
+    /* A call above that ran out of memory has left out its key. */
+    bool whole = cJSON_GetArraySize(o) == FIELDS + (r->scale > 1) + (n > 0) && cJSON_GetArraySize(list) == n;
     char *text = whole ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
@@ -163,7 +163,8 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     return DDPM_OK;
 }
 
-/* Appends "KEY is FOUND there and WANTED here"; long values are shown where they begin to differ. */
+/* Appends "KEY is FOUND there and WANTED here" to text.  Long values are shown from shortly before the first
+   character that differs. */
 static void tell_difference(char *text, size_t room, const cJSON *found, const cJSON *wanted, const char *key)
 {
     enum { BEFORE = 20 };

@@ -1,5 +1,5 @@
-/* A recipe is all on which an image depends, beside its index.  The text of a PNG is a recipe with the
-   indices of its images; the first line of a manifest is one without. */
+/* A recipe holds everything on which an image depends, except its index.  A PNG holds a recipe as text with
+   the indices of its images; the first line of a manifest is a recipe without indices. */
 #ifndef DDPM_RECIPE_H
 #define DDPM_RECIPE_H
 #include <cjson/cJSON.h>
@@ -9,42 +9,44 @@
 
 enum { SCALE_MOST = 512 };
 
-enum { CLASS_NONE = -1, CLASS_ALL = -2 }; /* no class; class = index mod classes */
+/* NONE: the model has no classes; ALL: the class of an image is its index mod classes. */
+enum { CLASS_NONE = -1, CLASS_ALL = -2 };
 
 struct recipe {
-    const char *model;        /* its id */
-    const char *engine_class; /* the string of ddpm_net_about */
+    const char *model;        /* id of the model */
+    const char *engine_class; /* as in ddpm_net_about */
     uint64_t seed;
     const char *sampler, *variance, *spacing;
     const char *steps; /* as ddpm_chain_respace takes them; a list after generator_open */
     double eta;
-    double clip; /* 0: none */
+    double clip; /* bound of |x0|; 0: no clipping */
     int order, corrector;
     double snr;       /* as in ddpm_sampler_options */
-    const char *from; /* hash of the image that is started from, or "" */
-    double noise_to;  /* the step that it is noised or encoded to */
+    const char *from; /* hash of the image that sampling starts from, or "" */
+    double noise_to;  /* the step up to which that image is noised or encoded */
     bool encode;
     int class;          /* a class, or CLASS_... */
     int keep_steps;     /* how many states of each image are shown, at least 1 */
-    int scale;          /* the pixels of a picture are scale x scale; 0 is as 1 */
+    int scale;          /* a pixel of an image is scale x scale pixels of a picture; 0 means 1 */
     const char *noise;  /* hash of a file of given noise, or "" */
-    const char *format; /* "png", "npy" */
+    const char *format; /* "png" or "npy" */
 };
 
 /* Reads a class as --class takes it: a number, "all", or NULL for no class. */
 int recipe_class(int *class, const char *text, ddpm_error *err);
 /* Returns r as JSON, allocated; without "indices" when n is 0.  NULL: out of memory. */
 char *recipe_text(const struct recipe *r, const uint32_t *index, int n);
-/* Parses settings into *root (cJSON_Delete).  Earlier versions wrote `schedule` for the key `spacing`: it
-   is renamed. */
+/* Parses settings into *root, to be released by cJSON_Delete.  Earlier versions wrote the key `spacing` as
+   `schedule`; it is renamed. */
 int recipe_parse(cJSON **root, const char *text, const char *name, ddpm_error *err);
-/* Reads such a text: r points into *root (cJSON_Delete), *index [*n] is allocated.  Both are NULL after an
-   error. */
+/* Reads a text with indices.  r points into *root, to be released by cJSON_Delete; *index [*n] is allocated.
+   Both are NULL after an error.  DDPM_EDATA: a key is missing or has a wrong value; `name` is where text was
+   found. */
 int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const char *text, const char *name,
                 ddpm_error *err);
 /* Returns DDPM_EUSAGE unless both texts hold the same settings; the sentence names those that differ, and
-   `name`, in which one was found. */
+   `name`, where `found` was read. */
 int recipe_compare(const char *found, const char *wanted, const char *name, ddpm_error *err);
-/* Returns whether both texts hold the same settings; false too where one of them holds none. */
+/* Returns whether both texts hold the same settings; false if one of them holds no settings. */
 bool recipe_same(const char *found, const char *wanted);
 #endif

@@ -1,5 +1,5 @@
-/* Options that contradict each other are refused, each pair by a sentence that says which one to leave
-   out. */
+/* Checks the options of ddpm sample.  Options that contradict each other are refused by a sentence that says
+   which one to leave out. */
 #include "sample/sample_settings.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,11 @@
 
 static const char STEPS_DEFAULT[] = "50";
 
-enum { UNTUNED_STEPS = 10 }; /* of --fast, where no tuned solver is near enough */
+/* The steps of --fast for a model without a tuned solver that is near enough to its teacher. */
+enum { UNTUNED_STEPS = 10 };
 
-static const double SNR_DEFAULT = 0.16; /* of Song et al. 2021, for Langevin steps as a corrector */
+/* Song et al. 2021 take 0.16 for Langevin steps as a corrector. */
+static const double SNR_DEFAULT = 0.16;
 
 const char *const *sample_settings_clips(void)
 {
@@ -68,7 +70,7 @@ double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a
     return a->clip > 0 ? a->clip : 1;
 }
 
-/* A PNG under another format's name would mislead whoever opens it. */
+/* Checks that the ending of the file's name fits its format: a PNG called .npy would mislead its readers. */
 static int check_ending(const struct sample_settings *s, ddpm_error *err)
 {
     const char *ending = ending_of(name_of(s)), *format = sample_settings_format(s);
@@ -84,7 +86,7 @@ static int check_ending(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks --show, which draws the one picture that is written. */
+/* Checks that --show has one picture to draw and standard output to itself. */
 static int check_show(const struct sample_settings *s, ddpm_error *err)
 {
     if (s->show && (s->outdir || strcmp(sample_settings_format(s), "png")))
@@ -139,7 +141,7 @@ static int check_time(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks --from and what belongs to it. */
+/* Checks --from and the options that belong to it. */
 static int check_start(const struct sample_settings *s, ddpm_error *err)
 {
     if (s->from && s->noise_to < 0)
@@ -155,7 +157,7 @@ static int check_start(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Checks the options that not every sampler takes; the library refuses the others by its own sentences. */
+/* Checks the options that not every sampler takes.  The library itself refuses the others. */
 static int check_sampler(const struct sample_settings *s, ddpm_error *err)
 {
     const ddpm_sampler_traits *traits = traits_of(s);
@@ -197,6 +199,8 @@ char *sample_settings_fast(struct recipe *r, const ddpm_about *a)
 {
     int K = UNTUNED_STEPS < a->steps ? UNTUNED_STEPS : a->steps;
     r->sampler = "unipc";
+
+    /* The tuned solvers are listed by rising steps, so the last that fits here has the fewest. */
     for (int i = a->tuned_count - 1; i >= 0; i--)
         if (a->tuned[i].error <= FAST_DISTANCE) {
             r->sampler = "tuned";

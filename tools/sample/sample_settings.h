@@ -1,5 +1,4 @@
-/* The settings of `ddpm sample` as its options give them, and what can be said of them before the model is
-   read. */
+/* The settings of `ddpm sample` from its options, and the checks that need no model. */
 #ifndef DDPM_SAMPLE_SETTINGS_H
 #define DDPM_SAMPLE_SETTINGS_H
 #include <stdbool.h>
@@ -9,23 +8,23 @@
 
 struct sample_settings {
     struct common common;
-    /* What is made. */
+    /* The images to be made. */
     const char *model, *class, *index, *noise, *from;
     int64_t images; /* 0: not given */
     uint64_t seed;
     double noise_to; /* negative: not given */
     bool encode;
-    /* How it is made. */
+    /* The way in which they are made. */
     const char *steps, *spacing, *sampler, *variance, *clip;
     int64_t order, corrector;
     bool fast;
     double eta, snr; /* snr SNR_UNSET: not given */
-    /* Where it goes. */
+    /* The files that they are written to. */
     const char *output, *outdir, *name, *format, *shard;
     int64_t keep_steps, scale; /* scale 0: not given */
     double wait;
     bool force, show, check_existing, retry_nan;
-    /* What it may take. */
+    /* The limits of time and memory. */
     const char *deadline;
     int64_t batch;
     double max_time, memory;
@@ -37,26 +36,27 @@ enum { SNR_UNSET = -1 };
 const char *const *sample_settings_clips(void);
 const char *const *sample_settings_formats(void);
 
-/* Mean distance per element, of values from -1 to 1: about that of 10 steps of the best solver that is not
-   tuned. */
+/* The largest distance to the teacher's images (mean per element, values from -1 to 1) that --fast accepts.
+   The best solver without tuning has about this distance with 10 steps. */
 #define FAST_DISTANCE 0.05
 
-/* Returns the format of what is written, "png" or "npy": that of --format, else of the ending of the
-   file's name. */
+/* Returns the format of the files, "png" or "npy", from --format or else from the ending of the file's
+   name. */
 const char *sample_settings_format(const struct sample_settings *s);
-/* Returns whether the run ends by a time. */
+/* Returns whether --max-time or --deadline limits the run. */
 bool sample_settings_timed(const struct sample_settings *s);
-/* Returns whether the time chooses the number of steps. */
+/* Returns whether --steps is auto: the time limit chooses the number of steps. */
 bool sample_settings_auto_steps(const struct sample_settings *s);
-/* Returns the bound of |x0| that is asked for, of a model whose own may be 0; 0: none. */
+/* Returns the bound of |x0| by --clip: the model's own, or 1 for "yes" if the model has no bound; 0: no
+   bound. */
 double sample_settings_clip(const struct sample_settings *s, const ddpm_about *a);
 /* Refuses settings that contradict each other. */
 int sample_settings_check(const struct sample_settings *s, ddpm_error *err);
-/* Sets sampler and steps of r as --fast takes them for a model: its tuned solver of the fewest steps whose
-   images are within FAST_DISTANCE of the teacher's, else unipc of 10 steps.  Returns r's steps,
-   allocated;  NULL: out of memory. */
+/* Sets sampler and steps of r for --fast: the model's tuned solver with the fewest steps whose images are
+   within FAST_DISTANCE of the teacher's, or else unipc with 10 steps.  Returns r's steps, allocated; NULL:
+   out of memory. */
 char *sample_settings_fast(struct recipe *r, const ddpm_about *a);
-/* Fills r with what an image depends on; its strings are those of s.  The model's part (clip, hashes) is
-   left out. */
+/* Fills r from s, whose strings it points to.  What depends on the model and on files (clip, hashes) is left
+   out. */
 int sample_settings_recipe(struct recipe *r, const struct sample_settings *s, ddpm_error *err);
 #endif

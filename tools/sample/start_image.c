@@ -1,4 +1,4 @@
-/* A pixel becomes x = pixel / 127.5 - 1, the inverse of what a PNG is written by. */
+/* A pixel's level 0..255 becomes x = level / 127.5 - 1, the inverse of the map by which a PNG is written. */
 #include "sample/start_image.h"
 #include <math.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "image/view.h"
 
-/* Hashes the pixels: byte levels, or float32 where the picture has 16 bits. */
+/* Hashes the pixels as bytes or, if the picture has 16 bits, as float32. */
 static int hash_pixels(struct start_image *s, size_t d, bool bytes)
 {
     struct dd_hash h;
@@ -34,7 +34,7 @@ int start_image_open(struct start_image *s, const char *path, const ddpm_about *
     if (code)
         return code;
 
-    /* A channel of transparency is left out. */
+    /* A channel of transparency (the second or the fourth) is left out. */
     bool same = p.channels == a->channels || (p.channels % 2 == 0 && p.channels - 1 == a->channels);
     if (p.width != a->width || p.height != a->height || !same)
         return dd_error(err, DDPM_EDATA,

@@ -1,11 +1,12 @@
-/* The image that sampling starts from, beside noise: a picture of the model's size and channels. */
+/* A start image is a picture from which sampling starts instead of from noise alone.  It has the model's size
+   and channels. */
 #ifndef DDPM_START_IMAGE_H
 #define DDPM_START_IMAGE_H
 #include "ddpm.h"
 
 struct start_image {
     double *x;       /* [h, w, c] in [-1, 1] */
-    char sha256[65]; /* of the pixels as a PNG holds them */
+    char sha256[65]; /* hash of the pixels as the picture holds them */
 };
 
 /* Reads the picture at path.  DDPM_EDATA: it has another size or other channels than the model's images. */

@@ -1,6 +1,6 @@
-/* The next step is expected to take as long as the slowest so far, which is forgotten by a tenth a step.
-   More images take longer in proportion, fewer just as long.  A quarter is added for what a busy machine
-   may do to a step. */
+/* The next step is expected to take as long as the slowest step so far; that memory fades by a tenth with
+   each step.  More images than in that step take longer in proportion; fewer are not expected to be faster.
+   A quarter is added, as a busy machine may slow a step down. */
 #include "sample/time_budget.h"
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC
 #endif
 
-/* Reads text as a time of day on the date in t, or as date and time.  mktime would make another date of
-   one that the calendar does not have; such a text is refused. */
+/* Reads text as a time of day on the date in t, or as date and time.  A date that the calendar does not have,
+   such as 30 February, is refused; mktime would make another date from it. */
 static bool read_time(struct tm *t, const char *text)
 {
     static const char *const forms[] = {
@@ -21,6 +21,7 @@ static bool read_time(struct tm *t, const char *text)
         "%Y-%m-%dT%H:%M", "%Y-%m-%d %I %p", "%Y-%m-%d %I:%M %p"
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        /* A form must take the whole text. */
         struct tm read = *t, same;
         const char *end = strptime(text, forms[i], &read);
         same = read;
@@ -32,7 +33,7 @@ static bool read_time(struct tm *t, const char *text)
     return false;
 }
 
-/* Reads when the run must end.  A time of day that is over today is that of tomorrow. */
+/* Reads when the run must end.  A time of day that is past today means tomorrow. */
 static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
 {
     time_t now = (time_t)dd_clock(CLOCK_REALTIME);
