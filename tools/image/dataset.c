@@ -18,8 +18,8 @@ static const unsigned char *find(const struct dataset *d, const struct dataset_a
     return a->data + i * a->stride;
 }
 
-/* Reads image i of the set.  The file is asked first whether it has changed: the pages of a mapped
-   file that was cut off are gone, and those that were written to are other images. */
+/* Reads image i of the set.  It checks first that the file has not changed: pages of a mapped file that
+   was cut off are gone, and a rewritten file holds other images. */
 static int read_array(const struct dataset *d, double *x, bool *bytes, size_t i, const char *name,
                       ddpm_error *err)
 {
@@ -59,8 +59,9 @@ static size_t size_of(const struct dataset *d)
     return (size_t)d->about->height * (size_t)d->about->width * (size_t)d->about->channels;
 }
 
-/* Reads image i of the set from its file.  *bytes: x are byte levels.  Other numbers are rounded to
-   float32, because they are kept so.  *was: what a picture held. */
+/* Reads image i of the set from its file.  Sets *bytes to whether x are byte levels, and *was to the size
+   and type of a picture file.  Other numbers are rounded to float32, as dataset_keep stores them, so that
+   an image is the same from memory as from its file. */
 static int read_again(const struct dataset *d, double *x, bool *bytes, struct image_file *was, size_t i,
                       ddpm_error *err)
 {
@@ -99,13 +100,15 @@ int dataset_read(const struct dataset *d, double *x, size_t k, ddpm_error *err)
 
 /* ---- the shape of all ---- */
 
-/* Passes over pictures that cannot be read; dataset_check finds them, and may leave them out. */
+/* Fills shape from the heads of the pictures.  It skips pictures that cannot be read: dataset_check
+   reports them, or leaves them out. */
 static int folder_shape(const struct dataset *d, int shape[3], ddpm_error *err)
 {
     struct image_file p;
     ddpm_error why, first = { .code = DDPM_OK };
     bool known = false;
 
+    /* Height and width are those of the first picture.  The search ends at a picture with colours. */
     for (size_t i = 0; i < d->folder.files && !(known && shape[2] == 3); i++) {
         char *name = name_of(d, i);
         if (!name)
@@ -150,7 +153,7 @@ int dataset_keep(struct dataset *d, size_t bytes, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Keeps image i of the set, if there is room for it. */
+/* Keeps image i of the set in memory, as byte levels or float32, if there is room for it. */
 static int keep(struct dataset *d, const double *x, bool bytes, size_t i, ddpm_error *err)
 {
     size_t size = size_of(d), room = size * (bytes ? 1 : sizeof(float));
@@ -189,8 +192,8 @@ int dataset_class(const struct dataset *d, size_t k)
     return a->classes ? a->classes[(size_t)(data - a->data) / a->stride] : -1;
 }
 
-/* Refuses a picture that lies beside the folders of the classes, and a class without pictures:
-   these would be given a wrong number, or none. */
+/* Refuses a picture outside of the class folders, because it has no class, and a class folder without
+   pictures, because its pictures may be files of a format that is not read. */
 static int check_classes(const struct dataset *d, ddpm_error *err)
 {
     const struct image_folder *f = &d->folder;
@@ -236,7 +239,7 @@ int dataset_check_classes(const struct dataset *d, int given, const char *advice
 
 /* ---- opening ---- */
 
-/* Lists the first most images, or all. */
+/* Fills d->index with the first `most` images of the set; 0: all. */
 static int choose(struct dataset *d, size_t most, ddpm_error *err)
 {
     d->there = d->folder.files;
@@ -270,12 +273,13 @@ int dataset_open(struct dataset *d, const char *path, const ddpm_about *about, e
 
 /* ---- the check ---- */
 
-/* Counts what was done to an image. */
+/* Counts the conversions that an image needed, for dataset_notes. */
 static void see(struct dataset *d, const double *x, const struct image_file *was)
 {
     struct dataset_seen *s = &d->seen;
     int channels = d->about->channels;
     if (d->folder.files > 0) {
+        /* An even number of channels includes alpha. */
         s->repeated += was->channels <= 2 && channels > 2;
         s->grayed += was->channels > 2 && channels <= 2;
         s->opaque += was->channels % 2 && channels % 2 == 0;
@@ -288,20 +292,21 @@ static void see(struct dataset *d, const double *x, const struct image_file *was
 
 struct check {
     double *x;   /* room for an image */
-    size_t good; /* images so far that are */
+    size_t good; /* images accepted so far */
     dataset_bad_fn *bad;
     dataset_each_fn *each;
     void *user;
 };
 
-/* Checks image k: it is good, or left out, or an error. */
+/* Checks image k.  A bad one is left out if c->bad is set, and an error otherwise. */
 static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *err)
 {
     ddpm_error why = { 0 };
     struct image_file was;
     bool bytes;
     int code = read_again(d, c->x, &bytes, &was, d->index[k], &why);
-    /* A lack of memory says nothing about the image. */
+
+    /* Running out of memory says nothing about the image, so it ends the check. */
     if (code && c->bad && code != DDPM_ENOMEM) {
         c->bad(c->user, &why);
         return DDPM_OK;
@@ -317,7 +322,7 @@ static int check_one(struct dataset *d, struct check *c, size_t k, ddpm_error *e
     if (code)
         return code;
 
-    /* The list closes up over those that are left out. */
+    /* Good images move forward in the list, over those that are left out. */
     d->index[c->good++] = d->index[k];
     if (c->each && c->each(c->user, c->x, k))
         return dd_error(err, DDPM_ECALLBACK, "%s: reading was interrupted", d->path);

@@ -1,5 +1,5 @@
-/* Opens files of many images (dataset_array.h), which are known by their first bytes.  Only what a
-   .gz inflates to is copied.
+/* Opens files of many images (dataset_array.h), whose first bytes tell the format.  Images are used where
+   they lie in the mapped file; only a .gz or .npz is copied, because it has to be inflated.
 
    - IDX (LeCun, Cortes, Burges, "The MNIST database"): the bytes 0 0 8 r, then r sizes of four
      bytes, big-endian, [n, h, w] or [n, h, w, c], then a byte for each number.
@@ -19,9 +19,9 @@
 #include "image/dataset_array.h"
 
 enum {
-    IDX_HEAD = 20,   /* bytes of the longest head */
-    RECORD = 3073,   /* bytes of an image of CIFAR-10 */
-    INFLATES = 1032, /* deflate makes at most so many bytes of one */
+    IDX_HEAD = 20,   /* bytes in the longest head */
+    RECORD = 3073,   /* bytes of a CIFAR-10 record: class and image */
+    INFLATES = 1032, /* one deflated byte expands to at most this many */
     SIDE_MAX = 65535
 };
 
@@ -61,8 +61,8 @@ int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_
 
 /* ---- IDX ---- */
 
-/* Returns the bytes of the IDX head that p [size] begins with, and its sizes as n, h, w, c;
-   0 when it is none. */
+/* Returns the length of the IDX head at the beginning of p [size], and fills in its sizes n, h, w, c; 0: p
+   has no IDX head. */
 static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
 {
     size_t rank = size >= 4 && !p[0] && !p[1] && p[2] == 8 ? p[3] : 0;
@@ -76,7 +76,7 @@ static size_t idx_head(uint64_t dim[4], const unsigned char *p, size_t size)
     return 4 + 4 * rank;
 }
 
-/* Refuses images of at most 4 rows and more than 4 channels: their channels come first. */
+/* Refuses sizes that look like [n, c, h, w]: at most 4 rows, and more than 4 channels. */
 static int check_order(const uint64_t dim[4], const char *path, ddpm_error *err)
 {
     if (dim[1] > 4 || dim[3] <= 4)
@@ -103,14 +103,15 @@ static int open_idx(struct dataset_array *a, const char *path, size_t head, cons
 
 /* ---- IDX, compressed ---- */
 
-/* Fills out with the first n bytes that the file inflates to.  all: nothing may follow them. */
+/* Fills out with the first n bytes that the file inflates to.  all: the data must end there. */
 static int inflate_head(unsigned char *out, size_t n, const struct dataset_array *a, const char *path,
                         bool all, ddpm_error *err)
 {
     unsigned char spare;
     const struct dd_file *f = &a->map;
     z_stream z = { .next_in = (Bytef *)f->data, .avail_in = (uInt)f->size };
-    int status = inflateInit2(&z, 15 + 16); /* the largest window, and the head of gzip */
+    /* 15 is the largest window; adding 16 expects the head of gzip. */
+    int status = inflateInit2(&z, 15 + 16);
     if (status != Z_OK)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory to inflate it", path);
 
@@ -121,7 +122,7 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
         status = inflate(&z, Z_NO_FLUSH);
     }
 
-    /* The checksum stands at the end, and is compared when that is read. */
+    /* The checksum follows the last byte.  zlib compares it when another byte is asked for. */
     bool full = z.total_out == n;
     if (full && all && status == Z_OK) {
         z.next_out = &spare;
@@ -130,6 +131,7 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     }
     inflateEnd(&z);
 
+    /* A .gz that inflates to less than the longest IDX head is another kind of file. */
     if (!full && n <= IDX_HEAD && status == Z_STREAM_END)
         return dataset_array_refuse(a, path, err);
     if (!full || (all && status != Z_STREAM_END))
@@ -138,7 +140,7 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     return DDPM_OK;
 }
 
-/* Opens a compressed IDX file: its head first, then as much as is wanted. */
+/* Opens a compressed IDX file.  It inflates the head first, then as many images as are wanted. */
 static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
     unsigned char start[IDX_HEAD];
@@ -152,6 +154,7 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
     size_t head = idx_head(dim, start, sizeof start);
     if (!head)
         return dataset_array_refuse(a, path, err);
+    /* The file cannot inflate to more than map.size * INFLATES bytes, whatever its head claims. */
     if ((code = check_order(dim, path, err)) ||
         (code = dataset_array_shape(a, path, dim, a->map.size * INFLATES, err)))
         return code;
@@ -167,7 +170,7 @@ static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_
 
 /* ---- CIFAR-10 ---- */
 
-/* Returns whether a file consists of records that begin with a class. */
+/* Returns whether a file consists of CIFAR-10 records, whose first byte is a class below 10. */
 static bool is_cifar(const struct dd_file *f)
 {
     if (!f->size || f->size % RECORD)
@@ -185,16 +188,17 @@ static int open_cifar(struct dataset_array *a, const char *path, ddpm_error *err
     a->data = a->map.data;
     int code = dataset_array_shape(a, path, dim, a->map.size, err);
 
-    /* Channel by channel, unlike the rest. */
+    /* A record is [c, h, w], while other formats are [h, w, c]. */
     a->step[0] = 32;
     a->step[1] = 1;
     a->step[2] = 32 * 32;
     return code;
 }
 
-/* ---- any of them ---- */
+/* ---- any format ---- */
 
-/* Opens the mapped file by its first bytes. */
+/* Opens the mapped file in the format that its first bytes tell.  CIFAR-10 has no head, so it is tried
+   last. */
 static int open_any(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
     uint64_t dim[4];

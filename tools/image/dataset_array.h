@@ -11,35 +11,34 @@
 
 struct dataset_array {
     struct dd_file map;
-    int descriptor;          /* of the file; tells whether it has changed */
-    unsigned char *inflated; /* of a .gz or .npz; data lie in here.  NULL otherwise */
+    int descriptor;          /* the open file, which tells whether it has changed */
+    unsigned char *inflated; /* allocated bytes of a .gz or .npz, where data lie; NULL otherwise */
 
-    const unsigned char *data; /* count images, stride bytes apart */
+    const unsigned char *data; /* images, stride bytes apart */
     size_t count, stride;
     int height, width, channels;
     size_t step[3];            /* numbers to the next row, pixel and channel, as in a view */
-    struct view_number number; /* how one is stored */
+    struct view_number number; /* how each number is stored */
 
-    bool class_byte;  /* the byte before the pixels is the class */
-    int32_t *classes; /* [count] of a file or array beside the images, or NULL */
-    char note[160];   /* what was concluded from the data, or empty */
+    bool class_byte;  /* a byte before the pixels of each image is its class */
+    int32_t *classes; /* [count] classes from a file or array beside the images, or NULL */
+    char note[160];   /* what was guessed from the data, or empty */
 };
 
-/* Opens the file at path.  most: only so many images are wanted, and taken out of a .gz; 0: all.
-   DDPM_EDATA: it is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is
-   closed. */
+/* Opens the file at path.  A .gz is inflated as far as its first `most` images; 0: all.  DDPM_EDATA: the
+   file is damaged or no data set; DDPM_EMISSING; DDPM_ENOMEM.  After an error *a is closed. */
 int dataset_array_open(struct dataset_array *a, const char *path, size_t most, ddpm_error *err);
 void dataset_array_close(struct dataset_array *a);
-/* Returns DDPM_EDATA when the file is not as it was when it was opened.  An inflated file is in
-   memory and cannot change. */
+/* Returns DDPM_EDATA when the file has changed since it was opened.  An inflated file is in memory and
+   cannot change. */
 int dataset_array_unchanged(const struct dataset_array *a, const char *name, ddpm_error *err);
 
 /* ---- for the readers of the formats ---- */
 
-/* Returns DDPM_EDATA: it is no data set, and what it is where its bytes say so. */
+/* Returns DDPM_EDATA: the file is no data set.  The message names the file type if known. */
 int dataset_array_refuse(const struct dataset_array *a, const char *path, ddpm_error *err);
-/* Takes the sizes dim [4] = n, h, w, c of a->number, which lie in this order in size bytes; refuses
-   what they cannot hold. */
+/* Sets sizes, stride and steps of a for numbers a->number that lie in the order dim [4] = n, h, w, c.
+   Refuses sizes that do not fit into `size` bytes. */
 int dataset_array_shape(struct dataset_array *a, const char *path, const uint64_t dim[4], size_t size,
                         ddpm_error *err);
 
@@ -49,12 +48,12 @@ int dataset_numpy(struct dataset_array *a, const char *path, const unsigned char
                   ddpm_error *err);
 /* Reads the images in a .npz, and the classes beside them. */
 int dataset_npz(struct dataset_array *a, const char *path, ddpm_error *err);
-/* Reads integers of rank 1, as many as there are images, into *classes, allocated; DDPM_EDATA when
-   p [size] is something else. */
+/* Reads an array of `count` integers of rank 1 into *classes, allocated.  DDPM_EDATA: p [size] is
+   something else. */
 int dataset_numpy_classes(int32_t **classes, const char *path, const unsigned char *p, size_t size,
                           size_t count, ddpm_error *err);
-/* Reads the labels beside an IDX file into *classes, allocated: those of
-   "train-images-idx3-ubyte.gz" are in "train-labels-idx1-ubyte.gz", or in the same without .gz.
-   NULL when there is no such file. */
+/* Reads the labels beside an IDX file into *classes, allocated: labels for "train-images-idx3-ubyte.gz"
+   are in "train-labels-idx1-ubyte.gz", or in the file of this name without .gz.  *classes stays as it is
+   when there is no such file. */
 int dataset_labels(int32_t **classes, const char *images, size_t count, ddpm_error *err);
 #endif

@@ -25,6 +25,7 @@ static char *labels_name(const char *images)
 
     memcpy(name + (at - images), "labels", 6);
     name[idx - images + 3] = '1';
+    /* Compressed images may have labels that are not compressed. */
     if (access(name, R_OK) != 0 && dd_names_end(name, ".gz"))
         name[strlen(name) - 3] = 0;
     return name;
@@ -41,7 +42,7 @@ static int read_labels(int32_t **classes, gzFile f, const char *name, size_t cou
     if (n != count)
         return dd_error(err, DDPM_EDATA, "%s: %zu labels for %zu images", name, n, count);
 
-    /* One more than needed, because malloc(0) may return NULL. */
+    /* One element more than needed is asked for, because malloc(0) may return NULL. */
     *classes = malloc((n + 1) * sizeof **classes);
     if (!*classes)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu labels", name, n);

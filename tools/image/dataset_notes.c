@@ -6,8 +6,8 @@
 
 enum { LINE = 1200, CLASSES_NAMED = 20 };
 
-/* Images without a value above this part of white are dark, perhaps by mistake: numbers of 14 bits
-   in 16 reach 0.25, those of 12 bits 0.0625. */
+/* Images whose values all lie below this part of white are dark, perhaps by mistake: numbers of 14 bits in
+   16 reach 0.25, numbers of 12 bits 0.0625. */
 static const double dark = 0.26;
 
 struct teller {
@@ -52,7 +52,8 @@ static void say_arrays(struct teller *t)
         }
 }
 
-/* Adds "0 NAME, 1 NAME, ..." to the line; of many classes the first and the last. */
+/* Adds "0 NAME, 1 NAME, ..." to the line.  When there are many classes, it names the first ones and the
+   last. */
 static void list_classes(struct teller *t, const struct image_folder *f)
 {
     char name[40];

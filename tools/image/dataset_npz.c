@@ -8,7 +8,7 @@
 #include "base/names.h"
 #include "image/dataset_array.h"
 
-/* Deflate makes at most 1032 bytes of one. */
+/* One deflated byte expands to at most this many. */
 enum { INFLATES = 1032 };
 
 /* Reads a member into *data [*size], allocated; the caller frees it after an error too. */
@@ -18,6 +18,7 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     zip_stat_t s;
     if (zip_stat_index(z, at, 0, &s) || !(s.valid & ZIP_STAT_SIZE) || !(s.valid & ZIP_STAT_COMP_SIZE))
         return dd_error(err, DDPM_EDATA, "%s: is damaged: a member without a size", path);
+
     /* A small file could claim any amount of memory. */
     if (s.size / INFLATES > s.comp_size)
         return dd_error(err, DDPM_EDATA, "%s: %s claims %llu bytes in %llu", path, s.name,
@@ -28,7 +29,7 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     if (!*data)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu bytes of images", path, *size);
 
-    /* libzip compares the CRC when it meets the end, so it is asked for one byte more. */
+    /* libzip compares the CRC when a read meets the end of the member, so one byte more is asked for. */
     zip_file_t *f = zip_fopen_index(z, at, 0);
     zip_int64_t n = f ? zip_fread(f, *data, s.size) : -1;
     if (n >= 0 && zip_fread(f, *data + n, 1) != 0)
@@ -38,7 +39,8 @@ static int read_member(unsigned char **data, size_t *size, zip_t *z, zip_uint64_
     return n == (zip_int64_t)s.size ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s: %s is damaged", path, s.name);
 }
 
-/* Returns the index of the images, or -1.  names [room]: a list of the arrays. */
+/* Returns the index of the member that holds the images: arr_0, or the only array; -1: neither is there.
+   Fills names [room] with the names of the first arrays, for a message. */
 static zip_int64_t find_images(zip_t *z, char *names, size_t room)
 {
     zip_int64_t n = zip_get_num_entries(z, 0), only = -1, found = zip_name_locate(z, "arr_0.npy", 0);

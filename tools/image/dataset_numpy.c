@@ -8,7 +8,7 @@
 
    Images are [n, h, w], [n, h, w, c] or [n, c, h, w], in any order of memory and bytes.  The sizes
    tell the last two apart: 1 or 3 channels are likelier than 2 or 4, and these likelier than
-   others.  When both are as likely, the image is square.
+   others.  When they tie, the order that makes the image square wins.
 
    Type and range tell what the numbers mean.  uint8 and whole numbers up to 255 are levels of 255,
    uint16 of 65535.  Floats lie in [-1, 1]; without a negative one, in [0, 1] or up to 255.
@@ -46,8 +46,8 @@ static const char *value_of(const char *head, const char *key)
     return at ? at + strlen(key) + strspn(at + strlen(key), ": ") : "";
 }
 
-/* Reads descr, "'<f4'": byte order, kind and bytes of a number.  Returns whether it is one
-   of those known here. */
+/* Reads descr, "'<f4'": byte order, kind and bytes of a number.  Returns whether the type is one that is
+   read here. */
 static bool read_type(struct head *h)
 {
     const char *t = value_of(h->text, "'descr'");
@@ -65,7 +65,7 @@ static bool read_type(struct head *h)
     }
 }
 
-/* Reads shape, "(2, 8, 8)". */
+/* Reads shape, "(2, 8, 8)".  Returns whether it is a tuple of at most RANK_MOST integers. */
 static bool read_shape(struct head *h)
 {
     const char *at = value_of(h->text, "'shape'");
@@ -80,7 +80,7 @@ static bool read_shape(struct head *h)
     return *at == ')';
 }
 
-/* Reads the head of p [size]. */
+/* Reads the head of p [size].  Its length lies in bytes 8 and 9, from version 2 on in bytes 8 to 11. */
 static int read_head(struct head *h, const char *path, const unsigned char *p, size_t size, ddpm_error *err)
 {
     size_t start = size > 12 && p[6] > 1 ? 12 : 10, length = 0;
@@ -124,7 +124,8 @@ static int likely_channels(uint64_t n)
     return n == 2 || n == 4;
 }
 
-/* Fills in the places of h, w and c among the sizes.  Place 4 stands for a size of 1. */
+/* Finds where h, w and c stand among the sizes: place[i] is an index of h->dim.  Index 4, which no image
+   of rank 4 uses, stands for a channel count of 1 (dataset_numpy sets it). */
 static int find_layout(int place[3], struct dataset_array *a, const struct head *h, const char *path,
                        ddpm_error *err)
 {
@@ -140,12 +141,12 @@ static int find_layout(int place[3], struct dataset_array *a, const struct head 
                         "%s: expected images [n, h, w], [n, h, w, c] or [n, c, h, w]; it is %.120s", path,
                         h->text);
 
-    /* one: how likely [n, c, h, w] is, three: [n, h, w, c]. */
-    int one = likely_channels(d[1]), three = likely_channels(d[3]);
+    /* Channels are first in [n, c, h, w] and last in [n, h, w, c]. */
+    int first_likely = likely_channels(d[1]), last_likely = likely_channels(d[3]);
     bool square_first = d[1] == d[2], square_last = d[2] == d[3];
     if (h->rank == 3) {
         memcpy(place, gray, sizeof gray);
-    } else if (three > one || (three == one && square_first)) {
+    } else if (last_likely > first_likely || (last_likely == first_likely && square_first)) {
         memcpy(place, last, sizeof last);
     } else {
         memcpy(place, first, sizeof first);
@@ -153,7 +154,9 @@ static int find_layout(int place[3], struct dataset_array *a, const struct head 
                  (unsigned long long)d[1], (unsigned long long)d[2], (unsigned long long)d[3]);
     }
 
-    if (h->rank == 4 && one == three && square_first == square_last && d[1] * d[2] * d[3] > 1)
+    /* Sizes that fit both orders equally well are refused, unless an image is a single number: then both
+       orders mean the same. */
+    if (h->rank == 4 && first_likely == last_likely && square_first == square_last && d[1] * d[2] * d[3] > 1)
         return dd_error(err, DDPM_EDATA,
                         "%s: %.120s can be [n, h, w, c] or [n, c, h, w]: save it as an IDX file, which is "
                         "[n, h, w, c], or as pictures",
@@ -163,8 +166,8 @@ static int find_layout(int place[3], struct dataset_array *a, const struct head 
 
 /* ---- what its numbers mean ---- */
 
-/* Finds the smallest and the largest of n numbers; a negative one ends the search.  The file is
-   asked now and then whether it has changed. */
+/* Finds the smallest and the largest of n numbers.  A negative one ends the search, because it decides
+   what the numbers mean.  Every 2^16 numbers it checks that the mapped file has not changed. */
 static int find_range(double range[2], const struct dataset_array *a, size_t n, const char *path,
                       ddpm_error *err)
 {
@@ -190,7 +193,8 @@ static void add_note(struct dataset_array *a, const char *text)
     snprintf(a->note + n, sizeof a->note - n, "%s%s", n ? "; " : "", text);
 }
 
-/* Sets a->number.half, by which a number means x = number / half - 1, and notes what was not sure. */
+/* Sets a->number.half, by which a number means x = number / half - 1 (0: x = number), and notes what was
+   guessed. */
 static int find_meaning(struct dataset_array *a, const char *path, ddpm_error *err)
 {
     struct view_number *v = &a->number;
@@ -198,6 +202,7 @@ static int find_meaning(struct dataset_array *a, const char *path, ddpm_error *e
     bool whole = v->kind != 'f';
 
     if (v->kind == 'b' || (v->kind == 'u' && v->bytes == 1)) {
+        /* Truth values are black or white, uint8 are levels: the type alone decides. */
         v->half = v->kind == 'b' ? 0.5 : 127.5;
         return DDPM_OK;
     }
@@ -209,6 +214,8 @@ static int find_meaning(struct dataset_array *a, const char *path, ddpm_error *e
     if (!(range[0] <= range[1]))
         return dd_error(err, DDPM_EDATA, "%s: none of its values is a number", path);
 
+    /* Floats with a largest value in (1, 127] and integers of 0 and 1 alone could be on any scale: they
+       are refused. */
     if (!whole && range[0] < 0)
         v->half = 0;
     else if (!whole && range[0] >= 0 && range[1] <= 1) {
@@ -241,6 +248,8 @@ int dataset_numpy(struct dataset_array *a, const char *path, const unsigned char
         return code;
 
     size_t step[5] = { 0 }, rest = size - h.size;
+
+    /* place uses index 4 for the channels of gray images. */
     h.dim[4] = 1;
     a->data = p + h.size;
     a->number = h.number;

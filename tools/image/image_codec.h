@@ -11,18 +11,18 @@ struct image_source {
     const char *path;
 };
 
-/* Fills the sizes of p, its Exif orientation, and with pixels its values too, which the caller
-   frees even after an error.  DDPM_EDATA: it is damaged. */
+/* Reads a picture of one format: fills the sizes of p, its Exif orientation, and with pixels its values
+   too, which the caller frees even after an error.  DDPM_EDATA: it is damaged. */
 typedef int image_codec(struct image_file *p, int *orientation, const struct image_source *s, bool pixels,
                         ddpm_error *err);
 image_codec image_png, image_jpeg, image_webp;
 
 /* Returns DDPM_EDATA: the pixels cannot be read, and why. */
 int image_codec_refuse(const struct image_source *s, const char *why, ddpm_error *err);
-/* Refuses sizes that the file cannot have, before memory is asked for.  With pixels, makes room for
-   so many channels of p. */
+/* Refuses sizes that the file cannot have, before memory is asked for.  With pixels, allocates p->value
+   for p's width and height and this number of channels. */
 int image_codec_room(struct image_file *p, const struct image_source *s, int channels, bool pixels,
                      ddpm_error *err);
-/* Returns the orientation in Exif data d [size], 1 to 8; 1 where there is none that can be read. */
+/* Returns the orientation in Exif data d [size], 1 to 8; 1: the data have none that can be read. */
 int image_codec_orientation(const unsigned char *d, size_t size);
 #endif

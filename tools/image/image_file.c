@@ -12,8 +12,8 @@
 #include "image/image_codec.h"
 #include "image/image_file.h"
 
-/* Deflate makes at most 1032 bytes of one, and a byte can be eight pixels.  A picture of one colour
-   takes next to nothing as WebP, so up to 2^24 pixels are believed. */
+/* One deflated byte expands to at most 1032, and a byte can be eight pixels.  A picture of one colour
+   takes almost no bytes as WebP, so up to 2^24 pixels are believed of any file. */
 #define PIXELS_A_BYTE (8 * 1032.0)
 #define PIXELS_BELIEVED 0x1p24
 #define PIXELS_MOST 0x1p28
@@ -26,7 +26,8 @@ int image_codec_refuse(const struct image_source *s, const char *why, ddpm_error
 int image_codec_room(struct image_file *p, const struct image_source *s, int channels, bool pixels,
                      ddpm_error *err)
 {
-    double count = (double)p->width * p->height; /* cannot overflow */
+    /* A product of doubles cannot overflow here, as one of integers could. */
+    double count = (double)p->width * p->height;
 
     if (p->width < 1 || p->height < 1)
         return dd_error(err, DDPM_EDATA, "%s has %d x %d pixels", s->path, p->width, p->height);
@@ -48,6 +49,7 @@ int image_codec_room(struct image_file *p, const struct image_source *s, int cha
 
 /* ---- the orientation ---- */
 
+/* Returns the unsigned integer in d [bytes]. */
 static uint32_t number(const unsigned char *d, int bytes, bool big)
 {
     uint32_t v = 0;
@@ -60,7 +62,7 @@ int image_codec_orientation(const unsigned char *d, size_t size)
 {
     enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
 
-    /* JPEG puts a prefix in front. */
+    /* A JPEG has a prefix before the data, "Exif" and two zero bytes. */
     size_t prefix = size > 6 && !memcmp(d, "Exif\0", 6) ? 6 : 0;
     d += prefix;
     size -= prefix;
@@ -81,6 +83,7 @@ int image_codec_orientation(const unsigned char *d, size_t size)
     return 1;
 }
 
+/* Exchanges width and height where the orientation exchanges rows and columns. */
 static void turn_sizes(struct image_file *p, int orientation)
 {
     int width = p->width;
@@ -90,8 +93,8 @@ static void turn_sizes(struct image_file *p, int orientation)
     p->height = width;
 }
 
-/* Turns the picture upright.  Orientations from 5 on swap rows and columns; others count one of
-   them, or both, backwards. */
+/* Turns the picture upright.  Orientations from 5 on exchange rows and columns.  Some orientations read
+   rows or columns backwards, or both. */
 static int turn(struct image_file *p, int orientation, const char *path, ddpm_error *err)
 {
     bool swap = orientation >= 5;

@@ -28,7 +28,7 @@ static bool is_number(const char *name)
     return *name && !name[strspn(name, "0123456789")];
 }
 
-/* Compares numbers of any length by their values; of equal ones ("1", "01") the names. */
+/* Compares numbers of any length by their values, and equal ones ("1", "01") as texts. */
 static int compare_numbers(const char *a, const char *b)
 {
     const char *x = a + strspn(a, "0"), *y = b + strspn(b, "0");
@@ -59,7 +59,7 @@ static int compare_paths(const void *one, const void *two)
         if (!end_a || !end_b)
             return end_a ? 1 : -1;
 
-        /* Ends both names where their folder ends, for the comparison. */
+        /* Both paths are cut where their folder ends, for the comparison only. */
         *end_a = *end_b = 0;
         int order = compare_folders(&a, &b);
         *end_a = *end_b = '/';
@@ -72,7 +72,8 @@ static int compare_paths(const void *one, const void *two)
 
 /* ---- the lists ---- */
 
-/* Makes room in the list at `list` for one element more behind its n. */
+/* Makes room for one more element in a list of n elements.  `list` points to the pointer of the list,
+   whose type may be any: memcpy reads and writes it. */
 static bool grow(void *list, size_t n, size_t size)
 {
     void *old;
@@ -107,7 +108,7 @@ static bool add_file(struct image_folder *f, const char *below)
     return true;
 }
 
-/* Sorts files and classes, and tells every file its class. */
+/* Sorts files and classes, and gives every file its class. */
 static bool number_classes(struct image_folder *f)
 {
     int number = 0;
@@ -119,8 +120,8 @@ static bool number_classes(struct image_folder *f)
     if (f->files)
         qsort(f->file, f->files, sizeof *f->file, compare_paths);
 
-    /* Both are in the same order, so the class of a file is that of the one before it, or a later
-       one. */
+    /* Files and classes are in the same order, so the class of a file is that of the file before it, or a
+       later one. */
     for (size_t i = 0; i < f->files; i++) {
         const char *name = f->file[i], *end = strchr(name, '/');
         size_t n = end ? (size_t)(end - name) : 0;
@@ -155,7 +156,8 @@ static bool leave_out(struct image_folder *f, const char *name)
 
 /* ---- the walk ---- */
 
-/* A folder on the way from the top, by which a link that leads back is known. */
+/* A folder on the path from the root to a file.  A link that leads back to one of these folders is found
+   by device and inode. */
 struct level {
     dev_t device;
     ino_t inode;
@@ -193,8 +195,8 @@ static int no_names(const char *path, ddpm_error *err)
 static int walk(struct image_folder *f, const char *root, const char *below, const struct level *above,
                 ddpm_error *err);
 
-/* Takes a file, or a folder and what lies in it.  below: the path from root to it; name: the
-   last part of that. */
+/* Takes a file, or a folder and what lies in it.  below: its path from the root; name: the last part of
+   below. */
 static int take_name(struct image_folder *f, const char *root, const char *below, const char *name,
                      const struct level *above, ddpm_error *err)
 {
@@ -232,6 +234,7 @@ static int walk(struct image_folder *f, const char *root, const char *below, con
     char **name = NULL, *path = *below ? join(root, below) : strdup(root);
     size_t n = 0;
     int code = path ? dd_names_list(&name, &n, path, is_visible, err) : no_names(root, err);
+
     for (size_t i = 0; i < n && !code; i++) {
         char *next = join(below, name[i]);
         code = next ? take_name(f, root, next, name[i], above, err) : no_names(root, err);
@@ -273,8 +276,8 @@ void image_folder_left_out(char *text, size_t size, const struct image_folder *f
         snprintf(text + n, size - n, " and others");
 }
 
-/* Returns how many bytes the character of UTF-8 at s has (Unicode 15, table 3-7); 0 where there is
-   none that can be shown. */
+/* Returns how many bytes the UTF-8 character at s has (Unicode 15, table 3-7); 0: s begins with no
+   character that can be shown. */
 static size_t character_at(const unsigned char *s)
 {
     if (s[0] < 0x80)
@@ -282,7 +285,8 @@ static size_t character_at(const unsigned char *s)
     if (s[0] < 0xC2 || s[0] > 0xF4)
         return 0;
 
-    /* The second byte of some is limited: no overlong forms, surrogates, or values beyond U+10FFFF. */
+    /* The second byte of some characters is limited, which excludes overlong forms, surrogates and values
+       beyond U+10FFFF. */
     unsigned char low = 0x80, high = 0xBF;
     switch (s[0]) {
     case 0xC2: low = 0xA0; break; /* U+0080 to U+009F control terminals */

@@ -18,14 +18,15 @@
 /* A progressive picture has about ten scans. */
 enum { SCANS_MOST = 100, EXIF = JPEG_APP0 + 1 };
 
+/* One reading of a picture: the state of libjpeg, and where its errors go. */
 struct job {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr error;
     struct jpeg_progress_mgr progress;
 
     jmp_buf back;
-    char why[JMSG_LENGTH_MAX]; /* what was wrong, */
-    bool memory;               /* or memory ran out */
+    char why[JMSG_LENGTH_MAX]; /* what was wrong */
+    bool memory;               /* memory ran out */
 
     /* The arguments of image_jpeg. */
     struct image_file *p;
@@ -35,7 +36,7 @@ struct job {
     ddpm_error *err;
 };
 
-/* Answers an error of libjpeg. */
+/* Is called by libjpeg for an error.  It keeps the message and jumps back into image_jpeg. */
 static void leave(j_common_ptr c)
 {
     struct job *j = c->client_data;
@@ -44,7 +45,8 @@ static void leave(j_common_ptr c)
     longjmp(j->back, 1);
 }
 
-/* Answers a message of libjpeg: warnings have level -1. */
+/* Is called by libjpeg for a message; level -1 is a warning.  Warnings about missing or wrong pixels are
+   errors. */
 static void hear(j_common_ptr c, int level)
 {
     int what = c->err->msg_code;
@@ -59,8 +61,8 @@ static void be_silent(j_common_ptr c)
     (void)c;
 }
 
-/* Is called now and then.  Each scan goes over the whole picture, however few bytes it has, so that
-   many could keep a reader busy for hours. */
+/* Is called by libjpeg now and then.  Each scan goes over the whole picture, however few bytes it has, so
+   many scans could keep a reader busy for hours. */
 static void count_scans(j_common_ptr c)
 {
     struct job *j = c->client_data;
@@ -80,7 +82,8 @@ static void read_orientation(struct job *j)
         }
 }
 
-/* Makes RGB of CMYK, in place. */
+/* Converts CMYK to RGB in place.  Pixel i is written at byte 3 i, never beyond byte 4 i, where it was
+   read. */
 static void from_cmyk(struct image_file *p, bool inverted)
 {
     size_t pixels = (size_t)p->width * (size_t)p->height;
@@ -93,7 +96,7 @@ static void from_cmyk(struct image_file *p, bool inverted)
     }
 }
 
-/* Reads the picture.  Every call of libjpeg in here may end in leave(). */
+/* Reads the picture.  Every call of libjpeg in this function may end in leave(). */
 static int decode(struct job *j)
 {
     struct jpeg_decompress_struct *c = &j->jpeg;
@@ -128,7 +131,7 @@ static int decode(struct job *j)
         jpeg_read_scanlines(c, &row, 1);
     }
 
-    /* Adobe's programs write this marker. */
+    /* Adobe's programs write this marker, and store CMYK inverted. */
     if (cmyk)
         from_cmyk(j->p, c->saw_Adobe_marker);
     return DDPM_OK;

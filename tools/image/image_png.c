@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "image/image_codec.h"
 
-/* Bytes of a chunk, and of all that are kept. */
+/* The most bytes that one chunk may have, and all chunks together that libspng keeps. */
 enum { CHUNK_MOST = 1 << 26 };
 
 static int refuse(int status, const struct image_source *s, ddpm_error *err)
@@ -27,8 +27,8 @@ static int refuse(int status, const struct image_source *s, ddpm_error *err)
     return image_codec_refuse(s, spng_strerror(status), err);
 }
 
-/* Returns a reader of the file; NULL when out of memory.  damaged: what becomes of a chunk that no
-   pixel needs and whose checksum is wrong. */
+/* Returns a reader of the file; NULL when out of memory.  damaged: the action for a chunk that no pixel
+   needs and whose checksum is wrong. */
 static spng_ctx *open_png(const struct image_source *s, int damaged)
 {
     spng_ctx *c = spng_ctx_new(0);
@@ -40,7 +40,7 @@ static spng_ctx *open_png(const struct image_source *s, int damaged)
     return c;
 }
 
-/* Keeps those of R, G, B and A that the picture has, in place. */
+/* Reduces decoded R, G, B, A to the channels that the picture has, in place. */
 static void squeeze(struct image_file *p)
 {
     size_t pixels = (size_t)p->width * (size_t)p->height;
@@ -53,8 +53,7 @@ static void squeeze(struct image_file *p)
         }
 }
 
-/* Returns the orientation in the chunks that were read so far.  Exif may stand before or
-   behind the pixels. */
+/* Returns the orientation in the chunks that were read so far.  Exif may stand before or after the pixels. */
 static int orientation_of(spng_ctx *c)
 {
     struct spng_exif exif;
@@ -63,7 +62,7 @@ static int orientation_of(spng_ctx *c)
     return image_codec_orientation((const unsigned char *)exif.data, exif.length);
 }
 
-/* Reads the head, and with pixels the rest. */
+/* Reads the sizes of the picture, and with pixels all of the file. */
 static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const struct image_source *s,
                     bool pixels, ddpm_error *err)
 {
@@ -93,11 +92,13 @@ static int read_png(struct image_file *p, int *orientation, spng_ctx *c, const s
     size_t size = 4 * (size_t)p->width * (size_t)p->height * (size_t)p->bytes;
     status = spng_decode_image(c, p->value, size, p->bytes == 2 ? SPNG_FMT_RGBA16 : SPNG_FMT_RGBA8,
                                SPNG_DECODE_TRNS);
+    /* Chunks behind the pixels are read to the end of the file, so a file that is cut off is found. */
     if (!status)
-        status = spng_decode_chunks(c); /* up to the end of the file */
+        status = spng_decode_chunks(c);
     if (status)
         return refuse(status, s, err);
 
+    /* Now the chunks behind the pixels are known too. */
     *orientation = orientation_of(c);
     squeeze(p);
     return DDPM_OK;
@@ -113,7 +114,7 @@ int image_png(struct image_file *p, int *orientation, const struct image_source 
     return code;
 }
 
-/* Finds the tEXt chunk with this keyword. */
+/* Finds the text of the tEXt chunk with this keyword; *text stays NULL when there is none. */
 static int find_text(char **text, spng_ctx *c, const char *keyword, const struct image_source *s,
                      ddpm_error *err)
 {

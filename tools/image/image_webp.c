@@ -51,7 +51,7 @@ int image_webp(struct image_file *p, int *orientation, const struct image_source
     if (code || !pixels)
         return code;
 
-    /* libwebp writes straight into p. */
+    /* libwebp writes into the memory of p. */
     size_t row = (size_t)p->width * (size_t)p->channels;
     c.output.colorspace = p->channels == 4 ? MODE_RGBA : MODE_RGB;
     c.output.is_external_memory = 1;

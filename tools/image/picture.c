@@ -1,9 +1,9 @@
 /* Makes pictures of images, and writes and reads them as PNG (picture.h).
 
    A pixel is clamp(rint(127.5 (x + 1)), 0, 255), half to even, for every model.  stb compresses the
-   pixels, and one chunk is put in behind the header of its file (PNG, third edition, 11.3.4.3):
-   length, "tEXt", keyword "ddpm", zero, text, CRC-32 of all but the length.  Numbers are
-   big-endian.  libspng reads it (image_png.c). */
+   pixels.  One chunk is inserted after the header of its file (PNG, third edition, 11.3.4.3): length, "tEXt",
+   keyword "ddpm", zero, text, CRC-32 of all but the length.  Numbers are big-endian.  libspng reads it
+   (image_png.c). */
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -61,7 +61,7 @@ void picture_free(struct picture *p)
 
 /* ---- tiles ---- */
 
-/* Returns the level of x; 0 for what is not a number. */
+/* Returns the byte level of x; a NaN gives 0. */
 static unsigned char level(double x)
 {
     double v = rint(127.5 * (x + 1));
@@ -70,7 +70,7 @@ static unsigned char level(double x)
     return v > 0 ? (unsigned char)v : 0;
 }
 
-/* Returns the first pixel of row y of tile i. */
+/* Returns the first pixel of row y of tile i, in a picture of `columns` tiles a row. */
 static unsigned char *tile_row(struct picture *p, int i, int columns, int y, int height, int width)
 {
     size_t row = (size_t)(i / columns) * (size_t)height + (size_t)y;
@@ -101,6 +101,7 @@ void picture_cross(struct picture *p, int i, int columns, int height, int width)
 
 /* ---- writing ---- */
 
+/* Writes v as four bytes, big-endian. */
 static void put_u32(unsigned char *out, size_t v)
 {
     for (int i = 0; i < 4; i++)
@@ -112,11 +113,10 @@ struct splice {
     const char *text;
     const struct picture *picture;
     int wrong; /* the file could not be written */
-    int made;  /* stb had memory enough */
+    int made;  /* stb did not run out of memory */
 };
 
-/* Writes the file of stb, which hands it over in one piece, with the chunk in it. */
-
+/* Writes stb's PNG, given in one piece, with our chunk after the header. */
 static void write_spliced(void *user, void *data, int size)
 {
     struct splice *s = user;

@@ -9,7 +9,7 @@ struct picture {
     unsigned char *pixel;        /* [height, width, channels] */
 };
 
-#define PICTURE_MOST 0x1p28 /* bytes of its pixels */
+#define PICTURE_MOST 0x1p28 /* bytes of pixels that a picture may have */
 
 /* Makes a black picture.  DDPM_EUSAGE: it has more than PICTURE_MOST bytes, or a number of channels
    that PNG does not have. */
@@ -17,12 +17,11 @@ int picture_create(struct picture *p, int width, int height, int channels, ddpm_
 void picture_free(struct picture *p);
 /* Fills tile i of a picture with `columns` tiles a row from x [height, width, channels] in [-1, 1]. */
 void picture_tile(struct picture *p, int i, int columns, const double *x, int height, int width);
-/* Crosses the same tile out: there is no image. */
+/* Fills tile i with a pattern of crosses, which shows that there is no image. */
 void picture_cross(struct picture *p, int i, int columns, int height, int width);
-/* Writes a PNG with text, which is ASCII, in a tEXt chunk `ddpm`. */
+/* Writes a PNG with `text`, ASCII, in a tEXt chunk `ddpm`. */
 int picture_write(FILE *f, const struct picture *p, const char *text, ddpm_error *err);
-/* Reads pixels and text, which the caller frees.  DDPM_EDATA: it is no PNG, or one without this
-   text. */
+/* Reads pixels and text, which the caller frees.  DDPM_EDATA: the file is no PNG, or has no such text. */
 int picture_read(struct picture *p, char **text, const char *path, ddpm_error *err);
 int picture_read_memory(struct picture *p, char **text, const unsigned char *data, size_t size,
                         const char *path, ddpm_error *err);

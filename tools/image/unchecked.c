@@ -9,7 +9,7 @@ struct block {
     max_align_t data[];
 };
 
-/* The blocks form a ring with list, which is none itself. */
+/* The blocks form a ring that begins and ends at `list`, which is not a block itself. */
 static _Thread_local struct block list;
 static _Thread_local jmp_buf out;
 
@@ -43,7 +43,7 @@ void *unchecked_realloc(void *p, size_t size)
         return made->data;
     }
 
-    /* The old block is released with the others. */
+    /* The old block stays valid, and is released with the others. */
     if (b)
         insert(b);
     longjmp(out, 1);

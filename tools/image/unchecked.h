@@ -4,9 +4,9 @@
 #define DDPM_UNCHECKED_H
 #include <stddef.h>
 
-/* Runs it.  Returns 0, or -1 when memory ran out inside.  Runs of one thread do not nest. */
+/* Calls run(user).  Returns 0, or -1 when memory ran out inside.  Runs of one thread do not nest. */
 int unchecked_run(void (*run)(void *user), void *user);
-/* Do as realloc and free, inside of such a run only.  unchecked_realloc never returns NULL. */
+/* Work like realloc and free, only inside such a run.  unchecked_realloc never returns NULL. */
 void *unchecked_realloc(void *p, size_t size);
 void unchecked_free(void *p);
 #endif

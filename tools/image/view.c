@@ -1,9 +1,8 @@
 /* Reads an image as one of the model's size and channels (view.h).
 
-   To be scaled, H x W pixels become round(s H) x round(s W) with s = max(h / H, w / W), so that h x
-   w are covered, and the middle is taken.  The filter is a triangle as wide as two output pixels,
-   or two input pixels where that is more: bilinear, without aliases.  It works on the values as
-   they are stored. */
+   Scaling turns H x W pixels into round(s H) x round(s W) with s = max(h / H, w / W).  These cover h x w, and
+   the middle is taken.  The filter is a triangle as wide as two output pixels, or two input pixels where that
+   is more: bilinear, without aliases.  It works on the values as they are stored. */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdint.h>
@@ -55,7 +54,7 @@ double view_number_at(const unsigned char *p, const struct view_number *n)
     for (int i = 0; i < n->bytes; i++)
         bits |= (uint64_t)p[i] << 8 * (n->big_endian ? n->bytes - 1 - i : i);
 
-    /* A negative integer is extended by ones. */
+    /* The sign bit of a negative integer is extended to 64 bits. */
     if (n->kind == 'i' && n->bytes < 8 && bits >> (8 * n->bytes - 1))
         bits |= UINT64_MAX << 8 * n->bytes;
     if (n->kind == 'i')
@@ -74,6 +73,7 @@ double view_number_at(const unsigned char *p, const struct view_number *n)
     return (double)single;
 }
 
+/* Returns where channel c of pixel (y, x) is stored. */
 static const unsigned char *place_of(const struct view *v, int y, int x, int c)
 {
     return v->data + ((size_t)y * v->step[0] + (size_t)x * v->step[1] + (size_t)c * v->step[2]) *
@@ -85,6 +85,7 @@ static bool is_byte(const struct view_number *n)
     return n->kind == 'u' && n->bytes == 1;
 }
 
+/* Returns channel c of pixel (y, x), scaled to [-1, 1]. */
 static double value_at(const struct view *v, int y, int x, int c)
 {
     const unsigned char *p = place_of(v, y, x, c);
@@ -94,6 +95,7 @@ static double value_at(const struct view *v, int y, int x, int c)
 
 /* ---- channels ---- */
 
+/* Returns how many of the channels are not alpha. */
 static int colours(int channels)
 {
     return channels <= 2 ? 1 : 3;
@@ -104,25 +106,25 @@ static bool has_alpha(int channels)
     return channels % 2 == 0;
 }
 
-/* Returns a colour as gray, as ITU-R BT.601 weighs it. */
+/* Returns pixel (y, x), in colour, as gray with the weights of ITU-R BT.601. */
 static double gray_at(const struct view *v, int y, int x)
 {
     if (!is_byte(&v->number))
         return 0.299 * value_at(v, y, x, 0) + 0.587 * value_at(v, y, x, 1) + 0.114 * value_at(v, y, x, 2);
 
-    /* Bytes are rounded as Pillow does it, with the weights in units of 2^-16. */
+    /* Bytes are rounded as Pillow rounds them: the weights have units of 2^-16, and 0x8000 is one half. */
     unsigned sum = 19595u * *place_of(v, y, x, 0) + 38470u * *place_of(v, y, x, 1) +
                    7471u * *place_of(v, y, x, 2) + 0x8000;
     return (sum >> 16) / v->number.half - 1;
 }
 
-/* Returns channel c of a pixel, of so many channels that the model has. */
+/* Returns channel c of pixel (y, x) after its conversion to `channels` channels, the model's. */
 static double channel_at(const struct view *v, int y, int x, int c, int channels)
 {
     if (!v->picture || v->channels == channels)
         return value_at(v, y, x, c);
 
-    /* Alpha stands behind the colours; a picture without is opaque. */
+    /* Alpha is the last channel.  A picture without alpha is opaque. */
     if (c == colours(channels))
         return has_alpha(v->channels) ? value_at(v, y, x, colours(v->channels)) : 1;
     if (colours(channels) == colours(v->channels))
@@ -132,7 +134,8 @@ static double channel_at(const struct view *v, int y, int x, int c, int channels
 
 /* ---- sizes ---- */
 
-/* Returns whether an image that is larger than the model's by h and w, or smaller, is accepted. */
+/* Returns whether the fit accepts an image that is h rows higher and w columns wider than the model's;
+   negative numbers mean smaller. */
 static bool fits_by(enum view_fit fit, int h, int w)
 {
     switch (fit) {
@@ -143,7 +146,8 @@ static bool fits_by(enum view_fit fit, int h, int w)
     }
 }
 
-/* Writes what to do about another size: what the model's training did, when that is known. */
+/* Writes what to do about an image of another size: what the model's training did, if that is known and
+   works. */
 static void advise(char *text, size_t size, const struct view *v, const ddpm_about *a)
 {
     cJSON *root = a->json ? cJSON_Parse(a->json) : NULL;
@@ -183,8 +187,7 @@ static int check_size(const struct view *v, const ddpm_about *a, enum view_fit f
 
 /* ---- placing and scaling ---- */
 
-/* Fills out with the middle of the image, or with the image in the middle of black
-   where it is smaller. */
+/* Fills out with the middle of the image.  A smaller image is put in the middle of black. */
 static int place(double *out, const struct view *v, const ddpm_about *a, const char *name, ddpm_error *err)
 {
     int top = (v->height - a->height) / 2, left = (v->width - a->width) / 2;
@@ -192,8 +195,9 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
         for (int x = left; x < left + a->width; x++)
             for (int c = 0; c < a->channels; c++) {
                 bool inside = y >= 0 && x >= 0 && y < v->height && x < v->width;
-                /* Outside is black.  Numbers beyond [-1, 1], or none, are refused. */
                 double value = inside ? channel_at(v, y, x, c, a->channels) : -1, half = v->number.half;
+
+                /* This refuses NaN too. */
                 if (!(value >= -1 && value <= 1))
                     return dd_error(err, DDPM_EDATA,
                                     "%s: a value of %g; floats of which some are negative lie in [-1, 1]",
@@ -203,7 +207,7 @@ static int place(double *out, const struct view *v, const ddpm_about *a, const c
     return DDPM_OK;
 }
 
-/* Scales channel c of v into the plane that to has for it.  plane: room for one channel of v. */
+/* Scales channel c of v into its plane of `to`.  plane: room for one channel of v. */
 static bool scale_channel(const struct view *to, const struct view *v, int c, void *plane)
 {
     bool bytes = is_byte(&v->number);
@@ -222,7 +226,7 @@ static bool scale_channel(const struct view *to, const struct view *v, int c, vo
                              STBIR_EDGE_CLAMP, STBIR_EDGE_CLAMP, STBIR_FILTER_TRIANGLE, STBIR_FILTER_TRIANGLE,
                              STBIR_COLORSPACE_LINEAR, NULL);
 
-    /* The weights of the filter sum to 1 but for rounding. */
+    /* The weights of the filter sum to 1 up to rounding, so a result may exceed 1 slightly. */
     for (size_t i = 0; !bytes && i < (size_t)to->height * (size_t)to->width; i++)
         if (fabsf(f[i]) > 1 && fabsf(f[i]) < 1.00001f)
             f[i] = copysignf(1, f[i]);
@@ -235,7 +239,7 @@ static int scaled(double *out, const struct view *v, const ddpm_about *a, const 
     double sy = (double)a->height / v->height, sx = (double)a->width / v->width, s = sy > sx ? sy : sx;
     size_t size = is_byte(&v->number) ? 1 : sizeof(float);
 
-    /* The scaled image lies channel by channel, in bytes or float32. */
+    /* The scaled image is stored [c, h, w], in bytes or float32. */
     struct view to = {
         .height = (int)fmax(a->height, rint(s * v->height)),
         .width = (int)fmax(a->width, rint(s * v->width)),
@@ -308,7 +312,8 @@ int view_picture(double *x, struct image_file *was, const char *path, const ddpm
         .number = view_byte,
         .picture = true,
     };
-    /* 16 bits: 0 to 65535. */
+
+    /* Values of 16 bits go from 0 to 65535. */
     if (was->bytes == 2)
         v.number = (struct view_number){ 'u', 2, false, 32767.5 };
 

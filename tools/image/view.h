@@ -1,5 +1,5 @@
-/* An image where it lies in a file or in memory, and how it becomes one of the model's
-   size and channels. */
+/* A view of an image that lies in a file or in memory, and its conversion to the size and channels of a
+   model. */
 #ifndef DDPM_VIEW_H
 #define DDPM_VIEW_H
 #include <stdbool.h>
@@ -11,9 +11,9 @@
    RESIZE scales it until it just covers the size, and takes the middle. */
 enum view_fit { VIEW_EXACT, VIEW_PAD, VIEW_CROP, VIEW_RESIZE };
 
-/* Returns the names of all but EXACT; NULL ends them. */
+/* Returns the names of PAD, CROP and RESIZE; NULL ends the list. */
 const char *const *view_fit_names(void);
-/* Returns the fit of one of these names; EXACT for NULL. */
+/* Returns the fit with one of these names; EXACT for NULL. */
 enum view_fit view_fit_named(const char *name);
 
 /* How a number is stored, and what it means: x = number / half - 1, or x = number where half is 0. */
@@ -23,7 +23,7 @@ struct view_number {
     bool big_endian;
     double half;
 };
-/* A byte level, 0 to 255. */
+/* The number of a byte level, 0 to 255. */
 extern const struct view_number view_byte;
 /* Returns the number at p. */
 double view_number_at(const unsigned char *p, const struct view_number *n);
@@ -34,18 +34,18 @@ struct view {
     size_t step[3]; /* numbers to the next row, pixel and channel */
     struct view_number number;
 
-    /* The channels are gray or RGB, and alpha behind them where their count is even.  Otherwise
-       they mean nothing. */
+    /* The channels are gray or RGB, followed by alpha where their count is even.  Otherwise they have no
+       known meaning. */
     bool picture;
 };
 
-/* Fills x [h, w, c] of the model a, in [-1, 1]; name is for messages.  A picture's channels become
-   the model's: gray is repeated, colours become gray as ITU-R BT.601 weighs them, and a missing
-   alpha is opaque. */
+/* Fills x [h, w, c], in the size of the model a, with values in [-1, 1]; name is for messages.  A
+   picture's channels become the model's: gray is repeated, colours become gray as ITU-R BT.601 weighs
+   them, and a missing alpha is opaque. */
 int view_read(double *x, const struct view *v, const ddpm_about *a, enum view_fit fit, const char *name,
               ddpm_error *err);
-/* Does the same for a file of a picture; *was: what it held.  Transparency is refused where
-   the model has none. */
+/* Does the same for a picture file.  Sets *was to its size and type.  Transparency is refused where the
+   model has no alpha. */
 int view_picture(double *x, struct image_file *was, const char *path, const ddpm_about *a, enum view_fit fit,
                  ddpm_error *err);
 #endif
