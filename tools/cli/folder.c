@@ -35,9 +35,10 @@ int folder_make(const char *path, ddpm_error *err)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0) {
-        /* The name of a new folder is on the disk once the folder above is synchronised. */
+        /* The name of the new folder is safe from a crash once the folder above it is synchronised. */
         char *above = malloc(strlen(path) + sizeof "/..");
         int code = above ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for a path");
+
         if (above) {
             sprintf(above, "%s/..", path);
             code = folder_synchronise(above, err);
@@ -89,7 +90,7 @@ int folder_unshared(const char *path, ddpm_error *err)
     for (const struct dirent *e; (e = readdir(d));) {
         if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
             continue;
-        /* The order of a folder is anybody's; the first name by its bytes makes the same sentence every time. */
+        /* readdir's order is arbitrary; the smallest name makes the message the same every time. */
         if (!count++ || strcmp(e->d_name, first) < 0)
             snprintf(first, sizeof first, "%.255s", e->d_name);
     }
@@ -129,7 +130,7 @@ int folder_clean(const char *path, ddpm_error *err)
         if (!is_temporary(e->d_name))
             continue;
 
-        /* A run holds the lock of its temporaries, so a lock that is to be had says that the run was killed. */
+        /* A run holds the locks of its temporary files: if the lock is free, the run was killed. */
         int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
             unlinkat(dirfd(d), e->d_name, 0);
@@ -140,7 +141,7 @@ int folder_clean(const char *path, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Returns the process that holds the lock of a file; 0: that is not known. */
+/* Returns the process that holds the lock of a file; 0: it is not known. */
 static long holder(int fd)
 {
     struct stat st;
@@ -186,8 +187,8 @@ static int lock(int fd, int how, const char *path, double end, const char *advic
     return DDPM_OK;
 }
 
-/* Locks the file of a part, which is made where it is missing.  Where nothing may be written, nothing is
-   locked. */
+/* Locks the file of a part, and makes it if it is missing.  In a folder where nothing may be written,
+   nothing is locked. */
 static int lock_part(struct folder_lock *l, const char *path, double end, const char *advice, ddpm_error *err)
 {
     struct stat mine, named;
@@ -203,7 +204,8 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
             return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path,
                             strerror(errno));
 
-        /* Whoever held the lock may have removed the file meanwhile: then the file under this name is another. */
+        /* The process that held the lock may have removed the file meanwhile.  Then the locked file is not
+           the one under this name, and the loop opens that. */
         int code = lock(l->part, LOCK_EX, path, end, advice, err);
         if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
             mine.st_dev == named.st_dev)
@@ -239,6 +241,8 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
 void folder_unlock(struct folder_lock *l)
 {
     struct stat st;
+
+    /* The empty file of a part is removed while its lock is still held. */
     if (l->part >= 0 && fstat(l->part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
         unlink(l->path);
 
