@@ -34,8 +34,8 @@ static int hash_file(char hex[65], const char *path, ddpm_error *err)
     return code;
 }
 
-/* Returns the one source of a checkpoint that is a single file; NULL, and an error,
-   when out of memory. */
+/* Makes the single source of a checkpoint that is one file.  Returns NULL, and an error, when out of
+   memory. */
 static struct source *only_source(struct files *f, const char *name, ddpm_error *err)
 {
     f->weights = name;
@@ -56,9 +56,9 @@ static int open_files(struct files *f, const char *path, const char *want, ddpm_
     return s ? source_open(s, path, err) : DDPM_ENOMEM;
 }
 
-/* ---- the U-Net in it ---- */
+/* ---- the U-Net in a checkpoint ---- */
 
-/* Lays out every tensor of the choice. */
+/* Fills c->tensor with the place and layout of every tensor of the choice. */
 static int lay_out(struct checkpoint *c, struct files *f, const struct choice *choice, ddpm_error *err)
 {
     c->tensor = dd_arena(&f->arena, choice->tensors, sizeof *c->tensor);
@@ -79,7 +79,7 @@ void checkpoint_add_note(char *notes, size_t size, const char *format, va_list a
     size_t used = strlen(notes);
     vsnprintf(notes + used, size - used, format, arguments);
 
-    /* A line that does not fit has no end. */
+    /* A line that was cut short gets no newline. */
     used = strlen(notes);
     if (used + 1 < size)
         memcpy(notes + used, "\n", 2);
@@ -95,7 +95,8 @@ static void note(struct checkpoint *c, const char *format, ...)
     va_end(arguments);
 }
 
-/* Fills c with the U-Net among the tensors of f. */
+/* Fills c with the U-Net among the tensors of f.  Where folder or file names give a label, label()
+   compares it with want. */
 static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     struct choice choice = { 0 };
@@ -122,15 +123,15 @@ static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_
     return DDPM_OK;
 }
 
-/* ---- what is known of the weights ---- */
+/* ---- what is known about the weights ---- */
 
 static int is_average(const struct dirent *e)
 {
     return !strncmp(e->d_name, "ema_", 4);
 }
 
-/* Returns the name of the average of the same step in the folder of a file, or NULL.  OpenAI's
-   training writes ema_0.9999_000100.pt beside model000100.pt. */
+/* Returns the name of a file with the average of the same step, in the folder of the file at path, or
+   NULL.  OpenAI's training writes ema_0.9999_000100.pt beside model000100.pt. */
 static const char *average_of_step(struct files *f, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *found = NULL;
@@ -151,11 +152,11 @@ static const char *average_of_step(struct files *f, const char *path)
     return found;
 }
 
-/* Joins what the tensors say of the weights with what their place says, and notes what lies beside
-   them.  A label that nothing gives is not made up. */
+/* Joins what the tensors and what their place tell about the weights, and notes what lies beside them.
+   Weights that nothing labels keep the label "". */
 static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
-    /* The tensors outweigh their place. */
+    /* What the tensors tell outweighs what their place tells. */
     if (!*f->label && *c->weights == 'r')
         f->average_beside = f->source->beside;
     if (!*c->weights && *f->label) {
@@ -188,7 +189,7 @@ static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_e
 
 /* ---- opening and closing ---- */
 
-/* Empties *c and gives it its files; NULL, and an error, when out of memory. */
+/* Empties *c and allocates its files.  Returns NULL, and an error, when out of memory. */
 static struct files *begin(struct checkpoint *c, ddpm_error *err)
 {
     struct files *f = calloc(1, sizeof *f);
@@ -200,8 +201,8 @@ static struct files *begin(struct checkpoint *c, ddpm_error *err)
     return f;
 }
 
-/* Returns whether a path ends as "model-00001-of-00003.safetensors" does, the name of one of
-   several files that only together are a model. */
+/* Returns whether a path ends like "model-00001-of-00003.safetensors", one of several files that form a
+   model only together. */
 static int is_shard(const char *path)
 {
     static const char digits[] = "0123456789";
@@ -221,7 +222,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
     if (!code && is_shard(path))
         code = dd_error(err, DDPM_EDATA, "%s: is one of several files of a model: give their folder", path);
 
-    /* A folder has said already which weights these are. */
+    /* In a folder, its own files tell which weights are averaged. */
     int folder = f->config != NULL;
     if (!code) {
         f->source->part = part;
@@ -229,7 +230,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, const char *want, co
         code = choose(c, f, want, err);
     }
 
-    /* This tensor tells a single file of diffusers' weights, which has its configuration beside it. */
+    /* A single file with this tensor holds diffusers' weights, whose configuration lies beside it. */
     if (!code && !folder && checkpoint_find(c, "time_embedding.linear_1.weight"))
         code = diffusers_folder_beside(f, path, err);
     c->config = f->config;

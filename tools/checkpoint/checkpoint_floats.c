@@ -1,10 +1,10 @@
-/* The values of a checkpoint's tensors, in row-major order whatever their strides and byte
-   order in the file. */
+/* Reads the values of a checkpoint's tensors in row-major order, whatever their strides and byte order in
+   the file. */
 #include <math.h>
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 
-/* Elements that are gathered at a time. */
+/* How many elements are gathered at a time. */
 enum { BLOCK = 1024 };
 
 /* Returns whether the elements lie as dd_dtype_to_float takes them: row after row, without
@@ -18,11 +18,12 @@ static int packed(const struct checkpoint_tensor *t)
     return !t->big_endian;
 }
 
-/* Copies elements first .. first + n - 1 in row-major order, each of so many bytes, to out, packed
-   and little-endian. */
+/* Copies elements first ..  first + n - 1 in row-major order to out, packed and little-endian; an element
+   has `bytes` bytes. */
 static void gather(unsigned char *out, const struct checkpoint_tensor *t, uint64_t first, size_t n,
                    size_t bytes)
 {
+    /* index is the place of the element, one number a dimension. */
     int64_t index[DD_RANK_MAX] = { 0 };
     uint64_t rest = first;
     for (int k = t->rank; k--; rest /= (uint64_t)t->dim[k])

@@ -18,9 +18,9 @@
 
 /* ---- what the folder says it is ---- */
 
-/* Refuses a pipeline that holds more than a U-Net and its scheduler: one with a VAE or a text
-   encoder does not work on pixels, or not alone.  In model_index.json each part is a list of a
-   library and a class. */
+/* Refuses a pipeline that holds more than a U-Net and its scheduler.  A pipeline with a VAE or a text
+   encoder does not work on pixels, or not alone.  In model_index.json each part is a list of two: library
+   and class. */
 static int check_pipeline(const char *path, ddpm_error *err)
 {
     cJSON *root = NULL;
@@ -43,7 +43,7 @@ static int check_pipeline(const char *path, ddpm_error *err)
     return code;
 }
 
-/* Refuses the configuration of another class; one without a class is believed. */
+/* Refuses a configuration that names another class.  A configuration without a class name is accepted. */
 static int check_class(const cJSON *config, const char *path, ddpm_error *err)
 {
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(config, "_class_name");
@@ -53,7 +53,7 @@ static int check_class(const cJSON *config, const char *path, ddpm_error *err)
                     cJSON_IsString(name) ? name->valuestring : "no text");
 }
 
-/* ---- what lies around it ---- */
+/* ---- what lies around the model ---- */
 
 static int same_place(const char *a, const char *b)
 {
@@ -61,11 +61,11 @@ static int same_place(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The U-Nets in a folder under names that speak of an average. */
+/* The U-Nets in a folder whose names speak of an average. */
 struct averages {
     int count;
-    const char *name[2]; /* those of the first two */
-    int self;            /* a folder asked for is one of them */
+    const char *name[2]; /* the names of the first two */
+    int self;            /* the folder that the caller asked about is one of them */
 };
 
 static int is_average_name(const struct dirent *e)
@@ -73,8 +73,8 @@ static int is_average_name(const struct dirent *e)
     return name_says_average(e->d_name, strlen(e->d_name));
 }
 
-/* Returns whether a folder holds a U-Net.  One whose configuration cannot be read counts, and so
-   does one named unet_ema that has none: opening it then says what is wrong. */
+/* Returns whether a folder holds a U-Net.  A folder counts even if its configuration cannot be read, and a
+   folder named unet_ema even if it has none: opening it then tells what is wrong. */
 static int holds_unet(struct files *f, const char *folder, const char *name)
 {
     struct stat st;
@@ -88,7 +88,7 @@ static int holds_unet(struct files *f, const char *folder, const char *name)
     return is;
 }
 
-/* Finds the averages in parent.  folder: the one that self asks for, or NULL. */
+/* Finds the averages in parent.  folder: the folder that a->self tells about, or NULL. */
 static int find_averages(struct averages *a, struct files *f, const char *parent, const char *folder,
                          ddpm_error *err)
 {
@@ -112,7 +112,7 @@ static int find_averages(struct averages *a, struct files *f, const char *parent
     return code;
 }
 
-/* Takes the scheduler of folder, if it has one. */
+/* Takes the scheduler that lies in folder, if there is one. */
 static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
 {
     static const char *const names[] = { "scheduler/scheduler_config.json", "scheduler_config.json" };
@@ -130,10 +130,9 @@ static int scheduler_in(struct files *f, const char *folder, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Takes the scheduler of the pipeline that folder belongs to: its own, that of the folder above
-   when this is its unet, or that of the pipeline in which this is a checkpoint.  inner: how many
-   levels folder lies below the one that the user gave, 0 or 1; a scheduler from above that one is
-   noted. */
+/* Takes the scheduler of the pipeline to which folder belongs.  It lies in folder itself, or in the folder
+   above when that is a pipeline or this is its unet, or one more level up.  inner: how many levels folder
+   lies below the one that the user gave, 0 or 1.  A scheduler from above the user's folder is noted. */
 static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_error *err)
 {
     int code = scheduler_in(f, folder, err);
@@ -154,16 +153,15 @@ static int find_scheduler(struct files *f, const char *folder, int inner, ddpm_e
     return code;
 }
 
-/* Returns whether a configuration has the settings that diffusers' EMAModel adds to that
-   of what it averages. */
+/* Returns whether a configuration has the settings that diffusers' EMAModel adds to those of its model. */
 static int is_average(const cJSON *config)
 {
     return cJSON_GetObjectItemCaseSensitive(config, "optimization_step") &&
            cJSON_GetObjectItemCaseSensitive(config, "update_after_step");
 }
 
-/* Labels the weights in folder by its configuration and its place.  A name that speaks of an
-   average is believed only beside a folder named unet, but for unet_ema. */
+/* Labels the weights in folder by its configuration and its place.  A folder name that speaks of an
+   average is believed only beside a folder named unet; unet_ema is always believed. */
 static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 {
     struct averages a = { 0 };
@@ -174,7 +172,8 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
         return dd_error_memory(err, "the paths of a checkpoint");
 
     int code = find_averages(&a, f, above, folder, err);
-    int has_unet = same_place(unet, unet); /* it exists */
+    /* A path is the same place as itself if it exists. */
+    int has_unet = same_place(unet, unet);
     if (is_average(f->config) || same_place(folder, ema) || (a.self && has_unet))
         f->label = "ema";
     else if (same_place(folder, unet) && a.count)
@@ -186,7 +185,7 @@ static int label_folder(struct files *f, const char *folder, ddpm_error *err)
 
 /* ---- opening ---- */
 
-/* Opens the model in folder; inner as for find_scheduler. */
+/* Opens the model in folder; inner is explained at find_scheduler. */
 static int open_model(struct files *f, const char *folder, int inner, const char *want, ddpm_error *err)
 {
     const char *config = dd_arena_text(&f->arena, "%s/config.json", folder);
@@ -201,8 +200,8 @@ static int open_model(struct files *f, const char *folder, int inner, const char
     return code ? code : diffusers_weights_open(f, folder, want, err);
 }
 
-/* Opens the average in the folder at path, or the raw weights that it is an average of.  raw: their
-   folder, or NULL. */
+/* Opens the average in the folder at path, or the raw weights if they are wanted.  raw: the folder of the
+   raw weights, or NULL. */
 static int open_one_of(struct files *f, const char *path, const char *raw, const struct averages *a,
                        const char *want, ddpm_error *err)
 {
@@ -266,7 +265,8 @@ int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
     if (!config)
         return dd_error_memory(err, "the paths of a checkpoint");
 
-    /* Not every config.json beside a file of weights is that of a U-Net of diffusers. */
+    /* A config.json beside a file of weights may belong to something else; a U-Net of diffusers has this
+       setting. */
     int code = diffusers_is_file(config) ? python_json_file(&f->config, config, err) : DDPM_OK;
     if (!code && f->config && !cJSON_GetObjectItemCaseSensitive(f->config, "block_out_channels")) {
         cJSON_Delete(f->config);
@@ -278,7 +278,7 @@ int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err)
     if (!code)
         code = label_folder(f, folder, err);
 
-    /* The name of a variant outweighs the place. */
+    /* A variant in the file name outweighs the place. */
     if (strstr(base, ".ema.") || strstr(base, ".non_ema."))
         f->label = strstr(base, ".ema.") ? "ema" : "raw";
     return code ? code : find_scheduler(f, folder, 0, err);

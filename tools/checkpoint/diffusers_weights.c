@@ -13,8 +13,8 @@
 #include "checkpoint/diffusers_weights.h"
 #include "checkpoint/python_json.h"
 
-/* Forms and variants stand in the order of preference.  Halves are taken where there is nothing
-   else. */
+/* Forms and variants stand in the order of preference.  Variants of half precision are taken only if there
+   is nothing else. */
 static const char *const forms[] = { "safetensors", "safetensors.index", "bin", "bin.index" };
 
 static const struct {
@@ -37,14 +37,15 @@ static int text_order(const void *a, const void *b)
 }
 
 struct index {
-    const char *path;   /* of the index itself */
-    const char *folder; /* of the shards */
-    const cJSON *map;   /* weight_map */
+    const char *path;   /* path of the index */
+    const char *folder; /* folder of the shards */
+    const cJSON *map;   /* weight_map: tensor name to shard */
     const char **shard; /* the names of the shards, each once, sorted */
     size_t shards;
 };
 
-/* Fills shard from map. */
+/* Fills x->shard with the names in the map.  Each is the name of a file in the same folder, so that an
+   index cannot point elsewhere. */
 static int list_shards(struct index *x, struct files *f, ddpm_error *err)
 {
     size_t n = 0, tensors = (size_t)cJSON_GetArraySize(x->map);
@@ -83,7 +84,8 @@ static int open_shards(struct files *f, const struct index *x, ddpm_error *err)
         if (!file)
             return dd_error_memory(err, "the paths of a checkpoint");
 
-        f->sources = i + 1; /* so many are closed with f */
+        /* Closing f closes this many sources, also one that fails to open. */
+        f->sources = i + 1;
         int code = source_open(&f->source[i], file, err);
         if (code)
             return code;
@@ -94,8 +96,8 @@ static int open_shards(struct files *f, const struct index *x, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Makes the tensors of all shards one state, that of the first.  Every tensor of weight_map is in
-   its shard, and a shard has no other. */
+/* Makes the tensors of all shards one state, in the first source.  Every tensor of weight_map has to be in
+   its shard, and a shard may have no other. */
 static int merge(struct files *f, const struct index *x, ddpm_error *err)
 {
     size_t n = 0, total = 0;
@@ -107,6 +109,7 @@ static int merge(struct files *f, const struct index *x, ddpm_error *err)
 
     for (const cJSON *c = x->map->child; c; c = c->next) {
         const char **at = bsearch(&c->valuestring, x->shard, x->shards, sizeof *x->shard, text_order);
+
         /* weight_map may not name more tensors than the shards hold. */
         const struct named *found = at ? source_find(f->source[at - x->shard].state, c->string) : NULL;
         if (!found || n == total)
@@ -141,6 +144,7 @@ static int open_sharded(struct files *f, const char *folder, const char *path, d
 
 /* ---- which file of weights ---- */
 
+/* Returns whether a form is an index of shards: every second one is. */
 static int is_index(int form)
 {
     return form % 2;
@@ -156,8 +160,8 @@ static char *weights_path(struct files *f, const char *folder, int variant, int 
     return dd_arena_text(&f->arena, "%s/diffusion_pytorch_model%s%s.%s", folder, dot, name, forms[form]);
 }
 
-/* Remembers the first file beside the one of variant `taken` that holds other weights.
-   Halves hold the same. */
+/* Remembers the first file that holds other weights than variant `taken`.  Half precision variants hold
+   the same weights. */
 static int find_others(struct files *f, const char *folder, int taken, ddpm_error *err)
 {
     for (int i = 0; i < VARIANTS && !f->others; i++)

@@ -1,23 +1,20 @@
-/* Reads a pickle (pickle.h): the opcodes, and the values that they make.  pickle_stack.c has the
-   stack.
+/* Reads a pickle (pickle.h): the opcodes, and the values that they make.  pickle_stack.c has the stack.
 
-   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py
-   describes each opcode).  Every opcode is one byte, followed by its argument: an integer, a length
-   and as many bytes, or a line.  Numbers are little-endian but for BINFLOAT.  The value left on the
-   stack at STOP is the result. */
+   A pickle is a program for a stack machine (PEP 307 and 3154; CPython's Lib/pickletools.py describes each
+   opcode).  Every opcode is one byte, followed by its argument: an integer, a length and as many bytes, or a
+   line.  Numbers are little-endian but for BINFLOAT.  The value left on the stack at STOP is the result. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/pickle_stack.h"
 
-/* The opcodes that files of torch.save contain, under the names that pickletools gives them.  Every
-   other one is refused. */
+/* The opcodes that files of torch.save contain, with their names in pickletools.  All others are refused. */
 enum opcode {
     OP_PROTO = 0x80,
     OP_FRAME = 0x95,
     OP_STOP = '.',
 
-    /* Values.  Python 2 wrote names as byte strings (the STRING ones). */
+    /* Values.  The STRING opcodes are names from Python 2, which wrote byte strings. */
     OP_NONE = 'N',
     OP_NEWTRUE = 0x88,
     OP_NEWFALSE = 0x89,
@@ -63,7 +60,7 @@ enum opcode {
     OP_BINGET = 'h',
     OP_LONG_BINGET = 'j',
 
-    /* Globals, calls of them, objects. */
+    /* Globals, calls of globals, and objects. */
     OP_GLOBAL = 'c',
     OP_STACK_GLOBAL = 0x93,
     OP_REDUCE = 'R',
@@ -82,8 +79,8 @@ static void push_int(struct pickle_machine *m, int64_t v)
     pickle_push(m, n);
 }
 
-/* Pushes an integer in two's complement of any length.  One that an int64_t cannot hold stays a
-   string of bytes. */
+/* Pushes a little-endian integer of any length, in two's complement.  An integer that does not fit into
+   int64_t stays a string of bytes. */
 static void push_long(struct pickle_machine *m, uint64_t bytes)
 {
     const unsigned char *b = pickle_take(m, bytes);
@@ -99,7 +96,7 @@ static void push_long(struct pickle_machine *m, uint64_t bytes)
         return;
     }
 
-    /* The last byte has the sign. */
+    /* The highest bit of the last byte is the sign, which is extended to 64 bits. */
     for (unsigned i = 0; i < bytes; i++)
         v |= (uint64_t)b[i] << 8 * i;
     if (bytes && bytes < 8 && b[bytes - 1] & 0x80)
@@ -116,7 +113,7 @@ static void push_decimal(struct pickle_machine *m)
         return;
     }
 
-    /* A line has no zero at its end, so it is copied; 19 characters cannot overflow. */
+    /* The text is copied, because the line does not end in a zero byte.  19 characters cannot overflow. */
     char text[24], *end;
     pickle_show(text, sizeof text, line.text, line.length);
     long long v = strtoll(text, &end, 10);
@@ -138,7 +135,7 @@ static void push_float(struct pickle_machine *m)
     pickle_push(m, n);
 }
 
-/* The node refers to the bytes of the pickle; it has no copy of them. */
+/* Pushes a text or bytes.  The node points into the pickle and has no copy. */
 static void push_text(struct pickle_machine *m, enum pickle_kind kind, uint64_t length)
 {
     const unsigned char *b = pickle_take(m, length);
@@ -148,7 +145,7 @@ static void push_text(struct pickle_machine *m, enum pickle_kind kind, uint64_t 
     pickle_push(m, n);
 }
 
-/* Returns a node for what no tensor needs: a set, or an object of this class. */
+/* Returns a node for a value that no tensor needs: a set, or an object of this class. */
 static struct pickle_node *opaque(struct pickle_machine *m, unsigned char global)
 {
     struct pickle_node *n = pickle_make(m, PICKLE_OPAQUE);
@@ -158,9 +155,10 @@ static struct pickle_node *opaque(struct pickle_machine *m, unsigned char global
 
 /* ---- containers ---- */
 
+/* Pushes a tuple of the n values on top of the stack. */
 static void push_tuple(struct pickle_machine *m, size_t n)
 {
-    /* The last item is on top. */
+    /* The last item of the tuple is on top of the stack. */
     struct pickle_node *item[3] = { 0 }, *t = pickle_make(m, PICKLE_TUPLE);
     for (size_t i = n; i--;)
         item[i] = pickle_pop(m);
@@ -176,8 +174,8 @@ static void push_marked_tuple(struct pickle_machine *m)
     pickle_push(m, t);
 }
 
-/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An
-   opaque object takes them and forgets them. */
+/* Adds n items to the list, or n keys and values in turn to the dict, on top of the stack.  An opaque
+   object drops them. */
 static void add(struct pickle_machine *m, enum pickle_kind kind, struct pickle_node *const *item, size_t n)
 {
     struct pickle_node *to = pickle_peek(m);
@@ -242,7 +240,7 @@ static void push_stack_global(struct pickle_machine *m)
                     (struct pickle_span){ name->text, name->count });
 }
 
-/* Returns OrderedDict(): empty, or of a list of pairs, as Python 2 wrote it. */
+/* Returns OrderedDict(arguments): empty, or made from a list of pairs, as Python 2 wrote it. */
 static struct pickle_node *ordered_dict(struct pickle_machine *m, const struct pickle_node *arguments)
 {
     struct pickle_node *d = pickle_make(m, PICKLE_DICT);
@@ -260,8 +258,8 @@ static struct pickle_node *ordered_dict(struct pickle_machine *m, const struct p
     return d;
 }
 
-/* Pushes what a call stands for.  Nothing is called: a dict or a size is built here, the makers of
-   tensors stay as a node with their arguments, and every other call becomes an opaque node. */
+/* Pushes the result of a call, without calling anything.  A dict or a size is built here, a function that
+   makes a tensor stays as a node with its arguments, and every other call becomes an opaque node. */
 static void call(struct pickle_machine *m)
 {
     struct pickle_node *arguments = pickle_pop(m), *callee = pickle_pop(m), *n;
@@ -294,8 +292,8 @@ static void call(struct pickle_machine *m)
     pickle_push(m, n);
 }
 
-/* Pushes a node for a value outside of the pickle, and lists it: torch stores the
-   numbers of tensors so. */
+/* Pushes a node for a value outside of the pickle, and lists it.  torch refers in this way to the numbers
+   of tensors. */
 static void push_persistent(struct pickle_machine *m)
 {
     struct pickle_node *id = pickle_pop(m), *n = pickle_make(m, PICKLE_PERSISTENT);
@@ -307,7 +305,7 @@ static void push_persistent(struct pickle_machine *m)
 
 /* ---- opcodes ---- */
 
-/* Does POP, which removes a mark when nothing lies above it. */
+/* Executes POP, which removes a mark when no value lies above it. */
 static void pop_one(struct pickle_machine *m)
 {
     if (m->marks && m->mark[m->marks - 1] == m->top)
@@ -329,7 +327,8 @@ static void check_protocol(struct pickle_machine *m)
         pickle_fail(m, DDPM_EDATA, "pickle protocol %d; 2 to 5 are known", (int)version);
 }
 
-/* The next four functions do one opcode each and return 1; 0: the opcode is none of theirs. */
+/* Each of the next four functions executes an opcode of its kind and returns 1; 0: the opcode is of
+   another kind. */
 
 /* Pushes a value that follows the opcode or is the opcode itself. */
 static int push_value(struct pickle_machine *m, unsigned op)
@@ -418,11 +417,11 @@ static int build_object(struct pickle_machine *m, unsigned op)
     case OP_STACK_GLOBAL: push_stack_global(m); break;
     case OP_REDUCE:
     case OP_NEWOBJ: call(m); break;
-    case OP_NEWOBJ_EX: /* only opaque objects have keyword arguments */
+    case OP_NEWOBJ_EX: /* its keyword arguments are dropped: only opaque objects have them */
         pickle_pop(m);
         call(m);
         break;
-    case OP_BUILD: /* the state of an OrderedDict is its _metadata; other objects are opaque */
+    case OP_BUILD: /* the state is dropped: OrderedDict has _metadata there, other objects are opaque */
         pickle_pop(m);
         pickle_peek(m);
         break;
@@ -436,8 +435,8 @@ static void operate(struct pickle_machine *m, unsigned op)
 {
     if (op == OP_PROTO)
         check_protocol(m);
-    else if (op == OP_FRAME)
-        pickle_take_uint(m, 8); /* the length of a frame is only a hint for reading ahead */
+    else if (op == OP_FRAME) /* the length of a frame is only a hint for reading ahead */
+        pickle_take_uint(m, 8);
     else if (!push_value(m, op) && !build_container(m, op) && !arrange(m, op) && !build_object(m, op))
         pickle_fail(m, DDPM_EDATA, "opcode 0x%02x ('%c') is none that a checkpoint needs: refused", op,
                     op > 32 && op < 127 ? (int)op : '?');
@@ -481,7 +480,8 @@ int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *d
     }
     run(&m, used);
 
-    /* The list of persistent ids grew by realloc.  It is kept in the arena. */
+    /* The list of persistent ids grew by realloc.  It moves to the arena, where it lives as long as the
+       nodes. */
     struct pickle_node **kept = m.code ? NULL : dd_arena(arena, p->persistents + 1, sizeof *kept);
     if (kept && p->persistents)
         memcpy(kept, p->persistent, p->persistents * sizeof *kept);

@@ -41,16 +41,16 @@ enum pickle_global {
     PICKLE_FOREIGN /* a class of another program, which no tensor needs */
 };
 
-/* A value.  Several nodes may refer to one, and a container may contain itself. */
+/* A value.  Several nodes may refer to one value, and a container may contain itself. */
 struct pickle_node {
-    unsigned char kind, global, dtype; /* dtype: of PICKLE_STORAGE and PICKLE_DTYPE */
-    unsigned char visited;             /* for those who walk the tree */
-    uint32_t count, room;              /* bytes of text; items; keys and values of a dict, in turn */
+    unsigned char kind, global, dtype; /* dtype: for PICKLE_STORAGE and PICKLE_DTYPE */
+    unsigned char visited;             /* set by torch_states.c in its walk through the tree */
+    uint32_t count, room; /* how many bytes a text has, items a list, keys and values in turn a dict */
 
     union {
         int64_t integer;
         double number;
-        const char *text; /* no C string: pickle_text makes one */
+        const char *text; /* not a C string; pickle_text makes one */
         struct pickle_node **item;
     };
 };
@@ -62,15 +62,15 @@ struct pickle {
     char foreign[160]; /* the names of the PICKLE_FOREIGN globals, each once: "a.B, c.D" */
 };
 
-/* A longer pickle is refused.  Those of real files stay below a megabyte. */
+/* A longer pickle is refused.  The pickles of real files stay below a megabyte. */
 enum { PICKLE_BYTES_MAX = 1 << 23 };
 
-/* Reads one pickle from data [size], which outlives the nodes.  *used: its bytes, with the STOP at
+/* Reads one pickle from data [size], which outlives the nodes.  Sets *used to its length, with the STOP at
    its end.  The nodes live in the arena.  DDPM_EDATA: the error names the byte. */
 int pickle_read(struct pickle *p, struct dd_arena *arena, const unsigned char *data, size_t size,
                 size_t *used, ddpm_error *err);
 
-/* A text inside of the pickle. */
+/* A piece of the pickle that is a text. */
 struct pickle_span {
     const char *text;
     size_t length;
@@ -80,10 +80,10 @@ struct pickle_span {
 int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_span module,
                   struct pickle_span name, ddpm_error *err);
 
-/* Adds a name to p->foreign, where there is room and it is not yet there. */
+/* Adds a name to p->foreign, if there is room and the name is not there yet. */
 void pickle_note_foreign(struct pickle *p, const char *name);
 
-/* Returns the value under key of a dict; NULL when there is none, or when this is no dict. */
+/* Returns the value under a key in a dict; NULL when the key is missing or `dict` is not a dict. */
 struct pickle_node *pickle_get(const struct pickle_node *dict, const char *key);
 /* Returns whether a node is this text. */
 int pickle_is(const struct pickle_node *text, const char *value);

@@ -1,12 +1,12 @@
 /* Decides which globals a pickle may name (checkpoint-families.md 7.3).  A global is "module.name",
-   a class or a function of Python; Python's own reader would import it.  Here none is ever imported
-   or called:
+   a class or a function of Python; Python's own reader would import it.  Here no global is ever
+   imported or called:
 
-   - tensors are made of the globals in `needed`;
-   - training files hold those in `tolerated` beside them; what is made with them becomes opaque;
-   - those in `hostile` serve an attack, and are refused with these words;
-   - any other name of a library in `known` is refused, because it may be one of those under another name;
-   - classes of other programs are passed over, and named to the user. */
+   - globals in `needed` make tensors;
+   - globals in `tolerated` occur in training files too; a value that they make becomes opaque;
+   - globals in `hostile` serve an attack, and are refused with these words;
+   - any other name from a library in `known` is refused, because it may be a hostile one in disguise;
+   - classes of other programs are skipped, and named to the user. */
 #include <ctype.h>
 #include <string.h>
 #include "base/error.h"
@@ -51,7 +51,7 @@ static const struct {
     { "torch", "uint64", PICKLE_DTYPE, DD_U64 },
 };
 
-/* In these lists a name that ends in '.' stands for all that begin with it. */
+/* In the following lists a name that ends in '.' stands for all names that begin with it. */
 static const char *const tolerated[] = {
     /* containers and numbers of Python */
     "collections.Counter",
@@ -192,7 +192,7 @@ static const char *const hostile[] = {
     "venv.",
 };
 
-/* Libraries whose names pass only if a table above has them. */
+/* Libraries whose globals pass only if they are needed or tolerated. */
 static const char *const known[] = { "builtins.", "numpy.", "torch." };
 
 static int listed(const char *const *list, size_t n, const char *full)
@@ -205,8 +205,8 @@ static int listed(const char *const *list, size_t n, const char *full)
     return 0;
 }
 
-/* Returns whether text is a name of Python: letters, digits and underscores, beginning with no
-   digit.  dots: single dots may stand between them. */
+/* Returns whether text is a name of Python: letters, digits and underscores, with no digit first.  dots:
+   names joined by single dots are accepted too. */
 static int is_name(const char *text, int dots)
 {
     for (const char *c = text; *c; c++)
@@ -216,8 +216,8 @@ static int is_name(const char *text, int dots)
     return *text && !isdigit((unsigned char)*text);
 }
 
-/* Returns whether a global is one of another program.  torch's own layers and
-   optimizers count as such. */
+/* Returns whether a global is a class of another program.  torch's own layers and optimizers count as
+   such. */
 static int is_foreign(const char *module, const char *name, const char *full)
 {
     if (!is_name(module, 1) || !is_name(name, 0))
@@ -254,8 +254,8 @@ int pickle_global(struct pickle_node *n, struct dd_arena *arena, struct pickle_s
             return DDPM_OK;
         }
 
-    /* Protocol 4 lets a name climb through attributes, as "os.system" of pathlib does: no dots
-       here. */
+    /* Protocol 4 lets a name climb through attributes, as pathlib's "os.system" does.  So a tolerated name
+       has no dots. */
     n->global = PICKLE_OTHER;
     if (!strchr(s, '.') && listed(tolerated, sizeof tolerated / sizeof *tolerated, full))
         return DDPM_OK;

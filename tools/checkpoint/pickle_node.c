@@ -21,12 +21,12 @@ void pickle_note_foreign(struct pickle *p, const char *name)
 {
     size_t used = strlen(p->foreign), n = strlen(name);
 
-    /* A name may be a part of another one that is there already. */
+    /* A match counts only as a whole name, because a name may be a part of another. */
     for (const char *at = p->foreign; (at = strstr(at, name)) != NULL; at += n)
         if ((at == p->foreign || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
             return;
 
-    /* Eight bytes stay for the dots that say that there are more. */
+    /* Eight bytes are reserved for " ...", which says that there are more names. */
     if (used + n + 8 < sizeof p->foreign)
         dd_names_join(p->foreign, sizeof p->foreign, name);
     else if (used + 5 < sizeof p->foreign && strcmp(p->foreign + used - 3, "..."))

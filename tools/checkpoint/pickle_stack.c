@@ -96,6 +96,7 @@ struct pickle_node *pickle_pop(struct pickle_machine *m)
 struct pickle_node *pickle_peek(struct pickle_machine *m)
 {
     struct pickle_node *n = pickle_pop(m);
+    /* The popped value is still in its place, so raising the top puts it back. */
     if (!m->code)
         m->top++;
     return n;
@@ -132,18 +133,21 @@ void pickle_memo_put(struct pickle_machine *m, uint64_t index)
 {
     struct pickle_node *n = pickle_peek(m);
 
-    /* A pickler numbers what it stores from 0.  A number beyond the count of opcodes would
-       only claim memory. */
+    /* A pickler numbers stored values from 0.  A number beyond the count of opcodes could only claim
+       memory. */
     if (index > m->operations) {
         pickle_fail(m, DDPM_EDATA, "memo index %llu after %zu operations", (unsigned long long)index,
                     m->operations);
         return;
     }
+
     while (!m->code && m->memo_size <= index)
         pickle_list_add(m, &m->memo, &m->memo_size, NULL);
     if (!m->code)
         m->memo[index] = n;
-    m->memos++; /* the number that MEMOIZE gives the next value */
+
+    /* MEMOIZE gives the next value this number. */
+    m->memos++;
 }
 
 void pickle_memo_get(struct pickle_machine *m, uint64_t index)
@@ -173,8 +177,8 @@ void pickle_append(struct pickle_machine *m, struct pickle_node *to, struct pick
     if (m->code || !n)
         return;
 
-    /* The arena cannot resize a block.  Doubling it keeps the abandoned ones below
-       the last one's size. */
+    /* The arena cannot resize a block.  As each block is twice the one before, all abandoned blocks
+       together are smaller than the last. */
     if (n > to->room - to->count) {
         size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
         struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);

@@ -11,20 +11,20 @@ struct pickle_machine {
     struct pickle *p;
     struct dd_arena *arena; /* holds the nodes */
 
-    const unsigned char *data; /* the bytes [size], and the next one to read */
+    const unsigned char *data; /* the bytes [size]; at: the next one to read */
     size_t size, at;
-    size_t start;      /* where the opcode that is being done begins; errors name it */
-    size_t operations; /* opcodes done */
+    size_t start;      /* where the current opcode begins; errors name it */
+    size_t operations; /* how many opcodes were executed */
 
     struct pickle_node **stack;
     size_t top;
-    size_t *mark; /* heights of the stack at each MARK that is still open */
+    size_t *mark; /* height of the stack at each MARK that is still open */
     size_t marks;
-    struct pickle_node **memo; /* values by the number under which the pickle stored them; NULL: none */
+    struct pickle_node **memo; /* stored values by their number; NULL: nothing is stored there */
     size_t memo_size;
-    size_t memos; /* values stored */
+    size_t memos; /* how many values were stored */
 
-    struct pickle_node *none, *truth[2]; /* the one None, False and True */
+    struct pickle_node *none, *truth[2]; /* the only nodes for None, False and True */
     struct pickle_node nothing;          /* stands for a value after an error */
     ddpm_error *err;
     int code; /* the first error; nothing is added after it */
@@ -32,29 +32,29 @@ struct pickle_machine {
 
 /* Records an error with the byte at which the opcode begins; later ones are ignored. */
 void pickle_fail(struct pickle_machine *m, int code, const char *format, ...) DD_PRINTF(3, 4);
-/* The same for damaged data. */
+/* Records an error with DDPM_EDATA. */
 void pickle_bad(struct pickle_machine *m, const char *what);
 
-/* Returns the next n bytes and passes over them; NULL, and an error, when fewer are left. */
+/* Returns the next n bytes and moves past them; NULL, and an error, when fewer are left. */
 const unsigned char *pickle_take(struct pickle_machine *m, uint64_t n);
-/* Returns an unsigned little-endian number of so many bytes (at most 8); 0 after an error. */
+/* Reads an unsigned little-endian number of 1 to 8 bytes; 0 after an error. */
 uint64_t pickle_take_uint(struct pickle_machine *m, unsigned bytes);
-/* Returns the line that begins here, without its end; "" after an error. */
+/* Reads the line that begins here, without its newline; "" after an error. */
 struct pickle_span pickle_take_line(struct pickle_machine *m);
 
-/* Adds n behind the nodes of *list. */
+/* Appends n to the nodes of *list. */
 void pickle_list_add(struct pickle_machine *m, struct pickle_node ***list, size_t *count,
                      struct pickle_node *n);
 
 void pickle_push(struct pickle_machine *m, struct pickle_node *n);
-/* Takes the value on top of the stack.  It never reaches below the last mark; after an error it
-   returns m->nothing. */
+/* Pops the value on top of the stack.  It never reaches below the last mark; after an error it returns
+   m->nothing. */
 struct pickle_node *pickle_pop(struct pickle_machine *m);
 /* Returns the value on top of the stack, which stays there. */
 struct pickle_node *pickle_peek(struct pickle_machine *m);
 void pickle_set_mark(struct pickle_machine *m);
-/* Takes the last mark and the n values above it.  They are valid until the next
-   push; NULL when n is 0. */
+/* Pops the last mark and the n values above it.  The values are valid until the next push; NULL when n is
+   0. */
 struct pickle_node **pickle_pop_to_mark(struct pickle_machine *m, size_t *n);
 
 /* Stores the value on top of the stack under index. */

@@ -7,12 +7,12 @@
 #include "base/kind.h"
 #include "checkpoint/python_json.h"
 
-/* The largest text of a configuration. */
+/* The most bytes that a configuration may have. */
 enum { CONFIG_BYTES_MAX = 4 << 20 };
 
 static const char *const names[] = { "NaN", "Infinity", "-Infinity" };
 
-/* Returns the name of a number that begins here; NULL when there is none. */
+/* Returns the name of a number at the beginning of text; NULL when there is none. */
 static const char *name_at(const char *text, size_t size)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -21,12 +21,12 @@ static const char *name_at(const char *text, size_t size)
     return NULL;
 }
 
-/* Copies text to out, with quotes around the names that stand outside of strings.  Returns the
-   length, at most twice the size. */
+/* Copies text to out, with quotes around the names outside of strings.  Returns the length, which is at
+   most twice the size. */
 static size_t quote_names(char *out, const char *text, size_t size)
 {
     size_t n = 0;
-    bool inside = false; /* of a string */
+    bool inside = false; /* inside of a string */
 
     for (size_t i = 0; i < size; i++) {
         const char *name = inside ? NULL : name_at(text + i, size - i);
@@ -55,7 +55,7 @@ int python_json_parse(cJSON **root, const char *text, size_t size, const char *n
 {
     *root = NULL;
 
-    /* A byte order mark may stand in front. */
+    /* A byte order mark before the text is skipped. */
     if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
         text += 3;
         size -= 3;

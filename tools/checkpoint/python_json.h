@@ -6,8 +6,8 @@
 #include <cjson/cJSON.h>
 #include "base/error.h"
 
-/* Does as dd_json_parse, with these three as the texts "NaN", "Infinity" and "-Infinity". */
+/* Works like dd_json_parse, and reads these three values as the texts "NaN", "Infinity" and "-Infinity". */
 int python_json_parse(cJSON **root, const char *text, size_t size, const char *name, ddpm_error *err);
-/* Reads the object in a file; *root is NULL after an error, and otherwise the caller's. */
+/* Reads the object in a file.  The caller deletes *root, which is NULL after an error. */
 int python_json_file(cJSON **root, const char *path, ddpm_error *err);
 #endif

@@ -11,7 +11,7 @@
 
 /* ---- the part that the user names ---- */
 
-/* Returns whether part is the path of a candidate or the prefix of its tensors.  exact: the whole
+/* Returns whether part is the path of a candidate or the prefix of its tensors.  exact: part has to be all
    of it; otherwise its first segments suffice. */
 static int is_meant(const struct candidate *c, const char *part, int exact)
 {
@@ -21,6 +21,7 @@ static int is_meant(const struct candidate *c, const char *part, int exact)
     if (n > 1 && part[n - 1] == '.')
         n--;
 
+    /* An exact match may be followed by the dot that ends a prefix. */
     for (int k = 0; k < 2; k++)
         if (!strncmp(names[k], part, n) && (names[k][n] == '.' || !names[k][n]) &&
             (!exact || strlen(names[k] + n) < 2))
@@ -28,13 +29,15 @@ static int is_meant(const struct candidate *c, const char *part, int exact)
     return 0;
 }
 
-/* Leaves only those candidates that the user means: the exact ones, or else those that begin so. */
+/* Keeps only the candidates that the user means: the exact matches, or else those that begin with the
+   part. */
 static int keep_part(struct candidates *all)
 {
     const char *part = all->s->part;
     if (!part)
         return DDPM_OK;
 
+    /* Without an exact match, the first pass leaves the list as it was for the second. */
     size_t kept = 0;
     for (int exact = 1; exact >= 0 && !kept; exact--)
         for (size_t i = 0; i < all->count; i++)
@@ -69,8 +72,9 @@ static int ambiguous(const struct candidates *all, const struct candidate *a, co
                     all->s->name, candidate_path(one, a), candidate_path(two, b));
 }
 
-/* Finds the one candidate that is (is not) an average; NULL: there is none.  A copy counts only
-   where there is no other.  Two are an error, unless any of them will do. */
+/* Finds the candidate that is an average, or is raw, as `average` says; NULL: there is none.  lucidrains'
+   second copy of raw weights counts only if it is alone.  Two candidates are an error, unless `any` says
+   that either will do. */
 static int single(const struct candidate **one, const struct candidates *all, int average, int any)
 {
     *one = NULL;
@@ -86,7 +90,7 @@ static int single(const struct candidate **one, const struct candidates *all, in
     return DDPM_OK;
 }
 
-/* Returns what the name of a file says of the weights.  OpenAI's training writes
+/* Returns what the name of a file says about its weights: "ema", "raw" or "".  OpenAI's training writes
    ema_0.9999_000100.pt and model000100.pt. */
 static const char *said_by_name(const char *path)
 {
@@ -114,8 +118,8 @@ static const char *average_state(const struct candidates *all, const struct cand
     return NULL;
 }
 
-/* Returns one name of an average inside the state of the raw weights, if at least a third of the
-   state's tensors belong to one; NULL otherwise.  lucidrains' online_model is no average. */
+/* Returns a name from an average inside the state of the raw weights, if at least a third of the state's
+   tensors belong to averages; NULL otherwise.  lucidrains' online_model is not an average. */
 static const char *average_within(const struct state *state)
 {
     size_t inner = 0;
@@ -131,8 +135,8 @@ static const char *average_within(const struct state *state)
     return 3 * inner >= state->tensors ? found : NULL;
 }
 
-/* Returns where an average of the raw weights lies that cannot be used, because its tensors have no
-   names or other ones than a known U-Net; NULL when there is none. */
+/* Returns where an average lies that cannot be used, because its tensors have no names, or names of no
+   known U-Net; NULL: there is none. */
 static const char *unknown_average(const struct candidates *all, const struct candidate *raw)
 {
     const char *path = all->s->nameless;
@@ -143,8 +147,8 @@ static const char *unknown_average(const struct candidates *all, const struct ca
     return path;
 }
 
-/* Labels one set of weights that is not marked as an average, raw, or NULL where no U-Net is
-   known.  average_left: the user's part left an average out, beside which these weights are raw. */
+/* Labels a set of weights that nothing marks as an average.  raw: the set, NULL where no U-Net is known.
+   average_left: the file also has an average, which the user's --part excludes; so these weights are raw. */
 static int label_unmarked(struct choice *out, const struct candidates *all, const struct candidate *raw,
                           const char *want, int average_left)
 {
@@ -169,7 +173,8 @@ static int label_unmarked(struct choice *out, const struct candidates *all, cons
     return DDPM_OK;
 }
 
-/* Labels the only state of a file that holds no known U-Net; of several none can be meant. */
+/* Labels the only state of a file without a known U-Net.  With several states, the choice would be a
+   guess. */
 static int label_unknown(struct choice *out, const struct candidates *all, const char *want)
 {
     const struct state *state = all->s->state;
@@ -180,6 +185,7 @@ static int label_unknown(struct choice *out, const struct candidates *all, const
     return label_unmarked(out, all, NULL, want, 0);
 }
 
+/* unet_candidates.h describes it.  The cases follow in this order: no known U-Net, no average, an average. */
 int candidates_choose(struct choice *out, const struct candidate **chosen, const struct candidate **raw,
                       struct candidates *all, const char *want)
 {
@@ -193,9 +199,10 @@ int candidates_choose(struct choice *out, const struct candidate **chosen, const
     if (!all->count)
         return label_unknown(out, all, want);
 
-    /* Nothing marks raw weights as such but an average in the same file, which --part
-       may have left out. */
+    /* Weights count as raw only if the same file also has an average, which --part may have excluded. */
     int average_left = averages && !any_average(all);
+    /* If only raw weights are wanted, any average will do to label them.  The raw weights must be one set
+       in every case: they are the result, or the average is compared with them (unwrap.c). */
     if ((code = single(&average, all, 1, raw_alone)) != DDPM_OK || (code = single(raw, all, 0, 0)) != DDPM_OK)
         return code;
     if (!average) {
