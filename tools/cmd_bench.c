@@ -431,7 +431,7 @@ const struct command command_bench = {
         "  ddpm bench -m model.ddpm --steps 10,50,all --sampler ddpm,dpmpp -n 256 cifar-10-batches-bin\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

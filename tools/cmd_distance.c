@@ -162,7 +162,7 @@ const struct command command_distance = {
                 "  ddpm distance -m model.ddpm samples photos --json\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

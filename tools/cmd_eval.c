@@ -422,7 +422,7 @@ const struct command command_eval = {
                 "model.ddpm --json --resume full.safetensors photos\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

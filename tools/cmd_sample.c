@@ -493,7 +493,7 @@ const struct command command_sample = {
                 "  ddpm sample -m model.ddpm -n 64 --steps auto --max-time 20m -o in-20-minutes.png\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct sample_settings),
     .defaults = &defaults,
 };

@@ -213,7 +213,7 @@ const struct command command_train = {
         "  ddpm train cifar-10-batches-bin -o cifar10.ddpm --preset cifar10 --steps 800000 --resume\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct train_settings),
     .defaults = &defaults,
 };

@@ -256,7 +256,7 @@ const struct command command_tune = {
                 "state -o fast.ddpm\n",
     .options = options,
     .count = sizeof options / sizeof *options,
-    .common = COMMON_NETWORK | COMMON_VERBOSE,
+    .common = COMMON_NETWORK | COMMON_VERBOSE | COMMON_LONG,
     .size = sizeof(struct settings),
     .defaults = &defaults,
 };

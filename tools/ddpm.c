@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "config.h"
+#include "cli/background.h"
 #include "cli/command_model.h"
 #include "commands.h"
 #include "cli/options.h"
@@ -117,8 +118,11 @@ static int run_command(const struct command *c, int argc, char **argv)
         status = complain(c, &err);
     else if (((struct common *)settings)->help)
         status = help(c->name);
-    else
+    else {
+        if (((struct common *)settings)->background)
+            background_begin();
         status = c->run(settings, argument, arguments);
+    }
     free(settings);
     return status;
 }

@@ -155,3 +155,23 @@ test_changed_model() {
 	new_id other.ddpm
 	expect 64 ddpm sample -m other.ddpm -n 3 --steps 2 --class 1 --outdir d; says 'model is'
 }
+
+# --background: the lowest priority of processor (policy 5 is SCHED_IDLE) and disk, and the same images.
+test_background() {
+	[ -z "${RUN:-}" ] && [ -r /proc/self/stat ] || skip 'there is no /proc, or another program runs this one'
+	"$program" sample -q --background -n 4 --steps 1000 -o slow.png 2>slow.err & process=$!
+	for i in $(seq 200); do
+		policy=$(awk '{ print $41 }' "/proc/$process/stat" 2>/dev/null)
+		[ "$policy" != 5 ] || break
+		sleep 0.05
+	done
+	disk=$(ionice -p $process 2>/dev/null)
+	kill $process; wait $process 2>/dev/null
+	[ "$policy" = 5 ] || fail "policy $policy"
+	case $disk in idle*|'') ;; *) fail "the disk's class is $disk" ;; esac
+
+	expect 0 ddpm sample -q --background -n 2 --steps 2 --seed 3 -o a.png
+	expect 0 ddpm sample -q -n 2 --steps 2 --seed 3 -o b.png
+	same a.png b.png 'another priority'
+	expect 64 ddpm schedule --background; says 'ddpm schedule does not take long'
+}

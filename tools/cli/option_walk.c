@@ -23,6 +23,11 @@ static const struct option processor[] = {
       "low: no second copy of the weights, by --conv gemm; steps take up to twice as long (default: full)",
       memory_names, FIELD(memory), 0, 0 },
 };
+static const struct option priority[] = {
+    OPTION_GROUP("Processor"),
+    { "background", 0, OPTION_FLAG, NULL, "lowest priority of processor and disk, beside other work", NULL,
+      FIELD(background), 0, 0 },
+};
 static const struct option details[] = {
     OPTION_GROUP("Messages"),
     { "verbose", 'v', OPTION_FLAG, NULL, "say more", NULL, FIELD(verbose), 0, 0 },
@@ -42,6 +47,7 @@ static const struct {
     const char *otherwise;
 } common_lists[] = {
     { processor, sizeof processor / sizeof *processor, COMMON_NETWORK, "makes no network" },
+    { priority, sizeof priority / sizeof *priority, COMMON_LONG, "does not take long" },
     { details, sizeof details / sizeof *details, COMMON_VERBOSE, "has no more to say" },
     { messages, sizeof messages / sizeof *messages, 0, "" },
 };

@@ -49,13 +49,14 @@ struct option_texts {
 struct common {
     int64_t threads;
     const char *cpu, *conv, *memory;
-    bool quiet, verbose, json, help;
+    bool background, quiet, verbose, json, help;
 };
 
 /* A command has --json, --quiet and --help, and those common options that mean something to it. */
 enum {
     COMMON_NETWORK = 1, /* --threads, --cpu, --conv, --memory: it makes a network */
-    COMMON_VERBOSE = 2  /* --verbose: it has more to say */
+    COMMON_VERBOSE = 2, /* --verbose: it has more to say */
+    COMMON_LONG = 4     /* --background: it may run for hours beside other work */
 };
 
 struct command {
