@@ -1,44 +1,53 @@
-/* Softmax attention (Vaswani et al. 2017, equation 1) within each head of D channels over T = memory + h w
-   tokens:
+/* Computes softmax attention (Vaswani et al. 2017, equation 1) within each head of D channels over T =
+   memory + h w tokens:
 
      S = q k^T / sqrt(D) [h w, T],   P = softmax over T of S,   y = P v [h w, D].
 
-   For a slice of the images, k^T and v of every head are packed for the gemm kernel, in panels of nr
-   columns with zeros in the last, memory tokens first.  Then a task is a block of query rows: its rows of
-   S, complete, in a thread's own scratch; softmax; times v.  So S as a whole is never in memory, and each
-   element is one sum in order of channels or tokens.
+   Images are computed in slices.  k^T and v of every head of a slice are packed for the gemm kernel in
+   panels of nr columns, memory tokens first; the last panel is filled up with zeros.  Then a task computes
+   a block of query rows: whole rows of S in the thread's own scratch, their softmax, and its product with
+   v.  So S as a whole is never in memory, and each element is one sum in order of channels or tokens.
 
-   Scratch: per thread S [rows, T]; per image of a slice and head, k^T panels [T / nr][D][nr] and v panels
-   [D / nr][T][nr].
+   Scratch holds S [rows, T] for each thread, and for each head of each image of a slice k^T in panels
+   [T / nr][D][nr] and v in panels [D / nr][T][nr].
 
-   Backward makes P once more from q and k.  A task is a head of an image:
+   Backward computes P anew from q and k.  A task is a head of an image:
 
      dv = P^T dy,   dP = dy v^T,   dS = P (dP - P . dP) / sqrt(D),   dq = dS k,   dk = dS^T q.
 
-   Blocks of query rows follow one another, each adding its outer products to dk and dv.  The gradients by
-   memory tokens are kept per image, [n, heads, 2, memory, D], and added up over the images at the end.
+   The task walks through blocks of query rows and adds the outer products of each block to dk and dv.  The
+   gradients by memory tokens are kept for each image and are added up over the images at the end.
 
-   Scratch: that; per thread k^T and v^T panels [T / nr][D][nr], k panels [D / nr][T][nr], a panel
-   [rows][nr] of dy or q that does not fill one, P and dS [rows, T], dk and dv panels [D / nr][T][nr]. */
+   Scratch holds, with the parts of each thread in `back`:
+
+     k_t, v_t   k^T and v^T in panels [T / nr][D][nr]
+     k          k in panels [D / nr][T][nr]
+     block      the last columns of dy or q, filled up to a panel [rows][nr]
+     p, ds      P and dS [rows, T]
+     dk, dv     the gradients in panels [D / nr][T][nr]
+
+   and behind the threads' parts, for each image, the gradients by memory tokens, [2, heads, memory, D]. */
 #include "layer/attention.h"
 #include <math.h>
 #include <string.h>
 #include "layer/matrix.h"
 
 enum {
-    ROWS = 36,                  /* of a task, so that one head of a small image gives several */
-    ROWS_FLOATS = 64 << 10,     /* of S in a task, which then stays in the second-level cache */
-    BACKWARD_FLOATS = 48 << 10, /* of each of three such in backward */
-    SLICE_FLOATS = 2 << 20,     /* of a slice's panels */
-    LINE = 16                   /* of a cache line */
+    ROWS = 36,              /* the most query rows of a task; a head of a small image gives several tasks */
+    ROWS_FLOATS = 64 << 10, /* floats of S in a task, which then stay in the second-level cache */
+    BACKWARD_FLOATS = 48 << 10, /* floats of P, and of dS, in a block of backward */
+    SLICE_FLOATS = 2 << 20,     /* about how many floats the panels of a slice take */
+    LINE = 16                   /* how many floats a cache line has */
 };
 
+/* The shapes and sizes of the work; sizes are in floats. */
 struct plan {
     size_t pixels, heads, dim, memory, tokens;
-    size_t mr, nr, rows;           /* of a block of queries */
-    size_t v;                      /* the first channel of v in qkv */
-    size_t k_size, v_size, s_size; /* floats */
-    size_t images;                 /* of a slice */
+    size_t mr, nr;
+    size_t rows; /* how many query rows a block has */
+    size_t v;    /* the first channel of v in qkv */
+    size_t k_size, v_size, s_size;
+    size_t images; /* how many images a slice has */
 };
 
 static struct plan make_plan(const struct dd_kernels *k, const struct dd_attention *a)
@@ -75,14 +84,14 @@ double dd_attention_flops(const struct dd_attention *a)
     return 4 * pixels * (pixels + a->memory) * a->heads * a->dim;
 }
 
-/* The tokens of k or v: rows of the memory, then of the image. */
+/* Where the tokens of k or v lie: first the rows of the memory, then those of the image. */
 struct tokens {
     const float *memory, *image;
     size_t stride;
 };
 
-/* Copies or transposes `columns` channels, from `column` on, of tokens first .. first + count - 1, of which
-   some may be memory. */
+/* Copies or transposes `columns` channels, from `column` on, of tokens first .. first + count - 1.  Some of
+   these tokens may be memory. */
 static void pack_tokens(const struct dd_kernels *k, const struct plan *p, float *y, size_t ys,
                         const struct tokens *x, size_t first, size_t count, size_t column, size_t columns,
                         int transposed)
@@ -131,7 +140,7 @@ static void pack_v(const struct dd_kernels *k, const struct plan *p, float *y, c
     pack_tokens(k, p, y, p->nr, x, 0, p->tokens, column, columns, 0);
 }
 
-/* Computes images first .. first + n - 1. */
+/* Computes images first .. first + n - 1, a slice. */
 static void slice_forward(const struct dd_context *ctx, const struct plan *p, const struct dd_map *y,
                           const struct dd_map *qkv, const float *memory_kv, size_t first, size_t n)
 {
@@ -181,11 +190,11 @@ void dd_attention_forward(const struct dd_context *ctx, const struct dd_map *y, 
         slice_forward(ctx, &p, y, qkv, memory_kv, first, dd_min(p.images, (size_t)qkv->n - first));
 }
 
-/* The parts of a thread's scratch, in floats from its beginning. */
+/* The offsets of the parts of a thread's scratch, in floats; end is the size of the whole. */
 struct back {
-    size_t rows; /* of a block of queries */
-    /* Floats between the rows of P and dS: a line more than they need, since otherwise the lines of a
-       column would all compete for the same sets of the cache. */
+    size_t rows; /* how many query rows a block has */
+    /* The floats from one row of P or dS to the next.  A row gets a cache line more than it needs, because
+       otherwise the lines of a column would all compete for the same sets of the cache. */
     size_t stride;
     size_t k_t, v_t, k, block, p, ds, dk, dv, end;
 };
@@ -214,21 +223,21 @@ size_t dd_attention_backward_scratch(const struct dd_kernels *k, const struct dd
            ((size_t)threads * make_back(&p).end + (size_t)batch * dd_aligned(2 * p.heads * p.memory * p.dim));
 }
 
-/* One head of one image. */
+/* The backward pass of one head of one image. */
 struct head {
     const struct dd_kernels *kernels;
     const struct plan *p;
     const struct back *b;
     const float *q, *dy;
-    size_t stride, dy_stride, d_stride; /* of q, dy and the gradients */
+    size_t stride, dy_stride, d_stride; /* floats between the pixels of q, of dy and of the gradients */
     struct tokens k, v;
     float *dq, *dk, *dv;
-    float *dmemory_k, *dmemory_v; /* what the memory's key and value get */
-    float *scratch;               /* the thread's */
+    float *dmemory_k, *dmemory_v; /* the gradients by the memory's keys and values */
+    float *scratch;               /* the thread's part of the scratch */
 };
 
-/* Makes d, panels [dim / nr][tokens][nr], x^T y over a block of rows, or with `load` adds that.  x [rows,
-   tokens], y [rows, dim]. */
+/* Fills d, in panels [dim / nr][tokens][nr], with x^T y over a block of rows, or with `load` adds it.  x is
+   [rows, tokens], y is [rows, dim]. */
 static void add_outer(const struct head *h, float *d, const float *x, const float *y, size_t ys, size_t rows,
                       int load)
 {
@@ -244,7 +253,7 @@ static void add_outer(const struct head *h, float *d, const float *x, const floa
     }
 }
 
-/* Copies the gradients of the memory's tokens and of the image's out of panels. */
+/* Copies gradients out of panels: those of the memory's tokens to dmemory, those of the image's to d. */
 static void store_outer(const struct head *h, float *dmemory, float *d, const float *panel)
 {
     const struct plan *p = h->p;
@@ -266,7 +275,7 @@ static void block_backward(const struct head *h, size_t start)
     const float *q = h->q + start * h->stride, *dy = h->dy + start * h->dy_stride;
     float *s = h->scratch + h->b->p, *ds = h->scratch + h->b->ds, scale = (float)(1 / sqrt((double)p->dim));
 
-    /* P, then what dv gets of it. */
+    /* P, then its outer products with dy, which dv adds up. */
     dd_matrix_multiply(k, s, ss, q, h->stride, h->scratch + h->b->k_t, p->dim * p->nr, rows, p->dim,
                        p->tokens, 0);
     k->softmax(s, ss, scale, rows, p->tokens);
@@ -282,6 +291,7 @@ static void block_backward(const struct head *h, size_t start)
     add_outer(h, h->scratch + h->b->dk, ds, q, h->stride, rows, start > 0);
 }
 
+/* Computes dq, dk, dv and the head's gradients by memory tokens. */
 static void head_backward(const struct head *h)
 {
     const struct plan *p = h->p;
@@ -335,7 +345,7 @@ void dd_attention_backward(const struct dd_context *ctx, const struct dd_map *dq
         });
     }
 
-    /* The memory is that of all images. */
+    /* All images share the memory, so their gradients are summed, in double and in order. */
     DD_TASKS(ctx->worker, part, memory ? 2 * p.heads : 0)
         for (size_t j = part * memory; j < (part + 1) * memory; j++) {
             double sum = 0;

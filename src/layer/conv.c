@@ -1,20 +1,20 @@
-/* Chooses the engine of a convolution, and makes the passes around engines that take less than they are
-   given.
+/* Chooses the engine of a convolution, and computes whatever the engine does not take:
 
-     y = (conv(act(x * scale + shift)) + bias + add + residual) * scale:
+     y = (conv(x') + bias + add + residual) * scale,   x' = act(x * scale + shift)
 
-   the inner part is `pre`, the outer `post` (map.h).  The inner part is one pass into scratch and the outer
-   part one pass over the output, unless the engine takes them.  Padding is zeros of the inner result. */
+   x' is what `pre` says, the sum and its scale are what `post` says (map.h).  If the engine does not take
+   pre, one pass writes x' into scratch; if it does not take post, one pass changes the output.  Padding is
+   zeros of x'. */
 #include "layer/conv_engine.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/parallel.h"
 
-/* Pixels of a task in the two passes. */
+/* how many pixels a task of the two passes has */
 enum { PIXELS = 64 };
 
-/* A line of a list for each engine of DD_CONV_ENGINES that is built. */
+/* Adds an engine to the list if this build has it. */
 #define ENGINE(name, built) DD_IF_BUILT(built, &dd_conv_##name, )
 #define NAME(name, built) DD_IF_BUILT(built, #name, )
 static const struct dd_conv_engine *const engines[] = { DD_CONV_ENGINES(ENGINE) NULL };
@@ -49,8 +49,9 @@ double dd_conv_flops(const struct dd_conv_shape *s)
     return 2.0 * dd_conv_height(s) * dd_conv_width(s) * s->cout * s->cin * s->kernel * s->kernel;
 }
 
-/* Returns the engine that is tried first: winograd where an image has some tiles, and channels enough to
-   pay for the transforms.  The bounds were measured, see bench/RESULTS.md, "Which engine takes a layer". */
+/* Returns the engine that is tried first.  Winograd pays where an image has several tiles and enough
+   channels to pay for the transforms.  The bounds were measured; see bench/RESULTS.md, "Which engine takes
+   a layer". */
 static const struct dd_conv_engine *rule(const struct dd_conv_shape *s)
 {
     enum { PIXELS_LEAST = 4 * 4, CHANNELS_LEAST = 32 };
@@ -214,7 +215,8 @@ static int dense(const struct dd_map *m)
     return m->stride == (size_t)m->c || m->n * m->h * m->w == 1;
 }
 
-/* Computes all images of the maps, which are at most images_of_pass(c) where there is an input pass. */
+/* Computes all images of the maps.  If there is an input pass, the maps have at most images_of_pass(c)
+   images. */
 static void forward_images(struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                            const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post,
                            int input_pass)
@@ -237,7 +239,7 @@ static void forward_images(struct dd_conv *c, const struct dd_context *ctx, cons
     inner.scratch += output_floats(c);
 
     c->engine->forward(c, &inner, &out, &in, pre, takes & DD_CONV_POST ? post : NULL);
-    /* Does the rest of post, and copies to a strided y. */
+    /* Applies post if the engine has not, and copies to a strided y. */
     if (out.data != y->data || (post && !(takes & DD_CONV_POST)))
         output_pass(ctx, y, &out, post);
 }

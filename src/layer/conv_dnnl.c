@@ -6,8 +6,8 @@
    oneDNN wants them, then bias.  Scratch: oneDNN's scratchpad.
 
    oneDNN knows one instruction set ceiling per process, which can be set only before its first use.  So the
-   first engine that is opened sets it, and an engine that wants another is refused.  Its threads are those
-   of OpenMP at the call, which are set and put back here. */
+   first engine that is opened sets it, and an engine that wants another is refused.  oneDNN runs on as many
+   threads as OpenMP allows at the call; this file sets that number and restores it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include <omp.h>
 #endif
 
-/* The API of 3.x. */
+/* Says whether oneDNN has the API of 3.x. */
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
 static const char *const allowed[] = { "jit:avx2", "jit:avx512_core", NULL };
@@ -32,7 +32,7 @@ typedef dnnl_memory_desc_t layout; /* a struct */
 typedef const dnnl_memory_desc_t *const_layout;
 #endif
 
-/* One shape at one number of images. */
+/* A convolution of one shape for one number of images. */
 struct primitive {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t run;
@@ -42,10 +42,10 @@ struct primitive {
 struct onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    struct primitive one, batch; /* batch.run is NULL when the batch is one */
-    dnnl_memory_t plain, packed; /* of pack */
+    struct primitive one, batch; /* batch.run is NULL when the largest batch is 1 */
+    dnnl_memory_t plain, packed; /* the two ends of `reorder`, which packs weights */
     dnnl_primitive_t reorder;
-    size_t bias; /* floats before it in the packed block */
+    size_t bias; /* the offset of the bias in the packed block, in floats */
 };
 
 /* Sets the threads that oneDNN will use; returns how many were set before. */
@@ -60,14 +60,14 @@ static int use_threads(int threads)
 #endif
 }
 
-/* Makes oneDNN use the instruction sets of cpu and no others; returns whether it does. */
+/* Makes oneDNN use the instruction sets of cpu and no others.  Returns whether it does. */
 static int set_ceiling(unsigned cpu)
 {
     dnnl_cpu_isa_t isa = cpu & DD_CPU_AVX512 ? dnnl_cpu_isa_avx512_core : dnnl_cpu_isa_avx2;
     if (!(cpu & DD_CPU_AVX2))
         return 0;
 
-    /* This fails when the ceiling was set before, so the one that holds is asked for. */
+    /* The call fails when the ceiling was set before, so the ceiling that holds is asked for. */
     dnnl_set_max_cpu_isa(isa);
     return dnnl_get_effective_cpu_isa() == isa;
 }
@@ -117,7 +117,7 @@ static int is_allowed(const char *name)
 
 enum { SRC, WEIGHTS, BIAS, DST, LAYOUTS };
 
-/* Sets *desc to the first implementation that is allowed; dnnl_unimplemented: there is none. */
+/* Sets *desc to the first allowed implementation, or returns dnnl_unimplemented. */
 static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, layout *l,
                                          const struct dd_conv_shape *s, dnnl_primitive_attr_t attr)
 {
@@ -152,8 +152,8 @@ static dnnl_status_t find_implementation(dnnl_primitive_desc_t *desc, dnnl_engin
 #endif
 }
 
-/* Describes the convolution of n images.  Maps and bias are dense, the layout of the weights is oneDNN's
-   choice. */
+/* Describes the convolution of n images.  Maps and bias are dense; oneDNN chooses the layout of the
+   weights. */
 static dnnl_status_t describe(dnnl_primitive_desc_t *desc, dnnl_engine_t engine,
                               const struct dd_conv_shape *s, int n)
 {
@@ -202,7 +202,7 @@ static dnnl_status_t open_primitive(struct primitive *p, dnnl_engine_t engine, c
     if (status)
         return status;
 
-    /* Each step is taken when those before it were without an error. */
+    /* || stops at the first call that fails. */
     (void)((status = dnnl_primitive_create(&p->run, p->desc)) ||
            (status = make_memory(&p->src, p, dnnl_query_src_md, engine)) ||
            (status = make_memory(&p->weights, p, dnnl_query_weights_md, engine)) ||
@@ -327,8 +327,8 @@ static int open_dnnl(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
-/* Executes a primitive.  From here on there is no way to fail: an error of oneDNN becomes NaN, which the
-   caller sees in the output. */
+/* Executes a primitive.  An error of oneDNN cannot be returned from here.  It becomes NaN, which the caller
+   sees in the output. */
 static void run(const struct dd_conv *c, dnnl_primitive_t p, int arguments, const dnnl_exec_arg_t *argument,
                 float *out, size_t floats)
 {
@@ -352,7 +352,7 @@ static void pack_dnnl(struct dd_conv *c, const struct dd_conv_weights *w, const 
     run(c, o->reorder, 2, (dnnl_exec_arg_t[]){ { DNNL_ARG_FROM, o->plain }, { DNNL_ARG_TO, o->packed } },
         c->packed, o->bias);
 
-    /* Both primitives read them. */
+    /* Both primitives read the same weights and bias. */
     for (struct primitive *p = &o->one; p; p = p == &o->one && o->batch.run ? &o->batch : NULL) {
         dnnl_memory_set_data_handle(p->weights, c->packed);
         dnnl_memory_set_data_handle(p->bias, b);
@@ -381,7 +381,7 @@ static void forward_dnnl(const struct dd_conv *c, const struct dd_context *ctx, 
     (void)pre;
     (void)post;
 
-    /* A part of a batch goes image by image. */
+    /* A batch of another size goes image by image. */
     if (o->batch.run && x->n == c->batch)
         primitive_forward(c, &o->batch, y->data, x->data, ctx->scratch, out * (size_t)x->n);
     else

@@ -5,19 +5,19 @@
 #include "base/built.h"
 #include "layer/conv.h"
 
-/* Flags of what an engine takes. */
+/* Flags that say what an engine takes. */
 enum {
-    DD_CONV_PRE = 1,       /* it applies pre itself */
-    DD_CONV_POST = 2,      /* it applies post itself */
+    DD_CONV_PRE = 1,       /* the engine applies pre itself */
+    DD_CONV_POST = 2,      /* the engine applies post itself */
     DD_CONV_STRIDED_X = 4, /* x may be strided */
     DD_CONV_STRIDED_Y = 8, /* y may be strided */
-    DD_CONV_WHOLE = 16,    /* it wants the whole batch at once */
-    DD_CONV_ALONE = 32     /* it brings threads of its own */
+    DD_CONV_WHOLE = 16,    /* the engine wants the whole batch at once */
+    DD_CONV_ALONE = 32     /* the engine brings threads of its own */
 };
 
-/* Weights before they are packed: that of output channel o, input channel i and tap t is at[o * out + i *
-   in + (flipped ? taps - 1 - t : t)].  So they are OIHW as it is, or turned and transposed for the gradient
-   by the input. */
+/* Weights before they are packed.  The weight of output channel o, input channel i and tap t is at[o * out
+   + i * in + (flipped ? taps - 1 - t : t)].  So one struct describes OIHW as it is, and turned and
+   transposed for the gradient by the input. */
 struct dd_conv_weights {
     const float *at;
     size_t out, in;
@@ -30,15 +30,15 @@ struct dd_conv {
     int batch, threads;
     struct dd_team *team;
     const struct dd_conv_engine *engine;
-    char label[64];                   /* what the engine calls itself: its name, unless open says more */
-    void *state;                      /* the engine's own, from open to close */
-    size_t packed_size, scratch_size; /* bytes that the engine asks for; set by open */
-    float *packed;                    /* the caller's block, from pack on */
+    char label[64];                   /* the engine's name for itself */
+    void *state;                      /* the engine's own state, from open to close */
+    size_t packed_size, scratch_size; /* how many bytes the engine asks for; set by open */
+    float *packed;                    /* the caller's block, set by pack */
 };
 
 struct dd_conv_engine {
     const char *name;
-    unsigned takes; /* DD_CONV_... */
+    unsigned takes; /* the flags DD_CONV_... */
     /* DDPM_EUNSUPPORTED: this engine does not take the shape, and err says why.  After a failure there is
        nothing to close. */
     int (*open)(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_error *err);
@@ -50,7 +50,7 @@ struct dd_conv_engine {
 };
 
 extern const struct dd_conv_engine dd_conv_winograd, dd_conv_gemm, dd_conv_ref;
-/* Takes the place of gemm for the shapes that dd_conv_taps_takes. */
+/* The engine that takes the place of gemm for the shapes that dd_conv_taps_takes. */
 extern const struct dd_conv_engine dd_conv_taps;
 int dd_conv_taps_takes(const struct dd_conv_shape *s);
 /* Packs weights of any layout; the dnnl engine takes OIHW only. */
@@ -66,7 +66,7 @@ static inline int dd_conv_is_pointwise(const struct dd_conv_shape *s)
 }
 
 /* Fills pixel [rows * columns] with pointers to the pixels of a rectangle from (row, column) on, row by
-   row.  image has h x w pixels, `stride` floats apart; outside of it lies `zero`. */
+   row.  image has h x w pixels, `stride` floats apart; pointers outside of it lead to `zero`. */
 static inline void dd_rectangle(const float **pixel, const float *image, int h, int w, size_t stride, int row,
                                 int column, int rows, int columns, const float *zero)
 {
@@ -83,9 +83,10 @@ static inline void dd_rectangle(const float **pixel, const float *image, int h, 
     }
 }
 
-/* Fetches channels first .. first + n - 1 of a rectangle from (row, column) on, or of what lies there of
-   the next image: they are read and written in an order that the processor does not foresee.  It is always
-   inlined, since otherwise GCC sees no effect in it and drops the call. */
+/* Fetches channels first .. first + n - 1 of a rectangle from (row, column) on, or of the pixels of the
+   next image behind it.  The processor itself does not foresee the order in which tiles are read and
+   written.  The function is always inlined, because otherwise GCC sees no effect in it and drops the
+   call. */
 static inline __attribute__((always_inline)) void dd_rectangle_ahead(const struct dd_map *m, size_t image,
                                                                      int row, int column, int rows,
                                                                      int columns, size_t first, size_t n)

@@ -2,35 +2,35 @@
 
      y [pixels, cout] = A [pixels, taps * cin] W [taps * cin, cout] + b.
 
-   The row of A that belongs to an output pixel is `taps` pointers into the NHWC input, or to a row of zeros
-   outside of it.  A 1x1 convolution and a linear layer are the case of one tap.
+   The row of A for an output pixel is `taps` pointers into the NHWC input.  Outside of the image they lead
+   to a row of zeros.  A 1x1 convolution and a linear layer are the case of one tap.
 
-   Packed: panels [cout / nr][taps * cin][nr] with zeros in the last, bias [cout], zeros [cin].  A task is a
-   block of rows times a block of panels.  Inside it every tile of rows meets a chunk of taps of a panel
-   before the next chunk.  Each element is one sum, over taps and then channels in ascending order, whatever
-   the division. */
+   Packed are panels [cout / nr][taps * cin][nr], the last one filled up with zeros, then bias [cout], then
+   zeros [cin].  A task is a block of rows times a block of panels.  Inside of a task all tiles of rows are
+   multiplied by a chunk of taps before the next chunk, so that the chunk stays in the cache.  Each element
+   is one sum, over taps and then channels in ascending order, however the work is divided. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-/* Measured, see bench/RESULTS.md. */
+/* The best values that were measured; see bench/RESULTS.md. */
 enum {
-    TILES = 16,        /* of rows that share a chunk of weights */
-    CHUNK = 256 << 10, /* bytes of a chunk, which stays in the second-level cache */
-    TASKS = 32         /* that an image should give at least */
+    TILES = 16,        /* how many tiles of rows share a chunk of weights */
+    CHUNK = 256 << 10, /* how many bytes a chunk has, so that it stays in the second-level cache */
+    TASKS = 32         /* how many tasks an image should give at least */
 };
 
-static const double TASK_FLOPS = 16e6; /* the work that is enough for a task */
+static const double TASK_FLOPS = 16e6; /* how many operations are enough for a task */
 
 struct gemm {
     size_t taps, depth, mr, nr;
-    size_t panels;      /* in all */
-    size_t task_panels; /* of a task */
-    size_t chunk_taps;  /* of a chunk */
-    size_t rows;        /* of a task */
-    size_t bias, zero;  /* where they lie in the packed block */
-    size_t scratch;     /* bytes of a thread */
+    size_t panels;      /* how many panels of nr output channels there are */
+    size_t task_panels; /* how many panels a task has */
+    size_t chunk_taps;  /* how many taps a chunk has */
+    size_t rows;        /* how many rows of A a task has */
+    size_t bias, zero;  /* the offsets of bias and zeros in the packed block */
+    size_t scratch;     /* how many bytes of scratch a thread has */
 };
 
 static size_t clamp(double x, size_t low, size_t high)
@@ -60,7 +60,7 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
         clamp(TASK_FLOPS / (2.0 * (double)(g->taps * g->depth * g->rows * g->nr)), 1,
               g->panels * dd_blocks((size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), g->rows) / TASKS);
 
-    /* Places in the packed block, and the scratch of a thread. */
+    /* The offsets in the packed block, and the scratch of a thread. */
     g->bias = g->panels * g->taps * g->depth * g->nr;
     g->zero = g->bias + (size_t)s->cout;
     g->scratch = sizeof(float) * dd_aligned(g->task_panels * g->nr) +
@@ -71,7 +71,7 @@ static int open_gemm(struct dd_conv *c, const struct dd_conv_setup *setup, ddpm_
     return DDPM_OK;
 }
 
-/* Packs one panel: n <= nr output channels from `first` on. */
+/* Packs one panel with n <= nr output channels from `first` on. */
 static void pack_panel(const struct gemm *g, float *panel, const struct dd_conv_weights *w, size_t first,
                        size_t n)
 {
@@ -95,7 +95,8 @@ static void pack_gemm(struct dd_conv *c, const struct dd_conv_weights *w, const 
     memset(c->packed + g->zero, 0, sizeof(float) * g->depth);
 }
 
-/* Fills row [taps], mr apart, with the pixels that an output pixel reads whose first tap lies at (y0, x0). */
+/* Fills row [taps] with pointers, mr apart, to the pixels that an output pixel reads.  The first tap reads
+   the pixel (y0, x0). */
 static void point_pixel(const float **row, size_t mr, const struct dd_conv_shape *s, const float *image,
                         size_t stride, int y0, int x0, const float *zero)
 {
@@ -138,8 +139,8 @@ static void point(const float **a, const struct dd_conv *c, const struct dd_map 
         }
 }
 
-/* Fetches the pixels that the n output pixels of a tile read and that none before them has read.  With a
-   stride they lie where the processor does not look ahead. */
+/* Fetches the pixels that the n output pixels of a tile read, except those that an output pixel before it
+   has read.  With a stride the processor does not foresee where they lie. */
 static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
 {
     enum { LINE = 64 / sizeof(float) };
@@ -153,9 +154,9 @@ static void fetch_tile(const struct dd_conv *c, const float *const *a, size_t n)
                     __builtin_prefetch(a[(size_t)(kh * s->kernel + kw) * g->mr + j] + i, 0, 2);
 }
 
-/* Computes rows first .. first + count - 1 of y, for the channels of one panel.  The tiles of rows that
-   meet a chunk of weights fetch the next chunk ahead, each its part.  Rows are `fresh` when no panel has
-   met them; then each tile also fetches the pixels of the next one. */
+/* Computes rows first .. first + count - 1 of y, for the channels of one panel.  While tiles are multiplied
+   by a chunk of weights, each fetches a part of the next chunk.  Rows are `fresh` in their first panel;
+   then each tile also fetches the pixels of the next tile. */
 static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const float *const *a,
                           size_t panel, const float *bias, size_t first, size_t count, int fresh,
                           const struct dd_post *post)
@@ -185,8 +186,8 @@ static void panel_forward(const struct dd_conv *c, const struct dd_map *y, const
     }
 }
 
-/* Rows run through all images, unless an image has a bias of its own (post->add).  A thread has
-   neighbouring tasks, so what it fetches ahead is its own. */
+/* Rows are counted through all images, unless an image has a bias of its own (post->add).  A thread has
+   neighbouring tasks, so it fetches ahead for itself. */
 static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, const struct dd_map *y,
                          const struct dd_map *x, const struct dd_pre *pre, const struct dd_post *post)
 {
@@ -202,7 +203,7 @@ static void forward_gemm(const struct dd_conv *c, const struct dd_context *ctx, 
         size_t first = image * span + start, count = dd_min(g->rows, span - start),
                end = dd_min(panel + g->task_panels, g->panels);
 
-        /* The bias of the task's channels, with what the image adds to it. */
+        /* The bias of the task's channels, plus the image's `add`. */
         float *bias = ctx->scratch + dd_thread(ctx->worker) * (g->scratch / sizeof(float));
         const float **a = (const float **)(void *)(bias + dd_aligned(g->task_panels * g->nr));
         for (size_t o = panel * g->nr; o < dd_min(end * g->nr, (size_t)c->shape.cout); o++)

@@ -1,8 +1,8 @@
 /* Gradients of a convolution, see conv_gradient.h.
 
-   By x: where the stride is 1 it is a convolution of dz with the weights transposed and turned by half a
-   circle, padded by kernel - 1 less the forward padding, and goes through the engines of conv.c.  Other
-   strides: conv_gradient_stride.c.  By w: conv_gradient_winograd.c and conv_gradient_direct.c. */
+   The gradient by x at stride 1 is a convolution of dz by the engines of conv.c.  Its weights are transposed
+   and turned by half a circle, and its padding is kernel - 1 less the forward padding.  Other strides are in
+   conv_gradient_stride.c.  The gradient by w is in conv_gradient_winograd.c and conv_gradient_direct.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
@@ -24,8 +24,8 @@ struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s)
     };
 }
 
-/* Says whether the gradient by the weights goes by Winograd: where the forward pass could, with channels
-   enough to pay for the transforms, and tiles that are not mostly edge. */
+/* Says whether the gradient by the weights is computed by Winograd.  The forward pass must be able to, and
+   there must be enough channels to pay for the transforms and tiles that are not mostly edge. */
 static int tiled(const struct dd_conv_shape *s, const char *engine)
 {
     enum { CHANNELS_LEAST = 16 };
@@ -128,7 +128,7 @@ size_t dd_conv_gradient_packed(const struct dd_conv_gradient *g)
     return g->data ? dd_conv_packed(g->data) : dd_conv_gradient_stride_packed(g);
 }
 
-/* Returns the floats of x', where it is made before and not on the way. */
+/* Returns the floats of x' if a pass of its own computes x', else 0. */
 static size_t input_floats(const struct dd_conv_gradient *g)
 {
     const struct dd_conv_shape *s = &g->shape;

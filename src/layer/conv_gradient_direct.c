@@ -10,19 +10,20 @@
    This is the same sum for the convolution that gives dx, with x' and dz exchanged.  In what follows z is
    the map that is read by pixels, and x the one that is read by patches.
 
-   Blocks of pixels are copied into panels of channels: those of z and, as rows of taps * cin numbers, those
-   of x, unless they can be read where they are.  The one that gives the rows is chosen so that fewer
-   columns of a panel stay empty.  So that small layers occupy many threads, the pixels of a chunk are
-   divided among several planes, which are added up in the end. */
+   Blocks of pixels are copied into panels of channels, unless they can be read where they lie.  A pixel of z
+   gives its channels, a pixel of x its patch of taps * cin numbers.  One of the two gives the rows of the
+   product and the other the columns, such that fewer columns of the panels stay empty.  The pixels of a
+   chunk are divided among several planes, which are added up in the end, so that small layers occupy many
+   threads. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
 enum {
-    BLOCK = 64,            /* pixels that are copied at a time */
-    CHUNK_LEAST = 1 << 16, /* floats of a chunk */
+    BLOCK = 64,            /* how many pixels are copied at a time */
+    CHUNK_LEAST = 1 << 16, /* how many floats a chunk has at least and at most */
     CHUNK_MOST = 1 << 20,
-    ITEMS = 16, /* of products that threads share, at least */
-    FEW = 4     /* a vector of fewer numbers would cost more than those */
+    ITEMS = 16, /* how many products threads should share at least */
+    FEW = 4     /* runs of fewer floats are copied one by one */
 };
 
 /* Says whether the sum goes the other way round. */
@@ -43,10 +44,10 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
            nr = g->k->gemm_nr;
     size_t pixels = (size_t)dd_conv_height(s) * (size_t)dd_conv_width(s), total = pixels * (size_t)g->batch;
 
-    /* Columns are padded to whole panels and rows are not, so the way with less padding is taken. */
+    /* Columns are padded to whole panels, rows are not, so the choice with less padding is taken. */
     p->swapped = dd_blocks(patch, nr) * nr * cout < dd_blocks(cout, nr) * nr * patch;
 
-    /* Planes enough that threads share some products, and as many pixels as make these worth their while. */
+    /* There are enough planes for the threads to share, and enough pixels to make them worth it. */
     size_t planes = pixels < BLOCK ? 1 : dd_blocks(ITEMS, dd_blocks(patch, nr) * dd_blocks(cout, nr));
     size_t twice = 2 * patch * cout, chunk = dd_min(twice > CHUNK_LEAST ? twice : CHUNK_LEAST, CHUNK_MOST);
     size_t blocks =
@@ -56,7 +57,7 @@ void dd_conv_gradient_direct_plan(struct dd_conv_gradient *g)
     dd_conv_gradient_place(g, nr * nr);
 }
 
-/* A map, and the pre that is applied to it on load. */
+/* A map, and the pre for loading it. */
 struct source {
     const struct dd_map *map;
     const struct dd_pre *pre;
@@ -67,8 +68,8 @@ static struct source source_of(const struct dd_conv_gradient_work *w, int of_z)
     return of_z == w->g->plan.exchanged ? (struct source){ w->x, w->pre } : (struct source){ w->dz, NULL };
 }
 
-/* Copies n channels of x from i on, as `count` output pixels of one row from (oy, ox) on see them under one
-   tap. */
+/* Copies n channels of x from i on, for `count` output pixels of one row from (oy, ox) on: the pixels under
+   one tap. */
 static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t image, int oy, int ox,
                      int count, size_t tap, size_t i, size_t n)
 {
@@ -80,7 +81,7 @@ static void copy_run(const struct dd_conv_gradient_work *w, float *to, size_t im
     int iy = oy * s->stride + (int)tap / s->kernel - s->top,
         ix = ox * s->stride + (int)tap % s->kernel - s->left, before = 0, last;
 
-    /* Pixels before .. last - 1 lie inside of the image; the others are zeros. */
+    /* Pixels before .. last - 1 lie inside of the image; the others become zeros. */
     if (iy < 0 || iy >= s->h)
         before = count;
     while (before < count && ix + before * s->stride < 0)
@@ -117,7 +118,7 @@ static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_
     size_t width = (size_t)w->dz->w, height = (size_t)w->dz->h, cin = (size_t)w->g->plan.sum.cin,
            nr = w->g->k->gemm_nr;
 
-    /* A run is output pixels of one row. */
+    /* A run is the output pixels of one row. */
     for (size_t run; count; q += run, count -= run, to += run * nr) {
         size_t ox = q % width, part;
         run = dd_min(count, width - ox);
@@ -130,7 +131,7 @@ static void copy_patches(const struct dd_conv_gradient_work *w, float *to, size_
     }
 }
 
-/* Copies the same of z, or of x where patches are the pixels themselves, one after the other. */
+/* Copies the same of z, or of x if its patches are single pixels. */
 static void copy_pixels(const struct dd_conv_gradient_work *w, const struct source *in, float *to, size_t q,
                         size_t count, size_t first, size_t n)
 {
@@ -146,7 +147,7 @@ static void copy_pixels(const struct dd_conv_gradient_work *w, const struct sour
     }
 }
 
-/* Says whether z or x needs no copy: nothing is applied to it, and as columns it fills every panel. */
+/* Says whether z or x needs no copy: it has no pre, and as columns it fills every panel. */
 static int in_place(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
@@ -155,7 +156,7 @@ static int in_place(const struct dd_conv_gradient_work *w, int of_z)
            (rows || (size_t)channels % w->g->k->gemm_nr == 0);
 }
 
-/* Pixels start .. start + pixels - 1, counted over all images; each plane has `share` of them, whole
+/* Pixels start .. start + pixels - 1, counted over all images.  Each plane has `share` of them, in whole
    blocks. */
 struct chunk {
     size_t start, pixels, share;
@@ -180,13 +181,13 @@ static struct chunk chunk_of(const struct dd_conv_gradient_work *w, size_t start
     return (struct chunk){ start, pixels, share, side_of(w, 1, start, share), side_of(w, 0, start, share) };
 }
 
-/* Returns how many terms a plane has. */
+/* Returns how many pixels of a chunk a plane has; the last planes may have fewer than `share`. */
 static size_t terms(const struct chunk *c, size_t plane)
 {
     return dd_min(c->share, c->pixels - dd_min(c->pixels, plane * c->share));
 }
 
-/* Copies, of a block of the chunk, the channels that make panel `panel` of z or x. */
+/* Copies the channels of panel `panel` of z or x, for a block of the chunk. */
 static void load_block(const struct dd_conv_gradient_work *w, const struct chunk *c, int of_z, size_t block,
                        size_t panel)
 {
@@ -207,7 +208,7 @@ static void load_block(const struct dd_conv_gradient_work *w, const struct chunk
         copy_patches(w, to, q, count, first, n);
 }
 
-/* Returns how many panels of z or x a chunk's blocks are copied to; 0: it is read where it lies. */
+/* Returns how many panels z or x is copied to; 0: it is read where it lies. */
 static size_t panels_of(const struct dd_conv_gradient_work *w, int of_z)
 {
     const struct dd_conv_outer *o = &w->g->plan.outer;
@@ -227,7 +228,7 @@ static void load(const struct dd_conv_gradient_work *w, const struct chunk *c, s
     }
 }
 
-/* Adds up db for the output channels of a panel.  dz has as many pixels as z, where it is not z itself. */
+/* Adds up db for the output channels of a panel.  If dz is not z itself, it has as many pixels as z. */
 static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *c, size_t panel)
 {
     const struct dd_map *dz = w->dz;
@@ -238,7 +239,7 @@ static void add_bias(const struct dd_conv_gradient_work *w, const struct chunk *
     }
 }
 
-/* Adds to dw a row of sums: those of channel o of z and patch numbers first .. first + m - 1. */
+/* Adds a row of sums to dw: channel o of z, and patch numbers first .. first + m - 1. */
 static void add_row(const struct dd_conv_gradient_work *w, const float *sum, size_t o, size_t first, size_t m)
 {
     const struct dd_conv_shape *s = &w->g->plan.sum;
@@ -254,7 +255,7 @@ static void add_row(const struct dd_conv_gradient_work *w, const float *sum, siz
     }
 }
 
-/* Adds to dw the sums of a panel of rows and one of columns. */
+/* Adds to dw the sums of a panel of rows and a panel of columns. */
 static void store_panels(const struct dd_conv_gradient_work *w, float *own, size_t row, size_t column)
 {
     const struct dd_conv_gradient_plan *p = &w->g->plan;
@@ -274,7 +275,7 @@ static void store_panels(const struct dd_conv_gradient_work *w, float *own, size
             add_row(w, own + i * nr, column * nr + i, row * nr, m);
 }
 
-/* Adds up the pixels start .. start + pixels - 1. */
+/* Adds the chunk of pixels start .. start + pixels - 1. */
 static void run_chunk(const struct dd_conv_gradient_work *w, size_t start, size_t pixels,
                       struct dd_worker *worker)
 {

@@ -1,4 +1,4 @@
-/* The inside of dd_conv_gradient.  The gradient by the input is that of another convolution or, strided, of
+/* The inside of dd_conv_gradient.  The gradient by the input is another convolution or, if strided,
    several.  The gradient by the weights is direct or, for 3x3 of stride 1, by Winograd. */
 #ifndef DD_CONV_GRADIENT_ENGINE_H
 #define DD_CONV_GRADIENT_ENGINE_H
@@ -12,33 +12,33 @@ struct dd_conv_gradient_plan {
     struct dd_conv_outer outer;
 
     /* direct */
-    int exchanged;            /* patches are of dz */
-    int swapped;              /* rows are channels of the map that is read by pixels */
+    int exchanged;            /* whether patches are read from dz instead of x' */
+    int swapped;              /* whether rows are channels of the map that is read by pixels */
     struct dd_conv_shape sum; /* the convolution whose gradient is summed */
 
     /* winograd */
-    size_t across, down; /* tiles of an image */
-    size_t rows;         /* of tiles of a strip */
-    size_t strips;       /* of an image */
+    size_t across, down; /* how many tiles an image has in each direction */
+    size_t rows;         /* how many rows of tiles a strip has */
+    size_t strips;       /* how many strips an image has */
 
     size_t a, b, c, bias, zero;
-    size_t thread; /* the first thread's own part */
-    size_t own;    /* floats of a thread */
-    size_t all;    /* floats of the whole */
+    size_t thread; /* the offset of the first thread's own part */
+    size_t own;    /* the size of a thread's own part */
+    size_t all;    /* the size of the whole */
 };
 
 struct dd_conv_gradient {
     struct dd_conv_shape shape;
     const struct dd_kernels *k;
     int batch, threads;
-    int tiled; /* the gradient by the weights goes by Winograd */
+    int tiled; /* whether the gradient by the weights is computed by Winograd */
     struct dd_team *team;
-    struct dd_conv *data; /* stride 1 */
-    const float *packed;  /* other strides */
+    struct dd_conv *data; /* the convolution that gives dx at stride 1, else NULL */
+    const float *packed;  /* the packed weights for dx at other strides */
     struct dd_conv_gradient_plan plan;
 };
 
-/* One gradient by the weights at work. */
+/* One computation of a gradient by the weights. */
 struct dd_conv_gradient_work {
     const struct dd_conv_gradient *g;
     const struct dd_map *dz, *x;
@@ -48,13 +48,13 @@ struct dd_conv_gradient_work {
 
 /* Returns the convolution of stride 1 that gives dx. */
 struct dd_conv_shape dd_conv_gradient_shape(const struct dd_conv_shape *s);
-/* Sets the plan's places from a on, with `own` floats for each thread. */
+/* Sets the plan's offsets from a on, with `own` floats for each thread. */
 void dd_conv_gradient_place(struct dd_conv_gradient *g, size_t own);
-/* Fills bias [cout], of double, with the sums over `count` <= 64 rows of panel `panel` of dz, or adds them.  The
-   rows lie at z, zs floats apart. */
+/* Fills bias [cout], in double, with the sums of dz over `count` <= 64 rows for panel `panel`, or with
+   `add` adds them.  The rows lie at z, zs floats apart. */
 void dd_conv_gradient_bias(const struct dd_conv_gradient_work *w, size_t panel, const float *z, size_t zs,
                            size_t count, bool add);
-/* Adds bias to db, if it is asked for. */
+/* Adds bias to db, unless db is NULL. */
 void dd_conv_gradient_store_bias(const struct dd_conv_gradient_work *w);
 
 size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g);

@@ -3,20 +3,20 @@
 
      dx[p] = sum over those taps, o of w[o, tap] dz[(p + padding - tap) / stride, o].
 
-   So the pixels of a phase are a convolution of stride 1 with a part of the kernel, without a product by
-   zero: for 3x3 of stride 2 these parts have 2x2, 2x1, 1x2 and 1x1 taps.  Each runs as in conv_gemm.c; a
-   tile is a run of pixels of one row, `stride` apart.
+   So the pixels of a phase are a convolution of stride 1 with a part of the kernel, and nothing is
+   multiplied by zero.  For 3x3 of stride 2 these parts have 2x2, 2x1, 1x2 and 1x1 taps.  Each phase is
+   computed as in conv_gemm.c; a tile is a run of pixels of one row, `stride` apart.
 
-   Packed: for each phase panels [cin / nr][taps of the phase][cout][nr]; zeros [cout]. */
+   Packed are, for each phase, panels [cin / nr][taps of the phase][cout][nr]; zeros [cout]. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
 enum {
-    PIXELS = 256, /* of a task, about */
-    TAPS = 64     /* to which the rows of a tile point at a time */
+    PIXELS = 256, /* about how many pixels a task has */
+    TAPS = 64     /* how many taps of a tile are multiplied at a time */
 };
 
-/* Returns how many taps first, first + stride, .. one direction has. */
+/* Returns how many of the taps first, first + stride, ... one direction of the kernel has. */
 static size_t phase_taps(const struct dd_conv_shape *s, int first)
 {
     return first < s->kernel ? (size_t)((s->kernel - 1 - first) / s->stride + 1) : 0;
@@ -42,7 +42,7 @@ size_t dd_conv_gradient_stride_packed(const struct dd_conv_gradient *g)
     return sizeof(float) * (zero_at(g) + (size_t)g->shape.cout);
 }
 
-/* Returns where the panel of a phase lies, or its part from tap number `tap` on. */
+/* Returns the offset of a panel of a phase, from its tap number `tap` on. */
 static size_t panel_at(const struct dd_conv_gradient *g, int phase, size_t panel, size_t taps, size_t tap)
 {
     size_t nr = g->k->gemm_nr, panels = dd_blocks((size_t)g->shape.cin, nr);
@@ -76,13 +76,13 @@ void dd_conv_gradient_stride_pack(const struct dd_conv_gradient *g, float *packe
         pack_panel(g, packed, w, (int)(task / panels), task % panels);
 }
 
-/* The pixels of a phase. */
+/* The pixels of dx that belong to a phase. */
 struct phase {
     int number;
-    int row, column;     /* the first */
-    int rows, columns;   /* of an image */
+    int row, column;     /* the first pixel */
+    int rows, columns;   /* how many there are in an image */
     int oy, ox;          /* the pixel of dz that is under the first tap of the first pixel */
-    size_t down, across; /* taps */
+    size_t down, across; /* how many taps the phase has in each direction */
 };
 
 static struct phase phase_of(const struct dd_conv_shape *s, int number)
@@ -102,7 +102,7 @@ static struct phase phase_of(const struct dd_conv_shape *s, int number)
     };
 }
 
-/* Computes m pixels from number (row, column) of the phase on, and a panel of channels. */
+/* Computes m pixels of a panel of channels, from pixel (row, column) of the phase on. */
 static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, const struct dd_map *dz,
                  const struct phase *f, size_t panel, size_t image, int row, int column, size_t m)
 {
@@ -114,7 +114,7 @@ static void tile(const struct dd_conv_gradient *g, const struct dd_map *dx, cons
     size_t y = (size_t)(f->row + row * s->stride), x = (size_t)(f->column + column * s->stride);
     float *c = dx->data + ((image * (size_t)s->h + y) * (size_t)s->w + x) * dx->stride + panel * nr;
 
-    /* A phase without taps still writes its zeros. */
+    /* The loop runs at least once, because a phase without taps has to write zeros. */
     do {
         size_t part = dd_min(TAPS, taps - tap);
         for (size_t t = tap; t < tap + part; t++)

@@ -3,22 +3,21 @@
 
      dw = G^T (sum over tiles of (B^T d B) * (A dz A^T)) G,
 
-   with an outer product over channels in the place of *.  It takes 36 multiplications where the definition
-   has 144.
+   with an outer product over channels in the place of *.  This takes 36 multiplications instead of 144.
 
-   A strip is some rows of tiles of one image, the piece that a thread transforms at a time.  Its input,
-   activated if there is a pre, fits the cache.  Threads transform the strips of a chunk, meet, share the
-   products of the 36 planes, and meet again.  The sum of the tile's dz, for db, is plane 7 of A dz A^T,
-   since the second row of A is all ones. */
+   A strip is some rows of tiles of one image, which a thread transforms at a time, so that its input x' stays
+   in the cache.  One loop transforms the strips of a chunk, the next computes the products of the 36 planes.
+   Plane 7 of A dz A^T is the sum of the tile's dz, which db needs, because the second row of A is all
+   ones. */
 #include <string.h>
 #include "layer/conv_gradient_engine.h"
 
 enum {
     PLANES = 36,
     SUMS = 7,               /* the plane that holds sums of dz */
-    STRIP_TILES = 32,       /* of a strip, at least */
-    CHUNK_FLOATS = 1 << 19, /* of a chunk, about */
-    CHUNK_TILES = 128,      /* of a chunk, at least */
+    STRIP_TILES = 32,       /* how many tiles a strip has at least */
+    CHUNK_FLOATS = 1 << 19, /* about how many floats a chunk takes */
+    CHUNK_TILES = 128,      /* how many tiles a chunk has at least */
     BIAS_ROWS = 64
 };
 
@@ -35,8 +34,7 @@ void dd_conv_gradient_winograd_plan(struct dd_conv_gradient *g)
     tiles = tiles > CHUNK_TILES ? tiles : CHUNK_TILES;
     p->outer = dd_conv_outer_of(g->k, PLANES, cin, cout,
                                 strip * dd_min(dd_blocks(tiles, strip), p->strips * (size_t)g->batch));
-    /* A thread's own part holds the rows of a strip while it is loaded, and dw of two panels while they are
-       stored. */
+    /* A thread's own part first holds the rows of a strip, and later dw of two panels. */
     size_t load = (4 * p->rows + 2) * (size_t)s->w * cin, store = 2 * 9 * nr * nr;
     dd_conv_gradient_place(g, load > store ? load : store);
 }
@@ -47,14 +45,14 @@ static size_t strip_start(const struct dd_conv_gradient_plan *p, size_t s)
     return s / p->strips * p->across * p->down + dd_min(s % p->strips * p->rows, p->down) * p->across;
 }
 
-/* The rows of an image that lie in memory. */
+/* Some rows of an image in memory: `rows` of them from row `first` on. */
 struct window {
     const float *data;
     size_t stride;
     int first, rows;
 };
 
-/* Returns the rows that the strip of tile rows first .. last - 1 of an image reads, after pre. */
+/* Returns the rows, after pre, that the tile rows first .. last - 1 of an image read. */
 static struct window strip_window(const struct dd_conv_gradient_work *w, float *own, size_t image,
                                   size_t first, size_t last)
 {
@@ -112,7 +110,7 @@ static void load_strip(const struct dd_conv_gradient_work *w, float *own, size_t
     }
 }
 
-/* Sums one panel of B's plane for db: begins the bias with it or, `add`, adds to it. */
+/* Sums one panel of B's plane SUMS for db: fills the bias with it or, with `add`, adds it. */
 static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t count, bool add)
 {
     const struct dd_conv_outer *o = &w->g->plan.outer;
@@ -121,7 +119,7 @@ static void add_bias(const struct dd_conv_gradient_work *w, size_t panel, size_t
         dd_conv_gradient_bias(w, panel, z + t * o->nr, o->nr, dd_min(BIAS_ROWS, count - t), add || t > 0);
 }
 
-/* Adds to dw, for a panel of input and one of output channels, G^T C G, turned from [i][tap][o] to
+/* Adds G^T C G to dw, for a panel of input and a panel of output channels, turned from [i][tap][o] to
    [o][i][tap]. */
 static void store_panels(const struct dd_conv_gradient_work *w, float *own, size_t row, size_t column)
 {

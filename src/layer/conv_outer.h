@@ -1,14 +1,14 @@
-/* Sums of outer products, of which gradients by weights are made.  For each plane
+/* Sums outer products, from which gradients by weights are computed.  For each plane
 
      C [rows, columns] += A^T B,   A [terms, rows],   B [terms, columns].
 
-   A and B are copies of `room` terms of a plane at a time, in panels of nr channels,
-   [plane][panel][room][nr], or lie where they are, see struct dd_conv_side.  C is [plane][panel of
-   columns][rows][nr].  The caller fills A and B and adds them piece by piece, in a fixed order of terms: an
-   element of C is one sum in that order, wherever the pieces are cut.
+   A and B are read where they lie (struct dd_conv_side), or from copies of `room` terms at a time in panels
+   of nr channels, [plane][panel][room][nr].  C is [plane][panel of columns][rows][nr].  The caller fills A
+   and B and adds them piece by piece, in a fixed order of terms: an element of C is one sum in that order,
+   wherever the pieces are cut.
 
-   Planes are one line of the cache further apart than they need be, since otherwise all would compete for
-   the same sets. */
+   Planes lie one cache line further apart than they need to, because otherwise all would compete for the
+   same sets of the cache. */
 #ifndef DD_CONV_OUTER_H
 #define DD_CONV_OUTER_H
 #include "kernel/kernels.h"
@@ -17,11 +17,11 @@
 struct dd_conv_outer {
     size_t planes, rows, columns, room;
     size_t mr, nr, row_panels, column_panels;
-    size_t a_plane, b_plane, c_plane; /* floats */
+    size_t a_plane, b_plane, c_plane; /* floats from one plane to the next */
 };
 
-/* A or B: panel p of term t of plane k begins at data + k plane + p panel + t stride.  In the last panel of
-   A only the channels that there are are read, in that of B all nr. */
+/* Where A or B lies: panel p of term t of plane k begins at data + k plane + p panel + t stride.  The last
+   panel of A is read only as far as it has channels, the last panel of B as a whole. */
 struct dd_conv_side {
     const float *data;
     size_t stride, panel, plane;
@@ -47,7 +47,7 @@ static inline struct dd_conv_outer dd_conv_outer_of(const struct dd_kernels *k, 
     };
 }
 
-/* Returns A or B as a copy at `data`, with planes `plane` floats apart. */
+/* Describes a copy of A or B at `data`, with planes `plane` floats apart. */
 static inline struct dd_conv_side dd_conv_outer_copy(const struct dd_conv_outer *o, const float *data,
                                                      size_t plane)
 {
@@ -60,9 +60,9 @@ static inline size_t dd_conv_outer_items(const struct dd_conv_outer *o)
     return o->planes * o->column_panels * o->row_panels;
 }
 
-/* Computes one item of C, which is a plane, a panel of columns and in it a panel of rows, from `count`
-   terms; with `load` it adds to C.  A part of the terms that stays in the first-level cache is taken at a
-   time. */
+/* Computes one item of C from `count` terms; with `load` it adds to C.  An item is a plane, a panel of
+   columns, and in it a panel of rows.  Terms are taken a part at a time, such that the part stays in the
+   first-level cache. */
 static inline void dd_conv_outer_add(const struct dd_conv_outer *o, const struct dd_kernels *k, float *c,
                                      const struct dd_conv_side *a, const struct dd_conv_side *b, size_t item,
                                      size_t count, int load)

@@ -1,4 +1,4 @@
-/* Convolution in the plainest C, with sums in double: every other engine is tested against it.
+/* Computes a convolution in the plainest C, with sums in double.  Every other engine is tested against it.
 
      y[p, o] = b[o] + sum over taps (kh, kw) and i < cin of
                x[p * stride + (kh, kw) - (top, left), i] * w[o, kh, kw, i],

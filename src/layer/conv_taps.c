@@ -1,34 +1,34 @@
-/* Convolution of stride 1 to a few channels, by taps:
+/* Computes a convolution of stride 1 to a few channels, by taps:
 
      Z [pixels, (tap, o)] = sum over i of x'[p, i] w[o, i, tap],
      y[q, o]              = b[o] + sum over taps of Z[q + tap - padding, (tap, o)].
 
-   This is one product with taps * cout columns.  One product for every tap would leave most lanes of its
-   few columns empty: for 3x3 to three channels at AVX2 this takes 32 lanes instead of 72.
+   Z is one product with taps * cout columns.  A product for every tap would have few columns and leave most
+   lanes empty: for 3x3 to three channels, AVX2 takes 32 lanes for Z and 72 for nine products.
 
-   A task is some rows of outputs of one image.  It makes Z of the input rows that they read, a run of
-   pixels at a time, through pre, and adds up.  Rows that two tasks read are made twice.  Each sum runs over
-   channels, then over taps in ascending order, wherever the rows are cut.
+   A task is some rows of outputs of one image.  It computes Z for the input rows that they read, a run of
+   pixels at a time, through pre, and adds up the taps.  Rows that two tasks read are computed twice.  Each
+   sum runs over channels, then over taps in ascending order, wherever the rows are cut.
 
-   Packed: panels [taps * cout / nr][cin][nr] with zeros in the last, bias [cout].  Scratch of a thread: Z
-   of a task, x' of a run. */
+   Packed are panels [taps * cout / nr][cin][nr], the last one filled up with zeros, then bias [cout].  The
+   scratch of a thread holds Z of a task and x' of a run. */
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
 enum {
-    RUN = 96,      /* pixels of a run */
-    PIXELS = 4096, /* pixels of a task, about and at most */
-    TASKS = 4      /* that a thread should have */
+    RUN = 96,      /* how many pixels a run has */
+    PIXELS = 4096, /* about how many pixels a task has at most */
+    TASKS = 4      /* how many tasks a thread should have */
 };
 
 struct taps {
     size_t taps, columns, panels, mr, nr;
-    int rows;    /* of a task, at most */
-    size_t bias; /* where it lies in the packed block */
+    int rows;    /* the most rows of outputs of a task */
+    size_t bias; /* the offset of the bias in the packed block */
     size_t z;    /* floats of Z */
-    size_t own;  /* floats of a thread */
+    size_t own;  /* floats of a thread's scratch */
 };
 
 int dd_conv_taps_takes(const struct dd_conv_shape *s)
@@ -76,7 +76,7 @@ static void pack_taps(struct dd_conv *c, const struct dd_conv_weights *w, const 
         c->packed[g->bias + o] = bias ? bias[o] : 0;
 }
 
-/* Makes Z of `count` pixels, which lie at x, `stride` floats apart. */
+/* Computes Z for `count` pixels, which lie at x, `stride` floats apart. */
 static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float *z, const float *x,
                      size_t stride, size_t count)
 {
@@ -96,7 +96,7 @@ static void multiply(const struct dd_conv *c, const struct dd_kernels *k, float 
     }
 }
 
-/* Makes Z of all pixels of rows top .. end - 1 of an image. */
+/* Computes Z for all pixels of rows top .. end - 1 of an image. */
 static void make_rows(const struct dd_conv *c, const struct dd_kernels *k, float *own, const struct dd_map *x,
                       const struct dd_pre *pre, size_t image, int top, int end)
 {
@@ -138,7 +138,7 @@ static void run_task(const struct dd_conv *c, const struct dd_kernels *k, float 
                      const struct dd_map *x, const struct dd_pre *pre, size_t image, int first, int last)
 {
     const struct dd_conv_shape *s = &c->shape;
-    /* The input rows top .. end - 1 are those that the outputs read. */
+    /* The outputs read input rows top .. end - 1. */
     int top = first > s->top ? first - s->top : 0,
         end = last - 1 - s->top + s->kernel < s->h ? last - 1 - s->top + s->kernel : s->h;
     if (end > top)

@@ -1,11 +1,12 @@
-/* Convolution 3x3 of stride 1 by Winograd's algorithms (Lavin and Gray 2016, arXiv 1509.09308):
+/* Computes 3x3 convolutions of stride 1 by Winograd's algorithms (Lavin and Gray 2016, arXiv 1509.09308):
 
-     F(4x4, 3x3)   36 multiplications where the sum has 144;
-     F(2x2, 3x3)   16 where it has 36, on small images;
-     F(6x6, 3x3)   64 where it has 324, on large ones.
+     F(4x4, 3x3)   36 multiplications instead of 144;
+     F(2x2, 3x3)   16 instead of 36, on small images;
+     F(6x6, 3x3)   64 instead of 324, on large images.
 
-   An image that is doubled as it is read needs only 25, 9 and 49 of them.  F(6x6) cuts a side that is no
-   multiple of 6 into sixes and one or two fours at the end, by the same weights: 32 is 6, 6, 6, 6, 4, 4.
+   An image that is doubled as it is read needs only 25, 9 and 49 of them.  F(6x6) cuts a side into tiles of 6
+   outputs and, if 6 does not divide it, one or two tiles of 4 at the end.  A side of 32 is 6, 6, 6, 6, 4, 4.
+   Both widths use the same weights.
 
    An image is cut into tiles of, say, 4x4 output pixels.  For a block of tiles
 
@@ -13,39 +14,45 @@
      M[k] [tiles, cout] = V[k] U[k],  U = G g G^T                      36 matrix products
      y                  = A^T M A + bias + add + residual, times scale.
 
-   M is made for nr columns at a time and goes to the output at once, by the thread that made it.  With few
-   tiles, as in one small image, all threads share V and meet once it is there.  With many tiles every
-   thread has a run of tiles of its own, which lies where the passes over pixels before and behind have left
-   it in that core's cache.  Either way each element is one sum in order of channels.
+   A thread computes M for nr columns at a time and turns it into outputs at once.  With few tiles, as in one
+   small image, all threads share V: one loop fills it, the next reads it.  With many tiles every thread has a
+   block of tiles of its own.  The passes over pixels before and after the convolution divide the image alike,
+   so that a thread finds its pixels in its core's cache.  Either way each element is one sum in order of
+   channels.
 
    U takes four times the memory of g and is normally built once.  For small images each thread rebuilds its
-   columns in every run, a few channels at a time, so that they stay in its cache while all tiles, of a V
-   that all threads share, are multiplied by them.
+   columns in every run, a few channels at a time, so that they stay in its cache while all tiles of a shared
+   V are multiplied by them.
 
-   Packed: U [cout / nr][36][cin][nr] or g [cout / nr][cin][9][nr], bias [cout], zeros [cin].  Scratch: V
-   [parts][36][tiles][depth] of a block, or of one per thread; per thread U [36][depth][nr], if it is made
-   in every run, M of nr columns, and the places of the tiles; bias + add [n][cout]. */
+   Packed are U [cout / nr][36][cin][nr], or g [cout / nr][cin][9][nr] if U is rebuilt in every run, then bias
+   [cout], then zeros [cin].  Scratch holds
+
+     V            [parts][36][tiles][depth], for one shared block or for a block of each thread
+     U            [36][depth][nr] for each thread, if U is rebuilt in every run
+     M            [36][tiles][nr] for each thread
+     places       of the tiles, for each thread
+     bias + add   [n][cout] */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "layer/conv_winograd.h"
 
 enum {
-    OWN_FLOATS = 160 << 10,    /* of V in a block of one thread */
-    SHARED_FLOATS = 512 << 10, /* of V in a block that all threads share */
-    MADE_FLOATS = 1280 << 10,  /* the same where U is made in every run */
-    U_FLOATS = 80 << 10,       /* of U that are made at a time */
-    ALONE = 24,                /* tiles that a thread must have to work alone */
+    OWN_FLOATS = 160 << 10,    /* floats of V in a block of one thread */
+    SHARED_FLOATS = 512 << 10, /* floats of V in a block that all threads share */
+    MADE_FLOATS = 1280 << 10,  /* floats of V in a shared block if U is rebuilt in every run */
+    U_FLOATS = 80 << 10,       /* floats of U that are rebuilt at a time */
+    ALONE = 24,                /* how many tiles a thread must have to work on a block of its own */
     NR_MOST = 32
 };
 
-/* Returns how many tiles have this many floats of V, a whole number of the gemm kernel's. */
+/* Returns how many tiles have about this many floats of V, a multiple of the gemm kernel's rows. */
 static size_t tiles_in(size_t floats, const struct dd_winograd *g)
 {
     return g->mr * (1 + floats / (g->planes * g->mr * g->cin));
 }
 
-/* Cuts n outputs into tiles of F(6x6): some sixes, then one or two fours where these save a twentieth of
+/* Cuts n outputs into tiles of F(6x6): tiles of 6, then one or two tiles of 4 if these save a twentieth of
    the products along the side.  Returns the number of these products. */
 static size_t cut_by_six(struct dd_winograd_side *side, size_t n)
 {
@@ -61,10 +68,10 @@ static size_t cut_by_six(struct dd_winograd_side *side, size_t n)
     return least;
 }
 
-/* Chooses the tile, and whether U is made in every run.  Large tiles need the fewest products.  The largest
-   have the most weights, and go to images that they fit well enough.  The smallest have the fewest, and go
-   to images so small that making the U of larger ones takes longer than they save.  U is made in every run
-   where streaming it takes longer, or where with many channels it takes more memory than it is worth. */
+/* Chooses the tile, and whether U is rebuilt in every run.  Large tiles need the fewest products but the
+   most weights.  F(6x6) is for images that its tiles fit well enough.  F(2x2) is for images so small that
+   computing the U of a larger tile takes longer than it saves.  U is rebuilt when reading it from memory
+   takes longer, or when it has many channels and takes more memory than it is worth. */
 static void cut(struct dd_winograd *g, const struct dd_conv_shape *s)
 {
     enum { LEAST_PIXELS = 8 * 8, FEW_PIXELS = 16 * 16, MANY_PIXELS = 32 * 32, MOST_PIXELS = 64 * 64 };
@@ -90,8 +97,8 @@ static void cut(struct dd_winograd *g, const struct dd_conv_shape *s)
     }
 }
 
-/* Chooses tile, kernels and products.  In an image that is doubled as it is read pixels come in equal
-   pairs, so row 2 of B^T gives 0, whatever the tile. */
+/* Chooses tile, kernels and products.  In an image that is doubled as it is read, pixels come in equal
+   pairs, so row 2 of B^T gives 0 for every tile. */
 static void choose_tile(struct dd_winograd *g, const struct dd_conv_shape *s, const struct dd_kernels *k)
 {
     cut(g, s);
@@ -137,7 +144,7 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
 
     size_t all = g->across.all * g->down.all * (size_t)c->batch;
 
-    /* Tiles and channels of a block. */
+    /* How many tiles and channels a block has. */
     g->own = g->made ? 0 : dd_min(all, tiles_in(OWN_FLOATS, g));
     g->shared = dd_min(all, tiles_in(g->made ? MADE_FLOATS : SHARED_FLOATS, g));
     g->parts = g->made ? dd_blocks(g->cin, U_FLOATS / (g->planes * g->nr)) : 1;
@@ -159,7 +166,7 @@ static int open_winograd(struct dd_conv *c, const struct dd_conv_setup *setup, d
     return DDPM_OK;
 }
 
-/* Fills g [9][nr] of input channel i and output channels o .. o + n - 1; 0 beyond them. */
+/* Fills g [9][nr] for input channel i and output channels o .. o + n - 1, with zeros behind them. */
 static void side_by_side(float *to, const struct dd_conv_weights *w, size_t o, size_t n, size_t i, size_t nr)
 {
     memset(to, 0, sizeof(float) * 9 * nr);
@@ -190,7 +197,7 @@ static void pack_winograd(struct dd_conv *c, const struct dd_conv_weights *w, co
     }
 }
 
-/* Returns block i of `blocks`, of `total` tiles. */
+/* Returns block i of `blocks` equal blocks of `total` tiles. */
 static struct dd_winograd_block block_of(const struct dd_winograd_block *all, size_t total, size_t i,
                                          size_t blocks)
 {
@@ -200,7 +207,7 @@ static struct dd_winograd_block block_of(const struct dd_winograd_block *all, si
     return b;
 }
 
-/* Fills bias [n][cout], with each image's add. */
+/* Fills bias [n][cout] with the bias plus each image's `add`. */
 static void add_bias(float *bias, const struct dd_conv *c, const struct dd_post *post, size_t n,
                      struct dd_worker *worker)
 {
@@ -239,7 +246,7 @@ static void forward_winograd(const struct dd_conv *c, const struct dd_context *c
 
     add_bias(bias, c, post, (size_t)x->n, ctx->worker);
 
-    /* One block after the other, each by all threads; or blocks of their own. */
+    /* Either all threads share each block, one after the other, or each thread has blocks of its own. */
     if (shared) {
         for (size_t i = 0; i < blocks; i++) {
             struct dd_winograd_block b = block_of(&all, total, i, blocks);

@@ -6,23 +6,26 @@
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-enum { DD_WINOGRAD_PLANES = 64, DD_WINOGRAD_PIXELS = 36 }; /* of a tile, at most */
+enum {
+    DD_WINOGRAD_PLANES = 64,
+    DD_WINOGRAD_PIXELS = 36
+}; /* the most products and the most outputs that a tile has */
 
-/* The tiles along a side of an image: `all` of them, of which the first `large` are `tile` wide and the
+/* How a side of an image is cut into tiles: there are `all` of them; the first `large` are `tile` wide, the
    others 4. */
 struct dd_winograd_side {
     size_t large, all;
 };
 
-/* A convolution. */
+/* A convolution as the winograd engine computes it. */
 struct dd_winograd {
-    size_t tile;                      /* outputs of a tile along a side */
-    size_t planes;                    /* products of a tile */
-    size_t used;                      /* those of them that are not always 0 */
-    size_t plane[DD_WINOGRAD_PLANES]; /* their numbers [used] */
-    bool made;                        /* U is made in every run */
+    size_t tile;                      /* how many outputs a tile has along a side */
+    size_t planes;                    /* how many products a tile has */
+    size_t used;                      /* how many of them are not always 0 */
+    size_t plane[DD_WINOGRAD_PLANES]; /* [used] the numbers of these products */
+    bool made;                        /* U is rebuilt in every run */
 
-    /* The kernels; input and output serve all tiles but those of F(6x6). */
+    /* The kernels.  input and output serve all tiles but those of F(6x6), which are of four kinds. */
     void (*weights)(float *u, size_t plane, const float *w, size_t count);
     void (*input)(float *v, size_t plane, const float *const *x, size_t channels);
     void (*output)(float *const *y, const float *m, size_t plane, const float *bias,
@@ -30,11 +33,11 @@ struct dd_winograd {
     size_t cin, cout, mr, nr, panels;
     struct dd_winograd_side across, down;
 
-    size_t own, shared;  /* tiles of a block, at most */
-    size_t parts, depth; /* input channels are added up in `parts`, `depth` at a time */
-    size_t bias, zero;   /* where they lie in the packed block */
-    size_t v;            /* floats of V of all threads */
-    size_t u, m, places; /* floats of U, M and places of one thread */
+    size_t own, shared;  /* the most tiles of a thread's own block and of a shared block */
+    size_t parts, depth; /* input channels come in `parts` of `depth` channels */
+    size_t bias, zero;   /* the offsets of bias and zeros in the packed block */
+    size_t v;            /* floats of V for all threads */
+    size_t u, m, places; /* floats of U, M and places for one thread */
 };
 
 /* The place of a tile: its image, the first row and column of its outputs, and how many of each there are. */
@@ -62,24 +65,24 @@ struct dd_winograd_block {
     const float *packed, *bias;
     float *v;
     int doubled;
-    size_t plane;                          /* floats from one plane of V to the next */
-    size_t part;                           /* floats from `depth` channels of V to the next */
-    size_t first, tiles;                   /* of the tiles of all images */
-    const struct dd_winograd_place *place; /* of its tiles, by kind; NULL: not found yet */
-    size_t kind[DD_WINOGRAD_KINDS + 1];    /* where each kind begins */
+    size_t plane;        /* floats from one plane of V to the next */
+    size_t part;         /* floats from one part of V to the next */
+    size_t first, tiles; /* the block's first tile, counted over all images, and how many it has */
+    const struct dd_winograd_place *place; /* the places of the block's tiles, by kind; NULL: not found yet */
+    size_t kind[DD_WINOGRAD_KINDS + 1];    /* the index in `place` at which each kind begins */
 };
 
-/* Returns the floats of a plane: an odd number of lines, since planes a power of two apart would meet in
-   few sets of the cache. */
+/* Returns the floats of a plane.  They fill an odd number of cache lines, because planes a power of two
+   apart would compete for few sets of the cache. */
 static inline size_t dd_winograd_plane(size_t rows, size_t columns)
 {
     return dd_aligned(rows * columns) | 16;
 }
 
-/* Computes a block, by the calling thread alone.  u, m and places are the thread's scratch. */
+/* Computes a block in the calling thread alone.  u, m and places are the thread's scratch. */
 void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *m,
                                   struct dd_winograd_place *places);
-/* Computes a block, by all threads of the team. */
+/* Computes a block with all threads of the team. */
 void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, float *m,
                                      struct dd_winograd_place *places, struct dd_worker *worker,
                                      size_t threads);

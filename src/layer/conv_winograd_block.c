@@ -4,8 +4,8 @@
 #include "layer/conv_winograd.h"
 
 enum {
-    GROUP = 4, /* tiles of a task of the input transform */
-    LATER = 2  /* tiles between fetching an output ahead and writing it */
+    GROUP = 4, /* how many tiles a task of the input transform has */
+    LATER = 2  /* how many tiles ahead of its writing an output is fetched */
 };
 
 /* Returns the place of tile (i, j) of an image. */
@@ -49,7 +49,8 @@ static void find_places(struct dd_winograd_block *b, struct dd_winograd_place *p
     }
 }
 
-/* Makes V of tile t of the block.  Doubled, pixels come in pairs, and tiles begin with the second of one. */
+/* Computes V for tile t of the block.  In a doubled image pixels come in pairs, and a tile begins with the
+   second pixel of a pair. */
 static void input_tile(const struct dd_winograd_block *b, size_t t)
 {
     const struct dd_winograd *g = b->g;
@@ -84,7 +85,7 @@ static void input_tile(const struct dd_winograd_block *b, size_t t)
     }
 }
 
-/* Computes the outputs of a tile in columns `column` .. `column` + n - 1, from its M. */
+/* Computes the outputs of a tile in columns `column` .. `column` + n - 1 from its M. */
 static void output_tile(const struct dd_winograd_block *b, const float *m, size_t plane,
                         const struct dd_winograd_place *at, size_t column, size_t n)
 {
@@ -112,7 +113,7 @@ static void output_tile(const struct dd_winograd_block *b, const float *m, size_
         g->output(pixel, m, plane, bias, residuals, scale, n);
 }
 
-/* Finds the tiles of the block that have product k. */
+/* Finds the range of the block's tiles that have product k. */
 static void range_of(const struct dd_winograd_block *b, size_t k, size_t *first, size_t *end)
 {
     bool six = b->g->tile == 6, rows = six && (k / 8 == 5 || k / 8 == 6),
@@ -126,8 +127,8 @@ static void range_of(const struct dd_winograd_block *b, size_t k, size_t *first,
 }
 
 /* Adds the channels of one part to M, for tiles first .. first + tiles - 1 of the block and n columns.  The
-   rows of a product are split evenly, so that no tile of it is nearly empty.  During each, `fetch` floats
-   from `ahead` on are fetched. */
+   rows of a product are split evenly, so that no tile of the gemm kernel is nearly empty.  Each product
+   fetches `fetch` floats from `ahead` on. */
 static void add_products(const struct dd_winograd_block *b, float *m, const float *u, size_t part,
                          size_t first, size_t tiles, size_t n, const float *ahead, size_t fetch)
 {
@@ -136,7 +137,7 @@ static void add_products(const struct dd_winograd_block *b, float *m, const floa
     const float *a[DD_GEMM_MR_MAX];
 
     for (size_t k = 0; k < g->used; k++) {
-        /* Takes those of the tiles that have this product. */
+        /* Only a range of the tiles has this product. */
         size_t t, end;
         range_of(b, g->plane[k], &t, &end);
         t = t > first ? t : first;
@@ -161,9 +162,9 @@ static void add_products(const struct dd_winograd_block *b, float *m, const floa
     }
 }
 
-/* Fetches the outputs that tile t of those in work will write, and the residual that it will add, in
-   columns `column` .. `column` + n - 1; behind the last tile, those of the next panel.  It is always
-   inlined, as dd_rectangle_ahead. */
+/* Fetches the outputs that tile t will write, and the residual that it will add, in columns `column` ..
+   `column` + n - 1.  Behind the last tile it fetches those of the next panel.  The function is always
+   inlined for the same reason as dd_rectangle_ahead. */
 static inline __attribute__((always_inline)) void output_ahead(const struct dd_winograd_block *b, size_t t,
                                                                size_t first, size_t tiles, size_t column,
                                                                size_t n)
@@ -180,8 +181,7 @@ static inline __attribute__((always_inline)) void output_ahead(const struct dd_w
                            n);
 }
 
-/* Does all that is left once V is there, for one panel of columns and tiles first .. first + tiles - 1 of
-   the block. */
+/* Computes the outputs from V, for one panel of columns and tiles first .. first + tiles - 1 of the block. */
 static void run_panel(const struct dd_winograd_block *b, float *u, float *m, size_t panel, size_t first,
                       size_t tiles)
 {
@@ -189,11 +189,12 @@ static void run_panel(const struct dd_winograd_block *b, float *u, float *m, siz
     size_t column = panel * g->nr, n = dd_min(g->nr, g->cout - column),
            plane = dd_winograd_plane(tiles, g->nr), size = g->cin * g->nr;
 
-    /* Products that are always 0 are not made. */
+    /* Products that are always 0 are not computed: their planes of M are cleared once. */
     for (size_t k = 0; k < g->planes && g->used < g->planes; k++)
         memset(m + k * plane, 0, sizeof(float) * tiles * g->nr);
 
-    /* U is made for some channels at a time, and the next ones are fetched meanwhile; or it is there. */
+    /* U is rebuilt for some channels at a time, while the next g are fetched; otherwise U lies in the
+       packed block. */
     for (size_t part = 0; part < g->parts && g->made; part++) {
         size_t from = part * g->depth, depth = dd_min(g->depth, g->cin - from);
         const float *taps = b->packed + (panel * g->cin + from) * 9 * g->nr;
@@ -221,9 +222,9 @@ void dd_conv_winograd_block_alone(struct dd_winograd_block *b, float *u, float *
         run_panel(b, u, m, panel, 0, b->tiles);
 }
 
-/* Computes a block, by the team: panels, and where these do not go round, parts of a panel's tiles.  A
-   thread finds the places when it has its first task, since they lie in its scratch, which is its own only
-   then. */
+/* Computes a block with the team.  A task is a panel or, if there are too few panels, a part of a panel's
+   tiles.  Each thread finds the places in its first task, because its scratch is its own only inside of a
+   task. */
 void dd_conv_winograd_block_together(struct dd_winograd_block *b, float *u, float *m,
                                      struct dd_winograd_place *places, struct dd_worker *worker,
                                      size_t threads)

@@ -5,16 +5,17 @@
 #include <stdint.h>
 #include "layer/map.h"
 
-/* The masks of a batch: image i is sample first + i of the stream of seed, see model-file.md "Noise". */
+/* The masks of a batch: image i has those of sample first + i in the stream of seed; see model-file.md
+   "Noise". */
 struct dd_dropout {
     uint64_t seed, first;
 };
 
-/* Computes y, or with masks NULL y = act(x scale + shift). place tells the masks of one network apart.
-   pre may be NULL; y may be x. */
+/* Computes y; with masks NULL it computes y = act(x scale + shift).  place tells the masks of one network
+   apart.  pre may be NULL; y may be x. */
 void dd_dropout_forward(const struct dd_context *ctx, const struct dd_map *y, const struct dd_map *x,
                         const struct dd_pre *pre, double p, const struct dd_dropout *masks, uint32_t place);
-/* Changes dy into mask dy / (1 - p), of the same mask: the gradient by act(x scale + shift). */
+/* Changes dy into mask dy / (1 - p), with the same mask: the gradient by act(x scale + shift). */
 void dd_dropout_backward(const struct dd_context *ctx, const struct dd_map *dy, double p,
                          const struct dd_dropout *masks, uint32_t place);
 #endif

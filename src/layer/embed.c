@@ -1,7 +1,8 @@
-/* The embedding of the timestep and of the class.
+/* Computes the embedding of the timestep and of the class.
 
-   y [n, dim] = [sin(t f) | cos(t f)], or cos first, with f [dim / 2].  The product t f is rounded to float,
-   as the originals round it.  An odd dim ends in 0.  A class adds its row of a table [classes, c]. */
+   y [n, dim] is [sin(t f) | cos(t f)], or the cosines first, with f [dim / 2].  The product t f is rounded
+   to float, as the originals round it.  An odd dim ends in 0.  A class adds its row of a table [classes,
+   c]. */
 #include "layer/embed.h"
 #include "layer/parallel.h"
 

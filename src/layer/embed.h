@@ -3,8 +3,8 @@
 #define DD_EMBED_H
 #include "layer/map.h"
 
-/* Fills y [n, dim] = [sin(t f) | cos(t f)], or the cosines first; the last one is 0 when dim is odd.  t [n]
-   as it is fed to the network, f [dim / 2]. */
+/* Fills y [n, dim] with [sin(t f) | cos(t f)], or the cosines first; the last one is 0 when dim is odd.  t
+   [n] is as the network gets it, f is [dim / 2]. */
 void dd_embed_forward(const struct dd_context *ctx, const struct dd_map *y, const float *t, const float *f,
                       int cos_first);
 /* Fills dt [n], the gradient by t, from dy [n, dim] and y [n, dim] of the forward pass:
@@ -14,8 +14,8 @@ void dd_embed_backward(const struct dd_context *ctx, float *dt, const struct dd_
 /* Adds to y [n, c] the row classes[n] of table [classes, c]. */
 void dd_embed_class_forward(const struct dd_context *ctx, const struct dd_map *y, const float *table,
                             const int32_t *classes);
-/* Adds dy [n, c] to row classes[n] of dtable, image after image.  The value of y before the class has dy
-   itself as its gradient. */
+/* Adds dy [n, c] to row classes[n] of dtable, image after image.  dy itself is also the gradient by y
+   before the class was added. */
 void dd_embed_class_backward(const struct dd_context *ctx, float *dtable, const struct dd_map *dy,
                              const int32_t *classes);
 #endif

@@ -269,8 +269,7 @@ struct head {
     const float *q; /* k lies `inner` floats behind q, and v lies 2 `inner` floats behind q */
     const float *dy;
     const float *memory; /* the memory's keys; its values lie `values` floats behind them, or NULL */
-    float *dq,
-        *dmemory; /* the gradients; dk, dv and those by the memory's values lie at the same distances */
+    float *dq, *dmemory; /* the gradients; dk, dv and the memory's values lie as far behind them */
     size_t stride, dy_stride, d_stride, inner, values;
     float *k, *packed, *q_soft, *turned, *c, *plain; /* the parts of the thread's scratch */
 };

@@ -1,8 +1,8 @@
 /* The arguments that all layers share.
 
    A map is n images of h x w pixels of c channels.  Pixels lie `stride` floats apart, images h * w *
-   stride.  A vector [n, c] is a map of one pixel.  So a concatenation is two producers that write into one
-   buffer. */
+   stride.  A vector [n, c] is a map of one pixel.  With a stride larger than c, two layers can write their
+   channels side by side into one buffer: a concatenation without a copy. */
 #ifndef DD_MAP_H
 #define DD_MAP_H
 #include "kernel/kernels.h"
@@ -22,17 +22,17 @@ static inline struct dd_map dd_map_images(const struct dd_map *m, int first, int
 
 struct dd_worker;
 
-/* Every thread of the team that computes a layer together calls the layer's function, with the same
-   arguments but for its worker. */
+/* What a layer's function gets besides its maps.  Every thread of the team calls the function with the same
+   arguments, except for its worker. */
 struct dd_context {
     const struct dd_kernels *k;
     int threads;
-    float *scratch;           /* the caller's, as large as the layer asked for; its contents mean nothing */
+    float *scratch; /* the caller's block, as large as the layer asked for; its contents mean nothing */
     struct dd_worker *worker; /* this thread's place in the team (parallel.h); NULL: the caller is alone */
 };
 
-/* A layer's change of its input while it loads it: act(x * scale + shift), with scale and shift [n, c]
-   of a group norm, or NULL. */
+/* A layer's change of its input while it loads it: act(x * scale + shift).  scale and shift [n, c] come
+   from a group norm, or both are NULL. */
 struct dd_pre {
     const float *scale, *shift;
     enum dd_act act;
@@ -42,7 +42,7 @@ struct dd_pre {
 struct dd_post {
     const float *add;              /* [n, c], or NULL */
     size_t add_stride;             /* floats between the images of add */
-    const struct dd_map *residual; /* or NULL */
+    const struct dd_map *residual; /* [n, h, w, c], or NULL */
     float scale;
 };
 #endif

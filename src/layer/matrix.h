@@ -1,4 +1,4 @@
-/* A product of matrices by the gemm kernel. */
+/* Multiplies matrices by the gemm kernel. */
 #ifndef DD_MATRIX_H
 #define DD_MATRIX_H
 #include "layer/parallel.h"

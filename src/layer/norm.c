@@ -1,37 +1,39 @@
-/* Group norm (Wu and He 2018) and RMS norm (Zhang and Sennrich 2019).
+/* Computes group norm (Wu and He 2018) and RMS norm (Zhang and Sennrich 2019).
 
    Group norm of x [n, h, w, c]: group g is c / groups neighbouring channels over all P pixels, N values.
 
-     y = (x - mean_g) / sqrt(var_g + eps) * gamma + beta, then y * (1 + s) + b,
+     y = (x - mean_g) / sqrt(var_g + eps) * gamma + beta, then y * (1 + s) + b
 
-   leaves as scale = rstd gamma (1 + s) and shift = (beta - mean rstd gamma) (1 + s) + b.  The sums S_c of x
-   - p and Q_c of (x - p)^2, p being the channel's value at the first pixel, are float over chunks of 64
-   pixels; from there on everything is double, in order:
+   is x * scale + shift with scale = rstd gamma (1 + s) and shift = (beta - mean rstd gamma) (1 + s) + b.
+   Forward leaves these two for the layer that reads x.  Let p be the channel's value at the first pixel, S_c
+   the sum of x - p, and Q_c the sum of (x - p)^2.  These sums are float over chunks of 64 pixels; from there
+   on everything is double, in order:
 
      mean = sum over c of (P p_c + S_c) / N,
      var  = sum over c of (Q_c - 2 d_c S_c + P d_c^2) / N,   d_c = mean - p_c.
 
-   Scratch: [n, chunks, 2, c].
+   Scratch is [n, chunks, 2, c].
 
-   Backward: with h = x - mean, n = h rstd and g the gradient by y, let G be the sum over pixels of g, and H
-   that of g n.  Consumers leave dshift = G and dscale = sum of g (x - p), so H = rstd (dscale + (p - mean)
-   G), and
+   Backward: let n = (x - mean) rstd, g the gradient by y, G the sum over pixels of g, and H the sum of g n.
+   The consumer's backward pass leaves dshift = G and dscale = sum of g (x - p), so
+
+     H = rstd (dscale + (p - mean) G),
 
      db = G,   ds = gamma H + beta G,
      dgamma = sum over images of (1 + s) H,   dbeta = sum over images of (1 + s) G,
      dx = g scale - rstd (m1 + n m2),
           m1 = sum over the group's c of gamma (1 + s) G / N,   m2 = the same of gamma (1 + s) H / N.
 
-   The consumer has made the first term of dx. The second follows here as x a + b, with a and b [n, c].
-   All of it is double but a and b.
+   The consumer has written the first term of dx.  This file adds the second as x a + b, with a and b [n, c].
+   Everything is double except a and b.
 
-   RMS norm: rms_backward of kernels.def over the same chunks; then ds = gain * product, db = sum,
-   dg = sqrt(c) (1 + s) * product. */
+   RMS norm: the kernel rms_backward (kernels.def) gives a sum and a product for each of the same chunks.
+   Then ds = gain * product, db = sum, dg = sqrt(c) (1 + s) * product. */
 #include "layer/norm.h"
 #include <math.h>
 #include "layer/parallel.h"
 
-/* Pixels of a partial sum; channels of a task. */
+/* how many pixels a partial sum has, and how many channels a task has */
 enum { CHUNK = 64, CHANNELS = 16 };
 
 size_t dd_norm_scratch(int n, int h, int w, int c)
@@ -79,7 +81,7 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
     size_t groups = (size_t)norm->groups, width = channels / groups;
     float *sums = ctx->scratch;
 
-    /* S_c and Q_c of each chunk. */
+    /* S_c and Q_c for each chunk. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * chunks) {
         const float *image = x->data + task / chunks * pixels * x->stride;
         size_t first = task % chunks * CHUNK;
@@ -87,7 +89,7 @@ void dd_norm_forward(const struct dd_context *ctx, float *scale, float *shift, f
                         image + first * x->stride, x->stride, image, dd_min(CHUNK, pixels - first), channels);
     }
 
-    /* The moments of each group, then scale and shift of its channels. */
+    /* The moments of each group, then scale and shift for its channels. */
     DD_TASKS(ctx->worker, task, (size_t)x->n * groups) {
         size_t image = task / groups, first = task % groups * width;
         struct moments m =
@@ -114,13 +116,13 @@ size_t dd_norm_backward_scratch(int n, int c)
 
 /* The backward pass of one image. */
 struct image_backward {
-    const float *dscale, *dshift; /* sums of the consumer */
-    const float *pivot;           /* the first pixel */
+    const float *dscale, *dshift; /* the sums that the consumer has left */
+    const float *pivot;           /* [c] the first pixel */
     const float *gamma, *beta;
-    const float *emb;       /* s, then b; or NULL */
+    const float *emb;       /* [2, c] s, then b; or NULL */
     float *a, *b;           /* dx += x a + b */
     float *demb;            /* like emb */
-    double *dgamma, *dbeta; /* of this image */
+    double *dgamma, *dbeta; /* [c] the terms of this image */
     size_t channels;
 };
 
@@ -148,7 +150,7 @@ static void group_backward(const struct image_backward *t, size_t first, size_t 
     }
 }
 
-/* Adds to y [c] the sum over images of x [n, 2, c], one after the other. */
+/* Adds x [n, 2, c], summed over images one after the other, to y [c]. */
 static void add_images(float *y, const double *x, size_t n, size_t channels)
 {
     for (size_t c = 0; c < channels; c++) {
@@ -190,7 +192,7 @@ void dd_norm_backward(const struct dd_context *ctx, const struct dd_map *dx,
                        (double)pixels * (double)width, d->demb_add);
     }
 
-    /* Two tasks more sum up the parameters. */
+    /* Two more tasks sum up the gradients by gamma and beta. */
     DD_TASKS(ctx->worker, task, n * chunks + 2) {
         if (task == n * chunks)
             add_images(d->dgamma, parts, n, channels);
@@ -227,7 +229,8 @@ size_t dd_norm_rms_backward_scratch(int n, int h, int w, int c, int threads)
     return dd_norm_scratch(n, h, w, c) + sizeof(float) * (size_t)threads * dd_aligned((size_t)c);
 }
 
-/* Makes dg and demb of sums [n, chunks, 2, c] of h, then h n, for channels first .. first + width - 1. */
+/* Computes dg and demb from sums [n, chunks, 2, c] of h, then of h n, for channels first .. first + width -
+   1. */
 static void rms_parameters(const struct dd_norm_gradients *d, const float *sums, size_t n, size_t chunks,
                            size_t channels, size_t first, size_t width, const struct dd_norm_rms *rms)
 {

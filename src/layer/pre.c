@@ -1,17 +1,17 @@
-/* The backward pass of u = act(x scale + shift), which a layer computes while it loads x, and of
+/* Computes the backward pass of u = act(x scale + shift), which a layer computes while it loads x, and of
    y = act((z + add + residual) scale), which a layer computes while it stores z.
 
    scale and shift [n, c] come from the group norm of x itself (norm.c), so the norm wants the sums
 
      dscale = sum of g (x - p),   dshift = sum of g,   g = du act'(x scale + shift),
 
-   p being the channel's value at the image's first pixel: around it the sums lose nothing where the mean is
-   large.  Sums are float over chunks of 64 pixels, then double over the chunks, in order.  Scratch: [n,
-   chunks, 2, c]. */
+   p is the channel's value at the image's first pixel: with x - p the sums stay exact even if the mean is
+   large.  Sums are float over chunks of 64 pixels, then double over the chunks, in order.  Scratch is
+   [n, chunks, 2, c]. */
 #include "layer/pre.h"
 #include "layer/parallel.h"
 
-/* Pixels of a partial sum; channels of a task. */
+/* how many pixels a partial sum has, and how many channels a task has */
 enum { CHUNK = 64, CHANNELS = 64 };
 
 size_t dd_pre_scratch(int n, int h, int w, int c)
@@ -36,8 +36,8 @@ static size_t chunks_of(const struct dd_map *x)
     return dd_blocks((size_t)x->h * (size_t)x->w, CHUNK);
 }
 
-/* Makes each of y [kinds][n, c] its sum over the chunks of scratch [n, chunks, kinds, c], or with `add`
-   adds it.  Images of y lie ys floats apart. */
+/* Fills each of y [kinds][n, c] with its sum over the chunks of scratch [n, chunks, kinds, c], or with
+   `add` adds it.  Images of y lie ys floats apart. */
 static void total(const struct dd_context *ctx, float *const *y, size_t kinds, size_t ys, bool add, size_t n,
                   size_t chunks, size_t c)
 {
@@ -76,14 +76,14 @@ void dd_pre_backward(const struct dd_context *ctx, const struct dd_map *dx, bool
         total(ctx, (float *[]){ dshift, dscale }, 2, c, false, n, chunks, c);
 }
 
-/* Makes dz of one chunk. */
+/* Computes dz for one chunk. */
 static void store_chunk(const struct dd_kernels *k, const struct chunk *at, const struct dd_map *dz,
                         const struct dd_map *dy, const struct dd_map *v, float scale, enum dd_act act)
 {
     size_t c = (size_t)dy->c;
     float *to = dz->data + at->at * dz->stride;
     const float *from = dy->data + at->at * dy->stride;
-    /* Goes through the activation, or copies where dz is not dy; then scales. */
+    /* Applies the activation's derivative, or copies dy if dz lies elsewhere; then scales. */
     if (act != DD_ACT_NONE)
         k->affine_backward(to, dz->stride, 0, NULL, NULL, from, dy->stride, v->data + at->at * v->stride,
                            v->stride, NULL, NULL, NULL, at->pixels, c, act);

@@ -1,14 +1,14 @@
-/* Changes of resolution without weights.  A task is a row of the output.
+/* Changes the resolution without weights.  A task is a row of the output.
 
      up:         y(i, j) = x(i/2, j/2)
      mean:       y(i, j) = mean of x(2i..2i+1, 2j..2j+1)
      unshuffle:  pixel (2i + p1, 2j + p2) becomes channel c * 4 + p1 * 2 + p2 of pixel (i, j)
 
-   Backward, dx is the sum of the four dy, a quarter of the one dy, or the dy it went to.  A task is a row
-   or a pair of rows of dx.
+   Backward, dx is the sum of four dy (up), a quarter of one dy (mean), or the dy of the same value
+   (unshuffle). A task is a row or a pair of rows of dx.
 
-   With a pre, x is act(x * scale + shift): the task makes its own row or two rows of that in scratch [n, h,
-   w, c]. */
+   With a pre, x is act(x * scale + shift).  A task computes its row or two rows of it in scratch [n, h, w,
+   c]. */
 #include "layer/resample.h"
 #include "layer/parallel.h"
 
@@ -57,8 +57,8 @@ void dd_resample_up_backward(const struct dd_context *ctx, const struct dd_map *
                                   (size_t)dx->w, (size_t)dx->c);
 }
 
-/* Returns the row of x at which row `row` of the output begins, both counted over all images.  An odd last
-   row of an image is left out. */
+/* Returns the row of x at which row `row` of the output begins; both are counted over all images.  An odd
+   last row of an image is left out. */
 static size_t pair(const struct dd_map *y, const struct dd_map *x, size_t row)
 {
     return row / (size_t)y->h * (size_t)x->h + row % (size_t)y->h * 2;
@@ -76,8 +76,8 @@ void dd_resample_mean_forward(const struct dd_context *ctx, const struct dd_map 
 
 typedef void pairs_backward(float *, size_t, int, const float *, size_t, size_t, size_t, size_t);
 
-/* Applies f to the pairs of rows of dx.  The last pair of an image may be one row, of which nothing was
-   made. */
+/* Applies f to the pairs of rows of dx.  The last pair of an image may be a single row, which forward has
+   left out. */
 static void each_pair(const struct dd_context *ctx, pairs_backward *f, const struct dd_map *dx, bool add,
                       const struct dd_map *dy)
 {
