@@ -1,14 +1,16 @@
-/* Bounds against improved-diffusion's calc_bpd_loop: the same images, the same noise, the exact eps of a Gaussian mixture.
+/* Bounds against improved-diffusion's calc_bpd_loop, with the same images, the same noise and the exact
+   eps of a Gaussian mixture.
 
-   Every term but L_0 is compared as it is.  L_0 there takes a tanh for the normal distribution function; ours is the true one, so it is
-   compared with the grid's true_normal_cdf_value and, in each run, with long double erfcl on the same mean and variance. */
+   Every term but L_0 is compared as it is. L_0 there approximates the normal distribution function by a
+   tanh; here it is the true function. So L_0 is compared with the grid's true_normal_cdf_value and, in
+   each run, with long double erfcl on the same mean and variance. */
 #include "diffusion/decoder.h"
 #include "golden/reference.h"
 #include "check.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
-/* Noise of step K - i of the reference at position i, or of one step everywhere. */
+/* The noise of step K - i of the reference at position i, or that of step `always` everywhere. */
 struct given {
     const ddpm_tables *tables;
     int always;
@@ -91,8 +93,9 @@ static void subject_close(struct subject *u)
     ddpm_chain_free(u->chain);
 }
 
-/* -log2 p of one image, twice, around the mean and variance that the formulas give: the true normal distribution function by subtraction
-   of its smaller tails in long double, and improved-diffusion's tanh. */
+/* Computes twice the bits -log2 p of one image, around the mean and variance that the formulas give. The
+   first is by the true normal distribution function, which subtracts its smaller tails in long double;
+   the second is by improved-diffusion's tanh. */
 static void l0_independent(double bits[2], struct subject *u, const double *x0, int row, double clip)
 {
     const ddpm_tables *t = ddpm_chain_tables(u->chain);
@@ -140,7 +143,8 @@ static double entry(const cJSON *run, const char *key, int row)
     return v ? v->valuedouble : NAN;
 }
 
-/* Ten times what the reference measured of itself, for each run; the errors of L_0 and the tables of terms in absolute bits. */
+/* Compares the terms of a run, each within ten times the error that the reference measured of itself.
+   Errors of L_0 and of the tables of terms are in absolute bits. */
 static void compare_terms(const cJSON *run, struct subject *u, int row)
 {
     const ddpm_bound_image *found = ddpm_bound_read(u->bound, row);
@@ -163,7 +167,8 @@ static void compare_terms(const cJSON *run, struct subject *u, int row)
     free(vb), free(x0), free(eps);
 }
 
-/* L_0: its derivative by the mean is |x - mean| / sigma^2 < 6 / 0.007 here, the mean's error a few 2^-53: below 1e-12 bits. */
+/* Compares L_0 of an image. Its derivative by the mean is |x - mean| / sigma^2 < 6 / 0.007 here, and the
+   mean is off by a few 2^-53, so the error is below 1e-12 bits. */
 static void compare_image(const cJSON *run, struct subject *u, const double *x0, int row, double clip)
 {
     const ddpm_bound_image *found = ddpm_bound_read(u->bound, row);
@@ -206,13 +211,14 @@ TEST(golden, bound_runs)
     reference_each("vlb", bound_runs);
 }
 
-/* (x - mean) / sigma rounds three times and is squared in the tails, and a bin's own logarithm is good to a few 2^-53. */
+/* Bounds the decoder's own error: (x - mean) / sigma rounds three times and is squared in the tails, and
+   a bin's own logarithm is good to a few 2^-53. */
 static double own_error(double nats)
 {
     return 16 * 0x1p-53 * fmax(1, fabs(nats));
 }
 
-/* Bins between and in the tails, by subtraction in 60 digits (mpmath). */
+/* Expected values of bins between and in the tails are subtractions in 60 digits (mpmath). */
 TEST(golden, decoder_digits)
 {
     static const struct {
@@ -232,8 +238,9 @@ TEST(golden, decoder_digits)
                    own_error(bin[k].ln_p));
 }
 
-/* x slowest, log_scale fastest; a value of ln 1e-300 stands for one that is no larger.  The reference subtracts two tails in double, of which
-   the larger one is at most 1.3 / min(1, h) times the bin, h = 1/255 / sigma: a few 2^-53 of that are its own error. */
+/* In the grid x runs slowest and log_scale fastest. A value of ln 1e-300 stands for any that is no
+   larger. The reference subtracts two tails in double, the larger of which is at most 1.3 / min(1, h)
+   times the bin, h = 1/255 / sigma. A few 2^-53 of that are its own error. */
 static void decoder_grid(const cJSON *root)
 {
     int n[3], k = 0, most;

@@ -1,5 +1,6 @@
-/* Every reference checkpoint, as it comes out of the readers, against a reading by Python's standard library alone
-   (checkpoint_digests.py): names, counts and the bits of all values.  ema and raw weights where a file holds both. */
+/* Every reference checkpoint, as the readers return it, against a reading by Python's standard library
+   alone (checkpoint_digests.py): names, counts and the bits of all values. Where a file holds both ema
+   and raw weights, both are read. */
 #include <cjson/cJSON.h>
 #include "base/file.h"
 #include "base/hash.h"
@@ -61,7 +62,9 @@ static uint64_t count_values(const struct checkpoint_tensor *t)
     return n;
 }
 
-/* SHA-256 over name, 0, values as float32, tensor after tensor; what has no dot in its name is a buffer beside the network. */
+/* Computes SHA-256 over the name, a byte 0 and the values as float32 of one tensor after the other.
+   Returns the number of values. *parameters leaves out names without a dot, which are buffers beside the
+   network. */
 static uint64_t digest(char hex[65], uint64_t *parameters, const struct checkpoint *c)
 {
     struct dd_hash h;

@@ -1,6 +1,6 @@
-/* Every sampler that admits a corrector, with correctors, against predictor-corrector sampling as it is
-   published (make_correctors.py): the same noise, the exact eps of a Gaussian mixture, x after two and
-   after all steps. */
+/* Every sampler that admits a corrector, run with correctors, against predictor-corrector sampling as it
+   is published (make_correctors.py). The noise is the same, eps is the exact one of a Gaussian mixture,
+   and x is compared after two and after all steps. */
 #include "golden/reference.h"
 #include "check.h"
 
@@ -11,7 +11,8 @@ struct draws {
     int corrector;
 };
 
-/* The draws of an executed step lie side by side, the sampler's own first; x_T is number 0. */
+/* Gives noise by its count: the draws of an executed step lie side by side, the sampler's own first. x_T
+   is number 0. */
 static void counted(void *user, double *z, size_t d, uint32_t index, double t, int draw)
 {
     const struct draws *o = user;
@@ -75,8 +76,8 @@ static void replay(const cJSON *run, struct mixture *m)
     ddpm_chain_free(chain);
 }
 
-/* A sampler that admits a corrector and has no run here fails as well; "langevin" is its corrector, see
-   sde_runs.c. */
+/* A sampler that admits a corrector and has no run here fails as well. "langevin" is its own corrector,
+   see sde_runs.c. */
 TEST(golden, corrector_runs)
 {
     struct mixture m;

@@ -1,11 +1,13 @@
-/* The embedded model does here what it does in PyTorch: the mean squared error of eps on the first 1,000 test images of Fashion-MNIST is that
-   of the exported weights in diffusers (make_default.py).  Where two programs' eps differ by d in the root of the mean square, the error e^2
-   differs by at most 2 e d + d^2; d is 1e-5, a tenth of what any element may be off.
+/* The embedded model gives here what it gives in PyTorch. The mean squared error of eps on the first
+   1,000 test images of Fashion-MNIST is that of the exported weights in diffusers (make_default.py).
 
-   v is predicted: eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022).
+   The tolerance: when the eps of two programs differ by d in the root of the mean square, the error e^2
+   differs by at most 2 e d + d^2. d is 1e-5, a tenth of what any element may be off.
 
-   x0: 28 x 28 padded with black to 32 x 32, v / 127.5 - 1.  x_t = sqrt(alpha_bar_t) x0 + sqrt(1 - alpha_bar_t) z in double, rounded to
-   float.  z of image n and pixel i by the formula of reference/diffusion/README.md, "Noise", with seed = 1000 + t and step = n. */
+   The model predicts v, so eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022).
+   x0 is 28 x 28 pixels padded with black to 32 x 32, each v / 127.5 - 1. x_t = sqrt(alpha_bar_t) x0 +
+   sqrt(1 - alpha_bar_t) z is computed in double and rounded to float. z of image n and pixel i follows
+   the formula of reference/diffusion/README.md, "Noise", with seed = 1000 + t and step = n. */
 #include <stdint.h>
 #include <time.h>
 #include <zlib.h>
@@ -25,10 +27,11 @@ static const struct {
 
 static const char images_path[] = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 static const double apart = 1e-5;
-/* More seconds of a CPU than this are no test but a wait: emulated CPUs, builds without optimisation.  What else the machine does is not counted. */
+/* The seconds of CPU time after which the test gives up, as on emulated CPUs or in builds without
+   optimisation. Other work of the machine does not count. */
 static const double patience = 200;
 
-/* Pixel values [1000, 28, 28], or NULL. */
+/* Returns the pixel values [1000, 28, 28], or NULL; the caller frees them. */
 static unsigned char *read_images(void)
 {
     unsigned char head[16], *pixel = malloc((size_t)IMAGES * SIDE * SIDE);
@@ -53,7 +56,7 @@ static double noise(uint64_t seed, uint64_t step, uint64_t i)
     return dd_rng_quantile(((double)(x >> 12) + 0.5) * 0x1p-52);
 }
 
-/* x [D] = image n at step t, z [D] the noise in it. */
+/* Makes x [D], image n at step t, and z [D], the noise in it. */
 static void noised(float *x, double *z, const unsigned char *pixel, int n, int t, double alpha_bar)
 {
     for (int i = 0; i < D; i++) {
@@ -72,7 +75,7 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The summed squared error of images first .. first + BATCH - 1. */
+/* Returns the summed squared error of images first .. first + BATCH - 1. */
 static double batch_error(ddpm_net *net, const unsigned char *pixel, int first, int t, double alpha_bar)
 {
     static float x[BATCH * D], out[BATCH * D], fed[BATCH];

@@ -1,11 +1,13 @@
-/* Gradients of whole networks, by every parameter, by x and by t, against the original implementations in double (make_gradients.py): classes
-   and scale-shift norms of diffusers, residual up and down of guided-diffusion, Ho's network, memory tokens and both attentions of
-   lucidrains.  Weights and x, t, y are those of the cases in golden/cases.
+/* Gradients of whole networks, by every parameter, by x and by t, against the original implementations
+   in double (make_gradients.py): classes and scale-shift norms of diffusers, residual up and down of
+   guided-diffusion, Ho's network, memory tokens and both attentions of lucidrains. Weights and x, t, y
+   are those of the cases in golden/cases.
 
-   data/gradients.safetensors holds for each parameter four projections on random signs, its norm, and `spread`, the norm of the error
-   that torch makes in float32; for dx itself and its spread.  A projection of an error on signs is about its norm, so each is held to TIMES
-   the spread: measured are up to 13 (AVX-512; Winograd's transforms, which torch's convolutions do without, make most of it), at most 2e-4
-   of a gradient's norm. */
+   data/gradients.safetensors holds for each parameter four projections on random signs, its norm, and
+   `spread`, the norm of the error that torch makes in float32; for x it holds dx itself and its spread.
+   A projection of an error on signs is about as large as its norm, so each projection may be off by
+   TIMES the spread. Up to 13 were measured, at most 2e-4 of a gradient's norm, with AVX-512; most of it
+   comes from Winograd's transforms, which torch's convolutions do not use. */
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "net/gradient.h"
@@ -37,7 +39,7 @@ static void data_close(struct data *d)
     dd_file_unmap(&d->file);
 }
 
-/* A copy of NAME.SUFFIX, or NULL. */
+/* Returns a copy of the tensor NAME.SUFFIX, or NULL; the caller frees it. */
 static void *data_get(const struct data *d, const char *name, const char *suffix)
 {
     char full[256];
@@ -55,7 +57,7 @@ static double sign(uint64_t k, uint64_t e)
     return (x ^ (x >> 31)) >> 63 ? -1 : 1;
 }
 
-/* Two images of c channels from torch's order, and to it. */
+/* Returns a copy of two images of c channels, turned from torch's order into ours or back. */
 static float *images(const float *z, int c, int h, int w,
                      void (*order)(float *, const float *, int, int, int))
 {
@@ -101,7 +103,7 @@ static void check_param(const struct data *d, const struct net_case *c, const st
     free(want);
 }
 
-/* Holds dx, and dt unless that is NULL, to the original's. */
+/* Compares dx, and dt unless that is NULL, with the original's. */
 static void check_inputs(const struct data *d, const struct net_case *c, const struct dd_config *f,
                          const float *dx, const float *dt)
 {
@@ -121,7 +123,7 @@ static void check_inputs(const struct data *d, const struct net_case *c, const s
     free(torch_dx);
 }
 
-/* Runs both passes of the case; by_inputs: g has no gradients by parameters, and dt is checked too. */
+/* Runs both passes of the case. With by_inputs, g has no gradients by parameters, and dt is checked too. */
 static void backward(struct dd_gradient *g, bool by_inputs, const struct dd_config *f, const struct data *io,
                      const struct data *d, const struct net_case *c)
 {

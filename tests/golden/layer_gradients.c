@@ -1,11 +1,19 @@
-/* Gradients of single layers against PyTorch's in float64 (make_layer_gradients.py), on strided maps, written and added, with the same bits
-   for 1, 2 and 3 threads.
+/* Gradients of single layers against PyTorch's in float64 (make_layer_gradients.py), on strided maps,
+   written and added, with the same bits for 1, 2 and 3 threads.
 
-   Errors are relative to `size`, the gradient's formula over absolute values.  With e(n) = sum_bound(n), u = 2^-24:
-   load: 30 u for act' (kernels.def).  Group norm: n = (x - mean) rstd, act' and each of the sums over a chunk of 64 pixels are good to
-   e(64) + 4 u of what stands for them in size, and an element is made of at most four such.  RMS norm alike, with sums of c.
-   Attention: a score is off by s = (e(D) + 2 u) |q| |k| / sqrt(D), so P by r = exp(2 s) - 1 + 8 u + 2 e(T); dS holds P twice, dP (e(D)),
-   P . dP (e(T)), and is summed over T or the pixels.  Linear attention: three softmaxes of 12 u + e(T), C or dC, and two sums. */
+   The tolerances are relative to `size`, the gradient's formula over absolute values. With e(n) =
+   sum_bound(n) and u = 2^-24:
+
+   Load: 30 u for act' (kernels.def).
+
+   Group norm: n = (x - mean) rstd, act' and each of the sums over a chunk of 64 pixels are good to e(64)
+   + 4 u of their terms in size, and an element is made of at most four such. RMS norm is alike, with
+   sums of c.
+
+   Attention: a score is off by s = (e(D) + 2 u) |q| |k| / sqrt(D), so P is off by r = exp(2 s) - 1 + 8 u
+   + 2 e(T). dS holds P twice, dP (e(D)) and P . dP (e(T)), and is summed over T or the pixels.
+
+   Linear attention: three softmaxes of 12 u + e(T), C or dC, and two sums. */
 #include "base/safetensors.h"
 #include "check.h"
 #include "tests/teams.h"
@@ -23,7 +31,7 @@ struct layer_case {
     double score;
 };
 
-/* NULL: the case has none. */
+/* Returns a tensor of the case, or NULL when the case has none of this name. */
 static const struct dd_entry *entry(const struct layer_case *t, const char *prefix, const char *name)
 {
     char full[64];
@@ -56,7 +64,7 @@ static struct dd_map input(const struct layer_case *t, const char *name, int c, 
     return m;
 }
 
-/* Back from a strided output, whose gaps must be as they were. */
+/* Copies a strided output into dense [n, h, w, c], checks that its gaps are as they were, and frees it. */
 static void gather(float *dense, struct dd_map *m)
 {
     CHECK(map_whole(m));
@@ -84,7 +92,7 @@ static double load_factor(const struct layer_case *t)
     return 30 * ldexp(1, -24);
 }
 
-/* The consumer's half, then the norm's own. */
+/* Runs the gradient of what reads the norm, then that of the norm itself. */
 static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int threads, int add,
                      float *const *out)
 {
@@ -192,7 +200,7 @@ static double linear_factor(const struct layer_case *t)
                 sum_bound((size_t)(t->meta[5] + t->h * t->w)));
 }
 
-/* Outputs by name; WRITTEN whatever is asked for, ADDED always, or AS_ASKED. */
+/* How an output is given: as the case asks, always written, or always added. */
 enum mode { AS_ASKED, WRITTEN, ADDED };
 
 struct output {
@@ -208,7 +216,7 @@ struct kind {
     double (*factor)(const struct layer_case *t);
 };
 
-/* The gradient of a residual is dy, to the bit. */
+/* Compares an output with PyTorch's. The gradient of a residual has no `size`: it is dy, to the bit. */
 static void check_output(const struct layer_case *t, const struct output *o, int add, double factor,
                          const float *got, const float *before)
 {
@@ -245,7 +253,7 @@ static void check_case(const struct kind *kind, const struct layer_case *t, unsi
     for (int i = 0; i < OUTPUTS; i++) {
         CHECK(!memcmp(out[0][i], out[1][i], count[i] * sizeof(float)) &&
               !memcmp(out[0][i], out[2][i], count[i] * sizeof(float)));
-        /* Without an embedding its gradient is nobody's. */
+        /* A case without an embedding has no gradient of one. */
         if (count[i] &&
             !(!strcmp(kind->output[i].name, "demb") && !t->meta[!strcmp(kind->name, "norm") ? 5 : 4]))
             check_output(t, &kind->output[i], add, kind->factor(t), out[0][i], before[i]);

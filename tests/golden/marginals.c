@@ -1,4 +1,5 @@
-/* The jump to x_t, the posterior, x0 and eps, and the mixture's eps, against the original implementations. */
+/* The jump to x_t, the posterior, x0 and eps, and the mixture's eps, against the original
+   implementations. */
 #include "diffusion/marginal.h"
 #include "diffusion/posterior.h"
 #include "golden/reference.h"
@@ -6,7 +7,7 @@
 
 enum { ALL = 2 * MIXTURE_D };
 
-/* Ten times the largest distance measured for forward.json (README: 4.1e-13). */
+/* The tolerance is ten times the largest distance measured for forward.json (README: 4.1e-13). */
 static const double tolerance = 4.1e-12;
 
 static void expect(const cJSON *entry, const char *key, const double *found)
@@ -68,7 +69,7 @@ TEST(golden, forward)
     reference_each("forward", forward);
 }
 
-/* The tests' own network and noise first: they are what every run stands on. */
+/* Checks the tests' own network and noise first, since every run stands on them. */
 static void mixture(const cJSON *root)
 {
     struct mixture m;
@@ -78,7 +79,7 @@ static void mixture(const cJSON *root)
         double z;
         reference_noise(&z, (int)reference_number(v, "step"), (int)reference_number(v, "i"), 1, 1);
         CHECK_NEAR(z, reference_number(v, "z"),
-                   1.3e-15 * 10); /* ten times what two library routines differ by (README, "Noise") */
+                   1.3e-15 * 10); /* ten times the difference of two libraries' routines (README, "Noise") */
     }
     cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {
         double x[ALL], eps[ALL], *expected = reference_numbers(v, "eps", NULL);

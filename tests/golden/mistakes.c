@@ -1,9 +1,11 @@
-/* The typical mistakes of a converter, made on purpose.  Each reference case says how far the output moves when one is made
-   (max_abs_change_if, computed by the original network); a model with the mistake must move as far.  So a test that passes
-   because nothing depends on what it varies is found out.
+/* The typical mistakes of a converter, made on purpose. Each reference case says how far the output
+   moves when one is made (max_abs_change_if, computed by the original network), and a model with the
+   mistake must move as far. So this finds tests that pass only because nothing depends on what they
+   vary.
 
-   With a for the original's wrong output, b for ours and r for the right one, | max|a - r| - max|b - r| | <= max|a - b|, and
-   a and b differ as outputs of the same network do: by at most the case's tolerance. */
+   The tolerance: with a for the original's wrong output, b for ours and r for the right one, | max|a -
+   r| - max|b - r| | <= max|a - b|. a and b differ as two outputs of the same network do, by at most the
+   case's tolerance. */
 #include <dirent.h>
 #include "base/json.h"
 #include "base/safetensors.h"
@@ -94,7 +96,8 @@ static double flag(const struct golden *g, const char *key, double fallback)
     return cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsBool(v) ? cJSON_IsTrue(v) : fallback;
 }
 
-/* ddpm convert with what the case says and then two more settings ("" for none). */
+/* Runs `ddpm convert` with the case's own flags and two more settings ("" for none). Returns the model,
+   or NULL. */
 static ddpm_model *convert(const struct golden *g, const char *first, const char *second)
 {
     const char *folder = check_folder(), *file = text_of(g, "file"),
@@ -132,7 +135,7 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
     return m;
 }
 
-/* max |network - out|, or NAN. */
+/* Returns max |network - out|, or NAN. */
 static double distance(const struct golden *g, const ddpm_model *m, const int32_t *classes)
 {
     const ddpm_net_options o = { .batch = (int)g->n, .threads = 1, .conv = "gemm" };
@@ -223,7 +226,8 @@ static void no_memory(const ddpm_model *m)
                    (size_t)(t[i].dim[0] * t[i].dim[1] * t[i].dim[2] * t[i].dim[3]) * sizeof(float));
 }
 
-/* The 1x1 convolution behind a pixel-unshuffle reads channel 4 c + p; its weights put into the order p C + c. */
+/* The 1x1 convolution behind a pixel-unshuffle reads channel 4 c + p. This puts its weights into the
+   order p C + c. */
 static void unshuffle(const ddpm_model *m)
 {
     const ddpm_tensor *t;
@@ -243,8 +247,8 @@ static void unshuffle(const ddpm_model *m)
 }
 
 static const struct mistake {
-    const char *name, *set;  /* set: as a setting of convert */
-    void (*net)(cJSON *net); /* in the metadata */
+    const char *name, *set;  /* set: a setting of convert */
+    void (*net)(cJSON *net); /* a change of the metadata */
     void (*tensors)(const ddpm_model *m);
 } mistakes[] = {
     { "sin/cos halves swapped", NULL, swap_order, NULL },
@@ -270,7 +274,7 @@ static const struct mistake {
 
 static const char not_of_a_file[] = "tanh GELU in the time MLP";
 
-/* The same tensors under changed metadata, then changed themselves. */
+/* Makes a model of the same tensors under changed metadata, then changes the tensors. */
 static ddpm_model *spoil(const ddpm_model *m, const struct mistake *wrong)
 {
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);

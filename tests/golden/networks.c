@@ -1,4 +1,5 @@
-/* Whole networks without a file: weights rebuilt from torch's seed 0, outputs of the original. */
+/* Whole networks without a file: weights are rebuilt from torch's seed 0, outputs are compared with
+   those of the original programs. */
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/check.h"
@@ -6,7 +7,8 @@
 #include "tests/process_memory.h"
 #include "tests/torch_init.h"
 
-/* checkpoint-families.md 9.2: UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8), 11767 parameters. */
+/* The network of checkpoint-families.md 9.2, UNet2DModel((4, 8), layers_per_block 1, groups 4, 8 x 8),
+   with 11767 parameters. */
 static const char small_net[] =
     "\"arch\": \"ddpm\", \"height\": 8, \"width\": 8, \"channels\": 3, \"outputs\": 3, \"classes\": 0, "
     "\"init\": 4, \"widths\": [4,8], \"blocks\": 1, "
@@ -30,7 +32,7 @@ static ddpm_model *model(const char *net, const char *diffusion, int freq_shift)
     return m;
 }
 
-/* out [steps, c, h, w] of x = randn(1, c, h, w) from a fresh generator of seed 0. */
+/* Computes out [steps, c, h, w] for x = randn(1, c, h, w) from a fresh generator with seed 0. */
 static int outputs(float *out, const ddpm_model *m, const float *t, int steps, const ddpm_net_options *o)
 {
     const ddpm_about *a = ddpm_model_about(m);
@@ -69,10 +71,10 @@ TEST(golden, torch_random)
     torch_seed(&r, 0);
     torch_randn(&r, z, 16);
     for (int i = 0; i < 8; i++)
-        CHECK_NEAR(z[i], first[i], 4e-7); /* an ulp or two: torch's own builds differ by that */
+        CHECK_NEAR(z[i], first[i], 4e-7); /* an ulp or two, by which torch's own builds differ */
 }
 
-/* The published first weights; checkpoint-families.md prints 11 decimals of numbers up to 0.5, which are
+/* The published first weights. checkpoint-families.md prints 11 decimals of numbers up to 0.5, which are
    exact to an ulp of float32. */
 TEST(golden, torch_weights)
 {
@@ -98,7 +100,8 @@ TEST(golden, torch_weights)
     ddpm_model_close(m);
 }
 
-/* Tolerance: reference/checkpoints/README.md's rule for float32 networks of this kind, not below 2e-5 an element. */
+/* The tolerance is that of reference/checkpoints/README.md for float32 networks of this kind, but at
+   least 2e-5 for an element. */
 TEST(golden, small_network)
 {
     static const float t[] = { 500, 0 };
@@ -123,7 +126,8 @@ TEST(golden, small_network)
     ddpm_model_close(m);
 }
 
-/* Two steps, t = 500 and 0, from x_T = randn(1, 3, 8, 8) of seed 0; the noise of the first continues the same generator. */
+/* The noise of two steps, t = 500 and 0, from x_T = randn(1, 3, 8, 8) of seed 0. The first step's noise
+   continues the same generator. */
 static void torch_noise(void *user, double *z, size_t d, uint32_t index, double t, int draw)
 {
     float drawn[192], x[192];
@@ -168,9 +172,10 @@ static void published(const char *sampler, const char *variance, const double *p
     ddpm_model_close(m);
 }
 
-/* checkpoint-families.md 9.2: the pixels and tolerances of diffusers' own tests, and the sum over |x|, where
-   an element may be off by the network's 2e-5 times sqrt(1 / alpha_bar_500 - 1) = 3.4, and as much again in
-   the second step.  alpha_bar here is not rounded to float32. */
+/* The expected pixels and their tolerances are those of diffusers' own tests (checkpoint-families.md
+   9.2), and so is the sum over |x|. In the sum an element may be off by the network's 2e-5 times sqrt(1
+   / alpha_bar_500 - 1) = 3.4, and as much again in the second step. alpha_bar here is not rounded to
+   float32. */
 TEST(golden, published_pixels)
 {
     static const double ddpm[] = {
@@ -181,7 +186,7 @@ TEST(golden, published_pixels)
     published("ddim-diffusers", "auto", ddim, 1e-3, 167.329887);
 }
 
-/* Lets the peak begin anew at what is held now; 0 when this system cannot. */
+/* Lets the peak of the memory begin anew at what is held now; returns 0 when this system cannot. */
 static int forget_peak(void)
 {
     FILE *f = fopen("/proc/self/clear_refs", "w");
@@ -213,9 +218,10 @@ static float *stored_eps(size_t floats)
     return eps;
 }
 
-/* google/ddpm-cifar10-32's architecture from a file; eps as diffusers computes it (make_runs.py).  Tolerance as that of case A1_google,
-   which has the same flags, size and family.  Memory at batch 1: at most twice the weights and 60 MB; by gemm alone all that is packed is at
-   most 1.1 times the weights. */
+/* google/ddpm-cifar10-32's architecture from a file; the expected eps is computed by diffusers
+   (make_runs.py). The tolerance is that of case A1_google, which has the same flags, size and family. At
+   batch 1, memory is at most twice the weights and 60 MB; with gemm alone, all that is packed is at most
+   1.1 times the weights. */
 TEST(golden, cifar10_network)
 {
     static const float t[] = { 0, 500, 999 };

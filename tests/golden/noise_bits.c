@@ -1,13 +1,15 @@
-/* The noise of model-file.md "Noise".
+/* The noise of model-file.md "Noise", against values from outside.
 
-   Expected words: the published known answers of Random123 (kat_vectors, philox 4x32 10), and Philox written out a second time in
-   Python, which gives those answers too.  Expected normals: sqrt(2) erfinv(2 p - 1) and, for p < 1e-6, Newton's method on erfc, with
-   40 digits in mpmath 1.3.  Expected bits: AS241 and its logarithm in Python's doubles, which round as IEEE 754 says.
+   Words are the published known answers of Random123 (kat_vectors, philox 4x32 10), and those of Philox
+   written a second time in Python, which gives these answers too. Normals are sqrt(2) erfinv(2 p - 1)
+   and, for p < 1e-6, Newton's method on erfc, with 40 digits in mpmath 1.3. Bits are AS241 and its
+   logarithm in Python's doubles, which round as IEEE 754 says.
 
-   Tolerance of a normal, u = 2^-53.  Horner's rule with 7 steps and positive terms is off by at most 14 u, twice; the quotient and
-   the last product or square root add 3 u, the formula itself 1 u (1e-16), the argument 2 u: near a quarter of it is cancelled at
-   p = 0.075, and ln p, within 1 u, moves its square root by half of that.  In the tails z ~ sqrt(2) r, so an error of r counts once.
-   Together 34 u; the largest of 6,000 random points was 5.6 u. */
+   The tolerance of a normal, u = 2^-53: Horner's rule with 7 steps and positive terms is off by at most
+   14 u, twice. The quotient and the last product or square root add 3 u, the formula itself 1 u (1e-16),
+   and the argument 2 u: near a quarter of it is cancelled at p = 0.075, and ln p, within 1 u, moves its
+   square root by half of that. In the tails z ~ sqrt(2) r, so an error of r counts once. Together that
+   is 34 u; the largest of 6,000 random points was 5.6 u. */
 #include <stdint.h>
 #include "base/hash.h"
 #include "base/rng.h"
@@ -38,7 +40,7 @@ TEST(noise, known_answers)
 }
 
 static const double quantile[][2] = {
-    /* p, Phi^-1(p) */
+    /* Each row has p and Phi^-1(p). */
     { 0x1p-33, -6.3379577545537892525 },
     { 0x1.8p-32, -6.166429517819750247 },
     { 0x1.4p-31, -6.0851045457830309837 },
@@ -109,7 +111,8 @@ TEST(noise, streams)
     }
 }
 
-/* Seed, image, step (of a fraction of 1 / 65536), purpose and draw are words of the counter, as the model file's contract has it. */
+/* Seed, image, step (with fractions of 1 / 65536), purpose and draw are words of the counter, as the
+   model file's contract says. */
 TEST(noise, what_a_step_draws)
 {
     static const struct {

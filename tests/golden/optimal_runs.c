@@ -1,6 +1,7 @@
-/* The variance "analytic" and the spacing "optimal" against the implementation of Bao et al. 2022: sigma*^2 of every pair, the closed
-   form of one Gaussian, whole runs, their bounds, best paths.  The original counts n = 1..N = t + 1.  Tolerances are the README's rule: 10 times the
-   distance to long double, not below 1e-12. */
+/* The variance "analytic" and the spacing "optimal" against the implementation of Bao et al. 2022:
+   sigma*^2 of every pair, the closed form for one Gaussian, whole runs, their bounds, and best paths.
+   The original counts n = 1..N, which is t + 1. Tolerances follow the reference's README: 10 times the
+   distance to long double, but at least 1e-12. */
 #include "golden/reference.h"
 #include "check.h"
 #include "diffusion/optimal_steps.h"
@@ -8,7 +9,7 @@
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
-/* "0,9,24" of steps_n [1, 10, 25]. */
+/* Makes the chain "0,9,24" from the run's steps_n [1, 10, 25]. */
 static int chain_of(ddpm_chain **chain, const struct mixture *m, const cJSON *run)
 {
     ddpm_about about = { .steps = 1000, .alpha_bar = m->alpha_bar };
@@ -26,7 +27,7 @@ static double bar(const struct mixture *m, int n)
     return n ? m->alpha_bar[n - 1] : 1;
 }
 
-/* Grey values that a run's last noise is clipped to, 0: not. */
+/* Returns the grey values to which a run clips its last noise; 0: it does not. */
 static int grey(const cJSON *run)
 {
     const char *at = strstr(reference_text(run, "options"), "clip_pixel=");
@@ -52,7 +53,8 @@ static void compare_variances(const cJSON *run, const struct mixture *m, const d
     }
 }
 
-/* This program always clips the noise that enters t = 0, so a run without that is followed up to there. */
+/* This program always clips the noise that enters t = 0. A run that does not is followed only up to
+   there. */
 static void compare_states(ddpm_sampler *s, const cJSON *run)
 {
     const cJSON *saved = reference_get(run, "saved")->child;
@@ -112,7 +114,8 @@ TEST(golden, analytic_runs)
     reference_each("analytic", analytic_runs);
 }
 
-/* Data N(mu, v I): gamma = (1 - ab) / (ab v + 1 - ab) exactly, and sigma*^2 is the true variance of x_s given x_r. */
+/* For data N(mu, v I), gamma = (1 - ab) / (ab v + 1 - ab) exactly, and sigma*^2 is the true variance of
+   x_s given x_r. */
 static void single_gaussian(const cJSON *root)
 {
     struct mixture m;
@@ -142,8 +145,9 @@ TEST(golden, analytic_variance_of_a_gaussian)
 
 /* ---- bounds ---- */
 
-/* The README's limits for bounds: 10 x 9.3e-12 bits for a term, 10 x 1.8e-12 for the prior.  Not L_0: the original has beta_tilde_1 of the
-   full chain and a tanh there, where ours has sigma*_0 and the normal distribution; the decoder is compared in golden/bounds.c. */
+/* The tolerances are the README's limits for bounds: 10 x 9.3e-12 bits for a term, 10 x 1.8e-12 for the
+   prior. L_0 is left out, since the original takes beta_tilde_1 of the full chain and a tanh there,
+   where this program takes sigma*_0 and the normal distribution. golden/bounds.c compares the decoder. */
 static void compare_bounds(ddpm_bound *b, const cJSON *run, const ddpm_tables *c, const double *x0)
 {
     uint32_t index[IMAGES] = { 0, 1 };
@@ -251,8 +255,9 @@ TEST(golden, optimal_paths)
     reference_each("analytic", toy_paths);
 }
 
-/* Analytic-DPM takes K1 steps by its dynamic program, from n = 1 to N1, a level before the first estimate of gamma above 1; behind it,
-   where it does not trust the estimates, even steps, which are no optimum and not ours.  The K1 must be the same. */
+/* Analytic-DPM takes K1 steps by its dynamic program, from n = 1 to N1, a level before the first
+   estimate of gamma above 1. Behind it, where it does not trust the estimates, it takes even steps,
+   which are no optimum and are not compared. The K1 steps must be the same. */
 static void segments(const cJSON *root)
 {
     const cJSON *list;

@@ -1,8 +1,10 @@
-/* 200 steps of preset cifar10, the 35.7 M parameters of Ho et al., against the same in PyTorch and diffusers (make_preset_run.py): weights drawn
-   from torch's seed 0, one image a step, without dropout and flips.
+/* 200 steps of preset cifar10, with the 35.7 M parameters of Ho et al., against the same run in PyTorch
+   and diffusers (make_preset_run.py). Weights are drawn from torch's seed 0; a step has one image, no
+   dropout and no flips.
 
-   Rounding grows from step to step, so the bound is of the original's own making: `spread` is how far its run in float32 had got from that
-   in float64 by then, and ours, with another order of sums, may be ten times as far, as in training_steps.c. */
+   The tolerance: rounding grows from step to step, so the original's own makes the bound. `spread` is
+   how far its run in float32 has got from its run in float64 by then. This program sums in another order
+   and may be ten times as far, as in training_steps.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ static void image(float *x, int k)
                                              (k % 5 + 1) * (i % SIDE) / 16.0 + (1 + k % 3) * c));
 }
 
-/* The preset with the first `count` of these. */
+/* Makes a trainer of the preset with the first `count` of these settings. */
 static ddpm_trainer *begin(int count, ddpm_error *err)
 {
     const char *texts[] = { "batch=1", "accumulate=1", "flip=false", "net.dropout=0" };
@@ -47,7 +49,7 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
     return code ? NULL : t;
 }
 
-/* The loss falls from 1.1 to about 0.3; spread ends at 8e-7. */
+/* The loss falls from 1.1 to about 0.3, and spread ends at 8e-7. */
 TEST(golden, preset_cifar10)
 {
     const char *night = getenv("NIGHT");
@@ -72,8 +74,9 @@ TEST(golden, preset_cifar10)
     training_data_close(&g);
 }
 
-/* As it stands, in batches of 16, it trains in less than 6 GB.  All that a step needs is there before the first; the weights, their gradients,
-   Adam's two moments and the average alone are 5 floats each. */
+/* The preset as it stands, with batches of 16, trains in less than 6 GB. All memory that a step needs is
+   there before the first. The weights, their gradients, Adam's two moments and the average alone are 5
+   floats each. */
 TEST(golden, preset_cifar10_memory)
 {
     ddpm_error err = { 0, "" };

@@ -1,4 +1,4 @@
-/* Reference data for the golden tests of src/diffusion, see reference.h. */
+/* Reads the reference data for the golden tests of src/diffusion, see reference.h. */
 #include "golden/reference.h"
 #include "base/rng.h"
 #include "check.h"
@@ -116,7 +116,8 @@ int mixture_read(struct mixture *m)
     return ddpm_betas(beta, m->alpha_bar, 1000, "openai-linear", NULL);
 }
 
-/* q_t(x) = sum_k w_k N(sqrt(ab) m_k, s_k), s_k = ab v_k + 1 - ab;  eps = sqrt(1 - ab) sum_k r_k (x - sqrt(ab) m_k) / s_k */
+/* The mixture q_t(x) = sum_k w_k N(sqrt(ab) m_k, s_k) with s_k = ab v_k + 1 - ab has eps = sqrt(1 - ab)
+   sum_k r_k (x - sqrt(ab) m_k) / s_k, where r_k is the share of component k at x. */
 void mixture_eps_at(const struct mixture *m, double *eps, const double *x, double ab)
 {
     double log_density[MIXTURE_K], top = -INFINITY, sum = 0;

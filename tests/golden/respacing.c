@@ -11,7 +11,7 @@ static int chain_of(ddpm_chain **chain, int T, const char *betas, const char *st
            ddpm_chain_respace(chain, &about, steps, spacing, err);
 }
 
-/* Compares C(i) with the numbers at key, which run down when reversed. */
+/* Compares C(i) with the numbers at key, which run downwards if `reversed` is set. */
 static void compare_steps(const ddpm_chain *chain, const cJSON *entry, const char *key, int reversed,
                           const char *what)
 {
@@ -26,7 +26,8 @@ static void compare_steps(const ddpm_chain *chain, const cJSON *entry, const cha
     free(expected);
 }
 
-/* improved-diffusion's spec as ours: "50", "iddpm:10,15,20", and "ddimK" where K divides T, which is our leading. */
+/* Makes the chain of an improved-diffusion spec: "50", "iddpm:10,15,20", and "ddimK", which where K
+   divides T is our spacing "leading". */
 static int improved(ddpm_chain **chain, int T, const char *betas, const char *spec, ddpm_error *err)
 {
     char sections[64];
@@ -36,8 +37,8 @@ static int improved(ddpm_chain **chain, int T, const char *betas, const char *sp
     return chain_of(chain, T, betas, sections, NULL, err);
 }
 
-/* Betas of respaced chains are off by 3.9e-13 relative at most (README, "Tolerances"); alpha_bar is exact here, while theirs, made from
-   rounded betas, is off from it by what each entry says. */
+/* Betas of respaced chains are off by at most 3.9e-13 relative (README, "Tolerances"). alpha_bar is
+   exact here. Theirs is made from rounded betas and is off from it by what each entry says. */
 static void compare_tables(const ddpm_chain *chain, const cJSON *entry, int n)
 {
     const ddpm_tables *c = ddpm_chain_tables(chain);
@@ -77,7 +78,8 @@ static void diffusers_entry(const cJSON *entry)
     ddpm_chain_free(chain);
 }
 
-/* ermongroup: uniform is our leading where K divides T; quad keeps duplicates, so only lists without any are ours. */
+/* Compares an entry of ermongroup: its "uniform" is our "leading" where K divides T. Its "quad" keeps
+   duplicates, so only lists without any are compared. */
 static void ermon_entry(const cJSON *entry)
 {
     char steps[16];

@@ -1,7 +1,10 @@
-/* One whole run of K = 10 steps per family, from checkpoint to final x, against the original implementations: diffusers' DDPMScheduler
-   (and 3 steps of its DDIMScheduler), guided-diffusion's SpacedDiffusion, ermongroup's ddpm_steps, lucidrains' ddim_sample.  data/runs.safetensors holds NAME.x [2, c, h, w],
-   computed in double, and NAME.spread, the mean absolute difference of the original's own float32 run (make_runs.py).  Our network is
-   float32 with another order of sums, so an error of the same size is expected; ten times it is allowed. */
+/* One whole run of K = 10 steps per family, from checkpoint to final x, against the original
+   implementations: diffusers' DDPMScheduler (and 3 steps of its DDIMScheduler), guided-diffusion's
+   SpacedDiffusion, ermongroup's ddpm_steps, lucidrains' ddim_sample.
+
+   data/runs.safetensors (make_runs.py) holds NAME.x [2, c, h, w], computed in double, and NAME.spread,
+   the mean absolute difference of the original's own float32 run. This program's network is float32 with
+   another order of sums, so an error of the same size is expected; ten times as much is allowed. */
 #include "base/rng.h"
 #include "base/safetensors.h"
 #include "check.h"
@@ -14,7 +17,7 @@ struct run {
     double eta;
 };
 
-/* z[step, i] of the reference tables, seed 7; i counts the batch in NCHW order. */
+/* Returns z[step, i] of the reference tables with seed 7; i counts the batch in NCHW order. */
 static double counter_normal(uint64_t step, uint64_t i)
 {
     uint64_t x = 7 + ((step << 32) + i + 1) * 0x9E3779B97F4A7C15u;

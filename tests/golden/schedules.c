@@ -1,8 +1,10 @@
-/* Schedules and respacing against the tables of the original implementations (../shared/reference/diffusion). */
+/* Schedules and their tables against those of the original implementations
+   (../shared/reference/diffusion). */
 #include "golden/reference.h"
 #include "check.h"
 
-/* Relative tolerances of the tables: ten times the largest rounding error measured against long double (README, "Tolerances"). */
+/* The relative tolerances of the tables are ten times the largest rounding error measured against long
+   double (README, "Tolerances"). */
 static const struct table {
     const char *key;
     size_t offset;
@@ -25,7 +27,7 @@ static double relative(double a, double b)
     return a == b ? 0 : fabs(a - b) / fabs(b);
 }
 
-/* How this program writes the schedule of an entry. */
+/* Writes the schedule of an entry as this program spells it. */
 static void spec_of(char *spec, size_t size, const cJSON *entry)
 {
     static const char *const rename[][2] = {
@@ -44,9 +46,9 @@ static void spec_of(char *spec, size_t size, const cJSON *entry)
              reference_number(entry, "beta_end"));
 }
 
-/* The betas of the chain are the table itself: 4.5e-15 relative as measured, and where beta = 1 - g(u)/g(v)
-   what a libm whose cos or exp is an ulp off makes of it: two of g, the quotient and the difference, near
-   1. */
+/* Compares the betas of the chain with the table, within 4.5e-15 relative as measured. Where beta = 1 -
+   g(u)/g(v), a libm whose cos or exp is an ulp off comes to it: two g's, their quotient and the
+   difference, each near 1. */
 static void compare_tables(const cJSON *entry, const char *spec, int T, const double *beta,
                            const double *alpha_bar)
 {
@@ -72,15 +74,16 @@ static void compare_tables(const cJSON *entry, const char *spec, int T, const do
         for (int i = 0; i < T; i++)
             sum += found[i];
         snprintf(key, sizeof key, "sums.%s", tables[k].key);
-        /* All terms are positive. */
+        /* All terms are positive, so the sum has the relative error of its terms. */
         CHECK_NEAR(sum / reference_number(entry, key), 1, tables[k].tolerance + (k ? 1 : 5) * T * 0x1p-53);
     }
     free(indices);
     ddpm_chain_free(chain);
 }
 
-/* torch's float32 exp is not correctly rounded, so beta may be 1 ulp off: 2^-23 relative; alpha_bar moves by as much as the betas before
-   it do, at most sum_t beta_t / (1 - beta_t) 2^-23, and by its own rounding.  A schedule without exp is exact. */
+/* torch's float32 exp is not correctly rounded, so beta may be 1 ulp off, 2^-23 relative. alpha_bar
+   moves with the betas before it, by at most sum_t beta_t / (1 - beta_t) 2^-23, and by its own rounding.
+   A schedule without exp is exact. */
 static void compare_float32(const cJSON *entry, const char *spec, int T)
 {
     double beta[4000], alpha_bar[4000], sum = 0, ulp = strncmp(spec, "sigmoid", 7) ? 0 : 0x1p-23;
@@ -129,8 +132,9 @@ TEST(golden, schedules)
     reference_each("schedules", schedules);
 }
 
-/* Single values of the originals, nine digits or more, so half of the last digit is below 1.1e-9 relative.  For float32 tables the printed
-   alpha_bar may come from a build that rounds linspace twice: each of its t + 1 factors 1 - beta may then be one ulp, 2^-24, off. */
+/* Single values of the originals have nine digits or more, so half of the last digit is below 1.1e-9
+   relative. For float32 tables the printed alpha_bar may come from a build that rounds linspace twice:
+   each of its t + 1 factors 1 - beta may then be one ulp, 2^-24, off. */
 TEST(golden, schedules_known)
 {
     static const struct {

@@ -1,10 +1,12 @@
-/* Score, denoising score matching and L_simple against the reference; the score of a respaced chain. */
+/* The score, denoising score matching and L_simple against the reference; and the score of a respaced
+   chain. */
 #include "golden/reference.h"
 #include "check.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
-/* Ten times identities_max_dist of score.json and of the long double figures of forward.json, whose eps this is (README). */
+/* The tolerance is ten times identities_max_dist of score.json and the long double figures of
+   forward.json, whose eps this is (README). */
 static const double tolerance = 4.1e-12;
 
 static void check_losses(const cJSON *entry, const double *score, const double *eps, const double *z,
@@ -49,7 +51,8 @@ TEST(golden, scores)
     reference_each("score", scores);
 }
 
-/* A respaced chain asks for the score at t = C(i) and has alpha_bar_C(i) itself: the same bits as the full chain's. */
+/* A respaced chain asks for the score at t = C(i) and holds alpha_bar_C(i) itself, so the bits are those
+   of the full chain. */
 TEST(property, respaced_score)
 {
     struct mixture m;

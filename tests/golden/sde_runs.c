@@ -1,11 +1,12 @@
-/* The stochastic equation, its ODE and Langevin dynamics against the reference's runs of 1000 steps: through the integrators, which are given
-   drift, diffusion and score, and through the samplers, which are given a chain.  Tolerances are measured per run (reference_tolerance). */
+/* The stochastic equation, its ODE and Langevin dynamics against the reference's runs of 1000 steps:
+   through the integrators, which are given drift, diffusion and score, and through the samplers, which
+   are given a chain. Tolerances are measured per run (reference_tolerance). */
 #include "golden/reference.h"
 #include "check.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D, N = 1000 };
 
-/* beta(t) = beta_min + t (beta_max - beta_min), t in [0, 1] */
+/* The rate beta(t) = beta_min + t (beta_max - beta_min), t in [0, 1]. */
 struct vp {
     struct mixture m;
     double beta_min, beta_max;
@@ -43,7 +44,8 @@ static int score(void *user, double *s, const double *x, double t, size_t d, ddp
     return 0;
 }
 
-/* t_j and the step's length: "song" keeps 1/N beside N points from 1 to eps, "grid" cuts [eps, 1] into N. */
+/* Returns t_j. "song" keeps the step's length 1/N with N points from 1 to eps; "grid" cuts [eps, 1] into
+   N. */
 static double time_of(int song, double eps, int j)
 {
     return song ? 1 + (j - 1) * ((eps - 1) / (N - 1)) : 1 - (j - 1) * ((1 - eps) / N);
@@ -62,7 +64,7 @@ static void expect(const cJSON *run, const double *found, const double *expected
                    distance, reference_tolerance(run));
 }
 
-/* Compares x with what is saved of step j, if it is *saved's turn. */
+/* Compares x with the saved state of step j, if *saved is that of step j. */
 static void compare(const cJSON *run, const cJSON **saved, int j, const double *x)
 {
     if (!*saved || (int)reference_number(*saved, "j") != j)
@@ -104,7 +106,7 @@ static void integrate(const cJSON *run, struct vp *p, double eps)
     }
 }
 
-/* A network whose alpha_bar is that of its own clock: t counts positions here, as a sampler's chain has it. */
+/* A network whose alpha_bar is that of its own clock. Its t counts positions, as in a sampler's chain. */
 struct along {
     const struct vp *p;
     const ddpm_tables *chain;
@@ -126,7 +128,7 @@ static void counted_noise(void *user, double *z, size_t d, uint32_t index, doubl
     reference_noise(z, isfinite(t) ? N - (int)t : 0, (int)index * MIXTURE_D, (int)d, 1);
 }
 
-/* The sampler "sde" over the same nodes, its rates given. */
+/* Runs the sampler "sde" over the same nodes with its rates given. */
 static void sample(const cJSON *run, struct vp *p, double eps)
 {
     double t[N], alpha_bar[N], rate[N], *mean = reference_numbers(run, "final_mean", NULL);
@@ -180,7 +182,8 @@ TEST(golden, sde_runs)
     reference_each("sde", sde_runs);
 }
 
-/* Score of the mixture at alpha_bar, in x (a = 1), or of its unscaled form with noise sigma, which is y = x / a: score_y = a score_x. */
+/* The score of the mixture at alpha_bar in x (a = 1), or in its unscaled form y = x / a with noise
+   sigma, where score_y = a score_x. */
 struct level {
     const struct mixture *m;
     double alpha_bar;
@@ -224,7 +227,7 @@ static void langevin(const cJSON *run, const struct mixture *m)
     CHECK(!saved);
 }
 
-/* x = 2u - 1, u the counter's uniforms of step 0: u = Phi(z). */
+/* Fills x with 2u - 1, where u = Phi(z) are the counter's uniforms of step 0. */
 static void uniform_start(double *x)
 {
     reference_noise(x, 0, 0, ALL, 1);
@@ -275,8 +278,9 @@ static void levels_noise(void *user, double *z, size_t d, uint32_t index, double
     reference_noise(z, (l->chain->K - 1 - (int)t) * l->n + draw, (int)index * MIXTURE_D, (int)d, 1);
 }
 
-/* The sampler "langevin" on the chain with the same levels: x = sqrt(alpha_bar) times the reference's.  It steps a level at a time, so
-   states within one are not compared.  Scaling back and forth costs a few roundings a level, of what the tolerance leaves room for. */
+/* Runs the sampler "langevin" on the chain with the same levels, where x = sqrt(alpha_bar) times the
+   reference's. It steps a level at a time, so states within a level are not compared. Scaling there and
+   back costs a few roundings a level; the tolerance has room for them. */
 static void sample_annealed(const cJSON *run, const struct mixture *m)
 {
     int levels, n = (int)reference_number(run, "n");

@@ -1,5 +1,6 @@
-/* The Frechet distance against scipy's matrix root, closed forms and what a distance of samples must do; mid-block activations against the
-   original networks.  data/frechet.json is made by make_frechet.py. */
+/* The Frechet distance against scipy's matrix root, closed forms and properties that a distance of
+   samples must have; mid-block activations against the original networks. data/frechet.json is made by
+   make_frechet.py. */
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/safetensors.h"
@@ -13,7 +14,8 @@ static cJSON *read_expected(void)
     return reference_read(check_path(check_source(), "tests/golden/data/frechet.json"));
 }
 
-/* Eigenvalues are right to some d 2^-53 of the largest, 1e4 of the smallest here: their roots to some 1e-14 times 1e2 d, scipy's likewise. */
+/* Eigenvalues are right to some d 2^-53 of the largest, 1e4 times the smallest here. So their roots are
+   right to some 1e-14 times 1e2 d; scipy's likewise. */
 TEST(golden, frechet_distances)
 {
     cJSON *root = read_expected();
@@ -33,7 +35,8 @@ TEST(golden, frechet_distances)
     cJSON_Delete(root);
 }
 
-/* On a line (mu_a - mu_b)^2 + (s_a - s_b)^2; of more dimensions than points a set is at 0 from itself but for the roots of rounding errors. */
+/* On a line the distance is (mu_a - mu_b)^2 + (s_a - s_b)^2. A set with more dimensions than points is
+   at 0 from itself, up to the roots of rounding errors. */
 TEST(unit, frechet_closed_forms)
 {
     const double a[3] = { 1, 2, 3 }, b[2] = { 5, 9 };
@@ -51,8 +54,9 @@ TEST(unit, frechet_closed_forms)
     CHECK(frechet_distance(&f, &(struct frechet_sets){ a, b, 1, 2, 1 }, 0, &err) == DDPM_EUSAGE);
 }
 
-/* Two samples of one distribution, in as many dimensions as the embedded model's: 0 lies in the interval, and a distance without the
-   correction would be d^2 / n too large (tr S / n of each mean, more of the covariances).  Noise of a growing size on one of them is seen in order. */
+/* For two samples of one distribution, in as many dimensions as the embedded model's, 0 lies in the
+   interval. A distance without the correction would be d^2 / n too large (tr S / n from each mean, more
+   from the covariances). Noise of a growing size on one sample gives growing distances. */
 TEST(property, frechet_of_samples)
 {
     enum { N = 300, D = 16 };
@@ -82,8 +86,8 @@ TEST(property, frechet_of_samples)
     CHECK(f.low > 0);
 }
 
-/* The distance 4 of two normal distributions on a line lies in the interval of five points each in 90 % of
-   cases, and in 79 % of them without Student's quantile.  400 cases have a standard error of 2 %. */
+/* The distance 4 of two normal distributions on a line lies in the interval from five points each in 90
+   % of cases, and in 79 % without Student's quantile. 400 cases have a standard error of 2 %. */
 TEST(property, frechet_interval_of_few_points)
 {
     enum { N = 5, TIMES = 400 };
@@ -102,7 +106,8 @@ TEST(property, frechet_interval_of_few_points)
     CHECK(held >= 0.85 * TIMES);
 }
 
-/* One image and its t at a time, through the command and the library; ten times what the original's own float32 differs. */
+/* Compares features, one image and its t at a time, through the command and through the library. The
+   tolerance is ten times the difference of the original's own float32. */
 static void check_features(const cJSON *expected, const char *file, const char *const *flags)
 {
     const char *name = reference_text(expected, "case"), *path = check_path(check_folder(), "model.ddpm");

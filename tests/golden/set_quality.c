@@ -1,4 +1,5 @@
-/* RMSE, PSNR and SSIM against the formulas in numpy (data/ssim.json is made by make_ssim.py); fronts, knees and choices that can be seen. */
+/* RMSE, PSNR and SSIM against the formulas in numpy (data/ssim.json is made by make_ssim.py). Fronts,
+   knees and choices are checked on examples whose answers can be seen. */
 #include "check.h"
 #include "golden/reference.h"
 #include "tools/trial/bench_quality.h"
@@ -13,7 +14,8 @@ static unsigned char *bytes_of(const cJSON *o, const char *name, int *n)
     return bytes;
 }
 
-/* Sums of 121 terms up to 255^2 cancel in the variances: 121 * 2^-53 * 255^2, over C2 = 58.5 where the variances vanish, is below 1.5e-11. */
+/* Sums of 121 terms up to 255^2 cancel in the variances. The error is 121 * 2^-53 * 255^2, over C2 =
+   58.5 where the variances vanish: below 1.5e-11. */
 TEST(golden, ssim)
 {
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/ssim.json"));
@@ -39,7 +41,7 @@ TEST(golden, ssim)
     cJSON_Delete(root);
 }
 
-/* Two images are the mean of both; under eleven pixels there is no window. */
+/* The value of two images is the mean of both. Below eleven pixels there is no window. */
 TEST(unit, ssim_of_sets)
 {
     static unsigned char a[2 * 121], b[2 * 121];
@@ -62,7 +64,8 @@ TEST(unit, medians)
     CHECK(quality_spread(v, 5) == 1 && quality_spread(even, 4) == 7.0 / 3 && isnan(quality_spread(one, 2)));
 }
 
-/* Times 1, 10, 100, 1000 and distances 8, 1, 1, 0: the third is no better than the second, which bends the most; an unknown is never chosen. */
+/* For times 1, 10, 100, 1000 and distances 8, 1, 1, 0 the third is no better than the second, which
+   bends the most. An unknown distance is never chosen. */
 TEST(unit, front_and_knee)
 {
     const double seconds[] = { 100, 1, 10, 1000, 5, 2 }, distance[] = { 1, 8, 1, 0, NAN, 9 };
@@ -78,8 +81,8 @@ TEST(unit, front_and_knee)
     CHECK(quality_knee(front, seconds, distance, 6) == -1);
 }
 
-/* Overlapping intervals are not ranked.  Those of 4 images that reach 16 and 16 into a gap of 4 overlap
-   until there are 8 squared times as many.  */
+/* Overlapping intervals are not ranked. The intervals of 4 images reach 16 and 16 into a gap of 4, so
+   they overlap until there are 8 squared times as many. */
 TEST(unit, front_of_intervals)
 {
     const double seconds[] = { 1, 10, 100 }, distance[] = { 8, 4, 0 };
@@ -103,8 +106,9 @@ TEST(unit, front_of_intervals)
     CHECK(quality_front(front, &s) == 3);
 }
 
-/* Three speeds of two samplers.  Sharp intervals: the least distance that time allows.  Wide ones: the most steps that may be as near, and not a
-   nearer one of fewer; a set that is surely farther is not taken for its steps, nor an unknown one. */
+/* Three speeds of two samplers. With sharp intervals the choice is the least distance that the time
+   allows. With wide ones it is the most steps that may be as near, and not a nearer set of fewer steps.
+   A set that is surely farther is not taken for its steps, nor is an unknown one. */
 TEST(unit, best_within_a_time)
 {
     const int K[] = { 10, 50, 250, 10, 50, 250 };

@@ -1,7 +1,7 @@
 /* The quantile of Student's distribution against scipy; data/student.json is made by make_student.py.
 
-   Up to 1000 degrees the sum has at most 500 positive terms, so that rounding takes some 1e-13 of it at
-   most.  Beyond that the expansion is right to 1e-14. */
+   The tolerance: up to 1000 degrees of freedom the sum has at most 500 positive terms, so rounding is at
+   most some 1e-13 of it. Beyond that the expansion is right to 1e-14. */
 #include <math.h>
 #include "check.h"
 #include "golden/reference.h"

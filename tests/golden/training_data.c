@@ -1,4 +1,4 @@
-/* Reading golden numbers of training; see training_data.h. */
+/* Reads golden numbers of training; see training_data.h. */
 #include "golden/training_data.h"
 
 int training_data_open(struct training_data *g, const char *name)

@@ -1,4 +1,5 @@
-/* What make_training.py and make_preset_run.py computed, and the formulas that go in on both sides of the first. */
+/* Reads what make_training.py and make_preset_run.py computed, and holds the formulas of the inputs that
+   the first script and the tests share. */
 #ifndef TRAINING_DATA_H
 #define TRAINING_DATA_H
 #include "base/safetensors.h"
@@ -11,13 +12,14 @@ struct training_data {
     struct dd_safetensors s;
 };
 
-/* tests/golden/data/NAME.safetensors. */
+/* Opens tests/golden/data/NAME.safetensors. */
 int training_data_open(struct training_data *g, const char *name);
 void training_data_close(struct training_data *g);
-/* The tensor of this name, two texts put into format; fails the test when there is none. */
+/* Returns the tensor whose name is two texts put into format; fails the test when there is none. */
 const struct dd_entry *training_data_find(const struct training_data *g, const char *format, const char *name,
                                           const char *key);
-/* z(seed, i) of the script: the counter formula of the reference tables at step 0; and a value of an image. */
+/* counter returns z(seed, i) of the script, the counter formula of the reference tables at step 0; below
+   it, a value of an image. */
 double counter(uint64_t seed, int i);
 double image_value(uint64_t seed, int i);
 #endif

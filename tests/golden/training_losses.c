@@ -1,5 +1,5 @@
-/* Losses and optimisers against PyTorch in float64 (make_training.py), and against improved-diffusion's own losses of a learned range
-   (score.json). */
+/* Losses and optimisers against PyTorch in float64 (make_training.py), and against improved-diffusion's
+   own losses of a learned range (score.json). */
 #include "golden/training_data.h"
 #include "train/loss.h"
 #include "train/optimiser.h"
@@ -51,8 +51,9 @@ static void loss_inputs(double *p, double *v, double *x0, double *eps, const str
     }
 }
 
-/* Both sides compute in double.  Our tables are good to 2e-12 relative (README of the reference), and what follows from them is at most a
-   few times as sensitive; the script's divergence is a sum of numbers near 1 whose rounding, four times 2^-53, stays, T / ln 2 times. */
+/* Both sides compute in double. Our tables are good to 2e-12 relative (the reference's README), and the
+   losses are at most a few times as sensitive. The script's divergence is a sum of numbers near 1, whose
+   rounding, four times 2^-53, stays and is multiplied by T / ln 2. */
 static void loss_compare(const struct loss_case *c, const double *wanted)
 {
     struct dd_loss l;
@@ -135,8 +136,8 @@ static void learned_range(const struct mixture *m, const cJSON *entry, const dou
             v[e] = 0.3 * sin(xt[e]);
         double found = dd_loss_image(&hybrid, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
         double bound = dd_loss_image(&vlb, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
-        /* Theirs is good to 9.3e-12 bits, ten times of which is allowed; at t = 0 it takes a tanh (bounds.c compares that), so only what is
-           beside it can be compared. */
+        /* Theirs is good to 9.3e-12 bits, and ten times that is allowed. At t = 0 it takes a tanh, which
+           bounds.c compares, so only the part beside it can be compared. */
         CHECK_NEAR(found - bound / 1000, mse[i], 1e-10 * fmax(1, bound / 1000));
         if (t == 0)
             continue;
@@ -171,8 +172,8 @@ TEST(golden, training_losses_of_a_learned_range)
 
 /* ---- Adam alone ---- */
 
-/* At the end of a schedule of zero SNR the loss of x0 and v is a number, of any kind: min(SNR, gamma) is 0
-   there; eps has none. */
+/* At the end of a schedule of zero SNR the losses of x0 and v are finite for every kind of loss, since
+   min(SNR, gamma) is 0 there. eps has no loss there. */
 TEST(golden, losses_at_zero_snr)
 {
     static double beta[T], alpha_bar[T];
@@ -205,8 +206,9 @@ TEST(golden, losses_at_zero_snr)
     }
 }
 
-/* Every operation rounds by u, the constants too: per step 6 u of m's terms and of v's, and as much again of what is left from before, so
-   after ten steps 60 u of the largest; the quotient, at most 1 / sqrt(1 - beta2) < 32 here, takes 60 + 30 + 5 of them, ten times over. */
+/* Every operation rounds by u, and so do the constants. A step has 6 u of the terms of m and of v, and
+   as much again of what is left from before, so ten steps have 60 u of the largest. The quotient, at
+   most 1 / sqrt(1 - beta2) < 32 here, takes 60 + 30 + 5 of them, ten times over. */
 TEST(golden, adam)
 {
     static const struct {
@@ -236,7 +238,7 @@ TEST(golden, adam)
             dd_optimiser_step(&runs[r].o, &ctx, w, m, v, gradient, N, dd_optimiser_norm(&ctx, gradient, N),
                               n);
         }
-        double largest = runs[r].o.clip ? 5 : 30; /* of a gradient */
+        double largest = runs[r].o.clip ? 5 : 30; /* the largest gradient */
         for (int i = 0; i < N; i++) {
             CHECK_NEAR(m[i], of[1][i], 60 * u * largest);
             CHECK_NEAR(v[i], of[2][i], 60 * u * largest * largest);

@@ -1,4 +1,6 @@
-/* Ten steps of a small network against the same in PyTorch and diffusers in float64 (make_training.py): losses, norms, weights, average. */
+/* Ten steps of a small network against the same steps in PyTorch and diffusers in float64
+   (make_training.py): losses, norms, weights and the average. The tolerance is ten times PyTorch's own
+   error in float32. */
 #include "golden/training_data.h"
 #include "known_nets.h"
 #include "small_nets.h"
@@ -19,7 +21,7 @@ static void net_json(char *text, size_t size, int outputs, const char *predictio
     known_net_json(text, size, net, diffusion);
 }
 
-/* The script's initial weights: z over the root of the fan-in, gains around 1. */
+/* Makes the script's initial weights: z over the root of the fan-in, gains around 1. */
 static ddpm_model *net_model(int outputs, const char *prediction)
 {
     char json[4096];
@@ -48,7 +50,7 @@ static ddpm_model *net_model(int outputs, const char *prediction)
     return m;
 }
 
-/* Every third of the tensors with this prefix ("" for none), in order of names, against wanted. */
+/* Compares every third of the tensors with this prefix ("" for none), in order of names, with wanted. */
 static void compare_weights(const ddpm_model *m, const char *prefix, const struct dd_entry *wanted,
                             double tolerance)
 {
@@ -114,7 +116,8 @@ static void net_compare(const struct training_data *g, const struct net_run *r)
     ddpm_trainer_free(t);
 }
 
-/* spread is what PyTorch's own float32 differs by; ours, with another order of sums, may differ by ten times that, as in runs.c. */
+/* `spread` is the difference of PyTorch's own float32. This program sums in another order and may differ
+   by ten times that, as in runs.c. */
 TEST(golden, training_steps)
 {
     ddpm_trainer_options o;

@@ -1,11 +1,13 @@
-/* Runs of ancestral sampling, DDIM either way, DPM-Solver++ (ODE and SDE) and UniPC against the original implementations: the same noise, the exact
-   eps of a Gaussian mixture, x after many steps.  Tolerances are measured per run (reference_tolerance). */
+/* Runs of ancestral sampling, DDIM either way, DPM-Solver++ (ODE and SDE) and UniPC against the original
+   implementations. The noise is the same, eps is the exact one of a Gaussian mixture, and x is compared
+   after many steps. Tolerances are measured per run (reference_tolerance). */
 #include "golden/reference.h"
 #include "check.h"
 
 enum { IMAGES = 2, ALL = IMAGES * MIXTURE_D };
 
-/* The steps at which a run called the network, executed in this order or, down = 0, the other way round. */
+/* Makes a chain of the steps at which a run called the network, which it executed downwards or, if down
+   is 0, upwards. */
 static int chain_of_run(ddpm_chain **chain, const struct mixture *m, const cJSON *run, int down)
 {
     int K;
@@ -18,7 +20,7 @@ static int chain_of_run(ddpm_chain **chain, const struct mixture *m, const cJSON
     return ddpm_chain_create(chain, K, t, alpha_bar, NULL);
 }
 
-/* improved-diffusion's "ddimK" with K dividing T is our leading. */
+/* Makes the chain of a spec. improved-diffusion's "ddimK" with K dividing T is our "leading". */
 static int chain_of_spec(ddpm_chain **chain, const struct mixture *m, const char *spec)
 {
     ddpm_about about = { .steps = 1000, .alpha_bar = m->alpha_bar };
@@ -26,7 +28,7 @@ static int chain_of_spec(ddpm_chain **chain, const struct mixture *m, const char
     return ddpm_chain_respace(chain, &about, spec + 4 * leading, leading ? "leading" : "iddpm", NULL);
 }
 
-/* move: ddpm_sampler_step or ddpm_sampler_encode. */
+/* Compares states while `move`, ddpm_sampler_step or ddpm_sampler_encode, goes from one to the next. */
 static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), const ddpm_tables *c,
                     const cJSON *run)
 {
@@ -51,7 +53,7 @@ static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), 
                    tolerance);
 }
 
-/* given: what is special about the run's options. */
+/* Replays a run; `given` holds what is special about its options. */
 static void replay(const cJSON *run, const ddpm_sampler_options *given, struct mixture *m, ddpm_chain *chain)
 {
     ddpm_sampler_options o = *given;
@@ -114,7 +116,8 @@ TEST(golden, ddim_runs)
     reference_each("ddim", ddim_runs);
 }
 
-/* ermongroup's lists; quad at 50 names t = 0 twice, which is no chain.  It never clips, and takes the network's own eps, which is ours then. */
+/* Compares ermongroup's runs. Its "quad" at 50 names t = 0 twice, which is no chain. It never clips and
+   takes the network's own eps, which is then ours too. */
 static void ermongroup_runs(const cJSON *root)
 {
     struct mixture m;
@@ -142,7 +145,7 @@ TEST(golden, ermongroup_runs)
     reference_each("ddim", ermongroup_runs);
 }
 
-/* The mixture's x0 instead of its eps: a chain that ends at alpha_bar = 0 can be taken then. */
+/* Gives the mixture's x0 instead of its eps, so that a chain that ends at alpha_bar = 0 can be taken. */
 static int mixture_x0(void *mixture, double *out, const double *x, double t, const int32_t *classes, int n,
                       ddpm_error *err)
 {
@@ -154,7 +157,8 @@ static int mixture_x0(void *mixture, double *out, const double *x, double t, con
     return DDPM_OK;
 }
 
-/* ddim_reverse_sample goes on to alpha_bar = 0 behind the last step of its list: here the list has such a step. */
+/* ddim_reverse_sample goes on to alpha_bar = 0 behind the last step of its list; here the list has such
+   a step. */
 static void encode(const cJSON *run, struct mixture *m, const double *x)
 {
     int K;
@@ -207,7 +211,8 @@ TEST(golden, encode_runs)
     forward_x0 = NULL;
 }
 
-/* diffusers' solvers, of whose DPM-Solver++ of order 3 see dpmpp.c; PNDM and iPNDM are no samplers of ours. */
+/* Compares diffusers' solvers; dpmpp.c tells how its DPM-Solver++ of order 3 differs. PNDM and iPNDM are
+   not among our samplers. */
 static void fast_runs(const cJSON *root)
 {
     struct mixture m;
@@ -239,7 +244,7 @@ TEST(golden, fast_runs)
     reference_each("fast", fast_runs);
 }
 
-/* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), whose noise of the last step is multiplied by 0. */
+/* diffusers' SDE-DPM-Solver++ (make_dpmpp_sde.py), which multiplies the noise of the last step by 0. */
 TEST(golden, dpmpp_sde_runs)
 {
     struct mixture m;

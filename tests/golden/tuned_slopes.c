@@ -1,8 +1,9 @@
-/* The loss of a tuned solver of four steps and its gradient by everything that is learned, against torch in double
-   (make_tuning.py), where the network predicts eps, x0 and v.
+/* The loss of a tuned solver with four steps, and its gradient by everything that is learned, against
+   torch in double (make_tuning.py), for networks that predict eps, x0 and v.
 
-   data/tuning.safetensors holds for each row of the gradient the largest error that torch makes in float32.  Ours is
-   held to TIMES that: convolutions and norms that sum in another order lose a few times as much (golden/gradients.c). */
+   data/tuning.safetensors holds for each row of the gradient the largest error that torch makes in
+   float32. Ours may be TIMES that: convolutions and norms that sum in another order lose a few times as
+   much (golden/gradients.c). */
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/check.h"
