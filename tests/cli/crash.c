@@ -1,13 +1,20 @@
-/* LD_PRELOAD=crash.so: the program's operations on files, counted, cut short or written down.
+/* LD_PRELOAD=crash.so counts the program's operations on files, cuts them short or writes them down.
 
-   CRASH_KILL=N: SIGKILL before the N-th operation.  CRASH_TICK=N: SIGTERM when it asks for the time the N-th time, which it does at every
-   node of the network; CRASH_HUP=N, likewise SIGHUP; CRASH_TICKS=FILE gets how often it asked in all.  CRASH_CLOCK=S: it is told a time of its
-   own, which begins at 2026-01-01 05:59:00 UTC and goes on by S seconds a question; CRASH_JUMP=N:S sets the clock on the wall forward by S at the
-   N-th, CRASH_SUSPEND=N:S is a sleep of the machine; CRASH_TIME=FILE gets the seconds that went by, sleep included.  CRASH_MEMORY=FILE gets the most that it
-   held, in MB.  CRASH_STATES=DIR with CRASH_FOLDER=F: before
-   every operation, what a loss of power could leave of the folder F, as DIR/NNN-names-data: `names` is all (as they are) or synced (as
-   they were when the folder was last synchronised), `data` all or synced (each file as long as it was at its last fsync).  Every file of
-   ours is only ever appended to or cut, so its synchronised state is a length. */
+     CRASH_KILL=N       SIGKILL before the N-th operation
+     CRASH_TICK=N       SIGTERM when the program asks for the time the N-th time; it asks at every node
+     CRASH_HUP=N        SIGHUP likewise
+     CRASH_TICKS=FILE   FILE gets how often it asked in all
+     CRASH_CLOCK=S      a clock of its own, from 2026-01-01 05:59:00 UTC, S seconds later at each question
+     CRASH_JUMP=N:S     the clock on the wall is set forward by S at the N-th question
+     CRASH_SUSPEND=N:S  the machine sleeps for S at the N-th question
+     CRASH_TIME=FILE    FILE gets the seconds that went by, sleep included
+     CRASH_MEMORY=FILE  FILE gets the most memory that it held, in MB
+
+   CRASH_STATES=DIR with CRASH_FOLDER=F writes down, before every operation, what a loss of power could
+   leave of the folder F, as DIR/NNN-names-data. `names` is all (as they are) or synced (as they were
+   when the folder was last synchronised). `data` is all or synced (each file as long as it was at its
+   last fsync). The program only ever appends to its files or cuts them, so a synchronised state is a
+   length. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -68,7 +75,8 @@ static int list(const char *folder, struct name *out)
     return n;
 }
 
-/* A file that was removed or replaced since is found through a hard link of its own, kept under its inode's number. */
+/* Keeps every file of the folder under a hard link named by its inode, by which a file that is removed
+   or replaced later is still found. */
 static void keep(const char *folder, const char *states)
 {
     static struct name now[MOST];
@@ -119,7 +127,7 @@ static int at(const char *variable, int n)
     return text && atoi(text) == n;
 }
 
-/* What is there before the first operation is on the disk. */
+/* Everything that is there before the first operation counts as synchronised. */
 static void begin(const char *folder, const char *states)
 {
     char path[512];
@@ -237,7 +245,7 @@ int open(const char *path, int flags, ...)
 static int ticks;
 static double awake, asleep, jumped;
 
-/* VARIABLE=N:S. */
+/* Returns S of the variable, which is N:S, at the N-th question; else 0. */
 static double seconds_at(const char *variable)
 {
     const char *text = getenv(variable), *colon = text ? strchr(text, ':') : NULL;

@@ -1,13 +1,15 @@
-/* An LD_PRELOAD library that lets one call of the whole process fail, libraries included: FAULT names the kind, FAULT_AT the number n of
-   the call, counted from 1 where main begins, FAULT_LOG a file that gets a line when it happens: who called.
+/* An LD_PRELOAD library that lets one call of the whole process fail, libraries included. FAULT names
+   the kind of call. FAULT_AT is the number n of the call, counted from 1 where main begins. FAULT_LOG is
+   a file that gets a line with the caller when it happens.
 
      malloc   malloc, calloc, realloc, memalign and their like return NULL: replaced here
      mmap     mmap of a file returns ENOMEM: replaced here
      read     read, pread: EIO            write   write, writev: ENOSPC
      fsync    fsync, fdatasync: EIO       rename  rename, renameat, renameat2, link: EIO
 
-   The C library makes these last calls for itself too (stdio), where nothing can be replaced; so a seccomp filter turns them into SIGSYS,
-   and the handler makes the call after all, or not.  Its own calls are known to the filter by a sixth argument. */
+   The C library makes the last two rows' calls for itself too (stdio), where nothing can be replaced. So
+   a seccomp filter turns them into SIGSYS, and the handler makes the call after all, or lets it fail. A
+   sixth argument tells the filter that a call is the handler's own. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,11 +57,11 @@ static const struct {
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
-static atomic_long left; /* calls before the one that fails; 0: it was, or none shall */
+static atomic_long left; /* calls before the one that fails; 0: it has failed, or none shall */
 static const char *kind = "";
 static int mallocs, mmaps;
 
-/* Nothing here may allocate. */
+/* Reports the failed call. Nothing here may allocate. */
 static void report(const void *caller)
 {
     Dl_info info;
@@ -178,7 +180,7 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *at = getenv("FAULT_AT");
     kind = getenv("FAULT") ? getenv("FAULT") : "";
-    unsetenv("LD_PRELOAD"); /* not in what the program starts */
+    unsetenv("LD_PRELOAD"); /* programs that it starts go without */
     mallocs = !strcmp(kind, "malloc");
     mmaps = !strcmp(kind, "mmap");
     trap();

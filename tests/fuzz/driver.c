@@ -1,6 +1,6 @@
-/* Runs a libFuzzer entry point over files and folders of a corpus, so that every build replays what fuzzing found.  With
-   -n COUNT it also feeds COUNT random changes (bit flips, cuts) of those files, as many of each, from a fixed seed.  The last line counts
-   the inputs. */
+/* Runs a libFuzzer entry point over files and folders of a corpus, so that every build replays what
+   fuzzing found. With -n COUNT it also feeds COUNT random changes (bit flips and cuts) of each file,
+   from a fixed seed. The last line counts the inputs. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static long inputs, changes; /* changes: of each file */
+static long inputs, changes; /* changes: the number made of each file */
 
 static uint64_t random_word(void)
 {
@@ -20,7 +20,7 @@ static uint64_t random_word(void)
     return s ^= s << 17;
 }
 
-/* The data in a block of exactly its size, so that a sanitizer sees a read past the end. */
+/* Feeds the data in a block of exactly its size, so that a sanitizer sees a read past the end. */
 static void feed(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
@@ -70,7 +70,7 @@ static void count(const char *path, const struct stat *st)
     files++;
 }
 
-/* Every file of path, in order of names. */
+/* Visits every file of path, in order of names. */
 static void walk(const char *path, void (*visit)(const char *path, const struct stat *st))
 {
     struct stat st;

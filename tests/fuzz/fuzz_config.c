@@ -1,5 +1,6 @@
-/* What model files and training say about a network and its diffusion: {"net": {..}, "diffusion": {..}}; refused with a sentence, or a network
-   whose list of nodes can be made, or is refused as too large. */
+/* Fuzzes what model files and training say about a network and its diffusion, {"net": {..}, "diffusion":
+   {..}}. Either it is refused with a sentence, or it is a network whose list of nodes can be made or is
+   refused as too large. */
 #include <stdlib.h>
 #include "base/json.h"
 #include "net/config.h"

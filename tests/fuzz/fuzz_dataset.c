@@ -1,6 +1,6 @@
-/* What a data set's file may hold: IDX, its .gz, CIFAR-10's batches, .npy, .npz; the same bytes as the
-   picture and as the batch of a folder.  Every image of what opens is read, and all of them are checked as a
-   training does it. */
+/* Fuzzes files of data sets: IDX, its .gz, CIFAR-10's batches, .npy, .npz, and the same bytes as the
+   picture and as the batch of a folder. When a data set opens, every image is read, and all of them are
+   checked as a training does it. */
 #include <stdlib.h>
 #include "tests/fuzz/scratch.h"
 #include "tools/image/dataset.h"

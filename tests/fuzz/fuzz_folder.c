@@ -1,6 +1,7 @@
-/* A diffusers folder, its files one after the other, each up to a line "%%": model_index.json, scheduler_config.json, config.json, an index of
-   shards, and the weights: in one file where the index is empty, else in two shards.  Opened and taken for what its family says, or refused
-   with a line that names a file. */
+/* Fuzzes a diffusers folder. The input holds its files one after the other, each up to a line "%%":
+   model_index.json, scheduler_config.json, config.json, an index of shards, and the weights, in one file
+   where the index is empty, else in two shards. Either the folder opens as its family says, or a line
+   that names a file refuses it. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* What a picture of a data set may hold: PNG, JPEG, WebP.  Its pixels, the same ones whatever lay in memory
-   before, or a sentence. */
+/* Fuzzes a picture of a data set: PNG, JPEG, WebP. Its pixels must be the same whatever lay in memory
+   before, or a sentence must refuse it. */
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "tools/image/image_file.h"
 
-/* A number made of all pixels, or of the refusal. */
+/* Returns a number made of all pixels, or of the refusal. */
 static unsigned read_in(const char *path, int memory)
 {
     struct image_file p;

@@ -1,5 +1,6 @@
-/* Any bytes as JSON: refused as wrong, never as out of memory, which means that cJSON reads whatever the scanner lets pass; or a tree
-   whose keys can be asked for. */
+/* Fuzzes JSON with any bytes. Either they are refused as wrong, or there is a tree whose keys can be
+   asked for. A refusal for lack of memory would mean that the scanner lets pass what cJSON does not
+   read. */
 #include <string.h>
 #include "base/json.h"
 #include "tests/fuzz/scratch.h"

@@ -1,5 +1,6 @@
-/* manifest.jsonl of a folder of images, as a start finds it, or that of a shard: refused with a sentence that names it, or a list of images that, mended and with
-   one more line, is read back as it was. */
+/* Fuzzes manifest.jsonl of a folder of images, as a start finds it, and that of a shard. Either it is
+   refused with a sentence that names it, or it is a list of images that can be mended and, with one more
+   line, is read back as it was. */
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
@@ -20,7 +21,7 @@ static void check_list(const struct manifest *l, size_t size)
     }
 }
 
-/* One more line behind what l holds; its lines and that one are then there. */
+/* Adds one more line behind those of l, and checks that all of them are then in the file. */
 static void append(struct manifest *l, const char *part, ddpm_error *err)
 {
     char name[] = "image-2147483647.png";
@@ -55,7 +56,7 @@ static void read_as(const char *name, const char *part, const uint8_t *data, siz
         check_list(&l, size);
         if (l.header)
             refused(recipe_compare(l.header, recipe, name, &err), &err);
-        if (!*part || size) /* a shard locks its manifest, which is therefore there */
+        if (!*part || size) /* a shard locks its manifest, so that file is there */
             append(&l, part, &err);
     }
     manifest_free(&l);

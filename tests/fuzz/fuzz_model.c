@@ -1,5 +1,6 @@
-/* Any bytes as a model file: refused with a sentence, or a model whose numbers are finite; a small one also runs, to finite numbers or
-   to an error that says where they end. */
+/* Fuzzes model files with any bytes. Either they are refused with a sentence, or there is a model whose
+   numbers are finite. A small model also runs, to finite numbers or to an error that says where they
+   end. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_schedule(a);
     code = ddpm_model_check(m, &err);
     require(!code || code == DDPM_EUSAGE ||
-            (code == DDPM_EDATA && strstr(err.text, "SHA-256"))); /* EUSAGE: it has no id */
+            (code == DDPM_EDATA && strstr(err.text, "SHA-256"))); /* EUSAGE: the model has no id */
     if (a->height * a->width <= PIXELS_MOST)
         run(m, a);
     ddpm_model_close(m);

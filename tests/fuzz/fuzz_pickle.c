@@ -1,4 +1,5 @@
-/* The pickle machine on any bytes: it ends, leaks nothing, and its tree can be walked once, or one line says what is wrong. */
+/* Fuzzes the pickle machine with any bytes. It ends and leaks nothing, and either its tree can be walked
+   once or one line says what is wrong. */
 #include <stdint.h>
 #include <string.h>
 #include "tools/checkpoint/pickle.h"

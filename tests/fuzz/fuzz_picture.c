@@ -1,5 +1,5 @@
-/* What verify reads: a PNG with our text, and the recipe in it; anything else is taken for such a text, which a checksum would otherwise
-   keep from being reached. */
+/* Fuzzes what verify reads: a PNG with our text, and the recipe in it. Any other input is taken for such
+   a text itself, since a checksum would keep most changed texts from being read. */
 #include <stdlib.h>
 #include <string.h>
 #include "tools/image/picture.h"

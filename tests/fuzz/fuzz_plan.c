@@ -1,5 +1,6 @@
-/* What `ddpm train` is told: settings KEY=VALUE, a line each, a line "%%", and the file of --config; refused with a sentence, or metadata of a
-   model whose network is understood, or refused by what reads model files. */
+/* Fuzzes what `ddpm train` is told: settings KEY=VALUE, a line each, a line "%%", and the file of
+   --config. Either it is refused with a sentence, or it makes metadata of a model whose network is
+   understood or is refused by the reader of model files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "tests/fuzz/scratch.h"
 #include "tools/training/training_plan.h"
 
-/* The lines of text, as options. */
+/* Takes the lines of text as options. */
 static void take_lines(struct option_texts *set, char *text)
 {
     char *place;

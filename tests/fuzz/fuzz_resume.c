@@ -1,12 +1,13 @@
-/* What `ddpm train --resume` finds: its log, a line "%%", and the newest checkpoint; refused with a sentence, or a trainer that goes on: its next
-   step gives a loss, or says that something is not finite. */
+/* Fuzzes what `ddpm train --resume` finds: its log, a line "%%", and the newest checkpoint. Either it is
+   refused with a sentence, or a trainer goes on, and its next step gives a loss or says that something
+   is not finite. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
 #include "tools/training/training.h"
 
-/* Two images of 4 x 4, as numpy writes them. */
+/* Writes two images of 4 x 4, as numpy does. */
 static void write_images(void)
 {
     static const char head[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 4, 4, 1), }";
@@ -20,7 +21,8 @@ static void write_images(void)
     scratch_write("images.npy", file, sizeof file);
 }
 
-/* The plain reference on every machine: a checkpoint of another engine is refused before it is read to its end. */
+/* The engine is the plain reference on every machine, since a checkpoint of another engine is refused
+   before it is read to its end. */
 static struct train_settings settings(void)
 {
     static char output[256];

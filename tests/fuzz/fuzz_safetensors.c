@@ -1,5 +1,6 @@
-/* Any bytes as a safetensors file: refused with a sentence, or a table in which every tensor lies inside the file, names differ, and
-   which, written and read again, is the same. */
+/* Fuzzes safetensors files with any bytes. Either they are refused with a sentence, or there is a table
+   in which every tensor lies inside the file and names differ. Written and read again, the table is the
+   same. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static void check_table(const struct dd_safetensors *s, const uint8_t *data, siz
     }
     for (size_t i = 0; i < s->metas; i++)
         require(dd_safetensors_meta(s, s->meta[i].key) == s->meta[i].value);
-    require(total == size - 8 - header); /* bytes that two tensors share would count twice */
+    require(total == size - 8 - header); /* bytes of two tensors would count twice */
 }
 
 static void check_again(const struct dd_safetensors *s, size_t size)
@@ -33,7 +34,7 @@ static void check_again(const struct dd_safetensors *s, size_t size)
     char *file = NULL;
     FILE *f = open_memstream(&file, &written);
     require(f && dd_safetensors_write(f, s->entry, s->entries, NULL, NULL) == DDPM_OK && fclose(f) == 0);
-    require(written <= 8 * size + 16); /* a control character in a name may grow by escaping */
+    require(written <= 8 * size + 16); /* escaping makes control characters in names longer */
     require(dd_safetensors_read(&again, (unsigned char *)file, written, "again", NULL) == DDPM_OK &&
             again.entries == s->entries);
     for (size_t i = 0; i < s->entries; i++) {

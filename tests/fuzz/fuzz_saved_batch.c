@@ -1,5 +1,6 @@
-/* resume.safetensors, a batch that was stopped mid-chain: refused with a sentence that names it, or a state that the sampler can take up and
-   that, cut down to some of its images and saved, is read back as it was. */
+/* Fuzzes resume.safetensors, a batch that was stopped mid-chain. Either it is refused with a sentence
+   that names it, or it is a state that the sampler can take up. Cut down to some of its images and
+   saved, the state is read back as it was. */
 #include <stdlib.h>
 #include <string.h>
 #include "tests/fuzz/scratch.h"
@@ -20,7 +21,7 @@ static const char
                  "\"source\":{\"family\":\"ddpm\",\"file\":\"none\",\"sha256\":\"\",\"weights\":\"ema\","
                  "\"program\":\"test\"}}";
 
-/* A sampler that keeps several buffers, and states to show. */
+/* Returns a generator whose sampler keeps several buffers and states to show. */
 static const struct generator *generator(void)
 {
     static struct generator s;
@@ -60,8 +61,8 @@ static void keep_and_save(struct saved_batch *f, const struct generator *s, ddpm
     saved_batch_free(&again);
 }
 
-/* The same tensors and metadata with the hash of their file, without which nothing behind it is read; false:
-   no container. */
+/* Writes the same tensors and metadata with the hash of their file, since without it a reader stops
+   there. Returns false when the data is no container. */
 static int hash_it(const uint8_t *data, size_t size)
 {
     enum { METAS = 20 };

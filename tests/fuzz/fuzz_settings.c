@@ -1,5 +1,6 @@
-/* What a user says of a checkpoint: files of --config (JSON as Python writes it, YAML, flags with a shell
-   around), parted by lines "%%".  They are refused with a sentence, or every value can be asked for. */
+/* Fuzzes what a user says of a checkpoint: files of --config (JSON as Python writes it, YAML, flags with
+   a shell around), separated by lines "%%". Either they are refused with a sentence, or every value can
+   be asked for. */
 #include "tests/fuzz/scratch.h"
 #include "tools/family/settings.h"
 

@@ -1,5 +1,5 @@
-/* A whole checkpoint from memory, of whatever kind its first bytes say: opened, and every value of every tensor read, or refused with a
-   line that names the file. */
+/* Fuzzes a whole checkpoint from memory, of whatever kind its first bytes say. Either it opens, and
+   every value of every tensor is read, or it is refused with a line that names the file. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

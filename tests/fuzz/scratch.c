@@ -1,4 +1,4 @@
-/* One folder a process, in /dev/shm where there is one. */
+/* Keeps one folder for each process, in /dev/shm where there is one. */
 #include "scratch.h"
 #include <ftw.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The wrapped allocation functions: a count, and a limit from which they return NULL. */
+/* The wrapped allocation functions: they count, and from a given call on return NULL. */
 #include "tests/unit/alloc.h"
 #include "tests/check.h"
 #include <cjson/cJSON.h>

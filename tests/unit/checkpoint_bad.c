@@ -1,6 +1,6 @@
-/* Corrupt and hostile files (../shared/reference/checkpoints/bad, listed in bad.json), every
-   beginning of small good ones, and allocations that fail.  Each ends in one sentence, with bounded
-   memory, and nothing is executed. */
+/* Corrupt and hostile files (../shared/reference/checkpoints/bad, listed in bad.json), every beginning
+   of small good files, and allocations that fail. Each ends in one sentence, with bounded memory, and
+   nothing is executed. */
 #include <cjson/cJSON.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -10,7 +10,7 @@
 #include "tests/unit/alloc.h"
 #include "tools/checkpoint/checkpoint.h"
 
-/* Reads all values of all tensors.  Returns 0 or the code of the first error. */
+/* Reads all values of all tensors. Returns 0 or the code of the first error. */
 static int read_everything(const struct checkpoint *c, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -36,8 +36,8 @@ static int open_everything(const char *path, ddpm_error *err)
     return code;
 }
 
-/* Returns whether only a configuration can tell that a file is bad: its tensors are well formed,
-   but are not those of the network that it describes. */
+/* Returns whether only a configuration can tell that a file is bad: its tensors are well formed, but are
+   not those of the network that it describes. */
 static int is_for_the_converter(const char *name)
 {
     static const char *const names[] = { "st_missing_tensor", "st_extra_tensor", "st_wrong_shape",
@@ -93,8 +93,8 @@ TEST(checkpoint, bad)
         n++;
     }
     CHECK(n >= 71);
-    /* The largest file has 0.2 MB.  Nodes and stack take 16 bytes for each byte of it, and a
-       sanitizer its share. */
+    /* The largest file has 0.2 MB. Nodes and stack take 16 bytes for each byte of it, and a sanitizer
+       takes its share. */
     CHECK(process_memory("VmHWM") - before < 64 << 20);
     CHECK(access("/tmp/ddpm_pwned", F_OK) != 0);
     cJSON_Delete(root);
@@ -107,7 +107,7 @@ static const char *seed_path(size_t i)
     return check_path(check_source(), "tests/unit/seeds/%s", seeds[i]);
 }
 
-/* No beginning of a file is a file.  Each lies at the end of a block of its own, where a sanitizer
+/* No proper beginning of a file is a file. Each lies at the end of a block of its own, where a sanitizer
    sees a read of the next byte. */
 TEST(checkpoint, truncated)
 {

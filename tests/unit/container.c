@@ -1,5 +1,5 @@
-/* The safetensors container against checkpoint-families.md section 6: its byte vectors, every
-   check, and files of the reference writer. */
+/* The safetensors container against checkpoint-families.md section 6: its byte vectors, every check, and
+   files of the reference writer. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -7,8 +7,8 @@
 #include "base/safetensors.h"
 #include "tests/check.h"
 
-/* Returns a file of this header and so many bytes of data, in a block of exactly its size; the
-   caller frees it. */
+/* Returns a file of this header and so many bytes of data, in a block of exactly its size; the caller
+   frees it. */
 static unsigned char *make(const char *header, size_t length, size_t bytes, size_t *size)
 {
     *size = 8 + length + bytes;
@@ -50,8 +50,10 @@ TEST(safetensors, accepted)
         { "{" T("a", "F32", "[0,5]", "[0,0]") "," T("b", "U8", "[2]", "[0,2]") "," T("c", "F64", "[0]",
                                                                                      "[2,2]") "}",
           2 },
-        { "{" T("b", "U8", "[2]", "[3,5]") "," T("a", "U8", "[3]", "[0,3]") "}", 5 }, /* in any order */
-        { "{" T("a", "F4", "[3,2]", "[0,3]") "," T("b", "F6_E2M3", "[4]", "[3,6]") "}", 6 }, /* whole bytes */
+        { "{" T("b", "U8", "[2]", "[3,5]") "," T("a", "U8", "[3]", "[0,3]") "}",
+          5 }, /* tensors may come in any order */
+        { "{" T("a", "F4", "[3,2]", "[0,3]") "," T("b", "F6_E2M3", "[4]", "[3,6]") "}",
+          6 }, /* small types may fill whole bytes */
         { "{\"a\":{\"x\":[{}],\"data_offsets\":[0,1],\"shape\":[1],\"x\":null,\"dtype\":\"I8\"}}", 1 },
         { "{" T("", "U8", "[1,1,1,1,1,1,1,1]", "[0,1]") "}", 1 },
         { "{" T("\\u00e9\\n", "BOOL", "[1]", "[0,1]") "}", 1 },
@@ -203,8 +205,8 @@ TEST(safetensors, contents)
     free(file);
 }
 
-/* Checks that a header of size bytes that begins with head and repeats unit is refused within a
-   second or two of the CPU. */
+/* Checks that a header of size bytes that begins with head and repeats unit is refused within a second
+   or two of the CPU. */
 static void bomb(const char *head, const char *unit, size_t size)
 {
     size_t n = strlen(head), step = strlen(unit);
@@ -231,7 +233,7 @@ TEST(safetensors, bombs)
     bomb("{", T("a", "U8", "[0]", "[0,0]") ",", 10000000);
 }
 
-/* Many tensors in an unlucky order take the time of two sorts, not that of a search for each. */
+/* Many tensors in an unlucky order take the time of two sorts, not of a search for each. */
 TEST(safetensors, hundred_thousand_tensors)
 {
     enum { N = 100000, ROOM = 80 };
@@ -375,8 +377,8 @@ TEST(safetensors, a_file_carries_its_hash)
     free(file);
 }
 
-/* The hash tells a change of every single bit and of the length, and that a file was written
-   without one. */
+/* The hash reveals a change of every single bit and of the length, and a file that was written without a
+   hash is recognised. */
 TEST(safetensors, every_changed_bit_is_found)
 {
     static const unsigned char data[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -421,7 +423,7 @@ TEST(safetensors, a_full_disk)
     fclose(f);
 }
 
-/* The hostile files of the reference, less those whose container is sound. */
+/* The hostile files of the reference, without those whose container is sound. */
 TEST(safetensors, bad_files)
 {
     static const char *const names[] = { "st_bad_utf8",        "st_beyond",        "st_data_cut",
@@ -446,7 +448,7 @@ TEST(safetensors, bad_files)
     }
 }
 
-/* A file of the reference implementation that was read and is written again has the same bytes. */
+/* A file of the reference implementation that is read and written again has the same bytes. */
 TEST(safetensors, reference_files)
 {
     static const char *const names[] = { "A1_google/unet/diffusion_pytorch_model.safetensors",
@@ -473,7 +475,7 @@ TEST(safetensors, reference_files)
     }
 }
 
-/* A file is cut off while it is mapped: the pages behind its end are no memory any more. */
+/* A file is cut off while it is mapped, so the pages behind its new end cannot be read any more. */
 TEST(safetensors, written_from_a_file_that_is_cut)
 {
     enum { SIZE = 1 << 16 };

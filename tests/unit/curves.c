@@ -26,9 +26,9 @@ static double falling(double i)
     return exp(-i / 20);
 }
 
-/* A mean over the same distance on either side of a point is the value there when the curve is
-   straight; at the end it is that of the points up to half a window back.  Of exp(-i / 20), with h
-   points on either side, it is sinh((h + 1/2) / 20) / ((2h + 1) sinh(1 / 40)) times the value. */
+/* A mean over the same distance on either side of a point is the value there if the curve is straight.
+   At the end it is the value of the points up to half a window back. For exp(-i / 20), with h points on
+   either side, it is sinh((h + 1/2) / 20) / ((2h + 1) sinh(1 / 40)) times the value. */
 TEST(unit, curve_means_do_not_lag)
 {
     struct curve line = made_of(straight, POINTS), fall = made_of(falling, POINTS);
@@ -101,8 +101,8 @@ static int red_of(const struct curve *loss, const struct curve *held)
     return n;
 }
 
-/* Counts the vertical lines of the grid, which are one pixel wide or two, in a row of the picture without
-   ticks of the other axis. */
+/* Counts the vertical lines of the grid, which are one or two pixels wide, in a row of the picture
+   without ticks of the other axis. */
 static int grid_lines(const struct picture *p, int row)
 {
     int n = 0;

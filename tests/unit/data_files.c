@@ -1,6 +1,6 @@
-/* Values of data sets' files made by numpy (tests/golden/make_arrays.py): pixel v of image n at y,
-   x in channel c is (37 n + 11 y + 5 x + 83 c) mod 256, its value v / 127.5 - 1; classes are 3 n
-   mod 10. */
+/* Values in data sets' files made by numpy (tests/golden/make_arrays.py). Pixel v of image n at y, x in
+   channel c is (37 n + 11 y + 5 x + 83 c) mod 256, and its value is v / 127.5 - 1. Classes are 3 n mod
+   10. */
 #include "check.h"
 #include "tools/image/dataset.h"
 
@@ -9,7 +9,7 @@ static const char *file_of(const char *name)
     return check_path(check_source(), "tests/golden/data/arrays/%s", name);
 }
 
-/* float32 rounds a value once: 2^-25 of at most 1. */
+/* float32 rounds a value of at most 1 once, by 2^-25. */
 static void check_values(const char *name, int n, int h, int w, int c, int with_classes, double tolerance)
 {
     const ddpm_about about = { .height = h, .width = w, .channels = c };
@@ -46,8 +46,8 @@ TEST(unit, data_of_numpy)
     check_values("cifar.bin", 2, 32, 32, 3, 1, 0);
 }
 
-/* Arrays as torch and others save them: channels first, other types and orders of bytes, other
-   ranges.  A half rounds by 2^-12, and a float in [0, 1] is doubled with its error. */
+/* Arrays as torch and others save them, with channels first, other types and byte orders, other ranges.
+   A half rounds by 2^-12, and a float in [0, 1] is doubled with its error. */
 TEST(unit, data_of_numpy_converted)
 {
     check_values("planes.npy", 3, 5, 4, 3, 0, 0);
@@ -93,7 +93,7 @@ TEST(unit, data_of_numpy_says_what_it_concludes)
     }
 }
 
-/* Truth values are black and white. */
+/* Truth values become black and white. */
 TEST(unit, data_of_truth_values)
 {
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
@@ -106,7 +106,8 @@ TEST(unit, data_of_truth_values)
     dataset_close(&d);
 }
 
-/* Writes one image of 5 x 4 x 3 bytes, and `more` bytes than its head says. */
+/* Writes one image of 5 x 4 x 3 bytes and `more` bytes than its head says. Returns what opening it
+   gives. */
 static int open_npy_of(int more, ddpm_error *err)
 {
     const ddpm_about about = { .height = 5, .width = 4, .channels = 3 };
@@ -163,8 +164,7 @@ TEST(unit, data_of_numpy_refused)
     }
 }
 
-/* Writes these bytes to a file in the test's own folder, and returns what opening it as a data set
-   gives. */
+/* Writes these bytes to a file in the test's own folder and returns what opening it as a data set gives. */
 static int open_bytes(const char *name, const unsigned char *data, size_t size, ddpm_error *err)
 {
     const ddpm_about about = { .height = 16, .width = 16, .channels = 1 };
@@ -179,7 +179,7 @@ static int open_bytes(const char *name, const unsigned char *data, size_t size, 
     return code;
 }
 
-/* The CRC of a member of a zip is compared. */
+/* The CRC of a member of a zip is checked. */
 TEST(unit, data_of_a_damaged_npz)
 {
     unsigned char data[4096];
@@ -195,8 +195,8 @@ TEST(unit, data_of_a_damaged_npz)
     CHECK(open_bytes("a.npz", data, size, &err) == DDPM_EDATA && strstr(err.text, ".npy is damaged"));
 }
 
-/* One picture is not taken for a set of its rows or channels; three gray ones can say what they
-   are. */
+/* One picture is not taken for a set of its rows or channels. Three gray pictures can say that they are
+   three. */
 TEST(unit, data_of_numpy_one_picture)
 {
     static const char *const shapes[] = { "(16, 24, 3)", "(24, 16, 4)", "(3, 16, 24)" };
@@ -212,7 +212,7 @@ TEST(unit, data_of_numpy_one_picture)
     }
 }
 
-/* IDX has its channels last.  Other files are refused and called what they are. */
+/* IDX has its channels last. Other files are refused with their kind in the sentence. */
 TEST(unit, data_of_other_files)
 {
     unsigned char planes[20 + 3 * 16 * 16] = { 0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 16, 0, 0, 0, 16 };

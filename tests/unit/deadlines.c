@@ -26,7 +26,7 @@ TEST(time_budget, times_of_day)
         if (t.tm_hour != good[i].hour || t.tm_min != good[i].minute || t.tm_sec)
             check_fail(__FILE__, __LINE__, "%s is read as %d:%02d: %s", good[i].text, t.tm_hour, t.tm_min,
                        err.text);
-        /* the next such time; a day may have 25 hours */
+        /* The deadline is the next such time; a day may have 25 hours. */
         CHECK(p.deadline > now && p.deadline <= now + 26 * 3600);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

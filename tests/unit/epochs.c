@@ -1,4 +1,5 @@
-/* The order of an epoch: a permutation that depends on seed, epoch and number of images alone, no permutation likelier than another. */
+/* The order of an epoch is a permutation that depends on seed, epoch and number of images alone, and all
+   permutations are equally likely. */
 #include "tests/check.h"
 #include "tools/training/epoch.h"
 
@@ -26,8 +27,8 @@ TEST(epoch, is_a_permutation)
     }
 }
 
-/* 24,000 epochs of 5 images: each of the 120 permutations 200 times; chi-square of 119 degrees of freedom has mean 119 and variance 238,
-   and is above 119 + 5 sqrt(238) = 196 once in 10^5. */
+/* In 24,000 epochs of 5 images each of the 120 permutations comes about 200 times. Chi-square with 119
+   degrees of freedom has mean 119 and variance 238, and is above 119 + 5 sqrt(238) = 196 once in 10^5. */
 TEST(epoch, every_permutation_is_as_likely)
 {
     enum { N = 5, EPOCHS = 24000, ALL = 120 };
@@ -51,7 +52,7 @@ TEST(epoch, every_permutation_is_as_likely)
     CHECK(chi > 40 && chi < 196);
 }
 
-/* 40,000 flips: half of them within 5 standard deviations of 100. */
+/* Half of 40,000 flips, within 5 standard deviations of 100. */
 TEST(epoch, half_are_mirrored)
 {
     int mirrored = 0;
@@ -62,7 +63,8 @@ TEST(epoch, half_are_mirrored)
     CHECK(epoch_flip(1, 2, 3) == epoch_flip(1, 2, 3));
 }
 
-/* A stream read in pieces is the stream read at once; every image comes once an epoch, as it is or mirrored. */
+/* A stream read in pieces is the stream read at once. Every image comes once an epoch, as it is or
+   mirrored. */
 TEST(epoch, stream_goes_on_anywhere)
 {
     enum { N = 7, D = 6, ALL = 3 * N };

@@ -110,7 +110,7 @@ TEST(memory, arena)
     dd_arena_free(&a);
 }
 
-/* The examples of FIPS 180-2, appendix B. */
+/* The examples are those of FIPS 180-2, appendix B. */
 TEST(hash, published_digests)
 {
     struct dd_hash h;

@@ -1,4 +1,4 @@
-/* The handle of a network in training: what it refuses, where a NaN comes from, what its memory is. */
+/* The handle of a network in training: its refusals, where a NaN comes from, and its memory. */
 #include "net/gradient.h"
 #include "tests/check.h"
 #include "tests/known_nets.h"
@@ -31,7 +31,8 @@ static void check_bad(const ddpm_node *n, const char *name, const char *op)
     CHECK_TEXT(n->op, op);
 }
 
-/* A NaN in a weight, in dout, and a weight so large that only its gradient leaves the range of float. */
+/* A NaN in a weight, a NaN in dout, and a weight so large that only its gradient leaves the range of
+   float. */
 TEST(gradient, names_the_node_that_is_not_finite)
 {
     struct dd_gradient *g = NULL;
@@ -85,7 +86,8 @@ TEST(gradient, holds_every_parameter_once)
     }
 }
 
-/* A value that goes both into a concatenation and, behind it, elsewhere, would have a gradient for half of the channels. */
+/* A value that goes into a concatenation and, behind it, elsewhere too would have a gradient for half of
+   its channels. Such a list is refused. */
 TEST(gradient, parts_that_do_not_fit_are_refused)
 {
     const struct known_net *k = known_net_find("cifar10");
@@ -107,8 +109,9 @@ TEST(gradient, parts_that_do_not_fit_are_refused)
     ddpm_model_close(m);
 }
 
-/* The 35.7 M net at batch 16 trains in 6 GB: activations and gradients as planned, the packed weights as for running twice (forward and by
-   input, up to four times as many numbers under Winograd), the vectors of weights, gradients, Adam and average. */
+/* The 35.7 M network at batch 16 trains in 6 GB. That holds activations and gradients as planned, the
+   packed weights of two runs (forward and by input, up to four times as many numbers under Winograd),
+   and the vectors of weights, gradients, Adam and the average. */
 TEST(gradient, cifar10_at_batch_16_fits)
 {
     const struct known_net *k = known_net_find("cifar10");

@@ -1,9 +1,10 @@
-/* Element types against the definition of binary16 and bfloat16 in double arithmetic (ldexp), which is exact for every value here. */
+/* Element types against the definitions of binary16 and bfloat16 in double arithmetic (ldexp), which is
+   exact for every value here. */
 #include <stdint.h>
 #include "base/dtype.h"
 #include "tests/check.h"
 
-/* The value of a finite half by its definition. */
+/* Returns the value of a finite half by its definition. */
 static double defined(unsigned half)
 {
     int e = half >> 10 & 31, f = half & 1023;
@@ -36,7 +37,8 @@ TEST(dtype, every_half)
     }
 }
 
-/* Between each pair of neighbours: just below the middle, the middle (to even), just above it; the last pair ends in infinity. */
+/* Between each pair of neighbours lie three values: just below the middle, the middle (which rounds to
+   even), and just above it. The last pair ends in infinity. */
 TEST(dtype, half_rounds_to_nearest_even)
 {
     for (unsigned i = 0; i < 0x7c00; i++) {
@@ -58,7 +60,7 @@ TEST(dtype, conversions)
     CHECK(dd_dtype_to_float(f, brain, DD_BF16, 3) == 0 && f[0] == 1 && f[1] == -3.140625f && isinf(f[2]));
     CHECK(dd_dtype_to_float(f, wide, DD_F64, 3) == 0 && f[0] == 1 && f[1] == -0.1f && isinf(f[2]));
     CHECK(dd_dtype_to_double(d, wide, DD_F64, 3) == 0 && !memcmp(d, wide, sizeof d));
-    unsigned char bytes[9] = { 0xff }; /* tensors are aligned to nothing */
+    unsigned char bytes[9] = { 0xff }; /* tensors may begin at any byte */
     memcpy(bytes + 1, &f[1], 4);
     CHECK(dd_dtype_to_double(d, bytes + 1, DD_F32, 1) == 0 && d[0] == (double)-0.1f);
     CHECK(dd_dtype_to_float(f, bytes, DD_I32, 1) == -1 && dd_dtype_to_double(d, bytes, DD_BOOL, 1) == -1);

@@ -189,7 +189,7 @@ TEST(json, reads)
     cJSON_Delete(root);
 }
 
-/* One wrong read of the sample, then others: the first error stays. */
+/* Makes one wrong read of the sample, then others; the first error stays. */
 static void wrong(void (*read)(struct dd_json *), const char *expected)
 {
     cJSON *root;

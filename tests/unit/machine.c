@@ -7,7 +7,8 @@
 
 static const char *root;
 
-/* A machine of `cpus` processors, `allowed` of them for us, siblings i and i + step (step 0: no siblings). */
+/* Makes a machine of `cpus` processors. This process is allowed those in `allowed`, and i and i + step
+   are siblings (step 0: none). */
 static void machine(int cpus, const char *allowed, int step)
 {
     char path[128], text[128];
@@ -50,7 +51,7 @@ TEST(threads, affinity)
     CHECK(threads() == 1);
     machine(16, "0,2-4,15", 0);
     CHECK(threads() == 5);
-    machine(4, "0-1023", 0); /* what the topology does not know counts as cores of their own */
+    machine(4, "0-1023", 0); /* processors that the topology does not know are cores of their own */
     CHECK(threads() == 1024);
 }
 
@@ -66,7 +67,7 @@ TEST(threads, siblings_count_once)
 
 TEST(threads, performance_cores)
 {
-    machine(20, "0-19", 0); /* six fast cores of two threads, eight slow ones */
+    machine(20, "0-19", 0); /* six fast cores with two threads, eight slow ones */
     for (int i = 0; i < 12; i++) {
         char path[128], text[32];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i,
@@ -79,7 +80,7 @@ TEST(threads, performance_cores)
     CHECK(dd_cpu_threads(root) == 6);
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t10-13\n");
     CHECK(dd_cpu_threads(root) == 1);
-    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n"); /* slow ones only */
+    check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n"); /* slow cores only */
     CHECK(dd_cpu_threads(root) == 3);
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t0-19\n");
     check_put(root, "/sys/devices/cpu_core/cpus", "nonsense\n");
@@ -155,7 +156,7 @@ TEST(threads, quota_version_2)
 
 TEST(threads, quota_version_2_in_a_container)
 {
-    machine(16, "0-15", 0); /* without a namespace the group's path goes outside the mount */
+    machine(16, "0-15", 0); /* without a namespace the group's path leads outside the mount */
     check_put(root, "/proc/self/cgroup", "0::/docker/abc/worker\n");
     check_put(root, "/proc/self/mountinfo", "30 1 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n");
     check_put(root, "/sys/fs/cgroup/cpu.max", "600000 100000\n");
@@ -199,7 +200,7 @@ TEST(memory, limit_version_2)
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "2000000000\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "1000000000\n");
-    CHECK(dd_cgroup_memory(root) == 1e9); /* where the kernel begins to slow it down */
+    CHECK(dd_cgroup_memory(root) == 1e9); /* the kernel begins to slow it down there */
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "nonsense\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
     free((char *)root);
@@ -211,7 +212,8 @@ TEST(memory, limit_version_1)
     check_put(root, "/proc/self/cgroup", "9:memory:/jobs/7\n4:cpu,cpuacct:/other\n0::/\n");
     check_put(root, "/proc/self/mountinfo",
               "31 1 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
-    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"); /* no limit */
+    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+              "9223372036854771712\n"); /* stands for no limit */
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", "536870912\n");
     CHECK(dd_cgroup_memory(root) == 0x1p29);

@@ -31,7 +31,7 @@ TEST(machine_state, laptop)
     CHECK_TEXT(machine_power_name(later.power), "battery");
 }
 
-/* A container: no sysfs, the clock in cpuinfo; and nothing at all. */
+/* A container has no sysfs and tells its clock in cpuinfo alone; then a machine without even that. */
 TEST(machine_state, little_is_told)
 {
     const char *root = check_folder();
@@ -45,7 +45,8 @@ TEST(machine_state, little_is_told)
     CHECK(s.mhz == 2200 && isnan(s.celsius));
 }
 
-/* 64 MB that are touched are seen; freed, they are forgotten where Linux lets us begin anew. */
+/* 64 MB are seen when they are touched. When they are freed, they are forgotten where Linux lets the
+   peak begin anew. */
 TEST(machine_state, memory)
 {
     enum { SIZE = 64 << 20 };

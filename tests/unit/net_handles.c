@@ -1,4 +1,4 @@
-/* Networks as handles: options, classes, images that are lost, the adapter for samplers. */
+/* Networks as handles: options, classes, images that are lost, and the adapter for samplers. */
 #include "net/net.h"
 #include "tests/check.h"
 #include "tests/process_memory.h"
@@ -65,7 +65,7 @@ static void run_refused(ddpm_net *net, struct small_batch *b, const int32_t *cla
     CHECK(ddpm_net_run(net, b->out, b->x, b->t, classes, b->n, &err) == DDPM_EUSAGE &&
           err.code == DDPM_EUSAGE);
     CHECK_TEXT(err.text, says);
-    CHECK(b->out[0] == 7); /* before any work */
+    CHECK(b->out[0] == 7); /* it fails before any work */
 }
 
 TEST(net_handles, classes)
@@ -88,7 +88,7 @@ TEST(net_handles, classes)
     ddpm_model_close(plain);
 }
 
-/* Image 2 of 5 in slices of 2 is lost, with one half of a slice; the others keep their bits. */
+/* Image 2 of 5, in slices of 2, is lost, in the first half of a slice. The others keep their bits. */
 TEST(net_handles, a_lost_image_spoils_no_other)
 {
     ddpm_model *m = small_net_create("turns");
@@ -132,7 +132,8 @@ TEST(net_handles, the_layer_that_overflows_is_named)
     ddpm_model_close(m);
 }
 
-/* ddpm_net_eps is ddpm_net_run at (float)t * (float)t_scale, with the learned variance split off behind the prediction. */
+/* ddpm_net_eps is ddpm_net_run at (float)t * (float)t_scale, with the learned variance split off behind
+   the prediction. */
 TEST(net_handles, eps_of_samplers)
 {
     enum { N = 3, D = 20 * 12 };
@@ -158,7 +159,8 @@ TEST(net_handles, eps_of_samplers)
     ddpm_model_close(m);
 }
 
-/* Homes that live at the same time do not overlap; lives are found here the slow way. */
+/* Values that live at the same time have homes that do not overlap. Lives are found here by searching
+   all nodes. */
 TEST(net_handles, plan_keeps_living_values_apart)
 {
     for (const struct small_net *s = small_nets; s->name; s++) {
@@ -198,7 +200,8 @@ TEST(net_handles, plan_keeps_living_values_apart)
     }
 }
 
-/* What is in memory; with the address sanitizer, which keeps what is freed, what is not freed. */
+/* Returns the bytes that are in memory. The address sanitizer keeps freed memory, so there it returns
+   those that are not freed. */
 #if defined(__SANITIZE_ADDRESS__)
 size_t __sanitizer_get_current_allocated_bytes(void);
 
@@ -213,7 +216,8 @@ static double memory_held(void)
 }
 #endif
 
-/* What the first of ten chains of a thousand steps has touched is all that the others touch; the slack is what the C library keeps. */
+/* The first of ten chains of a thousand steps touches all the memory that the others touch. The slack is
+   what the C library keeps. */
 TEST(net_handles, memory_is_flat_over_10000_steps)
 {
     enum { CHAINS = 10, D = 8 * 8 * 3, SLACK = 256 << 10 };

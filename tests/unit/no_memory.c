@@ -1,4 +1,5 @@
-/* Whatever allocation fails first, and all after it: the code is DDPM_ENOMEM, nothing is half made, and the same call then works. */
+/* Whatever allocation fails first, and all after it, the code is DDPM_ENOMEM, nothing is half made, and
+   the same call then works. */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -65,7 +66,7 @@ TEST(no_memory, base)
     const char *folder = check_folder();
     CHECK(alloc_survive(read_tensors, NULL) == 3); /* names, tensors, metadata */
     CHECK(alloc_survive(parse_json, NULL) > 10);   /* cJSON's nodes and strings among them */
-    CHECK(alloc_survive(write_tensors, (void *)(uintptr_t)folder) == 3); /* two names, the order */
+    CHECK(alloc_survive(write_tensors, (void *)(uintptr_t)folder) == 3); /* two names, and the order */
     CHECK(alloc_survive(fill_arena, NULL) == 4);
 }
 

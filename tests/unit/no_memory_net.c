@@ -1,4 +1,5 @@
-/* Whatever allocation fails first, making, opening, saving a model and preparing it to run or to train end with DDPM_ENOMEM and leave nothing behind. */
+/* Whatever allocation fails first, making, opening and saving a model and preparing it to run or to
+   train end with DDPM_ENOMEM and leave nothing behind. */
 #include "net/gradient.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
@@ -70,18 +71,18 @@ TEST(no_memory, models_and_networks)
 {
     char json[4096];
     for (const struct small_net *n = small_nets; n->name; n++) {
-        if (!strcmp(n->name, "wide")) /* only slower */
+        if (!strcmp(n->name, "wide")) /* it is only slower */
             continue;
         struct subject s = { json, check_path(check_folder(), "model"), small_net_create(n->name) };
         small_net_json(json, sizeof json, n->name);
         REQUIRE(s.model);
-        CHECK(alloc_survive(create, &s) > 50); /* every value of the JSON among them */
+        CHECK(alloc_survive(create, &s) > 50); /* every value of the JSON is one */
         CHECK(alloc_survive(save, &s) > 50);
         CHECK(alloc_survive(open_file, &s) > 50);
         ddpm_model_close(s.model);
         ddpm_error err;
         REQUIRE(ddpm_model_open(&s.model, s.path, &err) == DDPM_OK);
-        CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto's own */
+        CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto allocates for itself */
         CHECK(alloc_survive(prepare, &s) > 30);
         CHECK(alloc_survive(train, &s) > 60);
         ddpm_model_close(s.model);

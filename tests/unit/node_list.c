@@ -1,4 +1,4 @@
-/* The list of nodes: what is counted over it is what is known of published networks. */
+/* The list of nodes: counts over it are those known of published networks. */
 #include "net/model.h"
 #include "net/operation.h"
 #include "tests/check.h"

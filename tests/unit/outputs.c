@@ -10,7 +10,8 @@
 #include "tools/cli/command_model.h"
 #include "tools/cli/torn_file.h"
 
-/* ddpm-check is linked with --wrap for fsync: what was synchronised, and whether `wanted` was in place by then. */
+/* ddpm-check is linked with --wrap for fsync. This records what was synchronised, and whether `wanted`
+   was in place by then. */
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
@@ -47,7 +48,7 @@ static int holds(const char *path, const char *text)
     return same;
 }
 
-/* Permissions do not hold for root, who runs tests in containers. */
+/* Gives up root's rights, which tests in containers have, since permissions do not hold for root. */
 static void be_somebody(void)
 {
     if (getuid() == 0)
@@ -84,14 +85,14 @@ TEST(file, map)
     CHECK(map_code(check_path(path, "b")) == DDPM_EMISSING);
     CHECK(map_code("/dev/null") == DDPM_EDATA);
     CHECK(mkfifo(pipe_path, 0600) == 0 &&
-          map_code(pipe_path) == DDPM_EDATA); /* and does not wait for a writer */
+          map_code(pipe_path) == DDPM_EDATA); /* it does not wait for a writer */
     chmod(path, 0);
     be_somebody();
     CHECK(map_code(path) == DDPM_EPERM);
     be_oneself();
 }
 
-/* Sets the time at which a file was written to now, whatever clock tick its making fell into. */
+/* Sets the time at which a file was written to now, whichever clock tick it was made in. */
 static void written_now(const char *path)
 {
     struct timespec now[2] = { { 0, UTIME_OMIT }, { 0, UTIME_NOW } };
@@ -117,14 +118,14 @@ TEST(file, written_to_while_it_is_read)
     CHECK(dd_file_unchanged(&f, path, &err) == DDPM_EDATA && strstr(err.text, path));
     CHECK(strstr(err.text, "written to"));
     put(other, "another");
-    /* The mapping is of the old one. */
+    /* The mapping is that of the old file. */
     CHECK(rename(other, path) == 0 && dd_file_unchanged(&f, path, &err) == DDPM_OK);
     dd_file_unmap(&f);
     CHECK(dd_file_unchanged(&f, path, &err) == DDPM_OK);
 }
 
-/* A model whose file is written to after it was opened is no network: half of its weights may be
-   another's. */
+/* A model whose file is written to after it was opened makes no network, since half of its weights may
+   be another's. */
 TEST(file, model_written_to_while_it_is_read)
 {
     const char *path = check_path(check_folder(), "model");
@@ -146,7 +147,8 @@ TEST(file, model_written_to_while_it_is_read)
     ddpm_model_close(m);
 }
 
-/* A file that is cut off while it is mapped ends the program with a line that names it, and with its code. */
+/* A file that is cut off while it is mapped ends the program with a line that names it, and with its
+   exit code. */
 TEST(file, cut_off_while_it_is_read)
 {
     const char *folder = check_folder(), *path = check_path(folder, "a"), *said = check_path(folder, "said");
@@ -185,7 +187,7 @@ static int write_out(const char *path, const char *text, int replace, int abando
             code = dd_output_commit(&o, &err);
     }
     CHECK(!o.stream && !o.path && !o.temporary);
-    dd_output_abandon(&o); /* nothing on an ended output */
+    dd_output_abandon(&o); /* does nothing to an ended output */
     if (code)
         CHECK(strstr(err.text, path) && err.code == code);
     return code;
@@ -212,7 +214,7 @@ TEST(output, nothing_is_seen_before_commit)
     ddpm_error err;
     REQUIRE(dd_output_create(&o, path, 0, &err) == DDPM_OK);
     CHECK(access(path, F_OK) != 0 && check_entries(folder) == 1);
-    REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK); /* each has a temporary of its own */
+    REQUIRE(dd_output_create(&second, path, 0, &err) == DDPM_OK); /* each has a temporary file of its own */
     CHECK(check_entries(folder) == 2);
     fputs("first", o.stream);
     CHECK(dd_output_commit(&o, &err) == DDPM_OK);
@@ -220,7 +222,7 @@ TEST(output, nothing_is_seen_before_commit)
     CHECK(check_entries(folder) == 1);
 }
 
-/* The whole file before its name, and the name before commit returns. */
+/* The whole file is synchronised before it gets its name, and the name before commit returns. */
 TEST(output, synchronised)
 {
     synced.wanted = check_path(check_folder(), "a");
@@ -259,7 +261,7 @@ TEST(output, places_that_cannot_be_written)
     chmod(folder, 0700);
 }
 
-/* A full disk, played by a limit on the size of files. */
+/* A limit on the size of files plays a full disk. */
 TEST(output, full_disk)
 {
     const char *folder = check_folder(), *path = check_path(folder, "a");

@@ -1,6 +1,5 @@
-/* The pickle machine on pickles written by hand: the effect of each opcode (checkpoint-families.md
-   7.3; CPython's pickletools gives the same values), and the refusal of everything else, by name
-   and byte. */
+/* The pickle machine on pickles written by hand: the effect of each opcode (checkpoint-families.md 7.3;
+   CPython's pickletools gives the same values), and the refusal of everything else by name and byte. */
 #include "tests/check.h"
 #include "tests/torch_writer.h"
 #include "tools/checkpoint/pickle.h"
@@ -8,7 +7,7 @@
 static struct dd_arena arena;
 static ddpm_error error;
 
-/* Returns the root of a pickle; NULL when it is refused. */
+/* Returns the root of a pickle, or NULL when it is refused. */
 static struct pickle_node *read_bytes(const void *data, size_t size)
 {
     static struct pickle p;
@@ -44,7 +43,7 @@ TEST(pickle, numbers)
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 1);
     n = READ("\x80\2\x89.");
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 0);
-    n = READ("\x80\2G\x3f\xf8\0\0\0\0\0\0."); /* big-endian, unlike all the rest */
+    n = READ("\x80\2G\x3f\xf8\0\0\0\0\0\0."); /* BINFLOAT is big-endian, unlike all other opcodes */
     CHECK(n && n->kind == PICKLE_FLOAT && n->number == 1.5);
     n = READ("N.");
     CHECK(n && n->kind == PICKLE_NONE);
@@ -77,7 +76,7 @@ TEST(pickle, containers)
     /* The last value of a key counts, as in Python. */
     CHECK((n = READ("\x80\2}(U\1aK\1U\1aK\2u.")) && is_int(pickle_get(n, "a"), 2));
 
-    /* POP_MARK, POP, DUP. */
+    /* The opcodes POP_MARK, POP and DUP. */
     n = READ("\x80\2(K\1K\2K\3\x31K\4K\5\x30\x32\x86.");
     CHECK(n && n->count == 2 && is_int(n->item[0], 4) && n->item[0] == n->item[1]);
 }
@@ -99,7 +98,7 @@ TEST(pickle, calls)
                                  "ccollections\nOrderedDict\n)R(U\1aK\1u}b.");
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1)); /* BUILD leaves it as it is */
     n = READ("\x80\2"
-             "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R."); /* from a list of pairs: Python 2 */
+             "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R."); /* Python 2 makes it from a list of pairs */
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1));
     n = READ("\x80\2"
              "ctorch\nSize\nK\1K\2\x86\x85R.");

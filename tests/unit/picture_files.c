@@ -1,4 +1,4 @@
-/* Pictures of every kind have the values that Pillow reads of them (tests/golden/make_pictures.py). */
+/* Pictures of every kind have the values that Pillow reads from them (tests/golden/make_pictures.py). */
 #include <stdint.h>
 #include "base/file.h"
 #include "check.h"
@@ -16,7 +16,7 @@ static int value_of(const struct image_file *p, const unsigned char *data, size_
     return p->bytes == 2 ? wide : data[i];
 }
 
-/* Sizes, channels and every value are compared, of pictures that are turned and of plain ones. */
+/* Compares sizes, channels and every value, of plain pictures and of turned ones. */
 static void compare(const char *name, int width, int height, int channels, int bytes, int tolerance)
 {
     char raw[64];
@@ -54,8 +54,8 @@ TEST(image_file, lossless)
     compare("lossless.webp", 9, 6, 3, 1, 0), compare("alpha.webp", 9, 6, 4, 1, 0);
 }
 
-/* Decoders of JPEG may differ by one level in each of Y, Cb and Cr, which is 1 + 1.772 levels of
-   blue, and a rounding. */
+/* Decoders of JPEG may differ by one level in each of Y, Cb and Cr, which makes 1 + 1.772 levels of
+   blue, and by a rounding. */
 TEST(image_file, lossy)
 {
     compare("gray.jpg", 9, 6, 1, 1, 1), compare("rgb.jpg", 9, 6, 3, 1, 3),
@@ -114,8 +114,8 @@ TEST(image_file, refused)
     }
 }
 
-/* A model of 1 to 4 channels and a picture of 1 to 4; gray of colours is Pillow's (299 R + 587 G +
-   114 B) / 1000, rounded. */
+/* Every model of 1 to 4 channels with every picture of 1 to 4. The gray of colours is Pillow's, (299 R +
+   587 G + 114 B) / 1000, rounded. */
 TEST(view, channels_of_pictures)
 {
     static const unsigned char pixel[5][4] = {

@@ -1,6 +1,6 @@
-/* picture_write makes a PNG by the rules of the standard (chunks and their CRC-32) that keeps
-   pixels and text, and damage to it is seen.  An array is what numpy's description of its format
-   says. */
+/* picture_write makes a PNG by the rules of the standard (chunks and their CRC-32) that keeps pixels and
+   text, and damage to it is seen. An array has the bytes that numpy's description of its format asks
+   for. */
 #include <stdint.h>
 #include <zlib.h>
 #include "tests/check.h"
@@ -15,7 +15,7 @@ static size_t u32(const unsigned char *p)
     return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
 }
 
-/* Writes a picture with another value in every place as a file into data.  Returns its size. */
+/* Writes a picture with another value in every place as a file into data. Returns its size. */
 static size_t make(unsigned char data[ROOM], struct picture *p, int channels, const char *text)
 {
     ddpm_error err;
@@ -98,7 +98,7 @@ TEST(picture, damage_is_seen)
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
           strstr(err.text, "claims"));
-    /* A row of so many colours overflows. */
+    /* The size of a row with so many columns overflows. */
     data[16] = data[20] = 0x7F;
     data[25] = 2;
     set_crc(data);
@@ -107,7 +107,7 @@ TEST(picture, damage_is_seen)
     picture_free(&p);
 }
 
-/* A level is clamp(rint(127.5 (x + 1))), half to even: 127.5 becomes 128. */
+/* A level is clamp(rint(127.5 (x + 1))), rounded half to even, so 127.5 becomes 128. */
 TEST(picture, levels)
 {
     struct picture p;
@@ -126,8 +126,8 @@ TEST(picture, levels)
     CHECK(picture_create(&p, 1 << 20, 1 << 20, 3, &err) == DDPM_EUSAGE);
 }
 
-/* Format 1.0: magic, version, length of the rest of the head (little-endian), and the head, padded
-   with blanks to a multiple of 64 and ended by a new line. */
+/* Format 1.0 has a magic number, a version, the length of the rest of the head (little-endian), and the
+   head, padded with blanks to a multiple of 64 and ended by a new line. */
 TEST(picture, array)
 {
     unsigned char data[256];

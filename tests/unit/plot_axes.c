@@ -3,7 +3,8 @@
 #include "tools/trial/bench_axis.h"
 #include <math.h>
 
-/* Between 5.1 and 17.9 there is one of 1, 2, 5, 10, ..., too few to read a scale by. */
+/* Between 5.1 and 17.9 lies only one of 1, 2, 5, 10, ..., too few to read a scale by, so other ticks are
+   added. */
 TEST(unit, axes_have_ticks)
 {
     const double narrow[] = { 6, 18 };

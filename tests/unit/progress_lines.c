@@ -35,7 +35,8 @@ TEST(unit, progress_times)
     }
 }
 
-/* 500 of 1000, 400 of them before this start, 100 seconds ago: 500 seconds left. */
+/* Makes progress at 500 of 1000, 400 of which were there before this start 100 seconds ago. So 500
+   seconds are left. */
 static struct progress half_way(void)
 {
     double start = progress_now() - 100;
@@ -58,7 +59,7 @@ TEST(unit, progress_lines_fit)
     CHECK(strstr(line, ", 8 min 20 s left, step 50, loss 0.1234, 1 images/s"));
 }
 
-/* What follows is added to the time that the work takes.  A limit may end it before. */
+/* The time of what follows is added to that of the work. A limit may end the work before. */
 TEST(unit, progress_time_left)
 {
     struct progress p = half_way();

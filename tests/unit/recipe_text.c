@@ -1,4 +1,5 @@
-/* A recipe comes back from its text as it went in; noise from a file reaches the image, step and element that it is for. */
+/* A recipe comes back from its text as it went in. Noise from a file reaches the image, step and element
+   that it is for. */
 #include <limits.h>
 #include "base/file.h"
 #include "base/safetensors.h"
@@ -62,7 +63,7 @@ TEST(recipe, differences)
     CHECK(recipe_compare("rubbish", b, "file", &err) == DDPM_EDATA && strstr(err.text, "file"));
 }
 
-/* A scale of 1 is not written, as no version before --scale wrote it. */
+/* A scale of 1 is not written, since no version before --scale wrote it. */
 TEST(recipe, scale)
 {
     for (int scale = 0; scale < 3; scale++) {
@@ -119,7 +120,8 @@ TEST(recipe, wrong_ones)
 
 enum { N = 3, K = 2, C = 2, H = 2, W = 3, SIZE = C * H * W };
 
-/* x_T [N, C, H, W] = 1000 n + 100 c + 10 y + x, and z [K, N, C, H, W] the same + 10000 j for the j-th executed step, j = 1, 2. */
+/* Writes x_T [N, C, H, W] = 1000 n + 100 c + 10 y + x, and z [K, N, C, H, W], the same + 10000 j for the
+   j-th executed step, j = 1, 2. */
 static int write_noise(const char *path, size_t tensors)
 {
     static double x_T[N * SIZE], z[K * N * SIZE];
@@ -177,7 +179,7 @@ TEST(recipe, given_noise)
     ddpm_chain_free(chain);
 }
 
-/* Where no step draws noise, x_T is enough; z is not missed, nor is one of too few steps a fault. */
+/* Where no step draws noise, x_T is enough: a missing z is no fault, nor is a z of too few steps. */
 TEST(recipe, given_start_alone)
 {
     const double t[K + 1] = { 3, 8, 9 }, alpha_bar[K + 1] = { 0.5, 0.01, 0.001 };

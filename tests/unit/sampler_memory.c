@@ -1,4 +1,5 @@
-/* Chains, samplers and bounds: any allocation may fail, then DDPM_ENOMEM and nothing half made; after create no step allocates. */
+/* Chains, samplers and bounds: any allocation may fail, which gives DDPM_ENOMEM and nothing half made.
+   After create no step allocates. */
 #include "check.h"
 #include "tests/untuned_solver.h"
 #include "unit/alloc.h"

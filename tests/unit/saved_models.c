@@ -1,4 +1,5 @@
-/* Models: what a configuration may say, what a file must hold, and that saving and opening change nothing. */
+/* Models: what a configuration may say, what a file must hold, and that saving and opening change
+   nothing. */
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/check.h"
@@ -6,7 +7,8 @@
 
 /* ---- configurations ---- */
 
-/* The JSON of a small network with one text in it replaced by another must be refused by a sentence that says... */
+/* In the JSON of a small network the text `from` is replaced by `to`. It must be refused by a sentence
+   that holds `says`. */
 struct wrong {
     const char *net, *from, *to, *says;
 };
@@ -80,7 +82,8 @@ TEST(model, configurations_that_are_refused)
         refused(&wrong[i]);
 }
 
-/* Each number is within its bounds, all together are not: said before anything of that size is allocated. */
+/* Each number is within its bounds, but all together are too much. The refusal comes before anything of
+   that size is allocated. */
 TEST(model, a_monstrous_network_is_refused)
 {
     char json[4096];
@@ -114,7 +117,7 @@ TEST(model, what_create_fills_in)
     CHECK(a->prediction == DDPM_EPS && a->variance == DDPM_LEARNED_RANGE && a->clip == 1 &&
           a->t_scale == 0.5 && !a->gamma);
     CHECK(a->beta[0] == 1e-4 && a->beta[999] == 0.02);
-    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17); /* checkpoint-families.md 9.4 */
+    CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17); /* from checkpoint-families.md 9.4 */
     CHECK_TEXT(a->id, "");
     for (size_t i = 0; i < n; i++) {
         CHECK(i == 0 || strcmp(list[i - 1].name, list[i].name) < 0);
@@ -127,7 +130,8 @@ TEST(model, what_create_fills_in)
     ddpm_model_close(m);
 }
 
-/* conv1 of 16 x 16 x 9 weights: U(-b, b), b = 1/12, has mean 0 +- b / sqrt(3 n) and mean square b^2/3 (1 +- sqrt(4/(5n))); 5 deviations. */
+/* conv1 has 16 x 16 x 9 weights from U(-b, b), b = 1/12. Their mean is 0 +- b / sqrt(3 n) and their mean
+   square b^2/3 (1 +- sqrt(4/(5n))); both are compared within 5 standard deviations. */
 TEST(model, initial_weights)
 {
     ddpm_model *m = small_net_create("turns");
@@ -206,7 +210,7 @@ TEST(model, saving_and_opening_changes_nothing)
         }
 }
 
-/* Widened again, half weights are what they were. */
+/* Half weights are what they were after they have been widened. */
 TEST(model, from_half_to_float_and_back)
 {
     const char *folder = check_folder(), *half = check_path(folder, "half"),
@@ -278,7 +282,7 @@ TEST(model, an_unknown_schedule_is_left_to_the_caller)
     ddpm_model_close(m);
 }
 
-/* Zero terminal SNR is a schedule for whoever does not predict eps. */
+/* A schedule of zero terminal SNR is refused only where eps is predicted. */
 TEST(model, a_last_alpha_bar_of_zero)
 {
     char json[4096];
@@ -296,7 +300,7 @@ TEST(model, a_last_alpha_bar_of_zero)
     ddpm_model_close(opened);
 }
 
-/* A saved model in memory, its tensors and metadata free to be spoilt; then written again and opened. */
+/* A saved model in memory. Its tensors and metadata may be spoilt, then it is written again and opened. */
 struct spoilt {
     struct dd_file file;
     struct dd_safetensors s;
@@ -352,7 +356,7 @@ TEST(model, files_with_wrong_tensors)
     struct spoilt p;
     REQUIRE(spoil_begin(&p, "plain") == 0);
     struct dd_entry *bias = entry(&p, "conv_in.bias"), keep = *bias;
-    bias->name = "conv_in.bia"; /* keeps its place in the order of names */
+    bias->name = "conv_in.bia"; /* it keeps its place in the order of names */
     spoilt_refused(&p, "2 tensors do not fit: conv_in.bias is missing, conv_in.bia is not expected");
     *bias = keep;
     bias->rank = 2;
@@ -412,7 +416,7 @@ TEST(model, a_changed_number_changes_the_id)
     CHECK(ddpm_model_open_memory(&m, bytes, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_EDATA && strstr(err.text, "id says"));
     ddpm_model_close(m);
-    memmove(bytes + 1, p.file.data, p.file.size); /* aligned to nothing */
+    memmove(bytes + 1, p.file.data, p.file.size); /* now aligned to nothing */
     REQUIRE(ddpm_model_open_memory(&m, bytes + 1, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_OK);
     ddpm_model_close(m);

@@ -15,7 +15,7 @@ static void make_statistics(void)
     }
 }
 
-/* All of a in b, bit for bit; data of the two lie apart. */
+/* Checks that all tensors of a are in b with the same bits, and in memory of their own. */
 static void same_tensors(const ddpm_model *a, const ddpm_model *b)
 {
     const ddpm_tensor *of_a, *of_b;
@@ -110,7 +110,7 @@ TEST(no_memory, statistics)
     ddpm_model_close(m);
 }
 
-/* What a model without them says where they are needed: which command makes them. */
+/* A model without statistics names the command that makes them, where they are needed. */
 TEST(unit, statistics_that_are_missing)
 {
     ddpm_model *m = small_net_create("plain");

@@ -1,4 +1,5 @@
-/* tools/measure/statistics.h: what is measured with so many calls of the network, and what is made of fewer terms. */
+/* tools/measure/statistics.h: what is measured with a given number of calls of the network, and how
+   missing terms are filled in. */
 #include <math.h>
 #include <stdlib.h>
 #include "../tools/measure/statistics.h"
@@ -36,9 +37,9 @@ TEST(unit, statistics_plans)
     }
 }
 
-/* Data N(0, 0.04): the perfect network has gamma = (1 - ab) / (0.04 ab + 1 - ab) = 1 / (1 + 0.04 e^l),
-   l = ln(ab / (1 - ab)). Its second derivative by l is at most 1 / (6 sqrt 3), so a straight line over
-   a distance h in l is off by h^2 / (48 sqrt 3). */
+/* For data N(0, 0.04) the perfect network has gamma = (1 - ab) / (0.04 ab + 1 - ab) = 1 / (1 + 0.04 e^l)
+   with l = ln(ab / (1 - ab)). Its second derivative by l is at most 1 / (6 sqrt 3), so a straight line
+   over a distance h in l is off by h^2 / (48 sqrt 3). */
 static double gamma_of(double alpha_bar)
 {
     return (1 - alpha_bar) / (0.04 * alpha_bar + 1 - alpha_bar);
@@ -88,7 +89,7 @@ TEST(unit, statistics_between_terms)
     check_filled(&a, "1000");
 }
 
-/* At alpha_bar = 0 the logarithm is infinite: the value there and those beside it are still numbers
+/* At alpha_bar = 0 the logarithm is infinite. The value there and those beside it are still numbers
    between their neighbours. */
 TEST(unit, statistics_where_nothing_is_left)
 {

@@ -1,4 +1,5 @@
-/* Schedules, step lists and chains as texts: what is taken, and what is refused with a sentence that says why. */
+/* Schedules, step lists and chains as texts: what is taken, and what is refused with a sentence that
+   says why. */
 #include "check.h"
 
 static double beta[1000], alpha_bar[1000];
@@ -37,7 +38,7 @@ TEST(unit, step_lists)
     expect(10, "4", "linspace", "0 3 6 9");
     expect(10, "4", "trailing", "1 4 7 9"); /* 2.5, 5, 7.5 round to 2, 5, 8 */
     expect(10, "9", "leading", "0 1 2 3 4 5 6 7 8");
-    expect(10, "5", "quad", "0 1 2 4 8"); /* 0 0.5 2 4.5 8 */
+    expect(10, "5", "quad", "0 1 2 4 8"); /* from 0 0.5 2 4.5 8 */
 }
 
 TEST(unit, step_lists_refused)
@@ -161,8 +162,8 @@ TEST(unit, chains_refused)
     ddpm_chain_free(chain);
 }
 
-/* The counter has 32 bits for t in units of 2^-16, all ones being x_T, and 24 for draw: no two places may
-   share their noise. */
+/* The counter has 32 bits for t in units of 2^-16, where all ones stand for x_T, and 24 bits for the
+   draw. No two places may share their noise. */
 TEST(unit, noise_never_repeats)
 {
     uint64_t seed = 5;

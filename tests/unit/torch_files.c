@@ -1,6 +1,6 @@
 /* Containers and tensors of torch.save, written here opcode by opcode: places, strides, views, byte
-   orders, and what is refused.  Element (i0, i1, ...) of a tensor is storage[offset + sum i_k
-   stride_k]; the storages count 0, 1, 2, ..., so the expected values follow from that rule alone. */
+   orders, and refusals. Element (i0, i1, ...) of a tensor is storage[offset + sum i_k stride_k]. The
+   storages count 0, 1, 2, ..., so the expected values follow from that rule alone. */
 #include "tests/unit/torch_opened.h"
 
 TEST(torch, strides)
@@ -14,7 +14,7 @@ TEST(torch, strides)
                         .stride = { 3, 1 } };
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 2, 3, 4, 5, 6 }, 6));
 
-    /* The transpose of [3, 2]. */
+    /* The transpose of a tensor [3, 2]. */
     t.stride[0] = 1;
     t.stride[1] = 2;
     CHECK(open_one(&t) == DDPM_OK && values_are((float[]){ 1, 3, 5, 2, 4, 6 }, 6));
@@ -85,7 +85,7 @@ TEST(torch, tensors_out_of_place)
 
 TEST(torch, element_types)
 {
-    /* Half 1, -2; bfloat16 1, -2. */
+    /* The values are 1 and -2 as half, then 1 and -2 as bfloat16. */
     static const unsigned char bytes[] = { 0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0 };
     struct tensor t = {
         .type = "HalfStorage", .key = "h", .count = 4, .rank = 1, .dim = { 2 }, .stride = { 1 }
@@ -109,7 +109,7 @@ TEST(torch, element_types)
 
 TEST(torch, byte_order)
 {
-    static const unsigned char big[] = { 0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0 }; /* 1, -2 */
+    static const unsigned char big[] = { 0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0 }; /* 1 and -2 */
     struct tensor t = {
         .type = "FloatStorage", .key = "b", .count = 2, .rank = 1, .dim = { 2 }, .stride = { 1 }
     };
@@ -125,7 +125,7 @@ TEST(torch, byte_order)
     CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(open_error.text, "byteorder"));
 }
 
-/* _rebuild_parameter around _rebuild_tensor_v3 of an untyped storage, which counts bytes. */
+/* _rebuild_parameter around _rebuild_tensor_v3 with an untyped storage, which counts bytes. */
 TEST(torch, parameters_and_untyped_storages)
 {
     struct writer w = { .size = 0 };
@@ -278,8 +278,8 @@ TEST(torch, strangers)
           strstr(open_error.text, "tar archive"));
 }
 
-/* A safetensors file begins with the length of its header: 640 is 80 02, as pickles begin, and
-   35615 is 1f 8b, as gzip does.  The kind of file is known by what follows. */
+/* A safetensors file begins with the length of its header. 640 is 80 02, as pickles begin, and 35615 is
+   1f 8b, as gzip does. What follows tells the kind of file. */
 TEST(torch, safetensors_that_begin_like_others)
 {
     static const size_t headers[] = { 640, 896, 1152, 35615 };

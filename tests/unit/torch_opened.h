@@ -7,13 +7,14 @@
 
 enum { STORED = 24 };
 
-/* The checkpoint that was opened last, and why it was not. */
+/* The checkpoint that was opened last, and the error if it could not be opened. */
 extern struct checkpoint opened;
 extern ddpm_error open_error;
 
-/* Returns a storage of STORED elements, 0, 1, 2, ... */
+/* Returns a storage of STORED elements: 0, 1, 2, .... */
 const float *counting(void);
-/* Opens a zip of this pickle, a storage "0" that counts, and more members (the last has no name; NULL: none). */
+/* Opens a zip of this pickle, a storage "0" that counts, and more members (the last has no name; NULL:
+   none). */
 int open_zip(const struct writer *w, const struct member *more);
 /* Opens a zip of a dictionary with the single tensor "t". */
 int open_one(const struct tensor *t);
@@ -21,6 +22,7 @@ int open_one(const struct tensor *t);
 int open_written(const struct writer *w);
 /* Returns whether the checkpoint has one tensor and its first n values are these. */
 int values_are(const float *expected, size_t n);
-/* Fails the test unless the last error contains these words; file i of a table. */
+/* Fails the test unless the last error contains these words. file and line are the caller's; i is its
+   row in a table. */
 void error_says(const char *file, int line, size_t i, const char *words);
 #endif

@@ -1,5 +1,5 @@
-/* The meaning of the tree of values in a file of torch.save: the object at its top, averages
-   without names beside named weights, names that many tables share. */
+/* The meaning of the tree of values in a file of torch.save: the object at its top, averages without
+   names beside named weights, names that many tables share. */
 #include "tests/unit/torch_opened.h"
 #include "tests/unit/alloc.h"
 
@@ -24,8 +24,7 @@ TEST(torch, top_objects)
     }
 }
 
-/* "model" has names.  The average beside it has none, or lies deeper, or is an object of its
-   program. */
+/* "model" has names. The average beside it has none, or lies deeper, or is an object of its program. */
 TEST(torch, averages_beside_named_weights)
 {
     static const struct {
@@ -62,8 +61,7 @@ TEST(torch, averages_beside_named_weights)
     }
 }
 
-/* A list of as many tensors, of the same shapes in the same order, is the average of the named
-   ones. */
+/* A list of as many tensors, with the same shapes in the same order, is the average of the named ones. */
 TEST(torch, averages_named_by_order)
 {
     static struct writer w;
@@ -94,8 +92,8 @@ TEST(torch, averages_named_by_order)
     w.size = 0;
 }
 
-/* Nothing says which of two lists is the average, unless one is shadow_params, beside which
-   torch_ema keeps another. */
+/* Nothing says which of two lists is the average, unless one is shadow_params, beside which torch_ema
+   keeps another list. */
 TEST(torch, several_averages_without_names)
 {
     static const struct {
@@ -130,8 +128,8 @@ TEST(torch, several_averages_without_names)
     w.size = 0;
 }
 
-/* A name of 30,000 bytes is written once, and 250 tables refer to it: it is copied once.  300
-   tables are refused. */
+/* A name of 30,000 bytes is written once, and 250 tables refer to it: it is copied once. 300 tables are
+   refused. */
 TEST(torch, shared_names)
 {
     static struct writer w;

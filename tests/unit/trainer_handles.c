@@ -1,4 +1,5 @@
-/* Trainers: what is refused, what a step that is not finite leaves, what checkpoints must hold, and every allocation failing once. */
+/* Trainers: refusals, what a step that is not finite leaves behind, what checkpoints must hold, and
+   every allocation failing once. */
 #include "base/safetensors.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
@@ -117,7 +118,7 @@ TEST(trainer, a_step_that_is_not_finite)
     memcpy(whole, b.x, b.in * sizeof *whole);
     CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL));
     for (size_t i = 0; i < b.in; i++)
-        b.x[i] = 3e38f; /* finite, but not the squares of the first norm's input */
+        b.x[i] = 3e38f; /* finite, but its square in the first norm is not */
     not_taken(t, b.x, NULL, DDPM_ENAN, "step 2 was not taken: NaN or infinity, first after", "norm1 (norm)");
     memcpy(b.x, whole, b.in * sizeof *whole);
     free(whole);
@@ -134,7 +135,7 @@ TEST(trainer, a_step_that_is_not_finite)
     ddpm_model_close(m);
 }
 
-/* In the middle of the network, forward; the model itself is finite. */
+/* Numbers end in the middle of the network, forward; the model itself is finite. */
 TEST(trainer, the_layer_where_numbers_end_is_named)
 {
     ddpm_model *m = small_net_create("plain");
@@ -174,7 +175,7 @@ TEST(trainer, classes_out_of_range)
 
 /* ---- checkpoints ---- */
 
-/* A training checkpoint whose metadata and tensors can be spoilt, then written again and opened. */
+/* A training checkpoint. Its metadata and tensors may be spoilt, then it is written again and opened. */
 struct spoilt {
     struct dd_file file;
     struct dd_safetensors s;
@@ -282,7 +283,8 @@ TEST(trainer, checkpoints_with_wrong_tensors)
     dd_file_unmap(&p.file);
 }
 
-/* One bit of a checkpoint has changed: each of the first 400 bytes, and one in every 997 bytes behind. */
+/* One bit of a checkpoint has changed: in each of the first 400 bytes, and in one of every 997 bytes
+   behind. */
 TEST(trainer, checkpoints_with_a_changed_bit)
 {
     struct spoilt p;
@@ -306,7 +308,8 @@ TEST(trainer, checkpoints_with_a_changed_bit)
     dd_file_unmap(&p.file);
 }
 
-/* A checkpoint of before the average had a second part has neither that nor a hash, and is gone on with. */
+/* A checkpoint from before the average had a second part has neither that part nor a hash. Training goes
+   on from it. */
 TEST(trainer, checkpoints_of_an_average_in_one_part)
 {
     static const char now[] = ",\"average\":\"NAME + average.low.NAME\"";
@@ -340,7 +343,8 @@ TEST(trainer, checkpoints_of_an_average_in_one_part)
     dd_file_unmap(&p.file);
 }
 
-/* The final model has the weights that are sampled with and nothing of training; a checkpoint is sampled with the same. */
+/* The final model has the weights that are sampled with and nothing of the training. A checkpoint is
+   sampled with the same weights. */
 TEST(trainer, models_that_come_out)
 {
     const char *folder = check_folder(), *path = check_path(folder, "final");
@@ -357,7 +361,7 @@ TEST(trainer, models_that_come_out)
     REQUIRE(!ddpm_trainer_model(t, &final, 0, NULL, NULL) && !ddpm_trainer_model(t, &whole, 1, NULL, NULL));
     size_t n = ddpm_model_tensors(final, &a), all = ddpm_model_tensors(whole, &c), k = 0;
     CHECK(n == ddpm_model_tensors(m, &(const ddpm_tensor *){ NULL }));
-    CHECK(all == n + 4 * (n - 3)); /* time.freq, schedule.* have no moments */
+    CHECK(all == n + 4 * (n - 3)); /* time.freq and schedule.* have no moments */
     for (size_t i = 0; i < n; i++, k++) {
         while (k < all && strcmp(c[k].name, a[i].name))
             k++;

@@ -1,5 +1,5 @@
-/* Tuned solvers in models: they are kept beside all else, wrong ones are refused, and one without corrections is
-   DPM-Solver++(2M) to the bit. */
+/* Tuned solvers in models: they are kept beside all else, wrong ones are refused, and one without
+   corrections is DPM-Solver++(2M) to the bit. */
 #include "diffusion/fractional.h"
 #include "tests/check.h"
 #include "tests/small_nets.h"
@@ -7,7 +7,7 @@
 
 enum { K = 5 };
 
-/* Rows: t, told, a, b, c1, c2. */
+/* The rows are t, told, a, b, c1, c2. */
 static double table[DDPM_TUNED_ROWS * K];
 
 static ddpm_tuned solver_of(int steps)
@@ -51,7 +51,7 @@ TEST(model, tuned_solvers_are_kept)
           a->tuned[1].equals == 12);
     CHECK(!ddpm_model_check(opened, NULL));
 
-    /* A second solver of as many steps takes the place of the first. */
+    /* A second solver with as many steps replaces the first. */
     ddpm_model *again = NULL;
     five.error = 0.02;
     REQUIRE(!ddpm_model_add_tuned(&again, opened, &five, NULL));
@@ -90,7 +90,7 @@ TEST(model, tuned_solvers_that_are_refused)
             check_fail(__FILE__, __LINE__, "\"%s\" does not say \"%s\"", err.text, wrong[i].says);
     }
 
-    /* The same numbers in a file, which was altered behind the program's back. */
+    /* The same numbers in a file that was altered behind the program's back. */
     ddpm_error err = { 0 };
     fill(times, K);
     REQUIRE(!ddpm_model_add_tuned(&with, m, &s, NULL));
@@ -121,7 +121,7 @@ TEST(no_memory, tuned_solvers)
 
 /* ---- sampling ---- */
 
-/* Runs a sampler for two images to the end and returns its state. */
+/* Runs a sampler for two images to the end and returns it with its state. */
 static ddpm_sampler *run(const ddpm_chain *c, const ddpm_sampler_options *o, size_t d)
 {
     static const uint32_t index[2] = { 3, 4 };
@@ -197,7 +197,7 @@ TEST(unit, solvers_that_a_model_lacks)
     ddpm_model_close(m);
 }
 
-/* alpha_bar between whole steps: the model's own at them, and in between on the straight line of the log-SNR. */
+/* At whole steps alpha_bar is the model's own; between them it lies on the straight line of the log-SNR. */
 TEST(unit, alpha_bar_between_steps)
 {
     static const double alpha_bar[4] = { 0.9, 0.5, 0.2, 0 };
@@ -205,7 +205,7 @@ TEST(unit, alpha_bar_between_steps)
     for (int t = 0; t < 4; t++)
         CHECK(dd_fractional_alpha_bar(alpha_bar, 4, t, NULL) == alpha_bar[t]);
 
-    /* ln(9) and 0 meet half way at ln(3): alpha_bar = 3 / 4. */
+    /* ln(9) and 0 meet half way at ln(3), so alpha_bar = 3 / 4. */
     CHECK_NEAR(dd_fractional_alpha_bar(alpha_bar, 4, 0.5, &slope), 0.75, 1e-15);
     CHECK_NEAR(slope, -log(9), 1e-15);
     CHECK_NEAR(dd_fractional_alpha_bar(alpha_bar, 4, 2.5, &slope), 0.1, 1e-15);

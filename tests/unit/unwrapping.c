@@ -1,5 +1,5 @@
-/* The choice of the tensors in a training file that are the U-Net (checkpoint-families.md 7.5).
-   Tables of names suffice: the item of a name, which stands for the tensor, is here the full name
+/* The choice of the tensors in a training file that are the U-Net (checkpoint-families.md 7.5). Tables
+   of names suffice for this: the item of a name, which stands for the tensor, is here the full name
    itself. */
 #include "tests/check.h"
 #include "tools/checkpoint/unwrap.h"
@@ -40,7 +40,7 @@ static int run(const char *want)
     return unwrap(&choice, &arena, &source, want, &error);
 }
 
-/* Returns whether tensor i has this name, and came from the one with that full name. */
+/* Returns whether tensor i has this name and came from the one with that full name. */
 static int got(size_t i, const char *name, const char *from)
 {
     return i < choice.tensors && !strcmp(choice.tensor[i].name, name) && choice.tensor[i].item &&
@@ -108,7 +108,7 @@ TEST(unwrap, ermongroup)
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw") &&
           got(0, "down.0.block.0.x", "module.down.0.block.0.x"));
 
-    /* Trained without an average. */
+    /* This file was trained without an average. */
     begin("ckpt.pth");
     state("[0]", "module.", "temb.dense.0.weight down.0.block.0.x");
     source.optimizer = 1;
@@ -177,12 +177,12 @@ TEST(unwrap, dictionaries)
     }
 
     begin("x.pt");
-    state("schema", "", A_NAMES); /* has "ema" in it */
+    state("schema", "", A_NAMES); /* "schema" has "ema" in it */
     CHECK(run(NULL) == DDPM_OK && !*choice.weights);
 }
 
-/* The places in which timm, torch's swa_utils, torch_ema, Lightning's callbacks and other trainers
-   keep averages. */
+/* The places in which timm, torch's swa_utils, torch_ema, Lightning's callbacks and other trainers keep
+   averages. */
 TEST(unwrap, averages_by_name)
 {
     static const struct {
@@ -214,18 +214,18 @@ TEST(unwrap, averages_by_name)
         CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
     }
 
-    /* torch's AveragedModel alone. */
+    /* torch's AveragedModel lies there alone. */
     begin("swa.pt");
     state("", "", "n_averaged module.conv_in.weight module.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
 
-    /* Lightning's WeightAveraging. */
+    /* Lightning's WeightAveraging keeps it here. */
     begin("last.ckpt");
     state("state_dict", "unet.", A_NAMES);
     state("current_model_state", "unet.", A_NAMES);
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.has_raw);
 
-    /* Words that only look so. */
+    /* These words only look like an average's. */
     for (int i = 0; i < 4; i++) {
         static const char *const others[] = { "schema", "cinema_model", "exp_avg", "swarm" };
         begin("x.pt");
@@ -298,7 +298,7 @@ TEST(unwrap, refuses)
     CHECK(run("ema") == DDPM_EDATA && strstr(error.text, "shadow_params"));
     CHECK(run("raw") == DDPM_OK && !strcmp(choice.weights, "raw"));
 
-    /* An average with as many tensors under numbers, or without dots. */
+    /* An average has as many tensors under numbers, or under names without dots. */
     begin("x.pt");
     state("model", "", A_NAMES);
     state("ema_weights", "", "0 1");
@@ -314,14 +314,14 @@ TEST(unwrap, refuses)
 
 TEST(unwrap, averages_below_and_beside)
 {
-    /* The raw weights at the top, their average below it. */
+    /* The raw weights lie at the top, their average below it. */
     begin("x.pt");
     state("", "", "conv_in.weight down_blocks.0.x ema.conv_in.weight ema.down_blocks.0.x");
     CHECK(run(NULL) == DDPM_OK && !strcmp(choice.weights, "ema") && choice.tensors == 2);
     CHECK(got(0, "conv_in.weight", "ema.conv_in.weight") && got(1, "down_blocks.0.x", "ema.down_blocks.0.x"));
     CHECK(run("raw") == DDPM_OK && got(0, "conv_in.weight", "conv_in.weight") && choice.tensors == 2);
 
-    /* Two averages of one model. */
+    /* One model has two averages. */
     begin("x.pt");
     state("model", "", A_NAMES);
     state("ema_0.9", "", A_NAMES);

@@ -1,9 +1,10 @@
-/* ddpm verify sees one changed pixel, of another engine class one that is off by more than two levels. */
+/* ddpm verify sees one changed pixel; for another engine class it sees a pixel that is off by more than
+   two levels. */
 #include "tests/check.h"
 #include "tools/cli/options.h"
 #include "tools/image/picture.h"
 
-/* The exit code of a command given words, which end with NULL. */
+/* Returns the exit code of a command that is given words, which end with NULL. */
 static int command(const struct command *c, const char *const *words)
 {
     char *argv[16], **argument;
@@ -24,7 +25,7 @@ static int command(const struct command *c, const char *const *words)
     return code;
 }
 
-/* The exit code of verify for p with its pixel at place `at` changed by levels. */
+/* Returns the exit code of verify for p with the value at place `at` changed by levels. */
 static int verify_changed(const struct picture *p, const char *text, size_t at, int levels)
 {
     const char *path = check_path(check_folder(), "changed.png");
@@ -62,7 +63,7 @@ TEST(verify, one_pixel)
     picture_free(&p);
 }
 
-/* Every pixel of an enlarged one counts, beside the one that it was copied from too. */
+/* Every pixel of an enlarged picture counts, also those beside the one that they were copied from. */
 TEST(verify, enlarged_pixels)
 {
     const char *path = check_path(check_folder(), "picture.png");

@@ -1,6 +1,6 @@
-/* An image becomes one of another size.  Scaling is compared with the sum that defines it: value i
-   of n is the mean of the N stored ones, weighted by a triangle of half-width max(1, N / n) around
-   (i + 1/2) N / n.  The outermost ones are repeated beyond the edges. */
+/* An image becomes one of another size. Scaling is compared with the sum that defines it: value i of n
+   is the mean of the N stored ones, weighted by a triangle of half-width max(1, N / n) around (i + 1/2)
+   N / n. The outermost values are repeated beyond the edges. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,7 +65,7 @@ TEST(view, scaled)
                 for (int i = 0; i < H * W; i++)
                     plane[i] = byte[planar ? c * H * W + i : 3 * i + c] / 127.5 - 1;
                 scale(wanted, plane, H, W, h2, w2);
-                /* The tolerance is half a level of rounding, and that of float32. */
+                /* The tolerance is half a level for rounding, and the error of float32. */
                 for (int i = 0; i < h * w; i++)
                     CHECK_NEAR(x[i * 3 + c], wanted[(top + i / w) * w2 + left + i % w], (0.5 + 1e-3) / 127.5);
             }
@@ -81,7 +81,7 @@ TEST(view, scaled)
     }
 }
 
-/* An image of one colour keeps that colour, white and black of float32 too. */
+/* An image of one colour keeps that colour, also white and black in float32. */
 TEST(view, of_one_colour)
 {
     static float number[30 * 23];
@@ -127,7 +127,7 @@ TEST(dataset, written_to)
     dataset_close(&d);
 }
 
-/* Images that are kept are not read again; the others are missed when the file becomes shorter. */
+/* Images that are kept are not read again. The others are missed when the file becomes shorter. */
 TEST(dataset, kept_and_cut_off)
 {
     static unsigned char idx[16 + 5 * 4] = { 0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 2 };
