@@ -20,7 +20,7 @@
 
 enum {
     BLOCK = 64,            /* how many pixels are copied at a time */
-    CHUNK_LEAST = 1 << 16, /* how many floats a chunk has at least and at most */
+    CHUNK_LEAST = 1 << 16, /* a chunk has between CHUNK_LEAST and CHUNK_MOST floats */
     CHUNK_MOST = 1 << 20,
     ITEMS = 16, /* how many products threads should share at least */
     FEW = 4     /* runs of fewer floats are copied one by one */

@@ -6,10 +6,8 @@
 #include "layer/conv_engine.h"
 #include "layer/parallel.h"
 
-enum {
-    DD_WINOGRAD_PLANES = 64,
-    DD_WINOGRAD_PIXELS = 36
-}; /* the most products and the most outputs that a tile has */
+/* The most products and the most outputs that a tile has. */
+enum { DD_WINOGRAD_PLANES = 64, DD_WINOGRAD_PIXELS = 36 };
 
 /* How a side of an image is cut into tiles: there are `all` of them; the first `large` are `tile` wide, the
    others 4. */

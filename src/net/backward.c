@@ -1,11 +1,11 @@
 /* Computes one backward node of the list.
 
-   The forward node may apply x' = act(x scale + shift) to its input on load.  This is undone behind the
-   operation's own backward pass.  That pass leaves dx', and dd_pre_backward makes dx of it and the two sums
-   that the norm's node begins with. dx' lies where dx goes, but in scratch where that holds other terms of
-   dx which it must not overwrite.
+   The forward node may apply x' = act(x scale + shift) to its input on load.  The operation's own backward
+   pass leaves dx'.  From dx', dd_pre_backward computes dx and the two sums that the norm's backward node
+   needs. dx' usually lies where dx goes.  It lies in scratch if that place already holds other terms of dx,
+   which it must not overwrite.
 
-   Scratch: dx' when it lies there, then the operation's own. */
+   Scratch holds dx' if it lies there, then what the operation itself needs. */
 #include "net/backward.h"
 #include "layer/parallel.h"
 #include "layer/pre.h"
@@ -20,8 +20,8 @@ int dd_backward_images_of_pass(const ddpm_net *net, const struct dd_node *n)
     return dd_images_of_pass((size_t)dx->h * (size_t)dx->w * (size_t)dx->c, net->threads, net->batch);
 }
 
-/* Returns the floats of dx' when it lies in scratch: when dx is added to, and the operation cannot add, or
-   dx' is not yet the term to add. */
+/* Returns the floats of dx' in scratch, or 0 if it does not lie there.  It lies there if dx is added to,
+   and either the operation cannot add or dx' still has to go through pre. */
 static size_t apart(const ddpm_net *net, const struct dd_node *n)
 {
     const struct dd_operation *o = dd_operation(n);

@@ -1,6 +1,6 @@
-/* Reads "net" and "diffusion" of a model file.  A configuration that passes can be built: every count is
-   bounded, every width divides into its groups and heads, and every level halves evenly, so that
-   up-sampling by 2 meets the size of the skip connection it is joined to. */
+/* Reads "net" and "diffusion" from a model file.  A configuration that passes can be built: every count is
+   bounded, and every width divides into its groups and heads.  Every level halves evenly, so that up-sampling
+   by 2 gives the size of the skip connection. */
 #include "net/config.h"
 #include <stdio.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static int read_lucid(struct dd_config *c, struct dd_json *j)
 
 static int check_side(const char *name, int side, int levels, ddpm_error *err)
 {
-    for (int i = 0; i + 1 < levels; i++) /* a size at each level but the last is halved */
+    for (int i = 0; i + 1 < levels; i++) /* every level but the last halves the size */
         if ((side >> i) % 2)
             return dd_error(
                 err, DDPM_EDATA,
@@ -158,7 +158,7 @@ static int check_ddpm(const struct dd_config *c, ddpm_error *err)
             code = check_heads(path, i, c->widths[i], c->heads_up[i], c->head_dim, err);
     }
 
-    /* net.init is net.widths[0] unless it is given, so the widths are blamed first. */
+    /* The widths are checked first, because net.init is net.widths[0] unless it is given. */
     if (!code && c->init % c->groups)
         code = dd_error(err, DDPM_EDATA, "net.init is %d, which net.norm.groups = %d does not divide",
                         c->init, c->groups);
@@ -211,7 +211,7 @@ int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err)
     c->init = dd_json_int(&j, "init", 1, WIDTH);
     const cJSON *time = dd_json_object(&j, "time");
 
-    /* The keys whose number depends on the levels come after these are known to be good. */
+    /* The keys below have lists whose lengths depend on the levels, so the levels must be good by now. */
     int code = j.code;
     if (!code && c->levels == 0)
         code = dd_error(err, DDPM_EDATA, "net.widths is empty, expected 1 to %d levels", DD_LEVELS);

@@ -10,11 +10,11 @@ enum { DD_LEVELS = 12 };
 
 enum dd_arch { DD_ARCH_DDPM, DD_ARCH_LUCID };
 
-/* Lists run by level; level 0 has the full size. */
+/* The settings of a network.  Lists are indexed by level; level 0 has the full size. */
 struct dd_config {
     enum dd_arch arch;
     int height, width, channels, outputs, classes;
-    int init; /* channels that the first convolution puts out */
+    int init; /* how many channels the first convolution gives */
     int levels, widths[DD_LEVELS];
     int time_dim, time_hidden; /* widths of the sinusoids and of the network behind them */
     int cos_first;             /* cosines stand before sines */
@@ -22,7 +22,7 @@ struct dd_config {
 
     /* DD_ARCH_DDPM; entry i of down_res and up_res is the step between levels i and i + 1 */
     int heads_down[DD_LEVELS], heads_mid, heads_up[DD_LEVELS];
-    int head_dim; /* of both architectures */
+    int head_dim; /* the width of a head in both architectures */
     int blocks, groups, mid_groups;
     int down_res[DD_LEVELS], up_res[DD_LEVELS];
     enum dd_act act;
@@ -34,14 +34,14 @@ struct dd_config {
 };
 
 struct dd_diffusion {
-    int steps;        /* T */
+    int steps;        /* the T steps of the chain */
     int prediction;   /* DDPM_EPS... */
     int variance;     /* DDPM_BETA... */
-    const char *name; /* of the noise schedule; lives as long as the JSON */
+    const char *name; /* the name of the noise schedule; it lives as long as the JSON */
     double clip, t_scale;
 };
 
-/* Read one object each.  A NULL object is an error that *err already holds.  DDPM_EDATA: a key is missing,
+/* Read one object each.  If the object is NULL, *err already says why.  DDPM_EDATA: a key is missing,
    unknown or out of its range. */
 int dd_config_net(struct dd_config *c, const cJSON *net, ddpm_error *err);
 int dd_config_diffusion(struct dd_diffusion *d, const cJSON *diffusion, const struct dd_config *c,

@@ -8,7 +8,7 @@
 #include <gnu/libc-version.h>
 #endif
 
-/* All of them, whether or not this build has them. */
+/* The names of all engines, whether or not this build has them. */
 #define NAME(name, built) #name,
 static const char *const names[] = { "auto", DD_CONV_ENGINES(NAME) NULL };
 
@@ -25,7 +25,7 @@ static const char *find(const char *const *list, const char *name)
     return NULL;
 }
 
-/* Writes "auto, dnnl, winograd, gemm or ref". */
+/* Writes the names as a sentence lists them: "auto, dnnl, winograd, gemm or ref". */
 static const char *choices(char text[96], const char *const *list)
 {
     snprintf(text, 96, "auto");

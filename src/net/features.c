@@ -1,4 +1,4 @@
-/* Features of images, by which sets of images are compared:
+/* Computes features of images, by which sets of images are compared:
 
      out[c] = mean over the pixels of h[., ., c],
 
@@ -8,7 +8,7 @@
 
 struct means {
     const ddpm_net *net;
-    double *out; /* [n, features] of a slice */
+    double *out; /* [n, features] the features of a slice */
 };
 
 /* Ends the walk at the middle, with its means in out. */

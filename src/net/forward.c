@@ -29,7 +29,7 @@ struct dd_pre dd_forward_pre(const ddpm_net *net, const struct dd_slice *s, cons
     return pre;
 }
 
-/* A norm's backward node mentions its own scale and shift too, but applies nothing. */
+/* A norm's backward node names its own scale and shift, too, but does not apply them. */
 bool dd_forward_has_pre(const struct dd_node *n)
 {
     return !dd_operation(n)->leaves_moments && (n->norm || n->pre != DD_ACT_NONE);

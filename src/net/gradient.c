@@ -1,9 +1,9 @@
-/* A network in training: its two vectors, and the walks over its list. differentiate.c makes the backward
-   nodes.
+/* Runs a network in training: its vectors of weights and sums, and the walks over its list.  differentiate.c
+   appends the backward nodes.
 
-   In the vectors the weights of a node's parts lie one behind the other, and behind them the biases.  So
-   the stacked rows of a convolution (q, k and v; the projections of the timestep) are one matrix for its
-   layer, forward and backward, without a copy. */
+   In the vectors the weights of a node's parts lie one behind the other, and the biases follow.  So the
+   stacked rows of a convolution (q, k and v; the projections of the timestep) are one matrix without a
+   copy. */
 #include "net/gradient.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +13,11 @@
 
 struct dd_gradient {
     ddpm_net *net;
-    int forward;           /* how many nodes are the forward pass */
-    size_t count, *offset; /* [params] */
-    float *weights;        /* [count] */
-    float *sums;           /* [room]; room is count, or by inputs that of the largest parameter */
+    int forward; /* how many nodes the forward pass has */
+    size_t count,
+        *offset;    /* count is the length of the vectors; offset [params] is where each parameter begins */
+    float *weights; /* [count] */
+    float *sums;    /* [room]; room is count, or by inputs the size of the largest parameter */
     size_t room;
 };
 
@@ -67,7 +68,7 @@ static int fill(struct dd_gradient *g, const ddpm_model *m, ddpm_error *err)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the list of parameters");
     lay_out(g);
 
-    /* By inputs, what the small layers add for their parameters goes to one place that nobody reads. */
+    /* By inputs nobody reads the gradients by parameters, so that all layers may add them in one place. */
     g->room = by_parameters ? g->count : largest(p);
     g->weights = dd_memory(g->count, sizeof *g->weights);
     g->sums = dd_memory(g->room, sizeof *g->sums);
@@ -122,7 +123,7 @@ int dd_gradient_create_by_inputs(struct dd_gradient **out, const ddpm_model *m, 
     if (code)
         return code;
 
-    /* The layers hold what they need of the weights by now. */
+    /* The layers have packed what they need from the weights. */
     free((*out)->weights);
     (*out)->weights = NULL;
     return DDPM_OK;
@@ -199,7 +200,7 @@ void dd_gradient_backward(struct dd_gradient *g, const struct dd_slice *s)
 struct search {
     const ddpm_net *net;
     const struct dd_slice *s;
-    int node; /* the last one that was looked at */
+    int node; /* the last node that was looked at */
 };
 
 static bool finite_value(const struct search *f, int value)

@@ -19,7 +19,7 @@ struct lucid {
     struct dd_program *p;
     const struct dd_config *c;
     int projections;         /* the node in which all W are stacked */
-    int skip[2 * DD_LEVELS]; /* values, a stack */
+    int skip[2 * DD_LEVELS]; /* the values of the skip connections, a stack */
     int skips;
 };
 
@@ -34,7 +34,8 @@ static int conv(struct dd_program *p, const char *name, int x, int rows, int ker
     return dd_program_conv(p, rows, n);
 }
 
-/* Appends the RMS norm `n`, of which x and what follows the norm are set; returns the value of its output. */
+/* Appends the RMS norm `n`, whose x, emb, act and residual the caller has set.  Returns the value of its
+   output. */
 static int rms(struct dd_program *p, const char *name, struct dd_node n)
 {
     struct dd_value v = p->value[n.x];
@@ -71,7 +72,8 @@ static int block(struct lucid *u, const char *name, int x, int rows)
     return rms(p, dd_program_name(p, "%s.block2.norm", name), norm2);
 }
 
-/* Appends what mixes the pixels of q, k and v, which lie in one value; returns the value of its output. */
+/* Appends the attention that mixes the pixels of q, k and v, which lie in one value.  Returns the value of
+   its output. */
 static int mix(struct lucid *u, const char *name, int qkv, bool full)
 {
     struct dd_program *p = u->p;
@@ -130,7 +132,7 @@ static int pop(struct lucid *u)
     return u->skip[--u->skips];
 }
 
-/* Channels that enter stage i on the way down and leave it on the way up. */
+/* Returns how many channels enter stage i on the way down and leave it on the way up. */
 static int narrow(const struct lucid *u, int i)
 {
     return i ? u->c->widths[i - 1] : u->c->init;
@@ -155,7 +157,7 @@ static int down(struct lucid *u, int x)
     return x;
 }
 
-/* lucidrains counts the stages of the way up from 0 by k. */
+/* k is the number that lucidrains gives a stage of the way up, from 0 on. */
 static int up(struct lucid *u, int x)
 {
     struct dd_program *p = u->p;

@@ -27,7 +27,7 @@ static int read_source(const cJSON *source, ddpm_error *err)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         dd_json_text(&j, keys[i]);
 
-    /* The way in which training images of another size were fitted. */
+    /* The key says how training images of another size were fitted. */
     if (dd_json_has(&j, "fit"))
         dd_json_text(&j, "fit");
     return dd_json_end(&j);
@@ -45,8 +45,8 @@ static int read_stats(const cJSON *stats, ddpm_error *err)
 
 const char dd_model_average[] = "NAME + average.low.NAME";
 
-/* Reads how far training has come.  The object "run" belongs to the caller of the trainer and is not looked
-   at. */
+/* Reads how far training has come.  The object "run" belongs to the caller of the trainer and is ignored
+   here. */
 static int read_training(ddpm_model *m, const cJSON *train, ddpm_error *err)
 {
     static const double most = 0x1p53;
@@ -141,7 +141,7 @@ static void add_table(ddpm_model *m, const char *name)
 
 const char *const dd_model_kept[DD_MODEL_KEPT] = { "raw", "adam.m", "adam.v", "average.low" };
 
-/* Lists what training keeps besides one parameter. */
+/* Lists the tensors that training keeps besides one parameter. */
 static int list_kept(ddpm_model *m, const struct dd_param *p, ddpm_error *err)
 {
     for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW) && p->init != DD_INIT_FREQUENCY; k++) {
@@ -186,7 +186,7 @@ static int list_tensors(ddpm_model *m, ddpm_error *err)
         return code;
 
     qsort(m->tensor, m->tensors, sizeof *m->tensor, compare_names);
-    /* From tensors back to parameters, since sorting has moved them. */
+    /* Sorting has moved the tensors, so the indices of the parameters are set again. */
     for (size_t i = 0; i < m->tensors; i++)
         m->param[i] = -1;
     for (int i = 0; i < p->params; i++)
@@ -234,7 +234,7 @@ size_t dd_model_bytes(const ddpm_tensor *t, int64_t *count)
     return (size_t)n * size[t->dtype];
 }
 
-/* Fills f_i = 10000^(-i / d), with d = half - 1 for "sin,cos" and half for "cos,sin". */
+/* Fills f_i = 10000^(-i / d), where d is half - 1 for "sin,cos" and half for "cos,sin". */
 static void fill_frequencies(float *f, int half, bool cos_first)
 {
     int d = cos_first ? half : half - 1;
@@ -291,7 +291,7 @@ void dd_model_about(ddpm_model *m)
 
 /* ---- initial weights ---- */
 
-/* Draws one parameter: uniform within 1 / sqrt(fan_in), as PyTorch's layers begin, or standard normal. */
+/* Draws one parameter: uniform within 1 / sqrt(fan_in), as PyTorch's layers start, or standard normal. */
 static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 {
     double bound = p->init == DD_INIT_UNIFORM ? 1 / sqrt((double)p->fan_in) : 0;
@@ -300,7 +300,7 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
         n = (size_t)p->count - i < 256 ? (size_t)p->count - i : 256;
         dd_rng_words(r, word, i, n);
         for (size_t k = 0; k < n; k++) {
-            double u = (word[k] + 0.5) * 0x1p-32; /* within (0, 1), both ends left out */
+            double u = (word[k] + 0.5) * 0x1p-32; /* between 0 and 1, never equal to either */
             w[i + k] = (float)(p->init == DD_INIT_UNIFORM ? (2 * u - 1) * bound : dd_rng_quantile(u));
         }
     }
@@ -308,8 +308,8 @@ static void draw(float *w, const struct dd_param *p, const struct dd_rng *r)
 
 void dd_model_init(ddpm_model *m, uint64_t seed)
 {
-    /* A tensor's noise is that of its place among parameters and tables.  The tensors of a training
-       checkpoint do not count, so it begins like its model. */
+    /* The noise of a tensor depends on its index among parameters and tables.  The tensors that training
+       keeps have no index, so a training checkpoint starts with the same weights as its model. */
     uint32_t index = 0;
     for (size_t i = 0; i < m->tensors; i++) {
         index += i && (m->param[i - 1] >= 0 || m->tensor[i - 1].dtype == DDPM_F64);
@@ -338,9 +338,8 @@ static bool is_finite(const ddpm_tensor *t, int64_t i)
     return isfinite(((const double *)t->data)[i]);
 }
 
-/* Returns the index of the first number that is not finite, or -1.  All exponent bits are set in such a
-   number.  This runs over all weights at each start, so a block is tested as a whole by a loop that
-   vectorises. */
+/* Returns the index of the first number that is not finite, or -1.  In such a number all exponent bits are
+   set.  All weights are tested at every start, so a whole block is tested by a loop that vectorises. */
 static int64_t not_finite(const ddpm_tensor *t)
 {
     int64_t n;
@@ -375,7 +374,7 @@ static int validate_schedule(const ddpm_model *m, const char *name, ddpm_error *
     int T = m->diffusion.steps;
 
     for (int t = 0; t < T; t++) {
-        bool last = t == T - 1, zero = last && alpha_bar[t] == 0; /* zero terminal SNR */
+        bool last = t == T - 1, zero = last && alpha_bar[t] == 0; /* the chain has zero terminal SNR */
         if (zero && m->diffusion.prediction == DDPM_EPS)
             return dd_error(err, DDPM_EDATA,
                             "%s: schedule.alpha_bar[%d] is 0: eps cannot be predicted from pure noise; "

@@ -1,5 +1,5 @@
-/* Models made of models.  Metadata are changed as JSON and read again as strictly as a file's.  The tensors
-   that both models have are copied bit for bit. */
+/* Makes models from models.  The metadata are changed as JSON and read again as strictly as a file's.
+   Tensors that both models have are copied bit for bit. */
 #include "net/model_copy.h"
 #include <string.h>
 
@@ -26,7 +26,7 @@ int dd_model_copy_described(ddpm_model **copy, cJSON *metadata, const char *name
     return code;
 }
 
-/* Gives the tensors data: m's, as it is stored, or zeros. */
+/* Gives the tensors data: m's, as m stores it, or zeros. */
 static int fill(ddpm_model *copy, const ddpm_model *m, ddpm_error *err)
 {
     for (size_t i = 0; i < copy->tensors; i++) {

@@ -9,7 +9,7 @@
 #include "base/kind.h"
 #include "base/safetensors.h"
 
-/* The first three complaints about tensors, and the number of all. */
+/* The first three complaints about tensors, and how many there are in all. */
 struct complaints {
     char text[320];
     int count;
@@ -49,8 +49,8 @@ static bool same_shape(const ddpm_tensor *t, const struct dd_entry *e)
     return same;
 }
 
-/* Accepts the type that a tensor is stored as.  Only weights of two and more dimensions may be float16, and
-   none of a training checkpoint, from whose bits training goes on. */
+/* Accepts the type that a tensor is stored as.  Only weights of two and more dimensions may be float16.  No
+   tensor of a training checkpoint may, because training goes on from its bits. */
 static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype, bool training)
 {
     if (dtype == DD_F16 && t->dtype == DDPM_F32 && t->rank >= 2 && !training)
@@ -60,7 +60,7 @@ static bool take_dtype(ddpm_tensor *t, enum dd_dtype dtype, bool training)
     return true;
 }
 
-/* Points t at its data where they lie, or at a copy where that is not aligned as C requires. */
+/* Points t at its data where they lie, or at a copy if they are not aligned as C requires. */
 static int take_data(ddpm_model *m, ddpm_tensor *t, const struct dd_entry *e, ddpm_error *err)
 {
     t->data = (void *)(uintptr_t)e->data;
@@ -114,7 +114,7 @@ int dd_model_file_open(ddpm_model **out, const unsigned char *data, size_t size,
     struct dd_kind kind = dd_kind(data, size);
     ddpm_model *m = NULL;
     *out = NULL;
-    /* A file of another kind is named by its first bytes. */
+    /* The first bytes show which other kind of file it is. */
     if (kind.torch)
         kind.hint = "make one with ddpm convert";
     if (kind.is)
@@ -172,8 +172,8 @@ static int half_overflow(const ddpm_tensor *t, const uint16_t *half, int64_t n, 
     return DDPM_OK;
 }
 
-/* Makes the entry of t as it will be stored.  Data of another type are converted into *room, which moves
-   on. */
+/* Makes the entry for t as it will be stored.  Data of another type are converted into *room, which then
+   moves on. */
 static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, char **room, const char *path,
                       ddpm_error *err)
 {
@@ -208,7 +208,7 @@ static int make_entry(struct dd_entry *e, const ddpm_tensor *t, unsigned flags, 
         dd_dtype_to_float((float *)(void *)*room, t->data, DD_F16, (size_t)n);
     }
 
-    /* The next one begins on a cache line of its own. */
+    /* The next tensor begins on a cache line of its own. */
     *room += (e->size + 63) / 64 * 64;
     return code;
 }
@@ -252,7 +252,7 @@ static char *metadata_text(const ddpm_model *m, const char *id)
     return text;
 }
 
-/* Writes the container.  A training checkpoint carries its hash, since training goes on from its bits. */
+/* Writes the container.  A training checkpoint gets its hash, because training goes on from its bits. */
 static int write_tensors(FILE *f, const ddpm_model *m, const struct dd_entry *entry, const char *const *meta,
                          ddpm_error *err)
 {
@@ -272,7 +272,7 @@ static int write_file(const ddpm_model *m, const struct dd_entry *entry, const c
 
     const char *meta[] = { "ddpm", json, "format", "ddpm", NULL };
 
-    /* Nothing is seen under this name before all of it is written. */
+    /* The file appears under this name only when it is complete. */
     struct dd_output o;
     int code = dd_output_create(&o, path, flags & DDPM_SAVE_REPLACE, err);
     if (!code) {

@@ -2,14 +2,14 @@
 
      "tuned": [{"steps": 6, "teacher": "dpmpp, 60 steps", "images": 256, "error": 0.03, "untuned": 0.07, "equals": 15}, ...]
 
-   in order of steps, and for each the tensor tuned.K, F64 [6, K], whose rows ddpm.h lists.  A table that was altered
-   must not make a sampler fail later, so its numbers are checked when the model is opened. */
+   in order of steps, and for each the tensor tuned.K, F64 [6, K], whose rows ddpm.h lists.  An altered
+   table must not make a sampler fail later, so its numbers are checked when the model is opened. */
 #include "net/model_tuned.h"
 #include <math.h>
 #include <string.h>
 #include "net/model_copy.h"
 
-/* No learned correction comes near this; a larger one would only blow up images. */
+/* Learned corrections are much smaller than this; a larger one would only blow up images. */
 static const double most_correction = 4;
 
 static int read_one(ddpm_tuned *s, const cJSON *solver, int i, int after, ddpm_error *err)
@@ -124,7 +124,7 @@ static cJSON *entry(const ddpm_tuned *s)
     return NULL;
 }
 
-/* Returns m's metadata with one more solver, the others in order around it; NULL when out of memory. */
+/* Returns m's metadata with one more solver, in order of steps; NULL: out of memory. */
 static cJSON *metadata(const ddpm_model *m, const ddpm_tuned *solver)
 {
     cJSON *root = dd_model_copy_metadata(m, "tuned"),

@@ -11,9 +11,9 @@ int dd_model_tuned_read(ddpm_model *m, const cJSON *list, ddpm_error *err);
 int dd_model_tuned_list(ddpm_model *m, ddpm_error *err);
 /* Points the solvers at their tensors, and m->about at the solvers. */
 void dd_model_tuned_about(ddpm_model *m);
-/* Checks the tables: steps that rise within 0 to T - 1, what the network is told within it, corrections of moderate
-   size.  name is for messages. */
+/* Checks the tables: steps rise and lie within 0 to T - 1, so do the steps that the network is told, and
+   corrections are of moderate size.  name is for messages. */
 int dd_model_tuned_validate(const ddpm_model *m, const char *name, ddpm_error *err);
-/* See ddpm_model_add_tuned. */
+/* Makes a copy of a model with one more solver, see ddpm_model_add_tuned. */
 int dd_model_tuned_add(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver, ddpm_error *err);
 #endif

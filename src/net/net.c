@@ -1,8 +1,8 @@
-/* Networks.  Everything that can fail fails in create; a run is a walk over the list of nodes, slice by
-   slice.
+/* Makes and runs networks.  Everything that can fail fails in create; a run is a walk over the list of nodes,
+   slice by slice.
 
-   No bit of an image depends on batch, slices or threads: the layers see to that.  So an image in which a
-   NaN was found can be computed once more, alone, to name the node that made it. */
+   No bit of an image depends on batch, slices or threads, because the layers are made that way.  So an
+   image in which a NaN was found can be computed again, alone, to name the node that made the NaN. */
 #include "net/net.h"
 #include <math.h>
 #include <stdio.h>
@@ -113,8 +113,8 @@ static int allocate(ddpm_net *net, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Packs the parameters of one node after the other, each by all threads.  gradient.c packs those of
-   backward nodes. */
+/* Packs the parameters node by node; all threads share each node.  gradient.c packs those of backward
+   nodes. */
 static int pack(ddpm_net *net, const ddpm_model *m, ddpm_error *err)
 {
     float *at = net->weights;
@@ -243,8 +243,8 @@ void dd_net_free(ddpm_net *net)
 
 /* ---- run ---- */
 
-/* Computes nodes first .. end - 1.  Each thread of the team calls it with its worker; NULL: the caller is
-   alone.  The first thread takes the time. */
+/* Computes nodes first .. end - 1.  Each thread of the team calls it with its worker; with NULL the caller
+   is alone.  The first thread measures the time. */
 static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, struct dd_worker *worker)
 {
     bool clock = dd_thread(worker) == 0;
@@ -263,8 +263,7 @@ static void walk(ddpm_net *net, const struct dd_slice *s, int first, int end, st
     }
 }
 
-/* Says whether a node is computed by the calling thread alone, outside of the team: its engine has threads
-   of its own. */
+/* Says whether a node is computed outside of the team, because its engine has threads of its own. */
 static bool alone(const ddpm_net *net, int node)
 {
     return net->conv[node] && dd_conv_alone(net->conv[node]);
@@ -274,7 +273,8 @@ int dd_net_walk(ddpm_net *net, const struct dd_slice *s, int first, int end, dd_
 {
     int stop = 0;
     for (int last; first < end && !stop; first = last) {
-        /* The nodes first .. last - 1 are one region of the team; where each is shown, every node is one. */
+        /* Nodes first .. last - 1 are one region of the team.  If every node is shown to `seen`, each is a
+           region of its own. */
         last = first + 1;
         while (!seen && last < end && !alone(net, first) && !alone(net, last))
             last++;
@@ -308,19 +308,19 @@ bool dd_net_finite(const struct dd_map *m)
     return true;
 }
 
-/* Stops at the first node whose output, of one image, is not finite. */
+/* Ends the walk at the first node whose output for one image is not finite. */
 static int find_bad(void *user, int node, const struct dd_map *y)
 {
     *(int *)user = node;
     return !dd_net_finite(y);
 }
 
-/* The images lost in a run over several slices. */
+/* The images that a run over several slices has lost. */
 struct lost {
-    int images; /* how many */
-    int first;  /* the first of them */
-    int node;   /* the first node after which it was not finite */
-    bool input; /* its input was not finite already */
+    int images; /* how many images are lost */
+    int first;  /* the number of the first lost image */
+    int node;   /* the first node whose output for it is not finite */
+    bool input; /* its input was already not finite */
 };
 
 /* Returns image i of a slice alone. */
@@ -337,7 +337,7 @@ static struct dd_slice one_of(const ddpm_net *net, const struct dd_slice *s, int
     };
 }
 
-/* Runs a slice whose images are number `first` and on of the run. */
+/* Runs a slice whose images have the numbers from `first` on in the run. */
 static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct lost *lost)
 {
     const struct dd_config *c = &net->config;
@@ -350,7 +350,7 @@ static void run_slice(ddpm_net *net, const struct dd_slice *s, int first, struct
 
         lost->first = first + i;
         lost->input = !all_finite(one.x, pixels * (size_t)c->channels) || !isfinite(*one.t);
-        /* Once more, alone, up to the first node that is not finite. */
+        /* Computes the image again, alone, up to the first node whose output is not finite. */
         dd_net_walk(net, &one, 0, net->program.nodes, find_bad, &lost->node);
     }
 }
@@ -423,7 +423,7 @@ struct dd_slice dd_net_load(ddpm_net *net, const double *x, double t, const int3
     return s;
 }
 
-/* Fills out [2, d], the prediction and behind it v, from o [d / c, 2c]; or out [d] from o [d]. */
+/* Fills out [2, d], the prediction and then v, from o [d / c, 2c]; or fills out [d] from o [d]. */
 static void split(double *out, const float *o, size_t pixels, size_t channels, size_t outputs)
 {
     for (size_t i = 0; i < pixels; i++)

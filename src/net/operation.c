@@ -1,5 +1,5 @@
-/* From a node to the layer that computes it: for each operation its forward pass, then its backward pass,
-   and the scratch that they ask for.  The table at the end is made of operation.def. */
+/* Calls the layer that computes a node.  Each operation has a forward pass, a backward pass, and functions
+   for the scratch that they need.  The table at the end is made from operation.def. */
 #include "layer/conv_gradient.h"
 #include "layer/embed.h"
 #include "layer/norm.h"
@@ -67,7 +67,7 @@ static double conv_flops(const struct dd_program *p, const struct dd_node *n)
     return dd_conv_flops(&shape);
 }
 
-/* Undoes first what forward did on store, in place in dy. */
+/* Undoes the post of forward first, in place in dy. */
 static void conv_backward(const struct dd_backward *b)
 {
     const struct dd_node *n = b->n;
@@ -103,7 +103,7 @@ static size_t conv_backward_scratch(const ddpm_net *net, const struct dd_node *n
 
 /* ---- norms ---- */
 
-/* Returns what s and b of a norm are: the map emb, or none. */
+/* Returns the map emb, which holds s and b of a norm, or no map. */
 static struct dd_norm_emb emb_of(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n)
 {
     if (!n->emb)
@@ -112,7 +112,7 @@ static struct dd_norm_emb emb_of(const ddpm_net *net, const struct dd_slice *s, 
     return (struct dd_norm_emb){ emb.data, emb.stride };
 }
 
-/* Returns a norm, whose beta lies behind its gamma. */
+/* Returns the norm of a node.  Its beta lies behind its gamma. */
 static struct dd_norm norm_of(const ddpm_net *net, const struct dd_slice *s, const struct dd_node *n,
                               const float *weights)
 {
@@ -261,8 +261,7 @@ static double linear_flops(const struct dd_program *p, const struct dd_node *n)
 
 /* ---- resolution, copies, dropout ---- */
 
-/* In these backward passes dx' has no data where they read the network's input and nobody asks for its
-   gradient. */
+/* These backward passes may read the network's input.  dx' has no data if nobody asks for its gradient. */
 
 static size_t resample_scratch(const ddpm_net *net, const struct dd_node *n, int node)
 {
@@ -341,8 +340,8 @@ const char *dd_operation_name(const struct dd_node *n)
     return n->of ? dd_operation(n)->backward_name : dd_operation(n)->name;
 }
 
-/* Backward takes twice as many: a convolution has a gradient by weights and one by its input, a product of
-   attention one by each of its factors. */
+/* Backward has twice as many operations: a convolution has a gradient by weights and one by its input, and
+   a product in attention has one by each factor. */
 double dd_operation_flops(const struct dd_program *p, const struct dd_node *n)
 {
     const struct dd_operation *o = dd_operation(n);

@@ -38,15 +38,15 @@ void dd_params_read(float *to, const struct dd_param *param, const ddpm_model *m
     dd_dtype_to_float(to, t->data, t->dtype == DDPM_F16 ? DD_F16 : DD_F32, (size_t)param->count);
 }
 
-/* Returns the numbers of a parameter where they lie, or NULL when they are float16. */
+/* Returns a pointer to the numbers of a parameter, or NULL when they are float16. */
 static const float *floats_of(const struct dd_param *param, const ddpm_model *m)
 {
     const ddpm_tensor *t = dd_model_find(m, param->name);
     return t->dtype == DDPM_F32 ? t->data : NULL;
 }
 
-/* Returns the rows of all parts, stacked, and behind them the biases; *bias is NULL when there are none.  The
-   caller frees what is returned.  NULL: out of memory. */
+/* Returns the stacked rows of all parts with the biases behind them, in memory that the caller frees; NULL:
+   out of memory.  *bias is NULL when there are no biases. */
 static float *stack(const float **bias, const struct dd_program *p, int node, const ddpm_model *m)
 {
     size_t weights = 0, biases = 0;
@@ -83,8 +83,8 @@ struct factors {
     bool turned;
 };
 
-/* Fills w [cout, cin] = W2 W1 and bias [cout] = W2 b1 + b2; turned, w = W2^T W1 and bias = W2^T b1.  Each
-   sum is made in double, in order of k, and rounded once. */
+/* Fills w [cout, cin] = W2 W1 and bias [cout] = W2 b1 + b2, or turned w = W2^T W1 and bias = W2^T b1.  Each
+   sum is computed in double, in order of k, and rounded once. */
 static void multiply(float *w, float *bias, const struct factors *f)
 {
     enum { COLUMNS = 64 };
@@ -115,7 +115,7 @@ static float *product(const float **bias, const struct dd_program *p, int node, 
 {
     const struct dd_node *n = &p->node[node];
 
-    /* The second part is the next one of this node. */
+    /* The second part is the next part of this node in the list. */
     int second = n->part + 1;
     while (p->part[second].node != node)
         second++;
@@ -147,7 +147,7 @@ static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_
     const struct dd_part *part = dd_program_part(p, &p->node[node]);
     const float *bias = part->bias < 0 ? NULL : floats_of(&p->param[part->bias], m),
                 *w = floats_of(&p->param[part->weight], m);
-    /* One tensor of floats is packed from where it lies. */
+    /* A single tensor of floats is packed from where it lies. */
     if (w && p->node[node].parts == 1) {
         dd_conv_pack(conv, to, w, bias);
         return DDPM_OK;
@@ -161,7 +161,7 @@ static int pack_conv(float *to, const struct dd_program *p, int node, struct dd_
     return DDPM_OK;
 }
 
-/* Lets the weights of a mapped file leave memory once they are packed, since they are not read again. */
+/* Lets the weights of a mapped file leave memory after they are packed, because they are not read again. */
 static void forget(const struct dd_program *p, int node, const ddpm_model *m)
 {
     for (int i = 0; i < p->parts; i++) {
@@ -172,7 +172,7 @@ static void forget(const struct dd_program *p, int node, const ddpm_model *m)
     }
 }
 
-/* Makes an RMS norm's g its gain g sqrt(C); other nodes stay as they are. */
+/* Turns g of an RMS norm into its gain g sqrt(C).  Other nodes stay as they are. */
 static void make_gain(float *to, const struct dd_program *p, int node)
 {
     int64_t c = p->param[dd_program_part(p, &p->node[node])->weight].count;

@@ -3,17 +3,16 @@
 #define DD_PARAMS_H
 #include "net/model.h"
 
-/* Returns the floats that a node has in the packed block.  conv: the node's open convolution, NULL for other
-   nodes. */
+/* Returns how many floats a node has in the packed block.  conv is the node's open convolution, or NULL. */
 size_t dd_params_floats(const struct dd_program *p, int node, const struct dd_conv *conv);
-/* Packs the parameters of a node from the tensors of a model.  to [dd_params_floats]. */
+/* Packs the parameters of a node from the tensors of a model into to [dd_params_floats]. */
 int dd_params_pack(float *to, const struct dd_program *p, int node, struct dd_conv *conv, const ddpm_model *m,
                    ddpm_error *err);
-/* Packs them from plain arrays, in which the rows of all parts are stacked, for a node that has parts.
-   bias NULL: none. */
+/* Packs the parameters of a node that has parts from plain arrays, in which the rows of all parts are
+   stacked.  bias may be NULL. */
 void dd_params_repack(float *to, const struct dd_program *p, int node, struct dd_conv *conv,
                       const float *weight, const float *bias);
-/* Reads the numbers of a parameter's tensor to [param->count]. */
+/* Reads the numbers of a parameter's tensor into to [param->count]. */
 void dd_params_read(float *to, const struct dd_param *param, const ddpm_model *m);
 /* Returns how many floats the second parameter of a node (a norm's beta) lies behind the first one. */
 size_t dd_params_second(const struct dd_program *p, const struct dd_part *part);

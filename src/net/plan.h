@@ -4,8 +4,8 @@
 #include "net/program.h"
 
 struct dd_plan {
-    size_t *offset; /* [homes], in floats from the start of the block */
-    size_t floats;  /* of the block */
+    size_t *offset; /* [homes] the offset of each home in the block, in floats */
+    size_t floats;  /* the size of the block */
 };
 
 /* Plans the block for slices of at most `batch` images.  The caller frees it with dd_plan_free. */

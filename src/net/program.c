@@ -1,4 +1,4 @@
-/* The flat list of nodes, and the functions that builders append to it with; see program.h. */
+/* Builds the flat list of nodes: the functions with which builders append to it; see program.h. */
 #include "net/program.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,11 +14,11 @@ int dd_program_forward(const struct dd_program *p)
     return i;
 }
 
-/* Returns the list with one more entry, zeroed, at its end.  Without memory no entry is added, p->failed is
-   set, and the caller overwrites what was the last entry. */
+/* Returns the list with one more entry, zeroed, at its end.  Without memory it sets p->failed and adds no
+   entry; the caller then overwrites the last entry. */
 static void *more(struct dd_program *p, void *list, int *count, size_t size)
 {
-    /* dd_program_init made room for the first entries, so that there always is a last one. */
+    /* dd_program_init has added the first entries, so there always is a last one. */
     void *longer = *count ? dd_memory_more(list, (size_t)*count, size) : list;
     if (!longer) {
         p->failed = true;
@@ -39,7 +39,7 @@ const char *dd_program_name(struct dd_program *p, const char *format, ...)
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
 
-    /* Without memory the name is empty, so that builders need not look. */
+    /* Without memory the name is empty, so builders need not check it. */
     const char *name = dd_arena_text(&p->arena, "%s", text);
     if (!name)
         p->failed = true;
@@ -190,7 +190,7 @@ void dd_program_dropout(struct dd_program *p, const char *name, struct dd_node *
         .pre = n->pre,
         .p = probability,
     };
-    /* Without anything to apply to x it works in place. */
+    /* If nothing is applied to x, dropout works in place. */
     if (!n->norm && n->pre == DD_ACT_NONE)
         drop.y = n->x;
     int node = dd_program_node(p, drop, v.h, v.w, v.c);
@@ -213,7 +213,7 @@ int dd_program_resample(struct dd_program *p, enum dd_op op, const char *name, i
     return p->node[node].y;
 }
 
-/* Moves a value to another home, or copies it there when its own home is shared or the caller's. */
+/* Moves a value to another home.  It is copied there if its own home is shared or belongs to the caller. */
 static void place(struct dd_program *p, int value, int into, int offset)
 {
     const struct dd_value *v = &p->value[value];
@@ -272,7 +272,7 @@ int dd_program_init(struct dd_program *p, enum dd_derivatives derivatives)
     if (!p->param || !p->home || !p->value || !p->part || !p->node)
         return DDPM_ENOMEM;
 
-    /* Value 0, which is no value. */
+    /* Value 0 is no value. */
     dd_program_value(p, 0, 0, 0);
     return DDPM_OK;
 }

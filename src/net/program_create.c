@@ -1,5 +1,5 @@
-/* From a configuration to a program: the builder of its architecture appends the forward nodes, and where
-   gradients are wanted dd_differentiate appends the backward ones. */
+/* Builds a program from a configuration.  The builder of its architecture appends the forward nodes, and
+   dd_differentiate appends the backward ones if gradients are asked for. */
 #include "base/error.h"
 #include "net/program.h"
 

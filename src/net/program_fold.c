@@ -1,18 +1,18 @@
 /* Makes a program for inference shorter.  A program that is trained stays as it was built.
 
-   1.  Up-sampling is folded into the convolution that alone reads it.  The convolution reads each pixel of
-   the small image four times (dd_conv_shape's `doubled`), and the large image is never made.  The
-   convolution also applies what the up-sampling applied on load, since act(x scale + shift) of a copy is
-   the copy of it.
+   1. Up-sampling is folded into a convolution that is its only reader.  The convolution reads each pixel of
+   the small image four times (dd_conv_shape's `doubled`), and the large image is never written.  The
+   convolution also applies what the up-sampling applied on load: copying pixels before or after
+   act(x scale + shift) gives the same.
 
    2. Attention of one head that is as wide as its tokens z = norm(x) needs two matrices instead of four.
    With q = Q z + a, k = K z + b, v = V z + c and y = O (P v) + d, P being the softmax,
 
      q_i . k_j = (K^T Q z_i + K^T a) . z_j + q_i . b,   y_i = O V (P z)_i + O c + d.
 
-   The term q_i . b is the same for all j, so softmax does not see it, and the rows of P add up to 1.  So z
-   itself serves as key and value, and the products K^T Q and O V are made once.  Several heads would need a
-   K^T Q each, which is why they are left as they are. */
+   The term q_i . b is the same for all j, so softmax ignores it.  The rows of P add up to 1, so the constant
+   O c passes through.  So z itself serves as key and value, and the products K^T Q and O V are computed once.
+   Attention of several heads stays as it is, because each head would need a K^T Q of its own. */
 #include <string.h>
 #include "net/program.h"
 
@@ -39,15 +39,16 @@ static struct dd_node *follower(struct dd_program *p, const struct dd_node *up)
         found = n;
     }
 
-    /* Both may not apply something: the convolution has room for one. */
+    /* The convolution can apply one change on load, so at most one of the two nodes may have one. */
     if (!found || found->stride != 1 || found->kernel == 1 ||
         ((up->norm || up->pre) && (found->norm || found->pre)))
         return NULL;
     return found;
 }
 
-/* Returns the node of the 1x1 convolution that writes `value`, or, unless `gives`, that alone reads it.  It
-   must have this many parts and apply no activation on load. -1: there is no such node. */
+/* Returns the node of the 1x1 convolution that writes `value` or, unless `gives` is set, is the only one to
+   read it.  It must have this many parts and apply no activation on load.  Returns -1 when there is no such
+   node. */
 static int projection(const struct dd_program *p, int value, bool gives, int parts)
 {
     int found = -1;
@@ -74,7 +75,8 @@ static void move_node(struct dd_program *p, int at)
         p->part[i].node += p->part[i].node >= at;
 }
 
-/* Folds the attention of node `mix`, see 2. above.  Returns whether it did, which adds a node in front. */
+/* Folds the attention of node `mix`, see 2. above.  Returns whether it did; then there is one more node
+   before it. */
 static bool fold_head(struct dd_program *p, int mix)
 {
     const struct dd_attention *a = &p->node[mix].attention;
@@ -100,14 +102,14 @@ static bool fold_head(struct dd_program *p, int mix)
         .a = 1,
     };
 
-    /* O V takes over the part of V, which stands before its own. */
+    /* O V takes the place of V's part, which stands before O's own part. */
     o->name = dd_program_name(p, "%s.to_v.to_out", name);
     o->part = q->part + 2;
     o->parts = 2;
     o->product = DD_PRODUCT_PLAIN;
     p->part[o->part].node = out;
 
-    /* K^T Q reads the tokens, to which the norm has been applied. */
+    /* K^T Q reads the tokens, which already are norm(x). */
     q->name = dd_program_name(p, "%s.to_q.to_k", name);
     q->parts = 2;
     q->product = DD_PRODUCT_TURNED;

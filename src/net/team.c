@@ -1,8 +1,8 @@
 /* Starts the threads of a network.
 
-   An OpenMP runtime that cannot start a thread ends the process.  So as many threads are first started by
-   hand, which can fail with a code.  Their stacks and all else that they leave behind are enough for the
-   runtime to start its own. */
+   An OpenMP runtime that cannot start a thread ends the process.  So the same number of threads is started by
+   pthread_create before, which returns an error instead.  When these threads have ended, there is room for
+   the runtime's own. */
 #include "net/team.h"
 #include <stdlib.h>
 #include "layer/parallel.h"
@@ -20,8 +20,8 @@ static void *wait_at(void *gate)
     return NULL;
 }
 
-/* Returns the bytes that "512K", "1G" or " 20000 b" asks for (OpenMP 4.5, section 4.7), or 0 when it is no
-   size.  Without a unit it means K. */
+/* Returns the bytes that "512K", "1G" or " 20000 b" asks for (OpenMP 4.5, section 4.7), or 0 when the text
+   is not a size.  Without a unit it is in K. */
 static size_t stack_bytes(const char *text)
 {
     static const char units[] = "bkmg";
@@ -35,7 +35,7 @@ static size_t stack_bytes(const char *text)
     if (!unit || (*end && end[1 + strspn(end + 1, " \t")]))
         return 0;
 
-    /* Too much for a size_t is as much as there is. */
+    /* A size beyond size_t becomes the largest size_t. */
     int shift = 10 * (int)(unit - units);
     return n > SIZE_MAX >> shift ? SIZE_MAX : (size_t)n << shift;
 }
@@ -48,14 +48,14 @@ static void take_stack_size(pthread_attr_t *attr)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t bytes = stack_bytes(getenv(names[i]));
         if (bytes) {
-            /* One that is too small is refused here as it is there. */
+            /* A size that is too small is refused here, as the runtime refuses it. */
             pthread_attr_setstacksize(attr, bytes);
             return;
         }
     }
 }
 
-/* Returns how many of n threads can run at once besides this one. */
+/* Returns how many of n threads can run at once besides the caller. */
 static int rehearse(pthread_t *thread, int n)
 {
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -63,7 +63,7 @@ static int rehearse(pthread_t *thread, int n)
     int started = 0;
 
     take_stack_size(&attr);
-    /* All of them wait at the gate, so that they are there at the same time. */
+    /* All threads wait at the gate, so that they exist at the same time. */
     pthread_mutex_lock(&gate);
     while (started < n && pthread_create(&thread[started], &attr, wait_at, &gate) == 0)
         started++;

@@ -25,7 +25,7 @@ struct unet {
     struct dd_program *p;
     const struct dd_config *c;
     int projections;      /* the node in which all P are stacked */
-    int skip[SKIPS_MOST]; /* values, a stack */
+    int skip[SKIPS_MOST]; /* the values of the skip connections, a stack */
     int skips;
 };
 
@@ -87,7 +87,7 @@ static int time_embedding(struct unet *u)
 
 /* The variations of a resnet: it may resample, and it divides its sum by `scale`. */
 struct resnet {
-    int width;     /* of its output */
+    int width;     /* the width of its output */
     enum dd_op op; /* DD_OP_UPSAMPLE, DD_OP_AVGPOOL, or DD_OP_CONV for neither */
     double scale;
 };
@@ -105,7 +105,7 @@ static int resnet(struct unet *u, const char *name, int x, struct resnet r)
     };
     conv1.norm = dd_program_norm(p, dd_program_name(p, "%s.norm1", name), x, c->groups, c->norm_eps, 0);
 
-    /* Both branches are resampled, the main one after its norm and activation. */
+    /* Both branches are resampled; the main branch is after its norm and activation. */
     if (r.op != DD_OP_CONV) {
         conv1.x = dd_program_resample(p, r.op, dd_program_name(p, "%s.h", name), x, conv1.norm, c->act);
         conv1.norm = 0;
@@ -141,7 +141,7 @@ static int resnet(struct unet *u, const char *name, int x, struct resnet r)
     return dd_program_conv(p, r.width, conv2);
 }
 
-/* groups 0: without a norm. */
+/* Appends attention within x; returns the value of its output.  groups 0: it has no norm. */
 static int attention(struct unet *u, const char *name, int x, int heads, int groups, double scale)
 {
     struct dd_program *p = u->p;
@@ -233,7 +233,7 @@ static int mid(struct unet *u, int h)
     return resnet(u, "mid_block.resnets.1", h, block);
 }
 
-/* Doubles the output of level i; diffusers counts the blocks of the way up from 0 by k. */
+/* Doubles the output of level i.  k is the number that diffusers gives a level of the way up, from 0 on. */
 static int upsample(struct unet *u, int i, int k, int h)
 {
     const struct dd_config *c = u->c;
