@@ -1,5 +1,5 @@
-/* Opens the images of a command that measures them, and reads each once before the first is
-   measured. */
+/* Opens the images that a command measures, and reads each image once before the first is measured, so that a
+   bad image is found at the beginning. */
 #include "measure/checked_data.h"
 
 static void tell_bad(void *user, const ddpm_error *why)

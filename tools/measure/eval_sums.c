@@ -1,6 +1,6 @@
-/* The file is a safetensors container: "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and
-   the settings as metadata.  It carries a hash, because nothing else would tell a number that
-   has changed from one that was measured. */
+/* The file is a safetensors container with "sums" [5, K] and "images" [n, 5] as in eval_sums.h, and the
+   settings as metadata.  It carries a hash, because a number that has changed on the disk looks like a
+   measured one. */
 #include "measure/eval_sums.h"
 #include <math.h>
 #include <stdlib.h>
@@ -67,7 +67,8 @@ struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
             sum += t->image[k * EVAL_SUMS_COLUMNS + (size_t)column];
 
     double mean = sum / n;
-    /* A second pass, since a sum of squares less the square of a sum would cancel. */
+    /* Squares are summed in a second pass, as a sum of squares less the square of the sum would
+           cancel. */
     for (size_t k = 0; k < t->images; k++)
         if (!is_lost(t, k))
             squares += pow(t->image[k * EVAL_SUMS_COLUMNS + (size_t)column] - mean, 2);
@@ -129,7 +130,7 @@ static int read_tensor(double *out, const struct dd_safetensors *s, const char *
     return DDPM_OK;
 }
 
-/* Returns DDPM_EDATA for a file that has changed, and says how to go on without it. */
+/* Returns DDPM_EDATA for a file that has changed; the sentence says how to go on without it. */
 static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err)
 {
     ddpm_error why;

@@ -1,6 +1,6 @@
-/* The results of an evaluation so far: sums over images for every step, the parts of every
-   image, and both in a file to go on from.  Images are added in the order of the data, so a run
-   in pieces adds the same numbers in the same order. */
+/* Holds the results of an evaluation so far: sums over images for every step, and the bits of every image.
+   Both are kept in a file, from which the next run goes on.  Images are added in the order of the data, so a
+   run in pieces adds the same numbers in the same order. */
 #ifndef DDPM_EVAL_SUMS_H
 #define DDPM_EVAL_SUMS_H
 #include <cjson/cJSON.h>
@@ -16,9 +16,9 @@ enum { EVAL_SUMS_INDEX, EVAL_SUMS_CHECK, EVAL_SUMS_TOTAL, EVAL_SUMS_PRIOR, EVAL_
 
 struct eval_sums {
     int K;         /* steps of the chain */
-    size_t images; /* measured so far */
-    size_t lost;   /* images that became NaN; they are in no sum */
-    size_t room;   /* for so many images */
+    size_t images; /* images measured so far */
+    size_t lost;   /* those that became NaN; they are in no sum */
+    size_t room;   /* images that fit in `image` */
     double *sum;   /* [EVAL_SUMS_SUMS, K] */
     double *image; /* [room, EVAL_SUMS_COLUMNS]; bits of a lost image are NaN */
 };
@@ -26,10 +26,11 @@ struct eval_sums {
 /* A mean over images. */
 struct eval_sums_mean {
     double mean;
-    double half; /* half of its 95 % interval by Student's distribution; NaN for fewer than two images */
+    double half; /* half the width of its 95 % interval (Student); NaN for fewer than two images */
 };
 
-/* DDPM_ENOMEM is the only error.  eval_sums_free releases; it is allowed after an error too. */
+/* Begins sums for a chain of K steps and at most `room` images.  DDPM_ENOMEM is the only error;
+   eval_sums_free is allowed after it too. */
 int eval_sums_create(struct eval_sums *t, int K, size_t room, ddpm_error *err);
 void eval_sums_free(struct eval_sums *t);
 /* Adds an image: its index, the checksum of its values and its bound.  There must be room. */

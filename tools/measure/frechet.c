@@ -1,26 +1,26 @@
-/* The Frechet distance of two Gaussians that have the means mu and the covariances S (divisor
-   n - 1) of two sets (Dowson and Landau 1982; Heusel et al. 2017):
+/* The Frechet distance between two sets of points is that between two Gaussians that have the means mu and
+   the covariances S (divisor n - 1) of the sets (Dowson and Landau 1982; Heusel et al. 2017):
 
      D = |mu_a - mu_b|^2 + tr S_a + tr S_b - 2 tr (S_a^1/2 S_b S_a^1/2)^1/2
 
-   Here S^1/2 = V L^1/2 V^T for S = V L V^T.  The last trace is the sum of the roots of the
-   eigenvalues.  LAPACK (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding
-   makes negative count as 0.
+   Here S^1/2 = V L^1/2 V^T for S = V L V^T.  The last trace is the sum of the roots of the eigenvalues.
+   LAPACK (dsyevd) finds eigenvalues, BLAS multiplies.  Eigenvalues that rounding makes negative count as 0.
 
-   D of two samples of one distribution is not 0 on average but of the order of d^2 / n.  The
-   bootstrap shows by how much: FRECHET_ROUNDS times both sets are drawn anew from themselves,
-   with repetition, and have distance D*_r.  On average D*_r is as much above D as D is above the
-   truth.  Hence (Efron and Tibshirani 1993, chapter 10)
+   For two samples from one distribution D is not 0 on average, but of the order of d^2 / n.  The bootstrap
+   estimates this bias.  It draws both sets anew from themselves, with repetition, FRECHET_ROUNDS times; round
+   r has the distance D*_r.  On average D*_r is as much above D as D is above the truth.  So with the
+   quantiles q_p of D* (Efron and Tibshirani 1993, chapter 10)
 
-     distance = 2 D - mean D*,   interval = 2 D - q_97.5 % to 2 D - q_2.5 % of D*,   nothing below 0
+     distance   2 D - mean D*
+     interval   2 D - q_0.975 to 2 D - q_0.025, with values below 0 replaced by 0
 
-   Draws from n points have n - 1 of n of the variance of the distribution, and their quantiles
-   are those of a variance that is known.  So both ends of the interval are moved away from the
-   distance by the factor t sqrt(n / (n - 1)) / 1.96 of the smaller set, where t is Student's
-   quantile (Hesterberg 2015, section 5.3). The interval then holds 0 for two samples of one
-   distribution.
+   This interval is too narrow for two reasons.  Draws from n points have only (n - 1) / n of the variance of
+   the distribution, and the quantiles take the variance as if it were known (normal, not Student).  So both
+   ends are moved away from the distance by the factor t sqrt(n / (n - 1)) / 1.96, where n is the size of the
+   smaller set and t is Student's quantile (Hesterberg 2015, section 5.3).  For two samples from one
+   distribution the interval then holds 0 in about 95 % of cases.
 
-   Draw r of set k comes from Philox with index k, t = r and the purpose "order of data". */
+   The draws of set k in round r come from Philox with index k, t = r and the purpose "order of data". */
 #include "measure/frechet.h"
 #include <cblas.h>
 #include <lapacke.h>
@@ -32,21 +32,22 @@
 #include "base/rng.h"
 #include "measure/student.h"
 
-/* One set and what is computed of it. */
+/* One set and its moments. */
 struct set {
     const double *point; /* [n, d] */
     size_t n;
-    uint32_t *times; /* [n]: how often each point is taken, n in all */
+    uint32_t *times; /* [n]: how often each point is taken; the sum is n */
     double *mean;    /* [d] */
-    double *cov;     /* [d, d] */
+    double *cov;     /* [d, d], the covariance */
 };
 
 struct space {
     size_t d;
     struct set set[2];
-    double *away;        /* [max(n, m), d]: points less their mean */
-    double *root, *work; /* [d, d] */
-    double *value;       /* [max(d, n, m)] */
+    double *away;  /* [max(n, m), d]: points less their mean */
+    double *root;  /* [d, d]: square root of the first covariance */
+    double *work;  /* [d, d] */
+    double *value; /* [max(d, n, m)]: eigenvalues, or random numbers */
 };
 
 static int open_space(struct space *s, const struct frechet_sets *of, ddpm_error *err)
@@ -58,6 +59,7 @@ static int open_space(struct space *s, const struct frechet_sets *of, ddpm_error
         return dd_error(err, DDPM_EUSAGE, "sets of %zu and %zu images: a distance needs at least 2 of each",
                         of->n, of->m);
 
+    /* The block holds both means, both covariances, root, work and value. */
     double *block = calloc(4 * square + 3 * d + most, sizeof *block);
     uint32_t *times = calloc(of->n + of->m, sizeof *times);
     s->away = calloc(most, d * sizeof *s->away);
@@ -86,7 +88,7 @@ static void close_space(struct space *s)
     free(s->away);
 }
 
-/* Fills m [d, d] = rows^T rows of rows [n, d].  BLAS computes one triangle, the other is copied. */
+/* Fills m [d, d] = R^T R for R = rows [n, d].  BLAS computes the upper triangle; the other is copied. */
 static void multiply_by_itself(double *m, const double *rows, size_t n, size_t d)
 {
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)n, 1, rows, (int)d, 0, m, (int)d);
@@ -103,7 +105,7 @@ static void multiply(double *c, const double *a, const double *b, size_t d)
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, b, n, 0, c, n);
 }
 
-/* Fills mean and covariance of the points, each taken as often as `times` says. */
+/* Fills mean and covariance of a set, in which each point counts as often as `times` says. */
 static void find_moments(struct space *s, struct set *set)
 {
     size_t d = s->d, rows = 0;
@@ -113,7 +115,7 @@ static void find_moments(struct space *s, struct set *set)
         for (size_t e = 0; e < d && set->times[i]; e++)
             set->mean[e] += set->times[i] * set->point[i * d + e] / (double)set->n;
 
-    /* A point that is taken k times is one row with the weight of k. */
+    /* A point that is taken k times is one row, times sqrt(k / (n - 1)): R^T R is then the covariance. */
     for (size_t i = 0; i < set->n; i++) {
         double weight = sqrt(set->times[i] / (double)(set->n - 1));
         if (!set->times[i])
@@ -125,9 +127,9 @@ static void find_moments(struct space *s, struct set *set)
     multiply_by_itself(set->cov, s->away, rows, d);
 }
 
-/* Fills value [d] with the eigenvalues of m [d, d], which is symmetric, and m with the
-   eigenvectors, one a row, if they are wanted.  To LAPACK, which counts by columns, a symmetric
-   matrix is the same. */
+/* Fills value [d] with the eigenvalues of the symmetric m [d, d] and, with `vectors`, the rows of m with the
+   eigenvectors.  LAPACK stores matrices by columns: a symmetric matrix is the same, and its columns are our
+   rows. */
 static int find_eigenvalues(double *value, double *m, size_t d, bool vectors, ddpm_error *err)
 {
     lapack_int n = (lapack_int)d;
@@ -153,7 +155,7 @@ static int find_root(struct space *s, ddpm_error *err)
     if (code)
         return code;
 
-    /* Eigenvalues of a covariance are not negative, but for rounding. */
+    /* An eigenvalue of a covariance is negative only by rounding. */
     for (size_t k = 0; k < d; k++)
         for (size_t e = 0; e < d; e++)
             s->work[k * d + e] *= sqrt(sqrt(fmax(s->value[k], 0)));
@@ -161,7 +163,7 @@ static int find_root(struct space *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Fills *distance = D of the points that are taken. */
+/* Sets *distance to D for the points as often as they are taken. */
 static int measure(double *distance, struct space *s, ddpm_error *err)
 {
     size_t d = s->d;
@@ -196,7 +198,7 @@ static void take_all(struct space *s)
             s->set[k].times[i] = 1;
 }
 
-/* Draws as many points of each set as it has, with repetition. */
+/* Draws from each set as many points as it has, with repetition. */
 static void draw(struct space *s, uint64_t seed, int round)
 {
     for (int k = 0; k < 2; k++) {
@@ -230,14 +232,15 @@ int frechet_plain(double *distance, const struct frechet_sets *sets, ddpm_error 
     return code;
 }
 
-/* Fills f from D and the distances of all draws, which are sorted; least: points of the smaller
-   set. */
+/* Fills f from D = plain, the sorted distances D* and their mean; least: points in the smaller set. */
 static void conclude(struct frechet *f, double plain, const double *again, double mean, size_t least)
 {
     double corrected = 2 * plain - mean, share = (double)(least - 1) / (double)least;
     double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
 
     f->plain = plain;
+    /* A fortieth of the sorted distances, 2.5 %, lies outside at either end.  Mirroring them at D puts
+           the upper quantile at the lower end of the interval. */
     f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);
     f->above = wider * fmax(0, mean - again[FRECHET_ROUNDS / 40]);
     f->distance = fmax(0, corrected);
@@ -264,7 +267,7 @@ int frechet_distance(struct frechet *f, const struct frechet_sets *sets, uint64_
     if (code)
         return code;
 
-    /* conclude() reads the quantiles off the sorted distances. */
+    /* The quantiles are read from the sorted distances. */
     qsort(again, FRECHET_ROUNDS, sizeof *again, compare);
     conclude(f, plain, again, mean, sets->n < sets->m ? sets->n : sets->m);
     return DDPM_OK;

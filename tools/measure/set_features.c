@@ -1,4 +1,4 @@
-/* Images go through the network a batch at a time; what it says of one does not depend on the
+/* Images go through the network a batch at a time.  The activations for an image do not depend on the
    others. */
 #include "measure/set_features.h"
 #include <math.h>
@@ -6,11 +6,11 @@
 #include "base/error.h"
 #include "cli/interrupt.h"
 
-/* A data set, the network that looks at it, and room for a batch. */
+/* A data set, the network that its images go through, and room for a batch. */
 struct look {
     const struct dataset *data;
     ddpm_net *net;
-    int class;
+    int class;        /* one class for all images; negative: each has its class in the data */
     size_t d;         /* values of an image */
     double *x;        /* [batch, d] */
     int32_t *classes; /* [batch] */
@@ -21,7 +21,7 @@ double set_features_t(const ddpm_about *a)
     return floor(a->steps / 10.0);
 }
 
-/* Fills point [n, features] of the images from the first on; n is at most a batch. */
+/* Fills point [n, features] for n images, at most a batch, from image `first` on. */
 static int look_at(double *point, const struct look *l, size_t first, int n, ddpm_error *err)
 {
     const ddpm_about *a = l->data->about;

@@ -1,5 +1,6 @@
-/* gamma_t, mse_t [T] are means over images: the mean square of the predicted eps and its mean
-   squared error.  An evaluation of fewer steps gives the others by interpolation. */
+/* The statistics of a model are gamma_t [T], the mean square of the predicted eps, and mse_t [T], its mean
+   squared error, both as means over images.  If an evaluation had fewer steps, the values at the other steps
+   are interpolated. */
 #include "measure/statistics.h"
 #include <math.h>
 #include <stdlib.h>
@@ -35,8 +36,8 @@ bool statistics_plan(struct statistics_plan *p, double calls, size_t images, int
     size_t few = images < IMAGES_FEW ? images : IMAGES_FEW;
     int least = T < TERMS_LEAST ? T : TERMS_LEAST;
 
-    /* The calls are enough for everything, for all terms of some images, for some terms of the
-       fewest images, or for the fewest terms of fewer images still. */
+    /* The calls are enough for all terms of all images, for all terms of some images (at least `few`), for
+       some terms of `few` images, or for the fewest terms of fewer images. */
     if (calls >= (double)images * T)
         *p = (struct statistics_plan){ images, T };
     else if (calls >= (double)few * T)
@@ -58,7 +59,8 @@ void statistics_fill(double *all, int T, const double *alpha_bar, const double *
             continue;
         }
 
-        /* Positions on the scale of the line: `from` and `to` of the two values, `at` of step i. */
+        /* log(a / (1 - a)) is the scale of the line.  The known values are at `from` and `to`, step i is at
+           `at`. */
         double a = alpha_bar[(int)t[k]], b = alpha_bar[(int)t[k + 1]], here = alpha_bar[i];
         double from = log(a) - log1p(-a), to = log(b) - log1p(-b), at = log(here) - log1p(-here);
         double part = isfinite(from) && isfinite(to) && to < from ? (at - from) / (to - from)

@@ -1,13 +1,13 @@
-/* Student's distribution of a whole number n of degrees of freedom has a probability within -t
-   to t in closed form (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).  With theta = atan(t /
-   sqrt n) and c = cos theta it is
+/* For a whole number n of degrees of freedom, the probability that Student's variable lies between -t and t
+   has a closed form (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).  With theta = atan(t / sqrt n) and c =
+   cos theta it is
 
      n odd     2/pi (theta + sin theta (c + 2/3 c^3 + 2 4 / (3 5) c^5 + ... to c^(n-2)))
      n even    sin theta (1 + 1/2 c^2 + 1 3 / (2 4) c^4 + ... to c^(n-2))
 
-   It grows with theta, so the quantile is found by halving an interval of theta until no number
-   is left between its ends.  Beyond 1000 degrees the expansion in 1/n is taken (26.7.5), whose
-   first term left out is below 1e-14 there. */
+   It grows with theta, so the quantile is found by halving an interval of theta until no number is left
+   between its ends.  Above 1000 degrees of freedom an expansion in 1/n is used (26.7.5); the first term that
+   is left out is below 1e-14 there. */
 #include "measure/student.h"
 #include <math.h>
 
@@ -15,6 +15,7 @@ static const double pi = 3.14159265358979323846, inside = 0.95;
 
 enum { SUMMED = 1000 };
 
+/* Returns the probability between -t and t for t = sqrt(n) tan theta. */
 static double probability(double theta, size_t n)
 {
     double c = cos(theta), term = n % 2 ? c : 1, sum = 0;
@@ -26,7 +27,7 @@ static double probability(double theta, size_t n)
     return n % 2 ? 2 / pi * (theta + sin(theta) * sum) : sin(theta) * sum;
 }
 
-/* The expansion around the normal quantile z. */
+/* Returns Student's quantile by the expansion around the normal quantile z. */
 static double expand(double z, double n)
 {
     double s = z * z;

@@ -1,6 +1,6 @@
-/* Everything is drawn in plain colours on a page three times as fine as the picture.  The mean
-   over 3 x 3 pixels makes edges smooth.  Letters are the rectangles of stb_easy_font, whose
-   capitals are 7 units high. */
+/* Everything is drawn in plain colours on a page with three times as many pixels per side as the picture.
+   The picture is the mean over 3 x 3 of them, which makes edges smooth.  Letters are the rectangles of
+   stb_easy_font, whose capitals are 7 units high. */
 #include "training/canvas.h"
 #include <math.h>
 #include <string.h>
@@ -31,7 +31,7 @@ void canvas_free(struct canvas *c)
     picture_free(&c->fine);
 }
 
-/* Paints a pixel of the fine page; nothing outside of it. */
+/* Paints a pixel of the fine page; does nothing outside of it. */
 static void put(struct canvas *c, int x, int y, struct color color)
 {
     if (x >= 0 && y >= 0 && x < c->fine.width && y < c->fine.height)
@@ -64,7 +64,7 @@ void canvas_line(struct canvas *c, double x0, double y0, double x1, double y1, d
     }
 }
 
-/* Copies words, cut to size, since stb_easy_font takes a text that may be written to. */
+/* Copies the first letters of words, as stb_easy_font takes a text that is not const. */
 static void copy(char out[LETTERS], const char *words)
 {
     size_t n = strlen(words) < LETTERS ? strlen(words) : LETTERS - 1;
@@ -91,7 +91,7 @@ void canvas_text(struct canvas *c, double x, double y, const char *words, const 
     char text[LETTERS];
     copy(text, words);
 
-    /* Each letter is a few rectangles; corners 0 and 2 are opposite. */
+    /* Each letter is a few rectangles; corners 0 and 2 of each are opposite.  `back` aligns the text at x. */
     int quads = stb_easy_font_print(0, 0, text, NULL, corner, sizeof corner);
     for (int q = 0; q < quads; q++) {
         double left = corner[4 * q].x * unit - back, right = corner[4 * q + 2].x * unit - back;
@@ -104,7 +104,7 @@ void canvas_text(struct canvas *c, double x, double y, const char *words, const 
     }
 }
 
-/* Returns colour k of a pixel of the picture: the rounded mean of its parts. */
+/* Returns colour k of a pixel of the picture: the rounded mean over its pixels of the fine page. */
 static unsigned char mean_of(const struct canvas *c, int x, int y, int k)
 {
     int sum = FINE * FINE / 2;

@@ -1,13 +1,13 @@
-/* The shuffle goes from the last place to the first.  Place i gets one of the i + 1 images that
-   are not placed yet: number floor(w (i + 1) / 2^32), where w is word i of (seed, epoch).  Words
-   come in blocks of 256, the last block first. */
+/* The shuffle goes from the last place to the first.  Place i gets one of the i + 1 images that have no place
+   yet: number floor(w (i + 1) / 2^32), where w is the random word i for (seed, epoch).  Words are made in
+   blocks of 256, the last block first. */
 #include "training/epoch.h"
 #include <stdlib.h>
 #include <zlib.h>
 #include "base/error.h"
 #include "base/rng.h"
 
-enum { PLACES, FLIPS }; /* the draws of the purpose */
+enum { PLACES, FLIPS }; /* the draws of the purpose "order of data" */
 
 void epoch_order(uint32_t *order, size_t n, uint64_t seed, uint32_t epoch)
 {
@@ -34,7 +34,7 @@ bool epoch_flip(uint64_t seed, uint32_t epoch, size_t place)
     struct dd_rng r = { .seed = seed, .index = epoch, .purpose_draw = (uint32_t)DD_RNG_ORDER << 24 | FLIPS };
     uint32_t word;
     dd_rng_words(&r, &word, place, 1);
-    return word >> 31;
+    return word >> 31; /* the highest bit */
 }
 
 static size_t values_of(const ddpm_about *a)
@@ -81,7 +81,7 @@ int stream_open(struct stream *s, const struct dataset *data, const uint32_t *ch
     return dd_error(err, DDPM_ENOMEM, "out of memory for the order of %zu images", data->count);
 }
 
-/* Copies an image x [h, w, c], mirrored or not. */
+/* Copies an image x [h, w, c] as float; flip: mirrored, left to right. */
 static void put(float *out, const double *x, const ddpm_about *a, bool flip)
 {
     int h = a->height, w = a->width, c = a->channels;
@@ -101,7 +101,7 @@ int stream_read(struct stream *s, float *x0, int32_t *classes, uint64_t position
         uint64_t epoch = (position + row) / count;
         size_t place = (size_t)((position + row) % count);
 
-        /* The order is made once for an epoch. */
+        /* The order is made once per epoch. */
         if (epoch != s->epoch)
             epoch_order(s->order, count, s->seed, (uint32_t)epoch);
         s->epoch = epoch;

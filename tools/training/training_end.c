@@ -1,10 +1,9 @@
-/* Makes what comes behind the last step: a picture, the model file, its statistics.
+/* Makes what follows the last step: a picture, the model file and its statistics.
 
-   Statistics take about one call of the network for every image and term.  They get at most as
-   many calls as the steps have had images, and at least 256, so that they take less time than
-   the steps did.  That depends on the settings alone.  With --time they also have to end in
-   time, by the rate that a first call has shown.  A tenth of the time is kept for them and for
-   the picture, or less when they need less. */
+   Statistics take about one call of the network for every image and term.  They may take as many calls as the
+   steps have had images, but at least 256, so that they take less time than the steps.  This limit depends on
+   the settings alone.  With --time they also have to end in time, by the measured rate of a first call.  At
+   most a tenth of the time is kept for them and for the picture. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 enum {
     CALLS_LEAST = 256,
     TRIES = 3, /* plans of statistics, each with less than the one before */
-    LONG = 30  /* seconds of a picture that are worth a word */
+    LONG = 30  /* a picture that takes more seconds is announced */
 };
 
 /* A step of training takes an image forward and backward and makes new weights ready. */
@@ -53,13 +52,13 @@ double training_end_seconds(const struct training *t)
 
 /* ---- statistics ---- */
 
-/* A part of the held-out images. */
+/* Some of the held-out images; index is owned. */
 struct part {
     struct dataset data;
     uint32_t *index;
 };
 
-/* Takes `count` images, evenly spread. */
+/* Takes `count` of the held-out images, evenly spread. */
 static int take_part(struct part *p, const struct dataset *held, size_t count, ddpm_error *err)
 {
     *p = (struct part){ .data = *held, .index = malloc((count + 1) * sizeof *p->index) };
@@ -134,8 +133,8 @@ static void announce(const struct training *t, const struct statistics_plan *p)
            whole ? "" : " (ddpm eval DATA --statistics -o NEW: of all)");
 }
 
-/* Measures what the plan says and stores it.  Sets *late when there was not even time for the first
-   images. */
+/* Measures statistics by the plan and stores them.  Sets *late if there was not even time for the first
+   batch. */
 static int measure(struct training *t, const ddpm_model *m, const struct statistics_plan *p, bool *late,
                    ddpm_error *err)
 {
@@ -149,7 +148,7 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
         e.until = t->s->time > 0 ? t->began + t->s->time : 0;
         code = evaluation_run(&e, NULL, NULL, err);
 
-        /* A rate that was too slow is remembered for the next, smaller plan. */
+        /* The measured rate is kept for the next, smaller plan. */
         t->call = e.late ? e.call : t->call;
         *late = e.eval_sums.images == 0;
         if (!code && !interrupted && !*late) {
@@ -163,8 +162,8 @@ static int measure(struct training *t, const ddpm_model *m, const struct statist
     return code;
 }
 
-/* Measures as much as there is time for.  When the time is over before the first images are
-   measured, fewer terms are tried, at the rate that was seen. */
+/* Measures statistics by the largest plan that there is time for.  If the first batch would end too late, a
+   smaller plan is made from the rate of that batch. */
 static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *err)
 {
     struct statistics_plan p;
@@ -174,7 +173,7 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
     for (int i = 0; i < TRIES && late && !code && !interrupted; i++) {
         double calls = calls_allowed(t), left = training_time_left(t);
 
-        /* A fifth of the time is left for what the rate does not tell. */
+        /* A fifth of the time is left for what is not in the rate; 1e-9 avoids a division by 0. */
         if (isfinite(left))
             calls = fmin(calls, 0.8 * fmax(left, 0) / (training_call_seconds(t) + 1e-9));
         if (!statistics_plan(&p, calls, t->held.count, t->about->steps))
@@ -191,8 +190,7 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
 
 /* ---- the end ---- */
 
-/* Draws a last picture, unless it was just drawn or takes more than half of the time that is
-   left. */
+/* Draws a last picture, unless it was just drawn or would take more than half of the time left. */
 static int show_last(struct training *t, ddpm_error *err)
 {
     char duration[PROGRESS_TIME];
@@ -226,7 +224,7 @@ int training_finish(struct training *t, ddpm_error *err)
     if (!code && !interrupted)
         code = ddpm_model_save(m, t->s->output, t->replaces ? DDPM_SAVE_REPLACE : 0, err);
 
-    /* The model is there; an error in its statistics does not take it away. */
+    /* From here on the model is written, and an error in its statistics says so. */
     if (!code && !interrupted) {
         t->written = true;
         code = t->held.count ? measure_in_time(t, m, err) : DDPM_OK;

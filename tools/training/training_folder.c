@@ -1,4 +1,5 @@
-/* Steps have nine digits in the names of checkpoints, so the names sort as the steps do. */
+/* Keeps the folder of a training.  The names of checkpoints have nine digits for the step, so that they sort
+   by step. */
 #include "training/training_folder.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -20,8 +21,8 @@ static bool is_ours(const char *folder, const char *name)
            !strcmp(name, "loss.png") || (!strncmp(name, "grid-", 5) && dd_names_end(name, ".png"));
 }
 
-/* Fills *st for a file of ours.  Returns false where there is none, or where its link leads
-   nowhere. */
+/* Fills *st for a file with a name that a training uses.  Returns false if the name is another one, or if
+   there is no such file (a link may lead nowhere). */
 static bool examine(struct stat *st, const char *folder, const char *name)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
@@ -41,15 +42,15 @@ static bool is_in_the_way(const char *folder, const char *name)
     return examine(&st, folder, name) && !S_ISREG(st.st_mode);
 }
 
-/* Returns whether a training has made this file.  A log without a line is that of a training
-   that was killed before its first checkpoint. */
+/* Returns whether the file holds work of a training.  An empty log does not: its training was killed before
+   the first checkpoint. */
 static bool is_work(const char *folder, const char *name)
 {
     struct stat st;
     return examine(&st, folder, name) && st.st_size > 0;
 }
 
-/* Returns DDPM_ECREATE when something that is no regular file stands where one of ours will. */
+/* Returns DDPM_ECREATE if something that is no regular file has a name that a training uses. */
 static int check_files(struct training_folder *f, ddpm_error *err)
 {
     char **name;
@@ -127,7 +128,8 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
 
     dd_names_list(&name, &n, f->path, newest_checkpoint_is, NULL);
 
-    /* Names begin with "step-".  Later checkpoints leave the list, the oldest of the others go. */
+    /* Names begin with "step-" and are sorted.  Later checkpoints are taken off the list; then the oldest are
+       removed. */
     while (n && strtoll(name[n - 1] + 5, NULL, 10) > last)
         free(name[--n]);
     for (size_t i = 0; i + (size_t)keep < n; i++)
@@ -135,13 +137,13 @@ void training_folder_prune(struct training_folder *f, int64_t last, int keep)
     dd_names_free(name, n);
 }
 
-/* Renames the folder to the first FOLDER.N that is free, since rename never replaces a folder with
-   something in it.  kept [size]: that name. */
+/* Renames the folder to the first free FOLDER.N.  rename fails for a folder that has something in it, so
+   nothing can be lost.  kept [size]: the new name. */
 static int rename_folder(struct training_folder *f, char *kept, size_t size, ddpm_error *err)
 {
     int failed = -1;
 
-    errno = ENAMETOOLONG;
+    errno = ENAMETOOLONG; /* the error if no name fits into kept */
     for (int i = 1; i < ASIDE_MOST && failed; i++) {
         if (snprintf(kept, size, "%s.%d", f->path, i) >= (int)size)
             break;
@@ -173,7 +175,7 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     if (code)
         return code;
 
-    /* The lock belongs to the renamed folder; it is given up once the new one is locked. */
+    /* The old lock belongs to the renamed folder; it is released once the new folder is locked. */
     code = folder_make(f->path, err);
     if (!code)
         code = folder_lock(&f->lock, f->path, NULL, 0, "", err);
@@ -182,7 +184,7 @@ int training_folder_set_aside(struct training_folder *f, char *kept, size_t size
     return code;
 }
 
-/* An empty folder is that of a training that was refused: rmdir removes no other. */
+/* An empty folder was made for a training that was then refused.  rmdir removes only an empty folder. */
 void training_folder_close(struct training_folder *f)
 {
     if (f->path && f->lock.folder >= 0)

@@ -1,5 +1,5 @@
-/* Lines are written whole and handed to the system at once.  Half a line, of a process that was
-   killed, is taken out when the log is opened. */
+/* Every line is written whole and flushed at once.  If a process was killed in the middle of a line, that
+   line is removed when the log is opened again. */
 #include "training/training_log.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -26,7 +26,7 @@ static int add_point(struct training_log *l, const cJSON *line, double step, ddp
     return curve_add(&l->loss, step, cJSON_GetNumberValue(loss), err);
 }
 
-/* Copies the lines up to step `last`, and adds their losses to the curves. */
+/* Copies the lines up to step `last` to out, and adds their losses to the curves. */
 static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out, int64_t last,
                       ddpm_error *err)
 {
@@ -37,7 +37,7 @@ static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out
         cJSON *line = cJSON_ParseWithLength(at, (size_t)(next - at));
         double step = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(line, "step"));
 
-        /* A line without a step has NAN here, and goes. */
+        /* A line without a step has NAN here and is not copied. */
         if (step <= (double)last) {
             code = add_point(l, line, step, err);
             fwrite(at, 1, (size_t)(next + 1 - at), out);
@@ -60,8 +60,8 @@ static int rewrite(struct training_log *l, const struct dd_file *f, const char *
     return code;
 }
 
-/* Opens a regular file only: a pipe would wait for its reader, and a link would lead out of the
-   folder. */
+/* Opens the log for more lines if it is a regular file.  A pipe would wait for its reader, and a link would
+   lead out of the folder. */
 static int open_end(struct training_log *l, const char *path, ddpm_error *err)
 {
     struct stat st;
@@ -110,7 +110,7 @@ int training_log_step(struct training_log *l, const ddpm_trainer_report *r, stru
     if (!flush && r->step % TRAINING_LOG_EVERY)
         return DDPM_OK;
 
-    /* 1e-9: steps may be faster than the clock is fine. */
+    /* 1e-9 avoids a division by 0 if a step takes less than a tick of the clock. */
     double loss = l->sum / (double)l->steps, seconds = l->seconds + 1e-9;
     double rate = (double)(cost.images * l->steps) / seconds, share = l->loading / seconds;
     int code = curve_add(&l->loss, (double)r->step, loss, err);

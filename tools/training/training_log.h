@@ -1,23 +1,23 @@
-/* The log of a training, a JSON object a line:
+/* The log of a training has a JSON object in each line:
 
      {"step", "loss", "rate", "norm", "images_per_second", "loading"}
      {"step", "held_out"}
 
-   The loss is a mean over the steps since the line before; loading is the share of the time that
-   reading images took; held_out is the loss of the held-out images with the averaged weights.  The
-   curves of both losses are drawn from it. */
+   loss is the mean over the steps since the line before, rate the learning rate, norm that of the gradient;
+   loading is the share of the time that reading images took; held_out is the loss of the held-out images with
+   the averaged weights.  The curves of both losses are drawn from the log. */
 #ifndef DDPM_TRAINING_LOG_H
 #define DDPM_TRAINING_LOG_H
 #include <stdio.h>
 #include "training/curve.h"
 
-enum { TRAINING_LOG_EVERY = 10 }; /* steps of a line */
+enum { TRAINING_LOG_EVERY = 10 }; /* a line is written every so many steps */
 
 struct training_log {
     FILE *file;
     struct curve loss, held;
 
-    /* Since the last line: the sum of the losses, seconds, seconds of loading, steps. */
+    /* Sums since the last line: losses, seconds, seconds of loading, steps. */
     double sum, seconds, loading;
     int64_t steps;
 };
@@ -25,11 +25,12 @@ struct training_log {
 /* The cost of a step. */
 struct training_log_cost {
     int images;
-    double seconds, loading; /* in all; of them for reading its images */
+    double seconds; /* time of the whole step */
+    double loading; /* the part of it for reading images */
 };
 
-/* Opens path for more lines.  Lines after the given step, which are made again, are taken out
-   first. */
+/* Opens the log at path for more lines.  First removes the lines after `step`, as those steps are made
+   again. */
 int training_log_open(struct training_log *l, const char *path, int64_t step, ddpm_error *err);
 /* Counts a step that has been done.  Every TRAINING_LOG_EVERY steps, or with flush, it writes a
    line. */

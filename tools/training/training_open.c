@@ -1,6 +1,5 @@
-/* Opens a training in this order: what the options say alone, the network, every image once, the
-   checkpoint to go on from, the trainer.  Whatever can fail has then failed before the first
-   step. */
+/* Opens a training in this order: the checks of the options, the network, every image once, the checkpoint to
+   go on from, the trainer.  So what can fail fails before the first step. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "training/training.h"
 
+/* If nothing else is asked for, one in HELD_OUT_PART images is held out, but at most HELD_OUT_MOST. */
 enum { HELD_OUT_MOST = 128, HELD_OUT_PART = 20 };
 
 static int make_model(struct training *t, ddpm_error *err)
@@ -39,7 +39,7 @@ static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err
     if (code)
         return code;
 
-    /* Photos have any size; 32 x 32 is what a first training can do with them. */
+    /* Photographs in a folder have all sizes; 32 x 32 is small enough for a first training. */
     for (int i = 0; i < 2 && t->data.folder.files; i++)
         shape[i] = 32;
     cJSON *root = init ? cJSON_Parse(ddpm_model_about(init)->json) : NULL;
@@ -123,7 +123,7 @@ static size_t held_out(const struct training *t)
     return part < HELD_OUT_MOST ? part : HELD_OUT_MOST;
 }
 
-/* Holds the last images of a random order out.  Both parts keep the order of the data. */
+/* Holds out the last images of a random order.  Both parts keep the order of the data. */
 static int split(struct training *t, ddpm_error *err)
 {
     size_t n = t->data.count, held = held_out(t), used = 0, out = 0;
@@ -159,7 +159,7 @@ static int split(struct training *t, ddpm_error *err)
 
 /* ---- what the trainer begins with ---- */
 
-/* Copies the tensors of --init.  Tensors of both models are in order of names. */
+/* Copies the tensors of --init.  Both models list their tensors in order of names. */
 static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path, ddpm_error *err)
 {
     const ddpm_tensor *a, *b;
@@ -172,7 +172,7 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
         bool same = k < m && !strcmp(b[k].name, a[i].name) && b[k].rank == a[i].rank &&
                     !memcmp(b[k].dim, a[i].dim, sizeof a[i].dim);
 
-        /* Another schedule is allowed: only weights are taken. */
+        /* The schedule may be another one: only weights are copied. */
         if (!same && !strncmp(a[i].name, "schedule.", 9))
             continue;
         if (!same)
@@ -189,7 +189,8 @@ static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path
     return DDPM_OK;
 }
 
-/* Fills t->run with the settings that decide about bits.  Progress is added to it as it comes. */
+/* Fills t->run with the settings on which the bits of the weights depend.  Checkpoints add the progress to
+   it. */
 static bool fill_run(struct training *t, const char *engine_class)
 {
     char seed[24];
@@ -213,8 +214,8 @@ static bool fill_run(struct training *t, const char *engine_class)
            cJSON_AddStringToObject(o, "engine_class", engine_class);
 }
 
-/* Adds the names of the classes to t->run, for whoever reads a checkpoint.  They are not
-   compared, since the hash of the data tells whether they are the same. */
+/* Adds the names of the classes to t->run, so that a checkpoint shows them.  They are not compared when a
+   training goes on, as the hash of the data covers the classes. */
 static int describe_classes(struct training *t, ddpm_error *err)
 {
     const struct image_folder *f = &t->data.folder;
@@ -255,7 +256,7 @@ static int open_trainer(struct training *t, ddpm_error *err)
     return t->x0 && t->classes ? DDPM_OK : dd_error_memory(err, t->name);
 }
 
-/* Renames the folder of an earlier training, so that what it made stays. */
+/* Renames the folder of an earlier training, so that its work is kept. */
 static int begin_anew(struct training *t, ddpm_error *err)
 {
     char kept[4096];
@@ -273,7 +274,7 @@ static int open_init(struct training *t, ddpm_model **init, ddpm_error *err)
     return code;
 }
 
-/* Opens what is needed for the first step. */
+/* Opens everything that the first step needs. */
 static int begin(struct training *t, ddpm_error *err)
 {
     int code = describe_classes(t, err);
@@ -297,7 +298,7 @@ static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
     if (!code)
         code = split(t, err);
 
-    /* The metadata of the model hold the hash of the data, so it is made again. */
+    /* The model's metadata hold the hash of the data, which is known only now: the model is made again. */
     if (!code)
         code = make_model(t, err);
     if (code)

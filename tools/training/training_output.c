@@ -1,9 +1,8 @@
 /* Finds whether the model file of a training may be written, and whether it is there already.
 
-   A MODEL that is there is replaced when the user allows it, or when it is of the training that
-   is gone on with: its network, diffusion and data are the checkpoint's.  It is all that is
-   asked for when the training has ended, its weights are those that would be written, and it has
-   statistics if images are held out. */
+   A MODEL that is there is replaced if the user allows it, or if it comes from the training that goes on: its
+   network, diffusion and data are those of the checkpoint.  Nothing is left to do if the training has ended,
+   MODEL's weights are those that would be written, and it has statistics (if images are held out). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@ static bool is_there(const struct training *t)
     return access(t->s->output, F_OK) == 0;
 }
 
-/* Returns whether the model file can be written, by beginning it. */
+/* Checks that the model file can be written, by beginning it. */
 static int try_output(const char *path, ddpm_error *err)
 {
     struct dd_output o;
@@ -27,8 +26,8 @@ static int try_output(const char *path, ddpm_error *err)
     return code;
 }
 
-/* A training that has ended writes nothing.  So with --resume a place that cannot be written is
-   no error yet; training_output_find tells. */
+/* A training that has ended writes nothing.  So with --resume it is no error yet if MODEL cannot be written;
+   training_output_find decides. */
 int training_output_check(struct training *t, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
@@ -75,8 +74,8 @@ static size_t bytes_of(const ddpm_tensor *a)
     return bytes;
 }
 
-/* Returns whether every tensor of m but its statistics is in the other, bit for bit.  Both lists
-   are in order of names. */
+/* Returns whether every tensor of m, except its statistics, is in the other model, bit for bit.  Both models
+   list their tensors in order of names. */
 static bool same_weights(const ddpm_model *m, const ddpm_model *other)
 {
     const ddpm_tensor *a, *b;
@@ -96,7 +95,8 @@ static bool same_weights(const ddpm_model *m, const ddpm_model *other)
     return true;
 }
 
-/* The id of a model covers its tensors.  What else it says is compared with the checkpoint. */
+/* ddpm_model_check compares the tensors with the model's id; the metadata are compared with the
+   checkpoint. */
 int training_output_best(struct training *t, ddpm_model **m, ddpm_error *err)
 {
     const char *path = training_folder_path(&t->folder, "best.ddpm");
@@ -122,7 +122,7 @@ static bool has_ended(const struct training *t)
     return (t->s->steps && t->saved >= t->s->steps) || (t->s->converged && t->since >= t->s->converged);
 }
 
-/* Returns whether m is what the end of this training would write. */
+/* Returns whether m is the model that the end of this training would write. */
 static bool is_result(struct training *t, const ddpm_model *m)
 {
     bool of_best = t->s->converged && isfinite(t->best), same;

@@ -1,14 +1,14 @@
-/* Gathers the settings of a training and fills in what follows from others:
+/* Gathers the settings of a training.  Settings that nobody has made follow from others:
 
      net.init, net.time.dim      net.widths[0]
      net.time.hidden             4 net.widths[0]
      net.outputs                 the channels, twice as many with a learned variance
      train.loss                  hybrid with a learned variance, else simple
-     net.height, .width, .channels   the data's
+     net.height, .width, .channels   those of the data
 
-   Arch "ddpm" has one head of attention at the levels of 9 to 16 pixels and in the middle,
-   "conv" between all levels, and norm.mid_attention = norm.groups.  Arch "lucid" has attention
-   proper at the last level, as lucidrains has it. */
+   Arch "ddpm" has one head of attention at the levels whose side is 9 to 16 pixels and in the middle, "conv"
+   between all levels, and norm.mid_attention = norm.groups.  Arch "lucid" has full attention at the last
+   level and linear attention at the others, as the code of lucidrains. */
 #include "training/training_plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/scan.h"
 
+/* The settings that hold if no preset, file or option says otherwise. */
 static const char basis[] = "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":{\"order\":\"sin,cos\"}},"
                             "\"diffusion\":{\"steps\":1000,\"name\":\"linear:1e-4,0.02\",\"prediction\":"
                             "\"eps\",\"variance\":\"beta\",\"clip\":1,\"t_scale\":1},"
@@ -25,14 +26,14 @@ static const char basis[] = "{\"net\":{\"arch\":\"ddpm\",\"classes\":0,\"time\":
                             "0.999,\"epsilon\":1e-8,\"decay\":0,\"clip\":1,"
                             "\"lr_schedule\":\"constant\",\"flip\":false}}";
 
-/* The keys that only one architecture has.  Those of lucidrains' have his defaults. */
+/* The keys that only one architecture has.  Those of "lucid" have the defaults of lucidrains' code. */
 static const char ddpm_basis[] = "{\"net\":{\"mid\":true,\"act\":\"silu\",\"heads\":{\"dim\":0},\"norm\":{"
                                  "\"eps\":1e-6},\"scale_shift\":false,\"pad\":\"right\",\"mid_scale\":1,"
                                  "\"center\":false,\"dropout\":0}}";
 static const char lucid_basis[] = "{\"net\":{\"arch\":\"lucid\",\"heads\":4,\"dim\":32,\"memory\":4}}";
 
-/* The last is the network and recipe of Ho et al. 2020 for CIFAR-10, its batch of 128 in eight
-   passes. Member ddpm holds what that architecture alone has. */
+/* The preset cifar10 is the network and the training of Ho et al. 2020 for CIFAR-10, with the batch of 128 in
+   eight passes.  `ddpm` has the keys that only arch "ddpm" has. */
 static const struct {
     const char *name, *text, *ddpm;
 } presets[] = {
@@ -61,8 +62,8 @@ static cJSON *member(const cJSON *object, const char *key)
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-/* Sets object[key] and takes value, which may be NULL: out of memory.  The value gets its name
-   here, since cJSON's own replacing does not say when it got no memory for the name. */
+/* Sets object[key] to value and takes ownership of it.  value may be NULL: out of memory.  The value gets its
+   name here, as cJSON's own replacing does not report that it had no memory for the name. */
 static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
     cJSON *old = member(object, key);
@@ -77,7 +78,7 @@ static int put(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
     return done ? DDPM_OK : dd_error_memory(err, "the settings of the training");
 }
 
-/* Sets every member of from in into; objects are merged. */
+/* Copies every member of `from` into `into`; a member that is an object in both is merged. */
 static int merge(cJSON *into, const cJSON *from, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -131,8 +132,8 @@ static int merge_file(cJSON *root, const char *path, ddpm_error *err)
     return code;
 }
 
-/* Returns the value that a text stands for: a number, true or false, a list such as "32,64,64",
-   or else the text itself.  NULL: out of memory. */
+/* Returns the value that a text stands for: a number, true or false, a list such as "32,64,64", or else the
+   text itself.  NULL: out of memory. */
 static cJSON *value_of(const char *text)
 {
     size_t n = strlen(text) + 3;
@@ -141,6 +142,7 @@ static cJSON *value_of(const char *text)
     if (!listed)
         return NULL;
 
+    /* In brackets every form is a JSON list; a list of one is the value itself. */
     snprintf(listed, n, "[%s]", text);
     cJSON *list = cJSON_Parse(listed), *value = NULL;
     free(listed);
@@ -151,7 +153,7 @@ static cJSON *value_of(const char *text)
         value = list;
     }
 
-    /* cJSON skips spaces; a number with something behind it is a text. */
+    /* cJSON skips spaces, so "1 " would be a number; here it is a text. */
     strtod(text, &end);
     if (value && (!cJSON_IsNumber(value) || !*end))
         return value;
@@ -171,7 +173,7 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
     if (!dd_scan_is_utf8(pair))
         return dd_error(err, DDPM_EUSAGE, "--set %.60s: is no valid UTF-8, which a model file holds", pair);
 
-    /* Walks down the sections of net.norm.groups; `key` is the last word. */
+    /* Walks down the sections of a key such as net.norm.groups; `key` becomes its last word. */
     char path[64], *place;
     snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
     cJSON *object = strchr(path, '.') ? root : member(root, "train");
@@ -197,7 +199,7 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
 
 /* ---- what follows ---- */
 
-/* Sets object[key] where nobody has set it, and takes value. */
+/* Sets object[key] to value unless it is set already; takes ownership of value. */
 static int put_new(cJSON *object, const char *key, cJSON *value, ddpm_error *err)
 {
     if (!member(object, key))
@@ -214,7 +216,7 @@ static cJSON *same_texts(const char *text, int n)
     return list;
 }
 
-/* Returns the heads of attention, level after level; `pixels` is the side of the first. */
+/* Returns the number of attention heads at each level; `pixels` is the side of the first level. */
 static cJSON *heads(int pixels, int levels)
 {
     cJSON *list = cJSON_CreateArray();
@@ -223,7 +225,7 @@ static cJSON *heads(int pixels, int levels)
     return list;
 }
 
-/* Returns a size, or 0 for what is none; whoever reads the network says so. */
+/* Returns net[key] as a size, or 0 if it is no size; the reader of the network refuses it later. */
 static int side(const cJSON *net, const char *key)
 {
     double v = cJSON_GetNumberValue(member(net, key));
@@ -338,7 +340,7 @@ struct origin {
     const int *shape;
 };
 
-/* Gathers what is said, upon what is taken for granted of an architecture; later sources win. */
+/* Gathers the settings, beginning with the basis of an architecture; later sources win. */
 static int gather(struct training_plan *p, const struct origin *o, bool lucid, ddpm_error *err)
 {
     int k = 0;
@@ -369,7 +371,8 @@ static int gather(struct training_plan *p, const struct origin *o, bool lucid, d
     return code;
 }
 
-/* Gathers twice where the architecture turns out to be the other. */
+/* Gathers the settings of arch "ddpm"; if they turn out to choose "lucid", gathers them again upon its
+   basis. */
 static int read_all(struct training_plan *p, const struct origin *o, ddpm_error *err)
 {
     int code = gather(p, o, false, err);
@@ -392,7 +395,7 @@ int training_plan_read(struct training_plan *p, const char *preset, const cJSON 
     if (code)
         training_plan_free(p);
 
-    /* Without a file it was the command line that said something wrong. */
+    /* Without a --config file the wrong setting was on the command line. */
     if (code == DDPM_EDATA && !config->count)
         code = err->code = DDPM_EUSAGE;
     return code;

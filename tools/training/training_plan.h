@@ -1,7 +1,7 @@
-/* The plan of a training: "net" and "diffusion" as in a model file, and "train".  It comes from
-   a preset, then --config FILE (JSON with some of the three), then --set KEY=VALUE
-   (net.widths=32,64; a key of "train" without its section: batch=32).  Later sources win.
-   Settings that nobody makes follow from the rest, see training_plan.c. */
+/* The plan of a training: "net" and "diffusion" as in a model file, and "train".  It comes from a preset,
+   then --config FILE (JSON with some of the three), then --set KEY=VALUE (net.widths=32,64; a key of "train"
+   without its section: batch=32).  Later sources win. Settings that nobody has made follow from others, see
+   training_plan.c. */
 #ifndef DDPM_TRAINING_PLAN_H
 #define DDPM_TRAINING_PLAN_H
 #include <cjson/cJSON.h>
@@ -11,21 +11,21 @@
 
 struct training_plan {
     cJSON *root;                  /* "net", "diffusion", "train" */
-    ddpm_trainer_options options; /* from "train"; steps, seed, threads, cpu, conv are the caller's */
+    ddpm_trainer_options options; /* from "train"; the caller sets steps, seed, threads, cpu, conv */
     bool flip;                    /* mirror images at random */
-    bool cosine;                  /* lr_schedule */
+    bool cosine;                  /* lr_schedule is "cosine", else "constant" */
 };
 
 /* Returns the names of the presets, NULL-terminated. */
 const char *const *training_presets(void);
-/* Reads a plan.  init: the metadata of a model whose "net" and "diffusion" are taken, or NULL;
-   shape: height, width, channels of the data, 0: not known.  DDPM_EUSAGE, DDPM_EDATA: a setting
-   that is none, which is named. */
+/* Reads a plan.  init: the metadata of a model whose "net" and "diffusion" are taken, or NULL.  shape:
+   height, width and channels of the data, 0: not known.  DDPM_EUSAGE, DDPM_EDATA: a setting, which is named,
+   does not exist or has a wrong value. */
 int training_plan_read(struct training_plan *p, const char *preset, const cJSON *init,
                        const struct option_texts *config, const struct option_texts *set, const int shape[3],
                        ddpm_error *err);
-/* Returns metadata for ddpm_model_create, to be freed with cJSON_free; NULL: out of memory.
-   "source" says what it is trained on, and with which --fit (NULL: none). */
+/* Returns metadata for ddpm_model_create, to be released by cJSON_free; NULL: out of memory.  Their "source"
+   names the data by file name and hash, and --fit (NULL: left out). */
 char *training_plan_model(const struct training_plan *p, const char *file, const char *sha256,
                           const char *fit);
 void training_plan_free(struct training_plan *p);

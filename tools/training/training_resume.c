@@ -1,5 +1,5 @@
-/* Finds the checkpoint that a training goes on from: the newest that is whole, with the settings
-   and data of this training.  The train.run of a checkpoint holds them, beside its progress. */
+/* Finds the checkpoint from which a training goes on: the newest one that is whole.  It must have the
+   settings and data of this training.  They are in its metadata under train.run, with the progress. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "cli/compare_settings.h"
 #include "training/training.h"
 
-/* Renames a key of earlier versions: they wrote `schedule` for `lr_schedule`. */
+/* Renames a key of earlier versions, which wrote `schedule` for `lr_schedule`. */
 static int rename_former(const cJSON *run, ddpm_error *err)
 {
     cJSON *settings = cJSON_GetObjectItemCaseSensitive(run, "settings");
@@ -22,8 +22,8 @@ static int rename_former(const cJSON *run, ddpm_error *err)
     return dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a checkpoint");
 }
 
-/* Takes the name of the data from a checkpoint.  The hash tells whether the data are the same;
-   they may have another name by now. */
+/* Takes the name of the data from a checkpoint.  The data may have been renamed since; the hash says whether
+   they are the same. */
 static int keep_name(struct training *t, const cJSON *run, ddpm_error *err)
 {
     const cJSON *there = cJSON_GetObjectItemCaseSensitive(run, "data");
@@ -39,8 +39,8 @@ static int keep_name(struct training *t, const cJSON *run, ddpm_error *err)
     return dd_error_memory(err, "the settings of a checkpoint");
 }
 
-/* Returns DDPM_EUSAGE unless the checkpoint was begun with the settings and data of this
-   training, and takes its progress. */
+/* Checks that a checkpoint has the settings and data of this training (else DDPM_EUSAGE), and takes its
+   progress. */
 static int check_checkpoint(struct training *t, const ddpm_model *m, const char *path, ddpm_error *err)
 {
     char advice[300];
@@ -55,7 +55,7 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
     const cJSON *run = cJSON_GetObjectItemCaseSensitive(train, "run");
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(run, "best");
 
-    /* The network and the chain, then what t->run says. */
+    /* Compares the network and the chain first, then the settings in t->run. */
     static const char *const parts[] = { "net", "diffusion" };
     int code = run ? DDPM_OK : dd_error(err, DDPM_EDATA, "%s is no training checkpoint", path);
     for (int i = 0; i < 2 && !code; i++)
@@ -79,8 +79,7 @@ static int check_checkpoint(struct training *t, const ddpm_model *m, const char 
     return code;
 }
 
-/* Opens the checkpoint of a step.  DDPM_EDATA: what lies there is no whole checkpoint of this
-   step. */
+/* Opens the checkpoint of a step.  DDPM_EDATA: the file is no whole checkpoint of this step. */
 static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_error *err)
 {
     int code = ddpm_model_open(m, path, err);
@@ -96,7 +95,7 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
     if (held == (double)step)
         return DDPM_OK;
 
-    /* A file under another name is no checkpoint of this step, whole as it may be. */
+    /* A whole checkpoint of another step may have been given this name; it is not used. */
     ddpm_model_close(*m);
     *m = NULL;
     if (isnan(held))
@@ -104,8 +103,8 @@ static int open_checkpoint(ddpm_model **m, const char *path, int64_t step, ddpm_
     return dd_error(err, DDPM_EDATA, "%s: is the checkpoint of step %.0f under another name", path, held);
 }
 
-/* Opens the newest checkpoint that is whole.  A damaged one is said and passed over; its steps
-   are made again. */
+/* Opens the newest checkpoint that is whole.  A damaged one is named and passed over; its steps are made
+   again. */
 static int open_newest(struct training *t, ddpm_model **m, ddpm_error *err)
 {
     int code = DDPM_OK;

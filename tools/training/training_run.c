@@ -1,10 +1,9 @@
-/* Algorithm 1 of Ho et al. 2020, a step of the optimiser at a time.  After a step come, each
-   where it is due and in this order, a line of the log, the loss of the held-out images, a
-   checkpoint, pictures.  So a run that goes on from a checkpoint does what the one before would
-   have done.
+/* Algorithm 1 of Ho et al. 2020, one step of the optimiser at a time.  After a step come, if they are due and
+   in this order: a line of the log, the loss of the held-out images, a checkpoint, pictures.  So a run that
+   goes on from a checkpoint does what the run before would have done.
 
-   Checkpoints and pictures come by the clock where no option says at which steps.  The end of a
-   training depends on the clock with --time alone. */
+   If no option says at which steps checkpoints and pictures are made, they are made by the clock.  The end of
+   a training depends on the clock only with --time. */
 #include "training/training.h"
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 
 enum { SAVE_SECONDS = 600, EVAL_EVERY = 1000 };
 
-/* Returns whether something comes at this step that comes every so many steps, 0: never. */
+/* Returns whether something that is done every `every` steps (0: never) is due at this step. */
 static bool due(int64_t step, int64_t every)
 {
     return every && step % every == 0;
@@ -26,8 +25,8 @@ static int put(cJSON *o, const char *key, cJSON *value)
     return value && cJSON_AddItemToObject(o, key, value) ? DDPM_OK : DDPM_ENOMEM;
 }
 
-/* Returns "run" of a checkpoint with the progress until now, to be freed with cJSON_free; NULL:
-   out of memory. */
+/* Returns "run" for a checkpoint with the progress so far, to be released by cJSON_free; NULL: out of
+   memory. */
 static char *run_text(struct training *t)
 {
     cJSON *best = isfinite(t->best) ? cJSON_CreateObject() : NULL;
@@ -64,7 +63,7 @@ static int save(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* Fills the trainer's input with n held-out images from the first on; x [d]. */
+/* Fills the trainer's input with n held-out images from image `first` on; x [d]: room for an image. */
 static int load_held(struct training *t, double *x, size_t first, size_t n, ddpm_error *err)
 {
     size_t d = t->stream.d;
@@ -82,7 +81,7 @@ static int load_held(struct training *t, double *x, size_t first, size_t n, ddpm
     return DDPM_OK;
 }
 
-/* Fills *loss with the mean over the held-out images, with the averaged weights. */
+/* Sets *loss to the mean over the held-out images, with the averaged weights. */
 static int held_loss(struct training *t, double *loss, ddpm_error *err)
 {
     size_t count = t->held.count, n;
@@ -115,7 +114,8 @@ static int save_best(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* Measures the held-out images.  Until convergence, the weights with the least loss are kept. */
+/* Measures the loss of the held-out images.  With --until-converged the weights with the least loss are
+   kept. */
 static int evaluate(struct training *t, int64_t step, ddpm_error *err)
 {
     double loss;
@@ -126,6 +126,7 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
     if (code || !t->s->converged)
         return code;
 
+    /* A NaN is never the least loss. */
     t->since = loss < t->best ? 0 : t->since + 1;
     if (t->since)
         return DDPM_OK;
@@ -133,14 +134,15 @@ static int evaluate(struct training *t, int64_t step, ddpm_error *err)
     return save_best(t, err);
 }
 
-/* Checkpoints come every ten minutes, or every --save-every steps. */
+/* Returns whether a checkpoint is due: every ten minutes, or every --save-every steps. */
 static bool saves_at(const struct training *t, int64_t step)
 {
     return t->s->save_every ? due(step, t->s->save_every) : progress_now() - t->saved_at >= SAVE_SECONDS;
 }
 
-/* Pictures come every ten minutes, or more seldom where they would take more than a twentieth of
-   the time; or every --grid-every steps.  None is begun that would end after the time is over. */
+/* Returns whether a picture is due: every --grid-every steps or, without that option, every ten minutes, or
+   more seldom if pictures would take more than a twentieth of the time.  A picture that would end after
+   --time is not begun. */
 static bool shows_at(const struct training *t, int64_t step)
 {
     double cost = training_show_seconds(t);
@@ -152,9 +154,9 @@ static bool shows_at(const struct training *t, int64_t step)
     return progress_now() - t->shown_at >= fmax(SAVE_SECONDS, 20 * cost);
 }
 
-/* Until convergence the held-out images are measured at steps that depend on settings alone,
-   since their loss decides about the end.  Otherwise they are measured early, for the curve, and
-   with every checkpoint. */
+/* Returns whether the held-out images are measured after this step.  With --until-converged these steps
+   depend on settings alone, as the loss decides about the end.  Otherwise the images are also measured at a
+   few early steps, for the curve, and with every checkpoint. */
 static bool evaluates_at(const struct training *t, int64_t step, bool saves)
 {
     int64_t every = t->s->eval_every ? t->s->eval_every : t->s->save_every;
@@ -163,7 +165,7 @@ static bool evaluates_at(const struct training *t, int64_t step, bool saves)
     return saves || step == 100 || step == 200 || step == 500 || due(step, EVAL_EVERY);
 }
 
-/* Does one step of the optimiser, and what is due after it. */
+/* Does one step of the optimiser, and everything that is due after it. */
 static int step(struct training *t, ddpm_error *err)
 {
     double start = progress_seconds(&t->progress);
@@ -177,8 +179,7 @@ static int step(struct training *t, ddpm_error *err)
     if (code)
         return code;
 
-    /* The line of the log comes before the checkpoint, so that a checkpoint never lacks its
-       line. */
+    /* The line of the log comes before the checkpoint, so that no checkpoint is without its line. */
     bool saves = saves_at(t, r.step);
     snprintf(t->progress.note, sizeof t->progress.note, "step %lld, loss %.4g", (long long)r.step, r.loss);
     struct training_log_cost cost = { .images = (int)t->images,
@@ -194,7 +195,8 @@ static int step(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* Returns whether another step would be too much: of steps, of time, or after convergence. */
+/* Returns whether the training is at its end: by the number of steps, by convergence, or because another step
+   would end too late. */
 static bool at_end(const struct training *t)
 {
     int64_t done = ddpm_trainer_done(t->trainer), here = done - t->first;
@@ -214,8 +216,7 @@ static void tell(struct training *t)
     progress_at(&t->progress, (double)ddpm_trainer_done(t->trainer) * (double)t->images);
 }
 
-/* Measures the held-out images behind the last step, unless options say at which steps they are
-   measured. */
+/* Measures the held-out images after the last step, unless options say at which steps they are measured. */
 static int evaluate_last(struct training *t, ddpm_error *err)
 {
     int64_t done = ddpm_trainer_done(t->trainer);
@@ -228,7 +229,7 @@ static int evaluate_last(struct training *t, ddpm_error *err)
 }
 
 /* Saves the work after an error in a step, which leaves the trainer as it was, and names the newest
-   checkpoint.  Nothing is saved where the error says that saving would go wrong too. */
+   checkpoint. Nothing is saved if the error shows that saving would fail too. */
 static int rescue(struct training *t, int code, ddpm_error *err)
 {
     ddpm_error why = *err, also;
@@ -246,14 +247,14 @@ int training_run(struct training *t, ddpm_error *err)
     t->shown = -1;
     t->saved_at = t->shown_at = progress_now();
 
-    /* A checkpoint of step 0 shows before the first step that checkpoints can be written. */
+    /* The checkpoint of step 0 shows, before any work, that checkpoints can be written. */
     int code = t->saved < 0 ? save(t, err) : DDPM_OK;
     if (!code)
         code = training_try(t, err);
     if (code)
         return code;
 
-    /* The bar counts images: those of earlier starts too. */
+    /* The bar counts images, including those of earlier starts. */
     progress_begin(&t->progress, &t->s->common, "images", (double)t->s->steps * (double)t->images);
     t->progress.what = "training";
     t->progress.first = (double)t->first * (double)t->images;

@@ -1,6 +1,5 @@
-/* Draws images 0 to 15 of seed 0 in 50 steps of the default sampler, or in all steps where there
-   are fewer. The noise is always the same, so pictures of two steps of a training can be laid
-   side by side. */
+/* Draws images 0 to 15 of seed 0 in 50 steps of the default sampler, or in all steps if the model has fewer.
+   The noise is always the same, so the pictures after two steps of a training can be compared. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 enum { IMAGES = 16, STEPS = 50 };
 
+/* The picture of all samples, and the places in it. */
 struct grid {
     struct picture picture;
     struct layout layout;
@@ -46,7 +46,7 @@ static int write_grid(const struct grid *g, const struct recipe *r, const uint32
     return code;
 }
 
-/* Makes the images and writes the picture; none is written when the user interrupts. */
+/* Makes the images and writes the picture, unless the user interrupts. */
 static int make_grid(struct training *t, struct generator *s, struct grid *g, const struct recipe *r,
                      ddpm_error *err)
 {
@@ -63,7 +63,7 @@ static int make_grid(struct training *t, struct generator *s, struct grid *g, co
 
     int code = generator_run(s, index, IMAGES, put_image, g, err);
 
-    /* The user interrupted: the caller sees it too. */
+    /* The user interrupted; the caller checks `interrupted` too. */
     if (code == TRY_LATER)
         return DDPM_OK;
     return code ? code : write_grid(g, r, index, path, err);
@@ -86,7 +86,7 @@ static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
     struct grid g = { .layout = layout_of(a, IMAGES, 1) };
     struct generator s;
 
-    /* The generator says nothing of its own; the bar is that of make_grid. */
+    /* The generator must not write anything; make_grid shows the bar. */
     common.quiet = true;
     snprintf(steps, sizeof steps, "%d", a->steps < STEPS ? a->steps : STEPS);
     int code = layout_picture(&g.picture, &g.layout, a, err);

@@ -1,11 +1,13 @@
 /* Teacher, student, and which student is best.
 
-   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A solver of K steps begins as DPM-Solver++(2M) at
-   the times of the spacing that comes nearest to the teacher, is tuned (src/train/tuner.c), and every EVERY steps its
-   distance to the teacher is measured on images that it does not learn from, by the sampler that users run.  The
-   nearest is kept; the first is the untuned one, so none is ever worse.
+   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A solver of K steps begins as
+   DPM-Solver++(2M) at the times of the spacing that comes nearest to the teacher, is tuned
+   (src/train/tuner.c), and every EVERY steps its distance to the teacher is measured on images that it does
+   not learn from, by the sampler that users run.  The nearest is kept; the first is the untuned one, so none
+   is ever worse.
 
-   All noises are those of one seed and of the images' indices, so nothing depends on batch, threads or interruption. */
+   All noises are those of one seed and of the images' indices, so nothing depends on batch, threads or
+   interruption. */
 #include "tuning/tuning.h"
 #include <math.h>
 #include <stdio.h>
@@ -123,7 +125,8 @@ static void add_distances(void *user, struct tuning *t, int first, int n, const 
     *(double *)user += sum;
 }
 
-/* Measures the mean distance of images first..first + n - 1, made on the chain, which is freed, to the teacher's. */
+/* Measures the mean distance of images first..first + n - 1, made on the chain, which is freed, to the
+   teacher's. */
 static int distance(double *mean, struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o,
                     int first, int n, ddpm_error *err)
 {
@@ -256,7 +259,8 @@ static int choose(struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Finds the least number of untuned steps that come as near as the tuned solver, on the images that measure. */
+/* Finds the least number of untuned steps that come as near as the tuned solver, on the images that
+   measure. */
 static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
 {
     int code = DDPM_OK, most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;

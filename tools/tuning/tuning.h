@@ -7,8 +7,8 @@
 
 enum { TUNING_SOLVERS_MOST = 16 };
 
-/* A run, and how far it is.  Images 0.. teach, the next choose the best solver, the last measure it: a figure of an
-   image that was learned from, or chosen by, would be too good. */
+/* A run, and how far it is.  Images 0.. teach, the next choose the best solver, the last measure it: a figure
+   of an image that was learned from, or chosen by, would be too good. */
 struct tuning {
     const struct command *command;
     const struct common *common;
@@ -42,7 +42,8 @@ void tuning_close(struct tuning *t);
 int tuning_teach(struct tuning *t, ddpm_error *err);
 /* Begins the solver at t->at from the best untuned one. */
 int tuning_begin(struct tuning *t, ddpm_error *err);
-/* Makes the tuner of the solver at t->at, and the table of the untuned solver that it begins with, from t->spacing. */
+/* Makes the tuner of the solver at t->at, and the table of the untuned solver that it begins with, from
+   t->spacing. */
 int tuning_make_tuner(struct tuning *t, ddpm_error *err);
 /* Called every EVERY steps of tuning, so that the state can be kept. */
 typedef int tuning_save_fn(void *user, ddpm_error *err);
