@@ -1,9 +1,9 @@
-/* A point of the curve is at
+/* Draws curves over the steps of a training.  The point of a step and its value is at
 
      x = left + width step / last,   y = bottom - height part,
 
-   where part rises from 0 at the lowest to 1 at the highest value.  It is linear in the value,
-   or in its logarithm where the highest value is more than ten times the lowest. */
+   where `part` rises from 0 at the lowest value to 1 at the highest.  It is linear in the value or, if the
+   highest value is more than ten times the lowest, in its logarithm. */
 #include "training/curve.h"
 #include <math.h>
 #include <stdio.h>
@@ -14,12 +14,38 @@
 #include "base/memory.h"
 #include "training/canvas.h"
 
+/* The page and the axes on it, in pixels. */
 enum { WIDTH = 1200, HEIGHT = 780, LEFT = 140, RIGHT = 1150, TOP = 66, BOTTOM = 670 };
 
+/* Distances of the words from the axes, and the length of a tick. */
+enum {
+    TICK = 7,
+    VALUES_LEFT = 14,  /* from the axis to the right end of the values */
+    STEPS_BELOW = 28,  /* from the axis to the middle of the steps' numbers */
+    NAME_BELOW = 72,   /* from the axis to the middle of "training step" */
+    NAME_X = 24,       /* the middle of the name of the values, which is written upwards */
+    MESSAGE_BELOW = 30 /* from the top to a message in place of the curves */
+};
+
+/* The legend: its place in the upper right corner, and the columns in it. */
+enum {
+    LEGEND_RIGHT = 16, /* from the legend's right end to that of the axis */
+    LEGEND_TOP = 14,   /* from the top of the axis to that of the legend */
+    LEGEND_ROW = 32,   /* height of a row */
+    LEGEND_EDGE = 6,   /* above the first row and below the last */
+    LINE_BEGIN = 16,   /* from the legend's left end to the left end of a sample line */
+    LINE_END = 60,     /* and to its right end */
+    WORDS = 76,        /* from the legend's left end to the words */
+    WORDS_BEHIND = 16  /* from the end of the longest words to the legend's right end */
+};
+
+/* An axis has at most TICKS ticks; a curve of at most MARKED points is marked by dots. */
 enum { TICKS = 24, MARKED = 60 };
 
-static const double letters = 17, small_letters = 15;
-/* The right half of the curves ends at this part of the height; the legend stands above. */
+static const double letters = 17, small_letters = 15; /* heights of a capital */
+static const double axis = 1.5, thick = 3, dot = 9;   /* widths of lines, and of a dot */
+
+/* In their right half the curves stay below this part of the height; the legend stands above. */
 static const double below_legend = 0.76;
 static const struct color black = { 30, 30, 30 }, grid_color = { 222, 222, 222 }, white = { 255, 255, 255 },
                           pale_blue = { 168, 196, 232 }, blue = { 24, 78, 160 }, red = { 196, 60, 28 };
@@ -29,7 +55,7 @@ struct frame {
     struct canvas canvas;
     double last;      /* step at the right end */
     double low, high; /* values at the lower and the upper end */
-    bool logarithmic; /* the axis of values */
+    bool logarithmic; /* the axis of values is logarithmic */
 };
 
 int curve_add(struct curve *c, double step, double value, ddpm_error *err)
@@ -80,12 +106,13 @@ size_t curve_side(size_t points)
 
 /* ---- the frame ---- */
 
+/* Returns whether point i can be drawn: its value is a positive number. */
 static bool drawn(const struct curve *c, size_t i)
 {
     return c->value[i] > 0 && isfinite(c->value[i]);
 }
 
-/* Returns the least of 1, 2 and 5 times a power of ten that is at least `wanted`. */
+/* Returns the least number of the form 1, 2 or 5 times a power of ten that is at least `wanted`. */
 static double round_step(double wanted)
 {
     double ten = pow(10, floor(log10(wanted))), part = wanted / ten;
@@ -106,13 +133,15 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
         for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
             for (int k = 0; k < 3 && n < room; k++) {
                 double v = marks[k] * pow(10, e);
+                /* Tolerance, so that rounding does not lose a tick at the end of the axis. */
                 if (v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9))
                     tick[n++] = v;
             }
         return n;
     }
 
-    /* 1e-9 of a step: rounding does not lose a mark at the end of the axis. */
+    /* About seven ticks.  Tolerance of 1e-9 of a step, so that rounding does not lose one at the end of the
+       axis. Rounding also makes a small number from 0, which is set to 0. */
     double step = round_step((high - low) / 7);
     for (double k = ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && n < room; k++)
         tick[n++] = k == 0 ? 0 : k * step;
@@ -131,6 +160,7 @@ static double place_y(const struct frame *f, double v)
     return BOTTOM - part * (BOTTOM - TOP);
 }
 
+/* Widens the ranges so that the curve lies in them. */
 static void widen(struct frame *f, const struct curve *c)
 {
     for (size_t i = 0; i < c->points; i++) {
@@ -142,7 +172,7 @@ static void widen(struct frame *f, const struct curve *c)
     }
 }
 
-/* Raises the upper end so far that what lies in the right half stays below the legend. */
+/* Raises the upper end so far that the right half of the curve stays below the legend. */
 static void leave_room(struct frame *f, const struct curve *c)
 {
     for (size_t i = 0; i < c->points; i++) {
@@ -154,7 +184,7 @@ static void leave_room(struct frame *f, const struct curve *c)
     }
 }
 
-/* Chooses the ranges of both axes, with some room; false: there is nothing to draw. */
+/* Chooses the ranges of both axes, with some room.  Returns false if there is nothing to draw. */
 static bool choose_range(struct frame *f, const struct curve *loss, const struct curve *held)
 {
     *f = (struct frame){ .canvas = f->canvas, .last = 1, .low = INFINITY, .high = -INFINITY };
@@ -206,39 +236,40 @@ static void draw_axes(struct frame *f, const struct curve_words *w)
     for (int i = 0; i < n; i++) {
         double y = place_y(f, tick[i]);
         canvas_line(c, LEFT, y, RIGHT, y, 1, grid_color);
-        canvas_line(c, LEFT - 7, y, LEFT, y, 1.5, black);
+        canvas_line(c, LEFT - TICK, y, LEFT, y, axis, black);
         snprintf(label, sizeof label, "%.6g", tick[i]);
-        canvas_text(c, LEFT - 14, y, label, &right);
+        canvas_text(c, LEFT - VALUES_LEFT, y, label, &right);
     }
 
-    /* No step of a training lies between two whole ones. */
+    /* Ticks that are no whole step are skipped. */
     n = curve_ticks(tick, TICKS, 0, f->last, false);
     for (int i = 0; i < n; i++) {
         if (tick[i] != rint(tick[i]))
             continue;
         double x = place_x(f, tick[i]);
         canvas_line(c, x, TOP, x, BOTTOM, 1, grid_color);
-        canvas_line(c, x, BOTTOM, x, BOTTOM + 7, 1.5, black);
+        canvas_line(c, x, BOTTOM, x, BOTTOM + TICK, axis, black);
         whole_number(label, tick[i]);
-        canvas_text(c, x, BOTTOM + 28, label, &middle);
+        canvas_text(c, x, BOTTOM + STEPS_BELOW, label, &middle);
     }
 
-    canvas_line(c, LEFT, TOP, LEFT, BOTTOM, 1.5, black);
-    canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, 1.5, black);
-    canvas_text(c, (LEFT + RIGHT) / 2, BOTTOM + 72, "training step", &middle);
-    canvas_text(c, 24, (TOP + BOTTOM) / 2, w->value, &upwards);
+    canvas_line(c, LEFT, TOP, LEFT, BOTTOM, axis, black);
+    canvas_line(c, LEFT, BOTTOM, RIGHT, BOTTOM, axis, black);
+    canvas_text(c, (LEFT + RIGHT) / 2, BOTTOM + NAME_BELOW, "training step", &middle);
+    canvas_text(c, NAME_X, (TOP + BOTTOM) / 2, w->value, &upwards);
 }
 
 /* ---- the curves ---- */
 
-/* How a curve is drawn, and what the legend says of it. */
+/* The words of a curve in the legend, and the way in which it is drawn. */
 struct entry {
     char words[80];
-    double width;
-    bool marked;
+    double width; /* width of the line */
+    bool marked;  /* the points are marked by dots */
     struct color color;
 };
 
+/* Draws a curve as lines between its points, each of which is a mean over `side` values on either side. */
 static void draw_curve(struct frame *f, const struct curve *c, size_t side, const struct entry *e)
 {
     double x = NAN, y = NAN;
@@ -253,7 +284,7 @@ static void draw_curve(struct frame *f, const struct curve *c, size_t side, cons
         }
         canvas_line(&f->canvas, x, y, u, v, e->width, e->color);
         if (e->marked)
-            canvas_line(&f->canvas, u, v, u, v, 9, e->color);
+            canvas_line(&f->canvas, u, v, u, v, dot, e->color);
         x = u;
         y = v;
     }
@@ -262,22 +293,22 @@ static void draw_curve(struct frame *f, const struct curve *c, size_t side, cons
 static void draw_legend(struct frame *f, const struct entry *e, int n)
 {
     const struct canvas_text how = { small_letters, CANVAS_LEFT, false, black };
-    double widest = 0, row = 32, right = RIGHT - 16, top = TOP + 14;
+    double widest = 0, right = RIGHT - LEGEND_RIGHT, top = TOP + LEGEND_TOP;
 
     for (int i = 0; i < n; i++)
         widest = fmax(widest, canvas_text_width(e[i].words, how.size));
 
     /* The frame is a rectangle under a smaller white one. */
-    double left = right - widest - 92, bottom = top + row * n + 12;
-    canvas_box(&f->canvas, left - 1.5, top - 1.5, right + 1.5, bottom + 1.5, grid_color);
+    double left = right - widest - (WORDS + WORDS_BEHIND), bottom = top + LEGEND_ROW * n + 2 * LEGEND_EDGE;
+    canvas_box(&f->canvas, left - axis, top - axis, right + axis, bottom + axis, grid_color);
     canvas_box(&f->canvas, left, top, right, bottom, white);
 
     for (int i = 0; i < n; i++) {
-        double y = top + 6 + row * (i + 0.5);
-        canvas_line(&f->canvas, left + 16, y, left + 60, y, e[i].width, e[i].color);
+        double y = top + LEGEND_EDGE + LEGEND_ROW * (i + 0.5), middle = left + (LINE_BEGIN + LINE_END) / 2;
+        canvas_line(&f->canvas, left + LINE_BEGIN, y, left + LINE_END, y, e[i].width, e[i].color);
         if (e[i].marked)
-            canvas_line(&f->canvas, left + 38, y, left + 38, y, 9, e[i].color);
-        canvas_text(&f->canvas, left + 76, y, e[i].words, &how);
+            canvas_line(&f->canvas, middle, y, middle, y, dot, e[i].color);
+        canvas_text(&f->canvas, left + WORDS, y, e[i].words, &how);
     }
 }
 
@@ -289,12 +320,12 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     char steps[32];
     int n = 0;
 
-    /* The loss of single points is pale where their means are drawn over it. */
+    /* The single points are drawn in a pale colour if their means are drawn over them. */
     if (loss->points) {
         bool few = !side && loss->points <= MARKED;
-        struct entry e = { .width = 3, .marked = few, .color = blue };
+        struct entry e = { .width = thick, .marked = few, .color = blue };
         if (side) {
-            e.width = 1.5;
+            e.width = axis;
             e.color = pale_blue;
         }
         snprintf(e.words, sizeof e.words, "training, means of %d steps", w->steps);
@@ -302,7 +333,7 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
         entry[n++] = e;
     }
     if (side) {
-        struct entry e = { .width = 3, .color = blue };
+        struct entry e = { .width = thick, .color = blue };
         whole_number(steps, (double)((2 * side + 1) * (size_t)w->steps));
         snprintf(e.words, sizeof e.words, "training, means of up to %s steps", steps);
         draw_curve(f, loss, side, &e);
@@ -311,7 +342,7 @@ static void draw(struct frame *f, const struct curve_words *w, const struct curv
     if (held->points) {
         bool few = held->points <= MARKED;
         struct entry e = {
-            .words = "held-out images, averaged weights", .width = 3, .marked = few, .color = red
+            .words = "held-out images, averaged weights", .width = thick, .marked = few, .color = red
         };
         draw_curve(f, held, 0, &e);
         entry[n++] = e;
@@ -352,7 +383,7 @@ int curve_write(const char *path, const struct curve_words *w, const struct curv
         draw_axes(&f, w);
         draw(&f, w, loss, held);
     } else {
-        canvas_text(&f.canvas, LEFT, TOP + 30, "no loss has been measured yet", &title);
+        canvas_text(&f.canvas, LEFT, TOP + MESSAGE_BELOW, "no loss has been measured yet", &title);
     }
     code = write_picture(path, &f.canvas, err);
     canvas_free(&f.canvas);

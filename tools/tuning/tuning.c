@@ -1,12 +1,12 @@
-/* Teacher, student, and which student is best.
+/* Learns solvers of few steps (students) from the images of a solver of many steps (the teacher).
 
-   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A solver of K steps begins as
+   The teacher is DPM-Solver++ of order 3 with TEACHER_STEPS steps.  A student of K steps begins as
    DPM-Solver++(2M) at the times of the spacing that comes nearest to the teacher, is tuned
    (src/train/tuner.c), and every EVERY steps its distance to the teacher is measured on images that it does
-   not learn from, by the sampler that users run.  The nearest is kept; the first is the untuned one, so none
-   is ever worse.
+   not learn from, with the sampler that users run.  The student with the least distance is kept.  The first
+   one is the untuned solver, so the result is never worse than that.
 
-   All noises are those of one seed and of the images' indices, so nothing depends on batch, threads or
+   All noise depends only on one seed and the images' indices, so nothing depends on batch, threads or
    interruption. */
 #include "tuning/tuning.h"
 #include <math.h>
@@ -17,6 +17,7 @@
 #include "cli/command_model.h"
 #include "cli/interrupt.h"
 
+/* EVERY: iterations between two measurements; COMPARED_MOST: the most untuned steps that are compared. */
 enum { TEACHER_STEPS = 60, EVERY = 25, TUNER_BATCH = 16, COMPARED_MOST = 100 };
 
 const char tuning_teacher[] = "dpmpp of order 3, 60 steps";
@@ -24,9 +25,10 @@ static const char *const spacings[] = { "iddpm", "trailing", "logsnr", "quad", N
 
 /* ---- any solver, any images ---- */
 
-/* Called with images first..first + n - 1, x [n, d]. */
+/* Takes the finished images first..first + n - 1, x [n, d]. */
 typedef void images_fn(void *user, struct tuning *t, int first, int n, const double *x);
 
+/* Makes images first..first + n - 1, which are the sampler's state afterwards. */
 static int make_batch(struct tuning *t, ddpm_sampler *s, int first, int n, ddpm_error *err)
 {
     uint32_t index[256];
@@ -42,7 +44,7 @@ static int make_batch(struct tuning *t, ddpm_sampler *s, int first, int n, ddpm_
     return code;
 }
 
-/* Makes images first..last - 1 with a sampler on a chain, which it frees. */
+/* Makes images first..last - 1 with a sampler on the chain, which is freed here. */
 static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o, int first, int last,
                 images_fn *take, void *user, ddpm_error *err)
 {
@@ -61,7 +63,7 @@ static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options 
     return code;
 }
 
-/* Fills the options of a sampler for this run. */
+/* Returns the options of a sampler for this run. */
 static ddpm_sampler_options options_of(const struct tuning *t, const char *sampler, int order)
 {
     ddpm_sampler_options o;
@@ -116,6 +118,7 @@ int tuning_teach(struct tuning *t, ddpm_error *err)
 
 /* ---- distances to the teacher ---- */
 
+/* Adds the distances |x - teacher's| of all values to the sum in user. */
 static void add_distances(void *user, struct tuning *t, int first, int n, const double *x)
 {
     const float *teacher = t->image + (size_t)first * t->d;
@@ -125,8 +128,8 @@ static void add_distances(void *user, struct tuning *t, int first, int n, const 
     *(double *)user += sum;
 }
 
-/* Measures the mean distance of images first..first + n - 1, made on the chain, which is freed, to the
-   teacher's. */
+/* Measures the mean distance per value between images first..first + n - 1, made on the chain, and those of
+   the teacher.  The chain is freed here. */
 static int distance(double *mean, struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options *o,
                     int first, int n, ddpm_error *err)
 {
@@ -165,6 +168,7 @@ static int distance_tuned(double *mean, struct tuning *t, const double *table, i
 
 /* ---- one solver ---- */
 
+/* Finds the spacing whose untuned solver of K steps comes nearest to the teacher. */
 static int find_spacing(struct tuning *t, int K, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -203,6 +207,7 @@ int tuning_make_tuner(struct tuning *t, ddpm_error *err)
     o.conv = t->common->conv;
     code = ddpm_tuner_create(&t->tuner, t->model, &o, err);
 
+    /* In the table of the untuned solver everything but the times is 0. */
     t->table = calloc(DDPM_TUNED_ROWS * (size_t)K, sizeof *t->table);
     if (!code && !t->table)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a solver of %d steps", K);
@@ -221,13 +226,13 @@ int tuning_begin(struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Takes one step of tuning from the images that follow those of the step before. */
+/* Takes one step of tuning, with the images that follow those of the step before. */
 static int take_step(struct tuning *t, double *loss, ddpm_error *err)
 {
     size_t count, size = (size_t)TUNER_BATCH * t->d;
     double *state = ddpm_tuner_state(t->tuner, &count), *x = malloc(2 * size * sizeof *x), *x0 = x + size;
     int32_t class[TUNER_BATCH];
-    int64_t first = (int64_t)state[count - 1] * TUNER_BATCH;
+    int64_t first = (int64_t)state[count - 1] * TUNER_BATCH; /* the last value counts the steps */
     if (!x)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", TUNER_BATCH);
 
@@ -245,7 +250,8 @@ static int take_step(struct tuning *t, double *loss, ddpm_error *err)
     return code;
 }
 
-/* Measures the present solver on the images that choose, and keeps it when it is the nearest so far. */
+/* Measures the present solver on the images for choosing, and keeps it if its distance is the least so
+   far. */
 static int choose(struct tuning *t, ddpm_error *err)
 {
     int K = t->K[t->at];
@@ -259,8 +265,8 @@ static int choose(struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Finds the least number of untuned steps that come as near as the tuned solver, on the images that
-   measure. */
+/* Finds the least number of untuned steps that come as near as the tuned solver, on the images for
+   measuring. */
 static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
 {
     int code = DDPM_OK, most = COMPARED_MOST < t->about->steps ? COMPARED_MOST : t->about->steps;
@@ -273,7 +279,7 @@ static int find_equal(ddpm_tuned *solver, struct tuning *t, ddpm_error *err)
     return code;
 }
 
-/* Measures the best solver and moves on to the next. */
+/* Measures the best solver and moves on to the next one. */
 static int finish(struct tuning *t, ddpm_error *err)
 {
     int first = t->teach + t->choose;
@@ -296,7 +302,7 @@ static int finish(struct tuning *t, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Returns when the solver at hand has to end, so that those after it have as much time. */
+/* Returns when the solver under way has to end, so that each of those after it has as much time. */
 static double end_of_share(const struct tuning *t)
 {
     double now = progress_now();

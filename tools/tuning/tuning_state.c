@@ -1,11 +1,12 @@
-/* The file is a safetensors container that carries its hash:
+/* The file is a safetensors container with its hash:
 
      teacher F32 [taught, d]     the teacher's images made so far
-     tuner   F64 [n]             the state of the tuner, while one is at work
-     best    F64 [6, K]          the nearest solver so far, likewise
-     done.I  F64 [6, K]          the finished solvers
+     tuner   F64 [1, n]          the state of the tuner, while a solver is under way
+     best    F64 [6, K]          the best table of that solver so far
+     done.I  F64 [6, K]          the tables of the finished solvers, I from 00
 
-   Its metadata hold the settings, which a run that goes on must have too, and the figures of the solvers. */
+   Its metadata hold the settings, which must be those of the run that goes on, and the distances of the
+   solvers. */
 #include "tuning/tuning_state.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ static struct dd_entry entry_of(const char *name, enum dd_dtype dtype, size_t ro
     return e;
 }
 
-/* Fills the list in order of names and returns how many entries it has. */
+/* Fills the list of tensors in order of names and returns how many there are; name: room for their names. */
 static size_t list_entries(struct dd_entry e[ENTRIES], char name[][16], const struct tuning *t)
 {
     size_t n = 0, count;
@@ -123,7 +124,7 @@ int tuning_state_save(const struct tuning *t, const char *path, ddpm_error *err)
 
 /* ---- load ---- */
 
-/* Copies a tensor of the shape that is expected. */
+/* Copies a tensor [rows, columns]; any other shape is DDPM_EDATA. */
 static int read(void *to, const struct dd_safetensors *s, const char *name, enum dd_dtype dtype, size_t rows,
                 size_t columns, const char *path, ddpm_error *err)
 {
@@ -177,7 +178,7 @@ static int load_done(struct tuning *t, const struct dd_safetensors *s, const cJS
     return DDPM_OK;
 }
 
-/* Takes up the solver that was under way. */
+/* Loads the solver that was under way. */
 static int load_tuner(struct tuning *t, const struct dd_safetensors *s, const char *spacing, const char *path,
                       ddpm_error *err)
 {
