@@ -104,6 +104,7 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
                   dy = map_create(2, h * t->up / t->down, w * t->up / t->down, c * t->wide, 2, 2);
     struct dd_map y = map_create(2, dy.h, dy.w, dy.c, 1, 3), first = map_create(2, h, w, c, 0, 4);
     dd_kernels_init(&k, cpu);
+
     for (int threads = 1; threads <= 3; threads++) {
         struct dd_map dx = map_create(2, h, w, c, 3, 5), added = map_create(2, h, w, c, 2, 1);
         DD_TEAM(team_of(threads), worker) {
@@ -115,12 +116,16 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
         check_added(&added, &x, &first);
         map_free(&dx), map_free(&added);
     }
+
     move(t, &k, &y, &x);
     double one = inner(&y, &dy), other = inner(&x, &first);
+
+    /* Now over absolute values: the same inner product is the size of the rounding errors. */
     absolute(&x), absolute(&dy);
     move(t, &k, &y, &x);
     if (!(fabs(one - other) <= 8 * ldexp(1, -24) * inner(&y, &dy)))
         check_fail(__FILE__, __LINE__, "%s, %d x %d x %d: %.9g, expected %.9g", t->name, h, w, c, other, one);
+
     map_free(&x), map_free(&dy), map_free(&y), map_free(&first);
 }
 
@@ -165,6 +170,7 @@ static void check_store(unsigned cpu, float scale, bool adds)
     size_t size = dd_pre_scratch(2, 9, 10, 37);
     float *scratch = scratch_create(size);
     dd_kernels_init(&k, cpu);
+
     for (int i = 0; i < 3; i++) {
         dz[i] = map_create(2, 9, 10, 37, i, 5), dr[i] = map_create(2, 9, 10, 37, 2 - i, 6),
         dadd[i] = map_create(2, 1, 1, 37, i, 7);
@@ -175,7 +181,9 @@ static void check_store(unsigned cpu, float scale, bool adds)
               map_same(&dadd[i], 0, &dadd[0], 0, 2));
         CHECK(map_whole(&dz[i]) && map_whole(&dr[i]) && map_whole(&dadd[i]));
     }
+
     CHECK(scratch_whole(scratch, size));
+
     double got = inner(&z, &dz[0]) + inner(&r, &dr[0]) + inner(&add, &dadd[0]), want = 0, most = 0;
     for (size_t p = 0; p < 180; p++)
         for (size_t c = 0; c < 37; c++) {
@@ -184,12 +192,16 @@ static void check_store(unsigned cpu, float scale, bool adds)
             want += d * (v[0] + v[1] + a) * scale;
             most += fabs(d) * (fabs(v[0]) + fabs(v[1]) + fabs(a)) * scale;
         }
+
+    /* What was there before counts too, where the gradients are added. */
     if (adds) {
         struct dd_map before = map_create(2, 9, 10, 37, 0, 6), sums = map_create(2, 1, 1, 37, 0, 7);
         want += inner(&r, &before) + inner(&add, &sums), most += 180 * 37;
         map_free(&before), map_free(&sums);
     }
+
     CHECK_NEAR(got, want, (sum_bound(64) + 4 * ldexp(1, -24)) * most);
+
     for (int i = 0; i < 3; i++)
         map_free(&dz[i]), map_free(&dr[i]), map_free(&dadd[i]);
     map_free(&dy), map_free(&z), map_free(&r), map_free(&add), free(scratch);
@@ -216,14 +228,17 @@ TEST(gradient, store_with_an_activation)
             struct dd_map dy = map_create(2, 3, 5, 21, 1, 1), v = map_create(2, 3, 5, 21, 2, 2),
                           want = map_create(2, 3, 5, 21, 0, 3);
             dd_kernels_init(&k, masks[set]);
+
             DD_TEAM(team_of(2), worker)
                 dd_pre_backward(&(struct dd_context){ &k, 2, NULL, worker }, &want, false, NULL, NULL, &dy,
                                 &v, &(struct dd_pre){ NULL, NULL, (enum dd_act)act });
             for (size_t i = 0; i < 2 * 3 * 5 * 21; i++)
                 want.data[i] *= 0.7f;
+
             DD_TEAM(team_of(2), worker)
                 dd_pre_store_backward(&(struct dd_context){ &k, 2, NULL, worker }, &dy, NULL, false, NULL,
                                       false, &dy, &v, 0.7f, (enum dd_act)act);
+
             CHECK(map_same(&dy, 0, &want, 0, 2) && map_whole(&dy));
             map_free(&dy), map_free(&v), map_free(&want);
         }

@@ -59,6 +59,8 @@ static void check_softmax_row(const struct attention_case *t, const struct dd_ma
 {
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
     double u = ldexp(1, -24), most = -INFINITY, total = 0, error = 0, scale = 1 / sqrt(dim);
+
+    /* The scores of the row, and their largest error. */
     for (int j = 0; j < tokens; j++) {
         double size = 0;
         p[j] = 0;
@@ -71,9 +73,11 @@ static void check_softmax_row(const struct attention_case *t, const struct dd_ma
         error = fmax(error, sum_bound((size_t)dim) * size + 2 * u * size);
         most = fmax(most, p[j]);
     }
+
     for (int j = 0; j < tokens; j++)
         total += p[j] = exp(p[j] - most);
     double relative = exp(2 * error) - 1 + 8 * u + 2 * sum_bound((size_t)tokens);
+
     for (int d = 0; d < dim; d++) {
         double sum = 0, size = 0;
         for (int j = 0; j < tokens; j++) {
@@ -81,6 +85,7 @@ static void check_softmax_row(const struct attention_case *t, const struct dd_ma
             sum += p[j] / total * v;
             size += p[j] / total * fabs(v);
         }
+
         CHECK_NEAR(y->data[(size_t)(image * t->a.h * t->a.w + pixel) * y->stride + (size_t)(head * dim + d)],
                    sum, relative * size);
     }
@@ -104,12 +109,14 @@ static void linear_context(const struct attention_case *t, const struct dd_map *
                            int image, int head, double *c, double *size)
 {
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
+
     for (int d = 0; d < dim; d++) {
         double most = -INFINITY, total = 0;
         for (int j = 0; j < tokens; j++)
             most = fmax(most, input(t, qkv, memory, 1, image, 1, head, j, d));
         for (int j = 0; j < tokens; j++)
             total += exp(input(t, qkv, memory, 1, image, 1, head, j, d) - most);
+
         for (int e = 0; e < dim; e++) {
             c[d * dim + e] = size[d * dim + e] = 0;
             for (int j = 0; j < tokens; j++) {
@@ -129,10 +136,12 @@ static void check_linear_pixel(const struct attention_case *t, const struct dd_m
     int tokens = t->a.memory + t->a.h * t->a.w, dim = t->a.dim;
     double u = ldexp(1, -24), most = -INFINITY, total = 0;
     double relative = 2 * (8 * u + sum_bound((size_t)tokens) + sum_bound((size_t)dim));
+
     for (int d = 0; d < dim; d++)
         most = fmax(most, input(t, qkv, NULL, 1, image, 0, head, pixel, d));
     for (int d = 0; d < dim; d++)
         total += exp(input(t, qkv, NULL, 1, image, 0, head, pixel, d) - most);
+
     for (int e = 0; e < dim; e++) {
         double sum = 0, most_sum = 0;
         for (int d = 0; d < dim; d++) {
@@ -182,6 +191,7 @@ static void check_cases(forward *f, scratch_size *s,
 {
     unsigned masks[4];
     int sets = instruction_sets(masks);
+
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int set = 0; set < sets; set++) {
             const struct attention_case *t = &cases[i];
@@ -191,8 +201,10 @@ static void check_cases(forward *f, scratch_size *s,
             struct dd_map qkv = map_create(t->n, t->a.h, t->a.w, parts(&t->a) * inner, t->gap, 21),
                           y = map_create(t->n, t->a.h, t->a.w, inner, t->gap, 22);
             float *memory = floats_create((size_t)(2 * inner * t->a.memory), -1, 1, 23);
+
             for (size_t j = 0; j < (size_t)(t->n * t->a.h * t->a.w) * qkv.stride; j++)
                 qkv.data[j] *= t->size;
+
             attention_run(f, s, masks[set], 2, t, &y, &qkv, memory);
             check(t, &y, &qkv, memory);
             map_free(&qkv), map_free(&y), free(memory);
@@ -209,11 +221,13 @@ static void check_bits(forward *f, scratch_size *s)
                   y = map_create(t.n, t.a.h, t.a.w, inner, 2, 22);
     struct dd_map expected = map_create(t.n, t.a.h, t.a.w, inner, 0, 22);
     float *memory = floats_create((size_t)(2 * inner * t.a.memory), -1, 1, 23);
+
     for (int set = 0; set < sets; set++) {
         for (int i = 0; i < t.n; i++) {
             struct dd_map one = map_images(&qkv, i, 1), out = map_images(&expected, i, 1);
             attention_run(f, s, masks[set], 1, &t, &out, &one, memory);
         }
+
         for (int team = 0; team < 4; team++) {
             int n = team % 2 ? 3 : t.n;
             struct dd_map part = map_images(&qkv, 0, n), out = map_images(&y, 0, n);
@@ -221,6 +235,7 @@ static void check_bits(forward *f, scratch_size *s)
             CHECK(map_same(&y, 0, &expected, 0, n));
         }
     }
+
     map_free(&qkv), map_free(&y), map_free(&expected), free(memory);
 }
 

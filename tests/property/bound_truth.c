@@ -87,10 +87,12 @@ TEST(property, bound_of_a_gaussian)
         ddpm_sampler_options o = options_of(&g, variances[k / 3 % 2]);
         double x0[D], sum = 0;
         uint32_t index = 0;
+
         for (int e = 0; e < D; e++)
             x0[e] = sqrt(g.v) * signs[0][e];
         ddpm_bound *b = measured(chain, &o, x0, &index, 1, 1);
         const ddpm_bound_image *found = ddpm_bound_read(b, 0);
+
         for (int i = t->K - 1; i > 0; i--) {
             double ab = t->alpha_bar[i], small = t->beta_tilde[i], sigma2 = k / 3 % 2 ? small : t->beta[i];
             double error = g.v * (1 - ab) / (ab * g.v + 1 - ab), ratio = small / sigma2;
@@ -100,9 +102,11 @@ TEST(property, bound_of_a_gaussian)
             CHECK_NEAR(found->mse_x0[i], error, 1e-9 * error);
             sum += found->term[i];
         }
+
         double ab = t->alpha_bar[t->K - 1], prior = 0.5 * (ab * g.v - ab - log1p(-ab)) / ln2;
         CHECK_NEAR(found->prior, prior, 1e-12 * prior);
         CHECK_NEAR(found->total, found->prior + sum + found->term[0], T * 0x1p-52 * found->total);
+
         ddpm_bound_free(b);
         ddpm_chain_free(chain);
     }
@@ -118,6 +122,7 @@ TEST(property, three_forms_of_a_term)
     const ddpm_tables *t = ddpm_chain_tables(chain);
     double x0[D] = { 0.2, -0.7, 1, 0 };
     uint32_t index = 0;
+
     for (int large = 0; large < 2; large++) {
         ddpm_sampler_options o = options_of(&g, large ? "beta" : "beta-tilde");
         ddpm_bound *b = measured(chain, &o, x0, &index, 1, 1);
@@ -126,6 +131,7 @@ TEST(property, three_forms_of_a_term)
             double ab = t->alpha_bar[i], alpha = 1 - t->beta[i],
                    sigma2 = large ? t->beta[i] : t->beta_tilde[i], ratio = t->beta_tilde[i] / sigma2;
             double constant = 0.5 * (ratio - 1 - log(ratio)), means = 0, x[D], eps[D];
+
             ddpm_diffuse(x, x0, signs[1], ab, D);
             gaussian_eps(&g, eps, x, t->t[i], NULL, 1, NULL);
             for (int e = 0; e < D; e++) {
@@ -133,14 +139,17 @@ TEST(property, three_forms_of_a_term)
                 double theta = (x[e] - t->beta[i] / sqrt(1 - ab) * eps[e]) / sqrt(alpha);
                 means += (tilde - theta) * (tilde - theta) / D;
             }
+
             double weight = t->beta[i] * t->beta[i] / (2 * sigma2 * alpha * (1 - ab)),
                    term = found->term[i] * ln2;
             CHECK_NEAR(term, constant + means / (2 * sigma2), 1e-9 * term);
             CHECK_NEAR(term, constant + weight * found->mse[i], 1e-9 * term);
             CHECK_NEAR(found->mse[i], ddpm_l_simple(eps, signs[1], D), 1e-12);
         }
+
         ddpm_bound_free(b);
     }
+
     ddpm_chain_free(chain);
 }
 
@@ -157,6 +166,7 @@ TEST(property, exact_variances)
     uint32_t index = 0;
     ddpm_bound *of_normal = measured(chain, &large, signs[0], &index, 1, 1),
                *of_point = measured(chain, &small, zero, &index, 1, 1);
+
     for (int i = 1; i < t->K; i++) {
         double term = 0.5 * log(t->beta[i] / t->beta_tilde[i]);
         CHECK_NEAR(t->beta_tilde[i] + t->mean_x0[i] * t->mean_x0[i] * (1 - t->alpha_bar[i]), t->beta[i],
@@ -164,6 +174,7 @@ TEST(property, exact_variances)
         CHECK_NEAR(ddpm_bound_read(of_normal, 0)->term[i] * ln2, term, 1e-9 * term);
         CHECK_NEAR(ddpm_bound_read(of_point, 0)->term[i], 0, 1e-20);
     }
+
     ddpm_bound_free(of_normal);
     ddpm_bound_free(of_point);
     ddpm_chain_free(chain);
@@ -176,6 +187,7 @@ TEST(property, bounds_are_of_images)
     struct gaussian g = { 0.3, 0.05, DDPM_V };
     ddpm_chain *all = chain_of("all"), *list = NULL;
     double times[T], x0[3 * D], z[D], x[D];
+
     for (int i = 0; i < T; i++)
         times[i] = i;
     for (int e = 0; e < 3 * D; e++)
@@ -184,6 +196,7 @@ TEST(property, bounds_are_of_images)
     ddpm_sampler_options o = options_of(&g, "beta");
     o.noise = NULL;
     const uint32_t index[3] = { 4, 9, 2 };
+
     ddpm_bound *together = measured(all, &o, x0, index, 3, 5);
     o.eta = 0.5, o.order = 2, o.corrector = 1; /* these belong to samplers and must change nothing here */
     for (int k = 0; k < 3; k++) {
@@ -194,6 +207,8 @@ TEST(property, bounds_are_of_images)
               !memcmp(a->mse_x0, b->mse_x0, T * sizeof *a->mse_x0));
         ddpm_bound_free(alone);
     }
+
+    /* Image 1 at t = 500 by hand: the product's noise for evaluation has the mark DD_RNG_EVAL. */
     dd_rng_normal(&(struct dd_rng){ 7, 9, dd_rng_t(500), (uint32_t)DD_RNG_EVAL << 24 }, z, D);
     ddpm_diffuse(x, x0 + D, z, alpha_bar[500], D);
     double eps[D], p[D];
@@ -203,6 +218,7 @@ TEST(property, bounds_are_of_images)
     CHECK_NEAR(ddpm_bound_read(together, 1)->mse[500], ddpm_l_simple(eps, z, D), 1e-12);
     CHECK_NEAR(ddpm_bound_read(together, 1)->gamma[500], ddpm_l_simple(eps, (const double[D]){ 0 }, D),
                1e-12);
+
     ddpm_bound_free(together);
     ddpm_chain_free(all);
     ddpm_chain_free(list);

@@ -78,22 +78,28 @@ TEST(property, beta_is_what_the_schedule_stores)
     static const char *const specs[] = {
         "linear", "linear:1e-6,0.02", "linear:1e-10,0.02", "cosine", "f32:linear", "linear+zero-snr",
     };
+
     for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
         double beta[1000], alpha_bar[1000];
         ddpm_about about = { .steps = 1000, .beta = beta, .alpha_bar = alpha_bar };
         ddpm_chain *all = NULL, *some = NULL;
+
         REQUIRE(!ddpm_betas(beta, alpha_bar, 1000, specs[s], NULL));
         REQUIRE(!ddpm_chain_respace(&all, &about, "all", NULL, NULL));
         REQUIRE(!ddpm_chain_respace(&some, &about, "0,1,5,6,999", NULL, NULL));
         const ddpm_tables *c = ddpm_chain_tables(all), *d = ddpm_chain_tables(some);
+
         CHECK(!memcmp(c->beta, beta, sizeof beta));
         CHECK(d->beta[0] == beta[0] && d->beta[1] == beta[1] && d->beta[3] == beta[6]);
         CHECK(d->beta[2] == 1 - alpha_bar[5] / alpha_bar[1]);
         CHECK(c->mean_x0[0] == 1 && c->mean_xt[0] == 0 && c->beta_tilde[0] == 0);
+
+        /* 1 - alpha_bar_1 as a sum of positive terms. */
         double rest = beta[0] + beta[1] * (1 - beta[0]);
         CHECK_NEAR(c->beta_tilde[1] / (beta[1] * beta[0] / rest), 1, 6 * 0x1p-53);
         CHECK_NEAR(d->beta_tilde[1] / (beta[1] * beta[0] / rest), 1, 6 * 0x1p-53);
         CHECK_NEAR(c->mean_xt[1] / (beta[0] * sqrt(alpha_bar[1] / alpha_bar[0]) / rest), 1, 6 * 0x1p-53);
+
         ddpm_chain_free(all);
         ddpm_chain_free(some);
     }
@@ -107,19 +113,23 @@ TEST(property, full_chain_is_the_schedule)
     static const char *const specs[] = {
         "linear", "cosine", "sigmoid", "lucid-sigmoid", "quad", "jsd", "warmup10", "const", "linear+zero-snr",
     };
+
     for (size_t s = 0; s < sizeof specs / sizeof specs[0]; s++) {
         double beta[1000], alpha_bar[1000];
         ddpm_about about = { .steps = 1000, .alpha_bar = alpha_bar };
         ddpm_chain *all = NULL, *thousand = NULL;
+
         REQUIRE(!ddpm_betas(beta, alpha_bar, 1000, specs[s], NULL));
         REQUIRE(!ddpm_chain_respace(&all, &about, "all", NULL, NULL) &&
                 !ddpm_chain_respace(&thousand, &about, "1000", "quad", NULL));
         const ddpm_tables *c = ddpm_chain_tables(all), *d = ddpm_chain_tables(thousand);
+
         for (int t = 0; t < 1000; t++) {
             CHECK_NEAR(c->beta[t], beta[t], 4 * 0x1p-53);
             CHECK(c->t[t] == t && c->alpha_bar[t] == alpha_bar[t] && d->t[t] == t &&
                   d->mean_x0[t] == c->mean_x0[t]);
         }
+
         ddpm_chain_free(all);
         ddpm_chain_free(thousand);
     }

@@ -66,26 +66,33 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     struct dd_team *team = team_of(r->threads);
     ddpm_error err = { 0 };
     dd_kernels_init(&k, r->cpu);
+
     if (dd_conv_gradient_open(&g, &p->s,
                               &(struct dd_conv_setup){ &k, r->cpu, r->engine, p->x.n, r->threads, team },
                               &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
+
     size_t packed_size = dd_conv_gradient_packed(g), scratch_size = dd_conv_gradient_scratch(g);
     float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
+
     alloc_fail_never();
     dd_conv_gradient_pack(g, packed, p->w);
     DD_TEAM(team, worker)
         dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
+
+    /* The second pass may not read what the first has left in the scratch memory. */
     memset(scratch, 0xff, scratch_size);
     DD_TEAM(team, worker)
         dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
                                  which & 8 ? NULL : p->db, &p->dz, &p->x,
                                  p->pre.scale || p->pre.act ? &p->pre : NULL);
+
     CHECK(alloc_count() == 0);
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
     CHECK(map_whole(&p->dx));
+
     dd_conv_gradient_close(g);
     free(packed), free(scratch);
 }
@@ -118,10 +125,13 @@ static void check_data(const struct problem *p)
 {
     const struct dd_conv_shape *s = &p->s;
     double bound = sum_bound((size_t)(s->cout * s->kernel * s->kernel + 1));
+
     for (int j = 0; j < p->dx.n * s->h * s->w * s->cin; j++) {
         int i = j % s->cin, ix = j / s->cin % s->w, iy = j / s->cin / s->w % s->h,
             image = j / s->cin / s->w / s->h;
         double sum = 0, size = 0;
+
+        /* dx at (iy, ix) gathers from every output that a tap has reached it from. */
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++) {
                 int y = iy + s->top - kh, x = ix + s->left - kw;
@@ -134,6 +144,7 @@ static void check_data(const struct problem *p)
                     size += fabs(one);
                 }
             }
+
         CHECK_NEAR(at(&p->dx, image, iy, ix, i), sum, bound * size);
     }
 }
@@ -162,6 +173,7 @@ static void winograd_size(double *e, const struct problem *p, int o, int i)
     static const double gt[18] = { 1. / 4,  1. / 6,  1. / 6, 1. / 24, 1. / 24, 0,      0,      1. / 6, 1. / 6,
                                    1. / 12, 1. / 12, 0,      0,       1. / 6,  1. / 6, 1. / 6, 1. / 6, 1 };
     double sum[36] = { 0 }, d[36], z[16], v[36], t[36];
+
     for (int image = 0; image < p->x.n; image++)
         for (int y = 0; y < p->s.h; y += 4)
             for (int x = 0; x < p->s.w; x += 4) {
@@ -174,6 +186,7 @@ static void winograd_size(double *e, const struct problem *p, int o, int i)
                 for (int k = 0; k < 36; k++)
                     sum[k] += v[k] * t[k];
             }
+
     sandwich(e, gt, sum, 3, 6);
 }
 
@@ -185,11 +198,13 @@ static void check_weights(const struct problem *p, const float *before, const fl
     double u = ldexp(1, -24), bound = sum_bound((size_t)n + 1) + PRE_ULPS * u;
     double tiles = p->x.n * ((s->h + 3) / 4) * ((s->w + 3) / 4),
            tiled = (WINOGRAD_ULPS + 7 * sqrt(tiles)) * u;
+
     for (int j = 0; j < s->cout * s->cin; j++) {
         int o = j / s->cin, i = j % s->cin;
         double e[9] = { 0 };
         if (by_tiles(s))
             winograd_size(e, p, o, i);
+
         for (int tap = 0; tap < taps; tap++) {
             double sum = before[j * taps + tap], size = fabs(sum), m;
             for (int q = 0; q < n; q++) {
@@ -202,6 +217,7 @@ static void check_weights(const struct problem *p, const float *before, const fl
             CHECK_NEAR(p->dw[j * taps + tap], sum, bound * size + (by_tiles(s) ? tiled * e[tap] : 0));
         }
     }
+
     for (int o = 0; o < s->cout; o++) {
         double sum = before_b[o], size = fabs(sum);
         for (int q = 0; bias && q < n; q++) {
@@ -290,21 +306,27 @@ static void adjoint(struct dd_conv_shape s, int n)
     struct dd_conv *c;
     ddpm_error err;
     unsigned cpu = dd_cpu_detect();
+
     dd_kernels_init(&k, cpu);
     REQUIRE(!dd_conv_open(&c, &s, &(struct dd_conv_setup){ &k, cpu, NULL, n, 2, team_of(2) }, &err));
+
     float *packed = scratch_create(dd_conv_packed(c)), *scratch = scratch_create(dd_conv_scratch(c));
     dd_conv_pack(c, packed, p.w, NULL);
     DD_TEAM(team_of(2), worker)
         dd_conv_forward(c, &(struct dd_context){ &k, 2, scratch, worker }, &y, &p.x, NULL, NULL);
     dd_conv_close(c);
+
     memset(p.dw, 0, weights * sizeof *p.dw);
     gradient_run(&p, &(struct run){ NULL, cpu, 2 }, 8);
+
     struct dd_map w = { p.w, 1, 1, 1, (int)weights, weights }, dw = { p.dw, 1, 1, 1, (int)weights, weights };
     double sizes[3], forward = inner(&y, &p.dz, &sizes[0]), data = inner(&p.x, &p.dx, &sizes[1]),
                      weight = inner(&w, &dw, &sizes[2]);
+
     double u = ldexp(1, -24), deepest = fmax(s.kernel * s.kernel * fmax(s.cin, s.cout), n * p.dz.h * p.dz.w);
     CHECK_NEAR(data, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[1]));
     CHECK_NEAR(weight, forward, 49 * sqrt(deepest) * u * (sizes[0] + sizes[2]));
+
     free(packed), free(scratch), map_free(&y), problem_free(&p);
 }
 
@@ -345,11 +367,13 @@ TEST(conv_gradient, same_bits_for_any_threads)
     static const int threads[] = { 2, 3, 7 };
     unsigned masks[4];
     int sets = instruction_sets(masks);
+
     for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         for (int set = 0; set < sets; set++) {
             struct dd_conv_shape s = large[i];
             struct problem one = problem_create(s, 7, (int)i % 8, DD_ACT_SILU);
             gradient_run(&one, &(struct run){ NULL, masks[set], 1 }, (int)i % 8);
+
             for (int t = 0; t < 3; t++) {
                 struct problem p = problem_create(s, 7, (int)i % 8, DD_ACT_SILU);
                 gradient_run(&p, &(struct run){ NULL, masks[set], threads[t] }, (int)i % 8);
@@ -367,6 +391,7 @@ TEST(conv_gradient, open_survives_every_failing_allocation)
     struct dd_kernels k;
     unsigned cpu = dd_cpu_detect();
     dd_kernels_init(&k, cpu);
+
     for (int i = 0; i < SHAPES; i++)
         for (long n = 1;; n++) {
             struct dd_conv_gradient *g = NULL;
@@ -375,6 +400,7 @@ TEST(conv_gradient, open_survives_every_failing_allocation)
             int code = dd_conv_gradient_open(&g, &shapes[i],
                                              &(struct dd_conv_setup){ &k, cpu, NULL, 2, 2, NULL }, &err);
             alloc_fail_never();
+
             if (code == DDPM_OK) {
                 dd_conv_gradient_close(g);
                 break;

@@ -84,15 +84,19 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
         check_fail(__FILE__, __LINE__, "%s: %s", r->engine, err.text);
         return 0;
     }
+
     size_t packed_size = dd_conv_packed(c), scratch_size = dd_conv_scratch(c);
     float *packed = scratch_create(packed_size), *scratch = scratch_create(scratch_size);
     struct dd_map in = map_images(&p->x, first, n), out = map_images(y, first, n),
                   residual = map_images(&p->residual, first, n);
+
     struct dd_pre pre = p->pre;
     struct dd_post post = p->post;
     pre.scale += first * p->s.cin, pre.shift += first * p->s.cin;
     post.add += (size_t)first * post.add_stride, post.residual = &residual;
     dd_conv_pack(c, packed, p->w, p->bias);
+
+    /* In passes of at most r->batch images, each with its own rows of scale, shift and add. */
     for (int done = 0, part; done < n; done += part) {
         part = n - done < r->batch ? n - done : r->batch;
         struct dd_map pi = map_images(&in, done, part), po = map_images(&out, done, part),
@@ -105,9 +109,11 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
                  which & 2 ? &ppost : NULL);
         CHECK(alloc_count() == 0);
     }
+
     int asked = !strncmp(dd_conv_engine(c), r->engine, strlen(r->engine));
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
     CHECK(map_whole(y));
+
     dd_conv_close(c);
     free(packed), free(scratch);
     return asked;
@@ -138,6 +144,7 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
     const struct dd_conv_shape *s = &p->s;
     double sum = p->bias[o];
     *size = fabs(sum);
+
     for (int i = 0; i < s->cin; i++)
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++) {
@@ -146,6 +153,7 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
                                        i, which, &m);
                 *size += fabs(w) * m;
             }
+
     if (which & 2) {
         size_t at = ((size_t)image * (size_t)p->y.h + (size_t)oy) * (size_t)p->y.w + (size_t)ox;
         double add = p->add[(size_t)image * p->post.add_stride + (size_t)o],
@@ -153,6 +161,7 @@ static double exact_output(const struct problem *p, int image, int oy, int ox, i
         *size += fabs(add) + fabs(r);
         sum = (sum + add + r) * p->post.scale;
     }
+
     return sum;
 }
 
@@ -280,12 +289,14 @@ static void against_ref(struct dd_conv_shape s, int which, const unsigned *masks
     struct dd_map expected = map_create(1, p.y.h, p.y.w, p.y.c, (int)p.y.stride - p.y.c, 0),
                   sizes = sizes_create(s, which);
     double *transforms = transforms_create(&p, which);
+
     CHECK(conv_run(&p, &(struct run){ "ref", 0, 1, 2 }, &expected, 0, 1, which));
     /* Both sides round pre and post. One rounding comes on top of the engine's sum, since ref's own
        result is a float. */
     double rest = ldexp(1 + 2 * PRE_ULPS * (which & 1) + POST_ULPS * (which & 2), -24);
     double sums = rest + sum_bound((size_t)(s.cin * s.kernel * s.kernel + 1)),
            outside = rest + ldexp(BIAS_ULPS, -24);
+
     for (const char *const *e = dd_conv_engines(); *e; e++)
         for (int i = sets - 1; i >= 0; i--) {
             int asked = conv_run(&p, &(struct run){ *e, masks[i], 1, 2 }, &p.y, 0, 1, which),
@@ -297,6 +308,7 @@ static void against_ref(struct dd_conv_shape s, int which, const unsigned *masks
                            tiles ? transforms[j] + outside * sizes.data[j] : sums * sizes.data[j]);
             }
         }
+
     problem_free(&p), map_free(&expected), map_free(&sizes), free(transforms);
 }
 
@@ -371,6 +383,7 @@ TEST(conv, open_survives_every_failing_allocation)
     struct dd_kernels k;
     unsigned cpu = dd_cpu_detect();
     dd_kernels_init(&k, cpu);
+
     for (const char *const *e = dd_conv_engines(); *e; e++)
         for (long n = 1;; n++) {
             struct dd_conv *c = NULL;
@@ -379,6 +392,7 @@ TEST(conv, open_survives_every_failing_allocation)
             int code =
                 dd_conv_open(&c, &odd_shapes[2], &(struct dd_conv_setup){ &k, cpu, *e, 2, 2, NULL }, &err);
             alloc_fail_never();
+
             if (code == DDPM_OK) {
                 dd_conv_close(c);
                 break;

@@ -41,17 +41,20 @@ TEST(dropout, drops_as_often_as_it_should)
         double zeros = 0, pairs = 0, neighbours = 0, q = p[i] * p[i];
         masks(a, IMAGES, p[i], (struct dd_dropout){ 7, 0 }, 3, 2);
         masks(b, IMAGES, p[i], (struct dd_dropout){ 7, 0 }, 4, 2);
+
         for (int e = 0; e < ALL; e++) {
             CHECK(a[e] == 0 || a[e] == (float)(1 / (1 - p[i])));
             zeros += a[e] == 0;
             pairs += a[e] == 0 && b[e] == 0;
             neighbours += e && a[e] == 0 && a[e - 1] == 0;
         }
+
         CHECK_NEAR(zeros / ALL, p[i], 5 * sqrt(p[i] * (1 - p[i]) / ALL));
         CHECK_NEAR(pairs / ALL, q, 5 * sqrt(q * (1 - q) / ALL));
         CHECK_NEAR(neighbours / ALL, q,
                    5 * sqrt(q * (1 - q) * 3 / ALL)); /* pairs overlap: at most 3 times the variance */
     }
+
     free(a);
     free(b);
 }
@@ -87,6 +90,7 @@ TEST(dropout, backward_has_the_mask_of_forward)
     float *mask = malloc(ALL * sizeof *mask), *x = malloc(ALL * sizeof *x), *u = malloc(ALL * sizeof *u),
           *y = calloc(IMAGES * SIDE * SIDE * wide, sizeof *y);
     float scale[IMAGES * CHANNELS], shift[IMAGES * CHANNELS];
+
     masks(mask, IMAGES, 0.25, d, 11, 1);
     for (int i = 0; i < ALL; i++)
         x[i] = cosf((float)i);
@@ -94,9 +98,11 @@ TEST(dropout, backward_has_the_mask_of_forward)
         scale[i] = 1 + sinf((float)i);
         shift[i] = cosf(3 * (float)i);
     }
+
     for (size_t i = 0; i < IMAGES; i++)
         k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS,
                  shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
+
     struct dd_map mx = dense(x, IMAGES), my = { y + 2, IMAGES, SIDE, SIDE, CHANNELS, wide };
     struct dd_pre pre = { scale, shift, DD_ACT_SILU };
     for (int masked = 0; masked < 2; masked++) {
@@ -106,13 +112,17 @@ TEST(dropout, backward_has_the_mask_of_forward)
             wrong += my.data[i / CHANNELS * wide + i % CHANNELS] != u[i] * (masked ? mask[i] : 1);
         CHECK(wrong == 0);
     }
+
     CHECK(y[0] == 0 && y[1] == 0 && y[2 + CHANNELS] == 0);
+
+    /* Backward of ones is the mask itself. */
     for (size_t i = 0; i < ALL; i++)
         u[i] = 1;
     struct dd_map mu = dense(u, IMAGES);
     DD_TEAM(team_of(2), worker)
         dd_dropout_backward(&(struct dd_context){ &k, 2, NULL, worker }, &mu, 0.25, &d, 11);
     CHECK(!memcmp(u, mask, ALL * sizeof *u));
+
     free(mask);
     free(x);
     free(u);

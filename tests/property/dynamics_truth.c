@@ -102,6 +102,7 @@ TEST(property, ordinary_equation)
     double exact[D], mean[D], away[D] = { at[0] - START[0], at[1] - START[1] }, work[3 * D];
     turn(mean, START, OMEGA * END, exp(-THETA * END));
     turn(exact, away, OMEGA * END, sqrt(variance_at(END) / VARIANCE));
+
     for (int order = 1; order <= 2; order++) {
         double error[2], back[2];
         for (int k = 0; k < 2; k++) {
@@ -110,10 +111,13 @@ TEST(property, ordinary_equation)
             for (int j = 0; j < steps; j++)
                 CHECK(!ddpm_ode_step(&turning, x, j * h, h, order, work, D, NULL));
             error[k] = hypot(x[0] - mean[0] - exact[0], x[1] - mean[1] - exact[1]);
+
+            /* And all the way back. */
             for (int j = steps; j > 0; j--)
                 CHECK(!ddpm_ode_step(&turning, x, j * h, -h, order, work, D, NULL));
             back[k] = hypot(x[0] - at[0], x[1] - at[1]);
         }
+
         CHECK(lround(log2(error[0] / error[1])) == order);
         CHECK(lround(log2(back[0] / back[1])) == (order == 1 ? 1 : 3));
     }
@@ -171,10 +175,12 @@ TEST(property, minibatch_langevin)
     ddpm_noise(&seed, data.y, ALL, 0, 0, 0);
     for (int j = 0; j < ALL; j++)
         sum += data.y[j] += 0.7;
+
     for (int c = 0; c < CHAINS; c++) {
         ddpm_langevin l = { minibatch,     &data,     .a = 0.02,           .b = 1000,
                             .gamma = 0.55, .seed = 5, .index = (uint32_t)c };
         double x = 0, total = 0, first = 0, second = 0;
+
         for (int t = 0; t < STEPS; t++) {
             double delta = 0.02 * pow(1000.0 + t, -0.55);
             REQUIRE(!ddpm_langevin_run(&l, &x, work, 1, t, 1, NULL));
@@ -182,10 +188,12 @@ TEST(property, minibatch_langevin)
                 continue; /* still on its way from 0 */
             total += delta, first += delta * x, second += delta * x * x;
         }
+
         mean[c] = first / total;
         variance[c] = second / total - 2 * mean[c] * sum / precision +
                       sum / precision * (sum / precision); /* about the true mean */
     }
+
     const double *found[2] = { mean, variance }, expected[2] = { sum / precision, 1 / precision };
     for (int k = 0; k < 2; k++) {
         double average = 0, square = 0;

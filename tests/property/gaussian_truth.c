@@ -50,6 +50,7 @@ static double variance_of(const struct setting *g, int K, const char *spacing, s
     int drawn = 0;
     double sum = 0;
     elements = 2 + K * (1 + g->corrector);
+
     snprintf(steps, sizeof steps, "%d", K);
     CHECK(!ddpm_chain_respace(&chain, &about, steps, spacing, NULL));
     ddpm_sampler_options o = { .sampler = g->sampler,
@@ -63,14 +64,18 @@ static double variance_of(const struct setting *g, int K, const char *spacing, s
                                .eps = exact_eps,
                                .noise = one_each,
                                .noise_user = &drawn };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, (size_t)elements, 1, warning, NULL));
     if (!s || ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, NULL, 0, NULL))
         return NAN;
+
     while (ddpm_sampler_left(s))
         CHECK(!ddpm_sampler_step(s, NULL));
+
     const double *x = ddpm_sampler_state(s, NULL);
     for (int e = 1; e <= drawn; e++)
         sum += (x[e] - x[0]) * (x[e] - x[0]);
+
     *said = (struct said){ warning[0], ddpm_chain_tables(chain)->warning };
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
@@ -89,12 +94,15 @@ TEST(property, correctors_keep_the_variance)
     };
     struct said said;
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear", NULL));
+
     for (size_t k = 0; k < sizeof of / sizeof *of; k++)
         for (int corrector = 0; corrector <= LANGEVIN; corrector++) {
             struct setting g = of[k];
             g.corrector = corrector;
+
             double few = fabs(variance_of(&g, 50, NULL, &said) - 1);
             double many = fabs(variance_of(&g, 200, NULL, &said) - 1);
+
             if (!(many < 0.15 && many <= few / 2 + 0.16 * 0.16))
                 check_fail(__FILE__, __LINE__,
                            "%s of order %d, eta %g, %d correctors: variance off by %.3f "
@@ -112,6 +120,7 @@ TEST(property, multistep_is_stable_or_says_so)
 {
     static const char *const betas[] = { "linear", "cosine" };
     static const double etas[] = { 0, 0.25, 0.5, 1 };
+
     for (int b = 0; b < 2; b++) {
         REQUIRE(!ddpm_betas(beta, alpha_bar, T, betas[b], NULL));
         for (const char *const *name = ddpm_spacing_names(); *name && strcmp(*name, "optimal"); name++)
@@ -120,8 +129,10 @@ TEST(property, multistep_is_stable_or_says_so)
                 int step = k / 8, K = step < 19 ? 2 + step : 20 * (step - 18);
                 struct said said, unused;
                 double v = variance_of(&g, K, *name, &said), first = variance_of(&one, K, *name, &unused);
+
                 bool bounded = g.order > 2 || g.eta > 0;
                 bool compares = bounded && !said.sampler && !said.chain && K > 20;
+
                 if (!(v < 4) || unused.sampler || (compares && !(fabs(log(v)) <= fabs(log(first)) + 0.01)))
                     check_fail(__FILE__, __LINE__,
                                "%s, %s, %d steps, order %d, eta %g: variance %.3f, not "

@@ -31,11 +31,13 @@ static int subject_create(struct subject *t, const char *name, int batch, int th
         check_fail(__FILE__, __LINE__, "%s: %s", name, err.text);
         return 0;
     }
+
     t->b = small_batch_create(t->m, BATCH);
     t->dout = malloc(BATCH * t->b.outs * sizeof *t->dout);
     t->dx = malloc(BATCH * t->b.in * sizeof *t->dx);
     for (size_t i = 0; i < BATCH * t->b.outs; i++)
         t->dout[i] = sinf((float)(i * i % 9973));
+
     t->s = (struct dd_slice){ .out = t->b.out,
                               .x = t->b.x,
                               .t = t->b.t,
@@ -44,6 +46,7 @@ static int subject_create(struct subject *t, const char *name, int batch, int th
                               .masks = &t->masks,
                               .dout = t->dout,
                               .dx = t->dx };
+
     return 1;
 }
 
@@ -119,12 +122,14 @@ static void check_slopes(const char *name, double dropout)
     const double h = 0x1p-9;
     REQUIRE(subject_create(&t, name, BATCH, 2, dropout));
     both(&t);
+
     size_t n = dd_gradient_count(t.g), in = BATCH * t.b.in, outs = BATCH * t.b.outs;
     float *w = malloc(n * sizeof *w), *v = malloc(n * sizeof *v), *x = malloc(in * sizeof *x),
           *vx = malloc(in * sizeof *vx);
     memcpy(w, dd_gradient_weights(t.g), n * sizeof *w);
     memcpy(x, t.b.x, in * sizeof *x);
     double rounding = 5 * 1.9 * OUTPUT * norm(t.dout, outs) * norm(t.b.out, outs) / sqrt((double)outs) / h;
+
     for (int k = 0; k < DIRECTIONS; k++) {
         double want = direct(vx, t.dx, in, &random);
         for (int i = 0; i < t.m->program.params; i++) {
@@ -133,9 +138,11 @@ static void check_slopes(const char *name, double dropout)
                 want +=
                     direct(v + at, dd_gradient_sums(t.g) + at, (size_t)t.m->program.param[i].count, &random);
         }
+
         double wide = slope(&t, w, v, x, vx, h), near = slope(&t, w, v, x, vx, h / 2);
         CHECK_NEAR((4 * near - wide) / 3, want, fabs(wide - near) + rounding);
     }
+
     free(w);
     free(v);
     free(x);
@@ -183,6 +190,7 @@ TEST(property, gradients_of_images_add_up)
     struct subject all, one;
     REQUIRE(subject_create(&all, "turns", BATCH, 2, 0.25) && subject_create(&one, "turns", BATCH, 2, 0.25));
     both(&all);
+
     for (int i = 0; i < BATCH; i++) {
         struct dd_dropout masks = { all.masks.seed, all.masks.first + (uint64_t)i };
         size_t x = (size_t)i * one.b.in, out = (size_t)i * one.b.outs;
@@ -197,9 +205,12 @@ TEST(property, gradients_of_images_add_up)
         dd_gradient_forward(one.g, &s);
         dd_gradient_backward(one.g, &s);
     }
+
     CHECK(!memcmp(all.b.out, one.b.out, BATCH * all.b.outs * sizeof(float)));
     CHECK(!memcmp(all.dx, one.dx, BATCH * all.b.in * sizeof(float)));
     double whole = norm(dd_gradient_sums(all.g), dd_gradient_count(all.g));
+
+    /* The sums may differ by rounding, so each tensor's difference is compared. */
     for (int i = 0; i < all.m->program.params; i++) {
         size_t at = dd_gradient_offset(all.g, i), n = (size_t)all.m->program.param[i].count;
         if (at == SIZE_MAX)
@@ -211,6 +222,7 @@ TEST(property, gradients_of_images_add_up)
         if (!(norm(b, n) <= 2 * GRADIENT * length + sqrt(3 * 20 * 12) * 0x1p-24 * whole))
             check_fail(__FILE__, __LINE__, "%s: %g of %g", all.m->program.param[i].name, norm(b, n), length);
     }
+
     subject_free(&all);
     subject_free(&one);
 }

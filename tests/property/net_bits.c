@@ -177,10 +177,12 @@ static int folded_has_the_same_bits(const struct small_net *s, const char *conv)
         check_fail(__FILE__, __LINE__, "%s: %s", s->name, err.text);
         return 0;
     }
+
     struct small_batch a = small_batch_create(m, 2), b = small_batch_create(m, 2);
     CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 2, &err) == DDPM_OK);
     if (unfolded(&b, m, &o) == DDPM_OK && memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out))
         check_fail(__FILE__, __LINE__, "%s, %s: the folded network has other bits", s->name, conv);
+
     int left = count_nodes(net, "upsample");
     ddpm_net_free(net);
     small_batch_free(&a);
@@ -212,6 +214,7 @@ TEST(property, folded_attention_is_the_same_function)
 {
     ddpm_model *m = model_create(single_head->net, single_head->diffusion);
     REQUIRE(m);
+
     for (const char *const *e = dd_conv_engines(); *e; e++) {
         ddpm_net_options o = { .batch = 2, .threads = 2, .conv = *e };
         ddpm_net *net;
@@ -221,12 +224,14 @@ TEST(property, folded_attention_is_the_same_function)
             check_fail(__FILE__, __LINE__, "%s: %s", *e, err.text);
             continue;
         }
+
         CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 2, &err) == DDPM_OK &&
               unfolded(&b, m, &o) == DDPM_OK);
         for (size_t i = 0; i < 2 * a.outs; i++)
             CHECK_NEAR(a.out[i], b.out[i], 2e-5);
         CHECK(memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out));
         CHECK(count_nodes(net, "copy") == 5);
+
         ddpm_net_free(net);
         small_batch_free(&a);
         small_batch_free(&b);

@@ -79,10 +79,12 @@ static void check_group(const struct norm_case *t, const struct dd_map *x, const
     int width = t->c / t->groups, pixels = t->h * t->w, first = group * width;
     const float *data = x->data + (size_t)image * (size_t)pixels * x->stride;
     double mean = 0, var = 0, range = 0, u = ldexp(1, -24), e = sum_bound(64) + 2 * u;
+
     for (int p = 0; p < pixels; p++)
         for (int c = first; c < first + width; c++)
             mean += data[(size_t)p * x->stride + (size_t)c];
     mean /= (double)pixels * width;
+
     for (int p = 0; p < pixels; p++)
         for (int c = first; c < first + width; c++) {
             double d = data[(size_t)p * x->stride + (size_t)c] - mean,
@@ -91,7 +93,9 @@ static void check_group(const struct norm_case *t, const struct dd_map *x, const
             range = fmax(range, fmax(fabs(d), fabs(from_pivot)));
         }
     var /= (double)pixels * width;
+
     double rstd = 1 / sqrt(var + 1e-5);
+
     for (int p = 0; p < pixels; p++)
         for (int c = first; c < first + width; c++) {
             size_t at = (size_t)(image * t->c + c);
@@ -99,10 +103,12 @@ static void check_group(const struct norm_case *t, const struct dd_map *x, const
             double b = t->emb ? v->emb[(size_t)image * v->stride + (size_t)(t->c + c)] : 0;
             double value = data[(size_t)p * x->stride + (size_t)c],
                    exact = ((value - mean) * rstd * v->gamma[c] + v->beta[c]) * s + b;
+
             double size =
                 (fabs(value) + fabs(mean)) * rstd * fabs(v->gamma[c] * s) + fabs(v->beta[c] * s) + fabs(b);
             double bound = e * (range + range * range * range * rstd * rstd) * rstd * fabs(v->gamma[c] * s) +
                            4 * u * size;
+
             CHECK_NEAR(value * v->scale[at] + v->shift[at], exact, bound);
         }
 }
@@ -129,18 +135,22 @@ TEST(norm, group_norm_same_bits)
     static const int teams[] = { 1, 2, 3, 7 };
     unsigned masks[4];
     int sets = instruction_sets(masks);
+
     for (int set = 0; set < sets; set++) {
         struct dd_map x = case_input(&t);
         struct vectors alone = vectors_create(t.n, t.c), v = vectors_create(t.n, t.c);
         size_t bytes = sizeof(float) * (size_t)(t.n * t.c);
+
         for (int image = 0; image < t.n; image++) {
             struct dd_map one = map_images(&x, image, 1);
             norm_run(masks[set], 1, &t, &one, &alone, image);
         }
+
         for (int team = 0; team < 4; team++) {
             norm_run(masks[set], teams[team], &t, &x, &v, 0);
             CHECK(!memcmp(v.scale, alone.scale, bytes) && !memcmp(v.shift, alone.shift, bytes));
         }
+
         map_free(&x), vectors_free(&alone), vectors_free(&v);
     }
 }
@@ -151,6 +161,7 @@ static void check_rms(const struct dd_map *y, const struct dd_map *x, const stru
                       const struct vectors *v, int emb)
 {
     double u = ldexp(1, -24);
+
     for (int p = 0; p < x->n * x->h * x->w; p++) {
         const float *row = x->data + (size_t)p * x->stride;
         int image = p / (x->h * x->w);
@@ -158,6 +169,7 @@ static void check_rms(const struct dd_map *y, const struct dd_map *x, const stru
         for (int c = 0; c < x->c; c++)
             norm += (double)row[c] * row[c];
         norm = fmax(sqrt(norm), 1e-12);
+
         for (int c = 0; c < x->c; c++) {
             double s = emb ? v->emb[(size_t)image * v->stride + (size_t)c] : 0,
                    b = emb ? v->emb[(size_t)image * v->stride + (size_t)(x->c + c)] : 0;
@@ -165,6 +177,7 @@ static void check_rms(const struct dd_map *y, const struct dd_map *x, const stru
                    inner = row[c] / norm * v->gamma[c] * (1 + s);
             double size = fabs(inner) + fabs(b),
                    bound = (1.1 * (sum_bound((size_t)x->c) + 8 * u) + 8 * u) * size + u * fabs(r);
+
             CHECK_NEAR(y->data[(size_t)p * y->stride + (size_t)c], act_exact(DD_ACT_SILU, inner + b) + r,
                        bound);
         }
@@ -181,6 +194,7 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
     struct dd_map expected = map_create(3, 9, 8, 70, 0, 3);
     struct vectors v = vectors_create(3, 70);
     memset(x.data, 0, sizeof(float) * 70); /* a pixel of zeros */
+
     for (int set = 0; set < sets; set++)
         for (int emb = 0; emb < 2; emb++)
             for (int team = 0; team < 4; team++) {
@@ -195,5 +209,6 @@ TEST(norm, rms_norm_is_its_formula_with_the_same_bits)
                 else
                     check_rms(&expected, &x, &r, &v, emb);
             }
+
     map_free(&x), map_free(&r), map_free(&y), map_free(&expected), vectors_free(&v);
 }

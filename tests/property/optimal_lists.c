@@ -85,9 +85,11 @@ TEST(property, optimal_steps_are_those_of_brute_force)
             struct dd_optimal_steps best;
             struct dd_rng r = { .seed = seed, .index = (uint32_t)nodes };
             double cost[SMALL * SMALL], node[SMALL];
+
             dd_rng_uniform(&r, cost, (size_t)(nodes * nodes));
             REQUIRE(!dd_optimal_steps_create(&best, cost, nodes, nodes, NULL));
             CHECK(best.least[0] == INFINITY);
+
             for (int count = 2; count <= nodes; count++) {
                 double sum = 0;
                 dd_optimal_steps_path(&best, node, count);
@@ -96,6 +98,7 @@ TEST(property, optimal_steps_are_those_of_brute_force)
                 CHECK(node[0] == 0 && node[count - 1] == nodes - 1);
                 CHECK(sum == best.least[count - 1] && sum == brute_force(cost, nodes, count));
             }
+
             dd_optimal_steps_free(&best);
         }
 }

@@ -99,10 +99,12 @@ static int sample(struct results *r, const ddpm_model *m, ddpm_error *err)
     ddpm_net *net = NULL;
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
+
     ddpm_sampler_defaults(&so, a);
     int code = ddpm_net_create(&net, m, &o, err);
     if (!code)
         code = ddpm_chain_respace(&chain, a, "4", "logsnr", err);
+
     so.eps = ddpm_net_eps, so.eps_user = net, so.seed = 5;
     if (!code)
         code = ddpm_sampler_create(&s, chain, &so, d, IMAGES, NULL, err);
@@ -112,6 +114,7 @@ static int sample(struct results *r, const ddpm_model *m, ddpm_error *err)
         code = ddpm_sampler_step(s, err);
     if (!code)
         keep(r, ddpm_sampler_state(s, NULL), IMAGES * d * sizeof(double));
+
     ddpm_sampler_free(s), ddpm_chain_free(chain), ddpm_net_free(net);
     return code;
 }
@@ -122,8 +125,10 @@ static int train(struct results *r, const ddpm_model *m, ddpm_error *err)
     ddpm_trainer_report report;
     ddpm_trainer *t;
     ddpm_model *after = NULL;
+
     ddpm_trainer_defaults(&o);
     o.batch = IMAGES, o.threads = THREADS;
+
     int code = ddpm_trainer_create(&t, m, &o, err);
     if (!code)
         code = ddpm_trainer_step(t, input[0].x, NULL, &report, err);
@@ -133,6 +138,7 @@ static int train(struct results *r, const ddpm_model *m, ddpm_error *err)
         keep(r, &report, sizeof report);
         keep_model(r, after);
     }
+
     ddpm_model_close(after), ddpm_trainer_free(t);
     return code;
 }
@@ -144,8 +150,10 @@ static int everything(struct results *r, ddpm_error *err)
     char json[4096];
     const char *path = check_path(check_folder(), "m.ddpm");
     ddpm_model *made = NULL, *m = NULL;
+
     r->size = 0;
     small_net_json(json, sizeof json, "wide");
+
     int code = ddpm_betas(beta, alpha_bar, T, "linear:1e-4,0.02", err);
     keep(r, alpha_bar, sizeof alpha_bar);
     if (!code)
@@ -166,6 +174,7 @@ static int everything(struct results *r, ddpm_error *err)
         code = sample(r, m, err);
     if (!code)
         code = train(r, m, err);
+
     ddpm_model_close(made), ddpm_model_close(m);
     return code;
 }
@@ -218,19 +227,24 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
 {
     static const struct mode plain = { FE_TONEAREST, false };
     ddpm_error err = { 0, "" };
+
     DD_PRAGMA(omp parallel num_threads(THREADS))
     set_mode(mode);
     set_mode(others_only ? &plain : mode);
+
     int before = in_mode(mode), code = everything(r, &err), after = in_mode(mode);
     bool own = has_mode(others_only ? &plain : mode);
+
     DD_PRAGMA(omp parallel num_threads(THREADS))
     set_mode(&plain);
     set_mode(&plain);
+
     if (code)
         check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %s", mode->rounding, mode->flush, err.text);
     else if (r->size != wanted->size || memcmp(r->byte, wanted->byte, r->size))
         check_fail(__FILE__, __LINE__, "rounding %d, flush %d%s: other bits", mode->rounding, mode->flush,
                    others_only ? " of other threads" : "");
+
     if (!own || after != before || (before == 0 && !others_only))
         check_fail(__FILE__, __LINE__, "rounding %d, flush %d: %d of %d threads have their mode back",
                    mode->rounding, mode->flush, after, before);
@@ -249,6 +263,7 @@ TEST(outside, floating_point_modes)
     };
     struct results *wanted = malloc(sizeof *wanted), *r = malloc(sizeof *r);
     ddpm_error err = { 0, "" };
+
     inputs_create();
     if (everything(wanted, &err))
         check_fail(__FILE__, __LINE__, "%s", err.text);
@@ -256,6 +271,7 @@ TEST(outside, floating_point_modes)
         same_under(&modes[i], i % 2, wanted, r);
     for (size_t i = 0; i < sizeof modes / sizeof *modes && modes[i].flush; i++)
         same_under(&modes[i], false, wanted, r);
+
     free(wanted), free(r);
     inputs_free();
 }
@@ -279,20 +295,24 @@ TEST(outside, comma_locale)
     struct results *wanted = malloc(sizeof *wanted), *r = malloc(sizeof *r);
     ddpm_error err = { 0, "" };
     char text[16] = "";
+
     inputs_create();
     if (everything(wanted, &err))
         check_fail(__FILE__, __LINE__, "%s", err.text);
+
     bool german = comma_locale();
     int code = german ? everything(r, &err) : 0;
     snprintf(text, sizeof text, "%g", 0.5);
     setlocale(LC_ALL, "C");
     unsetenv("LOCPATH");
+
     if (german) {
         CHECK_TEXT(text, "0,5");
         if (code)
             check_fail(__FILE__, __LINE__, "%s", err.text);
         CHECK(r->size == wanted->size && !memcmp(r->byte, wanted->byte, r->size));
     }
+
     free(wanted), free(r);
     inputs_free();
     if (!german)

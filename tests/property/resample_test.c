@@ -87,6 +87,7 @@ static void check_moves(struct setting *s)
 {
     struct dd_map u = map_create(N, H / 2, W / 2, 4 * C, 1, 9), y = map_create(N, H, W, C, 2, 9),
                   z = map_create(N, H, W, C, 0, 9);
+
     DD_TEAM(team_of(s->threads), worker)
         dd_resample_unshuffle_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &u,
                                       &s->x);
@@ -96,6 +97,7 @@ static void check_moves(struct setting *s)
     DD_TEAM(team_of(s->threads), worker)
         dd_resample_copy_forward(&(struct dd_context){ &s->k, s->threads, s->scratch, worker }, &z, &s->x,
                                  NULL, 2, -1);
+
     for (int i = 0; i < N * H * W * C; i++) {
         int c = i % C, ox = i / C % W, oy = i / C / W % H, image = i / C / (H * W);
         float x = at(&s->x, image, oy, ox, c);
@@ -103,6 +105,7 @@ static void check_moves(struct setting *s)
         CHECK(at(&y, image, oy, ox, c) == x);
         CHECK(at(&z, image, oy, ox, c) == 2 * x - 1);
     }
+
     CHECK(map_whole(&u) && map_whole(&y));
     map_free(&u), map_free(&y), map_free(&z);
 }
@@ -145,11 +148,14 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
     struct dd_map y = map_create(5, 1, 1, dim, 3, 1);
     int half = dim / 2;
     float *f = floats_create((size_t)half, 0, 0, 1);
+
     for (int i = 0; i < half; i++)
         f[i] = expf(-9.210340f * (float)i / (float)(half - 1));
+
     dd_kernels_init(&k, cpu);
     DD_TEAM(team_of(2), worker)
         dd_embed_forward(&(struct dd_context){ &k, 2, NULL, worker }, &y, t, f, cos_first);
+
     for (int n = 0; n < 5; n++) {
         for (int i = 0; i < half; i++) {
             float a = t[n] * f[i];
@@ -158,6 +164,7 @@ static void check_embed(unsigned cpu, int dim, int cos_first)
         }
         CHECK(dim % 2 == 0 || at(&y, n, 0, 0, dim - 1) == 0);
     }
+
     CHECK(map_whole(&y));
     map_free(&y), free(f);
 }
@@ -177,15 +184,19 @@ TEST(embed, classes)
     int sets = instruction_sets(masks);
     static const int32_t classes[] = { 2, 0, 2 };
     float *table = floats_create(3 * 19, -1, 1, 1);
+
     for (int set = 0; set < sets; set++) {
         struct dd_kernels k;
         struct dd_map y = map_create(3, 1, 1, 19, 2, 5), before = map_create(3, 1, 1, 19, 0, 5);
+
         dd_kernels_init(&k, masks[set]);
         DD_TEAM(team_of(1), worker)
             dd_embed_class_forward(&(struct dd_context){ &k, 1, NULL, worker }, &y, table, classes);
+
         for (int i = 0; i < 3 * 19; i++)
             CHECK(at(&y, i / 19, 0, 0, i % 19) ==
                   at(&before, i / 19, 0, 0, i % 19) + table[classes[i / 19] * 19 + i % 19]);
+
         CHECK(map_whole(&y));
         map_free(&y), map_free(&before);
     }

@@ -23,6 +23,7 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
     int code = toy->fuse && !--toy->fuse ? 7 : toy->answer;
     toy->calls++;
     toy->largest = n > toy->largest ? n : toy->largest;
+
     for (int b = 0; b < n; b++)
         for (int e = 0; e < D; e++) {
             double *o = out + (size_t)b * (size_t)(toy->outputs * D) + e, v = x[b * D + e];
@@ -35,6 +36,7 @@ static int toy_eps(void *user, double *out, const double *x, double t, const int
                 code = DDPM_ENAN;
             }
         }
+
     return code;
 }
 
@@ -98,8 +100,10 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
 {
     ddpm_sampler *s = NULL;
     toy->outputs = 1 + (g->own == DDPM_LEARNED_RANGE);
+
     for (int t = 0; t < T; t++)
         gamma_half[t] = 0.5;
+
     ddpm_sampler_options o = { .sampler = g->sampler,
                                .variance = g->variance,
                                .eta = g->eta,
@@ -117,6 +121,7 @@ static ddpm_sampler *sampler_of(const struct setting *g, struct toy *toy, const 
                                .order = g->order,
                                .corrector = g->corrector,
                                .snr = 0.2 };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, D, batch, NULL, NULL));
     return s;
 }
@@ -182,19 +187,24 @@ TEST(property, saved_state_goes_on)
         double whole[IMAGES * D];
         struct toy toy = { .sick = -1 };
         size_t buffers = 0;
+
         run(&settings[g], chain, whole, in_order, IMAGES, IMAGES);
         ddpm_sampler *first = sampler_of(&settings[g], &toy, chain, IMAGES),
                      *second = sampler_of(&settings[g], &toy, chain, IMAGES);
+
         REQUIRE(first && second && !ddpm_sampler_start(first, in_order, class_of, IMAGES, NULL, 0, NULL));
         for (int j = 0; j < 5; j++)
             CHECK(!ddpm_sampler_step(first, NULL));
+
         const double *saved = ddpm_sampler_state(first, &buffers);
         REQUIRE(!ddpm_sampler_start(second, in_order, class_of, IMAGES, saved, ddpm_sampler_left(first) - 1,
                                     NULL));
+
         memcpy(ddpm_sampler_state(second, NULL), saved, buffers * IMAGES * D * sizeof *saved);
         while (ddpm_sampler_left(second))
             CHECK(!ddpm_sampler_step(second, NULL));
         CHECK(!memcmp(ddpm_sampler_state(second, NULL), whole, sizeof whole));
+
         ddpm_sampler_free(first);
         ddpm_sampler_free(second);
     }
@@ -208,20 +218,24 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
     double whole[IMAGES * D], before[D];
     struct toy toy = { .sick = 2, .until = 20 };
     int told = 0;
+
     run(g, chain, whole, in_order, IMAGES, IMAGES);
     ddpm_sampler *s = sampler_of(g, &toy, chain, IMAGES);
     REQUIRE(s && !ddpm_sampler_start(s, in_order, class_of, IMAGES, NULL, 0, NULL));
     double *x = ddpm_sampler_state(s, NULL);
+
     while (ddpm_sampler_left(s)) {
         ddpm_error err = { 0 };
         int i = ddpm_sampler_left(s) - 1;
         if (!told)
             memcpy(before, x + 2 * D, sizeof before);
         toy.largest = 0;
+
         int code = ddpm_sampler_step(s, &err);
         CHECK(toy.largest == (told ? IMAGES - 1 : IMAGES));
         if (!code)
             continue;
+
         char sentence[128];
         int at = ddpm_sampler_lost(s, 2) -
                  1; /* i, or the position below it where a step calls the network there */
@@ -232,11 +246,13 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
         CHECK_TEXT(err.text, sentence);
         told++;
     }
+
     CHECK(told == 1);
     for (int k = 0; k < IMAGES; k++) {
         CHECK(!memcmp(x + k * D, k == 2 ? before : whole + k * D, sizeof before));
         CHECK(!ddpm_sampler_lost(s, k) == (k != 2));
     }
+
     ddpm_sampler_free(s);
 }
 
@@ -293,16 +309,24 @@ static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
 {
     double whole[IMAGES * D];
     struct toy toy = { .sick = -1 };
+
     run(g, chain, whole, in_order, IMAGES, IMAGES);
     ddpm_sampler *s = sampler_of(g, &toy, chain, IMAGES);
     REQUIRE(s && !ddpm_sampler_start(s, in_order, class_of, IMAGES, NULL, 0, NULL));
+
     while (ddpm_sampler_left(s)) {
         ddpm_error err = { 0 };
+
+        /* The function says that it has failed. */
         toy.answer = 7;
         CHECK(ddpm_sampler_step(s, &err) == DDPM_ECALLBACK && err.code == DDPM_ECALLBACK &&
               strstr(err.text, "returned 7"));
-        toy.answer = DDPM_ENAN; /* although every row is finite */
+
+        /* It says NaN, although every row is finite. */
+        toy.answer = DDPM_ENAN;
         CHECK(ddpm_sampler_step(s, NULL) == DDPM_ECALLBACK);
+
+        /* It fails at the second call, if the step makes one. */
         toy.answer = 0;
         toy.fuse = 2;
         int code = ddpm_sampler_step(s, &err), one_call = toy.fuse > 0;
@@ -311,6 +335,7 @@ static void fail_each_step(const struct setting *g, const ddpm_chain *chain)
         if (!one_call)
             CHECK(!ddpm_sampler_step(s, &err));
     }
+
     CHECK(!memcmp(ddpm_sampler_state(s, NULL), whole, sizeof whole));
     ddpm_sampler_free(s);
 }

@@ -214,6 +214,7 @@ TEST(property, zero_snr)
     static const char *const samplers[] = {
         "ddpm", "ddim", "ddim-diffusers", "dpmpp", "dpmpp-diffusers", "unipc", "sde", "ode", "langevin"
     };
+
     ddpm_chain *chain = chain_of("linear+zero-snr", "10");
     for (int k = 0; k < 3 * 9; k++) {
         struct truth p = { k % 3, NAN };
@@ -222,6 +223,7 @@ TEST(property, zero_snr)
         ddpm_sampler_options o = options_of(&p, samplers[k / 3], "auto", DDPM_BETA);
         int code = ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err);
         double x[D];
+
         if (p.prediction == DDPM_EPS) {
             CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, "alpha_bar is 0"));
             continue;
@@ -230,6 +232,7 @@ TEST(property, zero_snr)
             CHECK(code == DDPM_EUSAGE && !s && strstr(err.text, samplers[k / 3]));
             continue;
         }
+
         ddpm_sampler_free(s);
         run(x, chain, &o, T);
         for (int e = 0; e < D; e++)
@@ -260,6 +263,9 @@ TEST(unit, sampler_options_refused)
         "between 0 and 1",
         "sampler dpmpp has no choice",
     };
+
+    /* Each of bad differs from good in one thing, of which the sentence must hold the words beside
+       it. */
     for (int k = 0; k < 14; k++)
         bad[k] = good;
     bad[0].sampler = "euler";
@@ -276,6 +282,7 @@ TEST(unit, sampler_options_refused)
     bad[11].prediction = 9;
     bad[12].sampler = "dpmpp", bad[12].eta = 1.5;
     bad[13].sampler = "dpmpp", bad[13].eta = 1, bad[13].variance = "analytic";
+
     for (int k = 0; k < 14; k++) {
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
@@ -283,6 +290,7 @@ TEST(unit, sampler_options_refused)
         if (!strstr(err.text, mentions[k]))
             check_fail(__FILE__, __LINE__, "\"%s\" does not mention \"%s\"", err.text, mentions[k]);
     }
+
     static const double no_gamma[] = { NAN, INFINITY, -0.5 };
     for (int k = 0; k < 3; k++) {
         double gamma[T];
@@ -295,10 +303,12 @@ TEST(unit, sampler_options_refused)
         CHECK(ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err) == DDPM_EDATA && !s);
         CHECK(strstr(err.text, "at t = 999"));
     }
+
     ddpm_sampler *s = NULL;
     CHECK(ddpm_sampler_create(&s, chain, &good, 0, 1, NULL, NULL) == DDPM_EUSAGE);
     CHECK(ddpm_sampler_create(&s, chain, &good, D, 0, NULL, NULL) == DDPM_EUSAGE);
     CHECK(ddpm_sampler_create(&s, chain, &good, SIZE_MAX / 64, 4, NULL, NULL) == DDPM_ENOMEM && !s);
+
     ddpm_chain_free(chain);
 }
 
@@ -311,16 +321,20 @@ TEST(unit, sampler_starts_refused)
     uint32_t index[3] = { 0, 1, 2 };
     double x[3 * D] = { 0 };
     char warning[256];
+
     REQUIRE(!ddpm_sampler_create(&s, chain, &o, D, 2, warning, NULL));
     CHECK(strstr(warning, "10 of 1000 steps"));
     CHECK(ddpm_sampler_left(s) == 0 && ddpm_sampler_step(s, NULL) == DDPM_EUSAGE);
+
     for (int k = 0; k < 2; k++) {
         CHECK(ddpm_sampler_start(s, index, NULL, k ? 0 : 3, NULL, 0, NULL) == DDPM_EUSAGE);
         CHECK(ddpm_sampler_start(s, index, NULL, 2, x, k ? -1 : 10, NULL) == DDPM_EUSAGE);
     }
+
     x[D + 1] = INFINITY;
     CHECK(ddpm_sampler_start(s, index, NULL, 2, x, 4, NULL) == DDPM_EDATA);
     CHECK(!ddpm_sampler_start(s, index, NULL, 1, x, 4, NULL) && ddpm_sampler_left(s) == 5);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
 }

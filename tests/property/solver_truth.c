@@ -183,17 +183,23 @@ TEST(property, there_and_back)
         struct line l;
         line_of(&l, (200 << k) + 1, -4, 3);
         ddpm_sampler *s = sampler_of(&l, "ode", 0, 2, 1);
+
         REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0 }, NULL, 1, from, 0, NULL));
+
         while (ddpm_sampler_left(s) < l.K)
             CHECK(!ddpm_sampler_encode(s, NULL));
         CHECK(ddpm_sampler_encode(s, NULL) == DDPM_EUSAGE);
+
         while (ddpm_sampler_left(s) > 1)
             CHECK(!ddpm_sampler_step(s, NULL));
+
         const double *x = ddpm_sampler_state(s, NULL);
         missing[k] = fmax(fabs(x[0] - from[0]), fabs(x[1] - from[1]));
+
         ddpm_sampler_free(s);
         ddpm_chain_free(l.chain);
     }
+
     CHECK(lround(order_seen(missing)) == 3);
 }
 
@@ -226,19 +232,24 @@ TEST(property, ddim_is_a_special_case)
     struct line l;
     line_of(&l, 60, -5, 4);
     const ddpm_tables *t = ddpm_chain_tables(l.chain);
+
     for (int i = 0; i < l.K; i++) {
         double x[D], y[D], bound = 10 * 8 * 0x1p-53 / t->beta[i] / sqrt(t->alpha_bar[i]);
+
         one_step(x, &l, "ddim", "auto", 1, 0, i);
         one_step(y, &l, "ddpm", "beta-tilde", 0, 0, i);
         for (int e = 0; e < D; e++)
             CHECK_NEAR(x[e], y[e], bound);
+
         one_step(x, &l, "ddim", "auto", 0, 0, i);
         one_step(y, &l, "ode", "auto", 0, 1, i);
         for (int e = 0; e < D; e++)
             CHECK_NEAR(x[e], y[e], bound);
+
         one_step(y, &l, "dpmpp", "auto", 0, 1, i);
         for (int e = 0; e < D; e++)
             CHECK_NEAR(x[e], y[e], bound);
+
         one_step(x, &l, "ddim", "auto", 1, 0, i);
         one_step(y, &l, "dpmpp", "auto", 1, 1, i);
         for (int e = 0; e < D; e++)
@@ -252,9 +263,11 @@ TEST(property, ddim_is_a_special_case)
 static void check_moments(const char *name, const double *x, int n)
 {
     double mean[D] = { 0 }, worst = 0;
+
     for (int e = 0; e < D; e++)
         for (int k = 0; k < 2; k++)
             mean[e] += weight[k] * centre[k][e];
+
     for (int e = 0; e < D; e++)
         for (int f = -1; f <= e; f++) { /* f = -1 is the mean itself */
             double sum = 0, square = 0, expected = 0;
@@ -265,9 +278,11 @@ static void check_moments(const char *name, const double *x, int n)
                 double v = (x[j * D + e] - mean[e]) * (f < 0 ? 1 : x[j * D + f] - mean[f]);
                 sum += v, square += v * v;
             }
+
             double found = sum / n, error = sqrt((square / n - found * found) / n);
             worst = fmax(worst, fabs(found - expected) / error);
         }
+
     if (!(worst < 5))
         check_fail(__FILE__, __LINE__, "%s: %.1f standard errors", name, worst);
 }

@@ -32,6 +32,7 @@ static void run_loops(int threads, unsigned shape)
     unsigned *x = before, *y = after, wrong = 0;
     memset(before, 0, sizeof before);
     memset(after, 0, sizeof after);
+
     DD_TEAM(team_of(threads), worker) {
         unsigned *from = x, *to = y;
         for (unsigned loop = 0; loop < LOOPS; loop++) {
@@ -41,11 +42,14 @@ static void run_loops(int threads, unsigned shape)
             DD_ONCE(worker)
                 for (size_t i = n; i < TASKS_MOST; i++)
                     to[i] = from[i] + 1;
+
+            /* The two arrays change places after each loop. */
             unsigned *other = from;
             from = to;
             to = other;
         }
     }
+
     for (size_t i = 0; i < TASKS_MOST; i++)
         wrong += x[i] != LOOPS || y[i] != LOOPS - 1;
     if (wrong)
@@ -86,11 +90,13 @@ static float *passes(size_t *size, const char *net, int threads, dd_parallel_del
     struct dd_gradient *g = NULL;
     ddpm_error err = { 0, "" };
     struct dd_dropout masks = { 77, 5 };
+
     if (!m ||
         dd_gradient_create(&g, m, &(ddpm_net_options){ .batch = BATCH, .threads = threads }, 0.25, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", net, err.text);
         return NULL;
     }
+
     struct small_batch b = small_batch_create(m, BATCH);
     size_t out = BATCH * b.outs, in = BATCH * b.in, sums = dd_gradient_count(g);
     *size = (out + in + sums) * sizeof(float);
@@ -103,10 +109,12 @@ static float *passes(size_t *size, const char *net, int threads, dd_parallel_del
                           .masks = &masks,
                           .dout = all,
                           .dx = all + out };
+
     dd_parallel_slow(dd_gradient_team(g), delayed);
     dd_gradient_forward(g, &s);
     dd_gradient_backward(g, &s);
     memcpy(all + out + in, dd_gradient_sums(g), sums * sizeof(float));
+
     small_batch_free(&b);
     dd_gradient_free(g);
     ddpm_model_close(m);
@@ -166,10 +174,12 @@ TEST(team, fork_after_use)
     ddpm_error err;
     ddpm_net *net;
     int status = -1;
+
     REQUIRE(m && !ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = BATCH, .threads = 3 }, &err));
     struct small_batch b = small_batch_create(m, BATCH);
     float *out = output(m);
     CHECK(!ddpm_net_run(net, b.out, b.x, b.t, b.classes, BATCH, &err));
+
     pid_t child = fork();
     if (child == 0) {
         alarm(30);
@@ -178,8 +188,10 @@ TEST(team, fork_after_use)
         same = same && !run_network(m, 3, out, 1) && !memcmp(out, b.out, output_size(m));
         _exit(same ? 0 : 1);
     }
+
     CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK(!ddpm_net_run(net, out, b.x, b.t, b.classes, BATCH, &err) && !memcmp(out, b.out, output_size(m)));
+
     free(out);
     small_batch_free(&b);
     ddpm_net_free(net);

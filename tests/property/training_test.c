@@ -128,9 +128,11 @@ static void same_state(const ddpm_trainer *a, const ddpm_trainer *b, const char 
     ddpm_model *of[2] = { NULL, NULL };
     const ddpm_tensor *x, *y;
     REQUIRE(!ddpm_trainer_model(a, &of[0], 1, NULL, NULL) && !ddpm_trainer_model(b, &of[1], 1, NULL, NULL));
+
     size_t n = ddpm_model_tensors(of[0], &x);
     CHECK(ddpm_model_tensors(of[1], &y) == n);
     CHECK_TEXT(ddpm_model_about(of[0])->json, ddpm_model_about(of[1])->json);
+
     for (size_t i = 0; i < n; i++) {
         size_t size = x[i].dtype == DDPM_F64 ? 8 : 4;
         for (int r = 0; r < x[i].rank; r++)
@@ -140,6 +142,7 @@ static void same_state(const ddpm_trainer *a, const ddpm_trainer *b, const char 
             break;
         }
     }
+
     ddpm_model_close(of[0]);
     ddpm_model_close(of[1]);
 }
@@ -176,21 +179,26 @@ static void resumed(const char *net)
     ddpm_trainer *whole = begin(&s, s.m), *part = begin(&s, s.m);
     ddpm_model *m = NULL, *opened = NULL;
     double loss;
+
     train(whole, &s, 0, 4);
     train(part, &s, 0, 2);
     REQUIRE(!ddpm_trainer_model(part, &m, 1, "{\"epoch\": 3}", NULL) && !ddpm_model_save(m, path, 0, NULL));
     ddpm_model_close(m);
     ddpm_trainer_free(part);
+
     REQUIRE(!ddpm_model_open(&opened, path, NULL) && !ddpm_model_check(opened, NULL));
     CHECK(strstr(ddpm_model_about(opened)->json,
                  "\"train\":{\"trainer\":{\"step\":2,\"images\":32,"
                  "\"average\":\"NAME + average.low.NAME\"},\"run\":{\"epoch\":3}}"));
+
     part = begin(&s, opened);
     ddpm_model_close(opened);
     CHECK(ddpm_trainer_done(part) == 2);
     CHECK(!ddpm_trainer_loss(part, s.images.x, s.images.classes, 5, 0, &loss, NULL));
+
     train(part, &s, 2, 2);
     same_state(whole, part, "resumed");
+
     ddpm_trainer_free(whole);
     ddpm_trainer_free(part);
     subject_free(&s);

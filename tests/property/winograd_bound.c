@@ -183,6 +183,7 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
                        const double *v, const double *size, const double *u, int cin)
 {
     double sum[PLANES] = { 0 }, squares[PLANES] = { 0 }, channels[PIXELS] = { 0 };
+
     for (int i = 0; i < cin; i++, v += planes, size += planes, u += 2 * planes) {
         double one[PLANES], c;
         for (int k = 0; k < planes; k++) {
@@ -190,6 +191,7 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
             squares[k] += sum[k] * sum[k];
             one[k] = ulps->input * fabs(u[k]) * size[k] + ulps->weights * u[planes + k] * fabs(v[k]);
         }
+
         for (int p = 0; p < pixels; p++) {
             c = 0;
             for (int k = 0; k < planes; k++)
@@ -197,6 +199,7 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
             channels[p] += c * c;
         }
     }
+
     for (int p = 0; p < pixels; p++) {
         double sums = 0, last = 0;
         for (int k = 0; k < planes; k++) {
@@ -219,15 +222,18 @@ static void tiles_bound(double *bound, const struct dd_conv_shape *s, const stru
     double *u = malloc((size_t)(cin * cout * 2 * planes) * sizeof *u),
            *v = malloc((size_t)(cin * 2 * planes) * sizeof *v), *size = v + cin * planes;
     double a[PIXELS * PLANES], one[PIXELS];
+
     for (int i = 0; i < cin * cout; i++)
         weights_of(u + i * 2 * planes, rows, columns, w + 9 * i);
     for (int p = 0; p < pixels; p++)
         for (int k = 0; k < planes; k++)
             a[p * planes + k] = rows->at[p / wide][k / n] * columns->at[p % wide][k % n];
+
     for (int t = 0; t < down->tiles * across->tiles; t++) {
         int row = down->first + t / across->tiles * high, column = across->first + t % across->tiles * wide;
         for (int i = 0; i < cin; i++)
             input_of(v + i * planes, size + i * planes, rows, columns, s, x + i, row, column);
+
         for (int o = 0; o < cout; o++) {
             tile_bound(one, ulps, pixels, planes, a, v, size, u + o * cin * 2 * planes, cin);
             for (int p = 0; p < pixels; p++)
@@ -235,6 +241,7 @@ static void tiles_bound(double *bound, const struct dd_conv_shape *s, const stru
                     bound[((row + p / wide) * width + column + p % wide) * cout + o] = one[p];
         }
     }
+
     free(u), free(v);
 }
 
