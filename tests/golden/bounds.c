@@ -57,13 +57,16 @@ struct subject {
 static int subject_open(struct subject *u, const char *steps, const char *variance, double clip, int always)
 {
     int learned = !strncmp(variance, "learned_range", 13);
+
     if (mixture_read(&u->m))
         return 1;
     u->m.learned = learned;
     u->bound = NULL, u->chain = NULL;
+
     ddpm_about about = { .steps = 1000, .alpha_bar = u->m.alpha_bar };
     if (ddpm_chain_respace(&u->chain, &about, steps, "iddpm", NULL))
         return 1;
+
     u->given = (struct given){ ddpm_chain_tables(u->chain), always };
     ddpm_sampler_options o = { .variance = learned                           ? "learned"
                                            : strcmp(variance, "fixed_large") ? "beta-tilde"
@@ -76,6 +79,7 @@ static int subject_open(struct subject *u, const char *steps, const char *varian
                                .eps_user = &u->m,
                                .noise = given_noise,
                                .noise_user = &u->given };
+
     return ddpm_bound_create(&u->bound, u->chain, &o, MIXTURE_D, IMAGES, NULL, NULL);
 }
 
@@ -102,10 +106,12 @@ static void l0_independent(double bits[2], struct subject *u, const double *x0, 
     double z[MIXTURE_D], x[MIXTURE_D], out[2 * MIXTURE_D], ab = t->alpha_bar[0];
     double small = log((1 - t->alpha_bar[1] / ab) * (1 - ab) / (1 - t->alpha_bar[1])), large = log(1 - ab);
     long double nats[2] = { 0 };
+
     given_noise(&u->given, z, MIXTURE_D, (uint32_t)row, t->t[0], 0);
     for (int e = 0; e < MIXTURE_D; e++)
         x[e] = sqrt(ab) * x0[e] + sqrt(1 - ab) * z[e];
     mixture_eps(&u->m, out, x, t->t[0], NULL, 1, NULL);
+
     for (int e = 0; e < MIXTURE_D; e++) {
         double mean = (x[e] - sqrt(1 - ab) * out[e]) / sqrt(ab),
                f = u->m.learned ? (out[MIXTURE_D + e] + 1) / 2 : 0;
@@ -114,6 +120,7 @@ static void l0_independent(double bits[2], struct subject *u, const double *x0, 
         nats[0] -= logl(cdf_bin(x0[e], mean, s));
         nats[1] -= logl(tanh_bin(x0[e], mean, s));
     }
+
     bits[0] = (double)(nats[0] / MIXTURE_D / logl(2));
     bits[1] = (double)(nats[1] / MIXTURE_D / logl(2));
 }
@@ -154,8 +161,10 @@ static void compare_terms(const cJSON *run, struct subject *u, int row)
     double *x0 = reference_numbers(cJSON_GetArrayItem(reference_get(run, "xstart_mse"), row), "", NULL);
     double *eps = reference_numbers(cJSON_GetArrayItem(reference_get(run, "mse"), row), "", NULL);
     int k = 0;
+
     cJSON_ArrayForEach(at, reference_get(run, "chain_i")) {
         int i = at->valueint;
+
         if (i > 0)
             near(run, "term", row, found->term[i], vb[k], fmax(1e-12, absolute));
         near(run, "mse of x0", row, found->mse_x0[i], x0[k],
@@ -164,6 +173,7 @@ static void compare_terms(const cJSON *run, struct subject *u, int row)
              fmax(1e-12, 10 * reference_number(measured, "mse") * eps[k]));
         k++;
     }
+
     free(vb), free(x0), free(eps);
 }
 
@@ -189,6 +199,7 @@ static void bound_runs(const cJSON *root)
 {
     const cJSON *run;
     double *x0 = images(root);
+
     cJSON_ArrayForEach(run, reference_get(root, "runs")) {
         struct subject u;
         double clip = cJSON_IsTrue(reference_get(run, "clip_denoised"));
@@ -203,6 +214,7 @@ static void bound_runs(const cJSON *root)
         }
         subject_close(&u);
     }
+
     free(x0);
 }
 
@@ -247,8 +259,10 @@ static void decoder_grid(const cJSON *root)
     static const char *const axis[3] = { "decoder_grid.x", "decoder_grid.mean", "decoder_grid.log_scale" };
     double *at[3], *expected = reference_numbers(root, "decoder_grid.true_normal_cdf_value", &most),
                    floor = log(1e-300);
+
     for (int a = 0; a < 3; a++)
         at[a] = reference_numbers(root, axis[a], &n[a]);
+
     for (int i = 0; i < n[0] * n[1] * n[2] && k < most; i++, k++) {
         double x = at[0][i / (n[1] * n[2])], mean = at[1][i / n[2] % n[1]], scale = at[2][i % n[2]];
         double found = -dd_decoder_nats(x, mean, exp(scale));
@@ -259,6 +273,7 @@ static void decoder_grid(const cJSON *root)
             check_fail(__FILE__, __LINE__, "x %g, mean %g, log scale %g: %.17g, expected %.17g", x, mean,
                        scale, found, expected[k]);
     }
+
     CHECK(k == most);
     for (int a = 0; a < 3; a++)
         free(at[a]);

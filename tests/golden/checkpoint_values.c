@@ -70,6 +70,7 @@ static uint64_t digest(char hex[65], uint64_t *parameters, const struct checkpoi
     struct dd_hash h;
     uint64_t total = 0;
     *parameters = 0;
+
     if (dd_hash_begin(&h) != 0)
         abort();
     for (size_t i = 0; i < c->tensors; i++) {
@@ -77,6 +78,7 @@ static uint64_t digest(char hex[65], uint64_t *parameters, const struct checkpoi
         ddpm_error err = { 0 };
         uint64_t n = count_values(t);
         float *v = malloc(n * sizeof *v + 1);
+
         CHECK(checkpoint_floats(c, t, v, &err) == DDPM_OK);
         dd_hash_add(&h, t->name, strlen(t->name) + 1);
         dd_hash_add(&h, v, n * sizeof *v);
@@ -84,6 +86,7 @@ static uint64_t digest(char hex[65], uint64_t *parameters, const struct checkpoi
         total += n;
         *parameters += strchr(t->name, '.') ? n : 0;
     }
+
     dd_hash_end(&h, hex);
     return total;
 }
@@ -110,16 +113,20 @@ static void check_case(const char *root, size_t i)
     uint64_t parameters;
     const char *want = expected[i].want;
     int code = checkpoint_open(&c, check_path(root, "%s", expected[i].path), *want ? want : NULL, NULL, &err);
+
     if (code) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
+
     CHECK(digest(hex, &parameters, &c) == expected[i].values && c.tensors == expected[i].tensors);
     CHECK_TEXT(hex, expected[i].digest);
+
     int length = (int)strcspn(expected[i].path, "/");
     CHECK((double)parameters ==
           stated_parameters(check_path(root, "%.*s/case.json", length, expected[i].path)));
     CHECK(!*want || (!strcmp(c.weights, want) && c.has_ema && c.has_raw));
+
     checkpoint_close(&c);
 }
 

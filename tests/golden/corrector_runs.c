@@ -48,12 +48,14 @@ static void replay(const cJSON *run, struct mixture *m)
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
     REQUIRE(K <= MOST);
+
     for (int i = 0; i < K; i++) {
         t[i] = net_t[K - 1 - i];
         alpha_bar[i] = m->alpha_bar[(int)t[i]];
     }
     free(net_t);
     REQUIRE(!ddpm_chain_create(&chain, K, t, alpha_bar, NULL));
+
     struct draws draws = { ddpm_chain_tables(chain), (int)reference_number(run, "corrector") };
     const char *name = reference_text(run, "sampler");
     ddpm_sampler_options o = { .sampler = name,
@@ -69,9 +71,11 @@ static void replay(const cJSON *run, struct mixture *m)
                                .eps_user = m,
                                .noise = counted,
                                .noise_user = &draws };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, NULL, 0, NULL))
         compare(s, run);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
 }
@@ -83,9 +87,11 @@ TEST(golden, corrector_runs)
     struct mixture m;
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/diffusion/correctors.json"));
     const cJSON *run;
+
     REQUIRE(root && !mixture_read(&m));
     cJSON_ArrayForEach(run, reference_get(root, "runs"))
         replay(run, &m);
+
     for (const char *const *name = ddpm_sampler_names(); *name; name++) {
         ddpm_chain *chain = NULL;
         ddpm_sampler *s = NULL;
@@ -97,6 +103,7 @@ TEST(golden, corrector_runs)
                                    .snr = 0.16,
                                    .eps = mixture_eps,
                                    .eps_user = &m };
+
         int runs = !strcmp(*name, "langevin");
         REQUIRE(!ddpm_chain_create(&chain, 2, (double[]){ 0, 999 }, (double[]){ 0.9, 0.001 }, NULL));
         int admits = !ddpm_sampler_create(&s, chain, &o, MIXTURE_D, 1, NULL, NULL);
@@ -104,8 +111,10 @@ TEST(golden, corrector_runs)
             runs += !strcmp(*name, reference_text(run, "sampler"));
         if (admits != (runs > 0))
             check_fail(__FILE__, __LINE__, "%s: %d runs, corrector taken: %d", *name, runs, admits);
+
         ddpm_sampler_free(s);
         ddpm_chain_free(chain);
     }
+
     cJSON_Delete(root);
 }

@@ -84,17 +84,20 @@ static void check_param(const struct data *d, const struct net_case *c, const st
     double *want = data_get(d, c->name, name);
     REQUIRE(want);
     double norm = want[PROJECTIONS], spread = want[PROJECTIONS + 1], worst = 0;
+
     for (uint64_t k = 0; k < PROJECTIONS; k++) {
         double sum = 0;
         for (uint64_t e = 0; e < (uint64_t)p->count; e++)
             sum += sign(k, e) * gradient[e];
         worst = fmax(worst, fabs(sum - want[k]));
     }
+
     if (!(worst <= TIMES * spread))
         check_fail(
             __FILE__, __LINE__,
             "%s, gradient by %s (norm %g): a projection is off by %g, float32 of the original by about %g",
             c->name, p->name, norm, worst, spread);
+
     snprintf(name, sizeof name, ".whole.%s", p->name);
     float *whole = data_get(d, c->name, name);
     if (whole)
@@ -133,10 +136,12 @@ static void backward(struct dd_gradient *g, bool by_inputs, const struct dd_conf
     int64_t *step = data_get(io, "t", ""), *given = data_get(io, "y", "");
     int32_t classes[IMAGES] = { 0 };
     REQUIRE(x && dout && step);
+
     for (int i = 0; i < IMAGES; i++) {
         t[i] = (float)step[i];
         classes[i] = given ? (int32_t)given[i] : 0;
     }
+
     float *nx = images(x, f->channels, f->height, f->width, torch_to_nhwc),
           *nd = images(dout, f->outputs, f->height, f->width, torch_to_nhwc);
     float *out = malloc(outs * sizeof *out), *dx = malloc(in * sizeof *dx);
@@ -148,9 +153,11 @@ static void backward(struct dd_gradient *g, bool by_inputs, const struct dd_conf
                           .dout = nd,
                           .dx = dx,
                           .dt = dt };
+
     dd_gradient_forward(g, &s);
     dd_gradient_backward(g, &s);
     check_inputs(d, c, f, dx, by_inputs ? dt : NULL);
+
     void *all[] = { x, dout, step, given, nx, nd, out, dx };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
@@ -165,15 +172,18 @@ static void check_case(const struct net_case *c)
     struct dd_gradient *g = NULL, *by_inputs = NULL;
     ddpm_model *m = NULL;
     ddpm_error err = { 0 };
+
     snprintf(io_path, sizeof io_path, "cases/%.*s/io.safetensors", (int)strcspn(c->checkpoint, "/"),
              c->checkpoint);
     REQUIRE(data_open(&io, io_path) && data_open(&d, "data/gradients.safetensors"));
     REQUIRE(converted(from, c->flags, path) == 0 && ddpm_model_open(&m, path, &err) == DDPM_OK);
+
     ddpm_net_options options = { .batch = IMAGES, .threads = 2 };
     REQUIRE(dd_gradient_create(&g, m, &options, -1, &err) == DDPM_OK);
     REQUIRE(dd_gradient_create_by_inputs(&by_inputs, m, &options, &err) == DDPM_OK);
     backward(by_inputs, true, &m->config, &io, &d, c);
     backward(g, false, &m->config, &io, &d, c);
+
     int checked = 0;
     for (int i = 0; i < m->program.params; i++)
         if (dd_gradient_offset(g, i) != SIZE_MAX) {
@@ -181,6 +191,7 @@ static void check_case(const struct net_case *c)
             checked++;
         }
     CHECK(checked == m->program.params - 1 && dd_gradient_count(g) == (size_t)m->program.parameters);
+
     dd_gradient_free(g);
     dd_gradient_free(by_inputs);
     ddpm_model_close(m);

@@ -110,12 +110,14 @@ static void norm_run(const struct layer_case *t, const struct dd_kernels *k, int
     struct dd_norm norm = { groups, 1e-5, gamma, beta, { emb, wide } };
     struct dd_norm_gradients d = { out[1], out[2], demb, wide, add };
     struct dd_norm_sums sums = { v + 2 * vector, v + 3 * vector, moments };
+
     DD_TEAM(team_of(threads), worker) {
         struct dd_context ctx = { k, threads, scratch, worker };
         dd_norm_forward(&ctx, v, v + vector, moments, &x, &norm);
         dd_pre_backward(&ctx, &dx, add, v + 2 * vector, v + 3 * vector, &du, &x, &pre);
         dd_norm_backward(&ctx, &dx, &d, &sums, &x, &norm);
     }
+
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx);
     map_free(&x), map_free(&du), free(v), free(gamma), free(beta), free(all), free(scratch);
@@ -240,7 +242,9 @@ static void check_case(const struct kind *kind, const struct layer_case *t, unsi
     struct dd_kernels k;
     float *out[3][OUTPUTS], *before[OUTPUTS];
     size_t count[OUTPUTS];
+
     dd_kernels_init(&k, cpu);
+
     for (int team = 0; team < 3; team++) {
         for (int i = 0; i < OUTPUTS; i++) {
             const struct dd_entry *e = kind->output[i].name ? entry(t, "", kind->output[i].name) : NULL;
@@ -250,14 +254,17 @@ static void check_case(const struct kind *kind, const struct layer_case *t, unsi
         }
         kind->run(t, &k, team + 1, add, out[team]);
     }
+
     for (int i = 0; i < OUTPUTS; i++) {
         CHECK(!memcmp(out[0][i], out[1][i], count[i] * sizeof(float)) &&
               !memcmp(out[0][i], out[2][i], count[i] * sizeof(float)));
+
         /* A case without an embedding has no gradient of one. */
         if (count[i] &&
             !(!strcmp(kind->output[i].name, "demb") && !t->meta[!strcmp(kind->name, "norm") ? 5 : 4]))
             check_output(t, &kind->output[i], add, kind->factor(t), out[0][i], before[i]);
     }
+
     for (int i = 0; i < OUTPUTS; i++)
         free(out[0][i]), free(out[1][i]), free(out[2][i]), free(before[i]);
 }
@@ -268,9 +275,11 @@ static void check_kind(const struct kind *kind)
     struct dd_safetensors s;
     unsigned masks[4];
     int sets = instruction_sets(masks), cases = 0;
+
     REQUIRE(dd_file_map(&file, check_path(check_source(), "tests/golden/data/layer_gradients.safetensors"),
                         NULL) == 0);
     REQUIRE(dd_safetensors_read(&s, file.data, file.size, "layer_gradients", NULL) == 0);
+
     for (struct layer_case t = { .file = &s, .kind = kind->name }; entry(&t, "", "meta"); t.i++, cases++) {
         float *meta = numbers(&t, "", "meta");
         size_t metas = (size_t)entry(&t, "", "meta")->count;
@@ -278,11 +287,13 @@ static void check_kind(const struct kind *kind)
             t.meta[i] = i < metas ? (int)meta[i] : 0;
         t.n = t.meta[0], t.h = t.meta[1], t.w = t.meta[2];
         t.score = metas > 6 ? meta[6] : 0;
+
         for (int set = 0; set < sets; set++)
             for (int add = 0; add < 2; add++)
                 check_case(kind, &t, masks[set], add);
         free(meta);
     }
+
     CHECK(cases >= 5);
     dd_safetensors_free(&s);
     dd_file_unmap(&file);

@@ -74,6 +74,7 @@ static void mixture(const cJSON *root)
 {
     struct mixture m;
     const cJSON *v;
+
     REQUIRE(!mixture_read(&m));
     cJSON_ArrayForEach(v, reference_get(root, "noise_check")) {
         double z;
@@ -81,6 +82,7 @@ static void mixture(const cJSON *root)
         CHECK_NEAR(z, reference_number(v, "z"),
                    1.3e-15 * 10); /* ten times the difference of two libraries' routines (README, "Noise") */
     }
+
     cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {
         double x[ALL], eps[ALL], *expected = reference_numbers(v, "eps", NULL);
         int half = !strncmp(reference_text(v, "x"), "0.5*", 4);

@@ -53,12 +53,15 @@ static int golden_open(struct golden *g, const char *folder)
     struct dd_safetensors io;
     ddpm_error err;
     *g = (struct golden){ .folder = folder };
+
     if (dd_file_map(&text, check_path(folder, "case.json"), &err))
         return -1;
     int code = dd_json_parse(&g->root, (const char *)text.data, text.size, "case.json", &err);
     dd_file_unmap(&text);
+
     if (code || dd_file_map(&file, check_path(folder, "io.safetensors"), &err))
         return -1;
+
     if (!dd_safetensors_read(&io, file.data, file.size, "io.safetensors", &err)) {
         const struct dd_entry *x = dd_safetensors_find(&io, "x");
         g->n = (size_t)x->dim[0], g->c = (size_t)x->dim[1], g->h = (size_t)x->dim[2],
@@ -67,6 +70,7 @@ static int golden_open(struct golden *g, const char *folder)
         g->x = pixels(&io, "x", g->c, g);
         g->out = pixels(&io, "out", g->outputs, g);
         g->t = floats(&io, "t");
+
         float *classes = dd_safetensors_find(&io, "y") ? floats(&io, "y") : NULL;
         g->classes = classes ? malloc(g->n * sizeof *g->classes) : NULL;
         for (size_t i = 0; classes && i < g->n; i++)
@@ -74,6 +78,7 @@ static int golden_open(struct golden *g, const char *folder)
         free(classes);
         dd_safetensors_free(&io);
     }
+
     dd_file_unmap(&file);
     return g->out ? 0 : -1;
 }
@@ -105,6 +110,7 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
     char *json = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(g->root, "converter_flags")),
          size[64];
     const char *input = file ? check_path(g->folder, "%s", file) : g->folder;
+
     FILE *f = fopen(flags, "wb");
     fputs(json, f);
     fclose(f);
@@ -113,24 +119,30 @@ static ddpm_model *convert(const struct golden *g, const char *first, const char
     char set1[64], set2[64],
         *argv[12] = { "-q", "--force", (char *)input, "-o", (char *)output, "--config", (char *)flags };
     int argc = 7;
+
     snprintf(set1, sizeof set1, "--set=%s", first);
     snprintf(set2, sizeof set2, "--set=%s", second);
+
+    /* Checkpoints of family D, lucidrains, do not hold the size of an image. */
     if (*text_of(g, "family") == 'D')
         argv[argc++] = size;
     if (*first)
         argv[argc++] = set1;
     if (*second)
         argv[argc++] = set2;
+
     const struct command *c = &command_convert;
     void *settings = malloc(c->size);
     char **argument;
     int arguments;
     ddpm_error err = { 0, "" };
     ddpm_model *m = NULL;
+
     memcpy(settings, c->defaults, c->size);
     if (options_parse(c, settings, argc, argv, &argument, &arguments, &err) ||
         c->run(settings, argument, arguments) || ddpm_model_open(&m, output, &err))
         check_fail(__FILE__, __LINE__, "%s: %s", text_of(g, "name"), err.text);
+
     free(settings);
     return m;
 }
@@ -278,11 +290,13 @@ static const char not_of_a_file[] = "tanh GELU in the time MLP";
 static ddpm_model *spoil(const ddpm_model *m, const struct mistake *wrong)
 {
     cJSON *root = cJSON_Parse(ddpm_model_about(m)->json);
+
     if (wrong->net)
         wrong->net(cJSON_GetObjectItemCaseSensitive(root, "net"));
     char *json = cJSON_PrintUnformatted(root);
     ddpm_model *spoilt = NULL;
     ddpm_error err = { 0, "" };
+
     const ddpm_tensor *from, *to;
     if (ddpm_model_create(&spoilt, json, &err)) {
         check_fail(__FILE__, __LINE__, "%s: %s", wrong->name, err.text);
@@ -298,6 +312,7 @@ static ddpm_model *spoil(const ddpm_model *m, const struct mistake *wrong)
         if (wrong->tensors)
             wrong->tensors(spoilt);
     }
+
     cJSON_free(json);
     cJSON_Delete(root);
     return spoilt;
@@ -344,11 +359,14 @@ static void check_case(const char *folder)
         golden_close(&g);
         return;
     }
+
     double tolerance = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(g.root, "tolerance_max_abs"));
     ddpm_model *right = convert(&g, "", "");
     const cJSON *change;
+
     if (right)
         CHECK(distance(&g, right, g.classes) <= tolerance);
+
     cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if")) {
         const struct mistake *wrong = mistakes, *end = mistakes + sizeof mistakes / sizeof *mistakes;
         while (wrong < end && strcmp(wrong->name, change->string))
@@ -358,6 +376,7 @@ static void check_case(const char *folder)
         else if (strcmp(change->string, not_of_a_file))
             check_fail(__FILE__, __LINE__, "%s: %s is not made", text_of(&g, "name"), change->string);
     }
+
     ddpm_model_close(right);
     golden_close(&g);
 }
@@ -366,12 +385,14 @@ TEST(golden, mistakes_are_seen)
 {
     char root[512];
     const char *shared = check_shared();
+
     snprintf(root, sizeof root, "%s",
              shared ? check_path(shared, "reference/checkpoints")
                     : check_path(check_source(), "tests/golden/cases"));
     DIR *d = opendir(root);
     int cases = 0;
     REQUIRE(d);
+
     for (struct dirent *e; (e = readdir(d)) != NULL;)
         if (strchr("ABCD", e->d_name[0]) && e->d_name[1] >= '1' && e->d_name[1] <= '9') {
             char folder[768];
@@ -379,6 +400,7 @@ TEST(golden, mistakes_are_seen)
             check_case(folder);
             cases++;
         }
+
     closedir(d);
     CHECK(cases >= 4);
 }

@@ -42,17 +42,21 @@ static int outputs(float *out, const ddpm_model *m, const float *t, int steps, c
     struct torch_random random;
     ddpm_net *net = NULL;
     ddpm_error err = { 0, "" };
+
     torch_seed(&random, 0);
     torch_randn(&random, z, d);
     for (int i = 0; i < steps; i++)
         torch_to_nhwc(x + (size_t)i * d, z, a->channels, a->height, a->width);
+
     int code = ddpm_net_create(&net, m, o, &err);
     if (!code)
         code = ddpm_net_run(net, y, x, t, NULL, steps, &err);
     if (code)
         check_fail(__FILE__, __LINE__, "%s", err.text);
+
     for (int i = 0; i < steps; i++)
         torch_to_nchw(out + (size_t)i * d, y + (size_t)i * d, a->channels, a->height, a->width);
+
     ddpm_net_free(net);
     free(z);
     free(x);
@@ -111,6 +115,7 @@ TEST(golden, small_network)
                         sums[2] = { 49.929685, 49.313219 };
     float out[2][192];
     ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
+
     REQUIRE(m);
     if (outputs(out[0], m, t, 2, NULL) == DDPM_OK)
         for (int i = 0; i < 2; i++) {
@@ -121,8 +126,10 @@ TEST(golden, small_network)
                 CHECK_NEAR(out[i][k], row[i][k], 2e-5);
             CHECK_NEAR(sum, sums[i], 192 * 2e-5);
         }
+
     for (int k = 0; k < 4; k++)
         CHECK_NEAR(out[0][188 + k], last[k], 2e-5);
+
     ddpm_model_close(m);
 }
 
@@ -149,16 +156,20 @@ static void published(const char *sampler, const char *variance, const double *p
     ddpm_net *net = NULL;
     ddpm_error err = { 0, "" };
     ddpm_model *m = model(small_net, known_net_find("cifar10")->diffusion, 0);
+
     REQUIRE(m && !ddpm_net_create(&net, m, NULL, &err) &&
             !ddpm_chain_respace(&chain, ddpm_model_about(m), "0,500", NULL, &err));
+
     torch_seed(&random, 0);
     ddpm_sampler_defaults(&o, ddpm_model_about(m));
     o.sampler = sampler, o.variance = variance, o.eta = 0;
     o.eps = ddpm_net_eps, o.eps_user = net, o.noise = torch_noise, o.noise_user = &random;
     REQUIRE(!ddpm_sampler_create(&s, chain, &o, 192, 1, NULL, &err) &&
             !ddpm_sampler_start(s, &index, NULL, 1, NULL, 1, &err));
+
     while (ddpm_sampler_left(s) > 0)
         REQUIRE(!ddpm_sampler_step(s, &err));
+
     const double *x = ddpm_sampler_state(s, NULL);
     double sum = 0;
     for (int i = 0; i < 192; i++)
@@ -166,6 +177,7 @@ static void published(const char *sampler, const char *variance, const double *p
     for (int i = 0; i < 9; i++)
         CHECK_NEAR(fmin(1, fmax(0, x[((5 + i / 3) * 8 + 5 + i % 3) * 3 + 2] / 2 + 0.5)), pixel[i], tolerance);
     CHECK_NEAR(sum, published_sum, 192 * 2e-5 * 7);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
     ddpm_net_free(net);
@@ -231,21 +243,27 @@ TEST(golden, cifar10_network)
     ddpm_error err = { 0, "" };
     float *want = stored_eps(3 * 3072), worst = 0;
     ddpm_model *m = model(known->net, known->diffusion, 1);
+
     REQUIRE(want && m && ddpm_model_save(m, path, 0, &err) == DDPM_OK);
     ddpm_model_close(m);
+
     double before = process_memory("VmRSS");
     int measured = forget_peak() && !SANITIZED;
     REQUIRE(ddpm_model_open(&m, path, &err) == DDPM_OK);
+
     if (outputs(out, m, t, 3, NULL) == DDPM_OK)
         for (int i = 0; i < 3 * 3072; i++)
             worst = fmaxf(worst, fabsf(out[i] - want[i]));
     CHECK_NEAR(worst, 0, 1e-4);
+
     if (measured)
         CHECK(process_memory("VmHWM") - before < 2 * 4 * (double)known->parameters + 60e6);
+
     ddpm_net *net;
     REQUIRE(ddpm_net_create(&net, m, &(ddpm_net_options){ .conv = "gemm" }, &err) == DDPM_OK);
     CHECK((double)ddpm_net_describe(net)->packed <= 1.1 * 4 * (double)known->parameters);
     ddpm_net_free(net);
+
     free(want);
     ddpm_model_close(m);
 }

@@ -153,17 +153,21 @@ TEST(noise, same_bits_everywhere)
     double *z = malloc(N * sizeof *z), sum = 0, square = 0;
     struct dd_hash h;
     char hex[65];
+
     REQUIRE(z && !dd_hash_begin(&h));
     dd_rng_normal(&r, z, N);
     dd_hash_add(&h, z, N * sizeof *z);
     dd_hash_end(&h, hex);
     CHECK_TEXT(hex, "973ed3471fac0bb3e189c30d958ca6ed2247e68446f038115180e2c4467f0c02");
+
     for (size_t i = 0; i < N; i++) {
         sum += z[i];
         square += z[i] * z[i];
     }
+
     CHECK_NEAR(sum / N, 0, 5 / sqrt(N)); /* five standard errors: Var z = 1, Var z^2 = 2 */
     CHECK_NEAR(square / N, 1, 5 * sqrt(2.0 / N));
+
     free(z);
 }
 

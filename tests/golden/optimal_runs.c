@@ -80,8 +80,10 @@ static void replay(const cJSON *run, const double *gamma)
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
     uint32_t index[IMAGES] = { 0, 1 };
+
     REQUIRE(!mixture_read(&m) && !chain_of(&chain, &m, run));
     compare_variances(run, &m, gamma, ddpm_chain_tables(chain));
+
     const char *sampler = strncmp(reference_text(run, "name"), "analytic_ddim", 13) ? "ddpm" : "ddim";
     ddpm_sampler_options o = { .sampler = sampler,
                                .variance = "analytic",
@@ -93,9 +95,11 @@ static void replay(const cJSON *run, const double *gamma)
                                .eps_user = &m,
                                .noise = reference_run_noise,
                                .noise_user = (void *)ddpm_chain_tables(chain) };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, index, NULL, IMAGES, NULL, 0, NULL))
         compare_states(s, run);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
 }
@@ -121,17 +125,20 @@ static void single_gaussian(const cJSON *root)
     struct mixture m;
     const cJSON *chain;
     double v = reference_number(root, "single_gaussian.v");
+
     REQUIRE(!mixture_read(&m));
     cJSON_ArrayForEach(chain, reference_get(root, "single_gaussian.chains")) {
         int n;
         double *s = reference_numbers(chain, "pairs_s", &n), *r = reference_numbers(chain, "pairs_r", NULL);
         double *truth = reference_numbers(chain, "true_conditional_variance", NULL);
+
         for (int i = 0; i < n; i++) {
             double here = bar(&m, (int)r[i]), before = bar(&m, (int)s[i]),
                    lambda2 = (1 - here / before) * (1 - before) / (1 - here);
             double gamma = (1 - here) / (here * v + 1 - here);
             CHECK_NEAR(dd_optimal_variance(here, before, lambda2, 1 - gamma), truth[i], 1e-12 * truth[i]);
         }
+
         free(s);
         free(r);
         free(truth);
@@ -182,15 +189,18 @@ static void analytic_bounds(const cJSON *root)
 {
     const cJSON *run, *other;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), *x0 = bound_images();
+
     REQUIRE(x0);
     cJSON_ArrayForEach(run, reference_get(root, "nelbo.runs")) {
         struct mixture m;
         ddpm_chain *chain = NULL;
         ddpm_bound *b = NULL;
         const cJSON *steps = NULL;
+
         cJSON_ArrayForEach(other, reference_get(root, "sampling.runs"))
             steps = reference_number(other, "K") == reference_number(run, "K") ? other : steps;
         REQUIRE(steps && !mixture_read(&m) && !chain_of(&chain, &m, steps));
+
         const ddpm_tables *c = ddpm_chain_tables(chain);
         ddpm_sampler_options o = { .variance = "analytic",
                                    .outputs = 1,
@@ -201,12 +211,15 @@ static void analytic_bounds(const cJSON *root)
                                    .eps_user = &m,
                                    .noise = reference_run_noise,
                                    .noise_user = (void *)(uintptr_t)c };
+
         CHECK(!ddpm_bound_create(&b, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
         if (b)
             compare_bounds(b, run, c, x0);
+
         ddpm_bound_free(b);
         ddpm_chain_free(chain);
     }
+
     free(gamma);
     free(x0);
 }
@@ -224,13 +237,17 @@ static void toy_case(const cJSON *it)
     int nodes = cJSON_GetArraySize(rows), s = 0;
     double *cost = malloc((size_t)nodes * (size_t)nodes * sizeof *cost), node[32];
     struct dd_optimal_steps best;
+
     REQUIRE(cost && nodes == 21);
+
     cJSON_ArrayForEach(row, rows) {
         double *line = reference_numbers(row, "", NULL);
         memcpy(cost + s++ * nodes, line, (size_t)nodes * sizeof *line);
         free(line);
     }
+
     REQUIRE(!dd_optimal_steps_create(&best, cost, nodes, nodes, NULL));
+
     cJSON_ArrayForEach(path, reference_get(it, "paths")) {
         int K = (int)reference_number(path, "K"), n;
         double *expected = reference_numbers(path, "path", &n), nats = reference_number(path, "cost_nats");
@@ -239,6 +256,7 @@ static void toy_case(const cJSON *it)
         CHECK_NEAR(best.least[K], nats, 1e-12 * nats);
         free(expected);
     }
+
     dd_optimal_steps_free(&best);
     free(cost);
 }
@@ -263,19 +281,24 @@ static void segments(const cJSON *root)
     const cJSON *list;
     struct mixture m;
     double *gamma = reference_numbers(root, "gamma.values_n_1_to_N", NULL), mse[1000], t[32];
+
     REQUIRE(!mixture_read(&m));
     for (int i = 0; i < 1000; i++)
         mse[i] = 1 - gamma[i];
+
     cJSON_ArrayForEach(list, reference_get(root, "dp_seg.lists")) {
         double *split = reference_numbers(list, "split_K1_N1_K2_bad", NULL),
                *expected = reference_numbers(list, "steps_n", NULL);
         ddpm_about about = { .steps = (int)split[1], .alpha_bar = m.alpha_bar, .gamma = gamma, .mse = mse };
+
         CHECK(split[0] <= 32 && !dd_optimal_steps(t, (int)split[0], &about, NULL));
         for (int i = 0; i < (int)split[0]; i++)
             CHECK(t[i] == expected[i] - 1);
+
         free(split);
         free(expected);
     }
+
     free(gamma);
 }
 

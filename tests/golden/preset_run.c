@@ -31,10 +31,12 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
     struct training_plan plan;
     ddpm_trainer *t = NULL;
     ddpm_model *m = NULL;
+
     for (int i = 0; i < set.count; i++)
         set.text[i] = texts[i];
     if (training_plan_read(&plan, "cifar10", NULL, &none, &set, (const int[]){ SIDE, SIDE, 3 }, err))
         return NULL;
+
     char *json = training_plan_model(&plan, "", "", NULL);
     int code = ddpm_model_create(&m, json, err);
     if (!code) {
@@ -43,6 +45,7 @@ static ddpm_trainer *begin(int count, ddpm_error *err)
         plan.options.seed = 5;
         code = ddpm_trainer_create(&t, m, &plan.options, err);
     }
+
     ddpm_model_close(m);
     cJSON_free(json);
     training_plan_free(&plan);
@@ -56,20 +59,25 @@ TEST(golden, preset_cifar10)
     static float x0[3 * PIXELS];
     struct training_data g;
     ddpm_error err = { 0, "" };
+
     if (!night || strcmp(night, "long"))
         SKIP("200 steps of 35.7 M parameters take minutes; set NIGHT=long");
+
     REQUIRE(!training_data_open(&g, "preset_run"));
     const double *loss = (const double *)(const void *)training_data_find(&g, "%s%s", "loss", "")->data;
     const double *spread = (const double *)(const void *)training_data_find(&g, "%s%s", "spread", "")->data;
+
     ddpm_trainer *t = begin(4, &err);
     if (!t)
         check_fail(__FILE__, __LINE__, "%s", err.text);
+
     for (int n = 0; n < STEPS && t; n++) {
         ddpm_trainer_report r = { 0 };
         image(x0, n);
         CHECK(!ddpm_trainer_step(t, x0, NULL, &r, NULL));
         CHECK_NEAR(r.loss, loss[n], 10 * spread[n]);
     }
+
     ddpm_trainer_free(t);
     training_data_close(&g);
 }

@@ -121,6 +121,7 @@ int mixture_read(struct mixture *m)
 void mixture_eps_at(const struct mixture *m, double *eps, const double *x, double ab)
 {
     double log_density[MIXTURE_K], top = -INFINITY, sum = 0;
+
     for (int k = 0; k < MIXTURE_K; k++) {
         double exponent = 0;
         for (int e = 0; e < MIXTURE_D; e++) {
@@ -130,8 +131,11 @@ void mixture_eps_at(const struct mixture *m, double *eps, const double *x, doubl
         log_density[k] = log(m->weight[k]) - exponent / 2;
         top = fmax(top, log_density[k]);
     }
+
+    /* Densities are taken relative to the largest, so that not all of them underflow. */
     for (int k = 0; k < MIXTURE_K; k++)
         sum += exp(log_density[k] - top);
+
     for (int e = 0; e < MIXTURE_D; e++) {
         eps[e] = 0;
         for (int k = 0; k < MIXTURE_K; k++)

@@ -104,16 +104,19 @@ static void respacing(const cJSON *root)
     const cJSON *entry;
     ddpm_error err;
     ddpm_chain *chain = NULL;
+
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.specs"))
         improved_entry(entry, 1000, "openai-linear");
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.other_schedule"))
         improved_entry(entry, 1000, reference_text(entry, "schedule"));
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.other_T"))
         improved_entry(entry, (int)reference_number(entry, "T"), "cosine");
+
     cJSON_ArrayForEach(entry, reference_get(root, "improved_diffusion.errors"))
         if (strncmp(reference_text(entry, "spec"), "ddim", 4))
             CHECK(improved(&chain, 1000, "openai-linear", reference_text(entry, "spec"), &err) ==
                   DDPM_EUSAGE);
+
     cJSON_ArrayForEach(entry, reference_get(root, "diffusers.lists"))
         diffusers_entry(entry);
     cJSON_ArrayForEach(entry, reference_get(root, "ermongroup.lists"))

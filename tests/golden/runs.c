@@ -56,9 +56,11 @@ static void sample(double *x, const struct run *r, ddpm_model *m, ddpm_net *net)
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
     ddpm_error err;
+
     ddpm_sampler_defaults(&o, a);
     CHECK(ddpm_chain_respace(&chain, a, r->steps, r->spacing, &err) == 0);
     struct noise noise = { ddpm_chain_tables(chain), a };
+
     o.sampler = r->sampler;
     o.variance = r->variance;
     o.eta = r->eta;
@@ -66,11 +68,14 @@ static void sample(double *x, const struct run *r, ddpm_model *m, ddpm_net *net)
     o.eps_user = net;
     o.noise = given_noise;
     o.noise_user = &noise;
+
     REQUIRE(ddpm_sampler_create(&s, chain, &o, d, IMAGES, NULL, &err) == 0);
     CHECK(ddpm_sampler_start(s, index, NULL, IMAGES, NULL, noise.chain->K - 1, &err) == 0);
     while (ddpm_sampler_left(s) > 0)
         REQUIRE(ddpm_sampler_step(s, &err) == 0);
+
     memcpy(x, ddpm_sampler_state(s, NULL), IMAGES * d * sizeof *x);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
 }
@@ -80,19 +85,25 @@ static void compare(const double *x, const struct run *r, const ddpm_about *a)
     struct dd_file file;
     struct dd_safetensors s;
     char name[64];
+
     REQUIRE(dd_file_map(&file, check_path(check_source(), "tests/golden/data/runs.safetensors"), NULL) == 0);
     REQUIRE(dd_safetensors_read(&s, file.data, file.size, "runs", NULL) == 0);
+
     snprintf(name, sizeof name, "%s.x", r->name);
     const float *wanted = (const float *)(const void *)dd_safetensors_find(&s, name)->data;
     snprintf(name, sizeof name, "%s.spread", r->name);
+
     double spread, sum = 0;
     memcpy(&spread, dd_safetensors_find(&s, name)->data, sizeof spread);
+
     size_t c = (size_t)a->channels, pixels = (size_t)a->height * (size_t)a->width, n = IMAGES * pixels * c;
     for (size_t i = 0; i < IMAGES; i++)
         for (size_t p = 0; p < pixels; p++)
             for (size_t k = 0; k < c; k++)
                 sum += fabs(x[(i * pixels + p) * c + k] - (double)wanted[(i * c + k) * pixels + p]);
+
     CHECK_NEAR(sum / (double)n, 0, 10 * spread);
+
     dd_safetensors_free(&s);
     dd_file_unmap(&file);
 }
@@ -103,17 +114,22 @@ static void check_run(const struct run *r)
     ddpm_net *net = NULL;
     ddpm_error err = { 0 };
     const ddpm_net_options options = { .batch = IMAGES };
+
     if (!check_shared())
         SKIP(CHECK_NO_REFERENCE);
+
     const char *path = check_path(check_folder(), "model.ddpm");
     REQUIRE(converted(check_path(check_shared(), "reference/checkpoints/%s", r->checkpoint), r->flags,
                       path) == 0);
     REQUIRE(ddpm_model_open(&m, path, &err) == 0);
     REQUIRE(ddpm_net_create(&net, m, &options, &err) == 0);
+
     const ddpm_about *a = ddpm_model_about(m);
     double *x = calloc((size_t)(IMAGES * a->height * a->width * a->channels), sizeof *x);
+
     sample(x, r, m, net);
     compare(x, r, a);
+
     free(x);
     ddpm_net_free(net);
     ddpm_model_close(m);

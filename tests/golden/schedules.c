@@ -54,29 +54,35 @@ static void compare_tables(const cJSON *entry, const char *spec, int T, const do
 {
     ddpm_about about = { .steps = T, .beta = beta, .alpha_bar = alpha_bar };
     ddpm_chain *chain = NULL;
+
     REQUIRE(!ddpm_chain_respace(&chain, &about, "all", NULL, NULL));
     int n = T, all = cJSON_IsString(reference_get(entry, "indices"));
     double *indices = all ? NULL : reference_numbers(entry, "indices", &n);
+
     for (size_t k = 0; k < sizeof tables / sizeof tables[0]; k++) {
         char key[64];
         snprintf(key, sizeof key, "values.%s", tables[k].key);
         const double *found = table(ddpm_chain_tables(chain), tables[k].offset);
         double *expected = reference_numbers(entry, key, NULL), worst = 0, own = 0, sum = 0;
+
         for (int j = 0; j < n; j++) {
             int i = all ? j : (int)indices[j];
             worst = fmax(worst, k ? relative(found[i], expected[j]) : 0);
             own = fmax(own, k ? 0 : fabs(found[i] - expected[j]) - tables[0].tolerance * expected[j]);
         }
+
         if (!(worst <= tables[k].tolerance && own <= 4 * 0x1p-53))
             check_fail(__FILE__, __LINE__, "%s, T = %d: %s differs by %.3g, betas by %.3g", spec, T,
                        tables[k].key, worst, own);
         free(expected);
+
         for (int i = 0; i < T; i++)
             sum += found[i];
         snprintf(key, sizeof key, "sums.%s", tables[k].key);
         /* All terms are positive, so the sum has the relative error of its terms. */
         CHECK_NEAR(sum / reference_number(entry, key), 1, tables[k].tolerance + (k ? 1 : 5) * T * 0x1p-53);
     }
+
     free(indices);
     ddpm_chain_free(chain);
 }
@@ -89,20 +95,25 @@ static void compare_float32(const cJSON *entry, const char *spec, int T)
     double beta[4000], alpha_bar[4000], sum = 0, ulp = strncmp(spec, "sigmoid", 7) ? 0 : 0x1p-23;
     char text[160];
     int n;
+
     snprintf(text, sizeof text, "f32:%s", spec);
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, text, NULL));
     double *indices = reference_numbers(entry, "native_float32.indices", &n);
     double *betas = reference_numbers(entry, "native_float32.betas", NULL);
     double *alpha_bars = reference_numbers(entry, "native_float32.alpha_bar", NULL);
+
     for (int t = 0, j = 0; t < T && j < n; t++) {
         sum += beta[t] / (1 - beta[t]);
+
         if (t != (int)indices[j])
             continue;
+
         CHECK_NEAR(beta[t] / betas[j], 1, ulp);
         CHECK_NEAR(alpha_bar[t] / alpha_bars[j], 1, (1 + sum) * ulp);
         CHECK(alpha_bar[t] == (float)alpha_bar[t] && beta[t] == (float)beta[t]);
         j++;
     }
+
     free(indices);
     free(betas);
     free(alpha_bars);

@@ -30,12 +30,15 @@ static void scores(const cJSON *root)
     const cJSON *entry;
     cJSON *forward = reference_read(check_path(check_source(), "tests/golden/data/diffusion/forward.json"));
     double *x0 = reference_numbers(forward, "x0_values", NULL), z[ALL], x[ALL], eps[ALL], score[ALL];
+
     cJSON_Delete(forward);
     REQUIRE(!mixture_read(&m));
     reference_noise(z, 1, 0, ALL, 1);
+
     cJSON_ArrayForEach(entry, reference_get(root, "entries")) {
         double ab = m.alpha_bar[(int)reference_number(entry, "t")],
                *expected = reference_numbers(entry, "score", NULL);
+
         ddpm_diffuse(x, x0, z, ab, ALL);
         mixture_eps(&m, eps, x, reference_number(entry, "t"), NULL, IMAGES, NULL);
         ddpm_score(score, eps, ab, ALL);
@@ -43,6 +46,7 @@ static void scores(const cJSON *root)
         check_losses(entry, score, eps, z, ab);
         free(expected);
     }
+
     free(x0);
 }
 
@@ -58,15 +62,19 @@ TEST(property, respaced_score)
     struct mixture m;
     ddpm_about about = { .steps = 1000 };
     double x[MIXTURE_D], eps[MIXTURE_D], full[MIXTURE_D], respaced[MIXTURE_D];
+
     REQUIRE(!mixture_read(&m));
     about.alpha_bar = m.alpha_bar;
     reference_noise(x, 3, 0, MIXTURE_D, 1);
+
     for (const char *const *spacing = ddpm_spacing_names(); *spacing; spacing++) {
         ddpm_chain *chain = NULL;
         if (!strcmp(*spacing, "optimal")) /* needs statistics */
             continue;
+
         REQUIRE(!ddpm_chain_respace(&chain, &about, "37", *spacing, NULL));
         const ddpm_tables *c = ddpm_chain_tables(chain);
+
         for (int i = 0; i < c->K; i++) {
             mixture_eps(&m, eps, x, c->t[i], NULL, 1, NULL);
             ddpm_score(respaced, eps, c->alpha_bar[i], MIXTURE_D);

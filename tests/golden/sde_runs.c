@@ -82,11 +82,13 @@ static void integrate(const cJSON *run, struct vp *p, double eps)
         ode = !strcmp(reference_text(run, "kind"), "ode");
     double x[ALL], z[ALL], mean[ALL], work[3 * MIXTURE_D], h = length_of(song, eps);
     const cJSON *saved = reference_get(run, "saved")->child;
+
     reference_noise(x, 0, 0, ALL, 1);
     for (int j = 1; j <= N; j++) {
         double t = time_of(song, eps, j);
         reference_noise(z, j, 0, ALL, 1);
         memcpy(mean, x, sizeof mean);
+
         for (int b = 0; b < IMAGES; b++) {
             size_t at = (size_t)b * MIXTURE_D;
             if (ode) {
@@ -96,9 +98,12 @@ static void integrate(const cJSON *run, struct vp *p, double eps)
             CHECK(!ddpm_sde_step(&equation, mean + at, NULL, t, -h, work, MIXTURE_D, NULL));
             CHECK(!ddpm_sde_step(&equation, x + at, z + at, t, -h, work, MIXTURE_D, NULL));
         }
+
         compare(run, &saved, j, x);
     }
+
     CHECK(!saved);
+
     if (!ode) {
         double *expected = reference_numbers(run, "final_mean", NULL);
         expect(run, mean, expected, "the last mean");
@@ -136,10 +141,12 @@ static void sample(const cJSON *run, struct vp *p, double eps)
     const cJSON *saved = reference_get(run, "saved")->child;
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
+
     for (int i = 0; i < N; i++) {
         double time = time_of(song, eps, N - i);
         t[i] = i, alpha_bar[i] = alpha_bar_of(p, time), rate[i] = beta_of(p, time) * length_of(song, eps);
     }
+
     REQUIRE(!ddpm_chain_create(&chain, N, t, alpha_bar, NULL));
     struct along a = { p, ddpm_chain_tables(chain) };
     ddpm_sampler_options o = { .sampler = "sde",
@@ -150,14 +157,18 @@ static void sample(const cJSON *run, struct vp *p, double eps)
                                .eps_user = &a,
                                .rate = rate,
                                .noise = counted_noise };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, NULL, 0, NULL));
+
     for (int j = 1; j < N; j++) {
         CHECK(!ddpm_sampler_step(s, NULL));
         compare(run, &saved, j, ddpm_sampler_state(s, NULL));
     }
+
     CHECK(!ddpm_sampler_step(s, NULL));
     expect(run, ddpm_sampler_state(s, NULL), mean, "the sampler's image");
+
     free(mean);
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
@@ -241,10 +252,12 @@ static void annealed(const cJSON *run, const struct mixture *m)
     double x[ALL], work[2 * MIXTURE_D], *sigma = reference_numbers(run, "sigmas", &levels),
                                         smallest = sigma[levels - 1];
     const cJSON *saved = reference_get(run, "saved")->child;
+
     uniform_start(x);
     for (int j = 1; j <= levels * n; j++) {
         double here = sigma[(j - 1) / n],
                a = reference_number(run, "eps") * here * here / (smallest * smallest);
+
         for (int b = 0; b < IMAGES; b++) {
             struct level l = { m, 1 / (1 + here * here), 1 };
             ddpm_langevin dynamics = { level_score, &l, .a = a, .index = (uint32_t)b, .noise = level_noise };
@@ -252,6 +265,7 @@ static void annealed(const cJSON *run, const struct mixture *m)
         }
         compare(run, &saved, j, x);
     }
+
     CHECK(!saved);
     free(sigma);
 }
@@ -288,8 +302,10 @@ static void sample_annealed(const cJSON *run, const struct mixture *m)
     const cJSON *saved = reference_get(run, "saved")->child;
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
+
     for (int i = 0; i < levels; i++)
         t[i] = i, alpha_bar[i] = 1 / (1 + sigma[levels - 1 - i] * sigma[levels - 1 - i]);
+
     REQUIRE(!ddpm_chain_create(&chain, levels, t, alpha_bar, NULL));
     struct levels l = { m, ddpm_chain_tables(chain), n };
     ddpm_sampler_options o = { .sampler = "langevin",
@@ -302,19 +318,24 @@ static void sample_annealed(const cJSON *run, const struct mixture *m)
                                .noise_user = &l,
                                .corrector = n,
                                .snr = sqrt(reference_number(run, "eps")) / (2 * sigma[levels - 1]) };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     uniform_start(x);
     for (int e = 0; e < ALL; e++)
         x[e] *= sqrt(alpha_bar[levels - 1]);
+
     REQUIRE(s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, x, levels - 1, NULL));
     for (int level = 1; level < levels; level++) {
         CHECK(!ddpm_sampler_step(s, NULL));
+
         for (int e = 0; e < ALL; e++)
             x[e] = ddpm_sampler_state(s, NULL)[e] / sqrt(alpha_bar[levels - 1 - level]);
+
         while (saved && (int)reference_number(saved, "j") < level * n)
             saved = saved->next;
         compare(run, &saved, level * n, x);
     }
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
     free(sigma);

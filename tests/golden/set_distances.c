@@ -116,36 +116,43 @@ static void check_features(const cJSON *expected, const char *file, const char *
     ddpm_model *m = NULL;
     ddpm_net *net = NULL;
     ddpm_error err = { 0 };
+
     REQUIRE(!converted(check_path(check_source(), "tests/golden/cases/%s%s", name, file), flags, path));
     REQUIRE(!ddpm_model_open(&m, path, &err) &&
             !ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 2 }, &err));
     REQUIRE(
         !dd_file_map(&map, check_path(check_source(), "tests/golden/cases/%s/io.safetensors", name), &err));
     REQUIRE(!dd_safetensors_read(&io, map.data, map.size, "io", &err));
+
     const ddpm_about *a = ddpm_model_about(m);
     size_t c = (size_t)a->channels, pixels = (size_t)a->height * (size_t)a->width,
            features = (size_t)ddpm_net_describe(net)->features;
     const float *from = (const float *)(const void *)dd_safetensors_find(&io, "x")->data;
     const int64_t *t = (const int64_t *)(const void *)dd_safetensors_find(&io, "t")->data;
     const struct dd_entry *classes = dd_safetensors_find(&io, "y");
+
     int n, images = (int)reference_number(expected, "n");
     double *values = reference_numbers(expected, "values", &n), *x = calloc(pixels * c, sizeof *x),
            *found = calloc(features, sizeof *found);
     REQUIRE(n == images * (int)features);
+
     for (int i = 0; i < images; i++) {
         int32_t class = classes ? (int32_t)((const int64_t *)(const void *)classes->data)[i] : 0;
         for (size_t p = 0; p < pixels; p++)
             for (size_t k = 0; k < c; k++)
                 x[p * c + k] = (double)from[((size_t)i * c + k) * pixels + p];
+
         CHECK(!ddpm_net_features(net, found, x, (double)t[i], classes ? &class : NULL, 1, &err));
         for (size_t k = 0; k < features; k++)
             CHECK_NEAR(found[k], values[(size_t)i * features + k], 10 * reference_number(expected, "spread"));
     }
+
     x[3] = NAN;
     CHECK(ddpm_net_features(net, found, x, 5, classes ? &(int32_t){ 0 } : NULL, 1, &err) == DDPM_ENAN &&
           strstr(err.text, "image 0"));
     CHECK(ddpm_net_features(net, found, x, 5, classes ? NULL : &(int32_t){ 0 }, 1, &err) == DDPM_EUSAGE);
     CHECK(ddpm_net_features(net, found, x, 5, NULL, -1, &err) == DDPM_EUSAGE);
+
     free(values), free(x), free(found);
     dd_safetensors_free(&io);
     dd_file_unmap(&map);

@@ -21,22 +21,27 @@ TEST(golden, ssim)
     cJSON *root = reference_read(check_path(check_source(), "tests/golden/data/ssim.json"));
     const cJSON *it;
     int n, seen = 0;
+
     REQUIRE(root);
     cJSON_ArrayForEach(it, root) {
         unsigned char *a = bytes_of(it, "a", &n), *b = bytes_of(it, "b", &n);
         int h = (int)reference_number(it, "h"), w = (int)reference_number(it, "w"),
             c = (int)reference_number(it, "c");
         double found = NAN, rmse = quality_rmse(a, b, (size_t)n), expected = reference_number(it, "rmse");
+
         CHECK(!quality_ssim(&found, a, b, 1, h, w, c, NULL));
         CHECK_NEAR(found, reference_number(it, "ssim"), 2e-11);
         CHECK_NEAR(rmse, expected, 1e-12 * expected);
+
         if (expected > 0)
             CHECK_NEAR(quality_psnr(rmse), reference_number(it, "psnr"), 1e-11);
         else
             CHECK(isinf(quality_psnr(rmse)) && found == 1);
+
         free(a), free(b);
         seen++;
     }
+
     CHECK(seen == 4);
     cJSON_Delete(root);
 }
@@ -94,15 +99,19 @@ TEST(unit, front_of_intervals)
     CHECK(quality_front(front, &p) == 0 && !front[0] && !front[1] && !front[2]);
     CHECK(quality_needed(&p, 4, &first) == 256 && first == 1);
     CHECK(quality_front(front, &one) == 0 && isinf(quality_needed(&one, 4, &first)));
+
     const struct quality_points q = { seconds, distance, half, half, 3 };
     const struct quality_points s = { seconds, distance, sharp, sharp, 3 };
     CHECK(quality_front(front, &q) == 3);
+
     const double farther[] = { 4, 1, 1 };
     const struct quality_points r = { seconds, distance, farther, sharp, 3 };
     CHECK(quality_front(front, &r) == 2 && front[0] && !front[1] && front[2]);
+
     const double above[] = { 1, 4, 1 };
     const struct quality_points t = { seconds, distance, sharp, above, 3 };
     CHECK(quality_front(front, &t) == 2 && front[0] && !front[1] && front[2]);
+
     CHECK(quality_front(front, &s) == 3);
 }
 

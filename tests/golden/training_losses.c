@@ -60,23 +60,29 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
     double p[D], v[D], x0[D], eps[D], dp[D], dv[D];
     const ddpm_about *a = loss_about(c);
     struct loss_case learned = *c;
+
     if (c->kind == DDPM_SIMPLE)
         ((ddpm_about *)(uintptr_t)a)->variance = DDPM_BETA;
     REQUIRE(!dd_loss_create(&l, a, c->kind, c->gamma, 1, NULL));
+
     for (int k = 0; k < STEPS; k++, wanted += 1 + 2 * D) {
         double largest = 0, tilde = l.chain->tables.beta_tilde[steps_of[k] ? steps_of[k] : 1];
         loss_inputs(p, v, x0, eps, &learned, a->alpha_bar, steps_of[k], log(tilde));
         memset(dv, 0, sizeof dv);
+
         CHECK_NEAR(dd_loss_image(&l, dp, dv, p, v, x0, eps, steps_of[k]), wanted[0],
                    2e-11 * fabs(wanted[0]) + 4 * 0x1p-53 * T / log(2));
+
         for (int e = 0; e < 2 * D; e++)
             largest = fmax(largest, fabs(wanted[1 + e]));
+
         for (int e = 0; e < D; e++)
             if (!(fabs(dp[e] - wanted[1 + e]) <= 2e-11 * largest &&
                   fabs(dv[e] - wanted[1 + D + e]) <= 2e-11 * largest))
                 check_fail(__FILE__, __LINE__, "%s, t = %d, element %d: %.17g, %.17g, expected %.17g, %.17g",
                            c->name, steps_of[k], e, dp[e], dv[e], wanted[1 + e], wanted[1 + D + e]);
     }
+
     dd_loss_free(&l);
 }
 
@@ -99,12 +105,15 @@ TEST(golden, training_losses)
         { DDPM_HYBRID, DDPM_V, DDPM_LEARNED, 2, "hybrid.v.learned.2" },
     };
     struct training_data g;
+
     REQUIRE(!training_data_open(&g, "training"));
+
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct dd_entry *e = training_data_find(&g, "loss.%s%s", cases[i].name, "");
         REQUIRE(e && e->count == STEPS * (1 + 2 * D));
         loss_compare(&cases[i], (const double *)(const void *)e->data);
     }
+
     training_data_close(&g);
 }
 
@@ -122,29 +131,36 @@ static void learned_range(const struct mixture *m, const cJSON *entry, const dou
                      .variance = DDPM_LEARNED_RANGE,
                      .t_scale = 1,
                      .alpha_bar = m->alpha_bar };
+
     struct dd_loss hybrid, vlb;
     REQUIRE(losses && !dd_loss_create(&hybrid, &a, DDPM_HYBRID, 0, 1, NULL) &&
             !dd_loss_create(&vlb, &a, DDPM_VLB, 0, 1, NULL));
     double *mse = reference_numbers(losses, "MSE.mse", NULL), *vb = reference_numbers(losses, "MSE.vb", NULL);
     double *both = reference_numbers(losses, "RESCALED_MSE.loss", NULL),
            *rescaled = reference_numbers(losses, "RESCALED_KL.loss", NULL);
+
     for (int i = 0; i < 2; i++) {
         double xt[MIXTURE_D], eps[MIXTURE_D], v[MIXTURE_D], dp[MIXTURE_D], dv[MIXTURE_D];
         ddpm_diffuse(xt, x0 + i * MIXTURE_D, z + i * MIXTURE_D, m->alpha_bar[t], MIXTURE_D);
         mixture_eps_at(m, eps, xt, m->alpha_bar[t]);
         for (int e = 0; e < MIXTURE_D; e++)
             v[e] = 0.3 * sin(xt[e]);
+
         double found = dd_loss_image(&hybrid, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
         double bound = dd_loss_image(&vlb, dp, dv, eps, v, x0 + i * MIXTURE_D, z + i * MIXTURE_D, t);
+
         /* Theirs is good to 9.3e-12 bits, and ten times that is allowed. At t = 0 it takes a tanh, which
            bounds.c compares, so only the part beside it can be compared. */
         CHECK_NEAR(found - bound / 1000, mse[i], 1e-10 * fmax(1, bound / 1000));
+
         if (t == 0)
             continue;
+
         CHECK_NEAR(bound / 1000, vb[i], 9.3e-11);
         CHECK_NEAR(found, both[i], 9.3e-11);
         CHECK_NEAR(bound, rescaled[i], 9.3e-8);
     }
+
     dd_loss_free(&hybrid);
     dd_loss_free(&vlb);
     free(mse), free(vb), free(both), free(rescaled);
@@ -178,6 +194,7 @@ TEST(golden, losses_at_zero_snr)
 {
     static double beta[T], alpha_bar[T];
     const double zero[D] = { 0 }, one[D] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear+zero-snr", NULL) && alpha_bar[T - 1] == 0);
     for (int k = 0; k < 3 * 3; k++) {
         int prediction = k % 3, kind = k / 3;
@@ -194,7 +211,9 @@ TEST(golden, losses_at_zero_snr)
         struct dd_loss l;
         ddpm_error err = { 0 };
         double dp[D], dv[D] = { 0 };
+
         int code = dd_loss_create(&l, &a, kind, kind == DDPM_VLB ? 0 : 5, 1, &err);
+
         if (prediction == DDPM_EPS) {
             CHECK(code == DDPM_EDATA && strstr(err.text, "alpha_bar[999] is 0"));
             continue;

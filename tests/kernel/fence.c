@@ -18,6 +18,7 @@ static int masked_loads_fault(const float *end)
     pid_t child;
     if (!(dd_cpu_detect() & DD_CPU_AVX2) || (child = fork()) < 0)
         return 0;
+
     if (child == 0) {
         static const int first[8] = { -1 };
         __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" ::"m"(first),
@@ -25,6 +26,7 @@ static int masked_loads_fault(const float *end)
                          : "xmm0", "xmm1");
         _exit(0);
     }
+
     return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
 #else
     (void)end;

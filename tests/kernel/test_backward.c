@@ -62,12 +62,15 @@ static void affine_check(const struct dd_kernels *k, const struct dd_kernels *re
             double z = t->scaled ? x * a + t->shift.at[c] : x, w = *plane_at(want, p, c),
                    g = slope_ref(ref, (float)du, z, t->act);
             double e = slope_bound(t->act, du, g, t->scaled ? 2 * U * fabs(z) : 0);
+
             near(k, "affine_backward", &t->dx, p, c, w,
                  (e + 2 * U * fabs(g)) * fabs(a) +
                      (t->add ? 2 * U * (fabs(w) + fabs(*plane_at(before, p, c))) : 0));
+
             sizes += fabs(g), errors += e;
             spread += fabs(g * (x - t->pivot.at[c])), spread_errors += e * fabs(x - t->pivot.at[c]);
         }
+
         if (t->sums && isfinite(spread)) {
             near(k, "affine_backward, sum", &t->sum, 0, c, sum[c], U * (n + 1) * sizes + errors);
             near(k, "affine_backward, product", &t->product, 0, c, product[c],
@@ -85,19 +88,24 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     t.dx = plane(2, pixels, c, c + gap % 3, ORDINARY);
     t.scale = vector(3, c), t.shift = vector(4, c), t.pivot = vector(5, c), t.sum = vector(6, c),
     t.product = vector(7, c);
+
     struct plane before = plane_copy(8, &t.dx), want = plane_copy(9, &t.dx);
     float sum[131], product[131], moved_sum[131], moved_product[131];
     affine_call(ref, &t, &want, &t.du, 0, sum, product);
     affine_call(k, &t, &t.dx, &t.du, 0, t.sum.at, t.product.at);
+
     plane_check(&t.dx, "affine_backward"), plane_check(&t.sum, "affine_backward"),
         plane_check(&t.product, "affine_backward");
     affine_check(k, ref, &t, &before, &want, sum, product);
+
     if (!c)
         return;
     /* Repeats the call without the first channel, and over du itself where nothing is added. */
     affine_call(k, &t, t.add ? &before : &t.du, &t.du, 1, moved_sum, moved_product);
     struct plane moved = shifted(t.add ? &before : &t.du), all = shifted(&t.dx);
     same(k, "affine_backward", &moved, &all);
+
+    /* The sums have the same bits, except for those of a NaN. */
     for (size_t i = 1; t.sums && i < c; i++)
         CHECK((!memcmp(moved_sum + i - 1, t.sum.at + i, 4) &&
                !memcmp(moved_product + i - 1, t.product.at + i, 4)) ||
@@ -149,15 +157,18 @@ void check_affine_add(const struct dd_kernels *k, const struct dd_kernels *ref)
                      y = plane(1, PIXELS, c, c + i % 3, ORDINARY);
         struct plane before = plane_copy(2, &y), want = plane_copy(3, &y), scale = vector(4, c),
                      shift = vector(5, c);
+
         k->affine_add(y.at, y.stride, x.at, x.stride, scale.at, shift.at, PIXELS, c);
         ref->affine_add(want.at, want.stride, x.at, x.stride, scale.at, shift.at, PIXELS, c);
         plane_check(&y, "affine_add");
+
         for (size_t p = 0; p < PIXELS; p++)
             for (size_t j = 0; j < c; j++) {
                 double w = *plane_at(&want, p, j),
                        a = (double)*plane_at(&x, p, j) * scale.at[j] + shift.at[j];
                 near(k, "affine_add", &y, p, j, w, U * (fabs(a) + 2 * fabs(w)));
             }
+
         if (!c)
             continue;
         k->affine_add(before.at + 1, before.stride, x.at + 1, x.stride, scale.at + 1, shift.at + 1, PIXELS,
@@ -173,15 +184,18 @@ void check_sums(const struct dd_kernels *k, const struct dd_kernels *ref)
         size_t c = size_of(i), n = i % 3 ? i + 1 : 64;
         struct plane x = plane(0, n, c, c + i % 4, i % 2 ? SPECIAL : ORDINARY), sum = vector(1, c),
                      want = vector(2, c), moved = vector(3, c);
+
         k->sums(sum.at, x.at, x.stride, n, c);
         ref->sums(want.at, x.at, x.stride, n, c);
         plane_check(&sum, "sums");
+
         for (size_t j = 0; j < c; j++) {
             double size = 0;
             for (size_t p = 0; p < n; p++)
                 size += fabs(*plane_at(&x, p, j));
             near(k, "sums", &sum, 0, j, want.at[j], U * (double)(n + 1) * size);
         }
+
         if (!c)
             continue;
         k->sums(moved.at + 1, x.at + 1, x.stride, n, c - 1);
@@ -209,13 +223,17 @@ static void rms_sizes_of(const struct dd_kernels *ref, const struct rms_case *t,
     for (size_t c = 0; c < t->channels; c++)
         square += (double)*plane_at(&t->x, p, c) * *plane_at(&t->x, p, c);
     s->norm = fmax(sqrt(square), 1e-12);
+
     s->along = s->along_error = 0;
+
     for (size_t c = 0; c < t->channels; c++) {
         double a = t->gain.at[c] * (t->scaled ? 1.0 + t->emb.at[c] : 1),
                b = t->scaled ? t->emb.at[t->channels + c] : 0;
         s->n[c] = *plane_at(&t->x, p, c) / s->norm;
         s->h[c] = slope_ref(ref, *plane_at(&t->dy, p, c), s->n[c] * a + b, t->act);
         s->t[c] = s->h[c] * a;
+
+        /* The error of the argument of act', then those of act' and of the product. */
         double d = r * fabs(s->n[c] * a) + 3 * U * (fabs(s->n[c] * a) + fabs(b));
         s->e[c] = slope_bound(t->act, *plane_at(&t->dy, p, c), s->h[c], d);
         s->error[c] = (s->e[c] + 3 * U * fabs(s->h[c])) * fabs(a);
@@ -232,6 +250,7 @@ static void rms_check(const struct dd_kernels *k, const struct dd_kernels *ref, 
     double size[131] = { 0 }, error[131] = { 0 }, most[131] = { 0 }, most_error[131] = { 0 },
            n = (double)t->x.pixels;
     double r = U * (((double)t->channels / 4 + 4) / 2 + 5), additions = U * ((double)t->channels / 4 + 9);
+
     for (size_t p = 0; p < t->x.pixels; p++) {
         rms_sizes_of(ref, t, p, &s);
         for (size_t c = 0; c < t->channels; c++) {
@@ -239,12 +258,15 @@ static void rms_check(const struct dd_kernels *k, const struct dd_kernels *ref, 
             double d = (s.error[c] + m * s.along_error + r * (fabs(s.t[c]) + 4 * k0) +
                         additions * (k0 + fabs(s.t[c]))) /
                        s.norm;
+
             near(k, "rms_backward", &t->dx, p, c, w,
                  d + U * fabs(w) + (t->add ? U * (fabs(w) + fabs(*plane_at(before, p, c))) : 0));
+
             size[c] += fabs(s.h[c]), error[c] += s.e[c];
             most[c] += fabs(s.h[c] * s.n[c]), most_error[c] += m * (s.e[c] + (r + 2 * U) * fabs(s.h[c]));
         }
     }
+
     for (size_t c = 0; c < t->channels; c++) {
         near(k, "rms_backward, sum", &t->sum, 0, c, sum[c], U * (n + 1) * size[c] + error[c]);
         near(k, "rms_backward, product", &t->product, 0, c, product[c],
@@ -270,16 +292,20 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     t.dx = plane(2, pixels, c, c + gap % 3, ORDINARY);
     t.gain = vector(3, c), t.emb = vector(4, 2 * c), t.row = vector(5, c), t.sum = vector(6, c),
     t.product = vector(7, c);
+
     if (c)
         memset(plane_at(&t.x, 1, 0), 0, c * sizeof(float)); /* the norm is 0: 1e-12 takes its place */
     struct plane before = plane_copy(8, &t.dx), want = plane_copy(9, &t.dx);
     float sum[131], product[131];
+
     rms_call(ref, &t, &want, &t.dy, sum, product);
     rms_call(k, &t, &t.dx, &t.dy, t.sum.at, t.product.at);
+
     plane_check(&t.dx, "rms_backward"), plane_check(&t.sum, "rms_backward"),
         plane_check(&t.product, "rms_backward");
     plane_check(&t.row, "rms_backward");
     rms_check(k, ref, &t, &before, &want, sum, product);
+
     if (!t.add) {
         rms_call(k, &t, &t.dy, &t.dy, sum, product);
         same(k, "rms_backward", &t.dy, &t.dx);
@@ -306,25 +332,31 @@ void check_softmax_backward(const struct dd_kernels *k, const struct dd_kernels 
                      d = plane(1, 3, n, n + i % 3, i % 2 ? ORDINARY : SPECIAL);
         struct plane before = plane_copy(2, &d), want = plane_copy(3, &d),
                      other = plane(4, 3, n, n + 1, ORDINARY);
+
         ref->softmax(y.at, y.stride, 0.5f, 3, n);
         for (size_t r = 0; r < 3; r++)
             memcpy(plane_at(&other, r, 0), plane_at(&d, r, 0), n * sizeof(float));
+
         k->softmax_backward(d.at, d.stride, y.at, y.stride, 0.7f, 3, n);
         ref->softmax_backward(want.at, want.stride, y.at, y.stride, 0.7f, 3, n);
         k->softmax_backward(other.at, other.stride, y.at, y.stride, 0.7f, 3, n);
+
         plane_check(&d, "softmax_backward");
+
         for (size_t r = 0; r < 3; r++) {
             double size = 0, sum = 0, additions = (n < 64 ? (double)n : 64) + (double)n / 64 + 5;
             for (size_t j = 0; j < n; j++) {
                 sum += (double)*plane_at(&y, r, j) * *plane_at(&before, r, j);
                 size += fabs(*plane_at(&y, r, j) * *plane_at(&before, r, j));
             }
+
             for (size_t j = 0; j < n; j++) {
                 double w = *plane_at(&want, r, j),
                        inner = U * (additions * size + 3 * (fabs(*plane_at(&before, r, j)) + fabs(sum)));
                 near(k, "softmax_backward", &d, r, j, w, 0.7 * *plane_at(&y, r, j) * inner + U * fabs(w));
             }
         }
+
         same(k, "softmax_backward", &other, &d);
     }
 }

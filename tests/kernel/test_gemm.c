@@ -22,6 +22,7 @@ static void expected(const struct dd_kernels *k, struct plane *want, struct plan
         for (size_t j = 0; j < t->n; j++) {
             float sum = t->load ? *plane_at(want, i, j) : 0;
             double exact = sum, size = fabs(exact), terms = (double)(t->taps * t->depth);
+
             for (size_t tap = 0; tap < t->taps; tap++)
                 for (size_t d = 0; d < t->depth; d++) {
                     float x = rows[tap * k->gemm_mr + i][d], y = *plane_at(b, tap * t->depth + d, j);
@@ -29,8 +30,10 @@ static void expected(const struct dd_kernels *k, struct plane *want, struct plan
                     exact += (double)x * y;
                     size += fabs((double)x * y);
                 }
+
             *plane_at(want, i, j) = sum;
             near(k, "fmaf", want, i, j, exact, U * (terms + 1) * size);
+
             if (t->post) {
                 sum += t->post->bias[j];
                 size += fabs(t->post->bias[j]);
@@ -40,6 +43,7 @@ static void expected(const struct dd_kernels *k, struct plane *want, struct plan
                 }
                 *plane_at(want, i, j) = sum * t->post->scale;
             }
+
             *plane_at(error, i, j) = (float)(U * (terms + 4) * size);
         }
 }
@@ -55,13 +59,19 @@ static void gemm_case(const struct dd_kernels *k, struct product t, int posted)
     struct plane bias = vector(5, t.n), residual = plane(6, t.m, t.n, t.n + gap, t.values);
     struct dd_gemm_post post = { bias.at, t.load ? NULL : residual.at, residual.stride, 0.7f };
     t.post = posted ? &post : NULL;
+
+    /* Row i of tap k stands at k * mr + i, for tiles of mr rows. */
     for (size_t i = 0; i < t.taps * t.m; i++)
         rows[i / t.m * mr + i % t.m] = plane_at(&a, i, 0);
     expected(k, &want, &error, &t, rows, &b);
+
     k->gemm(c.at, c.stride, rows, b.at, t.taps, t.depth, t.m, t.n, t.load, t.post, b.at, nr);
     plane_check(&c, "gemm");
+
+    /* The reference sums in double and may round otherwise. */
     if (strcmp(k->name, "ref"))
         same(k, "gemm", &c, &want);
+
     for (size_t i = 0; i < t.m; i++)
         for (size_t j = 0; j < t.n; j++) {
             double w = *plane_at(&want, i, j);

@@ -7,6 +7,7 @@ static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int l
     struct plane a = plane(0, count, m, nr + count % 5, values),
                  b = plane(1, count, nr, nr + m % 3, ORDINARY), c = plane(2, m, nr, nr, ORDINARY);
     struct plane want = plane_copy(3, &c);
+
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < nr; j++) {
             float sum = load ? *plane_at(&c, i, j) : 0;
@@ -17,13 +18,18 @@ static void outer_case(const struct dd_kernels *k, size_t count, size_t m, int l
                 exact += (double)x * y;
                 size += fabs((double)x * y);
             }
+
             *plane_at(&want, i, j) = sum;
             near(k, "fmaf", &want, i, j, exact, U * ((double)count + 1) * size);
         }
+
     k->outer(c.at, a.at, a.stride, b.at, b.stride, count, m, load);
     plane_check(&c, "outer");
+
+    /* The reference sums in double and may round otherwise. */
     if (strcmp(k->name, "ref"))
         same(k, "outer", &c, &want);
+
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < nr; j++) {
             double size = fabs(*plane_at(&want, i, j));
@@ -53,11 +59,14 @@ void check_winograd_output_adjoint(const struct dd_kernels *k, const struct dd_k
         struct plane x = plane(0, 16, c, c + c % 4, ORDINARY), v = plane(1, 36, c, c + c % 3, ORDINARY),
                      want = plane_copy(2, &v);
         const float *pixel[16];
+
         for (size_t i = 0; i < 16; i++)
             pixel[i] = plane_at(&x, i, 0);
+
         k->winograd_output_adjoint(v.at, v.stride, pixel, c);
         ref->winograd_output_adjoint(want.at, want.stride, pixel, c);
         plane_check(&v, "winograd_output_adjoint");
+
         for (size_t i = 0; i < 36; i++)
             for (size_t j = 0; j < c; j++) {
                 double size = 0;
@@ -78,9 +87,11 @@ void check_winograd_weights_adjoint(const struct dd_kernels *k, const struct dd_
     for (size_t c = 0; c <= 70; c++) {
         struct plane u = plane(0, 36, c, c + c % 4, ORDINARY), y = plane(1, 9, c, c + c % 3, ORDINARY),
                      want = plane_copy(2, &y);
+
         k->winograd_weights_adjoint(y.at, y.stride, u.at, u.stride, c);
         ref->winograd_weights_adjoint(want.at, want.stride, u.at, u.stride, c);
         plane_check(&y, "winograd_weights_adjoint");
+
         for (size_t i = 0; i < 9; i++)
             for (size_t j = 0; j < c; j++) {
                 double size = 0;

@@ -25,16 +25,20 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     struct plane want = plane(2, PIXELS, channels, channels, ORDINARY);
     struct plane scale = vector(3, channels), shift = vector(4, channels);
     const float *s = scaled ? scale.at : NULL, *b = scaled ? shift.at : NULL;
+
     ref->affine(want.at, want.stride, x.at, x.stride, s, b, PIXELS, channels, act);
     k->affine(y.at, y.stride, x.at, x.stride, s, b, PIXELS, channels, act);
     plane_check(&y, "affine");
+
     for (size_t p = 0; p < PIXELS; p++)
         for (size_t c = 0; c < channels; c++) {
             double w = *plane_at(&want, p, c), z = scaled ? (double)*plane_at(&x, p, c) * s[c] + b[c] : 0;
             near(k, "affine", &y, p, c, w, act_bound(act, w, U * fabs(z)));
         }
+
     if (!channels)
         return;
+
     struct plane moved = plane_copy(5, &x), in = shifted(&moved), out = shifted(&y);
     k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels,
               act);
@@ -74,9 +78,11 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     struct plane y = plane(2, PIXELS, channels, channels + gap % 3, ORDINARY);
     struct plane want = plane(3, PIXELS, channels, channels, ORDINARY);
     const float *b = biased ? vector(4, channels).at : NULL, *res = added ? r.at : NULL, scale = 0.7f;
+
     ref->post(want.at, want.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
     k->post(y.at, y.stride, x.at, x.stride, b, res, r.stride, scale, PIXELS, channels);
     plane_check(&y, "post");
+
     for (size_t p = 0; p < PIXELS; p++)
         for (size_t c = 0; c < channels; c++) {
             double first = *plane_at(&x, p, c) + (biased ? (double)b[c] : 0);
@@ -84,8 +90,10 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
             double error = U * (biased * fabs(first) + added * fabs(second) + fabs(second)) * scale;
             near(k, "post", &y, p, c, w, act_bound(DD_ACT_NONE, w, error));
         }
+
     if (!channels || !added)
         return;
+
     struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
     k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS,
             in.channels);
@@ -109,10 +117,12 @@ static void moments_case(const struct dd_kernels *k, const struct dd_kernels *re
     struct plane x = plane(0, pixels, channels, channels + gap, values), pivot = vector(1, channels);
     struct plane sum = vector(2, channels), square = vector(3, channels), s = vector(4, channels),
                  q = vector(5, channels);
+
     ref->moments(s.at, q.at, x.at, x.stride, pivot.at, pixels, channels);
     k->moments(sum.at, square.at, x.at, x.stride, pivot.at, pixels, channels);
     plane_check(&sum, "moments");
     plane_check(&square, "moments");
+
     for (size_t c = 0; c < channels; c++) {
         double size = 0;
         for (size_t p = 0; p < pixels; p++)
@@ -120,8 +130,10 @@ static void moments_case(const struct dd_kernels *k, const struct dd_kernels *re
         near(k, "moments, sum", &sum, 0, c, s.at[c], U * (double)(pixels + 1) * size);
         near(k, "moments, square", &square, 0, c, q.at[c], U * (double)(pixels + 3) * q.at[c]);
     }
+
     if (!channels)
         return;
+
     struct plane sums = shifted(&sum), squares = shifted(&square);
     k->moments(s.at, q.at, x.at + 1, x.stride, pivot.at + 1, pixels, channels - 1);
     same(k, "moments, sum", &s, &sums);
@@ -162,11 +174,14 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
                  emb = vector(5, 2 * channels);
     const float *s = scaled ? emb.at : NULL, *b = scaled ? emb.at + channels : NULL,
                 *res = added ? r.at : NULL;
+
     if (values == ORDINARY && channels)
         memset(plane_at(&x, 1, 0), 0, channels * sizeof(float)); /* the norm is 0: 1e-12 takes its place */
+
     ref->rms(want.at, want.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
     k->rms(y.at, y.stride, x.at, x.stride, gain.at, s, b, res, r.stride, PIXELS, channels, act);
     plane_check(&y, "rms");
+
     for (size_t p = 0; p < PIXELS; p++) {
         double norm = norm_of(&x, p);
         for (size_t c = 0; c < channels; c++) {
@@ -176,6 +191,7 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
             near(k, "rms", &y, p, c, w, act_bound(act, acted, error) + 2 * U * fabs(w));
         }
     }
+
     struct plane other =
         plane(6, PIXELS, channels, channels + gap + 1, ORDINARY); /* the same at another address */
     for (size_t p = 0; p < PIXELS; p++)

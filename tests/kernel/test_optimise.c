@@ -11,23 +11,28 @@ static void adam_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
                  v = plane(2, 1, n, n, ORDINARY), g = plane(3, 1, n, n, values);
     struct plane was = plane_copy(4, &w), first = plane_copy(5, &m), want_w = plane_copy(6, &w),
                  want_m = plane_copy(7, &m), want_v;
+
     for (size_t i = 0; i < n; i++)
         v.at[i] = i % 7 ? v.at[i] * v.at[i] : 0;
     want_v = plane_copy(8, &v);
+
     ref->adam(want_w.at, want_m.at, want_v.at, g.at, n, &step);
     k->adam(w.at, m.at, v.at, g.at, n, &step);
     plane_check(&w, "adam");
     plane_check(&m, "adam");
     plane_check(&v, "adam");
+
     for (size_t i = 0; i < n; i++) {
         double h = step.clip * (double)g.at[i], under = step.root * sqrt(want_v.at[i]) + step.epsilon,
                mean = want_m.at[i];
         double of_m = U * (fabs(step.take1 * h) + fabs(step.keep1 * (double)first.at[i]) + 2 * fabs(mean));
         double of_w = U * (fabs(step.keep * (double)was.at[i]) + 2 * fabs(want_w.at[i]) +
                            5 * fabs(step.step * mean / under));
+
         int range = isfinite(h) && fabs(h) < 1e18 && (h == 0 || fabs(h) > 1e-15); /* no square leaves it */
         if (!range && isfinite(h))
             continue;
+
         near(k, "adam: m", &m, 0, i, want_m.at[i], of_m);
         near(k, "adam: v", &v, 0, i, want_v.at[i], 5 * U * want_v.at[i]);
         near(k, "adam: w", &w, 0, i, want_w.at[i], of_w + step.step * of_m / under);

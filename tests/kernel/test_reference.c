@@ -25,8 +25,10 @@ TEST(kernel_reference, activations)
         { DD_ACT_GELU, INFINITY, INFINITY },
         { DD_ACT_MISH, INFINITY, INFINITY },
     };
+
     struct dd_kernels k;
     dd_kernels_init(&k, 0);
+
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         float y;
         k.affine(&y, 1, &known[i].x, 1, NULL, NULL, 1, 1, known[i].act);

@@ -101,14 +101,18 @@ static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref,
     struct plane x = plane(0, n, c, c + c % 4, ORDINARY), v = plane(1, planes, c, c + c % 3, ORDINARY);
     struct plane want = plane_copy(2, &v), before = plane_copy(3, &v);
     const float *pixel[64];
+
     for (size_t i = 0; i < n; i++)
         pixel[i] = plane_at(&x, i, 0);
     if (c > 0)
         *plane_at(&x, c % n, c / 2) = c % 2 ? NAN : INFINITY;
+
     run_input(k, rows, columns, &v, pixel);
     run_input(ref, rows, columns, &want, pixel);
     plane_check(&v, name);
+
     products_of(product, rows, columns);
+
     for (size_t i = 0; i < planes; i++)
         for (size_t j = 0; j < c; j++)
             if (product[i] < 0) {
@@ -174,6 +178,7 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
     float *got[36], *wanted[36];
     const float *term[64], *residual[36],
         *bias = c % 3 ? b.at : NULL, *const *residuals = c % 4 ? residual : NULL;
+
     products_of(product, rows, columns);
     for (size_t i = 0; i < planes; i++)
         if (product[i] >= 0)
@@ -181,15 +186,18 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
         else
             for (size_t j = 0; j < c; j++)
                 *plane_at(&m, i, j) = NAN;
+
     for (size_t i = 0; i < pixels; i++) {
         int inside = (int)i / wide < 1 + (int)c % high && (int)i % wide < 1 + (int)c / high % wide;
         got[i] = inside ? plane_at(&y, i, 0) : NULL;
         wanted[i] = inside ? plane_at(&want, i, 0) : NULL;
         residual[i] = plane_at(&r, i, 0);
     }
+
     run_output(k, rows, columns, got, &m, bias, residuals, scale);
     run_output(ref, rows, columns, wanted, &m, bias, residuals, scale);
     plane_check(&y, name);
+
     for (size_t i = 0; i < pixels; i++)
         for (size_t j = 0; j < c; j++) {
             double size = size_of(rows->at[(int)i / wide], nr, columns->at[(int)i % wide], nc, term, j);
