@@ -74,12 +74,14 @@ static void count(const char *path, const struct stat *st)
 static void walk(const char *path, void (*visit)(const char *path, const struct stat *st))
 {
     struct stat st;
+
     if (stat(path, &st) != 0)
         return;
     if (!S_ISDIR(st.st_mode)) {
         visit(path, &st);
         return;
     }
+
     struct dirent **list;
     int n = scandir(path, &list, NULL, alphasort);
     for (int i = 0; i < n; i++) {
@@ -89,6 +91,7 @@ static void walk(const char *path, void (*visit)(const char *path, const struct 
             walk(name, visit);
         free(list[i]);
     }
+
     free(n > 0 ? list : NULL);
 }
 

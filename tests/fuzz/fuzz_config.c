@@ -14,18 +14,22 @@ static int read_all(const cJSON *root, ddpm_error *err)
     struct dd_config c;
     struct dd_diffusion d;
     struct dd_program p;
+
     int code = dd_config_net(&c, cJSON_GetObjectItemCaseSensitive(root, "net"), err);
     refused(code, err);
     if (code)
         return code;
+
     code = dd_config_diffusion(&d, cJSON_GetObjectItemCaseSensitive(root, "diffusion"), &c, err);
     refused(code, err);
+
     for (enum dd_derivatives of = DD_NO_DERIVATIVES; of <= DD_BY_INPUTS; of++) {
         if (dd_program_create(&p, &c, of, err))
             continue;
         require(p.nodes > 0 && p.params > 0);
         dd_program_free(&p);
     }
+
     return code;
 }
 

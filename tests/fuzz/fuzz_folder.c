@@ -46,15 +46,19 @@ static void read_family(const struct checkpoint *in)
     ddpm_model *m = NULL;
     struct settings say;
     ddpm_error err = { 0, "" };
+
     settings_begin(&say, &err);
     struct conversion v = { .in = in, .say = &say, .err = &err };
+
     int code = settings_add_object(&say, in->config, "unet", "config.json");
     if (!code && in->scheduler)
         code = settings_add_object(&say, in->scheduler, "scheduler", "scheduler_config.json");
     if (!code && (code = family_find(&f, "auto", in, &err)) == DDPM_OK)
         code = family_read(&v, f);
+
     if (!code)
         code = converted_model(&m, &v, f);
+
     ddpm_model_close(m);
     one_line(code, &err);
     conversion_free(&v);

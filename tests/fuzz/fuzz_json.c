@@ -13,20 +13,25 @@ static void ask(const cJSON *root, ddpm_error *err)
     static const char *const kinds[] = { "one", "two", "three", NULL };
     int widths[2];
     const char *names[2];
+
     dd_json_begin(&j, root, "top", err);
     int version = dd_json_int(&j, "version", 1, 9), count = dd_json_ints(&j, "widths", widths, 2, 1, 9);
     require(0 <= version && version <= 9 && 0 <= count && count <= 2);
+
     if (dd_json_has(&j, "norm")) {
         dd_json_begin(&norm, dd_json_object(&j, "norm"), "top.norm", err);
         require(dd_json_number(&norm, "eps", 0, 1) <= 1);
         dd_json_end(&norm);
     }
+
     dd_json_texts(&j, "names", names, 2);
+
     if (dd_json_has(&j, "kind")) {
         require(dd_json_choice(&j, "kind", kinds) < 3);
         dd_json_bool(&j, "flag");
         require(strlen(dd_json_text(&j, "name")) < 1 << 20);
     }
+
     int code = dd_json_end(&j);
     require(!code || (code == DDPM_EDATA && strlen(err->text) > 5));
 }

@@ -34,13 +34,16 @@ static void append(struct manifest *l, const char *part, ddpm_error *err)
     };
     struct manifest again;
     size_t more = !manifest_find(l, image.index), lines = l->lines;
+
     require(!manifest_open(l, l->header ? l->header : recipe, false, err) && !manifest_add(l, &image, err));
     require(!manifest_read(&again, scratch_path(""), part, err) && !again.torn && again.size == l->size &&
             again.lines == lines + more);
+
     for (size_t i = 0; i + 1 < again.lines; i++)
         require(again.line[i].index == l->line[i].index && again.line[i].ok == l->line[i].ok &&
                 !strcmp(again.line[i].file, l->line[i].file));
     require(!strcmp(manifest_find(&again, image.index)->file, name));
+
     manifest_free(&again);
 }
 

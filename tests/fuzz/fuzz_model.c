@@ -41,22 +41,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ddpm_model *m;
     ddpm_error err = { 0 };
+
     int code = ddpm_model_open_memory(&m, data, size, &err);
     if (code) {
         require(code == DDPM_EDATA && err.code == code && !m && err.text[0] && !strchr(err.text, '\n'));
         return 0;
     }
+
     const ddpm_about *a = ddpm_model_about(m);
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list);
     for (size_t i = 1; i < n; i++)
         require(strcmp(list[i - 1].name, list[i].name) < 0);
+
     check_schedule(a);
+
     code = ddpm_model_check(m, &err);
     require(!code || code == DDPM_EUSAGE ||
             (code == DDPM_EDATA && strstr(err.text, "SHA-256"))); /* EUSAGE: the model has no id */
+
     if (a->height * a->width <= PIXELS_MOST)
         run(m, a);
+
     ddpm_model_close(m);
     return 0;
 }

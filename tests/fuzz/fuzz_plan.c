@@ -45,19 +45,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct training_plan p;
     struct option_texts config = { .count = 0 }, set = { .count = 0 };
     ddpm_error err = { 0, "" };
+
     size_t n = scratch_part(&part, &data, &size);
     char *lines = strndup((const char *)part, n);
     require(lines != NULL);
     take_lines(&set, lines);
+
     scratch_write("config.json", data, size);
     if (size)
         config.text[config.count++] = scratch_path("config.json");
+
     int code = training_plan_read(&p, training_presets()[n % 3], NULL, &config, &set, shape, &err);
     refused(code, &err);
+
     if (!code) {
         read_model(&p, &err);
         training_plan_free(&p);
     }
+
     free(lines);
     return 0;
 }

@@ -61,17 +61,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct training t = { .s = &s, .command = &command_train };
     const uint8_t *log;
     ddpm_error err = { 0, "" };
+
     if (!begun++) {
         write_images();
         scratch_folder("m.ddpm.train");
     }
+
     size_t n = scratch_part(&log, &data, &size);
     scratch_write("m.ddpm.train/log.jsonl", log, n);
     scratch_write("m.ddpm.train/step-000000002.ddpm", data, size);
+
     int code = training_open(&t, scratch_path("images.npy"), &err);
     require(!code || ((code == DDPM_EDATA || code == DDPM_EUSAGE) && err.text[0] && !strchr(err.text, '\n')));
+
     if (!code)
         go_on(&t);
+
     training_close(&t);
     return 0;
 }

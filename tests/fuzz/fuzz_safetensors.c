@@ -33,16 +33,20 @@ static void check_again(const struct dd_safetensors *s, size_t size)
     size_t written = 0;
     char *file = NULL;
     FILE *f = open_memstream(&file, &written);
+
     require(f && dd_safetensors_write(f, s->entry, s->entries, NULL, NULL) == DDPM_OK && fclose(f) == 0);
     require(written <= 8 * size + 16); /* escaping makes control characters in names longer */
+
     require(dd_safetensors_read(&again, (unsigned char *)file, written, "again", NULL) == DDPM_OK &&
             again.entries == s->entries);
+
     for (size_t i = 0; i < s->entries; i++) {
         const struct dd_entry *x = &s->entry[i], *y = &again.entry[i];
         require(!strcmp(x->name, y->name) && x->dtype == y->dtype && x->rank == y->rank &&
                 x->size == y->size);
         require(!memcmp(x->dim, y->dim, sizeof x->dim) && !memcmp(x->data, y->data, x->size));
     }
+
     dd_safetensors_free(&again);
     free(file);
 }

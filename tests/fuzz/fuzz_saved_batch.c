@@ -37,11 +37,13 @@ static const struct generator *generator(void)
                         .keep_steps = 2 };
     struct generator_options o = { .command = &command_sample, .common = &common, .batch = 2, .last = 9 };
     ddpm_error err;
+
     if (!m) {
         require(!ddpm_model_create(&m, metadata, &err));
         o.model = m;
         require(!generator_open(&s, &r, &o, &err));
     }
+
     return &s;
 }
 
@@ -69,16 +71,21 @@ static int hash_it(const uint8_t *data, size_t size)
     struct dd_safetensors c;
     const char *meta[2 * METAS + 1];
     size_t n = 0;
+
     if (dd_safetensors_read(&c, data, size, "input", NULL))
         return 0;
+
     for (size_t i = 0; i < c.metas && i < METAS; i++)
         if (strcmp(c.meta[i].key, "sha256")) {
             meta[n++] = c.meta[i].key;
             meta[n++] = c.meta[i].value;
         }
+
     meta[n] = NULL;
+
     FILE *f = fopen(scratch_path("resume.safetensors"), "wb");
     require(f && !dd_safetensors_write_hashed(f, c.entry, c.entries, meta, NULL) && !fclose(f));
+
     dd_safetensors_free(&c);
     return 1;
 }

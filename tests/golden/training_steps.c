@@ -28,9 +28,11 @@ static ddpm_model *net_model(int outputs, const char *prediction)
     ddpm_model *m = NULL;
     const ddpm_tensor *list;
     uint64_t seed = 1000;
+
     net_json(json, sizeof json, outputs, prediction);
     if (ddpm_model_create(&m, json, NULL))
         return NULL;
+
     size_t n = ddpm_model_tensors(m, &list);
     for (size_t i = 0; i < n; i++) {
         size_t length = strlen(list[i].name);
@@ -41,12 +43,14 @@ static ddpm_model *net_model(int outputs, const char *prediction)
             count *= list[i].dim[r];
             fan *= r ? list[i].dim[r] : 1;
         }
+
         int gain = list[i].rank == 1 && !strcmp(list[i].name + length - 6, "weight");
         for (int64_t k = 0; k < count; k++)
             ((float *)list[i].data)[k] =
                 (float)(gain + counter(seed, (int)k) / sqrt(list[i].rank > 1 ? (double)fan : 16));
         seed++;
     }
+
     return m;
 }
 
@@ -57,6 +61,7 @@ static void compare_weights(const ddpm_model *m, const char *prefix, const struc
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list), at = 0, compared = 0;
     const float *value = (const float *)(const void *)wanted->data;
+
     for (size_t i = 0; i < n; i++) {
         int64_t count = 1;
         int other = !prefix[0] && (!strncmp(list[i].name, "raw.", 4) || !strncmp(list[i].name, "adam.", 5) ||
@@ -64,8 +69,10 @@ static void compare_weights(const ddpm_model *m, const char *prefix, const struc
         if (strncmp(list[i].name, prefix, strlen(prefix)) || list[i].dtype != DDPM_F32 ||
             !strcmp(list[i].name, "time.freq") || other)
             continue;
+
         for (int r = 0; r < list[i].rank; r++)
             count *= list[i].dim[r];
+
         for (int64_t k = 0; k < count; k++, at++)
             if (at % 3 == 0 && compared < wanted->count &&
                 !(fabs(((const float *)list[i].data)[k] - value[compared++]) <= tolerance))
@@ -73,6 +80,7 @@ static void compare_weights(const ddpm_model *m, const char *prefix, const struc
                            list[i].name, (long long)k, ((const float *)list[i].data)[k], value[compared - 1],
                            tolerance);
     }
+
     CHECK(compared == wanted->count);
 }
 
@@ -122,20 +130,26 @@ TEST(golden, training_steps)
 {
     ddpm_trainer_options o;
     struct training_data g;
+
     REQUIRE(!training_data_open(&g, "training"));
     ddpm_trainer_defaults(&o);
     o.batch = 4, o.threads = 2, o.rate = 0.01, o.epsilon = 1e-3, o.ema = 0.995, o.seed = 5, o.clip = 0;
+
     struct net_run run = { "simple", "eps", 3, o };
     net_compare(&g, &run);
+
     run = (struct net_run){ "vlb", "x0", 6, o };
     run.o.loss = DDPM_VLB, run.o.warmup = 2, run.o.clip = 1;
     net_compare(&g, &run);
+
     o.beta1 = 0.8, o.beta2 = 0.99, o.decay = 0.5;
     run = (struct net_run){ "snr", "v", 3, o };
     run.o.min_snr = 5, run.o.batch = 2, run.o.accumulate = 2;
     net_compare(&g, &run);
+
     run = (struct net_run){ "hybrid", "eps", 6, o };
     run.o.loss = DDPM_HYBRID, run.o.warmup = 3, run.o.steps = 12, run.o.clip = 1;
     net_compare(&g, &run);
+
     training_data_close(&g);
 }

@@ -35,11 +35,14 @@ static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), 
     const cJSON *saved = reference_get(run, "saved")->child;
     double worst = 0, tolerance = reference_tolerance(run);
     int last = (int)reference_number(run, "executed_steps"), seen = 0;
+
     for (int j = 1; j <= last; j++) {
         double net_t = c->t[ddpm_sampler_left(s) - 1];
         REQUIRE(!move(s, NULL));
+
         if (!saved || (int)reference_number(saved, "j") != j)
             continue;
+
         double *x = reference_numbers(saved, "x", NULL);
         worst = fmax(worst, reference_distance(ddpm_sampler_state(s, NULL), x, ALL));
         CHECK(net_t == reference_number(saved, "net_t"));
@@ -47,6 +50,7 @@ static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), 
         saved = saved->next;
         seen++;
     }
+
     CHECK(seen == cJSON_GetArraySize(reference_get(run, "saved")));
     if (!(worst <= tolerance))
         check_fail(__FILE__, __LINE__, "%s: distance %.3g > %.3g", reference_text(run, "name"), worst,
@@ -122,6 +126,7 @@ static void ermongroup_runs(const cJSON *root)
 {
     struct mixture m;
     const cJSON *run, *noisy = reference_get(root, "ermongroup_ddpm_noisy.runs");
+
     REQUIRE(!mixture_read(&m));
     cJSON_ArrayForEach(run, reference_get(root, "ermongroup.runs")) {
         ddpm_chain *chain = NULL;
@@ -133,6 +138,7 @@ static void ermongroup_runs(const cJSON *root)
         else
             CHECK(!strcmp(reference_text(run, "kind"), "quad") && reference_number(run, "K") == 50);
     }
+
     cJSON_ArrayForEach(run, noisy) {
         ddpm_chain *chain = NULL;
         CHECK(!chain_of_run(&chain, &m, run, 1));
@@ -165,11 +171,13 @@ static void encode(const cJSON *run, struct mixture *m, const double *x)
     double *net_t = reference_numbers(run, "net_t", &K), t[51], alpha_bar[51];
     ddpm_chain *chain = NULL;
     ddpm_sampler *s = NULL;
+
     for (int i = 0; i < K; i++)
         alpha_bar[i] = m->alpha_bar[(int)(t[i] = net_t[i])];
     free(net_t);
     t[K] = 1000, alpha_bar[K] = 0;
     REQUIRE(!ddpm_chain_create(&chain, K + 1, t, alpha_bar, NULL));
+
     ddpm_sampler_options o = { .sampler = "ddim",
                                .variance = "auto",
                                .prediction = DDPM_X0,
@@ -178,10 +186,12 @@ static void encode(const cJSON *run, struct mixture *m, const double *x)
                                .eps = mixture_x0,
                                .eps_user = m,
                                .clip = cJSON_IsTrue(reference_get(run, "clip_denoised")) };
+
     CHECK(!ddpm_sampler_create(&s, chain, &o, MIXTURE_D, IMAGES, NULL, NULL));
     if (s && !ddpm_sampler_start(s, (uint32_t[]){ 0, 1 }, NULL, IMAGES, x, 0, NULL))
         compare(s, ddpm_sampler_encode, ddpm_chain_tables(chain), run);
     CHECK(ddpm_sampler_encode(s, NULL) == DDPM_EUSAGE);
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
 }
@@ -218,6 +228,7 @@ static void fast_runs(const cJSON *root)
     struct mixture m;
     const cJSON *run;
     int seen = 0;
+
     REQUIRE(!mixture_read(&m));
     cJSON_ArrayForEach(run, reference_get(root, "ode")) {
         const char *name = reference_text(run, "name");
@@ -225,6 +236,7 @@ static void fast_runs(const cJSON *root)
         ddpm_chain *chain = NULL;
         if (!dpmpp && strncmp(name, "unipc2_", 7))
             continue;
+
         CHECK(!chain_of_run(&chain, &m, run, 1));
         int order = dpmpp ? name[6] - '0' : 2;
         replay(run,
@@ -234,8 +246,10 @@ static void fast_runs(const cJSON *root)
                                         .variance = "auto",
                                         .order = order },
                &m, chain);
+
         seen++;
     }
+
     CHECK(seen >= 2);
 }
 

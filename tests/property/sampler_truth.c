@@ -263,9 +263,6 @@ TEST(unit, sampler_options_refused)
         "between 0 and 1",
         "sampler dpmpp has no choice",
     };
-
-    /* Each of bad differs from good in one thing, of which the sentence must hold the words beside
-       it. */
     for (int k = 0; k < 14; k++)
         bad[k] = good;
     bad[0].sampler = "euler";
@@ -282,7 +279,6 @@ TEST(unit, sampler_options_refused)
     bad[11].prediction = 9;
     bad[12].sampler = "dpmpp", bad[12].eta = 1.5;
     bad[13].sampler = "dpmpp", bad[13].eta = 1, bad[13].variance = "analytic";
-
     for (int k = 0; k < 14; k++) {
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
@@ -290,7 +286,6 @@ TEST(unit, sampler_options_refused)
         if (!strstr(err.text, mentions[k]))
             check_fail(__FILE__, __LINE__, "\"%s\" does not mention \"%s\"", err.text, mentions[k]);
     }
-
     static const double no_gamma[] = { NAN, INFINITY, -0.5 };
     for (int k = 0; k < 3; k++) {
         double gamma[T];
@@ -303,12 +298,10 @@ TEST(unit, sampler_options_refused)
         CHECK(ddpm_sampler_create(&s, chain, &o, D, 1, NULL, &err) == DDPM_EDATA && !s);
         CHECK(strstr(err.text, "at t = 999"));
     }
-
     ddpm_sampler *s = NULL;
     CHECK(ddpm_sampler_create(&s, chain, &good, 0, 1, NULL, NULL) == DDPM_EUSAGE);
     CHECK(ddpm_sampler_create(&s, chain, &good, D, 0, NULL, NULL) == DDPM_EUSAGE);
     CHECK(ddpm_sampler_create(&s, chain, &good, SIZE_MAX / 64, 4, NULL, NULL) == DDPM_ENOMEM && !s);
-
     ddpm_chain_free(chain);
 }
 

@@ -57,17 +57,22 @@ static void check_entry(const char *folder, const cJSON *entry)
     const cJSON *words = cJSON_GetObjectItemCaseSensitive(entry, "must_mention"), *word;
     ddpm_error err = { 0 };
     int code = open_everything(check_path(folder, "%s", name), &err);
+
     if (is_for_the_converter(name) || strstr(expect, "ignoring the foreign entry is also right"))
         expect = "accept";
+
     if (!code != !strncmp(expect, "accept", 6)) {
         check_fail(__FILE__, __LINE__, "%s: %s, but it should %s", name, code ? err.text : "accepted",
                    expect);
         return;
     }
+
     if (!code)
         return;
+
     CHECK(code == err.code && (code == DDPM_EDATA || code == DDPM_EMISSING));
     CHECK(strstr(err.text, name) || strstr(err.text, "diffusion_pytorch_model"));
+
     cJSON_ArrayForEach(word, words)
         if (!strstr(err.text, word->valuestring))
             check_fail(__FILE__, __LINE__, "%s: \"%s\" does not mention %s", name, err.text,
@@ -81,21 +86,25 @@ TEST(checkpoint, bad)
     char folder[4096];
     struct dd_file file;
     cJSON *root;
+
     snprintf(folder, sizeof folder, "%s/reference/checkpoints/bad", check_shared());
     REQUIRE(dd_file_map(&file, check_path(folder, "bad.json"), NULL) == DDPM_OK);
     int code = dd_json_parse(&root, (const char *)file.data, file.size, "bad.json", NULL), n = 0;
     dd_file_unmap(&file);
     REQUIRE(code == DDPM_OK);
+
     double before = process_memory("VmHWM");
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(root, "files")) {
         check_entry(folder, entry);
         n++;
     }
+
     CHECK(n >= 71);
     /* The largest file has 0.2 MB. Nodes and stack take 16 bytes for each byte of it, and a sanitizer
        takes its share. */
     CHECK(process_memory("VmHWM") - before < 64 << 20);
+
     CHECK(access("/tmp/ddpm_pwned", F_OK) != 0);
     cJSON_Delete(root);
 }
@@ -114,6 +123,7 @@ TEST(checkpoint, truncated)
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
         struct dd_file file;
         REQUIRE(dd_file_map(&file, seed_path(i), NULL) == DDPM_OK);
+
         for (size_t size = 0; size < file.size; size += size < 2048 || file.size - size < 512 ? 1 : 7) {
             struct checkpoint c;
             ddpm_error err = { 0 };
@@ -123,8 +133,10 @@ TEST(checkpoint, truncated)
             if (code != DDPM_EDATA || strncmp(err.text, "CUT: ", 5))
                 check_fail(__FILE__, __LINE__, "%s cut to %zu bytes: %s", seeds[i], size,
                            code ? err.text : "accepted");
+
             free(copy);
         }
+
         dd_file_unmap(&file);
     }
 }

@@ -63,9 +63,11 @@ TEST(unit, curve_ticks_are_round)
 {
     static const double wanted[] = { 0.02, 0.05, 0.1, 0.2, 0.5, 1 };
     double tick[24];
+
     CHECK(curve_ticks(tick, 24, 0.0153, 1.37, true) == 6);
     for (int i = 0; i < 6; i++)
         CHECK_NEAR(tick[i], wanted[i], 1e-12);
+
     for (double high = 1e-3; high < 1e7; high *= 1.7) {
         int n = curve_ticks(tick, 24, 0, high, false);
         CHECK(n >= 3 && n <= 9 && tick[0] == 0 && !signbit(tick[0]) && tick[n - 1] <= high * (1 + 1e-9));
@@ -76,6 +78,7 @@ TEST(unit, curve_ticks_are_round)
         n = curve_ticks(tick, 24, high, 11 * high, true);
         CHECK(n >= 3);
     }
+
     CHECK(curve_ticks(tick, 2, 0, 1000, false) == 2);
 }
 

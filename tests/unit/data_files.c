@@ -16,11 +16,13 @@ static void check_values(const char *name, int n, int h, int w, int c, int with_
     struct dataset d;
     ddpm_error err = { 0 };
     double *x = calloc((size_t)(h * w * c), sizeof *x);
+
     if (dataset_open(&d, file_of(name), &about, VIEW_EXACT, 0, &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         free(x);
         return;
     }
+
     CHECK(d.count == (size_t)n);
     for (int i = 0; i < n; i++) {
         CHECK(!dataset_read(&d, x, (size_t)i, &err) &&
@@ -30,6 +32,7 @@ static void check_values(const char *name, int n, int h, int w, int c, int with_
             CHECK_NEAR(x[e], v / 127.5 - 1, tolerance);
         }
     }
+
     dataset_close(&d);
     free(x);
 }

@@ -10,18 +10,22 @@ TEST(epoch, is_a_permutation)
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         size_t n = sizes[k], moved = 0;
         static int seen[4096];
+
         memset(seen, 0, sizeof seen);
         epoch_order(order, n, 3, 7);
         epoch_order(again, n, 3, 7);
         epoch_order(other, n, 3, 8);
+
         for (size_t i = 0; i < n; i++) {
             REQUIRE(order[i] < n);
             seen[order[i]]++;
             moved += order[i] != other[i];
         }
+
         for (size_t i = 0; i < n; i++)
             CHECK(seen[i] == 1);
         CHECK(!memcmp(order, again, n * sizeof *order) && (n < 255 || moved > n / 2));
+
         epoch_order(other, n, 4, 7);
         CHECK(n < 255 || memcmp(order, other, n * sizeof *order));
     }

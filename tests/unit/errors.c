@@ -94,6 +94,7 @@ TEST(memory, arena)
 {
     struct dd_arena a = { 0 };
     unsigned char *last = NULL;
+
     for (size_t n = 0; n < 40000; n = n * 2 + 1) {
         unsigned char *p = dd_arena(&a, n, 1);
         REQUIRE(p && p != last);
@@ -103,8 +104,10 @@ TEST(memory, arena)
         memset(p, 0xff, n);
         last = p;
     }
+
     CHECK(!dd_arena(&a, SIZE_MAX / 2, 3));
     CHECK_TEXT(dd_arena_text(&a, "down_blocks.%d.%s", 3, "conv1"), "down_blocks.3.conv1");
+
     dd_arena_free(&a);
     CHECK(!a.chunk);
     dd_arena_free(&a);

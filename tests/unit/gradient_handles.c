@@ -66,6 +66,7 @@ TEST(gradient, holds_every_parameter_once)
         ddpm_error err;
         ddpm_model *m = small_net_create(n->name);
         REQUIRE(m && dd_gradient_create(&g, m, NULL, -1, &err) == DDPM_OK);
+
         char *taken = calloc(dd_gradient_count(g), 1);
         for (int i = 0; i < m->program.params; i++) {
             const struct dd_param *p = &m->program.param[i];
@@ -74,11 +75,13 @@ TEST(gradient, holds_every_parameter_once)
                 CHECK_TEXT(p->name, "time.freq");
                 continue;
             }
+
             CHECK(at + (size_t)p->count <= dd_gradient_count(g) && !memchr(taken + at, 1, (size_t)p->count));
             CHECK(!memcmp(dd_gradient_weights(g) + at, dd_model_find(m, p->name)->data,
                           (size_t)p->count * sizeof(float)));
             memset(taken + at, 1, (size_t)p->count);
         }
+
         CHECK(!memchr(taken, 0, dd_gradient_count(g)));
         free(taken);
         dd_gradient_free(g);
@@ -94,8 +97,11 @@ TEST(gradient, parts_that_do_not_fit_are_refused)
     char json[4096];
     ddpm_error err;
     ddpm_model *m;
+
     known_net_json(json, sizeof json, k->net, k->diffusion);
     REQUIRE(ddpm_model_create(&m, json, &err) == DDPM_OK);
+
+    /* Value b is read by the join and, behind it, by the convolution d. */
     struct dd_program *p = &m->program;
     int x = dd_program_value(p, 4, 4, 2), a = dd_program_conv(p, 3, (struct dd_node){ .name = "a", .x = x });
     int b = dd_program_conv(p, 3, (struct dd_node){ .name = "b", .x = x }), both = dd_program_join(p, a, b);
@@ -103,9 +109,11 @@ TEST(gradient, parts_that_do_not_fit_are_refused)
     int y = dd_program_conv(p, 6, (struct dd_node){ .name = "d", .x = b });
     y = dd_program_conv(p, 6, (struct dd_node){ .name = "e", .x = c, .residual = y });
     p->home[p->value[y].home].place = DD_PLACE_OUTPUT;
+
     CHECK(dd_differentiate(p, &err) == DDPM_EUNSUPPORTED);
     CHECK_TEXT(err.text,
                "c: the gradients of what it reads or writes come in parts that do not fit together");
+
     ddpm_model_close(m);
 }
 

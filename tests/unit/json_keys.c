@@ -32,6 +32,7 @@ TEST(json, accepted)
         "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"",
         "{\"a\":1,\"A\":2}",
     };
+
     char said[508];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         if (parse_code(good[i], strlen(good[i]), said))
@@ -172,7 +173,9 @@ TEST(json, reads)
     ddpm_error err = { 0 };
     int list[3];
     const char *names[2];
+
     REQUIRE(dd_json_parse(&root, sample, sizeof sample - 1, "sample", &err) == DDPM_OK);
+
     dd_json_begin(&j, root, "", &err);
     CHECK(dd_json_number(&j, "number", 0, 2) == 1.5 && dd_json_int(&j, "int", -3, 3) == -3 &&
           dd_json_bool(&j, "yes"));
@@ -181,11 +184,14 @@ TEST(json, reads)
     CHECK(dd_json_ints(&j, "list", list, 3, 1, 3) == 3 && list[0] == 1 && list[2] == 3);
     CHECK(dd_json_texts(&j, "names", names, 2) == 2 && !strcmp(names[1], "y"));
     CHECK(dd_json_has(&j, "nothing") && !dd_json_has(&j, "Nothing") && !dd_json_has(&j, "none"));
+
     dd_json_begin(&sub, dd_json_object(&j, "sub"), "sub", &err);
     CHECK(dd_json_ints(&sub, "list", list, 3, 0, 10) == 0 && dd_json_end(&sub) == DDPM_EDATA);
     CHECK_TEXT(err.text, "sub.list[2]: 7.5 found, a whole number between 0 and 10 is expected");
+
     CHECK(dd_json_end(&j) == DDPM_EDATA);
     CHECK_TEXT(err.text, "nothing: unknown key");
+
     cJSON_Delete(root);
 }
 
@@ -308,16 +314,19 @@ TEST(json, many_keys)
     ddpm_error err = { 0 };
     char text[6000] = "{", key[16];
     size_t n = 1;
+
     for (int i = 0; i < 256; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s\"k%d\":%d", i ? "," : "", i, i);
     for (int extra = 0; extra < 2; extra++) {
         strcpy(text + n, extra ? ",\"z\":0}" : "}");
         REQUIRE(dd_json_parse(&root, text, strlen(text), "text", &err) == DDPM_OK);
         dd_json_begin(&j, root, "", &err);
+
         for (int i = 0; i < 256 && !extra; i++) {
             snprintf(key, sizeof key, "k%d", i);
             CHECK(dd_json_int(&j, key, 0, 255) == i);
         }
+
         CHECK(dd_json_end(&j) == (extra ? DDPM_EDATA : DDPM_OK));
         cJSON_Delete(root);
     }

@@ -68,6 +68,7 @@ TEST(threads, siblings_count_once)
 TEST(threads, performance_cores)
 {
     machine(20, "0-19", 0); /* six fast cores with two threads, eight slow ones */
+
     for (int i = 0; i < 12; i++) {
         char path[128], text[32];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i,
@@ -78,10 +79,12 @@ TEST(threads, performance_cores)
     check_put(root, "/sys/devices/cpu_core/cpus", "0-11\n");
     check_put(root, "/sys/devices/cpu_atom/cpus", "12-19\n");
     CHECK(dd_cpu_threads(root) == 6);
+
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t10-13\n");
     CHECK(dd_cpu_threads(root) == 1);
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t14-16\n"); /* slow cores only */
     CHECK(dd_cpu_threads(root) == 3);
+
     check_put(root, "/proc/thread-self/status", "Cpus_allowed_list:\t0-19\n");
     check_put(root, "/sys/devices/cpu_core/cpus", "nonsense\n");
     CHECK(threads() == 14);
@@ -189,20 +192,24 @@ TEST(memory, limit_version_2)
 {
     machine(2, "0-1", 0);
     CHECK(dd_cgroup_memory(root) == 0);
+
     check_put(root, "/proc/self/cgroup", "0::/user.slice/job\n");
     check_put(root, "/proc/self/mountinfo",
               "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
     CHECK(dd_cgroup_memory(root) == 0);
+
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "max\n");
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/user.slice/memory.max", "3000000000\n");
     CHECK(dd_cgroup_memory(root) == 3e9); /* the group above limits too */
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.max", "2000000000\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
+
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "1000000000\n");
     CHECK(dd_cgroup_memory(root) == 1e9); /* the kernel begins to slow it down there */
     check_put(root, "/sys/fs/cgroup/user.slice/job/memory.high", "nonsense\n");
     CHECK(dd_cgroup_memory(root) == 2e9);
+
     free((char *)root);
 }
 
@@ -224,10 +231,12 @@ TEST(cpu, ceiling)
 {
     unsigned all = dd_cpu_detect(), cpu = 99;
     ddpm_error err;
+
     CHECK(dd_cpu_ceiling(&cpu, NULL, &err) == DDPM_OK && cpu == all);
     CHECK(dd_cpu_ceiling(&cpu, "ref", &err) == DDPM_OK && cpu == 0);
     CHECK(dd_cpu_ceiling(&cpu, "sse9", &err) == DDPM_EUSAGE && strstr(err.text, "sse9"));
     CHECK(!(all & DD_CPU_AVX512) || all & DD_CPU_AVX2);
+
     static const char *const names[] = { "avx2", "avx512", "neon" };
     for (int i = 0; i < 3; i++) {
         int code = dd_cpu_ceiling(&cpu, names[i], &err);
@@ -236,6 +245,7 @@ TEST(cpu, ceiling)
         else
             CHECK(code == DDPM_EUNSUPPORTED && strstr(err.text, names[i]) && cpu == all);
     }
+
     CHECK_TEXT(dd_cpu_name(0), "ref");
     CHECK_TEXT(dd_cpu_name(DD_CPU_AVX2), "avx2");
     CHECK_TEXT(dd_cpu_name(DD_CPU_AVX2 | DD_CPU_AVX512), "avx512");

@@ -6,6 +6,7 @@ TEST(machine_state, laptop)
 {
     const char *root = check_folder();
     struct machine_state s, later;
+
     check_put(root, "/sys/class/power_supply/AC/online", "1\n");
     check_put(root, "/sys/class/power_supply/BAT0/status", "Charging\n");
     check_put(root, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2000000\n");
@@ -14,20 +15,25 @@ TEST(machine_state, laptop)
     check_put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "1\n");
     check_put(root, "/sys/class/thermal/thermal_zone0/temp", "41000\n");
     check_put(root, "/sys/class/thermal/thermal_zone1/temp", "63500\n");
+
     machine_state_read(&s, root);
     CHECK(s.power == MACHINE_AC && s.mhz == 2500 && s.celsius == 63.5 && s.throttled == 5);
     machine_state_read(&later, root);
     CHECK(!machine_state_throttled(&s, &later));
+
     check_put(root, "/sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count", "2\n");
     machine_state_read(&later, root);
     CHECK(later.throttled == 6 && machine_state_throttled(&s, &later) &&
           !machine_state_throttled(&later, &later));
+
     s = later;
+
     check_put(root, "/sys/class/power_supply/AC/online", "0\n");
     check_put(root, "/sys/class/power_supply/BAT0/status", "Discharging\n");
     machine_state_read(&later, root);
     CHECK(later.power == MACHINE_BATTERY && machine_state_throttled(&s, &later) &&
           !machine_state_throttled(&later, &later));
+
     CHECK_TEXT(machine_power_name(later.power), "battery");
 }
 

@@ -19,6 +19,7 @@ TEST(net_handles, options)
     ddpm_net *net;
     ddpm_error err;
     REQUIRE(m);
+
     refused(m, (ddpm_net_options){ .batch = -1 }, DDPM_EUSAGE, "batch is -1");
     refused(m, (ddpm_net_options){ .batch = 1 << 20 }, DDPM_EUSAGE, "batch is 1048576, expected 1 to 4096");
     refused(m, (ddpm_net_options){ .threads = 5000 }, DDPM_EUSAGE, "threads is 5000");
@@ -27,6 +28,7 @@ TEST(net_handles, options)
 #if !HAVE_DNNL
     refused(m, (ddpm_net_options){ .conv = "dnnl" }, DDPM_EUNSUPPORTED, "this build");
 #endif
+
     CHECK(ddpm_net_create(&net, m,
                           &(ddpm_net_options){ .batch = 3, .threads = 2, .cpu = "ref", .conv = "ref" },
                           &err) == DDPM_OK);
@@ -35,9 +37,11 @@ TEST(net_handles, options)
     CHECK_TEXT(a->cpu, "ref");
     CHECK(strstr(a->engine_class, "ddpm " DDPM_VERSION ", ref, conv ref"));
     ddpm_net_free(net);
+
     CHECK(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK && ddpm_net_describe(net)->batch == 1 &&
           ddpm_net_describe(net)->threads >= 1);
     ddpm_net_free(net);
+
     ddpm_net_free(NULL);
     ddpm_model_close(m);
 }
@@ -74,14 +78,17 @@ TEST(net_handles, classes)
     ddpm_net *net;
     ddpm_error err;
     REQUIRE(m && plain && ddpm_net_create(&net, m, NULL, &err) == DDPM_OK);
+
     struct small_batch b = small_batch_create(m, 2), c = small_batch_create(plain, 2);
     run_refused(net, &b, NULL, "the model has 5 classes: a class is needed for every image");
     run_refused(net, &b, (int32_t[]){ 0, 5 }, "the class of image 1 is 5, expected 0 to 4");
     run_refused(net, &b, (int32_t[]){ -1, 0 }, "the class of image 0 is -1, expected 0 to 4");
+
     ddpm_net_free(net);
     REQUIRE(ddpm_net_create(&net, plain, NULL, &err) == DDPM_OK);
     run_refused(net, &c, (int32_t[]){ 0, 0 }, "classes are given to a model that has none");
     ddpm_net_free(net);
+
     small_batch_free(&b);
     small_batch_free(&c);
     ddpm_model_close(m);
@@ -95,14 +102,18 @@ TEST(net_handles, a_lost_image_spoils_no_other)
     ddpm_net *net;
     ddpm_error err = { 0, "" };
     REQUIRE(m && ddpm_net_create(&net, m, &(ddpm_net_options){ .batch = 2 }, &err) == DDPM_OK);
+
     struct small_batch a = small_batch_create(m, 5), b = small_batch_create(m, 5);
     CHECK(ddpm_net_run(net, a.out, a.x, a.t, a.classes, 5, &err) == DDPM_OK);
+
     b.x[2 * b.in + 11] = NAN;
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, b.classes, 5, &err) == DDPM_ENAN);
     CHECK(strstr(err.text, "NaN or infinity, first in the input, then after center (copy), in image 2 of the "
                            "batch; 1 of 5 images"));
+
     for (size_t i = 0; i < 5; i++)
         CHECK((i == 2) == !!memcmp(a.out + i * a.outs, b.out + i * b.outs, a.outs * sizeof *a.out));
+
     small_batch_free(&a);
     small_batch_free(&b);
     ddpm_net_free(net);
@@ -117,16 +128,20 @@ TEST(net_handles, the_layer_that_overflows_is_named)
     ddpm_net *net;
     ddpm_error err = { 0, "" };
     REQUIRE(m);
+
     size_t n = ddpm_model_tensors(m, &list);
     for (size_t i = 0; i < n; i++)
         if (!strcmp(list[i].name, "down_blocks.1.resnets.0.conv2.weight"))
             for (int k = 0; k < 8 * 8 * 9; k++)
                 ((float *)list[i].data)[k] = 3e38f;
+
     REQUIRE(ddpm_net_create(&net, m, NULL, &err) == DDPM_OK);
     struct small_batch b = small_batch_create(m, 1);
+
     CHECK(ddpm_net_run(net, b.out, b.x, b.t, NULL, 1, &err) == DDPM_ENAN);
     CHECK(strstr(err.text, "NaN or infinity, first after down_blocks.1.resnets.0.conv2 (conv), in image 0 of "
                            "the batch; 1 of 1"));
+
     small_batch_free(&b);
     ddpm_net_free(net);
     ddpm_model_close(m);
@@ -167,10 +182,13 @@ TEST(net_handles, plan_keeps_living_values_apart)
         ddpm_model *m = small_net_create(s->name);
         struct dd_plan plan;
         ddpm_error err;
+
         REQUIRE(m && dd_plan_create(&plan, &m->program, 3, &err) == DDPM_OK);
         const struct dd_program *p = &m->program;
         int *first = malloc((size_t)p->homes * sizeof *first),
             *last = malloc((size_t)p->homes * sizeof *last);
+
+        /* A home lives from the first to the last node that names it. */
         for (int h = 0; h < p->homes; h++) {
             first[h] = p->nodes;
             last[h] = -1;
@@ -184,6 +202,7 @@ TEST(net_handles, plan_keeps_living_values_apart)
                     }
             }
         }
+
         for (int a = 0; a < p->homes; a++)
             for (int b = 0; b < a; b++) {
                 const struct dd_home *x = &p->home[a], *y = &p->home[b];
@@ -193,6 +212,7 @@ TEST(net_handles, plan_keeps_living_values_apart)
                 CHECK(plan.offset[a] + size_a <= plan.offset[b] || plan.offset[b] + size_b <= plan.offset[a]);
                 CHECK(plan.offset[a] + size_a <= plan.floats);
             }
+
         free(first);
         free(last);
         dd_plan_free(&plan);

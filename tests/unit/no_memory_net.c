@@ -74,14 +74,18 @@ TEST(no_memory, models_and_networks)
         if (!strcmp(n->name, "wide")) /* it is only slower */
             continue;
         struct subject s = { json, check_path(check_folder(), "model"), small_net_create(n->name) };
+
         small_net_json(json, sizeof json, n->name);
         REQUIRE(s.model);
+
         CHECK(alloc_survive(create, &s) > 50); /* every value of the JSON is one */
         CHECK(alloc_survive(save, &s) > 50);
         CHECK(alloc_survive(open_file, &s) > 50);
+
         ddpm_model_close(s.model);
         ddpm_error err;
         REQUIRE(ddpm_model_open(&s.model, s.path, &err) == DDPM_OK);
+
         CHECK(alloc_survive(check_id, &s) >= 0); /* libcrypto allocates for itself */
         CHECK(alloc_survive(prepare, &s) > 30);
         CHECK(alloc_survive(train, &s) > 60);

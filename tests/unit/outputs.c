@@ -76,16 +76,19 @@ TEST(file, map)
 {
     const char *folder = check_folder(), *path = check_path(folder, "a"),
                *pipe_path = check_path(folder, "pipe");
+
     put(path, "");
     CHECK(holds(path, ""));
     put(path, "some text");
     CHECK(holds(path, "some text"));
+
     CHECK(map_code(folder) == DDPM_EDATA);
     CHECK(map_code(check_path(folder, "b")) == DDPM_EMISSING);
     CHECK(map_code(check_path(path, "b")) == DDPM_EMISSING);
     CHECK(map_code("/dev/null") == DDPM_EDATA);
     CHECK(mkfifo(pipe_path, 0600) == 0 &&
           map_code(pipe_path) == DDPM_EDATA); /* it does not wait for a writer */
+
     chmod(path, 0);
     be_somebody();
     CHECK(map_code(path) == DDPM_EPERM);
@@ -132,17 +135,20 @@ TEST(file, model_written_to_while_it_is_read)
     ddpm_model *m, *read, *with;
     ddpm_net *net = NULL;
     ddpm_error err = { 0 };
+
     REQUIRE(ddpm_model_open_memory(&m, embedded_model, embedded_size(), &err) == DDPM_OK);
     REQUIRE(ddpm_model_save(m, path, 0, &err) == DDPM_OK);
     written_long_ago(path);
     REQUIRE(ddpm_model_open(&read, path, &err) == DDPM_OK);
     written_now(path);
+
     CHECK(ddpm_net_create(&net, read, NULL, &err) == DDPM_EDATA && strstr(err.text, path) && !net);
     CHECK(ddpm_model_check(read, &err) == DDPM_EDATA && strstr(err.text, path));
     CHECK(model_check(read, path, &err) == DDPM_EDATA && !strstr(strstr(err.text, path) + 1, path));
     CHECK(ddpm_model_save(read, check_path(check_folder(), "copy"), 0, &err) == DDPM_EDATA);
     const ddpm_about *a = ddpm_model_about(read);
     CHECK(ddpm_model_add_statistics(&with, read, a->gamma, a->mse, 1, NAN, &err) == DDPM_EDATA);
+
     ddpm_model_close(read);
     ddpm_model_close(m);
 }
@@ -238,6 +244,7 @@ TEST(output, places_that_cannot_be_written)
 {
     const char *folder = check_folder(), *file = check_path(folder, "file"),
                *link_path = check_path(folder, "link");
+
     put(file, "x");
     CHECK(write_out(check_path(folder, "no/such"), "x", 0, 0) == DDPM_ECREATE);
     CHECK(write_out(check_path(file, "below"), "x", 0, 0) == DDPM_ECREATE);
@@ -245,15 +252,18 @@ TEST(output, places_that_cannot_be_written)
     CHECK(write_out(check_path(folder, ""), "x", 1, 0) == DDPM_ECREATE);
     CHECK(write_out("", "x", 1, 0) == DDPM_ECREATE);
     CHECK(write_out("/dev/null", "x", 1, 0) == DDPM_ECREATE);
+
     const char *device = check_path(folder, "device"), *way = check_path(folder, "way");
     CHECK(symlink("/dev/null", device) == 0 && symlink("device", way) == 0);
     for (int force = 0; force < 2; force++) {
         CHECK(write_out(device, "x", force, 0) == DDPM_ECREATE && readlink(device, (char[9]){ 0 }, 9) == 9);
         CHECK(write_out(way, "x", force, 0) == DDPM_ECREATE);
     }
+
     CHECK(unlink(device) == 0 && unlink(way) == 0);
     CHECK(symlink("nowhere", link_path) == 0 && write_out(link_path, "x", 0, 0) == DDPM_ECREATE);
     CHECK(check_entries(folder) == 2);
+
     chmod(folder, 0500);
     be_somebody();
     CHECK(write_out(check_path(folder, "new"), "x", 0, 0) == DDPM_EPERM);
@@ -268,6 +278,7 @@ TEST(output, full_disk)
     struct rlimit old, small;
     struct dd_output o;
     ddpm_error err = { 0 };
+
     put(path, "old");
     REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
     small = old;
@@ -275,14 +286,17 @@ TEST(output, full_disk)
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
     for (int flushed = 0; flushed < 2; flushed++) { /* the failure comes at commit, or before it */
         REQUIRE(dd_output_create(&o, path, 1, &err) == DDPM_OK);
+
         setrlimit(RLIMIT_FSIZE, &small);
         for (int i = 0; i < 2000; i++)
             putc('x', o.stream);
         if (flushed)
             CHECK(fflush(o.stream) != 0);
+
         CHECK(dd_output_commit(&o, &err) == DDPM_EIO && strstr(err.text, path));
         setrlimit(RLIMIT_FSIZE, &old);
         CHECK(holds(path, "old") && check_entries(folder) == 1);
     }
+
     signal(SIGXFSZ, handler);
 }

@@ -37,14 +37,18 @@ TEST(pickle, numbers)
     CHECK(is_int(READ("\x80\2\x8a\5\0\0\0\0\1."), 4294967296));
     CHECK(is_int(READ("\x80\2\x8b\1\0\0\0\x7f."), 127));
     CHECK(is_int(READ("\x80\2I-42\n."), -42));
+
     struct pickle_node *n = READ("\x80\2\x8a\12lllllllllm.");
     CHECK(n && n->kind == PICKLE_LONG && n->count == 10);
+
     n = READ("\x80\2I01\n.");
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 1);
     n = READ("\x80\2\x89.");
     CHECK(n && n->kind == PICKLE_BOOL && n->integer == 0);
+
     n = READ("\x80\2G\x3f\xf8\0\0\0\0\0\0."); /* BINFLOAT is big-endian, unlike all other opcodes */
     CHECK(n && n->kind == PICKLE_FLOAT && n->number == 1.5);
+
     n = READ("N.");
     CHECK(n && n->kind == PICKLE_NONE);
 }
@@ -97,23 +101,31 @@ TEST(pickle, calls)
     struct pickle_node *n = READ("\x80\2"
                                  "ccollections\nOrderedDict\n)R(U\1aK\1u}b.");
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1)); /* BUILD leaves it as it is */
+
     n = READ("\x80\2"
              "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R."); /* Python 2 makes it from a list of pairs */
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1));
+
     n = READ("\x80\2"
              "ctorch\nSize\nK\1K\2\x86\x85R.");
     CHECK(n && n->kind == PICKLE_TUPLE && n->count == 2);
+
     n = READ("\x80\2"
              "c__builtin__\nset\n](K\1K\2e\x85R.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
+
     n = READ("\x80\4\x8c\7pathlib\x8c\11PosixPath\x93)}\x92.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
+
     n = READ("\x80\4\x8f(K\1K\2\x90.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
+
     n = READ("\x80\4(K\1K\2\x91.");
     CHECK(n && n->kind == PICKLE_OPAQUE);
+
     n = READ("\x80\2U\1aQ.");
     CHECK(n && n->kind == PICKLE_PERSISTENT && pickle_is(n->item[0], "a"));
+
     CHECK(!READ("\x80\2K\1)R.") && strstr(error.text, "no global"));
 }
 
@@ -146,6 +158,7 @@ TEST(pickle, refuses_globals_by_name)
         { "1a", "b" },
         { "a", "b.c" },
     };
+
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         struct writer w = { .size = 0 };
         char full[64];
@@ -154,6 +167,7 @@ TEST(pickle, refuses_globals_by_name)
         put_ops(&w, ".");
         snprintf(full, sizeof full, "%s.%s",
                  strcmp(hostile[i][0], "__builtin__") ? hostile[i][0] : "builtins", hostile[i][1]);
+
         CHECK(!read_bytes(w.data, w.size));
         CHECK(error.code == DDPM_EDATA && strstr(error.text, full));
         CHECK(strstr(error.text, "byte 2") && strstr(error.text, "nothing was executed"));

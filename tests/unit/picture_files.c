@@ -23,23 +23,28 @@ static void compare(const char *name, int width, int height, int channels, int b
     struct image_file p, head;
     struct dd_file f;
     ddpm_error err = { 0 };
+
     snprintf(raw, sizeof raw, "%s.raw", name);
     if (image_file_read(&p, file_of(name), &err) || image_file_head(&head, file_of(name), &err) ||
         dd_file_map(&f, file_of(raw), &err)) {
         check_fail(__FILE__, __LINE__, "%s", err.text);
         return;
     }
+
     size_t n = (size_t)(width * height * channels);
     int worst = 0;
     CHECK(p.width == width && p.height == height && p.channels == channels && p.bytes == bytes &&
           f.size == n * (size_t)bytes);
     CHECK(head.width == width && head.height == height && head.channels == channels && head.bytes == bytes);
+
     for (size_t i = 0; i < n && f.size == n * (size_t)bytes && p.channels == channels; i++) {
         int off = abs(value_of(&p, p.value, i) - value_of(&p, f.data, i));
         worst = off > worst ? off : worst;
     }
+
     if (worst > tolerance)
         check_fail(__FILE__, __LINE__, "%s: a value is %d off, expected at most %d", name, worst, tolerance);
+
     dd_file_unmap(&f);
     image_file_free(&p);
 }
@@ -81,6 +86,7 @@ TEST(image_file, cut_off)
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         struct dd_file f;
         REQUIRE(!dd_file_map(&f, file_of(names[k]), NULL));
+
         for (size_t cut = 0; cut + 16 < f.size; cut += 7) {
             struct image_file p;
             ddpm_error err = { 0 };
@@ -90,6 +96,7 @@ TEST(image_file, cut_off)
                            err.text);
             image_file_free(&p);
         }
+
         dd_file_unmap(&f);
     }
 }
@@ -127,14 +134,17 @@ TEST(view, channels_of_pictures)
         [3] = { [1] = { 43 }, [2] = { 43, 255 }, [3] = { 10, 20, 250 }, [4] = { 10, 20, 250, 255 } },
         [4] = { [1] = { 43 }, [2] = { 43, 255 }, [3] = { 10, 20, 250 }, [4] = { 10, 20, 250, 255 } },
     };
+
     double x[4];
     for (int has = 1; has <= 4; has++)
         for (int wants = 1; wants <= 4; wants++) {
             ddpm_about a = { .height = 1, .width = 1, .channels = wants };
             struct view v = { pixel[has], 1, 1, has, { 4, 4, 1 }, view_byte, true };
             REQUIRE(view_read(x, &v, &a, VIEW_EXACT, "x", NULL) == DDPM_OK);
+
             for (int c = 0; c < wants; c++)
                 CHECK_NEAR(x[c], wanted[has][wants][c] / 127.5 - 1, 0);
+
             v.picture = false;
             CHECK(view_read(x, &v, &a, VIEW_EXACT, "x", NULL) == (has == wants ? DDPM_OK : DDPM_EDATA));
         }

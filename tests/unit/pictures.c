@@ -84,6 +84,7 @@ TEST(picture, damage_is_seen)
     char *text;
     ddpm_error err;
     size_t size = make(data, &p, 1, "settings");
+
     for (size_t cut = 0; cut + 12 < size; cut++) {
         unsigned char *copy = malloc(cut + 1);
         REQUIRE(copy);
@@ -91,6 +92,8 @@ TEST(picture, damage_is_seen)
         CHECK(picture_read_memory(&q, &text, copy, cut, "memory", &err) == DDPM_EDATA);
         free(copy);
     }
+
+    /* A changed bit of a chunk, then a width that the file is too short for. */
     data[48] ^= 1;
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
           strstr(err.text, "checksum"));
@@ -98,12 +101,14 @@ TEST(picture, damage_is_seen)
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA &&
           strstr(err.text, "claims"));
+
     /* The size of a row with so many columns overflows. */
     data[16] = data[20] = 0x7F;
     data[25] = 2;
     set_crc(data);
     CHECK(picture_read_memory(&q, &text, data, size, "memory", &err) == DDPM_EDATA);
     CHECK(strstr(err.text, "claims more"));
+
     picture_free(&p);
 }
 
@@ -154,9 +159,11 @@ TEST(picture, index_list)
     uint32_t *index = NULL;
     int n;
     ddpm_error err;
+
     REQUIRE(index_list(&index, &n, "0,5,7-9,2147483647", 0, &err) == DDPM_OK && n == 6);
     CHECK(!memcmp(index, expected, sizeof expected));
     free(index);
+
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         index = NULL;
         CHECK(index_list(&index, &n, wrong[i], 0, &err) == DDPM_EUSAGE);

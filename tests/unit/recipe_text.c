@@ -34,15 +34,19 @@ TEST(recipe, comes_back)
     uint32_t *list;
     int n;
     ddpm_error err;
+
     char *text = recipe_text(&r, index, 3);
     REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
+
     CHECK(n == 3 && !memcmp(list, index, sizeof index));
     CHECK(q.seed == UINT64_MAX && q.eta == 0.1 && q.clip == 1 && q.class == 7 && q.keep_steps == 3);
     CHECK(q.order == 3 && q.corrector == 2 && q.snr == 0.16 && q.noise_to == 500 && q.encode);
     CHECK_TEXT(q.engine_class, r.engine_class);
     CHECK_TEXT(q.steps, r.steps);
+
     char *again = recipe_text(&q, list, n);
     CHECK_TEXT(again, text);
+
     free(again);
     free(text);
     free(list);
@@ -76,9 +80,11 @@ TEST(recipe, scale)
         uint32_t *list;
         int n;
         ddpm_error err;
+
         char *text = recipe_text(&r, &index, 1);
         REQUIRE(text && recipe_read(&q, &root, &list, &n, text, "text", &err) == DDPM_OK);
         CHECK(!strstr(text, "scale") == (scale < 2) && q.scale == (scale < 2 ? 1 : scale));
+
         free(text);
         free(list);
         cJSON_Delete(root);
@@ -106,12 +112,14 @@ TEST(recipe, wrong_ones)
     static const char *const wrong[] = {
         "", "{}", "[]", "{\"indices\":[0]}", "{\"indices\":[-1]}", "{\"indices\":{}}", seed_below_0
     };
+
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct recipe q;
         cJSON *root;
         uint32_t *list;
         int n;
         ddpm_error err;
+
         CHECK(recipe_read(&q, &root, &list, &n, wrong[i], "text", &err) == DDPM_EDATA &&
               strstr(err.text, "text"));
         CHECK(!root && !list);
@@ -128,11 +136,13 @@ static int write_noise(const char *path, size_t tensors)
     struct dd_output o;
     ddpm_error err;
     const char *const meta[] = { NULL };
+
     for (int i = 0; i < N * SIZE; i++) {
         x_T[i] = 1000 * (i / SIZE) + 100 * (i / (H * W) % C) + 10 * (i / W % H) + i % W;
         for (int j = 0; j < K; j++)
             z[j * N * SIZE + i] = 10000 * (j + 1) + x_T[i];
     }
+
     struct dd_entry e[2] = {
         { .name = "x_T",
           .dtype = DD_F64,
@@ -149,6 +159,7 @@ static int write_noise(const char *path, size_t tensors)
           .size = sizeof z,
           .data = (void *)z },
     };
+
     return !dd_output_create(&o, path, 0, &err) && !dd_safetensors_write(o.stream, e, tensors, meta, &err) &&
            !dd_output_commit(&o, &err);
 }
@@ -162,20 +173,24 @@ TEST(recipe, given_noise)
     ddpm_chain *chain;
     ddpm_error err;
     double z[SIZE];
+
     REQUIRE(write_noise(path, 2) && ddpm_chain_create(&chain, K, t, alpha_bar, &err) == DDPM_OK);
     REQUIRE(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, true }, &err) ==
             DDPM_OK);
+
     for (uint32_t n = 0; n < N; n++)
         for (int j = 0; j <= K; j++) {
             given_noise_draw(&g, z, SIZE, n, j ? t[K - j] : INFINITY, 0);
             for (int i = 0; i < SIZE; i++)
                 CHECK(z[i] == 10000 * j + 1000.0 * n + 100 * (i % C) + 10 * (i / C / W) + i / C % W);
         }
+
     given_noise_close(&g);
     for (int draws = 0; draws < 2; draws++)
         CHECK(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N, draws }, &err) ==
                   DDPM_EDATA &&
               strstr(err.text, path));
+
     ddpm_chain_free(chain);
 }
 
@@ -188,19 +203,23 @@ TEST(recipe, given_start_alone)
     ddpm_chain *chain;
     ddpm_error err = { 0 };
     double x[SIZE];
+
     REQUIRE(ddpm_chain_create(&chain, K + 1, t, alpha_bar, &err) == DDPM_OK);
     for (size_t tensors = 1; tensors <= 2; tensors++) {
         const char *path = check_path(folder, "%zu", tensors);
         struct given_noise g;
+
         REQUIRE(write_noise(path, tensors));
         CHECK(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, true }, &err) ==
               DDPM_EDATA);
         CHECK(strstr(err.text, tensors == 1 ? "no tensor z" : "z has 2 steps"));
         REQUIRE(given_noise_open(&g, path, &(struct given_noise_needs){ &a, chain, N - 1, false }, &err) ==
                 DDPM_OK);
+
         given_noise_draw(&g, x, SIZE, 2, INFINITY, 0);
         CHECK(x[0] == 2000 && x[1] == 2100);
         given_noise_close(&g);
     }
+
     ddpm_chain_free(chain);
 }

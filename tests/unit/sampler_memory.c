@@ -36,11 +36,13 @@ static int build(ddpm_chain **chain, ddpm_sampler **s, const char *sampler, cons
 static void survive(const char *sampler)
 {
     double beta[T], alpha_bar[T];
+
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear:0.01,0.5", NULL));
     for (int code = DDPM_ENOMEM, n = 1; code; n++) {
         ddpm_chain *chain = NULL;
         ddpm_sampler *s = NULL;
         ddpm_error err = { 0 };
+
         alloc_fail_at(n);
         code = build(&chain, &s, sampler, alpha_bar, &err);
         if (!code) {
@@ -49,9 +51,11 @@ static void survive(const char *sampler)
             while (ddpm_sampler_left(s))
                 CHECK(!ddpm_sampler_step(s, NULL));
         }
+
         alloc_fail_never();
         CHECK(code ? code == DDPM_ENOMEM && strstr(err.text, "out of memory") && !s : n > 5);
         REQUIRE(n < 100);
+
         ddpm_sampler_free(s);
         ddpm_chain_free(chain);
     }
@@ -77,13 +81,16 @@ static int build_bound(ddpm_chain **chain, ddpm_bound **b, const char *variance,
 TEST(no_memory, bounds)
 {
     double beta[T], alpha_bar[T], gamma[T], x0[2 * D] = { 0.5, -0.5 };
+
     REQUIRE(!ddpm_betas(beta, alpha_bar, T, "linear:0.01,0.5", NULL));
     for (int t = 0; t < T; t++)
         gamma[t] = 0.9;
+
     for (int code = DDPM_ENOMEM, n = 1; code; n++) {
         ddpm_chain *chain = NULL;
         ddpm_bound *b = NULL;
         ddpm_error err = { 0 };
+
         alloc_fail_at(n);
         code = build_bound(&chain, &b, "analytic", alpha_bar, gamma, &err);
         if (!code) {
@@ -92,9 +99,11 @@ TEST(no_memory, bounds)
             while (ddpm_bound_left(b))
                 CHECK(!ddpm_bound_step(b, NULL));
         }
+
         alloc_fail_never();
         CHECK(code ? code == DDPM_ENOMEM && strstr(err.text, "out of memory") && !b
                    : n > 8 && isfinite(ddpm_bound_read(b, 1)->total));
+
         ddpm_bound_free(b);
         ddpm_chain_free(chain);
         REQUIRE(n < 100);

@@ -37,19 +37,24 @@ static void stored_by(unsigned flags)
     const char *folder = check_folder(), *first = check_path(folder, "first-%u", flags),
                *second = check_path(folder, "second-%u", flags);
     ddpm_model *made = small_net_create("plain"), *opened = NULL, *with = NULL, *again = NULL;
+
     REQUIRE(made && !ddpm_model_save(made, first, flags, NULL) && !ddpm_model_open(&opened, first, NULL));
     CHECK(!ddpm_model_about(opened)->gamma && !ddpm_model_about(opened)->mse);
     REQUIRE(!ddpm_model_add_statistics(&with, opened, mse_given, mse_given, 3, NAN, NULL));
     REQUIRE(!ddpm_model_add_statistics(&again, with, gamma_given, mse_given, 7, 3.25, NULL));
+
+    /* Those that were given last are kept. */
     ddpm_model_close(with);
     with = NULL;
     REQUIRE(!ddpm_model_save(again, second, flags, NULL) && !ddpm_model_open(&with, second, NULL));
+
     const ddpm_about *a = ddpm_model_about(with);
     CHECK(a->gamma && !memcmp(a->gamma, gamma_given, sizeof gamma_given) &&
           !memcmp(a->mse, mse_given, sizeof mse_given));
     CHECK(strstr(a->json, "\"stats\":{\"images\":7,\"bits\":3.25}") && !strstr(a->json, "\"images\":3"));
     CHECK(strcmp(a->id, ddpm_model_about(opened)->id) && !ddpm_model_check(with, NULL));
     same_tensors(opened, with);
+
     ddpm_model_close(made);
     ddpm_model_close(opened);
     ddpm_model_close(with);
@@ -119,15 +124,19 @@ TEST(unit, statistics_that_are_missing)
     ddpm_sampler_options o;
     ddpm_error err = { 0 };
     static const char *const samplers[] = { "ddpm", "ddim" };
+
     REQUIRE(m && !ddpm_chain_respace(&chain, ddpm_model_about(m), "10", NULL, NULL));
+
     for (int i = 0; i < 2; i++) {
         ddpm_sampler_defaults(&o, ddpm_model_about(m));
         o.sampler = samplers[i], o.variance = "analytic", o.eps = ddpm_net_eps;
         CHECK(ddpm_sampler_create(&s, chain, &o, 1, 1, NULL, &err) == DDPM_EUSAGE && !s);
         CHECK(strstr(err.text, "make a model that has them with `ddpm eval DATA --statistics -o NEW`"));
     }
+
     ddpm_chain_free(chain);
     CHECK(ddpm_chain_respace(&chain, ddpm_model_about(m), "10", "optimal", &err) == DDPM_EUSAGE &&
           strstr(err.text, "--statistics -o NEW"));
+
     ddpm_model_close(m);
 }

@@ -92,18 +92,22 @@ TEST(torch, element_types)
     };
     struct member h[] = { { "archive/data/h", bytes, sizeof bytes, 0 }, { 0 } };
     struct writer w = { .size = 0 };
+
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
     CHECK(open_zip(&w, h) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+
     t.type = "BFloat16Storage";
     t.offset = 2;
     w.size = 0;
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
     CHECK(open_zip(&w, h) == DDPM_OK && values_are((float[]){ 1, -2 }, 2));
+
     t = (struct tensor){ .type = "LongStorage", .key = "h", .count = 1, .rank = 0 };
     w.size = 0;
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
     CHECK(open_zip(&w, h) == DDPM_OK && !values_are((float[]){ 0 }, 0) &&
           strstr(open_error.text, "tensor t is stored as I64"));
+
     checkpoint_close(&opened);
 }
 
@@ -131,6 +135,8 @@ TEST(torch, parameters_and_untyped_storages)
     struct writer w = { .size = 0 };
     put_ops(&w, "\x80\x02}");
     put_text(&w, "t");
+
+    /* A parameter is a call around that of its tensor. */
     put_global(&w, "torch._utils", "_rebuild_parameter");
     put_ops(&w, "(");
     put_global(&w, "torch._utils", "_rebuild_tensor_v3");
@@ -146,6 +152,7 @@ TEST(torch, parameters_and_untyped_storages)
     put_ops(&w, "\x89}");
     put_global(&w, "torch", "float32");
     put_ops(&w, "tR\x88}tRs.");
+
     CHECK(open_zip(&w, NULL) == DDPM_OK && values_are((float[]){ 21, 22, 23 }, 3));
     checkpoint_close(&opened);
 }
@@ -156,17 +163,21 @@ TEST(torch, zip_members)
         .type = "FloatStorage", .key = "z", .count = STORED, .rank = 1, .dim = { 1 }, .stride = { 1 }
     };
     struct writer w = { .size = 0 };
+
     put_state(&w, &(const char *){ "t" }, &t, 1, 0);
     struct member more[] = { { "archive/data/z", counting(), STORED * sizeof(float), 1 }, { 0 }, { 0 } };
     CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(open_error.text, "archive/data/z is compressed"));
+
     more[0].compressed = 0;
     more[1] = (struct member){ "archive/constants.pkl", "N.", 2, 0 };
     CHECK(open_zip(&w, more) == DDPM_EDATA && strstr(open_error.text, "TorchScript"));
+
     size_t size;
     unsigned char *zip = write_zip(&size, (struct member[]){ { "a/b.txt", "x", 1, 0 } }, 1);
     CHECK(checkpoint_open_memory(&opened, zip, size, "T", NULL, &open_error) == DDPM_EDATA &&
           strstr(open_error.text, "a/data.pkl"));
     free(zip);
+
     zip = write_zip(&size, (struct member[]){ { "data.pkl", "N.", 2, 0 } }, 1);
     CHECK(checkpoint_open_memory(&opened, zip, size, "T", NULL, &open_error) == DDPM_EDATA &&
           strstr(open_error.text, "no folder"));
@@ -193,6 +204,7 @@ TEST(torch, legacy_views)
                         .stride = { 1 },
                         .view_offset = 10,
                         .view_count = 4 };
+
     static struct writer w;
     for (int reach = 0; reach < 2; reach++, t.offset++) {
         w.size = 0;
@@ -206,6 +218,7 @@ TEST(torch, legacy_views)
             CHECK(open_written(&w) == DDPM_EDATA &&
                   strstr(open_error.text, "beyond its storage 7 of 4 elements"));
     }
+
     t.view_offset = 21;
     w.size = 0;
     put_legacy_head(&w, 1001, 1);
@@ -236,6 +249,7 @@ TEST(torch, legacy_damage)
     struct tensor t = {
         .type = "FloatStorage", .key = "7", .count = STORED, .rank = 1, .dim = { 3 }, .stride = { 1 }
     };
+
     static struct writer w;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         w.size = 0;
@@ -244,6 +258,7 @@ TEST(torch, legacy_damage)
         put_keys(&w, bad[i].key, bad[i].keys);
         put_storage(&w, bad[i].count);
         put(&w, "x", (size_t)bad[i].extra);
+
         CHECK(open_written(&w) == DDPM_EDATA);
         error_says(__FILE__, __LINE__, i, bad[i].says);
     }
@@ -284,6 +299,7 @@ TEST(torch, safetensors_that_begin_like_others)
 {
     static const size_t headers[] = { 640, 896, 1152, 35615 };
     static const char text[] = "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         size_t n = headers[i], size = 8 + n + 2 * sizeof(float);
         unsigned char *file = malloc(size);
@@ -292,12 +308,14 @@ TEST(torch, safetensors_that_begin_like_others)
             file[k] = (unsigned char)(n >> 8 * k);
         memcpy(file + 8, text, sizeof text - 1);
         memcpy(file + 8 + n, (float[]){ 1, -2 }, 2 * sizeof(float));
+
         checkpoint_close(&opened);
         CHECK(checkpoint_open_memory(&opened, file, size, "T", NULL, &open_error) == DDPM_OK &&
               values_are((float[]){ 1, -2 }, 2));
         checkpoint_close(&opened);
         CHECK(checkpoint_open_memory(&opened, file, 300, "T", NULL, &open_error) == DDPM_EDATA &&
               strstr(open_error.text, "cut off"));
+
         free(file);
     }
 }

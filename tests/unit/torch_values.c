@@ -40,8 +40,10 @@ TEST(torch, averages_beside_named_weights)
     };
     struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED };
     static struct writer w;
+
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         w.size = 0;
+
         put_ops(&w, "\x80\2}(");
         put_text(&w, "model");
         put_ops(&w, "}(");
@@ -50,11 +52,13 @@ TEST(torch, averages_beside_named_weights)
         put_text(&w, "down_blocks.0.x");
         put_tensor(&w, &t, 0);
         put_ops(&w, "u");
+
         put_text(&w, "ema");
         put(&w, files[i].before, strlen(files[i].before) + (files[i].after[0] == 'u'));
         put_tensor(&w, &t, 0);
         put_ops(&w, files[i].after);
         put_ops(&w, "u.");
+
         CHECK(open_zip(&w, NULL) == DDPM_EDATA);
         error_says(__FILE__, __LINE__, i, files[i].says);
         error_says(__FILE__, __LINE__, i, "its average has no names");
@@ -72,6 +76,7 @@ TEST(torch, averages_named_by_order)
                         .dim = { 2 },
                         .stride = { 1 } },
                   b = a;
+
     b.dim[0] = 3;
     for (int other = 0; other < 2; other++) {
         w.size = 0;
@@ -80,14 +85,17 @@ TEST(torch, averages_named_by_order)
         put_ops(&w, "U\16conv_in.weight");
         put_tensor(&w, &b, 0);
         put_ops(&w, "uU\3ema}U\15shadow_params](");
+
         a.offset = 4;
         b.offset = 7;
         put_tensor(&w, other ? &b : &a, 0);
         put_tensor(&w, other ? &a : &b, 0);
         put_ops(&w, "esu.");
+
         CHECK(open_zip(&w, NULL) == (other ? DDPM_EDATA : DDPM_OK));
         a.offset = b.offset = 0;
     }
+
     CHECK(strstr(open_error.text, "its average has no names (ema.shadow_params)"));
     w.size = 0;
 }
@@ -108,6 +116,7 @@ TEST(torch, several_averages_without_names)
     struct tensor a = {
         .type = "FloatStorage", .key = "0", .count = STORED, .rank = 1, .dim = { 2 }, .stride = { 1 }
     };
+
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         w.size = 0;
         put_ops(&w, "\x80\2}(U\5model}(U\17down_blocks.0.x");
@@ -115,11 +124,13 @@ TEST(torch, several_averages_without_names)
         put_ops(&w, "U\16conv_in.weight");
         put_tensor(&w, &a, 0);
         put_ops(&w, "uU\3ema}(");
+
         for (int k = 0; k < 2; k++) {
             put_ops(&w, k ? files[i].second : files[i].first);
             put_tensor(&w, &a, 0);
             put_tensor(&w, &a, 0);
         }
+
         put_ops(&w, "euu.");
         int code = open_zip(&w, NULL);
         if (code != files[i].code || (code && !strstr(open_error.text, "its average has no names (ema.one)")))

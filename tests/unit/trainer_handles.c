@@ -295,14 +295,17 @@ TEST(trainer, checkpoints_with_a_changed_bit)
     unsigned char *copy = malloc(size = p.file.size);
     REQUIRE(copy);
     memcpy(copy, p.file.data, size);
+
     for (size_t i = 0; i < 8 * size; i += i < 8 * 400 ? 1 : 8 * 997 + 1) {
         copy[i / 8] ^= (unsigned char)(1 << i % 8);
         if (ddpm_model_open_memory(&m, copy, size, &err) != DDPM_EDATA || m)
             check_fail(__FILE__, __LINE__, "bit %zu is changed: \"%s\"", i, err.text);
         copy[i / 8] ^= (unsigned char)(1 << i % 8);
     }
+
     CHECK(!ddpm_model_open_memory(&m, copy, size, &err));
     ddpm_model_close(m);
+
     free(copy);
     dd_safetensors_free(&p.s);
     dd_file_unmap(&p.file);
@@ -322,18 +325,23 @@ TEST(trainer, checkpoints_of_an_average_in_one_part)
     memmove(at, at + sizeof now - 1, strlen(at + sizeof now - 1) + 1);
     struct dd_entry *entry = malloc(p.s.entries * sizeof *entry);
     REQUIRE(entry);
+
     for (size_t i = 0; i < p.s.entries; i++)
         if (strncmp(p.s.entry[i].name, "average.low.", 12))
             entry[entries++] = p.s.entry[i];
+
     const char *meta[] = { "ddpm", p.json, "format", "ddpm", NULL };
     FILE *f = open_memstream(&bytes, &size);
     CHECK(f && dd_safetensors_write(f, entry, entries, meta, NULL) == DDPM_OK);
     fclose(f);
+
     REQUIRE(!ddpm_model_open_memory(&m, bytes, size, NULL));
     ddpm_trainer_options o = options_of(m);
     REQUIRE((t = begin(m, &o)));
+
     struct small_batch b = small_batch_create(m, 2);
     CHECK(!ddpm_trainer_step(t, b.x, NULL, NULL, NULL) && ddpm_trainer_done(t) == 1);
+
     small_batch_free(&b);
     ddpm_trainer_free(t);
     ddpm_model_close(m);
@@ -355,13 +363,16 @@ TEST(trainer, models_that_come_out)
     ddpm_trainer_report r;
     ddpm_error err = { 0, "" };
     const ddpm_tensor *a, *c;
+
     CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL) && r.step == 1);
     CHECK(!ddpm_trainer_step(t, b.x, NULL, NULL, NULL) && ddpm_trainer_done(t) == 2);
     CHECK(!ddpm_trainer_loss(t, b.x, NULL, 2, 0, NULL, NULL));
+
     REQUIRE(!ddpm_trainer_model(t, &final, 0, NULL, NULL) && !ddpm_trainer_model(t, &whole, 1, NULL, NULL));
     size_t n = ddpm_model_tensors(final, &a), all = ddpm_model_tensors(whole, &c), k = 0;
     CHECK(n == ddpm_model_tensors(m, &(const ddpm_tensor *){ NULL }));
     CHECK(all == n + 4 * (n - 3)); /* time.freq and schedule.* have no moments */
+
     for (size_t i = 0; i < n; i++, k++) {
         while (k < all && strcmp(c[k].name, a[i].name))
             k++;
@@ -370,14 +381,17 @@ TEST(trainer, models_that_come_out)
             size *= (size_t)a[i].dim[d];
         REQUIRE(k < all && !memcmp(a[i].data, c[k].data, size));
     }
+
     CHECK(!strstr(ddpm_model_about(final)->json, "train"));
     CHECK(!ddpm_model_save(final, path, DDPM_SAVE_F16, NULL) && !ddpm_model_open(&opened, path, NULL));
     CHECK(ddpm_model_save(whole, check_path(folder, "half"), DDPM_SAVE_F16, &err) == DDPM_EUSAGE &&
           strstr(err.text, "float32"));
+
     ddpm_model *none;
     CHECK(ddpm_trainer_model(t, &none, 1, "[1]", &err) == DDPM_EUSAGE && !none &&
           strstr(err.text, "run: a JSON object is expected"));
     CHECK(ddpm_trainer_model(t, &none, 1, "{", &err) == DDPM_EDATA && !none);
+
     ddpm_model_close(m), ddpm_model_close(final), ddpm_model_close(whole), ddpm_model_close(opened);
     small_batch_free(&b);
     ddpm_trainer_free(t);

@@ -11,16 +11,20 @@ static int command(const struct command *c, const char *const *words)
     int argc = 0, arguments;
     ddpm_error err;
     void *settings = malloc(c->size);
+
     while (words[argc]) {
         argv[argc] = (char *)words[argc];
         argc++;
     }
+
     if (!settings)
         return -1;
+
     memcpy(settings, c->defaults, c->size);
     int code = options_parse(c, settings, argc, argv, &argument, &arguments, &err);
     if (!code)
         code = c->run(settings, argument, arguments);
+
     free(settings);
     return code;
 }
@@ -47,18 +51,23 @@ TEST(verify, one_pixel)
     struct picture p;
     char *text;
     ddpm_error err;
+
     REQUIRE(command(&command_sample,
                     (const char *const[]){ "-q", "-n", "1", "--steps", "1", "-o", path, NULL }) == 0);
     REQUIRE(picture_read(&p, &text, path, &err) == DDPM_OK);
     size_t last = (size_t)(p.width * p.height * p.channels) - 1;
+
     CHECK(verify_changed(&p, text, 0, 0) == 0);
     CHECK(verify_changed(&p, text, 0, 1) == 1 && verify_changed(&p, text, last, 1) == 1 &&
           verify_changed(&p, text, last / 2, 100) == 1);
+
+    /* Another engine class may be off by two levels. */
     char *other = strstr(text, class);
     REQUIRE(other);
     other[sizeof class - 1] ^= 1;
     CHECK(verify_changed(&p, text, last, 1) == 0 && verify_changed(&p, text, last, 2) == 0);
     CHECK(verify_changed(&p, text, last, 3) == 1);
+
     free(text);
     picture_free(&p);
 }

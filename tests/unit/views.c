@@ -42,14 +42,17 @@ TEST(view, scaled)
     static unsigned char byte[64 * 64 * 3];
     static float number[64 * 64];
     static double plane[64 * 64], wanted[64 * 64], x[16 * 16 * 3];
+
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         int H = sizes[k][0], W = sizes[k][1], h = sizes[k][2], w = sizes[k][3];
         double s = fmax((double)h / H, (double)w / W);
         int h2 = (int)rint(s * H), w2 = (int)rint(s * W), top = (h2 - h) / 2, left = (w2 - w) / 2;
         size_t w1 = (size_t)W;
         ddpm_about a = { .height = h, .width = w, .channels = 3 };
+
         for (int i = 0; i < H * W * 3; i++)
             byte[i] = (unsigned char)((i * 2654435761u) >> 24);
+
         for (int planar = 0; planar < 2; planar++) {
             REQUIRE(view_read(x,
                               &(struct view){
@@ -70,11 +73,13 @@ TEST(view, scaled)
                     CHECK_NEAR(x[i * 3 + c], wanted[(top + i / w) * w2 + left + i % w], (0.5 + 1e-3) / 127.5);
             }
         }
+
         a.channels = 1;
         for (int i = 0; i < H * W; i++)
             plane[i] = (double)(number[i] = (float)(byte[i] / 127.5 - 1));
         REQUIRE(view_read(x, &(struct view){ (unsigned char *)number, H, W, 1, { w1, 1, 1 }, single, false },
                           &a, VIEW_RESIZE, "x", NULL) == DDPM_OK);
+
         scale(wanted, plane, H, W, h2, w2);
         for (int i = 0; i < h * w; i++)
             CHECK_NEAR(x[i], wanted[(top + i / w) * w2 + left + i % w], 64 * 6e-8);
@@ -117,13 +122,16 @@ TEST(dataset, written_to)
     struct dataset d;
     ddpm_error err;
     double x[4];
+
     write_bytes(path, idx, sizeof idx);
     REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
     CHECK(dataset_read(&d, x, 1, &err) == DDPM_OK && x[0] == 5 / 127.5 - 1);
+
     idx[20] = 99;
     write_bytes(path, idx, sizeof idx);
     REQUIRE(!utimensat(AT_FDCWD, path, times, 0));
     CHECK(dataset_read(&d, x, 1, &err) == DDPM_EDATA && strstr(err.text, "was written to"));
+
     dataset_close(&d);
 }
 
@@ -137,25 +145,32 @@ TEST(dataset, kept_and_cut_off)
     struct dataset d;
     ddpm_error err;
     double x[4];
+
     for (int i = 0; i < 20; i++)
         idx[16 + i] = (unsigned char)(i * 13);
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\5\2\1\0\2\1", 13);
+
     REQUIRE(dataset_open(&d, path, &a, VIEW_EXACT, 0, &err) == DDPM_OK);
     CHECK(dataset_class(&d, 0) == 2 && dataset_class(&d, 4) == 1 &&
           dataset_check_classes(&d, -1, "", &err) == DDPM_OK);
     a.classes = 2;
     CHECK(dataset_check_classes(&d, -1, "", &err) == DDPM_EUSAGE);
+
+    /* Memory of 15 bytes holds three images of 4 bytes. */
     REQUIRE(dataset_keep(&d, 3 * 4 + 3, &err) == DDPM_OK &&
             dataset_check(&d, NULL, NULL, NULL, &err) == DDPM_OK && d.count == 5);
+
     CHECK(truncate(path, 30) == 0);
     for (size_t k = 0; k < 3; k++) {
         CHECK(dataset_read(&d, x, k, &err) == DDPM_OK);
         for (int e = 0; e < 4; e++)
             CHECK(x[e] == idx[16 + 4 * (int)k + e] / 127.5 - 1);
     }
+
     CHECK(dataset_read(&d, x, 3, &err) == DDPM_EDATA && strstr(err.text, "shorter") &&
           strstr(err.text, "image 3"));
+
     dataset_close(&d);
     write_bytes(path, idx, sizeof idx);
     write_bytes(labels, "\0\0\010\1\0\0\0\4\2\1\0\2", 12);
