@@ -1,4 +1,4 @@
-/* Opens the model of a command, and says what to do about one that is missing. */
+/* Opens the model of a command, and tells what to do when it is missing. */
 #include "cli/command_model.h"
 #include <ctype.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "cli/newest_checkpoint.h"
 
-/* Returns whether a path names a model on a hub: it is an address, or "OWNER/NAME" without an ending such as
-   ".json", where there is no folder OWNER. */
+/* Returns whether a path names a model on a hub.  That is an address, or "OWNER/NAME" without an ending
+   such as ".json", unless a folder OWNER exists. */
 static bool names_hub(const char *path)
 {
     char owner[256];
@@ -20,6 +20,7 @@ static bool names_hub(const char *path)
     const char *dot = strrchr(path, '.');
     if (strstr(path, "://") || strstr(path, "huggingface.co/"))
         return true;
+    /* A name with an ending is a file, even if it has one slash. */
     if (dot && isalpha((unsigned char)dot[1]))
         return false;
     if (!slash || slash == path || !slash[1] || strchr(slash + 1, '/') || strchr(".~", *path) ||
@@ -40,12 +41,14 @@ int missing_path(const char *path, ddpm_error *err)
                     path, strstr(path, ":") || strstr(path, ".co/") ? "OWNER/NAME" : path);
 }
 
-/* Returns whether a training is to write the model at path, or is the folder at path; *err then says so. */
+/* Returns whether path is the folder of a training, or the model that a training will write.  *err then
+   tells so, with the newest checkpoint. */
 static bool names_training(const char *path, ddpm_error *err)
 {
     char folder[4096], newest[4096];
     struct stat st;
     bool is_folder = !stat(path, &st) && S_ISDIR(st.st_mode);
+
     if (snprintf(folder, sizeof folder, "%s%s", path, is_folder ? "" : ".train") >= (int)sizeof folder ||
         !newest_checkpoint(newest, sizeof newest, folder))
         return false;
@@ -64,6 +67,7 @@ int input_check(const char *path, ddpm_error *err)
 {
     if (!path || !access(path, F_OK))
         return DDPM_OK;
+
     int code =
         dd_error(err, dd_file_code(errno, DDPM_EMISSING), "%s: cannot be opened: %s", path, strerror(errno));
     if (code == DDPM_EMISSING && !names_training(path, err))
@@ -82,6 +86,7 @@ int model_open(ddpm_model **m, const char *path, ddpm_error *err)
                         "%s: is a folder, no model file of ddpm: one is made by ddpm convert of a "
                         "checkpoint, or by ddpm train of pictures",
                         path);
+
     int code = path ? ddpm_model_open(m, path, err)
                     : ddpm_model_open_memory(m, embedded_model, embedded_size(), err);
     return code == DDPM_EMISSING ? missing_path(path, err) : code;
@@ -91,6 +96,8 @@ int model_check(const ddpm_model *m, const char *path, ddpm_error *err)
 {
     const char *name = path ? path : "the embedded model";
     int code = ddpm_model_check(m, err);
+
+    /* Some errors begin with the name of the file already. */
     bool is_named = code && !strncmp(err->text, name, strlen(name));
     if (code && !is_named)
         dd_error_context(err, "%s", name);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include "base/error.h"
 
-/* Says that a setting differs. */
+/* Fills in the error that a setting differs. */
 static int differ(const cJSON *found, const cJSON *wanted, const char *key, const char *file,
                   const char *advice, ddpm_error *err)
 {
@@ -21,7 +21,7 @@ int compare_settings(const cJSON *found, const cJSON *wanted, const char *path, 
     const cJSON *w;
     int code = DDPM_OK;
 
-    /* Only members of wanted are compared: those that found has beside them are progress, not settings. */
+    /* Only the members of wanted are compared.  Further members of found are progress, not settings. */
     for (w = wanted->child; w && !code; w = w->next) {
         const cJSON *f = cJSON_GetObjectItemCaseSensitive(found, w->string);
         char key[96];

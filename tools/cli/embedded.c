@@ -1,5 +1,5 @@
-/* Puts the default model into the program: the assembler copies the bytes of its file between two labels in the
-   read-only data. */
+/* Puts the default model into the program.  The assembler copies the bytes of its file between two labels
+   in the read-only data. */
 #include "cli/command_model.h"
 
 #define TEXT_(x) #x

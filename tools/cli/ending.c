@@ -13,6 +13,8 @@ const char *ending_of(const char *name)
     bool letter = false;
     if (!dot || dot == base)
         return "";
+
+    /* A number such as ".5" is not an ending. */
     for (const char *c = dot + 1; *c; c++) {
         if (!isalnum((unsigned char)*c))
             return "";
@@ -29,6 +31,7 @@ int ending_check(const char *name, ddpm_error *err)
     if (!strcmp(name, "-"))
         return dd_error(err, DDPM_EUSAGE,
                         "-o -: only images go to standard output: name a file, such as MODEL.ddpm");
+
     for (int i = 0; others[i]; i++)
         if (!strcasecmp(ending, others[i]))
             return dd_error(err, DDPM_EUSAGE,

@@ -1,4 +1,5 @@
-/* Counts the convolution engines over the nodes of a network that had a choice. */
+/* Counts how many nodes of a network each convolution engine runs.  A node that has no choice of engines
+   does not count. */
 #include "cli/engines.h"
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct engines engines_of(const ddpm_net *net)
         int k = 0;
         if (!*node[i].engine)
             continue;
+
         while (k < e.kinds && strcmp(e.name[k], node[i].engine))
             k++;
         if (k == ENGINES_MAX)

@@ -10,8 +10,8 @@ struct engines {
     int count[ENGINES_MAX], kinds;
 };
 
-/* Returns the engines of a network; their names live as long as it does. */
+/* Returns the engines of a network.  The names live as long as the network. */
 struct engines engines_of(const ddpm_net *net);
-/* Writes them as "dnnl:jit:avx2 12, gemm 3". */
+/* Writes the engines as "dnnl:jit:avx2 12, gemm 3". */
 void engines_text(char *out, size_t size, const struct engines *e);
 #endif

@@ -25,6 +25,7 @@
 int folder_synchronise(const char *path, ddpm_error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Other failures of fsync mean that the file system cannot synchronise folders. */
     int failed = fd >= 0 && fsync(fd) && errno == EIO;
     if (fd >= 0)
         close(fd);
@@ -87,9 +88,11 @@ int folder_unshared(const char *path, ddpm_error *err)
     DIR *d = opendir(path);
     if (!d)
         return cannot_read(path, err);
+
     for (const struct dirent *e; (e = readdir(d));) {
         if (*e->d_name == '.' || folder_own_name(e->d_name) || !strcmp(e->d_name, "lost+found"))
             continue;
+
         /* readdir's order is arbitrary; the smallest name makes the message the same every time. */
         if (!count++ || strcmp(e->d_name, first) < 0)
             snprintf(first, sizeof first, "%.255s", e->d_name);
@@ -125,6 +128,7 @@ int folder_clean(const char *path, ddpm_error *err)
     DIR *d = opendir(path);
     if (!d)
         return cannot_read(path, err);
+
     for (const struct dirent *e; (e = readdir(d));) {
         struct stat st;
         if (!is_temporary(e->d_name))
@@ -163,7 +167,7 @@ static long holder(int fd)
     return found;
 }
 
-/* Says that somebody else holds the lock. */
+/* Fills in the error that another process holds the lock. */
 static int held(int fd, const char *path, const char *advice, ddpm_error *err)
 {
     long process = holder(fd);
@@ -176,12 +180,13 @@ static int held(int fd, const char *path, const char *advice, ddpm_error *err)
 
 const struct folder_lock folder_not_locked = { -1, -1, NULL };
 
-/* Takes the lock, shared or alone (how), waiting for it until end, a time of the monotonic clock. */
+/* Takes the lock, waiting for it until `end`, a time of the monotonic clock.  how: LOCK_SH or LOCK_EX. */
 static int lock(int fd, int how, const char *path, double end, const char *advice, ddpm_error *err)
 {
     while (flock(fd, how | LOCK_NB) && (errno == EWOULDBLOCK || errno == EINTR)) {
         if (interrupted || dd_clock(CLOCK_MONOTONIC) >= end)
             return held(fd, path, advice, err);
+        /* flock cannot wait with a limit, so it is tried every 50 milliseconds. */
         nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
     }
     return DDPM_OK;
@@ -230,6 +235,7 @@ int folder_lock(struct folder_lock *l, const char *path, const char *part, doubl
         return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened as a folder: %s", path,
                         strerror(errno));
 
+    /* Runs on parts share the lock of the folder; a run on the whole folder holds it alone. */
     int code = lock(l->folder, part ? LOCK_SH : LOCK_EX, path, end, advice, err);
     if (!code && part)
         code = lock_part(l, part, end, advice, err);

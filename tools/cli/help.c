@@ -1,5 +1,5 @@
-/* Prints a command's table of options as help.  On a terminal lines end between words, where the window ends;
-   elsewhere an option is one line, as long as it is, for programs that read it. */
+/* Prints a command's table of options as help.  On a terminal, lines are wrapped between words at the
+   width of the window.  Elsewhere each option is one line of any length, for programs that read it. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,15 +15,15 @@ const char exit_codes[] =
     "73 output cannot be created, 74 I/O error, 75 try again later (locked, interrupted or\n"
     "out of time, and resumable), 77 no permission.";
 
-/* Returns the width of the terminal; 0: standard output is none. */
+/* Returns the width of the terminal; 0: standard output is not a terminal. */
 static int width(void)
 {
     return isatty(STDOUT_FILENO) ? progress_columns(stdout) : 0;
 }
 
-/* Writes text from column at on and a newline behind it.  Where columns is positive, a newline in the text
-   counts as a space, and a word that does not fit begins a line of its own at column indent.  Choices
-   a|b|c may end a line behind a bar. */
+/* Writes text from column `at` on, and a newline at its end.  With columns > 0, a newline in the text
+   counts as a space, and a word that does not fit begins a new line at column `indent`.  Choices a|b|c may
+   be broken behind a bar. */
 static void write_words(const char *text, int at, int indent, int columns)
 {
     bool begun = false;
@@ -33,6 +33,7 @@ static void write_words(const char *text, int at, int indent, int columns)
     }
 
     while (*(text += strspn(text, " \n"))) {
+        /* A word ends at a space, or behind a bar, and the next choice follows a bar without a space. */
         int n = (int)strcspn(text, " \n|"), bar = text[n] == '|', joined = begun && text[-1] == '|';
         int space = begun && !joined;
         n += bar;
@@ -54,7 +55,7 @@ void help_words(const char *text)
     write_words(text, 0, 0, width());
 }
 
-/* Prints the name of an option, and in the column beside it (on a narrow terminal below it) its help. */
+/* Prints the name of an option and its help, in the column beside it or, on a narrow terminal, below it. */
 static void print_option(const struct option *o, int columns)
 {
     char left[80], letter[8] = "   ", text[1024];

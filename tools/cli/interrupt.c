@@ -13,7 +13,8 @@ void interrupt_remove(void)
         unlink(unfinished);
 }
 
-/* A hangup never counts as the second signal: systemd and terminals send it along with another. */
+/* Handles the signals.  A hangup never counts as the second signal, because systemd and terminals send it
+   along with another. */
 static void note(int number)
 {
     if (!interrupted) {
@@ -30,11 +31,13 @@ void interrupt_catch(void)
     struct sigaction a = { .sa_handler = note, .sa_flags = SA_RESTART }, before;
     sigemptyset(&a.sa_mask);
 
-    /* nohup, and shells for jobs in the background, have signals ignored. */
+    /* nohup, and shells that start a job in the background, have made the program ignore signals.  They
+       stay ignored. */
     for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
         if (!sigaction(stop[i], NULL, &before) && before.sa_handler != SIG_IGN)
             sigaction(stop[i], &a, NULL);
 
+    /* A write that meets one of these fails with EPIPE or EFBIG instead. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }

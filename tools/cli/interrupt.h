@@ -1,6 +1,6 @@
-/* Signals.  The first SIGINT, SIGTERM or SIGHUP asks a long command to stop where a later start can go on; the
-   second ends it at once.  A reader who left (SIGPIPE) and a limit on the size of files (SIGXFSZ) become errors
-   of the write that meets them. */
+/* Signals.  The first SIGINT, SIGTERM or SIGHUP asks a long command to stop where a later start can go on;
+   the second ends it at once.  A closed pipe (SIGPIPE) and a limit on the size of files (SIGXFSZ) become
+   errors of the write that meets them. */
 #ifndef DDPM_INTERRUPT_H
 #define DDPM_INTERRUPT_H
 #include <signal.h>
@@ -10,9 +10,9 @@ enum { INTERRUPTED = 75 };
 
 extern volatile sig_atomic_t interrupted; /* the signal, or 0 */
 
-/* Notes the signals from now on.  Those that the caller of the program ignores stay ignored. */
+/* Makes the program note these signals from now on.  Signals that its caller ignores stay ignored. */
 void interrupt_catch(void);
-/* Names an unfinished file that the second signal is to remove; NULL: there is none any more. */
+/* Names an unfinished file that the second signal removes; NULL: there is no such file any more. */
 void interrupt_removes(const char *path);
 /* Removes that file; a handler may call it. */
 void interrupt_remove(void);

@@ -3,7 +3,7 @@
 #define DDPM_JSON_LINE_H
 #include <cjson/cJSON.h>
 
-/* Prints an object as one line on standard output and frees it.  Names of files may hold any byte; what is no
-   UTF-8 is printed as '?'. */
+/* Prints an object as one line on standard output and frees it.  File names may hold any byte; bytes that
+   are not UTF-8 are printed as '?'. */
 void json_line(cJSON *o);
 #endif

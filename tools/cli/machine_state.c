@@ -1,5 +1,5 @@
-/* Reads the state of the machine.  Linux tells each value in a small file of its own; a value whose file is
-   missing (in a container, on another system) is NAN or unknown. */
+/* Reads the state of the machine.  Linux has a small file for each value.  A value whose file is missing
+   (in a container, on another system) is NAN or unknown. */
 #include "cli/machine_state.h"
 #include <glob.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #endif
 #include "base/file.h"
 
-/* The sum, the largest and the count of the numbers in all files of a pattern. */
+/* Sum, maximum and count of the numbers in all files that match a pattern. */
 struct numbers {
     double sum, most;
     int count;
@@ -25,6 +25,7 @@ static struct numbers read_numbers(const char *root, const char *pattern)
     snprintf(path, sizeof path, "%s%s", root, pattern);
     if (glob(path, 0, NULL, &found))
         return n;
+
     for (size_t i = 0; i < found.gl_pathc; i++) {
         if (!dd_file_line(text, sizeof text, "", "", found.gl_pathv[i]))
             continue;
@@ -39,8 +40,8 @@ static struct numbers read_numbers(const char *root, const char *pattern)
     return n;
 }
 
-/* Returns what feeds the machine: a supply (type Mains or USB) that is online, else a battery that is
-   discharging. */
+/* Returns what feeds the machine: mains if a supply (type Mains or USB) is online, otherwise the battery
+   if it is discharging. */
 static enum machine_power read_power(const char *root)
 {
     enum machine_power power = MACHINE_POWER_UNKNOWN;
@@ -49,10 +50,12 @@ static enum machine_power read_power(const char *root)
     snprintf(path, sizeof path, "%s/sys/class/power_supply/*", root);
     if (glob(path, 0, NULL, &found))
         return power;
+
     for (size_t i = 0; i < found.gl_pathc && power != MACHINE_AC; i++) {
         snprintf(path, sizeof path, "%s/online", found.gl_pathv[i]);
         if (dd_file_line(text, sizeof text, "", "", path) && !strcmp(text, "1"))
             power = MACHINE_AC;
+
         snprintf(path, sizeof path, "%s/status", found.gl_pathv[i]);
         if (power != MACHINE_AC && dd_file_line(text, sizeof text, "", "", path))
             power = strcmp(text, "Discharging") ? MACHINE_AC : MACHINE_BATTERY;
@@ -61,7 +64,8 @@ static enum machine_power read_power(const char *root)
     return power;
 }
 
-/* Returns the mean clock of the lines "cpu MHz : 2100.000", for machines without cpufreq. */
+/* Returns the mean of the clocks in lines "cpu MHz : 2100.000", for machines without cpufreq; NAN: there
+   are no such lines. */
 static double cpuinfo_mhz(const char *root)
 {
     char path[512], line[256];
@@ -122,8 +126,8 @@ void machine_command_line(char *line, size_t size)
         fclose(f);
     words[length] = 0;
 
-    /* The file holds the words with a zero byte behind each.  A word with a character that the shell knows is
-       put in quotes. */
+    /* The file holds the words, each followed by a zero byte; the first is the program.  A word with a
+       character that a shell interprets gets quotes. */
     for (word += strlen(word) + 1; word < words + length && used < size; word += strlen(word) + 1) {
         const char *quote = word[strcspn(word, " \t\n'\"\\$&|;<>()*?[#~`")] ? "'" : "";
         used += (size_t)snprintf(line + used, size - used, " %s%s%s", quote, word, quote);
@@ -150,11 +154,14 @@ void machine_memory_begin(void)
     FILE *f = fopen("/proc/self/clear_refs", "w");
     if (!f)
         return;
-    fputs("5", f); /* starts the peak anew (proc(5), since Linux 4.0) */
+
+    /* Writing 5 resets the peak to what is held now (proc(5), since Linux 4.0). */
+    fputs("5", f);
     fclose(f);
 }
 
-/* Returns the bytes of a line of /proc/self/status such as "VmHWM:   1234 kB"; 0: there is no such line. */
+/* Returns the bytes that a line of /proc/self/status such as "VmHWM: 1234 kB" tells; 0: there is no such
+   line. */
 static double status_bytes(const char *key)
 {
     char line[256];
@@ -171,8 +178,9 @@ static double status_bytes(const char *key)
     return 1024 * kib;
 }
 
-/* Linux counts VmHWM from exec on.  The ru_maxrss of getrusage survives exec there, so it may be the peak of
-   whoever started this program; where a sandbox tells no VmHWM, what is held now is nearer. */
+/* On Linux, VmHWM counts from exec on.  ru_maxrss of getrusage survives exec there, so it may be the peak
+   of the program that started this one.  In a sandbox without VmHWM, the memory held now is the best
+   estimate. */
 double machine_memory_peak(void)
 {
 #if defined(__APPLE__)

@@ -1,19 +1,19 @@
-/* Chooses a batch that fits the memory.
+/* Chooses a batch that fits into the memory.
 
-   A network for one image is made, and the most that the process has held then is measured.  A batch takes
+   A network for one image is made, and the largest memory of the process so far is measured.  A batch takes
 
      peak(batch) = peak(1) + (batch - 1) (activations + scratch + samples) + images kept,
 
-   where activations and scratch of one image are the network's own numbers: B images take at most B times as
-   much. */
+   where activations and scratch for one image are the network's own numbers.  B images take at most B times
+   as much. */
 #include "cli/memory_limit.h"
 #include "base/cgroup.h"
 #include "base/error.h"
 #include "cli/command_model.h"
 #include "cli/machine_state.h"
 
-/* States of an image beside the network: two of each of a sampler's buffers (at most 4), input, output, x0,
-   noise, start, and what a stop saves. */
+/* How many arrays of an image's size lie beside the network: two for each buffer of a sampler (at most 4),
+   input, output, x0, noise, start, and what a stop saves. */
 enum { STATES = 20 };
 
 void memory_limit_find(struct memory_limit *l, const char *sysroot)
@@ -24,8 +24,8 @@ void memory_limit_find(struct memory_limit *l, const char *sysroot)
     l->name = "the limit of this cgroup";
 }
 
-/* Makes *batch smaller until the process fits; DDPM_ENOMEM when one image does not fit, or when the batch was
-   asked for. */
+/* Makes *batch smaller until the process fits.  asked: the user chose the batch.  DDPM_ENOMEM: one image
+   does not fit, or the batch that was asked for does not. */
 static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const ddpm_model *m,
                      const struct common *c, ddpm_error *err)
 {
@@ -39,6 +39,7 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     if (code)
         return code;
     const ddpm_net_about *n = ddpm_net_describe(net);
+    /* All are bytes; d is the number of values of an image. */
     double samples = (STATES + 2.0 * l->frames) * d * sizeof(double);
     double kept = l->images * d * l->frames * sizeof(float);
     double image = (double)n->activations + (double)n->scratch + samples;

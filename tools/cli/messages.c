@@ -28,8 +28,8 @@ int complain(const struct command *c, const ddpm_error *err)
     return exit_code(err->code);
 }
 
-/* Returns a text of any length, to be freed, without control characters but a newline at its end; NULL: there
-   is no memory. */
+/* Returns the formatted text, of any length, without control characters except a newline at its end.  The
+   caller frees it; NULL: out of memory. */
 static char *plain_text(const char *format, va_list ap)
 {
     va_list again;
@@ -42,6 +42,7 @@ static char *plain_text(const char *format, va_list ap)
         return NULL;
     vsnprintf(text, (size_t)length + 1, format, ap);
 
+    /* dd_scan_plain would replace the newline at the end too. */
     bool is_line = length && text[length - 1] == '\n';
     dd_scan_plain(text);
     if (is_line)

@@ -1,4 +1,4 @@
-/* Finds the name that somebody may have meant who wrote a text with a mistake in it. */
+/* Finds the name that was probably meant by a mistyped text. */
 #include <string.h>
 #include "cli/options.h"
 
@@ -9,14 +9,16 @@ static int least_of(int a, int b)
     return a < b ? a : b;
 }
 
-/* Returns the number of letters to insert, to leave out, to change, or to exchange with their neighbour, that
-   make b of a (the distance of optimal string alignment).  Texts above LONGEST are far from everything. */
+/* Returns how many edits turn a into b: inserting, deleting or changing a letter, or exchanging two
+   neighbours (the distance of optimal string alignment).  Texts longer than LONGEST count as far from
+   everything. */
 static int distance(const char *a, const char *b)
 {
     int d[LONGEST + 1][LONGEST + 1], n = (int)strlen(a), m = (int)strlen(b);
     if (n > LONGEST || m > LONGEST)
         return 2 * LONGEST;
 
+    /* d[i][j] is the distance of the first i letters of a and the first j of b. */
     for (int i = 0; i <= n; i++)
         for (int j = 0; j <= m; j++) {
             if (!i || !j) {
@@ -45,7 +47,8 @@ static const char *completed(const char *text, const char *const *names)
     return found;
 }
 
-/* A suggestion is worth reading when at most a third of the letters are wrong. */
+/* A name is suggested when at most a third of the letters are wrong, or when only that name begins with
+   the text. */
 const char *nearest_name(const char *text, const char *const *names)
 {
     const char *best = NULL;

@@ -1,4 +1,4 @@
-/* Finds the newest checkpoint of a training by the names of the files. */
+/* Finds the newest checkpoint of a training by the file names, which sort by step. */
 #include "cli/newest_checkpoint.h"
 #include <stdio.h>
 #include <string.h>

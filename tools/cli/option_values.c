@@ -1,4 +1,4 @@
-/* Reads the value of an option, which is a text, as a number, a time, a size or a choice. */
+/* Reads the text of an option's value as a number, a time, a size or a choice. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -13,6 +13,7 @@ static int set_int(const struct option *o, int64_t *field, const char *text, ddp
     char *end;
     errno = 0;
     long long v = strtoll(text, &end, 10);
+    /* strtoll would accept leading spaces and a plus. */
     if (!(isdigit((unsigned char)*text) || *text == '-') || end == text || *end)
         return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number", o->name, text);
     if (errno || (double)v < o->low || (double)v > o->high)
@@ -27,6 +28,7 @@ static int set_seed(const struct option *o, uint64_t *field, const char *text, d
     char *end;
     errno = 0;
     *field = strtoull(text, &end, 10);
+    /* strtoull would accept a minus, and wrap the number around. */
     if (!isdigit((unsigned char)*text) || *end || errno)
         return dd_error(err, DDPM_EUSAGE, "--%s %.80s: expected a whole number from 0 to %llu", o->name, text,
                         (unsigned long long)UINT64_MAX);

@@ -39,7 +39,8 @@ static const struct option messages[] = {
     { "help", 'h', OPTION_FLAG, NULL, "this text", NULL, FIELD(help), 0, 0 },
 };
 
-/* A command has the options of a list whose bits `needs` are among its bits `common`; otherwise says why not. */
+/* The common options.  A command has a list if its bits `common` include the bits `needs`; `otherwise`
+   tells why a command lacks it. */
 static const struct {
     const struct option *option;
     int count;
@@ -54,7 +55,8 @@ static const struct {
 
 enum { COMMON_LISTS = sizeof common_lists / sizeof *common_lists };
 
-/* Returns list k of a command's options, NULL when there is none: 0 is its own, the others are common. */
+/* Returns list k of a command's options; NULL: the command lacks it.  List 0 is its own, the others are
+   common. */
 static const struct option *list_at(const struct command *c, int k, int *count)
 {
     if (!k) {
@@ -77,6 +79,7 @@ const struct option *option_next(struct option_walk *w)
         const struct option *list = list_at(w->command, w->list, &count);
         while (list && w->row < count) {
             const struct option *o = &list[w->row++];
+            /* A heading is no option: it names the group of the options behind it. */
             if (o->kind != OPTION_HEADING) {
                 w->begins_group = !before || strcmp(before, w->group);
                 return o;
@@ -88,7 +91,7 @@ const struct option *option_next(struct option_walk *w)
     return NULL;
 }
 
-/* Returns whether an option is meant by "--name", or by one of the letters of "-xyz". */
+/* Returns whether a word calls an option: "--name", or letters "-xyz" of which one is the option's. */
 static bool is_called(const struct option *o, const char *word)
 {
     if (o->kind == OPTION_HEADING)

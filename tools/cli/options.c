@@ -1,8 +1,8 @@
 /* Reads the command line by a command's table of options.
 
-   Options are --name VALUE, --name=VALUE, -n VALUE and -nVALUE; flags may be joined (-qv); -- ends the options.
-   The word behind an option is its value unless it looks like an option itself (a minus and a letter);
-   --name=-x gives such a value. */
+   Options are --name VALUE, --name=VALUE, -n VALUE and -nVALUE; flags may be joined (-qv); -- ends the
+   options.  The word behind an option is its value unless it looks like an option itself (a minus and a
+   letter); --name=-x gives such a value. */
 #include "cli/options.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -35,13 +35,13 @@ static const struct option *option_lettered(const struct command *c, char letter
 
 /* ---- mistakes ---- */
 
-/* Returns the present name of an option that earlier versions called `name`, else name. */
+/* Returns the present name of an option that earlier versions called `name`; otherwise `name`. */
 static const char *present_name(const char *name)
 {
     return strcmp(name, "schedule") ? name : "spacing";
 }
 
-/* Returns the command that does what an option of another command did in earlier versions, or NULL. */
+/* Returns the command that replaces an option of earlier versions; NULL: the option did not exist. */
 static const char *moved_option(const struct command *c, const char *text)
 {
     static const struct {
@@ -58,7 +58,8 @@ static const char *moved_option(const struct command *c, const char *text)
     return NULL;
 }
 
-/* Refuses a word, "--name" without a value or letters "-xyz", with the best advice that there is. */
+/* Refuses an unknown word, "--name" without a value or letters "-xyz", with the most helpful advice: a
+   command that replaced it, why this command lacks it, or a similar name. */
 static int unknown_option(const struct command *c, const char *word, ddpm_error *err)
 {
     const char *present = moved_option(c, word), *lacking = option_lacking(c, word);
@@ -78,8 +79,8 @@ static int unknown_option(const struct command *c, const char *word, ddpm_error 
                 : dd_error(err, DDPM_EUSAGE, "unknown option %.60s; ddpm %s --help lists all", word, c->name);
 }
 
-/* Returns whether an argument looks like the model of a command that takes its model as -m: by its ending, or
-   because it is one too many and there is such a file. */
+/* Returns whether an argument looks like the model of a command that takes its model with -m: it has the
+   ending of a model, or it is one argument too many and a file. */
 static bool is_model(const struct command *c, const char *argument, bool surplus)
 {
     struct stat st;
@@ -118,12 +119,13 @@ struct reading {
     void *settings; /* the command's struct */
     int argc;
     char **argv;
-    int i;                                 /* the word being read */
-    const struct option *given[NAMES_MAX]; /* the options with a value so far [count] */
+    int i;                                 /* index of the word being read */
+    const struct option *given[NAMES_MAX]; /* options that have a value so far [count] */
     int count;
 };
 
-/* Refuses a second value of an option that takes one, because it would win silently. */
+/* Notes that an option has a value.  A second value is refused, because it would win silently, unless the
+   option may be repeated. */
 static int note_given(struct reading *r, const struct option *o, const char *text, ddpm_error *err)
 {
     for (int k = 0; k < r->count; k++)
@@ -135,7 +137,7 @@ static int note_given(struct reading *r, const struct option *o, const char *tex
     return DDPM_OK;
 }
 
-/* Takes the value of o, which is the rest of its own word or (rest NULL) the next word. */
+/* Takes the value of o: the rest of its own word or, with rest NULL, the next word. */
 static int take_value(struct reading *r, const struct option *o, const char *rest, ddpm_error *err)
 {
     if (!rest && (r->i + 1 == r->argc || looks_like_option(r->argv[r->i + 1])))
@@ -167,7 +169,7 @@ static int take_long(struct reading *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Takes a word of letters: flags, and at the end one option with a value. */
+/* Takes a word of letters "-xyz": flags, of which the last may be an option with a value. */
 static int take_letters(struct reading *r, ddpm_error *err)
 {
     const char *word = r->argv[r->i];
@@ -182,8 +184,8 @@ static int take_letters(struct reading *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Makes --memory low the engine that takes the least memory.  gemm packs the weights as they are, padded to
-   whole vectors. */
+/* Replaces --memory low by the engine that takes the least memory: gemm packs the weights as they are,
+   padded to whole vectors. */
 static int choose_memory(struct common *c, ddpm_error *err)
 {
     static const char least[] = "gemm";
@@ -204,6 +206,9 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
     for (; r.i < argc; r.i++) {
         char *word = argv[r.i];
         int code = DDPM_OK;
+
+        /* A lone "-" is an argument.  n never exceeds r.i, so arguments overwrite only words that were
+           read. */
         if (ended || word[0] != '-' || !word[1])
             argv[n++] = word;
         else if (!strcmp(word, "--"))
@@ -216,7 +221,7 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
             return code;
     }
 
-    /* The positional arguments have moved to the front. */
+    /* The positional arguments now stand at the front of argv. */
     *argument = argv;
     *arguments = n;
 

@@ -17,21 +17,21 @@ enum option_kind {
     OPTION_TEXT,   /* const char * */
     OPTION_CHOICE, /* const char *, one of choices() */
     OPTION_TEXTS,  /* struct option_texts: may be given several times */
-    OPTION_HEADING /* no option: begins a group of them, see OPTION_GROUP */
+    OPTION_HEADING /* not an option: the heading of a group, see OPTION_GROUP */
 };
 
 struct option {
     const char *name; /* "threads" for --threads */
-    char letter;      /* 'n' for -n; 0: none */
+    char letter;      /* 'n' for -n; 0: it has no letter */
     enum option_kind kind;
-    const char *value;                   /* what stands for the value in --help: "N" */
-    const char *help;                    /* one line, which says the default too */
-    const char *const *(*choices)(void); /* OPTION_CHOICE: NULL-terminated */
-    size_t offset;                       /* of the field in the command's struct */
-    double low, high;                    /* OPTION_INT, OPTION_NUMBER */
+    const char *value;                   /* placeholder of the value in --help: "N" */
+    const char *help;                    /* one line, with the default */
+    const char *const *(*choices)(void); /* for OPTION_CHOICE: the choices, NULL-terminated */
+    size_t offset;                       /* offset of the field in the command's struct */
+    double low, high;                    /* bounds for OPTION_INT and OPTION_NUMBER */
 };
 
-/* A row of a table that begins a group of options under a title.  Options in front of the first such row are
+/* A row of a table that begins a group of options under a title.  Options before the first such row form
    the group "Options". */
 #define OPTION_GROUP(title)                   \
     {                                         \
@@ -45,14 +45,14 @@ struct option_texts {
     int count;
 };
 
-/* The options that several commands have; the first member of every command's struct. */
+/* The options that several commands have.  They are the first member of every command's struct. */
 struct common {
     int64_t threads;
     const char *cpu, *conv, *memory;
     bool background, quiet, verbose, json, help;
 };
 
-/* A command has --json, --quiet and --help, and those common options that mean something to it. */
+/* Every command has --json, --quiet and --help, and the common options that mean something to it. */
 enum {
     COMMON_NETWORK = 1, /* --threads, --cpu, --conv, --memory: it makes a network */
     COMMON_VERBOSE = 2, /* --verbose: it has more to say */
@@ -61,69 +61,70 @@ enum {
 
 struct command {
     const char *name, *arguments, *does, *examples;
-    const struct option *options; /* its own [count] */
+    const struct option *options; /* its own options [count] */
     int count;
-    unsigned common; /* COMMON_... */
-    int least, most; /* positional arguments */
+    unsigned common; /* the COMMON_...  bits of its other options */
+    int least, most; /* least and most positional arguments */
     size_t size;
-    const void *defaults;                                       /* the command's struct [size] */
-    int (*run)(void *settings, char **argument, int arguments); /* exit code of command-line.md */
+    const void *defaults; /* the default settings, a struct of `size` bytes */
+    int (*run)(void *settings, char **argument, int arguments); /* returns an exit code of command-line.md */
 };
 extern const struct command command_sample, command_merge, command_convert, command_export, command_info,
     command_forward, command_schedule, command_verify, command_eval, command_distance, command_train,
     command_tune, command_bench;
-extern const char exit_codes[]; /* the paragraph about them in --help */
+extern const char exit_codes[]; /* the paragraph about exit codes in --help */
 
 /* Fills settings from argv [argc], the words behind the command's name.  *argument [*arguments] are the
-   positional ones; argv is reordered for them. */
+   positional ones, at the front of argv, which is reordered. */
 int options_parse(const struct command *c, void *settings, int argc, char **argv, char ***argument,
                   int *arguments, ddpm_error *err);
-/* Puts the value of an option, as it was written, into its field of settings.  DDPM_EUSAGE says what is
-   expected. */
+/* Puts the value of an option, given as text, into its field of settings.  DDPM_EUSAGE: the message tells
+   what is expected. */
 int option_set(const struct option *o, void *settings, const char *text, ddpm_error *err);
 
 /* A walk through the options of a command: its own, then the common ones. */
 struct option_walk {
-    const struct command *command; /* the others begin as 0 */
+    const struct command *command; /* the command; other fields begin as 0 */
     const char *group;             /* the title of the group in which the last option stands */
     bool begins_group;             /* the last option is the first of its group */
     int list, row;
 };
 
-/* Returns the next option, or NULL behind the last. */
+/* Returns the next option; NULL behind the last. */
 const struct option *option_next(struct option_walk *w);
-/* Returns why a command lacks a common option, such as "makes no network"; NULL when it has it, or when no
-   command has it.  word: "--name", or letters "-xyz". */
+/* Returns why a command lacks a common option, such as "makes no network"; NULL: the command has the
+   option, or it is not a common one.  word: "--name", or letters "-xyz". */
 const char *option_lacking(const struct command *c, const char *word);
 
 /* Prints a command's --help. */
 void options_help(const struct command *c);
 /* Prints a paragraph and a newline; on a terminal its lines end between words. */
 void help_words(const char *text);
-/* Returns the one of names (NULL-terminated) that somebody who wrote text may have meant, or NULL. */
+/* Returns the name in `names` (NULL-terminated) that was probably meant by text, or NULL. */
 const char *nearest_name(const char *text, const char *const *names);
 
-/* A code beside DDPM_E...: a folder is locked, or a run has stopped where the next start goes on. */
+/* A further error code beside DDPM_E...: a folder is locked, or a run has stopped and the next start goes
+   on. */
 enum { TRY_LATER = 100 };
 
 /* Returns the exit code of command-line.md for a DDPM_E... code. */
 int exit_code(int code);
 /* Prints "ddpm COMMAND: text" to stderr and returns exit_code(err->code). */
 int complain(const struct command *c, const ddpm_error *err);
-/* Prints "ddpm COMMAND: text" to stderr, as one line, even when the user wants it quiet. */
+/* Prints "ddpm COMMAND: text" to stderr, as one line, also with --quiet. */
 void notice(const struct command *c, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
-/* Prints text to stdout with '?' for control characters but a newline at its end.  Text that comes out of a
-   file, and names of files, are printed this way, because they could drive a terminal. */
+/* Prints text to stdout, with '?' for control characters except a newline at its end.  File names and text
+   from files are printed this way, because they could control the terminal. */
 void print_plain(const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 1, 2)))
 #endif
     ;
-/* Prints "ddpm COMMAND: text" to stderr unless the user wants it quiet. */
+/* Prints "ddpm COMMAND: text" to stderr, but not with --quiet. */
 void remark(const struct command *c, const struct common *common, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))

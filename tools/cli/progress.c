@@ -1,12 +1,12 @@
-/* Shows how far a long command is.
+/* Shows the progress of a long command.
 
-   The rate is what has been done since the start, divided by the time it took.  The time left is what the rest
-   takes at that rate, and what follows it.
+   The rate is the work done since the start, divided by the time it took.  The time left is the time for the
+   rest at that rate, plus the time for the work that follows.
 
-   The bar is drawn ten times a second at most.  It is shorter than the terminal is wide, which is
-   asked at every draw, and the cursor goes back to its first column.  When the terminal becomes
-   narrower and wraps the line, the cursor is still where that line begins, and everything from there
-   on is erased before the next draw. */
+   The bar is drawn ten times a second at most.  It is shorter than the width of the terminal, which is asked
+   at every draw, and the cursor goes back to the first column.  If the terminal becomes narrower and wraps
+   the line, the cursor is still at the beginning of the line, and everything from there on is erased before
+   the next draw. */
 #include "cli/progress.h"
 #include <math.h>
 #include <stdlib.h>
@@ -62,24 +62,26 @@ void progress_time(char out[PROGRESS_TIME], double seconds)
         snprintf(out, PROGRESS_TIME, "%.0f d %.0f h", floor(hours / 24), fmod(hours, 24));
 }
 
-/* ---- what is known at one moment ---- */
+/* ---- the state at one moment ---- */
 
+/* What the progress tells at one moment. */
 struct state {
-    double rate; /* a second */
-    double part; /* that is done, 0 to 1; negative: not known */
-    double left; /* seconds; infinite: not known */
+    double rate; /* units of work a second */
+    double part; /* the part that is done, 0 to 1; negative: unknown */
+    double left; /* seconds left; infinite: unknown */
 };
 
 static struct state state_of(const struct progress *p, double done)
 {
     double elapsed = progress_seconds(p);
+    /* The small number avoids a division by 0 at the start. */
     struct state s = { .rate = (done - p->first) / (elapsed + 1e-9), .part = -1, .left = INFINITY };
     if (p->total > 0) {
         s.part = fmin(done / p->total, 1);
         s.left = s.rate > 0 ? fmax(p->total - done, 0) / s.rate + p->after : INFINITY;
     }
 
-    /* A limit of time that comes first ends the command. */
+    /* A time limit that is reached first ends the command. */
     double until_limit = p->limit > 0 ? fmax(p->limit - elapsed, 0) : INFINITY;
     if (until_limit < s.left) {
         s.left = until_limit;
@@ -90,7 +92,7 @@ static struct state state_of(const struct progress *p, double done)
 
 /* ---- a line for a terminal ---- */
 
-/* Appends more behind ", " if the line then has at most `room` characters, which are fewer than LINE. */
+/* Appends ", " and `more` if the line then has at most `room` characters; room < LINE. */
 static bool append(char *line, int room, const char *more)
 {
     size_t n = strlen(line), comma = n ? 2 : 0;
@@ -101,7 +103,7 @@ static bool append(char *line, int room, const char *more)
     return true;
 }
 
-/* Appends the time left, the note and the rate, each where there is room for it. */
+/* Appends the time left, the note and the rate, each if there is room for it. */
 static void append_words(char *words, const struct progress *p, const struct state *s, double done, int room)
 {
     char text[PROGRESS_TIME + 64], time[PROGRESS_TIME];
@@ -112,6 +114,7 @@ static void append_words(char *words, const struct progress *p, const struct sta
             append(words, room, time);
     }
 
+    /* The note and the rate leave room for a bar, its brackets and a space. */
     room = (int)fmax(room - (s->part >= 0 ? BAR_LEAST + 3 : 0), 0);
     append(words, room, p->note);
     snprintf(text, sizeof text, "%.3g %s/s", s->rate, p->unit);
@@ -136,7 +139,7 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
     }
     append_words(words, p, &s, done, room);
 
-    /* The name of what is going on, and the bar, get the room that the words leave. */
+    /* The name of the work and the bar get the room that the words leave. */
     int left = room - (int)strlen(words);
     if (p->what && left >= (int)strlen(p->what) + 2 + (s.part >= 0 ? BAR_LEAST + 3 : 0)) {
         snprintf(what, sizeof what, "%.60s: ", p->what);
@@ -154,11 +157,13 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
     snprintf(out, size, "%s%s%s", what, bar, words);
 }
 
-/* Draws the line, the bar in colour, and leaves the cursor in the first column. */
+/* Draws the line, with the bar in colour, and puts the cursor back into the first column. */
 static void draw(const struct progress *p, double done)
 {
     char line[LINE];
     progress_line(line, sizeof line, p, done, progress_columns(stderr));
+
+    /* "\033[J" erases everything behind the cursor, "\033[36m" begins cyan, "\033[0m" ends it. */
     char *bar = strchr(line, '['), *end = bar ? strchr(bar, ']') : NULL;
     if (p->color && end)
         fprintf(stderr, "\r\033[J%.*s\033[36m%.*s\033[0m%s\r", (int)(bar - line), line, (int)(end + 1 - bar),
@@ -168,7 +173,7 @@ static void draw(const struct progress *p, double done)
     fflush(stderr);
 }
 
-/* Prints a line for a log. */
+/* Prints the progress as a line of a log. */
 static void print_line(const struct progress *p, double done)
 {
     struct state s = state_of(p, done);
@@ -183,6 +188,7 @@ static void print_line(const struct progress *p, double done)
 void progress_at(struct progress *p, double done)
 {
     double now = progress_now();
+    /* A bar changes at most 10 times a second, a log gets a line every 30 seconds. */
     if (now - p->last < (p->bar ? 0.1 : 30) || !(p->bar || p->lines))
         return;
 
@@ -199,7 +205,7 @@ void progress_clear(const struct progress *p)
         fprintf(stderr, "\r\033[J");
 }
 
-/* Writes a length of time as progress_time does, but a short one with two decimals. */
+/* Writes a length of time like progress_time, but one below 10 s with two decimals. */
 static void short_time(char out[PROGRESS_TIME], double seconds)
 {
     if (seconds < 10)

@@ -1,6 +1,6 @@
-/* Ends the program with a sentence when a mapped file is cut off while it is read.
+/* Ends the program with a message when a mapped file is cut off while it is read.
 
-   The pages behind the new end are gone, and reading there raises SIGBUS.  The handler finds the name of the
+   The pages behind the new end are gone, and reading them raises SIGBUS.  The handler finds the name of the
    file in /proc/self/maps, whose lines are "BEGIN-END MODE OFFSET DEVICE INODE   PATH".  It calls only what
    POSIX allows in a handler. */
 #include "cli/torn_file.h"
@@ -14,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 
+/* Writes text to stderr.  A failed write is ignored: nothing could be done about it. */
 static void say(const char *text)
 {
     if (write(STDERR_FILENO, text, strlen(text)) < 0)
@@ -27,7 +28,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Reads a hexadecimal number at *at, which moves behind it. */
+/* Reads the hexadecimal number at *at, and moves *at behind it. */
 static uintptr_t take_hex(const char **at)
 {
     uintptr_t v = 0;
@@ -36,7 +37,7 @@ static uintptr_t take_hex(const char **at)
     return v;
 }
 
-/* Returns the path in a line of maps when the address lies between its two numbers, else NULL. */
+/* Returns the path in a line of maps if the address lies between its two numbers; NULL otherwise. */
 static const char *path_of(const char *line, uintptr_t address)
 {
     const char *at = line;
@@ -56,10 +57,12 @@ static void say_file(uintptr_t address)
     ssize_t n = 0;
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     const char *path = NULL;
+
     while (!path && fd >= 0 && (n = read(fd, block, sizeof block)) > 0)
         for (ssize_t i = 0; i < n && !path; i++) {
             if (block[i] != '\n') {
                 line[length] = block[i];
+                /* A line that is too long loses its end. */
                 length += length < sizeof line - 2;
                 continue;
             }
@@ -72,14 +75,17 @@ static void say_file(uintptr_t address)
     say(path ? path : "a file");
 }
 
+/* Handles SIGBUS. */
 static void torn(int number, siginfo_t *info, void *context)
 {
     (void)context;
+    /* A SIGBUS with another cause ends the program as usual. */
     if (info->si_code != BUS_ADRERR) {
         signal(number, SIG_DFL);
         raise(number);
         return;
     }
+
     say("ddpm: ");
     say_file((uintptr_t)info->si_addr);
     say(": was cut off while it was being read: start again when it is complete\n");

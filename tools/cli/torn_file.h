@@ -1,7 +1,8 @@
-/* A mapped file that somebody cuts off while it is being read: the program then ends with a line that
-   names it. */
+/* A mapped file that another program cuts off while it is read.  The program then ends with a message that
+   names the file. */
 #ifndef DDPM_TORN_FILE_H
 #define DDPM_TORN_FILE_H
 
+/* Installs the handler of SIGBUS. */
 void torn_file_catch(void);
 #endif
