@@ -92,9 +92,10 @@ void conversion_refuse_if(struct conversion *v, const char *key, bool asked)
         settings_wrong(v->say, key, "which this program does not have");
 }
 
-/* ---- the embedding of the time ---- */
+/* ---- the time embedding ---- */
 
-/* Makes room for half frequencies. */
+/* Allocates v->freq for `half` frequencies.  A divisor of 0 or less comes from an embedding that is too
+   narrow. */
 static int make_freq(struct conversion *v, int half, double divisor)
 {
     if (!(divisor > 0))
@@ -107,7 +108,7 @@ int conversion_freq_divide_last(struct conversion *v, int half, double divisor)
 {
     int code = make_freq(v, half, divisor);
 
-    /* Every cast is a rounding of the origin. */
+    /* Every cast rounds where the origin rounds. */
     for (int i = 0; i < half && !code; i++)
         v->freq[i] = expf((float)-log(10000) * (float)i / (float)divisor);
     return code;
@@ -124,7 +125,7 @@ int conversion_freq_divide_first(struct conversion *v, int half, double divisor,
 
 /* ---- the noise schedule ---- */
 
-/* Refuses a schedule of so many steps that gives a beta of more than 1. */
+/* Refuses a schedule that gives, with this number of steps, a beta of more than 1. */
 static int check_schedule(struct conversion *v, int steps, const char *name)
 {
     double *beta = malloc(2 * (size_t)steps * sizeof *beta);
@@ -148,12 +149,15 @@ int conversion_diffusion(struct conversion *v, const struct diffusion *d)
     cJSON_AddStringToObject(object, "prediction", d->prediction);
     cJSON_AddStringToObject(object, "variance", d->variance);
     cJSON_AddNumberToObject(object, "clip", d->clip);
+
+    /* cJSON ignores additions that fail.  The last one is checked in place of all. */
     return cJSON_AddNumberToObject(object, "t_scale", d->t_scale) ? DDPM_OK
                                                                   : dd_error_memory(v->err, "the conversion");
 }
 
 const char *conversion_number(char text[32], double x)
 {
+    /* 17 digits give any double back. */
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, 32, "%.*g", digits, x);
         if (strtod(text, NULL) == x)

@@ -1,4 +1,4 @@
-/* A conversion: a foreign checkpoint, what is said about it, and the configuration that its family makes of
+/* A conversion: a foreign checkpoint, its settings, and the configuration that its family makes from
    both.  Below are the functions that the families share. */
 #ifndef DDPM_CONVERSION_H
 #define DDPM_CONVERSION_H
@@ -8,15 +8,15 @@
 struct conversion {
     const struct checkpoint *in;
     struct settings *say;
-    cJSON *net, *diffusion; /* these objects of the model file (model-file.md), made by the family */
-    const void *shape;      /* what the family keeps for its map of names, in the arena; NULL: nothing */
+    cJSON *net, *diffusion; /* "net" and "diffusion" of the model file (model-file.md), made by the family */
+    const void *shape;      /* what the family's map of names needs, in the arena; NULL: nothing */
 
-    float *freq; /* [net.time.dim / 2] time.freq, rounded as the origin rounds it */
+    float *freq; /* [net.time.dim / 2] time.freq, rounded like in the origin */
 
-    double *beta, *alpha_bar; /* [steps] a schedule that the checkpoint holds; NULL: diffusion.name says it */
+    double *beta, *alpha_bar; /* [steps] a schedule in the checkpoint; NULL: diffusion.name names it */
     int steps;
 
-    char notes[1200]; /* what was assumed, a line each */
+    char notes[1200]; /* assumptions, one a line */
     struct dd_arena arena;
     ddpm_error *err;
 };
@@ -28,35 +28,35 @@ int conversion_note(struct conversion *v, const char *format, ...) DD_PRINTF(2, 
 /* Sets an error that begins with the file's name and returns DDPM_EDATA. */
 int conversion_error(struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
 
-/* Returns true when the checkpoint has a tensor of that name. */
+/* Returns true when the checkpoint has a tensor of this name. */
 bool conversion_has(const struct conversion *v, const char *format, ...) DD_PRINTF(2, 3);
 /* Returns true when the name of a tensor contains `part`. */
 bool conversion_mentions(const struct conversion *v, const char *part);
-/* Fills dim with the shape of a tensor, ones behind it.  Returns DDPM_EDATA when the tensor is missing or has
-   fewer than `rank` dimensions. */
+/* Fills dim with the shape of a tensor, followed by ones.  Returns DDPM_EDATA when the tensor is missing
+   or has fewer than `rank` dimensions. */
 int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char *format, ...) DD_PRINTF(4, 5);
 
-/* Notes an error when the setting is given and is not `found`, which the tensors show. */
+/* Notes an error when the setting is given and differs from `found`, the value that the tensors show. */
 void conversion_check_int(struct conversion *v, const char *key, int found);
-/* Notes an error about the setting when `asked`: it asks for what this program does not have. */
+/* Notes an error if `asked`: the setting asks for a feature that this program does not have. */
 void conversion_refuse_if(struct conversion *v, const char *key, bool asked);
 
-/* Fill v->freq with f_i = theta^(-i / divisor), i < half, in float32.  The origins round in two ways: the
-   first multiplies ln theta by i and then divides, with theta 10000 (diffusers, OpenAI); the second divides
-   first (Ho, lucidrains). */
+/* Fill v->freq with f_i = theta^(-i / divisor), i < half, in float32.  The origins round in two ways.  The
+   first multiplies ln theta by i and then divides, with theta = 10000 (diffusers, OpenAI); the second
+   divides first (Ho, lucidrains). */
 int conversion_freq_divide_last(struct conversion *v, int half, double divisor);
 int conversion_freq_divide_first(struct conversion *v, int half, double divisor, double theta);
 
-/* "diffusion" of the model file (model-file.md). */
+/* The values of "diffusion" in the model file (model-file.md). */
 struct diffusion {
     int steps;
     const char *name, *prediction, *variance;
     double clip, t_scale;
 };
 
-/* Makes v->diffusion.  Returns DDPM_EDATA when there is no schedule of that name with so many steps. */
+/* Makes v->diffusion.  Returns DDPM_EDATA when no schedule of this name has this number of steps. */
 int conversion_diffusion(struct conversion *v, const struct diffusion *d);
 
-/* Writes x with as few digits as read back to the same number; returns text. */
+/* Writes x with just enough digits to read back as the same number; returns text. */
 const char *conversion_number(char text[32], double x);
 #endif

@@ -1,4 +1,4 @@
-/* From a configuration and a map of names to a model.
+/* Makes a model from a configuration and a map of names.
 
    ddpm_model_create fixes the names and shapes of our tensors.  The account then goes through them and
    through the checkpoint: every weight of ours must be met by one foreign tensor of the right shape, and
@@ -12,7 +12,8 @@
 
 /* ---- the empty model ---- */
 
-/* Returns the metadata without "id", a text to be freed with cJSON_free; NULL when out of memory. */
+/* Returns the metadata without "id" as a text, which the caller frees with cJSON_free; NULL when out of
+   memory. */
 static char *metadata(struct conversion *v, const struct family *f)
 {
     cJSON *root = cJSON_CreateObject();
@@ -27,7 +28,7 @@ static char *metadata(struct conversion *v, const struct family *f)
     cJSON_AddStringToObject(source, "sha256", v->in->sha256);
     cJSON_AddStringToObject(source, "weights", *v->in->weights != '\0' ? v->in->weights : "unknown");
 
-    /* cJSON passes over what it cannot allocate; the last addition stands for all of them. */
+    /* cJSON ignores additions that fail.  The last one is checked in place of all. */
     bool complete = cJSON_AddStringToObject(source, "program", "ddpm " DDPM_VERSION) != NULL;
 
     char *text = complete ? cJSON_PrintUnformatted(root) : NULL;
@@ -43,9 +44,9 @@ static double member(const cJSON *object, const char *key)
     return cJSON_IsNumber(value) ? value->valuedouble : 0;
 }
 
-/* Returns a number of weights that the network has at least: those of one 3 x 3 convolution for each block of
-   a level, of a matrix behind the time embedding and of the table of classes.  No part of the network is more
-   than a few times larger than these together. */
+/* Returns a lower bound of the number of weights: one 3 x 3 convolution for each block of a level, a
+   matrix behind the time embedding, and the table of classes.  No other part of the network is more than a
+   few times larger than these together. */
 static double least_weights(const cJSON *net)
 {
     double hidden = member(cJSON_GetObjectItemCaseSensitive(net, "time"), "hidden");
@@ -59,8 +60,8 @@ static double least_weights(const cJSON *net)
     return least;
 }
 
-/* Memory goes by the size of the file, whatever a configuration says.  A small network may be created in any
-   case: the account then names the tensors that differ. */
+/* Refuses a network that is much larger than the file, so that a configuration cannot make the program
+   allocate more.  A small network is created in any case: the account then names the tensors that differ. */
 static int check_size(struct conversion *v)
 {
     static const double small = 1 << 22;
@@ -97,7 +98,7 @@ static int create(ddpm_model **m, struct conversion *v, const struct family *f)
 
 /* ---- the account of tensors ---- */
 
-/* Complaints of one kind: how many there are, and the first few. */
+/* Complaints of one kind: how many there are, and the text of the first few. */
 struct complaints {
     int count;
     bool cut;
@@ -121,7 +122,7 @@ static void complain_about(struct complaints *c, const char *format, ...)
         c->used += (size_t)snprintf(c->text + c->used, sizeof c->text - c->used, "%s%s", between, one);
 }
 
-/* Adds "2 missing: a, b" to a sentence, at most `share` characters of it. */
+/* Adds "2 missing: a, b" to a sentence, with at most `share` characters of the list. */
 static void append(char *text, size_t size, const char *kind, const struct complaints *c, int share)
 {
     size_t used = strlen(text);
@@ -136,18 +137,21 @@ static const char *shape_text(char text[64], int rank, const int64_t *dim)
     int used = snprintf(text, 64, "[");
     for (int i = 0; i < rank && used < 63; i++)
         used += snprintf(text + used, 64 - (size_t)used, "%s%lld", i > 0 ? ", " : "", (long long)dim[i]);
+    /* A text that was cut still ends with a bracket. */
     snprintf(text + (used < 62 ? used : 62), 2, "]");
     return text;
 }
 
-/* Writes to dim the shape that the foreign tensor should have. */
+/* Writes to dim the shape that the foreign tensor should have.  With several parts it has as many times
+   our rows. */
 static void expected_shape(int64_t dim[4], const struct foreign *from, const ddpm_tensor *ours)
 {
     memcpy(dim, ours->dim, 4 * sizeof *dim);
     dim[0] *= from->parts;
 }
 
-/* Compares shapes.  The foreign tensor may have further dimensions of 1: a 1 x 1 convolution is a matrix. */
+/* Compares shapes.  The foreign tensor may have further dimensions of 1: its 1 x 1 convolution may be our
+   matrix. */
 static bool has_shape(const struct checkpoint_tensor *t, int rank, const int64_t dim[4])
 {
     if (t->rank < rank)
@@ -158,8 +162,8 @@ static bool has_shape(const struct checkpoint_tensor *t, int rank, const int64_t
     return true;
 }
 
-/* Checks one weight of ours and marks the foreign tensor that it needs.  Parts of one foreign tensor make one
-   complaint. */
+/* Checks one of our weights and marks the foreign tensor that it needs.  Several parts of one foreign
+   tensor make one complaint. */
 static void check_weight(const struct conversion *v, const struct family *f, const ddpm_tensor *ours,
                          struct complaints *missing, struct complaints *shapes, bool *used)
 {
@@ -170,7 +174,7 @@ static void check_weight(const struct conversion *v, const struct family *f, con
     expected_shape(dim, &from, ours);
 
     const struct checkpoint_tensor *t = checkpoint_find(v->in, from.name);
-    /* q, k and v may be parts of one tensor, which is then missing or wrong once. */
+    /* q, k and v may be parts of one tensor.  If it is missing or wrong, only part 0 complains. */
     if (t)
         used[t - v->in->tensor] = true;
     if (from.part > 0)
@@ -195,6 +199,7 @@ static int account(struct conversion *v, const struct family *f, const ddpm_mode
     for (size_t i = 0; i < count; i++)
         if (family_is_weight(ours[i].name))
             check_weight(v, f, &ours[i], &missing, &shapes, used);
+
     for (size_t i = 0; i < v->in->tensors; i++) {
         const struct checkpoint_tensor *t = &v->in->tensor[i];
         if (!used[i] && (!f->ignores || !f->ignores(v, t)))
@@ -202,7 +207,8 @@ static int account(struct conversion *v, const struct family *f, const ddpm_mode
     }
     free(used);
 
-    /* Each kind gets its share of one sentence; "of a wrong shape" and the like take up to 25 characters. */
+    /* The kinds of complaints share one sentence.  Words such as "of a wrong shape" take up to 25
+       characters. */
     int kinds = (missing.count > 0) + (shapes.count > 0) + (unexpected.count > 0);
     int share = 360 / (kinds + !kinds) - 25;
     append(text, sizeof text, "missing", &missing, share);
@@ -221,7 +227,7 @@ static int64_t elements_of(const ddpm_tensor *t)
     return n;
 }
 
-/* Reads a tensor of several parts and takes the rows of one: see struct foreign. */
+/* Reads a tensor of several parts and copies the rows of one part: see struct foreign. */
 static int read_part(const struct conversion *v, const struct foreign *from,
                      const struct checkpoint_tensor *t, const ddpm_tensor *ours)
 {
@@ -232,6 +238,7 @@ static int read_part(const struct conversion *v, const struct foreign *from,
 
     int code = checkpoint_floats(v->in, t, all, v->err);
     for (int64_t r = 0; r < rows && !code; r++) {
+        /* Our row r is row r % run of run r / run.  Their runs alternate between the parts. */
         int64_t theirs = (r / from->run * from->parts + from->part) * from->run + r % from->run;
         memcpy(out + r * row, all + theirs * row, (size_t)row * sizeof *out);
     }
@@ -247,7 +254,8 @@ static int fill_weight(const struct conversion *v, const struct family *f, const
     return from.parts > 1 ? read_part(v, &from, t, ours) : checkpoint_floats(v->in, t, ours->data, v->err);
 }
 
-/* Fills a table that no checkpoint holds among its weights.  A named schedule is in the model already. */
+/* Fills a table that is not among a checkpoint's weights.  The tables of a named schedule are in the model
+   already. */
 static void fill_table(const struct conversion *v, const ddpm_tensor *ours)
 {
     size_t n = (size_t)elements_of(ours);

@@ -3,10 +3,10 @@
 #define DDPM_CONVERTED_MODEL_H
 #include "family/family.h"
 
-/* Makes the model that family_read has described; the caller closes it.  v->net and v->diffusion move
-   into it.  Returns DDPM_EDATA, naming the first few tensors, unless the checkpoint holds every weight
+/* Makes the model that family_read has described; the caller closes it.  v->net and v->diffusion move into
+   the model.  Returns DDPM_EDATA, naming the first few tensors, unless the checkpoint holds every weight
    of the network in the right shape and nothing else. */
 int converted_model(ddpm_model **m, struct conversion *v, const struct family *f);
-/* Counts the weights that come from the checkpoint; *parameters is the number of their elements. */
+/* Counts the weights that come from the checkpoint.  Sets *parameters to the number of their elements. */
 size_t converted_weights(const ddpm_model *m, double *parameters);
 #endif

@@ -1,7 +1,7 @@
-/* diffusers' scheduler_config.json (checkpoint-families.md 1.1, 8.1).
+/* Reads diffusers' scheduler_config.json (checkpoint-families.md 1.1, 8.1).
 
-   A scheduler of diffusers is a noise schedule and a way to step.  Only the first is part of a model.  A
-   field that is missing has the constructor's default; null is a value of its own. */
+   A scheduler of diffusers is a noise schedule and a way to step.  Only the noise schedule is part of a
+   model. A field that is missing has the constructor's default; null is a value of its own. */
 #include "family/diffusers_scheduler.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ int diffusers_choice(struct conversion *v, const char *key, const struct word *l
 /* ---- the kinds of schedulers ---- */
 
 /* The schedulers of diffusers that have DDPM's noise schedule, with the defaults of their constructors.
-   own: their chain is DDPM's too; the others are solvers. */
+   own: the chain is DDPM's too; otherwise the scheduler is a solver. */
 struct scheduler {
     const char *class;
     bool own;
@@ -57,7 +57,7 @@ static const struct scheduler schedulers[] = {
     { "TCDScheduler", false, DIFFUSERS_SCALED_LINEAR, 0.00085, 0.012 },
 };
 
-/* Settings of the solvers that change how they step, and nothing of a model. */
+/* Settings that change how a solver steps, and nothing in a model. */
 static const char *const solver_settings[] = { "algorithm_type",
                                                "corrector_order",
                                                "disable_corrector",
@@ -98,7 +98,7 @@ static const struct scheduler *find_scheduler(struct conversion *v, const char *
     return NULL;
 }
 
-/* Returns the scheduler that the configuration names, the first one on an error. */
+/* Returns the scheduler that the configuration names; after an error the first of the list. */
 static const struct scheduler *read_class(struct conversion *v)
 {
     struct settings *s = v->say;
@@ -107,7 +107,7 @@ static const struct scheduler *read_class(struct conversion *v)
     if (!k)
         return schedulers;
 
-    /* Asking for a setting is what marks it as used. */
+    /* A setting that is asked for counts as used. */
     for (size_t i = 0; i < sizeof solver_settings / sizeof *solver_settings && !k->own; i++) {
         char key[64];
         snprintf(key, sizeof key, "scheduler.%s", solver_settings[i]);
@@ -132,7 +132,7 @@ static const struct scheduler *read_class(struct conversion *v)
 /* ---- the noise schedule ---- */
 
 /* Reads the list trained_betas.  diffusers computes beta and 1 - beta in float32; torch.cumprod
-   accumulates in double and rounds what it puts out. */
+   accumulates in double and rounds its results. */
 static int read_betas(struct conversion *v, int steps)
 {
     struct settings *s = v->say;
@@ -145,6 +145,7 @@ static int read_betas(struct conversion *v, int steps)
     if (settings_numbers(s, "scheduler.trained_betas", v->beta, steps, 0, 1) != steps)
         settings_wrong(s, "scheduler.trained_betas", "expected %d numbers, as many as num_train_timesteps",
                        steps);
+
     double product = 1;
     for (int t = 0; t < steps && !s->code; t++) {
         v->beta[t] = (float)v->beta[t];
@@ -154,7 +155,7 @@ static int read_betas(struct conversion *v, int steps)
     return s->code;
 }
 
-/* Writes our name of the schedule to name and returns it; k has the defaults. */
+/* Writes our name of the schedule to `name` and returns it.  k has the defaults. */
 static const char *schedule_name(char name[128], struct conversion *v, const struct scheduler *k,
                                  bool predicts_eps)
 {
@@ -165,7 +166,7 @@ static const char *schedule_name(char name[128], struct conversion *v, const str
     double end = settings_number(s, "scheduler.beta_end", 1e-12, 1, k->end);
     bool zero = settings_bool(s, "scheduler.rescale_betas_zero_snr", false);
 
-    /* At alpha_bar = 0 the input is pure noise: eps tells nothing of the image. */
+    /* At alpha_bar = 0 the input is pure noise, from which eps tells nothing about the image. */
     if (zero && predicts_eps)
         settings_wrong(s, "scheduler.rescale_betas_zero_snr",
                        "but a network that predicts epsilon says nothing where the signal is zero");
@@ -174,14 +175,14 @@ static const char *schedule_name(char name[128], struct conversion *v, const str
     return name;
 }
 
-/* Returns our name of the variance; a learned one needs twice the outputs. */
+/* Returns our name of the variance.  A learned variance needs twice the outputs. */
 static const char *variance_name(struct conversion *v, int channels, int outputs)
 {
     int type = diffusers_choice(v, "scheduler.variance_type", diffusers_variances);
     const struct word *variance = &diffusers_variances[type];
     int expected = strcmp(variance->ours, "learned-range") ? channels : 2 * channels;
 
-    /* Further channels in are a condition, such as a small image. */
+    /* Input channels beyond the outputs are a condition, such as a small image. */
     if (outputs < channels)
         settings_wrong(v->say, "unet.in_channels",
                        "but out_channels %d: a network that is given further channels (super-resolution, "
@@ -193,7 +194,7 @@ static const char *variance_name(struct conversion *v, int channels, int outputs
     return variance->ours;
 }
 
-/* Reads what changes steps and samplers but not the model. */
+/* Reads the settings that change how a scheduler steps, but not the model. */
 static void read_sampling(struct conversion *v)
 {
     struct settings *s = v->say;
@@ -225,12 +226,13 @@ int diffusers_read_scheduler(struct conversion *v, int channels, int outputs)
     int prediction = diffusers_choice(v, "scheduler.prediction_type", diffusers_predictions);
     d.prediction = diffusers_predictions[prediction].ours;
     d.steps = settings_int(s, "scheduler.num_train_timesteps", 1, 65535, 1000);
+
     bool listed = settings_given(s, "scheduler.trained_betas");
     char name[128];
     d.name = schedule_name(name, v, k, !strcmp(d.prediction, "eps"));
     d.variance = variance_name(v, channels, outputs);
 
-    /* Without clipping the range is still a setting that is used. */
+    /* The range is read without clipping too, so that it counts as used. */
     double range = settings_number(s, "scheduler.clip_sample_range", 1e-6, 1e6, 1);
     d.clip = settings_bool(s, "scheduler.clip_sample", true) ? range : 0;
     read_sampling(v);

@@ -1,4 +1,4 @@
-/* diffusers' words and ours: see diffusers_words.h. */
+/* Lists the words of diffusers' configurations and ours (diffusers_words.h). */
 #include "family/diffusers_words.h"
 #include <stdio.h>
 #include <string.h>

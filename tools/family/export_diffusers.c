@@ -1,9 +1,9 @@
-/* The reverse of family_diffusers.c and diffusers_scheduler.c (checkpoint-families.md 1.1, 8.1):
-   UNet2DModel's config.json and scheduler_config.json from "net" and "diffusion" of a model.
+/* Makes UNet2DModel's config.json and scheduler_config.json from "net" and "diffusion" of a model.  It is the
+   reverse of family_diffusers.c and diffusers_scheduler.c (checkpoint-families.md 1.1, 8.1).
 
-   diffusers has one number for some things of which our model has several: heads, samplers of levels
-   with attention, widths of the embedding.  These must agree.  A schedule that no name of diffusers
-   gives is written out as trained_betas, which it rounds to float32. */
+   diffusers has a single number for some settings of which our model has several: heads, samplers of levels
+   with attention, widths of the embedding.  These have to agree.  A schedule that has no name in diffusers is
+   written out as trained_betas, which diffusers rounds to float32. */
 #include "family/export_diffusers.h"
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -20,7 +20,7 @@ struct exporter {
     const ddpm_model *model;
     const ddpm_about *about;
     struct unet unet;
-    const char *schedule, *prediction, *variance; /* of "diffusion" */
+    const char *schedule, *prediction, *variance; /* texts of "diffusion" */
     ddpm_error *err;
 };
 
@@ -52,11 +52,13 @@ static void begin(cJSON *c, const char *class)
 
 /* ---- the network ---- */
 
-/* Finds the shift with which f_i = exp(-ln(10000) i / (half - shift)) is time.freq, to a few roundings of
-   float32. */
+/* Finds the shift for which f_i = exp(-ln(10000) i / (half - shift)) equals time.freq, up to a few
+   roundings of float32. */
 static int find_freq_shift(double *shift, const struct exporter *e, const float *freq, int half)
 {
+    /* f_1 alone gives the shift.  Adding 0.0 turns -0 into 0. */
     *shift = half > 1 ? round(half - log(10000) / -log(freq[1])) + 0.0 : 0;
+
     for (int i = 0; i < half; i++)
         if (!(fabs(freq[i] - exp(-log(10000) * i / (half - *shift))) <= 2e-6 * freq[i]))
             return refuse(e, "time.freq[%d] is %g, which no freq_shift gives", i, (double)freq[i]);
@@ -80,6 +82,7 @@ static int add_time(cJSON *c, const struct exporter *e)
     for (size_t i = 0; i < n && !code; i++)
         if (!strcmp(t[i].name, "time.freq"))
             code = find_freq_shift(&shift, e, t[i].data, (int)t[i].dim[0]);
+
     cJSON_AddStringToObject(c, "time_embedding_type", "positional");
     cJSON_AddNumberToObject(c, "time_embedding_dim", u->time_hidden);
     cJSON_AddNumberToObject(c, "freq_shift", shift);
@@ -87,7 +90,7 @@ static int add_time(cJSON *c, const struct exporter *e)
     return code;
 }
 
-/* Adds the list of blocks and the sampler of one side.  The sampler holds for all levels with attention. */
+/* Adds the blocks of one side, and the sampler, which is the same for all its levels with attention. */
 static int add_side(cJSON *c, const struct exporter *e, bool up)
 {
     const struct unet *u = &e->unet;
@@ -95,7 +98,9 @@ static int add_side(cJSON *c, const struct exporter *e, bool up)
     bool any_conv = false, any_res = false;
     for (int i = 0; i < u->levels; i++) {
         int level = up ? u->levels - 1 - i : i;
-        int step = up ? level - 1 : level; /* the step behind it, between the levels step and step + 1 */
+
+        /* The step behind this level lies between the levels `step` and step + 1. */
+        int step = up ? level - 1 : level;
         bool steps = i + 1 < u->levels, res = steps && (up ? u->up_res : u->down_res)[step];
         bool attends = (up ? u->heads_up : u->heads_down)[level] > 0;
         int kind = res ? DIFFUSERS_RESIDUAL : DIFFUSERS_PLAIN;
@@ -125,7 +130,8 @@ static int add_blocks(cJSON *c, const struct exporter *e)
     return code;
 }
 
-/* Heads of the levels of the network: all have one, or all have the same channels. */
+/* What the attentions of the network have in common.  single: each has one head; same: the heads of all
+   have dim channels. */
 struct heads {
     bool any, single, same;
     int dim;
@@ -142,8 +148,8 @@ static void take_heads(struct heads *h, const struct unet *u, int heads, int lev
     h->dim = dim;
 }
 
-/* attention_head_dim holds for all levels: it makes width / dim heads.  null means one head, as wide as its
-   level. */
+/* Adds attention_head_dim, which makes width / dim heads at every level.  null means one head, as wide as
+   its level. */
 static int add_heads(cJSON *c, const struct exporter *e)
 {
     const struct unet *u = &e->unet;
@@ -181,6 +187,7 @@ static int add_norms(cJSON *c, const struct exporter *e)
     if (attends && !u->scale_shift && !u->mid_groups)
         return refuse(e, "net.norm.mid_attention is 0; it leaves that norm out only with scale_shift");
 
+    /* Without a value, diffusers gives the norm this number of groups. */
     int usual = u->scale_shift ? 0 : u->groups;
     cJSON_AddNumberToObject(c, "norm_num_groups", u->groups);
     cJSON_AddNumberToObject(c, "norm_eps", u->eps);
@@ -216,8 +223,8 @@ static int describe_unet(cJSON *c, const struct exporter *e)
 
 /* ---- the schedule ---- */
 
-/* Returns true when the schedule of that name is the model's, but for the float32 in which diffusers computes
-   it.  beta and alpha_bar have room for the model's steps. */
+/* Returns true when the schedule of this name is the model's, up to the float32 in which diffusers
+   computes it.  beta and alpha_bar have room for the model's steps. */
 static bool gives(const char *name, const ddpm_about *a, double *beta, double *alpha_bar)
 {
     bool same = ddpm_betas(beta, alpha_bar, a->steps, name, NULL) == DDPM_OK;
@@ -227,7 +234,8 @@ static bool gives(const char *name, const ddpm_about *a, double *beta, double *a
     return same;
 }
 
-/* Reads the two numbers behind a schedule's name, "f32:linear:1e-4,0.02"; or takes diffusers' defaults. */
+/* Reads the two numbers in the name of a schedule, "f32:linear:1e-4,0.02"; without them, diffusers'
+   defaults. */
 static void read_ends(double *start, double *end, const char *name)
 {
     const char *numbers = strchr(name, ':');
@@ -239,7 +247,8 @@ static void read_ends(double *start, double *end, const char *name)
     }
 }
 
-/* Returns the schedule of diffusers that is the model's; DIFFUSERS_SCHEDULES: none.  room [2 * steps]. */
+/* Returns the schedule of diffusers that equals the model's; DIFFUSERS_SCHEDULES: there is none.  room [2
+   * steps]. */
 static int find_schedule(const struct exporter *e, double start, double end, bool zero, double *room)
 {
     static const int order[] = { DIFFUSERS_LINEAR, DIFFUSERS_SCALED_LINEAR, DIFFUSERS_SIGMOID,
@@ -299,6 +308,7 @@ static int describe_scheduler(cJSON *c, const struct exporter *e)
     cJSON_AddStringToObject(c, "timestep_spacing", "leading");
     cJSON_AddNumberToObject(c, "steps_offset", 0);
 
+    /* The tables are room for schedules to compare with. */
     double *room = malloc(2 * (size_t)a->steps * sizeof *room);
     int code = room ? add_betas(c, e, room) : dd_error_memory(e->err, "the schedule");
     free(room);

@@ -1,7 +1,7 @@
-/* The folder of a diffusers pipeline: see export_folder.h.
+/* Writes the folder of a diffusers pipeline (export_folder.h).
 
-   All files are written under temporary names before the first of them is renamed.  So what a folder
-   held stays whole when one cannot be written.  When renaming fails, the files of a new folder are
+   All files are written under temporary names before the first of them is renamed.  So if a file cannot be
+   written, the earlier contents of the folder stay whole.  If renaming fails, the files of a new folder are
    removed. */
 #include "family/export_folder.h"
 #include <errno.h>
@@ -25,7 +25,7 @@ enum { WEIGHTS, CONFIG, SCHEDULER, INDEX, FILES };
 static const char *const names[FILES] = { "unet/diffusion_pytorch_model.safetensors", "unet/config.json",
                                           "scheduler/scheduler_config.json", "model_index.json" };
 
-/* Makes a folder; one that exists already will do where may_exist. */
+/* Makes a folder.  may_exist: a folder that exists already is accepted. */
 static int make_folder(const char *path, bool may_exist, ddpm_error *err)
 {
     struct stat st;
@@ -43,7 +43,7 @@ static int make_folder(const char *path, bool may_exist, ddpm_error *err)
                     strerror(number));
 }
 
-/* Describes a tensor for the file of weights, as float32; *arena holds what had to be widened. */
+/* Describes a tensor as float32 for the file of weights.  float16 is widened into the arena. */
 static int make_entry(struct dd_entry *e, const ddpm_tensor *t, struct dd_arena *arena)
 {
     *e = (struct dd_entry){ .name = t->name, .dtype = DD_F32, .rank = t->rank, .count = 1, .data = t->data };
@@ -93,7 +93,7 @@ struct contents {
     const cJSON *unet, *scheduler;
 };
 
-/* Writes one of the files; path is for messages. */
+/* Writes one of the four files; path is for messages. */
 static int write_file(struct dd_output *o, int file, const struct contents *e, const char *path,
                       ddpm_error *err)
 {
@@ -116,11 +116,13 @@ static int write_files(const struct contents *e, const char *folder, char *path,
         snprintf(path, size, "%s/%s", folder, names[k]);
         code = dd_output_create(&output[k], path, replace, err);
     }
+
     for (int k = 0; k < FILES && !code; k++) {
         snprintf(path, size, "%s/%s", folder, names[k]);
         code = write_file(&output[k], k, e, path, err);
     }
 
+    /* The index is the last in the list, so the folder becomes a pipeline only when all else is there. */
     for (; done < FILES && !code; done++)
         code = dd_output_commit(&output[done], err);
     for (; done < FILES; done++)
@@ -136,6 +138,7 @@ int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *un
     char *path = malloc(size);
     int code = path ? make_folder(folder, replace, err) : dd_error_memory(err, "the exported folder");
     bool made = !code && !replace;
+
     for (int k = 0; k < 2 && !code; k++) {
         snprintf(path, size, "%s/%s", folder, k ? "scheduler" : "unet");
         code = make_folder(path, replace, err);
@@ -143,6 +146,7 @@ int export_folder_write(const ddpm_model *m, const char *folder, const cJSON *un
     if (!code)
         code = write_files(&e, folder, path, size, replace, err);
 
+    /* After an error a folder that this call made is removed, files first. */
     const char *const traces[] = { names[WEIGHTS], names[CONFIG], names[SCHEDULER], "unet", "scheduler", "" };
     for (size_t k = 0; made && code && k < sizeof traces / sizeof *traces; k++) {
         snprintf(path, size, "%s/%s", folder, traces[k]);

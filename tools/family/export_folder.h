@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "ddpm.h"
 
-/* The version of diffusers that has these fields. */
+/* The version of diffusers whose fields are written. */
 #define EXPORT_DIFFUSERS "0.42.1"
 
 /* Writes unet/config.json and scheduler/scheduler_config.json from the two objects, the weights of m as

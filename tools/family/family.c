@@ -1,4 +1,4 @@
-/* The list of families, and what is common to them: see family.h. */
+/* Lists the families, and finds the one of a checkpoint (family.h). */
 #include "family/family.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static bool has_signature(const struct family *f, const struct checkpoint *c)
     return true;
 }
 
-/* Says which tensor each family is known by. */
+/* Fills in the error that no family is known, with a typical tensor of each. */
 static int unknown_family(const struct checkpoint *c, ddpm_error *err)
 {
     char list[300] = "";
@@ -42,6 +42,7 @@ static int unknown_family(const struct checkpoint *c, ddpm_error *err)
 
 int family_find(const struct family **f, const char *name, const struct checkpoint *c, ddpm_error *err)
 {
+    /* Our own model files have these two tables. */
     if (checkpoint_find(c, "schedule.alpha_bar") != NULL && checkpoint_find(c, "time.freq") != NULL)
         return dd_error(err, DDPM_EDATA,
                         "%s: is a model file of this program already; ddpm export makes other files of it",
@@ -64,7 +65,8 @@ int family_read(struct conversion *v, const struct family *f)
     char unused[200];
     int code = f->read(v);
 
-    /* settings_end reports what is missing or wrong among the settings, and then needs no error of ours. */
+    /* settings_end reports missing and wrong settings.  Then the code of f->read has no message of its
+       own. */
     if (code && !v->say->code && v->say->missing[0] == '\0')
         return code;
     code = settings_end(v->say, v->in->file, f->spare, unused, sizeof unused);

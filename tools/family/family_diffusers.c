@@ -1,5 +1,6 @@
-/* Hugging Face diffusers: UNet2DModel with its config.json (checkpoint-families.md 1).  Our names of tensors
-   are its names.  A field that is missing has the constructor's default; null is a value of its own. */
+/* Reads Hugging Face diffusers' UNet2DModel with its config.json (checkpoint-families.md 1).  Our names of
+   tensors are its names.  A field that is missing has the constructor's default; null is a value of its
+   own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,10 @@ static const char *const spare[] = { "note",
                                      "unet.use_ema_warmup",
                                      NULL };
 
-enum { LEVELS = 4 }; /* of the constructor's defaults */
+/* The constructor's defaults have this number of levels. */
+enum { LEVELS = 4 };
 
-/* Refuses all words but this one. */
+/* Refuses a setting with any other word than this one. */
 static void expect_word(struct conversion *v, const char *key, const char *word)
 {
     const struct word only[] = { { word, word }, { NULL, NULL } };
@@ -34,7 +36,7 @@ static void expect_word(struct conversion *v, const char *key, const char *word)
 
 /* ---- blocks ---- */
 
-/* Fills kind [levels] with DIFFUSERS_... of each block of a side. */
+/* Fills kind [levels] with the DIFFUSERS_...  kind of each block on one side. */
 static void read_blocks(struct conversion *v, const char *key, bool up, const char *const *defaults,
                         int levels, int *kind)
 {
@@ -59,8 +61,8 @@ static void read_blocks(struct conversion *v, const char *key, bool up, const ch
     }
 }
 
-/* Returns the heads of an attention of `channels` channels; head_dim 0: it has one.  A head_dim that does not
-   divide the channels leaves a rest, which no head has. */
+/* Returns how many heads an attention of `channels` channels has; head_dim 0: one.  If head_dim does not
+   divide the channels, the remaining channels belong to no head, and u->head_dim is set. */
 static int heads_of(struct conversion *v, struct unet *u, int head_dim, int channels)
 {
     if (head_dim == 0)
@@ -86,8 +88,8 @@ static void read_widths(struct conversion *v, struct unet *u)
     }
 }
 
-/* Reads the kinds of blocks and what follows from them: heads and steps between the levels.  diffusers lists
-   the blocks of the way up from the deepest level. */
+/* Reads the kinds of blocks, and derives the heads and the steps between the levels.  diffusers lists the
+   blocks of the way up from the deepest level. */
 static void read_levels(struct conversion *v, struct unet *u)
 {
     static const char *const downs[LEVELS] = { "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D",
@@ -97,6 +99,7 @@ static void read_levels(struct conversion *v, struct unet *u)
     int down[UNET_LEVELS] = { 0 }, up[UNET_LEVELS] = { 0 }, last = u->levels - 1;
     read_blocks(v, "unet.down_block_types", false, downs, u->levels, down);
     read_blocks(v, "unet.up_block_types", true, ups, u->levels, up);
+
     bool down_res = diffusers_choice(v, "unet.downsample_type", diffusers_samplers);
     bool up_res = diffusers_choice(v, "unet.upsample_type", diffusers_samplers);
     const cJSON *dim = settings_find(s, "unet.attention_head_dim");
@@ -109,6 +112,7 @@ static void read_levels(struct conversion *v, struct unet *u)
         u->down_res[i] = down[i] == DIFFUSERS_RESIDUAL || (attends_down && down_res);
     }
     for (int i = 0; i < last; i++) {
+        /* Step i ends at level i, whose step up belongs to the block of level i + 1. */
         int kind = up[last - 1 - i];
         u->up_res[i] = kind == DIFFUSERS_RESIDUAL || (kind == DIFFUSERS_ATTENTION && up_res);
     }
@@ -149,7 +153,7 @@ static int read_time(struct conversion *v, struct unet *u)
     u->time_hidden = settings_int(s, "unet.time_embedding_dim", 1, 1 << 20, 4 * u->widths[0]);
     u->cos_first = settings_bool(s, "unet.flip_sin_to_cos", true);
 
-    /* f_i = 10000^(-i / (half - shift)). */
+    /* The frequencies are f_i = 10000^(-i / (half - shift)). */
     double shift = settings_number(s, "unet.freq_shift", -1e6, 1e6, 0);
     return s->code ? s->code : conversion_freq_divide_last(v, u->time_dim / 2, u->time_dim / 2 - shift);
 }
@@ -198,7 +202,7 @@ static int read(struct conversion *v)
 
 /* ---- the tensors ---- */
 
-/* Files of 2022 call the parts of an attention query, key, value and proj_attn. */
+/* Maps names of files from 2022, which call the parts of an attention query, key, value and proj_attn. */
 static void map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours)
 {
     static const struct word names[] = { { ".query.", ".to_q." },
@@ -230,8 +234,8 @@ static bool are_equal(const struct checkpoint *c, const struct checkpoint_tensor
     return same;
 }
 
-/* A sampler's convolution may stand in the file twice, also as Conv2d_0: returns true for this one when
-   it holds the same numbers. */
+/* Returns true for the second copy of a sampler's convolution, called Conv2d_0, when it holds the same
+   numbers. */
 static bool is_alias(const struct conversion *v, const struct checkpoint_tensor *t)
 {
     char name[96];

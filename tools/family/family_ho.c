@@ -1,6 +1,6 @@
-/* The network of Ho et al. 2020 in PyTorch: pesser's port of the published models, and ermongroup's
-   training code (checkpoint-families.md 3).  The tensors tell the shape.  The file does not hold the
-   configuration, which says the size of the images, the schedule and the variance. */
+/* Reads the network of Ho et al.  2020 in PyTorch: pesser's port of the published models, and ermongroup's
+   training code (checkpoint-families.md 3).  The tensors show the shape.  Image size, schedule and
+   variance are in a configuration that the file does not hold. */
 #include <stdio.h>
 #include <string.h>
 #include "family/family.h"
@@ -23,9 +23,9 @@ static const char *const spare[] = { "note",
                                      "model.ema_rate",
                                      NULL };
 
-/* ---- what the tensors say ---- */
+/* ---- what the tensors show ---- */
 
-/* Returns how many tensors have the names of the format with 0, 1, ...; at most most + 1. */
+/* Returns how many tensors have the names that the format gives for 0, 1, ...; at most most + 1. */
 static int count(const struct conversion *v, const char *format, int most)
 {
     int n = 0;
@@ -87,7 +87,7 @@ static void check_widths(struct conversion *v, const struct unet *u)
                            u->time_dim);
 }
 
-/* A level has attention where its width is listed. */
+/* Compares the levels with attention: in the configuration, those whose width is listed. */
 static void check_attention(struct conversion *v, const struct unet *u)
 {
     int list[32], n = settings_ints(v->say, "model.attn_resolutions", list, 32, 1, 1 << 16);
@@ -113,7 +113,7 @@ static void read_config(struct conversion *v, struct unet *u)
         !settings_size(s, "data.image_size", &u->height, &u->width))
         settings_ask(s, "resolution=32");
 
-    /* The tensors answer these too. */
+    /* The tensors show these values too. */
     conversion_check_int(v, "model.ch", u->time_dim);
     conversion_check_int(v, "model.num_res_blocks", u->blocks);
     conversion_check_int(v, "model.in_channels", u->channels);
@@ -123,7 +123,7 @@ static void read_config(struct conversion *v, struct unet *u)
     if (u->width > 0)
         check_attention(v, u);
 
-    /* This program has these in one way only. */
+    /* These have one value in this program. */
     conversion_refuse_if(v, "model.resamp_with_conv", !settings_bool(s, "model.resamp_with_conv", true));
     conversion_refuse_if(v, "model.type", strcmp(settings_text(s, "model.type", "simple"), "simple"));
     conversion_refuse_if(v, "data.rescaled", !settings_bool(s, "data.rescaled", true));
@@ -131,8 +131,8 @@ static void read_config(struct conversion *v, struct unet *u)
     u->dropout = settings_number(s, "model.dropout", 0, 1, 0);
 }
 
-/* Returns our name of the variance.  The published models of 256 x 256 pixels have the small one, those of 32
-   and 64 the large one. */
+/* Returns our name of the variance.  The published models have the small one for 256 x 256 pixels, and the
+   large one for 32 and 64. */
 static const char *variance_name(struct conversion *v, const struct unet *u)
 {
     struct settings *s = v->say;
@@ -150,8 +150,8 @@ static const char *variance_name(struct conversion *v, const struct unet *u)
     return small ? "beta-tilde" : "beta";
 }
 
-/* Writes our name of the schedule, "linear:0.0001,0.02".  cast: ermongroup's code rounds its tables to
-   float32. */
+/* Writes our name of the schedule, "linear:0.0001,0.02".  cast: the tables are rounded to float32, as in
+   ermongroup's code. */
 static void write_schedule(char name[160], const char *schedule, double start, double end, bool cast)
 {
     char first[32], last[32];
@@ -167,7 +167,8 @@ static void write_schedule(char name[160], const char *schedule, double start, d
         snprintf(name, 160, "%s%s:%s,%s", rounded, schedule, first, last);
 }
 
-/* Returns the name of the schedule, and says what is taken as published where nothing else is said. */
+/* Returns the name of the schedule, and notes which values are taken as published because nothing gives
+   them. */
 static const char *schedule_of(struct conversion *v, int steps, double start, double end)
 {
     static const char *const schedules[] = { "linear",   "quad",     "const",  "jsd",
@@ -206,7 +207,7 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
     if (s->code || s->missing[0] != '\0')
         return DDPM_EUSAGE;
 
-    /* Only ermongroup's files hold an average beside the raw weights. */
+    /* A file with an average beside the raw weights is from ermongroup. */
     write_schedule(name, schedule, start, end, v->in->has_ema);
     return conversion_diffusion(v, &d);
 }
@@ -239,7 +240,7 @@ static int read(struct conversion *v)
 
 /* ---- the map of names ---- */
 
-/* Beginnings of our names: first of those outside of blocks, then of those inside. */
+/* The beginnings of our names: first outside of blocks, then inside of them. */
 static const struct unet_rename names[] = {
     { "time_embedding.linear_1.", "temb.dense.0." },
     { "time_embedding.linear_2.", "temb.dense.1." },
@@ -257,8 +258,8 @@ static const struct unet_rename names[] = {
 
 enum { NAMES = sizeof names / sizeof *names };
 
-/* Writes the beginning of the foreign name, "up.2.attn.1.".  There a level of the way up is counted from full
-   size, as on the way down. */
+/* Writes the beginning of the foreign name, "up.2.attn.1.".  Levels of the way up are numbered from full
+   size there, as on the way down. */
 static void write_place(char text[64], const struct unet *u, const struct unet_place *p)
 {
     const char *side = p->side == UNET_UP ? "up" : "down";

@@ -1,5 +1,5 @@
-/* lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4): the network.  The
-   tensors tell its shape, and our names are its names.  lucidrains_schedule.c has the rest. */
+/* Reads the network of lucidrains' denoising-diffusion-pytorch from 2.0 on (checkpoint-families.md 4).
+   The tensors show its shape, and our names are its names.  lucidrains_schedule.c reads the rest. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static const char *const spare[] = { "note",
                                      "dropout",
                                      "Trainer.*",
                                      NULL };
-/* Tables that GaussianDiffusion keeps beside the network. */
+/* The tables that GaussianDiffusion keeps beside the network. */
 static const char *const buffers[] = { "betas",
                                        "alphas_cumprod",
                                        "alphas_cumprod_prev",
@@ -38,19 +38,19 @@ static const char *const buffers[] = { "betas",
                                        "loss_weight",
                                        NULL };
 
-/* Lists run by level; level 0 has the full size of the image. */
+/* The shape of the network.  A list has an entry for each level; level 0 has the full size of the image. */
 struct lucid {
     int height, width, channels, outputs;
     int init; /* channels behind the first convolution */
     int levels, widths[LEVELS];
     int time_dim, time_hidden;
     int full[LEVELS];            /* 1: full attention, 0: linear */
-    int heads, head_dim, memory; /* of every attention; memory: keys and values that it has learned */
+    int heads, head_dim, memory; /* the same for every attention; memory: learned keys and values */
 };
 
-/* ---- what the tensors say ---- */
+/* ---- what the tensors show ---- */
 
-/* Refuses networks of the same author that have other inputs. */
+/* Refuses the author's networks with other inputs. */
 static int refuse_others(struct conversion *v)
 {
     const struct checkpoint_tensor *first = checkpoint_find(v->in, "init_conv.weight");
@@ -69,7 +69,7 @@ static int refuse_others(struct conversion *v)
     return DDPM_OK;
 }
 
-/* Refuses versions before 2.0, and embeddings of the time that are learned or random. */
+/* Refuses versions before 2.0, and time embeddings that are learned or random. */
 static int refuse_old(struct conversion *v)
 {
     const char *why = NULL;
@@ -99,8 +99,8 @@ static int refuse_old(struct conversion *v)
     return DDPM_OK;
 }
 
-/* Reads the attention at `place`.  to_out tells whether it is a full or a linear one: mem_kv is [2, heads,
-   memory, channels of a head] of a full one, and of a linear one its last two dimensions change places. */
+/* Reads the attention at `place`.  A full attention has a tensor to_out.weight, and its mem_kv is [2,
+   heads, memory, channels of a head].  For a linear attention the last two dimensions are exchanged. */
 static int read_attention(struct conversion *v, struct lucid *u, const char *place, int *full)
 {
     int64_t dim[4];
@@ -135,7 +135,8 @@ static int read_level(struct conversion *v, struct lucid *u, int i)
     snprintf(down, sizeof down, "downs.%d.2", i);
     snprintf(up, sizeof up, "ups.%d.2", u->levels - 1 - i);
 
-    /* Between two levels the convolution follows a rearrangement of pixels; the last level has it alone. */
+    /* Between two levels a rearrangement of pixels stands before the convolution; the last level has the
+       convolution alone. */
     int code = conversion_shape(v, dim, 4, last ? "downs.%d.3.weight" : "downs.%d.3.1.weight", i);
     if (!code)
         code = read_attention(v, u, down, &u->full[i]);
@@ -164,7 +165,7 @@ static int read_levels(struct conversion *v, struct lucid *u)
     return code ? code : read_attention(v, u, "mid_attn", &full_mid);
 }
 
-/* Reads the widths outside of the levels. */
+/* Reads the widths outside of the levels: input, output and time embedding. */
 static int read_ends(struct conversion *v, struct lucid *u)
 {
     int64_t in[4], out[4], time[4];
@@ -186,6 +187,7 @@ static int read_ends(struct conversion *v, struct lucid *u)
                                 "self-conditioning (init_conv takes %d channels, final_conv gives %d), which "
                                 "this program does not have",
                                 u->channels, u->outputs);
+    /* Twice as many outputs are the mean and a learned variance. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels)
         return conversion_error(
             v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",
@@ -203,7 +205,7 @@ static int read_shapes(struct conversion *v, struct lucid *u)
     return code ? code : read_levels(v, u);
 }
 
-/* ---- what the user says of the network ---- */
+/* ---- what the settings say about the network ---- */
 
 static void check_network(struct conversion *v, const struct lucid *u)
 {
@@ -216,14 +218,14 @@ static void check_network(struct conversion *v, const struct lucid *u)
                            "but the tensors show %d channels at level %d, where dim is %d", u->widths[i], i,
                            u->time_dim);
 
-    /* The tensors answer these too. */
+    /* The tensors show these values too. */
     conversion_check_int(v, "Unet.dim", u->time_dim);
     conversion_check_int(v, "Unet.init_dim", u->init);
     conversion_check_int(v, "Unet.channels", u->channels);
     conversion_check_int(v, "Unet.attn_heads", u->heads);
     conversion_check_int(v, "Unet.attn_dim_head", u->head_dim);
 
-    /* This program has these in one way only. */
+    /* These have one value in this program. */
     conversion_refuse_if(v, "Unet.self_condition", settings_bool(v->say, "Unet.self_condition", false));
     conversion_refuse_if(v, "Unet.learned_sinusoidal_cond",
                          settings_bool(v->say, "Unet.learned_sinusoidal_cond", false));
@@ -282,7 +284,7 @@ static int read(struct conversion *v)
     return code ? code : describe(v, &u);
 }
 
-/* The buffers of GaussianDiffusion follow from its betas. */
+/* Ignores the buffers of GaussianDiffusion, because they follow from its betas. */
 static bool ignores(const struct conversion *v, const struct checkpoint_tensor *t)
 {
     (void)v;

@@ -1,13 +1,13 @@
-/* OpenAI's improved-diffusion and guided-diffusion (checkpoint-families.md 2).  The tensors tell the shape of
-   the network.  The file does not hold the flags, which say the heads, their order, the schedule and the size
-   of the images.  openai_names.c has the map of names. */
+/* Reads OpenAI's improved-diffusion and guided-diffusion (checkpoint-families.md 2).  The tensors show the
+   shape of the network.  The heads, their order, the schedule and the image size are in flags that the
+   file does not hold.  openai_names.c maps the names. */
 #include <stdio.h>
 #include <string.h>
 #include "family/openai_names.h"
 
 static const char *const signature[] = { "input_blocks.0.0.weight", "time_embed.0.weight", NULL };
 
-/* Flags of training and of sampling. */
+/* The flags of training and of sampling, which do not change a model. */
 static const char *const spare[] = { "note",
                                      "_*",
                                      "use_checkpoint",
@@ -35,25 +35,25 @@ static const char *const spare[] = { "note",
                                      "classifier_*",
                                      NULL };
 
-/* ---- what the tensors say ---- */
+/* ---- what the tensors show ---- */
 
-/* Returns the first input block of a level.  A level has u->blocks blocks, and the step down behind them is a
-   block too; block 0 is the first convolution. */
+/* Returns the first input block of a level.  Block 0 is the first convolution.  Then each level has
+   u->blocks blocks and the step down, which is a block too. */
 static int level_start(const struct unet *u, int level)
 {
     return 1 + level * (u->blocks + 1);
 }
 
-/* Returns true when output block `block` ends in a step up that has a tensor PART.weight.  It is module
-   1, or 2 behind an attention. */
+/* Returns true when output block `block` ends in a step up that has a tensor PART.weight.  The step is
+   module 1, or 2 behind an attention. */
 static bool has_sampler(const struct conversion *v, int block, const char *part)
 {
     return conversion_has(v, "output_blocks.%d.1.%s.weight", block, part) ||
            conversion_has(v, "output_blocks.%d.2.%s.weight", block, part);
 }
 
-/* Finds u->blocks and u->levels.  The first step up ends the first level of the way up, which has one block
-   more than a level of the way down. */
+/* Finds u->blocks and u->levels.  The first step up ends the first level of the way up, which has one
+   block more than a level of the way down.  So its number is u->blocks. */
 static int count_blocks(struct conversion *v, struct unet *u)
 {
     int blocks = 0, last = 0;
@@ -85,7 +85,7 @@ static int refuse_others(struct conversion *v)
     return DDPM_OK;
 }
 
-/* Reads the widths outside of the levels. */
+/* Reads the widths outside of the levels: input, output, time embedding and classes. */
 static int read_ends(struct conversion *v, struct unet *u)
 {
     int64_t time[4], in[4], out[4], classes[4] = { 0 };
@@ -106,7 +106,7 @@ static int read_ends(struct conversion *v, struct unet *u)
     u->outputs = (int)out[0];
     u->classes = (int)classes[0];
 
-    /* Six channels in are a super-resolution network, which read_unet refuses in words of its own. */
+    /* Six input channels are a super-resolution network, which read_unet refuses with its own message. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels && u->channels != 6)
         return conversion_error(
             v,
@@ -128,12 +128,13 @@ static int read_levels(struct conversion *v, struct unet *u)
         u->widths[i] = (int)dim[0];
         if (i + 1 == u->levels)
             break;
+
         /* A step that is not a convolution is a residual block. */
         u->down_res[i] = !conversion_has(v, "input_blocks.%d.0.op.weight", next - 1);
         u->up_res[i] = !has_sampler(v, (u->levels - 1 - i) * (u->blocks + 1) - 1, "conv");
     }
 
-    /* With scale and shift the projection of the time has twice the channels. */
+    /* With scale and shift the projection of the time has twice as many channels. */
     int code = conversion_shape(v, emb, 2, "input_blocks.1.0.emb_layers.1.weight");
     u->scale_shift = !code && emb[0] == 2 * u->widths[0];
     return code;
@@ -147,7 +148,8 @@ static bool attends(const struct conversion *v, const struct unet *u, int level,
 
 /* ---- what the flags say ---- */
 
-/* Returns the heads of an attention of `channels` channels: by their number, or by the channels of one. */
+/* Returns how many heads an attention of `channels` channels has.  Either their number is given, or the
+   channels of one head. */
 static int heads_of(struct conversion *v, int heads, int head_channels, int channels)
 {
     bool by_channels = head_channels > 0;
@@ -160,7 +162,7 @@ static int heads_of(struct conversion *v, int heads, int head_channels, int chan
     return by_channels ? channels / head_channels : heads;
 }
 
-/* In these flags -1 means "not set". */
+/* Reads the heads.  In these flags -1 means "not set". */
 static void read_heads(struct conversion *v, struct unet *u)
 {
     struct settings *s = v->say;
@@ -199,7 +201,8 @@ static void check_mult(struct conversion *v, const struct unet *u)
                            (double)u->widths[i] / u->time_dim, u->time_dim);
 }
 
-/* The flag lists resolutions r.  Level l has attention where image_size / r is 2^l. */
+/* Compares the levels with attention.  The flag lists resolutions r: level l has attention if image_size /
+   r is 2^l. */
 static void check_attention(struct conversion *v, const struct unet *u)
 {
     int list[32], n = settings_ints(v->say, "attention_resolutions", list, 32, 1, 1 << 16);
@@ -218,7 +221,7 @@ static void check_attention(struct conversion *v, const struct unet *u)
     }
 }
 
-/* Compares the flags that the tensors answer too. */
+/* Compares the flags with the values that the tensors show. */
 static void check_flags(struct conversion *v, const struct unet *u)
 {
     conversion_check_int(v, "num_channels", u->time_dim);
@@ -249,7 +252,8 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
         settings_ask(s, "diffusion_steps=1000");
     if (!schedule)
         settings_ask(s, "noise_schedule=linear");
-    /* The two origins have different defaults; with 1000 steps they come to the same. */
+
+    /* The default differs between the two origins.  With 1000 steps both mean the same. */
     if (steps != 1000 && !settings_given(s, "rescale_timesteps"))
         settings_ask(s, "rescale_timesteps=true");
     if (s->code || s->missing[0] != '\0')
@@ -259,6 +263,7 @@ static int read_diffusion(struct conversion *v, const struct unet *u)
         conversion_note(v, "sigma_small: taken as false (the variance is beta)");
     if (!settings_given(s, "predict_xstart"))
         conversion_note(v, "predict_xstart: taken as false (the network predicts eps)");
+
     const char *fixed = small ? "beta-tilde" : "beta";
     struct diffusion d = { .steps = steps,
                            .name = cosine ? "cosine" : "openai-linear",

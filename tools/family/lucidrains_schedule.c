@@ -1,8 +1,8 @@
-/* The noise schedule and the objective of lucidrains' GaussianDiffusion (checkpoint-families.md 4).
+/* Reads the noise schedule and the objective of lucidrains' GaussianDiffusion (checkpoint-families.md 4).
 
-   A file of the trainer holds GaussianDiffusion whole: the tables of the schedule lie beside the network as
-   float32 buffers.  The weights of the loss are one of them, and they show what the network predicts.  A file
-   of the network alone says neither, so both are asked for. */
+   A file of the trainer holds all of GaussianDiffusion: the tables of the schedule lie beside the network
+   as float32 buffers.  One buffer has the weights of the loss, which show what the network predicts.  A
+   file of the network alone has neither, so both are asked for. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,8 @@ static const char *const our_schedules[KINDS] = { "openai-linear", "lucid-cosine
 
 /* ---- what the settings say ---- */
 
-/* Returns the index of the setting's text in names; -1 when it is not given.  Notes an error when it is
-   another text. */
+/* Returns the index of the setting's text in names; -1 when it is not given.  Notes an error when names
+   has no such text. */
 static int choice(struct conversion *v, const char *key, const char *const names[KINDS])
 {
     const char *text = settings_text(v->say, key, NULL);
@@ -32,7 +32,7 @@ static int choice(struct conversion *v, const char *key, const char *const names
 
 /* ---- what the buffers show ---- */
 
-/* Returns the weight of the loss at signal to noise ratio snr, without clipping. */
+/* Returns the weight of the loss at the signal to noise ratio snr, without clipping. */
 static double loss_weight(int objective, double snr)
 {
     switch (objective) {
@@ -42,11 +42,11 @@ static double loss_weight(int objective, double snr)
     }
 }
 
-/* Returns the objective whose weights of the loss these are; -1 when it is none.
+/* Returns the objective that has these weights of the loss; -1 when no objective has.
 
-   snr is alpha_bar / (1 - alpha_bar).  The trainer may have clipped the weights where snr is 5 or more; these
-   steps say nothing.  The buffers are float32: alpha_bar carries an error of 2^-24, snr one below 6 x 2^-24.
-   The bound of 1e-4 is far above that, and far below the distance of the three weights. */
+   snr is alpha_bar / (1 - alpha_bar).  The trainer may have clipped the weights where snr is 5 or more, so
+   these steps are skipped.  The buffers are float32: alpha_bar has an error of 2^-24, and snr one below 6
+   x 2^-24.  The bound of 1e-4 is far above that, and far below the difference between the three weights. */
 static int objective_shown(const struct conversion *v, const double *weight)
 {
     for (int k = 0; k < KINDS; k++) {
@@ -79,21 +79,22 @@ static int read_buffer(struct conversion *v, double **out, const char *name)
     return checkpoint_doubles(v->in, t, *out, v->err);
 }
 
-/* Returns true when the buffer of betas is the schedule of that name, rounded to float32. */
+/* Returns true when the buffer of betas is the schedule of this name, rounded to float32. */
 static bool is_schedule(const struct conversion *v, const char *name)
 {
     double *beta = malloc((size_t)v->steps * sizeof *beta);
     double *alpha_bar = malloc((size_t)v->steps * sizeof *alpha_bar);
     bool same = beta && alpha_bar && ddpm_betas(beta, alpha_bar, v->steps, name, NULL) == DDPM_OK;
     for (int t = 0; t < v->steps && same; t++)
+        /* Rounding to float32 changes a number by at most 2^-24 of it; the bound is four times that. */
         same = fabs(beta[t] - v->beta[t]) <= 0x1p-22 * beta[t];
     free(beta);
     free(alpha_bar);
     return same;
 }
 
-/* Takes the objective that the loss weights show, where the file has them.  *objective is the one that was
-   said, -1 for none; the two must agree. */
+/* Takes the objective that the loss weights show, if the file has them.  *objective is the one in the
+   settings, -1: none.  The two have to agree. */
 static int settle_objective(struct conversion *v, int *objective)
 {
     double *weight = NULL;
@@ -112,8 +113,8 @@ static int settle_objective(struct conversion *v, int *objective)
     return code;
 }
 
-/* Reads v->steps, v->beta and v->alpha_bar, and finds the name of the schedule; "buffers" is any other.
-   said: index of the schedule that the settings name, -1 for none. */
+/* Reads v->steps, v->beta and v->alpha_bar, and finds the name of the schedule, "buffers" if it has no
+   name.  said: index of the schedule in the settings, -1: none. */
 static int read_buffers(struct conversion *v, int said, const char **name, int *objective)
 {
     const struct checkpoint_tensor *betas = checkpoint_find(v->in, "betas");

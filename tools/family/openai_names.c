@@ -1,11 +1,11 @@
-/* The names of the tensors of OpenAI's networks (checkpoint-families.md 2).  input_blocks are the way down,
-   output_blocks the way up; both are numbered over all levels. */
+/* Maps our names to those of OpenAI's networks (checkpoint-families.md 2).  input_blocks are the way down,
+   output_blocks the way up; both are numbered across all levels. */
 #include "family/openai_names.h"
 #include <stdio.h>
 #include <string.h>
 #include "family/unet_names.h"
 
-/* Beginnings of our names: first of those outside of blocks, then of those inside. */
+/* The beginnings of our names: first outside of blocks, then inside of them. */
 static const struct unet_rename names[] = {
     { "conv_in.", "input_blocks.0.0." },
     { "time_embedding.linear_1.", "time_embed.0." },
@@ -20,7 +20,7 @@ static const struct unet_rename names[] = {
     { "norm2.", "out_layers.0." },
     { "conv2.", "out_layers.3." },
     { "conv_shortcut.", "skip_connection." },
-    { "conv.", "" }, /* of a sampler: write_place has its other name */
+    { "conv.", "" }, /* a sampler's convolution: write_place adds its other name */
 
     { "group_norm.", "norm." },
     { "to_q.", "qkv." },
@@ -31,7 +31,7 @@ static const struct unet_rename names[] = {
 
 enum { NAMES = sizeof names / sizeof *names };
 
-/* Returns the heads of the attentions of a place; 0: there are none. */
+/* Returns how many heads the attentions at a place have; 0: there is no attention. */
 static int heads_at(const struct unet *u, const struct unet_place *p)
 {
     switch (p->side) {
@@ -42,14 +42,15 @@ static int heads_at(const struct unet *u, const struct unet_place *p)
 }
 
 /* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual
-   block, attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 of them on
-   the way down; on the way up it has one residual block more. */
+   block, attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 blocks on
+   the way down.  On the way up it has as many, because it has one residual block more. */
 static void write_place(char text[64], const struct openai *o, const struct unet_place *p)
 {
     const struct unet *u = &o->unet;
     int blocks = u->blocks + 1;
     int at = p->block * blocks + p->layer, module = p->part == UNET_ATTENTION;
-    bool conv = !strncmp(p->inside, "conv.", 5); /* a step that is no residual block */
+    /* A step between two levels is a convolution or a residual block. */
+    bool conv = !strncmp(p->inside, "conv.", 5);
 
     if (p->side == UNET_MIDDLE)
         snprintf(text, 64, "middle_block.%d.", module ? 1 : 2 * p->layer);
@@ -64,8 +65,8 @@ static void write_place(char text[64], const struct openai *o, const struct unet
         snprintf(text, 64, "output_blocks.%d.%d.", at, module);
 }
 
-/* Fills *from for a tensor that is a part of qkv.  Its rows are in the old order q, k, v of head 0, then of
-   head 1; in the new order q of all heads, then k, then v. */
+/* Fills *from for a part of qkv.  In the old order its rows are q, k, v of head 0, then those of head 1,
+   and so on.  In the new order they are q of all heads, then k, then v. */
 static void split_qkv(struct foreign *from, const struct openai *o, const struct unet_place *p, int64_t rows)
 {
     static const char *const parts[] = { "to_q.", "to_k.", "to_v." };

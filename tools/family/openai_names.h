@@ -4,12 +4,12 @@
 #include "family/family.h"
 #include "family/unet_config.h"
 
-/* The shape that the names depend on, v->shape of a conversion. */
+/* What the names depend on: v->shape of a conversion. */
 struct openai {
     struct unet unet;
-    bool new_order; /* of the rows of qkv, use_new_attention_order */
+    bool new_order; /* order of the rows of qkv: use_new_attention_order */
 };
 
-/* The map of the family (family.h). */
+/* Maps our name to OpenAI's: `map` of the family (family.h). */
 void openai_map(struct foreign *from, const struct conversion *v, const ddpm_tensor *ours);
 #endif

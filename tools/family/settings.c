@@ -1,5 +1,5 @@
-/* Settings of a checkpoint: taken from files and texts, found by key, accounted for at the end; see
-   settings.h. */
+/* Collects the settings of a checkpoint from files and texts, finds them by key, and accounts for all of
+   them at the end (settings.h). */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ static bool is_default(const cJSON *object, const char *name)
     return false;
 }
 
-/* Takes a value over. */
+/* Takes ownership of a value. */
 static int own(struct settings *s, cJSON *value)
 {
     if (!value || !cJSON_AddItemToArray(s->owned, value))
@@ -64,7 +64,7 @@ static int own(struct settings *s, cJSON *value)
     return DDPM_OK;
 }
 
-/* Adds a value.  In a file of --config a number, true, false or a list may stand in quotes. */
+/* Adds a value.  In a --config file, a number, true, false or a list may stand in quotes. */
 static int add_quoted(struct settings *s, const char *path, const char *where, const cJSON *value,
                       enum settings_from from)
 {
@@ -79,7 +79,8 @@ static int add_quoted(struct settings *s, const char *path, const char *where, c
     return own(s, meant) != DDPM_OK ? s->code : add(s, path, where, meant, from);
 }
 
-/* Weights & Biases writes {"value": 64, "desc": null} for each value. */
+/* Returns the value inside of {"value": 64, "desc": null}, which Weights & Biases writes for each value;
+   other objects stay as they are. */
 static const cJSON *unwrapped(const cJSON *object)
 {
     const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, "value"), *member;
@@ -89,7 +90,7 @@ static const cJSON *unwrapped(const cJSON *object)
     return inner ? inner : object;
 }
 
-/* Adds a value; an object is taken apart.  The parser bounds how deep objects nest. */
+/* Adds a value.  An object is split into its members.  The parser bounds how deep objects nest. */
 static int add_value(struct settings *s, const char *path, const char *where, const cJSON *value,
                      enum settings_from from)
 {
@@ -168,7 +169,8 @@ int settings_add_text(struct settings *s, const char *key_value)
     return !key ? no_memory(s) : add_pair(s, key, equals + 1, "--set", SETTINGS_SET);
 }
 
-/* Returns the section that a configuration belongs to.  One of diffusers says what it configures. */
+/* Returns the section for a configuration.  A configuration of diffusers names the class that it
+   configures. */
 static const char *section_of(const cJSON *root)
 {
     const char *class = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "_class_name"));
@@ -177,10 +179,11 @@ static const char *section_of(const cJSON *root)
     return strstr(class, "Scheduler") != NULL ? "scheduler" : "unet";
 }
 
-/* Adds the contents of a file: flags, JSON or YAML, told apart by how they begin. */
+/* Adds the contents of a file: flags, JSON or YAML, which differ in how they begin. */
 static int add_contents(struct settings *s, const char *text, size_t size, const char *where)
 {
-    bool mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3); /* UTF-8's byte order mark */
+    /* UTF-8's byte order mark may come first. */
+    bool mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3);
     const char *first = text + (mark ? 3 : 0);
     first += strspn(first, " \t\r\n");
     if (*first != '{' && strlen(text) == size && settings_has_flags(first))
@@ -205,7 +208,7 @@ int settings_add_file(struct settings *s, const char *path)
     if ((s->code = dd_file_map(&file, path, s->err)) != DDPM_OK)
         return s->code;
 
-    /* The file is closed before the values are asked for: its name and its text are copied. */
+    /* The name and the text are copied, because the file is closed before its values are asked for. */
     struct dd_kind kind = dd_kind(file.data, file.size);
     const char *where = dd_arena_text(&s->arena, "%s", path);
     bool small = file.size < (size_t)1 << 20;
@@ -223,22 +226,22 @@ int settings_add_file(struct settings *s, const char *path)
     return s->code;
 }
 
-/* Returns true when the last components of path are tail. */
+/* Returns true when path ends in tail, by whole components. */
 static bool ends_in(const char *path, const char *tail)
 {
     size_t a = strlen(path), b = strlen(tail);
     return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
-/* Returns true when one place, such as a file, says a setting twice and differently.  diffusers' own
-   files may. */
+/* Returns true when one place, such as a file, gives a setting two different values.  A diffusers folder
+   may. */
 static bool contradict(const struct setting *a, const struct setting *b)
 {
     return a->from == b->from && a->from != SETTINGS_FOLDER && !strcmp(a->where, b->where) &&
            !cJSON_IsNull(a->value) && !cJSON_IsNull(b->value) && !cJSON_Compare(a->value, b->value, true);
 }
 
-/* Refuses what one place says twice and differently, because nobody can know which is meant. */
+/* Refuses two different values from one place, because nobody can know which is meant. */
 static void refuse_both(struct settings *s, const struct setting *a, const struct setting *b)
 {
     char *one = cJSON_PrintUnformatted(a->value), *two = cJSON_PrintUnformatted(b->value);
@@ -250,13 +253,13 @@ static void refuse_both(struct settings *s, const struct setting *a, const struc
     cJSON_free(two);
 }
 
-/* Returns the last setting that the key names, NULL: none; and marks all of them as used. */
+/* Returns the last setting with this key, and marks all of them as used; NULL: there is none. */
 static struct setting *find(struct settings *s, const char *key)
 {
     struct setting *found = NULL, *other = NULL;
     for (int i = 0; i < s->count; i++)
         if (ends_in(s->entry[i].path, key) || ends_in(key, s->entry[i].path)) {
-            /* The later wins, but not within one place. */
+            /* The later place wins.  Two values within one place are refused. */
             other = found && contradict(found, &s->entry[i]) ? found : NULL;
             found = &s->entry[i];
             found->used = true;
@@ -306,7 +309,7 @@ void settings_ask(struct settings *s, const char *example)
     snprintf(s->missing + used, sizeof s->missing - used, " --set %s", example);
 }
 
-/* Returns true when a component of path, with what follows, begins with these letters. */
+/* Returns true when one of the components of path begins with begin [size]. */
 static bool has_section(const char *path, const char *begin, size_t size)
 {
     while (strncmp(path, begin, size)) {
@@ -328,7 +331,7 @@ static bool is_spare(const char *path, const char *const *spare)
     return false;
 }
 
-/* Adds a path to a list of settings, or counts it where there is no room any more. */
+/* Adds a path to a list of settings, or counts it if the list is full. */
 static void add_unused(char *list, size_t size, const char *path, int *more)
 {
     static const char rest[] = " and 1234567890 more";

@@ -1,17 +1,18 @@
-/* OpenAI's flags as READMEs and shell scripts have them: `MODEL_FLAGS="--image_size 64 --learn_sigma True"`,
-   comments behind #, continued lines, a command such as `python scripts/image_sample.py --model_path x.pt
-   $MODEL_FLAGS`.  Nothing of a shell is executed or expanded. */
+/* Reads OpenAI's flags as they stand in READMEs and shell scripts: `MODEL_FLAGS="--image_size 64
+   --learn_sigma True"`, comments behind #, continued lines, a command such as `python
+   scripts/image_sample.py --model_path x.pt $MODEL_FLAGS`.  No shell command is executed, and no variable
+   expanded. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 #include "family/settings.h"
 
-/* The reading of one command. */
+/* One command while it is read. */
 struct flags {
     struct settings *s;
     const char *where;
-    const char *name; /* of the flag that waits for its value, or NULL */
-    bool begun;       /* the command has had a flag: its other words are values */
+    const char *name; /* name of the flag that waits for its value, or NULL */
+    bool begun;       /* the command has had a flag, so its other words are values */
 };
 
 static bool is_flag(const char *word)
@@ -27,7 +28,7 @@ bool settings_has_flags(const char *text)
     return false;
 }
 
-/* Adds the flag that waits, with its value; a flag whose value is "" is not given. */
+/* Adds the flag that waits, with its value.  A flag whose value is "" counts as not given. */
 static int give(struct flags *f, const char *value)
 {
     int code = f->name && *value != '\0' ? settings_add_pair(f->s, f->name, value, f->where) : DDPM_OK;
@@ -35,7 +36,7 @@ static int give(struct flags *f, const char *value)
     return code;
 }
 
-/* Adds the flag that waits, if any: without a value it is true. */
+/* Adds a flag that still waits.  Without a value it is true. */
 static int give_true(struct flags *f)
 {
     return f->name ? give(f, "true") : DDPM_OK;
@@ -48,7 +49,7 @@ static int end_command(struct flags *f)
     return code;
 }
 
-/* Returns what stands behind NAME= of an assignment, or the word itself. */
+/* Returns the text behind NAME= in an assignment; otherwise the word itself. */
 static char *assigned(char *word)
 {
     size_t n = 0;
@@ -57,7 +58,7 @@ static char *assigned(char *word)
     return n && word[n] == '=' ? word + n + 1 : word;
 }
 
-/* Takes "--NAME" or "--NAME=VALUE".  --image-size is --image_size. */
+/* Takes "--NAME" or "--NAME=VALUE".  Dashes in a name become underscores: --image-size is --image_size. */
 static int take_flag(struct flags *f, char *word)
 {
     char *equals = strchr(word, '=');
@@ -78,17 +79,17 @@ static int take_word(struct flags *f, char *word)
 
     if (is_flag(word))
         return take_flag(f, word);
-    if (*word == '$') /* a variable, whose value nobody knows here */
+    if (*word == '$') /* a variable, whose value is not known */
         return give_true(f);
     if (f->name)
         return give(f, word);
-    if (!f->begun || *word == '\0') /* "python", the name of a script */
+    if (!f->begun || *word == '\0') /* "python" or the name of a script */
         return DDPM_OK;
     return dd_error(f->s->err, DDPM_EDATA, "%s: expected --NAME VALUE, found \"%.60s\"", f->where, word);
 }
 
-/* Copies one word from *text to out, without its quotes and backslashes, and moves *text behind it.
-   Returns true when some of it was quoted. */
+/* Copies a word from *text to out, without its quotes and backslashes, and moves *text behind it.  Returns
+   true when a part of it was quoted. */
 static bool copy_word(char *out, const char **text)
 {
     const char *c = *text;
@@ -114,7 +115,7 @@ static bool copy_word(char *out, const char **text)
 
 static int read_commands(struct flags *f, const char *text, int depth);
 
-/* Takes a quoted word.  One that holds flags, alone or behind NAME=, is read as a command of its own. */
+/* Takes a quoted word.  If it holds flags, alone or behind NAME=, it is read as a command of its own. */
 static int take_quoted(struct flags *f, char *word, int depth)
 {
     struct flags inner = { f->s, f->where, NULL, false };
@@ -122,7 +123,7 @@ static int take_quoted(struct flags *f, char *word, int depth)
     return command ? read_commands(&inner, assigned(word), depth + 1) : take_word(f, word);
 }
 
-/* Reads a text of commands; depth counts the quotes around it. */
+/* Reads a text of commands; depth is the number of quotes around it. */
 static int read_commands(struct flags *f, const char *text, int depth)
 {
     char *word = dd_arena(&f->s->arena, strlen(text) + 1, 1);

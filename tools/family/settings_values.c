@@ -1,4 +1,4 @@
-/* Values of settings by their kinds, within bounds: see settings.h. */
+/* Reads the values of settings by their kinds, within bounds (settings.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +52,13 @@ const char *settings_text(struct settings *s, const char *key, const char *fallb
     return fallback;
 }
 
-/* Fills list [most] from a text such as "16,8", "24x32" or "(1, 2)" and returns the count; -1 when the
-   text is no list of at most so many numbers. */
+/* Fills list [most] from a text such as "16,8", "24x32" or "(1, 2)" and returns the count; -1: the text is
+   not a list of at most `most` numbers. */
 static int numbers_in(const char *text, double *list, int most)
 {
     int n = 0;
-    /* "24x" is a size of which one half is missing. */
+
+    /* "24x" is a size with one number missing. */
     if (*text == 'x' || (*text != '\0' && text[strlen(text) - 1] == 'x'))
         return -1;
 
@@ -73,7 +74,7 @@ static int numbers_in(const char *text, double *list, int most)
     return n;
 }
 
-/* Does the same for any value.  A member of an array that is no number becomes NaN. */
+/* Does the same for any value.  A member of an array that is not a number becomes NaN. */
 static int read_numbers(const cJSON *value, double *list, int most)
 {
     const cJSON *item;
@@ -99,6 +100,7 @@ int settings_numbers(struct settings *s, const char *key, double *list, int most
 
     int n = read_numbers(settings_find(s, key), list, most);
     for (int i = 0; i < n; i++)
+        /* This refuses NaN too. */
         if (!(list[i] >= low && list[i] <= high))
             n = -1;
     if (n < 0)
@@ -118,8 +120,8 @@ int settings_ints(struct settings *s, const char *key, int *list, int most, int 
     return n;
 }
 
-/* Fills list [most] with the words of a text, between commas and spaces, and returns their number, at most
-   most + 1. */
+/* Fills list [most] with the words of a text, which are separated by commas and spaces.  Returns their
+   number, at most most + 1. */
 static int split_words(struct settings *s, const char *text, const char **list, int most)
 {
     char *copy = dd_arena_text(&s->arena, "%s", text), *place;

@@ -1,6 +1,6 @@
-/* A YAML document as a JSON tree.  libyaml parses it.  A plain scalar is read as Python would read it, a
-   quoted one is a text, and tags say nothing.  An alias repeats its anchor's value, so that a small file
-   could hold very many: their number is bounded. */
+/* Turns a YAML document into a JSON tree.  libyaml parses it.  A plain scalar is read as Python would read
+   it, a quoted scalar is a text, and tags are ignored.  An alias repeats the value of its anchor, so a
+   small file could hold a huge number of values: their number is bounded. */
 #include <string.h>
 #include <yaml.h>
 #include "family/settings.h"
@@ -21,7 +21,7 @@ static int refuse(struct yaml *y, const char *why)
 
 static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int depth);
 
-/* Returns the value of a scalar; YAML has more words for null, true and false than JSON and Python. */
+/* Returns the value of a scalar.  YAML has more words for null, true and false than JSON and Python. */
 static cJSON *scalar(const yaml_node_t *n)
 {
     static const char *const words[][2] = {
@@ -38,7 +38,7 @@ static cJSON *scalar(const yaml_node_t *n)
     return settings_value(text);
 }
 
-/* Returns the value of a node, without what is below it. */
+/* Returns the value of a node, without the values below it. */
 static cJSON *value_of(const yaml_node_t *n)
 {
     if (n->type == YAML_SCALAR_NODE)
@@ -70,7 +70,7 @@ static int fill_object(struct yaml *y, cJSON *to, const yaml_node_t *n, int dept
     return code;
 }
 
-/* Adds a node, with all that is below it, to an array (key NULL) or to an object. */
+/* Adds a node, with the nodes below it, to an array (key NULL) or to an object. */
 static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int depth)
 {
     const yaml_node_t *n = yaml_document_get_node(&y->document, node);
@@ -88,7 +88,7 @@ static int add_node(struct yaml *y, cJSON *to, const char *key, int node, int de
     return n->type == YAML_MAPPING_NODE ? fill_object(y, value, n, depth + 1) : DDPM_OK;
 }
 
-/* Returns true when another document follows: nothing says which one is meant. */
+/* Returns true when another document follows.  Then nothing tells which one is meant. */
 static bool is_followed(yaml_parser_t *parser)
 {
     yaml_document_t next;

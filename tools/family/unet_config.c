@@ -1,5 +1,5 @@
-/* struct unet to and from the JSON of a model file (model-file.md).  The bytes of a converted file
-   follow from the order of the keys. */
+/* Converts struct unet to and from the JSON of a model file (model-file.md).  The order of the keys
+   determines the bytes of a converted file. */
 #include "family/unet_config.h"
 #include <string.h>
 
@@ -68,7 +68,8 @@ cJSON *unet_to_json(const struct unet *u)
     cJSON_AddNumberToObject(net, "mid_scale", u->mid_scale);
     cJSON_AddBoolToObject(net, "center", u->center);
 
-    /* cJSON passes over what it cannot allocate; ddpm_model_create would name the key that is missing. */
+    /* cJSON ignores additions that fail.  The last one is checked in place of all; ddpm_model_create would
+       name a key that is missing. */
     if (cJSON_AddNumberToObject(net, "dropout", u->dropout) != NULL)
         return net;
     cJSON_Delete(net);
@@ -92,7 +93,7 @@ static bool is_true(const cJSON *object, const char *key)
     return cJSON_IsTrue(member(object, key));
 }
 
-/* Returns true when the text at key is `text`. */
+/* Returns true when the member `key` is this text. */
 static bool says(const cJSON *object, const char *key, const char *text)
 {
     return !strcmp(cJSON_GetStringValue(member(object, key)), text);

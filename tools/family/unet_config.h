@@ -1,5 +1,5 @@
-/* The configuration of the U-Net that three of the four families build, and "net" of a model file, which
-   holds it (model-file.md). */
+/* The configuration of the U-Net that three of the four families build.  "net" of a model file holds it
+   (model-file.md). */
 #ifndef DDPM_UNET_CONFIG_H
 #define DDPM_UNET_CONFIG_H
 #include <cjson/cJSON.h>
@@ -7,18 +7,19 @@
 
 enum { UNET_LEVELS = 12, UNET_BLOCKS = 64, UNET_WIDTH = 32768, UNET_CHANNELS = 64, UNET_CLASSES = 1 << 20 };
 
-/* Lists run by level; level 0 has the full size of the image. */
+/* A list has an entry for each level; level 0 has the full size of the image. */
 struct unet {
     int height, width, channels, outputs, classes;
     int init; /* channels behind the first convolution */
     int levels, widths[UNET_LEVELS];
-    int blocks; /* residual blocks of a level on the way down; the way up has one more */
+    int blocks; /* residual blocks of a level on the way down; on the way up there is one more */
 
-    /* Heads of the attentions of a level; 0: it has none.  head_dim 0: a head has width / heads channels. */
+    /* How many heads the attentions of a level have; 0: the level has no attention.  head_dim 0: a head
+       has width / heads channels. */
     int heads_down[UNET_LEVELS], heads_mid, heads_up[UNET_LEVELS], head_dim;
 
-    int groups;     /* of the group norms */
-    int mid_groups; /* of the norm before the attention in the middle; 0: there is no such norm */
+    int groups;     /* groups of the group norms */
+    int mid_groups; /* groups of the norm before the attention in the middle; 0: there is no such norm */
     double eps;
     bool scale_shift;
 
@@ -26,11 +27,11 @@ struct unet {
     bool cos_first;
 
     bool mid;         /* the block in the middle is there */
-    double mid_scale; /* its outputs are divided by that */
+    double mid_scale; /* divisor of its outputs */
 
     /* Entry i is the step between the levels i and i + 1: a residual block, or else a convolution. */
     bool down_res[UNET_LEVELS], up_res[UNET_LEVELS];
-    bool pad_right; /* a convolution down is padded at right and bottom only */
+    bool pad_right; /* convolutions down are padded at right and bottom only */
 
     const char *act; /* "silu", "gelu", "relu", "mish" */
     bool center;     /* the network begins with 2 x - 1 */

@@ -1,19 +1,20 @@
-/* Taking apart and replacing names of tensors: see unet_names.h. */
+/* Takes names of tensors apart, and replaces their beginnings (unet_names.h). */
 #include "family/unet_names.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Reads "SIDE_blocks.B.KIND.L." at the beginning of name; returns what follows, NULL when name begins
+/* Reads "SIDE_blocks.B.KIND.L." at the beginning of name.  Returns what follows; NULL when name begins
    differently. */
 static const char *read_place(const char *name, const char *side, const char *kind, int *block, int *layer)
 {
     char pattern[48];
     int size = -1;
     snprintf(pattern, sizeof pattern, "%s_blocks.%%d.%s.%%d.%%n", side, kind);
+    /* %n sets size only if the name goes on up to the last dot. */
     return sscanf(name, pattern, block, layer, &size) == 2 && size > 0 ? name + size : NULL;
 }
 
-/* The same for "mid_block.KIND.L.". */
+/* Does the same for "mid_block.KIND.L.". */
 static const char *read_middle(const char *name, const char *kind, int *layer)
 {
     char pattern[48];

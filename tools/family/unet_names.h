@@ -1,5 +1,5 @@
-/* Our names of the U-Net's tensors, which are diffusers' (checkpoint-families.md 1.2), taken apart for a
-   family that has others. */
+/* Our names of the U-Net's tensors, which are diffusers' names (checkpoint-families.md 1.2).  They are
+   taken apart for a family that has other names. */
 #ifndef DDPM_UNET_NAMES_H
 #define DDPM_UNET_NAMES_H
 #include <stdbool.h>
@@ -14,18 +14,18 @@ enum unet_part { UNET_RESNET, UNET_ATTENTION, UNET_SAMPLER };
 struct unet_place {
     enum unet_side side;
     enum unet_part part;
-    int block, layer; /* block counts in the order of computation; 0 in the middle */
+    int block, layer; /* block: number in the order of computation, 0 in the middle */
     const char *inside;
 };
 
 /* Fills *p and returns true; false for a tensor outside of all blocks, such as "conv_in.weight". */
 bool unet_find_place(struct unet_place *p, const char *name);
 
-/* A beginning of our names, and what stands in its place elsewhere. */
+/* The beginning of a name of ours, and what replaces it in another family. */
 struct unet_rename {
     const char *ours, *theirs;
 };
 
-/* Writes name to text [size], its beginning replaced by the first entry of list [count] that fits. */
+/* Writes name to text [size].  The first entry of list [count] with the same beginning replaces it. */
 void unet_rename(char *text, size_t size, const char *name, const struct unet_rename *list, size_t count);
 #endif

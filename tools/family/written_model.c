@@ -1,4 +1,4 @@
-/* Writing a model file and reading it again: see written_model.h. */
+/* Writes a model file, reads it again and compares (written_model.h). */
 #include "family/written_model.h"
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static size_t size_of(int dtype)
     return size[dtype];
 }
 
-/* Writes to bytes what a tensor of n elements becomes in a file of type dtype. */
+/* Writes to bytes what a file with type dtype holds for a tensor of n elements. */
 static int convert_as_written(void *bytes, const ddpm_tensor *made, int dtype, size_t n)
 {
     if (made->dtype == dtype) {
@@ -37,8 +37,7 @@ static int convert_as_written(void *bytes, const ddpm_tensor *made, int dtype, s
         return DDPM_OK;
     }
 
-    /* A file has float16 for float32 where DDPM_SAVE_F16 asks for it, and float32 for float16 where it
-       does not. */
+    /* With DDPM_SAVE_F16 a file has float16 for float32; without it, float32 for float16. */
     if (made->dtype == DDPM_F32 && dtype == DDPM_F16) {
         dd_dtype_to_half(bytes, made->data, n);
         return DDPM_OK;
@@ -66,6 +65,7 @@ static int compare_tensor(const ddpm_tensor *made, const ddpm_tensor *read, cons
                     made->name);
 }
 
+/* Compares the file with the model that was written, and returns the id of the file. */
 static int compare(char id[65], const ddpm_model *made, const char *path, ddpm_error *err)
 {
     ddpm_model *read;
@@ -100,7 +100,7 @@ static int write_and_compare(char id[65], const ddpm_model *m, const char *path,
     return code;
 }
 
-/* Puts the new file in place of the old one only once it has been compared. */
+/* Writes the new file beside the old one, and renames it into its place once it has been compared. */
 static int replace(char id[65], const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err)
 {
     size_t size = strlen(path) + 32;
