@@ -1,6 +1,6 @@
 /* The test harness. A test is a function, registered by one line in its own file:
 
-     TEST(rng, known_answers) { ... CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("there is no ..."); }
+     TEST(rng, known_answers) { CHECK(x == 3); CHECK_NEAR(a, b, tolerance); if (no_data) SKIP("no data"); }
 
    Run: ddpm-check [-l] [-j WORKERS] [-t SUBSTRING]...
    The last line of output is `N passed, N failed, N skipped`. */

@@ -138,13 +138,16 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
           *emb = t->meta[4] ? all : NULL;
     struct dd_map x = input(t, "x", c, 3), dy = input(t, "dy", c, 1), dx = spread(t, out[0], c, 2),
                   residual = spread(t, out[3], c, 1);
+
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
     struct dd_norm_rms rms = { gain, { emb, wide }, (enum dd_act)t->meta[5] };
     struct dd_norm_gradients d = { out[1], NULL, emb ? out[2] : NULL, wide, add };
+
     DD_TEAM(team_of(threads), worker)
         dd_norm_rms_backward(&(struct dd_context){ k, threads, scratch, worker }, &dx, add, &d,
                              (struct dd_norm_residual){ &residual, add }, &dy, &x, &rms);
+
     CHECK(scratch_whole(scratch, size));
     gather(out[0], &dx), gather(out[3], &residual);
     map_free(&x), map_free(&dy), free(gain), free(all), free(scratch);

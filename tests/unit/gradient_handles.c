@@ -44,14 +44,18 @@ TEST(gradient, names_the_node_that_is_not_finite)
           *w = dd_gradient_weights(g) +
                dd_gradient_offset(g, param_called(m, "mid_block.resnets.1.conv2.weight"));
     struct dd_slice s = { .out = b.out, .x = b.x, .t = b.t, .n = 2, .dout = dout };
+
     dout[3] = 1;
     CHECK(!dd_gradient_bad(g, &s));
+
     dout[2 * b.outs - 1] = INFINITY;
     check_bad(dd_gradient_bad(g, &s), "conv_out", "conv backward");
+
     dout[2 * b.outs - 1] = 0;
     w[1] = NAN;
     dd_gradient_pack(g);
     check_bad(dd_gradient_bad(g, &s), "mid_block.resnets.1.conv2", "conv");
+
     small_batch_free(&b);
     free(dout);
     dd_gradient_free(g);

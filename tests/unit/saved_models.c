@@ -78,6 +78,7 @@ TEST(model, configurations_that_are_refused)
         { "lucid", "\"dim\": 8, \"memory\"", "\"dim\": 32768, \"memory\"",
           "net.heads is 2: with net.dim = 32768" },
     };
+
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         refused(&wrong[i]);
 }
@@ -108,10 +109,12 @@ TEST(model, texts_that_are_no_json)
 TEST(model, what_create_fills_in)
 {
     ddpm_model *m = small_net_create("turns");
+
     REQUIRE(m);
     const ddpm_about *a = ddpm_model_about(m);
     const ddpm_tensor *list;
     size_t n = ddpm_model_tensors(m, &list);
+
     CHECK(a->height == 20 && a->width == 12 && a->channels == 1 && a->outputs == 2 && a->classes == 5 &&
           a->steps == 1000);
     CHECK(a->prediction == DDPM_EPS && a->variance == DDPM_LEARNED_RANGE && a->clip == 1 &&
@@ -119,6 +122,7 @@ TEST(model, what_create_fills_in)
     CHECK(a->beta[0] == 1e-4 && a->beta[999] == 0.02);
     CHECK_NEAR(a->alpha_bar[999], 4.035829765375676e-05, 1e-17); /* from checkpoint-families.md 9.4 */
     CHECK_TEXT(a->id, "");
+
     for (size_t i = 0; i < n; i++) {
         CHECK(i == 0 || strcmp(list[i - 1].name, list[i].name) < 0);
         if (!strcmp(list[i].name, "time.freq")) { /* 9 wide: half 4, sin first: 10000^(-i/3) */
@@ -127,6 +131,7 @@ TEST(model, what_create_fills_in)
                 CHECK_NEAR(((float *)list[i].data)[k], pow(10000, -k / 3.0), 6e-8);
         }
     }
+
     ddpm_model_close(m);
 }
 
@@ -136,6 +141,7 @@ TEST(model, initial_weights)
 {
     ddpm_model *m = small_net_create("turns");
     const ddpm_tensor *list;
+
     REQUIRE(m);
     size_t tensors = ddpm_model_tensors(m, &list), seen = 0;
     for (size_t i = 0; i < tensors; i++) {
@@ -152,11 +158,13 @@ TEST(model, initial_weights)
             CHECK_NEAR(square / n, b * b / 3, 5 * b * b / 3 * sqrt(4 / (5 * n)));
             seen++;
         }
+
         if (strstr(list[i].name, "norm1.")) {
             CHECK(w[0] == (strstr(list[i].name, "weight") ? 1 : 0));
             seen++;
         }
     }
+
     CHECK(seen > 10);
     ddpm_model_close(m);
 }
@@ -193,18 +201,22 @@ TEST(model, saving_and_opening_changes_nothing)
             ddpm_model *m = small_net_create(s->name), *opened = NULL;
             ddpm_error err = { 0, "" };
             const ddpm_tensor *a, *b;
+
             REQUIRE(m && ddpm_model_save(m, one, half, &err) == DDPM_OK &&
                     ddpm_model_open(&opened, one, &err) == DDPM_OK);
             size_t n = ddpm_model_tensors(m, &a);
             CHECK(ddpm_model_tensors(opened, &b) == n);
+
             for (size_t i = 0; i < n; i++) {
                 CHECK_TEXT(a[i].name, b[i].name);
                 CHECK(b[i].dtype == (half && a[i].rank >= 2 ? DDPM_F16 : a[i].dtype));
                 CHECK(a[i].dtype != b[i].dtype ||
                       ((const float *)a[i].data)[0] == ((const float *)b[i].data)[0]);
             }
+
             CHECK(strlen(ddpm_model_about(opened)->id) == 64 && ddpm_model_check(opened, &err) == DDPM_OK);
             CHECK(ddpm_model_save(opened, two, half, &err) == DDPM_OK && same_files(one, two));
+
             ddpm_model_close(m);
             ddpm_model_close(opened);
         }
@@ -252,20 +264,26 @@ TEST(model, weights_and_schedules_that_are_refused)
     REQUIRE(m);
     float *w = tensor(m, "conv_in.weight")->data;
     double *beta = tensor(m, "schedule.beta")->data, *alpha_bar = tensor(m, "schedule.alpha_bar")->data;
+
     w[5] = -INFINITY;
     save_refused(m, 0, "tensor conv_in.weight: element 5 is NaN or infinite");
+
     w[5] = 70000;
     save_refused(m, DDPM_SAVE_F16, "tensor conv_in.weight: element 5 is 70000, too large for float16");
     w[5] = 0;
+
     beta[3] = 0;
     save_refused(m, 0, "schedule.beta[3] is 0, expected between 0 and 1");
     beta[3] = 0.01;
+
     alpha_bar[700] = alpha_bar[699];
     save_refused(m, 0, "schedule.alpha_bar[700] is");
     alpha_bar[700] = (alpha_bar[699] + alpha_bar[701]) / 2;
+
     alpha_bar[999] = 0;
     beta[999] = 1;
     save_refused(m, 0, "schedule.alpha_bar[999] is 0: eps cannot be predicted from pure noise");
+
     ddpm_model_close(m);
 }
 
@@ -354,27 +372,34 @@ static struct dd_entry *entry(struct spoilt *p, const char *name)
 TEST(model, files_with_wrong_tensors)
 {
     struct spoilt p;
+
     REQUIRE(spoil_begin(&p, "plain") == 0);
     struct dd_entry *bias = entry(&p, "conv_in.bias"), keep = *bias;
+
     bias->name = "conv_in.bia"; /* it keeps its place in the order of names */
     spoilt_refused(&p, "2 tensors do not fit: conv_in.bias is missing, conv_in.bia is not expected");
     *bias = keep;
+
     bias->rank = 2;
     bias->dim[0] = bias->dim[1] = 2;
     spoilt_refused(&p, "1 tensor does not fit: conv_in.bias is [2,2] where [4] is expected");
     *bias = keep;
+
     bias->dtype = DD_F16;
     bias->size /= 2;
     spoilt_refused(&p, "conv_in.bias is F16 where F32 is expected");
     *bias = keep;
+
     bias->dtype = DD_I32;
     spoilt_refused(&p, "conv_in.bias is I32 where F32 is expected");
     *bias = keep;
+
     for (int i = 0; i < 40; i++)
         p.s.entry[i].rank = 0, p.s.entry[i].size = 4, p.s.entry[i].dtype = DD_F32;
     spoilt_refused(&p, "40 tensors do not fit: conv_in.bias is [] where [4] is expected, conv_in.weight is "
                        "[] where [4,3,3,3] is expected, "
                        "conv_norm_out.bias is [] where [4] is expected, ...");
+
     spoil_end(&p);
 }
 
@@ -384,23 +409,29 @@ TEST(model, files_with_wrong_metadata)
     REQUIRE(spoil_begin(&p, "plain") == 0);
     const char *json = p.meta[1];
     char text[4096];
+
     p.meta[3] = "pt";
     spoilt_refused(&p, "is no model file of ddpm");
     p.meta[3] = "ddpm";
+
     p.meta[1] = "{\"version\": 1}";
     spoilt_refused(&p, "net: missing");
+
     snprintf(text, sizeof text, "%s", json);
     replace(text, sizeof text, "\"id\":\"", "\"id\":\"x");
     p.meta[1] = text;
     spoilt_refused(&p, "id: \"x");
+
     snprintf(text, sizeof text, "%s", json);
     replace(text, sizeof text, "\"blocks\":1", "\"blocks\":2");
     p.meta[1] = text;
     spoilt_refused(&p, "down_blocks.0.resnets.1.conv1.bias is missing");
+
     snprintf(text, sizeof text, "%s", json);
     replace(text, sizeof text, "\"source\":", "\"stats\":{\"images\":3},\"source\":");
     p.meta[1] = text;
     spoilt_refused(&p, "2 tensors do not fit: stats.gamma is missing, stats.mse is missing");
+
     spoil_end(&p);
 }
 
@@ -409,17 +440,21 @@ TEST(model, a_changed_number_changes_the_id)
     struct spoilt p;
     ddpm_error err;
     ddpm_model *m;
+
     REQUIRE(spoil_begin(&p, "plain") == 0);
     char *bytes = malloc(p.file.size + 1);
     memcpy(bytes, p.file.data, p.file.size);
+
     bytes[p.file.size - 4] ^= 1;
     CHECK(ddpm_model_open_memory(&m, bytes, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_EDATA && strstr(err.text, "id says"));
     ddpm_model_close(m);
+
     memmove(bytes + 1, p.file.data, p.file.size); /* now aligned to nothing */
     REQUIRE(ddpm_model_open_memory(&m, bytes + 1, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_OK);
     ddpm_model_close(m);
+
     free(bytes);
     spoil_end(&p);
 }

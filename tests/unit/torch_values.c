@@ -146,6 +146,7 @@ TEST(torch, shared_names)
     static struct writer w;
     static char name[30001];
     struct tensor t = { .type = "FloatStorage", .key = "0", .count = STORED };
+
     memset(name, 'n', sizeof name - 1);
     for (int tables = 250; tables <= 300; tables += 50) {
         w.size = 0;
@@ -156,10 +157,12 @@ TEST(torch, shared_names)
         put_ops(&w, "q\1");
         put_tensor(&w, &t, 0);
         put_ops(&w, "q\2s");
+
         for (int i = 1; i < tables; i++) {
             put_text(&w, "k");
             put_ops(&w, "}h\1h\2s");
         }
+
         put_ops(&w, "u.");
         alloc_fail_never();
         CHECK(open_zip(&w, NULL) == DDPM_EDATA && alloc_count() < 100);

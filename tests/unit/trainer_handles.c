@@ -42,6 +42,7 @@ TEST(trainer, options_that_are_refused)
     o = good;                      \
     change;                        \
     refused(model, o, says)
+
     WRONG(plain, o.batch = 0, "batch is 0, expected 1 to 4096");
     WRONG(plain, o.accumulate = 0, "accumulate is 0");
     WRONG(plain, o.rate = 0, "the rate is 0");
@@ -59,8 +60,10 @@ TEST(trainer, options_that_are_refused)
     WRONG(plain, o.loss = DDPM_HYBRID, "the loss hybrid is asked for, but the model learns no variance");
     WRONG(plain, o.cpu = "cray", "instruction set \"cray\": no such instruction set; it is one of ref, avx2");
     WRONG(plain, o.threads = -1, "threads is -1");
+
     WRONG(turns, o.loss = DDPM_SIMPLE, "would leave the learned variance of the model untrained");
     WRONG(turns, o.loss = DDPM_VLB; o.min_snr = 5, "the loss vlb has no L_simple");
+
 #undef WRONG
     ddpm_model_close(plain);
     ddpm_model_close(turns);
@@ -74,6 +77,7 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
     const ddpm_tensor *list;
     char *bytes = NULL;
     FILE *f = open_memstream(&bytes, size);
+
     if (f && !ddpm_trainer_model(t, &m, 1, NULL, NULL)) {
         size_t n = ddpm_model_tensors(m, &list);
         for (size_t i = 0; i < n; i++) {
@@ -85,6 +89,7 @@ static char *state_of(const ddpm_trainer *t, size_t *size)
         fputs(ddpm_model_about(m)->json, f);
         ddpm_model_close(m);
     }
+
     if (f)
         fclose(f);
     return bytes;
@@ -114,9 +119,12 @@ TEST(trainer, a_step_that_is_not_finite)
     struct small_batch b = small_batch_create(m, 2);
     ddpm_trainer_report r, s;
     float keep = b.x[100], *whole = malloc(b.in * sizeof *whole);
+
     REQUIRE(whole);
     memcpy(whole, b.x, b.in * sizeof *whole);
     CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL));
+
+    /* Such a step leaves nothing behind: both trainers go on alike. */
     for (size_t i = 0; i < b.in; i++)
         b.x[i] = 3e38f; /* finite, but its square in the first norm is not */
     not_taken(t, b.x, NULL, DDPM_ENAN, "step 2 was not taken: NaN or infinity, first after", "norm1 (norm)");
@@ -126,9 +134,11 @@ TEST(trainer, a_step_that_is_not_finite)
     not_taken(t, b.x, NULL, DDPM_EUSAGE, "image 0 holds a number that is not finite", "");
     b.x[100] = keep;
     not_taken(t, b.x, (int32_t[]){ 0, 0 }, DDPM_EUSAGE, "classes are given to a model that has none", "");
+
     CHECK(!ddpm_trainer_step(same, b.x, NULL, &s, NULL) && !memcmp(&r, &s, sizeof r));
     CHECK(!ddpm_trainer_step(t, b.x, NULL, &r, NULL) && !ddpm_trainer_step(same, b.x, NULL, &s, NULL) &&
           !memcmp(&r, &s, sizeof r));
+
     small_batch_free(&b);
     ddpm_trainer_free(t);
     ddpm_trainer_free(same);
@@ -227,23 +237,28 @@ TEST(trainer, checkpoints_with_wrong_metadata)
 {
     struct spoilt p;
     REQUIRE(!spoil_begin(&p));
+
     metadata_refused(&p, "\"step\":0", "\"step\":-1", "train.trainer.step");
     metadata_refused(&p, "\"step\":0", "\"step\":0.5", "train.trainer: step is 0.5");
     metadata_refused(&p, "\"step\":0", "\"step\":1e300", "train.trainer.step");
     metadata_refused(&p, "\"step\":0", "\"step\":null", "train.trainer.step");
     metadata_refused(&p, "\"step\":0,", "", "train.trainer.step: missing");
     metadata_refused(&p, "\"images\":0", "\"images\":0,\"more\":1", "train.trainer.more: unknown key");
+
     metadata_refused(&p, "\"NAME + average.low.NAME\"", "\"NAME\"", "train.trainer.average: \"NAME\" found");
     metadata_refused(&p, ",\"average\":\"NAME + average.low.NAME\"", "",
                      "average.low.conv_in.bias is not expected");
+
     metadata_refused(&p, "\"run\":{\"a\":[1]}", "\"run\":[1]", "train.run");
     metadata_refused(&p, ",\"run\":{\"a\":[1]}", "", "train.run: missing");
     metadata_refused(&p, "\"run\":{\"a\":[1]}", "\"run\":{},\"walk\":{}", "train.walk: unknown key");
     metadata_refused(&p, "\"trainer\":{", "\"trainer\":3,\"x\":{", "train");
+
     char *train = strstr(p.json, ",\"train\":{"), *end = train ? strstr(train, "]}}") : NULL;
     REQUIRE(end);
     memmove(train, end + 3, strlen(end + 3) + 1); /* the tensors are still there */
     metadata_refused(&p, "\"version\"", "\"version\"", "adam.m.conv_in.bias is not expected");
+
     dd_safetensors_free(&p.s);
     dd_file_unmap(&p.file);
 }
@@ -255,27 +270,33 @@ TEST(trainer, checkpoints_with_wrong_tensors)
     ddpm_model *m;
     ddpm_trainer *t;
     char *bytes;
+
     REQUIRE(!spoil_begin(&p));
     struct dd_entry *v = (struct dd_entry *)(uintptr_t)dd_safetensors_find(&p.s, "adam.v.conv_in.weight"),
                     keep = *v;
+
     v->name = "adam.v.conv_in.weighs";
     CHECK(spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err) == DDPM_EDATA && !m);
     CHECK(strstr(err.text, "adam.v.conv_in.weight is missing, adam.v.conv_in.weighs is not expected"));
     free(bytes);
     *v = keep;
+
     v->dtype = DD_F16, v->size /= 2;
     CHECK(spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err) == DDPM_EDATA && !m &&
           strstr(err.text, "is F16 where F32 is expected"));
     free(bytes);
     *v = keep;
+
     float *second = malloc(v->size);
     for (size_t i = 0; i < v->count; i++)
         second[i] = i == 7 ? -1 : 0;
     v->data = (const unsigned char *)second;
+
     REQUIRE(!spoilt_open(&p, p.json, NULL, 0, &m, &bytes, &err));
     ddpm_trainer_options o = options_of(m);
     CHECK(ddpm_trainer_create(&t, m, &o, &err) == DDPM_EDATA && !t);
     CHECK(strstr(err.text, "tensor adam.v.conv_in.weight: element 7 is -1"));
+
     ddpm_model_close(m);
     free(bytes);
     free(second);
