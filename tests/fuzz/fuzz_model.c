@@ -57,8 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_schedule(a);
 
     code = ddpm_model_check(m, &err);
-    require(!code || code == DDPM_EUSAGE ||
-            (code == DDPM_EDATA && strstr(err.text, "SHA-256"))); /* EUSAGE: the model has no id */
+    /* The check gives DDPM_EUSAGE for a model that has no id. */
+    require(!code || code == DDPM_EUSAGE || (code == DDPM_EDATA && strstr(err.text, "SHA-256")));
 
     if (a->height * a->width <= PIXELS_MOST)
         run(m, a);

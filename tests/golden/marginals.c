@@ -79,8 +79,8 @@ static void mixture(const cJSON *root)
     cJSON_ArrayForEach(v, reference_get(root, "noise_check")) {
         double z;
         reference_noise(&z, (int)reference_number(v, "step"), (int)reference_number(v, "i"), 1, 1);
-        CHECK_NEAR(z, reference_number(v, "z"),
-                   1.3e-15 * 10); /* ten times the difference of two libraries' routines (README, "Noise") */
+        /* Ten times the difference of two libraries' routines (README, "Noise"). */
+        CHECK_NEAR(z, reference_number(v, "z"), 1.3e-15 * 10);
     }
 
     cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {

@@ -10,8 +10,8 @@
 void reference_each(const char *name, void (*test)(const cJSON *root));
 
 cJSON *reference_read(const char *path); /* fails the test and returns NULL when it cannot */
-const cJSON *reference_get(const cJSON *object,
-                           const char *path); /* such as "openai.runs"; fails the test when it is missing */
+/* Returns the item at a path such as "openai.runs"; fails the test when it is missing. */
+const cJSON *reference_get(const cJSON *object, const char *path);
 double reference_number(const cJSON *object, const char *path);
 const char *reference_text(const cJSON *object, const char *path);
 /* Returns the numbers of an array, with infinity for null; the caller frees them. n may be NULL. */

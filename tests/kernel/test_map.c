@@ -192,8 +192,8 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
         }
     }
 
-    struct plane other =
-        plane(6, PIXELS, channels, channels + gap + 1, ORDINARY); /* the same at another address */
+    /* The same in place, at another address. */
+    struct plane other = plane(6, PIXELS, channels, channels + gap + 1, ORDINARY);
     for (size_t p = 0; p < PIXELS; p++)
         memcpy(plane_at(&other, p, 0), plane_at(&x, p, 0), channels * sizeof(float));
     k->rms(other.at, other.stride, other.at, other.stride, gain.at, s, b, res, r.stride, PIXELS, channels,

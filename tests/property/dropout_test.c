@@ -51,8 +51,8 @@ TEST(dropout, drops_as_often_as_it_should)
 
         CHECK_NEAR(zeros / ALL, p[i], 5 * sqrt(p[i] * (1 - p[i]) / ALL));
         CHECK_NEAR(pairs / ALL, q, 5 * sqrt(q * (1 - q) / ALL));
-        CHECK_NEAR(neighbours / ALL, q,
-                   5 * sqrt(q * (1 - q) * 3 / ALL)); /* pairs overlap: at most 3 times the variance */
+        /* Pairs of neighbours overlap, so their variance is at most 3 times as large. */
+        CHECK_NEAR(neighbours / ALL, q, 5 * sqrt(q * (1 - q) * 3 / ALL));
     }
 
     free(a);

@@ -190,8 +190,8 @@ TEST(property, minibatch_langevin)
         }
 
         mean[c] = first / total;
-        variance[c] = second / total - 2 * mean[c] * sum / precision +
-                      sum / precision * (sum / precision); /* about the true mean */
+        /* The variance is that about the true mean. */
+        variance[c] = second / total - 2 * mean[c] * sum / precision + sum / precision * (sum / precision);
     }
 
     const double *found[2] = { mean, variance }, expected[2] = { sum / precision, 1 / precision };

@@ -237,8 +237,9 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
             continue;
 
         char sentence[128];
-        int at = ddpm_sampler_lost(s, 2) -
-                 1; /* i, or the position below it where a step calls the network there */
+        /* The image is lost at i, or at the position below it where a step calls the network
+           there. */
+        int at = ddpm_sampler_lost(s, 2) - 1;
         REQUIRE(code == DDPM_ENAN && err.code == DDPM_ENAN && (at == i || at == i - 1));
         CHECK(c->t[at] < 20 && (at == c->K - 1 || c->t[at + 1] >= 20));
         snprintf(sentence, sizeof sentence, "image 2 is lost at step t = %g: down_blocks.0 gave NaN",

@@ -151,8 +151,8 @@ TEST(property, variance_is_what_it_is_called)
     run(y, chain, &b, 1);
     ddpm_noise(&seed, z, D, 3, 999, 0);
     for (int e = 0; e < D; e++)
-        CHECK_NEAR(x[e] - y[e], 1.5 * z[e],
-                   2 * 3 * 20 * 0x1p-53); /* x and y round three times each, below 20 */
+        /* x and y round three times each, below 20. */
+        CHECK_NEAR(x[e] - y[e], 1.5 * z[e], 2 * 3 * 20 * 0x1p-53);
     ddpm_chain_free(chain);
 }
 

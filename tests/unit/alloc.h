@@ -7,11 +7,11 @@
 #define ALLOC_H
 #include "ddpm.h"
 
-void alloc_fail_at(
-    long n); /* the n-th allocation from now (1: the next) fails, and all later ones, in all threads */
+/* Lets the n-th allocation from now (1: the next) fail, and every later one, in all threads. */
+void alloc_fail_at(long n);
 void alloc_fail_never(void);
-long alloc_count(
-    void); /* returns the allocations, failed ones included, since the last call of either of these */
+/* Returns the allocations, failed ones included, since the last call of either of these. */
+long alloc_count(void);
 /* Calls run with every allocation from the n-th on failing, for n = 1, 2, ..., until a failure does not
    matter any more. Returns how many did. Each must give the code DDPM_ENOMEM and a sentence about
    memory. */

@@ -92,9 +92,8 @@ TEST(threads, performance_cores)
 
 TEST(threads, capacities)
 {
-    static const int capacity[8] = {
-        446, 446, 446, 446, 871, 871, 871, 1024
-    }; /* little, middle and big cores of a phone */
+    /* Little, middle and big cores of a phone. */
+    static const int capacity[8] = { 446, 446, 446, 446, 871, 871, 871, 1024 };
     machine(8, "0-7", 0);
     for (int i = 0; i < 8; i++) {
         char path[128], text[32];
@@ -166,8 +165,8 @@ TEST(threads, quota_version_2_in_a_container)
     CHECK(dd_cpu_threads(root) == 6);
     check_put(root, "/sys/fs/cgroup/worker/cpu.max", "200000 100000\n");
     CHECK(dd_cpu_threads(root) == 2);
-    check_put(root, "/proc/self/cgroup",
-              "0::/docker/abcdef\n"); /* another group, whose name only begins alike */
+    /* This is another group, whose name only begins alike. */
+    check_put(root, "/proc/self/cgroup", "0::/docker/abcdef\n");
     CHECK(threads() == 6);
 }
 
@@ -219,8 +218,8 @@ TEST(memory, limit_version_1)
     check_put(root, "/proc/self/cgroup", "9:memory:/jobs/7\n4:cpu,cpuacct:/other\n0::/\n");
     check_put(root, "/proc/self/mountinfo",
               "31 1 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
-    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-              "9223372036854771712\n"); /* stands for no limit */
+    /* This number stands for no limit. */
+    check_put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     CHECK(dd_cgroup_memory(root) == 0);
     check_put(root, "/sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", "536870912\n");
     CHECK(dd_cgroup_memory(root) == 0x1p29);

@@ -86,8 +86,8 @@ TEST(file, map)
     CHECK(map_code(check_path(folder, "b")) == DDPM_EMISSING);
     CHECK(map_code(check_path(path, "b")) == DDPM_EMISSING);
     CHECK(map_code("/dev/null") == DDPM_EDATA);
-    CHECK(mkfifo(pipe_path, 0600) == 0 &&
-          map_code(pipe_path) == DDPM_EDATA); /* it does not wait for a writer */
+    /* Opening a pipe is refused without waiting for a writer. */
+    CHECK(mkfifo(pipe_path, 0600) == 0 && map_code(pipe_path) == DDPM_EDATA);
 
     chmod(path, 0);
     be_somebody();

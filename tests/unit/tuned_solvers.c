@@ -163,8 +163,8 @@ TEST(unit, an_untuned_solver_has_the_bits_of_dpmpp)
 
     ddpm_error err = { 0 };
     ddpm_sampler *none = NULL;
-    CHECK(ddpm_sampler_create(&none, chain, &o, d, 2, NULL, &err) ==
-          DDPM_OK); /* the same steps by another way */
+    /* The same steps, made in another way, are taken too. */
+    CHECK(ddpm_sampler_create(&none, chain, &o, d, 2, NULL, &err) == DDPM_OK);
     ddpm_sampler_free(none);
     ddpm_chain_free(chain);
     REQUIRE(!ddpm_chain_respace(&chain, a, "5", NULL, NULL));
