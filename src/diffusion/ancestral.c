@@ -15,7 +15,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
         double *x = dd_sampler_row(s, 0, k), *sigma = s->x0;
         dd_posterior_mean(&s->posterior, x, dd_sampler_x0(s, x, k, i), x, i, s->d);
 
-        /* x is the mean now. */
+        /* x is the mean now; the last step adds no noise. */
         if (i == 0)
             continue;
         const double *z = dd_sampler_noise(s, k, i, 0);

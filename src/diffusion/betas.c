@@ -37,7 +37,7 @@
 
 enum { NUMBERS = 3 };
 
-/* The arithmetic that a table is made in.  ramp fills v [n], evenly from a to b; round rounds a result. */
+/* The arithmetic for a table.  ramp fills v [n] with even steps from a to b; round rounds a result. */
 struct arithmetic {
     void (*ramp)(double *v, double a, double b, int n);
     double (*round)(double x);
@@ -53,7 +53,7 @@ static double to_float(double x)
     return (float)x;
 }
 
-/* numpy.linspace: two roundings for a value; the last value is set. */
+/* Computes as numpy.linspace: each value is rounded twice, and the last value is set. */
 static void ramp_double(double *v, double a, double b, int n)
 {
     double step = n > 1 ? (b - a) / (n - 1) : 0;
@@ -64,8 +64,8 @@ static void ramp_double(double *v, double a, double b, int n)
         v[n - 1] = b;
 }
 
-/* torch.linspace on float32: each half counts from its own end, with a fused multiply-add and so one
-   rounding for a value. */
+/* Computes as torch.linspace on float32: each half counts from its own end by a fused multiply-add, so each
+   value is rounded once. */
 static void ramp_float(double *v, double a, double b, int n)
 {
     float first = (float)a, last = (float)b, step = n > 1 ? (last - first) / (float)(n - 1) : 0;
@@ -80,7 +80,7 @@ static double logistic(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* The schedules of the table above.  b: their numbers. */
+/* The schedules of the table above follow.  b holds the NUMBERs. */
 static void linear(double *beta, const double *b, const struct arithmetic *r, int T)
 {
     r->ramp(beta, b[0], b[1], T);
@@ -161,7 +161,8 @@ static void cosine(double *beta, const double *b, const struct arithmetic *r, in
         beta[t] = r->round(fmin(1 - squared_cosine((t + 1.0) / T) / squared_cosine((double)t / T), 0.999));
 }
 
-/* lucidrains' way: alpha_bar is given, divided by its first value; beta is clipped to 0..0.999. */
+/* Fills beta as lucidrains does: g gives alpha_bar, which is divided by its first value; beta is clipped to
+   0..0.999. */
 static void from_alpha_bar(double *beta, double (*g)(double u, const double *b), const double *b,
                            const struct arithmetic *r, int T)
 {
@@ -199,7 +200,7 @@ static void lucid_sigmoid(double *beta, const double *b, const struct arithmetic
     from_alpha_bar(beta, lucid_sigmoid_at, b, r, T);
 }
 
-/* fallback: the default numbers. */
+/* The list of schedules.  fallback holds the default NUMBERs. */
 static const struct schedule {
     const char *name;
     int numbers;
@@ -232,7 +233,7 @@ static int unknown(const char *spec, ddpm_error *err)
     return dd_error(err, DDPM_EUSAGE, "betas \"%.80s\": no such schedule; it is one of %s", spec, names);
 }
 
-/* Fills b with the numbers in text up to end; an empty text leaves the defaults. */
+/* Fills b with the NUMBERs in text up to end; an empty text leaves the defaults. */
 static int read_numbers(double *b, const char *text, const char *end, const struct schedule *s,
                         const char *spec, ddpm_error *err)
 {
@@ -257,7 +258,7 @@ static int read_numbers(double *b, const char *text, const char *end, const stru
     return DDPM_OK;
 }
 
-/* Fills alpha_bar from beta.  The product is double: torch's float32 cumprod keeps it so, too. */
+/* Fills alpha_bar from beta.  The product is double, as in torch's float32 cumprod. */
 static void accumulate(double *alpha_bar, const double *beta, const struct arithmetic *r, int T)
 {
     double product = 1;
@@ -267,8 +268,8 @@ static void accumulate(double *alpha_bar, const double *beta, const struct arith
     }
 }
 
-/* Turns sqrt(alpha_bar) into (s_t - s_{T-1}) s_0 / (s_0 - s_{T-1}), and beta accordingly. alpha_bar is
-   only work space here. */
+/* Replaces sqrt(alpha_bar) by (s_t - s_{T-1}) s_0 / (s_0 - s_{T-1}), and beta accordingly.  Here alpha_bar
+   is only work space. */
 static void end_at_zero(double *beta, double *alpha_bar, const struct arithmetic *r, int T)
 {
     accumulate(alpha_bar, beta, r, T);
@@ -301,7 +302,7 @@ static int check(const double *beta, const double *alpha_bar, int T, const char 
     return DDPM_OK;
 }
 
-/* Moves *text behind prefix, if it begins so. */
+/* Moves *text behind prefix and returns 1, if the text begins with it. */
 static int starts_with(const char **text, const char *prefix)
 {
     size_t n = strlen(prefix);
@@ -339,7 +340,7 @@ int dd_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_erro
     if (code)
         return code;
 
-    /* "cast:" makes beta in double, and the rest in float. */
+    /* "cast:" computes beta in double and everything after it in float. */
     const struct arithmetic *tables = as_torch || cast ? &in_float : &in_double;
     s->fill(beta, b, as_torch ? &in_float : &in_double, T);
     for (int t = 0; t < T; t++)

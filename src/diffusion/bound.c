@@ -13,11 +13,12 @@
 
    L_i has this form because the two means differ in x0 alone.  All are means over d, divided by ln 2.
 
-   sigma is any of posterior.c.  Its first element is improved-diffusion's, beta_tilde_1 of this chain.
-   (Analytic-DPM takes that of the full chain; our analytic variance has a value of its own.)  x0_theta is
-   clipped as the options say, which for a bound means as in training, and whatever the network predicts.
+   sigma can be any variance of posterior.c.  As in improved-diffusion, its first element is beta_tilde_1 of
+   this chain.  (Analytic-DPM takes beta_tilde_1 of the full chain; our analytic variance has a value of its
+   own.)  x0_theta is clipped as the options say, for every kind of prediction.  A bound should clip as
+   training did.
 
-   With each term come, per image,
+   With each term come, for each image,
 
      mse_x0  = (x0 - x0_theta)^2
      mse_eps = (z - eps_theta)^2,   eps_theta from the clipped x0_theta
@@ -34,7 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The values of a term: the term itself, mse_eps, mse_x0, gamma, mse. */
+/* A term has five values: the term itself, mse_eps, mse_x0, gamma, mse. */
 enum { PARTS = 5 };
 
 static const double ln2 = 0.69314718055994530942;
@@ -98,7 +99,7 @@ void dd_bound_free(ddpm_bound *b)
     free(b);
 }
 
-/* Returns v, or 0 for what only rounding has made negative; NaN stays NaN. */
+/* Returns v, or 0 if v is negative, which only rounding can cause.  NaN stays NaN. */
 static double not_negative(double v)
 {
     return v < 0 ? 0 : v;
@@ -121,7 +122,7 @@ int dd_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const
     if (code)
         return code;
 
-    /* Buffer 1 keeps x0; every term makes its own x_i of it. */
+    /* Buffer 1 keeps x0, from which every term makes its own x_i. */
     memcpy(dd_sampler_row(s, 1, 0), x0, (size_t)n * s->d * sizeof *x0);
     memset(b->part, 0, (size_t)s->batch * PARTS * (size_t)K * sizeof *b->part);
 
@@ -167,7 +168,7 @@ static void measure(ddpm_bound *b, int k, int i)
 
     dd_sampler_eps(s, eps, xi, k, i);
     part[4 * K] = dd_score_simple(eps, z, d);
-    /* gamma is the mean square: the difference from zeros. */
+    /* gamma is a mean square, computed as the mean squared difference from zeros. */
     memset(lv, 0, d * sizeof *lv);
     part[3 * K] = dd_score_simple(eps, lv, d);
 
@@ -181,7 +182,7 @@ int dd_bound_step(ddpm_bound *b, ddpm_error *err)
     if (i < 0 || !before)
         return dd_error(err, DDPM_EUSAGE, "no term is left to measure");
 
-    /* x_i by the jump from x0. */
+    /* Makes x_i by the jump from x0. */
     for (int k = 0; k < before; k++)
         dd_marginal_xt(dd_sampler_row(s, 0, k), dd_sampler_row(s, 1, k), dd_sampler_noise(s, k, i, 0),
                        s->tables->alpha_bar[i], s->d);

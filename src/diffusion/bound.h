@@ -4,7 +4,7 @@
 #define DD_BOUND_H
 #include "diffusion/sampler.h"
 
-/* s       its batch, network, noise and variance; buffer 0 is x_i, buffer 1 is x0
+/* s       the batch with its network, noise and variance; buffer 0 is x_i, buffer 1 is x0
    image   [batch]
    part    [batch, 5, K], to which image points
    work    [2, d] */

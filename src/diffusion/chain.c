@@ -9,13 +9,14 @@
      mean_x0_i    = beta_i sqrt(alpha_bar_{i-1}) / rest_i
      mean_xt_i    = rest_{i-1} sqrt(alpha_i) / rest_i
 
-   Both differences lose the digits that alpha_bar shares with 1.  A schedule knows its beta, so where its
-   table is given and a step follows the one before it in the schedule, beta_i is that of the table, and
+   The differences beta_i and rest_i lose the digits that alpha_bar shares with 1.  The schedule's own table
+   of beta does not.  If it is given, and a step follows the one before it in the schedule, beta_i is taken
+   from the table, and
 
      rest_i       = rest_{i-1} (1 - beta_i) + beta_i,   rest_{-1} = 0,
 
-   a sum of positive numbers, which loses nothing.  Apart from that, a full chain and a respaced one are the
-   same thing. */
+   is a sum of positive numbers, which loses nothing.  Otherwise a full chain and a respaced one are treated
+   alike. */
 #include "diffusion/chain.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -24,7 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Refuses steps and alpha_bar that are no chain. */
+/* Refuses steps and alpha_bar that do not make a chain. */
 static int check(int K, const double *t, const double *alpha_bar, ddpm_error *err)
 {
     if (K < 1 || K > DD_STEPS_MAX)
@@ -51,14 +52,14 @@ static int check(int K, const double *t, const double *alpha_bar, ddpm_error *er
     return DDPM_OK;
 }
 
-/* Returns whether step i of the chain follows step i - 1 in the schedule too; the first one follows x0. */
+/* Returns whether step i of the chain follows step i - 1 in the schedule, too.  The first step follows x0. */
 static int follows(const double *t, int i)
 {
     return t[i] == floor(t[i]) && t[i] == (i ? t[i - 1] + 1 : 0);
 }
 
-/* Fills the tables behind t and alpha_bar, which are there. beta_of [steps]: the schedule's beta by step,
-   or NULL. */
+/* Fills the tables after t and alpha_bar, which are filled already.  beta_of [steps] is the schedule's beta
+   by step, or NULL. */
 static void fill(double *block, const double *beta_of, int K)
 {
     const double *t = block, *alpha_bar = block + K;
@@ -114,7 +115,7 @@ int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *al
     memcpy(c->block + K, alpha_bar, (size_t)K * sizeof *alpha_bar);
     fill(c->block, beta, K);
 
-    /* x_K is drawn as pure noise, so the chain should begin near it. */
+    /* Sampling starts from pure noise, so the chain should begin near it. */
     if (alpha_bar[K - 1] > 0.01) {
         snprintf(c->warning, sizeof c->warning,
                  "the list of steps begins at t = %g, where alpha_bar is still %.3g: sampling starts from "

@@ -1,4 +1,4 @@
-/* A chain: the steps that are taken, and every table that follows from alpha_bar at them. */
+/* A chain: its steps, and every table that follows from alpha_bar at these steps. */
 #ifndef DD_CHAIN_H
 #define DD_CHAIN_H
 #include "base/error.h"
@@ -10,8 +10,8 @@ struct ddpm_chain {
     double block[];
 };
 
-/* Makes the chain of t [K] and alpha_bar [K], see ddpm_chain_create.  beta [steps]: that of the schedule from
-   which alpha_bar is taken, by step, or NULL. */
+/* Makes the chain of t [K] and alpha_bar [K], see ddpm_chain_create.  beta [steps] is the beta, by step, of
+   the schedule from which alpha_bar is taken, or NULL. */
 int dd_chain_create(ddpm_chain **chain, int K, const double *t, const double *alpha_bar, const double *beta,
                     ddpm_error *err);
 int dd_chain_copy(ddpm_chain **chain, const ddpm_chain *from, ddpm_error *err);

@@ -10,23 +10,23 @@
    "ddim" takes the eps that leads from this x0 to x_i, as improved-diffusion does.  (ermongroup's program
    neither clips nor derives eps again.)
 
-   "ddim-diffusers" keeps the network's own eps beside the clipped x0, as diffusers does.  Near t = T a
-   network's eps is a little off, and its x0 is wrong by 1 / sqrt(a) as much.  The step all but multiplies
-   that x0 by 0, so the path is left less than where eps follows from it.
+   "ddim-diffusers" keeps the network's own eps beside the clipped x0, as diffusers does.  Near t = T an
+   error of a network's eps makes an error of x0 that is 1 / sqrt(a) times as large.  There the step
+   multiplies x0 by almost 0, so the error harms less than in "ddim", where eps is derived from this x0.
 
    Encoding goes towards noise, from i to i + 1.  It is the same step with b = alpha_bar_{i+1} and eta = 0
    (section 4.3); the image stands for the state at position 0.
 
    The variance "analytic" is Analytic-DDIM (Bao et al. 2022).  The noise becomes sigma* z, where
-   optimal_variance.c gives sigma*^2 with lambda = sigma; it is there with eta = 0 too.  The last step takes
-   nothing but the mean.  x0 is clipped, and eps stays the network's. */
+   optimal_variance.c gives sigma*^2 with lambda = sigma; it is not 0 with eta = 0 either.  The last step
+   takes the mean only.  x0 is clipped, and eps stays the network's. */
 #include "diffusion/marginal.h"
 #include "diffusion/optimal_variance.h"
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <string.h>
 
-/* Returns sigma* of the step from alpha_bar `here` to `before`; 0 at the end. */
+/* Returns sigma* for the step from alpha_bar `here` to `before`; 0 at the end. */
 static double analytic_sigma(const ddpm_sampler *s, double here, double before, double lambda, int i)
 {
     enum { GREY = 1 };
@@ -38,8 +38,8 @@ static double analytic_sigma(const ddpm_sampler *s, double here, double before, 
 /* The eps that a step takes: DERIVED from the clipped x0, or the network's OWN. */
 enum eps { DERIVED, OWN };
 
-/* Goes from position i to where alpha_bar is b.  lambda: the sigma of equation 12.  sigma: the noise that is
-   added, which differs from it for the variance "analytic". */
+/* Goes from position i to the place where alpha_bar is b.  lambda is the sigma of equation 12.  sigma is
+   the noise that is added; only the variance "analytic" makes it differ from lambda. */
 static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, double sigma, ddpm_error *err)
 {
     double a = s->tables->alpha_bar[i];
@@ -49,7 +49,7 @@ static int move(ddpm_sampler *s, enum eps eps, int i, double b, double lambda, d
     for (int k = 0; !code && k < s->live; k++) {
         double *x = dd_sampler_row(s, 0, k);
         const double *x0 = dd_sampler_x0(s, x, k, i), *z = NULL;
-        /* x becomes eps, then the next x. */
+        /* x becomes eps first, then the next x. */
         if (eps == OWN)
             dd_sampler_eps(s, x, x, k, i);
         else

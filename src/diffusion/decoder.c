@@ -5,11 +5,11 @@
      a = (x - 1/255 - mean) / sigma   (minus infinity where x < -0.999)
      b = (x + 1/255 - mean) / sigma   (infinity where x > 0.999)
 
-   Phi is the true normal distribution function; improved-diffusion takes a tanh for it, which is up to 4.5
-   nats away in the tails.
+   Phi is the exact normal distribution function.  improved-diffusion approximates it by a tanh, which is up
+   to 4.5 nats away in the tails.
 
-   The logarithm keeps its digits for every bin.  By symmetry let the middle m = (a + b) / 2 be at most 0.
-   With h = (b - a) / 2, phi the density, and Mills' ratio R(x) = Phi(-x) / phi(x):
+   The cases below keep the digits of the logarithm for every bin.  By symmetry let the middle m = (a + b) / 2
+   be at most 0.  With h = (b - a) / 2, phi the density, and Mills' ratio R(x) = Phi(-x) / phi(x):
 
      narrow, h <= 1/2 and h|m| <= 1:   ln p = ln phi(m) + ln integral_{-h}^{h} cosh(m u) exp(-u^2/2) du
                                        by Gauss-Legendre with 8 nodes: within 1e-16
@@ -26,7 +26,7 @@
      d(-ln p)/d mean       = (phi(b) - phi(a)) / (sigma p)
      d(-ln p)/d ln sigma^2 = (b phi(b) - a phi(a)) / (2 p)
 
-   For h|m| <= 1 the differences would cancel.  With q = phi(m) exp(-h^2/2),
+   For h|m| <= 1 these differences would cancel, so they are computed otherwise.  With q = phi(m) exp(-h^2/2),
 
      phi(b) - phi(a)       = -2 q sinh(h m)
      b phi(b) - a phi(a)   = 2 q (h cosh(h m) - m sinh(h m)) */
@@ -61,7 +61,7 @@ static double ln_open(double b)
     return b > 0 ? log1p(-0.5 * erfc(b * sqrt_half)) : ln_phi(b) + log(mills(-b));
 }
 
-/* Returns ln p of a narrow bin.  The nodes lie at both signs, and the integrand is even. */
+/* Returns ln p of a narrow bin.  The integrand is even, so each node stands for both signs. */
 static double ln_narrow(double m, double h)
 {
     static const double node[4] = { 0.18343464249564980494, 0.52553240991632898582, 0.79666647741362673959,
@@ -84,7 +84,7 @@ static double ln_bin(double m, double h)
     double a = m - h, b = m + h;
     if (h <= 0.5 && h * fabs(m) <= 1)
         return ln_narrow(m, h);
-    /* A tail; the middle of the bin is below 0. */
+    /* The bin is in a tail: m <= 0 and b <= 0. */
     if (b <= 0)
         return ln_phi(b) + log(mills(-b) - exp(2 * h * m) * mills(-a));
     return log1p(-0.5 * (erfc(-a * sqrt_half) + erfc(b * sqrt_half)));

@@ -1,9 +1,10 @@
 /* dpmpp.c: the sampler "dpmpp", multistep DPM-Solver++ with data prediction (Lu et al. 2022, algorithm 2 and
    appendix, the midpoint form), on any chain.
 
-   The equation.  Many processes have the marginals of the model's own; one of them has eta^2 times the noise
-   of its reverse.  With alpha = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar), lambda = ln(alpha / sigma) and
-   h = lambda_{i-1} - lambda_i, a step of it is (Xue et al. 2023, SA-Solver, proposition 4.2 with tau = eta)
+   The equation.  Many reverse processes have the same marginals; they differ in their noise.  This one adds
+   eta^2 times the noise of the model's own reverse process.  With alpha = sqrt(alpha_bar), sigma = sqrt(1 -
+   alpha_bar), lambda = ln(alpha / sigma) and h = lambda_{i-1} - lambda_i, its step is (Xue et al. 2023,
+   SA-Solver, proposition 4.2 with tau = eta)
 
      x_{i-1} = sigma_{i-1} / sigma_i e^(-eta^2 h) x_i
                + alpha_{i-1} integral_0^h (1 + eta^2) e^(-(1 + eta^2)(h - u)) x0(lambda_i + u) du
@@ -11,8 +12,8 @@
 
    eta = 0 is the ODE, eta = 1 the reverse SDE (Lu et al., SDE-DPM-Solver++).
 
-   The integral.  With c = (1 + eta^2) h, p1 = e^-c - 1, and m0, m1, m2 the x0 predicted at positions i, i +
-   1, i + 2, it is -(p1 m0 + c1 D1 + c2 D2), where
+   The integral.  Let c = (1 + eta^2) h and p1 = e^-c - 1, and let m0, m1, m2 be the x0 predicted at
+   positions i, i + 1, i + 2.  The integral is -(p1 m0 + c1 D1 + c2 D2), where
 
      order 1:  c1 = c2 = 0
      order 2:  c1 = p1 / 2,  c2 = 0,  D1 = (m0 - m1) / r0,              r0 = (lambda_i - lambda_{i+1}) / h
@@ -20,35 +21,36 @@
                D1 = d0 + r0 q,  D2 = 2 q,                               r1 = (lambda_{i+1} - lambda_{i+2}) / h
                d0 = (m0 - m1) / r0,  d1 = (m1 - m2) / r1,  q = (d0 - d1) / (r0 + r1)
 
-   Order 1 is DDIM with the same eta, where eta is 0 or 1, noise and all.
+   If eta is 0 or 1, order 1 is DDIM with the same eta and the same noise.
 
    "dpmpp-diffusers".  In units of h, D1 and 2 q are the first and second derivative of x0 by lambda, and
-   Taylor's expansion of the integral takes c2 times the whole second derivative.  The authors' program,
-   diffusers and everybody after them have D2 = q, which is of second order only.  That is "dpmpp-diffusers",
-   of order 3 unless told otherwise; in orders 1 and 2 it is "dpmpp" without eta.  (Its SDE of order 3 has c2
-   = (p1 + c) / c^2 + 1/2, which does not vanish with h, and is left out.)
+   Taylor's expansion of the integral takes c2 times the whole second derivative.  The authors' program and
+   diffusers have D2 = q instead, which is of second order only.  The sampler "dpmpp-diffusers" does the same.
+   Its default order is 3; in orders 1 and 2 it is "dpmpp" without eta.  (Its SDE of order 3 has
+   c2 = (p1 + c) / c^2 + 1/2, which does not vanish with h, and is left out.)
 
-   The ends.  Steps with too short a history take the order that it allows.  The last step has sigma_{-1} = 0
-   and h infinite, and is x0.  In a chain of fewer than 15 steps the last but one has order 2 at most.  A
-   variance that the network has learned is not used.  At the start of a chain of zero SNR lambda is minus
-   infinity, and so are r0 and r1 afterwards: the differences then vanish, as they should.
+   The ends.  A step that knows too few earlier x0 takes the order that they allow.  The last step has
+   sigma_{-1} = 0 and h infinite, and returns x0.  In a chain of fewer than 15 steps the last step but one has
+   order 2 at most.  A variance that the network has learned is not used.  At the start of a chain of zero SNR
+   lambda is minus infinity, and r0 and r1 become so afterwards: the differences then vanish, as they should.
 
-   Stability.  Late in a chain x0 follows x: at the worst m = y = x / alpha, which data of little variance
-   come near.  Then every step is
+   Stability.  Late in a chain x0 follows x.  The worst case is m = y = x / alpha, which is nearly so for
+   data of little variance.  Then every step is
 
      y_{i-1} - y_i = s (y_i - y_{i+1}) - p (y_{i+1} - y_{i+2}) + noise
 
-   and with |s| <= 1, |p| <= 1 no difference is answered by a larger one, because both roots of z^2 = s z - p
-   lie in the unit disc.  This bounds the ratio of a step to the one before it, 1 / r0:
+   and with |s| <= 1, |p| <= 1 the differences do not grow, because both roots of z^2 = s z - p lie in the
+   unit disc.  This bounds the ratio of a step to the one before it, 1 / r0:
 
      order 2:  s = (1 - e^-c) / (2 r0),  p = 0,   so 1 / r0 <= 2 / (1 - e^-c)
      order 3:  s = a / r0 + b,  p = b r0 / r1,  b = (a r0 + g) / (r0 (r0 + r1)),
                a = p1 / c + 1,  g = 1 - 2 (p1 + c) / c^2
 
-   A step beyond the bound takes the highest order within it, and the sampler says so when it is made.
-   "dpmpp-diffusers" (with g / 2) is left as it is published; it only says so.  Order 2 with eta = 0 needs no
-   bound.  Its path is smooth: m0 - m1 is short where the step before was short, and the step is off by a part
-   of the change of x0 at most.  Noise gives m0 - m1 a part that goes with the square root of that step. */
+   A step beyond the bound takes the highest order within it, and creating the sampler gives a warning.
+   "dpmpp-diffusers" (with g / 2) keeps its published order and only warns.  Order 2 with eta = 0 needs no
+   bound, because its path is smooth: m0 - m1 is short if the step before was short, so the step is off by
+   at most a part of the change of x0.  With noise, m0 - m1 has a part that goes with the square root of
+   that step, and the bound is needed. */
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <stdbool.h>
@@ -57,7 +59,7 @@
 /* Chains of fewer steps are stabilised at their end. */
 enum { FEW = 15 };
 
-/* A step: x is of_x x - of_m (p1 m0 + c1 D1 + c2 D2) + of_z z.  second is D2 / q: 2, or 1 of
+/* A step sets x to of_x x - of_m (p1 m0 + c1 D1 + c2 D2) + of_z z.  second is D2 / q, which is 2, or 1 for
    "dpmpp-diffusers". */
 struct update {
     int order;
@@ -69,18 +71,18 @@ static double lambda_of(const ddpm_tables *t, int i)
     return i < 0 ? INFINITY : t->log_snr[i] / 2;
 }
 
-/* Returns the order that position i of a chain takes with so many positions behind it. */
+/* Returns the order of the step from position i if `history` earlier x0 are known. */
 static int order_of(const ddpm_sampler *s, int i, int history)
 {
     int order = history < s->options.order ? history + 1 : s->options.order;
 
-    /* The last step is x0, whatever the order. */
+    /* The last step returns x0 in every order. */
     if (i == 0)
         return 1;
     return i == 1 && s->tables->K < FEW && order > 2 ? 2 : order;
 }
 
-/* Returns the step from position i of this order. */
+/* Returns the step from position i in this order. */
 static struct update update_of(const ddpm_tables *t, int i, double eta, int order, double second)
 {
     double here = lambda_of(t, i), h = lambda_of(t, i - 1) - here;
@@ -94,7 +96,7 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
         .second = second,
     };
 
-    /* The noise of the step takes a part of x away. */
+    /* The noise takes the place of a part of x. */
     if (eta > 0) {
         u.of_x *= exp(-eta * eta * h);
         u.of_z = sqrt((1 - to) * -expm1(-2 * eta * eta * h));
@@ -107,8 +109,8 @@ static struct update update_of(const ddpm_tables *t, int i, double eta, int orde
     return u;
 }
 
-/* Returns whether the step is within the bound or needs none, see Stability above.  NaN, at zero SNR,
-   stands for differences that vanish. */
+/* Returns whether the step is within the bound or needs none, see Stability above.  At zero SNR the numbers
+   are NaN and the differences vanish, so NaN counts as stable. */
 static bool is_stable(const struct update *u)
 {
     if (u->order < 2)
@@ -122,8 +124,8 @@ static bool is_stable(const struct update *u)
     return !(fabs(a / u->r0 + b) > 1 || fabs(b * u->r0 / u->r1) > 1);
 }
 
-/* Fills the step from position i with so many positions behind it. `published`: at the order that is asked
-   for, stable or not. */
+/* Fills the step from position i if `history` earlier x0 are known.  With `published` it keeps the order
+   that is asked for, stable or not. */
 static void choose(struct update *u, const ddpm_sampler *s, int i, int history, double second, bool published)
 {
     double eta = s->options.eta;
@@ -135,7 +137,7 @@ static void choose(struct update *u, const ddpm_sampler *s, int i, int history, 
         *u = update_of(s->tables, i, eta, --order, second);
 }
 
-/* Says in warning where a whole run leaves the bound. */
+/* Writes a warning if a step of the whole run leaves the bound. */
 static void warn(const ddpm_sampler *s, char *warning, double second, bool published)
 {
     const ddpm_tables *t = s->tables;
@@ -165,7 +167,7 @@ static void warn(const ddpm_sampler *s, char *warning, double second, bool publi
              s->options.order, t->t[at], t->t[at - 1], ratio, does);
 }
 
-/* Makes the step with x [d], m0, m1, m2 [d]; z [d] is read where of_z is above 0. */
+/* Takes the step with x [d], m0, m1, m2 [d].  z [d] is read if of_z is above 0. */
 static void apply(double *x, const struct update *u, const double *m0, const double *m1, const double *m2,
                   const double *z, size_t d)
 {
@@ -187,7 +189,7 @@ static void apply(double *x, const struct update *u, const double *m0, const dou
     }
 }
 
-/* Returns how many x0 of positions above are known, 2 at most. */
+/* Returns how many earlier x0 are known, 2 at most. */
 static int history_of(const double *m1, const double *m2)
 {
     if (isnan(m1[0]))

@@ -1,4 +1,4 @@
-/* fractional.c: what a step between two whole ones means.  A model knows alpha_bar_t for t = 0..T-1.  In
+/* fractional.c: alpha_bar at a step between two whole steps.  A model knows alpha_bar_t for t = 0..T-1.  In
    between, the logarithm of the signal-to-noise ratio is linear in t: with n = floor(t) and w = t - n,
 
      l_n = ln(alpha_bar_n / (1 - alpha_bar_n))

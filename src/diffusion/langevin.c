@@ -5,7 +5,7 @@
      delta_t = a (b + t)^-gamma,   t = 0, 1, ...
 
    gamma = 0 is a constant step.  With 1/2 < gamma <= 1 the steps sum to infinity while their squares do not,
-   so that the minibatch's noise dies out and the dynamics do not stop short.
+   so that the minibatch's noise dies out and the dynamics still reach every x.
 
    The sampler "langevin" (Song and Ermon 2019, algorithm 1) takes the score s(x, t) = -eps / sigma_i with
    sigma_i^2 = 1 - alpha_bar_i.  At each noise level of the chain, from the top, it takes N steps, N being the
@@ -20,13 +20,14 @@
      delta_i = 4 r^2 (1 - alpha_bar_i)
      r = snr = |delta/2 s| / |sqrt(delta) z|,   where |s| = sqrt(d) / sigma_i
 
-   That is Song and Ermon's epsilon sigma_i^2 / sigma_L^2 with r^2 = epsilon / (4 sigma_L^2), and Song et
-   al.'s rule (r = 0.16) with the expected norms in place of the batch's, so that no image sees another.
+   With r^2 = epsilon / (4 sigma_L^2) this is Song and Ermon's epsilon sigma_i^2 / sigma_L^2.  It is also Song
+   et al.'s rule (r = 0.16), with expected norms in place of the batch's, so that no image depends on another.
 
-   How much noise "langevin" leaves.  Take the unscaled y = x / sqrt(alpha_bar), of variance v_y, and s = (1 -
-   alpha_bar) / alpha_bar.  A step takes delta / v_y = 4 r^2 s / v_y of the excess e of the variance away.
-   From level to level the variance to come falls by 2 s for each unit of lambda = ln(alpha_bar / (1 -
-   alpha_bar)) / 2.  With K levels over a range L of lambda and N steps at each,
+   How much noise "langevin" leaves.  Take the unscaled y = x / sqrt(alpha_bar), of variance v_y, and s = (1
+   - alpha_bar) / alpha_bar.  Let e be the excess of y's variance over the right one.  A step reduces e by
+   delta / v_y = 4 r^2 s / v_y of it.  From level to level the right variance falls by 2 s for each unit of
+   lambda = ln(alpha_bar / (1 - alpha_bar)) / 2.  With K levels over a range L of lambda and N steps at
+   each,
 
      de/dlambda = -4 r^2 s N K / L / v_y e + 2 s,   which stays at   e = v_y L / (2 N K r^2) */
 #include "diffusion/langevin.h"
@@ -36,7 +37,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The part of the variance that may be left as noise without a word. */
+/* Up to this part of the variance may be left as noise without a warning. */
 static const double ALLOWED = 0.05;
 
 void dd_langevin_step(double *x, const double *gradient, const double *z, double step, size_t d)
@@ -48,7 +49,7 @@ void dd_langevin_step(double *x, const double *gradient, const double *z, double
 
 static int check_steps(const ddpm_langevin *l, int64_t first, int64_t steps, ddpm_error *err)
 {
-    const int64_t most = (int64_t)1 << 40; /* so many steps the counter of the noise tells apart */
+    const int64_t most = (int64_t)1 << 40; /* the counter of the noise tells this many steps apart */
     if (!l->gradient || !(l->a > 0) || !(l->b + (double)first > 0 || l->gamma == 0))
         return dd_error(err, DDPM_EUSAGE,
                         "Langevin dynamics needs a gradient, a > 0 and b + t > 0; a is %g, b is %g", l->a,
@@ -71,7 +72,8 @@ int dd_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, i
     int code = check_steps(l, first, steps, err);
 
     for (int64_t t = first; !code && t < first + steps; t++) {
-        /* The counter of the noise has 16 bits for whole steps, and the draws for the rest. */
+        /* The counter of the noise has 16 bits for whole steps; the rest of the step's number goes into the
+           draw. */
         double of_t = (double)(t & 0xFFFF);
         int draw = (int)(t >> 16);
 
@@ -103,7 +105,7 @@ int dd_langevin_correct(ddpm_sampler *s, int i, int draw, ddpm_error *err)
     return code;
 }
 
-/* Warns where the last formula above leaves more noise than ALLOWED, with v_y = 1. */
+/* Warns if the last formula above gives more noise than ALLOWED, with v_y = 1. */
 static void warn(const ddpm_sampler *s, char *warning)
 {
     const ddpm_tables *t = s->tables;
@@ -118,7 +120,7 @@ static void warn(const ddpm_sampler *s, char *warning)
                  t->K, N, 100 * one / N, ceil(one / ALLOWED), 100 * ALLOWED);
 }
 
-/* Leaves position i, where the Langevin steps have been taken: by scaling, or at the end by x0. */
+/* Leaves position i after its Langevin steps: scales x, or at the end returns x0. */
 static int step(ddpm_sampler *s, int i, ddpm_error *err)
 {
     int code = i ? DDPM_OK : dd_sampler_predict(s, 0, 0, err);

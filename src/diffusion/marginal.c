@@ -1,10 +1,10 @@
 /* marginal.c: the forward process, q(x_t | x0) = N(a x0, s^2 I) with a = sqrt(alpha_bar_t), s = sqrt(1 -
-   alpha_bar_t) (Ho et al. 2020, equation 4), that is
+   alpha_bar_t) (Ho et al. 2020, equation 4).  This is
 
      x_t = a x0 + s eps,   eps ~ N(0, I)
      v   = a eps - s x0    (Salimans and Ho 2022)
 
-   solved for what is wanted:
+   and, solved for x0 and eps,
 
      x0  = (x_t - s eps) / a  =  a x_t - s v
      eps = (x_t - a x0) / s   =  s x_t + a v           all [d] */
@@ -36,7 +36,7 @@ void dd_marginal_x0(double *x0, const double *xt, const double *p, int predictio
     for (size_t e = 0; e < d; e++) {
         x0[e] = x0_of(p[e], xt[e], a, s, prediction);
 
-        /* The comparison is false for NaN, which stays. */
+        /* The comparison is false for NaN, so NaN stays. */
         if (clip > 0 && fabs(x0[e]) > clip)
             x0[e] = copysign(clip, x0[e]);
     }

@@ -1,14 +1,14 @@
-/* noise.c: z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) and of nothing else,
-   so that neither batch nor order nor the number of steps shows in it.  t = INFINITY is x_T.
+/* noise.c: makes z [d] ~ N(0, I), a function of (seed, image index, the step t, purpose, draw) only, so
+   that it depends neither on batch nor on order nor on the number of steps.  t = INFINITY stands for x_T.
 
-   The counter has 32 bits for t, in units of 1/65536, and 24 for draw.  Larger numbers would repeat the
-   noise of another place, so it gives NaN instead. */
+   The counter has 32 bits for t, in units of 1/65536, and 24 bits for draw.  Larger numbers would repeat
+   the noise of another place, so they give NaN instead. */
 #include "diffusion/noise.h"
 #include "base/rng.h"
 #include <math.h>
 #include <stdbool.h>
 
-/* Returns whether t and draw have a place of their own in the counter. */
+/* Returns whether t and draw fit into the counter. */
 static bool fits(double t, int draw)
 {
     bool step = t >= 0 && 65536 * t < UINT32_MAX - 0.5;

@@ -4,6 +4,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills z [d].  purpose: DD_RNG_SAMPLE... of base/rng.h. */
+/* Fills z [d].  purpose is one of DD_RNG_SAMPLE... in base/rng.h. */
 void dd_noise(double *z, uint64_t seed, uint32_t index, double t, uint32_t purpose, int draw, size_t d);
 #endif

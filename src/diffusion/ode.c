@@ -6,24 +6,24 @@
      Heun:    x <- (x + x^ + h k(x^, t + h)) / 2,      h of either sign
 
    The sampler "ode" takes the variance-preserving equation in y = x / sqrt(alpha_bar) and the clock u =
-   sqrt((1 - alpha_bar) / alpha_bar) (Song, Meng, Ermon 2021, equation 14; Karras et al. 2022).  There f = 0,
-   g^2 = 2 u, the score of y is -eps / u, and so k = eps, which has no singular end: u = 0 is the image.  eps
-   comes from the clipped x0.
+   sqrt((1 - alpha_bar) / alpha_bar) (Song, Meng, Ermon 2021, equation 14; Karras et al. 2022).  There f =
+   0, g^2 = 2 u, and the score of y is -eps / u.  So k = eps, which has no singular end: u = 0 is the image.
+   eps comes from the clipped x0.
 
-   Order 1 is Euler, and the same as DDIM with eta = 0.  Order 2, the default, is Heun over the nodes i and i
-   - 1, with Euler for the last step: 2K - 1 calls of the network.  Towards noise the nodes are i and i + 1,
-   and the image stands for the state at position 0.
+   Order 1 is Euler, which is DDIM with eta = 0.  Order 2, the default, is Heun from position i to i - 1,
+   with Euler for the last step; it calls the network 2K - 1 times.  Towards noise the step goes from i to i
+   + 1, and the image stands for the state at position 0.
 
-   Stability.  On data N(m, v) the equation is dy/du = u (y - m) / (v + u^2), whose solution goes with sqrt(v
-   + u^2).  Heun's step from u to u / r makes it wider than that by a factor that is largest near v = 2 (u /
-   r)^2: 1.02 at r = 2, 2 at r = 8.6, and as r / 5 from there on.  Data within -1..1 have v <= 1.  The sampler
+   Stability.  On data N(m, v) the equation is dy/du = u (y - m) / (v + u^2), whose solution goes with
+   sqrt(v + u^2).  Heun's step from u to u / r comes out too wide by a factor that is largest near v = 2 (u
+   / r)^2: 1.02 at r = 2, 2 at r = 8.6, and about r / 5 beyond.  Data within -1..1 have v <= 1.  The sampler
    warns of a step that may come out more than twice too wide. */
 #include "diffusion/sampler.h"
 #include "diffusion/sde.h"
 #include <math.h>
 #include <stdio.h>
 
-/* The factor up to which nothing is said. */
+/* A step may come out too wide by this factor without a warning. */
 static const double WIDE = 2;
 
 void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
@@ -35,7 +35,7 @@ void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const doubl
         slope[e] = f[e] - g * g / 2 * score[e];
 }
 
-/* work [3, d] holds the slope, f, and x from before the step. */
+/* work [3, d] holds the slope, f, and x as it was before the step. */
 int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,
                 ddpm_error *err)
 {
@@ -62,7 +62,7 @@ int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, dou
     return DDPM_OK;
 }
 
-/* f and g of the equation in y and the clock u. */
+/* Fills f and g of the equation in y and the clock u. */
 static void drift(void *user, double *f, const double *y, double u, size_t d)
 {
     (void)user;
@@ -80,7 +80,7 @@ static double diffusion(void *user, double u)
 
 static const ddpm_sde unscaled = { .drift = drift, .diffusion = diffusion };
 
-/* Returns u at position i; -1 is the image. */
+/* Returns u at position i; position -1 is the image. */
 static double clock_of(const ddpm_tables *t, int i)
 {
     return i < 0 ? 0 : sqrt((1 - t->alpha_bar[i]) / t->alpha_bar[i]);
@@ -92,16 +92,16 @@ static double scale_of(const ddpm_tables *t, int i)
     return i < 0 ? 1 : sqrt(t->alpha_bar[i]);
 }
 
-/* Returns the factor by which Heun's step from u to another clock comes out too wide, at the worst. */
+/* Returns the factor by which Heun's step from u to another clock comes out too wide in the worst case. */
 static double widens(double u, double to)
 {
-    /* The variance at which the step is worst, within that of images. */
+    /* The variance for which the step is worst, at most that of images. */
     double v = fmin(1, 2 * to * to), h = to - u, here = u / (v + u * u), there = to / (v + to * to);
 
     return (1 + h / 2 * (here + there * (1 + h * here))) / sqrt((v + to * to) / (v + u * u));
 }
 
-/* Warns of the step that comes out widest, where that is more than WIDE. */
+/* Warns of the step that comes out widest, if that is more than WIDE. */
 static void warn(const ddpm_sampler *s, char *warning)
 {
     const ddpm_tables *t = s->tables;
@@ -150,7 +150,7 @@ static int euler(ddpm_sampler *s, int i, int to, ddpm_error *err)
     return code;
 }
 
-/* Makes Heun's step of it.  x is where Euler's step from i led. */
+/* Turns Euler's step from i into Heun's.  x is the state to which Euler's step led. */
 static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
 {
     double h = clock_of(s->tables, to) - clock_of(s->tables, i);
@@ -161,7 +161,7 @@ static int heun(ddpm_sampler *s, int i, int to, ddpm_error *err)
         double *x = dd_sampler_row(s, 0, k);
         const double *begun = dd_sampler_begun(s, 0, k), *slope = slope_of(s, x, k, to);
 
-        /* The mean of Euler's step and of one with the slope at its end. */
+        /* Heun's step is the mean of Euler's step and of a step with the slope at its end. */
         for (size_t e = 0; e < s->d; e++)
             x[e] = (to_scale * (begun[e] / from_scale + h * slope[e]) + x[e]) / 2;
     }

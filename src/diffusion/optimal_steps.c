@@ -1,5 +1,5 @@
-/* optimal_steps.c: the spacing "optimal", the list C(0) < ... < C(K-1) of least bound (Watson, Ho, Norouzi,
-   Chan 2021; with the variance of Bao et al. 2022).
+/* optimal_steps.c: the spacing "optimal", the list C(0) < ... < C(K-1) with the least bound (Watson, Ho,
+   Norouzi, Chan 2021; with the variance of Bao et al. 2022).
 
    The bound of a chain is a sum over its pairs of neighbours, so it is the length of a path.  The shortest
    path with exactly K nodes follows by dynamic programming, for all K at once, in O(K T^2):
@@ -23,15 +23,15 @@
    paths between two ends.  J is the Fisher information of x_t per dimension, and Stam's inequality for it
    says that one more node never makes that bound worse.
 
-   Every list begins at t = 0, where the decoder needs least noise, and ends at T - 1, where L_T is least:
-   these two terms are the same for all.  So the list is the least among those with these ends; one with other
+   Every list begins at t = 0, where the decoder needs least noise, and ends at T - 1, where L_T is least.
+   These two terms are the same for all lists.  The list is the best one with these ends; a list with other
    ends may have a smaller bound.  Ties go to the smaller s. */
 #include "diffusion/optimal_steps.h"
 #include "diffusion/optimal_variance.h"
 #include <math.h>
 #include <stdlib.h>
 
-/* Fills next [nodes] = B_{k+1} from here = B_k, and from [nodes] with the s that gave it. */
+/* Fills next [nodes] with B_{k+1} from here, which is B_k, and from [nodes] with the s of each minimum. */
 static void extend(double *next, uint16_t *from, const double *here, const double *cost, int nodes)
 {
     for (int r = 0; r < nodes; r++)
@@ -66,7 +66,7 @@ int dd_optimal_steps_create(struct dd_optimal_steps *p, const double *cost, int 
         return dd_error(err, DDPM_ENOMEM, "out of memory for the best of all lists of %d steps", nodes);
     }
 
-    /* B_1, of the path that is node 0 alone. */
+    /* B_1 is the cost of the path that is node 0 alone. */
     for (int r = 0; r < nodes; r++)
         here[r] = r ? INFINITY : 0;
     p->least[0] = here[n - 1];
@@ -109,7 +109,7 @@ double dd_optimal_steps_term(const ddpm_about *a, int s, int r)
     return 0.5 * (log(sigma2 / beta_tilde) - 1 + error2 / sigma2) / log(2);
 }
 
-/* Refuses models without the statistics that the list is made from. */
+/* Refuses models without the statistics that the list needs. */
 static int check(const ddpm_about *a, ddpm_error *err)
 {
     if (!a->gamma || !a->mse)

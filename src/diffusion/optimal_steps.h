@@ -6,9 +6,9 @@
 /* The largest T.  Time grows with its cube, memory with its square. */
 enum { DD_OPTIMAL_STEPS_MAX = 4096 };
 
-/* The paths of least cost from node 0 to the last, with 1, 2, ..., most nodes.
+/* The paths with the least cost from node 0 to the last node, with 1, 2, ..., most nodes.
 
-   least   [most] the cost with k + 1 nodes, INFINITY where there is no such path
+   least   [most] the cost with k + 1 nodes, INFINITY if there is no such path
    from    [most, nodes] the node before, on the best path with k + 1 nodes that ends there */
 struct dd_optimal_steps {
     int nodes, most;
@@ -16,8 +16,8 @@ struct dd_optimal_steps {
     uint16_t *from;
 };
 
-/* Finds the paths.  cost [nodes, nodes]: of going from r (column) down to s < r (row); the rest is not
-   read. */
+/* Finds the paths.  cost [nodes, nodes] is the cost of going from r (column) down to s < r (row); the other
+   entries are not read. */
 int dd_optimal_steps_create(struct dd_optimal_steps *p, const double *cost, int nodes, int most,
                             ddpm_error *err);
 void dd_optimal_steps_free(struct dd_optimal_steps *p);

@@ -1,7 +1,7 @@
 /* optimal_variance.c: the variance "analytic" (Bao, Li, Zhu, Zhang 2022, "Analytic-DPM", theorems 1 and 2).
 
-   Take all p(x_s | x_r) = N(mu, sigma^2 I), for steps s < r of any chain, with mu the mean of
-   q(x_s | x_r, x0 = x0_theta(x_r)).  Among them the bound is least for
+   For steps s < r of any chain, let p(x_s | x_r) = N(mu, sigma^2 I), where mu is the mean of
+   q(x_s | x_r, x0 = x0_theta(x_r)).  The bound is least for
 
      sigma*^2 = lambda^2 + m^2 E||x0 - x0_theta||^2 / d
      m = sqrt(ab_s) - sqrt((1 - ab_s - lambda^2) ab_r / (1 - ab_r))
@@ -15,15 +15,15 @@
 
      (ab_s - ab_r + lambda^2 ab_r) / ((1 - ab_r) (sqrt(ab_s) + sqrt((1 - ab_s - lambda^2) ab_r / (1 - ab_r))))
 
-   For lambda^2 = beta_tilde it is mean_x0 of chain.c.  At the end of a chain ab_s = 1, lambda = 0 and m = 1:
-   sigma*^2 is then the error of x0 itself, which is what the decoder L_0 wants.
+   For lambda^2 = beta_tilde, m is mean_x0 of chain.c.  At the end of a chain ab_s = 1, lambda = 0 and m = 1.
+   Then sigma*^2 is the error of x0 itself, which the decoder L_0 needs.
 
-   It is clipped as in the paper.  The data lie in [-1, 1], so the error of x0 lies in 0..1 whatever the
-   statistics say, and sigma*^2 lies between lambda^2 and lambda^2 + m^2 (theorem 2).
+   sigma*^2 is clipped as in the paper.  The data lie in [-1, 1], so the error of x0 lies in 0..1 even if the
+   statistics say otherwise, and sigma*^2 lies between lambda^2 and lambda^2 + m^2 (theorem 2).
 
-   If an image is wanted and not a bound, the step that enters t = 0 is limited too, because nothing
-   removes its noise: E|sigma z| <= grey 2/255, that is sigma <= grey 2/255 sqrt(pi/2), with 2 grey values for
-   ancestral sampling and 1 for DDIM (the paper's section F.2). */
+   For an image, but not for a bound, the step that enters t = 0 is limited, too, because nothing removes its
+   noise: E|sigma z| <= grey 2/255, that is sigma <= grey 2/255 sqrt(pi/2), with 2 grey values for ancestral
+   sampling and 1 for DDIM (the paper's section F.2). */
 #include "diffusion/optimal_variance.h"
 #include <math.h>
 

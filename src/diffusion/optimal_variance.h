@@ -1,4 +1,4 @@
-/* The variance that serves the bound best, from stored statistics of the network.  See optimal_variance.c. */
+/* The variance with the least bound, from stored statistics of the network.  See optimal_variance.c. */
 #ifndef DD_OPTIMAL_VARIANCE_H
 #define DD_OPTIMAL_VARIANCE_H
 #include "base/error.h"
@@ -7,15 +7,15 @@
    error of eps at r, which is 1 - gamma for the optimal variance. */
 double dd_optimal_variance(double here, double before, double lambda2, double mse);
 
-/* Returns what the eye may see of sigma2: the step of a chain that enters t = 0 adds at most so many grey
-   values.  For any other step it returns sigma2 itself. */
+/* Returns sigma2, limited for images: the step of a chain that enters t = 0 adds at most so many grey
+   values.  For every other step it returns sigma2 itself. */
 double dd_optimal_variance_seen(double sigma2, const ddpm_tables *tables, int i, double grey);
 
-/* Returns whether every step of the chain is one of 0, ..., T-1, for which there are statistics. */
+/* Returns whether every step of the chain is one of 0, ..., T-1, the steps that have statistics. */
 int dd_optimal_variance_known(const ddpm_tables *tables, int T);
 
-/* Fills at [K] with gamma [T] at the chain's steps.  Fails when gamma is NULL or a step is none of 0, ...,
-   T-1. */
+/* Fills at [K] with gamma [T] at the chain's steps.  Fails when gamma is NULL or a step is not one of 0,
+   ..., T-1. */
 int dd_optimal_variance_gamma(double *at, const double *gamma, const ddpm_tables *tables, int T,
                               ddpm_error *err);
 #endif

@@ -1,4 +1,4 @@
-/* posterior.c: one reverse step (Ho et al. 2020, equations 6, 7 and 11),
+/* posterior.c: computes one reverse step (Ho et al. 2020, equations 6, 7 and 11),
 
      p(x_{i-1} | x_i) = N(mean_x0_i x0 + mean_xt_i x_i, sigma_i^2 I)
 
@@ -11,14 +11,14 @@
                   (Nichol and Dhariwal 2021, equation 15)
      analytic     sigma*_i^2, the least bound, from statistics (optimal_variance.c)
      auto         learned, if the model has it;
-                  at K = T the model's own;
-                  else analytic, where there are statistics;
+                  the model's own, if K = T;
+                  else analytic, if there are statistics;
                   else beta-tilde for K < T/4, and the model's own for K >= T/4
 
-   beta_tilde_0 = 0 has no logarithm.  As in improved-diffusion, element 0 of both tables is beta_tilde_1 (in
-   a chain of one step: beta_0); only a learned range ends at beta_0 itself.  No sampler adds noise there, but
-   a bound needs a value.  The analytic variance has a value of its own there, the error of x0.  Only where
-   statistics claim that there is no error does it take that of the tables. */
+   beta_tilde_0 = 0 has no logarithm.  As in improved-diffusion, element 0 of both tables is beta_tilde_1,
+   or beta_0 in a chain of one step; only a learned range ends at beta_0 itself.  No sampler adds noise
+   there, but a bound needs a value.  Element 0 of the analytic variance is the error of x0.  If the
+   statistics say that this error is 0, the analytic variance takes the value of the tables. */
 #include "diffusion/posterior.h"
 #include "base/names.h"
 #include "diffusion/optimal_variance.h"
@@ -33,10 +33,11 @@ const char *const *dd_posterior_names(void)
     return names;
 }
 
-/* Returns what "auto" comes to.  bench/RESULTS.md has the measurements behind it, "Few steps". */
+/* Returns the variance that "auto" stands for.  bench/RESULTS.md, "Few steps", has the measurements behind
+   this choice. */
 static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma)
 {
-    /* A learned variance, and the full chain, are what the model was trained for. */
+    /* The model was trained for a learned variance, and for the full chain. */
     if (own == DDPM_LEARNED || own == DDPM_LEARNED_RANGE || t->K == T)
         return own;
     if (gamma && dd_optimal_variance_known(t, T))
@@ -44,7 +45,7 @@ static int choose_auto(const ddpm_tables *t, int own, int T, const double *gamma
     return 4 * (long)t->K < T ? DDPM_BETA_TILDE : own;
 }
 
-/* Fills *variance by its name. */
+/* Fills *variance from its name. */
 static int choose(int *variance, char *warning, const ddpm_tables *t, const char *name, int own, int T,
                   const double *gamma, ddpm_error *err)
 {

@@ -4,14 +4,14 @@
 #define DD_POSTERIOR_H
 #include "base/error.h"
 
-/* The variance "analytic", beside DDPM_BETA... of ddpm.h. */
+/* The variance "analytic"; DDPM_BETA... of ddpm.h are the others. */
 enum { DD_POSTERIOR_ANALYTIC = DDPM_LEARNED_RANGE + 1 };
 
 /* variance      DDPM_BETA... or DD_POSTERIOR_ANALYTIC
-   log_small     [K] ln beta_tilde, its first element as posterior.c says
+   log_small     [K] ln beta_tilde, with a first element as in posterior.c
    log_large     [K] ln beta, likewise
-   log_optimal   [K] ln sigma*^2, where the variance is analytic
-   gamma         [K] the statistics behind it, likewise */
+   log_optimal   [K] ln sigma*^2 if the variance is analytic
+   gamma         [K] the statistics of the analytic variance */
 struct dd_posterior {
     const ddpm_tables *tables;
     int variance;
@@ -19,7 +19,7 @@ struct dd_posterior {
 };
 
 /* Chooses the variance called name, one of dd_posterior_names().  own and gamma are ddpm_about.variance and
-   gamma of a model of T steps.  warning [256] gets a sentence where the choice is a bad one. */
+   gamma of a model of T steps.  warning [256] gets a sentence if the choice is a bad one. */
 int dd_posterior_create(struct dd_posterior *p, char *warning, const ddpm_tables *tables, const char *name,
                         int own, int T, const double *gamma, ddpm_error *err);
 void dd_posterior_free(struct dd_posterior *p);
@@ -27,16 +27,16 @@ void dd_posterior_free(struct dd_posterior *p);
 /* Returns the names of the variances, "auto" first, NULL last. */
 const char *const *dd_posterior_names(void);
 
-/* Limits an analytic variance to what the eye forgives (optimal_variance.c), for images and not for
-   bounds. */
+/* Limits an analytic variance so that its noise is not seen (optimal_variance.c).  Images need this, bounds
+   do not. */
 void dd_posterior_for_images(struct dd_posterior *p);
 
-/* Fills mean [d] with that of q(x_{i-1} | x_i, x0).  mean may be xi. */
+/* Fills mean [d] with the mean of q(x_{i-1} | x_i, x0).  mean may be xi. */
 void dd_posterior_mean(const struct dd_posterior *p, double *mean, const double *x0, const double *xi, int i,
                        size_t d);
 
-/* Each fills [d] at position i, with ln sigma^2 or sigma.  v [d] is what the network says where the variance
-   is learned. */
+/* Each fills [d] at position i, with ln sigma^2 or with sigma.  v [d] is the network's output for a learned
+   variance. */
 void dd_posterior_log_variance(const struct dd_posterior *p, double *lv, const double *v, int i, size_t d);
 void dd_posterior_sigma(const struct dd_posterior *p, double *sigma, const double *v, int i, size_t d);
 #endif

@@ -1,6 +1,6 @@
-/* respace.c: the list of steps C(i), i = 0, ..., K-1, of a shorter chain (Nichol and Dhariwal 2021, section
-   4).  C is strictly increasing within 0, ..., T-1, and alpha_bar_i of the chain is alpha_bar_{C(i)}.  rint
-   is half to even, as Python's and numpy's round are.
+/* respace.c: chooses the list of steps C(i), i = 0, ..., K-1, of a shorter chain (Nichol and Dhariwal 2021,
+   section 4).  C is strictly increasing within 0, ..., T-1, and alpha_bar_i of the chain is alpha_bar_{C(i)}.
+   rint rounds half to even, as Python's and numpy's round do.
 
    spacing    C(i) before the fix-up                            source
    iddpm      rint(0 + s + s + ...), i times s = (T-1)/(K-1)    improved-diffusion, one section
@@ -12,8 +12,8 @@
    optimal    the list of least bound, from statistics          optimal_steps.c
 
    The fix-up, c_i = max(c_i, c_{i-1} + 1) going up, then c_i = min(c_i, T-K+i), gives exactly K steps for
-   every K in 1, ..., T, and leaves a list that has them already.  K = 1 is [T-1]: a chain of one step starts
-   from noise.
+   every K in 1, ..., T, and does not change a list that has them already.  K = 1 is [T-1]: a chain of one
+   step starts from noise.
 
    A list "0,10,999" is taken as it stands; "999," is a list of one.  Sections "iddpm:10,15,20" cut 0, ...,
    T-1 into parts of equal size, the first T mod parts one longer, and space each as iddpm does. */
@@ -29,7 +29,7 @@
 /* Fills c [K], K >= 2, before the fix-up, from alpha_bar [T]. */
 typedef void preset_fn(double *c, int K, const double *alpha_bar, int T);
 
-/* Fills c [count] with steps of the `size` steps from start on, spaced as iddpm does. */
+/* Fills c [count] with some of the `size` steps from start on, spaced as iddpm does. */
 static void section(double *c, int count, int start, int size)
 {
     double stride = count > 1 ? (size - 1.0) / (count - 1) : 1, way = 0;
@@ -72,7 +72,7 @@ static void quad(double *c, int K, const double *alpha_bar, int T)
     double top = sqrt(0.8 * T), stride = top / (K - 1);
     (void)alpha_bar;
     for (int i = 0; i < K; i++) {
-        double root = i < K - 1 ? i * stride : top; /* numpy.linspace sets its last value */
+        double root = i < K - 1 ? i * stride : top; /* numpy.linspace sets its last value, too */
         c[i] = floor(root * root);
     }
 }
@@ -103,7 +103,7 @@ static void logsnr(double *c, int K, const double *alpha_bar, int T)
 #define FUNCTION(x) x,
 static const char *const names[] = { PRESETS(NAME) "optimal", NULL };
 
-/* "optimal" has no function here: it asks more of the model than alpha_bar. */
+/* "optimal" has no function here, because it needs more of the model than alpha_bar. */
 static preset_fn *const presets[] = { PRESETS(FUNCTION) NULL };
 
 const char *const *dd_respace_names(void)
@@ -114,10 +114,10 @@ const char *const *dd_respace_names(void)
 /* Makes c [K] strictly increasing within 0, ..., T-1. */
 static void fix_up(double *c, int K, int T)
 {
-    /* Upwards, so that no step comes twice. */
+    /* Upwards: no step comes twice. */
     for (int i = 1; i < K; i++)
         c[i] = fmax(c[i], c[i - 1] + 1);
-    /* Below T, with room for the steps that follow. */
+    /* Below T: there is room for the steps that follow. */
     for (int i = 0; i < K; i++)
         c[i] = fmin(c[i], T - K + i);
 }
@@ -136,7 +136,7 @@ static int next_number(int *number, const char **text, int low, int high, const 
 {
     size_t length = strcspn(*text, ",");
 
-    /* strtol makes LONG_MAX of a number too large for it, which is too large here too. */
+    /* strtol returns LONG_MAX for a number that is too large, which is above `high`, too. */
     long v = length && strspn(*text, "0123456789") == length ? strtol(*text, NULL, 10) : -1;
     if (v < low || v > high)
         return dd_error(

@@ -3,8 +3,8 @@
 #define DD_RESPACE_H
 #include "diffusion/chain.h"
 
-/* See ddpm_chain_respace.  Reads the model's steps, alpha_bar, beta unless NULL and, for "optimal", gamma and
-   mse. */
+/* Makes a respaced chain, see ddpm_chain_respace.  It reads the model's steps, alpha_bar, beta unless NULL
+   and, for "optimal", gamma and mse. */
 int dd_respace(ddpm_chain **chain, const ddpm_about *a, const char *steps, const char *spacing,
                ddpm_error *err);
 

@@ -1,5 +1,5 @@
-/* sampler.c: what all samplers share: options, the batch and its live images, prediction and noise.  The list
-   of samplers is here. */
+/* sampler.c: what all samplers share: the list of samplers, options, the batch and its live images,
+   prediction and noise. */
 #include "diffusion/sampler.h"
 #include "base/names.h"
 #include "base/rng.h"
@@ -81,7 +81,8 @@ int dd_sampler_no_zero(const ddpm_sampler *s, ddpm_error *err)
 
 static int allocate(ddpm_sampler *s, ddpm_error *err)
 {
-    /* The state, what it was before the step, and with correctors what it was behind them. */
+    /* The memory holds the state, its copy from before the step and, with correctors, its copy from after
+       them. */
     size_t batch = (size_t)s->batch, copies = s->options.corrector ? 3 : 2;
     size_t rows = batch * (copies * (size_t)s->kind->buffers + 1 + (size_t)s->options.outputs) + 2;
 
@@ -105,7 +106,7 @@ static int allocate(ddpm_sampler *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Makes a sampler complete whose kind, options, d and batch are set. */
+/* Completes a sampler whose kind, options, d and batch are set. */
 static int set_up(ddpm_sampler *s, const ddpm_chain *c, char *warning, ddpm_error *err)
 {
     const ddpm_sampler_options *o = &s->options;
@@ -246,8 +247,8 @@ static int all_finite(const double *v, size_t n)
     return 1;
 }
 
-/* Marks the images without a finite prediction, which leave, and closes the ranks.  Returns how many they
-   are; *first is the row of the first one. */
+/* Marks live images whose prediction is not finite as lost and moves the others up.  Returns how many are
+   lost; *first is the row of the first one. */
 static int drop_lost(ddpm_sampler *s, int *first, int i)
 {
     size_t size = (size_t)s->options.outputs * s->d;
@@ -285,7 +286,7 @@ int dd_sampler_predict(ddpm_sampler *s, int buffer, int i, ddpm_error *err)
         code = o->eps(o->eps_user, s->output, s->input, s->told[i], s->has_classes ? s->classes : NULL,
                       s->live, &given);
 
-    /* The caller's function may have filled the text to its end. */
+    /* The caller's function may have filled the text without a terminating 0. */
     given.text[sizeof given.text - 1] = 0;
     int lost = code && code != DDPM_ENAN ? 0 : drop_lost(s, &first, i);
     if (lost)
@@ -332,7 +333,7 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
         s->row[k] = k;
     }
 
-    /* NAN: nothing is known yet. */
+    /* NAN says that nothing is known yet. */
     for (size_t e = 0; e < state_size(s); e++)
         s->state[e] = NAN;
     if (x)
@@ -342,7 +343,7 @@ int dd_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *clas
     return DDPM_OK;
 }
 
-/* Puts the state from before the step back, of the images that were lost in it; `all`: of every image. */
+/* Restores the state from before the step for lost images or, with `all`, for every image. */
 static void put_back(ddpm_sampler *s, int all)
 {
     for (int row = 0, k = 0; row < s->n; row++) {
@@ -358,8 +359,8 @@ static void put_back(ddpm_sampler *s, int all)
     }
 }
 
-/* Makes one step of the kind, up or down the chain by `move` positions, behind its correctors.  An image
-   lost in an earlier step is put back too, to the state it has kept. */
+/* Takes the correctors' steps, then one step of the kind, up or down the chain by `move` positions.  An
+   image lost in an earlier step keeps its state, because that is restored, too. */
 static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_error *), int correctors,
                      int move, ddpm_error *err)
 {
@@ -374,7 +375,7 @@ static int take_step(ddpm_sampler *s, int (*step)(ddpm_sampler *, int, ddpm_erro
     if (!code)
         code = step(s, s->i, err);
 
-    /* Lost images are as they were before the step: all, or those without a prediction. */
+    /* After a failure all images get their old state back, otherwise only the lost ones do. */
     if (code || s->live < before)
         put_back(s, code != DDPM_OK);
     if (code)

@@ -1,4 +1,4 @@
-/* Checks the options of a new sampler: by the traits of its kind, and then by the check of its own. */
+/* Checks the options of a new sampler, by the traits of its kind and then by the kind's own check. */
 #include "diffusion/sampler.h"
 #include <math.h>
 #include <string.h>
@@ -75,7 +75,7 @@ int dd_sampler_check(const ddpm_sampler *s, ddpm_error *err)
     if (!(o->clip >= 0 && isfinite(o->clip)))
         return dd_error(err, DDPM_EUSAGE, "clip is %g; it is a positive bound of |x0|, or 0 for none",
                         o->clip);
-    /* x0 = (x - s eps) / a has no value where a = 0. */
+    /* x0 = (x - s eps) / a does not exist at a = 0. */
     if (o->prediction == DDPM_EPS && s->tables->alpha_bar[s->tables->K - 1] == 0)
         return dd_error(
             err, DDPM_EUSAGE,

@@ -1,9 +1,9 @@
-/* score.c: the gradient of ln q(x_t), and what eps has to do with it (Vincent 2011; Song and Ermon 2019; Ho
+/* score.c: the score, the gradient of ln q(x_t), as a function of eps (Vincent 2011; Song and Ermon 2019; Ho
    et al. 2020, section 3.2).
 
      s(x, t) = grad_x ln q_t(x) = -E[eps | x_t = x] / sqrt(1 - alpha_bar_t)
 
-   So a network that predicts eps predicts the score.  Two losses train it, both means over d:
+   So a network that predicts eps predicts the score.  Two losses can train it, both means over d:
 
      denoising score matching:   E ||s(x_t, t) - grad ln q(x_t | x0)||^2,
                                  grad ln q(x_t | x0) = -z / sqrt(1 - alpha_bar_t)

@@ -8,9 +8,9 @@
 
      dx = -1/2 beta(t) x dt + sqrt(beta(t)) dW
 
-   in the clock tau = integral of beta dt = -ln alpha_bar, where f = -x/2 and g = 1.  So step i has the length
-   ln(alpha_bar_{i-1} / alpha_bar_i), or the rate beta(t_i) dt that the options give.  s comes from the
-   clipped x0.  The last step adds no noise. */
+   in the clock tau = integral of beta dt = -ln alpha_bar, in which f = -x/2 and g = 1.  So step i has the
+   length ln(alpha_bar_{i-1} / alpha_bar_i), or beta(t_i) dt if the options give a rate.  The score s comes
+   from the clipped x0.  The last step adds no noise. */
 #include "diffusion/sde.h"
 #include "diffusion/sampler.h"
 #include <math.h>
@@ -22,7 +22,7 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
     double g = p->diffusion(p->user, t), pull = h < 0 ? g * g : 0, noise = g * sqrt(fabs(h));
     p->drift(p->user, f, x, t, d);
 
-    /* With g = 0 the score may be anything. */
+    /* With g = 0 the score has no effect, even if it is infinite. */
     for (size_t e = 0; e < d; e++)
         x[e] += (pull > 0 ? f[e] - pull * score[e] : f[e]) * h + (z ? noise * z[e] : 0);
 }
@@ -39,7 +39,7 @@ int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double 
     return DDPM_OK;
 }
 
-/* f and g of the variance-preserving equation in the clock tau. */
+/* Fills f and g of the variance-preserving equation in the clock tau. */
 static void drift(void *user, double *f, const double *x, double t, size_t d)
 {
     (void)user;
@@ -68,7 +68,7 @@ static int check(const ddpm_sampler *s, ddpm_error *err)
     return code ? code : dd_sampler_no_zero(s, err);
 }
 
-/* Euler's step leaves as much noise as the variance beta does. */
+/* Warns that Euler's step leaves as much noise as the variance beta does. */
 static void warn(const ddpm_sampler *s, char *warning)
 {
     int K = s->tables->K, T = s->options.T;
@@ -85,7 +85,7 @@ static int step(ddpm_sampler *s, int i, ddpm_error *err)
     int code = dd_sampler_predict(s, 0, i, err);
 
     for (int k = 0; !code && k < s->live; k++) {
-        /* The network has read its input, whose place serves as work space. */
+        /* The network has read s->input, which now serves as work space. */
         double *x = dd_sampler_row(s, 0, k), *f = s->input;
         const double *score = dd_sampler_score(s, x, k, i), *z = i ? dd_sampler_noise(s, k, i, 0) : NULL;
         dd_sde_step(&variance_preserving, x, score, z, tau, -length, f, s->d);

@@ -3,8 +3,8 @@
 #define DD_SDE_H
 #include "base/error.h"
 
-/* Takes x [d] one Euler-Maruyama step of length h on from t.  h < 0: the reverse process, which needs score
-   [d] at (x, t).  z [d] NULL: the mean alone.  f [d] is work space. */
+/* Moves x [d] by one Euler-Maruyama step of length h from t.  h < 0 is the reverse process, which needs
+   score [d] at (x, t).  With z [d] NULL it gives the mean alone.  f [d] is work space. */
 void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double *z, double t, double h,
                  double *f, size_t d);
 
@@ -13,7 +13,7 @@ void dd_sde_step(const ddpm_sde *p, double *x, const double *score, const double
 void dd_ode_slope(const ddpm_sde *p, double *slope, const double *x, const double *score, double t, double *f,
                   size_t d);
 
-/* See ddpm_sde_step, ddpm_ode_step. */
+/* Take a step of the SDE and of the ODE, see ddpm_sde_step and ddpm_ode_step. */
 int dd_sde_move(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work, size_t d,
                 ddpm_error *err);
 int dd_ode_move(const ddpm_sde *p, double *x, double t, double h, int order, double *work, size_t d,

@@ -6,9 +6,9 @@
      x_{i-1} = (1 + a) sigma_{i-1} / sigma_i x_i - (1 + b) alpha_{i-1} S
      S = p1 (m0 + (m0 - m1) / (2 r0) + c1 (m1 - m0) + c2 (m2 - m0)),      r0 = (lambda_i - lambda_{i+1}) / h
 
-   The network is told the step `fed` instead of t.  A prediction that does not exist drops out together with
-   its coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped as m0
-   is.
+   The network is told the step `fed` instead of t.  A prediction that does not exist is left out together
+   with its coefficient.  The last step, from position 0, ends at m0 + c1 (m1 - m0) + c2 (m2 - m0), clipped
+   as m0 is.
 
    With fed = t and a = b = c1 = c2 = 0 this is DPM-Solver++(2M) without noise, the sampler "dpmpp" of order
    2, to the bit.  Solvers with learned times and coefficients are compared in arXiv 2510.17699. */
@@ -44,7 +44,7 @@ void dd_tuned_step_fill(struct dd_tuned_step *s, const double *table, const doub
         s->r0 = (here - lambda(log_snr, i + 1)) / h;
 }
 
-/* Returns x within +-clip; a NaN stays one. */
+/* Returns x clipped to +-clip; NaN stays NaN. */
 static double clipped(double x, double clip)
 {
     if (x > clip)
