@@ -17,7 +17,7 @@
 
 enum { MOST_WORKERS = 64 };
 
-/* What the workers share: the place of the next test, the results so far, and the test that each of
+/* The workers share this: the place of the next test, the results so far, and the test that each of
    them is running. */
 struct board {
     atomic_int next, passed, failed, skipped;

@@ -1,4 +1,4 @@
-/* What fuzzers share: conditions that must hold, a folder in memory for readers that open their files by
+/* Shared parts of the fuzzers: conditions that must hold, a folder in memory for readers that open their files by
    name (removed at the end of the process), and inputs that hold several files. */
 #ifndef FUZZ_SCRATCH_H
 #define FUZZ_SCRATCH_H

@@ -193,7 +193,7 @@ static void check_store(unsigned cpu, float scale, bool adds)
             most += fabs(d) * (fabs(v[0]) + fabs(v[1]) + fabs(a)) * scale;
         }
 
-    /* What was there before counts too, where the gradients are added. */
+    /* The earlier values count too, where the gradients are added. */
     if (adds) {
         struct dd_map before = map_create(2, 9, 10, 37, 0, 6), sums = map_create(2, 1, 1, 37, 0, 7);
         want += inner(&r, &before) + inner(&add, &sums), most += 180 * 37;

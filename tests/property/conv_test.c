@@ -96,7 +96,7 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
     post.add += (size_t)first * post.add_stride, post.residual = &residual;
     dd_conv_pack(c, packed, p->w, p->bias);
 
-    /* In passes of at most r->batch images, each with its own rows of scale, shift and add. */
+    /* A pass takes at most r->batch images, and their rows of scale, shift and add. */
     for (int done = 0, part; done < n; done += part) {
         part = n - done < r->batch ? n - done : r->batch;
         struct dd_map pi = map_images(&in, done, part), po = map_images(&out, done, part),

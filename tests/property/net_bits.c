@@ -207,7 +207,7 @@ TEST(property, folded_up_sampling_has_the_same_bits)
     }
 }
 
-/* Of seven attentions, the two with two heads are left as they are. The others get a copy of their
+/* Two of the seven attentions have two heads and are left as they are. The others get a copy of their
    tokens, the middle one without a norm. The folded network is the same function with other roundings.
    The tolerance 2e-5 is that of the golden networks. */
 TEST(property, folded_attention_is_the_same_function)
