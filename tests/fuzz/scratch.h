@@ -1,5 +1,5 @@
-/* Shared parts of the fuzzers: conditions that must hold, a folder in memory for readers that open their files by
-   name (removed at the end of the process), and inputs that hold several files. */
+/* Shared parts of the fuzzers: conditions that must hold, a folder in memory for readers that open
+   their files by name (removed at the end of the process), and inputs that hold several files. */
 #ifndef FUZZ_SCRATCH_H
 #define FUZZ_SCRATCH_H
 #include <stddef.h>

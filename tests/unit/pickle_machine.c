@@ -101,8 +101,8 @@ TEST(pickle, calls)
     struct pickle_node *n = READ("\x80\2"
                                  "ccollections\nOrderedDict\n)R(U\1aK\1u}b.");
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1)); /* BUILD leaves it as it is */
-    /* Python 2 makes an OrderedDict from a list of pairs. */
 
+    /* Python 2 makes an OrderedDict from a list of pairs. */
     n = READ("\x80\2"
              "ccollections\nOrderedDict\n]](U\1aK\1ea\x85R.");
     CHECK(n && n->kind == PICKLE_DICT && is_int(pickle_get(n, "a"), 1));
