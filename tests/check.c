@@ -109,6 +109,7 @@ const char *check_folder(void)
         }
         atexit(remove_folder);
     }
+
     snprintf(path, sizeof path, "%s/%d", folder, count++);
     char command[4200];
     snprintf(command, sizeof command, "mkdir '%s'", path);
@@ -125,6 +126,7 @@ void check_put(const char *root, const char *path, const char *text)
         *slash = 0;
         mkdir(full, 0777);
     }
+
     FILE *f = fopen(full, "w");
     if (!f || fputs(text, f) < 0 || fclose(f) != 0)
         check_fail(__FILE__, __LINE__, "cannot write %s", full);
@@ -259,6 +261,7 @@ int main(int argc, char **argv)
     for (struct check_test *t = first; t; t = t->next)
         if (wanted(t, argc, argv) && count < 4096)
             test[count++] = t;
+
     if (list) {
         for (int i = 0; i < count; i++)
             printf("%s.%s\n", test[i]->group, test[i]->name);
@@ -272,6 +275,7 @@ int main(int argc, char **argv)
             run(test[i], b);
     else
         run_in_workers(b, workers, test, count);
+
     printf("%d passed, %d failed, %d skipped\n", b->passed, b->failed, b->skipped);
     return b->failed > 0;
 }

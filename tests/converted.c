@@ -9,13 +9,16 @@ int converted(const char *path, const char *const flags[CONVERTED_FLAGS], const 
     char *argv[CONVERTED_FLAGS + 4], **argument;
     int argc = 4, arguments, status;
     ddpm_error err;
+
     for (int i = 0; flags[i]; i++)
         words[argc++] = flags[i];
     for (int i = 0; i < argc; i++)
         argv[i] = strdup(words[i]);
+
     void *settings = malloc(command_convert.size);
     memcpy(settings, command_convert.defaults, command_convert.size);
     status = options_parse(&command_convert, settings, argc, argv, &argument, &arguments, &err);
+
     if (!status)
         status = command_convert.run(settings, argument, arguments);
     for (int i = 0; i < argc; i++)

@@ -31,16 +31,21 @@
 
 enum { MOST = 4096 };
 
+/* A file of the folder: its name and the inode that its data is kept under. */
 struct name {
     char text[128];
     ino_t inode;
 };
 
+/* The size that each inode had at its last fsync. */
 static struct synced {
     ino_t inode;
     off_t size;
 } file[MOST];
+/* The names in the folder when it was last synchronised. */
 static struct name listed[MOST];
+/* files and names count the entries of these tables, count the operations; busy is set while this library
+   works with files itself, which is not counted. */
 static int files, names, count, busy;
 
 static off_t synced_size(ino_t inode)
@@ -89,12 +94,14 @@ static void keep(const char *folder, const char *states)
     }
 }
 
+/* Writes the file n of a state: all of its data, or as much as its last fsync covered. */
 static void put(const char *states, const char *state, const struct name *n, int synced)
 {
     char from[512], to[512], block[65536];
     snprintf(from, sizeof from, "%s/inode-%llu", states, (unsigned long long)n->inode);
     snprintf(to, sizeof to, "%s/%s", state, n->text);
     FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+
     off_t left = synced ? synced_size(n->inode) : (off_t)1 << 40;
     for (size_t got; in && out && left > 0 &&
                      (got = fread(block, 1, left < (off_t)sizeof block ? (size_t)left : sizeof block, in));
@@ -106,6 +113,7 @@ static void put(const char *states, const char *state, const struct name *n, int
         fclose(out);
 }
 
+/* Writes the four states: names all or synced (k / 2), data all or synced (k % 2). */
 static void write_states(const char *folder, const char *states)
 {
     static struct name now[MOST];
@@ -121,6 +129,7 @@ static void write_states(const char *folder, const char *states)
     }
 }
 
+/* Returns whether a variable is set to n. */
 static int at(const char *variable, int n)
 {
     const char *text = getenv(variable);
@@ -141,6 +150,7 @@ static void begin(const char *folder, const char *states)
     }
 }
 
+/* Counts an operation before it is made, writes the states and kills where it is asked for. */
 static void operation(void)
 {
     const char *folder = getenv("CRASH_FOLDER"), *states = getenv("CRASH_STATES");
@@ -149,16 +159,19 @@ static void operation(void)
         return;
     busy = 1;
     count++;
+
     if (folder && states && count == 1)
         begin(folder, states);
     if (folder && states)
         write_states(folder, states);
+
     if (at("CRASH_KILL", count))
         kill(getpid(), SIGKILL);
     busy = 0;
     errno = number;
 }
 
+/* Notes what an fsync of a file or of the folder has covered. */
 static void synchronised(int fd)
 {
     const char *folder = getenv("CRASH_FOLDER"), *states = getenv("CRASH_STATES");
@@ -242,6 +255,8 @@ int open(const char *path, int flags, ...)
     return REAL(open)(path, flags, mode);
 }
 
+/* ticks counts the questions for the time. The seconds of the program's own clock are those that went by
+   awake and asleep; jumped is how far the clock on the wall was set forward. */
 static int ticks;
 static double awake, asleep, jumped;
 
@@ -252,6 +267,8 @@ static double seconds_at(const char *variable)
     return colon && atoi(text) == ticks ? atof(colon + 1) : 0;
 }
 
+/* Gives the time of a clock: CLOCK_MONOTONIC stands still in sleep, CLOCK_REALTIME begins at 05:59:00 UTC
+   and can be set. */
 static int own_time(clockid_t clock, struct timespec *t)
 {
     double now = awake + (clock == CLOCK_MONOTONIC ? 0 : asleep) +
@@ -267,6 +284,7 @@ int clock_gettime(clockid_t clock, struct timespec *t)
     awake += pace ? atof(pace) : 0;
     asleep += seconds_at("CRASH_SUSPEND");
     jumped += seconds_at("CRASH_JUMP");
+
     if (at("CRASH_TICK", ticks))
         raise(SIGTERM);
     if (at("CRASH_HUP", ticks))
@@ -274,6 +292,7 @@ int clock_gettime(clockid_t clock, struct timespec *t)
     return pace ? own_time(clock, t) : REAL(clock_gettime)(clock, t);
 }
 
+/* Writes a number to the file that a variable names, if it is set. */
 static void write_number(const char *variable, double value)
 {
     FILE *f = getenv(variable) ? fopen(getenv(variable), "w") : NULL;
@@ -281,10 +300,12 @@ static void write_number(const char *variable, double value)
         fprintf(f, "%.15g\n", value), fclose(f);
 }
 
+/* Writes the figures that were asked for when the program ends. */
 __attribute__((destructor)) static void tell(void)
 {
     write_number("CRASH_TICKS", ticks);
     write_number("CRASH_TIME", awake + asleep);
+
     char line[256];
     double kib = 0;
     FILE *f = getenv("CRASH_MEMORY") ? fopen("/proc/self/status", "r") : NULL;

@@ -42,6 +42,7 @@ enum { ARCH = AUDIT_ARCH_AARCH64 };
 #define ARGUMENT(c, i) (c)->uc_mcontext.regs[i]
 #define RESULT(c) (c)->uc_mcontext.regs[0]
 #endif
+/* The sixth argument of the handler's own calls. No call of a program has this number there. */
 enum { OWN = 0x6A09E667 };
 
 static const struct {
@@ -58,6 +59,7 @@ static const struct {
 enum { CALLS = sizeof calls / sizeof *calls };
 
 static atomic_long left; /* calls before the one that fails; 0: it has failed, or none shall */
+/* The kind of call that shall fail, and which of the replaced functions count. */
 static const char *kind = "";
 static int mallocs, mmaps;
 
@@ -70,11 +72,13 @@ static void report(const void *caller)
     char line[512];
     int n = snprintf(line, sizeof line, "%s in %s, %s\n", kind, slash ? slash + 1 : object,
                      caller && info.dli_sname ? info.dli_sname : "?");
+
     int fd = (int)syscall(SYS_openat, AT_FDCWD, getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0666);
     syscall(SYS_write, fd, line, (size_t)n, 0, 0, OWN);
     syscall(SYS_close, fd);
 }
 
+/* Counts a call. Returns 1, after a report, if it is the one that shall fail. */
 static int fails(const void *caller)
 {
     if (atomic_load(&left) <= 0 || atomic_fetch_sub(&left, 1) != 1)
@@ -89,6 +93,7 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
+/* The caller is the function that asked for memory, not the one that wraps it. */
 #define UNLESS_IT_FAILS(call) mallocs &&fails(__builtin_return_address(0)) ? (errno = ENOMEM, NULL) : (call)
 
 void *malloc(size_t size)
@@ -135,6 +140,8 @@ void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offse
 
 /* ---- what is trapped ---- */
 
+/* Handles SIGSYS: makes the call with the mark OWN, which the filter lets pass, or sets its error. A
+   system call returns its error as a negative number. */
 static void trapped(int signal, siginfo_t *info, void *context)
 {
     ucontext_t *c = context;
@@ -143,21 +150,27 @@ static void trapped(int signal, siginfo_t *info, void *context)
     for (int i = 0; i < CALLS && !failed; i++)
         if (calls[i].number == (int)NUMBER(c) && fails(NULL))
             failed = calls[i].error;
+
     long result = failed ? -1
                          : syscall((long)NUMBER(c), ARGUMENT(c, 0), ARGUMENT(c, 1), ARGUMENT(c, 2),
                                    ARGUMENT(c, 3), ARGUMENT(c, 4), OWN);
+
     RESULT(c) = result < 0 ? -(failed ? failed : errno) : result;
     errno = saved;
 }
 
+/* Installs a filter that traps the calls of this kind. Behind the head, each call jumps to the last
+   instruction, the trap, and anything else falls through to the one before, which lets it pass. */
 static void trap(void)
 {
     struct sock_filter f[CALLS + 8] = {
+        /* The handler's own calls pass. */
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[5])),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     };
+
     unsigned short n = 4, last = 4;
     for (int i = 0; i < CALLS; i++)
         last += !strcmp(calls[i].kind, kind);
@@ -167,8 +180,10 @@ static void trap(void)
                                                 (unsigned char)(last - n), 0);
             n++;
         }
+
     f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
+
     struct sock_fprog program = { n, f };
     struct sigaction action = { .sa_sigaction = trapped, .sa_flags = SA_SIGINFO | SA_NODEFER };
     if (last > 4 && (sigaction(SIGSYS, &action, NULL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
@@ -183,6 +198,7 @@ __attribute__((constructor)) static void begin(void)
     unsetenv("LD_PRELOAD"); /* programs that it starts go without */
     mallocs = !strcmp(kind, "malloc");
     mmaps = !strcmp(kind, "mmap");
+
     trap();
     atomic_store(&left, at ? atol(at) : 0);
 }
