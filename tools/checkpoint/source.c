@@ -7,7 +7,7 @@
 #include "base/kind.h"
 #include "checkpoint/source.h"
 
-/* Makes the tensors of a safetensors file the one state of s. */
+/* Adds the tensors of a safetensors file as the only state of s. */
 static int read_safetensors(struct source *s, const unsigned char *data, size_t size, ddpm_error *err)
 {
     int code = dd_safetensors_read(&s->safetensors, data, size, s->name, err);

@@ -1,6 +1,5 @@
-/* A file of weights that was opened, before it is decided which of its tensors are the U-Net
-   (unwrap.h).  Every dictionary of named tensors in it is a state.  Their names are known and
-   sorted; a tensor is read when it is asked for. */
+/* A file of weights that is open, before its U-Net is chosen (unwrap.h).  Every dictionary of named
+   tensors in it is a state.  The names are known and sorted; a tensor is read when it is asked for. */
 #ifndef DDPM_SOURCE_H
 #define DDPM_SOURCE_H
 #include "base/file.h"
@@ -16,10 +15,10 @@ struct named {
 };
 
 struct state {
-    const char *path; /* where it lies: "" at the top of the file, "ema", "model.ema", "[4]" */
+    const char *path; /* its path in the file: "" at the top, "ema", "model.ema", "[4]" */
     struct named *tensor;
     size_t tensors;
-    const struct pickle_node *dict; /* of a torch file */
+    const struct pickle_node *dict; /* its dictionary in a torch file; NULL otherwise */
 };
 
 struct source {
@@ -31,35 +30,36 @@ struct source {
     struct state *state;
     size_t states, room;
 
-    /* Beside its states a torch file says: */
-    const char *version; /* that of lucidrains' trainer, or NULL */
+    /* A torch file also tells these. */
+    const char *version; /* version of lucidrains' trainer, or NULL */
     int optimizer;       /* an optimizer's state lies beside the weights */
 
-    /* An average that is a list of tensors without names, as torch_ema keeps one. */
-    const char *nameless;              /* where it lies ("ema.shadow_params"), or NULL */
-    const struct pickle_node *unnamed; /* the list; NULL when there is none, or more than one */
-    int shadow;                        /* it is called shadow_params, which no other list outweighs */
-    const char *named_like;            /* the path of the state whose names it was given, or NULL */
+    /* These describe an average that is a list of tensors without names, as torch_ema keeps one. */
+    const char *nameless; /* its path ("ema.shadow_params"), or NULL */
+    const struct pickle_node
+        *unnamed;           /* the list; NULL when there is none, or when several are equally likely */
+    int shadow;             /* it is called shadow_params, which is preferred to every other list */
+    const char *named_like; /* path of the state whose names it was given, or NULL */
 
-    /* Set by the caller. */
-    const char *beside; /* the name of a file beside this one that has the average, or NULL */
-    const char *part;   /* the U-Net that the user means, by the beginning of its names, or NULL */
+    /* The caller sets these. */
+    const char *beside; /* name of a file beside this one with the average, or NULL */
+    const char *part;   /* the U-Net that the user wants: the beginning of its names, or NULL */
 };
 
-/* Opens a file and finds its states.  Its kind is known by its first bytes.  Errors name the file.
-   The caller calls source_close, after an error too. */
+/* Opens a file, whose first bytes tell its kind, and finds its states.  Errors name the file.  The caller
+   calls source_close, after an error too. */
 int source_open(struct source *s, const char *path, ddpm_error *err);
-/* The same from memory, which outlives s. */
+/* Does the same from memory, which outlives s. */
 int source_read(struct source *s, const unsigned char *data, size_t size, const char *name, ddpm_error *err);
 void source_close(struct source *s);
 
-/* Adds a state with its tensors, which are then sorted; a doubled name is an error. */
+/* Adds a state with its tensors, and sorts them.  A name that occurs twice is an error. */
 int source_add(struct source *s, const char *path, struct named *tensor, size_t tensors, ddpm_error *err);
 /* Returns the tensor of this name; NULL when there is none. */
 const struct named *source_find(const struct state *state, const char *name);
 /* Orders two struct named by their names, for qsort. */
 int source_order(const void *a, const void *b);
 
-/* Lays out one tensor, reading its storage where need be. */
+/* Fills t with the place and layout of one tensor.  This reads its storage if it was not read yet. */
 int source_tensor(struct checkpoint_tensor *t, const struct named *n, ddpm_error *err);
 #endif

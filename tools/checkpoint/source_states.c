@@ -1,4 +1,4 @@
-/* The states of a source: dictionaries of named tensors, each sorted by name. */
+/* Keeps the states of a source: dictionaries of named tensors, each sorted by name. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -18,6 +18,7 @@ int source_add(struct source *s, const char *path, struct named *tensor, size_t 
 
     if (s->states == s->room) {
         size_t room = s->room ? 2 * s->room : 8;
+        /* The arena cannot resize a block, so the list is copied to one of twice the size. */
         struct state *list = dd_arena(&s->arena, room, sizeof *list);
         if (!list)
             return dd_error_memory(err, "the tensors of a checkpoint");

@@ -1,5 +1,5 @@
-/* Segments and words of the names of tensors, keys and folders (tensor_names.h).  Words end where
-   letters do, or where camel case begins a new one. */
+/* Finds segments and words in the names of tensors, keys and folders (tensor_names.h).  A word ends at the
+   last letter, or where camel case begins a new word. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -15,7 +15,7 @@ int name_begins(const char *name, const char *with)
     return !strncmp(name, with, strlen(with));
 }
 
-/* Returns whether a word may end before text[end].  One ends before the C of "EMACallback". */
+/* Returns whether a word may end before text[end], as "EMA" does before the C of "EMACallback". */
 static int ends_word(const char *text, size_t length, size_t end)
 {
     if (end == length || !isalpha((unsigned char)text[end]))
@@ -24,7 +24,7 @@ static int ends_word(const char *text, size_t length, size_t end)
     return isupper((unsigned char)text[end]) && (islower((unsigned char)text[end - 1]) || next_low);
 }
 
-/* Returns whether a word may begin at text[i].  One begins at the E of "modelEma". */
+/* Returns whether a word may begin at text[i], as "Ema" does in "modelEma". */
 static int begins_word(const char *text, size_t i)
 {
     if (!i || !isalnum((unsigned char)text[i - 1]))

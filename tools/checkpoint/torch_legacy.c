@@ -18,7 +18,7 @@ struct stream {
     size_t size, at;
 };
 
-/* Reads the pickle that begins here; what names it in errors. */
+/* Reads the pickle that begins here.  `what` names it in errors. */
 static int next_pickle(struct source *s, struct pickle *p, struct stream *f, const char *what,
                        ddpm_error *err)
 {
@@ -30,7 +30,7 @@ static int next_pickle(struct source *s, struct pickle *p, struct stream *f, con
     return code;
 }
 
-/* Reads the three pickles before the object. */
+/* Reads and checks the three pickles before the object. */
 static int check_head(struct source *s, struct stream *f, ddpm_error *err)
 {
     struct pickle magic, protocol, machine;
@@ -69,6 +69,7 @@ static int take_storage(struct source *s, struct stream *f, const struct pickle_
         return dd_error(err, DDPM_EDATA, "ends before storage \"%s\"", shown);
 
     uint64_t count = 0;
+    /* The count is an int64, little-endian. */
     for (int i = 7; i >= 0; i--)
         count = count << 8 | f->data[f->at + (size_t)i];
     f->at += 8;

@@ -1,16 +1,14 @@
-/* The dictionaries of tensors in the tree of a torch pickle, which become the states of a source
-   (checkpoint-families.md 7.5), and averages whose tensors are a list without names. */
+/* Finds the dictionaries of tensors in the tree of a torch pickle, which become the states of a source
+   (checkpoint-families.md 7.5), and averages that are a list of tensors without names. */
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/source.h"
 #include "checkpoint/tensor_names.h"
 
-enum {
-    DEPTH_MAX = 12,   /* no training file keeps weights deeper, */
-    TABLES_MAX = 256, /* or in more dictionaries, */
-    LIST_MAX = 16     /* or behind more elements of a list */
-};
+/* Bounds of the search.  No training file keeps weights deeper, in more dictionaries, or further back in a
+   list. */
+enum { DEPTH_MAX = 12, TABLES_MAX = 256, LIST_MAX = 16 };
 
 /* ---- places in the tree ---- */
 
@@ -22,8 +20,7 @@ struct place {
     int depth;
 };
 
-/* Returns the path of a container, "model.ema"; NULL when out of memory.  The depth is
-   bounded by DEPTH_MAX. */
+/* Returns the path of a container, "model.ema"; NULL when out of memory.  DEPTH_MAX bounds the recursion. */
 static const char *path_of(struct source *s, const struct place *at)
 {
     char shown[64];
@@ -60,7 +57,7 @@ static int check_name(const struct pickle_node *key, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Adds the tensors of a dict, if it has any, as one state. */
+/* Adds the tensors of a dict as one state, if it has any.  A dict lists keys and values in turn. */
 static int add_state(struct source *s, const struct pickle_node *dict, const struct place *at,
                      ddpm_error *err)
 {
@@ -100,8 +97,8 @@ static int add_state(struct source *s, const struct pickle_node *dict, const str
 
 /* ---- an average without names ---- */
 
-/* Returns whether two tensors have the same shape, by what the pickle says: their third
-   argument is the size. */
+/* Returns whether two tensors have the same shape.  The third argument of the call that makes a tensor is
+   its size. */
 static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
 {
     a = torch_parameter(a);
@@ -117,8 +114,8 @@ static int same_shape(const struct pickle_node *a, const struct pickle_node *b)
     return same;
 }
 
-/* Fills list with the tensors of s->unnamed under the names of a state, if that has as many, of the
-   same shapes in the same order.  Returns whether it has. */
+/* Fills list with the tensors of s->unnamed under the names of a state.  Returns false unless the state
+   has as many tensors, of the same shapes in the same order. */
 static int take_names(struct named *list, struct source *s, const struct state *like)
 {
     uint32_t n = 0;
@@ -136,8 +133,8 @@ static int take_names(struct named *list, struct source *s, const struct state *
     return n == s->unnamed->count;
 }
 
-/* Gives an average without names those of the weights beside it.  Both are in the order of the
-   model's parameters(), as torch_ema writes them. */
+/* Gives an average without names the names of the weights beside it.  Both are in the order of the model's
+   parameters(), as torch_ema writes them. */
 static int name_average(struct source *s, ddpm_error *err)
 {
     if (!s->unnamed || !s->states)
@@ -172,8 +169,8 @@ static int holds_nameless(const struct pickle_node *node)
     return 0;
 }
 
-/* Remembers an average whose tensors have no names.  An object of another program is one too, if
-   its path says so: what it holds was not built. */
+/* Remembers an average whose tensors have no names.  An object of a foreign class counts as one if its
+   path speaks of an average, because what it holds was not built. */
 static int note_nameless(struct source *s, const struct pickle_node *node, const struct place *at,
                          ddpm_error *err)
 {
@@ -217,11 +214,11 @@ static int visit_list(struct source *s, const struct pickle_node *list, const st
     return code;
 }
 
-/* Adds the tensors of a dict as a state, and walks what lies under its names. */
+/* Adds the tensors of a dict as a state, and walks through the values under its names. */
 static int visit_dict(struct source *s, const struct pickle_node *dict, const struct place *at,
                       ddpm_error *err)
 {
-    /* The state of a torch optimizer also holds tensors, its moments. */
+    /* The state of a torch optimizer holds tensors too: its moments, which are no weights. */
     if (pickle_get(dict, "state") && pickle_get(dict, "param_groups")) {
         s->optimizer = 1;
         return DDPM_OK;
@@ -238,8 +235,8 @@ static int visit_dict(struct source *s, const struct pickle_node *dict, const st
     return code;
 }
 
-/* Walks what lies under a node.  Each container is entered once, so the walk of shared
-   and cyclic ones ends. */
+/* Walks through a node and everything below it.  Each container is entered once, so shared and cyclic ones
+   do not repeat. */
 static int visit(struct source *s, struct pickle_node *node, const struct place *at, ddpm_error *err)
 {
     int container = is_sequence(node) || node->kind == PICKLE_DICT || node->kind == PICKLE_OPAQUE;
@@ -255,7 +252,7 @@ static int visit(struct source *s, struct pickle_node *node, const struct place 
 
 /* ---- the whole ---- */
 
-/* Returns what a node is, for a message. */
+/* Returns the kind of a node for a message. */
 static const char *kind_name(const struct pickle_node *n)
 {
     static const char *const name[] = {
@@ -277,7 +274,7 @@ static const char *kind_name(const struct pickle_node *n)
     return name[n->kind];
 }
 
-/* Says why a file without any state is no checkpoint. */
+/* Fills in the error why a file without states is no checkpoint. */
 static int no_states(const struct source *s, ddpm_error *err)
 {
     if (s->nameless)

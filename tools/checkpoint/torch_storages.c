@@ -1,6 +1,6 @@
-/* The storages of a torch file: arrays of numbers of one type, to which the pickle refers by
-   persistent ids.  An id is the tuple ("storage", type, key, location, count), with a view as sixth
-   element in the legacy container (torch.serialization's persistent_id). */
+/* Lists the storages of a torch file: arrays of numbers of one type, to which the pickle refers by
+   persistent ids.  An id is the tuple ("storage", type, key, location, count); in the legacy container it
+   also has a view (torch.serialization's persistent_id). */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
@@ -56,7 +56,7 @@ int torch_storages(struct source *s, int legacy, ddpm_error *err)
             return code;
     }
 
-    /* Every tensor that views a storage has an id of its own: equal ones are made one. */
+    /* Every tensor has an id of its own for its storage.  Equal ids are merged. */
     qsort(list, n, sizeof *list, storage_order);
     for (size_t i = 0; i < n; i++) {
         if (kept && !strcmp(list[kept - 1].key, list[i].key)) {
@@ -77,6 +77,7 @@ struct torch_storage *torch_storage_find(const struct torch *t, const char *key,
 {
     /* A key with a zero byte cannot be that of a storage. */
     size_t low = 0, high = memchr(key, 0, length) ? 0 : t->storages;
+    /* The key is between low and high - 1, in a table sorted by key. */
     while (low < high) {
         size_t middle = (low + high) / 2;
         const char *k = t->storage[middle].key;

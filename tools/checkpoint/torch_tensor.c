@@ -1,7 +1,7 @@
-/* The place of a tensor in a torch file (checkpoint-families.md 7.3, 7.4).  The pickle makes a
-   tensor by calling _rebuild_tensor_v2(storage, offset, size, stride, ...) of torch._utils, or one
-   of its relatives, and its element (i_0, i_1, ...) is storage[offset + sum_k i_k stride_k].
-   Offset and strides count elements. */
+/* Finds the place of a tensor in a torch file (checkpoint-families.md 7.3, 7.4).  The pickle makes a
+   tensor by calling _rebuild_tensor_v2(storage, offset, size, stride, ...) of torch._utils, or one of its
+   relatives.  Element (i_0, i_1, ...) is storage[offset + sum_k i_k stride_k].  Offset and strides count
+   elements. */
 #include "base/error.h"
 #include "checkpoint/source.h"
 
@@ -40,11 +40,12 @@ static int read_shape(struct checkpoint_tensor *t, const struct pickle_node *siz
     return DDPM_OK;
 }
 
-/* Returns the number of elements, or UINT64_MAX when it overflows.  *last: the index in the
-   storage, counted from the first element, of the one farthest from it, sum_k (dim_k - 1) stride_k. */
+/* Returns the number of elements; UINT64_MAX when it overflows.  Sets *last to the distance in the storage
+   between the first element and the farthest one, sum_k (dim_k - 1) stride_k. */
 static uint64_t extent(const struct checkpoint_tensor *t, uint64_t *last)
 {
     uint64_t count = 1, far = 0, step;
+    /* An empty tensor has no farthest element. */
     for (int i = 0; i < t->rank; i++)
         if (!t->dim[i])
             return *last = 0;
@@ -58,7 +59,7 @@ static uint64_t extent(const struct checkpoint_tensor *t, uint64_t *last)
     return count;
 }
 
-/* Elements first .. first + count - 1 of a storage. */
+/* A part of a storage: elements first ..  first + count - 1. */
 struct part {
     struct torch_storage *of;
     uint64_t first, count;
@@ -89,8 +90,8 @@ static int find_storage(struct part *part, struct source *s, const struct pickle
     return DDPM_OK;
 }
 
-/* Points t, whose shape is known, at its elements.  as: the dtype of a tensor in an untyped
-   storage, which counts bytes; NULL otherwise. */
+/* Points t, whose shape is known, at its elements.  as: the dtype for an untyped storage, which counts
+   bytes; NULL otherwise. */
 static int locate(struct checkpoint_tensor *t, struct source *s, const struct pickle_node *storage,
                   uint64_t offset, const struct pickle_node *as, ddpm_error *err)
 {
@@ -102,6 +103,7 @@ static int locate(struct checkpoint_tensor *t, struct source *s, const struct pi
 
     t->dtype = as ? (enum dd_dtype)as->dtype : part.of->dtype;
     size_t bytes = dd_dtype_bits(t->dtype) / 8;
+
     /* Only _rebuild_tensor_v3, which names a dtype, refers to untyped storages. */
     int untyped = storage->item[0]->item[1]->global == PICKLE_UNTYPED;
 
@@ -117,7 +119,7 @@ static int locate(struct checkpoint_tensor *t, struct source *s, const struct pi
             err, DDPM_EDATA,
             "it reaches beyond its storage %.64s of %llu elements (offset %llu, last element %llu)",
             part.of->key, (unsigned long long)room, (unsigned long long)offset, (unsigned long long)last);
-    /* Strides of 0 repeat elements: a few bytes could stand for a tensor of any size. */
+    /* With strides of 0 a few bytes could stand for a tensor of any size. */
     if (count > room)
         return dd_error(err, DDPM_EDATA, "its %llu elements share the %llu of its storage",
                         (unsigned long long)count, (unsigned long long)room);

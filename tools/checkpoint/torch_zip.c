@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "checkpoint/source.h"
 
-/* Returns the name of a member in the archive's folder; NULL when out of memory. */
+/* Returns the path of a member in the archive's folder; NULL when out of memory. */
 static char *member(struct source *s, const char *name)
 {
     return dd_arena_text(&s->arena, "%s/%s", s->torch.folder, name);
@@ -40,7 +40,7 @@ static zip_int64_t view_stat(const struct view *v, zip_stat_t *stat)
     return sizeof *stat;
 }
 
-/* Answers libzip, which reads a file through such a function (zip_source_function(3)). */
+/* Answers the commands of libzip, which reads a file through such a function (zip_source_function(3)). */
 static zip_int64_t view_command(void *user, void *data, zip_uint64_t length, zip_source_cmd_t command)
 {
     struct view *v = user;
@@ -98,8 +98,8 @@ static int open_archive(struct source *s, const unsigned char *data, size_t size
 
 /* ---- members ---- */
 
-/* Finds a member, and checks that its bytes are stored as they are and that the sum of what is read
-   does not exceed the size of the file. */
+/* Finds a member.  Checks that its bytes are stored uncompressed, and that all members read do not exceed
+   the size of the file together. */
 static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error *err)
 {
     char *full = member(s, name);
@@ -124,8 +124,8 @@ static int find(struct source *s, const char *name, zip_stat_t *stat, ddpm_error
     return DDPM_OK;
 }
 
-/* Reads a stored member to its end, where libzip compares the CRC, and finds where in the file
-   libzip took the bytes from: the view stands behind the first chunk once that is read. */
+/* Reads a stored member to its end, where libzip compares the CRC.  Also finds the place in the file from
+   which libzip took the bytes: once the first chunk is read, view->at is its end. */
 static int read_through(struct source *s, const unsigned char **data, zip_file_t *f, const zip_stat_t *stat,
                         ddpm_error *err)
 {
@@ -135,7 +135,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     zip_int64_t n;
 
     while ((n = zip_fread(f, chunk, sizeof chunk)) > 0) {
-        /* libzip read the first chunk up to v->at. */
+        /* The first chunk ends at v->at. */
         if (!done)
             first = v->at - (zip_uint64_t)n;
         if (first > v->size || done + (zip_uint64_t)n > v->size - first ||
@@ -153,7 +153,7 @@ static int read_through(struct source *s, const unsigned char **data, zip_file_t
     return DDPM_OK;
 }
 
-/* Checks a whole member and returns it in place. */
+/* Reads a whole member, with its CRC, and returns its place in the file. */
 static int load(struct source *s, const char *name, const unsigned char **data, size_t *size, ddpm_error *err)
 {
     zip_stat_t stat;
@@ -192,7 +192,7 @@ int torch_zip_storage(struct source *s, struct torch_storage *storage, ddpm_erro
     return load(s, name, &storage->data, &size, err);
 }
 
-/* Tells a file of torch.save from other archives, and reads its byte order. */
+/* Refuses archives that torch.save did not write, and reads the byte order. */
 static int check_marks(struct source *s, ddpm_error *err)
 {
     const unsigned char *text;
@@ -225,10 +225,11 @@ int torch_zip_read(struct source *s, const unsigned char *data, size_t size, ddp
     if (code)
         return code;
 
-    /* Members that share bytes could make more to read than the file has. */
+    /* Members may share bytes in a hostile archive.  So the sum of what is read is bounded by the size of
+       the file. */
     s->torch.left = size;
 
-    /* The folder has any name; that of the first member tells it. */
+    /* The folder may have any name.  The first member's path begins with it. */
     const char *first = zip_get_name(s->torch.zip, 0, 0), *slash = first ? strchr(first, '/') : NULL;
     if (!slash)
         return dd_error(err, DDPM_EDATA,

@@ -6,7 +6,8 @@
 #include "checkpoint/tensor_names.h"
 #include "checkpoint/unet_candidates.h"
 
-/* Two names by which each kind of U-Net is known: that of a tensor, and how others begin. */
+/* How each kind of U-Net is known: the name of a tensor (first), and how another begins (second).
+   buffers: the module around it keeps a noise schedule. */
 static const struct {
     const char *first, *second;
     int buffers;
@@ -17,13 +18,14 @@ static const struct {
     { "init_conv.weight", "downs.", 1 },
 };
 
-/* How the names of LitEma's copies begin. */
+/* The names of LitEma's copies begin with this. */
 #define DOTLESS "model_ema."
 
-/* Returns whether the state, whose names are sorted, has one that begins with prefix and then with. */
+/* Returns whether the state, whose names are sorted, has a name that begins with `prefix` followed by
+   `with`. */
 static int any_begins(const struct state *state, const char *prefix, const char *with)
 {
-    /* The range low .. high - 1 is halved until a name fits. */
+    /* The range low ..  high - 1 is halved until a name in its middle fits. */
     size_t low = 0, high = state->tensors, n = strlen(prefix);
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -52,8 +54,8 @@ static int add(struct candidates *all, const struct candidate *c)
 
 /* ---- averages ---- */
 
-/* Returns whether prefix belongs to torch's AveragedModel, which holds the average as "module." and
-   counts in n_averaged beside it. */
+/* Returns whether prefix belongs to torch's AveragedModel.  It holds the average under "module.", and a
+   counter n_averaged beside it. */
 static int is_averaged_module(const struct state *state, const char *prefix)
 {
     static const char module[] = "module.", counter[] = "n_averaged";
@@ -97,8 +99,8 @@ static char *dotless(struct dd_arena *arena, const char *name)
     return text;
 }
 
-/* Adds LitEma's average of a raw candidate, if there is one.  LitEma names its copies after the
-   module that it averages, which may be any outer part of the prefix: each is tried. */
+/* Adds LitEma's average of a raw candidate, if there is one.  LitEma names its copies after the module
+   that it averages.  That module may begin at any segment of the prefix, so each is tried. */
 static int add_dotless(struct candidates *all, const struct candidate *raw, const char *first)
 {
     size_t length = strlen(raw->prefix);
@@ -124,8 +126,8 @@ static int add_dotless(struct candidates *all, const struct candidate *raw, cons
 
 /* ---- the search ---- */
 
-/* Adds the candidate whose first tensor is name [length] + signature, if the second name is there
-   too, and the average that LitEma may have made of it. */
+/* Adds the candidate whose first tensor is name [length] + the signature's first name, if the second is
+   there too.  Also adds the average that LitEma may have made of it. */
 static int add_candidate(struct candidates *all, const struct state *state, const char *name, size_t length,
                          size_t signature)
 {
@@ -155,7 +157,7 @@ static int search_state(struct candidates *all, const struct state *state)
             const char *name = state->tensor[i].name;
             size_t length = strlen(name);
 
-            /* The name has to end with the first of the signature, at a dot. */
+            /* The name has to end with the signature's first name, behind a dot or alone. */
             if (length < n || strcmp(name + length - n, signatures[k].first) ||
                 (length > n && name[length - n - 1] != '.'))
                 continue;

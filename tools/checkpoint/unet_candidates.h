@@ -14,10 +14,10 @@ struct candidate {
     const char *prefix;
     int average; /* its path or prefix speaks of an average */
     int copy;    /* the second set of raw weights that lucidrains' EMA class keeps ("online_model.") */
-    int buffers; /* the module around it keeps the noise schedule, which belongs to it (lucidrains) */
+    int buffers; /* the module around it keeps the noise schedule as buffers (lucidrains) */
 
-    /* LitEma registers its copies under the raw names without their dots: "model_ema.", then the
-       raw name from byte skip on.  dotless is that beginning; NULL for every other candidate. */
+    /* LitEma names its copies "model_ema." and the raw name, from byte `skip` on and without dots.
+       dotless is "model_ema."; NULL for every other candidate. */
     const char *dotless;
     size_t skip;
 };
@@ -32,18 +32,18 @@ struct candidates {
     ddpm_error *err;
 };
 
-/* Fills the list; s, arena and err are set by the caller. */
+/* Fills the list.  The caller has set s, arena and err. */
 int candidates_find(struct candidates *all);
 
-/* Returns the tensor of a candidate that stands for NAME of the U-Net; NULL when there is none. */
+/* Returns the candidate's tensor for the U-Net's `name`; NULL: there is none. */
 const struct named *candidate_tensor(const struct candidate *c, struct dd_arena *arena, const char *name);
-/* Writes where a candidate lies: the path of its state and the prefix in it, as in
-   "ema.ema_model".  "." is the state at the top of the file.  Returns text. */
+/* Writes where a candidate lies: the path of its state and the prefix in it, as in "ema.ema_model"; "."
+   for the state at the top of the file.  Returns text. */
 const char *candidate_path(char text[CANDIDATE_PATH], const struct candidate *c);
 
-/* Chooses the candidate that the user means (s->part, and want of unwrap), and says in *out what
-   its weights are.  *raw: the raw weights, which may be the chosen ones; NULL when there are none.
-   *chosen: NULL when there is no candidate and the file has one state. */
+/* Chooses the candidate that the user wants (s->part, and `want` of unwrap), and sets the labels in *out.
+   *raw: the raw weights, possibly the chosen ones; NULL: there are none.  *chosen: NULL when there is no
+   candidate and the file has one state. */
 int candidates_choose(struct choice *out, const struct candidate **chosen, const struct candidate **raw,
                       struct candidates *all, const char *want);
 #endif

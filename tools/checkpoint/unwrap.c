@@ -1,22 +1,23 @@
-/* Takes the U-Net out of an opened file (unwrap.h): finds the candidates, chooses one
-   (unet_choice.c), and accounts for every tensor of its state.  A tensor is part of the U-Net, or
-   known to lie beside one, or a reason to refuse the file: it may show that this is a model of
-   latents, or of several networks. */
+/* Takes the U-Net out of an opened file (unwrap.h).  It finds the candidates, chooses one (unet_choice.c),
+   and accounts for every tensor of its state.  A tensor is part of the U-Net, or known to lie beside one,
+   or a reason to refuse the file: it may show that this is a model of latents, or of several networks. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
 #include "checkpoint/tensor_names.h"
 #include "checkpoint/unet_candidates.h"
 
-/* ---- whose a tensor is ---- */
+/* ---- the owner of a tensor ---- */
 
+/* Returns whether a tensor is inside the U-Net of a candidate.  Without a prefix, averages beside it are
+   not. */
 static int inside(const struct candidate *c, const char *name)
 {
     return name_begins(name, c->prefix) && (*c->prefix || !name_says_average(name, name_segment(name)));
 }
 
-/* Returns whether a tensor may lie beside a U-Net in the same state: a single tensor, one of an
-   average, of the EMA class's copy or its counter, or of another candidate. */
+/* Returns whether a tensor may lie beside a U-Net in the same state.  It is a single tensor without a
+   module, or belongs to an average, to the copy or the counter of an EMA class, or to another candidate. */
 static int beside(const struct candidates *all, const struct candidate *c, const char *name)
 {
     const char *last = strrchr(name, '.');
@@ -30,8 +31,8 @@ static int beside(const struct candidates *all, const struct candidate *c, const
     return 0;
 }
 
-/* Returns the last segment of a name if it is a buffer of the module around the U-Net: for the
-   prefix "a.model." that of "a.betas".  NULL otherwise. */
+/* Returns the last segment of a name that is a buffer of the module around the U-Net; NULL otherwise.
+   With the prefix "a.model.", "a.betas" is such a buffer. */
 static const char *own_buffer(const struct candidate *c, const char *name)
 {
     size_t parent = strlen(c->prefix);
@@ -44,15 +45,14 @@ static const char *own_buffer(const struct candidate *c, const char *name)
     return !strncmp(name, c->prefix, parent) && !strchr(name + parent, '.') ? name + parent : NULL;
 }
 
-/* Returns whether a tensor belongs to a network that a training measures with, and
-   that makes no images. */
+/* Returns whether a tensor belongs to a network that measures during training, and makes no images. */
 static int measures(const char *name)
 {
     static const char *const words[] = { "metric",    "metrics",       "fid",  "kid",  "inception",
                                          "lpips",     "perceptual",    "vgg",  "loss", "loss_fn",
                                          "criterion", "discriminator", "psnr", "ssim" };
 
-    /* The last segment is the tensor's own name, and says nothing of the network. */
+    /* The last segment is the name of the tensor itself, so it is not compared. */
     for (const char *dot; (dot = strchr(name, '.')) != NULL; name = dot + 1)
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             if (name_has_word(name, (size_t)(dot - name), words[i]))
@@ -60,7 +60,7 @@ static int measures(const char *name)
     return 0;
 }
 
-/* ---- the tensors of the chosen one ---- */
+/* ---- the tensors of the chosen candidate ---- */
 
 static int lacks(const struct candidates *all, size_t missing, const char *name)
 {
@@ -89,7 +89,7 @@ static int gather(struct choice *out, const struct candidates *all, const struct
         struct named n = c->state->tensor[i];
         const char *buffer = own_buffer(c, n.name);
         if (inside(c, n.name)) {
-            /* LitEma's averages take their names from the raw weights, the values from its copy. */
+            /* A LitEma average has its names from the raw weights, and its values from the copy. */
             n.name += length;
             const struct named *from = c->dotless ? candidate_tensor(c, all->arena, n.name) : &n;
             if (!from) {
@@ -100,11 +100,12 @@ static int gather(struct choice *out, const struct candidates *all, const struct
             n.item = from->item;
             out->tensor[out->tensors++] = n;
         } else if (buffer && c->buffers) {
-            /* The noise schedule of lucidrains. */
+            /* lucidrains' noise schedule belongs to the model. */
             n.name = buffer;
             out->tensor[out->tensors++] = n;
         } else if (!buffer && !beside(all, c, n.name)) {
-            /* Another network: left out when the user named a part, or when it only measures. */
+            /* This belongs to another network.  It is left out when the user named a part, or when it only
+               measures. */
             if (!all->s->part && !measures(n.name))
                 return outside(all, c, n.name);
             out->left++;
@@ -114,8 +115,8 @@ static int gather(struct choice *out, const struct candidates *all, const struct
     return missing ? lacks(all, missing, lost) : DDPM_OK;
 }
 
-/* Compares the names of both sets: a tensor that only the raw one has would be
-   missing from the average. */
+/* Compares the names of both sets.  A tensor that only the raw set has is missing in the average, which is
+   an error. */
 static int compare(const struct candidates *all, const struct candidate *average, const struct candidate *raw)
 {
     size_t length = strlen(raw->prefix), missing = 0;
@@ -132,8 +133,8 @@ static int compare(const struct candidates *all, const struct candidate *average
 
 /* ---- a file without a known U-Net ---- */
 
-/* Returns the length of the wrapper that every tensor of the state has at byte `at` of its name, or
-   0. */
+/* Returns the length of the wrapper that all names of the state have at byte `at`; 0: they have none in
+   common. */
 static size_t common_wrapper(const struct state *state, size_t at)
 {
     static const char *const wrappers[] = { "module.", "_orig_mod.", "_forward_module.", "model." };
@@ -147,7 +148,7 @@ static size_t common_wrapper(const struct state *state, size_t at)
     return 0;
 }
 
-/* Puts all tensors of the file's one state into *out, without wrappers, for the caller to say what
+/* Puts all tensors of the file's one state into *out, without wrappers, so that the caller can tell what
    is wrong with them. */
 static void take_all(struct choice *out, const struct state *state)
 {
@@ -193,7 +194,7 @@ int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, c
     if (code)
         return code;
 
-    /* The buffers of the module around the U-Net may have names that are also within it. */
+    /* A buffer of the module around the U-Net may have the same name as a tensor inside of it. */
     qsort(out->tensor, out->tensors, sizeof *out->tensor, source_order);
     for (size_t i = 1; i < out->tensors; i++)
         if (!strcmp(out->tensor[i - 1].name, out->tensor[i].name))

@@ -8,14 +8,13 @@ struct choice {
     struct named *tensor; /* without the prefix of the U-Net, sorted by name */
     size_t tensors;
     const char *weights;   /* "ema", "raw", or "" when nothing tells */
-    int has_ema, has_raw;  /* the file holds averaged weights, raw ones */
-    size_t left;           /* tensors of other networks beside the U-Net, which are left out, */
-    const char *left_name; /* and the name of one of them */
+    int has_ema, has_raw;  /* the file holds averaged weights; raw weights */
+    size_t left;           /* tensors of other networks, which are left out */
+    const char *left_name; /* name of one of these */
 };
 
-/* Fills *out, in the arena.  want: "ema" or "raw", or NULL for the average where there is one.
-   s->part limits the choice to what it names.  An error names the file and what to add to the
-   command. */
+/* Fills *out, in the arena.  want: "ema" or "raw"; NULL: the average if there is one, otherwise the raw
+   weights.  s->part limits the choice.  An error names the file and the option that helps. */
 int unwrap(struct choice *out, struct dd_arena *arena, const struct source *s, const char *want,
            ddpm_error *err);
 #endif
