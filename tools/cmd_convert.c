@@ -1,5 +1,5 @@
-/* ddpm convert: a foreign checkpoint to a model file.  A family reads the configuration and maps the names;
-   every tensor is accounted for, and what was written is read again and compared bit for bit. */
+/* ddpm convert: turns a foreign checkpoint into a model file.  A family reads the configuration and maps
+   the names.  Every tensor is accounted for, and the written file is read again and compared bit for bit. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,9 +18,9 @@ struct convert {
 };
 static const struct convert defaults = { .family = "auto", .dtype = "f32" };
 
-/* ---- what is said about the model ---- */
+/* ---- messages ---- */
 
-/* Says which weights were taken, and whether there are others. */
+/* Tells which weights were taken, and whether there are others. */
 static void tell_weights(const struct checkpoint *c, const struct convert *s, const struct family *f)
 {
     bool ema = !strcmp(c->weights, "ema"), raw = !strcmp(c->weights, "raw");
@@ -50,7 +50,7 @@ static void tell_notes(struct conversion *v, const struct convert *s)
         remark(&command_convert, &s->common, "%s", line);
 }
 
-/* Prints a line for each weight: our name, and where it comes from. */
+/* Prints a line for each weight: our name, and the foreign tensor that it comes from. */
 static void print_map(const struct conversion *v, const struct family *f, const ddpm_model *m)
 {
     const ddpm_tensor *t;
@@ -105,7 +105,7 @@ static void tell(struct conversion *v, const struct convert *s, const struct fam
 
 /* ---- the command ---- */
 
-/* Adds what is said about the checkpoint; the later wins. */
+/* Adds the settings of the checkpoint's folder, of --config and of --set; a later one wins. */
 static int add_settings(struct settings *say, const struct checkpoint *c, const struct convert *s)
 {
     int code = settings_add_object(say, c->config, "unet", "config.json");
@@ -139,7 +139,7 @@ static int convert(struct conversion *v, const struct convert *s)
     return code;
 }
 
-/* Everything that can be checked before the checkpoint is read. */
+/* Checks everything that can be checked before the checkpoint is read. */
 static int check(const struct convert *s, const char *path, ddpm_error *err)
 {
     int code = input_check(path, err);
@@ -158,6 +158,7 @@ static int run(void *settings, char **argument, int arguments)
     struct settings say;
     ddpm_error err;
     (void)arguments;
+
     if (check(s, argument[0], &err) || checkpoint_open(&in, argument[0], s->weights, s->part, &err))
         return complain(&command_convert, &err);
 
@@ -166,7 +167,7 @@ static int run(void *settings, char **argument, int arguments)
     snprintf(v.notes, sizeof v.notes, "%s", in.notes);
     int code = convert(&v, s);
 
-    /* An error names in.file, which in a folder is only the file of the weights. */
+    /* Errors begin with in.file.  For a folder that is only the file of weights, so the folder is added. */
     const char *slash = strrchr(argument[0], '/');
     if (code == DDPM_EDATA && strcmp(slash ? slash + 1 : argument[0], in.file))
         dd_error_context(&err, "%s", argument[0]);

@@ -1,4 +1,5 @@
-/* ddpm export: a model file to a folder that diffusers loads, or to a model file of smaller weights. */
+/* ddpm export: turns a model file into a folder that diffusers loads, or into a model file with smaller
+   weights. */
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <string.h>
@@ -17,7 +18,7 @@ struct settings {
 };
 static const struct settings defaults = { .to = "diffusers" };
 
-/* Everything that can be checked before the model is read. */
+/* Checks everything that can be checked before the model is read. */
 static int check(const struct settings *s, bool folder, ddpm_error *err)
 {
     int code = s->model ? input_check(s->model, err) : DDPM_OK;
@@ -30,7 +31,7 @@ static int check(const struct settings *s, bool folder, ddpm_error *err)
     return folder ? DDPM_OK : ending_check(s->output, err);
 }
 
-/* Says what was written.  id: of the model file that was read, or of the one that was written. */
+/* Tells what was written.  id: the id of the exported model; for a model file, that of the new file. */
 static void tell(const struct settings *s, const char *id)
 {
     remark(&command_export, &s->common, "written to %s for %s", s->output, s->to);

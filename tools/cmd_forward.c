@@ -1,9 +1,9 @@
-/* ddpm forward: out = network(x, t, y), once, on the tensors of a safetensors file:
+/* ddpm forward: computes out = network(x, t, y) once, for the tensors of a safetensors file:
 
      x   [n, c, h, w]     images
-     t   [n]              time steps, as the network is fed
-     y   [n]              classes, where the model has any
-     out [n, c', h, w]    what is expected, where the file has it */
+     t   [n]              time steps, as the network takes them
+     y   [n]              classes, if the model has classes
+     out [n, c', h, w]    the expected result, if the file has it */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -27,7 +27,7 @@ struct settings {
 };
 static const struct settings defaults = { .tolerance = 1e-4 };
 
-/* Everything of one run. */
+/* Everything that one run needs. */
 struct forward {
     const char *path;
     struct dd_file file;
@@ -36,11 +36,12 @@ struct forward {
     ddpm_net *net;
     size_t n, c, h, w, outputs;
 
-    float *x;                /* [n, h, w, c] */
-    float *t;                /* [n] */
-    int32_t *classes;        /* [n], or NULL */
-    float *out;              /* [n, h, w, outputs] */
-    float *plain, *expected; /* [n, outputs, h, w]: out in the order of the file; NULL: nothing is expected */
+    float *x;         /* [n, h, w, c] */
+    float *t;         /* [n] */
+    int32_t *classes; /* [n], or NULL */
+    float *out;       /* [n, h, w, outputs] */
+    float *plain,
+        *expected; /* [n, outputs, h, w]: out in the file's order; expected NULL: the file has none */
     struct dd_output output;
 };
 
@@ -67,7 +68,7 @@ static int check_shape(const struct forward *f, const struct dd_entry *e, size_t
                     f->n, channels, f->h, f->w);
 }
 
-/* Reads a tensor of any floating type into *out, which forward_free frees. */
+/* Reads a tensor of any floating-point type into *out, which forward_free frees. */
 static int read_floats(float **out, const struct forward *f, const struct dd_entry *e, ddpm_error *err)
 {
     *out = malloc((size_t)e->count * sizeof **out);
@@ -79,7 +80,7 @@ static int read_floats(float **out, const struct forward *f, const struct dd_ent
     return DDPM_OK;
 }
 
-/* Returns element i of a tensor of whole numbers, which need not be aligned in the file. */
+/* Returns element i of a tensor of integers, which need not be aligned in the file. */
 static int64_t whole_number(const struct dd_entry *e, size_t i)
 {
     int32_t narrow;
@@ -113,6 +114,7 @@ static int read_x(struct forward *f, ddpm_error *err)
     f->n = e->rank ? (size_t)e->dim[0] : 0;
     if (!f->n || f->n > 65536)
         return dd_error(err, DDPM_EDATA, "%s: x holds %zu images, expected 1 to 65536", f->path, f->n);
+
     code = check_shape(f, e, f->c, err);
     if (!code)
         code = read_floats(&plain, f, e, err);
@@ -132,6 +134,7 @@ static int read_t(struct forward *f, ddpm_error *err)
         code = check_length(f, e, err);
     if (code)
         return code;
+    /* Steps may be integers or fractions. */
     if (!is_whole(e))
         return read_floats(&f->t, f, e, err);
 
@@ -143,7 +146,7 @@ static int read_t(struct forward *f, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Reads the classes, which the file must have exactly where the model has some. */
+/* Reads the classes.  The file must have them if the model has classes, and only then. */
 static int read_y(struct forward *f, ddpm_error *err)
 {
     const struct dd_entry *e = dd_safetensors_find(&f->io, "y");
@@ -155,6 +158,7 @@ static int read_y(struct forward *f, ddpm_error *err)
                         classes);
     if (!classes)
         return dd_error(err, DDPM_EDATA, "%s: there is a tensor y, and the model has no classes", f->path);
+
     int code = check_length(f, e, err);
     if (code)
         return code;
@@ -198,7 +202,7 @@ static int read_input(struct forward *f, ddpm_error *err)
     return code ? code : read_expected(f, err);
 }
 
-/* Everything that can fail before the network runs. */
+/* Does everything that can fail before the network runs. */
 static int forward_create(struct forward *f, const char *model, const struct settings *s, ddpm_error *err)
 {
     int code = s->output ? ending_check(s->output, err) : DDPM_OK;
@@ -214,6 +218,7 @@ static int forward_create(struct forward *f, const char *model, const struct set
     f->plain = calloc(size, sizeof *f->plain);
     if (!f->out || !f->plain)
         return dd_error_memory(err, "the output");
+
     code = model_net(&f->net, f->model, &s->common, f->n < 16 ? (int)f->n : 16, err);
     if (code)
         return code;
@@ -252,7 +257,8 @@ static int write_out(struct forward *f, ddpm_error *err)
     return code ? code : dd_output_commit(&f->output, err);
 }
 
-/* Computes the largest |a - b|, and that over the largest |b|.  A NaN anywhere makes both infinite. */
+/* Computes the largest absolute difference |a - b|, and the relative one, divided by the largest |b|.  A
+   NaN makes both infinite. */
 static void compare(const struct forward *f, double *absolute, double *relative)
 {
     double largest = 0;
@@ -260,7 +266,7 @@ static void compare(const struct forward *f, double *absolute, double *relative)
 
     for (size_t i = 0; i < f->n * f->outputs * f->h * f->w; i++) {
         double d = fabs((double)f->plain[i] - f->expected[i]);
-        if (!(d <= *absolute)) /* true for NaN, too */
+        if (!(d <= *absolute)) /* also true for NaN */
             *absolute = isnan(d) ? INFINITY : d;
         largest = fmax(largest, fabs((double)f->expected[i]));
     }
@@ -285,7 +291,7 @@ static void print_json(const struct forward *f, double absolute, double relative
     json_line(o);
 }
 
-/* Says what came out, and returns the exit code: 1 when it is not what is expected. */
+/* Reports the result and returns the exit code: 1 when it is not the expected one. */
 static int report(const struct forward *f, const struct settings *s)
 {
     double absolute = 0, relative = 0;

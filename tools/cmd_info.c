@@ -1,5 +1,5 @@
-/* ddpm info: what is in a model file, and what it takes to run it.  Without a file it shows this CPU,
-   this build and the embedded model. */
+/* ddpm info: shows what is in a model file, and what it takes to run it.  Without a file it shows this
+   CPU, this build and the embedded model. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static void print_classes(const cJSON *classes)
                     c->next ? "," : "\n");
 }
 
-/* Prints what ddpm train wrote into its checkpoints: how far it has come, and its settings. */
+/* Prints what ddpm train wrote into its checkpoints: progress and settings. */
 static void print_training(const cJSON *train)
 {
     const cJSON *trainer = member(train, "trainer"), *run = member(train, "run");
@@ -101,7 +101,7 @@ static void print_training(const cJSON *train)
     if (best)
         printf(", best of held-out images %.4g", cJSON_GetNumberValue(member(best, "loss")));
 
-    /* "run" begins with the object of the settings. */
+    /* The first member of "run" is the object of the settings. */
     printf("\n             ");
     for (const cJSON *s = run && run->child ? run->child->child : NULL; s; s = s->next) {
         char *value = cJSON_PrintUnformatted(s);
@@ -111,7 +111,7 @@ static void print_training(const cJSON *train)
     print_classes(member(run, "classes"));
 }
 
-/* Prints the provenance of a model: ddpm convert or ddpm train wrote it. */
+/* Prints the provenance of a model, which ddpm convert or ddpm train wrote. */
 static void print_source(const cJSON *source)
 {
     static const char *const keys[] = { "family", "file", "weights", "program", "sha256" };
@@ -124,7 +124,7 @@ static void print_source(const cJSON *source)
     putchar('\n');
 }
 
-/* Prints how many images the stored statistics are of. */
+/* Prints from how many images the stored statistics were computed. */
 static void print_statistics(const cJSON *stats)
 {
     const cJSON *images = member(stats, "images"), *bits = member(stats, "bits");
@@ -145,7 +145,7 @@ static void print_metadata(const ddpm_about *a)
     cJSON_Delete(root);
 }
 
-/* Lists the tuned solvers with what is known of them. */
+/* Lists the tuned solvers with their distances to the teacher. */
 static void print_solvers(const ddpm_about *a)
 {
     for (int i = 0; i < a->tuned_count; i++) {
@@ -223,7 +223,7 @@ static int open_all(ddpm_model **m, ddpm_net **net, const struct settings *s, co
     return code ? code : model_net(net, *m, &s->common, 1, err);
 }
 
-/* Shows a picture or a folder of images. */
+/* Shows how a picture or a folder of images was made. */
 static int run_images(const struct settings *s, const char *path)
 {
     ddpm_error err;

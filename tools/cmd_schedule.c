@@ -1,5 +1,5 @@
-/* ddpm schedule: the chain that a sampler consumes, a line per step i = 0..K-1.  C(i) is the step of the
-   full chain:
+/* ddpm schedule: prints the chain that a sampler walks, a line for each step i = 0..K-1.  C(i) is the step of
+   the full chain:
 
      alpha_bar_i  = alpha_bar of the full chain at C(i)
      alpha_i      = alpha_bar_i / alpha_bar_(i-1)
@@ -29,13 +29,15 @@ static const char *const columns[] = { "i",          "c",       "beta",    "alph
 
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* The cells of the table for people, which has 80 characters where no value is below 1e-99. */
+/* The formats of the cells and heads of the table for people.  A row has 80 characters unless a value is
+   below 1e-99. */
 static const char *const cells[COLUMNS] = { "%5.0f",   " %5.0f", " %9.4g", " %9.4g", " %9.4g",
                                             " %10.4g", " %9.4g", " %9.4g", " %7.3f" };
 static const char *const heads[COLUMNS] = { "%5s",   " %5s", " %9s", " %9s", " %9s",
                                             " %10s", " %9s", " %9s", " %7s" };
 
-/* Returns alpha_i as 1 - beta or as the quotient, by the way that keeps more digits. */
+/* Returns alpha_i, as 1 - beta or as the quotient, whichever keeps more digits: 1 - beta cancels when beta
+   is near 1. */
 static double alpha_of(const ddpm_tables *t, int i)
 {
     double before = i > 0 ? t->alpha_bar[i - 1] : 1;
@@ -77,7 +79,8 @@ static void print_cells(const double value[COLUMNS], bool csv)
     putchar('\n');
 }
 
-/* Prints the numbers in full.  JSON has no infinity: log_snr is null where there is no signal. */
+/* Prints the row as JSON, with all digits.  JSON has no infinity, so log_snr is null at steps without
+   signal. */
 static void print_json(const double value[COLUMNS])
 {
     for (int k = 0; k < COLUMNS; k++)
@@ -88,7 +91,7 @@ static void print_json(const double value[COLUMNS])
     puts("}");
 }
 
-/* Makes the chain of named betas. */
+/* Makes the chain of a named schedule of betas. */
 static int chain_of_betas(ddpm_chain **chain, const struct settings *s, ddpm_error *err)
 {
     int T = s->timesteps ? (int)s->timesteps : 1000;
@@ -125,6 +128,7 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_chain *chain = NULL;
     (void)argument;
     (void)arguments;
+
     if (s->model && (s->betas || s->timesteps)) {
         dd_error(&err, DDPM_EUSAGE,
                  "-m takes the schedule from the model: leave out --betas and --timesteps");
@@ -136,6 +140,7 @@ static int run(void *settings, char **argument, int arguments)
     const ddpm_tables *t = ddpm_chain_tables(chain);
     if (t->warning)
         remark(&command_schedule, &s->common, "%s", t->warning);
+
     if (!s->common.json)
         print_heads(s->csv);
     for (int i = 0; i < t->K; i++) {

@@ -25,21 +25,21 @@ static const struct settings defaults = { .batch = 16, .sample = 8 };
 
 enum { OTHER_CLASS_LEVELS = 2 };
 
-/* Everything of one picture. */
+/* Everything that the check of one picture needs. */
 struct check {
     const char *path;
     struct picture found, made;
-    char *text; /* of the settings in the file, root their JSON */
-    cJSON *root;
+    char *text;  /* the settings in the file, as text */
+    cJSON *root; /* and as JSON */
     struct recipe recipe;
-    uint32_t *index; /* [n] of the images in the picture */
+    uint32_t *index; /* [n] indices of the images in the picture */
     int n;
     struct layout layout;
     struct generator generator;
-    bool other_class; /* it was made by another engine class than this one */
+    bool other_class; /* it was made by another engine class than this run's */
 };
 
-/* Checks that everything is at hand that the recipe asks for. */
+/* Checks that this run has everything that the recipe needs. */
 static int check_recipe(const struct check *c, const ddpm_about *a, const char *from, ddpm_error *err)
 {
     if (!*c->recipe.model)
@@ -59,7 +59,7 @@ static int check_recipe(const struct check *c, const ddpm_about *a, const char *
     return DDPM_OK;
 }
 
-/* Reads the picture and its recipe, and makes room for the same picture again. */
+/* Reads the picture and its recipe, and makes room for the picture that is made again. */
 static int read_file(struct check *c, const ddpm_model *m, const char *from, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);
@@ -75,6 +75,7 @@ static int read_file(struct check *c, const ddpm_model *m, const char *from, ddp
     code = layout_picture(&c->made, &c->layout, a, err);
     if (code)
         return code;
+
     int width = c->made.width * c->recipe.scale, height = c->made.height * c->recipe.scale;
     if (c->found.width != width || c->found.height != height || c->found.channels != c->made.channels)
         return dd_error(err, DDPM_EDATA, "%s: %d x %d pixels of %d channels, its settings give %d x %d of %d",
@@ -92,6 +93,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
     return DDPM_OK;
 }
 
+/* Makes the images of the picture again. */
 static int make_again(struct check *c, const ddpm_model *m, const struct settings *s, ddpm_error *err)
 {
     struct recipe again = c->recipe;
@@ -105,6 +107,7 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
     };
     int code = generator_open(&c->generator, &again, &o, err);
     if (code)
+        /* A wrong setting comes from the file, not from the command line. */
         return code == DDPM_EUSAGE ? DDPM_EDATA : code;
     if (strcmp(again.from, c->recipe.from))
         return dd_error(err, DDPM_EMISSING, "%s was made from another image than %s", c->path, s->from);
@@ -116,11 +119,12 @@ static int make_again(struct check *c, const ddpm_model *m, const struct setting
     return generator_run(&c->generator, c->index, c->n, take_image, c, err);
 }
 
-/* How two pictures differ: values of pixels, how many of them differ, and by how many levels at most. */
+/* How two pictures differ: how many values they have, how many of them differ, and by how many levels at
+   most. */
 struct difference {
     size_t values, differ;
     int largest;
-    bool same; /* as far as the engine classes ask for */
+    bool same; /* they differ no more than their engine classes allow */
 };
 
 static void print_json(const struct check *c, const struct difference *d)
@@ -135,7 +139,7 @@ static void print_json(const struct check *c, const struct difference *d)
     json_line(o);
 }
 
-/* Compares every value of the picture that was found with the pixel of scale 1 that it shows. */
+/* Compares every value of the picture in the file with the pixel of scale 1 that it shows. */
 static struct difference difference_of(const struct check *c)
 {
     const struct picture *found = &c->found;
@@ -143,6 +147,7 @@ static struct difference difference_of(const struct check *c)
            scale = (size_t)c->recipe.scale;
     struct difference d = { .values = (size_t)found->height * row };
     for (size_t i = 0; i < d.values; i++) {
+        /* Pixel (y, x) of scale 1 is shown by scale x scale pixels. */
         size_t y = i / row / scale, x = i % row / channels / scale;
         size_t at = (y * (size_t)c->made.width + x) * channels + i % channels;
         int levels = abs(c->made.pixel[at] - found->pixel[i]);
@@ -201,7 +206,7 @@ static void swap_lines(struct manifest_line *a, struct manifest_line *b)
     *b = first;
 }
 
-/* Moves n of the lines, drawn by the seed, to the front: the first steps of a shuffle (Fisher and Yates). */
+/* Moves n lines, drawn by the seed, to the front: the first n steps of a shuffle (Fisher and Yates). */
 static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t seed)
 {
     const struct dd_rng rng = { .seed = seed, .purpose_draw = (uint32_t)DD_RNG_ORDER << 24 };
@@ -209,12 +214,13 @@ static void draw(struct manifest_line *line, size_t lines, size_t n, uint64_t se
         uint32_t word;
         dd_rng_words(&rng, &word, i, 1);
 
-        /* word * n / 2^32 is one of 0..n-1. */
+        /* word * (lines - i) / 2^32 is one of 0..lines - i - 1. */
         swap_lines(&line[i], &line[i + (size_t)((uint64_t)word * (lines - i) >> 32)]);
     }
 }
 
-/* Compares the file of a line with the manifest's hash, then makes it again.  Returns the exit code. */
+/* Compares the hash of a line's file with the manifest, then makes the image again.  Returns the exit
+   code. */
 static int verify_line(const struct manifest_line *line, const char *folder, const ddpm_model *m,
                        const struct settings *s)
 {
@@ -243,12 +249,14 @@ static int verify_line(const struct manifest_line *line, const char *folder, con
     return status;
 }
 
-/* Makes a random sample of the images of a manifest again and returns the worst exit code. */
+/* Makes a random sample of a manifest's images again and returns the worst exit code. */
 static int verify_lines(struct manifest *l, const char *folder, const ddpm_model *m, const struct settings *s)
 {
     size_t ok = 0;
     int worst = 0;
-    for (size_t i = 0; i < l->lines; i++) /* those that are there come first */
+
+    /* Lines of images that exist move to the front. */
+    for (size_t i = 0; i < l->lines; i++)
         if (l->line[i].ok)
             swap_lines(&l->line[ok++], &l->line[i]);
     size_t n = (size_t)s->sample < ok ? (size_t)s->sample : ok;

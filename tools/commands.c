@@ -1,4 +1,5 @@
-/* The table of commands, a line for each.  The options of a command are the table at the end of its own file. */
+/* The table of commands, a line for each.  The options of a command are a table at the end of its own
+   file. */
 #include "commands.h"
 
 const struct command_entry commands[] = {

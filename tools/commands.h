@@ -1,5 +1,4 @@
-/* The table of commands, in the order in which --help lists them.  Help, man pages and completion come from
-   it. */
+/* The table of commands, in the order of --help.  Help, man pages and completion are made from it. */
 #ifndef DDPM_COMMANDS_H
 #define DDPM_COMMANDS_H
 #include "cli/options.h"

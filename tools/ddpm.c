@@ -1,5 +1,5 @@
-/* The program.  main finds the command in the table of commands.c, reads its options, runs it, and makes sure
-   that what went to standard output arrived there. */
+/* The program.  main finds the command in the table of commands.c, reads its options, runs it, and checks
+   that its standard output was written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void print_overview(void)
                "ddpm --version shows build and CPU.");
 }
 
-/* Prints what somebody needs who is here for the first time. */
+/* Prints what a newcomer needs. */
 static void print_welcome(void)
 {
     char text[400];
@@ -60,14 +60,14 @@ static void print_version(void)
         printf(" %s", parts[i]);
     printf("\nCPU: %s, %d threads\n", dd_cpu_name(dd_cpu_detect()), dd_cpu_threads(""));
 
-    /* The engine class is a network's. */
+    /* The engine class belongs to a network, so one is made for the embedded model. */
     if (!model_open(&m, NULL, NULL) && !model_net(&net, m, &c, 1, NULL))
         printf("engine class: %s\n", ddpm_net_describe(net)->engine_class);
     ddpm_net_free(net);
     ddpm_model_close(m);
 }
 
-/* Returns the command of this name; NULL: there is none, and a sentence has said so. */
+/* Returns the command of this name; NULL: there is none, and the user was told. */
 static const struct command *find_command(const char *name)
 {
     const char *names[COMMANDS_MAX + 1] = { NULL };
@@ -88,7 +88,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* Prints the help of a command; name NULL: of all commands. */
+/* Prints the help of a command.  name NULL: prints the overview of all commands. */
 static int help(const char *name)
 {
     if (!name) {
@@ -102,6 +102,7 @@ static int help(const char *name)
     return 0;
 }
 
+/* Reads the options of a command and runs it.  Returns the exit code. */
 static int run_command(const struct command *c, int argc, char **argv)
 {
     char **argument;
@@ -127,8 +128,8 @@ static int run_command(const struct command *c, int argc, char **argv)
     return status;
 }
 
-/* Opens a standard stream that the caller closed on a place where nothing can be read or written.  Otherwise a
-   file would get its number, and results would go into that file. */
+/* Opens the standard streams that the caller has closed, with modes in which every read and write fails.
+   Otherwise the next file would get the number of such a stream, and results would go into that file. */
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd < 3; fd++)
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
     else
         status = (c = find_command(first)) ? run_command(c, argc - 2, argv + 2) : exit_code(DDPM_EUSAGE);
 
+    /* A full disk is noticed only when the buffer is written. */
     if ((fflush(stdout) || ferror(stdout)) && status == 0) {
         fprintf(stderr, "ddpm: cannot write to standard output: %s\n", strerror(errno));
         status = exit_code(DDPM_EIO);

@@ -1,6 +1,6 @@
-/* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)), and the completion
-   for bash, into FOLDER.  All of them come from the tables by which the program reads its command line.  DATE is
-   the day of the pages. */
+/* ddpm-manual FOLDER DATE: writes the man pages of the program and of each command (mdoc(7)), and the
+   completion for bash, into FOLDER.  They are made from the tables by which the program reads its command
+   line.  DATE is the date of the pages. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 static const char *folder, *date;
 
-/* Opens FOLDER/NAME MIDDLE ENDING for writing, or ends the program. */
+/* Opens the file FOLDER/NAMEMIDDLEENDING for writing, or ends the program. */
 static FILE *create(const char *name, const char *middle, const char *ending)
 {
     char path[1000];
@@ -31,8 +31,8 @@ static void finish(FILE *f)
     }
 }
 
-/* Writes text as roff takes it: a backslash, and a minus that begins an option, are themselves, and no line
-   begins with a request. */
+/* Writes text for roff.  A backslash, and a minus that begins an option, are escaped to stand for
+   themselves, and no line begins with a request. */
 static void put(FILE *f, const char *text)
 {
     char before = '\n';
@@ -48,7 +48,7 @@ static void put(FILE *f, const char *text)
     }
 }
 
-/* Writes sentences, a line each and wrapped, as mdoc wants its source. */
+/* Writes sentences as mdoc wants its source: each begins a new line, and long ones are wrapped. */
 static void put_prose(FILE *f, const char *text)
 {
     char line[2000];
@@ -95,7 +95,7 @@ static void put_option(FILE *f, const struct option *o)
         fputs("May be repeated.\n", f);
 }
 
-/* Writes the examples, which are lines that begin with two spaces. */
+/* Writes the examples.  Each is a line that begins with two spaces. */
 static void put_examples(FILE *f, const char *text)
 {
     fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\n", f);
@@ -117,7 +117,7 @@ static void put_exit_codes(FILE *f)
     put_prose(f, strchr(exit_codes, ':') + 2);
 }
 
-/* Writes the command's arguments, which --help shows a word each: "IN", "[DATA]", "FILE...". */
+/* Writes the command's arguments.  In --help each is a word: "IN", "[DATA]", "FILE...". */
 static void put_arguments(FILE *f, const char *text)
 {
     while (*text) {
@@ -130,7 +130,7 @@ static void put_arguments(FILE *f, const char *text)
     }
 }
 
-/* Writes the options of a command, a subsection for each of their groups. */
+/* Writes the options of a command, with a subsection for each group. */
 static void put_groups(FILE *f, const struct command *c)
 {
     const struct option *o;
@@ -208,6 +208,7 @@ static void write_overview(void)
           "It has a small model built in, so\n.Ql ddpm sample\nmakes a picture right away.\nThe commands "
           "are:\n.Bl -tag -width Ds\n",
           f);
+
     for (int i = 0; i < commands_count; i++)
         fprintf(f, ".It Xr ddpm-%s 1\n%s\n", commands[i].command->name, commands[i].does);
     fputs(".El\n", f);
@@ -219,7 +220,7 @@ static void write_overview(void)
           "ddpm sample \\-m cifar10.ddpm \\-\\-steps 100\n.Ed\n.Sh SEE ALSO\n",
           f);
 
-    /* mdoc wants what is to be seen in the order of names. */
+    /* mdoc wants the pages of SEE ALSO sorted by name. */
     const char *name[COMMANDS_MAX];
     for (int i = 0; i < commands_count; i++)
         name[i] = commands[i].command->name;
@@ -230,7 +231,7 @@ static void write_overview(void)
     finish(f);
 }
 
-/* Writes a case for "COMMAND OPTION" of a choice, with the words that may follow. */
+/* Writes the case of an option with choices, "COMMAND OPTION", with the words that may follow. */
 static void put_choices(FILE *f, const struct command *c, const struct option *o)
 {
     fprintf(f, "    '%s --%s'", c->name, o->name);
@@ -242,7 +243,7 @@ static void put_choices(FILE *f, const struct command *c, const struct option *o
     fputs("' ;;\n", f);
 }
 
-/* Writes a case for all "COMMAND OPTION" that are followed by some other value: there bash offers files. */
+/* Writes one case for all options with another kind of value.  For these bash offers files. */
 static void put_valued(FILE *f, const struct command *c)
 {
     const struct option *o;
@@ -258,7 +259,7 @@ static void put_valued(FILE *f, const struct command *c)
     fputs(") ;;\n", f);
 }
 
-/* Writes a case for the options of a command, in the order of their groups. */
+/* Writes the case that completes a command's options, in the order of their groups. */
 static void put_options(FILE *f, const struct command *c)
 {
     const struct option *o;
@@ -284,9 +285,11 @@ static void write_completion(void)
           "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
           "    [ \"$COMP_CWORD\" -gt 1 ] || prev=\n    case \"${COMP_WORDS[1]} $prev\" in\n    *' ') words='",
           f);
+
     for (int i = 0; i < commands_count; i++)
         fprintf(f, "%s ", commands[i].command->name);
     fputs("--help --version' ;;\n", f);
+
     for (int k = 0; k < commands_count; k++) {
         const struct command *c = commands[k].command;
         struct option_walk w = { .command = c };
@@ -296,7 +299,8 @@ static void write_completion(void)
         put_valued(f, c);
         put_options(f, c);
     }
-    /* bash from 4.4 on keeps the order of the groups where it is told to. */
+
+    /* From version 4.4 on, bash keeps the order of the groups if nosort is set. */
     fputs("    esac\n    compopt -o nosort 2>/dev/null\n    COMPREPLY=($(compgen -W \"$words\" -- "
           "\"$cur\"))\n}\ncomplete -o bashdefault -o "
           "default -F _ddpm ddpm\n",
@@ -312,6 +316,7 @@ int main(int argc, char **argv)
     }
     folder = argv[1];
     date = argv[2];
+
     write_overview();
     for (int i = 0; i < commands_count; i++)
         write_page(&commands[i]);
