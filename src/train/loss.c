@@ -1,4 +1,5 @@
-/* The losses of training (Ho et al. 2020, sections 3.2 and 3.4; Nichol and Dhariwal 2021, section 3).
+/* Computes the losses of training (Ho et al. 2020, sections 3.2 and 3.4; Nichol and Dhariwal 2021, section
+   3).
 
    For one image x0 [d] at a step t, with eps ~ N(0, I), a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t) and
    x_t = a x0 + s eps, let p be the network's prediction at (x_t, t):
@@ -19,10 +20,11 @@
            lv = ln sigma^2 as v says,   u = lv - ln beta_tilde
      dL_t/dlv = (1 - exp(-u) - (mean_x0 c e)^2 exp(-lv)) / 2,   dL_t/de = (mean_x0 c)^2 e exp(-lv)   (over d)
 
-   The step is t = floor(w T / 2^32).  In training w is a word of Philox, stream (sample, 0xFFFFFFFF,
-   purpose train), and the noise that of (sample, t, purpose train).  A sample has 56 bits: the low 32 are
-   the index, the others the draw.  For images held out, w is a word of the seed plus the index times 2^32 /
-   golden ratio, so that even few images have steps from everywhere; the noise is that of eval. */
+   The step is t = floor(w T / 2^32).  In training w is a word of Philox from the stream (sample,
+   0xFFFFFFFF, purpose train), and the noise is the stream (sample, t, purpose train).  A sample has 56
+   bits: the low 32 are the index, the others the draw.  For images held out, w is a word of the seed plus
+   the index times 2^32 / golden ratio, so that even few images have steps from the whole chain; their noise
+   has the purpose eval. */
 #include "train/loss.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -32,7 +34,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Rows of d numbers in an image's room: p, v, x0, dp, dv. */
+/* How many rows of d numbers an image has in `work`: p, v, x0, dp, dv. */
 enum { WORK = 5 };
 
 static const double ln2 = 0.69314718055994530942;
@@ -136,7 +138,7 @@ void dd_loss_free(struct dd_loss *l)
 
 /* ---- one image ---- */
 
-/* Returns w_t. */
+/* Returns the weight w_t. */
 static double weight_of(const struct dd_loss *l, double alpha_bar)
 {
     double snr = alpha_bar / (1 - alpha_bar), least = snr < l->min_snr ? snr : l->min_snr;
@@ -170,7 +172,7 @@ static double errors(const struct dd_loss *l, double *de, const double *p, const
     return sum;
 }
 
-/* Returns the sum over d of L_t in nats, and fills dv with its derivatives by v.  Unless `keep`, its
+/* Returns the sum over d of L_t in nats, and fills dv with its derivatives by v.  Unless `keep` is set, its
    derivatives by p replace the errors of p in de. */
 static double bound(const struct dd_loss *l, double *de, double *dv, const double *v, const double *x0,
                     double c, int t, bool keep)
@@ -184,7 +186,7 @@ static double bound(const struct dd_loss *l, double *de, double *dv, const doubl
         double lv = dv[e], by_lv, by_p;
 
         if (t == 0) {
-            /* The decoder's term, whose mean is x0_theta. */
+            /* The term of the decoder, whose mean is x0_theta. */
             sum += dd_decoder_gradient(&by_p, &by_lv, x0[e], x0[e] - c * de[e], exp(0.5 * lv));
             by_p *= -c;
         } else {
@@ -217,7 +219,7 @@ double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const doub
     else if (l->prediction == DDPM_X0)
         c = -1;
 
-    /* dp holds the errors e until it is scaled below; vlb alone replaces them in bound. */
+    /* dp holds the errors e until it is scaled below.  Only with the loss vlb does bound replace them. */
     double simple = errors(l, dp, p, x0, eps, a, s) * weight / d, bits = l->T / (d * ln2);
     if (l->kind == DDPM_VLB) {
         double vlb = bound(l, dp, dv, v, x0, c, t, false);
@@ -247,7 +249,7 @@ static int draw_step(const struct dd_loss_draw *draw, uint64_t sample, int T)
         r.purpose_draw = (uint32_t)DD_RNG_TRAIN << 24 | (uint32_t)(sample >> 32 & 0xffffff);
     }
     dd_rng_words(&r, &word, 0, 1);
-    /* A golden-ratio sequence: any first few of its points are spread evenly. */
+    /* In a golden-ratio sequence every few points in a row are spread evenly. */
     if (draw->held_out)
         word += (uint32_t)sample * 0x9E3779B9u;
     return (int)((uint64_t)word * (uint64_t)T >> 32);

@@ -10,18 +10,19 @@ struct dd_loss {
     int prediction; /* DDPM_EPS... */
     int T;
     double min_snr, t_scale;
-    size_t pixels, channels, outputs; /* of an image */
+    size_t pixels, channels, outputs; /* the shape of an image and of the network's output */
     size_t d;                         /* pixels * channels */
-    ddpm_chain *chain;                /* the model's own, of all T steps */
-    struct dd_posterior posterior;    /* where the loss is a bound */
+    ddpm_chain *chain;                /* the model's own chain of all T steps */
+    struct dd_posterior posterior;    /* the variance, if the loss is a bound */
 
-    /* The drawn steps [batch] and noise [batch, d] of a batch, room [batch, 5, d], and its losses [batch]. */
+    /* For a batch: the drawn steps t [batch] and noise eps [batch, d], work space [batch, 5, d], and the
+       loss of each image [batch]. */
     int *t;
     double *eps, *work, *each;
 };
 
-/* The k-th image draws from the streams of (seed, first + k), for training or for a loss on images held
-   out. */
+/* Which random numbers a batch draws: its k-th image uses the streams of (seed, first + k).  held_out says
+   whether the loss is on images held out. */
 struct dd_loss_draw {
     uint64_t seed, first;
     bool held_out;
@@ -34,16 +35,16 @@ struct dd_team;
 int dd_loss_create(struct dd_loss *l, const ddpm_about *a, int kind, double min_snr, int batch,
                    ddpm_error *err);
 void dd_loss_free(struct dd_loss *l);
-/* Draws steps and noise of n images x0 [n, d]: fills x [n, d] with x_t, and t [n] with the timesteps as the
-   network is fed them. */
+/* Draws steps and noise for n images x0 [n, d].  Fills x [n, d] with x_t, and t [n] with the timesteps as
+   the network gets them. */
 void dd_loss_begin(struct dd_loss *l, const struct dd_loss_draw *draw, float *x, float *t, const float *x0,
                    int n, struct dd_team *team);
-/* Returns the sum of the images' losses, given out [n, pixels, outputs] for what begin drew.  Fills dout,
-   of the same shape, with its gradient times `scale`. */
+/* Returns the sum of the images' losses, given the network's output out [n, pixels, outputs] for the inputs
+   of dd_loss_begin.  Fills dout, of the same shape, with its gradient times `scale`. */
 double dd_loss_end(struct dd_loss *l, float *dout, const float *out, const float *x0, double scale, int n,
                    struct dd_team *team);
 /* Returns the loss of one image at step t.  Fills dp and dv [d] with the gradients by the prediction p [d]
-   and by the variance's v [d].  v is not read and dv not written unless the loss is a bound. */
+   and by the variance's v [d].  Unless the loss is a bound, v is not read and dv not written. */
 double dd_loss_image(const struct dd_loss *l, double *dp, double *dv, const double *p, const double *v,
                      const double *x0, const double *eps, int t);
 #endif

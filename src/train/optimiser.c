@@ -1,5 +1,5 @@
-/* Adam (Kingma and Ba 2015, algorithm 1), with decoupled decay AdamW (Loshchilov and Hutter 2019).  In step
-   n = 1, 2, ...
+/* Computes the steps of Adam (Kingma and Ba 2015, algorithm 1) or, with decoupled decay, AdamW (Loshchilov
+   and Hutter 2019).  In step n = 1, 2, ...
 
      h = g min(1, clip / ||g||),   m = beta1 m + (1 - beta1) h,   v = beta2 v + (1 - beta2) h^2
      w = (1 - rate_n decay) w - rate_n / (1 - beta1^n)  m / (sqrt(v) / sqrt(1 - beta2^n) + epsilon)
@@ -8,8 +8,8 @@
             = rate                                                               afterwards, or with an end
             = rate (1 + cos(pi (n - 1 - warmup) / (steps - warmup))) / 2,        and 0 beyond it
 
-   The factors of a step are computed in double.  Threads share constant chunks, whose squares are added up
-   in order. */
+   The factors of a step are computed in double.  Vectors are divided into chunks of constant size, whose
+   sums of squares are added up in order. */
 #include "train/optimiser.h"
 #include <math.h>
 #include "layer/parallel.h"
@@ -69,7 +69,7 @@ double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n)
             part[c] += ctx->k->squares(g + i, dd_min(SQUARES, end - i));
     }
 
-    /* Adds up in order, whichever thread computed the parts. */
+    /* The order of this sum does not depend on which thread computed a part. */
     for (size_t c = 0; c < chunks; c++)
         sum += part[c];
     return sqrt(sum);
@@ -79,7 +79,7 @@ void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ct
                        float *v, const float *g, size_t n, double norm, int64_t done)
 {
     double rate = dd_optimiser_rate(o, done), step = (double)(done + 1);
-    /* Bias corrections and rate are folded into the kernel's factors. */
+    /* The kernel's factors include the bias corrections and the rate. */
     struct dd_adam a = {
         .clip = (float)(o->clip > 0 && norm > o->clip ? o->clip / norm : 1),
         .keep1 = (float)o->beta1,

@@ -9,15 +9,15 @@ struct dd_optimiser {
     int64_t warmup, steps;
 };
 
-/* Checks the settings.  DDPM_EUSAGE: one is out of its range. */
+/* Checks the settings.  DDPM_EUSAGE: a setting is out of its range. */
 int dd_optimiser_check(const struct dd_optimiser *o, ddpm_error *err);
-/* Returns the learning rate of the step that follows `done` others. */
+/* Returns the learning rate of the step after `done` steps. */
 double dd_optimiser_rate(const struct dd_optimiser *o, int64_t done);
 /* Returns the bytes of ctx->scratch that the norm of n numbers needs. */
 size_t dd_optimiser_scratch(size_t n);
-/* Returns ||g||, g [n].  It is not finite when a number is not, or when it is beyond 1.8e19. */
+/* Returns ||g|| of g [n].  The result is not finite if a number is not, or if it is above 1.8e19. */
 double dd_optimiser_norm(const struct dd_context *ctx, const float *g, size_t n);
-/* Takes the step that follows `done` others: changes w, m and v [n] by the gradient g [n] of this norm. */
+/* Takes the step after `done` steps: changes w, m and v [n] by the gradient g [n], whose norm is given. */
 void dd_optimiser_step(const struct dd_optimiser *o, const struct dd_context *ctx, float *w, float *m,
                        float *v, const float *g, size_t n, double norm, int64_t done);
 #endif

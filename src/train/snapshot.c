@@ -1,20 +1,20 @@
-/* Copies between a model and the vectors of a trainer.  A parameter NAME of the model is the average.  A
-   training checkpoint holds besides
+/* Copies between a model and the vectors of a trainer.  In a model a parameter NAME is the average.  A
+   training checkpoint also holds
 
      raw.NAME                   the weights themselves,
      adam.m.NAME, adam.v.NAME   the optimiser's moments,
-     average.low.NAME           what the average has beyond NAME,
-     "train": {"trainer": {"step": steps done, "images": images they took, "average": what it is made of},
-               "run": what the caller keeps}.
+     average.low.NAME           the second part of the average,
+     "train": {"trainer": {"step": steps done, "images": images used, "average": the parts of the average},
+               "run": the caller's own object}.
 
-   The next step depends on nothing else but the options and the images. */
+   Apart from this the next step depends only on the options and the images. */
 #include "train/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "net/model_copy.h"
 
-/* Copies the data of a tensor that training leaves alone; NULL: out of memory. */
+/* Copies the data of a tensor that training does not change; NULL: out of memory. */
 static void *kept(ddpm_model *plain, const ddpm_tensor *from)
 {
     size_t size = dd_model_bytes(from, NULL);
@@ -27,13 +27,13 @@ int dd_snapshot_begin(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *e
     cJSON *root = dd_model_copy_metadata(m, "stats");
     if (root) {
         cJSON_DeleteItemFromObjectCaseSensitive(root, "train");
-        cJSON_DeleteItemFromObjectCaseSensitive(root, "tuned"); /* learned for the weights as they were */
+        cJSON_DeleteItemFromObjectCaseSensitive(root, "tuned"); /* solvers were learned for the old weights */
     }
     int code = dd_model_copy_described(&t->plain, root, "model to train", err);
     if (code)
         return code;
 
-    /* The parameters of m are the average.  dd_snapshot_resume then sets the weights. */
+    /* The average begins as m's parameters.  dd_snapshot_resume then sets the weights. */
     memcpy(t->average, dd_gradient_weights(t->gradient), t->count * sizeof *t->average);
     memset(t->low, 0, t->count * sizeof *t->low);
 
@@ -78,7 +78,7 @@ int dd_snapshot_resume(struct ddpm_trainer *t, const ddpm_model *m, ddpm_error *
         if (offset == SIZE_MAX)
             continue;
 
-        /* A checkpoint of an average in one part leaves t->low at zero. */
+        /* A checkpoint whose average has one part leaves t->low at zero. */
         for (int k = 0; k < (m->low ? DD_MODEL_KEPT : DD_MODEL_LOW); k++)
             memcpy(to[k] + offset, find_kept(m, k, param->name)->data, n * sizeof(float));
         code = check_second(t->v + offset, n, param->name, err);
@@ -104,7 +104,7 @@ static cJSON *train_object(const struct ddpm_trainer *t, cJSON *run)
     return NULL;
 }
 
-/* Makes the metadata of a training checkpoint. */
+/* Makes the metadata for a training checkpoint. */
 static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run, ddpm_error *err)
 {
     cJSON *own = NULL, *train;
@@ -126,7 +126,7 @@ static int metadata(const struct ddpm_trainer *t, cJSON **root, const char *run,
     return dd_error(err, DDPM_ENOMEM, "out of memory for the metadata of a training checkpoint");
 }
 
-/* Fills what a training checkpoint holds besides the model. */
+/* Fills the tensors that a training checkpoint holds besides the model. */
 static void fill_kept(const struct ddpm_trainer *t, ddpm_model *m)
 {
     const float *from[DD_MODEL_KEPT] = { dd_gradient_weights(t->gradient), t->m, t->v, t->low };

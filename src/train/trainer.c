@@ -1,12 +1,12 @@
-/* Training, algorithm 1 of Ho et al. 2020.  One step takes the images k = images .. images + accumulate *
-   batch - 1 of the run, in passes of `batch`:
+/* Trains a model by algorithm 1 of Ho et al. 2020.  One step takes the images k = images ..
+   images + accumulate * batch - 1 of the run, in passes of `batch`:
 
      draw t_k and eps_k;   loss = mean over k of loss_k;   g = its gradient by w;
      w, m, v by optimiser.c;   average by average.c
 
-   Passes add to one sum, in order.  An image's draws depend on its number alone (loss.c), and its gradients
-   on no other image.  Their sum is rounded: it is the same for any number of threads, and for another
-   division into passes the same up to rounding.
+   Passes add to one sum, in order.  The random numbers of an image depend on its number alone (loss.c), and
+   its gradient does not depend on other images.  The sum over images has the same bits for every number of
+   threads. Another division into passes changes its rounding.
 
    Nothing changes before loss and norm are known to be finite; from then on nothing can fail. */
 #include "train/trainer.h"
@@ -170,7 +170,7 @@ static int check_images(const ddpm_trainer *t, const float *x0, const int32_t *c
     return DDPM_OK;
 }
 
-/* Gives the layers the weights, unless they have them. */
+/* Gives the layers the weights, unless they have the present ones. */
 static void pack(ddpm_trainer *t)
 {
     if (!t->packed)
@@ -178,13 +178,13 @@ static void pack(ddpm_trainer *t)
     t->packed = true;
 }
 
-/* One pass through the network. */
+/* A pass: a part of a step's images on their way through the network. */
 struct pass {
     const float *x0; /* [n, d], n <= batch */
     const int32_t *classes;
     int n;
-    struct dd_loss_draw draw; /* counts the images */
-    double scale;             /* of the gradient */
+    struct dd_loss_draw draw; /* the random numbers of the pass */
+    double scale;             /* the factor of the gradient */
     struct dd_dropout masks;
 };
 
@@ -226,7 +226,7 @@ static struct pass pass_of(const ddpm_trainer *t, const float *x0, const int32_t
     };
 }
 
-/* Names the first layer of a pass that makes something not finite, if there is one. */
+/* Names the first layer of a pass whose output or gradient is not finite.  Returns whether there is one. */
 static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
 {
     struct dd_slice s = slice_of(t, p);
@@ -240,7 +240,7 @@ static bool name_layer(ddpm_trainer *t, const struct pass *p, ddpm_error *err)
 
 /* ---- one step ---- */
 
-/* Says which layer made a step not finite. */
+/* Reports the layer that made a step not finite. */
 static int lost(ddpm_trainer *t, const float *x0, const int32_t *classes, double loss, double norm,
                 ddpm_error *err)
 {
@@ -291,7 +291,7 @@ int dd_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes, dd
     if (code)
         return code;
 
-    /* The gradient of all passes. */
+    /* Sums the gradient over all passes. */
     pack(t);
     zero(t);
     for (int k = 0; k < t->accumulate && isfinite(loss); k++) {
@@ -381,7 +381,7 @@ int dd_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, in
     if (code)
         return code;
 
-    /* The network computes with the averaged weights for a while. */
+    /* While the losses are computed, the network has the averaged weights. */
     exchange(t);
     code = held_out(t, x0, classes, n, first, &sum, err);
     exchange(t);

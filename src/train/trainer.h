@@ -10,20 +10,20 @@ struct ddpm_trainer {
     double ema;
     uint64_t seed;
     struct dd_gradient *gradient; /* holds the trained weights */
-    ddpm_model *plain;            /* the model; the data of its parameters are average */
+    ddpm_model *plain;            /* the model; the data of its parameters lie in `average` */
     struct dd_loss loss;
     struct dd_optimiser optimiser;
     struct dd_kernels kernels;
-    struct dd_team *team; /* of the gradient */
+    struct dd_team *team; /* the team of `gradient` */
     float *scratch;
 
-    size_t count;         /* of numbers in each of the next four */
+    size_t count;         /* the length of each of the next four vectors */
     float *average, *low; /* the average is average + low, of which average is the rounded sum */
-    float *m, *v;         /* moments of Adam */
+    float *m, *v;         /* Adam's moments */
 
-    float *x, *t, *out, *dout; /* of one pass */
-    int64_t done, images;      /* steps done, and images they took */
-    bool packed;               /* the layers have the weights as they are now */
+    float *x, *t, *out, *dout; /* the inputs, timesteps, outputs and gradients of one pass */
+    int64_t done, images;      /* how many steps are done, and how many images they used */
+    bool packed;               /* whether the layers have the present weights */
 };
 
 /* These are ddpm_trainer_defaults, _create, _step, _loss and _free of ddpm.h. */

@@ -1,11 +1,12 @@
 /* tuner.c: learns the table of a tuned solver (diffusion/tuned.c) for one model and one number of steps K.
 
-   Teacher and student go from the same noise x_T; the teacher's image x0* took many steps.  The student's is a
-   function of 6 K numbers, which Adam (Kingma and Ba 2015) moves against the gradient of
+   Teacher and student start from the same noise x_T.  The teacher makes its image x0* in many steps.  The
+   student's image x0 is a function of 6 K numbers, which Adam (Kingma and Ba 2015) moves against the
+   gradient of
 
-     loss = mean over images and elements of |x0 - x0*|
+     loss = mean over images and elements of |x0 - x0*|.
 
-   which tuner_run.c computes.  The network does not change. */
+   tuner_run.c computes the gradient.  The network does not change. */
 #include "train/tuner_run.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 enum { IMAGES_MOST = 1024 };
 
-/* Rates of Adam for each kind: times and shifts move in steps of t, the others in parts of a coefficient. */
+/* Adam's rate for each kind: times and shifts move in steps of t, the others are coefficients. */
 static const double rate[DD_TUNER_KINDS] = {
     [DD_TUNER_LOGIT] = 0.03, [DD_TUNER_SHIFT] = 1,       [DD_TUNER_OF_X] = 0.005,
     [DD_TUNER_OF_M] = 0.005, [DD_TUNER_BEFORE1] = 0.005, [DD_TUNER_BEFORE2] = 0.005
@@ -87,7 +88,8 @@ static int allocate(ddpm_tuner *t, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Sets the logits so that the times are those to begin with; t_0 of 0 has none and becomes a small part of a step. */
+/* Sets the logits such that the times are `times`.  A part of T - 1 that is 0 has no logit, so it becomes a
+   small part of a step. */
 static void begin(ddpm_tuner *t, const double *times)
 {
     static const double least = 0.01;
@@ -193,7 +195,7 @@ const double *dd_tuner_table(ddpm_tuner *t)
 
 /* ---- a step ---- */
 
-/* Returns the loss against x0; leaves in by_x its gradient by the image before it was clipped. */
+/* Returns the loss against x0.  Fills by_x with its gradient by the image before that was clipped. */
 static double compare(ddpm_tuner *t, const double *x0)
 {
     double sum = 0, one = 1 / (double)t->size, clip = t->clip;
@@ -205,7 +207,7 @@ static double compare(ddpm_tuner *t, const double *x0)
     return sum * one;
 }
 
-/* Moves what is learned against the slopes.  The rates fall by half a cosine, to 2 % at the end. */
+/* Moves the learned numbers against the slopes.  The rates fall by half a cosine, to 2 % at the end. */
 static void move(ddpm_tuner *t)
 {
     static const double pi = 3.14159265358979323846, least = 0.02;

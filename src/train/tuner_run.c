@@ -1,20 +1,23 @@
-/* tuner_run.c: a tuned solver (diffusion/tuned.c) on a batch, and the gradient of a loss by all that is learned:
+/* tuner_run.c: runs a tuned solver (diffusion/tuned.c) on a batch, and computes the gradient of a loss by the
+   learned numbers.  With p = softmax of the logits z, and the shifts s:
 
-     times    t_i = (T - 1) (p_0 + ... + p_i),  p = softmax(z):  they rise, and the last is T - 1
-     network  is told f_i = t_i + s_i, within 0 and T - 1
+     times    t_i = (T - 1) (p_0 + ... + p_i), which rise to T - 1
+     told     f_i = t_i + s_i, within 0 and T - 1, the step that the network is told
      x0       m_i = clip(x0(x_i, network(x_i, f_i), lambda_i))
      step     x_{i-1} = A x_i - M p1 D,  D = m_i + w (m_i - m_{i+1}) + c1 (m_{i+1} - m_i) + c2 (m_{i+2} - m_i)
               A = (1 + a) sigma_{i-1} / sigma_i,  M = (1 + b) alpha_{i-1},  w = h / (2 (lambda_i - lambda_{i+1}))
 
-   With d alpha / d lambda = alpha sigma^2 and d sigma / d lambda = -sigma alpha^2, a gradient g by x_{i-1} gives
+   Let g be the gradient by x_{i-1}, and by_A the gradient by A, and so on.  With
+   d alpha / d lambda = alpha sigma^2 and d sigma / d lambda = -sigma alpha^2,
 
-     by A: <g, x_i>    by M: -p1 <g, D>    by p1: -M <g, D>    by w: -M p1 <g, m_i - m_{i+1}>
-     by c1: -M p1 <g, m_{i+1} - m_i>       by c2: -M p1 <g, m_{i+2} - m_i>
-     by lambda_{i-1}: -alpha_{i-1}^2 A by A, + sigma_{i-1}^2 M by M, + by h       by lambda_i: + alpha_i^2 A by A, - by h
-     by h: -(p1 + 1) by p1 + w / h by w
+     by_A  = <g, x_i>,   by_M = -p1 <g, D>,   by_p1 = -M <g, D>,   by_w = -M p1 <g, m_i - m_{i+1}>
+     by_c1 = -M p1 <g, m_{i+1} - m_i>,        by_c2 = -M p1 <g, m_{i+2} - m_i>
+     by_h  = -(p1 + 1) by_p1 + w / h by_w
+     by_lambda_{i-1} += -alpha_{i-1}^2 A by_A + sigma_{i-1}^2 M by_M + by_h
+     by_lambda_i     += alpha_i^2 A by_A - by_h
 
-   and by m_i, m_{i+1}, m_{i+2} its multiples.  The way back keeps one state and one prediction per step and runs the
-   network's forward pass anew for each. */
+   and the gradients by m_i, m_{i+1}, m_{i+2} are multiples of g.  The forward pass keeps one state and one
+   prediction for each step.  The backward pass runs the network's forward pass anew for each step. */
 #include "train/tuner_run.h"
 #include <math.h>
 #include <string.h>
@@ -24,7 +27,7 @@
 
 /* ---- the present solver ---- */
 
-/* Fills p [K], the parts of T - 1 that lie between the times. */
+/* Fills p [K], the parts of T - 1 between the times. */
 static void parts(const ddpm_tuner *t, double *p)
 {
     const double *z = t->state + DD_TUNER_LOGIT * t->K;
@@ -56,7 +59,7 @@ void dd_tuner_run_table(ddpm_tuner *t)
 
 /* ---- forward ---- */
 
-/* Runs the network at position i for the states there; t->p becomes its prediction. */
+/* Runs the network at position i on the states there.  Its prediction goes to t->p. */
 static void predict(ddpm_tuner *t, const int32_t *classes, int i)
 {
     const double *x = t->x + (size_t)i * t->size;
@@ -110,15 +113,15 @@ static double product_of_change(const double *g, const double *a, const double *
     return sum;
 }
 
-/* to += factor g. */
+/* Adds factor g [n] to `to`. */
 static void add(double *to, double factor, const double *g, size_t n)
 {
     for (size_t e = 0; e < n && factor != 0; e++)
         to[e] += factor * g[e];
 }
 
-/* Goes back through the step from position i: by_x, the gradient by where it ended, becomes A times itself, and the
-   gradients by predictions, coefficients and lambda are added up. */
+/* Goes back through the step from position i.  by_x, the gradient by the step's end, is multiplied by A.
+   The gradients by predictions, coefficients and lambda are added up. */
 static void back_step(ddpm_tuner *t, int i)
 {
     int K = t->K;
@@ -129,7 +132,7 @@ static void back_step(ddpm_tuner *t, int i)
     dd_tuned_step_fill(&s, t->table, t->alpha_bar, t->log_snr, K, i);
     double w = s.second ? 1 / (2 * s.r0) : 0, scale = -s.of_m * s.p1;
 
-    /* D and its parts. */
+    /* The scalar products of g with x, D and the parts of D. */
     double by_of_x = product(g, t->x + (size_t)i * n, n), by_d = product(g, m, n);
     double change1 = i < K - 1 ? product_of_change(g, m + n, m, n) : 0;
     double change2 = i < K - 2 ? product_of_change(g, m + 2 * n, m, n) : 0;
@@ -140,7 +143,7 @@ static void back_step(ddpm_tuner *t, int i)
     t->slope[DD_TUNER_BEFORE1 * K + i] += scale * change1;
     t->slope[DD_TUNER_BEFORE2 * K + i] += scale * change2;
 
-    /* By lambda; at the last position, and where the first has no signal, nothing of it changes. */
+    /* The gradient by lambda.  Position 0 has none, because its step ends at the image for every lambda. */
     if (i) {
         double by_w = -scale * change1, by_h = s.of_m * (s.p1 + 1) * by_d;
         if (s.second) {
@@ -153,7 +156,7 @@ static void back_step(ddpm_tuner *t, int i)
         t->by_lambda[i] += here2 * s.of_x * by_of_x - by_h;
     }
 
-    /* By the predictions, then by the state. */
+    /* The gradients by the predictions, then the gradient by the state. */
     add(by_m, scale * (1 + w - s.before1 - s.before2), g, n);
     if (i < K - 1)
         add(by_m + n, scale * (s.before1 - w), g, n);
@@ -163,8 +166,8 @@ static void back_step(ddpm_tuner *t, int i)
         g[e] *= s.of_x;
 }
 
-/* Turns by_m at position i, the gradient by a clipped x0, into the gradient by the network's prediction, in dout.  What
-   goes by x directly is added to by_x, what goes by lambda to by_lambda. */
+/* Computes dout, the gradient by the network's prediction, from by_m at position i, the gradient by a
+   clipped x0.  The part by x goes to by_x directly, the part by lambda to by_lambda. */
 static void back_x0(ddpm_tuner *t, int i)
 {
     const double *x = t->x + (size_t)i * t->size, *by_m = t->by_m + (size_t)i * t->size;
@@ -198,7 +201,8 @@ static void back_x0(ddpm_tuner *t, int i)
     t->by_lambda[i] += sum;
 }
 
-/* Goes back through the network at position i.  Returns the gradient by the step that it was told. */
+/* Goes back through the network at position i.  Returns the gradient by the step that the network was
+   told. */
 static double back_network(ddpm_tuner *t, const int32_t *classes, int i)
 {
     struct dd_slice s = { .out = t->out,
@@ -221,14 +225,15 @@ static double back_network(ddpm_tuner *t, const int32_t *classes, int i)
     return sum * t->t_scale;
 }
 
-/* Fills the slopes of logits and shifts from the gradients by lambda and by what the network is told. */
+/* Fills the slopes of logits and shifts from the gradients by lambda and by the steps that the network is
+   told. */
 static void back_times(ddpm_tuner *t, const double *by_fed)
 {
     int K = t->K;
     double p[DD_TUNER_STEPS_MOST], by_p[DD_TUNER_STEPS_MOST], later = 0, mean = 0, last = t->T - 1;
     parts(t, p);
 
-    /* p_i moves t_i and all after it; the last time, which stays, is left out. */
+    /* p_i moves t_i and all later times, except the last one, which stays at T - 1. */
     for (int i = K - 1; i >= 0; i--) {
         double told = t->table[DDPM_TUNED_T * K + i] + t->state[DD_TUNER_SHIFT * K + i];
         double free = told >= 0 && told <= last ? by_fed[i] : 0;
