@@ -116,6 +116,7 @@ static void l0_independent(double bits[2], struct subject *u, const double *x0, 
         double mean = (x[e] - sqrt(1 - ab) * out[e]) / sqrt(ab),
                f = u->m.learned ? (out[MIXTURE_D + e] + 1) / 2 : 0;
         long double s = expl(0.5L * (f * large + (1 - f) * small));
+        /* Clipping x0 clips the mean here, since the last step's mean is x0 itself. */
         mean = clip > 0 ? fmin(fmax(mean, -clip), clip) : mean;
         nats[0] -= logl(cdf_bin(x0[e], mean, s));
         nats[1] -= logl(tanh_bin(x0[e], mean, s));

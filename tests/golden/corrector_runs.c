@@ -50,6 +50,7 @@ static void replay(const cJSON *run, struct mixture *m)
     REQUIRE(K <= MOST);
 
     for (int i = 0; i < K; i++) {
+        /* Runs are listed downwards, chains upwards. */
         t[i] = net_t[K - 1 - i];
         alpha_bar[i] = m->alpha_bar[(int)t[i]];
     }

@@ -98,6 +98,7 @@ static void check_param(const struct data *d, const struct net_case *c, const st
             "%s, gradient by %s (norm %g): a projection is off by %g, float32 of the original by about %g",
             c->name, p->name, norm, worst, spread);
 
+    /* Some gradients are stored whole. */
     snprintf(name, sizeof name, ".whole.%s", p->name);
     float *whole = data_get(d, c->name, name);
     if (whole)
@@ -190,6 +191,7 @@ static void check_case(const struct net_case *c)
             check_param(&d, c, &m->program.param[i], dd_gradient_sums(g) + dd_gradient_offset(g, i));
             checked++;
         }
+    /* All parameters have a gradient but the frequencies of the time embedding. */
     CHECK(checked == m->program.params - 1 && dd_gradient_count(g) == (size_t)m->program.parameters);
 
     dd_gradient_free(g);

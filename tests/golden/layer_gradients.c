@@ -139,6 +139,7 @@ static void rms_run(const struct layer_case *t, const struct dd_kernels *k, int 
     struct dd_map x = input(t, "x", c, 3), dy = input(t, "dy", c, 1), dx = spread(t, out[0], c, 2),
                   residual = spread(t, out[3], c, 1);
 
+    /* PyTorch's g is multiplied by sqrt(c), which the layer's gain holds already. */
     for (int i = 0; i < c; i++)
         gain[i] = (float)(gain[i] * sqrt(c));
     struct dd_norm_rms rms = { gain, { emb, wide }, (enum dd_act)t->meta[5] };

@@ -85,6 +85,7 @@ static void mixture(const cJSON *root)
 
     cJSON_ArrayForEach(v, reference_get(root, "eps_points")) {
         double x[ALL], eps[ALL], *expected = reference_numbers(v, "eps", NULL);
+        /* Points are noise of step 0, or half of that of step 1. */
         int half = !strncmp(reference_text(v, "x"), "0.5*", 4);
         reference_noise(x, half, 0, ALL, 1);
         for (int e = 0; e < ALL && half; e++)

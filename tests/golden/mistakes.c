@@ -369,6 +369,7 @@ static void check_case(const char *folder)
 
     cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(g.root, "max_abs_change_if")) {
         const struct mistake *wrong = mistakes, *end = mistakes + sizeof mistakes / sizeof *mistakes;
+        /* Each change that the reference measured must be one that is made here. */
         while (wrong < end && strcmp(wrong->name, change->string))
             wrong++;
         if (wrong < end && right)

@@ -248,6 +248,7 @@ TEST(golden, cifar10_network)
     ddpm_model_close(m);
 
     double before = process_memory("VmRSS");
+    /* A sanitizer's own memory would be counted. */
     int measured = forget_peak() && !SANITIZED;
     REQUIRE(ddpm_model_open(&m, path, &err) == DDPM_OK);
 

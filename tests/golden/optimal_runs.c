@@ -197,6 +197,7 @@ static void analytic_bounds(const cJSON *root)
         ddpm_bound *b = NULL;
         const cJSON *steps = NULL;
 
+        /* The list of steps is that of the run with as many steps. */
         cJSON_ArrayForEach(other, reference_get(root, "sampling.runs"))
             steps = reference_number(other, "K") == reference_number(run, "K") ? other : steps;
         REQUIRE(steps && !mixture_read(&m) && !chain_of(&chain, &m, steps));

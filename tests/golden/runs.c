@@ -102,6 +102,7 @@ static void compare(const double *x, const struct run *r, const ddpm_about *a)
             for (size_t k = 0; k < c; k++)
                 sum += fabs(x[(i * pixels + p) * c + k] - (double)wanted[(i * c + k) * pixels + p]);
 
+    /* spread is a mean absolute difference too. */
     CHECK_NEAR(sum / (double)n, 0, 10 * spread);
 
     dd_safetensors_free(&s);

@@ -144,6 +144,7 @@ static void sample(const cJSON *run, struct vp *p, double eps)
 
     for (int i = 0; i < N; i++) {
         double time = time_of(song, eps, N - i);
+        /* The chain's alpha_bar is that of the equation at these times; its t counts them. */
         t[i] = i, alpha_bar[i] = alpha_bar_of(p, time), rate[i] = beta_of(p, time) * length_of(song, eps);
     }
 
@@ -331,6 +332,7 @@ static void sample_annealed(const cJSON *run, const struct mixture *m)
         for (int e = 0; e < ALL; e++)
             x[e] = ddpm_sampler_state(s, NULL)[e] / sqrt(alpha_bar[levels - 1 - level]);
 
+        /* States within a level are passed over. */
         while (saved && (int)reference_number(saved, "j") < level * n)
             saved = saved->next;
         compare(run, &saved, level * n, x);

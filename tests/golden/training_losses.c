@@ -61,6 +61,7 @@ static void loss_compare(const struct loss_case *c, const double *wanted)
     const ddpm_about *a = loss_about(c);
     struct loss_case learned = *c;
 
+    /* L_simple learns no variance, so a model that learns one would be refused. */
     if (c->kind == DDPM_SIMPLE)
         ((ddpm_about *)(uintptr_t)a)->variance = DDPM_BETA;
     REQUIRE(!dd_loss_create(&l, a, c->kind, c->gamma, 1, NULL));

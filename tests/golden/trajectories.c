@@ -37,6 +37,7 @@ static void compare(ddpm_sampler *s, int (*move)(ddpm_sampler *, ddpm_error *), 
     int last = (int)reference_number(run, "executed_steps"), seen = 0;
 
     for (int j = 1; j <= last; j++) {
+        /* The coming step gives this t to the network. */
         double net_t = c->t[ddpm_sampler_left(s) - 1];
         REQUIRE(!move(s, NULL));
 

@@ -21,6 +21,8 @@ static int masked_loads_fault(const float *end)
 
     if (child == 0) {
         static const int first[8] = { -1 };
+        /* Only the first of eight floats is asked for, and it is the last before the forbidden
+           page. */
         __asm__ volatile("vmovups %0, %%ymm0\n vmaskmovps %1, %%ymm0, %%ymm1\n vzeroupper" ::"m"(first),
                          "m"(end[-1])
                          : "xmm0", "xmm1");

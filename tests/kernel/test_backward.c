@@ -71,6 +71,7 @@ static void affine_check(const struct dd_kernels *k, const struct dd_kernels *re
             spread += fabs(g * (x - t->pivot.at[c])), spread_errors += e * fabs(x - t->pivot.at[c]);
         }
 
+        /* With infinite terms the order decides whether a sum is infinite or NaN. */
         if (t->sums && isfinite(spread)) {
             near(k, "affine_backward, sum", &t->sum, 0, c, sum[c], U * (n + 1) * sizes + errors);
             near(k, "affine_backward, product", &t->product, 0, c, product[c],
@@ -307,6 +308,7 @@ static void rms_case(const struct dd_kernels *k, const struct dd_kernels *ref, s
     rms_check(k, ref, &t, &before, &want, sum, product);
 
     if (!t.add) {
+        /* dx may take the place of dy. */
         rms_call(k, &t, &t.dy, &t.dy, sum, product);
         same(k, "rms_backward", &t.dy, &t.dx);
     }
@@ -333,6 +335,7 @@ void check_softmax_backward(const struct dd_kernels *k, const struct dd_kernels 
         struct plane before = plane_copy(2, &d), want = plane_copy(3, &d),
                      other = plane(4, 3, n, n + 1, ORDINARY);
 
+        /* This makes y a softmax: positive, with sum 1. */
         ref->softmax(y.at, y.stride, 0.5f, 3, n);
         for (size_t r = 0; r < 3; r++)
             memcpy(plane_at(&other, r, 0), plane_at(&d, r, 0), n * sizeof(float));

@@ -39,6 +39,7 @@ static void affine_case(const struct dd_kernels *k, const struct dd_kernels *ref
     if (!channels)
         return;
 
+    /* The kernel also runs in place, one lane further. */
     struct plane moved = plane_copy(5, &x), in = shifted(&moved), out = shifted(&y);
     k->affine(in.at, in.stride, in.at, in.stride, s ? s + 1 : NULL, b ? b + 1 : NULL, PIXELS, in.channels,
               act);
@@ -94,6 +95,7 @@ static void post_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     if (!channels || !added)
         return;
 
+    /* The kernel also writes over the residual, one lane further. */
     struct plane in = shifted(&x), onto = shifted(&r), out = shifted(&y);
     k->post(onto.at, onto.stride, in.at, in.stride, b ? b + 1 : NULL, onto.at, onto.stride, scale, PIXELS,
             in.channels);

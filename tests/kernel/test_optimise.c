@@ -12,6 +12,7 @@ static void adam_case(const struct dd_kernels *k, const struct dd_kernels *ref, 
     struct plane was = plane_copy(4, &w), first = plane_copy(5, &m), want_w = plane_copy(6, &w),
                  want_m = plane_copy(7, &m), want_v;
 
+    /* A second moment is not negative. */
     for (size_t i = 0; i < n; i++)
         v.at[i] = i % 7 ? v.at[i] * v.at[i] : 0;
     want_v = plane_copy(8, &v);

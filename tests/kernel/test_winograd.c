@@ -104,6 +104,7 @@ static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref,
 
     for (size_t i = 0; i < n; i++)
         pixel[i] = plane_at(&x, i, 0);
+    /* A number that is not finite must spread as it does in the reference. */
     if (c > 0)
         *plane_at(&x, c % n, c / 2) = c % 2 ? NAN : INFINITY;
 
@@ -115,6 +116,7 @@ static void input_case(const struct dd_kernels *k, const struct dd_kernels *ref,
 
     for (size_t i = 0; i < planes; i++)
         for (size_t j = 0; j < c; j++)
+            /* Planes of other tiles stay as they were. */
             if (product[i] < 0) {
                 near(k, name, &v, i, j, *plane_at(&before, i, j), 0);
                 near(ref, name, &want, i, j, *plane_at(&before, i, j), 0);
@@ -188,6 +190,7 @@ static void output_case(const struct dd_kernels *k, const struct dd_kernels *ref
                 *plane_at(&m, i, j) = NAN;
 
     for (size_t i = 0; i < pixels; i++) {
+        /* Tiles at the border have outputs beyond the image, which are NULL. */
         int inside = (int)i / wide < 1 + (int)c % high && (int)i % wide < 1 + (int)c / high % wide;
         got[i] = inside ? plane_at(&y, i, 0) : NULL;
         wanted[i] = inside ? plane_at(&want, i, 0) : NULL;

@@ -118,6 +118,7 @@ static void check_move(const struct move *t, unsigned cpu, int h, int w, int c)
     }
 
     move(t, &k, &y, &x);
+    /* These are the two sides of the identity. */
     double one = inner(&y, &dy), other = inner(&x, &first);
 
     /* Now over absolute values: the same inner product is the size of the rounding errors. */
@@ -185,6 +186,7 @@ static void check_store(unsigned cpu, float scale, bool adds)
     CHECK(scratch_whole(scratch, size));
 
     double got = inner(&z, &dz[0]) + inner(&r, &dr[0]) + inner(&add, &dadd[0]), want = 0, most = 0;
+    /* The three gradients must give this sum; `most` is the same with absolute values. */
     for (size_t p = 0; p < 180; p++)
         for (size_t c = 0; c < 37; c++) {
             double d = dy.data[p * dy.stride + c], a = add.data[p / 90 * 37 + c],

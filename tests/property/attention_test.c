@@ -202,6 +202,7 @@ static void check_cases(forward *f, scratch_size *s,
                           y = map_create(t->n, t->a.h, t->a.w, inner, t->gap, 22);
             float *memory = floats_create((size_t)(2 * inner * t->a.memory), -1, 1, 23);
 
+            /* Cases of a large size have large scores, which make the softmax sharp. */
             for (size_t j = 0; j < (size_t)(t->n * t->a.h * t->a.w) * qkv.stride; j++)
                 qkv.data[j] *= t->size;
 
@@ -224,6 +225,7 @@ static void check_bits(forward *f, scratch_size *s)
 
     for (int set = 0; set < sets; set++) {
         for (int i = 0; i < t.n; i++) {
+            /* The expected bits are those of one image alone, on one thread. */
             struct dd_map one = map_images(&qkv, i, 1), out = map_images(&expected, i, 1);
             attention_run(f, s, masks[set], 1, &t, &out, &one, memory);
         }

@@ -103,6 +103,7 @@ TEST(property, bound_of_a_gaussian)
             sum += found->term[i];
         }
 
+        /* The prior is the KL divergence of x_T from N(0, I). */
         double ab = t->alpha_bar[t->K - 1], prior = 0.5 * (ab * g.v - ab - log1p(-ab)) / ln2;
         CHECK_NEAR(found->prior, prior, 1e-12 * prior);
         CHECK_NEAR(found->total, found->prior + sum + found->term[0], T * 0x1p-52 * found->total);
@@ -135,6 +136,8 @@ TEST(property, three_forms_of_a_term)
             ddpm_diffuse(x, x0, signs[1], ab, D);
             gaussian_eps(&g, eps, x, t->t[i], NULL, 1, NULL);
             for (int e = 0; e < D; e++) {
+                /* tilde and theta are the means of the posterior and of the network's step
+                   (Ho et al. 2020, equations 10 and 11). */
                 double tilde = (x[e] - t->beta[i] / sqrt(1 - ab) * signs[1][e]) / sqrt(alpha);
                 double theta = (x[e] - t->beta[i] / sqrt(1 - ab) * eps[e]) / sqrt(alpha);
                 means += (tilde - theta) * (tilde - theta) / D;
@@ -197,6 +200,7 @@ TEST(property, bounds_are_of_images)
     o.noise = NULL;
     const uint32_t index[3] = { 4, 9, 2 };
 
+    /* All images run in one batch, then each alone with the list of all steps. */
     ddpm_bound *together = measured(all, &o, x0, index, 3, 5);
     o.eta = 0.5, o.order = 2, o.corrector = 1; /* these belong to samplers and must change nothing here */
     for (int k = 0; k < 3; k++) {

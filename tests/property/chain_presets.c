@@ -91,6 +91,7 @@ TEST(property, beta_is_what_the_schedule_stores)
 
         CHECK(!memcmp(c->beta, beta, sizeof beta));
         CHECK(d->beta[0] == beta[0] && d->beta[1] == beta[1] && d->beta[3] == beta[6]);
+        /* Over a gap, beta is that of the whole gap. */
         CHECK(d->beta[2] == 1 - alpha_bar[5] / alpha_bar[1]);
         CHECK(c->mean_x0[0] == 1 && c->mean_xt[0] == 0 && c->beta_tilde[0] == 0);
 

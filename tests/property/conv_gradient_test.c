@@ -82,7 +82,7 @@ static void gradient_run(struct problem *p, const struct run *r, int which)
     DD_TEAM(team, worker)
         dd_conv_gradient_data(g, &(struct dd_context){ &k, r->threads, scratch, worker }, &p->dx, &p->dz);
 
-    /* The second pass may not read what the first has left in the scratch memory. */
+    /* The gradient by w may not read what that by x has left in the scratch memory: this is NaN. */
     memset(scratch, 0xff, scratch_size);
     DD_TEAM(team, worker)
         dd_conv_gradient_weights(g, &(struct dd_context){ &k, r->threads, scratch, worker }, p->dw,
@@ -135,6 +135,7 @@ static void check_data(const struct problem *p)
         for (int kh = 0; kh < s->kernel; kh++)
             for (int kw = 0; kw < s->kernel; kw++) {
                 int y = iy + s->top - kh, x = ix + s->left - kw;
+                /* No output has read this pixel by this tap. */
                 if (y < 0 || x < 0 || y % s->stride || x % s->stride)
                     continue;
                 for (int o = 0; o < s->cout; o++) {

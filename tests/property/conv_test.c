@@ -92,6 +92,7 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
 
     struct dd_pre pre = p->pre;
     struct dd_post post = p->post;
+    /* Scale, shift and add have a row for each image. */
     pre.scale += first * p->s.cin, pre.shift += first * p->s.cin;
     post.add += (size_t)first * post.add_stride, post.residual = &residual;
     dd_conv_pack(c, packed, p->w, p->bias);
@@ -110,6 +111,7 @@ static int conv_run(const struct problem *p, const struct run *r, const struct d
         CHECK(alloc_count() == 0);
     }
 
+    /* An engine that does not take a shape leaves it to another one. */
     int asked = !strncmp(dd_conv_engine(c), r->engine, strlen(r->engine));
     CHECK(scratch_whole(packed, packed_size) && scratch_whole(scratch, scratch_size));
     CHECK(map_whole(y));

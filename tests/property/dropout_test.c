@@ -103,6 +103,7 @@ TEST(dropout, backward_has_the_mask_of_forward)
         k.affine(u + i * ELEMENTS, CHANNELS, x + i * ELEMENTS, CHANNELS, scale + i * CHANNELS,
                  shift + i * CHANNELS, SIDE * SIDE, CHANNELS, DD_ACT_SILU);
 
+    /* The output is a slice of pixels of `wide` floats, two floats from their start. */
     struct dd_map mx = dense(x, IMAGES), my = { y + 2, IMAGES, SIDE, SIDE, CHANNELS, wide };
     struct dd_pre pre = { scale, shift, DD_ACT_SILU };
     for (int masked = 0; masked < 2; masked++) {

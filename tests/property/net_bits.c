@@ -183,6 +183,7 @@ static int folded_has_the_same_bits(const struct small_net *s, const char *conv)
     if (unfolded(&b, m, &o) == DDPM_OK && memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out))
         check_fail(__FILE__, __LINE__, "%s, %s: the folded network has other bits", s->name, conv);
 
+    /* A folded up-sampling is no node any more. */
     int left = count_nodes(net, "upsample");
     ddpm_net_free(net);
     small_batch_free(&a);
@@ -229,6 +230,7 @@ TEST(property, folded_attention_is_the_same_function)
               unfolded(&b, m, &o) == DDPM_OK);
         for (size_t i = 0; i < 2 * a.outs; i++)
             CHECK_NEAR(a.out[i], b.out[i], 2e-5);
+        /* Other roundings show that the attentions were folded at all. */
         CHECK(memcmp(a.out, b.out, 2 * a.outs * sizeof *a.out));
         CHECK(count_nodes(net, "copy") == 5);
 

@@ -84,6 +84,7 @@ TEST(property, optimal_steps_are_those_of_brute_force)
         for (int nodes = 2; nodes <= SMALL; nodes++) {
             struct dd_optimal_steps best;
             struct dd_rng r = { .seed = seed, .index = (uint32_t)nodes };
+            /* cost[a * nodes + b] is the cost of the step from a to b. */
             double cost[SMALL * SMALL], node[SMALL];
 
             dd_rng_uniform(&r, cost, (size_t)(nodes * nodes));

@@ -232,6 +232,7 @@ static void same_under(const struct mode *mode, bool others_only, const struct r
     set_mode(mode);
     set_mode(others_only ? &plain : mode);
 
+    /* Everything runs between two counts of the threads that are in this mode. */
     int before = in_mode(mode), code = everything(r, &err), after = in_mode(mode);
     bool own = has_mode(others_only ? &plain : mode);
 

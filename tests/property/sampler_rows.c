@@ -200,6 +200,7 @@ TEST(property, saved_state_goes_on)
         REQUIRE(!ddpm_sampler_start(second, in_order, class_of, IMAGES, saved, ddpm_sampler_left(first) - 1,
                                     NULL));
 
+        /* The first buffer is x; the others hold what a sampler keeps between steps. */
         memcpy(ddpm_sampler_state(second, NULL), saved, buffers * IMAGES * D * sizeof *saved);
         while (ddpm_sampler_left(second))
             CHECK(!ddpm_sampler_step(second, NULL));
@@ -232,6 +233,7 @@ static void lose_one(const struct setting *g, const ddpm_chain *chain)
         toy.largest = 0;
 
         int code = ddpm_sampler_step(s, &err);
+        /* A lost image leaves the batch, so later calls of the network are smaller. */
         CHECK(toy.largest == (told ? IMAGES - 1 : IMAGES));
         if (!code)
             continue;

@@ -188,6 +188,7 @@ TEST(property, there_and_back)
 
         while (ddpm_sampler_left(s) < l.K)
             CHECK(!ddpm_sampler_encode(s, NULL));
+        /* There is no step beyond the last position. */
         CHECK(ddpm_sampler_encode(s, NULL) == DDPM_EUSAGE);
 
         while (ddpm_sampler_left(s) > 1)

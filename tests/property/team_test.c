@@ -39,6 +39,7 @@ static void run_loops(int threads, unsigned shape)
             size_t n = (loop * 7 + shape) * 37 % TASKS_MOST;
             DD_TASKS(worker, task, n)
                 to[task] = from[task] + 1;
+            /* The rest of the array is one thread's work, in the same round. */
             DD_ONCE(worker)
                 for (size_t i = n; i < TASKS_MOST; i++)
                     to[i] = from[i] + 1;
@@ -182,6 +183,7 @@ TEST(team, fork_after_use)
 
     pid_t child = fork();
     if (child == 0) {
+        /* A run that hangs fails instead. */
         alarm(30);
         int same =
             !ddpm_net_run(net, out, b.x, b.t, b.classes, BATCH, &err) && !memcmp(out, b.out, output_size(m));

@@ -194,6 +194,7 @@ static void resumed(const char *net)
     part = begin(&s, opened);
     ddpm_model_close(opened);
     CHECK(ddpm_trainer_done(part) == 2);
+    /* This must leave no trace in the steps that follow. */
     CHECK(!ddpm_trainer_loss(part, s.images.x, s.images.classes, 5, 0, &loss, NULL));
 
     train(part, &s, 2, 2);

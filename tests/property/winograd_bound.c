@@ -188,6 +188,7 @@ static void tile_bound(double *bound, const struct ulps *ulps, int pixels, int p
         double one[PLANES], c;
         for (int k = 0; k < planes; k++) {
             sum[k] += u[k] * v[k];
+            /* The sum after channel i is rounded, so each partial sum counts. */
             squares[k] += sum[k] * sum[k];
             one[k] = ulps->input * fabs(u[k]) * size[k] + ulps->weights * u[planes + k] * fabs(v[k]);
         }
