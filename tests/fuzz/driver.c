@@ -87,6 +87,7 @@ static void walk(const char *path, void (*visit)(const char *path, const struct 
     for (int i = 0; i < n; i++) {
         char name[4096];
         snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name);
+        /* Hidden files are no inputs. */
         if (list[i]->d_name[0] != '.')
             walk(name, visit);
         free(list[i]);

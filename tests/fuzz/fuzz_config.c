@@ -23,6 +23,7 @@ static int read_all(const cJSON *root, ddpm_error *err)
     code = dd_config_diffusion(&d, cJSON_GetObjectItemCaseSensitive(root, "diffusion"), &c, err);
     refused(code, err);
 
+    /* The list for running, and those with both kinds of gradients. */
     for (enum dd_derivatives of = DD_NO_DERIVATIVES; of <= DD_BY_INPUTS; of++) {
         if (dd_program_create(&p, &c, of, err))
             continue;

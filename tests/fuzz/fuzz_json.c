@@ -16,6 +16,7 @@ static void ask(const cJSON *root, ddpm_error *err)
 
     dd_json_begin(&j, root, "top", err);
     int version = dd_json_int(&j, "version", 1, 9), count = dd_json_ints(&j, "widths", widths, 2, 1, 9);
+    /* After an error every read gives a value within its bounds, or 0. */
     require(0 <= version && version <= 9 && 0 <= count && count <= 2);
 
     if (dd_json_has(&j, "norm")) {

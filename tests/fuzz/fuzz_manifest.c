@@ -33,6 +33,7 @@ static void append(struct manifest *l, const char *part, ddpm_error *err)
         .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
     };
     struct manifest again;
+    /* A line for an image that is listed already replaces it. */
     size_t more = !manifest_find(l, image.index), lines = l->lines;
 
     require(!manifest_open(l, l->header ? l->header : recipe, false, err) && !manifest_add(l, &image, err));

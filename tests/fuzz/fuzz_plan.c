@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         config.text[config.count++] = scratch_path("config.json");
 
+    /* The length of the settings chooses the preset. */
     int code = training_plan_read(&p, training_presets()[n % 3], NULL, &config, &set, shape, &err);
     refused(code, &err);
 

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *log;
     ddpm_error err = { 0, "" };
 
+    /* The data set and the folder stay the same for all inputs. */
     if (!begun++) {
         write_images();
         scratch_folder("m.ddpm.train");

@@ -147,7 +147,8 @@ static void check_features(const cJSON *expected, const char *file, const char *
             CHECK_NEAR(found[k], values[(size_t)i * features + k], 10 * reference_number(expected, "spread"));
     }
 
-    /* It refuses a NaN, missing classes, classes for a model without them, and a negative number of images. */
+    /* It refuses a NaN, missing classes, classes for a model without them, and a negative number of
+       images. */
     x[3] = NAN;
     CHECK(ddpm_net_features(net, found, x, 5, classes ? &(int32_t){ 0 } : NULL, 1, &err) == DDPM_ENAN &&
           strstr(err.text, "image 0"));

@@ -182,7 +182,7 @@ TEST(property, minibatch_langevin)
         double x = 0, total = 0, first = 0, second = 0;
 
         for (int t = 0; t < STEPS; t++) {
-            /* The step of the integrator again, for the weights. */
+            /* The integrator makes the same step; here it is the weight. */
             double delta = 0.02 * pow(1000.0 + t, -0.55);
             REQUIRE(!ddpm_langevin_run(&l, &x, work, 1, t, 1, NULL));
             if (t < 1000)

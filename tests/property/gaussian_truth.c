@@ -49,7 +49,7 @@ static double variance_of(const struct setting *g, int K, const char *spacing, s
     char steps[16], warning[256];
     int drawn = 0;
     double sum = 0;
-    /* Element 0, x_T, and at most one draw of each step and of each of its correctors. */
+    /* There is an element without noise, one for x_T, and at most one for each step and corrector. */
     elements = 2 + K * (1 + g->corrector);
 
     snprintf(steps, sizeof steps, "%d", K);

@@ -48,6 +48,7 @@ TEST(gradient, names_the_node_that_is_not_finite)
     dout[3] = 1;
     CHECK(!dd_gradient_bad(g, &s));
 
+    /* The last output of image 1 makes the gradient infinite. */
     dout[2 * b.outs - 1] = INFINITY;
     check_bad(dd_gradient_bad(g, &s), "conv_out", "conv backward");
 

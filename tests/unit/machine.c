@@ -76,6 +76,7 @@ TEST(threads, performance_cores)
         snprintf(text, sizeof text, "%d-%d\n", i & ~1, i | 1);
         check_put(root, path, text);
     }
+    /* Linux lists the two kinds of cores of a hybrid machine here. */
     check_put(root, "/sys/devices/cpu_core/cpus", "0-11\n");
     check_put(root, "/sys/devices/cpu_atom/cpus", "12-19\n");
     CHECK(dd_cpu_threads(root) == 6);

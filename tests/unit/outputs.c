@@ -282,6 +282,7 @@ TEST(output, full_disk)
     put(path, "old");
     REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
     small = old;
+    /* A write beyond the limit raises SIGXFSZ, or fails with EFBIG where that is ignored. */
     small.rlim_cur = 1000;
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
     for (int flushed = 0; flushed < 2; flushed++) { /* the failure comes at commit, or before it */

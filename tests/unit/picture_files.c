@@ -145,6 +145,7 @@ TEST(view, channels_of_pictures)
             for (int c = 0; c < wants; c++)
                 CHECK_NEAR(x[c], wanted[has][wants][c] / 127.5 - 1, 0);
 
+            /* Only pictures are converted; an array must have the model's channels. */
             v.picture = false;
             CHECK(view_read(x, &v, &a, VIEW_EXACT, "x", NULL) == (has == wants ? DDPM_OK : DDPM_EDATA));
         }

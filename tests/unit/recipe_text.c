@@ -138,6 +138,7 @@ static int write_noise(const char *path, size_t tensors)
     const char *const meta[] = { NULL };
 
     for (int i = 0; i < N * SIZE; i++) {
+        /* Each value tells its image, channel, row and column. */
         x_T[i] = 1000 * (i / SIZE) + 100 * (i / (H * W) % C) + 10 * (i / W % H) + i % W;
         for (int j = 0; j < K; j++)
             z[j * N * SIZE + i] = 10000 * (j + 1) + x_T[i];

@@ -94,6 +94,7 @@ TEST(no_memory, bounds)
         alloc_fail_at(n);
         code = build_bound(&chain, &b, "analytic", alpha_bar, gamma, &err);
         if (!code) {
+            /* After create, no allocation may be needed any more. */
             alloc_fail_at(1);
             CHECK(!ddpm_bound_start(b, x0, (uint32_t[]){ 0, 1 }, NULL, 2, NULL));
             while (ddpm_bound_left(b))

@@ -445,6 +445,7 @@ TEST(model, a_changed_number_changes_the_id)
     char *bytes = malloc(p.file.size + 1);
     memcpy(bytes, p.file.data, p.file.size);
 
+    /* The data lie at the end of the file. */
     bytes[p.file.size - 4] ^= 1;
     CHECK(ddpm_model_open_memory(&m, bytes, p.file.size, &err) == DDPM_OK);
     CHECK(ddpm_model_check(m, &err) == DDPM_EDATA && strstr(err.text, "id says"));

@@ -146,6 +146,7 @@ TEST(torch, parameters_and_untyped_storages)
     put_text(&w, "0");
     put_text(&w, "cpu");
     put_int(&w, STORED * 4);
+    /* The offset in elements is 0x15 = 21. */
     put_ops(&w, "tQK\x15");
     put_tuple(&w, (int64_t[]){ 3 }, 1);
     put_tuple(&w, (int64_t[]){ 1 }, 1);

@@ -54,6 +54,7 @@ TEST(torch, averages_beside_named_weights)
         put_ops(&w, "u");
 
         put_text(&w, "ema");
+        /* The texts are opcodes; the one that ends with u has a byte 0 at its end, the key 0. */
         put(&w, files[i].before, strlen(files[i].before) + (files[i].after[0] == 'u'));
         put_tensor(&w, &t, 0);
         put_ops(&w, files[i].after);

@@ -405,6 +405,7 @@ TEST(trainer, models_that_come_out)
 
     CHECK(!strstr(ddpm_model_about(final)->json, "train"));
     CHECK(!ddpm_model_save(final, path, DDPM_SAVE_F16, NULL) && !ddpm_model_open(&opened, path, NULL));
+    /* A checkpoint keeps float32, without which a run would not go on to the same bits. */
     CHECK(ddpm_model_save(whole, check_path(folder, "half"), DDPM_SAVE_F16, &err) == DDPM_EUSAGE &&
           strstr(err.text, "float32"));
 
