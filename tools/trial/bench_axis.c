@@ -1,6 +1,6 @@
-/* Writes axes for gnuplot, with ticks at round numbers, and finds places for labels.  A label is
-   tried at six places around its point: first where it touches nothing, then where it touches
-   soft rectangles. */
+/* Writes axes for gnuplot with ticks at round numbers, and finds places for labels.  Six places around a
+   point are tried for its label: first those where it touches nothing, then those where it touches only soft
+   rectangles. */
 #include "trial/bench_axis.h"
 #include <math.h>
 
@@ -15,12 +15,13 @@ struct axis axis_fit(const double *v, int n, bool log)
         }
     if (low > high)
         return (struct axis){ 0, 1, false };
+    /* The room at either end is a fourteenth of the axis' length, or a twelfth on a linear axis. */
     if (log && high >= 3 * low) {
         double room = pow(high / low, 0.07);
         return (struct axis){ low / room, high * room, true };
     }
 
-    /* An axis of numbers that are not negative does not go below 0. */
+    /* If no number is negative, the axis does not go below 0. */
     double span = high > low ? high - low : fmax(fabs(high), 1e-9), below = low - 0.08 * span;
     if (low >= 0)
         below = fmax(0, below);
@@ -33,7 +34,7 @@ static void write_range(FILE *script, char name, const struct axis *a)
     fprintf(script, "%s logscale %c\n", a->log ? "set" : "unset", name);
 }
 
-/* Begins the ticks of an axis.  write_tick adds one, end_ticks ends them. */
+/* Begins the ticks of an axis.  write_tick adds a tick, end_ticks ends them. */
 static void start_ticks(FILE *script, char name)
 {
     fprintf(script, "set %ctics nomirror tc rgb '" BENCH_INK "' (", name);
@@ -49,8 +50,8 @@ static void end_ticks(FILE *script)
     fputs(")\n", script);
 }
 
-/* Writes the multiples of powers of ten by the factors that lie on the axis, and returns how
-   many there are.  script NULL: counts them. */
+/* Writes ticks on the axis at all factors times powers of ten, and returns how many there are.  script NULL:
+   only counts them. */
 static int powers(FILE *script, const struct axis *a, const double *factor, int factors)
 {
     int n = 0;
@@ -67,7 +68,7 @@ static int powers(FILE *script, const struct axis *a, const double *factor, int 
     return n;
 }
 
-/* Writes ticks that are apart by 1, 2 or 5 times a power of ten, at most parts + 1 of them. */
+/* Writes at most parts + 1 ticks, at distances of 1, 2 or 5 times a power of ten. */
 static void steps(FILE *script, const struct axis *a, int parts)
 {
     double raw = (a->high - a->low) / parts, power = pow(10, floor(log10(raw))), step = 10 * power;
@@ -87,6 +88,8 @@ void axis_write(FILE *script, char name, const struct axis *a)
 
     enum { LEAST = 3, MOST = 9 };
 
+    /* A logarithmic axis has ticks at 1, 2 and 5 times powers of ten; if these are too many, at powers of
+       ten; if they are too few, even steps. */
     int n = a->log ? powers(NULL, a, factor, 3) : 0;
 
     write_range(script, name, a);
@@ -100,7 +103,7 @@ void axis_write(FILE *script, char name, const struct axis *a)
 
 void axis_write_at(FILE *script, char name, const struct axis *a, const double *v, int n)
 {
-    double last = -1; /* place of the last tick */
+    double last = -1; /* place of the last tick, 0 to 1 */
 
     write_range(script, name, a);
     start_ticks(script, name);
@@ -126,6 +129,7 @@ void boxes_take(struct boxes *b, double left, double right, double bottom, doubl
         b->taken[b->n++] = (struct box){ left, right, bottom, top, soft };
 }
 
+/* Returns whether rectangle a lies in the frame and touches no other one; soft_too: not even a soft one. */
 static bool is_free(const struct boxes *b, const struct box *a, bool soft_too)
 {
     const struct box *f = &b->frame;
@@ -145,11 +149,12 @@ static bool is_free(const struct boxes *b, const struct box *a, bool soft_too)
 
 bool boxes_label(struct boxes *b, double x, double y, double width, double height, double middle[2])
 {
+    /* The middle of the label, in halves of its size from the point. */
     static const double sides[][2] = {
         { 1, 0.7 }, { -1, 0.7 }, { 1, -0.7 }, { -1, -0.7 }, { 0, 1 }, { 0, -1 },
     };
 
-    enum { SIDES = sizeof sides / sizeof *sides, GAP = 5 };
+    enum { SIDES = sizeof sides / sizeof *sides, GAP = 5 }; /* GAP: points between point and label */
 
     for (int try = 0; try < 2 * SIDES; try++) {
         const double *side = sides[try % SIDES];

@@ -1,7 +1,6 @@
-/* Draws plots by gnuplot as SVG.  Axes and text are drawn in BENCH_INK, which is replaced by the
-   colour of the page's text, so that they are black in a light page and white in a dark one.
-   The samplers have colours that can be told from each other and from both grounds (Okabe and
-   Ito 2008). */
+/* Draws plots by gnuplot as SVG.  Axes and text are drawn in BENCH_INK, which is replaced by the colour of
+   the page's text, so that they are black on a light page and white on a dark one.  The colours of the
+   samplers differ clearly from each other and from both backgrounds (Okabe and Ito 2008). */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +14,8 @@
 static const char *const colors[] = { "#0087d0", "#d55e00", "#009e73", "#cc79a7", "#d09000",
                                       "#7f7fe0", "#808080", "#a06040", "#e04040" };
 
-/* Runs gnuplot with these as its standard input and output, and returns its exit code; 127: it
-   is not installed, 126: it could not be started. */
+/* Runs gnuplot with script as its standard input and out as its standard output.  Returns its exit code; 127:
+   it is not installed, 126: it could not be started. */
 static int run_gnuplot(FILE *script, FILE *out)
 {
     int status = 0;
@@ -24,7 +23,7 @@ static int run_gnuplot(FILE *script, FILE *out)
     fflush(script);
     rewind(script);
 
-    /* Its messages go nowhere: they would be lines of another program among ours. */
+    /* Its messages are dropped, as they are not in the form of ours. */
     pid_t child = fork();
     if (child == 0) {
         FILE *nowhere = fopen("/dev/null", "w");
@@ -63,8 +62,8 @@ int bench_plot_check(ddpm_error *err)
                     status);
 }
 
-/* Returns the first BENCH_INK in text, or NULL.  gnuplot writes it in one way for lines and in
-   another for text. */
+/* Returns the first BENCH_INK in text and its length, or NULL.  gnuplot writes it in one form for lines and
+   in another for text. */
 static char *find_ink(char *text, size_t *length)
 {
     static const char *const inks[] = { "rgb(  1,   2,   3)", "rgb(1,2,3)" };
@@ -80,7 +79,8 @@ static char *find_ink(char *text, size_t *length)
     return first;
 }
 
-/* Copies what gnuplot wrote, from <svg on, with the page's colour of text for BENCH_INK. */
+/* Copies gnuplot's output from <svg on, and replaces BENCH_INK by currentColor, the colour of the page's
+   text. */
 static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
 {
     char line[4096], *at;
@@ -94,7 +94,7 @@ static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
         if (!begun)
             continue;
 
-        /* A line may hold the colour more than once. */
+        /* A line may have the colour more than once. */
         for (; (at = find_ink(rest, &length)); rest = at + length)
             fprintf(to, "%.*scurrentColor", (int)(at - rest), rest);
         fputs(rest, to);
@@ -104,8 +104,8 @@ static int copy_svg(FILE *to, FILE *from, ddpm_error *err)
     return dd_error(err, DDPM_EIO, "gnuplot drew nothing; is its version at least 5.0?");
 }
 
-/* Sizes in points.  The page draws the plot at this size or somewhat larger, and on a narrow
-   screen smaller, so the letters are large. */
+/* Sizes in points.  The page shows the plot at this size, somewhat larger or, on a narrow screen, smaller; so
+   the letters are large. */
 enum {
     WIDTH = 560,
     HEIGHT = 400,
@@ -117,13 +117,13 @@ enum {
     LEGEND_COLUMNS = 3
 };
 
-/* Returns the upper end of the plot, which lies below the legend of so many entries. */
+/* Returns the upper end of the plot, which lies below a legend with so many entries. */
 static int top_of(int entries)
 {
     return HEIGHT - 14 - LEGEND_ROW * ((entries + LEGEND_COLUMNS - 1) / LEGEND_COLUMNS);
 }
 
-/* Writes what both plots have: size, margins, legend, frame, the words at the axes. */
+/* Writes the settings that both plots need: size, margins, legend, frame, the words at the axes. */
 static void begin(FILE *script, const char *name, const char *x, const char *y, int entries)
 {
     fprintf(script, "set terminal svg size %d,%d dynamic font 'sans-serif,%d' name '%s'\n", WIDTH, HEIGHT,
@@ -165,7 +165,7 @@ static double number_of(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-/* Fills v with a number of each row.  Returns how many rows there are. */
+/* Fills v with the number `name` of each row.  Returns how many rows there are. */
 static int read_column(double v[TRIALS_MAX], const cJSON *rows, const char *name)
 {
     const cJSON *row;
@@ -175,9 +175,9 @@ static int read_column(double v[TRIALS_MAX], const cJSON *rows, const char *name
     return n;
 }
 
-/* Writes a block of data for each sampler: lines of steps, seconds, distance, low, high.  A
-   value below the axis y is written as its lower end, since a logarithmic axis has no place for
-   0.  Fills name with the samplers and returns how many blocks there are. */
+/* Writes a block of data for each sampler, with lines of steps, seconds, distance, low and high.  A value
+   below the axis y is replaced by its lower end, as a logarithmic axis has no place for 0.  Fills name with
+   the samplers and returns how many blocks there are. */
 static int write_data(FILE *script, const cJSON *rows, const struct axis *y, const char *name[TRIALS_MAX])
 {
     static const char *const columns[] = { "steps", "seconds", "distance", "low", "high" };
@@ -204,7 +204,7 @@ static int write_data(FILE *script, const cJSON *rows, const struct axis *y, con
     return n;
 }
 
-/* Returns how many samplers the rows have; those of one sampler follow each other. */
+/* Returns how many samplers the rows have; the rows of a sampler follow each other. */
 static int samplers_of(const cJSON *rows)
 {
     const cJSON *row;
@@ -247,7 +247,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 
     begin(script, "time", "steps", "seconds per image", samplers_of(r->rows));
-    /* The axis wants its ticks in order; the rows stay as they are. */
+    /* The axis needs its ticks in order; the rows keep theirs. */
     qsort(K, (size_t)rows, sizeof *K, ascending);
     axis_write_at(script, 'x', &x, K, rows);
     axis_write(script, 'y', &y);
@@ -259,8 +259,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
     return finish(to, script, err);
 }
 
-/* Fills order with the rows of the front in order of their time, by insertion, and returns how
-   many there are. */
+/* Fills order with the rows of the front, sorted by time (by insertion), and returns how many there are. */
 static int front_order(int order[TRIALS_MAX], const cJSON *rows)
 {
     int n = 0;
@@ -281,6 +280,7 @@ static int front_order(int order[TRIALS_MAX], const cJSON *rows)
     return n;
 }
 
+/* Writes a block of data with the points of the front or, with `knee`, only its knee. */
 static void write_front(FILE *script, const cJSON *rows, const char *block, bool knee)
 {
     int order[TRIALS_MAX], n = front_order(order, rows);
@@ -305,8 +305,8 @@ static bool has_knee(const cJSON *rows)
     return false;
 }
 
-/* Returns an axis around the distances and the upper ends of their intervals.  Lower ends may
-   reach beyond it, down to 0. */
+/* Returns an axis for the distances and the upper ends of their intervals.  Lower ends may be below it, down
+   to 0. */
 static struct axis distance_axis(const cJSON *rows)
 {
     double v[2 * TRIALS_MAX], most = 0, least = INFINITY;
@@ -317,7 +317,7 @@ static struct axis distance_axis(const cJSON *rows)
         least = v[i] > 0 ? fmin(least, v[i]) : least;
     }
 
-    /* The axis begins at 0, or well below the least distance where it is logarithmic. */
+    /* The axis begins at 0 or, if it is logarithmic, well below the least distance. */
     bool log = most > 10 * least;
     v[used++] = log ? least / 2 : 0;
     const cJSON *row;
@@ -327,8 +327,8 @@ static struct axis distance_axis(const cJSON *rows)
     return axis_fit(v, used, log);
 }
 
-/* Writes the number of steps beside each point, where it touches neither points nor other
-   numbers, and error bars only where there is no other place. */
+/* Writes the number of steps beside each point.  It touches no points and no other numbers, and an error bar
+   only if there is no other place. */
 static void write_labels(FILE *script, const cJSON *rows, int entries, const struct axis *x,
                          const struct axis *y)
 {
@@ -347,7 +347,7 @@ static void write_labels(FILE *script, const cJSON *rows, int entries, const str
         if (isnan(number_of(row, "seconds")) || isnan(number_of(row, "distance")))
             continue;
 
-        /* A point is never touched; its bar may be, where there is no other place. */
+        /* A label never touches a point; it may touch a bar if there is no other place. */
         boxes_take(&b, u - POINT, u + POINT, v - POINT, v + POINT, false);
         boxes_take(&b, u - 1, u + 1, low, high, true);
     }

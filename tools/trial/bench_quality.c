@@ -1,14 +1,14 @@
-/* PSNR = 20 log10(255 / RMSE).  SSIM (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13): at
-   every place where a Gaussian window w of 11 x 11 pixels and deviation 1.5, of sum 1, lies
-   within the image,
+/* The peak signal-to-noise ratio is PSNR = 20 log10(255 / RMSE).  The structural similarity SSIM (Wang,
+   Bovik, Sheikh and Simoncelli 2004, equation 13) has a Gaussian window w of 11 x 11 pixels, standard
+   deviation 1.5 and sum 1.  At every place where the window lies within the image it is
 
      (2 mu_a mu_b + C1) (2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1) (s_a^2 + s_b^2 + C2))
 
-   with C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, mu = sum w x and s_ab = sum w x_a x_b - mu_a
-   mu_b.  The result is the mean over places, channels and images.
+   with C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, mu = sum w x and s_ab = sum w x_a x_b - mu_a mu_b.  The
+   result is the mean over places, channels and images.
 
-   The knee is that of Satopaa, Albrecht, Irwin and Raghavan 2011, with time on a logarithmic
-   scale and both axes from 0 to 1. */
+   The knee is that of Satopaa, Albrecht, Irwin and Raghavan 2011, with time on a logarithmic scale and both
+   axes from 0 to 1. */
 #include "trial/bench_quality.h"
 #include <math.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static void make_window(double w[WINDOW])
         w[i] /= sum;
 }
 
-/* The sums over the window of a, b, a^2, b^2 and ab, at one place. */
+/* The sums over the window at one place: of a, b, a^2, b^2 and ab. */
 enum { SUMS = 5 };
 
 static void add_pixel(double sum[SUMS], double w, double a, double b)
@@ -60,8 +60,8 @@ static double similarity(const double s[SUMS])
     return fmin(1, fmax(-1, same / all));
 }
 
-/* Returns the mean over the places of one channel.  The window is a product, so it is applied
-   along the rows first, into row [h, w - 10, SUMS], then down the columns. */
+/* Returns the mean over the places in one channel.  The window is a product of two functions, so it is
+   applied first along the rows, into row [h, w - 10, SUMS], and then down the columns. */
 static double ssim_channel(const unsigned char *a, const unsigned char *b, int h, int w, int c,
                            const double window[WINDOW], double (*row)[SUMS])
 {
@@ -107,8 +107,8 @@ int quality_ssim(double *ssim, const unsigned char *a, const unsigned char *b, s
     return DDPM_OK;
 }
 
-/* Value i is the k-th smallest when at most k values are below it and more than k are up to it.
-   The values are too few for a sort to matter. */
+/* Value i is the k-th smallest (from 0) if at most k values are below it and more than k are not above it.
+   The values are too few for the time of sorting to matter. */
 double quality_median(const double *v, int n)
 {
     int there = 0;
@@ -149,7 +149,7 @@ static bool known(const struct quality_points *p, int i)
     return !isnan(p->seconds[i]) && !isnan(p->distance[i]);
 }
 
-/* Returns whether the interval of i lies wholly below that of k. */
+/* Returns whether the whole interval of point i lies below that of point k. */
 static bool nearer(const struct quality_points *p, int i, int k)
 {
     return p->distance[i] + p->above[i] < p->distance[k] - p->below[k];
@@ -171,14 +171,16 @@ int quality_front(bool *front, const struct quality_points *p)
     return there < 2 ? 0 : there;
 }
 
-/* Returns how many images put the interval of point i below those of all that take no longer; 0:
-   nothing is as fast as it. */
+/* Returns how many images would put the interval of point i below those of all points that take no longer; 0:
+   no point is as fast as i. */
 static double needed_by(const struct quality_points *p, int images, int i)
 {
     double most = 0;
 
     for (int k = 0; k < p->n; k++) {
         double gap = p->distance[k] - p->distance[i];
+
+        /* An interval's width falls as 1 / sqrt(images), so the needed images grow as (width / gap)^2. */
         if (k != i && known(p, k) && p->seconds[k] <= p->seconds[i])
             most = fmax(most, gap > 0 ? images * pow((p->below[k] + p->above[i]) / gap, 2) : INFINITY);
     }
@@ -214,6 +216,7 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     for (int i = 0; i < n; i++) {
         if (!front[i] || i == first || i == last)
             continue;
+        /* The line from (0, 1) to (1, 0) is 1 - along; the knee is the point farthest below it. */
         double along = log(seconds[i] / seconds[first]) / log(seconds[last] / seconds[first]);
         double up = (distance[i] - distance[last]) / (distance[first] - distance[last]),
                below = 1 - along - up;
@@ -225,7 +228,7 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     return knee;
 }
 
-/* Returns whether point a is to be preferred to point b, see quality_best. */
+/* Returns whether point a is preferred to point b, see quality_best. */
 static bool better(const int *K, const double *seconds, const double *distance, int a, int b)
 {
     if (K[a] != K[b])

@@ -1,12 +1,12 @@
-/* Ranks trials by the Pareto front of seconds and Frechet distance.  Where the times or the
-   distances cannot be told apart, nothing is ranked and the refusal says why. */
+/* Ranks trials by the Pareto front of seconds and Frechet distance.  If the times are too noisy or the
+   intervals of the distances overlap, nothing is ranked, and the refusal says why. */
 #include "trial/bench_rank.h"
 #include <math.h>
 #include <stdio.h>
 #include "cli/progress.h"
 #include "trial/bench_quality.h"
 
-/* Writes why the times cannot be compared, if they cannot. */
+/* Fills the refusal if the times cannot be compared. */
 static void judge(struct bench_rank *r, const struct trials *t, double spread)
 {
     double noise = 100 * trials_noise(t);
@@ -25,14 +25,14 @@ static void judge(struct bench_rank *r, const struct trials *t, double spread)
                  noise, spread);
 }
 
-/* Rounds an estimate up to two digits. */
+/* Rounds an estimate up: to a whole number, and from 100 on to two digits. */
 static double two_digits(double v)
 {
     double unit = v > 99 ? pow(10, floor(log10(v)) - 1) : 1;
     return unit * ceil(v / unit);
 }
 
-/* Says that the distances are not ranked, and how many images a set would rank a first one. */
+/* Fills the refusal if the intervals overlap; it says how many images in a set would rank a first row. */
 static void tell_overlap(struct bench_rank *r, struct trials *t, const struct quality_points *p)
 {
     size_t size = sizeof r->refusal;

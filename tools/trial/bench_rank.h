@@ -1,14 +1,14 @@
-/* Finds the trials that are worth their time. */
+/* Ranks the trials of ddpm bench by time and quality. */
 #ifndef DDPM_BENCH_RANK_H
 #define DDPM_BENCH_RANK_H
 #include "trial/trial.h"
 
 struct bench_rank {
     char refusal[400]; /* why nothing is ranked, or "" */
-    int best;          /* the trial of most quality within t->limit, or -1 */
+    int best;          /* the suggested trial within t->limit (quality_best), or -1 */
 };
 
-/* Fills r, and front and knee of every trial.  spread: percent by which rounds of the same work
-   may differ.  Sets t->needed where the distances cannot be told apart. */
+/* Fills r, and front and knee of every trial.  spread: percent by which rounds of the same work may differ.
+   Sets t->needed if the intervals of the distances overlap. */
 void bench_rank(struct bench_rank *r, struct trials *t, double spread);
 #endif

@@ -1,5 +1,5 @@
-/* report.html holds all it shows: plots as SVG, images as data URIs, no script, nothing from
-   elsewhere.  Every number in its tables is the text of a number of the JSON. */
+/* report.html is complete in itself: it has plots as SVG and images as data URIs, no script, and loads no
+   other file. Every number in its tables is a number of the JSON, as text. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ enum { SHEET_ROWS = 8, LAYERS_SHOWN = 25 };
 
 struct column {
     const char *name, *head;
-    bool counts; /* counts what went wrong, and is not shown where all rows have 0 */
+    bool counts; /* a count of failures, which is not shown if all rows have 0 */
 };
 static const struct column columns[] = {
     { "steps", "steps", false },
@@ -127,7 +127,7 @@ static void put_fact(FILE *f, const char *name, const char *value, const char *m
     fputs("</td></tr>\n", f);
 }
 
-/* Writes what was measured, on which processor, with which version, when and how. */
+/* Writes the facts about the run: model, processor, threads, version, date, command. */
 static void put_facts(FILE *f, const struct bench_result *r)
 {
     const cJSON *s = r->settings;
@@ -146,7 +146,7 @@ static void put_facts(FILE *f, const struct bench_result *r)
     fputs("</table>\n", f);
 }
 
-/* Writes names and values of an object. */
+/* Writes the names and values in an object as a table. */
 static void put_object(FILE *f, const char *id, const cJSON *o)
 {
     const cJSON *member;
@@ -172,7 +172,7 @@ static int slower_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Writes the slowest operations of the network. */
+/* Writes a table of the slowest operations of the network. */
 static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
 {
     const cJSON *layer, **list = malloc(((size_t)cJSON_GetArraySize(r->profile) + 1) * sizeof *list);
@@ -201,7 +201,7 @@ static int put_profile(FILE *f, const struct bench_result *r, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Writes image i of a trial as a picture within the page. */
+/* Writes image i of a trial into the page as a PNG. */
 static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_error *err)
 {
     const struct picture *all = &one->images;
@@ -217,7 +217,7 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
     if (memory)
         fclose(memory);
 
-    /* Base64 has four characters for every three bytes begun, and a zero. */
+    /* Base64 has four characters for every three bytes, the last of which may be incomplete, and a zero. */
     unsigned char *text = code ? NULL : malloc(4 * (size / 3) + 8);
     if (!code && !text)
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a picture");
@@ -231,7 +231,7 @@ static int put_image(FILE *f, const struct trial *one, int i, int height, ddpm_e
     return code;
 }
 
-/* Writes the images of one sampler, trials first to last - 1: a row for each image, a column for
+/* Writes the images of one sampler, trials first to last - 1.  There is a row for each image and a column for
    each number of steps. */
 static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_error *err)
 {

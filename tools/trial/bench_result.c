@@ -1,4 +1,5 @@
-/* A number is rounded to six digits when it becomes JSON.  A number that is not known is null. */
+/* Turns trials into JSON, and prints it as lines or as a table.  A number is rounded to six digits when it
+   becomes JSON; a number that is not known becomes null. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "measure/set_features.h"
 #include "trial/bench_report.h"
 
-/* Adds a number, rounded. */
+/* Adds a number, rounded to six digits; null if it is not finite. */
 static void add(cJSON *o, const char *name, double v)
 {
     char text[32];
@@ -157,7 +158,7 @@ int bench_result_create(struct bench_result *r, const struct trials *t, const ch
     for (size_t i = 0; i < t->layers; i++)
         cJSON_AddItemToArray(r->profile, layer_of(t, &t->layer[i]));
 
-    /* cJSON leaves out what it has no memory for. */
+    /* If cJSON has no memory for an item, it leaves the item out. */
     bool whole = r->settings && r->machine && cJSON_GetArraySize(r->rows) == t->count &&
                  cJSON_GetArraySize(r->profile) == (int)t->layers;
     return whole ? DDPM_OK : dd_error_memory(err, "the results");
@@ -204,7 +205,7 @@ static double value(const cJSON *row, const char *name)
     return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
-/* The columns of the table for people, which fits 80 characters.  The JSON and the report also have
+/* The columns of the printed table, which fits in 80 characters.  The JSON and the report also have
    images_per_second, network and rmse. */
 static const struct cell {
     const char *name, *head, *format;
@@ -228,9 +229,8 @@ bool bench_result_has(const struct bench_result *r, const char *name)
     return false;
 }
 
-/* Returns whether a column is shown: some row has a number in it.  Where bits per dimension are
-   known, images are compared with data, and PSNR and SSIM, which compare them with other images,
-   say little. */
+/* Returns whether a column is shown: some row must have a number in it.  If bits per dimension are known, the
+   images are compared with data, and PSNR and SSIM are left out, as they compare images with other images. */
 static bool is_shown(const struct bench_result *r, const struct cell *c)
 {
     bool compares_images = !strcmp(c->name, "psnr") || !strcmp(c->name, "ssim");

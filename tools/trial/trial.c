@@ -1,9 +1,9 @@
-/* A round takes every trial once, on the round's share of the images, so what disturbs the
-   machine for a while disturbs all trials.  A run during which the processor was slowed down for
-   heat is discarded and done again, RETRIES times; its images are the same anyway.
+/* A round runs every trial once, on the round's share of the images, so that a disturbance of the machine
+   hits all trials.  If the processor was slowed down for heat during a run, its time is discarded, and the
+   run is repeated up to RETRIES times; its images are the same every time.
 
-   The time of an image is that of its batch from the first noise to the last step, divided by
-   the images of the batch.  Making the network ready is not in it. */
+   The time of an image is that of its batch, from the first noise to the last step, divided by the images of
+   the batch.  Making the network ready is not counted. */
 #include "trial/trial.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 enum { RETRIES = 3 };
 
-/* Opens a generator for the trial.  The recipe points to steps and outlives the generator. */
+/* Opens a generator for the trial.  r points to steps; both must outlive the generator. */
 static int open_generator(struct generator *s, struct recipe *r, struct trials *t, const struct trial *one,
                           char steps[16], ddpm_error *err)
 {
@@ -44,7 +44,7 @@ static int open_generator(struct generator *s, struct recipe *r, struct trials *
     return generator_open(s, r, &o, err);
 }
 
-/* Keeps what the report says of the network. */
+/* Keeps the facts about the network for the report: engine, threads, and the names of its operations. */
 static int note_network(struct trials *t, const struct generator *s, ddpm_error *err)
 {
     const ddpm_net_about *a = ddpm_net_describe(s->net);
@@ -65,8 +65,8 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
     return DDPM_OK;
 }
 
-/* Gives p room for images as bytes, one below the other, instead of what it has.  They may have
-   any number of channels, more than a PNG has too. */
+/* Gives p room for `images` images as bytes, one below the other, and frees what it had.  They may have more
+   channels than a PNG. */
 static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_error *err)
 {
     picture_free(p);
@@ -78,7 +78,7 @@ static int make_room(struct picture *p, const ddpm_about *a, int images, ddpm_er
     return DDPM_OK;
 }
 
-/* Returns whether a trial can be run, and makes room for its images. */
+/* Checks that a trial can be run, and makes room for its images. */
 static int check_one(struct trials *t, struct trial *one, int images, ddpm_error *err)
 {
     struct generator s;
@@ -110,14 +110,14 @@ int trials_check(struct trials *t, ddpm_error *err)
     return code;
 }
 
-/* A run of a trial, as generator_run hands over its images. */
+/* A run of a trial, which takes the images from generator_run. */
 struct run {
     struct trials *t;
     struct trial *one;
-    int first;      /* place of its first image in the set */
-    bool counted;   /* its images are kept */
-    double seconds; /* of all its images */
-    int lost;       /* of them */
+    int first;      /* place of the run's first image in the set */
+    bool counted;   /* the images are kept */
+    double seconds; /* time for all images of the run */
+    int lost;       /* images that became NaN */
 };
 
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
@@ -137,7 +137,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
     return DDPM_OK;
 }
 
-/* Makes n images from number index on.  *network: seconds that were spent in the network. */
+/* Makes n images from number `index` on.  *network: seconds that were spent in the network. */
 static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_error *err)
 {
     struct trials *t = r->t;
@@ -170,7 +170,7 @@ static int run_once(struct run *r, uint32_t index, int n, double *network, ddpm_
     return code;
 }
 
-/* Times a trial on its share of the images, again where heat slowed the processor down. */
+/* Times a trial on the round's share of the images; repeats the run if heat slowed the processor down. */
 static int run_round(struct trials *t, struct trial *one, int round, ddpm_error *err)
 {
     int first = (int)((int64_t)t->n * round / t->rounds);
@@ -189,7 +189,7 @@ static int run_round(struct trials *t, struct trial *one, int round, ddpm_error 
             return code;
         machine_state_read(&after, "");
 
-        /* Images are the same in every try. */
+        /* The images are the same in every try, so the lost ones are counted once. */
         one->lost += tries ? 0 : r.lost;
         if (!machine_state_throttled(&before, &after)) {
             one->seconds[round] = r.seconds / n;
@@ -211,6 +211,7 @@ static void remove_trial(struct trials *t, int i)
     t->count--;
 }
 
+/* Returns the most steps of any trial. */
 static int most_steps(const struct trials *t)
 {
     int most = 0;
@@ -227,7 +228,7 @@ static int fewest_steps(const struct trials *t)
     return fewest;
 }
 
-/* Returns the steps that each image of a set stands for: its own and those of the reference. */
+/* Returns the steps that are needed for each image of a set: in all trials and in the reference. */
 static double image_steps(const struct trials *t)
 {
     double steps = t->data ? 0 : t->reference.K;
@@ -236,9 +237,9 @@ static double image_steps(const struct trials *t)
     return steps;
 }
 
-/* Returns the seconds that each image of a set stands for: its steps in every trial; those of
-   the reference or, on data, of the bound, which is measured once for each number of steps; and
-   one step for each look at its activations. */
+/* Estimates the seconds that are needed for each image of a set: its steps in every trial; the steps of the
+   reference or, with data, of the bound, which is measured once for each number of steps; and one step for
+   each time that its activations are computed. */
 static double image_seconds(const struct trials *t)
 {
     double first = t->trial[0].step, seconds = first * (1 + (t->data ? 0 : t->reference.K));
@@ -252,8 +253,8 @@ static double image_seconds(const struct trials *t)
     return seconds;
 }
 
-/* Runs the fewest steps of each sampler for a batch of images.  What they take is not reported;
-   it tells what all that follows will take. */
+/* Runs the fewest steps of each sampler for a batch of images.  This time is not reported; it serves to
+   estimate the time of all that follows. */
 static int warm_up(struct trials *t, ddpm_error *err)
 {
     int fewest = fewest_steps(t), code = DDPM_OK;
@@ -269,15 +270,15 @@ static int warm_up(struct trials *t, ddpm_error *err)
                 t->trial[k].step = r.seconds / t->batch / fewest;
     }
 
-    /* The profile is that of the rounds alone. */
+    /* The warm-up is not part of the profile. */
     for (size_t i = 0; i < t->layers; i++)
         t->layer[i].seconds = 0;
     t->image_steps = 0;
     return code;
 }
 
-/* Removes trials that take more than twice the limit.  The reference keeps its number of steps:
-   others may be compared with what is too slow to be chosen. */
+/* Removes trials that take more than twice the limit.  The reference keeps its number of steps, although a
+   trial with so many steps may be too slow to be chosen. */
 static void leave_out_slow(struct trials *t)
 {
     int fewest = fewest_steps(t);
@@ -289,7 +290,7 @@ static void leave_out_slow(struct trials *t)
         }
 }
 
-/* Removes the trials of the most steps. */
+/* Removes the trials with the most steps. */
 static void leave_out_most(struct trials *t)
 {
     int most = most_steps(t);
@@ -301,12 +302,12 @@ static void leave_out_most(struct trials *t)
     t->left_out++;
 }
 
-/* Fits the number of images, then the numbers of steps, to the budget.  All sets have the same
-   number of images, since distances of sets of different sizes are off by different amounts. */
+/* Fits the number of images, then the numbers of steps, to the budget.  All sets have the same number of
+   images, as the bias of a distance depends on it. */
 static void fit_to_budget(struct trials *t)
 {
     while (t->budget > 0) {
-        /* Rounds have equal shares of the images. */
+        /* A multiple of the rounds, so that they have equal shares. */
         double n = floor(t->budget / image_seconds(t) / t->rounds) * t->rounds;
         if (n >= t->least || (t->reference.K == fewest_steps(t) && most_steps(t) == fewest_steps(t))) {
             t->n = (int)fmax(t->least, fmin(n, t->n));
@@ -316,8 +317,8 @@ static void fit_to_budget(struct trials *t)
     }
 }
 
-/* Warms up, and decides what there is time for.  Smaller sets go through the network in smaller
-   batches, which take longer for an image; so it warms up again until the batch stays. */
+/* Warms up, and decides how many images and steps there is time for.  Smaller sets go through the network in
+   smaller batches, in which an image takes longer.  So it warms up again until the batch does not change. */
 static int prepare(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK, batch = t->batch + 1;
@@ -334,7 +335,7 @@ static int prepare(struct trials *t, ddpm_error *err)
             return code;
         leave_out_slow(t);
 
-        /* On data nothing is compared with a set of the most steps, which may be gone. */
+        /* With data no set is compared with that of the most steps, whose trials may have been removed. */
         if (t->data)
             t->reference.K = most_steps(t);
         fit_to_budget(t);
@@ -348,7 +349,7 @@ static int prepare(struct trials *t, ddpm_error *err)
     return code || t->data ? code : check_one(t, &t->reference, t->n, err);
 }
 
-/* Makes the images of the reference: those that follow the images of the trials. */
+/* Makes the images of the reference, whose numbers follow those of the trials' images. */
 static int run_reference(struct trials *t, ddpm_error *err)
 {
     struct run r = { .t = t, .one = &t->reference, .counted = true };

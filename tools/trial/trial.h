@@ -1,5 +1,5 @@
-/* Trials: every sampler with every number of steps, each run from noise to images on the same
-   noise, round by round; then what the images are worth. */
+/* A trial is a sampler with a number of steps.  All trials make images from the same noise, round by round,
+   and are timed; then the quality of their images is measured. */
 #ifndef DDPM_TRIAL_H
 #define DDPM_TRIAL_H
 #include "cli/machine_state.h"
@@ -9,7 +9,8 @@
 #include "image/picture.h"
 #include "measure/frechet.h"
 
-enum { TRIALS_MAX = 64, ROUNDS_MAX = 20, TRIAL_IMAGES_MOST = 4096 }; /* images of a set */
+/* At most so many trials, rounds, and images in a set. */
+enum { TRIALS_MAX = 64, ROUNDS_MAX = 20, TRIAL_IMAGES_MOST = 4096 };
 
 struct trial {
     const char *sampler;
@@ -17,25 +18,25 @@ struct trial {
     bool fixed; /* the sampler adds no noise: with more steps its images approach a limit */
 
     /* Time. */
-    double step;                /* seconds of an image and step, as the warm-up went */
-    double seconds[ROUNDS_MAX]; /* per image, of each round; NAN: slowed down by heat whenever it was tried */
-    double median, spread;      /* of them: seconds per image; (slowest - fastest) / median */
-    double network, whole;      /* seconds within the network, and in all, of what was not discarded */
-    double memory;              /* bytes, the peak of the process */
-    int discarded;              /* runs */
+    double step;                /* seconds per image and step in the warm-up */
+    double seconds[ROUNDS_MAX]; /* seconds per image in each round; NAN: every try was slowed down by heat */
+    double median, spread;      /* their median, and (slowest - fastest) / median */
+    double network, whole;      /* seconds in the network, and in all, without discarded runs */
+    double memory;              /* peak of the process in bytes */
+    int discarded;              /* runs that were slowed down by heat */
 
     /* Quality. */
-    struct picture images;   /* n of them, one below the other: an array [n, h, w, c] */
+    struct picture images;   /* all n images, one below the other, which is an array [n, h, w, c] */
     int lost;                /* images that became NaN */
-    bool compared;           /* there is a distance */
-    struct frechet distance; /* to the reference */
-    double bits;             /* per dimension, NAN: no data */
-    double rmse, psnr, ssim; /* to the same sampler's most steps; NAN: none */
+    bool compared;           /* distance has been measured */
+    struct frechet distance; /* distance from the reference */
+    double bits;             /* bits per dimension; NAN: there are no data */
+    double rmse, psnr, ssim; /* compared with the same sampler's most steps; NAN: not compared */
 
     bool front, knee; /* as in bench_quality.h */
 };
 
-/* Seconds that an operation of the network took in all. */
+/* The time that an operation of the network took in all. */
 struct layer_time {
     char name[96], op[24], engine[48];
     double seconds;
@@ -48,47 +49,46 @@ struct trials {
     const ddpm_model *model;
     const ddpm_about *about;
     const char *spacing, *variance;
-    const char *file; /* of the model */
+    const char *file; /* name of the model file */
     uint64_t seed;
-    int n, least; /* images of a set, or as few as least where the budget takes no more */
+    int n, least; /* images in a set; the budget may reduce n, but not below least */
     int batch, rounds;
-    struct dataset *data; /* NULL: none */
-    double budget; /* seconds of the work, 0: any; sets get smaller, then the most steps are left out */
-    double limit;  /* seconds per image that matter, 0: all; more than twice as long is left out */
+    struct dataset *data; /* NULL: there are no data */
+    double budget; /* seconds for all, 0: no limit; sets get smaller, then the most steps are left out */
+    double limit;  /* seconds per image, 0: no limit; trials that take more than twice as long are left out */
     struct trial trial[TRIALS_MAX];
     int count;
 
-    /* Found. */
-    struct trial reference; /* other images of the first sampler's most steps; or, with data, the data */
-    double work;            /* seconds of each image of a set in all, by the warm-up */
-    double needed;          /* images of a set that would rank a row; 0: not asked */
+    /* Results. */
+    struct trial reference; /* other images of the first sampler's most steps; not used with data */
+    double work;            /* seconds that each image of a set takes in all, estimated by the warm-up */
+    double needed;          /* images in a set that would rank a row; 0: not estimated */
     int left_out;           /* numbers of steps that were left out for the budget */
-    int largest;            /* number of steps that was asked for */
-    int slow;               /* rows that were left out for the limit */
+    int largest;            /* the largest number of steps that was asked for */
+    int slow;               /* trials that were left out for the limit */
     char engine_class[256], cpu[16];
     int threads, features;
     struct layer_time *layer; /* [layers] */
     size_t layers;
-    double image_steps; /* that layer is of */
+    double image_steps; /* images times steps that the times in layer cover */
     struct machine_state before, after;
 
-    /* On the way. */
-    struct common silent;
+    /* The state of the run. */
+    struct common silent; /* the options for generators, which print nothing */
     struct progress progress;
-    double done; /* image steps */
+    double done; /* image steps that the progress bar has behind it */
 };
 
-/* Returns, before the first step, whether all trials could be run. */
+/* Checks, before the first step, that all trials can be run. */
 int trials_check(struct trials *t, ddpm_error *err);
-/* Runs and times all trials, and makes the images of the reference.  Stops when the user
-   interrupts. */
+/* Runs and times all trials, and makes the images of the reference.  Stops when the user interrupts. */
 int trials_run(struct trials *t, ddpm_error *err);
-/* Compares the images of all trials.  Stops when the user interrupts. */
+/* Measures the quality of the images of all trials.  Stops when the user interrupts. */
 int trials_compare(struct trials *t, ddpm_error *err);
 /* Returns how many runs were discarded. */
 int trials_discarded(const struct trials *t);
-/* Returns how far the rounds of one trial lie apart: the median over trials of (slowest -
-   fastest) / median; NAN: some have not two rounds. */
+/* Returns how much the rounds of a trial differ: the median over trials of (slowest - fastest) / median; NAN:
+   a trial has fewer than two rounds. */
 double trials_noise(const struct trials *t);
 void trials_free(struct trials *t);
 #endif

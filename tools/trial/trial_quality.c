@@ -1,5 +1,5 @@
-/* Compares the images of trials as the bytes that --npy stores, so that its reader finds the
-   same numbers. */
+/* Measures the quality of trials: Frechet distance, PSNR, SSIM and bits per dimension.  Images are compared
+   as the bytes that --npy stores, so that a reader of those files finds the same numbers. */
 #include <math.h>
 #include <stdlib.h>
 #include "base/error.h"
@@ -15,7 +15,7 @@ static size_t image_size(const ddpm_about *a)
     return (size_t)a->height * (size_t)a->width * (size_t)a->channels;
 }
 
-/* Fills point [n, features] of the images of a trial, the first of which has this index. */
+/* Fills point [n, features] for the images of a trial; `index` is the number of the first. */
 static int features_of(double *point, const struct trials *t, const struct trial *one, int index,
                        ddpm_net *net, ddpm_error *err)
 {
@@ -27,8 +27,8 @@ static int features_of(double *point, const struct trials *t, const struct trial
     for (int first = 0; first < t->n && !code; first += t->batch) {
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
-        /* Levels 0 to 255 become -1 to 1; image k has class k modulo the classes, as it was
-           made. */
+        /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as when
+                   it was made. */
         for (size_t e = 0; e < (size_t)n * d; e++)
             x[e] = pixel[e] / 127.5 - 1;
         for (int row = 0; row < n && t->about->classes; row++)
@@ -41,7 +41,7 @@ static int features_of(double *point, const struct trials *t, const struct trial
     return code;
 }
 
-/* Fills *point, to be freed, with the points of the data, or of the images of the reference. */
+/* Fills *point, allocated, with the points of the data or, without data, of the reference's images. */
 static int look_at_reference(double **point, const struct trials *t, ddpm_net *net, struct progress *p,
                              ddpm_error *err)
 {
@@ -54,8 +54,7 @@ static int look_at_reference(double **point, const struct trials *t, ddpm_net *n
     return features_of(*point, t, &t->reference, t->n, net, err);
 }
 
-/* Measures the distance of each trial from the reference.  A set that has lost an image is not
-   compared. */
+/* Measures the distance of each trial from the reference.  A set with a lost image is not compared. */
 static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
 {
     size_t features = (size_t)t->features, m = t->data ? t->data->count : (size_t)t->n;
@@ -88,7 +87,7 @@ static int measure_distances(struct trials *t, ddpm_net *net, ddpm_error *err)
     return code;
 }
 
-/* Returns the trial of a sampler with the most steps. */
+/* Returns the trial of this sampler that has the most steps. */
 static const struct trial *most_of(const struct trials *t, const char *sampler)
 {
     const struct trial *most = NULL;
@@ -98,7 +97,7 @@ static const struct trial *most_of(const struct trials *t, const char *sampler)
     return most;
 }
 
-/* Compares the images of samplers without noise with those of their own most steps. */
+/* For each sampler that adds no noise, compares its images with those of its own most steps. */
 static int measure_limits(struct trials *t, ddpm_error *err)
 {
     const ddpm_about *a = t->about;
@@ -141,8 +140,8 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     return code;
 }
 
-/* Measures bits per dimension, which belong to the chain, whatever the sampler: once for each
-   number of steps. */
+/* Measures bits per dimension, once for each number of steps, as they depend on the chain and not on the
+   sampler. */
 static int measure_bits(struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
