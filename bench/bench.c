@@ -1,5 +1,5 @@
-/* ddpm-bench NAME [argument]...: runs one measurement of the engine.  `make bench` runs all that
-   RESULTS.md tells. */
+/* ddpm-bench NAME [argument]...: runs one measurement of the engine.  `make bench` runs those that are
+   reported in RESULTS.md. */
 #include "bench/bench.h"
 #include "base/clock.h"
 #include <limits.h>
@@ -55,7 +55,7 @@ struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, do
     double seconds[ROUNDS];
     long calls = 1;
 
-    /* The first calls also warm up. */
+    /* Doubles the calls until they fill half of `least`; these first calls also warm up. */
     for (;; calls *= 2) {
         double start = bench_now();
         for (long i = 0; i < calls; i++)

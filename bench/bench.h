@@ -1,5 +1,5 @@
-/* ddpm-bench is one program of several measurements.  Each is a line in the table of bench.c and
-   a file of its own. */
+/* ddpm-bench is a program with several measurements.  Each has a line in the table of bench.c and its own
+   file. */
 #ifndef BENCH_H
 #define BENCH_H
 #include "ddpm.h"
@@ -20,35 +20,37 @@ int bench_growth(int argc, char **argv);
 int bench_scaling(int argc, char **argv);
 int bench_sampler(int argc, char **argv);
 
-/* Returns the value of the argument `name`.  A text that is no number from least to most, or no
-   whole number where `most` is INT_MAX, ends the program with 64. */
+/* Returns the value of the argument `name`.  The program exits with 64 if text is no number from least to
+   most or, if `most` is INT_MAX, no whole number. */
 double bench_number(const char *name, const char *text, double least, double most);
 
-/* Returns the seconds of a clock that nobody sets. */
+/* Returns the seconds on a clock that nobody sets (CLOCK_MONOTONIC). */
 double bench_now(void);
 
-/* Returns the seconds of one f(state): median and least of `rounds` rounds, each of as many
-   calls as fill `least` seconds. */
+/* Seconds of a call: the median and the least over rounds. */
 struct bench_time {
     double median, best;
 };
+
+/* Times f(state) in `rounds` rounds, each with as many calls as fill about `least` seconds. */
 struct bench_time bench_time(void (*f)(void *state), void *state, int rounds, double least);
 
-/* ---- what the machine can do (bench_machine.c); 0 where it cannot be measured ---- */
+/* ---- the limits of the machine (bench_machine.c); 0: cannot be measured ---- */
 
-/* FLOP/s of one core on the instruction set of k; a multiply-add is 2. */
+/* Measures the FLOP/s of one core with the instruction set of k; a multiply-add is 2 FLOPs. */
 double bench_peak(const struct dd_kernels *k);
-/* Bytes/s read from memory. */
+/* Measures the bytes/s that are read from memory. */
 double bench_read(int threads);
-/* Bytes/s read and written within the second-level cache by one core. */
+/* Measures the bytes/s that one core reads and writes within its second-level cache. */
 double bench_copy(void);
-/* Seconds of an empty loop of a run. */
+/* Measures the seconds that a team of threads takes for a loop with empty tasks. */
 double bench_loop(int threads);
 
-/* Opens a model file, or one of tests/known_nets.c with random weights; images have this size
-   unless it is 0. */
+/* Opens a model file, or makes a network of tests/known_nets.c with random weights.  size: height and width
+   of its images; 0: those of the network. */
 int bench_model_open(ddpm_model **m, const char *name, int size, ddpm_error *err);
 
+/* A batch of n images x, their steps t and classes, and room for the outputs y. */
 struct bench_input {
     float *x, *y, *t;
     int32_t *classes;
@@ -58,14 +60,17 @@ struct bench_input {
 int bench_input_create(struct bench_input *in, const ddpm_about *a, int n);
 void bench_input_free(struct bench_input *in);
 
-/* The fastest step of a batch: after an untimed step, steps are timed for `least` seconds, at
-   least one.  Beside it FLOPs, bytes of weights that it reads, bytes of values that its nodes
-   write and read once, and bytes held. */
+/* A step of a network for a batch. */
 struct bench_step {
-    double seconds, flops, weights, values, held;
+    double seconds; /* time of the fastest step */
+    double flops;
+    double weights; /* bytes of weights that are read */
+    double values;  /* bytes of the nodes' outputs, each written and read once */
+    double held;    /* bytes of memory that the network holds */
     size_t nodes;
 };
 
+/* Fills r: after an untimed step, steps are timed for `least` seconds, but at least one. */
 int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options *o, double least,
                ddpm_error *err);
 #endif

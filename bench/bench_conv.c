@@ -1,13 +1,12 @@
-/* Times convolution engines on the layers of the full-size nets: milliseconds of an image, the
-   minimum over interleaved rounds, and GFLOP/s.
+/* Times convolution engines on the layers of the full-size nets: milliseconds per image, as the minimum over
+   interleaved rounds, and GFLOP/s.
 
      ddpm-bench conv [NET] [--batch N] [--threads N] [--cpu SET] [--rounds N] [--gradients]
 
-   With --gradients it times the forward pass of training, the gradients by input and by weights,
-   and packing for each of the passes instead. NET: cifar (google/ddpm-cifar10-32), celebahq
-   (google/ddpm-celebahq-256), openai (guided-diffusion 64x64, 192 channels), lucidrains (dim 64,
-   64x64), small (widths 32, 64, 64, gray 32x32).  `count` is how often the net has the layer;
-   the last line weighs by it. */
+   With --gradients it times the passes of training instead: forward, the gradients by input and by weights,
+   and packing for each of them.  NET is cifar (google/ddpm-cifar10-32), celebahq (google/ddpm-celebahq-256),
+   openai (guided-diffusion 64x64, 192 channels), lucidrains (dim 64, 64x64) or small (widths 32, 64, 64, gray
+   32x32).  `count` says how often the net has the layer; the totals in the last line are weighted by it. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,13 +91,14 @@ struct options {
     struct dd_team *team;
 };
 
-/* One layer made ready for one engine. */
+/* A layer that is ready to be run by one engine. */
 struct engine {
     struct dd_conv *conv;
     float *packed, *scratch;
     double best;
 };
 
+/* Returns n floats from -1 to 1 in no order, allocated. */
 static float *filled(size_t n)
 {
     float *x = dd_memory(n, sizeof(float));
@@ -107,7 +107,7 @@ static float *filled(size_t n)
     return x;
 }
 
-/* Opens a layer for an engine; conv is NULL where the engine does not take the layer. */
+/* Opens a layer for an engine; e->conv is NULL if the engine does not take the layer. */
 static int open_engine(struct engine *e, const char *name, const struct dd_conv_shape *s,
                        const struct dd_kernels *k, const struct options *o, const float *w)
 {
@@ -152,7 +152,7 @@ static void run_once(const struct engine *e, const struct options *o, const stru
     }
 }
 
-/* Times all engines of a layer in turns.  Each round runs an engine for at least 2 ms. */
+/* Times all engines on a layer in turns.  A round runs each engine for at least 2 ms. */
 static void time_engines(struct engine *e, int engines, const struct options *o, const struct dd_kernels *k,
                          const struct dd_map *y, const struct dd_map *x)
 {
@@ -205,7 +205,7 @@ static int bench_layer(const struct layer *l, const struct dd_kernels *k, const 
         else
             printf("  %9s %6s", "-", "-");
 
-        /* Where an engine does not take the layer, the last one stands in. */
+        /* If an engine does not take the layer, its total counts the time of the last engine. */
         total[i] += l->count * (e[i].conv ? ms : 1e3 * e[engines - 1].best / o->batch);
         close_engine(&e[i]);
     }

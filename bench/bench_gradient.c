@@ -1,6 +1,6 @@
-/* Times a convolution's passes in a step of training: forward by training's rule, the gradients
-   by input and by weights (also through scale, shift and SiLU), and packing the changed weights.
-   The passes take turns. */
+/* Times a convolution's passes in a step of training: forward with the engine that training uses, the
+   gradients by input and by weights (also through scale, shift and SiLU), and packing the changed weights.
+   The passes take turns, so that a disturbance hits all of them. */
 #include "bench/bench_gradient.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "layer/conv_gradient.h"
 #include "layer/parallel.h"
 
+/* The layer, its arrays and the team that runs it. */
 struct state {
     struct dd_conv *conv;
     struct dd_conv_gradient *gradient;
@@ -32,7 +33,7 @@ static struct dd_map map(int n, int h, int w, int c)
     return (struct dd_map){ filled((size_t)n * (size_t)h * (size_t)w * (size_t)c), n, h, w, c, (size_t)c };
 }
 
-/* Returns 0 when there is memory for all. */
+/* Allocates all arrays.  Returns 0, or 1 if there is not enough memory. */
 static int open_state(struct state *t, const struct dd_conv_shape *s, const struct dd_conv_setup *setup)
 {
     size_t weights = (size_t)s->cin * (size_t)s->cout * (size_t)s->kernel * (size_t)s->kernel;
@@ -71,7 +72,7 @@ static void close_state(struct state *t)
     free(t->scale);
 }
 
-/* Does one thread's part of a pass that is not packing. */
+/* Does one thread's part of a pass other than packing. */
 static void run_layer(struct state *t, int pass, struct dd_worker *worker)
 {
     struct dd_context ctx = t->ctx;
@@ -103,7 +104,7 @@ int bench_gradient_layer(struct bench_gradient *b, const struct dd_conv_shape *s
     ddpm_error err = { .text = "out of memory" };
     struct dd_conv_setup forward = *setup;
 
-    /* Forward by training's rule, which is not that of sampling. */
+    /* The forward pass uses training's engine, which may be another than sampling's. */
     forward.engine = dd_conv_gradient_engine(s, NULL);
     int failed = dd_conv_open(&t.conv, s, &forward, &err) ||
                  dd_conv_gradient_open(&t.gradient, s, setup, &err) || open_state(&t, s, setup);

@@ -1,9 +1,9 @@
-/* Shows how the time of a step grows with the size of the images and with the batch.  The
-   network is that for CelebA-HQ, whose levels exist at every size from 32.
+/* Shows how the time of a step grows with the size of the images and with the batch.  The network is that for
+   CelebA-HQ, which can be used for every size from 32 on.
 
      ddpm-bench growth [--threads N] [--cpu SET]
 
-   A cell is left out that would take longer than CELL seconds, by the cell before it. */
+   A cell of the table is left out if, by the cell before it, it would take longer than CELL seconds. */
 #include "bench/bench.h"
 #include <limits.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static int row(const ddpm_model *m, int size, ddpm_net_options *o, ddpm_error *e
         o->batch = batches[i];
         if (i && r.seconds * batches[i] / batches[i - 1] > CELL) {
             printf("  %22s", "-");
-            r.seconds = 1e9;
+            r.seconds = 1e9; /* leaves out all larger batches too */
             continue;
         }
         code = bench_step(&r, m, o, 0.5, err);

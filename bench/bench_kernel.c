@@ -1,8 +1,8 @@
-/* Times every kernel of kernels.def on every instruction set of the machine, at sizes of the
-   32x32 level of a CIFAR-10 net: time, GB/s of what it reads and writes, GFLOP/s where it
-   multiplies, how many times as fast as the reference it is, and the share of what the machine
-   can do.  That is the peak of fused multiply-adds for kernels that multiply, and a copy within
-   the cache for kernels that move. */
+/* Times every kernel in kernels.def with every instruction set of the machine, at the sizes of the 32x32
+   level of a CIFAR-10 net.  It prints the time, the GB/s that are read and written, the GFLOP/s of kernels
+   that multiply, the speed relative to the reference, and the share of the machine's limit.  The limit is the
+   peak of fused multiply-adds for kernels that multiply, and the rate of a copy within the cache for the
+   others. */
 #include "base/memory.h"
 #include "bench/bench.h"
 #include "kernel/kernels.h"
@@ -16,8 +16,8 @@ enum { ROUNDS = 7 };
 
 static const double LEAST = 0.005;
 
-/* The arrays of all runs: v stands for vectors of channels, b for a packed panel.  A run writes
-   down the bytes and operations that it cost. */
+/* The arrays of all runs: images x and y, vectors of channels v, a packed panel b.  A run sets the bytes that
+   it moves and the operations that it does. */
 struct work {
     const struct dd_kernels *k;
     float *x, *y, *v, *b;
@@ -169,8 +169,8 @@ static void run_squares(struct work *w)
     w->bytes = 4.0 * PIXELS * C;
 }
 
-/* Multiplies TILES tiles of rows by one panel, as an engine does: a is in L1 or L2, the panel is
-   used again from L1. */
+/* Multiplies TILES tiles of rows by one panel, as an engine does: a comes from L1 or L2, and the panel stays
+   in L1. */
 static void run_gemm(struct work *w)
 {
     const float *a[DD_GEMM_MR_MAX];
@@ -185,14 +185,15 @@ static void run_gemm(struct work *w)
     w->bytes = 4.0 * TILES * (double)(nr * w->depth);
 }
 
-/* Returns the distance of planes for 16 tiles: an odd number of lines, as in the layer.  The
-   transforms below go over all tiles, back a panel of columns at a time. */
+/* Returns the distance between planes for 16 tiles.  It is an odd number of cache lines, as in the layer, so
+   that planes do not share sets of the cache.  The transforms below go over all tiles; those back take a
+   panel of columns at a time. */
 static size_t plane_of(size_t columns)
 {
     return 16 * columns + 16;
 }
 
-/* Transforms the inputs of tiles of tile * tile outputs. */
+/* Transforms the inputs of Winograd tiles with tile * tile outputs. */
 static void run_input(struct work *w, size_t tile)
 {
     const float *pixel[64];
@@ -210,7 +211,7 @@ static void run_input(struct work *w, size_t tile)
     w->bytes = 8.0 * (double)pixels * PIXELS / 16 * C;
 }
 
-/* Transforms back to tiles of tile * tile outputs. */
+/* Transforms products back to the outputs of Winograd tiles, tile * tile each. */
 static void run_output(struct work *w, size_t tile)
 {
     float *pixel[36];
@@ -284,7 +285,7 @@ static void run_winograd6_weights(struct work *w)
     run_weights(w, w->k->winograd6_weights, 64);
 }
 
-/* Adds the outer products of two panels of all channels of a block of tiles. */
+/* Adds outer products of two panels, over the 128 tiles of a block. */
 static void run_outer(struct work *w)
 {
     size_t mr = w->k->gemm_mr, nr = w->k->gemm_nr;
@@ -344,7 +345,7 @@ static struct bench_time timed(struct work *w, void (*run)(struct work *w))
     return bench_time(call, &c, ROUNDS, LEAST);
 }
 
-/* Prints what gemm does with panels of every height, plain and with bias and residual. */
+/* Prints the rates of gemm for every number of rows, plain and with bias and residual. */
 static void gemm_table(struct work *w)
 {
     static const size_t depths[] = { 32, 64, 128, 256, 512, 1152 };
@@ -370,8 +371,8 @@ static void gemm_table(struct work *w)
         }
 }
 
-/* Prints a line for each kernel; `reference` holds seconds of an operation or byte, by the first
-   table. */
+/* Prints a line for each kernel.  `reference` holds seconds per operation or byte, which the first table
+   sets. */
 static void table(struct work *w, double reference[KERNELS])
 {
     double top = bench_peak(w->k), copy = bench_copy();
@@ -384,7 +385,7 @@ static void table(struct work *w, double reference[KERNELS])
         for (size_t j = 0; j < FLOATS; j++)
             w->y[j] = w->x[j];
 
-        /* A kernel that multiplies is measured in operations, another in bytes. */
+        /* Kernels that multiply are measured in operations, the others in bytes. */
         double t = timed(w, kernels[i].run).median;
         double amount = w->bytes, peak = copy;
         if (w->flops) {

@@ -1,10 +1,9 @@
-/* Measures what the machine can do, for the shares and the model that the other measurements
-   tell:
+/* Measures the limits of the machine, which other measurements compare with:
 
      peak        FLOP/s of one core, by independent chains of fused multiply-adds in registers
      bandwidth   bytes/s read from an array larger than any cache, and copied within one that
                  fits the second-level cache
-     loop        seconds of a loop of a run with nothing in its tasks, after which the threads have met */
+     loop        seconds of a loop with empty tasks, at the end of which the threads meet  */
 #include "bench/bench.h"
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -20,7 +19,7 @@ enum { ROUNDS = 9, LOOPS = 1000, LANES = 16, LARGE_TASKS = 512 };
 static const size_t SMALL = (size_t)512 << 10, TASK = (size_t)1 << 20,
                     LARGE = ((size_t)1 << 20) * LARGE_TASKS;
 
-/* Twelve chains hide a latency of up to six cycles at two instructions a cycle. */
+/* Twelve independent chains hide a latency of up to six cycles at two instructions a cycle. */
 enum { CHAINS = 12, LINKS = 10000 };
 #if defined __x86_64__
 #define FMA(r, i) "vfmadd231ps %%" r "0, %%" r "0, %%" r #i "\n"
@@ -123,6 +122,7 @@ double bench_loop(int threads)
 
     for (int r = 0; r < ROUNDS && team; r++) {
         double start = bench_now();
+
         /* The barrier keeps the compiler from dropping a loop that does nothing. */
         DD_TEAM(team, worker)
             for (int i = 0; i < LOOPS; i++)

@@ -1,11 +1,11 @@
-/* Networks and inputs that several measurements use. */
+/* Makes the networks and inputs that several measurements use. */
 #include "bench/bench.h"
 #include "tests/known_nets.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Writes the configuration with another height and width. */
+/* Writes the configuration of a network with another height and width to out [n]. */
 static int resized(char *out, size_t n, const char *net, int size)
 {
     const char *height = strstr(net, "\"height\""), *after = height ? strstr(height, "\"channels\"") : NULL;
@@ -87,7 +87,7 @@ int bench_step(struct bench_step *r, const ddpm_model *m, const ddpm_net_options
         r->flops = a->flops * a->batch;
         r->weights = a->packed ? (double)a->packed : (double)a->weights;
 
-        /* Each node writes its output, and another reads it: twice four bytes. */
+        /* Each node writes its output, and another node reads it: twice four bytes for a value. */
         for (size_t i = 0; i < r->nodes; i++)
             r->values += 8.0 * a->batch * list[i].height * list[i].width * list[i].channels;
         r->held = (double)(a->weights + a->packed + a->activations + a->scratch);

@@ -1,10 +1,11 @@
-/* Times whole steps of a network: time, rate, share of each kind of node, the slowest nodes,
-   start-up and memory.
+/* Times whole steps of a network: time, rate, share of each kind of node, the slowest nodes, start-up and
+   memory.
 
-   ddpm-bench net [NAME|MODEL] [--batch N] [--threads N] [--conv ENGINE] [--cpu SET] [--steps N]
-   [--save FILE] [--json] NAME is one of tests/known_nets.c (cifar10, celebahq, openai64,
-   lucid64, ...), with random weights.  --save writes it as a model file: start-up time means
-   something only for a file. */
+     ddpm-bench net [NAME|MODEL] [--batch N] [--threads N] [--conv ENGINE] [--cpu SET] [--steps N]
+                    [--save FILE] [--json]
+
+   NAME is one of tests/known_nets.c (cifar10, celebahq, openai64, lucid64, ...), with random weights.  --save
+   writes it as a model file; the start-up time of MODEL is that of reading a file. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,9 @@ struct settings {
 
 struct measured {
     int steps;
-    double least, median, wall, startup, *nodes;
+    double least, median, wall; /* seconds of a step; wall: of all timed steps */
+    double startup;             /* seconds from the start of the process to the first step */
+    double *nodes;              /* [nodes] seconds in each node, in all timed steps */
 };
 
 static int fail(const ddpm_error *err)
@@ -103,7 +106,8 @@ static int ascending(const void *a, const void *b)
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-/* Times the first step apart, then s->steps of them, or for 5 seconds and at least 3. */
+/* Runs a first step, which counts as start-up, then times s->steps steps; 0: 5 seconds, but at least 3
+   steps. */
 static int measure(struct measured *r, ddpm_net *net, const struct bench_input *in, const struct settings *s,
                    ddpm_error *err)
 {
@@ -114,7 +118,7 @@ static int measure(struct measured *r, ddpm_net *net, const struct bench_input *
 
     r->startup = since_exec();
 
-    /* A node's seconds count from the first step on, which is not timed. */
+    /* A node's seconds include the first step, which is subtracted. */
     for (size_t i = 0; i < nodes; i++)
         r->nodes[i] = -list[i].seconds;
 

@@ -1,7 +1,7 @@
-/* Measures what each sampler adds to the time of the network: the time of a step less that of
-   the network's nodes.  It is arithmetic, noise, and conversion between float and double.
+/* Measures the time that each sampler adds to that of the network: the time of a step less that of the
+   network's nodes. A sampler spends it on arithmetic, noise, and conversion between float and double.
 
-     ddpm-bench sampler [NAME|MODEL] [--batch N] [--threads N] [--steps N] */
+     ddpm-bench sampler [NAME|MODEL] [--batch N] [--threads N] [--steps N]  */
 #include "bench/bench.h"
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@ struct settings {
     ddpm_net_options net;
 };
 
+/* Returns the seconds that the network's nodes have taken so far. */
 static double in_nodes(const ddpm_net *net)
 {
     const ddpm_node *list;
@@ -24,7 +25,7 @@ static double in_nodes(const ddpm_net *net)
     return seconds;
 }
 
-/* Runs a whole chain, of which the first step is not counted. */
+/* Runs a whole chain and prints its times, without the first step. */
 static int one_sampler(const char *name, const ddpm_about *a, const ddpm_chain *c, ddpm_net *net,
                        const struct settings *s, ddpm_error *err)
 {

@@ -1,14 +1,16 @@
-/* Times steps with 1, 2, ... threads, and tells what 8 and 64 cores would give by a model:
+/* Times steps with 1 and 2 threads, and estimates the time on 8 and 64 cores by a model:
 
      T(p) = max(A / p, M / B(p)) + N b log2 p
 
-   A  seconds of arithmetic of one core: the step with 1 thread (its FLOPs at the rate of one
-   core) M  bytes that must come from memory: the packed weights, once a step, and the values
-   between nodes, when they are more than CACHE B  bytes/s of memory: read with all threads here;
-   more cores have either the same memory or one that grows with them N  nodes, between which the
-   threads meet b  seconds a node loses when two threads share it (waiting for each other, uneven
-   pieces): what the step with 2 threads takes
-      beyond the first term, at least an empty loop; log2 p is how a tree of meetings grows
+   A   seconds of arithmetic on one core: the step with 1 thread
+   M   bytes that must come from memory: the packed weights, once a step, and the values between nodes if they
+       take more than CACHE
+   B   bytes/s of memory, read here with all threads; more cores have either the same memory or one that
+       grows with them
+   N   nodes, between which the threads meet
+   b   seconds that a node loses when two threads share it (by waiting and by uneven pieces): the time of the
+       step with 2 threads beyond the first term, but at least that of an empty loop; log2 p is the depth of a
+       tree of meetings
 
      ddpm-bench scaling [--cpu SET] */
 #include "base/cpu.h"
@@ -24,6 +26,7 @@ static const struct {
     int batch;
 } cases[] = { { "cifar10", 1 }, { "cifar10", 16 }, { "celebahq", 1 } };
 
+/* A, M, b and N of the model. */
 struct terms {
     double arithmetic, bytes, lost;
     size_t nodes;
@@ -35,7 +38,7 @@ static double model(const struct terms *t, int cores, double bandwidth)
     return fmax(t->arithmetic / cores, t->bytes / bandwidth) + (double)t->nodes * t->lost * log2(cores);
 }
 
-/* Returns the terms that two measured steps give, with 1 and 2 threads. */
+/* Returns the terms that follow from the measured steps with 1 and 2 threads. */
 static struct terms terms_of(const struct bench_step *one, const struct bench_step *two, double bandwidth,
                              double loop)
 {
@@ -67,7 +70,7 @@ static int one_case(const char *name, int batch, const char *cpu, const double *
     printf("  measured: 1 thread %.2f ms a step, 2 threads %.2f ms (x %.2f)\n", 1e3 * one.seconds,
            1e3 * two.seconds, one.seconds / two.seconds);
 
-    /* More cores have either the same memory, or one that grows with them. */
+    /* Memory is either the same, or grows with the cores. */
     for (int cores = 8; cores <= 64; cores *= 8) {
         double same = model(&t, cores, bandwidth[1]), more = model(&t, cores, bandwidth[0] * cores);
         printf("  model: %2d cores %.2f ms (x %.1f) with this memory, %.2f ms (x %.1f) with memory in "

@@ -1,9 +1,10 @@
-/* Times steps of training: milliseconds an image of each part, the share of each kind of node
-   forward and backward, the slowest nodes, memory.
+/* Times steps of training: milliseconds per image in each part, the share of each kind of node forward and
+   backward, the slowest nodes, memory.
 
-   ddpm-bench train [NAME|MODEL] [--batch N] [--threads N] [--dropout P] [--steps N] [--cpu SET]
-   [--json] NAME is as for `net`.  Dropout is the network's own unless --dropout says another.
-   Parts are those of the fastest step. */
+     ddpm-bench train [NAME|MODEL] [--batch N] [--threads N] [--dropout P] [--steps N] [--cpu SET] [--json]
+
+   NAME is as for `net`.  Without --dropout the network's own dropout is used.  The times of the parts are
+   those of the fastest step. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,12 @@ struct settings {
     int steps, json;
 };
 
-/* Seconds of the fastest step and of its parts; nodes [nodes] of all timed steps, of which
-   `forward` are the forward pass. */
+/* Seconds of the fastest step and of its parts. */
 struct measured {
-    double step, forward, backward, pack, optimiser, *nodes;
-    size_t count, forwards;
-    const ddpm_node *list;
+    double step, forward, backward, pack, optimiser;
+    double *nodes;          /* [count] seconds per step in each node, as a mean over all timed steps */
+    size_t count, forwards; /* nodes; the first `forwards` are the forward pass */
+    const ddpm_node *list;  /* [count] */
 };
 
 static int usage(const char *what)
@@ -70,6 +71,7 @@ static int parse(struct settings *s, int argc, char **argv)
     return 0;
 }
 
+/* Returns the seconds that nodes first to end - 1 have taken so far. */
 static double nodes_from(const struct measured *r, size_t first, size_t end)
 {
     double sum = 0;
@@ -78,7 +80,7 @@ static double nodes_from(const struct measured *r, size_t first, size_t end)
     return sum;
 }
 
-/* Times what a step does beside the network, once more by itself. */
+/* Times the parts of a step outside of the network by running them alone: packing, optimiser and average. */
 static void measure_rest(struct measured *r, ddpm_trainer *t)
 {
     float *w = dd_gradient_weights(t->gradient), *g = dd_gradient_sums(t->gradient);
@@ -118,7 +120,8 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
         code = ddpm_trainer_step(t, in->x, in->classes, &report, err);
         double seconds = bench_now() - start;
 
-        /* The parts of the fastest step; nodes only count up. */
+        /* Keeps the parts of the fastest step.  Nodes only count up, so the times before the step are
+           subtracted. */
         if (seconds < r->step) {
             r->step = seconds;
             r->forward = nodes_from(r, 0, r->forwards) - forward;

@@ -1,8 +1,8 @@
-/* ddpm bench: measures what a number of steps costs and what it buys.  Every sampler with every
-   number of steps makes the same images and is timed (trial.c).  Then the sets are compared
-   (trial_quality.c) and ranked: the Pareto front of seconds and Frechet distance, its knee, and
-   with --suggest the nearest within a time.  Nothing is ranked on a machine that is too noisy
-   for the times to mean anything. */
+/* ddpm bench: measures the time that a number of steps takes and the quality that it gives.  Every sampler
+   with every number of steps makes images from the same noise and is timed (trial.c).  Then the sets of
+   images are compared (trial_quality.c) and ranked (bench_rank.c): by the Pareto front of seconds and Frechet
+   distance, its knee, and with --suggest the best within a time.  Nothing is ranked if the machine is too
+   noisy to compare times. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +31,9 @@ static const struct settings defaults = {
 static const char default_steps[] = "10,25,50,100,250,1000";
 
 enum {
-    DEFAULT_TIME = 90, /* seconds of sampling: with all the rest below two minutes */
-    IMAGES = 16,       /* of a set, where neither -n nor the time says */
-    IMAGES_LEAST = 32  /* with fewer the intervals of all distances overlap */
+    DEFAULT_TIME = 90, /* seconds for sampling; the whole command then takes less than two minutes */
+    IMAGES = 16,       /* images in a set if neither -n nor the time chooses their number */
+    IMAGES_LEAST = 32  /* with fewer images the intervals of all distances overlap */
 };
 
 struct job {
@@ -44,7 +44,7 @@ struct job {
     struct bench_rank rank;
 };
 
-/* Takes a word off a comma-separated list.  Returns false when none is left. */
+/* Takes the next word from a comma-separated list.  Returns false if no word is left. */
 static bool next_word(char word[64], const char **list)
 {
     size_t length = strcspn(*list, ",");
@@ -93,8 +93,8 @@ static int add_trial(struct trials *t, const char *sampler, int K, ddpm_error *e
     return DDPM_OK;
 }
 
-/* Lists all pairs of sampler and steps.  Of the default numbers of steps those are left out that
-   the model does not have. */
+/* Lists all pairs of sampler and steps.  A default number of steps is left out if the model has fewer
+   steps. */
 static int list_trials(struct trials *t, const struct settings *s, ddpm_error *err)
 {
     char word[64];
@@ -133,8 +133,8 @@ static void tell_note(void *user, const char *line)
     remark(&command_bench, &j->s->common, "%s", line);
 }
 
-/* Opens the data.  fitted: as many images as there are and a set may have; the time may take
-   fewer later. */
+/* Opens the data.  fitted: a set gets as many images as the data have and as it may have; the time may reduce
+   their number later. */
 static int open_data(struct job *j, const char *path, bool fitted, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -162,7 +162,7 @@ static void array_path(char path[4096], const struct settings *s, const struct t
     snprintf(path, 4096, "%s/%s-%d.npy", s->npy, one->sampler, one->K);
 }
 
-/* Returns whether every file that will be written can be: its name is free. */
+/* Checks that every output file can be written later. */
 static int check_outputs(const struct job *j, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -181,7 +181,7 @@ static int check_outputs(const struct job *j, ddpm_error *err)
     return code;
 }
 
-/* Chooses how many images a set has.  Returns whether the number is to be fitted to a time. */
+/* Chooses how many images a set has.  Returns whether this number is to be fitted to the time. */
 static bool choose_images(struct trials *t, const struct settings *s)
 {
     t->budget = s->steps ? 0 : DEFAULT_TIME;
@@ -293,8 +293,7 @@ static void announce(const struct job *j)
         remark(&command_bench, &j->s->common, "nothing is ranked: %s", j->rank.refusal);
 }
 
-/* Tells the results and returns the exit code: not 0 where a suggestion was asked for and there
-   is none. */
+/* Prints the results and returns the exit code, which is not 0 if --suggest was given and found no trial. */
 static int tell(const struct job *j, const struct bench_result *r)
 {
     const struct trials *t = &j->trials;
@@ -312,13 +311,13 @@ static int tell(const struct job *j, const struct bench_result *r)
     if (t->limit > 0 && j->rank.best >= 0 && *j->rank.refusal)
         remark(&command_bench, &j->s->common, "the suggestion is the most steps that take no longer");
 
-    /* A machine that is too noisy may be quieter later. */
+    /* A noisy machine may be quieter later, so that the user may try again. */
     if (!(t->limit > 0) || j->rank.best >= 0)
         return 0;
     return *j->rank.refusal && t->needed == 0 ? INTERRUPTED : 1;
 }
 
-/* Ranks, writes and tells what was found. */
+/* Ranks the trials, writes the files and prints the results. */
 static int conclude(struct job *j, int *status, ddpm_error *err)
 {
     struct bench_result r = { .settings = NULL };

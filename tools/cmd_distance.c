@@ -1,8 +1,8 @@
-/* ddpm distance: the Frechet distance of two sets of images by the network's mid-block
+/* ddpm distance: measures the Frechet distance between two sets of images by the network's mid-block
    activations, with a 95 % interval (frechet.c, set_features.c).
 
-   Image k of a set goes through the network as it is, without noise, at step T / 10.  The mean
-   of the middle block over space is its point.  Batch and threads change no bit of a point. */
+   Each image goes through the network as it is, without noise, at step T / 10.  Its point is the mean of the
+   middle block's activations over space.  Batch and threads change no bit of a point. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/error.h"
@@ -25,7 +25,7 @@ struct settings {
 };
 static const struct settings defaults = { .class = -1 };
 
-/* Two sets and the network that looks at them. */
+/* The two sets and the network that they go through. */
 struct job {
     const struct settings *s;
     ddpm_model *model;

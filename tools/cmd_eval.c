@@ -1,9 +1,9 @@
-/* ddpm eval: bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et
-   al. 2020, equation 5).  It prints the mean over images with a 95 % interval, and every term
-   with the mean squared errors of eps and x0.
+/* ddpm eval: measures the bits per dimension of a data set, -log2 p(x0) / d <= L_T + sum_i L_i + L_0 (Ho et
+   al. 2020, equation 5).  It prints the mean over images with a 95 % interval, and every term with the mean
+   squared errors of eps and x0.
 
-   Noise belongs to (seed, place in the data, t), so two chains are compared image by image.
-   Batch, threads and interruptions change no bit. */
+   Noise depends only on seed, place in the data and t, so two chains are compared on the same noise, image by
+   image. Batch, threads and interruptions change no bit. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -32,7 +32,7 @@ struct settings {
 };
 static const struct settings defaults = { .class = -1 };
 
-/* One run. */
+/* One run of the command. */
 struct job {
     const struct settings *s;
     ddpm_model *model;
@@ -65,7 +65,7 @@ static int describe_run(struct job *j, ddpm_error *err)
     cJSON *o = j->about_run = cJSON_CreateObject();
     char seed[24];
 
-    /* A number of JSON does not hold all 64 bits. */
+    /* The seed is text, as a JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)j->s->seed);
     bool ok = o && cJSON_AddStringToObject(o, "model", j->about->id) &&
               cJSON_AddNumberToObject(o, "steps", t->K) &&
@@ -78,7 +78,7 @@ static int describe_run(struct job *j, ddpm_error *err)
     return ok ? DDPM_OK : dd_error_memory(err, "the settings");
 }
 
-/* Returns whether the file of --resume can be written, before the first image is measured. */
+/* Checks, before the first image is measured, that the file of --resume can be written. */
 static int check_writable(const char *path, ddpm_error *err)
 {
     struct dd_output o;
@@ -89,7 +89,7 @@ static int check_writable(const char *path, ddpm_error *err)
     return code;
 }
 
-/* Returns DDPM_EUSAGE unless the images that the file counts are the first ones of the data. */
+/* Returns DDPM_EUSAGE unless the images in the file are the first ones of the data. */
 static int check_counted(struct job *j, ddpm_error *err)
 {
     const struct eval_sums *sums = &j->e.eval_sums;
@@ -115,7 +115,7 @@ static int resume(struct job *j, ddpm_error *err)
 
     if (!j->s->resume)
         return DDPM_OK;
-    /* What begins anew has nothing to read, but must be able to write. */
+    /* A run that begins anew has no file to read, but must be able to write one. */
     if (!strcmp(j->s->resume, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");
     if (stat(j->s->resume, &s) && errno == ENOENT)
@@ -131,7 +131,7 @@ static int resume(struct job *j, ddpm_error *err)
     return code;
 }
 
-/* Picks as many images at once as memory has room for. */
+/* Chooses the batch: as many images as were asked for and as memory has room for. */
 static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
 {
     const struct settings *s = j->s;
@@ -214,9 +214,9 @@ static int save(void *user, ddpm_error *err)
     return eval_sums_save(&j->e.eval_sums, j->s->resume, j->about_run, err);
 }
 
-/* ---- what was found ---- */
+/* ---- the results ---- */
 
-/* Prints "name":v, with null for what JSON has no number for. */
+/* Prints "name":v; null if v is not finite, which JSON has no number for. */
 static void print_member(const char *name, double v)
 {
     if (isfinite(v))
@@ -250,9 +250,9 @@ static void print_steps(const struct job *j, bool json)
 
 /* Bits per dimension, as means over the images that were not lost. */
 struct result {
-    size_t n;
+    size_t n;                  /* images */
     double prior, l0, between; /* L_T, L_0 and the sum of the terms between them */
-    double total, low, high;   /* with the 95 % interval, which is NaN for a single image */
+    double total, low, high;   /* the whole bound and its 95 % interval, which is NaN for a single image */
 };
 
 static struct result result_of(const struct eval_sums *sums)
@@ -353,6 +353,7 @@ static int run(void *settings, char **argument, int arguments)
     ddpm_error err;
 
     (void)arguments;
+
     int code = job_open(&j, argument[0], &err);
     if (!code) {
         interrupt_catch();

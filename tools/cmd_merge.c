@@ -1,5 +1,5 @@
-/* ddpm merge: one manifest for a folder that several shards filled, once no image is missing.  The folder
-   says all: its manifests hold the settings, and which images the shards were asked for. */
+/* ddpm merge: makes one manifest for a folder that several shards have filled, if no image is missing.  No
+   settings are needed: the manifests in the folder say which images the shards were asked for. */
 #include <stdlib.h>
 #include "base/error.h"
 #include "cli/interrupt.h"
@@ -17,7 +17,8 @@ struct settings {
 };
 static const struct settings defaults = { .wait = 0 };
 
-/* Reads which images are to be there; without -n and --index those that the shards were asked for. */
+/* Reads which images must be there; without -n and --index m->index is NULL: those that the shards were asked
+   for. */
 static int read_settings(struct merge *m, uint32_t **index, const struct settings *s, ddpm_error *err)
 {
     if (!s->outdir)
@@ -36,7 +37,9 @@ static int run(void *settings, char **argument, int arguments)
     struct merge m;
     uint32_t *index = NULL;
     ddpm_error err;
-    (void)argument, (void)arguments;
+    (void)argument;
+    (void)arguments;
+
     interrupt_catch();
     int code = read_settings(&m, &index, s, &err);
     if (!code)

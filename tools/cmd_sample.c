@@ -1,6 +1,6 @@
-/* ddpm sample: images from noise, into one file or, by as many starts as it takes, into a folder.
-   Everything that can fail is tried before the first step.  An image that the network loses to NaN is
-   named, crossed out or left out, and the others are what they would have been without it. */
+/* ddpm sample: makes images from noise, into one file or, in as many starts as it takes, into a folder.  What
+   can fail fails before the first step.  An image that the network loses to NaN is named, and crossed out or
+   left out; the others do not change by it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,30 +26,30 @@ static const struct sample_settings defaults = {
     .variance = "auto", .keep_steps = 1, .snr = SNR_UNSET, .noise_to = -1
 };
 
-/* One run: what was asked for, and what makes and takes the images. */
+/* One run: the settings, and what makes and takes the images. */
 struct job {
     const struct sample_settings *s;
     struct recipe recipe;
     struct time_budget time_budget;
-    char *steps;     /* chosen by --steps auto or --fast */
-    uint32_t *index; /* [n] of this shard */
+    char *steps;     /* the steps that --steps auto or --fast has chosen, or NULL */
+    uint32_t *index; /* [n] the images of this shard */
     int n;
 
     struct shard shard;
-    char range[32];  /* "0-N", the images of all shards */
-    int all;         /* how many they are */
-    uint32_t *whole; /* [all] their indices, where only variables share out */
+    char range[32];  /* "0-99", the images of all shards */
+    int all;         /* how many images all shards make */
+    uint32_t *whole; /* [all] their indices, if variables made this a shard without --shard */
     int left;        /* how many of them are missing at the end */
 
     ddpm_model *model;
     struct generator generator;
-    struct image_output image_output; /* without --outdir */
-    struct batch batch;               /* with it */
-    double seconds;                   /* that making the images took */
+    struct image_output image_output; /* the file without --outdir */
+    struct batch batch;               /* the folder with --outdir */
+    double seconds;                   /* time for making the images */
 };
 
-/* Reads which part of the images this run makes.  Without --outdir every process makes what it is asked
-   for: there the variables of a job mean nothing. */
+/* Reads which part of the images this run makes.  Without --outdir every process makes all images that it is
+   asked for, and the variables of a job are not read. */
 static int read_shard(struct job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -82,7 +82,7 @@ static int read_shard(struct job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Reads and checks everything that can be said without the model. */
+/* Reads and checks everything that does not need the model. */
 static int read_settings(struct job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -170,7 +170,7 @@ static int open_batch(struct job *j, ddpm_error *err)
     return batch_open(b, err);
 }
 
-/* Says what is worth knowing before the wait. */
+/* Says before the work what the user may want to change: warnings, damaged images, the chosen steps. */
 static void announce(const struct job *j)
 {
     const struct sample_settings *s = j->s;
@@ -194,8 +194,8 @@ static void announce(const struct job *j)
                j->recipe.variance, t->K, j->recipe.steps);
 }
 
-/* Opens the generator.  With --steps auto the time left decides how many steps one file gets; the run then
-   takes what it takes, as a stop would leave nothing of the file. */
+/* Opens the generator.  With --steps auto the time left decides how many steps the images get.  For a single
+   file the run is then not stopped when its time is over, as nothing of the file would be left. */
 static int open_generator(struct job *j, int batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -229,7 +229,7 @@ static int open_generator(struct job *j, int batch, ddpm_error *err)
     return generator_open(&j->generator, &j->recipe, &o, err);
 }
 
-/* Finds as large a batch as was asked for and memory has room for. */
+/* Chooses the batch: as many images as were asked for and as memory has room for. */
 static int pick_batch(const struct job *j, int *batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -267,7 +267,7 @@ static int open_model(struct job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Opens all that the run needs.  A shard without images needs nothing. */
+/* Opens everything that the run needs.  A shard without images needs nothing. */
 static int job_open(struct job *j, ddpm_error *err)
 {
     int batch, code = read_settings(j, err);
@@ -308,6 +308,7 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 {
     struct job *j = user;
     (void)seconds;
+
     return image_output_add(&j->image_output, place, lost ? NULL : frame, err);
 }
 
@@ -323,7 +324,8 @@ static int make_file(struct job *j, ddpm_error *err)
     return code ? code : image_output_commit(&j->image_output, err);
 }
 
-/* Makes the images, and counts what is missing where only variables share out. */
+/* Makes the images.  If variables made this a shard without --shard, counts the images that are missing from
+   all. */
 static int make_images(struct job *j, ddpm_error *err)
 {
     double begun = progress_now();
@@ -355,7 +357,8 @@ static void report(const struct job *j)
     written_tell(&w, &command_sample, &j->s->common);
 }
 
-/* Returns the exit code.  A part of the images that nobody asked for by --shard is not all of them. */
+/* Returns the exit code: TRY_LATER if images of other shards are missing that the user may expect to be
+   there. */
 static int status_of(const struct job *j)
 {
     if (j->generator.lost || j->batch.lost)
@@ -368,7 +371,9 @@ static int run(void *settings, char **argument, int arguments)
     struct job j = { .s = settings, .batch.image_store.lock = folder_not_locked };
     ddpm_error err;
     int status;
-    (void)argument, (void)arguments;
+    (void)argument;
+    (void)arguments;
+
     interrupt_catch();
     int code = job_open(&j, &err);
     if (!code)

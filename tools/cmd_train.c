@@ -1,6 +1,6 @@
-/* ddpm train: trains a model on images.  Everything that can fail fails before the first step.
-   From then on the last checkpoint always loads, and the same command with --resume goes on
-   from it, to the same bits as if it had never stopped. */
+/* ddpm train: trains a model on images.  What can fail fails before the first step.  From then on the last
+   checkpoint can always be loaded, and the same command with --resume goes on from it, to the same bits as
+   without a stop. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static const struct train_settings defaults = {
     .preset = "tiny", .fit = "resize", .held_out = -1, .keep = 3, .grid_every = -1, .cache = 1024
 };
 
-/* Checks what options alone say. */
+/* Checks the options that need no data. */
 static int check(struct training *t, const char *data, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
@@ -51,7 +51,7 @@ static void announce(const struct training *t)
         remark(t->command, &s->common, "%zu image%s skipped", t->skipped, t->skipped == 1 ? "" : "s");
 }
 
-/* Says what an interruption left, and returns its exit code. */
+/* Says how to go on after an interruption, and returns its exit code. */
 static int interrupted_at(const struct training *t)
 {
     if (t->written)
@@ -134,7 +134,7 @@ static int run(void *settings, char **argument, int arguments)
     if (!code && !t.done && !interrupted)
         code = finish(&t, &err);
 
-    /* DDPM_ECALLBACK: the user interrupted while the data were read. */
+    /* DDPM_ECALLBACK means that the user interrupted while the data were read. */
     int status;
     if (interrupted && (!code || code == DDPM_ECALLBACK))
         status = interrupted_at(&t);

@@ -1,7 +1,7 @@
 /* ddpm tune: learns solvers of few steps for a model and writes the model with them.
 
-   The network stays as it is.  A solver is some hundred bytes: times, and coefficients of a multistep step
-   (src/diffusion/tuned.c).  Neither batch nor threads nor interruption changes a bit of it. */
+   The network does not change.  A solver takes a few hundred bytes: its times, and the coefficients of a
+   multistep method (src/diffusion/tuned.c).  Batch, threads and interruptions change no bit of it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +17,11 @@
 
 enum { IMAGES = 1024, ITERATIONS = 400, BATCH = 16 };
 
-/* An eighth as many images as a solver learns from choose the best one, and as many others measure it. */
+/* An eighth as many images as a solver learns from choose the best solver, and as many others measure it. */
 enum { CHECKED_PART = 8, CHECKED_LEAST = 16 };
 
-/* Noises of tuning are those of no image that a small seed makes: "tune" in the upper half. */
+/* The seed of tuning has "tune" in ASCII in its upper half, so that its noise differs from that of all images
+   with a seed below 2^32. */
 static const uint64_t noises = (uint64_t)0x74756e65 << 32;
 
 struct settings {
@@ -43,7 +44,7 @@ struct job {
 
 /* ---- before the first image ---- */
 
-/* Reads "4,6,8": whole numbers that rise. */
+/* Reads the steps of all solvers, such as "4,6,8": whole numbers that rise. */
 static int read_steps(struct tuning *t, const char *text, ddpm_error *err)
 {
     for (const char *p = text;; p++) {
@@ -63,7 +64,7 @@ static int read_steps(struct tuning *t, const char *text, ddpm_error *err)
     }
 }
 
-/* Returns whether a file can be written later, in place of what is there if that is allowed. */
+/* Checks that a file can be written later; replace: in place of one that is there. */
 static int check_output(const char *path, bool replace, ddpm_error *err)
 {
     struct dd_output o;
