@@ -48,8 +48,7 @@ struct job {
     double seconds;                   /* time for making the images */
 };
 
-/* Reads which part of the images this run makes.  Without --outdir every process makes all images that it is
-   asked for, and the variables of a job are not read. */
+/* Reads which part of the images this run makes.  Without --outdir a process always makes all images. */
 static int read_shard(struct job *j, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -194,8 +193,8 @@ static void announce(const struct job *j)
                j->recipe.variance, t->K, j->recipe.steps);
 }
 
-/* Opens the generator.  With --steps auto the time left decides how many steps the images get.  For a single
-   file the run is then not stopped when its time is over, as nothing of the file would be left. */
+/* Opens the generator.  --steps auto chooses the steps by the time left; a single file is then made to its
+   end, as a stop would leave nothing of it. */
 static int open_generator(struct job *j, int batch, ddpm_error *err)
 {
     const struct sample_settings *s = j->s;
@@ -357,8 +356,7 @@ static void report(const struct job *j)
     written_tell(&w, &command_sample, &j->s->common);
 }
 
-/* Returns the exit code: TRY_LATER if images of other shards are missing that the user may expect to be
-   there. */
+/* Returns the exit code; missing images of other shards count if --shard was not given. */
 static int status_of(const struct job *j)
 {
     if (j->generator.lost || j->batch.lost)
