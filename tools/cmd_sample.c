@@ -1,6 +1,5 @@
 /* ddpm sample: makes images from noise, into one file or, in as many starts as it takes, into a folder.  What
-   can fail fails before the first step.  An image that the network loses to NaN is named, and crossed out or
-   left out; the others do not change by it. */
+   can fail fails before the first step.  A NaN in one image is named and does not change the others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,7 +306,6 @@ static int take_image(void *user, int place, const double *frame, int lost, doub
 {
     struct job *j = user;
     (void)seconds;
-
     return image_output_add(&j->image_output, place, lost ? NULL : frame, err);
 }
 
@@ -323,8 +321,7 @@ static int make_file(struct job *j, ddpm_error *err)
     return code ? code : image_output_commit(&j->image_output, err);
 }
 
-/* Makes the images.  If variables made this a shard without --shard, counts the images that are missing from
-   all. */
+/* Makes the images; counts those that other shards still have to make, if --shard was not given. */
 static int make_images(struct job *j, ddpm_error *err)
 {
     double begun = progress_now();
