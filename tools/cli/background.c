@@ -1,5 +1,6 @@
-/* The processor: SCHED_IDLE, which runs where nothing else wants to, or where that is refused the nicest of the
-   ordinary priorities.  The disk: Linux's class "idle", by a call that C libraries have no function for. */
+/* Gives the process the lowest priority.  For the processor that is SCHED_IDLE, which runs only when no
+   other process wants to; if it is refused, the lowest ordinary priority.  For the disk it is Linux's
+   class "idle", set by a system call for which C libraries have no function. */
 #include "cli/background.h"
 #include <sched.h>
 #include <sys/resource.h>
@@ -8,7 +9,8 @@
 
 enum { NICEST = 19 };
 
-/* From linux/ioprio.h: who is meant, and the class, which stands above 13 bits of its data. */
+/* These are values of linux/ioprio.h: the kind of target, and the class, which is shifted above 13 bits of
+   data. */
 enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
 
 void background_begin(void)

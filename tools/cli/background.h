@@ -1,8 +1,8 @@
-/* Running beside somebody else's work. */
+/* Runs the program in the background, beside more important work. */
 #ifndef DDPM_BACKGROUND_H
 #define DDPM_BACKGROUND_H
 
-/* Gives this process, and the threads that it starts from now on, the lowest priority of the processor and of the
-   disk.  What the system refuses is left as it is: nobody is harmed by it. */
+/* Gives this process, and the threads that it starts from now on, the lowest priority for the processor
+   and the disk.  A refusal by the system is ignored, because it does no harm. */
 void background_begin(void);
 #endif

@@ -1,4 +1,4 @@
-/* The model that a command works on: a file, or the one that is linked into the program. */
+/* The model of a command: a file, or the model that is linked into the program. */
 #ifndef DDPM_COMMAND_MODEL_H
 #define DDPM_COMMAND_MODEL_H
 #include "ddpm.h"

@@ -1,5 +1,5 @@
-/* Finds the ending of a file's name ("eta0.5" and "image.%d" have none), and compares it with what is
-   written. */
+/* Finds the ending of a file name, and compares it with what is written.  "eta0.5" and "image.%d" have no
+   ending. */
 #include "cli/ending.h"
 #include <ctype.h>
 #include <stdbool.h>
@@ -11,6 +11,7 @@ const char *ending_of(const char *name)
 {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strrchr(base, '.');
     bool letter = false;
+
     if (!dot || dot == base)
         return "";
 

@@ -18,6 +18,7 @@ struct engines engines_of(const ddpm_net *net)
             k++;
         if (k == ENGINES_MAX)
             continue;
+        /* k is the place of this engine, or the next free one. */
         e.kinds += k == e.kinds;
         e.name[k] = node[i].engine;
         e.count[k]++;

@@ -71,6 +71,7 @@ int folder_regular(const char *path, ddpm_error *err)
     struct stat st;
     if (lstat(path, &st) || S_ISREG(st.st_mode))
         return DDPM_OK;
+
     const char *kind = S_ISDIR(st.st_mode) ? "folder" : "device or pipe";
     return dd_error(err, DDPM_EDATA, "%s: is a %s, expected a regular file: take it out of the way", path,
                     S_ISLNK(st.st_mode) ? "link" : kind);
@@ -209,8 +210,8 @@ static int lock_part(struct folder_lock *l, const char *path, double end, const 
             return dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be opened: %s", path,
                             strerror(errno));
 
-        /* The process that held the lock may have removed the file meanwhile.  Then the locked file is not
-           the one under this name, and the loop opens that. */
+        /* The process that held the lock may have removed the file meanwhile.  Then another file has this
+           name, and the loop opens that one. */
         int code = lock(l->part, LOCK_EX, path, end, advice, err);
         if (!code && fstat(l->part, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
             mine.st_dev == named.st_dev)

@@ -37,11 +37,13 @@ static void write_words(const char *text, int at, int indent, int columns)
         int n = (int)strcspn(text, " \n|"), bar = text[n] == '|', joined = begun && text[-1] == '|';
         int space = begun && !joined;
         n += bar;
+
         if (begun && at + space + n > columns) {
             printf("\n%*s", indent, "");
             at = indent;
             space = 0;
         }
+
         printf("%s%.*s", space ? " " : "", n, text);
         at += space + n;
         text += n;

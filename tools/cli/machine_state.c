@@ -72,12 +72,14 @@ static double cpuinfo_mhz(const char *root)
     double sum = 0, v;
     int count = 0;
     snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
+
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f))
         if (sscanf(line, "cpu MHz : %lf", &v) == 1) {
             sum += v;
             count++;
         }
+
     if (f)
         fclose(f);
     return count ? sum / count : NAN;
@@ -113,6 +115,7 @@ void machine_processor(char *name, size_t size, const char *root)
         snprintf(name, size, "%s", colon + 1 + strspn(colon + 1, " "));
         break;
     }
+
     if (f)
         fclose(f);
 }
@@ -122,6 +125,7 @@ void machine_command_line(char *line, size_t size)
     char words[4096], *word = words;
     FILE *f = fopen("/proc/self/cmdline", "re");
     size_t length = f ? fread(words, 1, sizeof words - 1, f) : 0, used = (size_t)snprintf(line, size, "ddpm");
+
     if (f)
         fclose(f);
     words[length] = 0;
@@ -167,12 +171,14 @@ static double status_bytes(const char *key)
     char line[256];
     double kib = 0;
     size_t n = strlen(key);
+
     FILE *f = fopen("/proc/self/status", "re");
     while (f && fgets(line, sizeof line, f))
         if (!strncmp(line, key, n)) {
             kib = strtod(line + n, NULL);
             break;
         }
+
     if (f)
         fclose(f);
     return 1024 * kib;

@@ -38,6 +38,7 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     int code = model_net(&net, m, c, 1, err);
     if (code)
         return code;
+
     const ddpm_net_about *n = ddpm_net_describe(net);
     /* All are bytes; d is the number of values of an image. */
     double samples = (STATES + 2.0 * l->frames) * d * sizeof(double);
@@ -50,6 +51,7 @@ static int fit_batch(int *batch, bool asked, const struct memory_limit *l, const
     if (fit < 1)
         return dd_error(err, DDPM_ENOMEM, "out of memory: a single image takes %.0f MB, %s is %.0f MB",
                         first / 1e6, l->name, l->bytes / 1e6);
+
     if (asked && fit < *batch)
         return dd_error(err, DDPM_ENOMEM,
                         "out of memory: a batch of %d takes %.0f MB, %s is %.0f MB: --batch %d fits", *batch,

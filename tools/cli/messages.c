@@ -72,6 +72,7 @@ void remark(const struct command *c, const struct common *common, const char *fo
     va_list ap;
     if (common->quiet)
         return;
+
     va_start(ap, format);
     print_line(c, format, ap);
     va_end(ap);

@@ -25,6 +25,7 @@ static int distance(const char *a, const char *b)
                 d[i][j] = i + j;
                 continue;
             }
+
             d[i][j] = least_of(d[i - 1][j], d[i][j - 1]) + 1;
             d[i][j] = least_of(d[i][j], d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])

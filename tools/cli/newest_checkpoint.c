@@ -15,6 +15,8 @@ bool newest_checkpoint(char *path, size_t size, const char *folder)
     char **name;
     size_t n;
     dd_names_list(&name, &n, folder, newest_checkpoint_is, NULL);
+
+    /* Names sort by step, so the last one is the newest. */
     bool fits = n && (size_t)snprintf(path, size, "%s/%s", folder, name[n - 1]) < size;
     dd_names_free(name, n);
     return fits;

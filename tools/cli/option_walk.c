@@ -63,6 +63,7 @@ static const struct option *list_at(const struct command *c, int k, int *count)
         *count = c->count;
         return c->options;
     }
+
     const unsigned needs = common_lists[k - 1].needs;
     *count = common_lists[k - 1].count;
     return (c->common & needs) == needs ? common_lists[k - 1].option : NULL;

@@ -132,6 +132,7 @@ static int note_given(struct reading *r, const struct option *o, const char *tex
         if (r->given[k] == o && o->kind != OPTION_TEXTS)
             return dd_error(err, DDPM_EUSAGE, "--%s is given twice, the second time as %.80s: leave one out",
                             o->name, text);
+
     if (r->count < NAMES_MAX && o->kind != OPTION_TEXTS)
         r->given[r->count++] = o;
     return DDPM_OK;
@@ -227,6 +228,7 @@ int options_parse(const struct command *c, void *settings, int argc, char **argv
 
     if (((const struct common *)settings)->help)
         return DDPM_OK;
+
     int code = choose_memory(settings, err);
     return code ? code : check_arguments(c, argv, n, err);
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include "ddpm.h"
 
-/* What the value of an option is, and the type of the field that holds it. */
+/* The kind of an option's value, and the type of the field that holds it. */
 enum option_kind {
     OPTION_FLAG,   /* bool: given or not */
     OPTION_INT,    /* int64_t from low to high */

@@ -64,7 +64,7 @@ void progress_time(char out[PROGRESS_TIME], double seconds)
 
 /* ---- the state at one moment ---- */
 
-/* What the progress tells at one moment. */
+/* The state of the work at one moment. */
 struct state {
     double rate; /* units of work a second */
     double part; /* the part that is done, 0 to 1; negative: unknown */
@@ -98,6 +98,7 @@ static bool append(char *line, int room, const char *more)
     size_t n = strlen(line), comma = n ? 2 : 0;
     if (!*more || n + comma + strlen(more) > (size_t)room)
         return false;
+
     memcpy(line + n, ", ", comma);
     memcpy(line + n + comma, more, strlen(more) + 1);
     return true;
@@ -154,6 +155,7 @@ void progress_line(char *out, size_t size, const struct progress *p, double done
         bar[width + 1] = ']';
         bar[width + 2] = ' ';
     }
+
     snprintf(out, size, "%s%s%s", what, bar, words);
 }
 
@@ -178,6 +180,7 @@ static void print_line(const struct progress *p, double done)
 {
     struct state s = state_of(p, done);
     char words[LINE] = "";
+
     append_words(words, p, &s, done, LINE - 1);
     fprintf(stderr, "%s%s%.0f", p->what ? p->what : "", p->what ? ": " : "", done);
     if (p->total > 0)

@@ -66,10 +66,12 @@ static void say_file(uintptr_t address)
                 length += length < sizeof line - 2;
                 continue;
             }
+
             line[length] = 0;
             length = 0;
             path = path_of(line, address);
         }
+
     if (path)
         dd_scan_plain(line);
     say(path ? path : "a file");
