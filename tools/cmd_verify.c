@@ -1,6 +1,7 @@
-/* ddpm verify: reads the recipe in a PNG, makes the images again and compares every pixel.  The same
-   engine class must give the same pixels.  Another one, of another instruction set for example, may
-   differ by two levels, and that is said.  From a folder a random sample of the images is made again. */
+/* ddpm verify: reads the recipe in a PNG, makes its images again and compares every pixel.  The same
+   engine class has to give the same pixels.  Another engine class, for example with another instruction
+   set, may differ by two levels, and the user is told.  From a folder a random sample of the images is
+   made again. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ enum { OTHER_CLASS_LEVELS = 2 };
 struct check {
     const char *path;
     struct picture found, made;
-    char *text;  /* the settings in the file, as text */
-    cJSON *root; /* and as JSON */
+    char *text;  /* the settings in the file as a text */
+    cJSON *root; /* the same settings as JSON */
     struct recipe recipe;
     uint32_t *index; /* [n] indices of the images in the picture */
     int n;

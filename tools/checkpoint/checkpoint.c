@@ -95,8 +95,8 @@ static void note(struct checkpoint *c, const char *format, ...)
     va_end(arguments);
 }
 
-/* Fills c with the U-Net among the tensors of f.  Where folder or file names give a label, label()
-   compares it with want. */
+/* Fills c with the U-Net among the tensors of f.  If folder or file names give a label, want is compared
+   later, by label(). */
 static int choose(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
     struct choice choice = { 0 };
@@ -156,7 +156,7 @@ static const char *average_of_step(struct files *f, const char *path)
    Weights that nothing labels keep the label "". */
 static int label(struct checkpoint *c, struct files *f, const char *want, ddpm_error *err)
 {
-    /* What the tensors tell outweighs what their place tells. */
+    /* The tensors count more than their place. */
     if (!*f->label && *c->weights == 'r')
         f->average_beside = f->source->beside;
     if (!*c->weights && *f->label) {

@@ -26,7 +26,7 @@ struct checkpoint {
 
     const char *weights; /* "ema" or "raw"; "" when nothing tells */
     int has_ema, has_raw;
-    int others;          /* a file of other weights lies beside the one that was read */
+    int others;          /* other weights lie in a file beside this one */
     const char *version; /* the "version" of lucidrains' trainer, or NULL */
     char notes[900];     /* what was left out and what was found elsewhere, a line each */
 

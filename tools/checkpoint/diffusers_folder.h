@@ -24,7 +24,7 @@ struct files {
 
 /* Opens the weights in the folder at path.  want: "ema", "raw" or NULL, as in checkpoint_open. */
 int diffusers_folder_open(struct files *f, const char *path, const char *want, ddpm_error *err);
-/* Reads what lies beside a single file of diffusers' weights: the configuration and the scheduler,
-   and what the folder says of the weights. */
+/* Reads the files beside a single file of diffusers' weights, configuration and scheduler, and what the
+   folder tells about the weights. */
 int diffusers_folder_beside(struct files *f, const char *path, ddpm_error *err);
 #endif

@@ -1,4 +1,5 @@
-/* The files of weights in a folder of diffusers (checkpoint-families.md 6, 7.6).  Their names are
+/* Finds and opens the files of weights in a folder of diffusers (checkpoint-families.md 6, 7.6).  Their
+   names are
 
      diffusion_pytorch_model[.VARIANT].safetensors               or .bin
      diffusion_pytorch_model.safetensors.index[.VARIANT].json    or .bin: several shards
@@ -84,7 +85,7 @@ static int open_shards(struct files *f, const struct index *x, ddpm_error *err)
         if (!file)
             return dd_error_memory(err, "the paths of a checkpoint");
 
-        /* Closing f closes this many sources, also one that fails to open. */
+        /* Closing f closes this many sources, including a source that fails to open. */
         f->sources = i + 1;
         int code = source_open(&f->source[i], file, err);
         if (code)

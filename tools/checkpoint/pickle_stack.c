@@ -177,8 +177,8 @@ void pickle_append(struct pickle_machine *m, struct pickle_node *to, struct pick
     if (m->code || !n)
         return;
 
-    /* The arena cannot resize a block.  As each block is twice the one before, all abandoned blocks
-       together are smaller than the last. */
+    /* The arena cannot resize a block.  Each new block is twice as large, so all abandoned blocks together
+       are smaller than the last. */
     if (n > to->room - to->count) {
         size_t more = to->count + n > 2 * (size_t)to->room ? to->count + n : 2 * (size_t)to->room;
         struct pickle_node **list = dd_arena(m->arena, more, sizeof *list);

@@ -185,15 +185,15 @@ static int note_nameless(struct source *s, const struct pickle_node *node, const
     if (!*path || !(shadow || name_says_average(path, strlen(path))))
         return DDPM_OK;
 
-    /* A list called shadow_params is preferred to any other; a second one of the same rank
-       makes both doubtful. */
+    /* A list called shadow_params is preferred to any other.  With a second list of the same rank, the
+       choice would be a guess, so neither is used. */
     bool list = is_sequence(node);
     if (!s->nameless || (shadow && !s->shadow)) {
         s->nameless = path;
         s->unnamed = list ? node : NULL;
         s->shadow = shadow;
     } else if (list && shadow == s->shadow) {
-        s->unnamed = NULL; /* nothing says which of several is meant */
+        s->unnamed = NULL;
     }
     return DDPM_OK;
 }

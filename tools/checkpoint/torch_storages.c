@@ -75,7 +75,7 @@ int torch_storages(struct source *s, int legacy, ddpm_error *err)
 
 struct torch_storage *torch_storage_find(const struct torch *t, const char *key, size_t length)
 {
-    /* A key with a zero byte cannot be that of a storage. */
+    /* No storage has a key with a zero byte. */
     size_t low = 0, high = memchr(key, 0, length) ? 0 : t->storages;
     /* The key is between low and high - 1, in a table sorted by key. */
     while (low < high) {

@@ -1,6 +1,6 @@
-/* Chooses among the U-Nets of an opened file (unet_candidates.h), and says whether the weights
-   chosen are an average (ema) or raw.  A label is never guessed: it follows from what lies beside
-   the weights or from the name of the file, and is "" otherwise. */
+/* Chooses among the U-Nets of an opened file (unet_candidates.h), and labels the chosen weights as an
+   average (ema) or raw.  A label is never guessed: it follows from what lies beside the weights or from
+   the name of the file, and is "" otherwise. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,8 +102,8 @@ static const char *said_by_name(const char *path)
     return digits >= 6 && !strcmp(base + 5 + digits, ".pt") ? "raw" : "";
 }
 
-/* Returns the path of a state without a U-Net whose name speaks of an average, and which has at
-   least half as many tensors as the raw weights; NULL when there is none. */
+/* Returns the path of another state, without a U-Net, whose name speaks of an average and which has at
+   least half as many tensors as the raw weights; NULL: there is none. */
 static const char *average_state(const struct candidates *all, const struct candidate *raw)
 {
     for (size_t k = 0; k < all->s->states; k++) {

@@ -70,6 +70,7 @@ int conversion_shape(struct conversion *v, int64_t dim[4], int rank, const char 
         return conversion_error(v, "%s has %d dimensions, expected %d", name, t->rank, rank);
 
     for (int i = 0; i < 4; i++) {
+        /* No network has larger dimensions, and these fit into an int. */
         dim[i] = i < t->rank ? t->dim[i] : 1;
         if (dim[i] < 1 || dim[i] > 1 << 20)
             return conversion_error(v, "%s has a dimension of %lld, expected 1 to %d", name,

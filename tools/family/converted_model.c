@@ -142,8 +142,8 @@ static const char *shape_text(char text[64], int rank, const int64_t *dim)
     return text;
 }
 
-/* Writes to dim the shape that the foreign tensor should have.  With several parts it has as many times
-   our rows. */
+/* Writes to dim the shape that the foreign tensor should have.  A tensor of several parts has our number
+   of rows for each part. */
 static void expected_shape(int64_t dim[4], const struct foreign *from, const ddpm_tensor *ours)
 {
     memcpy(dim, ours->dim, 4 * sizeof *dim);

@@ -130,8 +130,8 @@ static int add_blocks(cJSON *c, const struct exporter *e)
     return code;
 }
 
-/* What the attentions of the network have in common.  single: each has one head; same: the heads of all
-   have dim channels. */
+/* The properties that all attentions of the network share.  single: each has one head; same: each head has
+   dim channels. */
 struct heads {
     bool any, single, same;
     int dim;
@@ -142,6 +142,7 @@ static void take_heads(struct heads *h, const struct unet *u, int heads, int lev
     if (heads == 0)
         return;
     int dim = u->head_dim ? u->head_dim : u->widths[level] / heads;
+    /* diffusers would give the level width / dim heads. */
     h->single = h->single && heads == 1;
     h->same = h->same && (!h->any || dim == h->dim) && u->widths[level] / dim == heads;
     h->any = true;

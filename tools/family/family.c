@@ -1,4 +1,4 @@
-/* Lists the families, and finds the one of a checkpoint (family.h). */
+/* Lists the families, and finds the family of a checkpoint (family.h). */
 #include "family/family.h"
 #include <stdio.h>
 #include <string.h>

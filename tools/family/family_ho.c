@@ -97,6 +97,7 @@ static void check_attention(struct conversion *v, const struct unet *u)
     for (int i = 0; i < u->levels; i++) {
         bool listed = false;
         for (int k = 0; k < n; k++)
+            /* Each level has half the width of the level before. */
             listed = listed || list[k] == u->width >> i;
         if (listed != u->heads_down[i] || listed != u->heads_up[i])
             settings_wrong(v->say, "model.attn_resolutions",

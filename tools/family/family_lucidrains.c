@@ -132,6 +132,7 @@ static int read_level(struct conversion *v, struct lucid *u, int i)
     int64_t dim[4];
     char down[24], up[24];
     int full_up;
+    /* The modules called ups begin at the deepest level. */
     snprintf(down, sizeof down, "downs.%d.2", i);
     snprintf(up, sizeof up, "ups.%d.2", u->levels - 1 - i);
 
@@ -187,7 +188,7 @@ static int read_ends(struct conversion *v, struct lucid *u)
                                 "self-conditioning (init_conv takes %d channels, final_conv gives %d), which "
                                 "this program does not have",
                                 u->channels, u->outputs);
-    /* Twice as many outputs are the mean and a learned variance. */
+    /* With a learned variance there are twice as many outputs. */
     if (u->outputs != u->channels && u->outputs != 2 * u->channels)
         return conversion_error(
             v, "init_conv takes %d channels and final_conv gives %d, expected as many or twice as many",

@@ -131,6 +131,8 @@ static int read_levels(struct conversion *v, struct unet *u)
 
         /* A step that is not a convolution is a residual block. */
         u->down_res[i] = !conversion_has(v, "input_blocks.%d.0.op.weight", next - 1);
+        /* The way up begins at the deepest level.  The last block of level i + 1 there has the step up to
+           level i. */
         u->up_res[i] = !has_sampler(v, (u->levels - 1 - i) * (u->blocks + 1) - 1, "conv");
     }
 
@@ -195,6 +197,7 @@ static void check_mult(struct conversion *v, const struct unet *u)
         settings_wrong(v->say, "channel_mult", "but the tensors show %d levels", u->levels);
 
     for (int i = 0; i < n && i < u->levels; i++)
+        /* The origin truncates the product. */
         if ((int)(mult[i] * u->time_dim) != u->widths[i])
             settings_wrong(v->say, "channel_mult",
                            "but the tensors show %d channels at level %d, %g times %d", u->widths[i], i,

@@ -43,7 +43,7 @@ static int heads_at(const struct unet *u, const struct unet_place *p)
 
 /* Writes the beginning of the foreign name, "input_blocks.4.1.".  A block is a list of modules: residual
    block, attention, step up.  A step down is a block of its own, so a level has u->blocks + 1 blocks on
-   the way down.  On the way up it has as many, because it has one residual block more. */
+   the way down.  A level of the way up has the same number, because it has one residual block more. */
 static void write_place(char text[64], const struct openai *o, const struct unet_place *p)
 {
     const struct unet *u = &o->unet;
@@ -74,6 +74,7 @@ static void split_qkv(struct foreign *from, const struct openai *o, const struct
         if (!strncmp(p->inside, parts[k], strlen(parts[k]))) {
             from->parts = 3;
             from->part = k;
+            /* In the old order a run has the rows of one head, in the new order those of all heads. */
             from->run = o->new_order ? rows : rows / heads_at(&o->unet, p);
         }
 }

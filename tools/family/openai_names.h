@@ -4,7 +4,7 @@
 #include "family/family.h"
 #include "family/unet_config.h"
 
-/* What the names depend on: v->shape of a conversion. */
+/* The properties on which the names depend: v->shape of a conversion. */
 struct openai {
     struct unet unet;
     bool new_order; /* order of the rows of qkv: use_new_attention_order */

@@ -230,6 +230,7 @@ int settings_add_file(struct settings *s, const char *path)
 static bool ends_in(const char *path, const char *tail)
 {
     size_t a = strlen(path), b = strlen(tail);
+    /* The tail begins at the beginning of the path or behind a dot. */
     return a >= b && !strcmp(path + a - b, tail) && (a == b || path[a - b - 1] == '.');
 }
 
@@ -353,6 +354,8 @@ int settings_end(struct settings *s, const char *file, const char *const *spare,
             "these examples:%s",
             file, s->missing);
 
+    /* A --set key without effect is a mistake of the user; a file may hold settings that do not matter
+       here. */
     for (int i = 0; i < s->count && !s->code; i++) {
         const struct setting *e = &s->entry[i];
         if (e->used || is_spare(e->path, spare))

@@ -97,6 +97,8 @@ static bool copy_word(char *out, const char **text)
     bool quoted = false;
 
     for (; *c != '\0' && (quote || strchr(" \t\r\n;|&<>`", *c) == NULL); c++) {
+        /* A backslash takes the next character as it is, except in single quotes; a newline behind it
+           separates words. */
         if (*c == '\\' && c[1] != '\0' && quote != '\'')
             *out++ = *++c == '\n' ? ' ' : *c;
         else if (quote && *c == quote)

@@ -162,6 +162,7 @@ bool settings_size(struct settings *s, const char *key, int *height, int *width)
     if (n == 0)
         return false;
 
+    /* A single number is both. */
     *height = size[0];
     *width = size[n - 1];
     return true;

@@ -107,6 +107,7 @@ static int replace(char id[65], const ddpm_model *m, const char *path, unsigned 
     char *beside = malloc(size);
     if (!beside)
         return dd_error_memory(err, "a path");
+    /* A rename within one folder replaces the old file in one step. */
     snprintf(beside, size, "%s.%ld.tmp", path, (long)getpid());
 
     int code = write_and_compare(id, m, beside, flags, err);

@@ -17,8 +17,8 @@ struct dataset_kept {
     float *value;
 };
 
-/* What dataset_check saw: counts of pictures that were given other channels, of pictures with 16 bits, and
-   the largest value. */
+/* The findings of dataset_check: counts of pictures that were given other channels, of pictures with 16
+   bits, and the largest value. */
 struct dataset_seen {
     size_t repeated; /* gray pictures taken as RGB */
     size_t grayed;   /* pictures in colour taken as gray */

@@ -140,7 +140,7 @@ static int inflate_head(unsigned char *out, size_t n, const struct dataset_array
     return DDPM_OK;
 }
 
-/* Opens a compressed IDX file.  It inflates the head first, then as many images as are wanted. */
+/* Opens a compressed IDX file.  It inflates the head first, and then only the images that are wanted. */
 static int open_gz(struct dataset_array *a, const char *path, size_t most, ddpm_error *err)
 {
     unsigned char start[IDX_HEAD];

@@ -31,7 +31,7 @@ static char *labels_name(const char *images)
     return name;
 }
 
-/* Reads the head, compares the count with that of the images, and reads the labels. */
+/* Reads the head, compares the count of labels with the count of images, and reads the labels. */
 static int read_labels(int32_t **classes, gzFile f, const char *name, size_t count, ddpm_error *err)
 {
     unsigned char head[8];

@@ -108,8 +108,8 @@ static int read_head(struct head *h, const char *path, const unsigned char *p, s
 
 /* ---- the order of its sizes ---- */
 
-/* Returns whether sizes [n, h, w] are at least as likely those of one picture in colour, [h,
-   w, c] or [3, h, w]. */
+/* Returns whether the sizes [n, h, w] may just as well belong to one picture in colour, [h, w, c] or [3,
+   h, w]. */
 static bool is_one_picture(const uint64_t *d)
 {
     bool last = (d[2] == 3 || d[2] == 4) && d[0] > 4 && d[1] > 4;

@@ -1,5 +1,5 @@
-/* Opens what a data set is made of (dataset.h): a folder of pictures, a folder of CIFAR-10's
-   batches, or one file. */
+/* Opens the source of a data set (dataset.h): a folder of pictures, a folder of CIFAR-10 batches, or one
+   file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,7 @@ static bool is_test(const char *name)
     return !strncasecmp(name, "test", strlen("test"));
 }
 
-/* Leaves the test batches out of a folder with others to train on: they are there to be measured
-   on. */
+/* Leaves the test batches out of a folder that has training batches too: they are meant for measuring. */
 static void without_test(struct dataset *d, char **name, size_t *names)
 {
     size_t kept = 0, others = 0;
@@ -35,7 +34,7 @@ static void without_test(struct dataset *d, char **name, size_t *names)
             name[kept++] = name[i];
             continue;
         }
-        /* The name of the first is told to the user. */
+        /* The user is told the name of the first. */
         if (d->tests++)
             free(name[i]);
         else
@@ -63,7 +62,9 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
         if (!code && !d->array[i].class_byte)
             code = dd_error(err, DDPM_EDATA,
                             "%s: the .bin files of a folder are CIFAR-10 batches, this one is not", path);
-        d->arrays = i + 1; /* so many are closed with d */
+
+        /* Closing d closes this many arrays. */
+        d->arrays = i + 1;
         free(path);
     }
     return code;
@@ -71,8 +72,8 @@ static int open_batches(struct dataset *d, char **name, size_t names, size_t mos
 
 /* ---- a folder of pictures ---- */
 
-/* Returns which part of a data set a folder is called after: 1 to train on, 2 to measure on, 0
-   none. */
+/* Returns the part of a data set that a folder is named after: 1: for training, 2: for measuring, 0:
+   neither. */
 static int part_of(const char *name, size_t length)
 {
     static const char *const part[] = { "train", "training", "val",     "valid", "validation",
@@ -86,8 +87,8 @@ static int part_of(const char *name, size_t length)
     return 0;
 }
 
-/* Refuses a folder that holds both kinds of parts, at any depth.  Folders such as train and test
-   are no classes, and not meant to be taken together. */
+/* Refuses a folder that holds parts for training and for measuring, at any depth.  Folders such as train
+   and test are not classes, and are not meant to be taken together. */
 static int check_parts(const struct dataset *d, ddpm_error *err)
 {
     const char *part[3] = { NULL };
@@ -115,7 +116,7 @@ static int check_parts(const struct dataset *d, ddpm_error *err)
 
 /* ---- the source ---- */
 
-/* Opens a folder of pictures, or of batches where it holds no picture. */
+/* Opens a folder of pictures or, if it holds no picture, of batches. */
 static int open_folder(struct dataset *d, size_t most, ddpm_error *err)
 {
     char **name, left_out[160];

@@ -61,8 +61,8 @@ static void be_silent(j_common_ptr c)
     (void)c;
 }
 
-/* Is called by libjpeg now and then.  Each scan goes over the whole picture, however few bytes it has, so
-   many scans could keep a reader busy for hours. */
+/* Is called by libjpeg now and then, and bounds the number of scans.  Each scan goes over the whole
+   picture, however few bytes it has: a large number could keep a reader busy for hours. */
 static void count_scans(j_common_ptr c)
 {
     struct job *j = c->client_data;

@@ -1,4 +1,5 @@
-/* Keeps every block of a run in a list, so that a jump out of the run loses none (unchecked.h). */
+/* Keeps every block of a run in a list, so that a jump out of the run can release all of them
+   (unchecked.h). */
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>

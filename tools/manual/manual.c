@@ -136,6 +136,7 @@ static void put_groups(FILE *f, const struct command *c)
     const struct option *o;
     struct option_walk w = { .command = c };
     bool open = false;
+
     while ((o = option_next(&w))) {
         if (w.begins_group)
             fprintf(f, "%s.Ss %s\n.Bl -tag -width Ds\n", open ? ".El\n" : "", w.group);
@@ -149,8 +150,10 @@ static void write_page(const struct command_entry *e)
 {
     const struct command *c = e->command;
     char page[64], name[64];
+
     snprintf(name, sizeof name, "ddpm-%s", c->name);
     snprintf(page, sizeof page, "DDPM-%s", c->name);
+
     for (char *p = page; *p; p++)
         *p = (char)toupper((unsigned char)*p);
 
@@ -237,6 +240,7 @@ static void put_choices(FILE *f, const struct command *c, const struct option *o
     fprintf(f, "    '%s --%s'", c->name, o->name);
     if (o->letter)
         fprintf(f, "|'%s -%c'", c->name, o->letter);
+
     fputs(") words='", f);
     for (const char *const *p = o->choices(); *p; p++)
         fprintf(f, "%s%s", p == o->choices() ? "" : " ", *p);
@@ -249,6 +253,7 @@ static void put_valued(FILE *f, const struct command *c)
     const struct option *o;
     struct option_walk w = { .command = c };
     const char *between = "    ";
+
     while ((o = option_next(&w)))
         if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
             fprintf(f, "%s'%s --%s'", between, c->name, o->name);
@@ -265,6 +270,7 @@ static void put_options(FILE *f, const struct command *c)
     const struct option *o;
     struct option_walk w = { .command = c };
     fprintf(f, "    '%s '*) words='", c->name);
+
     for (const char *between = ""; (o = option_next(&w)); between = " ") {
         fprintf(f, "%s--%s", between, o->name);
         if (o->letter)
