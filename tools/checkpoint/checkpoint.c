@@ -1,6 +1,5 @@
-/* Opens a checkpoint that another program wrote (checkpoint.h): finds and reads its files, chooses
-   the U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known of the
-   weights. */
+/* Opens a checkpoint that another program wrote (checkpoint.h).  It finds and reads the files, chooses the
+   U-Net among their tensors (unwrap.h), lays out each tensor, and joins what is known about the weights. */
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@ enum opcode {
     OP_FRAME = 0x95,
     OP_STOP = '.',
 
-    /* Values.  The STRING opcodes are names from Python 2, which wrote byte strings. */
+    /* Values.  The STRING opcodes are from Python 2, which wrote names as byte strings. */
     OP_NONE = 'N',
     OP_NEWTRUE = 0x88,
     OP_NEWFALSE = 0x89,

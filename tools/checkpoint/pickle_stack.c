@@ -1,4 +1,4 @@
-/* The bytes, stack, marks, memo and nodes of the pickle machine (pickle_stack.h).
+/* Keeps the bytes, stack, marks, memo and nodes of the pickle machine (pickle_stack.h).
 
    After the first error every function still returns something harmless, so that pickle.c need not
    ask after each step. */

@@ -11,7 +11,7 @@
 struct named {
     const char *name;
     struct source *source;
-    const void *item; /* struct dd_entry of a safetensors file, struct pickle_node of a torch file */
+    const void *item; /* struct dd_entry for a safetensors file, struct pickle_node for a torch file */
 };
 
 struct state {

@@ -274,7 +274,7 @@ static const char *kind_name(const struct pickle_node *n)
     return name[n->kind];
 }
 
-/* Fills in the error why a file without states is no checkpoint. */
+/* Fills in the error that tells why a file without states is no checkpoint. */
 static int no_states(const struct source *s, ddpm_error *err)
 {
     if (s->nameless)

@@ -6,8 +6,8 @@
 #include "checkpoint/tensor_names.h"
 #include "checkpoint/unet_candidates.h"
 
-/* How each kind of U-Net is known: the name of a tensor (first), and how another begins (second).
-   buffers: the module around it keeps a noise schedule. */
+/* Each kind of U-Net is known by the name of one tensor (first) and the beginning of another name
+   (second).  buffers: the module around it keeps a noise schedule. */
 static const struct {
     const char *first, *second;
     int buffers;

@@ -1,4 +1,4 @@
-/* Functions that the families share when they read a checkpoint: see conversion.h. */
+/* Holds the functions that the families share when they read a checkpoint (conversion.h). */
 #include "family/conversion.h"
 #include <math.h>
 #include <stdarg.h>

@@ -235,7 +235,7 @@ static bool ends_in(const char *path, const char *tail)
 }
 
 /* Returns true when one place, such as a file, gives a setting two different values.  A diffusers folder
-   may. */
+   may do that, so it never counts. */
 static bool contradict(const struct setting *a, const struct setting *b)
 {
     return a->from == b->from && a->from != SETTINGS_FOLDER && !strcmp(a->where, b->where) &&

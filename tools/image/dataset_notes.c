@@ -1,4 +1,4 @@
-/* Tells what users should know of a data set, once (dataset.h). */
+/* Tells users, once, what they should know about a data set (dataset.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void say(struct teller *t)
     t->tell(t->user, t->line);
 }
 
-/* Tells of test batches and of files that are no pictures. */
+/* Tells about test batches, and about files that are no pictures. */
 static void say_left_out(struct teller *t)
 {
     const struct dataset *d = t->d;
@@ -62,7 +62,7 @@ static void list_classes(struct teller *t, const struct image_folder *f)
         if (i >= CLASSES_NAMED && i < f->classes - 1)
             continue;
 
-        /* Dots stand for the classes that are passed over. */
+        /* Dots stand for the classes that are left out. */
         const char *before = i ? "," : "";
         if (i > CLASSES_NAMED)
             before = " ...";
@@ -71,7 +71,7 @@ static void list_classes(struct teller *t, const struct image_folder *f)
     }
 }
 
-/* Tells which class is which number, or that the sub-folders are no classes. */
+/* Tells which class has which number, or that the sub-folders are no classes. */
 static void say_classes(struct teller *t)
 {
     const struct image_folder *f = &t->d->folder;

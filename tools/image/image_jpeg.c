@@ -153,6 +153,7 @@ int image_jpeg(struct image_file *p, int *orientation, const struct image_source
     j.error.output_message = be_silent;
     j.jpeg.client_data = &j;
 
+    /* leave() and count_scans() come back here with 1. */
     if (!setjmp(j.back))
         code = decode(&j);
     else if (j.memory)
