@@ -35,11 +35,10 @@ struct source {
     int optimizer;       /* an optimizer's state lies beside the weights */
 
     /* These describe an average that is a list of tensors without names, as torch_ema keeps one. */
-    const char *nameless; /* its path ("ema.shadow_params"), or NULL */
-    const struct pickle_node
-        *unnamed;           /* the list; NULL when there is none, or when several are equally likely */
-    int shadow;             /* it is called shadow_params, which is preferred to every other list */
-    const char *named_like; /* path of the state whose names it was given, or NULL */
+    const char *nameless;              /* its path ("ema.shadow_params"), or NULL */
+    const struct pickle_node *unnamed; /* the list; NULL: there is none, or several are equally likely */
+    int shadow;                        /* it is called shadow_params, which is preferred to other lists */
+    const char *named_like;            /* path of the state whose names it was given, or NULL */
 
     /* The caller sets these. */
     const char *beside; /* name of a file beside this one with the average, or NULL */

@@ -201,6 +201,7 @@ int candidates_choose(struct choice *out, const struct candidate **chosen, const
 
     /* Weights count as raw only if the same file also has an average, which --part may have excluded. */
     int average_left = averages && !any_average(all);
+
     /* If only raw weights are wanted, any average will do to label them.  The raw weights must be one set
        in every case: they are the result, or the average is compared with them (unwrap.c). */
     if ((code = single(&average, all, 1, raw_alone)) != DDPM_OK || (code = single(raw, all, 0, 0)) != DDPM_OK)
