@@ -36,12 +36,11 @@ struct forward {
     ddpm_net *net;
     size_t n, c, h, w, outputs;
 
-    float *x;         /* [n, h, w, c] */
-    float *t;         /* [n] */
-    int32_t *classes; /* [n], or NULL */
-    float *out;       /* [n, h, w, outputs] */
-    float *plain,
-        *expected; /* [n, outputs, h, w]: out in the file's order; expected NULL: the file has none */
+    float *x;                /* [n, h, w, c] */
+    float *t;                /* [n] */
+    int32_t *classes;        /* [n], or NULL */
+    float *out;              /* [n, h, w, outputs] */
+    float *plain, *expected; /* [n, outputs, h, w]: out as in the file, and its tensor `out` or NULL */
     struct dd_output output;
 };
 
