@@ -1,6 +1,6 @@
 /* ddpm.h: U-Nets of "Denoising Diffusion Probabilistic Models" (Ho, Jain, Abbeel 2020) on ordinary CPUs.
 
-   The way.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
+   The parts.  A model is a file: a configuration, a noise schedule and weights.  A network is a model made
    ready to run on this machine.  A chain is the list of steps that are taken.  A sampler leads a batch of
    images down a chain, from noise to images, by calling the network.  A bound measures what an image costs in
    bits.  A trainer makes the weights of a model better.  Each section below has one of these, in this order.
@@ -12,16 +12,16 @@
    Errors.  A function that can fail returns DDPM_OK or another code below, and then fills *err (which may be
    NULL) with one sentence: what, where, expected, found, what to do.  Nothing prints and nothing exits.
 
-   Memory.  A create or open allocates, the free or close of the same kind releases (NULL is allowed).  What
-   they return by a pointer, such as tables, names and lists, belongs to the handle and lives as long as it.
-   After a create nothing can fail for want of memory.  A handle keeps copies of the options that it was
-   given; where it keeps a pointer of the caller's, the comment says so.
+   Memory.  A create or open allocates, the free or close of the same kind releases (NULL is allowed).
+   Tables, names and lists that a function returns belong to the handle and live as long as it.  After a
+   create no function can run out of memory.  A handle keeps copies of the options that it was given.  If it
+   keeps a caller's pointer, the comment says so.
 
    Threads.  A model is immutable once opened and may be shared between threads; every other handle belongs to
    one thread at a time.  After fork() a child process may go on with its parent's handles or create its own;
-   there each computes with one thread.  A caller's rounding mode, flush-to-zero and locale change no bit.  They are set
-   aside while a function works, on all its threads, for the functions that it calls back too, and are there
-   again when it returns.
+   in the child each handle computes with one thread.  A caller's rounding mode, flush-to-zero and locale
+   change no bit: every function works under the defaults, on all its threads and in the functions that it
+   calls back, and restores the caller's settings when it returns.
 
    Example.  One image of a model file as PGM or PPM on standard output; cc image.c $(pkg-config --cflags
    --libs ddpm) -lm
@@ -103,7 +103,7 @@ enum {
     DDPM_ECREATE,      /* an output cannot be created */
     DDPM_EPERM,        /* no permission */
     DDPM_ENOMEM,       /* out of memory, or no thread could be started */
-    DDPM_EUNSUPPORTED, /* this CPU or build cannot */
+    DDPM_EUNSUPPORTED, /* this CPU or build cannot do it */
     DDPM_ENAN,         /* the network produced NaN or infinity */
     DDPM_ECALLBACK     /* a caller's function returned non-zero */
 };
@@ -122,15 +122,17 @@ typedef struct ddpm_model ddpm_model;
    x0, or v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho 2022). */
 enum { DDPM_EPS, DDPM_X0, DDPM_V };
 
-/* The model's own variance of a reverse step: beta, beta_tilde (Ho et al. 2020, section 3.2), its logarithm
-   learned, or learned between the logarithms of the two (Nichol and Dhariwal 2021, equation 15). */
+/* The model's own variance in a reverse step: beta or beta_tilde (Ho et al. 2020, section 3.2); its
+   logarithm is learned; or it is learned between the logarithms of beta and beta_tilde (Nichol and Dhariwal
+   2021, equation 15). */
 enum { DDPM_BETA, DDPM_BETA_TILDE, DDPM_LEARNED, DDPM_LEARNED_RANGE };
 
-/* The rows of a tuned solver's table, each [K] in the order of a chain: position 0 is left last.  T: steps,
-   rising within 0 to T - 1; between whole ones ln(alpha_bar / (1 - alpha_bar)) is linear in t.  FED: the
-   steps that the network is told instead, within 0 to T - 1.  OF_X to BEFORE2: corrections of
-   DPM-Solver++(2M), 0 for none: a and b of the factors 1 + a of x and 1 + b of the predictions, and the
-   weights of the two predictions before, less the present one. */
+/* The rows of a tuned solver's table, each [K] in the order of a chain, whose position 0 is left last.  T
+   holds steps, rising within 0 to T - 1; between whole steps ln(alpha_bar / (1 - alpha_bar)) is linear in
+   t.  FED holds the steps that the network is told instead, within 0 to T - 1.  OF_X to BEFORE2 hold
+   corrections of DPM-Solver++(2M); 0 corrects nothing.  They are a and b of the factors 1 + a of x and 1 +
+   b of the predictions, and the weights of the differences between the two earlier predictions and the
+   present one. */
 enum {
     DDPM_TUNED_T,
     DDPM_TUNED_FED,
@@ -141,59 +143,59 @@ enum {
     DDPM_TUNED_ROWS
 };
 
-/* A solver of K steps that was learned for one model, and what is known of it.  error, untuned and equals
+/* A solver of K steps that was learned for one model, and its measured quality.  error, untuned and equals
    were measured on `images` other noises. */
 typedef struct ddpm_tuned {
     int K;
     const double *table; /* [DDPM_TUNED_ROWS, K] */
-    const char *teacher; /* the solver whose images it was to make, such as "dpmpp, 60 steps" */
+    const char *teacher; /* the solver whose images it was to imitate, such as "dpmpp, 60 steps" */
     int images;
-    double error;   /* the mean of |x0 - the teacher's| per element */
-    double untuned; /* the same of the best untuned solver of K steps */
-    int equals;     /* the least number of untuned steps that come as near; 0: none that was tried */
+    double error;   /* the mean of |x0 - x0 of the teacher| per element */
+    double untuned; /* the same for the best untuned solver of K steps */
+    int equals;     /* the least untuned steps that come as near; 0: no tried number does */
 } ddpm_tuned;
 
-/* A model's description.  A caller with a network of his own fills one by hand. */
+/* A model's description.  A caller with a network of his own fills it in by hand. */
 typedef struct ddpm_about {
-    int height, width, channels, outputs; /* outputs: channels, or twice as many with a learned variance */
-    int classes, steps;                   /* 0: no classes; T */
+    int height, width, channels, outputs; /* outputs is channels, or 2 channels with a learned variance */
+    int classes, steps;                   /* classes is 0 without classes; steps is T */
     int prediction, variance;             /* DDPM_EPS...; DDPM_BETA... */
-    double clip, t_scale;           /* x0 is clipped to +-clip, 0: not; the network is fed t * t_scale */
+    double clip, t_scale;           /* x0 is clipped to +-clip, or not if 0; the network gets t * t_scale */
     const double *beta, *alpha_bar; /* [steps] the schedule */
-    const double *gamma, *mse;      /* [steps] of the network's eps: mean square, and error; or NULL */
-    const char *json, *id;          /* metadata as text; SHA-256 of the tensors, "" until saved */
-    const ddpm_tuned *tuned;        /* [tuned_count] in order of K */
+    const double *gamma, *mse; /* [steps] mean square and mean squared error of the network's eps, or NULL */
+    const char *json, *id;     /* metadata as text; SHA-256 of the tensors, "" until saved */
+    const ddpm_tuned *tuned;   /* [tuned_count] in order of K */
     int tuned_count;
 } ddpm_about;
 
-/* Opens a model file, whose format is in model-file.md.  The file is mapped, so it must stay; replacing it by
-   rename is fine.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM; DDPM_EDATA: it is no model, or a
-   training checkpoint whose hash is wrong. */
+/* Opens a model file, whose format is in model-file.md.  The file is mapped, so it must not change;
+   replacing it by rename is allowed.  DDPM_EMISSING, DDPM_EPERM, DDPM_EIO, DDPM_ENOMEM; DDPM_EDATA: it is
+   not a model, or it is a training checkpoint whose hash is wrong. */
 DDPM_API int ddpm_model_open(ddpm_model **m, const char *path, ddpm_error *err);
 
-/* The same of data [size] in memory, which must outlive the model. */
+/* Opens a model in data [size] in memory, which must outlive the model. */
 DDPM_API int ddpm_model_open_memory(ddpm_model **m, const void *data, size_t size, ddpm_error *err);
 DDPM_API void ddpm_model_close(ddpm_model *m);
 
-/* Returns what the model is; it lives as long as the model. */
+/* Returns the model's description, which lives as long as the model. */
 DDPM_API const ddpm_about *ddpm_model_about(const ddpm_model *m);
 
-/* Recomputes the SHA-256 of the tensors.  DDPM_EDATA when it is not the id. */
+/* Recomputes the SHA-256 of the tensors.  DDPM_EDATA: it differs from the id. */
 DDPM_API int ddpm_model_check(const ddpm_model *m, ddpm_error *err);
 
-/* Makes a new model from the metadata of a model file: "version", "net", "diffusion" and "source" as there;
-   "id" is not read.  Weights are zero.  time.freq and the schedule.* tensors are filled where "name" is a
-   known schedule.  DDPM_EDATA, DDPM_ENOMEM. */
+/* Makes a new model from the metadata of a model file: "version", "net", "diffusion" and "source" as in
+   model-file.md; "id" is not read.  Weights are zero.  time.freq is filled, and so are the schedule.*
+   tensors if "name" is a known schedule.  DDPM_EDATA, DDPM_ENOMEM. */
 DDPM_API int ddpm_model_create(ddpm_model **m, const char *json, ddpm_error *err);
 
-/* Draws the weights of a created model.  Their law is that of torch at construction, their numbers are not:
-   U(-b, b) with b = 1/sqrt(fan_in); norms get 1 and 0. */
+/* Draws the weights of a created model.  Their distribution is that of torch's new layers, U(-b, b) with b
+   = 1/sqrt(fan_in), but their numbers differ.  Norms get 1 and 0. */
 DDPM_API void ddpm_model_init(ddpm_model *m, uint64_t seed);
 
 /* The types of ddpm_tensor.dtype. */
 enum { DDPM_F32, DDPM_F16, DDPM_F64 };
 
-/* data [dim[0], ..., dim[rank-1]] of this type. */
+/* A tensor: data [dim[0], ..., dim[rank-1]] of type dtype. */
 typedef struct ddpm_tensor {
     const char *name;
     int dtype, rank;
@@ -202,23 +204,23 @@ typedef struct ddpm_tensor {
 } ddpm_tensor;
 
 /* Returns how many tensors the model has, and their list in the order of names, which lives as long as the
-   model.  The data of a created model may be written: a converter fills one in this way. */
+   model.  The data of a created model may be written; a converter fills a model in this way. */
 DDPM_API size_t ddpm_model_tensors(const ddpm_model *m, const ddpm_tensor **list);
 
 enum { DDPM_SAVE_F16 = 1, DDPM_SAVE_REPLACE = 2 };
 
 /* Writes a model file beside path, synchronises it and renames it to path.  flags: DDPM_SAVE_F16 rounds
-   weights of two and more dimensions to half precision; without DDPM_SAVE_REPLACE a path that exists is
-   DDPM_ECREATE.  Nothing is left behind by a failure. */
+   weights of two and more dimensions to half precision; without DDPM_SAVE_REPLACE an existing path is
+   DDPM_ECREATE.  A failure leaves nothing behind. */
 DDPM_API int ddpm_model_save(const ddpm_model *m, const char *path, unsigned flags, ddpm_error *err);
 
-/* Makes a copy of m with statistics in place of what it had, gamma and mse [steps] as in ddpm_about, to be
-   saved. images: how many they come from, at least 1.  bits: what these images cost under the full chain, in
-   bits per dimension; NAN: not known. */
+/* Makes a copy of m with new statistics, to be saved.  gamma and mse [steps] are as in ddpm_about.  images
+   says how many images they come from, at least 1.  bits is the cost of these images under the full chain,
+   in bits per dimension, or NAN if it is not known. */
 DDPM_API int ddpm_model_add_statistics(ddpm_model **with, const ddpm_model *m, const double *gamma,
                                        const double *mse, int images, double bits, ddpm_error *err);
 
-/* Makes a copy of m with a tuned solver, in place of the one of as many steps if it has one, to be saved. */
+/* Makes a copy of m with a tuned solver, to be saved.  It replaces a solver of as many steps. */
 DDPM_API int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const ddpm_tuned *solver,
                                   ddpm_error *err);
 
@@ -226,59 +228,63 @@ DDPM_API int ddpm_model_add_tuned(ddpm_model **with, const ddpm_model *m, const 
 
 typedef struct ddpm_net ddpm_net;
 
-/* All zero is a good choice. batch: images run at once, 0: 1; ddpm_net_run takes any n, in slices of this.
-   threads: 0: OMP_NUM_THREADS, or what affinity, control group quota and physical (performance) cores allow.
-   cpu: the best instruction set to use, one of ddpm_cpu_names; NULL: the best of this CPU. conv: the engine
-   of the convolutions, one of ddpm_conv_names; NULL: "auto"; "gemm" takes the least memory. */
+/* Options of a network; all zero is a good choice.  batch: images run at once, 0: 1; ddpm_net_run takes any
+   n, in slices of this size.  threads: 0 stands for OMP_NUM_THREADS, or for as many as affinity, control
+   group quota and physical (performance) cores allow.  cpu: the best instruction set to use, one of
+   ddpm_cpu_names; NULL: the best of this CPU.  conv: the engine of the convolutions, one of
+   ddpm_conv_names; NULL: "auto"; "gemm" takes the least memory. */
 typedef struct ddpm_net_options {
     int batch, threads;
     const char *cpu, *conv;
 } ddpm_net_options;
 
-/* Return the names, NULL last, "ref" and "auto" first.  Some of them this build or this CPU may not have. */
+/* Return the names of instruction sets and of engines, "ref" and "auto" first, NULL last.  This build or
+   CPU may lack some of them. */
 DDPM_API const char *const *ddpm_cpu_names(void);
 DDPM_API const char *const *ddpm_conv_names(void);
 
-/* Makes a network of the model; o may be NULL.  It takes from m what it needs, so m may be closed then.
-   DDPM_EUSAGE, DDPM_ENOMEM; DDPM_EUNSUPPORTED: no such instruction set or engine here. */
+/* Makes a network from the model; o may be NULL.  The network copies what it needs, so m may be closed
+   afterwards.  DDPM_EUSAGE, DDPM_ENOMEM; DDPM_EUNSUPPORTED: this machine or build lacks the instruction set
+   or engine. */
 DDPM_API int ddpm_net_create(ddpm_net **net, const ddpm_model *m, const ddpm_net_options *o, ddpm_error *err);
 DDPM_API void ddpm_net_free(ddpm_net *net);
 
-/* Fills out [n, h, w, outputs] = network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).
-   DDPM_EUSAGE: a class out of range.  DDPM_ENAN: the output of an image is not finite; err names the image
-   and the first layer, and the other images are right all the same. */
+/* Fills out [n, h, w, outputs] with network(x [n, h, w, channels], t [n] as fed, classes [n] or NULL).
+   DDPM_EUSAGE: a class is out of range.  DDPM_ENAN: the output of an image is not finite; err names the
+   image and the first layer, and the other images are right. */
 DDPM_API int ddpm_net_run(ddpm_net *net, float *out, const float *x, const float *t, const int32_t *classes,
                           int n, ddpm_error *err);
 
-/* Fills out [n, features] with the output of the middle block (without one, of the way down), its mean over
-   space, at x [n, d], all at step t of the model's chain, classes [n] or NULL.  The errors are those of
-   ddpm_net_run; nothing of out may be used after one. */
+/* Fills out [n, features] with the mean over space of the middle block's output (without that block, of the
+   way down), at x [n, d], all at step t of the model's chain, classes [n] or NULL.  The errors are those of
+   ddpm_net_run; after an error out means nothing. */
 DDPM_API int ddpm_net_features(ddpm_net *net, double *out, const double *x, double t, const int32_t *classes,
                                int n, ddpm_error *err);
 
-/* The network as samplers and bounds see it: fills out [n, m, d], where m = 1, or 2 with v behind the
-   prediction, from x [n, d], all at step t, and classes [n] or NULL.  Returns 0.  DDPM_ENAN: rows that are
-   not finite are dropped and the run goes on.  Any other value ends the run with DDPM_ECALLBACK.  *err is
-   passed through. */
+/* A network as samplers and bounds call it.  It fills out [n, m, d] from x [n, d], all at step t, and
+   classes [n] or NULL.  m is 1, or 2 if v follows the prediction.  It returns 0 when all went well.  After
+   DDPM_ENAN, rows that are not finite are dropped and the run goes on.  Any other value ends the run with
+   DDPM_ECALLBACK.  *err is passed through. */
 typedef int ddpm_eps_fn(void *user, double *out, const double *x, double t, const int32_t *classes, int n,
                         ddpm_error *err);
 
-/* This function for a ddpm_net, which is given as user.  It scales t and converts to float and back. */
+/* The ddpm_eps_fn of a ddpm_net, which is given as user.  It scales t and converts to float and back. */
 DDPM_API int ddpm_net_eps(void *net, double *out, const double *x, double t, const int32_t *classes, int n,
                           ddpm_error *err);
 
-/* One operation of a network. name: "down_blocks.0.resnets.0.conv1"; op: "conv"; engine: "dnnl:jit:avx512",
-   "" where there is no choice. height, width, channels: of its output. flops: floating-point operations for
-   one image; seconds: spent since the network was made, for all images. */
+/* One operation of a network.  name is such as "down_blocks.0.resnets.0.conv1", op "conv", engine
+   "dnnl:jit:avx512", or "" where there is no choice.  height, width and channels are those of its output.
+   flops counts floating-point operations for one image; seconds is the time for all images since the
+   network was made. */
 typedef struct ddpm_node {
     const char *name, *op, *engine;
     int height, width, channels;
     double flops, seconds;
 } ddpm_node;
 
-/* flops: of one image and step.  parameters: a count; the other sizes in bytes.
-   features: channels of the middle block, which ddpm_net_features gives.
-   cpu: "avx2"; engine_class: the text of model-file.md, "Engine class". */
+/* What a network is.  flops is for one image and step.  parameters is a count; the other sizes are in
+   bytes.  features is the number of channels that ddpm_net_features gives.  cpu is such as "avx2";
+   engine_class is the text of model-file.md, "Engine class". */
 typedef struct ddpm_net_about {
     int batch, threads;
     double flops;
@@ -287,8 +293,8 @@ typedef struct ddpm_net_about {
     const char *cpu, *engine_class;
 } ddpm_net_about;
 
-/* Return the number of operations and their list in the order of running, and what the network is.  Both live
-   as long as the network. */
+/* Return the number of operations with their list in the order of running, and the network's description.
+   Both live as long as the network. */
 DDPM_API size_t ddpm_net_nodes(const ddpm_net *net, const ddpm_node **list);
 DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
 
@@ -298,30 +304,30 @@ DDPM_API const ddpm_net_about *ddpm_net_describe(const ddpm_net *net);
 typedef struct ddpm_chain ddpm_chain;
 
 /* Makes the chain that takes `steps` of the model's T: a count "50", "all", a rising list "0,10,20,999"
-   ("999," is one step), or counts by section "iddpm:10,15,20" (Nichol and Dhariwal 2021, section 4).  spacing
-   says where a count puts them: one of ddpm_spacing_names; NULL: "iddpm".  The model's beta, unless it is
-   NULL, is taken where a step follows the one before it in the model's own chain.  DDPM_EUSAGE, DDPM_EDATA,
-   DDPM_ENOMEM. */
+   ("999," is one step), or counts by section "iddpm:10,15,20" (Nichol and Dhariwal 2021, section 4).
+   spacing says where the steps of a count lie: one of ddpm_spacing_names; NULL: "iddpm".  If the model's
+   beta is not NULL, it is used for each step that follows the one before it in the model's own chain.
+   DDPM_EUSAGE, DDPM_EDATA, DDPM_ENOMEM. */
 DDPM_API int ddpm_chain_respace(ddpm_chain **c, const ddpm_about *a, const char *steps, const char *spacing,
                                 ddpm_error *err);
 DDPM_API void ddpm_chain_free(ddpm_chain *c);
 
-/* Makes the chain of a->tuned with K steps, for the sampler "tuned".  DDPM_EUSAGE: the model has none; err
-   says which it has. */
+/* Makes the chain of a->tuned with K steps, for the sampler "tuned".  DDPM_EUSAGE: the model has no such
+   solver; err lists its solvers. */
 DDPM_API int ddpm_chain_tuned(ddpm_chain **c, const ddpm_about *a, int K, ddpm_error *err);
 
 /* Returns the names of the spacings, the default first, NULL last. */
 DDPM_API const char *const *ddpm_spacing_names(void);
 
-/* Makes a chain of t [K], alpha_bar [K].  t rises by at least 2^-16, which tells noise apart, within 0 to
-   65535. alpha_bar falls strictly from below 1; the last may be 0.  beta is 1 - alpha_bar_i /
-   alpha_bar_{i-1}. */
+/* Makes a chain from t [K] and alpha_bar [K].  t rises within 0 to 65535, by at least 2^-16, because the
+   noise is counted in such units.  alpha_bar falls strictly from below 1; the last may be 0.  beta is 1 -
+   alpha_bar_i / alpha_bar_{i-1}. */
 DDPM_API int ddpm_chain_create(ddpm_chain **c, int K, const double *t, const double *alpha_bar,
                                ddpm_error *err);
 
-/* The tables of a chain, [K] each (Ho et al. 2020, equations 4, 6 and 7): alpha = 1 - beta; q(x_{i-1} | x_i,
-   x0) = N(mean_x0 x0 + mean_xt x_i, beta_tilde I); log_snr = ln(alpha_bar / (1 - alpha_bar)). warning: one
-   sentence, such as that the chain does not begin in noise, or NULL. */
+/* The tables of a chain, [K] each (Ho et al. 2020, equations 4, 6 and 7): alpha = 1 - beta; q(x_{i-1} |
+   x_i, x0) = N(mean_x0 x0 + mean_xt x_i, beta_tilde I); log_snr = ln(alpha_bar / (1 - alpha_bar)).  warning
+   is NULL or one sentence, such as that the chain does not begin in noise. */
 typedef struct ddpm_tables {
     int K;
     const double *t, *alpha_bar, *beta, *beta_tilde, *mean_x0, *mean_xt, *log_snr;
@@ -331,102 +337,103 @@ typedef struct ddpm_tables {
 /* Returns the tables, which live as long as the chain. */
 DDPM_API const ddpm_tables *ddpm_chain_tables(const ddpm_chain *c);
 
-/* Fills beta [T] and alpha_bar [T] of a noise schedule by its name, "linear:1e-4,0.02", "cosine",
-   "scaled_linear:..." and others, as double arithmetic gives them.  DDPM_EUSAGE: there is no such schedule
-   (the text lists all), or it makes no chain. */
+/* Fills beta [T] and alpha_bar [T] of a noise schedule by its name, such as "linear:1e-4,0.02", "cosine" or
+   "scaled_linear:...", as double arithmetic gives them.  DDPM_EUSAGE: there is no such schedule (the text
+   lists all), or it does not make a chain. */
 DDPM_API int ddpm_betas(double *beta, double *alpha_bar, int T, const char *spec, ddpm_error *err);
 
 /* ---- noise ---- */
 
-/* Fills z [d] with N(0, I) for one image at step t; t = INFINITY is x_T.  draw counts further draws at the
-   same t.  It must depend on its arguments alone. */
+/* A noise function.  It fills z [d] with N(0, I) for one image at step t; t = INFINITY stands for x_T.
+   draw counts further draws at the same t.  The result must depend on the arguments alone. */
 typedef void ddpm_noise_fn(void *user, double *z, size_t d, uint32_t index, double t, int draw);
 
-/* The product's noise: Philox4x32-10 (Salmon et al. 2011) keyed by *(const uint64_t *)seed, see
-   model-file.md, "Noise". t counts in steps of 2^-16, from 0 to below 65536, or is INFINITY; draw is 0 to
-   2^24 - 1.  Outside there is no noise that is not also another's: z is NaN. */
+/* The library's noise: Philox4x32-10 (Salmon et al. 2011) keyed by *(const uint64_t *)seed, see
+   model-file.md, "Noise".  t counts in steps of 2^-16, from 0 to below 65536, or is INFINITY; draw is 0 to
+   2^24 - 1.  Beyond these ranges numbers would repeat, so z is NaN. */
 DDPM_API void ddpm_noise(void *seed, double *z, size_t d, uint32_t index, double t, int draw);
 
 /* ---- samplers: from noise to images ---- */
 
 typedef struct ddpm_sampler ddpm_sampler;
 
-/* Begin with ddpm_sampler_defaults, then set eps.  rate stays the caller's; NULL: the steps are as long as
-   alpha_bar says.  ddpm_sampler_create alone reads gamma and tuned. */
+/* Options of a sampler.  Begin with ddpm_sampler_defaults, then set eps.  rate stays the caller's; NULL:
+   alpha_bar gives the length of the steps.  gamma and tuned are read by ddpm_sampler_create only. */
 typedef struct ddpm_sampler_options {
-    const char *sampler, *variance; /* one of ddpm_sampler_names; one of ddpm_variance_names */
-    double eta, clip;               /* the noise of ddim and dpmpp, 0 to 1; as in ddpm_about */
-    int order;                      /* of dpmpp (1 to 3), unipc, ode (1, 2); 0: the sampler's default */
-    int corrector;                  /* Langevin steps at each t before the step that leaves it */
-    double snr;                     /* the signal-to-noise ratio of a Langevin step, between 0 and 1 */
-    const double *rate;             /* sde: beta(t) dt by position [K], read at every step; or NULL */
-    int prediction, outputs;        /* DDPM_EPS...; the m of ddpm_eps_fn */
-    int own_variance, T;            /* for the variance "auto": ddpm_about.variance and steps */
-    const double *gamma;            /* [T] for "analytic" and "auto": ddpm_about.gamma, or NULL */
-    const ddpm_tuned *tuned;        /* [tuned_count] the model's solvers */
+    const char *sampler, *variance; /* names of ddpm_sampler_names and ddpm_variance_names */
+    double eta, clip;               /* the noise of ddim and dpmpp, 0 to 1; clip as in ddpm_about */
+    int order;               /* the order of dpmpp (1 to 3), unipc, ode (1, 2); 0: the sampler's default */
+    int corrector;           /* how many Langevin steps come before the step that leaves a t */
+    double snr;              /* the signal-to-noise ratio of a Langevin step, between 0 and 1 */
+    const double *rate;      /* for sde: beta(t) dt by position [K], read at every step; or NULL */
+    int prediction, outputs; /* DDPM_EPS...; the m of ddpm_eps_fn */
+    int own_variance, T;     /* for the variance "auto": ddpm_about.variance and steps */
+    const double *gamma;     /* [T] for "analytic" and "auto": ddpm_about.gamma, or NULL */
+    const ddpm_tuned *tuned; /* [tuned_count] the model's solvers */
     int tuned_count;
-    uint64_t seed;    /* of the noise */
+    uint64_t seed;    /* the seed of the noise */
     ddpm_eps_fn *eps; /* the network: ddpm_net_eps, with a ddpm_net as eps_user */
     void *eps_user;
-    ddpm_noise_fn *noise; /* NULL: ddpm_noise of the seed */
+    ddpm_noise_fn *noise; /* NULL: ddpm_noise with this seed */
     void *noise_user;
 } ddpm_sampler_options;
 
-/* The options that a sampler takes, and what it does; 1: yes, 0: no. */
+/* What a sampler takes and does; 1: yes, 0: no. */
 typedef struct ddpm_sampler_traits {
     int takes_eta;            /* eta may be above 0 */
     int takes_variance;       /* every name of a variance; otherwise only "auto" */
-    int takes_analytic;       /* the variance "analytic" beside "auto" */
-    int order, highest_order; /* of a solver: the default of its orders 1 to highest; 0: no choice of order */
-    int corrector;            /* the fewest Langevin steps before each of its steps; -1: it takes none */
+    int takes_analytic;       /* besides "auto" it takes the variance "analytic" */
+    int order, highest_order; /* the default order, and the highest order; 0: there is no choice */
+    int corrector;            /* the fewest Langevin steps before each step; -1: it takes no Langevin steps */
     int noisy;                /* its steps draw noise even with eta 0 and variance "auto" */
     int encodes;              /* ddpm_sampler_encode works, with eta 0 and variance "auto" */
     int own_steps;            /* its steps were learned for the model: ddpm_chain_tuned makes the chain */
     int trusts_x0;            /* an error of x0 at the first step stays in the image to the end */
 } ddpm_sampler_traits;
 
-/* Return the names, the default or "auto" first, NULL last. */
+/* Return the names of samplers, the default first, and of variances, "auto" first; NULL last. */
 DDPM_API const char *const *ddpm_sampler_names(void);
 DDPM_API const char *const *ddpm_variance_names(void);
 
-/* Returns the traits of a sampler by its name, which live as long as the program; NULL: there is no such
-   sampler. */
+/* Returns the traits of a sampler by its name, which live as long as the program, or NULL if there is no
+   such sampler. */
 DDPM_API const ddpm_sampler_traits *ddpm_sampler_traits_of(const char *sampler);
 
-/* Fills *o: sampler "ddpm" (Ho et al. 2020, algorithm 2), variance "auto", eta 0, snr 0.16, seed 0, the
-   product's noise, and what the model says.  eps is still to be set. */
+/* Fills *o with the sampler "ddpm" (Ho et al. 2020, algorithm 2), variance "auto", eta 0, snr 0.16, seed 0,
+   the library's noise, and the model's settings.  eps is still to be set. */
 DDPM_API void ddpm_sampler_defaults(ddpm_sampler_options *o, const ddpm_about *a);
 
-/* Makes a sampler for up to `batch` images of d elements.  It keeps a copy of the chain.  warning [256], or
-   NULL, gets "" or one sentence, such as that beta at few steps is noisy.  DDPM_EUSAGE: options that do not
-   fit; DDPM_EDATA, DDPM_ENOMEM. */
+/* Makes a sampler for up to `batch` images of d elements.  It keeps a copy of the chain.  warning [256],
+   unless NULL, gets "" or one sentence, such as that beta at few steps is noisy.  DDPM_EUSAGE: options do
+   not fit; DDPM_EDATA, DDPM_ENOMEM. */
 DDPM_API int ddpm_sampler_create(ddpm_sampler **s, const ddpm_chain *c, const ddpm_sampler_options *o,
                                  size_t d, int batch, char *warning, ddpm_error *err);
 DDPM_API void ddpm_sampler_free(ddpm_sampler *s);
 
-/* Begins n <= batch images: index [n], classes [n] or NULL, and x [n, d] at chain position i.  x NULL: x_T
-   from noise, at i = K-1.  An image depends on its index, never on the others of its batch. */
+/* Begins n <= batch images with index [n], classes [n] or NULL, and x [n, d] at chain position i.  If x is
+   NULL, they begin with noise x_T at i = K-1.  An image depends on its index, never on the others of its
+   batch. */
 DDPM_API int ddpm_sampler_start(ddpm_sampler *s, const uint32_t *index, const int32_t *classes, int n,
                                 const double *x, int i, ddpm_error *err);
 
-/* Takes one step with all images.  DDPM_ENAN: err names an image whose prediction was not finite; such images
-   stay out from then on, as they were before the step, and the others have taken it.  DDPM_ECALLBACK: the
+/* Takes one step with all images.  DDPM_ENAN: err names an image whose prediction was not finite; such
+   images leave the run in their state before the step, and the others have taken it.  DDPM_ECALLBACK: the
    network failed; all images are as they were before the step. */
 DDPM_API int ddpm_sampler_step(ddpm_sampler *s, ddpm_error *err);
 
-/* Takes one step the other way, from position i to i + 1, where the sampler's traits say that it encodes: an
-   image that is started at position 0 becomes noise at K-1 (Song, Meng, Ermon 2021, section 4.3). */
+/* Takes one step the other way, from position i to i + 1, if the sampler's traits say that it encodes: an
+   image that starts at position 0 becomes noise at K-1 (Song, Meng, Ermon 2021, section 4.3). */
 DDPM_API int ddpm_sampler_encode(ddpm_sampler *s, ddpm_error *err);
 
 /* Returns how many steps are still to take. */
 DDPM_API int ddpm_sampler_left(const ddpm_sampler *s);
 
 /* Returns the state [buffers, batch, d], which belongs to the sampler: buffer 0 is x.  It may be saved and
-   restored, whole.  buffers may be NULL. */
+   restored as a whole.  buffers may be NULL. */
 DDPM_API double *ddpm_sampler_state(ddpm_sampler *s, size_t *buffers);
 
-/* Return what the name of the variance came to (beta, beta-tilde, learned, analytic), and whether steps draw
-   noise: if not, x_T alone makes the image. */
+/* Return the variance that the name stands for (beta, beta-tilde, learned, analytic), and whether steps
+   draw noise.  If they do not, x_T alone determines the image. */
 DDPM_API const char *ddpm_sampler_variance(const ddpm_sampler *s);
 DDPM_API int ddpm_sampler_noisy(const ddpm_sampler *s);
 
@@ -437,47 +444,49 @@ DDPM_API int ddpm_sampler_lost(const ddpm_sampler *s, int row);
 
 typedef struct ddpm_bound ddpm_bound;
 
-/* The bound of one image in bits per dimension (Ho et al. 2020, equation 5): total = prior (L_T) + the sum of
-   term [K], of which term[0] is L_0.  lost: 0, or 1 + the chain position at which the image was lost.  Beside
-   each term, [K] each: the mean squared errors of eps and of x0 as clipped, and of the network's own eps its
-   mean square (gamma) and its error (mse). */
+/* The bound of one image in bits per dimension (Ho et al. 2020, equation 5): total = prior (L_T) + the sum
+   of term [K], whose term[0] is L_0.  lost is 0, or 1 + the chain position at which the image was lost.
+   With each term come, [K] each: the mean squared errors of eps (mse_eps) and of the clipped x0 (mse_x0),
+   and the mean square (gamma) and mean squared error (mse) of the network's own eps. */
 typedef struct ddpm_bound_image {
     int lost;
     double total, prior;
     const double *term, *mse_eps, *mse_x0, *gamma, *mse;
 } ddpm_bound_image;
 
-/* Makes a bound, as ddpm_sampler_create a sampler.  The options' sampler, eta, order and corrector are not
-   read. noise NULL: that of the seed, but other numbers than those of sampling. */
+/* Makes a bound, as ddpm_sampler_create makes a sampler.  It ignores the options' sampler, eta, order and
+   corrector.  noise NULL: noise of the seed, but with other numbers than in sampling. */
 DDPM_API int ddpm_bound_create(ddpm_bound **b, const ddpm_chain *c, const ddpm_sampler_options *o, size_t d,
                                int batch, char *warning, ddpm_error *err);
 DDPM_API void ddpm_bound_free(ddpm_bound *b);
 
-/* Begins n <= batch images x0 [n, d], index [n], classes [n] or NULL. */
+/* Begins n <= batch images x0 [n, d] with index [n], and classes [n] or NULL. */
 DDPM_API int ddpm_bound_start(ddpm_bound *b, const double *x0, const uint32_t *index, const int32_t *classes,
                               int n, ddpm_error *err);
 
-/* Measures one term of every image.  The errors are those of ddpm_sampler_step. */
+/* Measures one term for every image.  The errors are those of ddpm_sampler_step. */
 DDPM_API int ddpm_bound_step(ddpm_bound *b, ddpm_error *err);
 
-/* Return how many terms are still to measure, and what the name of the variance came to. */
+/* Return how many terms are still to be measured, and the variance that the name stands for. */
 DDPM_API int ddpm_bound_left(const ddpm_bound *b);
 DDPM_API const char *ddpm_bound_variance(const ddpm_bound *b);
 
-/* Returns the bound of the image in this row, whole when no term is left.  It lives until the next start. */
+/* Returns the bound of the image in this row, which is complete when no term is left.  It lives until the
+   next start. */
 DDPM_API const ddpm_bound_image *ddpm_bound_read(ddpm_bound *b, int row);
 
 /* ---- formulas: x [d]; outputs may be inputs ---- */
 
-/* Fills xt = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) z, the jump from x0 (Ho et al. 2020, equation 4); with
-   alpha_t for alpha_bar, one step from x_{t-1} (equation 2). */
+/* Fills xt = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) z, the jump from x0 (Ho et al. 2020, equation 4).
+   With alpha_t in the place of alpha_bar it is one step from x_{t-1} (equation 2). */
 DDPM_API void ddpm_diffuse(double *xt, const double *x0, const double *z, double alpha_bar, size_t d);
 
-/* Fills x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless that is 0; it is NaN where p is. */
+/* Fills x0 from the prediction p (DDPM_EPS...), clipped to +-clip unless clip is 0.  Where p is NaN, x0 is
+   NaN. */
 DDPM_API void ddpm_x0(double *x0, const double *xt, const double *p, int prediction, double clip,
                       double alpha_bar, size_t d);
 
-/* Fills eps with what leads from x0 to xt. */
+/* Fills eps with the noise that leads from x0 to xt. */
 DDPM_API void ddpm_eps(double *eps, const double *xt, const double *x0, double alpha_bar, size_t d);
 
 /* Fills s with the score, -eps / sqrt(1 - alpha_bar). */
@@ -488,74 +497,76 @@ DDPM_API void ddpm_score(double *s, const double *eps, double alpha_bar, size_t 
 DDPM_API double ddpm_score_matching(const double *s, const double *z, double alpha_bar, size_t d);
 
 /* Returns L_simple, the mean of (eps - z)^2 (Ho et al. 2020, equation 14), which is 1 - alpha_bar times the
-   former. */
+   loss above. */
 DDPM_API double ddpm_l_simple(const double *eps, const double *z, size_t d);
 
 /* ---- training: algorithm 1 of Ho et al. 2020 ---- */
 
 typedef struct ddpm_trainer ddpm_trainer;
 
-/* The loss, a mean over images: L_simple; L_vlb, one term of the bound in bits per dimension times T; or
-   L_simple + L_vlb / 1000 (Nichol and Dhariwal 2021), where L_vlb trains the variance alone.  A learned
-   variance needs one of the last two, and they need it. */
+/* The losses, means over images: L_simple; L_vlb, one term of the bound in bits per dimension times T; or
+   L_simple + L_vlb / 1000 (Nichol and Dhariwal 2021), where L_vlb trains the variance alone.  A model with
+   a learned variance takes one of the last two; other models take L_simple. */
 enum { DDPM_SIMPLE, DDPM_VLB, DDPM_HYBRID };
 
-/* Begin with ddpm_trainer_defaults. */
+/* Options of a trainer.  Begin with ddpm_trainer_defaults. */
 typedef struct ddpm_trainer_options {
-    int batch, accumulate; /* images of one pass; passes that one step of the optimiser sums */
+    int batch, accumulate; /* images in a pass; passes in a step of the optimiser */
     int threads;           /* as in ddpm_net_options, like the next two */
     const char *cpu, *conv;
     int loss;       /* DDPM_SIMPLE... */
     double min_snr; /* gamma of min(SNR, gamma), which weights L_simple (Hang et al. 2023); 0: off */
     double rate, beta1, beta2, epsilon; /* Adam (Kingma and Ba 2015) */
-    double decay, clip;                 /* above 0: AdamW; the largest norm of the gradient, 0: any */
-    int64_t warmup, steps; /* steps in which the rate rises; steps > 0: then half a cosine, 0 at that step */
-    double ema;            /* decay of the average of the weights: min(ema, (1 + step) / (10 + step)) */
-    double dropout;        /* negative: the model's own */
-    uint64_t seed;         /* of timesteps, noise and dropout; see model-file.md, "Noise" */
+    double decay, clip; /* decay above 0: AdamW; clip: the largest norm of the gradient, 0: no limit */
+    int64_t warmup,
+        steps;      /* the rate rises for `warmup` steps; steps > 0: then falls by a half cosine to 0 */
+    double ema;     /* the average of the weights has the decay min(ema, (1 + step) / (10 + step)) */
+    double dropout; /* negative: the model's own */
+    uint64_t seed;  /* the seed of timesteps, noise and dropout; see model-file.md, "Noise" */
 } ddpm_trainer_options;
 
-/* step: how many are done.  loss: of this one.  norm: of the gradient before clipping. */
+/* The result of a step.  step: how many steps are done.  loss: the loss of this step.  norm: the norm of
+   the gradient before clipping. */
 typedef struct ddpm_trainer_report {
     int64_t step;
     double loss, rate, norm;
 } ddpm_trainer_report;
 
-/* Fills *o: batch 64, one pass, L_simple, Adam of rate 2e-4, clip 1, no warm-up, constant rate, ema 0.9999,
-   the model's dropout, seed 0. */
+/* Fills *o with batch 64, one pass, L_simple, Adam with rate 2e-4, clip 1, no warm-up, constant rate, ema
+   0.9999, the model's dropout, seed 0. */
 DDPM_API void ddpm_trainer_defaults(ddpm_trainer_options *o);
 
-/* Makes a trainer of the model, which may be closed then.  When m is a training checkpoint, the trainer goes
-   on from it: given the same options, to the same bits as if it had never stopped.  DDPM_EUSAGE, DDPM_EDATA,
-   DDPM_ENOMEM, DDPM_EUNSUPPORTED. */
+/* Makes a trainer from the model, which may be closed afterwards.  If m is a training checkpoint, the
+   trainer goes on from it; with the same options it gives the same bits as without the interruption.
+   DDPM_EUSAGE, DDPM_EDATA, DDPM_ENOMEM, DDPM_EUNSUPPORTED. */
 DDPM_API int ddpm_trainer_create(ddpm_trainer **t, const ddpm_model *m, const ddpm_trainer_options *o,
                                  ddpm_error *err);
 DDPM_API void ddpm_trainer_free(ddpm_trainer *t);
 
 /* Takes one step of the optimiser with x0 [accumulate * batch, h, w, c] in [-1, 1], classes [accumulate *
-   batch] or NULL.  Timesteps, noise and dropout of an image follow from the seed and how many images were
-   trained with before it. r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
-   range.  The trainer then stays as it was before the step. */
+   batch] or NULL.  Timesteps, noise and dropout of an image follow from the seed and the number of images
+   before it in training.  r may be NULL.  DDPM_ENAN names step and layer; DDPM_EUSAGE: a class is out of
+   range.  After an error the trainer is as it was before the step. */
 DDPM_API int ddpm_trainer_step(ddpm_trainer *t, const float *x0, const int32_t *classes,
                                ddpm_trainer_report *r, ddpm_error *err);
 
-/* Returns the steps of the optimiser behind the weights, with those of the checkpoint that was gone on
-   from. */
+/* Returns how many steps of the optimiser the weights have seen, those of the training checkpoint
+   included. */
 DDPM_API int64_t ddpm_trainer_done(const ddpm_trainer *t);
 
 /* Fills *loss (may be NULL) with the mean loss of n images x0 [n, h, w, c], with the averaged weights and
-   without dropout.  Timesteps and noise, others than those trained with, belong to (seed, first + k), so the
-   mean over a whole set does not depend on how it is divided. */
+   without dropout.  Timesteps and noise differ from those of training.  They belong to (seed, first + k),
+   so the mean over a whole set does not depend on how it is divided. */
 DDPM_API int ddpm_trainer_loss(ddpm_trainer *t, const float *x0, const int32_t *classes, int n,
                                uint32_t first, double *loss, ddpm_error *err);
 
 /* Makes a model with the averaged weights, float32, without the statistics of other weights.
 
-   whole: makes a training checkpoint, which also holds the trained weights themselves (raw.NAME), the
-   optimiser's moments (adam.m.NAME, adam.v.NAME), the second part of the average (average.low.NAME), and in
-   its metadata "train": {"trainer": {"step", "images", "average"}, "run": the caller's object run, as JSON
-   text, NULL: {}}. The file of such a checkpoint carries its SHA-256, and ddpm_model_open gives DDPM_EDATA if
-   that is wrong. */
+   If `whole` is set, it makes a training checkpoint, which also holds the trained weights themselves
+   (raw.NAME), the optimiser's moments (adam.m.NAME, adam.v.NAME), the second part of the average
+   (average.low.NAME), and in its metadata "train": {"trainer": {"step", "images", "average"}, "run": RUN}.
+   RUN is the caller's object `run` as JSON text, or {} if that is NULL.  The file of such a checkpoint
+   carries its SHA-256, and ddpm_model_open gives DDPM_EDATA if that is wrong. */
 DDPM_API int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole, const char *run,
                                 ddpm_error *err);
 
@@ -563,41 +574,42 @@ DDPM_API int ddpm_trainer_model(const ddpm_trainer *t, ddpm_model **m, int whole
 
 typedef struct ddpm_tuner ddpm_tuner;
 
-/* Begin with ddpm_tuner_defaults, then set K and t. */
+/* Options of a tuner.  Begin with ddpm_tuner_defaults, then set K and t. */
 typedef struct ddpm_tuner_options {
-    int K;           /* steps of the solver */
+    int K;           /* how many steps the solver takes */
     const double *t; /* [K] the steps to begin with, rising to T - 1; ddpm_tuner_create alone reads them */
-    int batch;       /* images of a step of tuning */
+    int batch;       /* how many images a step of tuning takes */
     int64_t steps;   /* the rates fall by half a cosine until then */
     int threads;     /* as in ddpm_net_options, like the next two */
     const char *cpu, *conv;
 } ddpm_tuner_options;
 
-/* Fills *o: 16 images and 400 steps. */
+/* Fills *o with 16 images and 400 steps. */
 DDPM_API void ddpm_tuner_defaults(ddpm_tuner_options *o);
 
-/* Makes a tuner, whose solver at first is DPM-Solver++(2M) at o->t.  m may be closed then. */
+/* Makes a tuner, whose solver is DPM-Solver++(2M) at o->t at first.  m may be closed afterwards. */
 DDPM_API int ddpm_tuner_create(ddpm_tuner **t, const ddpm_model *m, const ddpm_tuner_options *o,
                                ddpm_error *err);
 DDPM_API void ddpm_tuner_free(ddpm_tuner *t);
 
-/* Takes one step of Adam towards the teacher's images x0 [batch, d] of the noises x [batch, d]; classes
-   [batch] or NULL. *loss is the mean distance |x0' - x0| before the step.  DDPM_ENAN: nothing was changed. */
+/* Takes one step of Adam towards the teacher's images x0 [batch, d], made from the noises x [batch, d];
+   classes [batch] or NULL.  *loss is the mean of |x0' - x0| before the step, where x0' is the solver's
+   image.  DDPM_ENAN: nothing has changed. */
 DDPM_API int ddpm_tuner_step(ddpm_tuner *t, const double *x, const double *x0, const int32_t *classes,
                              double *loss, ddpm_error *err);
 
 /* Returns the present solver, [DDPM_TUNED_ROWS, K] as in ddpm_tuned.  The next call overwrites it. */
 DDPM_API const double *ddpm_tuner_table(ddpm_tuner *t);
 
-/* Returns all that changes, [count], the last number being how many steps are done.  Saved and restored
-   whole, it lets a tuner with the same options go on to the same bits. */
+/* Returns the state [count] that steps change; its last number says how many steps are done.  Saved and
+   restored as a whole, it lets a tuner with the same options go on to the same bits. */
 DDPM_API double *ddpm_tuner_state(ddpm_tuner *t, size_t *count);
 
 /* ---- stochastic differential equations and Langevin dynamics, of any process: x [d], all in double ---- */
 
-/* dx = f(x, t) dt + g(t) dW (Song et al. 2021, equation 5).  Each function is given user.
-   drift: fills f [d]; diffusion: returns g.
-   score: fills s [d] = grad ln p_t(x) and returns 0; NULL: the equation goes onward only. */
+/* The equation dx = f(x, t) dt + g(t) dW (Song et al. 2021, equation 5).  Each function is given user.
+   drift fills f [d]; diffusion returns g.  score fills s [d] with grad ln p_t(x) and returns 0; if it is
+   NULL, the equation goes onward only. */
 typedef struct ddpm_sde {
     void (*drift)(void *user, double *f, const double *x, double t, size_t d);
     double (*diffusion)(void *user, double t);
@@ -605,32 +617,32 @@ typedef struct ddpm_sde {
     void *user;
 } ddpm_sde;
 
-/* Takes x one Euler-Maruyama step of length h on from t; h < 0 is the reverse process (equation 6).  z [d] ~
-   N(0, I), NULL: the mean; work [2, d].  DDPM_EUSAGE: back without a score; DDPM_ECALLBACK: the score
-   failed. */
+/* Moves x by one Euler-Maruyama step of length h from t; h < 0 is the reverse process (equation 6).  z [d]
+   ~ N(0, I), or NULL for the mean; work [2, d].  DDPM_EUSAGE: a reverse step without a score;
+   DDPM_ECALLBACK: the score failed. */
 DDPM_API int ddpm_sde_step(const ddpm_sde *p, double *x, const double *z, double t, double h, double *work,
                            size_t d, ddpm_error *err);
 
-/* Takes x one step of the probability-flow ODE (equation 13) on, h of either sign; order 1 is Euler, 2 Heun.
-   work [3, d].  DDPM_EUSAGE: no score; DDPM_ECALLBACK: the score failed. */
+/* Moves x by one step of the probability-flow ODE (equation 13), with h of either sign; order 1 is Euler, 2
+   Heun.  work [3, d].  DDPM_EUSAGE: there is no score; DDPM_ECALLBACK: the score failed. */
 DDPM_API int ddpm_ode_step(const ddpm_sde *p, double *x, double t, double h, int order, double *work,
                            size_t d, ddpm_error *err);
 
-/* x <- x + delta/2 gradient + sqrt(delta) z, delta = a (b + step)^-gamma (Welling and Teh 2011, equation
-   4). */
+/* Langevin dynamics: x <- x + delta/2 gradient + sqrt(delta) z, with delta = a (b + step)^-gamma (Welling
+   and Teh 2011, equation 4). */
 typedef struct ddpm_langevin {
-    /* fills g [d] with the gradient of ln p, or its estimate from a minibatch, and returns 0 */
+    /* Fills g [d] with the gradient of ln p, or its estimate from a minibatch, and returns 0. */
     int (*gradient)(void *user, double *g, const double *x, int64_t step, size_t d, ddpm_error *err);
     void *user;
-    double a, b, gamma; /* a > 0; gamma 0: a constant step, else 1/2 < gamma <= 1 */
-    uint64_t seed;      /* of the noise */
+    double a, b, gamma; /* a > 0; gamma is 0 for a constant step, else 1/2 < gamma <= 1 */
+    uint64_t seed;      /* the seed of the noise */
     uint32_t index;
-    ddpm_noise_fn *noise; /* NULL: ddpm_noise; of step modulo 2^16, draw = step / 2^16 */
+    ddpm_noise_fn *noise; /* NULL: ddpm_noise, with t = step modulo 2^16 and draw = step / 2^16 */
     void *noise_user;
 } ddpm_langevin;
 
-/* Takes x [d] through the steps first, ..., first + steps - 1, below 2^40; work [2, d].  DDPM_EUSAGE;
-   DDPM_ECALLBACK: the gradient returned non-zero, which ends the run. */
+/* Takes x [d] through the steps first, ..., first + steps - 1, which lie below 2^40; work [2, d].
+   DDPM_EUSAGE; DDPM_ECALLBACK: the gradient returned non-zero, which ends the run. */
 DDPM_API int ddpm_langevin_run(const ddpm_langevin *l, double *x, double *work, size_t d, int64_t first,
                                int64_t steps, ddpm_error *err);
 
