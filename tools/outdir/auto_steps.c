@@ -75,9 +75,11 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
                         "--steps auto: %d images take %.3g s for a single step, and there are %.3g s: allow "
                         "more time, or ask for fewer",
                         a->n, a->n * step + saving, 0.9 * left);
+
     *steps = malloc(16);
     if (!*steps)
         return dd_error(err, DDPM_ENOMEM, "out of memory for a number");
+
     snprintf(*steps, 16, "%.0f", K);
     remark(a->command, a->common,
            "--steps auto: %s steps, at %.3g ms a step and image for %d images in %.3g s", *steps, 1e3 * step,
@@ -102,6 +104,7 @@ int auto_steps(char **steps, const struct auto_steps *a, ddpm_error *err)
         code = read_folder(steps, a->folder, err);
     if (code || !*steps)
         return code ? code : choose(steps, a, err);
+
     remark(a->command, a->common, "--steps auto: the %d steps that %s was begun with", count_steps(*steps),
            a->folder);
     return DDPM_OK;

@@ -26,6 +26,7 @@ int batch_open(struct batch *b, ddpm_error *err)
     w->todo = malloc((size_t)w->n * sizeof *w->todo);
     if (!w->todo)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d indices", w->n);
+
     int code = image_store_open(&b->image_store, w, err);
     b->lost = w->lost;
     return code;
@@ -79,6 +80,7 @@ static int save(struct batch *b, ddpm_error *err)
     if (!b->stop.n)
         return dd_error(err, TRY_LATER, "%s: %.20s, %d images made: the same command%s goes on from there",
                         a->folder, why.text, b->made, without);
+
     code = saved_batch_save(&b->stop, a->folder, a->part, a->header, err);
     if (code)
         return code;
@@ -96,9 +98,11 @@ static int load_saved(struct saved_batch *f, const struct batch *b, ddpm_error *
     *f = (struct saved_batch){ .n = 0 };
     if (a->force)
         return DDPM_OK;
+
     int code = saved_batch_load(f, b->generator, a->folder, a->part, a->header, err);
     if (code != DDPM_EDATA)
         return code;
+
     dd_error(&said, code, "%s; what it holds is made again", err->text);
     complain(b->generator->command, &said);
     return DDPM_OK;

@@ -81,6 +81,7 @@ static int read_others(struct image_store *a, ddpm_error *err)
     int code = shard_manifests_read(&others, a->folder, a->part, a->force ? NULL : a->header, err);
     if (code)
         return code;
+
     for (size_t i = 0; i < others.count; i++)
         a->begun = a->begun || others.manifest[i].header;
     code = manifest_join(&a->manifest, others.manifest, others.count, err);

@@ -88,6 +88,7 @@ static int read_asked(struct manifest *l, const cJSON *root, const char *where, 
     int code = dd_json_end(&j);
     if (code)
         return code;
+
     free(l->asked);
     l->asked = strdup(asked);
     return l->asked ? DDPM_OK : out_of_memory(l, err);
@@ -100,6 +101,7 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
     struct manifest_line *more = dd_memory_more(l->line, l->lines, sizeof *more);
     if (!more)
         return out_of_memory(l, err);
+
     l->line = more;
     struct manifest_line *line = &l->line[l->lines];
     *line = (struct manifest_line){ .place = l->lines };

@@ -104,6 +104,7 @@ static int count_listed(struct merge *m, struct missing *missing, const struct m
     uint32_t *index = malloc((l->lines + 1) * sizeof *index);
     if (!index)
         return dd_error(err, DDPM_ENOMEM, "%s: out of memory for %zu indices", m->folder, l->lines);
+
     for (size_t i = 0; i < l->lines; i++)
         index[i] = l->line[i].index;
 

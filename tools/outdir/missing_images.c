@@ -76,6 +76,7 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     int code = picture_read(&p, &text, a->path, err);
     if (code)
         return code == DDPM_EDATA ? DDPM_OK : code;
+
     char *wanted = recipe_text(a->recipe, &index, 1);
     *equal = wanted && recipe_same(text, wanted);
     code = wanted ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a picture");

@@ -119,6 +119,7 @@ static int load(struct saved_batch *f, const struct dd_safetensors *s, const str
     int code = saved_batch_create(f, generator, (int)index->dim[0], err);
     if (code)
         return code;
+
     f->taken = atoi(taken);
     code = load_tensors(f, s, path, err);
     if (code)

@@ -43,6 +43,7 @@ static int add(struct shard *s, const char *name, long place, long count, ddpm_e
                         name, place, count);
     if (count == 1)
         return DDPM_OK;
+
     s->number = (int)(s->number * count + place);
     s->of = (int)(s->of * count);
 
@@ -60,6 +61,7 @@ static int add_slurm_array(struct shard *s, ddpm_error *err)
     int code = variable(&id, "SLURM_ARRAY_TASK_ID", -1, err);
     if (code || id < 0)
         return code;
+
     code = variable(&count, "SLURM_ARRAY_TASK_COUNT", 1, err);
     if (!code)
         code = variable(&low, "SLURM_ARRAY_TASK_MIN", 0, err);
@@ -85,6 +87,7 @@ static int add_kubernetes(struct shard *s, ddpm_error *err)
     int code = variable(&index, "JOB_COMPLETION_INDEX", -1, err);
     if (code || index < 0)
         return code;
+
     code = variable(&count, "JOB_COMPLETIONS", 0, err);
     if (code)
         return code;
@@ -132,6 +135,7 @@ static int read_text(struct shard *s, const char *text, ddpm_error *err)
     if (number < 0 || of < 1 || *end || of > SHARDS_MAX || number >= of)
         return dd_error(err, DDPM_EUSAGE, "--shard %.40s: expected auto, or I/N such as 0/4, I at most N - 1",
                         text);
+
     s->number = (int)number;
     s->of = (int)of;
     return DDPM_OK;
@@ -171,6 +175,7 @@ void shard_tell(const struct shard *s, const struct command *command, const stru
         remark(command, c, "shard %d/%d, as %s says: %d of %d images", s->number, s->of, s->source, n, all);
     if (s->asked)
         return;
+
     dd_error(&said, DDPM_OK,
              "shard %d/%d, as %s says: %d of %d images, and exit code 75 until all are there; "
              "--shard auto if that is meant, --shard 0/1 for all",

@@ -29,6 +29,7 @@ static int part_length(const char *name, const char *before, const char *after)
     const char *number = name + b, *of;
     if (*number++ != '-' || !strspn(number, digits))
         return -1;
+
     of = number + strspn(number, digits);
     if (strncmp(of, "-of-", 4))
         return -1;

@@ -276,6 +276,7 @@ int saved_batch_create(struct saved_batch *f, const struct generator *s, int n, 
     f->state = calloc((size_t)n, (f->buffers + f->frames) * f->d * sizeof *f->state + sizeof *f->index);
     if (!f->state)
         return dd_error(err, DDPM_ENOMEM, "out of memory for the state of %d images", n);
+
     f->frame = f->state + (size_t)n * f->buffers * f->d;
     f->index = (uint32_t *)(void *)(f->frame + (size_t)n * f->frames * f->d);
     return DDPM_OK;

@@ -57,6 +57,7 @@ static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
                    : ddpm_chain_respace(&s->chain, s->about, r->steps, r->spacing, err);
     if (code)
         return code;
+
     const ddpm_tables *t = ddpm_chain_tables(s->chain);
     if (!(s->steps = list_text(t)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for a list of %d steps", t->K);
@@ -71,6 +72,7 @@ static int open_noise(struct generator *s, struct recipe *r, const struct genera
     r->noise = s->has_noise ? s->noise.sha256 : "";
     if (!s->has_noise)
         return DDPM_OK;
+
     const struct given_noise_needs needs = {
         .about = s->about,
         .chain = s->chain,
@@ -90,6 +92,7 @@ static int open_start(struct generator *s, struct recipe *r, const char *path, d
     if (path && (r->noise_to < t->t[0] || r->noise_to > t->t[s->top]))
         return dd_error(err, DDPM_EUSAGE, "--noise-to %g: the list of steps goes from %g to %g", r->noise_to,
                         t->t[0], t->t[s->top]);
+
     while (path && t->t[s->top] > r->noise_to)
         s->top--;
 

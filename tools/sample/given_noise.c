@@ -43,6 +43,7 @@ static int lead_of(uint64_t lead[2], const struct dd_safetensors *s, const char 
     const struct dd_entry *e = dd_safetensors_find(s, name);
     if (!e)
         return dd_error(err, DDPM_EDATA, "%s: there is no tensor %s", path, name);
+
     bool right = e->rank == leads + 3;
     for (int k = 0; right && k < 3; k++)
         right = e->dim[leads + k] == shape[k];

@@ -30,6 +30,7 @@ static struct color mean_of(const struct picture *p, int x, int y, int width, in
 {
     if (y >= height)
         return (struct color){ 0, 0, 0 };
+
     int left = (int)((int64_t)x * p->width / width), right = (int)((int64_t)(x + 1) * p->width / width);
     int top = (int)((int64_t)y * p->height / height), bottom = (int)((int64_t)(y + 1) * p->height / height);
     int64_t mean[3], count = (int64_t)(right - left) * (bottom - top);

@@ -117,6 +117,7 @@ static int check_places(const struct sample_settings *s, ddpm_error *err)
     if (s->force && (s->check_existing || s->retry_nan))
         return dd_error(err, DDPM_EUSAGE,
                         "--force makes all images again: leave out --check-existing and --retry-nan");
+
     int code = check_show(s, err);
     if (!code)
         code = check_scale(s, err);

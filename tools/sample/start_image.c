@@ -13,6 +13,7 @@ static int hash_pixels(struct start_image *s, size_t d, bool bytes)
     struct dd_hash h;
     if (dd_hash_begin(&h))
         return DDPM_ENOMEM;
+
     for (size_t e = 0; e < d; e++) {
         float value = (float)s->x[e];
         unsigned char level = (unsigned char)rint(127.5 * (s->x[e] + 1));

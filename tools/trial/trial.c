@@ -57,6 +57,7 @@ static int note_network(struct trials *t, const struct generator *s, ddpm_error 
     snprintf(t->engine_class, sizeof t->engine_class, "%s", a->engine_class);
     if (!(t->layer = calloc(t->layers + 1, sizeof *t->layer)))
         return dd_error(err, DDPM_ENOMEM, "out of memory for the profile of %zu layers", t->layers);
+
     for (size_t i = 0; i < t->layers; i++) {
         snprintf(t->layer[i].name, sizeof t->layer[i].name, "%s", node[i].name);
         snprintf(t->layer[i].op, sizeof t->layer[i].op, "%s", node[i].op);

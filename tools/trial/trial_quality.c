@@ -134,6 +134,7 @@ static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
     int code = evaluation_open(&e, t->model, t->data, &o, t->command, t->common, err);
     if (code)
         return code;
+
     code = evaluation_run(&e, NULL, NULL, err);
     *bits = code || interrupted ? NAN : eval_sums_mean(&e.eval_sums, EVAL_SUMS_TOTAL).mean;
     evaluation_close(&e);

@@ -193,6 +193,7 @@ static int load_tuner(struct tuning *t, const struct dd_safetensors *s, const ch
     int code = tuning_make_tuner(t, err);
     if (code)
         return code;
+
     double *state = ddpm_tuner_state(t->tuner, &count);
     code = read(state, s, "tuner", DD_F64, 1, count, path, err);
     if (!code)
@@ -248,6 +249,7 @@ int tuning_state_load(struct tuning *t, const char *path, ddpm_error *err)
     int code = dd_file_map(&f, path, err);
     if (code)
         return code;
+
     code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code) {
         code = compare(t, &s, path, err);
