@@ -115,6 +115,7 @@ static int resume(struct job *j, ddpm_error *err)
 
     if (!j->s->resume)
         return DDPM_OK;
+
     /* A run that begins anew has no file to read, but must be able to write one. */
     if (!strcmp(j->s->resume, "-"))
         return dd_error(err, DDPM_EUSAGE, "--resume -: what was found is kept in a file: name one");

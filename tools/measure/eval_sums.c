@@ -67,6 +67,7 @@ struct eval_sums_mean eval_sums_mean(const struct eval_sums *t, int column)
             sum += t->image[k * EVAL_SUMS_COLUMNS + (size_t)column];
 
     double mean = sum / n;
+
     /* Squares are summed in a second pass, as a sum of squares less the square of the sum would
            cancel. */
     for (size_t k = 0; k < t->images; k++)

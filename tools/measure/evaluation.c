@@ -138,6 +138,7 @@ static int measure(struct evaluation *e, size_t first, int n, struct progress *p
         e->late = too_late(e, begun, n, left);
         progress_at(p, done + (double)(e->eval_sums.K - left) * n);
         code = ddpm_bound_step(e->bound, err);
+
         /* A lost image drops out of its batch; the others go on. */
         if (code == DDPM_ENAN) {
             progress_clear(p);

@@ -239,6 +239,7 @@ static void conclude(struct frechet *f, double plain, const double *again, doubl
     double wider = student_quantile(least - 1) / normal_quantile() / sqrt(share);
 
     f->plain = plain;
+
     /* A fortieth of the sorted distances, 2.5 %, lies outside at either end.  Mirroring them at D puts
            the upper quantile at the lower end of the interval. */
     f->below = wider * fmax(0, again[FRECHET_ROUNDS - 1 - FRECHET_ROUNDS / 40] - mean);

@@ -23,6 +23,7 @@ static int read_folder(char **steps, const char *folder, ddpm_error *err)
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "steps");
     if (!code && cJSON_IsString(list) && !(*steps = strdup(list->valuestring)))
         code = dd_error(err, DDPM_ENOMEM, "out of memory for a list of steps");
+
     cJSON_Delete(root);
     shard_manifests_free(&p);
     return code;
@@ -35,6 +36,7 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
     struct generator s;
     struct time_budget p = *a->time_budget;
     double left = time_budget_left(&p), one, all;
+
     /* The shortest chain will do, as all steps take the same time. */
     r.steps = ddpm_model_about(a->model)->steps > 1 ? "2" : "1";
     r.keep_steps = 1;
@@ -48,6 +50,8 @@ static int measure(double *step, double *save, const struct auto_steps *a, ddpm_
     code = generator_time_budget(&s, &p, err);
     if (!code)
         code = generator_try(&s, 1, &one, err);
+
+    /* A batch may take less per image than a single one, so it is tried too if there is time. */
     if (!code && one * a->batch < left / 20) {
         code = generator_try(&s, a->batch, &all, err);
         one = all / a->batch;

@@ -116,6 +116,7 @@ static int resume(struct batch *b, ddpm_error *err)
     if (code)
         return code;
 
+    /* Only images that are still missing are finished, and only the others are begun anew. */
     saved_batch_keep(&f, b->work.todo, b->work.missing);
     leave_out(&b->work, &f);
     b->list = f.index;
@@ -132,6 +133,8 @@ int batch_run(struct batch *b, ddpm_error *err)
     const struct image_store *a = &b->image_store;
     struct image_work *w = &b->work;
     int code = saved_batch_check(a->folder, a->part, err);
+
+    /* If no image is missing, a saved batch is of no use. */
     if (!code && !w->missing)
         return saved_batch_remove(a->folder, a->part, err);
     if (!code)

@@ -17,6 +17,7 @@ static int check_text(const char *pattern, ddpm_error *err)
     struct dd_scan s;
     struct dd_scan_text t;
     bool plain = true;
+
     for (const char *p = pattern; *p; p++)
         plain = plain && (unsigned char)*p >= ' ' && *p != 127;
 

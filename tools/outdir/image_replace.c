@@ -59,9 +59,11 @@ int image_replace_check(struct image_store *a, const struct image_work *w, bool 
     for (int i = 0; i < w->n && !code && left; i++) {
         const char *name = image_store_path(a, w->index[i], NULL);
         bool counted = !readable || manifest_named(&a->manifest, name) || manifest_named(&a->replaced, name);
+
         /* A file that was not counted above is not subtracted. */
         left -= counted && image_replace_is_there(a->path);
     }
+
     if (code || !left)
         return code;
 
@@ -121,6 +123,7 @@ void image_replace_count(struct image_store *a)
     a->waiting = 0;
     for (size_t i = 0; i < a->replaced.files; i++)
         a->waiting += !manifest_named(&a->manifest, a->replaced.named[i]->file);
+
     /* A shard leaves the list to the others. */
     if (a->replaced.header && !a->waiting && !*a->part)
         unlink(a->replaced.path);

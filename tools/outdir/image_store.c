@@ -47,6 +47,7 @@ static int check_room(struct image_store *a, int missing, ddpm_error *err)
     if (statvfs(a->folder, &v)) /* then nothing is known about the room */
         return DDPM_OK;
 
+    /* Root may also use the blocks that are reserved for it. */
     double room = (double)(geteuid() ? v.f_bavail : v.f_bfree) * (double)v.f_frsize;
     estimate_size(a, &least, &most);
     if (missing * least > room)
@@ -141,6 +142,7 @@ static int prepare(struct image_store *a, struct image_work *w, ddpm_error *err)
     if (a->lock.folder < 0 && ((code = folder_make(a->folder, err)) || (code = image_store_lock(a, 0, err))))
         return code;
 
+    /* From here on no other process changes this part of the folder. */
     code = read_folder(a, w, err);
     if (!code)
         code = missing_images_find(a, w, err);
@@ -224,6 +226,7 @@ int image_store_add(struct image_store *a, uint32_t index, const double *frame, 
     if (code || !frame)
         return code ? code : manifest_add(&a->manifest, &line, err);
 
+    /* The hash is that of the temporary file, before it gets its name. */
     a->image.index = &index;
     code = image_output_open(&a->image, a->path, err);
     if (!code)

@@ -188,6 +188,8 @@ int info_images(const char *path, bool json, ddpm_error *err)
     cJSON *root = NULL;
     const struct manifest *first = NULL;
     int code = shard_manifests_read(&p, path, NULL, NULL, err);
+
+    /* All manifests have the same settings; a shard that was stopped at once has none yet. */
     for (size_t i = 0; i < p.count && !code && !first; i++)
         if (p.manifest[i].header)
             first = &p.manifest[i];
@@ -205,6 +207,7 @@ int info_images(const char *path, bool json, ddpm_error *err)
         count_lines(&c, &l, path);
         print_images(path, &c, root, json);
     }
+
     cJSON_Delete(root);
     manifest_free(&l);
     shard_manifests_free(&p);

@@ -57,6 +57,8 @@ static int read_fields(struct manifest_line *line, const cJSON *root, const char
 {
     static const char *const states[] = { "ok", "nan", NULL };
     struct dd_json j;
+
+    /* A line about a finished image has a hash; one about a lost image has the step and the seed. */
     dd_json_begin(&j, root, where, err);
     line->index = (uint32_t)dd_json_int(&j, "i", 0, INT32_MAX);
 
@@ -108,6 +110,8 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
     snprintf(where, sizeof where, "%.100s, line %zu", l->path, number);
 
     int code = dd_json_parse(&root, text, size, where, err);
+
+    /* Only shards have lines that say which images are asked for. */
     bool asked = !code && l->part && cJSON_HasObjectItem(root, "asked");
     if (!code)
         code = asked ? read_asked(l, root, where, err) : read_fields(line, root, where, err);
@@ -160,6 +164,7 @@ static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_er
             break;
         l->size += (size_t)(end - line) + 1;
     }
+
     l->torn = size - l->size;
     return DDPM_OK;
 }
@@ -229,6 +234,7 @@ static int note_contradictions(struct manifest *l, ddpm_error *err)
         struct manifest_line *next = &l->line[i + 1];
         if (line->index != next->index || !line->ok)
             continue;
+
         /* A hash that was noted before is handed on to the next line. */
         const char *hash = strcmp(line->sha256, next->sha256) ? line->sha256 : line->other;
         if (hash && !next->other && !(next->other = strdup(hash)))
@@ -294,6 +300,7 @@ int manifest_join(struct manifest *l, struct manifest *from, size_t count, ddpm_
         }
         from[i].lines = 0;
     }
+
     for (size_t k = 0; k < l->lines; k++)
         l->line[k].place = k;
 
@@ -321,7 +328,7 @@ int manifest_read(struct manifest *l, const char *folder, const char *part, ddpm
     int code = folder_regular(l->path, err);
     if (!code)
         code = dd_file_map(&f, l->path, err);
-    if (code == DDPM_EMISSING)
+    if (code == DDPM_EMISSING) /* then there is no manifest yet, and l->header stays NULL */
         return DDPM_OK;
     if (!code) {
         code = read_lines(l, (const char *)f.data, f.size, err);

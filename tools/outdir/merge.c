@@ -152,6 +152,7 @@ static int join_headers(struct manifest *l, const struct shard_manifests *p, con
         else if (!(l->header = strdup(from->header)))
             code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", from->path);
     }
+
     if (!code && !l->header)
         code = dd_error(err, DDPM_EMISSING, "%s has no manifest: it is no folder of ddpm sample --outdir",
                         m->folder);
@@ -221,6 +222,7 @@ int merge_missing(int *missing, const char *folder, const uint32_t *index, int n
 
     /* DDPM_EMISSING: there is no folder, or nothing is listed yet. */
     *missing = code == DDPM_EMISSING ? n : found.count;
+
     manifest_free(&l);
     shard_manifests_free(&p);
     return code == DDPM_EMISSING ? DDPM_OK : code;

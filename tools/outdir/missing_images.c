@@ -80,6 +80,7 @@ static int settings_equal(bool *equal, const struct image_store *a, uint32_t ind
     char *wanted = recipe_text(a->recipe, &index, 1);
     *equal = wanted && recipe_same(text, wanted);
     code = wanted ? DDPM_OK : dd_error(err, DDPM_ENOMEM, "out of memory for the settings of a picture");
+
     cJSON_free(wanted);
     free(text);
     picture_free(&p);

@@ -97,6 +97,7 @@ static int load_tensors(struct saved_batch *f, const struct dd_safetensors *s, c
             memcmp(e->dim, entry[i].dim, (size_t)e->rank * sizeof *e->dim))
             return dd_error(err, DDPM_EDATA, "%s: tensor %s is not as the sampler needs it", path,
                             entry[i].name);
+
         /* entry[i].data is f's own memory, const only because an entry is meant for reading. */
         memcpy((void *)(uintptr_t)entry[i].data, e->data, e->size);
     }
@@ -202,6 +203,7 @@ int saved_batch_remove(const char *folder, const char *part, ddpm_error *err)
     struct stat st;
     char *path = path_in(folder, part, err);
     int code = path ? DDPM_OK : DDPM_ENOMEM;
+
     /* In a folder that is read-only unlink fails even for a file that is not there. */
     if (path && lstat(path, &st) == 0 && unlink(path) && errno != ENOENT)
         code = dd_error(err, dd_file_code(errno, DDPM_ECREATE), "%s: cannot be removed: %s", path,

@@ -61,6 +61,7 @@ int shard_manifests_read(struct shard_manifests *p, const char *folder, const ch
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory for its manifests", folder);
 
     for (size_t i = 0; i < n && !code; i++) {
+        /* The part is the middle of the name: "-0-of-4" in manifest-0-of-4.jsonl. */
         snprintf(part, sizeof part, "%.*s", part_length(name[i], "manifest", ".jsonl"),
                  name[i] + strlen("manifest"));
         if (but && !strcmp(part, but))
@@ -70,6 +71,7 @@ int shard_manifests_read(struct shard_manifests *p, const char *folder, const ch
         if (!code && header && l->header && strcmp(l->header, header))
             code = recipe_compare(l->header, header, l->path, err);
     }
+
     dd_names_free(name, n);
     if (code)
         shard_manifests_free(p);
@@ -102,6 +104,7 @@ int shard_manifests_remove(const char *folder, ddpm_error *err)
         }
         free(path);
     }
+
     dd_names_free(name, n);
     return code || !n ? code : folder_synchronise(folder, err);
 }

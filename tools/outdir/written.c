@@ -32,6 +32,7 @@ void written_tell(const struct written *w, const struct command *command, const 
         return;
     }
 
+    /* A shard says how many images all shards make. */
     if (is_shared(w)) {
         snprintf(of, sizeof of, " of %d", w->all);
         snprintf(shard, sizeof shard, ", shard %d/%d", w->shard->number, w->shard->of);

@@ -147,6 +147,7 @@ int generator_try(struct generator *s, int n, double *seconds, ddpm_error *err)
         code = ddpm_sampler_step(s->sampler, err);
     *seconds = progress_seconds(&clock);
 
+    /* A trial that was lost or interrupted has still measured the time; the run itself will notice. */
     bool stopped = code == DDPM_ECALLBACK && interrupted;
     return code == DDPM_ENAN || stopped ? DDPM_OK : code;
 }
@@ -155,6 +156,8 @@ int generator_time_budget(struct generator *s, struct time_budget *p, ddpm_error
 {
     size_t buffers, image = (size_t)s->frames * s->d;
     double seconds;
+
+    /* Saving writes the sampler's whole state and the states to show. */
     ddpm_sampler_state(s->sampler, &buffers);
     double bytes = (double)((size_t)s->batch * (image + buffers * s->d) * sizeof(double));
     p->save = 0.25 + bytes / DISK;
@@ -188,6 +191,8 @@ static int run_batch(struct generator *s, struct progress *p, double done, ddpm_
             return DDPM_OK;
 
         double begun = progress_seconds(p);
+
+        /* DDPM_ECALLBACK: the network was not called any more, as the run is to stop. */
         int code = stopped(s, err);
         if (!code)
             code = take_step(s, p, err);
@@ -214,11 +219,13 @@ static int hand_on(struct generator *s, int first, const struct taker *to, struc
     size_t size = (size_t)s->frames * s->d;
     double ended = progress_seconds(p), seconds = (ended - begun) / s->rows;
     int code = DDPM_OK;
+
     for (int row = 0; row < s->rows && !code; row++) {
         int lost = ddpm_sampler_lost(s->sampler, row);
         s->lost += lost != 0;
         code = to->image(to->user, first + row, s->frame + (size_t)row * size, lost, seconds, err);
     }
+
     if (s->time_budget)
         time_budget_saved(s->time_budget, progress_seconds(p) - ended);
     s->rows = 0;
@@ -240,6 +247,7 @@ static int run_all(struct generator *s, const struct saved_batch *f, const uint3
     for (int first = 0; first < n && !code; first += s->batch) {
         int rows = n - first < s->batch ? n - first : s->batch;
         double begun = progress_seconds(p);
+
         /* The bar counts only the steps that were left; those that f has behind it are subtracted. */
         double done = s->done + (double)first * left - (double)(K - left) * rows;
         code = f ? start_from(s, f, first, rows, err) : start(s, index + first, rows, err);

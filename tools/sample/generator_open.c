@@ -135,6 +135,7 @@ static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
     }
 
     int code = ddpm_sampler_create(&s->sampler, s->chain, &o, s->d, s->batch, s->warning, err);
+
     /* Only a sampler with every choice of variance resolves `auto`; the others keep the name they were
        given. */
     if (!code && ddpm_sampler_traits_of(r->sampler)->takes_variance)

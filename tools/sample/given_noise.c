@@ -28,6 +28,7 @@ static int read_noise(double **out, const struct dd_safetensors *s, const char *
     else if (dd_dtype_to_double(plain, e->data, e->dtype, rows * d))
         code = dd_error(err, DDPM_EDATA, "%s: %s has type %s, expected floating point", path, name,
                         dd_dtype_name(e->dtype));
+
     /* Every image goes from [c, pixels] to [pixels, c]. */
     for (size_t i = 0; !code && i < rows * d; i++)
         (*out)[i / d * d + i % pixels * c + i % d / pixels] = plain[i];
@@ -110,6 +111,7 @@ int given_noise_open(struct given_noise *g, const char *path, const struct given
     const ddpm_about *a = needs->about;
     struct dd_file f = { .data = NULL };
     struct dd_safetensors s = { .entries = 0 };
+
     *g = (struct given_noise){
         .chain = ddpm_chain_tables(needs->chain),
         .d = (size_t)a->channels * (size_t)a->height * (size_t)a->width,
@@ -129,6 +131,7 @@ int given_noise_open(struct given_noise *g, const char *path, const struct given
 
     if (code)
         given_noise_close(g);
+
     dd_safetensors_free(&s);
     dd_file_unmap(&f);
     return code;

@@ -42,7 +42,7 @@ static struct color mean_of(const struct picture *p, int x, int y, int width, in
             for (int i = left; i < right; i++)
                 sum += p->pixel[((size_t)j * (size_t)p->width + (size_t)i) * (size_t)p->channels +
                                 (size_t)channel];
-        mean[c] = (sum + count / 2) / count;
+        mean[c] = (sum + count / 2) / count; /* rounded */
     }
     return (struct color){ (int)mean[0], (int)mean[1], (int)mean[2] };
 }

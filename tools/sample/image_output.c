@@ -51,6 +51,7 @@ static int head_of_array(FILE *f, const struct image_output *g, ddpm_error *err)
 {
     size_t dim[5];
     int rank = 0;
+
     if (!g->single)
         dim[rank++] = (size_t)g->n;
     if (g->layout.frames > 1)

@@ -146,6 +146,8 @@ int recipe_read(struct recipe *r, cJSON **root, uint32_t **index, int *n, const 
     }
 
     *n = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(*root, "indices"));
+
+    /* Without indices there is no list, and the text is refused. */
     int *list = *n > 0 ? malloc((size_t)*n * sizeof *list) : NULL;
     if (*n < 1)
         code =
@@ -178,6 +180,7 @@ static void tell_difference(char *text, size_t room, const cJSON *found, const c
     size_t skip = same > 2 * BEFORE ? same - BEFORE : 0;
     snprintf(text + n, room - n, "%s%s is %s%.60s there and %s%.60s here", n ? ", " : "", key,
              skip ? "..." : "", f + skip, skip ? "..." : "", w + skip);
+
     cJSON_free(there);
     cJSON_free(here);
 }
@@ -189,8 +192,10 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
     int code = recipe_parse(&f, found, name, err);
     if (code)
         return code;
-    if (!(w = cJSON_Parse(wanted)))
+    if (!(w = cJSON_Parse(wanted))) /* our own text is valid JSON, so there is no memory */
         code = dd_error(err, DDPM_ENOMEM, "%s: out of memory", name);
+
+    /* Keys that differ, and then keys that only `found` has. */
     cJSON_ArrayForEach(item, w)
         if (!cJSON_Compare(cJSON_GetObjectItemCaseSensitive(f, item->string), item, 1))
             tell_difference(differences, sizeof differences,
@@ -203,6 +208,7 @@ int recipe_compare(const char *found, const char *wanted, const char *name, ddpm
         code = dd_error(err, DDPM_EUSAGE,
                         "%s was begun with other settings, give the same or choose another folder: %s", name,
                         differences);
+
     cJSON_Delete(f);
     cJSON_Delete(w);
     return code;

@@ -22,6 +22,7 @@ static int hash_pixels(struct start_image *s, size_t d, bool bytes)
         else
             dd_hash_add(&h, &value, sizeof value);
     }
+
     dd_hash_end(&h, s->sha256);
     return DDPM_OK;
 }

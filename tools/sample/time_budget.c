@@ -39,6 +39,7 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
     time_t now = (time_t)dd_clock(CLOCK_REALTIME);
     struct tm t;
     char today[40];
+
     localtime_r(&now, &t);
     strftime(today, sizeof today, "%Y-%m-%d %H:%M", &t);
     t.tm_min = t.tm_sec = 0;
@@ -49,6 +50,7 @@ static int read_deadline(time_t *deadline, const char *text, ddpm_error *err)
                         "such as 2030-01-31 06:00",
                         text);
 
+    /* mktime makes the first day of the next month from a day after the last. */
     struct tm tomorrow = t;
     *deadline = mktime(&t);
     tomorrow.tm_mday++;

@@ -133,6 +133,7 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
         for (int e = (int)floor(log10(low)); e <= (int)ceil(log10(high)); e++)
             for (int k = 0; k < 3 && n < room; k++) {
                 double v = marks[k] * pow(10, e);
+
                 /* Tolerance, so that rounding does not lose a tick at the end of the axis. */
                 if (v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9))
                     tick[n++] = v;

@@ -247,6 +247,7 @@ int bench_plot_time(FILE *to, const struct bench_result *r, ddpm_error *err)
         return dd_error(err, DDPM_EIO, "no temporary file for gnuplot: %s", strerror(errno));
 
     begin(script, "time", "steps", "seconds per image", samplers_of(r->rows));
+
     /* The axis needs its ticks in order; the rows keep theirs. */
     qsort(K, (size_t)rows, sizeof *K, ascending);
     axis_write_at(script, 'x', &x, K, rows);

@@ -216,6 +216,7 @@ int quality_knee(const bool *front, const double *seconds, const double *distanc
     for (int i = 0; i < n; i++) {
         if (!front[i] || i == first || i == last)
             continue;
+
         /* The line from (0, 1) to (1, 0) is 1 - along; the knee is the point farthest below it. */
         double along = log(seconds[i] / seconds[first]) / log(seconds[last] / seconds[first]);
         double up = (distance[i] - distance[last]) / (distance[first] - distance[last]),

@@ -27,6 +27,7 @@ static int features_of(double *point, const struct trials *t, const struct trial
     for (int first = 0; first < t->n && !code; first += t->batch) {
         int n = t->n - first < t->batch ? t->n - first : t->batch;
         const unsigned char *pixel = one->images.pixel + (size_t)first * d;
+
         /* Levels 0 to 255 become -1 to 1.  Image k has class k modulo the number of classes, as when
                    it was made. */
         for (size_t e = 0; e < (size_t)n * d; e++)

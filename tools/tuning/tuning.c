@@ -33,6 +33,8 @@ static int make_batch(struct tuning *t, ddpm_sampler *s, int first, int n, ddpm_
 {
     uint32_t index[256];
     int32_t class[256];
+
+    /* An image's class depends on its index alone. */
     for (int k = 0; k < n; k++) {
         index[k] = (uint32_t)(first + k);
         class[k] = t->about->classes ? (first + k) % t->about->classes : 0;
@@ -51,6 +53,7 @@ static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options 
     ddpm_sampler *s = NULL;
     size_t buffers;
     int code = ddpm_sampler_create(&s, chain, o, t->d, t->batch, NULL, err);
+
     while (!code && !interrupted && first < last) {
         int n = last - first < t->batch ? last - first : t->batch;
         code = make_batch(t, s, first, n, err);
@@ -58,6 +61,7 @@ static int make(struct tuning *t, ddpm_chain *chain, const ddpm_sampler_options 
             take(user, t, first, n, ddpm_sampler_state(s, &buffers));
         first += n;
     }
+
     ddpm_sampler_free(s);
     ddpm_chain_free(chain);
     return code;
@@ -86,6 +90,7 @@ static void keep_images(void *user, struct tuning *t, int first, int n, const do
 {
     struct teaching *p = user;
     float *to = t->image + (size_t)first * t->d;
+
     for (size_t e = 0; e < (size_t)n * t->d; e++)
         to[e] = (float)x[e];
     t->taught = first + n;
@@ -100,10 +105,12 @@ int tuning_teach(struct tuning *t, ddpm_error *err)
     struct teaching p;
     ddpm_chain *chain;
     char text[16];
+
     snprintf(text, sizeof text, "%d", steps);
     if (t->taught == all)
         return DDPM_OK;
 
+    /* A run that goes on makes the images that are missing. */
     progress_begin(&p.progress, t->common, "images", all);
     p.progress.first = t->taught;
     p.progress.what = "teacher";
@@ -160,6 +167,8 @@ static int distance_tuned(double *mean, struct tuning *t, const double *table, i
 
     ddpm_sampler_options o = options_of(t, "tuned", 0);
     ddpm_chain *chain;
+
+    /* Both the chain, by its times, and the sampler, by its coefficients, take this one solver. */
     o.tuned = &solver;
     o.tuned_count = 1;
     int code = ddpm_chain_tuned(&chain, &about, K, err);
@@ -191,6 +200,7 @@ int tuning_make_tuner(struct tuning *t, ddpm_error *err)
     ddpm_tuner_options o;
     ddpm_chain *chain;
     char steps[16];
+
     snprintf(steps, sizeof steps, "%d", K);
     int code = ddpm_chain_respace(&chain, t->about, steps, t->spacing, err);
     if (code)
@@ -236,6 +246,7 @@ static int take_step(struct tuning *t, double *loss, ddpm_error *err)
     if (!x)
         return dd_error(err, DDPM_ENOMEM, "out of memory for %d images", TUNER_BATCH);
 
+    /* After the last image the first one follows again.  x is the noise from which the teacher made x0. */
     for (int k = 0; k < TUNER_BATCH; k++) {
         int index = (int)((first + k) % t->teach);
         uint64_t seed = t->seed;
@@ -295,6 +306,7 @@ static int finish(struct tuning *t, ddpm_error *err)
     if (code || interrupted)
         return code;
 
+    /* t->done owns the table from here on. */
     ddpm_tuner_free(t->tuner);
     t->tuner = NULL;
     t->table = NULL;
@@ -317,6 +329,7 @@ int tuning_solve(struct tuning *t, tuning_save_fn *save, void *user, ddpm_error 
     double end = end_of_share(t), loss;
     char what[24];
     int code = DDPM_OK;
+
     snprintf(what, sizeof what, "%d steps", t->K[t->at]);
     progress_begin(&p, t->common, "iterations", (double)t->iterations);
     p.first = *done;
@@ -325,6 +338,8 @@ int tuning_solve(struct tuning *t, tuning_save_fn *save, void *user, ddpm_error 
     while (!code && !interrupted && *done < (double)t->iterations && progress_now() < end) {
         code = take_step(t, &loss, err);
         bool last = *done >= (double)t->iterations || progress_now() >= end;
+
+        /* The state is saved after each measurement. */
         if (!code && ((int64_t)*done % EVERY == 0 || last)) {
             code = choose(t, err);
             if (!code && !interrupted)
@@ -333,6 +348,7 @@ int tuning_solve(struct tuning *t, tuning_save_fn *save, void *user, ddpm_error 
         snprintf(p.note, sizeof p.note, "distance %.4f, untuned %.4f", t->best, t->untuned);
         progress_at(&p, *done);
     }
+
     progress_clear(&p);
     return code || interrupted ? code : finish(t, err);
 }

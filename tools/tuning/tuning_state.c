@@ -26,8 +26,11 @@ static cJSON *settings_of(const struct tuning *t)
     char seed[24], steps[TUNING_SOLVERS_MOST * 6] = "";
     size_t used = 0;
     cJSON *o = cJSON_CreateObject();
+
     for (int i = 0; i < t->count; i++)
         used += (size_t)snprintf(steps + used, sizeof steps - used, "%s%d", i ? "," : "", t->K[i]);
+
+    /* The seed is text, as a JSON number does not hold 64 bits. */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     bool done = o && cJSON_AddStringToObject(o, "model", t->about->id) &&
                 cJSON_AddStringToObject(o, "engine class", ddpm_net_describe(t->net)->engine_class) &&
@@ -115,6 +118,7 @@ int tuning_state_save(const struct tuning *t, const char *path, ddpm_error *err)
         else
             code = dd_output_commit(&o, err);
     }
+
     cJSON_free(text);
     cJSON_free(figures);
     cJSON_Delete(settings);
@@ -162,6 +166,9 @@ static int load_done(struct tuning *t, const struct dd_safetensors *s, const cJS
         double *table = calloc(DDPM_TUNED_ROWS * (size_t)K, sizeof *table);
         if (!table)
             return dd_error_memory(err, path);
+
+        /* t->at counts the solver before it is read, so that tuning_close frees its table after an
+                   error. */
         *solver = (ddpm_tuned){ .K = K, .table = table, .teacher = tuning_teacher, .images = t->measure };
         snprintf(name, sizeof name, "done.%02d", t->at++);
 
@@ -189,6 +196,7 @@ static int load_tuner(struct tuning *t, const struct dd_safetensors *s, const ch
     if (!*known || t->at >= t->count)
         return dd_error(err, DDPM_EDATA, "%s: a solver is under way that was not asked for", path);
 
+    /* The tuner and its table are made as at the beginning, and then filled from the file. */
     t->spacing = *known;
     int code = tuning_make_tuner(t, err);
     if (code)
@@ -237,6 +245,7 @@ static int compare(const struct tuning *t, const struct dd_safetensors *s, const
         code = dd_json_parse(&found, text, strlen(text), path, err);
     if (!code)
         code = compare_settings(found, wanted, "", path, advice, err);
+
     cJSON_Delete(found);
     cJSON_Delete(wanted);
     return code;
@@ -252,6 +261,7 @@ int tuning_state_load(struct tuning *t, const char *path, ddpm_error *err)
 
     code = dd_safetensors_read(&s, f.data, f.size, path, err);
     if (!code) {
+        /* Other settings are the likelier mistake, so they are named before the hash is checked. */
         code = compare(t, &s, path, err);
         if (!code)
             code = dd_safetensors_check_hash(f.data, f.size, path, err);
