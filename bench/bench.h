@@ -24,7 +24,7 @@ int bench_sampler(int argc, char **argv);
    most or, if `most` is INT_MAX, no whole number. */
 double bench_number(const char *name, const char *text, double least, double most);
 
-/* Returns the seconds on a clock that nobody sets (CLOCK_MONOTONIC). */
+/* Returns the seconds on CLOCK_MONOTONIC, which is never set. */
 double bench_now(void);
 
 /* Seconds of a call: the median and the least over rounds. */

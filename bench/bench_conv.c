@@ -98,7 +98,7 @@ struct engine {
     double best;
 };
 
-/* Returns n floats from -1 to 1 in no order, allocated. */
+/* Returns n floats from -1 to 1 that look random, allocated. */
 static float *filled(size_t n)
 {
     float *x = dd_memory(n, sizeof(float));

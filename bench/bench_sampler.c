@@ -1,5 +1,5 @@
 /* Measures the time that each sampler adds to that of the network: the time of a step less that of the
-   network's nodes. A sampler spends it on arithmetic, noise, and conversion between float and double.
+   network's nodes.  A sampler spends it on arithmetic, noise, and conversion between float and double.
 
      ddpm-bench sampler [NAME|MODEL] [--batch N] [--threads N] [--steps N]  */
 #include "bench/bench.h"

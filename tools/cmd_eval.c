@@ -3,7 +3,7 @@
    squared errors of eps and x0.
 
    Noise depends only on seed, place in the data and t, so two chains are compared on the same noise, image by
-   image. Batch, threads and interruptions change no bit. */
+   image.  Batch, threads and interruptions change no bit. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>

@@ -8,8 +8,8 @@
 #include "measure/eval_sums.h"
 
 struct evaluation_options {
-    const char *steps, *spacing, *variance; /* as in command-line.md */
-    double clip;                            /* as in ddpm_about */
+    const char *steps, *spacing, *variance; /* texts of the options, see command-line.md */
+    double clip;                            /* bound of |x0|, see ddpm_about */
     uint64_t seed;
     int batch; /* images at a time; 0: up to 16 */
     int class; /* one class for all images; negative: each has its class in the data */

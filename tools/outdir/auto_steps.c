@@ -71,7 +71,7 @@ static int choose(char **steps, const struct auto_steps *a, ddpm_error *err)
     if (code)
         return code;
 
-    /* A tenth of the time is left for what was not measured. */
+    /* A tenth of the time is left for everything else. */
     double left = time_budget_left(a->time_budget), saving = save * batches;
     double K = fmin(floor((0.9 * left - saving) / (a->n * step)), T);
     if (!(K >= 1))

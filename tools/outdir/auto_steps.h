@@ -4,7 +4,7 @@
 #include "sample/time_budget.h"
 #include "sample/generator.h"
 
-/* The images to be made in the time, and what makes them. */
+/* The images to be made, and the parts of their generator. */
 struct auto_steps {
     const struct recipe *recipe; /* its steps are not read */
     const ddpm_model *model;

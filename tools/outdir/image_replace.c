@@ -54,7 +54,7 @@ static int count_there(size_t *there, struct image_store *a, bool readable, ddpm
 
 int image_replace_check(struct image_store *a, const struct image_work *w, bool readable, ddpm_error *err)
 {
-    size_t left; /* the images that this run would leave behind, which no manifest would list any more */
+    size_t left; /* images that this run would leave behind without a line in a manifest */
     int code = count_there(&left, a, readable, err);
     for (int i = 0; i < w->n && !code && left; i++) {
         const char *name = image_store_path(a, w->index[i], NULL);

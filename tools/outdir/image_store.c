@@ -118,7 +118,7 @@ static int open_manifest(struct image_store *a, const struct image_work *w, ddpm
     return code || !*a->part ? code : folder_synchronise(a->folder, err);
 }
 
-/* Reads what the folder holds and checks that this run may work there. */
+/* Reads the manifests and checks that this run may work in the folder. */
 static int read_folder(struct image_store *a, const struct image_work *w, ddpm_error *err)
 {
     int code = read_manifests(a, err);
@@ -131,6 +131,7 @@ static int read_folder(struct image_store *a, const struct image_work *w, ddpm_e
     return !code && !a->begun && !a->force ? folder_unshared(a->folder, err) : code;
 }
 
+/* Locks the folder, finds the missing images, and opens the manifest if there are any. */
 static int prepare(struct image_store *a, struct image_work *w, ddpm_error *err)
 {
     int code = DDPM_OK;

@@ -25,7 +25,7 @@ struct image_store {
     struct manifest manifest;
     struct image_output image; /* the file being written */
     char *header;              /* the recipe as text, the manifest's first line */
-    bool begun;                /* a manifest says what the folder holds */
+    bool begun;                /* a manifest with settings was found */
     /* The files that --force found in the places of its images, from manifest-replaced.jsonl.  `waiting`
        counts those whose images are still to be made; at 0 the list is removed. */
     struct manifest replaced;

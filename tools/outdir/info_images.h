@@ -7,8 +7,8 @@
 /* Returns whether the path is a PNG file, or a folder with a manifest. */
 bool info_is_picture(const char *path);
 bool info_is_images(const char *path);
-/* Prints what the picture or the folder says of its images, as one JSON object or as lines.  DDPM_EDATA: the
-   picture was not made by ddpm, or the manifest is damaged. */
+/* Prints the settings and the number of images, as one JSON object or as lines.  DDPM_EDATA: the picture was
+   not made by ddpm, or the manifest is damaged. */
 int info_picture(const char *path, bool json, ddpm_error *err);
 int info_images(const char *path, bool json, ddpm_error *err);
 #endif

@@ -120,7 +120,7 @@ static int read_line(struct manifest *l, const char *text, size_t size, size_t n
     return code;
 }
 
-/* Reads the first line, which holds the settings: an object, whatever is in it. */
+/* Reads the first line, which holds the settings.  It must be an object; its members are not checked here. */
 static int read_header(struct manifest *l, const char *text, size_t size, ddpm_error *err)
 {
     cJSON *root = NULL;

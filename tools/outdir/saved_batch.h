@@ -10,7 +10,7 @@
 /* Writes f to the file of the folder.  header: the settings of the run, as in its manifest. */
 int saved_batch_save(const struct saved_batch *f, const char *folder, const char *part, const char *header,
                      ddpm_error *err);
-/* Reads the file into f; f->n is 0 when there is none.  DDPM_EDATA: it is damaged, or of another run. */
+/* Reads the file into f; f->n is 0 if there is no file.  DDPM_EDATA: it is damaged, or from another run. */
 int saved_batch_load(struct saved_batch *f, const struct generator *s, const char *folder, const char *part,
                      const char *header, ddpm_error *err);
 /* Keeps only those images of f that are among index [n]. */

@@ -13,7 +13,7 @@
 #include "sample/recipe.h"
 
 /* Returns the length of the part in a name, which is "" or "-0-of-4" between `before` and `after`; -1: the
-   name is none of these. */
+   name has another form. */
 static int part_length(const char *name, const char *before, const char *after)
 {
     static const char digits[] = "0123456789";

@@ -179,7 +179,7 @@ static int stopped(const struct generator *s, ddpm_error *err)
     return DDPM_OK;
 }
 
-/* Takes the batch under way to its end; done: what the progress bar has behind the batch's first step. */
+/* Takes the batch under way to its end; done: what the progress bar counts before the batch's first step. */
 static int run_batch(struct generator *s, struct progress *p, double done, ddpm_error *err)
 {
     int up = steps_up(s);

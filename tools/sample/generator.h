@@ -90,8 +90,8 @@ int generator_run(struct generator *s, const uint32_t *index, int n, generator_i
 /* Makes the images of f in the same way, from the step at which they were stopped. */
 int generator_resume(struct generator *s, const struct saved_batch *f, generator_image_fn *image, void *user,
                      ddpm_error *err);
-/* Copies into f, which has room for a batch, what was under way when a run was interrupted, without the
-   images that are lost.  f->n is 0 when there is nothing worth keeping. */
+/* Copies the batch that was under way when a run was interrupted into f, which has room for a batch.  Lost
+   images are left out.  f->n is 0 if no step was taken or every image is lost. */
 void generator_saved_batch(const struct generator *s, struct saved_batch *f);
 void generator_close(struct generator *s);
 #endif

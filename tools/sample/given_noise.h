@@ -24,7 +24,8 @@ struct given_noise_needs {
     bool draws;    /* the steps draw noise; if not, z is not read */
 };
 
-/* Reads and checks the file.  DDPM_EDATA: it lacks what is needed, or has another shape. */
+/* Reads and checks the file.  DDPM_EDATA: a tensor is missing, has too few images or steps, or another
+   shape. */
 int given_noise_open(struct given_noise *g, const char *path, const struct given_noise_needs *needs,
                      ddpm_error *err);
 void given_noise_close(struct given_noise *g);

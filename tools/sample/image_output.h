@@ -36,14 +36,15 @@ struct image_output {
     int n;
     bool array, single, force; /* single: the array has no axis of n; force: replace a file */
     struct layout layout;
-    struct picture picture; /* at scale 1 */
-    struct picture large;   /* at the recipe's scale, if that is above 1 */
+    struct picture picture; /* the picture at scale 1 */
+    struct picture large;   /* the picture at the recipe's scale, if that is above 1 */
     struct dd_output output;
     double *nan; /* [frames, d], NaNs in place of a lost image in an array */
 };
 
 /* Opens the file and allocates the picture; the caller has set the fields from about to force.  DDPM_ECREATE:
-   the file exists and force is not set, or it cannot be created. */
+   the file exists and force is not set, or it cannot be created; other errors are those of
+   dd_output_create_any. */
 int image_output_open(struct image_output *g, const char *file, ddpm_error *err);
 /* Adds the image index[place]; the images of an array must come in order.  frame is as in layout_put. */
 int image_output_add(struct image_output *g, int place, const double *frame, ddpm_error *err);
@@ -51,6 +52,6 @@ int image_output_add(struct image_output *g, int place, const double *frame, ddp
 int image_output_finish(struct image_output *g, ddpm_error *err);
 /* Renames the finished file. */
 int image_output_commit(struct image_output *g, ddpm_error *err);
-/* Frees g; what is not committed leaves no trace. */
+/* Frees g and removes a file that was not committed. */
 void image_output_free(struct image_output *g);
 #endif

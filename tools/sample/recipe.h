@@ -14,14 +14,14 @@ enum { CLASS_NONE = -1, CLASS_ALL = -2 };
 
 struct recipe {
     const char *model;        /* id of the model */
-    const char *engine_class; /* as in ddpm_net_about */
+    const char *engine_class; /* engine class by ddpm_net_about */
     uint64_t seed;
     const char *sampler, *variance, *spacing;
-    const char *steps; /* as ddpm_chain_respace takes them; a list after generator_open */
+    const char *steps; /* text for ddpm_chain_respace; generator_open makes a list of it */
     double eta;
     double clip; /* bound of |x0|; 0: no clipping */
     int order, corrector;
-    double snr;       /* as in ddpm_sampler_options */
+    double snr;       /* signal-to-noise ratio of Langevin steps (ddpm_sampler_options) */
     const char *from; /* hash of the image that sampling starts from, or "" */
     double noise_to;  /* the step up to which that image is noised or encoded */
     bool encode;

@@ -5,7 +5,7 @@
 #include "ddpm.h"
 
 struct start_image {
-    double *x;       /* [h, w, c] in [-1, 1] */
+    double *x;       /* [h, w, c], values in [-1, 1], owned */
     char sha256[65]; /* hash of the pixels as the picture holds them */
 };
 

@@ -2,9 +2,9 @@
    (--deadline).  It also estimates how long the next step will take, from the steps so far.
 
    There are three clocks.  CLOCK_BOOTTIME counts the time from the start: it goes on while the machine is
-   suspended, and nobody sets it.  The time of day (CLOCK_REALTIME) is read anew at every check, so that a
-   clock that is corrected during the run is believed.  CLOCK_MONOTONIC measures steps: it stands still while
-   the machine is suspended. */
+   suspended, and is never set.  The time of day (CLOCK_REALTIME) is read anew at every check, so that a clock
+   that is corrected during the run is believed.  CLOCK_MONOTONIC measures steps: it stands still while the
+   machine is suspended. */
 #ifndef DDPM_TIME_BUDGET_H
 #define DDPM_TIME_BUDGET_H
 #include <stdbool.h>
@@ -12,8 +12,8 @@
 #include "ddpm.h"
 
 struct time_budget {
-    double end;      /* by CLOCK_BOOTTIME; INFINITY: no --max-time */
-    time_t deadline; /* 0: no --deadline */
+    double end;      /* end of --max-time on CLOCK_BOOTTIME; INFINITY: not given */
+    time_t deadline; /* time of day of --deadline; 0: not given */
     double save;     /* seconds that saving a batch takes at most */
     double step;     /* seconds that a step of `rows` images takes; rows 0: not known */
     int rows;

@@ -34,7 +34,7 @@ enum {
     LEGEND_ROW = 32,   /* height of a row */
     LEGEND_EDGE = 6,   /* above the first row and below the last */
     LINE_BEGIN = 16,   /* from the legend's left end to the left end of a sample line */
-    LINE_END = 60,     /* and to its right end */
+    LINE_END = 60,     /* from there to the right end of a sample line */
     WORDS = 76,        /* from the legend's left end to the words */
     WORDS_BEHIND = 16  /* from the end of the longest words to the legend's right end */
 };
@@ -142,7 +142,7 @@ int curve_ticks(double *tick, int room, double low, double high, bool logarithmi
     }
 
     /* About seven ticks.  Tolerance of 1e-9 of a step, so that rounding does not lose one at the end of the
-       axis. Rounding also makes a small number from 0, which is set to 0. */
+       axis. ceil may return -0, which would be printed with its sign. */
     double step = round_step((high - low) / 7);
     for (double k = ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && n < room; k++)
         tick[n++] = k == 0 ? 0 : k * step;

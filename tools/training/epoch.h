@@ -24,7 +24,7 @@ int epoch_check(const struct dataset *data, const uint32_t *check, const double 
 
 struct stream {
     const struct dataset *data;
-    const uint32_t *check; /* as in epoch_check */
+    const uint32_t *check; /* checksums, see epoch_check */
     size_t d;              /* values of an image */
     uint64_t seed;
     bool flip;       /* mirror images at random */

@@ -173,7 +173,7 @@ static int measure_in_time(struct training *t, const ddpm_model *m, ddpm_error *
     for (int i = 0; i < TRIES && late && !code && !interrupted; i++) {
         double calls = calls_allowed(t), left = training_time_left(t);
 
-        /* A fifth of the time is left for what is not in the rate; 1e-9 avoids a division by 0. */
+        /* A fifth of the time is left for loading and saving; 1e-9 avoids a division by 0. */
         if (isfinite(left))
             calls = fmin(calls, 0.8 * fmax(left, 0) / (training_call_seconds(t) + 1e-9));
         if (!statistics_plan(&p, calls, t->held.count, t->about->steps))

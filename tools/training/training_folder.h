@@ -29,7 +29,7 @@ const char *training_folder_path(struct training_folder *f, const char *format, 
 int64_t training_folder_newest(struct training_folder *f, int64_t below);
 /* Returns the path of the checkpoint of a step, valid as long as that of training_folder_path. */
 const char *training_folder_checkpoint(struct training_folder *f, int64_t step);
-/* Removes the checkpoints up to step `last`, but keeps the newest `keep` of them, at least one. Later ones
+/* Removes the checkpoints up to step `last`, but keeps the newest `keep` of them, at least one.  Later ones
    are damaged; each stays until training comes to its step and replaces it. */
 void training_folder_prune(struct training_folder *f, int64_t last, int keep);
 /* If the folder holds work of a training, renames it to FOLDER.1 or a higher number and makes an empty folder

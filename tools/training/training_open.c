@@ -157,7 +157,7 @@ static int split(struct training *t, ddpm_error *err)
     return code;
 }
 
-/* ---- what the trainer begins with ---- */
+/* ---- weights and settings of the trainer ---- */
 
 /* Copies the tensors of --init.  Both models list their tensors in order of names. */
 static int copy_weights(ddpm_model *to, const ddpm_model *from, const char *path, ddpm_error *err)

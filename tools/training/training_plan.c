@@ -197,7 +197,7 @@ static int set(cJSON *root, const char *pair, ddpm_error *err)
                     pair, list);
 }
 
-/* ---- what follows ---- */
+/* ---- settings that follow from others ---- */
 
 /* Sets object[key] to value unless it is set already; takes ownership of value. */
 static int put_new(cJSON *object, const char *key, cJSON *value, ddpm_error *err)

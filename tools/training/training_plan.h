@@ -1,6 +1,6 @@
 /* The plan of a training: "net" and "diffusion" as in a model file, and "train".  It comes from a preset,
    then --config FILE (JSON with some of the three), then --set KEY=VALUE (net.widths=32,64; a key of "train"
-   without its section: batch=32).  Later sources win. Settings that nobody has made follow from others, see
+   without its section: batch=32).  Later sources win.  Settings that nobody has made follow from others, see
    training_plan.c. */
 #ifndef DDPM_TRAINING_PLAN_H
 #define DDPM_TRAINING_PLAN_H

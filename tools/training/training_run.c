@@ -229,7 +229,7 @@ static int evaluate_last(struct training *t, ddpm_error *err)
 }
 
 /* Saves the work after an error in a step, which leaves the trainer as it was, and names the newest
-   checkpoint. Nothing is saved if the error shows that saving would fail too. */
+   checkpoint.  Nothing is saved if the error shows that saving would fail too. */
 static int rescue(struct training *t, int code, ddpm_error *err)
 {
     ddpm_error why = *err, also;

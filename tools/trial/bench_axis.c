@@ -16,7 +16,7 @@ struct axis axis_fit(const double *v, int n, bool log)
     if (low > high)
         return (struct axis){ 0, 1, false };
 
-    /* The room at either end is a fourteenth of the axis' length, or a twelfth on a linear axis. */
+    /* The room at either end is 7 % of the range of logarithms, or 8 % of the range on a linear axis. */
     if (log && high >= 3 * low) {
         double room = pow(high / low, 0.07);
         return (struct axis){ low / room, high * room, true };

@@ -28,7 +28,7 @@ struct quality_points {
 };
 
 /* Fills front [n]: a point is on the front if its whole interval lies below those of all points that take no
-   longer. Returns how many points are on the front.  A single point is taken off it, as nothing is ranked
+   longer.  Returns how many points are on the front.  A single point is taken off it, as nothing is ranked
    then. */
 int quality_front(bool *front, const struct quality_points *p);
 /* Estimates how many images a set needs before another point than the fastest is on the front, and sets

@@ -1,5 +1,5 @@
 /* report.html is complete in itself: it has plots as SVG and images as data URIs, no script, and loads no
-   other file. Every number in its tables is a number of the JSON, as text. */
+   other file.  Every number in its tables is a number of the JSON, as text. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>

@@ -212,7 +212,7 @@ static void remove_trial(struct trials *t, int i)
     t->count--;
 }
 
-/* Returns the most steps of any trial. */
+/* Returns the largest number of steps among the trials. */
 static int most_steps(const struct trials *t)
 {
     int most = 0;

@@ -33,7 +33,7 @@ struct trial {
     double bits;             /* bits per dimension; NAN: there are no data */
     double rmse, psnr, ssim; /* compared with the same sampler's most steps; NAN: not compared */
 
-    bool front, knee; /* as in bench_quality.h */
+    bool front, knee; /* the trial is on the Pareto front, is its knee (bench_quality.h) */
 };
 
 /* The time that an operation of the network took in all. */
@@ -60,7 +60,7 @@ struct trials {
     int count;
 
     /* Results. */
-    struct trial reference; /* other images of the first sampler's most steps; not used with data */
+    struct trial reference; /* other images of the first sampler's most steps; with data only its K is used */
     double work;            /* seconds that each image of a set takes in all, estimated by the warm-up */
     double needed;          /* images in a set that would rank a row; 0: not estimated */
     int left_out;           /* numbers of steps that were left out for the budget */

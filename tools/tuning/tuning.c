@@ -23,7 +23,7 @@ enum { TEACHER_STEPS = 60, EVERY = 25, TUNER_BATCH = 16, COMPARED_MOST = 100 };
 const char tuning_teacher[] = "dpmpp of order 3, 60 steps";
 static const char *const spacings[] = { "iddpm", "trailing", "logsnr", "quad", NULL };
 
-/* ---- any solver, any images ---- */
+/* ---- images made by a solver ---- */
 
 /* Takes the finished images first..first + n - 1, x [n, d]. */
 typedef void images_fn(void *user, struct tuning *t, int first, int n, const double *x);

@@ -128,7 +128,7 @@ int tuning_state_save(const struct tuning *t, const char *path, ddpm_error *err)
 
 /* ---- load ---- */
 
-/* Copies a tensor [rows, columns]; any other shape is DDPM_EDATA. */
+/* Copies a tensor [rows, columns].  DDPM_EDATA: it is missing or has another shape or type. */
 static int read(void *to, const struct dd_safetensors *s, const char *name, enum dd_dtype dtype, size_t rows,
                 size_t columns, const char *path, ddpm_error *err)
 {
