@@ -169,6 +169,7 @@ static void time_engines(struct engine *e, int engines, const struct options *o,
         }
 }
 
+/* Times all engines on a layer, prints a line, and adds to the totals. */
 static int bench_layer(const struct layer *l, const struct dd_kernels *k, const struct options *o,
                        double *total)
 {
@@ -254,6 +255,7 @@ static int parse(struct options *o, int argc, char **argv)
     return 64;
 }
 
+/* Times the passes of training on all layers of the net. */
 static int run_gradients(const struct options *o, const struct dd_kernels *k)
 {
     struct bench_gradient sum = { 0 };
@@ -286,6 +288,7 @@ static int run_gradients(const struct options *o, const struct dd_kernels *k)
     return failed;
 }
 
+/* Times all engines on all layers of the net. */
 static int run_engines(const struct options *o, const struct dd_kernels *k)
 {
     double total[ENGINES + 2] = { 0 };

@@ -27,6 +27,7 @@ enum { CHAINS = 12, LINKS = 10000 };
     "vzeroall\n 1: " FMA(r, 1) FMA(r, 2) FMA(r, 3) FMA(r, 4) FMA(r, 5) FMA(r, 6) FMA(r, 7) FMA(r, 8) \
         FMA(r, 9) FMA(r, 10) FMA(r, 11) FMA(r, 12) "dec %0\n jnz 1b\n"
 
+/* Runs LINKS links of all chains.  The registers begin as zeros, as denormal numbers might be slow. */
 static void chains(size_t nr)
 {
     long n = LINKS;
@@ -60,6 +61,7 @@ double bench_peak(const struct dd_kernels *k)
     return LINKS * CHAINS * (double)k->gemm_nr / best;
 }
 
+/* Returns the sum of a task's numbers; independent lanes keep the additions from waiting for each other. */
 static uint64_t sum_of(const uint64_t *x)
 {
     uint64_t lane[LANES] = { 0 }, sum = 0;

@@ -163,6 +163,7 @@ static void print_kinds(const struct measured *r, const ddpm_node *list, size_t 
     printf("  nodes sum to %.2f %% of the wall time\n", 100 * sum / r->wall);
 }
 
+/* Prints the slowest nodes. */
 static void print_slowest(const struct measured *r, const ddpm_node *list, size_t nodes, int batch)
 {
     char *printed = calloc(nodes, 1);

@@ -47,6 +47,7 @@ static struct terms terms_of(const struct bench_step *one, const struct bench_st
     return t;
 }
 
+/* Times a network with 1 and 2 threads, and prints the estimates of the model. */
 static int one_case(const char *name, int batch, const char *cpu, const double *bandwidth, double loop,
                     ddpm_error *err)
 {

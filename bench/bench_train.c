@@ -136,6 +136,7 @@ static int measure(struct measured *r, ddpm_trainer *t, const struct bench_input
     return code;
 }
 
+/* Prints the time of each kind of node among nodes first to end - 1. */
 static void print_kinds(const struct measured *r, const char *pass, size_t first, size_t end)
 {
     const char *kind[KINDS_MOST];
@@ -157,6 +158,7 @@ static void print_kinds(const struct measured *r, const char *pass, size_t first
         printf("  %-8s %-16s %9.3f ms %6.2f %%\n", pass, kind[k], 1e3 * spent[k], 100 * spent[k] / all);
 }
 
+/* Prints the slowest nodes. */
 static void print_slowest(const struct measured *r)
 {
     char *printed = calloc(r->count, 1);

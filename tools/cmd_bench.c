@@ -56,6 +56,7 @@ static bool next_word(char word[64], const char **list)
     return true;
 }
 
+/* Sets *sampler to the library's own text for a name, so that samplers are compared by their pointers. */
 static int parse_sampler(const char **sampler, const char *word, ddpm_error *err)
 {
     const char *const *names = ddpm_sampler_names(), *near = nearest_name(word, names);
@@ -268,6 +269,7 @@ static int write_arrays(const struct job *j, ddpm_error *err)
     return code;
 }
 
+/* Says on stderr what was left out, lost or discarded, and why nothing is ranked. */
 static void announce(const struct job *j)
 {
     const struct trials *t = &j->trials;

@@ -65,6 +65,7 @@ static void job_close(struct job *j)
     ddpm_model_close(j->model);
 }
 
+/* Computes the points of both sets and their distance. */
 static int measure(struct job *j, ddpm_error *err)
 {
     const struct dataset *a = &j->data[0].set, *b = &j->data[1].set;

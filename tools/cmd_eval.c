@@ -59,6 +59,7 @@ static double clip_of(const struct settings *s, const ddpm_about *a)
     return a->clip > 0 ? a->clip : 1;
 }
 
+/* Lists the settings that a resumed run must have, in j->about_run. */
 static int describe_run(struct job *j, ddpm_error *err)
 {
     const ddpm_tables *t = ddpm_chain_tables(j->e.chain);
@@ -107,6 +108,7 @@ static int check_counted(struct job *j, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Goes on from the file of --resume, if there is one. */
 static int resume(struct job *j, ddpm_error *err)
 {
     const struct eval_sums *sums = &j->e.eval_sums;
@@ -226,6 +228,7 @@ static void print_member(const char *name, double v)
         printf("\"%s\":null", name);
 }
 
+/* Prints the terms of all steps, as a table or as lines of JSON. */
 static void print_steps(const struct job *j, bool json)
 {
     static const char *const heads[] = { "i", "t", "bits", "mse_eps", "mse_x0" };

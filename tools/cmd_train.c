@@ -67,6 +67,7 @@ static int interrupted_at(const struct training *t)
     return INTERRUPTED;
 }
 
+/* Prints the bits per dimension of the model that was written. */
 static void print_result(const struct training *t)
 {
     const struct statistics_plan *m = &t->measured;

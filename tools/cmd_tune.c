@@ -74,6 +74,7 @@ static int check_output(const char *path, bool replace, ddpm_error *err)
     return code;
 }
 
+/* Goes on from the file of --resume, if there is one. */
 static int resume(struct job *j, ddpm_error *err)
 {
     const char *path = j->s->resume;
@@ -137,6 +138,7 @@ static int save(void *user, ddpm_error *err)
     return j->s->resume ? tuning_state_save(&j->t, j->s->resume, err) : DDPM_OK;
 }
 
+/* Makes the teacher's images, then learns one solver after the other. */
 static int learn(struct job *j, ddpm_error *err)
 {
     struct tuning *t = &j->t;

@@ -141,6 +141,7 @@ static int check_hash(const struct dd_file *f, const char *path, ddpm_error *err
     return dd_error(err, code, "%.350s: another --resume file measures all images anew", why.text);
 }
 
+/* Loads t from an open file after all checks. */
 static int load(struct eval_sums *t, const struct dd_safetensors *s, const struct dd_file *f,
                 const char *path, const cJSON *settings, ddpm_error *err)
 {

@@ -79,6 +79,7 @@ void evaluation_close(struct evaluation *e)
     *e = (struct evaluation){ .batch = 0 };
 }
 
+/* Reads n images from image `first` on, and begins their bound. */
 static int load_batch(struct evaluation *e, size_t first, int n, ddpm_error *err)
 {
     int code = DDPM_OK;

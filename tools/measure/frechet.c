@@ -50,6 +50,7 @@ struct space {
     double *value; /* [max(d, n, m)]: eigenvalues, or random numbers */
 };
 
+/* Allocates the arrays for both sets.  DDPM_EUSAGE: a set has fewer than two points. */
 static int open_space(struct space *s, const struct frechet_sets *of, ddpm_error *err)
 {
     size_t d = of->d, square = d * d, most = of->n > of->m ? of->n : of->m;

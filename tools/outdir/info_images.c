@@ -122,6 +122,7 @@ struct count {
     int asked;                 /* images that the shards were asked for; 0: not written down */
 };
 
+/* Counts the images in the lines of l; `made` counts only those whose file exists. */
 static void count_lines(struct count *c, const struct manifest *l, const char *folder)
 {
     c->listed = l->lines;

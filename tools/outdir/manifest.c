@@ -37,6 +37,7 @@ static bool consists_of(const char *text, const char *characters, size_t least, 
     return n >= least && n <= most && strspn(text, characters) == n;
 }
 
+/* Checks the texts in a line; sha256 or seed is NULL if the line has none. */
 static int check_texts(const char *file, uint32_t index, const char *sha256, const char *seed,
                        const char *where, ddpm_error *err)
 {
@@ -96,6 +97,7 @@ static int read_asked(struct manifest *l, const cJSON *root, const char *where, 
     return l->asked ? DDPM_OK : out_of_memory(l, err);
 }
 
+/* Reads a line about an image into l, or the list of a shard into l->asked. */
 static int read_line(struct manifest *l, const char *text, size_t size, size_t number, ddpm_error *err)
 {
     char where[160];
@@ -134,6 +136,7 @@ static int read_header(struct manifest *l, const char *text, size_t size, ddpm_e
     return code;
 }
 
+/* Reads all lines of a manifest, and counts the bytes of a torn last line. */
 static int read_lines(struct manifest *l, const char *text, size_t size, ddpm_error *err)
 {
     const char *end = memchr(text, '\n', size);

@@ -189,6 +189,7 @@ static int count_all(struct merge *m, const struct manifest *l, const struct sha
     return !code && missing.count ? refuse(m, &missing, m->n, err) : code;
 }
 
+/* Merges the manifests in p, if no image is missing. */
 static int merge_parts(struct merge *m, struct shard_manifests *p, ddpm_error *err)
 {
     struct manifest l;

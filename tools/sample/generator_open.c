@@ -20,6 +20,7 @@ static char *list_text(const ddpm_tables *t)
     return text;
 }
 
+/* Checks that the recipe has a class exactly if the model has classes, and one of them. */
 static int check_class(const struct recipe *r, const ddpm_about *a, ddpm_error *err)
 {
     if (!a->classes && r->class != CLASS_NONE)
@@ -49,6 +50,7 @@ static int open_own_chain(struct generator *s, struct recipe *r, ddpm_error *err
     return ddpm_chain_tuned(&s->chain, s->about, K, err);
 }
 
+/* Opens the chain for the recipe's steps, and lists them in the recipe. */
 static int open_chain(struct generator *s, struct recipe *r, ddpm_error *err)
 {
     const ddpm_sampler_traits *traits = ddpm_sampler_traits_of(r->sampler);
@@ -115,6 +117,7 @@ static int eps(void *user, double *out, const double *x, double t, const int32_t
     return interrupted || late ? DDPM_ECALLBACK : ddpm_net_eps(s->net, out, x, t, classes, n, err);
 }
 
+/* Opens the sampler with the recipe's settings; the recipe gets the variance that `auto` stands for. */
 static int open_sampler(struct generator *s, struct recipe *r, ddpm_error *err)
 {
     ddpm_sampler_options o;
@@ -177,6 +180,7 @@ static int allocate(struct generator *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Opens all parts; the cheap checks come before the network. */
 static int open_all(struct generator *s, struct recipe *r, const struct generator_options *o, ddpm_error *err)
 {
     s->has_noise = o->noise_path != NULL;

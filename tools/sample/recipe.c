@@ -92,6 +92,7 @@ static uint64_t read_seed(struct dd_json *j)
     return seed;
 }
 
+/* Fills r from the members of root; list [n] gets the indices. */
 static int read_fields(struct recipe *r, const cJSON *root, int *list, int n, const char *name,
                        ddpm_error *err)
 {

@@ -105,6 +105,7 @@ static int check_scale(const struct sample_settings *s, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Checks the options that say where the images go. */
 static int check_places(const struct sample_settings *s, ddpm_error *err)
 {
     if (s->output && s->outdir)
@@ -124,6 +125,7 @@ static int check_places(const struct sample_settings *s, ddpm_error *err)
     return code ? code : check_ending(s, err);
 }
 
+/* Checks --max-time, --deadline and --steps auto. */
 static int check_time(const struct sample_settings *s, ddpm_error *err)
 {
     bool timed = sample_settings_timed(s), picks = sample_settings_auto_steps(s);

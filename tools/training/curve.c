@@ -224,6 +224,7 @@ static void whole_number(char out[32], double v)
     out[at] = 0;
 }
 
+/* Draws both axes with ticks, numbers and names, and the grid. */
 static void draw_axes(struct frame *f, const struct curve_words *w)
 {
     struct canvas *c = &f->canvas;
@@ -291,6 +292,7 @@ static void draw_curve(struct frame *f, const struct curve *c, size_t side, cons
     }
 }
 
+/* Draws the legend of n curves in the upper right corner. */
 static void draw_legend(struct frame *f, const struct entry *e, int n)
 {
     const struct canvas_text how = { small_letters, CANVAS_LEFT, false, black };
@@ -313,6 +315,7 @@ static void draw_legend(struct frame *f, const struct entry *e, int n)
     }
 }
 
+/* Draws all curves and their legend. */
 static void draw(struct frame *f, const struct curve_words *w, const struct curve *loss,
                  const struct curve *held)
 {

@@ -111,6 +111,7 @@ int training_try(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Says which statistics are measured, and how long that takes. */
 static void announce(const struct training *t, const struct statistics_plan *p)
 {
     char terms[64], some[32] = "", duration[PROGRESS_TIME], in[PROGRESS_TIME + 16] = "";

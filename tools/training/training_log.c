@@ -47,6 +47,7 @@ static int copy_lines(struct training_log *l, const struct dd_file *f, FILE *out
     return code;
 }
 
+/* Replaces the log by its lines up to `step`. */
 static int rewrite(struct training_log *l, const struct dd_file *f, const char *path, int64_t step,
                    ddpm_error *err)
 {

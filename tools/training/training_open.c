@@ -31,6 +31,7 @@ static int make_model(struct training *t, ddpm_error *err)
     return DDPM_OK;
 }
 
+/* Reads the plan of the training, and makes the model for it. */
 static int read_plan(struct training *t, const ddpm_model *init, ddpm_error *err)
 {
     const struct train_settings *s = t->s;
@@ -290,6 +291,7 @@ static int begin(struct training *t, ddpm_error *err)
     return code;
 }
 
+/* Opens everything in order; see the head of the file. */
 static int prepare(struct training *t, const ddpm_model *init, ddpm_error *err)
 {
     int code = read_plan(t, init, err);

@@ -232,6 +232,7 @@ static int side(const cJSON *net, const char *key)
     return v > 0 && v <= INT32_MAX ? (int)v : 0;
 }
 
+/* Fills in the settings that follow from others in arch "ddpm". */
 static int follow_ddpm(cJSON *net, ddpm_error *err)
 {
     const cJSON *widths = member(net, "widths");
@@ -265,6 +266,7 @@ static bool is_lucid(const cJSON *root)
     return arch && !strcmp(arch, "lucid");
 }
 
+/* Fills in the settings that follow from others; see the head of the file. */
 static int follow(cJSON *root, ddpm_error *err)
 {
     cJSON *net = member(root, "net"), *time = member(net, "time"), *train = member(root, "train");
@@ -295,6 +297,7 @@ static int follow(cJSON *root, ddpm_error *err)
 
 /* ---- the trainer's options ---- */
 
+/* Reads "train" into the trainer's options. */
 static int read_train(struct training_plan *p, ddpm_error *err)
 {
     static const char *const losses[] = {

@@ -42,6 +42,7 @@ static char *run_text(struct training *t)
     return code ? NULL : cJSON_PrintUnformatted(t->run);
 }
 
+/* Saves a checkpoint, and removes the oldest ones. */
 static int save(struct training *t, ddpm_error *err)
 {
     ddpm_model *m = NULL;
@@ -102,6 +103,7 @@ static int held_loss(struct training *t, double *loss, ddpm_error *err)
     return code;
 }
 
+/* Saves the averaged weights as best.ddpm. */
 static int save_best(struct training *t, ddpm_error *err)
 {
     ddpm_model *m;

@@ -69,6 +69,7 @@ static int make_grid(struct training *t, struct generator *s, struct grid *g, co
     return code ? code : write_grid(g, r, index, path, err);
 }
 
+/* Makes the samples with model m, and draws them in a grid. */
 static int draw_grid(struct training *t, const ddpm_model *m, ddpm_error *err)
 {
     const ddpm_about *a = ddpm_model_about(m);

@@ -99,6 +99,7 @@ static const char *rank_of(const cJSON *row)
     return is(row, "front") ? "front" : "";
 }
 
+/* Writes the table of all trials. */
 static void put_rows(FILE *f, const struct bench_result *r)
 {
     const cJSON *row;
@@ -257,6 +258,7 @@ static int put_sheet(FILE *f, const struct trials *t, int first, int last, ddpm_
     return code;
 }
 
+/* Writes the images of all samplers. */
 static int put_sheets(FILE *f, const struct trials *t, ddpm_error *err)
 {
     int code = DDPM_OK;
@@ -295,6 +297,7 @@ static void put_explanation(FILE *f, const struct bench_result *r)
     }
 }
 
+/* Writes report.html. */
 static int write_html(FILE *f, const struct bench_result *r, const struct trials *t, ddpm_error *err)
 {
     fputs(head, f);
@@ -328,6 +331,7 @@ static int write_html(FILE *f, const struct bench_result *r, const struct trials
     return DDPM_OK;
 }
 
+/* Writes report.csv. */
 static int write_csv(FILE *f, const struct bench_result *r, const struct trials *t, ddpm_error *err)
 {
     const cJSON *row;

@@ -37,6 +37,7 @@ const char *bench_short(char text[32], const cJSON *row, const char *name)
     return text;
 }
 
+/* Returns the settings and facts of the run as an object. */
 static cJSON *settings_of(const struct trials *t)
 {
     cJSON *o = cJSON_CreateObject();
@@ -76,6 +77,7 @@ static cJSON *settings_of(const struct trials *t)
     return o;
 }
 
+/* Returns the results of a trial as an object. */
 static cJSON *row_of(const struct trials *t, const struct trial *one)
 {
     cJSON *o = cJSON_CreateObject();
@@ -114,6 +116,7 @@ static cJSON *layer_of(const struct trials *t, const struct layer_time *l)
     return o;
 }
 
+/* Returns the state of the machine before and after the run as an object. */
 static cJSON *machine_of(const struct trials *t, const char *refusal)
 {
     cJSON *o = cJSON_CreateObject();

@@ -121,6 +121,7 @@ struct run {
     int lost;       /* images that became NaN */
 };
 
+/* Adds the time of an image, and keeps the image as bytes if it is counted. */
 static int take_image(void *user, int place, const double *frame, int lost, double seconds, ddpm_error *err)
 {
     struct run *r = user;

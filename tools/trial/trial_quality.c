@@ -118,6 +118,7 @@ static int measure_limits(struct trials *t, ddpm_error *err)
     return code;
 }
 
+/* Measures the bits per dimension of the data by the chain of K steps. */
 static int bits_of(double *bits, const struct trials *t, int K, ddpm_error *err)
 {
     struct evaluation e;

@@ -157,6 +157,7 @@ static int distance_untuned(double *mean, struct tuning *t, int K, const char *s
     return code ? code : distance(mean, t, chain, &o, first, n, err);
 }
 
+/* Measures the distance of the tuned solver with this table [DDPM_TUNED_ROWS, K]. */
 static int distance_tuned(double *mean, struct tuning *t, const double *table, int K, int first, int n,
                           ddpm_error *err)
 {

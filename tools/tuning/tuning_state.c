@@ -21,6 +21,7 @@ static const char key[] = "ddpm.tune", key_progress[] = "ddpm.tune.progress";
 
 /* ---- settings and figures as JSON ---- */
 
+/* Returns the settings that a run must share to go on from the file; NULL: out of memory. */
 static cJSON *settings_of(const struct tuning *t)
 {
     char seed[24], steps[TUNING_SOLVERS_MOST * 6] = "";
@@ -54,6 +55,7 @@ static bool add_solver(cJSON *list, const ddpm_tuned *s)
     return done;
 }
 
+/* Returns the distances of all solvers so far; NULL: out of memory. */
 static cJSON *progress_of(const struct tuning *t)
 {
     cJSON *o = cJSON_CreateObject(), *list = o ? cJSON_AddArrayToObject(o, "done") : NULL;
@@ -150,6 +152,7 @@ static int load_teacher(struct tuning *t, const struct dd_safetensors *s, const 
     return read(t->image, s, "teacher", DD_F32, (size_t)t->taught, t->d, path, err);
 }
 
+/* Loads the finished solvers: their distances from list, their tables from the tensors. */
 static int load_done(struct tuning *t, const struct dd_safetensors *s, const cJSON *list, const char *path,
                      ddpm_error *err)
 {
@@ -233,6 +236,7 @@ static int load_progress(struct tuning *t, const struct dd_safetensors *s, const
     return code;
 }
 
+/* Returns DDPM_EUSAGE unless the file has the settings of t. */
 static int compare(const struct tuning *t, const struct dd_safetensors *s, const char *path, ddpm_error *err)
 {
     static const char advice[] = "give the same options, or another --resume file";
