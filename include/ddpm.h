@@ -517,12 +517,11 @@ typedef struct ddpm_trainer_options {
     int loss;       /* DDPM_SIMPLE... */
     double min_snr; /* gamma of min(SNR, gamma), which weights L_simple (Hang et al. 2023); 0: off */
     double rate, beta1, beta2, epsilon; /* Adam (Kingma and Ba 2015) */
-    double decay, clip; /* decay above 0: AdamW; clip: the largest norm of the gradient, 0: no limit */
-    int64_t warmup,
-        steps;      /* the rate rises for `warmup` steps; steps > 0: then falls by a half cosine to 0 */
-    double ema;     /* the average of the weights has the decay min(ema, (1 + step) / (10 + step)) */
-    double dropout; /* negative: the model's own */
-    uint64_t seed;  /* the seed of timesteps, noise and dropout; see model-file.md, "Noise" */
+    double decay, clip;    /* decay above 0: AdamW; clip: the largest norm of the gradient, 0: no limit */
+    int64_t warmup, steps; /* the rate rises for `warmup` steps; steps > 0: then a half cosine to 0 */
+    double ema;            /* the average of the weights has the decay min(ema, (1 + step) / (10 + step)) */
+    double dropout;        /* negative: the model's own */
+    uint64_t seed;         /* the seed of timesteps, noise and dropout; see model-file.md, "Noise" */
 } ddpm_trainer_options;
 
 /* The result of a step.  step: how many steps are done.  loss: the loss of this step.  norm: the norm of
